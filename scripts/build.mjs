@@ -1,0 +1,120 @@
+// Builds everything: libraries with tsc, the binary and the runner with rolldown, the page with vite.
+import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { install } from './install.mjs';
+import { bin, main, must, root } from './run.mjs';
+
+const server = join(root, 'packages/server');
+const viewer = join(root, 'packages/viewer');
+const stamp = join(server, 'dist/.built');
+
+/** What a build is made of. */
+const SOURCES = ['packages', 'package-lock.json', 'tsconfig.base.json', 'tsconfig.json', 'scripts'];
+/** What a build writes, and what is not read by it. */
+const NOT_SOURCES = new Set(['node_modules', 'dist', 'assets', '.vite']);
+
+/** Native packages, and what loads files of its own at run time: found in node_modules when the program runs. */
+const EXTERNAL = [/^@lydell\/node-pty/, /^@photostructure\/sqlite/, 'node-gyp-build', 'pino', 'pino-pretty'];
+
+/** Builds if any source is newer than the last whole build. */
+export async function buildIfNeeded() {
+  const built = statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (newest(SOURCES.map((path) => join(root, path))) > built) await build();
+}
+
+export async function build() {
+  const started = Date.now();
+  rmSync(stamp, { force: true });
+  await compile();
+  await bundle();
+  await buildViewer();
+  writeFileSync(stamp, '');
+  // A source that was saved while we built belongs to the next build.
+  utimesSync(stamp, started / 1000, started / 1000);
+  console.error(`Built in ${((Date.now() - started) / 1000).toFixed(1)} s.`);
+}
+
+async function compile() {
+  await must(bin('tsc'), ['-b', 'packages/protocol', 'packages/client', 'packages/server']);
+}
+
+/** What rolldown makes. Shared with dev.mjs, which watches the same. */
+export function bundles() {
+  const common = {
+    platform: 'node',
+    external: EXTERNAL,
+    resolve: {
+      alias: {
+        '@binnacle/protocol': join(root, 'packages/protocol/src/index.ts'),
+        '@binnacle/client': join(root, 'packages/client/src/index.ts'),
+      },
+    },
+    // Comments and whitespace only: names stay, so that a stack can be read.
+    transform: { target: 'node20.19' },
+  };
+  // All in one folder beside src/, so that `../dist/runner.mjs` and `../assets` mean the same from src/gateway.ts
+  // and from wherever the bundler puts it.
+  const output = { dir: join(server, 'dist'), format: 'esm', sourcemap: true, minify: false };
+  const entries = [
+    {
+      ...common,
+      input: { binnacle: join(server, 'src/cli/main.ts') },
+      output: { ...output, entryFileNames: '[name].mjs', chunkFileNames: 'part-[name]-[hash].mjs' },
+    },
+    {
+      ...common,
+      input: { runner: join(server, 'src/runner/main.ts') },
+      // One file without lazy parts: a runner outlives the installation that it was started from.
+      output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
+    },
+  ];
+  return entries.filter((entry) => Object.values(entry.input).every((path) => existsSync(path)));
+}
+
+async function bundle() {
+  const { rolldown } = await import('rolldown');
+  const written = new Set();
+  for (const { output, ...input } of bundles()) {
+    const bundled = await rolldown(input);
+    for (const part of (await bundled.write(output)).output) written.add(join(output.dir, part.fileName));
+    await bundled.close();
+  }
+  // Old parts go after the new ones are there: a program that starts meanwhile finds one set or the other.
+  const dist = join(server, 'dist');
+  for (const name of readdirSync(dist).filter((name) => name.startsWith('part-'))) {
+    if (!written.has(join(dist, name.replace(/\.map$/, '')))) rmSync(join(dist, name));
+  }
+}
+
+async function buildViewer() {
+  const config = ['vite.config.ts', 'vite.config.js', 'vite.config.mjs'].find((name) => existsSync(join(viewer, name)));
+  if (config === undefined) return;
+  const { build: vite } = await import('vite');
+  await vite({
+    root: viewer,
+    configFile: join(viewer, config),
+    logLevel: 'warn',
+    build: { outDir: join(server, 'assets'), emptyOutDir: true },
+  });
+}
+
+/** The latest change below these paths, directories included: a removed file changes its directory. */
+function newest(paths) {
+  let latest = 0;
+  for (const path of paths) {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) continue;
+    // The package directories change whenever dist/ is made, so only what is in them counts.
+    const isPackage = stat.isDirectory() && /^packages(\/[^/]+)?$/.test(relative(root, path));
+    if (!isPackage) latest = Math.max(latest, stat.mtimeMs);
+    if (!stat.isDirectory()) continue;
+    const names = readdirSync(path).filter((name) => !NOT_SOURCES.has(name) && !name.endsWith('.test.ts'));
+    latest = Math.max(latest, newest(names.map((name) => join(path, name))));
+  }
+  return latest;
+}
+
+await main(import.meta, async () => {
+  await install();
+  await build();
+});

@@ -1,0 +1,19 @@
+// `npm run check`: types (tests too), lint and format, import directions and cycles.
+import { install } from './install.mjs';
+import { bin, main, run } from './run.mjs';
+
+await main(import.meta, async () => {
+  await install();
+  const steps = [
+    ['types', bin('tsc'), ['-b']],
+    ['lint and format', bin('biome'), ['ci', '--error-on-warnings']],
+    ['imports', process.execPath, ['scripts/import-rules.mjs']],
+  ];
+  const failed = [];
+  for (const [name, command, args] of steps) {
+    console.log(`── ${name}`);
+    if ((await run(command, args)) !== 0) failed.push(name);
+  }
+  console.log(failed.length === 0 ? 'All checks passed.' : `Failed: ${failed.join(', ')}.`);
+  return failed.length === 0 ? 0 : 1;
+});

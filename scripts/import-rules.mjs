@@ -1,0 +1,174 @@
+// Who may import whom, and that nobody imports in a circle. Reads the sources as text: no compiler, no install.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { main, root } from './run.mjs';
+
+/** A package of the workspace may import these others. Every package may import itself. */
+const PACKAGES = {
+  protocol: { packages: [], outside: [] },
+  client: { packages: ['protocol'], outside: ['react'] },
+  server: { packages: ['protocol', 'client'], outside: 'any' },
+  viewer: { packages: ['client', 'protocol'], outside: ['react', 'react-dom', '@xterm/'] },
+};
+
+/**
+ * Inside of packages/server/src: a folder (or a file at the top) may import these others. `type x`: for types only.
+ * The direction is gateway → connection → sessions → session → steering, runner, cursor → process, log.
+ */
+const SERVER = {
+  version: [],
+  log: [],
+  process: [],
+  routing: [],
+  steering: [],
+  cursor: ['log'],
+  catalogue: ['type log', 'type session'],
+  runner: ['process', 'log'],
+  session: ['steering', 'runner', 'cursor', 'process', 'log', 'type catalogue'],
+  sessions: ['session', 'steering', 'runner', 'cursor', 'process', 'log', 'catalogue', 'type http'],
+  retention: ['sessions', 'catalogue', 'log', 'type http'],
+  connection: ['sessions', 'session', 'steering', 'cursor', 'log', 'version', 'http', 'type catalogue'],
+  http: ['catalogue', 'version', 'type sessions', 'type session', 'type steering'],
+  gateway: 'any',
+  index: 'any',
+  cli: 'any',
+};
+
+/** Only these folders of the server may import @binnacle/client: it is the gateway's peer, not a part of it. */
+const CLIENT_USERS = ['cli'];
+
+/** @typedef {{file: string, line: number, target: string, typeOnly: boolean}} Import */
+
+const STATEMENT = /^[ \t]*(?:import|export)\s+(type\s)?(?:[^'"`;=]*?\sfrom\s*)?['"]([^'"\n]+)['"]/gm;
+const DYNAMIC = /\bimport\(\s*['"]([^'"\n]+)['"]\s*[,)]/g;
+
+function sources(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return entry.name === 'node_modules' || entry.name === 'dist' ? [] : sources(path);
+    return /\.tsx?$/.test(entry.name) ? [path] : [];
+  });
+}
+
+/** @returns {Import[]} */
+function importsOf(file) {
+  const text = readFileSync(file, 'utf8');
+  const lineAt = (index) => text.slice(0, index).split('\n').length;
+  return [
+    ...Array.from(text.matchAll(STATEMENT), (match) => ({
+      file,
+      line: lineAt(match.index),
+      target: match[2],
+      typeOnly: match[1] !== undefined,
+    })),
+    ...Array.from(text.matchAll(DYNAMIC), (match) => ({
+      file,
+      line: lineAt(match.index),
+      target: match[1],
+      typeOnly: false,
+    })),
+  ];
+}
+
+const short = (file) => relative(root, file);
+const isTest = (file) => /\.(test|fixture)\.tsx?$/.test(file) || /^packages\/[^/]+\/test\//.test(short(file));
+const packageOf = (file) => /^packages\/([^/]+)\/(?:src|test)\//.exec(short(file))?.[1];
+
+/** The row of SERVER that a file belongs to. */
+function partOf(file) {
+  const inside = /^packages\/server\/src\/(.+)$/.exec(short(file))?.[1];
+  if (inside === undefined) return undefined;
+  const slash = inside.indexOf('/');
+  if (slash >= 0) return inside.slice(0, slash);
+  return basename(inside).replace(/(\.(test|fixture))?\.tsx?$/, '');
+}
+
+/** What is wrong with one import, in words; undefined when nothing is. */
+function fault(item) {
+  const from = packageOf(item.file);
+  if (from === undefined) return undefined; // whole-system tests and benches may import everything
+  const rule = PACKAGES[from];
+  if (rule === undefined) return `package ${from} has no row in scripts/import-rules.mjs`;
+  if (item.target.startsWith('.')) {
+    const to = join(dirname(item.file), item.target);
+    if (isTest(item.file) && isTest(to)) return undefined; // a fixture of another package
+    if (packageOf(to) !== from) return `it leaves the package: import @binnacle/… instead of a path`;
+    return from === 'server' ? serverFault(item, partOf(item.file), partOf(to)) : undefined;
+  }
+  const sibling = /^@binnacle\/([^/]+)/.exec(item.target)?.[1];
+  if (sibling !== undefined) {
+    if (!rule.packages.includes(sibling)) return `${from} may import ${list(rule.packages)} of the workspace`;
+    if (from === 'server' && sibling === 'client' && !isTest(item.file) && !CLIENT_USERS.includes(partOf(item.file))) {
+      return `only ${list(CLIENT_USERS)} may import the client`;
+    }
+    return undefined;
+  }
+  if (rule.outside === 'any' || isTest(item.file)) return undefined;
+  if (
+    rule.outside.some((name) => item.target === name || item.target.startsWith(name.endsWith('/') ? name : `${name}/`))
+  ) {
+    return undefined;
+  }
+  return `${from} runs anywhere: outside of the workspace it may import ${list(rule.outside)}`;
+}
+
+function serverFault(item, from, to) {
+  if (from === to || isTest(item.file)) return undefined;
+  const allowed = SERVER[from];
+  if (allowed === undefined) return `${from} has no row in scripts/import-rules.mjs`;
+  if (allowed === 'any') return undefined;
+  if (allowed.includes(to)) return undefined;
+  if (allowed.includes(`type ${to}`)) {
+    return item.typeOnly ? undefined : `${from} may import only types of ${to} (import type …)`;
+  }
+  return `${from} may import ${list(allowed)}`;
+}
+
+const list = (names) => (names.length === 0 ? 'nothing' : names.join(', '));
+
+/** The circles among files, each as the files along it. */
+function circles(files, importsByFile) {
+  const known = new Set(files);
+  const edges = (file) =>
+    importsByFile
+      .get(file)
+      .filter((item) => item.target.startsWith('.'))
+      .map((item) => join(dirname(file), item.target))
+      .filter((target) => known.has(target));
+  const done = new Set();
+  const found = [];
+  const path = [];
+  const visit = (file) => {
+    const at = path.indexOf(file);
+    if (at >= 0) {
+      found.push([...path.slice(at), file]);
+      return;
+    }
+    if (done.has(file)) return;
+    path.push(file);
+    for (const target of edges(file)) visit(target);
+    path.pop();
+    done.add(file);
+  };
+  for (const file of files) visit(file);
+  return found;
+}
+
+await main(import.meta, () => {
+  const files = Object.keys(PACKAGES).flatMap((name) =>
+    ['src', 'test'].flatMap((folder) => sources(join(root, 'packages', name, folder))),
+  );
+  const importsByFile = new Map(files.map((file) => [file, importsOf(file)]));
+  const problems = [];
+  for (const item of [...importsByFile.values()].flat()) {
+    const reason = fault(item);
+    if (reason !== undefined) problems.push(`${short(item.file)}:${item.line} imports '${item.target}': ${reason}.`);
+  }
+  for (const circle of circles(files, importsByFile)) problems.push(`a circle: ${circle.map(short).join(' → ')}`);
+  for (const problem of problems) console.error(problem);
+  console.log(
+    `${files.length} files, ${problems.length === 0 ? 'imports as agreed' : `${problems.length} wrong imports`}.`,
+  );
+  return problems.length === 0 ? 0 : 1;
+});

@@ -1,0 +1,271 @@
+// The one table of failures. Callers branch on `code`, never on wording.
+
+/**
+ * One row per failure.
+ * `status`: HTTP status. `close`: WebSocket close code where the failure ends a connection.
+ * `retry`: the same request may succeed later, unchanged.
+ * `message`: for a person. `hint`: what to change; may be replaced by a more exact one where it is raised.
+ */
+export interface CodeRow {
+  readonly status: number;
+  readonly close?: number;
+  readonly retry: boolean;
+  readonly message: string;
+  readonly hint: string;
+}
+
+const row = (status: number, retry: boolean, message: string, hint: string, close?: number): CodeRow =>
+  close === undefined ? { status, retry, message, hint } : { status, retry, message, hint, close };
+
+export const CODES = {
+  // Requests that are wrong
+  bad_request: row(400, false, 'The request is not well formed.', 'Compare the body and query with PROTOCOL.md.'),
+  bad_offset: row(400, false, 'That is not an offset.', 'since and tail take whole numbers from 0 to 2^53-1.'),
+  bad_position: row(400, false, 'That is not a position.', 'Pass back a position exactly as it was received.'),
+  bad_cwd: row(
+    400,
+    false,
+    'The working directory does not exist or is no directory.',
+    'Create it, or pass another cwd.',
+  ),
+  command_not_found: row(400, false, 'The program was not found.', 'Check the name and the PATH in env.'),
+  unknown_signal: row(
+    400,
+    false,
+    'That is not a signal that can be sent.',
+    'Use a name such as SIGINT, SIGTERM or SIGKILL.',
+  ),
+  bad_size: row(400, false, 'That is not a terminal size.', 'cols and rows take whole numbers from 1 to 65535.'),
+  body_too_large: row(413, false, 'The body is larger than the limit.', 'Send it in smaller parts.', 1009),
+  bad_content_type: row(415, false, 'The body has the wrong Content-Type.', 'Send application/json.'),
+  headers_too_large: row(
+    431,
+    false,
+    'The request headers are larger than the limit.',
+    'Send fewer or shorter headers.',
+  ),
+  request_timeout: row(408, true, 'The request did not arrive in time.', 'Send the whole request without pauses.'),
+  upgrade_required: row(426, false, 'This address speaks WebSocket only.', 'Connect with a WebSocket client.'),
+  method_not_allowed: row(405, false, 'This address does not take that method.', 'See the Allow header.'),
+  protocol_error: row(400, false, 'The frame is not part of the protocol.', 'Compare it with PROTOCOL.md.', 1002),
+
+  // Who may
+  unauthorized: row(
+    401,
+    false,
+    'No valid token came with the request.',
+    'Send Authorization: Bearer TOKEN, or open a fresh login link (binnacle token link).',
+    4003,
+  ),
+  forbidden: row(403, false, 'The token does not allow this.', 'Use a token with the scope that is named.', 4003),
+  bad_origin: row(
+    403,
+    false,
+    'Requests from that web origin are refused.',
+    'Add it with serve --origin if it is yours.',
+  ),
+  bad_host: row(
+    421,
+    false,
+    'The Host header names a host that is not served here.',
+    'Add it with serve --host-name if it is yours.',
+  ),
+  rate_limited: row(429, true, 'Too many failed attempts.', 'Wait for the seconds in Retry-After.'),
+  too_many_tokens: row(429, false, 'The limit of tokens is reached.', 'Delete one first (DELETE /v1/tokens/:id).'),
+  weak_token: row(
+    400,
+    false,
+    'That cannot be a token.',
+    'Make one with "openssl rand -hex 32", or leave BINNACLE_TOKEN unset.',
+  ),
+  revoked: row(401, false, 'The token was revoked.', 'Ask for a new one.', 4003),
+
+  // What is not there
+  not_found: row(404, false, 'There is nothing at this address.', 'See /openapi.json for all addresses.'),
+  session_not_found: row(404, false, 'No such session.', 'List sessions with GET /v1/sessions.', 4004),
+  session_gone: row(
+    410,
+    false,
+    'The session was deleted, or its retention ran out.',
+    'List sessions with GET /v1/sessions.',
+    4004,
+  ),
+
+  // Positions
+  gap: row(410, false, 'Output before the oldest kept byte is gone.', 'Read from oldestOffset, or with ?tail=.'),
+  offset_ahead: row(
+    416,
+    false,
+    'The offset is ahead of the head.',
+    'Read from headOffset; if you had more than that, history was lost.',
+  ),
+  wrong_epoch: row(
+    409,
+    false,
+    'The position belongs to another epoch of this log.',
+    'Start again from the oldest position.',
+  ),
+  log_damaged: row(
+    500,
+    false,
+    'A range of the log does not match its checksum.',
+    'The ranges around it are readable; see from and to.',
+  ),
+
+  // Steering
+  lease_held: row(
+    409,
+    true,
+    'Somebody else holds the helm.',
+    'Wait, ask the holder, or take it over with action "take".',
+  ),
+  lease_lost: row(409, false, 'The helm was taken over, released or has expired.', 'Acquire it again before writing.'),
+  taken_over: row(409, false, 'Another writer took the helm.', 'Acquire it again if it should be yours.', 4001),
+  already_connected: row(
+    409,
+    true,
+    'Another writer is connected to this session.',
+    'Connect with takeover=1, or watch read-only.',
+  ),
+  session_exited: row(409, false, 'The program has ended.', 'Start a new session.'),
+  stdin_closed: row(409, false, 'The input of this program is closed.', 'Start a new session to send more.'),
+  not_a_tty: row(409, false, 'The session runs on pipes and has no terminal size.', 'Start it with mode "pty".'),
+  input_full: row(
+    429,
+    true,
+    'The program does not read its input; the queue is full.',
+    'Wait until it reads, then send the same message again.',
+  ),
+  input_gap: row(
+    409,
+    false,
+    'A message number was skipped.',
+    'Send the messages of one client in order, from the number that is named.',
+  ),
+  no_job: row(
+    409,
+    true,
+    'There is no running job that could get the signal.',
+    'Send SIGTERM or SIGKILL to end the shell itself.',
+  ),
+
+  // Limits
+  too_many_sessions: row(429, true, 'The limit of sessions is reached.', 'Delete one, or raise serve --max-sessions.'),
+  too_many_viewers: row(
+    429,
+    true,
+    'The limit of viewers is reached.',
+    'Close one, or raise serve --max-viewers.',
+    4029,
+  ),
+  too_many_subscriptions: row(
+    429,
+    true,
+    'The limit of subscriptions of this connection is reached.',
+    'Unsubscribe from one first.',
+  ),
+  too_slow: row(408, true, 'The viewer took nothing for too long.', 'Connect again from the last position.', 4008),
+  no_pong: row(408, true, 'The connection gave no sign of life.', 'Connect again from the last position.', 4009),
+
+  // On the way (raised by clients)
+  unreachable: row(503, true, 'The gateway does not answer.', 'Is it running? Start it with binnacle serve.'),
+  connection_lost: row(
+    503,
+    true,
+    'The connection was lost before the answer came.',
+    'It is not known whether the request acted: look, then send it again.',
+  ),
+  client_closed: row(499, false, 'The client was closed.', 'Make a new one.'),
+
+  // Us
+  start_failed: row(500, false, 'The program could not be started.', 'See the message and the gateway log.'),
+  runner_unavailable: row(
+    503,
+    true,
+    'The process that owns this program does not answer.',
+    'Try again; binnacle doctor tells more.',
+    4503,
+  ),
+  going_away: row(503, true, 'The gateway is stopping. Programs go on.', 'Connect again from the last position.', 1012),
+  disk_full: row(
+    507,
+    true,
+    'The disk is full; programs wait until there is room.',
+    'Free some space, or shorten the retention.',
+  ),
+  data_dir_in_use: row(409, false, 'Another gateway uses this data directory.', 'Stop it, or pass another --data.'),
+  bad_data_dir: row(
+    500,
+    false,
+    'The data directory is not safe to use.',
+    'It must be a directory of your own with mode 0700.',
+  ),
+  invariant: row(500, false, 'Something that cannot happen happened.', 'Please report it with the gateway log.'),
+  internal: row(500, false, 'The gateway failed to answer.', 'See the gateway log.'),
+} as const satisfies Record<string, CodeRow>;
+
+export type Code = keyof typeof CODES;
+
+export const isCode = (text: string): text is Code => Object.hasOwn(CODES, text);
+
+/** What a failure looks like on the wire: the body of an HTTP error and the `error` of a frame. */
+export interface WireError {
+  readonly code: Code;
+  readonly message: string;
+  readonly hint: string;
+  readonly retryable: boolean;
+  /** Numbers and names that belong to the failure, e.g. `{oldestOffset, headOffset}` or `{holder}`. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** The one error class. Thrown where a failure is noticed, mapped once where it leaves the process. */
+export class BinnacleError extends Error {
+  override readonly name = 'BinnacleError';
+  readonly code: Code;
+  readonly hint: string;
+  readonly details: Readonly<Record<string, unknown>> | undefined;
+
+  constructor(
+    code: Code,
+    options: { message?: string; hint?: string; details?: Record<string, unknown>; cause?: unknown } = {},
+  ) {
+    super(options.message ?? CODES[code].message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint ?? CODES[code].hint;
+    this.details = options.details;
+  }
+
+  get status(): number {
+    return CODES[this.code].status;
+  }
+
+  get retryable(): boolean {
+    return CODES[this.code].retry;
+  }
+
+  toWire(): WireError {
+    const wire = { code: this.code, message: this.message, hint: this.hint, retryable: this.retryable };
+    return this.details === undefined ? wire : { ...wire, details: this.details };
+  }
+
+  static fromWire(wire: WireError): BinnacleError {
+    return new BinnacleError(isCode(wire.code) ? wire.code : 'internal', {
+      message: wire.message,
+      hint: wire.hint,
+      ...(wire.details === undefined ? {} : { details: { ...wire.details } }),
+    });
+  }
+}
+
+/** For what cannot happen: "cannot" is where data loss hides, so it is loud and carries the facts. */
+export function invariant(condition: unknown, message: string, facts?: Record<string, unknown>): asserts condition {
+  if (condition) return;
+  throw new BinnacleError('invariant', facts === undefined ? { message } : { message, details: facts });
+}
+
+/** What a client should do when a connection was closed. Unknown codes reconnect: the network does odd things. */
+export type AfterClose = 'reconnect' | 'stop';
+
+const STOP = new Set([1002, 1007, 1008, 1009, 4001, 4003, 4004]);
+
+export const afterClose = (closeCode: number): AfterClose => (STOP.has(closeCode) ? 'stop' : 'reconnect');

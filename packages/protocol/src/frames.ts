@@ -1,0 +1,134 @@
+// The JSON frames of /v1/ws, and the parser for those that a server sends.
+
+import type { WireError } from './codes.ts';
+import { BinnacleError } from './codes.ts';
+import type { EntryData } from './entry.ts';
+import type { InputReceipt, Lease, LeaseAction, LeaseInfo, Scope, SessionInfo } from './session.ts';
+
+/** Where a subscription begins. A string is a position. `tail`: that many output bytes before the head. */
+export type From = string | { readonly offset: number } | { readonly tail: number } | 'start' | 'now';
+
+/** Client frames. `ref`, where given, comes back in the answer (`ok` or `error`). */
+export type ClientFrame =
+  | { readonly t: 'subscribe'; readonly ref?: number; readonly session: string; readonly from?: From }
+  | { readonly t: 'unsubscribe'; readonly ref?: number; readonly session: string }
+  /** Tell this connection about every change of any session's state. */
+  | { readonly t: 'watch'; readonly ref?: number; readonly on: boolean }
+  /**
+   * `text` is sent as UTF-8, `base64` as bytes. `client` and `n` (1, 2, 3 …) make it idempotent.
+   * `auto`: the terminal answered by itself (DA, DSR, colours); dropped unless this connection holds the lease.
+   */
+  | {
+      readonly t: 'input';
+      readonly ref?: number;
+      readonly session: string;
+      readonly text?: string;
+      readonly base64?: string;
+      readonly client?: string;
+      readonly n?: number;
+      readonly lease?: string;
+      readonly auto?: boolean;
+    }
+  | { readonly t: 'close_stdin'; readonly ref?: number; readonly session: string; readonly lease?: string }
+  | {
+      readonly t: 'signal';
+      readonly ref?: number;
+      readonly session: string;
+      readonly signal: string;
+      readonly lease?: string;
+    }
+  | {
+      readonly t: 'resize';
+      readonly ref?: number;
+      readonly session: string;
+      readonly cols: number;
+      readonly rows: number;
+      readonly lease?: string;
+    }
+  | {
+      readonly t: 'lease';
+      readonly ref?: number;
+      readonly session: string;
+      readonly action: LeaseAction;
+      readonly lease?: string;
+      readonly holder?: string;
+      readonly ttlMs?: number;
+    }
+  | { readonly t: 'ping'; readonly ref?: number; readonly time: number }
+  /** Answers the server's ping: `time` is copied from it, `clientTime` is the client's clock in ms. */
+  | { readonly t: 'pong'; readonly time: number; readonly clientTime?: number };
+
+/**
+ * Server frames. `seq` numbers every frame of this connection from 1, the binary ones included; those do not
+ * carry it, so a client that counts can check itself at the next JSON frame.
+ */
+export type ServerFrame = { readonly seq: number } & ServerBody;
+
+export type ServerBody =
+  | {
+      readonly t: 'hello';
+      readonly connection: string;
+      readonly version: string;
+      readonly protocol: number;
+      readonly time: number;
+      readonly scope: Scope;
+      /** Milliseconds between the server's pings; without a sign of life for three of them it closes. */
+      readonly heartbeatMs: number;
+    }
+  | { readonly t: 'ok'; readonly ref?: number; readonly result?: OkResult }
+  | { readonly t: 'error'; readonly ref?: number; readonly session?: string; readonly error: WireError }
+  | {
+      readonly t: 'subscribed';
+      readonly ref?: number;
+      readonly session: string;
+      readonly from: string;
+      readonly info: SessionInfo;
+    }
+  /** Output bytes `from` up to `to` cannot be delivered; reading goes on at `position`. */
+  | {
+      readonly t: 'gap';
+      readonly session: string;
+      readonly from: number;
+      readonly to: number;
+      readonly reason: 'retention' | 'damaged';
+      readonly position: string;
+    }
+  | EntryFrame
+  /** The subscription reached the log's end and is over. Comes after the last byte, always. */
+  | { readonly t: 'end'; readonly session: string; readonly position: string; readonly info: SessionInfo }
+  /** The helm changed hands. `lost`, to who held it: why not any more (`taken_over`, `lease_lost`). */
+  | {
+      readonly t: 'lease';
+      readonly session: string;
+      readonly lease: LeaseInfo | null;
+      readonly yours: boolean;
+      readonly lost?: WireError;
+    }
+  | { readonly t: 'session'; readonly info: SessionInfo }
+  | { readonly t: 'deleted'; readonly session: string }
+  | { readonly t: 'ping'; readonly time: number }
+  | { readonly t: 'pong'; readonly ref?: number; readonly time: number; readonly serverTime: number };
+
+export type OkResult = InputReceipt | Lease | { readonly released: true };
+
+/** An entry that is not output. `time`: ms since 1970. `offset`: output bytes before it. `position`: behind it. */
+export type EntryFrame = {
+  readonly [K in keyof EntryData]: {
+    readonly t: 'entry';
+    readonly session: string;
+    readonly kind: K;
+    readonly time: number;
+    readonly offset: number;
+    readonly position: string;
+    readonly data: EntryData[K];
+  };
+}[keyof EntryData];
+
+/** Reads a server frame. A client trusts its server for the fields; this only guards against what is no frame. */
+export function parseServerFrame(text: string): ServerFrame {
+  const value: unknown = JSON.parse(text);
+  if (typeof value === 'object' && value !== null && 't' in value && 'seq' in value && typeof value.t === 'string') {
+    return value as ServerFrame;
+  }
+  throw new BinnacleError('protocol_error');
+}

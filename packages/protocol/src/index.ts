@@ -1,0 +1,9 @@
+export * from './codec.ts';
+export * from './codes.ts';
+export * from './entry.ts';
+export * from './frames.ts';
+export * from './position.ts';
+export * from './session.ts';
+
+/** Grows when an older peer could misread us. Unknown frame types and fields are ignored by both sides. */
+export const PROTOCOL_VERSION = 1;

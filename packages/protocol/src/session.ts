@@ -1,0 +1,126 @@
+// What the REST API says about sessions and leases.
+
+declare const brand: unique symbol;
+/** A UUID (version 7, so that ids sort by creation time). */
+export type SessionId = string & { readonly [brand]: 'SessionId' };
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+export const isSessionId = (text: string): text is SessionId => UUID.test(text);
+
+export type Mode = 'pty' | 'pipe';
+
+/** `lost`: the runner that owned the program died; the log is whole up to what it had written. */
+export type SessionState = 'starting' | 'running' | 'exited' | 'closed' | 'lost';
+
+export type Scope = 'view' | 'input' | 'create' | 'admin';
+export const SCOPES: readonly Scope[] = ['view', 'input', 'create', 'admin'];
+/** Each scope contains those before it. */
+export const allows = (held: Scope, needed: Scope): boolean => SCOPES.indexOf(held) >= SCOPES.indexOf(needed);
+
+export interface CreateSession {
+  /** Shell text, run by `$SHELL -c`. Not together with `argv`. Neither: an interactive shell. */
+  readonly command?: string;
+  readonly argv?: readonly string[];
+  /** Default `pty`. */
+  readonly mode?: Mode;
+  /** Default: the home directory. */
+  readonly cwd?: string;
+  /** Added to the allow-listed environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Columns, 1 to 65535, default 80. */
+  readonly cols?: number;
+  /** Rows, 1 to 65535, default 24. */
+  readonly rows?: number;
+  readonly name?: string;
+}
+
+export interface SessionInfo {
+  readonly id: SessionId;
+  readonly name: string;
+  readonly state: SessionState;
+  readonly running: boolean;
+  readonly mode: Mode;
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly cols: number;
+  readonly rows: number;
+  readonly pid: number | null;
+  /** Null until it has exited, and when a signal ended it. Never made up. */
+  readonly exitCode: number | null;
+  /** The signal that ended it, by name. */
+  readonly signal: string | null;
+  readonly epoch: string;
+  /** Output bytes since the beginning: the `since` of "only what comes next". */
+  readonly outputOffset: number;
+  /** The first output byte that is still kept. */
+  readonly oldestOffset: number;
+  /** Output bytes known to survive a power loss (fdatasync done). */
+  readonly syncedOffset: number;
+  /** The position behind the last entry. */
+  readonly position: string;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly exitedAt: number | null;
+  readonly lease: LeaseInfo | null;
+  /** Set while the program waits for disk space. */
+  readonly stalled: 'disk_full' | null;
+}
+
+export interface SessionList {
+  readonly sessions: readonly SessionInfo[];
+  /** Pass as `?after=` for the next page; null on the last. */
+  readonly next: string | null;
+}
+
+/** What everybody may know about the helm. */
+export interface LeaseInfo {
+  readonly holder: string;
+  /** Grows with every change of hands. A write with an older one is refused. */
+  readonly fence: number;
+  /** Milliseconds from now until it releases itself. */
+  readonly expiresInMs: number;
+}
+
+/** What the holder gets: `lease` is a secret that goes with each write. */
+export interface Lease extends LeaseInfo {
+  readonly lease: string;
+}
+
+export type LeaseAction = 'acquire' | 'renew' | 'release' | 'take';
+
+/** The answer to an input message. */
+export interface InputReceipt {
+  /** Bytes taken. All or none of one message. */
+  readonly accepted: number;
+  /** This number of this client had been taken before; nothing was written again. */
+  readonly duplicate: boolean;
+  /** Bytes that wait because the program does not read. */
+  readonly queued: number;
+}
+
+export const SIGNALS = [
+  'SIGHUP',
+  'SIGINT',
+  'SIGQUIT',
+  'SIGKILL',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGTERM',
+  'SIGCONT',
+  'SIGSTOP',
+  'SIGTSTP',
+  'SIGTTIN',
+  'SIGTTOU',
+  'SIGALRM',
+  'SIGABRT',
+  'SIGPIPE',
+  'SIGWINCH',
+] as const;
+export type SignalName = (typeof SIGNALS)[number];
+
+/** Accepts `INT`, `int` and `SIGINT`. */
+export function parseSignal(text: string): SignalName | undefined {
+  const upper = text.toUpperCase();
+  const name = upper.startsWith('SIG') ? upper : `SIG${upper}`;
+  return SIGNALS.find((known) => known === name);
+}

@@ -1,0 +1,162 @@
+// A client of one gateway: what it offers over HTTP, and the sessions over the one connection. Read this first.
+
+import type { CreateSession, Scope, SessionInfo, SessionList } from '@binnacle/protocol';
+import { type ClientEvents, type ClientState, Connection } from './connection.ts';
+import { Http } from './http.ts';
+import { type ClientOptions, settle } from './options.ts';
+import { Session } from './session.ts';
+import { Watch } from './watch.ts';
+
+export interface Sessions {
+  /** One page, newest ids last; `after` is the `next` of the page before. */
+  list(page?: { readonly after?: string; readonly limit?: number }): Promise<SessionList>;
+  /** All pages. */
+  all(): Promise<SessionInfo[]>;
+  create(spec?: CreateSession): Promise<SessionInfo>;
+  get(id: string): Promise<SessionInfo>;
+  delete(id: string): Promise<void>;
+}
+
+export interface NewToken {
+  readonly name: string;
+  readonly scope: Scope;
+  /** Milliseconds that it is valid. Default: until it is revoked. */
+  readonly ttlMs?: number;
+}
+
+export interface TokenInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly scope: Scope;
+  /** `cookie`: the login of a browser. */
+  readonly kind: 'token' | 'cookie';
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly lastUsed: number | null;
+}
+
+export interface CreatedToken extends TokenInfo {
+  /** Shown this once. */
+  readonly token: string;
+}
+
+export interface Ticket {
+  readonly ticket: string;
+  /** The login link; works once. */
+  readonly url: string;
+  readonly scope: Scope;
+  readonly expiresInMs: number;
+}
+
+export interface Me {
+  readonly name: string;
+  readonly scope: Scope;
+}
+
+export interface Tokens {
+  list(): Promise<TokenInfo[]>;
+  create(token: NewToken): Promise<CreatedToken>;
+  revoke(id: string): Promise<void>;
+}
+
+export class Binnacle {
+  readonly sessions: Sessions;
+  readonly tokens: Tokens;
+  private readonly http: Http;
+  private readonly connection: Connection;
+
+  constructor(options: ClientOptions) {
+    const settings = settle(options);
+    this.http = new Http(settings);
+    this.connection = new Connection(settings, async () => {
+      await this.me();
+    });
+    this.sessions = sessionsOver(this.http);
+    this.tokens = tokensOver(this.http);
+  }
+
+  /** A handle; asks nothing yet. Input numbers and the lease belong to the handle: keep one for a session. */
+  session(id: string): Session {
+    return new Session(this.connection, this.http, id);
+  }
+
+  /** All sessions, then every change of their states. Each reconnect begins with a new `list`. */
+  watch(): Watch {
+    return new Watch(this.connection, () => this.sessions.all());
+  }
+
+  async createTicket(scope?: Scope): Promise<Ticket> {
+    return await this.http.json({ method: 'POST', path: '/v1/tickets', body: scope === undefined ? {} : { scope } });
+  }
+
+  /** Browsers: exchanges the ticket of a login link for a cookie, and connects again if that was what was missing. */
+  async login(ticket: string): Promise<void> {
+    await this.http.json({ method: 'POST', path: '/v1/login', body: { ticket } });
+    this.connection.restart();
+  }
+
+  async logout(): Promise<void> {
+    await this.http.json({ method: 'POST', path: '/v1/logout' });
+  }
+
+  async me(): Promise<Me> {
+    return await this.http.json({ path: '/v1/me' });
+  }
+
+  /** Returns what ends the listening. */
+  on<K extends keyof ClientEvents>(name: K, listener: (value: ClientEvents[K]) => void): () => void {
+    return this.connection.events.on(name, listener);
+  }
+
+  get state(): ClientState {
+    return this.connection.state;
+  }
+
+  /** The gateway's clock minus ours, ms; null until measured. */
+  get clockOffsetMs(): number | null {
+    return this.connection.clockOffsetMs;
+  }
+
+  /** Connects at once if it waits to, and checks the connection if there is one. Browsers' wake-ups call it already. */
+  wake(): void {
+    this.connection.wake();
+  }
+
+  /** For good. Attachments end; input without a receipt and open requests throw `client_closed`. */
+  close(): void {
+    this.connection.stop();
+  }
+}
+
+/** The same as `new Binnacle`; it connects when something needs it. */
+export const connect = (options: ClientOptions): Binnacle => new Binnacle(options);
+
+function sessionsOver(http: Http): Sessions {
+  const path = (id: string) => `/v1/sessions/${encodeURIComponent(id)}`;
+  const list: Sessions['list'] = (page = {}) => http.json({ path: '/v1/sessions', query: { ...page } });
+  return {
+    list,
+    async all() {
+      const sessions: SessionInfo[] = [];
+      let after: string | null = null;
+      do {
+        const page: SessionList = await list(after === null ? {} : { after });
+        sessions.push(...page.sessions);
+        after = page.next;
+      } while (after !== null);
+      return sessions;
+    },
+    create: (spec = {}) => http.json({ method: 'POST', path: '/v1/sessions', body: spec }),
+    get: (id) => http.json({ path: path(id) }),
+    delete: (id) => http.json({ method: 'DELETE', path: path(id) }),
+  };
+}
+
+function tokensOver(http: Http): Tokens {
+  return {
+    list: async () => (await http.json<{ tokens: TokenInfo[] }>({ path: '/v1/tokens' })).tokens,
+    create: (token) => http.json({ method: 'POST', path: '/v1/tokens', body: token }),
+    revoke: (id) => http.json({ method: 'DELETE', path: `/v1/tokens/${encodeURIComponent(id)}` }),
+  };
+}

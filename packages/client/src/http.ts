@@ -1,0 +1,72 @@
+// One HTTP request to the gateway, and its failures as BinnacleError. Knows no session.
+
+import { BinnacleError, isCode, type WireError } from '@binnacle/protocol';
+import type { Settings } from './options.ts';
+
+export interface HttpRequest {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  /** Begins with a slash. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  /** Sent as JSON. */
+  readonly body?: object;
+  /** Added to the time that a request may take, ms: for long polls. */
+  readonly waitMs?: number;
+}
+
+export class Http {
+  private readonly settings: Settings;
+
+  constructor(settings: Settings) {
+    this.settings = settings;
+  }
+
+  /** The answer's JSON; undefined for 204. */
+  async json<T>(request: HttpRequest): Promise<T> {
+    return await this.send(request, async (response) =>
+      response.status === 204 ? (undefined as T) : ((await response.json()) as T),
+    );
+  }
+
+  /** Throws what the gateway answered, or `unreachable`. `read` runs within the time limit too. */
+  async send<T>(request: HttpRequest, read: (response: Response) => Promise<T>): Promise<T> {
+    const { base, headers, requestTimeoutMs } = this.settings;
+    const url = new URL(base + request.path);
+    for (const [name, value] of Object.entries(request.query ?? {}))
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), requestTimeoutMs + (request.waitMs ?? 0));
+    try {
+      const response = await this.settings.fetch(url.href, {
+        method: request.method ?? 'GET',
+        headers: request.body === undefined ? headers : { ...headers, 'Content-Type': 'application/json' },
+        credentials: 'same-origin',
+        cache: 'no-store',
+        signal: abort.signal,
+        ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+      });
+      if (!response.ok) throw await failure(response);
+      return await read(response);
+    } catch (error) {
+      if (error instanceof BinnacleError) throw error;
+      throw new BinnacleError('unreachable', { cause: error, details: { url: base } });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+async function failure(response: Response): Promise<BinnacleError> {
+  const text = await response.text();
+  try {
+    const body: unknown = JSON.parse(text);
+    const wire = (body as { error?: WireError } | null)?.error;
+    if (wire !== undefined && typeof wire.code === 'string' && isCode(wire.code)) return BinnacleError.fromWire(wire);
+  } catch {
+    // Not JSON: a proxy in between answered, and its status is all that it tells.
+  }
+  const details = { status: response.status };
+  if (response.status === 401) return new BinnacleError('unauthorized', { details });
+  if (response.status === 404) return new BinnacleError('not_found', { details });
+  return new BinnacleError([502, 503, 504].includes(response.status) ? 'unreachable' : 'internal', { details });
+}

@@ -1,0 +1,106 @@
+// Whether the link is alive, how slow it is, and how far the two clocks are apart. Knows no socket.
+
+export interface LivenessHooks {
+  ping(time: number): void;
+  dead(): void;
+  /** Smoothed round trip, ms. */
+  measured(latencyMs: number): void;
+}
+
+/** After a wake-up a living link answers within this; so long a person looks at a frozen page. */
+const CHECK_MS = 5_000;
+/** What had come before the sleep is handed out within this after it, and says nothing about the link as it is now. */
+const STALE_MS = 1_000;
+/** As many missed heartbeats are a dead link. The gateway counts the same. */
+const MISSED = 3;
+/** The gain of TCP's own round-trip estimate (RFC 6298): smooth, and follows a changed path in about 8 samples. */
+const GAIN = 1 / 8;
+
+export class Liveness {
+  private readonly now: () => number;
+  private readonly heartbeatMs: number;
+  private readonly hooks: LivenessHooks;
+  private readonly beat: ReturnType<typeof setInterval>;
+  private checkTimer: ReturnType<typeof setTimeout> | null;
+  private checkedAt: number;
+  private heardAt: number;
+  private pingedAt: number;
+  private latencyMs: number | null;
+  private bestRoundTripMs: number;
+  private offsetMs: number | null;
+
+  constructor(now: () => number, heartbeatMs: number, hooks: LivenessHooks) {
+    this.now = now;
+    // 15 s where the gateway says nothing usable: three of them are the 45 s in which a dead link must be found.
+    this.heartbeatMs = Number.isFinite(heartbeatMs) && heartbeatMs > 0 ? heartbeatMs : 15_000;
+    this.hooks = hooks;
+    this.checkTimer = null;
+    this.checkedAt = 0;
+    this.heardAt = now();
+    this.pingedAt = now();
+    this.latencyMs = null;
+    this.bestRoundTripMs = Number.POSITIVE_INFINITY;
+    this.offsetMs = null;
+    this.beat = setInterval(() => this.tick(), this.heartbeatMs / 2);
+    hooks.ping(this.pingedAt);
+  }
+
+  /** The gateway's clock minus ours, ms. */
+  get clockOffsetMs(): number | null {
+    return this.offsetMs;
+  }
+
+  heard(): void {
+    this.heardAt = this.now();
+    if (this.heardAt - this.checkedAt >= STALE_MS) this.passCheck();
+  }
+
+  /** `time`: ours, as it was sent with the ping. */
+  pong(time: number, serverTime: number): void {
+    const roundTripMs = this.now() - time;
+    // A clock that was set meanwhile measures nothing.
+    if (!(roundTripMs >= 0)) return;
+    if (time >= this.checkedAt) this.passCheck();
+    this.latencyMs = this.latencyMs === null ? roundTripMs : this.latencyMs + GAIN * (roundTripMs - this.latencyMs);
+    // The quickest answer has the least room for error; the bound creeps up so that a changed clock shows in time.
+    this.bestRoundTripMs *= 1.1;
+    if (roundTripMs <= this.bestRoundTripMs) {
+      this.bestRoundTripMs = roundTripMs;
+      this.offsetMs = serverTime - (time + roundTripMs / 2);
+    }
+    this.hooks.measured(this.latencyMs);
+  }
+
+  /** Something says that the link may be dead: it has 5 s to prove the contrary. */
+  check(): void {
+    if (this.now() - this.heardAt > MISSED * this.heartbeatMs) {
+      this.hooks.dead();
+      return;
+    }
+    if (this.checkTimer !== null) return;
+    this.checkedAt = this.now();
+    this.checkTimer = setTimeout(() => this.hooks.dead(), CHECK_MS);
+    this.ping();
+  }
+
+  stop(): void {
+    clearInterval(this.beat);
+    this.passCheck();
+  }
+
+  private passCheck(): void {
+    if (this.checkTimer !== null) clearTimeout(this.checkTimer);
+    this.checkTimer = null;
+  }
+
+  private tick(): void {
+    const now = this.now();
+    if (now - this.heardAt > MISSED * this.heartbeatMs) this.hooks.dead();
+    else if (now - this.pingedAt >= this.heartbeatMs) this.ping();
+  }
+
+  private ping(): void {
+    this.pingedAt = this.now();
+    this.hooks.ping(this.pingedAt);
+  }
+}

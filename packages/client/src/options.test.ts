@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { type ClientOptions, settle, socketUrl, type WebSocketClass, type WebSocketLike } from './options.ts';
+
+describe('options', () => {
+  it('keep a path before /v1, and speak TLS where the address does', () => {
+    const { base } = settle({ url: 'https://host.example:8443/binnacle/?x#y' });
+    expect(base).toBe('https://host.example:8443/binnacle');
+    expect(socketUrl(base)).toBe('wss://host.example:8443/binnacle/v1/ws');
+    expect(socketUrl(settle({ url: 'http://127.0.0.1:1/' }).base)).toBe('ws://127.0.0.1:1/v1/ws');
+  });
+
+  it.each(['ftp://x/', 'javascript:alert(1)', 'ws://x/'])('refuse %s', (url) => {
+    expect(() => settle({ url })).toThrow(expect.objectContaining({ code: 'bad_request' }));
+  });
+
+  it('put the token into the header, and nothing but the mark without one', () => {
+    expect(settle({ url: 'http://x', token: 't' }).headers).toEqual({ Authorization: 'Bearer t' });
+    expect(settle({ url: 'http://x' }).headers).toEqual({ 'X-Binnacle': '1' });
+  });
+
+  it('take the classes of ws and of browsers as they are', () => {
+    const ofWs: WebSocketClass = WebSocket;
+    const ofBrowsers = (): WebSocketClass => globalThis.WebSocket;
+    const options: ClientOptions[] = [{ url: 'http://x', WebSocket: ofWs }];
+    const made = (socket: WebSocket | globalThis.WebSocket): WebSocketLike => socket;
+    expect([options, ofBrowsers, made]).toBeDefined();
+  });
+
+  it('give the token to a browser’s kind of socket in no way at all when there is none', () => {
+    const calls: unknown[][] = [];
+    class Recorder {
+      constructor(...given: unknown[]) {
+        calls.push(given);
+      }
+    }
+    const RecorderClass = Recorder as unknown as WebSocketClass;
+    settle({ url: 'http://x', WebSocket: RecorderClass }).makeSocket('ws://x/v1/ws', { 'X-Binnacle': '1' });
+    settle({ url: 'http://x', WebSocket: RecorderClass }).makeSocket('ws://x/v1/ws', { Authorization: 'Bearer t' });
+    expect(calls).toEqual([['ws://x/v1/ws'], ['ws://x/v1/ws', { headers: { Authorization: 'Bearer t' } }]]);
+  });
+});

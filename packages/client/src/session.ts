@@ -1,0 +1,128 @@
+// One session as its caller sees it: attach, steer, ask. Knows frames; the socket is the connection's.
+
+import { BinnacleError, type From, type InputReceipt, type SessionInfo } from '@binnacle/protocol';
+import { Attachment, type AttachOptions } from './attachment.ts';
+import type { Connection } from './connection.ts';
+import { Helm } from './helm.ts';
+import type { Http } from './http.ts';
+import { Outbox } from './outbox.ts';
+
+export interface WriteOptions {
+  /**
+   * The terminal answered by itself (device attributes, colours). Sent once without a number, dropped by the gateway
+   * unless this client holds the lease, and here while there is no connection. Default false.
+   */
+  readonly auto?: boolean;
+}
+
+/** Where and how much to read; one of `since`, `tail` and `position`. */
+export interface ReadOptions {
+  /** Output offset to begin at. */
+  readonly since?: number;
+  /** Bytes before the head. */
+  readonly tail?: number;
+  readonly position?: string;
+  /** Bytes at most. */
+  readonly limit?: number;
+  /** Milliseconds to wait for output where there is none yet. */
+  readonly waitMs?: number;
+  readonly stream?: 'stdout' | 'stderr';
+}
+
+export interface OutputSlice {
+  readonly bytes: Uint8Array;
+  /** What to pass as `since` to go on. */
+  readonly nextOffset: number;
+}
+
+export class Session {
+  readonly id: string;
+  /** The helm of this session. */
+  readonly lease: Helm;
+  private readonly connection: Connection;
+  private readonly http: Http;
+  private readonly outbox: Outbox;
+  private readonly attachments: Set<Attachment>;
+
+  constructor(connection: Connection, http: Http, id: string) {
+    this.id = id;
+    this.connection = connection;
+    this.http = http;
+    this.lease = new Helm(connection, id);
+    this.outbox = new Outbox(connection, id);
+    this.attachments = new Set();
+  }
+
+  /**
+   * Follows the log from `from`: a position (string), `{offset}`, `{tail}` (bytes), `'start'` or `'now'`. Default
+   * `'start'`. A client follows a session once at a time: a second attachment throws `too_many_subscriptions`.
+   */
+  attach(from: From = 'start', options: AttachOptions = {}): Attachment {
+    return new Attachment(this.connection, this.id, from, options, this.attachments);
+  }
+
+  /**
+   * Sends input; text as UTF-8. Resolves when the program's queue has taken all of it; after a reconnect it is sent
+   * again and acts once. Throws `input_full` when `outboxBytes` already wait here, and what the gateway refuses.
+   */
+  write(input: string | Uint8Array, options: WriteOptions = {}): Promise<InputReceipt> {
+    const bytes = typeof input === 'string' ? new TextEncoder().encode(input) : input;
+    const lease = this.lease.held?.lease;
+    return options.auto === true ? this.outbox.reply(bytes, lease) : this.outbox.write(bytes, lease);
+  }
+
+  /** Sends a signal (`SIGINT`) to the job in the foreground. Throws `connection_lost` if it may have been lost. */
+  async signal(signal: string): Promise<void> {
+    await this.connection.request((ref) => ({ t: 'signal', ref, session: this.id, signal, ...this.held() }));
+  }
+
+  /** Columns and rows of the terminal. */
+  async resize(cols: number, rows: number): Promise<void> {
+    await this.connection.request((ref) => ({ t: 'resize', ref, session: this.id, cols, rows, ...this.held() }), {
+      resend: true,
+    });
+  }
+
+  /** Ends the program's input: end of file on a pipe, Ctrl-D on a terminal. Waits for input that was written before. */
+  async closeStdin(): Promise<void> {
+    await this.outbox.drained();
+    await this.connection.request((ref) => ({ t: 'close_stdin', ref, session: this.id, ...this.held() }));
+  }
+
+  async info(): Promise<SessionInfo> {
+    return await this.http.json({ path: this.path });
+  }
+
+  /** Ends the program and removes the session with its log. */
+  async delete(): Promise<void> {
+    await this.http.json({ method: 'DELETE', path: this.path });
+  }
+
+  /** A piece of the raw output, without following it. */
+  async read(options: ReadOptions = {}): Promise<OutputSlice> {
+    const { waitMs, ...query } = options;
+    return await this.http.send(
+      { path: `${this.path}/output`, query: { ...query, wait: waitMs }, waitMs: waitMs ?? 0 },
+      async (response) => {
+        const next = response.headers.get('Binnacle-Next-Offset');
+        if (next === null) throw new BinnacleError('protocol_error', { message: 'The answer names no next offset.' });
+        return { bytes: new Uint8Array(await response.arrayBuffer()), nextOffset: Number(next) };
+      },
+    );
+  }
+
+  /** Ends attachments (the gateway is told to stop sending) and gives up the lease. */
+  detach(): void {
+    for (const attachment of [...this.attachments]) attachment.detach();
+    this.lease.drop();
+  }
+
+  private get path(): string {
+    return `/v1/sessions/${encodeURIComponent(this.id)}`;
+  }
+
+  private held(): { lease?: string } {
+    const lease = this.lease.held?.lease;
+    return lease === undefined ? {} : { lease };
+  }
+}

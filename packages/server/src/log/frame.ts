@@ -1,0 +1,100 @@
+// One framed entry as it lies on disk: header, checksum, payload. Knows no file and no log.
+
+import { crc32 } from 'node:zlib';
+import { isOutput, KINDS, type Kind, kindName } from '@binnacle/protocol';
+import { MAX_ENTRY_BYTES } from './log.ts';
+
+/**
+ * Header, little-endian: 0 crc32 u32 over all that follows, payload included · 4 payload length u32 · 8 kind u8 ·
+ * 9 version u8 · 10 magic u16 · 12 tag u32 of the epoch · 16 time f64 in ms · 24 output offset u64 · 32 own place u64.
+ */
+export const FRAME_HEADER_BYTES = 40;
+export const MAX_FRAME_BYTES = FRAME_HEADER_BYTES + MAX_ENTRY_BYTES;
+/** The bytes of the magic as they lie on disk, for a search. */
+export const FRAME_MAGIC = Buffer.from([1, 0xb1, 0x0c]);
+/** Where `FRAME_MAGIC` lies in a frame. */
+export const FRAME_MAGIC_AT = 9;
+const VERSION = 1;
+const MAGIC = 0x0cb1;
+
+export interface FrameHead {
+  readonly kind: Kind;
+  /** Payload bytes. */
+  readonly length: number;
+  readonly time: number;
+  readonly offset: number;
+  readonly place: number;
+  /** Place behind the frame. */
+  readonly next: number;
+  /** Output offset behind the frame. */
+  readonly nextOffset: number;
+}
+
+/**
+ * What every frame of an epoch carries. Program output could imitate a frame at its very place, and a disk may hand
+ * back blocks of a deleted log after a power loss: neither knows the epoch, so neither passes for a frame of this log.
+ */
+export const frameTag = (epoch: string): number => crc32(epoch);
+
+/** Writes the header at the front of `target`, all but the checksum. */
+export function writeFrameHeader(
+  target: Buffer,
+  kind: Kind,
+  length: number,
+  tag: number,
+  time: number,
+  offset: number,
+  place: number,
+): void {
+  target.writeUInt32LE(length, 4);
+  target[8] = KINDS[kind];
+  target[9] = VERSION;
+  target.writeUInt16LE(MAGIC, 10);
+  target.writeUInt32LE(tag, 12);
+  target.writeDoubleLE(time, 16);
+  writeU64(target, 24, offset);
+  writeU64(target, 32, place);
+}
+
+/** Writes the checksum. `rest` is the header behind it, with the payload or without; `payload` is what is missing. */
+export function sealFrame(target: Buffer, rest: Uint8Array, payload?: Uint8Array): void {
+  const sum = crc32(rest);
+  target.writeUInt32LE(payload === undefined ? sum : crc32(payload, sum), 0);
+}
+
+/**
+ * Reads the header that lies at `at` in `block`. Undefined when it is not that of a frame at `place`.
+ * `FRAME_HEADER_BYTES` must be there. The checksum is not looked at: see `frameIsWhole`.
+ */
+export function readFrameHeader(block: Buffer, at: number, place: number, tag: number): FrameHead | undefined {
+  const kind = kindName(block.readUInt8(at + 8));
+  if (kind === undefined || block[at + 9] !== VERSION || block.readUInt16LE(at + 10) !== MAGIC) return undefined;
+  const length = block.readUInt32LE(at + 4);
+  if (length > MAX_ENTRY_BYTES || block.readUInt32LE(at + 12) !== tag || readU64(block, at + 32) !== place) {
+    return undefined;
+  }
+  const offset = readU64(block, at + 24);
+  return {
+    kind,
+    length,
+    time: block.readDoubleLE(at + 16),
+    offset,
+    place,
+    next: place + FRAME_HEADER_BYTES + length,
+    nextOffset: isOutput(kind) ? offset + length : offset,
+  };
+}
+
+/** Whether the frame of `head` at `at`, which must lie in `block` entirely, matches its checksum. */
+export const frameIsWhole = (block: Buffer, at: number, head: FrameHead): boolean =>
+  block.readUInt32LE(at) === crc32(block.subarray(at + 4, at + FRAME_HEADER_BYTES + head.length));
+
+// Two 32-bit halves: values stay below 2^53, and BigInt would allocate on the hot path.
+export function writeU64(target: Buffer, at: number, value: number): void {
+  target.writeUInt32LE(value >>> 0, at);
+  target.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
+}
+
+/** May exceed 2^53 in damaged bytes; then it equals nothing that it is compared with. */
+export const readU64 = (source: Buffer, at: number): number =>
+  source.readUInt32LE(at) + source.readUInt32LE(at + 4) * 0x1_0000_0000;

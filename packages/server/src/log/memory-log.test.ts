@@ -1,0 +1,8 @@
+import { parseEpoch } from '@binnacle/protocol';
+import { CONFORMANCE, describeLog } from './conformance.ts';
+import { MemoryLog } from './memory-log.ts';
+
+describeLog('in memory', async () => {
+  const log = new MemoryLog({ ...CONFORMANCE, epoch: parseEpoch('memory1') });
+  return { writer: log, reader: log, tell: () => undefined, end: () => log.close() };
+});

@@ -1,0 +1,135 @@
+// A log in memory, for tests: the same answers as from segment files, nothing kept.
+
+import { BinnacleError, type Epoch, invariant, isOutput, type Kind, type Position } from '@binnacle/protocol';
+import { FRAME_HEADER_BYTES, type FrameHead } from './frame.ts';
+import { type Head, type LogReader, type LogWriter, MAX_ENTRY_BYTES, type Reading, type RetentionRule } from './log.ts';
+import { PAGE_BYTES, PageBuilder, type PageOptions, pageEnd } from './page.ts';
+import { lastIndex } from './segment-list.ts';
+import { checkOffset, checkPosition } from './standing.ts';
+import { Waiters } from './waiters.ts';
+
+const MEMORY = { allocate: Buffer.allocUnsafeSlow };
+
+export interface MemoryLogOptions extends PageOptions {
+  readonly epoch: Epoch;
+  /** Bytes after which retention could cut. Default 32 MiB. */
+  readonly segmentBytes?: number;
+}
+
+interface MemoryEntry {
+  readonly head: FrameHead;
+  readonly bytes: Uint8Array;
+}
+
+export class MemoryLog implements LogWriter, LogReader {
+  readonly epoch: Epoch;
+  readonly #pageBytes: number;
+  readonly #headroom: number;
+  readonly #segmentBytes: number;
+  readonly #waiters: Waiters;
+  /** Ascending; those before `oldest` are dropped. */
+  readonly #entries: MemoryEntry[];
+  /** Where segments begin, oldest first. */
+  readonly #segments: Head[];
+  #head: Head;
+  #synced: Head;
+
+  constructor(options: MemoryLogOptions) {
+    this.epoch = options.epoch;
+    this.#pageBytes = options.pageBytes ?? PAGE_BYTES;
+    this.#headroom = options.headroom ?? 0;
+    this.#segmentBytes = options.segmentBytes ?? 32 * 1024 * 1024;
+    this.#waiters = new Waiters();
+    this.#entries = [];
+    this.#segments = [{ place: 0, offset: 0 }];
+    this.#head = { place: 0, offset: 0 };
+    this.#synced = this.#head;
+  }
+
+  get head(): Head {
+    return this.#head;
+  }
+
+  get synced(): Head {
+    return this.#synced;
+  }
+
+  get oldest(): Head {
+    const first = this.#segments[0];
+    invariant(first !== undefined, 'A log has at least one segment.');
+    return first;
+  }
+
+  append(kind: Kind, bytes: Uint8Array, time: number): Head {
+    invariant(bytes.length <= MAX_ENTRY_BYTES, 'The entry is too large.', { bytes: bytes.length });
+    const { place, offset } = this.#head;
+    const next = place + FRAME_HEADER_BYTES + bytes.length;
+    const filled = place - (this.#segments.at(-1)?.place ?? 0);
+    if (filled > 0 && next - place + filled > this.#segmentBytes) this.#segments.push(this.#head);
+    const nextOffset = isOutput(kind) ? offset + bytes.length : offset;
+    const head = { kind, length: bytes.length, time, offset, place, next, nextOffset };
+    this.#entries.push({ head, bytes: Uint8Array.from(bytes) });
+    this.#head = { place: next, offset: nextOffset };
+    this.#waiters.wake(next);
+    return this.#head;
+  }
+
+  async sync(): Promise<Head> {
+    this.#synced = this.#head;
+    return this.#synced;
+  }
+
+  trim({ maxBytes = Number.POSITIVE_INFINITY, olderThan = Number.NEGATIVE_INFINITY }: RetentionRule): void {
+    for (;;) {
+      const second = this.#segments[1];
+      if (second === undefined) return;
+      const count = this.#entries.findIndex(({ head }) => head.place >= second.place);
+      const old = this.#entries.slice(0, count).every(({ head }) => head.time < olderThan);
+      if (this.#head.place - second.place < maxBytes && !old) return;
+      this.#entries.splice(0, count);
+      this.#segments.shift();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.sync();
+  }
+
+  read(at: Position): Reading {
+    const standing = checkPosition(this, at);
+    if (standing !== undefined) return standing;
+    const full = pageEnd(at.place, this.#pageBytes);
+    let index = this.#indexAt(at.place);
+    if (this.#entries[index]?.head.place !== at.place) throw new BinnacleError('bad_position');
+    const builder = new PageBuilder(at);
+    for (; builder.place < full; index += 1) {
+      const entry = this.#entries[index];
+      if (entry === undefined) break;
+      if (!builder.take(entry.head, entry.bytes)) throw new BinnacleError('bad_position');
+    }
+    if (!builder.empty) return { kind: 'page', page: builder.build(this.#headroom, builder.place >= full, MEMORY) };
+    if (builder.ahead) throw new BinnacleError('bad_position');
+    return this.read(builder.next);
+  }
+
+  wait(place: number, wake: () => void): () => void {
+    if (this.#head.place <= place) return this.#waiters.add(place, wake);
+    wake();
+    return () => undefined;
+  }
+
+  locate(offset: number): Position {
+    checkOffset(this, offset);
+    const entry = this.#entries.find(({ head }) => head.offset >= offset || head.nextOffset > offset);
+    return { epoch: this.epoch, place: entry?.head.place ?? this.#head.place, offset };
+  }
+
+  async locateTime(time: number): Promise<Position> {
+    const entry = this.#entries.find(({ head }) => head.time >= time);
+    return { epoch: this.epoch, place: (entry?.head ?? this.#head).place, offset: (entry?.head ?? this.#head).offset };
+  }
+
+  #indexAt(place: number): number {
+    return lastIndex(this.#entries.length, (i) => (this.#entries[i]?.head.place ?? 0) <= place);
+  }
+}

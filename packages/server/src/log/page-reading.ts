@@ -1,0 +1,90 @@
+// Reads the frames of one page out of one segment file. Knows which bytes to ask for; does not run the reads.
+
+import type { Position } from '@binnacle/protocol';
+import { FRAME_HEADER_BYTES } from './frame.ts';
+import { PageBuilder, pageEnd, takeFrames } from './page.ts';
+import type { Extent, Reads } from './scan.ts';
+import { SEGMENT_HEADER_BYTES } from './segment.ts';
+import type { SegmentFiles } from './segment-files.ts';
+
+/** `short`: the file ends before the extent does. Frames before a damaged one, or before that end, were taken. */
+export type Outcome = 'whole' | 'invalid' | 'short';
+
+export class PageReading {
+  readonly builder: PageBuilder;
+  /** The page is complete when it reaches this place. */
+  readonly full: number;
+  readonly #until: number;
+  readonly #extent: Extent;
+  readonly #files: SegmentFiles;
+  readonly #blocks: Buffer[];
+  readonly #pageBytes: number;
+  /** What the last read brought, and the place of its first byte. */
+  #last: { readonly block: Buffer; readonly filled: number; readonly from: number } | undefined;
+
+  constructor(at: Position, extent: Extent, files: SegmentFiles, pageBytes: number) {
+    this.builder = new PageBuilder(at);
+    this.full = pageEnd(at.place, pageBytes);
+    this.#pageBytes = pageBytes;
+    this.#last = undefined;
+    this.#until = Math.min(this.full, extent.end);
+    this.#extent = extent;
+    this.#files = files;
+    this.#blocks = [];
+  }
+
+  /** Bytes by which the last entry went beyond the page's end. */
+  get overshoot(): number {
+    return Math.max(0, this.builder.place - this.#until);
+  }
+
+  /**
+   * `slack`: bytes to read beyond the page's end, in the hope that its last entry ends there. One read if so. More of
+   * it brings the pages that follow along.
+   */
+  *read(slack: number): Reads<Outcome> {
+    const { builder } = this;
+    const { base, end, tag } = this.#extent;
+    let cut: Buffer | undefined;
+    let need = 0;
+    for (;;) {
+      const from = builder.place;
+      const have = cut?.length ?? 0;
+      const bytes = Math.min(end - from, Math.max(need, this.#until - from + slack));
+      const block = this.#files.takeBlock(bytes);
+      this.#blocks.push(block);
+      if (cut !== undefined) block.set(cut);
+      const position = from + have - base + SEGMENT_HEADER_BYTES;
+      const filled = have + (yield { block, at: have, length: bytes - have, position });
+      this.#last = { block, filled, from };
+      need = takeFrames(builder, block, filled, tag, this.#until);
+      if (need === 0) return 'whole';
+      if (need < 0) return 'invalid';
+      if (filled < bytes) return 'short';
+      // The end is an entry boundary, so a frame that goes beyond it has a wrong length.
+      if (builder.place + Math.max(need, FRAME_HEADER_BYTES) > end) return 'invalid';
+      cut = block.subarray(builder.place - from, filled);
+    }
+  }
+
+  /** The pages behind this one that were read along with it, whole ones only. */
+  *following(): Generator<PageBuilder> {
+    if (this.#last === undefined) return;
+    const { block, filled, from } = this.#last;
+    for (let at = this.builder.next; at.place < this.#extent.end; ) {
+      const builder = new PageBuilder(at);
+      const full = pageEnd(at.place, this.#pageBytes);
+      const start = at.place - from;
+      if (full > this.#extent.end) return;
+      if (takeFrames(builder, block.subarray(start), filled - start, this.#extent.tag, full) !== 0) return;
+      yield builder;
+      at = builder.next;
+    }
+  }
+
+  /** Gives the blocks back. What the builder took is built by then, or given up. */
+  end(): void {
+    for (const block of this.#blocks) this.#files.giveBlock(block);
+    this.#blocks.length = 0;
+  }
+}

@@ -1,0 +1,391 @@
+// Reads a log from segment files that another process may be appending to. Believes in nothing beyond the head that it
+// was told.
+
+import { BinnacleError, type Epoch, type Position } from '@binnacle/protocol';
+import { FRAME_HEADER_BYTES } from './frame.ts';
+import type { Head, LogReader, Reading } from './log.ts';
+import { type BuiltPage, PAGE_BYTES, type PageBuilder, type PageOptions, pageEnd } from './page.ts';
+import { PageCache } from './page-cache.ts';
+import { type Outcome, PageReading } from './page-reading.ts';
+import { type Extent, nextValid, runSync } from './scan.ts';
+import { SegmentFiles } from './segment-files.ts';
+import { isGone, type KnownSegment, SegmentList } from './segment-list.ts';
+import { findOffset, findTime, inFile, inspectPlace } from './segment-search.ts';
+import { checkOffset, checkPosition } from './standing.ts';
+import { Waiters } from './waiters.ts';
+
+export interface SegmentReaderOptions extends PageOptions {
+  /** What the writer last said. Without it the log must be finished: the end is looked for on disk. */
+  readonly head?: Head;
+  /** Stands in when no segment header is readable. */
+  readonly epoch?: Epoch;
+  /** Shared by the readers of a gateway. Default: one of its own. */
+  readonly cache?: PageCache;
+  /** Shared by the readers of a gateway. Default: one of its own. */
+  readonly files?: SegmentFiles;
+  /**
+   * Bytes before the head that are read in the same turn. Default 8 MiB: they were written a moment ago, so the kernel
+   * has them in memory, and the trip to the thread pool costs more than the page (64 KiB: 40-67 us in the turn, 149-173 us through the pool).
+   */
+  readonly warmBytes?: number;
+  /** Called when somebody waits beyond the head: the reader then has to be told of growth, once. */
+  readonly onWait?: (place: number) => void;
+}
+
+/** A few viewers that read old ranges at once; more of them only lose their read-ahead. */
+const REMEMBERED = 32;
+/** Half of libuv's pool at most. */
+const READ_AHEADS = 2;
+/** Pages that one trip to the thread pool brings for who reads in sequence: the trip costs more than the bytes. */
+const RUN_PAGES = 4;
+/** What is read beyond a page's end at least, so that its last entry is there: what a PTY gives at once, with header. */
+const MIN_SLACK = 4096 + FRAME_HEADER_BYTES;
+
+export class SegmentReader implements LogReader {
+  readonly epoch: Epoch;
+  readonly #segments: SegmentList;
+  readonly #files: SegmentFiles;
+  readonly #ownFiles: boolean;
+  readonly #cache: PageCache;
+  readonly #name: string;
+  readonly #pageBytes: number;
+  readonly #headroom: number;
+  readonly #warmBytes: number;
+  readonly #onWait: (place: number) => void;
+  readonly #waiters: Waiters;
+  /** `onWait` was called, and no growth was told since. */
+  #hasAsked: boolean;
+  readonly #reading: Map<string, Promise<Reading>>;
+  /** Places where old pages ended that were handed out: who comes back at one reads in sequence. */
+  readonly #expected: Set<number>;
+  #readAheads: number;
+  #slack: number;
+  #head: Head;
+  #oldest: Head;
+
+  /** Throws `session_gone` when there is no log in `dir`, `log_damaged` when nothing tells its epoch. */
+  static open(dir: string, options: SegmentReaderOptions = {}): SegmentReader {
+    return new SegmentReader(dir, options);
+  }
+
+  private constructor(dir: string, options: SegmentReaderOptions) {
+    this.#files = options.files ?? new SegmentFiles({ maxOpen: 8 });
+    this.#ownFiles = options.files === undefined;
+    this.#cache = options.cache ?? new PageCache();
+    this.#segments = new SegmentList(dir, this.#files, options.epoch);
+    const found = options.head === undefined ? this.#segments.findHead() : undefined;
+    this.#head = options.head ?? found?.head ?? { place: 0, offset: 0 };
+    this.epoch = found?.epoch ?? this.#segments.epochAt(this.#head.place);
+    this.#oldest = this.#beginningOf(this.#segments.first);
+    this.#pageBytes = options.pageBytes ?? PAGE_BYTES;
+    this.#headroom = options.headroom ?? 0;
+    this.#warmBytes = options.warmBytes ?? 8 * 1024 * 1024;
+    this.#name = `${dir}:${this.epoch}:${this.#pageBytes}:${this.#headroom}`;
+    this.#onWait = options.onWait ?? (() => undefined);
+    this.#waiters = new Waiters();
+    this.#hasAsked = false;
+    this.#reading = new Map();
+    this.#expected = new Set();
+    this.#readAheads = 0;
+    this.#slack = MIN_SLACK;
+  }
+
+  get head(): Head {
+    return this.#head;
+  }
+
+  get oldest(): Head {
+    return this.#oldest;
+  }
+
+  /** The writer said that the log has grown. Older news are ignored. */
+  advance(head: Head): void {
+    if (head.place <= this.#head.place) return;
+    this.#head = head;
+    this.#hasAsked = false;
+    this.#waiters.wake(head.place);
+  }
+
+  /** The writer, or who applies retention, said that the log begins later now. */
+  setOldest(oldest: Head): void {
+    if (oldest.place <= this.#oldest.place) return;
+    this.#oldest = oldest;
+    this.#segments.forgetBefore(oldest.place);
+  }
+
+  /** The writer is gone for good: finds where its entries end on disk, and takes that for the head. */
+  settle(): Head {
+    this.advance(this.#segments.findHead().head);
+    return this.#head;
+  }
+
+  /** Closes descriptors. Reads that are under way end first. */
+  close(): void {
+    if (this.#ownFiles) this.#files.close();
+    else for (const segment of this.#segments.all) this.#files.drop(segment.path);
+    this.#cache.forget(this.#name);
+  }
+
+  read(at: Position): Reading | Promise<Reading> {
+    const standing = checkPosition(this, at);
+    if (standing !== undefined) return standing;
+    const warm = this.#isWarm(at.place);
+    const sequential = !warm && this.#expected.delete(at.place);
+    const key = PageCache.key(this.#name, at.place, at.offset);
+    const cached = this.#cache.get(key);
+    if (cached !== undefined && this.#worthKeeping(cached)) {
+      if (!warm) this.#handOut(cached.next, sequential);
+      return { kind: 'page', page: cached };
+    }
+    if (warm) {
+      const page = this.#readNow(at);
+      if (page !== undefined) {
+        this.#cache.set(key, page);
+        return { kind: 'page', page };
+      }
+    }
+    const reading = this.#readOnce(key, at, sequential ? this.#runPages : 1);
+    if (warm) return reading;
+    return reading.then((read) => {
+      if (read.kind === 'page') this.#handOut(read.page.next, sequential);
+      return read;
+    });
+  }
+
+  wait(place: number, wake: () => void): () => void {
+    if (this.#head.place > place) {
+      wake();
+      return () => undefined;
+    }
+    // Not only the first: of many who were woken, one waits again while the others are yet to be woken.
+    const asks = !this.#hasAsked || this.#waiters.size === 0;
+    const cancel = this.#waiters.add(place, wake);
+    this.#hasAsked = true;
+    if (asks) this.#onWait(place);
+    return cancel;
+  }
+
+  /** Asks for growth again if anybody waits for it: whoever was asked may have forgotten. */
+  remind(): void {
+    if (this.#waiters.size > 0) this.#onWait(this.#head.place);
+  }
+
+  /**
+   * At an offset between two entries: before those that are not output, also at the head's.
+   */
+  locate(offset: number): Position | Promise<Position> {
+    const head = this.#head;
+    checkOffset(this, offset);
+    if (offset === this.#oldest.offset) return { epoch: this.epoch, ...this.#oldest };
+    return this.#lookUp(async () => {
+      checkOffset(this, offset);
+      const spot = await findOffset(this.#segments, this.#files, head.place, offset);
+      return { epoch: this.epoch, ...spot };
+    });
+  }
+
+  async locateTime(time: number): Promise<Position> {
+    const head = this.#head;
+    return await this.#lookUp(async () => {
+      const spot = await findTime(this.#segments, this.#files, head.place, time);
+      return { epoch: this.epoch, ...(spot ?? head) };
+    });
+  }
+
+  #isWarm(place: number): boolean {
+    return place >= this.#head.place - this.#warmBytes;
+  }
+
+  // A page that ended at an earlier head stays right, but who comes later would crawl from small page to small page.
+  #worthKeeping(page: BuiltPage): boolean {
+    if (page.complete) return true;
+    const from = page.from.place;
+    const readable = Math.min(pageEnd(from, this.#pageBytes), this.#head.place) - from;
+    return readable < 2 * (page.next.place - from);
+  }
+
+  /** Read ahead for many, and they throw out each other's pages before they are wanted. */
+  get #runPages(): number {
+    return this.#cache.enabled ? Math.max(1, Math.min(RUN_PAGES, Math.floor(REMEMBERED / this.#expected.size))) : 1;
+  }
+
+  #readOnce(key: string, at: Position, pages: number): Promise<Reading> {
+    const running = this.#reading.get(key);
+    if (running !== undefined) return running;
+    const reading = this.#readLater(at, pages)
+      .then((read) => {
+        if (read.kind === 'page') this.#cache.set(key, read.page as BuiltPage);
+        return read;
+      })
+      .finally(() => this.#reading.delete(key));
+    this.#reading.set(key, reading);
+    return reading;
+  }
+
+  #handOut(next: Position, sequential: boolean): void {
+    if (this.#expected.size >= REMEMBERED) {
+      for (const oldest of this.#expected) {
+        this.#expected.delete(oldest);
+        break;
+      }
+    }
+    this.#expected.add(next.place);
+    if (sequential) this.#readAhead(next);
+  }
+
+  #readAhead(next: Position): void {
+    if (!this.#cache.enabled || this.#readAheads >= READ_AHEADS) return;
+    const pages = this.#runPages;
+    let at = next;
+    let key = PageCache.key(this.#name, at.place, at.offset);
+    // Begins while half of what came along last time is still to be handed out.
+    for (let ahead = 0; ; ahead += 1) {
+      if (ahead > pages / 2 || this.#isWarm(at.place)) return;
+      const known = this.#cache.peek(key);
+      if (known === undefined) break;
+      at = known.next;
+      key = PageCache.key(this.#name, at.place, at.offset);
+    }
+    if (this.#reading.has(key)) return;
+    this.#readAheads += 1;
+    this.#readOnce(key, at, pages)
+      .catch(() => undefined) // whoever reads there meets the same and reports it
+      .finally(() => {
+        this.#readAheads -= 1;
+      });
+  }
+
+  /** Undefined when it takes more than reading what is there. */
+  #readNow(at: Position): BuiltPage | undefined {
+    for (;;) {
+      const index = this.#segments.indexOf(at.place);
+      const segment = this.#segments.all[index];
+      if (segment === undefined) return undefined;
+      try {
+        const page = this.#readFrom(segment, index, at);
+        // The entries may go on in a segment that is new.
+        if (page !== 'short') return page;
+        if (!this.#lookAgain()) return undefined;
+      } catch (cause) {
+        if (isGone(cause)) return undefined;
+        throw cause;
+      }
+    }
+  }
+
+  #readFrom(segment: KnownSegment, index: number, at: Position): BuiltPage | 'short' | undefined {
+    const file = this.#files.acquire(segment.path);
+    const reading = new PageReading(at, this.#extentOf(index), this.#files, this.#pageBytes);
+    try {
+      const outcome = runSync(reading.read(this.#slack), file.fd);
+      return this.#built(reading) ?? (outcome === 'short' ? 'short' : undefined);
+    } finally {
+      reading.end();
+      this.#files.release(file);
+    }
+  }
+
+  /** `pages`: as many are read along with the first, and kept for who comes for them. */
+  async #readLater(from: Position, pages: number): Promise<Reading> {
+    let at = from;
+    for (;;) {
+      const standing = checkPosition(this, at);
+      if (standing !== undefined) return standing;
+      const index = this.#segments.indexOf(at.place);
+      try {
+        const reading = new PageReading(at, this.#extentOf(index), this.#files, this.#pageBytes);
+        let outcome: Outcome;
+        try {
+          const slack = this.#slack + (pages - 1) * this.#pageBytes;
+          outcome = await inFile(this.#segments, this.#files, index, reading.read(slack));
+          const page = this.#built(reading);
+          if (page !== undefined) {
+            if (outcome === 'whole') for (const builder of reading.following()) this.#keep(builder);
+            return { kind: 'page', page };
+          }
+        } finally {
+          reading.end();
+        }
+        if (outcome === 'whole' && reading.builder.ahead) throw new BinnacleError('bad_position');
+        at = reading.builder.next;
+        if (outcome === 'invalid' || (outcome === 'short' && !this.#lookAgain())) {
+          return await this.#explain(at, index);
+        }
+      } catch (cause) {
+        if (!isGone(cause) || !this.#lookAgain()) throw cause;
+      }
+    }
+  }
+
+  #extentOf(index: number): Extent {
+    return this.#segments.extent(index, this.#head.place);
+  }
+
+  #built(reading: PageReading): BuiltPage | undefined {
+    const { builder } = reading;
+    if (builder.empty) return undefined;
+    this.#slack = Math.max(MIN_SLACK, Math.min(reading.overshoot, PAGE_BYTES), this.#slack >> 1);
+    // A page that ends before both is followed by another segment or by damage.
+    const complete = builder.place >= reading.full || builder.place < this.#head.place;
+    return builder.build(this.#headroom, complete, this.#cache);
+  }
+
+  #keep(builder: PageBuilder): void {
+    const page = builder.build(this.#headroom, true, this.#cache);
+    this.#cache.set(PageCache.key(this.#name, page.from.place, page.from.offset), page);
+  }
+
+  /** Why nothing could be read at a position: it is none, or the log is damaged there. */
+  async #explain(at: Position, index: number): Promise<Reading> {
+    const headPlace = this.#head.place;
+    const verdict = await inspectPlace(this.#segments, this.#files, index, headPlace, at.place);
+    if (verdict !== 'damaged') throw new BinnacleError('bad_position');
+    const extent = this.#extentOf(index);
+    const found = await inFile(this.#segments, this.#files, index, nextValid(extent, at.place));
+    if (found !== undefined) return this.#gapTo(at, found);
+    const following = this.#segments.all[index + 1];
+    if (following === undefined || following.base >= this.#head.place) return this.#gapTo(at, this.#head);
+    return this.#gapTo(at, this.#beginningOf(following));
+  }
+
+  #gapTo(at: Position, next: Head): Reading {
+    if (next.offset < at.offset) throw new BinnacleError('bad_position');
+    return {
+      kind: 'gap',
+      reason: 'damaged',
+      from: at.offset,
+      to: next.offset,
+      next: { epoch: this.epoch, place: next.place, offset: next.offset },
+    };
+  }
+
+  #beginningOf(segment: KnownSegment): Head {
+    return { place: segment.base, offset: this.#segments.header(segment).baseOffset };
+  }
+
+  /** Looks at the directory again. False when it holds what it held before. */
+  #lookAgain(): boolean {
+    for (let changed = false; ; ) {
+      changed = this.#segments.refresh() || changed;
+      try {
+        this.setOldest(this.#beginningOf(this.#segments.first));
+        return changed;
+      } catch (cause) {
+        // Removed since it was listed: then the next listing differs.
+        if (!isGone(cause)) throw cause;
+      }
+    }
+  }
+
+  async #lookUp(find: () => Promise<Position>): Promise<Position> {
+    for (let tries = 0; ; tries += 1) {
+      this.#lookAgain();
+      try {
+        return await find();
+      } catch (cause) {
+        // Retention was faster. It cannot be so for ever.
+        if (!isGone(cause) || tries === 10) throw cause;
+      }
+    }
+  }
+}

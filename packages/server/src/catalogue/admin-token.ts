@@ -1,0 +1,56 @@
+// The token of whoever owns the data directory: from the environment, or from a file that only they can read.
+
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { BinnacleError } from '@binnacle/protocol';
+import { readPrivateFile } from './data-dir.ts';
+
+const FILE = 'admin.token';
+/** 128 bits in hexadecimal. A shorter one that the operator chose is taken, but can be guessed: see `isGuessable`. */
+const MIN_CHARS = 32;
+const TOKEN = /^[\x21-\x7e]+$/;
+
+/** `bn_` and 32 random bytes as base64url. */
+export const newSecret = (): string => `bn_${randomBytes(32).toString('base64url')}`;
+
+/**
+ * The admin token of the gateway that holds the lock of `dir`. $BINNACLE_TOKEN wins and is taken out of `env`, so
+ * that no program that we start can read it. Throws `weak_token` and `bad_data_dir`.
+ */
+export function loadAdminToken(dir: string, env: NodeJS.ProcessEnv = process.env): string {
+  const given = env.BINNACLE_TOKEN;
+  delete env.BINNACLE_TOKEN;
+  if (given !== undefined && given !== '') return checked(given, '$BINNACLE_TOKEN');
+  return readAdminToken(dir) ?? createAdminToken(dir);
+}
+
+/** What a command on the same machine sends. Undefined when no gateway ran in `dir` yet. */
+export function readAdminToken(dir: string): string | undefined {
+  const text = readPrivateFile(join(dir, FILE));
+  return text === undefined ? undefined : checked(text.trim(), join(dir, FILE));
+}
+
+function createAdminToken(dir: string): string {
+  const token = newSecret();
+  const path = join(dir, FILE);
+  // Written aside and renamed: a crash between making and writing would leave an empty token behind.
+  const aside = `${path}.${randomBytes(6).toString('hex')}`;
+  const fd = openSync(aside, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+  try {
+    writeSync(fd, `${token}\n`);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(aside, path);
+  return token;
+}
+
+/** True when trying could find it: then who tries too often is refused even if right, and `serve` warns. */
+export const isGuessable = (token: string): boolean => token.length < MIN_CHARS;
+
+function checked(token: string, source: string): string {
+  if (TOKEN.test(token)) return token;
+  throw new BinnacleError('weak_token', { message: `The token in ${source} must be printable characters, no spaces.` });
+}

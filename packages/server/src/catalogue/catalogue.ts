@@ -1,0 +1,38 @@
+// Owns the catalogue's database and hands out its stores. Knows no SQL beyond opening.
+
+import { join } from 'node:path';
+import { createPrivateFile } from './data-dir.ts';
+import type { Database } from './driver.ts';
+import { LeaseStore } from './leases.ts';
+import { openCatalogueFile } from './schema.ts';
+import { SessionStore } from './sessions.ts';
+import { LoginStore, TokenStore } from './tokens.ts';
+
+export class Catalogue {
+  readonly sessions: SessionStore;
+  readonly tokens: TokenStore;
+  readonly logins: LoginStore;
+  readonly leases: LeaseStore;
+  readonly #db: Database;
+
+  private constructor(db: Database) {
+    this.#db = db;
+    this.sessions = new SessionStore(db);
+    this.tokens = new TokenStore(db);
+    this.logins = new LoginStore(db);
+    this.leases = new LeaseStore(db);
+  }
+
+  /** Opens DIR/catalogue.db. `dir` was checked by `prepareDataDir` and is locked by `DataDirLock`. */
+  static open(dir: string): Catalogue {
+    const path = join(dir, 'catalogue.db');
+    // SQLite gives the -wal and -shm files the mode of this one.
+    createPrivateFile(path);
+    return new Catalogue(openCatalogueFile(path));
+  }
+
+  /** The stores throw after this. */
+  close(): void {
+    this.#db.close();
+  }
+}

@@ -1,0 +1,212 @@
+// The rows of sessions. Knows nothing of processes or logs; never sees the value of an environment variable.
+
+import { BinnacleError, type Mode, type SessionId, type SessionState } from '@binnacle/protocol';
+import { type Database, isDuplicate, type Statement } from './driver.ts';
+import { transaction } from './schema.ts';
+
+/** How a session was asked for. `envNames` only: values are secrets more often than not and are never kept. */
+export interface SessionSpec {
+  readonly argv: readonly string[];
+  readonly mode: Mode;
+  readonly cwd: string;
+  readonly envNames: readonly string[];
+  readonly cols: number;
+  readonly rows: number;
+}
+
+/** Times are in whole ms since 1970. */
+export interface SessionRecord {
+  readonly id: SessionId;
+  readonly name: string;
+  readonly spec: SessionSpec;
+  readonly state: SessionState;
+  readonly runner: string | null;
+  readonly epoch: string | null;
+  readonly pid: number | null;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  /** Where its log ends: known once that is final. */
+  readonly head: { readonly place: number; readonly offset: number } | null;
+  readonly createdAt: number;
+  readonly exitedAt: number | null;
+  readonly deleted: boolean;
+}
+
+export interface NewSession {
+  readonly id: SessionId;
+  readonly name: string;
+  readonly spec: SessionSpec;
+  /** Default: now. */
+  readonly createdAt?: number;
+  /** Default `starting`. */
+  readonly state?: SessionState;
+  readonly runner?: string | null;
+  readonly epoch?: string | null;
+}
+
+/** What changes in a session's life. What is left out stays as it is. */
+export type SessionChange = Partial<
+  Pick<SessionRecord, 'name' | 'state' | 'runner' | 'epoch' | 'pid' | 'exitCode' | 'signal' | 'head' | 'exitedAt'> &
+    Pick<SessionSpec, 'cols' | 'rows'>
+>;
+
+export interface SessionPage {
+  readonly records: readonly SessionRecord[];
+  /** Pass as `after` for the next page; null on the last. */
+  readonly next: SessionId | null;
+}
+
+/** Rows of deleted sessions that are kept so that `session_gone` can be told from `session_not_found`. */
+const MAX_TOMBSTONES = 10_000;
+const MAX_PAGE = 1000;
+const DEFAULT_PAGE = 100;
+
+export class SessionStore {
+  readonly #db: Database;
+  readonly #insert: Statement;
+  readonly #update: Statement;
+  readonly #get: Statement;
+  readonly #first: Statement;
+  readonly #after: Statement;
+  readonly #unfinished: Statement;
+  readonly #count: Statement;
+  readonly #bury: Statement;
+  readonly #dropLease: Statement;
+  readonly #forget: Statement;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#insert = db.prepare(
+      `INSERT INTO sessions (id, name, spec, state, runner, epoch, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#update = db.prepare(
+      `UPDATE sessions SET name = ?, spec = ?, state = ?, runner = ?, epoch = ?, pid = ?, exit_code = ?, signal = ?,
+         head_place = ?, head_offset = ?, exited_at = ? WHERE id = ? AND deleted_at IS NULL`,
+    );
+    this.#get = db.prepare('SELECT * FROM sessions WHERE id = ?');
+    this.#first = db.prepare('SELECT * FROM sessions WHERE deleted_at IS NULL ORDER BY id DESC LIMIT ?');
+    this.#after = db.prepare('SELECT * FROM sessions WHERE deleted_at IS NULL AND id < ? ORDER BY id DESC LIMIT ?');
+    this.#unfinished = db.prepare(
+      `SELECT * FROM sessions WHERE deleted_at IS NULL AND state NOT IN ('closed', 'lost') ORDER BY id`,
+    );
+    this.#count = db.prepare('SELECT count(*) AS n FROM sessions WHERE deleted_at IS NULL');
+    this.#bury = db.prepare(
+      `UPDATE sessions SET deleted_at = ?, name = '', spec = '{}' WHERE id = ? AND deleted_at IS NULL`,
+    );
+    this.#dropLease = db.prepare('DELETE FROM leases WHERE session_id = ?');
+    this.#forget = db.prepare(
+      `DELETE FROM sessions WHERE deleted_at IS NOT NULL AND rowid NOT IN
+         (SELECT rowid FROM sessions WHERE deleted_at IS NOT NULL ORDER BY deleted_at DESC LIMIT ${MAX_TOMBSTONES})`,
+    );
+  }
+
+  /** Throws `invariant` when the id is taken: ids are ours. */
+  insert(session: NewSession): SessionRecord {
+    const { id, name, spec, state = 'starting', runner = null, epoch = null } = session;
+    const createdAt = Math.round(session.createdAt ?? Date.now());
+    try {
+      this.#insert.run(id, name, specText(spec), state, runner, epoch, createdAt);
+    } catch (error) {
+      if (!isDuplicate(error)) throw error;
+      throw new BinnacleError('invariant', { message: `The session id ${id} is taken.`, cause: error });
+    }
+    return this.require(id);
+  }
+
+  /** Throws `session_not_found` or `session_gone`. */
+  update(id: SessionId, change: SessionChange): SessionRecord {
+    const { cols, rows, ...columns } = change;
+    const before = this.require(id);
+    const spec = { ...before.spec, cols: cols ?? before.spec.cols, rows: rows ?? before.spec.rows };
+    const after = { ...before, ...columns, spec };
+    const exitedAt = after.exitedAt === null ? null : Math.round(after.exitedAt);
+    const { name, state, runner, epoch, pid, exitCode, signal, head } = after;
+    const end = [head?.place ?? null, head?.offset ?? null] as const;
+    this.#update.run(name, specText(spec), state, runner, epoch, pid, exitCode, signal, ...end, exitedAt, id);
+    return { ...after, exitedAt };
+  }
+
+  /** Deleted ones as well: see `deleted`. */
+  get(id: SessionId): SessionRecord | undefined {
+    const row = this.#get.get(id);
+    return row === undefined ? undefined : toRecord(row as Row);
+  }
+
+  /** Throws `session_not_found`, or `session_gone` for a deleted one. */
+  require(id: SessionId): SessionRecord {
+    const record = this.get(id);
+    if (record === undefined) throw new BinnacleError('session_not_found');
+    if (record.deleted) throw new BinnacleError('session_gone');
+    return record;
+  }
+
+  /** Newest first. `limit`: 1 to 1000, default 100. */
+  list(options: { readonly after?: string; readonly limit?: number } = {}): SessionPage {
+    const limit = Math.max(1, Math.min(MAX_PAGE, options.limit ?? DEFAULT_PAGE));
+    const rows = options.after === undefined ? this.#first.all(limit + 1) : this.#after.all(options.after, limit + 1);
+    const records = rows.slice(0, limit).map((row) => toRecord(row as Row));
+    return { records, next: rows.length > limit ? (records.at(-1)?.id ?? null) : null };
+  }
+
+  /** What a new gateway must look after: everything that is not `closed`, `lost` or deleted. Oldest first. */
+  listUnfinished(): readonly SessionRecord[] {
+    return this.#unfinished.all().map((row) => toRecord(row as Row));
+  }
+
+  count(): number {
+    return (this.#count.get() as { readonly n: number }).n;
+  }
+
+  /** Deletes a session and its lease; a trace of the id stays. False when there was nothing to delete. */
+  remove(id: SessionId): boolean {
+    return transaction(this.#db, () => {
+      const { changes } = this.#bury.run(Date.now(), id);
+      this.#dropLease.run(id);
+      this.#forget.run();
+      return Number(changes) > 0;
+    });
+  }
+}
+
+interface Row {
+  readonly id: SessionId;
+  readonly name: string;
+  readonly spec: string;
+  readonly state: SessionState;
+  readonly runner: string | null;
+  readonly epoch: string | null;
+  readonly pid: number | null;
+  readonly exit_code: number | null;
+  readonly signal: string | null;
+  readonly head_place: number | null;
+  readonly head_offset: number | null;
+  readonly created_at: number;
+  readonly exited_at: number | null;
+  readonly deleted_at: number | null;
+}
+
+const EMPTY_SPEC: SessionSpec = { argv: [], mode: 'pipe', cwd: '', envNames: [], cols: 80, rows: 24 };
+
+function toRecord(row: Row): SessionRecord {
+  return {
+    id: row.id,
+    name: row.name,
+    spec: { ...EMPTY_SPEC, ...(JSON.parse(row.spec) as Partial<SessionSpec>) },
+    state: row.state,
+    runner: row.runner,
+    epoch: row.epoch,
+    pid: row.pid,
+    exitCode: row.exit_code,
+    signal: row.signal,
+    head: row.head_place === null ? null : { place: row.head_place, offset: row.head_offset ?? 0 },
+    createdAt: row.created_at,
+    exitedAt: row.exited_at,
+    deleted: row.deleted_at !== null,
+  };
+}
+
+// Field by field, so that a caller who passes more than a SessionSpec (an env with values) cannot store it.
+function specText(spec: SessionSpec): string {
+  const { argv, mode, cwd, envNames, cols, rows } = spec;
+  return JSON.stringify({ argv, mode, cwd, envNames, cols, rows });
+}

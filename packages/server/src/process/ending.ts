@@ -1,0 +1,42 @@
+// Ends everything that belongs to a session: hang up, ask, kill. Each step goes to the whole family.
+
+import type { SignalName } from '@binnacle/protocol';
+import { familyOf, type Leader, signalProcess } from './family.ts';
+
+export interface EndingTimes {
+  /** After SIGHUP and SIGCONT (a stopped job cannot hear the first without the second). Shells end here. */
+  readonly hupMs: number;
+  /** After SIGTERM: for programs that tidy up. */
+  readonly termMs: number;
+}
+
+export const ENDING_TIMES: EndingTimes = { hupMs: 500, termMs: 2000 };
+
+/** How often we look whether they are gone: /proc costs about a millisecond per hundred processes. */
+const LOOK_MS = 20;
+/** SIGKILL is immediate but for a process in an uninterruptible wait; nobody should wait for that one. */
+const KILL_WAIT_MS = 2000;
+
+const STEPS: readonly { readonly signals: readonly SignalName[]; readonly wait: (times: EndingTimes) => number }[] = [
+  { signals: ['SIGHUP', 'SIGCONT'], wait: (times) => times.hupMs },
+  { signals: ['SIGTERM', 'SIGCONT'], wait: (times) => times.termMs },
+  { signals: ['SIGKILL'], wait: () => KILL_WAIT_MS },
+];
+
+/** Resolves when nobody is left, or with how many could not be ended. */
+export async function endFamily(leader: Leader, sessionId: string, times: EndingTimes = ENDING_TIMES): Promise<number> {
+  for (const step of STEPS) {
+    for (const row of familyOf(leader, sessionId)) for (const signal of step.signals) signalProcess(row, signal);
+    if (await allGone(leader, sessionId, step.wait(times))) return 0;
+  }
+  return familyOf(leader, sessionId).length;
+}
+
+async function allGone(leader: Leader, sessionId: string, withinMs: number): Promise<boolean> {
+  const deadline = performance.now() + withinMs;
+  while (familyOf(leader, sessionId).length > 0) {
+    if (performance.now() >= deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  return true;
+}

@@ -1,0 +1,100 @@
+// Finds the processes that belong to a session, and signals them. Reads /proc; Linux only.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import type { SignalName } from '@binnacle/protocol';
+
+/** In the environment of every program of ours: children that left the session and the group are found by it. */
+export const SESSION_MARK = 'BINNACLE_SESSION';
+
+export interface ProcessRow {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+  /** The foreground group of its terminal, -1 without one. */
+  readonly foreground: number;
+  /** Clock ticks since boot: together with the pid it names one process for ever. */
+  readonly startTime: string;
+  readonly isZombie: boolean;
+}
+
+/** The process that was started for a session. */
+export type Leader = Pick<ProcessRow, 'pid' | 'startTime'>;
+
+/** Undefined when there is no such process. */
+export function readProcess(pid: number): ProcessRow | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    return undefined; // It ended; that is the answer.
+  }
+  // The name in brackets may hold spaces and brackets, so fields are counted from the last one: [0] is the state.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return {
+    pid,
+    parent: Number(fields[1]),
+    group: Number(fields[2]),
+    session: Number(fields[3]),
+    foreground: Number(fields[5]),
+    startTime: fields[19] ?? '',
+    isZombie: fields[0] === 'Z' || fields[0] === 'X',
+  };
+}
+
+export function listProcesses(): ProcessRow[] {
+  const rows: ProcessRow[] = [];
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid)) continue;
+    const row = readProcess(pid);
+    if (row !== undefined) rows.push(row);
+  }
+  return rows;
+}
+
+/** The leader, what descends from it, what is in its session, and what carries the session's mark. No zombies. */
+export function familyOf(leader: Leader, sessionId: string): ProcessRow[] {
+  const rows = listProcesses();
+  // Once the leader is reaped its number can come back, as somebody else and with somebody else's session.
+  const isReused = rows.some((row) => row.pid === leader.pid && row.startTime !== leader.startTime);
+  const family = new Set<number>();
+  const byParent = new Map<number, ProcessRow[]>();
+  for (const row of rows) {
+    const siblings = byParent.get(row.parent);
+    if (siblings === undefined) byParent.set(row.parent, [row]);
+    else siblings.push(row);
+    const isInSession = !isReused && (row.pid === leader.pid || row.session === leader.pid);
+    if (isInSession || hasMark(row.pid, sessionId)) family.add(row.pid);
+  }
+  // A Set goes on to what is added while it is walked.
+  for (const pid of family) for (const child of byParent.get(pid) ?? []) family.add(child.pid);
+  return rows.filter((row) => family.has(row.pid) && !row.isZombie && row.pid !== process.pid);
+}
+
+function hasMark(pid: number, sessionId: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`${SESSION_MARK}=${sessionId}\0`);
+  } catch {
+    return false; // Another user's process, or one that has just ended.
+  }
+}
+
+/** Signals a process unless it is another one by now. False when it is gone. */
+export function signalProcess(row: ProcessRow, signal: SignalName | 0): boolean {
+  const now = readProcess(row.pid);
+  if (now === undefined || now.startTime !== row.startTime || now.isZombie) return false;
+  return kill(row.pid, signal);
+}
+
+export function kill(pid: number, signal: SignalName | 0): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false; // ESRCH: it ended in between. EPERM: it changed its user, and is not ours to end.
+  }
+}
+
+/** Names one boot of this machine: a pid from before it names nothing. */
+export const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();

@@ -1,0 +1,71 @@
+// How a program is started so that it sees a clean world: its own session, no descriptor of ours, default signals.
+
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import { BinnacleError } from '@binnacle/protocol';
+
+/**
+ * Runs in bash because POSIX sh cannot name descriptors above 9. It closes whatever leaked in: openpty() of the
+ * native binding does not set CLOEXEC on the master, and a foreign descriptor of the gateway's parent may be open too.
+ * `-p` keeps bash from reading BASH_ENV and from importing functions. libuv has already reset the signals.
+ */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is bash.
+const CLOSE_AND_EXEC = 'for f in /proc/self/fd/*; do f=${f##*/}; (( f > 2 )) && eval "exec $f>&-"; done; exec "$@"';
+/** IUTF8 makes the kernel erase whole characters in line editing; openpty() leaves it off. */
+const UTF8_TERMINAL = 'stty iutf8 2>/dev/null; ';
+
+export const BASH = '/bin/bash';
+
+/**
+ * Command line that makes the given terminal the controlling one, then becomes the program (same pid throughout).
+ * Its stderr must lead nowhere at first: bash complains there of a locale that this machine lacks.
+ */
+export const ptyCommand = (argv: readonly string[]): readonly [string, ...string[]] => [
+  'setsid',
+  '--ctty',
+  BASH,
+  '-p',
+  '-c',
+  `exec 2>&1; ${UTF8_TERMINAL}${CLOSE_AND_EXEC}`,
+  'binnacle-launch',
+  ...argv,
+];
+
+/** As `ptyCommand`; the program's stderr comes as descriptor 3. */
+export const pipeCommand = (argv: readonly string[]): readonly [string, ...string[]] => [
+  BASH,
+  '-p',
+  '-c',
+  `exec 2>&3; ${CLOSE_AND_EXEC}`,
+  'binnacle-launch',
+  ...argv,
+];
+
+/** Finds a program as execvp would, so that "not found" is an answer and not an exit code. Throws `command_not_found`. */
+export function findExecutable(name: string, path: string, cwd: string): string {
+  if (name.includes('\0'))
+    throw new BinnacleError('bad_request', { message: 'A program name cannot hold a NUL byte.' });
+  const candidates = name.includes('/')
+    ? [isAbsolute(name) ? name : resolve(cwd, name)]
+    : path.split(delimiter).map((folder) => join(folder === '' ? cwd : resolve(cwd, folder), name));
+  for (const candidate of candidates) {
+    try {
+      accessSync(candidate, constants.X_OK);
+      if (statSync(candidate).isFile()) return candidate;
+    } catch {
+      // Not there or not ours to run: the next folder of PATH decides.
+    }
+  }
+  throw new BinnacleError('command_not_found', { message: `The program "${name}" was not found.`, details: { path } });
+}
+
+/** Throws `bad_cwd` unless it is a directory that we may enter. */
+export function checkCwd(cwd: string): void {
+  try {
+    accessSync(cwd, constants.X_OK);
+    if (statSync(cwd).isDirectory()) return;
+  } catch (cause) {
+    throw new BinnacleError('bad_cwd', { message: `The working directory "${cwd}" cannot be entered.`, cause });
+  }
+  throw new BinnacleError('bad_cwd', { message: `"${cwd}" is not a directory.` });
+}

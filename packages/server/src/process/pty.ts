@@ -1,0 +1,285 @@
+// A program in a pseudo terminal. Owns both ends of it until the last byte is read.
+//
+// node-pty's own spawn loses the end of the output (microsoft/node-pty#85, libuv#4992: a short read with POLLHUP counts
+// as the end), so we keep the slave open until the program has exited, then write a random marker into it and read
+// until the marker comes back: what stands before it is all that the program wrote.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { ReadStream } from 'node:tty';
+import { BinnacleError } from '@binnacle/protocol';
+import { ptyCommand } from './launcher.ts';
+import { loadNativePty } from './native-pty.ts';
+import type { ExitStatus, Program, ProgramEvents, ProgramSpec, StartProgram } from './program.ts';
+
+/** A stopped terminal (XOFF) never echoes the marker; after this long what the kernel holds is all there is. */
+const MARKER_TIMEOUT_MS = 1000;
+/** N_TTY hands over about 4 KiB a read whatever is asked; 64 KiB is room for the drain at the end. */
+export const READ_BYTES = 64 * 1024;
+
+/** `readBuffer` is shared by all programs of a runner: reading is synchronous, so they never need it at once. */
+export function ptyStarter(readBuffer: Buffer): StartProgram {
+  const native = loadNativePty();
+  return async (spec, events) => {
+    const pty = native.open(spec.cols, spec.rows);
+    let inherited = -1;
+    let held = -1;
+    try {
+      // Two descriptions of our own: libuv makes the child's blocking, and the marker must never block us.
+      inherited = openSync(pty.pty, constants.O_RDWR | constants.O_NOCTTY);
+      held = openSync(pty.pty, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
+      const child = await launch(spec, inherited);
+      return new PtyProgram(child, { master: pty.master, held, readBuffer, events, resize: native.resize });
+    } catch (error) {
+      if (held >= 0) closeSync(held);
+      closeSync(pty.master);
+      throw error;
+    } finally {
+      if (inherited >= 0) closeSync(inherited);
+      closeSync(pty.slave);
+    }
+  };
+}
+
+function launch(spec: ProgramSpec, terminal: number): Promise<ChildProcess> {
+  const [command, ...args] = ptyCommand(spec.argv);
+  const child = spawn(command, args, { cwd: spec.cwd, env: spec.env, stdio: [terminal, terminal, 'ignore'] });
+  return started(child);
+}
+
+/** Resolves when the process exists. Throws `start_failed`. */
+export function started(child: ChildProcess): Promise<ChildProcess> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', () => resolve(child));
+    child.once('error', (cause) => reject(new BinnacleError('start_failed', { message: cause.message, cause })));
+  });
+}
+
+interface Terminal {
+  readonly master: number;
+  readonly held: number;
+  readonly readBuffer: Buffer;
+  readonly events: ProgramEvents;
+  readonly resize: (fd: number, cols: number, rows: number) => void;
+}
+
+class PtyProgram implements Program {
+  readonly pid: number;
+  readonly closeInput = undefined;
+  readonly resize: (cols: number, rows: number) => void;
+  /** -1 once closed, so that a reused number is never written to. */
+  #master: number;
+  #held: number;
+  readonly #events: ProgramEvents;
+  readonly #readBuffer: Buffer;
+  readonly #stream: ReadStream;
+  #drain: Drain | undefined;
+  #hasEnded = false;
+
+  constructor(child: ChildProcess, terminal: Terminal) {
+    this.pid = child.pid ?? -1;
+    this.#master = terminal.master;
+    this.#held = terminal.held;
+    this.#events = terminal.events;
+    this.#readBuffer = terminal.readBuffer;
+    this.resize = (cols, rows) => {
+      if (this.#master >= 0) terminal.resize(this.#master, cols, rows);
+    };
+    // `onread` is undocumented for tty but is passed on to net.Socket: one static buffer instead of an allocation a read.
+    const options = { onread: { buffer: terminal.readBuffer, callback: this.#masterOnRead } };
+    this.#stream = new ReadStream(terminal.master, options as object);
+    this.#stream.on('end', this.#masterOnEnd);
+    this.#stream.on('error', this.#masterOnError);
+    this.#stream.on('close', this.#masterOnClose);
+    this.#stream.resume();
+    child.on('exit', (exitCode, signal) => this.#childOnExit({ exitCode, signal }));
+  }
+
+  write(bytes: Uint8Array): number {
+    if (this.#master < 0) return bytes.length;
+    try {
+      return writeSync(this.#master, bytes);
+    } catch (error) {
+      if (isCode(error, 'EAGAIN')) return 0;
+      // EIO: the last holder of the terminal is gone. Nobody can read this; the end is reported by the reader.
+      if (isCode(error, 'EIO')) return bytes.length;
+      throw error;
+    }
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  abandon(): void {
+    this.#close();
+  }
+
+  /** The descriptor is closed in this turn, `close` comes a turn later: in between its number is somebody else's. */
+  #close(): void {
+    this.#master = -1;
+    this.#stream.destroy();
+  }
+
+  readonly #masterOnRead = (count: number): boolean => {
+    this.#take(this.#readBuffer.subarray(0, count));
+    return !this.#stream.isPaused();
+  };
+
+  #take(bytes: Uint8Array): void {
+    if (this.#drain === undefined) {
+      this.#events.output('tty', bytes);
+      return;
+    }
+    const found = this.#drain.take(bytes);
+    if (found.before.length > 0) this.#events.output('tty', found.before);
+    if (found.after !== undefined) this.#drained(found.after);
+  }
+
+  /** EIO: nobody holds the terminal and nothing is left in it. The stream has closed the descriptor already. */
+  readonly #masterOnError = (): void => {
+    this.#master = -1;
+  };
+
+  /** Nobody holds the terminal, as libuv sees it; before its 1.52 bytes may still be in the kernel. */
+  readonly #masterOnEnd = (): void => {
+    if (this.#master < 0) return;
+    while (true) {
+      const count = readNow(this.#master, this.#readBuffer);
+      if (count === 0) break;
+      this.#take(this.#readBuffer.subarray(0, count));
+    }
+    this.#close();
+  };
+
+  readonly #masterOnClose = (): void => {
+    this.#master = -1;
+    if (this.#drain !== undefined) this.#drained(new Uint8Array(0));
+    this.#hasEnded = true;
+    this.#closeHeld();
+    this.#maybeEnd();
+  };
+
+  #status: ExitStatus | undefined;
+  #exitReported = false;
+
+  #childOnExit(status: ExitStatus): void {
+    this.#status = status;
+    if (this.#master < 0) {
+      this.#reportExit();
+      return;
+    }
+    const drain = new Drain();
+    this.#drain = drain;
+    this.#writeMarker(drain);
+    this.#giveUpLater(drain);
+  }
+
+  #giveUpLater(drain: Drain): void {
+    const timer = setTimeout(() => {
+      if (this.#drain !== drain) return;
+      // Reading is paused for want of disk space: the marker is still on its way.
+      if (this.#stream.isPaused() || this.#readLate(drain)) this.#giveUpLater(drain);
+      else if (this.#drain === drain) this.#drained(drain.rest());
+    }, MARKER_TIMEOUT_MS);
+    timer.unref();
+  }
+
+  /** Where it was we who were stopped (SIGSTOP, a slow disk), timers come before reads. True when more may come. */
+  #readLate(drain: Drain): boolean {
+    for (let taken = 0; taken < READ_BYTES; ) {
+      if (this.#drain !== drain || this.#master < 0) return false;
+      if (this.#stream.isPaused()) return true;
+      const count = readNow(this.#master, this.#readBuffer);
+      if (count === 0) return taken > 0;
+      this.#take(this.#readBuffer.subarray(0, count));
+      taken += count;
+    }
+    return true;
+  }
+
+  #writeMarker(drain: Drain): void {
+    if (this.#drain !== drain || this.#held < 0) return;
+    try {
+      drain.written += writeSync(this.#held, drain.marker, drain.written);
+    } catch (error) {
+      if (!isCode(error, 'EAGAIN')) {
+        this.#drained(drain.rest());
+        return;
+      }
+    }
+    // The terminal's buffer is full of output: the next reads make room.
+    if (drain.written < drain.marker.length) setTimeout(() => this.#writeMarker(drain), 1);
+  }
+
+  #drained(after: Uint8Array): void {
+    this.#drain = undefined;
+    this.#reportExit();
+    if (after.length > 0) this.#events.output('tty', after);
+    this.#closeHeld();
+  }
+
+  #reportExit(): void {
+    if (this.#exitReported || this.#status === undefined) return;
+    this.#exitReported = true;
+    this.#events.exited(this.#status);
+    this.#maybeEnd();
+  }
+
+  #maybeEnd(): void {
+    if (this.#hasEnded && this.#exitReported) this.#events.ended();
+  }
+
+  #closeHeld(): void {
+    if (this.#held >= 0) closeSync(this.#held);
+    this.#held = -1;
+  }
+}
+
+/** Looks for the marker in what is read after the exit, across reads. */
+class Drain {
+  /** Capitals and digits: `stty olcuc` would change small letters on their way. */
+  readonly marker = Buffer.from(randomBytes(16).toString('hex').toUpperCase(), 'latin1');
+  written = 0;
+  #kept: Buffer = Buffer.alloc(0);
+
+  take(bytes: Uint8Array): { before: Uint8Array; after?: Uint8Array } {
+    const all = Buffer.concat([this.#kept, bytes]);
+    const at = all.indexOf(this.marker);
+    if (at >= 0) {
+      this.#kept = Buffer.alloc(0);
+      return { before: all.subarray(0, at), after: all.subarray(at + this.marker.length) };
+    }
+    // Its beginning may stand at the end of this read.
+    const keep = Math.min(all.length, this.marker.length - 1);
+    this.#kept = all.subarray(all.length - keep);
+    return { before: all.subarray(0, all.length - keep) };
+  }
+
+  /** What was held back in the hope of the marker, less the part of the marker in it. */
+  rest(): Uint8Array {
+    for (let length = Math.min(this.written, this.#kept.length); length > 0; length--) {
+      const tail = this.#kept.subarray(this.#kept.length - length);
+      if (tail.equals(this.marker.subarray(0, length))) return this.#kept.subarray(0, this.#kept.length - length);
+    }
+    return this.#kept;
+  }
+}
+
+/** Bytes read without waiting; 0 at the end of file, on EIO and when there is nothing. */
+export function readNow(fd: number, buffer: Buffer): number {
+  try {
+    return readSync(fd, buffer);
+  } catch (error) {
+    if (isCode(error, 'EAGAIN') || isCode(error, 'EIO')) return 0;
+    throw error;
+  }
+}
+
+export const isCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && (error as NodeJS.ErrnoException).code === code;

@@ -1,0 +1,322 @@
+// One program in a runner: reads it, appends its log, feeds it. Knows no gateway; who listens is told of changes.
+
+import { BinnacleError, type EntryData, type Kind, type SignalName } from '@binnacle/protocol';
+import { type Head, type LogWriter, MAX_ENTRY_BYTES } from '../log/log.ts';
+import { ENDING_TIMES, type EndingTimes, endFamily } from '../process/ending.ts';
+import { familyOf, kill, type Leader, readProcess, signalProcess } from '../process/family.ts';
+import type { ExitStatus, Program, StartProgram } from '../process/program.ts';
+import { type ExitRecord, writeExitRecord } from './exit-record.ts';
+import { InputQueue } from './input-queue.ts';
+import type { HostedSpec, HostedStatus, RunnerReceipt, Writer } from './wire.ts';
+
+/** A full disk is asked again this often; the kernel holds the program meanwhile. */
+const DISK_RETRY_MS = 100;
+/** Keystrokes are summed up to one audit entry a second: one each would cost more than the echo that it records. */
+const INPUT_AUDIT_MS = 1000;
+/** How often segments are looked at for their age. */
+const TRIM_MS = 10_000;
+/** Signals that an interactive shell on pipes would die of, though they are meant for its job. */
+const FOR_JOBS_ONLY: ReadonlySet<SignalName> = new Set(['SIGINT', 'SIGQUIT', 'SIGTSTP']);
+
+export interface HostedEvents {
+  /** The log grew. Called in the turn of the append. */
+  grew(hosted: Hosted): void;
+  changed(hosted: Hosted): void;
+}
+
+/** The EOF character of a terminal, as Ctrl-D sends it. */
+const END_OF_FILE = Buffer.of(4);
+
+interface Waiting {
+  readonly kind: Kind;
+  readonly bytes: Uint8Array;
+}
+
+export class Hosted {
+  readonly spec: HostedSpec;
+  readonly #log: LogWriter;
+  readonly #events: HostedEvents;
+  readonly #input: InputQueue;
+  #program: Program | undefined;
+  #leader: Leader = { pid: -1, startTime: '' };
+  #exit: ExitRecord | undefined;
+  /** Earlier than `#exit`, which is set when it is kept on the disk. */
+  #hasExited = false;
+  #isBroken = false;
+  #state: HostedStatus['state'] = 'running';
+  #fence = 0;
+  #cols: number;
+  #rows: number;
+  /** What a full disk refused, in order. Reading is paused while there is any. */
+  readonly #refused: Waiting[] = [];
+  #diskRetry: NodeJS.Timeout | undefined;
+  #audit: { by: string; bytes: number; n?: number } | undefined;
+  #auditTimer: NodeJS.Timeout | undefined;
+  readonly #trimTimer: NodeJS.Timeout;
+  /** The exit must be recorded before the end is: the record is written asynchronously. */
+  #exitRecorded: Promise<void> = Promise.resolve();
+  #closedReason: EntryData['closed']['reason'] = 'eof';
+
+  constructor(spec: HostedSpec, log: LogWriter, events: HostedEvents) {
+    this.spec = spec;
+    this.#log = log;
+    this.#events = events;
+    this.#cols = spec.cols;
+    this.#rows = spec.rows;
+    this.#input = new InputQueue(spec.maxInputBytes, (bytes) => this.#program?.write(bytes) ?? 0);
+    this.#trimTimer = setInterval(() => this.trim(spec.retainBytes), TRIM_MS);
+    this.#trimTimer.unref();
+  }
+
+  /** Throws `start_failed`. */
+  async start(startProgram: StartProgram): Promise<void> {
+    if (this.spec.mode === 'pty') this.#append('resize', json({ cols: this.#cols, rows: this.#rows }));
+    this.#program = await startProgram(this.spec, {
+      output: (kind, bytes) => this.#append(kind, bytes),
+      exited: (status) => this.#programOnExit(status),
+      ended: () => this.#programOnEnd(),
+    });
+    const row = readProcess(this.#program.pid);
+    // It may have ended already; then nothing carries its start time, and only its mark and session find its family.
+    this.#leader = { pid: this.#program.pid, startTime: row?.startTime ?? '' };
+  }
+
+  get status(): HostedStatus {
+    return {
+      id: this.spec.id,
+      state: this.#state,
+      pid: this.#leader.pid,
+      epoch: this.#log.epoch,
+      head: this.#log.head,
+      oldest: this.#log.oldest,
+      synced: this.#log.synced,
+      exitCode: this.#exit?.exitCode ?? null,
+      signal: this.#exit?.signal ?? null,
+      exitedAt: this.#exit?.exitedAt ?? null,
+      cols: this.#cols,
+      rows: this.#rows,
+      fence: this.#fence,
+      stalled: this.#refused.length > 0 ? 'disk_full' : null,
+    };
+  }
+
+  get head(): Head {
+    return this.#log.head;
+  }
+
+  get oldest(): Head {
+    return this.#log.oldest;
+  }
+
+  get isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /** Throws `lease_lost` when a newer writer was seen. */
+  #admit(writer: Writer): void {
+    if (writer.fence < this.#fence) {
+      throw new BinnacleError('lease_lost', { details: { fence: writer.fence, newest: this.#fence } });
+    }
+    this.#fence = writer.fence;
+  }
+
+  raiseFence(fence: number): void {
+    this.#fence = Math.max(this.#fence, fence);
+  }
+
+  write(bytes: Buffer, writer: Writer, client?: string, n?: number): RunnerReceipt {
+    this.#admit(writer);
+    if (this.#hasExited) throw new BinnacleError('session_exited');
+    const receipt = this.#input.push(bytes, client, n);
+    if (!receipt.duplicate) this.#auditInput(writer.by, bytes.length, n);
+    return receipt;
+  }
+
+  closeInput(writer: Writer): void {
+    this.#admit(writer);
+    if (this.#hasExited) throw new BinnacleError('session_exited');
+    if (this.spec.mode === 'pty') this.#input.push(END_OF_FILE);
+    else this.#input.end(() => this.#program?.closeInput?.());
+  }
+
+  resize(cols: number, rows: number, writer: Writer): void {
+    if (this.#program?.resize === undefined) throw new BinnacleError('not_a_tty');
+    this.#admit(writer);
+    if (this.#hasExited || (cols === this.#cols && rows === this.#rows)) return;
+    this.#program.resize(cols, rows);
+    this.#cols = cols;
+    this.#rows = rows;
+    this.#append('resize', json({ cols, rows }));
+    this.#events.changed(this);
+  }
+
+  /**
+   * PTY: the foreground group of the terminal, as Ctrl-C does; a signal to the shell's group would not reach its job.
+   * Pipes: the whole group of a command; of a shell, what it has started. Throws `no_job`, `session_exited`.
+   */
+  signal(signal: SignalName, writer: Writer): void {
+    this.#admit(writer);
+    const leader = readProcess(this.#leader.pid);
+    // Once it is reaped its number may be somebody else's, and its last output is still being read then.
+    if (this.#hasExited || leader === undefined || leader.isZombie || leader.startTime !== this.#leader.startTime) {
+      throw new BinnacleError('session_exited');
+    }
+    const delivered = this.spec.mode === 'pty' ? this.#signalForeground(signal) : this.#signalJob(signal);
+    if (!delivered) throw new BinnacleError('no_job');
+    this.#append('signal', json({ signal, by: writer.by }));
+  }
+
+  #signalForeground(signal: SignalName): boolean {
+    const foreground = readProcess(this.#leader.pid)?.foreground ?? -1;
+    return kill(foreground > 0 ? -foreground : this.#leader.pid, signal);
+  }
+
+  #signalJob(signal: SignalName): boolean {
+    if (!this.spec.isShell) return kill(-this.#leader.pid, signal);
+    const job = familyOf(this.#leader, this.spec.id).filter((row) => row.pid !== this.#leader.pid);
+    if (job.length === 0) return !FOR_JOBS_ONLY.has(signal) && kill(this.#leader.pid, signal);
+    return job.map((row) => signalProcess(row, signal)).includes(true);
+  }
+
+  /** Ends the whole family. Resolves when the log is closed. */
+  async end(times: EndingTimes = ENDING_TIMES): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#closedReason = 'deleted';
+    await endFamily(this.#leader, this.spec.id, times);
+    // Somebody whom we may not end can hold the output open; the log ends all the same.
+    if (!this.isClosed) this.#program?.abandon();
+    await this.closed;
+  }
+
+  #resolveClosed: () => void = () => undefined;
+  readonly closed = new Promise<void>((resolve) => {
+    this.#resolveClosed = resolve;
+  });
+
+  trim(maxBytes: number): void {
+    if (this.isClosed) return;
+    this.#log.trim({ maxBytes, olderThan: Date.now() - this.spec.retainMs });
+  }
+
+  #programOnExit(status: ExitStatus): void {
+    const record: ExitRecord = { ...status, exitedAt: Date.now() };
+    this.#hasExited = true;
+    this.#input.stop();
+    this.#flushAudit();
+    this.#exitRecorded = this.#recordExit(record);
+  }
+
+  async #recordExit(record: ExitRecord): Promise<void> {
+    while (true) {
+      try {
+        await writeExitRecord(this.spec.dir, record);
+        break;
+      } catch (error) {
+        if (!isDiskFull(error)) {
+          // Its directory was removed under us, say. The log still tells the exit.
+          console.error(new Date().toISOString(), this.spec.id, 'the exit record cannot be written', error);
+          break;
+        }
+        // The same that stalls the log. Nobody is told of the exit until it is kept.
+        await new Promise((resolve) => setTimeout(resolve, DISK_RETRY_MS));
+      }
+    }
+    this.#exit = record;
+    this.#state = 'exited';
+    this.#append('exit', json({ exitCode: record.exitCode, signal: record.signal }));
+    this.#events.changed(this);
+  }
+
+  #programOnEnd(): void {
+    void this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#exitRecorded;
+    this.#append('closed', json({ reason: this.#closedReason }));
+    while (this.#refused.length > 0) await new Promise((resolve) => setTimeout(resolve, DISK_RETRY_MS));
+    clearInterval(this.#trimTimer);
+    this.#state = 'closed';
+    this.#events.changed(this);
+    await this.#log.close();
+    this.#resolveClosed();
+  }
+
+  #auditInput(by: string, bytes: number, n: number | undefined): void {
+    if (this.#audit !== undefined && this.#audit.by !== by) this.#flushAudit();
+    this.#audit ??= { by, bytes: 0 };
+    this.#audit.bytes += bytes;
+    if (n !== undefined) this.#audit.n = n;
+    this.#auditTimer ??= setTimeout(() => this.#flushAudit(), INPUT_AUDIT_MS);
+  }
+
+  #flushAudit(): void {
+    clearTimeout(this.#auditTimer);
+    this.#auditTimer = undefined;
+    if (this.#audit === undefined) return;
+    const entry: EntryData['input'] = this.#audit;
+    this.#audit = undefined;
+    this.#append('input', json(entry));
+  }
+
+  /** The only way into the log. What a full disk refuses waits, and nothing overtakes it. */
+  #append(kind: Kind, bytes: Uint8Array): void {
+    if (this.#refused.length > 0 || !this.#appendNow(kind, bytes)) {
+      this.#refused.push({ kind, bytes: bytes.slice() });
+      this.#stall();
+      return;
+    }
+    // The change of state that follows tells of the end: nobody is to read it of a session that is not closed yet.
+    if (kind !== 'closed') this.#events.grew(this);
+  }
+
+  #appendNow(kind: Kind, bytes: Uint8Array): boolean {
+    if (this.#isBroken) return true;
+    try {
+      this.#log.append(kind, bytes, Date.now());
+      return true;
+    } catch (error) {
+      if (error instanceof BinnacleError && error.code === 'disk_full') return false;
+      this.#breakOff(error);
+      return true;
+    }
+  }
+
+  /** A log that cannot be written for another reason than room ends its session, loudly: going on would lose output. */
+  #breakOff(error: unknown): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    console.error(new Date().toISOString(), this.spec.id, 'the log cannot be written; its program is ended', error);
+    this.#program?.pause();
+    void this.end();
+  }
+
+  #stall(): void {
+    if (this.#diskRetry !== undefined) return;
+    this.#program?.pause();
+    this.#events.changed(this);
+    this.#diskRetry = setInterval(() => this.#retryRefused(), DISK_RETRY_MS);
+  }
+
+  #retryRefused(): void {
+    // Room may come back by our own retention.
+    this.#log.trim({ maxBytes: this.spec.retainBytes, olderThan: Date.now() - this.spec.retainMs });
+    for (let first = this.#refused[0]; first !== undefined; first = this.#refused[0]) {
+      if (!this.#appendNow(first.kind, first.bytes)) return;
+      this.#refused.shift();
+    }
+    clearInterval(this.#diskRetry);
+    this.#diskRetry = undefined;
+    this.#events.grew(this);
+    this.#events.changed(this);
+    this.#program?.resume();
+  }
+}
+
+const json = (value: EntryData[keyof EntryData]): Uint8Array => {
+  const bytes = Buffer.from(JSON.stringify(value));
+  return bytes.length <= MAX_ENTRY_BYTES ? bytes : bytes.subarray(0, 0);
+};
+
+const isDiskFull = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO'].includes((error as NodeJS.ErrnoException).code ?? '');

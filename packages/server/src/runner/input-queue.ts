@@ -1,0 +1,118 @@
+// Input that waits for a program to read it. Bounded, ordered, never blocking, never spinning.
+
+import { BinnacleError } from '@binnacle/protocol';
+import type { RunnerReceipt } from './wire.ts';
+
+/** A reader that stopped is asked again after 1 ms, then ever more rarely: a tight retry burns a core (node-pty#956). */
+const FIRST_RETRY_MS = 1;
+const LAST_RETRY_MS = 50;
+/** Clients whose last message number is remembered. One that was forgotten and comes back is taken at its word. */
+const MAX_CLIENTS = 256;
+
+export class InputQueue {
+  readonly #write: (bytes: Uint8Array) => number;
+  readonly #maxBytes: number;
+  readonly #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #retryMs = FIRST_RETRY_MS;
+  #retry: NodeJS.Timeout | undefined;
+  #closing: (() => void) | undefined;
+  #isClosed = false;
+  /** The last number taken of each client, most recent client last. */
+  readonly #taken = new Map<string, number>();
+
+  /** `write` takes what it can and says how much. */
+  constructor(maxBytes: number, write: (bytes: Uint8Array) => number) {
+    this.#maxBytes = maxBytes;
+    this.#write = write;
+  }
+
+  /**
+   * Takes a whole message or none of it. With `client` and `n` a message that was taken before is not taken again.
+   * Throws `stdin_closed`, `body_too_large`, `input_gap` (details `expected`) and `input_full` (details `queued`,
+   * `limit`).
+   */
+  push(bytes: Buffer, client?: string, n?: number): RunnerReceipt {
+    if (client !== undefined && n !== undefined && this.#wasTaken(client, n)) {
+      return { accepted: bytes.length, duplicate: true, queued: this.#waitingBytes };
+    }
+    if (this.#isClosed || this.#closing !== undefined) throw new BinnacleError('stdin_closed');
+    // Waiting would not help: it does not fit into an empty queue either.
+    if (bytes.length > this.#maxBytes) {
+      throw new BinnacleError('body_too_large', { details: { limitBytes: this.#maxBytes } });
+    }
+    if (this.#waitingBytes + bytes.length > this.#maxBytes) {
+      // An unknown client may begin with any number; from now on it must come back with this one.
+      if (client !== undefined && n !== undefined && !this.#taken.has(client)) this.#remember(client, n - 1);
+      throw new BinnacleError('input_full', { details: { queued: this.#waitingBytes, limit: this.#maxBytes } });
+    }
+    if (client !== undefined && n !== undefined) this.#remember(client, n);
+    const rest = this.#waiting.length === 0 ? bytes.subarray(this.#write(bytes)) : bytes;
+    if (rest.length > 0) {
+      // A copy: `bytes` is a view into what the socket read.
+      this.#waiting.push(Buffer.from(rest));
+      this.#waitingBytes += rest.length;
+      this.#retryLater();
+    }
+    return { accepted: bytes.length, duplicate: false, queued: this.#waitingBytes };
+  }
+
+  /** Calls `close` behind the last byte that was taken; nothing is taken afterwards. */
+  end(close: () => void): void {
+    if (this.#isClosed || this.#closing !== undefined) return;
+    if (this.#waiting.length > 0) this.#closing = close;
+    else {
+      this.#isClosed = true;
+      close();
+    }
+  }
+
+  /** Forgets what waits: the program is gone. */
+  stop(): void {
+    clearTimeout(this.#retry);
+    this.#isClosed = true;
+    this.#waiting.length = 0;
+    this.#waitingBytes = 0;
+  }
+
+  #wasTaken(client: string, n: number): boolean {
+    const last = this.#taken.get(client);
+    if (last === undefined) return false;
+    if (n > last + 1) throw new BinnacleError('input_gap', { details: { expected: last + 1 } });
+    return n <= last;
+  }
+
+  #remember(client: string, n: number): void {
+    this.#taken.delete(client);
+    this.#taken.set(client, n);
+    const oldest = this.#taken.keys().next();
+    if (this.#taken.size > MAX_CLIENTS && !oldest.done) this.#taken.delete(oldest.value);
+  }
+
+  #retryLater(): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.#flush();
+    }, this.#retryMs);
+  }
+
+  #flush(): void {
+    let progressed = false;
+    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+      const count = this.#write(first);
+      this.#waitingBytes -= count;
+      if (count > 0) progressed = true;
+      if (count < first.length) {
+        this.#waiting[0] = first.subarray(count);
+        break;
+      }
+      this.#waiting.shift();
+    }
+    this.#retryMs = progressed ? FIRST_RETRY_MS : Math.min(this.#retryMs * 2, LAST_RETRY_MS);
+    if (this.#waiting.length > 0) this.#retryLater();
+    else if (this.#closing !== undefined) {
+      this.#isClosed = true;
+      this.#closing();
+    }
+  }
+}

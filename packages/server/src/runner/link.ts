@@ -1,0 +1,148 @@
+// The gateway's end of the socket to one runner: requests with answers, and what the runner tells unasked.
+
+import { connect, type Socket } from 'node:net';
+import { BinnacleError, type WireError } from '@binnacle/protocol';
+import type { Head } from '../log/log.ts';
+import { encodeFrame, FrameReader, type FromRunner, type HostedStatus, type Request, RUNNER_PROTOCOL } from './wire.ts';
+
+/** A runner answers within milliseconds; one that does not for this long is stopped or stuck. */
+const ANSWER_MS = 10_000;
+/** What waits for a runner that takes nothing: as much as it lets wait for us. */
+const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
+/** Starting a program takes some 10 ms and ending a family seconds, but that is asked rarely. */
+const SILENT_MS = 1000;
+/** For the hello, which a gateway's start waits for: a runner that is stopped must not hold up all others. */
+const HELLO_MS = 2000;
+
+export interface LinkEvents {
+  grew(id: string, head: Head, oldest: Head): void;
+  changed(status: HostedStatus): void;
+  /** The runner is gone, or it let go of us for another gateway. */
+  lost(): void;
+}
+
+interface Asked {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  readonly timer: NodeJS.Timeout;
+  /** Monotonic ms. */
+  readonly askedAt: number;
+}
+
+export class RunnerLink {
+  readonly #socket: Socket;
+  readonly #events: LinkEvents;
+  readonly #asked = new Map<number, Asked>();
+  #nextRef = 1;
+  #isClosed = false;
+  #helloReceived: ((programs: readonly HostedStatus[]) => void) | undefined;
+
+  private constructor(socket: Socket, events: LinkEvents) {
+    this.#socket = socket;
+    this.#events = events;
+    const reader = new FrameReader<FromRunner>((message) => this.#handle(message));
+    socket.on('data', (bytes) => {
+      try {
+        reader.push(bytes);
+      } catch (error) {
+        socket.destroy(error instanceof Error ? error : undefined);
+      }
+    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#socketOnClose());
+  }
+
+  /** Connects and shows the token. Throws `runner_unavailable` (a dead runner refuses within a millisecond). */
+  static open(
+    path: string,
+    token: string,
+    events: LinkEvents,
+  ): Promise<{ link: RunnerLink; programs: readonly HostedStatus[] }> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(path);
+      const refuse = (cause?: unknown) => {
+        clearTimeout(timer);
+        socket.destroy();
+        reject(new BinnacleError('runner_unavailable', { cause }));
+      };
+      const timer = setTimeout(refuse, HELLO_MS);
+      socket.once('error', refuse);
+      socket.once('connect', () => {
+        const link = new RunnerLink(socket, events);
+        socket.once('close', refuse);
+        link.#helloReceived = (programs) => {
+          clearTimeout(timer);
+          socket.off('close', refuse);
+          socket.off('error', refuse);
+          resolve({ link, programs });
+        };
+        socket.write(encodeFrame({ t: 'hello', token, protocol: RUNNER_PROTOCOL }));
+      });
+    });
+  }
+
+  request(request: Request, payload?: Uint8Array, answerMs = ANSWER_MS): Promise<unknown> {
+    if (this.#isClosed || this.#socket.writableLength > MAX_UNSENT_BYTES)
+      return Promise.reject(new BinnacleError('runner_unavailable'));
+    const ref = this.#nextRef++;
+    return new Promise((resolve, reject) => {
+      // Ending a family takes as long as its steps may.
+      const steps = request.t === 'end' && request.times !== undefined ? request.times.hupMs + request.times.termMs : 0;
+      const giveUp = () => this.#settle(ref)?.reject(new BinnacleError('runner_unavailable'));
+      const timer = setTimeout(giveUp, answerMs + steps);
+      this.#asked.set(ref, { resolve, reject, timer, askedAt: performance.now() });
+      this.#socket.write(encodeFrame({ ...request, ref }, payload));
+    });
+  }
+
+  /** It owes an answer for a while: nothing new should be given to it. */
+  get isSilent(): boolean {
+    const [oldest] = this.#asked.values();
+    return oldest !== undefined && performance.now() - oldest.askedAt > SILENT_MS;
+  }
+
+  watch(id: string, place: number, pace: { readonly atLeast: number; readonly withinMs: number }): void {
+    if (!this.#isClosed) this.#socket.write(encodeFrame({ t: 'watch', id, place, ...pace }));
+  }
+
+  /** Lets go of the runner, which goes on. `lost` is not called. */
+  close(): void {
+    this.#isClosed = true;
+    this.#socket.destroy();
+  }
+
+  #handle(message: FromRunner): void {
+    switch (message.t) {
+      case 'hello':
+        this.#helloReceived?.(message.programs);
+        return;
+      case 'grew':
+        this.#events.grew(message.id, message.head, message.oldest);
+        return;
+      case 'changed':
+        this.#events.changed(message.status);
+        return;
+      case 'reply': {
+        const asked = this.#settle(message.ref);
+        if (message.error === undefined) asked?.resolve(message.result);
+        else asked?.reject(BinnacleError.fromWire(message.error satisfies WireError));
+        return;
+      }
+      default: // A newer runner says something that we do not know.
+    }
+  }
+
+  #settle(ref: number): Asked | undefined {
+    const asked = this.#asked.get(ref);
+    clearTimeout(asked?.timer);
+    this.#asked.delete(ref);
+    return asked;
+  }
+
+  #socketOnClose(): void {
+    const wasClosed = this.#isClosed;
+    this.#isClosed = true;
+    for (const ref of [...this.#asked.keys()]) this.#settle(ref)?.reject(new BinnacleError('runner_unavailable'));
+    if (!wasClosed && this.#helloReceived !== undefined) this.#events.lost();
+  }
+}

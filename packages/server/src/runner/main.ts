@@ -1,0 +1,83 @@
+// The runner process. Started by a gateway, outlives it. Everything is loaded at start: the files may be replaced later.
+
+import { closeSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { bootId, readProcess } from '../process/family.ts';
+import { Runner } from './runner.ts';
+import { RUNNER_PROTOCOL } from './wire.ts';
+
+/** What a gateway needs to find a runner again: `runner.json` in the runner's directory. */
+export interface RunnerFile {
+  readonly pid: number;
+  readonly startTime: string;
+  readonly bootId: string;
+  readonly socket: string;
+  readonly protocol: number;
+}
+
+/** What the gateway writes for it: `start.json`, 0600. */
+export interface RunnerStart {
+  readonly token: string;
+  readonly socket: string;
+  readonly syncMs: number;
+  /** After so many ms without a gateway all programs are ended; 0: never. */
+  readonly orphanMs: number;
+}
+
+/** Written to by the runner when it listens; the gateway waits for it. */
+export const READY_FD = 3;
+
+/** A descriptor without CLOEXEC was left open by whoever started the gateway. It must not reach our programs. */
+function closeInherited(): void {
+  for (const name of readdirSync('/proc/self/fd')) {
+    const fd = Number(name);
+    if (fd <= READY_FD) continue;
+    try {
+      const flags = /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? '';
+      const O_CLOEXEC = 0o2000000;
+      if ((Number.parseInt(flags, 8) & O_CLOEXEC) === 0) closeSync(fd);
+    } catch {
+      // The descriptor that lists this directory: closed by now.
+    }
+  }
+}
+
+async function main(dir: string): Promise<void> {
+  closeInherited();
+  process.title = 'binnacle-runner';
+  // The terminal of whoever started the gateway may hang up; that is none of our programs' business.
+  process.on('SIGHUP', () => undefined);
+  process.on('SIGINT', () => undefined);
+  const start = JSON.parse(readFileSync(join(dir, 'start.json'), 'utf8')) as RunnerStart;
+  const runner = new Runner({ ...start, dir });
+  // One program's fault must not end the others: it is written down, and they go on.
+  process.on('uncaughtException', (error) => console.error(new Date().toISOString(), error));
+  process.on('SIGTERM', () => void runner.endAll().finally(() => process.exit(0)));
+  // The last of a data directory's runners takes their directory along.
+  process.on('exit', () => {
+    rmSync(start.socket, { force: true });
+    try {
+      rmdirSync(dirname(start.socket));
+    } catch {
+      // Others are in it still, or the gateway has removed it.
+    }
+  });
+  await runner.listen(start.socket);
+  const file: RunnerFile = {
+    pid: process.pid,
+    startTime: readProcess(process.pid)?.startTime ?? '',
+    bootId: bootId(),
+    socket: start.socket,
+    protocol: RUNNER_PROTOCOL,
+  };
+  writeFileSync(join(dir, 'runner.json.new'), JSON.stringify(file), { mode: 0o600 });
+  renameSync(join(dir, 'runner.json.new'), join(dir, 'runner.json'));
+  writeSync(READY_FD, 'ready\n');
+  closeSync(READY_FD);
+}
+
+const [, , dir] = process.argv;
+if (dir === undefined) {
+  console.error('The runner is started by the gateway, not by hand.');
+  process.exitCode = 2;
+} else await main(dir);

@@ -1,0 +1,228 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Epoch } from '@binnacle/protocol';
+import { uuidv7 } from 'uuidv7';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MemoryLog } from '../log/memory-log.ts';
+import type { ProgramEvents, StartProgram } from '../process/program.ts';
+import { Hosted } from './hosted.ts';
+import { RunnerLink } from './link.ts';
+import { Runner } from './runner.ts';
+import { encodeFrame, type HostedSpec, type HostedStatus, type RunnerReceipt, type ToRunner } from './wire.ts';
+
+const TOKEN = 'a token of this runner';
+let dir: string;
+let path: string;
+let runner: Runner;
+let links: RunnerLink[];
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'binnacle-runner-'));
+  path = join(dir, 'r.sock');
+  links = [];
+  runner = new Runner({ token: TOKEN, dir, syncMs: 0, orphanMs: 0 });
+  await runner.listen(path);
+  // It makes FIFOs ahead: until they are there the directory cannot be removed again.
+  const made = () => readdirSync(dir).filter((name) => name.startsWith('fifo-')).length;
+  await expect.poll(made, { timeout: 10_000 }).toBe(12);
+});
+afterEach(async () => {
+  await runner.endAll();
+  for (const link of links) link.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function specOf(argv: [string, ...string[]]): HostedSpec {
+  const id = uuidv7();
+  const home = join(dir, id);
+  mkdirSync(home);
+  return {
+    id,
+    dir: home,
+    mode: 'pipe',
+    argv,
+    cwd: '/',
+    env: { PATH: '/usr/bin:/bin', BINNACLE_SESSION: id },
+    cols: 80,
+    rows: 24,
+    isShell: false,
+    segmentBytes: 1024 * 1024,
+    retainBytes: 16 * 1024 * 1024,
+    retainMs: 3600_000,
+    maxInputBytes: 1024,
+  };
+}
+
+/** A gateway's end, with what the runner told it unasked. */
+async function gateway() {
+  const told: HostedStatus[] = [];
+  let onLost: () => void = () => undefined;
+  const lost = new Promise<void>((resolve) => {
+    onLost = resolve;
+  });
+  const events = { grew: () => undefined, changed: (status: HostedStatus) => void told.push(status), lost: onLost };
+  const { link, programs } = await RunnerLink.open(path, TOKEN, events);
+  links.push(link);
+  return { link, programs, told, lost };
+}
+
+const codeOf = (act: Promise<unknown>): Promise<string> =>
+  act.then(
+    () => 'done',
+    (error: { code?: string }) => error.code ?? String(error),
+  );
+
+describe('one-helm at the runner', () => {
+  it('every way of steering is refused with an older fence, from the moment that a newer one is known', async () => {
+    const { link } = await gateway();
+    const spec = specOf(['/bin/cat']);
+    await link.request({ t: 'start', spec });
+    const { id } = spec;
+    const write = (fence: number, text: string) =>
+      link.request({ t: 'input', id, writer: { fence, by: 'x' } }, Buffer.from(text));
+    expect(await write(5, 'five')).toEqual({ accepted: 4, duplicate: false, queued: 0 } satisfies RunnerReceipt);
+    expect(await codeOf(write(4, 'four'))).toBe('lease_lost');
+    await link.request({ t: 'fence', id, fence: 7 });
+    // Two gateways, or one whose old request comes late: the number decides, not the order of asking.
+    const writer = { fence: 6, by: 'stale' };
+    expect(await codeOf(write(6, 'six'))).toBe('lease_lost');
+    expect(await codeOf(link.request({ t: 'signal', id, writer, signal: 'SIGKILL' }))).toBe('lease_lost');
+    expect(await codeOf(link.request({ t: 'close_input', id, writer }))).toBe('lease_lost');
+    // A lower one never comes back.
+    await link.request({ t: 'fence', id, fence: 3 });
+    expect(await codeOf(write(6, 'six'))).toBe('lease_lost');
+    expect(await codeOf(write(7, 'seven'))).toBe('done');
+    const status = (await link.request({ t: 'status', id })) as HostedStatus;
+    expect(status.fence).toBe(7);
+    const echoed = async () => ((await link.request({ t: 'status', id })) as HostedStatus).head.offset;
+    await expect.poll(echoed, { timeout: 10_000 }).toBe(9);
+  });
+
+  it('a new gateway learns the fence, and the old one is cut off', async () => {
+    const first = await gateway();
+    const spec = specOf(['/bin/cat']);
+    await first.link.request({ t: 'start', spec });
+    await first.link.request({ t: 'fence', id: spec.id, fence: 9 });
+    const second = await gateway();
+    expect(second.programs).toMatchObject([{ id: spec.id, fence: 9, state: 'running' }]);
+    await first.lost;
+    const late = { t: 'input', id: spec.id, writer: { fence: 9, by: 'the old gateway' } } as const;
+    expect(await codeOf(first.link.request(late, Buffer.from('x')))).toBe('runner_unavailable');
+  });
+});
+
+describe('the socket of a runner', () => {
+  it('is for its owner alone, and answers nobody without the token', async () => {
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    for (const first of [
+      encodeFrame({ t: 'hello', token: 'wrong', protocol: 1 }),
+      encodeFrame({ t: 'hello', token: '', protocol: 1 }),
+      encodeFrame({ t: 'hello', protocol: 1 } as unknown as ToRunner),
+      encodeFrame({ t: 'list', ref: 1 }),
+      Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
+      Buffer.from([0, 0, 0, 8, 0, 0, 0, 99, 1, 2, 3, 4]),
+    ]) {
+      expect(await answerTo(first)).toBe('');
+    }
+    expect((await gateway()).programs).toEqual([]);
+  });
+
+  it('takes frames that come in any pieces', async () => {
+    const socket = connect(path);
+    const bytes = Buffer.concat([
+      encodeFrame({ t: 'hello', token: TOKEN, protocol: 1 }),
+      encodeFrame({ t: 'list', ref: 7 }),
+    ]);
+    for (const byte of bytes) {
+      socket.write(Buffer.of(byte));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    let got = '';
+    await new Promise<void>((resolve) => {
+      socket.on('data', (data) => {
+        got += data.toString('latin1');
+        if (got.includes('"ref":7')) resolve();
+      });
+    });
+    expect(got).toContain('"result":[]');
+    socket.destroy();
+  });
+
+  it('says of what it does not know that it is older than the gateway', async () => {
+    const { link } = await gateway();
+    expect(await codeOf(link.request({ t: 'dance' } as never))).toBe('bad_request');
+    expect(await codeOf(link.request({ t: 'status', id: 'nobody' }))).toBe('session_exited');
+  });
+});
+
+describe('a hosted program', () => {
+  it('takes nothing any more once it has ended, though its exit is not on the disk yet', async () => {
+    const spec = specOf(['/bin/true']);
+    let events: ProgramEvents | undefined;
+    const written: string[] = [];
+    const startProgram: StartProgram = (_spec, given) => {
+      events = given;
+      return Promise.resolve({
+        pid: process.pid,
+        write: (bytes) => written.push(Buffer.from(bytes).toString()) && bytes.length,
+        closeInput: () => void written.push('closed'),
+        pause: () => undefined,
+        resume: () => undefined,
+        resize: () => void written.push('resized'),
+        abandon: () => undefined,
+      });
+    };
+    const log = new MemoryLog({ epoch: 'e1' as Epoch });
+    const hosted = new Hosted(spec, log, { grew: () => undefined, changed: () => undefined });
+    await hosted.start(startProgram);
+    const writer = { fence: 1, by: 'ada' };
+    hosted.write(Buffer.from('before'), writer);
+    events?.exited({ exitCode: 0, signal: null });
+    const failure = (act: () => unknown) => expect(act).toThrow(expect.objectContaining({ code: 'session_exited' }));
+    failure(() => hosted.write(Buffer.from('after'), writer));
+    failure(() => hosted.closeInput(writer));
+    // This process stands in for whoever got the program's number after it: it must not be signalled.
+    failure(() => hosted.signal('SIGCONT', writer));
+    hosted.resize(90, 20, writer);
+    expect(written).toEqual(['before']);
+    events?.ended();
+    await hosted.closed;
+    expect(hosted.status).toMatchObject({ state: 'closed', exitCode: 0 });
+  });
+
+  it('whose number belongs to another process by now gets no signal', async () => {
+    const startProgram: StartProgram = () =>
+      Promise.resolve({
+        pid: 2 ** 22 + 1, // Beyond pid_max: nobody has it, as after a reaping.
+        write: (bytes) => bytes.length,
+        closeInput: () => undefined,
+        pause: () => undefined,
+        resume: () => undefined,
+        resize: undefined,
+        abandon: () => undefined,
+      });
+    const log = new MemoryLog({ epoch: 'e1' as Epoch });
+    const hosted = new Hosted(specOf(['/bin/true']), log, { grew: () => undefined, changed: () => undefined });
+    await hosted.start(startProgram);
+    const act = () => hosted.signal('SIGTERM', { fence: 1, by: 'ada' });
+    expect(act).toThrow(expect.objectContaining({ code: 'session_exited' }));
+  });
+});
+
+/** What comes back until the runner closes. */
+function answerTo(first: Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket: Socket = connect(path, () => socket.write(first));
+    let got = '';
+    socket.on('data', (bytes) => {
+      got += String(bytes);
+    });
+    socket.on('close', () => resolve(got));
+    socket.on('error', reject);
+    // It may wait for the rest of what never comes: then we hang up, and nothing was said.
+    if (first.readUInt32BE(0) < 1000) return;
+    setTimeout(() => socket.end(), 50);
+  });
+}

@@ -1,0 +1,261 @@
+// The runner: hosts programs, and answers one gateway on a #socket. Knows no HTTP, no token but its own, no viewer.
+
+import { timingSafeEqual } from 'node:crypto';
+import { createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { BinnacleError } from '@binnacle/protocol';
+import { GroupSync } from '../log/group-sync.ts';
+import { SegmentWriter } from '../log/segment-writer.ts';
+import { Fifos } from '../process/fifos.ts';
+import { pipeStarter } from '../process/pipe.ts';
+import type { StartProgram } from '../process/program.ts';
+import { ptyStarter, READ_BYTES } from '../process/pty.ts';
+import { Hosted } from './hosted.ts';
+import {
+  encodeFrame,
+  FrameReader,
+  type FromRunner,
+  type HostedSpec,
+  type Request,
+  RUNNER_PROTOCOL,
+  type ToRunner,
+} from './wire.ts';
+
+/** A connection that has not shown the token by then is not our gateway. */
+const HELLO_MS = 5000;
+/** What waits in the socket to a gateway that has stopped reading; beyond it the connection is cut, and it comes back. */
+const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
+
+/** A gateway that was killed is back within seconds, or its spare runners have no use. */
+const SPARE_MS = 60_000;
+
+interface Watch {
+  readonly place: number;
+  readonly atLeast: number;
+  readonly withinMs: number;
+  timer?: NodeJS.Timeout;
+}
+
+export class Runner {
+  readonly #token: Buffer;
+  readonly #orphanMs: number;
+  #orphaned: NodeJS.Timeout | undefined;
+  readonly #programs = new Map<string, Hosted>();
+  readonly #watches = new Map<string, Watch>();
+  readonly #sync: GroupSync;
+  readonly #start: Readonly<Record<HostedSpec['mode'], StartProgram>>;
+  readonly #server: Server;
+  /** The newest gateway that showed the token. An older one is cut off. */
+  #gateway: Socket | undefined;
+  #isRetiring = false;
+
+  constructor(options: {
+    readonly token: string;
+    readonly dir: string;
+    readonly syncMs: number;
+    readonly orphanMs: number;
+  }) {
+    this.#token = Buffer.from(options.token);
+    this.#orphanMs = options.orphanMs;
+    this.#waitForGateway();
+    this.#sync = new GroupSync({
+      intervalMs: options.syncMs,
+      onError: (error) => console.error(new Date().toISOString(), 'a log could not be synced', error),
+    });
+    const fifos = new Fifos(options.dir);
+    const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    this.#start = { pty: ptyStarter(readBuffer), pipe: pipeStarter(fifos, readBuffer) };
+    this.#server = createServer((socket) => this.#socketOnConnect(socket));
+    // Failing here is failing at the first program on pipes, where it is reported.
+    fifos.fill().catch(() => undefined);
+  }
+
+  listen(path: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      // listen() takes the mode from the umask: 0600.
+      const umask = process.umask(0o177);
+      this.#server.listen(path, resolve);
+      process.umask(umask);
+    });
+  }
+
+  /** Ends every program; for when the machine goes down. */
+  async endAll(): Promise<void> {
+    await Promise.all([...this.#programs.values()].map((hosted) => hosted.end()));
+  }
+
+  #socketOnConnect(socket: Socket): void {
+    const hello = setTimeout(() => socket.destroy(), HELLO_MS);
+    const reader = new FrameReader<ToRunner>((message, payload) => {
+      if (this.#gateway === socket) this.#handle(message, payload);
+      else if (message.t === 'hello' && this.#isToken(message.token)) {
+        clearTimeout(hello);
+        clearTimeout(this.#orphaned);
+        this.#gateway?.destroy();
+        this.#gateway = socket;
+        this.#watches.clear();
+        const programs = [...this.#programs.values()].map((hosted) => hosted.status);
+        this.#send({ t: 'hello', protocol: RUNNER_PROTOCOL, programs });
+      } else socket.destroy();
+    });
+    socket.on('data', (bytes) => {
+      try {
+        reader.push(bytes);
+      } catch {
+        socket.destroy(); // Not a gateway of ours, or one that is broken: it connects again.
+      }
+    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      clearTimeout(hello);
+      if (this.#gateway !== socket) return;
+      this.#gateway = undefined;
+      this.#waitForGateway();
+    });
+  }
+
+  #waitForGateway(): void {
+    clearTimeout(this.#orphaned);
+    // A runner that hosts nothing is of no use to anybody; it leaves when nobody comes for it.
+    const delay = this.#orphanMs > 0 ? this.#orphanMs : this.#programs.size === 0 ? SPARE_MS : undefined;
+    if (delay === undefined) return;
+    this.#orphaned = setTimeout(() => {
+      if (this.#orphanMs === 0 && this.#programs.size > 0) return;
+      void this.endAll().finally(() => process.exit(0));
+    }, delay);
+  }
+
+  #isToken(text: unknown): boolean {
+    const given = Buffer.from(String(text));
+    return given.length === this.#token.length && timingSafeEqual(given, this.#token);
+  }
+
+  #handle(message: ToRunner, payload: Buffer): void {
+    if (message.t === 'hello') return;
+    if (message.t === 'watch') {
+      this.#watch(message.id, { place: message.place, atLeast: message.atLeast, withinMs: message.withinMs });
+      return;
+    }
+    const { ref } = message;
+    const refuse = (error: unknown) => this.#send({ t: 'reply', ref, error: toBinnacleError(error).toWire() });
+    try {
+      const result = this.#answer(message, payload);
+      if (result instanceof Promise) result.then((value) => this.#send({ t: 'reply', ref, result: value }), refuse);
+      else this.#send({ t: 'reply', ref, result });
+    } catch (error) {
+      refuse(error);
+    }
+  }
+
+  #answer(request: Request, payload: Buffer): unknown {
+    switch (request.t) {
+      case 'start':
+        return this.#startProgram(request.spec);
+      case 'list':
+        return [...this.#programs.values()].map((hosted) => hosted.status);
+      case 'status':
+        return this.#find(request.id).status;
+      case 'retire':
+        this.#isRetiring = true;
+        this.#exitWhenEmpty();
+        return null;
+      case 'input':
+        return this.#find(request.id).write(payload, request.writer, request.client, request.n);
+      case 'close_input':
+        return this.#find(request.id).closeInput(request.writer);
+      case 'signal':
+        return this.#find(request.id).signal(request.signal, request.writer);
+      case 'resize':
+        return this.#find(request.id).resize(request.cols, request.rows, request.writer);
+      case 'fence':
+        return this.#find(request.id).raiseFence(request.fence);
+      case 'end':
+        return this.#find(request.id).end(request.times);
+      case 'trim':
+        return this.#find(request.id).trim(request.maxBytes);
+      default:
+        throw new BinnacleError('bad_request', {
+          message: 'This runner is older than the gateway and does not know that.',
+        });
+    }
+  }
+
+  #find(id: string): Hosted {
+    const hosted = this.#programs.get(id);
+    if (hosted === undefined) throw new BinnacleError('session_exited');
+    return hosted;
+  }
+
+  async #startProgram(spec: HostedSpec): Promise<unknown> {
+    const log = SegmentWriter.create(join(spec.dir, 'log'), { segmentBytes: spec.segmentBytes, group: this.#sync });
+    const hosted = new Hosted(spec, log, {
+      grew: (grown) => this.#programOnGrew(grown),
+      changed: (changed) => this.#programOnChanged(changed),
+    });
+    this.#programs.set(spec.id, hosted);
+    try {
+      await hosted.start(this.#start[spec.mode]);
+    } catch (error) {
+      this.#programs.delete(spec.id);
+      await log.close();
+      throw error;
+    }
+    return hosted.status;
+  }
+
+  #programOnChanged(hosted: Hosted): void {
+    this.#send({ t: 'changed', status: hosted.status });
+    if (!hosted.isClosed) return;
+    this.#tellGrowth(hosted);
+    this.#programs.delete(hosted.spec.id);
+    if (this.#gateway === undefined) this.#waitForGateway();
+    this.#exitWhenEmpty();
+  }
+
+  #exitWhenEmpty(): void {
+    if (this.#isRetiring && this.#programs.size === 0) {
+      this.#server.close();
+      // What is in the socket gets out first; then nothing holds the loop.
+      this.#gateway?.end();
+      setTimeout(() => process.exit(0), 100).unref();
+    }
+  }
+
+  #watch(id: string, watch: Watch): void {
+    const hosted = this.#programs.get(id);
+    if (hosted === undefined) return; // Closed; `changed` with the last head is on its way.
+    clearTimeout(this.#watches.get(id)?.timer);
+    this.#watches.set(id, watch);
+    this.#programOnGrew(hosted);
+  }
+
+  #programOnGrew(hosted: Hosted): void {
+    const watch = this.#watches.get(hosted.spec.id);
+    if (watch === undefined) return;
+    const grown = hosted.head.place - watch.place;
+    if (grown <= 0) return;
+    if (grown >= watch.atLeast || watch.withinMs <= 0) this.#tellGrowth(hosted);
+    else watch.timer ??= setTimeout(() => this.#tellGrowth(hosted), watch.withinMs);
+  }
+
+  #tellGrowth(hosted: Hosted): void {
+    const watch = this.#watches.get(hosted.spec.id);
+    if (watch === undefined) return;
+    clearTimeout(watch.timer);
+    this.#watches.delete(hosted.spec.id);
+    this.#send({ t: 'grew', id: hosted.spec.id, head: hosted.head, oldest: hosted.oldest });
+  }
+
+  #send(message: FromRunner): void {
+    const gateway = this.#gateway;
+    if (gateway === undefined) return; // The next one is told everything in the hello.
+    gateway.write(encodeFrame(message));
+    if (gateway.writableLength > MAX_UNSENT_BYTES) gateway.destroy();
+  }
+}
+
+const toBinnacleError = (error: unknown): BinnacleError =>
+  error instanceof BinnacleError
+    ? error
+    : new BinnacleError('internal', { message: error instanceof Error ? error.message : String(error), cause: error });

@@ -1,0 +1,134 @@
+// What a gateway and a runner say to each other over their socket, and how it is framed.
+// A runner outlives upgrades of the gateway: fields are only added, and what is unknown is ignored by both.
+
+import type { Mode, SignalName, WireError } from '@binnacle/protocol';
+import { BinnacleError } from '@binnacle/protocol';
+import type { Head } from '../log/log.ts';
+import type { EndingTimes } from '../process/ending.ts';
+
+/** Version of these messages. A gateway speaks its own and the two before it. */
+export const RUNNER_PROTOCOL = 1;
+
+export interface HostedSpec {
+  readonly id: string;
+  /** Where its log and its exit record are kept; made by the gateway. */
+  readonly dir: string;
+  readonly mode: Mode;
+  readonly argv: readonly [string, ...string[]];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly cols: number;
+  readonly rows: number;
+  /** An interactive shell: an interrupt goes to its job and never to itself. */
+  readonly isShell: boolean;
+  readonly segmentBytes: number;
+  readonly retainBytes: number;
+  readonly retainMs: number;
+  readonly maxInputBytes: number;
+}
+
+export interface HostedStatus {
+  readonly id: string;
+  readonly state: 'running' | 'exited' | 'closed';
+  readonly pid: number;
+  readonly epoch: string;
+  readonly head: Head;
+  readonly oldest: Head;
+  readonly synced: Head;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly exitedAt: number | null;
+  readonly cols: number;
+  readonly rows: number;
+  readonly fence: number;
+  readonly stalled: 'disk_full' | null;
+}
+
+/** Who writes: the fence is checked against the highest one that this program has seen. */
+export interface Writer {
+  readonly fence: number;
+  readonly by: string;
+}
+
+export type ToRunner =
+  | { readonly t: 'hello'; readonly token: string; readonly protocol: number }
+  | ({ readonly ref: number } & Request)
+  /** Say `grew` once the log is beyond `place`: by `atLeast` bytes, or by less after `withinMs`. */
+  | {
+      readonly t: 'watch';
+      readonly id: string;
+      readonly place: number;
+      readonly atLeast: number;
+      readonly withinMs: number;
+    };
+
+export type Request =
+  | { readonly t: 'start'; readonly spec: HostedSpec }
+  /** The bytes are the frame's payload. */
+  | { readonly t: 'input'; readonly id: string; readonly writer: Writer; readonly client?: string; readonly n?: number }
+  | { readonly t: 'close_input'; readonly id: string; readonly writer: Writer }
+  | { readonly t: 'signal'; readonly id: string; readonly writer: Writer; readonly signal: SignalName }
+  | { readonly t: 'resize'; readonly id: string; readonly writer: Writer; readonly cols: number; readonly rows: number }
+  /** Nobody with a lower fence may write from now on. */
+  | { readonly t: 'fence'; readonly id: string; readonly fence: number }
+  | { readonly t: 'end'; readonly id: string; readonly times?: EndingTimes }
+  | { readonly t: 'trim'; readonly id: string; readonly maxBytes: number }
+  | { readonly t: 'list' }
+  | { readonly t: 'status'; readonly id: string }
+  /** Exit as soon as no program is left. */
+  | { readonly t: 'retire' };
+
+export type FromRunner =
+  | { readonly t: 'hello'; readonly protocol: number; readonly programs: readonly HostedStatus[] }
+  | { readonly t: 'reply'; readonly ref: number; readonly result?: unknown; readonly error?: WireError }
+  | { readonly t: 'grew'; readonly id: string; readonly head: Head; readonly oldest: Head }
+  | { readonly t: 'changed'; readonly status: HostedStatus };
+
+export interface RunnerReceipt {
+  readonly accepted: number;
+  readonly duplicate: boolean;
+  readonly queued: number;
+}
+
+/** A message holds at most one input (1 MiB by default) and its envelope. */
+const MAX_FRAME_BYTES = 4 * 1024 * 1024;
+const NOTHING = new Uint8Array(0);
+
+/** A frame: u32 length of the rest, u32 length of the JSON, the JSON, the payload. Big-endian. */
+export function encodeFrame(message: ToRunner | FromRunner, payload: Uint8Array = NOTHING): Buffer {
+  const json = Buffer.from(JSON.stringify(message));
+  const frame = Buffer.allocUnsafe(8 + json.length + payload.length);
+  frame.writeUInt32BE(4 + json.length + payload.length, 0);
+  frame.writeUInt32BE(json.length, 4);
+  json.copy(frame, 8);
+  frame.set(payload, 8 + json.length);
+  return frame;
+}
+
+/** Cuts a stream of bytes into frames. Both ends are ours, so a frame that makes no sense ends the connection. */
+export class FrameReader<T> {
+  #kept: Buffer = Buffer.alloc(0);
+  readonly #onFrame: (message: T, payload: Buffer) => void;
+
+  constructor(onFrame: (message: T, payload: Buffer) => void) {
+    this.#onFrame = onFrame;
+  }
+
+  /** Throws `protocol_error`. */
+  push(bytes: Buffer): void {
+    this.#kept = this.#kept.length === 0 ? bytes : Buffer.concat([this.#kept, bytes]);
+    let at = 0;
+    while (this.#kept.length - at >= 8) {
+      const length = this.#kept.readUInt32BE(at);
+      const jsonLength = this.#kept.readUInt32BE(at + 4);
+      if (length > MAX_FRAME_BYTES || jsonLength > length - 4) throw new BinnacleError('protocol_error');
+      if (this.#kept.length - at < 4 + length) break;
+      const jsonEnd = at + 8 + jsonLength;
+      const message = JSON.parse(this.#kept.toString('utf8', at + 8, jsonEnd)) as T;
+      const payload = this.#kept.subarray(jsonEnd, at + 4 + length);
+      at += 4 + length;
+      this.#onFrame(message, payload);
+    }
+    this.#kept = this.#kept.subarray(at);
+  }
+}

@@ -1,0 +1,322 @@
+// The REST routes of sessions: parse, hand on, answer. What they do is in session.ts and sessions.ts.
+
+import {
+  BinnacleError,
+  type CreateSession,
+  type From,
+  type OutputKind,
+  parseOffset,
+  parseSignal,
+  type SessionInfo,
+  SIGNALS,
+} from '@binnacle/protocol';
+import { positionOf } from '../cursor/from.ts';
+import { json, noContent, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import type { Steering } from '../session.ts';
+import type { Sessions } from '../sessions.ts';
+import type { Liveness } from './liveness.ts';
+import { writeOutput } from './output.ts';
+import { writeEvents } from './sse.ts';
+
+/** A long poll that waits longer is cut by common proxies (60 s). */
+const MAX_WAIT_MS = 55_000;
+const MAX_ARGS = 4096;
+
+const Id = z.object({ id: z.string() });
+/** Its own code, whatever is wrong with it, because sizes come from windows that somebody drags. */
+const Size = z
+  .custom<number>((value) => {
+    if (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535) return true;
+    // Left out is not a size that is wrong; the describer of the API tries this, too.
+    if (value === undefined) return false;
+    throw new BinnacleError('bad_size', {
+      message: `${JSON.stringify(value).slice(0, 40)} is not a number of columns or rows.`,
+    });
+  }, 'a whole number from 1 to 65535')
+  .openapi({ type: 'integer', minimum: 1, maximum: 65_535 });
+const Offset = z.string().transform(parseOffset);
+const MessageNumber = Offset.refine((n) => n >= 1, 'a whole number from 1');
+const Flag = z.enum(['0', '1', 'true', 'false']).transform((text) => text === '1' || text === 'true');
+const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .refine((value) => !value.includes('\0'), 'no NUL bytes');
+
+/** Linux takes at most 128 KiB in one argument, with the NUL behind it. More fails with E2BIG, which nobody understands. */
+const MAX_ARG_BYTES = 128 * 1024 - 1;
+const argument = text(MAX_ARG_BYTES).refine(
+  (value) => Buffer.byteLength(value) <= MAX_ARG_BYTES,
+  `at most ${MAX_ARG_BYTES} bytes; put a longer script into a file`,
+);
+
+const NewSession = z.strictObject({
+  command: argument.optional(),
+  argv: z.array(argument).max(MAX_ARGS).optional(),
+  mode: z.enum(['pty', 'pipe']).optional(),
+  cwd: text(4096).optional(),
+  env: z.record(z.string(), z.string()).optional(),
+  cols: Size.optional(),
+  rows: Size.optional(),
+  name: text(200).optional(),
+});
+
+const LeaseInfo = z.object({ holder: z.string(), fence: z.number(), expiresInMs: z.number() });
+const Info = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    state: z.enum(['starting', 'running', 'exited', 'closed', 'lost']),
+    running: z.boolean(),
+    mode: z.enum(['pty', 'pipe']),
+    argv: z.array(z.string()).readonly(),
+    cwd: z.string(),
+    cols: z.number(),
+    rows: z.number(),
+    pid: z.number().nullable(),
+    exitCode: z.number().nullable(),
+    signal: z.string().nullable(),
+    epoch: z.string(),
+    outputOffset: z.number(),
+    oldestOffset: z.number(),
+    syncedOffset: z.number(),
+    position: z.string(),
+    createdAt: z.number(),
+    exitedAt: z.number().nullable(),
+    lease: LeaseInfo.nullable(),
+    stalled: z.enum(['disk_full']).nullable(),
+  })
+  .openapi('Session');
+/** The description says what the protocol package does, or this does not compile. */
+const describe = (info: Omit<SessionInfo, 'id'> & { id: string }): z.output<typeof Info> => info;
+const Receipt = z.object({ accepted: z.number(), duplicate: z.boolean(), queued: z.number() }).openapi('Receipt');
+const OutputQuery = z.object({
+  since: Offset.optional(),
+  tail: Offset.optional(),
+  position: z.string().max(64).optional(),
+  follow: Flag.optional(),
+  wait: Offset.optional(),
+  limit: Offset.optional(),
+  stream: z.enum(['stdout', 'stderr']).optional(),
+  encoding: z.enum(['text', 'base64']).optional(),
+  format: z.enum(['raw', 'sse']).optional(),
+});
+
+const LeaseHeader = { 'binnacle-lease': z.string().max(100).optional() };
+const by = (principal: { readonly name: string }, lease: string | undefined): Steering =>
+  lease === undefined ? { name: principal.name } : { name: principal.name, lease };
+
+export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/v1/sessions',
+      scope: 'create',
+      summary: 'Start a program.',
+      body: NewSession,
+      responses: { 201: { description: 'It runs.', schema: Info } },
+      handler: async ({ body }) => {
+        const session = await sessions.create(body as CreateSession);
+        return json(describe(session.info), { status: 201, headers: { Location: `/v1/sessions/${session.id}` } });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions',
+      scope: 'view',
+      summary: 'List sessions, newest first.',
+      query: z.object({ after: z.string().max(64).optional(), limit: Offset.optional() }),
+      responses: {
+        200: { description: 'One page.', schema: z.object({ sessions: z.array(Info), next: z.string().nullable() }) },
+      },
+      handler: async ({ query: { after, limit } }) =>
+        json(
+          await sessions.list({ ...(after === undefined ? {} : { after }), ...(limit === undefined ? {} : { limit }) }),
+        ),
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions/:id',
+      scope: 'view',
+      summary: 'One session, as it is now.',
+      params: Id,
+      responses: { 200: { description: 'The session.', schema: Info } },
+      handler: async ({ params }) => json(await sessions.info(params.id)),
+    }),
+    route({
+      method: 'delete',
+      path: '/v1/sessions/:id',
+      scope: 'create',
+      summary: 'End a program and everything that it started, and remove its log.',
+      params: Id,
+      responses: { 204: { description: 'Gone.' } },
+      handler: async ({ params }) => {
+        await sessions.delete(params.id);
+        return noContent();
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions/:id/output',
+      scope: 'view',
+      summary: 'Output from a position on: raw bytes, or server-sent events (Accept: text/event-stream).',
+      params: Id,
+      query: OutputQuery,
+      headers: z.object({ accept: z.string().optional(), 'last-event-id': z.string().max(64).optional() }),
+      responses: { 200: { description: 'The bytes.', type: 'application/octet-stream' } },
+      handler: async ({ params, query, headers, takeOver }) => {
+        const session = sessions.get(params.id);
+        await session.refresh();
+        const isSse =
+          query.format === 'sse' || (query.format !== 'raw' && headers.accept?.includes('text/event-stream') === true);
+        const at = await positionOf(session.log, fromOf(query, isSse ? headers['last-event-id'] : undefined));
+        if (isSse) {
+          const follow = query.follow ?? true;
+          const encoding = query.encoding ?? 'text';
+          await writeEvents(session, { at, encoding, follow }, takeOver(), liveness);
+          return TAKEN_OVER;
+        }
+        if (at.place < session.log.oldest.place) {
+          throw new BinnacleError('gap', {
+            details: { oldestOffset: session.log.oldest.offset, headOffset: session.log.head.offset },
+          });
+        }
+        await writeOutput(
+          session,
+          {
+            at,
+            follow: query.follow ?? false,
+            waitMs: Math.min(query.wait ?? 0, MAX_WAIT_MS),
+            ...(query.stream === undefined ? {} : { stream: query.stream satisfies OutputKind }),
+            ...(query.limit === undefined ? {} : { limit: query.limit }),
+          },
+          takeOver(),
+          liveness,
+        );
+        return TAKEN_OVER;
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/sessions/:id/input',
+      scope: 'input',
+      summary: 'Write to the program. All of the body or none of it.',
+      params: Id,
+      headers: z.object({
+        ...LeaseHeader,
+        'binnacle-client': z.string().min(1).max(64).optional(),
+        'binnacle-message': MessageNumber.optional(),
+      }),
+      body: 'bytes',
+      responses: { 200: { description: 'How much was taken.', schema: Receipt } },
+      handler: async ({ params, headers, body, principal }) => {
+        const client = headers['binnacle-client'];
+        const n = headers['binnacle-message'];
+        if ((client === undefined) !== (n === undefined)) {
+          throw new BinnacleError('bad_request', { message: 'Binnacle-Client and Binnacle-Message go together.' });
+        }
+        const message =
+          client !== undefined && n !== undefined ? { client: `${principal.id}:${client}`, n } : undefined;
+        return json(await sessions.get(params.id).write(body, by(principal, headers['binnacle-lease']), message));
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/sessions/:id/close-stdin',
+      scope: 'input',
+      summary: 'End the input of the program.',
+      params: Id,
+      headers: z.object(LeaseHeader),
+      responses: { 204: { description: 'Ended, behind all that was written.' } },
+      handler: async ({ params, headers, principal }) => {
+        await sessions.get(params.id).closeInput(by(principal, headers['binnacle-lease']));
+        return noContent();
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/sessions/:id/signal',
+      scope: 'input',
+      summary: 'Send a signal to the foreground job.',
+      params: Id,
+      headers: z.object(LeaseHeader),
+      body: z.strictObject({ signal: z.string() }),
+      responses: { 204: { description: 'Sent.' } },
+      handler: async ({ params, headers, body, principal }) => {
+        const signal = parseSignal(body.signal);
+        if (signal === undefined) {
+          throw new BinnacleError('unknown_signal', {
+            message: `"${body.signal.slice(0, 40)}" is not a signal that can be sent.`,
+            details: { known: SIGNALS },
+          });
+        }
+        await sessions.get(params.id).signal(signal, by(principal, headers['binnacle-lease']));
+        return noContent();
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/sessions/:id/resize',
+      scope: 'input',
+      summary: 'Give the terminal another size.',
+      params: Id,
+      headers: z.object(LeaseHeader),
+      body: z.strictObject({ cols: Size, rows: Size }),
+      responses: { 204: { description: 'Done.' } },
+      handler: async ({ params, headers, body, principal }) => {
+        await sessions.get(params.id).resize(body.cols, body.rows, by(principal, headers['binnacle-lease']));
+        return noContent();
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions/:id/lease',
+      scope: 'view',
+      summary: 'Who holds the helm.',
+      params: Id,
+      responses: { 200: { description: 'The holder, or null.', schema: z.object({ lease: LeaseInfo.nullable() }) } },
+      handler: ({ params }) => json({ lease: sessions.get(params.id).helm.info }),
+    }),
+    route({
+      method: 'post',
+      path: '/v1/sessions/:id/lease',
+      scope: 'input',
+      summary: 'Acquire, renew, release or take over the helm.',
+      params: Id,
+      body: z.strictObject({
+        action: z.enum(['acquire', 'renew', 'release', 'take']).default('acquire'),
+        lease: z.string().max(100).optional(),
+        holder: text(100).optional(),
+        ttlMs: z.number().int().min(1000).optional(),
+      }),
+      responses: {
+        200: {
+          description: 'The lease; its secret is for the holder alone.',
+          schema: LeaseInfo.extend({ lease: z.string() }),
+        },
+      },
+      handler: async ({ params, body, principal }) => {
+        const session = sessions.get(params.id);
+        const { helm } = session;
+        const { action, lease = '', ttlMs } = body;
+        if (action === 'renew') return json(helm.renew(lease));
+        if (action === 'release') {
+          helm.release(lease);
+          return json({ released: true });
+        }
+        if (!session.isHosted) throw new BinnacleError('session_exited');
+        const options = { take: action === 'take', ...(ttlMs === undefined ? {} : { ttlMs }) };
+        return json(await helm.acquire(body.holder ?? principal.name, options));
+      },
+    }),
+  ];
+}
+
+function fromOf(query: z.output<typeof OutputQuery>, lastEventId: string | undefined): From {
+  if (lastEventId !== undefined && lastEventId !== '') return lastEventId;
+  const given = [query.since, query.tail, query.position].filter((value) => value !== undefined);
+  if (given.length > 1) throw new BinnacleError('bad_request', { message: 'Pass one of since, tail and position.' });
+  if (query.position !== undefined) return query.position;
+  if (query.tail !== undefined) return { tail: query.tail };
+  return { offset: query.since ?? 0 };
+}

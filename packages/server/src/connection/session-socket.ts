@@ -1,0 +1,406 @@
+// One session as the JSON frames of the sandbox daemon: GET /ws/session/:id?since=&pty=1. Knows no other protocol.
+
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { constants } from 'node:os';
+import {
+  allows,
+  BinnacleError,
+  CODES,
+  type Code,
+  isOutput,
+  type Lease,
+  type Mode,
+  type Position,
+  parseOffset,
+  parseSignal,
+} from '@binnacle/protocol';
+import type { WebSocket, WebSocketServer } from 'ws';
+import { z } from 'zod';
+import { Cursor } from '../cursor/cursor.ts';
+import { positionOf } from '../cursor/from.ts';
+import { type Gap, Pump, type Sink, type Took } from '../cursor/pump.ts';
+import type { Auth } from '../http/auth.ts';
+import type { Principal } from '../http/principal.ts';
+import type { Entry, Page } from '../log/log.ts';
+import type { Session, Steering } from '../session.ts';
+import type { Sessions } from '../sessions.ts';
+import type { Liveness, Watched } from './liveness.ts';
+import { TextCutter } from './text.ts';
+
+export type ServerFrame =
+  | { readonly type: 'connected'; readonly session_id: string; readonly mode: Mode }
+  | { readonly type: 'stdout' | 'stderr'; readonly data: string }
+  /** `offset` is the one that follows `data`. */
+  | { readonly type: 'replay'; readonly offset: number; readonly data: string }
+  | { readonly type: 'exit'; readonly exit_code: number }
+  | { readonly type: 'error'; readonly code: string; readonly error: string }
+  | { readonly type: 'ping' | 'pong' };
+
+const ClientFrame = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('stdin'), data: z.string() }),
+  z.object({ type: z.literal('signal'), signal: z.string() }),
+  z.object({ type: z.literal('resize'), cols: z.int().min(1).max(65_535), rows: z.int().min(1).max(65_535) }),
+  z.object({ type: z.literal('ping') }),
+  z.object({ type: z.literal('pong') }),
+]);
+
+/** Children left behind may hold the output open for ever; a viewer hears of the exit this long after the last byte. */
+const LINGER_MS = 1000;
+const CLOSE_MS = 1000;
+/** Answers that wait for a viewer who takes nothing; output waits in the log. */
+const MAX_UNTAKEN_BYTES = 1024 * 1024;
+
+export interface CompatParts {
+  readonly sessions: Sessions;
+  readonly liveness: Liveness;
+  readonly auth: Auth;
+  readonly server: WebSocketServer;
+  join(): () => void;
+}
+
+export interface CompatRequest {
+  readonly request: IncomingMessage;
+  readonly socket: Socket;
+  readonly head: Buffer;
+  readonly principal: Principal;
+  readonly id: string;
+}
+
+/**
+ * Everything that can be refused is refused before the upgrade: unknown session, bad `since`, and 409 for a second
+ * writer (`takeover=1` takes the helm instead). Without `since` all kept output comes as `stdout` and `stderr`; with it,
+ * what was written up to now comes as `replay`. `pty` is ignored: the session knows its mode.
+ */
+export async function attachCompat(parts: CompatParts, asked: CompatRequest): Promise<void> {
+  const { request, socket, head, principal } = asked;
+  const query = new URL(request.url ?? '', 'http://localhost').searchParams;
+  const session = parts.sessions.get(asked.id);
+  await session.refresh();
+  const log = session.log;
+  const sinces = query.getAll('since');
+  if (sinces.length > 1) throw new BinnacleError('bad_offset', { message: 'since was given twice.' });
+  const [since] = sinces;
+  // Older than what is kept: the gap is told in-band, then what is there follows.
+  const offset = since === undefined ? log.oldest.offset : parseOffset(since);
+  const at = offset < log.oldest.offset ? await positionOf(log, 'start') : await positionOf(log, { offset });
+  const lost = since !== undefined && offset < log.oldest.offset ? { from: offset, to: log.oldest.offset } : undefined;
+  const replayUntil = since === undefined ? at.offset : log.head.offset;
+  const lease = await takeHelm(session, principal, query.get('takeover') === '1');
+  let isUpgraded = false;
+  parts.server.handleUpgrade(request, socket, head, (ws) => {
+    isUpgraded = true;
+    const viewer = new SessionSocket({ ws, socket, session, principal, at, replayUntil, lost, lease, parts });
+    viewer.start();
+  });
+  // The handshake was refused, or the client has left meanwhile: nobody is there to hold the helm.
+  if (!isUpgraded) letGo(session, lease);
+}
+
+function letGo(session: Session, lease: Lease | undefined): void {
+  if (lease === undefined) return;
+  try {
+    session.helm.release(lease.lease);
+  } catch {
+    // Somebody else has taken it, or it has expired: it was not ours to release any more.
+  }
+}
+
+/** Who may write, writes alone. A read-only viewer takes nothing from anybody. */
+async function takeHelm(session: Session, principal: Principal, take: boolean): Promise<Lease | undefined> {
+  if (!allows(principal.scope, 'input') || !session.isHosted) return undefined;
+  try {
+    return await session.helm.acquire(principal.name, { take });
+  } catch (error) {
+    if (!(error instanceof BinnacleError) || error.code !== 'lease_held') throw error;
+    throw new BinnacleError('already_connected', {
+      ...(error.details === undefined ? {} : { details: { ...error.details } }),
+    });
+  }
+}
+
+interface SocketParts {
+  readonly ws: WebSocket;
+  readonly socket: Socket;
+  readonly session: Session;
+  readonly principal: Principal;
+  readonly at: Position;
+  readonly replayUntil: number;
+  readonly lost: { readonly from: number; readonly to: number } | undefined;
+  readonly lease: Lease | undefined;
+  readonly parts: CompatParts;
+}
+
+class SessionSocket implements Sink, Watched {
+  readonly #ws: WebSocket;
+  readonly #socket: Socket;
+  readonly #session: Session;
+  readonly #principal: Principal;
+  readonly #replayUntil: number;
+  readonly #lost: { readonly from: number; readonly to: number } | undefined;
+  readonly #lease: Lease | undefined;
+  readonly #pump: Pump;
+  readonly #text = new TextCutter();
+  readonly #release: (() => void)[];
+  /** The exit code goes out behind the last byte, which may come after it in the log. */
+  #exit: { readonly exit_code: number } | undefined;
+  #lingering: NodeJS.Timeout | undefined;
+  #isReplaying: boolean;
+  #untakenBytes = 0;
+  #isOver = false;
+  heardAt = performance.now();
+  fullSince: number | undefined;
+
+  constructor({ ws, socket, session, principal, at, replayUntil, lost, lease, parts }: SocketParts) {
+    this.#ws = ws;
+    this.#socket = socket;
+    this.#session = session;
+    this.#principal = principal;
+    this.#replayUntil = replayUntil;
+    this.#lost = lost;
+    this.#lease = lease;
+    this.#isReplaying = replayUntil > at.offset;
+    this.#pump = new Pump(new Cursor(session.log, at), this);
+    this.#release = [
+      parts.join(),
+      parts.liveness.watch(this),
+      parts.auth.hold(principal, (why) => this.close(why.code)),
+      session.listen({
+        changed: () => this.#sessionOnChange(),
+        deleted: () => this.#fail(new BinnacleError('session_gone')),
+      }),
+    ];
+    socket.on('drain', () => {
+      this.fullSince = undefined;
+      this.#untakenBytes = 0;
+      this.#pump.resume();
+    });
+    ws.on('message', (data, isBinary) => this.#wsOnMessage(data as Buffer, isBinary));
+    // Clients that know only the protocol's own ping answer that one.
+    for (const sign of ['ping', 'pong'] as const) {
+      ws.on(sign, () => {
+        this.heardAt = performance.now();
+      });
+    }
+    ws.on('close', () => this.#wsOnClose());
+    // A malformed frame: ws answers with the fitting close code, then waits long for the peer's.
+    ws.on('error', () => {
+      this.#stop();
+      setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
+    });
+  }
+
+  start(): void {
+    if (this.#lost !== undefined) {
+      const { from, to } = this.#lost;
+      this.#send({ type: 'error', code: 'GAP', error: `Output from byte ${from} up to ${to} is no longer kept.` });
+    }
+    if (!this.#isReplaying) this.#sayConnected();
+    this.#pump.start();
+  }
+
+  page(page: Page): Took {
+    let hasRoom = true;
+    let isLast = false;
+    for (const entry of page.entries) {
+      if (isOutput(entry.kind)) hasRoom = this.#output(entry);
+      else if (entry.kind === 'exit') this.#exit = { exit_code: exitCodeOf(entry) };
+      else if (entry.kind === 'closed') isLast = true;
+    }
+    if (isLast) return this.#finish();
+    if (hasRoom) return 'more';
+    this.fullSince ??= performance.now();
+    return 'full';
+  }
+
+  gap({ from, to, reason }: Gap): Took {
+    const what = reason === 'damaged' ? 'is damaged' : 'is no longer kept';
+    return this.#send({ type: 'error', code: 'GAP', error: `Output from byte ${from} up to ${to} ${what}.` })
+      ? 'more'
+      : 'full';
+  }
+
+  caughtUp(): Took {
+    if (this.#isReplaying) this.#endReplay();
+    if (!this.#session.isHosted) return this.#finish();
+    if (this.#exit !== undefined) this.#lingering ??= setTimeout(() => this.#finish(), LINGER_MS);
+    return 'more';
+  }
+
+  failed(error: unknown): void {
+    this.#fail(error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error }));
+  }
+
+  ping(): void {
+    this.#send({ type: 'ping' });
+    this.#ws.ping();
+  }
+
+  cut(code: Extract<Code, 'no_pong' | 'too_slow' | 'going_away'>): void {
+    this.close(code);
+  }
+
+  close(code: Code): void {
+    const row = CODES[code];
+    this.#close('close' in row ? row.close : 1011, code);
+  }
+
+  #output({ kind, bytes, offset }: Entry): boolean {
+    if (!isOutput(kind)) return true;
+    const cut = Math.max(0, Math.min(bytes.length, this.#replayUntil - offset));
+    let hasRoom = true;
+    if (this.#isReplaying && cut > 0) {
+      const { text, held } = this.#text.cut(kind, bytes.subarray(0, cut));
+      if (text !== '') hasRoom = this.#send({ type: 'replay', offset: offset + cut - held, data: text });
+    }
+    if (this.#isReplaying && offset + cut >= this.#replayUntil) this.#endReplay();
+    if (cut < bytes.length) {
+      const { text } = this.#text.cut(kind, bytes.subarray(cut));
+      if (text !== '') hasRoom = this.#send({ type: kind === 'stderr' ? 'stderr' : 'stdout', data: text });
+    }
+    return hasRoom;
+  }
+
+  #endReplay(): void {
+    this.#isReplaying = false;
+    this.#sayConnected();
+  }
+
+  #sayConnected(): void {
+    this.#send({ type: 'connected', session_id: this.#session.id, mode: this.#session.record.spec.mode });
+  }
+
+  #finish(): Took {
+    if (this.#isOver) return 'done';
+    if (this.#isReplaying) this.#endReplay();
+    for (const kind of ['tty', 'stdout', 'stderr'] as const) {
+      const data = this.#text.flush(kind);
+      if (data !== '') this.#send({ type: kind === 'stderr' ? 'stderr' : 'stdout', data });
+    }
+    const { exitCode, signal, state } = this.#session.record;
+    if (this.#exit !== undefined) this.#send({ type: 'exit', ...this.#exit });
+    else if (exitCode !== null || signal !== null) this.#send({ type: 'exit', exit_code: codeOf(exitCode, signal) });
+    else
+      this.#send({ type: 'error', code: 'SESSION_GONE', error: `The session is ${state}; how it ended was not seen.` });
+    this.#close(1000, 'exit');
+    return 'done';
+  }
+
+  #sessionOnChange(): void {
+    if (this.#lease === undefined || this.#isOver) return;
+    // Looks only: a renewal here would keep a dead holder at the helm.
+    const { info } = this.#session.helm;
+    if (info !== null && info.fence !== this.#lease.fence) this.close('taken_over');
+  }
+
+  #wsOnMessage(data: Buffer, isBinary: boolean): void {
+    this.heardAt = performance.now();
+    if (this.#isOver) return;
+    const parsed = isBinary ? undefined : ClientFrame.safeParse(parseJson(data.toString()));
+    if (parsed?.success !== true) {
+      const why = parsed?.error.issues[0]?.message ?? 'binary frames are not taken here';
+      this.#answer({ type: 'error', code: 'INVALID_FRAME', error: why });
+      return;
+    }
+    const frame = parsed.data;
+    try {
+      switch (frame.type) {
+        case 'ping':
+          this.#answer({ type: 'pong' });
+          return;
+        case 'pong':
+          return;
+        case 'stdin':
+          this.#follow(this.#session.write(Buffer.from(frame.data), this.#by()));
+          return;
+        case 'resize':
+          this.#follow(this.#session.resize(frame.cols, frame.rows, this.#by()));
+          return;
+        case 'signal': {
+          const signal = parseSignal(frame.signal);
+          if (signal === undefined) throw new BinnacleError('unknown_signal');
+          this.#follow(this.#session.signal(signal, this.#by()));
+        }
+      }
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #by(): Steering {
+    if (!allows(this.#principal.scope, 'input')) {
+      throw new BinnacleError('forbidden', { message: 'This needs the scope "input".' });
+    }
+    const { name } = this.#principal;
+    // Expired while its user was idle, and taken by nobody since (that would have closed us): anybody may write now.
+    const isFree = this.#session.helm.info === null;
+    return this.#lease === undefined || isFree ? { name } : { name, lease: this.#lease.lease };
+  }
+
+  #follow(working: Promise<unknown>): void {
+    working.catch((error: unknown) => this.#refuse(error));
+  }
+
+  #refuse(error: unknown): void {
+    const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+    this.#answer({ type: 'error', code: known.code.toUpperCase(), error: known.message });
+  }
+
+  #fail(error: BinnacleError): void {
+    this.#refuse(error);
+    this.close(error.code);
+  }
+
+  /** What the viewer asked for; who asks on and takes no answer is cut. */
+  #answer(frame: ServerFrame): void {
+    if (this.#send(frame)) return;
+    this.#untakenBytes += JSON.stringify(frame).length;
+    if (this.#untakenBytes > MAX_UNTAKEN_BYTES) this.close('too_slow');
+  }
+
+  #send(frame: ServerFrame): boolean {
+    if (this.#isOver) return false;
+    this.#ws.send(JSON.stringify(frame));
+    return !this.#socket.writableNeedDrain;
+  }
+
+  #close(code: number, reason: string): void {
+    if (this.#isOver) return;
+    this.#stop();
+    this.#ws.close(code, reason);
+    setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
+  }
+
+  #stop(): void {
+    this.#isOver = true;
+    clearTimeout(this.#lingering);
+    this.#pump.stop();
+  }
+
+  #wsOnClose(): void {
+    this.#stop();
+    for (const release of this.#release) release();
+    letGo(this.#session, this.#lease);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // The schema says that this is no frame.
+  }
+}
+
+function exitCodeOf(entry: Entry): number {
+  const { exitCode, signal } = JSON.parse(Buffer.from(entry.bytes).toString()) as {
+    exitCode: number | null;
+    signal: string | null;
+  };
+  return codeOf(exitCode, signal);
+}
+
+/** The protocol has a number only; a signal becomes 128 + n, as shells say it. */
+function codeOf(exitCode: number | null, signal: string | null): number {
+  return exitCode ?? 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
+}

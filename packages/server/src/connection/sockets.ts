@@ -1,0 +1,87 @@
+// The WebSocket addresses and everybody who is connected to them.
+
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { BinnacleError } from '@binnacle/protocol';
+import { WebSocketServer } from 'ws';
+import type { Auth } from '../http/auth.ts';
+import type { Principal } from '../http/principal.ts';
+import type { WsRoute } from '../http/routes.ts';
+import type { Sessions } from '../sessions.ts';
+import type { Liveness } from './liveness.ts';
+import { attachCompat } from './session-socket.ts';
+import { Connection } from './websocket.ts';
+
+/** One frame of a client: an input message of 1 MiB in base64 and its envelope. */
+const MAX_FRAME_BYTES = 1.5 * 1024 * 1024;
+
+export interface SocketsParts {
+  readonly sessions: Sessions;
+  readonly liveness: Liveness;
+  readonly auth: Auth;
+  readonly maxViewers: number;
+  /** Of one connection. */
+  readonly maxSubscriptions: number;
+}
+
+export class Sockets {
+  readonly #parts: SocketsParts;
+  #viewers = 0;
+  /** No compression: output is small or fast, and a deflate bomb is refused by not understanding it. */
+  readonly #server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: MAX_FRAME_BYTES });
+
+  constructor(parts: SocketsParts) {
+    this.#parts = parts;
+  }
+
+  get routes(): WsRoute[] {
+    return [
+      {
+        path: '/v1/ws',
+        scope: 'view',
+        summary: 'Many sessions on one connection: JSON control, binary output.',
+        upgrade: (request, socket, head, principal) => this.#connect(request, socket, head, principal),
+      },
+      {
+        path: '/ws/session/:id',
+        scope: 'view',
+        summary: 'One session as JSON frames, for clients of the sandbox daemon.',
+        upgrade: (request, socket, head, principal, params) => {
+          this.#admit();
+          return attachCompat(
+            { ...this.#parts, server: this.#server, join: () => this.#join() },
+            { request, socket: socket as Socket, head, principal, id: params.id ?? '' },
+          );
+        },
+      },
+    ];
+  }
+
+  #connect(request: IncomingMessage, socket: Duplex, head: Buffer, principal: Principal): void {
+    this.#admit();
+    this.#server.handleUpgrade(request, socket, head, (ws) => {
+      new Connection(ws, socket as Socket, principal, {
+        sessions: this.#parts.sessions,
+        liveness: this.#parts.liveness,
+        maxSubscriptions: this.#parts.maxSubscriptions,
+        hold: (who, close) => this.#parts.auth.hold(who, close),
+        onClose: this.#join(),
+      });
+    });
+  }
+
+  #admit(): void {
+    if (this.#viewers >= this.#parts.maxViewers) {
+      throw new BinnacleError('too_many_viewers', { details: { limit: this.#parts.maxViewers } });
+    }
+  }
+
+  /** Counts a viewer in; what it returns counts it out. */
+  #join(): () => void {
+    this.#viewers += 1;
+    return () => {
+      this.#viewers -= 1;
+    };
+  }
+}

@@ -1,0 +1,58 @@
+// Cuts bytes into text so that no character is broken: its first bytes wait for the rest, each stream for itself.
+
+import type { OutputKind } from '@binnacle/protocol';
+
+export class TextCutter {
+  readonly #decoders = new Map<OutputKind, { decoder: InstanceType<typeof TextDecoder>; held: Uint8Array }>();
+
+  /** The text that is complete, and how many bytes at the end are not. Bytes that are no UTF-8 become U+FFFD at once. */
+  cut(kind: OutputKind, bytes: Uint8Array): { readonly text: string; readonly held: number } {
+    let state = this.#decoders.get(kind);
+    if (state === undefined) {
+      state = { decoder: new TextDecoder('utf-8', { ignoreBOM: true }), held: new Uint8Array(0) };
+      this.#decoders.set(kind, state);
+    }
+    const all = state.held.length === 0 ? bytes : joined(state.held, bytes);
+    const held = incompleteBytes(all);
+    const text = state.decoder.decode(all.subarray(0, all.length - held));
+    state.held = all.slice(all.length - held);
+    return { text, held };
+  }
+
+  /** What waits when the end has come: it is no character. */
+  flush(kind: OutputKind): string {
+    const held = this.#decoders.get(kind)?.held ?? new Uint8Array(0);
+    this.#decoders.delete(kind);
+    return new TextDecoder().decode(held);
+  }
+}
+
+/** How many bytes at the end begin a character that could still become one: 0 to 3. */
+export function incompleteBytes(bytes: Uint8Array): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    if (byte < 0x80) return 0;
+    if (byte < 0xc0) continue; // a byte inside a character: its first one is further back
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc2 ? 2 : 1;
+    if (byte > 0xf4 || back >= length) return 0;
+    return canContinue(byte, back > 1 ? (bytes[bytes.length - back + 1] ?? 0) : undefined) ? back : 0;
+  }
+  return 0;
+}
+
+/** Some first bytes allow only part of the second ones (overlong forms, surrogates, beyond U+10FFFF). */
+function canContinue(first: number, second: number | undefined): boolean {
+  if (second === undefined) return true;
+  if (first === 0xe0) return second >= 0xa0;
+  if (first === 0xed) return second <= 0x9f;
+  if (first === 0xf0) return second >= 0x90;
+  if (first === 0xf4) return second <= 0x8f;
+  return true;
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}

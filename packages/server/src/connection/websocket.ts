@@ -1,0 +1,438 @@
+// One viewer on the multiplexed WebSocket: its subscriptions, its frames in and out. The only writer to its socket.
+
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import {
+  allows,
+  BinnacleError,
+  type ClientFrame,
+  CODES,
+  type Code,
+  formatPosition,
+  type LeaseInfo,
+  type OkResult,
+  PROTOCOL_VERSION,
+  parseSignal,
+  type Scope,
+  type ServerBody,
+} from '@binnacle/protocol';
+import type { WebSocket } from 'ws';
+import { positionOf } from '../cursor/from.ts';
+import type { Principal } from '../http/principal.ts';
+import type { Session, SessionListener, Steering } from '../session.ts';
+import type { Sessions } from '../sessions.ts';
+import { VERSION } from '../version.ts';
+import { parseClientFrame } from './client-frames.ts';
+import { type EncodedFrame, tail } from './encode.ts';
+import type { Liveness, Watched } from './liveness.ts';
+import { type Outlet, Subscription } from './subscription.ts';
+
+/** Requests of one viewer that are under way; beyond it we read no more of its frames until some are answered. */
+const MAX_UNDER_WAY = 64;
+/**
+ * Bytes sent without giving other sockets a turn: a page. The kernel takes 4 MiB for one who reads nothing, and while
+ * 200 such sockets fill, who reads waits for all of their turns: with 1 MiB each it was twice as long.
+ */
+const TURN_BYTES = 64 * 1024;
+/** Answers and news that wait for a viewer who takes nothing. Output waits in the log; these have nowhere else to wait. */
+const MAX_UNTAKEN_BYTES = 1024 * 1024;
+/** A close frame that does not get through in this time never will. */
+const CLOSE_MS = 1000;
+
+type Of<T extends ClientFrame['t']> = Extract<ClientFrame, { t: T }>;
+
+export interface ConnectionParts {
+  readonly sessions: Sessions;
+  readonly liveness: Liveness;
+  readonly maxSubscriptions: number;
+  /** Watches over the principal; see `Auth.hold`. */
+  hold(principal: Principal, close: (why: BinnacleError) => void): () => void;
+  onClose(): void;
+}
+
+export class Connection implements Outlet, Watched {
+  readonly id = randomUUID();
+  readonly #ws: WebSocket;
+  readonly #socket: Socket;
+  readonly #principal: Principal;
+  readonly #sessions: Sessions;
+  readonly #maxSubscriptions: number;
+  readonly #subscriptions = new Map<string, Subscription>();
+  /** Sessions whose changes it hears of, and how to stop that. */
+  readonly #heard = new Map<string, () => void>();
+  readonly #heldHelms = new Set<string>();
+  readonly #release: (() => void)[];
+  #unwatch: (() => void) | undefined;
+  #seq = 0;
+  #underWay = 0;
+  #sentInTurn = 0;
+  #untakenBytes = 0;
+  #isOver = false;
+  heardAt = performance.now();
+  fullSince: number | undefined;
+
+  constructor(ws: WebSocket, socket: Socket, principal: Principal, parts: ConnectionParts) {
+    this.#ws = ws;
+    this.#socket = socket;
+    this.#principal = principal;
+    this.#sessions = parts.sessions;
+    this.#maxSubscriptions = parts.maxSubscriptions;
+    this.#release = [
+      parts.liveness.watch(this),
+      parts.hold(principal, (why) => this.close(why.code)),
+      () => parts.onClose(),
+    ];
+    socket.on('drain', this.#socketOnDrain);
+    ws.on('message', (data, isBinary) => this.#wsOnMessage(data as Buffer, isBinary));
+    // Whoever pings is alive; ws answers it.
+    ws.on('ping', () => {
+      this.heardAt = performance.now();
+    });
+    ws.on('close', () => this.#wsOnClose());
+    // A malformed frame: ws answers with the fitting close code (1002, 1007, 1009), then waits long for the peer's.
+    ws.on('error', () => {
+      this.#stop();
+      setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
+    });
+    this.#say({
+      t: 'hello',
+      connection: this.id,
+      version: VERSION,
+      protocol: PROTOCOL_VERSION,
+      time: Date.now(),
+      scope: principal.scope,
+      heartbeatMs: parts.liveness.times.heartbeatMs,
+    });
+  }
+
+  send(frame: EncodedFrame, sent?: () => void): boolean {
+    this.#seq += 1;
+    this.#ws.send(typeof frame === 'string' ? `{"seq":${this.#seq},${frame}` : frame, sent);
+    this.#sentInTurn += frame.length;
+    if (!this.#socket.writableNeedDrain) return true;
+    this.fullSince ??= performance.now();
+    return false;
+  }
+
+  ping(): void {
+    this.#say({ t: 'ping', time: Date.now() });
+  }
+
+  cut(code: Extract<Code, 'no_pong' | 'too_slow' | 'going_away'>): void {
+    this.close(code);
+  }
+
+  /** Says why, and closes. */
+  close(code: Code): void {
+    if (this.#isOver) return;
+    this.#stop();
+    const row = CODES[code];
+    this.#ws.close('close' in row ? row.close : 1011, code);
+    setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
+  }
+
+  failed(subscription: Subscription, error: unknown): void {
+    this.#drop(subscription.session.id);
+    this.#refuse(undefined, error, subscription.session.id);
+  }
+
+  ended(subscription: Subscription): void {
+    this.#subscriptions.delete(subscription.session.id);
+    this.#unhear(subscription.session.id);
+  }
+
+  #say(body: ServerBody): boolean {
+    if (this.#isOver) return false;
+    const frame = tail(body);
+    if (this.send(frame)) return true;
+    this.#untakenBytes += frame.length;
+    if (this.#untakenBytes > MAX_UNTAKEN_BYTES) this.close('too_slow');
+    return false;
+  }
+
+  #ok(ref: number | undefined, result?: OkResult): void {
+    this.#say({ t: 'ok', ...(ref === undefined ? {} : { ref }), ...(result === undefined ? {} : { result }) });
+  }
+
+  #refuse(ref: number | undefined, error: unknown, session?: string): void {
+    const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+    this.#say({
+      t: 'error',
+      ...(ref === undefined ? {} : { ref }),
+      ...(session === undefined ? {} : { session }),
+      error: known.toWire(),
+    });
+  }
+
+  readonly #socketOnDrain = (): void => {
+    // A fast reader's socket drains within the turn: without a pause it would keep all others waiting.
+    if (this.#sentInTurn > TURN_BYTES) setImmediate(this.#resume);
+    else this.#resume();
+  };
+
+  readonly #resume = (): void => {
+    this.#sentInTurn = 0;
+    this.#untakenBytes = 0;
+    this.fullSince = undefined;
+    for (const [id, subscription] of this.#subscriptions) {
+      subscription.resume();
+      if (!this.#socket.writableNeedDrain) continue;
+      // The next one is first in line when there is room again.
+      this.#subscriptions.delete(id);
+      this.#subscriptions.set(id, subscription);
+      return;
+    }
+  };
+
+  #wsOnMessage(data: Buffer, isBinary: boolean): void {
+    this.heardAt = performance.now();
+    if (this.#isOver) return;
+    if (isBinary) {
+      this.#refuse(undefined, new BinnacleError('protocol_error', { message: 'Clients send JSON frames.' }));
+      return;
+    }
+    const frame = parseClientFrame(data.toString());
+    if (frame.t === 'bad') {
+      this.#refuse(frame.ref, frame.error);
+      return;
+    }
+    try {
+      const working = this.#handle(frame);
+      if (working !== undefined) this.#follow(working, frame);
+    } catch (error) {
+      this.#refuse('ref' in frame ? frame.ref : undefined, error, 'session' in frame ? frame.session : undefined);
+    }
+  }
+
+  #follow(working: Promise<void>, frame: ClientFrame): void {
+    this.#underWay += 1;
+    if (this.#underWay === MAX_UNDER_WAY) this.#ws.pause();
+    working
+      .catch((error: unknown) =>
+        this.#refuse('ref' in frame ? frame.ref : undefined, error, 'session' in frame ? frame.session : undefined),
+      )
+      .finally(() => {
+        if (this.#underWay === MAX_UNDER_WAY) this.#ws.resume();
+        this.#underWay -= 1;
+      });
+  }
+
+  /** What is done at once returns nothing; input is handed on in this turn, so that messages keep their order. */
+  #handle(frame: ClientFrame): Promise<void> | undefined {
+    switch (frame.t) {
+      case 'subscribe':
+        return this.#subscribe(frame);
+      case 'unsubscribe':
+        this.#drop(frame.session);
+        this.#ok(frame.ref);
+        return undefined;
+      case 'watch':
+        this.#watch(frame.on);
+        this.#ok(frame.ref);
+        return undefined;
+      case 'input':
+        return this.#input(frame);
+      case 'close_stdin':
+        return this.#steer(frame, (session, by) => session.closeInput(by));
+      case 'signal': {
+        const signal = parseSignal(frame.signal);
+        if (signal === undefined) throw new BinnacleError('unknown_signal');
+        return this.#steer(frame, (session, by) => session.signal(signal, by));
+      }
+      case 'resize':
+        return this.#steer(frame, (session, by) => session.resize(frame.cols, frame.rows, by));
+      case 'lease':
+        return this.#lease(frame);
+      case 'ping':
+        this.#say({
+          t: 'pong',
+          ...(frame.ref === undefined ? {} : { ref: frame.ref }),
+          time: frame.time,
+          serverTime: Date.now(),
+        });
+        return undefined;
+      case 'pong':
+        return undefined;
+    }
+  }
+
+  async #subscribe(frame: Of<'subscribe'>): Promise<void> {
+    const session = this.#sessions.get(frame.session);
+    await session.refresh();
+    const at = await positionOf(session.log, frame.from ?? 'start');
+    if (this.#isOver) return;
+    // Only now: others may have begun while we waited.
+    if (this.#subscriptions.size >= this.#maxSubscriptions && !this.#subscriptions.has(session.id)) {
+      throw new BinnacleError('too_many_subscriptions', { details: { limit: this.#maxSubscriptions } });
+    }
+    this.#drop(session.id);
+    const subscription = new Subscription(session, at, this);
+    this.#subscriptions.set(session.id, subscription);
+    this.#hear(session);
+    const { ref } = frame;
+    this.#say({
+      t: 'subscribed',
+      ...(ref === undefined ? {} : { ref }),
+      session: session.id,
+      from: formatPosition(at),
+      info: session.info,
+    });
+    subscription.start();
+  }
+
+  #drop(session: string): void {
+    this.#subscriptions.get(session)?.stop();
+    this.#subscriptions.delete(session);
+    this.#unhear(session);
+  }
+
+  #input(frame: Of<'input'>): Promise<void> {
+    const session = this.#writable(frame.session);
+    const bytes = frame.base64 === undefined ? Buffer.from(frame.text ?? '') : Buffer.from(frame.base64, 'base64');
+    if (frame.auto === true && !session.helm.isHeldBy(this.id)) {
+      // Every viewer's terminal answers the program's questions; one answer is enough, and it is the helm's.
+      this.#ok(frame.ref, { accepted: 0, duplicate: false, queued: 0 });
+      return Promise.resolve();
+    }
+    const { client, n } = frame;
+    const message =
+      client !== undefined && n !== undefined ? { client: `${this.#principal.id}:${client}`, n } : undefined;
+    return session.write(bytes, this.#by(frame.lease), message).then((receipt) => this.#ok(frame.ref, receipt));
+  }
+
+  #steer(
+    frame: Of<'close_stdin' | 'signal' | 'resize'>,
+    act: (session: Session, by: Steering) => Promise<void>,
+  ): Promise<void> {
+    return act(this.#writable(frame.session), this.#by(frame.lease)).then(() => this.#ok(frame.ref));
+  }
+
+  async #lease(frame: Of<'lease'>): Promise<void> {
+    const session = this.#writable(frame.session);
+    const { helm, id } = session;
+    const lease = frame.lease ?? '';
+    switch (frame.action) {
+      case 'acquire':
+      case 'take': {
+        if (!session.isHosted) throw new BinnacleError('session_exited');
+        const options = { take: frame.action === 'take', connection: this.id };
+        const { ttlMs } = frame;
+        const holder = frame.holder ?? this.#principal.name;
+        const granted = await helm.acquire(holder, ttlMs === undefined ? options : { ...options, ttlMs });
+        if (this.#isOver) helm.connectionOnClose(this.id);
+        this.#ok(frame.ref, granted);
+        break;
+      }
+      case 'renew':
+        this.#ok(frame.ref, helm.renew(lease, this.id));
+        break;
+      case 'release':
+        helm.release(lease);
+        this.#ok(frame.ref, { released: true });
+        break;
+    }
+    if (helm.isHeldBy(this.id)) {
+      this.#heldHelms.add(id);
+      this.#hear(this.#sessions.get(id));
+    }
+  }
+
+  #by(lease: string | undefined): Steering {
+    const by = { name: this.#principal.name, connection: this.id };
+    return lease === undefined ? by : { ...by, lease };
+  }
+
+  #writable(id: string): Session {
+    this.#need('input');
+    return this.#sessions.get(id);
+  }
+
+  #need(scope: Scope): void {
+    if (allows(this.#principal.scope, scope)) return;
+    throw new BinnacleError('forbidden', {
+      message: `This needs the scope "${scope}"; the token has "${this.#principal.scope}".`,
+      details: { needed: scope, held: this.#principal.scope },
+    });
+  }
+
+  #watch(on: boolean): void {
+    this.#unwatch?.();
+    this.#unwatch = on
+      ? this.#sessions.watch({
+          changed: (session) => this.#say({ t: 'session', info: session.info }),
+          deleted: (session) => this.#say({ t: 'deleted', session: session.id }),
+        })
+      : undefined;
+  }
+
+  /** Tells of the helm's changes of hands, of those sessions that it watches or steers. */
+  #hear(session: Session): void {
+    if (this.#heard.has(session.id)) return;
+    let last = leaseKey(session.helm.info);
+    const listener: SessionListener = {
+      changed: () => {
+        const info = session.helm.info;
+        if (leaseKey(info) === last) return;
+        last = leaseKey(info);
+        this.#helmOnChange(session, info);
+      },
+      deleted: () => {
+        this.#refuse(undefined, new BinnacleError('session_gone'), session.id);
+        this.#drop(session.id);
+      },
+    };
+    this.#heard.set(session.id, session.listen(listener));
+  }
+
+  #unhear(session: string): void {
+    if (this.#heldHelms.has(session)) return;
+    this.#heard.get(session)?.();
+    this.#heard.delete(session);
+  }
+
+  #helmOnChange(session: Session, info: LeaseInfo | null): void {
+    const isOurs = session.helm.isHeldBy(this.id);
+    const wasOurs = this.#heldHelms.has(session.id);
+    if (isOurs) this.#heldHelms.add(session.id);
+    else this.#heldHelms.delete(session.id);
+    const frame = { t: 'lease', session: session.id, lease: info, yours: isOurs } as const;
+    if (!wasOurs || isOurs) this.#say(frame);
+    else this.#say({ ...frame, lost: lossOf(info).toWire() });
+    if (!isOurs && !this.#subscriptions.has(session.id)) this.#unhear(session.id);
+  }
+
+  #wsOnClose(): void {
+    this.#stop();
+    for (const release of this.#release) release();
+  }
+
+  #stop(): void {
+    this.#isOver = true;
+    this.#unwatch?.();
+    for (const subscription of this.#subscriptions.values()) subscription.stop();
+    this.#subscriptions.clear();
+    for (const unhear of this.#heard.values()) unhear();
+    this.#heard.clear();
+    for (const id of this.#heldHelms) this.#letGo(id);
+    this.#heldHelms.clear();
+  }
+
+  #letGo(session: string): void {
+    try {
+      this.#sessions.get(session).helm.connectionOnClose(this.id);
+    } catch {
+      // The session was deleted, and its helm with it.
+    }
+  }
+}
+
+const leaseKey = (info: LeaseInfo | null): string => (info === null ? '' : `${info.fence} ${info.holder}`);
+
+/** Why a holder lost the helm. */
+function lossOf(info: LeaseInfo | null): BinnacleError {
+  if (info === null) return new BinnacleError('lease_lost', { message: 'The helm was released.' });
+  return new BinnacleError('taken_over', {
+    message: `${info.holder} took the helm.`,
+    details: { holder: info.holder },
+  });
+}

@@ -1,0 +1,173 @@
+// Turns routes into one request listener: authorise, validate, call, map failures. Knows no socket beyond a request.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { BinnacleError } from '@binnacle/protocol';
+import { type Context, Hono } from 'hono';
+import { answerOf, type Log } from './answer.ts';
+import type { Auth } from './auth.ts';
+import { readBody, readJson } from './body.ts';
+import { headerValues } from './host-origin.ts';
+import { describeRoutes } from './openapi.ts';
+import type { Principal } from './principal.ts';
+import {
+  bySpecificity,
+  checkRoutes,
+  matchPath,
+  pathOf,
+  type Route,
+  type RouteContext,
+  route,
+  TAKEN_OVER,
+  type WsRoute,
+  z,
+} from './routes.ts';
+
+export interface AppOptions {
+  readonly routes: readonly Route[];
+  readonly wsRoutes: readonly WsRoute[];
+  readonly auth: Auth;
+  readonly log: Log;
+  readonly version: string;
+  /** Bytes of a body, where the route says nothing else. */
+  readonly bodyLimit: number;
+  /** Called when a handler takes the response over. */
+  readonly onTakeOver: (principal: Principal | undefined, outgoing: ServerResponse) => void;
+}
+
+export type AppEnv = { readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse } };
+
+/** Throws when the routes are not fit to be served. `/openapi.json` is added to them. */
+export function buildApp(options: AppOptions): Hono<AppEnv> {
+  const { wsRoutes, auth, log } = options;
+  const document: Route = route({
+    method: 'get',
+    path: '/openapi.json',
+    scope: 'public',
+    summary: 'This document.',
+    responses: { 200: { description: 'OpenAPI 3.1', type: 'application/json' } },
+    handler: () => new Response(text, { headers: { 'Content-Type': 'application/json' } }),
+  });
+  const routes = [...options.routes, document];
+  checkRoutes(routes, wsRoutes);
+  const text = JSON.stringify(describeRoutes(routes, options.version));
+
+  const app = new Hono<AppEnv>();
+  for (const one of [...routes, ...refusedReads(routes, wsRoutes)].sort(bySpecificity)) {
+    app.on(one.method.toUpperCase(), one.path, (c) => serve(one, c, options));
+  }
+  app.notFound((c) => {
+    throw noSuchAddress(routes, wsRoutes, pathOf(c.env.incoming.url));
+  });
+  app.onError((error, c) => {
+    const { incoming, outgoing } = c.env;
+    const { status, headers, body } = answerOf(error, log, incoming);
+    if (!outgoing.headersSent) return new Response(body, { status, headers });
+    // A handler failed in the middle of its own answer: cutting it is the only honest end.
+    outgoing.destroy();
+    return TAKEN_OVER;
+  });
+  return app;
+
+  async function serve(one: Route, c: Context<AppEnv>, { bodyLimit, onTakeOver }: AppOptions): Promise<Response> {
+    const { incoming, outgoing } = c.env;
+    const principal = one.scope === 'public' ? undefined : auth.authorize(incoming, one.scope);
+    const params = one.params === undefined ? {} : validate('path', one.params, c.req.param());
+    const query = one.query === undefined ? {} : validate('query', one.query, queryOf(incoming));
+    const headers = one.headers === undefined ? {} : validate('header', one.headers, headersOf(incoming, one.headers));
+    const body = await bodyOf(one, incoming, one.bodyLimit ?? bodyLimit);
+    // A body takes its time, and the token may have been revoked meanwhile.
+    if (principal !== undefined && body !== undefined) auth.assertLive(principal);
+    const context: RouteContext = {
+      params,
+      query,
+      headers,
+      body,
+      principal,
+      request: incoming,
+      host: headerValues(incoming, 'host')[0] ?? '',
+      get signal() {
+        return c.req.raw.signal;
+      },
+      takeOver() {
+        onTakeOver(principal, outgoing);
+        return outgoing;
+      },
+    };
+    return await one.handler(context);
+  }
+}
+
+/** A plain GET of a WebSocket address: whoever may use it is told how; others are refused first. */
+function refusedReads(routes: readonly Route[], wsRoutes: readonly WsRoute[]): Route[] {
+  return wsRoutes
+    .filter(({ path }) => !routes.some((one) => one.method === 'get' && one.path === path))
+    .map(({ path, scope }) =>
+      route({
+        method: 'get',
+        path,
+        scope,
+        summary: 'WebSocket',
+        responses: {},
+        handler: () => {
+          throw new BinnacleError('upgrade_required');
+        },
+      }),
+    );
+}
+
+function noSuchAddress(routes: readonly Route[], wsRoutes: readonly WsRoute[], path: string): BinnacleError {
+  const methods = routes.filter((one) => matchPath(one.path, path)).map((one) => one.method.toUpperCase());
+  if (wsRoutes.some((one) => matchPath(one.path, path))) methods.push('GET');
+  if (methods.includes('GET')) methods.push('HEAD');
+  if (methods.length === 0) return new BinnacleError('not_found');
+  return new BinnacleError('method_not_allowed', { details: { allow: [...new Set(methods)].sort().join(', ') } });
+}
+
+async function bodyOf(one: Route, request: IncomingMessage, limit: number): Promise<unknown> {
+  if (one.body === undefined) return undefined;
+  if (one.body === 'bytes') return await readBody(request, limit);
+  return validate('body', one.body, await readJson(request, limit));
+}
+
+/** Throws `bad_request` that names the first field that is wrong. What a schema itself throws passes through. */
+export function validate<T>(place: 'path' | 'query' | 'header' | 'body', schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const field = issue?.path.map(String).join('.') ?? '';
+  throw new BinnacleError('bad_request', {
+    message: `${field === '' ? `The ${place}` : `"${field}" in the ${place}`}: ${issue?.message ?? 'not valid'}.`,
+    details: { in: place, field },
+  });
+}
+
+function queryOf(request: IncomingMessage): Record<string, string> {
+  const params = new URLSearchParams(request.url?.split('?').slice(1).join('?') ?? '');
+  const query = new Map<string, string>();
+  for (const [name, value] of params) {
+    if (query.has(name)) {
+      throw new BinnacleError('bad_request', {
+        message: `"${name.slice(0, 100)}" is in the query twice.`,
+        details: { in: 'query', field: name.slice(0, 100) },
+      });
+    }
+    query.set(name, value);
+  }
+  return Object.fromEntries(query);
+}
+
+function headersOf(request: IncomingMessage, schema: z.ZodType): Record<string, string> {
+  const names = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  const headers: Record<string, string> = {};
+  for (const name of names) {
+    const [value, ...more] = headerValues(request, name);
+    if (more.length > 0) {
+      throw new BinnacleError('bad_request', {
+        message: `The header "${name}" came twice.`,
+        details: { in: 'header', field: name },
+      });
+    }
+    if (value !== undefined) headers[name] = value;
+  }
+  return headers;
+}

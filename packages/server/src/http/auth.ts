@@ -1,0 +1,366 @@
+// Who may come in: bearer tokens, browser logins, and the end of both. Knows requests, but no route.
+
+import type { IncomingMessage } from 'node:http';
+import { allows, BinnacleError, type Scope } from '@binnacle/protocol';
+import { uuidv7 } from 'uuidv7';
+import { newSecret } from '../catalogue/admin-token.ts';
+import type { LoginStore, TokenRecord, TokenStore } from '../catalogue/tokens.ts';
+import type { Hosts } from './host-origin.ts';
+import { headerValues } from './host-origin.ts';
+import { Limiter, type LimiterOptions, limiterKey } from './limiter.ts';
+import { Credentials, isOver, issuerOf, type Principal, sha256 } from './principal.ts';
+import { TICKET_TTL_MS, type TicketGrant, Tickets } from './tickets.ts';
+
+export interface AuthOptions {
+  readonly catalogue: { readonly tokens: TokenStore; readonly logins: LoginStore };
+  readonly adminToken: string;
+  readonly hosts: Hosts;
+  readonly limiter?: LimiterOptions;
+  /** Life of a login link. Default 10 minutes. */
+  readonly ticketTtlMs?: number;
+  /** Life of a browser login. Default 30 days: a phone that is used once a month stays logged in. */
+  readonly loginTtlMs?: number;
+  /** A monotonic clock in ms, for tickets. */
+  readonly now?: () => number;
+}
+
+/** A bearer token or a browser login, without its secret. Times in ms since 1970. */
+export interface TokenInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly scope: Scope;
+  readonly kind: 'token' | 'cookie';
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly lastUsed: number | null;
+}
+
+const LOGIN_TTL_MS = 30 * 24 * 3600_000;
+/** Sockets of an expired token must be closed within a second. */
+const EXPIRY_CHECK_MS = 500;
+/** Hashes of secrets that were valid once; see `#evaluate`. 1024 × 64 characters. */
+const MAX_KNOWN = 1024;
+
+interface Held {
+  readonly principal: Principal;
+  readonly close: (why: BinnacleError) => void;
+}
+
+export class Auth {
+  readonly #credentials: Credentials;
+  readonly #tokens: TokenStore;
+  readonly #logins: LoginStore;
+  readonly #hosts: Hosts;
+  readonly #limiter: Limiter;
+  readonly #tickets: Tickets;
+  readonly #loginTtlMs: number;
+  readonly #known: Set<string>;
+  readonly #held: Set<Held>;
+  readonly #listeners: Set<(principalId: string) => void>;
+  readonly #timer: NodeJS.Timeout;
+  #evaluatedFailures: number;
+
+  constructor(options: AuthOptions) {
+    this.#credentials = new Credentials(options.catalogue, options.adminToken);
+    this.#tokens = options.catalogue.tokens;
+    this.#logins = options.catalogue.logins;
+    this.#hosts = options.hosts;
+    this.#limiter = new Limiter(options.limiter);
+    this.#tickets = new Tickets(options.ticketTtlMs ?? TICKET_TTL_MS, options.now ?? (() => performance.now()));
+    this.#loginTtlMs = options.loginTtlMs ?? LOGIN_TTL_MS;
+    this.#known = new Set();
+    this.#held = new Set();
+    this.#listeners = new Set();
+    this.#evaluatedFailures = 0;
+    this.#timer = setInterval(() => this.#closeExpired(), EXPIRY_CHECK_MS);
+    this.#timer.unref();
+    // A new admin token ends what the old one had let in.
+    for (const issuer of this.#logins.listOtherAdminIssuers(this.#credentials.adminIssuer)) this.#endIssued(issuer);
+  }
+
+  /** Failed attempts that were compared with anything. */
+  get evaluatedFailures(): number {
+    return this.#evaluatedFailures;
+  }
+
+  /**
+   * The principal of a request, if it may do what needs `scope`. Throws `unauthorized`, `rate_limited`, `forbidden`
+   * and `bad_origin`.
+   */
+  authorize(request: IncomingMessage, scope: Scope, options: { readonly upgrade?: boolean } = {}): Principal {
+    const principal = this.#authenticate(request, options.upgrade ?? false);
+    this.require(principal, scope);
+    return principal;
+  }
+
+  /** Throws `forbidden` when the principal's scope does not contain `scope`. */
+  require(principal: Principal, scope: Scope): void {
+    if (allows(principal.scope, scope)) return;
+    throw new BinnacleError('forbidden', {
+      message: `This needs the scope "${scope}"; the token has "${principal.scope}".`,
+      hint: `Use a token with the scope "${scope}".`,
+      details: { needed: scope, held: principal.scope },
+    });
+  }
+
+  /** Throws `revoked` when the principal was revoked or has expired since it was verified. */
+  assertLive(principal: Principal): void {
+    if (!this.#credentials.isLive(principal)) throw new BinnacleError('revoked');
+  }
+
+  /** A one-time ticket for a browser, never with more scope than the issuer's (the default). Throws `forbidden`. */
+  issueTicket(by: Principal, scope: Scope = by.scope): { ticket: string; scope: Scope; expiresInMs: number } {
+    this.require(by, scope);
+    const name = by.kind === 'cookie' ? by.name : `${by.name} (browser)`;
+    const grant: TicketGrant = { scope, name, issuer: issuerOf(by), notAfter: by.expiresAt };
+    return { ...this.#tickets.issue(grant), scope };
+  }
+
+  /** The gateway's own: for the link that its owner is shown at start. Scope admin. */
+  issueOwnTicket(): string {
+    const grant: TicketGrant = {
+      scope: 'admin',
+      name: 'browser',
+      issuer: this.#credentials.adminIssuer,
+      notAfter: null,
+    };
+    return this.#tickets.issue(grant).ticket;
+  }
+
+  /** Exchanges a ticket for a Set-Cookie header. Throws `unauthorized` and `rate_limited`. */
+  login(request: IncomingMessage, ticket: string): { readonly setCookie: string; readonly scope: Scope } {
+    const origin = this.#hosts.checkOrigin(request);
+    const grant = this.#evaluate(request, ticket, {
+      isKnown: (hash) => this.#tickets.has(hash),
+      verify: (hash) => this.#tickets.take(hash),
+      refuse: () =>
+        new BinnacleError('unauthorized', {
+          message: 'The login link was used already, or is too old.',
+          hint: 'Make a fresh one (binnacle token link).',
+        }),
+    });
+    const secret = newSecret();
+    const expiresAt = Math.min(Date.now() + this.#loginTtlMs, grant.notAfter ?? Number.POSITIVE_INFINITY);
+    const login = { id: uuidv7(), name: grant.name, scope: grant.scope, sha256: sha256(secret) };
+    const { ended } = this.#logins.insert({ ...login, issuer: grant.issuer, expiresAt });
+    for (const id of ended) this.#end(id);
+    const maxAge = Math.max(0, Math.round((expiresAt - Date.now()) / 1000));
+    return { setCookie: cookieText(request, secret, maxAge, origin), scope: grant.scope };
+  }
+
+  /** Ends a browser login and returns the Set-Cookie header that clears it. A token is not touched. */
+  logout(request: IncomingMessage, principal: Principal): string {
+    if (principal.kind === 'cookie') this.revoke(principal.id);
+    return cookieText(request, '', 0, this.#hosts.checkOrigin(request));
+  }
+
+  /** Makes a bearer token; `token` is its secret and cannot be had again. Throws `forbidden`, `too_many_tokens`. */
+  issueToken(
+    by: Principal,
+    options: { readonly name: string; readonly scope: Scope; readonly ttlMs?: number | undefined },
+  ): { readonly info: TokenInfo; readonly token: string } {
+    this.require(by, 'admin');
+    this.require(by, options.scope);
+    const token = newSecret();
+    const asked = options.ttlMs === undefined ? null : Date.now() + options.ttlMs;
+    // A token that ends can not make one that does not.
+    const expiresAt = by.expiresAt === null ? asked : Math.min(asked ?? by.expiresAt, by.expiresAt);
+    const record = { id: uuidv7(), name: options.name, scope: options.scope, sha256: sha256(token), expiresAt };
+    return { info: toInfo(this.#tokens.insert(record), 'token'), token };
+  }
+
+  /** Bearer tokens and browser logins that are valid now. The admin token is not among them. */
+  list(): readonly TokenInfo[] {
+    return [
+      ...this.#tokens.list().map((record) => toInfo(record, 'token')),
+      ...this.#logins.list().map((record) => toInfo(record, 'cookie')),
+    ];
+  }
+
+  /**
+   * Ends a token or a login, every login that came from its tickets, and all their open connections.
+   * False when there is no such id.
+   */
+  revoke(id: string): boolean {
+    const removed = this.#tokens.remove(id) || this.#logins.remove(id);
+    if (removed) this.#end(id);
+    return removed;
+  }
+
+  /** Calls back with the id of every principal that was revoked. Returns what stops it. */
+  onRevoke(listener: (principalId: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Watches over an open connection: `close` is called once, with `revoked`, in the turn in which the principal is
+   * revoked, or within half a second of its expiry; in this turn if that has happened already.
+   * Returns what ends the watch: call it when the connection closes.
+   */
+  hold(principal: Principal, close: (why: BinnacleError) => void): () => void {
+    const held: Held = { principal, close };
+    if (this.#credentials.isLive(principal)) this.#held.add(held);
+    else close(new BinnacleError('revoked'));
+    return () => this.#held.delete(held);
+  }
+
+  /** Stops the watch over expiry. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#held.clear();
+  }
+
+  #authenticate(request: IncomingMessage, upgrade: boolean): Principal {
+    // Twice checked on the way here, on purpose: no order of calls may let a foreign page in.
+    const origin = this.#hosts.checkOrigin(request);
+    const bearers = headerValues(request, 'authorization');
+    if (bearers.length > 0) {
+      const [, secret] = (bearers.length === 1 && /^Bearer +([\x21-\x7e]+)$/i.exec(bearers[0] ?? '')) || [];
+      return this.#evaluate(request, secret, {
+        isKnown: (hash) => this.#isKnown(hash),
+        verify: (hash) => this.#credentials.verifyToken(hash),
+        refuse: () => new BinnacleError('unauthorized', { message: 'The token is not valid, or not any more.' }),
+      });
+    }
+    const cookie = readCookie(request);
+    if (cookie === undefined || !cookieCounts(request, origin, upgrade)) throw new BinnacleError('unauthorized');
+    const principal = this.#evaluate(request, cookie, {
+      isKnown: (hash) => this.#isKnown(hash),
+      verify: (hash) => this.#credentials.verifyCookie(hash),
+      refuse: () =>
+        new BinnacleError('unauthorized', {
+          message: 'The login has ended.',
+          hint: 'Open a fresh login link (binnacle token link).',
+        }),
+    });
+    if (!isRead(request) && headerValues(request, 'x-binnacle').join() !== '1') {
+      throw new BinnacleError('forbidden', {
+        message: 'A browser login needs the header "X-Binnacle: 1" for this.',
+        hint: 'Send X-Binnacle: 1, which no foreign page can.',
+      });
+    }
+    return principal;
+  }
+
+  /**
+   * Compares a secret with what we keep, unless its address has failed too often.
+   *
+   * An address that has used up its failures is refused without a look at the catalogue; except for secrets that
+   * are in memory as known: the admin token, those that were valid in this process's life, and open tickets.
+   * Without the exception, any local user or container could lock the owner out by failing twenty times a minute
+   * from the same loopback address. With it, what can be guessed there without limit are 256-bit secrets, at the
+   * cost of one SHA-256 each. An answer of 429 does not tell a wrong secret from a right one that is not known yet.
+   */
+  #evaluate<T>(
+    request: IncomingMessage,
+    secret: string | undefined,
+    check: {
+      readonly isKnown: (hash: Buffer) => boolean;
+      readonly verify: (hash: Buffer) => T | undefined;
+      readonly refuse: () => BinnacleError;
+    },
+  ): T {
+    const key = limiterKey(request.socket.remoteAddress);
+    const waitMs = this.#limiter.waitMs(key);
+    // Hashed before anything is decided: the time tells nothing, and nothing compares the text.
+    const hash = sha256(secret ?? '');
+    if (waitMs > 0 && !(secret !== undefined && check.isKnown(hash))) {
+      throw new BinnacleError('rate_limited', { details: { retryAfterMs: Math.ceil(waitMs) } });
+    }
+    const found = secret === undefined ? undefined : check.verify(hash);
+    if (found === undefined) {
+      // Known once, revoked by now: refused, but nobody learns anything from it that could be counted.
+      if (waitMs === 0) {
+        this.#limiter.fail(key);
+        this.#evaluatedFailures += 1;
+      }
+      this.#known.delete(hash.toString('hex'));
+      throw check.refuse();
+    }
+    this.#remember(hash);
+    return found;
+  }
+
+  #isKnown(hash: Buffer): boolean {
+    const isAdmin = this.#credentials.isAdmin(hash);
+    return isAdmin ? !this.#credentials.isAdminGuessable : this.#known.has(hash.toString('hex'));
+  }
+
+  #remember(hash: Buffer): void {
+    const key = hash.toString('hex');
+    this.#known.delete(key);
+    this.#known.add(key);
+    for (const oldest of this.#known) {
+      if (this.#known.size <= MAX_KNOWN) break;
+      this.#known.delete(oldest);
+    }
+  }
+
+  // The row is gone already. Closes its connections, then ends everything that came from it.
+  #end(id: string): void {
+    for (const held of [...this.#held]) if (held.principal.id === id) this.#letGo(held, new BinnacleError('revoked'));
+    for (const listener of [...this.#listeners]) listener(id);
+    this.#endIssued(id);
+  }
+
+  #endIssued(issuer: string): void {
+    this.#tickets.dropIssuer(issuer);
+    for (const id of this.#logins.listByIssuer(issuer)) if (this.#logins.remove(id)) this.#end(id);
+  }
+
+  #closeExpired(): void {
+    for (const held of [...this.#held]) {
+      if (!isOver(held.principal.expiresAt)) continue;
+      this.#letGo(held, new BinnacleError('revoked', { message: 'The token has expired.' }));
+    }
+  }
+
+  #letGo(held: Held, why: BinnacleError): void {
+    if (this.#held.delete(held)) held.close(why);
+  }
+}
+
+const isRead = (request: IncomingMessage): boolean => request.method === 'GET' || request.method === 'HEAD';
+
+/**
+ * A browser sends cookies by itself, also on behalf of foreign pages. They count only where the browser says that
+ * the page is ours: an allowed Origin (a foreign one was refused before), or no Origin on a plain read that is
+ * marked as same-origin. A WebSocket always has an Origin when a browser opens it.
+ */
+function cookieCounts(request: IncomingMessage, origin: string | undefined, upgrade: boolean): boolean {
+  if (origin !== undefined) return true;
+  if (upgrade || !isRead(request)) return false;
+  const site = headerValues(request, 'sec-fetch-site').join();
+  // Browsers send it to https and loopback only. On a plain address in the LAN our own header stands in: a foreign page
+  // cannot send it without asking first, and we never say yes.
+  return site === 'same-origin' || (site === '' && headerValues(request, 'x-binnacle').join() === '1');
+}
+
+// Cookies are not separated by port, so the name is. A unix socket serves no browsers.
+const cookieName = (request: IncomingMessage): string => `binnacle_${request.socket.localPort ?? 'local'}`;
+
+/** Undefined as well when there are two: then something else on this host has set one of them. */
+function readCookie(request: IncomingMessage): string | undefined {
+  const prefix = `${cookieName(request)}=`;
+  const found = headerValues(request, 'cookie')
+    .flatMap((header) => header.split(';'))
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(prefix));
+  return found.length === 1 ? found[0]?.slice(prefix.length) : undefined;
+}
+
+function cookieText(request: IncomingMessage, value: string, maxAgeS: number, origin: string | undefined): string {
+  const secure = origin?.startsWith('https://') === true ? '; Secure' : '';
+  return `${cookieName(request)}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeS}${secure}`;
+}
+
+const toInfo = (record: TokenRecord, kind: 'token' | 'cookie'): TokenInfo => ({
+  id: record.id,
+  name: record.name,
+  scope: record.scope,
+  kind,
+  createdAt: record.createdAt,
+  expiresAt: record.expiresAt,
+  lastUsed: record.lastUsed,
+});

@@ -1,0 +1,113 @@
+// How many failed attempts an address has had in the last minute. Knows no credentials.
+
+import { isIPv4, isIPv6 } from 'node:net';
+
+export interface LimiterOptions {
+  /** Failures per address and window. Default 20: more than a person's typing errors, useless for guessing. */
+  readonly perAddress?: number;
+  /** Failures of all addresses per window. Default 200: ten broken clients, but no flood of lines in the log. */
+  readonly total?: number;
+  /** Default 60 000 ms. */
+  readonly windowMs?: number;
+  /** Addresses that are remembered. Default 10 000, about 2 MiB; beyond it the one that failed first is forgotten. */
+  readonly maxAddresses?: number;
+  /** Monotonic clock in ms. */
+  readonly now?: () => number;
+}
+
+export class Limiter {
+  readonly #perAddress: number;
+  readonly #total: number;
+  readonly #windowMs: number;
+  readonly #maxAddresses: number;
+  readonly #now: () => number;
+  /** Times of failures, oldest first, at most the limit of them. */
+  readonly #failures: Map<string, number[]>;
+  readonly #all: number[];
+
+  constructor(options: LimiterOptions = {}) {
+    this.#perAddress = options.perAddress ?? 20;
+    this.#total = options.total ?? 200;
+    this.#windowMs = options.windowMs ?? 60_000;
+    this.#maxAddresses = options.maxAddresses ?? 10_000;
+    this.#now = options.now ?? (() => performance.now());
+    this.#failures = new Map();
+    this.#all = [];
+  }
+
+  /** Milliseconds until this address may fail again; 0 when it may now. */
+  waitMs(key: string): number {
+    return Math.max(
+      this.#waitFor(this.#failures.get(key) ?? [], this.#perAddress),
+      this.#waitFor(this.#all, this.#total),
+    );
+  }
+
+  /** Counts a failure that was evaluated. */
+  fail(key: string): void {
+    const times = this.#failures.get(key) ?? [];
+    this.#failures.delete(key);
+    for (const oldest of this.#failures.keys()) {
+      if (this.#failures.size < this.#maxAddresses) break;
+      this.#failures.delete(oldest);
+    }
+    this.#failures.set(key, times);
+    for (const [list, limit] of [
+      [times, this.#perAddress],
+      [this.#all, this.#total],
+    ] as const) {
+      list.push(this.#now());
+      if (list.length > limit) list.shift();
+    }
+  }
+
+  get addresses(): number {
+    return this.#failures.size;
+  }
+
+  // A sliding window: with a fixed one, twice the limit fits around its edge.
+  #waitFor(times: readonly number[], limit: number): number {
+    const decisive = times.at(-limit);
+    return decisive === undefined ? 0 : Math.max(0, decisive + this.#windowMs - this.#now());
+  }
+}
+
+/**
+ * The name under which an address is counted: IPv4 as it is, also when it came mapped into IPv6 in any spelling;
+ * IPv6 by its /64, because whoever has one address there has all of them. No address (a unix socket): `local`.
+ */
+export function limiterKey(address: string | undefined): string {
+  if (address === undefined) return 'local';
+  const [bare = ''] = address.split('%');
+  if (!isIPv6(bare)) return isIPv4(bare) ? bare : 'local';
+  const words = ipv6Words(bare);
+  const mapped = words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff;
+  if (mapped) {
+    const [high = 0, low = 0] = words.slice(6);
+    return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+  }
+  return `${words
+    .slice(0, 4)
+    .map((word) => word.toString(16))
+    .join(':')}::/64`;
+}
+
+/** The eight 16-bit words of a valid IPv6 address. */
+function ipv6Words(address: string): number[] {
+  const [head = '', tail] = address.split('::');
+  const before = wordsOf(head);
+  if (tail === undefined) return before;
+  const after = wordsOf(tail);
+  return [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after];
+}
+
+function wordsOf(part: string): number[] {
+  return part
+    .split(':')
+    .filter((text) => text !== '')
+    .flatMap((text) => {
+      if (!text.includes('.')) return [Number.parseInt(text, 16)];
+      const [a = 0, b = 0, c = 0, d = 0] = text.split('.').map(Number);
+      return [a * 256 + b, c * 256 + d];
+    });
+}

@@ -1,0 +1,109 @@
+// Who is asking. A Principal can only be made here, by comparing a secret with what the server keeps of it.
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Scope } from '@binnacle/protocol';
+import { isGuessable } from '../catalogue/admin-token.ts';
+import type { LoginStore, TokenStore } from '../catalogue/tokens.ts';
+
+export type PrincipalKind = 'admin-token' | 'token' | 'cookie';
+
+/** Nominal (the private field): no object that only looks like one passes for it. */
+class VerifiedPrincipal {
+  readonly id: string;
+  readonly name: string;
+  /** From the server's record, never from the request. */
+  readonly scope: Scope;
+  readonly kind: PrincipalKind;
+  /** Ms since 1970; null: until it is revoked. */
+  readonly expiresAt: number | null;
+  /** The name under which logins that come from this principal's tickets are kept. Changes with the admin token. */
+  readonly #issuer: string;
+
+  constructor(
+    record: {
+      readonly id: string;
+      readonly name: string;
+      readonly scope: Scope;
+      readonly expiresAt: number | null;
+    },
+    kind: PrincipalKind,
+    issuer: string,
+  ) {
+    this.id = record.id;
+    this.name = record.name;
+    this.scope = record.scope;
+    this.expiresAt = record.expiresAt;
+    this.kind = kind;
+    this.#issuer = issuer;
+  }
+
+  static issuerOf(principal: VerifiedPrincipal): string {
+    return principal.#issuer;
+  }
+}
+
+// The type only: nobody else can construct one.
+export type Principal = VerifiedPrincipal;
+export const issuerOf = (principal: Principal): string => VerifiedPrincipal.issuerOf(principal);
+
+export const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+const ADMIN_ID = 'admin';
+/** Prefix of the issuer of logins that come from the admin token; a digest of that token follows. */
+export const ADMIN_ISSUER = 'admin:';
+
+export class Credentials {
+  readonly #tokens: TokenStore;
+  readonly #logins: LoginStore;
+  readonly #adminHash: Buffer;
+  readonly #adminIssuer: string;
+  /** The operator chose an admin token that trying could find. */
+  readonly isAdminGuessable: boolean;
+
+  constructor(stores: { readonly tokens: TokenStore; readonly logins: LoginStore }, adminToken: string) {
+    this.#tokens = stores.tokens;
+    this.#logins = stores.logins;
+    this.#adminHash = sha256(adminToken);
+    this.isAdminGuessable = isGuessable(adminToken);
+    this.#adminIssuer = `${ADMIN_ISSUER}${createHash('sha256').update(this.#adminHash).digest('hex').slice(0, 16)}`;
+  }
+
+  get adminIssuer(): string {
+    return this.#adminIssuer;
+  }
+
+  /** True for the hash of the admin token. Takes the same time for every hash. */
+  isAdmin(hash: Buffer): boolean {
+    return timingSafeEqual(hash, this.#adminHash);
+  }
+
+  /** The principal of a bearer token, by its SHA-256. */
+  verifyToken(hash: Buffer): Principal | undefined {
+    // Looked up in any case, so that the answer takes as long for the admin token as for others.
+    const record = this.#tokens.findByHash(hash);
+    if (this.isAdmin(hash)) {
+      const admin = { id: ADMIN_ID, name: ADMIN_ID, scope: 'admin', expiresAt: null } as const;
+      return new VerifiedPrincipal(admin, 'admin-token', this.#adminIssuer);
+    }
+    if (record === undefined || !timingSafeEqual(hash, record.sha256) || isOver(record.expiresAt)) return undefined;
+    this.#tokens.touch(record);
+    return new VerifiedPrincipal(record, 'token', record.id);
+  }
+
+  /** The principal of a login cookie, by its SHA-256. */
+  verifyCookie(hash: Buffer): Principal | undefined {
+    const record = this.#logins.findByHash(hash);
+    if (record === undefined || !timingSafeEqual(hash, record.sha256) || isOver(record.expiresAt)) return undefined;
+    this.#logins.touch(record);
+    return new VerifiedPrincipal(record, 'cookie', record.id);
+  }
+
+  /** False as soon as it was revoked or has expired. */
+  isLive(principal: Principal): boolean {
+    if (principal.kind === 'admin-token') return true;
+    const store = principal.kind === 'token' ? this.#tokens : this.#logins;
+    return !isOver(principal.expiresAt) && store.get(principal.id) !== undefined;
+  }
+}
+
+export const isOver = (expiresAt: number | null): boolean => expiresAt !== null && expiresAt <= Date.now();

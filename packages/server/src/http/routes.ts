@@ -1,0 +1,192 @@
+// What a route is: data that the app, the authorisation and the OpenAPI document are made from. Knows no server.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { invariant, type Scope } from '@binnacle/protocol';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { z } from '@hono/zod-openapi';
+import type { Principal } from './principal.ts';
+
+export { z };
+
+/** What a caller needs; `public`: nothing, not even a token. */
+export type RouteScope = Scope | 'public';
+export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+
+/** What a handler gets: everything is checked already. */
+export interface RouteContext<S extends RouteScope = RouteScope, P = unknown, Q = unknown, H = unknown, B = unknown> {
+  readonly params: P;
+  readonly query: Q;
+  /** By lower-case name; only those that `headers` declares. */
+  readonly headers: H;
+  readonly body: B;
+  readonly principal: S extends 'public' ? undefined : Principal;
+  /** Node's request, for streaming bodies in. */
+  readonly request: IncomingMessage;
+  /** The Host header, checked: what a link to us must begin with. */
+  readonly host: string;
+  /** Aborted when the client went away before the answer was complete. */
+  readonly signal: AbortSignal;
+  /**
+   * Hands out Node's response, with the security headers set, for answers that stream. From then on the handler
+   * writes the head and the body, looks after backpressure, and returns `TAKEN_OVER`, at once or at the end. The
+   * socket is destroyed within a second after the principal was revoked; see `Auth.hold` for doing it politely.
+   */
+  takeOver(): ServerResponse;
+}
+
+export interface RouteAnswer {
+  readonly description: string;
+  /** The JSON body. Or `type` for another media type, or neither for no body. */
+  readonly schema?: z.ZodType;
+  readonly type?: string;
+}
+
+type BodyOf<B> = B extends 'bytes' ? Buffer : B extends z.ZodType ? z.output<B> : undefined;
+
+interface RouteFields {
+  readonly method: Method;
+  /** Fixed segments and `:name`; nothing else. */
+  readonly path: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** Bytes of body that are read at most; default: the server's (1 MiB). Beyond: `body_too_large`. */
+  readonly bodyLimit?: number;
+  readonly responses: Readonly<Record<number, RouteAnswer>>;
+  /** Left out of the OpenAPI document. */
+  readonly hidden?: boolean;
+}
+
+/** A route whose types are known to its handler. */
+export interface RouteDefinition<
+  S extends RouteScope,
+  P extends z.ZodType,
+  Q extends z.ZodType,
+  H extends z.ZodType,
+  B extends z.ZodType | 'bytes' | undefined,
+> extends RouteFields {
+  readonly scope: S;
+  /** Required where the path has a `:name`. */
+  readonly params?: P;
+  /** Values are text; a name that comes twice is refused. */
+  readonly query?: Q;
+  /** Names in lower case. */
+  readonly headers?: H;
+  /** A schema: JSON, `{}` when there is no body. `'bytes'`: as it is, whatever the Content-Type says. */
+  readonly body?: B;
+  handler(context: RouteContext<S, z.output<P>, z.output<Q>, z.output<H>, BodyOf<B>>): Response | Promise<Response>;
+}
+
+/** Any route, as the app sees it. */
+export interface Route extends RouteFields {
+  readonly scope: RouteScope;
+  readonly params?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly headers?: z.ZodType;
+  readonly body?: z.ZodType | 'bytes' | undefined;
+  // A method, so that TypeScript lets a handler of a narrower context stand here; the app keeps that promise.
+  handler(context: RouteContext): Response | Promise<Response>;
+}
+
+type None = z.ZodType<Readonly<Record<string, never>>>;
+
+/** Writes a route down with the types of its schemas. */
+export function route<
+  const S extends RouteScope,
+  P extends z.ZodType = None,
+  Q extends z.ZodType = None,
+  H extends z.ZodType = None,
+  B extends z.ZodType | 'bytes' | undefined = undefined,
+>(definition: RouteDefinition<S, P, Q, H, B>): Route {
+  return definition as unknown as Route;
+}
+
+/**
+ * A WebSocket address. When `upgrade` is called, host, origin and scope were checked; it may still throw a
+ * BinnacleError as long as it wrote nothing. The socket is destroyed within a second after the principal was revoked.
+ */
+export interface WsRoute {
+  readonly path: string;
+  readonly scope: Scope;
+  readonly summary?: string;
+  /** Checks the `:name`s; default: any text. */
+  readonly params?: z.ZodType<Readonly<Record<string, string>>>;
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    principal: Principal,
+    params: Readonly<Record<string, string>>,
+  ): void | Promise<void>;
+}
+
+export const json = (value: unknown, init: ResponseInit = {}): Response => Response.json(value, init);
+export const noContent = (headers: Readonly<Record<string, string>> = {}): Response =>
+  new Response(null, { status: 204, headers });
+/** What a handler returns after `takeOver`. */
+export const TAKEN_OVER: Response = RESPONSE_ALREADY_SENT;
+
+const SEGMENT = /^(?::[A-Za-z][A-Za-z0-9]*|[A-Za-z0-9._~!$&'(),;=@%-]+)$/;
+
+/** Throws when a route has no scope, a path that is more than segments, parameters without a schema, or a double. */
+export function checkRoutes(routes: readonly Route[], wsRoutes: readonly WsRoute[]): void {
+  const seen = new Map<string, string>();
+  const all = [
+    ...routes.map((one) => ({ ...one, kind: one.method })),
+    ...wsRoutes.map((one) => ({ ...one, kind: 'websocket' })),
+  ];
+  for (const { kind, path, scope, params } of all) {
+    const name = `${kind} ${path}`;
+    invariant(['public', 'view', 'input', 'create', 'admin'].includes(scope), `The route ${name} declares no scope.`);
+    invariant(kind !== 'websocket' || scope !== ('public' as RouteScope), `The route ${name} cannot be public.`);
+    const segments = segmentsOf(path);
+    const whole = path.startsWith('/') && (path === '/' || segments.every((segment) => SEGMENT.test(segment)));
+    invariant(whole, `The path of the route ${name} is more than fixed segments and :names.`);
+    const named = segments.some((segment) => segment.startsWith(':'));
+    invariant(!named || params !== undefined || kind === 'websocket', `The route ${name} has no params schema.`);
+    const shape = `${kind} ${segments.map((segment) => (segment.startsWith(':') ? ':' : segment)).join('/')}`;
+    const other = seen.get(shape);
+    invariant(other === undefined, `The routes ${name} and ${other} collide.`);
+    seen.set(shape, name);
+  }
+}
+
+/** Orders routes so that a fixed segment is tried before a `:name` in its place. */
+export const bySpecificity = (a: { readonly path: string }, b: { readonly path: string }): number => {
+  const key = (path: string) =>
+    segmentsOf(path)
+      .map((segment) => (segment.startsWith(':') ? '~' : '!'))
+      .join('');
+  return key(a.path) < key(b.path) ? -1 : key(a.path) > key(b.path) ? 1 : 0;
+};
+
+/** The `:name`s of `pattern` in `path`, decoded; undefined when it does not match. */
+export function matchPath(pattern: string, path: string): Record<string, string> | undefined {
+  const wanted = segmentsOf(pattern);
+  const given = segmentsOf(path);
+  if (wanted.length !== given.length) return undefined;
+  const params: Record<string, string> = {};
+  for (const [index, segment] of wanted.entries()) {
+    const text = given[index] ?? '';
+    if (segment.startsWith(':')) {
+      const decoded = decodeSegment(text);
+      if (decoded === undefined || decoded === '') return undefined;
+      params[segment.slice(1)] = decoded;
+    } else if (segment !== text) return undefined;
+  }
+  return params;
+}
+
+/** The path of a request target, without the query. */
+export const pathOf = (target: string | undefined): string => (target ?? '/').split('?', 1)[0] ?? '/';
+
+const segmentsOf = (path: string): string[] => path.split('/').slice(1);
+
+function decodeSegment(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // Not percent-encoded UTF-8: no address of ours is spelt like that.
+    return undefined;
+  }
+}

@@ -1,0 +1,92 @@
+// The viewer's page and its files, read once at start: each is a route of its own, so no path can lead elsewhere.
+
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { extname, join, relative, sep } from 'node:path';
+import { type Route, route } from './routes.ts';
+
+/**
+ * What the page may do. It talks to its own origin only and nobody may frame it. Styles need 'unsafe-inline':
+ * xterm.js writes its colours and its cell sizes into <style> elements and style attributes while it runs, and their
+ * text depends on font and theme, so no hash can name it. Inline styles cannot run code; inline scripts stay refused.
+ */
+export const PAGE_CSP = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "manifest-src 'self'",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.webmanifest': 'application/manifest+json',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.woff2': 'font/woff2',
+  '.txt': 'text/plain; charset=utf-8',
+};
+
+/** Files under here have a hash in their names. */
+const HASHED = '/assets/';
+const SERVABLE = /^(\/[A-Za-z0-9_][A-Za-z0-9._-]*)+$/;
+
+/** One public route per file of `dir`; `index.html` is `/`. None when the directory does not exist. */
+export function staticRoutes(dir: string): Route[] {
+  return filesOf(dir).map((file) => {
+    const path = `/${relative(dir, file).split(sep).join('/')}`;
+    return fileRoute(path === '/index.html' ? '/' : path, file);
+  });
+}
+
+function filesOf(dir: string): string[] {
+  let entries: ReturnType<typeof list>;
+  try {
+    entries = list(dir);
+  } catch (error) {
+    // A server without its page is a server for programs: the API works as ever.
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => {
+      const path = `/${relative(dir, file).split(sep).join('/')}`;
+      return SERVABLE.test(path) && Object.hasOwn(TYPES, extname(file));
+    });
+}
+
+const list = (dir: string) => readdirSync(dir, { withFileTypes: true, recursive: true });
+
+function fileRoute(path: string, file: string): Route {
+  const bytes = readFileSync(file);
+  const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
+  const headers = {
+    'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
+    'Content-Security-Policy': PAGE_CSP,
+    'Cache-Control': path.startsWith(HASHED) ? 'public, max-age=31536000, immutable' : 'no-cache',
+    ETag: etag,
+  };
+  return route({
+    method: 'get',
+    path,
+    scope: 'public',
+    summary: 'A file of the viewer.',
+    hidden: true,
+    responses: {},
+    handler: ({ request }) =>
+      request.headers['if-none-match'] === etag
+        ? new Response(null, { status: 304, headers })
+        : new Response(new Uint8Array(bytes), { headers }),
+  });
+}

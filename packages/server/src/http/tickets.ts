@@ -1,0 +1,65 @@
+// One-time login tickets: in memory, hashed, gone when used or late. Knows no request and no cookie.
+
+import type { Scope } from '@binnacle/protocol';
+import { BinnacleError } from '@binnacle/protocol';
+import { newSecret } from '../catalogue/admin-token.ts';
+import { sha256 } from './principal.ts';
+
+export interface TicketGrant {
+  readonly scope: Scope;
+  /** What the login is called in the list of tokens. */
+  readonly name: string;
+  readonly issuer: string;
+  /** When the issuer itself ends, in ms since 1970. */
+  readonly notAfter: number | null;
+}
+
+/** Ten minutes: a person has to find the phone, unlock it and scan a code. One use, so a longer life costs little. */
+export const TICKET_TTL_MS = 10 * 60_000;
+/** Open tickets of one issuer: one for every member of a large team. Others' do not count, or a viewer could use up all. */
+const MAX_TICKETS = 100;
+
+export class Tickets {
+  readonly #open: Map<string, { readonly grant: TicketGrant; readonly expires: number }>;
+  readonly #ttlMs: number;
+  readonly #now: () => number;
+
+  /** `now`: a monotonic clock in ms. */
+  constructor(ttlMs: number, now: () => number) {
+    this.#open = new Map();
+    this.#ttlMs = ttlMs;
+    this.#now = now;
+  }
+
+  /** Throws `too_many_tokens` when 100 of this issuer are open. */
+  issue(grant: TicketGrant): { readonly ticket: string; readonly expiresInMs: number } {
+    for (const [hash, { expires }] of this.#open) if (expires <= this.#now()) this.#open.delete(hash);
+    const own = [...this.#open.values()].filter((open) => open.grant.issuer === grant.issuer);
+    if (own.length >= MAX_TICKETS) {
+      throw new BinnacleError('too_many_tokens', {
+        message: 'Too many login links are open.',
+        hint: 'Use one of them, or wait until they expire.',
+        details: { limit: MAX_TICKETS },
+      });
+    }
+    const ticket = newSecret();
+    this.#open.set(sha256(ticket).toString('hex'), { grant, expires: this.#now() + this.#ttlMs });
+    return { ticket, expiresInMs: this.#ttlMs };
+  }
+
+  has(hash: Buffer): boolean {
+    return this.#open.has(hash.toString('hex'));
+  }
+
+  /** Uses a ticket up. Undefined when it is unknown, used or late. */
+  take(hash: Buffer): TicketGrant | undefined {
+    const key = hash.toString('hex');
+    const found = this.#open.get(key);
+    this.#open.delete(key);
+    return found !== undefined && found.expires > this.#now() ? found.grant : undefined;
+  }
+
+  dropIssuer(issuer: string): void {
+    for (const [hash, { grant }] of this.#open) if (grant.issuer === issuer) this.#open.delete(hash);
+  }
+}

@@ -1,0 +1,143 @@
+// Routes about who may come in: tokens, login links, logins; and whether the gateway is there at all.
+
+import { BinnacleError, SCOPES } from '@binnacle/protocol';
+import type { Auth } from './auth.ts';
+import { json, noContent, type Route, type RouteContext, route, z } from './routes.ts';
+
+export interface TokenRoutesOptions {
+  readonly auth: Auth;
+  /** What login links begin with, e.g. `https://box.example.org`. Default: `http://` and the Host of the request. */
+  readonly linkBase?: (context: Pick<RouteContext, 'host' | 'request'>) => string;
+  /** Why the gateway cannot serve yet or any more; undefined when it can. */
+  readonly notReady?: () => string | undefined;
+}
+
+const ScopeName = z.enum([...SCOPES]);
+const Name = z.string().trim().min(1).max(100);
+/** One second to ten years: an expiry beyond that is none, and belongs left out. */
+const Ttl = z
+  .number()
+  .int()
+  .min(1000)
+  .max(10 * 365 * 24 * 3600_000);
+
+const TokenInfo = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    scope: ScopeName,
+    kind: z.enum(['token', 'cookie']),
+    createdAt: z.number(),
+    expiresAt: z.number().nullable(),
+    lastUsed: z.number().nullable(),
+  })
+  .openapi('TokenInfo');
+
+export function tokenRoutes({ auth, linkBase, notReady }: TokenRoutesOptions): Route[] {
+  const base = linkBase ?? (({ host }) => `http://${host}`);
+  return [
+    route({
+      method: 'post',
+      path: '/v1/tokens',
+      scope: 'admin',
+      summary: 'Make a token. Its secret is shown this once.',
+      body: z.object({ name: Name, scope: ScopeName, ttlMs: Ttl.optional() }),
+      responses: { 201: { description: 'The token.', schema: TokenInfo.extend({ token: z.string() }) } },
+      handler: ({ principal, body }) => {
+        const { info, token } = auth.issueToken(principal, body);
+        return json({ ...info, token }, { status: 201 });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/tokens',
+      scope: 'admin',
+      summary: 'List tokens and browser logins.',
+      responses: { 200: { description: 'Those that are valid.', schema: z.object({ tokens: z.array(TokenInfo) }) } },
+      handler: () => json({ tokens: auth.list() }),
+    }),
+    route({
+      method: 'delete',
+      path: '/v1/tokens/:id',
+      scope: 'admin',
+      summary: 'Revoke a token or a browser login, and close what it has open.',
+      params: z.object({ id: z.string().max(100) }),
+      responses: { 204: { description: 'Revoked.' } },
+      handler: ({ params }) => {
+        if (!auth.revoke(params.id)) {
+          throw new BinnacleError('not_found', {
+            message: 'No such token.',
+            hint: 'List them with GET /v1/tokens.',
+          });
+        }
+        return noContent();
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/tickets',
+      scope: 'view',
+      summary: 'Make a one-time login link for a browser.',
+      description: "Never with more scope than the caller's, which is the default.",
+      body: z.object({ scope: ScopeName.optional() }),
+      responses: {
+        201: {
+          description: 'The ticket, and the link that carries it.',
+          schema: z.object({ ticket: z.string(), url: z.string(), scope: ScopeName, expiresInMs: z.number() }),
+        },
+      },
+      handler: (context) => {
+        const { ticket, scope, expiresInMs } = auth.issueTicket(context.principal, context.body.scope);
+        // In the fragment, which no browser sends to any server.
+        return json({ ticket, url: `${base(context)}/#ticket=${ticket}`, scope, expiresInMs }, { status: 201 });
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/login',
+      scope: 'public',
+      summary: 'Exchange a ticket for a login cookie.',
+      body: z.object({ ticket: z.string().max(200) }),
+      responses: { 204: { description: 'Logged in; see Set-Cookie.' } },
+      handler: ({ request, body }) => noContent({ 'Set-Cookie': auth.login(request, body.ticket).setCookie }),
+    }),
+    route({
+      method: 'post',
+      path: '/v1/logout',
+      scope: 'view',
+      summary: 'End this browser login.',
+      responses: { 204: { description: 'Logged out.' } },
+      handler: ({ request, principal }) => noContent({ 'Set-Cookie': auth.logout(request, principal) }),
+    }),
+    route({
+      method: 'get',
+      path: '/v1/me',
+      scope: 'view',
+      summary: 'Who the caller is.',
+      responses: {
+        200: { description: 'Name and scope.', schema: z.object({ name: z.string(), scope: ScopeName }) },
+      },
+      handler: ({ principal: { name, scope } }) => json({ name, scope }),
+    }),
+    route({
+      method: 'get',
+      path: '/healthz',
+      scope: 'public',
+      summary: 'Whether the process answers.',
+      responses: { 200: { description: 'It does.', schema: z.object({ ok: z.literal(true) }) } },
+      handler: () => json({ ok: true }),
+    }),
+    route({
+      method: 'get',
+      path: '/readyz',
+      scope: 'public',
+      summary: 'Whether requests can be served.',
+      responses: { 200: { description: 'They can.', schema: z.object({ ok: z.literal(true) }) } },
+      handler: () => {
+        const reason = notReady?.();
+        if (reason !== undefined) throw new BinnacleError('going_away', { message: reason });
+        return json({ ok: true });
+      },
+    }),
+  ];
+}

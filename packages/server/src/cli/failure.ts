@@ -1,0 +1,77 @@
+// How a command fails: its exit code, and what a person is told. Knows no command.
+
+import { BinnacleError, type Code } from '@binnacle/protocol';
+
+/** Exit codes of our own. `run` and `attach` end with the program's code otherwise (128 + n for a signal). */
+export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, refused: 4, noSession: 5, noProgram: 127 } as const;
+
+export const EXIT_HELP = `
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 gateway not reachable, 4 refused (token, scope), 5 no such session.
+run and attach end with the code of the program instead: 128 + n if signal n ended it, 127 if there is no such program.
+Environment: BINNACLE_URL and BINNACLE_TOKEN name a gateway, BINNACLE_DATA a data directory, BINNACLE_DEBUG=1 shows stacks.`;
+
+/** A failure of the command line itself. What a gateway refuses is a BinnacleError. */
+export class Failure extends Error {
+  override readonly name = 'Failure';
+  readonly exitCode: number;
+  readonly hint: string | undefined;
+
+  constructor(exitCode: number, message: string, hint?: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.exitCode = exitCode;
+    this.hint = hint;
+  }
+}
+
+export const usage = (message: string, hint?: string): Failure => new Failure(EXIT.usage, message, hint);
+
+const BY_CODE: Partial<Record<Code, number>> = {
+  unauthorized: EXIT.refused,
+  forbidden: EXIT.refused,
+  revoked: EXIT.refused,
+  bad_origin: EXIT.refused,
+  bad_host: EXIT.refused,
+  rate_limited: EXIT.refused,
+  session_not_found: EXIT.noSession,
+  session_gone: EXIT.noSession,
+  unreachable: EXIT.unreachable,
+  going_away: EXIT.unreachable,
+  command_not_found: EXIT.noProgram,
+};
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof Failure) return error.exitCode;
+  if (error instanceof BinnacleError) return BY_CODE[error.code] ?? EXIT.failed;
+  return isUnreachable(error) ? EXIT.unreachable : EXIT.failed;
+}
+
+/** What goes to stderr: the message, then the hint on a line of its own. */
+export function describe(error: unknown, debug: boolean): string {
+  const lines = [`binnacle: ${messageOf(error)}`];
+  const hint = hintOf(error);
+  if (hint !== undefined) lines.push(`  ${hint}`);
+  if (debug && error instanceof Error && error.stack !== undefined) lines.push(error.stack);
+  return `${lines.join('\n')}\n`;
+}
+
+function messageOf(error: unknown): string {
+  if (isUnreachable(error)) return 'The gateway cannot be reached.';
+  return error instanceof Error ? error.message : String(error);
+}
+
+function hintOf(error: unknown): string | undefined {
+  if (error instanceof Failure || error instanceof BinnacleError) return error.hint;
+  return isUnreachable(error) ? 'Start it with: binnacle serve' : undefined;
+}
+
+const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
+
+/** fetch() and ws hide the code of the system call one to three causes deep. */
+function isUnreachable(error: unknown): boolean {
+  let at = error;
+  for (let depth = 0; depth < 4 && at instanceof Error; depth++) {
+    if ('code' in at && typeof at.code === 'string' && UNREACHABLE.has(at.code)) return true;
+    at = at instanceof AggregateError ? at.errors[0] : at.cause;
+  }
+  return false;
+}

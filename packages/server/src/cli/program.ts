@@ -1,0 +1,188 @@
+// The tree of commands and their options. Loads a command only when it is called, so that `serve` loads no client.
+
+import { Command, type Help, Option } from 'commander';
+import { VERSION } from '../version.ts';
+import type { AttachOptions } from './attach.ts';
+import type { ClientCommandOptions } from './connect.ts';
+import type { DoctorOptions } from './doctor.ts';
+import { EXIT_HELP } from './failure.ts';
+import { DEFAULT_DETACH_KEYS } from './keys.ts';
+import type { RunOptions } from './run.ts';
+import type { SendOptions } from './send.ts';
+import type { ServeOptions } from './serve.ts';
+import type { TailOptions } from './tail.ts';
+import type { TokenCreateOptions, TokenLinkOptions } from './token.ts';
+
+const SESSION_HELP = 'id, the beginning of an id that only one has, or name';
+
+/** `exit` receives the exit code of the command that ran. */
+export function makeProgram(exit: (code: number) => void): Command {
+  const program = new Command('binnacle')
+    .description('Runs programs in real terminals, shows them live, and lets you steer them.')
+    .version(VERSION)
+    // Options behind the name of a command belong to it, and those behind the program of `run` to that program.
+    .enablePositionalOptions()
+    .exitOverride()
+    .showHelpAfterError('(binnacle --help tells more)')
+    .configureHelp({ sortSubcommands: false, subcommandTerm: shortTerm })
+    .addHelpText('after', EXIT_HELP);
+
+  addServe(program, exit);
+
+  clientCommand(program, 'run [command...]', 'start a program and attach this terminal to it')
+    .passThroughOptions()
+    .option('--pipe', 'run on pipes instead of a terminal: stdout and stderr stay apart')
+    .option('--shell <text>', 'run shell text instead of a program with arguments')
+    .option('--name <name>', 'a name for the session')
+    .option('--cwd <dir>', 'where to run it (default: here)')
+    .option('--env <key=value>', 'add to its environment (may be repeated)', collect, [])
+    .option('--no-attach', 'print the id and return')
+    .option('--json', 'with --no-attach: print the session as JSON')
+    .addOption(detachKeys())
+    .addHelpText(
+      'after',
+      `\nDetach with ${DEFAULT_DETACH_KEYS}: the program goes on. Without a command: an interactive shell.`,
+    )
+    .action(async (command: string[], options: RunOptions) =>
+      exit(await (await import('./run.ts')).run(command, options)),
+    );
+
+  clientCommand(program, 'attach <session>', 'watch and steer a session from this terminal')
+    .option('--read-only', 'only watch')
+    .option('--take', 'take the helm from whoever holds it')
+    .addOption(detachKeys())
+    .action(async (session: string, options: AttachOptions) =>
+      exit(await (await import('./attach.ts')).attach(session, options)),
+    );
+
+  clientCommand(program, 'tail <session>', 'print what a session has written')
+    .option('-f, --follow', 'go on until it has closed')
+    .option('--since <offset>', 'begin at this offset of its output, in bytes')
+    .option('-n, --bytes <n>', 'begin this many bytes before the end')
+    .option('--raw', 'keep all escape sequences (default: colours only)')
+    .action(async (session: string, options: TailOptions) =>
+      exit(await (await import('./tail.ts')).tail(session, options)),
+    );
+
+  clientCommand(program, 'ls', 'list sessions')
+    .option('--running', 'only those that run')
+    .option('--json', 'as JSON')
+    .action(async (options: ClientCommandOptions & { running?: boolean }) =>
+      exit(await (await import('./ls.ts')).ls(options)),
+    );
+
+  clientCommand(program, 'send <session> [text...]', 'type into a session')
+    .option('--enter', 'press Enter behind it')
+    .option('--stdin', 'send what comes on stdin, byte by byte as it is')
+    .option('--json', 'print the receipt as JSON')
+    .action(async (session: string, text: string[], options: SendOptions) =>
+      exit(await (await import('./send.ts')).send(session, text, options)),
+    );
+
+  clientCommand(program, 'signal <session> <signal>', 'send a signal to the job in front, e.g. INT').action(
+    async (session: string, signal: string, options: ClientCommandOptions) =>
+      exit(await (await import('./signal.ts')).signal(session, signal, options)),
+  );
+
+  clientCommand(program, 'kill <session...>', 'end sessions and delete them with their output').action(
+    async (sessions: string[], options: ClientCommandOptions) =>
+      exit(await (await import('./kill.ts')).kill(sessions, options)),
+  );
+
+  addToken(program, exit);
+
+  program
+    .command('doctor')
+    .description('look for what could keep it from working')
+    .option('--data <dir>', 'the data directory (default: $BINNACLE_DATA, else below $XDG_DATA_HOME)')
+    .option('--json', 'as JSON')
+    .action(async (options: DoctorOptions) => exit(await (await import('./doctor.ts')).doctor(options)));
+
+  program
+    .command('completion <shell>')
+    .description('print a completion script for bash, zsh or fish')
+    .addHelpText('after', '\nFor example: source <(binnacle completion bash)')
+    .action(async (shell: string) => exit(await (await import('./completion.ts')).completion(program, shell)));
+
+  return program;
+}
+
+function addServe(program: Command, exit: (code: number) => void): void {
+  program
+    .command('serve')
+    .description('start the gateway')
+    .option('--data <dir>', 'the data directory (default: $BINNACLE_DATA, else below $XDG_DATA_HOME)')
+    .option('--port <n>', 'the port; 0 for any that is free', '7117')
+    .option('--host <address>', 'the address to listen at', '127.0.0.1')
+    .option('--json', 'print one line of JSON when it is ready, and nothing else')
+    .option('--origin <origin>', 'a web origin that may use it (may be repeated)', collect, [])
+    .option('--pass-env <name>', 'a variable of ours that programs get, too (may be repeated)', collect, [])
+    .option('--host-name <name>', 'a host name that it is reached by (may be repeated)', collect, [])
+    .option('--max-sessions <n>', 'how many sessions may run at once (default: 200)')
+    .option('--max-viewers <n>', 'how many WebSocket viewers may be connected at once (default: 10000)')
+    .option('--programs-per-runner <n>', 'how many programs share one runner process (default: 8)')
+    .option('--orphans <policy>', 'programs without a gateway: keep, or end after a time such as 12h', 'keep')
+    .option('--retain-bytes <size>', 'output to keep of each session, e.g. 256MiB (default: 1GiB)')
+    .option('--retain-total <size>', 'output to keep of all sessions together (default: 20GiB)')
+    .option('--retain-age <duration>', 'how long to keep output and ended sessions (default: 30d)')
+    .addOption(
+      new Option('--log-level <level>', 'what to log on stderr')
+        .choices(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+        .default('warn'),
+    )
+    .action(async (options: ServeOptions) => exit(await (await import('./serve.ts')).serve(options)));
+}
+
+function addToken(program: Command, exit: (code: number) => void): void {
+  const token = program.command('token').description('make, list and revoke tokens');
+  clientCommand(token, 'create <name>', 'make a token and print it, this once')
+    .addOption(scope().default('view'))
+    .option('--expires <duration>', 'for how long it is valid, e.g. 7d (default: until it is revoked)')
+    .option('--json', 'as JSON')
+    .action(async (name: string, options: TokenCreateOptions) =>
+      exit(await (await import('./token.ts')).createToken(name, options)),
+    );
+  clientCommand(token, 'ls', 'list tokens')
+    .option('--json', 'as JSON')
+    .action(async (options: ClientCommandOptions) => exit(await (await import('./token.ts')).listTokens(options)));
+  clientCommand(token, 'revoke <id>', 'make a token invalid, at once').action(
+    async (id: string, options: ClientCommandOptions) =>
+      exit(await (await import('./token.ts')).revokeToken(id, options)),
+  );
+  clientCommand(token, 'link', 'print a login link for a browser, good for one time')
+    .addOption(scope())
+    .option('--json', 'as JSON')
+    .action(async (options: TokenLinkOptions) => exit(await (await import('./token.ts')).loginLink(options)));
+}
+
+function clientCommand(parent: Command, nameAndArguments: string, description: string): Command {
+  const [name = '', ...names] = nameAndArguments.split(' ');
+  const command = parent.command(name).description(description);
+  for (const argument of names) {
+    if (/session/.test(argument)) command.argument(argument, SESSION_HELP);
+    else command.argument(argument);
+  }
+  return command.option('--data <dir>', 'the data directory of the gateway');
+}
+
+const detachKeys = (): Option =>
+  new Option('--detach-keys <keys>', 'keys that detach, e.g. "ctrl-p ctrl-q", or none').default(DEFAULT_DETACH_KEYS);
+
+const scope = (): Option =>
+  new Option('--scope <scope>', 'what it allows; each contains those before it').choices([
+    'view',
+    'input',
+    'create',
+    'admin',
+  ]);
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+/** The list of commands shows names and arguments; the options are in each command's own help. */
+function shortTerm(this: Help, command: Command): string {
+  const names = command.registeredArguments.map((argument) => {
+    const name = argument.name() + (argument.variadic ? '…' : '');
+    return argument.required ? ` <${name}>` : ` [${name}]`;
+  });
+  return command.name() + names.join('');
+}

@@ -1,0 +1,139 @@
+// `binnacle serve`: starts the gateway, says where it is, and stops it in time. Knows nothing of what it does.
+
+import { type GatewayOptions, startGateway } from '../gateway.ts';
+import { VERSION } from '../version.ts';
+import { EXIT, Failure } from './failure.ts';
+import { dataDir } from './place.ts';
+import { parseBytes, parseCount, parseDuration } from './quantities.ts';
+import { style } from './style.ts';
+
+export interface ServeOptions {
+  readonly data?: string;
+  readonly port: string;
+  readonly host: string;
+  readonly json?: boolean;
+  readonly origin: readonly string[];
+  readonly hostName: readonly string[];
+  readonly maxSessions?: string;
+  readonly maxViewers?: string;
+  readonly programsPerRunner?: string;
+  readonly orphans: string;
+  readonly retainBytes?: string;
+  readonly retainAge?: string;
+  readonly retainTotal?: string;
+  readonly passEnv: readonly string[];
+  readonly logLevel: string;
+}
+
+/** People press Ctrl-C again after about this long, and supervisors kill at 10 s: what is not closed by then is cut. */
+const CLOSE_MS = 3000;
+
+export async function serve(options: ServeOptions): Promise<number> {
+  const stop = stopSignal();
+  const gateway = await start(toGatewayOptions(options));
+  const data = dataDir(options.data);
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify({ url: gateway.url, pid: process.pid, data, version: VERSION })}\n`);
+  } else {
+    await greet(gateway.url, gateway.loginLink(), data);
+  }
+  await stop;
+  if (options.json !== true) process.stderr.write('\nStopping. Programs go on running.\n');
+  await Promise.race([gateway.close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MS))]);
+  // Whatever still holds the loop (a socket that does not close) has had its time.
+  process.exit(EXIT.ok);
+}
+
+export function toGatewayOptions(options: ServeOptions): GatewayOptions {
+  const count = (text: string | undefined, name: string): number | undefined =>
+    text === undefined ? undefined : parseCount(text, name, 1, 1_000_000);
+  return withoutUndefined({
+    dataDir: dataDir(options.data),
+    host: options.host,
+    port: parseCount(options.port, '--port', 0, 65_535),
+    origins: options.origin,
+    hostNames: options.hostName,
+    maxSessions: count(options.maxSessions, '--max-sessions'),
+    maxViewers: count(options.maxViewers, '--max-viewers'),
+    programsPerRunner: count(options.programsPerRunner, '--programs-per-runner'),
+    orphans: options.orphans === 'keep' ? 'keep' : parseDuration(options.orphans),
+    retainBytes: options.retainBytes === undefined ? undefined : parseBytes(options.retainBytes),
+    retainAgeMs: options.retainAge === undefined ? undefined : parseDuration(options.retainAge),
+    retainTotalBytes: options.retainTotal === undefined ? undefined : parseBytes(options.retainTotal),
+    passEnv: options.passEnv,
+    logLevel: options.logLevel,
+  });
+}
+
+async function start(options: GatewayOptions): ReturnType<typeof startGateway> {
+  try {
+    return await startGateway(options);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const where = `${options.host}:${options.port}`;
+    if (code === 'EADDRINUSE') {
+      const hint = 'Is a gateway running already? Else pass another --port; 0 takes any that is free.';
+      throw new Failure(EXIT.failed, `The address ${where} is in use.`, hint, error);
+    }
+    if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+      throw new Failure(
+        EXIT.failed,
+        `${where} cannot be listened at (${code}).`,
+        'Pass another --host or --port.',
+        error,
+      );
+    }
+    throw error;
+  }
+}
+
+/** Resolves at the first request to stop; the second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const stop = (code: number): void => {
+      if (asked) process.exit(code);
+      asked = true;
+      resolve();
+    };
+    process.on('SIGINT', () => stop(130));
+    process.on('SIGTERM', () => stop(143));
+    // The terminal was closed. Later writes to it fail with EIO, which must not end us before the gateway has closed.
+    process.on('SIGHUP', () => {
+      process.stdout.on('error', () => undefined);
+      process.stderr.on('error', () => undefined);
+      stop(129);
+    });
+  });
+}
+
+async function greet(url: string, link: string, data: string): Promise<void> {
+  const { bold, dim, cyan } = style(process.stdout);
+  // `npm start` runs from a checkout, where the command is not on the PATH.
+  const binnacle = process.env.npm_lifecycle_event === 'start' ? 'npx binnacle' : 'binnacle';
+  const lines = [
+    '',
+    `  ${bold('Binnacle')} ${dim(VERSION)} ${dim('runs at')} ${url}`,
+    '',
+    `  ${bold('Open')}  ${cyan(link)}`,
+    `        ${dim(`This link works once. Another: ${binnacle} token link`)}`,
+    '',
+    `  ${dim('Data')}  ${data}`,
+    `  ${dim('Stop')}  Ctrl-C ${dim('(programs go on; start it again to find them)')}`,
+    '',
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  if (process.stdout.isTTY) {
+    const { renderUnicodeCompact } = await import('uqr');
+    process.stdout.write(`${renderUnicodeCompact(link, { border: 2 })}\n`);
+    const isLocal = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
+    const note = 'A phone cannot reach this address; docs/operations.md tells how it can.';
+    process.stdout.write(isLocal ? `  ${dim(note)}\n\n` : '\n');
+  }
+}
+
+/** Leaves out what is undefined, so that the defaults are the gateway's own. */
+const withoutUndefined = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };

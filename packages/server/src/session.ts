@@ -1,0 +1,304 @@
+// One program, its log and its helm, as the gateway sees them. Knows no transport. Read this second.
+
+import {
+  BinnacleError,
+  type Epoch,
+  formatPosition,
+  type InputReceipt,
+  type SessionId,
+  type SessionInfo,
+  type SessionState,
+  type SignalName,
+} from '@binnacle/protocol';
+import type { SessionChange, SessionRecord } from './catalogue/sessions.ts';
+import type { Head, LogReader } from './log/log.ts';
+import type { PageCache } from './log/page-cache.ts';
+import type { SegmentFiles } from './log/segment-files.ts';
+import { SegmentReader } from './log/segment-reader.ts';
+import type { EndingTimes } from './process/ending.ts';
+import type { Fleet } from './runner/fleet.ts';
+import type { HostedStatus, RunnerReceipt } from './runner/wire.ts';
+import { Helm, type HelmRecord, type HelmTimes } from './steering/helm.ts';
+
+/** A burst is collected until a page is full or this long: frames of 4 KiB cost a viewer ten times as much a byte. */
+const BURST_MS = 2;
+/** What one read of a PTY gives when it floods; less than that is somebody typing, and is passed on at once. */
+const BURST_BYTES = 3 * 1024;
+
+/** A life goes one way. */
+const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, exited: 2, closed: 3, lost: 3 };
+
+export interface SessionParts {
+  readonly logDir: string;
+  readonly fleet: Fleet;
+  readonly pages: {
+    readonly cache: PageCache;
+    readonly files: SegmentFiles;
+    readonly pageBytes: number;
+    readonly headroom: number;
+  };
+  readonly helmTimes: HelmTimes;
+  save(change: SessionChange): void;
+  /** Its state, size, exit or helm is another now. */
+  changed(session: Session): void;
+  readonly helmRecord: HelmRecord;
+  saveHelm(record: HelmRecord): void;
+}
+
+/** Told of everything but output, which is read from the log. */
+export interface SessionListener {
+  /** Its state, size, exit or helm is another now. */
+  changed?(session: Session): void;
+  deleted?(session: Session): void;
+}
+
+export class Session {
+  readonly id: SessionId;
+  readonly helm: Helm;
+  readonly #parts: SessionParts;
+  readonly #listeners = new Set<SessionListener>();
+  #record: SessionRecord;
+  /** Set while a runner hosts it. */
+  #status: HostedStatus | undefined;
+  #reader: SegmentReader | undefined;
+  #isBursting = false;
+
+  constructor(record: SessionRecord, parts: SessionParts) {
+    this.id = record.id;
+    this.#record = record;
+    this.#parts = parts;
+    this.helm = new Helm(parts.helmRecord, {
+      times: parts.helmTimes,
+      events: {
+        raiseFence: async (fence) => {
+          if (this.isHosted) await parts.fleet.request(this.id, { t: 'fence', id: this.id, fence });
+        },
+        changed: () => this.#tell(),
+        save: (helm) => parts.saveHelm(helm),
+      },
+    });
+  }
+
+  /** A runner has it, or should: its log can grow. */
+  get isHosted(): boolean {
+    return this.#record.state !== 'closed' && this.#record.state !== 'lost';
+  }
+
+  get record(): SessionRecord {
+    return this.#record;
+  }
+
+  /** As far as we know; `refresh` first where it must be the newest. */
+  get info(): SessionInfo {
+    const record = this.#record;
+    const status = this.#status;
+    const log = this.#reader;
+    const head = log?.head ?? status?.head ?? record.head ?? { place: 0, offset: 0 };
+    const epoch = (log?.epoch ?? status?.epoch ?? record.epoch ?? '') as Epoch;
+    return {
+      id: this.id,
+      name: record.name,
+      state: record.state,
+      running: record.state === 'running' || record.state === 'starting',
+      mode: record.spec.mode,
+      argv: record.spec.argv,
+      cwd: record.spec.cwd,
+      cols: record.spec.cols,
+      rows: record.spec.rows,
+      pid: record.pid,
+      exitCode: record.exitCode,
+      signal: record.signal,
+      epoch,
+      outputOffset: head.offset,
+      oldestOffset: log?.oldest.offset ?? status?.oldest.offset ?? 0,
+      syncedOffset: status?.synced.offset ?? head.offset,
+      position: epoch === '' ? '' : formatPosition({ epoch, ...head }),
+      createdAt: record.createdAt,
+      exitedAt: record.exitedAt,
+      lease: this.helm.info,
+      stalled: status?.stalled ?? null,
+    };
+  }
+
+  /** Throws `session_gone` where there is no log (any more), `runner_unavailable` while it has not started. */
+  get log(): LogReader {
+    this.#reader ??= this.#openLog();
+    return this.#reader;
+  }
+
+  listen(listener: SessionListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  get hasListeners(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  /**
+   * Asks the runner how far it is. A session that no runner hosts is as far as it will ever be. Throws
+   * `runner_unavailable` where it does not answer: what is known may then be less than a viewer has seen.
+   */
+  async refresh(answerMs?: number): Promise<void> {
+    if (!this.isHosted) return;
+    try {
+      const status = await this.#parts.fleet.request(this.id, { t: 'status', id: this.id }, undefined, answerMs);
+      this.update(status as HostedStatus);
+    } catch (error) {
+      // It closed in between: the last word on it has come with that.
+      if (!(error instanceof BinnacleError) || error.code !== 'session_exited') throw error;
+    }
+  }
+
+  /** What the runner said. */
+  update(status: HostedStatus): void {
+    const before = this.#record;
+    // The answer to a question can come in one read with later news, and is then handled after them.
+    if (RANK[status.state] < RANK[before.state]) return;
+    const isClosed = status.state === 'closed';
+    const wasStalled = this.#status?.stalled ?? null;
+    const isFirst = this.#status === undefined;
+    this.#status = isClosed ? undefined : status;
+    if (isFirst) this.helm.catchUp(status.fence);
+    const change: SessionChange = {
+      state: status.state,
+      epoch: status.epoch,
+      pid: status.pid,
+      exitCode: status.exitCode,
+      signal: status.signal,
+      exitedAt: status.exitedAt,
+      cols: status.cols,
+      rows: status.rows,
+      ...(isClosed ? { head: status.head } : {}),
+    };
+    const isSame =
+      before.state === status.state &&
+      before.pid === status.pid &&
+      before.spec.cols === status.cols &&
+      before.spec.rows === status.rows;
+    if (!isSame) this.#save(change);
+    // Behind the change: who reads the end of the log now is told the state that goes with it.
+    this.#reader?.setOldest(status.oldest);
+    this.#reader?.advance(status.head);
+    // This may be the first word on a new connection to the runner, which knows of no watch.
+    if (!isClosed) this.#reader?.remind();
+    if (isSame && status.stalled === wasStalled) return;
+    if (isClosed) this.helm.end();
+    this.#tell();
+  }
+
+  grew(head: Head, oldest: Head): void {
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    this.#isBursting = head.place - reader.head.place >= BURST_BYTES;
+    reader.setOldest(oldest);
+    reader.advance(head);
+  }
+
+  /** Its runner is gone; this is what the log and the exit record say. */
+  close(change: SessionChange & { readonly head: Head }): void {
+    this.#status = undefined;
+    this.#save(change);
+    this.#reader?.advance(change.head);
+    this.helm.end();
+    this.#tell();
+  }
+
+  /** Throws `lease_held`, `lease_lost`, `session_exited`, `stdin_closed`, `input_full`, `input_gap`. */
+  async write(
+    bytes: Uint8Array,
+    by: Steering,
+    message?: { readonly client: string; readonly n: number },
+  ): Promise<InputReceipt> {
+    const writer = this.#admit(by);
+    return (await this.#parts.fleet.request(
+      this.id,
+      { t: 'input', id: this.id, writer, ...message },
+      bytes,
+    )) as RunnerReceipt;
+  }
+
+  async closeInput(by: Steering): Promise<void> {
+    await this.#parts.fleet.request(this.id, { t: 'close_input', id: this.id, writer: this.#admit(by) });
+  }
+
+  async signal(signal: SignalName, by: Steering): Promise<void> {
+    await this.#parts.fleet.request(this.id, { t: 'signal', id: this.id, writer: this.#admit(by), signal });
+  }
+
+  async resize(cols: number, rows: number, by: Steering): Promise<void> {
+    if (this.#record.spec.mode !== 'pty') throw new BinnacleError('not_a_tty');
+    await this.#parts.fleet.request(this.id, { t: 'resize', id: this.id, writer: this.#admit(by), cols, rows });
+  }
+
+  /** Ends the program and all it has started. Resolves when its log is closed. */
+  async end(times?: EndingTimes): Promise<void> {
+    if (!this.isHosted) return;
+    try {
+      await this.#parts.fleet.request(
+        this.id,
+        times === undefined ? { t: 'end', id: this.id } : { t: 'end', id: this.id, times },
+      );
+    } catch (error) {
+      // It closed by itself in between, which is what was asked for.
+      if (!(error instanceof BinnacleError) || error.code !== 'session_exited') throw error;
+    }
+  }
+
+  trim(maxBytes: number): Promise<unknown> {
+    return this.#parts.fleet.request(this.id, { t: 'trim', id: this.id, maxBytes });
+  }
+
+  /** It is deleted: nobody will read it again. */
+  forget(): void {
+    this.helm.stop();
+    for (const listener of [...this.#listeners]) listener.deleted?.(this);
+    this.release();
+  }
+
+  /** Lets go of descriptors and cached pages. The next read opens them again. */
+  release(): void {
+    this.#reader?.close();
+    this.#reader = undefined;
+  }
+
+  #admit(by: Steering): { fence: number; by: string } {
+    if (!this.isHosted) throw new BinnacleError('session_exited');
+    return this.helm.admit(by.name, by.lease, by.connection);
+  }
+
+  #openLog(): SegmentReader {
+    const { pageBytes, ...pages } = this.#parts.pages;
+    const status = this.#status;
+    const head = status?.head ?? this.#record.head ?? undefined;
+    return SegmentReader.open(this.#parts.logDir, {
+      ...pages,
+      pageBytes,
+      ...(head === undefined ? {} : { head }),
+      onWait: (place) => {
+        const pace = this.#isBursting ? { atLeast: pageBytes, withinMs: BURST_MS } : { atLeast: 1, withinMs: 0 };
+        this.#parts.fleet.watch(this.id, place, pace);
+      },
+    });
+  }
+
+  #save(change: SessionChange): void {
+    const { cols, rows, ...rest } = change;
+    const spec = { ...this.#record.spec, cols: cols ?? this.#record.spec.cols, rows: rows ?? this.#record.spec.rows };
+    this.#record = { ...this.#record, ...rest, spec };
+    this.#parts.save(change);
+  }
+
+  #tell(): void {
+    this.#parts.changed(this);
+    for (const listener of [...this.#listeners]) listener.changed?.(this);
+  }
+}
+
+/** Who steers, and by what right. */
+export interface Steering {
+  /** Shown in the log and to the others. */
+  readonly name: string;
+  readonly lease?: string;
+  readonly connection?: string;
+}

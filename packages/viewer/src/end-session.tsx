@@ -1,0 +1,59 @@
+// Asks before a program is ended or its output removed.
+
+import type { BinnacleError, SessionInfo } from '@binnacle/protocol';
+import { useState } from 'react';
+import { Dialog } from './dialog.tsx';
+import { asFailure, Failure } from './failure.tsx';
+import { oneLine, title } from './words.ts';
+
+interface EndSessionProps {
+  readonly info: SessionInfo;
+  /** Ends the program; its output stays. */
+  readonly onKill: () => Promise<void>;
+  /** Ends the program where it still runs, and removes the session with its output. */
+  readonly onRemove: () => Promise<void>;
+  readonly onClose: () => void;
+}
+
+export function EndSession({ info, onKill, onRemove, onClose }: EndSessionProps) {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<BinnacleError>();
+  const run = (act: () => Promise<void>) => (): void => {
+    setBusy(true);
+    setError(undefined);
+    act()
+      .then(onClose, (thrown: unknown) => setError(asFailure(thrown)))
+      .finally(() => setBusy(false));
+  };
+  const name = oneLine(title(info), 60);
+  return (
+    <Dialog label={info.running ? 'End this program?' : 'Remove this session?'} onClose={onClose}>
+      <h2>{info.running ? `End “${name}”?` : `Remove “${name}”?`}</h2>
+      <p>
+        {info.running
+          ? 'The program is killed, whatever it is doing. You can keep what it printed, or remove that too.'
+          : 'Its output is removed from this machine. That cannot be undone.'}
+      </p>
+      {error !== undefined && <Failure error={error} />}
+      <div className="dialog-buttons">
+        <button type="button" className="button" onClick={onClose}>
+          Cancel
+        </button>
+        <button
+          type="button"
+          className="button danger"
+          disabled={busy}
+          onClick={run(onRemove)}
+          data-testid="end-remove"
+        >
+          {info.running ? 'End and remove' : 'Remove'}
+        </button>
+        {info.running && (
+          <button type="button" className="button primary" disabled={busy} onClick={run(onKill)} data-testid="end-keep">
+            End, keep output
+          </button>
+        )}
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,85 @@
+// The form for a session that is more than a plain shell.
+
+import type { BinnacleError, CreateSession, Mode } from '@binnacle/protocol';
+import { type FormEvent, useId, useState } from 'react';
+import { Dialog } from './dialog.tsx';
+import { asFailure, Failure } from './failure.tsx';
+
+interface NewSessionProps {
+  readonly onCreate: (wanted: CreateSession) => Promise<void>;
+  readonly onClose: () => void;
+}
+
+export function NewSession({ onCreate, onClose }: NewSessionProps) {
+  const [command, setCommand] = useState('');
+  const [name, setName] = useState('');
+  const [cwd, setCwd] = useState('');
+  const [mode, setMode] = useState<Mode>('pty');
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<BinnacleError>();
+  const id = useId();
+
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    setBusy(true);
+    setError(undefined);
+    onCreate({
+      mode,
+      ...(command.trim() === '' ? {} : { command }),
+      ...(name.trim() === '' ? {} : { name: name.trim() }),
+      ...(cwd.trim() === '' ? {} : { cwd: cwd.trim() }),
+    })
+      .then(onClose, (thrown: unknown) => setError(asFailure(thrown)))
+      .finally(() => setBusy(false));
+  };
+
+  const field = (key: string, label: string, value: string, set: (value: string) => void, placeholder: string) => (
+    <div>
+      <label htmlFor={`${id}-${key}`}>{label}</label>
+      <input
+        id={`${id}-${key}`}
+        data-testid={`new-${key}`}
+        value={value}
+        onChange={(event) => set(event.target.value)}
+        placeholder={placeholder}
+        autoComplete="off"
+        autoCapitalize="off"
+        spellCheck={false}
+      />
+    </div>
+  );
+
+  return (
+    <Dialog label="New session" onClose={onClose}>
+      <form onSubmit={submit}>
+        <h2>New session</h2>
+        <div className="dialog-fields">
+          {field('command', 'Command', command, setCommand, 'empty: your shell')}
+          {field('name', 'Name', name, setName, 'empty: the command')}
+          {field('cwd', 'Directory', cwd, setCwd, 'empty: your home directory')}
+          <div>
+            <label htmlFor={`${id}-mode`}>Mode</label>
+            <select
+              id={`${id}-mode`}
+              data-testid="new-mode"
+              value={mode}
+              onChange={(event) => setMode(event.target.value === 'pipe' ? 'pipe' : 'pty')}
+            >
+              <option value="pty">Terminal: programs behave as in your own</option>
+              <option value="pipe">Pipes: stdout and stderr apart, no terminal</option>
+            </select>
+          </div>
+        </div>
+        {error !== undefined && <Failure error={error} />}
+        <div className="dialog-buttons">
+          <button type="button" className="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" className="button primary" disabled={busy} data-testid="new-start">
+            {busy ? 'Starting…' : 'Start'}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,136 @@
+// The left side: the mark, the button for a shell, the list, and who and how we are connected.
+
+import type { Me } from '@binnacle/client';
+import { CloseIcon, Compass, EarIcon, LeaveIcon, MoonIcon, MoreIcon, PlusIcon, SunIcon } from './icons.tsx';
+import { SessionList } from './session-list.tsx';
+import type { Theme } from './theme.ts';
+import type { Fleet, Link } from './use-client.ts';
+import { oneLine } from './words.ts';
+
+interface SideProps {
+  readonly me: Me;
+  readonly link: Link;
+  readonly fleet: Fleet;
+  readonly chosen: string | undefined;
+  readonly theme: Theme;
+  readonly screenReader: boolean;
+  readonly starting: boolean;
+  readonly onChoose: (id: string) => void;
+  /** Undefined when this token may not start sessions. */
+  readonly onShell: (() => void) | undefined;
+  readonly onForm: () => void;
+  readonly onTheme: () => void;
+  readonly onScreenReader: () => void;
+  readonly onLeave: () => void;
+  /** Closes the drawer, on a phone. */
+  readonly onClose: () => void;
+}
+
+const LINK_WORDS = {
+  idle: 'idle',
+  connecting: 'connecting',
+  open: 'connected',
+  waiting: 'offline',
+  stopped: 'ended',
+} as const;
+const LINK_MARKS = {
+  idle: '',
+  connecting: 'starting',
+  open: 'running',
+  waiting: 'stalled',
+  stopped: 'failed',
+} as const;
+
+export function Side(props: SideProps) {
+  const { me, link, fleet, theme, screenReader, starting } = props;
+  const other = theme === 'dark' ? 'light' : 'dark';
+  return (
+    <nav className="side" aria-label="Sessions and settings">
+      <div className="side-top">
+        <Compass />
+        <h1>Binnacle</h1>
+        <button
+          type="button"
+          className="button quiet square drawer-close"
+          aria-label="Close the list"
+          onClick={props.onClose}
+        >
+          <CloseIcon />
+        </button>
+      </div>
+      {props.onShell !== undefined && (
+        <div className="side-new">
+          <button
+            type="button"
+            className="button primary"
+            onClick={props.onShell}
+            disabled={starting}
+            data-testid="new-shell"
+          >
+            <PlusIcon /> {starting ? 'Starting…' : 'New shell'}
+          </button>
+          <button
+            type="button"
+            className="button primary"
+            aria-label="New session with a command, name or directory"
+            title="Command, name, directory…"
+            aria-haspopup="dialog"
+            onClick={props.onForm}
+            data-testid="new-form"
+          >
+            <MoreIcon />
+          </button>
+        </div>
+      )}
+      <SessionList sessions={fleet.sessions} loading={fleet.loading} chosen={props.chosen} onChoose={props.onChoose} />
+      <div className="side-foot">
+        <span className="link" data-testid="link" data-link={link.kind} title="Connection to the gateway">
+          <span className={`dot ${LINK_MARKS[link.kind]}`} />
+          <span className={link.latencyMs === null ? undefined : 'sr-only'}>{LINK_WORDS[link.kind]}</span>
+          {link.latencyMs !== null && (
+            <span data-testid="latency">
+              {link.latencyMs < 1 ? '<1' : Math.round(link.latencyMs)} ms
+              <span className="sr-only"> latency</span>
+            </span>
+          )}
+        </span>
+        <span className="who" title={`${oneLine(me.name, 80)}, may ${me.scope}`}>
+          {/* The gateway names a login after its token: that it is in a browser goes without saying here. */}
+          {oneLine(me.name.replace(/ \(browser\)$/, ''), 40)}
+          {me.scope === 'admin' ? '' : ` (${me.scope})`}
+        </span>
+        <button
+          type="button"
+          className="button quiet square"
+          aria-label="Screen reader support in the terminal"
+          aria-pressed={screenReader}
+          title="Screen reader support in the terminal"
+          onClick={props.onScreenReader}
+          data-testid="screen-reader"
+        >
+          <EarIcon />
+        </button>
+        <button
+          type="button"
+          className="button quiet square"
+          aria-label={`Change to ${other}`}
+          title={`Change to ${other}`}
+          onClick={props.onTheme}
+          data-testid="theme"
+        >
+          {theme === 'dark' ? <SunIcon /> : <MoonIcon />}
+        </button>
+        <button
+          type="button"
+          className="button quiet square"
+          aria-label="Log out"
+          title="Log out"
+          onClick={props.onLeave}
+          data-testid="logout"
+        >
+          <LeaveIcon />
+        </button>
+      </div>
+    </nav>
+  );
+}

@@ -1,0 +1,120 @@
+// The client's streams as React state: the connection, the list of sessions, and the address's choice of one.
+
+import type { Binnacle, ClientState, WatchEvent } from '@binnacle/client';
+import { type BinnacleError, isSessionId, type SessionInfo } from '@binnacle/protocol';
+import { useCallback, useEffect, useState } from 'react';
+import { asFailure } from './failure.tsx';
+
+/**
+ * The connection, with the moment (ms, `Date.now`) at which it is tried again, and why it was lost if we were told.
+ * `isLost`: there was one, and there is none now; also while the next one is tried.
+ */
+export type Link = ClientState & {
+  readonly isLost: boolean;
+  readonly retryAt: number | undefined;
+  readonly reason: string | undefined;
+};
+
+const withRetry = (state: ClientState, reason?: string, wasLost = false): Link => ({
+  ...state,
+  isLost: state.kind === 'waiting' || (state.kind === 'connecting' && wasLost),
+  retryAt: state.kind === 'waiting' ? Date.now() + state.retryInMs : undefined,
+  reason: state.kind === 'open' ? undefined : reason,
+});
+
+export function useLink(client: Binnacle): Link {
+  const [link, setLink] = useState(() => withRetry(client.state));
+  useEffect(() => {
+    setLink(withRetry(client.state));
+    let reason: string | undefined;
+    const undo = [
+      client.on('error', (error) => {
+        reason = error.message;
+      }),
+      client.on('state', (state) => {
+        if (state.kind === 'open') reason = undefined;
+        // A measured latency repeats the state: the moment of the next try stays what it was.
+        setLink((before) =>
+          before.kind === 'waiting' && state.kind === 'waiting' && before.retryInMs === state.retryInMs
+            ? { ...before, ...state }
+            : withRetry(state, reason, before.isLost),
+        );
+      }),
+    ];
+    return () => {
+      for (const end of undo) end();
+    };
+  }, [client]);
+  return link;
+}
+
+export interface Fleet {
+  /** Newest first. */
+  readonly sessions: readonly SessionInfo[];
+  readonly loading: boolean;
+  readonly error: BinnacleError | undefined;
+}
+
+type Known = ReadonlyMap<string, SessionInfo>;
+
+function apply(known: Known, event: WatchEvent): Known {
+  if (event.type === 'list') return new Map(event.sessions.map((info) => [info.id, info]));
+  const next = new Map(known);
+  if (event.type === 'deleted') next.delete(event.session);
+  else next.set(event.info.id, event.info);
+  return next;
+}
+
+export function useFleet(client: Binnacle): Fleet {
+  const [known, setKnown] = useState<Known>();
+  const [error, setError] = useState<BinnacleError>();
+  useEffect(() => {
+    const watch = client.watch();
+    const run = async (): Promise<void> => {
+      for await (const event of watch) setKnown((before) => apply(before ?? new Map(), event));
+    };
+    run().catch((thrown: unknown) => setError(asFailure(thrown)));
+    return () => watch.stop();
+  }, [client]);
+  // Ids begin with the time of their creation.
+  const sessions = [...(known?.values() ?? [])].sort((a, b) => (a.id < b.id ? 1 : -1));
+  return { sessions, loading: known === undefined, error };
+}
+
+function sessionInAddress(): string | undefined {
+  const id = location.hash.slice(2);
+  return location.hash.startsWith('#/') && isSessionId(id) ? id : undefined;
+}
+
+/** The session that the address names, so that reload, back and bookmarks work. */
+export function useChoice(): readonly [string | undefined, (id: string | undefined) => void] {
+  const [chosen, setChosen] = useState(sessionInAddress);
+  useEffect(() => {
+    const changed = (): void => setChosen(sessionInAddress());
+    window.addEventListener('hashchange', changed);
+    return () => window.removeEventListener('hashchange', changed);
+  }, []);
+  const choose = useCallback((id: string | undefined) => {
+    const address = location.pathname + (id === undefined ? '' : `#/${id}`);
+    if (id !== sessionInAddress()) history.pushState(null, '', address);
+    setChosen(id);
+  }, []);
+  useEffect(() => {
+    const back = (): void => setChosen(sessionInAddress());
+    window.addEventListener('popstate', back);
+    return () => window.removeEventListener('popstate', back);
+  }, []);
+  return [chosen, choose];
+}
+
+/** Seconds until `at`, counted down. */
+export function useCountdown(at: number | undefined): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    setNow(Date.now());
+    if (at === undefined) return;
+    const timer = setInterval(() => setNow(Date.now()), 250);
+    return () => clearInterval(timer);
+  }, [at]);
+  return at === undefined ? 0 : Math.max(0, Math.ceil((at - now) / 1000));
+}

@@ -1,0 +1,87 @@
+// How the page puts facts into words. Pure; knows no React and no network.
+
+import type { SessionInfo } from '@binnacle/protocol';
+
+/** How a session fares, for its dot: the name is the class of the dot. */
+export type Mark = 'running' | 'starting' | 'stalled' | 'ended' | 'failed' | 'lost';
+
+export function mark(info: SessionInfo): Mark {
+  if (info.state === 'lost') return 'lost';
+  if (info.stalled !== null) return 'stalled';
+  if (info.state === 'running' || info.state === 'starting') return info.state;
+  return info.exitCode === 0 ? 'ended' : 'failed';
+}
+
+/** One or two words, for the list. */
+export function stateWord(info: SessionInfo): string {
+  if (info.stalled !== null) return 'waits for disk space';
+  if (info.state === 'lost' || info.state === 'starting' || info.state === 'running') return info.state;
+  if (info.signal !== null) return `ended by ${info.signal}`;
+  return info.exitCode === null ? 'ended' : `exited ${info.exitCode}`;
+}
+
+/** A sentence about how it ended, or undefined while it runs. */
+export function ending(info: SessionInfo): string | undefined {
+  if (info.state === 'lost') return 'lost: its runner died';
+  if (info.state === 'running' || info.state === 'starting') return undefined;
+  if (info.signal !== null) return `ended by ${info.signal}`;
+  return info.exitCode === null ? 'ended, its exit code is not known' : `exited with code ${info.exitCode}`;
+}
+
+/** What it runs, as one line. */
+export function commandLine(info: SessionInfo): string {
+  const [path = '', ...rest] = info.argv;
+  const program = path.slice(path.lastIndexOf('/') + 1);
+  if (/^(ba|da|z|k|fi)?sh$/.test(program)) {
+    // A command given as text runs as `$SHELL -c TEXT`: the text is what a person wants to read.
+    if (rest.length === 2 && /^-[il]*c$/.test(rest[0] ?? '')) return rest[1] ?? '';
+    if (rest.every((flag) => /^(-[il]+|--login|--norc)$/.test(flag))) return program;
+  }
+  return [program, ...rest].join(' ');
+}
+
+export const title = (info: SessionInfo): string => info.name || commandLine(info) || 'session';
+
+/** `now`, `42 s`, `5 min`, `3 h`, `12 d`. */
+export function age(ms: number): string {
+  const seconds = Math.floor(Math.max(0, ms) / 1000);
+  if (seconds < 5) return 'now';
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 86_400 * 2 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}
+
+/** `1 byte`, `512 bytes`, `12 KiB`, `3.4 MiB`. */
+export function bytes(count: number): string {
+  if (count < 1024) return count === 1 ? '1 byte' : `${count} bytes`;
+  const units = ['KiB', 'MiB', 'GiB', 'TiB'];
+  let value = count / 1024;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+/** Names come from programs and people: no control or direction marks, and not too long for a line. */
+export function oneLine(text: string, limit = 120): string {
+  const plain = text.replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, ' ').trim();
+  const letters = [...plain];
+  return letters.length > limit ? `${letters.slice(0, limit - 1).join('')}…` : plain;
+}
+
+/** The ticket in a login link, in its fragment alone, or as it is. Undefined when there is none. */
+export function ticketIn(text: string): string | undefined {
+  const match = /(?:^|#|&)ticket=([^&\s]+)/.exec(text.trim());
+  if (match?.[1] !== undefined) return decode(match[1]);
+  return /^[A-Za-z0-9._~-]{8,200}$/.test(text.trim()) ? text.trim() : undefined;
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined; // a broken escape: there is no ticket in this
+  }
+}

@@ -1,0 +1,150 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { isRunning, MIB, startFlood, threeWays, Watcher } from './flooding.fixture.ts';
+
+/** A small disk of our own. Undefined, with the reason, where we may not mount one. */
+function mount(): { dir: string } | { reason: string } {
+  const dir = mkdtempSync(join(tmpdir(), 'binnacle-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m,mode=0700', 'binnacle-test', dir], { stdio: 'pipe' });
+    return { dir };
+  } catch (error) {
+    rmSync(dir, { recursive: true });
+    return { reason: String(error).split('\n')[1] ?? String(error) };
+  }
+}
+
+const disk = mount();
+const why = 'reason' in disk ? ` (skipped, no file system can be mounted here: ${disk.reason})` : '';
+
+describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () => {
+  const dir = 'dir' in disk ? disk.dir : '';
+  const free = () => statfsSync(dir).bavail * statfsSync(dir).bsize;
+  const ballast = join(dir, 'ballast');
+  let gateway: GatewayFixture;
+
+  beforeEach(async () => {
+    const before = process.env.TMPDIR;
+    process.env.TMPDIR = dir;
+    try {
+      gateway = await openGateway();
+    } finally {
+      if (before === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before;
+    }
+  });
+  afterEach(async () => {
+    rmSync(ballast, { force: true });
+    await gateway.close();
+  });
+  afterAll(() => {
+    execFileSync('umount', ['-l', dir]);
+    rmSync(dir, { recursive: true });
+  });
+
+  it.each(['pty', 'pipe'] as const)(
+    'a program on a %s waits, its session says why, and when there is room everything arrives',
+    async (mode) => {
+      writeFileSync(ballast, Buffer.alloc(free() - 6 * MIB));
+      const flooding = await startFlood(gateway, { label: `full-${mode}`, mode, bytes: 12 * MIB });
+      const watcher = new Watcher(gateway.client, flooding.id);
+      const infoOf = () => gateway.client.sessions.get(flooding.id);
+      await until('it stalls', async () => (await infoOf()).stalled === 'disk_full');
+      const { outputOffset, pid } = await infoOf();
+      expect(outputOffset).toBeLessThan(12 * MIB);
+      await watcher.reached(outputOffset);
+      // Two seconds of a full disk, in which nothing moves and everybody is answered.
+      const until2s = performance.now() + 2000;
+      while (performance.now() < until2s) {
+        expect(await infoOf()).toMatchObject({ state: 'running', stalled: 'disk_full', outputOffset });
+        expect((await gateway.fetch('/healthz')).status).toBe(200);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      expect(isRunning(pid ?? -1)).toBe(true);
+      rmSync(ballast);
+      expect(await watcher.ended).toMatchObject({ state: 'closed', exitCode: 0, stalled: null });
+      expect(watcher.types()).toEqual(['attached', 'exit', 'closed', 'end']);
+      for (const { viewer, log, generator } of await threeWays(gateway, flooding, watcher)) {
+        expect(log).toEqual(generator);
+        expect(viewer).toEqual(generator);
+      }
+      expect(watcher.digest(mode === 'pty' ? 'tty' : 'stdout').bytes).toBe(12 * MIB);
+      expect(isRunning(gateway.pid)).toBe(true);
+    },
+    30_000,
+  );
+
+  it('a program exits meanwhile: the gateway goes on, and its exit is told when it can be kept', async () => {
+    const file = join(dir, 'go');
+    const { id } = await gateway.client.sessions.create({
+      command: `printf before; until [ -e ${file} ]; do sleep 0.02; done; printf after; exit 6`,
+      mode: 'pipe',
+    });
+    const watcher = new Watcher(gateway.client, id);
+    await watcher.reached(6);
+    const { pid } = await gateway.client.sessions.get(id);
+    writeFileSync(file, '');
+    fill(ballast);
+    await until('it has ended', () => !isRunning(pid ?? -1));
+    for (let i = 0; i < 10; i++) {
+      expect((await gateway.fetch('/v1/sessions')).status).toBe(200);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    rmSync(ballast);
+    expect(await watcher.ended).toMatchObject({ state: 'closed', exitCode: 6, outputOffset: 11 });
+    expect(watcher.types()).toEqual(['attached', 'exit', 'closed', 'end']);
+    expect(isRunning(gateway.pid)).toBe(true);
+  }, 30_000);
+
+  it('who has a token is served, and what the catalogue cannot keep ends nobody', async () => {
+    const asked = { name: 'agent', scope: 'input' };
+    const { token } = await (
+      await gateway.fetch('/v1/tokens', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(asked),
+      })
+    ).json();
+    const { id } = await gateway.client.sessions.create({ command: 'read -r; exit 7', mode: 'pipe' });
+    const path = `/v1/sessions/${id}`;
+    const as = (headers: Record<string, string>) => ({ authorization: `Bearer ${token}`, ...headers });
+    fill(ballast);
+    const leased = await gateway.fetch(`${path}/lease`, {
+      method: 'POST',
+      headers: as({ 'content-type': 'application/json' }),
+      body: JSON.stringify({ action: 'acquire', ttlMs: 1000 }),
+    });
+    expect(leased.status).toBe(200);
+    const { lease } = await leased.json();
+    const written = await gateway.fetch(`${path}/input`, {
+      method: 'POST',
+      headers: as({ 'binnacle-lease': lease }),
+      body: '\n',
+    });
+    expect(written.status).toBe(200);
+    // Past the end of the lease, which no request asks for.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect((await gateway.fetch('/v1/me', { headers: as({}) })).status).toBe(200);
+    rmSync(ballast);
+    await until('its end is told', async () => (await gateway.client.sessions.get(id)).state === 'closed');
+    expect(await gateway.client.sessions.get(id)).toMatchObject({ exitCode: 7, lease: null });
+    await gateway.kill();
+    await gateway.restart();
+    expect(await gateway.client.sessions.get(id)).toMatchObject({ state: 'closed', exitCode: 7 });
+  }, 30_000);
+
+  /** To the last page. */
+  function fill(path: string): void {
+    try {
+      while (true) writeFileSync(path, Buffer.alloc(64 * 1024), { flag: 'a' });
+    } catch (error) {
+      expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
+    }
+  }
+});
+
+if ('reason' in disk) it.skip(`the disk is full${why}`, () => undefined);

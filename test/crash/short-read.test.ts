@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Mode } from '@binnacle/protocol';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { floodBytes, floodDigest } from './flood.mjs';
+
+const SOAK = process.env.BINNACLE_SOAK === '1';
+const LABEL = 'quick';
+
+let gateway: GatewayFixture;
+beforeAll(async () => {
+  gateway = await openGateway();
+});
+afterAll(() => gateway.close());
+
+/** One run: started, followed from its beginning, deleted. */
+async function run(mode: Mode, file: string) {
+  const command = mode === 'pty' ? `stty raw -echo; exec cat ${file}` : `exec cat ${file}`;
+  const { id } = await gateway.client.sessions.create({ command, mode });
+  const response = await gateway.fetch(`/v1/sessions/${id}/output?since=0&follow=1`);
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    hash.update(chunk);
+    bytes += chunk.length;
+  }
+  const { state, exitCode, outputOffset } = await gateway.client.sessions.get(id);
+  await gateway.client.sessions.delete(id);
+  return { bytes, sha256: hash.digest('hex'), state, exitCode, outputOffset };
+}
+
+describe.each(['pty', 'pipe'] as const)('tail-first: a program on a %s', (mode) => {
+  it.each([
+    [1, SOAK ? 500 : 20],
+    [4095, SOAK ? 500 : 20],
+    [4096, SOAK ? 500 : 20],
+    [4097, SOAK ? 500 : 20],
+    [300 * 1024, SOAK ? 500 : 20],
+    [20 * 1024 * 1024, SOAK ? 500 : 1],
+  ])(
+    'that writes %d bytes and exits at once is followed to its last byte, %d times',
+    async (bytes, times) => {
+      const file = join(gateway.dir, `${bytes}`);
+      writeFileSync(file, floodBytes(LABEL, 0, bytes));
+      const whole = { bytes, sha256: floodDigest(LABEL, bytes), state: 'closed', exitCode: 0, outputOffset: bytes };
+      let left = times;
+      const worker = async () => {
+        while (left-- > 0) expect(await run(mode, file)).toEqual(whole);
+      };
+      await Promise.all(Array.from({ length: 4 }, worker));
+    },
+    SOAK ? 3_600_000 : 60_000,
+  );
+});

@@ -1,0 +1,19 @@
+// Role: the bare reader that pipe lines are compared with. A child of Node, its output counted and thrown away.
+
+import { spawn } from 'node:child_process';
+import { onTold, tell } from '../role.ts';
+
+export function main({ command }: { command: string }): void {
+  const child = spawn('sh', ['-c', command], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let bytes = 0;
+  let firstAt = 0;
+  let lastAt = 0;
+  child.stdout.on('data', (data: Buffer) => {
+    lastAt = performance.now();
+    if (bytes === 0) firstAt = lastAt;
+    bytes += data.length;
+  });
+  child.on('spawn', () => tell('ready'));
+  child.on('close', () => tell('done', { bytes, ms: lastAt - firstAt }));
+  onTold({});
+}

@@ -96,7 +96,9 @@ export class GatewayProcess {
     const text = await response.text();
     const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
     const json = isJson && text !== '' ? JSON.parse(text) : undefined;
-    return { status: response.status, headers: response.headers, text, json, code: json?.error?.code };
+    // The routes of the sandbox daemon say it in its shape, and in capitals.
+    const code = json?.error?.code ?? json?.code?.toLowerCase?.();
+    return { status: response.status, headers: response.headers, text, json, code };
   }
 
   /** Starts a program; fails unless it runs. */

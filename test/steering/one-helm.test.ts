@@ -215,7 +215,7 @@ describe('one-helm', () => {
     const { json: grant } = await leaseOf(id, { action: 'acquire', holder: 'ada', ttlMs: 60_000 });
     await gateway.kill();
     // As if it had died between telling the runner of the next fence and writing down whose it is.
-    const events = { grew: () => undefined, changed: () => undefined, lost: () => undefined };
+    const events = { grew: () => undefined, changed: () => undefined, ran: () => undefined, lost: () => undefined };
     for (const name of readdirSync(join(gateway.dir, 'runners'))) {
       if (!existsSync(join(gateway.dir, 'runners', name, 'runner.json'))) continue; // A spare that was just starting.
       const read = (file: string) => JSON.parse(readFileSync(join(gateway.dir, 'runners', name, file), 'utf8'));

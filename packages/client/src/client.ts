@@ -4,6 +4,7 @@ import type { CreateSession, Scope, SessionInfo, SessionList } from '@binnacle/p
 import { type ClientEvents, type ClientState, Connection } from './connection.ts';
 import { Http } from './http.ts';
 import { type ClientOptions, settle } from './options.ts';
+import { Runs } from './runs.ts';
 import { Session } from './session.ts';
 import { Watch } from './watch.ts';
 
@@ -63,6 +64,7 @@ export interface Tokens {
 export class Binnacle {
   readonly sessions: Sessions;
   readonly tokens: Tokens;
+  readonly runs: Runs;
   private readonly http: Http;
   private readonly connection: Connection;
 
@@ -74,11 +76,12 @@ export class Binnacle {
     });
     this.sessions = sessionsOver(this.http);
     this.tokens = tokensOver(this.http);
+    this.runs = new Runs(this.connection, this.http);
   }
 
   /** A handle; asks nothing yet. Input numbers and the lease belong to the handle: keep one for a session. */
   session(id: string): Session {
-    return new Session(this.connection, this.http, id);
+    return new Session(this.connection, this.http, this.runs, id);
   }
 
   /** All sessions, then every change of their states. Each reconnect begins with a new `list`. */
@@ -121,11 +124,13 @@ export class Binnacle {
   /** Connects at once if it waits to, and checks the connection if there is one. Browsers' wake-ups call it already. */
   wake(): void {
     this.connection.wake();
+    this.runs.wake();
   }
 
-  /** For good. Attachments end; input without a receipt and open requests throw `client_closed`. */
+  /** For good. Attachments and loops over runs end (the runs go on); input without a receipt and open requests throw `client_closed`. */
   close(): void {
     this.connection.stop();
+    this.runs.stop();
   }
 }
 

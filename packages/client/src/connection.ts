@@ -14,6 +14,7 @@ import { Emitter } from './emitter.ts';
 import { Liveness } from './liveness.ts';
 import { type Settings, socketUrl, type WebSocketLike } from './options.ts';
 import { FIRST, type Link, type LinkAction, type LinkEvent, step } from './reconnect.ts';
+import { listenForWake } from './wake.ts';
 
 export type ClientState =
   /** Nothing needs a connection. */
@@ -435,19 +436,4 @@ export class Connection {
     this.participants.clear();
     for (const participant of participants) participant.stopped(error);
   }
-}
-
-function listenForWake(wake: () => void): () => void {
-  // Node has neither; type checks against the DOM do not know that.
-  const page = globalThis.document as Document | undefined;
-  if (page === undefined) return () => {};
-  const visible = () => {
-    if (page.visibilityState === 'visible') wake();
-  };
-  globalThis.addEventListener('online', wake);
-  page.addEventListener('visibilitychange', visible);
-  return () => {
-    globalThis.removeEventListener('online', wake);
-    page.removeEventListener('visibilitychange', visible);
-  };
 }

@@ -8,10 +8,13 @@ export interface HttpRequest {
   /** Begins with a slash. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: object;
   /** Added to the time that a request may take, ms: for long polls. */
   readonly waitMs?: number;
+  /** Ends it, with `unreachable`. */
+  readonly signal?: AbortSignal;
 }
 
 export class Http {
@@ -30,29 +33,50 @@ export class Http {
 
   /** Throws what the gateway answered, or `unreachable`. `read` runs within the time limit too. */
   async send<T>(request: HttpRequest, read: (response: Response) => Promise<T>): Promise<T> {
-    const { base, headers, requestTimeoutMs } = this.settings;
-    const url = new URL(base + request.path);
-    for (const [name, value] of Object.entries(request.query ?? {}))
-      if (value !== undefined) url.searchParams.set(name, String(value));
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), requestTimeoutMs + (request.waitMs ?? 0));
+    const stop = () => abort.abort();
+    if (request.signal?.aborted === true) stop();
+    request.signal?.addEventListener('abort', stop);
     try {
-      const response = await this.settings.fetch(url.href, {
-        method: request.method ?? 'GET',
-        headers: request.body === undefined ? headers : { ...headers, 'Content-Type': 'application/json' },
-        credentials: 'same-origin',
-        cache: 'no-store',
-        signal: abort.signal,
-        ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-      });
-      if (!response.ok) throw await failure(response);
-      return await read(response);
+      return await this.timed(request, abort, async () => await read(await this.fetch(request, abort.signal)));
+    } finally {
+      request.signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  /** An answer that streams until `abort`; the time limit is for its beginning. Throws like `send`. */
+  async open(request: HttpRequest, abort: AbortController): Promise<Response> {
+    return await this.timed(request, abort, () => this.fetch(request, abort.signal));
+  }
+
+  private async timed<T>({ waitMs = 0 }: HttpRequest, abort: AbortController, act: () => Promise<T>): Promise<T> {
+    const timer = setTimeout(() => abort.abort(), this.settings.requestTimeoutMs + waitMs);
+    try {
+      return await act();
     } catch (error) {
       if (error instanceof BinnacleError) throw error;
-      throw new BinnacleError('unreachable', { cause: error, details: { url: base } });
+      throw new BinnacleError('unreachable', { cause: error, details: { url: this.settings.base } });
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  private async fetch(request: HttpRequest, signal: AbortSignal): Promise<Response> {
+    const { base } = this.settings;
+    const headers = { ...this.settings.headers, ...request.headers };
+    const url = new URL(base + request.path);
+    for (const [name, value] of Object.entries(request.query ?? {}))
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    const response = await this.settings.fetch(url.href, {
+      method: request.method ?? 'GET',
+      headers: request.body === undefined ? headers : { ...headers, 'Content-Type': 'application/json' },
+      credentials: 'same-origin',
+      cache: 'no-store',
+      signal,
+      ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+    });
+    if (!response.ok) throw await failure(response);
+    return response;
   }
 }
 

@@ -2,7 +2,9 @@
 // acts once. Knows no socket and no lease but the secret that goes along.
 
 import { BinnacleError, type Code, type InputReceipt } from '@binnacle/protocol';
+import { toBase64 } from './base64.ts';
 import type { Answer, Connection, Participant } from './connection.ts';
+import { randomId } from './random-id.ts';
 import { backoffDelay } from './reconnect.ts';
 
 interface Message {
@@ -55,7 +57,7 @@ export class Outbox {
     this.drains = [];
     this.queuedBytes = 0;
     this.inFlightBytes = 0;
-    this.client = newClient();
+    this.client = randomId();
     this.nextNumber = 1;
     this.isKnown = false;
     this.isSettling = false;
@@ -202,7 +204,7 @@ export class Outbox {
 
   /** A new name, so that a late copy of a refused message cannot be taken for one of these. */
   private renumber(): void {
-    this.client = newClient();
+    this.client = randomId();
     this.isKnown = false;
     this.hasHole = false;
     this.isForgotten = false;
@@ -258,16 +260,4 @@ function cut(bytes: Uint8Array): Uint8Array[] {
     begin = end;
   } while (begin < bytes.length);
   return parts;
-}
-
-function toBase64(bytes: Uint8Array): string {
-  let binary = '';
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
-}
-
-// crypto.randomUUID exists on secure pages only, and a page on http://192.168.… is none.
-function newClient(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

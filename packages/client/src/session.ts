@@ -1,11 +1,20 @@
 // One session as its caller sees it: attach, steer, ask. Knows frames; the socket is the connection's.
 
-import { BinnacleError, type From, type InputReceipt, type SessionInfo } from '@binnacle/protocol';
+import {
+  BinnacleError,
+  type From,
+  type InputReceipt,
+  type ProcessInfo,
+  type RunInfo,
+  type SessionInfo,
+} from '@binnacle/protocol';
 import { Attachment, type AttachOptions } from './attachment.ts';
 import type { Connection } from './connection.ts';
 import { Helm } from './helm.ts';
 import type { Http } from './http.ts';
 import { Outbox } from './outbox.ts';
+import type { Run, RunOptions } from './run.ts';
+import type { Runs } from './runs.ts';
 
 export interface WriteOptions {
   /**
@@ -41,13 +50,15 @@ export class Session {
   readonly lease: Helm;
   private readonly connection: Connection;
   private readonly http: Http;
+  private readonly allRuns: Runs;
   private readonly outbox: Outbox;
   private readonly attachments: Set<Attachment>;
 
-  constructor(connection: Connection, http: Http, id: string) {
+  constructor(connection: Connection, http: Http, runs: Runs, id: string) {
     this.id = id;
     this.connection = connection;
     this.http = http;
+    this.allRuns = runs;
     this.lease = new Helm(connection, id);
     this.outbox = new Outbox(connection, id);
     this.attachments = new Set();
@@ -69,6 +80,25 @@ export class Session {
     const bytes = typeof input === 'string' ? new TextEncoder().encode(input) : input;
     const lease = this.lease.held?.lease;
     return options.auto === true ? this.outbox.reply(bytes, lease) : this.outbox.write(bytes, lease);
+  }
+
+  /**
+   * Runs shell text in a session that takes runs (`{ runs: true }`). It starts whether or not anybody reads it: loop
+   * over it for its events, await `ended` for how it ended, or come back to it by its `id` with `client.runs.resume`.
+   * Sent again after a lost connection, it acts once. With the lease, if it is held here.
+   */
+  run(command: string, options: RunOptions = {}): Run {
+    return this.allRuns.start(this.id, command, options, this.lease.held?.lease);
+  }
+
+  /** Its runs, oldest first. */
+  async runs(): Promise<RunInfo[]> {
+    return await this.allRuns.list(this.id);
+  }
+
+  /** What runs in it, background jobs included. */
+  async processes(): Promise<ProcessInfo[]> {
+    return await this.allRuns.processes(this.id);
   }
 
   /** Sends a signal (`SIGINT`) to the job in the foreground. Throws `connection_lost` if it may have been lost. */

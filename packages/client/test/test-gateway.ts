@@ -88,6 +88,7 @@ export class TestSession {
       exitedAt: null,
       lease: null,
       stalled: null,
+      runs: null,
     };
   }
 

@@ -91,6 +91,27 @@ export const CODES = {
     4004,
   ),
 
+  // Runs
+  run_not_found: row(404, false, 'No such run.', 'List them with GET /v1/sessions/:id/runs; the newest 1000 are kept.'),
+  no_runs: row(409, false, 'This session takes no runs.', 'Start one with "runs": true.'),
+  shell_busy: row(409, true, 'The shell is busy.', 'Wait for what it does, or pass "onBusy": "queue".'),
+  too_many_runs: row(429, true, 'Too many runs wait for this shell.', 'Wait for one to end, or use another session.'),
+
+  // The sandbox daemon's protocol
+  not_supported: row(
+    501,
+    false,
+    'This is not offered here.',
+    'docs/opensandbox.md tells what is, and what to do instead.',
+  ),
+  too_many_ptys: row(
+    429,
+    true,
+    'Too many terminals were made that nobody has attached to.',
+    'Attach to them or delete them, or raise serve --max-pending-ptys.',
+  ),
+  not_started: row(409, true, 'Nothing runs yet: it begins with the first writer.', 'Attach without readonly=1 first.'),
+
   // Positions
   gap: row(410, false, 'Output before the oldest kept byte is gone.', 'Read from oldestOffset, or with ?tail=.'),
   offset_ahead: row(

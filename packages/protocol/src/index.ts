@@ -3,6 +3,7 @@ export * from './codes.ts';
 export * from './entry.ts';
 export * from './frames.ts';
 export * from './position.ts';
+export * from './run.ts';
 export * from './session.ts';
 
 /** Grows when an older peer could misread us. Unknown frame types and fields are ignored by both sides. */

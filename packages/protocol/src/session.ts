@@ -32,6 +32,11 @@ export interface CreateSession {
   /** Rows, 1 to 65535, default 24. */
   readonly rows?: number;
   readonly name?: string;
+  /**
+   * Start a bash that takes runs (POST /v1/sessions/:id/runs), without anybody's start-up files. In a terminal people
+   * can type into it as well. Not together with `command` or `argv`.
+   */
+  readonly runs?: boolean;
 }
 
 export interface SessionInfo {
@@ -64,6 +69,8 @@ export interface SessionInfo {
   readonly lease: LeaseInfo | null;
   /** Set while the program waits for disk space. */
   readonly stalled: 'disk_full' | null;
+  /** Null where the session takes no runs. */
+  readonly runs: { readonly current: string | null; readonly queued: number } | null;
 }
 
 export interface SessionList {

@@ -11,7 +11,16 @@ import { isGuessable, loadAdminToken } from './catalogue/admin-token.ts';
 import { Catalogue } from './catalogue/catalogue.ts';
 import { prepareDataDir } from './catalogue/data-dir.ts';
 import { DataDirLock } from './catalogue/lock.ts';
+import { commandRoutes } from './connection/execd/command-routes.ts';
+import { Commands } from './connection/execd/commands.ts';
+import { endpointRoutes } from './connection/execd/endpoints.ts';
+import { machineRoutes } from './connection/execd/machine-routes.ts';
+import { Metrics } from './connection/execd/metrics.ts';
+import { ptyRoutes } from './connection/execd/pty-routes.ts';
+import { Ptys } from './connection/execd/ptys.ts';
+import { execdSessionRoutes } from './connection/execd/session-routes.ts';
 import { LIVENESS_TIMES, Liveness, type LivenessTimes } from './connection/liveness.ts';
+import { runRoutes } from './connection/run-routes.ts';
 import { sessionRoutes } from './connection/session-routes.ts';
 import { Sockets } from './connection/sockets.ts';
 import { Auth } from './http/auth.ts';
@@ -47,6 +56,8 @@ export interface GatewayOptions {
    * costs a page of memory at most.
    */
   readonly maxSubscriptions?: number;
+  /** Terminals that were asked for by POST /pty and that nobody has attached to. Default 1000: a row on the disk each. */
+  readonly maxPendingPtys?: number;
   /** Default 8. */
   readonly programsPerRunner?: number;
   /** What runners do without a gateway: go on for ever (default), or end their programs after so many ms. */
@@ -61,6 +72,10 @@ export interface GatewayOptions {
   readonly segmentBytes?: number;
   /** Input that waits for a program to read it, in bytes. Default 1 MiB. */
   readonly maxInputBytes?: number;
+  /** Runs that wait for one shell. Default 64: who has more to do at once wants more sessions. */
+  readonly maxQueuedRuns?: number;
+  /** Ended runs of one session that can still be asked for, some 600 bytes each. Default 1000. */
+  readonly maxEndedRuns?: number;
   /** Interval of the group sync (fdatasync) in ms; 0 leaves it to the kernel. Default 50. */
   readonly syncMs?: number;
   /** Names of environment variables that programs get besides the allow-listed ones. */
@@ -124,6 +139,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         retainBytes,
         retainMs,
         maxInputBytes: options.maxInputBytes ?? 1024 * 1024,
+        maxQueuedRuns: options.maxQueuedRuns ?? 64,
+        maxEndedRuns: options.maxEndedRuns ?? 1000,
         helmTimes: { ...HELM_TIMES, ...options.helmTimes },
         endingTimes: { ...ENDING_TIMES, ...options.endingTimes },
         passEnv: options.passEnv ?? [],
@@ -157,8 +174,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     undo.push(() => retention.stop());
 
     const liveness = new Liveness({ ...LIVENESS_TIMES, ...options.livenessTimes });
+    const ptys = new Ptys({ sessions, store: catalogue.ptys, maxPending: options.maxPendingPtys ?? 1000 });
+    const commands = new Commands({ sessions, store: catalogue.commands, log });
+    undo.push(() => commands.stop());
+    const metrics = new Metrics({
+      sessions: () => catalogue.sessions.countByState(),
+      viewers: () => liveness.count,
+      runners: () => fleet.count,
+    });
+    undo.push(() => metrics.close());
     const sockets = new Sockets({
       sessions,
+      ptys,
       liveness,
       auth,
       maxViewers: options.maxViewers ?? 10_000,
@@ -170,6 +197,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       routes: [
         ...tokenRoutes({ auth, notReady: () => (isStopping ? 'The gateway is stopping.' : undefined) }),
         ...sessionRoutes(sessions, liveness),
+        ...runRoutes(sessions, liveness),
+        ...commandRoutes(sessions, commands, liveness),
+        ...execdSessionRoutes(sessions, liveness),
+        ...ptyRoutes(sessions, ptys),
+        ...machineRoutes(metrics),
+        ...endpointRoutes(),
         ...(existsSync(join(assets, 'index.html')) ? staticRoutes(assets) : []),
       ],
       wsRoutes: sockets.routes,

@@ -1,22 +1,30 @@
 // One program, its log and its helm, as the gateway sees them. Knows no transport. Read this second.
 
+import { isAbsolute, join } from 'node:path';
 import {
   BinnacleError,
   type Epoch,
   formatPosition,
   type InputReceipt,
+  isRunId,
+  type ProcessInfo,
+  type RunInfo,
+  type RunRequest,
   type SessionId,
   type SessionInfo,
   type SessionState,
   type SignalName,
 } from '@binnacle/protocol';
+import { uuidv7 } from 'uuidv7';
 import type { SessionChange, SessionRecord } from './catalogue/sessions.ts';
 import type { Head, LogReader } from './log/log.ts';
 import type { PageCache } from './log/page-cache.ts';
 import type { SegmentFiles } from './log/segment-files.ts';
 import { SegmentReader } from './log/segment-reader.ts';
 import type { EndingTimes } from './process/ending.ts';
+import { checkCwd } from './process/launcher.ts';
 import type { Fleet } from './runner/fleet.ts';
+import { RunRecords } from './runner/run-record.ts';
 import type { HostedStatus, RunnerReceipt } from './runner/wire.ts';
 import { Helm, type HelmRecord, type HelmTimes } from './steering/helm.ts';
 
@@ -29,7 +37,8 @@ const BURST_BYTES = 3 * 1024;
 const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, exited: 2, closed: 3, lost: 3 };
 
 export interface SessionParts {
-  readonly logDir: string;
+  /** Holds its log and the records of its runs. */
+  readonly dir: string;
   readonly fleet: Fleet;
   readonly pages: {
     readonly cache: PageCache;
@@ -50,6 +59,8 @@ export interface SessionListener {
   /** Its state, size, exit or helm is another now. */
   changed?(session: Session): void;
   deleted?(session: Session): void;
+  /** A run is another than it was: queued, running, ended. */
+  ran?(session: Session, run: RunInfo): void;
 }
 
 export class Session {
@@ -117,6 +128,7 @@ export class Session {
       exitedAt: record.exitedAt,
       lease: this.helm.info,
       stalled: status?.stalled ?? null,
+      runs: this.takesRuns ? (status?.runs ?? { current: null, queued: 0 }) : null,
     };
   }
 
@@ -231,6 +243,86 @@ export class Session {
     await this.#parts.fleet.request(this.id, { t: 'resize', id: this.id, writer: this.#admit(by), cols, rows });
   }
 
+  get takesRuns(): boolean {
+    return this.#record.spec.takesRuns;
+  }
+
+  /**
+   * Takes a command for its shell; of an id that is there already, tells that run. Throws `no_runs`, `shell_busy`,
+   * `too_many_runs`, `bad_request`, and what `write` throws.
+   */
+  async run(request: RunRequest, by: Steering): Promise<RunInfo> {
+    const records = this.#needRuns();
+    const id = request.id ?? uuidv7();
+    if (!isRunId(id)) {
+      throw new BinnacleError('bad_request', { message: 'A run id is 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-".' });
+    }
+    if (request.command.trim() === '') throw new BinnacleError('bad_request', { message: 'The command is empty.' });
+    if (request.cwd !== undefined) {
+      if (!isAbsolute(request.cwd)) throw new BinnacleError('bad_cwd', { message: 'Pass cwd as an absolute path.' });
+      checkCwd(request.cwd);
+    }
+    if (!this.isHosted) {
+      const known = records.read(id);
+      if (known !== undefined) return this.#settled(known);
+    }
+    const writer = this.#admit(by);
+    return (await this.#parts.fleet.request(this.id, { t: 'run', id: this.id, writer, run: id, request })) as RunInfo;
+  }
+
+  /** As it is now; also after its end, and the session's. Throws `no_runs`, `run_not_found`. */
+  findRun(id: string): RunInfo {
+    const run = this.#needRuns().read(id);
+    if (run === undefined) throw new BinnacleError('run_not_found');
+    return this.#settled(run);
+  }
+
+  /** Oldest first. */
+  listRuns(): RunInfo[] {
+    return this.#needRuns()
+      .list()
+      .map((run) => this.#settled(run));
+  }
+
+  /** Interrupts it, then ends it; the session goes on. Resolves when it has ended, at once when it had. */
+  async cancelRun(id: string, by: Steering): Promise<RunInfo> {
+    const run = this.findRun(id);
+    if (run.state === 'ended') return run;
+    const writer = this.#admit(by);
+    try {
+      const request = { t: 'cancel_run', id: this.id, writer, run: id } as const;
+      return (await this.#parts.fleet.request(this.id, request)) as RunInfo;
+    } catch (error) {
+      if (!(error instanceof BinnacleError) || error.code !== 'session_exited') throw error;
+      return this.findRun(id);
+    }
+  }
+
+  /** What its runs have started and left running. */
+  async listProcesses(): Promise<ProcessInfo[]> {
+    this.#needRuns();
+    if (!this.isHosted) return [];
+    return (await this.#parts.fleet.request(this.id, { t: 'processes', id: this.id })) as ProcessInfo[];
+  }
+
+  /** What the runner said of one of its runs. */
+  ran(run: RunInfo, runs: HostedStatus['runs']): void {
+    if (this.#status !== undefined) this.#status = { ...this.#status, runs };
+    for (const listener of [...this.#listeners]) listener.ran?.(this, run);
+  }
+
+  #needRuns(): RunRecords {
+    if (!this.takesRuns) throw new BinnacleError('no_runs');
+    return new RunRecords(this.#parts.dir);
+  }
+
+  /** A runner that died could not say how its runs ended. */
+  #settled(run: RunInfo): RunInfo {
+    if (run.state === 'ended' || this.isHosted) return run;
+    const outcome = this.#record.state === 'lost' ? 'lost' : 'session_ended';
+    return { ...run, state: 'ended', endedAt: this.#record.exitedAt, outcome };
+  }
+
   /** Ends the program and all it has started. Resolves when its log is closed. */
   async end(times?: EndingTimes): Promise<void> {
     if (!this.isHosted) return;
@@ -271,7 +363,7 @@ export class Session {
     const { pageBytes, ...pages } = this.#parts.pages;
     const status = this.#status;
     const head = status?.head ?? this.#record.head ?? undefined;
-    return SegmentReader.open(this.#parts.logDir, {
+    return SegmentReader.open(join(this.#parts.dir, 'log'), {
       ...pages,
       pageBytes,
       ...(head === undefined ? {} : { head }),

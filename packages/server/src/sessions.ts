@@ -21,7 +21,7 @@ import { PageCache } from './log/page-cache.ts';
 import { SegmentFiles } from './log/segment-files.ts';
 import { type EndingTimes, endFamily } from './process/ending.ts';
 import { programEnvironment } from './process/environment.ts';
-import { checkCwd, findExecutable } from './process/launcher.ts';
+import { BASH, checkCwd, findExecutable } from './process/launcher.ts';
 import { type Fleet, type FleetEvents, LIST_MS } from './runner/fleet.ts';
 import { closeLost } from './runner/lost.ts';
 import type { HostedSpec, HostedStatus } from './runner/wire.ts';
@@ -43,6 +43,8 @@ export interface SessionsOptions {
   readonly retainBytes: number;
   readonly retainMs: number;
   readonly maxInputBytes: number;
+  readonly maxQueuedRuns: number;
+  readonly maxEndedRuns: number;
   readonly helmTimes: HelmTimes;
   readonly endingTimes: EndingTimes;
   readonly passEnv: readonly string[];
@@ -85,6 +87,7 @@ export class Sessions {
     return {
       grew: (id, head, oldest) => this.#live.get(id as SessionId)?.grew(head, oldest),
       changed: (status) => this.#fleetOnChanged(status),
+      ran: (id, run, runs) => this.#live.get(id as SessionId)?.ran(run, runs),
       lost: (ids) => {
         for (const id of ids) void this.#lose(id as SessionId);
       },
@@ -117,17 +120,22 @@ export class Sessions {
   }
 
   /** Throws `bad_request`, `bad_cwd`, `command_not_found`, `too_many_sessions`, `start_failed`, `runner_unavailable`. */
-  async create(asked: CreateSession): Promise<Session> {
+  async create(
+    asked: CreateSession,
+    /** `isShell`: an interrupt on pipes is for what it has started, not for itself. Default: without a command. */
+    options: { readonly id?: SessionId; readonly isShell?: boolean } = {},
+  ): Promise<Session> {
     const fleet = this.#needFleet();
     if (this.#live.size >= this.#options.maxSessions) {
       throw new BinnacleError('too_many_sessions', { details: { limit: this.#options.maxSessions } });
     }
-    const id = uuidv7() as SessionId;
+    const id = options.id ?? (uuidv7() as SessionId);
     const mode = asked.mode ?? 'pty';
     const cwd = asked.cwd ?? homedir();
     checkCwd(cwd);
     const env = programEnvironment(process.env, asked.env ?? {}, { id, hasTerminal: mode === 'pty' }, this.#options);
-    const argv = argvOf(asked, env.SHELL ?? '/bin/sh');
+    const takesRuns = asked.runs === true;
+    const argv = argvOf(asked, takesRuns ? BASH : (env.SHELL ?? '/bin/sh'));
     const [program, ...args] = argv;
     const path = findExecutable(program, env.PATH ?? '', cwd);
     const { cols, rows } = { ...DEFAULT_SIZE, ...asked };
@@ -139,7 +147,7 @@ export class Sessions {
       id,
       runner,
       name: asked.name ?? this.#freeName(name === '' ? basename(program) : name),
-      spec: { argv, mode, cwd, envNames: Object.keys(asked.env ?? {}), cols, rows },
+      spec: { argv, mode, cwd, envNames: Object.keys(asked.env ?? {}), cols, rows, takesRuns },
     });
     const session = this.#make(record);
     this.#live.set(id, session);
@@ -152,11 +160,14 @@ export class Sessions {
       env: { ...env, PWD: cwd },
       cols,
       rows,
-      isShell: asked.command === undefined && asked.argv === undefined,
+      isShell: options.isShell ?? (asked.command === undefined && asked.argv === undefined),
+      takesRuns,
       segmentBytes: this.#options.segmentBytes,
       retainBytes: this.#options.retainBytes,
       retainMs: this.#options.retainMs,
       maxInputBytes: this.#options.maxInputBytes,
+      maxQueuedRuns: this.#options.maxQueuedRuns,
+      maxEndedRuns: this.#options.maxEndedRuns,
     };
     this.#starting.add(id);
     try {
@@ -287,7 +298,7 @@ export class Sessions {
     const lease = leases.get(record.id);
     const hash = lease?.leaseSha256 ?? null;
     return new Session(record, {
-      logDir: join(this.#dirOf(record.id), 'log'),
+      dir: this.#dirOf(record.id),
       fleet: this.#needFleet(),
       pages: this.#pages,
       helmTimes: this.#options.helmTimes,
@@ -390,6 +401,9 @@ function tryOpen(session: Session): void {
 }
 
 function argvOf(asked: CreateSession, shell: string): [string, ...string[]] {
+  if (asked.runs === true && (asked.command !== undefined || asked.argv !== undefined)) {
+    throw new BinnacleError('bad_request', { message: 'Pass runs, or command or argv, not both.' });
+  }
   if (asked.command !== undefined && asked.argv !== undefined) {
     throw new BinnacleError('bad_request', { message: 'Pass command or argv, not both.' });
   }

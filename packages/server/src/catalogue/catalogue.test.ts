@@ -23,7 +23,15 @@ afterEach(() => {
 
 const newId = () => uuidv7() as SessionId;
 const hash = (text: string) => new Uint8Array(Buffer.from(text.padEnd(32, '.')));
-const spec: SessionSpec = { argv: ['sh', '-c', 'true'], mode: 'pty', cwd: '/', envNames: ['A'], cols: 80, rows: 24 };
+const spec: SessionSpec = {
+  argv: ['sh', '-c', 'true'],
+  mode: 'pty',
+  cwd: '/',
+  envNames: ['A'],
+  cols: 80,
+  rows: 24,
+  takesRuns: false,
+};
 const reopen = (): void => {
   catalogue.close();
   catalogue = Catalogue.open(dir);
@@ -49,13 +57,26 @@ describe('the catalogue file', () => {
     catalogue.close();
     const path = join(dir, 'catalogue.db');
     const db = openDatabase(path);
+    const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
     db.exec('PRAGMA user_version = 1000');
     db.close();
     expect(() => Catalogue.open(dir)).toThrow('newer Binnacle (schema 1000');
     const again = openDatabase(path);
-    again.exec('PRAGMA user_version = 1');
+    again.exec(`PRAGMA user_version = ${version}`);
     again.close();
     catalogue = Catalogue.open(dir);
+  });
+
+  test('of the first version becomes one of today, with what is in it', () => {
+    const { id } = catalogue.sessions.insert({ id: newId(), name: 'old', spec });
+    catalogue.close();
+    const db = openDatabase(join(dir, 'catalogue.db'));
+    db.exec('DROP TABLE commands; DROP TABLE ptys; PRAGMA user_version = 1');
+    db.close();
+    catalogue = Catalogue.open(dir);
+    catalogue.commands.put(id, 5);
+    expect(catalogue.sessions.require(id).name).toBe('old');
+    expect(catalogue.commands.get(id)).toEqual({ session: id, deadline: 5, timedOut: false });
   });
 
   test('runs in WAL mode', () => {
@@ -208,5 +229,47 @@ describe('tokens and logins', () => {
     const { id } = catalogue.logins.insert({ ...login(0), scope: 'admin' }).record;
     for (let n = 1; n <= MAX_LOGINS; n += 1) catalogue.logins.insert({ ...login(n), scope: 'view' });
     expect(catalogue.logins.get(id)?.scope).toBe('admin');
+  });
+});
+
+describe('commands', () => {
+  test('are due until their session has ended, also where their time was over before', () => {
+    const [due, late, over, none] = [newId(), newId(), newId(), newId()];
+    for (const id of [due, late, over, none]) {
+      catalogue.commands.put(id, id === none ? null : 1);
+      catalogue.sessions.insert({ id, name: 'n', spec });
+    }
+    catalogue.commands.markTimedOut(late);
+    catalogue.sessions.update(over, { state: 'exited' });
+    expect(catalogue.commands.listDue().map(({ session }) => session)).toEqual([due, late]);
+    expect(catalogue.commands.get(late)?.timedOut).toBe(true);
+  });
+
+  test('go with their session, and those that were never started go at the next start', () => {
+    const [deleted, never] = [newId(), newId()];
+    catalogue.commands.put(deleted, 1);
+    catalogue.sessions.insert({ id: deleted, name: 'n', spec });
+    catalogue.sessions.remove(deleted);
+    expect(catalogue.commands.get(deleted)).toBeUndefined();
+    catalogue.commands.put(never, 1);
+    reopen();
+    catalogue.sessions.insert({ id: never, name: 'n', spec });
+    expect(catalogue.commands.get(never)).toBeUndefined();
+  });
+});
+
+describe('terminals that wait', () => {
+  test('are kept over a restart, counted, and forgotten by age', () => {
+    const [one, two] = [newId(), newId()];
+    catalogue.ptys.insert(one, { cwd: '/tmp', cols: 90, envNames: ['KEY'] });
+    catalogue.ptys.insert(two, { command: 'x', envNames: [] });
+    reopen();
+    expect(catalogue.ptys.get(one)?.spec).toEqual({ cwd: '/tmp', cols: 90, envNames: ['KEY'] });
+    expect(catalogue.ptys.count()).toBe(2);
+    expect(catalogue.ptys.remove(two)).toBe(true);
+    expect(catalogue.ptys.remove(two)).toBe(false);
+    expect(catalogue.ptys.removeOlder(Date.now() - 60_000)).toEqual([]);
+    expect(catalogue.ptys.removeOlder(Date.now() + 1)).toEqual([one]);
+    expect(catalogue.ptys.get(one)).toBeUndefined();
   });
 });

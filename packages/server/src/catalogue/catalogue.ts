@@ -1,9 +1,11 @@
 // Owns the catalogue's database and hands out its stores. Knows no SQL beyond opening.
 
 import { join } from 'node:path';
+import { CommandStore } from './commands.ts';
 import { createPrivateFile } from './data-dir.ts';
 import type { Database } from './driver.ts';
 import { LeaseStore } from './leases.ts';
+import { PtyStore } from './ptys.ts';
 import { openCatalogueFile } from './schema.ts';
 import { SessionStore } from './sessions.ts';
 import { LoginStore, TokenStore } from './tokens.ts';
@@ -13,6 +15,8 @@ export class Catalogue {
   readonly tokens: TokenStore;
   readonly logins: LoginStore;
   readonly leases: LeaseStore;
+  readonly commands: CommandStore;
+  readonly ptys: PtyStore;
   readonly #db: Database;
 
   private constructor(db: Database) {
@@ -21,6 +25,8 @@ export class Catalogue {
     this.tokens = new TokenStore(db);
     this.logins = new LoginStore(db);
     this.leases = new LeaseStore(db);
+    this.commands = new CommandStore(db);
+    this.ptys = new PtyStore(db);
   }
 
   /** Opens DIR/catalogue.db. `dir` was checked by `prepareDataDir` and is locked by `DataDirLock`. */

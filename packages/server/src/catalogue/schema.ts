@@ -30,6 +30,15 @@ const MIGRATIONS: readonly string[] = [
      session_id TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
      holder TEXT, lease_sha256 BLOB, fence INTEGER NOT NULL
    ) STRICT;`,
+
+  `CREATE TABLE commands (
+     session_id TEXT PRIMARY KEY, deadline INTEGER, timed_out INTEGER NOT NULL DEFAULT 0
+   ) STRICT;
+   CREATE INDEX commands_due ON commands (deadline) WHERE deadline IS NOT NULL;
+
+   CREATE TABLE ptys (
+     id TEXT PRIMARY KEY, spec TEXT NOT NULL, created_at INTEGER NOT NULL
+   ) STRICT;`,
 ];
 
 /**

@@ -12,6 +12,7 @@ export interface SessionSpec {
   readonly envNames: readonly string[];
   readonly cols: number;
   readonly rows: number;
+  readonly takesRuns: boolean;
 }
 
 /** Times are in whole ms since 1970. */
@@ -70,6 +71,7 @@ export class SessionStore {
   readonly #after: Statement;
   readonly #unfinished: Statement;
   readonly #count: Statement;
+  readonly #states: Statement;
   readonly #bury: Statement;
   readonly #dropLease: Statement;
   readonly #forget: Statement;
@@ -90,6 +92,7 @@ export class SessionStore {
       `SELECT * FROM sessions WHERE deleted_at IS NULL AND state NOT IN ('closed', 'lost') ORDER BY id`,
     );
     this.#count = db.prepare('SELECT count(*) AS n FROM sessions WHERE deleted_at IS NULL');
+    this.#states = db.prepare('SELECT state, count(*) AS n FROM sessions WHERE deleted_at IS NULL GROUP BY state');
     this.#bury = db.prepare(
       `UPDATE sessions SET deleted_at = ?, name = '', spec = '{}' WHERE id = ? AND deleted_at IS NULL`,
     );
@@ -157,6 +160,12 @@ export class SessionStore {
     return (this.#count.get() as { readonly n: number }).n;
   }
 
+  /** Of those that are not deleted. States that nobody is in are left out. */
+  countByState(): Readonly<Partial<Record<SessionState, number>>> {
+    const rows = this.#states.all() as readonly { readonly state: SessionState; readonly n: number }[];
+    return Object.fromEntries(rows.map(({ state, n }) => [state, n]));
+  }
+
   /** Deletes a session and its lease; a trace of the id stays. False when there was nothing to delete. */
   remove(id: SessionId): boolean {
     return transaction(this.#db, () => {
@@ -185,7 +194,7 @@ interface Row {
   readonly deleted_at: number | null;
 }
 
-const EMPTY_SPEC: SessionSpec = { argv: [], mode: 'pipe', cwd: '', envNames: [], cols: 80, rows: 24 };
+const EMPTY_SPEC: SessionSpec = { argv: [], mode: 'pipe', cwd: '', envNames: [], cols: 80, rows: 24, takesRuns: false };
 
 function toRecord(row: Row): SessionRecord {
   return {
@@ -207,6 +216,6 @@ function toRecord(row: Row): SessionRecord {
 
 // Field by field, so that a caller who passes more than a SessionSpec (an env with values) cannot store it.
 function specText(spec: SessionSpec): string {
-  const { argv, mode, cwd, envNames, cols, rows } = spec;
-  return JSON.stringify({ argv, mode, cwd, envNames, cols, rows });
+  const { argv, mode, cwd, envNames, cols, rows, takesRuns } = spec;
+  return JSON.stringify({ argv, mode, cwd, envNames, cols, rows, takesRuns });
 }

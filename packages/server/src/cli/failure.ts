@@ -2,12 +2,12 @@
 
 import { BinnacleError, type Code } from '@binnacle/protocol';
 
-/** Exit codes of our own. `run` and `attach` end with the program's code otherwise (128 + n for a signal). */
+/** Exit codes of our own. `run`, `exec` and `attach` end with the program's code otherwise (128 + n for a signal). */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, refused: 4, noSession: 5, noProgram: 127 } as const;
 
 export const EXIT_HELP = `
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 gateway not reachable, 4 refused (token, scope), 5 no such session.
-run and attach end with the code of the program instead: 128 + n if signal n ended it, 127 if there is no such program.
+run, exec and attach end with the code of the program instead: 128 + n if signal n ended it, 127 if there is no such program.
 Environment: BINNACLE_URL and BINNACLE_TOKEN name a gateway, BINNACLE_DATA a data directory, BINNACLE_DEBUG=1 shows stacks.`;
 
 /** A failure of the command line itself. What a gateway refuses is a BinnacleError. */

@@ -5,6 +5,7 @@ import { VERSION } from '../version.ts';
 import type { AttachOptions } from './attach.ts';
 import type { ClientCommandOptions } from './connect.ts';
 import type { DoctorOptions } from './doctor.ts';
+import type { ExecOptions } from './exec.ts';
 import { EXIT_HELP } from './failure.ts';
 import { DEFAULT_DETACH_KEYS } from './keys.ts';
 import type { RunOptions } from './run.ts';
@@ -33,6 +34,7 @@ export function makeProgram(exit: (code: number) => void): Command {
     .passThroughOptions()
     .option('--pipe', 'run on pipes instead of a terminal: stdout and stderr stay apart')
     .option('--shell <text>', 'run shell text instead of a program with arguments')
+    .option('--runs', 'start a bash that takes commands from others, see exec')
     .option('--name <name>', 'a name for the session')
     .option('--cwd <dir>', 'where to run it (default: here)')
     .option('--env <key=value>', 'add to its environment (may be repeated)', collect, [])
@@ -45,6 +47,22 @@ export function makeProgram(exit: (code: number) => void): Command {
     )
     .action(async (command: string[], options: RunOptions) =>
       exit(await (await import('./run.ts')).run(command, options)),
+    );
+
+  clientCommand(program, 'exec [session] [command...]', 'run a command in the shell of a session, and wait for its end')
+    .option('--new', 'in a session that is made for it, here, and deleted afterwards')
+    .option('--timeout <ms>', 'end it after so long: milliseconds, or 30s, 5m')
+    .option('--detach', 'print the id of the run and return')
+    .option('--json', 'one line of JSON for each event; with --detach: the run')
+    .addHelpText(
+      'after',
+      `
+The session is one that takes runs: binnacle run --runs. What a command changes (directory, variables) stays for the
+next. One word behind -- is shell text, several are a program and its arguments. Ctrl-C ends the command, not the session.
+For example: binnacle exec build -- 'cd src && make'`,
+    )
+    .action(async (session: string | undefined, command: string[], options: ExecOptions) =>
+      exit(await (await import('./exec.ts')).exec(session, command, options)),
     );
 
   clientCommand(program, 'attach <session>', 'watch and steer a session from this terminal')
@@ -120,6 +138,7 @@ function addServe(program: Command, exit: (code: number) => void): void {
     .option('--host-name <name>', 'a host name that it is reached by (may be repeated)', collect, [])
     .option('--max-sessions <n>', 'how many sessions may run at once (default: 200)')
     .option('--max-viewers <n>', 'how many WebSocket viewers may be connected at once (default: 10000)')
+    .option('--max-pending-ptys <n>', 'terminals that were asked for and not attached to (default: 1000)')
     .option('--programs-per-runner <n>', 'how many programs share one runner process (default: 8)')
     .option('--orphans <policy>', 'programs without a gateway: keep, or end after a time such as 12h', 'keep')
     .option('--retain-bytes <size>', 'output to keep of each session, e.g. 256MiB (default: 1GiB)')

@@ -27,6 +27,9 @@ export function parseDuration(text: string): number {
   return value;
 }
 
+/** Reads a number of milliseconds, or a duration with its unit. */
+export const parseTimeout = (text: string): number => parseDuration(/^\d+$/.test(text) ? `${text}ms` : text);
+
 /** Reads a whole number in a range. */
 export function parseCount(text: string, what: string, min: number, max: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;

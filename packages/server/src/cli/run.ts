@@ -11,6 +11,7 @@ import { view } from './viewing.ts';
 export interface RunOptions extends ClientCommandOptions {
   readonly pipe?: boolean;
   readonly shell?: string;
+  readonly runs?: boolean;
   readonly name?: string;
   readonly cwd?: string;
   readonly env: readonly string[];
@@ -34,6 +35,9 @@ export async function run(command: readonly string[], options: RunOptions): Prom
 
 export function toSpec(command: readonly string[], options: RunOptions): CreateSession {
   if (options.shell !== undefined && command.length > 0) throw usage('Give a program, or --shell, not both.');
+  if (options.runs === true && (options.shell !== undefined || command.length > 0)) {
+    throw usage('--runs starts a shell of its own.', 'Leave the program out, and run it with: binnacle exec');
+  }
   const env: Record<string, string> = {};
   for (const pair of options.env) {
     const at = pair.indexOf('=');
@@ -43,6 +47,7 @@ export function toSpec(command: readonly string[], options: RunOptions): CreateS
   return {
     ...(options.shell === undefined ? {} : { command: options.shell }),
     ...(command.length === 0 ? {} : { argv: command }),
+    ...(options.runs === true ? { runs: true } : {}),
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(Object.keys(env).length === 0 ? {} : { env }),
     ...(options.pipe === true ? {} : terminalSize()),

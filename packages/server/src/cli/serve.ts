@@ -16,6 +16,7 @@ export interface ServeOptions {
   readonly hostName: readonly string[];
   readonly maxSessions?: string;
   readonly maxViewers?: string;
+  readonly maxPendingPtys?: string;
   readonly programsPerRunner?: string;
   readonly orphans: string;
   readonly retainBytes?: string;
@@ -55,6 +56,7 @@ export function toGatewayOptions(options: ServeOptions): GatewayOptions {
     hostNames: options.hostName,
     maxSessions: count(options.maxSessions, '--max-sessions'),
     maxViewers: count(options.maxViewers, '--max-viewers'),
+    maxPendingPtys: count(options.maxPendingPtys, '--max-pending-ptys'),
     programsPerRunner: count(options.programsPerRunner, '--programs-per-runner'),
     orphans: options.orphans === 'keep' ? 'keep' : parseDuration(options.orphans),
     retainBytes: options.retainBytes === undefined ? undefined : parseBytes(options.retainBytes),

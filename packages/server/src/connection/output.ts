@@ -8,6 +8,7 @@ import { type Gap, Pump, type Sink, type Took } from '../cursor/pump.ts';
 import type { Page } from '../log/log.ts';
 import type { Session } from '../session.ts';
 import type { Liveness, Watched } from './liveness.ts';
+import { type Selection, wholeLog } from './selection.ts';
 
 export interface OutputQuery {
   readonly at: Position;
@@ -15,10 +16,12 @@ export interface OutputQuery {
   readonly stream?: OutputKind;
   /** Bytes at most. */
   readonly limit?: number;
-  /** Go on until the log is closed. */
+  /** Go on until there will be no more. */
   readonly follow: boolean;
   /** Without `follow`: wait this long for a first byte. */
   readonly waitMs: number;
+  /** Default: bytes of no type. */
+  readonly type?: string;
 }
 
 /** Writes the answer; resolves when it is complete or the viewer is gone. Rejects before anything was written. */
@@ -27,14 +30,26 @@ export function writeOutput(
   query: OutputQuery,
   response: ServerResponse,
   liveness: Liveness,
+  selection: Selection = wholeLog(session),
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    new OutputAnswer(session, query, response, liveness, resolve, reject).start();
+    new OutputAnswer({ session, selection, query, response, liveness, resolve, reject }).start();
   });
+}
+
+interface OutputParts {
+  readonly session: Session;
+  readonly selection: Selection;
+  readonly query: OutputQuery;
+  readonly response: ServerResponse;
+  readonly liveness: Liveness;
+  resolve(): void;
+  reject(error: unknown): void;
 }
 
 class OutputAnswer implements Sink, Watched {
   readonly #session: Session;
+  readonly #selection: Selection;
   readonly #query: OutputQuery;
   readonly #response: ServerResponse;
   readonly #pump: Pump;
@@ -55,15 +70,9 @@ class OutputAnswer implements Sink, Watched {
   readonly heardAt = undefined;
   fullSince: number | undefined;
 
-  constructor(
-    session: Session,
-    query: OutputQuery,
-    response: ServerResponse,
-    liveness: Liveness,
-    resolve: () => void,
-    reject: (error: unknown) => void,
-  ) {
+  constructor({ session, selection, query, response, liveness, resolve, reject }: OutputParts) {
     this.#session = session;
+    this.#selection = selection;
     this.#query = query;
     this.#response = response;
     this.#resolve = resolve;
@@ -82,6 +91,16 @@ class OutputAnswer implements Sink, Watched {
 
   start(): void {
     const { follow, waitMs } = this.#query;
+    // Gone while the request was looked at: it will not be closed once more.
+    if (this.#response.destroyed) {
+      this.#end();
+      return;
+    }
+    // Behind the end nothing can be missing, whatever retention took.
+    if (this.#offset >= this.#selection.limit) {
+      this.#finish();
+      return;
+    }
     if (follow) this.#writeHead({});
     else if (waitMs > 0) this.#timer = setTimeout(() => this.#finish(), waitMs);
     this.#pump.start();
@@ -90,11 +109,13 @@ class OutputAnswer implements Sink, Watched {
   page(page: Page): Took {
     let hasRoom = true;
     for (const entry of page.entries) {
-      if (entry.kind === 'closed') return this.#finish();
-      if (!isOutput(entry.kind)) continue;
+      if (!isOutput(entry.kind)) {
+        if (this.#selection.isLast(entry)) return this.#finish();
+        continue;
+      }
       const isWanted = this.#query.stream === undefined || this.#query.stream === entry.kind;
       const end = Math.min(
-        this.#until - entry.offset,
+        this.#last - entry.offset,
         entry.bytes.length,
         isWanted ? this.#left : Number.POSITIVE_INFINITY,
       );
@@ -104,7 +125,7 @@ class OutputAnswer implements Sink, Watched {
         this.#left -= bytes.length;
         hasRoom = this.#write(bytes);
       }
-      if (this.#left <= 0 || this.#offset >= this.#until) return this.#finish();
+      if (this.#left <= 0 || this.#offset >= this.#last) return this.#finish();
     }
     if (hasRoom) return 'more';
     this.fullSince ??= performance.now();
@@ -120,7 +141,7 @@ class OutputAnswer implements Sink, Watched {
   }
 
   caughtUp(): Took {
-    if (!this.#session.isHosted) return this.#finish();
+    if (!this.#session.isHosted || this.#offset >= this.#selection.limit) return this.#finish();
     if (this.#query.follow) return 'more';
     const isWaiting = this.#collectedBytes === 0 && this.#timer !== undefined;
     // The first bytes that come are the answer to a long poll.
@@ -156,9 +177,14 @@ class OutputAnswer implements Sink, Watched {
 
   #streamedHead(): Record<string, string> {
     // With a stream filter or a limit the end is not known yet; a client then counts, or asks for less.
-    if (this.#query.stream !== undefined || this.#query.limit !== undefined || this.#until === Number.POSITIVE_INFINITY)
+    if (this.#query.stream !== undefined || this.#query.limit !== undefined || this.#last === Number.POSITIVE_INFINITY)
       return {};
-    return { 'Binnacle-Next-Offset': String(this.#until) };
+    return { 'Binnacle-Next-Offset': String(this.#last) };
+  }
+
+  /** The offset behind the last byte of this answer, as far as that is known. */
+  get #last(): number {
+    return Math.min(this.#until, this.#selection.limit);
   }
 
   #flush(): boolean {
@@ -182,10 +208,10 @@ class OutputAnswer implements Sink, Watched {
 
   #writeHead(more: Readonly<Record<string, string>>): void {
     this.#response.writeHead(200, {
-      'Content-Type': 'application/octet-stream',
+      'Content-Type': this.#query.type ?? 'application/octet-stream',
       'Binnacle-Epoch': this.#session.log.epoch,
       'Binnacle-From-Offset': String(this.#query.at.offset),
-      'Binnacle-Closed': this.#session.isHosted ? '0' : '1',
+      'Binnacle-Closed': this.#selection.isClosed ? '1' : '0',
       'X-Accel-Buffering': 'no',
       ...more,
     });

@@ -5,50 +5,22 @@ import {
   type CreateSession,
   type From,
   type OutputKind,
-  parseOffset,
   parseSignal,
   type SessionInfo,
   SIGNALS,
 } from '@binnacle/protocol';
 import { positionOf } from '../cursor/from.ts';
 import { json, noContent, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
-import type { Steering } from '../session.ts';
 import type { Sessions } from '../sessions.ts';
+import { argument, by, EventHeaders, Flag, LeaseHeader, Offset, Size, text, Wait, wantsEvents } from './fields.ts';
 import type { Liveness } from './liveness.ts';
 import { writeOutput } from './output.ts';
 import { writeEvents } from './sse.ts';
 
-/** A long poll that waits longer is cut by common proxies (60 s). */
-const MAX_WAIT_MS = 55_000;
 const MAX_ARGS = 4096;
 
 const Id = z.object({ id: z.string() });
-/** Its own code, whatever is wrong with it, because sizes come from windows that somebody drags. */
-const Size = z
-  .custom<number>((value) => {
-    if (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535) return true;
-    // Left out is not a size that is wrong; the describer of the API tries this, too.
-    if (value === undefined) return false;
-    throw new BinnacleError('bad_size', {
-      message: `${JSON.stringify(value).slice(0, 40)} is not a number of columns or rows.`,
-    });
-  }, 'a whole number from 1 to 65535')
-  .openapi({ type: 'integer', minimum: 1, maximum: 65_535 });
-const Offset = z.string().transform(parseOffset);
 const MessageNumber = Offset.refine((n) => n >= 1, 'a whole number from 1');
-const Flag = z.enum(['0', '1', 'true', 'false']).transform((text) => text === '1' || text === 'true');
-const text = (max: number) =>
-  z
-    .string()
-    .max(max)
-    .refine((value) => !value.includes('\0'), 'no NUL bytes');
-
-/** Linux takes at most 128 KiB in one argument, with the NUL behind it. More fails with E2BIG, which nobody understands. */
-const MAX_ARG_BYTES = 128 * 1024 - 1;
-const argument = text(MAX_ARG_BYTES).refine(
-  (value) => Buffer.byteLength(value) <= MAX_ARG_BYTES,
-  `at most ${MAX_ARG_BYTES} bytes; put a longer script into a file`,
-);
 
 const NewSession = z.strictObject({
   command: argument.optional(),
@@ -59,6 +31,7 @@ const NewSession = z.strictObject({
   cols: Size.optional(),
   rows: Size.optional(),
   name: text(200).optional(),
+  runs: z.boolean().optional(),
 });
 
 const LeaseInfo = z.object({ holder: z.string(), fence: z.number(), expiresInMs: z.number() });
@@ -85,6 +58,7 @@ const Info = z
     exitedAt: z.number().nullable(),
     lease: LeaseInfo.nullable(),
     stalled: z.enum(['disk_full']).nullable(),
+    runs: z.object({ current: z.string().nullable(), queued: z.number() }).nullable(),
   })
   .openapi('Session');
 /** The description says what the protocol package does, or this does not compile. */
@@ -95,16 +69,12 @@ const OutputQuery = z.object({
   tail: Offset.optional(),
   position: z.string().max(64).optional(),
   follow: Flag.optional(),
-  wait: Offset.optional(),
+  wait: Wait.optional(),
   limit: Offset.optional(),
   stream: z.enum(['stdout', 'stderr']).optional(),
   encoding: z.enum(['text', 'base64']).optional(),
   format: z.enum(['raw', 'sse']).optional(),
 });
-
-const LeaseHeader = { 'binnacle-lease': z.string().max(100).optional() };
-const by = (principal: { readonly name: string }, lease: string | undefined): Steering =>
-  lease === undefined ? { name: principal.name } : { name: principal.name, lease };
 
 export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
   return [
@@ -162,13 +132,12 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       summary: 'Output from a position on: raw bytes, or server-sent events (Accept: text/event-stream).',
       params: Id,
       query: OutputQuery,
-      headers: z.object({ accept: z.string().optional(), 'last-event-id': z.string().max(64).optional() }),
+      headers: z.object(EventHeaders),
       responses: { 200: { description: 'The bytes.', type: 'application/octet-stream' } },
       handler: async ({ params, query, headers, takeOver }) => {
         const session = sessions.get(params.id);
         await session.refresh();
-        const isSse =
-          query.format === 'sse' || (query.format !== 'raw' && headers.accept?.includes('text/event-stream') === true);
+        const isSse = wantsEvents(query.format, headers.accept);
         const at = await positionOf(session.log, fromOf(query, isSse ? headers['last-event-id'] : undefined));
         if (isSse) {
           const follow = query.follow ?? true;
@@ -186,7 +155,7 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
           {
             at,
             follow: query.follow ?? false,
-            waitMs: Math.min(query.wait ?? 0, MAX_WAIT_MS),
+            waitMs: query.wait ?? 0,
             ...(query.stream === undefined ? {} : { stream: query.stream satisfies OutputKind }),
             ...(query.limit === undefined ? {} : { limit: query.limit }),
           },

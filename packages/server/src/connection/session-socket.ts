@@ -1,8 +1,8 @@
-// One session as the JSON frames of the sandbox daemon: GET /ws/session/:id?since=&pty=1. Knows no other protocol.
+// One session on one WebSocket, its one writer or a viewer: GET /ws/session/:id?since=&pty=1 of the sandbox daemon. What
+// the frames look like is in session-wire.ts; execd/pty-socket.ts is another dialect.
 
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { constants } from 'node:os';
 import {
   allows,
   BinnacleError,
@@ -10,13 +10,11 @@ import {
   type Code,
   isOutput,
   type Lease,
-  type Mode,
   type Position,
   parseOffset,
   parseSignal,
 } from '@binnacle/protocol';
 import type { WebSocket, WebSocketServer } from 'ws';
-import { z } from 'zod';
 import { Cursor } from '../cursor/cursor.ts';
 import { positionOf } from '../cursor/from.ts';
 import { type Gap, Pump, type Sink, type Took } from '../cursor/pump.ts';
@@ -26,24 +24,7 @@ import type { Entry, Page } from '../log/log.ts';
 import type { Session, Steering } from '../session.ts';
 import type { Sessions } from '../sessions.ts';
 import type { Liveness, Watched } from './liveness.ts';
-import { TextCutter } from './text.ts';
-
-export type ServerFrame =
-  | { readonly type: 'connected'; readonly session_id: string; readonly mode: Mode }
-  | { readonly type: 'stdout' | 'stderr'; readonly data: string }
-  /** `offset` is the one that follows `data`. */
-  | { readonly type: 'replay'; readonly offset: number; readonly data: string }
-  | { readonly type: 'exit'; readonly exit_code: number }
-  | { readonly type: 'error'; readonly code: string; readonly error: string }
-  | { readonly type: 'ping' | 'pong' };
-
-const ClientFrame = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('stdin'), data: z.string() }),
-  z.object({ type: z.literal('signal'), signal: z.string() }),
-  z.object({ type: z.literal('resize'), cols: z.int().min(1).max(65_535), rows: z.int().min(1).max(65_535) }),
-  z.object({ type: z.literal('ping') }),
-  z.object({ type: z.literal('pong') }),
-]);
+import { type Exit, JsonWire, type Sendable, type ServerFrame, type Wire } from './session-wire.ts';
 
 /** Children left behind may hold the output open for ever; a viewer hears of the exit this long after the last byte. */
 const LINGER_MS = 1000;
@@ -76,28 +57,34 @@ export async function attachCompat(parts: CompatParts, asked: CompatRequest): Pr
   const { request, socket, head, principal } = asked;
   const query = new URL(request.url ?? '', 'http://localhost').searchParams;
   const session = parts.sessions.get(asked.id);
+  checkHandshake(request);
   await session.refresh();
   const log = session.log;
   const sinces = query.getAll('since');
   if (sinces.length > 1) throw new BinnacleError('bad_offset', { message: 'since was given twice.' });
   const [since] = sinces;
-  // Older than what is kept: the gap is told in-band, then what is there follows.
-  const offset = since === undefined ? log.oldest.offset : parseOffset(since);
-  const at = offset < log.oldest.offset ? await positionOf(log, 'start') : await positionOf(log, { offset });
-  const lost = since !== undefined && offset < log.oldest.offset ? { from: offset, to: log.oldest.offset } : undefined;
+  const at = await positionOf(log, since === undefined ? 'start' : { offset: parseOffset(since) });
   const replayUntil = since === undefined ? at.offset : log.head.offset;
   const lease = await takeHelm(session, principal, query.get('takeover') === '1');
   let isUpgraded = false;
   parts.server.handleUpgrade(request, socket, head, (ws) => {
     isUpgraded = true;
-    const viewer = new SessionSocket({ ws, socket, session, principal, at, replayUntil, lost, lease, parts });
-    viewer.start();
+    const wire = new JsonWire();
+    const isReadOnly = !allows(principal.scope, 'input');
+    new SessionSocket({ ws, socket, session, principal, at, replayUntil, lease, isReadOnly, wire, parts }).start();
   });
   // The handshake was refused, or the client has left meanwhile: nobody is there to hold the helm.
   if (!isUpgraded) letGo(session, lease);
 }
 
-function letGo(session: Session, lease: Lease | undefined): void {
+/** Before anything is done for it: a handshake that fails takes the helm from nobody. Throws `bad_request`. */
+export function checkHandshake(request: IncomingMessage): void {
+  const { 'sec-websocket-key': key = '', 'sec-websocket-version': version } = request.headers;
+  if (/^[+/0-9A-Za-z]{22}==$/.test(key) && (version === '13' || version === '8')) return;
+  throw new BinnacleError('bad_request', { message: 'This is not a handshake of WebSocket version 13.' });
+}
+
+export function letGo(session: Session, lease: Lease | undefined): void {
   if (lease === undefined) return;
   try {
     session.helm.release(lease.lease);
@@ -107,11 +94,13 @@ function letGo(session: Session, lease: Lease | undefined): void {
 }
 
 /** Who may write, writes alone. A read-only viewer takes nothing from anybody. */
-async function takeHelm(session: Session, principal: Principal, take: boolean): Promise<Lease | undefined> {
+export async function takeHelm(session: Session, principal: Principal, take: boolean): Promise<Lease | undefined> {
   if (!allows(principal.scope, 'input') || !session.isHosted) return undefined;
   try {
     return await session.helm.acquire(principal.name, { take });
   } catch (error) {
+    // It ended while we asked: what it wrote is there to be read.
+    if (error instanceof BinnacleError && error.code === 'session_exited') return undefined;
     if (!(error instanceof BinnacleError) || error.code !== 'lease_held') throw error;
     throw new BinnacleError('already_connected', {
       ...(error.details === undefined ? {} : { details: { ...error.details } }),
@@ -119,31 +108,33 @@ async function takeHelm(session: Session, principal: Principal, take: boolean): 
   }
 }
 
-interface SocketParts {
+export interface SocketParts {
   readonly ws: WebSocket;
   readonly socket: Socket;
   readonly session: Session;
   readonly principal: Principal;
   readonly at: Position;
   readonly replayUntil: number;
-  readonly lost: { readonly from: number; readonly to: number } | undefined;
   readonly lease: Lease | undefined;
+  /** It writes nothing, whatever its token allows. */
+  readonly isReadOnly: boolean;
+  readonly wire: Wire;
   readonly parts: CompatParts;
 }
 
-class SessionSocket implements Sink, Watched {
+export class SessionSocket implements Sink, Watched {
   readonly #ws: WebSocket;
   readonly #socket: Socket;
   readonly #session: Session;
   readonly #principal: Principal;
   readonly #replayUntil: number;
-  readonly #lost: { readonly from: number; readonly to: number } | undefined;
   readonly #lease: Lease | undefined;
+  readonly #isReadOnly: boolean;
+  readonly #wire: Wire;
   readonly #pump: Pump;
-  readonly #text = new TextCutter();
   readonly #release: (() => void)[];
   /** The exit code goes out behind the last byte, which may come after it in the log. */
-  #exit: { readonly exit_code: number } | undefined;
+  #exit: Exit | undefined;
   #lingering: NodeJS.Timeout | undefined;
   #isReplaying: boolean;
   #untakenBytes = 0;
@@ -151,14 +142,16 @@ class SessionSocket implements Sink, Watched {
   heardAt = performance.now();
   fullSince: number | undefined;
 
-  constructor({ ws, socket, session, principal, at, replayUntil, lost, lease, parts }: SocketParts) {
+  constructor(socketParts: SocketParts) {
+    const { ws, socket, session, principal, at, replayUntil, lease, isReadOnly, wire, parts } = socketParts;
     this.#ws = ws;
     this.#socket = socket;
     this.#session = session;
     this.#principal = principal;
     this.#replayUntil = replayUntil;
-    this.#lost = lost;
     this.#lease = lease;
+    this.#isReadOnly = isReadOnly;
+    this.#wire = wire;
     this.#isReplaying = replayUntil > at.offset;
     this.#pump = new Pump(new Cursor(session.log, at), this);
     this.#release = [
@@ -191,10 +184,6 @@ class SessionSocket implements Sink, Watched {
   }
 
   start(): void {
-    if (this.#lost !== undefined) {
-      const { from, to } = this.#lost;
-      this.#send({ type: 'error', code: 'GAP', error: `Output from byte ${from} up to ${to} is no longer kept.` });
-    }
     if (!this.#isReplaying) this.#sayConnected();
     this.#pump.start();
   }
@@ -204,7 +193,7 @@ class SessionSocket implements Sink, Watched {
     let isLast = false;
     for (const entry of page.entries) {
       if (isOutput(entry.kind)) hasRoom = this.#output(entry);
-      else if (entry.kind === 'exit') this.#exit = { exit_code: exitCodeOf(entry) };
+      else if (entry.kind === 'exit') this.#exit = JSON.parse(Buffer.from(entry.bytes).toString()) as Exit;
       else if (entry.kind === 'closed') isLast = true;
     }
     if (isLast) return this.#finish();
@@ -214,10 +203,9 @@ class SessionSocket implements Sink, Watched {
   }
 
   gap({ from, to, reason }: Gap): Took {
-    const what = reason === 'damaged' ? 'is damaged' : 'is no longer kept';
-    return this.#send({ type: 'error', code: 'GAP', error: `Output from byte ${from} up to ${to} ${what}.` })
-      ? 'more'
-      : 'full';
+    // The rest of a character went with the gap, or was another's.
+    this.#sendAll(this.#wire.rest(from, this.#isReplaying));
+    return this.#send(gapFrame(from, to, reason === 'damaged' ? 'is damaged' : 'is no longer kept')) ? 'more' : 'full';
   }
 
   caughtUp(): Took {
@@ -232,7 +220,7 @@ class SessionSocket implements Sink, Watched {
   }
 
   ping(): void {
-    this.#send({ type: 'ping' });
+    if (this.#wire.ping !== undefined) this.#send(this.#wire.ping);
     this.#ws.ping();
   }
 
@@ -242,7 +230,7 @@ class SessionSocket implements Sink, Watched {
 
   close(code: Code): void {
     const row = CODES[code];
-    this.#close('close' in row ? row.close : 1011, code);
+    this.#close('close' in row ? row.close : 1011, this.#wire.reason(code));
   }
 
   #output({ kind, bytes, offset }: Entry): boolean {
@@ -250,13 +238,11 @@ class SessionSocket implements Sink, Watched {
     const cut = Math.max(0, Math.min(bytes.length, this.#replayUntil - offset));
     let hasRoom = true;
     if (this.#isReplaying && cut > 0) {
-      const { text, held } = this.#text.cut(kind, bytes.subarray(0, cut));
-      if (text !== '') hasRoom = this.#send({ type: 'replay', offset: offset + cut - held, data: text });
+      hasRoom = this.#sendAll(this.#wire.output(kind, bytes.subarray(0, cut), offset, true));
     }
     if (this.#isReplaying && offset + cut >= this.#replayUntil) this.#endReplay();
     if (cut < bytes.length) {
-      const { text } = this.#text.cut(kind, bytes.subarray(cut));
-      if (text !== '') hasRoom = this.#send({ type: kind === 'stderr' ? 'stderr' : 'stdout', data: text });
+      hasRoom = this.#sendAll(this.#wire.output(kind, bytes.subarray(cut), offset + cut, false));
     }
     return hasRoom;
   }
@@ -267,22 +253,19 @@ class SessionSocket implements Sink, Watched {
   }
 
   #sayConnected(): void {
-    this.#send({ type: 'connected', session_id: this.#session.id, mode: this.#session.record.spec.mode });
+    this.#send(this.#wire.connected(this.#session, this.#replayUntil, this.#isReadOnly));
   }
 
   #finish(): Took {
     if (this.#isOver) return 'done';
     if (this.#isReplaying) this.#endReplay();
-    for (const kind of ['tty', 'stdout', 'stderr'] as const) {
-      const data = this.#text.flush(kind);
-      if (data !== '') this.#send({ type: kind === 'stderr' ? 'stderr' : 'stdout', data });
-    }
+    this.#sendAll(this.#wire.rest(this.#replayUntil, false));
     const { exitCode, signal, state } = this.#session.record;
-    if (this.#exit !== undefined) this.#send({ type: 'exit', ...this.#exit });
-    else if (exitCode !== null || signal !== null) this.#send({ type: 'exit', exit_code: codeOf(exitCode, signal) });
+    if (this.#exit !== undefined) this.#send(this.#wire.exit(this.#exit));
+    else if (exitCode !== null || signal !== null) this.#send(this.#wire.exit({ exitCode, signal }));
     else
       this.#send({ type: 'error', code: 'SESSION_GONE', error: `The session is ${state}; how it ended was not seen.` });
-    this.#close(1000, 'exit');
+    this.#close(1000, this.#wire.reason('exit'));
     return 'done';
   }
 
@@ -296,22 +279,19 @@ class SessionSocket implements Sink, Watched {
   #wsOnMessage(data: Buffer, isBinary: boolean): void {
     this.heardAt = performance.now();
     if (this.#isOver) return;
-    const parsed = isBinary ? undefined : ClientFrame.safeParse(parseJson(data.toString()));
-    if (parsed?.success !== true) {
-      const why = parsed?.error.issues[0]?.message ?? 'binary frames are not taken here';
-      this.#answer({ type: 'error', code: 'INVALID_FRAME', error: why });
-      return;
-    }
-    const frame = parsed.data;
+    const frame = this.#wire.parse(data, isBinary);
     try {
       switch (frame.type) {
+        case 'invalid':
+          this.#answer({ type: 'error', code: 'INVALID_FRAME', error: frame.why });
+          return;
         case 'ping':
           this.#answer({ type: 'pong' });
           return;
         case 'pong':
           return;
         case 'stdin':
-          this.#follow(this.#session.write(Buffer.from(frame.data), this.#by()));
+          this.#follow(this.#session.write(frame.bytes, this.#by()));
           return;
         case 'resize':
           this.#follow(this.#session.resize(frame.cols, frame.rows, this.#by()));
@@ -328,8 +308,10 @@ class SessionSocket implements Sink, Watched {
   }
 
   #by(): Steering {
-    if (!allows(this.#principal.scope, 'input')) {
-      throw new BinnacleError('forbidden', { message: 'This needs the scope "input".' });
+    if (this.#isReadOnly) {
+      throw new BinnacleError('forbidden', {
+        message: 'This connection only watches: writing needs the scope "input".',
+      });
     }
     const { name } = this.#principal;
     // Expired while its user was idle, and taken by nobody since (that would have closed us): anybody may write now.
@@ -358,9 +340,14 @@ class SessionSocket implements Sink, Watched {
     if (this.#untakenBytes > MAX_UNTAKEN_BYTES) this.close('too_slow');
   }
 
-  #send(frame: ServerFrame): boolean {
+  #send(frame: Sendable): boolean {
     if (this.#isOver) return false;
-    this.#ws.send(JSON.stringify(frame));
+    this.#ws.send(frame instanceof Uint8Array ? frame : JSON.stringify(frame));
+    return !this.#socket.writableNeedDrain;
+  }
+
+  #sendAll(frames: readonly Sendable[]): boolean {
+    for (const frame of frames) this.#send(frame);
     return !this.#socket.writableNeedDrain;
   }
 
@@ -384,23 +371,10 @@ class SessionSocket implements Sink, Watched {
   }
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // The schema says that this is no frame.
-  }
-}
-
-function exitCodeOf(entry: Entry): number {
-  const { exitCode, signal } = JSON.parse(Buffer.from(entry.bytes).toString()) as {
-    exitCode: number | null;
-    signal: string | null;
-  };
-  return codeOf(exitCode, signal);
-}
-
-/** The protocol has a number only; a signal becomes 128 + n, as shells say it. */
-function codeOf(exitCode: number | null, signal: string | null): number {
-  return exitCode ?? 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
-}
+const gapFrame = (from: number, to: number, what: string): ServerFrame => ({
+  type: 'error',
+  code: 'GAP',
+  error: `Output from byte ${from} up to ${to} ${what}.`,
+  from,
+  to,
+});

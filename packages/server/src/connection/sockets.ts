@@ -9,6 +9,9 @@ import type { Auth } from '../http/auth.ts';
 import type { Principal } from '../http/principal.ts';
 import type { WsRoute } from '../http/routes.ts';
 import type { Sessions } from '../sessions.ts';
+import { EXECD } from './execd/errors.ts';
+import { attachPty } from './execd/pty-socket.ts';
+import type { Ptys } from './execd/ptys.ts';
 import type { Liveness } from './liveness.ts';
 import { attachCompat } from './session-socket.ts';
 import { Connection } from './websocket.ts';
@@ -18,6 +21,7 @@ const MAX_FRAME_BYTES = 1.5 * 1024 * 1024;
 
 export interface SocketsParts {
   readonly sessions: Sessions;
+  readonly ptys: Ptys;
   readonly liveness: Liveness;
   readonly auth: Auth;
   readonly maxViewers: number;
@@ -50,6 +54,19 @@ export class Sockets {
         upgrade: (request, socket, head, principal, params) => {
           this.#admit();
           return attachCompat(
+            { ...this.#parts, server: this.#server, join: () => this.#join() },
+            { request, socket: socket as Socket, head, principal, id: params.id ?? '' },
+          );
+        },
+      },
+      {
+        path: '/pty/:id/ws',
+        scope: 'view',
+        dialect: EXECD,
+        summary: 'A terminal of the sandbox daemon: binary frames for bytes, JSON for the rest.',
+        upgrade: (request, socket, head, principal, params) => {
+          this.#admit();
+          return attachPty(
             { ...this.#parts, server: this.#server, join: () => this.#join() },
             { request, socket: socket as Socket, head, principal, id: params.id ?? '' },
           );

@@ -1,12 +1,13 @@
-// Output and events as server-sent events. `id:` is the position behind an event, so Last-Event-ID resumes exactly.
+// A part of a log as server-sent events. `id:` is the position behind an event, so Last-Event-ID resumes exactly.
 
 import type { ServerResponse } from 'node:http';
 import { BinnacleError, formatPosition, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
 import { Cursor } from '../cursor/cursor.ts';
 import { type Gap, Pump, type Sink, type Took } from '../cursor/pump.ts';
-import type { Page } from '../log/log.ts';
+import type { Entry, Page } from '../log/log.ts';
 import type { Session } from '../session.ts';
 import type { Liveness, Watched } from './liveness.ts';
+import { type Selection, wholeLog } from './selection.ts';
 import { TextCutter } from './text.ts';
 
 export interface SseQuery {
@@ -17,138 +18,208 @@ export interface SseQuery {
   readonly follow: boolean;
 }
 
-export function writeEvents(
+export async function writeEvents(
   session: Session,
   query: SseQuery,
   response: ServerResponse,
   liveness: Liveness,
 ): Promise<void> {
-  return new Promise((resolve) => {
-    new EventAnswer(session, query, response, liveness, resolve).start();
-  });
+  const stream = new EventStream(response, liveness);
+  const position = formatPosition(query.at);
+  stream.send('connected', query.at, { session: session.id, position, info: session.info });
+  await showLog(session, wholeLog(session), query, stream);
 }
 
-class EventAnswer implements Sink, Watched {
-  readonly #session: Session;
-  readonly #query: SseQuery;
+/** Sends what is selected, and ends the stream. Resolves when the stream is closed, however it came to that. */
+export async function showLog(
+  session: Session,
+  selection: Selection,
+  query: SseQuery,
+  stream: EventStream,
+): Promise<StreamEnd> {
+  const pump = new LogEvents(session, selection, query, stream).pump;
+  stream.onRoom(() => pump.resume());
+  if (stream.isOpen) pump.start();
+  const end = await stream.closed;
+  pump.stop();
+  return end;
+}
+
+/** `complete`: all of it was sent. `left`: the viewer went, or takes nothing any more. `cut`: it was us. */
+export type StreamEnd = 'complete' | 'left' | 'cut';
+
+/** A response that events are written to. The only writer to it. */
+export class EventStream implements Watched {
+  readonly closed: Promise<StreamEnd>;
   readonly #response: ServerResponse;
-  readonly #cursor: Cursor;
-  readonly #pump: Pump;
-  readonly #text = new TextCutter();
-  /** Where the bytes begin that wait for the rest of their character. */
-  readonly #held = new Map<OutputKind, number>();
-  /** The id of the last event. */
-  #told: Position;
-  readonly #unwatch: () => void;
-  readonly #resolve: () => void;
+  #isOpen = true;
+  #end: StreamEnd = 'left';
+  #resume = (): void => undefined;
+  /** Nothing comes back on plain HTTP; TCP's keep-alive finds the dead. */
   readonly heardAt = undefined;
   fullSince: number | undefined;
 
-  constructor(session: Session, query: SseQuery, response: ServerResponse, liveness: Liveness, resolve: () => void) {
-    this.#session = session;
-    this.#query = query;
+  constructor(response: ServerResponse, liveness: Liveness) {
     this.#response = response;
-    this.#resolve = resolve;
-    this.#told = query.at;
-    this.#cursor = new Cursor(session.log, query.at);
-    this.#pump = new Pump(this.#cursor, this);
-    this.#unwatch = liveness.watch(this);
+    const unwatch = liveness.watch(this);
+    this.closed = new Promise((resolve) => {
+      const close = (): void => {
+        this.#isOpen = false;
+        unwatch();
+        resolve(this.#end);
+      };
+      response.on('close', close);
+      // Gone while the request was looked at: it will not be closed once more.
+      if (response.destroyed) close();
+    });
     response.on('drain', () => {
       this.fullSince = undefined;
-      this.#pump.resume();
+      this.#resume();
     });
-    response.on('close', () => this.#end());
-  }
-
-  start(): void {
-    this.#response.writeHead(200, {
+    response.writeHead(200, {
       'Content-Type': 'text/event-stream',
       'Cache-Control': 'no-store',
       'X-Accel-Buffering': 'no',
     });
-    const { id, info } = this.#session;
-    this.#write('connected', this.#query.at, { session: id, position: formatPosition(this.#query.at), info });
-    this.#pump.start();
   }
 
-  page(page: Page): Took {
-    const { epoch } = page.from;
-    let hasRoom = true;
-    let isLast = false;
-    /** Place of the entry that is looked at. */
-    let begin = page.from.place;
-    for (const { kind, bytes, offset, next: place, time } of page.entries) {
-      const behind: Position = { epoch, place, offset: isOutput(kind) ? offset + bytes.length : offset };
-      if (!isOutput(kind)) {
-        isLast ||= kind === 'closed';
-        // While a character is not complete, its first bytes must come again after a resume, and this with them.
-        const at = this.#held.size === 0 ? behind : this.#told;
-        hasRoom = this.#write(kind, at, { time, offset, ...(JSON.parse(Buffer.from(bytes).toString()) as object) });
-      } else if (this.#query.encoding === 'base64') {
-        hasRoom = this.#write('output', behind, { kind, offset, base64: Buffer.from(bytes).toString('base64') });
-      } else {
-        const { text, held } = this.#text.cut(kind, bytes);
-        if (held === 0) this.#held.delete(kind);
-        else if (!this.#held.has(kind) || text !== '') this.#held.set(kind, behind.offset - held);
-        // A character that is not complete yet is not part of what was sent: its bytes come again after a resume.
-        const at = held === 0 ? behind : { epoch, place: begin, offset: behind.offset - held };
-        if (text !== '') hasRoom = this.#write('output', at, { kind, offset, text });
-      }
-      begin = place;
-    }
-    if (isLast) return this.#finish();
-    if (hasRoom) return 'more';
-    this.fullSince ??= performance.now();
-    return 'full';
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
-  gap({ from, to, reason, next }: Gap): Took {
-    return this.#write('gap', next, { from, to, reason }) ? 'more' : 'full';
+  /** `resume` is called when there is room again. */
+  onRoom(resume: () => void): void {
+    this.#resume = resume;
   }
 
-  caughtUp(): Took {
-    return this.#session.isHosted && this.#query.follow ? 'more' : this.#finish();
+  /** False: there is no room for more. JSON holds no raw line break, so no program can end an event or forge one. */
+  send(event: string, behind: Position, data: object): boolean {
+    const text = `id: ${formatPosition(behind)}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+    const hasRoom = this.#response.write(text);
+    if (!hasRoom) this.fullSince ??= performance.now();
+    return hasRoom;
   }
 
-  failed(error: unknown): void {
-    const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
-    this.#write('error', this.#cursor.position, known.toWire());
+  finish(): void {
+    this.#end = 'complete';
     this.#response.end();
-    this.#end();
+  }
+
+  fail(error: unknown, behind: Position): void {
+    const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+    this.send('error', behind, known.toWire());
+    this.#end = 'cut';
+    this.#response.end();
   }
 
   /** A comment: keeps proxies from cutting a quiet stream. */
   ping(): void {
-    if (this.fullSince === undefined) this.#response.write(': still here\n\n');
+    if (this.fullSince === undefined && !this.#response.writableEnded) this.#response.write(': still here\n\n');
   }
 
-  cut(): void {
+  cut(code: Parameters<Watched['cut']>[0]): void {
+    if (code === 'going_away') this.#end = 'cut';
     this.#response.destroy();
   }
+}
 
-  #finish(): Took {
-    const at = this.#cursor.position;
-    // Of a session that is over, what waits is no character. Else its bytes come again, with the rest of it.
-    if (!this.#session.isHosted) {
-      for (const [kind, offset] of this.#held)
-        this.#write('output', at, { kind, offset, text: this.#text.flush(kind) });
-      this.#held.clear();
+class LogEvents implements Sink {
+  readonly pump: Pump;
+  readonly #session: Session;
+  readonly #selection: Selection;
+  readonly #query: SseQuery;
+  readonly #stream: EventStream;
+  readonly #cursor: Cursor;
+  readonly #text = new TextCutter();
+  /** Where the bytes begin that wait for the rest of their character. */
+  readonly #held = new Map<OutputKind, number>();
+  /** Behind what was looked at. */
+  #at: Position;
+  /** The id of the last event. */
+  #told: Position;
+
+  constructor(session: Session, selection: Selection, query: SseQuery, stream: EventStream) {
+    this.#session = session;
+    this.#selection = selection;
+    this.#query = query;
+    this.#stream = stream;
+    this.#at = query.at;
+    this.#told = query.at;
+    this.#cursor = new Cursor(session.log, query.at);
+    this.pump = new Pump(this.#cursor, this);
+  }
+
+  page(page: Page): Took {
+    let hasRoom = true;
+    for (const entry of page.entries) {
+      const { kind, bytes, offset, next: place } = entry;
+      if (isOutput(kind)) {
+        if (offset >= this.#selection.limit) return this.#finish(true);
+        const behind = { ...this.#at, place, offset: offset + bytes.length };
+        hasRoom = this.#output(kind, entry, behind) && hasRoom;
+        this.#at = behind;
+      } else {
+        this.#at = { ...this.#at, place, offset };
+        const told = this.#selection.tell(entry);
+        // While a character is not complete, its first bytes must come again after a resume, and this with them.
+        const behind = this.#held.size === 0 ? this.#at : this.#told;
+        if (told !== undefined) hasRoom = this.#send(told.event, behind, told.data) && hasRoom;
+        if (this.#selection.isLast(entry)) return this.#finish(true);
+      }
     }
-    this.#write('end', this.#held.size === 0 ? at : this.#told, { info: this.#session.info });
-    this.#response.end();
-    this.#end();
+    return hasRoom ? 'more' : 'full';
+  }
+
+  gap({ from, to, reason, next }: Gap): Took {
+    const { limit } = this.#selection;
+    // What stands behind a gap does not complete a character that stands before it.
+    this.#flush();
+    this.#at = next;
+    const hasRoom = from >= limit || this.#send('gap', next, { from, to: Math.min(to, limit), reason });
+    if (next.offset >= limit) return this.#finish(true);
+    return hasRoom ? 'more' : 'full';
+  }
+
+  caughtUp(): Took {
+    // With nobody to write it, and with all of it handed out, there is no more to come.
+    const isOver = !this.#session.isHosted || this.#at.offset >= this.#selection.limit;
+    return isOver || !this.#query.follow ? this.#finish(isOver) : 'more';
+  }
+
+  failed(error: unknown): void {
+    this.#stream.fail(error, this.#cursor.position);
+  }
+
+  #output(kind: OutputKind, { bytes, offset }: Entry, behind: Position): boolean {
+    if (this.#query.encoding === 'base64') {
+      return this.#send('output', behind, { kind, offset, base64: Buffer.from(bytes).toString('base64') });
+    }
+    const { text, held } = this.#text.cut(kind, bytes);
+    if (held === 0) this.#held.delete(kind);
+    else if (!this.#held.has(kind) || text !== '') this.#held.set(kind, behind.offset - held);
+    // A character that is not complete yet is not part of what was sent: its bytes come again after a resume.
+    const at = held === 0 ? behind : { ...behind, place: this.#at.place, offset: behind.offset - held };
+    return text === '' || this.#send('output', at, { kind, offset, text });
+  }
+
+  #finish(isOver: boolean): Took {
+    // What waits at the very end is no character. Else its bytes come again, with the rest of it.
+    if (isOver) this.#flush();
+    const behind = this.#held.size === 0 ? this.#at : this.#told;
+    for (const { event, data } of this.#selection.ending()) this.#send(event, behind, data);
+    this.#stream.finish();
     return 'done';
   }
 
-  /** JSON holds no raw line break, so nothing that a program writes can end an event or forge one. */
-  #write(event: string, behind: Position, data: object): boolean {
-    this.#told = behind;
-    return this.#response.write(`id: ${formatPosition(behind)}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  #flush(): void {
+    for (const [kind, offset] of this.#held) {
+      this.#send('output', this.#at, { kind, offset, text: this.#text.flush(kind) });
+    }
+    this.#held.clear();
   }
 
-  #end(): void {
-    this.#unwatch();
-    this.#pump.stop();
-    this.#resolve();
+  #send(event: string, behind: Position, data: object): boolean {
+    this.#told = behind;
+    return this.#stream.send(event, behind, data);
   }
 }

@@ -58,6 +58,8 @@ export class Connection implements Outlet, Watched {
   readonly #sessions: Sessions;
   readonly #maxSubscriptions: number;
   readonly #subscriptions = new Map<string, Subscription>();
+  /** Of each session the last `subscribe` or `unsubscribe` that is not done: they act in the order they came in. */
+  readonly #turns = new Map<string, Promise<void>>();
   /** Sessions whose changes it hears of, and how to stop that. */
   readonly #heard = new Map<string, () => void>();
   readonly #heldHelms = new Set<string>();
@@ -221,10 +223,10 @@ export class Connection implements Outlet, Watched {
   #handle(frame: ClientFrame): Promise<void> | undefined {
     switch (frame.t) {
       case 'subscribe':
-        return this.#subscribe(frame);
+        return this.#inTurn(frame.session, () => this.#subscribe(frame));
       case 'unsubscribe':
-        this.#drop(frame.session);
-        this.#ok(frame.ref);
+        if (this.#turns.has(frame.session)) return this.#inTurn(frame.session, async () => this.#unsubscribe(frame));
+        this.#unsubscribe(frame);
         return undefined;
       case 'watch':
         this.#watch(frame.on);
@@ -254,6 +256,21 @@ export class Connection implements Outlet, Watched {
       case 'pong':
         return undefined;
     }
+  }
+
+  #inTurn(session: string, act: () => Promise<void>): Promise<void> {
+    const mine = this.#turns.get(session)?.then(act, act) ?? act();
+    this.#turns.set(session, mine);
+    const done = () => {
+      if (this.#turns.get(session) === mine) this.#turns.delete(session);
+    };
+    mine.then(done, done);
+    return mine;
+  }
+
+  #unsubscribe(frame: Of<'unsubscribe'>): void {
+    this.#drop(frame.session);
+    this.#ok(frame.ref);
   }
 
   async #subscribe(frame: Of<'subscribe'>): Promise<void> {

@@ -4,18 +4,30 @@ import { BinnacleError, type From, type Position, parsePosition } from '@binnacl
 import type { LogReader } from '../log/log.ts';
 
 /**
- * `log` must know its newest head. Throws `bad_position`, `wrong_epoch`, `gap` and `offset_ahead`, the last three with
- * the numbers that tell where reading is possible.
+ * `log` must know its newest head. What is not kept any more can be asked for: reading it says `gap`, with the numbers.
+ * Throws `bad_position`, `wrong_epoch` and `offset_ahead`, the last two with the numbers that tell where reading is
+ * possible.
  */
 export async function positionOf(log: LogReader, from: From): Promise<Position> {
   if (from === 'start') return { epoch: log.epoch, ...log.oldest };
   if (from === 'now') return { epoch: log.epoch, ...log.head };
   if (typeof from === 'string') return checked(log, parsePosition(from));
-  if ('offset' in from) return log.locate(from.offset);
-  return log.locate(Math.max(log.oldest.offset, log.head.offset - from.tail));
+  if ('offset' in from) return located(log, from.offset);
+  return located(log, Math.max(log.oldest.offset, log.head.offset - from.tail));
 }
 
-/** A position before the oldest is let through: reading it says `gap` in-band, with what is gone. */
+async function located(log: LogReader, offset: number): Promise<Position> {
+  // Nobody knows the places of what is gone, but that they were before the oldest.
+  const gone = { epoch: log.epoch, place: 0, offset };
+  if (offset < log.oldest.offset) return gone;
+  try {
+    return await log.locate(offset);
+  } catch (error) {
+    if (error instanceof BinnacleError && error.code === 'gap') return gone; // Retention was faster.
+    throw error;
+  }
+}
+
 async function checked(log: LogReader, at: Position): Promise<Position> {
   const numbers = { epoch: log.epoch, oldestOffset: log.oldest.offset, headOffset: log.head.offset };
   if (at.epoch !== log.epoch) throw new BinnacleError('wrong_epoch', { details: numbers });

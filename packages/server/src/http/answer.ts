@@ -4,6 +4,7 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import type { Logger } from 'pino';
+import type { z } from 'zod';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
@@ -24,17 +25,28 @@ export interface Answer {
   readonly body: string;
 }
 
+/** How another product's clients are told of failures, and which headers of theirs carry a token. */
+export interface Dialect {
+  /** In lower case, besides those that count everywhere. */
+  readonly tokenHeaders: readonly string[];
+  failure(error: BinnacleError): { readonly status: number; readonly body: object };
+  /** For the OpenAPI document. */
+  readonly schema: z.ZodType;
+}
+
 /** Maps what was thrown. What is not ours is `internal`: it goes to the log, and nothing of it to the client. */
-export function answerOf(error: unknown, log: Log, request?: IncomingMessage): Answer {
+export function answerOf(error: unknown, log: Log, request?: IncomingMessage, dialect?: Dialect): Answer {
   const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
-  if (known.status >= 500) {
+  // What is not offered is no failure of ours.
+  if (known.status >= 500 && known.code !== 'not_supported') {
     // The path only: queries are not meant for secrets, but people put them there.
     log.error({ err: error, method: request?.method, path: request?.url?.split('?')[0] }, 'request failed');
   }
+  const { status, body } = dialect?.failure(known) ?? { status: known.status, body: { error: known.toWire() } };
   return {
-    status: known.status,
+    status,
     headers: { 'Content-Type': 'application/json', ...extraHeaders(known) },
-    body: JSON.stringify({ error: known.toWire() }),
+    body: JSON.stringify(body),
   };
 }
 

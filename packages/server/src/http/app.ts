@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
 import { type Context, Hono } from 'hono';
-import { answerOf, type Log } from './answer.ts';
+import { answerOf, type Dialect, type Log } from './answer.ts';
 import type { Auth } from './auth.ts';
 import { readBody, readJson } from './body.ts';
 import { headerValues } from './host-origin.ts';
@@ -34,7 +34,11 @@ export interface AppOptions {
   readonly onTakeOver: (principal: Principal | undefined, outgoing: ServerResponse) => void;
 }
 
-export type AppEnv = { readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse } };
+export type AppEnv = {
+  readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
+  /** Of the route that was found, for the answer to what it throws. */
+  readonly Variables: { readonly dialect: Dialect | undefined };
+};
 
 /** Throws when the routes are not fit to be served. `/openapi.json` is added to them. */
 export function buildApp(options: AppOptions): Hono<AppEnv> {
@@ -56,11 +60,13 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
     app.on(one.method.toUpperCase(), one.path, (c) => serve(one, c, options));
   }
   app.notFound((c) => {
-    throw noSuchAddress(routes, wsRoutes, pathOf(c.env.incoming.url));
+    const path = pathOf(c.env.incoming.url);
+    c.set('dialect', [...routes, ...wsRoutes].find((one) => matchPath(one.path, path))?.dialect);
+    throw noSuchAddress(routes, wsRoutes, path);
   });
   app.onError((error, c) => {
     const { incoming, outgoing } = c.env;
-    const { status, headers, body } = answerOf(error, log, incoming);
+    const { status, headers, body } = answerOf(error, log, incoming, c.get('dialect'));
     if (!outgoing.headersSent) return new Response(body, { status, headers });
     // A handler failed in the middle of its own answer: cutting it is the only honest end.
     outgoing.destroy();
@@ -70,7 +76,12 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
 
   async function serve(one: Route, c: Context<AppEnv>, { bodyLimit, onTakeOver }: AppOptions): Promise<Response> {
     const { incoming, outgoing } = c.env;
-    const principal = one.scope === 'public' ? undefined : auth.authorize(incoming, one.scope);
+    const { dialect } = one;
+    c.set('dialect', dialect);
+    const principal =
+      one.scope === 'public'
+        ? undefined
+        : auth.authorize(incoming, one.scope, dialect === undefined ? {} : { dialect });
     const params = one.params === undefined ? {} : validate('path', one.params, c.req.param());
     const query = one.query === undefined ? {} : validate('query', one.query, queryOf(incoming));
     const headers = one.headers === undefined ? {} : validate('header', one.headers, headersOf(incoming, one.headers));
@@ -101,11 +112,12 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
 function refusedReads(routes: readonly Route[], wsRoutes: readonly WsRoute[]): Route[] {
   return wsRoutes
     .filter(({ path }) => !routes.some((one) => one.method === 'get' && one.path === path))
-    .map(({ path, scope }) =>
+    .map(({ path, scope, dialect }) =>
       route({
         method: 'get',
         path,
         scope,
+        ...(dialect === undefined ? {} : { dialect }),
         summary: 'WebSocket',
         responses: {},
         handler: () => {

@@ -5,6 +5,7 @@ import { allows, BinnacleError, type Scope } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { newSecret } from '../catalogue/admin-token.ts';
 import type { LoginStore, TokenRecord, TokenStore } from '../catalogue/tokens.ts';
+import type { Dialect } from './answer.ts';
 import type { Hosts } from './host-origin.ts';
 import { headerValues } from './host-origin.ts';
 import { Limiter, type LimiterOptions, limiterKey } from './limiter.ts';
@@ -87,8 +88,12 @@ export class Auth {
    * The principal of a request, if it may do what needs `scope`. Throws `unauthorized`, `rate_limited`, `forbidden`
    * and `bad_origin`.
    */
-  authorize(request: IncomingMessage, scope: Scope, options: { readonly upgrade?: boolean } = {}): Principal {
-    const principal = this.#authenticate(request, options.upgrade ?? false);
+  authorize(
+    request: IncomingMessage,
+    scope: Scope,
+    options: { readonly upgrade?: boolean; readonly dialect?: Pick<Dialect, 'tokenHeaders'> } = {},
+  ): Principal {
+    const principal = this.#authenticate(request, options.upgrade ?? false, options.dialect?.tokenHeaders ?? []);
     this.require(principal, scope);
     return principal;
   }
@@ -211,13 +216,13 @@ export class Auth {
     this.#held.clear();
   }
 
-  #authenticate(request: IncomingMessage, upgrade: boolean): Principal {
+  #authenticate(request: IncomingMessage, upgrade: boolean, tokenHeaders: readonly string[]): Principal {
     // Twice checked on the way here, on purpose: no order of calls may let a foreign page in.
     const origin = this.#hosts.checkOrigin(request);
-    const bearers = headerValues(request, 'authorization');
-    if (bearers.length > 0) {
-      const [, secret] = (bearers.length === 1 && /^Bearer +([\x21-\x7e]+)$/i.exec(bearers[0] ?? '')) || [];
-      return this.#evaluate(request, secret, {
+    const tokens = tokensOf(request, tokenHeaders);
+    if (tokens !== undefined) {
+      // One token, however often it was said; two are a riddle.
+      return this.#evaluate(request, tokens.size === 1 ? [...tokens][0] : undefined, {
         isKnown: (hash) => this.#isKnown(hash),
         verify: (hash) => this.#credentials.verifyToken(hash),
         refuse: () => new BinnacleError('unauthorized', { message: 'The token is not valid, or not any more.' }),
@@ -319,6 +324,22 @@ export class Auth {
   #letGo(held: Held, why: BinnacleError): void {
     if (this.#held.delete(held)) held.close(why);
   }
+}
+
+/**
+ * Of clients of the sandbox daemon. Like Authorization it is sent by a program on purpose: a browser adds it to no
+ * request of a foreign page, which would have to ask first, and we never say yes.
+ */
+const ACCESS_TOKEN = 'x-execd-access-token';
+
+/** What the headers that carry a token say; undefined where there is none. What cannot be a token is `''`. */
+export function tokensOf(request: IncomingMessage, more: readonly string[] = []): ReadonlySet<string> | undefined {
+  const bearers = headerValues(request, 'authorization').map(
+    (value) => /^Bearer +([\x21-\x7e]+)$/i.exec(value)?.[1] ?? '',
+  );
+  const bare = [ACCESS_TOKEN, ...more].flatMap((name) => headerValues(request, name));
+  const all = [...bearers, ...bare];
+  return all.length === 0 ? undefined : new Set(all);
 }
 
 const isRead = (request: IncomingMessage): boolean => request.method === 'GET' || request.method === 'HEAD';

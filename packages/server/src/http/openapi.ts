@@ -50,7 +50,10 @@ function describe(one: Route) {
     } as NonNullable<Described['request']>,
     responses: {
       ...Object.fromEntries(Object.entries(one.responses).map(([status, answer]) => [status, describeAnswer(answer)])),
-      default: { description: 'A failure.', content: { 'application/json': { schema: ErrorBody } } },
+      default: {
+        description: 'A failure.',
+        content: { 'application/json': { schema: one.dialect?.schema ?? ErrorBody } },
+      },
     },
   });
 }

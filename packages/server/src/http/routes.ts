@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { invariant, type Scope } from '@binnacle/protocol';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { z } from '@hono/zod-openapi';
+import type { Dialect } from './answer.ts';
 import type { Principal } from './principal.ts';
 
 export { z };
@@ -55,6 +56,8 @@ interface RouteFields {
   readonly responses: Readonly<Record<number, RouteAnswer>>;
   /** Left out of the OpenAPI document. */
   readonly hidden?: boolean;
+  /** How failures look to clients of another product's protocol. Default: our own shape. */
+  readonly dialect?: Dialect;
 }
 
 /** A route whose types are known to its handler. */
@@ -109,6 +112,8 @@ export interface WsRoute {
   readonly path: string;
   readonly scope: Scope;
   readonly summary?: string;
+  /** As with routes, for what is refused before the upgrade. */
+  readonly dialect?: Dialect;
   /** Checks the `:name`s; default: any text. */
   readonly params?: z.ZodType<Readonly<Record<string, string>>>;
   upgrade(

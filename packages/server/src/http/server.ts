@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import { getRequestListener } from '@hono/node-server';
-import { type Answer, answerOf, answerRaw, type Log, SECURITY_HEADERS } from './answer.ts';
+import { type Answer, answerOf, answerRaw, type Dialect, type Log, SECURITY_HEADERS } from './answer.ts';
 import { buildApp, validate } from './app.ts';
 import type { Auth } from './auth.ts';
 import { type Hosts, headerValues } from './host-origin.ts';
@@ -58,6 +58,7 @@ export const HTTP_LIMITS: HttpLimits = {
 const CHECK_MS = 500;
 /** What a revoked connection has for a close frame before its socket is destroyed. With it, a second holds. */
 const REVOKE_GRACE_MS = 900;
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 /** sockaddr_un holds 108 bytes on Linux, 104 on macOS, with a final zero. */
 const MAX_SOCKET_PATH = 103;
 
@@ -112,6 +113,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   server.maxConnections = limits.connections;
   server.on('request', (incoming, outgoing) => {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) outgoing.setHeader(name, value);
+    const requestId = headerValues(incoming, 'x-request-id')[0];
+    // Whoever numbers requests finds the number on the answer, errors included.
+    if (requestId !== undefined && REQUEST_ID.test(requestId)) outgoing.setHeader('X-Request-Id', requestId);
     try {
       hosts.checkHost(incoming);
       hosts.checkOrigin(incoming);
@@ -133,13 +137,18 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', (error) => log.debug({ err: error }, 'upgraded socket failed'));
-    const refuse = (error: unknown): void => answerRaw(socket, answerOf(error, log, request));
+    let dialect: Dialect | undefined;
+    const refuse = (error: unknown): void => answerRaw(socket, answerOf(error, log, request, dialect));
     try {
       hosts.checkHost(request);
       hosts.checkOrigin(request);
       const found = findWsRoute(wsRoutes, request);
-      const principal = auth.authorize(request, found.route.scope, { upgrade: true });
       const { route } = found;
+      dialect = route.dialect;
+      const principal = auth.authorize(request, route.scope, {
+        upgrade: true,
+        ...(dialect === undefined ? {} : { dialect }),
+      });
       const params = route.params === undefined ? found.params : validate('path', route.params, found.params);
       upgraded.add(socket);
       socket.once('close', () => upgraded.delete(socket));

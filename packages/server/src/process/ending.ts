@@ -1,7 +1,7 @@
 // Ends everything that belongs to a session: hang up, ask, kill. Each step goes to the whole family.
 
 import type { SignalName } from '@binnacle/protocol';
-import { familyOf, type Leader, signalProcess } from './family.ts';
+import { familyOf, type Leader, type ProcessRow, signalProcess } from './family.ts';
 
 export interface EndingTimes {
   /** After SIGHUP and SIGCONT (a stopped job cannot hear the first without the second). Shells end here. */
@@ -25,16 +25,21 @@ const STEPS: readonly { readonly signals: readonly SignalName[]; readonly wait: 
 
 /** Resolves when nobody is left, or with how many could not be ended. */
 export async function endFamily(leader: Leader, sessionId: string, times: EndingTimes = ENDING_TIMES): Promise<number> {
+  let family: readonly ProcessRow[] = [];
+  const look = () => {
+    family = familyOf(leader, sessionId, family);
+    return family;
+  };
   for (const step of STEPS) {
-    for (const row of familyOf(leader, sessionId)) for (const signal of step.signals) signalProcess(row, signal);
-    if (await allGone(leader, sessionId, step.wait(times))) return 0;
+    for (const row of look()) for (const signal of step.signals) signalProcess(row, signal);
+    if (await allGone(look, step.wait(times))) return 0;
   }
-  return familyOf(leader, sessionId).length;
+  return look().length;
 }
 
-async function allGone(leader: Leader, sessionId: string, withinMs: number): Promise<boolean> {
+async function allGone(look: () => readonly ProcessRow[], withinMs: number): Promise<boolean> {
   const deadline = performance.now() + withinMs;
-  while (familyOf(leader, sessionId).length > 0) {
+  while (look().length > 0) {
     if (performance.now() >= deadline) return false;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }

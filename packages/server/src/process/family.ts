@@ -53,9 +53,13 @@ export function listProcesses(): ProcessRow[] {
   return rows;
 }
 
-/** The leader, what descends from it, what is in its session, and what carries the session's mark. No zombies. */
-export function familyOf(leader: Leader, sessionId: string): ProcessRow[] {
+/**
+ * The leader, what descends from it, what is in its session, and what carries the session's mark. No zombies. `known`
+ * were found before: one that left the session with an empty environment is nobody's child once its parent has ended.
+ */
+export function familyOf(leader: Leader, sessionId: string, known: readonly Leader[] = []): ProcessRow[] {
   const rows = listProcesses();
+  const knownTimes = new Map(known.map(({ pid, startTime }) => [pid, startTime]));
   // Once the leader is reaped its number can come back, as somebody else and with somebody else's session.
   const isReused = rows.some((row) => row.pid === leader.pid && row.startTime !== leader.startTime);
   const family = new Set<number>();
@@ -65,7 +69,8 @@ export function familyOf(leader: Leader, sessionId: string): ProcessRow[] {
     if (siblings === undefined) byParent.set(row.parent, [row]);
     else siblings.push(row);
     const isInSession = !isReused && (row.pid === leader.pid || row.session === leader.pid);
-    if (isInSession || hasMark(row.pid, sessionId)) family.add(row.pid);
+    const isKnown = knownTimes.get(row.pid) === row.startTime;
+    if (isInSession || isKnown || hasMark(row.pid, sessionId)) family.add(row.pid);
   }
   // A Set goes on to what is added while it is walked.
   for (const pid of family) for (const child of byParent.get(pid) ?? []) family.add(child.pid);

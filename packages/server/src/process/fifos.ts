@@ -37,14 +37,14 @@ export class Fifos {
 
   /** One to read from a program. */
   async openOutput(): Promise<OpenFifo> {
-    const path = await this.#take();
+    const path = await this.take();
     const ours = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     return this.#opened(path, ours, constants.O_WRONLY);
   }
 
   /** One to write to a program. Opened for both on our side: for writing alone, open fails until somebody reads. */
   async openInput(): Promise<OpenFifo> {
-    const path = await this.#take();
+    const path = await this.take();
     const ours = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
     return this.#opened(path, ours, constants.O_RDONLY);
   }
@@ -60,7 +60,8 @@ export class Fifos {
     }
   }
 
-  async #take(): Promise<string> {
+  /** The name of one that nobody has opened; the taker moves or removes it. */
+  async take(): Promise<string> {
     while (true) {
       const path = this.#ready.pop();
       if (path !== undefined) {

@@ -62,9 +62,10 @@ class PipeProgram implements Program {
   #stdin: number;
   readonly #events: ProgramEvents;
   readonly #outputs: readonly PipeReader[];
-  #status: ExitStatus | undefined;
   #exitReported = false;
   #paused = false;
+  /** Who waits until what was written is read; while reading is paused there may be more than one. */
+  readonly #settling: (() => void)[] = [];
 
   constructor(child: ChildProcess, pipes: Pipes) {
     this.pid = child.pid ?? -1;
@@ -101,7 +102,12 @@ class PipeProgram implements Program {
   resume(): void {
     this.#paused = false;
     for (const output of this.#outputs) output.socket.resume();
-    this.#reportExit();
+    this.#settleNow();
+  }
+
+  settle(done: () => void): void {
+    this.#settling.push(done);
+    this.#settleNow();
   }
 
   abandon(): void {
@@ -109,20 +115,21 @@ class PipeProgram implements Program {
   }
 
   #childOnExit(status: ExitStatus): void {
-    this.#status = status;
     this.closeInput();
-    this.#reportExit();
+    this.settle(() => {
+      this.#exitReported = true;
+      this.#events.exited(status);
+      this.#maybeEnd();
+    });
   }
 
-  /** What the program wrote is in the kernel by now, so reading until there is nothing finds all of it. */
-  #reportExit(): void {
-    if (this.#exitReported || this.#status === undefined) return;
+  /** What was written before is in the kernel by now, so reading until there is nothing finds all of it. */
+  #settleNow(): void {
+    if (this.#settling.length === 0) return;
     for (const output of this.#outputs) {
       if (!output.drainNow(() => this.#paused)) return;
     }
-    this.#exitReported = true;
-    this.#events.exited(this.#status);
-    this.#maybeEnd();
+    for (const done of this.#settling.splice(0)) done();
   }
 
   #maybeEnd(): void {

@@ -39,6 +39,8 @@ export interface Program {
   resume(): void;
   /** Undefined where there is no terminal. */
   readonly resize: ((cols: number, rows: number) => void) | undefined;
+  /** Calls back when all that was written to the output before this call was handed to `output`. In order. */
+  settle(done: () => void): void;
   /** Lets go of every descriptor; `ended` follows. For programs whose children hold the output open for ever. */
   abandon(): void;
 }

@@ -75,6 +75,8 @@ class PtyProgram implements Program {
   readonly #readBuffer: Buffer;
   readonly #stream: ReadStream;
   #drain: Drain | undefined;
+  /** Who waits for the drain after this one. */
+  readonly #settling: (() => void)[] = [];
   #hasEnded = false;
 
   constructor(child: ChildProcess, terminal: Terminal) {
@@ -114,6 +116,11 @@ class PtyProgram implements Program {
 
   resume(): void {
     this.#stream.resume();
+  }
+
+  settle(done: () => void): void {
+    this.#settling.push(done);
+    if (this.#drain === undefined) this.#drainNext();
   }
 
   abandon(): void {
@@ -165,19 +172,29 @@ class PtyProgram implements Program {
     this.#maybeEnd();
   };
 
-  #status: ExitStatus | undefined;
   #exitReported = false;
 
   #childOnExit(status: ExitStatus): void {
-    this.#status = status;
-    if (this.#master < 0) {
-      this.#reportExit();
+    this.settle(() => {
+      this.#exitReported = true;
+      this.#events.exited(status);
+      this.#maybeEnd();
+      this.#closeHeld();
+    });
+  }
+
+  #drainNext(): void {
+    for (let done = this.#settling.shift(); done !== undefined; done = this.#settling.shift()) {
+      if (this.#master < 0) {
+        done(); // Everything was read.
+        continue;
+      }
+      const drain = new Drain(done);
+      this.#drain = drain;
+      this.#writeMarker(drain);
+      this.#giveUpLater(drain);
       return;
     }
-    const drain = new Drain();
-    this.#drain = drain;
-    this.#writeMarker(drain);
-    this.#giveUpLater(drain);
   }
 
   #giveUpLater(drain: Drain): void {
@@ -218,17 +235,12 @@ class PtyProgram implements Program {
   }
 
   #drained(after: Uint8Array): void {
+    const drain = this.#drain;
     this.#drain = undefined;
-    this.#reportExit();
-    if (after.length > 0) this.#events.output('tty', after);
-    this.#closeHeld();
-  }
-
-  #reportExit(): void {
-    if (this.#exitReported || this.#status === undefined) return;
-    this.#exitReported = true;
-    this.#events.exited(this.#status);
-    this.#maybeEnd();
+    drain?.done();
+    // What came behind the marker may hold the next one.
+    if (this.#drain === undefined) this.#drainNext();
+    if (after.length > 0) this.#take(after);
   }
 
   #maybeEnd(): void {
@@ -241,12 +253,17 @@ class PtyProgram implements Program {
   }
 }
 
-/** Looks for the marker in what is read after the exit, across reads. */
+/** Looks for the marker in what is read after it was written, across reads. */
 class Drain {
+  readonly done: () => void;
   /** Capitals and digits: `stty olcuc` would change small letters on their way. */
   readonly marker = Buffer.from(randomBytes(16).toString('hex').toUpperCase(), 'latin1');
   written = 0;
   #kept: Buffer = Buffer.alloc(0);
+
+  constructor(done: () => void) {
+    this.done = done;
+  }
 
   take(bytes: Uint8Array): { before: Uint8Array; after?: Uint8Array } {
     const all = Buffer.concat([this.#kept, bytes]);

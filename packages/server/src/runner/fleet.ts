@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, type RunInfo } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 import { bootId, readProcess } from '../process/family.ts';
 import { RunnerLink } from './link.ts';
@@ -41,6 +41,7 @@ export interface FleetOptions {
 export interface FleetEvents {
   grew(id: string, head: Head, oldest: Head): void;
   changed(status: HostedStatus): void;
+  ran(id: string, run: RunInfo, runs: HostedStatus['runs']): void;
   /** The runner that hosted these died. */
   lost(ids: readonly string[]): void;
   warn(message: string, facts: Record<string, unknown>): void;
@@ -86,6 +87,11 @@ export class Fleet {
     const expected = runner === null ? undefined : this.#silent.get(runner);
     expected?.add(session);
     return expected !== undefined;
+  }
+
+  /** Runners that are known to live. */
+  get count(): number {
+    return this.#runners.size;
   }
 
   /** Starts a spare so that the first program does not wait for it. */
@@ -272,6 +278,7 @@ export class Fleet {
     const events = {
       grew: (session: string, head: Head, oldest: Head) => this.#events.grew(session, head, oldest),
       changed: (status: HostedStatus) => this.#linkOnChanged(status),
+      ran: (session: string, run: RunInfo, runs: HostedStatus['runs']) => this.#events.ran(session, run, runs),
       lost: () => void this.#linkOnLost(id),
     };
     try {

@@ -1,12 +1,32 @@
 // One program in a runner: reads it, appends its log, feeds it. Knows no gateway; who listens is told of changes.
 
-import { BinnacleError, type EntryData, type Kind, type SignalName } from '@binnacle/protocol';
+import { join } from 'node:path';
+import {
+  BinnacleError,
+  type EntryData,
+  type Epoch,
+  formatPosition,
+  type Kind,
+  type ProcessInfo,
+  type RunEvent,
+  type RunId,
+  type RunInfo,
+  type RunRequest,
+  type SessionId,
+  type SignalName,
+} from '@binnacle/protocol';
 import { type Head, type LogWriter, MAX_ENTRY_BYTES } from '../log/log.ts';
 import { ENDING_TIMES, type EndingTimes, endFamily } from '../process/ending.ts';
 import { familyOf, kill, type Leader, readProcess, signalProcess } from '../process/family.ts';
+import type { Fifos } from '../process/fifos.ts';
+import { BASH } from '../process/launcher.ts';
 import type { ExitStatus, Program, StartProgram } from '../process/program.ts';
 import { type ExitRecord, writeExitRecord } from './exit-record.ts';
 import { InputQueue } from './input-queue.ts';
+import { RunJob } from './run-job.ts';
+import { RunRecords } from './run-record.ts';
+import { Runs } from './runs.ts';
+import { ShellLink } from './shell-link.ts';
 import type { HostedSpec, HostedStatus, RunnerReceipt, Writer } from './wire.ts';
 
 /** A full disk is asked again this often; the kernel holds the program meanwhile. */
@@ -22,6 +42,8 @@ export interface HostedEvents {
   /** The log grew. Called in the turn of the append. */
   grew(hosted: Hosted): void;
   changed(hosted: Hosted): void;
+  /** A run is another than it was: queued, running, ended. */
+  ran(hosted: Hosted, run: RunInfo): void;
 }
 
 /** The EOF character of a terminal, as Ctrl-D sends it. */
@@ -38,6 +60,8 @@ export class Hosted {
   readonly #events: HostedEvents;
   readonly #input: InputQueue;
   #program: Program | undefined;
+  #runs: Runs | undefined;
+  #job: RunJob | undefined;
   #leader: Leader = { pid: -1, startTime: '' };
   #exit: ExitRecord | undefined;
   /** Earlier than `#exit`, which is set when it is kept on the disk. */
@@ -69,16 +93,79 @@ export class Hosted {
   }
 
   /** Throws `start_failed`. */
-  async start(startProgram: StartProgram): Promise<void> {
+  async start(startProgram: StartProgram, fifos: Fifos): Promise<void> {
     if (this.spec.mode === 'pty') this.#append('resize', json({ cols: this.#cols, rows: this.#rows }));
-    this.#program = await startProgram(this.spec, {
-      output: (kind, bytes) => this.#append(kind, bytes),
+    const spec = this.spec.takesRuns === true ? { ...this.spec, argv: await this.#prepareRuns(fifos) } : this.spec;
+    this.#program = await startProgram(spec, {
+      output: (kind, bytes) => {
+        this.#append(kind, bytes);
+        this.#runs?.noticeOutput();
+      },
       exited: (status) => this.#programOnExit(status),
       ended: () => this.#programOnEnd(),
     });
     const row = readProcess(this.#program.pid);
     // It may have ended already; then nothing carries its start time, and only its mark and session find its family.
     this.#leader = { pid: this.#program.pid, startTime: row?.startTime ?? '' };
+  }
+
+  async #prepareRuns(fifos: Fifos): Promise<[string, ...string[]]> {
+    const { id, dir, mode } = this.spec;
+    const records = new RunRecords(dir);
+    records.make();
+    const link = await ShellLink.make(join(dir, 'shell'), mode, fifos, (told) => runs.handle(told));
+    const job = new RunJob(id, mode, () => this.#leader);
+    const log = this.#log;
+    const runs = new Runs({
+      session: id as SessionId,
+      mode,
+      link,
+      records,
+      maxQueued: this.spec.maxQueuedRuns ?? 64,
+      maxEnded: this.spec.maxEndedRuns ?? 1000,
+      job,
+      settle: (done) => this.#program?.settle(done),
+      type: (bytes) => {
+        try {
+          this.#input.push(bytes);
+        } catch {
+          // Closed: the shell is about to end. Full: it is woken again.
+        }
+      },
+      append: (event: RunEvent) => this.#append('event', json(event)),
+      get head() {
+        return {
+          position: formatPosition({ epoch: log.epoch as Epoch, ...log.head }),
+          offset: log.head.offset,
+        };
+      },
+      changed: (run) => this.#events.ran(this, run),
+    });
+    this.#runs = runs;
+    this.#job = job;
+    return [BASH, link.keeper];
+  }
+
+  /** Throws `no_runs`, and what `Runs.submit` throws. */
+  run(id: RunId, request: RunRequest, writer: Writer): RunInfo {
+    this.#admit(writer);
+    return this.#needRuns().submit(id, request, writer.by);
+  }
+
+  async cancelRun(id: string, writer: Writer): Promise<RunInfo> {
+    this.#admit(writer);
+    return await this.#needRuns().cancel(id);
+  }
+
+  /** Throws `no_runs`. */
+  listProcesses(): ProcessInfo[] {
+    this.#needRuns();
+    return this.#job?.list() ?? [];
+  }
+
+  #needRuns(): Runs {
+    if (this.#runs === undefined) throw new BinnacleError('no_runs');
+    return this.#runs;
   }
 
   get status(): HostedStatus {
@@ -97,6 +184,7 @@ export class Hosted {
       rows: this.#rows,
       fence: this.#fence,
       stalled: this.#refused.length > 0 ? 'disk_full' : null,
+      runs: this.#runs?.standing ?? null,
     };
   }
 
@@ -128,7 +216,10 @@ export class Hosted {
     this.#admit(writer);
     if (this.#hasExited) throw new BinnacleError('session_exited');
     const receipt = this.#input.push(bytes, client, n);
-    if (!receipt.duplicate) this.#auditInput(writer.by, bytes.length, n);
+    if (!receipt.duplicate) {
+      this.#runs?.noticeInput(bytes);
+      this.#auditInput(writer.by, bytes.length, n);
+    }
     return receipt;
   }
 
@@ -174,6 +265,8 @@ export class Hosted {
   #signalJob(signal: SignalName): boolean {
     if (!this.spec.isShell) return kill(-this.#leader.pid, signal);
     const job = familyOf(this.#leader, this.spec.id).filter((row) => row.pid !== this.#leader.pid);
+    // A shell that takes runs is the child of its keeper, and has to hear of an interrupt before its job does.
+    job.sort((a, b) => Number(b.parent === this.#leader.pid) - Number(a.parent === this.#leader.pid));
     if (job.length === 0) return !FOR_JOBS_ONLY.has(signal) && kill(this.#leader.pid, signal);
     return job.map((row) => signalProcess(row, signal)).includes(true);
   }
@@ -201,6 +294,7 @@ export class Hosted {
   #programOnExit(status: ExitStatus): void {
     const record: ExitRecord = { ...status, exitedAt: Date.now() };
     this.#hasExited = true;
+    this.#runs?.stop();
     this.#input.stop();
     this.#flushAudit();
     this.#exitRecorded = this.#recordExit(record);
@@ -313,7 +407,7 @@ export class Hosted {
   }
 }
 
-const json = (value: EntryData[keyof EntryData]): Uint8Array => {
+const json = (value: EntryData[keyof EntryData] | RunEvent): Uint8Array => {
   const bytes = Buffer.from(JSON.stringify(value));
   return bytes.length <= MAX_ENTRY_BYTES ? bytes : bytes.subarray(0, 0);
 };

@@ -1,7 +1,7 @@
 // The gateway's end of the socket to one runner: requests with answers, and what the runner tells unasked.
 
 import { connect, type Socket } from 'node:net';
-import { BinnacleError, type WireError } from '@binnacle/protocol';
+import { BinnacleError, type RunInfo, type WireError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 import { encodeFrame, FrameReader, type FromRunner, type HostedStatus, type Request, RUNNER_PROTOCOL } from './wire.ts';
 
@@ -17,6 +17,7 @@ const HELLO_MS = 2000;
 export interface LinkEvents {
   grew(id: string, head: Head, oldest: Head): void;
   changed(status: HostedStatus): void;
+  ran(id: string, run: RunInfo, runs: HostedStatus['runs']): void;
   /** The runner is gone, or it let go of us for another gateway. */
   lost(): void;
 }
@@ -86,7 +87,7 @@ export class RunnerLink {
       return Promise.reject(new BinnacleError('runner_unavailable'));
     const ref = this.#nextRef++;
     return new Promise((resolve, reject) => {
-      // Ending a family takes as long as its steps may.
+      // Ending a family takes as long as its steps may; those of a run are within the answer's time.
       const steps = request.t === 'end' && request.times !== undefined ? request.times.hupMs + request.times.termMs : 0;
       const giveUp = () => this.#settle(ref)?.reject(new BinnacleError('runner_unavailable'));
       const timer = setTimeout(giveUp, answerMs + steps);
@@ -121,6 +122,9 @@ export class RunnerLink {
         return;
       case 'changed':
         this.#events.changed(message.status);
+        return;
+      case 'ran':
+        this.#events.ran(message.id, message.run, message.runs);
         return;
       case 'reply': {
         const asked = this.#settle(message.ref);

@@ -1,5 +1,6 @@
 // Ends a session whose runner died: its processes, and its log. There is no other writer any more, so we are it.
 
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Kind, SessionId, SessionState } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
@@ -33,6 +34,8 @@ export async function closeLost(dir: string, id: SessionId): Promise<LostSession
   const ending = await endingOf(logDir);
   // A log that was closed in order has nobody left who writes to it; a job that was told to outlive it may do so.
   if (!ending.has('closed')) await endFamily(NOBODY, id, TIMES);
+  // What is left of a shell that took runs holds values of its environment.
+  rmSync(join(dir, 'shell'), { recursive: true, force: true });
   const log = SegmentWriter.open(logDir);
   try {
     const write = (kind: 'exit' | 'closed', data: object) => {

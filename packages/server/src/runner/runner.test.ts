@@ -6,6 +6,7 @@ import type { Epoch } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryLog } from '../log/memory-log.ts';
+import { Fifos } from '../process/fifos.ts';
 import type { ProgramEvents, StartProgram } from '../process/program.ts';
 import { Hosted } from './hosted.ts';
 import { RunnerLink } from './link.ts';
@@ -62,7 +63,12 @@ async function gateway() {
   const lost = new Promise<void>((resolve) => {
     onLost = resolve;
   });
-  const events = { grew: () => undefined, changed: (status: HostedStatus) => void told.push(status), lost: onLost };
+  const events = {
+    grew: () => undefined,
+    changed: (status: HostedStatus) => void told.push(status),
+    ran: () => undefined,
+    lost: onLost,
+  };
   const { link, programs } = await RunnerLink.open(path, TOKEN, events);
   links.push(link);
   return { link, programs, told, lost };
@@ -171,12 +177,13 @@ describe('a hosted program', () => {
         pause: () => undefined,
         resume: () => undefined,
         resize: () => void written.push('resized'),
+        settle: (done) => done(),
         abandon: () => undefined,
       });
     };
     const log = new MemoryLog({ epoch: 'e1' as Epoch });
-    const hosted = new Hosted(spec, log, { grew: () => undefined, changed: () => undefined });
-    await hosted.start(startProgram);
+    const hosted = new Hosted(spec, log, { grew: () => undefined, changed: () => undefined, ran: () => undefined });
+    await hosted.start(startProgram, new Fifos(dir));
     const writer = { fence: 1, by: 'ada' };
     hosted.write(Buffer.from('before'), writer);
     events?.exited({ exitCode: 0, signal: null });
@@ -201,11 +208,16 @@ describe('a hosted program', () => {
         pause: () => undefined,
         resume: () => undefined,
         resize: undefined,
+        settle: (done) => done(),
         abandon: () => undefined,
       });
     const log = new MemoryLog({ epoch: 'e1' as Epoch });
-    const hosted = new Hosted(specOf(['/bin/true']), log, { grew: () => undefined, changed: () => undefined });
-    await hosted.start(startProgram);
+    const hosted = new Hosted(specOf(['/bin/true']), log, {
+      grew: () => undefined,
+      changed: () => undefined,
+      ran: () => undefined,
+    });
+    await hosted.start(startProgram, new Fifos(dir));
     const act = () => hosted.signal('SIGTERM', { fence: 1, by: 'ada' });
     expect(act).toThrow(expect.objectContaining({ code: 'session_exited' }));
   });

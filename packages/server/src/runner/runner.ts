@@ -43,6 +43,7 @@ export class Runner {
   readonly #programs = new Map<string, Hosted>();
   readonly #watches = new Map<string, Watch>();
   readonly #sync: GroupSync;
+  readonly #fifos: Fifos;
   readonly #start: Readonly<Record<HostedSpec['mode'], StartProgram>>;
   readonly #server: Server;
   /** The newest gateway that showed the token. An older one is cut off. */
@@ -63,6 +64,7 @@ export class Runner {
       onError: (error) => console.error(new Date().toISOString(), 'a log could not be synced', error),
     });
     const fifos = new Fifos(options.dir);
+    this.#fifos = fifos;
     const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
     this.#start = { pty: ptyStarter(readBuffer), pipe: pipeStarter(fifos, readBuffer) };
     this.#server = createServer((socket) => this.#socketOnConnect(socket));
@@ -170,6 +172,12 @@ export class Runner {
         return this.#find(request.id).resize(request.cols, request.rows, request.writer);
       case 'fence':
         return this.#find(request.id).raiseFence(request.fence);
+      case 'run':
+        return this.#find(request.id).run(request.run, request.request, request.writer);
+      case 'cancel_run':
+        return this.#find(request.id).cancelRun(request.run, request.writer);
+      case 'processes':
+        return this.#find(request.id).listProcesses();
       case 'end':
         return this.#find(request.id).end(request.times);
       case 'trim':
@@ -192,10 +200,11 @@ export class Runner {
     const hosted = new Hosted(spec, log, {
       grew: (grown) => this.#programOnGrew(grown),
       changed: (changed) => this.#programOnChanged(changed),
+      ran: ({ spec: { id }, status }, run) => this.#send({ t: 'ran', id, run, runs: status.runs }),
     });
     this.#programs.set(spec.id, hosted);
     try {
-      await hosted.start(this.#start[spec.mode]);
+      await hosted.start(this.#start[spec.mode], this.#fifos);
     } catch (error) {
       this.#programs.delete(spec.id);
       await log.close();

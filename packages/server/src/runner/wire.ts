@@ -1,7 +1,7 @@
 // What a gateway and a runner say to each other over their socket, and how it is framed.
 // A runner outlives upgrades of the gateway: fields are only added, and what is unknown is ignored by both.
 
-import type { Mode, SignalName, WireError } from '@binnacle/protocol';
+import type { Mode, RunId, RunInfo, RunRequest, SignalName, WireError } from '@binnacle/protocol';
 import { BinnacleError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 import type { EndingTimes } from '../process/ending.ts';
@@ -21,10 +21,14 @@ export interface HostedSpec {
   readonly rows: number;
   /** An interactive shell: an interrupt goes to its job and never to itself. */
   readonly isShell: boolean;
+  /** A bash of ours that takes runs; argv is what is shown of it. */
+  readonly takesRuns?: boolean;
   readonly segmentBytes: number;
   readonly retainBytes: number;
   readonly retainMs: number;
   readonly maxInputBytes: number;
+  readonly maxQueuedRuns?: number;
+  readonly maxEndedRuns?: number;
 }
 
 export interface HostedStatus {
@@ -42,6 +46,13 @@ export interface HostedStatus {
   readonly rows: number;
   readonly fence: number;
   readonly stalled: 'disk_full' | null;
+  /** Null where it takes no runs. */
+  readonly runs: RunsStanding | null;
+}
+
+export interface RunsStanding {
+  readonly current: RunId | null;
+  readonly queued: number;
 }
 
 /** Who writes: the fence is checked against the highest one that this program has seen. */
@@ -71,6 +82,16 @@ export type Request =
   | { readonly t: 'resize'; readonly id: string; readonly writer: Writer; readonly cols: number; readonly rows: number }
   /** Nobody with a lower fence may write from now on. */
   | { readonly t: 'fence'; readonly id: string; readonly fence: number }
+  | {
+      readonly t: 'run';
+      readonly id: string;
+      readonly writer: Writer;
+      readonly run: RunId;
+      readonly request: RunRequest;
+    }
+  /** Answered when it has ended. */
+  | { readonly t: 'cancel_run'; readonly id: string; readonly writer: Writer; readonly run: string }
+  | { readonly t: 'processes'; readonly id: string }
   | { readonly t: 'end'; readonly id: string; readonly times?: EndingTimes }
   | { readonly t: 'trim'; readonly id: string; readonly maxBytes: number }
   | { readonly t: 'list' }
@@ -82,7 +103,8 @@ export type FromRunner =
   | { readonly t: 'hello'; readonly protocol: number; readonly programs: readonly HostedStatus[] }
   | { readonly t: 'reply'; readonly ref: number; readonly result?: unknown; readonly error?: WireError }
   | { readonly t: 'grew'; readonly id: string; readonly head: Head; readonly oldest: Head }
-  | { readonly t: 'changed'; readonly status: HostedStatus };
+  | { readonly t: 'changed'; readonly status: HostedStatus }
+  | { readonly t: 'ran'; readonly id: string; readonly run: RunInfo; readonly runs: RunsStanding | null };
 
 export interface RunnerReceipt {
   readonly accepted: number;

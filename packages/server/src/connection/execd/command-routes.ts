@@ -1,0 +1,164 @@
+// `/command` of the sandbox daemon: parse, hand on, answer.
+
+import { BinnacleError } from '@binnacle/protocol';
+import { json, type Route, route, TAKEN_OVER, z } from '../../http/routes.ts';
+import type { Sessions } from '../../sessions.ts';
+import { Offset, text } from '../fields.ts';
+import type { Liveness } from '../liveness.ts';
+import { CommandExecution, type Commands, endingOf } from './commands.ts';
+import { expandCwd } from './cwd.ts';
+import { EXECD, missingQuery } from './errors.ts';
+import { type Ending, writeExecution, writeStarted } from './events.ts';
+import { writeLogs } from './logs.ts';
+import { empty, iso, nothingOr, Shell, Timeout } from './parts.ts';
+import { currentRun, endingOfRun, findRun } from './runs.ts';
+
+const Id = z.object({ id: z.string() });
+const UserId = z
+  .number()
+  .int()
+  .min(0)
+  .max(2 ** 32 - 2);
+
+const NewCommand = z.object({
+  command: Shell,
+  cwd: nothingOr(text(4096)),
+  background: nothingOr(z.boolean()),
+  timeout: Timeout,
+  uid: nothingOr(UserId),
+  gid: nothingOr(UserId),
+  envs: nothingOr(z.record(z.string(), z.string())),
+});
+
+const Status = z
+  .object({
+    id: z.string(),
+    content: z.string(),
+    running: z.boolean(),
+    exit_code: z.number().optional(),
+    error: z.string().optional(),
+    started_at: z.string().optional(),
+    finished_at: z.string().optional(),
+  })
+  .openapi('ExecdCommandStatus');
+
+export function commandRoutes(sessions: Sessions, commands: Commands, liveness: Liveness): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/command',
+      scope: 'create',
+      dialect: EXECD,
+      summary: 'Run shell text in a bash of its own (OpenSandbox execd).',
+      body: NewCommand,
+      responses: { 200: { description: 'Its events.', type: 'text/event-stream' } },
+      handler: async ({ body, principal, takeOver }) => {
+        const { command, cwd, background, timeout, uid, gid } = body;
+        checkUser(uid, gid);
+        const envs = body.envs ?? {};
+        const begun = performance.now();
+        const by = { name: principal.name };
+        const asked = { command, envs, cwd: expandCwd(cwd, envs), timeoutMs: timeout };
+        const session = await commands.start(asked, by);
+        if (background === true) writeStarted(takeOver(), session.id, performance.now() - begun);
+        else await writeExecution(new CommandExecution(session, commands), takeOver(), liveness);
+        return TAKEN_OVER;
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/command',
+      scope: 'input',
+      dialect: EXECD,
+      summary: 'Interrupt a command, a run, or what runs in a session. The session stays usable (OpenSandbox execd).',
+      query: z.object({ id: z.string().optional() }),
+      responses: { 200: { description: 'It has ended.' } },
+      handler: async ({ query: { id = '' }, principal }) => {
+        if (id === '') throw missingQuery('id');
+        const by = { name: principal.name };
+        const found = findRun(sessions, id);
+        if (found !== undefined) {
+          if (found.run.state === 'ended') {
+            throw new BinnacleError('no_job', {
+              message: 'This run has ended.',
+              hint: 'There is nothing to interrupt.',
+            });
+          }
+          await found.session.cancelRun(id, by);
+        } else if (commands.isCommand(id)) await commands.interrupt(id, by);
+        else {
+          const session = sessions.get(id);
+          if (!session.takesRuns) throw new BinnacleError('session_not_found', { message: 'No such command.' });
+          await session.refresh();
+          await session.cancelRun(currentRun(session), by);
+        }
+        return empty();
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/command/status/:id',
+      scope: 'view',
+      dialect: EXECD,
+      summary: 'How a command or a run stands (OpenSandbox execd).',
+      params: Id,
+      responses: { 200: { description: 'Its status.', schema: Status } },
+      handler: async ({ params: { id } }) => {
+        const found = findRun(sessions, id);
+        if (found !== undefined) {
+          const { command, state, exitCode, startedAt, endedAt } = found.run;
+          const ending = state === 'ended' ? endingOfRun(found.run) : undefined;
+          const times = { started_at: iso(startedAt), finished_at: iso(endedAt) };
+          return json({ id, content: command, running: state !== 'ended', ...ended(exitCode, ending), ...times });
+        }
+        const session = commands.find(id);
+        const { running, exitCode, signal, createdAt, exitedAt, argv } = await sessions.info(id);
+        const ending = running ? undefined : endingOf({ exitCode, signal }, commands.hasTimedOut(session.id), 0);
+        const times = { started_at: iso(createdAt), finished_at: iso(exitedAt) };
+        return json({ id, content: argv.at(-1) ?? '', running, ...ended(exitCode, ending), ...times });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/command/:id/logs',
+      scope: 'view',
+      dialect: EXECD,
+      summary:
+        'Output of a command or a run from byte `cursor` on, stdout and stderr as they came (OpenSandbox execd).',
+      description: 'The header EXECD-COMMANDS-TAIL-CURSOR is the `cursor` of the next call.',
+      params: Id,
+      query: z.object({ cursor: Offset.optional() }),
+      responses: { 200: { description: 'The bytes.', type: 'text/plain' } },
+      handler: async ({ params: { id }, query: { cursor }, takeOver }) => {
+        const found = findRun(sessions, id);
+        const session = found?.session ?? commands.find(id);
+        await session.refresh();
+        const range = found === undefined ? {} : { from: found.run.startOffset, to: found.run.endOffset };
+        await writeLogs(session, { cursor, ...range }, takeOver, liveness);
+        return TAKEN_OVER;
+      },
+    }),
+  ];
+}
+
+const ended = (exitCode: number | null, ending: Ending | undefined) => ({
+  ...(exitCode === null ? {} : { exit_code: exitCode }),
+  ...(ending?.type === 'error' ? { error: ending.why } : {}),
+});
+
+/** Programs run as the gateway's own user, whoever asks. */
+function checkUser(uid: number | undefined, gid: number | undefined): void {
+  if (gid !== undefined && uid === undefined) {
+    throw new BinnacleError('bad_request', {
+      message: '"gid" in the body needs "uid".',
+      details: { in: 'body', field: 'uid' },
+    });
+  }
+  const isOther =
+    (uid !== undefined && uid !== process.getuid?.()) || (gid !== undefined && gid !== process.getgid?.());
+  if (isOther) {
+    throw new BinnacleError('not_supported', {
+      message: 'Commands run as the user of the gateway and as nobody else.',
+    });
+  }
+}

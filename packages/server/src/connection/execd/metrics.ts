@@ -1,0 +1,126 @@
+// Numbers of the gateway for Prometheus, and of the machine for clients of the sandbox daemon.
+
+import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import type { SessionState } from '@binnacle/protocol';
+import type { Registry } from 'prom-client';
+import { VERSION } from '../../version.ts';
+
+const STATES: readonly SessionState[] = ['starting', 'running', 'exited', 'closed', 'lost'];
+/** Shares of shorter times jump: the kernel counts in ticks of 10 ms. */
+const MIN_CPU_MS = 250;
+const MIB = 1024 * 1024;
+
+export interface MetricsSources {
+  sessions(): Readonly<Partial<Record<SessionState, number>>>;
+  viewers(): number;
+  runners(): number;
+}
+
+/** As the daemon's clients know it. */
+export interface MachineMetrics {
+  readonly cpu_count: number;
+  /** Of all of them, since the last time it was asked for. */
+  readonly cpu_used_pct: number;
+  readonly mem_total_mib: number;
+  readonly mem_used_mib: number;
+  /** Ms since 1970. */
+  readonly timestamp: number;
+}
+
+export class Metrics {
+  readonly #sources: MetricsSources;
+  #registry: Promise<Registry> | undefined;
+  #cpu: { readonly ticks: Ticks; readonly at: number; readonly pct: number };
+
+  constructor(sources: MetricsSources) {
+    this.#sources = sources;
+    this.#cpu = { ticks: readTicks(), at: performance.now(), pct: 0 };
+  }
+
+  /** The text format, and its Content-Type. */
+  async prometheus(): Promise<{ readonly text: string; readonly type: string }> {
+    this.#registry ??= this.#start();
+    const registry = await this.#registry;
+    return { text: await registry.metrics(), type: registry.contentType };
+  }
+
+  machine(): MachineMetrics {
+    const now = performance.now();
+    if (now - this.#cpu.at >= MIN_CPU_MS) {
+      const ticks = readTicks();
+      this.#cpu = { ticks, at: now, pct: busyShare(this.#cpu.ticks, ticks) };
+    }
+    return {
+      cpu_count: availableParallelism(),
+      cpu_used_pct: this.#cpu.pct,
+      mem_total_mib: totalmem() / MIB,
+      mem_used_mib: (totalmem() - freemem()) / MIB,
+      timestamp: Date.now(),
+    };
+  }
+
+  close(): void {
+    void this.#registry?.then((registry) => registry.clear());
+  }
+
+  /** At the first question: the library takes 10 MiB, its observers some time, and most gateways are never asked. */
+  async #start(): Promise<Registry> {
+    const { collectDefaultMetrics, Gauge, Registry } = await import('prom-client');
+    const registry = new Registry();
+    const registers = [registry];
+    const sources = this.#sources;
+    collectDefaultMetrics({ register: registry });
+    new Gauge({
+      name: 'binnacle_sessions',
+      help: 'Sessions that are kept, by state.',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        const counts = sources.sessions();
+        for (const state of STATES) this.set({ state }, counts[state] ?? 0);
+      },
+    });
+    new Gauge({
+      name: 'binnacle_viewers',
+      help: 'Connections and answers that follow sessions.',
+      registers,
+      collect() {
+        this.set(sources.viewers());
+      },
+    });
+    new Gauge({
+      name: 'binnacle_runners',
+      help: 'Processes that own programs, the spare one included.',
+      registers,
+      collect() {
+        this.set(sources.runners());
+      },
+    });
+    const info = { version: VERSION, node: process.version };
+    new Gauge({ name: 'binnacle_build_info', help: 'Always 1.', labelNames: Object.keys(info), registers }).set(
+      info,
+      1,
+    );
+    return registry;
+  }
+}
+
+interface Ticks {
+  readonly all: number;
+  readonly idle: number;
+}
+
+function readTicks(): Ticks {
+  let all = 0;
+  let idle = 0;
+  for (const { times } of cpus()) {
+    all += times.user + times.nice + times.sys + times.idle + times.irq;
+    idle += times.idle;
+  }
+  return { all, idle };
+}
+
+function busyShare(before: Ticks, now: Ticks): number {
+  const all = now.all - before.all;
+  return all <= 0 ? 0 : Math.max(0, Math.min(100, (1 - (now.idle - before.idle) / all) * 100));
+}

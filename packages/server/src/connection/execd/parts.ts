@@ -1,0 +1,19 @@
+// What several routes of the sandbox daemon share: pieces of their schemas and answers.
+
+import { z } from '../../http/routes.ts';
+import { argument } from '../fields.ts';
+
+/** Some of its clients send null for what they leave out. */
+export const nothingOr = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
+
+/** Shell text for bash. */
+export const Shell = argument.refine((value) => value.trim() !== '', 'it is empty');
+
+/** In ms; 0 is none. */
+export const Timeout = nothingOr(z.int().min(0)).transform((ms) => (ms === 0 ? undefined : ms));
+
+/** Its clients parse an empty 200 as JSON unless it says that it is empty. */
+export const empty = (): Response => new Response(null, { headers: { 'Content-Length': '0' } });
+
+export const iso = (time: number | null): string | undefined =>
+  time === null ? undefined : new Date(time).toISOString();

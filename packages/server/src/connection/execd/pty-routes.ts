@@ -1,0 +1,71 @@
+// `/pty` of the sandbox daemon: parse, hand on, answer. Its WebSocket is in pty-socket.ts.
+
+import { json, type Route, route, z } from '../../http/routes.ts';
+import type { Sessions } from '../../sessions.ts';
+import { argument, Size, text } from '../fields.ts';
+import { checkCwd, expandCwd } from './cwd.ts';
+import { EXECD } from './errors.ts';
+import { empty, nothingOr } from './parts.ts';
+import type { Ptys } from './ptys.ts';
+
+const Id = z.object({ id: z.string() });
+const Standing = z
+  .object({ session_id: z.string(), running: z.boolean(), output_offset: z.number() })
+  .openapi('ExecdPty');
+
+const NewPty = z.object({
+  cwd: nothingOr(text(4096)),
+  command: nothingOr(argument),
+  /** From here on ours. */
+  cols: nothingOr(Size),
+  rows: nothingOr(Size),
+  envs: nothingOr(z.record(z.string(), z.string())),
+});
+
+export function ptyRoutes(sessions: Sessions, ptys: Ptys): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/pty',
+      scope: 'create',
+      dialect: EXECD,
+      summary: 'Ask for a terminal; it is started by the first who attaches (OpenSandbox execd).',
+      body: NewPty,
+      responses: { 201: { description: 'Its id.', schema: Standing.pick({ session_id: true }) } },
+      handler: ({ body }) => {
+        const { command, cols, rows, envs } = body;
+        const cwd = expandCwd(body.cwd, envs);
+        if (cwd !== undefined) checkCwd(cwd);
+        const asked = { cwd, cols, rows, envs, command: command === '' ? undefined : command };
+        return json({ session_id: ptys.create(asked) }, { status: 201 });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/pty/:id',
+      scope: 'view',
+      dialect: EXECD,
+      summary: 'How a terminal stands (OpenSandbox execd).',
+      params: Id,
+      responses: { 200: { description: 'Where its output is.', schema: Standing } },
+      handler: async ({ params: { id } }) => {
+        if (!('record' in ptys.find(id))) return json({ session_id: id, running: false, output_offset: 0 });
+        const { running, outputOffset } = await sessions.info(id);
+        return json({ session_id: id, running, output_offset: outputOffset });
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/pty/:id',
+      scope: 'create',
+      dialect: EXECD,
+      summary: 'End a terminal and everything that it started (OpenSandbox execd).',
+      params: Id,
+      responses: { 200: { description: 'Gone.' } },
+      handler: async ({ params }) => {
+        await ptys.delete(params.id);
+        return empty();
+      },
+    }),
+  ];
+}

@@ -1,0 +1,110 @@
+// `/session` of the sandbox daemon, with what seed 003 adds to it: parse, hand on, answer.
+
+import { mkdirSync } from 'node:fs';
+import { BinnacleError } from '@binnacle/protocol';
+import { positionOf } from '../../cursor/from.ts';
+import { json, type Route, route, TAKEN_OVER, z } from '../../http/routes.ts';
+import type { Sessions } from '../../sessions.ts';
+import { Offset, text } from '../fields.ts';
+import type { Liveness } from '../liveness.ts';
+import { expandCwd } from './cwd.ts';
+import { EXECD } from './errors.ts';
+import { writeExecution } from './events.ts';
+import { empty, nothingOr, Shell, Timeout } from './parts.ts';
+import { newRunId, RunExecution } from './runs.ts';
+
+const Id = z.object({ id: z.string() });
+const Cwd = nothingOr(text(4096));
+const Standing = z
+  .object({ session_id: z.string(), running: z.boolean(), output_offset: z.number() })
+  .openapi('ExecdSession');
+
+export function execdSessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/session',
+      scope: 'create',
+      dialect: EXECD,
+      summary: 'Start a bash that takes runs (OpenSandbox execd).',
+      body: z.object({ cwd: Cwd }),
+      responses: { 200: { description: 'Its id.', schema: Standing.pick({ session_id: true }) } },
+      handler: async ({ body }) => {
+        const cwd = expandCwd(body.cwd);
+        if (cwd !== undefined) make(cwd);
+        const session = await sessions.create({ runs: true, mode: 'pipe', ...(cwd === undefined ? {} : { cwd }) });
+        return json({ session_id: session.id });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/session/:id',
+      scope: 'view',
+      dialect: EXECD,
+      summary: 'How a session stands.',
+      params: Id,
+      responses: { 200: { description: 'Where its output is.', schema: Standing } },
+      handler: async ({ params }) => {
+        const { id, running, outputOffset } = await sessions.info(params.id);
+        return json({ session_id: id, running, output_offset: outputOffset });
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/session/:id/run',
+      scope: 'input',
+      dialect: EXECD,
+      summary: 'Run shell text in the bash of a session, behind the runs that wait already (OpenSandbox execd).',
+      description: 'With `since`, what came before the run is sent first, as `replay`.',
+      params: Id,
+      query: z.object({ since: Offset.optional() }),
+      body: z.object({ command: Shell, cwd: Cwd, timeout: Timeout }),
+      responses: { 200: { description: 'Its events.', type: 'text/event-stream' } },
+      handler: async ({ params, query, body, principal, takeOver }) => {
+        const session = sessions.get(params.id);
+        await session.refresh();
+        const { command, timeout } = body;
+        const cwd = expandCwd(body.cwd);
+        const from = {
+          before: await positionOf(session.log, 'now'),
+          ...(query.since === undefined ? {} : { since: await positionOf(session.log, { offset: query.since }) }),
+        };
+        const run = await session.run(
+          {
+            id: newRunId(session),
+            command,
+            ...(cwd === undefined ? {} : { cwd }),
+            ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+          },
+          { name: principal.name },
+        );
+        // The news of a run can be quicker than those of its log.
+        if (run.position !== null) await session.refresh();
+        await writeExecution(new RunExecution(session, run, from), takeOver(), liveness);
+        return TAKEN_OVER;
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/session/:id',
+      scope: 'create',
+      dialect: EXECD,
+      summary: 'End a session and everything that it started (OpenSandbox execd).',
+      params: Id,
+      responses: { 200: { description: 'Gone.' } },
+      handler: async ({ params }) => {
+        await sessions.delete(params.id);
+        return empty();
+      },
+    }),
+  ];
+}
+
+/** As the daemon does. Throws `bad_cwd`. */
+function make(cwd: string): void {
+  try {
+    mkdirSync(cwd, { recursive: true });
+  } catch (cause) {
+    throw new BinnacleError('bad_cwd', { message: `The working directory "${cwd}" cannot be made.`, cause });
+  }
+}

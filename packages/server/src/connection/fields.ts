@@ -1,0 +1,46 @@
+// What the bodies, queries and headers of several routes have in common, as schemas.
+
+import { BinnacleError, parseOffset } from '@binnacle/protocol';
+import { z } from '../http/routes.ts';
+import type { Steering } from '../session.ts';
+
+/** A long poll that waits longer is cut by common proxies (60 s). */
+const MAX_WAIT_MS = 55_000;
+
+/** Its own code, whatever is wrong with it, because sizes come from windows that somebody drags. */
+export const Size = z
+  .custom<number>((value) => {
+    if (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535) return true;
+    // Left out is not a size that is wrong; the describer of the API tries this, too.
+    if (value === undefined) return false;
+    throw new BinnacleError('bad_size', {
+      message: `${JSON.stringify(value).slice(0, 40)} is not a number of columns or rows.`,
+    });
+  }, 'a whole number from 1 to 65535')
+  .openapi({ type: 'integer', minimum: 1, maximum: 65_535 });
+
+export const Offset = z.string().transform(parseOffset);
+export const Wait = Offset.transform((ms) => Math.min(ms, MAX_WAIT_MS));
+export const Flag = z.enum(['0', '1', 'true', 'false']).transform((text) => text === '1' || text === 'true');
+
+export const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .refine((value) => !value.includes('\0'), 'no NUL bytes');
+
+/** Linux takes at most 128 KiB in one argument, with the NUL behind it. More fails with E2BIG, which nobody understands. */
+const MAX_ARG_BYTES = 128 * 1024 - 1;
+export const argument = text(MAX_ARG_BYTES).refine(
+  (value) => Buffer.byteLength(value) <= MAX_ARG_BYTES,
+  `at most ${MAX_ARG_BYTES} bytes; put a longer script into a file`,
+);
+
+export const LeaseHeader = { 'binnacle-lease': z.string().max(100).optional() };
+export const by = (principal: { readonly name: string }, lease: string | undefined): Steering =>
+  lease === undefined ? { name: principal.name } : { name: principal.name, lease };
+
+/** What a reader of events sends besides the query. */
+export const EventHeaders = { accept: z.string().optional(), 'last-event-id': z.string().max(64).optional() };
+export const wantsEvents = (format: string | undefined, accept: string | undefined): boolean =>
+  format === 'sse' || (format === undefined && accept?.includes('text/event-stream') === true);

@@ -1,0 +1,121 @@
+// What the frames of the session socket look like. What is done with them is in session-socket.ts.
+
+import { constants } from 'node:os';
+import type { Code, Mode, OutputKind } from '@binnacle/protocol';
+import { z } from 'zod';
+import type { Session } from '../session.ts';
+import { TextCutter } from './text.ts';
+
+export type ServerFrame =
+  | { readonly type: 'connected'; readonly session_id: string; readonly mode: Mode }
+  | { readonly type: 'stdout' | 'stderr'; readonly data: string }
+  /** `offset` is the one that follows `data`. */
+  | { readonly type: 'replay'; readonly offset: number; readonly data: string }
+  | { readonly type: 'exit'; readonly exit_code: number }
+  | {
+      readonly type: 'error';
+      readonly code: string;
+      readonly error: string;
+      readonly from?: number;
+      readonly to?: number;
+    }
+  | { readonly type: 'ping' | 'pong' };
+
+/** Text is a JSON frame, bytes a binary one. */
+export type Sendable = object | Uint8Array;
+
+export interface Exit {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+}
+
+/** How a dialect of this protocol looks on the wire. What is done is the same in all. */
+export interface Wire {
+  /** `isReplay`: it was written before the viewer came. */
+  output(kind: OutputKind, bytes: Uint8Array, offset: number, isReplay: boolean): readonly Sendable[];
+  /** What waits for the rest of a character that will not come. `offset` is behind it. */
+  rest(offset: number, isReplay: boolean): readonly Sendable[];
+  /** `liveFrom`: the offset at which live output begins. */
+  connected(session: Session, liveFrom: number, isReadOnly: boolean): Sendable;
+  exit(exit: Exit): Sendable;
+  readonly ping: Sendable | undefined;
+  /** The reason that goes with a close code. */
+  reason(code: Code | 'exit'): string;
+  /** Text of what is no frame of a client. */
+  parse(data: Buffer, isBinary: boolean): ClientFrame | { readonly type: 'invalid'; readonly why: string };
+}
+
+export type ClientFrame =
+  | { readonly type: 'stdin'; readonly bytes: Buffer }
+  | { readonly type: 'signal'; readonly signal: string }
+  | { readonly type: 'resize'; readonly cols: number; readonly rows: number }
+  | { readonly type: 'ping' | 'pong' };
+
+const JsonFrame = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('stdin'), data: z.string() }),
+  z.object({ type: z.literal('signal'), signal: z.string() }),
+  z.object({ type: z.literal('resize'), cols: z.int().min(1).max(65_535), rows: z.int().min(1).max(65_535) }),
+  z.object({ type: z.literal('ping') }),
+  z.object({ type: z.literal('pong') }),
+]);
+
+/** JSON both ways: the sandbox daemon's own, as seed 003 has it. */
+export class JsonWire implements Wire {
+  readonly #text = new TextCutter();
+  readonly ping = { type: 'ping' } satisfies ServerFrame;
+
+  output(kind: OutputKind, bytes: Uint8Array, offset: number, isReplay: boolean): readonly ServerFrame[] {
+    const { text, held } = this.#text.cut(kind, bytes);
+    return text === '' ? [] : [this.#frame(kind, text, offset + bytes.length - held, isReplay)];
+  }
+
+  rest(offset: number, isReplay: boolean): readonly ServerFrame[] {
+    return (['tty', 'stdout', 'stderr'] as const).flatMap((kind) => {
+      const text = this.#text.flush(kind);
+      return text === '' ? [] : [this.#frame(kind, text, offset, isReplay)];
+    });
+  }
+
+  connected(session: Session): ServerFrame {
+    return { type: 'connected', session_id: session.id, mode: session.record.spec.mode };
+  }
+
+  exit(exit: Exit): ServerFrame {
+    return { type: 'exit', exit_code: codeOf(exit) };
+  }
+
+  reason(code: Code | 'exit'): string {
+    return code;
+  }
+
+  parse(data: Buffer, isBinary: boolean) {
+    return isBinary
+      ? ({ type: 'invalid', why: 'binary frames are not taken here' } as const)
+      : parseJsonFrame(data.toString());
+  }
+
+  #frame(kind: OutputKind, data: string, offset: number, isReplay: boolean): ServerFrame {
+    if (isReplay) return { type: 'replay', offset, data };
+    return { type: kind === 'stderr' ? 'stderr' : 'stdout', data };
+  }
+}
+
+export function parseJsonFrame(text: string): ReturnType<Wire['parse']> {
+  const parsed = JsonFrame.safeParse(parseJson(text));
+  if (!parsed.success) return { type: 'invalid', why: parsed.error.issues[0]?.message ?? 'no frame' };
+  const frame = parsed.data;
+  return frame.type === 'stdin' ? { type: 'stdin', bytes: Buffer.from(frame.data) } : frame;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // The schema says that this is no frame.
+  }
+}
+
+/** The protocol has a number only; a signal becomes 128 + n, as shells say it. */
+export function codeOf({ exitCode, signal }: Exit): number {
+  return exitCode ?? 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
+}

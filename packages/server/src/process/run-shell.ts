@@ -1,0 +1,166 @@
+// The bash that takes runs: the text that it begins with. What is said over its two FIFOs is in runner/shell-link.ts.
+//
+// It is an interactive bash, because only that one gives up a whole command at an interrupt and lives on. In a terminal
+// people can use it as they are used to; on pipes it reads lines from the session's input. A run is one more line that
+// is typed at its prompt, and takes the command from a file, as data. Nothing is looked for in its output.
+
+import type { Mode } from '@binnacle/protocol';
+
+/** Typed at the prompt to start a run. In a terminal it is a key that readline turns into the line. */
+export const WAKE: Readonly<Record<Mode, Buffer>> = {
+  pty: Buffer.from('\u001b[7117;1~'),
+  pipe: Buffer.from(
+    ' { __binnacle_begin; } 2>/dev/null; eval "$__binnacle_command" </dev/null; { __binnacle_end; } 2>/dev/null\n',
+  ),
+};
+/** The same on pipes, for a run that reads the session's input. */
+export const WAKE_WITH_INPUT = Buffer.from(
+  ' { __binnacle_begin; } 2>/dev/null; eval "$__binnacle_command"; { __binnacle_end; } 2>/dev/null\n',
+);
+/** Typed at the prompt after a run: brings back what a person had begun to type before it. */
+export const RESTORE_LINE = Buffer.from('\u001b[7117;2~');
+
+/** In the folder of the shell: its files, by what they are for. */
+export const SHELL_FILES = {
+  /** Watches over the shell, and starts the next one when it ends. */
+  keeper: 'keeper.sh',
+  startup: 'startup.sh',
+  /** FIFO: the shell tells, we listen. */
+  told: 'told',
+  /** FIFO: what the shell waits for. */
+  answers: 'answers',
+  /** Where to go first, NUL, the command. */
+  command: 'command',
+  /** What is shown of the command in a terminal. */
+  title: 'title',
+  /** Variables, functions and options after the last run: where a fresh shell goes on. */
+  state: 'state',
+} as const;
+
+const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+/**
+ * Descriptor 9 carries the real stderr past what an interactive bash without a terminal complains of at its start.
+ * `set -m` gives each shell the terminal as a job of its own, and takes it back when that shell is killed; it needs the
+ * terminal on stderr when it forks, so stderr is turned away for the shell alone. The traps are there so that children get default signals, and an interrupt of the whole group does not end the keeper.
+ */
+export const keeperText = (dir: string, mode: Mode, key: string): string => `${mode === 'pty' ? 'set -m' : ''}
+trap : INT QUIT TSTP
+while :; do
+  bash --noprofile ${mode === 'pty' ? '' : '--noediting '}--rcfile ${quote(`${dir}/${SHELL_FILES.startup}`)} -i 9>&2 2>/dev/null
+  status=$?
+  builtin printf '${key} 0 over %d\\n' "$status" >${quote(`${dir}/${SHELL_FILES.told}`)}
+  while IFS= builtin read -r answer <${quote(`${dir}/${SHELL_FILES.answers}`)}; do
+    case $answer in '0 again') break ;; '0 enough') exit "$status" ;; esac
+  done
+done
+`;
+
+/**
+ * What it asks has a number, which the answer repeats: an interrupt can come between the two, and leaves an answer.
+ * `key` stands before each line that is told: a child that writes into the FIFO by accident tells nothing.
+ *
+ * Holds for whatever a run leaves behind: `set -eux`, noclobber, a PATH of nothing, an IFS, builtins that are functions.
+ * `__binnacle_end` sets PROMPT_COMMAND again, because start-up files that a run sources like to replace it.
+ */
+export const startupText = (dir: string, mode: Mode, key: string): string => `
+if [[ -e ${quote(`${dir}/${SHELL_FILES.state}`)} ]]; then builtin . ${quote(`${dir}/${SHELL_FILES.state}`)}; fi
+exec 2>&9 9>&-
+unset HISTFILE
+HISTCONTROL=ignorespace
+set +H
+__binnacle_dir=${quote(dir)}
+__binnacle_key=${key}
+__binnacle_run=
+__binnacle_acked=
+__binnacle_line=
+__binnacle_n=0
+__binnacle_ask() {
+  __binnacle_n=$((__binnacle_n + 1))
+  builtin printf '%s %d %s\\n' "$__binnacle_key" $__binnacle_n "$1" >"$__binnacle_dir/${SHELL_FILES.told}"
+  while IFS= builtin read -r __binnacle_answer <"$__binnacle_dir/${SHELL_FILES.answers}"; do
+    if [[ $__binnacle_answer == "$__binnacle_n "* ]]; then break; fi
+  done
+  __binnacle_acked=1
+}
+__binnacle_begin() {
+  __binnacle_command=
+  __binnacle_run=1
+  __binnacle_ask begin
+  if [[ $__binnacle_answer != *' go' ]]; then
+    __binnacle_run=
+  else
+    local cwd=
+    { IFS= builtin read -r -d '' cwd; IFS= builtin read -r -d '' __binnacle_command || :; } <"$__binnacle_dir/${SHELL_FILES.command}"
+    if [[ -n $cwd ]] && ! builtin cd -- "$cwd"; then builtin printf -v __binnacle_command 'builtin cd -- %q' "$cwd"; fi
+  fi
+}
+__binnacle_end() {
+  local __binnacle_status=$?
+  if [[ -n $__binnacle_run ]]; then
+    __binnacle_run=
+    __binnacle_ask "end $__binnacle_status \${PWD//[[:cntrl:]]/?}"
+    { builtin declare -p; builtin declare -f; builtin shopt -p; builtin set +o; builtin alias -p
+      builtin printf 'builtin cd -- %q\\n' "$PWD"; } >|"$__binnacle_dir/${SHELL_FILES.state}"
+  fi
+  case "\${PROMPT_COMMAND[*]-}" in
+    *__binnacle_prompt*) ;;
+    *) PROMPT_COMMAND=('{ __binnacle_prompt; } 2>/dev/null' "\${PROMPT_COMMAND[@]}") ;;
+  esac
+  if [[ $- != *e* ]]; then return $__binnacle_status; fi
+}
+__binnacle_prompt() {
+  __binnacle_end
+  if [[ -z $__binnacle_acked ]]; then __binnacle_ask prompt; fi
+  __binnacle_acked=
+  local input=0 line=0
+  if builtin read -t 0; then input=1; fi
+  if [[ -n $__binnacle_line ]]; then line=1; fi
+  builtin printf '%s 0 ready %d %d\\n' "$__binnacle_key" $input $line >"$__binnacle_dir/${SHELL_FILES.told}"
+}
+PROMPT_COMMAND=('{ __binnacle_prompt; } 2>/dev/null')
+builtin printf '%s 0 shell %d\\n' "$__binnacle_key" $$ >"$__binnacle_dir/${SHELL_FILES.told}"
+${mode === 'pty' ? TERMINAL_TEXT : PIPE_TEXT}`;
+
+const PIPE_TEXT = `PS1= PS2=
+set +o history
+`;
+
+/**
+ * The alias ends in a comment, so that what is shown behind it is never looked at. It is made anew each time, because
+ * a run may have removed it; where aliases or comments were turned off, the line itself is shown (readline restores both
+ * after a key's function, so it cannot turn them on).
+ */
+const TERMINAL_TEXT = `PS1='\\w\\$ '
+__binnacle_load() {
+  if [[ ! -e $__binnacle_dir/${SHELL_FILES.title} ]]; then return; fi
+  __binnacle_line+=$READLINE_LINE
+  set +H
+  if shopt -q expand_aliases && shopt -q interactive_comments; then
+    alias run:='{ __binnacle_begin; } 2>/dev/null; eval "$__binnacle_command"; { __binnacle_end; } 2>/dev/null #'
+    IFS= builtin read -r READLINE_LINE <"$__binnacle_dir/${SHELL_FILES.title}" || :
+  else
+    READLINE_LINE=' { __binnacle_begin; } 2>/dev/null; eval "$__binnacle_command"; { __binnacle_end; } 2>/dev/null'
+  fi
+  READLINE_POINT=\${#READLINE_LINE}
+}
+__binnacle_restore() {
+  READLINE_LINE=$__binnacle_line$READLINE_LINE
+  READLINE_POINT=\${#READLINE_LINE}
+  __binnacle_line=
+}
+for __binnacle_map in emacs vi-insert vi-command; do
+  bind -m $__binnacle_map -x '"\\e[7117;3~": __binnacle_load'
+  bind -m $__binnacle_map '"\\e[7117;4~": accept-line'
+  bind -m $__binnacle_map '"\\e[7117;1~": "\\e[7117;3~\\e[7117;4~"'
+  bind -m $__binnacle_map -x '"\\e[7117;2~": __binnacle_restore'
+done
+unset __binnacle_map
+`;
+
+/** One line that a terminal shows as it is; what it may hold is not looked at by the shell. */
+export function titleOf(command: string): string {
+  const line = command.trim().split('\n', 1)[0] ?? '';
+  const shown = line.replaceAll(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 200);
+  return ` run: ${shown}${shown.length < command.trim().length ? ' …' : ''}\n`;
+}

@@ -1,0 +1,103 @@
+// The processes of a run, to be interrupted and ended without the shell that they belong to.
+
+import { readFileSync } from 'node:fs';
+import type { Mode, ProcessInfo, SignalName } from '@binnacle/protocol';
+import { familyOf, kill, type Leader, type ProcessRow, readProcess, signalProcess } from '../process/family.ts';
+
+/**
+ * How long each step of ending a run may take until the next. A test suite that cleans up after itself takes a second.
+ * What starts while we signal is looked for every `againMs`.
+ */
+export const RUN_ENDING = { intMs: 1000, termMs: 1000, killMs: 500, againMs: 50 } as const;
+/** /proc counts in ticks of 1/100 s on every Linux that Node runs on (USER_HZ). */
+const TICKS_PER_SECOND = 100;
+const MAX_COMMAND_LENGTH = 1000;
+
+export class RunJob {
+  readonly #session: string;
+  readonly #mode: Mode;
+  readonly #leader: () => Leader;
+  shellPid = -1;
+  /** Ticks since boot: what started before was left in the background by an earlier run. */
+  #since = 0;
+  /** Of this run: a second interrupt means "at once" to many programs. */
+  readonly #signalled = new Set<string>();
+
+  constructor(session: string, mode: Mode, leader: () => Leader) {
+    this.#session = session;
+    this.#mode = mode;
+    this.#leader = leader;
+  }
+
+  begin(): void {
+    this.#signalled.clear();
+    if (this.#mode === 'pipe') {
+      this.#since = Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * TICKS_PER_SECOND - 1;
+    }
+  }
+
+  /**
+   * To be called again until the run has ended: it reaches what has been started since, and nobody twice.
+   *
+   * An interrupt is for the shell as well, and for the shell first. It gives up its command where its job dies of an
+   * interrupt that it has heard of itself; else it would go on with the next one.
+   */
+  signal(signal: SignalName): void {
+    const shell = readProcess(this.shellPid);
+    if (this.#mode === 'pty') {
+      const group = readProcess(this.#leader().pid)?.foreground ?? -1;
+      const isShell = group === shell?.group;
+      if (group <= 0 || (isShell && signal !== 'SIGINT') || !this.#isFirst(signal, group)) return;
+      if (signal === 'SIGINT' && !isShell && shell !== undefined) signalProcess(shell, signal);
+      kill(-group, signal);
+      return;
+    }
+    // Without a terminal there is one group for all, so each is signalled by itself.
+    const rows = this.#family().filter(
+      ({ pid, startTime }) => Number(startTime) >= this.#since && this.#isFirst(signal, pid),
+    );
+    if (signal === 'SIGINT' && shell !== undefined && (rows.length > 0 || this.#isFirst(signal, shell.pid))) {
+      signalProcess(shell, signal);
+    }
+    for (const row of rows) signalProcess(row, signal);
+  }
+
+  /** Nothing else can be reading the terminal. */
+  get hasShellTerminal(): boolean {
+    const group = readProcess(this.#leader().pid)?.foreground;
+    return this.#mode === 'pty' && group !== undefined && group === readProcess(this.shellPid)?.group;
+  }
+
+  #isFirst(signal: SignalName, target: number): boolean {
+    const key = `${signal} ${target}`;
+    if (this.#signalled.has(key)) return false;
+    this.#signalled.add(key);
+    return true;
+  }
+
+  /** Its keeper starts another one. */
+  killShell(): void {
+    const shell = readProcess(this.shellPid);
+    if (shell !== undefined && this.#family(true).some(({ pid }) => pid === shell.pid)) signalProcess(shell, 'SIGKILL');
+  }
+
+  /** What the session's runs have started and left. */
+  list(): ProcessInfo[] {
+    return this.#family().map(({ pid, parent }) => ({ pid, parent, command: commandOf(pid) }));
+  }
+
+  #family(withShell = false): ProcessRow[] {
+    const leader = this.#leader();
+    return familyOf(leader, this.#session).filter(
+      ({ pid }) => pid !== leader.pid && (withShell || pid !== this.shellPid),
+    );
+  }
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim().slice(0, MAX_COMMAND_LENGTH);
+  } catch {
+    return ''; // It ended in between.
+  }
+}

@@ -1,0 +1,406 @@
+// The runs of one session: one after the other in its shell, each with one definite end. Knows no gateway.
+
+import {
+  BinnacleError,
+  type Mode,
+  type RunEvent,
+  type RunId,
+  type RunInfo,
+  type RunOutcome,
+  type RunRequest,
+  SHOWN_COMMAND_LENGTH,
+} from '@binnacle/protocol';
+import { RESTORE_LINE, WAKE, WAKE_WITH_INPUT } from '../process/run-shell.ts';
+import { RUN_ENDING, type RunJob } from './run-job.ts';
+import type { RunRecords } from './run-record.ts';
+import type { ShellLink, ShellTold } from './shell-link.ts';
+
+/** Readline takes the terminal over right behind the prompt's hook; a prompt that shows nothing is not waited for. */
+const PROMPT_MS = 20;
+/** A shell that was woken at its prompt begins within milliseconds. */
+const WAKE_MS = 5000;
+/** A full disk is asked again this often. */
+const DISK_RETRY_MS = 100;
+/** What makes a shell execute what was typed: newline, return, end of file, and readline's operate-and-get-next. */
+const EXECUTING = new Set([0x0a, 0x0d, 0x04, 0x0f]);
+
+export interface RunsParts {
+  readonly session: RunInfo['session'];
+  readonly mode: Mode;
+  readonly link: ShellLink;
+  readonly records: RunRecords;
+  readonly maxQueued: number;
+  /** Ended ones whose record is kept. */
+  readonly maxEnded: number;
+  readonly job: RunJob;
+  /** Calls back when all that the shell wrote so far is in the log. */
+  settle(done: () => void): void;
+  /** Behind all input that was taken. Where that is full or closed, nothing is typed. */
+  type(bytes: Buffer): void;
+  append(event: RunEvent): void;
+  readonly head: { readonly position: string; readonly offset: number };
+  changed(run: RunInfo): void;
+}
+
+interface Waiting {
+  readonly request: RunRequest;
+  info: RunInfo;
+  readonly ended: PromiseWithResolvers;
+}
+
+interface PromiseWithResolvers {
+  readonly promise: Promise<RunInfo>;
+  readonly resolve: (run: RunInfo) => void;
+}
+
+/** `woken`: the shell was told that there is a run. `begun`: it executes it. */
+interface Current extends Waiting {
+  phase: 'woken' | 'begun';
+  /** Monotonic ms. */
+  startedAt: number;
+  /** Why we end it. */
+  outcome: RunOutcome | undefined;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export class Runs {
+  readonly #parts: RunsParts;
+  readonly #queue: Waiting[] = [];
+  #current: Current | undefined;
+  /** Ids of ended runs, oldest first. */
+  readonly #ended: string[] = [];
+  #isReady = false;
+  /** Something was typed that the shell executes, since it was answered last. */
+  #wasTyped = false;
+  /** The terminal showed something since the shell was answered: that can only be the prompt, or a job behind. */
+  #hasShown = false;
+  #prompt: { readonly timer: NodeJS.Timeout; readonly hasLine: boolean } | undefined;
+  #isOver = false;
+  /** What a full disk refused. */
+  readonly #unwritten = new Map<string, RunInfo>();
+  #diskRetry: NodeJS.Timeout | undefined;
+
+  constructor(parts: RunsParts) {
+    this.#parts = parts;
+  }
+
+  get standing(): { readonly current: RunId | null; readonly queued: number } {
+    return { current: this.#current?.info.id ?? null, queued: this.#queue.length };
+  }
+
+  /** Throws `shell_busy`, `too_many_runs`, `session_exited`. Of an id that is there already: that run, once more. */
+  submit(id: RunId, request: RunRequest, by: string): RunInfo {
+    const known = this.#find(id)?.info ?? this.#parts.records.read(id);
+    if (known !== undefined) return known;
+    if (this.#isOver) throw new BinnacleError('session_exited');
+    const isFree = this.#isReady && this.#current === undefined && this.#queue.length === 0;
+    if (request.onBusy === 'refuse' && !isFree) throw new BinnacleError('shell_busy');
+    const { maxQueued: limit } = this.#parts;
+    if (this.#queue.length >= limit) throw new BinnacleError('too_many_runs', { details: { limit } });
+    const waiting = { request, info: queued(id, this.#parts.session, request, by), ended: withResolvers() };
+    this.#queue.push(waiting);
+    this.#tell(waiting, waiting.info);
+    this.#startNext();
+    return waiting.info;
+  }
+
+  /** Resolves when it has ended; at once when it had. Throws `run_not_found`. */
+  async cancel(id: string): Promise<RunInfo> {
+    const found = this.#find(id);
+    if (found === undefined) {
+      const known = this.#parts.records.read(id);
+      if (known === undefined) throw new BinnacleError('run_not_found');
+      return known;
+    }
+    if (found === this.#current && this.#current.phase === 'begun') this.#interrupt('cancelled');
+    else this.#drop(found, 'cancelled');
+    return await found.ended.promise;
+  }
+
+  /** Somebody types. */
+  noticeInput(bytes: Uint8Array): void {
+    if (!bytes.some((byte) => EXECUTING.has(byte))) return;
+    this.#wasTyped = true;
+    this.#isReady = false;
+  }
+
+  /** The terminal shows something: behind the prompt's hook that is the prompt. */
+  noticeOutput(): void {
+    this.#hasShown = true;
+    if (this.#prompt !== undefined) this.#beReady();
+  }
+
+  /** The session's program has exited, and all that it wrote is in the log. */
+  stop(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#prompt?.timer);
+    this.#prompt = undefined;
+    this.#finish({ outcome: 'session_ended' });
+    for (const waiting of [...this.#queue]) this.#drop(waiting, 'session_ended');
+    this.#parts.link.close();
+  }
+
+  /** What the shell tells. */
+  handle(told: ShellTold): void {
+    switch (told.t) {
+      case 'shell':
+        this.#parts.job.shellPid = told.pid;
+        return;
+      case 'begin':
+        this.#shellOnBegin(told.n);
+        return;
+      case 'end':
+        this.#shellOnEnd(told.n, told.status, told.cwd);
+        return;
+      case 'prompt':
+        this.#answer(told.n, 'ok');
+        return;
+      case 'ready':
+        this.#shellOnReady(told.hasInput, told.hasLine);
+        return;
+      case 'over':
+        this.#shellOnOver(told.status);
+        return;
+    }
+  }
+
+  #answer(n: number, word: 'ok' | 'go' | 'no'): void {
+    // What is typed from now on may come before the prompt or behind it; `ready` tells of what came before.
+    this.#wasTyped = false;
+    this.#hasShown = false;
+    this.#parts.link.answer(n, word);
+  }
+
+  #startNext(): void {
+    if (!this.#isReady || this.#current !== undefined) return;
+    const next = this.#queue.shift();
+    if (next === undefined) return;
+    this.#current = { ...next, phase: 'woken', startedAt: 0, outcome: undefined, timer: undefined };
+    this.#parts.link.offer(next.request.command, next.request.cwd);
+    this.#wake(this.#current);
+  }
+
+  #wake(current: Current): void {
+    this.#isReady = false;
+    clearTimeout(current.timer);
+    current.timer = setTimeout(() => this.#wakeOnTimeout(current), WAKE_MS);
+    const { mode } = this.#parts;
+    this.#parts.type(mode === 'pipe' && current.request.stdin === 'session' ? WAKE_WITH_INPUT : WAKE[mode]);
+  }
+
+  /** Either the key was thrown away, or something else had the terminal after all: then it waits for the next prompt. */
+  #wakeOnTimeout(current: Current): void {
+    if (this.#current !== current || current.phase !== 'woken') return;
+    if (!this.#wasTyped && this.#parts.job.hasShellTerminal) {
+      this.#wake(current);
+      return;
+    }
+    this.#current = undefined;
+    this.#parts.link.withdraw();
+    this.#queue.unshift(current);
+  }
+
+  #shellOnBegin(n: number): void {
+    const current = this.#current;
+    if (current === undefined || current.phase !== 'woken') {
+      this.#answer(n, 'no');
+      return;
+    }
+    clearTimeout(current.timer);
+    current.phase = 'begun';
+    // The echo of what was typed comes before the run.
+    this.#parts.settle(() => {
+      if (this.#current !== current) return;
+      const { position, offset } = this.#parts.head;
+      this.#tell(current, { ...current.info, state: 'running', startedAt: Date.now(), position, startOffset: offset });
+      this.#parts.append({ type: 'run_started', run: current.info });
+      current.startedAt = performance.now();
+      this.#parts.job.begin();
+      const { timeoutMs = 0 } = current.request;
+      if (timeoutMs > 0)
+        current.timer = setTimeout(() => this.#interrupt('timed_out'), Math.min(timeoutMs, 0x7fffffff));
+      this.#answer(n, 'go');
+    });
+  }
+
+  #shellOnEnd(n: number, exitCode: number, cwd: string): void {
+    const current = this.#current;
+    if (current?.phase !== 'begun') {
+      // It was interrupted before it could ask for its command.
+      this.#answer(n, 'ok');
+      return;
+    }
+    const durationMs = this.#duration();
+    this.#parts.settle(() => {
+      if (this.#current === current) this.#finish({ exitCode, cwd, durationMs });
+      this.#answer(n, 'ok');
+    });
+  }
+
+  #shellOnReady(hasInput: boolean, hasLine: boolean): void {
+    if (hasInput || this.#wasTyped) return;
+    clearTimeout(this.#prompt?.timer);
+    this.#prompt = { timer: setTimeout(() => this.#beReady(), PROMPT_MS), hasLine };
+    if (this.#hasShown || this.#parts.mode === 'pipe') this.#beReady();
+  }
+
+  #beReady(): void {
+    const prompt = this.#prompt;
+    clearTimeout(prompt?.timer);
+    this.#prompt = undefined;
+    if (this.#isOver || this.#wasTyped) return;
+    this.#isReady = true;
+    // A run that was typed and has not begun: the line was thrown away, by an interrupt for example.
+    if (this.#current !== undefined) {
+      if (this.#current.phase === 'woken') this.#wake(this.#current);
+      return;
+    }
+    this.#startNext();
+    if (this.#isReady && prompt?.hasLine === true) this.#parts.type(RESTORE_LINE);
+  }
+
+  #shellOnOver(exitCode: number): void {
+    const current = this.#current;
+    const durationMs = this.#duration();
+    this.#isReady = false;
+    if (current === undefined || current.phase !== 'begun') {
+      // Somebody left the shell by hand: that is the end of the session.
+      this.#parts.link.answerKeeper('enough');
+      return;
+    }
+    this.#parts.settle(() => {
+      if (this.#current === current) {
+        this.#finish({ exitCode, durationMs, reset: true });
+        this.#parts.append({ type: 'session_reset', exitCode });
+      }
+      this.#parts.link.answerKeeper('again');
+    });
+  }
+
+  #duration(): number | null {
+    const current = this.#current;
+    return current?.phase === 'begun' && current.startedAt > 0 ? round(performance.now() - current.startedAt) : null;
+  }
+
+  /** An interrupt first; what does not hear it is ended, at last with the shell itself. */
+  #interrupt(outcome: RunOutcome): void {
+    const current = this.#current;
+    if (current === undefined || current.outcome !== undefined) return;
+    current.outcome = outcome;
+    clearTimeout(current.timer);
+    const { job } = this.#parts;
+    const { intMs, termMs, killMs, againMs } = RUN_ENDING;
+    const began = performance.now();
+    const step = () => {
+      if (this.#current !== current) return;
+      const passed = performance.now() - began;
+      if (passed < intMs) job.signal('SIGINT');
+      else if (passed < intMs + termMs) job.signal('SIGTERM');
+      else if (passed < intMs + termMs + killMs) job.signal('SIGKILL');
+      else job.killShell();
+      current.timer = setTimeout(step, againMs);
+    };
+    step();
+  }
+
+  #finish(how: {
+    readonly exitCode?: number;
+    readonly outcome?: RunOutcome;
+    readonly cwd?: string;
+    readonly durationMs?: number | null;
+    readonly reset?: boolean;
+  }): void {
+    const current = this.#current;
+    if (current === undefined) return;
+    this.#current = undefined;
+    clearTimeout(current.timer);
+    this.#parts.link.withdraw();
+    this.#end(current, {
+      ...current.info,
+      endOffset: current.info.startOffset === null ? null : this.#parts.head.offset,
+      exitCode: how.exitCode ?? null,
+      outcome: how.outcome ?? current.outcome ?? 'exited',
+      durationMs: how.durationMs ?? null,
+      cwd: how.cwd ?? null,
+      reset: how.reset ?? false,
+    });
+  }
+
+  /** It has not begun, and never will. */
+  #drop(waiting: Waiting, outcome: RunOutcome): void {
+    const at = this.#queue.indexOf(waiting);
+    if (at >= 0) this.#queue.splice(at, 1);
+    if (this.#current === waiting) {
+      clearTimeout(this.#current.timer);
+      this.#current = undefined;
+      this.#parts.link.withdraw();
+    }
+    this.#end(waiting, { ...waiting.info, outcome });
+  }
+
+  #end(waiting: Waiting, info: RunInfo): void {
+    const ended: RunInfo = { ...info, state: 'ended', endedAt: Date.now() };
+    // Behind the last byte, and in the log before anybody is told.
+    if (ended.startedAt !== null) this.#parts.append({ type: 'run_ended', run: ended });
+    this.#tell(waiting, ended);
+    this.#ended.push(ended.id);
+    const oldest = this.#ended.length > this.#parts.maxEnded ? this.#ended.shift() : undefined;
+    if (oldest !== undefined) this.#parts.records.remove(oldest);
+    waiting.ended.resolve(ended);
+  }
+
+  #find(id: string): Waiting | undefined {
+    return this.#current?.info.id === id ? this.#current : this.#queue.find(({ info }) => info.id === id);
+  }
+
+  #tell(waiting: Waiting, info: RunInfo): void {
+    waiting.info = info;
+    this.#write(info);
+    this.#parts.changed(info);
+  }
+
+  #write(info: RunInfo): void {
+    try {
+      this.#parts.records.write(info);
+      this.#unwritten.delete(info.id);
+    } catch {
+      // A full disk; the log waits for room as well.
+      this.#unwritten.set(info.id, info);
+      this.#diskRetry ??= setTimeout(() => {
+        this.#diskRetry = undefined;
+        for (const late of [...this.#unwritten.values()]) this.#write(late);
+      }, DISK_RETRY_MS);
+    }
+  }
+}
+
+const round = (ms: number): number => Math.round(ms * 1000) / 1000;
+
+const queued = (id: RunId, session: RunInfo['session'], request: RunRequest, by: string): RunInfo => ({
+  id,
+  session,
+  command: request.command.slice(0, SHOWN_COMMAND_LENGTH),
+  by,
+  state: 'queued',
+  queuedAt: Date.now(),
+  startedAt: null,
+  endedAt: null,
+  durationMs: null,
+  position: null,
+  startOffset: null,
+  endOffset: null,
+  exitCode: null,
+  outcome: null,
+  reset: false,
+  cwd: null,
+});
+
+/** Promise.withResolvers came with Node 22. */
+function withResolvers(): PromiseWithResolvers {
+  let resolve: (run: RunInfo) => void = () => undefined;
+  const promise = new Promise<RunInfo>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}

@@ -13,6 +13,7 @@ import { g6 } from './lines/fan-out.ts';
 import { g10 } from './lines/history.ts';
 import { g11 } from './lines/memory.ts';
 import { g1, g3 } from './lines/pty.ts';
+import { left, runs } from './lines/run.ts';
 import { g8, slowAlone } from './lines/stalled.ts';
 import { reattach, start } from './lines/start.ts';
 import { Payloads } from './payload.ts';
@@ -33,6 +34,8 @@ const LINES: Readonly<Record<string, Line>> = {
   G11: g11,
   start,
   reattach,
+  run: runs,
+  left,
 };
 
 /** Loaded by name, so that a viewer does not load what only an append needs. */

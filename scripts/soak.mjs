@@ -2,4 +2,5 @@
 import { main } from './run.mjs';
 import { test } from './test.mjs';
 
-await main(import.meta, (args) => test(args, { BINNACLE_SOAK: '1' }));
+// One file at a time: two floods beside each other measure each other.
+await main(import.meta, (args) => test(['--no-file-parallelism', ...args], { BINNACLE_SOAK: '1' }));

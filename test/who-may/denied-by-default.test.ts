@@ -79,8 +79,8 @@ describe('denied-by-default', () => {
     expect([401, 429]).toContain(wrong.status);
   });
 
-  it('both WebSocket addresses are refused without a token, with one in the address, and with a wrong one', async () => {
-    for (const path of ['/v1/ws', `/ws/session/${session}`]) {
+  it('all WebSocket addresses are refused without a token, with one in the address, and with a wrong one', async () => {
+    for (const path of ['/v1/ws', `/ws/session/${session}`, `/pty/${session}/ws`]) {
       expect([401, 429]).toContain(await upgrade(path));
       for (const name of ['token', 'access_token', 'ticket', 'authorization']) {
         expect([401, 429]).toContain(await upgrade(`${path}?${name}=${gateway.token}`));
@@ -88,12 +88,12 @@ describe('denied-by-default', () => {
       expect([401, 429]).toContain(await upgrade(path, { 'sec-websocket-protocol': gateway.token }));
       expect([401, 429]).toContain(await upgrade(path, { cookie: `binnacle=${gateway.token}` }));
       expect(await upgrade(path, { authorization: `Bearer ${gateway.token}` })).toBe(101);
+      await until('the helm is free again', async () => (await gateway.info(session)).lease === null);
     }
-    await until('the helm is free again', async () => (await gateway.info(session)).lease === null);
   });
 
   it('addresses that do not exist say so to everybody, in the same words', async () => {
-    for (const path of ['/v1', '/v1/', '/v1/session', '/v1/sessions/', '/metrics', '/admin', '/v1/sessions/a/b/c']) {
+    for (const path of ['/v1', '/v1/', '/v1/session', '/v1/sessions/', '/metric', '/admin', '/v1/sessions/a/b/c']) {
       for (const token of [null, gateway.token]) {
         const { status } = await gateway.ask(path, { token });
         expect.soft({ path, status }).toEqual({ path, status: 404 });

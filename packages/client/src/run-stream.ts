@@ -171,6 +171,8 @@ export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefine
     const abort = new AbortController();
     this.abort = abort;
     const isOurs = () => this.link.generation === generation && !this.isOver;
+    // By then whoever makes us has us, and can be told how it went.
+    await Promise.resolve();
     try {
       const position = this.head === null ? null : formatPosition(this.head);
       const response = await this.parts.http.open(this.parts.request(position), abort);

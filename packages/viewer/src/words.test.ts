@@ -24,6 +24,7 @@ const info = (over: Partial<SessionInfo>): SessionInfo => ({
   exitedAt: null,
   lease: null,
   stalled: null,
+  runs: null,
   ...over,
 });
 

@@ -1,6 +1,7 @@
 // Finds the processes that belong to a session, and signals them. Reads /proc; Linux only.
 
 import { readdirSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import type { SignalName } from '@binnacle/protocol';
 
 /** In the environment of every program of ours: children that left the session and the group are found by it. */
@@ -103,3 +104,17 @@ export function kill(pid: number, signal: SignalName | 0): boolean {
 
 /** Names one boot of this machine: a pid from before it names nothing. */
 export const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+
+/** Whether a signal would end a process: it neither catches nor ignores it. False when it is gone. */
+export function wouldEnd(pid: number, signal: SignalName): boolean {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    const bit = 1n << BigInt(constants.signals[signal] - 1);
+    return ['SigIgn', 'SigCgt'].every((name) => {
+      const mask = new RegExp(`^${name}:\\s+([0-9a-f]+)$`, 'm').exec(status)?.[1];
+      return mask !== undefined && (BigInt(`0x${mask}`) & bit) === 0n;
+    });
+  } catch {
+    return false;
+  }
+}

@@ -5,6 +5,7 @@
 // is typed at its prompt, and takes the command from a file, as data. Nothing is looked for in its output.
 
 import type { Mode } from '@binnacle/protocol';
+import { BASH } from './launcher.ts';
 
 /** Typed at the prompt to start a run. In a terminal it is a key that readline turns into the line. */
 export const WAKE: Readonly<Record<Mode, Buffer>> = {
@@ -46,8 +47,9 @@ const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
  */
 export const keeperText = (dir: string, mode: Mode, key: string): string => `${mode === 'pty' ? 'set -m' : ''}
 trap : INT QUIT TSTP
+shell=(bash --noprofile ${mode === 'pty' ? '' : '--noediting '}--rcfile ${quote(`${dir}/${SHELL_FILES.startup}`)} -i)
 while :; do
-  bash --noprofile ${mode === 'pty' ? '' : '--noediting '}--rcfile ${quote(`${dir}/${SHELL_FILES.startup}`)} -i 9>&2 2>/dev/null
+  "\${shell[@]}" 9>&2 2>/dev/null
   status=$?
   builtin printf '${key} 0 over %d\\n' "$status" >${quote(`${dir}/${SHELL_FILES.told}`)}
   while IFS= builtin read -r answer <${quote(`${dir}/${SHELL_FILES.answers}`)}; do
@@ -55,6 +57,9 @@ while :; do
   done
 done
 `;
+
+/** Reads the keeper's text from a file: bash names the file that it runs in what it says of a shell that was killed. */
+export const keeperCommand = (path: string): [string, ...string[]] => [BASH, '-c', 'eval "$(<"$1")"', 'bash', path];
 
 /**
  * What it asks has a number, which the answer repeats: an interrupt can come between the two, and leaves an answer.
@@ -95,13 +100,16 @@ __binnacle_begin() {
     if [[ -n $cwd ]] && ! builtin cd -- "$cwd"; then builtin printf -v __binnacle_command 'builtin cd -- %q' "$cwd"; fi
   fi
 }
+__binnacle_save() {
+  { builtin declare -p; builtin declare -f; builtin shopt -p; builtin set +o; builtin alias -p
+    builtin printf 'builtin cd -- %q\\n' "$PWD"; } >|"$__binnacle_dir/${SHELL_FILES.state}"
+}
 __binnacle_end() {
   local __binnacle_status=$?
   if [[ -n $__binnacle_run ]]; then
     __binnacle_run=
     __binnacle_ask "end $__binnacle_status \${PWD//[[:cntrl:]]/?}"
-    { builtin declare -p; builtin declare -f; builtin shopt -p; builtin set +o; builtin alias -p
-      builtin printf 'builtin cd -- %q\\n' "$PWD"; } >|"$__binnacle_dir/${SHELL_FILES.state}"
+    __binnacle_save
   fi
   case "\${PROMPT_COMMAND[*]-}" in
     *__binnacle_prompt*) ;;
@@ -119,6 +127,7 @@ __binnacle_prompt() {
   builtin printf '%s 0 ready %d %d\\n' "$__binnacle_key" $input $line >"$__binnacle_dir/${SHELL_FILES.told}"
 }
 PROMPT_COMMAND=('{ __binnacle_prompt; } 2>/dev/null')
+builtin trap '{ __binnacle_save; } 2>/dev/null' EXIT
 builtin printf '%s 0 shell %d\\n' "$__binnacle_key" $$ >"$__binnacle_dir/${SHELL_FILES.told}"
 ${mode === 'pty' ? TERMINAL_TEXT : PIPE_TEXT}`;
 

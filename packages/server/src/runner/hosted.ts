@@ -19,8 +19,8 @@ import { type Head, type LogWriter, MAX_ENTRY_BYTES } from '../log/log.ts';
 import { ENDING_TIMES, type EndingTimes, endFamily } from '../process/ending.ts';
 import { familyOf, kill, type Leader, readProcess, signalProcess } from '../process/family.ts';
 import type { Fifos } from '../process/fifos.ts';
-import { BASH } from '../process/launcher.ts';
 import type { ExitStatus, Program, StartProgram } from '../process/program.ts';
+import { keeperCommand } from '../process/run-shell.ts';
 import { type ExitRecord, writeExitRecord } from './exit-record.ts';
 import { InputQueue } from './input-queue.ts';
 import { RunJob } from './run-job.ts';
@@ -143,7 +143,7 @@ export class Hosted {
     });
     this.#runs = runs;
     this.#job = job;
-    return [BASH, link.keeper];
+    return keeperCommand(link.keeper);
   }
 
   /** Throws `no_runs`, and what `Runs.submit` throws. */
@@ -275,6 +275,7 @@ export class Hosted {
   async end(times: EndingTimes = ENDING_TIMES): Promise<void> {
     if (this.#state === 'closed') return;
     this.#closedReason = 'deleted';
+    this.#runs?.expectEnd();
     await endFamily(this.#leader, this.spec.id, times);
     // Somebody whom we may not end can hold the output open; the log ends all the same.
     if (!this.isClosed) this.#program?.abandon();

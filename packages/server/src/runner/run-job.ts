@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Mode, ProcessInfo, SignalName } from '@binnacle/protocol';
-import { familyOf, kill, type Leader, type ProcessRow, readProcess, signalProcess } from '../process/family.ts';
+import { familyOf, type Leader, type ProcessRow, readProcess, signalProcess, wouldEnd } from '../process/family.ts';
 
 /**
  * How long each step of ending a run may take until the next. A test suite that cleans up after itself takes a second.
@@ -37,29 +37,27 @@ export class RunJob {
   }
 
   /**
-   * To be called again until the run has ended: it reaches what has been started since, and nobody twice.
+   * To be called again until the run has ended: it reaches what has been started since. Nobody is signalled twice, except
+   * who should have ended of it: a child that bash has just forked loses an interrupt until it has become the program.
    *
    * An interrupt is for the shell as well, and for the shell first. It gives up its command where its job dies of an
    * interrupt that it has heard of itself; else it would go on with the next one.
    */
   signal(signal: SignalName): void {
     const shell = readProcess(this.shellPid);
-    if (this.#mode === 'pty') {
-      const group = readProcess(this.#leader().pid)?.foreground ?? -1;
-      const isShell = group === shell?.group;
-      if (group <= 0 || (isShell && signal !== 'SIGINT') || !this.#isFirst(signal, group)) return;
-      if (signal === 'SIGINT' && !isShell && shell !== undefined) signalProcess(shell, signal);
-      kill(-group, signal);
-      return;
-    }
-    // Without a terminal there is one group for all, so each is signalled by itself.
-    const rows = this.#family().filter(
-      ({ pid, startTime }) => Number(startTime) >= this.#since && this.#isFirst(signal, pid),
-    );
-    if (signal === 'SIGINT' && shell !== undefined && (rows.length > 0 || this.#isFirst(signal, shell.pid))) {
+    const targets = this.#targets(shell).filter(({ pid }) => this.#isFirst(signal, pid) || wouldEnd(pid, signal));
+    if (signal === 'SIGINT' && shell !== undefined && (targets.length > 0 || this.#isFirst(signal, shell.pid))) {
       signalProcess(shell, signal);
     }
-    for (const row of rows) signalProcess(row, signal);
+    for (const row of targets) signalProcess(row, signal);
+  }
+
+  /** Without the shell. In a terminal: what has the terminal. Else there is one group for all: what the run started. */
+  #targets(shell: ProcessRow | undefined): ProcessRow[] {
+    if (this.#mode === 'pipe') return this.#family().filter(({ startTime }) => Number(startTime) >= this.#since);
+    const group = readProcess(this.#leader().pid)?.foreground ?? -1;
+    if (group <= 0 || group === shell?.group) return [];
+    return this.#family().filter((row) => row.group === group);
   }
 
   /** Nothing else can be reading the terminal. */

@@ -71,6 +71,7 @@ describe.each(bothModes)('runs on a %s', (mode) => {
     shell = await openRunShell(mode);
     await shell.run('cd /tmp; export kept=1; loose=2; f() { echo "f$loose"; }');
     const { info, ...out } = await shell.run(command);
+    expect(out.stderr + out.tty).not.toContain(shell.dir);
     expect(info).toMatchObject({ exitCode, reset: true, outcome: 'exited' });
     if (command.includes('bye')) expect(plain(out)).toContain('bye');
     const next = await shell.run('echo "$PWD $kept $loose"; f; echo $-');
@@ -85,6 +86,12 @@ describe.each(bothModes)('runs on a %s', (mode) => {
       'run_started',
       'run_ended',
     ]);
+  });
+
+  it('what a run sets before it leaves the shell is kept as well', async () => {
+    shell = await openRunShell(mode);
+    expect((await shell.run('a=1; cd /usr; g() { echo g; }; exit 7')).info).toMatchObject({ exitCode: 7, reset: true });
+    expect(plain(await shell.run('echo "$a $PWD"; g'))).toBe('1 /usr\ng\n');
   });
 
   it('`set -eux`, noclobber, no PATH, a strange IFS and builtins that are functions do not harm the next one', async () => {
@@ -202,7 +209,8 @@ describe.each(bothModes)('runs on a %s', (mode) => {
     const { id } = shell.submit('sleep 100');
     await shell.begun(id);
     await shell.cancel(id);
-    expect(shell.hosted.listProcesses().map(({ command }) => command)).toEqual(['sleep 1005']);
+    const commands = () => shell.hosted.listProcesses().map(({ command }) => command);
+    await expect.poll(commands).toEqual(['sleep 1005']);
   });
 
   it('goes where it is asked to first, and stays there', async () => {
@@ -232,7 +240,7 @@ describe.each(bothModes)('runs on a %s', (mode) => {
     const waiting = shell.submit('echo never');
     await shell.begun(running.id);
     await shell.hosted.end({ hupMs: 50, termMs: 200 });
-    expect((await shell.ended(running.id)).info).toMatchObject({ outcome: 'session_ended', exitCode: null });
+    expect((await shell.ended(running.id)).info).toMatchObject({ state: 'ended', outcome: 'session_ended' });
     expect((await shell.ended(waiting.id)).info).toMatchObject({ outcome: 'session_ended', startedAt: null });
     expect(codeOf(() => shell.submit('echo late'))).toBe('session_exited');
     expect(readdirSync(shell.dir)).not.toContain('shell');

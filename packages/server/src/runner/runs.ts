@@ -75,6 +75,7 @@ export class Runs {
   /** The terminal showed something since the shell was answered: that can only be the prompt, or a job behind. */
   #hasShown = false;
   #prompt: { readonly timer: NodeJS.Timeout; readonly hasLine: boolean } | undefined;
+  #isEnding = false;
   #isOver = false;
   /** What a full disk refused. */
   readonly #unwritten = new Map<string, RunInfo>();
@@ -130,6 +131,11 @@ export class Runs {
     if (this.#prompt !== undefined) this.#beReady();
   }
 
+  /** The session is being ended: whatever ends from now on was ended by that. */
+  expectEnd(): void {
+    this.#isEnding = true;
+  }
+
   /** The session's program has exited, and all that it wrote is in the log. */
   stop(): void {
     if (this.#isOver) return;
@@ -173,7 +179,7 @@ export class Runs {
   }
 
   #startNext(): void {
-    if (!this.#isReady || this.#current !== undefined) return;
+    if (!this.#isReady || this.#isEnding || this.#current !== undefined) return;
     const next = this.#queue.shift();
     if (next === undefined) return;
     this.#current = { ...next, phase: 'woken', startedAt: 0, outcome: undefined, timer: undefined };
@@ -264,7 +270,7 @@ export class Runs {
     const current = this.#current;
     const durationMs = this.#duration();
     this.#isReady = false;
-    if (current === undefined || current.phase !== 'begun') {
+    if (this.#isEnding || current?.phase !== 'begun') {
       // Somebody left the shell by hand: that is the end of the session.
       this.#parts.link.answerKeeper('enough');
       return;
@@ -320,7 +326,7 @@ export class Runs {
       ...current.info,
       endOffset: current.info.startOffset === null ? null : this.#parts.head.offset,
       exitCode: how.exitCode ?? null,
-      outcome: how.outcome ?? current.outcome ?? 'exited',
+      outcome: how.outcome ?? current.outcome ?? (this.#isEnding ? 'session_ended' : 'exited'),
       durationMs: how.durationMs ?? null,
       cwd: how.cwd ?? null,
       reset: how.reset ?? false,

@@ -115,13 +115,16 @@ export class ShellLink {
     if (!this.#isClosed) writeSync(this.#answers, line);
   }
 
-  /** Nothing of it is of use once its shell has ended, and its state holds values of the environment. */
+  /**
+   * Nothing of it is of use once its shell has ended, and its state holds values of the environment. The names go first:
+   * a shell that is left behind would wait for ever to open a FIFO that has no other end.
+   */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    rmSync(this.#dir, { recursive: true, force: true });
     closeSync(this.#answers);
     this.#told.destroy();
-    rmSync(this.#dir, { recursive: true, force: true });
   }
 
   #toldOnData(bytes: Buffer): void {

@@ -82,7 +82,7 @@ describe('an interrupt of a shell on pipes (no. 35)', () => {
       { job: "bash -c 'sleep 600; echo no'", names: ['bash', 'sleep'] },
     ];
     const namesNow = () =>
-      familyOf({ pid, startTime: '' }, id)
+      familyOf({ pid: pid ?? -1, startTime: '' }, id)
         .filter((row) => row.pid !== pid)
         .map((row) => nameOf(row.pid))
         .sort();
@@ -118,6 +118,12 @@ describe('the environment (no. 44)', () => {
     expect(created.status).toBe(201);
     await gateway.closed(created.json.id);
     expect((await gateway.output(created.json.id)).split('\n')).toContain(`${name}=yes`);
+  });
+
+  it('refuses the one name that JSON cannot carry safely', async () => {
+    const body = '{"command":"env","mode":"pipe","env":{"__proto__":"yes"}}';
+    const refused = await gateway.ask('/v1/sessions', { body, headers: { 'content-type': 'application/json' } });
+    expect(refused).toMatchObject({ status: 400, code: 'bad_request' });
   });
 
   it('cannot be given another mark of a session', async () => {

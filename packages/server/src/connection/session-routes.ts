@@ -22,12 +22,20 @@ const MAX_ARGS = 4096;
 const Id = z.object({ id: z.string() });
 const MessageNumber = Offset.refine((n) => n >= 1, 'a whole number from 1');
 
+/** The schema would drop that name without a word. */
+function withoutPrototype(env: unknown): unknown {
+  if (typeof env === 'object' && env !== null && Object.hasOwn(env, '__proto__')) {
+    throw new BinnacleError('bad_request', { message: '"__proto__" cannot be the name of a variable.' });
+  }
+  return env;
+}
+
 const NewSession = z.strictObject({
   command: argument.optional(),
   argv: z.array(argument).max(MAX_ARGS).optional(),
   mode: z.enum(['pty', 'pipe']).optional(),
   cwd: text(4096).optional(),
-  env: z.record(z.string(), z.string()).optional(),
+  env: z.preprocess(withoutPrototype, z.record(z.string(), z.string()).optional()),
   cols: Size.optional(),
   rows: Size.optional(),
   name: text(200).optional(),

@@ -180,10 +180,17 @@ export class Runs {
 
   #startNext(): void {
     if (!this.#isReady || this.#isEnding || this.#current !== undefined) return;
-    const next = this.#queue.shift();
+    const next = this.#queue[0];
     if (next === undefined) return;
+    try {
+      this.#parts.link.offer(next.request.command, next.request.cwd);
+    } catch {
+      // A full disk: it waits, as what programs write does.
+      setTimeout(() => this.#startNext(), DISK_RETRY_MS);
+      return;
+    }
+    this.#queue.shift();
     this.#current = { ...next, phase: 'woken', startedAt: 0, outcome: undefined, timer: undefined };
-    this.#parts.link.offer(next.request.command, next.request.cwd);
     this.#wake(this.#current);
   }
 
@@ -224,7 +231,8 @@ export class Runs {
       current.startedAt = performance.now();
       this.#parts.job.begin();
       const { timeoutMs = 0 } = current.request;
-      if (timeoutMs > 0)
+      // It may be interrupted already, and that has a timer of its own.
+      if (timeoutMs > 0 && current.outcome === undefined)
         current.timer = setTimeout(() => this.#interrupt('timed_out'), Math.min(timeoutMs, 0x7fffffff));
       this.#answer(n, 'go');
     });

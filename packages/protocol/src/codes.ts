@@ -93,7 +93,8 @@ export const CODES = {
 
   // Runs
   run_not_found: row(404, false, 'No such run.', 'List them with GET /v1/sessions/:id/runs; the newest 1000 are kept.'),
-  no_runs: row(409, false, 'This session takes no runs.', 'Start one with "runs": true.'),
+  no_runs: row(409, false, 'This session takes no runs.', 'Start one with "runs": true, or binnacle run --runs.'),
+  run_exists: row(409, false, 'There is a run by that id, of another command.', 'Choose another id, or none.'),
   shell_busy: row(409, true, 'The shell is busy.', 'Wait for what it does, or pass "onBusy": "queue".'),
   too_many_runs: row(429, true, 'Too many runs wait for this shell.', 'Wait for one to end, or use another session.'),
 
@@ -138,7 +139,7 @@ export const CODES = {
     409,
     true,
     'Somebody else holds the helm.',
-    'Wait, ask the holder, or take it over with action "take".',
+    'Wait, ask the holder, or take it over: action "take", --take on the command line.',
   ),
   lease_lost: row(409, false, 'The helm was taken over, released or has expired.', 'Acquire it again before writing.'),
   taken_over: row(409, false, 'Another writer took the helm.', 'Acquire it again if it should be yours.', 4001),

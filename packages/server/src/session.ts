@@ -25,6 +25,7 @@ import type { EndingTimes } from './process/ending.ts';
 import { checkCwd } from './process/launcher.ts';
 import type { Fleet } from './runner/fleet.ts';
 import { RunRecords } from './runner/run-record.ts';
+import { sameRun } from './runner/runs.ts';
 import type { HostedStatus, RunnerReceipt } from './runner/wire.ts';
 import { Helm, type HelmRecord, type HelmTimes } from './steering/helm.ts';
 
@@ -248,8 +249,8 @@ export class Session {
   }
 
   /**
-   * Takes a command for its shell; of an id that is there already, tells that run. Throws `no_runs`, `shell_busy`,
-   * `too_many_runs`, `bad_request`, and what `write` throws.
+   * Takes a command for its shell; of an id that is there already, tells that run. Throws `no_runs`, `run_exists`,
+   * `shell_busy`, `too_many_runs`, `bad_request`, and what `write` throws.
    */
   async run(request: RunRequest, by: Steering): Promise<RunInfo> {
     const records = this.#needRuns();
@@ -259,12 +260,13 @@ export class Session {
     }
     if (request.command.trim() === '') throw new BinnacleError('bad_request', { message: 'The command is empty.' });
     if (request.cwd !== undefined) {
-      if (!isAbsolute(request.cwd)) throw new BinnacleError('bad_cwd', { message: 'Pass cwd as an absolute path.' });
+      if (!isAbsolute(request.cwd))
+        throw new BinnacleError('bad_cwd', { message: 'cwd is not an absolute path.', hint: 'Begin it with a slash.' });
       checkCwd(request.cwd);
     }
     if (!this.isHosted) {
       const known = records.read(id);
-      if (known !== undefined) return this.#settled(known);
+      if (known !== undefined) return this.#settled(sameRun(known, request));
     }
     const writer = this.#admit(by);
     return (await this.#parts.fleet.request(this.id, { t: 'run', id: this.id, writer, run: id, request })) as RunInfo;

@@ -8,11 +8,13 @@ import { type ClientCommandOptions, findSession, withClient } from './connect.ts
 import { EXIT, usage } from './failure.ts';
 import { parseTimeout } from './quantities.ts';
 import { writeTo } from './terminal.ts';
+import { holderName } from './viewing.ts';
 
 export interface ExecOptions extends ClientCommandOptions {
   readonly new?: boolean;
   readonly timeout?: string;
   readonly detach?: boolean;
+  readonly take?: boolean;
 }
 
 export async function exec(
@@ -54,18 +56,18 @@ async function execIn(
   { command, ...request }: { readonly command: string; readonly timeoutMs?: number },
   options: ExecOptions,
 ): Promise<number> {
-  const run = client.session(id).run(command, request);
-  if (options.detach === true) {
+  const session = client.session(id);
+  if (options.take === true) await session.lease.take({ holder: holderName() });
+  const run = session.run(command, request);
+  const release = cancelOnSignal(run);
+  try {
+    if (options.detach !== true) return exitCodeOf(await show(run, options.json === true ? asJson() : asItIs()));
     const accepted = await run.accepted;
     process.stdout.write(`${options.json === true ? JSON.stringify(accepted) : accepted.id}\n`);
     return EXIT.ok;
-  }
-  const release = cancelOnSignal(run);
-  try {
-    const ended = await show(run, options.json === true ? asJson() : asItIs());
-    return exitCodeOf(ended);
   } finally {
     release();
+    await session.lease.release();
   }
 }
 

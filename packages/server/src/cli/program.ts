@@ -53,12 +53,14 @@ export function makeProgram(exit: (code: number) => void): Command {
     .option('--new', 'in a session that is made for it, here, and deleted afterwards')
     .option('--timeout <ms>', 'end it after so long: milliseconds, or 30s, 5m')
     .option('--detach', 'print the id of the run and return')
+    .option('--take', 'take the helm from whoever holds it, for as long as it takes')
     .option('--json', 'one line of JSON for each event; with --detach: the run')
     .addHelpText(
       'after',
       `
 The session is one that takes runs: binnacle run --runs. What a command changes (directory, variables) stays for the
 next. One word behind -- is shell text, several are a program and its arguments. Ctrl-C ends the command, not the session.
+It gets no input from here: on pipes it reads /dev/null, in a terminal what people type there.
 For example: binnacle exec build -- 'cd src && make'`,
     )
     .action(async (session: string | undefined, command: string[], options: ExecOptions) =>
@@ -67,7 +69,7 @@ For example: binnacle exec build -- 'cd src && make'`,
 
   clientCommand(program, 'attach <session>', 'watch and steer a session from this terminal')
     .option('--read-only', 'only watch')
-    .option('--take', 'take the helm from whoever holds it')
+    .option('--take', 'take the helm from whoever holds it, and keep it (a shell that takes runs is shared otherwise)')
     .addOption(detachKeys())
     .action(async (session: string, options: AttachOptions) =>
       exit(await (await import('./attach.ts')).attach(session, options)),

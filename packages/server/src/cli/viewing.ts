@@ -36,7 +36,7 @@ type Ending = { readonly kind: 'ended' | 'lingers'; readonly status: Status } | 
 /** Resolves with the exit code of the program, or 0 when the person detached. */
 export async function view(client: Binnacle, info: SessionInfo, options: ViewOptions): Promise<number> {
   const session = client.session(info.id);
-  const steers = options.helm !== 'none' && !hasEnded(info) && (await takeHelm(session, options.helm));
+  const steers = !hasEnded(info) && (await mayWrite(session, info, options.helm));
   // On pipes nobody but us edits lines and makes Ctrl-C a signal, so the terminal keeps doing it.
   const terminal = new Terminal({ raw: info.mode === 'pty' });
   const stopNotices = [
@@ -82,6 +82,15 @@ export function exitCodeOfProgram(status: Status): number | undefined {
 
 const hasEnded = (info: SessionInfo): boolean => info.exitedAt !== null || info.state === 'lost';
 
+/**
+ * A shell that takes runs is shared: whoever holds the helm all the time would keep every run out. Each key is a write of
+ * its own there.
+ */
+async function mayWrite(session: Session, info: SessionInfo, helm: ViewOptions['helm']): Promise<boolean> {
+  if (helm === 'none') return false;
+  return (info.runs !== null && helm === 'acquire') || (await takeHelm(session, helm));
+}
+
 /** False, with a word on stderr, when somebody else has the helm: watching is possible all the same. */
 async function takeHelm(session: Session, how: 'acquire' | 'take'): Promise<boolean> {
   try {
@@ -100,7 +109,7 @@ async function takeHelm(session: Session, how: 'acquire' | 'take'): Promise<bool
 }
 
 /** What others are told about who steers. */
-const holderName = (): string => `${userInfo().username}@terminal`;
+export const holderName = (): string => `${userInfo().username}@terminal`;
 
 async function show(
   events: AsyncIterable<AttachmentEvent>,

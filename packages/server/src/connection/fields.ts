@@ -20,7 +20,10 @@ export const Size = z
   .openapi({ type: 'integer', minimum: 1, maximum: 65_535 });
 
 export const Offset = z.string().transform(parseOffset);
-export const Wait = Offset.transform((ms) => Math.min(ms, MAX_WAIT_MS));
+export const Wait = z
+  .string()
+  .regex(/^\d{1,12}$/, 'milliseconds, a whole number')
+  .transform((ms) => Math.min(Number(ms), MAX_WAIT_MS));
 export const Flag = z.enum(['0', '1', 'true', 'false']).transform((text) => text === '1' || text === 'true');
 
 export const text = (max: number) =>

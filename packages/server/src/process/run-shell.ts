@@ -62,6 +62,7 @@ done
 export const keeperCommand = (path: string): [string, ...string[]] => [BASH, '-c', 'eval "$(<"$1")"', 'bash', path];
 
 /**
+ * A fresh shell does not keep `set -e`: it would end at every command that fails, as the last one did.
  * What it asks has a number, which the answer repeats: an interrupt can come between the two, and leaves an answer.
  * `key` stands before each line that is told: a child that writes into the FIFO by accident tells nothing.
  *
@@ -70,6 +71,7 @@ export const keeperCommand = (path: string): [string, ...string[]] => [BASH, '-c
  */
 export const startupText = (dir: string, mode: Mode, key: string): string => `
 if [[ -e ${quote(`${dir}/${SHELL_FILES.state}`)} ]]; then builtin . ${quote(`${dir}/${SHELL_FILES.state}`)}; fi
+set +e
 exec 2>&9 9>&-
 unset HISTFILE
 HISTCONTROL=ignorespace

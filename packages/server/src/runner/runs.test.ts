@@ -88,6 +88,14 @@ describe.each(bothModes)('runs on a %s', (mode) => {
     ]);
   });
 
+  it('`set -e` that ends a shell is not there in the next one', async () => {
+    shell = await openRunShell(mode);
+    expect((await shell.run('W=1; set -e; false')).info).toMatchObject({ exitCode: 1, reset: true });
+    const next = await shell.run('echo "$W"; false; echo "$-"');
+    expect(next.info.reset).toBe(false);
+    expect(plain(next)).toMatch(/^1\n[^e]+\n$/);
+  });
+
   it('what a run sets before it leaves the shell is kept as well', async () => {
     shell = await openRunShell(mode);
     expect((await shell.run('a=1; cd /usr; g() { echo g; }; exit 7')).info).toMatchObject({ exitCode: 7, reset: true });
@@ -172,13 +180,14 @@ describe.each(bothModes)('runs on a %s', (mode) => {
     for (let i = 0; i < 25; i++) await shell.run('true', { id: `run-${i}` });
     expect(readdirSync(join(shell.dir, 'runs')).length).toBe(20);
     expect(shell.submit('echo anew', { id: 'run-0' }).state).toBe('queued');
-    expect(shell.submit('echo known', { id: 'run-24' }).state).toBe('ended');
+    expect(shell.submit('true', { id: 'run-24' }).state).toBe('ended');
   });
 
   it('an id that comes again is the same run and acts once', async () => {
     shell = await openRunShell(mode);
     const ran = await shell.run('echo once', { id: 'mine' });
-    expect(shell.submit('echo twice', { id: 'mine' })).toEqual(ran.info);
+    expect(shell.submit('echo once', { id: 'mine' })).toEqual(ran.info);
+    expect(codeOf(() => shell.submit('echo twice', { id: 'mine' }))).toBe('run_exists');
     expect(plain(await shell.run('echo next'))).toBe('next\n');
   });
 

@@ -89,10 +89,13 @@ export class Runs {
     return { current: this.#current?.info.id ?? null, queued: this.#queue.length };
   }
 
-  /** Throws `shell_busy`, `too_many_runs`, `session_exited`. Of an id that is there already: that run, once more. */
+  /**
+   * Of an id that is there already: that run, once more. Throws `run_exists` where that is another command, `shell_busy`,
+   * `too_many_runs`, `session_exited`.
+   */
   submit(id: RunId, request: RunRequest, by: string): RunInfo {
     const known = this.#find(id)?.info ?? this.#parts.records.read(id);
-    if (known !== undefined) return known;
+    if (known !== undefined) return sameRun(known, request);
     if (this.#isOver) throw new BinnacleError('session_exited');
     const isFree = this.#isReady && this.#current === undefined && this.#queue.length === 0;
     if (request.onBusy === 'refuse' && !isFree) throw new BinnacleError('shell_busy');
@@ -387,6 +390,12 @@ export class Runs {
       }, DISK_RETRY_MS);
     }
   }
+}
+
+/** What is asked for once more. Throws `run_exists` where something else is asked for by the same id. */
+export function sameRun(known: RunInfo, request: RunRequest): RunInfo {
+  if (known.command === request.command.slice(0, SHOWN_COMMAND_LENGTH)) return known;
+  throw new BinnacleError('run_exists');
 }
 
 const round = (ms: number): number => Math.round(ms * 1000) / 1000;

@@ -15,6 +15,8 @@ import type { ExitStatus, Program, ProgramEvents, ProgramSpec, StartProgram } fr
 
 /** A stopped terminal (XOFF) never echoes the marker; after this long what the kernel holds is all there is. */
 const MARKER_TIMEOUT_MS = 1000;
+/** While the program goes on: an interrupt key makes the kernel throw away what it holds, and the marker with it. */
+const LIVE_MARKER_TIMEOUT_MS = 250;
 /** N_TTY hands over about 4 KiB a read whatever is asked; 64 KiB is room for the drain at the end. */
 export const READ_BYTES = 64 * 1024;
 
@@ -172,9 +174,11 @@ class PtyProgram implements Program {
     this.#maybeEnd();
   };
 
+  #hasExited = false;
   #exitReported = false;
 
   #childOnExit(status: ExitStatus): void {
+    this.#hasExited = true;
     this.settle(() => {
       this.#exitReported = true;
       this.#events.exited(status);
@@ -198,12 +202,15 @@ class PtyProgram implements Program {
   }
 
   #giveUpLater(drain: Drain): void {
-    const timer = setTimeout(() => {
-      if (this.#drain !== drain) return;
-      // Reading is paused for want of disk space: the marker is still on its way.
-      if (this.#stream.isPaused() || this.#readLate(drain)) this.#giveUpLater(drain);
-      else if (this.#drain === drain) this.#drained(drain.rest());
-    }, MARKER_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => {
+        if (this.#drain !== drain) return;
+        // Reading is paused for want of disk space: the marker is still on its way.
+        if (this.#stream.isPaused() || this.#readLate(drain)) this.#giveUpLater(drain);
+        else if (this.#drain === drain) this.#drained(drain.rest());
+      },
+      this.#hasExited ? MARKER_TIMEOUT_MS : LIVE_MARKER_TIMEOUT_MS,
+    );
     timer.unref();
   }
 

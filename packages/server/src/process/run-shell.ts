@@ -14,10 +14,12 @@ export const WAKE: Readonly<Record<Mode, Buffer>> = {
     ' { __binnacle_begin; } 2>/dev/null; eval "$__binnacle_command" </dev/null; { __binnacle_end; } 2>/dev/null\n',
   ),
 };
-/** The same on pipes, for a run that reads the session's input. */
+/** The same on pipes, for a run that reads the session's input; and in a terminal whose line editing was turned off. */
 export const WAKE_WITH_INPUT = Buffer.from(
   ' { __binnacle_begin; } 2>/dev/null; eval "$__binnacle_command"; { __binnacle_end; } 2>/dev/null\n',
 );
+/** Typed before the key where that was lost: readline gives up what it has of a longer key. */
+export const ABORT = Buffer.of(7);
 /** Typed at the prompt after a run: brings back what a person had begun to type before it. */
 export const RESTORE_LINE = Buffer.from('\u001b[7117;2~');
 
@@ -42,17 +44,23 @@ const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 /**
  * Descriptor 9 carries the real stderr past what an interactive bash without a terminal complains of at its start.
- * `set -m` gives each shell the terminal as a job of its own, and takes it back when that shell is killed; it needs the
- * terminal on stderr when it forks, so stderr is turned away for the shell alone. The traps are there so that children get default signals, and an interrupt of the whole group does not end the keeper.
+ *
+ * `set -m` makes each shell a job of its own: in a terminal it is given the terminal, which is taken back when it is
+ * killed, and `kill 0` in a run does not reach the keeper. It needs the terminal on stderr when it forks, so stderr is
+ * turned away for the shell alone. A shell that stops itself goes on at once; its session would have no shell else. The
+ * traps are there so that children get default signals, and an interrupt of all does not end the keeper.
  */
-export const keeperText = (dir: string, mode: Mode, key: string): string => `${mode === 'pty' ? 'set -m' : ''}
+export const keeperText = (dir: string, mode: Mode, key: string): string => `set -m
 trap : INT QUIT TSTP
+told=${quote(`${dir}/${SHELL_FILES.told}`)} answers=${quote(`${dir}/${SHELL_FILES.answers}`)}
 shell=(bash --noprofile ${mode === 'pty' ? '' : '--noediting '}--rcfile ${quote(`${dir}/${SHELL_FILES.startup}`)} -i)
 while :; do
   "\${shell[@]}" 9>&2 2>/dev/null
   status=$?
-  builtin printf '${key} 0 over %d\\n' "$status" >${quote(`${dir}/${SHELL_FILES.told}`)}
-  while IFS= builtin read -r answer <${quote(`${dir}/${SHELL_FILES.answers}`)}; do
+  while [[ -n $(jobs -s) ]]; do fg >/dev/null; status=$?; done
+  [[ -p $told && -p $answers ]] || exit "$status"
+  printf '${key} 0 over %d\\n' "$status" >"$told"
+  while IFS= read -r answer <"$answers"; do
     case $answer in '0 again') break ;; '0 enough') exit "$status" ;; esac
   done
 done
@@ -62,7 +70,8 @@ done
 export const keeperCommand = (path: string): [string, ...string[]] => [BASH, '-c', 'eval "$(<"$1")"', 'bash', path];
 
 /**
- * A fresh shell does not keep `set -e`: it would end at every command that fails, as the last one did.
+ * A fresh shell does not keep `set -e`, or it would end at every command that fails, as the last one did; nor `set -a`,
+ * which would export what is ours.
  * What it asks has a number, which the answer repeats: an interrupt can come between the two, and leaves an answer.
  * `key` stands before each line that is told: a child that writes into the FIFO by accident tells nothing.
  *
@@ -71,7 +80,7 @@ export const keeperCommand = (path: string): [string, ...string[]] => [BASH, '-c
  */
 export const startupText = (dir: string, mode: Mode, key: string): string => `
 if [[ -e ${quote(`${dir}/${SHELL_FILES.state}`)} ]]; then builtin . ${quote(`${dir}/${SHELL_FILES.state}`)}; fi
-set +e
+set +ae
 exec 2>&9 9>&-
 unset HISTFILE
 HISTCONTROL=ignorespace
@@ -84,7 +93,8 @@ __binnacle_line=
 __binnacle_n=0
 __binnacle_ask() {
   __binnacle_n=$((__binnacle_n + 1))
-  builtin printf '%s %d %s\\n' "$__binnacle_key" $__binnacle_n "$1" >"$__binnacle_dir/${SHELL_FILES.told}"
+  __binnacle_answer=
+  builtin printf '%s %d %s\\n' "$__binnacle_key" "$__binnacle_n" "$1" >"$__binnacle_dir/${SHELL_FILES.told}" || builtin kill -KILL $$
   while IFS= builtin read -r __binnacle_answer <"$__binnacle_dir/${SHELL_FILES.answers}"; do
     if [[ $__binnacle_answer == "$__binnacle_n "* ]]; then break; fi
   done
@@ -94,8 +104,11 @@ __binnacle_begin() {
   __binnacle_command=
   __binnacle_run=1
   __binnacle_ask begin
-  if [[ $__binnacle_answer != *' go' ]]; then
+  if [[ $__binnacle_answer == *' no' ]]; then
     __binnacle_run=
+  elif [[ $__binnacle_answer != *' go' ]]; then
+    # An interrupt came instead of an answer.
+    __binnacle_command='(exit 130)'
   else
     local cwd=
     { IFS= builtin read -r -d '' cwd; IFS= builtin read -r -d '' __binnacle_command || :; } <"$__binnacle_dir/${SHELL_FILES.command}"
@@ -109,8 +122,10 @@ __binnacle_save() {
 __binnacle_end() {
   local __binnacle_status=$?
   if [[ -n $__binnacle_run ]]; then
+    local __binnacle_cwd=\${PWD-}
+    __binnacle_cwd=\${__binnacle_cwd:0:4096}
+    __binnacle_ask "end $__binnacle_status \${__binnacle_cwd//[[:cntrl:]]/?}"
     __binnacle_run=
-    __binnacle_ask "end $__binnacle_status \${PWD//[[:cntrl:]]/?}"
     __binnacle_save
   fi
   case "\${PROMPT_COMMAND[*]-}" in
@@ -123,10 +138,11 @@ __binnacle_prompt() {
   __binnacle_end
   if [[ -z $__binnacle_acked ]]; then __binnacle_ask prompt; fi
   __binnacle_acked=
-  local input=0 line=0
-  if builtin read -t 0; then input=1; fi
+  local input=0 line=0 plain=0
+  if ${mode === 'pty' ? '[[ -t 0 ]] && ' : ''}builtin read -t 0; then input=1; fi
+  if [[ ! -o emacs && ! -o vi ]]; then plain=1; fi
   if [[ -n $__binnacle_line ]]; then line=1; fi
-  builtin printf '%s 0 ready %d %d\\n' "$__binnacle_key" $input $line >"$__binnacle_dir/${SHELL_FILES.told}"
+  builtin printf '%s 0 ready %d %d %d\\n' "$__binnacle_key" "$input" "$line" "$plain" >"$__binnacle_dir/${SHELL_FILES.told}"
 }
 PROMPT_COMMAND=('{ __binnacle_prompt; } 2>/dev/null')
 builtin trap '{ __binnacle_save; } 2>/dev/null' EXIT

@@ -226,6 +226,7 @@ export class Hosted {
   closeInput(writer: Writer): void {
     this.#admit(writer);
     if (this.#hasExited) throw new BinnacleError('session_exited');
+    this.#runs?.noticeEndOfInput();
     if (this.spec.mode === 'pty') this.#input.push(END_OF_FILE);
     else this.#input.end(() => this.#program?.closeInput?.());
   }

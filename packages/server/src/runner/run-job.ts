@@ -73,8 +73,10 @@ export class RunJob {
     return true;
   }
 
-  /** Its keeper starts another one. */
+  /** Its keeper starts another one; a run may have stopped it. */
   killShell(): void {
+    const keeper = readProcess(this.#leader().pid);
+    if (keeper !== undefined) signalProcess(keeper, 'SIGCONT');
     const shell = readProcess(this.shellPid);
     if (shell !== undefined && this.#family(true).some(({ pid }) => pid === shell.pid)) signalProcess(shell, 'SIGKILL');
   }

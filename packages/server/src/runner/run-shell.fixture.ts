@@ -39,6 +39,8 @@ export interface RunShell {
   begun(id: string): Promise<RunInfo>;
   cancel(id: string): Promise<RunInfo>;
   type(text: string): void;
+  /** Throws `no_job`. */
+  interrupt(): void;
   entries(): readonly { readonly kind: Kind; readonly offset: number; readonly text: string }[];
   /** All that was shown. */
   readonly shown: string;
@@ -140,6 +142,7 @@ export async function openRunShell(mode: Mode, env: Record<string, string> = {})
     run: (command, request) => shell.ended(shell.submit(command, request).id),
     cancel: (runId) => hosted.cancelRun(runId, BY),
     type: (text) => void hosted.write(Buffer.from(text), BY),
+    interrupt: () => hosted.signal('SIGINT', BY),
     entries,
     get shown() {
       return entries()

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
@@ -87,6 +87,60 @@ describe.each(bothModes)('runs on a %s', (mode) => {
       'run_ended',
     ]);
   });
+
+  it.each([
+    ['ends its own group', "sh -c 'kill -TERM 0'"],
+    ['hangs up its own group', 'bash -c \'trap "kill -HUP 0" EXIT; echo work\''],
+    ['leaves no room for files', 'ulimit -f 0'],
+    ['leaves no descriptors', 'ulimit -n 4'],
+    ['has an IFS of digits', 'IFS=0123456789'],
+    ['has no PWD', 'unset PWD; set -u'],
+    [
+      'goes where the path is long',
+      "cd /tmp; d=$(printf 'a%.0s' {1..250}); mkdir -p /tmp/deep-$$; cd /tmp/deep-$$; for i in {1..60}; do mkdir $d && cd $d; done; rm -rf /tmp/deep-$$",
+    ],
+    ['has a PWD of its own', "PWD=$(head -c 100000 /dev/zero | tr '\\0' a)"],
+    ['turns builtins off', 'enable -n printf read'],
+    ['restricts itself', 'set -r'],
+    ['edits as vi does', 'set -o vi'],
+    ['closes its input', 'exec 0<&-'],
+    ['leads everything nowhere', 'exec </dev/null >/dev/null 2>&1'],
+    ['stops itself', 'kill -STOP $$'],
+    ['suspends itself', 'suspend -f'],
+    ['stops its parent', 'kill -STOP $PPID; kill -CONT $PPID'],
+    ['exports everything and leaves', 'set -a; exit 3'],
+    ['fills what answers come by', 'timeout 0.2 head -c 70000 /dev/zero >"$__binnacle_dir/answers"'],
+  ])('a run that %s has an end, and the next one runs', async (_name, command) => {
+    shell = await openRunShell(mode);
+    const { info } = await shell.run(command, { timeoutMs: 3000 });
+    expect(info.state).toBe('ended');
+    const file = join(shell.dir, 'proof');
+    const next = await shell.run(`echo "$((20 + 22))" >${file}`, { timeoutMs: 3000 });
+    expect(next.info).toMatchObject({ state: 'ended', outcome: 'exited' });
+    // Where the first one left no room for files, the shell that wrote had to be another.
+    expect(readFileSync(file, 'utf8')).toBe('42\n');
+  });
+
+  it('an interrupt at any moment of a run leaves it with one end, and the queue moving', async () => {
+    shell = await openRunShell(mode);
+    // Before its first prompt an interrupt ends any shell.
+    await shell.run('true');
+    for (let i = 0; i < 60; i++) {
+      const { id } = shell.submit('sleep 0.01');
+      const wait = Math.random() * 25;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      try {
+        if (mode === 'pty') shell.type('\u0003');
+        else shell.interrupt();
+      } catch {
+        // There was no job at that moment.
+      }
+      const { info } = await shell.ended(id);
+      expect([0, 130]).toContain(info.exitCode);
+      expect(info.reset).toBe(false);
+    }
+    expect(plain(await shell.run('echo on'))).toContain('on\n');
+  }, 60_000);
 
   it('`set -e` that ends a shell is not there in the next one', async () => {
     shell = await openRunShell(mode);
@@ -383,6 +437,12 @@ describe('a run on pipes', () => {
 });
 
 describe('a run in a terminal', () => {
+  it('comes all the same where somebody turned line editing off', async () => {
+    shell = await openRunShell('pty');
+    await shell.run('set +o emacs');
+    expect(plain(await shell.run('echo plain'))).toBe('plain\n');
+  });
+
   it('is shown at the prompt, and what a person had begun to type is there again behind it', async () => {
     shell = await openRunShell('pty');
     await shell.run('PS1="P> "');

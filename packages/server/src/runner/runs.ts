@@ -10,7 +10,7 @@ import {
   type RunRequest,
   SHOWN_COMMAND_LENGTH,
 } from '@binnacle/protocol';
-import { RESTORE_LINE, WAKE, WAKE_WITH_INPUT } from '../process/run-shell.ts';
+import { ABORT, RESTORE_LINE, WAKE, WAKE_WITH_INPUT } from '../process/run-shell.ts';
 import { RUN_ENDING, type RunJob } from './run-job.ts';
 import type { RunRecords } from './run-record.ts';
 import type { ShellLink, ShellTold } from './shell-link.ts';
@@ -18,7 +18,11 @@ import type { ShellLink, ShellTold } from './shell-link.ts';
 /** Readline takes the terminal over right behind the prompt's hook; a prompt that shows nothing is not waited for. */
 const PROMPT_MS = 20;
 /** A shell that was woken at its prompt begins within milliseconds. */
-const WAKE_MS = 5000;
+const WAKE_MS = 2000;
+/** An interrupt key in the moment of the prompt's hook keeps bash from telling that it is there: then we look. */
+const LOOK_MS = 500;
+/** A shell that ends before it has executed anything will do so again: without memory or processes, for example. */
+const MAX_RESTARTS = 5;
 /** A full disk is asked again this often. */
 const DISK_RETRY_MS = 100;
 /** What makes a shell execute what was typed: newline, return, end of file, and readline's operate-and-get-next. */
@@ -70,11 +74,16 @@ export class Runs {
   /** Ids of ended runs, oldest first. */
   readonly #ended: string[] = [];
   #isReady = false;
+  /** Readline is at the prompt, as it is in a terminal unless somebody turned it off. */
+  #editsLines = true;
   /** Something was typed that the shell executes, since it was answered last. */
   #wasTyped = false;
   /** The terminal showed something since the shell was answered: that can only be the prompt, or a job behind. */
   #hasShown = false;
   #prompt: { readonly timer: NodeJS.Timeout; readonly hasLine: boolean } | undefined;
+  /** Shells in a row that ended without having executed anything. */
+  #restarts = 0;
+  #look: NodeJS.Timeout | undefined;
   #isEnding = false;
   #isOver = false;
   /** What a full disk refused. */
@@ -105,6 +114,7 @@ export class Runs {
     this.#queue.push(waiting);
     this.#tell(waiting, waiting.info);
     this.#startNext();
+    this.#lookLater();
     return waiting.info;
   }
 
@@ -119,6 +129,12 @@ export class Runs {
     if (found === this.#current && this.#current.phase === 'begun') this.#interrupt('cancelled');
     else this.#drop(found, 'cancelled');
     return await found.ended.promise;
+  }
+
+  /** The input ends: the shell will leave. */
+  noticeEndOfInput(): void {
+    this.#wasTyped = true;
+    this.#isReady = false;
   }
 
   /** Somebody types. */
@@ -143,6 +159,7 @@ export class Runs {
   stop(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    clearTimeout(this.#look);
     clearTimeout(this.#prompt?.timer);
     this.#prompt = undefined;
     this.#finish({ outcome: 'session_ended' });
@@ -152,6 +169,7 @@ export class Runs {
 
   /** What the shell tells. */
   handle(told: ShellTold): void {
+    this.#lookLater();
     switch (told.t) {
       case 'shell':
         this.#parts.job.shellPid = told.pid;
@@ -163,9 +181,10 @@ export class Runs {
         this.#shellOnEnd(told.n, told.status, told.cwd);
         return;
       case 'prompt':
-        this.#answer(told.n, 'ok');
+        this.#shellOnPrompt(told.n);
         return;
       case 'ready':
+        this.#editsLines = told.editsLines;
         this.#shellOnReady(told.hasInput, told.hasLine);
         return;
       case 'over':
@@ -197,21 +216,41 @@ export class Runs {
     this.#wake(this.#current);
   }
 
+  /** Only while somebody waits for a prompt that was not told of. */
+  #lookLater(): void {
+    clearTimeout(this.#look);
+    this.#look = undefined;
+    if (this.#isOver || this.#isReady || this.#current !== undefined || this.#queue.length === 0) return;
+    this.#look = setTimeout(() => {
+      this.#isReady = !this.#wasTyped && this.#prompt === undefined && this.#parts.job.hasShellTerminal;
+      this.#startNext();
+      this.#lookLater();
+    }, LOOK_MS);
+  }
+
   #wake(current: Current): void {
     this.#isReady = false;
     clearTimeout(current.timer);
     current.timer = setTimeout(() => this.#wakeOnTimeout(current), WAKE_MS);
     const { mode } = this.#parts;
-    this.#parts.type(mode === 'pipe' && current.request.stdin === 'session' ? WAKE_WITH_INPUT : WAKE[mode]);
+    const isPlain = mode === 'pipe' ? current.request.stdin === 'session' : !this.#editsLines;
+    this.#parts.type(isPlain ? WAKE_WITH_INPUT : WAKE[mode]);
   }
 
   /** Either the key was thrown away, or something else had the terminal after all: then it waits for the next prompt. */
   #wakeOnTimeout(current: Current): void {
     if (this.#current !== current || current.phase !== 'woken') return;
     if (!this.#wasTyped && this.#parts.job.hasShellTerminal) {
+      // What an interrupt has left of the key would become a part of the next one.
+      if (this.#editsLines) this.#parts.type(ABORT);
       this.#wake(current);
       return;
     }
+    this.#giveBack(current);
+  }
+
+  #giveBack(current: Current): void {
+    clearTimeout(current.timer);
     this.#current = undefined;
     this.#parts.link.withdraw();
     this.#queue.unshift(current);
@@ -224,6 +263,7 @@ export class Runs {
       return;
     }
     clearTimeout(current.timer);
+    this.#restarts = 0;
     current.phase = 'begun';
     // The echo of what was typed comes before the run.
     this.#parts.settle(() => {
@@ -255,8 +295,22 @@ export class Runs {
     });
   }
 
+  #shellOnPrompt(n: number): void {
+    const current = this.#current;
+    if (current?.phase !== 'begun') {
+      this.#answer(n, 'ok');
+      return;
+    }
+    // The run took away what would have told its end. It is over, and nobody knows how.
+    this.#parts.settle(() => {
+      if (this.#current === current) this.#finish({});
+      this.#answer(n, 'ok');
+    });
+  }
+
   #shellOnReady(hasInput: boolean, hasLine: boolean): void {
-    if (hasInput || this.#wasTyped) return;
+    if (hasInput) this.#wasTyped = true;
+    if (this.#wasTyped) return;
     clearTimeout(this.#prompt?.timer);
     this.#prompt = { timer: setTimeout(() => this.#beReady(), PROMPT_MS), hasLine };
     if (this.#hasShown || this.#parts.mode === 'pipe') this.#beReady();
@@ -281,16 +335,18 @@ export class Runs {
     const current = this.#current;
     const durationMs = this.#duration();
     this.#isReady = false;
-    if (this.#isEnding || current?.phase !== 'begun') {
-      // Somebody left the shell by hand: that is the end of the session.
+    const isRun = current?.phase === 'begun';
+    this.#restarts += 1;
+    // Left by hand (`exit`, end of the input): that is the end of the session. Else it died of what a run has left behind.
+    const isLeft = !isRun && this.#wasTyped && !isSignal(exitCode);
+    if (this.#isEnding || isLeft || this.#restarts > MAX_RESTARTS) {
       this.#parts.link.answerKeeper('enough');
       return;
     }
+    if (current !== undefined && !isRun) this.#giveBack(current);
     this.#parts.settle(() => {
-      if (this.#current === current) {
-        this.#finish({ exitCode, durationMs, reset: true });
-        this.#parts.append({ type: 'session_reset', exitCode });
-      }
+      if (isRun && this.#current === current) this.#finish({ exitCode, durationMs, reset: true });
+      this.#parts.append({ type: 'session_reset', exitCode });
       this.#parts.link.answerKeeper('again');
     });
   }
@@ -397,6 +453,9 @@ export function sameRun(known: RunInfo, request: RunRequest): RunInfo {
   if (known.command === request.command.slice(0, SHOWN_COMMAND_LENGTH)) return known;
   throw new BinnacleError('run_exists');
 }
+
+/** What bash calls an end by a signal. */
+const isSignal = (exitCode: number): boolean => exitCode > 128 && exitCode <= 128 + 64;
 
 const round = (ms: number): number => Math.round(ms * 1000) / 1000;
 

@@ -16,10 +16,13 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Mode } from '@binnacle/protocol';
 import type { Fifos } from '../process/fifos.ts';
+import { isCode } from '../process/pty.ts';
 import { keeperText, SHELL_FILES, startupText, titleOf } from '../process/run-shell.ts';
 
 /** A line of the shell is a word, a status and a path. A child that found the FIFO may write more; it is dropped. */
-const MAX_LINE_BYTES = 8 * 1024;
+const MAX_LINE_BYTES = 32 * 1024;
+/** What fills the FIFO of answers can only be something of the run's; the shell reads it away. */
+const RETRY_MS = 10;
 
 export type ShellTold =
   /** A fresh shell, by its pid. It has no prompt yet. */
@@ -31,7 +34,7 @@ export type ShellTold =
   /** A command that was typed is over. Waits for any answer. */
   | { readonly t: 'prompt'; readonly n: number }
   /** It is at its prompt, or about to read what was typed ahead; `hasLine`: with a line kept that a person began. */
-  | { readonly t: 'ready'; readonly hasInput: boolean; readonly hasLine: boolean }
+  | { readonly t: 'ready'; readonly hasInput: boolean; readonly hasLine: boolean; readonly editsLines: boolean }
   /** The shell has ended; its keeper waits for `again` or `enough`. */
   | { readonly t: 'over'; readonly status: number };
 
@@ -67,6 +70,8 @@ export class ShellLink {
     const key = randomBytes(16).toString('hex');
     write(SHELL_FILES.keeper, keeperText(dir, mode, key));
     write(SHELL_FILES.startup, startupText(dir, mode, key));
+    // There before it is needed, so that the umask of a run has no say in who may read it.
+    write(SHELL_FILES.state, '');
     const open = async (name: string) => {
       const path = join(dir, name);
       renameSync(await fifos.take(), path);
@@ -111,8 +116,13 @@ export class ShellLink {
   }
 
   #write(line: string): void {
-    // A FIFO takes 64 KiB, and nothing is answered that was not asked.
-    if (!this.#isClosed) writeSync(this.#answers, line);
+    if (this.#isClosed) return;
+    try {
+      writeSync(this.#answers, line);
+    } catch (error) {
+      if (!isCode(error, 'EAGAIN')) throw error;
+      setTimeout(() => this.#write(line), RETRY_MS);
+    }
   }
 
   /**
@@ -122,7 +132,12 @@ export class ShellLink {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    rmSync(this.#dir, { recursive: true, force: true });
+    try {
+      rmSync(this.#dir, { recursive: true, force: true });
+    } catch (error) {
+      // Something of the run's writes into it meanwhile; it goes with the session's folder.
+      console.error(new Date().toISOString(), this.#dir, 'could not be removed', error);
+    }
     closeSync(this.#answers);
     this.#told.destroy();
   }
@@ -144,7 +159,8 @@ export class ShellLink {
 function parse(line: string): ShellTold | undefined {
   const [, asked, word, rest = ''] = /^(\d+) ([a-z]+)(?: (.*))?$/.exec(line) ?? [];
   const n = Number(asked);
-  const number = Number(rest.split(' ', 1)[0]);
+  const flags = rest.split(' ');
+  const number = Number(flags[0]);
   switch (word) {
     case 'shell':
       return { t: word, pid: number };
@@ -154,7 +170,7 @@ function parse(line: string): ShellTold | undefined {
     case 'end':
       return { t: word, n, status: number, cwd: rest.slice(rest.indexOf(' ') + 1) };
     case 'ready':
-      return { t: word, hasInput: number === 1, hasLine: rest.endsWith(' 1') };
+      return { t: word, hasInput: flags[0] === '1', hasLine: flags[1] === '1', editsLines: flags[2] === '0' };
     case 'over':
       return { t: word, status: number };
     default:

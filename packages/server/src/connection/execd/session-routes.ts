@@ -1,6 +1,7 @@
 // `/session` of the sandbox daemon, with what seed 003 adds to it: parse, hand on, answer.
 
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { positionOf } from '../../cursor/from.ts';
 import { json, type Route, route, TAKEN_OVER, z } from '../../http/routes.ts';
@@ -100,10 +101,15 @@ export function execdSessionRoutes(sessions: Sessions, liveness: Liveness): Rout
   ];
 }
 
-/** As the daemon does. Throws `bad_cwd`. */
+/**
+ * As the daemon does. One level after the other: Node 20's own `recursive` tries for ever where the kernel says ENOENT to
+ * a folder whose parent is there, as below /proc. Throws `bad_cwd`.
+ */
 function make(cwd: string): void {
   try {
-    mkdirSync(cwd, { recursive: true });
+    const missing: string[] = [];
+    for (let path = cwd; !existsSync(path); path = dirname(path)) missing.unshift(path);
+    for (const path of missing) mkdirSync(path);
   } catch (cause) {
     throw new BinnacleError('bad_cwd', { message: `The working directory "${cwd}" cannot be made.`, cause });
   }

@@ -219,6 +219,13 @@ describe('/pty', () => {
     expect((await standing(id)).running).toBe(true);
   });
 
+  it('refuses variables that no environment can hold, and more than it keeps for who never comes', async () => {
+    for (const envs of [{ 'A=B': 'x' }, { '': 'x' }, { N: 'a\0b' }, { BIG: 'x'.repeat(70_000) }]) {
+      const { status } = await gateway.ask('/pty', { body: { envs } });
+      expect(status).toBe(400);
+    }
+  });
+
   it('bounds those that nobody attaches to', async () => {
     const made: string[] = [];
     let refused: Awaited<ReturnType<typeof code>> | undefined;

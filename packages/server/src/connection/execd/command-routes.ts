@@ -10,7 +10,7 @@ import { expandCwd } from './cwd.ts';
 import { EXECD, missingQuery } from './errors.ts';
 import { type Ending, writeExecution, writeStarted } from './events.ts';
 import { writeLogs } from './logs.ts';
-import { empty, iso, nothingOr, Shell, Timeout } from './parts.ts';
+import { Envs, empty, iso, nothingOr, Shell, Timeout } from './parts.ts';
 import { currentRun, endingOfRun, findRun } from './runs.ts';
 
 const Id = z.object({ id: z.string() });
@@ -27,7 +27,7 @@ const NewCommand = z.object({
   timeout: Timeout,
   uid: nothingOr(UserId),
   gid: nothingOr(UserId),
-  envs: nothingOr(z.record(z.string(), z.string())),
+  envs: Envs,
 });
 
 const Status = z

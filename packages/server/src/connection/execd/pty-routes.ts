@@ -5,7 +5,7 @@ import type { Sessions } from '../../sessions.ts';
 import { argument, Size, text } from '../fields.ts';
 import { checkCwd, expandCwd } from './cwd.ts';
 import { EXECD } from './errors.ts';
-import { empty, nothingOr } from './parts.ts';
+import { Envs, empty, nothingOr } from './parts.ts';
 import type { Ptys } from './ptys.ts';
 
 const Id = z.object({ id: z.string() });
@@ -19,7 +19,7 @@ const NewPty = z.object({
   /** From here on ours. */
   cols: nothingOr(Size),
   rows: nothingOr(Size),
-  envs: nothingOr(z.record(z.string(), z.string())),
+  envs: Envs,
 });
 
 export function ptyRoutes(sessions: Sessions, ptys: Ptys): Route[] {

@@ -145,7 +145,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         endingTimes: { ...ENDING_TIMES, ...options.endingTimes },
         passEnv: options.passEnv ?? [],
         // Half of what one gateway may take over its base; a page is kept by those who have not sent it yet as well.
-        pageCacheBytes: options.pageCacheBytes ?? 16 * 1024 * 1024,
+        pageCacheBytes: options.pageCacheBytes ?? 8 * 1024 * 1024,
       },
       catalogue,
       log,

@@ -86,6 +86,10 @@ function hasMark(pid: number, sessionId: string): boolean {
   }
 }
 
+/** The end of a pipeline before its beginning: it must hear of an interrupt before it sees its input end. */
+export const youngestFirst = (rows: readonly ProcessRow[]): ProcessRow[] =>
+  [...rows].sort((a, b) => Number(b.startTime) - Number(a.startTime) || b.pid - a.pid);
+
 /** Signals a process unless it is another one by now. False when it is gone. */
 export function signalProcess(row: ProcessRow, signal: SignalName | 0): boolean {
   const now = readProcess(row.pid);

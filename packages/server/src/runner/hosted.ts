@@ -17,7 +17,7 @@ import {
 } from '@binnacle/protocol';
 import { type Head, type LogWriter, MAX_ENTRY_BYTES } from '../log/log.ts';
 import { ENDING_TIMES, type EndingTimes, endFamily } from '../process/ending.ts';
-import { familyOf, kill, type Leader, readProcess, signalProcess } from '../process/family.ts';
+import { familyOf, kill, type Leader, readProcess, signalProcess, youngestFirst } from '../process/family.ts';
 import type { Fifos } from '../process/fifos.ts';
 import type { ExitStatus, Program, StartProgram } from '../process/program.ts';
 import { keeperCommand } from '../process/run-shell.ts';
@@ -265,7 +265,8 @@ export class Hosted {
 
   #signalJob(signal: SignalName): boolean {
     if (!this.spec.isShell) return kill(-this.#leader.pid, signal);
-    const job = familyOf(this.#leader, this.spec.id).filter((row) => row.pid !== this.#leader.pid);
+    const family = familyOf(this.#leader, this.spec.id).filter((row) => row.pid !== this.#leader.pid);
+    const job = youngestFirst(family);
     // A shell that takes runs is the child of its keeper, and has to hear of an interrupt before its job does.
     job.sort((a, b) => Number(b.parent === this.#leader.pid) - Number(a.parent === this.#leader.pid));
     if (job.length === 0) return !FOR_JOBS_ONLY.has(signal) && kill(this.#leader.pid, signal);

@@ -2,7 +2,15 @@
 
 import { readFileSync } from 'node:fs';
 import type { Mode, ProcessInfo, SignalName } from '@binnacle/protocol';
-import { familyOf, type Leader, type ProcessRow, readProcess, signalProcess, wouldEnd } from '../process/family.ts';
+import {
+  familyOf,
+  type Leader,
+  type ProcessRow,
+  readProcess,
+  signalProcess,
+  wouldEnd,
+  youngestFirst,
+} from '../process/family.ts';
 
 /**
  * How long each step of ending a run may take until the next. A test suite that cleans up after itself takes a second.
@@ -45,7 +53,9 @@ export class RunJob {
    */
   signal(signal: SignalName): void {
     const shell = readProcess(this.shellPid);
-    const targets = this.#targets(shell).filter(({ pid }) => this.#isFirst(signal, pid) || wouldEnd(pid, signal));
+    const targets = youngestFirst(this.#targets(shell)).filter(
+      ({ pid }) => this.#isFirst(signal, pid) || wouldEnd(pid, signal),
+    );
     if (signal === 'SIGINT' && shell !== undefined && (targets.length > 0 || this.#isFirst(signal, shell.pid))) {
       signalProcess(shell, signal);
     }

@@ -27,6 +27,11 @@ const textOf = (events: readonly { type: string; text?: string }[], ...types: st
     .join('');
 
 describe('/session', () => {
+  it('refuses a folder that cannot be made, at once: below /proc a recursive mkdir of Node 20 never ends', async () => {
+    const { status } = await gateway.ask('/session', { body: { cwd: '/proc/nope/x' } });
+    expect(status).toBe(400);
+  });
+
   it('tells whether it runs and how much it has written', async () => {
     const id = await open();
     expect(await standing(id)).toEqual({ session_id: id, running: true, output_offset: 0 });

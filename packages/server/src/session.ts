@@ -24,8 +24,7 @@ import { SegmentReader } from './log/segment-reader.ts';
 import type { EndingTimes } from './process/ending.ts';
 import { checkCwd } from './process/launcher.ts';
 import type { Fleet } from './runner/fleet.ts';
-import { RunRecords } from './runner/run-record.ts';
-import { sameRun } from './runner/runs.ts';
+import { RunRecords, sameRun } from './runner/run-record.ts';
 import type { HostedStatus, RunnerReceipt } from './runner/wire.ts';
 import { Helm, type HelmRecord, type HelmTimes } from './steering/helm.ts';
 

@@ -2,13 +2,25 @@
 
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isRunId, type RunInfo } from '@binnacle/protocol';
+import {
+  BinnacleError,
+  isRunId,
+  type RunId,
+  type RunInfo,
+  type RunRequest,
+  SHOWN_COMMAND_LENGTH,
+} from '@binnacle/protocol';
 
 const FOLDER = 'runs';
+/** A full disk is asked again this often. */
+const DISK_RETRY_MS = 100;
 
 /** The runs of one session; `dir` is the session's. */
 export class RunRecords {
   readonly #dir: string;
+  /** What a full disk refused: the newest of each run. */
+  readonly #unwritten = new Map<string, RunInfo>();
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(dir: string) {
     this.#dir = join(dir, FOLDER);
@@ -18,10 +30,20 @@ export class RunRecords {
     mkdirSync(this.#dir, { mode: 0o700 });
   }
 
+  /** Where the disk is full, it is written when there is room: the log waits for room as well. */
   write(run: RunInfo): void {
     const path = join(this.#dir, `${run.id}.json`);
-    writeFileSync(`${path}.new`, JSON.stringify(run), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    try {
+      writeFileSync(`${path}.new`, JSON.stringify(run), { mode: 0o600 });
+      renameSync(`${path}.new`, path);
+      this.#unwritten.delete(run.id);
+    } catch {
+      this.#unwritten.set(run.id, run);
+      this.#retry ??= setTimeout(() => {
+        this.#retry = undefined;
+        for (const late of [...this.#unwritten.values()]) this.write(late);
+      }, DISK_RETRY_MS);
+    }
   }
 
   /** Undefined when there is none by that id, or none any more. */
@@ -51,3 +73,29 @@ export class RunRecords {
     rmSync(join(this.#dir, `${id}.json`), { force: true });
   }
 }
+
+/** What is asked for once more. Throws `run_exists` where something else is asked for by the same id. */
+export function sameRun(known: RunInfo, request: RunRequest): RunInfo {
+  if (known.command === request.command.slice(0, SHOWN_COMMAND_LENGTH)) return known;
+  throw new BinnacleError('run_exists');
+}
+
+/** As it is when it is asked for. */
+export const newRun = (id: RunId, session: RunInfo['session'], request: RunRequest, by: string): RunInfo => ({
+  id,
+  session,
+  command: request.command.slice(0, SHOWN_COMMAND_LENGTH),
+  by,
+  state: 'queued',
+  queuedAt: Date.now(),
+  startedAt: null,
+  endedAt: null,
+  durationMs: null,
+  position: null,
+  startOffset: null,
+  endOffset: null,
+  exitCode: null,
+  outcome: null,
+  reset: false,
+  cwd: null,
+});

@@ -15,6 +15,19 @@ const bothModes = ['pipe', 'pty'] as const;
 /** A terminal turns each newline into a return and a newline. */
 const plain = ({ stdout, tty }: { stdout: string; tty: string }) => stdout + tty.replaceAll('\r\n', '\n');
 
+/** The code that `eval` of a text has in an interactive bash, which a shell that takes runs is. */
+const codeOfInteractive = (text: string, cwd: string): number | null => {
+  const args = ['--norc', '--noprofile', '--noediting', '-ic', 'eval "$1"', 'bash', text];
+  // Without a terminal to stop for.
+  const options = {
+    cwd,
+    detached: true,
+    stdio: 'ignore',
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8' },
+  } as const;
+  return spawnSync('/bin/bash', args, options as object).status;
+};
+
 describe.each(bothModes)('runs on a %s', (mode) => {
   it('keep directory, variables exported or not, functions and options for the next one', async () => {
     shell = await openRunShell(mode);
@@ -416,15 +429,16 @@ describe('a run on pipes', () => {
       await fc.assert(
         fc.asyncProperty(command, async (text) => {
           const ran = await shell.run(text, { cwd: there });
-          const expected = spawnSync('/bin/bash', ['-c', text], {
+          const expected = spawnSync('/bin/bash', ['-c', '--', text], {
             cwd: there,
             env: { PATH: '/usr/local/bin:/usr/bin:/bin', TERM: 'xterm-256color', LANG: 'C.UTF-8' },
             stdio: ['ignore', 'pipe', 'pipe'],
           });
           if (ran.info.reset) return; // It left the shell, as bash -c does.
-          // Text that breaks off: bash -c ends with the code of the line before or with 2, eval with 2, or 1 inside of $( ).
+          // Of text that breaks off, bash -c may tell the code of the line before. An interactive bash never does.
           const breaksOff = /unexpected EOF|unexpected end of file/.test(expected.stderr.toString());
-          expect(breaksOff ? [expected.status, 1, 2] : [expected.status]).toContain(ran.info.exitCode);
+          const code = breaksOff ? codeOfInteractive(text, there) : expected.status;
+          expect(ran.info.exitCode).toBe(code);
           expect(ran.stdout).toBe(expected.stdout.toString());
           expect(ran.stderr === '').toBe(expected.stderr.length === 0);
         }),

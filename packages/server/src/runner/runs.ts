@@ -8,11 +8,10 @@ import {
   type RunInfo,
   type RunOutcome,
   type RunRequest,
-  SHOWN_COMMAND_LENGTH,
 } from '@binnacle/protocol';
 import { ABORT, RESTORE_LINE, WAKE, WAKE_WITH_INPUT } from '../process/run-shell.ts';
 import { RUN_ENDING, type RunJob } from './run-job.ts';
-import type { RunRecords } from './run-record.ts';
+import { newRun, type RunRecords, sameRun } from './run-record.ts';
 import type { ShellLink, ShellTold } from './shell-link.ts';
 
 /** Readline takes the terminal over right behind the prompt's hook; a prompt that shows nothing is not waited for. */
@@ -86,9 +85,6 @@ export class Runs {
   #look: NodeJS.Timeout | undefined;
   #isEnding = false;
   #isOver = false;
-  /** What a full disk refused. */
-  readonly #unwritten = new Map<string, RunInfo>();
-  #diskRetry: NodeJS.Timeout | undefined;
 
   constructor(parts: RunsParts) {
     this.#parts = parts;
@@ -110,7 +106,7 @@ export class Runs {
     if (request.onBusy === 'refuse' && !isFree) throw new BinnacleError('shell_busy');
     const { maxQueued: limit } = this.#parts;
     if (this.#queue.length >= limit) throw new BinnacleError('too_many_runs', { details: { limit } });
-    const waiting = { request, info: queued(id, this.#parts.session, request, by), ended: withResolvers() };
+    const waiting = { request, info: newRun(id, this.#parts.session, request, by), ended: withResolvers() };
     this.#queue.push(waiting);
     this.#tell(waiting, waiting.info);
     this.#startNext();
@@ -429,54 +425,15 @@ export class Runs {
 
   #tell(waiting: Waiting, info: RunInfo): void {
     waiting.info = info;
-    this.#write(info);
+    this.#parts.records.write(info);
     this.#parts.changed(info);
   }
-
-  #write(info: RunInfo): void {
-    try {
-      this.#parts.records.write(info);
-      this.#unwritten.delete(info.id);
-    } catch {
-      // A full disk; the log waits for room as well.
-      this.#unwritten.set(info.id, info);
-      this.#diskRetry ??= setTimeout(() => {
-        this.#diskRetry = undefined;
-        for (const late of [...this.#unwritten.values()]) this.#write(late);
-      }, DISK_RETRY_MS);
-    }
-  }
-}
-
-/** What is asked for once more. Throws `run_exists` where something else is asked for by the same id. */
-export function sameRun(known: RunInfo, request: RunRequest): RunInfo {
-  if (known.command === request.command.slice(0, SHOWN_COMMAND_LENGTH)) return known;
-  throw new BinnacleError('run_exists');
 }
 
 /** What bash calls an end by a signal. */
 const isSignal = (exitCode: number): boolean => exitCode > 128 && exitCode <= 128 + 64;
 
 const round = (ms: number): number => Math.round(ms * 1000) / 1000;
-
-const queued = (id: RunId, session: RunInfo['session'], request: RunRequest, by: string): RunInfo => ({
-  id,
-  session,
-  command: request.command.slice(0, SHOWN_COMMAND_LENGTH),
-  by,
-  state: 'queued',
-  queuedAt: Date.now(),
-  startedAt: null,
-  endedAt: null,
-  durationMs: null,
-  position: null,
-  startOffset: null,
-  endOffset: null,
-  exitCode: null,
-  outcome: null,
-  reset: false,
-  cwd: null,
-});
 
 /** Promise.withResolvers came with Node 22. */
 function withResolvers(): PromiseWithResolvers {

@@ -1,0 +1,273 @@
+// From the text of a config file to what is in force, and to what is wrong with it, with lines. Knows no disk.
+
+import { BinnacleError } from '@binnacle/protocol';
+import {
+  findNodeAtLocation,
+  getNodeValue,
+  type Node,
+  type ParseError,
+  parseTree,
+  printParseErrorCode,
+} from 'jsonc-parser';
+import type { z } from 'zod';
+import { type Binding, checkBindings, createRouter, type Router, type RoutingConfig } from '../routing/index.ts';
+import { type AgentConfig, BindingShape, type ConfigFile, type FileContent, FileShape } from './shape.ts';
+
+export interface ConfigProblem {
+  /** `bindings[3].match.peer.id`; '' for the whole file. */
+  readonly path: string;
+  /** From 1. */
+  readonly line: number;
+  readonly column: number;
+  /** Sentences. */
+  readonly message: string;
+}
+
+export interface ReadConfig {
+  readonly file: ConfigFile;
+  readonly router: Router;
+  /** What was passed over: unknown keys, bindings that were dropped, agents that are not there. */
+  readonly problems: readonly ConfigProblem[];
+}
+
+/** What is in force without a file. */
+export const NO_FILE = '{ "agents": { "entries": { "main": { "driver": "echo", "default": true } } } }';
+
+/** 100 000 bindings take some 20 MB. */
+export const MAX_CONFIG_BYTES = 64 * 1024 * 1024;
+
+/** So many are told; of the rest their number. */
+const MAX_PROBLEMS = 100;
+
+type Path = readonly (string | number)[];
+
+/** Throws `bad_config` (details `problem`) for what cannot be in force: no JSON, a wrong type, an unknown driver. */
+export function readConfig(text: string): ReadConfig {
+  const { value, where } = parse(text.startsWith('\uFEFF') ? text.slice(1) : text);
+  const problems: ConfigProblem[] = [];
+  let untold = 0;
+  const tell = (path: Path, message: string): void => {
+    if (problems.length < MAX_PROBLEMS) problems.push({ path: pathText(path), ...where(path), message });
+    else untold += 1;
+  };
+  const content = check(FileShape, value, [], tell);
+  if ('wrong' in content) throw badConfig({ ...content.wrong, ...where(content.wrong.at) });
+  const agents = agentsOf(content.value, tell, (at, message) => badConfig({ at, message, ...where(at) }));
+  const bindings = bindingsOf(content.value.bindings ?? [], tell);
+  const routing = routingOf(content.value, agents, bindings);
+  for (const { index, path, message, isDropped } of checkBindings(routing)) {
+    const at = ['bindings', index, ...path.split('.').filter((name) => name !== '')];
+    const isBlank = path === 'match.guildId' || path === 'match.teamId';
+    if (bindings[index] === null) continue;
+    // A blank guild is no condition to the router. Whoever wrote one meant one: the binding would match too much.
+    if (isDropped || isBlank) bindings[index] = null;
+    tell(at, `Binding ${index}: ${message}${bindings[index] === null ? ' It is left out.' : ''}`);
+  }
+  const inForce = { ...routing, bindings };
+  const router = createRouter(inForce as RoutingConfig);
+  const owner = router.explain({ channel: '-' });
+  if (owner.error !== null) tell(['agents'], owner.error.message);
+  problems.sort((a, b) => a.line - b.line || a.column - b.column);
+  if (untold > 0) problems.push({ path: '', line: 1, column: 1, message: `There are ${untold} more problems.` });
+  return {
+    file: Object.freeze({
+      agents,
+      defaultAgent: owner.route?.agentId,
+      bindings: Object.freeze(bindings.filter((binding) => binding !== null)),
+      session: routing.session ?? {},
+      inbound: deepFreeze(content.value.inbound ?? {}),
+    }),
+    router,
+    problems,
+  };
+}
+
+interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+interface Parsed {
+  readonly value: unknown;
+  /** Where something is written; of what is not there, where it belongs. */
+  where(path: Path): Place;
+}
+
+function parse(text: string): Parsed {
+  const errors: ParseError[] = [];
+  let tree: Node | undefined;
+  try {
+    tree = parseTree(text, errors, { allowTrailingComma: true });
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw badConfig({ at: [], message: 'It is nested too deeply.', line: 1, column: 1 });
+  }
+  const [first] = errors;
+  if (first !== undefined || tree === undefined) {
+    const what = first === undefined ? 'The file is empty.' : `This is not JSON: ${spelled(first)}.`;
+    throw badConfig({ at: [], message: what, ...placeOf(text, first?.offset ?? 0) });
+  }
+  const root = tree;
+  return {
+    value: getNodeValue(root),
+    where: (path) => {
+      for (let length = path.length; length >= 0; length--) {
+        const node = findNodeAtLocation(root, path.slice(0, length) as (string | number)[]);
+        if (node !== undefined) return placeOf(text, node.offset);
+      }
+      return { line: 1, column: 1 };
+    },
+  };
+}
+
+/** `CloseBraceExpected` → `close brace expected`. */
+const spelled = ({ error }: ParseError): string =>
+  printParseErrorCode(error)
+    .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    .trim();
+
+function placeOf(text: string, offset: number): Place {
+  let line = 1;
+  let lineStart = 0;
+  for (let end = text.indexOf('\n'); end >= 0 && end < offset; end = text.indexOf('\n', end + 1)) {
+    line += 1;
+    lineStart = end + 1;
+  }
+  return { line, column: offset - lineStart + 1 };
+}
+
+interface Wrong {
+  readonly at: Path;
+  readonly message: string;
+}
+
+/** Unknown keys are told and taken away; anything else that is wrong is the answer. */
+function check<Shape extends z.ZodType>(
+  shape: Shape,
+  value: unknown,
+  base: Path,
+  tell: (path: Path, message: string) => void,
+): { readonly value: z.output<Shape> } | { readonly wrong: Wrong } {
+  const first = shape.safeParse(value);
+  if (first.success) return { value: first.data };
+  const unknown = first.error.issues.filter((issue) => issue.code === 'unrecognized_keys');
+  const other = first.error.issues.find((issue) => issue.code !== 'unrecognized_keys');
+  if (other !== undefined) {
+    return { wrong: { at: [...base, ...(other.path as Path)], message: `${sentence(other.message)}` } };
+  }
+  const copy = structuredClone(value);
+  for (const issue of unknown) {
+    for (const key of issue.keys) {
+      const path = [...(issue.path as Path), key];
+      tell([...base, ...path], `There is no setting "${key}" here. It is passed over.`);
+      remove(copy, path);
+    }
+  }
+  const second = shape.safeParse(copy);
+  if (second.success) return { value: second.data };
+  const [issue] = second.error.issues;
+  return { wrong: { at: [...base, ...((issue?.path ?? []) as Path)], message: sentence(issue?.message ?? '') } };
+}
+
+const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`;
+
+function remove(value: unknown, path: Path): void {
+  let at = value;
+  for (const key of path.slice(0, -1)) {
+    if (typeof at !== 'object' || at === null) return;
+    at = (at as Readonly<Record<string | number, unknown>>)[key];
+  }
+  const last = path.at(-1);
+  if (typeof at === 'object' && at !== null && last !== undefined) Reflect.deleteProperty(at, last);
+}
+
+function agentsOf(
+  { agents }: FileContent,
+  tell: (path: Path, message: string) => void,
+  wrong: (at: Path, message: string) => BinnacleError,
+): Map<string, AgentConfig> {
+  const { systemAgent: _, ...defaults } = agents?.defaults ?? {};
+  const found = new Map<string, AgentConfig>();
+  const given = listOf(agents);
+  for (const { id, entry, at } of given) {
+    if (!isAgentId(id))
+      throw wrong(at, `"${id}" cannot be an agent: 1 to 64 of a-z 0-9 _ -, beginning with a letter or digit.`);
+    if (found.has(id)) {
+      tell(at, `There is an agent "${id}" already. This one is left out.`);
+      continue;
+    }
+    const { default: _marker, ...settings } = { ...defaults, ...entry };
+    if (settings.driver === undefined) throw wrong(at, `The agent "${id}" has no driver.`);
+    // What is undefined was left out: zod gives no such keys.
+    found.set(id, deepFreeze({ id, ...settings }) as AgentConfig);
+  }
+  return found;
+}
+
+const isAgentId = (id: string): boolean => /^[a-z0-9][a-z0-9_-]{0,63}$/.test(id);
+
+type Entry = NonNullable<NonNullable<FileContent['agents']>['entries']>[string];
+
+function listOf(agents: FileContent['agents']): { readonly id: string; readonly entry: Entry; readonly at: Path }[] {
+  if (agents?.entries !== undefined) {
+    return Object.entries(agents.entries).map(([id, entry]) => ({ id, entry, at: ['agents', 'entries', id] }));
+  }
+  if (agents?.list !== undefined) {
+    return agents.list.map(({ id, ...entry }, n) => ({ id, entry, at: ['agents', 'list', n] }));
+  }
+  // A file that says nothing of agents has the one that there is without a file.
+  return [{ id: 'main', entry: { driver: 'echo', default: true }, at: ['agents'] }];
+}
+
+/** Null in the place of what is dropped, so that the others keep their index. */
+function bindingsOf(given: readonly unknown[], tell: (path: Path, message: string) => void): (Binding | null)[] {
+  return given.map((raw, index) => {
+    const checked = check(BindingShape, raw, ['bindings', index], tell);
+    if ('wrong' in checked) {
+      tell(checked.wrong.at, `Binding ${index}: ${checked.wrong.message} It is left out.`);
+      return null;
+    }
+    return deepFreeze(checked.value) as Binding;
+  });
+}
+
+function routingOf(
+  { agents, session }: FileContent,
+  found: ReadonlyMap<string, AgentConfig>,
+  bindings: readonly (Binding | null)[],
+): RoutingConfig {
+  const marked = new Set(listOf(agents).flatMap(({ id, entry }) => (entry.default === true ? [id] : [])));
+  const entries = Object.fromEntries(Array.from(found.keys(), (id) => [id, { default: marked.has(id) }]));
+  const systemAgent = agents?.defaults?.systemAgent;
+  return deepFreeze({
+    agents: {
+      entries,
+      ...(agents?.ownership === undefined ? {} : { ownership: agents.ownership }),
+      ...(systemAgent === undefined ? {} : { defaults: { systemAgent } }),
+    },
+    // The router passes over null.
+    bindings: [...bindings],
+    session: session ?? {},
+  }) as RoutingConfig;
+}
+
+function badConfig({ at, message, line, column }: Wrong & Place): BinnacleError {
+  const path = pathText(at);
+  const problem: ConfigProblem = { path, line, column, message };
+  return new BinnacleError('bad_config', {
+    message: `Line ${line}, column ${column}${path === '' ? '' : ` (${path})`}: ${message}`,
+    details: { problem },
+  });
+}
+
+const pathText = (path: Path): string =>
+  path.reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? key : `${text}.${key}`),
+    '',
+  );
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}

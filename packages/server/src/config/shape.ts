@@ -1,0 +1,125 @@
+// What a config file may say, as schemas. Knows no file and no line.
+
+import type { Visibility } from '@binnacle/protocol';
+import { z } from 'zod';
+import type { Binding, RoutingConfig } from '../routing/index.ts';
+
+export const DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai'] as const;
+export type DriverName = (typeof DRIVERS)[number];
+
+/** One agent as it is in force: what `defaults` says is filled in. */
+export interface AgentConfig {
+  readonly id: string;
+  readonly driver: DriverName;
+  /** The program and its arguments. */
+  readonly command?: readonly string[];
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly url?: string;
+  readonly model?: string;
+  /** The name of a variable of ours, never the key itself. */
+  readonly apiKeyEnv?: string;
+  readonly instructions?: string;
+  /** Of a run. */
+  readonly timeoutMs?: number;
+  /** After which a request for approval is denied. */
+  readonly approvalTimeoutMs?: number;
+  /** Of conversations that a channel begins. */
+  readonly visibility?: Visibility;
+}
+
+export interface ConfigFile {
+  /** By id, in the order of the file. */
+  readonly agents: ReadonlyMap<string, AgentConfig>;
+  /** Who gets what names no agent; undefined where the file does not say. */
+  readonly defaultAgent: string | undefined;
+  /** Those that hold. */
+  readonly bindings: readonly Binding[];
+  readonly session: NonNullable<RoutingConfig['session']>;
+  readonly inbound: {
+    /** What the addresses that answers are posted to may begin with. Default: none. */
+    readonly replies?: readonly string[] | undefined;
+  };
+}
+
+/** A day: a run or a request that waits longer is forgotten, not patient. */
+const MAX_WAIT_MS = 24 * 3600_000;
+const Millis = z.int().min(1).max(MAX_WAIT_MS);
+const Text = z.string().min(1);
+
+const Seen = z.union([
+  z.enum(['private', 'everyone']).transform((kind): Visibility => ({ kind })),
+  z.strictObject({ kind: z.enum(['private', 'everyone']) }),
+  z.strictObject({ kind: z.literal('shared'), with: z.array(Text) }),
+]);
+
+const AGENT_FIELDS = {
+  command: z.array(z.string()).min(1).optional(),
+  cwd: Text.optional(),
+  env: z.record(Text, z.string()).optional(),
+  url: z.url({ protocol: /^https?$/ }).optional(),
+  model: Text.optional(),
+  apiKeyEnv: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable')
+    .optional(),
+  instructions: z.string().optional(),
+  timeoutMs: Millis.optional(),
+  approvalTimeoutMs: Millis.optional(),
+  visibility: Seen.optional(),
+};
+
+const Driver = z.enum(DRIVERS);
+const Entry = z.strictObject({ default: z.boolean().optional(), driver: Driver.optional(), ...AGENT_FIELDS });
+
+const DmScope = z.enum(['main', 'per-peer', 'per-channel-peer', 'per-account-channel-peer']);
+const GroupScope = z.enum(['main', 'per-group']);
+
+/** Everything but the bindings, which are looked at one by one. */
+export const FileShape = z.strictObject({
+  $schema: z.string().optional(),
+  agents: z
+    .strictObject({
+      defaults: z
+        .strictObject({
+          driver: Driver.optional(),
+          ...AGENT_FIELDS,
+          systemAgent: z.strictObject({ agentId: Text.optional() }).optional(),
+        })
+        .optional(),
+      ownership: z.literal('explicit').optional(),
+      entries: z.record(Text, Entry).optional(),
+      list: z.array(Entry.extend({ id: Text })).optional(),
+    })
+    .optional(),
+  bindings: z.array(z.unknown()).optional(),
+  session: z
+    .strictObject({
+      dmScope: DmScope.optional(),
+      groupScope: GroupScope.optional(),
+      mainKey: Text.optional(),
+      identityLinks: z.record(Text, z.array(Text)).optional(),
+    })
+    .optional(),
+  inbound: z.strictObject({ replies: z.array(z.url({ protocol: /^https?$/ })).optional() }).optional(),
+});
+export type FileContent = z.output<typeof FileShape>;
+
+/** A number in JSON beyond 2^53 has become another number when we see it. */
+const Id = z.union([z.string(), z.int('a whole number below 2^53; put longer ids into quotes')]);
+const PeerShape = z.strictObject({ kind: z.string(), id: Id });
+
+export const BindingShape = z.strictObject({
+  type: z.string().nullish(),
+  agentId: Text,
+  comment: z.string().optional(),
+  match: z.strictObject({
+    channel: z.string(),
+    accountId: z.string().nullish(),
+    peer: PeerShape.nullish(),
+    guildId: Id.nullish(),
+    teamId: Id.nullish(),
+    roles: z.array(z.string()).nullish(),
+  }),
+  session: z.strictObject({ dmScope: DmScope.nullish(), groupScope: GroupScope.nullish() }).nullish(),
+});

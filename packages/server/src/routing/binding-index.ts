@@ -1,0 +1,307 @@
+// Finds the binding that wins, in a time that does not depend on how many there are. Knows no agent and no session key.
+
+import { folded, type Rule } from './bindings.ts';
+import { ANY, accountName, channelName, DEFAULT_ACCOUNT, idText, peerKind } from './normalise.ts';
+import type { DmScope, GroupScope, MatchedBy, RouteInput } from './route.ts';
+
+/**
+ * Rules that differ in nothing but their guild, team and roles. A message has at most one guild and one team, so it
+ * looks at four of these leaves at most, and asks each for its roles: what it costs depends on the message alone.
+ * Maps within maps, one for each part: two different keys cannot become one, whatever characters are in them.
+ */
+interface Leaf {
+  /** The lowest order among the rules without roles. */
+  everyone: number;
+  /** The lowest order of each role. */
+  roles: Map<unknown, number> | undefined;
+}
+interface TeamLeaves extends Leaf {
+  teams: Map<string, Leaf> | undefined;
+}
+interface Scopes extends TeamLeaves {
+  guilds: Map<string, TeamLeaves> | undefined;
+}
+
+/** By id. Most peers have one rule without further conditions: then its order stands here itself. */
+type Peers = Map<string, number | Scopes>;
+
+interface Account {
+  readonly direct: Peers;
+  readonly group: Peers;
+  readonly anyDirect: Scopes;
+  readonly anyGroup: Scopes;
+  /** Rules without a peer. */
+  readonly open: Scopes;
+}
+
+interface Channel {
+  /** Normalised: handed out, so that it is made once. */
+  readonly name: string;
+  readonly accounts: Map<string, Account>;
+  any: Account | undefined;
+}
+
+const NONE = Number.POSITIVE_INFINITY;
+const NO_ROLES: readonly string[] = [];
+
+/** What a rule gives to its messages. Rules that give the same share one: then a look-up touches less memory. */
+export interface Outcome {
+  readonly agentId: string | undefined;
+  readonly dmScope: DmScope | undefined;
+  readonly groupScope: GroupScope | undefined;
+}
+
+/** What a message is compared by, and who has won. */
+export interface Found {
+  readonly channel: string;
+  readonly accountId: string;
+  /** -1 for none. */
+  readonly order: number;
+  readonly outcome: Outcome | undefined;
+  readonly matchedBy: MatchedBy;
+}
+
+/** A message as the rules see it. */
+interface Seen {
+  readonly guild: string;
+  readonly team: string;
+  readonly roles: readonly unknown[];
+}
+
+export class BindingIndex {
+  readonly #channels = new Map<string, Channel>();
+  /** By order. */
+  readonly #outcomes: (Outcome | undefined)[] = [];
+
+  /** In the order of the config. */
+  constructor(rules: readonly Rule[]) {
+    const shared = new Outcomes();
+    for (const rule of rules) {
+      // Without holes, so that the array stays a plain one.
+      while (this.#outcomes.length < rule.order) this.#outcomes.push(undefined);
+      this.#outcomes.push(shared.of(rule));
+      this.#add(rule);
+    }
+  }
+
+  find(input: RouteInput): Found {
+    // What is a key of ours is normalised already, so most messages need no normalising.
+    let channel = this.#channels.get(input.channel);
+    if (channel === undefined) {
+      const name = channelName(input.channel);
+      channel = this.#channels.get(name);
+      if (channel === undefined) {
+        return missed(name, accountName(input.accountId));
+      }
+    }
+    let accountId = input.accountId ?? DEFAULT_ACCOUNT;
+    let exact = channel.accounts.get(accountId);
+    if (exact === undefined) {
+      accountId = accountName(accountId);
+      exact = channel.accounts.get(accountId);
+    }
+    if (exact === undefined && channel.any === undefined) return missed(channel.name, accountId);
+    const { order, tier } = winner(exact, channel.any, input);
+    if (order === NONE) return missed(channel.name, accountId);
+    return { channel: channel.name, accountId, order, outcome: this.#outcomes[order], matchedBy: tier };
+  }
+
+  #add(rule: Rule): void {
+    let channel = this.#channels.get(rule.channel);
+    if (channel === undefined) {
+      channel = { name: rule.channel, accounts: new Map(), any: undefined };
+      this.#channels.set(rule.channel, channel);
+    }
+    const scopes = scopesOf(accountOf(channel, rule.accountId), rule);
+    if (scopes === undefined) return;
+    const leaf = leafOf(scopes, rule);
+    if (rule.roles.length === 0) leaf.everyone = Math.min(leaf.everyone, rule.order);
+    else {
+      leaf.roles ??= new Map();
+      for (const role of rule.roles) leaf.roles.set(role, Math.min(leaf.roles.get(role) ?? NONE, rule.order));
+    }
+  }
+}
+
+interface Hit {
+  readonly order: number;
+  readonly tier: MatchedBy;
+}
+const MISS: Hit = { order: NONE, tier: 'default' };
+
+const missed = (channel: string, accountId: string): Found => ({
+  channel,
+  accountId,
+  order: -1,
+  outcome: undefined,
+  matchedBy: 'default',
+});
+
+/** The first tier with a match, and in it the lowest order. */
+function winner(exact: Account | undefined, any: Account | undefined, input: RouteInput): Hit {
+  const roles = input.memberRoleIds ?? NO_ROLES;
+  const seen: Seen = { guild: idText(input.guildId), team: idText(input.teamId), roles };
+  const { peer, parentPeer } = input;
+  const kind = peer === undefined || peer === null ? undefined : peerKind(peer.kind);
+  if (peer !== undefined && peer !== null && kind !== undefined) {
+    const order = ofPeer(exact, any, folded(kind), idText(peer.id), seen);
+    if (order !== NONE) return { order, tier: 'binding.peer' };
+  }
+  if (parentPeer !== undefined && parentPeer !== null) {
+    const parentKind = peerKind(parentPeer.kind);
+    if (parentKind !== undefined) {
+      const order = ofPeer(exact, any, folded(parentKind), idText(parentPeer.id), seen);
+      if (order !== NONE) return { order, tier: 'binding.peer.parent' };
+    }
+  }
+  if (kind !== undefined) {
+    const name = kind === 'direct' ? 'anyDirect' : 'anyGroup';
+    const order = lowest(any?.[name], seen, lowest(exact?.[name], seen, NONE));
+    if (order !== NONE) return { order, tier: 'binding.peer.wildcard' };
+  }
+  if (seen.guild !== '') {
+    const mine = exact?.open.guilds?.get(seen.guild);
+    const all = any?.open.guilds?.get(seen.guild);
+    if (roles.length > 0) {
+      const order = rolesOfTeams(all, seen, rolesOfTeams(mine, seen, NONE));
+      if (order !== NONE) return { order, tier: 'binding.guild+roles' };
+    }
+    const order = everyoneOfTeams(all, seen, everyoneOfTeams(mine, seen, NONE));
+    if (order !== NONE) return { order, tier: 'binding.guild' };
+  }
+  if (seen.team !== '') {
+    const order = lowestOfLeaf(
+      any?.open.teams?.get(seen.team),
+      roles,
+      lowestOfLeaf(exact?.open.teams?.get(seen.team), roles, NONE),
+    );
+    if (order !== NONE) return { order, tier: 'binding.team' };
+  }
+  const ofAccount = lowestOfLeaf(exact?.open, roles, NONE);
+  if (ofAccount !== NONE) return { order: ofAccount, tier: 'binding.account' };
+  const ofChannel = lowestOfLeaf(any?.open, roles, NONE);
+  return ofChannel === NONE ? MISS : { order: ofChannel, tier: 'binding.channel' };
+}
+
+function accountOf(channel: Channel, name: string): Account {
+  if (name === ANY) {
+    channel.any ??= emptyAccount();
+    return channel.any;
+  }
+  const known = channel.accounts.get(name) ?? emptyAccount();
+  channel.accounts.set(name, known);
+  return known;
+}
+
+/** Undefined where the order was put down already. */
+function scopesOf(account: Account, rule: Rule): Scopes | undefined {
+  if (rule.peer === undefined) return account.open;
+  const { kind, id } = rule.peer;
+  if (id === ANY) return kind === 'direct' ? account.anyDirect : account.anyGroup;
+  const peers = account[kind];
+  const known = peers.get(id);
+  if (typeof known === 'object') return known;
+  if (known === undefined && rule.guildId === '' && rule.teamId === '' && rule.roles.length === 0) {
+    peers.set(id, rule.order);
+    return undefined;
+  }
+  const scopes = emptyScopes();
+  if (known !== undefined) scopes.everyone = known;
+  peers.set(id, scopes);
+  return scopes;
+}
+
+function leafOf(scopes: Scopes, rule: Rule): Leaf {
+  let teams: TeamLeaves = scopes;
+  if (rule.guildId !== '') {
+    scopes.guilds ??= new Map();
+    teams = scopes.guilds.get(rule.guildId) ?? emptyTeams();
+    scopes.guilds.set(rule.guildId, teams);
+  }
+  if (rule.teamId === '') return teams;
+  teams.teams ??= new Map();
+  const leaf = teams.teams.get(rule.teamId) ?? { everyone: NONE, roles: undefined };
+  teams.teams.set(rule.teamId, leaf);
+  return leaf;
+}
+
+const emptyTeams = (): TeamLeaves => ({ everyone: NONE, roles: undefined, teams: undefined });
+const emptyScopes = (): Scopes => ({ everyone: NONE, roles: undefined, teams: undefined, guilds: undefined });
+const emptyAccount = (): Account => ({
+  direct: new Map(),
+  group: new Map(),
+  anyDirect: emptyScopes(),
+  anyGroup: emptyScopes(),
+  open: emptyScopes(),
+});
+
+// Everything below takes the best order so far and gives the better of the two.
+
+function ofPeer(
+  exact: Account | undefined,
+  any: Account | undefined,
+  kind: 'direct' | 'group',
+  id: string,
+  seen: Seen,
+): number {
+  return lowestOfPeer(any?.[kind].get(id), seen, lowestOfPeer(exact?.[kind].get(id), seen, NONE));
+}
+
+function lowestOfPeer(found: number | Scopes | undefined, seen: Seen, best: number): number {
+  return typeof found === 'number' ? Math.min(best, found) : lowest(found, seen, best);
+}
+
+function lowest(scopes: Scopes | undefined, seen: Seen, best: number): number {
+  if (scopes === undefined) return best;
+  const open = lowestOfTeams(scopes, seen, best);
+  if (scopes.guilds === undefined || seen.guild === '') return open;
+  const teams = scopes.guilds.get(seen.guild);
+  return teams === undefined ? open : lowestOfTeams(teams, seen, open);
+}
+
+function lowestOfTeams(teams: TeamLeaves, seen: Seen, best: number): number {
+  const open = lowestOfLeaf(teams, seen.roles, best);
+  if (teams.teams === undefined || seen.team === '') return open;
+  return lowestOfLeaf(teams.teams.get(seen.team), seen.roles, open);
+}
+
+function lowestOfLeaf(leaf: Leaf | undefined, roles: readonly unknown[], best: number): number {
+  if (leaf === undefined) return best;
+  return lowestOfRoles(leaf, roles, leaf.everyone < best ? leaf.everyone : best);
+}
+
+function lowestOfRoles(leaf: Leaf, roles: readonly unknown[], best: number): number {
+  if (leaf.roles === undefined) return best;
+  let lowestSoFar = best;
+  for (const role of roles) {
+    const order = leaf.roles.get(role);
+    if (order !== undefined && order < lowestSoFar) lowestSoFar = order;
+  }
+  return lowestSoFar;
+}
+
+function rolesOfTeams(teams: TeamLeaves | undefined, seen: Seen, best: number): number {
+  if (teams === undefined) return best;
+  const open = lowestOfRoles(teams, seen.roles, best);
+  const leaf = seen.team === '' ? undefined : teams.teams?.get(seen.team);
+  return leaf === undefined ? open : lowestOfRoles(leaf, seen.roles, open);
+}
+
+function everyoneOfTeams(teams: TeamLeaves | undefined, seen: Seen, best: number): number {
+  if (teams === undefined) return best;
+  const open = Math.min(best, teams.everyone);
+  const leaf = seen.team === '' ? undefined : teams.teams?.get(seen.team);
+  return leaf === undefined ? open : Math.min(open, leaf.everyone);
+}
+
+/** Gives rules with the same outcome the same object, and the same agent the same text. */
+class Outcomes {
+  readonly #known = new Map<string, Outcome>();
+
+  of({ agentId, dmScope, groupScope }: Rule): Outcome {
+    const key = JSON.stringify([agentId, dmScope, groupScope]);
+    const outcome = this.#known.get(key) ?? { agentId, dmScope, groupScope };
+    this.#known.set(key, outcome);
+    return outcome;
+  }
+}

@@ -1,0 +1,52 @@
+// A router of one config as it is now. What is changed in the config afterwards is another config: make another router.
+
+import { Roster, readRoster } from './agents.ts';
+import { BindingIndex } from './binding-index.ts';
+import { type Fault, type Reading, type Rule, read, ruleOf } from './bindings.ts';
+import { type Explanation, explain } from './explain.ts';
+import type { Route, RouteInput, RoutingConfig } from './route.ts';
+import { type Parts, routeOf, type SessionRules } from './router.ts';
+import { IdentityLinks, mainKeyName, readLinks } from './session-key.ts';
+
+export interface Router {
+  /** Throws RouteError: `AGENT_SELECTION_REQUIRED`, `NO_AGENTS_CONFIGURED`. */
+  resolve(input: RouteInput): Route;
+  /** Never throws for what `resolve` throws: the explanation says it. Looks at all bindings of the channel. */
+  explain(input: RouteInput): Explanation;
+}
+
+export function createRouter(config: RoutingConfig | null | undefined): Router {
+  const rules = readBindings(config).map(ruleOf);
+  const parts: Parts = {
+    index: indexOf(rules),
+    roster: new Roster(readRoster(config?.agents)),
+    session: sessionRulesOf(config?.session, linksOf(readLinks(config?.session?.identityLinks))),
+  };
+  return {
+    resolve: (input) => routeOf(parts.index.find(input), parts, input),
+    explain: (input) => explain(parts, rules, input),
+  };
+}
+
+/** Nothing for what is no list. */
+export function readBindings(config: RoutingConfig | null | undefined): readonly Reading[] {
+  const bindings: unknown = config?.bindings;
+  return Array.isArray(bindings) ? Array.from(bindings, read) : [];
+}
+
+export const isRule = (rule: Rule | Fault | undefined): rule is Rule => typeof rule === 'object';
+
+export const indexOf = (rules: readonly (Rule | Fault | undefined)[]): BindingIndex =>
+  new BindingIndex(rules.filter(isRule));
+
+export const linksOf = (read: ReturnType<typeof readLinks>): IdentityLinks | undefined =>
+  read.length === 0 ? undefined : new IdentityLinks(read);
+
+export function sessionRulesOf(session: RoutingConfig['session'], links: IdentityLinks | undefined): SessionRules {
+  return {
+    dmScope: session?.dmScope ?? 'main',
+    groupScope: session?.groupScope ?? 'per-group',
+    mainKey: mainKeyName(session?.mainKey),
+    links,
+  };
+}

@@ -1,0 +1,101 @@
+// Routes one message by a config that the caller keeps. Makes an index when it first sees the config, and notices when
+// the config is another one.
+
+import { Roster, type RosterReading, readRoster, saysRosterStill } from './agents.ts';
+import { BindingIndex, type Found } from './binding-index.ts';
+import { type Reading, read, ruleOf, saysStill } from './bindings.ts';
+import { indexOf, linksOf, sessionRulesOf } from './create-router.ts';
+import { KEEPING, type Keeping, Kept } from './kept.ts';
+import type { Route, RouteInput, RoutingConfig } from './route.ts';
+import { routeOf } from './router.ts';
+import { type IdentityLinks, type LinkReading, readLinks, saysLinksStill } from './session-key.ts';
+
+export interface ResolveInput extends RouteInput {
+  readonly cfg: RoutingConfig | null | undefined;
+}
+
+type Agents = NonNullable<RoutingConfig['agents']>;
+
+const NO_AGENTS = new Roster(readRoster(undefined));
+const NO_BINDINGS = new BindingIndex([]);
+
+/** Owns what was made of configs. One for the process, see below; tests make their own, with their own clock. */
+export class RouteResolver {
+  readonly #bindings: Kept<readonly unknown[], readonly Reading[], BindingIndex>;
+  readonly #agents: Kept<Agents, RosterReading, Roster>;
+  readonly #links: Kept<object, readonly LinkReading[], IdentityLinks | undefined>;
+
+  readonly #now: () => number;
+
+  constructor(keeping: Keeping = KEEPING, now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#bindings = new Kept(
+      {
+        read: (source) => Array.from(source, read),
+        sizeOf: (copy) => copy.length,
+        sizeNow: (source) => source.length,
+        saysStill: (copy, source) => {
+          for (let at = 0; at < copy.length; at++) {
+            const was = copy[at];
+            if (was === undefined || !saysStill(was, source[at])) return false;
+          }
+          return true;
+        },
+        make: (copy) => indexOf(copy.map(ruleOf)),
+      },
+      keeping,
+    );
+    this.#agents = new Kept(
+      {
+        read: readRoster,
+        sizeOf: (copy) => copy.agents.length,
+        saysStill: saysRosterStill,
+        make: (copy) => new Roster(copy),
+      },
+      // An agent costs more to compare than a binding, and before a message is refused all are compared, see below.
+      { ...keeping, comparedEachTime: Math.min(8, keeping.comparedEachTime) },
+    );
+    this.#links = new Kept(
+      { read: readLinks, sizeOf: (copy) => copy.length, saysStill: saysLinksStill, make: linksOf },
+      keeping,
+    );
+  }
+
+  /** Throws RouteError: `AGENT_SELECTION_REQUIRED`, `NO_AGENTS_CONFIGURED`. */
+  resolve(input: ResolveInput): Route {
+    const { cfg } = input;
+    // Once a call: reading the clock takes a tenth of it.
+    const now = this.#now();
+    const found = this.#find(cfg?.bindings, input, now);
+    const links = cfg?.session?.identityLinks;
+    const known = typeof links === 'object' && links !== null ? this.#links.of(links, now).made : undefined;
+    const session = sessionRulesOf(cfg?.session, known);
+    const agents = cfg?.agents;
+    if (agents === undefined || agents === null) return routeOf(found, { roster: NO_AGENTS, session }, input);
+    const { copy, made: roster } = this.#agents.of(agents, now);
+    try {
+      return routeOf(found, { roster, session }, input);
+    } catch (error) {
+      // Before anybody is told that an agent is not there: has it come meanwhile?
+      if (saysRosterStill(copy, agents)) throw error;
+      return routeOf(found, { roster: this.#agents.renew(agents, now).made, session }, input);
+    }
+  }
+
+  #find(bindings: unknown, input: ResolveInput, now: number): Found {
+    if (!Array.isArray(bindings)) return NO_BINDINGS.find(input);
+    const { copy, made } = this.#bindings.of(bindings, now);
+    const found = made.find(input);
+    // The one that wins is compared at every call, however many there are: it cannot have become another one unseen.
+    const was = copy[found.order];
+    return was === undefined || saysStill(was, bindings[found.order])
+      ? found
+      : this.#bindings.renew(bindings, now).made.find(input);
+  }
+}
+
+// The one thing that this module keeps: indexes of configs that are still in use, by the config's own arrays.
+const resolver = new RouteResolver();
+
+/** Routes one message. See docs/routing.md for what changes of `cfg` are noticed when. */
+export const resolveAgentRoute = (input: ResolveInput): Route => resolver.resolve(input);

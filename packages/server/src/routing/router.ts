@@ -1,0 +1,53 @@
+// The way of one message through rules, agents and scopes to a route. Knows no config: it is given what was made of one.
+
+import type { Roster } from './agents.ts';
+import type { BindingIndex, Found } from './binding-index.ts';
+import { agentName, isBlank } from './normalise.ts';
+import type { DmScope, GroupScope, Route, RouteInput } from './route.ts';
+import { type IdentityLinks, mainSessionKey, sessionKeyOf } from './session-key.ts';
+
+/** What the config says of sessions. */
+export interface SessionRules {
+  readonly dmScope: DmScope;
+  readonly groupScope: GroupScope;
+  readonly mainKey: string;
+  readonly links: IdentityLinks | undefined;
+}
+
+export interface Parts {
+  readonly index: BindingIndex;
+  readonly roster: Roster;
+  readonly session: SessionRules;
+}
+
+/** A fresh and frozen route each time: what a caller does with it is seen by nobody else. Throws RouteError. */
+export function routeOf(found: Found, { roster, session }: Omit<Parts, 'index'>, input: RouteInput): Route {
+  const { channel, accountId, outcome } = found;
+  const agentId = agentOf(found, roster, input);
+  const dmScope = outcome?.dmScope ?? input.dmScope ?? session.dmScope;
+  const groupScope = outcome?.groupScope ?? input.groupScope ?? session.groupScope;
+  const { mainKey, links } = session;
+  const main = mainSessionKey(agentId, mainKey);
+  const { peer } = input;
+  const sessionKey =
+    peer === undefined || peer === null
+      ? main
+      : sessionKeyOf({ agentId, channel, accountId, mainKey, peer, dmScope, groupScope, links });
+  return Object.freeze({
+    agentId,
+    channel,
+    accountId,
+    dmScope,
+    groupScope,
+    sessionKey,
+    mainSessionKey: main,
+    lastRoutePolicy: sessionKey === main ? 'main' : 'session',
+    matchedBy: found.matchedBy,
+  });
+}
+
+/** The first hit decides: if it names an agent that is not there, no other binding is tried. */
+function agentOf({ outcome }: Found, roster: Roster, { defaultAgentId }: RouteInput): string {
+  if (outcome !== undefined) return outcome.agentId === undefined ? roster.owner() : roster.pick(outcome.agentId);
+  return isBlank(defaultAgentId) ? roster.owner() : roster.pick(agentName(defaultAgentId));
+}

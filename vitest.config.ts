@@ -8,7 +8,13 @@ const source = (name: string): string => fileURLToPath(new URL(`packages/${name}
 const soak = process.env.BINNACLE_SOAK === '1';
 
 export default defineConfig({
-  resolve: { alias: { '@binnacle/protocol': source('protocol'), '@binnacle/client': source('client') } },
+  resolve: {
+    alias: {
+      '@binnacle/protocol': source('protocol'),
+      '@binnacle/client': source('client'),
+      '@binnacle/mock-llm': source('mock-llm'),
+    },
+  },
   test: {
     environment: 'node',
     include: ['packages/*/{src,test}/**/*.test.ts', 'test/**/*.test.ts'],

@@ -14,7 +14,14 @@ const SOURCES = ['packages', 'package-lock.json', 'tsconfig.base.json', 'tsconfi
 const NOT_SOURCES = new Set(['node_modules', 'dist', 'assets', '.vite']);
 
 /** Native packages, and what loads files of its own at run time: found in node_modules when the program runs. */
-const EXTERNAL = [/^@lydell\/node-pty/, /^@photostructure\/sqlite/, 'node-gyp-build', 'pino', 'pino-pretty'];
+const EXTERNAL = [
+  /^@lydell\/node-pty/,
+  /^@photostructure\/sqlite/,
+  'node-gyp-build',
+  'pino',
+  'pino-pretty',
+  'jsonc-parser',
+];
 
 /** Builds if any source is newer than the last whole build. */
 export async function buildIfNeeded() {
@@ -35,7 +42,7 @@ export async function build() {
 }
 
 async function compile() {
-  await must(bin('tsc'), ['-b', 'packages/protocol', 'packages/client', 'packages/server']);
+  await must(bin('tsc'), ['-b', 'packages/protocol', 'packages/client', 'packages/mock-llm', 'packages/server']);
 }
 
 /** What rolldown makes. Shared with dev.mjs, which watches the same. */

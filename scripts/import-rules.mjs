@@ -7,29 +7,55 @@ import { main, root } from './run.mjs';
 const PACKAGES = {
   protocol: { packages: [], outside: [] },
   client: { packages: ['protocol'], outside: ['react'] },
+  'mock-llm': { packages: [], outside: ['node:http', 'node:net', 'node:timers', 'node:util'] },
   server: { packages: ['protocol', 'client'], outside: 'any' },
   viewer: { packages: ['client', 'protocol'], outside: ['react', 'react-dom', '@xterm/'] },
 };
 
 /**
  * Inside of packages/server/src: a folder (or a file at the top) may import these others. `type x`: for types only.
- * The direction is gateway → connection → sessions → session → steering, runner, cursor → process, log.
+ * The direction is gateway → connection → conversation → sessions → session → steering, runner, cursor → process, log.
  */
 const SERVER = {
   version: [],
   log: [],
   process: [],
   routing: [],
+  config: ['routing'],
   steering: [],
   cursor: ['log'],
   catalogue: ['type log', 'type session'],
   runner: ['process', 'log'],
   session: ['steering', 'runner', 'cursor', 'process', 'log', 'type catalogue'],
   sessions: ['session', 'steering', 'runner', 'cursor', 'process', 'log', 'catalogue', 'type http'],
+  conversation: [
+    'type sessions',
+    'type session',
+    'routing',
+    'type config',
+    'steering',
+    'cursor',
+    'process',
+    'log',
+    'catalogue',
+    'version',
+  ],
   retention: ['sessions', 'catalogue', 'log', 'type http'],
-  connection: ['sessions', 'session', 'steering', 'cursor', 'log', 'version', 'http', 'type catalogue'],
+  connection: [
+    'conversation',
+    'sessions',
+    'session',
+    'steering',
+    'cursor',
+    'log',
+    'version',
+    'http',
+    'type catalogue',
+    'type config',
+  ],
   http: ['catalogue', 'version', 'type sessions', 'type session', 'type steering'],
   gateway: 'any',
+  'gateway-options': ['type connection', 'type conversation', 'type http', 'type process', 'type steering'],
   index: 'any',
   cli: 'any',
 };

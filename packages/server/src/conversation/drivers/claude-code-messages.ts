@@ -1,0 +1,86 @@
+// What `claude -p --output-format stream-json` writes, as schemas: the edge of the driver. Only what the driver uses. There
+// is no schema of Anthropic's; the facts are from version 2.1.197.
+
+import { z } from 'zod';
+
+/** A field that cannot be read is as if it were not there: other versions have other fields. */
+const lenient = <T extends z.ZodType>(schema: T) =>
+  schema
+    .nullish()
+    .catch(undefined)
+    .transform((value) => value ?? undefined);
+
+/** Ids are kept in the state of the link; those of today have some 40 characters. */
+const Id = z.string().min(1).max(200);
+
+export const Line = z.looseObject({
+  type: z.string(),
+  subtype: lenient(z.string()),
+  session_id: lenient(Id),
+  /** Of what a sub-agent says: the call that started it. */
+  parent_tool_use_id: lenient(z.string()),
+});
+export type Line = z.output<typeof Line>;
+
+const Block = z.looseObject({ type: z.string() });
+
+/** A raw event of the Messages API. */
+export const StreamEvent = z.object({
+  event: z.object({
+    type: z.string(),
+    content_block: lenient(Block),
+    delta: lenient(z.object({ type: lenient(z.string()), text: lenient(z.string()), thinking: lenient(z.string()) })),
+  }),
+});
+
+export const AssistantLine = z.object({
+  message: z.object({ model: lenient(z.string()), content: lenient(z.array(Block)) }),
+});
+export const UserLine = z.object({
+  message: z.object({ content: z.unknown() }),
+  uuid: lenient(z.string()),
+  isReplay: lenient(z.boolean()),
+});
+export const Blocks = z.array(Block);
+
+export const ToolUse = z.object({ id: Id, name: z.string(), input: z.unknown() });
+export const ToolResult = z.object({ tool_use_id: Id, content: z.unknown(), is_error: lenient(z.boolean()) });
+export const TextBlock = z.object({ text: z.string() });
+
+export const Result = z.object({
+  is_error: lenient(z.boolean()),
+  result: lenient(z.string()),
+  errors: lenient(z.array(z.string())),
+  stop_reason: lenient(z.string()),
+  /** Of the process, since it began. */
+  total_cost_usd: lenient(z.number()),
+  usage: lenient(
+    z.object({
+      input_tokens: lenient(z.number()),
+      cache_creation_input_tokens: lenient(z.number()),
+      cache_read_input_tokens: lenient(z.number()),
+      output_tokens: lenient(z.number()),
+    }),
+  ),
+});
+export type Result = z.output<typeof Result>;
+
+export const ControlRequest = z.object({ request_id: Id, request: z.looseObject({ subtype: z.string() }) });
+export const CancelRequest = z.object({ request_id: Id });
+export const CanUseTool = z.object({
+  tool_name: z.string(),
+  input: z.record(z.string(), z.unknown()),
+  description: lenient(z.string()),
+  blocked_path: lenient(z.string()),
+  decision_reason: lenient(z.string()),
+  tool_use_id: lenient(Id),
+  permission_suggestions: lenient(z.array(z.looseObject({ type: z.string() }))),
+});
+export type CanUseTool = z.output<typeof CanUseTool>;
+export const ControlResponse = z.object({
+  response: z.object({
+    subtype: z.string(),
+    request_id: Id,
+    response: lenient(z.object({ cancelled: lenient(z.boolean()) })),
+  }),
+});

@@ -1,0 +1,2 @@
+/** The path of a pinned agent's program, installed on first use. */
+export function agentBinary(name: 'codex' | 'opencode'): Promise<string>;

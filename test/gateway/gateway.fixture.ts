@@ -27,8 +27,13 @@ export interface GatewayFixture {
   close(): Promise<void>;
 }
 
-export async function openGateway(flags: readonly string[] = []): Promise<GatewayFixture> {
+/** `prepare` puts into the data directory what has to be there before the first start. */
+export async function openGateway(
+  flags: readonly string[] = [],
+  prepare: (dir: string) => void = () => undefined,
+): Promise<GatewayFixture> {
   const dir = mkdtempSync(join(tmpdir(), 'binnacle-gateway-'));
+  prepare(dir);
   let running = await start(dir, 0, flags);
   const token = readFileSync(join(dir, 'admin.token'), 'utf8').trim();
   const port = Number(new URL(running.url).port);

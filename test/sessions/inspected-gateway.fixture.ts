@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { GatewayOptions } from '../../packages/server/src/gateway.ts';
+import type { GatewayOptions } from '../../packages/server/src/gateway-options.ts';
 
 const LIBRARY = resolve(import.meta.dirname, '../../packages/server/dist/gateway.js');
 const SCRIPT = `

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { SessionInfo } from '@binnacle/protocol';
-import type { GatewayOptions } from '../../packages/server/src/gateway.ts';
+import type { GatewayOptions } from '../../packages/server/src/gateway-options.ts';
 import { type Frames, openFrames } from './frames.fixture.ts';
 
 const LIBRARY = resolve(import.meta.dirname, '../../packages/server/dist/gateway.js');

@@ -2,6 +2,7 @@
 
 import type { WireError } from './codes.ts';
 import { BinnacleError } from './codes.ts';
+import type { AbortReceipt, ConversationEvent, ConversationInfo, SendReceipt, SteerMode } from './conversation.ts';
 import type { EntryData } from './entry.ts';
 import type { InputReceipt, Lease, LeaseAction, LeaseInfo, Scope, SessionInfo } from './session.ts';
 
@@ -54,6 +55,47 @@ export type ClientFrame =
       readonly holder?: string;
       readonly ttlMs?: number;
     }
+  /** The events of a conversation from a position on (default: `now`). `deltaIntervalMs`: 0 to 10 000, default 50. */
+  | {
+      readonly t: 'follow';
+      readonly ref?: number;
+      readonly conversation: string;
+      readonly from?: string;
+      readonly deltaIntervalMs?: number;
+    }
+  | { readonly t: 'unfollow'; readonly ref?: number; readonly conversation: string }
+  /**
+   * Tell this connection about every change of any conversation that its user may see; with `runs`, follow the runs that
+   * the same user starts, on whatever connection, and those that no user started.
+   */
+  | {
+      readonly t: 'watch_conversations';
+      readonly ref?: number;
+      readonly on: boolean;
+      readonly runs?: boolean;
+      readonly deltaIntervalMs?: number;
+    }
+  /** As POST /v1/conversations/:key/messages. This connection gets the events of the run, until its end. */
+  | {
+      readonly t: 'send';
+      readonly ref?: number;
+      readonly conversation: string;
+      readonly id: string;
+      readonly text: string;
+      readonly steer?: SteerMode;
+      readonly timeoutMs?: number;
+      readonly lease?: string;
+      readonly deltaIntervalMs?: number;
+    }
+  /** Without `run`: what runs and what waits. */
+  | { readonly t: 'abort'; readonly ref?: number; readonly conversation: string; readonly run?: string }
+  | {
+      readonly t: 'answer';
+      readonly ref?: number;
+      readonly conversation: string;
+      readonly approval: string;
+      readonly option: string;
+    }
   | { readonly t: 'ping'; readonly ref?: number; readonly time: number }
   /** Answers the server's ping: `time` is copied from it, `clientTime` is the client's clock in ms. */
   | { readonly t: 'pong'; readonly time: number; readonly clientTime?: number };
@@ -76,7 +118,13 @@ export type ServerBody =
       readonly heartbeatMs: number;
     }
   | { readonly t: 'ok'; readonly ref?: number; readonly result?: OkResult }
-  | { readonly t: 'error'; readonly ref?: number; readonly session?: string; readonly error: WireError }
+  | {
+      readonly t: 'error';
+      readonly ref?: number;
+      readonly session?: string;
+      readonly conversation?: string;
+      readonly error: WireError;
+    }
   | {
       readonly t: 'subscribed';
       readonly ref?: number;
@@ -106,10 +154,33 @@ export type ServerBody =
     }
   | { readonly t: 'session'; readonly info: SessionInfo }
   | { readonly t: 'deleted'; readonly session: string }
+  | {
+      readonly t: 'following';
+      readonly ref?: number;
+      readonly conversation: string;
+      readonly from: string;
+      readonly info: ConversationInfo;
+    }
+  /** In the order of the log; `position` is behind the last of them. Adjacent deltas may have been joined. */
+  | {
+      readonly t: 'events';
+      readonly conversation: string;
+      readonly position: string;
+      readonly events: readonly ConversationEvent[];
+    }
+  /** Events before `position` are not kept any more, or are damaged; reading goes on there. */
+  | {
+      readonly t: 'events_gap';
+      readonly conversation: string;
+      readonly reason: 'retention' | 'damaged';
+      readonly position: string;
+    }
+  | { readonly t: 'conversation'; readonly info: ConversationInfo }
+  | { readonly t: 'conversation_deleted'; readonly conversation: string }
   | { readonly t: 'ping'; readonly time: number }
   | { readonly t: 'pong'; readonly ref?: number; readonly time: number; readonly serverTime: number };
 
-export type OkResult = InputReceipt | Lease | { readonly released: true };
+export type OkResult = InputReceipt | Lease | { readonly released: true } | SendReceipt | AbortReceipt;
 
 /** An entry that is not output. `time`: ms since 1970. `offset`: output bytes before it. `position`: behind it. */
 export type EntryFrame = {

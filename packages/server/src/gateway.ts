@@ -11,6 +11,8 @@ import { isGuessable, loadAdminToken } from './catalogue/admin-token.ts';
 import { Catalogue } from './catalogue/catalogue.ts';
 import { prepareDataDir } from './catalogue/data-dir.ts';
 import { DataDirLock } from './catalogue/lock.ts';
+import { Config } from './config/config.ts';
+import { conversationRoutes } from './connection/conversation-routes.ts';
 import { commandRoutes } from './connection/execd/command-routes.ts';
 import { Commands } from './connection/execd/commands.ts';
 import { endpointRoutes } from './connection/execd/endpoints.ts';
@@ -19,86 +21,32 @@ import { Metrics } from './connection/execd/metrics.ts';
 import { ptyRoutes } from './connection/execd/pty-routes.ts';
 import { Ptys } from './connection/execd/ptys.ts';
 import { execdSessionRoutes } from './connection/execd/session-routes.ts';
-import { LIVENESS_TIMES, Liveness, type LivenessTimes } from './connection/liveness.ts';
+import { inboundRoutes } from './connection/inbound-routes.ts';
+import { LIVENESS_TIMES, Liveness } from './connection/liveness.ts';
+import { messageRoutes } from './connection/message-routes.ts';
+import { routeRoutes } from './connection/route-routes.ts';
 import { runRoutes } from './connection/run-routes.ts';
+import { SessionAccess } from './connection/session-access.ts';
 import { sessionRoutes } from './connection/session-routes.ts';
 import { Sockets } from './connection/sockets.ts';
+import { Agents } from './conversation/agents.ts';
+import { Conversations } from './conversation/conversations.ts';
+import { Inbound } from './conversation/inbound.ts';
+import { Replies } from './conversation/replies.ts';
+import type { Gateway, GatewayOptions } from './gateway-options.ts';
 import { Auth } from './http/auth.ts';
 import { Hosts } from './http/host-origin.ts';
-import { createHttpServer, type HttpLimits } from './http/server.ts';
+import { createHttpServer } from './http/server.ts';
 import { staticRoutes } from './http/static.ts';
 import { tokenRoutes } from './http/token-routes.ts';
-import { ENDING_TIMES, type EndingTimes } from './process/ending.ts';
+import { GroupSync } from './log/group-sync.ts';
+import { ENDING_TIMES } from './process/ending.ts';
 import { Retention } from './retention.ts';
 import { Fleet } from './runner/fleet.ts';
 import { cgroupWarning } from './runner/scope.ts';
 import { Sessions } from './sessions.ts';
-import { HELM_TIMES, type HelmTimes } from './steering/helm.ts';
+import { HELM_TIMES } from './steering/helm.ts';
 import { VERSION } from './version.ts';
-
-export interface GatewayOptions {
-  /** Holds everything: the catalogue, logs, runners, the admin token. Made with mode 0700. */
-  readonly dataDir: string;
-  /** Default 127.0.0.1: other machines come through a tunnel or a proxy that speaks TLS. */
-  readonly host?: string;
-  /** Default 7117; 0 takes a free one. */
-  readonly port?: number;
-  /** Web origins besides our own that may call us. */
-  readonly origins?: readonly string[];
-  /** Host names besides the loopback ones that we answer to. */
-  readonly hostNames?: readonly string[];
-  /** Default 200. */
-  readonly maxSessions?: number;
-  /** Open viewers over all sessions. Default 10 000. */
-  readonly maxViewers?: number;
-  /**
-   * Sessions that one connection follows. Default 256: a person watches a dozen, a dashboard some hundreds, and each
-   * costs a page of memory at most.
-   */
-  readonly maxSubscriptions?: number;
-  /** Terminals that were asked for by POST /pty and that nobody has attached to. Default 1000: a row on the disk each. */
-  readonly maxPendingPtys?: number;
-  /** Default 8. */
-  readonly programsPerRunner?: number;
-  /** What runners do without a gateway: go on for ever (default), or end their programs after so many ms. */
-  readonly orphans?: 'keep' | number;
-  /** Bytes of log kept of one session. Default 1 GiB. */
-  readonly retainBytes?: number;
-  /** Bytes of log kept of all sessions. Default 20 GiB. */
-  readonly retainTotalBytes?: number;
-  /** Default 30 days. */
-  readonly retainAgeMs?: number;
-  /** Bytes of one segment of a log; retention works in steps of it. Default 32 MiB. */
-  readonly segmentBytes?: number;
-  /** Input that waits for a program to read it, in bytes. Default 1 MiB. */
-  readonly maxInputBytes?: number;
-  /** Runs that wait for one shell. Default 64: who has more to do at once wants more sessions. */
-  readonly maxQueuedRuns?: number;
-  /** Ended runs of one session that can still be asked for, some 600 bytes each. Default 1000. */
-  readonly maxEndedRuns?: number;
-  /** Interval of the group sync (fdatasync) in ms; 0 leaves it to the kernel. Default 50. */
-  readonly syncMs?: number;
-  /** Names of environment variables that programs get besides the allow-listed ones. */
-  readonly passEnv?: readonly string[];
-  readonly helmTimes?: Partial<HelmTimes>;
-  readonly endingTimes?: Partial<EndingTimes>;
-  readonly livenessTimes?: Partial<LivenessTimes>;
-  readonly httpLimits?: Partial<HttpLimits>;
-  readonly pageCacheBytes?: number;
-  readonly logLevel?: string;
-  /** The built runner and page; default: those beside the built gateway. */
-  readonly runnerScript?: string;
-  readonly assetsDir?: string;
-}
-
-export interface Gateway {
-  readonly url: string;
-  readonly adminToken: string;
-  /** A link that logs a browser in, once. */
-  loginLink(): string;
-  /** Stops listening and lets go of everything. Programs go on. */
-  close(): Promise<void>;
-}
 
 const DAY_MS = 24 * 3600_000;
 const GIB = 1024 ** 3;
@@ -173,18 +121,67 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     );
     undo.push(() => retention.stop());
 
+    const group = new GroupSync({ intervalMs: options.syncMs ?? 50 });
+    undo.push(() => group.stop());
+    const config = Config.open({
+      path: options.configPath ?? join(dir, 'config.jsonc'),
+      isRequired: options.configPath !== undefined,
+      log,
+    });
+    undo.push(() => config.close());
+    const agents = new Agents({
+      configs: () => config.current.agents,
+      defaultAgent: () => config.current.defaultAgent,
+      sessions,
+      graceMs: options.agentGraceMs ?? 5000,
+      idleMs: options.agentIdleMs ?? 30 * 60_000,
+      contextOf: (id, prompt) => catalogue.conversations.contextOf(id, prompt.id),
+    });
+    const conversations = new Conversations(
+      {
+        dir: join(dir, 'conversations'),
+        maxConversations: options.maxConversations ?? 10_000,
+        maxQueued: options.maxQueuedMessages ?? 64,
+        maxMessageBytes: options.maxMessageBytes ?? 256 * 1024,
+        retainBytes: options.retainConversationBytes ?? 64 * 1024 * 1024,
+        leaseTimes: options.writeLeaseTimes ?? {},
+      },
+      { store: catalogue.conversations, agents, group, log },
+    );
+    undo.push(() => conversations.close(options.runsAtStop === 'abort'));
+    await conversations.recover();
+    const replies = new Replies({ store: catalogue.conversations, conversations, log });
+    undo.push(() => replies.stop());
+    replies.recover();
+    const inbound = new Inbound({
+      conversations,
+      replies,
+      route: (input) => config.router.resolve(input),
+      allowedReplies: () => config.current.inbound.replies ?? [],
+    });
+
     const liveness = new Liveness({ ...LIVENESS_TIMES, ...options.livenessTimes });
-    const ptys = new Ptys({ sessions, store: catalogue.ptys, maxPending: options.maxPendingPtys ?? 1000 });
-    const commands = new Commands({ sessions, store: catalogue.commands, log });
+    const access = new SessionAccess(sessions, (id, viewer) => conversations.mayAccess(id, viewer));
+    conversations.listen({
+      changed: (conversation, events) => {
+        if (events.some(({ type }) => type === 'changed')) access.recheck(conversation.record.id);
+      },
+      deleted: (conversation) => access.recheck(conversation.record.id),
+    });
+    const ptys = new Ptys({ store: catalogue.ptys, maxPending: options.maxPendingPtys ?? 1000 });
+    const commands = new Commands({ store: catalogue.commands, log, sessionOf: (id) => sessions.get(id) });
     undo.push(() => commands.stop());
     const metrics = new Metrics({
       sessions: () => catalogue.sessions.countByState(),
       viewers: () => liveness.count,
       runners: () => fleet.count,
+      conversations: () => ({ all: conversations.count, working: conversations.working().length }),
+      lateEvents: () => conversations.lateEvents,
     });
     undo.push(() => metrics.close());
     const sockets = new Sockets({
-      sessions,
+      access,
+      conversations,
       ptys,
       liveness,
       auth,
@@ -196,11 +193,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const http = createHttpServer({
       routes: [
         ...tokenRoutes({ auth, notReady: () => (isStopping ? 'The gateway is stopping.' : undefined) }),
-        ...sessionRoutes(sessions, liveness),
-        ...runRoutes(sessions, liveness),
-        ...commandRoutes(sessions, commands, liveness),
-        ...execdSessionRoutes(sessions, liveness),
-        ...ptyRoutes(sessions, ptys),
+        ...sessionRoutes(access, liveness),
+        ...runRoutes(access, liveness),
+        ...commandRoutes(access, commands, liveness),
+        ...execdSessionRoutes(access, liveness),
+        ...ptyRoutes(access, ptys),
+        ...conversationRoutes(conversations),
+        ...messageRoutes(conversations, liveness),
+        ...inboundRoutes(inbound),
+        ...routeRoutes(config),
         ...machineRoutes(metrics),
         ...endpointRoutes(),
         ...(existsSync(join(assets, 'index.html')) ? staticRoutes(assets) : []),
@@ -223,7 +224,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const warning = cgroupWarning();
     if (warning !== undefined) log.warn(warning);
     fleet.warm();
-    return { url, adminToken, loginLink: () => `${url}/#ticket=${auth.issueOwnTicket()}`, close };
+    return {
+      url,
+      adminToken,
+      loginLink: () => `${url}/#ticket=${auth.issueOwnTicket()}`,
+      listen: (listener) => conversations.listen(listener),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

@@ -1,2 +1,3 @@
-export { type Gateway, type GatewayOptions, startGateway } from './gateway.ts';
+export { startGateway } from './gateway.ts';
+export type { Gateway, GatewayOptions } from './gateway-options.ts';
 export { VERSION } from './version.ts';

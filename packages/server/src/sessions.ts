@@ -14,7 +14,7 @@ import {
 } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { Catalogue } from './catalogue/catalogue.ts';
-import type { SessionRecord } from './catalogue/sessions.ts';
+import type { SessionFilter, SessionRecord } from './catalogue/sessions.ts';
 import type { Log } from './http/answer.ts';
 import { PAGE_BYTES } from './log/page.ts';
 import { PageCache } from './log/page-cache.ts';
@@ -50,6 +50,16 @@ export interface SessionsOptions {
   readonly passEnv: readonly string[];
   readonly pageCacheBytes: number;
   readonly pageBytes?: number;
+}
+
+export interface CreateOptions {
+  readonly id?: SessionId;
+  /** An interrupt on pipes is for what it has started, not for itself. Default: without a command. */
+  readonly isShell?: boolean;
+  /** Seen by those alone who may see that conversation. Default: by everybody who may see sessions. */
+  readonly conversation?: string;
+  /** Seen by nobody: an agent's own process. */
+  readonly hidden?: boolean;
 }
 
 export class Sessions {
@@ -120,11 +130,7 @@ export class Sessions {
   }
 
   /** Throws `bad_request`, `bad_cwd`, `command_not_found`, `too_many_sessions`, `start_failed`, `runner_unavailable`. */
-  async create(
-    asked: CreateSession,
-    /** `isShell`: an interrupt on pipes is for what it has started, not for itself. Default: without a command. */
-    options: { readonly id?: SessionId; readonly isShell?: boolean } = {},
-  ): Promise<Session> {
+  async create(asked: CreateSession, options: CreateOptions = {}): Promise<Session> {
     const fleet = this.#needFleet();
     if (this.#live.size >= this.#options.maxSessions) {
       throw new BinnacleError('too_many_sessions', { details: { limit: this.#options.maxSessions } });
@@ -143,11 +149,14 @@ export class Sessions {
     const dir = this.#dirOf(id);
     const runner = await fleet.reserve(id);
     mkdirSync(dir, { mode: 0o700 });
+    const { conversation = null, hidden = false } = options;
     const record = this.#catalogue.sessions.insert({
       id,
       runner,
-      name: asked.name ?? this.#freeName(name === '' ? basename(program) : name),
+      name: asked.name ?? this.#freeName(name === '' ? basename(program) : name, { conversation, hidden }),
       spec: { argv, mode, cwd, envNames: Object.keys(asked.env ?? {}), cols, rows, takesRuns },
+      conversation,
+      hidden,
     });
     const session = this.#make(record);
     this.#live.set(id, session);
@@ -203,12 +212,19 @@ export class Sessions {
     }
   }
 
-  /** Throws `session_not_found`, and `session_gone` for one that was deleted. */
-  get(id: string): Session {
+  /**
+   * Throws `session_not_found`, and `session_gone` for one that was deleted. One that `isSeen` denies is not found,
+   * neither while it is there nor later.
+   */
+  get(id: string, isSeen: SessionFilter = () => true): Session {
     if (!isSessionId(id)) throw new BinnacleError('session_not_found');
     const live = this.#live.get(id);
+    const kept = live ?? this.#idle.get(id);
+    const record = kept?.record ?? this.#catalogue.sessions.get(id);
+    if (record === undefined || !isSeen(record)) throw new BinnacleError('session_not_found');
     if (live !== undefined) return live;
-    const idle = this.#idle.get(id) ?? this.#make(this.#catalogue.sessions.require(id));
+    if (record.deleted) throw new BinnacleError('session_gone');
+    const idle = kept ?? this.#make(record);
     this.#idle.delete(id);
     this.#idle.set(id, idle);
     this.#evict();
@@ -227,10 +243,13 @@ export class Sessions {
     return session.info;
   }
 
-  /** Newest first. */
-  async list(options: { readonly after?: string; readonly limit?: number }): Promise<SessionList> {
+  /** Newest first; those alone that `isSeen` allows. A page that names a next one is full, and the next is not empty. */
+  async list(
+    options: { readonly after?: string; readonly limit?: number },
+    isSeen: SessionFilter = () => true,
+  ): Promise<SessionList> {
     for (const status of await this.#needFleet().refresh()) this.#live.get(status.id as SessionId)?.update(status);
-    const { records, next } = this.#catalogue.sessions.list(options);
+    const { records, next } = this.#catalogue.sessions.list(options, isSeen);
     return { sessions: records.map((record) => this.#infoOf(record)), next };
   }
 
@@ -277,9 +296,11 @@ export class Sessions {
     return this.#fleet;
   }
 
-  /** Two shells that nobody named are told apart all the same. */
-  #freeName(wanted: string): string {
-    const taken = new Set([...this.#live.values()].map((session) => session.record.name));
+  /** Two shells that nobody named are told apart all the same. Those of others do not count: a number would tell of them. */
+  #freeName(wanted: string, of: Pick<SessionRecord, 'conversation' | 'hidden'>): string {
+    const records = [...this.#live.values()].map(({ record }) => record);
+    const among = records.filter((one) => one.conversation === of.conversation && one.hidden === of.hidden);
+    const taken = new Set(among.map((one) => one.name));
     let name = wanted;
     for (let n = 2; taken.has(name); n += 1) name = `${wanted}-${n}`;
     return name;

@@ -6,7 +6,9 @@ import fc from 'fast-check';
 import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Catalogue } from './catalogue.ts';
-import { openDatabase } from './driver.ts';
+import { createPrivateFile } from './data-dir.ts';
+import { type Database, openDatabase } from './driver.ts';
+import { openCatalogueFile } from './schema.ts';
 import type { SessionSpec } from './sessions.ts';
 import { MAX_LOGINS, MAX_TOKENS } from './tokens.ts';
 
@@ -32,6 +34,14 @@ const spec: SessionSpec = {
   rows: 24,
   takesRuns: false,
 };
+/** Puts a file of an older version in its place. Catalogue.open makes it one of today. */
+function openOlder(version: number): Database {
+  catalogue.close();
+  for (const name of readdirSync(dir)) rmSync(join(dir, name));
+  const path = join(dir, 'catalogue.db');
+  createPrivateFile(path);
+  return openCatalogueFile(path, version);
+}
 const reopen = (): void => {
   catalogue.close();
   catalogue = Catalogue.open(dir);
@@ -68,15 +78,71 @@ describe('the catalogue file', () => {
   });
 
   test('of the first version becomes one of today, with what is in it', () => {
-    const { id } = catalogue.sessions.insert({ id: newId(), name: 'old', spec });
-    catalogue.close();
-    const db = openDatabase(join(dir, 'catalogue.db'));
-    db.exec('DROP TABLE commands; DROP TABLE ptys; PRAGMA user_version = 1');
+    const id = newId();
+    const db = openOlder(1);
+    db.exec(
+      `INSERT INTO sessions (id, name, spec, state, created_at) VALUES ('${id}', 'old', '{}', 'closed', 1);
+       INSERT INTO leases (session_id, fence) VALUES ('${id}', 3)`,
+    );
     db.close();
     catalogue = Catalogue.open(dir);
     catalogue.commands.put(id, 5);
     expect(catalogue.sessions.require(id).name).toBe('old');
+    expect(catalogue.leases.get(id)?.fence).toBe(3);
     expect(catalogue.commands.get(id)).toEqual({ session: id, deadline: 5, timedOut: false });
+  });
+
+  test('of the second version gives every token a user of its own, and every login that of its token', () => {
+    const db = openOlder(2);
+    // The first two were made in one minute; the third pair differs in the middle of the id alone.
+    const ids = [
+      '0193a2b4-1111-7000-8000-00009f31c0de',
+      '0193a2b4-2222-7000-8000-0000aaaaaaaa',
+      '0193a2b5-1111-7000-8000-0000bbbbbbbb',
+      '0193a2b5-2222-7000-8000-0000bbbbbbbb',
+    ];
+    for (const id of ids) {
+      db.prepare("INSERT INTO tokens (id, name, scope, sha256, created_at) VALUES (?, 'n', 'view', ?, 1)").run(
+        id,
+        hash(id),
+      );
+    }
+    const logins = [
+      ['of-admin', 'admin:0011223344556677'],
+      ['of-of-admin', 'of-admin'],
+      ['of-token', ids[0] ?? ''],
+      ['of-of-token', 'of-token'],
+      ['of-of-of-token', 'of-of-token'],
+      ['of-nobody', 'gone'],
+    ] as const;
+    for (const [id, issuer] of logins) {
+      db.prepare(
+        "INSERT INTO logins (id, name, scope, sha256, issuer, created_at, expires_at) VALUES (?, 'n', 'view', ?, ?, 1, ?)",
+      ).run(id, hash(id), issuer, Date.now() + 60_000);
+    }
+    const session = newId();
+    db.prepare("INSERT INTO sessions (id, name, spec, state, created_at) VALUES (?, 'old', '{}', 'closed', 1)").run(
+      session,
+    );
+    db.close();
+    catalogue = Catalogue.open(dir);
+    const usersOf = (records: readonly { readonly id: string; readonly user: string }[]) =>
+      Object.fromEntries(records.map(({ id, user }) => [id, user]));
+    expect(usersOf(catalogue.tokens.list())).toEqual({
+      [ids[0] ?? '']: 'token-0193a2b4-9f31c0de',
+      [ids[1] ?? '']: 'token-0193a2b4-aaaaaaaa',
+      [ids[2] ?? '']: 'token-0193a2b5-bbbbbbbb',
+      [ids[3] ?? '']: `token-${ids[3]}`,
+    });
+    expect(usersOf(catalogue.logins.list())).toEqual({
+      'of-admin': 'admin',
+      'of-of-admin': 'admin',
+      'of-token': 'token-0193a2b4-9f31c0de',
+      'of-of-token': 'token-0193a2b4-9f31c0de',
+      'of-of-of-token': 'token-0193a2b4-9f31c0de',
+      'of-nobody': 'token-of-nobody',
+    });
+    expect(catalogue.sessions.require(session)).toMatchObject({ name: 'old', conversation: null, hidden: false });
   });
 
   test('runs in WAL mode', () => {
@@ -108,7 +174,20 @@ describe('sessions', () => {
       head,
       exitedAt: 2001,
       deleted: false,
+      conversation: null,
+      hidden: false,
     });
+  });
+
+  test('keep whose they are and that they are hidden, also once they are deleted', () => {
+    const [theirs, hidden] = [newId(), newId()];
+    catalogue.sessions.insert({ id: theirs, name: 'x', spec, conversation: 'c1' });
+    catalogue.sessions.insert({ id: hidden, name: 'x', spec, conversation: 'c1', hidden: true });
+    catalogue.sessions.update(theirs, { state: 'running' });
+    catalogue.sessions.remove(hidden);
+    reopen();
+    expect(catalogue.sessions.get(theirs)).toMatchObject({ conversation: 'c1', hidden: false, deleted: false });
+    expect(catalogue.sessions.get(hidden)).toMatchObject({ conversation: 'c1', hidden: true, deleted: true });
   });
 
   test('never keep the value of an environment variable', () => {
@@ -186,7 +265,7 @@ describe('leases', () => {
 
 describe('tokens and logins', () => {
   const token = (n: number, expiresAt: number | null = null) =>
-    ({ id: `t${n}`, name: 'x', scope: 'view', sha256: hash(`t${n}`), expiresAt }) as const;
+    ({ id: `t${n}`, name: 'x', scope: 'view', user: `u${n}`, sha256: hash(`t${n}`), expiresAt }) as const;
   const login = (n: number, expiresAt = Date.now() + 60_000) =>
     ({ ...token(n), id: `l${n}`, sha256: hash(`l${n}`), issuer: 'i', expiresAt }) as const;
 
@@ -197,6 +276,19 @@ describe('tokens and logins', () => {
     expect(catalogue.tokens.findByHash(hash('l1'))).toBeUndefined();
     expect(catalogue.logins.findByHash(hash('l1'))).toMatchObject({ id: 'l1', issuer: 'i' });
     expect(catalogue.logins.findByHash(hash('t1'))).toBeUndefined();
+  });
+
+  test('know which users there are', () => {
+    catalogue.tokens.insert(token(1));
+    catalogue.logins.insert({ ...login(1), user: 'of-a-login' });
+    expect(['u1', 'of-a-login', 'u', 'U1'].map((user) => catalogue.tokens.hasUser(user))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect(catalogue.tokens.get('t1')?.user).toBe('u1');
+    expect(catalogue.logins.findByHash(hash('l1'))?.user).toBe('of-a-login');
   });
 
   test('note their use at most once a minute', () => {

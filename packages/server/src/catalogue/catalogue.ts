@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { CommandStore } from './commands.ts';
+import { ConversationStore } from './conversations.ts';
 import { createPrivateFile } from './data-dir.ts';
 import type { Database } from './driver.ts';
 import { LeaseStore } from './leases.ts';
@@ -17,6 +18,7 @@ export class Catalogue {
   readonly leases: LeaseStore;
   readonly commands: CommandStore;
   readonly ptys: PtyStore;
+  readonly conversations: ConversationStore;
   readonly #db: Database;
 
   private constructor(db: Database) {
@@ -27,6 +29,7 @@ export class Catalogue {
     this.leases = new LeaseStore(db);
     this.commands = new CommandStore(db);
     this.ptys = new PtyStore(db);
+    this.conversations = new ConversationStore(db);
   }
 
   /** Opens DIR/catalogue.db. `dir` was checked by `prepareDataDir` and is locked by `DataDirLock`. */

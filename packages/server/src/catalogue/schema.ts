@@ -39,6 +39,52 @@ const MIGRATIONS: readonly string[] = [
    CREATE TABLE ptys (
      id TEXT PRIMARY KEY, spec TEXT NOT NULL, created_at INTEGER NOT NULL
    ) STRICT;`,
+
+  // Tokens of before users have one each, so that nobody comes to share anything by an upgrade; see `ownUserOf`.
+  `ALTER TABLE tokens ADD COLUMN user TEXT NOT NULL DEFAULT '';
+   ALTER TABLE logins ADD COLUMN user TEXT NOT NULL DEFAULT '';
+   UPDATE tokens SET user = 'token-' || substr(id, 1, 8) || '-' || substr(id, -8);
+   UPDATE tokens SET user = 'token-' || id
+     WHERE EXISTS (SELECT 1 FROM tokens AS other WHERE other.user = tokens.user AND other.id < tokens.id);
+   WITH RECURSIVE whose (id, user) AS (
+     SELECT id, user FROM tokens
+     UNION SELECT id, 'admin' FROM logins WHERE substr(issuer, 1, 6) = 'admin:'
+     UNION SELECT logins.id, whose.user FROM logins JOIN whose ON logins.issuer = whose.id
+   )
+   UPDATE logins SET user =
+     coalesce((SELECT whose.user FROM whose WHERE whose.id = logins.id), 'token-' || logins.id);
+
+   ALTER TABLE sessions ADD COLUMN conversation TEXT;
+   ALTER TABLE sessions ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;`,
+
+  // The logs of conversations hold all of this as well; `place` says up to where it was taken over from there.
+  `CREATE TABLE conversations (
+     id TEXT PRIMARY KEY, key TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, owner TEXT, visibility TEXT NOT NULL,
+     title TEXT NOT NULL, epoch TEXT NOT NULL, place INTEGER NOT NULL, state TEXT NOT NULL, lease TEXT, process TEXT,
+     created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX conversations_listed ON conversations (updated_at, id);
+   CREATE INDEX conversations_busy ON conversations (id) WHERE state <> 'idle' OR process IS NOT NULL;
+
+   CREATE TABLE messages (
+     conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+     n INTEGER NOT NULL, id TEXT NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL,
+     PRIMARY KEY (conversation, n), UNIQUE (conversation, id)
+   ) STRICT;
+   CREATE INDEX messages_waiting ON messages (conversation, n) WHERE state = 'queued';
+
+   CREATE TABLE conversation_runs (
+     conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+     id TEXT NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL,
+     PRIMARY KEY (conversation, id)
+   ) STRICT;
+
+   CREATE TABLE replies (
+     conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+     run TEXT NOT NULL, url TEXT NOT NULL, tries INTEGER NOT NULL, due_at INTEGER NOT NULL,
+     PRIMARY KEY (conversation, run)
+   ) STRICT;
+   CREATE INDEX replies_due ON replies (due_at);`,
 ];
 
 /**
@@ -47,14 +93,17 @@ const MIGRATIONS: readonly string[] = [
  */
 const BUSY_TIMEOUT_MS = 1000;
 
-/** Opens the catalogue and brings it to the newest schema. Throws `bad_data_dir` for a file of a newer version. */
-export function openCatalogueFile(path: string): Database {
+/**
+ * Opens the catalogue and brings it to the newest schema (or to the one named, as an older gateway would have left it).
+ * Throws `bad_data_dir` for a file of a newer version.
+ */
+export function openCatalogueFile(path: string, version = MIGRATIONS.length): Database {
   const db = openDatabase(path);
   try {
     // NORMAL: a commit survives any kill of ours; a power loss may take the last ones, never the file.
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
              PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;`);
-    migrate(db, path);
+    migrate(db, path, version);
   } catch (error) {
     db.close();
     throw error;
@@ -62,7 +111,7 @@ export function openCatalogueFile(path: string): Database {
   return db;
 }
 
-function migrate(db: Database, path: string): void {
+function migrate(db: Database, path: string, to: number): void {
   const found = schemaVersion(db);
   if (found > MIGRATIONS.length) {
     throw new BinnacleError('bad_data_dir', {
@@ -70,7 +119,7 @@ function migrate(db: Database, path: string): void {
       hint: 'Start that version or a newer one, or pass another --data.',
     });
   }
-  for (let version = found; version < MIGRATIONS.length; version += 1) {
+  for (let version = found; version < to; version += 1) {
     transaction(db, () => {
       db.exec(MIGRATIONS[version] ?? '');
       db.exec(`PRAGMA user_version = ${version + 1}`);

@@ -31,6 +31,10 @@ export interface SessionRecord {
   readonly createdAt: number;
   readonly exitedAt: number | null;
   readonly deleted: boolean;
+  /** Seen by those alone who may see that conversation. Null: by everybody who may see sessions. */
+  readonly conversation: string | null;
+  /** Nobody sees it: it is an agent's own process. */
+  readonly hidden: boolean;
 }
 
 export interface NewSession {
@@ -43,6 +47,8 @@ export interface NewSession {
   readonly state?: SessionState;
   readonly runner?: string | null;
   readonly epoch?: string | null;
+  readonly conversation?: string | null;
+  readonly hidden?: boolean;
 }
 
 /** What changes in a session's life. What is left out stays as it is. */
@@ -50,6 +56,9 @@ export type SessionChange = Partial<
   Pick<SessionRecord, 'name' | 'state' | 'runner' | 'epoch' | 'pid' | 'exitCode' | 'signal' | 'head' | 'exitedAt'> &
     Pick<SessionSpec, 'cols' | 'rows'>
 >;
+
+/** True for a session that somebody may see. */
+export type SessionFilter = (record: Pick<SessionRecord, 'conversation' | 'hidden'>) => boolean;
 
 export interface SessionPage {
   readonly records: readonly SessionRecord[];
@@ -79,7 +88,8 @@ export class SessionStore {
   constructor(db: Database) {
     this.#db = db;
     this.#insert = db.prepare(
-      `INSERT INTO sessions (id, name, spec, state, runner, epoch, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO sessions (id, name, spec, state, runner, epoch, created_at, conversation, hidden)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#update = db.prepare(
       `UPDATE sessions SET name = ?, spec = ?, state = ?, runner = ?, epoch = ?, pid = ?, exit_code = ?, signal = ?,
@@ -106,9 +116,10 @@ export class SessionStore {
   /** Throws `invariant` when the id is taken: ids are ours. */
   insert(session: NewSession): SessionRecord {
     const { id, name, spec, state = 'starting', runner = null, epoch = null } = session;
+    const { conversation = null, hidden = false } = session;
     const createdAt = Math.round(session.createdAt ?? Date.now());
     try {
-      this.#insert.run(id, name, specText(spec), state, runner, epoch, createdAt);
+      this.#insert.run(id, name, specText(spec), state, runner, epoch, createdAt, conversation, hidden ? 1 : 0);
     } catch (error) {
       if (!isDuplicate(error)) throw error;
       throw new BinnacleError('invariant', { message: `The session id ${id} is taken.`, cause: error });
@@ -143,12 +154,23 @@ export class SessionStore {
     return record;
   }
 
-  /** Newest first. `limit`: 1 to 1000, default 100. */
-  list(options: { readonly after?: string; readonly limit?: number } = {}): SessionPage {
+  /** Newest first; those alone that `isSeen` allows. `limit`: 1 to 1000, default 100. */
+  list(
+    options: { readonly after?: string; readonly limit?: number } = {},
+    isSeen: SessionFilter = () => true,
+  ): SessionPage {
     const limit = Math.max(1, Math.min(MAX_PAGE, options.limit ?? DEFAULT_PAGE));
-    const rows = options.after === undefined ? this.#first.all(limit + 1) : this.#after.all(options.after, limit + 1);
-    const records = rows.slice(0, limit).map((row) => toRecord(row as Row));
-    return { records, next: rows.length > limit ? (records.at(-1)?.id ?? null) : null };
+    const found: Row[] = [];
+    let { after } = options;
+    // Rows that are not seen make no page shorter, and no `next` points at nothing.
+    for (let batch = limit + 1; found.length <= limit; batch = MAX_PAGE) {
+      const rows = (after === undefined ? this.#first.all(batch) : this.#after.all(after, batch)) as Row[];
+      found.push(...rows.filter((row) => isSeen({ conversation: row.conversation, hidden: row.hidden !== 0 })));
+      if (rows.length < batch) break;
+      after = rows.at(-1)?.id;
+    }
+    const records = found.slice(0, limit).map(toRecord);
+    return { records, next: found.length > limit ? (records.at(-1)?.id ?? null) : null };
   }
 
   /** What a new gateway must look after: everything that is not `closed`, `lost` or deleted. Oldest first. */
@@ -192,6 +214,8 @@ interface Row {
   readonly created_at: number;
   readonly exited_at: number | null;
   readonly deleted_at: number | null;
+  readonly conversation: string | null;
+  readonly hidden: number;
 }
 
 const EMPTY_SPEC: SessionSpec = { argv: [], mode: 'pipe', cwd: '', envNames: [], cols: 80, rows: 24, takesRuns: false };
@@ -211,6 +235,8 @@ function toRecord(row: Row): SessionRecord {
     createdAt: row.created_at,
     exitedAt: row.exited_at,
     deleted: row.deleted_at !== null,
+    conversation: row.conversation,
+    hidden: row.hidden !== 0,
   };
 }
 

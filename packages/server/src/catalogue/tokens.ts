@@ -8,6 +8,8 @@ export interface TokenRecord {
   readonly id: string;
   readonly name: string;
   readonly scope: Scope;
+  /** The person or the program that it speaks for; several tokens may have one user. */
+  readonly user: string;
   readonly sha256: Uint8Array;
   readonly createdAt: number;
   /** Null: until it is revoked. */
@@ -18,7 +20,7 @@ export interface TokenRecord {
 /** A browser that exchanged a ticket. */
 export interface LoginRecord extends TokenRecord {
   readonly expiresAt: number;
-  /** The id of the principal whose ticket it was. It ends when that token is revoked. */
+  /** The id of the principal whose ticket it was, and whose user it has. It ends when that token is revoked. */
   readonly issuer: string;
 }
 
@@ -36,6 +38,7 @@ export class TokenStore {
   readonly #insert: Statement;
   readonly #byHash: Statement;
   readonly #byId: Statement;
+  readonly #byUser: Statement;
   readonly #list: Statement;
   readonly #count: Statement;
   readonly #touch: Statement;
@@ -44,10 +47,13 @@ export class TokenStore {
 
   constructor(db: Database) {
     this.#insert = db.prepare(
-      'INSERT INTO tokens (id, name, scope, sha256, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
+      'INSERT INTO tokens (id, name, scope, user, sha256, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
     );
     this.#byHash = db.prepare('SELECT * FROM tokens WHERE sha256 = ?');
     this.#byId = db.prepare('SELECT * FROM tokens WHERE id = ?');
+    this.#byUser = db.prepare(
+      'SELECT id FROM tokens WHERE user = ? UNION SELECT id FROM logins WHERE user = ? LIMIT 1',
+    );
     this.#list = db.prepare('SELECT * FROM tokens WHERE expires_at IS NULL OR expires_at > ? ORDER BY id');
     this.#count = db.prepare('SELECT count(*) AS n FROM tokens');
     this.#touch = db.prepare('UPDATE tokens SET last_used = ? WHERE id = ?');
@@ -61,7 +67,7 @@ export class TokenStore {
     this.#expire.run(now);
     const { n } = this.#count.get() as { readonly n: number };
     if (n >= MAX_TOKENS) throw new BinnacleError('too_many_tokens', { details: { limit: MAX_TOKENS } });
-    this.#insert.run(token.id, token.name, token.scope, token.sha256, now, token.expiresAt);
+    this.#insert.run(token.id, token.name, token.scope, token.user, token.sha256, now, token.expiresAt);
     return { ...token, createdAt: now, lastUsed: null };
   }
 
@@ -72,6 +78,11 @@ export class TokenStore {
 
   get(id: string): TokenRecord | undefined {
     return toToken(this.#byId.get(id));
+  }
+
+  /** Whether a token or a login speaks for this user. */
+  hasUser(user: string): boolean {
+    return this.#byUser.get(user, user) !== undefined;
   }
 
   /** Those that are valid now, oldest first. */
@@ -105,7 +116,8 @@ export class LoginStore {
 
   constructor(db: Database) {
     this.#insert = db.prepare(
-      `INSERT INTO logins (id, name, scope, sha256, issuer, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO logins (id, name, scope, user, sha256, issuer, created_at, expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#byHash = db.prepare('SELECT * FROM logins WHERE sha256 = ?');
     this.#byId = db.prepare('SELECT * FROM logins WHERE id = ?');
@@ -128,9 +140,10 @@ export class LoginStore {
   insert(login: NewLogin): { readonly record: LoginRecord; readonly ended: readonly string[] } {
     const now = Date.now();
     this.#expire.run(now);
-    this.#insert.run(login.id, login.name, login.scope, login.sha256, login.issuer, now, login.expiresAt);
+    const { id, name, scope, user, sha256, issuer, expiresAt } = login;
+    this.#insert.run(id, name, scope, user, sha256, issuer, now, expiresAt);
     const ended = this.#surplus.all(MAX_LOGINS).map((row) => (row as { readonly id: string }).id);
-    for (const id of ended) this.#remove.run(id);
+    for (const old of ended) this.#remove.run(old);
     return { record: { ...login, createdAt: now, lastUsed: null }, ended };
   }
 
@@ -174,6 +187,7 @@ interface Row {
   readonly id: string;
   readonly name: string;
   readonly scope: Scope;
+  readonly user: string;
   readonly sha256: Uint8Array;
   readonly created_at: number;
   readonly expires_at: number | null;
@@ -196,6 +210,7 @@ function toToken(found: unknown): TokenRecord | undefined {
     id: row.id,
     name: row.name,
     scope: row.scope,
+    user: row.user,
     sha256: row.sha256,
     createdAt: row.created_at,
     expiresAt: row.expires_at,

@@ -156,6 +156,21 @@ describe('serve', () => {
     expect(JSON.parse(out)).toMatchObject({ sessions: [{ name: 'survivor', state: 'running' }] });
   });
 
+  it('gives tokens to users, and lists whose they are', async () => {
+    const made = await commands.run(['token', 'create', 'laptop', '--user', 'ann', '--json']);
+    const { id, token, user } = JSON.parse(made.out) as { id: string; token: string; user: string };
+    expect(user).toBe('ann');
+    const { out } = await commands.run(['token', 'ls']);
+    expect(out.split('\n')[0]).toMatch(/ID +SCOPE +AGE +EXPIRES +USER +NAME/);
+    expect(out.split('\n').find((line) => line.startsWith(id))).toMatch(/ ann +laptop *$/);
+    const guest = { BINNACLE_URL: gateway.ready.url, BINNACLE_TOKEN: token };
+    expect(await commands.run(['ls'], guest)).toMatchObject({ code: 0 });
+    const refused = await commands.run(['token', 'create', 'other', '--user', 'admin']);
+    expect(refused).toMatchObject({ code: 1, out: '' });
+    expect(refused.err).toContain('reserved');
+    expect(await commands.run(['token', 'revoke', id])).toMatchObject({ code: 0 });
+  });
+
   it('gives tokens that allow what they say and no more', async () => {
     const { out } = await commands.run(['token', 'create', 'guest', '--scope', 'view', '--json']);
     const { id, token } = JSON.parse(out) as { id: string; token: string };

@@ -1,6 +1,7 @@
 // `binnacle serve`: starts the gateway, says where it is, and stops it in time. Knows nothing of what it does.
 
-import { type GatewayOptions, startGateway } from '../gateway.ts';
+import { startGateway } from '../gateway.ts';
+import type { GatewayOptions } from '../gateway-options.ts';
 import { VERSION } from '../version.ts';
 import { EXIT, Failure } from './failure.ts';
 import { dataDir } from './place.ts';
@@ -17,6 +18,10 @@ export interface ServeOptions {
   readonly maxSessions?: string;
   readonly maxViewers?: string;
   readonly maxPendingPtys?: string;
+  readonly config?: string;
+  readonly maxConversations?: string;
+  readonly maxQueuedMessages?: string;
+  readonly runsAtStop: string;
   readonly programsPerRunner?: string;
   readonly orphans: string;
   readonly retainBytes?: string;
@@ -57,6 +62,10 @@ export function toGatewayOptions(options: ServeOptions): GatewayOptions {
     maxSessions: count(options.maxSessions, '--max-sessions'),
     maxViewers: count(options.maxViewers, '--max-viewers'),
     maxPendingPtys: count(options.maxPendingPtys, '--max-pending-ptys'),
+    configPath: options.config,
+    maxConversations: count(options.maxConversations, '--max-conversations'),
+    maxQueuedMessages: count(options.maxQueuedMessages, '--max-queued-messages'),
+    runsAtStop: options.runsAtStop === 'abort' ? 'abort' : 'keep',
     programsPerRunner: count(options.programsPerRunner, '--programs-per-runner'),
     orphans: options.orphans === 'keep' ? 'keep' : parseDuration(options.orphans),
     retainBytes: options.retainBytes === undefined ? undefined : parseBytes(options.retainBytes),

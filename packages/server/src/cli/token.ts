@@ -9,6 +9,7 @@ import { printable, style, table } from './style.ts';
 export interface TokenCreateOptions extends ClientCommandOptions {
   readonly scope: Scope;
   readonly expires?: string;
+  readonly user?: string;
 }
 
 export interface TokenLinkOptions extends ClientCommandOptions {
@@ -17,11 +18,14 @@ export interface TokenLinkOptions extends ClientCommandOptions {
 
 export async function createToken(name: string, options: TokenCreateOptions): Promise<number> {
   const ttl = options.expires === undefined ? {} : { ttlMs: parseDuration(options.expires) };
-  const created = await withClient(options, (client) => client.tokens.create({ name, scope: options.scope, ...ttl }));
+  const user = options.user === undefined ? {} : { user: options.user };
+  const asked = { name, scope: options.scope, ...ttl, ...user };
+  const created = await withClient(options, (client) => client.tokens.create(asked));
   // The token alone on stdout, so that a script can take it as it is.
   if (options.json === true) process.stdout.write(`${JSON.stringify(created)}\n`);
   else {
-    process.stderr.write(`Token ${created.id} for ${printable(name)} (${created.scope}). It is not shown again:\n`);
+    const what = `${created.scope}, user ${printable(created.user)}`;
+    process.stderr.write(`Token ${created.id} for ${printable(name)} (${what}). It is not shown again:\n`);
     process.stdout.write(`${created.token}\n`);
   }
   return EXIT.ok;
@@ -44,9 +48,10 @@ export async function listTokens(options: ClientCommandOptions): Promise<number>
       : token.expiresAt <= now
         ? 'expired'
         : `in ${formatDuration(token.expiresAt - now)}`,
+    printable(token.user),
     printable(token.name),
   ]);
-  const head = ['ID', 'SCOPE', 'AGE', 'EXPIRES', 'NAME'].map(look.dim);
+  const head = ['ID', 'SCOPE', 'AGE', 'EXPIRES', 'USER', 'NAME'].map(look.dim);
   process.stdout.write(table([head, ...rows], process.stdout.columns ?? 120));
   return EXIT.ok;
 }

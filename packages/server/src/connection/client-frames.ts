@@ -2,12 +2,16 @@
 
 import { BinnacleError, type ClientFrame } from '@binnacle/protocol';
 import { z } from 'zod';
+import { MAX_TIMEOUT_MS } from './fields.ts';
 
 const ref = z.int().optional();
 const session = z.string().max(64);
 const lease = z.string().max(100).optional();
 const whole = z.int().min(0);
 const size = z.int().min(1).max(65_535);
+
+const conversation = z.string().max(512);
+const deltaIntervalMs = z.int().min(0).max(10_000).optional();
 
 const from = z.union([
   z.strictObject({ offset: whole }),
@@ -45,6 +49,34 @@ const Frame = z.discriminatedUnion('t', [
     action: z.enum(['acquire', 'renew', 'release', 'take']),
     holder: z.string().min(1).max(100).optional(),
     ttlMs: z.int().min(1000).optional(),
+  }),
+  z.object({ t: z.literal('follow'), ref, conversation, from: z.string().max(64).optional(), deltaIntervalMs }),
+  z.object({ t: z.literal('unfollow'), ref, conversation }),
+  z.object({
+    t: z.literal('watch_conversations'),
+    ref,
+    on: z.boolean(),
+    runs: z.boolean().optional(),
+    deltaIntervalMs,
+  }),
+  z.object({
+    t: z.literal('send'),
+    ref,
+    conversation,
+    id: z.string().max(100),
+    text: z.string(),
+    steer: z.enum(['queue', 'inject', 'interrupt']).optional(),
+    timeoutMs: whole.max(MAX_TIMEOUT_MS).optional(),
+    lease,
+    deltaIntervalMs,
+  }),
+  z.object({ t: z.literal('abort'), ref, conversation, run: z.string().max(100).optional() }),
+  z.object({
+    t: z.literal('answer'),
+    ref,
+    conversation,
+    approval: z.string().max(500),
+    option: z.string().max(200),
   }),
   z.object({ t: z.literal('ping'), ref, time: z.number() }),
   z.object({ t: z.literal('pong'), time: z.number(), clientTime: z.number().optional() }),

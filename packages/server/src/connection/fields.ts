@@ -7,6 +7,9 @@ import type { Steering } from '../session.ts';
 /** A long poll that waits longer is cut by common proxies (60 s). */
 const MAX_WAIT_MS = 55_000;
 
+/** What a timer of Node holds: 24 days. */
+export const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
 /** Its own code, whatever is wrong with it, because sizes come from windows that somebody drags. */
 export const Size = z
   .custom<number>((value) => {

@@ -1,6 +1,5 @@
 // Output over plain HTTP: raw bytes, following or not, and long-poll. The only writer to its response.
 
-import type { ServerResponse } from 'node:http';
 import type { Position } from '@binnacle/protocol';
 import { BinnacleError, isOutput, type OutputKind } from '@binnacle/protocol';
 import { Cursor } from '../cursor/cursor.ts';
@@ -9,6 +8,7 @@ import type { Page } from '../log/log.ts';
 import type { Session } from '../session.ts';
 import type { Liveness, Watched } from './liveness.ts';
 import { type Selection, wholeLog } from './selection.ts';
+import type { SeenResponse } from './session-access.ts';
 
 export interface OutputQuery {
   readonly at: Position;
@@ -28,7 +28,7 @@ export interface OutputQuery {
 export function writeOutput(
   session: Session,
   query: OutputQuery,
-  response: ServerResponse,
+  response: SeenResponse,
   liveness: Liveness,
   selection: Selection = wholeLog(session),
 ): Promise<void> {
@@ -41,7 +41,7 @@ interface OutputParts {
   readonly session: Session;
   readonly selection: Selection;
   readonly query: OutputQuery;
-  readonly response: ServerResponse;
+  readonly response: SeenResponse;
   readonly liveness: Liveness;
   resolve(): void;
   reject(error: unknown): void;
@@ -51,7 +51,7 @@ class OutputAnswer implements Sink, Watched {
   readonly #session: Session;
   readonly #selection: Selection;
   readonly #query: OutputQuery;
-  readonly #response: ServerResponse;
+  readonly #response: SeenResponse;
   readonly #pump: Pump;
   readonly #unwatch: () => void;
   readonly #resolve: () => void;

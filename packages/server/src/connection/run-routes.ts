@@ -3,14 +3,22 @@
 import { BinnacleError, isRunId, type ProcessInfo, type RunInfo, type RunRequest } from '@binnacle/protocol';
 import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
 import type { Session } from '../session.ts';
-import type { Sessions } from '../sessions.ts';
-import { argument, by, EventHeaders, Flag, LeaseHeader, Offset, text, Wait, wantsEvents } from './fields.ts';
+import {
+  argument,
+  by,
+  EventHeaders,
+  Flag,
+  LeaseHeader,
+  MAX_TIMEOUT_MS,
+  Offset,
+  text,
+  Wait,
+  wantsEvents,
+} from './fields.ts';
 import type { Liveness } from './liveness.ts';
 import { headOf, type RunFrom, streamRun, writeRunOutput } from './run-stream.ts';
 import { hasEnded, waitForRun } from './run-wait.ts';
-
-/** What a timer of Node holds: 24 days. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+import type { SeenSessions, SessionAccess } from './session-access.ts';
 
 const InSession = z.object({ id: z.string() });
 const OfRun = z.object({ id: z.string(), run: z.string() });
@@ -60,7 +68,7 @@ const OutputQuery = z.object({
   format: z.enum(['raw', 'sse']).optional(),
 });
 
-export function runRoutes(sessions: Sessions, liveness: Liveness): Route[] {
+export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
   return [
     route({
       method: 'post',
@@ -74,7 +82,8 @@ export function runRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       body: NewRun,
       responses: { 201: { description: 'It runs, waits for its turn, or has ended within ?wait=.', schema: Info } },
       handler: async ({ params, query, headers, body, principal, signal, takeOver }) => {
-        const session = sessions.get(params.id);
+        const seen = access.seenBy(principal);
+        const session = seen.get(params.id);
         const steering = by(principal, headers['binnacle-lease']);
         const { onDisconnect, ...request } = body;
         const isSse = wantsEvents(query.format, headers.accept);
@@ -86,13 +95,13 @@ export function runRoutes(sessions: Sessions, liveness: Liveness): Route[] {
           if (onDisconnect === 'cancel') await session.cancelRun(run.id, steering).catch(() => undefined);
         };
         if (head !== undefined) {
-          const answer = { session, run, head, liveness, signal, takeOver };
+          const answer = { seen, session, run, head, liveness, signal, takeOver };
           const { encoding = 'text' } = query;
           const end = await streamRun(answer, { from: 'start', follow: true, encoding });
           if (end === 'left') await abandon();
           return TAKEN_OVER;
         }
-        const latest = await comeTo(session, run, { waitMs: query.wait, signal, liveness });
+        const latest = await comeTo(session, run, { waitMs: query.wait, signal, liveness, seen });
         if (signal.aborted) await abandon();
         return json(describe(latest), {
           status: 201,
@@ -107,7 +116,8 @@ export function runRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       summary: 'List the runs of a session, oldest first.',
       params: InSession,
       responses: { 200: { description: 'The newest 1000.', schema: z.object({ runs: z.array(Info) }) } },
-      handler: ({ params }) => json({ runs: sessions.get(params.id).listRuns().map(describe) }),
+      handler: ({ params, principal }) =>
+        json({ runs: access.seenBy(principal).get(params.id).listRuns().map(describe) }),
     }),
     route({
       method: 'get',
@@ -117,10 +127,11 @@ export function runRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       params: OfRun,
       query: z.object({ wait: Wait.optional() }),
       responses: { 200: { description: 'The run.', schema: Info } },
-      handler: async ({ params, query, signal }) => {
-        const session = sessions.get(params.id);
+      handler: async ({ params, query, principal, signal }) => {
+        const seen = access.seenBy(principal);
+        const session = seen.get(params.id);
         const run = session.findRun(params.run);
-        return json(describe(await comeTo(session, run, { waitMs: query.wait, signal, liveness })));
+        return json(describe(await comeTo(session, run, { waitMs: query.wait, signal, liveness, seen })));
       },
     }),
     route({
@@ -132,11 +143,12 @@ export function runRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       query: OutputQuery,
       headers: z.object(EventHeaders),
       responses: { 200: { description: 'The bytes.', type: 'application/octet-stream' } },
-      handler: async ({ params, query, headers, signal, takeOver }) => {
-        const session = sessions.get(params.id);
+      handler: async ({ params, query, headers, principal, signal, takeOver }) => {
+        const seen = access.seenBy(principal);
+        const session = seen.get(params.id);
         await session.refresh();
         const run = session.findRun(params.run);
-        const answer = { session, run, head: headOf(session), liveness, signal, takeOver };
+        const answer = { seen, session, run, head: headOf(session), liveness, signal, takeOver };
         const isSse = wantsEvents(query.format, headers.accept);
         const from = fromOf(query, isSse ? headers['last-event-id'] : undefined);
         if (isSse) {
@@ -163,7 +175,7 @@ export function runRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       responses: { 200: { description: 'How it ended.', schema: Info } },
       handler: async ({ params, headers, principal }) => {
         const steering = by(principal, headers['binnacle-lease']);
-        return json(describe(await sessions.get(params.id).cancelRun(params.run, steering)));
+        return json(describe(await access.seenBy(principal).get(params.id).cancelRun(params.run, steering)));
       },
     }),
     route({
@@ -173,8 +185,8 @@ export function runRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       summary: 'List the processes of a session.',
       params: InSession,
       responses: { 200: { description: 'As they are now.', schema: z.object({ processes: z.array(Process) }) } },
-      handler: async ({ params }) =>
-        json({ processes: (await sessions.get(params.id).listProcesses()).map(describeProcess) }),
+      handler: async ({ params, principal }) =>
+        json({ processes: (await access.seenBy(principal).get(params.id).listProcesses()).map(describeProcess) }),
     }),
   ];
 }
@@ -183,12 +195,13 @@ interface Patience {
   readonly waitMs: number | undefined;
   readonly signal: AbortSignal;
   readonly liveness: Liveness;
+  readonly seen: SeenSessions;
 }
 
 /** The run when it has ended, or as it is after a while. */
-async function comeTo(session: Session, run: RunInfo, { waitMs = 0, signal, liveness }: Patience): Promise<RunInfo> {
+async function comeTo(session: Session, run: RunInfo, { waitMs = 0, ...patience }: Patience): Promise<RunInfo> {
   if (waitMs === 0 || hasEnded(run)) return run;
-  return await waitForRun(session, { run, isSo: hasEnded, withinMs: waitMs, signal, liveness });
+  return await waitForRun(session, { run, isSo: hasEnded, withinMs: waitMs, ...patience });
 }
 
 function fromOf({ since, position }: z.output<typeof OutputQuery>, lastEventId: string | undefined): RunFrom {

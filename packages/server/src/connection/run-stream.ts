@@ -16,6 +16,7 @@ import type { Liveness } from './liveness.ts';
 import { writeOutput } from './output.ts';
 import { hasBegun, latestOf, waitForRun } from './run-wait.ts';
 import { bodyOf, type Selection, type Told } from './selection.ts';
+import type { SeenSessions } from './session-access.ts';
 import { EventStream, type SseQuery, type StreamEnd, showLog } from './sse.ts';
 
 /** Where reading a run begins: an output offset of its session, a position of its log, or at its start. */
@@ -29,6 +30,8 @@ export interface RunQuery {
 
 /** One answer that streams: taken over at the last moment, so that all that can be refused is refused before. */
 export interface RunAnswer {
+  /** Of who asks. */
+  readonly seen: SeenSessions;
   readonly session: Session;
   readonly run: RunInfo;
   /** Where the log ended when the run was asked for, or before: if it had not begun then, it begins behind that. */
@@ -44,16 +47,16 @@ export async function streamRun(
   answer: RunAnswer,
   { from, follow, encoding }: RunQuery & Pick<SseQuery, 'encoding'>,
 ): Promise<StreamEnd> {
-  const { session, run, liveness, takeOver } = answer;
+  const { seen, session, run, liveness, takeOver } = answer;
   const at = await placeIn(answer, from);
   const isTold = await tellsRun(session, run, at);
   const selection = new RunSelection(session, run);
-  const stream = new EventStream(takeOver(), liveness);
+  const stream = new EventStream(seen.takeOver(session, takeOver), liveness);
   try {
     // As it was when the place was looked for: one that has begun since begins elsewhere.
     if (!isTold) stream.send('run', at, run);
     if (run.position !== null) return await showLog(session, selection, { at, follow, encoding }, stream);
-    if (follow && !hasBegun(run)) await selection.begin(stream, liveness);
+    if (follow && !hasBegun(run)) await selection.begin(stream, liveness, seen);
     const { position } = selection.run;
     if (position !== null && stream.isOpen && follow) {
       await reach(session, position);
@@ -73,11 +76,11 @@ export async function streamRun(
 
 /** Its bytes. Throws what `placeIn` throws and `gap`, before anything is written. */
 export async function writeRunOutput(answer: RunAnswer, { from, follow }: RunQuery): Promise<'empty' | 'written'> {
-  const { session, liveness, signal } = answer;
+  const { seen, session, liveness, signal } = answer;
   let { run } = answer;
   if (follow && !hasBegun(run)) {
     await placeIn(answer, from);
-    run = await waitForRun(session, { run, isSo: hasBegun, signal, liveness });
+    run = await waitForRun(session, { run, isSo: hasBegun, signal, liveness, seen });
   }
   if (run.position === null) {
     await placeIn({ ...answer, run }, from);
@@ -90,7 +93,7 @@ export async function writeRunOutput(answer: RunAnswer, { from, follow }: RunQue
     if (at.place < oldest.place && at.offset < selection.limit) {
       throw new BinnacleError('gap', { details: { oldestOffset: oldest.offset, headOffset: head.offset } });
     }
-    await writeOutput(session, { at, follow, waitMs: 0 }, answer.takeOver(), liveness, selection);
+    await writeOutput(session, { at, follow, waitMs: 0 }, seen.takeOver(session, answer.takeOver), liveness, selection);
   } finally {
     selection.release();
   }
@@ -199,10 +202,10 @@ class RunSelection implements Selection {
   }
 
   /** Resolves when it has begun, will never begin, or nobody waits any more. Throws what `waitForRun` throws. */
-  async begin(stream: EventStream, liveness: Liveness): Promise<void> {
+  async begin(stream: EventStream, liveness: Liveness, seen: SeenSessions): Promise<void> {
     const gone = new AbortController();
     void stream.closed.then(() => gone.abort());
-    const wait = { run: this.#run, isSo: hasBegun, signal: gone.signal, liveness };
+    const wait = { run: this.#run, isSo: hasBegun, signal: gone.signal, liveness, seen };
     this.#run = await waitForRun(this.#session, wait);
   }
 }

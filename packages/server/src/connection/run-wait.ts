@@ -3,6 +3,7 @@
 import { BinnacleError, type RunInfo } from '@binnacle/protocol';
 import type { Session } from '../session.ts';
 import type { Liveness } from './liveness.ts';
+import type { SeenSessions } from './session-access.ts';
 
 export interface RunWait {
   readonly run: RunInfo;
@@ -12,6 +13,8 @@ export interface RunWait {
   /** Aborted when nobody waits any more. */
   readonly signal: AbortSignal;
   readonly liveness: Liveness;
+  /** Of who waits. */
+  readonly seen: SeenSessions;
 }
 
 export const hasBegun = ({ state }: RunInfo): boolean => state !== 'queued';
@@ -19,9 +22,12 @@ export const hasEnded = ({ state }: RunInfo): boolean => state === 'ended';
 
 /**
  * The run when it is so, or as it is after `withinMs`, or when the wait was aborted. Throws `session_gone` when its
- * session is deleted, and `going_away` when the gateway stops.
+ * session is deleted, `session_not_found` when it is not seen any more, and `going_away` when the gateway stops.
  */
-export function waitForRun(session: Session, { run, isSo, withinMs, signal, liveness }: RunWait): Promise<RunInfo> {
+export function waitForRun(
+  session: Session,
+  { run, isSo, withinMs, signal, liveness, seen }: RunWait,
+): Promise<RunInfo> {
   return new Promise((resolve, reject) => {
     // As it is in this turn, in which the listening begins: no change can come in between.
     let latest = latestOf(session, run);
@@ -46,6 +52,7 @@ export function waitForRun(session: Session, { run, isSo, withinMs, signal, live
         },
         deleted: () => settle(() => reject(new BinnacleError('session_gone'))),
       }),
+      seen.hold(session, (why) => settle(() => reject(why))),
       liveness.watch({
         heardAt: undefined,
         fullSince: undefined,

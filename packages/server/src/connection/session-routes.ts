@@ -11,10 +11,10 @@ import {
 } from '@binnacle/protocol';
 import { positionOf } from '../cursor/from.ts';
 import { json, noContent, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
-import type { Sessions } from '../sessions.ts';
 import { argument, by, EventHeaders, Flag, LeaseHeader, Offset, Size, text, Wait, wantsEvents } from './fields.ts';
 import type { Liveness } from './liveness.ts';
 import { writeOutput } from './output.ts';
+import type { SessionAccess } from './session-access.ts';
 import { writeEvents } from './sse.ts';
 
 const MAX_ARGS = 4096;
@@ -84,7 +84,7 @@ const OutputQuery = z.object({
   format: z.enum(['raw', 'sse']).optional(),
 });
 
-export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
+export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[] {
   return [
     route({
       method: 'post',
@@ -93,8 +93,8 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       summary: 'Start a program.',
       body: NewSession,
       responses: { 201: { description: 'It runs.', schema: Info } },
-      handler: async ({ body }) => {
-        const session = await sessions.create(body as CreateSession);
+      handler: async ({ body, principal }) => {
+        const session = await access.seenBy(principal).create(body as CreateSession);
         return json(describe(session.info), { status: 201, headers: { Location: `/v1/sessions/${session.id}` } });
       },
     }),
@@ -107,10 +107,10 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       responses: {
         200: { description: 'One page.', schema: z.object({ sessions: z.array(Info), next: z.string().nullable() }) },
       },
-      handler: async ({ query: { after, limit } }) =>
-        json(
-          await sessions.list({ ...(after === undefined ? {} : { after }), ...(limit === undefined ? {} : { limit }) }),
-        ),
+      handler: async ({ query: { after, limit }, principal }) => {
+        const page = { ...(after === undefined ? {} : { after }), ...(limit === undefined ? {} : { limit }) };
+        return json(await access.seenBy(principal).list(page));
+      },
     }),
     route({
       method: 'get',
@@ -119,7 +119,7 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       summary: 'One session, as it is now.',
       params: Id,
       responses: { 200: { description: 'The session.', schema: Info } },
-      handler: async ({ params }) => json(await sessions.info(params.id)),
+      handler: async ({ params, principal }) => json(await access.seenBy(principal).info(params.id)),
     }),
     route({
       method: 'delete',
@@ -128,8 +128,8 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       summary: 'End a program and everything that it started, and remove its log.',
       params: Id,
       responses: { 204: { description: 'Gone.' } },
-      handler: async ({ params }) => {
-        await sessions.delete(params.id);
+      handler: async ({ params, principal }) => {
+        await access.seenBy(principal).delete(params.id);
         return noContent();
       },
     }),
@@ -142,15 +142,16 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       query: OutputQuery,
       headers: z.object(EventHeaders),
       responses: { 200: { description: 'The bytes.', type: 'application/octet-stream' } },
-      handler: async ({ params, query, headers, takeOver }) => {
-        const session = sessions.get(params.id);
+      handler: async ({ params, query, headers, principal, takeOver }) => {
+        const seen = access.seenBy(principal);
+        const session = seen.get(params.id);
         await session.refresh();
         const isSse = wantsEvents(query.format, headers.accept);
         const at = await positionOf(session.log, fromOf(query, isSse ? headers['last-event-id'] : undefined));
         if (isSse) {
           const follow = query.follow ?? true;
           const encoding = query.encoding ?? 'text';
-          await writeEvents(session, { at, encoding, follow }, takeOver(), liveness);
+          await writeEvents(session, { at, encoding, follow }, seen.takeOver(session, takeOver), liveness);
           return TAKEN_OVER;
         }
         if (at.place < session.log.oldest.place) {
@@ -167,7 +168,7 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
             ...(query.stream === undefined ? {} : { stream: query.stream satisfies OutputKind }),
             ...(query.limit === undefined ? {} : { limit: query.limit }),
           },
-          takeOver(),
+          seen.takeOver(session, takeOver),
           liveness,
         );
         return TAKEN_OVER;
@@ -194,7 +195,9 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
         }
         const message =
           client !== undefined && n !== undefined ? { client: `${principal.id}:${client}`, n } : undefined;
-        return json(await sessions.get(params.id).write(body, by(principal, headers['binnacle-lease']), message));
+        return json(
+          await access.seenBy(principal).get(params.id).write(body, by(principal, headers['binnacle-lease']), message),
+        );
       },
     }),
     route({
@@ -206,7 +209,7 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       headers: z.object(LeaseHeader),
       responses: { 204: { description: 'Ended, behind all that was written.' } },
       handler: async ({ params, headers, principal }) => {
-        await sessions.get(params.id).closeInput(by(principal, headers['binnacle-lease']));
+        await access.seenBy(principal).get(params.id).closeInput(by(principal, headers['binnacle-lease']));
         return noContent();
       },
     }),
@@ -227,7 +230,7 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
             details: { known: SIGNALS },
           });
         }
-        await sessions.get(params.id).signal(signal, by(principal, headers['binnacle-lease']));
+        await access.seenBy(principal).get(params.id).signal(signal, by(principal, headers['binnacle-lease']));
         return noContent();
       },
     }),
@@ -241,7 +244,10 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       body: z.strictObject({ cols: Size, rows: Size }),
       responses: { 204: { description: 'Done.' } },
       handler: async ({ params, headers, body, principal }) => {
-        await sessions.get(params.id).resize(body.cols, body.rows, by(principal, headers['binnacle-lease']));
+        await access
+          .seenBy(principal)
+          .get(params.id)
+          .resize(body.cols, body.rows, by(principal, headers['binnacle-lease']));
         return noContent();
       },
     }),
@@ -252,7 +258,7 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
       summary: 'Who holds the helm.',
       params: Id,
       responses: { 200: { description: 'The holder, or null.', schema: z.object({ lease: LeaseInfo.nullable() }) } },
-      handler: ({ params }) => json({ lease: sessions.get(params.id).helm.info }),
+      handler: ({ params, principal }) => json({ lease: access.seenBy(principal).get(params.id).helm.info }),
     }),
     route({
       method: 'post',
@@ -273,7 +279,7 @@ export function sessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
         },
       },
       handler: async ({ params, body, principal }) => {
-        const session = sessions.get(params.id);
+        const session = access.seenBy(principal).get(params.id);
         const { helm } = session;
         const { action, lease = '', ttlMs } = body;
         if (action === 'renew') return json(helm.renew(lease));

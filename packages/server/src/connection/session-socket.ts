@@ -22,8 +22,8 @@ import type { Auth } from '../http/auth.ts';
 import type { Principal } from '../http/principal.ts';
 import type { Entry, Page } from '../log/log.ts';
 import type { Session, Steering } from '../session.ts';
-import type { Sessions } from '../sessions.ts';
 import type { Liveness, Watched } from './liveness.ts';
+import type { SeenSessions, SessionAccess } from './session-access.ts';
 import { type Exit, JsonWire, type Sendable, type ServerFrame, type Wire } from './session-wire.ts';
 
 /** Children left behind may hold the output open for ever; a viewer hears of the exit this long after the last byte. */
@@ -33,7 +33,7 @@ const CLOSE_MS = 1000;
 const MAX_UNTAKEN_BYTES = 1024 * 1024;
 
 export interface CompatParts {
-  readonly sessions: Sessions;
+  readonly access: SessionAccess;
   readonly liveness: Liveness;
   readonly auth: Auth;
   readonly server: WebSocketServer;
@@ -56,7 +56,8 @@ export interface CompatRequest {
 export async function attachCompat(parts: CompatParts, asked: CompatRequest): Promise<void> {
   const { request, socket, head, principal } = asked;
   const query = new URL(request.url ?? '', 'http://localhost').searchParams;
-  const session = parts.sessions.get(asked.id);
+  const seen = parts.access.seenBy(principal);
+  const session = seen.get(asked.id);
   checkHandshake(request);
   await session.refresh();
   const log = session.log;
@@ -71,7 +72,8 @@ export async function attachCompat(parts: CompatParts, asked: CompatRequest): Pr
     isUpgraded = true;
     const wire = new JsonWire();
     const isReadOnly = !allows(principal.scope, 'input');
-    new SessionSocket({ ws, socket, session, principal, at, replayUntil, lease, isReadOnly, wire, parts }).start();
+    const shown = { ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, wire, parts };
+    new SessionSocket(shown).start();
   });
   // The handshake was refused, or the client has left meanwhile: nobody is there to hold the helm.
   if (!isUpgraded) letGo(session, lease);
@@ -113,6 +115,7 @@ export interface SocketParts {
   readonly socket: Socket;
   readonly session: Session;
   readonly principal: Principal;
+  readonly seen: SeenSessions;
   readonly at: Position;
   readonly replayUntil: number;
   readonly lease: Lease | undefined;
@@ -143,7 +146,7 @@ export class SessionSocket implements Sink, Watched {
   fullSince: number | undefined;
 
   constructor(socketParts: SocketParts) {
-    const { ws, socket, session, principal, at, replayUntil, lease, isReadOnly, wire, parts } = socketParts;
+    const { ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, wire, parts } = socketParts;
     this.#ws = ws;
     this.#socket = socket;
     this.#session = session;
@@ -158,6 +161,7 @@ export class SessionSocket implements Sink, Watched {
       parts.join(),
       parts.liveness.watch(this),
       parts.auth.hold(principal, (why) => this.close(why.code)),
+      seen.hold(session, (why) => this.#fail(why)),
       session.listen({
         changed: () => this.#sessionOnChange(),
         deleted: () => this.#fail(new BinnacleError('session_gone')),

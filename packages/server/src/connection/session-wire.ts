@@ -3,8 +3,8 @@
 import { constants } from 'node:os';
 import type { Code, Mode, OutputKind } from '@binnacle/protocol';
 import { z } from 'zod';
+import { TextCutter } from '../cursor/text.ts';
 import type { Session } from '../session.ts';
-import { TextCutter } from './text.ts';
 
 export type ServerFrame =
   | { readonly type: 'connected'; readonly session_id: string; readonly mode: Mode }

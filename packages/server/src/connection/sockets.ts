@@ -5,14 +5,15 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import { WebSocketServer } from 'ws';
+import type { Conversations } from '../conversation/conversations.ts';
 import type { Auth } from '../http/auth.ts';
 import type { Principal } from '../http/principal.ts';
 import type { WsRoute } from '../http/routes.ts';
-import type { Sessions } from '../sessions.ts';
 import { EXECD } from './execd/errors.ts';
 import { attachPty } from './execd/pty-socket.ts';
 import type { Ptys } from './execd/ptys.ts';
 import type { Liveness } from './liveness.ts';
+import type { SessionAccess } from './session-access.ts';
 import { attachCompat } from './session-socket.ts';
 import { Connection } from './websocket.ts';
 
@@ -20,7 +21,8 @@ import { Connection } from './websocket.ts';
 const MAX_FRAME_BYTES = 1.5 * 1024 * 1024;
 
 export interface SocketsParts {
-  readonly sessions: Sessions;
+  readonly access: SessionAccess;
+  readonly conversations: Conversations;
   readonly ptys: Ptys;
   readonly liveness: Liveness;
   readonly auth: Auth;
@@ -79,7 +81,8 @@ export class Sockets {
     this.#admit();
     this.#server.handleUpgrade(request, socket, head, (ws) => {
       new Connection(ws, socket as Socket, principal, {
-        sessions: this.#parts.sessions,
+        seen: this.#parts.access.seenBy(principal),
+        conversations: this.#parts.conversations,
         liveness: this.#parts.liveness,
         maxSubscriptions: this.#parts.maxSubscriptions,
         hold: (who, close) => this.#parts.auth.hold(who, close),

@@ -4,11 +4,12 @@ import type { ServerResponse } from 'node:http';
 import { BinnacleError, formatPosition, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
 import { Cursor } from '../cursor/cursor.ts';
 import { type Gap, Pump, type Sink, type Took } from '../cursor/pump.ts';
+import { TextCutter } from '../cursor/text.ts';
 import type { Entry, Page } from '../log/log.ts';
 import type { Session } from '../session.ts';
 import type { Liveness, Watched } from './liveness.ts';
 import { type Selection, wholeLog } from './selection.ts';
-import { TextCutter } from './text.ts';
+import type { SeenResponse } from './session-access.ts';
 
 export interface SseQuery {
   readonly at: Position;
@@ -21,7 +22,7 @@ export interface SseQuery {
 export async function writeEvents(
   session: Session,
   query: SseQuery,
-  response: ServerResponse,
+  response: SeenResponse,
   liveness: Liveness,
 ): Promise<void> {
   const stream = new EventStream(response, liveness);

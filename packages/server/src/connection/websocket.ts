@@ -17,14 +17,16 @@ import {
   type ServerBody,
 } from '@binnacle/protocol';
 import type { WebSocket } from 'ws';
+import type { Conversations } from '../conversation/conversations.ts';
 import { positionOf } from '../cursor/from.ts';
 import type { Principal } from '../http/principal.ts';
 import type { Session, SessionListener, Steering } from '../session.ts';
-import type { Sessions } from '../sessions.ts';
 import { VERSION } from '../version.ts';
 import { parseClientFrame } from './client-frames.ts';
+import { ConversationDesk } from './conversation-desk.ts';
 import { type EncodedFrame, tail } from './encode.ts';
 import type { Liveness, Watched } from './liveness.ts';
+import type { SeenSessions } from './session-access.ts';
 import { type Outlet, Subscription } from './subscription.ts';
 
 /** Requests of one viewer that are under way; beyond it we read no more of its frames until some are answered. */
@@ -42,7 +44,9 @@ const CLOSE_MS = 1000;
 type Of<T extends ClientFrame['t']> = Extract<ClientFrame, { t: T }>;
 
 export interface ConnectionParts {
-  readonly sessions: Sessions;
+  /** What its principal may see. */
+  readonly seen: SeenSessions;
+  readonly conversations: Conversations;
   readonly liveness: Liveness;
   readonly maxSubscriptions: number;
   /** Watches over the principal; see `Auth.hold`. */
@@ -55,8 +59,9 @@ export class Connection implements Outlet, Watched {
   readonly #ws: WebSocket;
   readonly #socket: Socket;
   readonly #principal: Principal;
-  readonly #sessions: Sessions;
+  readonly #seen: SeenSessions;
   readonly #maxSubscriptions: number;
+  readonly #desk: ConversationDesk;
   readonly #subscriptions = new Map<string, Subscription>();
   /** Of each session the last `subscribe` or `unsubscribe` that is not done: they act in the order they came in. */
   readonly #turns = new Map<string, Promise<void>>();
@@ -77,8 +82,17 @@ export class Connection implements Outlet, Watched {
     this.#ws = ws;
     this.#socket = socket;
     this.#principal = principal;
-    this.#sessions = parts.sessions;
+    this.#seen = parts.seen;
     this.#maxSubscriptions = parts.maxSubscriptions;
+    this.#desk = new ConversationDesk({
+      conversations: parts.conversations,
+      viewer: principal,
+      maxFollows: parts.maxSubscriptions,
+      show: (body) => !this.#isOver && this.send(tail(body)),
+      say: (body) => this.#say(body),
+      ok: (ref, result) => this.#ok(ref, result),
+      refuse: (ref, error, conversation) => this.#refuse(ref, error, { conversation }),
+    });
     this.#release = [
       parts.liveness.watch(this),
       parts.hold(principal, (why) => this.close(why.code)),
@@ -135,7 +149,7 @@ export class Connection implements Outlet, Watched {
 
   failed(subscription: Subscription, error: unknown): void {
     this.#drop(subscription.session.id);
-    this.#refuse(undefined, error, subscription.session.id);
+    this.#refuse(undefined, error, { session: subscription.session.id });
   }
 
   ended(subscription: Subscription): void {
@@ -156,12 +170,14 @@ export class Connection implements Outlet, Watched {
     this.#say({ t: 'ok', ...(ref === undefined ? {} : { ref }), ...(result === undefined ? {} : { result }) });
   }
 
-  #refuse(ref: number | undefined, error: unknown, session?: string): void {
+  #refuse(ref: number | undefined, error: unknown, about: About = {}): void {
     const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+    const { session, conversation } = about;
     this.#say({
       t: 'error',
       ...(ref === undefined ? {} : { ref }),
       ...(session === undefined ? {} : { session }),
+      ...(conversation === undefined ? {} : { conversation }),
       error: known.toWire(),
     });
   }
@@ -176,6 +192,7 @@ export class Connection implements Outlet, Watched {
     this.#sentInTurn = 0;
     this.#untakenBytes = 0;
     this.fullSince = undefined;
+    this.#desk.resume();
     for (const [id, subscription] of this.#subscriptions) {
       subscription.resume();
       if (!this.#socket.writableNeedDrain) continue;
@@ -202,7 +219,7 @@ export class Connection implements Outlet, Watched {
       const working = this.#handle(frame);
       if (working !== undefined) this.#follow(working, frame);
     } catch (error) {
-      this.#refuse('ref' in frame ? frame.ref : undefined, error, 'session' in frame ? frame.session : undefined);
+      this.#refuse('ref' in frame ? frame.ref : undefined, error, aboutOf(frame));
     }
   }
 
@@ -210,9 +227,7 @@ export class Connection implements Outlet, Watched {
     this.#underWay += 1;
     if (this.#underWay === MAX_UNDER_WAY) this.#ws.pause();
     working
-      .catch((error: unknown) =>
-        this.#refuse('ref' in frame ? frame.ref : undefined, error, 'session' in frame ? frame.session : undefined),
-      )
+      .catch((error: unknown) => this.#refuse('ref' in frame ? frame.ref : undefined, error, aboutOf(frame)))
       .finally(() => {
         if (this.#underWay === MAX_UNDER_WAY) this.#ws.resume();
         this.#underWay -= 1;
@@ -255,6 +270,15 @@ export class Connection implements Outlet, Watched {
         return undefined;
       case 'pong':
         return undefined;
+      case 'follow':
+      case 'unfollow':
+        // As with subscribe: those of one conversation act in the order in which they came.
+        return this.#inTurn(frame.conversation, async () => this.#desk.handle(frame));
+      case 'watch_conversations':
+      case 'send':
+      case 'abort':
+      case 'answer':
+        return this.#desk.handle(frame);
     }
   }
 
@@ -274,10 +298,12 @@ export class Connection implements Outlet, Watched {
   }
 
   async #subscribe(frame: Of<'subscribe'>): Promise<void> {
-    const session = this.#sessions.get(frame.session);
+    const session = this.#seen.get(frame.session);
     await session.refresh();
     const at = await positionOf(session.log, frame.from ?? 'start');
     if (this.#isOver) return;
+    // Whose it is may have changed while we waited.
+    this.#seen.get(session.id);
     // Only now: others may have begun while we waited.
     if (this.#subscriptions.size >= this.#maxSubscriptions && !this.#subscriptions.has(session.id)) {
       throw new BinnacleError('too_many_subscriptions', { details: { limit: this.#maxSubscriptions } });
@@ -350,7 +376,7 @@ export class Connection implements Outlet, Watched {
     }
     if (helm.isHeldBy(this.id)) {
       this.#heldHelms.add(id);
-      this.#hear(this.#sessions.get(id));
+      this.#hear(session);
     }
   }
 
@@ -361,7 +387,7 @@ export class Connection implements Outlet, Watched {
 
   #writable(id: string): Session {
     this.#need('input');
-    return this.#sessions.get(id);
+    return this.#seen.get(id);
   }
 
   #need(scope: Scope): void {
@@ -375,7 +401,7 @@ export class Connection implements Outlet, Watched {
   #watch(on: boolean): void {
     this.#unwatch?.();
     this.#unwatch = on
-      ? this.#sessions.watch({
+      ? this.#seen.watch({
           changed: (session) => this.#say({ t: 'session', info: session.info }),
           deleted: (session) => this.#say({ t: 'deleted', session: session.id }),
         })
@@ -394,11 +420,23 @@ export class Connection implements Outlet, Watched {
         this.#helmOnChange(session, info);
       },
       deleted: () => {
-        this.#refuse(undefined, new BinnacleError('session_gone'), session.id);
+        this.#refuse(undefined, new BinnacleError('session_gone'), { session: session.id });
         this.#drop(session.id);
       },
     };
-    this.#heard.set(session.id, session.listen(listener));
+    const stopListening = session.listen(listener);
+    const letGo = this.#seen.hold(session, (why) => this.#lose(session, why));
+    this.#heard.set(session.id, () => {
+      stopListening();
+      letGo();
+    });
+  }
+
+  /** It may not be seen any more: nothing is told of it from here on, and its helm is for others. */
+  #lose(session: Session, why: BinnacleError): void {
+    if (this.#heldHelms.delete(session.id)) session.helm.connectionOnClose(this.id);
+    this.#drop(session.id);
+    this.#refuse(undefined, why, { session: session.id });
   }
 
   #unhear(session: string): void {
@@ -425,6 +463,7 @@ export class Connection implements Outlet, Watched {
 
   #stop(): void {
     this.#isOver = true;
+    this.#desk.stop();
     this.#unwatch?.();
     for (const subscription of this.#subscriptions.values()) subscription.stop();
     this.#subscriptions.clear();
@@ -436,12 +475,23 @@ export class Connection implements Outlet, Watched {
 
   #letGo(session: string): void {
     try {
-      this.#sessions.get(session).helm.connectionOnClose(this.id);
+      this.#seen.get(session).helm.connectionOnClose(this.id);
     } catch {
       // The session was deleted, and its helm with it.
     }
   }
 }
+
+/** What an answer or an error is about, besides the question. */
+interface About {
+  readonly session?: string | undefined;
+  readonly conversation?: string | undefined;
+}
+
+const aboutOf = (frame: ClientFrame): About => ({
+  session: 'session' in frame ? frame.session : undefined,
+  conversation: 'conversation' in frame ? frame.conversation : undefined,
+});
 
 const leaseKey = (info: LeaseInfo | null): string => (info === null ? '' : `${info.fence} ${info.holder}`);
 

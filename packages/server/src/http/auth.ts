@@ -9,7 +9,16 @@ import type { Dialect } from './answer.ts';
 import type { Hosts } from './host-origin.ts';
 import { headerValues } from './host-origin.ts';
 import { Limiter, type LimiterOptions, limiterKey } from './limiter.ts';
-import { Credentials, isOver, issuerOf, type Principal, sha256 } from './principal.ts';
+import {
+  ADMIN_USER,
+  Credentials,
+  checkUser,
+  freeUserOf,
+  isOver,
+  issuerOf,
+  type Principal,
+  sha256,
+} from './principal.ts';
 import { TICKET_TTL_MS, type TicketGrant, Tickets } from './tickets.ts';
 
 export interface AuthOptions {
@@ -30,6 +39,7 @@ export interface TokenInfo {
   readonly id: string;
   readonly name: string;
   readonly scope: Scope;
+  readonly user: string;
   readonly kind: 'token' | 'cookie';
   readonly createdAt: number;
   readonly expiresAt: number | null;
@@ -117,7 +127,7 @@ export class Auth {
   issueTicket(by: Principal, scope: Scope = by.scope): { ticket: string; scope: Scope; expiresInMs: number } {
     this.require(by, scope);
     const name = by.kind === 'cookie' ? by.name : `${by.name} (browser)`;
-    const grant: TicketGrant = { scope, name, issuer: issuerOf(by), notAfter: by.expiresAt };
+    const grant: TicketGrant = { scope, name, user: by.user, issuer: issuerOf(by), notAfter: by.expiresAt };
     return { ...this.#tickets.issue(grant), scope };
   }
 
@@ -126,6 +136,7 @@ export class Auth {
     const grant: TicketGrant = {
       scope: 'admin',
       name: 'browser',
+      user: ADMIN_USER,
       issuer: this.#credentials.adminIssuer,
       notAfter: null,
     };
@@ -146,7 +157,8 @@ export class Auth {
     });
     const secret = newSecret();
     const expiresAt = Math.min(Date.now() + this.#loginTtlMs, grant.notAfter ?? Number.POSITIVE_INFINITY);
-    const login = { id: uuidv7(), name: grant.name, scope: grant.scope, sha256: sha256(secret) };
+    const { name, scope, user } = grant;
+    const login = { id: uuidv7(), name, scope, user, sha256: sha256(secret) };
     const { ended } = this.#logins.insert({ ...login, issuer: grant.issuer, expiresAt });
     for (const id of ended) this.#end(id);
     const maxAge = Math.max(0, Math.round((expiresAt - Date.now()) / 1000));
@@ -159,10 +171,18 @@ export class Auth {
     return cookieText(request, '', 0, this.#hosts.checkOrigin(request));
   }
 
-  /** Makes a bearer token; `token` is its secret and cannot be had again. Throws `forbidden`, `too_many_tokens`. */
+  /**
+   * Makes a bearer token; `token` is its secret and cannot be had again. Without `user` it has one of its own. Throws
+   * `forbidden`, `bad_request` for a user that cannot be had, `too_many_tokens`.
+   */
   issueToken(
     by: Principal,
-    options: { readonly name: string; readonly scope: Scope; readonly ttlMs?: number | undefined },
+    options: {
+      readonly name: string;
+      readonly scope: Scope;
+      readonly ttlMs?: number | undefined;
+      readonly user?: string | undefined;
+    },
   ): { readonly info: TokenInfo; readonly token: string } {
     this.require(by, 'admin');
     this.require(by, options.scope);
@@ -170,7 +190,10 @@ export class Auth {
     const asked = options.ttlMs === undefined ? null : Date.now() + options.ttlMs;
     // A token that ends can not make one that does not.
     const expiresAt = by.expiresAt === null ? asked : Math.min(asked ?? by.expiresAt, by.expiresAt);
-    const record = { id: uuidv7(), name: options.name, scope: options.scope, sha256: sha256(token), expiresAt };
+    const id = uuidv7();
+    const user =
+      options.user === undefined ? freeUserOf(id, (taken) => this.#tokens.hasUser(taken)) : checkUser(options.user);
+    const record = { id, name: options.name, scope: options.scope, user, sha256: sha256(token), expiresAt };
     return { info: toInfo(this.#tokens.insert(record), 'token'), token };
   }
 
@@ -380,6 +403,7 @@ const toInfo = (record: TokenRecord, kind: 'token' | 'cookie'): TokenInfo => ({
   id: record.id,
   name: record.name,
   scope: record.scope,
+  user: record.user,
   kind,
   createdAt: record.createdAt,
   expiresAt: record.expiresAt,

@@ -1,7 +1,7 @@
 // Who is asking. A Principal can only be made here, by comparing a secret with what the server keeps of it.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Scope } from '@binnacle/protocol';
+import { BinnacleError, type Scope } from '@binnacle/protocol';
 import { isGuessable } from '../catalogue/admin-token.ts';
 import type { LoginStore, TokenStore } from '../catalogue/tokens.ts';
 
@@ -13,6 +13,8 @@ class VerifiedPrincipal {
   readonly name: string;
   /** From the server's record, never from the request. */
   readonly scope: Scope;
+  /** The person or the program that it speaks for: a login has that of the token which its ticket came from. */
+  readonly user: string;
   readonly kind: PrincipalKind;
   /** Ms since 1970; null: until it is revoked. */
   readonly expiresAt: number | null;
@@ -24,6 +26,7 @@ class VerifiedPrincipal {
       readonly id: string;
       readonly name: string;
       readonly scope: Scope;
+      readonly user: string;
       readonly expiresAt: number | null;
     },
     kind: PrincipalKind,
@@ -32,6 +35,7 @@ class VerifiedPrincipal {
     this.id = record.id;
     this.name = record.name;
     this.scope = record.scope;
+    this.user = record.user;
     this.expiresAt = record.expiresAt;
     this.kind = kind;
     this.#issuer = issuer;
@@ -49,6 +53,32 @@ export const issuerOf = (principal: Principal): string => VerifiedPrincipal.issu
 export const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 const ADMIN_ID = 'admin';
+/** The user of the admin token, and of nobody else. */
+export const ADMIN_USER = 'admin';
+const USER = /^[A-Za-z0-9_@-][A-Za-z0-9._@-]{0,63}$/;
+
+/** Of a token that names no user. Both ends of its id: the first eight digits stay the same for a minute. */
+export const ownUserOf = (tokenId: string): string => `token-${tokenId.slice(0, 8)}-${tokenId.slice(-8)}`;
+
+export function freeUserOf(tokenId: string, isTaken: (user: string) => boolean): string {
+  const user = ownUserOf(tokenId);
+  return isTaken(user) ? `token-${tokenId}` : user;
+}
+
+/** Throws `bad_request` for what is no name of a user, and for names that are not given away. */
+export function checkUser(user: string): string {
+  const message = !USER.test(user)
+    ? 'A user is 1 to 64 of A-Z, a-z, 0-9, ".", "_", "@" and "-", not beginning with a dot.'
+    : /^(?:admin$|token-)/i.test(user)
+      ? `The user "${user}" is reserved: "admin" is the admin token's, "token-…" is of tokens that name no user.`
+      : undefined;
+  if (message === undefined) return user;
+  throw new BinnacleError('bad_request', {
+    message,
+    hint: 'Choose another name.',
+    details: { in: 'body', field: 'user' },
+  });
+}
 /** Prefix of the issuer of logins that come from the admin token; a digest of that token follows. */
 export const ADMIN_ISSUER = 'admin:';
 
@@ -82,7 +112,7 @@ export class Credentials {
     // Looked up in any case, so that the answer takes as long for the admin token as for others.
     const record = this.#tokens.findByHash(hash);
     if (this.isAdmin(hash)) {
-      const admin = { id: ADMIN_ID, name: ADMIN_ID, scope: 'admin', expiresAt: null } as const;
+      const admin = { id: ADMIN_ID, name: ADMIN_ID, scope: 'admin', user: ADMIN_USER, expiresAt: null } as const;
       return new VerifiedPrincipal(admin, 'admin-token', this.#adminIssuer);
     }
     if (record === undefined || !timingSafeEqual(hash, record.sha256) || isOver(record.expiresAt)) return undefined;

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { sha256 } from './principal.ts';
 import { Tickets } from './tickets.ts';
 
-const grant = { scope: 'view', name: 'x', issuer: 'i', notAfter: null } as const;
+const grant = { scope: 'view', name: 'x', user: 'u', issuer: 'i', notAfter: null } as const;
 
 describe('tickets', () => {
   test('are limited in number; used and late ones make room', () => {

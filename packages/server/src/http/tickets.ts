@@ -10,6 +10,8 @@ export interface TicketGrant {
   /** What the login is called in the list of tokens. */
   readonly name: string;
   readonly issuer: string;
+  /** The issuer's. */
+  readonly user: string;
   /** When the issuer itself ends, in ms since 1970. */
   readonly notAfter: number | null;
 }

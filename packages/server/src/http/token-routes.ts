@@ -26,6 +26,7 @@ const TokenInfo = z
     id: z.string(),
     name: z.string(),
     scope: ScopeName,
+    user: z.string(),
     kind: z.enum(['token', 'cookie']),
     createdAt: z.number(),
     expiresAt: z.number().nullable(),
@@ -41,7 +42,7 @@ export function tokenRoutes({ auth, linkBase, notReady }: TokenRoutesOptions): R
       path: '/v1/tokens',
       scope: 'admin',
       summary: 'Make a token. Its secret is shown this once.',
-      body: z.object({ name: Name, scope: ScopeName, ttlMs: Ttl.optional() }),
+      body: z.object({ name: Name, scope: ScopeName, ttlMs: Ttl.optional(), user: z.string().max(200).optional() }),
       responses: { 201: { description: 'The token.', schema: TokenInfo.extend({ token: z.string() }) } },
       handler: ({ principal, body }) => {
         const { info, token } = auth.issueToken(principal, body);
@@ -115,9 +116,12 @@ export function tokenRoutes({ auth, linkBase, notReady }: TokenRoutesOptions): R
       scope: 'view',
       summary: 'Who the caller is.',
       responses: {
-        200: { description: 'Name and scope.', schema: z.object({ name: z.string(), scope: ScopeName }) },
+        200: {
+          description: 'Name, scope and user.',
+          schema: z.object({ name: z.string(), scope: ScopeName, user: z.string() }),
+        },
       },
-      handler: ({ principal: { name, scope } }) => json({ name, scope }),
+      handler: ({ principal: { name, scope, user } }) => json({ name, scope, user }),
     }),
     route({
       method: 'get',

@@ -2,9 +2,9 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { json, type Route, route, TAKEN_OVER, z } from '../../http/routes.ts';
-import type { Sessions } from '../../sessions.ts';
 import { Offset, text } from '../fields.ts';
 import type { Liveness } from '../liveness.ts';
+import type { SessionAccess } from '../session-access.ts';
 import { CommandExecution, type Commands, endingOf } from './commands.ts';
 import { expandCwd } from './cwd.ts';
 import { EXECD, missingQuery } from './errors.ts';
@@ -42,7 +42,7 @@ const Status = z
   })
   .openapi('ExecdCommandStatus');
 
-export function commandRoutes(sessions: Sessions, commands: Commands, liveness: Liveness): Route[] {
+export function commandRoutes(access: SessionAccess, commands: Commands, liveness: Liveness): Route[] {
   return [
     route({
       method: 'post',
@@ -59,9 +59,10 @@ export function commandRoutes(sessions: Sessions, commands: Commands, liveness: 
         const begun = performance.now();
         const by = { name: principal.name };
         const asked = { command, envs, cwd: expandCwd(cwd, envs), timeoutMs: timeout };
-        const session = await commands.start(asked, by);
+        const seen = access.seenBy(principal);
+        const session = await commands.start(seen, asked, by);
         if (background === true) writeStarted(takeOver(), session.id, performance.now() - begun);
-        else await writeExecution(new CommandExecution(session, commands), takeOver(), liveness);
+        else await writeExecution(new CommandExecution(session, commands), seen.takeOver(session, takeOver), liveness);
         return TAKEN_OVER;
       },
     }),
@@ -76,7 +77,8 @@ export function commandRoutes(sessions: Sessions, commands: Commands, liveness: 
       handler: async ({ query: { id = '' }, principal }) => {
         if (id === '') throw missingQuery('id');
         const by = { name: principal.name };
-        const found = findRun(sessions, id);
+        const seen = access.seenBy(principal);
+        const found = findRun(seen, id);
         if (found !== undefined) {
           if (found.run.state === 'ended') {
             throw new BinnacleError('no_job', {
@@ -85,9 +87,9 @@ export function commandRoutes(sessions: Sessions, commands: Commands, liveness: 
             });
           }
           await found.session.cancelRun(id, by);
-        } else if (commands.isCommand(id)) await commands.interrupt(id, by);
+        } else if (commands.isCommand(seen, id)) await commands.interrupt(seen, id, by);
         else {
-          const session = sessions.get(id);
+          const session = seen.get(id);
           if (!session.takesRuns) throw new BinnacleError('session_not_found', { message: 'No such command.' });
           await session.refresh();
           await session.cancelRun(currentRun(session), by);
@@ -103,16 +105,17 @@ export function commandRoutes(sessions: Sessions, commands: Commands, liveness: 
       summary: 'How a command or a run stands (OpenSandbox execd).',
       params: Id,
       responses: { 200: { description: 'Its status.', schema: Status } },
-      handler: async ({ params: { id } }) => {
-        const found = findRun(sessions, id);
+      handler: async ({ params: { id }, principal }) => {
+        const seen = access.seenBy(principal);
+        const found = findRun(seen, id);
         if (found !== undefined) {
           const { command, state, exitCode, startedAt, endedAt } = found.run;
           const ending = state === 'ended' ? endingOfRun(found.run) : undefined;
           const times = { started_at: iso(startedAt), finished_at: iso(endedAt) };
           return json({ id, content: command, running: state !== 'ended', ...ended(exitCode, ending), ...times });
         }
-        const session = commands.find(id);
-        const { running, exitCode, signal, createdAt, exitedAt, argv } = await sessions.info(id);
+        const session = commands.find(seen, id);
+        const { running, exitCode, signal, createdAt, exitedAt, argv } = await seen.info(id);
         const ending = running ? undefined : endingOf({ exitCode, signal }, commands.hasTimedOut(session.id), 0);
         const times = { started_at: iso(createdAt), finished_at: iso(exitedAt) };
         return json({ id, content: argv.at(-1) ?? '', running, ...ended(exitCode, ending), ...times });
@@ -129,12 +132,13 @@ export function commandRoutes(sessions: Sessions, commands: Commands, liveness: 
       params: Id,
       query: z.object({ cursor: Offset.optional() }),
       responses: { 200: { description: 'The bytes.', type: 'text/plain' } },
-      handler: async ({ params: { id }, query: { cursor }, takeOver }) => {
-        const found = findRun(sessions, id);
-        const session = found?.session ?? commands.find(id);
+      handler: async ({ params: { id }, query: { cursor }, principal, takeOver }) => {
+        const seen = access.seenBy(principal);
+        const found = findRun(seen, id);
+        const session = found?.session ?? commands.find(seen, id);
         await session.refresh();
         const range = found === undefined ? {} : { from: found.run.startOffset, to: found.run.endOffset };
-        await writeLogs(session, { cursor, ...range }, takeOver, liveness);
+        await writeLogs(session, { cursor, ...range }, () => seen.takeOver(session, takeOver), liveness);
         return TAKEN_OVER;
       },
     }),

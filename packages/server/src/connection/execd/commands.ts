@@ -6,7 +6,7 @@ import type { CommandStore } from '../../catalogue/commands.ts';
 import type { Log } from '../../http/answer.ts';
 import type { Entry } from '../../log/log.ts';
 import type { Session, Steering } from '../../session.ts';
-import type { Sessions } from '../../sessions.ts';
+import type { SeenSessions } from '../session-access.ts';
 import type { Ending, Execution } from './events.ts';
 
 /** Not by the PATH, which a request may replace. */
@@ -28,31 +28,35 @@ export interface CommandRequest {
 }
 
 export class Commands {
-  readonly #sessions: Sessions;
   readonly #store: CommandStore;
   readonly #log: Log;
   /** What takes back the end of a command that runs. */
   readonly #disarm = new Map<SessionId, () => void>();
   #isStopped = false;
 
-  constructor(parts: { readonly sessions: Sessions; readonly store: CommandStore; readonly log: Log }) {
-    this.#sessions = parts.sessions;
+  constructor(parts: {
+    readonly store: CommandStore;
+    readonly log: Log;
+    /** Finds those of an earlier gateway; asked in here alone, and not for anybody. */
+    sessionOf(id: SessionId): Session;
+  }) {
     this.#store = parts.store;
     this.#log = parts.log;
     // Programs outlive the gateway, and so does the time that they were given.
     for (const { session, deadline } of this.#store.listDue()) {
-      if (deadline !== null) this.#arm(this.#sessions.get(session), deadline);
+      if (deadline !== null) this.#arm(parts.sessionOf(session), deadline);
     }
   }
 
   /** Throws what `Sessions.create` throws. */
-  async start({ command, cwd, envs, timeoutMs }: CommandRequest, by: Steering): Promise<Session> {
+  async start(seen: SeenSessions, asked: CommandRequest, by: Steering): Promise<Session> {
+    const { command, cwd, envs, timeoutMs } = asked;
     const id = uuidv7() as SessionId;
     const deadline = timeoutMs === undefined ? null : Date.now() + timeoutMs;
     this.#store.put(id, deadline);
     let session: Session;
     try {
-      session = await this.#sessions.create(
+      session = await seen.create(
         {
           argv: [BASH, '-c', command],
           mode: 'pipe',
@@ -75,14 +79,14 @@ export class Commands {
     return session;
   }
 
-  isCommand(id: string): boolean {
-    return isSessionId(id) && this.#store.get(id) !== undefined;
+  isCommand(seen: SeenSessions, id: string): boolean {
+    return isSessionId(id) && this.#store.get(id) !== undefined && seen.has(id);
   }
 
   /** Throws `session_not_found`. */
-  find(id: string): Session {
-    if (!this.isCommand(id)) throw new BinnacleError('session_not_found', { message: 'No such command.' });
-    return this.#sessions.get(id);
+  find(seen: SeenSessions, id: string): Session {
+    if (!this.isCommand(seen, id)) throw new BinnacleError('session_not_found', { message: 'No such command.' });
+    return seen.get(id);
   }
 
   /** True once it was ended because its time was over. */
@@ -91,8 +95,8 @@ export class Commands {
   }
 
   /** Asks the command to end, and ends it and all it has started. Throws `session_exited`, `lease_held`. */
-  async interrupt(id: string, by: Steering): Promise<void> {
-    const session = this.find(id);
+  async interrupt(seen: SeenSessions, id: string, by: Steering): Promise<void> {
+    const session = this.find(seen, id);
     if (!session.isHosted) throw new BinnacleError('session_exited', { message: 'The command has ended.' });
     try {
       await session.signal('SIGTERM', by);

@@ -5,10 +5,11 @@ import type { ServerResponse } from 'node:http';
 import { BinnacleError, formatPosition, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
 import { Cursor } from '../../cursor/cursor.ts';
 import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { TextCutter } from '../../cursor/text.ts';
 import type { Entry, Page } from '../../log/log.ts';
 import type { Session, SessionListener } from '../../session.ts';
 import type { Liveness, Watched } from '../liveness.ts';
-import { TextCutter } from '../text.ts';
+import type { SeenResponse } from '../session-access.ts';
 
 /** As its clients know it; some take a stream that is silent for longer for dead. */
 const PING_MS = 3000;
@@ -62,7 +63,7 @@ export function writeStarted(response: ServerResponse, id: string, ms: number): 
 }
 
 /** Writes the answer; resolves when it is complete or the client is gone, which ends nothing but the stream. */
-export function writeExecution(execution: Execution, response: ServerResponse, liveness: Liveness): Promise<void> {
+export function writeExecution(execution: Execution, response: SeenResponse, liveness: Liveness): Promise<void> {
   return new Promise((resolve) => {
     new ExecutionAnswer(execution, response, liveness, resolve).start();
   });

@@ -1,13 +1,13 @@
 // The output of a command so far, as plain text that a client reads on with a cursor.
 
-import type { ServerResponse } from 'node:http';
 import { BinnacleError, isOutput } from '@binnacle/protocol';
 import { positionOf } from '../../cursor/from.ts';
+import { incompleteBytes } from '../../cursor/text.ts';
 import type { Session } from '../../session.ts';
 import type { Liveness } from '../liveness.ts';
 import { writeOutput } from '../output.ts';
 import { wholeLog } from '../selection.ts';
-import { incompleteBytes } from '../text.ts';
+import type { SeenResponse } from '../session-access.ts';
 
 /** A character of UTF-8 has four bytes at most, so three can be missing their end. */
 const MAX_INCOMPLETE = 3;
@@ -27,7 +27,7 @@ export interface LogsQuery {
 export async function writeLogs(
   session: Session,
   query: LogsQuery,
-  takeOver: () => ServerResponse,
+  takeOver: () => SeenResponse,
   liveness: Liveness,
 ): Promise<void> {
   const { log } = session;

@@ -14,6 +14,10 @@ export interface MetricsSources {
   sessions(): Readonly<Partial<Record<SessionState, number>>>;
   viewers(): number;
   runners(): number;
+  /** Those that are kept, and those with a run under way. */
+  conversations(): { readonly all: number; readonly working: number };
+  /** What agents told of runs that were over. */
+  lateEvents(): number;
 }
 
 /** As the daemon's clients know it. */
@@ -65,7 +69,7 @@ export class Metrics {
 
   /** At the first question: the library takes 10 MiB, its observers some time, and most gateways are never asked. */
   async #start(): Promise<Registry> {
-    const { collectDefaultMetrics, Gauge, Registry } = await import('prom-client');
+    const { collectDefaultMetrics, Counter, Gauge, Registry } = await import('prom-client');
     const registry = new Registry();
     const registers = [registry];
     const sources = this.#sources;
@@ -94,6 +98,26 @@ export class Metrics {
       registers,
       collect() {
         this.set(sources.runners());
+      },
+    });
+    new Gauge({
+      name: 'binnacle_conversations',
+      help: 'Conversations that are kept, and those with a run under way.',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        const { all, working } = sources.conversations();
+        this.set({ state: 'working' }, working);
+        this.set({ state: 'idle' }, all - working);
+      },
+    });
+    new Counter({
+      name: 'binnacle_late_events_total',
+      help: 'What agents told of runs that were over; shown to nobody.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(sources.lateEvents());
       },
     });
     const info = { version: VERSION, node: process.version };

@@ -1,8 +1,8 @@
 // `/pty` of the sandbox daemon: parse, hand on, answer. Its WebSocket is in pty-socket.ts.
 
 import { json, type Route, route, z } from '../../http/routes.ts';
-import type { Sessions } from '../../sessions.ts';
 import { argument, Size, text } from '../fields.ts';
+import type { SessionAccess } from '../session-access.ts';
 import { checkCwd, expandCwd } from './cwd.ts';
 import { EXECD } from './errors.ts';
 import { Envs, empty, nothingOr } from './parts.ts';
@@ -22,7 +22,7 @@ const NewPty = z.object({
   envs: Envs,
 });
 
-export function ptyRoutes(sessions: Sessions, ptys: Ptys): Route[] {
+export function ptyRoutes(access: SessionAccess, ptys: Ptys): Route[] {
   return [
     route({
       method: 'post',
@@ -48,9 +48,10 @@ export function ptyRoutes(sessions: Sessions, ptys: Ptys): Route[] {
       summary: 'How a terminal stands (OpenSandbox execd).',
       params: Id,
       responses: { 200: { description: 'Where its output is.', schema: Standing } },
-      handler: async ({ params: { id } }) => {
-        if (!('record' in ptys.find(id))) return json({ session_id: id, running: false, output_offset: 0 });
-        const { running, outputOffset } = await sessions.info(id);
+      handler: async ({ params: { id }, principal }) => {
+        const seen = access.seenBy(principal);
+        if (!('record' in ptys.find(seen, id))) return json({ session_id: id, running: false, output_offset: 0 });
+        const { running, outputOffset } = await seen.info(id);
         return json({ session_id: id, running, output_offset: outputOffset });
       },
     }),
@@ -62,8 +63,8 @@ export function ptyRoutes(sessions: Sessions, ptys: Ptys): Route[] {
       summary: 'End a terminal and everything that it started (OpenSandbox execd).',
       params: Id,
       responses: { 200: { description: 'Gone.' } },
-      handler: async ({ params }) => {
-        await ptys.delete(params.id);
+      handler: async ({ params, principal }) => {
+        await ptys.delete(access.seenBy(principal), params.id);
         return empty();
       },
     }),

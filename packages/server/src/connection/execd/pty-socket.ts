@@ -6,6 +6,7 @@ import { validate } from '../../http/app.ts';
 import { z } from '../../http/routes.ts';
 import type { Session } from '../../session.ts';
 import { Flag, Offset } from '../fields.ts';
+import type { SeenSessions } from '../session-access.ts';
 import {
   type CompatParts,
   type CompatRequest,
@@ -43,7 +44,8 @@ export async function attachPty(parts: CompatParts & { readonly ptys: Ptys }, as
   const query = queryOf(request.url);
   checkHandshake(request);
   const isReadOnly = query.readonly === true || !allows(principal.scope, 'input');
-  const session = await started(parts.ptys, asked.id, { ...query, isReadOnly });
+  const seen = parts.access.seenBy(principal);
+  const session = await started({ seen, ptys: parts.ptys }, asked.id, { ...query, isReadOnly });
   await session.refresh();
   const { log } = session;
   const from = query.since === undefined ? { tail: query.tail ?? DEFAULT_TAIL_BYTES } : { offset: query.since };
@@ -54,7 +56,8 @@ export async function attachPty(parts: CompatParts & { readonly ptys: Ptys }, as
   let isUpgraded = false;
   parts.server.handleUpgrade(request, socket, head, (ws) => {
     isUpgraded = true;
-    new SessionSocket({ ws, socket, session, principal, at, replayUntil, lease, isReadOnly, wire, parts }).start();
+    const shown = { ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, wire, parts };
+    new SessionSocket(shown).start();
   });
   // The handshake was refused, or the client has left meanwhile: nobody is there to hold the helm.
   if (!isUpgraded) letGo(session, lease);
@@ -76,14 +79,18 @@ function queryOf(url: string | undefined): Asked {
   return query;
 }
 
-async function started(ptys: Ptys, id: string, asked: Asked & { readonly isReadOnly: boolean }): Promise<Session> {
-  const found = ptys.find(id);
+async function started(
+  { seen, ptys }: { readonly seen: SeenSessions; readonly ptys: Ptys },
+  id: string,
+  asked: Asked & { readonly isReadOnly: boolean },
+): Promise<Session> {
+  const found = ptys.find(seen, id);
   if ('record' in found) return found;
   // What it has not written yet nobody can have read.
   if ((asked.since ?? 0) > 0) throw new BinnacleError('offset_ahead', { details: { oldestOffset: 0, headOffset: 0 } });
   if (asked.isReadOnly) throw new BinnacleError('not_started');
   const mode: Mode = asked.pty === false ? 'pipe' : 'pty';
-  return await ptys.start(found, mode);
+  return await ptys.start(seen, found, mode);
 }
 
 class PtyWire implements Wire {

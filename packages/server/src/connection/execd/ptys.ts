@@ -4,7 +4,7 @@ import { BinnacleError, type Mode, type SessionId } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { PtyRecord, PtySpec, PtyStore } from '../../catalogue/ptys.ts';
 import type { Session } from '../../session.ts';
-import type { Sessions } from '../../sessions.ts';
+import type { SeenSessions } from '../session-access.ts';
 
 /** Nobody has attached for so long: whoever asked for it has forgotten it. */
 const FORGET_MS = 24 * 3600_000;
@@ -15,7 +15,6 @@ export interface PtyRequest extends Omit<PtySpec, 'envNames'> {
 }
 
 export class Ptys {
-  readonly #sessions: Sessions;
   readonly #store: PtyStore;
   readonly #maxPending: number;
   /** Values are kept in memory alone; a terminal that had some cannot be started after a restart of the gateway. */
@@ -23,8 +22,7 @@ export class Ptys {
   /** Many may attach at once; it is started once. */
   readonly #starting = new Map<string, Promise<Session>>();
 
-  constructor(parts: { readonly sessions: Sessions; readonly store: PtyStore; readonly maxPending: number }) {
-    this.#sessions = parts.sessions;
+  constructor(parts: { readonly store: PtyStore; readonly maxPending: number }) {
     this.#store = parts.store;
     this.#maxPending = parts.maxPending;
   }
@@ -43,30 +41,30 @@ export class Ptys {
   }
 
   /** One that waits for its first writer, or a session. Throws `session_not_found`, `session_gone`. */
-  find(id: string): PtyRecord | Session {
+  find(seen: SeenSessions, id: string): PtyRecord | Session {
     // First: a record may be left of one that was started just before a crash.
-    return this.#findSession(id) ?? this.#store.get(id) ?? notFound();
+    return findSession(seen, id) ?? this.#store.get(id) ?? notFound();
   }
 
   /** Its session, started now if it was not. Throws what `Sessions.create` throws. */
-  async start(pty: PtyRecord, mode: Mode): Promise<Session> {
+  async start(seen: SeenSessions, pty: PtyRecord, mode: Mode): Promise<Session> {
     let starting = this.#starting.get(pty.id);
     if (starting === undefined) {
-      starting = this.#start(pty, mode).finally(() => this.#starting.delete(pty.id));
+      starting = this.#start(seen, pty, mode).finally(() => this.#starting.delete(pty.id));
       this.#starting.set(pty.id, starting);
     }
     return await starting;
   }
 
   /** Ends it if it runs, and removes what is kept of it. Throws `session_not_found`, `session_gone`. */
-  async delete(id: string): Promise<void> {
+  async delete(seen: SeenSessions, id: string): Promise<void> {
     await this.#starting.get(id)?.catch(() => undefined);
-    const found = this.find(id);
-    if ('record' in found) await this.#sessions.delete(id);
+    const found = this.find(seen, id);
+    if ('record' in found) await seen.delete(id);
     this.#forget(id);
   }
 
-  async #start({ id, spec }: PtyRecord, mode: Mode): Promise<Session> {
+  async #start(seen: SeenSessions, { id, spec }: PtyRecord, mode: Mode): Promise<Session> {
     const { cwd, command, cols, rows, envNames } = spec;
     const env = this.#envs.get(id) ?? {};
     if (envNames.some((name) => !Object.hasOwn(env, name))) {
@@ -76,7 +74,7 @@ export class Ptys {
         hint: 'Make another one.',
       });
     }
-    const session = await this.#sessions.create(
+    const session = await seen.create(
       {
         argv: command === undefined ? SHELL : [...SHELL, '-c', command],
         mode,
@@ -95,14 +93,14 @@ export class Ptys {
     this.#store.remove(id);
     this.#envs.delete(id);
   }
+}
 
-  #findSession(id: string): Session | undefined {
-    try {
-      return this.#sessions.get(id);
-    } catch (error) {
-      if (error instanceof BinnacleError && error.code === 'session_not_found') return undefined;
-      throw error;
-    }
+function findSession(seen: SeenSessions, id: string): Session | undefined {
+  try {
+    return seen.get(id);
+  } catch (error) {
+    if (error instanceof BinnacleError && error.code === 'session_not_found') return undefined;
+    throw error;
   }
 }
 

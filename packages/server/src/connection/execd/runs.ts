@@ -12,7 +12,7 @@ import {
 } from '@binnacle/protocol';
 import type { Entry } from '../../log/log.ts';
 import type { Session, SessionListener } from '../../session.ts';
-import type { Sessions } from '../../sessions.ts';
+import type { SeenSessions } from '../session-access.ts';
 import type { Ending, Execution } from './events.ts';
 
 const UUID_LENGTH = 36;
@@ -22,12 +22,12 @@ export const newRunId = (session: Session): string => `${session.id}.${randomByt
 
 /** Undefined for what is no run id of this kind. Throws `run_not_found`, `session_not_found`, `session_gone`, `no_runs`. */
 export function findRun(
-  sessions: Sessions,
+  seen: SeenSessions,
   id: string,
 ): { readonly session: Session; readonly run: RunInfo } | undefined {
   const of = id.slice(0, UUID_LENGTH);
   if (id[UUID_LENGTH] !== '.' || !isSessionId(of)) return undefined;
-  const session = sessions.get(of);
+  const session = seen.get(of);
   return { session, run: session.findRun(id) };
 }
 

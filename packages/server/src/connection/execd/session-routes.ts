@@ -5,9 +5,9 @@ import { dirname } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { positionOf } from '../../cursor/from.ts';
 import { json, type Route, route, TAKEN_OVER, z } from '../../http/routes.ts';
-import type { Sessions } from '../../sessions.ts';
 import { Offset, text } from '../fields.ts';
 import type { Liveness } from '../liveness.ts';
+import type { SessionAccess } from '../session-access.ts';
 import { expandCwd } from './cwd.ts';
 import { EXECD } from './errors.ts';
 import { writeExecution } from './events.ts';
@@ -20,7 +20,7 @@ const Standing = z
   .object({ session_id: z.string(), running: z.boolean(), output_offset: z.number() })
   .openapi('ExecdSession');
 
-export function execdSessionRoutes(sessions: Sessions, liveness: Liveness): Route[] {
+export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): Route[] {
   return [
     route({
       method: 'post',
@@ -30,10 +30,11 @@ export function execdSessionRoutes(sessions: Sessions, liveness: Liveness): Rout
       summary: 'Start a bash that takes runs (OpenSandbox execd).',
       body: z.object({ cwd: Cwd }),
       responses: { 200: { description: 'Its id.', schema: Standing.pick({ session_id: true }) } },
-      handler: async ({ body }) => {
+      handler: async ({ body, principal }) => {
         const cwd = expandCwd(body.cwd);
         if (cwd !== undefined) make(cwd);
-        const session = await sessions.create({ runs: true, mode: 'pipe', ...(cwd === undefined ? {} : { cwd }) });
+        const asked = { runs: true, mode: 'pipe', ...(cwd === undefined ? {} : { cwd }) } as const;
+        const session = await access.seenBy(principal).create(asked);
         return json({ session_id: session.id });
       },
     }),
@@ -45,8 +46,8 @@ export function execdSessionRoutes(sessions: Sessions, liveness: Liveness): Rout
       summary: 'How a session stands.',
       params: Id,
       responses: { 200: { description: 'Where its output is.', schema: Standing } },
-      handler: async ({ params }) => {
-        const { id, running, outputOffset } = await sessions.info(params.id);
+      handler: async ({ params, principal }) => {
+        const { id, running, outputOffset } = await access.seenBy(principal).info(params.id);
         return json({ session_id: id, running, output_offset: outputOffset });
       },
     }),
@@ -62,7 +63,8 @@ export function execdSessionRoutes(sessions: Sessions, liveness: Liveness): Rout
       body: z.object({ command: Shell, cwd: Cwd, timeout: Timeout }),
       responses: { 200: { description: 'Its events.', type: 'text/event-stream' } },
       handler: async ({ params, query, body, principal, takeOver }) => {
-        const session = sessions.get(params.id);
+        const seen = access.seenBy(principal);
+        const session = seen.get(params.id);
         await session.refresh();
         const { command, timeout } = body;
         const cwd = expandCwd(body.cwd);
@@ -81,7 +83,7 @@ export function execdSessionRoutes(sessions: Sessions, liveness: Liveness): Rout
         );
         // The news of a run can be quicker than those of its log.
         if (run.position !== null) await session.refresh();
-        await writeExecution(new RunExecution(session, run, from), takeOver(), liveness);
+        await writeExecution(new RunExecution(session, run, from), seen.takeOver(session, takeOver), liveness);
         return TAKEN_OVER;
       },
     }),
@@ -93,8 +95,8 @@ export function execdSessionRoutes(sessions: Sessions, liveness: Liveness): Rout
       summary: 'End a session and everything that it started (OpenSandbox execd).',
       params: Id,
       responses: { 200: { description: 'Gone.' } },
-      handler: async ({ params }) => {
-        await sessions.delete(params.id);
+      handler: async ({ params, principal }) => {
+        await access.seenBy(principal).delete(params.id);
         return empty();
       },
     }),

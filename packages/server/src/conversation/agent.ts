@@ -1,0 +1,45 @@
+// An agent as its conversation sees it, whether it is a process or not.
+
+import type { BinnacleError } from '@binnacle/protocol';
+import type { Prompt } from './drivers/driver.ts';
+import type { Effect } from './effects.ts';
+import type { DriverMark } from './transcript.ts';
+
+export interface Agent {
+  /** Begins a turn; only when the agent is free. What goes wrong comes by `failed`. */
+  begin(prompt: Prompt): void;
+  /** Hands a message into the turn. */
+  inject(prompt: Prompt): void;
+  /** Ends the turn, politely first. `free` comes when it has ended, by force if need be. */
+  interrupt(): void;
+  answer(approval: string, option: string): void;
+  /** Lets go of it. `ends`: whatever runs of it is ended, too; else it goes on without us, if it can. */
+  close(ends: boolean): Promise<void>;
+}
+
+/** The conversation as its agent sees it. */
+export interface Told {
+  /**
+   * Keeps what was told, together with how far the talk has come. `mark` is undefined for agents that no restart can go
+   * on with. Throws `disk_full`; then nothing was kept, and it must be told again.
+   */
+  commit(effects: readonly Effect[], mark?: Omit<DriverMark, 'carry'>): void;
+  /** The turn that is under way ends so, if there is one. Never throws: what cannot be kept is tried again. */
+  failed(error: BinnacleError): void;
+  /** The agent can begin a turn. May come in the turn of any call. */
+  free(): void;
+  /** What a later gateway must know of the process while no run is under way. */
+  remember(process: Omit<ProcessMemory, 'place'>): void;
+}
+
+export interface ProcessMemory {
+  /** Null: it has ended; only what it remembers is left. */
+  readonly session: string | null;
+  readonly offset: number;
+  readonly n: number;
+  readonly state: object | null;
+  /** For the next process; see `ProcessDriver.memoryOf`. */
+  readonly memory: string | null;
+  /** Place in the conversation's log; marks behind it are newer. */
+  readonly place: number;
+}

@@ -1,0 +1,103 @@
+// The agents of the config file, as conversations use them: settings and driver put together. Knows no conversation.
+
+import { createHash } from 'node:crypto';
+import { homedir } from 'node:os';
+import type { AgentInfo, Visibility } from '@binnacle/protocol';
+import type { ConversationRecord } from '../catalogue/conversations.ts';
+import type { AgentConfig } from '../config/shape.ts';
+import type { Sessions } from '../sessions.ts';
+import type { ProcessMemory, Told } from './agent.ts';
+import { AgentProcess } from './agent-process.ts';
+import type { AgentKind, AgentMade } from './conversation.ts';
+import { driverOf } from './drivers/all.ts';
+import type { AgentSettings, LocalTurn, Prompt } from './drivers/driver.ts';
+import { LocalAgent } from './local-agent.ts';
+import { Terminals } from './terminals.ts';
+
+export interface AgentsParts {
+  /** Those of the config file, as it is now. */
+  configs(): ReadonlyMap<string, AgentConfig>;
+  /** Where messages without a binding go; undefined: that is not decided. */
+  defaultAgent(): string | undefined;
+  readonly sessions: Sessions;
+  /** From the request to end a turn until the process is ended, in ms. */
+  readonly graceMs: number;
+  /** A process without work is ended after so many ms. */
+  readonly idleMs: number;
+  contextOf(conversation: string, prompt: Prompt): Pick<LocalTurn, 'history' | 'by'>;
+}
+
+const DEFAULT_TIMEOUT_MS = 24 * 3600_000;
+const DEFAULT_APPROVAL_MS = 5 * 60_000;
+
+export class Agents {
+  readonly #parts: AgentsParts;
+
+  constructor(parts: AgentsParts) {
+    this.#parts = parts;
+  }
+
+  get defaultAgent(): string | undefined {
+    return this.#parts.defaultAgent();
+  }
+
+  list(): AgentInfo[] {
+    const isDefault = this.#parts.defaultAgent();
+    return [...this.#parts.configs().values()].map(({ id, driver }) => {
+      const { name, steer, approvals } = driverOf(driver);
+      return { id, driver: name, isDefault: id === isDefault, steer, approvals };
+    });
+  }
+
+  visibilityOf(id: string): Visibility {
+    return this.#parts.configs().get(id)?.visibility ?? { kind: 'private' };
+  }
+
+  of(id: string): AgentKind | undefined {
+    const config = this.#parts.configs().get(id);
+    if (config === undefined) return undefined;
+    const driver = driverOf(config.driver);
+    const { timeoutMs, approvalTimeoutMs, visibility: _, ...settings } = config;
+    return {
+      driver,
+      version: createHash('sha256').update(JSON.stringify(settings)).digest('base64url'),
+      timeoutMs: timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      approvalMs: approvalTimeoutMs ?? DEFAULT_APPROVAL_MS,
+      make: (conversation, told, memory) => this.#make(settings, conversation, told, memory),
+    };
+  }
+
+  #make(settings: AgentSettings, { id }: ConversationRecord, told: Told, memory: ProcessMemory | null): AgentMade {
+    const { sessions, graceMs, idleMs } = this.#parts;
+    const driver = driverOf(settings.driver);
+    if (driver.kind === 'local') {
+      const contextOf = (prompt: Prompt) => this.#parts.contextOf(id, prompt);
+      return { agent: new LocalAgent({ driver, settings, told, contextOf }) };
+    }
+    const agent = new AgentProcess(
+      {
+        driver,
+        settings,
+        sessions,
+        conversation: id,
+        told,
+        terminals: ({ process, answer }) => new Terminals({ host: sessions, conversation: id, process, answer }),
+        cwd: settings.cwd ?? homedir(),
+        graceMs,
+        idleMs,
+      },
+      memory?.memory ?? null,
+    );
+    return {
+      agent,
+      resume: (known, marks, isInTurn) => {
+        try {
+          agent.resume(known, marks, isInTurn);
+          return true;
+        } catch {
+          return false; // The session is gone: its runner was, or somebody deleted it.
+        }
+      },
+    };
+  }
+}

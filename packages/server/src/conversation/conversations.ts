@@ -1,0 +1,408 @@
+// All conversations: which there are, who may see them, and those that are open. Knows no transport.
+
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  BinnacleError,
+  type ConversationEvent,
+  type ConversationInfo,
+  type ConversationKey,
+  type ConversationList,
+  type CreateConversation,
+  formatPosition,
+  isConversationKey,
+  parseEpoch,
+  type Visibility,
+} from '@binnacle/protocol';
+import type { Logger } from 'pino';
+import { uuidv7 } from 'uuidv7';
+import type { ConversationRecord, ConversationStore } from '../catalogue/conversations.ts';
+import type { GroupSync } from '../log/group-sync.ts';
+import { PageCache } from '../log/page-cache.ts';
+import { SegmentFiles } from '../log/segment-files.ts';
+import { readProcess } from '../process/family.ts';
+import type { Agents } from './agents.ts';
+import { authorOf, mayManage, maySee, type Viewer } from './audience.ts';
+import { Conversation, type ConversationParts } from './conversation.ts';
+import { Transcript } from './transcript.ts';
+import { WriteLease, type WriteLeaseTimes } from './write-lease.ts';
+
+export interface ConversationsOptions {
+  readonly dir: string;
+  readonly maxConversations: number;
+  /** Messages that wait in one conversation. */
+  readonly maxQueued: number;
+  readonly maxMessageBytes: number;
+  /** Bytes of log kept of one conversation. */
+  readonly retainBytes: number;
+  readonly leaseTimes: Partial<WriteLeaseTimes>;
+}
+
+/** Told of everything, in the order of each log; for plugins, webhooks, metrics and connections. */
+export interface ConversationListener {
+  /**
+   * Something other than text and tool calls: what it is, who may see it, what waits or runs. Without events: it was
+   * made, or its lease has changed hands.
+   */
+  changed?(conversation: Conversation, events: readonly ConversationEvent[]): void;
+  happened?(conversation: Conversation, events: readonly ConversationEvent[], position: string): void;
+  deleted?(conversation: Conversation): void;
+}
+
+/** Without work and without readers, with their files open. Each holds a few descriptors. */
+const MAX_IDLE = 64;
+const SEGMENT_BYTES = 4 * 1024 * 1024;
+const PAGE_CACHE_BYTES = 8 * 1024 * 1024;
+
+export class Conversations {
+  readonly #options: ConversationsOptions;
+  readonly #store: ConversationStore;
+  readonly #agents: Agents;
+  readonly #group: GroupSync;
+  readonly #log: Logger;
+  readonly #pages = { cache: new PageCache({ maxBytes: PAGE_CACHE_BYTES }), files: new SegmentFiles() };
+  /** By id, those that were asked for; the ones used last are last. */
+  readonly #open = new Map<string, Conversation>();
+  readonly #opening = new Map<string, Promise<Conversation>>();
+  readonly #listeners = new Set<ConversationListener>();
+  /** How many read a conversation, so that nobody closes it under them. */
+  readonly #held = new Map<string, number>();
+  #late = 0;
+
+  constructor(
+    options: ConversationsOptions,
+    parts: {
+      readonly store: ConversationStore;
+      readonly agents: Agents;
+      readonly group: GroupSync;
+      readonly log: Logger;
+    },
+  ) {
+    this.#options = options;
+    this.#store = parts.store;
+    this.#agents = parts.agents;
+    this.#group = parts.group;
+    this.#log = parts.log;
+    mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+  }
+
+  get agents(): Agents {
+    return this.#agents;
+  }
+
+  get count(): number {
+    return this.#store.count();
+  }
+
+  /** What agents told after their run was over, and nobody was shown. */
+  get lateEvents(): number {
+    return this.#late;
+  }
+
+  /** Takes over what an earlier gateway left. */
+  async recover(): Promise<void> {
+    for (const record of this.#store.listBusy()) {
+      try {
+        await this.#load(record, true);
+      } catch (error) {
+        this.#log.error({ err: error, conversation: record.key }, 'a conversation could not be opened');
+      }
+    }
+  }
+
+  listen(listener: ConversationListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * The conversation and whether it was made by this. Throws `unknown_agent`, `bad_key`, `bad_request`, `forbidden`,
+   * `too_many_conversations`.
+   */
+  async create(
+    asked: CreateConversation,
+    by: Viewer,
+  ): Promise<{ readonly conversation: Conversation; readonly isNew: boolean }> {
+    if (asked.key !== undefined && asked.name !== undefined) {
+      throw new BinnacleError('bad_request', { message: 'Pass key or name, not both.' });
+    }
+    const key = asked.key === undefined ? this.#ownKey(asked, by) : this.#anyKey(asked, by);
+    return await this.#findOrMake(key, {
+      owner: by.user,
+      visibility: asked.visibility ?? { kind: 'private' },
+      title: asked.title ?? '',
+    });
+  }
+
+  /** The one that a channel's messages go to, by the key that routing gave. Throws as `create`. */
+  async ofChannel(key: string): Promise<Conversation> {
+    if (!isConversationKey(key)) throw new BinnacleError('bad_key', { details: { key } });
+    const visibility = this.#agents.visibilityOf(agentOf(key));
+    return (await this.#findOrMake(key, { owner: null, visibility, title: '' })).conversation;
+  }
+
+  /** Throws `conversation_not_found`, also for one that the viewer may not see: nobody learns that it is there. */
+  async get(key: string, viewer: Pick<Viewer, 'user' | 'scope'>): Promise<Conversation> {
+    const record = this.#store.find(key);
+    if (record === undefined || !maySee(record, viewer)) throw new BinnacleError('conversation_not_found');
+    const conversation = await this.#load(record);
+    // Its rows may have been behind.
+    if (!maySee(conversation.record, viewer)) throw new BinnacleError('conversation_not_found');
+    return conversation;
+  }
+
+  /** For the gateway's own use. */
+  async byId(id: string): Promise<Conversation | undefined> {
+    const record = this.#store.byId(id);
+    return record === undefined ? undefined : await this.#load(record);
+  }
+
+  /** Of sessions that belong to a conversation, by its id: a key can be another's later. */
+  mayAccess(id: string, viewer: Pick<Viewer, 'user' | 'scope'>): boolean {
+    const record = this.#store.byId(id);
+    return record === undefined ? viewer.scope === 'admin' : maySee(record, viewer);
+  }
+
+  /** Those that changed last first. */
+  async list(
+    viewer: Viewer,
+    page: { readonly after?: string | undefined; readonly limit?: number | undefined },
+  ): Promise<ConversationList> {
+    const { records, next } = this.#store.list({ user: viewer.user, isAdmin: viewer.scope === 'admin' }, page);
+    const conversations: ConversationInfo[] = [];
+    for (const record of records) {
+      const isQuiet =
+        !this.#open.has(record.id) && record.state === 'idle' && record.lease === null && record.epoch !== '';
+      conversations.push(isQuiet ? this.#quietInfo(record, viewer) : this.infoOf(await this.#load(record), viewer));
+    }
+    return { conversations, next };
+  }
+
+  infoOf(conversation: Conversation, viewer: Viewer): ConversationInfo {
+    return { ...conversation.info, mine: mayManage(conversation.record, viewer) };
+  }
+
+  /** Of one that nothing happens in: without opening its log, so that a long list costs no more than its rows. */
+  #quietInfo(record: ConversationRecord, viewer: Viewer): ConversationInfo {
+    const { key, agent, owner, visibility, title, createdAt, updatedAt, epoch, place } = record;
+    return {
+      key,
+      agent,
+      owner,
+      visibility,
+      title,
+      createdAt,
+      updatedAt,
+      position: formatPosition({ epoch: parseEpoch(epoch), place, offset: 0 }),
+      epoch,
+      run: null,
+      queue: [],
+      approvals: [],
+      lease: null,
+      steer: this.#agents.of(agent)?.driver.steer ?? ['queue'],
+      mine: mayManage(record, viewer),
+    };
+  }
+
+  /** Throws `forbidden`. */
+  requireManage(conversation: Conversation, viewer: Viewer): void {
+    if (mayManage(conversation.record, viewer)) return;
+    throw new BinnacleError('forbidden', { message: 'Only the owner of a conversation and admins may do that.' });
+  }
+
+  /** Ends what it does and removes it. */
+  async delete(conversation: Conversation, by: Viewer): Promise<void> {
+    this.requireManage(conversation, by);
+    const { id } = conversation.record;
+    await conversation.destroy(authorOf(by));
+    this.#open.delete(id);
+    this.#store.remove(id);
+    rmSync(this.#dirOf(id), { recursive: true, force: true });
+    for (const listener of [...this.#listeners]) listener.deleted?.(conversation);
+  }
+
+  /** Calls back, once, when the viewer may not see it any more, or it is deleted. Returns what ends the watch. */
+  onLoss(
+    conversation: Conversation,
+    viewer: Pick<Viewer, 'user' | 'scope'>,
+    lost: (why: BinnacleError) => void,
+  ): () => void {
+    const unlisten = this.listen({
+      changed: (other) => {
+        if (other === conversation && !maySee(other.record, viewer)) lose();
+      },
+      deleted: (other) => {
+        if (other === conversation) lose();
+      },
+    });
+    const lose = (): void => {
+      unlisten();
+      lost(new BinnacleError('conversation_not_found'));
+    };
+    return unlisten;
+  }
+
+  /** Those with a run under way. */
+  working(): readonly Conversation[] {
+    return [...this.#open.values()].filter(({ run }) => run !== null);
+  }
+
+  /** Keeps it open while somebody reads it; what it returns lets go. */
+  hold(conversation: Conversation): () => void {
+    const { id } = conversation.record;
+    this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      const left = (this.#held.get(id) ?? 1) - 1;
+      if (left === 0) this.#held.delete(id);
+      else this.#held.set(id, left);
+    };
+  }
+
+  /** Lets go of everything. Agents that are processes go on, unless `abortRuns`. */
+  async close(abortRuns: boolean): Promise<void> {
+    await Promise.all([...this.#open.values()].map((one) => one.close(abortRuns)));
+    this.#open.clear();
+    this.#pages.files.close();
+  }
+
+  #ownKey({ agent = this.#agents.defaultAgent, name }: CreateConversation, by: Viewer): ConversationKey {
+    if (agent === undefined) {
+      throw new BinnacleError('unknown_agent', {
+        message: 'No agent is the default one.',
+        hint: 'Pass agent, one of GET /v1/agents.',
+      });
+    }
+    const key = name === undefined ? `agent:${agent}:chat:${uuidv7()}` : `agent:${agent}:user:${by.user}:${name}`;
+    if (isConversationKey(key)) return key;
+    throw new BinnacleError('bad_request', {
+      message: 'Names of agents and conversations hold no control characters.',
+    });
+  }
+
+  #anyKey({ key = '', agent }: CreateConversation, by: Viewer): ConversationKey {
+    if (by.scope !== 'admin') {
+      throw new BinnacleError('forbidden', {
+        message: 'Choosing the key needs the scope "admin".',
+        hint: 'Pass a name instead: the key is made of it.',
+      });
+    }
+    if (!isConversationKey(key)) throw new BinnacleError('bad_key');
+    if (agent !== undefined && agent !== agentOf(key)) {
+      throw new BinnacleError('bad_request', { message: 'The key names another agent.' });
+    }
+    return key;
+  }
+
+  async #findOrMake(
+    key: ConversationKey,
+    made: { readonly owner: string | null; readonly visibility: Visibility; readonly title: string },
+  ): Promise<{ readonly conversation: Conversation; readonly isNew: boolean }> {
+    const known = this.#store.find(key);
+    if (known !== undefined) return { conversation: await this.#load(known), isNew: false };
+    const agent = agentOf(key);
+    if (this.#agents.of(agent) === undefined) throw new BinnacleError('unknown_agent', { details: { agent } });
+    const { maxConversations } = this.#options;
+    if (this.#store.count() >= maxConversations) {
+      throw new BinnacleError('too_many_conversations', { details: { limit: maxConversations } });
+    }
+    const record = this.#store.insert({ id: uuidv7(), key, agent, ...made });
+    // Somebody was quicker: that is the one.
+    if (record === undefined) return await this.#findOrMake(key, made);
+    const conversation = await this.#load(record);
+    this.#tellChanged(conversation);
+    return { conversation, isNew: true };
+  }
+
+  async #load(record: ConversationRecord, mustRecover = false): Promise<Conversation> {
+    const { id } = record;
+    const open = this.#open.get(id);
+    if (open !== undefined) {
+      this.#open.delete(id);
+      this.#open.set(id, open);
+      return open;
+    }
+    const opening = this.#opening.get(id) ?? this.#makeOpen(record, mustRecover);
+    this.#opening.set(id, opening);
+    try {
+      return await opening;
+    } finally {
+      this.#opening.delete(id);
+    }
+  }
+
+  async #makeOpen(record: ConversationRecord, mustRecover: boolean): Promise<Conversation> {
+    const conversation = new Conversation(record, this.#partsOf());
+    if (mustRecover || conversation.isBehind) await conversation.recover();
+    this.#open.set(record.id, conversation);
+    this.#evict();
+    return conversation;
+  }
+
+  /** Closes the files of those that were used longest ago. The conversations stay: there is one object for each. */
+  #evict(): void {
+    const open = [...this.#open.values()].filter((one) => one.isOpen);
+    let surplus = open.length - MAX_IDLE;
+    for (const conversation of open) {
+      if (surplus <= 0) return;
+      if (conversation.isBusy || this.#held.has(conversation.record.id)) continue;
+      surplus -= 1;
+      conversation.release();
+    }
+  }
+
+  #partsOf(): ConversationParts {
+    const { maxQueued, maxMessageBytes } = this.#options;
+    return {
+      store: this.#store,
+      log: this.#log,
+      limits: { maxQueued, maxMessageBytes },
+      openTranscript: ({ id }) => {
+        const dir = this.#dirOf(id);
+        const { retainBytes } = this.#options;
+        const isNew = !existsSync(dir);
+        return Transcript.open(dir, isNew, {
+          segmentBytes: SEGMENT_BYTES,
+          retainBytes,
+          group: this.#group,
+          pages: this.#pages,
+        });
+      },
+      makeLease: ({ id, lease }) =>
+        new WriteLease(lease, {
+          times: this.#options.leaseTimes,
+          processOf: readProcess,
+          save: (state) => this.#store.setLease(id, state),
+          changed: () => {
+            const conversation = this.#open.get(id);
+            if (conversation !== undefined) this.#tellChanged(conversation);
+          },
+        }),
+      agent: (id) => this.#agents.of(id),
+      happened: (conversation, events, position) => {
+        const isChange = events.some(({ type }) => type !== 'delta' && type !== 'tool' && type !== 'agent');
+        for (const listener of [...this.#listeners]) {
+          listener.happened?.(conversation, events, position);
+          if (isChange) listener.changed?.(conversation, events);
+        }
+      },
+      droppedLate: (count) => {
+        this.#late += count;
+      },
+    };
+  }
+
+  /** Something of it that its log does not tell: that it is there, who holds its lease. */
+  #tellChanged(conversation: Conversation): void {
+    for (const listener of [...this.#listeners]) listener.changed?.(conversation, []);
+  }
+
+  #dirOf(id: string): string {
+    return join(this.#options.dir, id);
+  }
+}
+
+/** The agent that a key names. */
+const agentOf = (key: ConversationKey): string => key.split(':', 2)[1] ?? '';

@@ -1,0 +1,99 @@
+// When a viewer gets to see what: deltas at an even pace, everything else at once and behind them. A property of one
+// cursor; the log knows nothing of it.
+
+import type { ConversationEvent, Position } from '@binnacle/protocol';
+
+export interface Clock {
+  /** Monotonic, ms. */
+  now(): number;
+  /** Calls back after `ms`; returns what cancels it. */
+  after(ms: number, call: () => void): () => void;
+}
+
+export const REAL_CLOCK: Clock = {
+  now: () => performance.now(),
+  after: (ms, call) => {
+    const timer = setTimeout(call, ms);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+export const DELTA_INTERVAL_MS = 50;
+/** Held text beyond this is a frame of its own, whatever the pace: what is held costs memory. */
+const MAX_HELD_LENGTH = 64 * 1024;
+
+export type Emit = (events: readonly ConversationEvent[], position: Position) => void;
+
+export class Pace {
+  readonly #intervalMs: number;
+  readonly #clock: Clock;
+  readonly #emit: Emit;
+  #held: ConversationEvent[] = [];
+  #heldLength = 0;
+  #position: Position | undefined;
+  /** When deltas were sent last. */
+  #sentAt = Number.NEGATIVE_INFINITY;
+  #cancel: (() => void) | undefined;
+
+  /** `intervalMs` 0: every delta as it comes. */
+  constructor(intervalMs: number, clock: Clock, emit: Emit) {
+    this.#intervalMs = intervalMs;
+    this.#clock = clock;
+    this.#emit = emit;
+  }
+
+  /** The events of one entry, all or those that are wanted, and the position behind it. */
+  take(events: readonly ConversationEvent[], position: Position): void {
+    let isUrgent = false;
+    for (const event of events) {
+      if (event.type === 'delta') this.#join(event);
+      else {
+        // The first word of a run comes at once.
+        if (event.type === 'run_started') this.#sentAt = Number.NEGATIVE_INFINITY;
+        this.#held.push(event);
+        isUrgent = true;
+      }
+    }
+    this.#position = position;
+    if (isUrgent || this.#heldLength > MAX_HELD_LENGTH) this.flush();
+  }
+
+  /** There is nothing behind what was taken, for now. */
+  caughtUp(): void {
+    if (this.#held.length === 0 || this.#cancel !== undefined) return;
+    const waitMs = this.#sentAt + this.#intervalMs - this.#clock.now();
+    if (waitMs <= 0) this.flush();
+    else {
+      this.#cancel = this.#clock.after(waitMs, () => {
+        this.#cancel = undefined;
+        this.flush();
+      });
+    }
+  }
+
+  flush(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    const events = this.#held;
+    if (events.length === 0 || this.#position === undefined) return;
+    this.#held = [];
+    this.#heldLength = 0;
+    if (events.some(({ type }) => type === 'delta')) this.#sentAt = this.#clock.now();
+    this.#emit(events, this.#position);
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#held = [];
+  }
+
+  #join(event: Extract<ConversationEvent, { type: 'delta' }>): void {
+    this.#heldLength += event.text.length;
+    const last = this.#held.at(-1);
+    if (last?.type !== 'delta' || last.run !== event.run || last.stream !== event.stream) this.#held.push(event);
+    else if (event.replace === true) this.#held[this.#held.length - 1] = event;
+    else this.#held[this.#held.length - 1] = { ...last, text: last.text + event.text };
+  }
+}

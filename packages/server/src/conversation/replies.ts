@@ -1,0 +1,123 @@
+// Answers that go back to where a message came from: one POST for each run that asked for it, tried again until it is
+// taken. Kept in the catalogue, so that a restart forgets none.
+
+import { type ConversationRun, type EndEvent, isEndEvent } from '@binnacle/protocol';
+import type { Logger } from 'pino';
+import type { ConversationStore, ReplyRecord } from '../catalogue/conversations.ts';
+import type { Conversations } from './conversations.ts';
+
+/** Two days of tries, at growing distances. */
+const MAX_TRIES = 20;
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 6 * 3600_000;
+const REQUEST_MS = 15_000;
+const LOOK_MS = 1000;
+/** Until its run has ended. */
+const NOT_YET = Number.MAX_SAFE_INTEGER;
+
+export interface RepliesParts {
+  readonly store: ConversationStore;
+  readonly conversations: Conversations;
+  readonly log: Logger;
+  /** Default: global `fetch`. */
+  readonly send?: typeof fetch;
+}
+
+export class Replies {
+  readonly #parts: RepliesParts;
+  readonly #timer: NodeJS.Timeout;
+  readonly #unlisten: () => void;
+  readonly #abort = new AbortController();
+  readonly #sending = new Set<string>();
+
+  constructor(parts: RepliesParts) {
+    this.#parts = parts;
+    this.#unlisten = parts.conversations.listen({
+      changed: (conversation, events) => {
+        for (const event of events) if (isEndEvent(event)) this.#runOnEnd(conversation.record.id, event);
+      },
+    });
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  /** Before the message is sent, so that no end can be missed. */
+  expect(conversation: string, run: string, url: string): void {
+    this.#parts.store.putReply({ conversation, run, url, tries: 0, dueAt: NOT_YET });
+  }
+
+  /** The message was no work for the agent. */
+  forget(conversation: string, run: string): void {
+    this.#parts.store.dropReply(conversation, run);
+  }
+
+  /** Those whose run ended while nobody looked. */
+  recover(): void {
+    const { store } = this.#parts;
+    for (const reply of store.dueReplies(NOT_YET)) {
+      if (reply.dueAt !== NOT_YET) continue;
+      const run = store.run(reply.conversation, reply.run);
+      if (run === undefined || run.end !== null) store.putReply({ ...reply, dueAt: Date.now() });
+    }
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#unlisten();
+    this.#abort.abort();
+  }
+
+  #runOnEnd(conversation: string, { run }: EndEvent): void {
+    const reply = this.#parts.store.reply(conversation, run);
+    if (reply === undefined) return;
+    this.#parts.store.putReply({ ...reply, dueAt: Date.now() });
+    void this.#post({ ...reply, dueAt: Date.now() });
+  }
+
+  #look(): void {
+    for (const reply of this.#parts.store.dueReplies(Date.now())) void this.#post(reply);
+  }
+
+  async #post(reply: ReplyRecord): Promise<void> {
+    const { store, log, send = fetch } = this.#parts;
+    const name = `${reply.conversation} ${reply.run}`;
+    if (this.#sending.has(name)) return;
+    this.#sending.add(name);
+    try {
+      const run = store.run(reply.conversation, reply.run);
+      const verdict = run === undefined ? 'never' : await this.#try(send, reply.url, run);
+      if (this.#abort.signal.aborted) return;
+      const tries = reply.tries + 1;
+      if (verdict === 'later' && tries < MAX_TRIES) {
+        // Full jitter: many that failed together do not come back together.
+        const pauseMs = Math.random() * Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** tries);
+        store.putReply({ ...reply, tries, dueAt: Math.round(Date.now() + pauseMs) });
+        return;
+      }
+      if (verdict !== 'taken') log.warn({ run: reply.run, url: reply.url, tries }, 'a reply could not be delivered');
+      store.dropReply(reply.conversation, reply.run);
+    } finally {
+      this.#sending.delete(name);
+    }
+  }
+
+  async #try(send: typeof fetch, url: string, run: ConversationRun): Promise<'taken' | 'later' | 'never'> {
+    const { conversation, id, state, text, end } = run;
+    const error = end?.state === 'error' ? { error: end.error } : {};
+    try {
+      const response = await send(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': id },
+        body: JSON.stringify({ conversation, run: id, state, text, ...error }),
+        // The address was allowed, not where it points to.
+        redirect: 'manual',
+        signal: AbortSignal.any([this.#abort.signal, AbortSignal.timeout(REQUEST_MS)]),
+      });
+      await response.body?.cancel();
+      if (response.ok) return 'taken';
+      return response.status >= 500 || response.status === 408 || response.status === 429 ? 'later' : 'never';
+    } catch {
+      return 'later';
+    }
+  }
+}

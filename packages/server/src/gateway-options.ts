@@ -1,0 +1,91 @@
+// What a gateway can be told, and what it gives back. The defaults are beside each option.
+
+import type { LivenessTimes } from './connection/liveness.ts';
+import type { ConversationListener } from './conversation/conversations.ts';
+import type { WriteLeaseTimes } from './conversation/write-lease.ts';
+import type { HttpLimits } from './http/server.ts';
+import type { EndingTimes } from './process/ending.ts';
+import type { HelmTimes } from './steering/helm.ts';
+
+export interface GatewayOptions {
+  /** Holds everything: the catalogue, logs, runners, the admin token. Made with mode 0700. */
+  readonly dataDir: string;
+  /** Default 127.0.0.1: other machines come through a tunnel or a proxy that speaks TLS. */
+  readonly host?: string;
+  /** Default 7117; 0 takes a free one. */
+  readonly port?: number;
+  /** Web origins besides our own that may call us. */
+  readonly origins?: readonly string[];
+  /** Host names besides the loopback ones that we answer to. */
+  readonly hostNames?: readonly string[];
+  /** Default 200. */
+  readonly maxSessions?: number;
+  /** Open viewers over all sessions. Default 10 000. */
+  readonly maxViewers?: number;
+  /**
+   * Sessions that one connection follows. Default 256: a person watches a dozen, a dashboard some hundreds, and each
+   * costs a page of memory at most.
+   */
+  readonly maxSubscriptions?: number;
+  /** Terminals that were asked for by POST /pty and that nobody has attached to. Default 1000: a row on the disk each. */
+  readonly maxPendingPtys?: number;
+  /** Default 8. */
+  readonly programsPerRunner?: number;
+  /** What runners do without a gateway: go on for ever (default), or end their programs after so many ms. */
+  readonly orphans?: 'keep' | number;
+  /** Bytes of log kept of one session. Default 1 GiB. */
+  readonly retainBytes?: number;
+  /** Bytes of log kept of all sessions. Default 20 GiB. */
+  readonly retainTotalBytes?: number;
+  /** Default 30 days. */
+  readonly retainAgeMs?: number;
+  /** Bytes of one segment of a log; retention works in steps of it. Default 32 MiB. */
+  readonly segmentBytes?: number;
+  /** Input that waits for a program to read it, in bytes. Default 1 MiB. */
+  readonly maxInputBytes?: number;
+  /** Runs that wait for one shell. Default 64: who has more to do at once wants more sessions. */
+  readonly maxQueuedRuns?: number;
+  /** Ended runs of one session that can still be asked for, some 600 bytes each. Default 1000. */
+  readonly maxEndedRuns?: number;
+  /** Interval of the group sync (fdatasync) in ms; 0 leaves it to the kernel. Default 50. */
+  readonly syncMs?: number;
+  /** Names of environment variables that programs get besides the allow-listed ones. */
+  readonly passEnv?: readonly string[];
+  /** The config file: agents, bindings, session keys. Default: `config.jsonc` in the data directory, if it is there. */
+  readonly configPath?: string;
+  /** Conversations that are kept. Default 10 000. */
+  readonly maxConversations?: number;
+  /** Messages that wait in one conversation. Default 64. */
+  readonly maxQueuedMessages?: number;
+  /** Of one message, as UTF-8. Default 256 KiB. */
+  readonly maxMessageBytes?: number;
+  /** Bytes of log kept of one conversation. Default 64 MiB; its messages are kept besides. */
+  readonly retainConversationBytes?: number;
+  /** From the request to end a turn until the agent's process is ended. Default 5 s. */
+  readonly agentGraceMs?: number;
+  /** An agent's process without work is ended after so long; the next message starts another. Default 30 min. */
+  readonly agentIdleMs?: number;
+  /** What becomes of runs when the gateway stops: those that can go on without it do (default), or all are aborted. */
+  readonly runsAtStop?: 'keep' | 'abort';
+  readonly writeLeaseTimes?: Partial<WriteLeaseTimes>;
+  readonly helmTimes?: Partial<HelmTimes>;
+  readonly endingTimes?: Partial<EndingTimes>;
+  readonly livenessTimes?: Partial<LivenessTimes>;
+  readonly httpLimits?: Partial<HttpLimits>;
+  readonly pageCacheBytes?: number;
+  readonly logLevel?: string;
+  /** The built runner and page; default: those beside the built gateway. */
+  readonly runnerScript?: string;
+  readonly assetsDir?: string;
+}
+
+export interface Gateway {
+  readonly url: string;
+  readonly adminToken: string;
+  /** A link that logs a browser in, once. */
+  loginLink(): string;
+  /** Tells of every event of every conversation, whoever watches. Returns what ends it. */
+  listen(listener: ConversationListener): () => void;
+  /** Stops listening and lets go of everything. Programs go on. */
+  close(): Promise<void>;
+}

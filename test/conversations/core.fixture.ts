@@ -1,0 +1,226 @@
+// What the tests of the core share: a gateway in a process of its own, with short times, and agents that can be steered.
+
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type {
+  ConversationEvent,
+  ConversationInfo,
+  ConversationRun,
+  MessageInfo,
+  MessagePage,
+  SendReceipt,
+} from '@binnacle/protocol';
+import type { GatewayOptions } from '../../packages/server/src/gateway-options.ts';
+import { until } from '../gateway/gateway.fixture.ts';
+import { type Ask, GatewayProcess, type Reply } from '../steering/gateway-process.fixture.ts';
+import { pathOf, Transcript, Wire, writeConfig } from './conversation.fixture.ts';
+
+const FAKE_ACP = resolve(import.meta.dirname, '../agents/fake-acp.mjs');
+const FAKE_CLAUDE = resolve(import.meta.dirname, 'fake-claude.mjs');
+
+/** Agents that most tests need. `acp` does what it is told, `claude` can be handed messages in the middle of a turn. */
+export const AGENTS = {
+  main: { driver: 'echo', default: true },
+  shell: { driver: 'command', command: ['sh'] },
+  acp: { driver: 'acp', command: [process.execPath, FAKE_ACP] },
+  claude: { driver: 'claude-code', command: [process.execPath, FAKE_CLAUDE] },
+} as const;
+
+export class Core {
+  readonly gateway: GatewayProcess;
+  readonly #wires: Wire[] = [];
+
+  constructor(gateway: GatewayProcess) {
+    this.gateway = gateway;
+  }
+
+  get dir(): string {
+    return this.gateway.dir;
+  }
+
+  configure(config: object): void {
+    writeConfig(this.dir, config);
+  }
+
+  ask(path: string, ask?: Ask): Promise<Reply> {
+    return this.gateway.ask(path, ask);
+  }
+
+  /** The body of an answer that must have this status. */
+  async must<T>(status: number, path: string, ask?: Ask): Promise<T> {
+    const reply = await this.ask(path, ask);
+    if (reply.status !== status) throw new Error(`Expected ${status} of ${path}, got ${reply.status}: ${reply.text}`);
+    return reply.json as T;
+  }
+
+  /** Begins a conversation; gives its key. */
+  async make(agent: string, asked: object = {}, token = this.gateway.token): Promise<string> {
+    const reply = await this.ask('/v1/conversations', { body: { agent, ...asked }, token });
+    if (reply.status !== 201) throw new Error(`It was not made: ${reply.text}`);
+    return reply.json.key;
+  }
+
+  send(key: string, id: string, text: string, more: object = {}, token?: string): Promise<SendReceipt> {
+    const body = { id, text, ...more };
+    return this.must(202, `${pathOf(key)}/messages`, { body, ...(token === undefined ? {} : { token }) });
+  }
+
+  /** What becomes of a message that may be refused. */
+  trySend(key: string, body: unknown, ask: Ask = {}): Promise<Reply> {
+    return this.ask(`${pathOf(key)}/messages`, { body, ...ask });
+  }
+
+  info(key: string): Promise<ConversationInfo> {
+    return this.must(200, pathOf(key));
+  }
+
+  message(key: string, id: string): Promise<MessageInfo> {
+    return this.must(200, `${pathOf(key)}/messages/${id}`);
+  }
+
+  run(key: string, id: string): Promise<ConversationRun> {
+    return this.must(200, `${pathOf(key)}/runs/${id}`);
+  }
+
+  /** The run when it has ended. */
+  async end(key: string, id: string): Promise<ConversationRun> {
+    for (;;) {
+      const run = await this.must<ConversationRun>(200, `${pathOf(key)}/runs/${id}?wait=20000`);
+      if (run.state !== 'running' && run.state !== 'queued') return run;
+    }
+  }
+
+  abort(key: string, run: string): Promise<{ readonly aborted: readonly string[] }> {
+    return this.must(200, `${pathOf(key)}/runs/${run}`, { method: 'DELETE' });
+  }
+
+  abortAll(key: string): Promise<{ readonly aborted: readonly string[] }> {
+    return this.must(200, `${pathOf(key)}/abort`, { method: 'POST' });
+  }
+
+  /** Waits until the run under way has said so much. */
+  async said(key: string, text: string): Promise<void> {
+    await until(`"${text}" is said`, async () => (await this.info(key)).run?.text.includes(text) === true);
+  }
+
+  async history(key: string, query = '?limit=200'): Promise<readonly MessageInfo[]> {
+    return (await this.must<MessagePage>(200, `${pathOf(key)}/messages${query}`)).messages;
+  }
+
+  /** All events of its log, checked: the deltas of a run are the text of its end. */
+  async log(key: string): Promise<Transcript> {
+    const { text } = await this.ask(`${pathOf(key)}/events?follow=0`);
+    const transcript = new Transcript();
+    for (const { event, data } of parseSse(text)) {
+      if (event === 'events') transcript.take((data as { readonly events: ConversationEvent[] }).events);
+    }
+    return transcript;
+  }
+
+  /** The ids of the runs of a conversation, in the order in which they began. */
+  async begun(key: string): Promise<string[]> {
+    return (await this.log(key)).events.flatMap((event) => (event.type === 'run_started' ? [event.run.id] : []));
+  }
+
+  async wire(token = this.gateway.token): Promise<Wire> {
+    const wire = await Wire.open(this.gateway.url, token);
+    this.#wires.push(wire);
+    return wire;
+  }
+
+  /** A token of a user. */
+  async tokenOf(user: string, scope = 'input'): Promise<string> {
+    const body = { name: `token of ${user}`, scope, user };
+    return (await this.must<{ readonly token: string }>(201, '/v1/tokens', { body })).token;
+  }
+
+  async metric(name: string): Promise<number> {
+    const { text } = await this.ask('/metrics');
+    const line = text.split('\n').find((one) => one.startsWith(`${name} `));
+    if (line === undefined) throw new Error(`There is no ${name} in ${text}`);
+    return Number(line.slice(name.length));
+  }
+
+  /** As a service manager does it. */
+  async stop(): Promise<void> {
+    const { pid } = this.gateway;
+    process.kill(pid, 'SIGTERM');
+    await until('the gateway has ended', () => !isAlive(pid));
+  }
+
+  start(): Promise<void> {
+    return this.gateway.start();
+  }
+
+  kill(): Promise<void> {
+    return this.gateway.kill();
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.start();
+  }
+
+  /** Ends all agents, too. */
+  async close(): Promise<void> {
+    for (const wire of this.#wires) wire.terminate();
+    if (!isAlive(this.gateway.pid)) await this.start();
+    const { conversations } = await this.must<{ readonly conversations: readonly ConversationInfo[] }>(
+      200,
+      '/v1/conversations?limit=200',
+    );
+    await Promise.all(conversations.map(({ key }) => this.ask(pathOf(key), { method: 'DELETE' })));
+    await this.gateway.close();
+  }
+}
+
+/** `config`: of the file; default: the agents above. */
+export async function openCore(
+  options: Partial<GatewayOptions> = {},
+  config: object = { agents: { entries: AGENTS } },
+  env: Readonly<Record<string, string>> = {},
+): Promise<Core> {
+  const times = { hupMs: 200, termMs: 200 };
+  const gateway = new GatewayProcess({ endingTimes: times, agentGraceMs: 500, ...options }, env);
+  const core = new Core(gateway);
+  core.configure(config);
+  await gateway.start();
+  return core;
+}
+
+interface Told {
+  readonly id: string;
+  readonly event: string;
+  readonly data: unknown;
+}
+
+export function parseSse(text: string): Told[] {
+  return text
+    .split('\n\n')
+    .filter((block) => block.includes('data:'))
+    .map((block) => {
+      const field = (name: string): string =>
+        block
+          .split('\n')
+          .find((line) => line.startsWith(`${name}: `))
+          ?.slice(name.length + 2) ?? '';
+      return { id: field('id'), event: field('event'), data: JSON.parse(field('data')) };
+    });
+}
+
+/** Not a zombie. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Lets a waiting `shell` agent go on. */
+export const openGate = (path: string): void => writeFileSync(path, '');
+export const gateIn = (core: Core, name: string): string => join(core.dir, name);
+/** A command for the agent `shell` that says a word and waits for its gate. */
+export const untilGate = (path: string, before: string, after: string): string =>
+  `echo ${before}; while [ ! -e ${path} ]; do sleep 0.05; done; echo ${after}`;

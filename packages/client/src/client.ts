@@ -2,6 +2,8 @@
 
 import type { CreateSession, Scope, SessionInfo, SessionList } from '@binnacle/protocol';
 import { type ClientEvents, type ClientState, Connection } from './connection.ts';
+import type { Conversation } from './conversation.ts';
+import { Conversations } from './conversations.ts';
 import { Http } from './http.ts';
 import { type ClientOptions, settle } from './options.ts';
 import { Runs } from './runs.ts';
@@ -23,12 +25,15 @@ export interface NewToken {
   readonly scope: Scope;
   /** Milliseconds that it is valid. Default: until it is revoked. */
   readonly ttlMs?: number;
+  /** The person or the bot that it speaks for: 1 to 64 of `A-Z a-z 0-9 . _ @ -`. Default: one of its own. */
+  readonly user?: string;
 }
 
 export interface TokenInfo {
   readonly id: string;
   readonly name: string;
   readonly scope: Scope;
+  readonly user: string;
   /** `cookie`: the login of a browser. */
   readonly kind: 'token' | 'cookie';
   /** Milliseconds since 1970. */
@@ -53,6 +58,7 @@ export interface Ticket {
 export interface Me {
   readonly name: string;
   readonly scope: Scope;
+  readonly user: string;
 }
 
 export interface Tokens {
@@ -65,6 +71,7 @@ export class Binnacle {
   readonly sessions: Sessions;
   readonly tokens: Tokens;
   readonly runs: Runs;
+  readonly conversations: Conversations;
   private readonly http: Http;
   private readonly connection: Connection;
 
@@ -77,11 +84,17 @@ export class Binnacle {
     this.sessions = sessionsOver(this.http);
     this.tokens = tokensOver(this.http);
     this.runs = new Runs(this.connection, this.http);
+    this.conversations = new Conversations(this.connection, this.http);
   }
 
   /** A handle; asks nothing yet. Input numbers and the lease belong to the handle: keep one for a session. */
   session(id: string): Session {
     return new Session(this.connection, this.http, this.runs, id);
+  }
+
+  /** A handle; asks nothing yet. The lease and the order of messages belong to the handle: keep one for a conversation. */
+  conversation(key: string): Conversation {
+    return this.conversations.handle(key);
   }
 
   /** All sessions, then every change of their states. Each reconnect begins with a new `list`. */
@@ -125,12 +138,14 @@ export class Binnacle {
   wake(): void {
     this.connection.wake();
     this.runs.wake();
+    this.conversations.wake();
   }
 
   /** For good. Attachments and loops over runs end (the runs go on); input without a receipt and open requests throw `client_closed`. */
   close(): void {
     this.connection.stop();
     this.runs.stop();
+    this.conversations.stop();
   }
 }
 

@@ -42,7 +42,7 @@ export interface Participant {
   stopped(error: BinnacleError): void;
 }
 
-/** Takes the frames of one session's subscription. */
+/** Takes the frames of one session's subscription, or of one conversation that is followed. */
 export interface Subscriber {
   output(frame: OutputFrame): void;
   frame(frame: ServerFrame): void;
@@ -135,11 +135,14 @@ export class Connection {
     if (this.participants.delete(participant) && this.participants.size === 0) this.apply({ kind: 'unwant' });
   }
 
-  /** Routes one session's frames. A frame names its session and nothing else, so there is one subscriber for it. */
+  /**
+   * Routes the frames of one session or conversation (the ids of the one cannot be keys of the other). A frame names that
+   * and nothing else, so there is one subscriber for it.
+   */
   route(session: string, subscriber: Subscriber): void {
     if (this.subscribers.has(session)) {
       throw new BinnacleError('too_many_subscriptions', {
-        message: 'This client follows that session already.',
+        message: 'This client follows that already.',
         hint: 'Detach the other attachment first, or make a second client.',
         details: { session },
       });
@@ -151,7 +154,7 @@ export class Connection {
     if (this.subscribers.get(session) === subscriber) this.subscribers.delete(session);
   }
 
-  /** Hears every frame that is no answer and belongs to no subscription. */
+  /** Hears every frame that is no answer and belongs to no subscription, and the events of conversations. */
   listen(listener: (frame: ServerFrame) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -391,6 +394,7 @@ export class Connection {
         return;
       case 'ok':
       case 'subscribed':
+      case 'following':
       case 'error': {
         const answer = frame.ref === undefined ? undefined : this.answers.get(frame.ref);
         if (frame.ref !== undefined && answer !== undefined) {
@@ -399,7 +403,8 @@ export class Connection {
           return;
         }
         if (frame.t !== 'error') return;
-        const subscriber = frame.session === undefined ? undefined : this.subscribers.get(frame.session);
+        const followed = frame.session ?? frame.conversation;
+        const subscriber = followed === undefined ? undefined : this.subscribers.get(followed);
         if (subscriber !== undefined) {
           subscriber.frame(frame);
           return;
@@ -413,9 +418,18 @@ export class Connection {
       case 'end':
         this.subscribers.get(frame.session)?.frame(frame);
         return;
+      case 'events':
+      case 'events_gap':
+        this.subscribers.get(frame.conversation)?.frame(frame);
+        this.tell(frame);
+        return;
       default:
-        for (const listener of [...this.listeners]) listener(frame);
+        this.tell(frame);
     }
+  }
+
+  private tell(frame: ServerFrame): void {
+    for (const listener of [...this.listeners]) listener(frame);
   }
 
   private send(frame: ClientFrame): void {

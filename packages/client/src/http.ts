@@ -4,7 +4,7 @@ import { BinnacleError, isCode, type WireError } from '@binnacle/protocol';
 import type { Settings } from './options.ts';
 
 export interface HttpRequest {
-  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Begins with a slash. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | undefined>>;

@@ -18,6 +18,26 @@ export {
   type Tokens,
 } from './client.ts';
 export type { ClientEvents, ClientState } from './connection.ts';
+export type { Conversation } from './conversation.ts';
+export type { Answer, AnswerPart } from './conversation-answer.ts';
+export type { ConversationFeed, SubscribeOptions } from './conversation-feed.ts';
+export type { ConversationLease } from './conversation-lease.ts';
+export type { Reply, SendOptions } from './conversation-reply.ts';
+export {
+  answerOf,
+  type ConversationFacts,
+  type ConversationItem,
+  type ConversationState,
+  type ConversationStep,
+  type EventBatch,
+  emptyConversation,
+  reduceConversation,
+  withHistory,
+  withInfo,
+  withoutOldest,
+} from './conversation-state.ts';
+export type { ConversationChange, ConversationWatch, WatchConversationsOptions } from './conversation-watch.ts';
+export type { Conversations } from './conversations.ts';
 export type { Helm, HelmChange, HelmEvents, LeaseRequest } from './helm.ts';
 export type { ClientOptions, WebSocketClass, WebSocketLike } from './options.ts';
 export type { Run, RunFrom, RunOptions } from './run.ts';

@@ -270,7 +270,7 @@ export class TestGateway {
       return { status: error.status, body: { error: error.toWire() } };
     }
     const path = new URL(request.url ?? '', 'http://test').pathname;
-    if (path === '/v1/me') return { status: 200, body: { name: 'tester', scope: 'admin' } };
+    if (path === '/v1/me') return { status: 200, body: { name: 'tester', scope: 'admin', user: 'admin' } };
     if (path === '/v1/login' || path === '/v1/logout') return { status: 204 };
     if (path === '/v1/sessions') {
       return { status: 200, body: { sessions: [...this.sessions.values()].map((s) => s.info), next: null } };

@@ -3,11 +3,13 @@
 import { Command, type Help, Option } from 'commander';
 import { VERSION } from '../version.ts';
 import type { AttachOptions } from './attach.ts';
+import type { ChatOptions } from './chat.ts';
 import type { ClientCommandOptions } from './connect.ts';
 import type { DoctorOptions } from './doctor.ts';
 import type { ExecOptions } from './exec.ts';
 import { EXIT_HELP } from './failure.ts';
 import { DEFAULT_DETACH_KEYS } from './keys.ts';
+import type { RouteExplainOptions } from './route.ts';
 import type { RunOptions } from './run.ts';
 import type { SendOptions } from './send.ts';
 import type { ServeOptions } from './serve.ts';
@@ -109,6 +111,10 @@ For example: binnacle exec build -- 'cd src && make'`,
       exit(await (await import('./kill.ts')).kill(sessions, options)),
   );
 
+  addChat(program, exit);
+
+  addRoute(program, exit);
+
   addToken(program, exit);
 
   program
@@ -132,6 +138,7 @@ function addServe(program: Command, exit: (code: number) => void): void {
     .command('serve')
     .description('start the gateway')
     .option('--data <dir>', 'the data directory (default: $BINNACLE_DATA, else below $XDG_DATA_HOME)')
+    .option('--config <file>', 'agents, bindings and session keys (default: config.jsonc in the data directory)')
     .option('--port <n>', 'the port; 0 for any that is free', '7117')
     .option('--host <address>', 'the address to listen at', '127.0.0.1')
     .option('--json', 'print one line of JSON when it is ready, and nothing else')
@@ -141,6 +148,13 @@ function addServe(program: Command, exit: (code: number) => void): void {
     .option('--max-sessions <n>', 'how many sessions may run at once (default: 200)')
     .option('--max-viewers <n>', 'how many WebSocket viewers may be connected at once (default: 10000)')
     .option('--max-pending-ptys <n>', 'terminals that were asked for and not attached to (default: 1000)')
+    .option('--max-conversations <n>', 'how many conversations are kept (default: 10000)')
+    .option('--max-queued-messages <n>', 'messages that may wait in one conversation (default: 64)')
+    .addOption(
+      new Option('--runs-at-stop <policy>', 'what agents do when the gateway stops: those that can, go on (keep)')
+        .choices(['keep', 'abort'])
+        .default('keep'),
+    )
     .option('--programs-per-runner <n>', 'how many programs share one runner process (default: 8)')
     .option('--orphans <policy>', 'programs without a gateway: keep, or end after a time such as 12h', 'keep')
     .option('--retain-bytes <size>', 'output to keep of each session, e.g. 256MiB (default: 1GiB)')
@@ -154,11 +168,57 @@ function addServe(program: Command, exit: (code: number) => void): void {
     .action(async (options: ServeOptions) => exit(await (await import('./serve.ts')).serve(options)));
 }
 
+function addChat(program: Command, exit: (code: number) => void): void {
+  clientCommand(program, 'chat [conversation]', 'talk with an agent')
+    .option('--agent <id>', 'which agent (default: the one of the config file)')
+    .option('--new', 'in a new conversation')
+    .option('--name <name>', 'in your conversation of that name (default: main)')
+    .option('-m, --message <text>', 'send this, print the answer and return')
+    .addOption(
+      new Option('--steer <mode>', 'what becomes of messages while the agent works')
+        .choices(['queue', 'inject', 'interrupt'])
+        .default('queue'),
+    )
+    .option('--history <n>', 'how many messages of before to show', '10')
+    .option('--list', 'list the conversations')
+    .option('--json', 'one event a line; with --list: the list')
+    .addHelpText(
+      'after',
+      `
+In a terminal it goes on until /quit: type to talk, /help for what else there is. A key answers the agent's questions.
+Ctrl-C stops what the agent does; twice leaves, and it goes on. The conversation is a key, or the last part of one.
+With -m, or where stdin or stdout is no terminal, the answer goes to stdout and the rest to stderr. Exit codes: 0 it came
+to its end, 1 an error, 130 it was stopped.
+For example: binnacle chat --agent codex
+             (echo 'What could break?'; git diff) | binnacle chat --new`,
+    )
+    .action(async (conversation: string | undefined, options: ChatOptions) =>
+      exit(await (await import('./chat.ts')).chat(conversation, options)),
+    );
+}
+
+function addRoute(program: Command, exit: (code: number) => void): void {
+  const route = program.command('route').description('where messages of channels go');
+  clientCommand(route, 'explain', 'say where a message would go, and why')
+    .requiredOption('--channel <name>', 'the channel that it comes by')
+    .option('--account <id>', 'our account there (default: default)')
+    .option('--peer <kind:id>', 'who or which room it comes from, e.g. direct:ada, group:123')
+    .option('--parent <kind:id>', 'of a thread: where it hangs')
+    .option('--guild <id>', 'the guild')
+    .option('--team <id>', 'the team')
+    .option('--role <id>', 'a role of its sender (may be repeated)', collect, [])
+    .option('--config <file>', 'by this config file, without a gateway (default: what the gateway has in force)')
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nSends nothing. Exit code 1 where the message could not be routed.')
+    .action(async (options: RouteExplainOptions) => exit(await (await import('./route.ts')).explainRoute(options)));
+}
+
 function addToken(program: Command, exit: (code: number) => void): void {
   const token = program.command('token').description('make, list and revoke tokens');
   clientCommand(token, 'create <name>', 'make a token and print it, this once')
     .addOption(scope().default('view'))
     .option('--expires <duration>', 'for how long it is valid, e.g. 7d (default: until it is revoked)')
+    .option('--user <name>', 'the person or bot that it speaks for (default: one of its own)')
     .option('--json', 'as JSON')
     .action(async (name: string, options: TokenCreateOptions) =>
       exit(await (await import('./token.ts')).createToken(name, options)),

@@ -1,12 +1,16 @@
-// The page: the door, or the deck with its list and one session.
+// The page: the door, or the deck with its lists and one session or conversation.
 
 import type { Binnacle, Me } from '@binnacle/client';
 import { allows, type CreateSession } from '@binnacle/protocol';
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { type Choice, isSameChoice } from './choice.ts';
+import { ConversationView } from './conversation-view.tsx';
+import { byUrgency, conversationTitle } from './conversation-words.ts';
 import { type Entry, enter, takeTicket } from './entry.ts';
 import { asFailure } from './failure.tsx';
-import { Compass, MenuIcon, PlusIcon } from './icons.tsx';
+import { Compass, MenuIcon, PlusIcon, TalkIcon } from './icons.tsx';
 import { Login } from './login.tsx';
+import { NewConversation } from './new-conversation.tsx';
 import { NewSession } from './new-session.tsx';
 import { ErrorNotice, LinkNotice } from './notices.tsx';
 import { isPageKey, sizeFor } from './screen.ts';
@@ -14,6 +18,7 @@ import { SessionView } from './session-view.tsx';
 import { Side } from './side.tsx';
 import { useSetting, useTheme } from './theme.ts';
 import { useChoice, useFleet, useLink } from './use-client.ts';
+import { useConversations } from './use-conversations.ts';
 import { useVisibleHeight } from './use-visible-height.ts';
 import { oneLine, title } from './words.ts';
 
@@ -80,10 +85,12 @@ interface DeckProps {
 function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
   const link = useLink(client);
   const fleet = useFleet(client);
+  const talks = useConversations(client);
   const [chosen, choose] = useChoice();
   const [screenReader, setScreenReader] = useSetting('binnacle.screen-reader');
   const [drawer, setDrawer] = useState(false);
   const [form, setForm] = useState(false);
+  const [asking, setAsking] = useState(false);
   const [fresh, setFresh] = useState<string>();
   const [failed, setFailed] = useState<ReturnType<typeof asFailure>>();
   const [starting, setStarting] = useState(false);
@@ -95,14 +102,17 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
     if (shut) onShut();
   }, [shut, onShut]);
 
-  const current = fleet.sessions.find((info) => info.id === chosen);
+  const current = chosen?.kind === 'session' ? fleet.sessions.find((info) => info.id === chosen.id) : undefined;
+  const key = chosen?.kind === 'conversation' ? chosen.key : undefined;
+  const talk = key === undefined ? undefined : talks.conversations.find((info) => info.key === key);
+  const name = current !== undefined ? oneLine(title(current), 60) : talk !== undefined ? conversationTitle(talk) : '';
   useEffect(() => {
-    document.title = current === undefined ? 'Binnacle' : `${oneLine(title(current), 60)} · Binnacle`;
-  }, [current]);
+    document.title = name === '' ? 'Binnacle' : `${name} · Binnacle`;
+  }, [name]);
 
   const pick = useCallback(
-    (id: string | undefined) => {
-      choose(id);
+    (choice: Choice | undefined) => {
+      choose(choice);
       setDrawer(false);
       setFailed(undefined);
     },
@@ -117,7 +127,7 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
     const size = sizeFor(box.width, box.height);
     const made = await client.sessions.create({ ...wanted, ...(size ?? {}) });
     setFresh(made.id);
-    pick(made.id);
+    pick({ kind: 'session', id: made.id });
   };
   const createShell = (): void => {
     setStarting(true);
@@ -127,19 +137,44 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
       .finally(() => setStarting(false));
   };
 
-  const ids = fleet.sessions.map((info) => info.id as string);
-  const around = useRef({ ids, chosen });
-  around.current = { ids, chosen };
+  const converse = async (agent?: string): Promise<void> => {
+    const info = await client.conversations.create(agent === undefined ? {} : { agent });
+    talks.add(info);
+    pick({ kind: 'conversation', key: info.key });
+  };
+  const createTalk = (): void => {
+    if (talks.agents.length > 1) {
+      setAsking(true);
+      return;
+    }
+    setStarting(true);
+    setFailed(undefined);
+    converse()
+      .catch((thrown: unknown) => setFailed(asFailure(thrown)))
+      .finally(() => setStarting(false));
+  };
+  const toSession = useCallback((id: string) => pick({ kind: 'session', id }), [pick]);
+  const leaveTalk = useCallback(() => pick(undefined), [pick]);
+  const sessionIds = fleet.sessions.map((info) => info.id).join(' ');
+  const sessions = useMemo<ReadonlySet<string>>(() => new Set(sessionIds.split(' ')), [sessionIds]);
+
+  const rows: readonly Choice[] = [
+    ...[...talks.conversations].sort(byUrgency).map((info) => ({ kind: 'conversation' as const, key: info.key })),
+    ...fleet.sessions.map((info) => ({ kind: 'session' as const, id: info.id })),
+  ];
+  const around = useRef({ rows, chosen });
+  around.current = { rows, chosen };
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       if (!isPageKey(event)) return;
       event.preventDefault();
       if (event.key === 'ArrowLeft')
         document.querySelector<HTMLElement>('.session[aria-current="true"], .session')?.focus();
-      if (event.key === 'ArrowRight') document.querySelector<HTMLElement>('.xterm-helper-textarea')?.focus();
+      if (event.key === 'ArrowRight')
+        document.querySelector<HTMLElement>('.xterm-helper-textarea, .composer textarea')?.focus();
       if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return;
-      const at = around.current.ids.indexOf(around.current.chosen ?? '');
-      const next = around.current.ids[event.key === 'ArrowUp' ? Math.max(0, at - 1) : at + 1];
+      const at = around.current.rows.findIndex((row) => isSameChoice(row, around.current.chosen));
+      const next = around.current.rows[event.key === 'ArrowUp' ? Math.max(0, at - 1) : at + 1];
       if (next !== undefined) pick(next);
     };
     window.addEventListener('keydown', pressed);
@@ -147,12 +182,12 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
   }, [pick]);
 
   const linkNotice = <LinkNotice link={link} onRetry={() => client.wake()} />;
-  const problem = failed ?? fleet.error;
+  const problem = failed ?? fleet.error ?? talks.error;
   const menu = (
     <button
       type="button"
       className="button quiet square bar-menu"
-      aria-label="Sessions"
+      aria-label="Conversations and sessions"
       aria-expanded={drawer}
       onClick={() => setDrawer(true)}
       data-testid="menu"
@@ -161,6 +196,8 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
     </button>
   );
   const mayCreate = allows(me.scope, 'create');
+  const mayTalk = allows(me.scope, 'input') && talks.agents.length > 0;
+  const loading = fleet.loading || talks.loading;
   const extra = (
     <>
       {linkNotice}
@@ -176,6 +213,7 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
         me={me}
         link={link}
         fleet={fleet}
+        talks={talks}
         chosen={chosen}
         theme={theme}
         screenReader={screenReader}
@@ -183,6 +221,7 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
         onChoose={pick}
         onShell={mayCreate ? createShell : undefined}
         onForm={() => setForm(true)}
+        onTalk={mayTalk ? createTalk : undefined}
         onTheme={onTheme}
         onScreenReader={() => setScreenReader(!screenReader)}
         onLeave={onLeave}
@@ -196,28 +235,53 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
         onClick={() => setDrawer(false)}
       />
       <div className="main-area" ref={main}>
-        {current === undefined ? (
+        {talk !== undefined ? (
+          <ConversationView
+            key={talk.key}
+            client={client}
+            info={talk}
+            me={me}
+            sessions={sessions}
+            menu={menu}
+            linkNotice={extra}
+            onSession={toSession}
+            onGone={leaveTalk}
+          />
+        ) : current === undefined ? (
           <main className="main">
             <header className="bar bar-bare">{menu}</header>
             <div className="empty" data-testid="empty">
               <Compass large />
-              <h2>{chosen === undefined || fleet.loading ? 'All quiet on deck' : 'That session is gone'}</h2>
+              <h2>{chosen === undefined || loading ? 'All quiet on deck' : `That ${chosen.kind} is gone`}</h2>
               <p>
                 {mayCreate
-                  ? 'Start a shell and steer it from here, or choose a session from the list. It goes on when you leave.'
-                  : 'Choose a session from the list to watch it.'}
+                  ? 'Start a shell or talk to an agent, or choose from the list. Both go on when you leave.'
+                  : 'Choose from the list what you want to watch.'}
               </p>
-              {mayCreate && (
-                <button
-                  type="button"
-                  className="button primary"
-                  onClick={createShell}
-                  disabled={starting}
-                  data-testid="empty-new-shell"
-                >
-                  <PlusIcon /> {starting ? 'Starting…' : 'New shell'}
-                </button>
-              )}
+              <div className="empty-acts">
+                {mayTalk && (
+                  <button
+                    type="button"
+                    className="button"
+                    onClick={createTalk}
+                    disabled={starting}
+                    data-testid="empty-new-conversation"
+                  >
+                    <TalkIcon /> New conversation
+                  </button>
+                )}
+                {mayCreate && (
+                  <button
+                    type="button"
+                    className="button primary"
+                    onClick={createShell}
+                    disabled={starting}
+                    data-testid="empty-new-shell"
+                  >
+                    <PlusIcon /> {starting ? 'Starting…' : 'New shell'}
+                  </button>
+                )}
+              </div>
             </div>
             <div className="notices" aria-live="polite" data-testid="notices">
               {extra}
@@ -240,6 +304,7 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
           />
         )}
       </div>
+      {asking && <NewConversation agents={talks.agents} onCreate={converse} onClose={() => setAsking(false)} />}
       {form && <NewSession onCreate={create} onClose={() => setForm(false)} />}
     </div>
   );

@@ -1,5 +1,6 @@
 // The page's drawings. All are decoration: the words next to them say the same.
 
+import type { ToolCall } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
 
 function Icon({ children }: { readonly children: ReactNode }) {
@@ -78,6 +79,85 @@ export const EarIcon = () => (
 export const LeaveIcon = () => (
   <Icon>
     <path d="M8 3.5H4v13h4M12.5 6.5L16 10l-3.5 3.5M16 10H8" />
+  </Icon>
+);
+
+export const TerminalIcon = () => (
+  <Icon>
+    <rect x="2.5" y="4" width="15" height="12" rx="2" />
+    <path d="M5.8 8l2.4 2-2.4 2M10.5 12.5h3.7" />
+  </Icon>
+);
+export const TalkIcon = () => (
+  <Icon>
+    <path d="M3 4.5h14v9H9l-3.5 3v-3H3z" />
+  </Icon>
+);
+export const ShieldIcon = () => (
+  <Icon>
+    <path d="M10 2.5l6 2.2v4.6c0 3.8-2.5 6.6-6 8.2-3.5-1.6-6-4.4-6-8.2V4.7zM10 6.6v4M10 13v.4" />
+  </Icon>
+);
+export const CopyIcon = () => (
+  <Icon>
+    <rect x="7" y="7" width="9.5" height="9.5" rx="1.5" />
+    <path d="M13 4.5V4a1 1 0 0 0-1-1H4a1 1 0 0 0-1 1v8a1 1 0 0 0 1 1h.5" />
+  </Icon>
+);
+export const TickIcon = () => (
+  <Icon>
+    <path d="M4 10.5l4 4 8-9" />
+  </Icon>
+);
+export const SendIcon = () => (
+  <Icon>
+    <path d="M10 16V4.5M4.8 9.6L10 4.4l5.2 5.2" />
+  </Icon>
+);
+export const DownIcon = () => (
+  <Icon>
+    <path d="M10 4v11.5M4.8 10.4L10 15.6l5.2-5.2" />
+  </Icon>
+);
+export const PencilIcon = () => (
+  <Icon>
+    <path d="M4 16l.8-3.6L13.4 3.8l2.8 2.8-8.6 8.6zM11.6 5.6l2.8 2.8" />
+  </Icon>
+);
+export const PeopleIcon = () => (
+  <Icon>
+    <circle cx="7.5" cy="7" r="2.8" />
+    <path d="M2.2 16c.3-3 2.4-4.6 5.3-4.6S12.5 13 12.8 16M12.5 4.4a2.8 2.8 0 0 1 0 5.2M14.6 11.9c1.9.6 3 2 3.2 4.1" />
+  </Icon>
+);
+export const LockIcon = () => (
+  <Icon>
+    <rect x="4" y="9" width="12" height="8" rx="1.5" />
+    <path d="M6.8 9V6.5a3.2 3.2 0 0 1 6.4 0V9" />
+  </Icon>
+);
+export const GearIcon = () => (
+  <Icon>
+    <path d="M3 6h7M14 6h3M3 14h3M10 14h7" />
+    <circle cx="12" cy="6" r="2" />
+    <circle cx="8" cy="14" r="2" />
+  </Icon>
+);
+
+const TOOLS: Readonly<Record<ToolCall['kind'], string>> = {
+  read: 'M5 2.5h7l3.5 3.5v11.5H5zM8 9h5M8 12.5h5',
+  edit: 'M4 16l.8-3.6L13.4 3.8l2.8 2.8-8.6 8.6zM11.6 5.6l2.8 2.8',
+  delete: 'M3.5 5.5h13M8 5.5v-2h4v2M5.5 5.5l.8 11h7.4l.8-11',
+  move: 'M3 10h13M11.5 5.5L16 10l-4.5 4.5',
+  search: 'M12.5 12.5L17 17M8.5 3.5a5 5 0 1 0 0 10 5 5 0 0 0 0-10Z',
+  execute: 'M3 5l4.5 5L3 15M10 15.5h7',
+  think: 'M7.5 14.5h5M8 17h4M10 3a5 5 0 0 0-3 9v2.5h6V12a5 5 0 0 0-3-9Z',
+  fetch: 'M10 2.5a7.5 7.5 0 1 0 0 15 7.5 7.5 0 0 0 0-15ZM2.5 10h15M10 2.5c-5 5-5 10 0 15 5-5 5-10 0-15',
+  other: 'M10 3.5v3M10 13.5v3M3.5 10h3M13.5 10h3M10 7.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5Z',
+};
+export const ToolIcon = ({ kind }: { readonly kind: ToolCall['kind'] }) => (
+  <Icon>
+    <path d={TOOLS[kind] ?? TOOLS.other} />
   </Icon>
 );
 

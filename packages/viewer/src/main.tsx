@@ -3,6 +3,8 @@
 import '@xterm/xterm/css/xterm.css';
 import './style.css';
 import './layout.css';
+import './conversation.css';
+import './turns.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';

@@ -1,8 +1,8 @@
 // The list of sessions, newest first. It shows and chooses; it does not fetch.
 
 import type { SessionInfo } from '@binnacle/protocol';
-import { useEffect, useState } from 'react';
 import { HelmIcon } from './icons.tsx';
+import { useNow } from './use-client.ts';
 import { age, commandLine, mark, oneLine, stateWord, title } from './words.ts';
 
 interface SessionListProps {
@@ -12,23 +12,11 @@ interface SessionListProps {
   readonly onChoose: (id: string) => void;
 }
 
-// Ages are in minutes after the first one: half a minute is exact enough.
-const AGE_EVERY_MS = 30_000;
-
-function useNow(): number {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), AGE_EVERY_MS);
-    return () => clearInterval(timer);
-  }, []);
-  return now;
-}
-
 export function SessionList({ sessions, loading, chosen, onChoose }: SessionListProps) {
   const now = useNow();
   if (sessions.length === 0) {
     return (
-      <p className="sessions sessions-none" data-testid="no-sessions">
+      <p className="sessions-none" data-testid="no-sessions">
         {loading ? 'Looking…' : 'No sessions yet.'}
       </p>
     );

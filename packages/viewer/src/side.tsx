@@ -1,24 +1,31 @@
-// The left side: the mark, the button for a shell, the list, and who and how we are connected.
+// The left side: the mark, what can be begun, the lists, and who and how we are connected.
 
 import type { Me } from '@binnacle/client';
-import { CloseIcon, Compass, EarIcon, LeaveIcon, MoonIcon, MoreIcon, PlusIcon, SunIcon } from './icons.tsx';
+import { useId } from 'react';
+import type { Choice } from './choice.ts';
+import { ConversationList } from './conversation-list.tsx';
+import { CloseIcon, Compass, EarIcon, LeaveIcon, MoonIcon, MoreIcon, PlusIcon, SunIcon, TalkIcon } from './icons.tsx';
 import { SessionList } from './session-list.tsx';
 import type { Theme } from './theme.ts';
 import type { Fleet, Link } from './use-client.ts';
+import type { Talks } from './use-conversations.ts';
 import { oneLine } from './words.ts';
 
 interface SideProps {
   readonly me: Me;
   readonly link: Link;
   readonly fleet: Fleet;
-  readonly chosen: string | undefined;
+  readonly talks: Talks;
+  readonly chosen: Choice | undefined;
   readonly theme: Theme;
   readonly screenReader: boolean;
   readonly starting: boolean;
-  readonly onChoose: (id: string) => void;
+  readonly onChoose: (choice: Choice) => void;
   /** Undefined when this token may not start sessions. */
   readonly onShell: (() => void) | undefined;
   readonly onForm: () => void;
+  /** Undefined when this token may not write to agents, or there are none. */
+  readonly onTalk: (() => void) | undefined;
   readonly onTheme: () => void;
   readonly onScreenReader: () => void;
   readonly onLeave: () => void;
@@ -42,10 +49,11 @@ const LINK_MARKS = {
 } as const;
 
 export function Side(props: SideProps) {
-  const { me, link, fleet, theme, screenReader, starting } = props;
+  const { me, link, fleet, talks, chosen, theme, screenReader, starting } = props;
+  const id = useId();
   const other = theme === 'dark' ? 'light' : 'dark';
   return (
-    <nav className="side" aria-label="Sessions and settings">
+    <nav className="side" aria-label="Conversations, sessions and settings">
       <div className="side-top">
         <Compass />
         <h1>Binnacle</h1>
@@ -58,6 +66,19 @@ export function Side(props: SideProps) {
           <CloseIcon />
         </button>
       </div>
+      {props.onTalk !== undefined && (
+        <div className="side-new">
+          <button
+            type="button"
+            className="button"
+            onClick={props.onTalk}
+            disabled={starting}
+            data-testid="new-conversation"
+          >
+            <TalkIcon /> New conversation
+          </button>
+        </div>
+      )}
       {props.onShell !== undefined && (
         <div className="side-new">
           <button
@@ -82,7 +103,26 @@ export function Side(props: SideProps) {
           </button>
         </div>
       )}
-      <SessionList sessions={fleet.sessions} loading={fleet.loading} chosen={props.chosen} onChoose={props.onChoose} />
+      <div className="side-lists">
+        <section aria-labelledby={`${id}-conversations`}>
+          <h2 id={`${id}-conversations`}>Conversations</h2>
+          <ConversationList
+            conversations={talks.conversations}
+            loading={talks.loading}
+            chosen={chosen?.kind === 'conversation' ? chosen.key : undefined}
+            onChoose={(key) => props.onChoose({ kind: 'conversation', key })}
+          />
+        </section>
+        <section aria-labelledby={`${id}-sessions`}>
+          <h2 id={`${id}-sessions`}>Sessions</h2>
+          <SessionList
+            sessions={fleet.sessions}
+            loading={fleet.loading}
+            chosen={chosen?.kind === 'session' ? chosen.id : undefined}
+            onChoose={(session) => props.onChoose({ kind: 'session', id: session })}
+          />
+        </section>
+      </div>
       <div className="side-foot">
         <span className="link" data-testid="link" data-link={link.kind} title="Connection to the gateway">
           <span className={`dot ${LINK_MARKS[link.kind]}`} />

@@ -1,8 +1,9 @@
-// The client's streams as React state: the connection, the list of sessions, and the address's choice of one.
+// The client's streams as React state: the connection, the list of sessions, and the address's choice.
 
 import type { Binnacle, ClientState, WatchEvent } from '@binnacle/client';
-import { type BinnacleError, isSessionId, type SessionInfo } from '@binnacle/protocol';
+import type { BinnacleError, SessionInfo } from '@binnacle/protocol';
 import { useCallback, useEffect, useState } from 'react';
+import { addressOf, type Choice, choiceIn, isSameChoice } from './choice.ts';
 import { asFailure } from './failure.tsx';
 
 /**
@@ -81,30 +82,41 @@ export function useFleet(client: Binnacle): Fleet {
   return { sessions, loading: known === undefined, error };
 }
 
-function sessionInAddress(): string | undefined {
-  const id = location.hash.slice(2);
-  return location.hash.startsWith('#/') && isSessionId(id) ? id : undefined;
-}
-
-/** The session that the address names, so that reload, back and bookmarks work. */
-export function useChoice(): readonly [string | undefined, (id: string | undefined) => void] {
-  const [chosen, setChosen] = useState(sessionInAddress);
+/** What the address names, so that reload, back and bookmarks work. */
+export function useChoice(): readonly [Choice | undefined, (choice: Choice | undefined) => void] {
+  const [chosen, setChosen] = useState(() => choiceIn(location.hash));
   useEffect(() => {
-    const changed = (): void => setChosen(sessionInAddress());
+    const changed = (): void => {
+      const now = choiceIn(location.hash);
+      setChosen((before) => (isSameChoice(before, now) ? before : now));
+    };
     window.addEventListener('hashchange', changed);
-    return () => window.removeEventListener('hashchange', changed);
+    window.addEventListener('popstate', changed);
+    return () => {
+      window.removeEventListener('hashchange', changed);
+      window.removeEventListener('popstate', changed);
+    };
   }, []);
-  const choose = useCallback((id: string | undefined) => {
-    const address = location.pathname + (id === undefined ? '' : `#/${id}`);
-    if (id !== sessionInAddress()) history.pushState(null, '', address);
-    setChosen(id);
-  }, []);
-  useEffect(() => {
-    const back = (): void => setChosen(sessionInAddress());
-    window.addEventListener('popstate', back);
-    return () => window.removeEventListener('popstate', back);
+  const choose = useCallback((choice: Choice | undefined) => {
+    if (!isSameChoice(choice, choiceIn(location.hash))) {
+      history.pushState(null, '', location.pathname + addressOf(choice));
+    }
+    setChosen((before) => (isSameChoice(before, choice) ? before : choice));
   }, []);
   return [chosen, choose];
+}
+
+// Ages are in minutes after the first one: half a minute is exact enough.
+const AGE_EVERY_MS = 30_000;
+
+/** The time (ms since 1970), as exact as ages need it. */
+export function useNow(): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), AGE_EVERY_MS);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
 }
 
 /** Seconds until `at`, counted down. */

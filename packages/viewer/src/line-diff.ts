@@ -1,0 +1,99 @@
+// What changed between two texts, line by line, with a little of what stayed. Pure; knows no React.
+
+export type DiffRow =
+  | { readonly kind: 'same' | 'added' | 'removed'; readonly line: number; readonly text: string }
+  /** So many lines that stayed are left out. */
+  | { readonly kind: 'skipped'; readonly count: number };
+
+export interface LineDiff {
+  readonly rows: readonly DiffRow[];
+  readonly added: number;
+  readonly removed: number;
+}
+
+/** Lines that stay and are shown at each side of a change. */
+const CONTEXT = 3;
+// A table of this size takes some milliseconds; above it the middle counts as replaced, which is true as well.
+const MAX_CELLS = 1_000_000;
+
+/** `before` null: the file is new. `line` of a removed row counts in `before`, else in `after`, from 1. */
+export function lineDiff(before: string | null, after: string): LineDiff {
+  const old = before === null ? [] : linesOf(before);
+  const now = linesOf(after);
+  let head = 0;
+  while (head < old.length && head < now.length && old[head] === now[head]) head += 1;
+  let tail = 0;
+  while (tail < Math.min(old.length, now.length) - head && old.at(-1 - tail) === now.at(-1 - tail)) tail += 1;
+  const rows: DiffRow[] = [];
+  for (let i = 0; i < head; i += 1) rows.push({ kind: 'same', line: i + 1, text: now[i] ?? '' });
+  rows.push(...middle(old.slice(head, old.length - tail), now.slice(head, now.length - tail), head));
+  for (let i = now.length - tail; i < now.length; i += 1) rows.push({ kind: 'same', line: i + 1, text: now[i] ?? '' });
+  return {
+    rows: shorten(rows),
+    added: rows.filter((row) => row.kind === 'added').length,
+    removed: rows.filter((row) => row.kind === 'removed').length,
+  };
+}
+
+/** The line break at the end of a file ends its last line, and begins no other. */
+function linesOf(text: string): string[] {
+  if (text === '') return [];
+  const lines = text.split(/\r?\n/);
+  if (lines.at(-1) === '') lines.pop();
+  return lines;
+}
+
+function middle(old: readonly string[], now: readonly string[], offset: number): DiffRow[] {
+  const width = now.length + 1;
+  // Length of the longest common rest, from each place in both.
+  const isSmall = (old.length + 1) * width <= MAX_CELLS;
+  const rest = new Uint32Array(isSmall ? (old.length + 1) * width : 0);
+  const at = (i: number, j: number): number => rest[i * width + j] ?? 0;
+  if (isSmall) {
+    for (let i = old.length - 1; i >= 0; i -= 1) {
+      for (let j = now.length - 1; j >= 0; j -= 1) {
+        rest[i * width + j] = old[i] === now[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
+      }
+    }
+  }
+  const rows: DiffRow[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < old.length || j < now.length) {
+    if (isSmall && i < old.length && j < now.length && old[i] === now[j]) {
+      rows.push({ kind: 'same', line: offset + j + 1, text: now[j] ?? '' });
+      i += 1;
+      j += 1;
+    } else if (i < old.length && (j >= now.length || at(i + 1, j) >= at(i, j + 1))) {
+      rows.push({ kind: 'removed', line: offset + i + 1, text: old[i] ?? '' });
+      i += 1;
+    } else {
+      rows.push({ kind: 'added', line: offset + j + 1, text: now[j] ?? '' });
+      j += 1;
+    }
+  }
+  return rows;
+}
+
+function shorten(rows: readonly DiffRow[]): DiffRow[] {
+  const near = rows.map(() => false);
+  rows.forEach((row, at) => {
+    if (row.kind !== 'same') near.fill(true, Math.max(0, at - CONTEXT), at + CONTEXT + 1);
+  });
+  const short: DiffRow[] = [];
+  let skipped = 0;
+  const skip = (): void => {
+    if (skipped > 0) short.push({ kind: 'skipped', count: skipped });
+    skipped = 0;
+  };
+  rows.forEach((row, at) => {
+    if (near[at] !== true) {
+      skipped += 1;
+      return;
+    }
+    skip();
+    short.push(row);
+  });
+  skip();
+  return short;
+}

@@ -7,12 +7,14 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench, Line } from './bench.ts';
 import { g9 } from './lines/append.ts';
+import { delta, streams } from './lines/delta.ts';
 import { g4, g5 } from './lines/echo.ts';
 import { g2 } from './lines/exact.ts';
 import { g6 } from './lines/fan-out.ts';
 import { g10 } from './lines/history.ts';
 import { g11 } from './lines/memory.ts';
 import { g1, g3 } from './lines/pty.ts';
+import { routes } from './lines/routes.ts';
 import { left, runs } from './lines/run.ts';
 import { g8, slowAlone } from './lines/stalled.ts';
 import { reattach, start } from './lines/start.ts';
@@ -36,6 +38,9 @@ const LINES: Readonly<Record<string, Line>> = {
   reattach,
   run: runs,
   left,
+  delta,
+  streams,
+  routes,
 };
 
 /** Loaded by name, so that a viewer does not load what only an append needs. */
@@ -47,6 +52,10 @@ const ROLES: Readonly<Record<string, () => Promise<{ main(spec: never): unknown 
   'node-pty': () => import('./roles/node-pty.ts'),
   ceiling: () => import('./roles/ceiling.ts'),
   append: () => import('./roles/append.ts'),
+  routes: () => import('./roles/routes.ts'),
+  listeners: () => import('./roles/listeners.ts'),
+  'child-times': () => import('./roles/child-times.ts'),
+  'talking-model': () => import('./roles/talking-model.ts'),
 };
 
 const USAGE = `Usage: npm run bench -- [NAME…] [--reps N] [--quick] [--dir DIR]

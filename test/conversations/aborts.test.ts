@@ -143,7 +143,11 @@ describe('an abort', () => {
 
   test('ends the process of the agent and all that it has started', async () => {
     const file = gateIn(core, 'pids');
-    const key = await begin('shell', `sleep 900 & echo $$ $! > ${file}; setsid sleep 901 & echo $! >> ${file}; echo on; wait`, 'on');
+    const key = await begin(
+      'shell',
+      `sleep 900 & echo $$ $! > ${file}; setsid sleep 901 & echo $! >> ${file}; echo on; wait`,
+      'on',
+    );
     await until('its pids are known', () => existsSync(file) && pidsIn(file).length === 3);
     await core.abort(key, 'm1');
     await until('they have ended', () => pidsIn(file).every((pid) => !isAlive(pid)));
@@ -157,20 +161,29 @@ describe('a stop text', () => {
       const key = await begin('main', '/slow one two three four five six seven', 'one');
       await core.send(key, 'm2', 'next');
       const receipt = await core.send(key, 'stopping', text);
-      expect(receipt).toMatchObject({ run: null, duplicate: false, aborted: ['m1', 'm2'], message: { state: 'cancelled' } });
+      expect(receipt).toMatchObject({
+        run: null,
+        duplicate: false,
+        aborted: ['m1', 'm2'],
+        message: { state: 'cancelled' },
+      });
       expect(await core.end(key, 'm1')).toMatchObject({ state: 'aborted', end: { via: 'stop_text', by: ADMIN } });
       expect(await core.begun(key)).toEqual(['m1']);
     },
   );
 
-  test.each(['stop the server', 'do not stop', '/stop the server', 'please stop using tabs', 'nonstop', 'stop\nit later'])(
-    '%j only contains one, and is sent to the agent',
-    async (text) => {
-      const key = await core.make('main');
-      expect((await core.send(key, 'm1', text)).aborted).toBeUndefined();
-      expect(await core.end(key, 'm1')).toMatchObject({ state: 'final', text });
-    },
-  );
+  test.each([
+    'stop the server',
+    'do not stop',
+    '/stop the server',
+    'please stop using tabs',
+    'nonstop',
+    'stop\nit later',
+  ])('%j only contains one, and is sent to the agent', async (text) => {
+    const key = await core.make('main');
+    expect((await core.send(key, 'm1', text)).aborted).toBeUndefined();
+    expect(await core.end(key, 'm1')).toMatchObject({ state: 'final', text });
+  });
 
   test('acts once: sent again by who did not hear the answer, it spares what has begun since', async () => {
     const key = await begin('acp', 'idle', '').catch(() => '');
@@ -200,7 +213,10 @@ describe('who may abort', () => {
     const { status } = await core.ask(`${pathOf(key)}/runs/m1`, { method: 'DELETE', token: bob });
     expect(status).toBe(200);
     const run = await core.end(key, 'm1');
-    expect(run).toMatchObject({ by: { user: 'alice' }, end: { via: 'run', by: { user: 'bob', name: 'token of bob' } } });
+    expect(run).toMatchObject({
+      by: { user: 'alice' },
+      end: { via: 'run', by: { user: 'bob', name: 'token of bob' } },
+    });
   });
 
   test('is nobody with the scope view, and nobody who may not see it', async () => {

@@ -165,11 +165,13 @@ export class Core {
   async close(): Promise<void> {
     for (const wire of this.#wires) wire.terminate();
     if (!isAlive(this.gateway.pid)) await this.start();
-    const { conversations } = await this.must<{ readonly conversations: readonly ConversationInfo[] }>(
-      200,
-      '/v1/conversations?limit=200',
-    );
-    await Promise.all(conversations.map(({ key }) => this.ask(pathOf(key), { method: 'DELETE' })));
+    try {
+      const path = '/v1/conversations?limit=200';
+      const list = await this.must<{ readonly conversations: readonly ConversationInfo[] }>(200, path);
+      await Promise.all(list.conversations.map(({ key }) => this.ask(pathOf(key), { method: 'DELETE' })));
+    } catch (cause) {
+      throw new Error(`The gateway did not answer: ${this.gateway.stderr}`, { cause });
+    }
     await this.gateway.close();
   }
 }

@@ -1,16 +1,18 @@
 // What was said, by pages and by position: in order, whole, and the same for who comes late, comes back, or outlives us.
 
-import fc from 'fast-check';
+import { resolve } from 'node:path';
 import type { ConversationEvent, MessageInfo, MessagePage } from '@binnacle/protocol';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../gateway/gateway.fixture.ts';
 import { pathOf, Transcript } from './conversation.fixture.ts';
-import { type Core, gateIn, openCore, openGate, parseSse, untilGate } from './core.fixture.ts';
+import { AGENTS, type Core, gateIn, openCore, openGate, parseSse, untilGate } from './core.fixture.ts';
 
 const MIB = 1024 * 1024;
+const late = { driver: 'acp', command: [process.execPath, resolve(import.meta.dirname, 'late-acp.mjs')] };
 let core: Core;
 beforeAll(async () => {
-  core = await openCore({ retainConversationBytes: MIB });
+  core = await openCore({ retainConversationBytes: MIB }, { agents: { entries: { ...AGENTS, late } } });
 });
 afterAll(() => core.close());
 
@@ -20,7 +22,14 @@ interface Told {
 }
 
 /** What `GET …/events` gives; with a limit it hangs up behind so many SSE messages. */
-async function readEvents(path: string, { after, limit = Number.POSITIVE_INFINITY }: { after?: string; limit?: number } = {}) {
+async function readEvents(
+  path: string,
+  {
+    after,
+    limit = Number.POSITIVE_INFINITY,
+    isEnough = () => false,
+  }: { after?: string; limit?: number; isEnough?: (told: readonly Told[]) => boolean } = {},
+) {
   const abort = new AbortController();
   const response = await fetch(core.gateway.url + path, {
     headers: {
@@ -42,7 +51,7 @@ async function readEvents(path: string, { after, limit = Number.POSITIVE_INFINIT
         if (event === 'gap') gaps.push({ position: id, ...(data as object) });
         if (event !== 'events') continue;
         told.push({ position: id, ...(data as { readonly events: ConversationEvent[] }) });
-        if (told.length >= limit) return { told, gaps };
+        if (told.length >= limit || isEnough(told)) return { told, gaps };
       }
       text = end < 2 ? text : text.slice(end);
     }
@@ -101,21 +110,23 @@ describe('who comes late', () => {
     const words = Array.from({ length: 25 }, (_, i) => `word${i}`).join(' ');
     await core.send(key, 'm1', `/slow ${words}`);
     await core.said(key, 'word4');
-    for (const from of ['now', undefined]) {
-      const wire = await core.wire();
-      const following = await wire.ask({ t: 'follow', conversation: key, ...(from === undefined ? {} : { from }) });
-      const before = (following.info as { run: { text: string } }).run.text;
-      expect(words.startsWith(before)).toBe(true);
-      const transcript = wire.of(key);
+    const late = await Promise.all(
+      [{ from: 'now' }, {}, { deltaIntervalMs: 0 }, { deltaIntervalMs: 700 }].map(async (asked, i) => {
+        await core.said(key, `word${4 + i * 3}`);
+        const wire = await core.wire();
+        const { info } = await wire.ask({ t: 'follow', conversation: key, ...asked });
+        return { wire, before: (info as { run: { text: string } }).run.text };
+      }),
+    );
+    await core.end(key, 'm1');
+    for (const { wire, before } of late) {
+      expect(before).toMatch(/^word0 word1 /);
+      const { events } = wire.of(key);
+      await until('it has the end', () => events.some(({ type }) => type === 'final'));
       // Its deltas are the rest alone: together with what it was shown first they are the whole.
-      const end = await wire
-        .untilSo(() => transcript.events.find((event) => event.type === 'final'))
-        .catch((error: Error) => {
-          if (!error.message.startsWith('Deltas said')) throw error;
-          return transcript.events.find((event) => event.type === 'final');
-        });
-      expect(end).toMatchObject({ text: words });
-      expect(before + transcript.said('m1')).toBe(words);
+      const rest = events.flatMap((event) => (event.type === 'delta' ? [event.text] : []));
+      expect(before + rest.join('')).toBe(words);
+      expect(events.at(-1)).toMatchObject({ type: 'final', text: words });
     }
   }, 15_000);
 });
@@ -126,6 +137,8 @@ describe('a position', () => {
     const lines = ['slow 40', 'tool one', 'think deep', 'message and', 'slow 20', 'plan a, b', 'say end'].join('\n');
     await core.send(key, 'm1', lines);
     await core.send(key, 'm2', 'slow 30');
+    const hasAll = (told: readonly Told[]): boolean =>
+      allOf(told).some((event) => event.type === 'final' && event.run === 'm2');
     // While it streams: viewers that are cut off again and again.
     const viewers = Array.from({ length: 4 }, async (_, i) => {
       const told: Told[] = [];
@@ -135,10 +148,11 @@ describe('a position', () => {
         const part = await readEvents(eventsPath(key, query), {
           ...(after === undefined ? {} : { after }),
           limit: cut + 1,
+          isEnough: hasAll,
         });
         told.push(...part.told);
         after = told.at(-1)?.position;
-        if (allOf(told).some((event) => event.type === 'final' && event.run === 'm2')) return allOf(told);
+        if (hasAll(told)) return allOf(told);
       }
     });
     const seen = await Promise.all(viewers);
@@ -187,7 +201,7 @@ describe('a position', () => {
       await core.end(key, id);
     }
     const { told } = await readEvents(eventsPath(key, '?run=m2'));
-    expect(allOf(told).map(({ type }) => type)).toEqual(['message_delivered', 'run_started', 'delta', 'final'].filter((type) => allOf(told).some((one) => one.type === type)));
+    expect(allOf(told).map(({ type }) => type)).toEqual(['message_delivered', 'run_started', 'delta', 'final']);
     expect(JSON.stringify(told)).toContain('said m2');
     expect(JSON.stringify(told)).not.toContain('said m3');
     expect(await core.ask(eventsPath(key, '?run=m9'))).toMatchObject({ status: 404, code: 'run_not_found' });
@@ -231,6 +245,21 @@ describe('after a kill of the gateway', () => {
 });
 
 describe('retention', () => {
+  test('does not take the words of a run that is under way from a gateway that was killed meanwhile', async () => {
+    const key = await core.make('late');
+    const early = (await core.info(key)).position;
+    // What it says first is gone from the log when it has made its calls.
+    await core.send(key, 'm1', 'bulk 160');
+    await core.said(key, 'and at last');
+    const { gaps } = await readEvents(eventsPath(key, `?follow=0&position=${early}`));
+    expect(gaps).toMatchObject([{ reason: 'retention' }]);
+    expect((await core.info(key)).run?.text).toBe('in time\n\n and at last');
+    await core.restart();
+    expect((await core.info(key)).run?.text).toBe('in time\n\n and at last');
+    await core.abort(key, 'm1');
+    expect((await core.end(key, 'm1')).text).toBe('in time\n\n and at last');
+  }, 30_000);
+
   test('takes the oldest events, says so to who asks for them, and leaves every message in the history', async () => {
     const key = await core.make('main');
     const early = (await core.info(key)).position;

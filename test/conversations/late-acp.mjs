@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // An ACP agent for tests that has not heard the end of its turn: it says three words more when it is cancelled. With
-// `many N` it asks for so many approvals at once.
+// `many N` it asks for so many approvals at once, with `bulk N` it makes so many calls of 60 KB.
 
 import { createInterface } from 'node:readline';
 
@@ -27,6 +27,13 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       const asked = { sessionId: 'late', toolCall, options };
       lines += `${JSON.stringify({ jsonrpc: '2.0', id: `a${n}`, method: 'session/request_permission', params: asked })}\n`;
     }
+    const [, bulk = 0] = /^bulk (\d+)$/.exec(text) ?? [];
+    for (let n = 1; n <= Number(bulk); n += 1) {
+      const call = { sessionUpdate: 'tool_call', toolCallId: `b${n}`, title: 'bulk', status: 'in_progress' };
+      const update = { ...call, rawInput: { text: 'x'.repeat(60_000) } };
+      send({ method: 'session/update', params: { sessionId: 'late', update } });
+    }
+    if (Number(bulk) > 0) say('late', ' and at last');
     // In one write, so that they are read at once.
     process.stdout.write(lines);
     if (text === 'quick') send({ id, result: { stopReason: 'end_turn' } });

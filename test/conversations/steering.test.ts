@@ -121,7 +121,11 @@ describe('a message that waits', () => {
     // The first of what was asked for is what an id stands for.
     expect(await core.send(key, 'm2', 'echo m2')).toMatchObject({ duplicate: true, message: { text: 'echo changed' } });
     expect((await core.trySend(key, { id: 'm2', text: 'echo changed' })).code).toBe('message_conflict');
-    expect(await core.send(key, 'm3', 'echo m3')).toMatchObject({ duplicate: true, message: { state: 'cancelled' }, run: null });
+    expect(await core.send(key, 'm3', 'echo m3')).toMatchObject({
+      duplicate: true,
+      message: { state: 'cancelled' },
+      run: null,
+    });
     openGate(gate);
     expect(await core.end(key, 'm4')).toMatchObject({ text: 'm4' });
     expect(await core.run(key, 'm2')).toMatchObject({ state: 'final', text: 'changed' });
@@ -254,7 +258,10 @@ describe('one id', () => {
     expect(new Set(receipts.map(({ run }) => run?.id))).toEqual(new Set(['m1']));
     await core.end(key, 'm1');
     await core.restart();
-    expect(await core.send(key, 'm1', 'just once')).toMatchObject({ duplicate: true, run: { state: 'final', text: 'just once' } });
+    expect(await core.send(key, 'm1', 'just once')).toMatchObject({
+      duplicate: true,
+      run: { state: 'final', text: 'just once' },
+    });
     expect(await core.begun(key)).toEqual(['m1']);
     expect((await core.history(key)).map(({ text }) => text)).toEqual(['just once', 'just once']);
   });

@@ -100,6 +100,33 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
     expect(isRunning(gateway.pid)).toBe(true);
   }, 30_000);
 
+  it('several programs of one runner wait: each has its own bytes afterwards, and none of another', async () => {
+    const signs = ['a', 'b', 'c', 'd'];
+    // On another disk.
+    const elsewhere = mkdtempSync(join(tmpdir(), 'binnacle-go-'));
+    const go = join(elsewhere, 'go');
+    const make = async (sign: string) => {
+      const count = `i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo ${sign}$i; done`;
+      const command = `until [ -e ${go} ]; do sleep 0.02; done; ${count}`;
+      return await gateway.client.sessions.create({ command, mode: 'pipe' });
+    };
+    const sessions = await Promise.all(signs.map(make));
+    fill(ballast);
+    writeFileSync(go, '');
+    await until('all of them wait', async () => {
+      const infos = await Promise.all(sessions.map(({ id }) => gateway.client.sessions.get(id)));
+      return infos.every(({ stalled, state }) => stalled === 'disk_full' || state === 'closed');
+    });
+    rmSync(ballast);
+    for (const [i, { id }] of sessions.entries()) {
+      await until('it has closed', async () => (await gateway.client.sessions.get(id)).state === 'closed');
+      const output = await (await gateway.fetch(`/v1/sessions/${id}/output`)).text();
+      const lines = Array.from({ length: 3000 }, (_, n) => `${signs[i]}${n + 1}\n`);
+      expect(output).toBe(lines.join(''));
+    }
+    rmSync(elsewhere, { recursive: true });
+  }, 30_000);
+
   it('who has a token is served, and what the catalogue cannot keep ends nobody', async () => {
     const asked = { name: 'agent', scope: 'input' };
     const { token } = await (

@@ -66,6 +66,15 @@ export async function openGateway(
     close: async () => {
       for (const client of clients) client.close();
       if (running.child.exitCode !== null || running.child.signalCode !== null) running = await start(dir, port, flags);
+      // Their agents are sessions that no list shows.
+      for (;;) {
+        const { conversations } = (await (await fixture.fetch('/v1/conversations?limit=200')).json()) as {
+          conversations: { key: string }[];
+        };
+        if (conversations.length === 0) break;
+        const path = (key: string): string => `/v1/conversations/${encodeURIComponent(key)}`;
+        await Promise.all(conversations.map(({ key }) => fixture.fetch(path(key), { method: 'DELETE' })));
+      }
       const { sessions } = (await (await fixture.fetch('/v1/sessions?limit=1000')).json()) as {
         sessions: { id: string }[];
       };

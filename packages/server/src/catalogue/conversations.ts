@@ -116,7 +116,8 @@ export class ConversationStore {
     this.#setLease = db.prepare('UPDATE conversations SET lease = ? WHERE id = ?');
     this.#remove = db.prepare('DELETE FROM conversations WHERE id = ?');
     this.#addMessage = db.prepare(
-      'INSERT INTO messages (conversation, n, id, state, digest, body) VALUES (?, ?, ?, ?, ?, ?)',
+      // What is there already stays: an entry can come twice, where only some of it could be kept.
+      'INSERT OR IGNORE INTO messages (conversation, n, id, state, digest, body) VALUES (?, ?, ?, ?, ?, ?)',
     );
     this.#message = db.prepare('SELECT * FROM messages WHERE conversation = ? AND id = ?');
     this.#putMessage = db.prepare('UPDATE messages SET n = ?, state = ?, body = ? WHERE conversation = ? AND id = ?');
@@ -349,7 +350,7 @@ export class ConversationStore {
 
   #endRun(conversation: string, event: EndEvent): void {
     const run = toRun(this.#run.get(conversation, event.run));
-    if (run === undefined) return;
+    if (run === undefined || run.end !== null) return;
     const end = endOf(event);
     const usage = event.type === 'final' ? (event.usage ?? run.usage) : run.usage;
     const ended: RunRecord = { ...run, state: end.state, endedAt: event.at, end, usage };

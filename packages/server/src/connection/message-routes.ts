@@ -79,7 +79,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
           // Taken back while we waited: there will be no run.
           return { ...receipt, message, run: message.state === 'cancelled' ? null : conversation.findRun(run.id) };
         };
-        const parts = { conversations, conversation, run: run.id, read };
+        const parts = { conversations, conversation, principal, run: run.id, read };
         return json(await comeTo(parts, query.wait, signal), { status: 202 });
       },
     }),
@@ -142,7 +142,8 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       handler: async ({ params, query, principal, signal }) => {
         const conversation = await conversations.get(params.key, principal);
         const read = () => conversation.findRun(params.run);
-        return json(await comeTo({ conversations, conversation, run: params.run, read }, query.wait ?? 0, signal));
+        const parts = { conversations, conversation, principal, run: params.run, read };
+        return json(await comeTo(parts, query.wait ?? 0, signal));
       },
     }),
     route({
@@ -208,6 +209,9 @@ async function stream(
   const { conversations, liveness, principal } = parts;
   const events = new EventStream(response, liveness);
   if (first !== undefined) events.send('accepted', at, first);
+  // Whose end is in the log by now, or was: nothing of them will come behind its head.
+  const areOver = (): boolean => runs?.every((run) => isKnownOver(conversation, run)) === true;
+  let isLast = areOver();
   const feed = new ConversationFeed({
     conversation,
     at,
@@ -215,11 +219,14 @@ async function stream(
     ...(runs === undefined ? {} : { runs }),
     outlet: {
       events: (_, list, behind) => events.send('events', behind, { events: list }),
-      gap: (_, reason, next) => events.send('gap', next, { reason }),
+      gap: (_, reason, next) => {
+        isLast = areOver();
+        return events.send('gap', next, { reason });
+      },
       failed: (one, error) => events.fail(error, one.position),
       over: () => events.finish(),
       caughtUp: () => {
-        if (!follow) events.finish();
+        if (!follow || isLast) events.finish();
       },
     },
   });
@@ -238,18 +245,20 @@ function comeTo<T>(
   parts: {
     readonly conversations: Conversations;
     readonly conversation: Conversation;
+    readonly principal: Principal;
     readonly run: string;
     read(): T;
   },
   waitMs: number,
   signal: AbortSignal,
 ): Promise<T> {
-  const { conversations, conversation, run } = parts;
+  const { conversations, conversation, principal, run } = parts;
   if (waitMs === 0 || signal.aborted || isOver(conversation.findRun(run))) return Promise.resolve(parts.read());
   return new Promise((resolve, reject) => {
     const finish = (): void => {
       clearTimeout(timer);
       unlisten();
+      unwatch();
       release();
       signal.removeEventListener('abort', finish);
       try {
@@ -260,6 +269,11 @@ function comeTo<T>(
     };
     const timer = setTimeout(finish, waitMs);
     const release = conversations.hold(conversation);
+    // Who may not see it any more is not told what they waited for.
+    const unwatch = conversations.onLoss(conversation, principal, (why) => {
+      reject(why);
+      finish();
+    });
     const unlisten = conversations.listen({
       changed: (other: Conversation, events: readonly ConversationEvent[]) => {
         if (other === conversation && events.some((event) => tells(event, run))) finish();
@@ -270,6 +284,14 @@ function comeTo<T>(
 }
 
 const isOver = ({ state }: ConversationRun): boolean => state !== 'running' && state !== 'queued';
+
+function isKnownOver(conversation: Conversation, run: string): boolean {
+  try {
+    return isOver(conversation.findRun(run));
+  } catch {
+    return true; // Taken back before it began.
+  }
+}
 
 /** Ended, or taken back before it began. */
 const tells = (event: ConversationEvent, run: string): boolean =>

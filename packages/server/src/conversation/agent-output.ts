@@ -83,7 +83,7 @@ export class AgentOutput {
       throw new BinnacleError('agent_flood', { details: { limitBytes: MAX_LINE_BYTES } });
     }
     // A copy: pages are used again.
-    this.#held.push(bytes.slice());
+    this.#held.push(Uint8Array.from(bytes));
     this.#heldBytes += bytes.length;
   }
 

@@ -113,7 +113,11 @@ export class AgentProcess implements Agent {
     clearTimeout(this.#stalled?.timer);
     const life = this.#life;
     if (life !== undefined) this.#letGo(life);
-    if (!ends) return;
+    // Without work it is no use to anybody while we are away, if a later one can remember what it knows.
+    const isSpare = life !== undefined && !this.#isInTurn && this.#memory !== null;
+    if (isSpare && !ends)
+      this.#parts.told.remember({ session: null, offset: 0, n: 0, state: null, memory: this.#memory });
+    if (!ends && !isSpare) return;
     life?.terminals.endAll();
     if (life !== undefined) await this.#delete(life.session);
     await this.#ending;
@@ -399,7 +403,10 @@ export class AgentProcess implements Agent {
     life.terminals.endAll();
     const ended = this.#delete(life.session);
     this.#ending = Promise.all([this.#ending, ended]);
-    void ended.then(() => this.#free());
+    // An idle process that takes its time has no say in the turn of the next one.
+    void ended.then(() => {
+      if (this.#life === undefined) this.#free();
+    });
   }
 
   /** There is no process, and there will be none. */

@@ -87,13 +87,18 @@ export class Conversation {
   #memory: ProcessMemory | null;
   /** Told to the log with the next entry of the agent: what it is the answer to must not be there without it. */
   #attached: ConversationEvent[] = [];
+  /** Of files that are not needed any more. */
+  #closing: Promise<unknown> = Promise.resolve();
+  /** What the run under way has said is in the log from this place on. */
+  #wordsFrom = 0;
   readonly #answering = new Set<string>();
   readonly #answers = new Map<string, ApprovalAnswer>();
   /** What the catalogue could not take; it takes it with what comes next. */
   #unapplied: ConversationEvent[] = [];
   #deadline: NodeJS.Timeout | undefined;
   #approvalTimer: NodeJS.Timeout | undefined;
-  #retry: NodeJS.Timeout | undefined;
+  /** What waits for room on the disk, one of each kind. */
+  readonly #retries = new Map<'start' | 'failed' | 'approvals' | 'deadline', NodeJS.Timeout>();
   #isClosed = false;
 
   constructor(record: ConversationRecord, parts: ConversationParts) {
@@ -126,7 +131,7 @@ export class Conversation {
   }
 
   get isBusy(): boolean {
-    return this.#turn !== undefined || this.#queue.length > 0 || !this.#isAgentFree || this.#agent !== undefined;
+    return this.#turn !== undefined || this.#queue.length > 0 || !this.#isAgentFree;
   }
 
   get run(): ConversationRun | null {
@@ -327,6 +332,8 @@ export class Conversation {
       turn?.restore(entry.driver.carry ?? {});
     }
     this.#turn = turn;
+    // Or from a later place, where they were kept again; then they are once more.
+    if (running !== undefined) this.#wordsFrom = startOf(running);
     this.#goOn(kind, running, marks);
     this.#armApprovals();
     this.#armDeadline();
@@ -337,7 +344,7 @@ export class Conversation {
   release(): void {
     const transcript = this.#transcript;
     this.#transcript = undefined;
-    void transcript?.close();
+    if (transcript !== undefined) this.#closing = Promise.all([this.#closing, this.#shut(transcript)]);
   }
 
   /** Lets go. Runs that cannot outlive the gateway are aborted; `all`: the others, too, with their processes. */
@@ -347,11 +354,11 @@ export class Conversation {
     // What waits goes on waiting, for the next gateway.
     if (run !== null && (all || this.#agent?.kind !== 'process')) this.#tryAbort(run.id, 'shutdown', by);
     this.#isClosed = true;
-    for (const timer of [this.#deadline, this.#approvalTimer, this.#retry]) clearTimeout(timer);
+    for (const timer of [this.#deadline, this.#approvalTimer, ...this.#retries.values()]) clearTimeout(timer);
     this.lease.stop();
     await this.#agent?.made.agent.close(all);
-    await this.#transcript?.close();
-    this.#transcript = undefined;
+    this.release();
+    await this.#closing;
   }
 
   /** Ends everything of it; whoever reads it hears so. */
@@ -359,6 +366,15 @@ export class Conversation {
     this.#tryAbort(undefined, 'deleted', by);
     this.lease.end();
     await this.close(true);
+  }
+
+  async #shut(transcript: Transcript): Promise<void> {
+    try {
+      await transcript.close();
+    } catch (error) {
+      // Every entry was written before anybody was told; what a full disk keeps from us is the sync of the last ones.
+      this.#parts.log.error({ err: error, conversation: this.#record.key }, 'a log could not be synced');
+    }
   }
 
   #goOn(kind: AgentKind | undefined, running: RunRecord | undefined, marks: readonly DriverMark[]): void {
@@ -398,6 +414,13 @@ export class Conversation {
     if (message === undefined) return;
     const { id, by, text } = message;
     const at = Date.now();
+    let position: string;
+    try {
+      position = this.#open().position;
+    } catch {
+      this.#retryLater('start', () => this.#startNext());
+      return;
+    }
     const run: ConversationRun = {
       id,
       conversation: this.#record.key,
@@ -407,13 +430,14 @@ export class Conversation {
       queuedAt: message.at,
       startedAt: at,
       endedAt: null,
-      position: this.#open().position,
+      position,
       text: '',
       end: null,
       usage: null,
     };
     const kind = this.#parts.agent(this.#record.agent);
     this.#turn = new Turn(run, kind?.approvalMs ?? 0);
+    this.#wordsFrom = startOf(run);
     try {
       this.#append([
         { type: 'message_delivered', at, id, run: id },
@@ -421,7 +445,7 @@ export class Conversation {
       ]);
     } catch {
       this.#turn = undefined;
-      this.#retryLater(() => this.#startNext());
+      this.#retryLater('start', () => this.#startNext());
       return;
     }
     this.#armDeadline();
@@ -454,7 +478,7 @@ export class Conversation {
       try {
         this.#append(turn.end({ error: error.toWire() }, Date.now()));
       } catch {
-        this.#retryLater(() => this.#told.failed(error));
+        this.#retryLater('failed', () => this.#told.failed(error));
         return;
       }
       this.#turnOnEnd();
@@ -465,8 +489,9 @@ export class Conversation {
       if (!this.#isClosed) setImmediate(() => this.#startNext());
     },
     remember: (process) => {
-      const { head } = this.#open();
-      this.#memory = { ...process, place: head.place };
+      // Also while it is closed, when its log is not opened again.
+      const place = this.#transcript?.head.place ?? this.#record.place;
+      this.#memory = { ...process, place };
       this.#keep(() => this.#parts.store.setProcess(this.#record.id, JSON.stringify(this.#memory)));
     },
   };
@@ -505,6 +530,7 @@ export class Conversation {
     const head = transcript.append(mark === undefined ? { events } : { events, driver: mark });
     for (const event of events) this.#fold(event);
     this.#apply(events, head.place);
+    this.#keepWords(transcript);
     transcript.tell();
     if (events.length > 0) this.#parts.happened(this, events, transcript.position);
   }
@@ -518,6 +544,23 @@ export class Conversation {
       this.#queue = this.#queue.filter(({ id }) => id !== event.id);
     } else if (event.type === 'approval') this.#armApprovals();
     else if (event.type === 'approval_answered') this.#noteAnswer(event.id, event.answer);
+  }
+
+  /** The log lets go of its oldest part; what the run under way has said must not go with it. */
+  #keepWords(transcript: Transcript): void {
+    const turn = this.#runningTurn;
+    if (turn === undefined || turn.said === '' || transcript.doomed <= this.#wordsFrom) return;
+    const { place } = transcript.head;
+    const { run, said: text } = turn;
+    try {
+      transcript.append({
+        events: [{ type: 'delta', at: Date.now(), run: run.id, stream: 'said', text, replace: true }],
+      });
+      this.#wordsFrom = place;
+    } catch (error) {
+      // Only who is killed before the end of the run would miss them.
+      this.#parts.log.error({ err: error, conversation: this.#record.key }, 'what was said could not be kept again');
+    }
   }
 
   /** Deltas are in the log alone; everything else is in the rows as well, for questions. */
@@ -637,7 +680,7 @@ export class Conversation {
         if (deny === undefined) this.#abortTurn('timeout', by, []);
         else this.#pass(approval, { option: deny.id, by, reason: 'timed_out' });
       } catch {
-        this.#retryLater(() => this.#expire());
+        this.#retryLater('approvals', () => this.#expire());
         return;
       }
     }
@@ -664,15 +707,16 @@ export class Conversation {
       try {
         this.#abortTurn('timeout', { user: null, name: 'time limit' }, []);
       } catch {
-        this.#retryLater(() => this.#runOut(timeoutMs));
+        this.#retryLater('deadline', () => this.#runOut(timeoutMs));
       }
     }
   }
 
-  #retryLater(act: () => void): void {
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(act, DISK_RETRY_MS);
-    this.#retry.unref();
+  #retryLater(what: 'start' | 'failed' | 'approvals' | 'deadline', act: () => void): void {
+    clearTimeout(this.#retries.get(what));
+    const timer = setTimeout(act, DISK_RETRY_MS);
+    timer.unref();
+    this.#retries.set(what, timer);
   }
 
   #check(id: string, text: string): void {

@@ -67,7 +67,10 @@ export class Conversations {
   readonly #listeners = new Set<ConversationListener>();
   /** How many read a conversation, so that nobody closes it under them. */
   readonly #held = new Map<string, number>();
+  /** Until they and their agents have ended. */
+  readonly #deleting = new Map<string, Promise<void>>();
   #late = 0;
+  #isEvicting = false;
 
   constructor(
     options: ConversationsOptions,
@@ -144,7 +147,9 @@ export class Conversations {
   /** Throws `conversation_not_found`, also for one that the viewer may not see: nobody learns that it is there. */
   async get(key: string, viewer: Pick<Viewer, 'user' | 'scope'>): Promise<Conversation> {
     const record = this.#store.find(key);
-    if (record === undefined || !maySee(record, viewer)) throw new BinnacleError('conversation_not_found');
+    if (record === undefined || this.#deleting.has(record.id) || !maySee(record, viewer)) {
+      throw new BinnacleError('conversation_not_found');
+    }
     const conversation = await this.#load(record);
     // Its rows may have been behind.
     if (!maySee(conversation.record, viewer)) throw new BinnacleError('conversation_not_found');
@@ -173,7 +178,13 @@ export class Conversations {
     for (const record of records) {
       const isQuiet =
         !this.#open.has(record.id) && record.state === 'idle' && record.lease === null && record.epoch !== '';
-      conversations.push(isQuiet ? this.#quietInfo(record, viewer) : this.infoOf(await this.#load(record), viewer));
+      if (isQuiet) {
+        conversations.push(this.#quietInfo(record, viewer));
+        continue;
+      }
+      const conversation = await this.#load(record);
+      // Else it is being deleted.
+      if (!conversation.isClosed) conversations.push(this.infoOf(conversation, viewer));
     }
     return { conversations, next };
   }
@@ -214,11 +225,18 @@ export class Conversations {
   async delete(conversation: Conversation, by: Viewer): Promise<void> {
     this.requireManage(conversation, by);
     const { id } = conversation.record;
-    await conversation.destroy(authorOf(by));
-    this.#open.delete(id);
-    this.#store.remove(id);
-    rmSync(this.#dirOf(id), { recursive: true, force: true });
-    for (const listener of [...this.#listeners]) listener.deleted?.(conversation);
+    // Nobody finds it any more, though its agent may take seconds to end.
+    const ended = conversation.destroy(authorOf(by));
+    this.#deleting.set(id, ended);
+    try {
+      await ended;
+      this.#open.delete(id);
+      this.#store.remove(id);
+      rmSync(this.#dirOf(id), { recursive: true, force: true });
+    } finally {
+      this.#deleting.delete(id);
+    }
+    this.#tell((listener) => listener.deleted?.(conversation));
   }
 
   /** Calls back, once, when the viewer may not see it any more, or it is deleted. Returns what ends the watch. */
@@ -301,6 +319,11 @@ export class Conversations {
     made: { readonly owner: string | null; readonly visibility: Visibility; readonly title: string },
   ): Promise<{ readonly conversation: Conversation; readonly isNew: boolean }> {
     const known = this.#store.find(key);
+    const deleting = known === undefined ? undefined : this.#deleting.get(known.id);
+    if (deleting !== undefined) {
+      await deleting;
+      return await this.#findOrMake(key, made);
+    }
     if (known !== undefined) return { conversation: await this.#load(known), isNew: false };
     const agent = agentOf(key);
     if (this.#agents.of(agent) === undefined) throw new BinnacleError('unknown_agent', { details: { agent } });
@@ -337,8 +360,17 @@ export class Conversations {
     const conversation = new Conversation(record, this.#partsOf());
     if (mustRecover || conversation.isBehind) await conversation.recover();
     this.#open.set(record.id, conversation);
-    this.#evict();
     return conversation;
+  }
+
+  /** Whoever has opened files may still be at work with them in this turn of the event loop. */
+  #evictSoon(): void {
+    if (this.#isEvicting) return;
+    this.#isEvicting = true;
+    setImmediate(() => {
+      this.#isEvicting = false;
+      this.#evict();
+    });
   }
 
   /** Closes the files of those that were used longest ago. The conversations stay: there is one object for each. */
@@ -353,6 +385,17 @@ export class Conversations {
     }
   }
 
+  /** One listener's fault must not keep the others from hearing, nor undo what is kept. */
+  #tell(call: (listener: ConversationListener) => void): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        call(listener);
+      } catch (error) {
+        this.#log.error({ err: error }, 'a listener of conversations failed');
+      }
+    }
+  }
+
   #partsOf(): ConversationParts {
     const { maxQueued, maxMessageBytes } = this.#options;
     return {
@@ -363,6 +406,7 @@ export class Conversations {
         const dir = this.#dirOf(id);
         const { retainBytes } = this.#options;
         const isNew = !existsSync(dir);
+        this.#evictSoon();
         return Transcript.open(dir, isNew, {
           segmentBytes: SEGMENT_BYTES,
           retainBytes,
@@ -383,10 +427,10 @@ export class Conversations {
       agent: (id) => this.#agents.of(id),
       happened: (conversation, events, position) => {
         const isChange = events.some(({ type }) => type !== 'delta' && type !== 'tool' && type !== 'agent');
-        for (const listener of [...this.#listeners]) {
+        this.#tell((listener) => {
           listener.happened?.(conversation, events, position);
           if (isChange) listener.changed?.(conversation, events);
-        }
+        });
       },
       droppedLate: (count) => {
         this.#late += count;
@@ -396,7 +440,7 @@ export class Conversations {
 
   /** Something of it that its log does not tell: that it is there, who holds its lease. */
   #tellChanged(conversation: Conversation): void {
-    for (const listener of [...this.#listeners]) listener.changed?.(conversation, []);
+    this.#tell((listener) => listener.changed?.(conversation, []));
   }
 
   #dirOf(id: string): string {

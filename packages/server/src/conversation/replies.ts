@@ -34,7 +34,11 @@ export class Replies {
     this.#parts = parts;
     this.#unlisten = parts.conversations.listen({
       changed: (conversation, events) => {
-        for (const event of events) if (isEndEvent(event)) this.#runOnEnd(conversation.record.id, event);
+        for (const event of events) {
+          if (isEndEvent(event)) this.#runOnEnd(conversation.record.id, event);
+          // There will be no run, and nothing to reply.
+          else if (event.type === 'message_cancelled') this.forget(conversation.record.id, event.id);
+        }
       },
     });
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
@@ -57,7 +61,9 @@ export class Replies {
     for (const reply of store.dueReplies(NOT_YET)) {
       if (reply.dueAt !== NOT_YET) continue;
       const run = store.run(reply.conversation, reply.run);
-      if (run === undefined || run.end !== null) store.putReply({ ...reply, dueAt: Date.now() });
+      const hasEnded =
+        run === undefined ? store.message(reply.conversation, reply.run)?.state !== 'queued' : run.end !== null;
+      if (hasEnded) store.putReply({ ...reply, dueAt: Date.now() });
     }
   }
 

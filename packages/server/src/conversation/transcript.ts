@@ -54,12 +54,15 @@ export class Transcript {
   readonly #writer: SegmentWriter;
   readonly #reader: SegmentReader;
   readonly #retainBytes: number;
+  /** At least so much of the newest stays: whole segments go. */
+  readonly #keptBytes: number;
   #trimAt: number;
 
-  private constructor(writer: SegmentWriter, reader: SegmentReader, retainBytes: number) {
+  private constructor(writer: SegmentWriter, reader: SegmentReader, retainBytes: number, segmentBytes: number) {
     this.#writer = writer;
     this.#reader = reader;
     this.#retainBytes = retainBytes;
+    this.#keptBytes = Math.max(0, retainBytes - segmentBytes);
     this.#trimAt = writer.head.place + TRIM_EVERY_BYTES;
   }
 
@@ -70,7 +73,7 @@ export class Transcript {
       ? SegmentWriter.create(dir, { segmentBytes, group })
       : SegmentWriter.open(dir, { segmentBytes, group });
     const reader = SegmentReader.open(dir, { ...pages, head: writer.head, epoch: writer.epoch });
-    return new Transcript(writer, reader, retainBytes);
+    return new Transcript(writer, reader, retainBytes, segmentBytes);
   }
 
   get log(): LogReader {
@@ -100,6 +103,12 @@ export class Transcript {
     const half = entry.events.length >> 1;
     this.append({ events: entry.events.slice(0, half) });
     return this.append({ ...entry, events: entry.events.slice(half) });
+  }
+
+  /** What is before this place may go with the next `tell`. */
+  get doomed(): number {
+    const { place } = this.#writer.head;
+    return place < this.#trimAt ? 0 : Math.max(0, place - this.#keptBytes);
   }
 
   /** Wakes those who wait at the head. */

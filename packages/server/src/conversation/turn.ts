@@ -94,6 +94,7 @@ export class Turn {
       if (draft.isEnded) break;
       this.#add(draft, effect, at);
     }
+    if (draft.isOver) this.#endRest(draft, at);
     return { events: draft.events, carry: draft.carry, isOver: draft.isOver };
   }
 
@@ -147,7 +148,7 @@ export class Turn {
         draft.events.push({ type: 'agent', at, run, name: 'usage', data: effect.usage });
         return;
       case 'approval':
-        if (this.#approvals.size >= MAX_APPROVALS) {
+        if (draft.openApprovals(this.#approvals.keys()).size >= MAX_APPROVALS) {
           draft.fail(new BinnacleError('agent_failed', { message: 'The agent asks for too many approvals at once.' }));
           return;
         }
@@ -198,11 +199,13 @@ export class Turn {
 
   /** What comes before every end: the last half character, and requests that nobody needs to answer any more. */
   #endRest(draft: Draft, at: number): void {
-    draft.flush();
+    if (!draft.isEnded) draft.flush();
     const answer: ApprovalAnswer = { option: '', by: { user: null, name: this.run.agent }, reason: 'run_ended' };
-    for (const approval of draft.openApprovals(this.#approvals.keys())) {
-      draft.events.push({ type: 'approval_answered', at, run: this.run.id, id: approval, answer });
-    }
+    const answers = [...draft.openApprovals(this.#approvals.keys())].map(
+      (id): ConversationEvent => ({ type: 'approval_answered', at, run: this.run.id, id, answer }),
+    );
+    // Where it said more than fits, its end is told already.
+    draft.events.splice(draft.events.length - (draft.isEnded ? 1 : 0), 0, ...answers);
   }
 
   #approvalOf(asked: Extract<Effect, { kind: 'approval' }>['asked'], at: number): Approval {

@@ -15,7 +15,7 @@ export class TextCutter {
     const all = state.held.length === 0 ? bytes : joined(state.held, bytes);
     const held = incompleteBytes(all);
     const text = state.decoder.decode(all.subarray(0, all.length - held));
-    state.held = all.slice(all.length - held);
+    state.held = Uint8Array.from(all.subarray(all.length - held));
     return { text, held };
   }
 

@@ -40,6 +40,9 @@ export type AppEnv = {
   readonly Variables: { readonly dialect: Dialect | undefined };
 };
 
+/** What has a token revoked in it is refused within a second; so long an answer may take without another look. */
+const LATE_MS = 500;
+
 /** Throws when the routes are not fit to be served. `/openapi.json` is added to them. */
 export function buildApp(options: AppOptions): Hono<AppEnv> {
   const { wsRoutes, auth, log } = options;
@@ -104,7 +107,12 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
         return outgoing;
       },
     };
-    return await one.handler(context);
+    const began = performance.now();
+    const response = await one.handler(context);
+    // An answer that was waited for: the token may have been revoked meanwhile. One that streams is cut elsewhere.
+    const isLate = performance.now() - began > LATE_MS;
+    if (principal !== undefined && isLate && response !== TAKEN_OVER) auth.assertLive(principal);
+    return response;
   }
 }
 

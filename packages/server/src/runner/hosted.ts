@@ -359,7 +359,8 @@ export class Hosted {
   /** The only way into the log. What a full disk refuses waits, and nothing overtakes it. */
   #append(kind: Kind, bytes: Uint8Array): void {
     if (this.#refused.length > 0 || !this.#appendNow(kind, bytes)) {
-      this.#refused.push({ kind, bytes: bytes.slice() });
+      // A copy: what was read lies in a buffer that all programs of the runner share, and slice() of a Buffer copies nothing.
+      this.#refused.push({ kind, bytes: Uint8Array.from(bytes) });
       this.#stall();
       return;
     }

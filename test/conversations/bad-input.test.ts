@@ -49,7 +49,7 @@ const fails = async (path: string, body: unknown, status: number, code: string, 
 describe('a conversation is not made', () => {
   test.each([
     ['for an agent that is unknown', { agent: 'nobody' }, 400, 'unknown_agent'],
-    ['for an agent that is no name', { agent: '__proto__' }, 400, 'bad_request'],
+    ['for an agent that is no name', { agent: '__proto__' }, 400, 'unknown_agent'],
     ['for an agent by a name of another type', { agent: 7 }, 400, 'bad_request'],
     ['with a malformed key', { key: 'agent:main' }, 400, 'bad_key'],
     ['with a key of no agent', { key: 'agent::x' }, 400, 'bad_key'],

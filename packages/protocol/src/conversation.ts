@@ -130,8 +130,10 @@ export interface Approval {
   readonly id: string;
   readonly run: string;
   readonly title: string;
-  /** The command, the file, the reason: text for people, cut to 16 KiB. */
+  /** The command, the file, the reason: text for people, at most 64 KiB. */
   readonly detail: string;
+  /** It asks for more than can be shown: `detail` is its beginning, and it is denied. */
+  readonly isCut?: true;
   readonly tool?: string;
   readonly options: readonly ApprovalOption[];
   readonly askedAt: number;

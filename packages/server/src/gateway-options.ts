@@ -55,6 +55,8 @@ export interface GatewayOptions {
   readonly configPath?: string;
   /** Conversations that are kept. Default 10 000. */
   readonly maxConversations?: number;
+  /** Of one user, but for the scope `admin`. Default 1000. */
+  readonly maxConversationsOfUser?: number;
   /** Messages that wait in one conversation. Default 64. */
   readonly maxQueuedMessages?: number;
   /** Of one message, as UTF-8. Default 256 KiB. */

@@ -141,6 +141,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       {
         dir: join(dir, 'conversations'),
         maxConversations: options.maxConversations ?? 10_000,
+        maxConversationsOfUser: options.maxConversationsOfUser ?? 1000,
         maxQueued: options.maxQueuedMessages ?? 64,
         maxMessageBytes: options.maxMessageBytes ?? 256 * 1024,
         retainBytes: options.retainConversationBytes ?? 64 * 1024 * 1024,
@@ -152,7 +153,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await conversations.recover();
     const replies = new Replies({ store: catalogue.conversations, conversations, log });
     undo.push(() => replies.stop());
-    replies.recover();
     const inbound = new Inbound({
       conversations,
       replies,

@@ -253,6 +253,11 @@ export class Sessions {
     return { sessions: records.map((record) => this.#infoOf(record)), next };
   }
 
+  /** Ids of those that nobody sees and that run, or should. */
+  listHidden(): SessionId[] {
+    return [...this.#live.values()].filter(({ record }) => record.hidden).map(({ id }) => id);
+  }
+
   /** Ends the program, then removes everything that is kept of it. */
   async delete(id: string): Promise<void> {
     const session = this.get(id);

@@ -72,6 +72,7 @@ export class ConversationStore {
   readonly #busy: Statement;
   readonly #page: Statement;
   readonly #count: Statement;
+  readonly #countOf: Statement;
   readonly #save: Statement;
   readonly #setProcess: Statement;
   readonly #setLease: Statement;
@@ -108,6 +109,7 @@ export class ConversationStore {
               OR EXISTS (SELECT 1 FROM json_each(visibility, '$.with') WHERE json_each.value = ?))
        ORDER BY updated_at DESC, id DESC LIMIT ?`,
     );
+    this.#countOf = db.prepare('SELECT count(*) AS n FROM conversations WHERE owner = ?');
     this.#count = db.prepare('SELECT count(*) AS n FROM conversations');
     this.#save = db.prepare(
       'UPDATE conversations SET visibility = ?, title = ?, epoch = ?, place = ?, state = ?, updated_at = ? WHERE id = ?',
@@ -147,7 +149,7 @@ export class ConversationStore {
       `INSERT INTO replies (conversation, run, url, tries, due_at) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (conversation, run) DO UPDATE SET tries = excluded.tries, due_at = excluded.due_at`,
     );
-    this.#dueReplies = db.prepare('SELECT * FROM replies WHERE due_at <= ? ORDER BY due_at LIMIT 100');
+    this.#dueReplies = db.prepare('SELECT * FROM replies WHERE due_at <= ? ORDER BY due_at LIMIT 1000');
     this.#reply = db.prepare('SELECT * FROM replies WHERE conversation = ? AND run = ?');
     this.#dropReply = db.prepare('DELETE FROM replies WHERE conversation = ? AND run = ?');
   }
@@ -171,6 +173,10 @@ export class ConversationStore {
 
   byId(id: string): ConversationRecord | undefined {
     return toRecord(this.#byId.get(id));
+  }
+
+  countOf(owner: string): number {
+    return (this.#countOf.get(owner) as { readonly n: number }).n;
   }
 
   count(): number {

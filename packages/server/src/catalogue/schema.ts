@@ -63,6 +63,7 @@ const MIGRATIONS: readonly string[] = [
      title TEXT NOT NULL, epoch TEXT NOT NULL, place INTEGER NOT NULL, state TEXT NOT NULL, lease TEXT, process TEXT,
      created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
    ) STRICT;
+   CREATE INDEX conversations_owner ON conversations (owner);
    CREATE INDEX conversations_listed ON conversations (updated_at, id);
    CREATE INDEX conversations_busy ON conversations (id) WHERE state <> 'idle' OR process IS NOT NULL;
 

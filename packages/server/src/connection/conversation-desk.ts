@@ -5,6 +5,7 @@ import {
   BinnacleError,
   type ClientFrame,
   type ConversationEvent,
+  type ConversationInfo,
   type ConversationRun,
   formatPosition,
   type OkResult,
@@ -272,7 +273,12 @@ export class ConversationDesk implements FeedOutlet {
       this.#news.delete(key);
       const { conversations, viewer } = this.#parts;
       if (this.#watch === undefined || !maySee(conversation.record, viewer) || conversation.isClosed) return;
-      const info = conversations.infoOf(conversation, viewer);
+      let info: ConversationInfo;
+      try {
+        info = conversations.infoOf(conversation, viewer);
+      } catch {
+        return; // Its log cannot be opened now; whoever asks for it is told why.
+      }
       // The list shows that it works, not what it says.
       this.#parts.say({
         t: 'conversation',

@@ -1,6 +1,6 @@
 // The REST routes of conversations: parse, hand on, answer. What they do is in conversation/.
 
-import type { ConversationInfo, Visibility } from '@binnacle/protocol';
+import { allows, BinnacleError, type ConversationInfo, type Visibility } from '@binnacle/protocol';
 import { authorOf } from '../conversation/audience.ts';
 import type { Conversations } from '../conversation/conversations.ts';
 import type { WriteLease } from '../conversation/write-lease.ts';
@@ -190,6 +190,10 @@ export function conversationRoutes(conversations: Conversations): Route[] {
       responses: { 200: { description: 'The lease, or that it was released.', schema: z.looseObject({}) } },
       handler: async ({ params, body, principal }) => {
         const { lease } = await conversations.get(params.key, principal);
+        // It tells which processes there are on the host.
+        if (body.pid !== undefined && !allows(principal.scope, 'create')) {
+          throw new BinnacleError('forbidden', { message: 'Naming a pid needs the scope "create".' });
+        }
         return json(lead(lease, body, principal.name));
       },
     }),

@@ -7,9 +7,15 @@ import { given } from './conversation-routes.ts';
 import { text } from './fields.ts';
 
 const Id = z.union([text(512), z.number().int()]);
-const Peer = z.strictObject({ kind: text(64), id: Id });
+const Peer = z.strictObject({ kind: z.enum(['direct', 'dm', 'group', 'channel']), id: Id });
+/** Keys begin with it: what people make themselves begins with `user` and `chat`, and main keys have a name of their own. */
+const Channel = z
+  .string()
+  .regex(/^\s*[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\s*$/, '1 to 63 of A-Z a-z 0-9 _ . -')
+  .refine((name) => !RESERVED.has(name.trim().toLowerCase()), 'not user, chat, direct or main');
+const RESERVED: ReadonlySet<string> = new Set(['user', 'chat', 'direct', 'main']);
 const Message = z.strictObject({
-  channel: text(64).min(1),
+  channel: Channel,
   accountId: text(200).optional(),
   peer: Peer.optional(),
   parentPeer: Peer.optional(),

@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from 'node:http';
 import { type ConversationEvent, type ConversationRun, type Position, parsePosition } from '@binnacle/protocol';
-import { authorOf } from '../conversation/audience.ts';
+import { authorOf, mayManage } from '../conversation/audience.ts';
 import type { Conversation } from '../conversation/conversation.ts';
 import type { Conversations } from '../conversation/conversations.ts';
 import { DELTA_INTERVAL_MS } from '../conversation/pace.ts';
@@ -113,13 +113,17 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       method: 'patch',
       path: '/v1/conversations/:key/messages/:id',
       scope: 'input',
-      summary: 'Change the text of a message that waits.',
+      summary: 'Change the text of a message that waits. For who sent it, and the owner.',
       params: OfMessage,
+      headers: z.object(LeaseHeader),
       body: z.strictObject({ text: z.string() }),
       bodyLimit: BODY_LIMIT,
       responses: { 200: { description: 'As it is now.', schema: Message } },
-      handler: async ({ params, body, principal }) =>
-        json((await conversations.get(params.key, principal)).edit(params.id, body.text, authorOf(principal))),
+      handler: async ({ params, body, headers, principal }) => {
+        const conversation = await conversations.get(params.key, principal);
+        const right = { isManager: mayManage(conversation.record, principal), lease: headers['binnacle-lease'] };
+        return json(conversation.edit(params.id, body.text, authorOf(principal), right));
+      },
     }),
     route({
       method: 'delete',

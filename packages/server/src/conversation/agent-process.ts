@@ -76,6 +76,10 @@ export class AgentProcess implements Agent {
     this.#memory = memory;
   }
 
+  get session(): string | null {
+    return this.#life?.session ?? null;
+  }
+
   begin(prompt: Prompt): void {
     clearTimeout(this.#idle);
     this.#isInTurn = true;

@@ -6,6 +6,8 @@ import type { Effect } from './effects.ts';
 import type { DriverMark } from './transcript.ts';
 
 export interface Agent {
+  /** The session that its process is, while there is one. */
+  readonly session: string | null;
   /** Begins a turn; only when the agent is free. What goes wrong comes by `failed`. */
   begin(prompt: Prompt): void;
   /** Hands a message into the turn. */

@@ -49,6 +49,14 @@ export class Agents {
     });
   }
 
+  /** Ends agents' processes that no conversation goes on with: its agent is another one now, or it was deleted. */
+  async endOthers(kept: ReadonlySet<string>): Promise<void> {
+    const { sessions } = this.#parts;
+    const others = sessions.listHidden().filter((id) => !kept.has(id));
+    // One that cannot be ended now is found at the next start.
+    await Promise.allSettled(others.map((id) => sessions.delete(id)));
+  }
+
   visibilityOf(id: string): Visibility {
     return this.#parts.configs().get(id)?.visibility ?? { kind: 'private' };
   }

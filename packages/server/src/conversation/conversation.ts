@@ -28,8 +28,12 @@ import {
 } from '../catalogue/conversations.ts';
 import type { LogReader } from '../log/log.ts';
 import type { Agent, ProcessMemory, Told } from './agent.ts';
+import { Alarm } from './alarm.ts';
+import { Approvals, denierOf, denyOf } from './approvals.ts';
 import type { Driver, Prompt } from './drivers/driver.ts';
 import type { Effect } from './effects.ts';
+import { Inbox } from './inbox.ts';
+import { Rows } from './rows.ts';
 import { isStopText } from './stop-text.ts';
 import type { DriverMark, Transcript } from './transcript.ts';
 import { Turn } from './turn.ts';
@@ -37,9 +41,11 @@ import type { WriteLease } from './write-lease.ts';
 
 /** What could not be kept for want of room is tried again this often. */
 const DISK_RETRY_MS = 500;
-/** Of requests that were answered, for who comes second. */
-const MAX_ANSWERS = 200;
-const MAX_TIMER_MS = 2 ** 31 - 1;
+/**
+ * A message goes to an agent as JSON in JSON, and as that into one entry of the log (1 MiB) with what the driver knows:
+ * control characters and backslashes become many.
+ */
+const MAX_ESCAPED_BYTES = 700 * 1024;
 
 /** One agent of the config, ready to be used. */
 export interface AgentKind {
@@ -75,13 +81,20 @@ export interface ConversationParts {
   droppedLate(count: number): void;
 }
 
+/** By what right a message is changed. */
+export interface Changing {
+  /** Owner or admin. */
+  readonly isManager: boolean;
+  readonly lease?: string | undefined;
+}
+
 export class Conversation {
   readonly lease: WriteLease;
   readonly #parts: ConversationParts;
-  #record: ConversationRecord;
+  readonly #rows: Rows;
   #transcript: Transcript | undefined;
   #turn: Turn | undefined;
-  #queue: MessageInfo[];
+  #inbox: Inbox;
   #agent: { readonly made: AgentMade; readonly version: string; readonly kind: Driver['kind'] } | undefined;
   #isAgentFree = true;
   #memory: ProcessMemory | null;
@@ -91,26 +104,22 @@ export class Conversation {
   #closing: Promise<unknown> = Promise.resolve();
   /** What the run under way has said is in the log from this place on. */
   #wordsFrom = 0;
-  readonly #answering = new Set<string>();
-  readonly #answers = new Map<string, ApprovalAnswer>();
-  /** What the catalogue could not take; it takes it with what comes next. */
-  #unapplied: ConversationEvent[] = [];
-  #deadline: NodeJS.Timeout | undefined;
-  #approvalTimer: NodeJS.Timeout | undefined;
+  readonly #approvals = new Approvals();
+  readonly #deadline = new Alarm();
   /** What waits for room on the disk, one of each kind. */
   readonly #retries = new Map<'start' | 'failed' | 'approvals' | 'deadline', NodeJS.Timeout>();
   #isClosed = false;
 
   constructor(record: ConversationRecord, parts: ConversationParts) {
-    this.#record = record;
     this.#parts = parts;
-    this.#queue = parts.store.waiting(record.id);
+    this.#rows = new Rows(record, parts.store, parts.log);
+    this.#inbox = new Inbox(this.#rows.queue());
     this.#memory = record.process === null ? null : (JSON.parse(record.process) as ProcessMemory);
     this.lease = parts.makeLease(record);
   }
 
   get record(): ConversationRecord {
-    return this.#record;
+    return this.#rows.record;
   }
 
   get log(): LogReader {
@@ -119,7 +128,12 @@ export class Conversation {
 
   /** Its log holds more than its rows: we were killed in between, and `recover` is due. */
   get isBehind(): boolean {
-    return this.#open().head.place > this.#record.place;
+    return this.#open().head.place > this.record.place;
+  }
+
+  /** The session that its agent's process is, while there is one. */
+  get process(): string | null {
+    return this.#agent?.made.agent.session ?? null;
   }
 
   get isOpen(): boolean {
@@ -131,7 +145,7 @@ export class Conversation {
   }
 
   get isBusy(): boolean {
-    return this.#turn !== undefined || this.#queue.length > 0 || !this.#isAgentFree;
+    return this.#turn !== undefined || this.#inbox.messages.length > 0 || !this.#isAgentFree;
   }
 
   get run(): ConversationRun | null {
@@ -139,7 +153,7 @@ export class Conversation {
   }
 
   get info(): Omit<ConversationInfo, 'mine'> {
-    const { key, agent, owner, visibility, title, createdAt, updatedAt } = this.#record;
+    const { key, agent, owner, visibility, title, createdAt, updatedAt } = this.record;
     const { position, epoch } = this.#open();
     const kind = this.#parts.agent(agent);
     return {
@@ -153,7 +167,7 @@ export class Conversation {
       position,
       epoch,
       run: this.run,
-      queue: this.#queue,
+      queue: this.#inbox.messages,
       approvals: this.#runningTurn?.approvals ?? [],
       lease: this.lease.info,
       steer: kind?.driver.steer ?? ['queue'],
@@ -167,19 +181,20 @@ export class Conversation {
   send(asked: SendMessage, by: Author, lease?: string): SendReceipt {
     const id = asked.id ?? uuidv7();
     this.#check(id, asked.text);
-    const { store, limits } = this.#parts;
-    const known = store.message(this.#record.id, id);
+    const known = this.#rows.message(id);
     if (known !== undefined) return this.#repeated(known, asked);
     const admitted = this.lease.admit(by.name, lease);
+    this.#rows.requireRoom();
     if (isStopText(asked.text)) return this.#stop({ ...asked, id }, by);
-    const kind = this.#parts.agent(this.#record.agent);
+    const kind = this.#parts.agent(this.record.agent);
     if (kind === undefined) throw this.#unknownAgent();
-    if (this.#queue.length >= limits.maxQueued) {
-      throw new BinnacleError('queue_full', { details: { limit: limits.maxQueued } });
+    const { maxQueued } = this.#parts.limits;
+    if (this.#inbox.messages.length >= maxQueued) {
+      throw new BinnacleError('queue_full', { details: { limit: maxQueued } });
     }
     const wanted = asked.steer ?? 'queue';
     // While an agent settles after an abort there is no run, and still a place to be put before the others.
-    const isWorking = this.#turn !== undefined || (wanted === 'interrupt' && this.#queue.length > 0);
+    const isWorking = this.#turn !== undefined || (wanted === 'interrupt' && this.#inbox.messages.length > 0);
     const steer: SteerMode = isWorking && kind.driver.steer.includes(wanted) ? wanted : 'queue';
     const message: MessageInfo = {
       id,
@@ -212,7 +227,7 @@ export class Conversation {
     by: Author,
     first: readonly ConversationEvent[],
   ): readonly string[] {
-    const waiting = this.#queue.filter(({ id }) => target === undefined || id === target);
+    const waiting = this.#inbox.messages.filter(({ id }) => target === undefined || id === target);
     const hitsTurn = this.#turn !== undefined && (target === undefined || this.#turn.run.id === target);
     if (waiting.length === 0 && !hitsTurn) {
       if (target !== undefined) this.findRun(target);
@@ -236,58 +251,58 @@ export class Conversation {
 
   /** First answer wins. Throws `approval_not_found`, `approval_answered` (details), `unknown_option`, `disk_full`. */
   answer(id: string, option: string, by: Author): ApprovalAnswer {
-    const approval = this.#turn?.approvals.find((one) => one.id === id);
-    if (approval === undefined || this.#answering.has(id)) {
-      const answer = this.#answers.get(id);
-      if (answer === undefined) throw new BinnacleError('approval_not_found');
-      throw new BinnacleError('approval_answered', {
-        details: { option: answer.option, by: answer.by.name, reason: answer.reason },
-      });
-    }
-    if (!approval.options.some((one) => one.id === option)) {
-      const options = approval.options.map((one) => one.id);
-      throw new BinnacleError('unknown_option', { details: { options } });
-    }
+    const approval = this.#approvals.require(this.#runningTurn?.approvals ?? [], id, option);
     const answer: ApprovalAnswer = { option, by, reason: 'answered' };
     this.#pass(approval, answer);
     return answer;
   }
 
-  /** Of a message that waits. Throws `message_not_found`, `message_delivered`, and what `send` throws for a text. */
-  edit(id: string, text: string, by: Author): MessageInfo {
+  /**
+   * Of a message that waits: by who sent it, or `isManager`. Throws `message_not_found`, `message_delivered`,
+   * `forbidden`, and what `send` throws for a text and for the lease.
+   */
+  edit(id: string, text: string, by: Author, { isManager, lease }: Changing): MessageInfo {
     this.#check(id, text);
-    this.#waitingMessage(id);
+    const message = this.#inbox.requireWaiting(this.message(id));
+    // The agent takes it for the word of who sent it.
+    if (!isManager && message.by.user !== by.user) {
+      throw new BinnacleError('forbidden', {
+        message: `Only ${message.by.name} and the owner may change that message.`,
+      });
+    }
+    this.lease.check(this.lease.admit(by.name, lease));
+    this.#rows.requireRoom();
     this.#append([{ type: 'message_edited', at: Date.now(), id, text, by }]);
     return this.message(id);
   }
 
-  /** Throws `message_not_found`, `message_delivered`. */
+  /** Throws `message_not_found`, `message_delivered`. By everybody who may abort what it would begin. */
   cancel(id: string, by: Author): MessageInfo {
-    this.#waitingMessage(id);
+    this.#inbox.requireWaiting(this.message(id));
     this.#append([{ type: 'message_cancelled', at: Date.now(), id, by }]);
     return this.message(id);
   }
 
   /** Throws `message_not_found`. */
   message(id: string): MessageInfo {
-    const message = this.#parts.store.message(this.#record.id, id);
+    const message = this.#rows.message(id);
     if (message === undefined) throw new BinnacleError('message_not_found');
     return message;
   }
 
   /** A message by that id was sent before. */
   knows(id: string): boolean {
-    return this.#parts.store.message(this.#record.id, id) !== undefined;
+    return this.#rows.message(id) !== undefined;
   }
 
   history(page: { readonly before?: string | undefined; readonly limit?: number | undefined }) {
-    return this.#parts.store.history(this.#record.id, page);
+    return this.#rows.history(page);
   }
 
   /** Also of a message that waits for its turn. Throws `run_not_found`. */
   findRun(id: string): ConversationRun {
     if (this.#runningTurn?.run.id === id) return this.#runningTurn.info;
-    const run = this.#parts.store.run(this.#record.id, id) ?? this.#queuedRun(id);
+    const run = this.#rows.run(id) ?? this.#queuedRun(id);
     if (run === undefined) {
       throw new BinnacleError('run_not_found', { hint: 'Its id is that of the message which began it.' });
     }
@@ -307,25 +322,25 @@ export class Conversation {
 
   /** What an earlier gateway left: a run under way, messages that wait, a process without work. */
   async recover(): Promise<void> {
-    const { store } = this.#parts;
+    const rows = this.#rows;
     const transcript = this.#open();
-    const left = this.#record.place;
+    const left = this.record.place;
     for await (const { entry, place } of transcript.readFrom(left)) {
       // What is in the log and not in the rows: we were killed in between.
-      this.#record = store.apply(this.#record, entry.events, { epoch: transcript.epoch, place, state: 'busy' });
+      rows.take(entry.events, { epoch: transcript.epoch, place, state: 'busy' });
     }
-    this.#queue = store.waiting(this.#record.id);
-    const running = store.running(this.#record.id);
+    this.#inbox = new Inbox(rows.queue());
+    const running = rows.running();
     const memoryPlace = this.#memory?.place ?? 0;
     const from = running === undefined ? memoryPlace : Math.min(memoryPlace, startOf(running));
-    const kind = this.#parts.agent(this.#record.agent);
+    const kind = this.#parts.agent(this.record.agent);
     const turn = running === undefined ? undefined : new Turn(running, kind?.approvalMs ?? 0);
     const marks: DriverMark[] = [];
     for await (const { entry, place } of transcript.readFrom(from)) {
       for (const event of entry.events)
         if (turn !== undefined && 'run' in event && event.run === running?.id) {
           turn.fold(event);
-          if (event.type === 'approval_answered') this.#noteAnswer(event.id, event.answer);
+          if (event.type === 'approval_answered') this.#approvals.note(event.id, event.answer);
         }
       if (entry.driver === undefined || place <= memoryPlace) continue;
       marks.push(entry.driver);
@@ -335,7 +350,7 @@ export class Conversation {
     // Or from a later place, where they were kept again; then they are once more.
     if (running !== undefined) this.#wordsFrom = startOf(running);
     this.#goOn(kind, running, marks);
-    this.#armApprovals();
+    this.#watchApprovals();
     this.#armDeadline();
     this.#startNext();
   }
@@ -354,7 +369,10 @@ export class Conversation {
     // What waits goes on waiting, for the next gateway.
     if (run !== null && (all || this.#agent?.kind !== 'process')) this.#tryAbort(run.id, 'shutdown', by);
     this.#isClosed = true;
-    for (const timer of [this.#deadline, this.#approvalTimer, ...this.#retries.values()]) clearTimeout(timer);
+    this.#deadline.clear();
+    this.#approvals.clear();
+    this.#rows.stop();
+    for (const timer of this.#retries.values()) clearTimeout(timer);
     this.lease.stop();
     await this.#agent?.made.agent.close(all);
     this.release();
@@ -373,7 +391,7 @@ export class Conversation {
       await transcript.close();
     } catch (error) {
       // Every entry was written before anybody was told; what a full disk keeps from us is the sync of the last ones.
-      this.#parts.log.error({ err: error, conversation: this.#record.key }, 'a log could not be synced');
+      this.#parts.log.error({ err: error, conversation: this.record.key }, 'a log could not be synced');
     }
   }
 
@@ -410,7 +428,7 @@ export class Conversation {
 
   #startNext(): void {
     if (this.#turn !== undefined || !this.#isAgentFree || this.#isClosed) return;
-    const [message] = this.#queue;
+    const message = this.#inbox.next;
     if (message === undefined) return;
     const { id, by, text } = message;
     const at = Date.now();
@@ -423,8 +441,8 @@ export class Conversation {
     }
     const run: ConversationRun = {
       id,
-      conversation: this.#record.key,
-      agent: this.#record.agent,
+      conversation: this.record.key,
+      agent: this.record.agent,
       state: 'running',
       by,
       queuedAt: message.at,
@@ -435,7 +453,7 @@ export class Conversation {
       end: null,
       usage: null,
     };
-    const kind = this.#parts.agent(this.#record.agent);
+    const kind = this.#parts.agent(this.record.agent);
     this.#turn = new Turn(run, kind?.approvalMs ?? 0);
     this.#wordsFrom = startOf(run);
     try {
@@ -465,7 +483,7 @@ export class Conversation {
   #makeAgent(kind: AgentKind): AgentMade {
     if (this.#agent?.version === kind.version) return this.#agent.made;
     void this.#agent?.made.agent.close(true);
-    const made = kind.make(this.#record, this.#told, this.#memory);
+    const made = kind.make(this.record, this.#told, this.#memory);
     this.#agent = { made, version: kind.version, kind: kind.driver.kind };
     return made;
   }
@@ -475,6 +493,10 @@ export class Conversation {
     failed: (error) => {
       const turn = this.#turn;
       if (turn === undefined || this.#isClosed) return;
+      if (turn.isOver) {
+        this.#turnOnEnd();
+        return;
+      }
       try {
         this.#append(turn.end({ error: error.toWire() }, Date.now()));
       } catch {
@@ -490,9 +512,9 @@ export class Conversation {
     },
     remember: (process) => {
       // Also while it is closed, when its log is not opened again.
-      const place = this.#transcript?.head.place ?? this.#record.place;
+      const place = this.#transcript?.head.place ?? this.record.place;
       this.#memory = { ...process, place };
-      this.#keep(() => this.#parts.store.setProcess(this.#record.id, JSON.stringify(this.#memory)));
+      this.#rows.setProcess(JSON.stringify(this.#memory));
     },
   };
 
@@ -507,7 +529,9 @@ export class Conversation {
       return;
     }
     // What is told of a message that does not wait (any more) is old news.
-    const news = effects.filter((effect) => effect.kind !== 'delivered' || this.#isWaiting(effect.message));
+    const news = effects.filter(
+      (effect) => effect.kind !== 'delivered' || this.#inbox.find(effect.message) !== undefined,
+    );
     const { events, carry, isOver } = turn.turn(news, Date.now());
     const all = [...attached, ...events];
     if (all.length === 0 && mark === undefined && Object.keys(carry).length === 0) return;
@@ -516,7 +540,7 @@ export class Conversation {
       this.#append(all, mark === undefined ? undefined : { ...mark, ...(hasCarry ? { carry } : {}) });
     }
     this.#attached = [];
-    for (const event of attached) if (event.type === 'approval_answered') this.#answering.delete(event.id);
+    for (const event of attached) if (event.type === 'approval_answered') this.#approvals.passed(event.id);
     turn.keep(carry);
     if (!turn.isOver) return;
     this.#turnOnEnd();
@@ -529,7 +553,8 @@ export class Conversation {
     const transcript = this.#open();
     const head = transcript.append(mark === undefined ? { events } : { events, driver: mark });
     for (const event of events) this.#fold(event);
-    this.#apply(events, head.place);
+    const isBusy = this.#runningTurn !== undefined || this.#inbox.messages.length > 0;
+    this.#rows.take(events, { epoch: transcript.epoch, place: head.place, state: isBusy ? 'busy' : 'idle' });
     this.#keepWords(transcript);
     transcript.tell();
     if (events.length > 0) this.#parts.happened(this, events, transcript.position);
@@ -537,13 +562,9 @@ export class Conversation {
 
   #fold(event: ConversationEvent): void {
     if ('run' in event && event.run === this.#turn?.run.id) this.#turn.fold(event);
-    if (event.type === 'message' && event.message.state === 'queued') this.#enqueue(event.message);
-    else if (event.type === 'message_edited') {
-      this.#queue = this.#queue.map((one) => (one.id === event.id ? { ...one, text: event.text } : one));
-    } else if (event.type === 'message_cancelled' || event.type === 'message_delivered') {
-      this.#queue = this.#queue.filter(({ id }) => id !== event.id);
-    } else if (event.type === 'approval') this.#armApprovals();
-    else if (event.type === 'approval_answered') this.#noteAnswer(event.id, event.answer);
+    this.#inbox.fold(event);
+    if (event.type === 'approval') this.#watchApprovals();
+    else if (event.type === 'approval_answered') this.#approvals.note(event.id, event.answer);
   }
 
   /** The log lets go of its oldest part; what the run under way has said must not go with it. */
@@ -559,36 +580,8 @@ export class Conversation {
       this.#wordsFrom = place;
     } catch (error) {
       // Only who is killed before the end of the run would miss them.
-      this.#parts.log.error({ err: error, conversation: this.#record.key }, 'what was said could not be kept again');
+      this.#parts.log.error({ err: error, conversation: this.record.key }, 'what was said could not be kept again');
     }
-  }
-
-  /** Deltas are in the log alone; everything else is in the rows as well, for questions. */
-  #apply(events: readonly ConversationEvent[], place: number): void {
-    const rest = events.filter(({ type }) => type !== 'delta' && type !== 'tool');
-    if (rest.length === 0 && this.#unapplied.length === 0) return;
-    this.#unapplied.push(...rest);
-    const state = (this.#turn !== undefined && !this.#turn.isOver) || this.#queue.length > 0 ? 'busy' : 'idle';
-    const { epoch } = this.#open();
-    this.#keep(() => {
-      this.#record = this.#parts.store.apply(this.#record, this.#unapplied, { epoch, place, state });
-      this.#unapplied = [];
-    });
-  }
-
-  /** A full disk must not stop the news; what could not be kept is found in the log again. */
-  #keep(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      this.#parts.log.error({ err: error, conversation: this.#record.key }, 'the catalogue could not be written');
-    }
-  }
-
-  #enqueue(message: MessageInfo): void {
-    const isFirst = message.steer === 'interrupt';
-    const at = isFirst ? this.#queue.findIndex(({ steer }) => steer !== 'interrupt') : -1;
-    this.#queue = at < 0 ? [...this.#queue, message] : this.#queue.toSpliced(at, 0, message);
   }
 
   #stop(asked: SendMessage & { readonly id: string }, by: Author): SendReceipt {
@@ -619,16 +612,15 @@ export class Conversation {
       this.abort(target, via, by);
     } catch (error) {
       // The next gateway finds a run without an end, and says so.
-      this.#parts.log.error({ err: error, conversation: this.#record.key }, 'a run could not be aborted');
+      this.#parts.log.error({ err: error, conversation: this.record.key }, 'a run could not be aborted');
     }
   }
 
   #turnOnEnd(): void {
     this.#turn = undefined;
     this.#attached = [];
-    this.#answering.clear();
-    clearTimeout(this.#deadline);
-    clearTimeout(this.#approvalTimer);
+    this.#approvals.clear();
+    this.#deadline.clear();
     // The agent may be free already, where it was it that failed to begin.
     if (!this.#isClosed) setImmediate(() => this.#startNext());
   }
@@ -646,69 +638,43 @@ export class Conversation {
       return;
     }
     // Kept in one entry with the line that tells the agent: there is never one without the other.
-    this.#answering.add(id);
-    this.#noteAnswer(id, answer);
+    this.#approvals.pass(id, answer);
     this.#attached.push(event);
     agent.made.agent.answer(driverId, answer.option);
   }
 
-  #noteAnswer(id: string, answer: ApprovalAnswer): void {
-    this.#answers.set(id, answer);
-    for (const old of this.#answers.keys()) {
-      if (this.#answers.size <= MAX_ANSWERS) break;
-      this.#answers.delete(old);
-    }
+  #watchApprovals(): void {
+    this.#approvals.watch(this.#turn?.approvals ?? [], () => this.#denyDue());
   }
 
-  #armApprovals(): void {
-    clearTimeout(this.#approvalTimer);
-    const open = (this.#turn?.approvals ?? []).filter(({ id }) => !this.#answering.has(id));
-    if (open.length === 0) return;
-    const next = open.reduce((a, b) => (a.expiresAt <= b.expiresAt ? a : b));
-    const delay = Math.min(Math.max(0, next.expiresAt - Date.now()), MAX_TIMER_MS);
-    this.#approvalTimer = setTimeout(() => this.#expire(), delay);
-    this.#approvalTimer.unref();
-  }
-
-  #expire(): void {
-    const now = Date.now();
-    const by: Author = { user: null, name: 'time limit' };
-    for (const approval of this.#turn?.approvals ?? []) {
-      if (approval.expiresAt > now || this.#answering.has(approval.id)) continue;
-      const deny = approval.options.find(({ kind }) => kind === 'deny_once' || kind === 'deny_always');
+  #denyDue(): void {
+    for (const approval of this.#approvals.due(this.#runningTurn?.approvals ?? [], Date.now())) {
+      const deny = denyOf(approval);
+      const by = denierOf(approval);
       try {
         if (deny === undefined) this.#abortTurn('timeout', by, []);
         else this.#pass(approval, { option: deny.id, by, reason: 'timed_out' });
       } catch {
-        this.#retryLater('approvals', () => this.#expire());
+        this.#retryLater('approvals', () => this.#denyDue());
         return;
       }
     }
-    this.#armApprovals();
+    this.#watchApprovals();
   }
 
   #armDeadline(): void {
-    clearTimeout(this.#deadline);
     const run = this.#turn?.run;
     if (run === undefined) return;
-    const asked = this.#parts.store.message(this.#record.id, run.id)?.timeoutMs;
-    const timeoutMs = asked ?? this.#parts.agent(this.#record.agent)?.timeoutMs ?? 0;
-    if (timeoutMs === 0) return;
-    const delay = Math.min(Math.max(0, (run.startedAt ?? 0) + timeoutMs - Date.now()), MAX_TIMER_MS);
-    this.#deadline = setTimeout(() => this.#runOut(timeoutMs), delay);
-    this.#deadline.unref();
+    const asked = this.#rows.message(run.id)?.timeoutMs;
+    const timeoutMs = asked ?? this.#parts.agent(this.record.agent)?.timeoutMs ?? 0;
+    if (timeoutMs > 0) this.#deadline.set((run.startedAt ?? 0) + timeoutMs, () => this.#runOut());
   }
 
-  #runOut(timeoutMs: number): void {
-    const run = this.#turn?.run;
-    if (run === undefined) return;
-    if ((run.startedAt ?? 0) + timeoutMs > Date.now() + 1) this.#armDeadline();
-    else {
-      try {
-        this.#abortTurn('timeout', { user: null, name: 'time limit' }, []);
-      } catch {
-        this.#retryLater('deadline', () => this.#runOut(timeoutMs));
-      }
+  #runOut(): void {
+    try {
+      this.#abortTurn('timeout', { user: null, name: 'time limit' }, []);
+    } catch {
+      this.#retryLater('deadline', () => this.#runOut());
     }
   }
 
@@ -727,8 +693,10 @@ export class Conversation {
     }
     if (text.trim() === '') throw new BinnacleError('bad_request', { message: 'The message is empty.' });
     const { maxMessageBytes } = this.#parts.limits;
-    if (Buffer.byteLength(text) > maxMessageBytes) {
-      throw new BinnacleError('message_too_large', { details: { limitBytes: maxMessageBytes } });
+    const escaped = Buffer.byteLength(JSON.stringify(JSON.stringify(text)));
+    if (Buffer.byteLength(text) > maxMessageBytes || escaped > MAX_ESCAPED_BYTES) {
+      const details = { limitBytes: maxMessageBytes, limitEscapedBytes: MAX_ESCAPED_BYTES };
+      throw new BinnacleError('message_too_large', { details });
     }
   }
 
@@ -737,20 +705,8 @@ export class Conversation {
     return this.#turn?.isOver === true ? undefined : this.#turn;
   }
 
-  #isWaiting(id: string): boolean {
-    return this.#queue.some((one) => one.id === id);
-  }
-
-  #waitingMessage(id: string): void {
-    if (this.#queue.some((one) => one.id === id && one.steer !== 'inject')) return;
-    const { state } = this.message(id);
-    if (state === 'cancelled') throw new BinnacleError('message_not_found', { message: 'That message was cancelled.' });
-    throw new BinnacleError('message_delivered');
-  }
-
   #repeated(known: MessageInfo, asked: SendMessage): SendReceipt {
-    if (this.#parts.store.digest(this.#record.id, known.id) !== digestOf(asked))
-      throw new BinnacleError('message_conflict');
+    if (this.#rows.digest(known.id) !== digestOf(asked)) throw new BinnacleError('message_conflict');
     return this.#receipt(known.id, true);
   }
 
@@ -762,9 +718,9 @@ export class Conversation {
   }
 
   #queuedRun(id: string): ConversationRun | undefined {
-    const message = this.#queue.find((one) => one.id === id);
+    const message = this.#inbox.find(id);
     if (message === undefined) return undefined;
-    const { key, agent } = this.#record;
+    const { key, agent } = this.record;
     return {
       id,
       conversation: key,
@@ -782,7 +738,7 @@ export class Conversation {
   }
 
   #unknownAgent(): BinnacleError {
-    const { agent } = this.#record;
+    const { agent } = this.record;
     return new BinnacleError('unknown_agent', {
       message: `The agent "${agent}" is not in the config file.`,
       hint: `Add agents.entries.${agent}, or use another agent (GET /v1/agents).`,
@@ -791,7 +747,7 @@ export class Conversation {
 
   #open(): Transcript {
     if (this.#isClosed) throw new BinnacleError('going_away');
-    this.#transcript ??= this.#parts.openTranscript(this.#record);
+    this.#transcript ??= this.#parts.openTranscript(this.record);
     return this.#transcript;
   }
 }

@@ -30,6 +30,8 @@ import { WriteLease, type WriteLeaseTimes } from './write-lease.ts';
 export interface ConversationsOptions {
   readonly dir: string;
   readonly maxConversations: number;
+  /** Of one user. */
+  readonly maxConversationsOfUser: number;
   /** Messages that wait in one conversation. */
   readonly maxQueued: number;
   readonly maxMessageBytes: number;
@@ -109,8 +111,10 @@ export class Conversations {
         await this.#load(record, true);
       } catch (error) {
         this.#log.error({ err: error, conversation: record.key }, 'a conversation could not be opened');
+        return; // Its agent may be among those that nobody seems to have.
       }
     }
+    await this.#agents.endOthers(new Set([...this.#open.values()].flatMap(({ process }) => process ?? [])));
   }
 
   listen(listener: ConversationListener): () => void {
@@ -130,11 +134,15 @@ export class Conversations {
       throw new BinnacleError('bad_request', { message: 'Pass key or name, not both.' });
     }
     const key = asked.key === undefined ? this.#ownKey(asked, by) : this.#anyKey(asked, by);
-    return await this.#findOrMake(key, {
+    this.#requireShare(key, by);
+    const found = await this.#findOrMake(key, {
       owner: by.user,
       visibility: asked.visibility ?? { kind: 'private' },
       title: asked.title ?? '',
     });
+    // A key that looks like their own may be somebody's whom they may not see.
+    if (!maySee(found.conversation.record, by)) throw new BinnacleError('conversation_not_found');
+    return found;
   }
 
   /** The one that a channel's messages go to, by the key that routing gave. Throws as `create`. */
@@ -293,10 +301,24 @@ export class Conversations {
         hint: 'Pass agent, one of GET /v1/agents.',
       });
     }
+    // Also what is no agent could spell a key of somebody else's.
+    if (this.#agents.of(agent) === undefined) throw new BinnacleError('unknown_agent', { details: { agent } });
     const key = name === undefined ? `agent:${agent}:chat:${uuidv7()}` : `agent:${agent}:user:${by.user}:${name}`;
     if (isConversationKey(key)) return key;
     throw new BinnacleError('bad_request', {
       message: 'Names of agents and conversations hold no control characters.',
+    });
+  }
+
+  /** One user's script must not use up everybody's conversations. Throws `too_many_conversations`. */
+  #requireShare(key: ConversationKey, by: Viewer): void {
+    const { maxConversationsOfUser } = this.#options;
+    if (by.scope === 'admin' || this.#store.find(key) !== undefined) return;
+    if (this.#store.countOf(by.user) < maxConversationsOfUser) return;
+    throw new BinnacleError('too_many_conversations', {
+      message: 'You have as many conversations as one user may have.',
+      hint: 'Delete some of them.',
+      details: { limit: maxConversationsOfUser },
     });
   }
 

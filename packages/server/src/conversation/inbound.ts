@@ -78,15 +78,22 @@ export class Inbound {
 
   #checkReply(reply: string): void {
     if (URL.canParse(reply)) {
-      // As it will be understood: no dots and no user name hides where it goes.
-      const { href, username, password } = new URL(reply);
-      const isAllowed = this.#parts
-        .allowedReplies()
-        .some((prefix) => URL.canParse(prefix) && href.startsWith(new URL(prefix).href));
-      if (isAllowed && username === '' && password === '') return;
+      // As it will be understood: neither dots nor a user name nor a hidden slash hides where it goes.
+      const asked = new URL(reply);
+      const isPlain = asked.username === '' && asked.password === '' && !/%2f|%5c/i.test(asked.pathname);
+      if (isPlain && this.#parts.allowedReplies().some((prefix) => isBelow(asked, prefix))) return;
     }
     throw new BinnacleError('reply_not_allowed', { details: { reply: reply.slice(0, 200) } });
   }
+}
+
+/** The same address, or one behind it: `/team` allows `/team?x=1` and `/team/a`, and not `/teams`. */
+function isBelow(asked: URL, prefix: string): boolean {
+  if (!URL.canParse(prefix)) return false;
+  const allowed = new URL(prefix);
+  if (asked.origin !== allowed.origin) return false;
+  const path = allowed.pathname;
+  return asked.pathname === path || asked.pathname.startsWith(path.endsWith('/') ? path : `${path}/`);
 }
 
 /** Ids of channels are anything; two accounts may use the same. */

@@ -14,6 +14,7 @@ export interface LocalAgentParts {
 }
 
 export class LocalAgent implements Agent {
+  readonly session = null;
   readonly #parts: LocalAgentParts;
   #abort: AbortController | undefined;
   #answers = new Map<string, (option: string) => void>();

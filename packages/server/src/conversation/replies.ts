@@ -12,6 +12,9 @@ const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 6 * 3600_000;
 const REQUEST_MS = 15_000;
 const LOOK_MS = 1000;
+/** One slow host must not keep the replies of others waiting. */
+const MAX_SENDING = 64;
+const MAX_SENDING_TO_HOST = 8;
 /** Until its run has ended. */
 const NOT_YET = Number.MAX_SAFE_INTEGER;
 
@@ -28,7 +31,8 @@ export class Replies {
   readonly #timer: NodeJS.Timeout;
   readonly #unlisten: () => void;
   readonly #abort = new AbortController();
-  readonly #sending = new Set<string>();
+  /** Those that are under way, with their host. */
+  readonly #sending = new Map<string, string>();
 
   constructor(parts: RepliesParts) {
     this.#parts = parts;
@@ -55,56 +59,72 @@ export class Replies {
     this.#parts.store.dropReply(conversation, run);
   }
 
-  /** Those whose run ended while nobody looked. */
-  recover(): void {
-    const { store } = this.#parts;
-    for (const reply of store.dueReplies(NOT_YET)) {
-      if (reply.dueAt !== NOT_YET) continue;
-      const run = store.run(reply.conversation, reply.run);
-      const hasEnded =
-        run === undefined ? store.message(reply.conversation, reply.run)?.state !== 'queued' : run.end !== null;
-      if (hasEnded) store.putReply({ ...reply, dueAt: Date.now() });
-    }
-  }
-
   stop(): void {
     clearInterval(this.#timer);
     this.#unlisten();
     this.#abort.abort();
   }
 
+  /** In a turn of its own: what goes wrong here is no business of who told us. */
   #runOnEnd(conversation: string, { run }: EndEvent): void {
-    const reply = this.#parts.store.reply(conversation, run);
-    if (reply === undefined) return;
-    this.#parts.store.putReply({ ...reply, dueAt: Date.now() });
-    void this.#post({ ...reply, dueAt: Date.now() });
-  }
-
-  #look(): void {
-    for (const reply of this.#parts.store.dueReplies(Date.now())) void this.#post(reply);
-  }
-
-  async #post(reply: ReplyRecord): Promise<void> {
-    const { store, log, send = fetch } = this.#parts;
-    const name = `${reply.conversation} ${reply.run}`;
-    if (this.#sending.has(name)) return;
-    this.#sending.add(name);
-    try {
-      const run = store.run(reply.conversation, reply.run);
-      const verdict = run === undefined ? 'never' : await this.#try(send, reply.url, run);
-      if (this.#abort.signal.aborted) return;
-      const tries = reply.tries + 1;
-      if (verdict === 'later' && tries < MAX_TRIES) {
-        // Full jitter: many that failed together do not come back together.
-        const pauseMs = Math.random() * Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** tries);
-        store.putReply({ ...reply, tries, dueAt: Math.round(Date.now() + pauseMs) });
-        return;
+    setImmediate(() => {
+      try {
+        const reply = this.#parts.store.reply(conversation, run);
+        if (reply !== undefined) this.#post(reply);
+      } catch (error) {
+        this.#parts.log.error({ err: error, run }, 'a reply could not be looked up; it is tried again');
       }
-      if (verdict !== 'taken') log.warn({ run: reply.run, url: reply.url, tries }, 'a reply could not be delivered');
-      store.dropReply(reply.conversation, reply.run);
-    } finally {
-      this.#sending.delete(name);
+    });
+  }
+
+  /** Those that are due, and those whose run ended while nobody looked. */
+  #look(): void {
+    try {
+      for (const reply of this.#parts.store.dueReplies(NOT_YET)) {
+        if (reply.dueAt <= Date.now() || (reply.dueAt === NOT_YET && this.#hasEnded(reply))) this.#post(reply);
+      }
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'replies could not be looked up; it is tried again');
     }
+  }
+
+  #hasEnded({ conversation, run }: ReplyRecord): boolean {
+    const found = this.#parts.store.run(conversation, run);
+    if (found !== undefined) return found.end !== null;
+    return this.#parts.store.message(conversation, run)?.state !== 'queued';
+  }
+
+  /** Unless it is under way, or its host is busy with others: then it comes with the next look. */
+  #post(reply: ReplyRecord): void {
+    const name = `${reply.conversation} ${reply.run}`;
+    const { host } = new URL(reply.url);
+    const sameHost = [...this.#sending.values()].filter((one) => one === host).length;
+    if (this.#sending.has(name) || this.#sending.size >= MAX_SENDING || sameHost >= MAX_SENDING_TO_HOST) return;
+    this.#sending.set(name, host);
+    this.#deliver(reply)
+      .catch((error: unknown) => {
+        // Nothing is kept of this try: the next look makes another.
+        this.#parts.log.error({ err: error, run: reply.run }, 'a reply could not be delivered; it is tried again');
+      })
+      .finally(() => this.#sending.delete(name));
+  }
+
+  async #deliver(reply: ReplyRecord): Promise<void> {
+    const { store, log, send = fetch } = this.#parts;
+    const run = store.run(reply.conversation, reply.run);
+    // Its rows are behind, on a full disk: its end is not there to be told.
+    if (run !== undefined && run.end === null) return;
+    const verdict = run === undefined ? 'never' : await this.#try(send, reply.url, run);
+    if (this.#abort.signal.aborted) return;
+    const tries = reply.tries + 1;
+    if (verdict === 'later' && tries < MAX_TRIES) {
+      // Full jitter: many that failed together do not come back together.
+      const pauseMs = Math.random() * Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** tries);
+      store.putReply({ ...reply, tries, dueAt: Math.round(Date.now() + pauseMs) });
+      return;
+    }
+    if (verdict !== 'taken') log.warn({ run: reply.run, url: reply.url, tries }, 'a reply could not be delivered');
+    store.dropReply(reply.conversation, reply.run);
   }
 
   async #try(send: typeof fetch, url: string, run: ConversationRun): Promise<'taken' | 'later' | 'never'> {

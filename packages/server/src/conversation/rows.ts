@@ -133,13 +133,13 @@ export class Rows {
 
   /** With what waits of it that others go by. */
   #seen(): ConversationRecord {
-    return this.#waiting.reduce<ConversationRecord>(
-      (record, event) =>
-        event.type === 'changed'
-          ? { ...record, title: event.title ?? record.title, visibility: event.visibility ?? record.visibility }
-          : record,
-      this.#record,
-    );
+    let { title, visibility } = this.#record;
+    for (const event of this.#waiting) {
+      if (event.type !== 'changed') continue;
+      title = event.title ?? title;
+      visibility = event.visibility ?? visibility;
+    }
+    return { ...this.#record, title, visibility };
   }
 
   #complain(error: unknown): void {

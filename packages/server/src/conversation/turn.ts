@@ -145,6 +145,7 @@ export class Turn {
         draft.events.push({ type: 'agent', at, run, name: cut(effect.name, 100), data: cutJson(effect.data) });
         return;
       case 'usage':
+        draft.usage = effect.usage;
         draft.events.push({ type: 'agent', at, run, name: 'usage', data: effect.usage });
         return;
       case 'approval':
@@ -185,13 +186,14 @@ export class Turn {
       draft.events.push({ type: 'aborted', at, run, text: draft.said, via: 'run', by });
     } else {
       const { stopReason } = end;
+      const usage = draft.usage ?? this.#usage;
       draft.events.push({
         type: 'final',
         at,
         run,
         text: draft.said,
         ...(stopReason === undefined ? {} : { stopReason: cut(stopReason, 100) }),
-        ...(this.#usage === null ? {} : { usage: this.#usage }),
+        ...(usage === null ? {} : { usage }),
       });
     }
     draft.isEnded = true;
@@ -214,6 +216,7 @@ export class Turn {
       run: this.run.id,
       title: cut(asked.title, MAX_TITLE),
       detail: cut(asked.detail, MAX_DETAIL),
+      ...(asked.detail.length > MAX_DETAIL || asked.title.length > MAX_TITLE ? { isCut: true } : {}),
       ...(asked.tool === undefined ? {} : { tool: asked.tool }),
       options: asked.options
         .slice(0, MAX_OPTIONS)
@@ -230,6 +233,8 @@ class Draft {
   readonly #run: RunRecord;
   readonly #at: number;
   said: string;
+  /** Told in this entry. */
+  usage: Usage | undefined;
   isEnded = false;
   isOver = false;
   #bytes: number;

@@ -13,6 +13,8 @@ import { type RpcError, type RpcMessage, readMessage } from './json-rpc.ts';
 /** Lines that are no messages: programs print warnings where they should not. More than these are another program. */
 const MAX_RUBBISH = 20;
 const MAX_ERROR_CHARS = 500;
+/** Requests that were answered with no, in one turn. */
+const MAX_REFUSED = 1000;
 const AUTH_REQUIRED = -32000;
 
 export class AcpLink implements AgentLink {
@@ -41,7 +43,8 @@ export class AcpLink implements AgentLink {
       cwd: parts.cwd,
       set: (change) => this.#set(change),
       reply: (id, result) => this.#send({ id, result }),
-      fail: (id, code, message) => this.#send({ id, error: { code, message } }),
+      refuse: (id, result) => this.#refuse({ id, result }),
+      fail: (id, code, message) => this.#refuse({ id, error: { code, message } }),
     });
   }
 
@@ -54,6 +57,7 @@ export class AcpLink implements AgentLink {
       turn: { message: id, text, isCancelling: false },
       saying: null,
       tools: [],
+      refused: 0,
       cost: { before: this.#state.cost.now, now: this.#state.cost.now },
     });
     this.#proceed();
@@ -322,6 +326,16 @@ export class AcpLink implements AgentLink {
     const id = this.#state.nextId;
     this.#set({ nextId: id + 1, asked: { id, method } });
     this.#send({ id, method, params });
+  }
+
+  #refuse(answer: object): void {
+    const refused = this.#state.refused + 1;
+    if (refused > MAX_REFUSED) {
+      const message = `The agent keeps asking for what it cannot have: ${MAX_REFUSED} times in this turn.`;
+      throw new BinnacleError('agent_flood', { message });
+    }
+    this.#set({ refused });
+    this.#send(answer);
   }
 
   #notify(method: string, params: object): void {

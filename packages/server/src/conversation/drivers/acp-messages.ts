@@ -1,6 +1,7 @@
 // What an ACP agent may send, as schemas: the edge of the driver. Knows no state and no meaning.
 
 import { z } from 'zod';
+import { KnownId, ReturnedId } from './agent-json.ts';
 import { RpcId } from './json-rpc.ts';
 
 /**
@@ -42,11 +43,8 @@ const ToolContent = z.union([
   z.object({ type: z.literal('terminal'), terminalId: z.string() }),
 ]);
 
-/** Ids are kept in the state of the link; those of today have some 40 characters. */
-const Id = z.string().min(1).max(500);
-
 export const ToolUpdate = z.object({
-  toolCallId: Id,
+  toolCallId: KnownId,
   title: lenient(z.string()),
   kind: lenient(z.string()),
   status: lenient(z.string()),
@@ -57,7 +55,7 @@ export const ToolUpdate = z.object({
 });
 export type ToolUpdate = z.output<typeof ToolUpdate>;
 
-export const Chunk = z.object({ content: ContentBlock, messageId: lenient(Id) });
+export const Chunk = z.object({ content: ContentBlock, messageId: lenient(KnownId) });
 export const Plan = z.object({
   entries: lenientList(z.object({ content: z.string(), priority: lenient(z.string()), status: lenient(z.string()) })),
 });
@@ -93,9 +91,9 @@ export const Initialized = z.object({
 });
 
 export const Opened = z.object({
-  sessionId: lenient(Id),
+  sessionId: lenient(ReturnedId.min(1)),
   configOptions: lenientList(
-    z.object({ id: z.string(), category: lenient(z.string()), currentValue: z.unknown().optional() }),
+    z.object({ id: ReturnedId, category: lenient(z.string()), currentValue: z.unknown().optional() }),
   ),
 });
 
@@ -106,7 +104,7 @@ export const Prompted = z.object({
 
 export const PermissionRequest = z.object({
   toolCall: ToolUpdate,
-  options: z.array(z.object({ optionId: Id, name: z.string(), kind: z.string() })),
+  options: z.array(z.object({ optionId: ReturnedId.min(1), name: z.string(), kind: z.string() })),
 });
 
 export const CreateTerminal = z.object({

@@ -2,19 +2,24 @@
 
 import type { ApprovalOption } from '@binnacle/protocol';
 import type { z } from 'zod';
+import { keepTool } from './acp-kept.ts';
 import { CancelRequest, CreateTerminal, OfTerminal, PermissionRequest } from './acp-messages.ts';
 import type { AcpState, Question } from './acp-state.ts';
-import { cutText, detailOf, keepTool, mergeTool } from './acp-tools.ts';
+import { cutText, detailOf, mergeTool } from './acp-tools.ts';
 import type { ProcessOut, TerminalAnswer } from './driver.ts';
 import type { RpcId } from './json-rpc.ts';
 
 const MAX_PENDING_APPROVALS = 32;
-const MAX_QUESTIONS = 256;
+const MAX_QUESTIONS = 64;
+/** Each costs a PTY and its processes. */
+const MAX_TERMINALS = 32;
+/** Of a command with its arguments and its environment, as JSON; and of all that have not begun yet. */
+const MAX_SPEC_BYTES = 128 * 1024;
 /**
  * Bytes of a terminal's output in one answer. An answer is kept as one entry of a log, which has at most 1 MiB, and
- * JSON makes six bytes of an escape character.
+ * JSON in JSON makes seven bytes of an escape character.
  */
-const MAX_OUTPUT_BYTES = 128 * 1024;
+const MAX_OUTPUT_BYTES = 96 * 1024;
 const MAX_ERROR_CHARS = 500;
 /** Ours, where the agent gives nothing to deny with: a request that nobody answers must be deniable. */
 const DENY = 'binnacle:deny';
@@ -39,6 +44,8 @@ export interface AcpTalk {
   readonly cwd: string;
   set(change: Partial<AcpState>): void;
   reply(request: RpcId, result: object): void;
+  /** An answer that says no. Throws `agent_flood` where there were too many of them in this turn. */
+  refuse(request: RpcId, result: object): void;
   fail(request: RpcId, code: number, message: string): void;
 }
 
@@ -80,10 +87,10 @@ export class AcpRequests {
   #permission(request: RpcId, { toolCall, options }: z.output<typeof PermissionRequest>): void {
     const { turn, approvals, approvalCount, tools } = this.#talk.state;
     if (turn === null || turn.isCancelling || approvals.length >= MAX_PENDING_APPROVALS) {
-      this.#talk.reply(request, { outcome: { outcome: 'cancelled' } });
+      this.#talk.refuse(request, { outcome: { outcome: 'cancelled' } });
       return;
     }
-    const known = tools.find(({ id }) => id === toolCall.toolCallId);
+    const known = tools.find(({ call: { id } }) => id === toolCall.toolCallId)?.call;
     const call = mergeTool(known, toolCall, (ref) => this.sessionOf(ref));
     this.#talk.out.tool(call);
     // Unique in the conversation: the id of the message is.
@@ -107,6 +114,10 @@ export class AcpRequests {
 
   #create(request: RpcId, { command, args, env, cwd, outputByteLimit }: z.output<typeof CreateTerminal>): void {
     const { terminals, terminalCount } = this.#talk.state;
+    if (terminals.length >= MAX_TERMINALS) {
+      this.#talk.fail(request, INTERNAL_ERROR, `There are ${MAX_TERMINALS} terminals already. Release one first.`);
+      return;
+    }
     const ref = `t${terminalCount + 1}`;
     const spec = {
       command,
@@ -114,10 +125,17 @@ export class AcpRequests {
       cwd: cwd ?? this.#talk.cwd,
       ...(env === undefined ? {} : { env: Object.fromEntries(env.map(({ name, value }) => [name, value])) }),
     };
+    // Until it has begun it is kept, to be asked for again.
+    const bytes = Buffer.byteLength(JSON.stringify(spec));
+    if (terminals.reduce((sum, { wanted }) => sum + (wanted?.bytes ?? 0), bytes) > MAX_SPEC_BYTES) {
+      const words = `A command with its arguments and environment has at most ${MAX_SPEC_BYTES / 1024} KiB.`;
+      this.#talk.fail(request, INVALID_PARAMS, words);
+      return;
+    }
     const limit = Math.min(outputByteLimit ?? MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES);
     this.#talk.set({
       terminalCount: terminalCount + 1,
-      terminals: [...terminals, { ref, limit, wanted: { request, spec } }],
+      terminals: [...terminals, { ref, limit, wanted: { request, spec, bytes } }],
     });
     this.#talk.out.terminals.create(ref, spec);
   }

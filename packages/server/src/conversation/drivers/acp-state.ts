@@ -1,6 +1,6 @@
 // All that the link to an ACP agent needs to know, as plain JSON. Knows no line.
 
-import type { ToolCall } from '@binnacle/protocol';
+import type { KeptCall } from './acp-kept.ts';
 import type { ProcessOut } from './driver.ts';
 import type { RpcId } from './json-rpc.ts';
 
@@ -35,7 +35,7 @@ export interface AcpState {
   } | null;
   /** The message that is being told, and whether something came between. Null before the first word of a turn. */
   readonly saying: { readonly message: string | null; readonly broken: boolean } | null;
-  readonly tools: readonly ToolCall[];
+  readonly tools: readonly KeptCall[];
   readonly approvals: readonly { readonly id: string; readonly request: RpcId }[];
   readonly terminals: readonly Terminal[];
   readonly questions: readonly Question[];
@@ -43,6 +43,8 @@ export interface AcpState {
   readonly cost: { readonly before: number | null; readonly now: number | null };
   readonly approvalCount: number;
   readonly terminalCount: number;
+  /** Requests of this turn that were answered with an error. */
+  readonly refused: number;
   readonly rubbish: number;
 }
 
@@ -50,7 +52,12 @@ export interface Terminal {
   readonly ref: string;
   readonly limit: number;
   /** Until it was created: what was asked for, and by which request. */
-  readonly wanted: { readonly request: RpcId; readonly spec: Parameters<ProcessOut['terminals']['create']>[1] } | null;
+  readonly wanted: {
+    readonly request: RpcId;
+    readonly spec: Parameters<ProcessOut['terminals']['create']>[1];
+    /** Of the spec, as JSON. */
+    readonly bytes: number;
+  } | null;
 }
 
 export interface Question {
@@ -77,5 +84,6 @@ export const FRESH: AcpState = {
   cost: { before: 0, now: 0 },
   approvalCount: 0,
   terminalCount: 0,
+  refused: 0,
   rubbish: 0,
 };

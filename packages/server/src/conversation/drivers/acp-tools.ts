@@ -3,13 +3,6 @@
 import type { ToolCall } from '@binnacle/protocol';
 import type { ContentBlock, ToolUpdate } from './acp-messages.ts';
 
-/**
- * The tool calls of a turn are kept in the state of the link, which is written often: about so many characters of one
- * and of all. A call that is larger is told whole, but kept without what is too long.
- */
-const MAX_KEPT_CHARS = 12_000;
-const MAX_ALL_CHARS = 36_000;
-
 const KINDS: Readonly<Record<string, ToolCall['kind']>> = {
   read: 'read',
   edit: 'edit',
@@ -57,40 +50,6 @@ export function mergeTool(
   };
 }
 
-/** The calls to keep, oldest first, with one that is new or another than it was. */
-export function keepTool(kept: readonly ToolCall[], call: ToolCall): readonly ToolCall[] {
-  const small = shortened(call);
-  const isKnown = kept.some(({ id }) => id === call.id);
-  const calls = isKnown ? kept.map((old) => (old.id === call.id ? small : old)) : [...kept, small];
-  let chars = calls.reduce((sum, each) => sum + sizeOf(each), 0);
-  // Those that have ended first: nothing more will come of them.
-  const byNeed = [...calls].sort((a, b) => Number(isOver(b)) - Number(isOver(a)));
-  const dropped = new Set<string>();
-  for (const old of byNeed) {
-    if (chars <= MAX_ALL_CHARS) break;
-    if (old.id === call.id) continue;
-    dropped.add(old.id);
-    chars -= sizeOf(old);
-  }
-  return calls.filter(({ id }) => !dropped.has(id));
-}
-
-const isOver = ({ status }: ToolCall): boolean => status === 'done' || status === 'failed';
-const sizeOf = (value: unknown): number => JSON.stringify(value)?.length ?? 0;
-
-function shortened(call: ToolCall): ToolCall {
-  if (sizeOf(call) <= MAX_KEPT_CHARS) return call;
-  const { input, output, diffs, ...rest } = call;
-  return {
-    ...rest,
-    title: rest.title.slice(0, 1000),
-    ...(input === undefined || sizeOf(input) > MAX_KEPT_CHARS / 3 ? {} : { input }),
-    ...(output === undefined ? {} : { output: cutText(output, MAX_KEPT_CHARS / 6) }),
-    // Half a difference would be a wrong one.
-    ...(diffs === undefined || sizeOf(diffs) > MAX_KEPT_CHARS / 3 ? {} : { diffs }),
-  };
-}
-
 /** The text of a block for people. */
 export function textOf(block: ContentBlock): string {
   if (block.text !== undefined) return block.text;
@@ -109,16 +68,23 @@ function rawText(raw: unknown): string | undefined {
   return JSON.stringify(raw);
 }
 
-/** What somebody must see to say yes: the command, the changes, or else the whole input. */
+/**
+ * What somebody must see to say yes: the command with its arguments and where it runs, the changes, and everything else of
+ * the input as JSON. Nothing is left out: what is asked for is what is shown.
+ */
 export function detailOf(call: ToolCall, paths: readonly string[]): string {
+  const { input, diffs = [], output } = call;
   const parts: string[] = [];
-  const command = commandOf(call.input);
-  if (command !== undefined) parts.push(command);
-  for (const { path, before, after } of call.diffs ?? []) {
-    parts.push([path, ...lines('- ', before ?? ''), ...lines('+ ', after)].join('\n'));
+  const { shown, rest } = commandOf(input, diffs);
+  if (shown !== undefined) parts.push(shown);
+  for (const { path, before, after } of diffs) {
+    parts.push([path, ...lines('-', before ?? ''), ...lines('+', after)].join('\n'));
   }
-  if (parts.length === 0 && call.input !== undefined) parts.push(JSON.stringify(call.input, null, 2));
-  const named = paths.filter((path) => !parts.some((part) => part.includes(path)));
+  if (rest !== undefined) parts.push(JSON.stringify(rest, null, 2));
+  // Some describe in words what they ask for.
+  if (output !== undefined && output !== '') parts.push(output);
+  const told = new Set([...stringsIn(input), ...diffs.map(({ path }) => path)]);
+  const named = [...new Set(paths)].filter((path) => !told.has(path));
   return [...parts, ...named].join('\n\n') || call.title;
 }
 
@@ -128,13 +94,55 @@ const lines = (sign: string, text: string): string[] =>
     : text
         .replace(/\n$/, '')
         .split('\n')
-        .map((line) => sign + line);
+        .map((line) => `${sign} ${line}`);
 
-function commandOf(input: unknown): string | undefined {
-  if (typeof input !== 'object' || input === null || !('command' in input)) return undefined;
-  const { command } = input;
-  if (typeof command === 'string') return command;
-  return Array.isArray(command) ? command.join(' ') : undefined;
+interface ShownInput {
+  /** The command as a shell would be given it. */
+  readonly shown?: string;
+  /** What of the input is not told by that, nor by the differences; undefined if that is nothing. */
+  readonly rest?: unknown;
+}
+
+function commandOf(input: unknown, diffs: NonNullable<ToolCall['diffs']>): ShownInput {
+  if (input === undefined || input === null) return {};
+  if (typeof input !== 'object' || Array.isArray(input)) return { rest: input };
+  const rest: Record<string, unknown> = { ...input };
+  const { command, args, cwd } = rest;
+  const words = isWords(command) ? command : undefined;
+  const more = isWords(args) ? args : undefined;
+  let shown: string | undefined;
+  if (words !== undefined || (typeof command === 'string' && command !== '')) {
+    // A command without arguments is a line for a shell, or a program: it is the same to read.
+    const isLine = typeof command === 'string' && more === undefined;
+    shown = isLine ? command : [...(words ?? [String(command)]), ...(more ?? [])].map(quoted).join(' ');
+    delete rest.command;
+    if (more !== undefined) delete rest.args;
+    if (typeof cwd === 'string' && cwd !== '') {
+      shown += `\n\nin ${cwd}`;
+      delete rest.cwd;
+    }
+  }
+  const told = new Set(diffs.flatMap(({ path, before, after }) => [path, before, after]));
+  for (const [key, value] of Object.entries(rest)) {
+    if (typeof value === 'string' && told.has(value)) delete rest[key];
+  }
+  const isNothing = Object.keys(rest).length === 0 && (shown !== undefined || diffs.length > 0);
+  return { ...(shown === undefined ? {} : { shown }), ...(isNothing ? {} : { rest }) };
+}
+
+const isWords = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.length > 0 && value.every((word) => typeof word === 'string');
+
+/** As a shell takes it for one word. */
+export const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** On the first two levels: whatever is named there is on the screen. */
+function stringsIn(input: unknown): string[] {
+  if (typeof input !== 'object' || input === null) return [];
+  return Object.values(input)
+    .flat()
+    .filter((value) => typeof value === 'string');
 }
 
 /** At most `max` UTF-16 units, never half a character. */

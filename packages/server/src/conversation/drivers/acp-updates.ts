@@ -12,8 +12,9 @@ import {
   ToolUpdate,
   UsageUpdate,
 } from './acp-messages.ts';
+import { keepTool } from './acp-kept.ts';
 import type { AcpState } from './acp-state.ts';
-import { keepTool, mergeTool, textOf } from './acp-tools.ts';
+import { mergeTool, textOf } from './acp-tools.ts';
 import type { Out } from './driver.ts';
 
 /** What an update can do: tell something, and give the state that comes next. */
@@ -94,7 +95,7 @@ export const UPDATES: Readonly<Record<string, Row>> = {
 };
 
 function applyTool(update: ToolUpdate, { state, out, sessionOf }: UpdateParts): AcpState {
-  const known = state.tools.find(({ id }) => id === update.toolCallId);
+  const known = state.tools.find(({ call: { id } }) => id === update.toolCallId)?.call;
   const call = mergeTool(known, update, sessionOf);
   out.tool(call);
   return {

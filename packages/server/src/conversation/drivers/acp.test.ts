@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { apply, type Call, type Deed, makeLink, RecordingOut, Talk, type TalkOptions } from './acp.fixture.ts';
 import { acpDriver } from './acp.ts';
-import { keepTool } from './acp-tools.ts';
+import { type KeptCall, keepTool } from './acp-kept.ts';
 
 const talks: Talk[] = [];
 const open = (options?: TalkOptions): Talk => {
@@ -140,7 +140,7 @@ describe('a tool call', () => {
     link.line?.(request('terminal/create', { sessionId: 's', command: 'yes', outputByteLimit: 1e9 }));
     link.terminal?.({ kind: 'created', ref: 't1' });
     link.line?.(request('terminal/output', { sessionId: 's', terminalId: 't1' }));
-    expect(out.deeds.at(-1)).toEqual(['terminal.output', 't1', '9', 128 * 1024]);
+    expect(out.deeds.at(-1)).toEqual(['terminal.output', 't1', '9', 96 * 1024]);
   });
 });
 
@@ -410,9 +410,9 @@ describe('the state', () => {
     });
     const kept = [call('a', 'running'), call('b', 'done'), call('c', 'running'), call('d', 'running')].reduce(
       keepTool,
-      [] as readonly ToolCall[],
+      [] as readonly KeptCall[],
     );
-    expect(kept.map(({ id }) => id)).toEqual(['a', 'c', 'd']);
+    expect(kept.map(({ call: { id } }) => id)).toEqual(['a', 'c', 'd']);
   });
 
   test('does not change while it says a message, so that it is not kept with each word', () => {

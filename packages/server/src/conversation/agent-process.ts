@@ -19,6 +19,8 @@ import type { DriverMark } from './transcript.ts';
 const SEND_RETRY_MS = 50;
 /** Where what it said could not be kept for want of room. */
 const DISK_RETRY_MS = 500;
+/** In a long turn the log may let go of what the link needs; so often it is remembered beside it. */
+const REMEMBER_BYTES = 8 * 1024 * 1024;
 /** Children that hold its output open do not keep its end from us for longer. */
 const LINGER_MS = 1000;
 
@@ -45,6 +47,8 @@ interface Life {
   readonly output: AgentOutput;
   readonly effects: ProcessEffects;
   pump: Pump | undefined;
+  /** Output offset up to which all is remembered beside the log. */
+  rememberedAt: number;
   /** The number of the last line that was sent. */
   n: number;
   /** What was kept last, to begin again from. */
@@ -194,6 +198,7 @@ export class AgentProcess implements Agent {
       output: new AgentOutput(driver.reads, offset),
       effects,
       pump: undefined,
+      rememberedAt: offset,
       n: 0,
       kept: { state: state === undefined ? '' : JSON.stringify(state), offset },
       sending: Promise.resolve(),
@@ -257,6 +262,7 @@ export class AgentProcess implements Agent {
     if (endsInput) this.#sendEnd(life);
     for (const operation of operations) operation();
     if (hasEnded) this.#turnOnEnd(life);
+    else if (!life.isOver && output.offset - life.rememberedAt >= REMEMBER_BYTES) this.#remember(life);
   }
 
   /**
@@ -297,10 +303,16 @@ export class AgentProcess implements Agent {
     clearTimeout(this.#grace);
     this.#isInTurn = false;
     this.#memory = driver.memoryOf(life.link.state) ?? this.#memory;
-    const { session, n, output, link } = life;
-    told.remember({ session, offset: output.offset, n, state: link.state, memory: this.#memory });
+    this.#remember(life);
     this.#armIdle();
     told.free();
+  }
+
+  /** From here a later gateway goes on; marks in the log before it are not needed any more. */
+  #remember(life: Life): void {
+    const { session, n, output, link } = life;
+    life.rememberedAt = output.offset;
+    this.#parts.told.remember({ session, offset: output.offset, n, state: link.state, memory: this.#memory });
   }
 
   #armIdle(): void {

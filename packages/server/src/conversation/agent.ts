@@ -1,7 +1,7 @@
 // An agent as its conversation sees it, whether it is a process or not.
 
 import type { BinnacleError } from '@binnacle/protocol';
-import type { Prompt } from './drivers/driver.ts';
+import type { Driver, Prompt } from './drivers/driver.ts';
 import type { Effect } from './effects.ts';
 import type { DriverMark } from './transcript.ts';
 
@@ -44,4 +44,26 @@ export interface ProcessMemory {
   readonly memory: string | null;
   /** Place in the conversation's log; marks behind it are newer. */
   readonly place: number;
+}
+
+/** One agent of the config, ready to be used. */
+export interface AgentKind {
+  readonly driver: Driver;
+  /** Changes when its settings do. */
+  readonly version: string;
+  /** Milliseconds; 0: none. */
+  readonly timeoutMs: number;
+  readonly approvalMs: number;
+  /** `conversation`: its id. `memory`: what the process before remembered, see `ProcessDriver.memoryOf`. */
+  make(conversation: string, told: Told, memory: string | null): AgentMade;
+}
+
+export interface AgentMade {
+  readonly agent: Agent;
+  /** Goes on with a process of an earlier gateway; false: there is none any more. */
+  resume?(
+    memory: ProcessMemory & { readonly session: string },
+    marks: readonly DriverMark[],
+    isInTurn: boolean,
+  ): boolean;
 }

@@ -3,12 +3,10 @@
 import { createHash } from 'node:crypto';
 import { homedir } from 'node:os';
 import type { AgentInfo, Visibility } from '@binnacle/protocol';
-import type { ConversationRecord } from '../catalogue/conversations.ts';
 import type { AgentConfig } from '../config/shape.ts';
 import type { Sessions } from '../sessions.ts';
-import type { ProcessMemory, Told } from './agent.ts';
+import type { AgentKind, AgentMade, Told } from './agent.ts';
 import { AgentProcess } from './agent-process.ts';
-import type { AgentKind, AgentMade } from './conversation.ts';
 import { driverOf } from './drivers/all.ts';
 import type { AgentSettings, LocalTurn, Prompt } from './drivers/driver.ts';
 import { LocalAgent } from './local-agent.ts';
@@ -75,11 +73,11 @@ export class Agents {
     };
   }
 
-  #make(settings: AgentSettings, { id }: ConversationRecord, told: Told, memory: ProcessMemory | null): AgentMade {
+  #make(settings: AgentSettings, conversation: string, told: Told, memory: string | null): AgentMade {
     const { sessions, graceMs, idleMs } = this.#parts;
     const driver = driverOf(settings.driver);
     if (driver.kind === 'local') {
-      const contextOf = (prompt: Prompt) => this.#parts.contextOf(id, prompt);
+      const contextOf = (prompt: Prompt) => this.#parts.contextOf(conversation, prompt);
       return { agent: new LocalAgent({ driver, settings, told, contextOf }) };
     }
     const agent = new AgentProcess(
@@ -87,14 +85,14 @@ export class Agents {
         driver,
         settings,
         sessions,
-        conversation: id,
+        conversation,
         told,
-        terminals: ({ process, answer }) => new Terminals({ host: sessions, conversation: id, process, answer }),
+        terminals: ({ process, answer }) => new Terminals({ host: sessions, conversation, process, answer }),
         cwd: settings.cwd ?? homedir(),
         graceMs,
         idleMs,
       },
-      memory?.memory ?? null,
+      memory,
     );
     return {
       agent,

@@ -27,13 +27,13 @@ import {
   type RunRecord,
 } from '../catalogue/conversations.ts';
 import type { LogReader } from '../log/log.ts';
-import type { Agent, ProcessMemory, Told } from './agent.ts';
+import type { AgentKind, ProcessMemory, Told } from './agent.ts';
 import { Alarm } from './alarm.ts';
 import { Approvals, denierOf, denyOf } from './approvals.ts';
-import type { Driver, Prompt } from './drivers/driver.ts';
 import type { Effect } from './effects.ts';
 import { Inbox } from './inbox.ts';
 import { Rows } from './rows.ts';
+import { Seat } from './seat.ts';
 import { isStopText } from './stop-text.ts';
 import type { DriverMark, Transcript } from './transcript.ts';
 import { Turn } from './turn.ts';
@@ -46,27 +46,6 @@ const DISK_RETRY_MS = 500;
  * control characters and backslashes become many.
  */
 const MAX_ESCAPED_BYTES = 700 * 1024;
-
-/** One agent of the config, ready to be used. */
-export interface AgentKind {
-  readonly driver: Driver;
-  /** Changes when its settings do. */
-  readonly version: string;
-  /** Milliseconds; 0: none. */
-  readonly timeoutMs: number;
-  readonly approvalMs: number;
-  make(conversation: ConversationRecord, told: Told, memory: ProcessMemory | null): AgentMade;
-}
-
-export interface AgentMade {
-  readonly agent: Agent;
-  /** Goes on with a process of an earlier gateway; false: there is none any more. */
-  resume?(
-    memory: ProcessMemory & { readonly session: string },
-    marks: readonly DriverMark[],
-    isInTurn: boolean,
-  ): boolean;
-}
 
 export interface ConversationParts {
   readonly store: ConversationStore;
@@ -95,9 +74,7 @@ export class Conversation {
   #transcript: Transcript | undefined;
   #turn: Turn | undefined;
   #inbox: Inbox;
-  #agent: { readonly made: AgentMade; readonly version: string; readonly kind: Driver['kind'] } | undefined;
-  #isAgentFree = true;
-  #memory: ProcessMemory | null;
+  readonly #seat: Seat;
   /** Told to the log with the next entry of the agent: what it is the answer to must not be there without it. */
   #attached: ConversationEvent[] = [];
   /** Of files that are not needed any more. */
@@ -114,7 +91,8 @@ export class Conversation {
     this.#parts = parts;
     this.#rows = new Rows(record, parts.store, parts.log);
     this.#inbox = new Inbox(this.#rows.queue());
-    this.#memory = record.process === null ? null : (JSON.parse(record.process) as ProcessMemory);
+    const memory = record.process === null ? null : (JSON.parse(record.process) as ProcessMemory);
+    this.#seat = new Seat({ conversation: record.id, told: this.#told, memory });
     this.lease = parts.makeLease(record);
   }
 
@@ -133,7 +111,7 @@ export class Conversation {
 
   /** The session that its agent's process is, while there is one. */
   get process(): string | null {
-    return this.#agent?.made.agent.session ?? null;
+    return this.#seat.agent?.session ?? null;
   }
 
   get isOpen(): boolean {
@@ -145,7 +123,7 @@ export class Conversation {
   }
 
   get isBusy(): boolean {
-    return this.#turn !== undefined || this.#inbox.messages.length > 0 || !this.#isAgentFree;
+    return this.#turn !== undefined || this.#inbox.messages.length > 0 || !this.#seat.isFree;
   }
 
   get run(): ConversationRun | null {
@@ -209,7 +187,7 @@ export class Conversation {
     };
     this.lease.check(admitted);
     this.#append([{ type: 'message', at: message.at, message }]);
-    if (steer === 'inject' && this.#agent !== undefined) this.#agent.made.agent.inject({ id, text: asked.text });
+    if (steer === 'inject') this.#seat.agent?.inject({ id, text: asked.text });
     if (steer === 'interrupt') this.#abortTurn('interrupt', by, []);
     this.#startNext();
     return this.#receipt(id, false);
@@ -331,7 +309,7 @@ export class Conversation {
     }
     this.#inbox = new Inbox(rows.queue());
     const running = rows.running();
-    const memoryPlace = this.#memory?.place ?? 0;
+    const { memoryPlace } = this.#seat;
     const from = running === undefined ? memoryPlace : Math.min(memoryPlace, startOf(running));
     const kind = this.#parts.agent(this.record.agent);
     const turn = running === undefined ? undefined : new Turn(running, kind?.approvalMs ?? 0);
@@ -367,14 +345,14 @@ export class Conversation {
     const by: Author = { user: null, name: 'gateway' };
     const { run } = this;
     // What waits goes on waiting, for the next gateway.
-    if (run !== null && (all || this.#agent?.kind !== 'process')) this.#tryAbort(run.id, 'shutdown', by);
+    if (run !== null && (all || !this.#seat.isProcess)) this.#tryAbort(run.id, 'shutdown', by);
     this.#isClosed = true;
     this.#deadline.clear();
     this.#approvals.clear();
     this.#rows.stop();
     for (const timer of this.#retries.values()) clearTimeout(timer);
     this.lease.stop();
-    await this.#agent?.made.agent.close(all);
+    await this.#seat.close(all);
     this.release();
     await this.#closing;
   }
@@ -396,38 +374,16 @@ export class Conversation {
   }
 
   #goOn(kind: AgentKind | undefined, running: RunRecord | undefined, marks: readonly DriverMark[]): void {
-    const isInTurn = running !== undefined;
-    const session = marks.at(-1)?.session ?? this.#memory?.session ?? undefined;
-    if (kind === undefined || kind.driver.kind === 'local') {
-      if (isInTurn) this.#told.failed(new BinnacleError(kind === undefined ? 'unknown_agent' : 'agent_lost'));
-      return;
-    }
-    const made = this.#makeAgent(kind);
-    if (session === undefined) {
-      // Killed between the start of the run and the first word to the agent.
-      if (isInTurn) this.#begin(made.agent, { id: running.id, text: this.message(running.id).text });
-      return;
-    }
-    const isSame = this.#memory?.session === session;
-    const { memory = null, ...known } = this.#memory ?? {};
-    const base: ProcessMemory & { readonly session: string } = isSame
-      ? { offset: 0, n: 0, state: null, place: 0, ...known, memory, session }
-      : { session, offset: 0, n: 0, state: null, memory, place: 0 };
-    this.#isAgentFree = !isInTurn;
-    const own = marks.filter((mark) => mark.session === session);
-    // A run that was aborted a moment before: nobody knows when it has settled, so it gets no second one.
-    const isSettling = !isInTurn && marks.length > 0;
-    if (made.resume?.(base, own, isInTurn) !== true) {
-      if (isInTurn) this.#told.failed(new BinnacleError('agent_lost'));
-      this.#isAgentFree = true;
-    } else if (isSettling) {
-      this.#agent = undefined;
-      void made.agent.close(true);
+    const left = this.#seat.resume(kind, running, marks);
+    if (running === undefined) return;
+    if (left === 'lost') this.#told.failed(new BinnacleError(kind === undefined ? 'unknown_agent' : 'agent_lost'));
+    else if (left === 'begins' && kind !== undefined) {
+      this.#seat.begin(kind, { id: running.id, text: this.message(running.id).text });
     }
   }
 
   #startNext(): void {
-    if (this.#turn !== undefined || !this.#isAgentFree || this.#isClosed) return;
+    if (this.#turn !== undefined || !this.#seat.isFree || this.#isClosed) return;
     const message = this.#inbox.next;
     if (message === undefined) return;
     const { id, by, text } = message;
@@ -471,21 +427,7 @@ export class Conversation {
       this.#told.failed(this.#unknownAgent());
       return;
     }
-    this.#begin(this.#makeAgent(kind).agent, { id, text });
-  }
-
-  #begin(agent: Agent, prompt: Prompt): void {
-    this.#isAgentFree = false;
-    agent.begin(prompt);
-  }
-
-  /** The one of before, unless its settings are others now. */
-  #makeAgent(kind: AgentKind): AgentMade {
-    if (this.#agent?.version === kind.version) return this.#agent.made;
-    void this.#agent?.made.agent.close(true);
-    const made = kind.make(this.record, this.#told, this.#memory);
-    this.#agent = { made, version: kind.version, kind: kind.driver.kind };
-    return made;
+    this.#seat.begin(kind, { id, text });
   }
 
   readonly #told: Told = {
@@ -506,15 +448,16 @@ export class Conversation {
       this.#turnOnEnd();
     },
     free: () => {
-      this.#isAgentFree = true;
+      this.#seat.free();
       // Not in the middle of what the agent is doing.
       if (!this.#isClosed) setImmediate(() => this.#startNext());
     },
     remember: (process) => {
       // Also while it is closed, when its log is not opened again.
       const place = this.#transcript?.head.place ?? this.record.place;
-      this.#memory = { ...process, place };
-      this.#rows.setProcess(JSON.stringify(this.#memory));
+      const memory = { ...process, place };
+      this.#seat.remember(memory);
+      this.#rows.setProcess(JSON.stringify(memory));
     },
   };
 
@@ -545,7 +488,7 @@ export class Conversation {
     if (!turn.isOver) return;
     this.#turnOnEnd();
     // It said more than fits: it goes on until it is told.
-    if (isOver) this.#agent?.made.agent.interrupt();
+    if (isOver) this.#seat.agent?.interrupt();
   }
 
   /** Everything that becomes of a conversation goes through here. Throws `disk_full` and has changed nothing then. */
@@ -604,7 +547,7 @@ export class Conversation {
     if (turn === undefined) return;
     this.#append([...before, ...turn.end({ via, by }, Date.now())]);
     this.#turnOnEnd();
-    this.#agent?.made.agent.interrupt();
+    this.#seat.agent?.interrupt();
   }
 
   #tryAbort(target: string | undefined, via: AbortVia, by: Author): void {
@@ -628,19 +571,19 @@ export class Conversation {
   #pass(approval: Approval, answer: ApprovalAnswer): void {
     const { id } = approval;
     const turn = this.#turn;
-    const agent = this.#agent;
+    const { agent } = this.#seat;
     if (turn === undefined || agent === undefined) return;
     const event: ConversationEvent = { type: 'approval_answered', at: Date.now(), run: turn.run.id, id, answer };
     const driverId = turn.driverId(id);
-    if (agent.kind === 'local') {
+    if (!this.#seat.isProcess) {
       this.#append([event]);
-      agent.made.agent.answer(driverId, answer.option);
+      agent.answer(driverId, answer.option);
       return;
     }
     // Kept in one entry with the line that tells the agent: there is never one without the other.
     this.#approvals.pass(id, answer);
     this.#attached.push(event);
-    agent.made.agent.answer(driverId, answer.option);
+    agent.answer(driverId, answer.option);
   }
 
   #watchApprovals(): void {

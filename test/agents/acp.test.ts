@@ -26,17 +26,60 @@ import {
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 
 const FAKE = resolve(import.meta.dirname, 'fake-acp.mjs');
+/** Asks for more than anybody needs: `terminals 3000`, `args 2000000`, `deep 100000`; says the last error it was told. */
+const GREEDY = `
+import { createInterface } from 'node:readline';
+const write = (line) => process.stdout.write(line + '\\n');
+const send = (message) => write(JSON.stringify({ jsonrpc: '2.0', ...message }));
+const update = (body) => '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s","update":' + body + '}}';
+const say = (text) =>
+  write(update(JSON.stringify({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } })));
+let onAnswer = () => undefined;
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, method, params, error } = JSON.parse(line);
+  if (method === 'initialize') send({ id, result: { protocolVersion: 1 } });
+  else if (method === 'session/new') send({ id, result: { sessionId: 's' } });
+  else if (method === undefined) onAnswer(error);
+  else if (method === 'session/prompt') {
+    const [what, number] = params.prompt[0].text.split(' ');
+    const n = Number(number);
+    const end = () => send({ id, result: { stopReason: 'end_turn' } });
+    if (what === 'deep') {
+      write(update('{"sessionUpdate":"tool_call","toolCallId":"d","title":"deep","rawInput":' + '['.repeat(n) + ']'.repeat(n) + '}'));
+      end();
+      return;
+    }
+    const count = what === 'terminals' ? n : 1;
+    let left = count;
+    let last = '';
+    onAnswer = (error) => {
+      if (error !== undefined) last = error.message;
+      left -= 1;
+      if (left > 0) return;
+      say(last);
+      end();
+    };
+    const args = what === 'args' ? ['x'.repeat(n)] : ['9753'];
+    for (let i = 0; i < count; i += 1) {
+      send({ id: 't' + i, method: 'terminal/create', params: { sessionId: 's', command: 'sleep', args } });
+    }
+  }
+});
+`;
 let gateway: GatewayFixture;
 let scratch: string;
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'binnacle-acp-'));
   const command = [process.execPath, FAKE, '--dir', scratch];
+  const greedy = join(scratch, 'greedy.mjs');
+  writeFileSync(greedy, GREEDY);
   const entries = {
     main: { driver: 'acp', command, cwd: scratch, default: true },
     keeps: { driver: 'acp', command: [...command, '--load'] },
     login: { driver: 'acp', command: [...command, '--auth'] },
     cat: { driver: 'acp', command: ['cat'] },
+    greedy: { driver: 'acp', command: [process.execPath, greedy], cwd: scratch },
   };
   gateway = await openGateway([], (dir) => writeConfig(dir, { agents: { entries } }));
 });
@@ -186,4 +229,33 @@ test('an agent that wants a login says how', async () => {
 test('a program that speaks no ACP fails, and is not waited for', async () => {
   const run = await turn(await begin('cat'), 'say one', 'm1');
   expect(run).toMatchObject({ state: 'error', end: { error: { code: 'agent_failed' } } });
+});
+
+test('an agent that asks for terminals without end has 32, is told so, and is ended where it does not listen', async () => {
+  const key = await begin('greedy');
+  const sleeping = async (): Promise<SessionInfo[]> => {
+    const { sessions } = await asJson<SessionList>(gateway.fetch('/v1/sessions'));
+    return sessions.filter(({ name }) => name === 'sleep 9753');
+  };
+  const run = await turn(key, 'terminals 100', 'm1');
+  expect(run).toMatchObject({ state: 'final', text: expect.stringContaining('32 terminals') });
+  expect(await sleeping()).toHaveLength(32);
+  expect(await turn(key, 'terminals 3000', 'm2')).toMatchObject({
+    state: 'error',
+    end: { error: { code: 'agent_flood' } },
+  });
+  await until('its commands have ended', async () => (await sleeping()).every(({ running }) => !running));
+});
+
+test('an agent that asks for a command of 2 MB is refused it, and the turn goes on', async () => {
+  const run = await turn(await begin('greedy'), 'args 2000000', 'm1');
+  expect(run).toMatchObject({ state: 'final', text: expect.stringContaining('128 KiB') });
+});
+
+test.each([4500, 8000, 100_000])('an input that is nested %i deep is cut, and the turn goes on', async (levels) => {
+  const key = await begin('greedy');
+  expect(await turn(key, `deep ${levels}`, 'm1')).toMatchObject({ state: 'final' });
+  const [tool] = toolsIn(await eventsOf(key, 'm1'));
+  expect(tool).toMatchObject({ title: 'deep' });
+  expect(JSON.stringify(tool?.input)).toMatch(/^\[+"…"\]+$/);
 });

@@ -6,6 +6,7 @@ import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixt
 import { answer, answers, caughtUp, composer, ended, said, waiting, write } from './conversations.fixture.ts';
 import { closePages, openBrowser, openDeck, seeLine } from './page.fixture.ts';
 
+const ASKING_ACP = resolve(import.meta.dirname, '../conversations/asking-acp.mjs');
 const FAKE_ACP = resolve(import.meta.dirname, '../agents/fake-acp.mjs');
 
 let gateway: GatewayFixture;
@@ -16,6 +17,7 @@ beforeAll(async () => {
   const entries = {
     main: { driver: 'echo', default: true },
     helper: { driver: 'acp', command: [process.execPath, FAKE_ACP], cwd: gateway.dir },
+    asking: { driver: 'acp', command: [process.execPath, ASKING_ACP], cwd: gateway.dir },
   };
   writeFileSync(join(gateway.dir, 'config.jsonc'), JSON.stringify({ agents: { entries } }));
   await gateway.kill();
@@ -28,9 +30,9 @@ afterAll(async () => {
 });
 
 /** Begins a conversation with the agent that is a program of its own. */
-async function withHelper(page: Page): Promise<void> {
+async function withHelper(page: Page, agent = 'helper'): Promise<void> {
   await page.getByTestId('new-conversation').click();
-  await page.locator('[data-testid="agent"][data-agent="helper"]').click();
+  await page.locator(`[data-testid="agent"][data-agent="${agent}"]`).click();
   await caughtUp(page);
   await composer(page).waitFor();
 }
@@ -38,7 +40,7 @@ async function withHelper(page: Page): Promise<void> {
 it('where there are several agents one is asked which, the default first', async () => {
   const { page } = await openDeck(browser, gateway);
   await page.getByTestId('new-conversation').click();
-  expect(await page.getByTestId('agent').locator('strong').allInnerTexts()).toEqual(['main', 'helper']);
+  expect(await page.getByTestId('agent').locator('strong').allInnerTexts()).toEqual(['main', 'helper', 'asking']);
   await page.keyboard.press('Escape');
   await page.getByTestId('dialog').waitFor({ state: 'detached' });
   await withHelper(page);
@@ -88,8 +90,83 @@ it('a request that is denied says so, and by whom', async () => {
   await write(page, 'ask rm -rf build');
   await page.getByTestId('approval').getByText('rm -rf build').first().waitFor();
   await page.getByTestId('approval-option').last().click();
-  await page.getByTestId('approval-answer').getByText('Denied').waitFor();
+  await page.getByTestId('approval-answer').getByText('admin: No', { exact: true }).waitFor();
   await ended(page, 'final');
+});
+
+const ALLOW = { optionId: 'a', name: 'Allow', kind: 'allow_once' };
+const DENY = { optionId: 'd', name: 'Deny', kind: 'reject_once' };
+const detail = (page: Page) => page.getByTestId('approval-detail');
+const option = (page: Page, id: string) => page.locator(`[data-testid="approval-option"][data-option="${id}"]`);
+
+/** An agent asks for that, and the page shows the question. */
+async function asksFor(page: Page, toolCall: object, options: readonly object[] = [ALLOW, DENY]): Promise<void> {
+  await withHelper(page, 'asking');
+  await write(page, JSON.stringify({ toolCall: { toolCallId: '1', title: 'Run', ...toolCall }, options }));
+  await detail(page).waitFor();
+}
+
+it.each([
+  ['true \x1b]; touch /tmp/PWNED #\x07', 'true ⟨ESC⟩]; touch /tmp/PWNED #⟨BEL⟩'],
+  ['true \x1b]; a\nrm -rf b', 'true ⟨ESC⟩]; a\nrm -rf b'],
+  ['rm -rf /home #\rls  ', 'rm -rf /home #⟨CR⟩ls  '],
+  ['echo \u202e hsab | live.lruc\u202c\u200b\u00ad', 'echo ⟨U+202E⟩ hsab | live.lruc⟨U+202C⟩⟨U+200B⟩⟨U+00AD⟩'],
+])('hides nothing of what an agent asks for: %j', async (command, shown) => {
+  const { page, complaints } = await openDeck(browser, gateway);
+  await asksFor(page, { title: command, rawInput: { command, cwd: '/' } }, [{ ...ALLOW, name: command }, DENY]);
+  expect(await detail(page).textContent()).toBe(`${shown}\n\nin /`);
+  expect(await page.getByTestId('approval').locator('h3').textContent()).toBe(shown.replaceAll('\n', '⟨LF⟩'));
+  expect(await option(page, 'a').textContent()).toBe(`Allow once: “${shown.replaceAll('\n', '⟨LF⟩')}”`);
+  await option(page, 'd').click();
+  await ended(page, 'final');
+  expect(complaints).toEqual([]);
+});
+
+it('letters from right to left do not change the order of what is asked for', async () => {
+  const { page } = await openDeck(browser, gateway);
+  await asksFor(page, { rawInput: { command: 'א1/ב' } });
+  const places = await detail(page).evaluate((box) =>
+    [0, 1, 2, 3].map((at) => {
+      const range = document.createRange();
+      range.setStart(box.firstChild as Text, at);
+      range.setEnd(box.firstChild as Text, at + 1);
+      return range.getBoundingClientRect().left;
+    }),
+  );
+  expect(places).toEqual([...places].sort((a, b) => a - b));
+});
+
+it('an answer says what it does, whatever the agent calls it, and of one id there is one', async () => {
+  const { page } = await openDeck(browser, gateway);
+  const options = [
+    { optionId: 'x', name: 'Deny', kind: 'allow_always' },
+    { optionId: 'n', name: 'Allow', kind: 'reject_once' },
+    { optionId: 'n', name: 'Allow', kind: 'allow_once' },
+  ];
+  await asksFor(page, { rawInput: { command: 'rm', args: ['-rf', '/home'], cwd: '/', env: { X: '1' } } }, options);
+  expect(await detail(page).textContent()).toBe('rm -rf /home\n\nin /\n\n{\n  "env": {\n    "X": "1"\n  }\n}');
+  expect(await page.getByTestId('approval-option').allInnerTexts()).toEqual(['Allow always: “Deny”', 'Deny: “Allow”']);
+  await option(page, 'x').click();
+  await page.getByTestId('approval-answer').getByText('admin: Allow always: “Deny”', { exact: true }).waitFor();
+  expect(await said(page)).toBe('{"outcome":"selected","optionId":"x"}');
+});
+
+it('what is longer than its box is allowed only after its end was seen; it can be denied at any time', async () => {
+  const { page } = await openDeck(browser, gateway);
+  const command = `${Array.from({ length: 100 }, (_, at) => `echo ${at}`).join('\n')}\nrm -rf /home`;
+  await asksFor(page, { rawInput: { command } });
+  expect(await option(page, 'a').isDisabled()).toBe(true);
+  expect(await option(page, 'd').isEnabled()).toBe(true);
+  await page.getByTestId('approval-more').getByText('Read it to the end').waitFor();
+  await page.getByTestId('approval-more').getByRole('button').click();
+  await until('it scrolls', () => detail(page).evaluate((box) => box.scrollTop > 0));
+  expect(await option(page, 'a').isDisabled()).toBe(true);
+  // The box has the keyboard now.
+  await page.keyboard.press('End');
+  await page.getByTestId('approval-more').waitFor({ state: 'detached' });
+  await option(page, 'a').click();
+  await ended(page, 'final');
+  expect(await said(page)).toBe('{"outcome":"selected","optionId":"a"}');
 });
 
 it('a run of an agent that is a program goes on through a kill -9 of the gateway, and the page shows all of it once', async () => {

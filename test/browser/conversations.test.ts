@@ -243,13 +243,13 @@ describe('a run', () => {
     expect(await other.getByTestId('approval-option').allInnerTexts()).toEqual(['Allow', 'Always allow', 'Deny']);
     await other.locator('[data-option="allow"]').click();
     for (const tab of [page, other]) {
-      await tab.getByTestId('approval-answer').getByText('Allowed by').waitFor();
+      await tab.getByTestId('approval-answer').getByText(': Allow').waitFor();
       await ended(tab, 'final');
       expect(await said(tab)).toMatch(/Thank you/);
     }
     // And after a reload still.
     await page.reload();
-    await page.getByTestId('approval-answer').getByText('Allowed by').waitFor();
+    await page.getByTestId('approval-answer').getByText(': Allow').waitFor();
   });
 
   it('shows its tool calls as rows that open', async () => {

@@ -1,5 +1,6 @@
 // `binnacle chat` against a real gateway: for scripts over pipes, and for people in a real terminal.
 
+import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Commands, type Screen } from '../../packages/server/src/cli/command.fixture.ts';
@@ -9,6 +10,7 @@ import { writeConfig } from './conversation.fixture.ts';
 const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
 /** Says numbers in a row for a while, in a process that outlives a gateway. */
 const COUNTER = 'for n in $(seq 1 200); do echo "count $n"; sleep 0.05; done';
+const ASKING = resolve(import.meta.dirname, 'asking-acp.mjs');
 const RUDE = 'printf "a\\033[2Jb\\033]0;title\\007c\\n"';
 
 let gateway: GatewayFixture;
@@ -22,6 +24,7 @@ beforeAll(async () => {
           main: { driver: 'echo', default: true },
           counter: { driver: 'command', command: ['bash', '-c', COUNTER] },
           rude: { driver: 'command', command: ['bash', '-c', RUDE] },
+          asking: { driver: 'acp', command: [process.execPath, ASKING], cwd: dir },
         },
       },
     }),
@@ -114,6 +117,42 @@ describe('chat in a script', () => {
     expect(err).toContain('stopped by');
   });
 
+  it('stops the run after --timeout, and ends with 130', async () => {
+    const { code, err } = await commands.run([
+      'chat',
+      '--new',
+      '--timeout',
+      '300ms',
+      '-m',
+      `/slow ${'word '.repeat(300)}`,
+    ]);
+    expect(code).toBe(130);
+    expect(err).toContain('it took too long');
+  });
+
+  it.each([
+    ['SIGINT', 130, 'aborted', 'stopped by'],
+    ['SIGTERM', 143, 'running', 'it goes on; back with: binnacle chat'],
+    ['SIGHUP', 129, 'running', 'it goes on; back with: binnacle chat'],
+  ] as const)('at %s ends with %i, and its run is %s', async (signal, code, state, words) => {
+    const { key } = await gateway.client.conversations.create({ name: signal });
+    const conversation = gateway.client.conversation(key);
+    const child = spawn(process.execPath, [BINARY, 'chat', key, '-m', `/slow ${'word '.repeat(300)}`], {
+      env: { ...process.env, BINNACLE_DATA: gateway.dir },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let err = '';
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const ended = new Promise<number | null>((done) => child.once('close', done));
+    await until('it speaks', async () => ((await conversation.info()).run?.text.length ?? 0) > 10);
+    const run = (await conversation.info()).run?.id ?? '';
+    child.kill(signal);
+    expect(await ended).toBe(code);
+    expect(err).toContain(words);
+    expect((await conversation.run(run)).state).toBe(state);
+    await conversation.abort();
+  });
+
   it('prints one event a line with --json', async () => {
     const { code, out } = await commands.run(['chat', '--new', '--json', '-m', 'hello']);
     const events = out
@@ -140,10 +179,47 @@ describe('chat in a script', () => {
     expect(out).toContain('first');
   });
 
+  it('lists a conversation whose last run failed as failed', async () => {
+    await commands.run(['chat', '--name', 'broken', '-m', '/fail it']);
+    await commands.run(['chat', '--name', 'sound', '-m', 'hello']);
+    const { out } = await commands.run(['chat', '--list']);
+    expect(out).toMatch(/:broken +failed /);
+    expect(out).toMatch(/:sound +idle /);
+  });
+
+  it('lists the agents, and what each can do', async () => {
+    const { code, out } = await commands.run(['agents']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/main +echo +yes +queue, interrupt +yes/);
+    expect(out).toMatch(/counter +command +- +queue, interrupt +-/);
+    expect(JSON.parse((await commands.run(['agents', '--json'])).out)).toMatchObject({
+      agents: [{ id: 'main', isDefault: true }, {}, {}, {}],
+    });
+  });
+
+  it('tells what waits for approval, and answers it, once', async () => {
+    const { key } = await gateway.client.conversations.create({ name: 'asking' });
+    expect(await commands.run(['approve', 'asking'])).toMatchObject({ code: 0, out: '' });
+    expect(await commands.run(['approve', 'asking', 'allow'])).toMatchObject({ code: 1, out: '' });
+    const reply = gateway.client.conversation(key).send('/ask to go on');
+    await until('it asks', async () => (await gateway.client.conversation(key).info()).approvals.length > 0);
+    const told = await commands.run(['approve', 'asking']);
+    expect(told.out).toContain('allow  Allow');
+    const wrong = await commands.run(['approve', 'asking', 'perhaps']);
+    expect(wrong).toMatchObject({ code: 2 });
+    expect(wrong.err).toContain('One of: allow');
+    expect(await commands.run(['approve', 'asking', 'deny_once'])).toMatchObject({ code: 0 });
+    expect((await reply.ended)?.text).toContain('You said "deny".');
+    expect(await commands.run(['approve', 'asking', 'allow'])).toMatchObject({ code: 1 });
+  });
+
   it.each([
     [['chat', 'nowhere', '-m', 'x'], 5, 'no conversation "nowhere"'],
     [['chat', 'agent:main:nowhere', '-m', 'x'], 1, 'No such conversation'],
-    [['chat', '--agent', 'nobody', '-m', 'x'], 1, 'No such agent'],
+    [['chat', '--agent', 'nobody', '-m', 'x'], 1, 'No such agent: "nobody"'],
+    [['chat', '--agent', 'nobody', '-m', 'x'], 1, 'List them with binnacle agents'],
+    [['chat', '--timeout', 'soon', '-m', 'x'], 2, 'not a duration'],
+    [['approve', 'nowhere'], 5, 'no conversation "nowhere"'],
     [['chat', '--new', '--name', 'x', '-m', 'x'], 2, 'Name one conversation'],
     [['chat', '-m', ' '], 2, 'There is no message'],
     [['chat', '--steer', 'sideways', '-m', 'x'], 2, 'sideways'],
@@ -210,6 +286,56 @@ describe('chat in a terminal', () => {
     await shows(screen, 'code=0');
   });
 
+  it('counts Ctrl-C anew for each run: one stops the next run, however soon it comes', async () => {
+    const screen = await commands.inTerminal('$B chat --new');
+    await shows(screen, '/help tells more');
+    for (const [at, word] of ['alpha', 'beta', 'gamma'].entries()) {
+      screen.type(`/slow ${`${word} `.repeat(100)}\r`);
+      await shows(screen, `\n${word}`);
+      screen.type('\x03');
+      await shows(screen, '[stopped by you]', at + 1);
+    }
+    expect(plain(screen)).not.toContain('code=');
+    screen.type('\x03');
+    await shows(screen, 'code=0');
+  });
+
+  it('names the conversation, shares it, and deletes it after a question', async () => {
+    const { key } = await gateway.client.conversations.create({ name: 'mine' });
+    const conversation = gateway.client.conversation(key);
+    const screen = await commands.inTerminal('$B chat --name mine');
+    await shows(screen, '/help tells more');
+    screen.type('/title The release\r');
+    await shows(screen, '[now called The release]');
+    screen.type('/share\r');
+    await shows(screen, '[shared with nobody');
+    screen.type('/share ada, bea\r');
+    await shows(screen, '[now shared with ada, bea]');
+    expect(await conversation.info()).toMatchObject({
+      title: 'The release',
+      visibility: { kind: 'shared', with: ['ada', 'bea'] },
+    });
+    screen.type('/share nobody\r');
+    await shows(screen, '[now shared with nobody]');
+    for (const [key, count] of [
+      ['n', 1],
+      ['\r', 2],
+      ['\x03', 3],
+    ] as const) {
+      screen.type('/delete\r');
+      await shows(screen, 'delete it, with all that was said?');
+      screen.type(key);
+      await shows(screen, '[it stays]', count);
+    }
+    screen.type('/delete\r');
+    await shows(screen, 'delete it, with all that was said?');
+    screen.type('y');
+    await shows(screen, '[the conversation was deleted]');
+    await shows(screen, 'code=0');
+    expect(plain(screen)).not.toContain('back with');
+    await expect(conversation.info()).rejects.toMatchObject({ code: 'conversation_not_found' });
+  });
+
   it('leaves the run alone when it is left, and says how to come back to it', async () => {
     const screen = await commands.inTerminal('$B chat --new --agent counter');
     await shows(screen, '/help tells more');
@@ -236,6 +362,53 @@ describe('chat in a terminal', () => {
       return plain(screen).includes('Allow (you)');
     });
     await shows(screen, 'You said "allow".');
+  });
+
+  const OPTIONS = [
+    { optionId: 'a', name: 'Deny', kind: 'allow_always' },
+    { optionId: 'b', name: 'Allow', kind: 'reject_once' },
+    { optionId: 'b', name: 'Allow', kind: 'allow_once' },
+  ];
+  /** An agent asks for that; resolves with the screen that shows it. */
+  async function asksFor(name: string, rawInput: object, title = 'Run'): Promise<Screen> {
+    const { key } = await gateway.client.conversations.create({ name, agent: 'asking' });
+    const asked = { toolCall: { toolCallId: '1', title, rawInput }, options: OPTIONS };
+    gateway.client
+      .conversation(key)
+      .send(JSON.stringify(asked))
+      .receipt.catch(() => undefined);
+    await until('it asks', async () => (await gateway.client.conversation(key).info()).approvals.length === 1, 15_000);
+    const screen = await commands.inTerminal(`$B chat '${key}'`);
+    await shows(screen, '[n] Deny');
+    return screen;
+  }
+
+  it.each([
+    ['escape', { command: 'true \x1b]; touch /tmp/PWNED #\x07' }, '│ true ⟨ESC⟩]; touch /tmp/PWNED #⟨BEL⟩\n'],
+    ['endless', { command: 'true \x1b]; a\nrm -rf b' }, '│ true ⟨ESC⟩]; a\n  │ rm -rf b\n'],
+    ['return', { command: 'rm -rf /home #\rls          ' }, '│ rm -rf /home #⟨CR⟩ls'],
+    ['order', { command: 'echo \u202e hsab | live.lruc\u202c' }, '│ echo ⟨U+202E⟩ hsab | live.lruc⟨U+202C⟩\n'],
+    ['words', { command: 'rm', args: ['-rf', '/home'], cwd: '/' }, '│ rm -rf /home\n  │ \n  │ in /\n'],
+    ['more', { command: 'ls', env: { LD_PRELOAD: 'x' } }, '│     "LD_PRELOAD": "x"\n'],
+  ])('hides nothing of what an agent asks for: %s', async (name, rawInput, shown) => {
+    const screen = await asksFor(`hidden-${name}`, rawInput);
+    await shows(screen, shown.replaceAll(/│ \n/g, '│\n'));
+    expect(screen.text()).not.toContain('\x1b]');
+    // What an answer does is said by us, where the agent says something else; and of one id there is one.
+    await shows(screen, '[a] Allow always: “Deny”\n  [n] Deny: “Allow”\n');
+    expect(plain(screen)).not.toContain('[y]');
+  });
+
+  it('shows all of a long command, says where it begins, and answers with what was chosen', async () => {
+    const command = ['rm -rf /home', ...Array.from({ length: 60 }, (_, at) => `echo line ${at}`)].join('\n');
+    const screen = await asksFor('long-request', { command }, 'Run \x1b[8mrm');
+    await shows(screen, '? Run ⟨ESC⟩[8mrm\n  │ rm -rf /home\n  │ echo line 0\n');
+    await shows(screen, '│ echo line 59\n  ↑ 62 rows, which begin above');
+    await until('the key is taken', () => {
+      screen.type('\x15n');
+      return plain(screen).includes('Deny: “Allow” (you)');
+    });
+    await shows(screen, '{"outcome":"selected","optionId":"b"}');
   });
 
   it('goes on through a crash of the gateway: each row is there once', async () => {

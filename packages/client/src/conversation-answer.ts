@@ -89,12 +89,15 @@ export function withDelta(answer: Answer, stream: 'said' | 'thought', text: stri
 export const withTool = (answer: Answer, tool: ToolCall): Answer =>
   withPart(answer, { kind: 'tool', tool }, (part) => part.kind === 'tool' && part.tool.id === tool.id);
 
-export const withAgent = (answer: Answer, name: string, data: unknown): Answer =>
-  withPart(
+export function withAgent(answer: Answer, name: string, data: unknown): Answer {
+  // Counts, which are of the answer and stand in no place of it. The gateway tells them in this shape.
+  if (name === 'usage' && typeof data === 'object' && data !== null) return { ...answer, usage: data as Usage };
+  return withPart(
     answer,
     { kind: 'agent', name, data },
     (part) => part.kind === 'agent' && part.name === name && name !== 'note',
   );
+}
 
 export const withMessage = (answer: Answer, message: MessageInfo): Answer =>
   withPart(answer, { kind: 'message', message }, (part) => part.kind === 'message' && part.message.id === message.id);

@@ -262,6 +262,18 @@ describe('a conversation', () => {
     expect(answerIn(state, 'm1').parts.map((part) => part.kind === 'agent' && part.data)).toEqual([3, 2, 4]);
   });
 
+  it('counts what a run has used while it runs, which is no part of what was said', () => {
+    const used = (inputTokens: number): ConversationEvent => ({
+      type: 'agent',
+      at: 3,
+      run: 'm1',
+      name: 'usage',
+      data: { inputTokens },
+    });
+    const state = after([started('m1'), said('m1', 'a'), used(1), said('m1', 'b'), used(2)]);
+    expect(answerIn(state, 'm1')).toMatchObject({ parts: [{ kind: 'said', text: 'ab' }], usage: { inputTokens: 2 } });
+  });
+
   it('has notes, and follows the title and who may see it', () => {
     const state = after([
       { type: 'note', at: 7, text: 'seen', by: me },

@@ -45,4 +45,5 @@ export type { RunStream, RunStreamEvent } from './run-stream.ts';
 export type { Runs } from './runs.ts';
 export type { OutputSlice, ReadOptions, Session, WriteOptions } from './session.ts';
 export { type TextPiece, TextReader, textOf } from './text.ts';
+export { optionKind, optionLabel, visibleLine, visibleText } from './visible.ts';
 export type { Watch, WatchEvent } from './watch.ts';

@@ -57,7 +57,7 @@ export const CODES = {
     'Send Authorization: Bearer TOKEN, or open a fresh login link (binnacle token link).',
     4003,
   ),
-  forbidden: row(403, false, 'The token does not allow this.', 'Use a token with the scope that is named.', 4003),
+  forbidden: row(403, false, 'The token does not allow this.', 'Use another token, or ask somebody who may.', 4003),
   bad_origin: row(
     403,
     false,
@@ -133,8 +133,18 @@ export const CODES = {
     'The limit of conversations is reached.',
     'Delete one, or raise serve --max-conversations.',
   ),
-  agent_failed: row(502, true, 'The agent failed.', 'See the message; it is what the agent said.'),
-  agent_died: row(502, true, 'The agent ended in the middle of the run.', 'See the message for its last words.'),
+  agent_failed: row(
+    502,
+    true,
+    'The agent failed.',
+    'Send the message again, or check what the config file says of the agent.',
+  ),
+  agent_died: row(
+    502,
+    true,
+    'The agent ended in the middle of the run.',
+    'Send the message again. If it ends again, start its command by hand to see why.',
+  ),
   agent_lost: row(502, true, 'The gateway was restarted, and this run could not go on.', 'Send the message again.'),
   agent_protocol: row(
     502,

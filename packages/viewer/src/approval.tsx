@@ -1,12 +1,12 @@
 // A request of an agent for a person's consent: what it wants, the answers, and who gave one.
 
+import { optionLabel, visibleLine, visibleText } from '@binnacle/client';
 import type { Approval, ApprovalAnswer, BinnacleError } from '@binnacle/protocol';
-import { useId, useState } from 'react';
-import { answerWords, isAllowing, timeLeft, visible } from './conversation-words.ts';
+import { type RefObject, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react';
+import { answerWords, isAllowing, timeLeft } from './conversation-words.ts';
 import { asFailure, Failure } from './failure.tsx';
 import { ShieldIcon } from './icons.tsx';
 import { useCountdown } from './use-client.ts';
-import { oneLine } from './words.ts';
 
 interface ApprovalCardProps {
   readonly approval: Approval;
@@ -22,8 +22,13 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
   const [sent, setSent] = useState<string>();
   const [error, setError] = useState<BinnacleError>();
   const heading = useId();
+  const hint = useId();
+  const box = useRef<HTMLPreElement>(null);
+  const { isRead, readOn } = useReadToEnd(box);
   // A command is read as it is, letter by letter: never as a heading alone.
   const isTold = approval.detail !== '' && approval.detail !== approval.title;
+  const asked = useMemo(() => visibleText(isTold ? approval.detail : approval.title), [approval, isTold]);
+  const isWaiting = answer === null;
   const choose = (option: string): void => {
     if (onAnswer === undefined) return;
     setSent(option);
@@ -39,37 +44,52 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
   };
   return (
     <section
-      className={answer === null ? 'approval waiting' : 'approval'}
+      className={isWaiting ? 'approval waiting' : 'approval'}
       aria-labelledby={heading}
       data-testid="approval"
       data-approval={approval.id}
-      data-state={answer === null ? 'waiting' : answer.reason}
+      data-state={isWaiting ? 'waiting' : answer.reason}
     >
       <header>
         <ShieldIcon />
-        <h3 id={heading}>{isTold ? oneLine(approval.title, 300) : 'May it do this?'}</h3>
-        {answer === null && <TimeLeft at={approval.expiresAt - clockOffsetMs} />}
+        <h3 id={heading}>{isTold ? visibleLine(approval.title) : 'May it do this?'}</h3>
+        {isWaiting && <TimeLeft at={approval.expiresAt - clockOffsetMs} />}
       </header>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard */}
-      <pre tabIndex={0}>{visible(isTold ? approval.detail : approval.title)}</pre>
-      {answer === null ? (
+      <pre ref={box} tabIndex={0} data-testid="approval-detail">
+        {asked}
+      </pre>
+      {isWaiting && !isRead && (
+        <p className="approval-more" id={hint} data-testid="approval-more">
+          <button type="button" className="button" onClick={readOn}>
+            There is more ↓
+          </button>
+          <span>{onAnswer === undefined ? '' : 'Read it to the end to be able to allow it.'}</span>
+        </p>
+      )}
+      {isWaiting ? (
         onAnswer === undefined ? (
           <p className="approval-answer">Somebody who may steer this conversation has to answer.</p>
         ) : (
           <div className="approval-options">
-            {approval.options.map((option) => (
-              <button
-                type="button"
-                key={option.id}
-                className={`button ${option.kind === 'allow_once' ? 'primary' : isAllowing(option) ? '' : 'danger'}`}
-                disabled={sent !== undefined}
-                onClick={() => choose(option.id)}
-                data-testid="approval-option"
-                data-option={option.id}
-              >
-                {sent === option.id ? 'Sending…' : oneLine(option.label, 80)}
-              </button>
-            ))}
+            {approval.options.map((option) => {
+              const isTooEarly = isAllowing(option) && !isRead;
+              return (
+                <button
+                  type="button"
+                  key={option.id}
+                  className={`button ${option.kind === 'allow_once' ? 'primary' : isAllowing(option) ? '' : 'danger'}`}
+                  disabled={sent !== undefined || isTooEarly}
+                  aria-describedby={isTooEarly ? hint : undefined}
+                  onClick={() => choose(option.id)}
+                  data-testid="approval-option"
+                  data-option={option.id}
+                >
+                  {/* In the order of its letters, whatever their script. */}
+                  <bdo dir="ltr">{sent === option.id ? 'Sending…' : optionLabel(option)}</bdo>
+                </button>
+              );
+            })}
           </div>
         )
       ) : (
@@ -80,6 +100,39 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
       {error !== undefined && <Failure error={error} />}
     </section>
   );
+}
+
+/** Browsers place what scrolls at fractions of a pixel. */
+const SLACK_PX = 4;
+
+/**
+ * Whether the end of a box was to be seen; once is enough. What has no room is not taken for read: nor is what has not been
+ * laid out yet.
+ */
+function useReadToEnd(box: RefObject<HTMLElement | null>): { readonly isRead: boolean; readonly readOn: () => void } {
+  const [isRead, setRead] = useState(false);
+  useEffect(() => {
+    const element = box.current;
+    if (element === null || isRead) return;
+    const look = (): void => {
+      const { scrollTop, clientHeight, scrollHeight } = element;
+      if (clientHeight > 0 && scrollTop + clientHeight >= scrollHeight - SLACK_PX) setRead(true);
+    };
+    const sizes = new ResizeObserver(look);
+    sizes.observe(element);
+    element.addEventListener('scroll', look, { passive: true });
+    look();
+    return () => {
+      sizes.disconnect();
+      element.removeEventListener('scroll', look);
+    };
+  }, [box, isRead]);
+  const readOn = useCallback(() => {
+    const element = box.current;
+    element?.scrollBy({ top: element.clientHeight * 0.9 });
+    element?.focus({ preventScroll: true });
+  }, [box]);
+  return { isRead, readOn };
 }
 
 function TimeLeft({ at }: { readonly at: number }) {

@@ -42,26 +42,32 @@ it('the answer to a request says what, and who', () => {
     { id: 'c', label: 'No', kind: 'deny_once' },
   ];
   const given = (option: string) => answerWords({ option, by: ann, reason: 'answered' }, options);
-  expect(given('a')).toBe('Allowed by Ann: Allow');
-  expect(given('b')).toBe('Allowed, always, by Ann: Always');
-  expect(given('c')).toBe('Denied by Ann: No');
+  expect(given('a')).toBe('Ann: Allow');
+  expect(given('b')).toBe('Ann: Allow always: “Always”');
+  expect(given('c')).toBe('Ann: No');
   expect(answerWords({ option: 'c', by: ann, reason: 'timed_out' }, options)).toMatch(/in time/);
+  const posing: Approval['options'] = [{ id: 'x', label: 'Denied\u202e', kind: 'allow_always' }];
+  expect(answerWords({ option: 'x', by: ann, reason: 'answered' }, posing)).toBe('Ann: Allow always: “Denied⟨U+202E⟩”');
 });
 
 describe('what a tool says', () => {
   it('has no colours, and hides nothing', () => {
-    expect(visible('\u001b[31mred\u001b[0m\ta\n\u001b]0;title\u0007b')).toBe('red\ta\nb');
+    expect(visible('\u001b[31mred\u001b[0m\ta\r\nb')).toBe('red\ta\nb');
+    expect(visible('\u001b]0;title\u0007b\rc\u001b[2K')).toBe('⟨ESC⟩]0;title⟨BEL⟩b⟨CR⟩c⟨ESC⟩[2K');
+    expect(visible('\u001b]; all of it\nis there')).toBe('⟨ESC⟩]; all of it\nis there');
     expect(visible('rm \u202etxt.exe')).toBe('rm ⟨U+202E⟩txt.exe');
-    expect(visible('a\u200bb\u0000')).toBe('a⟨U+200B⟩b⟨U+0000⟩');
+    expect(visible('a\u200bb\u0000\u00ad\u{e0041}\u2028')).toBe('a⟨U+200B⟩b⟨NUL⟩⟨U+00AD⟩⟨U+E0041⟩⟨U+2028⟩');
     expect(visible('Grüße 你好 👩\u200d🚀 ❤\ufe0f\u200d🔥')).toBe('Grüße 你好 👩\u200d🚀 ❤\ufe0f\u200d🔥');
-    expect(visible('l\u200ds')).toBe('l⟨U+200D⟩s');
+    expect(visible('l\u200ds\ufe0f')).toBe('l⟨U+200D⟩s⟨U+FE0F⟩');
   });
 
-  it('went in as a command, or as JSON', () => {
+  it('went in as a command, or as JSON, with all that is in it', () => {
     expect(inputText({ command: 'ls -l' })).toBe('ls -l');
     expect(inputText({ command: ['ls', '-l'] })).toBe('ls -l');
+    expect(inputText({ command: ['ls', 'a b'] })).toBe('{\n  "command": [\n    "ls",\n    "a b"\n  ]\n}');
     expect(inputText({ command: 'ls', cwd: '/' })).toBe('{\n  "command": "ls",\n  "cwd": "/"\n}');
     expect(inputText('plain')).toBe('plain');
+    expect(inputText({ command: 'true \u001b]; rm x\u0007' })).toBe('true ⟨ESC⟩]; rm x⟨BEL⟩');
     expect(inputText(undefined)).toBe('undefined');
   });
 });

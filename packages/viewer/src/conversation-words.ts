@@ -1,5 +1,6 @@
 // How the page puts conversations into words. Pure; knows no React and no network.
 
+import { optionLabel, visibleLine, visibleText } from '@binnacle/client';
 import type {
   ApprovalAnswer,
   ApprovalOption,
@@ -85,9 +86,7 @@ export function answerWords(answer: ApprovalAnswer, options: readonly ApprovalOp
   if (answer.reason === 'run_ended') return 'Nobody answered before the run ended.';
   if (answer.reason === 'timed_out') return 'Denied: nobody answered in time.';
   const option = options.find(({ id }) => id === answer.option);
-  const word = option === undefined ? 'Answered' : isAllowing(option) ? 'Allowed' : 'Denied';
-  const always = option?.kind.endsWith('_always') === true ? ', always,' : '';
-  return `${word}${always} by ${nameOf(answer.by)}: ${oneLine(option?.label ?? answer.option, 80)}`;
+  return `${nameOf(answer.by)}: ${option === undefined ? visibleLine(answer.option) : optionLabel(option)}`;
 }
 
 export const isAllowing = (option: ApprovalOption): boolean => option.kind.startsWith('allow');
@@ -154,34 +153,39 @@ export function clock(at: number, now: number): string {
   return `${when.toLocaleDateString([], { day: 'numeric', month: 'short' })} ${time}`;
 }
 
-// Colours and cursor movements of programs (CSI, OSC, and the two-character ones).
+// Colours (SGR), and no other sequence: nothing can be written inside of these.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes
-const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g;
-// All but tab, line feed and carriage return; and marks without a width, but for what joins pictures to one.
+const COLOURS = /\u001b\[[0-9;:]*m/g;
+// All but tab and line feed; and what has no width, but for what joins pictures to one.
 const HIDDEN =
-  /[^\P{Cc}\t\n\r]|[\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]|(?<!\p{Extended_Pictographic}\ufe0f?)\u200d/gu;
+  /[^\P{Cc}\t\n]|(?![\u200d\ufe0f])\p{Default_Ignorable_Code_Point}|[\u2028\u2029\ufff9-\ufffb\ud800-\udfff]|(?<!\p{Extended_Pictographic}\ufe0f?)\u200d|(?<![\p{Extended_Pictographic}0-9#*])\ufe0f/gu;
 
 /**
- * What a tool printed or asks for, so that nothing in it is hidden: terminal colours go, and characters that
- * nobody sees, or that make a line read otherwise than it is, stand as their number.
+ * What a tool printed, so that nothing in it is hidden: colours go, and characters that nobody sees, or that make a line
+ * read otherwise than it is, stand as a sign.
  */
 export const visible = (text: string): string =>
   text
-    .replace(ESCAPES, '')
-    .replace(HIDDEN, (mark) => `⟨U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
+    .replace(COLOURS, '')
+    .replaceAll('\r\n', '\n')
+    .replace(HIDDEN, (mark) => visibleText(mark));
 
-/** A tool's input as text: a command alone as it is, everything else as JSON. */
+/** A word that a shell takes as it is. */
+const PLAIN_WORD = /^[\w@%+=:,./-]+$/;
+
+/** A tool's input as text, with all that is in it: a command alone as it is, everything else as JSON. */
 export function inputText(input: unknown): string {
-  if (typeof input === 'string') return visible(input);
+  if (typeof input === 'string') return visibleText(input);
   if (isRecord(input)) {
     const { command, cmd } = input;
     const line = command ?? cmd;
     if (Object.keys(input).length === 1) {
-      if (typeof line === 'string') return visible(line);
-      if (Array.isArray(line)) return visible(line.map(String).join(' '));
+      if (typeof line === 'string') return visibleText(line);
+      const isPlain = Array.isArray(line) && line.every((word) => typeof word === 'string' && PLAIN_WORD.test(word));
+      if (isPlain) return line.join(' ');
     }
   }
-  return visible(JSON.stringify(input, null, 2) ?? String(input));
+  return visibleText(JSON.stringify(input, null, 2) ?? String(input));
 }
 
 export interface PlanStep {

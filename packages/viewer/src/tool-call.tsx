@@ -1,12 +1,12 @@
 // One call of a tool as a row that opens: what went in, what came out, and which lines it changed.
 
+import { visibleLine } from '@binnacle/client';
 import type { ToolCall } from '@binnacle/protocol';
 import { memo, useMemo, useState } from 'react';
 import { inputText, statusWord, toolWord, visible } from './conversation-words.ts';
 import { TerminalIcon, ToolIcon } from './icons.tsx';
 import { type DiffRow, lineDiff } from './line-diff.ts';
 import { CopyButton } from './prose.tsx';
-import { oneLine } from './words.ts';
 
 interface ToolRowProps {
   readonly tool: ToolCall;
@@ -43,7 +43,7 @@ export const ToolRow = memo(function ToolRow({ tool, onSession }: ToolRowProps) 
         >
           <ToolIcon kind={tool.kind} />
           <span className="tool-kind">{toolWord(tool)}</span>
-          <span className="tool-title">{oneLine(tool.title, 300)}</span>
+          <span className="tool-title">{visibleLine(tool.title)}</span>
           {diffs.length > 0 && (
             <span className="tool-count">
               <span className="plus">+{added}</span> <span className="minus">−{removed}</span>
@@ -119,7 +119,7 @@ function Diff({ path, isNew, rows, added, removed }: DiffProps) {
   return (
     <figure className="code diff" data-testid="diff">
       <figcaption>
-        <span className="diff-path">{oneLine(path, 300)}</span>
+        <span className="diff-path">{visibleLine(path)}</span>
         <span>
           {isNew ? 'new file, ' : ''}
           {added} added, {removed} removed

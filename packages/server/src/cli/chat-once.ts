@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import type { Conversation, Reply } from '@binnacle/client';
 import { type ConversationEvent, type EndEvent, isEndEvent, type SteerMode } from '@binnacle/protocol';
 import { HarmlessText, harmless } from './chat-text.ts';
+import { Waiting } from './chat-waiting.ts';
 import { answerLine, approvalLines, endLine, receiptLine, toolLine } from './chat-words.ts';
 import { EXIT } from './failure.ts';
 import { style } from './style.ts';
@@ -15,30 +16,41 @@ export const EXIT_ABORTED = 130;
 export interface OnceOptions {
   readonly steer: SteerMode;
   readonly json: boolean;
+  /** Of the run. Default: the agent's. */
+  readonly timeoutMs?: number | undefined;
 }
 
 type Print = (event: ConversationEvent) => Promise<void>;
 
 /** Resolves with the exit code: 0 final, 1 error, 130 aborted or taken back. */
 export async function once(conversation: Conversation, text: string, options: OnceOptions): Promise<number> {
-  const reply = conversation.send(text, { steer: options.steer });
-  const release = abortOnSignal(reply);
+  const { steer, timeoutMs } = options;
+  const reply = conversation.send(text, { steer, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+  const release = onSignals(reply);
+  const waiting = new Waiting(say);
   try {
     const receipt = await reply.receipt;
+    waiting.heard(receipt.run?.state === 'queued' ? 'still waits for its turn' : 'still waits for the answer');
     const line = receiptLine(receipt, options.steer, 0);
     if (line !== undefined && !options.json) say(line);
     const print = options.json ? asJson : asText(conversation.key);
     let end: EndEvent | undefined;
     for await (const event of reply) {
+      waiting.heard(event.type === 'approval' ? 'still waits for approval' : 'still waits for the answer');
       await print(event);
       if (isEndEvent(event)) end = event;
     }
     if (receipt.aborted !== undefined || end?.type === 'final') return EXIT.ok;
     return end?.type === 'error' ? EXIT.failed : EXIT_ABORTED;
   } finally {
+    waiting.end();
     release();
   }
 }
+
+/** Of a terminal, which would break what is longer into rows that pose as others. A file has room. */
+const columns = (): number =>
+  process.stderr.isTTY ? Math.max(20, process.stderr.columns - 1) : Number.POSITIVE_INFINITY;
 
 const asJson: Print = (event) => writeTo(process.stdout, Buffer.from(`${JSON.stringify(event)}\n`));
 
@@ -81,7 +93,7 @@ function asText(key: string): Print {
         aside(toolLine(event.tool, look));
         return;
       case 'approval':
-        for (const line of approvalLines(event.approval, look)) aside(line);
+        for (const row of approvalLines(event.approval, look, columns())) aside(row);
         say(`it waits for an answer: binnacle chat '${key}'`);
         return;
       case 'approval_answered':
@@ -113,15 +125,30 @@ function asText(key: string): Print {
 
 const say = (text: string): boolean => process.stderr.write(`[binnacle: ${harmless(text)}]\n`);
 
-/** The first signal ends the run, whose end ends us; the second one ends us, and the run goes on. */
-function abortOnSignal(reply: Reply): () => void {
-  let signals = 0;
+/**
+ * Ctrl-C ends the run, whose end ends us; a second one ends us, and the run goes on. Whoever else ends us (SIGTERM, a
+ * terminal that is closed) did not ask for the end of the run.
+ */
+function onSignals(reply: Reply): () => void {
+  let interrupts = 0;
+  let isKept = false;
+  reply.receipt.then(
+    () => {
+      isKept = true;
+    },
+    () => undefined,
+  );
+  const leave = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void => {
+    process.stderr.on('error', () => undefined); // the terminal may be gone
+    const back = `binnacle chat '${reply.conversation}'`;
+    say(isKept ? `it goes on; back with: ${back}` : `it is not known whether the message was sent; look with: ${back}`);
+    process.exit(128 + constants.signals[signal]);
+  };
   const listeners = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map((signal) => {
     const listener = (): void => {
-      const code = 128 + constants.signals[signal];
-      signals += 1;
-      if (signals > 1) process.exit(code);
-      reply.abort().catch(() => process.exit(code));
+      interrupts += 1;
+      if (signal !== 'SIGINT' || interrupts > 1) leave(signal);
+      else reply.abort().catch(() => leave(signal));
     };
     process.on(signal, listener);
     return (): void => void process.off(signal, listener);

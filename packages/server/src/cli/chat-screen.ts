@@ -26,6 +26,11 @@ export class Screen {
     return Math.max(20, (this.#out.columns ?? 80) - 1);
   }
 
+  /** Rows of it. */
+  get height(): number {
+    return Math.max(5, this.#out.rows ?? 24);
+  }
+
   setPrompt(text: string): void {
     this.#prompt.setPrompt(text);
     if (this.#isOpen) this.#prompt.prompt(true);

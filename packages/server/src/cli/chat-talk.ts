@@ -13,6 +13,7 @@ import {
 import { type Approval, BinnacleError, type ConversationInfo, type SteerMode } from '@binnacle/protocol';
 import { ChatInput, LINE_BREAK } from './chat-keys.ts';
 import { Screen } from './chat-screen.ts';
+import { readSharing, sharingWords } from './chat-sharing.ts';
 import { harmless } from './chat-text.ts';
 import { ChatView } from './chat-view.ts';
 import { approvalKeys, keyList, queueLines, receiptLine } from './chat-words.ts';
@@ -24,6 +25,8 @@ export interface TalkOptions {
   readonly steer: SteerMode;
   /** Messages of before that are shown. */
   readonly history: number;
+  /** Of each run. Default: the agent's. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Ctrl-C within this time of the one before leaves, ms. */
@@ -38,11 +41,29 @@ const HELP = [
   '/cancel N          take it back',
   '/steer MODE        what becomes of messages while it works: queue, inject or interrupt',
   '/history [N]       the last messages',
+  '/title TEXT        give the conversation a title',
+  '/share WHO         who may see it besides you: names of users, everyone, or nobody',
+  '/delete            remove it, with all that was said',
   '/help              this',
   '/quit              leave; what it does goes on',
   "Other commands are the agent's own, and // before one of these sends it, too. Ctrl-C stops the run, twice leaves.",
 ];
-const COMMANDS = ['/stop', '/queue', '/edit ', '/cancel ', '/steer ', '/history', '/help', '/quit'];
+const COMMANDS = [
+  '/stop',
+  '/queue',
+  '/edit ',
+  '/cancel ',
+  '/steer ',
+  '/history',
+  '/title ',
+  '/share ',
+  '/delete',
+  '/help',
+  '/quit',
+];
+
+/** What stands behind the name of a command. */
+const rest = (line: string): string => line.replace(/^\S+\s*/, '').replaceAll(LINE_BREAK, ' ');
 
 export async function talk(client: Binnacle, info: ConversationInfo, options: TalkOptions): Promise<number> {
   const { user } = await client.me();
@@ -82,18 +103,24 @@ class Talk {
   readonly #screen: Screen;
   readonly #view: ChatView;
   readonly #history: number;
+  readonly #timeoutMs: number | undefined;
   readonly #cleanup: (() => void)[];
   readonly #left: Promise<void>;
   #leave: () => void;
   #steer: SteerMode;
   #isAway: boolean;
-  /** When Ctrl-C was pressed last, ms; and when a question was shown. */
+  /** When Ctrl-C was pressed last for what is under way now, ms; and when a question was shown. */
   #interruptedAt: number;
   #askedAt: number;
   #asking: Approval | undefined;
   readonly #hasBeenAnswered: Set<string>;
   /** Messages that were sent, and nobody knows yet what became of them. */
   readonly #unheard: Set<Reply>;
+  /** Of messages that Ctrl-C was pressed for before their runs began. */
+  readonly #isStopping: Set<string>;
+  /** The next key says whether the conversation is to be deleted. */
+  #isDeleting: boolean;
+  #isGone: boolean;
   #isOver: boolean;
 
   constructor(
@@ -125,6 +152,7 @@ class Talk {
     this.#screen = new Screen(process.stdout, this.#readline);
     this.#view = makeView(this.#screen);
     this.#history = options.history;
+    this.#timeoutMs = options.timeoutMs;
     this.#cleanup = [];
     this.#leave = () => undefined;
     this.#left = new Promise((resolve) => {
@@ -137,6 +165,9 @@ class Talk {
     this.#asking = undefined;
     this.#hasBeenAnswered = new Set();
     this.#unheard = new Set();
+    this.#isStopping = new Set();
+    this.#isDeleting = false;
+    this.#isGone = false;
     this.#isOver = false;
   }
 
@@ -160,6 +191,7 @@ class Talk {
     this.#isOver = true;
     this.#screen.close();
     this.#readline.close();
+    if (this.#isGone) return;
     const { run, info, queue } = this.#view.state;
     const goesOn = run !== null ? 'it goes on; ' : queue.length > 0 ? 'what waits is done; ' : '';
     process.stderr.write(`[binnacle: ${goesOn}back with: binnacle chat '${info.key}']\n`);
@@ -170,14 +202,20 @@ class Talk {
       if (this.#isOver) return;
       this.#view.step(step);
       this.#changed();
-      if (step.type === 'deleted') this.#view.say('the conversation was deleted');
-      else this.#told(step);
+      if (step.type === 'deleted') {
+        this.#isGone = true;
+        this.#view.say('the conversation was deleted');
+      } else this.#told(step);
     }
   }
 
   #told(step: ConversationStep): void {
     if (step.type !== 'events') return;
-    for (const event of step.events) if (event.type === 'approval_answered') this.#hasBeenAnswered.delete(event.id);
+    for (const event of step.events) {
+      if (event.type === 'approval_answered') this.#hasBeenAnswered.delete(event.id);
+      // Another run: to press Ctrl-C is to stop it, not to press it twice.
+      if (event.type === 'run_started' && !this.#isStopping.has(event.run.id)) this.#forgetInterrupt();
+    }
   }
 
   #listen(): void {
@@ -215,12 +253,17 @@ class Talk {
 
   #prompt(): string {
     const look = style(process.stdout);
+    if (this.#isDeleting) return look.red('delete it, with all that was said? [y] yes  [n] no > ');
     if (this.#isAway) return look.dim('offline > ');
     if (this.#asking !== undefined) return `${look.yellow(keyList(this.#asking))} > `;
     return this.#view.state.run === null ? '> ' : look.dim('working > ');
   }
 
   #onKey(key: string): boolean {
+    if (this.#isDeleting) {
+      this.#decide(key === 'y');
+      return true;
+    }
     const approval = this.#asking;
     if (approval === undefined || this.#readline.line !== '' || [...key].length !== 1) return false;
     const option = approvalKeys(approval).get(key);
@@ -240,7 +283,18 @@ class Talk {
     return true;
   }
 
+  #decide(isYes: boolean): void {
+    this.#isDeleting = false;
+    this.#changed();
+    if (isYes) this.#try(() => this.#conversation.delete());
+    else this.#view.say('it stays');
+  }
+
   #insert(text: string): void {
+    if (this.#isDeleting) {
+      this.#decide(false);
+      return;
+    }
     // Node lets both be set together (https://nodejs.org/api/readline.html#rlline); its types do not.
     const typed: { line: string; cursor: number } = this.#readline;
     typed.line = typed.line.slice(0, typed.cursor) + text + typed.line.slice(typed.cursor);
@@ -249,6 +303,10 @@ class Talk {
   }
 
   #interrupt(): void {
+    if (this.#isDeleting) {
+      this.#decide(false);
+      return;
+    }
     const now = Date.now();
     const isTwice = now - this.#interruptedAt < TWICE_MS;
     this.#interruptedAt = now;
@@ -262,7 +320,10 @@ class Talk {
       this.#try(() => this.#conversation.abort(run));
     } else if (this.#unheard.size > 0) {
       this.#view.say('stopping; Ctrl-C again leaves');
-      for (const reply of this.#unheard) this.#try(() => reply.abort());
+      for (const reply of this.#unheard) {
+        this.#isStopping.add(reply.id);
+        this.#try(() => reply.abort());
+      }
     } else {
       // What was typed is let go of, as shells do.
       this.#readline.write(null, { ctrl: true, name: 'u' });
@@ -270,10 +331,16 @@ class Talk {
     }
   }
 
+  #forgetInterrupt(): void {
+    this.#interruptedAt = Number.NEGATIVE_INFINITY;
+    this.#isStopping.clear();
+  }
+
   #line(typed: string): void {
     const line = typed.trim();
-    if (line === '') {
+    if (line === '' || this.#isDeleting) {
       this.#screen.entered([]);
+      if (this.#isDeleting) this.#decide(false);
       return;
     }
     const text = line.replaceAll(LINE_BREAK, '\n');
@@ -284,7 +351,9 @@ class Talk {
 
   #send(text: string): void {
     const waits = this.#view.state.run !== null || this.#view.state.queue.length > 0;
-    const reply = this.#conversation.send(text, { steer: this.#steer });
+    this.#forgetInterrupt();
+    const timeout = this.#timeoutMs === undefined ? {} : { timeoutMs: this.#timeoutMs };
+    const reply = this.#conversation.send(text, { steer: this.#steer, ...timeout });
     this.#unheard.add(reply);
     const heard = (): boolean => this.#unheard.delete(reply);
     reply.receipt.then(heard, heard);
@@ -338,6 +407,22 @@ class Talk {
       }
       case '/history':
         this.#try(() => this.#lookBack(words[0]));
+        return true;
+      case '/title': {
+        const title = rest(line);
+        if (title === '') this.#view.say('/title takes a text');
+        else this.#try(() => this.#conversation.update({ title }));
+        return true;
+      }
+      case '/share': {
+        const visibility = readSharing(rest(line));
+        if (visibility !== undefined) this.#try(() => this.#conversation.update({ visibility }));
+        else this.#view.say(sharingWords(this.#view.state.info.visibility), '/share takes users, everyone or nobody');
+        return true;
+      }
+      case '/delete':
+        this.#isDeleting = true;
+        this.#changed();
         return true;
       case '/help':
         this.#view.lines(HELP);

@@ -77,6 +77,27 @@ export function cutTo(text: string, width: number): string {
   return `${kept}…`;
 }
 
+/** A line in rows, cut wherever one is full: every character of it is in one of them. At least one row. */
+export function hardRows(line: string, width: number): string[] {
+  const rows: string[] = [];
+  let row = '';
+  let cells = 0;
+  for (const { segment } of segmenter.segment(line)) {
+    // What counts as one sign may be longer than a row.
+    for (const part of cellsOf(segment) > width ? segment : [segment]) {
+      const more = cellsOf(part);
+      if (row !== '' && cells + more > width) {
+        rows.push(row);
+        row = '';
+        cells = 0;
+      }
+      row += part;
+      cells += more;
+    }
+  }
+  return [...rows, row];
+}
+
 /** Breaks text into rows as it comes, between words where it can. */
 export class Rows {
   readonly #width: () => number;

@@ -8,12 +8,13 @@ import {
 } from '@binnacle/client';
 import type { Approval, ConversationEvent, EndEvent, MessageInfo, RunEnd } from '@binnacle/protocol';
 import type { Screen } from './chat-screen.ts';
+import { sharingWords } from './chat-sharing.ts';
 import { cellsOf, cutTo, HarmlessText, harmless, Rows } from './chat-text.ts';
-import { answerLine, approvalLines, beginning, endLine, failureText, keyList, nameOf, toolLine } from './chat-words.ts';
+import { answerLine, approvalRows, beginning, endLine, failureText, nameOf, toolLine } from './chat-words.ts';
 import type { Style } from './style.ts';
 
 export class ChatView {
-  readonly #screen: Pick<Screen, 'print' | 'width'>;
+  readonly #screen: Pick<Screen, 'print' | 'width' | 'height'>;
   readonly #look: Style;
   readonly #user: string;
   readonly #rows: Rows;
@@ -32,7 +33,7 @@ export class ChatView {
   readonly #behind: Set<string>;
   #isWorking: boolean;
 
-  constructor(screen: Pick<Screen, 'print' | 'width'>, look: Style, user: string, state: ConversationState) {
+  constructor(screen: Pick<Screen, 'print' | 'width' | 'height'>, look: Style, user: string, state: ConversationState) {
     this.#screen = screen;
     this.#look = look;
     this.#user = user;
@@ -155,6 +156,7 @@ export class ChatView {
         return;
       case 'changed':
         if (event.title !== undefined) this.say(`now called ${harmless(event.title)}`);
+        if (event.visibility !== undefined) this.say(`now ${sharingWords(event.visibility)}`);
         return;
       default:
         return; // of a later version
@@ -226,7 +228,7 @@ export class ChatView {
   #approval(approval: Approval): void {
     if (this.#asked.has(approval.id)) return;
     this.#asked.set(approval.id, approval);
-    this.#print([...approvalLines(approval, this.#look), `  ${keyList(approval)}`]);
+    this.#print(approvalRows(approval, this.#look, this.#screen.width, this.#screen.height));
   }
 
   #end(event: EndEvent): void {

@@ -1,9 +1,13 @@
+import { visibleText } from '@binnacle/client';
 import type { Approval, Author, MessageInfo, SendReceipt, ToolCall } from '@binnacle/protocol';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cellsOf } from './chat-text.ts';
 import {
   answerLine,
   approvalKeys,
   approvalLines,
+  approvalRows,
   endLine,
   failureText,
   keyList,
@@ -49,16 +53,68 @@ describe('the words of a chat', () => {
       ]),
     );
     expect([...keys].map(([key, { id }]) => `${key}=${id}`)).toEqual(['y=1', 'a=2', 'n=3', '4=4', 'd=5']);
-    expect(keyList(approval([option('1', 'allow_once', 'Allow\x1b[2J'), option('3', 'deny_once', 'No')]))).toBe(
-      '[y] Allow  [n] No',
+    expect(keyList(approval([option('1', 'allow_once', 'Deny\x1b[2J'), option('3', 'deny_once', 'Allow')]))).toBe(
+      '[y] Allow once  [n] Deny',
     );
+    const many = Array.from({ length: 16 }, (_, at) => option(String(at), at === 11 ? 'deny_once' : 'allow_once'));
+    expect([...approvalKeys(approval(many)).values()]).toEqual(many);
   });
 
-  it('show all that is asked about, however long, and nothing that acts', () => {
+  const NO_END = Number.POSITIVE_INFINITY;
+  const shown = (asked: Approval, width = NO_END, height = NO_END) => approvalRows(asked, look, width, height);
+
+  it('show all that is asked about, however long, and say so where it is longer than the screen', () => {
     const detail = Array.from({ length: 50 }, (_, at) => `line ${at}\x1b[1A`).join('\n');
-    const lines = approvalLines(approval([], detail), look);
-    expect(lines).toHaveLength(51);
-    expect(lines.at(-1)).toBe('  line 49');
+    expect(approvalLines(approval([], detail), look)).toHaveLength(51);
+    const rows = shown(approval([option('1', 'allow_once', 'Allow')], detail), 80, 24);
+    expect(rows).toHaveLength(53);
+    expect(rows.slice(-3)).toEqual([
+      '  │ line 49⟨ESC⟩[1A',
+      '  ↑ 51 rows, which begin above: read them from there.',
+      '  [y] Allow',
+    ]);
+    expect(shown(approval([option('1', 'allow_once', 'Allow')], detail), 80, 53)).toHaveLength(52);
+  });
+
+  it.each([
+    ['true \x1b]; touch /tmp/PWNED #\x07', 'true ⟨ESC⟩]; touch /tmp/PWNED #⟨BEL⟩'],
+    ['true \x1b]; rm -rf /', 'true ⟨ESC⟩]; rm -rf /'],
+    ['rm -rf /home #\rls', 'rm -rf /home #⟨CR⟩ls'],
+    ['echo \u202e hsab | live.lruc\u202c', 'echo ⟨U+202E⟩ hsab | live.lruc⟨U+202C⟩'],
+    ['l\u200bs\u00ad\u2028\u{e0041}', 'l⟨U+200B⟩s⟨U+00AD⟩⟨U+2028⟩⟨U+E0041⟩'],
+  ])('hide nothing of what is asked: %j', (text, visible) => {
+    expect(shown(approval([], text))[1]).toBe(`  │ ${visible}`);
+    expect(shown({ ...approval([]), title: text })).toEqual([`? ${visible}`]);
+    expect(shown(approval([option('1', 'allow_once', text)]))[1]).toBe(`  [y] Allow once: “${visible}”`);
+    expect(
+      answerLine(approval([option('1', 'allow_once', text)]), { option: '1', by: ada, reason: 'answered' }, '', look),
+    ).toContain(visible);
+    expect(toolLine({ id: 't', title: text, kind: 'execute', status: 'running' }, look)).toBe(`▸ ${visible}`);
+  });
+
+  it('let nothing that is asked pose as a line of ours: neither by a line feed nor by its length', () => {
+    const asked = approval([option('1', 'allow_always', 'Deny')], `${'x'.repeat(40)}\n\n  [n] Deny`);
+    expect(shown(asked, 30)).toEqual([
+      '? Run rm -rf x',
+      `  │ ${'x'.repeat(26)}`,
+      `  ┊ ${'x'.repeat(14)}`,
+      '  │ ',
+      '  │   [n] Deny',
+      '  [a] Allow always: “Deny”',
+    ]);
+  });
+
+  it('have every character of what is asked in rows that fit', () => {
+    const char = fc.constantFrom('a', ' ', '日', '\x1b', '\u202e', '👍', '\n', 'क', '\u094d', 'e\u0301');
+    fc.assert(
+      fc.property(fc.array(char, { maxLength: 80 }), fc.integer({ min: 12, max: 40 }), (chars, width) => {
+        const detail = `${chars.join('')}.`;
+        const [, ...rows] = approvalLines({ ...approval([]), title: 't', detail }, look, width);
+        for (const row of rows) expect(cellsOf(row)).toBeLessThanOrEqual(width);
+        const text = rows.map((row) => (row.startsWith('  │ ') ? '\n' : '') + row.slice(4)).join('');
+        expect(text).toBe(`\n${visibleText(detail)}`);
+      }),
+    );
   });
 
   it('say who answered, or that nobody did', () => {
@@ -73,9 +129,9 @@ describe('the words of a chat', () => {
 
   it('tell a tool call in one line, with what it changes and where to watch it', () => {
     const tool: ToolCall = { id: 't', title: 'Edit\nit', kind: 'edit', status: 'running' };
-    expect(toolLine(tool, look)).toBe('▸ Edit it');
+    expect(toolLine(tool, look)).toBe('▸ Edit⟨LF⟩it');
     const diffs = [{ path: 'a.ts', before: null, after: '' }];
-    expect(toolLine({ ...tool, status: 'done', diffs }, look)).toBe('✓ Edit it (a.ts)');
+    expect(toolLine({ ...tool, status: 'done', diffs }, look)).toBe('✓ Edit⟨LF⟩it (a.ts)');
     expect(toolLine({ ...tool, title: '', status: 'failed', session: 's1' }, look)).toBe('✗ edit (binnacle attach s1)');
   });
 

@@ -1,5 +1,6 @@
 // How a chat puts into words what happens: one line each. Pure; knows no terminal.
 
+import { optionKind, optionLabel, visibleLine, visibleText } from '@binnacle/client';
 import type {
   Approval,
   ApprovalAnswer,
@@ -11,7 +12,7 @@ import type {
   SteerMode,
   ToolCall,
 } from '@binnacle/protocol';
-import { harmless } from './chat-text.ts';
+import { hardRows, harmless } from './chat-text.ts';
 import type { Style } from './style.ts';
 
 /** `user`: who we are, so that others are named. */
@@ -25,8 +26,8 @@ export function toolLine(tool: ToolCall, look: Style): string {
     done: look.green('✓'),
     failed: look.red('✗'),
   }[tool.status];
-  const changed = (tool.diffs ?? []).map(({ path }) => harmless(path)).join(', ');
-  const title = harmless(tool.title) || tool.kind;
+  const changed = (tool.diffs ?? []).map(({ path }) => visibleLine(path)).join(', ');
+  const title = visibleLine(tool.title) || tool.kind;
   const more = [
     title.includes(changed) ? '' : changed,
     tool.session === undefined ? '' : `binnacle attach ${tool.session}`,
@@ -41,32 +42,59 @@ const KEYS: Readonly<Record<ApprovalOption['kind'], string>> = {
   deny_always: 'd',
 };
 
-/** The key for each option: a letter by what it does, a digit where two do the same. */
+/** For those whose letter is taken. */
+const SPARE_KEYS = '1234567890bcefghijk';
+
+/** The key for each option: a letter by what it does, another one where two do the same. */
 export function approvalKeys({ options }: Approval): ReadonlyMap<string, ApprovalOption> {
   const keys = new Map<string, ApprovalOption>();
   options.forEach((option, at) => {
-    const letter = KEYS[option.kind];
-    keys.set(keys.has(letter) ? String((at + 1) % 10) : letter, option);
+    const spare = [...SPARE_KEYS.slice(at), ...SPARE_KEYS];
+    const key = [KEYS[option.kind], ...spare].find((one) => one !== undefined && !keys.has(one));
+    if (key !== undefined) keys.set(key, option);
   });
   return keys;
 }
 
+/** What the keys do, in our own words: short, and nothing that an agent wrote. */
 export const keyList = (approval: Approval): string =>
-  [...approvalKeys(approval)].map(([key, { label }]) => `[${key}] ${harmless(label)}`).join('  ');
+  [...approvalKeys(approval)].map(([key, option]) => `[${key}] ${optionKind(option)}`).join('  ');
 
-export function approvalLines(approval: Approval, look: Style): string[] {
-  const title = harmless(approval.title);
-  const detail = approval.detail
-    .split('\n')
-    .map(harmless)
-    .filter((line) => line !== '' && line !== title);
-  // All of it, however long: nobody may agree to what was not shown.
-  return [look.yellow(`? ${title}`), ...detail.map((line) => `  ${line}`)];
+/** Before each line of what an agent wrote, and before what did not fit into that: it cannot pose as a line of ours. */
+const LINE = '│ ';
+const MORE = '┊ ';
+
+/**
+ * What is asked for, in rows of at most `width` cells: all of it, however long, and nothing of it left out. Nobody may agree
+ * to what was not shown.
+ */
+export function approvalLines(approval: Approval, look: Style, width: number = Number.POSITIVE_INFINITY): string[] {
+  const title = block(visibleLine(approval.title), '? ', MORE, width).map((row) => look.yellow(row));
+  const isTold = approval.detail !== '' && approval.detail !== approval.title;
+  return isTold ? [...title, ...block(visibleText(approval.detail), `  ${LINE}`, `  ${MORE}`, width)] : title;
+}
+
+/** The same, with the keys to answer with. `height`: rows of the screen. */
+export function approvalRows(approval: Approval, look: Style, width: number, height: number): string[] {
+  const rows = approvalLines(approval, look, width);
+  const options = [...approvalKeys(approval)].flatMap(([key, option]) =>
+    block(optionLabel(option), `  [${key}] `, `  ${MORE}`, width),
+  );
+  // The line that is typed has a row, too.
+  const isLong = rows.length + options.length + 1 > height;
+  const hint = isLong ? [look.yellow(`  ↑ ${rows.length} rows, which begin above: read them from there.`)] : [];
+  return [...rows, ...hint, ...options];
+}
+
+/** Lines behind a sign of ours, and behind another one where they go on in a row of their own. */
+function block(text: string, first: string, more: string, width: number): string[] {
+  const room = Math.max(8, width - Math.max(first.length, more.length));
+  return text.split('\n').flatMap((line) => hardRows(line, room).map((row, at) => (at === 0 ? first : more) + row));
 }
 
 export function answerLine(approval: Approval | undefined, answer: ApprovalAnswer, user: string, look: Style): string {
   const option = approval?.options.find(({ id }) => id === answer.option);
-  const label = harmless(option?.label ?? answer.option);
+  const label = option === undefined ? visibleLine(answer.option) : optionLabel(option);
   if (answer.reason === 'timed_out') return look.dim(`  ${label}: nobody answered in time`);
   if (answer.reason === 'run_ended') return look.dim('  not answered: the run is over');
   return look.dim(`  ${label} (${nameOf(answer.by, user)})`);

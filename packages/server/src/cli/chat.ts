@@ -6,7 +6,7 @@ import { once } from './chat-once.ts';
 import { harmless } from './chat-text.ts';
 import { type ClientCommandOptions, withClient } from './connect.ts';
 import { EXIT, Failure, usage } from './failure.ts';
-import { formatDuration, parseCount } from './quantities.ts';
+import { formatDuration, parseCount, parseTimeout } from './quantities.ts';
 import { type Style, style, table } from './style.ts';
 
 export interface ChatOptions extends ClientCommandOptions {
@@ -16,11 +16,14 @@ export interface ChatOptions extends ClientCommandOptions {
   readonly message?: string;
   readonly steer?: SteerMode;
   readonly history?: string;
+  readonly timeout?: string;
   readonly list?: boolean;
 }
 
 /** Of the conversation that is meant when none is named. */
 const DEFAULT_NAME = 'main';
+/** Conversations of a list whose last run is looked at. */
+const ASKED_FOR_END = 50;
 /** What is longer is no message; the gateway's own limit is told by the gateway. */
 const MAX_STDIN_BYTES = 16 * 1024 * 1024;
 
@@ -30,6 +33,7 @@ export async function chat(key: string | undefined, options: ChatOptions): Promi
   if (key !== undefined && options.agent !== undefined) throw usage('The key of a conversation names its agent.');
   const history = parseCount(options.history ?? '10', '--history', 0, 1000);
   const { steer = 'queue' } = options;
+  const timeoutMs = options.timeout === undefined ? undefined : parseTimeout(options.timeout);
   if (options.list === true) return await list(options);
   const isScript =
     options.message !== undefined || options.json === true || !process.stdout.isTTY || !process.stdin.isTTY;
@@ -37,8 +41,9 @@ export async function chat(key: string | undefined, options: ChatOptions): Promi
   if (isScript && text.trim() === '') throw usage('There is no message.', 'Give it with -m, or on stdin.');
   return await withClient(options, async (client) => {
     const info = await open(client, key, options);
-    if (isScript) return await once(client.conversation(info.key), text, { steer, json: options.json === true });
-    return await (await import('./chat-talk.ts')).talk(client, info, { steer, history });
+    if (isScript)
+      return await once(client.conversation(info.key), text, { steer, timeoutMs, json: options.json === true });
+    return await (await import('./chat-talk.ts')).talk(client, info, { steer, timeoutMs, history });
   });
 }
 
@@ -51,7 +56,7 @@ async function open(client: Binnacle, key: string | undefined, options: ChatOpti
 }
 
 /** By its key, or by the end of it that only one has. */
-async function find(client: Binnacle, wanted: string): Promise<ConversationInfo> {
+export async function find(client: Binnacle, wanted: string): Promise<ConversationInfo> {
   if (isConversationKey(wanted)) return await client.conversations.get(wanted);
   const found = (await client.conversations.all()).filter(({ key }) => key.endsWith(`:${wanted}`));
   const [only, ...others] = found;
@@ -66,23 +71,49 @@ async function find(client: Binnacle, wanted: string): Promise<ConversationInfo>
 }
 
 async function list(options: ChatOptions): Promise<number> {
-  const conversations = await withClient(options, (client) => client.conversations.all());
+  const { conversations, failed } = await withClient(options, async (client) => {
+    const all = await client.conversations.all();
+    return { conversations: all, failed: options.json === true ? new Set<string>() : await failedAmong(client, all) };
+  });
   if (options.json === true) process.stdout.write(`${JSON.stringify({ conversations })}\n`);
   else if (conversations.length > 0) {
-    process.stdout.write(conversationTable(conversations, Date.now(), style(process.stdout)));
+    process.stdout.write(conversationTable(conversations, Date.now(), style(process.stdout), failed));
   } else process.stderr.write('No conversations. Begin one with: binnacle chat\n');
   return EXIT.ok;
 }
 
-export function conversationTable(conversations: readonly ConversationInfo[], now: number, look: Style): string {
+/** Keys of those whose last run ended as an error. Of the latest ones: the list itself does not say it. */
+async function failedAmong(client: Binnacle, all: readonly ConversationInfo[]): Promise<ReadonlySet<string>> {
+  const idle = all.filter(({ run }) => run === null).slice(0, ASKED_FOR_END);
+  const looks = idle.map(async ({ key }) => {
+    const { messages } = await client.conversation(key).history({ limit: 1 });
+    return messages.at(-1)?.ended === 'error' ? [key] : [];
+  });
+  // One may be deleted meanwhile.
+  const found = await Promise.all(looks.map((look) => look.catch(() => [])));
+  return new Set(found.flat());
+}
+
+export function conversationTable(
+  conversations: readonly ConversationInfo[],
+  now: number,
+  look: Style,
+  failed: ReadonlySet<string> = new Set(),
+): string {
   const head = ['KEY', 'STATE', 'AGE', 'TITLE'].map(look.dim);
   const rows = conversations.map((info) => [
     harmless(info.key),
-    info.approvals.length > 0 ? look.yellow('asks') : info.run !== null ? look.green('works') : look.dim('idle'),
+    stateOf(info, failed.has(info.key), look),
     formatDuration(now - info.updatedAt),
     harmless(info.title),
   ]);
   return table([head, ...rows], process.stdout.columns ?? 120);
+}
+
+function stateOf({ approvals, run }: ConversationInfo, isFailed: boolean, look: Style): string {
+  if (approvals.length > 0) return look.yellow('asks');
+  if (run !== null) return look.green('works');
+  return isFailed ? look.red('failed') : look.dim('idle');
 }
 
 async function readStdin(): Promise<string> {

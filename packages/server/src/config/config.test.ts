@@ -97,6 +97,12 @@ describe('a config file', () => {
       'agents.entries.a.timeoutMs',
       2,
     ],
+    [
+      'instructions without end',
+      `{"agents": {"entries": {"a": {"driver":"echo",\n"instructions": "${'x'.repeat(65_536)}"}}}}`,
+      'agents.entries.a.instructions',
+      2,
+    ],
     ['bindings that are no list', '{\n"bindings": {}}', 'bindings', 2],
     [
       'an address that is no web address',
@@ -170,6 +176,49 @@ describe('a config file', () => {
     const { problems } = readConfig(JSON.stringify({ bindings: Array.from({ length: 250 }, () => 1) }));
     expect(problems).toHaveLength(101);
     expect(problems.at(-1)?.message).toContain('150 more');
+  });
+
+  it('of which more than a thousand bindings are wrong is refused as a whole, and the first of them named', () => {
+    const text = (wrong: number) =>
+      `{"bindings": [\n${JSON.stringify({ agentId: 'main', match: { channel: 'x' } })},\n${Array(wrong).fill('{"agentId": 1}').join()}]}`;
+    expect(readConfig(text(1000)).file.bindings).toHaveLength(1);
+    const { code, details, message } = failure(() => readConfig(text(1001)));
+    expect(code).toBe('bad_config');
+    expect(details?.problem).toMatchObject({ path: 'bindings[1].agentId', line: 3 });
+    expect(message).toContain('More than 1000 bindings are wrong');
+  });
+
+  it('of 100 000 bindings is read without a long stop, whatever is wrong with them', () => {
+    const bindings = (more: object, match: object = {}) =>
+      Array.from({ length: 100_000 }, (_, i) => ({
+        agentId: 'main',
+        comment: 'for the crew',
+        match: { channel: 'irc', peer: { kind: 'group', id: `room ${i}` }, ...match },
+        ...more,
+      }));
+    for (const [what, list] of Object.entries({
+      good: bindings({}),
+      'agents that are not there': bindings({ agentId: 'gone' }),
+      'unknown keys': bindings({ colour: 1 }, { shape: { a: 1 } }),
+      'wrong channels': bindings({}, { channel: 5, accountId: ['x'] }),
+      'no bindings': Array(100_000).fill(1),
+    })) {
+      const text = `// ${what}\n${JSON.stringify({ bindings: list }, null, 2)}`;
+      // Of this process: the time of day is that of all others, too.
+      const from = process.cpuUsage();
+      failure(() => readConfig(text));
+      const { user, system } = process.cpuUsage(from);
+      // 0.1 to 1.5 s, of which half is the parsing and the router.
+      expect((user + system) / 1e6, what).toBeLessThan(4);
+    }
+  }, 60_000);
+
+  it('that is larger than 24 MiB is refused unread', () => {
+    writeFileSync(path, `{}${' '.repeat(24 * 1024 * 1024)}`);
+    expect(failure(() => openConfig())).toMatchObject({
+      code: 'bad_config',
+      message: expect.stringContaining('bytes'),
+    });
   });
 
   it('with several agents and no default says so', () => {

@@ -1,16 +1,9 @@
 // From the text of a config file to what is in force, and to what is wrong with it, with lines. Knows no disk.
 
 import { BinnacleError } from '@binnacle/protocol';
-import {
-  findNodeAtLocation,
-  getNodeValue,
-  type Node,
-  type ParseError,
-  parseTree,
-  printParseErrorCode,
-} from 'jsonc-parser';
 import type { z } from 'zod';
 import { type Binding, checkBindings, createRouter, type Router, type RoutingConfig } from '../routing/index.ts';
+import { type JsonText, type Path, type Place, readJsonc } from './jsonc.ts';
 import { type AgentConfig, BindingShape, type ConfigFile, type FileContent, FileShape } from './shape.ts';
 
 export interface ConfigProblem {
@@ -33,27 +26,32 @@ export interface ReadConfig {
 /** What is in force without a file. */
 export const NO_FILE = '{ "agents": { "entries": { "main": { "driver": "echo", "default": true } } } }';
 
-/** 100 000 bindings take some 20 MB. */
-export const MAX_CONFIG_BYTES = 64 * 1024 * 1024;
+/** 100 000 bindings take some 20 MB. Nothing else is done while they are read, which takes a second. */
+export const MAX_CONFIG_BYTES = 24 * 1024 * 1024;
 
 /** So many are told; of the rest their number. */
 const MAX_PROBLEMS = 100;
-
-type Path = readonly (string | number)[];
+/** More bindings that are wrong than these are a file that was made by mistake. */
+const MAX_WRONG = 1000;
 
 /** Throws `bad_config` (details `problem`) for what cannot be in force: no JSON, a wrong type, an unknown driver. */
 export function readConfig(text: string): ReadConfig {
-  const { value, where } = parse(text.startsWith('\uFEFF') ? text.slice(1) : text);
-  const problems: ConfigProblem[] = [];
+  const read = readJsonc(text.startsWith('\uFEFF') ? text.slice(1) : text);
+  if ('wrong' in read) throw badConfig({ at: [], message: read.wrong.what }, read.wrong.place);
+  const told: Wrong[] = [];
   let untold = 0;
-  const tell = (path: Path, message: string): void => {
-    if (problems.length < MAX_PROBLEMS) problems.push({ path: pathText(path), ...where(path), message });
+  const tell = (at: Path, message: string): void => {
+    if (told.length < MAX_PROBLEMS) told.push({ at, message });
     else untold += 1;
   };
-  const content = check(FileShape, value, [], tell);
-  if ('wrong' in content) throw badConfig({ ...content.wrong, ...where(content.wrong.at) });
-  const agents = agentsOf(content.value, tell, (at, message) => badConfig({ at, message, ...where(at) }));
-  const bindings = bindingsOf(content.value.bindings ?? [], tell);
+  const refused = (wrong: Wrong): BinnacleError => {
+    const [place] = read.text.places([wrong.at]);
+    return badConfig(wrong, place);
+  };
+  const content = check(FileShape, read.value, [], tell);
+  if ('wrong' in content) throw refused(content.wrong);
+  const agents = agentsOf(content.value, tell, (at, message) => refused({ at, message }));
+  const bindings = bindingsOf(content.value.bindings ?? [], tell, refused);
   const routing = routingOf(content.value, agents, bindings);
   for (const { index, path, message, isDropped } of checkBindings(routing)) {
     const at = ['bindings', index, ...path.split('.').filter((name) => name !== '')];
@@ -67,7 +65,7 @@ export function readConfig(text: string): ReadConfig {
   const router = createRouter(inForce as RoutingConfig);
   const owner = router.explain({ channel: '-' });
   if (owner.error !== null) tell(['agents'], owner.error.message);
-  problems.sort((a, b) => a.line - b.line || a.column - b.column);
+  const problems = placed(told, read.text);
   if (untold > 0) problems.push({ path: '', line: 1, column: 1, message: `There are ${untold} more problems.` });
   return {
     file: Object.freeze({
@@ -80,60 +78,6 @@ export function readConfig(text: string): ReadConfig {
     router,
     problems,
   };
-}
-
-interface Place {
-  readonly line: number;
-  readonly column: number;
-}
-
-interface Parsed {
-  readonly value: unknown;
-  /** Where something is written; of what is not there, where it belongs. */
-  where(path: Path): Place;
-}
-
-function parse(text: string): Parsed {
-  const errors: ParseError[] = [];
-  let tree: Node | undefined;
-  try {
-    tree = parseTree(text, errors, { allowTrailingComma: true });
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw badConfig({ at: [], message: 'It is nested too deeply.', line: 1, column: 1 });
-  }
-  const [first] = errors;
-  if (first !== undefined || tree === undefined) {
-    const what = first === undefined ? 'The file is empty.' : `This is not JSON: ${spelled(first)}.`;
-    throw badConfig({ at: [], message: what, ...placeOf(text, first?.offset ?? 0) });
-  }
-  const root = tree;
-  return {
-    value: getNodeValue(root),
-    where: (path) => {
-      for (let length = path.length; length >= 0; length--) {
-        const node = findNodeAtLocation(root, path.slice(0, length) as (string | number)[]);
-        if (node !== undefined) return placeOf(text, node.offset);
-      }
-      return { line: 1, column: 1 };
-    },
-  };
-}
-
-/** `CloseBraceExpected` → `close brace expected`. */
-const spelled = ({ error }: ParseError): string =>
-  printParseErrorCode(error)
-    .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
-    .trim();
-
-function placeOf(text: string, offset: number): Place {
-  let line = 1;
-  let lineStart = 0;
-  for (let end = text.indexOf('\n'); end >= 0 && end < offset; end = text.indexOf('\n', end + 1)) {
-    line += 1;
-    lineStart = end + 1;
-  }
-  return { line, column: offset - lineStart + 1 };
 }
 
 interface Wrong {
@@ -155,15 +99,15 @@ function check<Shape extends z.ZodType>(
   if (other !== undefined) {
     return { wrong: { at: [...base, ...(other.path as Path)], message: `${sentence(other.message)}` } };
   }
-  const copy = structuredClone(value);
   for (const issue of unknown) {
     for (const key of issue.keys) {
       const path = [...(issue.path as Path), key];
-      tell([...base, ...path], `There is no setting "${key}" here. It is passed over.`);
-      remove(copy, path);
+      tell([...base, ...path], unknownKey(path));
+      // It was just parsed, and is nobody else's.
+      remove(value, path);
     }
   }
-  const second = shape.safeParse(copy);
+  const second = shape.safeParse(value);
   if (second.success) return { value: second.data };
   const [issue] = second.error.issues;
   return { wrong: { at: [...base, ...((issue?.path ?? []) as Path)], message: sentence(issue?.message ?? '') } };
@@ -220,16 +164,42 @@ function listOf(agents: FileContent['agents']): { readonly id: string; readonly 
 }
 
 /** Null in the place of what is dropped, so that the others keep their index. */
-function bindingsOf(given: readonly unknown[], tell: (path: Path, message: string) => void): (Binding | null)[] {
+function bindingsOf(
+  given: readonly unknown[],
+  tell: (path: Path, message: string) => void,
+  refused: (wrong: Wrong) => BinnacleError,
+): (Binding | null)[] {
+  let first: Wrong | undefined;
+  let wrong = 0;
   return given.map((raw, index) => {
-    const checked = check(BindingShape, raw, ['bindings', index], tell);
-    if ('wrong' in checked) {
-      tell(checked.wrong.at, `Binding ${index}: ${checked.wrong.message} It is left out.`);
-      return null;
+    const read = BindingShape.safeParse(raw);
+    if (read.success) {
+      for (const path of unknownIn(raw, read.data, ['bindings', index])) tell(path, unknownKey(path));
+      return deepFreeze(read.data) as Binding;
     }
-    return deepFreeze(checked.value) as Binding;
+    const [issue] = read.error.issues;
+    const at = ['bindings', index, ...((issue?.path ?? []) as Path)];
+    const message = `Binding ${index}: ${sentence(issue?.message ?? '')}`;
+    first ??= { at, message };
+    wrong += 1;
+    if (wrong > MAX_WRONG) {
+      throw refused({ at: first.at, message: `More than ${MAX_WRONG} bindings are wrong. ${first.message}` });
+    }
+    tell(at, `${message} It is left out.`);
+    return null;
   });
 }
+
+/** What a value has and what was read of it has not. */
+function* unknownIn(raw: unknown, read: unknown, at: Path): Generator<Path> {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return;
+  for (const [key, value] of Object.entries(raw)) {
+    if (typeof read !== 'object' || read === null || !Object.hasOwn(read, key)) yield [...at, key];
+    else if (typeof value === 'object') yield* unknownIn(value, (read as Record<string, unknown>)[key], [...at, key]);
+  }
+}
+
+const unknownKey = (path: Path): string => `There is no setting "${path.at(-1)}" here. It is passed over.`;
 
 function routingOf(
   { agents, session }: FileContent,
@@ -251,7 +221,17 @@ function routingOf(
   }) as RoutingConfig;
 }
 
-function badConfig({ at, message, line, column }: Wrong & Place): BinnacleError {
+/** Those that are told, with their places, in the order of the file. */
+function placed(told: readonly Wrong[], text: JsonText): ConfigProblem[] {
+  const places = text.places(told.map(({ at }) => at));
+  return told
+    .map(({ at, message }, i) => ({ path: pathText(at), ...(places[i] ?? BEGIN), message }))
+    .sort((a, b) => a.line - b.line || a.column - b.column);
+}
+
+const BEGIN: Place = { line: 1, column: 1 };
+
+function badConfig({ at, message }: Wrong, { line, column }: Place = BEGIN): BinnacleError {
   const path = pathText(at);
   const problem: ConfigProblem = { path, line, column, message };
   return new BinnacleError('bad_config', {

@@ -46,6 +46,10 @@ export interface ConfigFile {
 const MAX_WAIT_MS = 24 * 3600_000;
 const Millis = z.int().min(1).max(MAX_WAIT_MS);
 const Text = z.string().min(1);
+/** They are sent together with a message, and kept as one entry of a log with it. */
+const MAX_INSTRUCTIONS_BYTES = 64 * 1024;
+const isSendable = (text: string): boolean =>
+  Buffer.byteLength(JSON.stringify(JSON.stringify(text))) <= MAX_INSTRUCTIONS_BYTES;
 
 const Seen = z.union([
   z.enum(['private', 'everyone']).transform((kind): Visibility => ({ kind })),
@@ -63,7 +67,7 @@ const AGENT_FIELDS = {
     .string()
     .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable')
     .optional(),
-  instructions: z.string().optional(),
+  instructions: z.string().refine(isSendable, 'at most 64 KiB, as JSON in JSON').optional(),
   timeoutMs: Millis.optional(),
   approvalTimeoutMs: Millis.optional(),
   visibility: Seen.optional(),
@@ -107,13 +111,14 @@ export type FileContent = z.output<typeof FileShape>;
 
 /** A number in JSON beyond 2^53 has become another number when we see it. */
 const Id = z.union([z.string(), z.int('a whole number below 2^53; put longer ids into quotes')]);
-const PeerShape = z.strictObject({ kind: z.string(), id: Id });
+const PeerShape = z.object({ kind: z.string(), id: Id });
 
-export const BindingShape = z.strictObject({
+/** Unknown keys are taken away, and told by whoever compares: there may be as many as bindings. */
+export const BindingShape = z.object({
   type: z.string().nullish(),
   agentId: Text,
   comment: z.string().optional(),
-  match: z.strictObject({
+  match: z.object({
     channel: z.string(),
     accountId: z.string().nullish(),
     peer: PeerShape.nullish(),
@@ -121,5 +126,5 @@ export const BindingShape = z.strictObject({
     teamId: Id.nullish(),
     roles: z.array(z.string()).nullish(),
   }),
-  session: z.strictObject({ dmScope: DmScope.nullish(), groupScope: GroupScope.nullish() }).nullish(),
+  session: z.object({ dmScope: DmScope.nullish(), groupScope: GroupScope.nullish() }).nullish(),
 });

@@ -21,6 +21,8 @@ const SEND_RETRY_MS = 50;
 const DISK_RETRY_MS = 500;
 /** In a long turn the log may let go of what the link needs; so often it is remembered beside it. */
 const REMEMBER_BYTES = 8 * 1024 * 1024;
+/** What it has not read of what we sent: until it has, nobody reads what it says. */
+const MAX_UNSENT_BYTES = 1024 * 1024;
 /** Children that hold its output open do not keep its end from us for longer. */
 const LINGER_MS = 1000;
 
@@ -55,6 +57,7 @@ interface Life {
   kept: { readonly state: string; readonly offset: number };
   /** Sends happen one after the other, behind the start. */
   sending: Promise<void>;
+  unsentBytes: number;
   isOver: boolean;
   lingering: NodeJS.Timeout | undefined;
   unlisten: () => void;
@@ -202,6 +205,7 @@ export class AgentProcess implements Agent {
       n: 0,
       kept: { state: state === undefined ? '' : JSON.stringify(state), offset },
       sending: Promise.resolve(),
+      unsentBytes: 0,
       isOver: false,
       lingering: undefined,
       unlisten: () => undefined,
@@ -361,7 +365,10 @@ export class AgentProcess implements Agent {
     this.#commit(life);
     if (life.isOver) return 'done';
     if (isLast) this.#processOnEnd(life, this.#parts.sessions.get(life.session).info);
-    return life.isOver ? 'done' : 'more';
+    if (life.isOver) return 'done';
+    // A page at a time: others want to be heard, too.
+    if (life.unsentBytes <= MAX_UNSENT_BYTES) setImmediate(() => life.pump?.resume());
+    return 'full';
   }
 
   #read(life: Life, bytes: Uint8Array, offset: number): void {
@@ -461,7 +468,13 @@ export class AgentProcess implements Agent {
 
   #send(life: Life, line: string, n: number): void {
     const bytes = Buffer.from(`${line}\n`);
+    life.unsentBytes += bytes.length;
     this.#queueSend(life, (session) => session.write(bytes, BY, { client: 'agent', n }));
+    // Taken, or given up.
+    void life.sending.then(() => {
+      life.unsentBytes -= bytes.length;
+      if (life.unsentBytes <= MAX_UNSENT_BYTES) life.pump?.resume();
+    });
   }
 
   #sendEnd(life: Life): void {

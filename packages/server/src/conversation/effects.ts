@@ -20,6 +20,7 @@ export type Effect =
 /** Collects. `told` is called for each, for agents inside of the gateway, whose calls have no end to wait for. */
 export class Effects implements Out {
   #list: Effect[] = [];
+  #hasEnded = false;
   readonly #told: () => void;
 
   constructor(told: () => void = () => undefined) {
@@ -27,7 +28,7 @@ export class Effects implements Out {
   }
 
   get hasEnded(): boolean {
-    return this.#list.some(({ kind }) => kind === 'ended');
+    return this.#hasEnded;
   }
 
   get isEmpty(): boolean {
@@ -38,6 +39,7 @@ export class Effects implements Out {
   take(): readonly Effect[] {
     const list = this.#list;
     this.#list = [];
+    this.#hasEnded = false;
     return list;
   }
 
@@ -60,7 +62,12 @@ export class Effects implements Out {
   }
 
   tool(call: ToolCall): void {
-    this.#add({ kind: 'tool', call });
+    const last = this.#list.at(-1);
+    // Of what came in one read the last word counts, as long as its status is the same.
+    if (last?.kind === 'tool' && last.call.id === call.id && last.call.status === call.status) {
+      this.#list[this.#list.length - 1] = { kind: 'tool', call };
+      this.#told();
+    } else this.#add({ kind: 'tool', call });
   }
 
   agent(name: string, data: unknown): void {
@@ -84,6 +91,7 @@ export class Effects implements Out {
   }
 
   ended(end: TurnEnd): void {
+    this.#hasEnded = true;
     this.#add({ kind: 'ended', end });
   }
 

@@ -98,9 +98,9 @@ export class Transcript {
    */
   append(entry: TranscriptEntry): Head {
     const bytes = Buffer.from(JSON.stringify(entry));
-    if (bytes.length <= MAX_ENTRY_BYTES || entry.events.length <= 1)
-      return this.#writer.append('event', bytes, Date.now());
-    const half = entry.events.length >> 1;
+    const isSplit = entry.events.length > 1 || (entry.events.length === 1 && entry.driver !== undefined);
+    if (bytes.length <= MAX_ENTRY_BYTES || !isSplit) return this.#writer.append('event', bytes, Date.now());
+    const half = Math.max(1, entry.events.length >> 1);
     this.append({ events: entry.events.slice(0, half) });
     return this.append({ ...entry, events: entry.events.slice(half) });
   }

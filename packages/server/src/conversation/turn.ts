@@ -24,8 +24,11 @@ const MAX_ANSWER_BYTES = 400 * 1024;
 /** UTF-16 units of one delta: a viewer's frame is about so long at most. */
 const MAX_DELTA_LENGTH = 32 * 1024;
 const MAX_TOOL_TEXT = 64 * 1024;
+/** Of one tool call as JSON: with all of it, it must fit into one entry of the log (1 MiB). */
+const MAX_TOOL_JSON = 192 * 1024;
+const MAX_DIFF_JSON = 384 * 1024;
 const MAX_DIFFS = 20;
-const MAX_DETAIL = 16 * 1024;
+const MAX_DETAIL = 64 * 1024;
 const MAX_TITLE = 500;
 const MAX_OPTIONS = 16;
 /** An agent that asks on without an answer. */
@@ -219,6 +222,7 @@ export class Turn {
       ...(asked.detail.length > MAX_DETAIL || asked.title.length > MAX_TITLE ? { isCut: true } : {}),
       ...(asked.tool === undefined ? {} : { tool: asked.tool }),
       options: asked.options
+        .filter(({ id }, at, all) => all.findIndex((one) => one.id === id) === at)
         .slice(0, MAX_OPTIONS)
         .map(({ id, label, kind }) => ({ id, label: cut(label, MAX_TITLE), kind })),
       askedAt: at,
@@ -364,7 +368,35 @@ function cut(text: string, length: number): string {
 
 function cutJson(value: unknown): unknown {
   const text = JSON.stringify(value) ?? 'null';
-  return text.length <= MAX_TOOL_TEXT ? (JSON.parse(text.toWellFormed()) as unknown) : cut(text, MAX_TOOL_TEXT);
+  if (Buffer.byteLength(text) <= MAX_TOOL_JSON) return JSON.parse(text.toWellFormed()) as unknown;
+  return cutBytes(text, MAX_TOOL_JSON);
+}
+
+/** To a length for people, and to so many bytes as JSON: control characters become six. */
+function cutBytes(text: string, maxBytes: number): string {
+  let short = cut(text, MAX_TOOL_TEXT);
+  for (let bytes = jsonBytes(short); bytes > maxBytes; bytes = jsonBytes(short)) {
+    short = cut(short, Math.floor((short.length * maxBytes) / bytes) - 1);
+  }
+  return short;
+}
+
+/** Whole differences, as many as fit: half of one would be a wrong one. */
+function cutDiffs(diffs: NonNullable<ToolCall['diffs']>): NonNullable<ToolCall['diffs']> {
+  const kept: NonNullable<ToolCall['diffs']>[number][] = [];
+  let bytes = 0;
+  for (const diff of diffs.slice(0, MAX_DIFFS)) {
+    const { path, before, after } = diff;
+    const whole = {
+      path: path.toWellFormed(),
+      before: before === null ? null : before.toWellFormed(),
+      after: after.toWellFormed(),
+    };
+    bytes += Buffer.byteLength(JSON.stringify(whole));
+    if (bytes > MAX_DIFF_JSON) break;
+    kept.push(whole);
+  }
+  return kept;
 }
 
 function cutCall(call: ToolCall): ToolCall {
@@ -374,16 +406,8 @@ function cutCall(call: ToolCall): ToolCall {
     kind: call.kind,
     status: call.status,
     ...(call.input === undefined ? {} : { input: cutJson(call.input) }),
-    ...(call.output === undefined ? {} : { output: cut(call.output, MAX_TOOL_TEXT) }),
-    ...(call.diffs === undefined
-      ? {}
-      : {
-          diffs: call.diffs.slice(0, MAX_DIFFS).map(({ path, before, after }) => ({
-            path: cut(path, 4096),
-            before: before === null ? null : cut(before, MAX_TOOL_TEXT / 4),
-            after: cut(after, MAX_TOOL_TEXT / 4),
-          })),
-        }),
+    ...(call.output === undefined ? {} : { output: cutBytes(call.output, MAX_TOOL_JSON) }),
+    ...(call.diffs === undefined ? {} : { diffs: cutDiffs(call.diffs) }),
     ...(call.session === undefined ? {} : { session: call.session }),
   };
 }

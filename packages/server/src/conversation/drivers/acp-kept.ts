@@ -17,6 +17,8 @@ export interface KeptCall {
   readonly call: ToolCall;
   /** As JSON. Measured once: there may be thousands of calls in a turn. */
   readonly chars: number;
+  /** Not all of it is kept: nobody can be asked to allow it by what is. */
+  readonly isShort?: true;
 }
 
 /** The calls to keep, oldest first, with one that is new or another than it was. */
@@ -57,5 +59,5 @@ function measured(call: ToolCall): KeptCall {
     // Half a difference would be a wrong one.
     ...(diffs === undefined || sizeOf(diffs) > MAX_KEPT_CHARS / 3 ? {} : { diffs }),
   };
-  return { call: short, chars: sizeOf(short) };
+  return { call: short, chars: sizeOf(short), isShort: true };
 }

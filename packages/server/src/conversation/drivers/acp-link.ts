@@ -9,12 +9,11 @@ import { cutText } from './acp-tools.ts';
 import { UPDATES } from './acp-updates.ts';
 import type { AgentLink, AgentSettings, ProcessOut, Prompt, TerminalAnswer, TurnEnd } from './driver.ts';
 import { type RpcError, type RpcMessage, readMessage } from './json-rpc.ts';
+import { oneMoreRefused } from './refused.ts';
 
 /** Lines that are no messages: programs print warnings where they should not. More than these are another program. */
 const MAX_RUBBISH = 20;
 const MAX_ERROR_CHARS = 500;
-/** Requests that were answered with no, in one turn. */
-const MAX_REFUSED = 1000;
 const AUTH_REQUIRED = -32000;
 
 export class AcpLink implements AgentLink {
@@ -329,12 +328,7 @@ export class AcpLink implements AgentLink {
   }
 
   #refuse(answer: object): void {
-    const refused = this.#state.refused + 1;
-    if (refused > MAX_REFUSED) {
-      const message = `The agent keeps asking for what it cannot have: ${MAX_REFUSED} times in this turn.`;
-      throw new BinnacleError('agent_flood', { message });
-    }
-    this.#set({ refused });
+    this.#set({ refused: oneMoreRefused(this.#state.refused) });
     this.#send(answer);
   }
 

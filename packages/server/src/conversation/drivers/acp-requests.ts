@@ -90,8 +90,13 @@ export class AcpRequests {
       this.#talk.refuse(request, { outcome: { outcome: 'cancelled' } });
       return;
     }
-    const known = tools.find(({ call: { id } }) => id === toolCall.toolCallId)?.call;
-    const call = mergeTool(known, toolCall, (ref) => this.sessionOf(ref));
+    const kept = tools.find(({ call: { id } }) => id === toolCall.toolCallId);
+    if (kept?.isShort === true && (toolCall.rawInput === undefined || toolCall.content === undefined)) {
+      // A person would be shown less than what will be done.
+      this.#talk.refuse(request, { outcome: { outcome: 'cancelled' } });
+      return;
+    }
+    const call = mergeTool(kept?.call, toolCall, (ref) => this.sessionOf(ref));
     this.#talk.out.tool(call);
     // Unique in the conversation: the id of the message is.
     const id = `${turn.message}-${approvalCount + 1}`;
@@ -102,7 +107,8 @@ export class AcpRequests {
     });
     this.#talk.out.approval({
       id,
-      title: call.title,
+      // What is longer is in the detail, whole; a title that is cut would have it denied.
+      title: cutText(call.title, 400),
       detail: detailOf(
         call,
         (toolCall.locations ?? []).map(({ path }) => path),

@@ -68,6 +68,9 @@ function rawText(raw: unknown): string | undefined {
   return JSON.stringify(raw);
 }
 
+/** UTF-16 units. */
+const MAX_TITLE = 400;
+
 /**
  * What somebody must see to say yes: the command with its arguments and where it runs, the changes, and everything else of
  * the input as JSON. Nothing is left out: what is asked for is what is shown.
@@ -77,16 +80,21 @@ export function detailOf(call: ToolCall, paths: readonly string[]): string {
   const parts: string[] = [];
   const { shown, rest } = commandOf(input, diffs);
   if (shown !== undefined) parts.push(shown);
-  for (const { path, before, after } of diffs) {
-    parts.push([path, ...lines('-', before ?? ''), ...lines('+', after)].join('\n'));
-  }
+  parts.push(...diffs.map(changeText));
   if (rest !== undefined) parts.push(JSON.stringify(rest, null, 2));
   // Some describe in words what they ask for.
   if (output !== undefined && output !== '') parts.push(output);
+  // The heading has only the beginning of it.
+  if (call.title.length > MAX_TITLE && !parts.includes(call.title)) parts.push(call.title);
   const told = new Set([...stringsIn(input), ...diffs.map(({ path }) => path)]);
   const named = [...new Set(paths)].filter((path) => !told.has(path));
   return [...parts, ...named].join('\n\n') || call.title;
 }
+
+/** A difference as text: the file, what goes, what comes. */
+export const changeText = ({ path, before, after }: Change): string =>
+  [path, ...lines('-', before ?? ''), ...lines('+', after)].join('\n');
+type Change = NonNullable<ToolCall['diffs']>[number];
 
 const lines = (sign: string, text: string): string[] =>
   text === ''
@@ -103,12 +111,12 @@ interface ShownInput {
   readonly rest?: unknown;
 }
 
-function commandOf(input: unknown, diffs: NonNullable<ToolCall['diffs']>): ShownInput {
+function commandOf(input: unknown, diffs: readonly Change[]): ShownInput {
   if (input === undefined || input === null) return {};
   if (typeof input !== 'object' || Array.isArray(input)) return { rest: input };
   const rest: Record<string, unknown> = { ...input };
   const { command, args, cwd } = rest;
-  const words = isWords(command) ? command : undefined;
+  const words = isWords(command) && command.length > 0 ? command : undefined;
   const more = isWords(args) ? args : undefined;
   let shown: string | undefined;
   if (words !== undefined || (typeof command === 'string' && command !== '')) {
@@ -124,14 +132,17 @@ function commandOf(input: unknown, diffs: NonNullable<ToolCall['diffs']>): Shown
   }
   const told = new Set(diffs.flatMap(({ path, before, after }) => [path, before, after]));
   for (const [key, value] of Object.entries(rest)) {
-    if (typeof value === 'string' && told.has(value)) delete rest[key];
+    if (OF_DIFFS.test(key) && typeof value === 'string' && told.has(value)) delete rest[key];
   }
   const isNothing = Object.keys(rest).length === 0 && (shown !== undefined || diffs.length > 0);
   return { ...(shown === undefined ? {} : { shown }), ...(isNothing ? {} : { rest }) };
 }
 
+/** What agents call the two sides of a difference, and its file. */
+const OF_DIFFS = /path|file|old|new|content|text/i;
+
 const isWords = (value: unknown): value is readonly string[] =>
-  Array.isArray(value) && value.length > 0 && value.every((word) => typeof word === 'string');
+  Array.isArray(value) && value.every((word) => typeof word === 'string');
 
 /** As a shell takes it for one word. */
 export const quoted = (word: string): string =>

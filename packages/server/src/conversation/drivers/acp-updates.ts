@@ -1,6 +1,7 @@
 // What each kind of `session/update` means, as a table. A kind that is not in it is not shown.
 
 import type { z } from 'zod';
+import { keepTool } from './acp-kept.ts';
 import {
   Chunk,
   Compaction,
@@ -12,7 +13,6 @@ import {
   ToolUpdate,
   UsageUpdate,
 } from './acp-messages.ts';
-import { keepTool } from './acp-kept.ts';
 import type { AcpState } from './acp-state.ts';
 import { mergeTool, textOf } from './acp-tools.ts';
 import type { Out } from './driver.ts';

@@ -44,6 +44,9 @@ function cutBelow(value: unknown, levels: number): boolean {
   return isCut;
 }
 
+/** Of a text that was sent, as the log keeps it: JSON in a line of JSON. */
+export const sentBytes = (text: string): number => Buffer.byteLength(JSON.stringify(JSON.stringify(text)));
+
 const isShort = (id: string): boolean =>
   id.length <= MAX_ID_BYTES && Buffer.byteLength(JSON.stringify(id)) <= MAX_ID_BYTES + 2;
 

@@ -115,6 +115,12 @@ describe.each(Object.entries(TALKS))('%s: a message', (name, talk) => {
   });
 });
 
+test('acp: the largest message fits with the longest instructions before it', () => {
+  const kept = acp('\u001b'.repeat(100 * KiB), { instructions: '\u001b'.repeat(9 * KiB) });
+  expect(kept.count('send')).toBe(3);
+  expect(kept.mark).toBeLessThan(MAX_MARK_BYTES);
+});
+
 describe.each([
   ['codex', codex],
   ['claude-code', claude],
@@ -333,8 +339,7 @@ describe('a line that is nested without end', () => {
   test.each(LEVELS)('ends no turn of acp: %i levels', (levels) => {
     const kept = acp();
     const send = (line: string): void => kept.do((link) => link.line?.(line));
-    const body = (more: string): string =>
-      `{"method":"session/update","params":{"sessionId":"s","update":{${more}}}}`;
+    const body = (more: string): string => `{"method":"session/update","params":{"sessionId":"s","update":{${more}}}}`;
     send(body(`"sessionUpdate":"tool_call","toolCallId":"d","title":"x","rawInput":${deep(levels)}`));
     send(body(`"sessionUpdate":"tool_call_update","toolCallId":"d","rawOutput":${deep(levels)}`));
     send(body(`"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"hi","_meta":${deep(levels)}}`));

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { BinnacleError, type ToolCall, type Usage } from '@binnacle/protocol';
 import { cutText } from './acp-tools.ts';
+import { readJson } from './agent-json.ts';
 import {
   AssistantLine,
   Blocks,
@@ -20,6 +21,7 @@ import {
 } from './claude-code-messages.ts';
 import { callOf, permissionOf, planOf, resultText } from './claude-code-tools.ts';
 import type { AgentLink, ProcessOut, Prompt, TurnEnd } from './driver.ts';
+import { oneMoreRefused } from './refused.ts';
 
 /** Lines that are no messages: programs print warnings where they should not. More than these are another program. */
 const MAX_RUBBISH = 20;
@@ -29,13 +31,17 @@ const MAX_OPEN = 16;
 const MAX_KEPT_INPUT = 1500;
 /** Requests that wait. */
 const MAX_ASKED = 16;
-/** The input of a call must go back with the yes, so that it is kept: UTF-16 units as JSON. */
-const MAX_ASKED_INPUT = 256 * 1024;
+/** The input of a call must go back with the yes, so that it is kept: of all that wait, as JSON. */
+const MAX_ASKED_BYTES = 256 * 1024;
+/** Messages that go into one turn. */
+const MAX_STEERS = 64;
 
 interface Asked {
   readonly request: string;
   readonly input: Readonly<Record<string, unknown>>;
   readonly suggestions: readonly object[];
+  /** Of both, as JSON. */
+  readonly bytes: number;
 }
 
 interface Turn {
@@ -66,6 +72,8 @@ export interface ClaudeCodeState {
   readonly takingBack: readonly { readonly request: string; readonly message: string }[];
   /** In USD, of the process. */
   readonly cost: number;
+  /** Requests of this turn that were answered with no, because nobody could be asked. */
+  readonly refused: number;
   readonly rubbish: number;
 }
 
@@ -78,6 +86,7 @@ const FRESH: ClaudeCodeState = {
   nextId: 1,
   takingBack: [],
   cost: 0,
+  refused: 0,
   rubbish: 0,
 };
 
@@ -106,13 +115,14 @@ export class ClaudeCodeLink implements AgentLink {
       usage: {},
       costBefore: this.#state.cost,
     };
-    this.#set({ turn, open: [], asked: [], takingBack: [] });
+    this.#set({ turn, open: [], asked: [], takingBack: [], refused: 0 });
     this.#say(uuidOf(id), text);
   }
 
   inject({ id, text }: Prompt): void {
     const { turn } = this.#state;
-    if (turn === null || turn.isCancelling) return;
+    // The others stay undelivered.
+    if (turn === null || turn.isCancelling || turn.steers.length >= MAX_STEERS) return;
     const uuid = uuidOf(id);
     this.#setTurn({ steers: [...turn.steers, { message: id, uuid }] });
     this.#say(uuid, text);
@@ -143,9 +153,10 @@ export class ClaudeCodeLink implements AgentLink {
   }
 
   line(text: string): void {
-    const line = Line.safeParse(jsonOf(text));
+    const json = readJson(text);
+    const line = Line.safeParse(json?.value);
     if (!line.success) this.#rubbish(text);
-    else this.#told(line.data);
+    else this.#told(line.data, json?.isWhole === true);
   }
 
   exited({ stderr }: { readonly stderr: string }): void {
@@ -154,7 +165,8 @@ export class ClaudeCodeLink implements AgentLink {
 
   // ---- What it tells
 
-  #told(line: Line): void {
+  /** `isWhole`: nothing of it was nested too deeply. */
+  #told(line: Line, isWhole: boolean): void {
     const isSub = line.parent_tool_use_id !== undefined;
     switch (line.type) {
       case 'system':
@@ -173,7 +185,7 @@ export class ClaudeCodeLink implements AgentLink {
         this.#result(line);
         return;
       case 'control_request':
-        this.#requested(line);
+        this.#requested(line, isWhole);
         return;
       case 'control_cancel_request':
         this.#withdrawn(line);
@@ -249,7 +261,8 @@ export class ClaudeCodeLink implements AgentLink {
     this.#out.tool(call);
     const { input: given, diffs, ...rest } = call;
     const isSmall = JSON.stringify([given, diffs]).length <= MAX_KEPT_INPUT;
-    const kept: ToolCall = isSmall ? call : { ...rest, title: cutText(rest.title, MAX_KEPT_INPUT) };
+    const short = { ...rest, title: cutText(rest.title, MAX_KEPT_INPUT) };
+    const kept: ToolCall = isSmall ? { ...call, title: short.title } : short;
     this.#set({ open: [...this.#state.open.filter((one) => one.id !== id), kept].slice(-MAX_OPEN) });
   }
 
@@ -316,29 +329,32 @@ export class ClaudeCodeLink implements AgentLink {
 
   // ---- What it asks
 
-  #requested(line: Line): void {
+  #requested(line: Line, isWhole: boolean): void {
     const read = ControlRequest.safeParse(line);
     if (!read.success) return;
     const { request_id, request } = read.data;
     const asked = request.subtype === 'can_use_tool' ? CanUseTool.safeParse(request) : undefined;
     if (asked === undefined || !asked.success) {
-      const error = `${request.subtype} is not supported here`;
-      this.#send({ type: 'control_response', response: { subtype: 'error', request_id, error } });
+      const error = `${cutText(request.subtype, 100)} is not supported here`;
+      this.#refuse({ type: 'control_response', response: { subtype: 'error', request_id, error } });
       return;
     }
     const { turn, asked: waiting } = this.#state;
     const { input, tool_use_id } = asked.data;
-    const isTooLarge = JSON.stringify(input).length > MAX_ASKED_INPUT;
+    const { title, detail, options, suggestions } = permissionOf(asked.data);
+    const bytes = Buffer.byteLength(JSON.stringify([input, suggestions]));
+    const others = waiting.filter((one) => one.request !== request_id);
+    // Nobody can say yes to what he cannot see.
+    const isTooLarge = !isWhole || bytes > MAX_ASKED_BYTES;
+    const isTooMuch =
+      others.length >= MAX_ASKED || others.reduce((sum, one) => sum + one.bytes, bytes) > MAX_ASKED_BYTES;
     // Nobody could be asked.
-    if (turn === null || turn.isCancelling || waiting.length >= MAX_ASKED || isTooLarge) {
+    if (turn === null || turn.isCancelling || isTooLarge || isTooMuch) {
       const message = isTooLarge ? 'It is too large to be shown to somebody. Do it in parts.' : 'Nobody can be asked.';
-      this.#reply(request_id, { behavior: 'deny', message });
+      this.#refuse(controlled(request_id, { behavior: 'deny', message }));
       return;
     }
-    const { title, detail, options, suggestions } = permissionOf(asked.data);
-    this.#set({
-      asked: [...waiting.filter((one) => one.request !== request_id), { request: request_id, input, suggestions }],
-    });
+    this.#set({ asked: [...others, { request: request_id, input, suggestions, bytes }] });
     const tool = tool_use_id === undefined ? {} : { tool: tool_use_id };
     this.#out.approval({ id: request_id, title, detail, ...tool, options });
   }
@@ -379,7 +395,12 @@ export class ClaudeCodeLink implements AgentLink {
   }
 
   #reply(request: string, response: object): void {
-    this.#send({ type: 'control_response', response: { subtype: 'success', request_id: request, response } });
+    this.#send(controlled(request, response));
+  }
+
+  #refuse(answer: object): void {
+    this.#set({ refused: oneMoreRefused(this.#state.refused) });
+    this.#send(answer);
   }
 
   #end(end: TurnEnd): void {
@@ -411,13 +432,10 @@ export class ClaudeCodeLink implements AgentLink {
   }
 }
 
-function jsonOf(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-}
+const controlled = (request_id: string, response: object): object => ({
+  type: 'control_response',
+  response: { subtype: 'success', request_id, response },
+});
 
 /** It wants a UUID for each message and knows it again by it. One message, one UUID, however often it is made. */
 function uuidOf(message: string): string {

@@ -2,6 +2,7 @@
 // is no schema of Anthropic's; the facts are from version 2.1.197.
 
 import { z } from 'zod';
+import { KnownId, ReturnedId } from './agent-json.ts';
 
 /** A field that cannot be read is as if it were not there: other versions have other fields. */
 const lenient = <T extends z.ZodType>(schema: T) =>
@@ -10,8 +11,8 @@ const lenient = <T extends z.ZodType>(schema: T) =>
     .catch(undefined)
     .transform((value) => value ?? undefined);
 
-/** Ids are kept in the state of the link; those of today have some 40 characters. */
-const Id = z.string().min(1).max(200);
+/** Of sessions and requests: they go back. */
+const Id = ReturnedId.min(1);
 
 export const Line = z.looseObject({
   type: z.string(),
@@ -43,8 +44,8 @@ export const UserLine = z.object({
 });
 export const Blocks = z.array(Block);
 
-export const ToolUse = z.object({ id: Id, name: z.string(), input: z.unknown() });
-export const ToolResult = z.object({ tool_use_id: Id, content: z.unknown(), is_error: lenient(z.boolean()) });
+export const ToolUse = z.object({ id: KnownId, name: z.string(), input: z.unknown() });
+export const ToolResult = z.object({ tool_use_id: KnownId, content: z.unknown(), is_error: lenient(z.boolean()) });
 export const TextBlock = z.object({ text: z.string() });
 
 export const Result = z.object({
@@ -73,7 +74,7 @@ export const CanUseTool = z.object({
   description: lenient(z.string()),
   blocked_path: lenient(z.string()),
   decision_reason: lenient(z.string()),
-  tool_use_id: lenient(Id),
+  tool_use_id: lenient(KnownId),
   permission_suggestions: lenient(z.array(z.looseObject({ type: z.string() }))),
 });
 export type CanUseTool = z.output<typeof CanUseTool>;

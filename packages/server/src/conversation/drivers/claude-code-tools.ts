@@ -1,6 +1,7 @@
 // The tools of Claude Code as tool calls, and what a person is asked before one is used. Knows no connection.
 
 import type { ApprovalOption, ToolCall } from '@binnacle/protocol';
+import { changeText, cutText } from './acp-tools.ts';
 import type { CanUseTool } from './claude-code-messages.ts';
 
 type Input = Readonly<Record<string, unknown>>;
@@ -85,6 +86,8 @@ export function planOf(name: string, input: unknown): object | undefined {
 
 /** More suggestions than these are nothing to choose from. */
 const MAX_SUGGESTIONS = 6;
+/** What cannot be shown whole on a button is not offered. Of a title the rest is in the detail. */
+const MAX_LABEL = 400;
 
 export interface Permission {
   readonly title: string;
@@ -94,22 +97,27 @@ export interface Permission {
   readonly suggestions: readonly object[];
 }
 
+/** What is asked for is what is shown: the input with all its fields, as a command, as changes, or as JSON. */
 export function permissionOf(asked: CanUseTool): Permission {
   const { tool_name, input, description, blocked_path, decision_reason, permission_suggestions = [] } = asked;
   const { title, diffs = [] } = callOf('', tool_name, input);
-  const suggestions = permission_suggestions.slice(0, MAX_SUGGESTIONS);
-  const what = typeof input.command === 'string' ? input.command : JSON.stringify(input, null, 2);
-  const changes = diffs.map(({ path, before, after }) =>
-    [path, ...signed('-', before ?? ''), ...signed('+', after)].join('\n'),
-  );
+  const suggestions = permission_suggestions
+    .filter((one) => labelOf(one).length <= MAX_LABEL)
+    .slice(0, MAX_SUGGESTIONS);
+  const changes = diffs.map(changeText);
+  const { command, ...besides } = input;
+  const isCommand = typeof command === 'string' && command !== '';
+  const rest = isCommand ? besides : restOf(tool_name, input, diffs.length);
   const detail = [
-    ...(changes.length > 0 ? changes : [what]),
-    description === title ? undefined : description,
+    isCommand ? command : undefined,
+    ...changes,
+    Object.keys(rest).length === 0 && (isCommand || changes.length > 0) ? undefined : JSON.stringify(rest, null, 2),
+    description === title || description === input.description ? undefined : description,
     blocked_path === undefined ? undefined : `outside of what is allowed: ${blocked_path}`,
     decision_reason,
   ].filter((part) => part !== undefined && part !== '');
   return {
-    title,
+    title: cutText(title, MAX_LABEL),
     detail: detail.join('\n\n'),
     options: [
       { id: 'allow', kind: 'allow_once', label: 'Allow' },
@@ -122,13 +130,22 @@ export function permissionOf(asked: CanUseTool): Permission {
   };
 }
 
-const signed = (sign: string, text: string): string[] =>
-  text === ''
-    ? []
-    : text
-        .replace(/\n$/, '')
-        .split('\n')
-        .map((line) => `${sign} ${line}`);
+/** What of an input the changes do not tell. */
+function restOf(tool: string, input: Input, changes: number): Input {
+  if (changes === 0) return input;
+  const { file_path, content, old_string, new_string, edits, ...rest } = input;
+  if (tool === 'Write') return { ...rest, ...defined({ old_string, new_string, edits }) };
+  if (tool === 'Edit') return { ...rest, ...defined({ content, edits }) };
+  // An edit that could not be read, or one that says more than from what to what, is not told by the others.
+  const isTold =
+    Array.isArray(edits) &&
+    edits.length === changes &&
+    edits.every((edit: unknown) => Object.keys(inputOf(edit)).every((key) => /^(old|new)_string$/.test(key)));
+  return { ...rest, ...defined({ content, old_string, new_string, ...(isTold ? {} : { edits }) }) };
+}
+
+const defined = (fields: Input): Input =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
 /** Where the permission is kept. */
 const PLACES: Readonly<Record<string, string>> = {
@@ -139,9 +156,9 @@ const PLACES: Readonly<Record<string, string>> = {
 };
 
 function labelOf(suggestion: Input): string {
-  const { type, rules, directories, mode, destination } = suggestion;
+  const { type, rules, directories, mode, destination, behavior } = suggestion;
   const where = typeof destination === 'string' ? (PLACES[destination] ?? destination) : 'from now on';
-  if (type === 'addRules' && Array.isArray(rules)) {
+  if (type === 'addRules' && Array.isArray(rules) && (behavior ?? 'allow') === 'allow') {
     const named = rules.map((rule: unknown) => {
       const { toolName, ruleContent } = inputOf(rule);
       return typeof ruleContent === 'string' ? `${String(toolName)}(${ruleContent})` : String(toolName);
@@ -151,5 +168,5 @@ function labelOf(suggestion: Input): string {
   if (type === 'addDirectories' && Array.isArray(directories))
     return `Allow work in ${directories.join(', ')} ${where}`;
   if (type === 'setMode') return `Allow, and change to the mode ${String(mode)} ${where}`;
-  return `Allow, and ${String(type)} ${where}`;
+  return `Allow, and ${JSON.stringify(suggestion)}`;
 }

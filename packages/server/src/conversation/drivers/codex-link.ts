@@ -4,6 +4,7 @@ import { BinnacleError, type ToolCall } from '@binnacle/protocol';
 import type { z } from 'zod';
 import { VERSION } from '../../version.ts';
 import { cutText } from './acp-tools.ts';
+import { sentBytes } from './agent-json.ts';
 import { toolOf } from './codex-items.ts';
 import {
   Delta,
@@ -24,7 +25,8 @@ import {
 import { questionOf } from './codex-requests.ts';
 import { type CodexState, type CodexTurn, FRESH, type Method } from './codex-state.ts';
 import type { AgentLink, AgentSettings, ProcessOut, Prompt, TurnEnd } from './driver.ts';
-import { type RpcError, type RpcId, readMessage } from './json-rpc.ts';
+import { type RpcError, type RpcId, type RpcMessage, readMessage } from './json-rpc.ts';
+import { oneMoreRefused } from './refused.ts';
 
 /** Lines that are no messages: programs print warnings where they should not. More than these are another program. */
 const MAX_RUBBISH = 20;
@@ -34,11 +36,19 @@ const MAX_RUNNING = 8;
 /** Of the output of one of them, and of its command, as they are kept: UTF-16 units. */
 const MAX_TAIL = 3000;
 const MAX_INPUT = 1000;
+/** Of all changes of files that somebody may be asked about, bytes as JSON. Larger ones are denied: nobody saw them. */
+const MAX_DIFFS = 32 * 1024;
 /** So many deltas of an output are shown as they come; then one for so many units. */
 const EAGER_DELTAS = 20;
 const LAZY_UNITS = 2000;
 /** Requests of Codex that wait. */
 const MAX_ASKED = 32;
+/** Of the answers that can be given to all of them, as JSON. */
+const MAX_ANSWERS_BYTES = 64 * 1024;
+/** Messages that go into one turn. */
+const MAX_STEERS = 64;
+/** Of all messages that wait for the turn to begin: they are sent at once, and kept as one entry of at most 1 MiB. */
+const MAX_HELD_BYTES = 700 * 1024;
 const METHOD_NOT_FOUND = -32601;
 /** One step after the other, before the first turn. */
 const GREETING: ReadonlySet<Method> = new Set(['initialize', 'thread/start', 'thread/resume']);
@@ -79,13 +89,18 @@ export class CodexLink implements AgentLink {
       thinking: null,
       before: this.#state.tokens,
     };
-    this.#set({ turn, running: [], approvals: [] });
+    // What Codex has not answered by now was about an earlier turn.
+    const pending = this.#state.pending.filter(({ method }) => GREETING.has(method));
+    this.#set({ turn, running: [], approvals: [], pending, refused: 0 });
     this.#proceed();
   }
 
   inject({ id: message, text }: Prompt): void {
     const { turn } = this.#state;
-    if (turn === null || turn.isCancelling) return;
+    if (turn === null || turn.isCancelling || turn.steers.length >= MAX_STEERS) return;
+    const waiting = [turn.text, text, ...turn.steers.map((steer) => steer.text)];
+    // The others stay undelivered.
+    if (waiting.reduce((sum, each) => sum + (each === null ? 0 : sentBytes(each)), 0) > MAX_HELD_BYTES) return;
     this.#setTurn({ steers: [...turn.steers, { message, text, isAccepted: false }] });
     this.#steer();
   }
@@ -112,7 +127,7 @@ export class CodexLink implements AgentLink {
   line(line: string): void {
     const message = readMessage(line);
     if (message === null) this.#rubbish(line);
-    else if (message.kind === 'request') this.#asked(message.id, message.method, message.params);
+    else if (message.kind === 'request') this.#asked(message);
     else if (message.kind === 'notification') this.#notified(message.method, message.params);
     else this.#answered(message.id, message.kind === 'error' ? { error: message.error } : { result: message.result });
   }
@@ -233,25 +248,36 @@ export class CodexLink implements AgentLink {
 
   // ---- What it asks
 
-  #asked(request: RpcId, method: string, params: unknown): void {
+  #asked({ id: request, method, params, isWhole }: Extract<RpcMessage, { kind: 'request' }>): void {
     const { turn, approvals, running } = this.#state;
     const question = questionOf(method, params, (tool) => running.find(({ call }) => call.id === tool)?.call);
     const id = String(request);
-    if (question === undefined) {
-      this.#send({ id: request, error: { code: METHOD_NOT_FOUND, message: `${method} is not supported here` } });
+    // Nobody can say yes to what he cannot see.
+    if (question === undefined || !isWhole) {
+      const what = question === undefined ? 'not supported here' : 'nested too deeply';
+      this.#refuse({ id: request, error: { code: METHOD_NOT_FOUND, message: `${cutText(method, 100)} is ${what}` } });
       return;
     }
     const { title, detail, tool, choices } = question;
     const denial = choices.findLast(({ option }) => option.kind === 'deny_once');
-    // Nobody could be asked.
-    if (turn === null || turn.text !== null || turn.isCancelling || approvals.length >= MAX_ASKED) {
-      this.#send({ id: request, result: denial?.result ?? {} });
+    const answers = Object.fromEntries(choices.map(({ option, result }) => [option.id, result]));
+    const others = approvals.filter((one) => one.id !== id);
+    const bytes = Buffer.byteLength(JSON.stringify(answers));
+    const isTooMuch =
+      others.length >= MAX_ASKED || others.reduce((sum, one) => sum + one.bytes, bytes) > MAX_ANSWERS_BYTES;
+    // Nobody could be asked, or be shown what they are asked for.
+    if (turn === null || turn.text !== null || turn.isCancelling || isTooMuch || detail === undefined) {
+      this.#refuse({ id: request, result: denial?.result ?? {} });
       return;
     }
-    const answers = Object.fromEntries(choices.map(({ option, result }) => [option.id, result]));
-    this.#set({ approvals: [...approvals.filter((one) => one.id !== id), { id, request, answers }] });
+    this.#set({ approvals: [...others, { id, request, answers, bytes }] });
     const options = choices.map(({ option }) => option);
     this.#out.approval({ id, title, detail, ...(tool === undefined ? {} : { tool }), options });
+  }
+
+  #refuse(answer: object): void {
+    this.#set({ refused: oneMoreRefused(this.#state.refused) });
+    this.#send(answer);
   }
 
   // ---- What it tells
@@ -370,13 +396,15 @@ export class CodexLink implements AgentLink {
     }
     const { id, kind, status } = call;
     const isSmall = call.input !== undefined && JSON.stringify(call.input).length <= MAX_INPUT;
-    // The changes of files are told again when they are made.
+    // Somebody may be asked about them. That they were made is told with the changes again.
+    const diffBytes = [call, ...others.map((one) => one.call)].reduce((sum, { diffs }) => sum + bytesOf(diffs), 0);
     const kept: ToolCall = {
       id,
       title: cutText(call.title, MAX_INPUT),
       kind,
       status,
       ...(isSmall ? { input: call.input } : {}),
+      ...(call.diffs !== undefined && diffBytes <= MAX_DIFFS ? { diffs: call.diffs } : {}),
     };
     this.#set({ running: [...others, { call: kept, shown: 0, hidden: 0 }].slice(-MAX_RUNNING) });
   }
@@ -490,6 +518,8 @@ const TOLD: Readonly<Record<string, (told: Told, params: unknown) => void>> = {
     if (willRetry === true) told.note(error.message);
   }),
 };
+
+const bytesOf = (value: unknown): number => (value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value)));
 
 const inputOf = (text: string): readonly object[] => [{ type: 'text', text, text_elements: [] }];
 

@@ -2,6 +2,7 @@
 // that codex-cli 0.169.0 writes with `codex app-server generate-json-schema`.
 
 import { z } from 'zod';
+import { KnownId, ReturnedId } from './agent-json.ts';
 
 /** A field that cannot be read is as if it were not there: other versions have other fields. */
 const lenient = <T extends z.ZodType>(schema: T) =>
@@ -10,8 +11,8 @@ const lenient = <T extends z.ZodType>(schema: T) =>
     .catch(undefined)
     .transform((value) => value ?? undefined);
 
-/** Ids are kept in the state of the link; those of today have some 40 characters. */
-export const Id = z.string().min(1).max(200);
+/** Of threads and turns: they go back. */
+const Id = ReturnedId.min(1);
 
 /** Of every notification about a thread: sub-agents have threads of their own. */
 export const OfThread = z.object({ threadId: lenient(z.string()) });
@@ -30,8 +31,8 @@ export const OfTurn = z.object({
 export const ErrorTold = z.object({ error: TurnError, willRetry: lenient(z.boolean()) });
 
 /** Of an item and of its deltas. */
-export const Delta = z.object({ itemId: Id, delta: z.string() });
-export const SummaryPart = z.object({ itemId: Id, summaryIndex: z.number() });
+export const Delta = z.object({ itemId: KnownId, delta: z.string() });
+export const SummaryPart = z.object({ itemId: KnownId, summaryIndex: z.number() });
 
 const Change = z.object({
   path: z.string(),
@@ -45,7 +46,7 @@ const CommandAction = z.object({ type: z.string(), command: lenient(z.string()) 
 export type CommandAction = z.output<typeof CommandAction>;
 
 export const CommandItem = z.object({
-  id: Id,
+  id: KnownId,
   command: z.string(),
   cwd: lenient(z.string()),
   status: z.string(),
@@ -53,9 +54,9 @@ export const CommandItem = z.object({
   aggregatedOutput: lenient(z.string()),
   exitCode: lenient(z.number()),
 });
-export const FileItem = z.object({ id: Id, changes: z.array(Change), status: z.string() });
+export const FileItem = z.object({ id: KnownId, changes: z.array(Change), status: z.string() });
 export const McpItem = z.object({
-  id: Id,
+  id: KnownId,
   server: z.string(),
   tool: z.string(),
   status: z.string(),
@@ -64,17 +65,17 @@ export const McpItem = z.object({
   error: lenient(z.object({ message: z.string() })),
 });
 export const DynamicItem = z.object({
-  id: Id,
+  id: KnownId,
   tool: z.string(),
   status: z.string(),
   arguments: z.unknown().optional(),
   contentItems: lenient(z.array(z.unknown())),
 });
-export const CollabItem = z.object({ id: Id, tool: z.string(), status: z.string(), prompt: lenient(z.string()) });
-export const SearchItem = z.object({ id: Id, query: z.string() });
-export const ImageItem = z.object({ id: Id, path: z.string() });
-export const MessageItem = z.object({ id: Id, text: z.string() });
-export const UserItem = z.object({ id: Id, clientId: lenient(z.string()) });
+export const CollabItem = z.object({ id: KnownId, tool: z.string(), status: z.string(), prompt: lenient(z.string()) });
+export const SearchItem = z.object({ id: KnownId, query: z.string() });
+export const ImageItem = z.object({ id: KnownId, path: z.string() });
+export const MessageItem = z.object({ id: KnownId, text: z.string() });
+export const UserItem = z.object({ id: KnownId, clientId: lenient(z.string()) });
 export const ItemTold = z.object({ item: z.looseObject({ type: z.string() }) });
 
 export const PlanTold = z.object({
@@ -91,7 +92,7 @@ export const Resolved = z.object({ requestId: z.union([z.number(), z.string()]) 
 const Decision = z.union([z.string().max(100), z.record(z.string(), z.unknown())]);
 export const CommandApproval = z.object({
   kind: lenient(z.string()),
-  itemId: lenient(Id),
+  itemId: lenient(KnownId),
   reason: lenient(z.string()),
   command: lenient(z.string()),
   cwd: lenient(z.string()),
@@ -100,12 +101,12 @@ export const CommandApproval = z.object({
   availableDecisions: lenient(z.array(Decision)),
 });
 export const FileApproval = z.object({
-  itemId: lenient(Id),
+  itemId: lenient(KnownId),
   reason: lenient(z.string()),
   grantRoot: lenient(z.string()),
 });
 export const PermissionsApproval = z.object({
-  itemId: lenient(Id),
+  itemId: lenient(KnownId),
   reason: lenient(z.string()),
   permissions: z.record(z.string(), z.unknown()),
 });

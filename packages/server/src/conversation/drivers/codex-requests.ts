@@ -1,12 +1,14 @@
 // What Codex asks a person for, and what each answer is on the wire. Knows no state.
 
 import type { ApprovalOption, ToolCall } from '@binnacle/protocol';
+import { changeText, cutText, quoted } from './acp-tools.ts';
 import { commandHead } from './codex-items.ts';
 import { CommandApproval, Elicitation, FileApproval, PermissionsApproval } from './codex-messages.ts';
 
 export interface Question {
   readonly title: string;
-  readonly detail: string;
+  /** All of what is asked for. Undefined where that is not known any more: then nobody can say yes. */
+  readonly detail: string | undefined;
   readonly tool?: string;
   readonly choices: readonly Choice[];
 }
@@ -45,18 +47,62 @@ const about = (tool: string | undefined): { readonly tool?: string } => (tool ==
 const lines = (...parts: readonly (string | undefined)[]): string =>
   parts.filter((part) => part !== undefined && part !== '').join('\n\n');
 
+/** What cannot be shown whole on a button is not offered. Of a title the rest is in the detail. */
+const MAX_LABEL = 400;
+const titled = (title: string): string => cutText(title, MAX_LABEL);
+
+/** Of two with one id the first: the one that is shown must be the one that is meant. */
+const offered = (choices: readonly Choice[]): Choice[] =>
+  choices.filter(
+    ({ option: { id, label } }, at) =>
+      label.length <= MAX_LABEL && choices.findIndex(({ option }) => option.id === id) === at,
+  );
+
+/** Of every request, and nothing to decide by. */
+const NO_MATTER = new Set(['threadId', 'turnId', 'itemId', 'approvalId', 'elicitationId', 'startedAtMs', 'serverName']);
+
+/** What else it asks for, in fields of today or of a later version, as JSON. `told`: fields that are shown already. */
+function rest(params: unknown, told: readonly string[]): string {
+  if (typeof params !== 'object' || params === null) return '';
+  const others = Object.entries(params).filter(
+    ([key, value]) => value !== null && !NO_MATTER.has(key) && !told.includes(key),
+  );
+  return others.length === 0 ? '' : JSON.stringify(Object.fromEntries(others), null, 2);
+}
+
+/** `commandActions` and `proposed…` are what it makes of the command itself; the latter are offered as options. */
+const OF_COMMANDS = [
+  'command',
+  'cwd',
+  'reason',
+  'availableDecisions',
+  'commandActions',
+  'proposedExecpolicyAmendment',
+  'proposedNetworkPolicyAmendments',
+];
+/** What nobody needs to be told: it is so of nearly every command. */
+const USUAL: Readonly<Record<string, unknown>> = { kind: 'command', environmentId: 'local' };
+
 function command(params: unknown): Question | undefined {
   const read = CommandApproval.safeParse(params);
   if (!read.success) return undefined;
   const { kind, itemId, reason, command = '', cwd, commandActions = [], availableDecisions } = read.data;
-  const offered = availableDecisions ?? ['accept', 'acceptForSession'];
-  const choices = offered.flatMap((decision) => commandChoice(decision));
+  const decisions = availableDecisions ?? ['accept', 'acceptForSession'];
+  const usual = Object.entries(USUAL).filter(([key, value]) => Reflect.get(Object(params), key) === value);
   return {
-    title: kind === 'writeStdin' ? 'Write to a running command' : commandHead(command, commandActions).title,
-    detail: lines(command, cwd === undefined ? undefined : `in ${cwd}`, reason),
+    title: titled(kind === 'writeStdin' ? 'Write to a running command' : commandHead(command, commandActions).title),
+    detail: lines(
+      command,
+      cwd === undefined ? undefined : `in ${cwd}`,
+      reason,
+      rest(params, [...OF_COMMANDS, ...usual.map(([key]) => key)]),
+    ),
     ...about(itemId),
     // Codex lists `cancel`, which ends the turn as well, but takes `decline`, which lets it go on.
-    choices: [...choices, { option: NO, result: { decision: 'decline' } }],
+    choices: offered([
+      ...decisions.flatMap((decision) => commandChoice(decision)),
+      { option: NO, result: { decision: 'decline' } },
+    ]),
   };
 }
 
@@ -84,7 +130,9 @@ function prefixOf(amendment: unknown): string {
     typeof amendment === 'object' && amendment !== null && 'execpolicy_amendment' in amendment
       ? amendment.execpolicy_amendment
       : undefined;
-  return Array.isArray(words) ? `commands that begin with: ${words.join(' ')}` : 'such commands';
+  return Array.isArray(words)
+    ? `commands that begin with: ${words.map(String).map(quoted).join(' ')}`
+    : `what it says: ${JSON.stringify(amendment)}`;
 }
 
 function networkOf(amendment: unknown): { id: string; kind: ApprovalOption['kind']; label: string } {
@@ -93,7 +141,7 @@ function networkOf(amendment: unknown): { id: string; kind: ApprovalOption['kind
       ? amendment.network_policy_amendment
       : undefined;
   const { host, action } = (typeof inner === 'object' ? inner : {}) as { host?: unknown; action?: unknown };
-  const name = typeof host === 'string' ? host : 'this host';
+  const name = typeof host === 'string' ? host : JSON.stringify(amendment);
   return action === 'deny'
     ? { id: `denyHost:${name}`, kind: 'deny_always', label: `Never allow ${name}` }
     : { id: `allowHost:${name}`, kind: 'allow_always', label: `Always allow ${name}` };
@@ -104,9 +152,19 @@ function files(params: unknown, running: (tool: string) => ToolCall | undefined)
   if (!read.success) return undefined;
   const { itemId, reason, grantRoot } = read.data;
   const call = itemId === undefined ? undefined : running(itemId);
+  const changes = call?.diffs?.map(changeText);
   return {
-    title: call?.title ?? 'Change files',
-    detail: lines(call?.title, reason, grantRoot === undefined ? undefined : `and write below ${grantRoot}`),
+    title: titled(call?.title ?? 'Change files'),
+    detail:
+      changes === undefined
+        ? undefined
+        : lines(
+            call?.title,
+            ...changes,
+            reason,
+            grantRoot === undefined ? undefined : `and write below ${grantRoot}`,
+            rest(params, ['reason', 'grantRoot']),
+          ),
     ...about(itemId),
     choices: [
       { option: YES, result: { decision: 'accept' } },
@@ -127,7 +185,7 @@ function permissions(params: unknown): Question | undefined {
   const wanted = Object.fromEntries(Object.entries(permissions).filter(([, value]) => value !== null));
   return {
     title: 'More permissions',
-    detail: lines(reason, JSON.stringify(wanted, null, 2)),
+    detail: lines(reason, JSON.stringify(wanted, null, 2), rest(params, ['reason', 'permissions'])),
     ...about(itemId),
     choices: [
       { option: YES, result: { permissions: wanted, scope: 'turn' } },
@@ -146,9 +204,11 @@ function elicitation(params: unknown): Question | undefined {
   if (!read.success) return undefined;
   const { serverName, mode, message, url, requestedSchema } = read.data;
   if (mode !== 'url' && (requestedSchema?.required ?? []).length > 0) return undefined;
+  // That it wants no fields filled in is nothing to decide by.
+  const isEmpty = Object.keys(Object(requestedSchema?.properties)).length === 0;
   return {
-    title: `${serverName} asks`,
-    detail: lines(message, url),
+    title: titled(`${serverName} asks`),
+    detail: lines(message, url, rest(params, ['message', 'url', 'mode', ...(isEmpty ? ['requestedSchema'] : [])])),
     choices: [
       { option: YES, result: { action: 'accept', content: mode === 'url' ? null : {}, _meta: null } },
       { option: NO, result: { action: 'decline', content: null, _meta: null } },

@@ -38,6 +38,8 @@ export interface Asked {
   readonly id: string;
   readonly request: RpcId;
   readonly answers: Readonly<Record<string, object>>;
+  /** Of the answers, as JSON. */
+  readonly bytes: number;
 }
 
 /** Replaced, never changed. */
@@ -55,6 +57,8 @@ export interface CodexState {
   readonly approvals: readonly Asked[];
   /** Of the whole thread. */
   readonly tokens: Tokens | null;
+  /** Requests of this turn that were answered with no, because nobody could be asked. */
+  readonly refused: number;
   readonly rubbish: number;
 }
 
@@ -68,5 +72,6 @@ export const FRESH: CodexState = {
   running: [],
   approvals: [],
   tokens: null,
+  refused: 0,
   rubbish: 0,
 };

@@ -4,9 +4,11 @@ import { bin, main, run } from './run.mjs';
 
 await main(import.meta, async () => {
   await install();
+  // Through a pipe biome would colour each character.
+  const isPlain = process.stdout.isTTY !== true || (process.env.NO_COLOR ?? '') !== '';
   const steps = [
     ['types', bin('tsc'), ['-b']],
-    ['lint and format', bin('biome'), ['ci', '--error-on-warnings']],
+    ['lint and format', bin('biome'), ['ci', '--error-on-warnings', ...(isPlain ? ['--colors=off'] : [])]],
     ['imports', process.execPath, ['scripts/import-rules.mjs']],
   ];
   const failed = [];

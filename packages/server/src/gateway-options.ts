@@ -76,6 +76,8 @@ export interface GatewayOptions {
   readonly httpLimits?: Partial<HttpLimits>;
   readonly pageCacheBytes?: number;
   readonly logLevel?: string;
+  /** Told each time that a changed config file is in force. `problems`: how many are told of it. */
+  readonly onConfig?: (path: string, problems: number) => void;
   /** The built runner and page; default: those beside the built gateway. */
   readonly runnerScript?: string;
   readonly assetsDir?: string;

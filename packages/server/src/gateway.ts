@@ -129,6 +129,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log,
     });
     undo.push(() => config.close());
+    config.onChange(() => options.onConfig?.(config.path, config.problems.length));
     const agents = new Agents({
       configs: () => config.current.agents,
       defaultAgent: () => config.current.defaultAgent,

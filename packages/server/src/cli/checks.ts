@@ -8,6 +8,7 @@ import { openDatabase } from '../catalogue/driver.ts';
 import { loadNativePty } from '../process/native-pty.ts';
 import { cgroupWarning } from '../runner/scope.ts';
 import { VERSION } from '../version.ts';
+import { lookAtConfig, problemLine } from './config.ts';
 import { clientOf } from './connect.ts';
 import { findGateway, readGatewayFile } from './place.ts';
 
@@ -33,6 +34,7 @@ export const CHECKS: Readonly<Record<string, (dir: string) => Finding | Promise<
   'socket path': socketPath,
   'process group': processGroup,
   gateway,
+  'config file': configFile,
   runners,
 };
 
@@ -139,6 +141,36 @@ async function gateway(dir: string): Promise<Finding> {
     return ok(`${place.url} answers; the token allows ${me.scope}; this is version ${VERSION}`);
   } finally {
     client.close();
+  }
+}
+
+/** That of the gateway which runs, as it is on disk now; else the one that is read at the next start. */
+async function configFile(dir: string): Promise<Finding> {
+  const used = await configInUse(dir);
+  const path = used ?? join(dir, 'config.jsonc');
+  const { holds, problems } = lookAtConfig(path, used !== undefined && used !== join(dir, 'config.jsonc'));
+  const [first] = problems;
+  if (first === undefined) return ok(existsSync(path) ? path : 'there is none: one agent, main, echoes');
+  const detail = `${path}:${problemLine(first)}${problems.length > 1 ? ` (and ${problems.length - 1} more)` : ''}`;
+  const hint = `All of them: binnacle config check '${path}'`;
+  return holds
+    ? warn(detail, hint)
+    : fail(detail, `The file is refused; a gateway that runs keeps the one before. ${hint}`);
+}
+
+/** Undefined where no gateway of ours answers. */
+async function configInUse(dir: string): Promise<string | undefined> {
+  try {
+    const { url, token } = findGateway(undefined, { ...process.env, BINNACLE_DATA: dir, BINNACLE_URL: '' });
+    const headers = { Authorization: `Bearer ${token}` };
+    const response = await fetch(new URL('/v1/config/problems', url), {
+      headers,
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    const body = (await response.json()) as { readonly path?: unknown };
+    return typeof body.path === 'string' ? body.path : undefined;
+  } catch {
+    return undefined;
   }
 }
 

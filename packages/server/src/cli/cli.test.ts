@@ -24,7 +24,7 @@ beforeAll(async () => {
   const bundle = await rolldown({
     input: { binnacle: join(root, 'packages/server/src/cli/main.ts') },
     platform: 'node',
-    external: [/gateway\.ts$/, /^@lydell\//, /^@photostructure\//],
+    external: [/gateway\.ts$/, /^@lydell\//, /^@photostructure\//, 'jsonc-parser'],
     resolve: {
       alias: {
         '@binnacle/protocol': join(root, 'packages/protocol/src/index.ts'),
@@ -210,6 +210,50 @@ describe('commands', () => {
     const report = JSON.parse(out) as { findings: { name: string; state: string }[] };
     expect(report.findings.find(({ name }) => name === 'native terminal')?.state).toBe('ok');
     expect(report.findings.find(({ name }) => name === 'gateway')?.state).toBe('ok');
+  });
+
+  it('say what is wrong with a config file, with 1 where a gateway would refuse it', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'binnacle-cli-'));
+    const file = join(data, 'config.jsonc');
+    const none = await commands.run(['config', 'check', '--data', data]);
+    expect(none).toMatchObject({ code: 0 });
+    expect(none.out).toContain('there is no');
+    expect(await commands.run(['config', 'check', file])).toMatchObject({ code: 1 });
+
+    writeFileSync(file, '{\n  "agents": { "entries": { "main": { "driver": "echo" } } }\n}');
+    expect(await commands.run(['config', 'check', '--data', data])).toEqual({
+      code: 0,
+      out: 'No problems.\n',
+      err: '',
+    });
+
+    writeFileSync(file, '{\n  "colour": 1,\n  "agents": { "entries": { "main": { "driver": "echo" } } }\n}');
+    const odd = await commands.run(['config', 'check', file]);
+    expect(odd.code).toBe(0);
+    expect(odd.out).toContain('2:13 colour: There is no setting "colour" here.');
+
+    writeFileSync(file, '{\n  "agents": { "entries": {\n    "main": { "driver": "magic", "command": "x" } } }\n}');
+    const wrong = await commands.run(['config', 'check', '--data', data]);
+    expect(wrong.code).toBe(1);
+    expect(wrong.out).toContain('3:25 agents.entries.main.driver: ');
+    expect(wrong.out).toContain('3:45 agents.entries.main.command: Expected a list, e.g. ["opencode", "acp"].');
+    expect(wrong.out).toContain('refuses this file');
+    const json = JSON.parse((await commands.run(['config', 'check', file, '--json'])).out) as { problems: object[] };
+    expect(json).toMatchObject({
+      holds: false,
+      problems: [
+        { line: 3, column: 25 },
+        { line: 3, column: 45 },
+      ],
+    });
+
+    const doctor = await commands.run(['doctor', '--json', '--data', data]);
+    expect(doctor.code).toBe(1);
+    const { findings } = JSON.parse(doctor.out) as { findings: { name: string; state: string; detail: string }[] };
+    const finding = findings.find(({ name }) => name === 'config file');
+    expect(finding).toMatchObject({ state: 'fail' });
+    expect(finding?.detail).toContain('3:25');
+    rmSync(data, { recursive: true });
   });
 
   it.each(['bash', 'zsh', 'fish'])('print a completion script for %s', async (shell) => {

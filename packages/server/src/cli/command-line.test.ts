@@ -77,7 +77,7 @@ describe('exit codes', () => {
 
   it('come with message and hint, and with a stack only when debugging', () => {
     const error = new BinnacleError('session_not_found');
-    expect(describeFailure(error, false)).toBe('binnacle: No such session.\n  List sessions with GET /v1/sessions.\n');
+    expect(describeFailure(error, false)).toBe('binnacle: No such session.\n  List sessions with binnacle ls.\n');
     expect(describeFailure(error, true)).toContain('command-line.test.ts');
   });
 });

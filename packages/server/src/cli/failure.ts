@@ -1,6 +1,7 @@
 // How a command fails: its exit code, and what a person is told. Knows no command.
 
-import { BinnacleError, type Code } from '@binnacle/protocol';
+import { BinnacleError, CODES, type Code } from '@binnacle/protocol';
+import { printable } from './style.ts';
 
 /** Exit codes of our own. `run`, `exec` and `attach` end with the program's code otherwise (128 + n for a signal). */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, refused: 4, noSession: 5, noProgram: 127 } as const;
@@ -56,13 +57,27 @@ export function describe(error: unknown, debug: boolean): string {
 
 function messageOf(error: unknown): string {
   if (isUnreachable(error)) return 'The gateway cannot be reached.';
+  const isTerse = error instanceof BinnacleError && error.message === CODES.unknown_agent.message;
+  if (isTerse && typeof error.details?.agent === 'string') return `No such agent: "${printable(error.details.agent)}".`;
   return error instanceof Error ? error.message : String(error);
 }
 
 function hintOf(error: unknown): string | undefined {
-  if (error instanceof Failure || error instanceof BinnacleError) return error.hint;
+  if (error instanceof Failure) return error.hint;
+  if (error instanceof BinnacleError)
+    return IN_COMMANDS.reduce((hint, [said, command]) => hint.replace(said, command), error.hint);
   return isUnreachable(error) ? 'Start it with: binnacle serve' : undefined;
 }
+
+/** A gateway's hints name its addresses; here there are commands for them. */
+const IN_COMMANDS: readonly (readonly [string, string])[] = [
+  ['GET /v1/agents', 'binnacle agents'],
+  [
+    'GET /v1/conversations, or make one with POST /v1/conversations',
+    'binnacle chat --list, or begin one with binnacle chat',
+  ],
+  ['GET /v1/sessions.', 'binnacle ls.'],
+];
 
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
 

@@ -2,8 +2,10 @@
 
 import { Command, type Help, Option } from 'commander';
 import { VERSION } from '../version.ts';
+import type { ApproveOptions } from './approve.ts';
 import type { AttachOptions } from './attach.ts';
 import type { ChatOptions } from './chat.ts';
+import type { ConfigCheckOptions } from './config.ts';
 import type { ClientCommandOptions } from './connect.ts';
 import type { DoctorOptions } from './doctor.ts';
 import type { ExecOptions } from './exec.ts';
@@ -112,6 +114,8 @@ For example: binnacle exec build -- 'cd src && make'`,
   );
 
   addChat(program, exit);
+  addAgents(program, exit);
+  addConfig(program, exit);
 
   addRoute(program, exit);
 
@@ -179,6 +183,7 @@ function addChat(program: Command, exit: (code: number) => void): void {
         .choices(['queue', 'inject', 'interrupt'])
         .default('queue'),
     )
+    .option('--timeout <duration>', 'stop a run after so long, e.g. 30s, 5m (default: the limit of the agent)')
     .option('--history <n>', 'how many messages of before to show', '10')
     .option('--list', 'list the conversations')
     .option('--json', 'one event a line; with --list: the list')
@@ -188,12 +193,48 @@ function addChat(program: Command, exit: (code: number) => void): void {
 In a terminal it goes on until /quit: type to talk, /help for what else there is. A key answers the agent's questions.
 Ctrl-C stops what the agent does; twice leaves, and it goes on. The conversation is a key, or the last part of one.
 With -m, or where stdin or stdout is no terminal, the answer goes to stdout and the rest to stderr. Exit codes: 0 it came
-to its end, 1 an error, 130 it was stopped.
+to its end, 1 an error, 130 it was stopped (Ctrl-C stops it, and so does --timeout). SIGTERM and SIGHUP end the command
+alone: the run goes on.
 For example: binnacle chat --agent codex
              (echo 'What could break?'; git diff) | binnacle chat --new`,
     )
     .action(async (conversation: string | undefined, options: ChatOptions) =>
       exit(await (await import('./chat.ts')).chat(conversation, options)),
+    );
+}
+
+function addAgents(program: Command, exit: (code: number) => void): void {
+  clientCommand(program, 'agents', 'list the agents that can be talked with')
+    .option('--json', 'as JSON')
+    .action(async (options: ClientCommandOptions) => exit(await (await import('./agents.ts')).agents(options)));
+  clientCommand(program, 'approve <conversation> [option]', 'answer what an agent asks for, or tell what it is')
+    .option('--request <id>', 'which request, where several wait')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `
+The conversation is a key, or the last part of one. The option is the id of one of the request's, or what it does
+(allow_once, allow_always, deny_once, deny_always). The first answer counts. Exit code 1 where nothing waits.
+For example: binnacle approve main
+             binnacle approve main allow_once`,
+    )
+    .action(async (conversation: string, option: string | undefined, options: ApproveOptions) =>
+      exit(await (await import('./approve.ts')).approve(conversation, option, options)),
+    );
+}
+
+function addConfig(program: Command, exit: (code: number) => void): void {
+  program
+    .command('config')
+    .description('the config file')
+    .command('check')
+    .argument('[file]', 'the file (default: config.jsonc in the data directory)')
+    .description('say what is wrong with the config file')
+    .option('--data <dir>', 'the data directory (default: $BINNACLE_DATA, else below $XDG_DATA_HOME)')
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nNeeds no gateway. Exit code 1 where a gateway would refuse the file.')
+    .action(async (file: string | undefined, options: ConfigCheckOptions) =>
+      exit(await (await import('./config.ts')).checkConfig(file, options)),
     );
 }
 

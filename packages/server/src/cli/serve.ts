@@ -36,7 +36,8 @@ const CLOSE_MS = 3000;
 
 export async function serve(options: ServeOptions): Promise<number> {
   const stop = stopSignal();
-  const gateway = await start(toGatewayOptions(options));
+  const isQuiet = options.json === true;
+  const gateway = await start({ ...toGatewayOptions(options), ...(isQuiet ? {} : { onConfig: sayConfig }) });
   const data = dataDir(options.data);
   if (options.json === true) {
     process.stdout.write(`${JSON.stringify({ url: gateway.url, pid: process.pid, data, version: VERSION })}\n`);
@@ -48,6 +49,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   await Promise.race([gateway.close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MS))]);
   // Whatever still holds the loop (a socket that does not close) has had its time.
   process.exit(EXIT.ok);
+}
+
+/** The log says it as well, but not at the level that people run with. */
+function sayConfig(path: string, problems: number): void {
+  const faults =
+    problems === 0 ? '' : `; ${problems} problem${problems === 1 ? '' : 's'}, see: binnacle config check '${path}'`;
+  process.stderr.write(`The config file ${path} is taken up${faults}.\n`);
 }
 
 export function toGatewayOptions(options: ServeOptions): GatewayOptions {

@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../../../test/gateway/gateway.fixture.ts';
@@ -27,7 +27,9 @@ function openConfig(options: { pollMs?: number; isRequired?: boolean } = {}): Co
   open.push(config);
   return config;
 }
-const failure = (act: () => unknown): { code?: string; message?: string; details?: { problem?: unknown } } => {
+const failure = (
+  act: () => unknown,
+): { code?: string; message?: string; details?: { problem?: unknown; problems?: unknown } } => {
   try {
     act();
   } catch (error) {
@@ -115,6 +117,65 @@ describe('a config file', () => {
     const { code, details } = failure(() => readConfig(text));
     expect(code).toBe('bad_config');
     expect(details?.problem).toMatchObject({ path: where, line });
+  });
+
+  it('with several mistakes is refused for all of them, each with an example of what is right', () => {
+    const { message, details } = failure(() =>
+      readConfig(`{"agents": {"entries": {
+        "a": {"driver": "acp", "command": "opencode acp"},
+        "b": {"driver": "magic", "timeoutMs": "5m", "sped": 1},
+        "c": {"driver": "openai", "url": "localhost", "visibility": "me"}}}}`),
+    );
+    const problems = details?.problems as { path: string; line: number; message: string }[];
+    expect(problems.map((problem) => [problem.path, problem.line])).toEqual([
+      ['agents.entries.a.command', 2],
+      ['agents.entries.b.driver', 3],
+      ['agents.entries.b.timeoutMs', 3],
+      ['agents.entries.b.sped', 3],
+      ['agents.entries.c.url', 4],
+      ['agents.entries.c.visibility', 4],
+    ]);
+    const messages = problems.map((problem) => problem.message);
+    expect(messages[0]).toBe('Expected a list, e.g. ["opencode", "acp"].');
+    expect(messages[1]).toMatch(/^Expected one of "echo"\|.*, e\.g\. "codex"\.$/);
+    expect(messages[2]).toBe('Expected a number, e.g. 1800000.');
+    expect(messages[4]).toBe('Invalid URL, e.g. "http://127.0.0.1:11434/v1".');
+    expect(messages[5]).toContain('e.g. "private", "everyone" or {');
+    expect(message).toContain('(agents.entries.a.command): Expected a list');
+    expect(message).toContain('(And 5 more; binnacle config check tells them.)');
+  });
+
+  it('tells a hundred of its mistakes, and how many more there are', () => {
+    const entries = Object.fromEntries(Array.from({ length: 250 }, (_, n) => [`a${n}`, { driver: 1 }]));
+    const { details } = failure(() => readConfig(JSON.stringify({ agents: { entries } })));
+    const problems = details?.problems as { message: string }[];
+    expect(problems).toHaveLength(101);
+    expect(problems.at(-1)?.message).toBe('There are 150 more problems.');
+  });
+
+  it.each([
+    ['acp', 'command'],
+    ['command', 'command'],
+    ['openai', 'url'],
+  ])('with the driver %s and no %s holds, and says what is missing', (driver, need) => {
+    const { problems, file } = readConfig(JSON.stringify({ agents: { entries: { a: { driver } } } }));
+    expect(problems).toMatchObject([{ path: 'agents.entries.a', line: 1 }]);
+    expect(problems[0]?.message).toContain(`has no ${need}`);
+    expect(file.agents.has('a')).toBe(true);
+    const defaults = { command: ['cat'], url: 'http://127.0.0.1/v1' };
+    expect(readConfig(JSON.stringify({ agents: { defaults, entries: { a: { driver } } } })).problems).toEqual([]);
+  });
+
+  it('means the home directory by ~/ at the beginning of a directory and of a program', () => {
+    const main = { driver: 'command', command: ['~/bin/agent', '~/x', 'a~/'], cwd: '~/project' };
+    const other = { driver: 'command', command: ['/~/agent'], cwd: '~other/project' };
+    const { file } = readConfig(JSON.stringify({ agents: { entries: { main, other } } }));
+    const home = homedir();
+    expect(file.agents.get('main')).toMatchObject({
+      command: [`${home}/bin/agent`, '~/x', 'a~/'],
+      cwd: `${home}/project`,
+    });
+    expect(file.agents.get('other')).toMatchObject(other);
   });
 
   it('of nothing, and one that is nested without end, are refused', () => {

@@ -29,8 +29,8 @@ export class Config {
   #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
   #inForce: ReadConfig;
-  /** Why the file as it is now is not in force. */
-  #refused: ConfigProblem | undefined;
+  /** Why the file as it is now is not in force; empty where it is. */
+  #refused: readonly ConfigProblem[];
   #seen: string;
 
   /** Throws `bad_config`, with the line and column in its message. */
@@ -46,6 +46,7 @@ export class Config {
     this.#log = options.log;
     this.#debounceMs = options.debounceMs ?? 50;
     this.#inForce = inForce;
+    this.#refused = [];
     this.#seen = stamp;
     this.#tell();
     this.#watch();
@@ -65,7 +66,7 @@ export class Config {
 
   /** First, if the file is not in force as it is now, why. Then what of the file in force was passed over. */
   get problems(): readonly ConfigProblem[] {
-    return this.#refused === undefined ? this.#inForce.problems : [this.#refused, ...this.#inForce.problems];
+    return [...this.#refused, ...this.#inForce.problems];
   }
 
   /** Called after another file is in force; not for one that is refused. Returns what ends it. */
@@ -87,7 +88,7 @@ export class Config {
       this.#refuse(error);
       return false;
     }
-    this.#refused = undefined;
+    this.#refused = [];
     this.#log.info({ path: this.path }, 'The config file was read again.');
     this.#tell();
     for (const listener of this.#listeners) {
@@ -110,10 +111,11 @@ export class Config {
 
   #refuse(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
-    const known = error instanceof BinnacleError ? (error.details?.problem as ConfigProblem | undefined) : undefined;
-    this.#refused = known ?? { path: '', line: 1, column: 1, message };
+    // Made in read-config.ts, of this shape.
+    const known = error instanceof BinnacleError ? (error.details?.problems as ConfigProblem[] | undefined) : undefined;
+    this.#refused = known ?? [{ path: '', line: 1, column: 1, message }];
     this.#log.warn(
-      { path: this.path, problem: this.#refused },
+      { path: this.path, problems: this.#refused },
       `The config file is refused, the last good one stays: ${message}`,
     );
   }

@@ -1,10 +1,20 @@
 // From the text of a config file to what is in force, and to what is wrong with it, with lines. Knows no disk.
 
+import { homedir } from 'node:os';
 import { BinnacleError } from '@binnacle/protocol';
 import type { z } from 'zod';
 import { type Binding, checkBindings, createRouter, type Router, type RoutingConfig } from '../routing/index.ts';
 import { type JsonText, type Path, type Place, readJsonc } from './jsonc.ts';
-import { type AgentConfig, BindingShape, type ConfigFile, type FileContent, FileShape } from './shape.ts';
+import {
+  type AgentConfig,
+  BindingShape,
+  type ConfigFile,
+  DRIVERS,
+  type FileContent,
+  FileShape,
+  NEEDS,
+} from './shape.ts';
+import { exampleOf, wrongWords } from './wrong.ts';
 
 export interface ConfigProblem {
   /** `bindings[3].match.peer.id`; '' for the whole file. */
@@ -34,23 +44,35 @@ const MAX_PROBLEMS = 100;
 /** More bindings that are wrong than these are a file that was made by mistake. */
 const MAX_WRONG = 1000;
 
-/** Throws `bad_config` (details `problem`) for what cannot be in force: no JSON, a wrong type, an unknown driver. */
+/**
+ * Throws `bad_config` for what cannot be in force: no JSON, a wrong type, an unknown driver. Its details: `problems`, all
+ * that were found, and `problem`, the first of those that keep the file from being in force.
+ */
 export function readConfig(text: string): ReadConfig {
   const read = readJsonc(text.startsWith('\uFEFF') ? text.slice(1) : text);
-  if ('wrong' in read) throw badConfig({ at: [], message: read.wrong.what }, read.wrong.place);
+  if ('wrong' in read) {
+    const problem = { path: '', ...read.wrong.place, message: read.wrong.what };
+    throw badConfig([problem], [problem], 0);
+  }
   const told: Wrong[] = [];
   let untold = 0;
   const tell = (at: Path, message: string): void => {
     if (told.length < MAX_PROBLEMS) told.push({ at, message });
     else untold += 1;
   };
-  const refused = (wrong: Wrong): BinnacleError => {
-    const [place] = read.text.places([wrong.at]);
-    return badConfig(wrong, place);
+  const refused = (...wrong: readonly Wrong[]): BinnacleError => {
+    const some = wrong.slice(0, MAX_PROBLEMS);
+    return badConfig(
+      placed(some, read.text),
+      placed([...some, ...told], read.text),
+      wrong.length - some.length + untold,
+    );
   };
-  const content = check(FileShape, read.value, [], tell);
-  if ('wrong' in content) throw refused(content.wrong);
-  const agents = agentsOf(content.value, tell, (at, message) => refused({ at, message }));
+  const content = check(FileShape, read.value, tell);
+  if ('wrong' in content) throw refused(...content.wrong);
+  const wrong: Wrong[] = [];
+  const agents = agentsOf(content.value, tell, (at, message) => void wrong.push({ at, message }));
+  if (wrong.length > 0) throw refused(...wrong);
   const bindings = bindingsOf(content.value.bindings ?? [], tell, refused);
   const routing = routingOf(content.value, agents, bindings);
   for (const { index, path, message, isDropped } of checkBindings(routing)) {
@@ -66,7 +88,7 @@ export function readConfig(text: string): ReadConfig {
   const owner = router.explain({ channel: '-' });
   if (owner.error !== null) tell(['agents'], owner.error.message);
   const problems = placed(told, read.text);
-  if (untold > 0) problems.push({ path: '', line: 1, column: 1, message: `There are ${untold} more problems.` });
+  if (untold > 0) problems.push(untoldProblem(untold));
   return {
     file: Object.freeze({
       agents,
@@ -85,35 +107,27 @@ interface Wrong {
   readonly message: string;
 }
 
-/** Unknown keys are told and taken away; anything else that is wrong is the answer. */
+/** Unknown keys are told and taken away; anything else that is wrong is the answer, all of it. */
 function check<Shape extends z.ZodType>(
   shape: Shape,
   value: unknown,
-  base: Path,
   tell: (path: Path, message: string) => void,
-): { readonly value: z.output<Shape> } | { readonly wrong: Wrong } {
+): { readonly value: z.output<Shape> } | { readonly wrong: readonly Wrong[] } {
   const first = shape.safeParse(value);
   if (first.success) return { value: first.data };
-  const unknown = first.error.issues.filter((issue) => issue.code === 'unrecognized_keys');
-  const other = first.error.issues.find((issue) => issue.code !== 'unrecognized_keys');
-  if (other !== undefined) {
-    return { wrong: { at: [...base, ...(other.path as Path)], message: `${sentence(other.message)}` } };
-  }
-  for (const issue of unknown) {
+  for (const issue of first.error.issues) {
+    if (issue.code !== 'unrecognized_keys') continue;
     for (const key of issue.keys) {
       const path = [...(issue.path as Path), key];
-      tell([...base, ...path], unknownKey(path));
+      tell(path, unknownKey(path));
       // It was just parsed, and is nobody else's.
       remove(value, path);
     }
   }
   const second = shape.safeParse(value);
   if (second.success) return { value: second.data };
-  const [issue] = second.error.issues;
-  return { wrong: { at: [...base, ...((issue?.path ?? []) as Path)], message: sentence(issue?.message ?? '') } };
+  return { wrong: second.error.issues.map((issue) => ({ at: issue.path as Path, message: wrongWords(issue) })) };
 }
-
-const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`;
 
 function remove(value: unknown, path: Path): void {
   let at = value;
@@ -128,25 +142,47 @@ function remove(value: unknown, path: Path): void {
 function agentsOf(
   { agents }: FileContent,
   tell: (path: Path, message: string) => void,
-  wrong: (at: Path, message: string) => BinnacleError,
+  wrong: (at: Path, message: string) => void,
 ): Map<string, AgentConfig> {
   const { systemAgent: _, ...defaults } = agents?.defaults ?? {};
   const found = new Map<string, AgentConfig>();
   const given = listOf(agents);
   for (const { id, entry, at } of given) {
-    if (!isAgentId(id))
-      throw wrong(at, `"${id}" cannot be an agent: 1 to 64 of a-z 0-9 _ -, beginning with a letter or digit.`);
+    if (!isAgentId(id)) {
+      wrong(at, `"${id}" cannot be an agent: 1 to 64 of a-z 0-9 _ -, beginning with a letter or digit.`);
+      continue;
+    }
     if (found.has(id)) {
       tell(at, `There is an agent "${id}" already. This one is left out.`);
       continue;
     }
     const { default: _marker, ...settings } = { ...defaults, ...entry };
-    if (settings.driver === undefined) throw wrong(at, `The agent "${id}" has no driver.`);
+    const { driver } = settings;
+    if (driver === undefined) {
+      wrong(at, `The agent "${id}" has no driver. One of: ${DRIVERS.join(', ')}.`);
+      continue;
+    }
+    const need = NEEDS[driver];
+    if (need !== undefined && settings[need] === undefined) {
+      // It can still be named, and says this again; the other agents have nothing to do with it.
+      tell(at, `The agent "${id}" has no ${need}, without which ${driver} cannot work, e.g. ${exampleOf(need)}.`);
+    }
     // What is undefined was left out: zod gives no such keys.
-    found.set(id, deepFreeze({ id, ...settings }) as AgentConfig);
+    found.set(id, deepFreeze({ id, ...settings, ...placesOf(settings) }) as AgentConfig);
   }
   return found;
 }
+
+/** The home directory may be written as `~/`: no shell will read it. */
+function placesOf({ cwd, command }: Entry): Pick<Entry, 'cwd' | 'command'> {
+  const [program, ...rest] = command ?? [];
+  return {
+    ...(cwd === undefined ? {} : { cwd: fromHome(cwd) }),
+    ...(program === undefined ? {} : { command: [fromHome(program), ...rest] }),
+  };
+}
+
+const fromHome = (path: string): string => (path === '~' || path.startsWith('~/') ? homedir() + path.slice(1) : path);
 
 const isAgentId = (id: string): boolean => /^[a-z0-9][a-z0-9_-]{0,63}$/.test(id);
 
@@ -179,7 +215,7 @@ function bindingsOf(
     }
     const [issue] = read.error.issues;
     const at = ['bindings', index, ...((issue?.path ?? []) as Path)];
-    const message = `Binding ${index}: ${sentence(issue?.message ?? '')}`;
+    const message = `Binding ${index}: ${issue === undefined ? '' : wrongWords(issue)}`;
     first ??= { at, message };
     wrong += 1;
     if (wrong > MAX_WRONG) {
@@ -231,14 +267,23 @@ function placed(told: readonly Wrong[], text: JsonText): ConfigProblem[] {
 
 const BEGIN: Place = { line: 1, column: 1 };
 
-function badConfig({ at, message }: Wrong, { line, column }: Place = BEGIN): BinnacleError {
-  const path = pathText(at);
-  const problem: ConfigProblem = { path, line, column, message };
+/** `keeping`: of the problems, those that keep it from being in force. `untold`: how many there are besides. */
+function badConfig(keeping: readonly ConfigProblem[], told: readonly ConfigProblem[], untold: number): BinnacleError {
+  const [problem = { path: '', ...BEGIN, message: 'It cannot be read.' }] = keeping;
+  const { path, line, column, message } = problem;
+  const more = told.length - 1 + untold;
+  const others = more === 0 ? '' : ` (And ${more} more; binnacle config check tells them.)`;
   return new BinnacleError('bad_config', {
-    message: `Line ${line}, column ${column}${path === '' ? '' : ` (${path})`}: ${message}`,
-    details: { problem },
+    message: `Line ${line}, column ${column}${path === '' ? '' : ` (${path})`}: ${message}${others}`,
+    details: { problem, problems: untold === 0 ? told : [...told, untoldProblem(untold)] },
   });
 }
+
+const untoldProblem = (untold: number): ConfigProblem => ({
+  path: '',
+  ...BEGIN,
+  message: `There are ${untold} more problems.`,
+});
 
 const pathText = (path: Path): string =>
   path.reduce<string>(

@@ -7,6 +7,13 @@ import type { Binding, RoutingConfig } from '../routing/index.ts';
 export const DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai'] as const;
 export type DriverName = (typeof DRIVERS)[number];
 
+/** What a driver cannot do without. Others have a default, or need nothing. */
+export const NEEDS: Readonly<Partial<Record<DriverName, 'command' | 'url'>>> = {
+  acp: 'command',
+  command: 'command',
+  openai: 'url',
+};
+
 /** One agent as it is in force: what `defaults` says is filled in. */
 export interface AgentConfig {
   readonly id: string;

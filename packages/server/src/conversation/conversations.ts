@@ -54,6 +54,8 @@ export interface ConversationListener {
 /** Without work and without readers, with their files open. Each holds a few descriptors. */
 const MAX_IDLE = 64;
 const SEGMENT_BYTES = 4 * 1024 * 1024;
+/** Each conversation that is read at its head has one; with fewer, hundreds that talk at once open and close all the time. */
+const OPEN_FILES = 512;
 const PAGE_CACHE_BYTES = 8 * 1024 * 1024;
 
 export class Conversations {
@@ -62,7 +64,10 @@ export class Conversations {
   readonly #agents: Agents;
   readonly #group: GroupSync;
   readonly #log: Logger;
-  readonly #pages = { cache: new PageCache({ maxBytes: PAGE_CACHE_BYTES }), files: new SegmentFiles() };
+  readonly #pages = {
+    cache: new PageCache({ maxBytes: PAGE_CACHE_BYTES }),
+    files: new SegmentFiles({ maxOpen: OPEN_FILES }),
+  };
   /** By id, those that were asked for; the ones used last are last. */
   readonly #open = new Map<string, Conversation>();
   readonly #opening = new Map<string, Promise<Conversation>>();
@@ -302,7 +307,7 @@ export class Conversations {
       });
     }
     // Also what is no agent could spell a key of somebody else's.
-    if (this.#agents.of(agent) === undefined) throw new BinnacleError('unknown_agent', { details: { agent } });
+    if (this.#agents.of(agent) === undefined) throw unknownAgent(agent);
     const key = name === undefined ? `agent:${agent}:chat:${uuidv7()}` : `agent:${agent}:user:${by.user}:${name}`;
     if (isConversationKey(key)) return key;
     throw new BinnacleError('bad_request', {
@@ -348,7 +353,7 @@ export class Conversations {
     }
     if (known !== undefined) return { conversation: await this.#load(known), isNew: false };
     const agent = agentOf(key);
-    if (this.#agents.of(agent) === undefined) throw new BinnacleError('unknown_agent', { details: { agent } });
+    if (this.#agents.of(agent) === undefined) throw unknownAgent(agent);
     const { maxConversations } = this.#options;
     if (this.#store.count() >= maxConversations) {
       throw new BinnacleError('too_many_conversations', { details: { limit: maxConversations } });
@@ -472,3 +477,6 @@ export class Conversations {
 
 /** The agent that a key names. */
 const agentOf = (key: ConversationKey): string => key.split(':', 2)[1] ?? '';
+
+const unknownAgent = (agent: string): BinnacleError =>
+  new BinnacleError('unknown_agent', { message: `There is no agent "${agent}".`, details: { agent } });

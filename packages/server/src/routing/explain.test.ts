@@ -75,6 +75,13 @@ describe('an explanation', () => {
     expect(said.why).toContain('gone');
   });
 
+  it('says that nobody gets what no binding matches, where no agent of several is the default', () => {
+    const said = explain([to('a', { guildId: 'g' })], {}, { agents: { entries: { a: {}, b: {} } } });
+    expect(said).toMatchObject({ route: null, binding: null, error: { code: 'AGENT_SELECTION_REQUIRED' } });
+    expect(said.tiers.at(-1)).toMatchObject({ tier: 'default', outcome: 'no_match' });
+    expect(said.tiers.at(-1)?.why).toBe('No binding matches, and no default agent gets it.');
+  });
+
   it('counts what was not looked at', () => {
     const said = explain([
       to('a'),

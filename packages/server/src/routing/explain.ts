@@ -60,7 +60,7 @@ export function explain(parts: Parts, rules: readonly (Rule | Fault | undefined)
   });
   tiers.push(
     won === undefined
-      ? { tier: 'default', outcome: 'matched', why: defaultWhy(input), candidates: [], more: 0 }
+      ? { ...defaultTier(input, route), candidates: [], more: 0 }
       : { tier: 'default', outcome: 'not_tried', why: 'A binding has won.', candidates: [], more: 0 },
   );
   return {
@@ -191,6 +191,11 @@ function missesOf(rule: Rule, message: Message, peer: Compared | undefined): str
 
 const differs = (what: string, wanted: string, given: string): string =>
   `it is for the ${what} ${shown(wanted)}, ${given === '' ? `and the message names none` : `not ${shown(given)}`}`;
+
+const defaultTier = (input: RouteInput, route: Route | null): Pick<TierReport, 'tier' | 'outcome' | 'why'> =>
+  route === null
+    ? { tier: 'default', outcome: 'no_match', why: 'No binding matches, and no default agent gets it.' }
+    : { tier: 'default', outcome: 'matched', why: defaultWhy(input) };
 
 const defaultWhy = ({ defaultAgentId }: RouteInput): string =>
   typeof defaultAgentId === 'string' && defaultAgentId.trim() !== ''

@@ -1,7 +1,6 @@
 // How a command fails: its exit code, and what a person is told. Knows no command.
 
-import { BinnacleError, CODES, type Code } from '@binnacle/protocol';
-import { printable } from './style.ts';
+import { BinnacleError, type Code } from '@binnacle/protocol';
 
 /** Exit codes of our own. `run`, `exec` and `attach` end with the program's code otherwise (128 + n for a signal). */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, refused: 4, noSession: 5, noProgram: 127 } as const;
@@ -57,8 +56,6 @@ export function describe(error: unknown, debug: boolean): string {
 
 function messageOf(error: unknown): string {
   if (isUnreachable(error)) return 'The gateway cannot be reached.';
-  const isTerse = error instanceof BinnacleError && error.message === CODES.unknown_agent.message;
-  if (isTerse && typeof error.details?.agent === 'string') return `No such agent: "${printable(error.details.agent)}".`;
   return error instanceof Error ? error.message : String(error);
 }
 

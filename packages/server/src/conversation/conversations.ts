@@ -479,4 +479,4 @@ export class Conversations {
 const agentOf = (key: ConversationKey): string => key.split(':', 2)[1] ?? '';
 
 const unknownAgent = (agent: string): BinnacleError =>
-  new BinnacleError('unknown_agent', { message: `There is no agent "${agent}".`, details: { agent } });
+  new BinnacleError('unknown_agent', { message: `No such agent: ${JSON.stringify(agent)}.`, details: { agent } });

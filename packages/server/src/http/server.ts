@@ -57,7 +57,7 @@ export const HTTP_LIMITS: HttpLimits = {
 /** Node looks for late requests only this often; with its default of 30 s a limit of 10 s would act after 40 s. */
 const CHECK_MS = 500;
 /** What a revoked connection has for a close frame before its socket is destroyed. With it, a second holds. */
-const REVOKE_GRACE_MS = 900;
+const REVOKE_GRACE_MS = 600;
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 /** sockaddr_un holds 108 bytes on Linux, 104 on macOS, with a final zero. */
 const MAX_SOCKET_PATH = 103;

@@ -15,7 +15,7 @@ const LETTER = /^\p{L}$/u;
  * Marks on letters that people write, in pieces also where a system takes names of files apart (macOS): no strokes through
  * the letter, no frames around it, nothing that is only told to a font.
  */
-const MARK = /^[\u0300-\u0333\u0339-\u034e\u0350-\u036f\u3099\u309a\u1160-\u11ff\ud7b0-\ud7ff]$/u;
+const MARK = /^(?!\p{Cn})[\u0300-\u0333\u0339-\u034e\u0350-\u036f\u3099\u309a\u1160-\u11ff\ud7b0-\ud7ff]$/u;
 const MARK_OF_SCRIPT =
   /^(?=[\p{Mn}\p{Mc}])[\p{scx=Arabic}\p{scx=Bengali}\p{scx=Devanagari}\p{scx=Gujarati}\p{scx=Gurmukhi}\p{scx=Hebrew}\p{scx=Kannada}\p{scx=Lao}\p{scx=Malayalam}\p{scx=Tamil}\p{scx=Telugu}\p{scx=Thai}]$/u;
 const IGNORABLE = /^\p{Default_Ignorable_Code_Point}$/u;

@@ -18,14 +18,18 @@ export const NEEDS: Readonly<Partial<Record<DriverName, 'command' | 'url'>>> = {
 export interface AgentConfig {
   readonly id: string;
   readonly driver: DriverName;
-  /** The program and its arguments. */
+  /** The program and its arguments; each driver has a default. */
   readonly command?: readonly string[];
+  /** Default: the home directory. */
   readonly cwd?: string;
+  /** Added to the allow-listed environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Of an HTTP driver: the address that `/chat/completions` is put behind. */
   readonly url?: string;
   readonly model?: string;
   /** The name of a variable of ours, never the key itself. */
   readonly apiKeyEnv?: string;
+  /** Put before the first message, where the protocol has a place for it. */
   readonly instructions?: string;
   /** Of a run. */
   readonly timeoutMs?: number;

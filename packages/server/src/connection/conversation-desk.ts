@@ -6,7 +6,6 @@ import {
   type ClientFrame,
   type ConversationEvent,
   type ConversationInfo,
-  type ConversationRun,
   formatPosition,
   type OkResult,
   type Position,
@@ -19,7 +18,7 @@ import type { Conversation } from '../conversation/conversation.ts';
 import type { Conversations } from '../conversation/conversations.ts';
 import { DELTA_INTERVAL_MS } from '../conversation/pace.ts';
 import { positionOf } from '../cursor/from.ts';
-import { ConversationFeed, type FeedOutlet } from './conversation-feed.ts';
+import { ConversationFeed, type FeedOutlet, headOf, runOfReceipt } from './conversation-feed.ts';
 
 export type ConversationFrame = Extract<
   ClientFrame,
@@ -152,7 +151,7 @@ export class ConversationDesk implements FeedOutlet {
       throw error;
     }
     this.#parts.ok(ref, receipt);
-    const run = runOf(receipt, conversation);
+    const run = runOfReceipt(receipt, conversation);
     if (made === undefined) {
       if (run !== null) this.#feeds.get(key)?.feed.addRun(run.id);
       return;
@@ -301,11 +300,5 @@ export class ConversationDesk implements FeedOutlet {
     });
   }
 }
-
-const headOf = ({ log }: Conversation): Position => ({ epoch: log.epoch, ...log.head });
-
-/** The run that a message belongs to: its own, or the one that it was handed into. */
-const runOf = (receipt: SendReceipt, conversation: Conversation): ConversationRun | null =>
-  receipt.run ?? (receipt.message.state === 'cancelled' ? null : conversation.run);
 
 const refOf = (ref: number | undefined): { readonly ref?: number } => (ref === undefined ? {} : { ref });

@@ -1,6 +1,12 @@
 // One conversation on one connection, by whatever transport: a pump over its log, at a pace. Knows no socket.
 
-import { type ConversationEvent, isEndEvent, type Position } from '@binnacle/protocol';
+import {
+  type ConversationEvent,
+  type ConversationRun,
+  isEndEvent,
+  type Position,
+  type SendReceipt,
+} from '@binnacle/protocol';
 import type { Conversation } from '../conversation/conversation.ts';
 import { Pace, REAL_CLOCK } from '../conversation/pace.ts';
 import { parseEntry } from '../conversation/transcript.ts';
@@ -19,6 +25,12 @@ export interface FeedOutlet {
   /** Everything there is was sent, up to `until` at least. */
   caughtUp?(feed: ConversationFeed): void;
 }
+
+export const headOf = ({ log }: Conversation): Position => ({ epoch: log.epoch, ...log.head });
+
+/** The run that a message belongs to: its own, or the one that it was handed into. */
+export const runOfReceipt = (receipt: SendReceipt, conversation: Conversation): ConversationRun | null =>
+  receipt.run ?? (receipt.message.state === 'cancelled' ? null : conversation.run);
 
 const PARSED = Symbol('events of a page');
 interface Parsed {

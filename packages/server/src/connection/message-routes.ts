@@ -9,7 +9,7 @@ import { DELTA_INTERVAL_MS } from '../conversation/pace.ts';
 import { positionOf } from '../cursor/from.ts';
 import type { Principal } from '../http/principal.ts';
 import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
-import { ConversationFeed } from './conversation-feed.ts';
+import { ConversationFeed, headOf, runOfReceipt } from './conversation-feed.ts';
 import { given, OfConversation, Page } from './conversation-routes.ts';
 import { EventHeaders, Flag, LeaseHeader, MAX_TIMEOUT_MS, Wait, wantsEvents } from './fields.ts';
 import type { Liveness } from './liveness.ts';
@@ -59,14 +59,13 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       responses: { 202: { description: 'It is kept; with ?wait= its run has ended, or not yet.', schema: Receipt } },
       handler: async ({ params, query, headers, body, principal, signal, takeOver }) => {
         const conversation = await conversations.get(params.key, principal);
-        const { log } = conversation;
-        const head: Position = { epoch: log.epoch, ...log.head };
+        const head = headOf(conversation);
         const receipt = conversation.send(
           { text: body.text, ...given(body) },
           authorOf(principal),
           headers['binnacle-lease'],
         );
-        const run = receipt.run ?? (receipt.message.state === 'cancelled' ? null : conversation.run);
+        const run = runOfReceipt(receipt, conversation);
         if (run !== null && wantsEvents(query.format, headers.accept)) {
           const at = receipt.duplicate && run.position !== null ? parsePosition(run.position) : head;
           const events = { at, intervalMs: query.deltaIntervalMs, runs: [run.id], follow: true, first: receipt };

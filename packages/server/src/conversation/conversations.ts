@@ -72,6 +72,8 @@ export class Conversations {
   readonly #open = new Map<string, Conversation>();
   readonly #opening = new Map<string, Promise<Conversation>>();
   readonly #listeners = new Set<ConversationListener>();
+  /** Those of them that hear of every event: every delta goes through these, and there are thousands of the others. */
+  readonly #hearers = new Set<ConversationListener>();
   /** How many read a conversation, so that nobody closes it under them. */
   readonly #held = new Map<string, number>();
   /** Until they and their agents have ended. */
@@ -124,7 +126,11 @@ export class Conversations {
 
   listen(listener: ConversationListener): () => void {
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    if (listener.happened !== undefined) this.#hearers.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+      this.#hearers.delete(listener);
+    };
   }
 
   /**
@@ -167,12 +173,6 @@ export class Conversations {
     // Its rows may have been behind.
     if (!maySee(conversation.record, viewer)) throw new BinnacleError('conversation_not_found');
     return conversation;
-  }
-
-  /** For the gateway's own use. */
-  async byId(id: string): Promise<Conversation | undefined> {
-    const record = this.#store.byId(id);
-    return record === undefined ? undefined : await this.#load(record);
   }
 
   /** Of sessions that belong to a conversation, by its id: a key can be another's later. */
@@ -413,8 +413,8 @@ export class Conversations {
   }
 
   /** One listener's fault must not keep the others from hearing, nor undo what is kept. */
-  #tell(call: (listener: ConversationListener) => void): void {
-    for (const listener of [...this.#listeners]) {
+  #tell(call: (listener: ConversationListener) => void, among = this.#listeners): void {
+    for (const listener of [...among]) {
       try {
         call(listener);
       } catch (error) {
@@ -454,10 +454,8 @@ export class Conversations {
       agent: (id) => this.#agents.of(id),
       happened: (conversation, events, position) => {
         const isChange = events.some(({ type }) => type !== 'delta' && type !== 'tool' && type !== 'agent');
-        this.#tell((listener) => {
-          listener.happened?.(conversation, events, position);
-          if (isChange) listener.changed?.(conversation, events);
-        });
+        this.#tell((listener) => listener.happened?.(conversation, events, position), this.#hearers);
+        if (isChange) this.#tell((listener) => listener.changed?.(conversation, events));
       },
       droppedLate: (count) => {
         this.#late += count;

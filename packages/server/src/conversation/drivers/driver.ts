@@ -1,24 +1,11 @@
 // What an agent is to us: how to launch it, and what its lines mean. Knows no log, no queue and no viewer.
 
 import type { ApprovalOption, Author, SteerMode, ToolCall, Usage } from '@binnacle/protocol';
+import type { AgentConfig } from '../../config/shape.ts';
 
-/** One agent of the config file, as its driver sees it. */
-export interface AgentSettings {
-  readonly id: string;
+/** One agent of the config file, as its driver sees it: without what the conversation looks after. */
+export interface AgentSettings extends Omit<AgentConfig, 'driver' | 'timeoutMs' | 'approvalTimeoutMs' | 'visibility'> {
   readonly driver: string;
-  /** The program and its arguments; each driver has a default. */
-  readonly command?: readonly string[];
-  /** Default: the home directory. */
-  readonly cwd?: string;
-  /** Added to the allow-listed environment. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Of an HTTP driver: the address that `/chat/completions` is put behind. */
-  readonly url?: string;
-  readonly model?: string;
-  /** Name of the environment variable of the gateway that holds the key. */
-  readonly apiKeyEnv?: string;
-  /** Put before the first message, where the protocol has a place for it. */
-  readonly instructions?: string;
 }
 
 /** One message on its way to the agent. */

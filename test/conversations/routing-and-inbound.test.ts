@@ -211,7 +211,7 @@ describe('the config file', () => {
     });
     // One that is no config at all changes nothing.
     core.configure({ agents: { entries: { main: { driver: 'magic' } } } });
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until('it is refused', async () => (await core.ask('/v1/config/problems')).text.includes('driver'));
     expect(await routed(ask)).toMatchObject({ agentId: 'person' });
     core.configure(configOf(BINDINGS));
     await until('it is read again', async () => (await routed(ask)).agentId === 'main');

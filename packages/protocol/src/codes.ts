@@ -178,6 +178,76 @@ export const CODES = {
   ),
   not_started: row(409, true, 'Nothing runs yet: it begins with the first writer.', 'Attach without readonly=1 first.'),
 
+  // Traffic: output that comes from elsewhere
+  bad_event: row(400, false, 'The event is not well formed.', 'Compare it with PROTOCOL.md, section 13.'),
+  bad_session_id: row(
+    400,
+    false,
+    'That cannot be the id of a session.',
+    'Use 1 to 200 of A-Z, a-z, 0-9 and . _ : @ + = , ~ -, beginning with a letter or digit.',
+  ),
+  bad_time: row(
+    400,
+    false,
+    'The timestamp is none, or is in the future.',
+    'Send ms since 1970 or ISO 8601, and set the clock of the emitter.',
+  ),
+  event_too_large: row(413, false, 'The event is over the limit.', 'Cut its output into several events.'),
+  batch_too_large: row(413, false, 'The batch has too many events.', 'Send at most 1000 at once.'),
+  session_taken: row(
+    409,
+    false,
+    'Another emitter has a session by that id.',
+    'Use longer ids, such as UUIDs; details names the emitter.',
+  ),
+  stale_epoch: row(
+    403,
+    false,
+    'A newer life of this producer has taken the session over.',
+    'Stop sending: details.epoch is the epoch in force.',
+  ),
+  seq_gap: row(409, true, 'An event before this one is missing.', 'Send from details.expected on, in order.'),
+  earlier_refused: row(
+    409,
+    true,
+    'An earlier event of this session in the batch was refused.',
+    'See its error; send this one again behind it.',
+  ),
+  session_foreign: row(
+    409,
+    false,
+    'The program runs elsewhere: it can be watched here, not steered.',
+    'Steer it where it runs.',
+  ),
+  too_fast: row(
+    429,
+    true,
+    'This token sends more than its share.',
+    'Wait for the seconds in Retry-After, then send the same again.',
+  ),
+  too_many_foreign: row(
+    429,
+    true,
+    'The limit of sessions that run elsewhere is reached.',
+    'End or delete some, or raise serve --max-foreign-sessions.',
+  ),
+
+  // Search
+  bad_query: row(
+    400,
+    false,
+    'That cannot be searched for.',
+    'Words, "phrases in quotes", word* for beginnings, -word for what must not be there.',
+  ),
+  bad_filter: row(
+    400,
+    false,
+    'There is no such filter.',
+    'Use session_id, source, label, command, exit_code, running.',
+  ),
+  search_timeout: row(503, true, 'The search took too long.', 'Use longer or fewer words, or a narrower filter.'),
+  index_unavailable: row(503, true, 'The index is just being made.', 'Try again in a moment.'),
+
   // Positions
   gap: row(410, false, 'Output before the oldest kept byte is gone.', 'Read from oldestOffset, or with ?tail=.'),
   offset_ahead: row(

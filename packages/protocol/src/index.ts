@@ -6,6 +6,7 @@ export * from './frames.ts';
 export * from './position.ts';
 export * from './run.ts';
 export * from './session.ts';
+export * from './traffic.ts';
 
 /** Grows when an older peer could misread us. Unknown frame types and fields are ignored by both sides. */
 export const PROTOCOL_VERSION = 1;

@@ -1,5 +1,7 @@
 // What the REST API says about sessions and leases.
 
+import type { ForeignInfo } from './traffic.ts';
+
 declare const brand: unique symbol;
 /** A UUID (version 7, so that ids sort by creation time). */
 export type SessionId = string & { readonly [brand]: 'SessionId' };
@@ -12,10 +14,13 @@ export type Mode = 'pty' | 'pipe';
 /** `lost`: the runner that owned the program died; the log is whole up to what it had written. */
 export type SessionState = 'starting' | 'running' | 'exited' | 'closed' | 'lost';
 
-export type Scope = 'view' | 'input' | 'create' | 'admin';
-export const SCOPES: readonly Scope[] = ['view', 'input', 'create', 'admin'];
-/** Each scope contains those before it. */
-export const allows = (held: Scope, needed: Scope): boolean => SCOPES.indexOf(held) >= SCOPES.indexOf(needed);
+/** `ingest` stands beside the others: it may emit what happens elsewhere, and see nothing. */
+export type Scope = 'view' | 'input' | 'create' | 'admin' | 'ingest';
+export const SCOPES: readonly Scope[] = ['view', 'input', 'create', 'admin', 'ingest'];
+const LADDER: readonly Scope[] = ['view', 'input', 'create', 'admin'];
+/** `view`, `input`, `create` and `admin` each contain those before them; `admin` contains `ingest` as well. */
+export const allows = (held: Scope, needed: Scope): boolean =>
+  held === needed || (needed === 'ingest' ? held === 'admin' : LADDER.indexOf(held) > LADDER.indexOf(needed));
 
 export interface CreateSession {
   /** Shell text, run by `$SHELL -c`. Not together with `argv`. Neither: an interactive shell. */
@@ -71,6 +76,8 @@ export interface SessionInfo {
   readonly stalled: 'disk_full' | null;
   /** Null where the session takes no runs. */
   readonly runs: { readonly current: string | null; readonly queued: number } | null;
+  /** Where it comes from, for a session whose program runs elsewhere. It can be watched, not steered. */
+  readonly foreign: ForeignInfo | null;
 }
 
 export interface SessionList {

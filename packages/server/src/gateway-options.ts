@@ -6,6 +6,7 @@ import type { WriteLeaseTimes } from './conversation/write-lease.ts';
 import type { HttpLimits } from './http/server.ts';
 import type { EndingTimes } from './process/ending.ts';
 import type { HelmTimes } from './steering/helm.ts';
+import type { RateLimits } from './traffic/rate.ts';
 
 export interface GatewayOptions {
   /** Holds everything: the catalogue, logs, runners, the admin token. Made with mode 0700. */
@@ -20,6 +21,14 @@ export interface GatewayOptions {
   readonly hostNames?: readonly string[];
   /** Default 200. */
   readonly maxSessions?: number;
+  /** Sessions that run elsewhere and have not ended. Default 1000. */
+  readonly maxForeignSessions?: number;
+  /** New ones that one user may begin, a second on average. Default 100. */
+  readonly newForeignPerSecond?: number;
+  /** One that runs elsewhere and of which nothing was heard for so long counts as lost. Default 7 days. */
+  readonly foreignIdleMs?: number;
+  /** What one token may emit. Default 20 000 events and 64 MiB a second. */
+  readonly emitRates?: Partial<RateLimits>;
   /** Open viewers over all sessions. Default 10 000. */
   readonly maxViewers?: number;
   /**

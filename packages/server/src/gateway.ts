@@ -13,6 +13,7 @@ import { prepareDataDir } from './catalogue/data-dir.ts';
 import { DataDirLock } from './catalogue/lock.ts';
 import { Config } from './config/config.ts';
 import { conversationRoutes } from './connection/conversation-routes.ts';
+import { emitRoutes } from './connection/emit-routes.ts';
 import { commandRoutes } from './connection/execd/command-routes.ts';
 import { Commands } from './connection/execd/commands.ts';
 import { endpointRoutes } from './connection/execd/endpoints.ts';
@@ -46,6 +47,8 @@ import { Fleet } from './runner/fleet.ts';
 import { cgroupWarning } from './runner/scope.ts';
 import { Sessions } from './sessions.ts';
 import { HELM_TIMES } from './steering/helm.ts';
+import { Ingest } from './traffic/ingest.ts';
+import { RATE_LIMITS, Rates } from './traffic/rate.ts';
 import { VERSION } from './version.ts';
 
 const DAY_MS = 24 * 3600_000;
@@ -76,14 +79,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
     const retainBytes = options.retainBytes ?? GIB;
     const retainMs = options.retainAgeMs ?? 30 * DAY_MS;
+    const segmentBytes = Math.min(
+      options.segmentBytes ?? 32 * 1024 * 1024,
+      Math.max(64 * 1024, Math.floor(retainBytes / 4)),
+    );
     const sessions = new Sessions(
       {
         dir: join(dir, 'sessions'),
         maxSessions: options.maxSessions ?? 200,
-        segmentBytes: Math.min(
-          options.segmentBytes ?? 32 * 1024 * 1024,
-          Math.max(64 * 1024, Math.floor(retainBytes / 4)),
-        ),
+        segmentBytes,
         retainBytes,
         retainMs,
         maxInputBytes: options.maxInputBytes ?? 1024 * 1024,
@@ -114,15 +118,28 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       sessions.fleetEvents,
     );
     undo.push(() => fleet.close());
-    await sessions.recover(fleet);
+    const group = new GroupSync({ intervalMs: options.syncMs ?? 50 });
+    undo.push(() => group.stop());
+    const ingest = new Ingest({
+      sessions,
+      store: catalogue.foreign,
+      log,
+      logOptions: { segmentBytes, retainBytes, retainMs, group },
+      limits: {
+        maxSessions: options.maxForeignSessions ?? 1000,
+        newPerSecond: options.newForeignPerSecond ?? 100,
+        idleMs: options.foreignIdleMs ?? 7 * DAY_MS,
+      },
+    });
+    undo.push(() => ingest.close());
+    await sessions.recover(fleet, ingest);
+    void ingest.settle();
     const retention = new Retention(
       { catalogue, sessions, dir: join(dir, 'sessions'), log },
       { retainMs, totalBytes: options.retainTotalBytes ?? 20 * GIB },
     );
     undo.push(() => retention.stop());
 
-    const group = new GroupSync({ intervalMs: options.syncMs ?? 50 });
-    undo.push(() => group.stop());
     const config = Config.open({
       path: options.configPath ?? join(dir, 'config.jsonc'),
       isRequired: options.configPath !== undefined,
@@ -203,6 +220,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ...messageRoutes(conversations, liveness),
         ...inboundRoutes(inbound),
         ...routeRoutes(config),
+        ...emitRoutes(ingest, new Rates({ ...RATE_LIMITS, ...options.emitRates })),
         ...machineRoutes(metrics),
         ...endpointRoutes(),
         ...(existsSync(join(assets, 'index.html')) ? staticRoutes(assets) : []),

@@ -23,9 +23,8 @@ import type { SegmentFiles } from './log/segment-files.ts';
 import { SegmentReader } from './log/segment-reader.ts';
 import type { EndingTimes } from './process/ending.ts';
 import { checkCwd } from './process/launcher.ts';
-import type { Fleet } from './runner/fleet.ts';
 import { RunRecords, sameRun } from './runner/run-record.ts';
-import type { HostedStatus, RunnerReceipt } from './runner/wire.ts';
+import type { HostedStatus, Request, RunnerReceipt } from './runner/wire.ts';
 import { Helm, type HelmRecord, type HelmTimes } from './steering/helm.ts';
 
 /** A burst is collected until a page is full or this long: frames of 4 KiB cost a viewer ten times as much a byte. */
@@ -36,10 +35,18 @@ const BURST_BYTES = 3 * 1024;
 /** A life goes one way. */
 const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, exited: 2, closed: 3, lost: 3 };
 
+/** Who writes its log and owns its program, as far as there is one here: a runner, or the ingest of what runs elsewhere. */
+export interface SessionHost {
+  /** Rejects with `session_exited` where it is over, and `session_foreign` where nobody here could do it. */
+  request(id: string, request: Request, payload?: Uint8Array, answerMs?: number): Promise<unknown>;
+  /** Says `grew` once the log is beyond `place`. */
+  watch(id: string, place: number, pace: { readonly atLeast: number; readonly withinMs: number }): void;
+}
+
 export interface SessionParts {
   /** Holds its log and the records of its runs. */
   readonly dir: string;
-  readonly fleet: Fleet;
+  readonly host: SessionHost;
   readonly pages: {
     readonly cache: PageCache;
     readonly files: SegmentFiles;
@@ -82,7 +89,7 @@ export class Session {
       times: parts.helmTimes,
       events: {
         raiseFence: async (fence) => {
-          if (this.isHosted) await parts.fleet.request(this.id, { t: 'fence', id: this.id, fence });
+          if (this.isHosted) await parts.host.request(this.id, { t: 'fence', id: this.id, fence });
         },
         changed: () => this.#tell(),
         save: (helm) => parts.saveHelm(helm),
@@ -90,7 +97,7 @@ export class Session {
     });
   }
 
-  /** A runner has it, or should: its log can grow. */
+  /** A runner has it, or should, or it goes on elsewhere: its log can grow. */
   get isHosted(): boolean {
     return this.#record.state !== 'closed' && this.#record.state !== 'lost';
   }
@@ -129,6 +136,7 @@ export class Session {
       lease: this.helm.info,
       stalled: status?.stalled ?? null,
       runs: this.takesRuns ? (status?.runs ?? { current: null, queued: 0 }) : null,
+      foreign: record.foreign,
     };
   }
 
@@ -154,7 +162,7 @@ export class Session {
   async refresh(answerMs?: number): Promise<void> {
     if (!this.isHosted) return;
     try {
-      const status = await this.#parts.fleet.request(this.id, { t: 'status', id: this.id }, undefined, answerMs);
+      const status = await this.#parts.host.request(this.id, { t: 'status', id: this.id }, undefined, answerMs);
       this.update(status as HostedStatus);
     } catch (error) {
       // It closed in between: the last word on it has come with that.
@@ -207,7 +215,13 @@ export class Session {
     reader.advance(head);
   }
 
-  /** Its runner is gone; this is what the log and the exit record say. */
+  /** Of a foreign one: an event came. */
+  heard(at: number): void {
+    const { foreign } = this.#record;
+    if (foreign !== null) this.#record = { ...this.#record, foreign: { ...foreign, heardAt: at } };
+  }
+
+  /** Its runner is gone, or it was foreign and has ended; this is what the log and the exit record say. */
   close(change: SessionChange & { readonly head: Head }): void {
     this.#status = undefined;
     this.#save(change);
@@ -223,7 +237,7 @@ export class Session {
     message?: { readonly client: string; readonly n: number },
   ): Promise<InputReceipt> {
     const writer = this.#admit(by);
-    return (await this.#parts.fleet.request(
+    return (await this.#parts.host.request(
       this.id,
       { t: 'input', id: this.id, writer, ...message },
       bytes,
@@ -231,16 +245,16 @@ export class Session {
   }
 
   async closeInput(by: Steering): Promise<void> {
-    await this.#parts.fleet.request(this.id, { t: 'close_input', id: this.id, writer: this.#admit(by) });
+    await this.#parts.host.request(this.id, { t: 'close_input', id: this.id, writer: this.#admit(by) });
   }
 
   async signal(signal: SignalName, by: Steering): Promise<void> {
-    await this.#parts.fleet.request(this.id, { t: 'signal', id: this.id, writer: this.#admit(by), signal });
+    await this.#parts.host.request(this.id, { t: 'signal', id: this.id, writer: this.#admit(by), signal });
   }
 
   async resize(cols: number, rows: number, by: Steering): Promise<void> {
     if (this.#record.spec.mode !== 'pty') throw new BinnacleError('not_a_tty');
-    await this.#parts.fleet.request(this.id, { t: 'resize', id: this.id, writer: this.#admit(by), cols, rows });
+    await this.#parts.host.request(this.id, { t: 'resize', id: this.id, writer: this.#admit(by), cols, rows });
   }
 
   get takesRuns(): boolean {
@@ -268,7 +282,7 @@ export class Session {
       if (known !== undefined) return this.#settled(sameRun(known, request));
     }
     const writer = this.#admit(by);
-    return (await this.#parts.fleet.request(this.id, { t: 'run', id: this.id, writer, run: id, request })) as RunInfo;
+    return (await this.#parts.host.request(this.id, { t: 'run', id: this.id, writer, run: id, request })) as RunInfo;
   }
 
   /** As it is now; also after its end, and the session's. Throws `no_runs`, `run_not_found`. */
@@ -292,7 +306,7 @@ export class Session {
     const writer = this.#admit(by);
     try {
       const request = { t: 'cancel_run', id: this.id, writer, run: id } as const;
-      return (await this.#parts.fleet.request(this.id, request)) as RunInfo;
+      return (await this.#parts.host.request(this.id, request)) as RunInfo;
     } catch (error) {
       if (!(error instanceof BinnacleError) || error.code !== 'session_exited') throw error;
       return this.findRun(id);
@@ -303,7 +317,7 @@ export class Session {
   async listProcesses(): Promise<ProcessInfo[]> {
     this.#needRuns();
     if (!this.isHosted) return [];
-    return (await this.#parts.fleet.request(this.id, { t: 'processes', id: this.id })) as ProcessInfo[];
+    return (await this.#parts.host.request(this.id, { t: 'processes', id: this.id })) as ProcessInfo[];
   }
 
   /** What the runner said of one of its runs. */
@@ -328,7 +342,7 @@ export class Session {
   async end(times?: EndingTimes): Promise<void> {
     if (!this.isHosted) return;
     try {
-      await this.#parts.fleet.request(
+      await this.#parts.host.request(
         this.id,
         times === undefined ? { t: 'end', id: this.id } : { t: 'end', id: this.id, times },
       );
@@ -339,7 +353,7 @@ export class Session {
   }
 
   trim(maxBytes: number): Promise<unknown> {
-    return this.#parts.fleet.request(this.id, { t: 'trim', id: this.id, maxBytes });
+    return this.#parts.host.request(this.id, { t: 'trim', id: this.id, maxBytes });
   }
 
   /** It is deleted: nobody will read it again. */
@@ -370,7 +384,7 @@ export class Session {
       ...(head === undefined ? {} : { head }),
       onWait: (place) => {
         const pace = this.#isBursting ? { atLeast: pageBytes, withinMs: BURST_MS } : { atLeast: 1, withinMs: 0 };
-        this.#parts.fleet.watch(this.id, place, pace);
+        this.#parts.host.watch(this.id, place, pace);
       },
     });
   }

@@ -7,6 +7,7 @@ import {
   BinnacleError,
   type CreateSession,
   isSessionId,
+  type Mode,
   OUTPUT_HEADER_BYTES,
   type SessionId,
   type SessionInfo,
@@ -14,8 +15,10 @@ import {
 } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { Catalogue } from './catalogue/catalogue.ts';
-import type { SessionFilter, SessionRecord } from './catalogue/sessions.ts';
+import type { ForeignRecord } from './catalogue/foreign.ts';
+import type { SessionChange, SessionFilter, SessionRecord } from './catalogue/sessions.ts';
 import type { Log } from './http/answer.ts';
+import type { Head } from './log/log.ts';
 import { PAGE_BYTES } from './log/page.ts';
 import { PageCache } from './log/page-cache.ts';
 import { SegmentFiles } from './log/segment-files.ts';
@@ -25,7 +28,7 @@ import { BASH, checkCwd, findExecutable } from './process/launcher.ts';
 import { type Fleet, type FleetEvents, LIST_MS } from './runner/fleet.ts';
 import { closeLost } from './runner/lost.ts';
 import type { HostedSpec, HostedStatus } from './runner/wire.ts';
-import { Session, type SessionListener, type SessionParts } from './session.ts';
+import { Session, type SessionHost, type SessionListener, type SessionParts } from './session.ts';
 import type { HelmTimes } from './steering/helm.ts';
 
 /** Finished sessions whose log is kept open for the next reader. Each holds a few descriptors and its segment list. */
@@ -62,6 +65,16 @@ export interface CreateOptions {
   readonly hidden?: boolean;
 }
 
+/** A session whose program runs elsewhere, as its first event tells of it. */
+export interface ForeignSpec {
+  readonly foreign: Omit<ForeignRecord, 'session' | 'place' | 'offset' | 'epoch' | 'nextSeq'>;
+  readonly command?: string | undefined;
+  readonly cwd?: string | undefined;
+  readonly mode: Mode;
+  readonly cols?: number | undefined;
+  readonly rows?: number | undefined;
+}
+
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #catalogue: Catalogue;
@@ -77,6 +90,7 @@ export class Sessions {
   /** Those whose runner died, until what it left is ended. */
   readonly #losing = new Map<SessionId, Promise<void>>();
   #fleet: Fleet | undefined;
+  #ingest: SessionHost | undefined;
 
   constructor(options: SessionsOptions, catalogue: Catalogue, log: Log) {
     this.#options = options;
@@ -105,9 +119,13 @@ export class Sessions {
     };
   }
 
-  /** Takes over what an earlier gateway left: what runners still host, and what ended while nobody looked. */
-  async recover(fleet: Fleet): Promise<void> {
+  /**
+   * Takes over what an earlier gateway left: what runners still host, and what ended while nobody looked. `ingest`
+   * answers for what runs elsewhere; without it there is nothing of that kind.
+   */
+  async recover(fleet: Fleet, ingest?: SessionHost): Promise<void> {
     this.#fleet = fleet;
+    this.#ingest = ingest;
     const unfinished = new Map(this.#catalogue.sessions.listUnfinished().map((record) => [record.id, record]));
     for (const status of await fleet.recover()) {
       const record = unfinished.get(status.id as SessionId);
@@ -123,7 +141,8 @@ export class Sessions {
     }
     const lost: SessionRecord[] = [];
     for (const record of unfinished.values()) {
-      if (fleet.expect(record.id, record.runner)) this.#live.set(record.id, this.#make(record));
+      if (record.foreign !== null) this.#live.set(record.id, this.#make(record));
+      else if (fleet.expect(record.id, record.runner)) this.#live.set(record.id, this.#make(record));
       else lost.push(record);
     }
     await Promise.all(lost.map((record) => this.#lose(record.id, record)));
@@ -132,7 +151,7 @@ export class Sessions {
   /** Throws `bad_request`, `bad_cwd`, `command_not_found`, `too_many_sessions`, `start_failed`, `runner_unavailable`. */
   async create(asked: CreateSession, options: CreateOptions = {}): Promise<Session> {
     const fleet = this.#needFleet();
-    if (this.#live.size >= this.#options.maxSessions) {
+    if (this.#countOwn() >= this.#options.maxSessions) {
       throw new BinnacleError('too_many_sessions', { details: { limit: this.#options.maxSessions } });
     }
     const id = options.id ?? (uuidv7() as SessionId);
@@ -146,7 +165,7 @@ export class Sessions {
     const path = findExecutable(program, env.PATH ?? '', cwd);
     const { cols, rows } = { ...DEFAULT_SIZE, ...asked };
     const name = asked.command?.trim().split('\n', 1)[0]?.slice(0, 60) ?? basename(program);
-    const dir = this.#dirOf(id);
+    const dir = this.dirOf(id);
     const runner = await fleet.reserve(id);
     mkdirSync(dir, { mode: 0o700 });
     const { conversation = null, hidden = false } = options;
@@ -190,6 +209,46 @@ export class Sessions {
       this.#starting.delete(id);
     }
     return session;
+  }
+
+  /** Makes the session of a program that runs elsewhere. Its log is the ingest's to make, in `dirOf(id)/log`. */
+  adopt({ foreign, command, cwd = '', mode, cols, rows }: ForeignSpec): Session {
+    const id = uuidv7() as SessionId;
+    const line = command?.trim().split('\n', 1)[0]?.slice(0, 60) ?? '';
+    const size = { cols: cols ?? DEFAULT_SIZE.cols, rows: rows ?? DEFAULT_SIZE.rows };
+    const argv = command === undefined ? [] : [command];
+    mkdirSync(this.dirOf(id), { mode: 0o700 });
+    this.#catalogue.foreign.insertWith(
+      {
+        id,
+        state: 'running',
+        name: line === '' ? foreign.sessionId : line,
+        spec: { argv, mode, cwd, envNames: [], takesRuns: false, ...size },
+        createdAt: foreign.heardAt,
+      },
+      foreign,
+    );
+    const session = this.#make(this.#catalogue.sessions.require(id));
+    this.#live.set(id, session);
+    for (const watcher of [...this.#watchers]) watcher.changed?.(session);
+    return session;
+  }
+
+  /** A foreign session has ended. */
+  finish(session: Session, change: SessionChange & { readonly head: Head }): void {
+    session.close(change);
+    this.#retire(session);
+  }
+
+  /** Where the log and the records of a session are kept. */
+  dirOf(id: SessionId): string {
+    return join(this.#options.dir, id);
+  }
+
+  #countOwn(): number {
+    let count = 0;
+    for (const { record } of this.#live.values()) if (record.foreign === null) count += 1;
+    return count;
   }
 
   /** A runner that dies under a start costs nobody the start: the next one gets it. */
@@ -267,7 +326,7 @@ export class Sessions {
     this.#catalogue.sessions.remove(session.id);
     session.forget();
     for (const watcher of [...this.#watchers]) watcher.deleted?.(session);
-    rmSync(this.#dirOf(session.id), { recursive: true, force: true });
+    rmSync(this.dirOf(session.id), { recursive: true, force: true });
   }
 
   async #end(session: Session): Promise<void> {
@@ -296,6 +355,12 @@ export class Sessions {
     this.#pages.files.close();
   }
 
+  #hostOf(record: SessionRecord): SessionHost {
+    if (record.foreign === null) return this.#needFleet();
+    if (this.#ingest === undefined) throw new BinnacleError('session_gone');
+    return this.#ingest;
+  }
+
   #needFleet(): Fleet {
     if (this.#fleet === undefined) throw new BinnacleError('runner_unavailable');
     return this.#fleet;
@@ -315,17 +380,13 @@ export class Sessions {
     return (this.#live.get(record.id) ?? this.#idle.get(record.id) ?? this.#make(record)).info;
   }
 
-  #dirOf(id: SessionId): string {
-    return join(this.#options.dir, id);
-  }
-
   #make(record: SessionRecord): Session {
     const { leases, sessions } = this.#catalogue;
     const lease = leases.get(record.id);
     const hash = lease?.leaseSha256 ?? null;
     return new Session(record, {
-      dir: this.#dirOf(record.id),
-      fleet: this.#needFleet(),
+      dir: this.dirOf(record.id),
+      host: this.#hostOf(record),
       pages: this.#pages,
       helmTimes: this.#options.helmTimes,
       helmRecord: {
@@ -393,7 +454,7 @@ export class Sessions {
   async #closeLost(session: Session): Promise<void> {
     const { id } = session;
     try {
-      session.close(await closeLost(this.#dirOf(id), id));
+      session.close(await closeLost(this.dirOf(id), id));
     } catch (error) {
       this.#log.error({ err: error, session: id }, 'a lost session could not be closed');
       session.close({ state: 'lost', head: { place: 0, offset: 0 } });

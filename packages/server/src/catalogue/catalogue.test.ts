@@ -176,6 +176,7 @@ describe('sessions', () => {
       deleted: false,
       conversation: null,
       hidden: false,
+      foreign: null,
     });
   });
 

@@ -5,6 +5,7 @@ import { CommandStore } from './commands.ts';
 import { ConversationStore } from './conversations.ts';
 import { createPrivateFile } from './data-dir.ts';
 import type { Database } from './driver.ts';
+import { ForeignStore } from './foreign.ts';
 import { LeaseStore } from './leases.ts';
 import { PtyStore } from './ptys.ts';
 import { openCatalogueFile } from './schema.ts';
@@ -19,6 +20,7 @@ export class Catalogue {
   readonly commands: CommandStore;
   readonly ptys: PtyStore;
   readonly conversations: ConversationStore;
+  readonly foreign: ForeignStore;
   readonly #db: Database;
 
   private constructor(db: Database) {
@@ -30,6 +32,7 @@ export class Catalogue {
     this.commands = new CommandStore(db);
     this.ptys = new PtyStore(db);
     this.conversations = new ConversationStore(db);
+    this.foreign = new ForeignStore(db, this.sessions);
   }
 
   /** Opens DIR/catalogue.db. `dir` was checked by `prepareDataDir` and is locked by `DataDirLock`. */

@@ -86,6 +86,14 @@ const MIGRATIONS: readonly string[] = [
      PRIMARY KEY (conversation, run)
    ) STRICT;
    CREATE INDEX replies_due ON replies (due_at);`,
+
+  // The logs of these sessions hold the rest; `place` says up to where the row has it from there.
+  `CREATE TABLE foreign_sessions (
+     session TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
+     emitted_id TEXT NOT NULL UNIQUE, user TEXT NOT NULL, producer TEXT, source TEXT NOT NULL, labels TEXT NOT NULL,
+     epoch INTEGER NOT NULL, next_seq INTEGER NOT NULL, place INTEGER NOT NULL, offset INTEGER NOT NULL,
+     heard_at INTEGER NOT NULL
+   ) STRICT;`,
 ];
 
 /**

@@ -1,6 +1,6 @@
 // The rows of sessions. Knows nothing of processes or logs; never sees the value of an environment variable.
 
-import { BinnacleError, type Mode, type SessionId, type SessionState } from '@binnacle/protocol';
+import { BinnacleError, type ForeignInfo, type Mode, type SessionId, type SessionState } from '@binnacle/protocol';
 import { type Database, isDuplicate, type Statement } from './driver.ts';
 import { transaction } from './schema.ts';
 
@@ -26,7 +26,7 @@ export interface SessionRecord {
   readonly pid: number | null;
   readonly exitCode: number | null;
   readonly signal: string | null;
-  /** Where its log ends: known once that is final. */
+  /** Where its log ends: known once that is final. Of a foreign session that goes on: as far as its row knows. */
   readonly head: { readonly place: number; readonly offset: number } | null;
   readonly createdAt: number;
   readonly exitedAt: number | null;
@@ -35,6 +35,8 @@ export interface SessionRecord {
   readonly conversation: string | null;
   /** Nobody sees it: it is an agent's own process. */
   readonly hidden: boolean;
+  /** Its program runs elsewhere; see catalogue/foreign.ts. */
+  readonly foreign: ForeignInfo | null;
 }
 
 export interface NewSession {
@@ -71,6 +73,9 @@ const MAX_TOMBSTONES = 10_000;
 const MAX_PAGE = 1000;
 const DEFAULT_PAGE = 100;
 
+const ROWS = `SELECT sessions.*, emitted_id, user, producer, source, labels, place, offset, heard_at
+  FROM sessions LEFT JOIN foreign_sessions ON foreign_sessions.session = sessions.id`;
+
 export class SessionStore {
   readonly #db: Database;
   readonly #insert: Statement;
@@ -95,12 +100,10 @@ export class SessionStore {
       `UPDATE sessions SET name = ?, spec = ?, state = ?, runner = ?, epoch = ?, pid = ?, exit_code = ?, signal = ?,
          head_place = ?, head_offset = ?, exited_at = ? WHERE id = ? AND deleted_at IS NULL`,
     );
-    this.#get = db.prepare('SELECT * FROM sessions WHERE id = ?');
-    this.#first = db.prepare('SELECT * FROM sessions WHERE deleted_at IS NULL ORDER BY id DESC LIMIT ?');
-    this.#after = db.prepare('SELECT * FROM sessions WHERE deleted_at IS NULL AND id < ? ORDER BY id DESC LIMIT ?');
-    this.#unfinished = db.prepare(
-      `SELECT * FROM sessions WHERE deleted_at IS NULL AND state NOT IN ('closed', 'lost') ORDER BY id`,
-    );
+    this.#get = db.prepare(`${ROWS} WHERE id = ?`);
+    this.#first = db.prepare(`${ROWS} WHERE deleted_at IS NULL ORDER BY id DESC LIMIT ?`);
+    this.#after = db.prepare(`${ROWS} WHERE deleted_at IS NULL AND id < ? ORDER BY id DESC LIMIT ?`);
+    this.#unfinished = db.prepare(`${ROWS} WHERE deleted_at IS NULL AND state NOT IN ('closed', 'lost') ORDER BY id`);
     this.#count = db.prepare('SELECT count(*) AS n FROM sessions WHERE deleted_at IS NULL');
     this.#states = db.prepare('SELECT state, count(*) AS n FROM sessions WHERE deleted_at IS NULL GROUP BY state');
     this.#bury = db.prepare(
@@ -216,6 +219,14 @@ interface Row {
   readonly deleted_at: number | null;
   readonly conversation: string | null;
   readonly hidden: number;
+  readonly emitted_id: string | null;
+  readonly user: string | null;
+  readonly producer: string | null;
+  readonly source: string | null;
+  readonly labels: string | null;
+  readonly place: number | null;
+  readonly offset: number | null;
+  readonly heard_at: number | null;
 }
 
 const EMPTY_SPEC: SessionSpec = { argv: [], mode: 'pipe', cwd: '', envNames: [], cols: 80, rows: 24, takesRuns: false };
@@ -231,12 +242,30 @@ function toRecord(row: Row): SessionRecord {
     pid: row.pid,
     exitCode: row.exit_code,
     signal: row.signal,
-    head: row.head_place === null ? null : { place: row.head_place, offset: row.head_offset ?? 0 },
+    head: headOf(row),
     createdAt: row.created_at,
     exitedAt: row.exited_at,
     deleted: row.deleted_at !== null,
     conversation: row.conversation,
     hidden: row.hidden !== 0,
+    foreign: foreignOf(row),
+  };
+}
+
+function headOf(row: Row): SessionRecord['head'] {
+  const place = row.head_place ?? row.place;
+  return place === null ? null : { place, offset: row.head_offset ?? row.offset ?? 0 };
+}
+
+function foreignOf({ emitted_id, user, producer, source, labels, heard_at }: Row): ForeignInfo | null {
+  if (emitted_id === null) return null;
+  return {
+    sessionId: emitted_id,
+    source: source ?? '',
+    labels: JSON.parse(labels ?? '{}') as Record<string, string>,
+    user: user ?? '',
+    producer,
+    heardAt: heard_at ?? 0,
   };
 }
 

@@ -67,6 +67,16 @@ const Info = z
     lease: LeaseInfo.nullable(),
     stalled: z.enum(['disk_full']).nullable(),
     runs: z.object({ current: z.string().nullable(), queued: z.number() }).nullable(),
+    foreign: z
+      .object({
+        sessionId: z.string(),
+        source: z.string(),
+        labels: z.record(z.string(), z.string()).readonly(),
+        user: z.string(),
+        producer: z.string().nullable(),
+        heardAt: z.number(),
+      })
+      .nullable(),
   })
   .openapi('Session');
 /** The description says what the protocol package does, or this does not compile. */

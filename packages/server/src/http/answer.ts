@@ -73,7 +73,7 @@ function extraHeaders(error: BinnacleError): Record<string, string> {
   if (code === 'unauthorized' || code === 'revoked') return { 'WWW-Authenticate': 'Bearer' };
   if (code === 'method_not_allowed') return { Allow: String(details?.allow ?? '') };
   if (code === 'upgrade_required') return { Upgrade: 'websocket', Connection: 'Upgrade' };
-  if (code === 'rate_limited')
+  if (code === 'rate_limited' || code === 'too_fast')
     return { 'Retry-After': String(Math.ceil(Number(details?.retryAfterMs ?? 60_000) / 1000)) };
   return {};
 }

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { invariant, type Scope } from '@binnacle/protocol';
+import { invariant, SCOPES, type Scope } from '@binnacle/protocol';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { z } from '@hono/zod-openapi';
 import type { Dialect } from './answer.ts';
@@ -142,7 +142,7 @@ export function checkRoutes(routes: readonly Route[], wsRoutes: readonly WsRoute
   ];
   for (const { kind, path, scope, params } of all) {
     const name = `${kind} ${path}`;
-    invariant(['public', 'view', 'input', 'create', 'admin'].includes(scope), `The route ${name} declares no scope.`);
+    invariant(['public', ...SCOPES].includes(scope), `The route ${name} declares no scope.`);
     invariant(kind !== 'websocket' || scope !== ('public' as RouteScope), `The route ${name} cannot be public.`);
     const segments = segmentsOf(path);
     const whole = path.startsWith('/') && (path === '/' || segments.every((segment) => SEGMENT.test(segment)));

@@ -3,7 +3,7 @@
 import { BinnacleError, type Code, isOutput, type Kind, type Position } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Entry, LogReader, LogWriter, Reading } from './log.ts';
+import type { Entry, LogReader, LogWriter, NewEntry, Reading } from './log.ts';
 
 /** A log under test. */
 export interface LogUnderTest {
@@ -338,6 +338,40 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
       }
       expect(gaps).toBeGreaterThan(0);
       expect(at.offset).toBe(all().length);
+    });
+
+    it('appends several entries as it appends one after the other, and wakes who waits behind all of them', async () => {
+      const { writer, reader, tell } = await start();
+      const woken: number[] = [];
+      reader.wait(0, () => woken.push(reader.head.place));
+      const entries = Array.from({ length: 40 }, (_, n): NewEntry => {
+        return { kind: n % 3 === 2 ? 'event' : 'tty', bytes: Buffer.from(`${n} ${'x'.repeat(n * 7)}`) };
+      });
+      for (let from = 0; from < entries.length; from += 4) {
+        const batch = entries.slice(from, from + 4);
+        expect(writer.appendAll(batch, from)).toEqual(writer.head);
+        tell();
+      }
+      const output = entries.filter(({ kind }) => kind === 'tty').map(({ bytes }) => bytes);
+      const found = await readAll(reader, beginningOf(reader));
+      expect(outputOf(found.entries, 0)).toEqual(Buffer.concat(output));
+      expect(found.entries.filter(({ kind }) => kind === 'event')).toHaveLength(13);
+      expect(woken).toHaveLength(1);
+    });
+
+    it('takes back entries at its end that nobody was told of, and goes on from there', async () => {
+      const { writer, reader, tell } = await start();
+      writer.append('tty', Buffer.from('kept '), 1);
+      const { head } = writer;
+      writer.appendAll([{ kind: 'tty', bytes: Buffer.alloc(500, 'x') }], 2);
+      writer.append('event', Buffer.from('{}'), 3);
+      writer.cut(head);
+      expect(writer.head).toEqual(head);
+      writer.append('tty', Buffer.from('and more'), 4);
+      tell();
+      const { entries } = await readAll(reader, beginningOf(reader));
+      expect(outputOf(entries, 0).toString()).toBe('kept and more');
+      expect(entries.every(({ kind }) => kind === 'tty')).toBe(true);
     });
 
     it('is synced up to what was appended before', async () => {

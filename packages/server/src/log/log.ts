@@ -90,11 +90,24 @@ export interface LogWriter {
    * `accepted`. Throws `disk_full` and leaves the log as it was when there is no room.
    */
   append(kind: Kind, bytes: Uint8Array, time: number): Head;
+  /**
+   * As `append` for several entries with one write: all of them or none, but for a kill or a power loss in the middle of
+   * it, which may leave the first ones. Whoever cannot have that marks the end of what belongs together, and uses `cut`.
+   */
+  appendAll(entries: readonly NewEntry[], time: number): Head;
+  /** Takes back the entries behind `head`, of the last segment: only for what nobody was ever told of. */
+  cut(head: Head): void;
   /** Resolves when everything that was appended before the call is `synced`. */
   sync(): Promise<Head>;
   /** Drops whole segments: those beyond `maxBytes` and those whose last entry is older than `olderThan`. */
   trim(rule: RetentionRule): void;
   close(): Promise<void>;
+}
+
+export interface NewEntry {
+  readonly kind: Kind;
+  /** At most `MAX_ENTRY_BYTES`. */
+  readonly bytes: Uint8Array;
 }
 
 export interface RetentionRule {

@@ -2,7 +2,15 @@
 
 import { BinnacleError, type Epoch, invariant, isOutput, type Kind, type Position } from '@binnacle/protocol';
 import { FRAME_HEADER_BYTES, type FrameHead } from './frame.ts';
-import { type Head, type LogReader, type LogWriter, MAX_ENTRY_BYTES, type Reading, type RetentionRule } from './log.ts';
+import {
+  type Head,
+  type LogReader,
+  type LogWriter,
+  MAX_ENTRY_BYTES,
+  type NewEntry,
+  type Reading,
+  type RetentionRule,
+} from './log.ts';
 import { PAGE_BYTES, PageBuilder, type PageOptions, pageEnd } from './page.ts';
 import { lastIndex } from './segment-list.ts';
 import { checkOffset, checkPosition } from './standing.ts';
@@ -61,17 +69,33 @@ export class MemoryLog implements LogWriter, LogReader {
   }
 
   append(kind: Kind, bytes: Uint8Array, time: number): Head {
-    invariant(bytes.length <= MAX_ENTRY_BYTES, 'The entry is too large.', { bytes: bytes.length });
-    const { place, offset } = this.#head;
-    const next = place + FRAME_HEADER_BYTES + bytes.length;
-    const filled = place - (this.#segments.at(-1)?.place ?? 0);
-    if (filled > 0 && next - place + filled > this.#segmentBytes) this.#segments.push(this.#head);
-    const nextOffset = isOutput(kind) ? offset + bytes.length : offset;
-    const head = { kind, length: bytes.length, time, offset, place, next, nextOffset };
-    this.#entries.push({ head, bytes: Uint8Array.from(bytes) });
-    this.#head = { place: next, offset: nextOffset };
-    this.#waiters.wake(next);
+    return this.appendAll([{ kind, bytes }], time);
+  }
+
+  appendAll(entries: readonly NewEntry[], time: number): Head {
+    let size = 0;
+    for (const { bytes } of entries) {
+      invariant(bytes.length <= MAX_ENTRY_BYTES, 'The entry is too large.', { bytes: bytes.length });
+      size += FRAME_HEADER_BYTES + bytes.length;
+    }
+    const filled = this.#head.place - (this.#segments.at(-1)?.place ?? 0);
+    if (filled > 0 && size + filled > this.#segmentBytes) this.#segments.push(this.#head);
+    for (const { kind, bytes } of entries) {
+      const { place, offset } = this.#head;
+      const next = place + FRAME_HEADER_BYTES + bytes.length;
+      const nextOffset = isOutput(kind) ? offset + bytes.length : offset;
+      const head = { kind, length: bytes.length, time, offset, place, next, nextOffset };
+      this.#entries.push({ head, bytes: Uint8Array.from(bytes) });
+      this.#head = { place: next, offset: nextOffset };
+    }
+    this.#waiters.wake(this.#head.place);
     return this.#head;
+  }
+
+  cut(head: Head): void {
+    invariant(head.place >= (this.#segments.at(-1)?.place ?? 0), 'Only the last segment can be cut.', { ...head });
+    while ((this.#entries.at(-1)?.head.next ?? 0) > head.place) this.#entries.pop();
+    this.#head = head;
   }
 
   async sync(): Promise<Head> {

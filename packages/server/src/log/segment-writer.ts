@@ -5,13 +5,14 @@ import { BinnacleError, type Epoch, invariant, isOutput, type Kind, parseEpoch }
 import { DurableFiles } from './durable-files.ts';
 import { FRAME_HEADER_BYTES, frameTag, sealFrame, writeFrameHeader } from './frame.ts';
 import type { GroupSync } from './group-sync.ts';
-import { type Head, type LogWriter, MAX_ENTRY_BYTES, type RetentionRule } from './log.ts';
+import { type Head, type LogWriter, MAX_ENTRY_BYTES, type NewEntry, type RetentionRule } from './log.ts';
 import { recoverSegments, type WrittenSegment } from './recovery.ts';
 import {
   createFile,
   createSegment,
   encodeIndexRecord,
   encodeSegmentHeader,
+  INDEX_RECORD_BYTES,
   INDEX_STEP_BYTES,
   indexPath,
   isErrno,
@@ -152,23 +153,40 @@ export class SegmentWriter implements LogWriter {
   }
 
   append(kind: Kind, bytes: Uint8Array, time: number): Head {
-    invariant(!this.#closed, 'The log is closed.');
-    invariant(bytes.length <= MAX_ENTRY_BYTES, 'The entry is too large.', { bytes: bytes.length });
-    const frameBytes = FRAME_HEADER_BYTES + bytes.length;
-    const filled = this.#head.place - this.#active.base;
-    if (filled > 0 && filled + frameBytes > this.#segmentBytes) this.#roll();
-
+    const frameBytes = this.#makeRoom([{ kind, bytes }]);
     const { place, offset } = this.#head;
     writeFrameHeader(this.#stage, kind, bytes.length, this.#tag, time, offset, place);
-    this.#write(bytes, frameBytes);
-    if (place >= this.#nextIndexed) this.#index(place, offset);
-    if (time > this.#latest) this.#latest = time;
-    this.#head = { place: place + frameBytes, offset: isOutput(kind) ? offset + bytes.length : offset };
-    if (!this.#dirty) {
-      this.#dirty = true;
-      this.#group?.mark(this);
+    this.#write((start) => this.#writeStaged(bytes, frameBytes, start));
+    return this.#advance(frameBytes, isOutput(kind) ? bytes.length : 0, time);
+  }
+
+  appendAll(entries: readonly NewEntry[], time: number): Head {
+    const frames = Buffer.allocUnsafe(this.#makeRoom(entries));
+    let { place, offset } = this.#head;
+    let at = 0;
+    for (const { kind, bytes } of entries) {
+      const frame = frames.subarray(at, at + FRAME_HEADER_BYTES + bytes.length);
+      writeFrameHeader(frame, kind, bytes.length, this.#tag, time, offset, place);
+      frame.set(bytes, FRAME_HEADER_BYTES);
+      sealFrame(frame, frame.subarray(4));
+      at += frame.length;
+      place += frame.length;
+      if (isOutput(kind)) offset += bytes.length;
     }
-    return this.#head;
+    this.#write((start) => writeFully(this.#fd, frames, start));
+    return this.#advance(frames.length, offset - this.#head.offset, time);
+  }
+
+  cut(head: Head): void {
+    const { base } = this.#active;
+    invariant(head.place >= base && head.place <= this.#head.place, 'Only the last segment can be cut.', { ...head });
+    ftruncateSync(this.#fd, head.place - base + SEGMENT_HEADER_BYTES);
+    // An index record behind the cut would point into the middle of what comes next.
+    const kept = Math.floor((head.place - base) / INDEX_STEP_BYTES);
+    if (this.#indexFd !== undefined) ftruncateSync(this.#indexFd, kept * INDEX_RECORD_BYTES);
+    this.#nextIndexed = head.place;
+    this.#head = head;
+    this.#touch();
   }
 
   /** Rejects with `disk_full` when the disk failed. From then on `synced` stays: what the kernel dropped is unknown. */
@@ -223,24 +241,39 @@ export class SegmentWriter implements LogWriter {
     return last;
   }
 
+  /** Bytes of the frames of what is appended, which go into one segment. */
+  #makeRoom(entries: readonly NewEntry[]): number {
+    invariant(!this.#closed, 'The log is closed.');
+    let frameBytes = 0;
+    for (const { bytes } of entries) {
+      invariant(bytes.length <= MAX_ENTRY_BYTES, 'The entry is too large.', { bytes: bytes.length });
+      frameBytes += FRAME_HEADER_BYTES + bytes.length;
+    }
+    const filled = this.#head.place - this.#active.base;
+    if (filled > 0 && filled + frameBytes > this.#segmentBytes) this.#roll();
+    return frameBytes;
+  }
+
+  #advance(frameBytes: number, outputBytes: number, time: number): Head {
+    const { place, offset } = this.#head;
+    if (place >= this.#nextIndexed) this.#index(place, offset);
+    if (time > this.#latest) this.#latest = time;
+    this.#head = { place: place + frameBytes, offset: offset + outputBytes };
+    this.#touch();
+    return this.#head;
+  }
+
+  #touch(): void {
+    if (this.#dirty) return;
+    this.#dirty = true;
+    this.#group?.mark(this);
+  }
+
   // Positions are explicit, so what a failed write left is overwritten even if cutting it off failed as well.
-  #write(bytes: Uint8Array, frameBytes: number): void {
+  #write(put: (start: number) => void): void {
     const start = this.#head.place - this.#active.base + SEGMENT_HEADER_BYTES;
     try {
-      if (bytes.length <= STAGED_BYTES) {
-        this.#stage.set(bytes, FRAME_HEADER_BYTES);
-        const frame = this.#stage.subarray(0, frameBytes);
-        sealFrame(frame, frame.subarray(4));
-        writeFully(this.#fd, frame, start);
-        return;
-      }
-      sealFrame(this.#stage, this.#stageRest, bytes);
-      const header = this.#stage.subarray(0, FRAME_HEADER_BYTES);
-      const done = writevSync(this.#fd, [header, bytes], start);
-      if (done === frameBytes) return;
-      if (done < FRAME_HEADER_BYTES) writeFully(this.#fd, header.subarray(done), start + done);
-      const behind = Math.max(done, FRAME_HEADER_BYTES);
-      writeFully(this.#fd, bytes.subarray(behind - FRAME_HEADER_BYTES), start + behind);
+      put(start);
     } catch (cause) {
       try {
         ftruncateSync(this.#fd, start);
@@ -249,6 +282,23 @@ export class SegmentWriter implements LogWriter {
       }
       throw diskFull(cause);
     }
+  }
+
+  #writeStaged(bytes: Uint8Array, frameBytes: number, start: number): void {
+    if (bytes.length <= STAGED_BYTES) {
+      this.#stage.set(bytes, FRAME_HEADER_BYTES);
+      const frame = this.#stage.subarray(0, frameBytes);
+      sealFrame(frame, frame.subarray(4));
+      writeFully(this.#fd, frame, start);
+      return;
+    }
+    sealFrame(this.#stage, this.#stageRest, bytes);
+    const header = this.#stage.subarray(0, FRAME_HEADER_BYTES);
+    const done = writevSync(this.#fd, [header, bytes], start);
+    if (done === frameBytes) return;
+    if (done < FRAME_HEADER_BYTES) writeFully(this.#fd, header.subarray(done), start + done);
+    const behind = Math.max(done, FRAME_HEADER_BYTES);
+    writeFully(this.#fd, bytes.subarray(behind - FRAME_HEADER_BYTES), start + behind);
   }
 
   // When no new segment can be made the old one just grows: the append decides whether there is room.
@@ -275,10 +325,14 @@ export class SegmentWriter implements LogWriter {
   #index(place: number, offset: number): void {
     this.#nextIndexed = place + INDEX_STEP_BYTES;
     if (this.#indexFd === undefined) return;
-    const record = Buffer.alloc(32);
+    const record = Buffer.alloc(INDEX_RECORD_BYTES);
     encodeIndexRecord(record, 0, place, offset, this.#latest);
     try {
-      writeFully(this.#indexFd, record, Math.floor((place - this.#active.base) / INDEX_STEP_BYTES) * 32);
+      writeFully(
+        this.#indexFd,
+        record,
+        Math.floor((place - this.#active.base) / INDEX_STEP_BYTES) * INDEX_RECORD_BYTES,
+      );
     } catch {
       // Only shortens scans, and half a record does not match its checksum.
     }

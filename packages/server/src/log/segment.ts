@@ -42,7 +42,7 @@ export interface IndexRecord {
   readonly timeBefore: number;
 }
 /** Little-endian: 0 place u64 · 8 offset u64 · 16 time f64 · 24 zero u32 · 28 crc32 of the 28 bytes before. */
-const INDEX_RECORD_BYTES = 32;
+export const INDEX_RECORD_BYTES = 32;
 
 const DATA_NAME = /^(\d{16})\.log$/;
 // 16 digits hold every place below 2^53, and names then sort by place.

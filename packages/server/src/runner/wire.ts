@@ -34,7 +34,8 @@ export interface HostedSpec {
 export interface HostedStatus {
   readonly id: string;
   readonly state: 'running' | 'exited' | 'closed';
-  readonly pid: number;
+  /** Null of a program that runs elsewhere; never from a runner. */
+  readonly pid: number | null;
   readonly epoch: string;
   readonly head: Head;
   readonly oldest: Head;

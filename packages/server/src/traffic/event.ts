@@ -1,0 +1,190 @@
+// One event as an emitter sends it, checked and brought into one form. Knows no session and no log.
+
+import { BinnacleError, type Code, isEmittedId, type OutputKind, type TrafficMark } from '@binnacle/protocol';
+import { z } from 'zod';
+import { MAX_ENTRY_BYTES } from '../log/log.ts';
+
+const MAX_COMMAND_BYTES = 64 * 1024;
+const MAX_PREVIEW = 500;
+const MAX_SOURCE = 64;
+const MAX_LABELS = 16;
+const MAX_PRODUCER = 128;
+/** Clocks differ by a little; a time further ahead is a wrong one. */
+const MAX_AHEAD_MS = 60_000;
+const NO_SOURCE = 'unknown';
+const NOTHING = new Uint8Array(0);
+
+/** What one event says. */
+export interface Emitted {
+  readonly sessionId: string;
+  readonly seq: number | null;
+  readonly source: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly stream: OutputKind;
+  /** At most one entry of a log. */
+  readonly output: Uint8Array;
+  readonly cwd: string | undefined;
+  readonly size: { readonly cols: number; readonly rows: number } | undefined;
+  readonly isFinal: boolean;
+  /** What is kept of it besides; without epoch, seq and bytes. */
+  readonly told: Omit<TrafficMark['traffic'], 'epoch' | 'seq' | 'bytes'>;
+}
+
+/** Text that is kept and shown: whole characters, and none that a terminal or a database takes for a command. */
+const plain = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .refine((text) => text.isWellFormed(), 'half of a character')
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    .refine((text) => !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/.test(text), 'a control character');
+const Count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const Cells = z.number().int().min(1).max(65_535);
+
+const Event = z
+  .strictObject({
+    session_id: z.string(),
+    seq: Count.optional(),
+    command: z
+      .string()
+      .refine((text) => text.isWellFormed() && !text.includes('\0'), 'NUL or half of a character')
+      .optional(),
+    response: z
+      .string()
+      .refine((text) => text.isWellFormed(), 'half of a character; send bytes as response_base64')
+      .optional(),
+    response_base64: z.string().optional(),
+    stream: z.enum(['tty', 'stdout', 'stderr']).optional(),
+    exit_code: z
+      .number()
+      .int()
+      .min(-(2 ** 31))
+      .max(2 ** 32)
+      .nullish(),
+    signal: plain(32).nullish(),
+    is_final: z.boolean().optional(),
+    source: plain(MAX_SOURCE).min(1).optional(),
+    labels: z.record(plain(64).min(1), plain(256)).optional(),
+    timestamp: z.union([z.number(), z.string().max(64)]).optional(),
+    command_preview: plain(MAX_PREVIEW).optional(),
+    response_preview: plain(MAX_PREVIEW).optional(),
+    cwd: plain(4096).optional(),
+    cols: Cells.optional(),
+    rows: Cells.optional(),
+    lost_bytes: Count.optional(),
+  })
+  .refine(({ response, response_base64 }) => response === undefined || response_base64 === undefined, {
+    message: 'response and response_base64 do not go together',
+  })
+  .refine(({ cols, rows }) => (cols === undefined) === (rows === undefined), { message: 'cols and rows go together' })
+  .refine(({ labels }) => Object.keys(labels ?? {}).length <= MAX_LABELS, {
+    path: ['labels'],
+    message: `more than ${MAX_LABELS}`,
+  });
+type Raw = z.output<typeof Event>;
+
+/** `hasProducer`: then every event has a number, else none. Throws `bad_event`, `bad_session_id`, `bad_time`, `event_too_large`. */
+export function parseEvent(raw: unknown, hasProducer: boolean, now: number): Emitted {
+  const result = Event.safeParse(raw);
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    const field = issue?.path.map(String).join('.') ?? '';
+    throw bad('bad_event', field, issue?.message ?? 'not valid');
+  }
+  const event = result.data;
+  if (!isEmittedId(event.session_id)) throw bad('bad_session_id', 'session_id', 'not an id');
+  if (hasProducer !== (event.seq !== undefined)) {
+    throw bad('bad_event', 'seq', hasProducer ? 'needed, because the batch has a producer' : 'there is no producer');
+  }
+  return {
+    sessionId: event.session_id,
+    seq: event.seq ?? null,
+    source: event.source ?? NO_SOURCE,
+    labels: event.labels ?? {},
+    stream: event.stream ?? 'tty',
+    output: outputOf(event),
+    cwd: event.cwd,
+    size: event.cols === undefined || event.rows === undefined ? undefined : { cols: event.cols, rows: event.rows },
+    isFinal: event.is_final === true,
+    told: toldBy(event, now),
+  };
+}
+
+/** What an event that could not be read calls itself, for the answer. */
+export function namesOf(raw: unknown): { readonly sessionId: string | null; readonly seq: number | null } {
+  const { session_id, seq } = (typeof raw === 'object' && raw !== null ? raw : {}) as Record<string, unknown>;
+  return {
+    sessionId: typeof session_id === 'string' && isEmittedId(session_id) ? session_id : null,
+    seq: typeof seq === 'number' && Number.isSafeInteger(seq) ? seq : null,
+  };
+}
+
+export const Producer = z.strictObject({
+  id: z
+    .string()
+    .max(MAX_PRODUCER)
+    .refine(isEmittedId, 'letters, digits and . _ : @ + = , ~ -, beginning with a letter or digit'),
+  epoch: Count,
+});
+
+function toldBy(event: Raw, now: number): Emitted['told'] {
+  const { command, command_preview, response_preview, exit_code, signal, lost_bytes } = event;
+  if (command !== undefined && Buffer.byteLength(command) > MAX_COMMAND_BYTES) {
+    throw tooLarge('command', MAX_COMMAND_BYTES);
+  }
+  const at = timeOf(event.timestamp, now);
+  return {
+    ...(at === undefined ? {} : { at }),
+    ...(command === undefined ? {} : { command }),
+    ...(command_preview === undefined ? {} : { command_preview }),
+    ...(response_preview === undefined ? {} : { response_preview }),
+    ...(exit_code === undefined ? {} : { exit_code }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(event.is_final === true ? { is_final: true } : {}),
+    ...(lost_bytes === undefined || lost_bytes === 0 ? {} : { lost_bytes }),
+  };
+}
+
+function outputOf({ response, response_base64 }: Raw): Uint8Array {
+  if (response_base64 !== undefined) {
+    if (response_base64.length > Math.ceil(MAX_ENTRY_BYTES / 3) * 4) throw tooLarge('response_base64', MAX_ENTRY_BYTES);
+    // Node skips what is no base64; that would be output that nobody sent.
+    if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(response_base64)) {
+      throw bad('bad_event', 'response_base64', 'not base64 with padding');
+    }
+    const bytes = Buffer.from(response_base64, 'base64');
+    if (bytes.length > MAX_ENTRY_BYTES) throw tooLarge('response_base64', MAX_ENTRY_BYTES);
+    return bytes;
+  }
+  if (response === undefined || response === '') return NOTHING;
+  const bytes = Buffer.from(response);
+  if (bytes.length > MAX_ENTRY_BYTES) throw tooLarge('response', MAX_ENTRY_BYTES);
+  return bytes;
+}
+
+function timeOf(timestamp: string | number | undefined, now: number): number | undefined {
+  if (timestamp === undefined) return undefined;
+  const at = typeof timestamp === 'number' ? timestamp : isoTime(timestamp);
+  if (!Number.isFinite(at) || at < 0) throw bad('bad_time', 'timestamp', 'neither ms since 1970 nor ISO 8601');
+  if (at > now + MAX_AHEAD_MS) throw bad('bad_time', 'timestamp', `${Math.round((at - now) / 1000)} s in the future`);
+  return Math.round(at);
+}
+
+/** Without a zone it is UTC: what Python's `datetime.utcnow().isoformat()` writes, and no machine's local time. */
+function isoTime(text: string): number {
+  if (!/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/.test(text)) return Number.NaN;
+  const hasZone = /(?:Z|[+-]\d\d:?\d\d)$/i.test(text);
+  return Date.parse((hasZone ? text : `${text}Z`).replace(' ', 'T'));
+}
+
+const bad = (code: Extract<Code, 'bad_event' | 'bad_session_id' | 'bad_time'>, field: string, why: string) =>
+  new BinnacleError(code, {
+    message: field === '' ? `The event: ${why}.` : `"${field.slice(0, 100)}" of the event: ${why}.`,
+    details: { field: field.slice(0, 100) },
+  });
+
+const tooLarge = (field: string, limitBytes: number) =>
+  new BinnacleError('event_too_large', {
+    message: `"${field}" of the event is over ${limitBytes} bytes.`,
+    details: { field, limitBytes },
+  });

@@ -1,0 +1,424 @@
+// Takes what programs elsewhere emit: finds or makes the session, has its log keep the event once, and tells its viewers.
+// Stands in for a runner where there is none. Knows no request.
+
+import {
+  BinnacleError,
+  type EmitResult,
+  formatPosition,
+  type SessionId,
+  type TrafficProducer,
+} from '@binnacle/protocol';
+import type { ForeignRecord, ForeignStanding, ForeignStore } from '../catalogue/foreign.ts';
+import type { Log } from '../http/answer.ts';
+import type { HostedStatus, Request } from '../runner/wire.ts';
+import type { Session, SessionHost } from '../session.ts';
+import type { Sessions } from '../sessions.ts';
+import { type Emitted, namesOf, parseEvent } from './event.ts';
+import { ForeignLog, type ForeignLogOptions, numberCheck, type Outcome } from './foreign-log.ts';
+import { Rates } from './rate.ts';
+
+/** Logs that are kept open for the next event: two descriptors and 32 KiB each. */
+const MAX_OPEN = 256;
+/** How far a session has come is in its log; its row follows this often. */
+const SAVE_MS = 1000;
+const SWEEP_MS = 60_000;
+
+export interface IngestLimits {
+  /** Sessions that have not ended. Default 1000. */
+  readonly maxSessions: number;
+  /** New ones of one user, a second on average: each is a directory and a log. Default 100. */
+  readonly newPerSecond: number;
+  /** One of which nothing was heard for so long has ended unseen (`lost`). Default 7 days. */
+  readonly idleMs: number;
+}
+
+export interface IngestParts {
+  readonly sessions: Sessions;
+  readonly store: ForeignStore;
+  readonly log: Log;
+  readonly logOptions: ForeignLogOptions;
+  readonly limits: IngestLimits;
+}
+
+/** Who emits. */
+export interface Emitter {
+  readonly user: string;
+  readonly producer: TrafficProducer | undefined;
+}
+
+export interface IngestFacts {
+  readonly stored: number;
+  readonly duplicates: number;
+  readonly refused: number;
+  readonly bytes: number;
+}
+
+interface Opened {
+  readonly session: Session;
+  readonly log: ForeignLog;
+}
+
+export class Ingest implements SessionHost {
+  readonly #parts: IngestParts;
+  /** Least recently used first. */
+  readonly #open = new Map<SessionId, Opened>();
+  /** Those that are just being opened or closed: the next one waits for that. */
+  readonly #busy = new Map<SessionId, Promise<unknown>>();
+  /** Their viewers and rows know less than their logs. */
+  readonly #touched = new Set<Opened>();
+  readonly #unsaved = new Map<SessionId, ForeignStanding>();
+  readonly #arrivals: Rates;
+  readonly #timer: NodeJS.Timeout;
+  readonly #sweeper: NodeJS.Timeout;
+  #telling: NodeJS.Immediate | undefined;
+  #isClosed = false;
+  #facts = { stored: 0, duplicates: 0, refused: 0, bytes: 0 };
+
+  constructor(parts: IngestParts) {
+    this.#parts = parts;
+    const { newPerSecond } = parts.limits;
+    this.#arrivals = new Rates({ eventsPerSecond: newPerSecond, bytesPerSecond: Number.POSITIVE_INFINITY });
+    this.#timer = setInterval(() => this.#save(), SAVE_MS);
+    this.#timer.unref();
+    this.#sweeper = setInterval(() => void this.#endSilent(), SWEEP_MS);
+    this.#sweeper.unref();
+  }
+
+  get facts(): IngestFacts {
+    return this.#facts;
+  }
+
+  /** One result for each event, in their order. What is wrong with one is told of that one. */
+  async emit(raw: readonly unknown[], by: Emitter): Promise<readonly EmitResult[]> {
+    const now = Date.now();
+    const results: EmitResult[] = [];
+    const groups = new Map<string, { readonly index: number; readonly event: Emitted | BinnacleError }[]>();
+    for (const [index, one] of raw.entries()) {
+      const event = parsed(one, by.producer !== undefined, now);
+      const id = event instanceof BinnacleError ? namesOf(one).sessionId : event.sessionId;
+      if (id === null) {
+        if (event instanceof BinnacleError) results[index] = refusal(event, namesOf(one));
+        continue;
+      }
+      const group = groups.get(id);
+      if (group === undefined) groups.set(id, [{ index, event }]);
+      else group.push({ index, event });
+    }
+    for (const [id, group] of groups) {
+      // Behind an event that makes no sense, nothing of its session is taken: their order is kept.
+      const bad = group.findIndex(({ event }) => event instanceof BinnacleError);
+      const good = (bad < 0 ? group : group.slice(0, bad)).map(({ event }) => event as Emitted);
+      const answers = good.length === 0 ? [] : await this.#take(id, good, by, now);
+      for (const [at, { index, event }] of group.entries()) {
+        const answer = answers[at];
+        if (answer !== undefined) results[index] = answer;
+        else {
+          const why = event instanceof BinnacleError ? event : new BinnacleError('earlier_refused');
+          results[index] = refusal(why, namesOf(raw[index]));
+        }
+      }
+    }
+    for (const { status } of results) {
+      if (status === 'stored') this.#facts.stored += 1;
+      else if (status === 'duplicate') this.#facts.duplicates += 1;
+      else this.#facts.refused += 1;
+    }
+    return results;
+  }
+
+  async request(id: string, request: Request): Promise<unknown> {
+    switch (request.t) {
+      case 'status':
+        return statusOf(await this.#opened(id as SessionId));
+      case 'end':
+        await this.#end(id as SessionId, 'deleted');
+        return undefined;
+      case 'trim':
+        (await this.#opened(id as SessionId)).log.trimTo(request.maxBytes);
+        return undefined;
+      default:
+        throw new BinnacleError('session_foreign');
+    }
+  }
+
+  /** Everybody is told of every event anyway. */
+  watch(): void {}
+
+  /** What an earlier gateway did not come to tell: brings every session that goes on to where its log is. */
+  async settle(): Promise<void> {
+    for (const id of this.#parts.store.listSilent(Number.MAX_SAFE_INTEGER)) {
+      if (this.#isClosed) return;
+      try {
+        this.#touch(await this.#opened(id));
+      } catch (error) {
+        this.#parts.log.error({ err: error, session: id }, 'a foreign session could not be opened');
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    clearInterval(this.#sweeper);
+    clearImmediate(this.#telling);
+    this.#tell();
+    this.#save();
+    for (const id of [...this.#open.keys()]) this.#shut(id);
+    await Promise.allSettled(this.#busy.values());
+  }
+
+  async #take(id: string, events: readonly Emitted[], by: Emitter, now: number): Promise<readonly EmitResult[]> {
+    try {
+      const known = this.#parts.store.find(id);
+      if (known !== undefined) checkClaim(known, by, events);
+      const opened =
+        known === undefined
+          ? await this.#opened(this.#adopt(id, events, by, now))
+          : await this.#openedUnlessOver(known.session);
+      if (opened === undefined) return this.#overResults(id, events, by);
+      const { log, session } = opened;
+      const outcomes = log.take(events, by.producer, now);
+      if (outcomes.includes('stored')) {
+        for (const [at, { output }] of events.entries())
+          if (outcomes[at] === 'stored') this.#facts.bytes += output.length;
+        this.#touch(opened);
+      }
+      return resultsOf(events, outcomes, session.id, { epoch: log.epoch, ...log.head });
+    } catch (error) {
+      const why = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+      if (why.code === 'internal') this.#parts.log.error({ err: error }, 'an event could not be taken');
+      return events.map(({ sessionId, seq }) => refusal(why, { sessionId, seq }));
+    }
+  }
+
+  #adopt(sessionId: string, events: readonly Emitted[], { user, producer }: Emitter, now: number): SessionId {
+    const [first] = events;
+    if (first === undefined) throw new BinnacleError('invariant', { message: 'A session without an event.' });
+    const number = numberCheck({ epoch: -1, nextSeq: 0 }, producer, first.seq);
+    if (number instanceof BinnacleError) throw number;
+    const waitMs = this.#arrivals.take(user, 1, 0);
+    if (waitMs > 0) throw new BinnacleError('too_fast', { details: { retryAfterMs: waitMs } });
+    const limit = this.#parts.limits.maxSessions;
+    if (this.#parts.store.countRunning() >= limit) {
+      throw new BinnacleError('too_many_foreign', { details: { limit } });
+    }
+    const { source, labels, told, cwd, size, stream } = first;
+    const foreign = { sessionId, user, producer: producer?.id ?? null, source, labels, heardAt: now };
+    const mode = stream === 'tty' ? 'pty' : 'pipe';
+    return this.#parts.sessions.adopt({ foreign, command: told.command, cwd, mode, ...size }).id;
+  }
+
+  /** Of a session that is over: what was sent before is still known. Throws `session_gone`. */
+  #overResults(id: string, events: readonly Emitted[], by: Emitter): readonly EmitResult[] {
+    const known = this.#parts.store.find(id);
+    if (known === undefined) throw new BinnacleError('session_gone');
+    const { log } = this.#parts.sessions.get(known.session);
+    return resultsOf(events, overOutcomes(known, by, events), known.session, { epoch: log.epoch, ...log.head });
+  }
+
+  /** Throws `session_gone`. */
+  async #openedUnlessOver(id: SessionId): Promise<Opened | undefined> {
+    try {
+      return this.#parts.sessions.get(id).isHosted ? await this.#opened(id) : undefined;
+    } catch (error) {
+      // It ended while we waited for its log.
+      if (error instanceof BinnacleError && error.code === 'session_exited') return undefined;
+      throw error;
+    }
+  }
+
+  /** Throws `session_exited` for one that is over. */
+  async #opened(id: SessionId): Promise<Opened> {
+    for (;;) {
+      const known = this.#open.get(id);
+      if (known !== undefined) {
+        this.#open.delete(id);
+        this.#open.set(id, known);
+        return known;
+      }
+      const busy = this.#busy.get(id);
+      if (busy === undefined) break;
+      await busy.catch(() => undefined);
+    }
+    const opening = this.#openNow(id);
+    this.#keepBusy(id, opening);
+    return await opening;
+  }
+
+  async #openNow(id: SessionId): Promise<Opened> {
+    if (this.#isClosed) throw new BinnacleError('going_away');
+    const { sessions, store, logOptions } = this.#parts;
+    const session = sessions.get(id);
+    const row = store.get(id);
+    if (!session.isHosted || row === undefined) throw new BinnacleError('session_exited');
+    const standing = this.#unsaved.get(id) ?? row;
+    const log = await ForeignLog.open(sessions.dirOf(id), standing, logOptions);
+    const opened = { session, log };
+    this.#open.set(id, opened);
+    // It may have come further than its row, or have ended.
+    if (log.head.place !== standing.place || log.end !== undefined) this.#touch(opened);
+    for (const oldest of this.#open.keys()) {
+      if (this.#open.size <= MAX_OPEN) break;
+      this.#shut(oldest);
+    }
+    return opened;
+  }
+
+  #shut(id: SessionId): void {
+    const opened = this.#open.get(id);
+    if (opened === undefined) return;
+    this.#open.delete(id);
+    const closing = opened.log.close().catch((error: unknown) => {
+      // All of it was written before anybody was told; what a full disk keeps from us is the sync of the last part.
+      this.#parts.log.error({ err: error, session: id }, 'a log could not be synced');
+    });
+    this.#keepBusy(id, closing);
+  }
+
+  #keepBusy(id: SessionId, work: Promise<unknown>): void {
+    this.#busy.set(id, work);
+    const done = (): void => {
+      if (this.#busy.get(id) === work) this.#busy.delete(id);
+    };
+    work.then(done, done);
+  }
+
+  /** Viewers are served behind the answer to the emitter, however many there are. */
+  #touch(opened: Opened): void {
+    this.#touched.add(opened);
+    this.#telling ??= setImmediate(() => this.#tell());
+  }
+
+  #tell(): void {
+    this.#telling = undefined;
+    for (const opened of this.#touched) {
+      const { session, log } = opened;
+      const { standing, end } = log;
+      session.heard(standing.heardAt);
+      if (end === undefined) {
+        this.#unsaved.set(session.id, standing);
+        session.grew(log.head, log.oldest);
+      } else this.#finish(opened, end);
+    }
+    this.#touched.clear();
+  }
+
+  #finish({ session, log }: Opened, { exitCode, signal }: NonNullable<ForeignLog['end']>): void {
+    const { standing, head, epoch } = log;
+    const isLost = exitCode === null && signal === null && standing.heardAt < Date.now() - this.#parts.limits.idleMs;
+    const change = {
+      state: isLost ? 'lost' : 'closed',
+      epoch,
+      exitCode,
+      signal,
+      exitedAt: standing.heardAt,
+      head,
+    } as const;
+    this.#unsaved.delete(session.id);
+    try {
+      // In one transaction: an event that is sent again must find both or neither.
+      this.#parts.store.end(session.id, standing, change);
+    } catch (error) {
+      this.#parts.log.error({ err: error, session: session.id }, 'the catalogue could not be written');
+    }
+    this.#parts.sessions.finish(session, change);
+    this.#shut(session.id);
+  }
+
+  #save(): void {
+    if (this.#unsaved.size === 0) return;
+    try {
+      this.#parts.store.save(this.#unsaved);
+      this.#unsaved.clear();
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'the catalogue could not be written');
+    }
+  }
+
+  async #end(id: SessionId, reason: 'lost' | 'deleted'): Promise<void> {
+    const opened = await this.#opened(id);
+    opened.log.finish(reason, Date.now());
+    this.#touched.add(opened);
+    clearImmediate(this.#telling);
+    this.#tell();
+    await this.#busy.get(id);
+  }
+
+  async #endSilent(): Promise<void> {
+    for (const id of this.#parts.store.listSilent(Date.now() - this.#parts.limits.idleMs)) {
+      try {
+        await this.#end(id, 'lost');
+      } catch (error) {
+        this.#parts.log.error({ err: error, session: id }, 'a silent session could not be ended');
+      }
+    }
+  }
+}
+
+function parsed(raw: unknown, hasProducer: boolean, now: number): Emitted | BinnacleError {
+  try {
+    return parseEvent(raw, hasProducer, now);
+  } catch (error) {
+    if (error instanceof BinnacleError) return error;
+    throw error;
+  }
+}
+
+/** Throws `session_taken`: what two emitters call by one name is never mixed. */
+function checkClaim(known: ForeignRecord, { user, producer }: Emitter, events: readonly Emitted[]): void {
+  const isSame =
+    known.user === user &&
+    known.producer === (producer?.id ?? null) &&
+    // Without a producer, its source is all that tells one program of a user from another.
+    (producer !== undefined || events.every(({ source }) => source === known.source));
+  if (!isSame) throw new BinnacleError('session_taken', { details: { source: known.source } });
+}
+
+/** Of events for a session that is over. */
+const overOutcomes = (known: ForeignRecord, { producer }: Emitter, events: readonly Emitted[]): Outcome[] =>
+  events.map(({ seq }) => {
+    const number = numberCheck(known, producer, seq);
+    return number === 'stored' ? new BinnacleError('session_exited') : number;
+  });
+
+function resultsOf(
+  events: readonly Emitted[],
+  outcomes: readonly Outcome[],
+  session: SessionId,
+  head: Parameters<typeof formatPosition>[0],
+): EmitResult[] {
+  const position = formatPosition(head);
+  return events.map(({ sessionId, seq }, at): EmitResult => {
+    const outcome = outcomes[at];
+    if (outcome === 'stored' || outcome === 'duplicate') {
+      return { status: outcome, session_id: sessionId, seq, session, position, offset: head.offset };
+    }
+    return refusal(outcome ?? new BinnacleError('internal'), { sessionId, seq });
+  });
+}
+
+const refusal = (
+  error: BinnacleError,
+  { sessionId, seq }: { readonly sessionId: string | null; readonly seq: number | null },
+): EmitResult => ({ status: 'refused', session_id: sessionId, seq, error: error.toWire() });
+
+function statusOf({ session, log }: Opened): HostedStatus {
+  const { cols, rows } = session.record.spec;
+  return {
+    id: session.id,
+    state: 'running',
+    pid: null,
+    epoch: log.epoch,
+    head: log.head,
+    oldest: log.oldest,
+    synced: log.synced,
+    exitCode: null,
+    signal: null,
+    exitedAt: null,
+    cols,
+    rows,
+    fence: 0,
+    stalled: null,
+    runs: null,
+  };
+}

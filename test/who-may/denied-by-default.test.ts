@@ -80,7 +80,7 @@ describe('denied-by-default', () => {
   });
 
   it('all WebSocket addresses are refused without a token, with one in the address, and with a wrong one', async () => {
-    for (const path of ['/v1/ws', `/ws/session/${session}`, `/pty/${session}/ws`]) {
+    for (const path of ['/v1/ws', '/ws/pty-traffic', `/ws/session/${session}`, `/pty/${session}/ws`]) {
       expect([401, 429]).toContain(await upgrade(path));
       for (const name of ['token', 'access_token', 'ticket', 'authorization']) {
         expect([401, 429]).toContain(await upgrade(`${path}?${name}=${gateway.token}`));

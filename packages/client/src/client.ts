@@ -1,13 +1,15 @@
 // A client of one gateway: what it offers over HTTP, and the sessions over the one connection. Read this first.
 
-import type { CreateSession, Scope, SessionInfo, SessionList } from '@binnacle/protocol';
+import type { CreateSession, Scope, SearchResult, SessionInfo, SessionList, TrafficFilter } from '@binnacle/protocol';
 import { type ClientEvents, type ClientState, Connection } from './connection.ts';
 import type { Conversation } from './conversation.ts';
 import { Conversations } from './conversations.ts';
 import { Http } from './http.ts';
-import { type ClientOptions, settle } from './options.ts';
+import { type ClientOptions, type Settings, settle } from './options.ts';
 import { Runs } from './runs.ts';
 import { Session } from './session.ts';
+import { type SearchOptions, search, Traffic } from './traffic.ts';
+import { TrafficStream, type WatchTrafficOptions } from './traffic-stream.ts';
 import { Watch } from './watch.ts';
 
 export interface Sessions {
@@ -72,11 +74,17 @@ export class Binnacle {
   readonly tokens: Tokens;
   readonly runs: Runs;
   readonly conversations: Conversations;
+  /** Programs that run elsewhere: what is kept of them. */
+  readonly traffic: Traffic;
   private readonly http: Http;
   private readonly connection: Connection;
+  private readonly settings: Settings;
+  private readonly trafficStreams: Set<TrafficStream>;
 
   constructor(options: ClientOptions) {
     const settings = settle(options);
+    this.settings = settings;
+    this.trafficStreams = new Set();
     this.http = new Http(settings);
     this.connection = new Connection(settings, async () => {
       await this.me();
@@ -85,6 +93,7 @@ export class Binnacle {
     this.tokens = tokensOver(this.http);
     this.runs = new Runs(this.connection, this.http);
     this.conversations = new Conversations(this.connection, this.http);
+    this.traffic = new Traffic(this.http);
   }
 
   /** A handle; asks nothing yet. Input numbers and the lease belong to the handle: keep one for a session. */
@@ -100,6 +109,30 @@ export class Binnacle {
   /** All sessions, then every change of their states. Each reconnect begins with a new `list`. */
   watch(): Watch {
     return new Watch(this.connection, () => this.sessions.all());
+  }
+
+  /**
+   * What happens in the sessions that match, own and foreign ones, on a socket of its own. Ends behind `is_final` where
+   * the filter names a session, else when it is left or the client is closed. Throws what ends it early.
+   */
+  watchTraffic(filter: TrafficFilter = {}, options: WatchTrafficOptions = {}): TrafficStream {
+    const stream: TrafficStream = new TrafficStream({
+      settings: this.settings,
+      filter,
+      options,
+      probe: async () => {
+        await this.me();
+      },
+      // Never in this turn: a stream can be over before we have it.
+      over: () => queueMicrotask(() => this.trafficStreams.delete(stream)),
+    });
+    this.trafficStreams.add(stream);
+    return stream;
+  }
+
+  /** Looks for words in the output of all sessions that one may see. Newest hits first, a page at a time. */
+  async search(q: string, options: SearchOptions = {}): Promise<SearchResult> {
+    return await search(this.http, q, options);
   }
 
   async createTicket(scope?: Scope): Promise<Ticket> {
@@ -139,6 +172,7 @@ export class Binnacle {
     this.connection.wake();
     this.runs.wake();
     this.conversations.wake();
+    for (const stream of this.trafficStreams) stream.wake();
   }
 
   /** For good. Attachments and loops over runs end (the runs go on); input without a receipt and open requests throw `client_closed`. */
@@ -146,6 +180,7 @@ export class Binnacle {
     this.connection.stop();
     this.runs.stop();
     this.conversations.stop();
+    for (const stream of [...this.trafficStreams]) stream.stop();
   }
 }
 

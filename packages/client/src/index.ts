@@ -45,5 +45,7 @@ export type { RunStream, RunStreamEvent } from './run-stream.ts';
 export type { Runs } from './runs.ts';
 export type { OutputSlice, ReadOptions, Session, WriteOptions } from './session.ts';
 export { type TextPiece, TextReader, textOf } from './text.ts';
+export type { SearchOptions, StatsQuery, Traffic, TrafficQuery } from './traffic.ts';
+export type { TrafficGap, TrafficStream, WatchTrafficOptions } from './traffic-stream.ts';
 export { optionKind, optionLabel, visibleLine, visibleText } from './visible.ts';
 export type { Watch, WatchEvent } from './watch.ts';

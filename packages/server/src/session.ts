@@ -102,6 +102,11 @@ export class Session {
     return this.#record.state !== 'closed' && this.#record.state !== 'lost';
   }
 
+  /** Its program runs elsewhere: nobody steers it here. */
+  get isForeign(): boolean {
+    return this.#record.foreign !== null;
+  }
+
   get record(): SessionRecord {
     return this.#record;
   }
@@ -215,10 +220,12 @@ export class Session {
     reader.advance(head);
   }
 
-  /** Of a foreign one: an event came. */
-  heard(at: number): void {
+  /** Of a foreign one: an event came. Kept also where nobody reads: a list shows it, and a reader begins with it. */
+  heard(at: number, head: Head, oldest: Head, synced: Head): void {
     const { foreign } = this.#record;
-    if (foreign !== null) this.#record = { ...this.#record, foreign: { ...foreign, heardAt: at } };
+    if (foreign !== null) this.#record = { ...this.#record, head, foreign: { ...foreign, heardAt: at } };
+    if (this.#status !== undefined) this.#status = { ...this.#status, head, oldest, synced };
+    this.grew(head, oldest);
   }
 
   /** Its runner is gone, or it was foreign and has ended; this is what the log and the exit record say. */
@@ -253,7 +260,7 @@ export class Session {
   }
 
   async resize(cols: number, rows: number, by: Steering): Promise<void> {
-    if (this.#record.spec.mode !== 'pty') throw new BinnacleError('not_a_tty');
+    if (this.#record.spec.mode !== 'pty' && !this.isForeign) throw new BinnacleError('not_a_tty');
     await this.#parts.host.request(this.id, { t: 'resize', id: this.id, writer: this.#admit(by), cols, rows });
   }
 
@@ -263,9 +270,10 @@ export class Session {
 
   /**
    * Takes a command for its shell; of an id that is there already, tells that run. Throws `no_runs`, `run_exists`,
-   * `shell_busy`, `too_many_runs`, `bad_request`, and what `write` throws.
+   * `shell_busy`, `too_many_runs`, `bad_request`, `session_foreign`, and what `write` throws.
    */
   async run(request: RunRequest, by: Steering): Promise<RunInfo> {
+    if (this.isForeign) throw new BinnacleError('session_foreign');
     const records = this.#needRuns();
     const id = request.id ?? uuidv7();
     if (!isRunId(id)) {

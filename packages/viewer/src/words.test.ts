@@ -25,6 +25,7 @@ const info = (over: Partial<SessionInfo>): SessionInfo => ({
   lease: null,
   stalled: null,
   runs: null,
+  foreign: null,
   ...over,
 });
 

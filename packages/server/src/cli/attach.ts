@@ -21,7 +21,8 @@ export async function attach(wanted: string, options: AttachOptions): Promise<nu
     return await view(client, info, {
       from: replayFrom(info),
       replayUntil: info.outputOffset,
-      helm: options.readOnly === true ? 'none' : options.take === true ? 'take' : 'acquire',
+      // Of what runs elsewhere there is no helm here.
+      helm: options.readOnly === true || info.foreign !== null ? 'none' : options.take === true ? 'take' : 'acquire',
       keys,
       closesStdin: false,
     });

@@ -23,7 +23,9 @@ export function sessionTable(sessions: readonly SessionInfo[], now: number, look
     state(session, look),
     printable(session.name) || '-',
     formatDuration(now - session.createdAt),
-    session.lease === null ? '-' : printable(session.lease.holder),
+    session.foreign === null
+      ? printable(session.lease?.holder ?? '-')
+      : look.dim(`at ${printable(session.foreign.source)}`),
     printable(session.argv.join(' ')),
   ]);
   return table([head, ...rows], process.stdout.columns ?? 120);

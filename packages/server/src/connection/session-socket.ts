@@ -97,7 +97,7 @@ export function letGo(session: Session, lease: Lease | undefined): void {
 
 /** Who may write, writes alone. A read-only viewer takes nothing from anybody. */
 export async function takeHelm(session: Session, principal: Principal, take: boolean): Promise<Lease | undefined> {
-  if (!allows(principal.scope, 'input') || !session.isHosted) return undefined;
+  if (!allows(principal.scope, 'input') || !session.isHosted || session.isForeign) return undefined;
   try {
     return await session.helm.acquire(principal.name, { take });
   } catch (error) {

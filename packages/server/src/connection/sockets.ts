@@ -15,6 +15,7 @@ import type { Ptys } from './execd/ptys.ts';
 import type { Liveness } from './liveness.ts';
 import type { SessionAccess } from './session-access.ts';
 import { attachCompat } from './session-socket.ts';
+import { TrafficSocket } from './traffic-socket.ts';
 import { Connection } from './websocket.ts';
 
 /** One frame of a client: an input message of 1 MiB in base64 and its envelope. */
@@ -48,6 +49,12 @@ export class Sockets {
         scope: 'view',
         summary: 'Many sessions on one connection: JSON control, binary output.',
         upgrade: (request, socket, head, principal) => this.#connect(request, socket, head, principal),
+      },
+      {
+        path: '/ws/pty-traffic',
+        scope: 'view',
+        summary: 'What happens in the sessions that match a filter, own and foreign ones, as JSON messages.',
+        upgrade: (request, socket, head, principal) => this.#watchTraffic(request, socket, head, principal),
       },
       {
         path: '/ws/session/:id',
@@ -85,6 +92,19 @@ export class Sockets {
         conversations: this.#parts.conversations,
         liveness: this.#parts.liveness,
         maxSubscriptions: this.#parts.maxSubscriptions,
+        hold: (who, close) => this.#parts.auth.hold(who, close),
+        onClose: this.#join(),
+      });
+    });
+  }
+
+  #watchTraffic(request: IncomingMessage, socket: Duplex, head: Buffer, principal: Principal): void {
+    this.#admit();
+    this.#server.handleUpgrade(request, socket, head, (ws) => {
+      new TrafficSocket(ws, socket as Socket, principal, {
+        seen: this.#parts.access.seenBy(principal),
+        liveness: this.#parts.liveness,
+        maxFollowed: this.#parts.maxSubscriptions,
         hold: (who, close) => this.#parts.auth.hold(who, close),
         onClose: this.#join(),
       });

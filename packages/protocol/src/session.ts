@@ -1,7 +1,5 @@
 // What the REST API says about sessions and leases.
 
-import type { ForeignInfo } from './traffic.ts';
-
 declare const brand: unique symbol;
 /** A UUID (version 7, so that ids sort by creation time). */
 export type SessionId = string & { readonly [brand]: 'SessionId' };
@@ -78,6 +76,20 @@ export interface SessionInfo {
   readonly runs: { readonly current: string | null; readonly queued: number } | null;
   /** Where it comes from, for a session whose program runs elsewhere. It can be watched, not steered. */
   readonly foreign: ForeignInfo | null;
+}
+
+/** What everybody may know of where a session comes from that runs elsewhere. */
+export interface ForeignInfo {
+  /** The emitter's name of it. */
+  readonly sessionId: string;
+  readonly source: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The user of the token that it came with. */
+  readonly user: string;
+  /** Id of its producer; null of an emitter that names none. */
+  readonly producer: string | null;
+  /** When the last event came, ms since 1970. */
+  readonly heardAt: number;
 }
 
 export interface SessionList {

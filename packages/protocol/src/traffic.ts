@@ -3,7 +3,7 @@
 
 import type { WireError } from './codes.ts';
 import type { OutputKind } from './entry.ts';
-import type { SessionId, SessionState } from './session.ts';
+import type { ForeignInfo, SessionId, SessionState } from './session.ts';
 
 /** The emitter's own name of a session: 1 to 200 of letters, digits and `. _ : @ + = , ~ -`, beginning with a letter or digit. */
 const EMITTED_ID = /^[A-Za-z0-9][A-Za-z0-9._:@+=,~-]{0,199}$/;
@@ -106,20 +106,6 @@ export interface TrafficMark {
     readonly is_final?: true;
     readonly lost_bytes?: number;
   };
-}
-
-/** What everybody may know of where a session comes from that runs elsewhere. */
-export interface ForeignInfo {
-  /** The emitter's name of it. */
-  readonly sessionId: string;
-  readonly source: string;
-  readonly labels: Readonly<Record<string, string>>;
-  /** The user of the token that it came with. */
-  readonly user: string;
-  /** Id of its producer; null of an emitter that names none. */
-  readonly producer: string | null;
-  /** When the last event came, ms since 1970. */
-  readonly heardAt: number;
 }
 
 // Queries

@@ -1,22 +1,25 @@
 // The page: the door, or the deck with its lists and one session or conversation.
 
 import type { Binnacle, Me } from '@binnacle/client';
-import { allows, type CreateSession } from '@binnacle/protocol';
+import { allows, type ConversationInfo, type CreateSession, type SessionInfo } from '@binnacle/protocol';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import { type Choice, isSameChoice } from './choice.ts';
+import { type Choice, isSameChoice, rowOf } from './choice.ts';
 import { ConversationView } from './conversation-view.tsx';
 import { byUrgency, conversationTitle } from './conversation-words.ts';
+import { EmptyDeck } from './empty-deck.tsx';
 import { type Entry, enter, takeTicket } from './entry.ts';
 import { asFailure } from './failure.tsx';
-import { Compass, MenuIcon, PlusIcon, TalkIcon } from './icons.tsx';
+import { MenuIcon } from './icons.tsx';
 import { Login } from './login.tsx';
 import { NewConversation } from './new-conversation.tsx';
 import { NewSession } from './new-session.tsx';
 import { ErrorNotice, LinkNotice } from './notices.tsx';
 import { isPageKey, sizeFor } from './screen.ts';
+import { SearchView } from './search-view.tsx';
 import { SessionView } from './session-view.tsx';
 import { Side } from './side.tsx';
 import { useSetting, useTheme } from './theme.ts';
+import { TrafficView } from './traffic-view.tsx';
 import { useChoice, useFleet, useLink } from './use-client.ts';
 import { useConversations } from './use-conversations.ts';
 import { useVisibleHeight } from './use-visible-height.ts';
@@ -105,7 +108,7 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
   const current = chosen?.kind === 'session' ? fleet.sessions.find((info) => info.id === chosen.id) : undefined;
   const key = chosen?.kind === 'conversation' ? chosen.key : undefined;
   const talk = key === undefined ? undefined : talks.conversations.find((info) => info.key === key);
-  const name = current !== undefined ? oneLine(title(current), 60) : talk !== undefined ? conversationTitle(talk) : '';
+  const name = nameOf(chosen, current, talk);
   useEffect(() => {
     document.title = name === '' ? 'Binnacle' : `${name} · Binnacle`;
   }, [name]);
@@ -171,9 +174,11 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
       if (event.key === 'ArrowLeft')
         document.querySelector<HTMLElement>('.session[aria-current="true"], .session')?.focus();
       if (event.key === 'ArrowRight')
-        document.querySelector<HTMLElement>('.xterm-helper-textarea, .composer textarea')?.focus();
+        document
+          .querySelector<HTMLElement>('.xterm-helper-textarea, .composer textarea, .page .hit, .page input')
+          ?.focus();
       if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return;
-      const at = around.current.rows.findIndex((row) => isSameChoice(row, around.current.chosen));
+      const at = around.current.rows.findIndex((row) => isSameChoice(row, rowOf(around.current.chosen)));
       const next = around.current.rows[event.key === 'ArrowUp' ? Math.max(0, at - 1) : at + 1];
       if (next !== undefined) pick(next);
     };
@@ -247,52 +252,40 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
             onSession={toSession}
             onGone={leaveTalk}
           />
+        ) : chosen?.kind === 'search' ? (
+          <SearchView
+            client={client}
+            asked={chosen}
+            sessions={fleet.sessions}
+            menu={menu}
+            linkNotice={extra}
+            onSearch={pick}
+          />
+        ) : chosen?.kind === 'traffic' ? (
+          <TrafficView
+            client={client}
+            ask={chosen.ask}
+            sessions={fleet.sessions}
+            menu={menu}
+            linkNotice={extra}
+            onAsk={(ask) => pick({ kind: 'traffic', ask })}
+          />
         ) : current === undefined ? (
-          <main className="main">
-            <header className="bar bar-bare">{menu}</header>
-            <div className="empty" data-testid="empty">
-              <Compass large />
-              <h2>{chosen === undefined || loading ? 'All quiet on deck' : `That ${chosen.kind} is gone`}</h2>
-              <p>
-                {mayCreate
-                  ? 'Start a shell or talk to an agent, or choose from the list. Both go on when you leave.'
-                  : 'Choose from the list what you want to watch.'}
-              </p>
-              <div className="empty-acts">
-                {mayTalk && (
-                  <button
-                    type="button"
-                    className="button"
-                    onClick={createTalk}
-                    disabled={starting}
-                    data-testid="empty-new-conversation"
-                  >
-                    <TalkIcon /> New conversation
-                  </button>
-                )}
-                {mayCreate && (
-                  <button
-                    type="button"
-                    className="button primary"
-                    onClick={createShell}
-                    disabled={starting}
-                    data-testid="empty-new-shell"
-                  >
-                    <PlusIcon /> {starting ? 'Starting…' : 'New shell'}
-                  </button>
-                )}
-              </div>
-            </div>
-            <div className="notices" aria-live="polite" data-testid="notices">
-              {extra}
-            </div>
-          </main>
+          <EmptyDeck
+            gone={loading ? undefined : chosen?.kind}
+            starting={starting}
+            menu={menu}
+            notices={extra}
+            onShell={mayCreate ? createShell : undefined}
+            onTalk={mayTalk ? createTalk : undefined}
+          />
         ) : (
           <SessionView
             key={current.id}
             client={client}
             info={current}
             scope={me.scope}
+            at={chosen?.kind === 'session' ? chosen.at : undefined}
             theme={theme}
             screenReader={screenReader}
             fresh={current.id === fresh}
@@ -301,6 +294,7 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
             onSize={(size) => {
               area.current = size;
             }}
+            onLive={() => toSession(current.id)}
           />
         )}
       </div>
@@ -308,4 +302,16 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
       {form && <NewSession onCreate={create} onClose={() => setForm(false)} />}
     </div>
   );
+}
+
+/** For the window's title: empty where nothing is shown. */
+function nameOf(
+  chosen: Choice | undefined,
+  session: SessionInfo | undefined,
+  talk: ConversationInfo | undefined,
+): string {
+  if (session !== undefined) return oneLine(title(session), 60);
+  if (talk !== undefined) return conversationTitle(talk);
+  if (chosen?.kind === 'search') return chosen.q === '' ? 'Search' : `${oneLine(chosen.q, 40)} · Search`;
+  return chosen?.kind === 'traffic' ? 'Traffic' : '';
 }

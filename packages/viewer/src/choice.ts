@@ -1,29 +1,81 @@
-// What the page shows, as the address keeps it: a session or a conversation. Pure.
+// What the page shows, as the address keeps it: a session, a conversation, a search, the traffic. Pure.
 
 import { type ConversationKey, isConversationKey, isSessionId } from '@binnacle/protocol';
+import { askIn, askWords, type TrafficAsk } from './traffic-ask.ts';
 
 export type Choice =
-  | { readonly kind: 'session'; readonly id: string }
-  | { readonly kind: 'conversation'; readonly key: ConversationKey };
+  /** `at`: an output offset to begin at; without it the end is shown. */
+  | { readonly kind: 'session'; readonly id: string; readonly at?: number }
+  | { readonly kind: 'conversation'; readonly key: ConversationKey }
+  | SearchChoice
+  | { readonly kind: 'traffic'; readonly ask: TrafficAsk };
+
+/** `q` may be empty: the search waits for words. */
+export interface SearchChoice {
+  readonly kind: 'search';
+  readonly q: string;
+  /** Only in this session. */
+  readonly session?: string;
+  readonly source?: string;
+}
 
 export const isSameChoice = (a: Choice | undefined, b: Choice | undefined): boolean => addressOf(a) === addressOf(b);
+
+/** As the lists have it: a session wherever it is looked at. */
+export const rowOf = (choice: Choice | undefined): Choice | undefined =>
+  choice?.kind === 'session' ? { kind: 'session', id: choice.id } : choice;
 
 /** The fragment for it, with its `#`; empty for none. */
 export function addressOf(choice: Choice | undefined): string {
   if (choice === undefined) return '';
-  return choice.kind === 'session' ? `#/${choice.id}` : `#/c/${encodeURIComponent(choice.key)}`;
+  switch (choice.kind) {
+    case 'session':
+      return `#/${choice.id}${choice.at === undefined ? '' : `?at=${choice.at}`}`;
+    case 'conversation':
+      return `#/c/${encodeURIComponent(choice.key)}`;
+    case 'search':
+      return withWords('#/search', { q: choice.q, session: choice.session, source: choice.source });
+    case 'traffic':
+      return withWords('#/traffic', askWords(choice.ask));
+  }
 }
 
 /** What a fragment names; undefined where it names nothing that could be shown. */
 export function choiceIn(hash: string): Choice | undefined {
   if (!hash.startsWith('#/')) return undefined;
-  const rest = hash.slice(2);
-  if (isSessionId(rest)) return { kind: 'session', id: rest };
-  if (!rest.startsWith('c/')) return undefined;
+  const [path = '', words = ''] = halves(hash.slice(2), '?');
+  const given = new URLSearchParams(words);
+  if (isSessionId(path)) {
+    const at = given.get('at') ?? '';
+    return /^\d{1,15}$/.test(at) ? { kind: 'session', id: path, at: Number(at) } : { kind: 'session', id: path };
+  }
+  if (path === 'search') {
+    const [session, source] = [given.get('session'), given.get('source')];
+    return {
+      kind: 'search',
+      q: given.get('q') ?? '',
+      ...(session === null ? {} : { session }),
+      ...(source === null ? {} : { source }),
+    };
+  }
+  if (path === 'traffic') return { kind: 'traffic', ask: askIn(given) };
+  if (!path.startsWith('c/')) return undefined;
   try {
-    const key = decodeURIComponent(rest.slice(2));
+    const key = decodeURIComponent(path.slice(2));
     return isConversationKey(key) ? { kind: 'conversation', key } : undefined;
   } catch {
     return undefined; // a broken escape names nothing
   }
+}
+
+function halves(text: string, mark: string): readonly [string, string] {
+  const at = text.indexOf(mark);
+  return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function withWords(path: string, words: Readonly<Record<string, string | undefined>>): string {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(words)) if (value !== undefined && value !== '') given.set(name, value);
+  const text = given.toString();
+  return text === '' ? path : `${path}?${text}`;
 }

@@ -26,13 +26,16 @@ export function EndSession({ info, onKill, onRemove, onClose }: EndSessionProps)
       .finally(() => setBusy(false));
   };
   const name = oneLine(title(info), 60);
+  // What runs elsewhere is not ours to end: only what is kept of it here.
+  const ends = info.running && info.foreign === null;
   return (
-    <Dialog label={info.running ? 'End this program?' : 'Remove this session?'} onClose={onClose}>
-      <h2>{info.running ? `End “${name}”?` : `Remove “${name}”?`}</h2>
+    <Dialog label={ends ? 'End this program?' : 'Remove this session?'} onClose={onClose}>
+      <h2>{ends ? `End “${name}”?` : `Remove “${name}”?`}</h2>
       <p>
-        {info.running
+        {ends
           ? 'The program is killed, whatever it is doing. You can keep what it printed, or remove that too.'
           : 'Its output is removed from this machine. That cannot be undone.'}
+        {info.running && !ends && ' The program goes on where it runs.'}
       </p>
       {error !== undefined && <Failure error={error} />}
       <div className="dialog-buttons">
@@ -46,9 +49,9 @@ export function EndSession({ info, onKill, onRemove, onClose }: EndSessionProps)
           onClick={run(onRemove)}
           data-testid="end-remove"
         >
-          {info.running ? 'End and remove' : 'Remove'}
+          {ends ? 'End and remove' : 'Remove'}
         </button>
-        {info.running && (
+        {ends && (
           <button type="button" className="button primary" disabled={busy} onClick={run(onKill)} data-testid="end-keep">
             End, keep output
           </button>

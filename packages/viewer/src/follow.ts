@@ -1,31 +1,64 @@
 // From a session's log to a screen: where to begin, in which order, and when the past ends. Knows no React.
 
 import type { Attachment, Session } from '@binnacle/client';
-import type { BinnacleError, SessionInfo } from '@binnacle/protocol';
+import type { BinnacleError, From, SessionInfo } from '@binnacle/protocol';
+import { Approach } from './approach.ts';
+import { BareLines } from './bare-lines.ts';
 import { asFailure } from './failure.tsx';
 import type { Gap } from './notices.tsx';
 import type { Screen } from './screen.ts';
+import { trafficIn } from './traffic-words.ts';
 
 export interface Followed {
-  /** `past`: history is being drawn. `live`: it has caught up. `over`: nothing more will come. */
-  readonly phase: 'past' | 'live' | 'over';
+  /**
+   * `past`: history is being drawn. `live`: it has caught up. `held`: it stopped behind a place that was asked for,
+   * because much follows. `over`: nothing more will come.
+   */
+  readonly phase: 'past' | 'live' | 'held' | 'over';
   /** Output bytes before what is drawn: there is earlier output to load. */
   readonly skipped: number;
+  /** The output offset that was asked for, once it is marked; or what follows it, where it is gone. */
+  readonly place: { readonly at: number; readonly isGone: boolean } | undefined;
+  /** Output bytes behind what is drawn, where it is held. */
+  readonly ahead: number;
   /** The latest gap that was not dismissed. */
   readonly gap: Gap | undefined;
+  /** Bytes that never came here: the emitter of a session that runs elsewhere had no room for them. */
+  readonly lostBytes: number;
+  /** When the emitter of a session that runs elsewhere was last heard, ms since 1970; a second late at most. */
+  readonly heardAt: number;
+  /** The latest command that came with a session from elsewhere. */
+  readonly command: string | undefined;
   /** Why following ended early. */
   readonly error: BinnacleError | undefined;
   /** As of the end: how it ended. */
   readonly ended: SessionInfo | undefined;
 }
 
-export const NOTHING_YET: Followed = { phase: 'past', skipped: 0, gap: undefined, error: undefined, ended: undefined };
+export const NOTHING_YET: Followed = {
+  phase: 'past',
+  skipped: 0,
+  place: undefined,
+  ahead: 0,
+  gap: undefined,
+  lostBytes: 0,
+  heardAt: 0,
+  command: undefined,
+  error: undefined,
+  ended: undefined,
+};
+
+/** `end`: all of a short log, and the end of a long one. `at`: around that output offset. */
+export type Start = 'start' | 'end' | { readonly at: number };
 
 /** A log that is longer than this opens at its end: this much is drawn in a blink and fills the scrollback. */
 export const TAIL_BYTES = 512 * 1024;
+// What stands before a place that was asked for: some screenfuls.
+const BEFORE_BYTES = 16 * 1024;
 // A cut line or escape sequence at the beginning of a tail ends within this, or it is no text anyway.
 const RAGGED_BYTES = 4096;
 const LINE_FEED = 0x0a;
+const HEARD_EVERY_MS = 1000;
 // CAN ends a sequence that a gap cut; the rest takes back colours.
 const AFTER_GAP = new TextEncoder().encode('\x18\x1b[0m');
 
@@ -34,25 +67,28 @@ export class Follow {
   private readonly screen: Screen;
   private readonly changed: (change: Partial<Followed>) => void;
   private attachment: Attachment | undefined;
+  private isDrawn: boolean;
 
   constructor(session: Session, screen: Screen, changed: (change: Partial<Followed>) => void) {
     this.session = session;
     this.screen = screen;
     this.changed = changed;
     this.attachment = undefined;
+    this.isDrawn = false;
   }
 
-  /** Draws the log of `info` from its beginning, or, with `whole` false, the end of a long one; then follows it. */
-  begin(info: SessionInfo, whole: boolean): void {
+  /** Draws the log of `info` from `start`, in place of what was drawn before; then follows it. */
+  begin(info: SessionInfo, start: Start): void {
     this.stop();
     this.screen.answer(false);
-    const kept = info.outputOffset - info.oldestOffset;
-    const isTail = !whole && kept > TAIL_BYTES;
-    this.changed({ ...NOTHING_YET, skipped: isTail ? kept - TAIL_BYTES : 0 });
+    if (this.isDrawn) this.screen.clear();
+    this.isDrawn = true;
+    const beginning = beginningOf(info, start);
+    this.changed({ ...NOTHING_YET, skipped: beginning.skipped });
     try {
-      const attachment = this.session.attach(isTail ? { tail: TAIL_BYTES } : 'start');
+      const attachment = this.session.attach(beginning.from);
       this.attachment = attachment;
-      this.run(attachment, isTail).catch((thrown: unknown) => {
+      this.run(attachment, beginning).catch((thrown: unknown) => {
         if (this.attachment === attachment) this.changed({ phase: 'over', error: asFailure(thrown) });
       });
     } catch (thrown) {
@@ -65,17 +101,29 @@ export class Follow {
     this.attachment = undefined;
   }
 
-  private async run(attachment: Attachment, isTail: boolean): Promise<void> {
+  private async run(attachment: Attachment, beginning: Beginning): Promise<void> {
     const { screen, changed } = this;
-    let ragged = isTail;
+    const bare = new BareLines();
+    let { ragged } = beginning;
+    let approach = beginning.at === undefined ? undefined : new Approach(beginning.at, screen);
     let isLive = false;
+    let lostBytes = 0;
+    let heardAt = 0;
     // Where the past ends; a reconnect moves it: what was printed meanwhile was not printed to us.
     const past = (): number => attachment.info?.outputOffset ?? 0;
+    const arrived = (): void => {
+      if (approach?.mark !== undefined) {
+        screen.showPlace();
+        changed({ place: { at: approach.at, isGone: approach.mark > approach.at } });
+      }
+      approach = undefined;
+    };
     const caughtUp = async (offset: number): Promise<void> => {
       if (isLive || offset < past()) return;
       isLive = true;
       await screen.settled();
       if (this.attachment !== attachment) return;
+      arrived();
       screen.answer(true);
       changed({ phase: 'live' });
     };
@@ -84,16 +132,28 @@ export class Follow {
       switch (event.type) {
         case 'attached':
           if (event.info.mode === 'pty') screen.resize(event.info);
-          await caughtUp(isTail ? event.info.outputOffset - TAIL_BYTES : 0);
+          await caughtUp(beginning.first(event.info.outputOffset));
           break;
         case 'output': {
           if (isLive && event.offset < past()) {
             isLive = false;
             screen.answer(false);
           }
-          await screen.write(ragged ? afterFirstLine(event.bytes) : event.bytes);
+          if (attachment.info?.foreign != null && bare.are(event.bytes)) screen.returnLines();
+          const rest = ragged ? afterFirstLine(event.bytes) : event.bytes;
           ragged = false;
-          await caughtUp(event.offset + event.bytes.length);
+          const end = event.offset + event.bytes.length;
+          const drawn = approach === undefined ? end : await approach.draw(end - rest.length, rest);
+          if (approach === undefined) await screen.write(rest);
+          if (drawn < end) {
+            await screen.settled();
+            if (this.attachment !== attachment) return;
+            this.stop();
+            arrived();
+            changed({ phase: 'held', ahead: Math.max(past(), end) - drawn });
+            return;
+          }
+          await caughtUp(end);
           break;
         }
         case 'resize':
@@ -106,6 +166,20 @@ export class Follow {
           await screen.write(AFTER_GAP);
           await caughtUp(event.to);
           break;
+        case 'event': {
+          const mark = trafficIn(event.data);
+          if (mark === undefined) break;
+          if (mark.command !== undefined) changed({ command: mark.command });
+          if (mark.lost_bytes !== undefined) {
+            lostBytes += mark.lost_bytes;
+            changed({ lostBytes });
+          }
+          // The page is not drawn anew for every event.
+          if (event.time - heardAt < HEARD_EVERY_MS) break;
+          heardAt = event.time;
+          changed({ heardAt });
+          break;
+        }
         case 'end':
           await screen.settled();
           screen.answer(false);
@@ -117,6 +191,36 @@ export class Follow {
       }
     }
   }
+}
+
+interface Beginning {
+  readonly from: From;
+  /** The offset of the first byte that will come, given the head. */
+  readonly first: (head: number) => number;
+  /** It begins within a line. */
+  readonly ragged: boolean;
+  readonly skipped: number;
+  readonly at: number | undefined;
+}
+
+function beginningOf(info: SessionInfo, start: Start): Beginning {
+  if (typeof start === 'object') {
+    const { at } = start;
+    // What is not kept any more is asked for as it is: the answer then names the gap.
+    const offset = at < info.oldestOffset ? at : Math.max(info.oldestOffset, at - BEFORE_BYTES);
+    const skipped = Math.max(0, offset - info.oldestOffset);
+    return { from: { offset }, first: () => offset, ragged: offset > 0 && offset < at, skipped, at };
+  }
+  const kept = info.outputOffset - info.oldestOffset;
+  return start === 'end' && kept > TAIL_BYTES
+    ? {
+        from: { tail: TAIL_BYTES },
+        first: (head) => head - TAIL_BYTES,
+        ragged: true,
+        skipped: kept - TAIL_BYTES,
+        at: undefined,
+      }
+    : { from: 'start', first: () => 0, ragged: false, skipped: 0, at: undefined };
 }
 
 function afterFirstLine(bytes: Uint8Array): Uint8Array {

@@ -144,6 +144,30 @@ export const GearIcon = () => (
   </Icon>
 );
 
+/** A mast that sends: it runs elsewhere. */
+export const ElsewhereIcon = () => (
+  <Icon>
+    <path d="M10 9v8.5M6.8 17.5h6.4M6.6 10.2a4.6 4.6 0 0 1 0-5.6M13.4 4.6a4.6 4.6 0 0 1 0 5.6M4 12.4a8.4 8.4 0 0 1 0-10M16 2.4a8.4 8.4 0 0 1 0 10" />
+    <circle cx="10" cy="7.4" r="1.3" />
+  </Icon>
+);
+export const SearchIcon = () => (
+  <Icon>
+    <circle cx="8.6" cy="8.6" r="5.1" />
+    <path d="M12.5 12.5L17 17" />
+  </Icon>
+);
+export const TrafficIcon = () => (
+  <Icon>
+    <path d="M3 16.5V11M7.7 16.5V5M12.3 16.5v-8M17 16.5V3" />
+  </Icon>
+);
+export const FilterIcon = () => (
+  <Icon>
+    <path d="M2.5 5h15M5.5 10h9M8.5 15h3" />
+  </Icon>
+);
+
 const TOOLS: Readonly<Record<ToolCall['kind'], string>> = {
   read: 'M5 2.5h7l3.5 3.5v11.5H5zM8 9h5M8 12.5h5',
   edit: 'M4 16l.8-3.6L13.4 3.8l2.8 2.8-8.6 8.6zM11.6 5.6l2.8 2.8',

@@ -5,6 +5,8 @@ import './style.css';
 import './layout.css';
 import './conversation.css';
 import './turns.css';
+import './foreign.css';
+import './pages.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';

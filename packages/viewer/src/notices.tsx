@@ -132,3 +132,25 @@ export function HelmLostNotice({
     </Notice>
   );
 }
+
+interface PlaceNoticeProps {
+  /** Its output offset, and whether that is still kept. */
+  readonly place: { readonly at: number; readonly isGone: boolean };
+  /** Output bytes behind what is drawn. */
+  readonly ahead: number;
+  readonly running: boolean;
+  readonly onLive: () => void;
+}
+
+/** Says that an old place is shown, and leads back to what happens now. */
+export function PlaceNotice({ place, ahead, running, onLive }: PlaceNoticeProps) {
+  return (
+    <Notice about="place" tone="plain" act={{ label: running ? 'Go on to live' : 'Go to the end', onClick: onLive }}>
+      {place.isGone
+        ? 'The place that was found is no longer kept: what follows it is marked.'
+        : 'The place that was found is marked.'}{' '}
+      <small>byte {place.at.toLocaleString()}</small>
+      {ahead > 0 && <small>, {bytes(ahead)} more follow what is shown</small>}
+    </Notice>
+  );
+}

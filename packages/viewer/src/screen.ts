@@ -1,10 +1,11 @@
 // One terminal on the page: draws bytes, has a size, and sorts what comes out of it. Knows no session and no React.
 
 import { FitAddon } from '@xterm/addon-fit';
-import { type IDisposable, Terminal } from '@xterm/xterm';
+import { type IDisposable, type IMarker, Terminal } from '@xterm/xterm';
 import { accelerate } from './accelerate.ts';
 import { Gestures } from './auto-reply.ts';
 import type { Arrow } from './key-bar.tsx';
+import { decorate } from './place.ts';
 import { type Theme, terminalColours } from './theme.ts';
 import { oneLine } from './words.ts';
 
@@ -63,6 +64,8 @@ export class Screen {
   private disposed: boolean;
   /** Pixels at the bottom of the host. */
   private covered: number;
+  /** The line that was asked for. */
+  private place: IMarker | undefined;
 
   /** `host` must be visible: cells are measured in it. */
   constructor(host: HTMLElement, options: ScreenOptions, events: ScreenEvents) {
@@ -76,6 +79,7 @@ export class Screen {
     this.answering = false;
     this.disposed = false;
     this.covered = 0;
+    this.place = undefined;
     this.terminal = new Terminal({
       cols: options.cols,
       rows: options.rows,
@@ -88,6 +92,8 @@ export class Screen {
       // Pipes carry bare line feeds; a terminal's line discipline would have added the returns.
       convertEol: options.pipe,
       screenReaderMode: options.screenReader,
+      // For decorations: they mark the line that a search led to.
+      allowProposedApi: true,
       // Title and size reports, and moving the window: a program must not read or move what is not its own.
       windowOptions: {},
       linkHandler: {
@@ -132,9 +138,32 @@ export class Screen {
     this.answering = on;
   }
 
-  /** Forgets everything drawn. */
+  /** Forgets everything drawn, and what was to be drawn before this. */
   clear(): void {
-    this.terminal.reset();
+    this.place = undefined;
+    // As a sequence among the others, so that it is in its turn.
+    if (!this.disposed) this.terminal.write('\x18\x1bc');
+  }
+
+  /** Line feeds alone begin new lines from now on, as without a terminal they mean to. */
+  returnLines(): void {
+    if (!this.terminal.options.convertEol) this.terminal.options.convertEol = true;
+  }
+
+  /** Remembers the line where the cursor is. Call it when all before is drawn. */
+  markPlace(): void {
+    // A program on the whole screen has no lines that stay.
+    if (this.disposed || this.terminal.buffer.active.type !== 'normal') return;
+    this.place = this.terminal.registerMarker(0);
+  }
+
+  /** Scrolls to the remembered line and marks it. Call it when what follows it is drawn. */
+  showPlace(): void {
+    if (!this.disposed && this.place !== undefined) decorate(this.terminal, this.place);
+  }
+
+  scrollToEnd(): void {
+    this.terminal.scrollToBottom();
   }
 
   get size(): Size {

@@ -3,13 +3,15 @@
 import type { Binnacle, Session } from '@binnacle/client';
 import { allows, type Scope, type SessionInfo } from '@binnacle/protocol';
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { addressOf } from './choice.ts';
 import { EndSession } from './end-session.tsx';
 import { Follow, type Followed, NOTHING_YET } from './follow.ts';
+import { ForeignStrip, LostNotice } from './foreign.tsx';
 import { HelmButton, helmOf, helmWords } from './helm.tsx';
-import { BinIcon, InterruptIcon, StopIcon } from './icons.tsx';
+import { BinIcon, InterruptIcon, SearchIcon, StopIcon } from './icons.tsx';
 import { KeyBar, withCtrl } from './key-bar.tsx';
 import { LinkQuestion } from './link-question.tsx';
-import { EndNotice, ErrorNotice, GapNotice, HelmLostNotice, Notice, StalledNotice } from './notices.tsx';
+import { EndNotice, ErrorNotice, GapNotice, HelmLostNotice, Notice, PlaceNotice, StalledNotice } from './notices.tsx';
 import { Screen } from './screen.ts';
 import { Steer, type Steered } from './steer.ts';
 import type { Theme } from './theme.ts';
@@ -20,6 +22,8 @@ interface SessionViewProps {
   /** As the list knows it, live. */
   readonly info: SessionInfo;
   readonly scope: Scope;
+  /** The output offset to show; without it the end. */
+  readonly at: number | undefined;
   readonly theme: Theme;
   readonly screenReader: boolean;
   /** We started it just now: take the helm at once. */
@@ -28,6 +32,8 @@ interface SessionViewProps {
   /** Notices about the connection: they stand above ours. */
   readonly linkNotice: ReactNode;
   readonly onSize: (size: { readonly width: number; readonly height: number }) => void;
+  /** The place that was asked for is left. */
+  readonly onLive: () => void;
 }
 
 interface Parts {
@@ -41,10 +47,12 @@ const NOT_STEERED: Steered = { lease: null, yours: false, busy: false, lostTo: u
 const hasKeyboard = (): boolean => window.matchMedia('(hover: hover)').matches;
 
 export function SessionView(props: SessionViewProps) {
-  const { client, info, scope, theme, screenReader, fresh, menu, linkNotice, onSize } = props;
+  const { client, info, scope, at, theme, screenReader, fresh, menu, linkNotice, onSize, onLive } = props;
   const host = useRef<HTMLElement>(null);
   const notices = useRef<HTMLDivElement>(null);
   const parts = useRef<Parts>(null);
+  /** What was asked for when the screen was drawn last. */
+  const begunAt = useRef(at);
   const [followed, setFollowed] = useState(NOTHING_YET);
   const [steered, setSteered] = useState(NOT_STEERED);
   const [wish, setWish] = useState('');
@@ -54,11 +62,26 @@ export function SessionView(props: SessionViewProps) {
   const [asking, setAsking] = useState(false);
 
   const now = followed.ended ?? info;
-  const steerable = allows(scope, 'input') && now.running && followed.error === undefined;
+  const isForeign = now.foreign !== null;
+  // Nobody should type into what is not on the screen.
+  const isShown = followed.error === undefined && followed.phase !== 'held';
+  const steerable = allows(scope, 'input') && now.running && isShown && !isForeign;
+  /** The button ends the program; else it removes the session. */
+  const isEnding = now.running && !isForeign;
   const helm = helmOf(steered.lease, steered.yours, steerable);
   // The screen is made once a session; what it calls must see the page as it is then.
-  const latest = useRef({ ctrl, steerable, yours: steered.yours, running: now.running, info, theme, fresh, onSize });
-  latest.current = { ctrl, steerable, yours: steered.yours, running: now.running, info, theme, fresh, onSize };
+  const latest = useRef({
+    ctrl,
+    steerable,
+    yours: steered.yours,
+    running: now.running,
+    info,
+    at,
+    theme,
+    fresh,
+    onSize,
+  });
+  latest.current = { ctrl, steerable, yours: steered.yours, running: now.running, info, at, theme, fresh, onSize };
 
   const arrange = useCallback(() => {
     const { screen, steer } = parts.current ?? {};
@@ -107,7 +130,8 @@ export function SessionView(props: SessionViewProps) {
       setFollowed((before) => ({ ...before, ...change })),
     );
     parts.current = { session, screen, follow, steer };
-    follow.begin(begun.info, false);
+    begunAt.current = begun.at;
+    follow.begin(begun.info, begun.at === undefined ? 'end' : { at: begun.at });
     if (begun.fresh && begun.steerable) steer.acquire();
     // A reload would else meet its own lease for as long as its grace lasts.
     const leave = (): void => steer.release();
@@ -129,6 +153,17 @@ export function SessionView(props: SessionViewProps) {
     };
   }, [client, info.id, screenReader, arrange]);
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another place is shown once, as the session is then.
+  useEffect(() => {
+    if (begunAt.current === at) return;
+    begunAt.current = at;
+    if (at !== undefined) parts.current?.follow.begin(now, { at });
+    else if (followed.phase === 'held') parts.current?.follow.begin(now, 'end');
+    else {
+      parts.current?.screen.scrollToEnd();
+      setFollowed((before) => ({ ...before, place: undefined }));
+    }
+  }, [at]);
   useEffect(() => parts.current?.screen.setTheme(theme), [theme]);
   // Whose size it is decides where notices go: over the terminal of the one who steers, else below it.
   useEffect(() => {
@@ -147,8 +182,12 @@ export function SessionView(props: SessionViewProps) {
     if (hasKeyboard()) parts.current?.screen.focus();
   };
   const name = oneLine(title(now));
-  const command = oneLine(commandLine(now), 200);
-  const status = [helmWords(helm), followed.phase === 'past' ? 'loading history' : (ending(now) ?? '')].filter(Boolean);
+  const command = oneLine(followed.command ?? commandLine(now), 200);
+  const status = [
+    isForeign ? 'Runs elsewhere' : helmWords(helm),
+    followed.phase === 'past' ? 'loading history' : (ending(now) ?? ''),
+    followed.place === undefined ? '' : 'at the place found',
+  ].filter(Boolean);
 
   return (
     <main
@@ -174,11 +213,21 @@ export function SessionView(props: SessionViewProps) {
               </>
             )}
             {' · '}
-            {wish !== '' && wish !== name ? wish : now.cwd}
-            {now.mode === 'pty' ? ` · ${now.cols}×${now.rows}` : ' · pipes'}
+            {[wish !== '' && wish !== name ? wish : now.cwd, now.mode === 'pty' ? `${now.cols}×${now.rows}` : 'pipes']
+              .filter(Boolean)
+              .join(' · ')}
           </p>
         </div>
-        {now.running && (
+        <a
+          className="button quiet square wide"
+          href={addressOf({ kind: 'search', q: '', session: info.id })}
+          aria-label="Search this session"
+          title="Search this session"
+          data-testid="search-session"
+        >
+          <SearchIcon />
+        </a>
+        {now.running && !isForeign && (
           <HelmButton
             helm={helm}
             busy={steered.busy}
@@ -208,19 +257,20 @@ export function SessionView(props: SessionViewProps) {
             <InterruptIcon />
           </button>
         )}
-        {allows(scope, now.running ? 'input' : 'create') && (
+        {allows(scope, isEnding ? 'input' : 'create') && (
           <button
             type="button"
             className="button quiet square"
-            aria-label={now.running ? 'End the program' : 'Remove the session'}
-            title={now.running ? 'End the program…' : 'Remove the session…'}
+            aria-label={isEnding ? 'End the program' : 'Remove the session'}
+            title={isEnding ? 'End the program…' : 'Remove the session…'}
             data-testid="kill"
             onClick={() => setAsking(true)}
           >
-            {now.running ? <StopIcon /> : <BinIcon />}
+            {isEnding ? <StopIcon /> : <BinIcon />}
           </button>
         )}
       </header>
+      <ForeignStrip info={now} heardAt={followed.heardAt} />
       <p className="sr-only" role="status" aria-live="polite" data-testid="status">
         {status.join(', ')}
       </p>
@@ -260,18 +310,27 @@ export function SessionView(props: SessionViewProps) {
               onClose={() => setSteered((before) => ({ ...before, error: undefined }))}
             />
           )}
-          {followed.skipped > 0 && (
+          <LostNotice lostBytes={followed.lostBytes} />
+          {followed.place !== undefined && (
+            <PlaceNotice
+              place={followed.place}
+              ahead={followed.phase === 'held' ? followed.ahead : 0}
+              running={now.running}
+              onLive={onLive}
+            />
+          )}
+          {followed.skipped > 0 && followed.place === undefined && (
             <Notice
               about="earlier"
               tone="plain"
-              act={{ label: 'Load earlier output', onClick: () => parts.current?.follow.begin(now, true) }}
+              act={{ label: 'Load earlier output', onClick: () => parts.current?.follow.begin(now, 'start') }}
               onClose={() => setFollowed((before) => ({ ...before, skipped: 0 }))}
             >
               {bytes(followed.skipped)} of earlier output are kept, and not shown.
             </Notice>
           )}
           {now.stalled !== null && <StalledNotice />}
-          {!now.running && <EndNotice info={now} />}
+          {!now.running && followed.phase !== 'held' && <EndNotice info={now} />}
         </div>
       </div>
       {steerable && (

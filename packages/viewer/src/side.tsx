@@ -6,6 +6,7 @@ import type { Choice } from './choice.ts';
 import { ConversationList } from './conversation-list.tsx';
 import { CloseIcon, Compass, EarIcon, LeaveIcon, MoonIcon, MoreIcon, PlusIcon, SunIcon, TalkIcon } from './icons.tsx';
 import { SessionList } from './session-list.tsx';
+import { SidePages } from './side-pages.tsx';
 import type { Theme } from './theme.ts';
 import type { Fleet, Link } from './use-client.ts';
 import type { Talks } from './use-conversations.ts';
@@ -103,6 +104,7 @@ export function Side(props: SideProps) {
           </button>
         </div>
       )}
+      <SidePages chosen={chosen} onChoose={props.onChoose} />
       <div className="side-lists">
         <section aria-labelledby={`${id}-conversations`}>
           <h2 id={`${id}-conversations`}>Conversations</h2>

@@ -1,33 +1,6 @@
-import type { SessionInfo } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
-import { age, bytes, commandLine, ending, mark, oneLine, stateWord, ticketIn } from './words.ts';
-
-const info = (over: Partial<SessionInfo>): SessionInfo => ({
-  id: '0199f2aa-0000-7000-8000-000000000001' as SessionInfo['id'],
-  name: '',
-  state: 'running',
-  running: true,
-  mode: 'pty',
-  argv: ['/bin/bash', '-i'],
-  cwd: '/',
-  cols: 80,
-  rows: 24,
-  pid: 1,
-  exitCode: null,
-  signal: null,
-  epoch: 'e',
-  outputOffset: 0,
-  oldestOffset: 0,
-  syncedOffset: 0,
-  position: 'e.0.0',
-  createdAt: 0,
-  exitedAt: null,
-  lease: null,
-  stalled: null,
-  runs: null,
-  foreign: null,
-  ...over,
-});
+import { foreign, info } from './session.fixture.ts';
+import { age, bytes, commandLine, ending, mark, oneLine, stateWord, ticketIn, title } from './words.ts';
 
 describe('ends in words', () => {
   it('says the exit code as it was', () => {
@@ -41,6 +14,20 @@ describe('ends in words', () => {
     expect(stateWord(info({ state: 'closed', signal: 'SIGTERM' }))).toBe('ended by SIGTERM');
   });
 
+  it('tells of a session from elsewhere what its emitter told, and blames no runner', () => {
+    const told = (over: Parameters<typeof info>[0]) =>
+      info({ ...foreign('ci'), state: 'closed', running: false, ...over });
+    expect([ending(told({})), mark(told({})), stateWord(told({}))]).toEqual([
+      'ended, its exit code is not known',
+      'ended',
+      'ended',
+    ]);
+    expect(mark(told({ exitCode: 1 }))).toBe('failed');
+    expect(mark(told({ signal: 'SIGKILL' }))).toBe('failed');
+    expect(ending(told({ state: 'lost' }))).not.toMatch(/runner/);
+    expect(mark(told({ state: 'lost' }))).toBe('lost');
+  });
+
   it('makes up no exit code for a lost session', () => {
     expect(ending(info({ state: 'lost' }))).toBe('lost: its runner died');
     expect(ending(info({}))).toBeUndefined();
@@ -52,6 +39,9 @@ describe('small words', () => {
     expect(commandLine(info({ argv: ['/bin/bash', '-c', 'npm test'] }))).toBe('npm test');
     expect(commandLine(info({ argv: ['/bin/bash', '-il'] }))).toBe('bash');
     expect(commandLine(info({ argv: ['/usr/bin/htop', '-d', '5'] }))).toBe('htop -d 5');
+    // As it came: the last word of a path is not what an emitter's user typed.
+    expect(commandLine(info({ ...foreign('ci'), argv: ['cat /etc/hosts'] }))).toBe('cat /etc/hosts');
+    expect(title(info({ ...foreign('ci'), argv: [] }))).toBe('ci-session');
   });
 
   it('gives ages and sizes in the unit that fits', () => {

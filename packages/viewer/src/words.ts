@@ -9,7 +9,9 @@ export function mark(info: SessionInfo): Mark {
   if (info.state === 'lost') return 'lost';
   if (info.stalled !== null) return 'stalled';
   if (info.state === 'running' || info.state === 'starting') return info.state;
-  return info.exitCode === 0 ? 'ended' : 'failed';
+  // Not every emitter tells how its program ended: that is no failure.
+  const isUntold = info.foreign !== null && info.exitCode === null && info.signal === null;
+  return info.exitCode === 0 || isUntold ? 'ended' : 'failed';
 }
 
 /** One or two words, for the list. */
@@ -22,7 +24,8 @@ export function stateWord(info: SessionInfo): string {
 
 /** A sentence about how it ended, or undefined while it runs. */
 export function ending(info: SessionInfo): string | undefined {
-  if (info.state === 'lost') return 'lost: its runner died';
+  if (info.state === 'lost')
+    return info.foreign === null ? 'lost: its runner died' : 'lost: nothing was heard of it any more';
   if (info.state === 'running' || info.state === 'starting') return undefined;
   if (info.signal !== null) return `ended by ${info.signal}`;
   return info.exitCode === null ? 'ended, its exit code is not known' : `exited with code ${info.exitCode}`;
@@ -30,6 +33,8 @@ export function ending(info: SessionInfo): string | undefined {
 
 /** What it runs, as one line. */
 export function commandLine(info: SessionInfo): string {
+  // Emitters send it as its user would type it.
+  if (info.foreign !== null && info.argv.length <= 1) return info.argv[0] ?? '';
   const [path = '', ...rest] = info.argv;
   const program = path.slice(path.lastIndexOf('/') + 1);
   if (/^(ba|da|z|k|fi)?sh$/.test(program)) {
@@ -40,7 +45,8 @@ export function commandLine(info: SessionInfo): string {
   return [program, ...rest].join(' ');
 }
 
-export const title = (info: SessionInfo): string => info.name || commandLine(info) || 'session';
+export const title = (info: SessionInfo): string =>
+  info.name || commandLine(info) || info.foreign?.sessionId || 'session';
 
 /** `now`, `42 s`, `5 min`, `3 h`, `12 d`. */
 export function age(ms: number): string {

@@ -1,0 +1,23 @@
+// Whether the lines of a terminal's output end without a return, as emitters write them that have no terminal. Pure.
+
+const LINE_FEED = 0x0a;
+const RETURN = 0x0d;
+
+export class BareLines {
+  private last: number;
+  private verdict: boolean | undefined;
+
+  constructor() {
+    this.last = 0;
+    this.verdict = undefined;
+  }
+
+  /** As the first line that ends tells; false until then. Takes the output in order. */
+  are(bytes: Uint8Array): boolean {
+    if (this.verdict !== undefined) return this.verdict;
+    const at = bytes.indexOf(LINE_FEED);
+    if (at !== -1) this.verdict = (at === 0 ? this.last : bytes[at - 1]) !== RETURN;
+    this.last = bytes.at(-1) ?? this.last;
+    return this.verdict ?? false;
+  }
+}

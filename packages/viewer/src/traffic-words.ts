@@ -1,0 +1,104 @@
+// How the page puts facts about traffic and searches into words and bars. Pure; knows no React and no network.
+
+import type { StoredEvent, StoredEventList, TrafficMark, TrafficStats } from '@binnacle/protocol';
+
+type Mark = TrafficMark['traffic'];
+
+/** What the gateway noted behind an event's output; undefined of other notes. */
+export function trafficIn(data: Readonly<Record<string, unknown>>): Mark | undefined {
+  const { traffic } = data;
+  return typeof traffic === 'object' && traffic !== null && typeof (traffic as Mark).bytes === 'number'
+    ? (traffic as Mark)
+    : undefined;
+}
+
+export const isFailure = (event: StoredEvent): boolean =>
+  event.signal !== null || (event.exit_code !== null && event.exit_code !== 0);
+
+/** How it ended: a signal, an exit code, or that it did; empty where it did not. */
+export function exitWords(event: StoredEvent): string {
+  if (event.signal !== null) return event.signal;
+  if (event.exit_code !== null) return String(event.exit_code);
+  return event.is_final ? 'ended' : '';
+}
+
+/** `14:03:09`, and with the day before it where that is not today. Of the browser's own clock and language. */
+export function clock(time: number, now: number): string {
+  const date = new Date(time);
+  const at = date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  return new Date(now).toDateString() === date.toDateString()
+    ? at
+    : `${date.toLocaleDateString(undefined, { day: 'numeric', month: 'short' })} ${at}`;
+}
+
+/** A text cut at its matches, in order; overlapping and impossible ranges do no harm. */
+export interface Piece {
+  readonly text: string;
+  readonly isMatch: boolean;
+  /** Where it begins. */
+  readonly at: number;
+}
+
+export function pieces(text: string, matches: readonly (readonly [number, number])[]): readonly Piece[] {
+  const found: Piece[] = [];
+  let at = 0;
+  const add = (to: number, isMatch: boolean): void => {
+    if (to > at) found.push({ text: text.slice(at, to), isMatch, at });
+    at = Math.max(at, to);
+  };
+  for (const [from, to] of [...matches].sort((a, b) => a[0] - b[0])) {
+    add(Math.min(Math.max(from, 0), text.length), false);
+    add(Math.min(to, text.length), true);
+  }
+  add(text.length, false);
+  return found;
+}
+
+export interface Hour {
+  readonly hour: number;
+  readonly events: number;
+  readonly bytes: number;
+  readonly failures: number;
+}
+
+const HOUR_MS = 3_600_000;
+
+/** The last `count` hours, oldest first, all sources together; an hour without traffic is there too. */
+export function lastHours(stats: TrafficStats, now: number, count: number): readonly Hour[] {
+  const latest = Math.floor(now / HOUR_MS) * HOUR_MS;
+  const hours = new Map<number, Hour>();
+  for (let at = count - 1; at >= 0; at -= 1) {
+    const hour = latest - at * HOUR_MS;
+    hours.set(hour, { hour, events: 0, bytes: 0, failures: 0 });
+  }
+  for (const one of stats.hours) {
+    const known = hours.get(Math.floor(one.hour / HOUR_MS) * HOUR_MS);
+    if (known === undefined) continue;
+    const { hour } = known;
+    const failures = known.failures + one.failures;
+    hours.set(hour, { hour, events: known.events + one.events, bytes: known.bytes + one.bytes, failures });
+  }
+  return [...hours.values()];
+}
+
+export const total = (hours: readonly Hour[]): Omit<Hour, 'hour'> => ({
+  events: hours.reduce((sum, hour) => sum + hour.events, 0),
+  bytes: hours.reduce((sum, hour) => sum + hour.bytes, 0),
+  failures: hours.reduce((sum, hour) => sum + hour.failures, 0),
+});
+
+/** `1 event`, `1,204 events`. */
+export const counted = (count: number, one: string): string =>
+  `${count.toLocaleString()} ${one}${count === 1 ? '' : 's'}`;
+
+/**
+ * What is known, with the first page as it is now before it. Where the page does not reach down to what was known, it
+ * takes its place: what came between is not here.
+ */
+export function withNewest(known: StoredEventList, page: StoredEventList): StoredEventList {
+  const first = known.events[0];
+  if (first === undefined) return page;
+  const at = page.events.findIndex((event) => event.id === first.id);
+  if (at === -1) return page;
+  return at === 0 ? known : { events: [...page.events.slice(0, at), ...known.events], next: known.next };
+}

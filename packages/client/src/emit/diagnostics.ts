@@ -1,0 +1,67 @@
+// What a person should know of an emitter that has trouble: once for each kind, however often it happens.
+
+import { writeSync } from 'node:fs';
+
+export type EmitDiagnosticKind =
+  /** The gateway cannot be reached, or fails. It is tried again. */
+  | 'unreachable'
+  /** The gateway refuses whatever we send: token, scope, address. It is tried again, seldom. */
+  | 'not_allowed'
+  /** A session was refused for good. Others go on. */
+  | 'session_refused'
+  /** There is no room: output is dropped, and counted. */
+  | 'buffer_full'
+  /** The buffer on disk cannot be used; memory is. */
+  | 'disk'
+  /** A part of the buffer on disk could not be read back. */
+  | 'damaged'
+  /** Something was over a limit, and was cut or left out. */
+  | 'clipped'
+  /** The gateway does not believe our clock: events go without a time. */
+  | 'clock'
+  /** Output came for a session that has ended. */
+  | 'after_end'
+  /** The gateway had an event already that we had not sent: two sessions have one id. */
+  | 'unexpected_duplicate'
+  /** The process ends, and not everything is delivered. */
+  | 'left';
+
+export interface EmitDiagnostic {
+  readonly kind: EmitDiagnosticKind;
+  readonly message: string;
+  /** What the gateway answered. */
+  readonly code?: string;
+  readonly hint?: string;
+  /** The emitter's id of the session that it is about. */
+  readonly session?: string;
+}
+
+export class Diagnostics {
+  private readonly listener: ((diagnostic: EmitDiagnostic) => void) | undefined;
+  private readonly told: Set<string>;
+
+  constructor(listener: ((diagnostic: EmitDiagnostic) => void) | undefined) {
+    this.listener = listener;
+    this.told = new Set();
+  }
+
+  /** Never throws: a broken stderr or listener is no reason to end the program that emits. */
+  tell(diagnostic: EmitDiagnostic): void {
+    // Each session that is given up is news to a listener; on stderr a thousand of them would be noise.
+    const isSession = diagnostic.kind === 'session_refused' && this.listener !== undefined;
+    const key = `${diagnostic.kind} ${diagnostic.code ?? ''}`;
+    if (!isSession && this.told.has(key)) return;
+    this.told.add(key);
+    try {
+      if (this.listener !== undefined) this.listener(diagnostic);
+      else writeSync(2, `${lineOf(diagnostic)}\n`);
+    } catch {
+      // Nobody is left to tell.
+    }
+  }
+}
+
+export function lineOf({ kind, message, code, hint, session }: EmitDiagnostic): string {
+  const about = session === undefined ? '' : ` (session ${session})`;
+  return `binnacle emit: ${message}${about} [${code ?? kind}]${hint === undefined ? '' : ` ${hint}`}`;
+}

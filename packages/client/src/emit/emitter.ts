@@ -1,0 +1,228 @@
+// The emitter: sessions in, a bounded buffer, requests to one gateway out. Built and taken apart here.
+
+import { randomUUID } from 'node:crypto';
+import { Diagnostics } from './diagnostics.ts';
+import { Journal } from './journal.ts';
+import { HEARTBEAT_MS, type LifeFolder, Lives } from './lives.ts';
+import { type EmitterOptions, type SessionOptions, type Settings, settingsOf } from './options.ts';
+import { Sender } from './sender.ts';
+import { BufferedSession, type EmittedSession, isGoodId } from './session.ts';
+import { type EmitStats, newTally, type Tally, type Undelivered } from './tally.ts';
+import { Channel, type Life, Waiting } from './waiting.ts';
+
+/** How often we look for what other processes left that have ended since. */
+const LOOK_MS = 30_000;
+/** Names of ended sessions that are remembered, so that none is begun a second time. */
+const REMEMBERED = 10_000;
+
+export interface Emitter {
+  /** Begins a session. The id of one that is open gives that one. Never throws. */
+  session(options?: SessionOptions): EmittedSession;
+  readonly stats: EmitStats;
+  /** Sends what waits, for at most `withinMs` (default: `flushMs`), and says what is left. Never throws. */
+  flush(withinMs?: number): Promise<Undelivered>;
+  /** Flushes and stops. What is left is lost, unless it is on disk. */
+  close(withinMs?: number): Promise<Undelivered>;
+}
+
+/**
+ * Throws TypeError where the options are wrong. Whatever happens later, the program that emits goes on: it never
+ * waits, gets no error, and is not kept alive.
+ */
+export function createEmitter(options: EmitterOptions): Emitter {
+  return new BufferedEmitter(settingsOf(options), new Diagnostics(options.onDiagnostic));
+}
+
+class BufferedEmitter implements Emitter {
+  private readonly settings: Settings;
+  private readonly diagnostics: Diagnostics;
+  private readonly tally: Tally;
+  /** Null where the buffer is in memory. */
+  private readonly lives: Lives | null;
+  private readonly folders: Map<number, LifeFolder>;
+  private readonly own: Life;
+  private readonly waiting: Waiting;
+  private readonly sender: Sender;
+  private readonly open: Map<string, BufferedSession>;
+  private readonly endedIds: Set<string>;
+  private readonly timers: readonly NodeJS.Timeout[];
+  private readonly onExit: () => void;
+  private isClosed: boolean;
+
+  constructor(settings: Settings, diagnostics: Diagnostics) {
+    this.settings = settings;
+    this.diagnostics = diagnostics;
+    this.tally = newTally();
+    this.lives = this.openLives();
+    this.folders = new Map();
+    this.own = this.lives === null ? lifeInMemory(settings) : this.lifeIn(this.lives.own);
+    this.waiting = new Waiting(this.own, settings.bufferBytes, this.tally, diagnostics);
+    this.sender = new Sender({
+      settings,
+      waiting: this.waiting,
+      diagnostics,
+      tally: this.tally,
+      settled: () => this.forget(),
+    });
+    this.open = new Map();
+    this.endedIds = new Set();
+    this.isClosed = false;
+    this.onExit = () => this.sayWhatIsLeft();
+    process.on('exit', this.onExit);
+    this.timers =
+      this.lives === null
+        ? []
+        : [
+            setInterval(() => this.lives?.beat(Date.now()), HEARTBEAT_MS).unref(),
+            setInterval(() => this.adopt(), LOOK_MS).unref(),
+          ];
+    this.adopt();
+  }
+
+  get stats(): EmitStats {
+    return { ...this.tally, buffered: this.waiting.events, bufferedBytes: this.waiting.outputBytes };
+  }
+
+  session(options: SessionOptions = {}): EmittedSession {
+    const { id: wanted, ...fields } = options;
+    if (wanted !== undefined && !isGoodId(wanted))
+      this.diagnostics.tell({
+        kind: 'clipped',
+        message: `${JSON.stringify(String(wanted).slice(0, 80))} cannot be the id of a session: another is used.`,
+      });
+    const id = isGoodId(wanted) ? wanted : randomUUID();
+    const known = this.open.get(id);
+    if (known !== undefined) return known;
+    const channel = new Channel(id, this.own);
+    if (this.endedIds.has(id) || this.isClosed) {
+      // Its numbers would begin at 0 again, and the gateway would take all of it for sent twice.
+      channel.isGivenUp = true;
+      this.diagnostics.tell({
+        kind: 'session_refused',
+        message: this.isClosed ? 'The emitter is closed.' : 'A session of that id has ended.',
+        code: this.isClosed ? 'client_closed' : 'session_exited',
+        session: id,
+      });
+    }
+    const session = new BufferedSession(
+      {
+        waiting: this.waiting,
+        diagnostics: this.diagnostics,
+        tally: this.tally,
+        channel,
+        wake: () => this.sender.wake(),
+        ended: () => this.ended(id, wanted === id),
+      },
+      {
+        ...fields,
+        source: fields.source ?? this.settings.source,
+        labels: { ...this.settings.labels, ...fields.labels },
+      },
+    );
+    this.open.set(id, session);
+    return session;
+  }
+
+  async flush(withinMs: number = this.settings.flushMs): Promise<Undelivered> {
+    if (!this.isClosed && this.waiting.events > 0) await this.sender.drain(performance.now() + withinMs);
+    return this.left();
+  }
+
+  async close(withinMs: number = this.settings.flushMs): Promise<Undelivered> {
+    if (this.isClosed) return this.left();
+    await this.flush(withinMs);
+    if (this.isClosed) return this.left();
+    this.isClosed = true;
+    const left = this.left();
+    process.off('exit', this.onExit);
+    for (const timer of this.timers) clearInterval(timer);
+    this.sender.close();
+    this.waiting.close();
+    this.lives?.release();
+    return left;
+  }
+
+  private left(): Undelivered {
+    return { events: this.waiting.events, bytes: this.waiting.outputBytes, isKept: this.lives !== null };
+  }
+
+  private ended(id: string, wasNamed: boolean): void {
+    this.open.delete(id);
+    if (!wasNamed) return;
+    this.endedIds.add(id);
+    const [oldest] = this.endedIds;
+    if (this.endedIds.size > REMEMBERED && oldest !== undefined) this.endedIds.delete(oldest);
+  }
+
+  private openLives(): Lives | null {
+    const { dir, producer } = this.settings;
+    if (dir === undefined) return null;
+    try {
+      return new Lives(dir, producer, Date.now());
+    } catch (error) {
+      this.tellDisk(error);
+      return null;
+    }
+  }
+
+  private lifeIn(folder: LifeFolder): Life {
+    const journal = new Journal(folder.path, this.settings.bufferBytes);
+    return { producer: folder.producer, epoch: folder.epoch, journal, waiting: new Map() };
+  }
+
+  private adopt(): void {
+    if (this.lives === null) return;
+    for (const folder of this.leftByOthers(this.lives)) {
+      try {
+        this.waiting.adopt(this.lifeIn(folder));
+        this.folders.set(folder.epoch, folder);
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        this.diagnostics.tell({ kind: 'damaged', message: `What an earlier process left cannot be read (${why}).` });
+      }
+    }
+    this.forget();
+    if (this.waiting.events > 0) this.sender.wake();
+  }
+
+  private leftByOthers(lives: Lives): LifeFolder[] {
+    try {
+      return lives.left((epoch) => this.waiting.has(epoch));
+    } catch (error) {
+      this.tellDisk(error);
+      return [];
+    }
+  }
+
+  private forget(): void {
+    for (const { epoch, journal } of this.waiting.finished()) {
+      journal?.close();
+      const folder = this.folders.get(epoch);
+      this.folders.delete(epoch);
+      if (folder !== undefined) this.lives?.remove(folder);
+    }
+  }
+
+  private tellDisk(error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    this.diagnostics.tell({ kind: 'disk', message: `The buffer on disk cannot be used (${why}); memory is.` });
+  }
+
+  private sayWhatIsLeft(): void {
+    const { events, bytes } = this.left();
+    if (events === 0) return;
+    const fate = this.lives === null ? 'lost' : 'kept on disk for the next start';
+    this.diagnostics.tell({
+      kind: 'left',
+      message: `The process ends and ${events} events with ${bytes} bytes of output are not delivered: ${fate}.`,
+    });
+  }
+}
+
+/** Nothing outlives the process, so its producer need not either. A name that stays is fenced by the time. */
+const lifeInMemory = ({ producer }: Settings): Life => ({
+  producer: producer ?? randomUUID(),
+  epoch: producer === undefined ? 0 : Date.now(),
+  journal: null,
+  waiting: new Map(),
+});

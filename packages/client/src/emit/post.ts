@@ -1,0 +1,114 @@
+// One request to the gateway. Keeps its connection open and the process free to end. Knows no event.
+
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Settings } from './options.ts';
+
+export interface Reply {
+  readonly status: number;
+  readonly text: string;
+  /** From Retry-After, ms; null without. */
+  readonly retryAfterMs: number | null;
+}
+
+const PATH = '/v1/pty-traffic/emit';
+/** An answer has a line for each event; whoever sends more is no gateway. */
+const ANSWER_BYTES = 8 * 1024 * 1024;
+const RETRY_AFTER_MOST_MS = 300_000;
+
+export class Post {
+  private readonly settings: Settings;
+  private readonly plain: HttpAgent;
+  private readonly secure: HttpsAgent;
+  private isClosed: boolean;
+
+  constructor(settings: Settings) {
+    this.settings = settings;
+    this.isClosed = false;
+    this.plain = new HttpAgent({ keepAlive: true, maxSockets: 1 });
+    this.secure = new HttpsAgent({ keepAlive: true, maxSockets: 1 });
+  }
+
+  /** Throws where no whole answer came: nobody knows then whether the request acted. */
+  async send(body: string): Promise<Reply> {
+    const state = { wasReused: false };
+    try {
+      return await this.once(body, state);
+    } catch (error) {
+      // The gateway closes connections that were idle, perhaps just when we begin: that is no failure of it.
+      if (this.isClosed || !state.wasReused || (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
+      return await this.once(body, state);
+    }
+  }
+
+  private async once(body: string, state: { wasReused: boolean }): Promise<Reply> {
+    const base = this.settings.url();
+    const token = this.settings.token();
+    if (base === undefined || token === undefined) throw new Error('It is not known where the gateway is.');
+    const url = new URL(base.replace(/\/+$/, '') + PATH);
+    const bytes = Buffer.from(body);
+    const isSecure = url.protocol === 'https:';
+    return await new Promise<Reply>((resolve, reject) => {
+      const request = (isSecure ? httpsRequest : httpRequest)(url, {
+        method: 'POST',
+        agent: isSecure ? this.secure : this.plain,
+        headers: {
+          Authorization: `Bearer ${token}`,
+          'Content-Type': 'application/json',
+          'Content-Length': bytes.length,
+        },
+      });
+      // Of the whole exchange: a peer that sends a byte now and then must not hold it for ever.
+      const timer = setTimeout(
+        () => request.destroy(new Error(`No answer within ${this.settings.requestTimeoutMs} ms.`)),
+        this.settings.requestTimeoutMs,
+      ).unref();
+      const settle = (act: () => void): void => {
+        clearTimeout(timer);
+        act();
+      };
+      request.on('socket', (socket) => socket.unref());
+      request.on('error', (error) => {
+        state.wasReused = request.reusedSocket;
+        settle(() => reject(error));
+      });
+      request.on('response', (response) => {
+        read(response).then(
+          (text) =>
+            settle(() => resolve({ status: response.statusCode ?? 0, text, retryAfterMs: retryAfter(response) })),
+          (error: unknown) => settle(() => reject(error)),
+        );
+      });
+      request.end(bytes);
+    });
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.plain.destroy();
+    this.secure.destroy();
+  }
+}
+
+async function read(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > ANSWER_BYTES) {
+      response.destroy();
+      throw new Error('The answer is too long.');
+    }
+    chunks.push(chunk);
+  }
+  // A connection that is cut ends the iteration without an error where the length was not announced.
+  if (!response.complete) throw new Error('The connection was cut within the answer.');
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function retryAfter(response: IncomingMessage): number | null {
+  const text = response.headers['retry-after'];
+  if (text === undefined) return null;
+  const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, Math.min(RETRY_AFTER_MOST_MS, ms)) : null;
+}

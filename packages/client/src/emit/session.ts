@@ -1,0 +1,171 @@
+// One session of an emitter as the program sees it: output in, nothing out, and never an error.
+
+import { isEmittedId } from '@binnacle/protocol';
+import type { Diagnostics } from './diagnostics.ts';
+import { type EmittedFields, type Head, within } from './fields.ts';
+import type { Tally } from './tally.ts';
+import type { Channel, Waiting } from './waiting.ts';
+
+/** An event of the wire holds at most 1 MiB; smaller ones find room where a larger would be lost whole. */
+const EVENT_BYTES = 128 * 1024;
+
+export interface EmittedSession {
+  readonly id: string;
+  /** What the program wrote. Bytes are kept as they are. */
+  output(output: string | Uint8Array, options?: { readonly stream?: 'tty' | 'stdout' | 'stderr' }): void;
+  /** Anything else that happened, with output or without. */
+  event(fields: EmittedFields): void;
+  /** Nothing follows. Without both: it is not known how the program ended. */
+  end(how?: { readonly exitCode?: number | null; readonly signal?: string | null }): void;
+}
+
+export interface SessionParts {
+  readonly waiting: Waiting;
+  readonly diagnostics: Diagnostics;
+  readonly tally: Tally;
+  readonly channel: Channel;
+  readonly wake: () => void;
+  readonly ended: () => void;
+}
+
+export class BufferedSession implements EmittedSession {
+  readonly id: string;
+  private readonly parts: SessionParts;
+  /** What no kept event has told yet: the command and source of a session whose first event found no room. */
+  private untold: Head;
+  /** Output without room since the last kept event. */
+  private lost: number;
+  private hasEnded: boolean;
+
+  constructor(parts: SessionParts, first: { readonly [K in keyof Head]?: unknown }) {
+    this.id = parts.channel.id;
+    this.parts = parts;
+    this.untold = {};
+    this.lost = 0;
+    this.hasEnded = false;
+    this.safely(() => {
+      this.untold = within(first, (what) => this.clipped(what));
+      // At once, so that a program that says nothing is seen as well.
+      this.put({ timestamp: Date.now() }, NOTHING);
+    });
+  }
+
+  output(output: string | Uint8Array, { stream }: { readonly stream?: 'tty' | 'stdout' | 'stderr' } = {}): void {
+    this.safely(() => {
+      const bytes = bytesOf(output);
+      const head: Head = { timestamp: Date.now(), ...(stream === undefined ? {} : { stream }) };
+      for (let at = 0; at < bytes.length; at += EVENT_BYTES)
+        this.put(head, bytes.subarray(at, at + EVENT_BYTES), 'output');
+    });
+  }
+
+  event(fields: EmittedFields): void {
+    this.safely(() => {
+      const { response, ...rest } = fields;
+      const head = within({ timestamp: Date.now(), ...rest }, (what) => this.clipped(what));
+      const bytes = bytesOf(response ?? NOTHING);
+      // Of several events the first says what it was, and the last how it ended: behind all of the output.
+      let part = bytes.length > EVENT_BYTES ? without(head, HOW_IT_ENDED) : head;
+      let at = 0;
+      for (; bytes.length - at > EVENT_BYTES; at += EVENT_BYTES) {
+        this.put(part, bytes.subarray(at, at + EVENT_BYTES));
+        part = without(head, at + 2 * EVENT_BYTES < bytes.length ? [...WHAT_IT_WAS, ...HOW_IT_ENDED] : WHAT_IT_WAS);
+      }
+      this.put(part, bytes.subarray(at));
+    });
+  }
+
+  end({ exitCode, signal }: { readonly exitCode?: number | null; readonly signal?: string | null } = {}): void {
+    this.event({
+      is_final: true,
+      ...(exitCode === undefined ? {} : { exit_code: exitCode }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  private put(head: Head, output: Uint8Array, kind: 'output' | 'event' = 'event'): void {
+    const { waiting, tally, diagnostics, channel, wake, ended } = this.parts;
+    if (this.hasEnded || waiting.isClosed) {
+      tally.offered += 1;
+      tally.dropped += 1;
+      tally.lostBytes += output.length;
+      diagnostics.tell({
+        kind: 'after_end',
+        message: 'Something came for a session that has ended, or of an emitter that is closed.',
+        session: this.id,
+      });
+      return;
+    }
+    const isEnd = head.is_final === true;
+    if (isEnd) {
+      this.hasEnded = true;
+      ended();
+    }
+    if (channel.isGivenUp) {
+      tally.offered += 1;
+      tally.refused += 1;
+      tally.lostBytes += output.length;
+      return;
+    }
+    const lost = this.lost === 0 ? {} : { lost_bytes: this.lost };
+    if (
+      waiting.put(channel, { ...this.untold, ...head, ...lost }, output, isEnd && output.length === 0 ? 'end' : kind)
+    ) {
+      this.untold = {};
+      this.lost = 0;
+    } else {
+      tally.offered += 1;
+      tally.dropped += 1;
+      tally.lostBytes += output.length;
+      this.lost += output.length;
+      diagnostics.tell({
+        kind: 'buffer_full',
+        message: 'The buffer is full: output is dropped until the gateway takes events again.',
+        hint: 'Viewers see how much is missing. A larger buffer: buffer.bytes.',
+      });
+      // The output had no room; that the session has ended has.
+      if (isEnd && output.length > 0)
+        waiting.put(channel, { ...this.untold, ...head, lost_bytes: this.lost }, NOTHING, 'end');
+    }
+    wake();
+  }
+
+  private clipped(what: string): void {
+    this.parts.diagnostics.tell({
+      kind: 'clipped',
+      message: `${what} is over a limit of the protocol: it was cut or left out.`,
+      session: this.id,
+    });
+  }
+
+  /** Arguments come from programs without types, and a fault of ours must not end the program either. */
+  private safely(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.parts.tally.dropped += 1;
+      this.parts.tally.offered += 1;
+      this.parts.diagnostics.tell({
+        kind: 'clipped',
+        message: `Something could not be emitted: ${error instanceof Error ? error.message : String(error)}`,
+        session: this.id,
+      });
+    }
+  }
+}
+
+export const isGoodId = (id: string | undefined): id is string => typeof id === 'string' && isEmittedId(id);
+
+const HOW_IT_ENDED: readonly (keyof Head)[] = ['exit_code', 'signal', 'is_final'];
+const WHAT_IT_WAS: readonly (keyof Head)[] = ['command', 'command_preview', 'response_preview', 'cwd', 'cols', 'rows'];
+
+const without = (head: Head, keys: readonly string[]): Head =>
+  Object.fromEntries(Object.entries(head).filter(([key]) => !keys.includes(key)));
+
+const NOTHING = new Uint8Array(0);
+
+function bytesOf(output: string | Uint8Array): Uint8Array {
+  if (typeof output === 'string') return Buffer.from(output);
+  if (output instanceof Uint8Array) return output;
+  throw new TypeError('Output is a string or a Uint8Array.');
+}

@@ -89,7 +89,7 @@ export class TestSession {
       lease: null,
       stalled: null,
       runs: null,
-    foreign: null,
+      foreign: null,
     };
   }
 

@@ -379,6 +379,7 @@ export class Session {
 
   #admit(by: Steering): { fence: number; by: string } {
     if (!this.isHosted) throw new BinnacleError('session_exited');
+    if (this.isForeign) throw new BinnacleError('session_foreign');
     return this.helm.admit(by.name, by.lease, by.connection);
   }
 

@@ -15,6 +15,7 @@ import {
 } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { Catalogue } from './catalogue/catalogue.ts';
+import { isFull } from './catalogue/driver.ts';
 import type { ForeignRecord } from './catalogue/foreign.ts';
 import type { SessionChange, SessionFilter, SessionRecord } from './catalogue/sessions.ts';
 import type { Log } from './http/answer.ts';
@@ -211,27 +212,43 @@ export class Sessions {
     return session;
   }
 
-  /** Makes the session of a program that runs elsewhere. Its log is the ingest's to make, in `dirOf(id)/log`. */
+  /**
+   * Makes the session of a program that runs elsewhere. Its log is the ingest's to make, in `dirOf(id)/log`; nobody is
+   * told of the session before that. Throws `disk_full`.
+   */
   adopt({ foreign, command, cwd = '', mode, cols, rows }: ForeignSpec): Session {
     const id = uuidv7() as SessionId;
     const line = command?.trim().split('\n', 1)[0]?.slice(0, 60) ?? '';
     const size = { cols: cols ?? DEFAULT_SIZE.cols, rows: rows ?? DEFAULT_SIZE.rows };
     const argv = command === undefined ? [] : [command];
-    mkdirSync(this.dirOf(id), { mode: 0o700 });
-    this.#catalogue.foreign.insertWith(
-      {
-        id,
-        state: 'running',
-        name: line === '' ? foreign.sessionId : line,
-        spec: { argv, mode, cwd, envNames: [], takesRuns: false, ...size },
-        createdAt: foreign.heardAt,
-      },
-      foreign,
-    );
+    const row = {
+      id,
+      state: 'running',
+      name: line === '' ? foreign.sessionId : line,
+      spec: { argv, mode, cwd, envNames: [], takesRuns: false, ...size },
+      createdAt: foreign.heardAt,
+    } as const;
+    try {
+      mkdirSync(this.dirOf(id), { mode: 0o700 });
+      this.#catalogue.foreign.insertWith(row, foreign);
+    } catch (error) {
+      rmSync(this.dirOf(id), { recursive: true, force: true });
+      if (isFull(error)) throw new BinnacleError('disk_full', { cause: error });
+      throw error;
+    }
     const session = this.#make(this.#catalogue.sessions.require(id));
     this.#live.set(id, session);
-    for (const watcher of [...this.#watchers]) watcher.changed?.(session);
     return session;
+  }
+
+  /** A foreign session is new, and its log is there. */
+  announce(session: Session): void {
+    for (const watcher of [...this.#watchers]) watcher.changed?.(session);
+  }
+
+  /** Sessions that run elsewhere and have not ended. */
+  countForeign(): number {
+    return this.#live.size - this.#countOwn();
   }
 
   /** A foreign session has ended. */

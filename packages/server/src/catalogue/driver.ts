@@ -27,6 +27,11 @@ export const openDatabase = (path: string): Database => new (loadDriver().Databa
 /** True for the error of a lock that another connection holds (SQLITE_BUSY and its extended codes). */
 export const isBusy = (error: unknown): boolean => errcode(error) === 5;
 
+/** True for SQLITE_FULL, SQLITE_IOERR, and what the file system says of a full disk. */
+export const isFull = (error: unknown): boolean =>
+  [10, 13].includes(errcode(error) ?? -1) ||
+  (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT'));
+
 function errcode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined;
   return error.errcode & 0xff;

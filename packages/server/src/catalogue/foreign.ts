@@ -29,7 +29,6 @@ export class ForeignStore {
   readonly #bySession: Statement;
   readonly #save: Statement;
   readonly #silent: Statement;
-  readonly #count: Statement;
 
   constructor(db: Database, sessions: SessionStore) {
     this.#db = db;
@@ -44,10 +43,10 @@ export class ForeignStore {
     this.#save = db.prepare(
       'UPDATE foreign_sessions SET epoch = ?, next_seq = ?, place = ?, offset = ?, heard_at = ? WHERE session = ?',
     );
-    const running = `FROM foreign_sessions JOIN sessions ON sessions.id = session
-      WHERE deleted_at IS NULL AND state NOT IN ('closed', 'lost')`;
-    this.#silent = db.prepare(`SELECT session ${running} AND heard_at < ?`);
-    this.#count = db.prepare(`SELECT count(*) AS n ${running}`);
+    this.#silent = db.prepare(
+      `SELECT session FROM foreign_sessions JOIN sessions ON sessions.id = session
+       WHERE deleted_at IS NULL AND state NOT IN ('closed', 'lost') AND heard_at < ?`,
+    );
   }
 
   /** The session and what makes it a foreign one: both or neither. */
@@ -91,10 +90,6 @@ export class ForeignStore {
   /** Those that go on, and of which nothing came since `time` (ms since 1970). */
   listSilent(time: number): readonly SessionId[] {
     return (this.#silent.all(time) as readonly { readonly session: SessionId }[]).map(({ session }) => session);
-  }
-
-  countRunning(): number {
-    return (this.#count.get() as { readonly n: number }).n;
   }
 }
 

@@ -70,6 +70,8 @@ export interface SessionPage {
 
 /** Rows of deleted sessions that are kept so that `session_gone` can be told from `session_not_found`. */
 const MAX_TOMBSTONES = 10_000;
+/** They are counted this often: looking at all of them for each one that is added would take as long as they are many. */
+const FORGET_EVERY = 100;
 const MAX_PAGE = 1000;
 const DEFAULT_PAGE = 100;
 
@@ -89,6 +91,7 @@ export class SessionStore {
   readonly #bury: Statement;
   readonly #dropLease: Statement;
   readonly #forget: Statement;
+  #buried = 0;
 
   constructor(db: Database) {
     this.#db = db;
@@ -196,7 +199,8 @@ export class SessionStore {
     return transaction(this.#db, () => {
       const { changes } = this.#bury.run(Date.now(), id);
       this.#dropLease.run(id);
-      this.#forget.run();
+      this.#buried += 1;
+      if (this.#buried % FORGET_EVERY === 0) this.#forget.run();
       return Number(changes) > 0;
     });
   }

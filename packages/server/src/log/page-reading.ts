@@ -19,11 +19,13 @@ export class PageReading {
   readonly #files: SegmentFiles;
   readonly #blocks: Buffer[];
   readonly #pageBytes: number;
+  readonly #mergeMs: number | undefined;
   /** What the last read brought, and the place of its first byte. */
   #last: { readonly block: Buffer; readonly filled: number; readonly from: number } | undefined;
 
-  constructor(at: Position, extent: Extent, files: SegmentFiles, pageBytes: number) {
-    this.builder = new PageBuilder(at);
+  constructor(at: Position, extent: Extent, files: SegmentFiles, pageBytes: number, mergeMs?: number) {
+    this.builder = new PageBuilder(at, mergeMs);
+    this.#mergeMs = mergeMs;
     this.full = pageEnd(at.place, pageBytes);
     this.#pageBytes = pageBytes;
     this.#last = undefined;
@@ -72,7 +74,7 @@ export class PageReading {
     if (this.#last === undefined) return;
     const { block, filled, from } = this.#last;
     for (let at = this.builder.next; at.place < this.#extent.end; ) {
-      const builder = new PageBuilder(at);
+      const builder = new PageBuilder(at, this.#mergeMs);
       const full = pageEnd(at.place, this.#pageBytes);
       const start = at.place - from;
       if (full > this.#extent.end) return;

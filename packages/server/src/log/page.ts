@@ -12,6 +12,8 @@ export interface PageOptions {
   readonly pageBytes?: number;
   /** Bytes that are left free in front of each entry, for an encoder. Default 0. */
   readonly headroom?: number;
+  /** Output of one kind becomes one entry where it came within so many ms. Default: whenever it came. */
+  readonly mergeMs?: number;
 }
 export const PAGE_BYTES = 64 * 1024;
 
@@ -109,6 +111,7 @@ interface Run {
  */
 export class PageBuilder {
   readonly #from: Position;
+  readonly #mergeMs: number;
   readonly #runs: Run[];
   /** Payloads, in order. Views of the blocks that were read. */
   readonly #parts: Uint8Array[];
@@ -118,8 +121,9 @@ export class PageBuilder {
   #reached: number;
   #bytes: number;
 
-  constructor(from: Position) {
+  constructor(from: Position, mergeMs = Number.POSITIVE_INFINITY) {
     this.#from = from;
+    this.#mergeMs = mergeMs;
     this.#runs = [];
     this.#parts = [];
     this.#place = from.place;
@@ -159,7 +163,8 @@ export class PageBuilder {
     if (skip > 0 && skip >= head.length) return true;
     const last = this.#runs.at(-1);
     const bytes = head.length - skip;
-    if (last !== undefined && last.kind === head.kind && isOutput(head.kind)) {
+    const isMore = last !== undefined && last.kind === head.kind && isOutput(head.kind);
+    if (isMore && head.time - last.time <= this.#mergeMs) {
       last.next = head.next;
       last.bytes += bytes;
     } else {

@@ -50,6 +50,7 @@ export class SegmentReader implements LogReader {
   readonly #name: string;
   readonly #pageBytes: number;
   readonly #headroom: number;
+  readonly #mergeMs: number | undefined;
   readonly #warmBytes: number;
   readonly #onWait: (place: number) => void;
   readonly #waiters: Waiters;
@@ -79,8 +80,9 @@ export class SegmentReader implements LogReader {
     this.#oldest = this.#beginningOf(this.#segments.first);
     this.#pageBytes = options.pageBytes ?? PAGE_BYTES;
     this.#headroom = options.headroom ?? 0;
+    this.#mergeMs = options.mergeMs;
     this.#warmBytes = options.warmBytes ?? 8 * 1024 * 1024;
-    this.#name = `${dir}:${this.epoch}:${this.#pageBytes}:${this.#headroom}`;
+    this.#name = `${dir}:${this.epoch}:${this.#pageBytes}:${this.#headroom}:${this.#mergeMs}`;
     this.#onWait = options.onWait ?? (() => undefined);
     this.#waiters = new Waiters();
     this.#hasAsked = false;
@@ -275,7 +277,7 @@ export class SegmentReader implements LogReader {
 
   #readFrom(segment: KnownSegment, index: number, at: Position): BuiltPage | 'short' | undefined {
     const file = this.#files.acquire(segment.path);
-    const reading = new PageReading(at, this.#extentOf(index), this.#files, this.#pageBytes);
+    const reading = new PageReading(at, this.#extentOf(index), this.#files, this.#pageBytes, this.#mergeMs);
     try {
       const outcome = runSync(reading.read(this.#slack), file.fd);
       return this.#built(reading) ?? (outcome === 'short' ? 'short' : undefined);
@@ -293,7 +295,7 @@ export class SegmentReader implements LogReader {
       if (standing !== undefined) return standing;
       const index = this.#segments.indexOf(at.place);
       try {
-        const reading = new PageReading(at, this.#extentOf(index), this.#files, this.#pageBytes);
+        const reading = new PageReading(at, this.#extentOf(index), this.#files, this.#pageBytes, this.#mergeMs);
         let outcome: Outcome;
         try {
           const slack = this.#slack + (pages - 1) * this.#pageBytes;

@@ -10,6 +10,7 @@ import { recoverSegments, type WrittenSegment } from './recovery.ts';
 import {
   createFile,
   createSegment,
+  encodeIndex,
   encodeIndexRecord,
   encodeSegmentHeader,
   INDEX_RECORD_BYTES,
@@ -19,6 +20,7 @@ import {
   listSegments,
   makeLogDir,
   openFile,
+  readIndex,
   SEGMENT_HEADER_BYTES,
   segmentPath,
   writeFully,
@@ -182,8 +184,11 @@ export class SegmentWriter implements LogWriter {
     invariant(head.place >= base && head.place <= this.#head.place, 'Only the last segment can be cut.', { ...head });
     ftruncateSync(this.#fd, head.place - base + SEGMENT_HEADER_BYTES);
     // An index record behind the cut would point into the middle of what comes next.
-    const kept = Math.floor((head.place - base) / INDEX_STEP_BYTES);
-    if (this.#indexFd !== undefined) ftruncateSync(this.#indexFd, kept * INDEX_RECORD_BYTES);
+    const kept = encodeIndex(readIndex(this.#dir, base, head.place));
+    if (this.#indexFd !== undefined) {
+      ftruncateSync(this.#indexFd, 0);
+      writeFully(this.#indexFd, kept, 0);
+    }
     this.#nextIndexed = head.place;
     this.#head = head;
     this.#touch();

@@ -11,14 +11,14 @@ const MAX_LABELS = 16;
 const MAX_PRODUCER = 128;
 /** Clocks differ by a little; a time further ahead is a wrong one. */
 const MAX_AHEAD_MS = 60_000;
-const NO_SOURCE = 'unknown';
 const NOTHING = new Uint8Array(0);
 
 /** What one event says. */
 export interface Emitted {
   readonly sessionId: string;
   readonly seq: number | null;
-  readonly source: string;
+  /** Undefined: not said. */
+  readonly source: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly stream: OutputKind;
   /** At most one entry of a log. */
@@ -37,9 +37,17 @@ const plain = (max: number) =>
     .max(max)
     .refine((text) => text.isWellFormed(), 'half of a character')
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    .refine((text) => !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/.test(text), 'a control character');
+    .refine((text) => !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/.test(text), 'a control character');
+/** The same in one line: names, which stand in lists. */
+const line = (max: number) => plain(max).refine((text) => !/[\t\n\r]/.test(text), 'more than one line');
 const Count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const Cells = z.number().int().min(1).max(65_535);
+
+/** zod leaves that name out without a word. */
+const Labels = z
+  .unknown()
+  .refine((labels) => !Object.hasOwn(Object(labels), '__proto__'), '"__proto__" cannot be a name')
+  .pipe(z.record(line(64).min(1), line(256)));
 
 const Event = z
   .strictObject({
@@ -61,10 +69,10 @@ const Event = z
       .min(-(2 ** 31))
       .max(2 ** 32)
       .nullish(),
-    signal: plain(32).nullish(),
+    signal: line(32).nullish(),
     is_final: z.boolean().optional(),
-    source: plain(MAX_SOURCE).min(1).optional(),
-    labels: z.record(plain(64).min(1), plain(256)).optional(),
+    source: line(MAX_SOURCE).min(1).optional(),
+    labels: Labels.optional(),
     timestamp: z.union([z.number(), z.string().max(64)]).optional(),
     command_preview: plain(MAX_PREVIEW).optional(),
     response_preview: plain(MAX_PREVIEW).optional(),
@@ -99,7 +107,7 @@ export function parseEvent(raw: unknown, hasProducer: boolean, now: number): Emi
   return {
     sessionId: event.session_id,
     seq: event.seq ?? null,
-    source: event.source ?? NO_SOURCE,
+    source: event.source,
     labels: event.labels ?? {},
     stream: event.stream ?? 'tty',
     output: outputOf(event),
@@ -172,16 +180,21 @@ function timeOf(timestamp: string | number | undefined, now: number): number | u
 
 /** Without a zone it is UTC: what Python's `datetime.utcnow().isoformat()` writes, and no machine's local time. */
 function isoTime(text: string): number {
-  if (!/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/.test(text)) return Number.NaN;
-  const hasZone = /(?:Z|[+-]\d\d:?\d\d)$/i.test(text);
+  // Whole: behind a beginning that looks like a time, Date.parse takes almost anything.
+  const [isTime, zone] = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?$/i.exec(text) ?? [];
+  if (isTime === undefined) return Number.NaN;
+  const hasZone = zone !== undefined;
   return Date.parse((hasZone ? text : `${text}Z`).replace(' ', 'T'));
 }
 
-const bad = (code: Extract<Code, 'bad_event' | 'bad_session_id' | 'bad_time'>, field: string, why: string) =>
-  new BinnacleError(code, {
-    message: field === '' ? `The event: ${why}.` : `"${field.slice(0, 100)}" of the event: ${why}.`,
-    details: { field: field.slice(0, 100) },
+/** What it names is the sender's, and as long as the sender likes. */
+const bad = (code: Extract<Code, 'bad_event' | 'bad_session_id' | 'bad_time'>, field: string, why: string) => {
+  const [name, reason] = [field.slice(0, 100), why.slice(0, 200)];
+  return new BinnacleError(code, {
+    message: name === '' ? `The event: ${reason}.` : `"${name}" of the event: ${reason}.`,
+    details: { field: name },
   });
+};
 
 const tooLarge = (field: string, limitBytes: number) =>
   new BinnacleError('event_too_large', {

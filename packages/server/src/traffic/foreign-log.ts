@@ -1,12 +1,13 @@
 // The log of one session whose program runs elsewhere: takes its events in order, each once, and writes them. What makes
 // a retry harmless (epoch and number of the last event) is in the log itself, in the same write as the output.
 
-import { existsSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BinnacleError, type TrafficMark, type TrafficProducer } from '@binnacle/protocol';
 import type { ForeignStanding } from '../catalogue/foreign.ts';
 import type { GroupSync } from '../log/group-sync.ts';
 import type { Entry, Head, NewEntry } from '../log/log.ts';
+import { listSegments, SEGMENT_HEADER_BYTES, segmentPath } from '../log/segment.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
 import type { Emitted } from './event.ts';
@@ -24,6 +25,13 @@ export interface ForeignLogOptions {
 export interface ForeignEnd {
   readonly exitCode: number | null;
   readonly signal: string | null;
+  /** Nobody said so: nothing was heard of it for too long. */
+  readonly isLost: boolean;
+}
+
+export interface Size {
+  readonly cols: number;
+  readonly rows: number;
 }
 
 /** What became of an event. */
@@ -34,6 +42,7 @@ export class ForeignLog {
   readonly #options: ForeignLogOptions;
   #standing: ForeignStanding;
   #end: ForeignEnd | undefined;
+  #size: Size | undefined;
   #trimAt: number;
 
   private constructor(writer: SegmentWriter, standing: ForeignStanding, options: ForeignLogOptions) {
@@ -46,9 +55,16 @@ export class ForeignLog {
   /** Goes on where the log ends, whatever `standing` says of less. Throws `disk_full`, `log_damaged`. */
   static async open(dir: string, standing: ForeignStanding, options: ForeignLogOptions): Promise<ForeignLog> {
     const path = join(dir, 'log');
-    const writer = existsSync(path) ? SegmentWriter.open(path, options) : SegmentWriter.create(path, options);
+    const isBegun = hasBegun(path);
+    if (!isBegun && standing.place > 0) throw new BinnacleError('log_damaged', { message: 'The log is not there.' });
+    const writer = isBegun ? SegmentWriter.open(path, options) : SegmentWriter.create(path, options);
     const log = new ForeignLog(writer, standing, options);
-    await log.#recover(path);
+    try {
+      await log.#recover(path);
+    } catch (error) {
+      await writer.close().catch(() => undefined);
+      throw error;
+    }
     return log;
   }
 
@@ -72,6 +88,11 @@ export class ForeignLog {
     return this.#standing;
   }
 
+  /** Of the terminal, as far as an event that we saw has told. */
+  get size(): Size | undefined {
+    return this.#size;
+  }
+
   /** Set once nothing follows any more. */
   get end(): ForeignEnd | undefined {
     return this.#end;
@@ -91,6 +112,7 @@ export class ForeignLog {
     }
     this.#standing = { ...draft.standing, ...head, heardAt: now };
     this.#end = draft.end;
+    this.#size = draft.size ?? this.#size;
     this.#trim(now);
     return outcomes;
   }
@@ -98,7 +120,7 @@ export class ForeignLog {
   /** It is over without a word of its emitter. Throws `disk_full`. */
   finish(reason: 'lost' | 'deleted', now: number): void {
     if (this.#end !== undefined) return;
-    const end: ForeignEnd = { exitCode: null, signal: null };
+    const end: ForeignEnd = { exitCode: null, signal: null, isLost: reason === 'lost' };
     const head = this.#writer.appendAll([entry('closed', { reason })], now);
     this.#standing = { ...this.#standing, ...head };
     this.#end = end;
@@ -121,23 +143,49 @@ export class ForeignLog {
 
   /** We may have been killed in the middle of a write: what no mark stands behind was never answered, and goes. */
   async #recover(path: string): Promise<void> {
-    const { head, oldest, epoch } = this.#writer;
+    const { head, oldest } = this.#writer;
     const { standing } = this;
-    let whole: Head = standing.place < oldest.place ? oldest : { place: standing.place, offset: standing.offset };
+    // A power loss may have taken the end of the log, and left the row: what was answered is not asked for again.
+    const isBehind = standing.place > head.place;
+    const known = isBehind || standing.place < oldest.place ? oldest : standing;
+    const { whole, last, closed, size } = await this.#read(path, { place: known.place, offset: known.offset });
+    if (whole.place < head.place) this.#writer.cut(whole);
+    const isNewer = last !== undefined && last.epoch !== null && (!isBehind || isAhead(last, standing));
+    const number = isNewer ? { epoch: last.epoch ?? -1, nextSeq: (last.seq ?? -1) + 1 } : {};
+    this.#standing = { ...standing, ...number, ...whole };
+    this.#size = size;
+    const isFinal = last?.is_final === true;
+    if (isFinal && closed === undefined) {
+      this.#standing = { ...this.#standing, ...this.#writer.appendAll(endEntries(endOf(last)), Date.now()) };
+    }
+    if (isFinal) this.#end = endOf(last);
+    else if (closed !== undefined) this.#end = { exitCode: null, signal: null, isLost: closed === 'lost' };
+  }
+
+  /** What the log says from `from` on, and up to where it is whole. */
+  async #read(path: string, from: Head) {
+    const { head, epoch } = this.#writer;
+    let whole = from;
     let last: TrafficMark['traffic'] | undefined;
-    let isClosed = false;
+    let closed: string | undefined;
+    let size: Size | undefined;
     const reader = SegmentReader.open(path, { head, epoch });
     try {
       for (let at = { epoch, ...whole }; ; ) {
         const reading = await reader.read(at);
-        if (reading.kind === 'head') break;
+        if (reading.kind === 'head') return { whole, last, closed, size };
         if (reading.kind === 'gap') {
+          // What is before it stays: it may be its mark that is damaged.
+          const { place, offset } = reading.next;
+          whole = { place, offset };
           at = { ...reading.next };
           continue;
         }
         for (const one of reading.page.entries) {
-          if (one.kind === 'closed') isClosed = true;
-          const mark = one.kind === 'event' ? markOf(one) : undefined;
+          const body = one.kind === 'event' || one.kind === 'closed' || one.kind === 'resize' ? bodyOf(one) : {};
+          if (one.kind === 'resize') size = body as unknown as Size;
+          if (one.kind === 'closed') closed = (body as { reason?: string }).reason ?? '';
+          const mark = one.kind === 'event' ? (body as Partial<TrafficMark>).traffic : undefined;
           if (mark === undefined && one.kind !== 'closed') continue;
           last = mark ?? last;
           whole = { place: one.next, offset: one.offset };
@@ -147,15 +195,17 @@ export class ForeignLog {
     } finally {
       reader.close();
     }
-    if (whole.place < head.place) this.#writer.cut(whole);
-    const number =
-      last === undefined || last.epoch === null ? {} : { epoch: last.epoch, nextSeq: (last.seq ?? -1) + 1 };
-    this.#standing = { ...standing, ...number, ...whole };
-    if (last?.is_final === true && !isClosed) {
-      this.#standing = { ...this.#standing, ...this.#writer.appendAll(endEntries(endOf(last)), Date.now()) };
-    }
-    if (isClosed || last?.is_final === true) this.#end = endOf(last);
   }
+}
+
+/** Killed between making its first file and writing the header, it left a log in which nothing ever was. */
+function hasBegun(path: string): boolean {
+  const [first, second] = listSegments(path);
+  if (first === undefined) return false;
+  const file = segmentPath(path, first);
+  if (second !== undefined || statSync(file).size >= SEGMENT_HEADER_BYTES) return true;
+  rmSync(file);
+  return false;
 }
 
 /** What a few events would make of the log. */
@@ -164,6 +214,7 @@ class Draft {
   readonly #producer: TrafficProducer | undefined;
   #standing: ForeignStanding;
   #end: ForeignEnd | undefined;
+  #size: Size | undefined;
   #hasFailed = false;
 
   constructor(standing: ForeignStanding, end: ForeignEnd | undefined, producer: TrafficProducer | undefined) {
@@ -178,6 +229,10 @@ class Draft {
 
   get end(): ForeignEnd | undefined {
     return this.#end;
+  }
+
+  get size(): Size | undefined {
+    return this.#size;
   }
 
   take(event: Emitted): Outcome {
@@ -197,6 +252,7 @@ class Draft {
   #add({ size, stream, output, seq, told, isFinal }: Emitted): void {
     const { epoch } = this.#producer ?? { epoch: null };
     if (size !== undefined) this.entries.push(entry('resize', size));
+    this.#size = size ?? this.#size;
     if (output.length > 0) this.entries.push({ kind: stream, bytes: output });
     this.entries.push(entry('event', { traffic: { epoch, seq, bytes: output.length, ...told } } satisfies TrafficMark));
     if (epoch !== null && seq !== null) this.#standing = { ...this.#standing, epoch, nextSeq: seq + 1 };
@@ -226,17 +282,19 @@ const entry = (kind: 'resize' | 'event' | 'exit' | 'closed', data: object): NewE
   bytes: Buffer.from(JSON.stringify(data)),
 });
 
+const isAhead = ({ epoch, seq }: TrafficMark['traffic'], { epoch: known, nextSeq }: ForeignStanding): boolean =>
+  (epoch ?? -1) > known || (epoch === known && (seq ?? -1) >= nextSeq);
+
 const endEntries = ({ exitCode, signal }: ForeignEnd): NewEntry[] => [
   entry('exit', { exitCode, signal }),
   entry('closed', { reason: 'eof' }),
 ];
 
-const endOf = (told: Pick<TrafficMark['traffic'], 'exit_code' | 'signal'> | undefined): ForeignEnd => ({
-  exitCode: told?.exit_code ?? null,
-  signal: told?.signal ?? null,
+const endOf = ({ exit_code, signal }: Pick<TrafficMark['traffic'], 'exit_code' | 'signal'>): ForeignEnd => ({
+  exitCode: exit_code ?? null,
+  signal: signal ?? null,
+  isLost: false,
 });
 
-/** Undefined for an event of another kind. Written by us, and checked by its checksum. */
-function markOf({ bytes }: Entry): TrafficMark['traffic'] | undefined {
-  return (JSON.parse(Buffer.from(bytes).toString()) as Partial<TrafficMark>).traffic;
-}
+/** Written by us, and checked by its checksum. */
+const bodyOf = ({ bytes }: Entry): object => JSON.parse(Buffer.from(bytes).toString()) as object;

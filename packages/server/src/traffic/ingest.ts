@@ -9,7 +9,9 @@ import {
   type TrafficProducer,
 } from '@binnacle/protocol';
 import type { ForeignRecord, ForeignStanding, ForeignStore } from '../catalogue/foreign.ts';
+import type { SessionChange } from '../catalogue/sessions.ts';
 import type { Log } from '../http/answer.ts';
+import type { Head } from '../log/log.ts';
 import type { HostedStatus, Request } from '../runner/wire.ts';
 import type { Session, SessionHost } from '../session.ts';
 import type { Sessions } from '../sessions.ts';
@@ -22,6 +24,7 @@ const MAX_OPEN = 256;
 /** How far a session has come is in its log; its row follows this often. */
 const SAVE_MS = 1000;
 const SWEEP_MS = 60_000;
+const NO_SOURCE = 'unknown';
 
 export interface IngestLimits {
   /** Sessions that have not ended. Default 1000. */
@@ -58,6 +61,11 @@ interface Opened {
   readonly log: ForeignLog;
 }
 
+interface Ended {
+  readonly standing: ForeignStanding;
+  readonly change: SessionChange & { readonly head: Head };
+}
+
 export class Ingest implements SessionHost {
   readonly #parts: IngestParts;
   /** Least recently used first. */
@@ -67,6 +75,8 @@ export class Ingest implements SessionHost {
   /** Their viewers and rows know less than their logs. */
   readonly #touched = new Set<Opened>();
   readonly #unsaved = new Map<SessionId, ForeignStanding>();
+  /** They have ended, and the catalogue could not be told yet. */
+  readonly #unended = new Map<SessionId, Ended>();
   readonly #arrivals: Rates;
   readonly #timer: NodeJS.Timeout;
   readonly #sweeper: NodeJS.Timeout;
@@ -80,7 +90,7 @@ export class Ingest implements SessionHost {
     this.#arrivals = new Rates({ eventsPerSecond: newPerSecond, bytesPerSecond: Number.POSITIVE_INFINITY });
     this.#timer = setInterval(() => this.#save(), SAVE_MS);
     this.#timer.unref();
-    this.#sweeper = setInterval(() => void this.#endSilent(), SWEEP_MS);
+    this.#sweeper = setInterval(() => void this.#endSilent(), Math.min(SWEEP_MS, parts.limits.idleMs));
     this.#sweeper.unref();
   }
 
@@ -131,11 +141,14 @@ export class Ingest implements SessionHost {
       case 'status':
         return statusOf(await this.#opened(id as SessionId));
       case 'end':
-        await this.#end(id as SessionId, 'deleted');
+        await this.#endDeleted(id as SessionId);
         return undefined;
-      case 'trim':
-        (await this.#opened(id as SessionId)).log.trimTo(request.maxBytes);
+      case 'trim': {
+        const opened = await this.#opened(id as SessionId);
+        opened.log.trimTo(request.maxBytes);
+        this.#touch(opened);
         return undefined;
+      }
       default:
         throw new BinnacleError('session_foreign');
     }
@@ -147,6 +160,8 @@ export class Ingest implements SessionHost {
   /** What an earlier gateway did not come to tell: brings every session that goes on to where its log is. */
   async settle(): Promise<void> {
     for (const id of this.#parts.store.listSilent(Number.MAX_SAFE_INTEGER)) {
+      // Each may take 20 ms, if it was written to a moment before a kill: others are served in between.
+      await new Promise((resolve) => setImmediate(resolve));
       if (this.#isClosed) return;
       try {
         this.#touch(await this.#opened(id));
@@ -161,20 +176,24 @@ export class Ingest implements SessionHost {
     clearInterval(this.#timer);
     clearInterval(this.#sweeper);
     clearImmediate(this.#telling);
-    this.#tell();
+    // Some may just be opening.
+    while (this.#open.size > 0 || this.#busy.size > 0) {
+      this.#tell();
+      for (const id of [...this.#open.keys()]) this.#shut(id);
+      await Promise.allSettled(this.#busy.values());
+    }
     this.#save();
-    for (const id of [...this.#open.keys()]) this.#shut(id);
-    await Promise.allSettled(this.#busy.values());
   }
 
   async #take(id: string, events: readonly Emitted[], by: Emitter, now: number): Promise<readonly EmitResult[]> {
     try {
       const known = this.#parts.store.find(id);
       if (known !== undefined) checkClaim(known, by, events);
-      const opened =
-        known === undefined
-          ? await this.#opened(this.#adopt(id, events, by, now))
-          : await this.#openedUnlessOver(known.session);
+      else {
+        const number = numberCheck({ epoch: -1, nextSeq: 0 }, by.producer, events[0]?.seq ?? null);
+        if (number instanceof BinnacleError) return refusedFrom(events, number);
+      }
+      const opened = known === undefined ? await this.#adopt(id, events, by, now) : await this.#openedUnlessOver(known);
       if (opened === undefined) return this.#overResults(id, events, by);
       const { log, session } = opened;
       const outcomes = log.take(events, by.producer, now);
@@ -191,21 +210,27 @@ export class Ingest implements SessionHost {
     }
   }
 
-  #adopt(sessionId: string, events: readonly Emitted[], { user, producer }: Emitter, now: number): SessionId {
+  /** Throws `too_fast`, `too_many_foreign`, `disk_full`. */
+  async #adopt(
+    sessionId: string,
+    events: readonly Emitted[],
+    { user, producer }: Emitter,
+    now: number,
+  ): Promise<Opened> {
     const [first] = events;
     if (first === undefined) throw new BinnacleError('invariant', { message: 'A session without an event.' });
-    const number = numberCheck({ epoch: -1, nextSeq: 0 }, producer, first.seq);
-    if (number instanceof BinnacleError) throw number;
+    const { sessions, limits } = this.#parts;
+    const limit = limits.maxSessions;
+    if (sessions.countForeign() >= limit) throw new BinnacleError('too_many_foreign', { details: { limit } });
     const waitMs = this.#arrivals.take(user, 1, 0);
     if (waitMs > 0) throw new BinnacleError('too_fast', { details: { retryAfterMs: waitMs } });
-    const limit = this.#parts.limits.maxSessions;
-    if (this.#parts.store.countRunning() >= limit) {
-      throw new BinnacleError('too_many_foreign', { details: { limit } });
-    }
-    const { source, labels, told, cwd, size, stream } = first;
+    const { source = NO_SOURCE, labels, told, cwd, size, stream } = first;
     const foreign = { sessionId, user, producer: producer?.id ?? null, source, labels, heardAt: now };
     const mode = stream === 'tty' ? 'pty' : 'pipe';
-    return this.#parts.sessions.adopt({ foreign, command: told.command, cwd, mode, ...size }).id;
+    const session = sessions.adopt({ foreign, command: told.command, cwd, mode, ...size });
+    const opened = await this.#opened(session.id);
+    sessions.announce(session);
+    return opened;
   }
 
   /** Of a session that is over: what was sent before is still known. Throws `session_gone`. */
@@ -213,13 +238,14 @@ export class Ingest implements SessionHost {
     const known = this.#parts.store.find(id);
     if (known === undefined) throw new BinnacleError('session_gone');
     const { log } = this.#parts.sessions.get(known.session);
-    return resultsOf(events, overOutcomes(known, by, events), known.session, { epoch: log.epoch, ...log.head });
+    const standing = this.#unended.get(known.session)?.standing ?? known;
+    return resultsOf(events, overOutcomes(standing, by, events), known.session, { epoch: log.epoch, ...log.head });
   }
 
   /** Throws `session_gone`. */
-  async #openedUnlessOver(id: SessionId): Promise<Opened | undefined> {
+  async #openedUnlessOver({ session }: ForeignRecord): Promise<Opened | undefined> {
     try {
-      return this.#parts.sessions.get(id).isHosted ? await this.#opened(id) : undefined;
+      return this.#parts.sessions.get(session).isHosted ? await this.#opened(session) : undefined;
     } catch (error) {
       // It ended while we waited for its log.
       if (error instanceof BinnacleError && error.code === 'session_exited') return undefined;
@@ -289,49 +315,52 @@ export class Ingest implements SessionHost {
     this.#telling ??= setImmediate(() => this.#tell());
   }
 
+  #tellNow(): void {
+    clearImmediate(this.#telling);
+    this.#tell();
+  }
+
   #tell(): void {
     this.#telling = undefined;
     for (const opened of this.#touched) {
       const { session, log } = opened;
-      const { standing, end } = log;
-      session.heard(standing.heardAt);
+      const { standing, end, size } = log;
+      const { cols, rows } = session.record.spec;
+      if (size !== undefined && (size.cols !== cols || size.rows !== rows)) {
+        session.update({ ...statusOf(opened), ...size });
+      }
       if (end === undefined) {
         this.#unsaved.set(session.id, standing);
-        session.grew(log.head, log.oldest);
+        session.heard(standing.heardAt, log.head, log.oldest, log.synced);
       } else this.#finish(opened, end);
     }
     this.#touched.clear();
   }
 
-  #finish({ session, log }: Opened, { exitCode, signal }: NonNullable<ForeignLog['end']>): void {
+  #finish({ session, log }: Opened, { exitCode, signal, isLost }: NonNullable<ForeignLog['end']>): void {
     const { standing, head, epoch } = log;
-    const isLost = exitCode === null && signal === null && standing.heardAt < Date.now() - this.#parts.limits.idleMs;
-    const change = {
-      state: isLost ? 'lost' : 'closed',
-      epoch,
-      exitCode,
-      signal,
-      exitedAt: standing.heardAt,
-      head,
-    } as const;
+    const state = isLost ? 'lost' : 'closed';
+    const change = { state, epoch, exitCode, signal, exitedAt: standing.heardAt, head } as const;
     this.#unsaved.delete(session.id);
-    try {
-      // In one transaction: an event that is sent again must find both or neither.
-      this.#parts.store.end(session.id, standing, change);
-    } catch (error) {
-      this.#parts.log.error({ err: error, session: session.id }, 'the catalogue could not be written');
-    }
+    this.#unended.set(session.id, { standing, change });
+    this.#save();
     this.#parts.sessions.finish(session, change);
     this.#shut(session.id);
   }
 
+  /** What a full disk keeps from us now is written later, by the timer. */
   #save(): void {
-    if (this.#unsaved.size === 0) return;
+    const { store, log } = this.#parts;
     try {
-      this.#parts.store.save(this.#unsaved);
+      if (this.#unsaved.size > 0) store.save(this.#unsaved);
       this.#unsaved.clear();
+      for (const [id, { standing, change }] of this.#unended) {
+        // In one transaction: an event that is sent again must find both or neither.
+        store.end(id, standing, change);
+        this.#unended.delete(id);
+      }
     } catch (error) {
-      this.#parts.log.error({ err: error }, 'the catalogue could not be written');
+      log.error({ err: error }, 'the catalogue could not be written');
     }
   }
 
@@ -339,15 +368,35 @@ export class Ingest implements SessionHost {
     const opened = await this.#opened(id);
     opened.log.finish(reason, Date.now());
     this.#touched.add(opened);
-    clearImmediate(this.#telling);
-    this.#tell();
+    this.#tellNow();
     await this.#busy.get(id);
   }
 
+  /** What has no room for a last word, or cannot be read, can be deleted all the same. */
+  async #endDeleted(id: SessionId): Promise<void> {
+    try {
+      await this.#end(id, 'deleted');
+    } catch (error) {
+      if (error instanceof BinnacleError && error.code === 'session_exited') throw error;
+      this.#parts.log.warn({ err: error, session: id }, 'a foreign session is deleted without a last word');
+      const session = this.#parts.sessions.get(id);
+      const head = this.#open.get(id)?.log.head ?? session.record.head ?? { place: 0, offset: 0 };
+      const opened = this.#open.get(id);
+      if (opened !== undefined) this.#touched.delete(opened);
+      this.#unsaved.delete(id);
+      this.#parts.sessions.finish(session, { state: 'lost', head });
+      this.#shut(id);
+      await this.#busy.get(id);
+    }
+  }
+
   async #endSilent(): Promise<void> {
-    for (const id of this.#parts.store.listSilent(Date.now() - this.#parts.limits.idleMs)) {
+    const since = Date.now() - this.#parts.limits.idleMs;
+    for (const id of this.#parts.store.listSilent(since)) {
       try {
-        await this.#end(id, 'lost');
+        // The row is behind by a moment.
+        const heardAt = this.#parts.sessions.get(id).record.foreign?.heardAt ?? 0;
+        if (heardAt < since) await this.#end(id, 'lost');
       } catch (error) {
         this.#parts.log.error({ err: error, session: id }, 'a silent session could not be ended');
       }
@@ -370,12 +419,12 @@ function checkClaim(known: ForeignRecord, { user, producer }: Emitter, events: r
     known.user === user &&
     known.producer === (producer?.id ?? null) &&
     // Without a producer, its source is all that tells one program of a user from another.
-    (producer !== undefined || events.every(({ source }) => source === known.source));
+    (producer !== undefined || events.every(({ source = known.source }) => source === known.source));
   if (!isSame) throw new BinnacleError('session_taken', { details: { source: known.source } });
 }
 
 /** Of events for a session that is over. */
-const overOutcomes = (known: ForeignRecord, { producer }: Emitter, events: readonly Emitted[]): Outcome[] =>
+const overOutcomes = (known: ForeignStanding, { producer }: Emitter, events: readonly Emitted[]): Outcome[] =>
   events.map(({ seq }) => {
     const number = numberCheck(known, producer, seq);
     return number === 'stored' ? new BinnacleError('session_exited') : number;
@@ -396,6 +445,9 @@ function resultsOf(
     return refusal(outcome ?? new BinnacleError('internal'), { sessionId, seq });
   });
 }
+
+const refusedFrom = (events: readonly Emitted[], why: BinnacleError): EmitResult[] =>
+  events.map((event, at) => refusal(at === 0 ? why : new BinnacleError('earlier_refused'), event));
 
 const refusal = (
   error: BinnacleError,

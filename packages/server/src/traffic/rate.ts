@@ -10,17 +10,19 @@ export interface RateLimits {
 export const RATE_LIMITS: RateLimits = { eventsPerSecond: 20_000, bytesPerSecond: 64 * 1024 * 1024 };
 /** So much of a second may be used at once, and one request is always let through when nothing was sent before. */
 const BURST_SECONDS = 2;
+/** Those that have got all of it back are dropped when there are so many. */
+const MAX_KEPT = 1000;
 
 interface Bucket {
-  events: number;
-  bytes: number;
-  at: number;
+  readonly events: number;
+  readonly bytes: number;
+  readonly at: number;
 }
 
 export class Rates {
   readonly #limits: RateLimits;
   readonly #now: () => number;
-  /** What each sender has used and not got back. Those that have used nothing are not in it. */
+  /** What each sender has used and not got back, as it was at `at`. */
   readonly #used = new Map<string, Bucket>();
 
   /** `now`: monotonic, ms. */
@@ -33,24 +35,35 @@ export class Rates {
   take(sender: string, events: number, bytes: number): number {
     const { eventsPerSecond, bytesPerSecond } = this.#limits;
     const now = this.#now();
-    const bucket = this.#used.get(sender) ?? { events: 0, bytes: 0, at: now };
+    const used = this.#left(this.#used.get(sender), now);
+    const waitMs = Math.max(waitOf(used.events, events, eventsPerSecond), waitOf(used.bytes, bytes, bytesPerSecond));
+    if (waitMs > 0) return waitMs;
+    this.#used.set(sender, { events: used.events + events, bytes: used.bytes + bytes, at: now });
+    if (this.#used.size > MAX_KEPT) this.#sweep(now);
+    return 0;
+  }
+
+  #left(bucket: Bucket | undefined, now: number): Bucket {
+    if (bucket === undefined) return { events: 0, bytes: 0, at: now };
     const seconds = (now - bucket.at) / 1000;
-    bucket.at = now;
-    bucket.events = Math.max(0, bucket.events - seconds * eventsPerSecond);
-    bucket.bytes = Math.max(0, bucket.bytes - seconds * bytesPerSecond);
-    const waitMs = Math.max(
-      waitOf(bucket.events, events, eventsPerSecond),
-      waitOf(bucket.bytes, bytes, bytesPerSecond),
-    );
-    if (waitMs === 0) {
-      bucket.events += events;
-      bucket.bytes += bytes;
+    return {
+      events: leftOf(bucket.events, seconds, this.#limits.eventsPerSecond),
+      bytes: leftOf(bucket.bytes, seconds, this.#limits.bytesPerSecond),
+      at: now,
+    };
+  }
+
+  #sweep(now: number): void {
+    for (const [sender, bucket] of this.#used) {
+      const { events, bytes } = this.#left(bucket, now);
+      if (events === 0 && bytes === 0) this.#used.delete(sender);
     }
-    if (bucket.events === 0 && bucket.bytes === 0) this.#used.delete(sender);
-    else this.#used.set(sender, bucket);
-    return waitMs;
   }
 }
+
+// No limit is Infinity, which times no time at all is not a number.
+const leftOf = (used: number, seconds: number, perSecond: number): number =>
+  seconds === 0 || used === 0 ? used : Math.max(0, used - seconds * perSecond);
 
 function waitOf(used: number, more: number, perSecond: number): number {
   const over = used === 0 ? 0 : used + more - perSecond * BURST_SECONDS;

@@ -11,6 +11,7 @@ export default defineConfig({
   resolve: {
     alias: {
       '@binnacle/protocol': source('protocol'),
+      '@binnacle/client/emit': fileURLToPath(new URL('packages/client/src/emit/index.ts', import.meta.url)),
       '@binnacle/client': source('client'),
       '@binnacle/mock-llm': source('mock-llm'),
     },

@@ -12,12 +12,15 @@ import { g4, g5 } from './lines/echo.ts';
 import { g2 } from './lines/exact.ts';
 import { g6 } from './lines/fan-out.ts';
 import { g10 } from './lines/history.ts';
+import { ingest } from './lines/ingest.ts';
 import { g11 } from './lines/memory.ts';
 import { g1, g3 } from './lines/pty.ts';
 import { routes } from './lines/routes.ts';
 import { left, runs } from './lines/run.ts';
+import { retention, search } from './lines/search.ts';
 import { g8, slowAlone } from './lines/stalled.ts';
 import { reattach, start } from './lines/start.ts';
+import { trafficSlow } from './lines/traffic.ts';
 import { Payloads } from './payload.ts';
 import { findPeers } from './peers.ts';
 import { format, type Row } from './table.ts';
@@ -41,6 +44,10 @@ const LINES: Readonly<Record<string, Line>> = {
   delta,
   streams,
   routes,
+  ingest,
+  'traffic-slow': trafficSlow,
+  search,
+  retention,
 };
 
 /** Loaded by name, so that a viewer does not load what only an append needs. */
@@ -55,6 +62,9 @@ const ROLES: Readonly<Record<string, () => Promise<{ main(spec: never): unknown 
   routes: () => import('./roles/routes.ts'),
   listeners: () => import('./roles/listeners.ts'),
   'child-times': () => import('./roles/child-times.ts'),
+  emitters: () => import('./roles/emitters.ts'),
+  rows: () => import('./roles/rows.ts'),
+  search: () => import('./roles/search.ts'),
   'talking-model': () => import('./roles/talking-model.ts'),
 };
 

@@ -53,6 +53,7 @@ export function bundles() {
     resolve: {
       alias: {
         '@binnacle/protocol': join(root, 'packages/protocol/src/index.ts'),
+        '@binnacle/client/emit': join(root, 'packages/client/src/emit/index.ts'),
         '@binnacle/client': join(root, 'packages/client/src/index.ts'),
       },
     },
@@ -72,6 +73,11 @@ export function bundles() {
       ...common,
       input: { runner: join(server, 'src/runner/main.ts') },
       // One file without lazy parts: a runner outlives the installation that it was started from.
+      output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
+    },
+    {
+      ...common,
+      input: { 'search-worker': join(server, 'src/search/worker.ts') },
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },
   ];

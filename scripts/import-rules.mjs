@@ -40,6 +40,8 @@ const SERVER = {
     'catalogue',
     'version',
   ],
+  traffic: ['type sessions', 'type session', 'log', 'type catalogue', 'type runner', 'type http'],
+  search: ['cursor', 'log', 'catalogue', 'type sessions', 'type session', 'type http'],
   retention: ['sessions', 'catalogue', 'log', 'type http'],
   connection: [
     'conversation',
@@ -50,12 +52,22 @@ const SERVER = {
     'log',
     'version',
     'http',
+    'traffic',
+    'type search',
     'type catalogue',
     'type config',
   ],
+  mcp: ['connection', 'http', 'cursor', 'version', 'type session', 'type log'],
   http: ['catalogue', 'version', 'type sessions', 'type session', 'type steering'],
   gateway: 'any',
-  'gateway-options': ['type connection', 'type conversation', 'type http', 'type process', 'type steering'],
+  'gateway-options': [
+    'type connection',
+    'type conversation',
+    'type http',
+    'type process',
+    'type steering',
+    'type traffic',
+  ],
   index: 'any',
   cli: 'any',
 };
@@ -101,6 +113,11 @@ const short = (file) => relative(root, file);
 const isTest = (file) => /\.(test|fixture)\.tsx?$/.test(file) || /^packages\/[^/]+\/test\//.test(short(file));
 const packageOf = (file) => /^packages\/([^/]+)\/(?:src|test)\//.exec(short(file))?.[1];
 
+/** The one part of the client that is for Node alone. */
+const isEmitter = (file) => /^packages\/client\/src\/emit\//.test(short(file));
+const NODE_ONLY =
+  'the emitter is for Node alone: it is exported as @binnacle/client/emit, and never by the package itself';
+
 /** The row of SERVER that a file belongs to. */
 function partOf(file) {
   const inside = /^packages\/server\/src\/(.+)$/.exec(short(file))?.[1];
@@ -120,6 +137,7 @@ function fault(item) {
     const to = join(dirname(item.file), item.target);
     if (isTest(item.file) && isTest(to)) return undefined; // a fixture of another package
     if (packageOf(to) !== from) return `it leaves the package: import @binnacle/… instead of a path`;
+    if (from === 'client' && isEmitter(to) && !isEmitter(item.file) && !isTest(item.file)) return NODE_ONLY;
     return from === 'server' ? serverFault(item, partOf(item.file), partOf(to)) : undefined;
   }
   const sibling = /^@binnacle\/([^/]+)/.exec(item.target)?.[1];
@@ -131,6 +149,7 @@ function fault(item) {
     return undefined;
   }
   if (rule.outside === 'any' || isTest(item.file)) return undefined;
+  if (isEmitter(item.file) && item.target.startsWith('node:')) return undefined;
   if (
     rule.outside.some((name) => item.target === name || item.target.startsWith(name.endsWith('/') ? name : `${name}/`))
   ) {

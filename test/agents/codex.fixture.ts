@@ -13,9 +13,12 @@ export interface CodexHome {
 
 /**
  * `url`: of the model. `asks`: it must ask before it does more than read. Else commands run without a sandbox, because
- * tests must run where none can be made; what was allowed by somebody does, too.
+ * tests must run where none can be made; what was allowed by somebody does, too. `more`: lines of its config.
  */
-export async function codexHome(url: string, { asks }: { readonly asks: boolean }): Promise<CodexHome> {
+export async function codexHome(
+  url: string,
+  { asks, more = [] }: { readonly asks: boolean; readonly more?: readonly string[] },
+): Promise<CodexHome> {
   const binary = await agentBinary('codex');
   const home = mkdtempSync(join(tmpdir(), 'binnacle-codex-'));
   const config = [
@@ -32,6 +35,7 @@ export async function codexHome(url: string, { asks }: { readonly asks: boolean 
     'wire_api = "responses"',
     'request_max_retries = 0',
     'stream_max_retries = 0',
+    ...more,
   ];
   writeFileSync(join(home, 'config.toml'), `${config.join('\n')}\n`);
   return {

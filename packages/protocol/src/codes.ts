@@ -248,6 +248,20 @@ export const CODES = {
   search_timeout: row(503, true, 'The search took too long.', 'Use longer or fewer words, or a narrower filter.'),
   index_unavailable: row(503, true, 'The index is just being made.', 'Try again in a moment.'),
 
+  // Background shells for agents (MCP)
+  bad_pattern: row(
+    400,
+    false,
+    'That is not a regular expression that can be sought here.',
+    'Use literals, . [] () | * + ? {n,m} ^ $ \\b \\d \\w \\s; no look-around, no back references.',
+  ),
+  too_many_calls: row(
+    429,
+    true,
+    'Too many calls of this token wait at once.',
+    'Wait for one to end, or raise serve --max-mcp-calls.',
+  ),
+
   // Positions
   gap: row(410, false, 'Output before the oldest kept byte is gone.', 'Read from oldestOffset, or with ?tail=.'),
   offset_ahead: row(

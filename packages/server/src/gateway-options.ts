@@ -38,6 +38,8 @@ export interface GatewayOptions {
   readonly maxSubscriptions?: number;
   /** Terminals that were asked for by POST /pty and that nobody has attached to. Default 1000: a row on the disk each. */
   readonly maxPendingPtys?: number;
+  /** Calls over MCP of one token that wait at once. Default 32: an agent that waits for more has lost count. */
+  readonly maxMcpCalls?: number;
   /** Default 8. */
   readonly programsPerRunner?: number;
   /** What runners do without a gateway: go on for ever (default), or end their programs after so many ms. */
@@ -46,6 +48,8 @@ export interface GatewayOptions {
   readonly retainBytes?: number;
   /** Bytes of log kept of all sessions. Default 20 GiB. */
   readonly retainTotalBytes?: number;
+  /** Finished sessions that are kept, own and foreign ones. Default 20 000. */
+  readonly retainSessions?: number;
   /** Default 30 days. */
   readonly retainAgeMs?: number;
   /** Bytes of one segment of a log; retention works in steps of it. Default 32 MiB. */
@@ -84,11 +88,16 @@ export interface GatewayOptions {
   readonly livenessTimes?: Partial<LivenessTimes>;
   readonly httpLimits?: Partial<HttpLimits>;
   readonly pageCacheBytes?: number;
+  /** Events of foreign sessions that can be listed. Default 1,000,000, some 200 bytes each; their output stays in the logs. */
+  readonly maxEvents?: number;
+  /** Bytes of the file that search works with, about half of the text that it knows. Default 4 GiB. */
+  readonly maxIndexBytes?: number;
   readonly logLevel?: string;
   /** Told each time that a changed config file is in force. `problems`: how many are told of it. */
   readonly onConfig?: (path: string, problems: number) => void;
-  /** The built runner and page; default: those beside the built gateway. */
+  /** The built runner, thread of the index, and page; default: those beside the built gateway. */
   readonly runnerScript?: string;
+  readonly searchScript?: string;
   readonly assetsDir?: string;
 }
 

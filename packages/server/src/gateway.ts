@@ -27,9 +27,11 @@ import { LIVENESS_TIMES, Liveness } from './connection/liveness.ts';
 import { messageRoutes } from './connection/message-routes.ts';
 import { routeRoutes } from './connection/route-routes.ts';
 import { runRoutes } from './connection/run-routes.ts';
+import { searchRoutes } from './connection/search-routes.ts';
 import { SessionAccess } from './connection/session-access.ts';
 import { sessionRoutes } from './connection/session-routes.ts';
 import { Sockets } from './connection/sockets.ts';
+import { trafficRoutes } from './connection/traffic-routes.ts';
 import { Agents } from './conversation/agents.ts';
 import { Conversations } from './conversation/conversations.ts';
 import { Inbound } from './conversation/inbound.ts';
@@ -41,10 +43,12 @@ import { createHttpServer } from './http/server.ts';
 import { staticRoutes } from './http/static.ts';
 import { tokenRoutes } from './http/token-routes.ts';
 import { GroupSync } from './log/group-sync.ts';
+import { mcpRoutes } from './mcp/routes.ts';
 import { ENDING_TIMES } from './process/ending.ts';
 import { Retention } from './retention.ts';
 import { Fleet } from './runner/fleet.ts';
 import { cgroupWarning } from './runner/scope.ts';
+import { Search } from './search/search.ts';
 import { Sessions } from './sessions.ts';
 import { HELM_TIMES } from './steering/helm.ts';
 import { Ingest } from './traffic/ingest.ts';
@@ -136,7 +140,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     void ingest.settle();
     const retention = new Retention(
       { catalogue, sessions, dir: join(dir, 'sessions'), log },
-      { retainMs, totalBytes: options.retainTotalBytes ?? 20 * GIB },
+      { retainMs, totalBytes: options.retainTotalBytes ?? 20 * GIB, maxFinished: options.retainSessions ?? 20_000 },
     );
     undo.push(() => retention.stop());
 
@@ -189,7 +193,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const ptys = new Ptys({ store: catalogue.ptys, maxPending: options.maxPendingPtys ?? 1000 });
     const commands = new Commands({ store: catalogue.commands, log, sessionOf: (id) => sessions.get(id) });
     undo.push(() => commands.stop());
+    const search = Search.open(
+      { sessions, catalogue, log },
+      {
+        path: join(dir, 'index.sqlite'),
+        dir: join(dir, 'sessions'),
+        script: options.searchScript ?? beside('search-worker.mjs'),
+        maxEvents: options.maxEvents ?? 1_000_000,
+        maxIndexBytes: options.maxIndexBytes ?? 4 * GIB,
+        retainMs,
+      },
+    );
+    undo.push(() => search.stop());
     const metrics = new Metrics({
+      index: () => search.facts,
       sessions: () => catalogue.sessions.countByState(),
       viewers: () => liveness.count,
       runners: () => fleet.count,
@@ -214,6 +231,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ...sessionRoutes(access, liveness),
         ...runRoutes(access, liveness),
         ...commandRoutes(access, commands, liveness),
+        ...mcpRoutes({ access, commands, liveness, log, maxCalls: options.maxMcpCalls ?? 32 }),
         ...execdSessionRoutes(access, liveness),
         ...ptyRoutes(access, ptys),
         ...conversationRoutes(conversations),
@@ -221,6 +239,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ...inboundRoutes(inbound),
         ...routeRoutes(config),
         ...emitRoutes(ingest, new Rates({ ...RATE_LIMITS, ...options.emitRates })),
+        ...trafficRoutes(access, search),
+        ...searchRoutes(access, search),
         ...machineRoutes(metrics),
         ...endpointRoutes(),
         ...(existsSync(join(assets, 'index.html')) ? staticRoutes(assets) : []),

@@ -1,8 +1,8 @@
 // Removes what is kept too long or is too much, over all sessions. Each log looks after its own bounds in its runner.
 
-import { readdirSync, statSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SessionId } from '@binnacle/protocol';
+import { BinnacleError, type SessionId } from '@binnacle/protocol';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { SessionRecord } from './catalogue/sessions.ts';
 import type { Log } from './http/answer.ts';
@@ -10,10 +10,14 @@ import type { Sessions } from './sessions.ts';
 
 /** Sizes change by segments of 32 MiB; looking more often would find nothing new. */
 const SWEEP_MS = 60_000;
+/** Rows of the catalogue that are read in one turn: about a millisecond. */
+const BATCH = 100;
 
 export interface RetentionRules {
   readonly retainMs: number;
   readonly totalBytes: number;
+  /** Finished sessions. */
+  readonly maxFinished: number;
 }
 
 export interface RetentionParts {
@@ -23,10 +27,15 @@ export interface RetentionParts {
   readonly log: Log;
 }
 
+/** Of a session, all that a sweep keeps in mind. */
+type Kept = Pick<SessionRecord, 'id' | 'state' | 'createdAt' | 'exitedAt'> & { readonly bytes: number };
+
 export class Retention {
   readonly #parts: RetentionParts;
   readonly #rules: RetentionRules;
   readonly #timer: NodeJS.Timeout;
+  #sweeping: Promise<void> | undefined;
+  #isStopped = false;
 
   constructor(parts: RetentionParts, rules: RetentionRules) {
     this.#parts = parts;
@@ -37,46 +46,82 @@ export class Retention {
     this.#timer.unref();
   }
 
-  stop(): void {
+  /** Resolves when nothing of it touches the catalogue any more. */
+  async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#isStopped = true;
+    await this.#sweeping?.catch(() => undefined);
   }
 
-  /** Finished sessions go first, the oldest of them first; then running ones keep their newest share. */
-  async sweep(): Promise<void> {
-    const records = this.#all();
-    const sizes = new Map(records.map((record) => [record.id, this.#bytesOf(record.id)]));
-    let total = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
-    const finished = records.filter((record) => record.state === 'closed' || record.state === 'lost').reverse();
-    for (const record of finished) {
-      const isOld = (record.exitedAt ?? record.createdAt) < Date.now() - this.#rules.retainMs;
-      if (!isOld && total <= this.#rules.totalBytes) continue;
-      await this.#parts.sessions.delete(record.id);
-      total -= sizes.get(record.id) ?? 0;
+  /**
+   * Finished sessions go first, the oldest of them first; then running ones keep their newest share. A few sessions a
+   * turn: viewers must not wait for it. One at a time: a sweep that is under way is the one that is asked for.
+   */
+  sweep(): Promise<void> {
+    this.#sweeping ??= this.#sweep().finally(() => {
+      this.#sweeping = undefined;
+    });
+    return this.#sweeping;
+  }
+
+  async #sweep(): Promise<void> {
+    const kept = await this.#all();
+    let total = kept.reduce((sum, { bytes }) => sum + bytes, 0);
+    const oldest = Date.now() - this.#rules.retainMs;
+    const finished = kept.filter(isFinished).reverse();
+    let tooMany = finished.length - this.#rules.maxFinished;
+    for (const one of finished) {
+      const isOld = (one.exitedAt ?? one.createdAt) < oldest;
+      if (!isOld && total <= this.#rules.totalBytes && tooMany <= 0) continue;
+      if (this.#isStopped) return;
+      await this.#delete(one.id);
+      total -= one.bytes;
+      tooMany -= 1;
+      await turn();
     }
-    const running = records.filter((record) => !finished.includes(record));
+    const running = kept.filter((one) => !isFinished(one));
     if (total <= this.#rules.totalBytes || running.length === 0) return;
     const share = Math.floor(this.#rules.totalBytes / running.length);
-    await Promise.allSettled(running.map((record) => this.#parts.sessions.get(record.id).trim(share)));
+    await Promise.allSettled(running.map(async ({ id }) => await this.#parts.sessions.get(id).trim(share)));
+  }
+
+  /** Somebody else may have deleted it since it was looked at. */
+  async #delete(id: SessionId): Promise<void> {
+    try {
+      await this.#parts.sessions.delete(id);
+    } catch (error) {
+      if (!(error instanceof BinnacleError) || error.code !== 'session_gone') throw error;
+    }
   }
 
   /** Newest first. */
-  #all(): SessionRecord[] {
-    const records: SessionRecord[] = [];
+  async #all(): Promise<Kept[]> {
+    const kept: Kept[] = [];
     let after: SessionId | null | undefined;
-    while (after !== null) {
-      const page = this.#parts.catalogue.sessions.list({ limit: 1000, ...(after === undefined ? {} : { after }) });
-      records.push(...page.records);
+    while (after !== null && !this.#isStopped) {
+      const page = this.#parts.catalogue.sessions.list({ limit: BATCH, ...(after === undefined ? {} : { after }) });
+      for (const { id, state, createdAt, exitedAt } of page.records) {
+        kept.push({ id, state, createdAt, exitedAt, bytes: await this.#bytesOf(id) });
+      }
       after = page.next;
+      await turn();
     }
-    return records;
+    return kept;
   }
 
-  #bytesOf(id: SessionId): number {
+  async #bytesOf(id: SessionId): Promise<number> {
     const dir = join(this.#parts.dir, id, 'log');
     try {
-      return readdirSync(dir).reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
+      let bytes = 0;
+      for (const name of await readdir(dir)) bytes += (await stat(join(dir, name))).size;
+      return bytes;
     } catch {
       return 0; // Deleted, or rolled over, while we looked.
     }
   }
 }
+
+const isFinished = ({ state }: Kept): boolean => state === 'closed' || state === 'lost';
+
+/** Lets everybody else have their turn. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -28,6 +28,7 @@ beforeAll(async () => {
     resolve: {
       alias: {
         '@binnacle/protocol': join(root, 'packages/protocol/src/index.ts'),
+        '@binnacle/client/emit': join(root, 'packages/client/src/emit/index.ts'),
         '@binnacle/client': join(root, 'packages/client/src/index.ts'),
       },
     },

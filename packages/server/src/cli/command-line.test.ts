@@ -24,6 +24,7 @@ const session = (over: Partial<Omit<SessionInfo, 'id'>> & { readonly id: string 
     exitedAt: null,
     lease: null,
     stalled: null,
+    foreign: null,
     ...over,
   }) as SessionInfo;
 

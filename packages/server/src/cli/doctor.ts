@@ -1,4 +1,5 @@
-// `binnacle doctor`: looks for what could keep it from working, and says what to do. Changes nothing.
+// `binnacle doctor`: looks for what could keep it from working, and says what to do. Changes nothing, but for
+// the index, where that is asked for.
 
 import { CHECKS, type Finding } from './checks.ts';
 import { EXIT } from './failure.ts';
@@ -7,10 +8,12 @@ import { style } from './style.ts';
 
 export interface DoctorOptions {
   readonly data?: string;
+  readonly rebuildIndex?: boolean;
   readonly json?: boolean;
 }
 
 export async function doctor(options: DoctorOptions): Promise<number> {
+  if (options.rebuildIndex === true) return await (await import('./rebuild-index.ts')).rebuildIndex(options);
   const dir = dataDir(options.data);
   const findings: (Finding & { readonly name: string })[] = [];
   for (const [name, check] of Object.entries(CHECKS)) findings.push({ name, ...(await look(check, dir)) });

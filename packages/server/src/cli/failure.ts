@@ -54,12 +54,12 @@ export function describe(error: unknown, debug: boolean): string {
   return `${lines.join('\n')}\n`;
 }
 
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   if (isUnreachable(error)) return 'The gateway cannot be reached.';
   return error instanceof Error ? error.message : String(error);
 }
 
-function hintOf(error: unknown): string | undefined {
+export function hintOf(error: unknown): string | undefined {
   if (error instanceof Failure) return error.hint;
   if (error instanceof BinnacleError)
     return IN_COMMANDS.reduce((hint, [said, command]) => hint.replace(said, command), error.hint);

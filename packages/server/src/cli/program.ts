@@ -1,5 +1,6 @@
 // The tree of commands and their options. Loads a command only when it is called, so that `serve` loads no client.
 
+import { SCOPES } from '@binnacle/protocol';
 import { Command, type Help, Option } from 'commander';
 import { VERSION } from '../version.ts';
 import type { ApproveOptions } from './approve.ts';
@@ -8,11 +9,14 @@ import type { ChatOptions } from './chat.ts';
 import type { ConfigCheckOptions } from './config.ts';
 import type { ClientCommandOptions } from './connect.ts';
 import type { DoctorOptions } from './doctor.ts';
+import type { EmitOptions } from './emit.ts';
 import type { ExecOptions } from './exec.ts';
 import { EXIT_HELP } from './failure.ts';
 import { DEFAULT_DETACH_KEYS } from './keys.ts';
+import type { McpOptions } from './mcp.ts';
 import type { RouteExplainOptions } from './route.ts';
 import type { RunOptions } from './run.ts';
+import type { SearchCommandOptions } from './search.ts';
 import type { SendOptions } from './send.ts';
 import type { ServeOptions } from './serve.ts';
 import type { TailOptions } from './tail.ts';
@@ -71,6 +75,8 @@ For example: binnacle exec build -- 'cd src && make'`,
       exit(await (await import('./exec.ts')).exec(session, command, options)),
     );
 
+  addEmit(program, exit);
+
   clientCommand(program, 'attach <session>', 'watch and steer a session from this terminal')
     .option('--read-only', 'only watch')
     .option('--take', 'take the helm from whoever holds it, and keep it (a shell that takes runs is shared otherwise)')
@@ -86,6 +92,22 @@ For example: binnacle exec build -- 'cd src && make'`,
     .option('--raw', 'keep all escape sequences (default: colours only)')
     .action(async (session: string, options: TailOptions) =>
       exit(await (await import('./tail.ts')).tail(session, options)),
+    );
+
+  clientCommand(program, 'search <words...>', 'find words in the output of all sessions, newest first')
+    .option('--session <id>', 'only in this one: its id, or its name at the emitter')
+    .option('--limit <n>', 'how many hits (default: 20)')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `
+Words that must be there, "phrases in quotes", word* for beginnings; behind -- also -word for what must not be there.
+Exit code 1 where nothing was found. To jump to a hit: binnacle tail SESSION --since OFFSET
+For example: binnacle search 'connection refused'
+             binnacle search -- error -warning`,
+    )
+    .action(async (words: string[], options: SearchCommandOptions) =>
+      exit(await (await import('./search.ts')).search(words, options)),
     );
 
   clientCommand(program, 'ls', 'list sessions')
@@ -119,12 +141,23 @@ For example: binnacle exec build -- 'cd src && make'`,
 
   addRoute(program, exit);
 
+  clientCommand(program, 'mcp', 'background shells for an agent: an MCP server on stdin and stdout')
+    .option('--print-config', 'print how to tell agents of it, and return')
+    .addHelpText(
+      'after',
+      `
+Started by an agent, not by people: it passes messages on to the gateway, and goes on when that comes back.
+The tools are as strong as the token: see binnacle token create --scope.`,
+    )
+    .action(async (options: McpOptions) => exit(await (await import('./mcp.ts')).mcp(options)));
+
   addToken(program, exit);
 
   program
     .command('doctor')
     .description('look for what could keep it from working')
     .option('--data <dir>', 'the data directory (default: $BINNACLE_DATA, else below $XDG_DATA_HOME)')
+    .option('--rebuild-index', 'make the index of search anew from the logs; looks for nothing')
     .option('--json', 'as JSON')
     .action(async (options: DoctorOptions) => exit(await (await import('./doctor.ts')).doctor(options)));
 
@@ -135,6 +168,30 @@ For example: binnacle exec build -- 'cd src && make'`,
     .action(async (shell: string) => exit(await (await import('./completion.ts')).completion(program, shell)));
 
   return program;
+}
+
+function addEmit(program: Command, exit: (code: number) => void): void {
+  clientCommand(program, 'emit [command...]', 'run a program here, and show it in a gateway that may be elsewhere')
+    .passThroughOptions()
+    .option('--session <id>', 'the id that others know it by (default: a new UUID)')
+    .option('--source <name>', 'who emits (default: the name of the program)')
+    .option('--label <key=value>', 'a label of the session (may be repeated)', collect, [])
+    .option('--buffer <size>', 'what may wait for the gateway (default: 8MiB)')
+    .option('--buffer-dir <dir>', 'keep that on disk: what is left goes out with the next emit of that directory')
+    .option('--flush-ms <n>', 'how long to wait for the gateway when the program has ended', '5000')
+    .addHelpText(
+      'after',
+      `
+The program runs as ever: same output, same exit code, same pace, whether the gateway is there or not. It writes to
+pipes, also where you have a terminal, so it may leave out colours or write later than you are used to; its stdin is
+yours. Without a program, what comes on stdin is emitted and passed on: make 2>&1 | binnacle emit --source make
+When nobody reads our output any more, the program goes on and is still emitted.
+BINNACLE_URL and BINNACLE_TOKEN name the gateway; the token needs the scope ingest (binnacle token create --scope ingest).
+For example: binnacle emit --label job=42 -- make -j4`,
+    )
+    .action(async (command: string[], options: EmitOptions) =>
+      exit(await (await import('./emit.ts')).emit(command, options)),
+    );
 }
 
 function addServe(program: Command, exit: (code: number) => void): void {
@@ -150,6 +207,10 @@ function addServe(program: Command, exit: (code: number) => void): void {
     .option('--pass-env <name>', 'a variable of ours that programs get, too (may be repeated)', collect, [])
     .option('--host-name <name>', 'a host name that it is reached by (may be repeated)', collect, [])
     .option('--max-sessions <n>', 'how many sessions may run at once (default: 200)')
+    .option('--max-foreign-sessions <n>', 'how many that run elsewhere may be under way at once (default: 1000)')
+    .option('--new-foreign-per-second <n>', 'how many of them one user may begin (default: 100)')
+    .option('--emit-events-per-second <n>', 'events that one token may emit (default: 20000)')
+    .option('--emit-bytes-per-second <size>', 'and how much, e.g. 10MiB (default: 64MiB)')
     .option('--max-viewers <n>', 'how many WebSocket viewers may be connected at once (default: 10000)')
     .option('--max-pending-ptys <n>', 'terminals that were asked for and not attached to (default: 1000)')
     .option('--max-conversations <n>', 'how many conversations are kept (default: 10000)')
@@ -159,11 +220,18 @@ function addServe(program: Command, exit: (code: number) => void): void {
         .choices(['keep', 'abort'])
         .default('keep'),
     )
+    .option('--max-mcp-calls <n>', 'calls over MCP of one token that may wait at once (default: 32)')
     .option('--programs-per-runner <n>', 'how many programs share one runner process (default: 8)')
     .option('--orphans <policy>', 'programs without a gateway: keep, or end after a time such as 12h', 'keep')
     .option('--retain-bytes <size>', 'output to keep of each session, e.g. 256MiB (default: 1GiB)')
     .option('--retain-total <size>', 'output to keep of all sessions together (default: 20GiB)')
+    .option('--retain-sessions <n>', 'ended sessions to keep (default: 20000)')
     .option('--retain-age <duration>', 'how long to keep output and ended sessions (default: 30d)')
+    .option(
+      '--max-events <n>',
+      'events of programs that run elsewhere to keep in the table of traffic (default: 1000000)',
+    )
+    .option('--max-index <size>', 'size of the index that search uses (default: 4GiB)')
     .addOption(
       new Option('--log-level <level>', 'what to log on stderr')
         .choices(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
@@ -291,12 +359,7 @@ const detachKeys = (): Option =>
   new Option('--detach-keys <keys>', 'keys that detach, e.g. "ctrl-p ctrl-q", or none').default(DEFAULT_DETACH_KEYS);
 
 const scope = (): Option =>
-  new Option('--scope <scope>', 'what it allows; each contains those before it').choices([
-    'view',
-    'input',
-    'create',
-    'admin',
-  ]);
+  new Option('--scope <scope>', 'what it allows; of the first four each contains those before it').choices(SCOPES);
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 

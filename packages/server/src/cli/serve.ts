@@ -16,17 +16,25 @@ export interface ServeOptions {
   readonly origin: readonly string[];
   readonly hostName: readonly string[];
   readonly maxSessions?: string;
+  readonly maxForeignSessions?: string;
+  readonly newForeignPerSecond?: string;
+  readonly emitEventsPerSecond?: string;
+  readonly emitBytesPerSecond?: string;
   readonly maxViewers?: string;
   readonly maxPendingPtys?: string;
   readonly config?: string;
   readonly maxConversations?: string;
   readonly maxQueuedMessages?: string;
   readonly runsAtStop: string;
+  readonly maxMcpCalls?: string;
   readonly programsPerRunner?: string;
   readonly orphans: string;
   readonly retainBytes?: string;
   readonly retainAge?: string;
   readonly retainTotal?: string;
+  readonly retainSessions?: string;
+  readonly maxEvents?: string;
+  readonly maxIndex?: string;
   readonly passEnv: readonly string[];
   readonly logLevel: string;
 }
@@ -59,8 +67,8 @@ function sayConfig(path: string, problems: number): void {
 }
 
 export function toGatewayOptions(options: ServeOptions): GatewayOptions {
-  const count = (text: string | undefined, name: string): number | undefined =>
-    text === undefined ? undefined : parseCount(text, name, 1, 1_000_000);
+  const count = (text: string | undefined, name: string, most = 1_000_000): number | undefined =>
+    text === undefined ? undefined : parseCount(text, name, 1, most);
   return withoutUndefined({
     dataDir: dataDir(options.data),
     host: options.host,
@@ -68,17 +76,27 @@ export function toGatewayOptions(options: ServeOptions): GatewayOptions {
     origins: options.origin,
     hostNames: options.hostName,
     maxSessions: count(options.maxSessions, '--max-sessions'),
+    maxForeignSessions: count(options.maxForeignSessions, '--max-foreign-sessions'),
+    newForeignPerSecond: count(options.newForeignPerSecond, '--new-foreign-per-second'),
+    emitRates: withoutUndefined({
+      eventsPerSecond: count(options.emitEventsPerSecond, '--emit-events-per-second'),
+      bytesPerSecond: options.emitBytesPerSecond === undefined ? undefined : parseBytes(options.emitBytesPerSecond),
+    }),
     maxViewers: count(options.maxViewers, '--max-viewers'),
     maxPendingPtys: count(options.maxPendingPtys, '--max-pending-ptys'),
     configPath: options.config,
     maxConversations: count(options.maxConversations, '--max-conversations'),
     maxQueuedMessages: count(options.maxQueuedMessages, '--max-queued-messages'),
     runsAtStop: options.runsAtStop === 'abort' ? 'abort' : 'keep',
+    maxMcpCalls: count(options.maxMcpCalls, '--max-mcp-calls'),
     programsPerRunner: count(options.programsPerRunner, '--programs-per-runner'),
     orphans: options.orphans === 'keep' ? 'keep' : parseDuration(options.orphans),
     retainBytes: options.retainBytes === undefined ? undefined : parseBytes(options.retainBytes),
     retainAgeMs: options.retainAge === undefined ? undefined : parseDuration(options.retainAge),
     retainTotalBytes: options.retainTotal === undefined ? undefined : parseBytes(options.retainTotal),
+    retainSessions: count(options.retainSessions, '--retain-sessions'),
+    maxEvents: count(options.maxEvents, '--max-events', 1_000_000_000),
+    maxIndexBytes: options.maxIndex === undefined ? undefined : parseBytes(options.maxIndex),
     passEnv: options.passEnv,
     logLevel: options.logLevel,
   });

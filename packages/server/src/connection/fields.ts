@@ -27,6 +27,13 @@ export const Wait = z
   .string()
   .regex(/^\d{1,12}$/, 'milliseconds, a whole number')
   .transform((ms) => Math.min(Number(ms), MAX_WAIT_MS));
+/** A whole number in a query. */
+export const numberIn = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^-?\d{1,16}$/, 'a whole number')
+    .transform(Number)
+    .refine((n) => n >= least && n <= most, `a whole number from ${least} to ${most}`);
 export const Flag = z.enum(['0', '1', 'true', 'false']).transform((text) => text === '1' || text === 'true');
 
 export const text = (max: number) =>

@@ -104,6 +104,11 @@ export class SeenSessions {
     this.#sight = sight;
   }
 
+  /** For what asks of many sessions at once. */
+  get isSeen(): SessionFilter {
+    return this.#sight.isSeen;
+  }
+
   /** Throws `session_not_found`, and `session_gone` for one that was deleted. */
   get(id: string): Session {
     return this.#sessions.get(id, this.#sight.isSeen);

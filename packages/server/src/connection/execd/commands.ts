@@ -1,6 +1,6 @@
 // Commands of the sandbox daemon's protocol. Each is a session of ours; what is added here is the time that it may take.
 
-import { BinnacleError, isSessionId, type SessionId } from '@binnacle/protocol';
+import { BinnacleError, type CreateSession, isSessionId, type SessionId } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { CommandStore } from '../../catalogue/commands.ts';
 import type { Log } from '../../http/answer.ts';
@@ -51,32 +51,25 @@ export class Commands {
   /** Throws what `Sessions.create` throws. */
   async start(seen: SeenSessions, asked: CommandRequest, by: Steering): Promise<Session> {
     const { command, cwd, envs, timeoutMs } = asked;
-    const id = uuidv7() as SessionId;
-    const deadline = timeoutMs === undefined ? null : Date.now() + timeoutMs;
-    this.#store.put(id, deadline);
-    let session: Session;
-    try {
-      session = await seen.create(
-        {
-          argv: [BASH, '-c', command],
-          mode: 'pipe',
-          name: command.trim().split('\n', 1)[0]?.slice(0, MAX_NAME_LENGTH) ?? '',
-          ...(cwd === undefined ? {} : { cwd }),
-          ...(envs === undefined ? {} : { env: envs }),
-        },
-        { id },
-      );
-    } catch (error) {
-      this.#store.remove(id);
-      throw error;
-    }
-    if (deadline !== null) this.#arm(session, deadline);
+    const program: CreateSession = {
+      argv: [BASH, '-c', command],
+      mode: 'pipe',
+      name: command.trim().split('\n', 1)[0]?.slice(0, MAX_NAME_LENGTH) ?? '',
+      ...(cwd === undefined ? {} : { cwd }),
+      ...(envs === undefined ? {} : { env: envs }),
+    };
+    const session = await this.#startAs(seen, program, timeoutMs);
     // Nobody can write to a command of this protocol, so one that reads finds the end, as with /dev/null.
     session.closeInput(by).catch((error: unknown) => {
       const hasEnded = error instanceof BinnacleError && error.code === 'session_exited';
-      if (!hasEnded) this.#log.warn({ err: error, session: id }, 'the input of a command could not be closed');
+      if (!hasEnded) this.#log.warn({ err: error, session: session.id }, 'the input of a command could not be closed');
     });
     return session;
+  }
+
+  /** Any program, with the time that it may take: it is ended then, also by a later gateway. Its input stays open. */
+  async startWithin(seen: SeenSessions, program: CreateSession, timeoutMs: number | undefined): Promise<Session> {
+    return timeoutMs === undefined ? await seen.create(program) : await this.#startAs(seen, program, timeoutMs);
   }
 
   isCommand(seen: SeenSessions, id: string): boolean {
@@ -112,6 +105,21 @@ export class Commands {
   stop(): void {
     this.#isStopped = true;
     for (const disarm of [...this.#disarm.values()]) disarm();
+  }
+
+  async #startAs(seen: SeenSessions, program: CreateSession, timeoutMs: number | undefined): Promise<Session> {
+    const id = uuidv7() as SessionId;
+    const deadline = timeoutMs === undefined ? null : Date.now() + timeoutMs;
+    this.#store.put(id, deadline);
+    let session: Session;
+    try {
+      session = await seen.create(program, { id });
+    } catch (error) {
+      this.#store.remove(id);
+      throw error;
+    }
+    if (deadline !== null) this.#arm(session, deadline);
+    return session;
   }
 
   #arm(session: Session, deadline: number): void {

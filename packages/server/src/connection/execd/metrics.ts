@@ -18,6 +18,16 @@ export interface MetricsSources {
   conversations(): { readonly all: number; readonly working: number };
   /** What agents told of runs that were over. */
   lateEvents(): number;
+  index(): IndexNumbers;
+}
+
+/** Of search and stored traffic. */
+export interface IndexNumbers {
+  readonly events: number;
+  readonly documents: number;
+  readonly behindBytes: number;
+  readonly removed: number;
+  readonly indexBytes: number;
 }
 
 /** As the daemon's clients know it. */
@@ -118,6 +128,31 @@ export class Metrics {
       collect() {
         this.reset();
         this.inc(sources.lateEvents());
+      },
+    });
+    const gauges = [
+      ['binnacle_traffic_events', 'Events of foreign sessions that can be listed.', 'events'],
+      ['binnacle_index_documents', 'Documents of the full-text index, some 4 KiB of output each.', 'documents'],
+      ['binnacle_index_behind_bytes', 'Output that is not in the index yet.', 'behindBytes'],
+      ['binnacle_index_bytes', 'Size of the index.', 'indexBytes'],
+    ] as const;
+    for (const [name, help, field] of gauges) {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(sources.index()[field]);
+        },
+      });
+    }
+    new Counter({
+      name: 'binnacle_index_removed_total',
+      help: 'Events and documents that retention took out of the index.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(sources.index().removed);
       },
     });
     const info = { version: VERSION, node: process.version };

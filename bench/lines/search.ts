@@ -1,0 +1,213 @@
+// search: how fast output gets into the index, how fast it is found, and whether anybody waits for either.
+
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { openDatabase } from '../../packages/server/src/catalogue/driver.ts';
+import type { Bench } from '../bench.ts';
+import { until } from '../processes.ts';
+import { Role } from '../role.ts';
+import { type Opened, type SearchSpec, type Stall, wordOf } from '../roles/search.ts';
+import { digits, percentile, type Row } from '../table.ts';
+
+const LONGEST_STALL_MS = 20;
+const IDLE_MS = 3000;
+const KEPT_EVENTS = 1000;
+
+class Served {
+  readonly #role: Role<never>;
+  readonly #opened: Opened;
+  /** Its index has been at work since then. */
+  readonly openedAt = performance.now();
+
+  private constructor(role: Role<never>, opened: Opened) {
+    this.#role = role;
+    this.#opened = opened;
+  }
+
+  static async open(spec: SearchSpec): Promise<Served> {
+    const role = new Role<never>('search', spec);
+    const served = new Served(role, (await role.hear('open')) as Opened);
+    // What is loaded and compiled at the first question is none of what is measured.
+    await until('the index answers', async () => (await served.get('/v1/pty-traffic?limit=1')).status === 200);
+    await served.metric('binnacle_index_bytes');
+    await served.stall();
+    return served;
+  }
+
+  async get(path: string): Promise<{ readonly status: number; readonly text: string }> {
+    const response = await fetch(this.#opened.url + path, {
+      headers: { authorization: `Bearer ${this.#opened.token}` },
+    });
+    return { status: response.status, text: await response.text() };
+  }
+
+  async metric(name: string): Promise<number> {
+    const { text } = await this.get('/metrics');
+    return Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1] ?? Number.NaN);
+  }
+
+  /** The longest stall while it has nothing to do: what the machine is to blame for. */
+  async idle(): Promise<number> {
+    await this.stall();
+    await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+    return (await this.stall()).longest;
+  }
+
+  /** Since the last time. */
+  async stall(): Promise<Stall> {
+    return (await this.#role.ask('stall')) as Stall;
+  }
+
+  async close(): Promise<void> {
+    this.#role.say('close');
+    await this.#role.hear('closed');
+    await this.#role.end();
+  }
+}
+
+export async function search(bench: Bench): Promise<readonly Row[]> {
+  const dir = mkdtempSync(join(bench.scratch, 'search-'));
+  const served = await Served.open({
+    dir,
+    bytes: bench.quick ? 32 * 1024 * 1024 : 1024 ** 3,
+    events: 0,
+    options: { logLevel: 'error' },
+  });
+  try {
+    return [await indexing(bench, served), ...(await queries(bench, served))];
+  } finally {
+    await served.close();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function indexing(bench: Bench, served: Served): Promise<Row> {
+  const bytes = bench.quick ? 32 * 1024 * 1024 : 1024 ** 3;
+  await until(
+    'all is in the index',
+    async () => {
+      const { status, text } = await served.get(`/v1/search?q=${wordOf(1)}&limit=1`);
+      const { hits = [], behindBytes = 1 } = JSON.parse(text) as { hits?: unknown[]; behindBytes?: number };
+      return status === 200 && hits.length > 0 && behindBytes === 0;
+    },
+    1_200_000,
+  );
+  const seconds = (performance.now() - served.openedAt) / 1000;
+  const { longest, p99 } = await served.stall();
+  const idle = await served.idle();
+  const size = await served.metric('binnacle_index_bytes');
+  bench.note(`search: indexed in ${digits(seconds)} s, longest stall ${digits(longest)} ms`);
+  return {
+    goal: 'search',
+    what: `${bytes / 1024 ** 2} MiB of output into the index; longest stall of the event loop meanwhile`,
+    ours: `${digits(bytes / 1e6 / seconds)} MB/s, ${digits(longest)} ms (p99 ${digits(p99)})`,
+    other: `idle: ${digits(idle)} ms; index of ${digits(size / 1e6)} MB`,
+    ratio: '',
+    aim: `<= ${LONGEST_STALL_MS} ms`,
+    holds: longest <= LONGEST_STALL_MS,
+  };
+}
+
+async function queries(bench: Bench, served: Served): Promise<Row[]> {
+  const rank = (least: number, most: number): string => wordOf(Math.floor(least * (most / least) ** Math.random()));
+  const kinds: Readonly<Record<string, () => string>> = {
+    'a frequent word': () => rank(1, 10),
+    'a rare word': () => rank(5000, 19_999),
+    'two words': () => `${rank(10, 1000)} ${rank(10, 1000)}`,
+    'a phrase': () => `"${rank(1, 100)} ${rank(1, 100)}"`,
+    'a word but not another': () => `${rank(100, 1000)} -${rank(1, 10)}`,
+    'a beginning': () => `${rank(100, 19_999).slice(0, 4)}*`,
+    'nothing is found': () => `absent${Math.random().toString(36).slice(2)} ${rank(1, 10)}`,
+  };
+  const rows: Row[] = [];
+  const all: number[] = [];
+  for (const [what, make] of Object.entries(kinds)) {
+    const times: number[] = [];
+    for (let i = 0; i < (bench.quick ? 20 : 200); i += 1) {
+      const began = performance.now();
+      const { status, text } = await served.get(`/v1/search?q=${encodeURIComponent(make())}`);
+      if (status !== 200) throw new Error(text);
+      times.push(performance.now() - began);
+    }
+    all.push(...times);
+    rows.push(rowOf(what, times));
+  }
+  const { longest } = await served.stall();
+  const mixed = rowOf('mixed', all);
+  return [{ ...mixed, other: `longest stall ${digits(longest)} ms` }, ...rows];
+}
+
+function rowOf(what: string, times: number[]): Row {
+  const sorted = times.sort((a, b) => a - b);
+  return {
+    goal: 'search',
+    what: `a page of 20 hits with snippets, over HTTP: ${what}; p50, p99, longest`,
+    ours: `${digits(percentile(sorted, 0.5))}, ${digits(percentile(sorted, 0.99))}, ${digits(sorted.at(-1) ?? 0)} ms`,
+    other: '',
+    ratio: '',
+    aim: '',
+  };
+}
+
+/** Events beyond the limit are taken out, in slices and in a thread of their own; or in one statement on the loop. */
+export async function retention(bench: Bench): Promise<readonly Row[]> {
+  const events = bench.quick ? 50_000 : 1_000_000;
+  const dir = mkdtempSync(join(bench.scratch, 'retention-'));
+  try {
+    const first = await Served.open({ dir, bytes: 0, events, options: { logLevel: 'error', maxEvents: 2 * events } });
+    await until(
+      'the events are listed',
+      async () => (await first.metric('binnacle_traffic_events')) >= events,
+      600_000,
+    );
+    await first.close();
+    const blocking = deleteAtOnce(dir);
+    const second = await Served.open({
+      dir,
+      bytes: 0,
+      events: 0,
+      options: { logLevel: 'error', maxEvents: KEPT_EVENTS },
+    });
+    let longestAnswer = 0;
+    await until(
+      'the rest is gone',
+      async () => {
+        const asked = performance.now();
+        await second.get('/v1/pty-traffic?limit=10');
+        longestAnswer = Math.max(longestAnswer, performance.now() - asked);
+        return (await second.metric('binnacle_traffic_events')) === KEPT_EVENTS;
+      },
+      600_000,
+    );
+    const seconds = (performance.now() - second.openedAt) / 1000;
+    const { longest, p99 } = await second.stall();
+    const idle = await second.idle();
+    await second.close();
+    bench.note(`retention: ${digits(seconds)} s, longest stall ${digits(longest)} ms`);
+    return [
+      {
+        goal: 'retention',
+        what: `${events - KEPT_EVENTS} events taken out in ${digits(seconds)} s; longest stall of the event loop`,
+        ours: `${digits(longest)} ms (p99 ${digits(p99)}); longest query meanwhile ${digits(longestAnswer)} ms`,
+        other: `idle: ${digits(idle)} ms; one DELETE, on the loop: ${digits(blocking)} ms`,
+        ratio: digits(longest / blocking),
+        aim: `<= ${LONGEST_STALL_MS} ms`,
+        holds: longest <= LONGEST_STALL_MS,
+      },
+    ];
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function deleteAtOnce(dir: string): number {
+  const path = join(dir, 'copy.sqlite');
+  copyFileSync(join(dir, 'index.sqlite'), path);
+  const db = openDatabase(path);
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+  const began = performance.now();
+  db.prepare('DELETE FROM events WHERE id NOT IN (SELECT id FROM events ORDER BY id DESC LIMIT ?)').run(KEPT_EVENTS);
+  const took = performance.now() - began;
+  db.close();
+  return took;
+}

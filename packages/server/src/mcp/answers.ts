@@ -1,0 +1,106 @@
+// What the tools answer: the shape of each answer, and its words. Knows no session.
+
+import { BinnacleError, type SessionInfo } from '@binnacle/protocol';
+import type { CallToolResult } from '@modelcontextprotocol/server';
+import { z } from 'zod';
+
+const Offset = z.number().describe('Output bytes.');
+
+/** How a command stands. */
+const Standing = {
+  id: z.string(),
+  status: z
+    .enum(['starting', 'running', 'exited', 'closed', 'lost'])
+    .describe('closed: it has exited and its output is complete. lost: what owned it died.'),
+  exit_code: z.number().nullable().describe('Null while it runs, and when a signal ended it.'),
+  signal: z.string().nullable().describe('The signal that ended it.'),
+  timed_out: z.boolean().describe('It was ended because its timeout_ms was over.'),
+};
+
+export const StartAnswer = z.object({
+  ...Standing,
+  offset: Offset.describe('Where its output begins.'),
+  url: z.string().describe('Where people watch and steer it.'),
+  name: z.string(),
+  cwd: z.string(),
+});
+export const OutputAnswer = z.object({
+  ...Standing,
+  text: z.string(),
+  offset: Offset.describe('Where the text begins.'),
+  next_offset: Offset.describe('Where to read on.'),
+  truncated: z.boolean().describe('There is more behind next_offset, or before offset where none was asked for.'),
+  matched: z.boolean().nullable().describe('Whether until was found; null without it.'),
+  gap: z.object({ from: z.number(), to: z.number() }).nullable().describe('Output that is not kept any more.'),
+});
+export const InputAnswer = z.object({
+  ...Standing,
+  accepted: z.number().describe('Bytes.'),
+  queued: z.number().describe('Bytes that wait because it does not read.'),
+});
+export const StandingAnswer = z.object(Standing);
+export const ScreenAnswer = z.object({
+  ...Standing,
+  rows: z.array(z.string()),
+  size: z.object({ cols: z.number(), rows: z.number() }),
+  cursor: z.object({ row: z.number(), col: z.number() }).describe('From 0.'),
+  title: z.string(),
+  full_screen: z.boolean().describe('A program that draws the whole screen is in front.'),
+  next_offset: Offset,
+});
+export const ListAnswer = z.object({
+  sessions: z.array(
+    z.object({
+      ...Standing,
+      name: z.string(),
+      command: z.string(),
+      cwd: z.string(),
+      pty: z.boolean(),
+      source: z.string().nullable().describe('Where it runs, if elsewhere: it can be read, not steered.'),
+      started_at: z.string(),
+      ended_at: z.string().nullable(),
+      output_bytes: z.number(),
+      url: z.string(),
+    }),
+  ),
+  more: z.boolean().describe('There are older ones.'),
+});
+
+export type Stands = z.output<typeof StandingAnswer>;
+
+export const standing = (info: SessionInfo, timedOut: boolean): Stands => ({
+  id: info.id,
+  status: info.state,
+  exit_code: info.exitCode,
+  signal: info.signal,
+  timed_out: timedOut,
+});
+
+/** One line of how it stands. */
+export function inWords({ status, exit_code, signal, timed_out }: Stands): string {
+  if (status === 'starting' || status === 'running') return 'running';
+  if (status === 'lost') return 'lost: what owned it died, and how it ended was not seen';
+  const why = timed_out ? ' after its timeout' : '';
+  if (signal !== null) return `ended by ${signal}${why}`;
+  return `exited with ${exit_code ?? 'an unknown code'}${why}`;
+}
+
+export const commandOf = ({ argv }: SessionInfo): string =>
+  argv.length === 3 && argv[1] === '-c' ? (argv[2] ?? '') : argv.join(' ');
+
+export const answer = (words: string, structuredContent: Record<string, unknown>): CallToolResult => ({
+  content: [{ type: 'text', text: words }],
+  structuredContent,
+});
+
+/** What is not ours is told as `internal`, and nothing of it to the agent. */
+export function failure(error: unknown): CallToolResult {
+  const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+  const wire = known.toWire();
+  const details = wire.details === undefined ? '' : `\n${JSON.stringify(wire.details)}`;
+  return {
+    isError: true,
+    content: [{ type: 'text', text: `${wire.code}: ${wire.message}\n${wire.hint}${details}` }],
+    structuredContent: { ...wire },
+  };
+}

@@ -1,0 +1,357 @@
+// Reads a part of a session's output as text, and waits for more of it where it is asked to. Bytes are counted as the
+// log counts them, so that the next read goes on exactly there; what a sequence or a character before the beginning
+// means for what follows is found by reading a little more than is shown. Knows no protocol.
+
+import { BinnacleError, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
+import type { Liveness } from '../connection/liveness.ts';
+import type { SeenSessions } from '../connection/session-access.ts';
+import { Cursor } from '../cursor/cursor.ts';
+import { positionOf } from '../cursor/from.ts';
+import { PlainText } from '../cursor/plain-text.ts';
+import { type Gap, Pump, type Sink, type Took } from '../cursor/pump.ts';
+import { TextCutter } from '../cursor/text.ts';
+import type { Entry, Page } from '../log/log.ts';
+import type { Session } from '../session.ts';
+import type { Seeker } from './pattern.ts';
+
+/** Longer sequences that were begun before the beginning show as text. */
+const CONTEXT_BYTES = 8 * 1024;
+/** Output that stops this long is all that there is for now: a prompt, the end of a step. */
+const QUIET_MS = 250;
+/** After its exit, for the rest of its output. */
+const DRAIN_MS = 1000;
+/** Of an end that moves on, what is dropped at once. */
+const SLICE = 4096;
+
+export interface ReadRequest {
+  /** Output bytes before it. Default: as many before the end as are read. */
+  readonly offset?: number | undefined;
+  /** Output bytes at most. */
+  readonly maxBytes: number;
+  /** 0: what there is. */
+  readonly waitMs: number;
+  /** What the wait is for. `output`: some, and then a pause. */
+  readonly waitsFor: 'output' | 'end' | Seeker;
+  /** Escape sequences are left out, and lines are ended by a line feed. */
+  readonly strip: boolean;
+  /** Aborted when nobody waits any more. */
+  readonly signal: AbortSignal;
+}
+
+export interface Reader {
+  readonly seen: SeenSessions;
+  readonly liveness: Liveness;
+}
+
+export interface ReadAnswer {
+  readonly text: string;
+  readonly offset: number;
+  readonly nextOffset: number;
+  /** There is more behind it, or before it where no offset was asked for. */
+  readonly truncated: boolean;
+  /** Output that is gone. */
+  readonly gap: { readonly from: number; readonly to: number } | null;
+  /** Of a wait for a pattern. */
+  readonly matched: boolean | null;
+}
+
+/**
+ * Throws what finding the offset throws (`offset_ahead`), `session_gone` when it is deleted meanwhile,
+ * `session_not_found` when it is not seen any more, `going_away` when the gateway stops, and `log_damaged`.
+ */
+export async function readText(session: Session, request: ReadRequest, by: Reader): Promise<ReadAnswer> {
+  await session.refresh();
+  if (request.offset === undefined && request.waitsFor === 'end' && request.waitMs > 0) {
+    // The end of its output is known when there is an end: nothing before it need be looked at.
+    const begun = performance.now();
+    await untilExited(session, request, by);
+    const left = Math.max(1, request.waitMs - (performance.now() - begun));
+    const waitMs = session.info.running ? 0 : Math.min(left, DRAIN_MS);
+    return await readPart(session, { ...request, waitMs }, by);
+  }
+  return await readPart(session, request, by);
+}
+
+async function readPart(session: Session, request: ReadRequest, by: Reader): Promise<ReadAnswer> {
+  const { log } = session;
+  const { head, oldest } = log;
+  const from = request.offset ?? Math.max(oldest.offset, head.offset - request.maxBytes);
+  // Found in any case, so that an offset ahead of the head is refused with the numbers.
+  const asked = await positionOf(log, { offset: from });
+  const begin = Math.max(oldest.offset, from - CONTEXT_BYTES);
+  const at = begin < from ? await positionOf(log, { offset: begin }) : asked;
+  const isCut = request.offset === undefined && from > oldest.offset;
+  return await new Promise((resolve, reject) => {
+    const reading = new TextReading(session, { request, at, from, isCut, resolve, reject });
+    reading.watch(by.seen, by.liveness);
+    reading.start();
+  });
+}
+
+interface ReadingParts {
+  readonly request: ReadRequest;
+  readonly at: Position;
+  readonly from: number;
+  readonly isCut: boolean;
+  resolve(answer: ReadAnswer): void;
+  reject(error: unknown): void;
+}
+
+class TextReading implements Sink {
+  readonly #session: Session;
+  readonly #parts: ReadingParts;
+  readonly #pump: Pump;
+  readonly #lines = new Lines();
+  readonly #characters = new TextCutter();
+  readonly #release: (() => void)[] = [];
+  #from: number;
+  #next: number;
+  #left: number;
+  readonly #pieces: { readonly offset: number; readonly bytes: number; readonly text: string }[] = [];
+  /** Output bytes of the pieces. */
+  #held = 0;
+  #isCut: boolean;
+  #gap: ReadAnswer['gap'] = null;
+  #sought = '';
+  #matched = false;
+  #quiet: NodeJS.Timeout | undefined;
+  /** Nothing will follow what was read. */
+  #isEnded = false;
+  #isOver = false;
+
+  constructor(session: Session, parts: ReadingParts) {
+    this.#session = session;
+    this.#parts = parts;
+    this.#from = parts.from;
+    this.#next = parts.from;
+    this.#isCut = parts.isCut;
+    this.#left = this.#slides ? Number.POSITIVE_INFINITY : parts.request.maxBytes;
+    this.#pump = new Pump(new Cursor(session.log, parts.at), this);
+  }
+
+  watch(seen: SeenSessions, liveness: Liveness): void {
+    const { waitMs, signal } = this.#parts.request;
+    const finish = (): void => void this.#finish();
+    if (waitMs > 0) {
+      const timer = setTimeout(finish, waitMs);
+      this.#release.push(() => clearTimeout(timer));
+    }
+    signal.addEventListener('abort', finish);
+    this.#release.push(
+      () => signal.removeEventListener('abort', finish),
+      this.#session.listen({
+        // Where its runner died, nothing comes that would wake the pump.
+        changed: (session) => {
+          if (!session.isHosted) this.#pauseBegins();
+        },
+        deleted: () => this.failed(new BinnacleError('session_gone')),
+      }),
+      seen.hold(this.#session, (why) => this.failed(why)),
+      liveness.watch({
+        heardAt: undefined,
+        fullSince: undefined,
+        ping: () => undefined,
+        cut: (code) => this.failed(new BinnacleError(code)),
+      }),
+    );
+  }
+
+  start(): void {
+    if (this.#parts.request.signal.aborted) this.#finish();
+    else this.#pump.start();
+  }
+
+  page(page: Page): Took {
+    for (const entry of page.entries) {
+      if (isOutput(entry.kind)) this.#output(entry.kind, entry);
+      else if (entry.kind === 'closed') return this.#end();
+      if (this.#left <= 0) break;
+    }
+    if (this.#seeker !== undefined) {
+      this.#seek(this.#seeker);
+      return 'full';
+    }
+    return this.#left <= 0 ? this.#finish() : 'more';
+  }
+
+  gap({ from, to, reason, next }: Gap): Took {
+    if (to <= this.#from) return 'more';
+    if (reason === 'damaged') {
+      this.failed(new BinnacleError('log_damaged', { details: { from, to } }));
+      return 'done';
+    }
+    // What was shown before it is complete as it is; the rest is another answer.
+    if (this.#held > 0) return this.#finish();
+    this.#gap = { from: Math.max(from, this.#from), to };
+    this.#from = next.offset;
+    this.#next = next.offset;
+    return 'more';
+  }
+
+  caughtUp(): Took {
+    const { waitMs, waitsFor } = this.#parts.request;
+    if (!this.#session.isHosted) return this.#end();
+    // A prompt has no end of line.
+    if (this.#seeker?.isFoundAtEnd === true) {
+      this.#matched = true;
+      return this.#finish();
+    }
+    if (waitMs === 0) return this.#finish();
+    // What it has started may hold its output open for ever.
+    if (!this.#session.info.running || (waitsFor === 'output' && this.#next > this.#from)) this.#pauseBegins();
+    return 'more';
+  }
+
+  failed(error: unknown): void {
+    if (this.#isOver) return;
+    this.#stop();
+    this.#parts.reject(error);
+  }
+
+  /** What is sought may come late: of what was read till then, the end is shown. */
+  get #slides(): boolean {
+    const { offset, waitsFor } = this.#parts.request;
+    return offset === undefined && typeof waitsFor !== 'string';
+  }
+
+  get #seeker(): Seeker | undefined {
+    const { waitsFor } = this.#parts.request;
+    return typeof waitsFor === 'string' ? undefined : waitsFor;
+  }
+
+  #output(kind: OutputKind, { bytes, offset }: Entry): void {
+    clearTimeout(this.#quiet);
+    const before = Math.min(bytes.length, Math.max(0, this.#from - offset));
+    if (before > 0) this.#decode(kind, bytes.subarray(0, before));
+    const shown = bytes.subarray(before, before + this.#left);
+    if (shown.length === 0) return;
+    const step = this.#slides ? SLICE : shown.length;
+    for (let at = 0; at < shown.length; at += step) {
+      const slice = shown.subarray(at, at + step);
+      this.#add(offset + before + at, slice.length, this.#decode(kind, slice));
+    }
+    this.#left -= shown.length;
+    this.#next = offset + before + shown.length;
+  }
+
+  #decode(kind: OutputKind, bytes: Uint8Array): string {
+    return this.#parts.request.strip ? this.#lines.of(kind, bytes) : this.#characters.cut(kind, bytes).text;
+  }
+
+  #add(offset: number, bytes: number, text: string): void {
+    this.#pieces.push({ offset, bytes, text });
+    this.#held += bytes;
+    if (this.#seeker !== undefined) this.#sought += text;
+    while (this.#slides && this.#held > this.#parts.request.maxBytes) {
+      this.#held -= this.#pieces.shift()?.bytes ?? 0;
+      this.#from = this.#pieces[0]?.offset ?? offset + bytes;
+      this.#isCut = true;
+    }
+  }
+
+  /** Lets others run in between, however fast a program writes; the pump stands still meanwhile. */
+  #seek(seeker: Seeker): void {
+    const text = this.#sought;
+    this.#sought = '';
+    const isAll = (): boolean => this.#isEnded || this.#left <= 0 || this.#next >= this.#session.log.head.offset;
+    seeker.feed(text, this.#parts.request.signal, isAll).then(
+      (found) => {
+        if (this.#isOver) return;
+        this.#matched = found;
+        if (found || this.#isEnded || this.#left <= 0) this.#finish();
+        else this.#pump.resume();
+      },
+      (error: unknown) => this.failed(error),
+    );
+  }
+
+  #pauseBegins(): void {
+    clearTimeout(this.#quiet);
+    if (!this.#isOver) this.#quiet = setTimeout(() => this.#finish(), QUIET_MS);
+  }
+
+  /** Nothing will follow: what waits for the rest of its character is none. */
+  #end(): Took {
+    for (const kind of ['tty', 'stdout', 'stderr'] as const) {
+      this.#add(this.#next, 0, this.#parts.request.strip ? this.#lines.flush(kind) : this.#characters.flush(kind));
+    }
+    const seeker = this.#seeker;
+    if (seeker === undefined) return this.#finish();
+    this.#isEnded = true;
+    this.#seek(seeker);
+    return 'full';
+  }
+
+  #finish(): Took {
+    if (this.#isOver) return 'done';
+    this.#stop();
+    this.#parts.resolve({
+      text: this.#pieces.map(({ text }) => text).join(''),
+      offset: this.#from,
+      nextOffset: this.#next,
+      truncated: this.#isCut || this.#next < this.#session.log.head.offset,
+      gap: this.#gap,
+      matched: this.#seeker === undefined ? null : this.#matched,
+    });
+    return 'done';
+  }
+
+  #stop(): void {
+    this.#isOver = true;
+    clearTimeout(this.#quiet);
+    for (const undo of this.#release.splice(0)) undo();
+    this.#pump.stop();
+  }
+}
+
+/** Resolves when it does not run any more, when the time is over, or when nobody waits. Throws as reading does. */
+function untilExited(session: Session, { waitMs, signal }: ReadRequest, { seen, liveness }: Reader): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const release: (() => void)[] = [];
+    const settle = (act: () => void): void => {
+      for (const undo of release.splice(0)) undo();
+      act();
+    };
+    const done = (): void => settle(resolve);
+    const fail = (error: unknown): void => settle(() => reject(error));
+    const look = (): void => {
+      if (!session.info.running) done();
+    };
+    const timer = setTimeout(done, waitMs);
+    signal.addEventListener('abort', done);
+    release.push(
+      () => clearTimeout(timer),
+      () => signal.removeEventListener('abort', done),
+      session.listen({ changed: look, deleted: () => fail(new BinnacleError('session_gone')) }),
+      seen.hold(session, fail),
+      liveness.watch({
+        heardAt: undefined,
+        fullSince: undefined,
+        ping: () => undefined,
+        cut: (code) => fail(new BinnacleError(code)),
+      }),
+    );
+    if (signal.aborted) done();
+    else look();
+  });
+}
+
+/** The plain text of each stream: one's sequences and characters are not another's. */
+class Lines {
+  readonly #of = new Map<OutputKind, PlainText>();
+
+  of(kind: OutputKind, bytes: Uint8Array): string {
+    let plain = this.#of.get(kind);
+    if (plain === undefined) {
+      plain = new PlainText();
+      this.#of.set(kind, plain);
+    }
+    return joined(plain.push(bytes));
+  }
+
+  flush(kind: OutputKind): string {
+    return joined(this.#of.get(kind)?.flush() ?? []);
+  }
+}
+
+const joined = (pieces: readonly { readonly text: string }[]): string => pieces.map(({ text }) => text).join('');

@@ -1,0 +1,92 @@
+// The Model Context Protocol over streamable HTTP, of both eras, without a session: each POST is complete in itself.
+// Knows requests and answers; what the tools do is behind them.
+
+import type { Commands } from '../connection/execd/commands.ts';
+import type { Liveness } from '../connection/liveness.ts';
+import type { SessionAccess } from '../connection/session-access.ts';
+import type { Log } from '../http/answer.ts';
+import { type Route, type RouteContext, route, z } from '../http/routes.ts';
+import { Calls } from './calls.ts';
+import type { Caller } from './tools.ts';
+import { Turns } from './turns.ts';
+
+/** What the protocol reads besides the body. */
+const HEADERS = ['accept', 'content-type', 'mcp-method', 'mcp-name', 'mcp-protocol-version'] as const;
+/** Where an agent on this machine works: our stdio bridge tells, percent-encoded. */
+const CWD_HEADER = 'binnacle-cwd';
+
+const Headers = z.object({
+  ...Object.fromEntries(HEADERS.map((name) => [name, z.string().max(2000).optional()])),
+  [CWD_HEADER]: z.string().max(12_000).optional(),
+  'x-forwarded-proto': z.string().max(100).optional(),
+});
+
+export interface McpParts {
+  readonly access: SessionAccess;
+  readonly commands: Commands;
+  readonly liveness: Liveness;
+  readonly log: Log;
+  /** Calls of one token that wait at once. */
+  readonly maxCalls: number;
+}
+
+export function mcpRoutes({ access, commands, liveness, log, maxCalls }: McpParts): Route[] {
+  const calls = new Calls(maxCalls);
+  const turns = new Turns();
+  const report = (error: unknown, tool: string): void => log.error({ err: error, tool }, 'a tool of MCP failed');
+  return [
+    route({
+      method: 'post',
+      path: '/mcp',
+      scope: 'view',
+      summary: 'Model Context Protocol: one JSON-RPC message (streamable HTTP, stateless).',
+      description:
+        'Background shells for agents. Each tool says which scope it needs. GET and DELETE are not answered.',
+      headers: Headers,
+      body: 'bytes',
+      responses: {
+        200: { description: 'The answer: JSON, or an event stream with one event for older clients.' },
+        202: { description: 'A notification was taken.' },
+      },
+      handler: async ({ body, headers, principal, host, signal }) => {
+        const caller: Caller = {
+          principal,
+          seen: access.seenBy(principal),
+          base: `${headers['x-forwarded-proto'] === 'https' ? 'https' : 'http'}://${host}`,
+          cwd: decoded(headers[CWD_HEADER]),
+          signal,
+          commands,
+          liveness,
+          calls,
+          turns,
+        };
+        const { answerMcp } = await import('./exchange.ts');
+        return await answerMcp(requestOf(host, headers, body, signal), caller, report);
+      },
+    }),
+  ];
+}
+
+function requestOf(
+  host: string,
+  headers: z.output<typeof Headers>,
+  body: Buffer,
+  signal: RouteContext['signal'],
+): Request {
+  const known = new globalThis.Headers();
+  for (const name of HEADERS) {
+    const value = (headers as Readonly<Record<string, string | undefined>>)[name];
+    if (value !== undefined) known.set(name, value);
+  }
+  return new Request(`http://${host}/mcp`, { method: 'POST', headers: known, body: Uint8Array.from(body), signal });
+}
+
+function decoded(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // Not ours: as if it had not come.
+    return undefined;
+  }
+}

@@ -1,0 +1,93 @@
+// The file of the index: its tables, and what becomes of one that is damaged. All of it is derived from the logs, so a
+// file that is not as it should be is thrown away. Knows no row.
+
+import { rmSync } from 'node:fs';
+import { createPrivateFile } from '../catalogue/data-dir.ts';
+import { type Database, openDatabase } from '../catalogue/driver.ts';
+
+/** Of the tables below. There are no migrations: another version is made anew. */
+const VERSION = 1;
+
+/** One tokenizer for the index and for finding the words again in what it found. */
+export const TOKENIZER = `tokenize="unicode61 remove_diacritics 2"`;
+
+const SCHEMA = `
+  -- place, offset: where reading goes on, at the beginning of a text that is not whole yet.
+  -- marks: events up to that place were taken. kept_from: output before it is not kept any more.
+  CREATE TABLE logs (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, conversation TEXT,
+    foreign_id TEXT, source TEXT, labels TEXT NOT NULL, epoch TEXT NOT NULL,
+    place INTEGER NOT NULL, offset INTEGER NOT NULL, marks INTEGER NOT NULL, kept_from INTEGER NOT NULL,
+    gone INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX logs_foreign ON logs (foreign_id) WHERE foreign_id IS NOT NULL;
+  CREATE INDEX logs_gone ON logs (n) WHERE gone = 1;
+
+  -- id: see stamp.ts. at, bytes: its output in the log.
+  CREATE TABLE docs (id INTEGER PRIMARY KEY, log INTEGER NOT NULL, at INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
+  CREATE INDEX docs_log ON docs (log, at);
+  CREATE VIRTUAL TABLE words USING fts5(text, content='', contentless_delete=1, ${TOKENIZER});
+  INSERT INTO words (words, rank) VALUES ('hashsize', 8388608);
+
+  CREATE TABLE commands (n INTEGER PRIMARY KEY, log INTEGER NOT NULL, folded TEXT NOT NULL) STRICT;
+  CREATE INDEX commands_log ON commands (log);
+  CREATE TABLE events (
+    id INTEGER PRIMARY KEY, log INTEGER NOT NULL, seq INTEGER, at INTEGER, command INTEGER, command_preview TEXT,
+    response_preview TEXT, exit_code INTEGER, signal TEXT, is_final INTEGER NOT NULL,
+    size INTEGER NOT NULL, lost_bytes INTEGER NOT NULL, offset INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX events_log ON events (log, id);
+  CREATE TABLE hours (
+    hour INTEGER NOT NULL, log INTEGER NOT NULL, events INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    failures INTEGER NOT NULL, PRIMARY KEY (hour, log)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX hours_log ON hours (log);`;
+
+/** Opens the index. `isNew`: there was none, or none that could be used. Throws SQLite's errors for a full disk. */
+export function openIndex(path: string): { readonly db: Database; readonly isNew: boolean } {
+  try {
+    const db = open(path);
+    const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+    if (user_version === VERSION) {
+      // Damage in the pages that everything begins with is found here; other damage when it is met.
+      db.prepare('SELECT count(*) FROM logs').get();
+      db.prepare('SELECT max(id) FROM docs').get();
+      return { db, isNew: false };
+    }
+    db.close();
+  } catch (error) {
+    // SQLITE_ERROR is what a table that is not there says.
+    if (!isDamaged(error) && codeOf(error) !== 1) throw error;
+  }
+  removeIndex(path);
+  const db = open(path);
+  db.exec(`BEGIN; ${SCHEMA}; PRAGMA user_version = ${VERSION}; COMMIT`);
+  return { db, isNew: true };
+}
+
+/** Nobody may have it open. */
+export function removeIndex(path: string): void {
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(path + suffix, { force: true });
+}
+
+function open(path: string): Database {
+  createPrivateFile(path);
+  const db = openDatabase(path);
+  try {
+    // NORMAL: a power loss may take the last commits, never the file; the logs have them.
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;
+             PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; PRAGMA trusted_schema = OFF;`);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** SQLITE_CORRUPT, SQLITE_NOTADB. */
+export const isDamaged = (error: unknown): boolean => [11, 26].includes(codeOf(error) ?? -1);
+
+function codeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined;
+  return error.errcode & 0xff;
+}

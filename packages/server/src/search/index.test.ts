@@ -1,0 +1,386 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { openDatabase } from '../catalogue/driver.ts';
+import { PlainText } from '../cursor/plain-text.ts';
+import { IndexFixture } from './index.fixture.ts';
+import { removeIndex } from './index-db.ts';
+
+const A = '01976db0-0000-7000-8000-00000000000a';
+const B = '01976db0-0000-7000-8000-00000000000b';
+
+let open: IndexFixture | undefined;
+const fixture = (...args: ConstructorParameters<typeof IndexFixture>): IndexFixture => {
+  open = new IndexFixture(...args);
+  return open;
+};
+afterEach(async () => {
+  await open?.close();
+  open = undefined;
+});
+
+const lines = (count: number, from = 0): string =>
+  Array.from({ length: count }, (_, i) => `line number${from + i} of the output\r\n`).join('');
+
+describe('the index of one log', () => {
+  it('covers all output once, however it comes and whenever the process dies', async () => {
+    const chunk = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 40 }),
+      fc.constantFrom('\x1b[31m', '\x1b[0', 'm', '\r', '\n', '\x1b]0;title', '\x07', '漢'),
+      fc.nat(200).map((count) => lines(count)),
+      fc.nat(9000).map((count) => 'x'.repeat(count)),
+    );
+    const step = fc.oneof(
+      { weight: 5, arbitrary: chunk.map((text) => ({ text })) },
+      { weight: 2, arbitrary: fc.constant('tell' as const) },
+      { weight: 1, arbitrary: fc.constant('die' as const) },
+      { weight: 1, arbitrary: fc.constant('mark' as const) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        const index = new IndexFixture();
+        try {
+          let all = '';
+          let marks = 0;
+          index.append(A, '{}', 'resize');
+          for (const one of steps) {
+            index.now += 1000;
+            if (one === 'tell') {
+              index.tell();
+              await index.parts.catchUp();
+            } else if (one === 'die') index.again();
+            else if (one === 'mark') {
+              index.mark(A, { seq: marks });
+              marks += 1;
+            } else if (one.text !== '') {
+              all += one.text;
+              index.append(A, one.text);
+            }
+          }
+          index.tell({ isFinal: true });
+          await index.parts.catchUp();
+          const docs = await index.parts.documents(A);
+          let text = '';
+          for (const [i, doc] of docs.entries()) {
+            const next = docs[i + 1];
+            if (next !== undefined) expect(doc.at + doc.bytes).toBeLessThanOrEqual(next.at);
+            const plain = new PlainText();
+            const bytes = await index.parts.readers.output(A, doc.at, doc.bytes);
+            text += [...plain.push(bytes), ...plain.flush()].map((piece) => piece.text).join('');
+          }
+          const whole = new PlainText();
+          const expected = [...whole.push(Buffer.from(all)), ...whole.flush()].map((piece) => piece.text).join('');
+          // A break that was cut in two between documents may come twice when it is read anew.
+          expect(text.replace(/\n+/g, '\n')).toBe(expected.replace(/\n+/g, '\n'));
+          const { events } = index.parts.events.list({ kind: 'events', conversations: [], limit: 500 });
+          expect(events.map(({ seq }) => seq).reverse()).toEqual(Array.from({ length: marks }, (_, i) => i));
+        } finally {
+          await index.close();
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('finds a line and says where it begins, so that output from there begins with it', async () => {
+    const index = fixture();
+    index.append(A, lines(3000));
+    index.append(A, '\x1b[1mcompiling \x1b[32mbinnacle\x1b[0m v1\r\n');
+    index.append(A, lines(3000, 3000));
+    index.tell();
+    await index.parts.catchUp();
+    const [hit, ...more] = await index.parts.search('"compiling binnacle"');
+    expect(more).toEqual([]);
+    expect(hit?.snippet.startsWith('compiling binnacle v1\nline number3000')).toBe(true);
+    expect(hit?.snippet.length).toBeLessThanOrEqual(400);
+    expect(hit?.matches).toEqual([[0, 18]]);
+    const there = await index.parts.readers.output(A, hit?.offset ?? 0, 40);
+    expect(there.toString().startsWith('\x1b[1mcompiling \x1b[32mbinnacle')).toBe(true);
+  });
+
+  it('does not index escape sequences that are split over entries', async () => {
+    const index = fixture();
+    for (const part of ['be\x1b', '[3', '1mfo', 're\x1b]0;sec', 'ret ti', 'tle\x1b', '\\ after\n'])
+      index.append(A, part);
+    index.tell();
+    await index.parts.catchUp();
+    expect(await index.parts.search('before')).toMatchObject([{ snippet: 'before after' }]);
+    for (const q of ['secret', 'title', '31mfore', '31m']) expect(await index.parts.search(q)).toEqual([]);
+  });
+
+  it('finds a line at once, and once, while it is still being written', async () => {
+    const index = fixture();
+    for (const text of ['half a ', 'needle and ', 'more\n', 'next ']) {
+      index.append(A, text);
+      index.tell();
+      await index.parts.catchUp();
+    }
+    expect(await index.parts.search('needle')).toMatchObject([{ offset: 0, snippet: 'half a needle and more\nnext ' }]);
+    expect(await index.parts.search('next')).toMatchObject([{ offset: 23, matches: [[0, 4]] }]);
+  });
+
+  it('finds words in output that has no line breaks, binary rubbish around them', async () => {
+    const index = fixture();
+    index.append(A, Buffer.concat([randomBytes(20_000), Buffer.from('\x18 rareword '), randomBytes(20_000)]));
+    index.tell();
+    await index.parts.catchUp();
+    const hits = await index.parts.search('rareword');
+    expect(hits).toHaveLength(1);
+    expect(hits[0]?.snippet.slice(...(hits[0]?.matches[0] ?? []))).toBe('rareword');
+  });
+
+  it('begins anew when the log has begun a new life', async () => {
+    const index = fixture();
+    index.append(A, 'first life\n');
+    index.tell();
+    await index.parts.catchUp();
+    index.parts.db.exec(`UPDATE logs SET epoch = 'another'`);
+    index.again();
+    index.tell();
+    await index.parts.catchUp();
+    expect(await index.parts.search('life')).toHaveLength(1);
+  });
+
+  it('goes round output that is not kept any more', async () => {
+    const index = fixture();
+    index.append(A, lines(20_000));
+    index.writer(A).trim({ maxBytes: 300_000 });
+    const { oldest } = index.writer(A);
+    expect(oldest.offset).toBeGreaterThan(0);
+    index.tell();
+    await index.parts.catchUp();
+    expect(await index.parts.search('number19999')).toHaveLength(1);
+    expect(await index.parts.search('number5')).toEqual([]);
+    expect(index.parts.warnings).toEqual([]);
+  });
+});
+
+describe('answers', () => {
+  it('come newest first over all sessions, in pages without a double', async () => {
+    const index = fixture();
+    for (let i = 0; i < 30; i++) {
+      index.now += 60_000;
+      index.append(i % 2 === 0 ? A : B, `needle${i} hay\n${'x '.repeat(2500)}\n`);
+    }
+    // The one is read long before the other: order is by time all the same.
+    for (const id of [A, B]) {
+      index.parts.follow.tell(index.news(id));
+      await index.parts.catchUp();
+    }
+    const seen: string[] = [];
+    let after: number | undefined;
+    for (;;) {
+      const hits = await index.parts.search('hay', { limit: 7, ...(after === undefined ? {} : { after }) });
+      seen.push(...hits.map(({ snippet }) => /needle\d+/.exec(snippet)?.[0] ?? ''));
+      if (hits.length < 7) break;
+      after = hits.at(-1)?.id;
+    }
+    expect(seen).toEqual(Array.from({ length: 30 }, (_, i) => `needle${29 - i}`));
+    expect(await index.parts.search('hay', { session: B })).toHaveLength(15);
+    expect(await index.parts.search('hay', { session: 'nobody' })).toEqual([]);
+  });
+
+  it('show of events what was asked for', async () => {
+    const index = fixture();
+    const foreign = { sessionId: 'job-1', source: 'ci', labels: { team: 'red', 'a=b': 'c' } };
+    index.mark(A, { seq: 0, command: 'Make All', at: 5 });
+    index.append(A, 'building\n');
+    index.mark(A, { seq: 1, bytes: 9 });
+    index.now += 3600_000;
+    index.append(A, 'failed\n');
+    index.mark(A, { seq: 2, bytes: 7, is_final: true, exit_code: 2, lost_bytes: 3 });
+    index.append(B, 'own\n');
+    index.parts.follow.tell(index.news(A, { foreign, isFinal: true }));
+    index.parts.follow.tell(index.news(B));
+    await index.parts.catchUp();
+    const list = (filter: object) =>
+      index.parts.events.list({ kind: 'events', conversations: [], limit: 100, ...filter }).events;
+    expect(list({})).toMatchObject([
+      { seq: 2, exit_code: 2, is_final: true, size: 7, offset: 9, lost_bytes: 3, response_preview: 'failed\n' },
+      { seq: 1, size: 9, offset: 0, command_preview: 'Make All', response_preview: 'building\n', is_final: false },
+      { seq: 0, timestamp: 5, command_preview: 'Make All', response_preview: null, session_id: 'job-1', source: 'ci' },
+    ]);
+    const seqs = (filter: object) => list(filter).map(({ seq }) => seq);
+    expect(seqs({ session_id: 'job-1' })).toEqual([2, 1, 0]);
+    expect(seqs({ session_id: A })).toEqual([2, 1, 0]);
+    expect(seqs({ session_id: B })).toEqual([]);
+    expect(seqs({ command: 'make' })).toEqual([2, 1, 0]);
+    expect(seqs({ command: '%' })).toEqual([]);
+    expect(seqs({ exit_code: 2 })).toEqual([2]);
+    expect(seqs({ is_final: false })).toEqual([1, 0]);
+    expect(seqs({ label: 'team' })).toEqual([2, 1, 0]);
+    expect(seqs({ label: 'team=red' })).toEqual([2, 1, 0]);
+    expect(seqs({ label: 'team=blue' })).toEqual([]);
+    expect(seqs({ label: 'a=b' })).toEqual([2, 1, 0]);
+    expect(seqs({ since: index.now })).toEqual([2]);
+    expect(seqs({ until: index.now })).toEqual([1, 0]);
+    expect(seqs({ source: 'local' })).toEqual([]);
+    const { hours } = index.parts.events.stats({ kind: 'stats', conversations: [] });
+    expect(hours).toMatchObject([
+      { source: 'ci', events: 2, bytes: 9, failures: 0, sessions: 1 },
+      { source: 'ci', events: 1, bytes: 7, failures: 1, sessions: 1 },
+    ]);
+  });
+
+  it('do not take longer than they may', async () => {
+    const index = fixture();
+    index.parts.db.exec('BEGIN');
+    for (let i = 0; i < 6000; i++) index.parts.texts.add(1, { at: i, bytes: 1, text: 'hay', time: index.now });
+    index.parts.db.exec('COMMIT');
+    const ask = { kind: 'search', expression: '"needle"', conversations: [], limit: 5, withinMs: 0 } as const;
+    const turns: number[] = [];
+    const finding = index.parts.texts.find(ask, async () => void turns.push(1));
+    await expect(finding).rejects.toMatchObject({ code: 'search_timeout' });
+    expect(await index.parts.texts.find({ ...ask, withinMs: 10_000 }, async () => void turns.push(1))).toEqual([]);
+    expect(turns).toHaveLength(1);
+  });
+
+  it('hold nothing of a conversation that the asker may not see, not even as a count', async () => {
+    const index = fixture();
+    index.append(A, 'secret plan\n');
+    index.mark(A, { bytes: 12 });
+    index.parts.follow.tell(index.news(A, { conversation: 'c1' }));
+    await index.parts.catchUp();
+    const ask = { kind: 'search', expression: 'secret', limit: 5, withinMs: 1000 } as const;
+    const find = async (conversations: string[]) =>
+      await index.parts.texts.find({ ...ask, conversations }, async () => undefined);
+    expect(await find(['c1'])).toHaveLength(1);
+    expect(await find(['c2'])).toEqual([]);
+    const events = (conversations: string[]) => index.parts.events.list({ kind: 'events', conversations, limit: 5 });
+    expect(events(['c1']).events).toHaveLength(1);
+    expect(events([])).toEqual({ events: [], next: null });
+    expect(index.parts.events.stats({ kind: 'stats', conversations: [] }).hours).toEqual([]);
+  });
+});
+
+describe('the file of the index', () => {
+  it.each([
+    [
+      'is of another version',
+      (path: string) => {
+        const db = openDatabase(path);
+        db.exec('PRAGMA user_version = 99');
+        db.close();
+      },
+    ],
+    ['is no database', (path: string) => writeFileSync(path, randomBytes(50_000))],
+    ['is cut short', (path: string) => truncateSync(path, 5000)],
+    ['is empty', (path: string) => writeFileSync(path, '')],
+  ])('is made anew when it %s', async (_title, damage) => {
+    const index = fixture();
+    index.append(A, 'needle\n');
+    index.tell();
+    await index.parts.catchUp();
+    index.again();
+    expect(index.parts.isNew).toBe(false);
+    index.parts.db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    // Another file, as that of a process that is gone: nobody has a lock on it.
+    const path = join(index.dir, 'index.sqlite');
+    const content = readFileSync(path);
+    index.parts.close();
+    removeIndex(path);
+    writeFileSync(path, content, { mode: 0o600 });
+    damage(path);
+    index.reopen();
+    expect(index.parts.isNew).toBe(true);
+    expect(await index.parts.search('needle')).toEqual([]);
+    index.tell();
+    await index.parts.catchUp();
+    expect(await index.parts.search('needle')).toHaveLength(1);
+  });
+});
+
+describe('retention', () => {
+  const rows = (index: IndexFixture, table: string): number =>
+    (index.parts.db.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n;
+  const drain = (index: IndexFixture): void => {
+    index.parts.retention.lookAgain();
+    while (index.parts.retention.step(index.now));
+  };
+
+  it('finds nothing of a deleted session any more at once, and takes its rows away in slices', async () => {
+    const index = fixture();
+    index.append(A, lines(50_000));
+    index.mark(A, { command: 'x' });
+    index.append(B, 'line stays\n');
+    index.tell();
+    await index.parts.catchUp();
+    expect(rows(index, 'docs')).toBeGreaterThan(400);
+    index.parts.follow.forget(A);
+    expect(await index.parts.search('line')).toMatchObject([{ session: B }]);
+    index.parts.retention.lookAgain();
+    index.parts.retention.step();
+    index.parts.retention.step();
+    expect(rows(index, 'docs')).toBeGreaterThan(1);
+    drain(index);
+    expect(['docs', 'events', 'commands', 'hours', 'logs'].map((table) => rows(index, table))).toEqual([1, 0, 0, 0, 1]);
+    expect(index.parts.texts.count).toBe(1);
+    expect(await index.parts.search('line')).toMatchObject([{ session: B }]);
+  });
+
+  it('takes what a log has lost', async () => {
+    const index = fixture();
+    index.append(A, lines(10_000));
+    index.mark(A, { seq: 0 });
+    index.append(A, lines(10_000, 10_000));
+    index.mark(A, { seq: 1 });
+    index.tell();
+    await index.parts.catchUp();
+    index.writer(A).trim({ maxBytes: 200_000 });
+    index.tell();
+    drain(index);
+    const { oldest, head } = index.writer(A);
+    const docs = await index.parts.documents(A);
+    expect((docs[0]?.at ?? 0) + (docs[0]?.bytes ?? 0)).toBeGreaterThan(oldest.offset);
+    expect((docs.at(-1)?.at ?? 0) + (docs.at(-1)?.bytes ?? 0)).toBe(head.offset);
+    const { events } = index.parts.events.list({ kind: 'events', conversations: [], limit: 5 });
+    expect(events.map(({ seq }) => seq)).toEqual([1]);
+  });
+
+  it('keeps no more events than it may, the newest of them', async () => {
+    const index = fixture({ maxEvents: 100 });
+    for (let seq = 0; seq < 1000; seq++) index.mark(A, { seq, command: `command ${seq}` });
+    index.tell();
+    await index.parts.catchUp();
+    drain(index);
+    const { events } = index.parts.events.list({ kind: 'events', conversations: [], limit: 500 });
+    expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: 100 }, (_, i) => 999 - i));
+    expect(rows(index, 'commands')).toBe(100);
+    expect(index.parts.retention.removed).toBe(900);
+  });
+
+  it('takes what is too old', async () => {
+    const index = fixture({ retainMs: 1000 });
+    index.append(A, 'old\n');
+    index.mark(A, { seq: 0 });
+    index.tell();
+    await index.parts.catchUp();
+    index.now += 10_000;
+    index.append(B, 'new\n');
+    index.mark(B, { seq: 1 });
+    index.tell();
+    await index.parts.catchUp();
+    drain(index);
+    expect(await index.parts.search('old')).toEqual([]);
+    expect(await index.parts.search('new')).toHaveLength(1);
+    expect(rows(index, 'events')).toBe(1);
+  });
+
+  it('keeps the index below its size, the newest of it', async () => {
+    const index = fixture({ maxIndexBytes: 1_500_000 });
+    for (let i = 0; i < 40; i++) {
+      index.now += 1000;
+      index.append(A, Array.from({ length: 1000 }, () => `${randomBytes(30).toString('hex')}\n`).join(''));
+    }
+    index.append(A, 'the newest needle\n');
+    index.tell();
+    await index.parts.catchUp();
+    drain(index);
+    drain(index);
+    expect(index.parts.retention.bytes).toBeLessThan(3_000_000);
+    expect(index.parts.texts.count).toBeGreaterThan(50);
+    expect(await index.parts.search('newest needle')).toHaveLength(1);
+  });
+});

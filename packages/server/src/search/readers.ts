@@ -1,0 +1,99 @@
+// Readers of session logs for the thread of the index: which are open, and how far each log has come. Knows no row.
+
+import { join } from 'node:path';
+import type { Position } from '@binnacle/protocol';
+import { isOutput } from '@binnacle/protocol';
+import { PageCache } from '../log/page-cache.ts';
+import { SegmentFiles } from '../log/segment-files.ts';
+import { SegmentReader } from '../log/segment-reader.ts';
+import type { LogNews } from './wire.ts';
+
+const MAX_OPEN = 64;
+/** A search reads a page or two for each hit. */
+const PAGE_BYTES = 16 * 1024;
+/** A flood is a few entries a page, and what came at another time keeps its own. */
+const MERGE_MS = 1000;
+
+export class Readers {
+  readonly #dir: string;
+  readonly #files = new SegmentFiles({ maxOpen: 32 });
+  readonly #cache = new PageCache({ maxBytes: 0 });
+  /** Least recently used first. */
+  readonly #open = new Map<string, SegmentReader>();
+  readonly #news = new Map<string, LogNews>();
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** What was told last of each log. */
+  get news(): ReadonlyMap<string, LogNews> {
+    return this.#news;
+  }
+
+  tell(told: LogNews): void {
+    const before = this.#news.get(told.id);
+    // What the catalogue knows of a log that grows is older than what its session says.
+    const head = before !== undefined && before.head.place > told.head.place ? before.head : told.head;
+    const oldest = before !== undefined && before.oldest.place > told.oldest.place ? before.oldest : told.oldest;
+    const news = { ...told, head, oldest };
+    this.#news.set(news.id, news);
+    const reader = this.#open.get(news.id);
+    if (reader === undefined) return;
+    reader.setOldest(news.oldest);
+    reader.advance(news.head);
+  }
+
+  forget(id: string): void {
+    this.#news.delete(id);
+    this.close(id);
+  }
+
+  close(id: string): void {
+    this.#open.get(id)?.close();
+    this.#open.delete(id);
+  }
+
+  /** Throws what `SegmentReader.open` throws, and for a log that nobody told of. */
+  of(id: string): SegmentReader {
+    const news = this.#news.get(id);
+    if (news === undefined) throw new Error('Nobody told of that log.');
+    let reader = this.#open.get(id);
+    if (reader === undefined) {
+      reader = SegmentReader.open(join(this.#dir, id, 'log'), {
+        head: news.head,
+        pageBytes: PAGE_BYTES,
+        mergeMs: MERGE_MS,
+        files: this.#files,
+        cache: this.#cache,
+      });
+      reader.setOldest(news.oldest);
+    }
+    this.#open.delete(id);
+    this.#open.set(id, reader);
+    for (const [oldest] of this.#open) {
+      if (this.#open.size <= MAX_OPEN) break;
+      this.close(oldest);
+    }
+    return reader;
+  }
+
+  /** Output from an offset on, at most `bytes` of it. Throws what reading throws, `gap` included. */
+  async output(id: string, offset: number, bytes: number): Promise<Buffer> {
+    const reader = this.of(id);
+    const parts: Uint8Array[] = [];
+    let at: Position = await reader.locate(offset);
+    for (let have = 0; have < bytes; ) {
+      const reading = await reader.read(at);
+      if (reading.kind !== 'page') break;
+      for (const entry of reading.page.entries) {
+        if (!isOutput(entry.kind) || have >= bytes) continue;
+        const part = entry.bytes.subarray(0, bytes - have);
+        parts.push(part);
+        have += part.length;
+      }
+      at = reading.page.next;
+    }
+    return Buffer.concat(parts);
+  }
+}

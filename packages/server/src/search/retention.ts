@@ -1,0 +1,204 @@
+// Takes out of the index what is not kept any more, a few rows at a time. Knows no log file.
+
+import type { Database, Statement } from '../catalogue/driver.ts';
+import type { EventIndex } from './events.ts';
+import { stampOf } from './stamp.ts';
+import type { TextIndex } from './text-index.ts';
+
+/** Rows and documents that one slice removes: some milliseconds. */
+const SLICE = 256;
+/** Sizes and ages are looked at so often. */
+const LOOK_MS = 60_000;
+
+export interface RetentionLimits {
+  readonly maxEvents: number;
+  readonly maxIndexBytes: number;
+  readonly retainMs: number;
+}
+
+interface Work {
+  /** False when there is nothing more to do. */
+  step(): boolean;
+}
+
+export class IndexRetention {
+  readonly #db: Database;
+  readonly #texts: TextIndex;
+  readonly #events: EventIndex;
+  readonly #limits: RetentionLimits;
+  readonly #gone: Statement;
+  readonly #trimmed: Statement;
+  readonly #oldestDocs: Statement;
+  readonly #oldestEvents: Statement;
+  readonly #pages: Statement;
+  #removed = 0;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #work: Work[] = [];
+  #bytes = 0;
+
+  constructor(db: Database, texts: TextIndex, events: EventIndex, limits: RetentionLimits) {
+    this.#db = db;
+    this.#texts = texts;
+    this.#events = events;
+    this.#limits = limits;
+    this.#gone = db.prepare('SELECT n FROM logs WHERE gone = 1 LIMIT 1');
+    this.#trimmed = db.prepare(
+      `SELECT l.n, l.kept_from FROM logs l WHERE l.gone = 0 AND l.kept_from > 0 AND
+         (EXISTS (SELECT 1 FROM docs d WHERE d.log = l.n AND d.at < l.kept_from AND d.at + d.bytes <= l.kept_from)
+          OR EXISTS (SELECT 1 FROM events e WHERE e.log = l.n AND e.offset < l.kept_from
+                       AND e.offset + e.size <= l.kept_from))`,
+    );
+    this.#oldestDocs = db.prepare('SELECT id FROM docs WHERE id < ? ORDER BY id LIMIT ?');
+    this.#oldestEvents = db.prepare('SELECT id FROM events WHERE id < ? ORDER BY id LIMIT ?');
+    this.#pages = db.prepare(
+      `SELECT (SELECT page_count FROM pragma_page_count) - (SELECT freelist_count FROM pragma_freelist_count) AS used,
+         (SELECT page_size FROM pragma_page_size) AS size`,
+    );
+    this.#measure();
+  }
+
+  /** Rows and documents, so far. */
+  get removed(): number {
+    return this.#removed;
+  }
+
+  /** Of the file, without what is free in it. */
+  get bytes(): number {
+    this.#measure();
+    return this.#bytes;
+  }
+
+  /** Something was deleted or trimmed: looks at once. */
+  lookAgain(): void {
+    this.#lookedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Removes one slice. False when there was nothing to remove. */
+  step(now: number = Date.now()): boolean {
+    if (this.#events.count > this.#limits.maxEvents) {
+      return this.#dropEvents(Math.min(SLICE, this.#events.count - this.#limits.maxEvents));
+    }
+    while (this.#work.length > 0) {
+      if (this.#work[0]?.step() === true) return true;
+      this.#work.shift();
+    }
+    if (performance.now() - this.#lookedAt < LOOK_MS) return false;
+    this.#lookedAt = performance.now();
+    this.#plan(now);
+    return this.#work.length > 0;
+  }
+
+  #plan(now: number): void {
+    this.#measure();
+    const cutoff = stampOf(now - this.#limits.retainMs);
+    const trimmed = this.#trimmed.all() as { n: number; kept_from: number }[];
+    this.#work = [
+      { step: () => this.#dropGone() },
+      ...trimmed.map(({ n, kept_from }) => ({ step: () => this.#dropTrimmed(n, kept_from) })),
+      { step: () => this.#dropOldDocs(cutoff, SLICE) },
+      { step: () => this.#dropOldEvents(cutoff) },
+      ...this.#overSize(),
+    ];
+  }
+
+  #measure(): void {
+    const { used, size } = this.#pages.get() as { used: number; size: number };
+    this.#bytes = used * size;
+  }
+
+  /** The room that a document takes comes back only when FTS5 merges; so as many go as make up what is too much. */
+  #overSize(): Work[] {
+    if (this.#bytes <= this.#limits.maxIndexBytes) return [];
+    const share = 1 - this.#limits.maxIndexBytes / this.#bytes;
+    let docs = Math.ceil(this.#texts.count * share);
+    let events = Math.ceil(this.#events.count * share);
+    return [
+      {
+        step: () => {
+          if (docs <= 0) return false;
+          const slice = Math.min(SLICE, docs);
+          docs -= slice;
+          return this.#dropOldDocs(Number.MAX_SAFE_INTEGER, slice);
+        },
+      },
+      {
+        step: () => {
+          if (events <= 0) return false;
+          const slice = Math.min(SLICE, events);
+          events -= slice;
+          return this.#dropEvents(slice);
+        },
+      },
+      this.#merging(),
+    ];
+  }
+
+  #merging(): Work {
+    const changes = this.#db.prepare('SELECT total_changes() AS n');
+    const merge = this.#db.prepare(`INSERT INTO words (words, rank) VALUES ('merge', ?)`);
+    let isFirst = true;
+    return {
+      step: () => {
+        const before = (changes.get() as { n: number }).n;
+        // Negative: begins to merge all there is into one, as `optimize` would in one go.
+        merge.run(isFirst ? -200 : 200);
+        isFirst = false;
+        return (changes.get() as { n: number }).n - before >= 2;
+      },
+    };
+  }
+
+  #dropGone(): boolean {
+    const log = this.#gone.get() as { n: number } | undefined;
+    if (log === undefined) return false;
+    if (this.#dropDocsWhere('log = ?', log.n)) return true;
+    if (this.#dropEventsWhere('log = ?', log.n)) return true;
+    this.#db.prepare('DELETE FROM commands WHERE log = ?').run(log.n);
+    this.#db.prepare('DELETE FROM hours WHERE log = ?').run(log.n);
+    this.#db.prepare('DELETE FROM logs WHERE n = ?').run(log.n);
+    return true;
+  }
+
+  #dropTrimmed(n: number, keptFrom: number): boolean {
+    return (
+      this.#dropDocsWhere('log = ? AND at < ? AND at + bytes <= ?', n, keptFrom, keptFrom) ||
+      this.#dropEventsWhere('log = ? AND offset < ? AND offset + size <= ?', n, keptFrom, keptFrom)
+    );
+  }
+
+  #dropDocsWhere(condition: string, ...values: number[]): boolean {
+    return this.#dropDocs(
+      this.#db.prepare(`SELECT id FROM docs WHERE ${condition} LIMIT ${SLICE}`).all(...values) as { id: number }[],
+    );
+  }
+
+  #dropEventsWhere(condition: string, ...values: number[]): boolean {
+    return this.#dropRows(
+      this.#db.prepare(`SELECT id FROM events WHERE ${condition} LIMIT ${SLICE}`).all(...values) as { id: number }[],
+    );
+  }
+
+  #dropOldDocs(before: number, count: number): boolean {
+    return this.#dropDocs(this.#oldestDocs.all(before, count) as { id: number }[]);
+  }
+
+  #dropOldEvents(before: number): boolean {
+    return this.#dropRows(this.#oldestEvents.all(before, SLICE) as { id: number }[]);
+  }
+
+  #dropEvents(count: number): boolean {
+    return this.#dropRows(this.#oldestEvents.all(Number.MAX_SAFE_INTEGER, count) as { id: number }[]);
+  }
+
+  #dropDocs(rows: readonly { readonly id: number }[]): boolean {
+    for (const { id } of rows) this.#texts.remove(id);
+    this.#removed += rows.length;
+    return rows.length > 0;
+  }
+
+  #dropRows(rows: readonly { readonly id: number }[]): boolean {
+    for (const { id } of rows) this.#events.remove(id);
+    this.#removed += rows.length;
+    return rows.length > 0;
+  }
+}

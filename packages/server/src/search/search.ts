@@ -1,0 +1,292 @@
+// Search and stored traffic for the rest of the gateway: follows every session that anybody may see, asks the index, and
+// shows of its answers what the asker may see. Never touches the index itself.
+
+import {
+  BinnacleError,
+  type SearchHit,
+  type SearchResult,
+  type StoredEventList,
+  type TrafficStats,
+} from '@binnacle/protocol';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { SessionFilter, SessionRecord } from '../catalogue/sessions.ts';
+import type { Log } from '../http/answer.ts';
+import type { Session } from '../session.ts';
+import type { Sessions } from '../sessions.ts';
+import { Followed, newsOf } from './followed.ts';
+import { IndexWorker } from './index-worker.ts';
+import { parseQuery } from './query.ts';
+import type { EventFilter, FoundHit, IndexFacts, LogNews } from './wire.ts';
+
+/** Sessions that are looked at in one turn. */
+const BATCH = 100;
+/** A query for events waits so long for what has come already. */
+const CATCH_UP_MS = 2000;
+const START = { place: 0, offset: 0 };
+
+export interface SearchParts {
+  readonly sessions: Sessions;
+  readonly catalogue: Catalogue;
+  readonly log: Log;
+}
+
+export interface SearchOptions {
+  /** The file of the index. */
+  readonly path: string;
+  /** Of sessions. */
+  readonly dir: string;
+  readonly script: string;
+  readonly maxEvents: number;
+  readonly maxIndexBytes: number;
+  readonly retainMs: number;
+  /** Default 10 s. */
+  readonly searchMs?: number;
+}
+
+export interface SearchQuery {
+  readonly q: string;
+  readonly session_id?: string;
+  readonly source?: string;
+  readonly after?: string;
+  readonly limit?: number;
+}
+
+export interface EventsQuery extends EventFilter {
+  readonly after?: string;
+  readonly limit?: number;
+}
+
+const SEARCH_MS = 10_000;
+const SEARCH_LIMIT = 20;
+const EVENTS_LIMIT = 100;
+
+export class Search {
+  readonly #parts: SearchParts;
+  readonly #searchMs: number;
+  readonly #worker: IndexWorker;
+  /** Those whose log may grow. */
+  readonly #followed = new Map<string, Followed>();
+  /** All that have sessions. */
+  readonly #conversations = new Set<string>();
+  readonly #waiting = new Set<() => void>();
+  readonly #unwatch: () => void;
+  /** Which walk through all sessions is meant to go on. */
+  #walk = 0;
+  #isStopped = false;
+
+  private constructor(parts: SearchParts, options: SearchOptions) {
+    const { searchMs = SEARCH_MS, ...rest } = options;
+    this.#parts = parts;
+    this.#searchMs = searchMs;
+    this.#unwatch = parts.sessions.watch({
+      changed: (session) => this.#changed(session),
+      deleted: ({ id }) => this.#deleted(id),
+    });
+    this.#worker = new IndexWorker(
+      { ...rest, searchMs },
+      { started: () => this.#begin(), did: (id, place) => this.#did(id, place) },
+      parts.log,
+    );
+  }
+
+  static open(parts: SearchParts, options: SearchOptions): Search {
+    return new Search(parts, options);
+  }
+
+  get facts(): IndexFacts {
+    return this.#worker.facts;
+  }
+
+  /** Throws `bad_query`, `search_timeout`, `index_unavailable`. */
+  async search(query: SearchQuery, isSeen: SessionFilter): Promise<SearchResult> {
+    const { session_id: session, source, after } = query;
+    const found = await this.#worker.ask({
+      kind: 'search',
+      expression: parseQuery(query.q),
+      limit: query.limit ?? SEARCH_LIMIT,
+      withinMs: this.#searchMs,
+      conversations: this.#seenConversations(isSeen),
+      ...(session === undefined ? {} : { session }),
+      ...(source === undefined ? {} : { source }),
+      ...(after === undefined ? {} : { after: parseAfter(after) }),
+    });
+    return {
+      hits: found.hits.flatMap((hit) => this.#shown(hit, isSeen) ?? []),
+      next: found.next?.toString(36) ?? null,
+      behindBytes: found.behindBytes,
+    };
+  }
+
+  /** Throws `index_unavailable`. */
+  async events(query: EventsQuery, isSeen: SessionFilter): Promise<StoredEventList> {
+    const { after, limit = EVENTS_LIMIT, ...filter } = query;
+    const place = after === undefined ? {} : { after: parseAfter(after) };
+    await this.#catchUp();
+    const conversations = this.#seenConversations(isSeen);
+    const { events, next } = await this.#worker.ask({ kind: 'events', ...filter, ...place, limit, conversations });
+    return { events: events.filter(({ session }) => this.#isSeen(session, isSeen)), next: next?.toString(36) ?? null };
+  }
+
+  /** Throws `index_unavailable`. */
+  async stats(
+    query: { readonly since?: number; readonly until?: number; readonly source?: string },
+    isSeen: SessionFilter,
+  ): Promise<TrafficStats> {
+    await this.#catchUp();
+    return await this.#worker.ask({ kind: 'stats', ...query, conversations: this.#seenConversations(isSeen) });
+  }
+
+  /** Makes the index anew from the logs. It answers in a moment, from what it has by then. */
+  rebuild(): void {
+    this.#worker.rebuild();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#unwatch();
+    for (const followed of this.#followed.values()) followed.stop();
+    this.#followed.clear();
+    await this.#worker.stop();
+  }
+
+  /** Tells a new thread of all there is, a few sessions a turn. */
+  #begin(): void {
+    this.#walk += 1;
+    void this.#tellAll(this.#walk).catch((error: unknown) =>
+      this.#parts.log.error({ err: error }, 'the index does not know of all sessions'),
+    );
+  }
+
+  async #tellAll(walk: number): Promise<void> {
+    for (const followed of this.#followed.values()) followed.reset();
+    let after: string | undefined;
+    for (;;) {
+      const page = this.#parts.catalogue.sessions.list({
+        limit: BATCH,
+        ...(after === undefined ? {} : { after }),
+      });
+      const logs = page.records.flatMap((record) => this.#newsOf(record) ?? []);
+      if (logs.length > 0) this.#worker.post({ t: 'logs', logs });
+      if (page.next === null) break;
+      after = page.next;
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#isStopped || walk !== this.#walk) return;
+    }
+    this.#worker.post({ t: 'told_all' });
+  }
+
+  /** Of one that is over; one that goes on is followed. */
+  #newsOf(record: SessionRecord): LogNews | undefined {
+    if (record.hidden) return undefined;
+    if (record.conversation !== null) this.#conversations.add(record.conversation);
+    if (!isOver(record)) {
+      this.#follow(this.#parts.sessions.get(record.id));
+      // Where it has no log yet, the index must all the same not take it for deleted.
+      return newsOf({ id: record.id, record }, { head: START, oldest: START, isFinal: false });
+    }
+    return newsOf({ id: record.id, record }, { head: record.head ?? START, oldest: START, isFinal: true });
+  }
+
+  #changed(session: Session): void {
+    const { record } = session;
+    if (record.hidden || this.#isStopped) return;
+    if (record.conversation !== null) this.#conversations.add(record.conversation);
+    if (!isOver(record)) {
+      this.#follow(session);
+      return;
+    }
+    this.#followed.get(session.id)?.stop();
+    this.#followed.delete(session.id);
+    const news = this.#newsOf(record);
+    if (news !== undefined) this.#worker.post({ t: 'logs', logs: [news] });
+  }
+
+  #follow(session: Session): void {
+    const known = this.#followed.get(session.id);
+    if (known?.session === session) {
+      known.nudge();
+      return;
+    }
+    known?.stop();
+    const followed = new Followed(session, (news) => this.#worker.post({ t: 'logs', logs: [news] }));
+    this.#followed.set(session.id, followed);
+    followed.tell();
+  }
+
+  #deleted(id: string): void {
+    this.#followed.get(id)?.stop();
+    this.#followed.delete(id);
+    this.#worker.post({ t: 'gone', ids: [id] });
+  }
+
+  #did(id: string, place: number): void {
+    this.#followed.get(id)?.did(place);
+    for (const look of [...this.#waiting]) look();
+  }
+
+  /** What emitters were told to be stored is in the answer. */
+  async #catchUp(): Promise<void> {
+    const behind = [...this.#followed.values()].filter(
+      (followed) => followed.session.record.foreign !== null && followed.isBehind,
+    );
+    if (behind.length === 0) return;
+    const heads = new Map(behind.map((followed) => [followed, followed.session.log.head.place]));
+    for (const followed of behind) followed.tell();
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(look);
+        resolve();
+      };
+      const look = (): void => {
+        for (const [followed, place] of heads) if (followed.taken >= place || followed.isOver) heads.delete(followed);
+        if (heads.size === 0) done();
+      };
+      const timer = setTimeout(done, CATCH_UP_MS);
+      this.#waiting.add(look);
+    });
+  }
+
+  #seenConversations(isSeen: SessionFilter): string[] {
+    return [...this.#conversations].filter((conversation) => isSeen({ conversation, hidden: false }));
+  }
+
+  #shown({ session: id, offset, snippet, matches, time }: FoundHit, isSeen: SessionFilter): SearchHit | undefined {
+    try {
+      const { info } = this.#parts.sessions.get(id, isSeen);
+      return {
+        session: info.id,
+        name: info.name,
+        state: info.state,
+        foreign: info.foreign,
+        offset,
+        snippet,
+        matches,
+        time,
+      };
+    } catch (error) {
+      if (error instanceof BinnacleError) return undefined; // deleted since
+      throw error;
+    }
+  }
+
+  #isSeen(id: string, isSeen: SessionFilter): boolean {
+    try {
+      this.#parts.sessions.get(id, isSeen);
+      return true;
+    } catch (error) {
+      if (error instanceof BinnacleError) return false;
+      throw error;
+    }
+  }
+}
+
+const isOver = ({ state }: SessionRecord): boolean => state === 'closed' || state === 'lost';
+
+function parseAfter(text: string): number {
+  const value = /^[0-9a-z]{1,11}$/.test(text) ? Number.parseInt(text, 36) : Number.NaN;
+  if (!Number.isSafeInteger(value)) {
+    throw new BinnacleError('bad_request', { message: 'after is not what a page gave as next.' });
+  }
+  return value;
+}

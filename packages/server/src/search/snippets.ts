@@ -1,0 +1,134 @@
+// Shows what was found: reads the text of a hit back from its log, and finds the words in it with the same rules that
+// found the hit. Knows no index.
+
+import { type Database, openDatabase, type Statement } from '../catalogue/driver.ts';
+import { type Piece, PlainText } from '../cursor/plain-text.ts';
+import { TOKENIZER } from './index-db.ts';
+import type { Readers } from './readers.ts';
+import type { FoundDoc } from './text-index.ts';
+import type { FoundHit } from './wire.ts';
+
+const SNIPPET_CHARS = 400;
+/** Of the line before a match that stands far behind its beginning. */
+const BEFORE_CHARS = 100;
+/** Plain text has neither of them. */
+const OPEN = '\x01';
+const CLOSE = '\x02';
+/** As the index was made of them. */
+const STEP_BYTES = 2048;
+
+type Range = readonly [number, number];
+
+export class Snippets {
+  readonly #readers: Readers;
+  readonly #db: Database;
+  readonly #insert: Statement;
+  readonly #mark: Statement;
+
+  constructor(readers: Readers) {
+    this.#readers = readers;
+    this.#db = openDatabase(':memory:');
+    this.#db.exec(`CREATE VIRTUAL TABLE hits USING fts5(text, ${TOKENIZER})`);
+    this.#insert = this.#db.prepare('INSERT INTO hits (rowid, text) VALUES (?, ?)');
+    this.#mark = this.#db.prepare(
+      `SELECT rowid AS n, highlight(hits, 0, char(1), char(2)) AS text FROM hits WHERE hits MATCH ?`,
+    );
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** Those whose output is not kept any more are left out. */
+  async of(found: readonly FoundDoc[], expression: string): Promise<FoundHit[]> {
+    const pieces: (readonly Piece[] | undefined)[] = [];
+    for (const doc of found) pieces.push(await this.#read(doc));
+    const matches = this.#matches(
+      pieces.map((some) => some?.map(({ text }) => text).join('') ?? ''),
+      expression,
+    );
+    return found.flatMap((doc, n) => {
+      const some = pieces[n];
+      if (some === undefined || some.length === 0) return [];
+      const { snippet, ranges, at } = cut(some, matches.get(n) ?? []);
+      return [{ id: doc.id, session: doc.session, offset: doc.at + at, snippet, matches: ranges, time: doc.time }];
+    });
+  }
+
+  async #read(doc: FoundDoc): Promise<readonly Piece[] | undefined> {
+    try {
+      const bytes = await this.#readers.output(doc.session, doc.at, doc.bytes);
+      return inPieces(new PlainText(), bytes);
+    } catch {
+      return undefined; // trimmed or deleted since: retention is about to remove the document
+    }
+  }
+
+  #matches(texts: readonly string[], expression: string): ReadonlyMap<number, readonly Range[]> {
+    // Emptied each time: nothing of one search may be seen in another.
+    this.#db.exec('DELETE FROM hits');
+    texts.forEach((text, n) => {
+      this.#insert.run(n, text);
+    });
+    const rows = this.#mark.all(expression) as { n: number; text: string }[];
+    return new Map(rows.map(({ n, text }) => [n, rangesOf(text)]));
+  }
+}
+
+/** The text of output, cut as finely as the index does. */
+export function* inSteps(plain: PlainText, bytes: Uint8Array): Generator<readonly Piece[]> {
+  for (let at = 0; at < bytes.length; at += STEP_BYTES) yield plain.push(bytes.subarray(at, at + STEP_BYTES));
+}
+
+const inPieces = (plain: PlainText, bytes: Uint8Array): Piece[] =>
+  [...inSteps(plain, bytes)].flat().concat(plain.flush());
+
+function rangesOf(marked: string): Range[] {
+  const ranges: Range[] = [];
+  let removed = 0;
+  for (let i = marked.indexOf(OPEN); i >= 0; i = marked.indexOf(OPEN, i + 1)) {
+    const end = marked.indexOf(CLOSE, i);
+    if (end < 0) break;
+    ranges.push([i - removed, end - removed - 1]);
+    removed += 2;
+  }
+  return ranges;
+}
+
+/** `at`: where the line of the first match begins, in bytes of output since the beginning of the pieces. */
+function cut(
+  pieces: readonly Piece[],
+  matches: readonly Range[],
+): { readonly snippet: string; readonly ranges: readonly Range[]; readonly at: number } {
+  const text = pieces.map((piece) => piece.text).join('');
+  const first = matches[0] ?? [0, 0];
+  const line = text.lastIndexOf('\n', first[0] - 1) + 1;
+  let from = first[0] - line > SNIPPET_CHARS / 2 ? first[0] - BEFORE_CHARS : line;
+  if (isInside(text, from)) from += 1;
+  let to = Math.min(text.length, from + SNIPPET_CHARS);
+  // Whole lines, as long as the match is on one of them.
+  const lastBreak = text.lastIndexOf('\n', to - 1);
+  if (to < text.length && lastBreak >= first[1]) to = lastBreak;
+  while (to > from && text[to - 1] === '\n') to -= 1;
+  if (isInside(text, to)) to -= 1;
+  const ranges = matches
+    .filter((range) => range[0] >= from && range[0] < to)
+    .map((range): Range => [range[0] - from, Math.min(range[1], to) - from]);
+  return { snippet: text.slice(from, to), ranges, at: placeOf(pieces, line) };
+}
+
+/** Between the two halves of a character. */
+const isInside = (text: string, at: number): boolean =>
+  at > 0 && (text.charCodeAt(at) & 0xfc00) === 0xdc00 && (text.charCodeAt(at - 1) & 0xfc00) === 0xd800;
+
+/** Lines begin where pieces do. */
+function placeOf(pieces: readonly Piece[], index: number): number {
+  let start = 0;
+  let at = 0;
+  for (const piece of pieces) {
+    if (start > index) break;
+    at = piece.at;
+    start += piece.text.length;
+  }
+  return at;
+}

@@ -1,0 +1,150 @@
+// The documents of the full-text index: which there are, where their output is, and which have the words that somebody
+// looks for. Their text is not kept here. Knows no log file.
+
+import { BinnacleError } from '@binnacle/protocol';
+import type { Database, SqlValue, Statement } from '../catalogue/driver.ts';
+import { OF_SOURCE } from './events.ts';
+import { Stamps, timeOf } from './stamp.ts';
+import type { SearchAsk } from './wire.ts';
+
+/** A search looks at so many documents in one go at first, and at four times as many in each that follows. */
+const FIRST_WINDOW = 4096;
+const LAST_WINDOW = 262_144;
+const NO_BOUND = Number.MAX_SAFE_INTEGER;
+
+export interface Doc {
+  /** Output offset where it begins. */
+  readonly at: number;
+  readonly bytes: number;
+  readonly text: string;
+  readonly time: number;
+}
+
+export interface FoundDoc {
+  readonly id: number;
+  readonly session: string;
+  readonly at: number;
+  readonly bytes: number;
+  readonly time: number;
+}
+
+export class TextIndex {
+  readonly #db: Database;
+  readonly #stamps: Stamps;
+  readonly #insert: Statement;
+  readonly #insertWords: Statement;
+  readonly #resize: Statement;
+  readonly #remove: Statement;
+  readonly #removeWords: Statement;
+  readonly #behind: Statement;
+  readonly #skip: Statement;
+  readonly #bounds: Statement;
+  #count: number;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#stamps = new Stamps(db, 'docs');
+    this.#insert = db.prepare('INSERT INTO docs (id, log, at, bytes) VALUES (?, ?, ?, ?)');
+    this.#insertWords = db.prepare('INSERT INTO words (rowid, text) VALUES (?, ?)');
+    this.#resize = db.prepare('UPDATE docs SET bytes = ? WHERE id = ?');
+    this.#remove = db.prepare('DELETE FROM docs WHERE id = ?');
+    this.#removeWords = db.prepare('DELETE FROM words WHERE rowid = ?');
+    this.#behind = db.prepare('SELECT id FROM docs WHERE log = ? AND at >= ?');
+    this.#skip = db.prepare('SELECT id FROM docs WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?');
+    this.#bounds = db.prepare('SELECT min(id) AS low, max(id) AS high FROM docs WHERE log = ?');
+    this.#count = (db.prepare('SELECT count(*) AS n FROM docs').get() as { n: number }).n;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Returns its id. */
+  add(log: number, doc: Doc): number {
+    const id = this.#stamps.next(doc.time);
+    this.#insert.run(id, log, doc.at, doc.bytes);
+    this.#insertWords.run(id, doc.text);
+    this.#count += 1;
+    return id;
+  }
+
+  /** It has grown. */
+  replace(id: number, doc: Doc): void {
+    this.#resize.run(doc.bytes, id);
+    this.#removeWords.run(id);
+    this.#insertWords.run(id, doc.text);
+  }
+
+  remove(id: number): void {
+    this.#removeWords.run(id);
+    this.#count -= Number(this.#remove.run(id).changes);
+  }
+
+  /** Those of a log from an offset on: there are few, as they are being made anew. */
+  removeFrom(log: number, at: number): void {
+    for (const { id } of this.#behind.all(log, at) as { id: number }[]) this.remove(id);
+  }
+
+  /** As they were before a transaction that failed. */
+  recount(): void {
+    this.#count = (this.#db.prepare('SELECT count(*) AS n FROM docs').get() as { n: number }).n;
+  }
+
+  /**
+   * Newest first, one more than asked for if there are. Looks at them in windows with `turn` in between, so that neither
+   * the index nor other questions wait for a search of everything. Throws `search_timeout`.
+   */
+  async find(ask: SearchAsk, turn: () => Promise<void>): Promise<FoundDoc[]> {
+    const deadline = performance.now() + ask.withinMs;
+    const { sql, values, low } = this.#where(ask);
+    const statement = this.#db.prepare(
+      `SELECT d.id, l.id AS session, d.at, d.bytes FROM words JOIN docs d ON d.id = words.rowid JOIN logs l ON l.n = d.log
+       WHERE words MATCH ? AND words.rowid < ? AND words.rowid >= ? AND l.gone = 0
+         AND (l.conversation IS NULL OR l.conversation IN (SELECT value FROM json_each(?)))${sql}
+       ORDER BY words.rowid DESC LIMIT ?`,
+    );
+    const conversations = JSON.stringify(ask.conversations);
+    // The words that begin so are gathered anew for each window, all over the index: one window is less.
+    let window = ask.expression.includes('"*') ? NO_BOUND : FIRST_WINDOW;
+    const found: FoundDoc[] = [];
+    for (let before = ask.after ?? NO_BOUND; ; ) {
+      const from = Math.max(low, window === NO_BOUND ? 0 : this.#windowFrom(before, window));
+      const want = ask.limit + 1 - found.length;
+      const rows = statement.all(ask.expression, before, from, conversations, ...values, want) as Omit<
+        FoundDoc,
+        'time'
+      >[];
+      found.push(...rows.map((row) => ({ ...row, time: timeOf(row.id) })));
+      if (found.length > ask.limit || from <= low) return found;
+      if (performance.now() > deadline) throw new BinnacleError('search_timeout');
+      before = from;
+      window = Math.min(LAST_WINDOW, window * 4);
+      await turn();
+    }
+  }
+
+  #windowFrom(before: number, window: number): number {
+    const row = this.#skip.get(before, window) as { id: number } | undefined;
+    return row?.id ?? 0;
+  }
+
+  #where(ask: SearchAsk): { readonly sql: string; readonly values: SqlValue[]; readonly low: number } {
+    let sql = '';
+    const values: SqlValue[] = [];
+    let low = 0;
+    if (ask.session !== undefined) {
+      const logs = this.#db
+        .prepare('SELECT n FROM logs WHERE gone = 0 AND (id = ?1 OR foreign_id = ?1)')
+        .all(ask.session) as { n: number }[];
+      sql += ' AND l.n IN (SELECT value FROM json_each(?))';
+      values.push(JSON.stringify(logs.map(({ n }) => n)));
+      const bounds = logs.map(({ n }) => this.#bounds.get(n) as { low: number | null });
+      low = bounds.reduce((least, bound) => Math.min(least, bound.low ?? NO_BOUND), NO_BOUND);
+    }
+    if (ask.source !== undefined) {
+      sql += ` AND ${OF_SOURCE}`;
+      values.push(ask.source);
+    }
+    return { sql, values, low };
+  }
+}

@@ -1,0 +1,268 @@
+// `binnacle emit` against a real gateway: the program is as it would be alone, and every byte arrives.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { SessionInfo } from '@binnacle/protocol';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+
+const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
+
+let gateway: GatewayFixture;
+let token: string;
+let dir: string;
+let children: ChildProcess[];
+
+beforeAll(async () => {
+  gateway = await openGateway();
+  token = (await gateway.client.tokens.create({ name: 'emitter', scope: 'ingest' })).token;
+});
+afterAll(async () => await gateway.close());
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'binnacle-emit-cli-'));
+  children = [];
+});
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(dir, { recursive: true, force: true });
+});
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly out: () => Buffer;
+  readonly err: () => string;
+  readonly ended: Promise<{ readonly code: number | null; readonly ms: number }>;
+}
+
+function emit(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
+  const began = performance.now();
+  const child = spawn(process.execPath, [BINARY, 'emit', ...args], {
+    cwd: dir,
+    env: { PATH: process.env.PATH ?? '', BINNACLE_URL: gateway.url, BINNACLE_TOKEN: token, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  children.push(child);
+  const out: Buffer[] = [];
+  let err = '';
+  child.stdout.on('data', (bytes: Buffer) => out.push(bytes));
+  child.stderr.on('data', (bytes: Buffer) => {
+    err += bytes.toString();
+  });
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ms: performance.now() - began }));
+  return { child, out: () => Buffer.concat(out), err: () => err, ended };
+}
+
+async function sessionOf(id: string): Promise<SessionInfo | undefined> {
+  return (await gateway.client.sessions.all()).find(({ foreign }) => foreign?.sessionId === id);
+}
+
+async function outputOf(id: string): Promise<Buffer> {
+  const session = await sessionOf(id);
+  const answer = await gateway.fetch(`/v1/sessions/${session?.id}/output?since=0`);
+  return Buffer.from(await answer.arrayBuffer());
+}
+
+it('passes on bytes, streams and the exit code as they are, and all of it is in the session', async () => {
+  const file = join(dir, 'bytes');
+  const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, n) => (n * 31 + (n >> 8)) & 0xff));
+  writeFileSync(file, bytes);
+  const run = emit([
+    '--session',
+    'whole',
+    '--label',
+    'job=7',
+    '--',
+    'sh',
+    '-c',
+    `cat ${file}; echo oh > /dev/stderr; exit 7`,
+  ]);
+  expect((await run.ended).code).toBe(7);
+  expect(run.out().equals(bytes)).toBe(true);
+  expect(run.err()).toBe('oh\n');
+  expect(await sessionOf('whole')).toMatchObject({
+    state: 'closed',
+    exitCode: 7,
+    cwd: dir,
+    foreign: { source: 'sh', labels: { job: '7' } },
+  });
+  const kept = await outputOf('whole');
+  expect(kept.length).toBe(bytes.length + 3);
+  expect(Buffer.from(kept.toString('latin1').replace('oh\n', ''), 'latin1').equals(bytes)).toBe(true);
+});
+
+it('gives the program our stdin, forwards signals, and ends as the program did', async () => {
+  const asked = emit(['--session', 'asked', '--', 'sh', '-c', 'read name; echo "hello $name"']);
+  asked.child.stdin?.end('Ada\n');
+  expect((await asked.ended).code).toBe(0);
+  expect((await outputOf('asked')).toString()).toBe('hello Ada\n');
+
+  const trapped = emit([
+    '--session',
+    'trapped',
+    '--',
+    'sh',
+    '-c',
+    'trap "echo bye; exit 9" TERM; echo on; while :; do sleep 0.02; done',
+  ]);
+  await until('it runs', () => trapped.out().toString() === 'on\n');
+  trapped.child.kill('SIGTERM');
+  expect((await trapped.ended).code).toBe(9);
+  expect((await outputOf('trapped')).toString()).toBe('on\nbye\n');
+
+  const killed = emit(['--session', 'killed', '--', 'sh', '-c', 'kill -KILL $$']);
+  expect((await killed.ended).code).toBe(137);
+  expect(await sessionOf('killed')).toMatchObject({ exitCode: null, signal: 'SIGKILL' });
+
+  const missing = emit(['--session', 'missing', '--', 'no-such-program']);
+  expect((await missing.ended).code).toBe(127);
+  expect(await sessionOf('missing')).toBeUndefined();
+});
+
+it('passes on and emits what comes on stdin', async () => {
+  const run = emit(['--session', 'teed', '--source', 'make']);
+  run.child.stdin?.write('one\n');
+  await until('the first is passed on', () => run.out().toString() === 'one\n');
+  run.child.stdin?.end('two\n');
+  expect((await run.ended).code).toBe(0);
+  expect(run.out().toString()).toBe('one\ntwo\n');
+  expect((await outputOf('teed')).toString()).toBe('one\ntwo\n');
+  expect(await sessionOf('teed')).toMatchObject({ state: 'closed', exitCode: null, foreign: { source: 'make' } });
+});
+
+it('goes on and emits all of it when nobody reads its stdout any more', async () => {
+  const run = emit(['--session', 'unread', '--', 'sh', '-c', 'seq 1 200000; exit 4']);
+  run.child.stdout?.once('data', () => run.child.stdout?.destroy());
+  expect((await run.ended).code).toBe(4);
+  expect(run.err()).toBe('');
+  const lines = (await outputOf('unread')).toString().trim().split('\n');
+  expect(lines.length).toBe(200_000);
+  expect(lines.at(-1)).toBe('200000');
+});
+
+it('forwards a signal also while nobody reads its stdout', async () => {
+  const mark = join(dir, 'mark');
+  const script = `trap "kill \\$!; touch ${mark}; exit 5" TERM; yes & wait`;
+  const run = emit(['--session', 'stalled', '--', 'sh', '-c', script]);
+  await once(run.child.stdout ?? run.child, 'data');
+  run.child.stdout?.pause();
+  // The program stands still when nothing more is kept of it.
+  let before = -1;
+  await until('it stands still', async () => {
+    const now = (await sessionOf('stalled'))?.outputOffset ?? 0;
+    const isStill = now > 0 && now === before;
+    before = now;
+    if (!isStill) await new Promise((resolve) => setTimeout(resolve, 100));
+    return isStill;
+  });
+  run.child.kill('SIGTERM');
+  await until('the program has got it', () => existsSync(mark));
+  run.child.stdout?.resume();
+  expect((await run.ended).code).toBe(5);
+  expect((await outputOf('stalled')).equals(run.out())).toBe(true);
+});
+
+it('delivers every byte over kills of the gateway, while the program goes on at its pace', async () => {
+  const script =
+    'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo "line $i of what is said"; [ $((i % 50)) = 0 ] && sleep 0.03; done; exit 6';
+  const run = emit(['--session', 'over-kills', '--flush-ms', '20000', '--', 'sh', '-c', script]);
+  const expected = Array.from({ length: 3000 }, (_, n) => `line ${n + 1} of what is said\n`).join('');
+  for (const bytes of [10_000, 35_000, 60_000]) {
+    await until('some is said', () => run.out().length > bytes);
+    await gateway.kill();
+    await gateway.restart();
+  }
+  expect((await run.ended).code).toBe(6);
+  expect(run.out().toString()).toBe(expected);
+  expect((await outputOf('over-kills')).toString()).toBe(expected);
+  expect(await sessionOf('over-kills')).toMatchObject({ state: 'closed', exitCode: 6 });
+  expect(
+    run
+      .err()
+      .split('\n')
+      .filter((line) => line !== '').length,
+  ).toBeLessThanOrEqual(1);
+}, 60_000);
+
+it('leaves a program unharmed where there is no gateway, with one warning and one line at the end', async () => {
+  const run = emit(['--flush-ms', '700', '--', 'sh', '-c', 'echo out; echo err >&2; exit 3'], {
+    BINNACLE_URL: 'http://127.0.0.1:9',
+  });
+  const { code, ms } = await run.ended;
+  expect(code).toBe(3);
+  expect(run.out().toString()).toBe('out\n');
+  const lines = run.err().trim().split('\n');
+  expect(lines[0]).toBe('err');
+  expect(lines).toHaveLength(3);
+  expect(lines[1]).toMatch(/^binnacle emit: The gateway does not take events: connect ECONNREFUSED/);
+  expect(lines[2]).toMatch(/^binnacle emit: 4 events with 8 bytes of output were not delivered\.$/);
+  expect(ms).toBeLessThan(4000);
+});
+
+it('leaves a program unharmed that says more than the buffer holds', async () => {
+  const run = emit(['--flush-ms', '100', '--buffer', '256KiB', '--', 'sh', '-c', 'seq 1 300000'], {
+    BINNACLE_URL: 'http://127.0.0.1:9',
+  });
+  expect((await run.ended).code).toBe(0);
+  expect(run.out().toString().trim().split('\n')).toHaveLength(300_000);
+  expect(run.err()).toMatch(/The buffer is full/);
+  expect(run.err()).toMatch(/bytes of output were dropped/);
+});
+
+it('says what is wrong with a token, and leaves the program alone', async () => {
+  const viewer = (await gateway.client.tokens.create({ name: 'viewer', scope: 'view' })).token;
+  const run = emit(['--session', 'not-allowed', '--', 'sh', '-c', 'echo out; exit 3'], { BINNACLE_TOKEN: viewer });
+  const { code, ms } = await run.ended;
+  expect(code).toBe(3);
+  expect(run.out().toString()).toBe('out\n');
+  expect(run.err()).toMatch(/The gateway refuses events: .*\[forbidden\]/);
+  expect(ms).toBeLessThan(4000);
+});
+
+it('keeps on disk what is not delivered, for the next emit', async () => {
+  const buffer = join(dir, 'buffer');
+  const away = { BINNACLE_URL: 'http://127.0.0.1:9' };
+  const first = emit(['--session', 'kept', '--flush-ms', '50', '--buffer-dir', buffer, '--', 'seq', '1', '1000'], away);
+  expect((await first.ended).code).toBe(0);
+  expect(first.err()).toMatch(/not delivered; they are kept/);
+  const second = emit(['--session', 'next', '--buffer-dir', buffer, '--', 'echo', 'next']);
+  expect((await second.ended).code).toBe(0);
+  expect((await outputOf('kept')).toString().trim().split('\n')).toHaveLength(1000);
+  expect(await sessionOf('kept')).toMatchObject({ state: 'closed', exitCode: 0 });
+  expect((await outputOf('next')).toString()).toBe('next\n');
+  expect(readdirSync(buffer).filter((name) => /^\d+$/.test(name))).toHaveLength(1);
+});
+
+it('loses nothing that was passed on when it is killed, where the buffer is on disk', async () => {
+  const buffer = join(dir, 'buffer');
+  const script = 'i=0; while :; do i=$((i+1)); echo "line $i"; [ $((i % 20)) = 0 ] && sleep 0.01; done';
+  const run = emit(['--session', 'killed-emitter', '--buffer-dir', buffer, '--', 'sh', '-c', script]);
+  await until('some is said', () => run.out().length > 5000);
+  run.child.kill('SIGKILL');
+  await run.ended;
+  const seen = run.out().toString();
+  await emit(['--buffer-dir', buffer, '--', 'true']).ended;
+  const kept = (await outputOf('killed-emitter')).toString();
+  expect(kept.startsWith(seen)).toBe(true);
+  expect(
+    `line ${kept
+      .trim()
+      .split('\n')
+      .map((line) => line.slice(5))
+      .join('\nline ')}\n`,
+  ).toBe(Array.from({ length: kept.trim().split('\n').length }, (_, n) => `line ${n + 1}\n`).join(''));
+});
+
+it('names what is wrong on its command line', async () => {
+  for (const args of [
+    ['--session', '../x', '--', 'true'],
+    ['--label', 'nothing', '--', 'true'],
+    ['--flush-ms', 'soon', '--', 'true'],
+  ]) {
+    const run = emit(args);
+    expect((await run.ended).code).toBe(2);
+    expect(run.err()).toMatch(/^binnacle: /);
+  }
+});

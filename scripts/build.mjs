@@ -80,6 +80,17 @@ export function bundles() {
       input: { 'search-worker': join(server, 'src/search/worker.ts') },
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },
+    {
+      ...common,
+      input: { 'screen-worker': join(server, 'src/mcp/screen-worker.ts') },
+      output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
+    },
+    {
+      ...common,
+      input: { 'plugin-guest': join(server, 'src/plugin/guest.ts') },
+      // One file: it is all of the installation that a plugin's process can see.
+      output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
+    },
   ];
   return entries.filter((entry) => Object.values(entry.input).every((path) => existsSync(path)));
 }

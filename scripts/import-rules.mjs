@@ -21,7 +21,7 @@ const SERVER = {
   log: [],
   process: [],
   routing: [],
-  config: ['routing'],
+  config: ['routing', 'plugin'],
   steering: [],
   cursor: ['log'],
   catalogue: ['type log', 'type session'],
@@ -42,6 +42,7 @@ const SERVER = {
   ],
   traffic: ['type sessions', 'type session', 'log', 'type catalogue', 'type runner', 'type http'],
   search: ['cursor', 'log', 'catalogue', 'type sessions', 'type session', 'type http'],
+  plugin: ['type http', 'type config', 'version', 'process'],
   retention: ['sessions', 'catalogue', 'log', 'type http'],
   connection: [
     'conversation',

@@ -331,7 +331,9 @@ describe('the search', () => {
     expect(complaints).toEqual([]);
     await page.getByTestId('search-words').fill('-only');
     await page.keyboard.press('Enter');
-    await page.locator('[data-testid="failure"][data-code="bad_query"]').waitFor();
+    const failure = page.locator('[data-testid="failure"][data-code="bad_query"]');
+    await failure.getByText('That cannot be searched for').waitFor();
+    expect(await page.getByText('Try again').count()).toBe(0);
   });
 });
 
@@ -397,7 +399,127 @@ describe('the page of traffic', () => {
   });
 });
 
+describe('the filters of the traffic', () => {
+  it('hold as one types, say how many events fit, and are no steps to go back through', async () => {
+    for (const name of ['typed-1', 'typed-2'])
+      await new Emitter(gateway, name, { source: 'typed' }).emit({ command: name, is_final: true, exit_code: 5 });
+    await until(
+      'both are in the index',
+      async () => (await gateway.client.traffic.events({ source: 'typed' })).events.length === 2,
+      20_000,
+    );
+    const { page, complaints } = await openDeck(browser, gateway);
+    await page.getByTestId('side-traffic').click();
+    const [rows, status] = [page.getByTestId('traffic-row'), page.getByTestId('traffic-status')];
+    await rows.first().waitFor();
+    expect(await page.getByTestId('strip-wider').count()).toBe(0);
+    await page.getByTestId('ask-source').pressSequentially('typed', { delay: 20 });
+    await status.getByText('2 events fit the filters').waitFor();
+    expect(await rows.count()).toBe(2);
+    expect(page.url()).toContain('source=typed');
+    expect(await page.getByTestId('ask-source').evaluate((field) => field === document.activeElement)).toBe(true);
+    expect(await page.getByTestId('strip-wider').count()).toBe(0);
+
+    await page.getByTestId('ask-command').pressSequentially('typed-2 ');
+    await status.getByText('1 event fits the filters').waitFor();
+    // What is typed next goes on behind the space.
+    expect(await page.getByTestId('ask-command').inputValue()).toBe('typed-2 ');
+    await page.getByTestId('strip-wider').getByText('all events of typed: other filters do not count here').waitFor();
+    await page.getByTestId('ask-source').fill('');
+    await page.getByTestId('strip-wider').getByText('all events: filters do not count here').waitFor();
+    await page.goBack();
+    await page.getByTestId('empty').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it('keep what cannot hold, and say why it does not', async () => {
+    await new Emitter(gateway, 'kept-1', { source: 'kept' }).emit({ command: 'kept', is_final: true, exit_code: 7 });
+    const { page } = await openDeck(browser, gateway);
+    await go(page, '#/traffic?source=kept&exit=7');
+    const exit = page.getByTestId('ask-exit');
+    const rows = page.getByTestId('traffic-row');
+    await rows.first().waitFor();
+    await exit.fill('abc');
+    await page.getByTestId('wrong-exit').getByText('An exit code is a number').waitFor();
+    await until('the address has no exit code', async () => !page.url().includes('exit='));
+    await exit.press('Enter');
+    await page.getByTestId('ask-source').focus();
+    expect([await exit.inputValue(), await exit.getAttribute('aria-invalid')]).toEqual(['abc', 'true']);
+    await exit.fill('7');
+    await page.getByTestId('wrong-exit').waitFor({ state: 'detached' });
+    await until('it holds', async () => page.url().includes('exit=7'));
+    await exit.fill('7x');
+    await page.getByTestId('ask-clear').click();
+    await until('all is cleared', async () => (await exit.inputValue()) === '' && page.url().endsWith('#/traffic'));
+  });
+});
+
+it('an address that names nothing says so', async () => {
+  const { page } = await openDeck(browser, gateway);
+  await page.evaluate(() => {
+    location.hash = '#/nope';
+  });
+  await page.getByTestId('empty').getByText('There is no such session').waitFor();
+  await page.getByTestId('side-traffic').click();
+  await page.getByTestId('traffic-view').waitFor();
+});
+
 describe('on a phone', () => {
+  const phone = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true };
+  /** How wide the terminal is and how much of it is seen, in px; and its type. */
+  const drawn = (page: Page) =>
+    page.evaluate(() => {
+      const frame = document.querySelector('.screen');
+      const type = getComputedStyle(document.querySelector('.xterm-rows') ?? document.body).fontSize;
+      return {
+        type: Number.parseFloat(type),
+        over: (frame?.scrollWidth ?? 0) - (frame?.clientWidth ?? 0),
+        left: frame?.scrollLeft ?? -1,
+      };
+    });
+
+  it('output of pipes from elsewhere wraps at the width of the window', async () => {
+    const letters = 'abcdefghij'.repeat(12);
+    const id = await new Emitter(gateway, 'phone-pipe', { source: 'ci', stream: 'stdout' }).emit({
+      command: 'wide',
+      response: `${letters}\nthe end\n`,
+    });
+    const { page } = await openDeck(browser, gateway, phone);
+    await go(page, `#/${id}`);
+    await seeLine(page, 'the end');
+    await until('it is as wide as the window', async () => {
+      const all = await lines(page);
+      const end = all.indexOf('the end');
+      return end > 2 && all.slice(0, end).join('') === letters;
+    });
+    expect(await drawn(page)).toEqual({ type: 12, over: 0, left: 0 });
+  });
+
+  it('a terminal from elsewhere keeps its size, in type that can be read, and a finger moves it sideways', async () => {
+    const letters = 'abcdefghij'.repeat(8);
+    const id = await new Emitter(gateway, 'phone-pty', { source: 'ci' }).emit({
+      command: 'wide',
+      response: `${letters}\r\nthe end\r\n`,
+    });
+    const { page } = await openDeck(browser, gateway, phone);
+    await go(page, `#/${id}`);
+    await seeLine(page, letters);
+    await until('it is drawn in its type', async () => {
+      const { type, over } = await drawn(page);
+      return type === 11 && over > 0;
+    });
+    await page.getByTestId('terminal').evaluate((terminal) => {
+      const touch = (type: string, clientX: number): void => {
+        const finger = new Touch({ identifier: 1, target: terminal, clientX, clientY: 300 });
+        terminal.dispatchEvent(new TouchEvent(type, { touches: [finger], bubbles: true, cancelable: true }));
+      };
+      touch('touchstart', 300);
+      for (let x = 290; x > 0; x -= 10) touch('touchmove', x);
+    });
+    const after = await drawn(page);
+    expect(after.left).toBe(after.over);
+  });
+
   for (const colorScheme of ['dark', 'light'] as const) {
     it(`everything fits without scrolling sideways, ${colorScheme}`, async () => {
       const labels = { repo: 'a/rather/long/name/of/a/repository-that-goes-on', task: '7' };

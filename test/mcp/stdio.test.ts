@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Client } from '@modelcontextprotocol/client';
+import { Client } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import { BINARY, call, connectStdio, type Era, tokenFor } from './mcp.fixture.ts';
@@ -136,21 +137,51 @@ test('a token that may do less is taken from the environment, and one that is wr
   expect(await bridge.next()).toMatchObject({ id: 1, error: { data: { code: 'unauthorized' } } });
 });
 
-test('--print-config says how to tell agents of it, without a gateway', async () => {
-  const child = spawn(process.execPath, [BINARY, 'mcp', '--data', "/some where/it's", '--print-config']);
+test('--print-config says how to tell agents of it, without a gateway and as it can be pasted', async () => {
+  const { text, settings } = await printed(['--data', "/some where/it's"]);
+  const script = realpathSync(BINARY);
+  expect(text).toContain(`claude mcp add binnacle -- ${process.execPath} ${script} mcp --data '/some where/it'\\''s'`);
+  const args = [script, 'mcp', '--data', "/some where/it's"];
+  expect(text).toContain(
+    `[mcp_servers.binnacle]\n  command = "${process.execPath}"\n  args = ${JSON.stringify(args)}\n  tool`,
+  );
+  expect(settings).toEqual({ command: process.execPath, args });
+});
+
+test('what --print-config prints starts for an agent that passes no environment on', async () => {
+  for (const [given, env] of [
+    [['--data', gateway.dir], {}],
+    [[], { BINNACLE_DATA: gateway.dir }],
+    [[], { BINNACLE_URL: gateway.url, BINNACLE_TOKEN: gateway.token }],
+  ] as const) {
+    const { text, settings } = await printed(given, env);
+    // It is a secret, and terminals are looked at.
+    expect(text).not.toContain(gateway.token);
+    const { BINNACLE_TOKEN, ...rest } = settings.env ?? {};
+    const client = new Client({ name: 'test', version: '1' });
+    clients.push(client);
+    const token: Record<string, string> = BINNACLE_TOKEN === 'TOKEN' ? { BINNACLE_TOKEN: gateway.token } : {};
+    await client.connect(new StdioClientTransport({ ...settings, cwd: tmpdir(), env: { ...rest, ...token } }));
+    expect((await call(client, 'bash_list')).isError).toBe(false);
+  }
+});
+
+interface Printed {
+  readonly text: string;
+  /** What stands in the JSON for us. */
+  readonly settings: { readonly command: string; readonly args: string[]; readonly env?: Record<string, string> };
+}
+
+async function printed(args: readonly string[], env: Record<string, string> = {}): Promise<Printed> {
+  const child = spawn(process.execPath, [BINARY, 'mcp', ...args, '--print-config'], { env });
   let text = '';
   child.stdout.on('data', (bytes) => {
     text += String(bytes);
   });
-  expect((await once(child, 'exit'))[0]).toBe(0);
-  expect(text).toContain(`claude mcp add binnacle -- binnacle mcp --data '/some where/it'\\''s'`);
-  expect(text).toContain(
-    '[mcp_servers.binnacle]\n  command = "binnacle"\n  args = ["mcp","--data","/some where/it\'s"]',
-  );
-  expect(JSON.parse(text.slice(text.indexOf('  {'), text.lastIndexOf('  }') + 3))).toMatchObject({
-    mcpServers: { binnacle: { command: 'binnacle' } },
-  });
-});
+  expect((await once(child, 'close'))[0]).toBe(0);
+  const json = JSON.parse(text.slice(text.indexOf('  {\n'), text.lastIndexOf('\n  }') + 4));
+  return { text, settings: json.mcpServers.binnacle };
+}
 
 /** The binary with its pipes, and nothing in between. */
 function open(env: Record<string, string> = {}) {

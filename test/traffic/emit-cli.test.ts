@@ -1,6 +1,6 @@
 // `binnacle emit` against a real gateway: the program is as it would be alone, and every byte arrives.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -37,9 +37,12 @@ interface Run {
   readonly ended: Promise<{ readonly code: number | null; readonly ms: number }>;
 }
 
-function emit(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
+/** `stdin`: what a shell is to redirect it to. */
+function emit(args: readonly string[], env: Readonly<Record<string, string>> = {}, stdin?: string): Run {
   const began = performance.now();
-  const child = spawn(process.execPath, [BINARY, 'emit', ...args], {
+  const argv = [process.execPath, BINARY, 'emit', ...args];
+  const [program = '', ...rest] = stdin === undefined ? argv : ['sh', '-c', `exec "$@" ${stdin}`, 'sh', ...argv];
+  const child = spawn(program, rest, {
     cwd: dir,
     env: { PATH: process.env.PATH ?? '', BINNACLE_URL: gateway.url, BINNACLE_TOKEN: token, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -132,6 +135,57 @@ it('passes on and emits what comes on stdin', async () => {
   expect(await sessionOf('teed')).toMatchObject({ state: 'closed', exitCode: null, foreign: { source: 'make' } });
 });
 
+it('emits a file, nothing, and a stdin that is closed, and tells of one that cannot be read', async () => {
+  const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, n) => (n * 31 + (n >> 8)) & 0xff));
+  writeFileSync(join(dir, 'file'), bytes);
+  for (const [id, stdin, output, code] of [
+    ['file', '<file', bytes, 0],
+    ['dev-null', '</dev/null', Buffer.alloc(0), 0],
+    ['shut', '<&-', Buffer.alloc(0), 0],
+    ['not-to-be-read', '0>written', Buffer.alloc(0), 1],
+  ] as const) {
+    const run = emit(['--session', id], {}, stdin);
+    expect((await run.ended).code, id).toBe(code);
+    expect(run.err(), id).toMatch(code === 0 ? /^$/ : /^binnacle emit: stdin cannot be read: EBADF/);
+    expect(run.out().equals(output), id).toBe(true);
+    expect((await outputOf(id)).equals(output), id).toBe(true);
+    expect(await sessionOf(id), id).toMatchObject({ state: 'closed' });
+  }
+});
+
+it('makes sessions on pipes, named by the command, else by the source, and found by their own id', async () => {
+  expect((await emit(['--session', 'job-1', '--', 'sh', '-c', 'echo one; echo two >&2']).ended).code).toBe(0);
+  expect(await sessionOf('job-1')).toMatchObject({ mode: 'pipe', name: "sh -c 'echo one; echo two >&2'" });
+  const named = emit(['--session', 'job-2', '--source', 'make'], {}, '</dev/null');
+  expect((await named.ended).code).toBe(0);
+  expect(await sessionOf('job-2')).toMatchObject({ mode: 'pipe', name: 'make' });
+  const env = { PATH: process.env.PATH ?? '', BINNACLE_DATA: gateway.dir };
+  const tail = spawnSync(process.execPath, [BINARY, 'tail', 'job-1'], { env, encoding: 'utf8' });
+  expect(tail).toMatchObject({ status: 0 });
+  expect(tail.stdout).toContain('one\n');
+});
+
+it('says in one line what to do when an id is used a second time, in memory and in a directory', async () => {
+  const buffer = join(dir, 'buffer');
+  for (const [id, code, args] of [
+    ['twice', 'session_taken', []],
+    ['twice-kept', 'session_exited', ['--buffer-dir', buffer]],
+  ] as const) {
+    expect((await emit(['--session', id, ...args, '--', 'echo', 'once']).ended).code).toBe(0);
+    const again = emit(['--session', id, ...args, '--', 'sh', '-c', 'echo again; exit 3']);
+    expect((await again.ended).code).toBe(3);
+    expect(again.out().toString()).toBe('again\n');
+    const lines = again.err().trim().split('\n');
+    expect(lines[0]).toMatch(
+      new RegExp(`^binnacle emit: A session is given up: .* \\[${code}\\] \\(${id}\\) This run is not shown\\.`),
+    );
+    expect(lines[0]).toContain(`leave it out or make it unique, e.g. --session ${id}-$(date +%s)`);
+    expect(lines[1]).toBe('binnacle emit: 6 bytes of output were lost.');
+    expect(lines).toHaveLength(2);
+    expect((await outputOf(id)).toString()).toBe('once\n');
+  }
+});
+
 it('goes on and emits all of it when nobody reads its stdout any more', async () => {
   const run = emit(['--session', 'unread', '--', 'sh', '-c', 'seq 1 200000; exit 4']);
   run.child.stdout?.once('data', () => run.child.stdout?.destroy());
@@ -197,8 +251,24 @@ it('leaves a program unharmed where there is no gateway, with one warning and on
   expect(lines[0]).toBe('err');
   expect(lines).toHaveLength(3);
   expect(lines[1]).toMatch(/^binnacle emit: The gateway does not take events: connect ECONNREFUSED/);
-  expect(lines[2]).toMatch(/^binnacle emit: 4 events with 8 bytes of output were not delivered\.$/);
+  expect(lines[1]).toMatch(/ It is tried again until the program has ended, and 0\.7 s more\.$/);
+  expect(lines[2]).toBe('binnacle emit: 8 bytes of output of 1 session were not delivered.');
   expect(ms).toBeLessThan(4000);
+});
+
+it('says at once that its configuration is wrong, and waits for nothing', async () => {
+  for (const [env, said] of [
+    [{ BINNACLE_TOKEN: '' }, /^binnacle emit: BINNACLE_URL is set, but there is no token\. Set BINNACLE_TOKEN\.$/],
+    [{ BINNACLE_URL: 'localhost:7117' }, /^binnacle emit: BINNACLE_URL is no address of a gateway: localhost:7117\. /],
+  ] as const) {
+    const run = emit(['--flush-ms', '30000', '--', 'sh', '-c', 'echo err >&2; exit 3'], env);
+    const { code, ms } = await run.ended;
+    expect(code).toBe(3);
+    const lines = run.err().trim().split('\n');
+    expect(lines[0]).toMatch(said);
+    expect(lines.slice(1)).toEqual(['err', 'binnacle emit: 4 bytes of output of 1 session were not delivered.']);
+    expect(ms).toBeLessThan(8000);
+  }
 });
 
 it('leaves a program unharmed that says more than the buffer holds', async () => {
@@ -208,7 +278,8 @@ it('leaves a program unharmed that says more than the buffer holds', async () =>
   expect((await run.ended).code).toBe(0);
   expect(run.out().toString().trim().split('\n')).toHaveLength(300_000);
   expect(run.err()).toMatch(/The buffer is full/);
-  expect(run.err()).toMatch(/bytes of output were dropped/);
+  expect(run.err()).toMatch(/bytes of output were lost/);
+  expect(run.err()).toMatch(/A larger buffer: --buffer/);
 });
 
 it('says what is wrong with a token, and leaves the program alone', async () => {
@@ -226,7 +297,11 @@ it('keeps on disk what is not delivered, for the next emit', async () => {
   const away = { BINNACLE_URL: 'http://127.0.0.1:9' };
   const first = emit(['--session', 'kept', '--flush-ms', '50', '--buffer-dir', buffer, '--', 'seq', '1', '1000'], away);
   expect((await first.ended).code).toBe(0);
-  expect(first.err()).toMatch(/not delivered; they are kept/);
+  expect(first.err()).toMatch(/and 0\.05 s more; what is left then is kept in /);
+  expect(first.err()).toMatch(/ bytes of output of 1 session were not delivered; they are kept in /);
+  const none = emit(['--buffer-dir', buffer, '--', 'no-such-program'], away);
+  expect((await none.ended).code).toBe(127);
+  expect(none.err()).toMatch(/The process ends, and \d+ bytes of output of 1 session are not delivered: kept on disk/);
   const second = emit(['--session', 'next', '--buffer-dir', buffer, '--', 'echo', 'next']);
   expect((await second.ended).code).toBe(0);
   expect((await outputOf('kept')).toString().trim().split('\n')).toHaveLength(1000);
@@ -265,4 +340,15 @@ it('names what is wrong on its command line', async () => {
     expect((await run.ended).code).toBe(2);
     expect(run.err()).toMatch(/^binnacle: /);
   }
+  const small = emit(['--buffer', '10', '--', 'true']);
+  expect((await small.ended).code).toBe(2);
+  expect(small.err()).toMatch(/^binnacle: --buffer takes a size from 64KiB to 1TiB\.\n/);
+  const shell = emit(['--', 'echo a b']);
+  expect((await shell.ended).code).toBe(127);
+  expect(shell.err()).toContain(
+    'There is no program "echo a b".\n  For shell text: binnacle emit -- sh -c \'echo a b\'\n',
+  );
+  const option = emit(['--nope', '--', 'true']);
+  expect((await option.ended).code).toBe(2);
+  expect(option.err()).toContain('(binnacle emit --help tells more)');
 });

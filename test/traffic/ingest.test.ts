@@ -80,7 +80,19 @@ describe('what an emitter sends', () => {
     await emitted(gateway, { session_id, response: 'end\n', is_final: true, exit_code: 3 }, ada);
     expect(await gateway.closed(id)).toMatchObject({ state: 'closed', running: false, exitCode: 3, signal: null });
     expect(await gateway.output(id)).toBe('one\ntwo\nend\n');
-    expect((await emit(gateway, { session_id, response: 'more' }, ada)).code).toBe('session_exited');
+    const more = await emit(gateway, { session_id, response: 'more' }, ada);
+    expect(more.json.error).toMatchObject({ code: 'session_exited', hint: 'Use another session_id.' });
+  });
+
+  it('has the name of its command, of its source, or of nothing but its id', async () => {
+    const nameOf = async (event: object): Promise<string> => {
+      const id = await emitted(gateway, { session_id: newId(), ...event }, ada);
+      return (await gateway.ask(`/v1/sessions/${id}`)).json.name;
+    };
+    expect(await nameOf({ command: '\n make all\ntwice', source: 'ci' })).toBe('make all');
+    expect(await nameOf({ command: ' ', source: 'ci' })).toBe('ci');
+    for (const source of [{}, { source: 'unknown' }])
+      expect(await nameOf({ session_id: `job-of-${source.source}`, ...source })).toBe(`job-of-${source.source}`);
   });
 
   it('is followed over /v1/ws from its start to its end', async () => {
@@ -249,7 +261,52 @@ describe('retries', () => {
   });
 });
 
+describe('a batch', () => {
+  it('nested without end is refused before it is parsed', async () => {
+    const body = `${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}`;
+    const headers = { authorization: `Bearer ${ada}`, 'content-type': 'application/json' };
+    const response = await fetch(`${gateway.url}${EMIT}`, { method: 'POST', headers, body });
+    expect([response.status, ((await response.json()) as { error: { code: string } }).error.code]).toEqual([
+      400,
+      'bad_request',
+    ]);
+  });
+
+  it('of many sessions lets others have their turn, and all of them end', async () => {
+    const ids = Array.from({ length: 190 }, newId);
+    let isAnswered = false;
+    const emitting = emit(gateway, batch(ids.map((session_id) => ({ session_id, seq: 0, is_final: true }))), ada).then(
+      (answer) => {
+        isAnswered = true;
+        return answer;
+      },
+    );
+    let between = 0;
+    while (!isAnswered) {
+      await gateway.ask('/healthz');
+      if (!isAnswered) between += 1;
+    }
+    expect(outcomesOf(await emitting)).toEqual(ids.map(() => 'stored'));
+    expect(between).toBeGreaterThan(1);
+    await until('all have ended', async () => {
+      const { sessions } = (await gateway.ask('/v1/sessions?limit=1000')).json;
+      const mine = sessions.filter((one: { foreign: { sessionId: string } | null }) =>
+        ids.includes(one.foreign?.sessionId ?? ''),
+      );
+      return mine.length === ids.length && mine.every(({ state }: { state: string }) => state === 'closed');
+    });
+    expect(
+      outcomesOf(await emit(gateway, batch(ids.map((session_id) => ({ session_id, seq: 0, is_final: true }))), ada)),
+    ).toEqual(ids.map(() => 'duplicate'));
+  });
+});
+
 describe('what belongs to another emitter', () => {
+  it('is not taken by the id that it has here', async () => {
+    const id = await emitted(gateway, { session_id: newId(), response: 'x' }, ada);
+    expect((await emit(gateway, { session_id: id, response: 'y' }, bob)).code).toBe('bad_session_id');
+  });
+
   it('is never mixed: another user, another producer, no producer, another source', async () => {
     const [own, of] = [newId(), newId()];
     await emitted(gateway, { session_id: own, response: 'mine', source: 'a' }, ada);
@@ -308,12 +365,12 @@ describe('bad input', () => {
     ['NUL in an id', 400, 'bad_session_id', () => '{"session_id":"a\\u0000"}'],
     ['a time in the future', 400, 'bad_time', () => '{"session_id":"a","timestamp":"2999-01-01T00:00:00Z"}'],
     ['a negative seq', 400, 'bad_event', () => '{"session_id":"a","seq":-1}'],
-    ['100 000 lists', 400, 'bad_event', () => '['.repeat(100_000) + ']'.repeat(100_000)],
-    ['100 000 objects', 400, 'bad_event', () => `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`],
+    ['100 000 lists', 400, 'bad_request', () => '['.repeat(100_000) + ']'.repeat(100_000)],
+    ['100 000 objects', 400, 'bad_request', () => `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`],
     [
       'depth in a field',
       400,
-      'bad_event',
+      'bad_request',
       () => `{"session_id":"a","labels":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}`,
     ],
     ['depth without an end', 400, 'bad_request', () => '['.repeat(100_000)],

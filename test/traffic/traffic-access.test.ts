@@ -53,7 +53,7 @@ describe('sessions of a conversation', () => {
 });
 
 describe('more sessions than one connection follows', () => {
-  it('wait in line, are named once, and lose nothing', async () => {
+  it('take turns where most have nothing to say, and lose nothing', async () => {
     parts = await openParts();
     const ids: string[] = [];
     for (let n = 0; n < 23; n += 1) {
@@ -63,9 +63,7 @@ describe('more sessions than one connection follows', () => {
     const frames = await open(parts.adminToken);
     frames.send({ type: 'subscribe', from: 'start' });
     expect(await frames.next()).toMatchObject({ type: 'subscribed', sessions: 23 });
-    const { error } = await frames.next(({ type }) => type === 'error');
-    expect(error).toMatchObject({ code: 'too_many_subscriptions', details: { limit: 20, waiting: 3 } });
-    expect(error.details.sessions).toHaveLength(3);
+    for (const _ of ids) await frames.next(({ event }) => event?.response?.startsWith('it is') === true);
     const end = async (id: string): Promise<void> => {
       await parts.fetch(`/v1/sessions/${id}/input`, parts.adminToken, { method: 'POST', body: '\n' });
     };
@@ -76,7 +74,7 @@ describe('more sessions than one connection follows', () => {
     for (const [n, id] of ids.entries()) {
       expect(textOf(eventsOf(frames), id)).toBe(`it is ${n}\nend of ${n}\n`);
     }
-    expect(frames.all.filter(({ type }) => type === 'error')).toHaveLength(1);
+    expect(frames.all.filter(({ type }) => type === 'error')).toEqual([]);
   });
 });
 

@@ -1,3 +1,4 @@
+import type { TrafficEvent } from '@binnacle/protocol';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
 import { eventsOf, isFinal, textOf } from './traffic-socket.fixture.ts';
@@ -60,21 +61,87 @@ it('a viewer that asks and asks and takes no answer is cut before it costs memor
   expect(frames.all.length).toBeLessThan(90_000);
 });
 
-it('a session that waits in line begins when another ends, also where subscriptions share the room', async () => {
-  const spec = (name: string) => ({ command: `: line; echo ${name}; read x`, mode: 'pipe' });
+it('a session that waits in line begins when another has no more to say, also where subscriptions share the room', async () => {
+  const spec = (name: string) => ({
+    command: `echo ${name}; while read x; do echo "$x of ${name}"; done`,
+    mode: 'pipe',
+  });
   const one = await gateway.create(spec('one'));
   const two = await gateway.create(spec('two'));
   const frames = await gateway.frames('/ws/pty-traffic');
   frames.send({ type: 'subscribe', id: 'a', filter: { session_id: one.id } });
   await frames.next(({ event }) => event?.response === 'one\n');
   frames.send({ type: 'subscribe', id: 'b', filter: { session_id: two.id } });
-  expect(await frames.next(({ type }) => type === 'error')).toMatchObject({
-    id: 'b',
-    error: { code: 'too_many_subscriptions', details: { limit: 1, waiting: 1, sessions: [two.id] } },
-  });
-  frames.send({ type: 'unsubscribe', id: 'a' });
   await frames.next(({ event }) => event?.response === 'two\n');
-  await gateway.input(two.id, '\n');
-  await frames.next((frame) => isFinal(frame, two.id));
-  expect(textOf(eventsOf(frames, 'b'))).toBe('two\n');
+  for (let n = 0; n < 20; n += 1) {
+    // Both at once, and then the one that was quiet.
+    await Promise.all([gateway.input(one.id, `${n}\n`), gateway.input(two.id, `${n}\n`)]);
+    for (const name of ['one', 'two']) {
+      const said = `${n} of ${name}\n`;
+      await until(`${said} came`, () => textOf(eventsOf(frames, name === 'one' ? 'a' : 'b')).endsWith(said));
+    }
+  }
+  const numbers = (name: string): string => Array.from({ length: 20 }, (_, n) => `${n} of ${name}\n`).join('');
+  for (const { id } of [two, one]) {
+    await gateway.ask(`/v1/sessions/${id}/close-stdin`, { method: 'POST' });
+    await frames.next((frame) => isFinal(frame, id));
+  }
+  expect(textOf(eventsOf(frames, 'a'))).toBe(`one\n${numbers('one')}`);
+  expect(textOf(eventsOf(frames, 'b'))).toBe(`two\n${numbers('two')}`);
+  expect(frames.all.filter(({ type }) => type === 'error')).toEqual([]);
 });
+
+it('a line that stays is told once, and what waits in it comes when the viewer takes what is there', async () => {
+  const patient = await openGatewayProcess({ maxSubscriptions: 1 });
+  onTestFinished(() => patient.close());
+  const spec = { command: 'read x; head -c 30000000 /dev/zero | tr "\\0" y; echo; echo end', mode: 'pipe' };
+  const ids = [(await patient.create(spec)).id, (await patient.create(spec)).id];
+  const frames = await patient.frames('/ws/pty-traffic');
+  frames.send({ type: 'subscribe', id: 'all' });
+  await frames.next(({ type }) => type === 'subscribed');
+  frames.ws.pause();
+  for (const id of ids) await patient.input(id, '\n');
+  const begun = performance.now();
+  // More than a line may stay without a word.
+  await until('the line has been there', () => performance.now() - begun > 2500);
+  frames.ws.resume();
+  const { error } = await frames.next(({ type }) => type === 'error');
+  expect(error).toMatchObject({ code: 'too_many_subscriptions', details: { limit: 1, waiting: 1 } });
+  expect(ids).toContain(error.details.sessions[0]);
+  for (const _ of ids) await frames.next((frame) => isFinal(frame), 30_000);
+  for (const id of ids) {
+    const told = eventsOf(frames, 'all').filter(({ session }) => session === id);
+    expect(told.reduce((sum, { response }) => sum + (response?.length ?? 0), 0)).toBe(30_000_005);
+  }
+  expect(frames.all.filter(({ type }) => type === 'error')).toHaveLength(1);
+}, 60_000);
+
+it('among hundreds of idle sessions a new one is shown at once, and an old one that speaks again', async () => {
+  const many = await openGatewayProcess({ newForeignPerSecond: 1000 });
+  onTestFinished(() => many.close());
+  const emit = async (...events: TrafficEvent[]): Promise<void> => {
+    const { json, text } = await many.ask('/v1/pty-traffic/emit', { body: { events } });
+    if (json.stored !== events.length) throw new Error(text.slice(0, 500));
+  };
+  const names = Array.from({ length: 300 }, (_, n) => `idle-${n}`);
+  for (let at = 0; at < names.length; at += 100)
+    await emit(...names.slice(at, at + 100).map((session_id) => ({ session_id, response: 'old,' })));
+  const frames = await many.frames('/ws/pty-traffic');
+  frames.send({ type: 'subscribe', id: 'all', from: 'start' });
+  const got = (name: string): string => textOf(eventsOf(frames, 'all').filter(({ session_id }) => session_id === name));
+  await frames.next(({ event }) => event?.session_id === 'idle-0' && event.response !== undefined);
+  await emit({ session_id: 'important', response: 'the build failed', is_final: true, exit_code: 1 });
+  await frames.next(({ event }) => event?.session_id === 'important' && event.is_final);
+  expect(got('important')).toBe('the build failed');
+  for (const name of ['idle-0', 'idle-150', 'idle-299', 'idle-0']) {
+    await emit({ session_id: name, response: 'new,' });
+    const expected = name === 'idle-0' && got(name) !== 'old,' ? 'old,new,new,' : 'old,new,';
+    await until(`${name} is shown`, () => got(name) === expected);
+  }
+  // All of them at once: more than there are places.
+  for (let at = 0; at < names.length; at += 100)
+    await emit(...names.slice(at, at + 100).map((session_id) => ({ session_id, response: 'end', is_final: true })));
+  await until('all are over', () => frames.all.filter((frame) => isFinal(frame)).length === 301);
+  for (const name of names) expect(got(name)).toMatch(/^old,(new,)*end$/);
+  expect(frames.all.filter(({ type }) => type === 'error')).toEqual([]);
+}, 60_000);

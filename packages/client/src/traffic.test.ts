@@ -38,6 +38,12 @@ it('asks for traffic, its statistics and search, with every filter and only thos
   ]);
 });
 
+it('refuses to look for what is no text, before the gateway is asked', async () => {
+  await expect(client.search({ q: 'lost' } as unknown as string)).rejects.toThrow(TypeError);
+  await expect(client.search(undefined as unknown as string)).rejects.toThrow(TypeError);
+  expect(seen).toEqual([]);
+});
+
 it('passes on what the gateway refuses, by its code', async () => {
   reply = { status: 400, body: JSON.stringify({ error: { code: 'bad_query', message: 'm', hint: 'h' } }) };
   await expect(client.search('"')).rejects.toMatchObject({ code: 'bad_query', message: 'm' });

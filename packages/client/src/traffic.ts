@@ -1,34 +1,9 @@
 // What is kept of programs that run elsewhere, and the search over the output of all sessions. Emits nothing.
 
-import type { SearchResult, StoredEventList, TrafficStats } from '@binnacle/protocol';
+import type { SearchResult, StatsQuery, StoredEventList, TrafficQuery, TrafficStats } from '@binnacle/protocol';
 import type { Http } from './http.ts';
 
-/** All that are given must hold. The names are those of the events. */
-export interface TrafficQuery {
-  /** The emitter's name of a session, or our id of it. */
-  readonly session_id?: string;
-  readonly source?: string;
-  /** `key` or `key=value`. */
-  readonly label?: string;
-  /** Contained in the command, whatever the case. */
-  readonly command?: string;
-  readonly exit_code?: number;
-  readonly is_final?: boolean;
-  /** When it came: from here on, ms since 1970. */
-  readonly since?: number;
-  /** Up to here, ms since 1970. */
-  readonly until?: number;
-  /** The `next` of the page before. */
-  readonly after?: string;
-  readonly limit?: number;
-}
-
-export interface StatsQuery {
-  /** Ms since 1970. */
-  readonly since?: number;
-  readonly until?: number;
-  readonly source?: string;
-}
+export type { StatsQuery, TrafficQuery } from '@binnacle/protocol';
 
 export interface SearchOptions {
   /** The emitter's name of a session, or our id of any session. */
@@ -70,6 +45,8 @@ export class Traffic {
 
 /** One page of hits, newest first. Throws `bad_query`, `search_timeout`, `index_unavailable` … */
 export async function search(http: Http, q: string, options: SearchOptions = {}): Promise<SearchResult> {
+  // As text it would be looked for: "[object Object]" is found nowhere.
+  if (typeof q !== 'string') throw new TypeError('q is a string; the rest goes into the second argument.');
   const { signal, ...query } = options;
   return await http.json({
     path: '/v1/search',

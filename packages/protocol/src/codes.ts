@@ -198,7 +198,7 @@ export const CODES = {
     409,
     false,
     'Another emitter has a session by that id.',
-    'Use longer ids, such as UUIDs; details names the emitter.',
+    'Use another session_id, such as a UUID.',
   ),
   stale_epoch: row(
     403,
@@ -261,6 +261,53 @@ export const CODES = {
     'Too many calls of this token wait at once.',
     'Wait for one to end, or raise serve --max-mcp-calls.',
   ),
+  screen_timeout: row(503, true, 'Drawing the screen takes too long.', 'Read it with bash_output instead.'),
+
+  // Plugins
+  permission_denied: row(403, false, 'The plugin may not do that.', 'See details.key: the key of the config file.'),
+  not_grantable: row(403, false, 'No plugin may do that.', 'See docs/plugins.md for what can be granted.'),
+  bad_manifest: row(
+    400,
+    false,
+    'The manifest of the plugin (binnacle.plugin.json) is wrong.',
+    'Correct what is named; docs/plugins.md shows what a manifest looks like.',
+  ),
+  bad_plugin_config: row(
+    400,
+    false,
+    'The settings of the plugin do not match its manifest.',
+    'Correct plugins.entries.ID.config in the config file.',
+  ),
+  unsafe_plugin: row(
+    403,
+    false,
+    'The folder of the plugin is not safe to load from.',
+    'It must be a folder of your own that nobody else can write to, without links.',
+  ),
+  plugin_changed: row(
+    403,
+    false,
+    'The files of the plugin are not those that were installed.',
+    'Install it again if the change is yours.',
+  ),
+  consent_needed: row(
+    403,
+    false,
+    'The plugin asks for more than was agreed to.',
+    'Look at what it asks for, and install it again to agree.',
+  ),
+
+  // Plugins
+  plugin_refused: row(
+    403,
+    false,
+    'The plugin may not be loaded here.',
+    'Set what the message names in the config file, if you trust the plugin with it.',
+  ),
+  plugin_stopped: row(503, true, 'The plugin does not run.', 'binnacle plugin ls tells why it ended.'),
+  plugin_timeout: row(504, true, 'That took longer than a plugin call may.', 'Try again, or ask for less at once.'),
+  plugin_busy: row(429, true, 'Too much is on its way to the plugin.', 'Wait for some of it to be answered.'),
+  plugin_failed: row(502, false, 'The plugin failed.', 'binnacle plugin logs shows what it wrote.'),
 
   // Positions
   gap: row(410, false, 'Output before the oldest kept byte is gone.', 'Read from oldestOffset, or with ?tail=.'),

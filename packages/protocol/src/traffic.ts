@@ -135,6 +135,30 @@ export interface StoredEvent {
   readonly offset: number;
 }
 
+/** What `GET /v1/pty-traffic` takes. All that are given must hold; the names are those of the events. */
+export interface TrafficQuery {
+  /** The emitter's name of a session, or our id of it. */
+  readonly session_id?: string;
+  readonly source?: string;
+  /** `key` or `key=value`. */
+  readonly label?: string;
+  /** Contained in the command, whatever the case. */
+  readonly command?: string;
+  readonly exit_code?: number;
+  readonly is_final?: boolean;
+  /** Received then or later, ms since 1970. */
+  readonly since?: number;
+  /** Received before, ms since 1970. */
+  readonly until?: number;
+  /** The `next` of the page before. */
+  readonly after?: string;
+  /** 1 to 500, default 100. */
+  readonly limit?: number;
+}
+
+/** What `GET /v1/pty-traffic/stats` takes. */
+export type StatsQuery = Pick<TrafficQuery, 'since' | 'until' | 'source'>;
+
 export interface StoredEventList {
   readonly events: readonly StoredEvent[];
   /** Pass as `after` for the next page; null on the last. */

@@ -44,6 +44,7 @@ import { staticRoutes } from './http/static.ts';
 import { tokenRoutes } from './http/token-routes.ts';
 import { GroupSync } from './log/group-sync.ts';
 import { mcpRoutes } from './mcp/routes.ts';
+import { Screens } from './mcp/screens.ts';
 import { ENDING_TIMES } from './process/ending.ts';
 import { Retention } from './retention.ts';
 import { Fleet } from './runner/fleet.ts';
@@ -205,6 +206,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       },
     );
     undo.push(() => search.stop());
+    const screens = new Screens(beside('screen-worker.mjs'));
+    undo.push(() => screens.stop());
     const metrics = new Metrics({
       index: () => search.facts,
       sessions: () => catalogue.sessions.countByState(),
@@ -231,7 +234,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ...sessionRoutes(access, liveness),
         ...runRoutes(access, liveness),
         ...commandRoutes(access, commands, liveness),
-        ...mcpRoutes({ access, commands, liveness, log, maxCalls: options.maxMcpCalls ?? 32 }),
+        ...mcpRoutes({ access, commands, liveness, log, maxCalls: options.maxMcpCalls ?? 32, screens }),
         ...execdSessionRoutes(access, liveness),
         ...ptyRoutes(access, ptys),
         ...conversationRoutes(conversations),

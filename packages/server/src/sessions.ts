@@ -69,6 +69,7 @@ export interface CreateOptions {
 /** A session whose program runs elsewhere, as its first event tells of it. */
 export interface ForeignSpec {
   readonly foreign: Omit<ForeignRecord, 'session' | 'place' | 'offset' | 'epoch' | 'nextSeq'>;
+  readonly name: string;
   readonly command?: string | undefined;
   readonly cwd?: string | undefined;
   readonly mode: Mode;
@@ -216,15 +217,14 @@ export class Sessions {
    * Makes the session of a program that runs elsewhere. Its log is the ingest's to make, in `dirOf(id)/log`; nobody is
    * told of the session before that. Throws `disk_full`.
    */
-  adopt({ foreign, command, cwd = '', mode, cols, rows }: ForeignSpec): Session {
+  adopt({ foreign, name, command, cwd = '', mode, cols, rows }: ForeignSpec): Session {
     const id = uuidv7() as SessionId;
-    const line = command?.trim().split('\n', 1)[0]?.slice(0, 60) ?? '';
     const size = { cols: cols ?? DEFAULT_SIZE.cols, rows: rows ?? DEFAULT_SIZE.rows };
     const argv = command === undefined ? [] : [command];
     const row = {
       id,
       state: 'running',
-      name: line === '' ? foreign.sessionId : line,
+      name,
       spec: { argv, mode, cwd, envNames: [], takesRuns: false, ...size },
       createdAt: foreign.heardAt,
     } as const;
@@ -305,6 +305,11 @@ export class Sessions {
     this.#idle.set(id, idle);
     this.#evict();
     return idle;
+  }
+
+  /** There is, or was, one by that id. */
+  knows(id: string): boolean {
+    return isSessionId(id) && this.#catalogue.sessions.get(id) !== undefined;
   }
 
   /** One session as it is now. Of a runner that does not answer, or is just ending, it shows what is known. */

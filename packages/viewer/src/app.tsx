@@ -20,7 +20,7 @@ import { SessionView } from './session-view.tsx';
 import { Side } from './side.tsx';
 import { useSetting, useTheme } from './theme.ts';
 import { TrafficView } from './traffic-view.tsx';
-import { useChoice, useFleet, useLink } from './use-client.ts';
+import { useAddress, useFleet, useLink } from './use-client.ts';
 import { useConversations } from './use-conversations.ts';
 import { useVisibleHeight } from './use-visible-height.ts';
 import { oneLine, title } from './words.ts';
@@ -89,7 +89,7 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
   const link = useLink(client);
   const fleet = useFleet(client);
   const talks = useConversations(client);
-  const [chosen, choose] = useChoice();
+  const { chosen, stray, choose } = useAddress();
   const [screenReader, setScreenReader] = useSetting('binnacle.screen-reader');
   const [drawer, setDrawer] = useState(false);
   const [form, setForm] = useState(false);
@@ -114,8 +114,8 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
   }, [name]);
 
   const pick = useCallback(
-    (choice: Choice | undefined) => {
-      choose(choice);
+    (choice: Choice | undefined, isRefined = false) => {
+      choose(choice, isRefined);
       setDrawer(false);
       setFailed(undefined);
     },
@@ -268,11 +268,12 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
             sessions={fleet.sessions}
             menu={menu}
             linkNotice={extra}
-            onAsk={(ask) => pick({ kind: 'traffic', ask })}
+            onAsk={(ask) => pick({ kind: 'traffic', ask }, true)}
           />
         ) : current === undefined ? (
           <EmptyDeck
             gone={loading ? undefined : chosen?.kind}
+            stray={stray}
             starting={starting}
             menu={menu}
             notices={extra}

@@ -1,6 +1,6 @@
 import type { ConversationKey } from '@binnacle/protocol';
 import { expect, it } from 'vitest';
-import { addressOf, type Choice, choiceIn, isSameChoice, rowOf } from './choice.ts';
+import { addressOf, type Choice, choiceIn, isSameChoice, rowOf, strayIn } from './choice.ts';
 
 const session: Choice = { kind: 'session', id: '0199f2aa-0000-7000-8000-000000000001' };
 const odd: Choice = { kind: 'conversation', key: 'agent:main:user:a/b#c %ü' as ConversationKey };
@@ -49,4 +49,11 @@ it('an address that names nothing is no choice', () => {
   for (const hash of ['', '#', '#/', '#/x', '#/c/', '#/c/main', '#/c/%', '#ticket=x', '#/c/agent:main:\n']) {
     expect(choiceIn(hash)).toBeUndefined();
   }
+});
+
+it('an address that names nothing is told from one that asks for nothing', () => {
+  for (const hash of ['#/nope', '#/0199f2aa', '#/searches']) expect(strayIn(hash)).toBe('session');
+  for (const hash of ['#/c/', '#/c/main', '#/c/%']) expect(strayIn(hash)).toBe('conversation');
+  for (const hash of ['', '#', '#/', '#ticket=x', ...[session, odd, ...others].map(addressOf)])
+    expect(strayIn(hash)).toBeUndefined();
 });

@@ -68,6 +68,12 @@ export function choiceIn(hash: string): Choice | undefined {
   }
 }
 
+/** What a fragment means to name where it cannot be the name of anything; undefined where it names nothing or something. */
+export function strayIn(hash: string): 'session' | 'conversation' | undefined {
+  if (!hash.startsWith('#/') || hash === '#/' || choiceIn(hash) !== undefined) return undefined;
+  return hash.startsWith('#/c/') ? 'conversation' : 'session';
+}
+
 function halves(text: string, mark: string): readonly [string, string] {
   const at = text.indexOf(mark);
   return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];

@@ -6,6 +6,8 @@ import { Compass, PlusIcon, TalkIcon } from './icons.tsx';
 interface EmptyDeckProps {
   /** What the address names and is not there; undefined where it names nothing, or nobody knows yet. */
   readonly gone: 'session' | 'conversation' | undefined;
+  /** What the address means and cannot be the name of anything. */
+  readonly stray: 'session' | 'conversation' | undefined;
   readonly starting: boolean;
   readonly menu: ReactNode;
   readonly notices: ReactNode;
@@ -15,13 +17,20 @@ interface EmptyDeckProps {
   readonly onTalk: (() => void) | undefined;
 }
 
-export function EmptyDeck({ gone, starting, menu, notices, onShell, onTalk }: EmptyDeckProps) {
+export function EmptyDeck({ gone, stray, starting, menu, notices, onShell, onTalk }: EmptyDeckProps) {
   return (
     <main className="main">
       <header className="bar bar-bare">{menu}</header>
       <div className="empty" data-testid="empty">
         <Compass large />
-        <h2>{gone === undefined ? 'All quiet on deck' : `That ${gone} is gone`}</h2>
+        <h2>
+          {stray !== undefined
+            ? `There is no such ${stray}`
+            : gone === undefined
+              ? 'All quiet on deck'
+              : `That ${gone} is gone`}
+        </h2>
+        {stray !== undefined && <p>What the address names is no {stray}: it may be cut, or mistyped.</p>}
         <p>
           {onShell === undefined
             ? 'Choose from the list what you want to watch.'

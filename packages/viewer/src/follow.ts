@@ -157,6 +157,8 @@ export class Follow {
           break;
         }
         case 'resize':
+          // Without a terminal there is no size: the page wraps lines as it likes.
+          if (attachment.info?.mode === 'pipe') break;
           // What is drawn with the old size must be drawn before it changes.
           await screen.settled();
           screen.resize(event.data);

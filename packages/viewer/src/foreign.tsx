@@ -5,7 +5,7 @@ import { addressOf } from './choice.ts';
 import { ElsewhereIcon, TrafficIcon } from './icons.tsx';
 import { Notice } from './notices.tsx';
 import { useNow } from './use-client.ts';
-import { age, bytes, oneLine } from './words.ts';
+import { age, bytes, oneLine, sender, shortId } from './words.ts';
 
 interface ForeignStripProps {
   /** As the list knows it: it is told of changes, not of every event. */
@@ -53,8 +53,11 @@ export function ForeignStrip({ info, heardAt }: ForeignStripProps) {
             <TrafficIcon /> Events
           </a>
         </li>
-        <li className="foreign-who" title={`${oneLine(foreign.sessionId, 200)}${producer}`}>
-          sent by {oneLine(foreign.user, 64)} as <code>{oneLine(foreign.sessionId, 60)}</code>
+        <li
+          className="foreign-who"
+          title={`${oneLine(foreign.sessionId, 200)}, sent by ${oneLine(foreign.user, 64)}${producer}`}
+        >
+          sent by {sender(foreign.user)} as <code>{shortId(foreign.sessionId)}</code>
           {info.running && `, last heard ${heard(now - Math.max(heardAt, foreign.heardAt))}`}
         </li>
       </ul>

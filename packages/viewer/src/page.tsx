@@ -57,14 +57,16 @@ export function Empty({ icon, title, waiting = false, test, children }: EmptyPro
   );
 }
 
-/** Why there is nothing, and another try. */
+/** Why there is nothing, and another try where that can help. */
 export function Failed({ error, onAgain }: { readonly error: BinnacleError; readonly onAgain: () => void }) {
   return (
     <div className="page-failure">
       <Failure error={error} />
-      <button type="button" className="button" onClick={onAgain}>
-        Try again
-      </button>
+      {error.retryable && (
+        <button type="button" className="button" onClick={onAgain}>
+          Try again
+        </button>
+      )}
     </div>
   );
 }

@@ -4,6 +4,7 @@ import { FitAddon } from '@xterm/addon-fit';
 import { type IDisposable, type IMarker, Terminal } from '@xterm/xterm';
 import { accelerate } from './accelerate.ts';
 import { Gestures } from './auto-reply.ts';
+import { boundCounts, boundSize } from './bounds.ts';
 import type { Arrow } from './key-bar.tsx';
 import { decorate } from './place.ts';
 import { type Theme, terminalColours } from './theme.ts';
@@ -38,6 +39,8 @@ const PENDING_LOW = 256 * 1024;
 const SCROLLBACK_LINES = 5000;
 // Smaller than this nobody reads: the rest is reached by scrolling.
 const SMALLEST_FONT = 7;
+// On a phone all of a wide line would be that small: there a finger moves the picture sideways.
+const SMALLEST_ON_PHONE = 11;
 const MONO =
   'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, "DejaVu Sans Mono", "Liberation Mono", Consolas, monospace';
 
@@ -48,7 +51,8 @@ export interface ScreenOptions extends Size {
   readonly screenReader: boolean;
 }
 
-export const baseFont = (): number => (window.matchMedia('(max-width: 719px)').matches ? 12 : 13.5);
+const isPhone = (): boolean => window.matchMedia('(max-width: 719px)').matches;
+export const baseFont = (): number => (isPhone() ? 12 : 13.5);
 
 export class Screen {
   private readonly terminal: Terminal;
@@ -81,8 +85,7 @@ export class Screen {
     this.covered = 0;
     this.place = undefined;
     this.terminal = new Terminal({
-      cols: options.cols,
-      rows: options.rows,
+      ...boundSize(options),
       theme: terminalColours(options.theme),
       minimumContrastRatio: options.theme === 'light' ? 4.5 : 1,
       fontFamily: MONO,
@@ -107,6 +110,7 @@ export class Screen {
     this.terminal.loadAddon(this.fit);
     // The clipboard is the viewer's: OSC 52 neither writes nor reads it.
     this.undo.push(this.terminal.parser.registerOscHandler(52, () => true));
+    this.undo.push(boundCounts(this.terminal));
     this.terminal.open(host);
     this.listen();
     if (!options.screenReader) void accelerate(this.terminal, () => this.disposed);
@@ -171,7 +175,8 @@ export class Screen {
   }
 
   resize(size: Size): void {
-    if (!this.disposed) this.terminal.resize(size.cols, size.rows);
+    const { cols, rows } = boundSize(size);
+    if (!this.disposed) this.terminal.resize(cols, rows);
   }
 
   /** The size that would fill the host, in the usual type. */
@@ -181,7 +186,7 @@ export class Screen {
     return size === undefined || !Number.isFinite(size.cols) ? undefined : size;
   }
 
-  /** Fits the type to the host, so that a terminal of somebody else's size can be seen whole. */
+  /** Fits the type to the host, so that a terminal of somebody else's size can be seen whole, where that can be read. */
   letterbox(): void {
     const element = this.terminal.element?.querySelector('.xterm-screen');
     if (!(element instanceof HTMLElement) || element.offsetWidth === 0 || element.offsetHeight === 0) return;
@@ -189,8 +194,9 @@ export class Screen {
     const style = getComputedStyle(this.host);
     const across = Number.parseFloat(style.width) / (element.offsetWidth / font);
     const down = Number.parseFloat(style.height) / (element.offsetHeight / font);
+    const readable = isPhone() ? Math.max(across, SMALLEST_ON_PHONE) : across;
     // Half a point at most between sizes: cells are snapped to pixels, so the ratio is not quite linear.
-    const fitting = Math.floor(Math.min(across, down) * 2) / 2;
+    const fitting = Math.floor(Math.min(readable, down) * 2) / 2;
     this.setFont(Math.max(SMALLEST_FONT, Math.min(baseFont(), fitting)));
   }
 
@@ -317,7 +323,11 @@ export class Screen {
       const touch = event.touches[0];
       if (touch === undefined || last === undefined || event.touches.length > 1) return;
       event.preventDefault();
-      rest += last.clientY - touch.clientY;
+      // A terminal that is wider than the page, or higher, moves itself; what is left of the way moves its lines.
+      const frame = this.host.parentElement;
+      const top = frame?.scrollTop ?? 0;
+      frame?.scrollBy(last.clientX - touch.clientX, last.clientY - touch.clientY);
+      rest += last.clientY - touch.clientY - ((frame?.scrollTop ?? 0) - top);
       last = touch;
       const line = this.lineHeight();
       const lines = Math.trunc(rest / line);

@@ -1,7 +1,7 @@
 // The page of a search: its words, where it looks, and what it found or why it did not.
 
 import type { Binnacle } from '@binnacle/client';
-import type { SessionInfo } from '@binnacle/protocol';
+import { BinnacleError, CODES, type SessionInfo } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
 import type { SearchChoice } from './choice.ts';
 import { CloseIcon, SearchIcon } from './icons.tsx';
@@ -84,7 +84,7 @@ export function SearchView({ client, asked, sessions, menu, linkNotice, onSearch
         {statusOf(q, found)}
       </p>
       <Behind found={found} />
-      {found.error !== undefined && <Failed error={found.error} onAgain={found.again} />}
+      {found.error !== undefined && <Failed error={worded(found.error)} onAgain={found.again} />}
       <Body q={q} found={found} />
     </Page>
   );
@@ -94,6 +94,14 @@ function statusOf(q: string, found: Found): string {
   if (q === '' || found.error !== undefined) return '';
   if (found.hits === undefined) return 'Searching';
   return `${counted(found.hits.length, 'hit')}${found.next === null ? '' : ', and more'}`;
+}
+
+/** What is wrong with the words means little before it is said that they are what is wrong. */
+function worded(error: BinnacleError): BinnacleError {
+  const { message } = CODES.bad_query;
+  return error.code === 'bad_query' && error.message !== message
+    ? new BinnacleError('bad_query', { message: `${message} ${error.message}`, hint: error.hint })
+    : error;
 }
 
 /** The index follows what is printed; a hit may be in what it has not read. */

@@ -22,6 +22,9 @@ const HOUR_MS = 3_600_000;
 /** What can be chosen; a year is as good as for ever. */
 const MOST_HOURS = 24 * 366;
 
+/** What an exit code can be written as. */
+export const isExit = (text: string): boolean => /^-?\d{1,10}$/.test(text);
+
 export function askIn(words: URLSearchParams): TrafficAsk {
   const texts = TEXTS.flatMap((name) => {
     const value = words.get(name)?.trim() ?? '';
@@ -31,7 +34,7 @@ export function askIn(words: URLSearchParams): TrafficAsk {
   const hours = Number(words.get('hours') ?? Number.NaN);
   return {
     ...Object.fromEntries(texts),
-    ...(/^-?\d{1,10}$/.test(exit) ? { exit: Number(exit) } : {}),
+    ...(isExit(exit) ? { exit: Number(exit) } : {}),
     ...(words.get('final') === '1' ? { final: true as const } : {}),
     ...(Number.isInteger(hours) && hours > 0 && hours <= MOST_HOURS ? { hours } : {}),
   };

@@ -1,10 +1,11 @@
-// The filters of the page of traffic. What is typed holds with Enter, or when the field is left. It does not filter.
+// The filters of the page of traffic. What is typed holds after a pause, with Enter, or when the field is left. It does
+// not filter.
 
 import type { SessionInfo } from '@binnacle/protocol';
-import { type ReactNode, useEffect, useId, useState } from 'react';
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import { choices } from './session-filter.ts';
 import { Pick } from './session-filter-bar.tsx';
-import { askIn, askWords, isAskEmpty, type TrafficAsk } from './traffic-ask.ts';
+import { askIn, askWords, isAskEmpty, isExit, type TrafficAsk } from './traffic-ask.ts';
 
 interface TrafficFiltersProps {
   readonly ask: TrafficAsk;
@@ -19,8 +20,13 @@ const TIMES: readonly (readonly [string, string])[] = [
   ['168', 'the last week'],
 ];
 
+/** So long nothing is typed before what was typed holds. */
+const PAUSE_MS = 300;
+
 export function TrafficFilters({ ask, sessions, onAsk }: TrafficFiltersProps) {
   const [open, setOpen] = useState(() => window.matchMedia('(min-width: 720px)').matches || !isAskEmpty(ask));
+  /** Empties the fields, also of what does not hold. */
+  const [cleared, setCleared] = useState(0);
   const { sources, labels } = choices(sessions);
   const words = askWords(ask);
   const change = (name: string, value: string): void => {
@@ -35,6 +41,7 @@ export function TrafficFilters({ ask, sessions, onAsk }: TrafficFiltersProps) {
           Filters{isAskEmpty(ask) ? '' : `, ${Object.keys(ask).length} in force`}
         </summary>
         <form
+          key={cleared}
           className="asks-fields"
           onSubmit={(event) => {
             event.preventDefault();
@@ -53,7 +60,14 @@ export function TrafficFilters({ ask, sessions, onAsk }: TrafficFiltersProps) {
           />
           <Text name="command" label="Command contains" value={words.command ?? ''} onSet={change} />
           <Text name="session" label="Session" value={words.session ?? ''} onSet={change} hint="its id" />
-          <Text name="exit" label="Exit code" value={words.exit ?? ''} onSet={change} mode="numeric" />
+          <Text
+            name="exit"
+            label="Exit code"
+            value={words.exit ?? ''}
+            onSet={change}
+            mode="numeric"
+            wrong={(text) => (isExit(text) ? undefined : 'An exit code is a number.')}
+          />
           <Pick
             label="Came in"
             value={words.hours ?? ''}
@@ -65,7 +79,17 @@ export function TrafficFilters({ ask, sessions, onAsk }: TrafficFiltersProps) {
             Only final events
           </Check>
           {!isAskEmpty(ask) && (
-            <button type="button" className="button quiet" onClick={() => onAsk({})} data-testid="ask-clear">
+            <button
+              type="button"
+              className="button quiet"
+              // A field that is left for this would hold first, and could move the button away from under the pointer.
+              onMouseDown={(event) => event.preventDefault()}
+              onClick={() => {
+                setCleared((times) => times + 1);
+                onAsk({});
+              }}
+              data-testid="ask-clear"
+            >
               Show all events
             </button>
           )}
@@ -85,13 +109,36 @@ interface TextProps {
   readonly among?: readonly string[];
   readonly hint?: string;
   readonly mode?: 'numeric';
+  /** Why a text is none that could hold. */
+  readonly wrong?: (text: string) => string | undefined;
   readonly onSet: (name: string, value: string) => void;
 }
 
-function Text({ name, label, value, among = [], hint, mode, onSet }: TextProps) {
+function Text({ name, label, value, among = [], hint, mode, wrong, onSet }: TextProps) {
   const id = useId();
   const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
+  const typed = text.trim();
+  const why = typed === '' ? undefined : wrong?.(typed);
+  const wanted = why === undefined ? typed : '';
+  /** What held here last: a value that is another one was not typed here, and takes the place of what was. */
+  const held = useRef(value);
+  useEffect(() => {
+    if (value !== held.current) setText(value);
+    held.current = value;
+  }, [value]);
+  const hold = (): void => {
+    if (wanted === held.current) return;
+    held.current = wanted;
+    onSet(name, wanted);
+  };
+  // As it is when the pause is over: other filters may have changed until then.
+  const latest = useRef(hold);
+  latest.current = hold;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: every key begins the pause anew.
+  useEffect(() => {
+    const timer = setTimeout(() => latest.current(), PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
   return (
     <div className="pick">
       <label htmlFor={id}>{label}</label>
@@ -104,11 +151,16 @@ function Text({ name, label, value, among = [], hint, mode, onSet }: TextProps) 
         autoComplete="off"
         spellCheck={false}
         onChange={(event) => setText(event.target.value)}
-        onBlur={() => {
-          if (text.trim() !== value) onSet(name, text.trim());
-        }}
+        onBlur={hold}
+        aria-invalid={why !== undefined}
+        aria-describedby={why === undefined ? undefined : `${id}-wrong`}
         data-testid={`ask-${name}`}
       />
+      {why !== undefined && (
+        <p className="pick-wrong" id={`${id}-wrong`} role="alert" data-testid={`wrong-${name}`}>
+          {why}
+        </p>
+      )}
       <datalist id={`${id}-among`}>
         {among.map((one) => (
           <option key={one} value={one} />

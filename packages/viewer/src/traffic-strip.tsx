@@ -41,8 +41,14 @@ export function TrafficStrip({ stats, source, isWider }: TrafficStripProps) {
       <figure className="strip-bars">
         <Bars hours={hours} />
         <figcaption>
-          Events by hour, last 24 hours{source === undefined ? '' : `, from ${oneLine(source, 40)}`}
-          {isWider && '; other filters do not count here'}
+          {isWider ? (
+            <strong data-testid="strip-wider">
+              Last 24 hours, all events{source !== undefined && ` of ${oneLine(source, 40)}`}:{' '}
+              {source === undefined ? 'filters' : 'other filters'} do not count here
+            </strong>
+          ) : (
+            <span>Events by hour, last 24 hours{source !== undefined && `, from ${oneLine(source, 40)}`}</span>
+          )}
           {sum.failures > 0 && (
             <span className="strip-key">
               <svg viewBox="0 0 10 10" aria-hidden="true" focusable="false">

@@ -4,7 +4,7 @@ import type { SessionInfo, StoredEvent } from '@binnacle/protocol';
 import { addressOf } from './choice.ts';
 import { clock, exitWords, isFailure } from './traffic-words.ts';
 import { useNow } from './use-client.ts';
-import { bytes, oneLine, title } from './words.ts';
+import { bytes, oneLine, shortId, title } from './words.ts';
 
 interface TrafficTableProps {
   readonly events: readonly StoredEvent[];
@@ -49,7 +49,8 @@ function Row({ event, now, name }: RowProps) {
   const happened = event.timestamp ?? event.received_at;
   const failed = isFailure(event);
   const words = exitWords(event);
-  const label = oneLine(event.session_id, 60);
+  const label = shortId(event.session_id);
+  const whole = oneLine(event.session_id, 200);
   return (
     <tr className={failed ? 'failed' : undefined} data-testid="traffic-row" data-event={event.id}>
       <td className="cell-time">
@@ -60,13 +61,13 @@ function Row({ event, now, name }: RowProps) {
       <td className="cell-source">{oneLine(event.source, 64)}</td>
       <td className="cell-session">
         {name === undefined ? (
-          <span title={`${label}: the session is not kept any more`}>
+          <span title={`${whole}: the session is not kept any more`}>
             {label} <small>(gone)</small>
           </span>
         ) : (
           <a
             href={addressOf({ kind: 'session', id: event.session, at: event.offset })}
-            title={`${oneLine(name, 80)}: show its output at this event`}
+            title={`${oneLine(name, 80)} (${whole}): show its output at this event`}
           >
             {label}
           </a>

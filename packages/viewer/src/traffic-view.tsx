@@ -1,7 +1,7 @@
 // The page of traffic: what programs that run elsewhere sent, newest first, with its filters and its last hours.
 
 import type { Binnacle } from '@binnacle/client';
-import type { SessionInfo } from '@binnacle/protocol';
+import type { SessionInfo, StoredEventList } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
 import { TrafficIcon } from './icons.tsx';
 import { ErrorNotice } from './notices.tsx';
@@ -42,13 +42,23 @@ export function TrafficView({ client, ask, sessions, menu, linkNotice, onAsk }: 
     >
       <TrafficStrip stats={stats} source={ask.source} isWider={!isAskEmpty({ ...ask, source: undefined })} />
       <TrafficFilters ask={ask} sessions={sessions} onAsk={onAsk} />
-      <p className="sr-only" role="status" data-testid="traffic-status">
-        {list === undefined ? '' : `${counted(list.events.length, 'event')}${list.next === null ? '' : ', and more'}`}
+      <p
+        className={isAskEmpty(ask) || !list?.events.length ? 'sr-only' : 'traffic-found'}
+        role="status"
+        data-testid="traffic-status"
+      >
+        {list === undefined ? '' : foundWords(list, isAskEmpty(ask))}
       </p>
       {error !== undefined && list === undefined && <Failed error={error} onAgain={heard.again} />}
       <Body ask={ask} heard={heard} sessions={sessions} onAsk={onAsk} />
     </Page>
   );
+}
+
+function foundWords({ events, next }: StoredEventList, isAll: boolean): string {
+  const words = `${counted(events.length, 'event')}${next === null ? '' : ' and more'}`;
+  if (isAll) return words;
+  return events.length === 1 && next === null ? `${words} fits the filters` : `${words} fit the filters`;
 }
 
 interface BodyProps {

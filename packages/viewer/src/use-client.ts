@@ -3,7 +3,7 @@
 import type { Binnacle, ClientState, WatchEvent } from '@binnacle/client';
 import type { BinnacleError, SessionInfo } from '@binnacle/protocol';
 import { useCallback, useEffect, useState } from 'react';
-import { addressOf, type Choice, choiceIn, isSameChoice } from './choice.ts';
+import { addressOf, type Choice, choiceIn, isSameChoice, strayIn } from './choice.ts';
 import { asFailure } from './failure.tsx';
 
 /**
@@ -82,13 +82,23 @@ export function useFleet(client: Binnacle): Fleet {
   return { sessions, loading: known === undefined, error };
 }
 
+export interface Address {
+  readonly chosen: Choice | undefined;
+  /** What the address means and cannot be the name of anything. */
+  readonly stray: 'session' | 'conversation' | undefined;
+  /** `isRefined`: the same more exactly, which is no step of its own to come back to. */
+  readonly choose: (choice: Choice | undefined, isRefined?: boolean) => void;
+}
+
 /** What the address names, so that reload, back and bookmarks work. */
-export function useChoice(): readonly [Choice | undefined, (choice: Choice | undefined) => void] {
+export function useAddress(): Address {
   const [chosen, setChosen] = useState(() => choiceIn(location.hash));
+  const [stray, setStray] = useState(() => strayIn(location.hash));
   useEffect(() => {
     const changed = (): void => {
       const now = choiceIn(location.hash);
       setChosen((before) => (isSameChoice(before, now) ? before : now));
+      setStray(strayIn(location.hash));
     };
     window.addEventListener('hashchange', changed);
     window.addEventListener('popstate', changed);
@@ -97,13 +107,16 @@ export function useChoice(): readonly [Choice | undefined, (choice: Choice | und
       window.removeEventListener('popstate', changed);
     };
   }, []);
-  const choose = useCallback((choice: Choice | undefined) => {
+  const choose = useCallback((choice: Choice | undefined, isRefined = false) => {
     if (!isSameChoice(choice, choiceIn(location.hash))) {
-      history.pushState(null, '', location.pathname + addressOf(choice));
+      const address = location.pathname + addressOf(choice);
+      if (isRefined) history.replaceState(null, '', address);
+      else history.pushState(null, '', address);
     }
     setChosen((before) => (isSameChoice(before, choice) ? before : choice));
+    setStray(undefined);
   }, []);
-  return [chosen, choose];
+  return { chosen, stray, choose };
 }
 
 // Ages are in minutes after the first one: half a minute is exact enough.

@@ -12,7 +12,7 @@ export interface Heard {
   readonly list: StoredEventList | undefined;
   readonly stats: TrafficStats | undefined;
   readonly error: BinnacleError | undefined;
-  /** The next page is on its way. */
+  /** The next page is on its way, or the first one of what is asked now. */
   readonly busy: boolean;
   readonly more: () => void;
   /** Now, and not only when it is its time. */
@@ -31,6 +31,8 @@ export function useTraffic(client: Binnacle, ask: TrafficAsk): Heard {
   const [stats, setStats] = useState<TrafficStats>();
   const [error, setError] = useState<BinnacleError>();
   const [busy, setBusy] = useState(false);
+  /** What is here answers what was asked before. */
+  const [isAsking, setAsking] = useState(true);
   const look = useRef<() => void>(() => undefined);
   // By what is asked, not by the object that says so.
   const words = JSON.stringify(ask);
@@ -41,9 +43,8 @@ export function useTraffic(client: Binnacle, ask: TrafficAsk): Heard {
     let timer: ReturnType<typeof setTimeout> | undefined;
     /** The first event that was read; undefined before the first answer. */
     let newest: string | undefined;
-    setList(undefined);
-    setStats(undefined);
-    setError(undefined);
+    // What was asked before stays on the page until there is an answer: a page that goes blank at every key is none.
+    setAsking(true);
     const read = async (): Promise<void> => {
       const now = Date.now();
       const page = await client.traffic.events({ ...queryOf(asked, now), limit: PAGE }, abort.signal);
@@ -51,10 +52,13 @@ export function useTraffic(client: Binnacle, ask: TrafficAsk): Heard {
       if (first !== newest) {
         const source = asked.source === undefined ? {} : { source: asked.source };
         const counted = await client.traffic.stats({ since: now - STATS_HOURS * HOUR_MS, ...source }, abort.signal);
-        newest = first;
         setStats(counted);
       }
-      setList((known) => (known === undefined ? page : withNewest(known, page)));
+      if (abort.signal.aborted) return;
+      const isFirst = newest === undefined;
+      newest = first;
+      setList((known) => (isFirst || known === undefined ? page : withNewest(known, page)));
+      setAsking(false);
       setError(undefined);
     };
     const again = (): void => {
@@ -65,7 +69,12 @@ export function useTraffic(client: Binnacle, ask: TrafficAsk): Heard {
       const isAway = newest !== undefined && client.state.kind !== 'open';
       (isAway ? Promise.resolve() : read())
         .catch((thrown: unknown) => {
-          if (!abort.signal.aborted) setError(asFailure(thrown));
+          if (abort.signal.aborted) return;
+          setError(asFailure(thrown));
+          if (newest !== undefined) return;
+          setList(undefined);
+          setStats(undefined);
+          setAsking(false);
         })
         .finally(() => {
           if (!abort.signal.aborted) timer = setTimeout(again, EVERY_MS);
@@ -97,5 +106,5 @@ export function useTraffic(client: Binnacle, ask: TrafficAsk): Heard {
       )
       .finally(() => setBusy(false));
   }, [client, words, next]);
-  return { list, stats, error, busy, more, again: () => look.current() };
+  return { list, stats, error, busy: busy || isAsking, more, again: () => look.current() };
 }

@@ -1,6 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { foreign, info } from './session.fixture.ts';
-import { age, bytes, commandLine, ending, mark, oneLine, stateWord, ticketIn, title } from './words.ts';
+import {
+  age,
+  bytes,
+  commandLine,
+  ending,
+  mark,
+  oneLine,
+  sender,
+  shortId,
+  stateWord,
+  ticketIn,
+  title,
+} from './words.ts';
 
 describe('ends in words', () => {
   it('says the exit code as it was', () => {
@@ -12,6 +24,13 @@ describe('ends in words', () => {
   it('names the signal', () => {
     expect(ending(info({ state: 'exited', signal: 'SIGKILL' }))).toBe('ended by SIGKILL');
     expect(stateWord(info({ state: 'closed', signal: 'SIGTERM' }))).toBe('ended by SIGTERM');
+  });
+
+  it('takes what somebody stopped for no failure, and a crash for one', () => {
+    const ended = (signal: string) => info({ state: 'closed', running: false, signal });
+    for (const signal of ['SIGHUP', 'SIGTERM', 'SIGINT']) expect(mark(ended(signal))).toBe('ended');
+    for (const signal of ['SIGKILL', 'SIGSEGV', 'SIGABRT']) expect(mark(ended(signal))).toBe('failed');
+    expect(stateWord(ended('SIGHUP'))).toBe('ended by SIGHUP');
   });
 
   it('tells of a session from elsewhere what its emitter told, and blames no runner', () => {
@@ -53,6 +72,18 @@ describe('small words', () => {
       '3 d',
     ]);
     expect([1, 512, 12 * 1024, 3.4 * 1024 * 1024].map(bytes)).toEqual(['1 byte', '512 bytes', '12 KiB', '3.4 MiB']);
+  });
+
+  it('says who sent it, and that nobody is named where only a token is', () => {
+    expect(sender('anna')).toBe('anna');
+    expect(sender('token-01a2032d-b634c0de')).toBe('a token without a user (token-01a2…)');
+    expect(sender('token-7')).toBe('a token without a user (token-7)');
+  });
+
+  it('shortens ids that nobody reads, and no others', () => {
+    expect(shortId('58a16b84-9c1f-4e11-8f00-0123456779a5')).toBe('58a16b84…79a5');
+    for (const id of ['build-1', '58a16b84', 'nightly-58a16b84-9c1f-4e11-8f00-0123456779a5'])
+      expect(shortId(id)).toBe(id);
   });
 
   it('keeps control and direction marks out of names', () => {

@@ -11,8 +11,12 @@ export function mark(info: SessionInfo): Mark {
   if (info.state === 'running' || info.state === 'starting') return info.state;
   // Not every emitter tells how its program ended: that is no failure.
   const isUntold = info.foreign !== null && info.exitCode === null && info.signal === null;
-  return info.exitCode === 0 || isUntold ? 'ended' : 'failed';
+  return info.exitCode === 0 || isUntold || wasStopped(info) ? 'ended' : 'failed';
 }
+
+/** Somebody ended it: what these signals ask for is an end, and no fault of the program. */
+const wasStopped = ({ signal }: SessionInfo): boolean =>
+  signal !== null && ['SIGHUP', 'SIGINT', 'SIGTERM'].includes(signal);
 
 /** One or two words, for the list. */
 export function stateWord(info: SessionInfo): string {
@@ -20,6 +24,20 @@ export function stateWord(info: SessionInfo): string {
   if (info.state === 'lost' || info.state === 'starting' || info.state === 'running') return info.state;
   if (info.signal !== null) return `ended by ${info.signal}`;
   return info.exitCode === null ? 'ended' : `exited ${info.exitCode}`;
+}
+
+/** Who sent a session from elsewhere. A token without a user has only a made-up name, of which the beginning is enough. */
+export function sender(user: string): string {
+  if (!user.startsWith('token-')) return oneLine(user, 64);
+  return user.length > 12
+    ? `a token without a user (${oneLine(user.slice(0, 10))}…)`
+    : `a token without a user (${oneLine(user)})`;
+}
+
+/** A long id of an emitter, which nobody reads to its end; the whole of it belongs in a `title`. */
+export function shortId(id: string): string {
+  const isUuid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(id);
+  return isUuid ? `${id.slice(0, 8)}…${id.slice(-4)}` : oneLine(id, 60);
 }
 
 /** A sentence about how it ended, or undefined while it runs. */

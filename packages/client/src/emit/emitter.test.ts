@@ -66,6 +66,19 @@ describe('what is emitted', () => {
     expect(told).toEqual([]);
   });
 
+  it('goes to the stream that its session names, which the opening event tells', async () => {
+    const emitter = emitterWith();
+    const session = emitter.session({ stream: 'stdout' });
+    session.output('one');
+    session.output('two', { stream: 'stderr' });
+    await emitter.flush();
+    expect(gateway.events(session.id).map(({ stream, response }) => [stream, response])).toEqual([
+      ['stdout', undefined],
+      ['stdout', 'one'],
+      ['stderr', 'two'],
+    ]);
+  });
+
   it('keeps bytes of every kind as they are, however they are cut', async () => {
     const emitter = emitterWith();
     const session = emitter.session();
@@ -429,4 +442,7 @@ it('throws where the options are wrong, as that shows at the start', () => {
   expect(() => createEmitter({ url: 'ftp://x', token: 't' })).toThrow(TypeError);
   expect(() => createEmitter({ url: gateway.url, token: 't', producer: 'a b' })).toThrow(TypeError);
   expect(() => createEmitter({ url: gateway.url, token: 't', buffer: { bytes: -1 } })).toThrow(TypeError);
+  const unset = undefined as unknown as string;
+  expect(() => createEmitter({ url: unset, token: 't' })).toThrow(/^url is missing/);
+  expect(() => createEmitter({ url: gateway.url, token: unset })).toThrow(/^token is missing/);
 });

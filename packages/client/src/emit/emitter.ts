@@ -1,6 +1,7 @@
 // The emitter: sessions in, a bounded buffer, requests to one gateway out. Built and taken apart here.
 
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { Diagnostics } from './diagnostics.ts';
 import { Journal } from './journal.ts';
 import { HEARTBEAT_MS, type LifeFolder, Lives } from './lives.ts';
@@ -80,7 +81,8 @@ class BufferedEmitter implements Emitter {
   }
 
   get stats(): EmitStats {
-    return { ...this.tally, buffered: this.waiting.events, bufferedBytes: this.waiting.outputBytes };
+    const { events, outputBytes, sessions } = this.waiting;
+    return { ...this.tally, buffered: events, bufferedBytes: outputBytes, bufferedSessions: sessions };
   }
 
   session(options: SessionOptions = {}): EmittedSession {
@@ -158,7 +160,9 @@ class BufferedEmitter implements Emitter {
     const { dir, producer } = this.settings;
     if (dir === undefined) return null;
     try {
-      return new Lives(dir, producer, Date.now());
+      const lives = new Lives(dir, producer, Date.now());
+      this.tellStrange(dir, lives.strange);
+      return lives;
     } catch (error) {
       this.tellDisk(error);
       return null;
@@ -203,6 +207,12 @@ class BufferedEmitter implements Emitter {
     }
   }
 
+  private tellStrange(dir: string, [name]: readonly string[]): void {
+    if (name === undefined) return;
+    const message = `The folder ${join(dir, name)} is no buffer of an earlier process, whose numbers are lower: it is left alone.`;
+    this.diagnostics.tell({ kind: 'damaged', message, hint: 'Remove it.' });
+  }
+
   private tellDisk(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
     this.diagnostics.tell({ kind: 'disk', message: `The buffer on disk cannot be used (${why}); memory is.` });
@@ -211,10 +221,12 @@ class BufferedEmitter implements Emitter {
   private sayWhatIsLeft(): void {
     const { events, bytes } = this.left();
     if (events === 0) return;
+    const { sessions } = this.waiting;
+    const what = `${bytes} bytes of output of ${sessions} ${sessions === 1 ? 'session' : 'sessions'}`;
     const fate = this.lives === null ? 'lost' : 'kept on disk for the next start';
     this.diagnostics.tell({
       kind: 'left',
-      message: `The process ends and ${events} events with ${bytes} bytes of output are not delivered: ${fate}.`,
+      message: `The process ends, and ${what} are not delivered: ${fate}.`,
     });
   }
 }

@@ -31,7 +31,7 @@ const SOURCE_CHARACTERS = 64;
 const LABELS = 16;
 const KEY_CHARACTERS = 64;
 const VALUE_CHARACTERS = 256;
-const STREAMS: readonly unknown[] = ['tty', 'stdout', 'stderr'];
+export const STREAMS = ['tty', 'stdout', 'stderr'] as const;
 
 type Loose = { -readonly [K in keyof Head]?: unknown };
 
@@ -51,7 +51,7 @@ export function within(head: { readonly [K in keyof Head]?: unknown }, clipped: 
     text(what, (value) => cutCharacters(value, PREVIEW_CHARACTERS));
   text('cwd', (value) => cutCharacters(value, CWD_CHARACTERS));
   text('source', (value) => inOneLine(value, SOURCE_CHARACTERS) || 'unknown');
-  keep('stream', (value) => STREAMS.includes(value));
+  keep('stream', (value) => STREAMS.some((stream) => stream === value));
   keep('exit_code', (value) => value === null || (Number.isInteger(value) && Math.abs(Number(value)) < 2 ** 31));
   keep('signal', (value) => value === null || (typeof value === 'string' && /^[\w+-]{1,32}$/.test(value)));
   keep('timestamp', (value) =>

@@ -1,10 +1,11 @@
 // The buffer of one life of an emitter on disk: records appended to segments, read back when they are sent, removed by
 // whole segments. A torn last record is cut. Knows no session and no network.
 
-import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Head } from './fields.ts';
+import { readRegular } from './regular-file.ts';
 
 /** Where a record stands. */
 export interface Place {
@@ -135,7 +136,7 @@ export class Journal {
     for (const number of numbers.map(Number).sort((a, b) => a - b)) {
       this.last = number;
       const path = this.pathOf(number);
-      const bytes = readFileSync(path);
+      const bytes = readRegular(path);
       const segment: Segment = { path, fd: -1, bytes: bytes.length, needed: new Set() };
       this.segments.set(number, segment);
       let at = 0;

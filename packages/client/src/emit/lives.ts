@@ -22,12 +22,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { readRegular } from './regular-file.ts';
 
 /** A process of another container has no number here: its owner file shows that it lives, by its time. */
 export const HEARTBEAT_MS = 5000;
 const DEAD_AFTER_MS = 6 * HEARTBEAT_MS;
 const NEW = '.new-';
 const LIFE = /^\d{10,16}$/;
+/** No life of ours: counted and timed ones stay far below it, and beyond 2^53 no number has one that follows it. */
+const MAX_EPOCH = 2 ** 52;
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:@+=,~-]{0,127}$/;
 
 export interface LifeFolder {
@@ -48,11 +51,14 @@ interface Owner {
 export class Lives {
   private readonly dir: string;
   readonly own: LifeFolder;
+  /** Folders that are named like lives and cannot be any. They are left alone. */
+  readonly strange: readonly string[];
 
   /** `given`: a producer id that was chosen by a person. Throws what the file system throws. */
   constructor(dir: string, given: string | undefined, now: number) {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     this.dir = dir;
+    this.strange = readdirSync(dir).filter((name) => LIFE.test(name) && !isLife(name));
     const producer = given ?? keptId(join(dir, 'producer'));
     this.own = this.begin(producer, given === undefined ? 0 : now);
   }
@@ -125,7 +131,7 @@ export class Lives {
 
   private epochs(): number[] {
     return readdirSync(this.dir)
-      .filter((name) => LIFE.test(name))
+      .filter(isLife)
       .map(Number)
       .sort((a, b) => a - b);
   }
@@ -135,6 +141,8 @@ export class Lives {
   }
 }
 
+const isLife = (name: string): boolean => LIFE.test(name) && Number(name) <= MAX_EPOCH;
+
 /** Two processes that begin at once agree: a link is made by one of them only. */
 function keptId(path: string): string {
   const made = `${path}.${randomUUID()}`;
@@ -143,7 +151,9 @@ function keptId(path: string): string {
     const kept = readId(path);
     if (kept !== undefined) return kept;
     // Not readable as an id: after a power loss it may be empty.
-    if (statSync(path, { throwIfNoEntry: false }) !== undefined) renameSync(made, path);
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.isFile() === false) throw new Error(`${path} is no regular file.`);
+    if (found !== undefined) renameSync(made, path);
     else linkSync(made, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -157,7 +167,7 @@ function keptId(path: string): string {
 
 function readId(path: string): string | undefined {
   try {
-    const id = readFileSync(path, 'utf8').trim();
+    const id = readRegular(path).toString().trim();
     return ID.test(id) ? id : undefined;
   } catch {
     return undefined;
@@ -166,7 +176,7 @@ function readId(path: string): string | undefined {
 
 function readOwner(path: string): Owner | undefined {
   try {
-    const owner = JSON.parse(readFileSync(join(path, 'owner'), 'utf8')) as Partial<Owner> | null;
+    const owner = JSON.parse(readRegular(join(path, 'owner')).toString()) as Partial<Owner> | null;
     if (typeof owner?.producer !== 'string' || !ID.test(owner.producer) || typeof owner.pid !== 'number')
       return undefined;
     return { producer: owner.producer, pid: owner.pid, started: String(owner.started), where: String(owner.where) };

@@ -46,6 +46,8 @@ export interface SessionOptions {
   readonly source?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Where its output goes unless that says otherwise. Default: `tty`, a terminal; a program on pipes has `stdout`. */
+  readonly stream?: 'tty' | 'stdout' | 'stderr';
   readonly cols?: number;
   readonly rows?: number;
 }
@@ -74,6 +76,9 @@ export function settingsOf(options: EmitterOptions): Settings {
   const { buffer = {}, batch = {}, retry = {}, producer } = options;
   if (typeof options.url === 'string' && !/^https?:\/\//i.test(options.url))
     throw new TypeError('url must begin with http:// or https://.');
+  for (const name of ['url', 'token'] as const)
+    if (typeof options[name] !== 'string' && typeof options[name] !== 'function')
+      throw new TypeError(`${name} is missing: give a text, or a function that gives it.`);
   if (producer !== undefined && !PRODUCER.test(producer))
     throw new TypeError('producer takes 1 to 128 of A-Z, a-z, 0-9 and . _ : @ + = , ~ -.');
   return {

@@ -174,7 +174,8 @@ export class Sender {
       case 'failed':
         diagnostics.tell({
           kind: 'unreachable',
-          message: `The gateway does not take events: ${verdict.message} They are kept, and sent later.`,
+          message: `The gateway does not take events: ${verdict.message}`,
+          hint: 'It is tried again.',
         });
         this.hold(this.backoff(), retryAfterMs);
         return;

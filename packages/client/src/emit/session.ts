@@ -2,7 +2,7 @@
 
 import { isEmittedId } from '@binnacle/protocol';
 import type { Diagnostics } from './diagnostics.ts';
-import { type EmittedFields, type Head, within } from './fields.ts';
+import { type EmittedFields, type Head, STREAMS, within } from './fields.ts';
 import type { Tally } from './tally.ts';
 import type { Channel, Waiting } from './waiting.ts';
 
@@ -33,6 +33,8 @@ export class BufferedSession implements EmittedSession {
   private readonly parts: SessionParts;
   /** What no kept event has told yet: the command and source of a session whose first event found no room. */
   private untold: Head;
+  /** Of output that names no other. */
+  private readonly stream: Head['stream'];
   /** Output without room since the last kept event. */
   private lost: number;
   private hasEnded: boolean;
@@ -41,6 +43,7 @@ export class BufferedSession implements EmittedSession {
     this.id = parts.channel.id;
     this.parts = parts;
     this.untold = {};
+    this.stream = STREAMS.find((stream) => stream === first.stream);
     this.lost = 0;
     this.hasEnded = false;
     this.safely(() => {
@@ -50,7 +53,10 @@ export class BufferedSession implements EmittedSession {
     });
   }
 
-  output(output: string | Uint8Array, { stream }: { readonly stream?: 'tty' | 'stdout' | 'stderr' } = {}): void {
+  output(
+    output: string | Uint8Array,
+    { stream = this.stream }: { readonly stream?: 'tty' | 'stdout' | 'stderr' | undefined } = {},
+  ): void {
     this.safely(() => {
       const bytes = bytesOf(output);
       const head: Head = { timestamp: Date.now(), ...(stream === undefined ? {} : { stream }) };

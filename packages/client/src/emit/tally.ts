@@ -15,6 +15,7 @@ export interface EmitStats {
   readonly buffered: number;
 
   readonly bufferedBytes: number;
+  readonly bufferedSessions: number;
   /** Events that went out at least once. */
   readonly sent: number;
   /** Requests that had to be sent again. */
@@ -34,7 +35,9 @@ export interface Undelivered {
   readonly isKept: boolean;
 }
 
-export type Tally = { -readonly [K in keyof Omit<EmitStats, 'buffered' | 'bufferedBytes'>]: number };
+export type Tally = {
+  -readonly [K in keyof Omit<EmitStats, 'buffered' | 'bufferedBytes' | 'bufferedSessions'>]: number;
+};
 
 export const newTally = (): Tally => ({
   offered: 0,

@@ -107,6 +107,11 @@ export class Waiting {
     this.isClosed = false;
   }
 
+  /** Of which something waits. */
+  get sessions(): number {
+    return new Set(this.lives.flatMap((life) => [...life.waiting.keys()])).size;
+  }
+
   /** False where there is no room. An `end` has room always, but for sessions of which nothing was ever kept. */
   put(channel: Channel, head: Head, output: Uint8Array, kind: 'output' | 'event' | 'end'): boolean {
     const last = channel.pending.at(-1);

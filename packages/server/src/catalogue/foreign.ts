@@ -17,6 +17,11 @@ export interface ForeignStanding {
   readonly heardAt: number;
 }
 
+export interface ForeignEnded {
+  readonly standing: ForeignStanding;
+  readonly change: SessionChange;
+}
+
 export interface ForeignRecord extends ForeignStanding, Omit<ForeignInfo, 'heardAt'> {
   readonly session: SessionId;
 }
@@ -79,11 +84,16 @@ export class ForeignStore {
     });
   }
 
-  /** It is over: how far it came and its end, both or neither. */
-  end(session: SessionId, { epoch, nextSeq, place, offset, heardAt }: ForeignStanding, change: SessionChange): void {
+  /** They are over: how far each came and how it ended, all of it or nothing. */
+  end(ended: Iterable<readonly [SessionId, ForeignEnded]>): void {
     transaction(this.#db, () => {
-      this.#save.run(epoch, nextSeq, place, offset, heardAt, session);
-      this.#sessions.update(session, change);
+      for (const [session, { standing, change }] of ended) {
+        // It was deleted while there was no room to write this.
+        if (this.#sessions.get(session)?.deleted !== false) continue;
+        const { epoch, nextSeq, place, offset, heardAt } = standing;
+        this.#save.run(epoch, nextSeq, place, offset, heardAt, session);
+        this.#sessions.update(session, change);
+      }
     });
   }
 

@@ -21,7 +21,7 @@ export async function attach(wanted: string, options: AttachOptions): Promise<nu
     return await view(client, info, {
       from: replayFrom(info),
       replayUntil: info.outputOffset,
-      // Of what runs elsewhere there is no helm here.
+      // Of what runs elsewhere there is no helm here; `view` says so.
       helm: options.readOnly === true || info.foreign !== null ? 'none' : options.take === true ? 'take' : 'acquire',
       keys,
       closesStdin: false,

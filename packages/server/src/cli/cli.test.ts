@@ -192,6 +192,13 @@ describe('commands', () => {
     expect(nowhere.err).toContain('binnacle serve');
   });
 
+  it('list tokens by the name that it has elsewhere as well', async () => {
+    for (const name of ['ls', 'list']) {
+      await commands.run(['token', name]);
+      expect(gateway.requests.at(-1)?.url).toBe('/v1/tokens');
+    }
+  });
+
   it('find the gateway of a data directory', async () => {
     const data = mkdtempSync(join(tmpdir(), 'binnacle-cli-'));
     const token = 'bn_0123456789012345678901234567890123456789';

@@ -48,8 +48,25 @@ describe('naming a session', () => {
     expect(() => pick(sessions, '')).toThrow(Failure);
   });
 
+  it('takes the id that an emitter gave it, and refuses to guess between that and a name', () => {
+    const foreign = { sessionId: 'job-1' } as SessionInfo['foreign'];
+    const emitted = session({ id: B, name: 'make -j4', foreign });
+    expect(pick([session({ id: A, name: 'build' }), emitted], 'job-1').id).toBe(B);
+    expect(() => pick([session({ id: A, name: 'job-1' }), emitted], 'job-1')).toThrow(/means 2 sessions/);
+  });
+
   it('ends with code 5 when there is none', () => {
     expect(() => pick(sessions, 'nope')).toThrow(expect.objectContaining({ exitCode: EXIT.noSession }));
+  });
+});
+
+describe('hints', () => {
+  it('name commands and numbers in the place of addresses and fields', () => {
+    const ahead = new BinnacleError('offset_ahead', { details: { oldestOffset: 0, headOffset: 4711 } });
+    expect(describeFailure(ahead, false)).toContain('Read from 4711;');
+    const gap = new BinnacleError('gap', { details: { oldestOffset: 42, headOffset: 4711 } });
+    expect(describeFailure(gap, false)).toContain('Read from 42, or with tail --bytes.');
+    expect(describeFailure(new BinnacleError('session_not_found'), false)).toContain('binnacle ls.');
   });
 });
 

@@ -31,7 +31,10 @@ export async function withClient<T>(options: ClientCommandOptions, body: (client
   }
 }
 
-/** The session with this id, with this beginning of an id, or with this name (of several, the one that still runs). */
+/**
+ * The session with this id, with this name or id of its emitter (of several, the one that still runs), or with this
+ * beginning of an id.
+ */
 export async function findSession(client: Binnacle, wanted: string): Promise<SessionInfo> {
   return pick(await client.sessions.all(), wanted);
 }
@@ -40,7 +43,7 @@ export function pick(sessions: readonly SessionInfo[], wanted: string): SessionI
   if (wanted === '') throw usage('A session is named by its id or name, and this is empty.');
   const exact = sessions.find((session) => session.id === wanted);
   if (exact !== undefined) return exact;
-  const named = sessions.filter((session) => session.name === wanted);
+  const named = sessions.filter(({ name, foreign }) => name === wanted || foreign?.sessionId === wanted);
   const running = named.filter((session) => session.running);
   const candidates = [running, named, sessions.filter((session) => session.id.startsWith(wanted.toLowerCase()))];
   const found = candidates.find((list) => list.length > 0) ?? [];

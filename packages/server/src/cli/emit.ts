@@ -2,21 +2,16 @@
 // its bytes, its exit code and its pace are those that it would have without us.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import {
-  createEmitter,
-  type EmitDiagnostic,
-  type EmittedSession,
-  type Emitter,
-  type EmitterOptions,
-} from '@binnacle/client/emit';
+import { createEmitter, type EmittedSession, type Emitter, type EmitterOptions } from '@binnacle/client/emit';
 import { isEmittedId } from '@binnacle/protocol';
 import { Fifos, type OpenFifo } from '../process/fifos.ts';
 import type { ClientCommandOptions } from './connect.ts';
+import { EmitWords } from './emit-words.ts';
 import { EXIT, Failure, usage } from './failure.ts';
 import { PassingOn } from './passing-on.ts';
 import { findGateway, type Place } from './place.ts';
@@ -50,6 +45,9 @@ const FORWARDED: readonly NodeJS.Signals[] = [
 ];
 /** A terminal sends these to the program itself, too: forwarded they would count twice. */
 const FROM_TERMINALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
+/** What an emitter takes. */
+const LEAST_BUFFER = 64 * 1024;
+const MOST_BUFFER = 2 ** 40;
 
 export async function emit(command: readonly string[], options: EmitOptions): Promise<number> {
   if (command.length === 0 && process.stdin.isTTY === true)
@@ -57,31 +55,43 @@ export async function emit(command: readonly string[], options: EmitOptions): Pr
       'There is nothing to emit.',
       'Give a program behind --, or pipe the output of one: CMD | binnacle emit',
     );
+  const { session: id, bufferDir } = options;
   const flushMs = parseTimeout(options.flushMs);
   const sessionOptions = sessionOf(command, options);
-  const emitter = emitterOf(options, flushMs);
-  if (command.length === 0) return await tee(emitter, emitter.session(sessionOptions), flushMs, options.bufferDir);
+  const what = command.length === 0 ? 'stdin' : 'the program';
+  const words = new EmitWords({ session: id, bufferDir, flushMs, what });
+  const emitter = emitterOf(options, flushMs, words);
+  const waitMs = isPlaceGood(options.data, words) ? flushMs : 0;
+  if (command.length === 0) return await tee(emitter, emitter.session(sessionOptions), waitMs, words);
   const wrapped = await start(command);
   const session = emitter.session(sessionOptions);
   const interrupted = forwardTo(wrapped.child);
   const { exitCode, signal } = await wrapped.run((stream, bytes) => session.output(bytes, { stream }));
   session.end({ exitCode, signal });
   const code = signal === null ? (exitCode ?? EXIT.failed) : 128 + constants.signals[signal];
-  interrupted(() => finish(emitter, code, options.bufferDir));
-  await emitter.close(flushMs);
-  return finish(emitter, code, options.bufferDir);
+  interrupted(() => finish(emitter, code, words));
+  await emitter.close(waitMs);
+  return finish(emitter, code, words);
 }
 
 /** Ends the process: whoever holds our stdin open must not hold us. */
-function finish(emitter: Emitter, code: number, dir: string | undefined): never {
-  const { buffered, bufferedBytes, lostBytes, refused } = emitter.stats;
-  const kept = dir === undefined ? '' : `; they are kept in ${dir}`;
-  const said: string[] = [];
-  if (buffered > 0) said.push(`${buffered} events with ${bufferedBytes} bytes of output were not delivered${kept}`);
-  if (lostBytes > 0) said.push(`${lostBytes} bytes of output were dropped`);
-  if (refused > 0) said.push(`${refused} events were refused`);
-  if (said.length > 0) tell(`binnacle emit: ${said.join(', ')}.`);
+function finish(emitter: Emitter, code: number, words: EmitWords): never {
+  words.end(emitter.stats);
   process.exit(code);
+}
+
+/** False where the environment names a gateway that cannot be one, which nothing changes while we run. Says it. */
+function isPlaceGood(data: string | undefined, words: EmitWords): boolean {
+  try {
+    const { url } = findGateway(data);
+    if (/^https?:\/\//i.test(url) && URL.canParse(url)) return true;
+    throw usage(`BINNACLE_URL is no address of a gateway: ${url}.`, 'Write it as http://127.0.0.1:7117.');
+  } catch (error) {
+    // A gateway that does not run here now may start yet.
+    if (error instanceof Failure && error.exitCode === EXIT.unreachable) return true;
+    words.wrongPlace(error);
+    return false;
+  }
 }
 
 function sessionOf(command: readonly string[], options: EmitOptions) {
@@ -99,18 +109,19 @@ function sessionOf(command: readonly string[], options: EmitOptions) {
     }),
   );
   return {
-    source: source ?? (command[0] === undefined ? 'stdin' : basename(command[0]).slice(0, 64)),
+    source: source ?? sourceOf(command[0]),
     labels,
     cwd: process.cwd(),
+    stream: 'stdout',
     ...(session === undefined ? {} : { id: session }),
     ...(command.length === 0 ? {} : { command: command.map(quoted).join(' ') }),
-  };
+  } as const;
 }
 
 /** As one would type it. */
 const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
-function emitterOf(options: EmitOptions, flushMs: number): Emitter {
+function emitterOf(options: EmitOptions, flushMs: number, words: EmitWords): Emitter {
   // Asked for each request: a gateway that starts later, or again at another port, is found.
   const place = (): Place => findGateway(options.data);
   const { bufferDir, buffer } = options;
@@ -119,10 +130,10 @@ function emitterOf(options: EmitOptions, flushMs: number): Emitter {
     token: () => place().token,
     flushMs,
     buffer: {
-      ...(buffer === undefined ? {} : { bytes: parseBytes(buffer) }),
+      ...(buffer === undefined ? {} : { bytes: bufferBytes(buffer) }),
       ...(bufferDir === undefined ? {} : { dir: bufferDir }),
     },
-    onDiagnostic: warnOnce(),
+    onDiagnostic: (diagnostic) => words.warn(diagnostic),
   };
   try {
     return createEmitter(settings);
@@ -131,34 +142,15 @@ function emitterOf(options: EmitOptions, flushMs: number): Emitter {
   }
 }
 
-/** One line for each kind of trouble. What is left is told at the end. */
-function warnOnce(): (diagnostic: EmitDiagnostic) => void {
-  const said = new Set<string>();
-  return ({ kind, code, message, hint, session }) => {
-    if (said.has(kind) || kind === 'left') return;
-    said.add(kind);
-    const about = kind === 'session_refused' && session !== undefined ? ` (${session})` : '';
-    tell(
-      `binnacle emit: ${message}${code === undefined ? '' : ` [${code}]`}${about}${hint === undefined ? '' : ` ${hint}`}`,
-    );
-  };
-}
-
-function tell(line: string): void {
-  try {
-    writeSync(2, `${line}\n`);
-  } catch {
-    // Nobody reads it.
-  }
+function bufferBytes(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes < LEAST_BUFFER || bytes > MOST_BUFFER)
+    throw usage('--buffer takes a size from 64KiB to 1TiB.', 'For example: --buffer 8MiB');
+  return bytes;
 }
 
 /** CMD | binnacle emit */
-async function tee(
-  emitter: Emitter,
-  session: EmittedSession,
-  flushMs: number,
-  dir: string | undefined,
-): Promise<number> {
+async function tee(emitter: Emitter, session: EmittedSession, waitMs: number, words: EmitWords): Promise<number> {
   let code: number = EXIT.ok;
   let signals = 0;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -173,10 +165,14 @@ async function tee(
     });
   }
   const out = new PassingOn(1);
-  await readAll(process.stdin, out, (bytes) => session.output(bytes, { stream: 'stdout' }));
+  const wrong = await readAll(process.stdin, out, (bytes) => session.output(bytes));
+  if (wrong !== undefined) {
+    words.wrongStdin(wrong);
+    code = EXIT.failed;
+  }
   session.end();
-  await emitter.close(flushMs);
-  return finish(emitter, code, dir);
+  await emitter.close(waitMs);
+  return finish(emitter, code, words);
 }
 
 interface Wrapped {
@@ -234,26 +230,37 @@ async function openFifos(): Promise<readonly [OpenFifo, OpenFifo] | undefined> {
 }
 
 function notStarted(program: string, error: NodeJS.ErrnoException): Failure {
-  if (error.code === 'ENOENT') return new Failure(EXIT.noProgram, `There is no program "${program}".`);
+  const hint = /\s/.test(program) ? `For shell text: binnacle emit -- sh -c ${quoted(program)}` : undefined;
+  if (error.code === 'ENOENT') return new Failure(EXIT.noProgram, `There is no program "${program}".`, hint);
   return new Failure(error.code === 'EACCES' ? 126 : EXIT.failed, `"${program}" cannot be started: ${error.message}`);
 }
 
 const socketOf = (fd: number): Socket => new Socket({ fd, readable: true, writable: false });
 
-/** Until the source has ended, and what came from it is passed on. No faster than that is read. */
-async function readAll(source: Readable | null, out: PassingOn, take: (bytes: Buffer) => void): Promise<void> {
-  if (source === null) return;
-  await new Promise<void>((resolve) => {
+/** Until the source has ended, and what came from it is passed on. No faster than that is read. Gives why it ended early. */
+async function readAll(
+  source: Readable | null,
+  out: PassingOn,
+  take: (bytes: Buffer) => void,
+): Promise<Error | undefined> {
+  if (source === null) return undefined;
+  const wrong = await new Promise<Error | undefined>((resolve) => {
     source.on('data', (bytes: Buffer) => {
       take(bytes);
       if (out.write(bytes)) return;
       source.pause();
       void out.drained().then(() => source.resume());
     });
-    source.on('error', () => source.destroy());
-    source.on('close', () => resolve());
+    source.on('error', (error) => {
+      source.destroy();
+      resolve(error);
+    });
+    // A stdin that is a file ends, and is never closed; one that we destroy is closed, and never ends.
+    source.on('end', () => resolve(undefined));
+    source.on('close', () => resolve(undefined));
   });
   await out.drained();
+  return wrong;
 }
 
 /**
@@ -273,4 +280,10 @@ function forwardTo(child: ChildProcess): (instead: () => void) => void {
   return (instead) => {
     afterwards = instead;
   };
+}
+
+/** `local` stands for what runs here, and nobody else may have it. */
+function sourceOf(program: string | undefined): string {
+  const name = program === undefined ? 'stdin' : basename(program).slice(0, 64);
+  return name === 'local' ? 'emit' : name;
 }

@@ -61,8 +61,10 @@ export function messageOf(error: unknown): string {
 
 export function hintOf(error: unknown): string | undefined {
   if (error instanceof Failure) return error.hint;
-  if (error instanceof BinnacleError)
-    return IN_COMMANDS.reduce((hint, [said, command]) => hint.replace(said, command), error.hint);
+  if (error instanceof BinnacleError) {
+    const hint = IN_COMMANDS.reduce((text, [said, command]) => text.replace(said, command), error.hint);
+    return OFFSETS.reduce((text, name) => text.replace(name, String(error.details?.[name] ?? name)), hint);
+  }
   return isUnreachable(error) ? 'Start it with: binnacle serve' : undefined;
 }
 
@@ -74,7 +76,10 @@ const IN_COMMANDS: readonly (readonly [string, string])[] = [
     'binnacle chat --list, or begin one with binnacle chat',
   ],
   ['GET /v1/sessions.', 'binnacle ls.'],
+  ['with ?tail=.', 'with tail --bytes.'],
 ];
+/** Programs find them in the details; people are told the number. */
+const OFFSETS = ['oldestOffset', 'headOffset'];
 
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
 

@@ -4,7 +4,7 @@
 import { BinnacleError, type WireError } from '@binnacle/protocol';
 import type { ClientCommandOptions } from './connect.ts';
 import { EXIT, Failure, hintOf, messageOf } from './failure.ts';
-import { printMcpConfig } from './mcp-config.ts';
+import { mcpCommand, printMcpConfig } from './mcp-config.ts';
 import { findGateway, type Place } from './place.ts';
 
 export interface McpOptions extends ClientCommandOptions {
@@ -33,7 +33,8 @@ type Json = Readonly<Record<string, unknown>>;
 
 export async function mcp(options: McpOptions): Promise<number> {
   if (options.printConfig === true) {
-    process.stdout.write(printMcpConfig(options.data));
+    const [, script = ''] = process.argv;
+    process.stdout.write(printMcpConfig(mcpCommand(script, options.data)));
     return EXIT.ok;
   }
   const bridge = new Bridge({

@@ -22,7 +22,7 @@ import type { ServeOptions } from './serve.ts';
 import type { TailOptions } from './tail.ts';
 import type { TokenCreateOptions, TokenLinkOptions } from './token.ts';
 
-const SESSION_HELP = 'id, the beginning of an id that only one has, or name';
+const SESSION_HELP = 'id, the beginning of an id that only one has, name, or the id that its emitter gave it';
 
 /** `exit` receives the exit code of the command that ran. */
 export function makeProgram(exit: (code: number) => void): Command {
@@ -32,7 +32,6 @@ export function makeProgram(exit: (code: number) => void): Command {
     // Options behind the name of a command belong to it, and those behind the program of `run` to that program.
     .enablePositionalOptions()
     .exitOverride()
-    .showHelpAfterError('(binnacle --help tells more)')
     .configureHelp({ sortSubcommands: false, subcommandTerm: shortTerm })
     .addHelpText('after', EXIT_HELP);
 
@@ -167,14 +166,24 @@ The tools are as strong as the token: see binnacle token create --scope.`,
     .addHelpText('after', '\nFor example: source <(binnacle completion bash)')
     .action(async (shell: string) => exit(await (await import('./completion.ts')).completion(program, shell)));
 
+  nameHelp(program, 'binnacle');
   return program;
+}
+
+/** Behind a mistake, the help that tells of it is that of the command that was meant. */
+function nameHelp(command: Command, path: string): void {
+  command.showHelpAfterError(`(${path} --help tells more)`);
+  for (const inner of command.commands) nameHelp(inner, `${path} ${inner.name()}`);
 }
 
 function addEmit(program: Command, exit: (code: number) => void): void {
   clientCommand(program, 'emit [command...]', 'run a program here, and show it in a gateway that may be elsewhere')
     .passThroughOptions()
-    .option('--session <id>', 'the id that others know it by (default: a new UUID)')
-    .option('--source <name>', 'who emits (default: the name of the program)')
+    .option('--session <id>', 'the id that others know this one run by, never used before (default: a new UUID)')
+    .option(
+      '--source <name>',
+      'who emits (default: the name of the program); without a program, the name of the session',
+    )
     .option('--label <key=value>', 'a label of the session (may be repeated)', collect, [])
     .option('--buffer <size>', 'what may wait for the gateway (default: 8MiB)')
     .option('--buffer-dir <dir>', 'keep that on disk: what is left goes out with the next emit of that directory')
@@ -186,7 +195,8 @@ The program runs as ever: same output, same exit code, same pace, whether the ga
 pipes, also where you have a terminal, so it may leave out colours or write later than you are used to; its stdin is
 yours. Without a program, what comes on stdin is emitted and passed on: make 2>&1 | binnacle emit --source make
 When nobody reads our output any more, the program goes on and is still emitted.
-BINNACLE_URL and BINNACLE_TOKEN name the gateway; the token needs the scope ingest (binnacle token create --scope ingest).
+BINNACLE_URL and BINNACLE_TOKEN name the gateway; make the token with: binnacle token create NAME --scope ingest
+An id of --session cannot be used again: for the next run, take another, such as job-$(date +%s).
 For example: binnacle emit --label job=42 -- make -j4`,
     )
     .action(async (command: string[], options: EmitOptions) =>
@@ -333,6 +343,7 @@ function addToken(program: Command, exit: (code: number) => void): void {
       exit(await (await import('./token.ts')).createToken(name, options)),
     );
   clientCommand(token, 'ls', 'list tokens')
+    .alias('list')
     .option('--json', 'as JSON')
     .action(async (options: ClientCommandOptions) => exit(await (await import('./token.ts')).listTokens(options)));
   clientCommand(token, 'revoke <id>', 'make a token invalid, at once').action(

@@ -36,6 +36,10 @@ type Ending = { readonly kind: 'ended' | 'lingers'; readonly status: Status } | 
 /** Resolves with the exit code of the program, or 0 when the person detached. */
 export async function view(client: Binnacle, info: SessionInfo, options: ViewOptions): Promise<number> {
   const session = client.session(info.id);
+  if (info.foreign !== null) {
+    const where = `${hasEnded(info) ? 'ran' : 'runs'} elsewhere (${printable(info.foreign.source)})`;
+    process.stderr.write(`[binnacle: ${printable(info.name) || info.id} ${where}; only watching]\n`);
+  }
   const steers = !hasEnded(info) && (await mayWrite(session, info, options.helm));
   // On pipes nobody but us edits lines and makes Ctrl-C a signal, so the terminal keeps doing it.
   const terminal = new Terminal({ raw: info.mode === 'pty' });
@@ -70,6 +74,8 @@ export async function view(client: Binnacle, info: SessionInfo, options: ViewOpt
   if (ending.kind === 'lingers') terminal.notice(`${name} has ended; background processes go on`);
   const code = exitCodeOfProgram(ending.status);
   if (code === undefined) terminal.notice('how the program ended is not known');
+  // No shell of ours has run it, so nothing else on this screen tells.
+  else if (info.foreign !== null) terminal.notice(`${name} ${endOf(ending.status)}`);
   return code ?? EXIT.failed;
 }
 
@@ -79,6 +85,9 @@ export function exitCodeOfProgram(status: Status): number | undefined {
   const number = Object.entries(constants.signals).find(([name]) => name === status.signal)?.[1];
   return number === undefined ? undefined : 128 + number;
 }
+
+const endOf = ({ exitCode, signal }: Status): string =>
+  exitCode === null ? `was ended by ${printable(signal ?? '')}` : `has ended with ${exitCode}`;
 
 const hasEnded = (info: SessionInfo): boolean => info.exitedAt !== null || info.state === 'lost';
 

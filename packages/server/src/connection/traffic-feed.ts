@@ -34,6 +34,10 @@ export type FeedMessage = Less<Extract<TrafficServerMessage, { type: 'pty_event'
 export interface FeedOutlet {
   hasRoom(): boolean;
   tell(message: FeedMessage): void;
+  /** All that there is was told: it gives its place up, and waits for more without one. */
+  quiet(): void;
+  /** There is something to tell again. False: there is no place now; `enter` is called when there is. */
+  wake(): boolean;
   /** `is_final` was told. */
   over(): void;
   failed(error: unknown): void;
@@ -73,6 +77,10 @@ export class TrafficFeed implements Sink {
   #isExitTold = false;
   #lingering: NodeJS.Timeout | undefined;
   #isStarted = false;
+  /** Among those whose logs are read. */
+  #hasPlace = true;
+  #isInLine = false;
+  #isCaughtUp = false;
   /** `is_final` was told, or is not wanted any more. */
   #isOver = false;
 
@@ -97,12 +105,22 @@ export class TrafficFeed implements Sink {
 
   /** Begins, or goes on now that there is room. */
   resume(): void {
-    if (this.#isOver || this.#drain() !== 'more') return;
-    if (this.#isStarted) this.#pump.resume();
-    else {
+    if (this.#isOver || !this.#hasPlace || this.#drain() !== 'more') return;
+    if (!this.#isStarted) {
       this.#isStarted = true;
       this.#pump.start();
+    } else if (this.#pump.isFull) this.#pump.resume();
+    else {
+      this.settle();
+      this.#giveWay();
     }
+  }
+
+  /** There is a place for it again. */
+  enter(): void {
+    this.#isInLine = false;
+    this.#hasPlace = true;
+    this.resume();
   }
 
   stop(): void {
@@ -117,7 +135,7 @@ export class TrafficFeed implements Sink {
     const isRead = this.#waiting.length === 0 && this.#at.place >= this.session.log.head.place;
     if (this.#isOver || !this.#isStarted || !isRead || this.session.isHosted) return;
     this.#waiting.push(this.#ending());
-    this.#drain();
+    if (this.#come()) this.#drain();
   }
 
   page(page: Page): Took {
@@ -133,7 +151,15 @@ export class TrafficFeed implements Sink {
   caughtUp(): Took {
     if (!this.session.isHosted) this.#waiting.push(this.#ending());
     else if (this.#exit !== undefined) this.#lingering ??= setTimeout(() => this.#linger(), LINGER_MS);
-    return this.#drain();
+    this.#isCaughtUp = true;
+    const took = this.#drain();
+    this.#giveWay();
+    return took;
+  }
+
+  grew(): Took {
+    this.#isCaughtUp = false;
+    return this.#come() ? 'more' : 'full';
   }
 
   failed(error: unknown): void {
@@ -141,8 +167,26 @@ export class TrafficFeed implements Sink {
   }
 
   #linger(): void {
+    if (this.#isExitTold) return;
     this.#waiting.push(this.#exitNews());
+    if (!this.#come()) return;
     this.#drain();
+    this.#giveWay();
+  }
+
+  /** Others may wait for the place. */
+  #giveWay(): void {
+    if (this.#isOver || !this.#hasPlace || !this.#isCaughtUp || this.#waiting.length > 0) return;
+    this.#hasPlace = false;
+    this.#outlet.quiet();
+  }
+
+  #come(): boolean {
+    if (this.#hasPlace) return true;
+    if (this.#isInLine) return false;
+    this.#hasPlace = this.#outlet.wake();
+    this.#isInLine = !this.#hasPlace;
+    return this.#hasPlace;
   }
 
   #drain(): Took {

@@ -10,6 +10,7 @@ import {
   type OutputKind,
   type Position,
   parsePosition,
+  type TrafficFilter,
 } from '@binnacle/protocol';
 import { z } from 'zod';
 import { incompleteBytes } from '../cursor/text.ts';
@@ -22,6 +23,7 @@ const id = z.string().min(1).max(64).default(DEFAULT_ID);
 const position = z.string().max(128);
 const text = z.string().min(1);
 
+/** Every filter of the protocol package and no other, or this does not compile. */
 const Filter = z.strictObject({
   session_id: z.string().refine(isEmittedId, 'that cannot be the id of a session').optional(),
   source: text.max(64).optional(),
@@ -29,7 +31,7 @@ const Filter = z.strictObject({
   command: text.max(1000).optional(),
   exit_code: z.int().optional(),
   running: z.boolean().optional(),
-});
+} satisfies { [K in keyof Required<TrafficFilter>]: z.ZodType<TrafficFilter[K] | undefined> });
 
 const Message = z.discriminatedUnion('type', [
   z.object({

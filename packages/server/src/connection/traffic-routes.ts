@@ -1,9 +1,9 @@
 // The routes of stored traffic: what emitters sent, as rows and as sums. What they do is in search/search.ts.
 
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, type StatsQuery, type TrafficQuery } from '@binnacle/protocol';
 import { json, type Route, route, z } from '../http/routes.ts';
 import type { Search } from '../search/search.ts';
-import { Flag, numberIn } from './fields.ts';
+import { Flag, numberIn, text } from './fields.ts';
 import type { SessionAccess } from './session-access.ts';
 
 const MAX_EVENTS = 500;
@@ -25,19 +25,25 @@ const filters = <S extends z.ZodRawShape>(shape: S) => {
   return z.preprocess(refuse, z.object(shape));
 };
 
+/** Every name of the protocol package and no other, or this does not compile. */
+type Taken<Q> = { [K in keyof Required<Q>]: z.ZodType<Q[K] | undefined> };
 const EventFilters = {
-  session_id: z.string().max(200).optional(),
-  source: z.string().max(64).optional(),
-  label: z.string().max(321).optional(),
-  command: z.string().max(1000).optional(),
+  session_id: text(200).optional(),
+  source: text(64).optional(),
+  label: text(321).optional(),
+  command: text(1000).optional(),
   exit_code: numberIn(-0x8000_0000, 0xffff_ffff).optional(),
   since: Time.optional(),
   until: Time.optional(),
   is_final: Flag.optional(),
-  after: z.string().max(64).optional(),
+  after: text(64).optional(),
   limit: numberIn(1, MAX_EVENTS).optional(),
-};
-const StatsFilters = { since: Time.optional(), until: Time.optional(), source: z.string().max(64).optional() };
+} satisfies Taken<TrafficQuery>;
+const StatsFilters = {
+  since: Time.optional(),
+  until: Time.optional(),
+  source: text(64).optional(),
+} satisfies Taken<StatsQuery>;
 
 const Event = z
   .object({

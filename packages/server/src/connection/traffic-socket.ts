@@ -85,6 +85,11 @@ export class TrafficSocket implements SubscriptionOutlet, Watched {
     return !this.#isOver && !this.#socket.writableNeedDrain;
   }
 
+  get hasLine(): boolean {
+    for (const { hasLine } of this.#subscriptions.values()) if (hasLine) return true;
+    return false;
+  }
+
   admit(): boolean {
     if (this.#followed >= this.maxFollowed) return false;
     this.#followed += 1;
@@ -101,7 +106,10 @@ export class TrafficSocket implements SubscriptionOutlet, Watched {
     this.#isAdvancing = true;
     setImmediate(() => {
       this.#isAdvancing = false;
-      for (const subscription of this.#subscriptions.values()) subscription.advance();
+      const [first] = this.#subscriptions;
+      for (const subscription of [...this.#subscriptions.values()]) subscription.advance();
+      // Another one is first in line the next time.
+      if (first !== undefined && this.#subscriptions.delete(first[0])) this.#subscriptions.set(...first);
     });
   }
 

@@ -20,12 +20,18 @@ import { parseTextPosition, type Subscribe, type TextPosition } from './traffic-
 const MAX_NAMED = 20;
 /** Some 50 us each, in which nobody else is served. */
 const LIST_PAGE = 200;
+/** Of so many that leave the line one is from its end: else those who say much would keep it waiting for ever. */
+const OLD_IN = 4;
+/** A line that is gone by then is worth no word. */
+const LINE_MS = 1000;
 /** Begun in one turn: to open a log takes some tenths of a millisecond, in which nobody else is served. */
 const BEGUN_IN_TURN = 8;
 
 /** What a subscription needs of its connection. */
 export interface SubscriptionOutlet {
   readonly hasRoom: boolean;
+  /** Some wait for a place, of whichever subscription. */
+  readonly hasLine: boolean;
   /** Of all subscriptions of the connection. */
   readonly maxFollowed: number;
   /** False: as many sessions are followed as may be. */
@@ -50,17 +56,29 @@ interface Following {
   readonly release: () => void;
 }
 
+/** Waits for a place. */
+interface InLine {
+  readonly id: SessionId;
+  /** False: it does not want the place any more. */
+  begin(): boolean;
+}
+
 export class TrafficSubscription {
   readonly id: string;
   readonly #asked: Subscribe;
   readonly #filter: TrafficFilter;
   readonly #seen: SeenSessions;
   readonly #outlet: SubscriptionOutlet;
+  /** They have a place each. */
   readonly #following = new Map<SessionId, Following>();
+  /** Told as far as they go. They have no place, and want one when they grow. */
+  readonly #quiet = new Map<SessionId, Following>();
   /** Followed, waiting, or told to their end: not to be begun again. */
   readonly #known = new Set<SessionId>();
-  /** For others to end. */
-  readonly #line: Wish[] = [];
+  /** For others to end, or to fall silent. The newest, and those who have just grown, are in front. */
+  readonly #line: InLine[] = [];
+  #left = 0;
+  #lineTimer: NodeJS.Timeout | undefined;
   /** Those that changed while the list was made: set until then. */
   #early: Map<SessionId, Session> | undefined = new Map();
   #unwatch: (() => void) | undefined;
@@ -77,6 +95,10 @@ export class TrafficSubscription {
 
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  get hasLine(): boolean {
+    return this.#line.length > 0;
   }
 
   /** Throws what there is against it; nothing was told then. */
@@ -109,7 +131,12 @@ export class TrafficSubscription {
       timestamp: Date.now(),
     });
     const wishes = found.map((info) => this.#wish(info, from, isWide));
-    for (const wish of wishes) if (wish !== undefined) this.#take(wish);
+    for (const wish of wishes) {
+      if (wish === undefined) continue;
+      this.#known.add(wish.id);
+      this.#line.push(this.#inLine(wish));
+    }
+    this.#outlet.advanceSoon();
     for (const { id, state } of found) if (state !== 'starting') this.#known.add(id);
     const early = this.#early;
     this.#early = undefined;
@@ -136,19 +163,23 @@ export class TrafficSubscription {
         return;
       }
       if (!this.#outlet.admit()) {
-        this.#tellLine();
+        if (!this.#isLineTold) this.#lineTimer ??= setTimeout(() => this.#tellLine(), LINE_MS);
         return;
       }
-      const wish = this.#line.shift();
-      if (wish !== undefined) this.#begin(wish);
+      this.#left += 1;
+      const next = this.#left % OLD_IN === 0 ? this.#line.pop() : this.#line.shift();
+      if (next?.begin() !== true) this.#outlet.leave();
     }
+    clearTimeout(this.#lineTimer);
+    this.#lineTimer = undefined;
   }
 
   stop(): void {
     this.#isOver = true;
     this.#unwatch?.();
     this.#line.length = 0;
-    for (const id of [...this.#following.keys()]) this.#drop(id);
+    clearTimeout(this.#lineTimer);
+    for (const id of [...this.#following.keys(), ...this.#quiet.keys()]) this.#drop(id);
   }
 
   /** Those that match now and may be seen, newest first. */
@@ -216,26 +247,67 @@ export class TrafficSubscription {
       return;
     }
     if (this.#known.has(id)) {
-      if (!session.isHosted) this.#following.get(id)?.feed.settle();
+      if (!session.isHosted) (this.#following.get(id) ?? this.#quiet.get(id))?.feed.settle();
       return;
     }
     // Of one that is just starting there is no log yet; the next change says that there is.
     if (session.record.state === 'starting' || !matches(this.#filter, session.info)) return;
-    this.#take({ id, from: 'start' });
+    this.#known.add(id);
+    this.#toFront(this.#inLine({ id, from: 'start' }));
   }
 
-  #take(wish: Wish): void {
-    this.#known.add(wish.id);
-    this.#line.push(wish);
+  #inLine(wish: Wish): InLine {
+    return {
+      id: wish.id,
+      begin: () => {
+        this.#begin(wish);
+        return true;
+      },
+    };
+  }
+
+  #toFront(next: InLine): void {
+    this.#line.unshift(next);
     this.#outlet.advanceSoon();
   }
 
+  /** It has nothing to tell now: others may have its place. */
+  #leave(id: SessionId, following: Following): void {
+    this.#following.delete(id);
+    this.#quiet.set(id, following);
+    this.#outlet.leave();
+  }
+
+  /** It has grown. False: it waits for a place. */
+  #comeBack(id: SessionId, following: Following): boolean {
+    const enter = (): void => {
+      this.#quiet.delete(id);
+      this.#following.set(id, following);
+    };
+    if (!this.#outlet.hasLine && this.#outlet.admit()) {
+      enter();
+      return true;
+    }
+    this.#toFront({
+      id,
+      begin: () => {
+        // Dropped while it waited.
+        if (this.#quiet.get(id) !== following) return false;
+        enter();
+        following.feed.enter();
+        return true;
+      },
+    });
+    return false;
+  }
+
   #tellLine(): void {
-    if (this.#isLineTold) return;
+    this.#lineTimer = undefined;
+    if (this.#isLineTold || this.#line.length === 0) return;
     this.#isLineTold = true;
     const waiting = this.#line.slice(0, MAX_NAMED).map(({ id }) => id);
     const error = new BinnacleError('too_many_subscriptions', {
-      message: 'More sessions match than one connection follows at once: the others wait until some of these end.',
+      message: 'More sessions have something to say than one connection follows at once: the others wait for a place.',
       hint: 'Use a narrower filter, or more connections.',
       details: { limit: this.#outlet.maxFollowed, waiting: this.#line.length, sessions: waiting },
     });
@@ -280,6 +352,8 @@ export class TrafficSubscription {
     const outlet: FeedOutlet = {
       hasRoom: () => this.#outlet.hasRoom,
       tell: (message) => this.#show(message),
+      quiet: () => this.#leave(id, following),
+      wake: () => this.#comeBack(id, following),
       over: () => this.#drop(id),
       failed: (error) => {
         this.#drop(id);
@@ -303,7 +377,8 @@ export class TrafficSubscription {
       unlisten();
       letGo();
     };
-    this.#following.set(id, { feed, release });
+    const following: Following = { feed, release };
+    this.#following.set(id, following);
     feed.resume();
   }
 
@@ -313,11 +388,11 @@ export class TrafficSubscription {
 
   /** It is not followed any more, whatever comes: what it is known for stays. */
   #drop(id: SessionId): void {
-    const following = this.#following.get(id);
+    const following = this.#following.get(id) ?? this.#quiet.get(id);
     if (following === undefined) return;
-    this.#following.delete(id);
     following.release();
-    this.#outlet.leave();
+    if (this.#following.delete(id)) this.#outlet.leave();
+    else this.#quiet.delete(id);
   }
 
   #fail(id: SessionId, error: unknown, session?: Session): void {

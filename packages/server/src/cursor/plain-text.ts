@@ -59,9 +59,9 @@ export class PlainText {
    * and no sequence or character that is cut stands there.
    */
   get resumeAt(): number {
-    if (this.#pieceAt >= 0) return this.#pieceAt;
-    if (this.#state !== GROUND) return this.#sequenceAt;
-    return this.#charNeeded > 0 ? this.#charAt : this.#before;
+    const piece = this.#pieceAt < 0 ? this.#before : this.#pieceAt;
+    if (this.#state !== GROUND) return Math.min(this.#sequenceAt, piece);
+    return this.#charNeeded > 0 ? Math.min(this.#charAt, piece) : piece;
   }
 
   push(bytes: Uint8Array): readonly Piece[] {
@@ -135,9 +135,11 @@ export class PlainText {
   #inSequence(byte: number, at: number): void {
     if (byte === 0x1b) this.#begin(ESCAPE);
     else if (byte === 0x18 || byte === 0x1a) this.#state = GROUND;
-    else if (byte < 0x20)
-      this.#control(byte, at); // terminals act on it at once, and the sequence goes on
-    else if (byte === 0x7f) return;
+    else if (byte === 0x0a || byte === 0x0d) {
+      // A terminal would go on with the sequence behind the break; a person finds whole lines again.
+      this.#state = GROUND;
+      this.#control(byte, at);
+    } else if (byte < 0x20 || byte === 0x7f) return;
     else if (byte > 0x7f) {
       this.#state = GROUND;
       this.#plain(byte, at);

@@ -12,6 +12,8 @@ export interface Sink {
   gap(gap: Gap): Took;
   /** Everything there is was handed out; the pump waits for more. `done` ends it instead. */
   caughtUp?(): Took;
+  /** There is more than what was handed out. `full`: it is not read before `resume` is called. */
+  grew?(): Took;
   failed(error: unknown): void;
 }
 
@@ -95,13 +97,23 @@ export class Pump {
         return;
       }
       this.#cancelWait = undefined;
-      if (this.#state === 'waiting') this.#run();
+      if (this.#state === 'waiting' && this.#mayGoOn()) this.#run();
     });
     isInside = false;
-    // Grown between the reading and the waiting: the loop goes on by itself.
-    if (hasGrown) return;
+    // Grown between the reading and the waiting: the loop goes on by itself, if it may.
+    if (hasGrown) {
+      this.#mayGoOn();
+      return;
+    }
     this.#state = 'waiting';
     this.#cancelWait = cancel;
+  }
+
+  #mayGoOn(): boolean {
+    const took = this.#sink.grew?.() ?? 'more';
+    if (took === 'done') this.stop();
+    else if (took === 'full') this.#state = 'full';
+    return took === 'more';
   }
 
   #fail(error: unknown): void {

@@ -155,11 +155,16 @@ export function validate<T>(place: 'path' | 'query' | 'header' | 'body', schema:
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const field = issue?.path.map(String).join('.') ?? '';
+  const name = field === '' ? `The ${place}` : `"${field}" in the ${place}`;
+  const isMissing = issue?.code === 'invalid_type' && issue.path.reduce(within, value) === undefined;
   throw new BinnacleError('bad_request', {
-    message: `${field === '' ? `The ${place}` : `"${field}" in the ${place}`}: ${issue?.message ?? 'not valid'}.`,
+    message: isMissing ? `${name} is missing.` : `${name}: ${issue?.message ?? 'not valid'}.`,
     details: { in: place, field },
   });
 }
+
+const within = (value: unknown, key: PropertyKey): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
 
 function queryOf(request: IncomingMessage): Record<string, string> {
   const params = new URLSearchParams(request.url?.split('?').slice(1).join('?') ?? '');

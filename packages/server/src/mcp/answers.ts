@@ -1,6 +1,6 @@
 // What the tools answer: the shape of each answer, and its words. Knows no session.
 
-import { BinnacleError, type SessionInfo } from '@binnacle/protocol';
+import { BinnacleError, CODES, type Code, type SessionInfo } from '@binnacle/protocol';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 
@@ -96,7 +96,7 @@ export const answer = (words: string, structuredContent: Record<string, unknown>
 /** What is not ours is told as `internal`, and nothing of it to the agent. */
 export function failure(error: unknown): CallToolResult {
   const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
-  const wire = known.toWire();
+  const wire = { ...known.toWire(), hint: hintFor(known) };
   const details = wire.details === undefined ? '' : `\n${JSON.stringify(wire.details)}`;
   return {
     isError: true,
@@ -104,3 +104,23 @@ export function failure(error: unknown): CallToolResult {
     structuredContent: { ...wire },
   };
 }
+
+/** The gateway's hints name its addresses and commands; an agent has tools. */
+const HINTS: Partial<Record<Code, string>> = {
+  bad_request: 'tools/list tells what the tool takes.',
+  session_not_found: 'bash_list names those that there are; bash_start starts one.',
+  session_gone: 'Its output is gone with it. bash_list names those that there are; bash_start starts one.',
+  session_exited: 'Read its output with bash_output; bash_start starts another.',
+  session_foreign: 'Read it with bash_output; it can be steered only where it runs.',
+  stdin_closed: 'Start another one with bash_start to send more.',
+  lease_held: 'A person steers it (details.holder): ask them, or wait. bash_output reads on meanwhile.',
+  not_a_tty: 'Read it with bash_output, or start it with pty: true.',
+  input_full: 'See with bash_output what it does, and send the same again when it reads.',
+  no_job: 'Nothing runs in front of it. bash_stop ends the command itself.',
+  offset_ahead: 'Pass a next_offset that you were given, or none for the end; the output ends at details.headOffset.',
+  too_many_sessions: 'End one with bash_stop; bash_list names those that run.',
+};
+
+/** Where it was raised with a hint of its own, that one. */
+export const hintFor = ({ code, hint }: BinnacleError): string =>
+  (hint === CODES[code].hint ? HINTS[code] : undefined) ?? hint;

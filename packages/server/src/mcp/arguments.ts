@@ -13,6 +13,11 @@ const MAX_TIMEOUT_MS = 30 * 24 * 3600_000;
 /** With what a kill is waited for behind it, this fits into what a call may take. */
 const MAX_GRACE_MS = 15_000;
 
+/** Each field that is wrong costs time until the last one is known: more than this is not looked at. */
+const MAX_FIELDS = 32;
+const MAX_ITEMS = 200;
+const MAX_VARIABLES = 1000;
+
 const Id = z.string().max(200).describe('The id that bash_start gave.');
 const Milliseconds = z.number().int().min(0);
 
@@ -57,7 +62,7 @@ export const OutputArguments = z.strictObject({
     .optional()
     .describe(
       'Wait for this regular expression (RE2) in the output from offset on. ^ and $ are those of lines; (?i) in front ignores case; no look-around, no back references. What it matches may be ' +
-        `${OVERLAP} characters long.`,
+        `${OVERLAP} characters long, of a large pattern less.`,
     ),
   block: z.boolean().optional().describe('Wait for the end of the command.'),
   max_bytes: z
@@ -77,7 +82,10 @@ export const InputArguments = z
       .optional()
       .describe('Written as it is: put \\n behind a line.'),
     keys: z
-      .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(z.string().min(1).max(40)).max(200))
+      .preprocess(
+        (value) => (typeof value === 'string' ? [value] : value),
+        z.array(z.string().min(1).max(40)).max(MAX_ITEMS),
+      )
       .optional()
       .describe(
         'Keys to press, behind text: enter, tab, esc, space, backspace, up, down, left, right, home, end, page-up, page-down, delete, f1…f12, ctrl-c, alt-x, or one character.',
@@ -119,6 +127,7 @@ const ID_NAMES = ['task_id', 'shell_id', 'bash_id', 'session_id'];
 
 /** `given` with the names of ours, and what the schema makes of it. Throws `bad_request` that names the field. */
 export function parseArguments<S extends z.ZodType>(schema: S, given: unknown): z.output<S> {
+  refuseTooMany(given);
   const result = schema.safeParse(renamed(given, schema));
   if (result.success) return result.data;
   const [issue] = result.error.issues;
@@ -128,6 +137,20 @@ export function parseArguments<S extends z.ZodType>(schema: S, given: unknown): 
     hint: 'tools/list tells what the tool takes.',
     details: { in: 'arguments', field },
   });
+}
+
+function refuseTooMany(given: unknown): void {
+  if (typeof given !== 'object' || given === null) return;
+  const refuse = (field: string, message: string): never => {
+    throw new BinnacleError('bad_request', { message, details: { in: 'arguments', field } });
+  };
+  if (Object.keys(given).length > MAX_FIELDS) refuse('', `The arguments have more than ${MAX_FIELDS} fields.`);
+  for (const [name, value] of Object.entries(given)) {
+    if (typeof value !== 'object' || value === null) continue;
+    const most = Array.isArray(value) ? MAX_ITEMS : MAX_VARIABLES;
+    const field = name.slice(0, 40);
+    if (Object.keys(value).length > most) refuse(field, `"${field}": more than ${most} are too many.`);
+  }
 }
 
 function renamed(given: unknown, schema: z.ZodType): unknown {

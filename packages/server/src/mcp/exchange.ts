@@ -1,5 +1,5 @@
 // One request of the protocol, of either era, and its whole answer. Loaded with the first request: it brings the
-// protocol's package and a terminal emulator along, which a gateway that no agent uses need not hold.
+// protocol's package and its schemas along, which a gateway that no agent uses need not hold.
 
 import { createMcpHandler } from '@modelcontextprotocol/server';
 import { makeMcpServer } from './server.ts';

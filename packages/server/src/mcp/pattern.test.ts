@@ -17,6 +17,9 @@ async function find(pattern: string, text: string, pieces: readonly number[] = [
   return seeker.isFoundAtEnd;
 }
 
+const cutsOf = (text: string, every: number): number[] =>
+  Array.from({ length: Math.ceil(text.length / every) - 1 }, (_, i) => (i + 1) * every);
+
 function isPossible(source: string): boolean {
   try {
     compilePattern(source);
@@ -164,7 +167,7 @@ describe('a pattern', () => {
       return (seed >> 16) & 1 ? 'a' : 'b';
     }).join('');
     const turns = new Turns();
-    const seekers = ['(a+)+$', '^(a+)+$', '(a*)*#', '(?:a?){100}[ab]{100}c', 'a[ab]{0,240}[cd]', '[ab]*a[ab]{200}[cd]']
+    const seekers = ['(a+)+$', '^(a+)+$', '(a*)*#', '(?:a?){80}[ab]{80}c', 'a[ab]{0,120}[cd]', '[ab]*a[ab]{200}[cd]']
       .map(compilePattern)
       .flatMap((pattern) => [new Seeker(pattern, turns), new Seeker(pattern, turns), new Seeker(pattern, turns)]);
     let longest = 0;
@@ -184,6 +187,26 @@ describe('a pattern', () => {
     expect(longest).toBeLessThan(500);
   });
 
+  it('holds less of a text, and searches less at once, the larger it is', () => {
+    expect(compilePattern('BEGIN(?s:.*)END').overlap).toBe(OVERLAP);
+    const { overlap } = compilePattern('a[ab]{0,120}[cd]');
+    expect(overlap).toBeLessThan(OVERLAP / 4);
+    // Words alone are found however long they may be.
+    const words = 'w'.repeat(240);
+    expect(compilePattern(words).overlap).toBeGreaterThan(words.length);
+  });
+
+  it('that is large is found over as many characters as are kept, and wherever the text is cut', async () => {
+    const source = 'BEGIN[^#]{0,100}END';
+    const { overlap } = compilePattern(source);
+    for (const before of ['', 'x'.repeat(overlap - 3), 'x'.repeat(5 * overlap), `${'x'.repeat(700)}\n`.repeat(5)]) {
+      for (const cut of [7, overlap, 100_000]) {
+        const text = `${before}BEGIN${'.'.repeat(90)}END${'y'.repeat(overlap)}`;
+        expect({ cut, found: await find(source, text, cutsOf(text, cut)) }).toEqual({ cut, found: true });
+      }
+    }
+  });
+
   it('ends a search that nobody waits for', async () => {
     const left = new AbortController();
     left.abort();
@@ -201,7 +224,7 @@ describe('a pattern', () => {
       '[z-a]',
       '*',
       'a{3,2}',
-      'a{501}',
+      'a{251}',
       'a{1001}',
       '(a{100}){100}',
       '\\',
@@ -216,6 +239,12 @@ describe('a pattern', () => {
       'a++',
       'x'.repeat(501),
       empty,
+      // Each takes milliseconds to compile.
+      `(?i)${'\\pL'.repeat(5)}`,
+      `(?i)${'[\\x{80}-\\x{10ffff}]'.repeat(5)}`,
+      `(?i:${'[\\u0080-\\uffff]'.repeat(5)})`,
+      `(?si)[${'é-퟿'.repeat(100)}]`,
+      '\\PL'.repeat(17),
     ]) {
       expect(() => compilePattern(wrong), wrong).toThrowError(expect.objectContaining({ code: 'bad_pattern' }));
     }

@@ -9,13 +9,17 @@ import type { Turns } from './turns.ts';
 
 const MAX_LENGTH = 500;
 /** Of the compiled pattern: the most that each character of the text can cost. */
-const MAX_STEPS = 500;
+const MAX_STEPS = 250;
+/** Classes and ranges beyond ASCII: where case is ignored, each of their characters is looked at to compile it. */
+const MAX_WIDE = 16;
+const MAX_WIDE_FOLDED = 4;
+const WIDE = /\\[pP]|-(?:[^\0-\x7f]|\\x\{)/g;
 /** Of what is learnt of the pattern while it is sought. Much more would take longer to build than it saves. */
 const MAX_MEMORY = 256 * 1024;
 /** Characters that are searched again with what follows. What is as long as this is found wherever it is cut. */
 export const OVERLAP = 4096;
-/** Searched at once: it cannot be interrupted. */
-const SLICE = 4096;
+/** Characters times steps: a search cannot be interrupted, and of a large pattern less is searched at once. */
+const WORK = 65_536;
 const TURN_MS = 5;
 
 export interface Pattern {
@@ -23,18 +27,25 @@ export interface Pattern {
   readonly set: RE2Set;
   /** Tells where it is. */
   readonly exact: RE2JS;
+  /** Characters that are searched again with what follows, and as many new ones at once. */
+  readonly overlap: number;
 }
 
 /** A compiled pattern. Throws `bad_pattern`. */
 export function compilePattern(source: string): Pattern {
   if (source.length > MAX_LENGTH) throw bad(`It is longer than ${MAX_LENGTH} characters.`);
   const ours = translated(source);
+  const wide = ours.match(WIDE)?.length ?? 0;
+  if (wide > (/\(\?[a-zA-Z]*i/.test(ours) ? MAX_WIDE_FOLDED : MAX_WIDE)) {
+    throw bad('It has too many classes of characters beyond ASCII.');
+  }
   const exact = compiled(ours);
-  if (exact.programSize() > MAX_STEPS) throw bad('It is too large: count less, or ask for less.');
+  const steps = exact.programSize();
+  if (steps > MAX_STEPS) throw bad('It is too large: count less, or ask for less.');
   const set = new RE2Set(RE2Set.UNANCHORED, RE2JS.MULTILINE, MAX_MEMORY);
   set.add(ours);
   set.compile();
-  return { set, exact };
+  return { set, exact, overlap: Math.min(OVERLAP, Math.floor(WORK / steps)) };
 }
 
 function compiled(source: string): RE2JS {
@@ -81,13 +92,17 @@ export class Seeker {
   async feed(text: string, signal: AbortSignal, isAll: () => boolean = () => false): Promise<boolean> {
     await this.#turns.take();
     let begun = performance.now();
-    for (let at = 0; at < text.length && !this.#found && !signal.aborted; at += SLICE) {
-      if (performance.now() - begun > TURN_MS) {
-        await this.#turns.take();
-        begun = performance.now();
-      }
-      this.#take(text.slice(at, at + SLICE));
+    const rest = async (): Promise<void> => {
+      if (performance.now() - begun <= TURN_MS) return;
+      await this.#turns.take();
+      begun = performance.now();
+    };
+    const { overlap } = this.#pattern;
+    for (let at = 0; at < text.length && !this.#found && !signal.aborted; at += overlap) {
+      await rest();
+      this.#take(text.slice(at, at + overlap));
     }
+    await rest();
     return this.#found || (!signal.aborted && isAll() && this.isFoundAtEnd);
   }
 
@@ -103,7 +118,7 @@ export class Seeker {
     this.#isTriedAtEnd = false;
     // Without its line feed: behind that, `^$` would find a line that may not be empty.
     const lines = this.#held.lastIndexOf('\n');
-    const isTooLong = this.#held.length - Math.max(this.#done, lines) > OVERLAP;
+    const isTooLong = this.#held.length - Math.max(this.#done, lines) > this.#pattern.overlap;
     const end = isTooLong ? this.#held.length : lines;
     if (end <= this.#done) return;
     this.#found = this.#isIn(this.#held.slice(0, end), !isTooLong);
@@ -121,10 +136,11 @@ export class Seeker {
   }
 
   #forget(): void {
-    const last = this.#held.length - OVERLAP;
+    const { overlap } = this.#pattern;
+    const last = this.#held.length - overlap;
     if (last <= 0) return;
     const line = this.#held.lastIndexOf('\n', last - 1) + 1;
-    const from = last - line < OVERLAP ? line : last;
+    const from = last - line < overlap ? line : last;
     if (from === 0) return;
     this.#beginsInLine = this.#held[from - 1] !== '\n';
     this.#held = this.#held.slice(from);

@@ -14,8 +14,8 @@ import type { Entry, Page } from '../log/log.ts';
 import type { Session } from '../session.ts';
 import type { Seeker } from './pattern.ts';
 
-/** Longer sequences that were begun before the beginning show as text. */
-const CONTEXT_BYTES = 8 * 1024;
+/** As long as a sequence may be: one that was begun before the beginning is known for what it is. */
+const CONTEXT_BYTES = 64 * 1024;
 /** Output that stops this long is all that there is for now: a prompt, the end of a step. */
 const QUIET_MS = 250;
 /** After its exit, for the rest of its output. */

@@ -2,7 +2,7 @@
 
 import { BinnacleError, type SessionInfo } from '@binnacle/protocol';
 import { type McpServer, ProtocolError, ResourceNotFoundError, ResourceTemplate } from '@modelcontextprotocol/server';
-import { commandOf, inWords, standing } from './answers.ts';
+import { commandOf, hintFor, inWords, standing } from './answers.ts';
 import { readText } from './reading.ts';
 import type { Caller } from './tools.ts';
 
@@ -109,8 +109,8 @@ async function reported<T>(uri: string, act: () => Promise<T>): Promise<T> {
   } catch (error) {
     const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
     if (known.code === 'session_not_found' || known.code === 'session_gone') {
-      throw new ResourceNotFoundError(uri, `${known.message} ${known.hint}`);
+      throw new ResourceNotFoundError(uri, `${known.message} ${hintFor(known)}`);
     }
-    throw new ProtocolError(INTERNAL_ERROR, `${known.message} ${known.hint}`, known.toWire());
+    throw new ProtocolError(INTERNAL_ERROR, `${known.message} ${hintFor(known)}`, known.toWire());
   }
 }

@@ -7,6 +7,7 @@ import type { SessionAccess } from '../connection/session-access.ts';
 import type { Log } from '../http/answer.ts';
 import { type Route, type RouteContext, route, z } from '../http/routes.ts';
 import { Calls } from './calls.ts';
+import type { Screens } from './screens.ts';
 import type { Caller } from './tools.ts';
 import { Turns } from './turns.ts';
 
@@ -28,9 +29,10 @@ export interface McpParts {
   readonly log: Log;
   /** Calls of one token that wait at once. */
   readonly maxCalls: number;
+  readonly screens: Screens;
 }
 
-export function mcpRoutes({ access, commands, liveness, log, maxCalls }: McpParts): Route[] {
+export function mcpRoutes({ access, commands, liveness, log, maxCalls, screens }: McpParts): Route[] {
   const calls = new Calls(maxCalls);
   const turns = new Turns();
   const report = (error: unknown, tool: string): void => log.error({ err: error, tool }, 'a tool of MCP failed');
@@ -59,6 +61,7 @@ export function mcpRoutes({ access, commands, liveness, log, maxCalls }: McpPart
           liveness,
           calls,
           turns,
+          screens,
         };
         const { answerMcp } = await import('./exchange.ts');
         return await answerMcp(requestOf(host, headers, body, signal), caller, report);

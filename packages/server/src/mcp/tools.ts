@@ -37,12 +37,16 @@ import { bytesOfKey, isCursorKey } from './keys.ts';
 import { compilePattern, Seeker } from './pattern.ts';
 import { readText } from './reading.ts';
 import { drawScreen } from './screen.ts';
+import { MAX_COLS, MAX_ROWS } from './screen-size.ts';
+import type { Screens } from './screens.ts';
 import type { Turns } from './turns.ts';
 
 /** Not by the PATH, which a request may replace. */
 const BASH = '/bin/bash';
 const CTRL_D = '\x04';
 const LIST_PAGE = 200;
+/** Characters of a command or a name in a list. */
+const LIST_TEXT = 200;
 /** A list of those that run looks at so many sessions at most. */
 const LIST_LOOK = 2000;
 /** Of the times of an end, this part is for SIGHUP, as by default. */
@@ -62,6 +66,7 @@ export interface Caller {
   readonly liveness: Liveness;
   readonly calls: Calls;
   readonly turns: Turns;
+  readonly screens: Screens;
 }
 
 export interface Tool<S extends z.ZodType = z.ZodType> {
@@ -184,7 +189,7 @@ export const TOOLS: readonly Tool[] = [
     answers: InputAnswer,
     async run({ id, text = '', keys = [] }, caller) {
       const session = caller.seen.get(id);
-      const { input, ends } = await inputOf(session, text, keys, caller.signal);
+      const { input, ends } = await inputOf(session, text, keys, caller);
       const bytes = Buffer.from(input);
       const by = steering(caller);
       const nothing = { accepted: 0, queued: 0 };
@@ -216,14 +221,15 @@ export const TOOLS: readonly Tool[] = [
     name: 'bash_screen',
     title: 'Look at the screen of a command',
     description:
-      'The rows that the terminal of a command shows now, for programs that draw on it. Only of those with pty: true.',
+      'The rows that the terminal of a command shows now, for programs that draw on it. Only of those with pty: true. ' +
+      `A terminal larger than ${MAX_COLS}×${MAX_ROWS} is drawn as if it were that large.`,
     scope: 'view',
     annotations: READS,
     takes: ScreenArguments,
     answers: ScreenAnswer,
     async run({ id }, caller) {
       const session = caller.seen.get(id);
-      const draw = () => drawScreen(session, caller.signal);
+      const draw = () => drawScreen(session, caller.screens, caller.signal);
       const screen = await caller.calls.during(caller.principal.id, draw);
       const { cols, rows, lines, cursor, title, isAlternate, offset } = screen;
       const last = lines.findLastIndex((line) => line !== '');
@@ -259,11 +265,11 @@ export const TOOLS: readonly Tool[] = [
             break;
           }
           const stands = standing(info, caller.commands.hasTimedOut(info.id));
-          words.push(`${info.id}  ${inWords(stands)}  ${info.name}`);
+          words.push(`${info.id}  ${inWords(stands)}  ${shortOf(info.name)}`);
           found.push({
             ...stands,
-            name: info.name,
-            command: commandOf(info),
+            name: shortOf(info.name),
+            command: shortOf(commandOf(info)),
             cwd: info.cwd,
             pty: info.mode === 'pty',
             source: info.foreign?.source ?? null,
@@ -303,6 +309,13 @@ export const TOOLS: readonly Tool[] = [
 
 const steering = ({ principal }: Caller): Steering => ({ name: `${principal.name} (MCP)` });
 
+/** A list is to be read: of what is longer, the beginning. */
+function shortOf(text: string): string {
+  if (text.length <= LIST_TEXT) return text;
+  // Not half of a character.
+  return `${text.slice(0, LIST_TEXT - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+}
+
 const urlOf = (id: string, { base }: Caller): string => `${base}/#/${id}`;
 
 const standsOf = (session: Session, { commands }: Caller): Stands =>
@@ -312,12 +325,13 @@ async function inputOf(
   session: Session,
   text: string,
   keys: readonly string[],
-  signal: AbortSignal,
+  { calls, principal, screens, signal }: Caller,
 ): Promise<{ readonly input: string; readonly ends: boolean }> {
   if (session.record.spec.mode === 'pty') {
     // Programs ask for one of two forms of the arrows, and only their output tells which.
     const isAsked = keys.some(isCursorKey);
-    const application = isAsked && (await drawScreen(session, signal)).hasApplicationKeys;
+    const draw = () => drawScreen(session, screens, signal);
+    const application = isAsked && (await calls.during(principal.id, draw)).hasApplicationKeys;
     return { input: text + keys.map((key) => bytesOfKey(key, application)).join(''), ends: false };
   }
   let input = text;

@@ -76,7 +76,8 @@ function open(path: string): Database {
   try {
     // NORMAL: a power loss may take the last commits, never the file; the logs have them.
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;
-             PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; PRAGMA trusted_schema = OFF;`);
+             PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY;
+             PRAGMA trusted_schema = OFF;`);
     return db;
   } catch (error) {
     db.close();

@@ -5,7 +5,9 @@ import {
   BinnacleError,
   type SearchHit,
   type SearchResult,
+  type StatsQuery,
   type StoredEventList,
+  type TrafficQuery,
   type TrafficStats,
 } from '@binnacle/protocol';
 import type { Catalogue } from '../catalogue/catalogue.ts';
@@ -16,7 +18,7 @@ import type { Sessions } from '../sessions.ts';
 import { Followed, newsOf } from './followed.ts';
 import { IndexWorker } from './index-worker.ts';
 import { parseQuery } from './query.ts';
-import type { EventFilter, FoundHit, IndexFacts, LogNews } from './wire.ts';
+import type { FoundHit, IndexFacts, LogNews } from './wire.ts';
 
 /** Sessions that are looked at in one turn. */
 const BATCH = 100;
@@ -47,11 +49,6 @@ export interface SearchQuery {
   readonly q: string;
   readonly session_id?: string;
   readonly source?: string;
-  readonly after?: string;
-  readonly limit?: number;
-}
-
-export interface EventsQuery extends EventFilter {
   readonly after?: string;
   readonly limit?: number;
 }
@@ -118,7 +115,7 @@ export class Search {
   }
 
   /** Throws `index_unavailable`. */
-  async events(query: EventsQuery, isSeen: SessionFilter): Promise<StoredEventList> {
+  async events(query: TrafficQuery, isSeen: SessionFilter): Promise<StoredEventList> {
     const { after, limit = EVENTS_LIMIT, ...filter } = query;
     const place = after === undefined ? {} : { after: parseAfter(after) };
     await this.#catchUp();
@@ -128,10 +125,7 @@ export class Search {
   }
 
   /** Throws `index_unavailable`. */
-  async stats(
-    query: { readonly since?: number; readonly until?: number; readonly source?: string },
-    isSeen: SessionFilter,
-  ): Promise<TrafficStats> {
+  async stats(query: StatsQuery, isSeen: SessionFilter): Promise<TrafficStats> {
     await this.#catchUp();
     return await this.#worker.ask({ kind: 'stats', ...query, conversations: this.#seenConversations(isSeen) });
   }

@@ -1,6 +1,6 @@
 // What the gateway's thread and the thread of the index say to each other.
 
-import type { StoredEvent, TrafficStats, WireError } from '@binnacle/protocol';
+import type { StatsQuery, StoredEvent, TrafficQuery, TrafficStats, WireError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 
 /** Given to the worker when it is started. */
@@ -49,19 +49,7 @@ export interface SearchAsk extends Sight {
   readonly withinMs: number;
 }
 
-export interface EventFilter {
-  readonly session_id?: string;
-  readonly source?: string;
-  /** `key` or `key=value`. */
-  readonly label?: string;
-  readonly command?: string;
-  readonly exit_code?: number;
-  /** Ms since 1970: received then or later. */
-  readonly since?: number;
-  /** Received before. */
-  readonly until?: number;
-  readonly is_final?: boolean;
-}
+export type EventFilter = Omit<TrafficQuery, 'after' | 'limit'>;
 
 export interface EventsAsk extends Sight, EventFilter {
   readonly kind: 'events';
@@ -69,11 +57,8 @@ export interface EventsAsk extends Sight, EventFilter {
   readonly limit: number;
 }
 
-export interface StatsAsk extends Sight {
+export interface StatsAsk extends Sight, StatsQuery {
   readonly kind: 'stats';
-  readonly since?: number;
-  readonly until?: number;
-  readonly source?: string;
 }
 
 export type Ask = SearchAsk | EventsAsk | StatsAsk;

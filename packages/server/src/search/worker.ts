@@ -1,6 +1,9 @@
 // The thread of the index: owns its file, takes logs in when there is nothing else to do, and answers questions in
 // between. Everything that it is told of is told again to the next one, so it may be ended at any time.
 
+import { readlinkSync, statfsSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { dirname } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { BinnacleError, invariant } from '@binnacle/protocol';
 import type { Database } from '../catalogue/driver.ts';
@@ -17,6 +20,10 @@ import type { Answers, Ask, FromWorker, IndexOptions, SearchAsk, ToWorker } from
 const COMMIT_BYTES = 8 * 1024 * 1024;
 const COMMIT_MS = 1000;
 const FACTS_MS = 1000;
+/** Room on the disk that is left to the logs: they have what the index is made of. */
+const LEFT_FREE_BYTES = 64 * 1024 * 1024;
+/** A quarter of a processor where others want it: a program that floods fills both the log and the index. */
+const NICENESS = 5;
 /** After SQLite had no room, or an error that it gets over. */
 const AGAIN_MS = 5000;
 /** Ages run out while nothing happens. */
@@ -36,6 +43,8 @@ class IndexThread {
   readonly #forgotten = new Set<string>();
   #transaction: { bytes: number; readonly since: number } | undefined;
   #toldFacts = Number.NEGATIVE_INFINITY;
+  #lookedForRoom = Number.NEGATIVE_INFINITY;
+  #hasRoom = true;
   #wake: (() => void) | undefined;
   #isStopping = false;
 
@@ -62,7 +71,7 @@ class IndexThread {
       try {
         const isIdle = !(await this.#step());
         this.#tellFacts(isIdle);
-        if (isIdle) await this.#sleep(IDLE_MS);
+        if (isIdle) await this.#sleep(this.#hasRoom ? IDLE_MS : AGAIN_MS);
         else await turn();
       } catch (error) {
         this.#recover(error);
@@ -77,8 +86,9 @@ class IndexThread {
 
   /** False when there is nothing to do. */
   async #step(): Promise<boolean> {
+    this.#lookForRoom();
     const transaction = this.#begin();
-    const isFollowing = this.#follow.hasWork;
+    const isFollowing = this.#hasRoom && this.#follow.hasWork;
     if (isFollowing) {
       transaction.bytes += await this.#follow.step();
       // A little of it all the time, or a log that floods would keep what is gone.
@@ -91,6 +101,22 @@ class IndexThread {
     // What was taken in is kept when it is all there; a slice of retention alone is not worth a commit.
     if (isDue || (isFollowing && !this.#follow.hasWork)) this.#commit();
     return true;
+  }
+
+  #lookForRoom(): void {
+    const now = performance.now();
+    if (now - this.#lookedForRoom < FACTS_MS) return;
+    this.#lookedForRoom = now;
+    const { bavail, bsize } = statfsSync(dirname(this.#options.path));
+    const hasRoom = bavail * bsize >= LEFT_FREE_BYTES;
+    if (this.#hasRoom && !hasRoom) {
+      this.#post({
+        t: 'warn',
+        message: 'the disk is nearly full: the index waits',
+        facts: { leftBytes: bavail * bsize },
+      });
+    }
+    this.#hasRoom = hasRoom;
   }
 
   #take(message: ToWorker): void {
@@ -240,8 +266,18 @@ class IndexThread {
   }
 }
 
+/** Threads have a priority of their own on Linux, by an id that only /proc tells; elsewhere all stays as it is. */
+function yieldToOthers(): void {
+  try {
+    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), NICENESS);
+  } catch {
+    // No /proc, or one that shows other numbers than the kernel's.
+  }
+}
+
 /** Lets messages in. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 invariant(parentPort !== null, 'This is the entry of a thread.');
+yieldToOthers();
 await new IndexThread(parentPort, workerData as IndexOptions).run();

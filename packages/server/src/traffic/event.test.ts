@@ -79,6 +79,9 @@ describe('an event of an emitter', () => {
     ['a source with CSI as one character', 'bad_event', { session_id: 's', source: 'a\u009b2J' }],
     ['a source with half of a character', 'bad_event', { session_id: 's', source: '\ud83d' }],
     ['17 labels', 'bad_event', { session_id: 's', labels: labelsOf(17) }],
+    ['300 000 labels', 'bad_event', { session_id: 's', labels: labelsOf(300_000) }],
+    ['300 000 unknown fields', 'bad_event', { session_id: 's', ...labelsOf(300_000) }],
+    ['the source that stands for our own sessions', 'bad_event', { session_id: 's', source: 'local' }],
     ['labels as a list', 'bad_event', { session_id: 's', labels: ['a'] }],
     ['a label that is no text', 'bad_event', { session_id: 's', labels: { a: 1 } }],
     ['a label without a name', 'bad_event', { session_id: 's', labels: { '': 'x' } }],
@@ -196,6 +199,26 @@ describe('an event of an emitter', () => {
     [0, 0],
   ])('reads the time %s', (timestamp, at) => {
     expect(parse({ timestamp }).told.at).toBe(at);
+  });
+
+  it.each([
+    [{ seq: 1 }, '"session_id" of the event is missing.'],
+    [{ session_id: 7 }, '"session_id" of the event is no string.'],
+    [{ session_id: 's', stream: 'stdin' }, '"stream" of the event is none of tty, stdout, stderr.'],
+    [{ session_id: 's', source: '' }, '"source" of the event is empty.'],
+    [{ session_id: 's', source: 'x'.repeat(65) }, '"source" of the event is over 64 characters.'],
+    [{ session_id: 's', source: 'a\nb' }, '"source" of the event has more than one line.'],
+    [{ session_id: 's', cols: 0, rows: 1 }, '"cols" of the event is under 1.'],
+    [{ session_id: 's', cols: 70_000, rows: 1 }, '"cols" of the event is over 65535.'],
+    [{ session_id: 's', cols: 1.5, rows: 1 }, '"cols" of the event is no whole number.'],
+    [{ session_id: 's', timestamp: {} }, '"timestamp" of the event is neither ms since 1970 nor ISO 8601.'],
+    [{ session_id: 's', labels: { job: 7 } }, '"labels.job" of the event is no string.'],
+    [{ session_id: 's', labels: { '': 'x' } }, '"labels." of the event has a name that is empty.'],
+    [{ session_id: 's', sessionId: 's' }, '"sessionId" of the event is not known.'],
+    [7, 'The event is no object.'],
+    [{ session_id: 's', cols: 1 }, 'The event has one of cols and rows, which go together.'],
+  ])('says of %j what is wrong, in words', (raw, message) => {
+    expect(() => parseEvent(raw, false, NOW)).toThrow(expect.objectContaining({ message }));
   });
 
   it('of what cannot be read tells the names that can', () => {

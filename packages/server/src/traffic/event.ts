@@ -3,14 +3,20 @@
 import { BinnacleError, type Code, isEmittedId, type OutputKind, type TrafficMark } from '@binnacle/protocol';
 import { z } from 'zod';
 import { MAX_ENTRY_BYTES } from '../log/log.ts';
+import { fieldOf, isThere, wrongWords } from './event-words.ts';
 
 const MAX_COMMAND_BYTES = 64 * 1024;
 const MAX_PREVIEW = 500;
 const MAX_SOURCE = 64;
 const MAX_LABELS = 16;
+/** There are not so many. */
+const MAX_FIELDS = 32;
+/** Of our own sessions, in filters. */
+const OWN_SOURCE = 'local';
 const MAX_PRODUCER = 128;
 /** Clocks differ by a little; a time further ahead is a wrong one. */
 const MAX_AHEAD_MS = 60_000;
+const NO_TIME = 'is neither ms since 1970 nor ISO 8601';
 const NOTHING = new Uint8Array(0);
 
 /** What one event says. */
@@ -35,18 +41,18 @@ const plain = (max: number) =>
   z
     .string()
     .max(max)
-    .refine((text) => text.isWellFormed(), 'half of a character')
+    .refine((text) => text.isWellFormed(), 'has half of a character')
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    .refine((text) => !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/.test(text), 'a control character');
+    .refine((text) => !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/.test(text), 'has a control character');
 /** The same in one line: names, which stand in lists. */
-const line = (max: number) => plain(max).refine((text) => !/[\t\n\r]/.test(text), 'more than one line');
+const line = (max: number) => plain(max).refine((text) => !/[\t\n\r]/.test(text), 'has more than one line');
 const Count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const Cells = z.number().int().min(1).max(65_535);
 
 /** zod leaves that name out without a word. */
 const Labels = z
   .unknown()
-  .refine((labels) => !Object.hasOwn(Object(labels), '__proto__'), '"__proto__" cannot be a name')
+  .refine((labels) => !Object.hasOwn(Object(labels), '__proto__'), 'cannot have the name __proto__')
   .pipe(z.record(line(64).min(1), line(256)));
 
 const Event = z
@@ -55,11 +61,11 @@ const Event = z
     seq: Count.optional(),
     command: z
       .string()
-      .refine((text) => text.isWellFormed() && !text.includes('\0'), 'NUL or half of a character')
+      .refine((text) => text.isWellFormed() && !text.includes('\0'), 'has NUL or half of a character')
       .optional(),
     response: z
       .string()
-      .refine((text) => text.isWellFormed(), 'half of a character; send bytes as response_base64')
+      .refine((text) => text.isWellFormed(), 'has half of a character: send bytes as response_base64')
       .optional(),
     response_base64: z.string().optional(),
     stream: z.enum(['tty', 'stdout', 'stderr']).optional(),
@@ -73,7 +79,7 @@ const Event = z
     is_final: z.boolean().optional(),
     source: line(MAX_SOURCE).min(1).optional(),
     labels: Labels.optional(),
-    timestamp: z.union([z.number(), z.string().max(64)]).optional(),
+    timestamp: z.union([z.number(), z.string().max(64)], NO_TIME).optional(),
     command_preview: plain(MAX_PREVIEW).optional(),
     response_preview: plain(MAX_PREVIEW).optional(),
     cwd: plain(4096).optional(),
@@ -82,27 +88,53 @@ const Event = z
     lost_bytes: Count.optional(),
   })
   .refine(({ response, response_base64 }) => response === undefined || response_base64 === undefined, {
-    message: 'response and response_base64 do not go together',
+    message: 'has response and response_base64, which do not go together',
   })
-  .refine(({ cols, rows }) => (cols === undefined) === (rows === undefined), { message: 'cols and rows go together' })
-  .refine(({ labels }) => Object.keys(labels ?? {}).length <= MAX_LABELS, {
-    path: ['labels'],
-    message: `more than ${MAX_LABELS}`,
+  .refine(({ cols, rows }) => (cols === undefined) === (rows === undefined), {
+    message: 'has one of cols and rows, which go together',
+  })
+  .refine(({ source }) => source !== OWN_SOURCE, {
+    path: ['source'],
+    message: `is "${OWN_SOURCE}", which stands for what runs here`,
   });
 type Raw = z.output<typeof Event>;
 
+/** Looked at before the schema does: it tells of every field that is wrong, which takes seconds for 100,000 of them. */
+function checkSize(raw: unknown): void {
+  if (typeof raw !== 'object' || raw === null) return;
+  if (hasMoreThan(raw, MAX_FIELDS)) throw bad('bad_event', '', `has more than ${MAX_FIELDS} fields`);
+  const { labels } = raw as { readonly labels?: unknown };
+  if (typeof labels === 'object' && labels !== null && hasMoreThan(labels, MAX_LABELS)) {
+    throw bad('bad_event', 'labels', `has more than ${MAX_LABELS} of them`);
+  }
+}
+
+function hasMoreThan(object: object, most: number): boolean {
+  let count = 0;
+  for (const _ in object) {
+    count += 1;
+    if (count > most) return true;
+  }
+  return false;
+}
+
 /** `hasProducer`: then every event has a number, else none. Throws `bad_event`, `bad_session_id`, `bad_time`, `event_too_large`. */
 export function parseEvent(raw: unknown, hasProducer: boolean, now: number): Emitted {
+  checkSize(raw);
   const result = Event.safeParse(raw);
   if (!result.success) {
     const [issue] = result.error.issues;
-    const field = issue?.path.map(String).join('.') ?? '';
-    throw bad('bad_event', field, issue?.message ?? 'not valid');
+    if (issue === undefined) throw new BinnacleError('bad_event');
+    throw bad('bad_event', fieldOf(issue), wrongWords(issue, isThere(raw, issue.path)));
   }
   const event = result.data;
-  if (!isEmittedId(event.session_id)) throw bad('bad_session_id', 'session_id', 'not an id');
+  if (!isEmittedId(event.session_id)) throw bad('bad_session_id', 'session_id', 'is not an id');
   if (hasProducer !== (event.seq !== undefined)) {
-    throw bad('bad_event', 'seq', hasProducer ? 'needed, because the batch has a producer' : 'there is no producer');
+    throw bad(
+      'bad_event',
+      'seq',
+      hasProducer ? 'is missing: the batch has a producer' : 'needs a producer of the batch',
+    );
   }
   return {
     sessionId: event.session_id,
@@ -158,7 +190,7 @@ function outputOf({ response, response_base64 }: Raw): Uint8Array {
     if (response_base64.length > Math.ceil(MAX_ENTRY_BYTES / 3) * 4) throw tooLarge('response_base64', MAX_ENTRY_BYTES);
     // Node skips what is no base64; that would be output that nobody sent.
     if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(response_base64)) {
-      throw bad('bad_event', 'response_base64', 'not base64 with padding');
+      throw bad('bad_event', 'response_base64', 'is not base64 with padding');
     }
     const bytes = Buffer.from(response_base64, 'base64');
     if (bytes.length > MAX_ENTRY_BYTES) throw tooLarge('response_base64', MAX_ENTRY_BYTES);
@@ -173,8 +205,9 @@ function outputOf({ response, response_base64 }: Raw): Uint8Array {
 function timeOf(timestamp: string | number | undefined, now: number): number | undefined {
   if (timestamp === undefined) return undefined;
   const at = typeof timestamp === 'number' ? timestamp : isoTime(timestamp);
-  if (!Number.isFinite(at) || at < 0) throw bad('bad_time', 'timestamp', 'neither ms since 1970 nor ISO 8601');
-  if (at > now + MAX_AHEAD_MS) throw bad('bad_time', 'timestamp', `${Math.round((at - now) / 1000)} s in the future`);
+  if (!Number.isFinite(at) || at < 0) throw bad('bad_time', 'timestamp', NO_TIME);
+  if (at > now + MAX_AHEAD_MS)
+    throw bad('bad_time', 'timestamp', `is ${Math.round((at - now) / 1000)} s in the future`);
   return Math.round(at);
 }
 
@@ -191,7 +224,7 @@ function isoTime(text: string): number {
 const bad = (code: Extract<Code, 'bad_event' | 'bad_session_id' | 'bad_time'>, field: string, why: string) => {
   const [name, reason] = [field.slice(0, 100), why.slice(0, 200)];
   return new BinnacleError(code, {
-    message: name === '' ? `The event: ${reason}.` : `"${name}" of the event: ${reason}.`,
+    message: `${name === '' ? 'The event' : `"${name}" of the event`} ${reason}.`,
     details: { field: name },
   });
 };

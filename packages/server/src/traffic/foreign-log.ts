@@ -246,7 +246,7 @@ class Draft {
   #check({ seq }: Emitted): Outcome {
     const known = numberCheck(this.#standing, this.#producer, seq);
     if (known !== 'stored') return known;
-    return this.#end === undefined ? 'stored' : new BinnacleError('session_exited');
+    return this.#end === undefined ? 'stored' : hasEnded();
   }
 
   #add({ size, stream, output, seq, told, isFinal }: Emitted): void {
@@ -261,6 +261,10 @@ class Draft {
     this.entries.push(...endEntries(this.#end));
   }
 }
+
+/** For who emits: nothing can be begun a second time by its id. */
+export const hasEnded = (): BinnacleError =>
+  new BinnacleError('session_exited', { message: 'The session has ended.', hint: 'Use another session_id.' });
 
 /** Whether a number is the next one, was there, or is out of order. An epoch counts from 0. */
 export function numberCheck(

@@ -16,7 +16,7 @@ import type { HostedStatus, Request } from '../runner/wire.ts';
 import type { Session, SessionHost } from '../session.ts';
 import type { Sessions } from '../sessions.ts';
 import { type Emitted, namesOf, parseEvent } from './event.ts';
-import { ForeignLog, type ForeignLogOptions, numberCheck, type Outcome } from './foreign-log.ts';
+import { ForeignLog, type ForeignLogOptions, hasEnded, numberCheck, type Outcome } from './foreign-log.ts';
 import { Rates } from './rate.ts';
 
 /** Logs that are kept open for the next event: two descriptors and 32 KiB each. */
@@ -24,6 +24,8 @@ const MAX_OPEN = 256;
 /** How far a session has come is in its log; its row follows this often. */
 const SAVE_MS = 1000;
 const SWEEP_MS = 60_000;
+/** A batch of many sessions gives everybody else a turn this often. */
+const TURN_MS = 5;
 const NO_SOURCE = 'unknown';
 
 export interface IngestLimits {
@@ -114,7 +116,12 @@ export class Ingest implements SessionHost {
       if (group === undefined) groups.set(id, [{ index, event }]);
       else group.push({ index, event });
     }
+    let turnBegan = performance.now();
     for (const [id, group] of groups) {
+      if (performance.now() - turnBegan > TURN_MS) {
+        await turn();
+        turnBegan = performance.now();
+      }
       // Behind an event that makes no sense, nothing of its session is taken: their order is kept.
       const bad = group.findIndex(({ event }) => event instanceof BinnacleError);
       const good = (bad < 0 ? group : group.slice(0, bad)).map(({ event }) => event as Emitted);
@@ -161,7 +168,7 @@ export class Ingest implements SessionHost {
   async settle(): Promise<void> {
     for (const id of this.#parts.store.listSilent(Number.MAX_SAFE_INTEGER)) {
       // Each may take 20 ms, if it was written to a moment before a kill: others are served in between.
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
       if (this.#isClosed) return;
       try {
         this.#touch(await this.#opened(id));
@@ -177,7 +184,8 @@ export class Ingest implements SessionHost {
     clearInterval(this.#sweeper);
     clearImmediate(this.#telling);
     // Some may just be opening.
-    while (this.#open.size > 0 || this.#busy.size > 0) {
+    while (this.#open.size > 0 || this.#busy.size > 0 || this.#touched.size > 0) {
+      clearImmediate(this.#telling);
       this.#tell();
       for (const id of [...this.#open.keys()]) this.#shut(id);
       await Promise.allSettled(this.#busy.values());
@@ -220,6 +228,9 @@ export class Ingest implements SessionHost {
     const [first] = events;
     if (first === undefined) throw new BinnacleError('invariant', { message: 'A session without an event.' });
     const { sessions, limits } = this.#parts;
+    if (sessions.knows(sessionId)) {
+      throw new BinnacleError('bad_session_id', { message: 'That is the id of a session here.' });
+    }
     const limit = limits.maxSessions;
     if (sessions.countForeign() >= limit) throw new BinnacleError('too_many_foreign', { details: { limit } });
     const waitMs = this.#arrivals.take(user, 1, 0);
@@ -227,7 +238,8 @@ export class Ingest implements SessionHost {
     const { source = NO_SOURCE, labels, told, cwd, size, stream } = first;
     const foreign = { sessionId, user, producer: producer?.id ?? null, source, labels, heardAt: now };
     const mode = stream === 'tty' ? 'pty' : 'pipe';
-    const session = sessions.adopt({ foreign, command: told.command, cwd, mode, ...size });
+    const name = firstLine(told.command) || (source === NO_SOURCE ? sessionId : source);
+    const session = sessions.adopt({ foreign, name, command: told.command, cwd, mode, ...size });
     const opened = await this.#opened(session.id);
     sessions.announce(session);
     return opened;
@@ -315,37 +327,44 @@ export class Ingest implements SessionHost {
     this.#telling ??= setImmediate(() => this.#tell());
   }
 
-  #tellNow(): void {
-    clearImmediate(this.#telling);
-    this.#tell();
-  }
-
+  /** As much as fits into a turn; the rest in the next one. */
   #tell(): void {
     this.#telling = undefined;
+    const began = performance.now();
+    const ended: Opened[] = [];
     for (const opened of this.#touched) {
-      const { session, log } = opened;
-      const { standing, end, size } = log;
-      const { cols, rows } = session.record.spec;
-      if (size !== undefined && (size.cols !== cols || size.rows !== rows)) {
-        session.update({ ...statusOf(opened), ...size });
-      }
-      if (end === undefined) {
-        this.#unsaved.set(session.id, standing);
-        session.heard(standing.heardAt, log.head, log.oldest, log.synced);
-      } else this.#finish(opened, end);
+      this.#touched.delete(opened);
+      if (this.#tellOf(opened)) ended.push(opened);
+      if (performance.now() - began > TURN_MS) break;
     }
-    this.#touched.clear();
+    this.#finish(ended);
+    if (this.#touched.size > 0) this.#telling ??= setImmediate(() => this.#tell());
   }
 
-  #finish({ session, log }: Opened, { exitCode, signal, isLost }: NonNullable<ForeignLog['end']>): void {
-    const { standing, head, epoch } = log;
-    const state = isLost ? 'lost' : 'closed';
-    const change = { state, epoch, exitCode, signal, exitedAt: standing.heardAt, head } as const;
-    this.#unsaved.delete(session.id);
-    this.#unended.set(session.id, { standing, change });
+  /** True for one that has ended: it is to be finished. */
+  #tellOf({ session, log }: Opened): boolean {
+    const { standing, end, size } = log;
+    const { cols, rows } = session.record.spec;
+    if (size !== undefined && (size.cols !== cols || size.rows !== rows)) {
+      session.update({ ...statusOf({ session, log }), ...size });
+    }
+    if (end !== undefined) return true;
+    this.#unsaved.set(session.id, standing);
+    session.heard(standing.heardAt, log.head, log.oldest, log.synced);
+    return false;
+  }
+
+  #finish(ended: readonly Opened[]): void {
+    if (ended.length === 0) return;
+    for (const { session, log } of ended) {
+      this.#unsaved.delete(session.id);
+      this.#unended.set(session.id, { standing: log.standing, change: changeOf(log) });
+    }
     this.#save();
-    this.#parts.sessions.finish(session, change);
-    this.#shut(session.id);
+    for (const { session, log } of ended) {
+      this.#parts.sessions.finish(session, changeOf(log));
+      this.#shut(session.id);
+    }
   }
 
   /** What a full disk keeps from us now is written later, by the timer. */
@@ -354,11 +373,9 @@ export class Ingest implements SessionHost {
     try {
       if (this.#unsaved.size > 0) store.save(this.#unsaved);
       this.#unsaved.clear();
-      for (const [id, { standing, change }] of this.#unended) {
-        // In one transaction: an event that is sent again must find both or neither.
-        store.end(id, standing, change);
-        this.#unended.delete(id);
-      }
+      // Each with how far it came: an event that is sent again must find both or neither.
+      if (this.#unended.size > 0) store.end(this.#unended);
+      this.#unended.clear();
     } catch (error) {
       log.error({ err: error }, 'the catalogue could not be written');
     }
@@ -367,8 +384,8 @@ export class Ingest implements SessionHost {
   async #end(id: SessionId, reason: 'lost' | 'deleted'): Promise<void> {
     const opened = await this.#opened(id);
     opened.log.finish(reason, Date.now());
-    this.#touched.add(opened);
-    this.#tellNow();
+    this.#touched.delete(opened);
+    if (this.#tellOf(opened)) this.#finish([opened]);
     await this.#busy.get(id);
   }
 
@@ -404,6 +421,8 @@ export class Ingest implements SessionHost {
   }
 }
 
+const firstLine = (command: string | undefined): string => command?.trim().split('\n', 1)[0]?.slice(0, 60) ?? '';
+
 function parsed(raw: unknown, hasProducer: boolean, now: number): Emitted | BinnacleError {
   try {
     return parseEvent(raw, hasProducer, now);
@@ -420,14 +439,16 @@ function checkClaim(known: ForeignRecord, { user, producer }: Emitter, events: r
     known.producer === (producer?.id ?? null) &&
     // Without a producer, its source is all that tells one program of a user from another.
     (producer !== undefined || events.every(({ source = known.source }) => source === known.source));
-  if (!isSame) throw new BinnacleError('session_taken', { details: { source: known.source } });
+  if (isSame) return;
+  // What others do is nobody's business.
+  throw new BinnacleError('session_taken', known.user === user ? { details: { source: known.source } } : {});
 }
 
 /** Of events for a session that is over. */
 const overOutcomes = (known: ForeignStanding, { producer }: Emitter, events: readonly Emitted[]): Outcome[] =>
   events.map(({ seq }) => {
     const number = numberCheck(known, producer, seq);
-    return number === 'stored' ? new BinnacleError('session_exited') : number;
+    return number === 'stored' ? hasEnded() : number;
   });
 
 function resultsOf(
@@ -453,6 +474,14 @@ const refusal = (
   error: BinnacleError,
   { sessionId, seq }: { readonly sessionId: string | null; readonly seq: number | null },
 ): EmitResult => ({ status: 'refused', session_id: sessionId, seq, error: error.toWire() });
+
+/** Lets everybody else have their turn. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function changeOf({ end, standing, head, epoch }: ForeignLog): Ended['change'] {
+  const { exitCode = null, signal = null, isLost = false } = end ?? {};
+  return { state: isLost ? 'lost' : 'closed', epoch, exitCode, signal, exitedAt: standing.heardAt, head };
+}
 
 function statusOf({ session, log }: Opened): HostedStatus {
   const { cols, rows } = session.record.spec;

@@ -45,10 +45,12 @@ export async function attachPty(parts: CompatParts & { readonly ptys: Ptys }, as
   checkHandshake(request);
   const isReadOnly = query.readonly === true || !allows(principal.scope, 'input');
   const seen = parts.access.seenBy(principal);
-  const session = await started({ seen, ptys: parts.ptys }, asked.id, { ...query, isReadOnly });
+  const { session, isNew } = await started({ seen, ptys: parts.ptys }, asked.id, { ...query, isReadOnly });
   await session.refresh();
   const { log } = session;
-  const from = query.since === undefined ? { tail: query.tail ?? DEFAULT_TAIL_BYTES } : { offset: query.since };
+  // Who starts it has seen nothing of it, however much it has written by now.
+  const tail = query.tail ?? (isNew ? undefined : DEFAULT_TAIL_BYTES);
+  const from = query.since !== undefined ? { offset: query.since } : tail === undefined ? 'start' : { tail };
   const at = await positionOf(log, from);
   const lease = isReadOnly ? undefined : await takeHelm(session, principal, query.takeover === true);
   const replayUntil = log.head.offset;
@@ -83,14 +85,14 @@ async function started(
   { seen, ptys }: { readonly seen: SeenSessions; readonly ptys: Ptys },
   id: string,
   asked: Asked & { readonly isReadOnly: boolean },
-): Promise<Session> {
+): Promise<{ readonly session: Session; readonly isNew: boolean }> {
   const found = ptys.find(seen, id);
-  if ('record' in found) return found;
+  if ('record' in found) return { session: found, isNew: false };
   // What it has not written yet nobody can have read.
   if ((asked.since ?? 0) > 0) throw new BinnacleError('offset_ahead', { details: { oldestOffset: 0, headOffset: 0 } });
   if (asked.isReadOnly) throw new BinnacleError('not_started');
   const mode: Mode = asked.pty === false ? 'pipe' : 'pty';
-  return await ptys.start(seen, found, mode);
+  return { session: await ptys.start(seen, found, mode), isNew: true };
 }
 
 class PtyWire implements Wire {

@@ -1,0 +1,53 @@
+// What is wrong with a field of an event, as the end of a sentence that begins with its name. Knows no event and no code.
+
+import type { z } from 'zod';
+
+type Issue = z.core.$ZodIssue;
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'string',
+  number: 'number',
+  int: 'whole number',
+  boolean: 'true or false',
+  object: 'object',
+  record: 'object',
+};
+
+/** `isThere`: whether the event has the field at all. */
+export function wrongWords(issue: Issue, isThere: boolean): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return isThere ? `is no ${KINDS[issue.expected] ?? issue.expected}` : 'is missing';
+    case 'too_big':
+      return `is over ${issue.maximum}${issue.origin === 'string' ? ' characters' : ''}`;
+    case 'too_small':
+      return issue.origin === 'string' ? 'is empty' : `is under ${issue.minimum}`;
+    case 'invalid_value':
+      return `is none of ${issue.values.map(String).join(', ')}`;
+    case 'unrecognized_keys':
+      return 'is not known';
+    case 'invalid_key': {
+      const [inner] = issue.issues;
+      return `has a name that ${inner === undefined ? 'is not valid' : wrongWords(inner, true)}`;
+    }
+    case 'invalid_union':
+    case 'custom':
+      return issue.message;
+    default:
+      return 'is not valid';
+  }
+}
+
+/** Where it is, as one would write it; empty for the whole event. An unknown field is named by itself. */
+export const fieldOf = (issue: Issue): string =>
+  [...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])].map(String).join('.');
+
+/** Whether there is something at the path, undefined included. */
+export function isThere(raw: unknown, path: Issue['path']): boolean {
+  let at = raw;
+  for (const key of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return false;
+    at = (at as Readonly<Record<PropertyKey, unknown>>)[key];
+  }
+  return at !== undefined;
+}

@@ -14,6 +14,7 @@ import { g6 } from './lines/fan-out.ts';
 import { g10 } from './lines/history.ts';
 import { ingest } from './lines/ingest.ts';
 import { g11 } from './lines/memory.ts';
+import { plugins } from './lines/plugins.ts';
 import { g1, g3 } from './lines/pty.ts';
 import { routes } from './lines/routes.ts';
 import { left, runs } from './lines/run.ts';
@@ -48,6 +49,7 @@ const LINES: Readonly<Record<string, Line>> = {
   'traffic-slow': trafficSlow,
   search,
   retention,
+  plugins,
 };
 
 /** Loaded by name, so that a viewer does not load what only an append needs. */

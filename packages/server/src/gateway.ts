@@ -151,7 +151,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log,
     });
     undo.push(() => config.close());
-    config.onChange(() => options.onConfig?.(config.path, config.problems.length));
+    const warnOfPlugins = (): void => {
+      if (config.current.plugins.size > 0) log.warn('plugins.entries is read and checked; plugins are not started yet');
+    };
+    warnOfPlugins();
+    config.onChange(() => {
+      warnOfPlugins();
+      options.onConfig?.(config.path, config.problems.length);
+    });
     const agents = new Agents({
       configs: () => config.current.agents,
       defaultAgent: () => config.current.defaultAgent,

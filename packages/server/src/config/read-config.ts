@@ -3,6 +3,7 @@
 import { homedir } from 'node:os';
 import { BinnacleError } from '@binnacle/protocol';
 import type { z } from 'zod';
+import { readPluginSettings } from '../plugin/settings.ts';
 import { type Binding, checkBindings, createRouter, type Router, type RoutingConfig } from '../routing/index.ts';
 import { type JsonText, type Path, type Place, readJsonc } from './jsonc.ts';
 import {
@@ -87,6 +88,9 @@ export function readConfig(text: string): ReadConfig {
   const router = createRouter(inForce as RoutingConfig);
   const owner = router.explain({ channel: '-' });
   if (owner.error !== null) tell(['agents'], owner.error.message);
+  const plugins = readPluginSettings(content.value.plugins?.entries, (at, message) =>
+    tell(['plugins', 'entries', ...at], message),
+  );
   const problems = placed(told, read.text);
   if (untold > 0) problems.push(untoldProblem(untold));
   return {
@@ -96,6 +100,7 @@ export function readConfig(text: string): ReadConfig {
       bindings: Object.freeze(bindings.filter((binding) => binding !== null)),
       session: routing.session ?? {},
       inbound: deepFreeze(content.value.inbound ?? {}),
+      plugins,
     }),
     router,
     problems,

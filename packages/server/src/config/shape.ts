@@ -2,6 +2,7 @@
 
 import type { Visibility } from '@binnacle/protocol';
 import { z } from 'zod';
+import { type PluginSettings, PluginsShape } from '../plugin/settings.ts';
 import type { Binding, RoutingConfig } from '../routing/index.ts';
 
 export const DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai'] as const;
@@ -51,6 +52,8 @@ export interface ConfigFile {
     /** What the addresses that answers are posted to may begin with. Default: none. */
     readonly replies?: readonly string[] | undefined;
   };
+  /** By id. What is not in it is granted nothing. */
+  readonly plugins: ReadonlyMap<string, PluginSettings>;
 }
 
 /** A day: a run or a request that waits longer is forgotten, not patient. */
@@ -117,6 +120,7 @@ export const FileShape = z.strictObject({
     })
     .optional(),
   inbound: z.strictObject({ replies: z.array(z.url({ protocol: /^https?$/ })).optional() }).optional(),
+  plugins: PluginsShape.optional(),
 });
 export type FileContent = z.output<typeof FileShape>;
 

@@ -26,6 +26,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   roles: '["admin", "oncall"]',
   identityLinks: '{"ada": ["discord:42"]}',
   replies: '["https://example.org/hooks/"]',
+  plugins: '{"entries": {"my-plugin": {"permissions": {"notify": true}}}}',
 };
 
 const KINDS: Readonly<Record<string, string>> = {

@@ -1,0 +1,185 @@
+// Plugins: what a call costs, how long one takes to start, and what 20 that do nothing cost.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { PluginHost } from '../../packages/server/src/plugin/host.ts';
+import { PLUGIN_LIMITS } from '../../packages/server/src/plugin/limits.ts';
+import { probeSandbox, type Sandbox } from '../../packages/server/src/plugin/sandbox.ts';
+import type { Bench } from '../bench.ts';
+import { childrenOf, cpuMs, end, pssKb, sleep } from '../processes.ts';
+import { median, percentile, type Row, ranged, ratios } from '../table.ts';
+
+const IDLE = 20;
+const SETTLE_MS = 2000;
+/** One call after the other, so that no rate is reached. */
+const CALLS_PER_SECOND = 1_000_000;
+
+const ENTRY = `export default (api) => {
+  api.handle('echo', (value) => value);
+  api.handle('ask', (value) => api.call('echo', value));
+};`;
+
+export async function plugins(bench: Bench): Promise<readonly Row[]> {
+  const sandbox = await probeSandbox();
+  const level = sandbox.bwrap.works ? 'sealed' : 'restricted';
+  const dir = join(bench.scratch, 'plugin');
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, 'plugin.mjs'), ENTRY);
+  writeFileSync(join(dir, 'bare.mjs'), "process.stdout.write('ready'); setInterval(() => {}, 1000);");
+  const guest = resolve(process.env.BINNACLE_ROOT ?? '.', 'packages/server/dist/plugin-guest.mjs');
+  const launch = async (id: string, on: Sandbox = sandbox): Promise<PluginHost> => {
+    const host = new PluginHost({
+      id,
+      dir,
+      entry: 'plugin.mjs',
+      guest,
+      sandbox: on,
+      policy: { mayUseAnyHost: false, allowRestricted: true, trusted: false },
+      limits: { callsPerSecond: CALLS_PER_SECOND, bytesPerSecond: PLUGIN_LIMITS.bytesPerSecond * 100 },
+      call: async (_, params) => params,
+      stopped: (reason, next) => {
+        if (next !== 'stopped') bench.note(`${id}: ${reason.message}`);
+      },
+    });
+    await host.start();
+    return host;
+  };
+  return [
+    ...(await calls(bench, launch, level)),
+    ...(await starts(bench, launch, sandbox, dir, level)),
+    ...(await idle(bench, launch, level)),
+  ];
+}
+
+type Launch = (id: string, on?: Sandbox) => Promise<PluginHost>;
+
+const us = (value: number): string => `${(value * 1000).toFixed(0)} us`;
+const ms = (value: number): string => `${value.toFixed(0)} ms`;
+const both = (values: readonly number[], unit: (value: number) => string): string => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return `p50 ${unit(percentile(sorted, 0.5))}, p99 ${unit(percentile(sorted, 0.99))} (n = ${values.length})`;
+};
+
+async function calls(bench: Bench, launch: Launch, level: string): Promise<readonly Row[]> {
+  const count = bench.quick ? 2000 : 20_000;
+  const host = await launch('calls');
+  const took: Record<'echo' | 'ask', number[]> = { echo: [], ask: [] };
+  for (const method of ['echo', 'ask'] as const) {
+    for (let i = -1000; i < count; i++) {
+      const startedAt = performance.now();
+      await host.invoke(
+        method,
+        { n: i, text: 'a hundred bytes or so, as in most calls that a plugin makes or gets' },
+        10_000,
+      );
+      if (i >= 0) took[method].push(performance.now() - startedAt);
+    }
+  }
+  await host.stop();
+  bench.note(`plugins: echo ${both(took.echo, us)}, ask ${both(took.ask, us)}`);
+  const row = { goal: 'plugins', other: '', ratio: '' };
+  const p50 = percentile(
+    [...took.echo].sort((a, b) => a - b),
+    0.5,
+  );
+  return [
+    {
+      ...row,
+      what: `${level}: a call to the plugin and its answer`,
+      ours: both(took.echo, us),
+      aim: 'p50 <= 200 us',
+      holds: p50 <= 0.2,
+    },
+    { ...row, what: `${level}: one in which it asks us something`, ours: both(took.ask, us), aim: '' },
+  ];
+}
+
+/** To the loaded entry, beside a `node` that says one word; the two in turns. */
+async function starts(
+  bench: Bench,
+  launch: Launch,
+  sandbox: Sandbox,
+  dir: string,
+  level: string,
+): Promise<readonly Row[]> {
+  const times = bench.quick ? 5 : 30;
+  const restricted: Sandbox = { ...sandbox, bwrap: { works: false, why: 'the bench' } };
+  const took = { ours: [] as number[], restricted: [] as number[], bare: [] as number[] };
+  for (let i = 0; i < times; i++) {
+    for (const [kind, on] of [
+      ['ours', sandbox],
+      ['restricted', restricted],
+    ] as const) {
+      const startedAt = performance.now();
+      const host = await launch(`start-${kind}`, on);
+      took[kind].push(performance.now() - startedAt);
+      await host.stop();
+    }
+    const startedAt = performance.now();
+    const bare = spawn(process.execPath, [join(dir, 'bare.mjs')], { stdio: ['ignore', 'pipe', 'ignore'] });
+    await once(bare.stdout, 'data');
+    took.bare.push(performance.now() - startedAt);
+    await end(bare, 'SIGKILL');
+  }
+  bench.note(
+    `plugins: start ${both(took.ours, ms)}, restricted ${both(took.restricted, ms)}, bare ${both(took.bare, ms)}`,
+  );
+  const ratio = ratios(took.ours, took.bare);
+  const other = `node ${both(took.bare, ms)}`;
+  return [
+    {
+      goal: 'plugins',
+      what: `${level}: launch to the loaded entry`,
+      ours: both(took.ours, ms),
+      other,
+      ratio: ranged(ratio),
+      aim: '<= 2.5',
+      holds: median(ratio) <= 2.5,
+    },
+    {
+      goal: 'plugins',
+      what: 'restricted: the same',
+      ours: both(took.restricted, ms),
+      other,
+      ratio: ranged(ratios(took.restricted, took.bare)),
+      aim: '',
+    },
+  ];
+}
+
+async function idle(bench: Bench, launch: Launch, level: string): Promise<readonly Row[]> {
+  const hosts: PluginHost[] = [];
+  for (let i = 0; i < IDLE; i++) hosts.push(await launch(`idle-${i}`));
+  await sleep(SETTLE_MS);
+  const pids = hosts.flatMap(({ facts }) => (facts.pid === null ? [] : treeOf(facts.pid)));
+  const each = pids.map(pssKb).reduce((a, b) => a + b, 0) / 1024 / IDLE;
+  const before = cpuMs([process.pid, ...pids]);
+  const seconds = bench.quick ? 2 : 10;
+  await sleep(seconds * 1000);
+  const cpu = (cpuMs([process.pid, ...pids]) - before) / (seconds * 10);
+  await Promise.all(hosts.map((host) => host.stop()));
+  bench.note(`plugins: ${IDLE} idle, ${each.toFixed(1)} MiB each, ${cpu.toFixed(1)} % of a core in all`);
+  return [
+    {
+      goal: 'plugins',
+      what: `${level}: one of ${IDLE} idle plugins, its share of memory`,
+      ours: `${each.toFixed(1)} MiB`,
+      other: '',
+      ratio: '',
+      aim: '<= 12 MiB',
+      holds: each <= 12,
+    },
+    {
+      goal: 'plugins',
+      what: `${level}: ${IDLE} idle plugins and their watching, of one core`,
+      ours: `${cpu.toFixed(1)} %`,
+      other: '',
+      ratio: '',
+      aim: '',
+    },
+  ];
+}
+
+const treeOf = (pid: number): number[] => [pid, ...childrenOf(pid).flatMap(treeOf)];

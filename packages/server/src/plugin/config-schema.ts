@@ -1,0 +1,94 @@
+// The schema that a manifest has for the plugin's settings: a part of JSON Schema that cannot be made to hang, to fetch or to
+// surprise, so that the gateway itself can check the settings. Runs no code of the plugin.
+
+import { BinnacleError } from '@binnacle/protocol';
+import { z } from 'zod';
+
+/** No patterns, which can be made to take hours; no references, which can be made to go round. */
+const KEYWORDS = new Set([
+  '$schema',
+  'type',
+  'title',
+  'description',
+  'default',
+  'properties',
+  'required',
+  'additionalProperties',
+  'items',
+  'enum',
+  'const',
+  'minimum',
+  'maximum',
+  'minLength',
+  'maxLength',
+  'minItems',
+  'maxItems',
+]);
+const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean'];
+
+export interface ConfigSchema {
+  /** As the manifest says it: for the viewer. */
+  readonly json: Readonly<Record<string, unknown>>;
+  /** Returns the settings with the defaults filled in. Throws `bad_plugin_config`. */
+  check(plugin: string, value: unknown): unknown;
+}
+
+/** `wrong`: what, in words. */
+export function readConfigSchema(value: unknown): { readonly schema: ConfigSchema } | { readonly wrong: string } {
+  const wrong = faultOf(value, 'config');
+  if (wrong !== undefined) return { wrong };
+  const json = value as Record<string, unknown>;
+  if (json.type !== 'object') return { wrong: 'config: its type must be "object"' };
+  let shape: z.ZodType;
+  try {
+    shape = z.fromJSONSchema(json);
+  } catch (error) {
+    return { wrong: `config: ${error instanceof Error ? error.message.slice(0, 200) : 'it cannot be read'}` };
+  }
+  return { schema: { json, check: (plugin, settings) => check(shape, plugin, settings) } };
+}
+
+function check(shape: z.ZodType, plugin: string, settings: unknown): unknown {
+  const read = shape.safeParse(settings ?? {});
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  const key = [`plugins.entries.${plugin}.config`, ...(issue?.path ?? []).map(String)].join('.');
+  throw new BinnacleError('bad_plugin_config', {
+    message: `${key}: ${issue?.message ?? 'it does not match the manifest'}.`,
+    hint: `Correct ${key} in the config file.`,
+    details: { plugin, key },
+  });
+}
+
+/** `strict-json.ts` has seen to the depth. */
+function faultOf(value: unknown, at: string): string | undefined {
+  if (!isObject(value)) return `${at}: a schema is an object`;
+  for (const key of Object.keys(value)) {
+    if (!KEYWORDS.has(key)) return `${at}: "${key}" is not taken; these are: ${[...KEYWORDS].join(', ')}`;
+  }
+  const { type, properties, items, additionalProperties } = value;
+  if (
+    type === undefined
+      ? value.enum === undefined && value.const === undefined
+      : !TYPES.includes(String(type)) || typeof type !== 'string'
+  ) {
+    return `${at}: type is one of ${TYPES.join(', ')}`;
+  }
+  if (additionalProperties !== undefined && typeof additionalProperties !== 'boolean') {
+    return `${at}.additionalProperties: true or false`;
+  }
+  if (items !== undefined) {
+    const wrong = faultOf(items, `${at}.items`);
+    if (wrong !== undefined) return wrong;
+  }
+  if (properties === undefined) return undefined;
+  if (!isObject(properties)) return `${at}.properties: an object`;
+  for (const [name, inner] of Object.entries(properties)) {
+    const wrong = faultOf(inner, `${at}.properties.${name}`);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

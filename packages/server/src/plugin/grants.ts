@@ -1,0 +1,93 @@
+// From what the config file or a manifest says of permissions to grants, and which of two is the wider one. Whatever cannot
+// be understood grants nothing. Knows no calls.
+
+import type { z } from 'zod';
+import { isPermission, type Narrowing, PERMISSION_NAMES, type PermissionName, permission } from './permissions.ts';
+
+/** `narrowed` to nothing is denied, in effect. */
+export type Grant =
+  | { readonly kind: 'denied' }
+  | { readonly kind: 'all' }
+  /** In their one spelling, as `Narrowing.shape` makes them. */
+  | { readonly kind: 'narrowed'; readonly items: readonly string[] };
+
+/** Of one plugin. What is not in it is denied. */
+export type Grants = ReadonlyMap<PermissionName, Grant>;
+
+export const DENIED: Grant = Object.freeze({ kind: 'denied' });
+export const ALL: Grant = Object.freeze({ kind: 'all' });
+export const NONE: Grants = new Map();
+
+export const grantIn = (grants: Grants, name: PermissionName): Grant => grants.get(name) ?? DENIED;
+
+/** `wrong`: why it grants nothing, in words. */
+export type ReadGrant = { readonly grant: Grant } | { readonly wrong: string };
+
+/** `true`, `false`, `{"commands": ["git"]}`, or the list alone. */
+export function readGrant(name: PermissionName, value: unknown): ReadGrant {
+  if (value === undefined || value === false) return { grant: DENIED };
+  if (value === true) return { grant: ALL };
+  const { narrowing } = permission(name);
+  if (narrowing === null) return { wrong: 'expected true or false' };
+  const read = narrowing.shape.safeParse(Array.isArray(value) ? { [narrowing.key]: value } : value);
+  if (!read.success) return { wrong: whyNot(read.error, narrowing) };
+  return { grant: narrowed(read.data[narrowing.key] ?? []) };
+}
+
+export const narrowed = (items: readonly string[]): Grant =>
+  Object.freeze({ kind: 'narrowed', items: Object.freeze([...items]) });
+
+/** All that one entry says. What is wrong or unknown is told, and grants nothing. */
+export function readGrants(value: unknown, tell: (at: readonly string[], message: string) => void): Grants {
+  if (value === undefined) return NONE;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    tell([], 'Expected an object, e.g. {"notify": true}. Nothing is granted.');
+    return NONE;
+  }
+  const grants = new Map<PermissionName, Grant>();
+  for (const [name, said] of Object.entries(value)) {
+    if (!isPermission(name)) {
+      tell([name], `There is no permission "${name}". One of: ${PERMISSION_NAMES.join(', ')}.`);
+      continue;
+    }
+    const read = readGrant(name, said);
+    if ('wrong' in read) tell([name], `"${name}" is denied, because its value is wrong: ${read.wrong}.`);
+    else if (read.grant.kind !== 'denied') grants.set(name, read.grant);
+  }
+  return grants;
+}
+
+/** As the config file would say it. */
+export function spellGrant(name: PermissionName, grant: Grant): boolean | Record<string, readonly string[]> {
+  if (grant.kind !== 'narrowed') return grant.kind === 'all';
+  const { narrowing } = permission(name);
+  return narrowing === null ? false : { [narrowing.key]: grant.items };
+}
+
+/** What of `asked` is more than `granted`; undefined where nothing is. Of a list: the items. */
+export function wider(name: PermissionName, granted: Grant, asked: Grant): Grant | undefined {
+  const narrowing = permission(name).narrowing;
+  const has = itemsOf(granted, narrowing);
+  const wants = itemsOf(asked, narrowing);
+  if (has === true || (wants !== true && wants.length === 0)) return undefined;
+  if (wants === true) return ALL;
+  const more = wants.filter((item) => !has.some((one) => narrowing?.covers(one, item) === true));
+  if (more.length === 0) return undefined;
+  return asked.kind === 'all' ? ALL : narrowed(more);
+}
+
+/** `true` where there is nothing beyond. Else even `true` leaves out what must be spelled, as a private address. */
+function itemsOf(grant: Grant, narrowing: Narrowing | null): true | readonly string[] {
+  if (grant.kind === 'denied') return [];
+  if (grant.kind === 'narrowed') return grant.items;
+  return narrowing?.all === undefined ? true : [narrowing.all];
+}
+
+function whyNot(error: z.ZodError, { key, example }: Narrowing): string {
+  const [issue] = error.issues;
+  const shown = `expected true, false or {"${key}": ["${example}"]}`;
+  if (issue === undefined || issue.path.length === 0) {
+    return issue?.code === 'unrecognized_keys' ? `${shown}, with no other key` : shown;
+  }
+  return issue.message;
+}

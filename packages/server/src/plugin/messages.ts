@@ -1,0 +1,46 @@
+// What the gateway believes of what a plugin's process says. Nothing here knows what a method means.
+
+import { z } from 'zod';
+import { badData, type FromPlugin, WireFault } from './wire.ts';
+
+const ID = z.int().min(1);
+const METHOD = z.string().min(1).max(200);
+
+const FROM_PLUGIN = z.discriminatedUnion('t', [
+  z.strictObject({ t: z.literal('hello'), protocol: z.int() }),
+  z.strictObject({ t: z.literal('ready'), methods: z.array(METHOD).max(1000) }),
+  z.strictObject({ t: z.literal('failed'), message: z.string().max(4000) }),
+  z.strictObject({ t: z.literal('pong'), n: ID }),
+  z.strictObject({ t: z.literal('call'), id: ID, method: METHOD, params: z.unknown().optional() }),
+  z.strictObject({
+    t: z.literal('answer'),
+    id: ID,
+    result: z.unknown().optional(),
+    error: z
+      .strictObject({
+        code: z.string().max(100),
+        message: z.string().max(4000),
+        hint: z.string().max(1000).optional(),
+        details: z.record(z.string(), z.unknown()).optional(),
+      })
+      .optional(),
+  }),
+]);
+
+/** Throws WireFault, whose text is for people and repeats nothing of what was said. */
+export function parseFromPlugin(json: string): FromPlugin {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw new WireFault('A frame is no JSON.');
+  }
+  const fault = badData(value);
+  if (fault !== undefined) throw new WireFault(`A frame is no plain data. ${fault}`);
+  const parsed = FROM_PLUGIN.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new WireFault(`A frame is none of the protocol: ${issue?.path.join('.') || 'frame'}: ${issue?.message}.`);
+  }
+  return parsed.data as FromPlugin;
+}

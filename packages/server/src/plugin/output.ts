@@ -1,0 +1,59 @@
+// What a plugin writes to stdout and stderr, as lines for its log. Knows no process.
+
+import { StringDecoder } from 'node:string_decoder';
+import { Allowance, type Clock } from './supervision.ts';
+
+const MAX_LINE_LENGTH = 8192;
+
+export type OutputLine = (stream: 'stdout' | 'stderr', text: string) => void;
+
+/** Reads as fast as it is written, so that nobody waits for us; what is too much is counted, not kept. */
+export class OutputLines {
+  readonly #stream: 'stdout' | 'stderr';
+  readonly #line: OutputLine;
+  readonly #allowance: Allowance;
+  readonly #decoder = new StringDecoder('utf8');
+  #rest = '';
+  #dropped = 0;
+
+  constructor(stream: 'stdout' | 'stderr', bytesPerSecond: number, clock: Clock, line: OutputLine) {
+    this.#stream = stream;
+    this.#line = line;
+    this.#allowance = new Allowance(clock, bytesPerSecond);
+  }
+
+  push(bytes: Buffer): void {
+    // Asked for nothing first: what is dropped costs no allowance, or a flood would end all output for good.
+    if (this.#allowance.take(0) > 0) {
+      this.#dropped += bytes.length;
+      return;
+    }
+    this.#allowance.take(bytes.length);
+    this.#tellDropped();
+    const lines = (this.#rest + this.#decoder.write(bytes)).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) this.#tell(line);
+    if (this.#rest.length >= MAX_LINE_LENGTH) {
+      this.#tell(this.#rest);
+      this.#rest = '';
+    }
+  }
+
+  end(): void {
+    if (this.#rest !== '') this.#tell(this.#rest);
+    this.#rest = '';
+    this.#tellDropped();
+  }
+
+  #tell(line: string): void {
+    for (let at = 0; at === 0 || at < line.length; at += MAX_LINE_LENGTH) {
+      this.#line(this.#stream, line.slice(at, at + MAX_LINE_LENGTH));
+    }
+  }
+
+  #tellDropped(): void {
+    if (this.#dropped === 0) return;
+    this.#line(this.#stream, `[${this.#dropped} bytes were dropped: the plugin writes too much]`);
+    this.#dropped = 0;
+  }
+}

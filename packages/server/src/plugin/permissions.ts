@@ -1,0 +1,220 @@
+// The one table of what a plugin can be allowed. The config file, the checks, the errors, the manifest and the docs are all
+// made of it, so that nothing can be demanded that cannot be granted. Knows no plugin and no call.
+
+import { z } from 'zod';
+import { ALL_KEYS, coversKey, type Doing, type KeyPath, readKeyItem, spellKeyItem } from './config-keys.ts';
+import { coversHost, type HostItem, readHostItem, spellHostItem } from './hosts.ts';
+import { readProgramItem } from './programs.ts';
+
+/** How a value can be less than `true`: an object with one key, and a list of such items behind it. */
+export interface Narrowing {
+  readonly key: 'commands' | 'keys' | 'hosts' | 'on' | 'names';
+  /** What an item is, for people. */
+  readonly items: string;
+  readonly example: string;
+  /** The object, strict; its items in their one spelling. */
+  readonly shape: z.ZodType<{ readonly [key: string]: readonly string[] }>;
+  /** The item that is the same as `true`, where there is one. */
+  readonly all?: string;
+  /** Whoever has `granted` has all of `asked`. Both in their one spelling. */
+  covers(granted: string, asked: string): boolean;
+}
+
+export interface Permission {
+  /** Behind "This plugin can": what a person is asked to agree to. */
+  readonly sentence: string;
+  /** What its calls do, and what they never do. */
+  readonly lets: string;
+  readonly narrowing: Narrowing | null;
+}
+
+export const HOOKS = [
+  'beforeRun',
+  'afterRun',
+  'beforeToolCall',
+  'afterToolCall',
+  'beforeInbound',
+  'afterInbound',
+  'beforeInput',
+  'afterInput',
+  'sessionEnd',
+] as const;
+export type HookName = (typeof HOOKS)[number];
+
+export const MAX_ITEMS = 200;
+const MAX_ITEM_CHARS = 512;
+
+type Read = (text: string) => { readonly item: string } | string;
+
+function narrowing(
+  key: Narrowing['key'],
+  items: string,
+  example: string,
+  read: Read,
+  more: Partial<Pick<Narrowing, 'all' | 'covers'>> = {},
+): Narrowing {
+  const item = z
+    .string('an item is a text')
+    .min(1, 'an item is not empty')
+    .max(MAX_ITEM_CHARS, `an item has at most ${MAX_ITEM_CHARS} characters`)
+    .transform((text, ctx): string => {
+      const result = read(text);
+      if (typeof result !== 'string') return result.item;
+      ctx.addIssue({ code: 'custom', message: `${JSON.stringify(text)}: ${result}` });
+      return z.NEVER;
+    });
+  const list = z
+    .array(item, 'it is a list of texts')
+    .max(MAX_ITEMS, `at most ${MAX_ITEMS} items`)
+    .transform((list) => [...new Set(list)]);
+  return {
+    key,
+    items,
+    example,
+    shape: z.strictObject({ [key]: list }),
+    covers: (granted, asked) => granted === asked,
+    ...more,
+  };
+}
+
+const named = (items: string, example: string, pattern: RegExp, closed: readonly string[] = []): Narrowing =>
+  narrowing('names', items, example, (text) => {
+    if (!pattern.test(text)) return 'that is no such name';
+    return closed.includes(text) ? 'that name is taken' : { item: text };
+  });
+
+const keys = (doing: Doing, example: string): Narrowing =>
+  narrowing(
+    'keys',
+    `keys of the config file, with what is below them; \`*\` stands for any one name, and alone for what \`true\` opens`,
+    example,
+    (text) => {
+      const read = readKeyItem(text, doing);
+      return typeof read === 'string' ? read : { item: spellKeyItem(read) };
+    },
+    { all: ALL_KEYS, covers: (granted, asked) => coversKey(keyOf(granted, doing), keyOf(asked, doing), doing) },
+  );
+
+/** Made by the shape above, so that it can be read. */
+function keyOf(item: string, doing: Doing): KeyPath {
+  const read = readKeyItem(item, doing);
+  return typeof read === 'string' ? ['-'] : read;
+}
+
+function hostOf(item: string): HostItem {
+  const read = readHostItem(item);
+  return typeof read === 'string' ? { isWild: false, host: '-', port: 0 } : read;
+}
+
+export const TOOL_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
+export const COMMAND_NAME = /^[a-z][a-z0-9_-]{0,31}$/;
+export const CHANNEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+export const DRIVER_NAME = /^[a-z][a-z0-9-]{0,31}$/;
+
+/** Keys of people begin with these. */
+const NO_CHANNELS = ['user', 'chat', 'direct', 'main'];
+/** They are ours. */
+const OWN_DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai'];
+
+export const PERMISSIONS = {
+  runCommandWithTimeout: {
+    sentence: 'run programs on this machine, as the user that Binnacle runs as',
+    lets: 'Starts a program by its argv, without a shell and with the environment that programs get here; it is ended at its deadline. A list says which programs, not what they do: many start others when their arguments or the files around them say so.',
+    narrowing: narrowing('commands', 'names of programs, or absolute paths', 'git', readProgramItem),
+  },
+  writeConfigFile: {
+    sentence: 'change settings in the config file',
+    lets: 'Sets one key. `true` opens models and time limits; instructions, routing and bindings only where their keys are spelled out; programs, their environment, permissions and plugins never.',
+    narrowing: keys('write', 'agents.entries.*.model'),
+  },
+  readConfigFile: {
+    sentence: 'read settings from the config file',
+    lets: 'Reads keys. Commands and addresses of agents only where their keys are spelled out; environments and the settings of plugins never.',
+    narrowing: keys('read', 'agents.entries'),
+  },
+  net: {
+    sentence: 'send requests to the internet',
+    lets: 'The gateway fetches http and https for the plugin, which has no network of its own. Without a port an item means that of the scheme. Private addresses and those of this machine only where a list names address and port; metadata services, link-local and reserved addresses never.',
+    narrowing: narrowing(
+      'hosts',
+      '`NAME`, `NAME:PORT`, `*.NAME` (below it, not itself), addresses (`[…]` for IPv6), `*` for any public host',
+      'api.example.com',
+      (text) => {
+        const read = readHostItem(text);
+        return typeof read === 'string' ? read : { item: spellHostItem(read) };
+      },
+      { all: '*', covers: (granted, asked) => coversHost(hostOf(granted), hostOf(asked)) },
+    ),
+  },
+  tools: {
+    sentence: 'offer tools to agents',
+    lets: 'Its tools are listed over MCP and to drivers. An agent decides when to call them.',
+    narrowing: named('names of tools', 'lookup', TOOL_NAME),
+  },
+  hooks: {
+    sentence: 'see what happens in runs and sessions, and stop it',
+    lets: 'Is called before and after things happen, with what is said and done; one that is called before may veto with a reason.',
+    narrowing: narrowing('on', `\`${HOOKS.join('`, `')}\``, 'afterRun', (text) =>
+      (HOOKS as readonly string[]).includes(text)
+        ? { item: text }
+        : `there is no such hook; one of ${HOOKS.join(', ')}`,
+    ),
+  },
+  httpRoutes: {
+    sentence: 'answer HTTP requests under /plugins/ and its id',
+    lets: 'The gateway takes the request, with a body of limited size, and sets the headers of the answer; cookies reach the plugin in neither direction.',
+    narrowing: null,
+  },
+  commands: {
+    sentence: 'add commands to the chat',
+    lets: 'A message that begins with / and the name goes to the plugin instead of the agent.',
+    narrowing: named('names of commands, without the /', 'deploy', COMMAND_NAME),
+  },
+  channels: {
+    sentence: 'bring messages from elsewhere to agents, and carry the answers back',
+    lets: 'Sends inbound messages of its channels, which the bindings route, and gets what is replied to them.',
+    narrowing: named('names of channels', 'webhook', CHANNEL_NAME, NO_CHANNELS),
+  },
+  agentDrivers: {
+    sentence: 'be the connection to agents',
+    lets: 'Its drivers can be named by agents in the config file; they see all that is said to those, and answer for them.',
+    narrowing: named('names of drivers', 'my-agent', DRIVER_NAME, OWN_DRIVERS),
+  },
+  schedule: {
+    sentence: 'do something at certain times',
+    lets: 'Is called at intervals of a minute or more while it is enabled.',
+    narrowing: null,
+  },
+  notify: {
+    sentence: 'show notifications to the people who use this gateway',
+    lets: 'Sends a title and a text, which are shown as text.',
+    narrowing: null,
+  },
+  readSessions: {
+    sentence: 'see the sessions and what their programs print',
+    lets: 'Lists sessions and reads their output. Cannot type.',
+    narrowing: null,
+  },
+  readConversations: {
+    sentence: 'read the conversations with agents',
+    lets: 'Lists conversations and reads their messages. Cannot send any.',
+    narrowing: null,
+  },
+  storage: {
+    sentence: 'keep data of its own on this machine',
+    lets: 'Keeps values by key, of limited size, apart from those of other plugins.',
+    narrowing: null,
+  },
+} as const satisfies Record<string, Permission>;
+
+export type PermissionName = keyof typeof PERMISSIONS;
+
+export const PERMISSION_NAMES = Object.keys(PERMISSIONS) as PermissionName[];
+
+export const isPermission = (text: string): text is PermissionName => Object.hasOwn(PERMISSIONS, text);
+
+export const permission = (name: PermissionName): Permission => PERMISSIONS[name];
+
+/** Where the config file grants it. */
+export const configKey = (plugin: string, name: PermissionName): string =>
+  `plugins.entries.${plugin}.permissions.${name}`;

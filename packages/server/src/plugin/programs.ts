@@ -1,0 +1,54 @@
+// Which programs a grant names, and which file a call would start. Starts nothing.
+
+import { accessSync, constants, statSync } from 'node:fs';
+import { isAbsolute, join, posix } from 'node:path';
+
+/** A bare name, or an absolute path that is as short as it can be. No links are followed: busybox is many programs. */
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}$/;
+const CONTROL = /\p{Cc}/u;
+
+/** They run what they are told, whatever that is: a list with one of them in it would narrow nothing. */
+const STARTS_ANYTHING = new Set(
+  (
+    'sh bash rbash dash ash zsh ksh mksh fish csh tcsh pwsh busybox toybox env xargs nohup nice ionice setsid timeout time ' +
+    'stdbuf sudo doas su runuser setpriv chroot unshare nsenter bwrap flock script watch parallel ssh eval exec command ' +
+    'strace ltrace gdb systemd-run start-stop-daemon ld.so'
+  ).split(' '),
+);
+
+/** The answer is a reason, in words, where it can be none. */
+export function readProgramItem(text: string): { readonly item: string } | string {
+  const item = canonicalProgram(text);
+  if (item === undefined) return 'a program is a bare name or an absolute path: no spaces in a name, no wildcards';
+  if (STARTS_ANYTHING.has(posix.basename(item))) {
+    return `${posix.basename(item)} starts any other program, so that naming it narrows nothing; write true if you mean that`;
+  }
+  return { item };
+}
+
+/** argv[0] as it is compared and run. Undefined for a relative path, an odd name, and what holds control characters. */
+export function canonicalProgram(text: string): string | undefined {
+  if (!text.includes('/')) return NAME.test(text) ? text : undefined;
+  if (!text.startsWith('/') || text.endsWith('/') || text.length > 4096 || CONTROL.test(text)) return undefined;
+  if (/[*?[\]]/.test(text) || !text.isWellFormed()) return undefined;
+  // Of the kernel's `..` behind a link this may be another file. It is this one that is run.
+  const path = posix.normalize(text);
+  const last = posix.basename(path);
+  return last === '' || last === '.' || last === '..' ? undefined : path;
+}
+
+/** Finds programs as a shell with that PATH would; its relative folders are left out. */
+export function programFinder(path: string): (name: string) => string | undefined {
+  const folders = path.split(':').filter((folder) => isAbsolute(folder));
+  return (name) => (NAME.test(name) ? folders.map((folder) => join(folder, name)).find(isProgram) : undefined);
+}
+
+function isProgram(file: string): boolean {
+  try {
+    if (!statSync(file).isFile()) return false;
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,150 @@
+// What a plugin's process and the gateway say to each other, and how it is framed. Runs at both ends, so it imports
+// nothing; what the gateway believes of what it reads is in messages.ts.
+
+/** Version of these messages. Both ends come from one installation, so another one is a mistake. */
+export const PLUGIN_PROTOCOL = 1;
+
+/** The descriptor that a plugin's process finds the gateway on. */
+export const RPC_FD = 3;
+
+/** Of the JSON in one frame. Announced lengths are checked before a byte is kept. */
+export const MAX_FRAME_BYTES = 1024 * 1024;
+
+/** What a failed call carries. `code` is one of the gateway's table where the gateway sends it. */
+export interface WireFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** Either end calls the other; ids count up from 1 at each end. */
+export type CallFrame = {
+  readonly t: 'call';
+  readonly id: number;
+  readonly method: string;
+  readonly params?: unknown;
+};
+export type AnswerFrame =
+  | { readonly t: 'answer'; readonly id: number; readonly result?: unknown }
+  | { readonly t: 'answer'; readonly id: number; readonly error: WireFailure };
+
+export type ToPlugin =
+  | {
+      readonly t: 'start';
+      readonly id: string;
+      /** Where the entry is, as the plugin's process sees it. */
+      readonly entry: string;
+      readonly config: unknown;
+      /** What the plugin's own end keeps to. Beyond it the gateway ends the process. */
+      readonly maxInFlight: number;
+      readonly maxInFlightBytes: number;
+    }
+  | { readonly t: 'ping'; readonly n: number }
+  | { readonly t: 'stop' }
+  | CallFrame
+  | AnswerFrame;
+
+export type FromPlugin =
+  | { readonly t: 'hello'; readonly protocol: number }
+  /** Its entry was loaded; these methods can be invoked. */
+  | { readonly t: 'ready'; readonly methods: readonly string[] }
+  | { readonly t: 'failed'; readonly message: string }
+  | { readonly t: 'pong'; readonly n: number }
+  | CallFrame
+  | AnswerFrame;
+
+/** The stream of bytes is no stream of frames. There is no way to go on from there. */
+export class WireFault extends Error {
+  override readonly name = 'WireFault';
+}
+
+/** A message that is too large for a frame. Nothing was sent. */
+export class TooLarge extends Error {
+  override readonly name = 'TooLarge';
+  readonly bytes: number;
+
+  constructor(bytes: number) {
+    super(`The message has ${bytes} bytes; at most ${MAX_FRAME_BYTES} fit.`);
+    this.bytes = bytes;
+  }
+}
+
+/** A frame: u32 length of the rest, big-endian, and JSON. Throws TooLarge. */
+export function encodeFrame(message: ToPlugin | FromPlugin): Buffer {
+  const json = JSON.stringify(message);
+  const length = Buffer.byteLength(json);
+  if (length > MAX_FRAME_BYTES) throw new TooLarge(length);
+  const frame = Buffer.allocUnsafe(4 + length);
+  frame.writeUInt32BE(length, 0);
+  frame.write(json, 4, 'utf8');
+  return frame;
+}
+
+/** Cuts a stream of bytes into frames. Keeps at most one frame that is not whole, however small the pieces are. */
+export class FrameReader {
+  readonly #onFrame: (json: string, bytes: number) => void;
+  readonly #head = Buffer.alloc(4);
+  #headBytes = 0;
+  /** The frame that is being read; undefined while its length is. */
+  #frame: Buffer | undefined;
+  #frameBytes = 0;
+
+  constructor(onFrame: (json: string, bytes: number) => void) {
+    this.#onFrame = onFrame;
+  }
+
+  /** Throws WireFault, and what `onFrame` throws. */
+  push(bytes: Buffer): void {
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.#frame === undefined) {
+        const took = bytes.copy(this.#head, this.#headBytes, at);
+        this.#headBytes += took;
+        at += took;
+        if (this.#headBytes < 4) return;
+        const length = this.#head.readUInt32BE(0);
+        if (length > MAX_FRAME_BYTES) throw new WireFault(`A frame of ${length} bytes was announced.`);
+        if (length === 0) throw new WireFault('A frame is empty.');
+        this.#headBytes = 0;
+        if (bytes.length - at >= length) {
+          this.#onFrame(bytes.toString('utf8', at, at + length), length);
+          at += length;
+          continue;
+        }
+        this.#frame = Buffer.allocUnsafeSlow(length);
+        this.#frameBytes = 0;
+      }
+      const took = bytes.copy(this.#frame, this.#frameBytes, at);
+      this.#frameBytes += took;
+      at += took;
+      if (this.#frameBytes < this.#frame.length) return;
+      const frame = this.#frame;
+      this.#frame = undefined;
+      this.#onFrame(frame.toString('utf8'), frame.length);
+    }
+  }
+}
+
+/** Names that turn data into a change of what all objects are, where somebody merges it carelessly. */
+export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+const MAX_DEPTH = 100;
+
+/** What is wrong with this as data from elsewhere, in words; undefined when nothing is. */
+export function badData(value: unknown, depth = 0): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (depth >= MAX_DEPTH) return `It is nested deeper than ${MAX_DEPTH}.`;
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      const fault = badData(item, depth + 1);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+  for (const key of Object.keys(value)) {
+    if (FORBIDDEN_KEYS.has(key)) return `It has a key "${key}".`;
+    const fault = badData((value as Readonly<Record<string, unknown>>)[key], depth + 1);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}

@@ -1,0 +1,296 @@
+// T54: what a hostile or broken plugin does to the gateway that it lives beside. Nothing is simulated but the plugin.
+
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { BinnacleError } from '@binnacle/protocol';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PluginHost } from '../../packages/server/src/plugin/host.ts';
+import type { StopCode } from '../../packages/server/src/plugin/stopping.ts';
+import { codeOf, isAlive, Plugins, treeOf, until } from './plugin.fixture.ts';
+
+const MIB = 1024 * 1024;
+const MAX_MS = 3000;
+const MAX_GROWTH = 50 * MIB;
+
+/** Speaks for itself on the descriptor, past the guest. Waits for room as a blocking write would. */
+const RAW = `
+import { writeSync } from 'node:fs';
+const raw = (bytes) => {
+  for (let at = 0; at < bytes.length; ) {
+    try { at += writeSync(3, bytes, at); } catch (error) { if (error.code !== 'EAGAIN') throw error; }
+  }
+};
+const head = (length) => { const bytes = Buffer.alloc(4); bytes.writeUInt32BE(length); return bytes; };
+const text = (json) => raw(Buffer.concat([head(Buffer.byteLength(json)), Buffer.from(json)]));
+const frame = (value) => text(JSON.stringify(value));
+const call = (id, params) => frame({ t: 'call', id, method: 'anything', params });
+const block = () => { for (;;); };
+`;
+
+const attacker = (attack: string): string =>
+  `${RAW}export default (api) => { api.handle('attack', async () => { ${attack} }); };`;
+
+interface Attack {
+  readonly what: string;
+  readonly attack: string;
+  readonly ends: readonly StopCode[];
+}
+
+const BY_RPC: readonly Attack[] = [
+  { what: 'announces 4 GiB', attack: 'raw(head(0xffffffff)); raw(Buffer.alloc(1000));', ends: ['protocol'] },
+  { what: 'announces one byte too many', attack: 'raw(head(1024 * 1024 + 1));', ends: ['protocol'] },
+  { what: 'sends an empty frame', attack: 'raw(head(0));', ends: ['protocol'] },
+  { what: 'never ends a frame', attack: 'raw(head(1024 * 1024)); raw(Buffer.from("{"));', ends: ['silent'] },
+  {
+    what: 'drips a frame byte by byte',
+    attack: 'raw(head(1024 * 1024)); setInterval(() => raw(Buffer.from(" ")), 1);',
+    ends: ['silent'],
+  },
+  { what: 'makes a million calls', attack: 'for (let id = 1; id <= 1e6; id++) call(id, "x");', ends: ['protocol'] },
+  {
+    what: 'makes calls of 60 MiB together',
+    attack:
+      'const big = "x".repeat(1e6); for (let id = 1; id <= 60; id++) frame({ t: "call", id, method: "never", params: big });',
+    ends: ['protocol'],
+  },
+  {
+    what: 'asks for much and reads nothing',
+    attack: 'for (let id = 1; id <= 60; id++) frame({ t: "call", id, method: "big" }); block();',
+    ends: ['silent', 'unread'],
+  },
+  { what: 'sends no JSON', attack: 'text("{nonsense");', ends: ['protocol'] },
+  { what: 'sends what is no UTF-8', attack: 'raw(head(3)); raw(Buffer.from([0xff, 0xfe, 0x80]));', ends: ['protocol'] },
+  { what: 'sends an unknown frame', attack: 'frame({ t: "novel" });', ends: ['protocol'] },
+  {
+    what: 'sends a field too many',
+    attack: 'frame({ t: "call", id: 1, method: "x", grant: true });',
+    ends: ['protocol'],
+  },
+  {
+    what: 'nests 100 000 deep',
+    attack: 'text(\'{"t":"call","id":1,"method":"x","params":\' + "[".repeat(1e5) + "]".repeat(1e5) + "}");',
+    ends: ['protocol'],
+  },
+  {
+    what: 'sends __proto__',
+    attack: 'text(\'{"t":"call","id":1,"method":"x","params":{"a":{"__proto__":{"polluted":1}}}}\');',
+    ends: ['protocol'],
+  },
+  {
+    what: 'sends __proto__ in disguise',
+    attack: 'text(\'{"t":"call","id":1,"method":"x","params":[{"\\\\u005f_proto__":{"polluted":1}}]}\');',
+    ends: ['protocol'],
+  },
+  {
+    what: 'sends constructor.prototype',
+    attack: 'text(\'{"t":"call","id":1,"method":"x","params":{"constructor":{"prototype":{"polluted":1}}}}\');',
+    ends: ['protocol'],
+  },
+  { what: 'uses the id of a call again', attack: 'call(7); call(7);', ends: ['protocol'] },
+  { what: 'goes back in its ids', attack: 'call(7); call(3);', ends: ['protocol'] },
+  ...['0', '-1', '1.5', '9007199254740993', '1e999', '"1"', 'null'].map((id) => ({
+    what: `uses ${id} as an id`,
+    attack: `text('{"t":"call","id":${id},"method":"x"}');`,
+    ends: ['protocol'] as const,
+  })),
+  {
+    what: 'answers a call that nobody made',
+    attack: 'frame({ t: "answer", id: 999, result: 1 });',
+    ends: ['protocol'],
+  },
+  {
+    what: 'answers a call twice',
+    attack: 'frame({ t: "answer", id: 1, result: 1 }); frame({ t: "answer", id: 1, result: 2 });',
+    ends: ['protocol'],
+  },
+  { what: 'answers a ping that was not sent', attack: 'frame({ t: "pong", n: 4000 });', ends: ['protocol'] },
+  { what: 'is ready twice', attack: 'frame({ t: "ready", methods: [] });', ends: ['protocol'] },
+  { what: 'greets twice', attack: 'frame({ t: "hello", protocol: 1 });', ends: ['protocol'] },
+];
+
+const BY_PROCESS: readonly Attack[] = [
+  { what: 'loops for ever', attack: 'block();', ends: ['silent'] },
+  { what: 'loops for ever in promises', attack: 'for (;;) await null;', ends: ['silent'] },
+  {
+    what: 'fills 2 GiB of Buffers',
+    attack: 'globalThis.all = []; for (let i = 0; i < 32; i++) all.push(Buffer.alloc(64 * 1024 * 1024, 1)); block();',
+    ends: ['memory', 'exited', 'silent'],
+  },
+  {
+    what: 'fills 2 GiB of Buffers politely',
+    attack:
+      'globalThis.all = []; for (let i = 0; i < 256; i++) { all.push(Buffer.alloc(8 * 1024 * 1024, 1)); await new Promise((go) => setTimeout(go, 10)); }',
+    ends: ['memory', 'exited'],
+  },
+  {
+    what: 'fills its heap',
+    attack: 'const all = []; for (;;) all.push({ all: [1, 2, 3] });',
+    ends: ['silent', 'memory', 'exited'],
+  },
+  { what: 'recurses for ever', attack: 'const f = () => f() + 1; setTimeout(f); ', ends: ['exited'] },
+  { what: 'exits in the middle of a call', attack: 'process.exit(0);', ends: ['exited'] },
+  { what: 'aborts', attack: 'process.abort();', ends: ['exited'] },
+  { what: 'throws later', attack: 'setTimeout(() => { throw new Error("later"); });', ends: ['exited'] },
+  { what: 'rejects later, unhandled', attack: 'void Promise.reject(new Error("later"));', ends: ['exited'] },
+  { what: 'closes the descriptor', attack: '(await import("node:fs")).closeSync(3);', ends: ['exited', 'silent'] },
+];
+
+describe('a hostile plugin', () => {
+  const plugins = new Plugins();
+  let bystander: PluginHost;
+  let bystanderPid: number | null;
+  const worst = { tookMs: 0, growth: 0, lagMs: 0 };
+
+  beforeAll(async () => {
+    const source = 'export default (api) => { api.handle("echo", (text) => api.call("echo", text)); };';
+    bystander = (await plugins.host({ id: 'bystander', source })).host;
+    await bystander.start();
+    bystanderPid = bystander.facts.pid;
+  });
+  afterAll(async () => {
+    await plugins.close();
+    if (process.env.BINNACLE_PLUGIN_NUMBERS !== undefined) {
+      const { tookMs, growth, lagMs } = worst;
+      const numbers = `ended within ${tookMs.toFixed(0)} ms, memory + ${(growth / MIB).toFixed(1)} MiB, lag ${lagMs.toFixed(0)} ms`;
+      console.log(`T54, each at most: ${numbers}`);
+    }
+  });
+
+  /** Launches one for each, lets all attack at once, and sees them all ended. */
+  async function endure(attacks: readonly Attack[]): Promise<void> {
+    const made = await Promise.all(
+      attacks.map(async ({ attack, ends }) => {
+        const made = await plugins.host({
+          source: attacker(attack),
+          limits: { restarts: 0 },
+          call: async (method) => {
+            if (method === 'never') return await new Promise(() => undefined);
+            return method === 'big' ? 'x'.repeat(1_000_000) : null;
+          },
+        });
+        await made.host.start();
+        return { ...made, ends, pids: treeOf(made.host.facts.pid ?? 0) };
+      }),
+    );
+    const before = process.memoryUsage().rss;
+    const lag = monitorEventLoopDelay({ resolution: 5 });
+    lag.enable();
+    const startedAt = performance.now();
+    const invoked = Promise.all(made.map(({ host }) => codeOf(host.invoke('attack', null, 10_000))));
+    let peak = before;
+    let echoes = 0;
+    while (made.some(({ stops }) => stops.length === 0) && performance.now() - startedAt < 10_000) {
+      expect(await bystander.invoke('echo', echoes, 2000)).toEqual({ method: 'echo', params: echoes });
+      echoes += 1;
+      peak = Math.max(peak, process.memoryUsage().rss);
+      await new Promise((done) => setTimeout(done, 10));
+    }
+    lag.disable();
+    for (const { host, stops, ends, pids } of made) {
+      const [stop] = stops;
+      expect(ends).toContain(stop?.reason.code);
+      const tookMs = (stop?.at ?? Number.POSITIVE_INFINITY) - startedAt;
+      expect(tookMs).toBeLessThan(MAX_MS);
+      worst.tookMs = Math.max(worst.tookMs, tookMs);
+      expect([stop?.next, host.facts.state]).toEqual(['disabled', 'disabled']);
+      await until('its process is gone', () => !pids.some(isAlive));
+    }
+    expect(peak - before).toBeLessThan(MAX_GROWTH);
+    worst.growth = Math.max(worst.growth, peak - before);
+    worst.lagMs = Math.max(worst.lagMs, lag.max / 1e6);
+    // What it had been asked is settled, one way or another.
+    for (const code of await invoked) expect(['no error', 'plugin_stopped', 'plugin_failed']).toContain(code);
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+    expect(bystander.facts.pid).toBe(bystanderPid);
+    expect(await bystander.invoke('echo', 'still', 1000)).toEqual({ method: 'echo', params: 'still' });
+  }
+
+  const attacks = [...BY_RPC, ...BY_PROCESS];
+  const isStuck = ({ ends }: Attack): boolean => ends[0] === 'silent';
+
+  it.each(attacks.filter((attack) => !isStuck(attack)))('that $what is ended, and nobody else is', async (attack) => {
+    await endure([attack]);
+  });
+
+  it(`is ended by its silence: one that ${attacks
+    .filter(isStuck)
+    .map(({ what }) => what)
+    .join(', ')}`, async () => {
+    await endure(attacks.filter(isStuck));
+  });
+
+  it.each([
+    ['throws', 'throw new Error("at load");', 'load_failed', /at load/],
+    ['rejects, unhandled', 'void Promise.reject(new Error("at load"));', 'exited', /exit code 1/],
+    ['loops', 'for (;;);', 'silent', /no sign of life/],
+    ['exits', 'process.exit(3);', 'exited', /exit code 3/],
+    ['has no syntax', 'export default {{', 'load_failed', /Unexpected token/],
+    ['has no register', 'export const nothing = 1;', 'load_failed', /no default export/],
+    ['never finishes', 'await new Promise(() => setInterval(() => {}, 1000));', 'start_timeout', /not ready within/],
+  ])('that %s while it is loaded is ended, with the reason', async (_, source, code, text) => {
+    const limits = { restarts: 0, ...(code === 'start_timeout' ? { startMs: 500 } : {}) };
+    const { host, stops } = await plugins.host({
+      source: source.startsWith('export') ? source : `${source}\nexport default () => {};`,
+      limits,
+    });
+    const startedAt = performance.now();
+    const failure = await host.start().catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(BinnacleError);
+    expect((failure as BinnacleError).code).toBe('plugin_stopped');
+    expect(stops[0]?.reason).toMatchObject({ code, message: expect.stringMatching(text) });
+    expect((stops[0]?.at ?? 0) - startedAt).toBeLessThan(MAX_MS);
+    expect(await codeOf(host.invoke('x', null, 1000))).toBe('plugin_stopped');
+  });
+
+  it('that makes all the calls it may, as fast as it may, is slowed down and not ended', async () => {
+    let calls = 0;
+    const source = `export default (api) => { api.handle('attack', () => {
+      const go = async () => { for (;;) await api.call('count'); };
+      for (let i = 0; i < 200; i++) void go();
+    }); };`;
+    const limits = { callsPerSecond: 500, restarts: 0 };
+    const { host, stops } = await plugins.host({ source, limits, call: async () => (calls += 1) });
+    await host.start();
+    await host.invoke('attack', null, 1000);
+    await until('its burst is spent', () => calls >= 1000);
+    const [from, at] = [calls, performance.now()];
+    await until('it has made more', () => calls >= from + 500);
+    // Slower is fine on a busy machine; faster is not.
+    expect(((calls - from) / (performance.now() - at)) * 1000).toBeLessThan(700);
+    expect(host.facts.inFlight.asked).toBeLessThanOrEqual(64);
+    expect(stops).toEqual([]);
+    expect(await bystander.invoke('echo', 1, 1000)).toEqual({ method: 'echo', params: 1 });
+  });
+
+  it('that writes without end to stdout costs what it costs itself', async () => {
+    const source = `export default (api) => { api.handle('attack', () => {
+      const line = 'x'.repeat(65535) + '\\n';
+      for (let i = 0; i < 800; i++) process.stdout.write(line);
+      setTimeout(() => console.log('the last line'), 3000);
+    }); };`;
+    const before = process.memoryUsage().rss;
+    const { host, output, stops } = await plugins.host({ source, limits: { restarts: 0 } });
+    await host.start();
+    await host.invoke('attack', null, 10_000);
+    await until('it is heard again', () => output.at(-1) === 'stdout: the last line');
+    expect(output.join('\n')).toMatch(/\[\d{8} bytes were dropped/);
+    expect(output.join('').length).toBeLessThan(MIB);
+    expect(process.memoryUsage().rss - before).toBeLessThan(MAX_GROWTH);
+    expect(stops).toEqual([]);
+  });
+
+  it('that is from another version says so and does not run', async () => {
+    const dir = plugins.folder('guests', {
+      'other.mjs': `${RAW} frame({ t: 'hello', protocol: 99 }); setInterval(() => {}, 1000);`,
+      'rude.mjs': `${RAW} call(1); setInterval(() => {}, 1000);`,
+    });
+    for (const [name, text] of [
+      ['other.mjs', 'It speaks version 99.'],
+      ['rude.mjs', 'It did not greet first.'],
+    ] as const) {
+      const { host, stops } = await plugins.host({ guest: join(dir, name), limits: { restarts: 0 } });
+      expect(await codeOf(host.start())).toBe('plugin_stopped');
+      expect(stops[0]?.reason).toEqual({ code: 'protocol', message: text });
+    }
+  });
+});

@@ -11,12 +11,12 @@ import { BASH } from './launcher.ts';
 export const WAKE: Readonly<Record<Mode, Buffer>> = {
   pty: Buffer.from('\u001b[7117;1~'),
   pipe: Buffer.from(
-    ' { __binnacle_begin; } 2>/dev/null; eval "$__binnacle_command" </dev/null; { __binnacle_end; } 2>/dev/null\n',
+    ' { __binnacle_begin; } 2>/dev/null; eval -- "$__binnacle_command" </dev/null; { __binnacle_end; } 2>/dev/null\n',
   ),
 };
 /** The same on pipes, for a run that reads the session's input; and in a terminal whose line editing was turned off. */
 export const WAKE_WITH_INPUT = Buffer.from(
-  ' { __binnacle_begin; } 2>/dev/null; eval "$__binnacle_command"; { __binnacle_end; } 2>/dev/null\n',
+  ' { __binnacle_begin; } 2>/dev/null; eval -- "$__binnacle_command"; { __binnacle_end; } 2>/dev/null\n',
 );
 /** Typed before the key where that was lost: readline gives up what it has of a longer key. */
 export const ABORT = Buffer.of(7);
@@ -164,10 +164,10 @@ __binnacle_load() {
   __binnacle_line+=$READLINE_LINE
   set +H
   if shopt -q expand_aliases && shopt -q interactive_comments; then
-    alias run:='{ __binnacle_begin; } 2>/dev/null; eval "$__binnacle_command"; { __binnacle_end; } 2>/dev/null #'
+    alias run:='{ __binnacle_begin; } 2>/dev/null; eval -- "$__binnacle_command"; { __binnacle_end; } 2>/dev/null #'
     IFS= builtin read -r READLINE_LINE <"$__binnacle_dir/${SHELL_FILES.title}" || :
   else
-    READLINE_LINE=' { __binnacle_begin; } 2>/dev/null; eval "$__binnacle_command"; { __binnacle_end; } 2>/dev/null'
+    READLINE_LINE=' { __binnacle_begin; } 2>/dev/null; eval -- "$__binnacle_command"; { __binnacle_end; } 2>/dev/null'
   fi
   READLINE_POINT=\${#READLINE_LINE}
 }

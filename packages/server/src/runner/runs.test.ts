@@ -442,7 +442,8 @@ describe('a run on pipes', () => {
           expect(ran.stdout).toBe(expected.stdout.toString());
           expect(ran.stderr === '').toBe(expected.stderr.length === 0);
         }),
-        { numRuns: SOAK ? 5000 : 300 },
+        // A text that looks like an option of what runs it.
+        { numRuns: SOAK ? 5000 : 300, examples: [['- '], ['-x'], ['--help']] },
       );
       rmSync(there, { recursive: true, force: true });
     },

@@ -63,6 +63,8 @@ export class Search {
   readonly #worker: IndexWorker;
   /** Those whose log may grow. */
   readonly #followed = new Map<string, Followed>();
+  /** Foreign ones that are over, and where their logs end, until the index is there. */
+  readonly #ending = new Map<string, number>();
   /** All that have sessions. */
   readonly #conversations = new Set<string>();
   readonly #waiting = new Set<() => void>();
@@ -192,7 +194,9 @@ export class Search {
     this.#followed.get(session.id)?.stop();
     this.#followed.delete(session.id);
     const news = this.#newsOf(record);
-    if (news !== undefined) this.#worker.post({ t: 'logs', logs: [news] });
+    if (news === undefined) return;
+    if (record.foreign !== null) this.#ending.set(session.id, news.head.place);
+    this.#worker.post({ t: 'logs', logs: [news] });
   }
 
   #follow(session: Session): void {
@@ -210,11 +214,13 @@ export class Search {
   #deleted(id: string): void {
     this.#followed.get(id)?.stop();
     this.#followed.delete(id);
+    this.#ending.delete(id);
     this.#worker.post({ t: 'gone', ids: [id] });
   }
 
   #did(id: string, place: number): void {
     this.#followed.get(id)?.did(place);
+    if (place >= (this.#ending.get(id) ?? Number.POSITIVE_INFINITY)) this.#ending.delete(id);
     for (const look of [...this.#waiting]) look();
   }
 
@@ -223,8 +229,9 @@ export class Search {
     const behind = [...this.#followed.values()].filter(
       (followed) => followed.session.record.foreign !== null && followed.isBehind,
     );
-    if (behind.length === 0) return;
-    const heads = new Map(behind.map((followed) => [followed, followed.session.log.head.place]));
+    const heads = new Map<string, number>(this.#ending);
+    for (const { session } of behind) heads.set(session.id, session.log.head.place);
+    if (heads.size === 0) return;
     for (const followed of behind) followed.tell();
     await new Promise<void>((resolve) => {
       const done = (): void => {
@@ -233,7 +240,12 @@ export class Search {
         resolve();
       };
       const look = (): void => {
-        for (const [followed, place] of heads) if (followed.taken >= place || followed.isOver) heads.delete(followed);
+        for (const [id, place] of heads) {
+          const followed = this.#followed.get(id);
+          // What is neither followed nor on its way was taken, or is deleted.
+          const isTaken = followed === undefined ? !this.#ending.has(id) : followed.taken >= place;
+          if (isTaken) heads.delete(id);
+        }
         if (heads.size === 0) done();
       };
       const timer = setTimeout(done, CATCH_UP_MS);

@@ -40,7 +40,7 @@ const SERVER = {
     'catalogue',
     'version',
   ],
-  traffic: ['type sessions', 'type session', 'log', 'type catalogue', 'type runner', 'type http'],
+  traffic: ['type sessions', 'type session', 'cursor', 'log', 'type catalogue', 'type runner', 'type http'],
   search: ['cursor', 'log', 'catalogue', 'type sessions', 'type session', 'type http'],
   plugin: ['type http', 'type config', 'version', 'process'],
   retention: ['sessions', 'catalogue', 'log', 'type http'],

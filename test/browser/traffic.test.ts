@@ -85,11 +85,17 @@ describe('a session that runs elsewhere', () => {
     const id = await emitter.emit({ command: 'count', response: counted(1, 10) });
     await row(page, id).waitFor();
     await choose(page, id);
+    await emitter.emit({ response: counted(11, 50) });
+    await seeLine(page, 'n 50');
+    let stored = 50;
     const streaming = (async () => {
-      for (let from = 11; from <= 400; from += 10) await emitter.emit({ response: counted(from, from + 9) });
+      for (let from = 51; from <= 400; from += 10) {
+        await emitter.emit({ response: counted(from, from + 9) });
+        stored = from + 9;
+      }
       await emitter.emit({ is_final: true, exit_code: 0 });
     })();
-    await seeLine(page, /^n \d\d$/);
+    await until('it is in the midst of its output', () => stored > 50);
     await gateway.kill();
     await notice(page, 'reconnecting').waitFor();
     await gateway.restart();

@@ -203,6 +203,8 @@ describe('the index', () => {
     expect(text).toMatch(/^binnacle_index_behind_bytes \d+/m);
     expect(text).toMatch(/^binnacle_index_removed_total \d+/m);
     expect(text).toMatch(/^binnacle_traffic_events \d+/m);
+    expect(Number(/^binnacle_emitted_events_total\{result="stored"\} (\d+)/m.exec(text)?.[1])).toBeGreaterThan(0);
+    expect(text).toMatch(/^binnacle_emitted_bytes_total \d+/m);
   });
 });
 

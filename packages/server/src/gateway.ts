@@ -217,6 +217,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     undo.push(() => screens.stop());
     const metrics = new Metrics({
       index: () => search.facts,
+      emitted: () => ingest.facts,
       sessions: () => catalogue.sessions.countByState(),
       viewers: () => liveness.count,
       runners: () => fleet.count,

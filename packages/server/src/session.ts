@@ -260,8 +260,9 @@ export class Session {
   }
 
   async resize(cols: number, rows: number, by: Steering): Promise<void> {
-    if (this.#record.spec.mode !== 'pty' && !this.isForeign) throw new BinnacleError('not_a_tty');
-    await this.#parts.host.request(this.id, { t: 'resize', id: this.id, writer: this.#admit(by), cols, rows });
+    const writer = this.#admit(by);
+    if (this.#record.spec.mode !== 'pty') throw new BinnacleError('not_a_tty');
+    await this.#parts.host.request(this.id, { t: 'resize', id: this.id, writer, cols, rows });
   }
 
   get takesRuns(): boolean {

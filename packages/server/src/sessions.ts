@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import {
   BinnacleError,
   type CreateSession,
+  type ForeignInfo,
   isSessionId,
   type Mode,
   OUTPUT_HEADER_BYTES,
@@ -16,7 +17,6 @@ import {
 import { uuidv7 } from 'uuidv7';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import { isFull } from './catalogue/driver.ts';
-import type { ForeignRecord } from './catalogue/foreign.ts';
 import type { SessionChange, SessionFilter, SessionRecord } from './catalogue/sessions.ts';
 import type { Log } from './http/answer.ts';
 import type { Head } from './log/log.ts';
@@ -68,7 +68,7 @@ export interface CreateOptions {
 
 /** A session whose program runs elsewhere, as its first event tells of it. */
 export interface ForeignSpec {
-  readonly foreign: Omit<ForeignRecord, 'session' | 'place' | 'offset' | 'epoch' | 'nextSeq'>;
+  readonly foreign: ForeignInfo;
   readonly name: string;
   readonly command?: string | undefined;
   readonly cwd?: string | undefined;

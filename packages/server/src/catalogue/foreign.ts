@@ -55,10 +55,7 @@ export class ForeignStore {
   }
 
   /** The session and what makes it a foreign one: both or neither. */
-  insertWith(
-    session: NewSession,
-    foreign: Omit<ForeignRecord, 'session' | keyof Omit<ForeignStanding, 'heardAt'>>,
-  ): void {
+  insertWith(session: NewSession, foreign: ForeignInfo): void {
     const { sessionId, user, producer, source, labels, heardAt } = foreign;
     transaction(this.#db, () => {
       this.#sessions.insert(session);

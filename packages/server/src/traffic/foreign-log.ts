@@ -5,6 +5,7 @@ import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BinnacleError, type TrafficMark, type TrafficProducer } from '@binnacle/protocol';
 import type { ForeignStanding } from '../catalogue/foreign.ts';
+import { Cursor } from '../cursor/cursor.ts';
 import type { GroupSync } from '../log/group-sync.ts';
 import type { Entry, Head, NewEntry } from '../log/log.ts';
 import { listSegments, SEGMENT_HEADER_BYTES, segmentPath } from '../log/segment.ts';
@@ -171,17 +172,12 @@ export class ForeignLog {
     let size: Size | undefined;
     const reader = SegmentReader.open(path, { head, epoch });
     try {
-      for (let at = { epoch, ...whole }; ; ) {
-        const reading = await reader.read(at);
+      for (const cursor = new Cursor(reader, { epoch, ...from }); ; ) {
+        const reading = await cursor.next();
         if (reading.kind === 'head') return { whole, last, closed, size };
-        if (reading.kind === 'gap') {
-          // What is before it stays: it may be its mark that is damaged.
-          const { place, offset } = reading.next;
-          whole = { place, offset };
-          at = { ...reading.next };
-          continue;
-        }
-        for (const one of reading.page.entries) {
+        // What is before a gap stays: it may be its mark that is damaged.
+        if (reading.kind === 'gap') whole = { place: reading.next.place, offset: reading.next.offset };
+        for (const one of reading.kind === 'page' ? reading.page.entries : []) {
           const body = one.kind === 'event' || one.kind === 'closed' || one.kind === 'resize' ? bodyOf(one) : {};
           if (one.kind === 'resize') size = body as unknown as Size;
           if (one.kind === 'closed') closed = (body as { reason?: string }).reason ?? '';
@@ -190,7 +186,6 @@ export class ForeignLog {
           last = mark ?? last;
           whole = { place: one.next, offset: one.offset };
         }
-        at = { ...reading.page.next };
       }
     } finally {
       reader.close();

@@ -8,19 +8,16 @@ import {
   type SessionId,
   type TrafficProducer,
 } from '@binnacle/protocol';
-import type { ForeignRecord, ForeignStanding, ForeignStore } from '../catalogue/foreign.ts';
-import type { SessionChange } from '../catalogue/sessions.ts';
+import type { ForeignEnded, ForeignRecord, ForeignStanding, ForeignStore } from '../catalogue/foreign.ts';
 import type { Log } from '../http/answer.ts';
-import type { Head } from '../log/log.ts';
 import type { HostedStatus, Request } from '../runner/wire.ts';
-import type { Session, SessionHost } from '../session.ts';
+import type { SessionHost } from '../session.ts';
 import type { Sessions } from '../sessions.ts';
 import { type Emitted, namesOf, parseEvent } from './event.ts';
 import { ForeignLog, type ForeignLogOptions, hasEnded, numberCheck, type Outcome } from './foreign-log.ts';
+import { type Opened, OpenLogs } from './open-logs.ts';
 import { Rates } from './rate.ts';
 
-/** Logs that are kept open for the next event: two descriptors and 32 KiB each. */
-const MAX_OPEN = 256;
 /** How far a session has come is in its log; its row follows this often. */
 const SAVE_MS = 1000;
 const SWEEP_MS = 60_000;
@@ -58,27 +55,14 @@ export interface IngestFacts {
   readonly bytes: number;
 }
 
-interface Opened {
-  readonly session: Session;
-  readonly log: ForeignLog;
-}
-
-interface Ended {
-  readonly standing: ForeignStanding;
-  readonly change: SessionChange & { readonly head: Head };
-}
-
 export class Ingest implements SessionHost {
   readonly #parts: IngestParts;
-  /** Least recently used first. */
-  readonly #open = new Map<SessionId, Opened>();
-  /** Those that are just being opened or closed: the next one waits for that. */
-  readonly #busy = new Map<SessionId, Promise<unknown>>();
+  readonly #logs: OpenLogs;
   /** Their viewers and rows know less than their logs. */
   readonly #touched = new Set<Opened>();
   readonly #unsaved = new Map<SessionId, ForeignStanding>();
   /** They have ended, and the catalogue could not be told yet. */
-  readonly #unended = new Map<SessionId, Ended>();
+  readonly #unended = new Map<SessionId, ForeignEnded>();
   readonly #arrivals: Rates;
   readonly #timer: NodeJS.Timeout;
   readonly #sweeper: NodeJS.Timeout;
@@ -88,6 +72,7 @@ export class Ingest implements SessionHost {
 
   constructor(parts: IngestParts) {
     this.#parts = parts;
+    this.#logs = new OpenLogs((id) => this.#open(id), parts.log);
     const { newPerSecond } = parts.limits;
     this.#arrivals = new Rates({ eventsPerSecond: newPerSecond, bytesPerSecond: Number.POSITIVE_INFINITY });
     this.#timer = setInterval(() => this.#save(), SAVE_MS);
@@ -146,12 +131,12 @@ export class Ingest implements SessionHost {
   async request(id: string, request: Request): Promise<unknown> {
     switch (request.t) {
       case 'status':
-        return statusOf(await this.#opened(id as SessionId));
+        return statusOf(await this.#logs.get(id as SessionId));
       case 'end':
         await this.#endDeleted(id as SessionId);
         return undefined;
       case 'trim': {
-        const opened = await this.#opened(id as SessionId);
+        const opened = await this.#logs.get(id as SessionId);
         opened.log.trimTo(request.maxBytes);
         this.#touch(opened);
         return undefined;
@@ -171,7 +156,7 @@ export class Ingest implements SessionHost {
       await turn();
       if (this.#isClosed) return;
       try {
-        this.#touch(await this.#opened(id));
+        this.#touch(await this.#logs.get(id));
       } catch (error) {
         this.#parts.log.error({ err: error, session: id }, 'a foreign session could not be opened');
       }
@@ -182,13 +167,10 @@ export class Ingest implements SessionHost {
     this.#isClosed = true;
     clearInterval(this.#timer);
     clearInterval(this.#sweeper);
-    clearImmediate(this.#telling);
-    // Some may just be opening.
-    while (this.#open.size > 0 || this.#busy.size > 0 || this.#touched.size > 0) {
+    await this.#logs.close();
+    while (this.#touched.size > 0) {
       clearImmediate(this.#telling);
       this.#tell();
-      for (const id of [...this.#open.keys()]) this.#shut(id);
-      await Promise.allSettled(this.#busy.values());
     }
     this.#save();
   }
@@ -240,7 +222,7 @@ export class Ingest implements SessionHost {
     const mode = stream === 'tty' ? 'pty' : 'pipe';
     const name = firstLine(told.command) || (source === NO_SOURCE ? sessionId : source);
     const session = sessions.adopt({ foreign, name, command: told.command, cwd, mode, ...size });
-    const opened = await this.#opened(session.id);
+    const opened = await this.#logs.get(session.id);
     sessions.announce(session);
     return opened;
   }
@@ -257,7 +239,7 @@ export class Ingest implements SessionHost {
   /** Throws `session_gone`. */
   async #openedUnlessOver({ session }: ForeignRecord): Promise<Opened | undefined> {
     try {
-      return this.#parts.sessions.get(session).isHosted ? await this.#opened(session) : undefined;
+      return this.#parts.sessions.get(session).isHosted ? await this.#logs.get(session) : undefined;
     } catch (error) {
       // It ended while we waited for its log.
       if (error instanceof BinnacleError && error.code === 'session_exited') return undefined;
@@ -266,59 +248,16 @@ export class Ingest implements SessionHost {
   }
 
   /** Throws `session_exited` for one that is over. */
-  async #opened(id: SessionId): Promise<Opened> {
-    for (;;) {
-      const known = this.#open.get(id);
-      if (known !== undefined) {
-        this.#open.delete(id);
-        this.#open.set(id, known);
-        return known;
-      }
-      const busy = this.#busy.get(id);
-      if (busy === undefined) break;
-      await busy.catch(() => undefined);
-    }
-    const opening = this.#openNow(id);
-    this.#keepBusy(id, opening);
-    return await opening;
-  }
-
-  async #openNow(id: SessionId): Promise<Opened> {
-    if (this.#isClosed) throw new BinnacleError('going_away');
+  async #open(id: SessionId): Promise<Opened> {
     const { sessions, store, logOptions } = this.#parts;
     const session = sessions.get(id);
     const row = store.get(id);
     if (!session.isHosted || row === undefined) throw new BinnacleError('session_exited');
     const standing = this.#unsaved.get(id) ?? row;
-    const log = await ForeignLog.open(sessions.dirOf(id), standing, logOptions);
-    const opened = { session, log };
-    this.#open.set(id, opened);
+    const opened = { session, log: await ForeignLog.open(sessions.dirOf(id), standing, logOptions) };
     // It may have come further than its row, or have ended.
-    if (log.head.place !== standing.place || log.end !== undefined) this.#touch(opened);
-    for (const oldest of this.#open.keys()) {
-      if (this.#open.size <= MAX_OPEN) break;
-      this.#shut(oldest);
-    }
+    if (opened.log.head.place !== standing.place || opened.log.end !== undefined) this.#touch(opened);
     return opened;
-  }
-
-  #shut(id: SessionId): void {
-    const opened = this.#open.get(id);
-    if (opened === undefined) return;
-    this.#open.delete(id);
-    const closing = opened.log.close().catch((error: unknown) => {
-      // All of it was written before anybody was told; what a full disk keeps from us is the sync of the last part.
-      this.#parts.log.error({ err: error, session: id }, 'a log could not be synced');
-    });
-    this.#keepBusy(id, closing);
-  }
-
-  #keepBusy(id: SessionId, work: Promise<unknown>): void {
-    this.#busy.set(id, work);
-    const done = (): void => {
-      if (this.#busy.get(id) === work) this.#busy.delete(id);
-    };
-    work.then(done, done);
   }
 
   /** Viewers are served behind the answer to the emitter, however many there are. */
@@ -363,7 +302,7 @@ export class Ingest implements SessionHost {
     this.#save();
     for (const { session, log } of ended) {
       this.#parts.sessions.finish(session, changeOf(log));
-      this.#shut(session.id);
+      void this.#logs.shut(session.id);
     }
   }
 
@@ -382,11 +321,11 @@ export class Ingest implements SessionHost {
   }
 
   async #end(id: SessionId, reason: 'lost' | 'deleted'): Promise<void> {
-    const opened = await this.#opened(id);
+    const opened = await this.#logs.get(id);
     opened.log.finish(reason, Date.now());
     this.#touched.delete(opened);
     if (this.#tellOf(opened)) this.#finish([opened]);
-    await this.#busy.get(id);
+    await this.#logs.shut(id);
   }
 
   /** What has no room for a last word, or cannot be read, can be deleted all the same. */
@@ -397,13 +336,12 @@ export class Ingest implements SessionHost {
       if (error instanceof BinnacleError && error.code === 'session_exited') throw error;
       this.#parts.log.warn({ err: error, session: id }, 'a foreign session is deleted without a last word');
       const session = this.#parts.sessions.get(id);
-      const head = this.#open.get(id)?.log.head ?? session.record.head ?? { place: 0, offset: 0 };
-      const opened = this.#open.get(id);
+      const opened = this.#logs.peek(id);
+      const head = opened?.log.head ?? session.record.head ?? { place: 0, offset: 0 };
       if (opened !== undefined) this.#touched.delete(opened);
       this.#unsaved.delete(id);
       this.#parts.sessions.finish(session, { state: 'lost', head });
-      this.#shut(id);
-      await this.#busy.get(id);
+      await this.#logs.shut(id);
     }
   }
 
@@ -478,9 +416,10 @@ const refusal = (
 /** Lets everybody else have their turn. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function changeOf({ end, standing, head, epoch }: ForeignLog): Ended['change'] {
+function changeOf({ end, standing, head, epoch }: ForeignLog) {
   const { exitCode = null, signal = null, isLost = false } = end ?? {};
-  return { state: isLost ? 'lost' : 'closed', epoch, exitCode, signal, exitedAt: standing.heardAt, head };
+  const state = isLost ? 'lost' : 'closed';
+  return { state, epoch, exitCode, signal, exitedAt: standing.heardAt, head } as const;
 }
 
 function statusOf({ session, log }: Opened): HostedStatus {

@@ -19,6 +19,16 @@ export interface MetricsSources {
   /** What agents told of runs that were over. */
   lateEvents(): number;
   index(): IndexNumbers;
+  emitted(): EmittedNumbers;
+}
+
+/** Events that emitters sent since the start. */
+export interface EmittedNumbers {
+  readonly stored: number;
+  readonly duplicates: number;
+  readonly refused: number;
+  /** Of output that was stored. */
+  readonly bytes: number;
 }
 
 /** Of search and stored traffic. */
@@ -128,6 +138,28 @@ export class Metrics {
       collect() {
         this.reset();
         this.inc(sources.lateEvents());
+      },
+    });
+    new Counter({
+      name: 'binnacle_emitted_events_total',
+      help: 'Events that emitters sent, by what became of them.',
+      labelNames: ['result'],
+      registers,
+      collect() {
+        const { stored, duplicates, refused } = sources.emitted();
+        this.reset();
+        this.inc({ result: 'stored' }, stored);
+        this.inc({ result: 'duplicate' }, duplicates);
+        this.inc({ result: 'refused' }, refused);
+      },
+    });
+    new Counter({
+      name: 'binnacle_emitted_bytes_total',
+      help: 'Output of programs that run elsewhere, stored.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(sources.emitted().bytes);
       },
     });
     const gauges = [

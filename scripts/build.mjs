@@ -87,7 +87,7 @@ export function bundles() {
     },
     {
       ...common,
-      input: { 'plugin-guest': join(server, 'src/plugin/guest.ts') },
+      input: { 'plugin-guest': join(server, 'src/plugin/process/guest.ts') },
       // One file: it is all of the installation that a plugin's process can see.
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { BinnacleError } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PluginHost } from '../../packages/server/src/plugin/host.ts';
-import type { StopCode } from '../../packages/server/src/plugin/stopping.ts';
+import type { PluginHost } from '../../packages/server/src/plugin/process/host.ts';
+import type { StopCode } from '../../packages/server/src/plugin/process/stopping.ts';
 import { codeOf, isAlive, Plugins, treeOf, until } from './plugin.fixture.ts';
 
 const MIB = 1024 * 1024;

@@ -3,7 +3,7 @@
 import { homedir } from 'node:os';
 import { BinnacleError } from '@binnacle/protocol';
 import type { z } from 'zod';
-import { readPluginSettings } from '../plugin/settings.ts';
+import { readPluginSettings } from '../plugin/install/settings.ts';
 import { type Binding, checkBindings, createRouter, type Router, type RoutingConfig } from '../routing/index.ts';
 import { type JsonText, type Path, type Place, readJsonc } from './jsonc.ts';
 import {

@@ -2,7 +2,7 @@
 
 import type { Visibility } from '@binnacle/protocol';
 import { z } from 'zod';
-import { type PluginSettings, PluginsShape } from '../plugin/settings.ts';
+import { type PluginSettings, PluginsShape } from '../plugin/install/settings.ts';
 import type { Binding, RoutingConfig } from '../routing/index.ts';
 
 export const DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai'] as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '../config/read-config.ts';
+import { readConfig } from '../../config/read-config.ts';
 
 const read = (plugins: string) => {
   const { file, problems } = readConfig(

@@ -2,7 +2,7 @@
 
 import { PERMISSION_NAMES, permission } from './permissions.ts';
 
-export const DOCS_BEGIN = '<!-- permissions: made from packages/server/src/plugin/permissions.ts -->';
+export const DOCS_BEGIN = '<!-- permissions: made from packages/server/src/plugin/grant/permissions.ts -->';
 export const DOCS_END = '<!-- permissions: end -->';
 
 export function permissionDocs(): string {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { refusalOf } from './gate.fixture.ts';
-import { readGrants } from './grants.ts';
+import { refusalOf } from '../grant/gate.fixture.ts';
+import { readGrants } from '../grant/grants.ts';
 import { needsConsent } from './install-record.ts';
 import { asked, MANIFEST_FILE, type Manifest, readManifest, readManifestIn } from './manifest.ts';
 
@@ -58,7 +58,7 @@ describe('a manifest', () => {
       'A',
       'a_b',
       'a.b',
-      '../x',
+      '../../x',
       'a/b',
       '-a',
       'a-',
@@ -93,7 +93,7 @@ describe('a manifest', () => {
       '',
       '.',
       '..',
-      '../index.js',
+      '../../index.js',
       'a/../../index.js',
       '/etc/index.js',
       'a//b.js',

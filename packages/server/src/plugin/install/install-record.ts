@@ -6,9 +6,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
-import { type Grant, type Grants, grantIn, readGrants, spellGrant, wider } from './grants.ts';
+import { type Grant, type Grants, grantIn, readGrants, spellGrant, wider } from '../grant/grants.ts';
+import { configKey, type PermissionName } from '../grant/permissions.ts';
 import { asked, MANIFEST_FILE, type Manifest, manifestBytes, readManifest, spellGrants } from './manifest.ts';
-import { configKey, type PermissionName } from './permissions.ts';
 import { checkPath, copyChecked, type FileBounds, type PluginFile, readPluginFiles } from './plugin-files.ts';
 import { isPluginId } from './plugin-id.ts';
 

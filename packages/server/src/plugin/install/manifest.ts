@@ -6,9 +6,9 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
+import { type Grant, type Grants, readGrant, spellGrant } from '../grant/grants.ts';
+import { isPermission, PERMISSION_NAMES, type PermissionName } from '../grant/permissions.ts';
 import { type ConfigSchema, readConfigSchema } from './config-schema.ts';
-import { type Grant, type Grants, readGrant, spellGrant } from './grants.ts';
-import { isPermission, PERMISSION_NAMES, type PermissionName } from './permissions.ts';
 import { isPluginId, MAX_ID } from './plugin-id.ts';
 import { readStrictJson } from './strict-json.ts';
 

@@ -2,7 +2,7 @@
 // and closes that one, and neither the other plugins nor the gateway have anything to do with it.
 
 import { z } from 'zod';
-import { type Grants, NONE, readGrants } from './grants.ts';
+import { type Grants, NONE, readGrants } from '../grant/grants.ts';
 import { isPluginId } from './plugin-id.ts';
 
 export interface PluginSettings {

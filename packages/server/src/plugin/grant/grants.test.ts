@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { FileShape } from '../config/shape.ts';
+import { FileShape } from '../../config/shape.ts';
 import { CONFIG_KEYS } from './config-keys.ts';
 import type { Denial } from './denial.ts';
 import { CALLS, gateOf } from './gate.fixture.ts';
@@ -69,7 +69,7 @@ describe('every permission of the table', () => {
   });
 
   it('is in the docs as it is in the table', () => {
-    const docs = join(import.meta.dirname, '../../../../docs');
+    const docs = join(import.meta.dirname, '../../../../../docs');
     const holding = readdirSync(docs)
       .filter((name) => name.endsWith('.md'))
       .map((name) => readFileSync(join(docs, name), 'utf8'))
@@ -213,7 +213,7 @@ describe('a value of the config file', () => {
     ['commands', '/deploy'],
     ['commands', 'Deploy'],
     ['tools', 'a b'],
-    ['tools', '../x'],
+    ['tools', '../../x'],
   ])('%s cannot be narrowed to %j', (name, item) => {
     expect(readGrant(name, [item])).toEqual({ wrong: expect.any(String) });
   });

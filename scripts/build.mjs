@@ -42,7 +42,14 @@ export async function build() {
 }
 
 async function compile() {
-  await must(bin('tsc'), ['-b', 'packages/protocol', 'packages/client', 'packages/mock-llm', 'packages/server']);
+  await must(bin('tsc'), [
+    '-b',
+    'packages/protocol',
+    'packages/client',
+    'packages/plugin',
+    'packages/mock-llm',
+    'packages/server',
+  ]);
 }
 
 /** What rolldown makes. Shared with dev.mjs, which watches the same. */

@@ -7,8 +7,9 @@ import { main, root } from './run.mjs';
 const PACKAGES = {
   protocol: { packages: [], outside: [] },
   client: { packages: ['protocol'], outside: ['react'] },
+  plugin: { packages: [], outside: [] },
   'mock-llm': { packages: [], outside: ['node:http', 'node:net', 'node:timers', 'node:util'] },
-  server: { packages: ['protocol', 'client'], outside: 'any' },
+  server: { packages: ['protocol', 'client', 'plugin'], outside: 'any' },
   viewer: { packages: ['client', 'protocol'], outside: ['react', 'react-dom', '@xterm/'] },
 };
 

@@ -38,6 +38,7 @@ export const HOOKS = [
   'beforeInput',
   'afterInput',
   'sessionEnd',
+  'agentWaits',
 ] as const;
 export type HookName = (typeof HOOKS)[number];
 

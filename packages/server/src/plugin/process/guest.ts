@@ -3,6 +3,8 @@
 
 import { Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
+import type { Offer } from '../offers.ts';
+import { type Line, makeApi } from './guest-api.ts';
 import {
   badData,
   type CallFrame,
@@ -31,18 +33,6 @@ class CallFailed extends Error {
 }
 
 type Handler = (params: unknown) => unknown;
-
-/** What a plugin's entry is given: `export default function register(api) {}`. */
-export interface GuestApi {
-  readonly id: string;
-  readonly config: unknown;
-  /** Asks the gateway. Waits while too many calls are on their way; rejects with an error that has a `code`. */
-  call(method: string, params?: unknown): Promise<unknown>;
-  /** What the gateway may invoke. Only while the entry is loaded. */
-  handle(method: string, handler: Handler): void;
-  /** Once, before the process ends, when the gateway stops the plugin. */
-  onStop(handler: () => unknown): void;
-}
 
 interface Waiting {
   readonly bytes: number;
@@ -106,7 +96,7 @@ class Guest {
 
   async #load(start: Extract<ToPlugin, { t: 'start' }>): Promise<void> {
     this.#limits = start;
-    const api: GuestApi = Object.freeze({
+    const line: Line = {
       id: start.id,
       config: start.config,
       call: (method: string, params?: unknown) => this.#call(method, params),
@@ -120,7 +110,10 @@ class Guest {
       onStop: (handler: () => unknown) => {
         this.#onStop = handler;
       },
-    });
+    };
+    const offers: Offer[] = [];
+    // With what it is made of: whoever tries the walls speaks the wire itself.
+    const api = Object.freeze({ ...makeApi(line, offers), call: line.call, handle: line.handle });
     try {
       const entry = (await import(pathToFileURL(start.entry).href)) as { default?: unknown };
       if (typeof entry.default !== 'function') throw new Error('The entry has no default export that is a function.');
@@ -128,7 +121,7 @@ class Guest {
       // A rejection that nobody handles ends the process before it is called ready.
       await new Promise((done) => setImmediate(done));
       this.#isLoading = false;
-      this.#send({ t: 'ready', methods: [...this.#handlers.keys()] });
+      this.#send({ t: 'ready', methods: [...this.#handlers.keys()], offers });
     } catch (error) {
       console.error(error);
       this.#socket.write(encodeFrame({ t: 'failed', message: textOf(error) }), () => process.exit(1));

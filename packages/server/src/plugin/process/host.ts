@@ -32,8 +32,8 @@ export interface PluginHostOptions {
   readonly call: Call;
   /** A process of the plugin has ended, and what comes of it. `disabled` wants to be told to people. */
   readonly stopped: (reason: StopReason, next: AfterStop) => void;
-  /** Its entry is loaded, at first and after each restart. */
-  readonly ready?: (methods: readonly string[]) => void;
+  /** Its entry is loaded, at first and after each restart. What it throws ends the process as `load_failed`. */
+  readonly ready?: (methods: readonly string[], offers: unknown) => void;
   readonly output?: OutputLine;
   /** A fault of ours while it was served: for our log. */
   readonly broke?: (error: unknown) => void;
@@ -207,7 +207,7 @@ export class PluginHost {
           this.#end(life, { code: 'launch_failed', message: `Its config: ${(error as Error).message}` });
         }
       },
-      ready: (methods) => this.#ready(life, methods),
+      ready: (methods, offers) => this.#ready(life, methods, offers),
       fault: (reason) => this.#end(life, reason),
       broke: (error) => broke?.(error),
       tick: () => this.#checkMemory(life),
@@ -248,14 +248,19 @@ export class PluginHost {
     });
   }
 
-  #ready(life: Life, methods: readonly string[]): void {
+  #ready(life: Life, methods: readonly string[], offers: unknown): void {
     if (life.reason !== undefined) return;
+    try {
+      this.#options.ready?.(methods, offers);
+    } catch (error) {
+      this.#end(life, { code: 'load_failed', message: error instanceof Error ? error.message : String(error) });
+      return;
+    }
     life.cancelDeadline();
     life.isReady = true;
     life.methods = methods;
     this.#state = 'running';
     this.#firstLife?.resolve();
-    this.#options.ready?.(methods);
   }
 
   #checkMemory(life: Life): void {

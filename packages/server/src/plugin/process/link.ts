@@ -30,7 +30,7 @@ export interface LinkParts {
   readonly call: Call;
   /** The first frame came: the process runs and can be started. */
   readonly greeted: () => void;
-  readonly ready: (methods: readonly string[]) => void;
+  readonly ready: (methods: readonly string[], offers: unknown) => void;
   /** Once: the process must be ended. */
   readonly fault: (reason: StopReason) => void;
   /** A fault of ours while it was served. */
@@ -173,7 +173,7 @@ export class PluginLink {
       case 'ready':
         if (this.#isReady) throw new WireFault('It was ready twice.');
         this.#isReady = true;
-        this.#parts.ready(frame.methods);
+        this.#parts.ready(frame.methods, frame.offers);
         break;
       case 'failed':
         this.#fault('load_failed', frame.message);

@@ -47,8 +47,8 @@ export type ToPlugin =
 
 export type FromPlugin =
   | { readonly t: 'hello'; readonly protocol: number }
-  /** Its entry was loaded; these methods can be invoked. */
-  | { readonly t: 'ready'; readonly methods: readonly string[] }
+  /** Its entry was loaded; these methods can be invoked. What it offers is parsed by who knows of offers. */
+  | { readonly t: 'ready'; readonly methods: readonly string[]; readonly offers: unknown }
   | { readonly t: 'failed'; readonly message: string }
   | { readonly t: 'pong'; readonly n: number }
   | CallFrame

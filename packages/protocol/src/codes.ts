@@ -307,6 +307,8 @@ export const CODES = {
   plugin_stopped: row(503, true, 'The plugin does not run.', 'binnacle plugin ls tells why it ended.'),
   plugin_timeout: row(504, true, 'That took longer than a plugin call may.', 'Try again, or ask for less at once.'),
   plugin_busy: row(429, true, 'Too much is on its way to the plugin.', 'Wait for some of it to be answered.'),
+  vetoed: row(403, false, 'A plugin does not allow that.', 'The message has its reason; details.plugin names it.'),
+  plugin_not_found: row(404, false, 'There is no such plugin.', 'binnacle plugin ls shows those that there are.'),
   plugin_failed: row(502, false, 'The plugin failed.', 'binnacle plugin logs shows what it wrote.'),
 
   // Positions

@@ -13,7 +13,7 @@ const SOURCES = ['packages', 'package-lock.json', 'tsconfig.base.json', 'tsconfi
 /** What a build writes, and what is not read by it. */
 const NOT_SOURCES = new Set(['node_modules', 'dist', 'assets', '.vite']);
 
-/** Native packages, and what loads files of its own at run time: found in node_modules when the program runs. */
+/** Native packages, large ones, and what loads files of its own at run time: found in node_modules when the program runs. */
 const EXTERNAL = [
   /^@lydell\/node-pty/,
   /^@photostructure\/sqlite/,
@@ -21,6 +21,7 @@ const EXTERNAL = [
   'pino',
   'pino-pretty',
   'jsonc-parser',
+  '@swc/wasm-typescript',
 ];
 
 /** Builds if any source is newer than the last whole build. */
@@ -90,6 +91,11 @@ export function bundles() {
     {
       ...common,
       input: { 'screen-worker': join(server, 'src/mcp/screen-worker.ts') },
+      output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
+    },
+    {
+      ...common,
+      input: { 'plugin-types': join(server, 'src/plugin/install/type-worker.ts') },
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },
     {

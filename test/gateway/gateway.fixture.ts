@@ -27,14 +27,15 @@ export interface GatewayFixture {
   close(): Promise<void>;
 }
 
-/** `prepare` puts into the data directory what has to be there before the first start. */
+/** `prepare` puts into the data directory what has to be there before the first start; `env` is added to ours. */
 export async function openGateway(
   flags: readonly string[] = [],
   prepare: (dir: string) => void = () => undefined,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<GatewayFixture> {
   const dir = mkdtempSync(join(tmpdir(), 'binnacle-gateway-'));
   prepare(dir);
-  let running = await start(dir, 0, flags);
+  let running = await start(dir, 0, flags, env);
   const token = readFileSync(join(dir, 'admin.token'), 'utf8').trim();
   const port = Number(new URL(running.url).port);
   const clients: Binnacle[] = [];
@@ -58,14 +59,15 @@ export async function openGateway(
       await gone(running.child);
     },
     restart: async () => {
-      running = await start(dir, port, flags);
+      running = await start(dir, port, flags, env);
     },
     connect: connectAs,
     fetch: (path: string, init: RequestInit = {}) =>
       fetch(running.url + path, { ...init, headers: { authorization: `Bearer ${token}`, ...init.headers } }),
     close: async () => {
       for (const client of clients) client.close();
-      if (running.child.exitCode !== null || running.child.signalCode !== null) running = await start(dir, port, flags);
+      if (running.child.exitCode !== null || running.child.signalCode !== null)
+        running = await start(dir, port, flags, env);
       // Their agents are sessions that no list shows.
       for (;;) {
         const { conversations } = (await (await fixture.fetch('/v1/conversations?limit=200')).json()) as {
@@ -95,9 +97,14 @@ interface Running {
   readonly url: string;
 }
 
-async function start(dir: string, port: number, flags: readonly string[]): Promise<Running> {
+async function start(
+  dir: string,
+  port: number,
+  flags: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Running> {
   const args = [BINARY, 'serve', '--data', dir, '--port', String(port), '--json', ...flags];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   let told = '';
   child.stderr?.on('data', (bytes) => {
     told += String(bytes);

@@ -122,7 +122,7 @@ export interface HookEvents {
 export type HookName = keyof HookEvents;
 export type HookHandler<On extends HookName> = (
   event: HookEvents[On],
-) => Answered<On extends `before${string}` ? Veto | undefined : undefined>;
+) => Answered<On extends `before${string}` ? Veto | undefined : void>;
 
 export interface RunEvent {
   readonly conversation: string;

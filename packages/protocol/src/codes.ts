@@ -116,6 +116,12 @@ export const CODES = {
     'That is not a session key.',
     'A key is agent:<agent>:<rest>, at most 512 characters, without control characters.',
   ),
+  unknown_driver: row(
+    400,
+    false,
+    'There is no such driver.',
+    'See binnacle plugin ls: the plugin must run, offer it, and be granted agentDrivers.',
+  ),
   unknown_agent: row(400, false, 'No such agent.', 'List them with GET /v1/agents; add one to the config file.'),
   message_conflict: row(409, false, 'There is a message by that id, of another text.', 'Choose another id, or none.'),
   message_too_large: row(413, false, 'The message is over the limit.', 'Send less, or put it into a file.'),
@@ -272,6 +278,12 @@ export const CODES = {
     'The manifest of the plugin (binnacle.plugin.json) is wrong.',
     'Correct what is named; docs/plugins.md shows what a manifest looks like.',
   ),
+  bad_typescript: row(
+    400,
+    false,
+    'The TypeScript of the plugin cannot be turned into JavaScript.',
+    'Correct what is named. Types are taken away, and nothing is compiled.',
+  ),
   bad_plugin_config: row(
     400,
     false,
@@ -310,6 +322,19 @@ export const CODES = {
   vetoed: row(403, false, 'A plugin does not allow that.', 'The message has its reason; details.plugin names it.'),
   plugin_not_found: row(404, false, 'There is no such plugin.', 'binnacle plugin ls shows those that there are.'),
   plugin_failed: row(502, false, 'The plugin failed.', 'binnacle plugin logs shows what it wrote.'),
+  fetch_failed: row(502, true, 'The request that the plugin wanted sent failed.', 'details.reason says where.'),
+  storage_full: row(
+    507,
+    false,
+    'The plugin keeps as much as it may.',
+    'Delete some keys first: 10,000 and 8 MiB are kept of one plugin.',
+  ),
+  config_not_writable: row(
+    409,
+    false,
+    'The config file cannot be changed from here.',
+    'Change it by hand, or give the user that Binnacle runs as leave to write it.',
+  ),
 
   // Positions
   gap: row(410, false, 'Output before the oldest kept byte is gone.', 'Read from oldestOffset, or with ?tail=.'),

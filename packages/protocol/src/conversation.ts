@@ -97,6 +97,10 @@ export interface ConversationRun {
   readonly text: string;
   readonly end: RunEnd | null;
   readonly usage: Usage | null;
+  /** Its message went to a command of a plugin, not to the agent. */
+  readonly command?: { readonly plugin: string; readonly name: string };
+  /** Plugins were asked first: the agent has the message from `run_allowed` on. */
+  readonly isAsked?: true;
 }
 
 export interface Usage {
@@ -144,8 +148,10 @@ export interface Approval {
 export interface ApprovalAnswer {
   readonly option: string;
   readonly by: Author;
-  /** `run_ended`: nobody answered, and there is nothing to answer any more. */
-  readonly reason: 'answered' | 'timed_out' | 'run_ended';
+  /** `run_ended`: nobody answered, and there is nothing to answer any more. `vetoed`: a plugin did, see `why`. */
+  readonly reason: 'answered' | 'timed_out' | 'run_ended' | 'vetoed';
+  /** The plugin's words; at most 1000 characters. */
+  readonly why?: string;
 }
 
 /** Entries of a conversation's log. `at`: ms since 1970. The order is the log's. */
@@ -159,10 +165,19 @@ export type ConversationEvent =
       readonly text: string;
       readonly by: Author;
     }
-  | { readonly type: 'message_cancelled'; readonly at: number; readonly id: string; readonly by: Author }
+  | {
+      readonly type: 'message_cancelled';
+      readonly at: number;
+      readonly id: string;
+      readonly by: Author;
+      /** Where a plugin did not allow it: its words. */
+      readonly why?: string;
+    }
   /** The agent has it. */
   | { readonly type: 'message_delivered'; readonly at: number; readonly id: string; readonly run: string }
   | { readonly type: 'run_started'; readonly at: number; readonly run: ConversationRun }
+  /** Those who had to be asked let it through: the agent is given the message now. */
+  | { readonly type: 'run_allowed'; readonly at: number; readonly run: string }
   /**
    * `text` goes behind what was said before (of that stream); with `replace` it takes its place. `said` is the answer,
    * `thought` is not part of it.
@@ -293,6 +308,13 @@ export interface AbortReceipt {
 export interface MessagePage {
   readonly messages: readonly MessageInfo[];
   readonly before: string | null;
+}
+
+/** What a message can begin with, as `/name`, to go to a plugin instead of the agent. */
+export interface CommandInfo {
+  readonly name: string;
+  readonly description: string;
+  readonly plugin: string;
 }
 
 export interface AgentInfo {

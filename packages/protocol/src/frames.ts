@@ -4,6 +4,7 @@ import type { WireError } from './codes.ts';
 import { BinnacleError } from './codes.ts';
 import type { AbortReceipt, ConversationEvent, ConversationInfo, SendReceipt, SteerMode } from './conversation.ts';
 import type { EntryData } from './entry.ts';
+import type { PluginNotice } from './notices.ts';
 import type { InputReceipt, Lease, LeaseAction, LeaseInfo, Scope, SessionInfo } from './session.ts';
 
 /** Where a subscription begins. A string is a position. `tail`: that many output bytes before the head. */
@@ -75,6 +76,8 @@ export type ClientFrame =
       readonly runs?: boolean;
       readonly deltaIntervalMs?: number;
     }
+  /** Tell this connection what plugins tell people from now on. */
+  | { readonly t: 'watch_notices'; readonly ref?: number; readonly on: boolean }
   /** As POST /v1/conversations/:key/messages. This connection gets the events of the run, until its end. */
   | {
       readonly t: 'send';
@@ -177,6 +180,7 @@ export type ServerBody =
     }
   | { readonly t: 'conversation'; readonly info: ConversationInfo }
   | { readonly t: 'conversation_deleted'; readonly conversation: string }
+  | { readonly t: 'notice'; readonly notice: PluginNotice }
   | { readonly t: 'ping'; readonly time: number }
   | { readonly t: 'pong'; readonly ref?: number; readonly time: number; readonly serverTime: number };
 

@@ -3,6 +3,7 @@ export * from './codes.ts';
 export * from './conversation.ts';
 export * from './entry.ts';
 export * from './frames.ts';
+export * from './notices.ts';
 export * from './plugins.ts';
 export * from './position.ts';
 export * from './run.ts';

@@ -4,6 +4,7 @@ import type { LivenessTimes } from './connection/liveness.ts';
 import type { ConversationListener } from './conversation/conversations.ts';
 import type { WriteLeaseTimes } from './conversation/write-lease.ts';
 import type { HttpLimits } from './http/server.ts';
+import type { PluginLimits } from './plugin/process/limits.ts';
 import type { EndingTimes } from './process/ending.ts';
 import type { HelmTimes } from './steering/helm.ts';
 import type { RateLimits } from './traffic/rate.ts';
@@ -92,6 +93,8 @@ export interface GatewayOptions {
   readonly maxEvents?: number;
   /** Bytes of the file that search works with, about half of the text that it knows. Default 4 GiB. */
   readonly maxIndexBytes?: number;
+  /** Of each plugin. The defaults are in plugin/process/limits.ts. */
+  readonly pluginLimits?: Partial<PluginLimits>;
   readonly logLevel?: string;
   /** Told each time that a changed config file is in force. `problems`: how many are told of it. */
   readonly onConfig?: (path: string, problems: number) => void;

@@ -25,6 +25,9 @@ import { execdSessionRoutes } from './connection/execd/session-routes.ts';
 import { inboundRoutes } from './connection/inbound-routes.ts';
 import { LIVENESS_TIMES, Liveness } from './connection/liveness.ts';
 import { messageRoutes } from './connection/message-routes.ts';
+import { noticeRoutes } from './connection/notice-routes.ts';
+import { pluginPages } from './connection/plugin-pages.ts';
+import { pluginRoutes } from './connection/plugin-routes.ts';
 import { routeRoutes } from './connection/route-routes.ts';
 import { runRoutes } from './connection/run-routes.ts';
 import { searchRoutes } from './connection/search-routes.ts';
@@ -45,6 +48,22 @@ import { tokenRoutes } from './http/token-routes.ts';
 import { GroupSync } from './log/group-sync.ts';
 import { mcpRoutes } from './mcp/routes.ts';
 import { Screens } from './mcp/screens.ts';
+import { Notices } from './notices.ts';
+import { AgentDrivers } from './plugin/agent-drivers.ts';
+import { PluginChannels } from './plugin/channels.ts';
+import { SessionHooks, ToolHooks } from './plugin/guards.ts';
+import { Hooks } from './plugin/hooks.ts';
+import { ConversationGuard, ConversationNews, commandsOf } from './plugin/in-conversations.ts';
+import { Jobs } from './plugin/jobs.ts';
+import { Plugins } from './plugin/plugins.ts';
+import { allPowers } from './plugin/powers/all.ts';
+import { notifyPower } from './plugin/powers/notify.ts';
+import { PluginPrograms } from './plugin/powers/run-command.ts';
+import type { Powers } from './plugin/powers.ts';
+import { REAL_CLOCK } from './plugin/process/supervision.ts';
+import { PluginTools } from './plugin/tools.ts';
+import { AgentTools } from './plugin/turn-tools.ts';
+import { readingOfPlugins } from './plugin-reading.ts';
 import { ENDING_TIMES } from './process/ending.ts';
 import { Retention } from './retention.ts';
 import { Fleet } from './runner/fleet.ts';
@@ -151,14 +170,33 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log,
     });
     undo.push(() => config.close());
-    const warnOfPlugins = (): void => {
-      if (config.current.plugins.size > 0) log.warn('plugins.entries is read and checked; plugins are not started yet');
-    };
-    warnOfPlugins();
+    const programs = new PluginPrograms({ mark: digestOf(dir), passEnv: options.passEnv ?? [], log });
+    // They end behind the plugins.
+    undo.push(() => programs.close());
+    await programs.endLeft();
+    const plugins = await Plugins.open({
+      dataDir: dir,
+      guest: beside('plugin-guest.mjs'),
+      settings: () => config.current.plugins,
+      editConfig: (path, value) => config.edit(path, value),
+      forget: (plugin) => catalogue.pluginStorage.clear(plugin),
+      ...(options.pluginLimits === undefined ? {} : { limits: options.pluginLimits }),
+      log,
+    });
+    undo.push(() => plugins.close());
+    const notices = new Notices();
+    const hooks = new Hooks(plugins, log);
+    sessions.guard = new SessionHooks(hooks);
+    const toolHooks = new ToolHooks(hooks);
+    const pluginTools = new PluginTools(plugins);
+    const jobs = new Jobs(plugins, log, REAL_CLOCK);
+    undo.push(() => jobs.stop());
     config.onChange(() => {
-      warnOfPlugins();
+      plugins.configChanged();
       options.onConfig?.(config.path, config.problems.length);
     });
+    const guard = new ConversationGuard(hooks);
+    const drivers = new AgentDrivers(plugins, (count) => conversations.droppedLate(count));
     const agents = new Agents({
       configs: () => config.current.agents,
       defaultAgent: () => config.current.defaultAgent,
@@ -166,6 +204,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       graceMs: options.agentGraceMs ?? 5000,
       idleMs: options.agentIdleMs ?? 30 * 60_000,
       contextOf: (id, prompt) => catalogue.conversations.contextOf(id, prompt.id),
+      guard,
+      foreignDriver: (name) => drivers.driverOf(name),
+      toolsOf: (agent) => new AgentTools(pluginTools, toolHooks, agent),
     });
     const conversations = new Conversations(
       {
@@ -177,17 +218,25 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         retainBytes: options.retainConversationBytes ?? 64 * 1024 * 1024,
         leaseTimes: options.writeLeaseTimes ?? {},
       },
-      { store: catalogue.conversations, agents, group, log },
+      { store: catalogue.conversations, agents, group, log, guard, commands: commandsOf(plugins) },
     );
     undo.push(() => conversations.close(options.runsAtStop === 'abort'));
+    conversations.listen(new ConversationNews(hooks));
     await conversations.recover();
-    const replies = new Replies({ store: catalogue.conversations, conversations, log });
+    const channels = new PluginChannels(plugins, (id) => plugins.list().some((one) => one.id === id));
+    const replies = new Replies({
+      store: catalogue.conversations,
+      conversations,
+      log,
+      carry: (reply, signal) => channels.carry(reply, signal),
+    });
     undo.push(() => replies.stop());
     const inbound = new Inbound({
       conversations,
       replies,
       route: (input) => config.router.resolve(input),
       allowedReplies: () => config.current.inbound.replies ?? [],
+      guard,
     });
 
     const liveness = new Liveness({ ...LIVENESS_TIMES, ...options.livenessTimes });
@@ -228,6 +277,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const sockets = new Sockets({
       access,
       conversations,
+      notices,
       ptys,
       liveness,
       auth,
@@ -242,13 +292,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ...sessionRoutes(access, liveness),
         ...runRoutes(access, liveness),
         ...commandRoutes(access, commands, liveness),
-        ...mcpRoutes({ access, commands, liveness, log, maxCalls: options.maxMcpCalls ?? 32, screens }),
+        ...mcpRoutes({
+          ...{ access, commands, liveness, log, screens, guard: toolHooks, others: pluginTools },
+          maxCalls: options.maxMcpCalls ?? 32,
+        }),
         ...execdSessionRoutes(access, liveness),
         ...ptyRoutes(access, ptys),
         ...conversationRoutes(conversations),
         ...messageRoutes(conversations, liveness),
         ...inboundRoutes(inbound),
         ...routeRoutes(config),
+        ...pluginRoutes(plugins),
+        ...pluginPages({ offered: () => plugins.inForce('route'), auth, log }),
+        ...noticeRoutes(notices),
         ...emitRoutes(ingest, new Rates({ ...RATE_LIMITS, ...options.emitRates })),
         ...trafficRoutes(access, search),
         ...searchRoutes(access, search),
@@ -273,6 +329,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     undo.push(() => rmSync(join(dir, 'gateway.json'), { force: true }));
     const warning = cgroupWarning();
     if (warning !== undefined) log.warn(warning);
+    const powers: Powers = {
+      ...allPowers({
+        programs,
+        config,
+        storage: catalogue.pluginStorage,
+        reading: readingOfPlugins({ sessions, conversations, liveness }),
+      }),
+      notify: notifyPower(notices),
+      ...drivers.powers,
+      ...channels.powers(inbound),
+    };
+    void plugins.start(powers).finally(() => guard.open());
     fleet.warm();
     return {
       url,
@@ -314,7 +382,7 @@ function runnerEnvironment(): Record<string, string> {
  * directory. It must be a directory of our own that nobody else can enter. Throws `bad_data_dir`.
  */
 function socketDirOf(dataDir: string): string {
-  const name = `binnacle-${createHash('sha256').update(dataDir).digest('hex').slice(0, 8)}`;
+  const name = `binnacle-${digestOf(dataDir)}`;
   const runtime = process.env.XDG_RUNTIME_DIR;
   const uid = process.getuid?.() ?? 0;
   const dir = runtime !== undefined && existsSync(runtime) ? join(runtime, name) : join(tmpdir(), `${name}-${uid}`);
@@ -329,6 +397,9 @@ function socketDirOf(dataDir: string): string {
   chmodSync(dir, 0o700);
   return dir;
 }
+
+/** Tells what belongs to this data directory from what belongs to another. */
+const digestOf = (dataDir: string): string => createHash('sha256').update(dataDir).digest('hex').slice(0, 8);
 
 function removeIfEmpty(dir: string): void {
   try {

@@ -133,6 +133,8 @@ function stopSignal(): Promise<void> {
       asked = true;
       resolve();
     };
+    // Node opens its inspector at it, to every program of this user; with a listener it does not.
+    process.on('SIGUSR1', () => undefined);
     process.on('SIGINT', () => stop(130));
     process.on('SIGTERM', () => stop(143));
     // The terminal was closed. Later writes to it fail with EIO, which must not end us before the gateway has closed.

@@ -4,6 +4,8 @@ import { type FSWatcher, readFileSync, type Stats, statSync, watch } from 'node:
 import { basename, dirname, resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import type { Router } from '../routing/index.ts';
+import { type EditPath, editConfigFile } from './edit.ts';
+import { readJsonc } from './jsonc.ts';
 import { type ConfigProblem, MAX_CONFIG_BYTES, NO_FILE, type ReadConfig, readConfig } from './read-config.ts';
 import type { ConfigFile } from './shape.ts';
 
@@ -32,6 +34,9 @@ export class Config {
   /** Why the file as it is now is not in force; empty where it is. */
   #refused: readonly ConfigProblem[];
   #seen: string;
+  /** Edits are done one behind the other. */
+  #edited: Promise<unknown> = Promise.resolve();
+  #raw: { readonly stamp: string; readonly value: unknown } | undefined;
 
   /** Throws `bad_config`, with the line and column in its message. */
   static open(options: ConfigOptions): Config {
@@ -80,6 +85,8 @@ export class Config {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#seen = stampOf(this.path);
+    // Who never asks for it again does not keep it.
+    this.#raw = undefined;
     try {
       const text = readFile(this.path);
       if (text === undefined) throw new BinnacleError('bad_config', { message: 'The file is gone.' });
@@ -100,6 +107,31 @@ export class Config {
       }
     }
     return true;
+  }
+
+  /**
+   * Sets one key of the file, or takes it away (undefined); it is in force when this settles. Throws `bad_config` for
+   * what would not be, `config_not_writable`, `disk_full`. Comments and formatting stay.
+   */
+  edit(path: EditPath, value: unknown): Promise<void> {
+    const done = this.#edited.then(async () => {
+      const isChanged = await editConfigFile(this.path, path, value);
+      // Where somebody has overwritten it meanwhile with what is refused, that is told as ever.
+      if (isChanged || stampOf(this.path) !== this.#seen) this.reload();
+    });
+    this.#edited = done.catch(() => undefined);
+    return done;
+  }
+
+  /** What the file says, as it stands there; undefined where there is none. Not to be changed. Throws `bad_config`. */
+  get raw(): unknown {
+    const stamp = stampOf(this.path);
+    if (this.#raw?.stamp === stamp) return this.#raw.value;
+    const text = readFile(this.path);
+    const read = text === undefined ? undefined : readJsonc(text.replace(/^\uFEFF/, ''));
+    if (read !== undefined && 'wrong' in read) throw new BinnacleError('bad_config', { message: read.wrong.what });
+    this.#raw = { stamp, value: read?.value };
+    return this.#raw.value;
   }
 
   close(): void {

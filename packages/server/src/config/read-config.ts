@@ -164,7 +164,7 @@ function agentsOf(
     const { default: _marker, ...settings } = { ...defaults, ...entry };
     const { driver } = settings;
     if (driver === undefined) {
-      wrong(at, `The agent "${id}" has no driver. One of: ${DRIVERS.join(', ')}.`);
+      wrong(at, `The agent "${id}" has no driver. One of: ${DRIVERS.join(', ')}, or <plugin>/<driver>.`);
       continue;
     }
     const need = NEEDS[driver];

@@ -6,10 +6,16 @@ import { type PluginSettings, PluginsShape } from '../plugin/install/settings.ts
 import type { Binding, RoutingConfig } from '../routing/index.ts';
 
 export const DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai'] as const;
-export type DriverName = (typeof DRIVERS)[number];
+export type OwnDriver = (typeof DRIVERS)[number];
+/** Behind the id of a plugin: that one's. Whether there is such a one is known when it is used. */
+export type DriverName = OwnDriver | `${string}/${string}`;
+
+const PLUGIN_DRIVER = /^[a-z][a-z0-9-]{0,63}\/[a-z][a-z0-9-]{0,31}$/;
+const isDriver = (name: string): name is DriverName =>
+  (DRIVERS as readonly string[]).includes(name) || PLUGIN_DRIVER.test(name);
 
 /** What a driver cannot do without. Others have a default, or need nothing. */
-export const NEEDS: Readonly<Partial<Record<DriverName, 'command' | 'url'>>> = {
+export const NEEDS: Readonly<Partial<Record<string, 'command' | 'url'>>> = {
   acp: 'command',
   command: 'command',
   openai: 'url',
@@ -87,7 +93,10 @@ const AGENT_FIELDS = {
   visibility: Seen.optional(),
 };
 
-const Driver = z.enum(DRIVERS);
+const Driver = z
+  .string()
+  .refine(isDriver, `expected one of ${DRIVERS.map((name) => `"${name}"`).join(', ')}, or "<plugin>/<driver>"`)
+  .transform((name) => name as DriverName);
 const Entry = z.strictObject({ default: z.boolean().optional(), driver: Driver.optional(), ...AGENT_FIELDS });
 
 const DmScope = z.enum(['main', 'per-peer', 'per-channel-peer', 'per-account-channel-peer']);

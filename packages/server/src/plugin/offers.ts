@@ -3,6 +3,7 @@
 
 import { z } from 'zod';
 import { CHANNEL_NAME, COMMAND_NAME, DRIVER_NAME, HOOKS, type PermissionName, TOOL_NAME } from './grant/permissions.ts';
+import { faultOfToolSchema } from './tool-schema.ts';
 
 const MAX_OFFERS = 200;
 const MAX_DESCRIPTION = 4000;
@@ -21,7 +22,10 @@ const OFFER = z.discriminatedUnion('kind', [
     title: z.string().min(1).max(200).optional(),
     description,
     /** JSON Schema of an object. */
-    input: z.record(z.string(), z.unknown()),
+    input: z.record(z.string(), z.unknown()).superRefine((input, ctx) => {
+      const fault = faultOfToolSchema(input);
+      if (fault !== undefined) ctx.addIssue({ code: 'custom', message: fault });
+    }),
     readOnly: z.boolean(),
   }),
   z.strictObject({

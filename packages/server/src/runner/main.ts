@@ -48,6 +48,8 @@ async function main(dir: string): Promise<void> {
   // The terminal of whoever started the gateway may hang up; that is none of our programs' business.
   process.on('SIGHUP', () => undefined);
   process.on('SIGINT', () => undefined);
+  // Node opens its inspector at it, to every program of this user; with a listener it does not.
+  process.on('SIGUSR1', () => undefined);
   const start = JSON.parse(readFileSync(join(dir, 'start.json'), 'utf8')) as RunnerStart;
   const runner = new Runner({ ...start, dir });
   // One program's fault must not end the others: it is written down, and they go on.

@@ -82,8 +82,8 @@ const MAX_ARGS = 1024;
 /** Linux takes at most 128 KiB in one argument, with the NUL behind it. */
 const MAX_ARG_BYTES = 128 * 1024 - 1;
 const MAX_TEXT_BYTES = 1024 * 1024;
-const MAX_TIMEOUT_MS = 10 * 60_000;
-const DEFAULT_TIMEOUT_MS = 30_000;
+export const MAX_TIMEOUT_MS = 10 * 60_000;
+export const DEFAULT_TIMEOUT_MS = 30_000;
 
 const text = (max: number) =>
   z
@@ -140,6 +140,8 @@ const Json = z.unknown().transform((value, ctx): unknown => {
 
 /** No dot first, so that no part of a path means another. */
 const SEGMENTS = /^[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/;
+/** The beginning of such a key, wherever it is cut. */
+const PREFIX = /^(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*\/?)?$/;
 const ROUTE = /^\/(?::?[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/:?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)?$/;
 const SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9._:@+=,~-]{0,199}$/;
 /** Line feeds aside, nothing that a terminal obeys or that turns the direction of a text. */
@@ -211,7 +213,13 @@ export const RULES = {
     }),
     ({ key }) => key ?? '',
   ),
-  storage: wholeRule(z.strictObject({ key: matching(SEGMENTS, 'a key such as seen/last').max(200) }), ({ key }) => key),
+  storage: wholeRule(
+    z.union([
+      z.strictObject({ key: matching(SEGMENTS, 'a key such as seen/last').max(200) }),
+      z.strictObject({ prefix: matching(PREFIX, 'the beginning of a key, such as seen/').max(200) }),
+    ]),
+    (call) => ('key' in call ? call.key : `${call.prefix}*`),
+  ),
 } as const;
 
 type Rules = typeof RULES;

@@ -73,6 +73,14 @@ export class Gate {
     return deepFreeze(call) as CallOf<Name>;
   }
 
+  /** Whether `allow` would, without a word in the audit: for what is offered, and done only later. */
+  holds(name: PermissionName, args: unknown): boolean {
+    const rule = ruleOf(name);
+    const read = rule.args.safeParse(args);
+    const grant = grantIn(this.#grants, name);
+    return read.success && grant.kind !== 'denied' && rule.opens(grant, read.data, this.#world);
+  }
+
   /**
    * To be asked for each address that a host was resolved to, before it is connected to, and the connection made to that
    * very address: names can lead anywhere, and elsewhere the second time. Throws `permission_denied`, `not_grantable`.

@@ -11,6 +11,7 @@ import { configKey, type PermissionName } from '../grant/permissions.ts';
 import { asked, MANIFEST_FILE, type Manifest, manifestBytes, readManifest, spellGrants } from './manifest.ts';
 import { checkPath, copyChecked, type FileBounds, type PluginFile, readPluginFiles } from './plugin-files.ts';
 import { isPluginId } from './plugin-id.ts';
+import { loadedName } from './typescript.ts';
 
 const MAX_NAMED = 20;
 /** npm would run these; we never do, so that a plugin that needs one would not work. */
@@ -53,7 +54,7 @@ export async function recordInstall(
   const manifest = await readManifestOf(agreed.id, real, files);
   const more = needsConsent(asked(agreed), manifest);
   if (more.length > 0 || manifest.id !== agreed.id) throw consentNeeded(manifest, more);
-  checkEntry(real, manifest, files);
+  checkEntry(manifest, files);
   await checkNoScripts(real, files);
   const { id, version } = manifest;
   const record = { id, version, hash: hashOf(files), files, consented: spellGrants(asked(manifest)), installedAt: now };
@@ -162,10 +163,10 @@ export function hashOf(files: readonly PluginFile[]): string {
   return createHash('sha256').update(JSON.stringify(list)).digest('hex');
 }
 
-function checkEntry(dir: string, { entry }: Manifest, files: readonly PluginFile[]): void {
-  if (files.some(({ path }) => path === entry)) return;
+function checkEntry({ entry }: Manifest, files: readonly PluginFile[]): void {
+  if (files.some(({ path }) => path === loadedName(entry))) return;
   throw new BinnacleError('bad_manifest', {
-    message: `There is no file ${entry} in ${dir}.`,
+    message: `${MANIFEST_FILE}, entry: there is no file ${entry}.`,
     details: { field: 'entry' },
   });
 }

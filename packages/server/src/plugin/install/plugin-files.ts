@@ -71,16 +71,39 @@ export async function copyChecked(
 ): Promise<void> {
   const from = await checkPath(dir);
   await mkdir(to, { mode: 0o700 });
-  const files = await readEach(from, bounds, async (path, bytes) => {
-    if (bytes === undefined) await mkdir(join(to, path), { mode: 0o700 });
-    else await writeFile(join(to, path), bytes, { mode: 0o400, flag: 'wx' });
-  });
-  isGood(files);
+  isGood(await readEach(from, bounds, writeBelow(to)));
+}
+
+/**
+ * The same of a folder that somebody works in: `leavesOut` says what of it is no part of the plugin, by its path. What it
+ * leaves out is not looked at. Returns what is below `to` now.
+ */
+export async function copySource(
+  dir: string,
+  to: string,
+  leavesOut: (path: string) => boolean,
+  bounds: FileBounds = FILE_BOUNDS,
+): Promise<PluginFile[]> {
+  const from = await checkPath(dir);
+  await mkdir(to, { mode: 0o700 });
+  return await readEach(from, bounds, writeBelow(to), leavesOut);
 }
 
 type Each = (path: string, bytes: Uint8Array | undefined) => Promise<void> | void;
 
-async function readEach(root: string, bounds: FileBounds, each: Each): Promise<PluginFile[]> {
+const writeBelow =
+  (to: string): Each =>
+  async (path, bytes) => {
+    if (bytes === undefined) await mkdir(join(to, path), { mode: 0o700 });
+    else await writeFile(join(to, path), bytes, { mode: 0o400, flag: 'wx' });
+  };
+
+async function readEach(
+  root: string,
+  bounds: FileBounds,
+  each: Each,
+  leavesOut: (path: string) => boolean = () => false,
+): Promise<PluginFile[]> {
   const found: PluginFile[] = [];
   let bytesLeft = bounds.maxBytes;
   const add = (path: string, sha256: string, stat: Stats): void => {
@@ -92,6 +115,7 @@ async function readEach(root: string, bounds: FileBounds, each: Each): Promise<P
     const names = await readdir(join(root, below));
     for (const name of names.sort()) {
       const path = below + name;
+      if (leavesOut(path)) continue;
       const full = join(root, path);
       if (ODD_NAME.test(name)) refuse(JSON.stringify(full), 'has a name that not everybody reads the same way');
       const stat = await lstat(full);

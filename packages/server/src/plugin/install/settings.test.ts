@@ -21,7 +21,13 @@ describe('plugins in the config file', () => {
     expect(told).toEqual([]);
     const { grants, ...rest } = plugins.get('my-plugin') ?? { grants: new Map() };
     expect([...grants]).toEqual([['runCommandWithTimeout', { kind: 'all' }]]);
-    expect(rest).toEqual({ id: 'my-plugin', isEnabled: true, config: undefined, allowsRestricted: false });
+    expect(rest).toEqual({
+      id: 'my-plugin',
+      isEnabled: true,
+      config: undefined,
+      allowsRestricted: false,
+      isTrusted: false,
+    });
   });
 
   it('may narrow with an object or with the list alone', () => {

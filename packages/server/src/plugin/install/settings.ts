@@ -2,7 +2,8 @@
 // and closes that one, and neither the other plugins nor the gateway have anything to do with it.
 
 import { z } from 'zod';
-import { type Grants, NONE, readGrants } from '../grant/grants.ts';
+import { type Grants, grantIn, NONE, readGrants } from '../grant/grants.ts';
+import type { LevelPolicy } from '../process/level.ts';
 import { isPluginId } from './plugin-id.ts';
 
 export interface PluginSettings {
@@ -14,14 +15,34 @@ export interface PluginSettings {
   readonly config: unknown;
   /** It may run where the network cannot be closed, without a grant of the network. */
   readonly allowsRestricted: boolean;
+  /** It runs without walls, with the rights of the gateway: as the operator says, and nobody else can. */
+  readonly isTrusted: boolean;
 }
+
+/** Of a plugin of which the file says nothing: it runs, and is granted nothing. */
+export const unsaid = (id: string): PluginSettings =>
+  Object.freeze({
+    id,
+    isEnabled: true,
+    grants: NONE,
+    config: undefined,
+    allowsRestricted: false,
+    isTrusted: false,
+  });
 
 /** Of the config file. Whatever the entries are is looked at below, and never keeps the file from being in force. */
 export const PluginsShape = z.strictObject({ entries: z.unknown().optional() });
 
+/** What decides how well it is shut in. */
+export function policyOf({ grants, allowsRestricted, isTrusted }: PluginSettings): LevelPolicy {
+  const net = grantIn(grants, 'net');
+  const mayUseAnyHost = net.kind === 'all' || (net.kind === 'narrowed' && net.items.includes('*'));
+  return { mayUseAnyHost, allowRestricted: allowsRestricted, trusted: isTrusted };
+}
+
 export type Tell = (at: readonly string[], message: string) => void;
 
-const KEYS = ['enabled', 'permissions', 'config', 'allowRestricted'];
+const KEYS = ['enabled', 'permissions', 'config', 'allowRestricted', 'trusted'];
 
 /** `tell`: where, below `plugins.entries`, and sentences. */
 export function readPluginSettings(entries: unknown, tell: Tell): ReadonlyMap<string, PluginSettings> {
@@ -52,20 +73,22 @@ export function readPluginSettings(entries: unknown, tell: Tell): ReadonlyMap<st
 function readEntry(id: string, entry: unknown, tell: Tell): PluginSettings {
   if (!isObject(entry)) {
     tell([], `Expected an object, e.g. {"permissions": {"notify": true}}. The plugin "${id}" stays off.`);
-    return Object.freeze({ id, isEnabled: false, grants: NONE, config: undefined, allowsRestricted: false });
+    return Object.freeze({ ...unsaid(id), isEnabled: false });
   }
   for (const key of Object.keys(entry)) {
     if (!KEYS.includes(key)) tell([key], `There is no setting "${key}" here. It is passed over.`);
   }
-  const { enabled = true, permissions, config, allowRestricted = false } = own(entry);
+  const { enabled = true, permissions, config, allowRestricted = false, trusted = false } = own(entry);
   if (typeof enabled !== 'boolean') tell(['enabled'], `Expected true or false. The plugin "${id}" stays off.`);
   if (typeof allowRestricted !== 'boolean') tell(['allowRestricted'], 'Expected true or false. It is taken for false.');
+  if (typeof trusted !== 'boolean') tell(['trusted'], 'Expected true or false. It is taken for false.');
   return Object.freeze({
     id,
     isEnabled: enabled === true,
     grants: readGrants(permissions, (at, message) => tell(['permissions', ...at], message)),
     config,
     allowsRestricted: allowRestricted === true,
+    isTrusted: trusted === true,
   });
 }
 

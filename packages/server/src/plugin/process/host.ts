@@ -9,7 +9,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import { chooseLevel, type Level, type LevelPolicy } from './level.ts';
 import { PLUGIN_LIMITS, type PluginLimits } from './limits.ts';
-import { type Call, PluginLink } from './link.ts';
+import { type Call, type DeadlineOf, PluginLink } from './link.ts';
 import { type OutputLine, OutputLines } from './output.ts';
 import { commandOf, type Sandbox } from './sandbox.ts';
 import type { AfterStop, StopReason } from './stopping.ts';
@@ -30,6 +30,7 @@ export interface PluginHostOptions {
   readonly guest: string;
   readonly limits?: Partial<PluginLimits>;
   readonly call: Call;
+  readonly deadlineOf?: DeadlineOf;
   /** A process of the plugin has ended, and what comes of it. `disabled` wants to be told to people. */
   readonly stopped: (reason: StopReason, next: AfterStop) => void;
   /** Its entry is loaded, at first and after each restart. What it throws ends the process as `load_failed`. */
@@ -191,7 +192,7 @@ export class PluginHost {
   }
 
   #watch(child: ChildProcess, start: Extract<ToPlugin, { t: 'start' }>): void {
-    const { id, call, output, broke } = this.#options;
+    const { id, call, deadlineOf, output, broke } = this.#options;
     const { startMs } = this.#limits;
     const socket = child.stdio[RPC_FD] as Duplex;
     const link = new PluginLink({
@@ -200,6 +201,7 @@ export class PluginHost {
       limits: this.#limits,
       clock: this.#clock,
       call,
+      ...(deadlineOf === undefined ? {} : { deadlineOf }),
       greeted: () => {
         try {
           link.start(start);

@@ -7,6 +7,8 @@ export interface PluginLimits {
   readonly startMs: number;
   /** For what it asks of us. */
   readonly callMs: number;
+  /** For those few of them that say how long they may take, as running a program does. */
+  readonly longCallMs: number;
   /** Calls that wait for an answer, each way. */
   readonly maxInFlight: number;
   /** Of the calls that it waits for. */
@@ -34,6 +36,7 @@ export const PLUGIN_LIMITS: PluginLimits = {
   memoryBytes: 256 * MIB,
   startMs: 10_000,
   callMs: 10_000,
+  longCallMs: 11 * 60_000,
   maxInFlight: 64,
   maxInFlightBytes: 8 * MIB,
   callsPerSecond: 5000,

@@ -22,12 +22,16 @@ import {
 /** What the plugin asks of us. Rejects with a BinnacleError; anything else is told to nobody but our log. */
 export type Call = (method: string, params: unknown, signal: AbortSignal) => Promise<unknown>;
 
+/** How long the answer may take where that is longer than for others. `params` are what came over the wire. */
+export type DeadlineOf = (method: string, params: unknown) => number | undefined;
+
 export interface LinkParts {
   readonly plugin: string;
   readonly socket: Duplex;
   readonly limits: PluginLimits;
   readonly clock: Clock;
   readonly call: Call;
+  readonly deadlineOf?: DeadlineOf;
   /** The first frame came: the process runs and can be started. */
   readonly greeted: () => void;
   readonly ready: (methods: readonly string[], offers: unknown) => void;
@@ -209,8 +213,9 @@ export class PluginLink {
       throw new WireFault(`Calls of more than ${limits.maxInFlightBytes} bytes at once.`);
     }
     const abort = new AbortController();
-    const cancel = clock.after(limits.callMs, () => {
-      const message = `${method} took longer than ${limits.callMs} ms.`;
+    const deadlineMs = Math.min(this.#parts.deadlineOf?.(method, params) ?? limits.callMs, limits.longCallMs);
+    const cancel = clock.after(deadlineMs, () => {
+      const message = `${method} took longer than ${deadlineMs} ms.`;
       this.#answer(id, { error: new BinnacleError('plugin_timeout', { message }).toWire() });
       abort.abort();
     });

@@ -1,0 +1,64 @@
+// Has the types taken out of a plugin, in a thread that is ended when it takes too long: what its parser is given was
+// written by somebody else. Knows nothing of how it is done.
+
+import { Worker } from 'node:worker_threads';
+import { BinnacleError, type WireError } from '@binnacle/protocol';
+import { loadedName, type Stripping, wrong } from './typescript.ts';
+
+const TYPED = /\.m?ts$/;
+const NO_ROAD = /\.(?:tsx|jsx|cts)$/;
+/** Packages bring JavaScript. What else is beside it is not for us to change. */
+const IN_PACKAGES = /(?:^|\/)node_modules\//;
+
+const WITHIN_MS = 20_000;
+const MAX_HEAP_MB = 256;
+
+export interface TypeScripts {
+  /** The bundled thread: dist/plugin-types.mjs. */
+  readonly script: string;
+  readonly withinMs?: number;
+}
+
+/** `dir` is ours alone, and `paths` is all that is below it. Throws `bad_typescript`. */
+export async function withoutTypes(dir: string, paths: readonly string[], thread: TypeScripts): Promise<void> {
+  const own = paths.filter((path) => !IN_PACKAGES.test(path));
+  const odd = own.find((path) => NO_ROAD.test(path));
+  if (odd !== undefined) {
+    throw wrong(odd, 'files of this kind are not taken', 'Write .ts or .mts, without JSX and as ES modules.');
+  }
+  const typed = own.filter((path) => TYPED.test(path));
+  if (typed.length === 0) return;
+  const there = new Set(paths);
+  const taken = typed.find((path) => there.has(loadedName(path)));
+  if (taken !== undefined) {
+    throw wrong(taken, `it becomes ${loadedName(taken)}, which is there, too`, 'Leave one of the two out.');
+  }
+  await run({ dir, typed, plain: own.filter((path) => !TYPED.test(path)) }, thread);
+}
+
+function run(stripping: Stripping, { script, withinMs = WITHIN_MS }: TypeScripts): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const thread = new Worker(script, {
+      workerData: stripping,
+      name: 'types',
+      // Flags of whoever embeds us (--input-type, loaders) are not for it.
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: MAX_HEAP_MB / 4 },
+    });
+    let settle = (): void => reject(new BinnacleError('bad_typescript', { message: 'It takes too long to be read.' }));
+    const timer = setTimeout(() => void thread.terminate(), withinMs);
+    thread.once('message', (problem: WireError | null) => {
+      settle = problem === null ? resolve : () => reject(BinnacleError.fromWire(problem));
+    });
+    thread.once('error', (error: NodeJS.ErrnoException) => {
+      // Out of memory, or a fault of the parser: both are the doing of what it was given.
+      const cause = new BinnacleError('bad_typescript', { message: 'It cannot be read.', cause: error });
+      settle = () => reject(cause);
+    });
+    // Settled when it is gone, so that nothing is written behind our back.
+    thread.once('exit', () => {
+      clearTimeout(timer);
+      settle();
+    });
+  });
+}

@@ -1,0 +1,101 @@
+// Lines of JSON on the disk, the newest in memory: what plugins print, and what was done for them. Old ones go. A full
+// disk costs lines, never the gateway.
+
+import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+const MAX_UNWRITTEN = 256 * 1024;
+
+export interface JournalOptions {
+  readonly path: string;
+  /** Of one file; the one before it is kept, too. */
+  readonly maxBytes: number;
+  /** In memory. */
+  readonly maxEntries: number;
+  /** What was lost with a kill was written less than this before. */
+  readonly flushMs?: number;
+}
+
+export class Journal<Entry extends object> {
+  readonly #options: JournalOptions;
+  readonly #timer: NodeJS.Timeout;
+  #entries: Entry[];
+  #unwritten: string;
+  #bytes: number;
+
+  /** `parse`: undefined for a line that is none, as the last one after a kill may be. */
+  constructor(options: JournalOptions, parse: (value: unknown) => Entry | undefined) {
+    this.#options = options;
+    mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
+    const lines = [...linesOf(`${options.path}.1`), ...linesOf(options.path)].slice(-options.maxEntries);
+    this.#entries = lines.flatMap((line) => parseLine(line, parse) ?? []);
+    this.#bytes = sizeOf(options.path);
+    // Behind the half line that a kill may have left.
+    this.#unwritten = this.#bytes > 0 ? '\n' : '';
+    this.#timer = setInterval(() => this.flush(), options.flushMs ?? 200);
+    this.#timer.unref();
+  }
+
+  /** Oldest first. */
+  get entries(): readonly Entry[] {
+    return this.#entries;
+  }
+
+  add(entry: Entry): void {
+    this.#entries.push(entry);
+    // In steps: moving a thousand for each line would be most of the work.
+    if (this.#entries.length > this.#options.maxEntries * 1.5) {
+      this.#entries = this.#entries.slice(-this.#options.maxEntries);
+    }
+    this.#unwritten += `${JSON.stringify(entry)}\n`;
+    if (this.#unwritten.length > MAX_UNWRITTEN) this.flush();
+  }
+
+  flush(): void {
+    if (this.#unwritten.length <= 1) return;
+    const { path, maxBytes } = this.#options;
+    const text = this.#unwritten;
+    this.#unwritten = '';
+    try {
+      if (this.#bytes > maxBytes) {
+        renameSync(path, `${path}.1`);
+        this.#bytes = 0;
+      }
+      appendFileSync(path, text, { mode: 0o600 });
+      this.#bytes += Buffer.byteLength(text);
+    } catch {
+      // No room. They are in memory for now.
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.flush();
+  }
+
+  /** With what is on the disk. */
+  remove(): void {
+    clearInterval(this.#timer);
+    this.#unwritten = '';
+    for (const path of [this.#options.path, `${this.#options.path}.1`]) rmSync(path, { force: true });
+  }
+}
+
+function linesOf(path: string): string[] {
+  try {
+    return readFileSync(path, 'utf8').split('\n');
+  } catch {
+    return [];
+  }
+}
+
+function parseLine<Entry>(line: string, parse: (value: unknown) => Entry | undefined): Entry | undefined {
+  if (line === '') return undefined;
+  try {
+    return parse(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
+}
+
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;

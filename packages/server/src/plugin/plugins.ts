@@ -1,0 +1,302 @@
+// All plugins of a gateway: what is installed, what the config file says of it, and what of it is in force. Read this
+// first, then plugin.ts.
+
+import { dirname, join } from 'node:path';
+import {
+  BinnacleError,
+  type PluginAuditEntry,
+  type PluginGrantValue,
+  type PluginInfo,
+  type PluginPreview,
+} from '@binnacle/protocol';
+import type { Log } from '../http/answer.ts';
+import { PluginAudit } from './audit.ts';
+import { permissionsOf, problemOf } from './facts.ts';
+import { NONE, readGrant, spellGrant } from './grant/grants.ts';
+import { isPermission } from './grant/permissions.ts';
+import { thisMachine } from './grant/world.ts';
+import { consentedIn, type Installed, needsConsent } from './install/install-record.ts';
+import { Installations } from './install/installation.ts';
+import { type PluginSettings, policyOf, unsaid } from './install/settings.ts';
+import type { Offered, OfferKind, OfferOf, Offers } from './offers.ts';
+import { Plugin } from './plugin.ts';
+import type { PluginLog } from './plugin-log.ts';
+import type { Powers } from './powers.ts';
+import { chooseLevel, type Level } from './process/level.ts';
+import type { PluginLimits } from './process/limits.ts';
+import { probeSandbox, type Sandbox } from './process/sandbox.ts';
+
+export interface PluginsParts {
+  readonly dataDir: string;
+  /** The script that runs in a plugin's process. */
+  readonly guest: string;
+  /** As the config file has them now. */
+  settings(): ReadonlyMap<string, PluginSettings>;
+  /** Sets a key of the config file, or takes it away (undefined), and has it in force then. */
+  editConfig(path: readonly string[], value: unknown): Promise<void>;
+  /** Nothing of it is kept any longer. */
+  forget(plugin: string): void;
+  readonly limits?: Partial<PluginLimits>;
+  readonly log: Log;
+}
+
+export class Plugins implements Offers {
+  readonly #parts: PluginsParts;
+  readonly #installations: Installations;
+  readonly #audit: PluginAudit;
+  readonly #plugins = new Map<string, Plugin>();
+  /** Installed once, and now not to be read. */
+  readonly #broken = new Map<string, BinnacleError>();
+  readonly #listeners = new Set<() => void>();
+  /** By kind; asked for each key that somebody types. */
+  readonly #inForce = new Map<OfferKind, readonly Offered[]>();
+  /** Installing and removing, one after the other. */
+  #work: Promise<unknown> = Promise.resolve();
+  #sandbox: Promise<Sandbox> | undefined;
+  #powers: Powers = {};
+  #isClosed = false;
+
+  /** Nothing is started. Hooks that fail closed are in force. */
+  static async open(parts: PluginsParts): Promise<Plugins> {
+    const plugins = new Plugins(parts);
+    for (const one of await plugins.#installations.list()) {
+      if (one.problem !== undefined) plugins.#broken.set(one.id, one.problem);
+      else plugins.#add(one);
+    }
+    return plugins;
+  }
+
+  private constructor(parts: PluginsParts) {
+    this.#parts = parts;
+    const script = join(dirname(parts.guest), 'plugin-types.mjs');
+    this.#installations = new Installations(join(parts.dataDir, 'plugins'), { script });
+    this.#audit = new PluginAudit(this.#stateDir);
+  }
+
+  /** Settles once each of them runs, or it is known why it does not. */
+  async start(powers: Powers): Promise<void> {
+    this.#powers = powers;
+    await Promise.all([...this.#plugins.values()].map((plugin) => plugin.start()));
+  }
+
+  inForce<Kind extends OfferKind>(kind: Kind): readonly Offered<OfferOf<Kind>>[] {
+    const known = this.#inForce.get(kind);
+    if (known !== undefined) return known as readonly Offered<OfferOf<Kind>>[];
+    const ids = [...this.#plugins.keys()].sort();
+    const found = ids.flatMap((id) => this.#plugins.get(id)?.inForce(kind) ?? []);
+    this.#inForce.set(kind, found);
+    return found;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The config file is another one. */
+  configChanged(): void {
+    for (const plugin of this.#plugins.values()) void plugin.apply(this.#settingsOf(plugin.id));
+  }
+
+  list(): PluginInfo[] {
+    const ids = [...this.#plugins.keys(), ...this.#broken.keys()].sort();
+    return ids.map((id) => this.info(id));
+  }
+
+  /** Throws `plugin_not_found`. */
+  info(id: string): PluginInfo {
+    const broken = this.#broken.get(id);
+    return broken === undefined ? this.#get(id).info : brokenInfo(id, broken);
+  }
+
+  /** Throws `plugin_not_found`. */
+  logOf(id: string): PluginLog {
+    return this.#get(id).output;
+  }
+
+  /** Newest first. Also of plugins that were removed. */
+  auditOf(id: string, limit: number): PluginAuditEntry[] {
+    return this.#audit.recent(id, limit);
+  }
+
+  /** Throws `unsafe_plugin`, `bad_manifest`. */
+  async preview(path: string): Promise<PluginPreview> {
+    const { manifest, digest } = await this.#installations.preview(path);
+    const before = this.#plugins.get(manifest.id);
+    const consented = before === undefined ? NONE : consentedIn(before.installed.record);
+    const settings = this.#settingsOf(manifest.id);
+    const { level, problem } = await this.#levelOf(settings);
+    return {
+      id: manifest.id,
+      name: manifest.name,
+      version: manifest.version,
+      description: manifest.description,
+      permissions: permissionsOf(manifest, settings.grants),
+      replaces: before?.installed.record.version ?? null,
+      widens: needsConsent(consented, manifest).map(({ permission }) => permission),
+      level,
+      problem: problem === undefined ? null : problemOf(problem),
+      digest,
+    };
+  }
+
+  /** `digest`: of what the person saw who agrees. Throws what `preview` throws, `plugin_changed`, `consent_needed`. */
+  install(path: string, digest: string, by: string): Promise<PluginInfo> {
+    return this.#then(async () => {
+      const installed = await this.#installations.install(path, digest, Date.now());
+      const { id, version } = installed.record;
+      this.#audit.did(id, 'install', `${version} ${installed.record.hash}`, by);
+      await this.#plugins.get(id)?.close();
+      this.#broken.delete(id);
+      await this.#add(installed).start();
+      return this.info(id);
+    });
+  }
+
+  /** With its log, what it kept, and what it was granted. Throws `plugin_not_found`. */
+  remove(id: string, by: string): Promise<void> {
+    return this.#then(async () => {
+      const plugin = this.#broken.has(id) ? undefined : this.#get(id);
+      await plugin?.close(true);
+      await this.#installations.remove(id);
+      this.#plugins.delete(id);
+      this.#broken.delete(id);
+      this.#changed();
+      this.#parts.forget(id);
+      this.#audit.did(id, 'remove', '', by);
+      if (this.#parts.settings().has(id)) await this.#parts.editConfig(['plugins', 'entries', id], undefined);
+    });
+  }
+
+  /** False takes it away. Throws `plugin_not_found`, `bad_request`, and what editing the config file throws. */
+  grant(id: string, permission: string, value: PluginGrantValue, by: string): Promise<PluginInfo> {
+    return this.#then(async () => {
+      const plugin = this.#get(id);
+      if (!isPermission(permission)) {
+        throw new BinnacleError('bad_request', { message: `There is no permission "${permission.slice(0, 100)}".` });
+      }
+      const read = readGrant(permission, value);
+      if ('wrong' in read) throw new BinnacleError('bad_request', { message: `${permission}: ${read.wrong}.` });
+      const spelled = spellGrant(permission, read.grant);
+      this.#audit.did(id, spelled === false ? 'revoke' : 'grant', `${permission} ${JSON.stringify(spelled)}`, by);
+      const path = ['plugins', 'entries', id, 'permissions', permission];
+      await this.#parts.editConfig(path, spelled === false ? undefined : spelled);
+      // As the file has it now: another one may have been in force before it was read again.
+      await plugin.apply(this.#settingsOf(id));
+      return plugin.info;
+    });
+  }
+
+  setEnabled(id: string, isEnabled: boolean, by: string): Promise<PluginInfo> {
+    return this.#then(async () => {
+      const plugin = this.#get(id);
+      this.#audit.did(id, isEnabled ? 'start' : 'stop', '', by);
+      await this.#parts.editConfig(['plugins', 'entries', id, 'enabled'], isEnabled ? undefined : false);
+      await plugin.apply(this.#settingsOf(id));
+      return plugin.info;
+    });
+  }
+
+  async restart(id: string, by: string): Promise<PluginInfo> {
+    const plugin = this.#get(id);
+    this.#audit.did(id, 'start', 'restart', by);
+    await plugin.restart();
+    return plugin.info;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#work;
+    await Promise.all([...this.#plugins.values()].map((plugin) => plugin.close()));
+    this.#audit.close();
+    this.#listeners.clear();
+  }
+
+  get #stateDir(): string {
+    return join(this.#parts.dataDir, 'plugin-state');
+  }
+
+  #add(installed: Installed): Plugin {
+    const { guest, log, limits = {} } = this.#parts;
+    const { id } = installed.record;
+    const plugin = new Plugin({
+      installed,
+      settings: this.#settingsOf(id),
+      stateDir: this.#stateDir,
+      guest,
+      limits,
+      world: thisMachine(process.env.PATH ?? ''),
+      audit: this.#audit,
+      log,
+      powers: () => this.#powers,
+      sandbox: () => this.#walls(),
+      stage: () => this.#installations.stage(id),
+      changed: () => this.#changed(),
+    });
+    this.#plugins.set(id, plugin);
+    this.#changed();
+    return plugin;
+  }
+
+  /** Tried out once, when there is something to put behind them. */
+  #walls(): Promise<Sandbox> {
+    this.#sandbox ??= probeSandbox();
+    return this.#sandbox;
+  }
+
+  async #levelOf(settings: PluginSettings): Promise<{ level: Level | null; problem?: BinnacleError }> {
+    try {
+      return { level: chooseLevel(settings.id, policyOf(settings), await this.#walls()) };
+    } catch (error) {
+      if (error instanceof BinnacleError) return { level: null, problem: error };
+      throw error;
+    }
+  }
+
+  #settingsOf(id: string): PluginSettings {
+    return this.#parts.settings().get(id) ?? unsaid(id);
+  }
+
+  #get(id: string): Plugin {
+    const plugin = this.#plugins.get(id);
+    if (plugin === undefined) throw new BinnacleError('plugin_not_found');
+    return plugin;
+  }
+
+  #then<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#work.then(() => {
+      if (this.#isClosed) throw new BinnacleError('going_away');
+      return work();
+    });
+    this.#work = done.catch(() => undefined);
+    return done;
+  }
+
+  #changed(): void {
+    this.#inForce.clear();
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener();
+      } catch (error) {
+        this.#parts.log.error({ err: error }, 'a listener of plugins failed');
+      }
+    }
+  }
+}
+
+const brokenInfo = (id: string, problem: BinnacleError): PluginInfo => ({
+  id,
+  name: id,
+  version: '',
+  description: '',
+  level: null,
+  state: 'refused',
+  problem: problemOf(problem),
+  permissions: [],
+  offers: [],
+  missing: [],
+  pid: null,
+  memoryBytes: null,
+  restarts: 0,
+  installedAt: 0,
+});

@@ -1,0 +1,207 @@
+// Sends the requests of plugins: to the very addresses that a gate was shown, with what it let through, and one answer of
+// limited size within a limited time. Follows nothing, knows no proxy, judges nothing.
+
+import { lookup } from 'node:dns/promises';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
+import { BinnacleError } from '@binnacle/protocol';
+import type { CallOf } from '../grant/calls.ts';
+import type { Asking, Powers } from '../powers.ts';
+import { unawaited } from './pace.ts';
+
+export interface Address {
+  readonly address: string;
+  readonly family: number;
+}
+
+export interface FetchParts {
+  /** Asks for all addresses of a name. */
+  readonly resolve?: (host: string) => Promise<readonly Address[]>;
+  /** For all of it, from the name to the last byte. Below that of a call of a plugin. */
+  readonly deadlineMs?: number;
+  /** At once, of one plugin: names are looked up by two threads that all of us share. */
+  readonly maxAtOnce?: number;
+}
+
+type Fetch = CallOf<'net'>;
+
+interface FetchAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** base64. */
+  readonly body: string;
+}
+
+const DEADLINE_MS = 9000;
+const MAX_AT_ONCE = 8;
+const MAX_ADDRESSES = 64;
+const MAX_BODY_BYTES = 512 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+
+export class Fetches {
+  readonly powers: Powers = { net: (params, asking) => this.#ask(params, asking) };
+  readonly #parts: FetchParts;
+  readonly #underWay = new Map<string, number>();
+
+  constructor(parts: FetchParts = {}) {
+    this.#parts = parts;
+  }
+
+  async #ask(params: unknown, asking: Asking): Promise<FetchAnswer> {
+    const { plugin, gate, signal } = asking;
+    const call = gate.allow('net', params);
+    const { maxAtOnce = MAX_AT_ONCE, deadlineMs = DEADLINE_MS } = this.#parts;
+    const underWay = this.#underWay.get(plugin) ?? 0;
+    if (underWay >= maxAtOnce) {
+      throw new BinnacleError('plugin_busy', {
+        message: `The plugin "${plugin}" waits for ${maxAtOnce} requests already.`,
+        hint: 'Wait for one to be answered.',
+        details: { plugin, limit: maxAtOnce },
+      });
+    }
+    this.#underWay.set(plugin, underWay + 1);
+    const stop = new AbortController();
+    const abort = (): void => stop.abort(unawaited());
+    const timer = setTimeout(() => stop.abort(late(call, deadlineMs)), deadlineMs);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    try {
+      return await this.#fetch(call, asking, stop.signal);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      const left = (this.#underWay.get(plugin) ?? 1) - 1;
+      if (left === 0) this.#underWay.delete(plugin);
+      else this.#underWay.set(plugin, left);
+    }
+  }
+
+  async #fetch(call: Fetch, { gate }: Asking, signal: AbortSignal): Promise<FetchAnswer> {
+    const addresses = await unlessAborted(this.#addressesOf(call), signal);
+    for (const { address } of addresses) gate.allowAddress(call, address);
+    return await send(call, addresses, signal);
+  }
+
+  async #addressesOf({ host }: Fetch): Promise<readonly Address[]> {
+    const family = isIP(host);
+    if (family !== 0) return [{ address: host, family }];
+    const { resolve = (name: string) => lookup(name, { all: true, verbatim: true }) } = this.#parts;
+    let found: readonly Address[];
+    try {
+      found = await resolve(host);
+    } catch (error) {
+      throw failed(host, error);
+    }
+    // Nobody has so many, and each is judged.
+    if (found.length === 0 || found.length > MAX_ADDRESSES) throw failed(host, { code: 'ENOTFOUND' });
+    return found;
+  }
+}
+
+function send(call: Fetch, addresses: readonly Address[], signal: AbortSignal): Promise<FetchAnswer> {
+  const { host, port, method, body } = call;
+  const url = new URL(call.url);
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const request = (url.protocol === 'https:' ? requestHttps : requestHttp)({
+      host,
+      port,
+      path: `${url.pathname}${url.search}`,
+      method,
+      headers: headersOf(call, url.host),
+      // Never asked again: the second answer could be another one.
+      lookup: always(addresses),
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      maxHeaderSize: MAX_HEADER_BYTES,
+      // One of its own: neither a connection of somebody else's nor a proxy of the environment.
+      agent: false,
+    });
+    const settle = (act: () => void): void => {
+      signal.removeEventListener('abort', abort);
+      act();
+      request.destroy();
+    };
+    const fail = (error: unknown): void => settle(() => reject(error));
+    const abort = (): void => fail(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    request.on('error', (error) => fail(error instanceof BinnacleError ? error : failed(url.host, error)));
+    // Without a listener, Node ends the connection and says so.
+    request.once('response', (response) => {
+      read(response, url.host).then((answer) => settle(() => resolve(answer)), fail);
+    });
+    request.end(body);
+  });
+}
+
+function headersOf({ headers }: Fetch, host: string): Record<string, string | string[]> {
+  // A header may be called __proto__.
+  const all: Record<string, string | string[]> = Object.assign(Object.create(null), { host });
+  for (const [name, value] of headers) {
+    const had = all[name];
+    all[name] = had === undefined ? value : [...(Array.isArray(had) ? had : [had]), value];
+  }
+  return all;
+}
+
+const always =
+  (addresses: readonly Address[]): LookupFunction =>
+  (_host, { all }, done) =>
+    process.nextTick(() => {
+      if (all === true) done(null, [...addresses]);
+      else done(null, addresses[0]?.address ?? '', addresses[0]?.family);
+    });
+
+async function read(response: IncomingMessage, host: string): Promise<FetchAnswer> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  // A body that is announced and not sent is none: HEAD, 304.
+  try {
+    for await (const piece of response as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      if (bytes > MAX_BODY_BYTES) throw tooLarge();
+      pieces.push(piece);
+    }
+  } catch (error) {
+    throw error instanceof BinnacleError ? error : failed(host, error);
+  }
+  if (!response.complete) throw failed(host, { code: 'ECONNRESET' });
+  const headers = Object.entries(response.headersDistinct).map(([name, values = []]) => [name, values.join(', ')]);
+  return {
+    status: response.statusCode ?? 0,
+    headers: Object.fromEntries(headers) as Record<string, string>,
+    body: Buffer.concat(pieces).toString('base64'),
+  };
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+const tooLarge = (): BinnacleError =>
+  new BinnacleError('answer_too_large', {
+    message: `The answer has more than ${MAX_BODY_BYTES / 1024} KiB.`,
+    hint: 'Ask for less at once.',
+    details: { limit: MAX_BODY_BYTES },
+  });
+
+const late = (call: Fetch, deadlineMs: number): BinnacleError =>
+  new BinnacleError('plugin_timeout', {
+    message: `${new URL(call.url).host} gave no whole answer within ${deadlineMs} ms.`,
+    details: { deadlineMs },
+  });
+
+/** By the code of what failed; its words could say what is none of the plugin's. */
+function failed(host: string, cause: unknown): BinnacleError {
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : 'unknown';
+  return new BinnacleError('fetch_failed', {
+    message: `The request to ${host} failed (${code.slice(0, 60)}).`,
+    details: { reason: code.slice(0, 60) },
+    cause,
+  });
+}

@@ -1,0 +1,197 @@
+// What a tool of a plugin takes: a part of JSON Schema that cannot be made to hang, to fetch or to go round, and the check
+// of what an agent passes. Knows no plugin and no agent.
+
+import { BinnacleError } from '@binnacle/protocol';
+
+/** No patterns, which can be made to take hours; no references, which can be made to go round. */
+const KEYWORDS = new Set([
+  ...['$schema', 'type', 'title', 'description', 'default', 'examples', 'enum', 'const'],
+  ...['properties', 'required', 'additionalProperties', 'items'],
+  ...['minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'],
+]);
+const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean'];
+const BOUNDS = ['minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'];
+const CLOSED = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** Every agent reads all of it, each time. */
+const MAX_SCHEMA_CHARS = 16_384;
+const MAX_SCHEMA_DEPTH = 8;
+const MAX_PROPERTIES = 64;
+const MAX_NAME = 64;
+const MAX_ENUM = 200;
+/** What our own end of the wire takes, with what is around it. */
+const MAX_INPUT_DEPTH = 64;
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** What is wrong with it, in words; undefined where it is one that we check. */
+export function faultOfToolSchema(schema: Json): string | undefined {
+  // It came as JSON and is not deeper than the wire takes.
+  if (JSON.stringify(schema).length > MAX_SCHEMA_CHARS)
+    return `its input is described by more than ${MAX_SCHEMA_CHARS} characters`;
+  if (schema.type !== 'object') return 'input: its type must be "object"';
+  return faultOf(schema, 'input', 1);
+}
+
+/** Of a schema without a fault: the arguments with the defaults filled in. Throws `bad_request` that names the field. */
+export function checkToolInput(schema: Json, given: unknown): Json {
+  const tooDeep = depthOf(given) > MAX_INPUT_DEPTH;
+  const read = tooDeep ? wrong('', `nested deeper than ${MAX_INPUT_DEPTH}`) : readValue(schema, given ?? {}, '');
+  if (read instanceof Wrong) {
+    throw new BinnacleError('bad_request', {
+      message: `${read.at === '' ? 'The arguments' : `"${read.at}"`}: ${read.why}.`,
+      hint: 'tools/list tells what the tool takes.',
+      details: { in: 'arguments', field: read.at },
+    });
+  }
+  return read as Json;
+}
+
+function faultOf(schema: unknown, at: string, depth: number): string | undefined {
+  if (!isObject(schema)) return `${at}: a schema is an object`;
+  if (depth > MAX_SCHEMA_DEPTH) return `${at}: nested deeper than ${MAX_SCHEMA_DEPTH}`;
+  for (const key of Object.keys(schema)) {
+    if (!KEYWORDS.has(key)) return `${at}: "${key.slice(0, 40)}" is not taken; these are: ${[...KEYWORDS].join(', ')}`;
+  }
+  const { type, properties = {}, required = [], items, additionalProperties = true } = schema;
+  if (!(typeof type === 'string' && TYPES.includes(type))) return `${at}: type is one of ${TYPES.join(', ')}`;
+  for (const key of BOUNDS) {
+    const bound = schema[key];
+    if (bound !== undefined && !Number.isFinite(bound)) return `${at}.${key}: a number`;
+  }
+  for (const key of ['title', 'description', '$schema']) {
+    if (schema[key] !== undefined && typeof schema[key] !== 'string') return `${at}.${key}: a text`;
+  }
+  const { enum: choices } = schema;
+  if (choices !== undefined && !(Array.isArray(choices) && choices.length <= MAX_ENUM && choices.every(isPlain))) {
+    return `${at}.enum: a list of at most ${MAX_ENUM} texts, numbers and booleans`;
+  }
+  if (schema.const !== undefined && !isPlain(schema.const)) return `${at}.const: a text, a number or a boolean`;
+  if (typeof additionalProperties !== 'boolean') return `${at}.additionalProperties: true or false`;
+  if (items !== undefined) {
+    const fault = faultOf(items, `${at}.items`, depth + 1);
+    if (fault !== undefined) return fault;
+  }
+  const fault = faultOfProperties(properties, `${at}.properties`, depth);
+  if (fault !== undefined) return fault;
+  const isNamed = (name: unknown): boolean => typeof name === 'string' && Object.hasOwn(properties as object, name);
+  if (!(Array.isArray(required) && required.every(isNamed)))
+    return `${at}.required: a list of names that are in properties`;
+  if (schema.default === undefined) return undefined;
+  const read = readValue(schema, schema.default, '');
+  return read instanceof Wrong ? `${at}.default: ${read.why}` : undefined;
+}
+
+function faultOfProperties(properties: unknown, at: string, depth: number): string | undefined {
+  if (!isObject(properties)) return `${at}: an object`;
+  const entries = Object.entries(properties);
+  if (entries.length > MAX_PROPERTIES) return `${at}: at most ${MAX_PROPERTIES} of them`;
+  for (const [name, inner] of entries) {
+    if (name === '' || name.length > MAX_NAME || CLOSED.has(name))
+      return `${at}: "${name.slice(0, MAX_NAME)}" is no name`;
+    const fault = faultOf(inner, `${at}.${name}`, depth + 1);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+class Wrong {
+  readonly at: string;
+  readonly why: string;
+
+  constructor(at: string, why: string) {
+    this.at = at;
+    this.why = why;
+  }
+}
+const wrong = (at: string, why: string): Wrong => new Wrong(at, why);
+
+/** Stops at the first fault. What no schema describes is taken as it is: how deep it is was seen to. */
+function readValue(schema: Json, value: unknown, at: string): unknown {
+  const { type, enum: choices } = schema;
+  if (!isOfType(type, value)) return wrong(at, type === 'integer' ? 'a whole number' : `of the type ${String(type)}`);
+  if (Array.isArray(choices) && !choices.includes(value))
+    return wrong(at, `one of ${JSON.stringify(choices).slice(0, 500)}`);
+  if (schema.const !== undefined && schema.const !== value)
+    return wrong(at, JSON.stringify(schema.const).slice(0, 500));
+  const bound = boundOf(schema, value);
+  if (bound !== undefined) return wrong(at, bound);
+  if (Array.isArray(value)) return readItems(schema, value, at);
+  return isObject(value) ? readProperties(schema, value, at) : value;
+}
+
+function readItems({ items }: Json, list: readonly unknown[], at: string): unknown {
+  if (!isObject(items)) return list;
+  const read: unknown[] = [];
+  for (const [index, item] of list.entries()) {
+    const one = readValue(items, item, at === '' ? String(index) : `${at}.${index}`);
+    if (one instanceof Wrong) return one;
+    read.push(one);
+  }
+  return read;
+}
+
+function readProperties(schema: Json, object: Json, at: string): unknown {
+  const properties = (schema.properties ?? {}) as Readonly<Record<string, Json>>;
+  const required = (schema.required ?? []) as readonly string[];
+  const path = (name: string): string => (at === '' ? '' : `${at}.`) + name.slice(0, MAX_NAME);
+  const read = new Map<string, unknown>();
+  for (const [name, value] of Object.entries(object)) {
+    const inner = Object.hasOwn(properties, name) ? properties[name] : undefined;
+    if (inner === undefined) {
+      // Such a name is an accident waiting to happen in a plugin.
+      if (schema.additionalProperties === false || CLOSED.has(name)) return wrong(path(name), 'not known');
+      read.set(name, value);
+      continue;
+    }
+    // Whoever spells nothing out as null means that it is left out.
+    if (value === null && !required.includes(name)) continue;
+    const one = readValue(inner, value, path(name));
+    if (one instanceof Wrong) return one;
+    read.set(name, one);
+  }
+  for (const [name, inner] of Object.entries(properties)) {
+    if (!read.has(name) && inner.default !== undefined) read.set(name, inner.default);
+  }
+  const missing = required.find((name) => !read.has(name));
+  return missing === undefined ? Object.fromEntries(read) : wrong(path(missing), 'missing');
+}
+
+function isOfType(type: unknown, value: unknown): boolean {
+  switch (type) {
+    case 'object':
+      return isObject(value);
+    case 'array':
+      return Array.isArray(value);
+    case 'integer':
+      return Number.isInteger(value);
+    default:
+      return typeof value === type;
+  }
+}
+
+function boundOf(schema: Json, value: unknown): string | undefined {
+  const [size, least, most, unit] =
+    typeof value === 'number'
+      ? [value, schema.minimum, schema.maximum, '']
+      : typeof value === 'string'
+        ? [[...value].length, schema.minLength, schema.maxLength, ' characters']
+        : Array.isArray(value)
+          ? [value.length, schema.minItems, schema.maxItems, ' items']
+          : [0, undefined, undefined, ''];
+  if (typeof least === 'number' && size < least) return `at least ${least}${unit}`;
+  if (typeof most === 'number' && size > most) return `at most ${most}${unit}`;
+  return undefined;
+}
+
+function depthOf(value: unknown): number {
+  let depth = 0;
+  for (let level = [value]; level.length > 0 && depth <= MAX_INPUT_DEPTH; depth += 1) {
+    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []));
+  }
+  return depth;
+}
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isPlain = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value);

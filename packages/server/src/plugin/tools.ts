@@ -1,0 +1,110 @@
+// The tools of plugins, as agents are offered them: names that nobody else can have, arguments that were checked, and
+// answers of a size that an agent can read. Knows neither MCP nor a driver.
+
+import { createHash } from 'node:crypto';
+import { BinnacleError } from '@binnacle/protocol';
+import { z } from 'zod';
+import type { Offered, OfferOf, Offers } from './offers.ts';
+import { checkToolInput } from './tool-schema.ts';
+
+/** Models and agents take names no longer than this. */
+const MAX_NAME = 64;
+const DIGEST_CHARS = 12;
+/** Clients cut a call at 10 to 60 s; with this, the answer is there before most of them do. */
+const CALL_MS = 25_000;
+const MAX_ANSWER_BYTES = 256 * 1024;
+
+/** One of them, in force when it was asked for. */
+export interface PluginTool {
+  readonly name: string;
+  readonly plugin: string;
+  readonly title: string | undefined;
+  readonly description: string;
+  /** JSON Schema of an object. */
+  readonly input: Readonly<Record<string, unknown>>;
+  /** The plugin says so. */
+  readonly readOnly: boolean;
+  /** Throws `bad_request`. */
+  parse(given: unknown): Readonly<Record<string, unknown>>;
+  /** What was parsed. Rejects with `permission_denied`, and what `Offered.invoke` does. */
+  run(input: Readonly<Record<string, unknown>>, call: PluginToolCall): Promise<PluginToolAnswer>;
+}
+
+export interface PluginToolCall {
+  /** The name of the token, or of the agent. */
+  readonly caller: string;
+  readonly via: 'mcp' | 'driver';
+}
+
+export interface PluginToolAnswer {
+  readonly text: string;
+  /** Where it answered with an object: that, and `text` is its JSON. */
+  readonly data: Readonly<Record<string, unknown>> | undefined;
+}
+
+const Answer = z.union([z.string(), z.record(z.string(), z.unknown())]);
+
+export class PluginTools {
+  readonly #offers: Offers;
+
+  constructor(offers: Offers) {
+    this.#offers = offers;
+  }
+
+  /** Those that are granted now. */
+  list(): readonly PluginTool[] {
+    const tools = new Map<string, PluginTool>();
+    for (const offered of this.#offers.inForce('tool')) {
+      const name = toolNameOf(offered.plugin, offered.offer.name);
+      // Only a plugin that wants to can come by one name twice, and only by its own.
+      if (!tools.has(name)) tools.set(name, this.#toolOf(name, offered));
+    }
+    return [...tools.values()];
+  }
+
+  #toolOf(name: string, { plugin, offer }: Offered<OfferOf<'tool'>>): PluginTool {
+    return {
+      name,
+      plugin,
+      title: offer.title,
+      description: offer.description,
+      input: offer.input,
+      readOnly: offer.readOnly,
+      parse: (given) => checkToolInput(offer.input, given),
+      run: async (input, call) => {
+        // Hooks may have been waited for, and its permission taken away meanwhile.
+        const now = this.#offers.inForce('tool').find((one) => one.plugin === plugin && one.offer.name === offer.name);
+        if (now === undefined) {
+          throw new BinnacleError('plugin_stopped', {
+            message: `The tool ${name} is not offered any more.`,
+            details: { plugin },
+          });
+        }
+        return answerOf(plugin, await now.invoke({ input, ...call }, CALL_MS));
+      },
+    };
+  }
+}
+
+/**
+ * The id of a plugin has no `_`, so that the first one ends it. What is too long is cut, with a digest behind two of
+ * them, which no other name has: the name of a tool begins with a letter.
+ */
+export function toolNameOf(plugin: string, tool: string): string {
+  const name = `${plugin}_${tool}`;
+  if (name.length <= MAX_NAME) return name;
+  const digest = createHash('sha256').update(name).digest('hex').slice(0, DIGEST_CHARS);
+  return `${name.slice(0, MAX_NAME - DIGEST_CHARS - 2)}__${digest}`;
+}
+
+function answerOf(plugin: string, answer: unknown): PluginToolAnswer {
+  const read = Answer.safeParse(answer);
+  if (!read.success) throw failed(plugin, 'it answered neither with a text nor with an object');
+  const text = typeof read.data === 'string' ? read.data : JSON.stringify(read.data);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_ANSWER_BYTES) throw failed(plugin, `its answer has ${bytes} bytes; ${MAX_ANSWER_BYTES} are taken`);
+  return { text, data: typeof read.data === 'string' ? undefined : read.data };
+}
+
+const failed = (plugin: string, why: string): BinnacleError =>
+  new BinnacleError('plugin_failed', { message: `${plugin}: ${why}.`, details: { plugin } });

@@ -1,0 +1,46 @@
+// The tools of plugins, as drivers offer them to their models: asked about before each call, told of after it. Knows no
+// driver.
+
+import { BinnacleError } from '@binnacle/protocol';
+import type { ToolHooks } from './guards.ts';
+import type { PluginTool, PluginTools } from './tools.ts';
+
+/** Of what a tool answered, so much is told. */
+const MAX_TOLD_CHARS = 64 * 1024;
+
+/** Of one agent. */
+export class AgentTools {
+  readonly #tools: PluginTools;
+  readonly #hooks: ToolHooks;
+  readonly #agent: string;
+
+  constructor(tools: PluginTools, hooks: ToolHooks, agent: string) {
+    this.#tools = tools;
+    this.#hooks = hooks;
+    this.#agent = agent;
+  }
+
+  list(): readonly PluginTool[] {
+    return this.#tools.list();
+  }
+
+  /** Rejects with what `PluginTool.parse` and `run` throw, and `vetoed`. */
+  async call(name: string, given: unknown): Promise<string> {
+    const tool = this.#tools.list().find((one) => one.name === name);
+    if (tool === undefined) throw new BinnacleError('not_found', { message: `There is no tool "${name}".` });
+    const call = { caller: this.#agent, via: 'driver' } as const;
+    const input = tool.parse(given);
+    const use = { tool: name, input, ...call };
+    await this.#hooks.before(use);
+    const told = (isError: boolean, output: string): void =>
+      this.#hooks.after?.(use, { isError, output: output.slice(0, MAX_TOLD_CHARS) });
+    try {
+      const { text } = await tool.run(input, call);
+      told(false, text);
+      return text;
+    } catch (error) {
+      told(true, error instanceof Error ? error.message : '');
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,90 @@
+// Plugins installed into a real gateway, the way the command line does it.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { PluginGrantValue, PluginInfo, PluginPreview } from '@binnacle/protocol';
+import { type GatewayFixture, until } from '../gateway/gateway.fixture.ts';
+
+export interface PluginSource {
+  readonly id: string;
+  readonly version?: string;
+  /** Text of index.js. */
+  readonly source: string;
+  /** Asked for by the manifest, and granted unless `grants` says otherwise. */
+  readonly permissions?: Readonly<Record<string, PluginGrantValue>>;
+  readonly grants?: Readonly<Record<string, PluginGrantValue>>;
+  /** JSON Schema of its settings. */
+  readonly config?: object;
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+/** A folder that can be installed. Whoever made it removes it. */
+export function pluginFolder({
+  id,
+  version = '1.0.0',
+  source,
+  permissions = {},
+  config,
+  files = {},
+}: PluginSource): string {
+  const dir = mkdtempSync(join(tmpdir(), `binnacle-plugin-${id}-`));
+  const asks = Object.entries(permissions).map(([name, value]) => [
+    name,
+    { ...(typeof value === 'object' ? value : {}), reason: 'For the test.' },
+  ]);
+  const manifest = {
+    id,
+    version,
+    entry: 'index.js',
+    permissions: Object.fromEntries(asks),
+    ...(config === undefined ? {} : { config }),
+  };
+  const all = { 'binnacle.plugin.json': JSON.stringify(manifest), 'index.js': source, ...files };
+  for (const [path, text] of Object.entries(all)) {
+    mkdirSync(dirname(join(dir, path)), { recursive: true });
+    writeFileSync(join(dir, path), text);
+  }
+  return dir;
+}
+
+/** Installs it, grants, and waits until it runs. */
+export async function installPlugin(gateway: GatewayFixture, plugin: PluginSource): Promise<PluginInfo> {
+  const dir = pluginFolder(plugin);
+  try {
+    const { digest } = await ask<PluginPreview>(gateway, 'POST', '/v1/plugins/preview', { path: dir });
+    await ask(gateway, 'POST', '/v1/plugins', { path: dir, digest });
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+  for (const [permission, value] of Object.entries(plugin.grants ?? plugin.permissions ?? {})) {
+    await grant(gateway, plugin.id, permission, value);
+  }
+  let info = await pluginInfo(gateway, plugin.id);
+  await until(`the plugin ${plugin.id} runs`, async () => {
+    info = await pluginInfo(gateway, plugin.id);
+    return info.state === 'running';
+  });
+  return info;
+}
+
+export const grant = (
+  gateway: GatewayFixture,
+  id: string,
+  permission: string,
+  value: PluginGrantValue,
+): Promise<PluginInfo> => ask(gateway, 'PUT', `/v1/plugins/${id}/permissions/${permission}`, { value });
+
+export const pluginInfo = (gateway: GatewayFixture, id: string): Promise<PluginInfo> =>
+  ask(gateway, 'GET', `/v1/plugins/${id}`);
+
+/** Throws what the gateway says where it is no success. */
+export async function ask<T>(gateway: GatewayFixture, method: string, path: string, body?: object): Promise<T> {
+  const answer = await gateway.fetch(path, {
+    method,
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+  return (text === '' ? undefined : JSON.parse(text)) as T;
+}

@@ -12,6 +12,7 @@ export default defineConfig({
     alias: {
       '@binnacle/protocol': source('protocol'),
       '@binnacle/client/emit': fileURLToPath(new URL('packages/client/src/emit/index.ts', import.meta.url)),
+      '@binnacle/client/react': fileURLToPath(new URL('packages/client/src/react/index.ts', import.meta.url)),
       '@binnacle/client': source('client'),
       '@binnacle/mock-llm': source('mock-llm'),
     },

@@ -47,6 +47,7 @@ async function compile() {
     '-b',
     'packages/protocol',
     'packages/client',
+    'packages/client/tsconfig.react.json',
     'packages/plugin',
     'packages/mock-llm',
     'packages/server',

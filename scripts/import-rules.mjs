@@ -6,7 +6,7 @@ import { main, root } from './run.mjs';
 /** A package of the workspace may import these others. Every package may import itself. */
 const PACKAGES = {
   protocol: { packages: [], outside: [] },
-  client: { packages: ['protocol'], outside: ['react'] },
+  client: { packages: ['protocol'], outside: ['react', '@xterm/xterm'] },
   plugin: { packages: [], outside: [] },
   'mock-llm': { packages: [], outside: ['node:http', 'node:net', 'node:timers', 'node:util'] },
   server: { packages: ['protocol', 'client', 'plugin'], outside: 'any' },
@@ -54,6 +54,7 @@ const SERVER = {
   ],
   traffic: ['type sessions', 'type session', 'cursor', 'log', 'type catalogue', 'type runner', 'type http'],
   search: ['cursor', 'log', 'catalogue', 'type sessions', 'type session', 'type http'],
+  recording: ['cursor', 'log', 'type sessions', 'type session', 'http', 'type conversation'],
   plugin: ['type conversation', 'type http', 'type config', 'type catalogue', 'version', 'process'],
   notices: [],
   retention: ['sessions', 'catalogue', 'log', 'type http'],
@@ -67,6 +68,7 @@ const SERVER = {
     'version',
     'http',
     'traffic',
+    'recording',
     'type notices',
     'type plugin',
     'type search',
@@ -136,6 +138,11 @@ const isEmitter = (file) => /^packages\/client\/src\/emit\//.test(short(file));
 const NODE_ONLY =
   'the emitter is for Node alone: it is exported as @binnacle/client/emit, and never by the package itself';
 
+/** The part of the client that is for pages made with React, and asks for what the rest does without. */
+const isForReact = (file) => /^packages\/client\/src\/react\//.test(short(file));
+const REACT_ONLY =
+  'React and xterm.js are for packages/client/src/react alone, and the rest of the client does without that folder';
+
 /** The row of SERVER that a file belongs to. */
 function partOf(file) {
   const inside = /^packages\/server\/src\/(.+)$/.exec(short(file))?.[1];
@@ -156,6 +163,7 @@ function fault(item) {
     if (isTest(item.file) && isTest(to)) return undefined; // a fixture of another package
     if (packageOf(to) !== from) return `it leaves the package: import @binnacle/… instead of a path`;
     if (from === 'client' && isEmitter(to) && !isEmitter(item.file) && !isTest(item.file)) return NODE_ONLY;
+    if (from === 'client' && isForReact(to) && !isForReact(item.file)) return REACT_ONLY;
     return from === 'server' ? serverFault(item, partOf(item.file), partOf(to)) : undefined;
   }
   const sibling = /^@binnacle\/([^/]+)/.exec(item.target)?.[1];
@@ -171,7 +179,7 @@ function fault(item) {
   if (
     rule.outside.some((name) => item.target === name || item.target.startsWith(name.endsWith('/') ? name : `${name}/`))
   ) {
-    return undefined;
+    return from === 'client' && !isForReact(item.file) ? REACT_ONLY : undefined;
   }
   return `${from} runs anywhere: outside of the workspace it may import ${list(rule.outside)}`;
 }

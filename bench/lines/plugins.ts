@@ -8,6 +8,7 @@ import { PluginHost } from '../../packages/server/src/plugin/process/host.ts';
 import { PLUGIN_LIMITS } from '../../packages/server/src/plugin/process/limits.ts';
 import { probeSandbox, type Sandbox } from '../../packages/server/src/plugin/process/sandbox.ts';
 import type { Bench } from '../bench.ts';
+import { Gateway } from '../gateway.ts';
 import { childrenOf, cpuMs, end, pssKb, sleep } from '../processes.ts';
 import { median, percentile, type Row, ranged, ratios } from '../table.ts';
 
@@ -50,6 +51,7 @@ export async function plugins(bench: Bench): Promise<readonly Row[]> {
     ...(await calls(bench, launch, level)),
     ...(await starts(bench, launch, sandbox, dir, level)),
     ...(await idle(bench, launch, level)),
+    ...(await hostile(bench, level)),
   ];
 }
 
@@ -178,6 +180,87 @@ async function idle(bench: Bench, launch: Launch, level: string): Promise<readon
       other: '',
       ratio: '',
       aim: '',
+    },
+  ];
+}
+
+/** What this machine is late by anyhow. */
+const PEACE = 'nothing';
+/** What plugins do that mean harm, as fast as they can, to a gateway: how late its event loop is, by its own clock. */
+const HOSTILE: Readonly<Record<string, string>> = {
+  [PEACE]: '',
+  'frames that are none': 'const bytes = Buffer.alloc(65536, 255); for (;;) writeSync(3, bytes);',
+  'a million calls':
+    'for (let id = 1; id <= 1e6; id++) { const json = Buffer.from(JSON.stringify({ t: "call", id, method: "x" })); const head = Buffer.alloc(4); head.writeUInt32BE(json.length); writeSync(3, Buffer.concat([head, json])); }',
+  'an endless loop': 'for (;;);',
+  '2 GiB of memory': 'const all = []; for (let i = 0; i < 256; i++) all.push(Buffer.alloc(8388608, 1)); for (;;);',
+  'calls that it may not make, without a pause':
+    'for (let i = 0; i < 64; i++) void (async () => { for (;;) await api.conversations.list().catch(() => undefined); })();',
+  'output without end': "setInterval(() => console.log('x'.repeat(1000000)), 1);",
+};
+const HOSTILE_MS = 3000;
+const MAX_LAG_MS = 50;
+
+async function hostile(bench: Bench, level: string): Promise<readonly Row[]> {
+  const gateway = await Gateway.start(bench.scratch);
+  const ask = async (method: string, path: string, body?: object): Promise<Record<string, unknown>> => {
+    const headers = { 'content-type': 'application/json' };
+    const response = await gateway.fetch(
+      path,
+      body === undefined ? { method } : { method, headers, body: JSON.stringify(body) },
+    );
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${text}`);
+    return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+  };
+  const lagMs = async (): Promise<number> => {
+    const text = await (await gateway.fetch('/metrics', { headers: { accept: 'text/plain' } })).text();
+    return Number(/^nodejs_eventloop_lag_max_seconds (\S+)/m.exec(text)?.[1]) * 1000;
+  };
+  const found = new Map<string, number>();
+  let peaceKb = 0;
+  // Peace twice: at first, a gateway loads what it has not needed before.
+  for (const [i, [what, attack]] of [[PEACE, ''] as const, ...Object.entries(HOSTILE)].entries()) {
+    const dir = join(bench.scratch, `hostile-${i}`);
+    mkdirSync(dir, { mode: 0o755 });
+    const manifest = { id: 'hostile', version: '1.0.0', entry: 'index.mjs' };
+    writeFileSync(join(dir, 'binnacle.plugin.json'), JSON.stringify(manifest), { mode: 0o644 });
+    const entry = `import { writeSync } from 'node:fs';
+export default (api) => { setTimeout(() => { ${attack} }, 500); };`;
+    writeFileSync(join(dir, 'index.mjs'), entry, { mode: 0o644 });
+    const { digest } = await ask('POST', '/v1/plugins/preview', { path: dir });
+    await ask('POST', '/v1/plugins', { path: dir, digest });
+    await lagMs();
+    await sleep(500 + HOSTILE_MS);
+    found.set(what, await lagMs());
+    if (what === PEACE) peaceKb = pssKb(gateway.pid);
+    else bench.note(`plugins: ${what}: memory + ${((pssKb(gateway.pid) - peaceKb) / 1024).toFixed(1)} MiB`);
+    await ask('DELETE', '/v1/plugins/hostile');
+  }
+  const grown = (pssKb(gateway.pid) - peaceKb) / 1024;
+  await gateway.close();
+  const peace = found.get(PEACE) ?? 0;
+  found.delete(PEACE);
+  const [worst = '', ms = 0] = [...found].sort(([, a], [, b]) => b - a)[0] ?? [];
+  for (const [what, lag] of found) bench.note(`plugins: ${what}: event loop late by ${lag.toFixed(0)} ms at most`);
+  return [
+    {
+      goal: 'plugins',
+      what: `${level}: ${found.size} hostile ones, one after the other: the gateway's event loop is late by`,
+      ours: `${ms.toFixed(0)} ms at most (${worst})`,
+      other: `with one that does nothing ${peace.toFixed(0)} ms`,
+      ratio: '',
+      aim: `<= ${MAX_LAG_MS} ms`,
+      holds: ms <= MAX_LAG_MS,
+    },
+    {
+      goal: 'plugins',
+      what: 'and its memory has grown by',
+      ours: `${grown.toFixed(1)} MiB`,
+      other: '',
+      ratio: '',
+      aim: '<= 50 MiB',
+      holds: grown <= 50,
     },
   ];
 }

@@ -120,6 +120,7 @@ describe('the example webhook', () => {
     caller: null,
   });
   const good = JSON.stringify({ id: 'm1', text: 'Good morning. ✓', from: 'ada' });
+  let refusing: ReturnType<typeof load> | undefined;
 
   it('brings in what is signed, with the id of the sender', async () => {
     const { invoke, calls } = await load('webhook', SETTINGS.webhook, () => ({
@@ -154,7 +155,8 @@ describe('the example webhook', () => {
     ['without a text', '{"id":"m1","from":"ada"}', sign('{"id":"m1","from":"ada"}'), 400],
     ['from nobody', '{"id":"m1","text":"x"}', sign('{"id":"m1","text":"x"}'), 400],
   ])('refuses one %s, and asks nothing of the gateway', async (_, body, signature, status) => {
-    const { invoke, calls } = await load('webhook', SETTINGS.webhook);
+    refusing ??= load('webhook', SETTINGS.webhook);
+    const { invoke, calls } = await refusing;
     expect(await invoke('route:POST /in', request(body, signature), 5000)).toMatchObject({ status });
     expect(calls).toEqual([]);
   });

@@ -31,7 +31,7 @@ const ECHO = `
 
 let pages: Pages;
 beforeAll(async () => {
-  pages = await openPages({ answerMs: 700, rates: { eventsPerSecond: 2000, bytesPerSecond: 1e9 } });
+  pages = await openPages({ answerMs: 700, inFlightOfOne: 32, rates: { eventsPerSecond: 2000, bytesPerSecond: 1e9 } });
   await pages.add('echo', ECHO);
 });
 afterAll(() => pages?.close());
@@ -454,6 +454,20 @@ describe('as a part of another page', () => {
   });
 });
 
+describe('a page of somebody else', () => {
+  it('can lead to a page of a plugin, and fetches nothing from it', async () => {
+    for (const site of ['cross-site', 'same-site', 'x']) {
+      const as = async (dest: string) =>
+        (await ask('/plugins/echo/open', { headers: { 'Sec-Fetch-Site': site, 'Sec-Fetch-Dest': dest } })).status;
+      expect.soft({ site, fetched: await as('empty'), opened: await as('document') }).toEqual({
+        site,
+        fetched: 403,
+        opened: 200,
+      });
+    }
+  });
+});
+
 describe('a plugin that is slow or gone', () => {
   it('costs who asked 504 within the deadline, and nobody else anything', async () => {
     const began = performance.now();
@@ -503,6 +517,21 @@ describe('too many requests', () => {
       expect((await slow.gateway.ask('/healthz')).status).toBe(200);
     } finally {
       await slow.close();
+    }
+  });
+
+  it('that one waits for leave room for those of others', async () => {
+    const small = await openPages({ inFlight: 4, inFlightOfOne: 2, answerMs: 500 });
+    try {
+      await small.add('echo', ECHO);
+      const flood = Array.from({ length: 10 }, () => small.gateway.ask('/plugins/echo/slow'));
+      await until('it has its fill', () => small.asked.length === 2);
+      const known = await small.gateway.ask('/plugins/echo/closed', { headers: small.gateway.bearer });
+      expect(known.status).toBe(200);
+      const codes = (await Promise.all(flood)).map(({ code }) => code);
+      expect(codes.filter((code) => code === 'plugin_busy').length).toBe(8);
+    } finally {
+      await small.close();
     }
   });
 

@@ -177,10 +177,14 @@ it('a plugin cannot be called as our own tools begin, and none is loaded whose s
 });
 
 const GUARD = `export default (api) => {
-  api.hook('beforeToolCall', ({ tool, input, caller, via }) => {
+  api.hook('beforeToolCall', async ({ tool, input, caller, via }) => {
     console.log(JSON.stringify({ before: tool, input, caller, via }));
+    if (input.command === 'true HOLD') {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      console.log('decided');
+    }
     if (JSON.stringify(input).includes('rm -rf')) return { veto: 'nothing is deleted here' };
-  });
+  }, { deadlineMs: 5000 });
   api.hook('afterToolCall', ({ tool, isError, output }) => console.log(JSON.stringify({ after: tool, isError, output })));
 };`;
 
@@ -233,6 +237,25 @@ describe('a hook on tool calls', () => {
     expect(await call(watcher, 'bash_start', { command: 'true' })).toMatchObject({ data: { code: 'forbidden' } });
     expect(await call(client, 'bash_start', {})).toMatchObject({ data: { code: 'bad_request' } });
     expect((await told()).length).toBe(count);
+  });
+
+  it('is waited for; when the agent hangs up meanwhile, nothing is done', async () => {
+    const hangUp = new AbortController();
+    const params = { name: 'bash_start', arguments: { command: 'true HOLD' } };
+    const asked = gateway.fetch('/mcp', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }),
+      signal: hangUp.signal,
+    });
+    await until('it is asked', async () => (await logOf('guard')).some((line) => line.includes('true HOLD')));
+    hangUp.abort();
+    await expect(asked).rejects.toThrow();
+    await until('it has decided', async () => (await logOf('guard')).includes('decided'));
+    const commands = (await call(client, 'bash_list')).data.sessions.map((one: { command: string }) => one.command);
+    expect(commands).not.toContain('true HOLD');
+    const started = await call(client, 'bash_start', { command: 'true HOLD' });
+    expect(started.isError).toBe(false);
   });
 
   it('that is not granted any more is not asked', async () => {

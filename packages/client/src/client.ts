@@ -5,7 +5,10 @@ import { type ClientEvents, type ClientState, Connection } from './connection.ts
 import type { Conversation } from './conversation.ts';
 import { Conversations } from './conversations.ts';
 import { Http } from './http.ts';
+import { Notices } from './notices.ts';
 import { type ClientOptions, type Settings, settle } from './options.ts';
+import { Plugins } from './plugins.ts';
+import { Recordings } from './recordings.ts';
 import { Runs } from './runs.ts';
 import { Session } from './session.ts';
 import { type SearchOptions, search, Traffic } from './traffic.ts';
@@ -76,6 +79,12 @@ export class Binnacle {
   readonly conversations: Conversations;
   /** Programs that run elsewhere: what is kept of them. */
   readonly traffic: Traffic;
+  /** For who looks after them. */
+  readonly plugins: Plugins;
+  /** What plugins tell people. */
+  readonly notices: Notices;
+  /** Sessions and conversations as files, and recordings as sessions. */
+  readonly recordings: Recordings;
   private readonly http: Http;
   private readonly connection: Connection;
   private readonly settings: Settings;
@@ -94,6 +103,9 @@ export class Binnacle {
     this.runs = new Runs(this.connection, this.http);
     this.conversations = new Conversations(this.connection, this.http);
     this.traffic = new Traffic(this.http);
+    this.plugins = new Plugins(this.http);
+    this.recordings = new Recordings(this.http);
+    this.notices = new Notices(this.connection, this.http);
   }
 
   /** A handle; asks nothing yet. Input numbers and the lease belong to the handle: keep one for a session. */

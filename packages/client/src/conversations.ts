@@ -3,6 +3,7 @@
 import {
   type AgentInfo,
   BinnacleError,
+  type CommandInfo,
   type ConversationInfo,
   type ConversationList,
   type CreateConversation,
@@ -55,6 +56,11 @@ export class Conversations {
   /** Who answers here. */
   async agents(): Promise<AgentInfo[]> {
     return (await this.parts.http.json<{ agents: AgentInfo[] }>({ path: '/v1/agents' })).agents;
+  }
+
+  /** What a message can begin with, as `/name`, to go to a plugin instead of the agent. */
+  async commands(): Promise<readonly CommandInfo[]> {
+    return (await this.parts.http.json<{ commands: CommandInfo[] }>({ path: '/v1/commands' })).commands;
   }
 
   /** All conversations, then every change of them. Each reconnect begins with a new `list`. */

@@ -4,13 +4,15 @@ import { BinnacleError, isCode, type WireError } from '@binnacle/protocol';
 import type { Settings } from './options.ts';
 
 export interface HttpRequest {
-  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Begins with a slash. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: object;
+  /** Sent as it is, instead of `body`. */
+  readonly bytes?: Blob | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
   /** Added to the time that a request may take, ms: for long polls. */
   readonly waitMs?: number;
   /** Ends it, with `unreachable`. */
@@ -49,6 +51,15 @@ export class Http {
     return await this.timed(request, abort, () => this.fetch(request, abort.signal));
   }
 
+  /** A part of an answer that streams. Throws `unreachable` where it is cut off. */
+  async reading<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      throw new BinnacleError('unreachable', { cause: error, details: { url: this.settings.base } });
+    }
+  }
+
   private async timed<T>({ waitMs = 0 }: HttpRequest, abort: AbortController, act: () => Promise<T>): Promise<T> {
     const timer = setTimeout(() => abort.abort(), this.settings.requestTimeoutMs + waitMs);
     try {
@@ -74,6 +85,9 @@ export class Http {
       cache: 'no-store',
       signal,
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+      ...(request.bytes === undefined ? {} : { body: request.bytes }),
+      // What comes bit by bit is sent without hearing an answer first, and has to say so.
+      ...(request.bytes instanceof ReadableStream ? { duplex: 'half' } : {}),
     });
     if (!response.ok) throw await failure(response);
     return response;

@@ -39,7 +39,10 @@ export {
 export type { ConversationChange, ConversationWatch, WatchConversationsOptions } from './conversation-watch.ts';
 export type { Conversations } from './conversations.ts';
 export type { Helm, HelmChange, HelmEvents, LeaseRequest } from './helm.ts';
+export type { NoticeEvent, Notices, NoticeWatch } from './notices.ts';
 export type { ClientOptions, WebSocketClass, WebSocketLike } from './options.ts';
+export type { PluginLogQuery, Plugins } from './plugins.ts';
+export type { ImportedRecording, ImportOptions, RecordingBody, Recordings } from './recordings.ts';
 export type { Run, RunFrom, RunOptions } from './run.ts';
 export type { RunStream, RunStreamEvent } from './run-stream.ts';
 export type { Runs } from './runs.ts';

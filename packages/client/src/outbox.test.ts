@@ -114,6 +114,23 @@ describe('input', () => {
     },
   );
 
+  it('throws what was vetoed, and what was written behind it goes on under its number', async () => {
+    gateway.refuse = (frame) => {
+      if (frame.t !== 'input' || Buffer.from(frame.base64 ?? '', 'base64').toString() !== 'b') return undefined;
+      // It is used up.
+      session.clients.set(frame.client ?? '', frame.n ?? 0);
+      return 'vetoed';
+    };
+    const handle = open().session(session.id);
+    const receipts = await Promise.allSettled(['b', 'a', 'b', 'c', 'd', 'b'].map((text) => handle.write(text)));
+    const states = receipts.map((receipt) => (receipt.status === 'rejected' ? receipt.reason.code : 'taken'));
+    expect(states).toEqual(['vetoed', 'taken', 'vetoed', 'taken', 'taken', 'vetoed']);
+    expect(session.input).toBe('acd');
+    const numbers = gateway.received.flatMap((frame) => (frame.t === 'input' ? [`${frame.client} ${frame.n}`] : []));
+    const [first = ''] = numbers;
+    expect(numbers).toEqual([1, 2, 3, 4, 5, 6].map((n) => `${first.split(' ')[0]} ${n}`));
+  });
+
   it('keeps its order when there is room for a later part but not for the first', async () => {
     let refusals = 3;
     gateway.refuse = (frame) => {

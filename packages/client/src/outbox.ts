@@ -26,6 +26,8 @@ const OVERHEAD_BYTES = 64;
 const WINDOW_BYTES = 64 * 1024;
 /** The gateway took nothing, and will when something there has passed. */
 const LATER: ReadonlySet<Code> = new Set(['input_full', 'runner_unavailable', 'disk_full', 'going_away']);
+/** The gateway took nothing, and will not; its number is used up, and the one behind it goes on. */
+const USED_UP: ReadonlySet<Code> = new Set(['vetoed']);
 /** For `LATER`: a terminal that reads again should not seem dead, so the wait stays short. */
 const LATER_BACKOFF = { baseMs: 20, capMs: 1_000, steadyMs: 0 };
 
@@ -159,6 +161,11 @@ export class Outbox {
       message.resolve(
         (result as InputReceipt | undefined) ?? { accepted: message.bytes.length, duplicate: false, queued: 0 },
       );
+    } else if (USED_UP.has(answer.error.code)) {
+      this.failures = 0;
+      this.isKnown = true;
+      this.remove(message);
+      message.reject(answer.error);
     } else {
       this.onRefused(message, answer.error);
     }

@@ -32,6 +32,8 @@ export interface WatchTrafficOptions {
   readonly onGap?: (gap: TrafficGap) => void;
   /** What the gateway says of one session (deleted, not to be seen any more), or of too many. The watching goes on. */
   readonly onError?: (error: BinnacleError, session: string | null) => void;
+  /** `live`: the gateway has taken what is asked for. `reconnecting`: it was, and the connection is lost. */
+  readonly onState?: (state: 'live' | 'reconnecting') => void;
 }
 
 export interface TrafficStreamParts {
@@ -222,7 +224,10 @@ export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined,
     this.liveness?.stop();
     this.liveness = null;
     this.socket = null;
-    if (this.phase === 'subscribed') this.phase = 'waiting';
+    if (this.phase === 'subscribed') {
+      this.phase = 'waiting';
+      if (this.since !== null) this.parts.options.onState?.('reconnecting');
+    }
   }
 
   private send(message: TrafficClientMessage): void {
@@ -255,6 +260,7 @@ export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined,
       case 'subscribed':
         if (message.id !== this.id) return;
         this.since ??= this.from === 'now' ? message.timestamp : 0;
+        this.parts.options.onState?.('live');
         return;
       case 'pty_event':
       case 'gap':

@@ -172,7 +172,11 @@ export interface RouteRequest {
 export interface RouteAnswer {
   /** Default 200. */
   readonly status?: number;
-  /** Names that say what the body is; the gateway sets the others. */
+  /**
+   * `content-type`, `content-disposition`, `content-language`, `etag`, `last-modified`, `location`, `retry-after`; any other
+   * is an error. Scripts and style sheets are not sent; HTML is shown without scripts, with the styles and the pictures
+   * (`data:`) that are in it.
+   */
   readonly headers?: Readonly<Record<string, string>>;
   /** An object is sent as JSON. At most 512 KiB. */
   readonly body?: string | Uint8Array | { readonly [key: string]: Json | undefined };

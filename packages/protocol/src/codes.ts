@@ -238,6 +238,15 @@ export const CODES = {
     'End or delete some, or raise serve --max-foreign-sessions.',
   ),
 
+  // Recordings
+  bad_recording: row(
+    400,
+    false,
+    'The file is no asciicast recording.',
+    'Recordings are asciicast files of version 1, 2 or 3; see details for the line.',
+  ),
+  too_many_imports: row(429, true, 'Too many recordings are being imported.', 'Wait for one of them to end.'),
+
   // Search
   bad_query: row(
     400,

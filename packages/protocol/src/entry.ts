@@ -24,8 +24,11 @@ export const isOutput = (kind: Kind): kind is OutputKind => KINDS[kind] <= 3;
 
 /** The JSON bodies of entries that are not output. */
 export interface EntryData {
-  /** Who steered and how much; never the bytes themselves, which may be a password. */
-  readonly input: { readonly by: string; readonly bytes: number; readonly n?: number };
+  /**
+   * Who steered and how much; never the bytes themselves, which may be a password. `text`: of an imported recording
+   * alone, where who imported it asked for that.
+   */
+  readonly input: { readonly by: string; readonly bytes: number; readonly n?: number; readonly text?: string };
   readonly resize: { readonly cols: number; readonly rows: number };
   readonly signal: { readonly signal: string; readonly by: string };
   readonly exit: { readonly exitCode: number | null; readonly signal: string | null; readonly reason?: string };

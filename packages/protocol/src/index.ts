@@ -6,6 +6,7 @@ export * from './frames.ts';
 export * from './notices.ts';
 export * from './plugins.ts';
 export * from './position.ts';
+export * from './recording.ts';
 export * from './run.ts';
 export * from './session.ts';
 export * from './traffic.ts';

@@ -53,6 +53,8 @@ export interface GatewayOptions {
   readonly retainSessions?: number;
   /** Default 30 days. */
   readonly retainAgeMs?: number;
+  /** Bytes of an asciicast file that is imported. Default 256 MiB: what comes in a minute, which is what a request may take. */
+  readonly maxRecordingBytes?: number;
   /** Bytes of one segment of a log; retention works in steps of it. Default 32 MiB. */
   readonly segmentBytes?: number;
   /** Input that waits for a program to read it, in bytes. Default 1 MiB. */

@@ -28,6 +28,7 @@ import { messageRoutes } from './connection/message-routes.ts';
 import { noticeRoutes } from './connection/notice-routes.ts';
 import { pluginPages } from './connection/plugin-pages.ts';
 import { pluginRoutes } from './connection/plugin-routes.ts';
+import { recordingRoutes } from './connection/recording-routes.ts';
 import { routeRoutes } from './connection/route-routes.ts';
 import { runRoutes } from './connection/run-routes.ts';
 import { searchRoutes } from './connection/search-routes.ts';
@@ -65,6 +66,7 @@ import { PluginTools } from './plugin/tools.ts';
 import { AgentTools } from './plugin/turn-tools.ts';
 import { readingOfPlugins } from './plugin-reading.ts';
 import { ENDING_TIMES } from './process/ending.ts';
+import { Recordings } from './recording/import.ts';
 import { Retention } from './retention.ts';
 import { Fleet } from './runner/fleet.ts';
 import { cgroupWarning } from './runner/scope.ts';
@@ -158,6 +160,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     undo.push(() => ingest.close());
     await sessions.recover(fleet, ingest);
     void ingest.settle();
+    const recordings = new Recordings({
+      ...{ sessions, segmentBytes, log },
+      dir: join(dir, 'imports'),
+      maxBytes: options.maxRecordingBytes ?? 256 * 1024 * 1024,
+    });
     const retention = new Retention(
       { catalogue, sessions, dir: join(dir, 'sessions'), log },
       { retainMs, totalBytes: options.retainTotalBytes ?? 20 * GIB, maxFinished: options.retainSessions ?? 20_000 },
@@ -228,7 +235,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       store: catalogue.conversations,
       conversations,
       log,
-      carry: (reply, signal) => channels.carry(reply, signal),
+      carry: async (reply, signal) => {
+        await guard.ready;
+        return await channels.carry(reply, signal);
+      },
     });
     undo.push(() => replies.stop());
     const inbound = new Inbound({
@@ -291,6 +301,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ...tokenRoutes({ auth, notReady: () => (isStopping ? 'The gateway is stopping.' : undefined) }),
         ...sessionRoutes(access, liveness),
         ...runRoutes(access, liveness),
+        ...recordingRoutes({
+          ...{ access, conversations, recordings, liveness },
+          assertLive: (principal) => auth.assertLive(principal),
+        }),
         ...commandRoutes(access, commands, liveness),
         ...mcpRoutes({
           ...{ access, commands, liveness, log, screens, guard: toolHooks, others: pluginTools },

@@ -28,7 +28,11 @@ export interface RetentionParts {
 }
 
 /** Of a session, all that a sweep keeps in mind. */
-type Kept = Pick<SessionRecord, 'id' | 'state' | 'createdAt' | 'exitedAt'> & { readonly bytes: number };
+type Kept = Pick<SessionRecord, 'id' | 'state'> & {
+  readonly bytes: number;
+  /** When it ended or, of a recording of something older, came here. */
+  readonly since: number;
+};
 
 export class Retention {
   readonly #parts: RetentionParts;
@@ -71,7 +75,7 @@ export class Retention {
     const finished = kept.filter(isFinished).reverse();
     let tooMany = finished.length - this.#rules.maxFinished;
     for (const one of finished) {
-      const isOld = (one.exitedAt ?? one.createdAt) < oldest;
+      const isOld = one.since < oldest;
       if (!isOld && total <= this.#rules.totalBytes && tooMany <= 0) continue;
       if (this.#isStopped) return;
       await this.#delete(one.id);
@@ -100,8 +104,9 @@ export class Retention {
     let after: SessionId | null | undefined;
     while (after !== null && !this.#isStopped) {
       const page = this.#parts.catalogue.sessions.list({ limit: BATCH, ...(after === undefined ? {} : { after }) });
-      for (const { id, state, createdAt, exitedAt } of page.records) {
-        kept.push({ id, state, createdAt, exitedAt, bytes: await this.#bytesOf(id) });
+      for (const { id, state, createdAt, exitedAt, foreign } of page.records) {
+        const since = Math.max(exitedAt ?? createdAt, foreign?.heardAt ?? 0);
+        kept.push({ id, state, since, bytes: await this.#bytesOf(id) });
       }
       after = page.next;
       await turn();

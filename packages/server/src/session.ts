@@ -18,13 +18,14 @@ import {
 import { uuidv7 } from 'uuidv7';
 import type { SessionChange, SessionRecord } from './catalogue/sessions.ts';
 import type { Head, LogReader } from './log/log.ts';
-import type { PageCache } from './log/page-cache.ts';
+import { PageCache } from './log/page-cache.ts';
 import type { SegmentFiles } from './log/segment-files.ts';
 import { SegmentReader } from './log/segment-reader.ts';
 import type { EndingTimes } from './process/ending.ts';
 import { checkCwd } from './process/launcher.ts';
 import { RunRecords, sameRun } from './runner/run-record.ts';
 import type { HostedStatus, Request, RunnerReceipt } from './runner/wire.ts';
+import { GuardedInput, type NumberedMessage, type SessionGuard } from './session-guard.ts';
 import { Helm, type HelmRecord, type HelmTimes } from './steering/helm.ts';
 
 /** A burst is collected until a page is full or this long: frames of 4 KiB cost a viewer ten times as much a byte. */
@@ -34,6 +35,8 @@ const BURST_BYTES = 3 * 1024;
 
 /** A life goes one way. */
 const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, exited: 2, closed: 3, lost: 3 };
+
+const NO_GUARDS = {};
 
 /** Who writes its log and owns its program, as far as there is one here: a runner, or the ingest of what runs elsewhere. */
 export interface SessionHost {
@@ -57,6 +60,8 @@ export interface SessionParts {
   save(change: SessionChange): void;
   /** Its state, size, exit or helm is another now. */
   changed(session: Session): void;
+  /** Nobody, until plugins are there. */
+  guard(): SessionGuard | undefined;
   readonly helmRecord: HelmRecord;
   saveHelm(record: HelmRecord): void;
 }
@@ -80,6 +85,8 @@ export class Session {
   #status: HostedStatus | undefined;
   #reader: SegmentReader | undefined;
   #isBursting = false;
+  /** What waits for somebody's verdict on it. */
+  #guarded: GuardedInput | undefined;
 
   constructor(record: SessionRecord, parts: SessionParts) {
     this.id = record.id;
@@ -151,6 +158,20 @@ export class Session {
     return this.#reader;
   }
 
+  /**
+   * A reader of its own that hands entries out as they were written, each with its time. It has to be advanced when
+   * `onWait` was called and `log` has grown, and to be closed. Throws as `log`.
+   */
+  openEntries(onWait: (place: number) => void): SegmentReader {
+    const { epoch, head } = this.log;
+    return SegmentReader.open(join(this.#parts.dir, 'log'), {
+      ...{ epoch, head, onWait },
+      // It reads once: what others want again stays in theirs.
+      cache: new PageCache({ maxBytes: 0 }),
+      mergeMs: Number.NEGATIVE_INFINITY,
+    });
+  }
+
   listen(listener: SessionListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -208,7 +229,7 @@ export class Session {
     // This may be the first word on a new connection to the runner, which knows of no watch.
     if (!isClosed) this.#reader?.remind();
     if (isSame && status.stalled === wasStalled) return;
-    if (isClosed) this.helm.end();
+    if (isClosed) this.#ended();
     this.#tell();
   }
 
@@ -230,29 +251,46 @@ export class Session {
 
   /** Its runner is gone, or it was foreign and has ended; this is what the log and the exit record say. */
   close(change: SessionChange & { readonly head: Head }): void {
+    const wasHosted = this.isHosted;
     this.#status = undefined;
     this.#save(change);
     this.#reader?.advance(change.head);
-    this.helm.end();
+    if (wasHosted) this.#ended();
+    else this.helm.end();
     this.#tell();
   }
 
-  /** Throws `lease_held`, `lease_lost`, `session_exited`, `stdin_closed`, `input_full`, `input_gap`. */
-  async write(
-    bytes: Uint8Array,
-    by: Steering,
-    message?: { readonly client: string; readonly n: number },
-  ): Promise<InputReceipt> {
+  /** Once in its life. */
+  #ended(): void {
+    this.helm.end();
+    const { state, name, exitCode, signal, hidden } = this.#record;
+    if (hidden || (state !== 'closed' && state !== 'lost')) return;
+    this.#parts.guard()?.ended({ session: this.id, name, state, exitCode, signal });
+  }
+
+  /** Throws `lease_held`, `lease_lost`, `session_exited`, `stdin_closed`, `input_full`, `input_gap`, `vetoed`. */
+  async write(bytes: Uint8Array, by: Steering, message?: NumberedMessage): Promise<InputReceipt> {
     const writer = this.#admit(by);
-    return (await this.#parts.host.request(
-      this.id,
-      { t: 'input', id: this.id, writer, ...message },
-      bytes,
-    )) as RunnerReceipt;
+    const { host } = this.#parts;
+    const send = (part: Uint8Array, admitted = this.#admit(by)): Promise<RunnerReceipt> =>
+      host.request(this.id, { t: 'input', id: this.id, writer: admitted, ...message }, part) as Promise<RunnerReceipt>;
+    const { guard, input } = this.#guards;
+    if (guard === undefined || input === undefined) return await send(bytes, writer);
+    const event = () => ({ session: this.id, text: Buffer.from(bytes).toString(), by: writer.by });
+    // The helm may be another's when the verdict is there.
+    const receipt = await (input.isNeeded
+      ? input.pass(event(), bytes, message, async (part) => await send(part))
+      : send(bytes, writer));
+    if (guard.isTold && !receipt.duplicate) guard.after(event());
+    return receipt;
   }
 
   async closeInput(by: Steering): Promise<void> {
-    await this.#parts.host.request(this.id, { t: 'close_input', id: this.id, writer: this.#admit(by) });
+    const writer = this.#admit(by);
+    const close = (admitted = this.#admit(by)): Promise<unknown> =>
+      this.#parts.host.request(this.id, { t: 'close_input', id: this.id, writer: admitted });
+    const { input } = this.#guards;
+    await (input?.isNeeded === true ? input.inTurn(0, async () => await close()) : close(writer));
   }
 
   async signal(signal: SignalName, by: Steering): Promise<void> {
@@ -271,7 +309,7 @@ export class Session {
 
   /**
    * Takes a command for its shell; of an id that is there already, tells that run. Throws `no_runs`, `run_exists`,
-   * `shell_busy`, `too_many_runs`, `bad_request`, `session_foreign`, and what `write` throws.
+   * `shell_busy`, `too_many_runs`, `bad_request`, `session_foreign`, `vetoed`, and what `write` throws.
    */
   async run(request: RunRequest, by: Steering): Promise<RunInfo> {
     if (this.isForeign) throw new BinnacleError('session_foreign');
@@ -291,7 +329,23 @@ export class Session {
       if (known !== undefined) return this.#settled(sameRun(known, request));
     }
     const writer = this.#admit(by);
-    return (await this.#parts.host.request(this.id, { t: 'run', id: this.id, writer, run: id, request })) as RunInfo;
+    const start = (admitted = this.#admit(by)): Promise<RunInfo> =>
+      this.#parts.host.request(this.id, {
+        t: 'run',
+        id: this.id,
+        writer: admitted,
+        run: id,
+        request,
+      }) as Promise<RunInfo>;
+    const { guard, input } = this.#guards;
+    const isWatched = input?.isNeeded === true || guard?.isTold === true;
+    if (guard === undefined || input === undefined || !isWatched) return await start(writer);
+    const event = { session: this.id, text: request.command, by: writer.by };
+    // Sent again, it runs already.
+    const isNew = records.read(id) === undefined;
+    const run = await (input.isNeeded ? input.passRun(event, isNew, async () => await start()) : start(writer));
+    if (guard.isTold && isNew) guard.after(event);
+    return run;
   }
 
   /** As it is now; also after its end, and the session's. Throws `no_runs`, `run_not_found`. */
@@ -376,6 +430,14 @@ export class Session {
   release(): void {
     this.#reader?.close();
     this.#reader = undefined;
+  }
+
+  /** Of an agent's own process, whose input is its protocol: none. */
+  get #guards(): { readonly guard?: SessionGuard; readonly input?: GuardedInput } {
+    const guard = this.#record.hidden ? undefined : this.#parts.guard();
+    if (guard === undefined) return NO_GUARDS;
+    this.#guarded ??= new GuardedInput(guard);
+    return { guard, input: this.#guarded };
   }
 
   #admit(by: Steering): { fence: number; by: string } {

@@ -17,7 +17,7 @@ import {
 import { uuidv7 } from 'uuidv7';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import { isFull } from './catalogue/driver.ts';
-import type { SessionChange, SessionFilter, SessionRecord } from './catalogue/sessions.ts';
+import type { NewSession, SessionChange, SessionFilter, SessionRecord } from './catalogue/sessions.ts';
 import type { Log } from './http/answer.ts';
 import type { Head } from './log/log.ts';
 import { PAGE_BYTES } from './log/page.ts';
@@ -30,6 +30,7 @@ import { type Fleet, type FleetEvents, LIST_MS } from './runner/fleet.ts';
 import { closeLost } from './runner/lost.ts';
 import type { HostedSpec, HostedStatus } from './runner/wire.ts';
 import { Session, type SessionHost, type SessionListener, type SessionParts } from './session.ts';
+import type { SessionGuard } from './session-guard.ts';
 import type { HelmTimes } from './steering/helm.ts';
 
 /** Finished sessions whose log is kept open for the next reader. Each holds a few descriptors and its segment list. */
@@ -93,6 +94,7 @@ export class Sessions {
   readonly #losing = new Map<SessionId, Promise<void>>();
   #fleet: Fleet | undefined;
   #ingest: SessionHost | undefined;
+  #guard: SessionGuard | undefined;
 
   constructor(options: SessionsOptions, catalogue: Catalogue, log: Log) {
     this.#options = options;
@@ -106,6 +108,11 @@ export class Sessions {
       headroom: OUTPUT_HEADER_BYTES,
     };
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+  }
+
+  /** From now on it is asked about input, and told of ends. */
+  set guard(guard: SessionGuard) {
+    this.#guard = guard;
   }
 
   /** What the fleet tells us. */
@@ -238,6 +245,24 @@ export class Sessions {
     }
     const session = this.#make(this.#catalogue.sessions.require(id));
     this.#live.set(id, session);
+    return session;
+  }
+
+  /**
+   * Makes a session of what is over and was recorded elsewhere. `moveTo` puts its log into the directory that it is
+   * given, as `log`. All of it or nothing. Throws `disk_full`.
+   */
+  addFinished(row: NewSession, foreign: ForeignInfo, change: SessionChange, moveTo: (dir: string) => void): Session {
+    try {
+      moveTo(this.dirOf(row.id));
+      this.#catalogue.foreign.insertWith(row, foreign, change);
+    } catch (error) {
+      rmSync(this.dirOf(row.id), { recursive: true, force: true });
+      if (isFull(error)) throw new BinnacleError('disk_full', { cause: error });
+      throw error;
+    }
+    const session = this.get(row.id);
+    this.announce(session);
     return session;
   }
 
@@ -411,6 +436,7 @@ export class Sessions {
       host: this.#hostOf(record),
       pages: this.#pages,
       helmTimes: this.#options.helmTimes,
+      guard: () => this.#guard,
       helmRecord: {
         holder: lease?.holder ?? null,
         leaseHash: hash === null ? null : Buffer.from(hash).toString('hex'),

@@ -14,14 +14,17 @@ import { Login } from './login.tsx';
 import { NewConversation } from './new-conversation.tsx';
 import { NewSession } from './new-session.tsx';
 import { ErrorNotice, LinkNotice } from './notices.tsx';
+import { PluginsView } from './plugins-view.tsx';
 import { isPageKey, sizeFor } from './screen.ts';
 import { SearchView } from './search-view.tsx';
 import { SessionView } from './session-view.tsx';
 import { Side } from './side.tsx';
 import { useSetting, useTheme } from './theme.ts';
+import { Bell, Toasts } from './told.tsx';
 import { TrafficView } from './traffic-view.tsx';
 import { useAddress, useFleet, useLink } from './use-client.ts';
 import { useConversations } from './use-conversations.ts';
+import { useTold } from './use-told.ts';
 import { useVisibleHeight } from './use-visible-height.ts';
 import { oneLine, title } from './words.ts';
 
@@ -89,6 +92,7 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
   const link = useLink(client);
   const fleet = useFleet(client);
   const talks = useConversations(client);
+  const told = useTold(client);
   const { chosen, stray, choose } = useAddress();
   const [screenReader, setScreenReader] = useSetting('binnacle.screen-reader');
   const [drawer, setDrawer] = useState(false);
@@ -223,6 +227,7 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
         theme={theme}
         screenReader={screenReader}
         starting={starting}
+        bell={<Bell all={told.all} unseen={told.unseen} see={told.see} />}
         onChoose={pick}
         onShell={mayCreate ? createShell : undefined}
         onForm={() => setForm(true)}
@@ -270,6 +275,8 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
             linkNotice={extra}
             onAsk={(ask) => pick({ kind: 'traffic', ask }, true)}
           />
+        ) : chosen?.kind === 'plugins' ? (
+          <PluginsView client={client} menu={menu} linkNotice={extra} />
         ) : current === undefined ? (
           <EmptyDeck
             gone={loading ? undefined : chosen?.kind}
@@ -299,6 +306,7 @@ function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
           />
         )}
       </div>
+      <Toasts toasts={told.toasts} dismiss={told.dismiss} />
       {asking && <NewConversation agents={talks.agents} onCreate={converse} onClose={() => setAsking(false)} />}
       {form && <NewSession onCreate={create} onClose={() => setForm(false)} />}
     </div>
@@ -314,5 +322,6 @@ function nameOf(
   if (session !== undefined) return oneLine(title(session), 60);
   if (talk !== undefined) return conversationTitle(talk);
   if (chosen?.kind === 'search') return chosen.q === '' ? 'Search' : `${oneLine(chosen.q, 40)} · Search`;
+  if (chosen?.kind === 'plugins') return 'Plugins';
   return chosen?.kind === 'traffic' ? 'Traffic' : '';
 }

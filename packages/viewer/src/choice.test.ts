@@ -11,6 +11,7 @@ const others: readonly Choice[] = [
   { kind: 'search', q: '', session: 's@1/2' },
   { kind: 'search', q: 'x', source: 'mcp_core' },
   { kind: 'traffic', ask: {} },
+  { kind: 'plugins' },
   {
     kind: 'traffic',
     ask: { source: 'ci', label: 'k=v w', command: 'a&b', session: 's', exit: -1, final: true, hours: 24 },

@@ -1,4 +1,4 @@
-// What the page shows, as the address keeps it: a session, a conversation, a search, the traffic. Pure.
+// What the page shows, as the address keeps it: a session, a conversation, a search, the traffic, the plugins. Pure.
 
 import { type ConversationKey, isConversationKey, isSessionId } from '@binnacle/protocol';
 import { askIn, askWords, type TrafficAsk } from './traffic-ask.ts';
@@ -8,7 +8,8 @@ export type Choice =
   | { readonly kind: 'session'; readonly id: string; readonly at?: number }
   | { readonly kind: 'conversation'; readonly key: ConversationKey }
   | SearchChoice
-  | { readonly kind: 'traffic'; readonly ask: TrafficAsk };
+  | { readonly kind: 'traffic'; readonly ask: TrafficAsk }
+  | { readonly kind: 'plugins' };
 
 /** `q` may be empty: the search waits for words. */
 export interface SearchChoice {
@@ -37,6 +38,8 @@ export function addressOf(choice: Choice | undefined): string {
       return withWords('#/search', { q: choice.q, session: choice.session, source: choice.source });
     case 'traffic':
       return withWords('#/traffic', askWords(choice.ask));
+    case 'plugins':
+      return '#/plugins';
   }
 }
 
@@ -59,6 +62,7 @@ export function choiceIn(hash: string): Choice | undefined {
     };
   }
   if (path === 'traffic') return { kind: 'traffic', ask: askIn(given) };
+  if (path === 'plugins') return { kind: 'plugins' };
   if (!path.startsWith('c/')) return undefined;
   try {
     const key = decodeURIComponent(path.slice(2));

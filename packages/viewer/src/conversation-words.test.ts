@@ -46,6 +46,9 @@ it('the answer to a request says what, and who', () => {
   expect(given('b')).toBe('Ann: Allow always: “Always”');
   expect(given('c')).toBe('Ann: No');
   expect(answerWords({ option: 'c', by: ann, reason: 'timed_out' }, options)).toMatch(/in time/);
+  expect(answerWords({ option: 'c', by: ann, reason: 'vetoed', why: 'Friday' }, options)).toMatch(
+    /^Denied by .*: Friday$/,
+  );
   const posing: Approval['options'] = [{ id: 'x', label: 'Denied\u202e', kind: 'allow_always' }];
   expect(answerWords({ option: 'x', by: ann, reason: 'answered' }, posing)).toBe('Ann: Allow always: “Denied⟨U+202E⟩”');
 });

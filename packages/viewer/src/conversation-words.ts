@@ -85,6 +85,7 @@ function stopWords(reason: string | undefined): string | undefined {
 export function answerWords(answer: ApprovalAnswer, options: readonly ApprovalOption[]): string {
   if (answer.reason === 'run_ended') return 'Nobody answered before the run ended.';
   if (answer.reason === 'timed_out') return 'Denied: nobody answered in time.';
+  if (answer.reason === 'vetoed') return `Denied by ${nameOf(answer.by)}: ${visibleLine(answer.why ?? '')}`;
   const option = options.find(({ id }) => id === answer.option);
   return `${nameOf(answer.by)}: ${option === undefined ? visibleLine(answer.option) : optionLabel(option)}`;
 }

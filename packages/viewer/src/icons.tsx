@@ -162,6 +162,16 @@ export const TrafficIcon = () => (
     <path d="M3 16.5V11M7.7 16.5V5M12.3 16.5v-8M17 16.5V3" />
   </Icon>
 );
+export const PluginIcon = () => (
+  <Icon>
+    <path d="M7 2.5v4M13 2.5v4M4.5 6.5h11v3.2a5.5 5.5 0 0 1-11 0zM10 15.2v3" />
+  </Icon>
+);
+export const BellIcon = () => (
+  <Icon>
+    <path d="M4.5 14.5c1.2-1.3 1.5-2.6 1.5-5.5a4 4 0 0 1 8 0c0 2.9.3 4.2 1.5 5.5zM8.4 16.6a1.7 1.7 0 0 0 3.2 0M10 3v1.6" />
+  </Icon>
+);
 export const FilterIcon = () => (
   <Icon>
     <path d="M2.5 5h15M5.5 10h9M8.5 15h3" />

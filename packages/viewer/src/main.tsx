@@ -7,6 +7,7 @@ import './conversation.css';
 import './turns.css';
 import './foreign.css';
 import './pages.css';
+import './plugins.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';

@@ -1,15 +1,18 @@
-// The ways to what is no session and no conversation: the search over all output, and the traffic.
+// The ways to what is no session and no conversation: the search over all output, the traffic, the plugins.
 
+import type { ReactNode } from 'react';
 import { addressOf, type Choice } from './choice.ts';
-import { SearchIcon, TrafficIcon } from './icons.tsx';
+import { PluginIcon, SearchIcon, TrafficIcon } from './icons.tsx';
 import { SearchBox } from './search-box.tsx';
 
 interface SidePagesProps {
   readonly chosen: Choice | undefined;
+  /** This token may look after plugins. */
+  readonly mayPlugins: boolean;
   readonly onChoose: (choice: Choice) => void;
 }
 
-export function SidePages({ chosen, onChoose }: SidePagesProps) {
+export function SidePages({ chosen, mayPlugins, onChoose }: SidePagesProps) {
   return (
     <div className="side-pages">
       {/* A search that is shown has its field on its page; two of them would ask which one counts. */}
@@ -25,20 +28,38 @@ export function SidePages({ chosen, onChoose }: SidePagesProps) {
           test="side-search"
         />
       )}
-      <a
-        className="side-page"
-        href={addressOf({ kind: 'traffic', ask: {} })}
-        aria-current={chosen?.kind === 'traffic' ? 'page' : undefined}
-        onClick={(event) => {
-          // With a modifier it is the browser's: another tab.
-          if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-          event.preventDefault();
-          onChoose({ kind: 'traffic', ask: {} });
-        }}
-        data-testid="side-traffic"
-      >
+      <PageLink to={{ kind: 'traffic', ask: {} }} chosen={chosen} onChoose={onChoose}>
         <TrafficIcon /> Traffic
-      </a>
+      </PageLink>
+      {mayPlugins && (
+        <PageLink to={{ kind: 'plugins' }} chosen={chosen} onChoose={onChoose}>
+          <PluginIcon /> Plugins
+        </PageLink>
+      )}
     </div>
+  );
+}
+
+interface PageLinkProps extends Omit<SidePagesProps, 'mayPlugins'> {
+  readonly to: Choice;
+  readonly children: ReactNode;
+}
+
+function PageLink({ to, chosen, onChoose, children }: PageLinkProps) {
+  return (
+    <a
+      className="side-page"
+      href={addressOf(to)}
+      aria-current={chosen?.kind === to.kind ? 'page' : undefined}
+      onClick={(event) => {
+        // With a modifier it is the browser's: another tab.
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        onChoose(to);
+      }}
+      data-testid={`side-${to.kind}`}
+    >
+      {children}
+    </a>
   );
 }

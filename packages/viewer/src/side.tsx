@@ -1,7 +1,8 @@
 // The left side: the mark, what can be begun, the lists, and who and how we are connected.
 
 import type { Me } from '@binnacle/client';
-import { useId } from 'react';
+import { allows } from '@binnacle/protocol';
+import { type ReactNode, useId } from 'react';
 import type { Choice } from './choice.ts';
 import { ConversationList } from './conversation-list.tsx';
 import { CloseIcon, Compass, EarIcon, LeaveIcon, MoonIcon, MoreIcon, PlusIcon, SunIcon, TalkIcon } from './icons.tsx';
@@ -21,6 +22,8 @@ interface SideProps {
   readonly theme: Theme;
   readonly screenReader: boolean;
   readonly starting: boolean;
+  /** What leads to what plugins told. */
+  readonly bell: ReactNode;
   readonly onChoose: (choice: Choice) => void;
   /** Undefined when this token may not start sessions. */
   readonly onShell: (() => void) | undefined;
@@ -58,6 +61,7 @@ export function Side(props: SideProps) {
       <div className="side-top">
         <Compass />
         <h1>Binnacle</h1>
+        {props.bell}
         <button
           type="button"
           className="button quiet square drawer-close"
@@ -104,7 +108,7 @@ export function Side(props: SideProps) {
           </button>
         </div>
       )}
-      <SidePages chosen={chosen} onChoose={props.onChoose} />
+      <SidePages chosen={chosen} mayPlugins={allows(me.scope, 'admin')} onChoose={props.onChoose} />
       <div className="side-lists">
         <section aria-labelledby={`${id}-conversations`}>
           <h2 id={`${id}-conversations`}>Conversations</h2>

@@ -7,6 +7,7 @@ import { createPrivateFile } from './data-dir.ts';
 import type { Database } from './driver.ts';
 import { ForeignStore } from './foreign.ts';
 import { LeaseStore } from './leases.ts';
+import { PluginStorage } from './plugin-storage.ts';
 import { PtyStore } from './ptys.ts';
 import { openCatalogueFile } from './schema.ts';
 import { SessionStore } from './sessions.ts';
@@ -21,6 +22,7 @@ export class Catalogue {
   readonly ptys: PtyStore;
   readonly conversations: ConversationStore;
   readonly foreign: ForeignStore;
+  readonly pluginStorage: PluginStorage;
   readonly #db: Database;
 
   private constructor(db: Database) {
@@ -33,6 +35,7 @@ export class Catalogue {
     this.ptys = new PtyStore(db);
     this.conversations = new ConversationStore(db);
     this.foreign = new ForeignStore(db, this.sessions);
+    this.pluginStorage = new PluginStorage(db);
   }
 
   /** Opens DIR/catalogue.db. `dir` was checked by `prepareDataDir` and is locked by `DataDirLock`. */

@@ -85,6 +85,7 @@ export class ConversationStore {
   readonly #lastN: Statement;
   readonly #waiting: Statement;
   readonly #messages: Statement;
+  readonly #context: Statement;
   readonly #putRun: Statement;
   readonly #run: Statement;
   readonly #running: Statement;
@@ -136,6 +137,14 @@ export class ConversationStore {
     );
     this.#messages = db.prepare(
       `SELECT * FROM messages WHERE conversation = ? AND n < ? AND state <> 'queued' ORDER BY n DESC LIMIT ?`,
+    );
+    this.#context = db.prepare(
+      `SELECT * FROM messages AS m WHERE conversation = ? AND n < ? AND state <> 'queued'
+         AND NOT EXISTS (
+           SELECT 1 FROM conversation_runs AS r
+           WHERE r.conversation = m.conversation AND r.id = json_extract(m.body, '$.run')
+             AND (json_extract(r.body, '$.command') IS NOT NULL OR json_extract(r.body, '$.isAsked') IS NOT NULL))
+       ORDER BY n DESC LIMIT ?`,
     );
     this.#putRun = db.prepare(
       `INSERT INTO conversation_runs (conversation, id, state, body) VALUES (?, ?, ?, ?)
@@ -261,14 +270,17 @@ export class ConversationStore {
     };
   }
 
-  /** What was said before a message was delivered, newest `CONTEXT_MESSAGES` of it, and who says that. */
+  /**
+   * What was said to the agent and by it before a message was delivered, newest `CONTEXT_MESSAGES` of it, and who says
+   * that. What went to commands, and what plugins kept from it, is none of it.
+   */
   contextOf(
     conversation: string,
     id: string,
   ): { readonly history: readonly Pick<MessageInfo, 'role' | 'text'>[]; readonly by: Author } {
     const row = this.#message.get(conversation, id) as MessageRow | undefined;
     const by = toMessage(row)?.by ?? { user: null, name: '' };
-    const rows = this.#messages.all(conversation, row?.n ?? 0, CONTEXT_MESSAGES).reverse();
+    const rows = this.#context.all(conversation, row?.n ?? 0, CONTEXT_MESSAGES).reverse();
     const said = rows.flatMap((one) => toMessage(one) ?? []).filter(({ state }) => state === 'delivered');
     return { history: said.map(({ role, text }) => ({ role, text })), by };
   }
@@ -332,6 +344,14 @@ export class ConversationStore {
         this.#putRun.run(id, run.id, run.state, JSON.stringify(run));
         return { ...record, updatedAt: Math.round(event.at) };
       }
+      case 'run_allowed': {
+        const run = toRun(this.#run.get(id, event.run));
+        if (run !== undefined && run.end === null) {
+          const { isAsked: _, ...given } = run;
+          this.#putRun.run(id, run.id, run.state, JSON.stringify(given));
+        }
+        return record;
+      }
       case 'final':
       case 'error':
       case 'aborted':
@@ -362,7 +382,8 @@ export class ConversationStore {
     const ended: RunRecord = { ...run, state: end.state, endedAt: event.at, end, usage };
     this.#putRun.run(conversation, run.id, ended.state, JSON.stringify(ended));
     if (event.text === '') return;
-    const by: Author = { user: null, name: run.agent };
+    const { command } = run;
+    const by: Author = { user: null, name: command === undefined ? run.agent : `plugin ${command.plugin}` };
     this.#add(conversation, {
       id: answerId(run.id),
       role: 'assistant',

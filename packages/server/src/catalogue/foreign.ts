@@ -54,12 +54,13 @@ export class ForeignStore {
     );
   }
 
-  /** The session and what makes it a foreign one: both or neither. */
-  insertWith(session: NewSession, foreign: ForeignInfo): void {
+  /** The session and what makes it a foreign one, and what has become of it already: all or nothing. */
+  insertWith(session: NewSession, foreign: ForeignInfo, change?: SessionChange): void {
     const { sessionId, user, producer, source, labels, heardAt } = foreign;
     transaction(this.#db, () => {
       this.#sessions.insert(session);
       this.#insert.run(session.id, sessionId, user, producer, source, JSON.stringify(labels), -1, 0, 0, 0, heardAt);
+      if (change !== undefined) this.#sessions.update(session.id, change);
     });
   }
 

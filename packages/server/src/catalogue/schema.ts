@@ -94,6 +94,11 @@ const MIGRATIONS: readonly string[] = [
      epoch INTEGER NOT NULL, next_seq INTEGER NOT NULL, place INTEGER NOT NULL, offset INTEGER NOT NULL,
      heard_at INTEGER NOT NULL
    ) STRICT;`,
+
+  `CREATE TABLE plugin_storage (
+     plugin TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, bytes INTEGER NOT NULL,
+     PRIMARY KEY (plugin, key)
+   ) STRICT;`,
 ];
 
 /**

@@ -10,13 +10,19 @@ import {
   type Reply,
   withHistory,
 } from '@binnacle/client';
-import { type Approval, BinnacleError, type ConversationInfo, type SteerMode } from '@binnacle/protocol';
+import {
+  type Approval,
+  BinnacleError,
+  type CommandInfo,
+  type ConversationInfo,
+  type SteerMode,
+} from '@binnacle/protocol';
 import { ChatInput, LINE_BREAK } from './chat-keys.ts';
 import { Screen } from './chat-screen.ts';
 import { readSharing, sharingWords } from './chat-sharing.ts';
 import { harmless } from './chat-text.ts';
 import { ChatView } from './chat-view.ts';
-import { approvalKeys, keyList, queueLines, receiptLine } from './chat-words.ts';
+import { approvalKeys, commandLines, keyList, queueLines, receiptLine } from './chat-words.ts';
 import { EXIT } from './failure.ts';
 import { style } from './style.ts';
 import { Terminal } from './terminal.ts';
@@ -118,6 +124,8 @@ class Talk {
   readonly #unheard: Set<Reply>;
   /** Of messages that Ctrl-C was pressed for before their runs began. */
   readonly #isStopping: Set<string>;
+  /** Of plugins, as they are typed; as of the start, or of the last /help. */
+  #commands: readonly string[];
   /** The next key says whether the conversation is to be deleted. */
   #isDeleting: boolean;
   #isGone: boolean;
@@ -145,7 +153,7 @@ class Talk {
       historySize: 200,
       // One or nothing: a list of candidates would be written over the rows that change.
       completer: (line: string) => {
-        const hits = COMMANDS.filter((command) => command.startsWith(line));
+        const hits = [...COMMANDS, ...this.#commands].filter((command) => command.startsWith(line));
         return [hits.length === 1 && line.startsWith('/') ? hits : [], line];
       },
     });
@@ -166,6 +174,7 @@ class Talk {
     this.#hasBeenAnswered = new Set();
     this.#unheard = new Set();
     this.#isStopping = new Set();
+    this.#commands = [];
     this.#isDeleting = false;
     this.#isGone = false;
     this.#isOver = false;
@@ -174,6 +183,8 @@ class Talk {
   /** Until it is left, or the conversation is deleted. */
   async run(feed: ConversationFeed, info: ConversationInfo): Promise<void> {
     this.#listen();
+    // An earlier gateway knows of none.
+    this.#learnCommands().catch(() => undefined);
     await this.#terminal.write(Buffer.from('\x1b[?2004h')); // pastes come marked; `leave` puts it back
     this.#readline.setPrompt(this.#prompt());
     this.#readline.prompt();
@@ -426,6 +437,7 @@ class Talk {
         return true;
       case '/help':
         this.#view.lines(HELP);
+        this.#try(async () => this.#view.lines(commandLines(await this.#learnCommands())));
         return true;
       case '/quit':
       case '/exit':
@@ -434,6 +446,12 @@ class Talk {
       default:
         return false;
     }
+  }
+
+  async #learnCommands(): Promise<readonly CommandInfo[]> {
+    const commands = await this.#client.conversations.commands();
+    this.#commands = commands.map(({ name }) => `/${name} `);
+    return commands;
   }
 
   async #lookBack(count: string | undefined): Promise<void> {

@@ -118,7 +118,9 @@ export class ChatView {
         this.#waiting.delete(event.id);
         this.#behind.delete(event.id);
         this.#typed.delete(event.id);
-        if (message !== undefined) this.say(`taken back: ${beginning(message.text)}`);
+        if (message === undefined) return;
+        if (event.why === undefined) this.say(`taken back: ${beginning(message.text)}`);
+        else this.say(`${this.#name(event)} does not allow it: ${beginning(event.why)}`, beginning(message.text));
         return;
       }
       case 'message_delivered':
@@ -127,6 +129,10 @@ export class ChatView {
       case 'run_started':
         this.#said = '';
         this.#isWorking = true;
+        if (event.run.command !== undefined) {
+          const { plugin, name } = event.run.command;
+          this.say(`/${harmless(name)} goes to the plugin ${harmless(plugin)}`);
+        }
         return;
       case 'delta':
         if (event.stream === 'said') this.#saidDelta(event.text, event.replace === true);

@@ -1,5 +1,5 @@
 import { visibleText } from '@binnacle/client';
-import type { Approval, Author, MessageInfo, SendReceipt, ToolCall } from '@binnacle/protocol';
+import type { Approval, ApprovalAnswer, Author, MessageInfo, SendReceipt, ToolCall } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cellsOf } from './chat-text.ts';
@@ -119,11 +119,12 @@ describe('the words of a chat', () => {
 
   it('say who answered, or that nobody did', () => {
     const asked = approval([option('yes', 'allow_once', 'Allow')]);
-    const say = (reason: 'answered' | 'timed_out' | 'run_ended', user = 'ada') =>
-      answerLine(asked, { option: 'yes', by: ada, reason }, user, look).trim();
+    const say = (reason: ApprovalAnswer['reason'], user = 'ada', why?: string) =>
+      answerLine(asked, { option: 'yes', by: ada, reason, ...(why === undefined ? {} : { why }) }, user, look).trim();
     expect(say('answered')).toBe('Allow (you)');
     expect(say('answered', 'bob')).toBe('Allow (Ada)');
     expect(say('timed_out')).toBe('Allow: nobody answered in time');
+    expect(say('vetoed', 'ben', 'not on\u001b[31m Friday')).toBe('Allow (Ada: not on Friday)');
     expect(say('run_ended')).toBe('not answered: the run is over');
   });
 

@@ -6,6 +6,7 @@ import type {
   ApprovalAnswer,
   ApprovalOption,
   Author,
+  CommandInfo,
   MessageInfo,
   RunEnd,
   SendReceipt,
@@ -97,8 +98,15 @@ export function answerLine(approval: Approval | undefined, answer: ApprovalAnswe
   const label = option === undefined ? visibleLine(answer.option) : optionLabel(option);
   if (answer.reason === 'timed_out') return look.dim(`  ${label}: nobody answered in time`);
   if (answer.reason === 'run_ended') return look.dim('  not answered: the run is over');
-  return look.dim(`  ${label} (${nameOf(answer.by, user)})`);
+  const why = answer.why === undefined ? '' : `: ${beginning(answer.why)}`;
+  return look.dim(`  ${label} (${nameOf(answer.by, user)}${why})`);
 }
+
+/** What plugins have to offer, below what is ours. */
+export const commandLines = (commands: readonly CommandInfo[]): string[] =>
+  commands.map(({ name, description, plugin }) =>
+    `${`/${name}`.padEnd(19)}${visibleLine(description)} (plugin ${visibleLine(plugin)})`.slice(0, 500),
+  );
 
 /** Nothing for a run that came to its end. */
 export function endLine(end: RunEnd, user: string, look: Style): string | undefined {

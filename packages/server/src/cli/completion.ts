@@ -1,6 +1,6 @@
 // `binnacle completion`: scripts for shells, and the answers that those scripts ask for (`binnacle complete -- …`).
 
-import type { SessionInfo } from '@binnacle/protocol';
+import type { PluginInfo, SessionInfo } from '@binnacle/protocol';
 import tab from '@bomb.sh/tab/commander';
 import type { Command } from 'commander';
 import { clientOf } from './connect.ts';
@@ -18,7 +18,7 @@ export async function completion(program: Command, shell: string): Promise<numbe
   return EXIT.ok;
 }
 
-/** Prints the suggestions for what stands behind `--`, with the sessions of the gateway where a session is wanted. */
+/** Prints the suggestions for what stands behind `--`, with what the gateway has where a session or a plugin is wanted. */
 export async function complete(program: Command, args: readonly string[]): Promise<void> {
   const words = args[0] === '--' ? args.slice(1) : args;
   const suggestions = tab(program);
@@ -35,7 +35,30 @@ export async function complete(program: Command, args: readonly string[]): Promi
       };
     }
   }
+  const below = words[0] === 'plugin' ? suggestions.commands.get(`plugin ${words[1] ?? ''}`)?.arguments : undefined;
+  const plugin = below?.get('plugin');
+  if (plugin !== undefined) {
+    const plugins = await knownPlugins();
+    plugin.handler = (offer) => {
+      for (const { id, name } of plugins) offer(id, printable(name));
+    };
+  }
+  const permission = below?.get('permission');
+  if (permission !== undefined) {
+    const { PERMISSIONS } = await import('../plugin/grant/permissions.ts');
+    permission.handler = (offer) => {
+      for (const [name, { sentence }] of Object.entries(PERMISSIONS)) offer(name, sentence);
+    };
+  }
   suggestions.parse([...words]);
+}
+
+async function knownPlugins(): Promise<readonly PluginInfo[]> {
+  try {
+    return await clientOf(findGateway(undefined), ASK_MS).plugins.list();
+  } catch {
+    return [];
+  }
 }
 
 async function knownSessions(): Promise<readonly SessionInfo[]> {

@@ -1,6 +1,7 @@
 // How a command fails: its exit code, and what a person is told. Knows no command.
 
 import { BinnacleError, type Code } from '@binnacle/protocol';
+import { printable } from './style.ts';
 
 /** Exit codes of our own. `run`, `exec` and `attach` end with the program's code otherwise (128 + n for a signal). */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, refused: 4, noSession: 5, noProgram: 127 } as const;
@@ -47,12 +48,15 @@ export function exitCodeOf(error: unknown): number {
 
 /** What goes to stderr: the message, then the hint on a line of its own. */
 export function describe(error: unknown, debug: boolean): string {
-  const lines = [`binnacle: ${messageOf(error)}`];
+  // Names of files, programs and people are in it, and may not move the cursor.
+  const lines = [`binnacle: ${harmless(messageOf(error))}`];
   const hint = hintOf(error);
-  if (hint !== undefined) lines.push(`  ${hint}`);
+  if (hint !== undefined) lines.push(`  ${harmless(hint)}`);
   if (debug && error instanceof Error && error.stack !== undefined) lines.push(error.stack);
   return `${lines.join('\n')}\n`;
 }
+
+const harmless = (text: string): string => text.split('\n').map(printable).join('\n');
 
 export function messageOf(error: unknown): string {
   if (isUnreachable(error)) return 'The gateway cannot be reached.';

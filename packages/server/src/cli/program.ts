@@ -11,9 +11,12 @@ import type { ClientCommandOptions } from './connect.ts';
 import type { DoctorOptions } from './doctor.ts';
 import type { EmitOptions } from './emit.ts';
 import type { ExecOptions } from './exec.ts';
+import type { ExportOptions } from './export.ts';
 import { EXIT_HELP } from './failure.ts';
+import type { ImportCommandOptions } from './import.ts';
 import { DEFAULT_DETACH_KEYS } from './keys.ts';
 import type { McpOptions } from './mcp.ts';
+import { addPlugin } from './plugin-program.ts';
 import type { RouteExplainOptions } from './route.ts';
 import type { RunOptions } from './run.ts';
 import type { SearchCommandOptions } from './search.ts';
@@ -109,6 +112,8 @@ For example: binnacle search 'connection refused'
       exit(await (await import('./search.ts')).search(words, options)),
     );
 
+  addRecordings(program, exit);
+
   clientCommand(program, 'ls', 'list sessions')
     .option('--running', 'only those that run')
     .option('--json', 'as JSON')
@@ -150,6 +155,7 @@ The tools are as strong as the token: see binnacle token create --scope.`,
     )
     .action(async (options: McpOptions) => exit(await (await import('./mcp.ts')).mcp(options)));
 
+  addPlugin(program, { exit, clientCommand, collect });
   addToken(program, exit);
 
   program
@@ -204,6 +210,48 @@ For example: binnacle emit --label job=42 -- make -j4`,
     );
 }
 
+function addRecordings(program: Command, exit: (code: number) => void): void {
+  clientCommand(program, 'export <session>', 'write a session to a file that players and people can read')
+    .option('--cast', 'as an asciicast recording, version 3 (default, but for conversations)')
+    .option('--text', 'as plain text, without escape sequences')
+    .option('--jsonl', 'as one line of JSON for each thing that happened, with its time')
+    .option('--markdown', 'as Markdown: command, times, output, end (default for conversations)')
+    .option('-o, --output <file>', 'the file (default: stdout); its ending says the form: .cast, .txt, .jsonl, .md')
+    .option(
+      '--input',
+      'tell of input as well: who typed how much, and what only where a recording was imported with it',
+    )
+    .option('--idle-limit <seconds>', 'have players make longer pauses this long; the times stay as they were')
+    .option('-f, --follow', 'go on until the session has closed; Ctrl-C ends it and keeps what has come')
+    .option('--force', 'write over the file if it is there')
+    .addHelpText(
+      'after',
+      `
+Of a session that still runs: what there is so far. In place of a session, the key of a conversation (agent:...).
+A file is there when it is whole, and not before.
+For example: binnacle export build -o build.cast
+             binnacle export build --text | less
+             binnacle export agent:main:user:ada:main -o talk.md`,
+    )
+    .action(async (session: string, options: ExportOptions) =>
+      exit(await (await import('./export.ts')).exportSession(session, options)),
+    );
+  clientCommand(program, 'import <file>', 'make a session of an asciicast recording, version 1, 2 or 3')
+    .option('--name <name>', 'a name for the session (default: the title of the recording, or its command)')
+    .option('--input', 'keep what was typed in it, for all who may see the session')
+    .option('--json', 'as JSON: the session, and what became of the events')
+    .addHelpText(
+      'after',
+      `
+Prints the id of the session, which can be watched, searched and exported like any other. - reads stdin.
+For example: binnacle import demo.cast
+             ssh host cat demo.cast | binnacle import - --name demo`,
+    )
+    .action(async (file: string, options: ImportCommandOptions) =>
+      exit(await (await import('./import.ts')).importRecording(file, options)),
+    );
+}
+
 function addServe(program: Command, exit: (code: number) => void): void {
   program
     .command('serve')
@@ -241,6 +289,7 @@ function addServe(program: Command, exit: (code: number) => void): void {
       '--max-events <n>',
       'events of programs that run elsewhere to keep in the table of traffic (default: 1000000)',
     )
+    .option('--max-recording <size>', 'size of a recording that is imported (default: 256MiB)')
     .option('--max-index <size>', 'size of the index that search uses (default: 4GiB)')
     .addOption(
       new Option('--log-level <level>', 'what to log on stderr')

@@ -35,6 +35,7 @@ export interface ServeOptions {
   readonly retainSessions?: string;
   readonly maxEvents?: string;
   readonly maxIndex?: string;
+  readonly maxRecording?: string;
   readonly passEnv: readonly string[];
   readonly logLevel: string;
 }
@@ -97,6 +98,7 @@ export function toGatewayOptions(options: ServeOptions): GatewayOptions {
     retainSessions: count(options.retainSessions, '--retain-sessions'),
     maxEvents: count(options.maxEvents, '--max-events', 1_000_000_000),
     maxIndexBytes: options.maxIndex === undefined ? undefined : parseBytes(options.maxIndex),
+    maxRecordingBytes: options.maxRecording === undefined ? undefined : parseBytes(options.maxRecording),
     passEnv: options.passEnv,
     logLevel: options.logLevel,
   });

@@ -40,7 +40,8 @@ export async function editConfigFile(path: string, key: EditPath, value: unknown
     const text = found.text ?? `${JSON.stringify(JSON.parse(NO_FILE), null, 2)}\n`;
     const edited = editText(text, key, value);
     if (edited === text) return false;
-    if (await replace(found, edited, tries < TRIES)) return true;
+    if (await replace(found, edited)) return true;
+    if (tries === TRIES) throw notWritable(path, undefined, 'another program goes on writing it');
   }
 }
 
@@ -126,8 +127,8 @@ async function find(path: string): Promise<Found> {
   }
 }
 
-/** False where the file is another by now, if that matters. */
-async function replace({ file, mode, owner, stamp }: Found, text: string, isCareful: boolean): Promise<boolean> {
+/** False where the file is another by now: nothing was changed then. */
+async function replace({ file, mode, owner, stamp }: Found, text: string): Promise<boolean> {
   const folder = dirname(file);
   const made = join(folder, `.${basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
   let handle: FileHandle | undefined;
@@ -139,7 +140,7 @@ async function replace({ file, mode, owner, stamp }: Found, text: string, isCare
     await handle.sync();
     await handle.close();
     handle = undefined;
-    if (isCareful && (await stampNow(file)) !== stamp) return false;
+    if ((await stampNow(file)) !== stamp) return false;
     await rename(made, file);
     await syncFolder(folder);
     return true;

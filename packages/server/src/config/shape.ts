@@ -36,6 +36,8 @@ export interface AgentConfig {
   readonly model?: string;
   /** The name of a variable of ours, never the key itself. */
   readonly apiKeyEnv?: string;
+  /** Of an HTTP driver: whether plugins' tools are offered to it. Default true. */
+  readonly tools?: boolean;
   /** Put before the first message, where the protocol has a place for it. */
   readonly instructions?: string;
   /** Of a run. */
@@ -87,6 +89,7 @@ const AGENT_FIELDS = {
     .string()
     .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable')
     .optional(),
+  tools: z.boolean().optional(),
   instructions: z.string().refine(isSendable, 'at most 64 KiB, as JSON in JSON').optional(),
   timeoutMs: Millis.optional(),
   approvalTimeoutMs: Millis.optional(),
@@ -95,7 +98,7 @@ const AGENT_FIELDS = {
 
 const Driver = z
   .string()
-  .refine(isDriver, `expected one of ${DRIVERS.map((name) => `"${name}"`).join(', ')}, or "<plugin>/<driver>"`)
+  .refine(isDriver, `expected one of ${[...DRIVERS, '<plugin>/<driver>'].map((name) => `"${name}"`).join('|')}`)
   .transform((name) => name as DriverName);
 const Entry = z.strictObject({ default: z.boolean().optional(), driver: Driver.optional(), ...AGENT_FIELDS });
 

@@ -56,6 +56,7 @@ const Agent = z
     approvals: z.boolean(),
   })
   .openapi('Agent');
+const Command = z.object({ name: z.string(), description: z.string(), plugin: z.string() }).openapi('Command');
 const LeaseBody = z.strictObject({
   action: z.enum(['acquire', 'renew', 'take', 'release']),
   lease: z.string().max(100).optional(),
@@ -74,6 +75,16 @@ export function conversationRoutes(conversations: Conversations): Route[] {
       summary: 'List the agents that messages can go to.',
       responses: { 200: { description: 'As the config file says.', schema: z.object({ agents: z.array(Agent) }) } },
       handler: () => json({ agents: conversations.agents.list() }),
+    }),
+    route({
+      method: 'get',
+      path: '/v1/commands',
+      scope: 'view',
+      summary: 'List what a message can begin with, as /name, to go to a plugin instead of the agent.',
+      responses: {
+        200: { description: 'Those in force now.', schema: z.object({ commands: z.array(Command) }) },
+      },
+      handler: () => json({ commands: conversations.commands }),
     }),
     route({
       method: 'post',

@@ -54,11 +54,11 @@ export function pluginRoutes(plugins: Plugins): Route[] {
       method: 'post',
       path: '/v1/plugins',
       scope: 'admin',
-      summary: 'Install what was looked at, and start it. Grants nothing.',
-      body: z.strictObject({ path: Path, digest: text(128) }),
+      summary: 'Install what was looked at, and start it. Grants what is named, and nothing else.',
+      body: z.strictObject({ path: Path, digest: text(128), grants: z.record(text(64), Value).optional() }),
       responses: { 201: { description: 'It is installed; its state says whether it runs.', schema: Info } },
       handler: async ({ body, principal }) =>
-        json(await plugins.install(body.path, body.digest, principal.name), { status: 201 }),
+        json(await plugins.install(body.path, body.digest, principal.name, body.grants), { status: 201 }),
     }),
     route({
       method: 'delete',

@@ -9,6 +9,7 @@ import type { Conversations } from '../conversation/conversations.ts';
 import type { Auth } from '../http/auth.ts';
 import type { Principal } from '../http/principal.ts';
 import type { WsRoute } from '../http/routes.ts';
+import type { Notices } from '../notices.ts';
 import { EXECD } from './execd/errors.ts';
 import { attachPty } from './execd/pty-socket.ts';
 import type { Ptys } from './execd/ptys.ts';
@@ -24,6 +25,7 @@ const MAX_FRAME_BYTES = 1.5 * 1024 * 1024;
 export interface SocketsParts {
   readonly access: SessionAccess;
   readonly conversations: Conversations;
+  readonly notices: Notices;
   readonly ptys: Ptys;
   readonly liveness: Liveness;
   readonly auth: Auth;
@@ -90,6 +92,7 @@ export class Sockets {
       new Connection(ws, socket as Socket, principal, {
         seen: this.#parts.access.seenBy(principal),
         conversations: this.#parts.conversations,
+        notices: this.#parts.notices,
         liveness: this.#parts.liveness,
         maxSubscriptions: this.#parts.maxSubscriptions,
         hold: (who, close) => this.#parts.auth.hold(who, close),

@@ -20,6 +20,7 @@ import type { WebSocket } from 'ws';
 import type { Conversations } from '../conversation/conversations.ts';
 import { positionOf } from '../cursor/from.ts';
 import type { Principal } from '../http/principal.ts';
+import type { Notices } from '../notices.ts';
 import type { Session, SessionListener, Steering } from '../session.ts';
 import { VERSION } from '../version.ts';
 import { parseClientFrame } from './client-frames.ts';
@@ -47,6 +48,7 @@ export interface ConnectionParts {
   /** What its principal may see. */
   readonly seen: SeenSessions;
   readonly conversations: Conversations;
+  readonly notices: Notices;
   readonly liveness: Liveness;
   readonly maxSubscriptions: number;
   /** Watches over the principal; see `Auth.hold`. */
@@ -69,7 +71,9 @@ export class Connection implements Outlet, Watched {
   readonly #heard = new Map<string, () => void>();
   readonly #heldHelms = new Set<string>();
   readonly #release: (() => void)[];
+  readonly #notices: Notices;
   #unwatch: (() => void) | undefined;
+  #unwatchNotices: (() => void) | undefined;
   #seq = 0;
   #underWay = 0;
   #sentInTurn = 0;
@@ -84,6 +88,7 @@ export class Connection implements Outlet, Watched {
     this.#principal = principal;
     this.#seen = parts.seen;
     this.#maxSubscriptions = parts.maxSubscriptions;
+    this.#notices = parts.notices;
     this.#desk = new ConversationDesk({
       conversations: parts.conversations,
       viewer: principal,
@@ -247,6 +252,10 @@ export class Connection implements Outlet, Watched {
         this.#watch(frame.on);
         this.#ok(frame.ref);
         return undefined;
+      case 'watch_notices':
+        this.#watchNotices(frame.on);
+        this.#ok(frame.ref);
+        return undefined;
       case 'input':
         return this.#input(frame);
       case 'close_stdin':
@@ -408,6 +417,11 @@ export class Connection implements Outlet, Watched {
       : undefined;
   }
 
+  #watchNotices(on: boolean): void {
+    this.#unwatchNotices?.();
+    this.#unwatchNotices = on ? this.#notices.listen((notice) => this.#say({ t: 'notice', notice })) : undefined;
+  }
+
   /** Tells of the helm's changes of hands, of those sessions that it watches or steers. */
   #hear(session: Session): void {
     if (this.#heard.has(session.id)) return;
@@ -465,6 +479,7 @@ export class Connection implements Outlet, Watched {
     this.#isOver = true;
     this.#desk.stop();
     this.#unwatch?.();
+    this.#unwatchNotices?.();
     for (const subscription of this.#subscriptions.values()) subscription.stop();
     this.#subscriptions.clear();
     for (const unhear of this.#heard.values()) unhear();

@@ -8,7 +8,8 @@ import type { Sessions } from '../sessions.ts';
 import type { AgentKind, AgentMade, Told } from './agent.ts';
 import { AgentProcess } from './agent-process.ts';
 import { driverOf } from './drivers/all.ts';
-import type { AgentSettings, LocalTurn, Prompt } from './drivers/driver.ts';
+import type { AgentSettings, Driver, LocalDriver, LocalTurn, Prompt, TurnTools } from './drivers/driver.ts';
+import { type Guard, NO_GUARD } from './guard.ts';
 import { LocalAgent } from './local-agent.ts';
 import { Terminals } from './terminals.ts';
 
@@ -23,6 +24,12 @@ export interface AgentsParts {
   /** A process without work is ended after so many ms. */
   readonly idleMs: number;
   contextOf(conversation: string, prompt: Prompt): Pick<LocalTurn, 'history' | 'by'>;
+  /** Those of others that are offered to an agent inside of the gateway. Default: none. */
+  toolsOf?(agent: string): TurnTools;
+  /** Default: nobody is asked. */
+  readonly guard?: Guard;
+  /** The drivers whose names have a slash; whether there is such a one is known when it runs. Default: there are none. */
+  foreignDriver?(name: string): LocalDriver;
 }
 
 const DEFAULT_TIMEOUT_MS = 24 * 3600_000;
@@ -42,7 +49,7 @@ export class Agents {
   list(): AgentInfo[] {
     const isDefault = this.#parts.defaultAgent();
     return [...this.#parts.configs().values()].map(({ id, driver }) => {
-      const { name, steer, approvals } = driverOf(driver);
+      const { name, steer, approvals } = this.#driverOf(driver);
       return { id, driver: name, isDefault: id === isDefault, steer, approvals };
     });
   }
@@ -62,7 +69,7 @@ export class Agents {
   of(id: string): AgentKind | undefined {
     const config = this.#parts.configs().get(id);
     if (config === undefined) return undefined;
-    const driver = driverOf(config.driver);
+    const driver = this.#driverOf(config.driver);
     const { timeoutMs, approvalTimeoutMs, visibility: _, ...settings } = config;
     return {
       driver,
@@ -73,12 +80,19 @@ export class Agents {
     };
   }
 
+  #driverOf(name: string): Driver {
+    return (name.includes('/') ? this.#parts.foreignDriver?.(name) : undefined) ?? driverOf(name);
+  }
+
   #make(settings: AgentSettings, conversation: string, told: Told, memory: string | null): AgentMade {
-    const { sessions, graceMs, idleMs } = this.#parts;
-    const driver = driverOf(settings.driver);
+    const { sessions, graceMs, idleMs, guard = NO_GUARD } = this.#parts;
+    const driver = this.#driverOf(settings.driver);
     if (driver.kind === 'local') {
+      const tools = this.#parts.toolsOf?.(settings.id);
       const contextOf = (prompt: Prompt) => this.#parts.contextOf(conversation, prompt);
-      return { agent: new LocalAgent({ driver, settings, told, contextOf }) };
+      return {
+        agent: new LocalAgent({ driver, settings, told, ...(tools === undefined ? {} : { tools }), contextOf }),
+      };
     }
     const agent = new AgentProcess(
       {
@@ -87,7 +101,17 @@ export class Agents {
         sessions,
         conversation,
         told,
-        terminals: ({ process, answer }) => new Terminals({ host: sessions, conversation, process, answer }),
+        terminals: ({ process, answer }) =>
+          new Terminals({
+            host: sessions,
+            conversation,
+            process,
+            answer,
+            before: ({ command, args, cwd }) => {
+              const input = { command, args, ...(cwd === undefined ? {} : { cwd }) };
+              return guard.beforeToolCall({ tool: 'terminal', input, caller: settings.id, via: 'terminal' });
+            },
+          }),
         cwd: settings.cwd ?? homedir(),
         graceMs,
         idleMs,

@@ -36,6 +36,11 @@ export class Approvals {
     throw new BinnacleError('unknown_option', { details: { options: approval.options.map((one) => one.id) } });
   }
 
+  /** The request, if it still waits for an answer. */
+  find(open: readonly Approval[], id: string): Approval | undefined {
+    return this.#waiting(open).find((one) => one.id === id);
+  }
+
   /** From now on nobody else answers it. */
   pass(id: string, answer: ApprovalAnswer): void {
     this.#passing.add(id);

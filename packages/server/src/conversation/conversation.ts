@@ -30,8 +30,13 @@ import type { LogReader } from '../log/log.ts';
 import type { AgentKind, ProcessMemory, Told } from './agent.ts';
 import { Alarm } from './alarm.ts';
 import { Approvals, denierOf, denyOf } from './approvals.ts';
+import { type ChatCommands, callIn, commandAgent } from './chat-command.ts';
+import type { Prompt } from './drivers/driver.ts';
 import type { Effect } from './effects.ts';
+import { type Guard, refusalOf } from './guard.ts';
+import { InOrder } from './in-order.ts';
 import { Inbox } from './inbox.ts';
+import { Retries } from './retries.ts';
 import { Rows } from './rows.ts';
 import { Seat } from './seat.ts';
 import { isStopText } from './stop-text.ts';
@@ -39,8 +44,6 @@ import type { DriverMark, Transcript } from './transcript.ts';
 import { Turn } from './turn.ts';
 import type { WriteLease } from './write-lease.ts';
 
-/** What could not be kept for want of room is tried again this often. */
-const DISK_RETRY_MS = 500;
 /**
  * A message goes to an agent as JSON in JSON, and as that into one entry of the log (1 MiB) with what the driver knows:
  * control characters and backslashes become many.
@@ -54,6 +57,8 @@ export interface ConversationParts {
   openTranscript(record: ConversationRecord): Transcript;
   makeLease(record: ConversationRecord): WriteLease;
   agent(id: string): AgentKind | undefined;
+  readonly guard: Guard;
+  readonly commands: ChatCommands;
   /** In-process subscribers hear of everything, whoever watches. */
   happened(conversation: Conversation, events: readonly ConversationEvent[], position: string): void;
   /** Something came for a run that is over. */
@@ -83,8 +88,11 @@ export class Conversation {
   #wordsFrom = 0;
   readonly #approvals = new Approvals();
   readonly #deadline = new Alarm();
-  /** What waits for room on the disk, one of each kind. */
-  readonly #retries = new Map<'start' | 'failed' | 'approvals' | 'deadline', NodeJS.Timeout>();
+  readonly #retries = new Retries();
+  /** Messages that others are asked about before they are handed into the turn. */
+  readonly #injections = new InOrder();
+  /** The agent has the message of the turn under way. Until then, and while a command runs, it has nothing to say in it. */
+  #isGiven = false;
   #isClosed = false;
 
   constructor(record: ConversationRecord, parts: ConversationParts) {
@@ -111,7 +119,7 @@ export class Conversation {
 
   /** The session that its agent's process is, while there is one. */
   get process(): string | null {
-    return this.#seat.agent?.session ?? null;
+    return this.#seat.session;
   }
 
   get isOpen(): boolean {
@@ -173,7 +181,8 @@ export class Conversation {
     const wanted = asked.steer ?? 'queue';
     // While an agent settles after an abort there is no run, and still a place to be put before the others.
     const isWorking = this.#turn !== undefined || (wanted === 'interrupt' && this.#inbox.messages.length > 0);
-    const steer: SteerMode = isWorking && kind.driver.steer.includes(wanted) ? wanted : 'queue';
+    const canSteer = wanted !== 'inject' || (this.#isGiven && callIn(asked.text, this.#parts.commands) === undefined);
+    const steer: SteerMode = isWorking && canSteer && kind.driver.steer.includes(wanted) ? wanted : 'queue';
     const message: MessageInfo = {
       id,
       role: 'user',
@@ -187,8 +196,8 @@ export class Conversation {
     };
     this.lease.check(admitted);
     this.#append([{ type: 'message', at: message.at, message }]);
-    if (steer === 'inject') this.#seat.agent?.inject({ id, text: asked.text });
-    if (steer === 'interrupt') this.#abortTurn('interrupt', by, []);
+    if (steer === 'inject') this.#inject({ id, text: asked.text }, by);
+    if (steer === 'interrupt') this.#cutTurn({ via: 'interrupt', by });
     this.#startNext();
     return this.#receipt(id, false);
   }
@@ -223,7 +232,7 @@ export class Conversation {
       return ids;
     }
     const run = this.#turn?.run.id ?? '';
-    this.#abortTurn(via, by, cancelled);
+    this.#cutTurn({ via, by }, cancelled);
     return [run, ...ids];
   }
 
@@ -280,11 +289,13 @@ export class Conversation {
   /** Also of a message that waits for its turn. Throws `run_not_found`. */
   findRun(id: string): ConversationRun {
     if (this.#runningTurn?.run.id === id) return this.#runningTurn.info;
-    const run = this.#rows.run(id) ?? this.#queuedRun(id);
-    if (run === undefined) {
+    const known = this.#rows.run(id);
+    if (known !== undefined) return known;
+    const message = this.#inbox.find(id);
+    if (message === undefined) {
       throw new BinnacleError('run_not_found', { hint: 'Its id is that of the message which began it.' });
     }
-    return run;
+    return this.#queuedRun(message);
   }
 
   update(change: { readonly title?: string; readonly visibility?: Visibility }, by: Author): void {
@@ -310,7 +321,8 @@ export class Conversation {
     this.#inbox = new Inbox(rows.queue());
     const running = rows.running();
     const { memoryPlace } = this.#seat;
-    const from = running === undefined ? memoryPlace : Math.min(memoryPlace, startOf(running));
+    const isGiven = running !== undefined && running.isAsked !== true && running.command === undefined;
+    const from = isGiven ? Math.min(memoryPlace, startOf(running)) : memoryPlace;
     const kind = this.#parts.agent(this.record.agent);
     const turn = running === undefined ? undefined : new Turn(running, kind?.approvalMs ?? 0);
     const marks: DriverMark[] = [];
@@ -327,8 +339,10 @@ export class Conversation {
     this.#turn = turn;
     // Or from a later place, where they were kept again; then they are once more.
     if (running !== undefined) this.#wordsFrom = startOf(running);
+    this.#isGiven = isGiven;
     this.#goOn(kind, running, marks);
     this.#watchApprovals();
+    for (const approval of this.#runningTurn?.approvals ?? []) this.#askAbout(approval);
     this.#armDeadline();
     this.#startNext();
   }
@@ -344,13 +358,14 @@ export class Conversation {
   async close(all: boolean): Promise<void> {
     const by: Author = { user: null, name: 'gateway' };
     const { run } = this;
-    // What waits goes on waiting, for the next gateway.
-    if (run !== null && (all || !this.#seat.isProcess)) this.#tryAbort(run.id, 'shutdown', by);
+    // What waits goes on waiting, for the next gateway; so does what others are asked about.
+    if (run !== null && (all || (run.isAsked !== true && !this.#seat.isProcess)))
+      this.#tryAbort(run.id, 'shutdown', by);
     this.#isClosed = true;
     this.#deadline.clear();
     this.#approvals.clear();
     this.#rows.stop();
-    for (const timer of this.#retries.values()) clearTimeout(timer);
+    this.#retries.stop();
     this.lease.stop();
     await this.#seat.close(all);
     this.release();
@@ -374,9 +389,16 @@ export class Conversation {
   }
 
   #goOn(kind: AgentKind | undefined, running: RunRecord | undefined, marks: readonly DriverMark[]): void {
-    const left = this.#seat.resume(kind, running, marks);
+    const left = this.#seat.resume(kind, this.#isGiven ? running : undefined, marks);
     if (running === undefined) return;
-    if (left === 'lost') this.#told.failed(new BinnacleError(kind === undefined ? 'unknown_agent' : 'agent_lost'));
+    if (running.command !== undefined) {
+      // Half of it may be done: nobody does it twice.
+      const message = `The gateway was restarted while the plugin "${running.command.plugin}" was at it.`;
+      this.#fail(new BinnacleError('agent_lost', { message }));
+    } else if (running.isAsked === true) {
+      const { id, text, by } = this.message(running.id);
+      this.#await({ id, text }, this.#asking({ id, text }, by));
+    } else if (left === 'lost') this.#fail(new BinnacleError(kind === undefined ? 'unknown_agent' : 'agent_lost'));
     else if (left === 'begins' && kind !== undefined) {
       this.#seat.begin(kind, { id: running.id, text: this.message(running.id).text });
     }
@@ -386,30 +408,31 @@ export class Conversation {
     if (this.#turn !== undefined || !this.#seat.isFree || this.#isClosed) return;
     const message = this.#inbox.next;
     if (message === undefined) return;
+    const { ready } = this.#parts.guard;
+    if (ready !== undefined) {
+      void ready.then(() => this.#startNext());
+      return;
+    }
     const { id, by, text } = message;
     const at = Date.now();
     let position: string;
     try {
       position = this.#open().position;
     } catch {
-      this.#retryLater('start', () => this.#startNext());
+      this.#retries.later('start', () => this.#startNext());
       return;
     }
-    const run: ConversationRun = {
-      id,
-      conversation: this.record.key,
-      agent: this.record.agent,
-      state: 'running',
-      by,
-      queuedAt: message.at,
-      startedAt: at,
-      endedAt: null,
-      position,
-      text: '',
-      end: null,
-      usage: null,
-    };
+    const call = callIn(text, this.#parts.commands);
     const kind = this.#parts.agent(this.record.agent);
+    const asking = call === undefined && kind !== undefined ? this.#asking({ id, text }, by) : undefined;
+    const run: ConversationRun = {
+      ...this.#queuedRun(message),
+      state: 'running',
+      startedAt: at,
+      position,
+      ...(call === undefined ? {} : { command: { plugin: call.command.plugin, name: call.command.name } }),
+      ...(asking === undefined ? {} : { isAsked: true }),
+    };
     this.#turn = new Turn(run, kind?.approvalMs ?? 0);
     this.#wordsFrom = startOf(run);
     try {
@@ -419,33 +442,109 @@ export class Conversation {
       ]);
     } catch {
       this.#turn = undefined;
-      this.#retryLater('start', () => this.#startNext());
+      // It is asked again then.
+      asking?.catch(() => undefined);
+      this.#retries.later('start', () => this.#startNext());
       return;
     }
     this.#armDeadline();
-    if (kind === undefined) {
-      this.#told.failed(this.#unknownAgent());
-      return;
-    }
-    this.#seat.begin(kind, { id, text });
+    if (call !== undefined) {
+      const { key: conversation, agent } = this.record;
+      this.#seat.lend(commandAgent(call, { conversation, agent, by, told: this.#toldByGuest }), { id, text });
+    } else if (asking !== undefined) this.#await({ id, text }, asking);
+    else this.#give(kind, { id, text });
   }
 
-  readonly #told: Told = {
-    commit: (effects, mark) => this.#commit(effects, mark),
-    failed: (error) => {
-      const turn = this.#turn;
-      if (turn === undefined || this.#isClosed) return;
-      if (turn.isOver) {
-        this.#turnOnEnd();
-        return;
-      }
+  #give(kind: AgentKind | undefined, prompt: Prompt): void {
+    if (kind === undefined) {
+      this.#fail(this.#unknownAgent());
+      return;
+    }
+    this.#isGiven = true;
+    this.#seat.begin(kind, prompt);
+  }
+
+  #asking({ id, text }: Prompt, by: Author): Promise<void> | undefined {
+    const { key: conversation, agent } = this.record;
+    return this.#parts.guard.beforeRun({ conversation, run: id, agent, text, by: by.name });
+  }
+
+  /** The run has begun, and the agent gets its message when nobody has anything against it. */
+  #await(prompt: Prompt, asking: Promise<void> | undefined): void {
+    const turn = this.#turn;
+    // Whoever ended it meanwhile was quicker.
+    const isStill = (): boolean => this.#turn === turn && this.#runningTurn !== undefined && !this.#isClosed;
+    const allow = (): void => {
+      if (!isStill()) return;
       try {
-        this.#append(turn.end({ error: error.toWire() }, Date.now()));
+        this.#append([{ type: 'run_allowed', at: Date.now(), run: prompt.id }]);
       } catch {
-        this.#retryLater('failed', () => this.#told.failed(error));
+        this.#retries.later('allow', allow);
         return;
       }
+      this.#give(this.#parts.agent(this.record.agent), prompt);
+    };
+    if (asking === undefined) allow();
+    else
+      asking.then(allow, (error: unknown) => {
+        if (isStill()) this.#fail(refusalOf(error).error);
+      });
+  }
+
+  /** Into the turn that is under way. Where that ends first, the message begins one of its own, and is asked about then. */
+  #inject(prompt: Prompt, by: Author): void {
+    const turn = this.#turn;
+    const asking = this.#asking(prompt, by);
+    const isWaiting = (): boolean => !this.#isClosed && this.#inbox.find(prompt.id) !== undefined;
+    const hand = (): void => {
+      if (isWaiting() && this.#turn === turn && this.#runningTurn !== undefined) this.#seat.agent?.inject(prompt);
+    };
+    const cancel = (error: unknown): void => {
+      if (!isWaiting()) return;
+      const { by: who, why } = refusalOf(error);
+      try {
+        this.#append([{ type: 'message_cancelled', at: Date.now(), id: prompt.id, by: who, why }]);
+      } catch {
+        this.#retries.later(`cancel ${prompt.id}`, () => cancel(error));
+      }
+    };
+    if (asking === undefined && this.#injections.isEmpty) this.#seat.agent?.inject(prompt);
+    else this.#injections.pass(asking, hand).catch(cancel);
+  }
+
+  /** The turn that is under way ends so, if there is one. */
+  #fail(error: BinnacleError): void {
+    const turn = this.#turn;
+    if (turn === undefined || this.#isClosed) return;
+    if (turn.isOver) {
       this.#turnOnEnd();
+      return;
+    }
+    try {
+      this.#append(turn.end({ error: error.toWire() }, Date.now()));
+    } catch {
+      this.#retries.later('failed', () => {
+        if (this.#turn === turn) this.#fail(error);
+      });
+      return;
+    }
+    this.#turnOnEnd();
+  }
+
+  readonly #toldByGuest: Told = {
+    commit: (effects) => this.#commit(this.#turn, effects, undefined),
+    failed: (error) => this.#fail(error),
+    free: () => {
+      this.#seat.guestLeft();
+      if (!this.#isClosed) setImmediate(() => this.#startNext());
+    },
+    remember: () => undefined,
+  };
+
+  readonly #told: Told = {
+    commit: (effects, mark) => this.#commit(this.#isGiven ? this.#turn : undefined, effects, mark),
+    failed: (error) => {
+      if (this.#isGiven) this.#fail(error);
     },
     free: () => {
       this.#seat.free();
@@ -461,8 +560,7 @@ export class Conversation {
     },
   };
 
-  #commit(effects: readonly Effect[], mark: Omit<DriverMark, 'carry'> | undefined): void {
-    const turn = this.#turn;
+  #commit(turn: Turn | undefined, effects: readonly Effect[], mark: Omit<DriverMark, 'carry'> | undefined): void {
     const attached = this.#attached;
     if (turn === undefined) {
       const late = effects.filter(({ kind }) => kind !== 'ended').length;
@@ -506,8 +604,10 @@ export class Conversation {
   #fold(event: ConversationEvent): void {
     if ('run' in event && event.run === this.#turn?.run.id) this.#turn.fold(event);
     this.#inbox.fold(event);
-    if (event.type === 'approval') this.#watchApprovals();
-    else if (event.type === 'approval_answered') this.#approvals.note(event.id, event.answer);
+    if (event.type === 'approval') {
+      this.#watchApprovals();
+      this.#askAbout(event.approval);
+    } else if (event.type === 'approval_answered') this.#approvals.note(event.id, event.answer);
   }
 
   /** The log lets go of its oldest part; what the run under way has said must not go with it. */
@@ -542,10 +642,11 @@ export class Conversation {
     return { message, run: null, duplicate: false, aborted };
   }
 
-  #abortTurn(via: AbortVia, by: Author, before: readonly ConversationEvent[]): void {
+  /** Throws `disk_full` and has changed nothing then. */
+  #cutTurn(end: Parameters<Turn['end']>[0], before: readonly ConversationEvent[] = []): void {
     const turn = this.#turn;
     if (turn === undefined) return;
-    this.#append([...before, ...turn.end({ via, by }, Date.now())]);
+    this.#append([...before, ...turn.end(end, Date.now())]);
     this.#turnOnEnd();
     this.#seat.agent?.interrupt();
   }
@@ -561,6 +662,7 @@ export class Conversation {
 
   #turnOnEnd(): void {
     this.#turn = undefined;
+    this.#isGiven = false;
     this.#attached = [];
     this.#approvals.clear();
     this.#deadline.clear();
@@ -595,14 +697,35 @@ export class Conversation {
       const deny = denyOf(approval);
       const by = denierOf(approval);
       try {
-        if (deny === undefined) this.#abortTurn('timeout', by, []);
+        if (deny === undefined) this.#cutTurn({ via: 'timeout', by });
         else this.#pass(approval, { option: deny.id, by, reason: 'timed_out' });
       } catch {
-        this.#retryLater('approvals', () => this.#denyDue());
+        this.#retries.later('approvals', () => this.#denyDue());
         return;
       }
     }
     this.#watchApprovals();
+  }
+
+  /** A person who answers first wins. */
+  #askAbout({ id, title, detail, isCut }: Approval): void {
+    // It is denied as it is.
+    if (isCut === true) return;
+    const asked = { tool: title, input: { detail }, caller: this.record.agent, via: 'approval' } as const;
+    this.#parts.guard.beforeToolCall(asked)?.catch((error: unknown) => this.#veto(id, error));
+  }
+
+  #veto(id: string, refused: unknown): void {
+    const approval = this.#approvals.find(this.#runningTurn?.approvals ?? [], id);
+    if (approval === undefined || this.#isClosed) return;
+    const { error, by, why } = refusalOf(refused);
+    const deny = denyOf(approval);
+    try {
+      if (deny === undefined) this.#cutTurn({ error: error.toWire() });
+      else this.#pass(approval, { option: deny.id, by, reason: 'vetoed', why });
+    } catch {
+      this.#retries.later(`veto ${id}`, () => this.#veto(id, refused));
+    }
   }
 
   #armDeadline(): void {
@@ -615,17 +738,10 @@ export class Conversation {
 
   #runOut(): void {
     try {
-      this.#abortTurn('timeout', { user: null, name: 'time limit' }, []);
+      this.#cutTurn({ via: 'timeout', by: { user: null, name: 'time limit' } });
     } catch {
-      this.#retryLater('deadline', () => this.#runOut());
+      this.#retries.later('deadline', () => this.#runOut());
     }
-  }
-
-  #retryLater(what: 'start' | 'failed' | 'approvals' | 'deadline', act: () => void): void {
-    clearTimeout(this.#retries.get(what));
-    const timer = setTimeout(act, DISK_RETRY_MS);
-    timer.unref();
-    this.#retries.set(what, timer);
   }
 
   #check(id: string, text: string): void {
@@ -660,12 +776,10 @@ export class Conversation {
     return { message, run: isOwnRun ? this.findRun(id) : null, duplicate };
   }
 
-  #queuedRun(id: string): ConversationRun | undefined {
-    const message = this.#inbox.find(id);
-    if (message === undefined) return undefined;
+  #queuedRun(message: MessageInfo): ConversationRun {
     const { key, agent } = this.record;
     return {
-      id,
+      id: message.id,
       conversation: key,
       agent,
       state: 'queued',

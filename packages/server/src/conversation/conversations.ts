@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   BinnacleError,
+  type CommandInfo,
   type ConversationEvent,
   type ConversationInfo,
   type ConversationKey,
@@ -23,7 +24,9 @@ import { SegmentFiles } from '../log/segment-files.ts';
 import { readProcess } from '../process/family.ts';
 import type { Agents } from './agents.ts';
 import { authorOf, mayManage, maySee, type Viewer } from './audience.ts';
+import type { ChatCommands } from './chat-command.ts';
 import { Conversation, type ConversationParts } from './conversation.ts';
+import { type Guard, NO_GUARD } from './guard.ts';
 import { Transcript } from './transcript.ts';
 import { WriteLease, type WriteLeaseTimes } from './write-lease.ts';
 
@@ -64,6 +67,8 @@ export class Conversations {
   readonly #agents: Agents;
   readonly #group: GroupSync;
   readonly #log: Logger;
+  readonly #guard: Guard;
+  readonly #commands: ChatCommands;
   readonly #pages = {
     cache: new PageCache({ maxBytes: PAGE_CACHE_BYTES }),
     files: new SegmentFiles({ maxOpen: OPEN_FILES }),
@@ -88,6 +93,10 @@ export class Conversations {
       readonly agents: Agents;
       readonly group: GroupSync;
       readonly log: Logger;
+      /** Default: nobody is asked. */
+      readonly guard?: Guard;
+      /** Default: none. */
+      readonly commands?: ChatCommands;
     },
   ) {
     this.#options = options;
@@ -95,11 +104,22 @@ export class Conversations {
     this.#agents = parts.agents;
     this.#group = parts.group;
     this.#log = parts.log;
+    this.#guard = parts.guard ?? NO_GUARD;
+    this.#commands = parts.commands ?? (() => []);
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   }
 
   get agents(): Agents {
     return this.#agents;
+  }
+
+  /** What messages can begin with to go to a plugin. */
+  get commands(): readonly CommandInfo[] {
+    const names = new Set<string>();
+    const isFirst = ({ name }: CommandInfo): boolean => !names.has(name) && names.add(name).has(name);
+    return this.#commands()
+      .filter(isFirst)
+      .map(({ name, description, plugin }) => ({ name, description, plugin }));
   }
 
   get count(): number {
@@ -109,6 +129,11 @@ export class Conversations {
   /** What agents told after their run was over, and nobody was shown. */
   get lateEvents(): number {
     return this.#late;
+  }
+
+  /** Of what came for a turn that is over. */
+  droppedLate(count: number): void {
+    this.#late += count;
   }
 
   /** Takes over what an earlier gateway left. */
@@ -457,9 +482,9 @@ export class Conversations {
         this.#tell((listener) => listener.happened?.(conversation, events, position), this.#hearers);
         if (isChange) this.#tell((listener) => listener.changed?.(conversation, events));
       },
-      droppedLate: (count) => {
-        this.#late += count;
-      },
+      guard: this.#guard,
+      commands: this.#commands,
+      droppedLate: (count) => this.droppedLate(count),
     };
   }
 

@@ -5,7 +5,9 @@ import { BinnacleError, type SendReceipt, type SteerMode } from '@binnacle/proto
 import type { Route, RouteInput } from '../routing/index.ts';
 import { RouteError } from '../routing/index.ts';
 import type { Conversations } from './conversations.ts';
+import { InOrder } from './in-order.ts';
 import type { Replies } from './replies.ts';
+import { addressOf, type PluginReply } from './reply-address.ts';
 
 export interface InboundMessage extends RouteInput {
   readonly text: string;
@@ -23,6 +25,19 @@ export interface InboundReceipt extends SendReceipt {
   readonly route: Route;
 }
 
+export interface InboundAsked {
+  readonly channel: string;
+  readonly from: string;
+  readonly text: string;
+}
+
+/** Who else hears of messages from channels. Neither throws. */
+export interface InboundGuard {
+  /** As `Guard.beforeRun`. */
+  before(asked: InboundAsked): Promise<void> | undefined;
+  after(asked: InboundAsked & { readonly conversation: string; readonly run: string | null }): void;
+}
+
 export interface InboundParts {
   readonly conversations: Conversations;
   readonly replies: Replies;
@@ -30,30 +45,68 @@ export interface InboundParts {
   route(input: RouteInput): Route;
   /** What reply addresses may begin with. */
   allowedReplies(): readonly string[];
+  /** Default: nobody. */
+  readonly guard?: InboundGuard;
 }
 
 export class Inbound {
   readonly #parts: InboundParts;
+  /** By whom they are from: those that others are asked about. */
+  readonly #asked = new Map<string, InOrder>();
 
   constructor(parts: InboundParts) {
     this.#parts = parts;
   }
 
-  /** Throws `unknown_agent`, `bad_key`, `reply_not_allowed`, and what `Conversation.send` throws. */
+  /** Throws `unknown_agent`, `bad_key`, `reply_not_allowed`, `vetoed`, and what `Conversation.send` throws. */
   async receive(message: InboundMessage): Promise<InboundReceipt> {
+    if (message.reply !== undefined) this.#checkReply(message.reply);
+    return await this.#receive(message);
+  }
+
+  /** `reply`: of our own making, which nobody passes in from outside. Throws what `receive` throws. */
+  async receiveFromPlugin(message: Omit<InboundMessage, 'reply'>, reply: PluginReply | undefined) {
+    return await this.#receive(reply === undefined ? message : { ...message, reply: addressOf(reply) });
+  }
+
+  async #receive(message: InboundMessage): Promise<InboundReceipt> {
+    const route = this.#routeOf(message);
+    const { guard } = this.#parts;
+    const asked = { channel: route.channel, from: nameOf(message, route), text: message.text };
+    const receipt = await this.#inOrder(route.sessionKey, guard?.before(asked), () => this.#send(message, route));
+    if (!receipt.duplicate)
+      guard?.after({ ...asked, conversation: receipt.conversation, run: receipt.run?.id ?? null });
+    return receipt;
+  }
+
+  /** What one answers quickly about must not come before what was there first. */
+  #inOrder<T>(key: string, verdict: Promise<void> | undefined, act: () => Promise<T>): Promise<T> {
+    const known = this.#asked.get(key);
+    if (verdict === undefined && known === undefined) return act();
+    const order = known ?? new InOrder();
+    this.#asked.set(key, order);
+    const done = order.pass(verdict, act);
+    // Behind the turn of the event loop in which it lets go.
+    const forget = (): void =>
+      void setImmediate(() => {
+        if (order.isEmpty && this.#asked.get(key) === order) this.#asked.delete(key);
+      });
+    done.then(forget, forget);
+    return done;
+  }
+
+  async #send(message: InboundMessage, route: Route): Promise<InboundReceipt> {
     const { conversations, replies } = this.#parts;
-    const { text, id, from, steer, reply, ...input } = message;
-    if (reply !== undefined) this.#checkReply(reply);
-    const route = this.#routeOf(input);
+    const { text, id, steer, reply } = message;
     const conversation = await conversations.ofChannel(route.sessionKey);
-    const run = idOf(route, input, id);
+    const run = idOf(route, message, id);
     // Of one that was sent before, the reply is under way or done.
     const isNew = reply !== undefined && !conversation.knows(run);
     if (isNew) replies.expect(conversation.record.id, run, reply);
-    const name = from ?? (String(input.peer?.id ?? '') || route.channel);
+    const by = { user: null, name: nameOf(message, route) };
     let receipt: SendReceipt;
     try {
-      receipt = conversation.send({ id: run, text, ...(steer === undefined ? {} : { steer }) }, { user: null, name });
+      receipt = conversation.send({ id: run, text, ...(steer === undefined ? {} : { steer }) }, by);
     } catch (error) {
       if (isNew) replies.forget(conversation.record.id, run);
       throw error;
@@ -62,7 +115,7 @@ export class Inbound {
     return { conversation: conversation.record.key, route, ...receipt };
   }
 
-  #routeOf(input: RouteInput): Route {
+  #routeOf({ text: _, id: _id, from: _from, steer: _steer, reply: _reply, ...input }: InboundMessage): Route {
     try {
       return this.#parts.route(input);
     } catch (error) {
@@ -80,12 +133,16 @@ export class Inbound {
     if (URL.canParse(reply)) {
       // As it will be understood: neither dots nor a user name nor a hidden slash hides where it goes.
       const asked = new URL(reply);
-      const isPlain = asked.username === '' && asked.password === '' && !/%2f|%5c/i.test(asked.pathname);
+      const isWeb = asked.protocol === 'http:' || asked.protocol === 'https:';
+      const isPlain = isWeb && asked.username === '' && asked.password === '' && !/%2f|%5c/i.test(asked.pathname);
       if (isPlain && this.#parts.allowedReplies().some((prefix) => isBelow(asked, prefix))) return;
     }
     throw new BinnacleError('reply_not_allowed', { details: { reply: reply.slice(0, 200) } });
   }
 }
+
+const nameOf = ({ from, peer }: InboundMessage, { channel }: Route): string =>
+  from ?? (String(peer?.id ?? '') || channel);
 
 /** The same address, or one behind it: `/team` allows `/team?x=1` and `/team/a`, and not `/teams`. */
 function isBelow(asked: URL, prefix: string): boolean {

@@ -2,16 +2,20 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Agent, Told } from './agent.ts';
-import type { AgentSettings, LocalDriver, LocalTurn, Prompt } from './drivers/driver.ts';
+import type { AgentSettings, LocalDriver, LocalTurn, Prompt, TurnTools } from './drivers/driver.ts';
 import { Effects } from './effects.ts';
 
 export interface LocalAgentParts {
   readonly driver: LocalDriver;
   readonly settings: AgentSettings;
   readonly told: Told;
+  /** Default: none. */
+  readonly tools?: TurnTools;
   /** What was said before the message, and who says it. */
   contextOf(prompt: Prompt): Pick<LocalTurn, 'history' | 'by'>;
 }
+
+const NO_TOOLS: TurnTools = { list: () => [], call: () => Promise.reject(new BinnacleError('not_found')) };
 
 export class LocalAgent implements Agent {
   readonly session = null;
@@ -24,7 +28,7 @@ export class LocalAgent implements Agent {
   }
 
   begin(prompt: Prompt): void {
-    const { driver, settings, told, contextOf } = this.#parts;
+    const { driver, settings, told, tools = NO_TOOLS, contextOf } = this.#parts;
     const abort = new AbortController();
     this.#abort = abort;
     this.#answers = new Map();
@@ -33,6 +37,7 @@ export class LocalAgent implements Agent {
     const turn: LocalTurn = {
       ...prompt,
       ...contextOf(prompt),
+      tools,
       answerOf: (approval) => new Promise((resolve) => answers.set(approval, resolve)),
     };
     driver

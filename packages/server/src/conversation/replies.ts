@@ -1,10 +1,11 @@
-// Answers that go back to where a message came from: one POST for each run that asked for it, tried again until it is
-// taken. Kept in the catalogue, so that a restart forgets none.
+// Answers that go back to where a message came from: one POST, or one call of a plugin, for each run that asked for it,
+// tried again until it is taken. Kept in the catalogue, so that a restart forgets none.
 
 import { type ConversationRun, type EndEvent, isEndEvent } from '@binnacle/protocol';
 import type { Logger } from 'pino';
 import type { ConversationStore, ReplyRecord } from '../catalogue/conversations.ts';
 import type { Conversations } from './conversations.ts';
+import { type PluginReply, pluginReplyOf } from './reply-address.ts';
 
 /** Two days of tries, at growing distances. */
 const MAX_TRIES = 20;
@@ -18,10 +19,20 @@ const MAX_SENDING_TO_HOST = 8;
 /** Until its run has ended. */
 const NOT_YET = Number.MAX_SAFE_INTEGER;
 
+/** An answer on its way to a plugin. */
+export interface CarriedReply extends PluginReply {
+  /** The same each time it is tried. */
+  readonly id: string;
+  readonly conversation: string;
+  readonly run: ConversationRun;
+}
+
 export interface RepliesParts {
   readonly store: ConversationStore;
   readonly conversations: Conversations;
   readonly log: Logger;
+  /** Answers that a plugin takes back. Rejects: not now. Default: nobody takes them. */
+  carry?(reply: CarriedReply, signal: AbortSignal): Promise<'taken' | 'never'>;
   /** Default: global `fetch`. */
   readonly send?: typeof fetch;
 }
@@ -97,7 +108,7 @@ export class Replies {
   /** Unless it is under way, or its host is busy with others: then it comes with the next look. */
   #post(reply: ReplyRecord): void {
     const name = `${reply.conversation} ${reply.run}`;
-    const { host } = new URL(reply.url);
+    const host = hostOf(reply.url);
     const sameHost = [...this.#sending.values()].filter((one) => one === host).length;
     if (this.#sending.has(name) || this.#sending.size >= MAX_SENDING || sameHost >= MAX_SENDING_TO_HOST) return;
     this.#sending.set(name, host);
@@ -110,11 +121,11 @@ export class Replies {
   }
 
   async #deliver(reply: ReplyRecord): Promise<void> {
-    const { store, log, send = fetch } = this.#parts;
+    const { store, log } = this.#parts;
     const run = store.run(reply.conversation, reply.run);
     // Its rows are behind, on a full disk: its end is not there to be told.
     if (run !== undefined && run.end === null) return;
-    const verdict = run === undefined ? 'never' : await this.#try(send, reply.url, run);
+    const verdict = run === undefined ? 'never' : await this.#try(reply.url, run);
     if (this.#abort.signal.aborted) return;
     const tries = reply.tries + 1;
     if (verdict === 'later' && tries < MAX_TRIES) {
@@ -123,11 +134,19 @@ export class Replies {
       store.putReply({ ...reply, tries, dueAt: Math.round(Date.now() + pauseMs) });
       return;
     }
-    if (verdict !== 'taken') log.warn({ run: reply.run, url: reply.url, tries }, 'a reply could not be delivered');
+    if (verdict !== 'taken')
+      log.warn({ run: reply.run, to: hostOf(reply.url), tries }, 'a reply could not be delivered');
     store.dropReply(reply.conversation, reply.run);
   }
 
-  async #try(send: typeof fetch, url: string, run: ConversationRun): Promise<'taken' | 'later' | 'never'> {
+  async #try(url: string, run: ConversationRun): Promise<'taken' | 'later' | 'never'> {
+    const { carry, send = fetch } = this.#parts;
+    const carried = pluginReplyOf(url);
+    if (carried !== undefined) {
+      if (carry === undefined) return 'never';
+      const reply = { ...carried, id: run.id, conversation: run.conversation, run };
+      return await carry(reply, this.#abort.signal).catch(() => 'later');
+    }
     const { conversation, id, state, text, end } = run;
     const error = end?.state === 'error' ? { error: end.error } : {};
     try {
@@ -146,4 +165,10 @@ export class Replies {
       return 'later';
     }
   }
+}
+
+/** Whom a slow answer keeps waiting. */
+function hostOf(address: string): string {
+  const carried = pluginReplyOf(address);
+  return carried === undefined ? new URL(address).host : `plugin ${carried.plugin}`;
 }

@@ -18,6 +18,8 @@ export type Left = 'goes_on' | 'begins' | 'lost';
 export class Seat {
   readonly #parts: SeatParts;
   #taken: { readonly made: AgentMade; readonly version: string; readonly kind: Driver['kind'] } | undefined;
+  /** Sits in for the agent for one turn. */
+  #guest: Agent | undefined;
   #isFree = true;
   #memory: ProcessMemory | null;
 
@@ -26,18 +28,24 @@ export class Seat {
     this.#memory = parts.memory;
   }
 
+  /** Whoever has the turn. */
   get agent(): Agent | undefined {
-    return this.#taken?.made.agent;
+    return this.#guest ?? this.#taken?.made.agent;
   }
 
-  /** It can begin a turn. */
+  /** The session that the agent's process is. */
+  get session(): string | null {
+    return this.#taken?.made.agent.session ?? null;
+  }
+
+  /** A turn can begin. */
   get isFree(): boolean {
-    return this.#isFree;
+    return this.#isFree && this.#guest === undefined;
   }
 
   /** Its process outlives the gateway, and what it is told is kept with the line that tells it. */
   get isProcess(): boolean {
-    return this.#taken?.kind === 'process';
+    return this.#guest === undefined && this.#taken?.kind === 'process';
   }
 
   /** Marks in the log behind this place are newer than what is remembered. */
@@ -49,6 +57,16 @@ export class Seat {
     const { agent } = this.#take(kind);
     this.#isFree = false;
     agent.begin(prompt);
+  }
+
+  /** Of one turn. The agent hears nothing of it, and its process goes on as it was. */
+  lend(guest: Agent, prompt: Prompt): void {
+    this.#guest = guest;
+    guest.begin(prompt);
+  }
+
+  guestLeft(): void {
+    this.#guest = undefined;
   }
 
   /** The agent says that it is free. */
@@ -82,13 +100,13 @@ export class Seat {
   }
 
   async close(ends: boolean): Promise<void> {
-    await this.agent?.close(ends);
+    await Promise.all([this.#guest?.close(true), this.#taken?.made.agent.close(ends)]);
   }
 
   /** The one of before, unless its settings are others now. */
   #take(kind: AgentKind): AgentMade {
     if (this.#taken?.version === kind.version) return this.#taken.made;
-    void this.agent?.close(true);
+    void this.#taken?.made.agent.close(true);
     const { conversation, told } = this.#parts;
     const made = kind.make(conversation, told, this.#memory?.memory ?? null);
     this.#taken = { made, version: kind.version, kind: kind.driver.kind };

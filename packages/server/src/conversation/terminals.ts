@@ -48,6 +48,8 @@ export interface TerminalsParts {
   /** Shown in the log of a session as who sent a signal. */
   readonly name?: string;
   answer(answer: TerminalAnswer): void;
+  /** Asked before a command is run; rejects with what somebody has against it. Undefined: nobody wants to be asked. */
+  before?(spec: Spec): Promise<void> | undefined;
   /** Terminals that are not released. Default 32: each costs a PTY and its processes. */
   readonly maxTerminals?: number;
   /** From SIGTERM until whatever is left is ended. Default 2000 ms. */
@@ -153,6 +155,7 @@ export class Terminals implements AgentTerminals {
         details: { limit: maxTerminals },
       });
     }
+    await this.#parts.before?.(spec);
     return host.create(askedFor(spec), { id, isShell: false, conversation });
   }
 

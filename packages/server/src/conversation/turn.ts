@@ -50,11 +50,18 @@ export class Turn {
   #usage: Usage | null;
   readonly #approvals = new Map<string, Approval>();
   #isOver = false;
+  /** Nobody is asked about it (any more). */
+  #isAllowed: boolean;
 
   constructor(run: RunRecord, approvalMs: number) {
     this.run = run;
     this.#approvalMs = approvalMs;
     this.#usage = run.usage;
+    this.#isAllowed = run.isAsked !== true;
+  }
+
+  get isAllowed(): boolean {
+    return this.#isAllowed;
   }
 
   get said(): string {
@@ -70,7 +77,9 @@ export class Turn {
   }
 
   get info(): ConversationRun {
-    return { ...this.run, text: this.#said, usage: this.#usage };
+    const { isAsked: _, ...run } = this.run;
+    const asked = this.#isAllowed ? {} : { isAsked: true as const };
+    return { ...run, text: this.#said, usage: this.#usage, ...asked };
   }
 
   /** Driver's own id of a request, under which it wants the answer. */
@@ -122,6 +131,7 @@ export class Turn {
     } else if (event.type === 'approval') this.#approvals.set(event.approval.id, event.approval);
     else if (event.type === 'approval_answered') this.#approvals.delete(event.id);
     else if (event.type === 'agent' && event.name === 'usage') this.#usage = event.data as Usage;
+    else if (event.type === 'run_allowed') this.#isAllowed = true;
     else if (isEndEvent(event)) this.#isOver = true;
   }
 

@@ -2,7 +2,7 @@
 
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, type Code } from '@binnacle/protocol';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 
@@ -34,11 +34,13 @@ export interface Dialect {
   readonly schema: z.ZodType;
 }
 
+/** No failures of ours: what is not offered, and what plugins do, which has a log of its own. */
+const OF_OTHERS: ReadonlySet<Code> = new Set(['not_supported', 'plugin_stopped', 'plugin_timeout', 'plugin_failed']);
+
 /** Maps what was thrown. What is not ours is `internal`: it goes to the log, and nothing of it to the client. */
 export function answerOf(error: unknown, log: Log, request?: IncomingMessage, dialect?: Dialect): Answer {
   const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
-  // What is not offered is no failure of ours.
-  if (known.status >= 500 && known.code !== 'not_supported') {
+  if (known.status >= 500 && !OF_OTHERS.has(known.code)) {
     // The path only: queries are not meant for secrets, but people put them there.
     log.error({ err: error, method: request?.method, path: request?.url?.split('?')[0] }, 'request failed');
   }

@@ -12,8 +12,10 @@ import type { Principal } from './principal.ts';
 import {
   bySpecificity,
   checkRoutes,
+  hasRest,
   matchPath,
   pathOf,
+  patternOf,
   type Route,
   type RouteContext,
   route,
@@ -60,7 +62,7 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
 
   const app = new Hono<AppEnv>();
   for (const one of [...routes, ...refusedReads(routes, wsRoutes)].sort(bySpecificity)) {
-    app.on(one.method.toUpperCase(), one.path, (c) => serve(one, c, options));
+    app.on(one.method.toUpperCase(), patternOf(one.path), (c) => serve(one, c, options));
   }
   app.notFound((c) => {
     const path = pathOf(c.env.incoming.url);
@@ -85,7 +87,7 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
       one.scope === 'public'
         ? undefined
         : auth.authorize(incoming, one.scope, dialect === undefined ? {} : { dialect });
-    const params = one.params === undefined ? {} : validate('path', one.params, c.req.param());
+    const params = one.params === undefined ? {} : validate('path', one.params, paramsOf(one, c));
     const query = one.query === undefined ? {} : validate('query', one.query, queryOf(incoming));
     const headers = one.headers === undefined ? {} : validate('header', one.headers, headersOf(incoming, one.headers));
     const body = await bodyOf(one, incoming, one.bodyLimit ?? bodyLimit);
@@ -141,6 +143,14 @@ function noSuchAddress(routes: readonly Route[], wsRoutes: readonly WsRoute[], p
   if (methods.includes('GET')) methods.push('HEAD');
   if (methods.length === 0) return new BinnacleError('not_found');
   return new BinnacleError('method_not_allowed', { details: { allow: [...new Set(methods)].sort().join(', ') } });
+}
+
+/** What follows in a `*name` is cut from what was sent: the router has decoded it and knows no dots any more. */
+function paramsOf({ path }: Route, c: Context<AppEnv>): Record<string, string> {
+  if (!hasRest(path)) return c.req.param();
+  const params = matchPath(path, pathOf(c.env.incoming.url));
+  if (params === undefined) throw new BinnacleError('not_found');
+  return params;
 }
 
 async function bodyOf(one: Route, request: IncomingMessage, limit: number): Promise<unknown> {

@@ -52,6 +52,14 @@ const EXPIRY_CHECK_MS = 500;
 /** Hashes of secrets that were valid once; see `#evaluate`. 1024 × 64 characters. */
 const MAX_KNOWN = 1024;
 
+export interface AuthorizeOptions {
+  /** It asks for a WebSocket. Default false. */
+  readonly upgrade?: boolean;
+  readonly dialect?: Pick<Dialect, 'tokenHeaders'>;
+  /** False: only what is sent on purpose counts, and no login that a browser adds by itself. Default true. */
+  readonly cookies?: boolean;
+}
+
 interface Held {
   readonly principal: Principal;
   readonly close: (why: BinnacleError) => void;
@@ -98,12 +106,8 @@ export class Auth {
    * The principal of a request, if it may do what needs `scope`. Throws `unauthorized`, `rate_limited`, `forbidden`
    * and `bad_origin`.
    */
-  authorize(
-    request: IncomingMessage,
-    scope: Scope,
-    options: { readonly upgrade?: boolean; readonly dialect?: Pick<Dialect, 'tokenHeaders'> } = {},
-  ): Principal {
-    const principal = this.#authenticate(request, options.upgrade ?? false, options.dialect?.tokenHeaders ?? []);
+  authorize(request: IncomingMessage, scope: Scope, options: AuthorizeOptions = {}): Principal {
+    const principal = this.#authenticate(request, options);
     this.require(principal, scope);
     return principal;
   }
@@ -239,10 +243,11 @@ export class Auth {
     this.#held.clear();
   }
 
-  #authenticate(request: IncomingMessage, upgrade: boolean, tokenHeaders: readonly string[]): Principal {
+  #authenticate(request: IncomingMessage, options: AuthorizeOptions): Principal {
+    const { upgrade = false, dialect, cookies = true } = options;
     // Twice checked on the way here, on purpose: no order of calls may let a foreign page in.
     const origin = this.#hosts.checkOrigin(request);
-    const tokens = tokensOf(request, tokenHeaders);
+    const tokens = tokensOf(request, dialect?.tokenHeaders);
     if (tokens !== undefined) {
       // One token, however often it was said; two are a riddle.
       return this.#evaluate(request, tokens.size === 1 ? [...tokens][0] : undefined, {
@@ -251,7 +256,7 @@ export class Auth {
         refuse: () => new BinnacleError('unauthorized', { message: 'The token is not valid, or not any more.' }),
       });
     }
-    const cookie = readCookie(request);
+    const cookie = cookies ? readCookie(request) : undefined;
     if (cookie === undefined || !cookieCounts(request, origin, upgrade)) throw new BinnacleError('unauthorized');
     const principal = this.#evaluate(request, cookie, {
       isKnown: (hash) => this.#isKnown(hash),

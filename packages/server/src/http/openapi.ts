@@ -38,7 +38,7 @@ function describe(one: Route) {
   const needed = scope === 'public' ? 'Needs no token.' : `Needs the scope \`${scope}\`.`;
   return createRoute({
     method,
-    path: path.replace(/:([A-Za-z0-9]+)/g, '{$1}'),
+    path: path.replace(/[:*]([A-Za-z0-9]+)/g, '{$1}'),
     summary,
     description: description === undefined ? needed : `${description}\n\n${needed}`,
     security: scope === 'public' ? [] : [{ bearer: [] }, { login: [] }],

@@ -25,10 +25,27 @@ describe('denied-by-default: a table of routes is refused at start', () => {
   });
 
   test('when a path is more than segments, or a parameter has no schema', () => {
-    for (const path of ['a', '/a/*', '/a/:id?', '/a/:id{[0-9]+}', '/a//b', '/a/', '/a b', '/:']) {
+    for (const path of [
+      'a',
+      '/a/*',
+      '/a/*rest/b',
+      '/a/x*rest',
+      '/*1',
+      '/a/:id?',
+      '/a/:id{[0-9]+}',
+      '/a//b',
+      '/a/',
+      '/a b',
+      '/:',
+    ]) {
       expect.soft(() => checkRoutes([get(path, { params: id })], []), path).toThrow('fixed segments');
     }
     expect(() => checkRoutes([get('/a/:id')], [])).toThrow('no params schema');
+    expect(() => checkRoutes([get('/a/*rest')], [])).toThrow('no params schema');
+    expect(() => checkRoutes([], [ws('/a/*rest')])).toThrow('fixed segments');
+    const rest = [get('/a/*rest', { params: id }), get('/a/*other', { params: id })];
+    expect(() => checkRoutes(rest, [])).toThrow('collide');
+    expect(() => checkRoutes(rest.slice(1), [])).not.toThrow();
   });
 });
 
@@ -41,8 +58,22 @@ describe('a path', () => {
     }
   });
 
+  test('that ends with a rest matches all that follows, as it came', () => {
+    const all = (path: string) => matchPath('/a/:id/*rest', path);
+    expect(all('/a/x/b/c')).toEqual({ id: 'x', rest: 'b/c' });
+    expect(all('/a/x/')).toEqual({ id: 'x', rest: '' });
+    expect(all('/a/x/%2e%2e//%2F')).toEqual({ id: 'x', rest: '%2e%2e//%2F' });
+    for (const other of ['/a/x', '/a//b', '/a', '/b/x/c']) expect.soft(all(other), other).toBeUndefined();
+  });
+
   test('with a fixed segment comes before one with a parameter', () => {
-    const paths = ['/a/:id', '/a/b', '/:x/b', '/a/:id/c'].map((path) => ({ path }));
-    expect(paths.sort(bySpecificity).map(({ path }) => path)).toEqual(['/a/b', '/a/:id', '/a/:id/c', '/:x/b']);
+    const paths = ['/a/*all', '/a/:id', '/a/b', '/:x/b', '/a/:id/c'].map((path) => ({ path }));
+    expect(paths.sort(bySpecificity).map(({ path }) => path)).toEqual([
+      '/a/b',
+      '/a/:id',
+      '/a/:id/c',
+      '/a/*all',
+      '/:x/b',
+    ]);
   });
 });

@@ -47,7 +47,7 @@ type BodyOf<B> = B extends 'bytes' ? Buffer : B extends z.ZodType ? z.output<B> 
 
 interface RouteFields {
   readonly method: Method;
-  /** Fixed segments and `:name`; nothing else. */
+  /** Fixed segments and `:name`; at the end maybe `*name`: all that follows, as it came, at least a slash. */
   readonly path: string;
   readonly summary: string;
   readonly description?: string;
@@ -132,6 +132,7 @@ export const noContent = (headers: Readonly<Record<string, string>> = {}): Respo
 export const TAKEN_OVER: Response = RESPONSE_ALREADY_SENT;
 
 const SEGMENT = /^(?::[A-Za-z][A-Za-z0-9]*|[A-Za-z0-9._~!$&'(),;=@%-]+)$/;
+const REST = /^\*[A-Za-z][A-Za-z0-9]*$/;
 
 /** Throws when a route has no scope, a path that is more than segments, parameters without a schema, or a double. */
 export function checkRoutes(routes: readonly Route[], wsRoutes: readonly WsRoute[]): void {
@@ -145,35 +146,39 @@ export function checkRoutes(routes: readonly Route[], wsRoutes: readonly WsRoute
     invariant(['public', ...SCOPES].includes(scope), `The route ${name} declares no scope.`);
     invariant(kind !== 'websocket' || scope !== ('public' as RouteScope), `The route ${name} cannot be public.`);
     const segments = segmentsOf(path);
-    const whole = path.startsWith('/') && (path === '/' || segments.every((segment) => SEGMENT.test(segment)));
+    const isSegment = (segment: string, at: number): boolean =>
+      SEGMENT.test(segment) || (REST.test(segment) && at === segments.length - 1 && kind !== 'websocket');
+    const whole = path.startsWith('/') && (path === '/' || segments.every(isSegment));
     invariant(whole, `The path of the route ${name} is more than fixed segments and :names.`);
-    const named = segments.some((segment) => segment.startsWith(':'));
+    const named = segments.some(isNamed);
     invariant(!named || params !== undefined || kind === 'websocket', `The route ${name} has no params schema.`);
-    const shape = `${kind} ${segments.map((segment) => (segment.startsWith(':') ? ':' : segment)).join('/')}`;
+    const shape = `${kind} ${segments.map((segment) => (isNamed(segment) ? segment[0] : segment)).join('/')}`;
     const other = seen.get(shape);
     invariant(other === undefined, `The routes ${name} and ${other} collide.`);
     seen.set(shape, name);
   }
 }
 
-/** Orders routes so that a fixed segment is tried before a `:name` in its place. */
+/** Orders routes so that a fixed segment is tried before a `:name` in its place, and that before a `*name`. */
 export const bySpecificity = (a: { readonly path: string }, b: { readonly path: string }): number => {
   const key = (path: string) =>
     segmentsOf(path)
-      .map((segment) => (segment.startsWith(':') ? '~' : '!'))
+      .map((segment) => (segment.startsWith('*') ? '\x7f' : segment.startsWith(':') ? '~' : '!'))
       .join('');
   return key(a.path) < key(b.path) ? -1 : key(a.path) > key(b.path) ? 1 : 0;
 };
 
-/** The `:name`s of `pattern` in `path`, decoded; undefined when it does not match. */
+/** The `:name`s of `pattern` in `path`, decoded, and its `*name`, as it came; undefined when it does not match. */
 export function matchPath(pattern: string, path: string): Record<string, string> | undefined {
   const wanted = segmentsOf(pattern);
   const given = segmentsOf(path);
-  if (wanted.length !== given.length) return undefined;
+  const rest = wanted.at(-1)?.startsWith('*') === true ? wanted.length - 1 : undefined;
+  if (rest === undefined ? wanted.length !== given.length : given.length <= rest) return undefined;
   const params: Record<string, string> = {};
   for (const [index, segment] of wanted.entries()) {
     const text = given[index] ?? '';
-    if (segment.startsWith(':')) {
+    if (index === rest) params[segment.slice(1)] = given.slice(rest).join('/');
+    else if (segment.startsWith(':')) {
       const decoded = decodeSegment(text);
       if (decoded === undefined || decoded === '') return undefined;
       params[segment.slice(1)] = decoded;
@@ -186,6 +191,10 @@ export function matchPath(pattern: string, path: string): Record<string, string>
 export const pathOf = (target: string | undefined): string => (target ?? '/').split('?', 1)[0] ?? '/';
 
 const segmentsOf = (path: string): string[] => path.split('/').slice(1);
+const isNamed = (segment: string): boolean => segment.startsWith(':') || segment.startsWith('*');
+export const hasRest = (path: string): boolean => path.includes('/*');
+/** As the router spells it. */
+export const patternOf = (path: string): string => path.replace(/\/\*[A-Za-z0-9]+$/, '/*');
 
 function decodeSegment(text: string): string | undefined {
   try {

@@ -118,6 +118,8 @@ const HINTS: Partial<Record<Code, string>> = {
   input_full: 'See with bash_output what it does, and send the same again when it reads.',
   no_job: 'Nothing runs in front of it. bash_stop ends the command itself.',
   offset_ahead: 'Pass a next_offset that you were given, or none for the end; the output ends at details.headOffset.',
+  plugin_failed: 'The words are those of the plugin that the tool is of.',
+  plugin_stopped: 'The plugin that the tool is of does not run now. Try again later, or do without.',
   too_many_sessions: 'End one with bash_stop; bash_list names those that run.',
 };
 

@@ -8,6 +8,7 @@ import type { Log } from '../http/answer.ts';
 import { type Route, type RouteContext, route, z } from '../http/routes.ts';
 import { Calls } from './calls.ts';
 import type { Screens } from './screens.ts';
+import type { ToolGuard, ToolSource } from './tool-guard.ts';
 import type { Caller } from './tools.ts';
 import { Turns } from './turns.ts';
 
@@ -30,9 +31,12 @@ export interface McpParts {
   /** Calls of one token that wait at once. */
   readonly maxCalls: number;
   readonly screens: Screens;
+  readonly guard: ToolGuard;
+  /** Tools besides our own. */
+  readonly others: ToolSource;
 }
 
-export function mcpRoutes({ access, commands, liveness, log, maxCalls, screens }: McpParts): Route[] {
+export function mcpRoutes({ access, log, maxCalls, ...used }: McpParts): Route[] {
   const calls = new Calls(maxCalls);
   const turns = new Turns();
   const report = (error: unknown, tool: string): void => log.error({ err: error, tool }, 'a tool of MCP failed');
@@ -57,11 +61,9 @@ export function mcpRoutes({ access, commands, liveness, log, maxCalls, screens }
           base: `${headers['x-forwarded-proto'] === 'https' ? 'https' : 'http'}://${host}`,
           cwd: decoded(headers[CWD_HEADER]),
           signal,
-          commands,
-          liveness,
           calls,
           turns,
-          screens,
+          ...used,
         };
         const { answerMcp } = await import('./exchange.ts');
         return await answerMcp(requestOf(host, headers, body, signal), caller, report);

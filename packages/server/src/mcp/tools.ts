@@ -39,6 +39,7 @@ import { readText } from './reading.ts';
 import { drawScreen } from './screen.ts';
 import { MAX_COLS, MAX_ROWS } from './screen-size.ts';
 import type { Screens } from './screens.ts';
+import type { ToolGuard, ToolSource } from './tool-guard.ts';
 import type { Turns } from './turns.ts';
 
 /** Not by the PATH, which a request may replace. */
@@ -67,6 +68,10 @@ export interface Caller {
   readonly calls: Calls;
   readonly turns: Turns;
   readonly screens: Screens;
+  /** Asked before each call, told after it. */
+  readonly guard: ToolGuard;
+  /** Tools besides these. */
+  readonly others: ToolSource;
 }
 
 export interface Tool<S extends z.ZodType = z.ZodType> {

@@ -55,6 +55,8 @@ export class Hooks {
       return answer == null ? undefined : vetoed(plugin, offer.on, answer.veto);
     } catch (error) {
       this.#failed(hook, error);
+      // That is not the plugin's failure: else whoever wants to get past it would say much.
+      if (error instanceof BinnacleError && error.code === 'message_too_large') return error;
       if (offer.onFailure === 'open') return undefined;
       const why = error instanceof BinnacleError ? error.message : 'Its answer is none.';
       return vetoed(plugin, offer.on, `It was not asked, and nothing goes on without it. ${why}`);

@@ -13,7 +13,7 @@ import type { Log } from '../http/answer.ts';
 import { PluginAudit } from './audit.ts';
 import { permissionsOf, problemOf } from './facts.ts';
 import { NONE, readGrant, spellGrant } from './grant/grants.ts';
-import { isPermission } from './grant/permissions.ts';
+import { isPermission, type PermissionName } from './grant/permissions.ts';
 import { thisMachine } from './grant/world.ts';
 import { consentedIn, type Installed, needsConsent } from './install/install-record.ts';
 import { Installations } from './install/installation.ts';
@@ -140,16 +140,31 @@ export class Plugins implements Offers {
     };
   }
 
-  /** `digest`: of what the person saw who agrees. Throws what `preview` throws, `plugin_changed`, `consent_needed`. */
-  install(path: string, digest: string, by: string): Promise<PluginInfo> {
+  /**
+   * `digest`: of what the person saw who agrees. `grants`: what is in force before its entry is loaded. Throws what `preview`
+   * throws, `plugin_changed`, `consent_needed`, and what `grant` throws: then it is installed, and not all is granted.
+   */
+  install(
+    path: string,
+    digest: string,
+    by: string,
+    grants: Readonly<Record<string, PluginGrantValue>> = {},
+  ): Promise<PluginInfo> {
     return this.#then(async () => {
+      const spelled = Object.entries(grants).map(([permission, value]) => spelledGrant(permission, value));
       const installed = await this.#installations.install(path, digest, Date.now());
       const { id, version } = installed.record;
       this.#audit.did(id, 'install', `${version} ${installed.record.hash}`, by);
       await this.#plugins.get(id)?.close();
       this.#broken.delete(id);
-      await this.#add(installed).start();
-      return this.info(id);
+      const plugin = this.#add(installed);
+      try {
+        for (const { permission, value } of spelled) await this.#grantInFile(id, permission, value, by);
+        if (spelled.length > 0) await plugin.apply(this.#settingsOf(id));
+      } finally {
+        await plugin.start();
+      }
+      return plugin.info;
     });
   }
 
@@ -172,15 +187,8 @@ export class Plugins implements Offers {
   grant(id: string, permission: string, value: PluginGrantValue, by: string): Promise<PluginInfo> {
     return this.#then(async () => {
       const plugin = this.#get(id);
-      if (!isPermission(permission)) {
-        throw new BinnacleError('bad_request', { message: `There is no permission "${permission.slice(0, 100)}".` });
-      }
-      const read = readGrant(permission, value);
-      if ('wrong' in read) throw new BinnacleError('bad_request', { message: `${permission}: ${read.wrong}.` });
-      const spelled = spellGrant(permission, read.grant);
-      this.#audit.did(id, spelled === false ? 'revoke' : 'grant', `${permission} ${JSON.stringify(spelled)}`, by);
-      const path = ['plugins', 'entries', id, 'permissions', permission];
-      await this.#parts.editConfig(path, spelled === false ? undefined : spelled);
+      const spelled = spelledGrant(permission, value);
+      await this.#grantInFile(id, spelled.permission, spelled.value, by);
       // As the file has it now: another one may have been in force before it was read again.
       await plugin.apply(this.#settingsOf(id));
       return plugin.info;
@@ -210,6 +218,12 @@ export class Plugins implements Offers {
     await Promise.all([...this.#plugins.values()].map((plugin) => plugin.close()));
     this.#audit.close();
     this.#listeners.clear();
+  }
+
+  async #grantInFile(id: string, permission: PermissionName, value: PluginGrantValue, by: string): Promise<void> {
+    this.#audit.did(id, value === false ? 'revoke' : 'grant', `${permission} ${JSON.stringify(value)}`, by);
+    const path = ['plugins', 'entries', id, 'permissions', permission];
+    await this.#parts.editConfig(path, value === false ? undefined : value);
   }
 
   get #stateDir(): string {
@@ -282,6 +296,19 @@ export class Plugins implements Offers {
       }
     }
   }
+}
+
+/** Throws `bad_request`. */
+function spelledGrant(
+  permission: string,
+  value: PluginGrantValue,
+): { readonly permission: PermissionName; readonly value: PluginGrantValue } {
+  if (!isPermission(permission)) {
+    throw new BinnacleError('bad_request', { message: `There is no permission "${permission.slice(0, 100)}".` });
+  }
+  const read = readGrant(permission, value);
+  if ('wrong' in read) throw new BinnacleError('bad_request', { message: `${permission}: ${read.wrong}.` });
+  return { permission, value: spellGrant(permission, read.grant) };
 }
 
 const brokenInfo = (id: string, problem: BinnacleError): PluginInfo => ({

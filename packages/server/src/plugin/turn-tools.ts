@@ -25,13 +25,14 @@ export class AgentTools {
   }
 
   /** Rejects with what `PluginTool.parse` and `run` throw, and `vetoed`. */
-  async call(name: string, given: unknown): Promise<string> {
+  async call(name: string, given: unknown, signal: AbortSignal): Promise<string> {
     const tool = this.#tools.list().find((one) => one.name === name);
     if (tool === undefined) throw new BinnacleError('not_found', { message: `There is no tool "${name}".` });
     const call = { caller: this.#agent, via: 'driver' } as const;
     const input = tool.parse(given);
     const use = { tool: name, input, ...call };
     await this.#hooks.before(use);
+    signal.throwIfAborted();
     const told = (isError: boolean, output: string): void =>
       this.#hooks.after?.(use, { isError, output: output.slice(0, MAX_TOLD_CHARS) });
     try {

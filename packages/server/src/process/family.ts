@@ -86,6 +86,26 @@ function hasMark(pid: number, sessionId: string): boolean {
   }
 }
 
+/** The marks of what runs that begin like this. */
+export function marksOf(prefix: string): ReadonlySet<string> {
+  const begin = `${SESSION_MARK}=${prefix}`;
+  const marks = new Set<string>();
+  for (const { pid } of listProcesses()) {
+    const mark = environmentOf(pid).find((one) => one.startsWith(begin));
+    if (mark !== undefined) marks.add(mark.slice(SESSION_MARK.length + 1));
+  }
+  return marks;
+}
+
+/** Empty for another user's process, and for one that has just ended. */
+function environmentOf(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
+  } catch {
+    return [];
+  }
+}
+
 /** The end of a pipeline before its beginning: it must hear of an interrupt before it sees its input end. */
 export const youngestFirst = (rows: readonly ProcessRow[]): ProcessRow[] =>
   [...rows].sort((a, b) => Number(b.startTime) - Number(a.startTime) || b.pid - a.pid);

@@ -15,6 +15,7 @@ import {
   type SessionId,
   type SignalName,
 } from '@binnacle/protocol';
+import { LogClock } from '../log/clock.ts';
 import { type Head, type LogWriter, MAX_ENTRY_BYTES } from '../log/log.ts';
 import { ENDING_TIMES, type EndingTimes, endFamily } from '../process/ending.ts';
 import { familyOf, kill, type Leader, readProcess, signalProcess, youngestFirst } from '../process/family.ts';
@@ -57,6 +58,7 @@ interface Waiting {
 export class Hosted {
   readonly spec: HostedSpec;
   readonly #log: LogWriter;
+  readonly #clock = new LogClock();
   readonly #events: HostedEvents;
   readonly #input: InputQueue;
   #program: Program | undefined;
@@ -371,7 +373,7 @@ export class Hosted {
   #appendNow(kind: Kind, bytes: Uint8Array): boolean {
     if (this.#isBroken) return true;
     try {
-      this.#log.append(kind, bytes, Date.now());
+      this.#log.append(kind, bytes, this.#clock.now());
       return true;
     } catch (error) {
       if (error instanceof BinnacleError && error.code === 'disk_full') return false;

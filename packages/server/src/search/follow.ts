@@ -165,7 +165,7 @@ export class Follow {
         row = undefined;
       }
       row ??= this.#begin(id, epoch, oldest);
-      log = new LogIndex(row, this.#parts);
+      log = new LogIndex(row, { ...this.#parts, leastTime: bornAt(id) });
     }
     this.#open.delete(id);
     this.#open.set(id, log);
@@ -215,5 +215,8 @@ export class Follow {
     this.#events.did(news.id, news.head.place);
   }
 }
+
+/** The id of a session begins with the ms in which it came to be here. */
+const bornAt = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) || 0;
 
 const isFileError = (error: unknown): boolean => error instanceof Error && 'syscall' in error;

@@ -41,6 +41,8 @@ export interface LogIndexParts {
   readonly db: Database;
   readonly texts: TextIndex;
   readonly events: EventIndex;
+  /** When the session came here, ms since 1970: what a recording brings along is not older to us. */
+  readonly leastTime?: number;
 }
 
 export class LogIndex {
@@ -120,8 +122,9 @@ export class LogIndex {
 
   #takeOutput(entry: Entry, begin: Head): void {
     this.#begins.push(begin);
-    this.#lastTime = entry.time;
-    for (const pieces of inSteps(this.#plain, entry.bytes)) this.#takePieces(pieces, entry.time);
+    const time = Math.max(entry.time, this.#parts.leastTime ?? 0);
+    this.#lastTime = time;
+    for (const pieces of inSteps(this.#plain, entry.bytes)) this.#takePieces(pieces, time);
   }
 
   #flush(): void {

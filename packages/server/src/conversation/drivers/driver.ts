@@ -175,7 +175,25 @@ export interface ProcessDriver extends DriverTraits {
   memoryOf(state: object): string | null;
 }
 
+/** Offered to an agent inside of the gateway. All that it says is the words of whoever offers it. */
+export interface TurnTool {
+  /** A-Z, a-z, 0-9, `_` and `-`, 64 at most. */
+  readonly name: string;
+  readonly title: string | undefined;
+  readonly description: string;
+  /** JSON Schema of an object. */
+  readonly input: Readonly<Record<string, unknown>>;
+}
+
+export interface TurnTools {
+  /** Those that are offered now. */
+  list(): readonly TurnTool[];
+  /** Within some 30 s. Rejects with what the agent may be told, also with `vetoed`. Nothing begins once it is aborted. */
+  call(name: string, input: unknown, signal: AbortSignal): Promise<string>;
+}
+
 export interface LocalTurn extends Prompt {
+  readonly tools: TurnTools;
   /** What was said before, oldest first. */
   readonly history: readonly { readonly role: 'user' | 'assistant'; readonly text: string }[];
   readonly by: Author;

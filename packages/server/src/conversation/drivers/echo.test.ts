@@ -18,6 +18,7 @@ afterEach(() => {
 function run(text: string): Promise<void> {
   const turn: LocalTurn = {
     ...{ id: 'm1', text, history: [], by: { user: 'u', name: 'u' } },
+    tools: { list: () => [], call: () => Promise.reject(new Error('none')) },
     answerOf: (approval) => new Promise((resolve) => answers.set(approval, resolve)),
   };
   return echoDriver.run({ id: 'main', driver: 'echo' }, turn, out, abort.signal);

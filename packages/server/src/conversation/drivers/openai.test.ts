@@ -1,9 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { BinnacleError, type ToolCall } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { RecordingOut } from './acp.fixture.ts';
-import type { AgentSettings, LocalTurn, TurnEnd } from './driver.ts';
+import type { AgentSettings, LocalTurn, TurnEnd, TurnTools } from './driver.ts';
 import { makeOpenAiDriver, type OpenAiLimits } from './openai.ts';
 import { SseReader } from './openai-sse.ts';
 
@@ -56,6 +57,7 @@ async function run(
       history: [],
       by: { user: 'u', name: 'u' },
       answerOf: () => new Promise(() => undefined),
+      tools: { list: () => [], call: () => Promise.reject(new Error('none')) },
     },
     ...options.turn,
   };
@@ -143,6 +145,184 @@ describe('a turn', () => {
     const abort = new AbortController();
     const { url } = await serve(() => abort.abort());
     expect((await run({ url }, { signal: abort.signal })).end).toEqual({ kind: 'cancelled' });
+  });
+});
+
+describe('a turn with tools', () => {
+  const calls = (...given: { index?: number; id?: string; name?: string; arguments?: string }[]): string =>
+    event({
+      choices: [
+        {
+          delta: {
+            tool_calls: given.map(({ index, id, name, arguments: text }) => ({
+              index,
+              id,
+              function: { name, arguments: text },
+            })),
+          },
+        },
+      ],
+    });
+  const TURN = event({ choices: [{ delta: {}, finish_reason: 'tool_calls' }] }) + event('[DONE]');
+  const usage = (prompt_tokens: number, completion_tokens: number): string =>
+    event({ choices: [], usage: { prompt_tokens, completion_tokens } });
+  const upper: TurnTools = {
+    list: () => [{ name: 'p_upper', title: 'Upper', description: 'Shouts.', input: { type: 'object' } }],
+    call: async (_name, input) => {
+      const { word } = input as { word?: string };
+      if (word === undefined) throw new BinnacleError('bad_request', { message: '"word": missing.' });
+      return word.toUpperCase();
+    },
+  };
+  /** One answer after the other. */
+  const serveEach = (...answers: string[]) => {
+    let n = 0;
+    return serve((response) => {
+      response.writeHead(200, STREAM).end(answers[Math.min(n, answers.length - 1)]);
+      n += 1;
+    });
+  };
+
+  test('offers them, makes the calls in order, and asks on with what they answered', async () => {
+    const { url, asked } = await serveEach(
+      word('Let me ') +
+        word('see.') +
+        calls({ index: 0, id: 'c1', name: 'p_upper', arguments: '{"wo' }) +
+        calls({ index: 0, arguments: 'rd":"a"}' }, { index: 1, id: 'c2', name: 'p_upper', arguments: '{"word":"b"}' }) +
+        usage(10, 3) +
+        TURN,
+      word('Done.') + STOP + usage(20, 4) + event('[DONE]'),
+    );
+    const { said, end, out } = await run({ url }, { turn: { tools: upper } });
+    expect({ said, end }).toEqual({ said: 'Let me see.Done.', end: { kind: 'done', stopReason: 'stop' } });
+    expect(asked[0]?.body.tools).toEqual([
+      { type: 'function', function: { name: 'p_upper', description: 'Shouts.', parameters: { type: 'object' } } },
+    ]);
+    expect(asked[1]?.body.messages).toEqual([
+      { role: 'user', content: 'hello' },
+      {
+        role: 'assistant',
+        content: 'Let me see.',
+        tool_calls: [
+          { id: 'c1', type: 'function', function: { name: 'p_upper', arguments: '{"word":"a"}' } },
+          { id: 'c2', type: 'function', function: { name: 'p_upper', arguments: '{"word":"b"}' } },
+        ],
+      },
+      { role: 'tool', tool_call_id: 'c1', content: 'A' },
+      { role: 'tool', tool_call_id: 'c2', content: 'B' },
+    ]);
+    const told = out.deeds.flatMap(([what, call]) => (what === 'tool' ? [call as ToolCall] : []));
+    expect(told.map(({ id, status, output }) => [id, status, output])).toEqual([
+      ['m1:1.1', 'running', undefined],
+      ['m1:1.1', 'done', 'A'],
+      ['m1:1.2', 'running', undefined],
+      ['m1:1.2', 'done', 'B'],
+    ]);
+    expect(told[0]).toMatchObject({ title: 'Upper', input: { word: 'a' } });
+    expect(out.deeds.filter(([what]) => what === 'usage').at(-1)).toEqual([
+      'usage',
+      { inputTokens: 30, outputTokens: 7 },
+    ]);
+    expect(out.deeds.map(([what]) => what)).toContain('paragraph');
+  });
+
+  test.each([
+    ['that there is none of', { name: 'p_lower', arguments: '{}' }, 'not_found: There is no tool "p_lower".'],
+    [
+      'whose arguments are no JSON',
+      { name: 'p_upper', arguments: '{"word' },
+      'bad_request: The arguments are not JSON.',
+    ],
+    ['that fails', { name: 'p_upper', arguments: '' }, 'bad_request: "word": missing.'],
+  ])('tells the model of a call %s, and goes on', async (_, call, message) => {
+    const { url, asked } = await serveEach(calls({ index: 0, id: 'c', ...call }) + TURN, word('Sorry.') + STOP);
+    const { said, out } = await run({ url }, { turn: { tools: upper } });
+    expect(said).toBe('Sorry.');
+    expect((asked[1]?.body.messages as object[] | undefined)?.at(-1)).toEqual({
+      role: 'tool',
+      tool_call_id: 'c',
+      content: message,
+    });
+    // What comes back is JSON, whatever it was.
+    const messages = asked[1]?.body.messages as { tool_calls?: { function: { arguments: string } }[] }[] | undefined;
+    expect(JSON.parse(messages?.[1]?.tool_calls?.[0]?.function.arguments ?? '')).toEqual({});
+    expect(out.deeds).toContainEqual(['tool', expect.objectContaining({ status: 'failed', output: message })]);
+  });
+
+  test('what is not ours about a failure is told to nobody', async () => {
+    const { url, asked } = await serveEach(calls({ id: 'c', name: 'p_upper' }) + TURN, word('Sorry.') + STOP);
+    const tools = { ...upper, call: () => Promise.reject(new Error('at /home/secret.ts')) };
+    await run({ url }, { turn: { tools } });
+    expect(JSON.stringify(asked[1]?.body)).not.toContain('secret');
+  });
+
+  test('without tools no server is told of any', async () => {
+    const { url, asked } = await serveEach(word('hi') + STOP);
+    await run({ url });
+    expect(asked[0]?.body).not.toHaveProperty('tools');
+  });
+
+  test('an agent that shall have none is offered none, and a server that does not want them says so with a hint', async () => {
+    const { url, asked } = await serve((response) => response.writeHead(400).end('m does not support tools'));
+    const message = 'The server answered 400: m does not support tools';
+    const hint = expect.stringContaining('"tools" of the agent');
+    expect((await run({ url }, { turn: { tools: upper } })).end).toEqual({ kind: 'failed', message, hint });
+    expect((await run({ url, tools: false }, { turn: { tools: upper } })).end).toEqual({ kind: 'failed', message });
+    expect(asked.map(({ body }) => 'tools' in body)).toEqual([true, false]);
+  });
+
+  test('that are revoked meanwhile are not offered any more', async () => {
+    let offered = upper.list();
+    const tools: TurnTools = {
+      list: () => offered,
+      call: async () => {
+        offered = [];
+        return 'last';
+      },
+    };
+    const { url, asked } = await serveEach(
+      calls({ id: 'c', name: 'p_upper', arguments: '{}' }) + TURN,
+      word('.') + STOP,
+    );
+    await run({ url }, { turn: { tools } });
+    expect(asked.map(({ body }) => 'tools' in body)).toEqual([true, false]);
+  });
+
+  test('ends a model that never stops calling them', async () => {
+    const { url, asked } = await serveEach(calls({ id: 'c', name: 'p_upper', arguments: '{"word":"a"}' }) + TURN);
+    const { end } = await run({ url }, { turn: { tools: upper }, limits: { maxRounds: 3 } });
+    expect(end).toEqual({ kind: 'failed', message: 'The model still called tools in its answer number 3.' });
+    expect(asked).toHaveLength(3);
+  });
+
+  test('ends what its tools make too long', async () => {
+    const { url } = await serveEach(calls({ id: 'c', name: 'p_upper', arguments: '{"word":"abc"}' }) + TURN);
+    const { end } = await run({ url }, { turn: { tools: upper }, limits: { maxToolChars: 7 } });
+    expect(end).toEqual({ kind: 'failed', message: 'Its tools answered with more than 7 characters.' });
+  });
+
+  test.each([
+    ['with too many at once', calls({ index: 32, name: 'p_upper' })],
+    ['with an index that is none', calls({ index: -1, name: 'p_upper' })],
+    ['with arguments without end', calls({ index: 0, name: 'p_upper', arguments: 'x'.repeat(300_000) })],
+  ])('ends a model that calls them %s', async (_, answer) => {
+    const { url } = await serveEach(answer + TURN);
+    await expect(run({ url }, { turn: { tools: upper } })).rejects.toMatchObject({ code: 'agent_flood' });
+  });
+
+  test('that is aborted while a tool works ends at once', async () => {
+    const abort = new AbortController();
+    const { url, asked } = await serveEach(calls({ id: 'c', name: 'p_upper', arguments: '{}' }) + TURN);
+    const tools: TurnTools = {
+      ...upper,
+      call: () => {
+        abort.abort();
+        return new Promise(() => undefined);
+      },
+    };
+    const { end } = await run({ url }, { turn: { tools }, signal: abort.signal });
+    expect(end).toEqual({ kind: 'cancelled' });
+    expect(asked).toHaveLength(1);
   });
 });
 

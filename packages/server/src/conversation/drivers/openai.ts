@@ -1,9 +1,11 @@
-// The driver `openai`: any server with OpenAI's chat completions, streamed over HTTP. The gateway keeps the history.
+// The driver `openai`: any server with OpenAI's chat completions, streamed over HTTP. The gateway keeps the history, and
+// makes the calls of tools that the model asks for.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
 import { cutText } from './acp-tools.ts';
-import type { AgentSettings, LocalDriver, LocalTurn, Out, TurnEnd } from './driver.ts';
+import type { AgentSettings, LocalDriver, LocalTurn, Out, TurnEnd, TurnTool } from './driver.ts';
+import { CallPieces, CallReader, type ModelCall, makeCall } from './openai-calls.ts';
 import { SseReader } from './openai-sse.ts';
 
 const MAX_ERROR_CHARS = 500;
@@ -15,15 +17,24 @@ export interface OpenAiLimits {
   readonly maxLineBytes: number;
   /** Bytes of the whole stream: some 300 go around each word. Default 64 MiB. */
   readonly maxAnswerBytes: number;
+  /** Requests of one turn: each but the last may call tools. Default 16. */
+  readonly maxRounds: number;
+  /** Characters that tools answer in one turn; they are sent again with each request. Default 1 MiB. */
+  readonly maxToolChars: number;
 }
-const LIMITS: OpenAiLimits = { maxLineBytes: 1024 * 1024, maxAnswerBytes: 64 * 1024 * 1024 };
+const LIMITS: OpenAiLimits = {
+  maxLineBytes: 1024 * 1024,
+  maxAnswerBytes: 64 * 1024 * 1024,
+  maxRounds: 16,
+  maxToolChars: 1024 * 1024,
+};
 
 const text = z.string().nullish().catch(undefined);
 const Chunk = z.object({
   choices: z
     .array(
       z.object({
-        delta: z.object({ content: text, reasoning_content: text, reasoning: text }).nullish(),
+        delta: z.object({ content: text, reasoning_content: text, reasoning: text, tool_calls: CallPieces }).nullish(),
         finish_reason: text,
       }),
     )
@@ -59,7 +70,8 @@ async function runTurn(
   const key = keyOf(agent);
   let end: TurnEnd;
   try {
-    end = await converse(await ask(url, key, bodyOf(agent, turn), signal), out, limits);
+    const request = (body: object): Promise<Response> => ask(url, key, body, signal);
+    end = await converse(agent, turn, { request, out, signal, limits });
   } catch (error) {
     if (signal.aborted) end = { kind: 'cancelled' };
     else if (error instanceof BinnacleError) throw error;
@@ -67,6 +79,67 @@ async function runTurn(
   }
   out.ended(end);
 }
+
+interface Talk {
+  request(body: object): Promise<Response>;
+  readonly out: Out;
+  readonly signal: AbortSignal;
+  readonly limits: OpenAiLimits;
+}
+
+/** Asks on with what the tools answered, as long as the model calls some. */
+async function converse(agent: AgentSettings, turn: LocalTurn, talk: Talk): Promise<TurnEnd> {
+  const { out, signal, limits } = talk;
+  const messages: object[] = [...messagesOf(agent, turn)];
+  const total: Total = { inputTokens: 0, outputTokens: 0 };
+  let chars = 0;
+  for (let round = 1; ; round += 1) {
+    // Each time: what is granted may be another by now.
+    const offered = agent.tools === false ? [] : turn.tools.list();
+    if (round > 1) out.paragraph();
+    const answer = await answerOf(await talk.request(bodyOf(agent, messages, offered)), out, limits, total);
+    if ('kind' in answer) {
+      const isUnclear = answer.kind === 'failed' && answer.hint === undefined && offered.length > 0;
+      return isUnclear
+        ? { ...answer, hint: 'If its model knows no tools, set "tools" of the agent to false.' }
+        : answer;
+    }
+    if (round >= limits.maxRounds) {
+      return { kind: 'failed', message: `The model still called tools in its answer number ${round}.` };
+    }
+    messages.push(callingOf(answer));
+    for (const [at, call] of answer.calls.entries()) {
+      const content = await makeCall(`${turn.id}:${round}.${at + 1}`, call, turn.tools, offered, out, signal);
+      chars += content.length;
+      if (chars > limits.maxToolChars) {
+        return { kind: 'failed', message: `Its tools answered with more than ${limits.maxToolChars} characters.` };
+      }
+      messages.push({ role: 'tool', tool_call_id: call.id, content });
+    }
+  }
+}
+
+interface Total {
+  inputTokens: number;
+  outputTokens: number;
+}
+
+/** What the model said before it called tools, and the calls. */
+interface Calling {
+  readonly said: string;
+  readonly calls: readonly ModelCall[];
+}
+
+const callingOf = ({ said, calls }: Calling): object => ({
+  role: 'assistant',
+  content: said === '' ? null : said,
+  tool_calls: calls.map(({ id, name, arguments: given }) => ({
+    id,
+    type: 'function',
+    // Servers read it as JSON when it comes back.
+    function: { name, arguments: isJson(given) ? given : '{}' },
+  })),
+});
 
 function ask(url: URL, key: string | undefined, body: object, signal: AbortSignal): Promise<Response> {
   return fetch(url, {
@@ -83,18 +156,28 @@ function ask(url: URL, key: string | undefined, body: object, signal: AbortSigna
   });
 }
 
-function bodyOf({ model, instructions }: AgentSettings, { history, text: prompt }: LocalTurn): object {
+function messagesOf({ instructions }: AgentSettings, { history, text: prompt }: LocalTurn): readonly object[] {
   const system = instructions === undefined ? [] : [{ role: 'system', content: instructions }];
   const said = history.map(({ role, text: content }) => ({ role, content }));
+  return [...system, ...said, { role: 'user', content: prompt }];
+}
+
+function bodyOf({ model }: AgentSettings, messages: readonly object[], offered: readonly TurnTool[]): object {
+  const tools = offered.map(({ name, description, input: parameters }) => ({
+    type: 'function',
+    function: { name, description, parameters },
+  }));
   return {
     ...(model === undefined ? {} : { model }),
-    messages: [...system, ...said, { role: 'user', content: prompt }],
+    messages,
+    // Servers that know no tools are not told of none.
+    ...(tools.length === 0 ? {} : { tools }),
     stream: true,
     stream_options: { include_usage: true },
   };
 }
 
-async function converse(response: Response, out: Out, limits: OpenAiLimits): Promise<TurnEnd> {
+async function answerOf(response: Response, out: Out, limits: OpenAiLimits, total: Total): Promise<TurnEnd | Calling> {
   const { status, headers } = response;
   if (status >= 300 && status < 400) {
     await response.body?.cancel();
@@ -121,16 +204,29 @@ async function converse(response: Response, out: Out, limits: OpenAiLimits): Pro
       ...(hint === undefined ? {} : { hint }),
     };
   }
-  return readStream(response, out, limits);
+  return readStream(response, out, limits, total);
 }
 
-async function readStream(response: Response, out: Out, limits: OpenAiLimits): Promise<TurnEnd> {
+async function readStream(
+  response: Response,
+  out: Out,
+  limits: OpenAiLimits,
+  total: Total,
+): Promise<TurnEnd | Calling> {
   const reader = new SseReader(limits);
+  const pieces = new CallReader();
+  const before = { ...total };
+  let said = '';
+  const finish = (reason: string | undefined): TurnEnd | Calling => {
+    const calls = pieces.take();
+    if (calls.length > 0) return { said, calls };
+    return { kind: 'done', ...(reason === undefined ? {} : { stopReason: reason }) };
+  };
   let stopReason: string | undefined;
   // A web stream is iterable in Node; leaving the loop cancels it, and with it the request.
   for await (const bytes of response.body ?? []) {
     for (const data of reader.read(bytes)) {
-      if (data === '[DONE]') return { kind: 'done', ...(stopReason === undefined ? {} : { stopReason }) };
+      if (data === '[DONE]') return finish(stopReason);
       const chunk = parse(data);
       if (chunk === undefined)
         return { kind: 'failed', message: `The server sent what is no chunk: ${cutText(data, MAX_ERROR_CHARS)}` };
@@ -141,18 +237,23 @@ async function readStream(response: Response, out: Out, limits: OpenAiLimits): P
       const thought = choice?.delta?.reasoning_content ?? choice?.delta?.reasoning ?? '';
       out.delta(thought, 'thought');
       out.delta(choice?.delta?.content ?? '');
+      said += choice?.delta?.content ?? '';
+      pieces.read(choice?.delta?.tool_calls);
       stopReason = choice?.finish_reason ?? stopReason;
       const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = chunk.usage ?? {};
       if (inputTokens !== undefined || outputTokens !== undefined) {
+        // Of all requests of the turn.
+        total.inputTokens = before.inputTokens + (inputTokens ?? 0);
+        total.outputTokens = before.outputTokens + (outputTokens ?? 0);
         out.usage({
-          ...(inputTokens === undefined ? {} : { inputTokens }),
-          ...(outputTokens === undefined ? {} : { outputTokens }),
+          ...(inputTokens === undefined ? {} : { inputTokens: total.inputTokens }),
+          ...(outputTokens === undefined ? {} : { outputTokens: total.outputTokens }),
         });
       }
     }
   }
   // Some servers leave [DONE] out; without a reason to stop the answer is not whole.
-  if (stopReason !== undefined) return { kind: 'done', stopReason };
+  if (stopReason !== undefined) return finish(stopReason);
   return { kind: 'failed', message: 'The stream of the server broke off in the middle of the answer.' };
 }
 
@@ -161,6 +262,15 @@ function parse(data: string): z.output<typeof Chunk> | undefined {
     return Chunk.safeParse(JSON.parse(data)).data;
   } catch {
     return undefined;
+  }
+}
+
+function isJson(given: string): boolean {
+  try {
+    JSON.parse(given);
+    return true;
+  } catch {
+    return false;
   }
 }
 

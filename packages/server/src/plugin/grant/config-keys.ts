@@ -26,6 +26,7 @@ const OF_AGENT: Readonly<Record<string, readonly [read: Access, write: Access]>>
   cwd: ['plain', 'never'],
   visibility: ['plain', 'never'],
   apiKeyEnv: ['plain', 'never'],
+  tools: ['plain', 'never'],
   // Passwords are written into both.
   command: ['named', 'never'],
   url: ['named', 'never'],

@@ -766,6 +766,18 @@ describe('names and keys', () => {
         'a'.repeat(201),
       ].map((key) => ({ key })),
     ],
+    [
+      'storage',
+      [
+        ...['..', '../', 'a/../', '/a', 'a//', '.a', 'a/.x', '%', 'a*', 'a b', 'a\0', 'a'.repeat(201)].map(
+          (prefix) => ({
+            prefix,
+          }),
+        ),
+        { key: 'a', prefix: 'a' },
+        {},
+      ],
+    ],
     ['tools', ['', 'a b', '../../x', 'a\n', '__proto__', 'lооkup', '1a', 'a'.repeat(65)].map((name) => ({ name }))],
     ['commands', ['/deploy', 'Deploy', 'de ploy', ''].map((name) => ({ name }))],
     ['channels', ['', 'a:b', 'a/b', '.a', 'a\n'].map((name) => ({ name }))],
@@ -785,6 +797,13 @@ describe('names and keys', () => {
   ])('%s takes none of the odd ones', (name, calls) => {
     const { ask } = gateOf({ [name]: true });
     for (const call of calls) expect([call, ask(name, call)]).toEqual([call, 'bad_request']);
+  });
+
+  it('takes the beginning of a key of the storage, wherever it is cut', () => {
+    const { ask, decisions } = gateOf({ storage: true });
+    for (const prefix of ['', 'a', 'a/', 'a/b', 'seen/la']) expect(ask('storage', { prefix })).toEqual({ prefix });
+    expect(decisions.map(({ target }) => target)).toEqual(['*', 'a*', 'a/*', 'a/b*', 'seen/la*']);
+    expect(gateOf({}).ask('storage', { prefix: '' })).toBe('permission_denied');
   });
 
   it('narrows by the very name', () => {

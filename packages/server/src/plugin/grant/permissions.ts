@@ -120,7 +120,7 @@ const OWN_DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai']
 export const PERMISSIONS = {
   runCommandWithTimeout: {
     sentence: 'run programs on this machine, as the user that Binnacle runs as',
-    lets: 'Starts a program by its argv, without a shell and with the environment that programs get here; it is ended at its deadline. A list says which programs, not what they do: many start others when their arguments or the files around them say so.',
+    lets: 'Starts a program by its argv, without a shell and with the environment that programs get here; it is ended at its deadline, with what it has started. A list says which programs, not what they do: many start others when their arguments or the files around them say so.',
     narrowing: narrowing('commands', 'names of programs, or absolute paths', 'git', readProgramItem),
   },
   writeConfigFile: {
@@ -193,12 +193,12 @@ export const PERMISSIONS = {
   },
   readSessions: {
     sentence: 'see the sessions and what their programs print',
-    lets: 'Lists sessions and reads their output. Cannot type.',
+    lets: 'Lists sessions and reads their output: all that people see here, whoever started them; those of conversations only with readConversations as well. Cannot type.',
     narrowing: null,
   },
   readConversations: {
     sentence: 'read the conversations with agents',
-    lets: 'Lists conversations and reads their messages. Cannot send any.',
+    lets: 'Lists conversations and reads their messages: all of them, also those that only their owner sees. Cannot send any.',
     narrowing: null,
   },
   storage: {

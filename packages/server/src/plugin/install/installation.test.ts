@@ -52,11 +52,11 @@ beforeAll(async () => {
   script = join(here('../../..'), 'dist', `test-types-${process.pid}.mjs`);
   mkdirSync(dirname(script), { recursive: true });
   const common = {
-    platform: 'node',
+    platform: 'node' as const,
     resolve: { alias: { '@binnacle/protocol': protocol } },
     external: ['@swc/wasm-typescript', 'es-module-lexer'],
-    logLevel: 'silent',
-  } as const;
+    logLevel: 'silent' as const,
+  };
   const output = (file: string) => ({ file, format: 'esm' as const, codeSplitting: false });
   await build({ ...common, input: here('./type-worker.ts'), output: output(script) });
   writeFileSync(join(built, 'child.ts'), CHILD);
@@ -299,6 +299,11 @@ describe('an install', () => {
     });
     symlinkSync('..', join(dir, 'node_modules', '.bin'));
     symlinkSync('/etc', join(dir, 'node_modules', 'linked'));
+    mkdirSync(join(dir, 'node_modules', 'needed', 'node_modules', '.deep'), { recursive: true });
+    for (let n = 0; n < 50; n += 1) {
+      // Left out with its name, and would never end if it were followed.
+      symlinkSync('../..', join(dir, 'node_modules', 'needed', 'node_modules', `.round-${n}`));
+    }
     const files = await staged(await install(dir));
     expect(Object.keys(files)).toEqual([
       'index.mjs',
@@ -440,6 +445,8 @@ describe('a plugin in TypeScript', () => {
       ]);
       rmSync(join(root, 'source'), { recursive: true });
     }
+    const large = await refusal(open().preview(typed({ 'index.ts': ' '.repeat(1024 * 1024 + 1) })));
+    expect(large).toMatchObject({ code: 'bad_typescript', message: expect.stringContaining('1048576 are taken') });
     writeFileSync(join(typed({}), 'index.ts'), Buffer.from([0xff, 0xfe, 0x41]));
     expect(await codeOf(open().preview(join(root, 'source')))).toBe('bad_typescript');
   });
@@ -461,8 +468,9 @@ describe('a plugin in TypeScript', () => {
       const dir = source({ 'binnacle.plugin.json': manifest({ entry: 'index.ts' }), 'index.ts': text }, `hostile-${n}`);
       expect(await codeOf(open(3000).preview(dir))).toBe('bad_typescript');
     }
-    const slow = typed({ 'index.ts': 'export const fine: string = "";' });
-    expect((await refusal(open(1).preview(slow))).message).toBe('It takes too long to be read.');
+    // A parser takes twice as long for each of these: forty are years.
+    const slow = typed({ 'index.ts': 'a?(b):c=>'.repeat(40) });
+    expect((await refusal(open(1000).preview(slow))).message).toBe('It takes too long to be read.');
     clearInterval(timer);
     expect(longest).toBeLessThan(500);
     expect(left()).toEqual([]);

@@ -120,7 +120,7 @@ async function readEach(
       if (ODD_NAME.test(name)) refuse(JSON.stringify(full), 'has a name that not everybody reads the same way');
       const stat = await lstat(full);
       checkKind(full, stat);
-      checkOwner(full, stat, 0);
+      checkOwner(full, stat, 0, `chmod -R go-w ${root}`);
       if (stat.isDirectory()) {
         add(`${path}/`, '', stat);
         await each(path, undefined);
@@ -173,12 +173,12 @@ function checkKind(full: string, stat: Stats): void {
   if ((stat.mode & SET_ID) !== 0) refuse(full, 'runs as somebody else (setuid or setgid)');
 }
 
-function checkOwner(full: string, stat: Stats, pardons: number): void {
+function checkOwner(full: string, stat: Stats, pardons: number, hint = `chmod go-w ${full}`): void {
   // Windows has no such owners and modes to check.
   if (process.getuid === undefined) return;
   if (stat.uid !== 0 && stat.uid !== process.getuid()) refuse(full, `belongs to user ${stat.uid}`);
   if ((stat.mode & OTHERS_WRITE) !== 0 && (stat.mode & pardons) === 0) {
-    refuse(full, `has mode 0${(stat.mode & 0o777).toString(8)}, so others can write there`, `chmod go-w ${full}`);
+    refuse(full, `has mode 0${(stat.mode & 0o777).toString(8)}, so others can write there`, hint);
   }
 }
 

@@ -10,7 +10,7 @@ import { copySource } from './plugin-files.ts';
 import { type TypeScripts, withoutTypes } from './type-stripping.ts';
 
 const MAX_PACKAGE_BYTES = 1024 * 1024;
-const MAX_PACKAGES_DEPTH = 6;
+const MAX_PACKAGES = 10_000;
 const DECLARATIONS = /\.d\.[cm]?ts$/;
 const TYPES_OF_A_PACKAGE = /(?:^|\/)node_modules\/.*\.[cm]?tsx?$/;
 const PACKAGE = /^node_modules\/((?:@[^/]+\/)?[^/]+)/;
@@ -36,6 +36,7 @@ export async function buildFrom(source: string, to: string, thread: TypeScripts)
 function isLeftOut(path: string, packages: ReadonlySet<string> | undefined): boolean {
   const name = path.slice(path.lastIndexOf('/') + 1);
   if (name.startsWith('.') || DECLARATIONS.test(name) || TYPES_OF_A_PACKAGE.test(path)) return true;
+  if (path === 'node_modules') return packages?.size === 0;
   const inPackage = PACKAGE.exec(path)?.[1];
   if (packages === undefined || inPackage === undefined) return false;
   // A folder of a scope is there with what is in it.
@@ -53,27 +54,32 @@ async function packagesOf(source: string): Promise<ReadonlySet<string> | undefin
   if (first === undefined) return undefined;
   const needed = new Set<string>();
   const open = [...first];
+  const left = { folders: MAX_PACKAGES };
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     if (needed.has(name)) continue;
     needed.add(name);
-    open.push(...(await dependenciesBelow(join(source, 'node_modules', name))));
+    open.push(...(await dependenciesBelow(join(source, 'node_modules', name), left)));
   }
   return needed;
 }
 
-/** Also those of the packages that it brings along. */
-async function dependenciesBelow(dir: string, depth = 0): Promise<string[]> {
-  if (depth > MAX_PACKAGES_DEPTH) return [];
+/** Also those of the packages that it brings along. What is beyond the bounds is not taken along. */
+async function dependenciesBelow(dir: string, left: { folders: number }): Promise<string[]> {
+  left.folders -= 1;
+  if (left.folders < 0) return [];
   const found = (await dependenciesIn(dir)) ?? [];
-  const inner = join(dir, 'node_modules');
-  const names = await readdir(inner).catch(() => []);
-  const nested = await Promise.all(
-    names.map(async (name) =>
-      name.startsWith('@') ? (await readdir(join(inner, name)).catch(() => [])).map((one) => `${name}/${one}`) : [name],
-    ),
-  );
-  for (const name of nested.flat()) found.push(...(await dependenciesBelow(join(inner, name), depth + 1)));
+  for (const inner of await packagesIn(join(dir, 'node_modules'))) {
+    found.push(...(await dependenciesBelow(inner, left)));
+  }
   return found;
+}
+
+/** No links: they could lead in a circle. */
+async function packagesIn(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const found = folders.map((name) => (name.startsWith('@') ? packagesIn(join(dir, name)) : [join(dir, name)]));
+  return (await Promise.all(found)).flat();
 }
 
 async function dependenciesIn(dir: string): Promise<string[] | undefined> {

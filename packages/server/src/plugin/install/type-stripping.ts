@@ -10,7 +10,7 @@ const NO_ROAD = /\.(?:tsx|jsx|cts)$/;
 /** Packages bring JavaScript. What else is beside it is not for us to change. */
 const IN_PACKAGES = /(?:^|\/)node_modules\//;
 
-const WITHIN_MS = 20_000;
+const WITHIN_MS = 10_000;
 const MAX_HEAP_MB = 256;
 
 export interface TypeScripts {

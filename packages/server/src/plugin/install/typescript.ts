@@ -1,10 +1,13 @@
 // TypeScript as Node 20 can load it: the types become blanks, so that each line stays where it was, and a file that is
 // imported as .ts is imported as .js. Runs in a thread of its own, see type-stripping.ts: a parser can be made to hang.
 
-import { readFile, unlink, writeFile } from 'node:fs/promises';
+import { readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 
+const MAX_MESSAGE = 500;
+/** A parser needs many times as much, of memory that no limit of a thread bounds. */
+const MAX_TYPED_BYTES = 1024 * 1024;
 const PLAIN = /\.m?js$/;
 /** Before and behind what has to be changed in a specifier. */
 const IMPORTED = /^(\.{1,2}\/[^?#]*\.m?)ts((?:[?#].*)?)$/s;
@@ -25,6 +28,8 @@ export async function stripTypes({ dir, typed, plain }: Stripping): Promise<void
   const strip = await stripper();
   const aim = await aimer();
   for (const path of typed) {
+    const { size } = await stat(join(dir, path));
+    if (size > MAX_TYPED_BYTES) throw wrong(path, `it has ${size} bytes; ${MAX_TYPED_BYTES} are taken`);
     const text = aim(path, strip(path, await textOf(dir, path)));
     await unlink(join(dir, path));
     await writeFile(join(dir, loadedName(path)), text, { mode: 0o400, flag: 'wx' });
@@ -110,7 +115,7 @@ function importsOf(parse: Parse, path: string, text: string): ReturnType<Parse>[
 
 export function wrong(where: string, what: string, hint?: string): BinnacleError {
   return new BinnacleError('bad_typescript', {
-    message: `${where}: ${what}.`,
+    message: `${where}: ${what.slice(0, MAX_MESSAGE)}.`,
     details: { file: where },
     ...(hint === undefined ? {} : { hint }),
   });

@@ -12,6 +12,8 @@ const MAX_READ_BYTES = 900 * 1024;
 /** A second. Each change is read twice, synced to the disk, and told to everybody. */
 const EDITS_PER_SECOND = 1;
 const READS_PER_SECOND = 50;
+const UNIT_BYTES = 64 * 1024;
+const MAX_UNITS = 50;
 
 export function configPowers(config: Pick<Config, 'edit' | 'raw'>, clock: Clock = REAL_CLOCK): Powers {
   const edits = new Pace(clock, EDITS_PER_SECOND);
@@ -30,7 +32,7 @@ export function configPowers(config: Pick<Config, 'edit' | 'raw'>, clock: Clock 
       if (picked === undefined) return null;
       const bytes = Buffer.byteLength(JSON.stringify(picked));
       // A large answer costs everybody as much as many small ones.
-      if (bytes > MAX_READ_BYTES / 10) await reads.turn(plugin, bytes / (MAX_READ_BYTES / 10), signal);
+      await reads.turn(plugin, Math.min(MAX_UNITS, bytes / UNIT_BYTES), signal);
       if (bytes <= MAX_READ_BYTES) return picked;
       throw new BinnacleError('message_too_large', {
         message: `What stands at ${path.join('.')} has ${bytes} bytes, more than fit into one answer.`,

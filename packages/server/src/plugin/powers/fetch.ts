@@ -8,7 +8,8 @@ import { isIP, type LookupFunction } from 'node:net';
 import { BinnacleError } from '@binnacle/protocol';
 import type { CallOf } from '../grant/calls.ts';
 import type { Asking, Powers } from '../powers.ts';
-import { unawaited } from './pace.ts';
+import { REAL_CLOCK } from '../process/supervision.ts';
+import { Pace, unawaited } from './pace.ts';
 
 export interface Address {
   readonly address: string;
@@ -20,7 +21,7 @@ export interface FetchParts {
   readonly resolve?: (host: string) => Promise<readonly Address[]>;
   /** For all of it, from the name to the last byte. Below that of a call of a plugin. */
   readonly deadlineMs?: number;
-  /** At once, of one plugin: names are looked up by two threads that all of us share. */
+  /** At once, of one plugin. */
   readonly maxAtOnce?: number;
 }
 
@@ -35,6 +36,7 @@ interface FetchAnswer {
 
 const DEADLINE_MS = 9000;
 const MAX_AT_ONCE = 8;
+const PER_SECOND = 50;
 const MAX_ADDRESSES = 64;
 const MAX_BODY_BYTES = 512 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -43,6 +45,13 @@ export class Fetches {
   readonly powers: Powers = { net: (params, asking) => this.#ask(params, asking) };
   readonly #parts: FetchParts;
   readonly #underWay = new Map<string, number>();
+  readonly #pace = new Pace(REAL_CLOCK, PER_SECOND);
+  /**
+   * Two threads look up all names of this process, and nobody can call them back: plugins have one of them, by turns.
+   * Slow names of plugins are waited for by plugins.
+   */
+  readonly #lookups = new Turns();
+  readonly #lookupsOf = new Map<string, Turns>();
 
   constructor(parts: FetchParts = {}) {
     this.#parts = parts;
@@ -77,25 +86,44 @@ export class Fetches {
     }
   }
 
-  async #fetch(call: Fetch, { gate }: Asking, signal: AbortSignal): Promise<FetchAnswer> {
-    const addresses = await unlessAborted(this.#addressesOf(call), signal);
+  async #fetch(call: Fetch, { plugin, gate }: Asking, signal: AbortSignal): Promise<FetchAnswer> {
+    await this.#pace.turn(plugin, 1, signal);
+    const addresses = await unlessAborted(this.#addressesOf(call, plugin, signal), signal);
     for (const { address } of addresses) gate.allowAddress(call, address);
     return await send(call, addresses, signal);
   }
 
-  async #addressesOf({ host }: Fetch): Promise<readonly Address[]> {
+  async #addressesOf({ host }: Fetch, plugin: string, signal: AbortSignal): Promise<readonly Address[]> {
     const family = isIP(host);
     if (family !== 0) return [{ address: host, family }];
     const { resolve = (name: string) => lookup(name, { all: true, verbatim: true }) } = this.#parts;
     let found: readonly Address[];
     try {
-      found = await resolve(host);
+      const own = this.#lookupsOf.get(plugin) ?? new Turns();
+      this.#lookupsOf.set(plugin, own);
+      found = await own.take(() =>
+        this.#lookups.take(() => {
+          signal.throwIfAborted();
+          return resolve(host);
+        }),
+      );
     } catch (error) {
       throw failed(host, error);
     }
     // Nobody has so many, and each is judged.
     if (found.length === 0 || found.length > MAX_ADDRESSES) throw failed(host, { code: 'ENOTFOUND' });
     return found;
+  }
+}
+
+/** One behind the other. */
+class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  take<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
   }
 }
 
@@ -126,7 +154,11 @@ function send(call: Fetch, addresses: readonly Address[], signal: AbortSignal): 
     const abort = (): void => fail(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     request.on('error', (error) => fail(error instanceof BinnacleError ? error : failed(url.host, error)));
-    // Without a listener, Node ends the connection and says so.
+    // Nobody asked for another protocol.
+    request.once('upgrade', (_response, socket) => {
+      socket.destroy();
+      fail(failed(url.host, { code: 'EPROTO' }));
+    });
     request.once('response', (response) => {
       read(response, url.host).then((answer) => settle(() => resolve(answer)), fail);
     });

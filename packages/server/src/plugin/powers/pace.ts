@@ -40,15 +40,11 @@ export class Pace {
       });
       const stop = (): void => {
         cancel();
-        reject(unawaited());
+        reject(signal.reason instanceof BinnacleError ? signal.reason : unawaited());
       };
       if (signal.aborted) stop();
       else signal.addEventListener('abort', stop, { once: true });
     });
-  }
-
-  forget(plugin: string): void {
-    this.#of.delete(plugin);
   }
 }
 

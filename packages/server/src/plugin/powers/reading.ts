@@ -49,10 +49,13 @@ export interface ReadingParts {
 const MAX_READ_BYTES = 64 * 1024;
 const TAIL_BYTES = 16 * 1024;
 const MAX_PAGE = 100;
-/** Of messages, as JSON: they have to fit into one answer. One message alone always does, or is cut. */
+/** Of messages, as JSON: they have to fit into one answer. */
 const MAX_MESSAGES_BYTES = 900 * 1024;
-/** A list or a page of output is one. */
+/** Of one that alone does not. A character is six bytes at most. */
+const MAX_CUT_CHARS = 128 * 1024;
+/** A page of output is one. A list asks each runner. */
 const PER_SECOND = 100;
+const LIST_UNITS = 5;
 
 const After = z.string().max(200).optional();
 const Limit = z.int().min(1).max(MAX_PAGE).optional();
@@ -76,7 +79,7 @@ export function readingPowers({ sessions, conversations, clock = REAL_CLOCK }: R
     readSessions: async (params, { plugin, gate, signal }: Asking): Promise<unknown> => {
       const ask = parsed(AskSessions, params, 'readSessions');
       const { session } = gate.allow('readSessions', ask.op === 'list' ? {} : { session: ask.session });
-      await pace.turn(plugin, 1, signal);
+      await pace.turn(plugin, ask.op === 'list' ? LIST_UNITS : 1, signal);
       const seen = sessions(seenBy(gate));
       if (ask.op === 'list') {
         const { sessions: items, next } = await seen.list(given(ask));
@@ -91,7 +94,7 @@ export function readingPowers({ sessions, conversations, clock = REAL_CLOCK }: R
     readConversations: async (params, { plugin, gate, signal }: Asking): Promise<unknown> => {
       const ask = parsed(AskConversations, params, 'readConversations');
       const { key } = gate.allow('readConversations', ask.op === 'list' ? {} : { key: ask.key });
-      await pace.turn(plugin, 1, signal);
+      await pace.turn(plugin, ask.op === 'list' ? LIST_UNITS : 1, signal);
       if (ask.op === 'list') {
         const { conversations: items, next } = await conversations.list(given(ask));
         return {
@@ -100,7 +103,7 @@ export function readingPowers({ sessions, conversations, clock = REAL_CLOCK }: R
         };
       }
       if (key === undefined || !isConversationKey(key)) throw new BinnacleError('conversation_not_found');
-      return pageOf(await conversations.history(key, { before: ask.before, limit: ask.limit }));
+      return await pageOf(conversations, key, ask);
     },
   };
 }
@@ -128,22 +131,36 @@ const sessionView = ({ id, name, argv, cwd, state, exitCode, createdAt, outputOf
   outputBytes: outputOffset,
 });
 
-/** Newest first, and no more than fit: those that do not are the beginning of the next page. */
-function pageOf({ messages, before }: { readonly messages: readonly MessageInfo[]; readonly before: string | null }) {
-  const items: object[] = [];
-  let bytes = 0;
-  for (const { id, role, text, by, at } of [...messages].reverse()) {
-    const item = { id, role, text, by: by.name, at };
-    bytes += Buffer.byteLength(JSON.stringify(item));
-    if (bytes > MAX_MESSAGES_BYTES) throw tooLarge(items.length);
-    items.push(item);
-  }
-  return { items, next: before };
+/** Newest first. Where they do not fit into one answer, fewer: the others are the next page. */
+async function pageOf(
+  conversations: ReadConversations,
+  key: string,
+  { before, limit }: { readonly before?: string | undefined; readonly limit?: number | undefined },
+) {
+  const asked = await conversations.history(key, { before, limit });
+  const fit = countFitting(asked.messages);
+  const page = fit === asked.messages.length ? asked : await conversations.history(key, { before, limit: fit });
+  return { items: [...page.messages].reverse().map(messageView), next: page.before };
 }
 
-const tooLarge = (fit: number): BinnacleError =>
-  new BinnacleError('message_too_large', {
-    message: `These messages are more than fit into one answer; ${fit} do.`,
-    hint: 'Ask with a smaller limit.',
-    details: { fit },
+/** At least one: it is cut. */
+function countFitting(messages: readonly MessageInfo[]): number {
+  let bytes = 0;
+  const newest = [...messages].reverse();
+  const over = newest.findIndex((message) => {
+    bytes += Buffer.byteLength(JSON.stringify(messageView(message)));
+    return bytes > MAX_MESSAGES_BYTES;
   });
+  return over < 0 ? messages.length : Math.max(1, over);
+}
+
+function messageView({ id, role, text, by, at }: MessageInfo) {
+  const isLong = text.length * 6 > MAX_MESSAGES_BYTES && Buffer.byteLength(JSON.stringify(text)) > MAX_MESSAGES_BYTES;
+  return {
+    id,
+    role,
+    text: isLong ? `${text.slice(0, MAX_CUT_CHARS).replace(/[\ud800-\udbff]$/, '')}…` : text,
+    by: by.name,
+    at,
+  };
+}

@@ -231,6 +231,21 @@ describe('a program that a plugin runs', () => {
     expect(await ask('runCommandWithTimeout', { argv: ['true'] })).toMatchObject({ exitCode: 0 });
   });
 
+  it('has a pace: who starts programs without end is told so, and waits', async () => {
+    const { ask } = all();
+    let started = 0;
+    let isRefused = false;
+    const began = performance.now();
+    while (!isRefused && performance.now() - began < 1500) {
+      const answers = await Promise.all([1, 2, 3, 4].map(() => ask('runCommandWithTimeout', { argv: ['true'] })));
+      isRefused = answers.includes('plugin_busy');
+      started += answers.filter((answer) => typeof answer === 'object').length;
+      const seconds = (performance.now() - began) / 1000;
+      expect(started).toBeLessThan(20 + 10 * seconds + 5);
+    }
+    expect(started).toBeGreaterThan(0);
+  });
+
   it('has the deadline that it asked for, and a while to end; other numbers count for nothing', () => {
     expect(commandDeadlineMs({ timeoutMs: 600_000 })).toBe(605_000);
     for (const params of [

@@ -9,11 +9,12 @@ import { BinnacleError } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { type EndingTimes, endFamily } from '../../process/ending.ts';
 import { programEnvironment } from '../../process/environment.ts';
-import { type Leader, marksOf, readProcess } from '../../process/family.ts';
+import { familyOf, type Leader, marksOf, readProcess } from '../../process/family.ts';
 import { checkCwd } from '../../process/launcher.ts';
 import { type CallOf, DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS } from '../grant/calls.ts';
 import type { Asking, Powers } from '../powers.ts';
-import { unawaited } from './pace.ts';
+import { REAL_CLOCK } from '../process/supervision.ts';
+import { Pace, unawaited } from './pace.ts';
 
 export interface ProgramParts {
   /** Of this gateway alone, a-z and 0-9: programs that it leaves behind when it is killed are found by it. */
@@ -38,6 +39,8 @@ interface RunResult {
 }
 
 const MAX_AT_ONCE = 4;
+/** Each start holds up everybody for some milliseconds. */
+const STARTS_PER_SECOND = 10;
 const ENDING: EndingTimes = { hupMs: 100, termMs: 400 };
 /** What a program has started may still be writing when it ends. */
 const DRAIN_MS = 200;
@@ -55,6 +58,7 @@ export class PluginPrograms {
   /** By plugin, how many run. */
   readonly #running = new Map<string, number>();
   readonly #all = new Set<Promise<unknown>>();
+  readonly #pace = new Pace(REAL_CLOCK, STARTS_PER_SECOND);
   readonly #stop = new AbortController();
 
   constructor(parts: ProgramParts) {
@@ -107,6 +111,7 @@ export class PluginPrograms {
   }
 
   async #run(call: RunCall, plugin: string, signal: AbortSignal): Promise<RunResult> {
+    await this.#pace.turn(plugin, 1, signal);
     if (signal.aborted) throw unawaited();
     const cwd = call.cwd ?? homedir();
     checkCwd(cwd);
@@ -128,7 +133,9 @@ export class PluginPrograms {
     stdout.stopDropping();
     stderr.stopDropping();
     if (why === 'exited') await within(DRAIN_MS, closed);
-    const left = await endFamily(leader, id, this.#times);
+    // Most leave nobody behind: to look once is enough then.
+    const isAlone = why === 'exited' && familyOf(leader, id).length === 0;
+    const left = isAlone ? 0 : await endFamily(leader, id, this.#times);
     if (left > 0) this.#parts.log.warn({ plugin, file: call.file, left }, 'a program of a plugin could not be ended');
     await within(CLOSE_MS, closed);
     for (const stream of child.stdio) stream?.destroy();
@@ -203,7 +210,7 @@ const MAX_OUTPUT_BYTES = 256 * 1024;
 /** As JSON, where a control character takes six bytes: both fit into one answer. */
 const MAX_JSON_BYTES = 480 * 1024;
 /** Between two pieces that nobody keeps: whatever floods must not have us read all day. */
-const DROP_PAUSE_MS = 1;
+const DROP_PAUSE_MS = 4;
 
 /** The beginning of what comes. The rest is read, so that the program can go on, and dropped. */
 class Captured {

@@ -1,0 +1,32 @@
+// Which lines of a long log are in the document. Pure.
+
+export interface Window {
+  /** Index of the first line that is drawn, and behind the last one. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Drawn before and behind what is seen, so that a turn of the wheel shows no hole. */
+const BEYOND = 30;
+/** What is selected stays in the document, or the selection would be lost; not a whole log of it. */
+const MAX_DRAWN = 1500;
+
+/** `held`: indices of the lines that a selection begins and ends in. */
+export function windowOf(
+  count: number,
+  seen: { readonly top: number; readonly height: number; readonly line: number },
+  held: Window | undefined,
+): Window {
+  const line = Math.max(1, seen.line);
+  const first = Math.floor(seen.top / line);
+  const last = Math.ceil((seen.top + seen.height) / line);
+  const plain = bounded({ from: first - BEYOND, to: last + BEYOND }, count);
+  if (held === undefined) return plain;
+  const both = bounded({ from: Math.min(plain.from, held.from), to: Math.max(plain.to, held.to) }, count);
+  return both.to - both.from > MAX_DRAWN ? plain : both;
+}
+
+const bounded = ({ from, to }: Window, count: number): Window => ({
+  from: Math.max(0, Math.min(from, count)),
+  to: Math.max(0, Math.min(to, count)),
+});

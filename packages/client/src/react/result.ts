@@ -1,0 +1,20 @@
+// How actions tell what came of them: as a value, so that a forgotten `catch` of an event handler does no harm. Pure.
+
+import { BinnacleError } from '@binnacle/protocol';
+
+export type Result<T = void> =
+  | { readonly ok: true; readonly value: T }
+  /** Branch on `error.code`; show `error.message` and `error.hint`. */
+  | { readonly ok: false; readonly error: BinnacleError };
+
+export const asError = (thrown: unknown): BinnacleError =>
+  thrown instanceof BinnacleError ? thrown : new BinnacleError('internal', { cause: thrown });
+
+/** Never rejects. */
+export async function resultOf<T>(act: () => Promise<T>): Promise<Result<T>> {
+  try {
+    return { ok: true, value: await act() };
+  } catch (thrown) {
+    return { ok: false, error: asError(thrown) };
+  }
+}

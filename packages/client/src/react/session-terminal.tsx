@@ -1,0 +1,193 @@
+'use client';
+// A session as a live terminal. xterm.js is loaded when the component is mounted, so nothing of it is needed on a server.
+
+import type * as Xterm from '@xterm/xterm';
+import { BinnacleError } from '@binnacle/protocol';
+import { type CSSProperties, useEffect, useRef, useState } from 'react';
+import { useShared } from './provider.tsx';
+import { asError } from './result.ts';
+import type { SessionOptions } from './session-follow.ts';
+import { StatusLine } from './status-line.tsx';
+import { type TerminalLook, TerminalScreen } from './terminal-screen.ts';
+import { TerminalSteer } from './terminal-steer.ts';
+import { makeSession, useSession } from './use-session.ts';
+import { endWords, type Status, statusOf } from './words.ts';
+
+export interface SessionTerminalProps extends TerminalLook {
+  readonly id: string;
+  readonly options?: SessionOptions;
+  /** Nobody types here, and the size is never changed from here. Default false. */
+  readonly readOnly?: boolean;
+  /** Give the program the size of this box while we have the helm. Default true. Without the helm it is never done. */
+  readonly fit?: boolean;
+  /** Puts the cursor here when it is there. Default false. */
+  readonly autoFocus?: boolean;
+  /** For screen readers. Default "Terminal". */
+  readonly label?: string;
+  readonly className?: string;
+  readonly style?: CSSProperties;
+  /** Where xterm.js comes from. Default `() => import('@xterm/xterm')`. */
+  readonly load?: () => Promise<Pick<typeof Xterm, 'Terminal'>>;
+}
+
+interface Shown {
+  readonly screen: TerminalScreen;
+  readonly steer: TerminalSteer;
+}
+
+const BOX: CSSProperties = {
+  position: 'relative',
+  overflow: 'hidden',
+  flex: '1 1 auto',
+  minHeight: 0,
+  display: 'flex',
+  alignItems: 'center',
+  justifyContent: 'center',
+};
+const loadXterm = async (): Promise<Pick<typeof Xterm, 'Terminal'>> => {
+  try {
+    return await import('@xterm/xterm');
+  } catch (cause) {
+    throw new BinnacleError('internal', {
+      message: 'xterm.js could not be loaded.',
+      hint: 'Add it to the page: npm install @xterm/xterm',
+      cause,
+    });
+  }
+};
+
+export function SessionTerminal(props: SessionTerminalProps) {
+  const { id, options = {}, readOnly = false, fit = true, label = 'Terminal', load = loadXterm, theme } = props;
+  const shared = useShared();
+  const session = useSession(id, options);
+  const box = useRef<HTMLDivElement>(null);
+  const host = useRef<HTMLDivElement>(null);
+  const [shown, setShown] = useState<Shown>();
+  const [problem, setProblem] = useState<BinnacleError>();
+  const how = JSON.stringify(options);
+  const latest = useRef({ props, readOnly });
+  useEffect(() => {
+    latest.current = { props, readOnly };
+  });
+
+  useEffect(() => {
+    const [boxed, hosted] = [box.current, host.current];
+    if (boxed === null || hosted === null) return;
+    let isOver = false;
+    let unread: (() => void) | undefined;
+    let screen: TerminalScreen | undefined;
+    const followed = shared.sessions.take(id, how, () => makeSession(shared)(id, how));
+    const steer = new TerminalSteer(followed, (error) => {
+      if (!isOver) setProblem(error);
+    });
+    const typing = (act: () => void): void => {
+      if (!latest.current.readOnly) act();
+    };
+    load().then(
+      (xterm) => {
+        if (isOver) return;
+        const made = new TerminalScreen(xterm, boxed, hosted, latest.current.props, {
+          typed: (text) => typing(() => steer.typed(text)),
+          pointed: (report) => typing(() => steer.pointed(report)),
+          replied: (text) => typing(() => steer.replied(text)),
+          past: () => followed.pastOffset,
+        });
+        screen = made;
+        unread = followed.read({
+          draw: (chunk) => {
+            made.begin(followed.info);
+            return made.draw(chunk);
+          },
+          missed: () => made.missed(),
+        });
+        if (latest.current.props.autoFocus === true) made.focus();
+        setShown({ screen: made, steer });
+      },
+      (thrown: unknown) => {
+        if (!isOver) setProblem(asError(thrown));
+      },
+    );
+    return () => {
+      isOver = true;
+      unread?.();
+      steer.stop();
+      screen?.dispose();
+      setShown(undefined);
+      setProblem(undefined);
+      shared.sessions.release(id, followed);
+    };
+  }, [shared, id, how, load]);
+
+  const owns = session.helm.isYours && fit && !readOnly && session.info?.mode === 'pty';
+  const { cols, rows } = session.info ?? {};
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the size of the program's terminal is what it is fitted to
+  useEffect(() => {
+    const boxed = box.current;
+    if (shown === undefined || boxed === null) return;
+    let isOver = false;
+    if (session.info !== undefined) shown.screen.begin(session.info);
+    const place = (): void => {
+      if (isOver) return;
+      const size = owns ? shown.screen.wanted() : undefined;
+      if (size === undefined) shown.screen.letterbox();
+      else if (size.cols !== cols || size.rows !== rows) shown.steer.resize(size);
+    };
+    // What was drawn with the old size is drawn first.
+    shown.screen.settled().then(place, () => undefined);
+    const observer = new ResizeObserver(place);
+    observer.observe(boxed);
+    return () => {
+      isOver = true;
+      observer.disconnect();
+    };
+  }, [shown, owns, cols, rows]);
+
+  useEffect(() => {
+    if (theme !== undefined) shown?.screen.setTheme(theme);
+    shown?.screen.readOnly(readOnly || session.state === 'ended');
+  }, [shown, theme, readOnly, session.state]);
+
+  const status = terminalStatus(problem, session);
+  return (
+    <section
+      className={`binnacle-terminal ${props.className ?? ''}`.trim()}
+      style={{ display: 'flex', flexDirection: 'column', ...props.style }}
+      aria-label={label}
+      data-session={id}
+      data-state={session.state}
+      data-helm={session.helm.isYours ? 'yours' : session.helm.lease === null ? 'free' : 'taken'}
+      data-caught-up={session.isCaughtUp}
+    >
+      <div ref={box} className="binnacle-terminal-box" style={BOX}>
+        <div ref={host} className="binnacle-terminal-host" />
+      </div>
+      <StatusLine status={status}>
+        {problem?.code === 'lease_held' && (
+          <button type="button" onClick={() => shown?.steer.take()}>
+            Take the helm
+          </button>
+        )}
+        {session.state === 'failed' && (
+          <button type="button" onClick={session.retry}>
+            Try again
+          </button>
+        )}
+      </StatusLine>
+    </section>
+  );
+}
+
+function terminalStatus(
+  problem: BinnacleError | undefined,
+  session: ReturnType<typeof useSession>,
+): Status | undefined {
+  const reading = statusOf(session);
+  if (session.state !== 'live') return reading;
+  if (problem !== undefined) return { tone: 'warn', text: problem.message, hint: problem.hint, code: problem.code };
+  const { lostTo } = session.helm;
+  if (lostTo !== undefined && !session.helm.isYours) {
+    return { tone: 'warn', text: lostTo === null ? 'You no longer have the helm.' : `${lostTo} took the helm.` };
+  }
+  const ended = session.info === undefined ? undefined : endWords(session.info);
+  return reading ?? (ended === undefined ? undefined : { tone: 'plain', text: ended });
+}

@@ -1,0 +1,233 @@
+// One terminal in a page: draws chunks at its own pace, has a size, and sorts what comes out of it. Knows no React and
+// no session. xterm.js is handed in, because it is loaded only where there is a page.
+
+import type { SessionInfo } from '@binnacle/protocol';
+import type * as Xterm from '@xterm/xterm';
+import type { Chunk } from './chunks.ts';
+import { boundCounts, boundSize } from './terminal-guards.ts';
+import { Gestures } from './terminal-input.ts';
+
+export interface TerminalLook {
+  readonly fontSize?: number;
+  readonly fontFamily?: string;
+  /** Lines above the screen. Default 5000. */
+  readonly scrollback?: number;
+  readonly theme?: Xterm.ITheme;
+}
+
+export interface TerminalEvents {
+  /** A key, a paste, composed text. */
+  typed(text: string): void;
+  /** A mouse or wheel report. */
+  pointed(report: string | Uint8Array): void;
+  /** The emulator answered the program by itself. Never while history is drawn. */
+  replied(text: string): void;
+  /** All that was printed up to this output offset was printed before we came. */
+  past(): number;
+}
+
+// xterm holds what it has not parsed in memory and gives up above 50 MB; a second of a fast flood is plenty.
+const PENDING_LIMIT = 1024 * 1024;
+const PENDING_LOW = 256 * 1024;
+const SCROLLBACK_LINES = 5000;
+const FONT_SIZE = 13.5;
+// Smaller than this nobody reads: the rest is reached by scrolling.
+const SMALLEST_FONT = 7;
+// Of xterm's own scrollbar.
+const BAR_PX = 14;
+const MONO =
+  'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, "DejaVu Sans Mono", "Liberation Mono", Consolas, monospace';
+// CAN ends a sequence that a gap cut; the rest takes back colours.
+const AFTER_GAP = '\x18\x1b[0m';
+
+export class TerminalScreen {
+  private readonly terminal: Xterm.Terminal;
+  private readonly box: HTMLElement;
+  private readonly baseFont: number;
+  private readonly events: TerminalEvents;
+  private readonly gestures: Gestures;
+  private readonly undo: (() => void)[];
+  private pending: number;
+  private drained: (() => void) | undefined;
+  /** Output offset behind what is drawn. */
+  private drawn: number;
+  private hasBegun: boolean;
+  private isDisposed: boolean;
+
+  /** Fills `box`, which must be visible: cells are measured in it. */
+  constructor(
+    xterm: Pick<typeof Xterm, 'Terminal'>,
+    box: HTMLElement,
+    host: HTMLElement,
+    look: TerminalLook,
+    events: TerminalEvents,
+  ) {
+    this.box = box;
+    this.events = events;
+    this.gestures = new Gestures();
+    this.pending = 0;
+    this.drained = undefined;
+    this.drawn = 0;
+    this.hasBegun = false;
+    this.isDisposed = false;
+    this.baseFont = look.fontSize ?? FONT_SIZE;
+    this.terminal = new xterm.Terminal({
+      fontSize: this.baseFont,
+      fontFamily: look.fontFamily ?? MONO,
+      scrollback: look.scrollback ?? SCROLLBACK_LINES,
+      ...(look.theme === undefined ? {} : { theme: look.theme }),
+      // Title and size reports, and moving the window: a program must not read or move what is not its own.
+      windowOptions: {},
+    });
+    const { terminal, gestures } = this;
+    // The clipboard is the reader's: OSC 52 neither writes nor reads it.
+    const handlers = [
+      terminal.parser.registerOscHandler(52, () => true),
+      boundCounts(terminal),
+      terminal.onKey(({ key }) => gestures.pressed(performance.now(), key)),
+      terminal.onData((data) => this.sort(data)),
+      // The oldest mouse encoding puts coordinates into single bytes, so it cannot be text.
+      terminal.onBinary((data) => {
+        if (this.isAnswering) events.pointed(Uint8Array.from(data, (char) => char.charCodeAt(0) & 0xff));
+      }),
+    ];
+    this.undo = handlers.map((handler) => () => handler.dispose());
+    terminal.open(host);
+    for (const type of ['paste', 'beforeinput', 'compositionend'] as const) {
+      this.listen(host, type, () => gestures.typed(performance.now()));
+    }
+    for (const type of ['wheel', 'mousedown'] as const) {
+      this.listen(host, type, () => gestures.pointed(performance.now()));
+    }
+  }
+
+  /** Takes the size that the session has when reading begins; later ones are among the chunks. */
+  begin(info: Pick<SessionInfo, 'mode' | 'cols' | 'rows'> | undefined): void {
+    if (this.hasBegun || info === undefined) return;
+    this.hasBegun = true;
+    // Without a terminal there is no size.
+    if (info.mode === 'pty') this.resize(info);
+  }
+
+  /** Waits while too much is not drawn yet. */
+  draw(chunk: Chunk): Promise<void> | undefined {
+    if (this.isDisposed) return undefined;
+    switch (chunk.type) {
+      case 'output': {
+        // Pipes carry bare line feeds; a terminal's line discipline would have added the returns.
+        if (chunk.kind !== 'tty' && !this.terminal.options.convertEol) this.terminal.options.convertEol = true;
+        const { bytes, offset } = chunk;
+        this.pending += bytes.length;
+        this.terminal.write(bytes, () => {
+          this.drawn = offset + bytes.length;
+          this.pending -= bytes.length;
+          if (this.pending <= PENDING_LOW) this.release();
+        });
+        if (this.pending <= PENDING_LIMIT) return undefined;
+        return new Promise((resolve) => {
+          this.drained = resolve;
+        });
+      }
+      case 'gap':
+        this.terminal.write(AFTER_GAP, () => {
+          this.drawn = chunk.to;
+        });
+        return undefined;
+      case 'resize':
+        // What is drawn with the old size must be drawn before it changes.
+        return this.settled().then(() => this.resize(chunk.data));
+    }
+  }
+
+  /** What would have been next is not there any more. */
+  missed(): void {
+    if (!this.isDisposed) this.terminal.write(AFTER_GAP);
+  }
+
+  /** Resolves when all that was handed over is drawn. */
+  async settled(): Promise<void> {
+    if (this.isDisposed) return;
+    await new Promise<void>((resolve) => this.terminal.write('', resolve));
+  }
+
+  resize(size: { readonly cols: number; readonly rows: number }): void {
+    const { cols, rows } = boundSize(size);
+    if (!this.isDisposed) this.terminal.resize(cols, rows);
+  }
+
+  /** The size that would fill the box, in the usual type. */
+  wanted(): { readonly cols: number; readonly rows: number } | undefined {
+    if (this.isDisposed) return undefined;
+    this.setFont(this.baseFont);
+    const cell = this.cell();
+    if (cell === undefined) return undefined;
+    const cols = Math.floor((this.box.clientWidth - BAR_PX) / cell.width);
+    const rows = Math.floor(this.box.clientHeight / cell.height);
+    return cols >= 2 && rows >= 1 ? boundSize({ cols, rows }) : undefined;
+  }
+
+  /** Fits the type to the box, so that a terminal of somebody else's size can be seen whole, where that can be read. */
+  letterbox(): void {
+    const cell = this.isDisposed ? undefined : this.cell();
+    if (cell === undefined) return;
+    const font = this.terminal.options.fontSize ?? this.baseFont;
+    const across = (this.box.clientWidth - BAR_PX) / ((cell.width * this.terminal.cols) / font);
+    const down = this.box.clientHeight / ((cell.height * this.terminal.rows) / font);
+    // Half a point at most between sizes: cells are snapped to pixels, so the ratio is not quite linear.
+    const fitting = Math.floor(Math.min(across, down) * 2) / 2;
+    this.setFont(Math.max(SMALLEST_FONT, Math.min(this.baseFont, fitting)));
+  }
+
+  setTheme(theme: Xterm.ITheme): void {
+    if (!this.isDisposed) this.terminal.options.theme = theme;
+  }
+
+  /** Typing is refused, and looks so. */
+  readOnly(isSo: boolean): void {
+    if (!this.isDisposed) this.terminal.options.disableStdin = isSo;
+  }
+
+  focus(): void {
+    this.terminal.focus();
+  }
+
+  dispose(): void {
+    this.isDisposed = true;
+    for (const undo of this.undo) undo();
+    this.release();
+    this.terminal.dispose();
+  }
+
+  /** History was answered when it happened. */
+  private get isAnswering(): boolean {
+    return this.drawn >= this.events.past();
+  }
+
+  private sort(data: string): void {
+    const kind = this.gestures.sort(data);
+    if (kind === 'text') this.events.typed(data);
+    else if (!this.isAnswering) return;
+    else if (kind === 'pointer') this.events.pointed(data);
+    else this.events.replied(data);
+  }
+
+  private listen(host: HTMLElement, type: string, listener: () => void): void {
+    host.addEventListener(type, listener, { capture: true, passive: true });
+    this.undo.push(() => host.removeEventListener(type, listener, { capture: true }));
+  }
+
+  private cell(): { readonly width: number; readonly height: number } | undefined {
+    const screen = this.terminal.element?.querySelector('.xterm-screen');
+    if (!(screen instanceof HTMLElement) || screen.offsetWidth === 0 || screen.offsetHeight === 0) return undefined;
+    return { width: screen.offsetWidth / this.terminal.cols, height: screen.offsetHeight / this.terminal.rows };
+  }
+
+  private setFont(size: number): void {
+    if (this.terminal.options.fontSize !== size) this.terminal.options.fontSize = size;
+  }
+
+  private release(): void {
+    this.drained?.();
+    this.drained = undefined;
+  }
+}

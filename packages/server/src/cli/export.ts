@@ -1,0 +1,235 @@
+// `binnacle export`: a session or a conversation as a file. Never writes over one, and leaves no half of one behind.
+
+import {
+  createWriteStream,
+  existsSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  type WriteStream,
+} from 'node:fs';
+import { basename, dirname, extname, join } from 'node:path';
+import type { Binnacle } from '@binnacle/client';
+import { EXPORT_FORMATS, type ExportFormat, isConversationKey } from '@binnacle/protocol';
+import { type ClientCommandOptions, findSession, withClient } from './connect.ts';
+import { EXIT, Failure, usage } from './failure.ts';
+import { Progress } from './progress.ts';
+import { writeTo } from './terminal.ts';
+
+export interface ExportOptions extends ClientCommandOptions {
+  readonly cast?: boolean;
+  readonly text?: boolean;
+  readonly jsonl?: boolean;
+  readonly markdown?: boolean;
+  readonly output?: string;
+  readonly input?: boolean;
+  readonly idleLimit?: string;
+  readonly follow?: boolean;
+  readonly force?: boolean;
+}
+
+const BY_EXTENSION: Readonly<Record<string, ExportFormat>> = {
+  '.cast': 'cast',
+  '.txt': 'text',
+  '.jsonl': 'jsonl',
+  '.md': 'markdown',
+};
+const LF = 0x0a;
+/** As a shell says SIGINT. */
+const INTERRUPTED = 130;
+
+export async function exportSession(wanted: string, options: ExportOptions): Promise<number> {
+  const target = options.output === undefined || options.output === '-' ? new Stdout() : FileTarget.open(options);
+  const progress = new Progress('exported', target.isTerminal);
+  const stop = () => {
+    target.drop();
+    process.exit(INTERRUPTED);
+  };
+  if (options.follow !== true) process.once('SIGINT', stop);
+  try {
+    const isWhole = await withClient(options, async (client) => {
+      const chunks = await chunksOf(client, wanted, options);
+      if (options.follow !== true) return await copy(chunks, target, progress);
+      return await copyLines(chunks, target, progress);
+    });
+    await target.finish();
+    return isWhole ? EXIT.ok : INTERRUPTED;
+  } catch (error) {
+    target.drop();
+    throw error;
+  } finally {
+    progress.end();
+    process.off('SIGINT', stop);
+  }
+}
+
+async function chunksOf(client: Binnacle, wanted: string, options: ExportOptions): Promise<AsyncGenerator<Uint8Array>> {
+  const format = formatOf(options);
+  const { input = false, follow = false } = options;
+  if (isConversationKey(wanted)) {
+    if (format === 'cast' || format === 'text')
+      throw usage(`A conversation cannot be exported as ${format}.`, 'Pass --markdown or --jsonl.');
+    return client.recordings.exportConversation(wanted, format);
+  }
+  const { id } = await findSession(client, wanted);
+  const idleLimit = idleLimitOf(options.idleLimit);
+  return client.recordings.export(id, {
+    ...{ input, follow },
+    ...(format === undefined ? {} : { format }),
+    ...(idleLimit === undefined ? {} : { idleLimit }),
+  });
+}
+
+/** Undefined: what is usual for what is exported. */
+function formatOf(options: ExportOptions): ExportFormat | undefined {
+  const [format, ...more] = EXPORT_FORMATS.filter((name) => options[name] === true);
+  if (more.length > 0) throw usage('Pass one of --cast, --text, --jsonl and --markdown.');
+  return format ?? BY_EXTENSION[extname(options.output ?? '').toLowerCase()];
+}
+
+function idleLimitOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = /^\d{1,5}(\.\d{1,3})?s?$/.test(text) ? Number.parseFloat(text) : Number.NaN;
+  if (!(seconds > 0 && seconds <= 86_400))
+    throw usage(`"${text}" is no number of seconds.`, 'For example: --idle-limit 2');
+  return seconds;
+}
+
+async function copy(chunks: AsyncGenerator<Uint8Array>, target: Target, progress: Progress): Promise<true> {
+  for await (const chunk of chunks) {
+    await target.write(chunk);
+    progress.add(chunk.length);
+  }
+  return true;
+}
+
+/** Whoever follows ends it with Ctrl-C, and keeps whole lines. False where it was ended like that. */
+async function copyLines(chunks: AsyncGenerator<Uint8Array>, target: Target, progress: Progress): Promise<boolean> {
+  let rest: Uint8Array = new Uint8Array();
+  let isStopped = false;
+  let stop = (): void => undefined;
+  const stopped = new Promise<undefined>((resolve) => {
+    stop = () => {
+      isStopped = true;
+      resolve(undefined);
+    };
+  });
+  process.once('SIGINT', stop);
+  try {
+    while (!isStopped) {
+      const next = chunks.next();
+      // What is under way when we leave ends with the client.
+      next.catch(() => undefined);
+      const read = await Promise.race([next, stopped]);
+      if (read === undefined) break;
+      if (read.done === true) {
+        await target.write(rest);
+        return true;
+      }
+      const end = read.value.lastIndexOf(LF) + 1;
+      const whole = end === 0 ? [] : [rest, read.value.subarray(0, end)];
+      rest = Buffer.concat(end === 0 ? [rest, read.value] : [read.value.subarray(end)]);
+      for (const part of whole) await target.write(part);
+      progress.add(read.value.length);
+    }
+    return false;
+  } finally {
+    process.off('SIGINT', stop);
+  }
+}
+
+interface Target {
+  readonly isTerminal: boolean;
+  write(bytes: Uint8Array): Promise<void>;
+  finish(): Promise<void>;
+  drop(): void;
+}
+
+class Stdout implements Target {
+  readonly isTerminal = process.stdout.isTTY === true;
+
+  write(bytes: Uint8Array): Promise<void> {
+    return writeTo(process.stdout, bytes);
+  }
+
+  async finish(): Promise<void> {}
+
+  drop(): void {}
+}
+
+/** Written beside the file, which is there only when it is whole. */
+class FileTarget implements Target {
+  readonly isTerminal = false;
+  readonly #path: string;
+  readonly #aside: string;
+  readonly #force: boolean;
+  readonly #stream: WriteStream;
+  #failure: Error | undefined;
+
+  /** Throws where there is such a file, unless that is wanted. */
+  static open({ output = '', force = false }: ExportOptions): Target {
+    const found = lstatSync(output, { throwIfNoEntry: false });
+    // A device or a pipe is there to be written to.
+    const isDevice = found !== undefined && !found.isFile() && !found.isSymbolicLink();
+    if (found?.isDirectory() === true) throw usage(`${output} is a directory.`, 'Name a file in it.');
+    if (found !== undefined && !isDevice && !force) throw taken(output);
+    if (!existsSync(dirname(output))) throw usage(`There is no directory ${dirname(output)}.`);
+    return new FileTarget(output, isDevice ? undefined : force);
+  }
+
+  private constructor(path: string, force: boolean | undefined) {
+    this.#path = path;
+    this.#force = force === true;
+    this.#aside = force === undefined ? path : join(dirname(path), `.${basename(path)}.${process.pid}.part`);
+    // At once: what is opened later could be made behind a `drop`.
+    const fd = openSync(this.#aside, force === undefined ? 'w' : 'wx');
+    this.#stream = createWriteStream(this.#aside, { fd });
+    this.#stream.on('error', (error) => {
+      this.#failure = error;
+    });
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.#failure !== undefined) throw this.#broken(this.#failure);
+    if (bytes.length === 0) return;
+    await new Promise<void>((resolve, reject) => {
+      this.#stream.write(bytes, (error) => (error == null ? resolve() : reject(this.#broken(error))));
+    });
+  }
+
+  async finish(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#stream.once('close', resolve);
+      this.#stream.end();
+    });
+    if (this.#failure !== undefined) throw this.#broken(this.#failure);
+    if (this.#aside === this.#path) return;
+    if (this.#force) renameSync(this.#aside, this.#path);
+    else {
+      try {
+        // Fails where somebody has made such a file meanwhile.
+        linkSync(this.#aside, this.#path);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw taken(this.#path);
+        if (existsSync(this.#path)) throw taken(this.#path);
+        // A file system without links.
+        renameSync(this.#aside, this.#path);
+        return;
+      }
+      rmSync(this.#aside, { force: true });
+    }
+  }
+
+  drop(): void {
+    this.#stream.destroy();
+    if (this.#aside !== this.#path) rmSync(this.#aside, { force: true });
+  }
+
+  #broken(cause: Error): Failure {
+    return new Failure(EXIT.failed, `${this.#path} cannot be written: ${cause.message}`, undefined, cause);
+  }
+}
+
+const taken = (path: string): Failure => usage(`${path} is there already.`, 'Name another file, or pass --force.');

@@ -1,0 +1,101 @@
+// `binnacle plugin install`: shows what a plugin asks for, asks the person, installs and grants. What was shown is what is
+// installed.
+
+import { resolve } from 'node:path';
+import type { Binnacle } from '@binnacle/client';
+import type { PluginInfo, PluginPermission, PluginPreview } from '@binnacle/protocol';
+import { ask, askYes, canAsk } from './asking.ts';
+import { type ClientCommandOptions, withClient } from './connect.ts';
+import { EXIT, Failure } from './failure.ts';
+import { joined } from './plugin-values.ts';
+import { askedLines, grantCommands, problemLines, stateOf } from './plugin-words.ts';
+import { printable, type Style, style } from './style.ts';
+
+export interface PluginInstallOptions extends ClientCommandOptions {
+  readonly yes?: boolean;
+  /** False: --no-grant. */
+  readonly grant?: boolean;
+}
+
+/** What the person agreed to have granted; undefined: not even to the install. */
+type Consent = readonly PluginPermission[] | undefined;
+
+export async function installPlugin(folder: string, options: PluginInstallOptions): Promise<number> {
+  return await withClient(options, async (client) => {
+    const path = resolve(folder);
+    const preview = await client.plugins.preview(path);
+    const look = style(process.stderr);
+    if (options.json !== true || options.yes !== true) process.stderr.write(previewText(preview, look));
+    const consent = await agree(preview, options);
+    if (consent === undefined) {
+      process.stderr.write('Nothing was installed.\n');
+      return EXIT.failed;
+    }
+    const info = await carryOut(client, path, preview, consent);
+    if (options.json === true) process.stdout.write(`${JSON.stringify(info)}\n`);
+    else process.stderr.write(doneText(info, look));
+    return info.state === 'running' || info.state === 'off' ? EXIT.ok : EXIT.failed;
+  });
+}
+
+/** Throws where nobody can be asked and nothing was said. */
+export async function agree(preview: PluginPreview, options: PluginInstallOptions): Promise<Consent> {
+  const open = preview.permissions.filter(({ missing }) => missing !== false);
+  const wanted = options.grant === false ? [] : open;
+  if (options.yes === true) return wanted;
+  if (!canAsk()) {
+    throw new Failure(
+      EXIT.usage,
+      'An install has to be agreed to, and there is no terminal to ask in.',
+      'Pass --yes to install and grant what is asked for, or --yes --no-grant to install alone.',
+    );
+  }
+  if (wanted.length === 0) return (await askYes('Install it?', '')) ? [] : undefined;
+  const answer = await ask('Install it, and grant these? y: yes, N: no, c: choose [y/N/c] ');
+  if (/^y(es)?$/.test(answer)) return wanted;
+  return /^c(hoose)?$/.test(answer) ? await choose(wanted) : undefined;
+}
+
+async function choose(wanted: readonly PluginPermission[]): Promise<Consent> {
+  const chosen: PluginPermission[] = [];
+  for (const one of wanted) {
+    if (await askYes(`Grant ${printable(one.permission)}?`, '')) chosen.push(one);
+  }
+  return (await askYes(`Install it, and grant ${chosen.length} of ${wanted.length}?`, '')) ? chosen : undefined;
+}
+
+export async function carryOut(
+  client: Binnacle,
+  path: string,
+  preview: PluginPreview,
+  granted: readonly PluginPermission[],
+): Promise<PluginInfo> {
+  const grants = granted.map((one) => [one.permission, joined(one.granted, one.asked)]);
+  return await client.plugins.install(path, preview.digest, Object.fromEntries(grants));
+}
+
+export function previewText(preview: PluginPreview, look: Style): string {
+  const { id, name, version, description, permissions, replaces, widens, level, problem } = preview;
+  const title = `${look.bold(printable(name))} ${printable(version)} (${printable(id)})`;
+  const asks = permissions.some(({ asked }) => asked !== false);
+  const lines = [
+    `${title}${level === null ? '' : `, ${level} here`}`,
+    ...(description === '' ? [] : [`  ${printable(description)}`]),
+    ...(replaces === null ? [] : [`  takes the place of ${printable(replaces)}`]),
+    ...(asks
+      ? ['It asks for this. Granted, it', ...askedLines(permissions, replaces === null ? [] : widens, look)]
+      : []),
+    ...(asks ? [] : ['It asks for no permission.']),
+    ...(problem === null ? [] : problemLines(problem).map((line) => look.red(line))),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+export function doneText(info: PluginInfo, look: Style): string {
+  const lines = [
+    `${printable(info.id)} ${printable(info.version)} is installed: ${stateOf(info, look)}${info.level === null ? '' : `, ${info.level}`}`,
+    ...(info.problem === null ? [] : problemLines(info.problem)),
+    ...grantCommands(info).map((command) => `  not granted: ${command}`),
+  ];
+  return `${lines.join('\n')}\n`;
+}

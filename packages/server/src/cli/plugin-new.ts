@@ -1,0 +1,56 @@
+// `binnacle plugin new`: a folder with a plugin that works, to begin with. Asks no gateway.
+
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { isPluginId } from '../plugin/install/plugin-id.ts';
+import { EXIT, Failure, usage } from './failure.ts';
+import { isPluginKind, PLUGIN_KINDS, type PluginKind, templateOf } from './plugin-templates.ts';
+import { printable } from './style.ts';
+
+export interface PluginNewOptions {
+  readonly kind: string;
+  readonly ts?: boolean;
+}
+
+export function newPlugin(folder: string, { kind, ts = false }: PluginNewOptions): number {
+  if (!isPluginKind(kind)) throw usage(`There is no kind "${kind}".`, `One of: ${PLUGIN_KINDS.join(', ')}`);
+  const dir = resolve(folder);
+  const id = idFor(basename(dir));
+  if (namesIn(dir).length > 0) throw new Failure(EXIT.failed, `${dir} is not empty.`, 'Name a folder that is new.');
+  write(dir, templateOf(kind satisfies PluginKind, id, ts));
+  process.stderr.write(`Made the plugin ${id} in ${printable(dir)}. Next:
+  binnacle plugin test ${printable(folder)}
+  binnacle plugin dev ${printable(folder)}
+`);
+  return EXIT.ok;
+}
+
+function idFor(name: string): string {
+  const id = name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^[-0-9]+|-+$/g, '');
+  if (isPluginId(id)) return id;
+  throw usage(
+    `"${name}" cannot be the name of a plugin.`,
+    'Name the folder with a-z, 0-9 and single -, beginning with a letter.',
+  );
+}
+
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw new Failure(EXIT.failed, `${dir} cannot be used: ${error instanceof Error ? error.message : ''}`);
+  }
+}
+
+/** Nobody else may write there, whatever the umask: it would be refused at the install. */
+function write(dir: string, files: Readonly<Record<string, string>>): void {
+  mkdirSync(dir, { recursive: true, mode: 0o755 });
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(dir, path)), { recursive: true, mode: 0o755 });
+    writeFileSync(join(dir, path), text, { mode: 0o644, flag: 'wx' });
+  }
+}

@@ -1,0 +1,75 @@
+// Plugins and what they may do, in words for people. All that a plugin says of itself is made harmless here. Pure.
+
+import type { PluginGrantValue, PluginInfo, PluginOffer, PluginPermission, PluginProblem } from '@binnacle/protocol';
+import { isPermission, permission as permissionRow } from '../plugin/grant/permissions.ts';
+import { printable, type Style } from './style.ts';
+
+/** Undefined: the whole permission, or nothing of it. */
+export const itemsOf = (value: PluginGrantValue): readonly string[] | undefined =>
+  typeof value === 'boolean' ? undefined : Object.values(value).flat();
+
+/** What of a permission, behind its sentence: `: git, rg`. */
+function scopeOf({ permission, asked }: PluginPermission): string {
+  const items = itemsOf(asked);
+  if (items !== undefined) return `: ${items.map(printable).join(', ')}`;
+  const row = isPermission(permission) ? permissionRow(permission) : undefined;
+  return row?.narrowing == null ? '' : ' (without a limit)';
+}
+
+/** Two lines for each permission that it asks for: what that lets it do, and why it says that it needs it. */
+export function askedLines(permissions: readonly PluginPermission[], isNew: readonly string[], look: Style): string[] {
+  return permissions
+    .filter(({ asked }) => asked !== false)
+    .flatMap((one) => {
+      const mark = isNew.includes(one.permission) ? look.yellow('new ') : '';
+      const granted = one.missing === false ? look.dim(' (granted)') : '';
+      const name = look.dim(printable(one.permission));
+      return [
+        `  ${mark}can ${printable(one.sentence)}${scopeOf(one)}${granted}`,
+        `      ${name}  “${printable(one.reason)}”`,
+      ];
+    });
+}
+
+/** The commands that grant what it lacks. */
+export const grantCommands = ({ id, permissions }: Pick<PluginInfo, 'id' | 'permissions'>): string[] =>
+  permissions.filter(({ missing }) => missing !== false).map((one) => grantCommand(id, one.permission, one.missing));
+
+export function grantCommand(id: string, permission: string, value: PluginGrantValue): string {
+  const items = (itemsOf(value) ?? []).map(quoted);
+  return ['binnacle plugin grant', printable(id), printable(permission), ...items].join(' ');
+}
+
+/** For a shell: an item may be `*`, or what a shell would take for its own. */
+const quoted = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${printable(text).replaceAll("'", "'\\''")}'`;
+
+export function stateOf({ state }: Pick<PluginInfo, 'state'>, look: Style): string {
+  if (state === 'running') return look.green(state);
+  return state === 'refused' || state === 'disabled' ? look.red(state) : look.yellow(state);
+}
+
+export const problemLines = ({ message, hint }: PluginProblem): string[] =>
+  [message, ...(hint === null ? [] : [hint])].map(printable);
+
+const KINDS: Record<PluginOffer['kind'], string> = {
+  tool: 'tool',
+  hook: 'hook',
+  route: 'route',
+  command: 'command',
+  channel: 'channel',
+  driver: 'driver',
+  job: 'job',
+};
+
+/** `2 tools, hook` */
+export function offersInShort(offers: readonly PluginOffer[]): string {
+  const counts = new Map<string, number>();
+  for (const { kind } of offers) counts.set(KINDS[kind], (counts.get(KINDS[kind]) ?? 0) + 1);
+  return Array.from(counts, ([kind, count]) => (count === 1 ? kind : `${count} ${kind}s`)).join(', ') || '-';
+}
+
+export function offerLine({ kind, name, inForce, permission }: PluginOffer, look: Style): string {
+  const off = inForce ? '' : look.yellow(`  not in force: it lacks ${printable(permission)}`);
+  return `  ${KINDS[kind]}  ${printable(name)}${off}`;
+}

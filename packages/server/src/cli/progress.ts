@@ -1,0 +1,42 @@
+// How far a transfer has come, for a person who waits: a line on stderr that is drawn over. Knows no transfer.
+
+/** What is over sooner needs no such line. */
+const FIRST_MS = 1000;
+const EVERY_MS = 200;
+const UNITS = ['B', 'KiB', 'MiB', 'GiB'] as const;
+
+export class Progress {
+  readonly #what: string;
+  readonly #isShown: boolean;
+  #bytes = 0;
+  #drawnAt: number;
+  #isDrawn = false;
+
+  /** `isBusy`: what is transferred goes to the same terminal. */
+  constructor(what: string, isBusy: boolean) {
+    this.#what = what;
+    this.#isShown = process.stderr.isTTY === true && !isBusy;
+    this.#drawnAt = performance.now() + FIRST_MS - EVERY_MS;
+  }
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+    const now = performance.now();
+    if (!this.#isShown || now - this.#drawnAt < EVERY_MS) return;
+    this.#drawnAt = now;
+    this.#isDrawn = true;
+    process.stderr.write(`\r${formatBytes(this.#bytes)} ${this.#what}\x1b[K`);
+  }
+
+  end(): void {
+    if (this.#isDrawn) process.stderr.write('\r\x1b[K');
+    this.#isDrawn = false;
+  }
+}
+
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 1024 && unit < UNITS.length - 1; unit += 1) value /= 1024;
+  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
+}

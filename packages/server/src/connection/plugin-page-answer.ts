@@ -1,0 +1,126 @@
+// What a plugin may answer over HTTP, and what of it goes out. Everything is checked here; a plugin sets no header that
+// says anything to a browser about us. Knows no process and no socket.
+
+import { BinnacleError } from '@binnacle/protocol';
+import { z } from 'zod';
+
+const MAX_BYTES = 512 * 1024;
+const MAX_BASE64 = Math.ceil(MAX_BYTES / 3) * 4;
+const MAX_VALUE = 2000;
+
+const Answer = z.strictObject({
+  // 1xx are the connection's own.
+  status: z.int().min(200).max(599),
+  headers: z.record(
+    z.string().regex(/^[a-z0-9-]{1,60}$/, 'names of headers in lower case'),
+    // What is printed: no line ends, so no header or body can follow where a value should be.
+    z
+      .string()
+      .max(MAX_VALUE)
+      .regex(/^[\x20-\x7e]*$/, 'printable ASCII'),
+  ),
+  body: z
+    .string()
+    .max(MAX_BASE64, 'at most 512 KiB')
+    .regex(/^[A-Za-z0-9+/]*={0,2}$/, 'base64'),
+});
+
+/** They say what the body is, or where to go. The gateway sets all others. */
+const ALLOWED: ReadonlySet<string> = new Set([
+  'content-type',
+  'content-disposition',
+  'content-language',
+  'etag',
+  'last-modified',
+  'location',
+  'retry-after',
+]);
+
+const TYPE = /^([a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+)(?: *; *[a-z0-9_-]+=(?:[a-z0-9_.:+-]+|"[a-z0-9_.:+ -]*"))*$/i;
+/**
+ * What a page of ours could load as its code or its looks: our page trusts its own origin with that, so nothing that a
+ * plugin wrote may come from there. Browsers take no other type for it, since we forbid them to guess.
+ */
+const LOADABLE = /(?:java|ecma|j|live)script|text\/css|wasm|manifest\+json|importmap|speculationrules/i;
+
+/**
+ * A page of a plugin is one document with its styles and pictures in it: no scripts, no forms, nothing that is loaded
+ * from anywhere, and an origin of its own, which no login of ours belongs to.
+ */
+export const PLUGIN_PAGE_CSP = [
+  "default-src 'none'",
+  "style-src 'unsafe-inline'",
+  'img-src data:',
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  'sandbox',
+].join('; ');
+
+const NO_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+
+export interface Asked {
+  readonly plugin: string;
+  /** Checked: what an address of ours begins with. */
+  readonly host: string;
+  /** As it came, without the query. */
+  readonly path: string;
+  readonly isPublic: boolean;
+}
+
+/** Throws `plugin_failed` with what is wrong, in words that a plugin's author can use. */
+export function responseOf(given: unknown, asked: Asked): Response {
+  const read = Answer.safeParse(given);
+  if (!read.success) {
+    const [issue] = read.error.issues;
+    throw wrong(asked, `its ${issue?.path.join('.') || 'shape'} is wrong: ${issue?.message ?? ''}`);
+  }
+  const { status, headers, body } = read.data;
+  const out = new Headers();
+  for (const [name, value] of Object.entries(headers)) {
+    if (!ALLOWED.has(name)) {
+      throw wrong(asked, `the header "${name}" is none that a plugin sets; it sets ${[...ALLOWED].join(', ')}`);
+    }
+    out.set(name, name === 'location' ? locationOf(value, asked) : value);
+  }
+  if (Buffer.byteLength(body, 'base64') > MAX_BYTES) throw wrong(asked, `its body is larger than ${MAX_BYTES} bytes`);
+  const bytes = NO_BODY.has(status) ? null : Buffer.from(body, 'base64');
+  if (bytes === null) out.delete('content-type');
+  else typeThe(out, asked);
+  return new Response(bytes, { status, headers: out });
+}
+
+function typeThe(out: Headers, asked: Asked): void {
+  const given = out.get('content-type') ?? 'application/octet-stream';
+  const type = TYPE.exec(given)?.[1]?.toLowerCase();
+  if (type === undefined) throw wrong(asked, 'its content-type is none');
+  if (LOADABLE.test(type)) {
+    throw wrong(
+      asked,
+      `its content-type is ${type}: scripts and styles do not come from a plugin. Put styles into the page`,
+    );
+  }
+  const isPage = type === 'text/html';
+  out.set('content-type', isPage && !/charset/i.test(given) ? `${given}; charset=utf-8` : given);
+  if (isPage) out.set('content-security-policy', PLUGIN_PAGE_CSP);
+}
+
+/** A place of the same plugin; and from a public page, which nobody's token was sent to, https anywhere. */
+function locationOf(value: string, asked: Asked): string {
+  const { host, plugin, path, isPublic } = asked;
+  const base = `http://${host}`;
+  const own = `/plugins/${plugin}`;
+  const url = URL.canParse(value, base + path) ? new URL(value, base + path) : undefined;
+  if (url !== undefined && url.username === '' && url.password === '') {
+    const isOwn = url.pathname === own || url.pathname.startsWith(`${own}/`);
+    if (url.origin === new URL(base).origin && isOwn) return url.pathname + url.search + url.hash;
+    if (isPublic && url.protocol === 'https:') return url.href;
+  }
+  throw wrong(asked, `its location is neither below ${own}/${isPublic ? ' nor an https address' : ''}`);
+}
+
+const wrong = ({ plugin }: Asked, what: string): BinnacleError =>
+  new BinnacleError('plugin_failed', {
+    message: `The answer of the plugin ${plugin} cannot be sent: ${what}.`,
+    details: { plugin },
+  });

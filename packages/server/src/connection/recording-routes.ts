@@ -1,0 +1,185 @@
+// The REST routes of recordings: a session or a conversation as a file, and a file as a session.
+
+import { BinnacleError, EXPORT_FORMATS, type ExportFormat } from '@binnacle/protocol';
+import type { Conversations } from '../conversation/conversations.ts';
+import { headerValues } from '../http/host-origin.ts';
+import type { Principal } from '../http/principal.ts';
+import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import { CastWriter } from '../recording/cast-writer.ts';
+import { ConversationJsonl, ConversationMarkdown } from '../recording/conversation-writers.ts';
+import { openEntryLog } from '../recording/entry-log.ts';
+import { attachment, safeFileName } from '../recording/file-name.ts';
+import { type Recordings, tooLarge } from '../recording/import.ts';
+import { JsonlWriter } from '../recording/jsonl-writer.ts';
+import { MarkdownWriter } from '../recording/markdown-writer.ts';
+import { TextWriter } from '../recording/text-writer.ts';
+import type { ExportWriter, RecordedSession } from '../recording/writer.ts';
+import { OfConversation } from './conversation-routes.ts';
+import { writeExport } from './export.ts';
+import { Flag, text } from './fields.ts';
+import type { Liveness } from './liveness.ts';
+import type { SessionAccess } from './session-access.ts';
+
+export interface RecordingParts {
+  readonly access: SessionAccess;
+  readonly conversations: Conversations;
+  readonly recordings: Recordings;
+  readonly liveness: Liveness;
+  /** Throws where the principal's token has ended meanwhile. */
+  assertLive(principal: Principal): void;
+}
+
+const FORMS: Readonly<Record<ExportFormat, { readonly type: string; readonly extension: string }>> = {
+  cast: { type: 'application/x-asciicast', extension: 'cast' },
+  text: { type: 'text/plain; charset=utf-8', extension: 'txt' },
+  jsonl: { type: 'application/x-ndjson', extension: 'jsonl' },
+  markdown: { type: 'text/markdown; charset=utf-8', extension: 'md' },
+};
+/** Seconds; a day is no pause that somebody watches. */
+const IdleLimit = z
+  .string()
+  .regex(/^\d{1,5}(\.\d{1,3})?$/, 'seconds')
+  .transform(Number)
+  .refine((seconds) => seconds > 0 && seconds <= 86_400, 'more than 0 and at most 86400 seconds');
+
+const Imported = z
+  .object({
+    session: z.looseObject({ id: z.string(), name: z.string(), state: z.string() }),
+    recording: z.object({
+      version: z.number(),
+      events: z.number(),
+      skipped: z.number(),
+      inputDropped: z.number(),
+      timesMended: z.number(),
+      isCut: z.boolean(),
+    }),
+  })
+  .openapi('ImportedRecording');
+
+export function recordingRoutes(parts: RecordingParts): Route[] {
+  const { access, conversations, recordings, liveness, assertLive } = parts;
+  return [
+    route({
+      method: 'get',
+      path: '/v1/sessions/:id/export',
+      scope: 'view',
+      summary: 'The whole session as a file: asciicast v3, plain text, lines of JSON, or Markdown.',
+      params: z.object({ id: z.string() }),
+      query: z.object({
+        format: z.enum(EXPORT_FORMATS).optional(),
+        input: Flag.optional(),
+        idle_limit: IdleLimit.optional(),
+        follow: Flag.optional(),
+      }),
+      responses: { 200: { description: 'The file.', type: FORMS.cast.type } },
+      handler: async ({ params, query, principal, takeOver }) => {
+        const seen = access.seenBy(principal);
+        const session = seen.get(params.id);
+        await session.refresh();
+        const { format = 'cast', input = false, follow = false, idle_limit: idleLimit } = query;
+        const { info } = session;
+        const entries = openEntryLog(session);
+        try {
+          await writeExport({
+            log: entries.log,
+            writer: writerOf(format, info, { input, ...(idleLimit === undefined ? {} : { idleLimit }) }),
+            headers: headersOf(format, info.name, info.id),
+            follow,
+            isOver: () => !session.isHosted,
+            response: seen.takeOver(session, takeOver),
+            liveness,
+          });
+        } finally {
+          entries.close();
+        }
+        return TAKEN_OVER;
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/conversations/:key/export',
+      scope: 'view',
+      summary: 'The whole conversation as a file: Markdown, or lines of JSON.',
+      params: OfConversation,
+      query: z.object({ format: z.enum(['markdown', 'jsonl']).optional() }),
+      responses: { 200: { description: 'The file.', type: FORMS.markdown.type } },
+      handler: async ({ params, query, principal, takeOver }) => {
+        const conversation = await conversations.get(params.key, principal);
+        const info = conversations.infoOf(conversation, principal);
+        const { format = 'markdown' } = query;
+        const response = takeOver();
+        const release = conversations.hold(conversation);
+        const unwatch = conversations.onLoss(conversation, principal, () => response.destroy());
+        try {
+          await writeExport({
+            log: conversation.log,
+            writer: format === 'jsonl' ? new ConversationJsonl(info) : new ConversationMarkdown(info),
+            headers: headersOf(format, info.title === '' ? info.key : info.title, 'conversation'),
+            follow: false,
+            isOver: () => false,
+            response,
+            liveness,
+          });
+        } finally {
+          unwatch();
+          release();
+        }
+        return TAKEN_OVER;
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/recordings',
+      scope: 'create',
+      summary: 'Make a session of a recording: the body is an asciicast file of version 1, 2 or 3.',
+      query: z.object({ name: text(200).min(1).optional(), input: Flag.optional() }),
+      responses: { 201: { description: 'It can be watched and found like any other.', schema: Imported } },
+      handler: async ({ query, principal, request }) => {
+        const { maxBytes } = recordings;
+        if (headerValues(request, 'content-encoding').some((encoding) => encoding.toLowerCase() !== 'identity')) {
+          throw new BinnacleError('bad_content_type', {
+            message: 'Compressed bodies are not taken.',
+            hint: 'Send the file without Content-Encoding.',
+          });
+        }
+        if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+        try {
+          const { session, counts } = await recordings.import(request.iterator({ destroyOnReturn: false }), {
+            user: principal.user,
+            name: query.name,
+            input: query.input ?? false,
+            check: () => assertLive(principal),
+          });
+          const { info } = session;
+          const headers = { Location: `/v1/sessions/${info.id}` };
+          return json({ session: info, recording: counts }, { status: 201, headers });
+        } finally {
+          // Of a file that was refused, the rest is nobody's; the answer is read behind it.
+          request.resume();
+        }
+      },
+    }),
+  ];
+}
+
+function writerOf(
+  format: ExportFormat,
+  session: RecordedSession,
+  options: { readonly input: boolean; readonly idleLimit?: number },
+): ExportWriter {
+  switch (format) {
+    case 'cast':
+      return new CastWriter(session, options);
+    case 'text':
+      return new TextWriter();
+    case 'jsonl':
+      return new JsonlWriter(session, options);
+    case 'markdown':
+      return new MarkdownWriter(session, options);
+  }
+}
+
+function headersOf(format: ExportFormat, name: string, fallback: string): Record<string, string> {
+  const { type, extension } = FORMS[format];
+  return { 'Content-Type': type, 'Content-Disposition': attachment(safeFileName(name, fallback, extension)) };
+}

@@ -1,0 +1,151 @@
+// A conversation's log for people (Markdown) and for programs (lines of JSON). Shows what its viewers see, and no more.
+
+import type { ConversationEvent, ConversationInfo, EndEvent, MessageInfo, ToolCall } from '@binnacle/protocol';
+import type { Gap } from '../cursor/pump.ts';
+import type { Entry } from '../log/log.ts';
+import { line } from './jsonl-writer.ts';
+import { Fence, inlineCode, quotation } from './markdown.ts';
+import { bodyOf, type ExportWriter } from './writer.ts';
+
+type Conversation = Pick<ConversationInfo, 'key' | 'agent' | 'title' | 'createdAt'>;
+
+/** What its log holds besides events is between us and the agent's process. */
+const eventsOf = (entry: Entry): readonly ConversationEvent[] =>
+  bodyOf<{ events: readonly ConversationEvent[] }>(entry).events ?? [];
+
+export class ConversationJsonl implements ExportWriter {
+  readonly #conversation: Conversation;
+  #hasBegun = false;
+
+  constructor(conversation: Conversation) {
+    this.#conversation = conversation;
+  }
+
+  entry(entry: Entry): string {
+    return this.#begin() + eventsOf(entry).map(line).join('');
+  }
+
+  gap({ reason }: Pick<Gap, 'reason'>): string {
+    return this.#begin() + line({ type: 'gap', reason });
+  }
+
+  end(): string {
+    return this.#begin();
+  }
+
+  #begin(): string {
+    if (this.#hasBegun) return '';
+    this.#hasBegun = true;
+    const { key, agent, title, createdAt } = this.#conversation;
+    return line({ type: 'conversation', key, agent, title, createdAt });
+  }
+}
+
+export class ConversationMarkdown implements ExportWriter {
+  readonly #conversation: Conversation;
+  /** They wait for their turn, or for what becomes of them. */
+  readonly #queued = new Map<string, MessageInfo>();
+  #hasBegun = false;
+
+  constructor(conversation: Conversation) {
+    this.#conversation = conversation;
+  }
+
+  entry(entry: Entry): string {
+    return (
+      this.#begin() +
+      eventsOf(entry)
+        .map((event) => this.#event(event))
+        .join('')
+    );
+  }
+
+  gap({ reason }: Pick<Gap, 'reason'>): string {
+    return `${this.#begin()}*What stood here is not there any more (${reason}).*\n\n`;
+  }
+
+  end(): string {
+    const waiting = [...this.#queued.values()].map((message) => spoken(message, ', waits'));
+    return this.#begin() + waiting.join('');
+  }
+
+  #begin(): string {
+    if (this.#hasBegun) return '';
+    this.#hasBegun = true;
+    const { key, agent, title, createdAt } = this.#conversation;
+    const facts = [
+      `- Conversation: ${inlineCode(key)}`,
+      `- Agent: ${inlineCode(agent)}`,
+      `- Began: ${timeOf(createdAt)}`,
+    ];
+    return `# ${inlineCode(title === '' ? key : title)}\n\n${facts.join('\n')}\n\n`;
+  }
+
+  #event(event: ConversationEvent): string {
+    switch (event.type) {
+      case 'message':
+        if (event.message.state === 'delivered') return spoken(event.message);
+        if (event.message.state === 'queued') this.#queued.set(event.message.id, event.message);
+        return '';
+      case 'message_edited': {
+        const message = this.#queued.get(event.id);
+        if (message !== undefined) this.#queued.set(event.id, { ...message, text: event.text });
+        return '';
+      }
+      case 'message_cancelled':
+        return this.#settle(event.id, ', taken back');
+      case 'message_delivered':
+        return this.#settle(event.id, '');
+      case 'tool':
+        return event.tool.status === 'done' || event.tool.status === 'failed' ? toolCall(event.tool) : '';
+      case 'approval':
+        return `*Asked for approval: ${inlineCode(event.approval.title)}*\n\n`;
+      case 'approval_answered': {
+        const { option, by, reason } = event.answer;
+        return `*${reason === 'answered' ? `${inlineCode(by.name)} answered ${inlineCode(option)}` : reason.replace('_', ' ')}*\n\n`;
+      }
+      case 'note':
+        return `*Note from ${inlineCode(event.by.name)}, ${timeOf(event.at)}*\n\n${quotation(event.text)}\n\n`;
+      case 'final':
+      case 'error':
+      case 'aborted':
+        return answer(event, this.#conversation.agent);
+      default:
+        return '';
+    }
+  }
+
+  #settle(id: string, how: string): string {
+    const message = this.#queued.get(id);
+    this.#queued.delete(id);
+    return message === undefined ? '' : spoken(message, how);
+  }
+}
+
+const timeOf = (time: number): string => new Date(time).toISOString();
+
+const spoken = ({ by, at, text }: MessageInfo, how = ''): string =>
+  `## ${inlineCode(by.name)}\n\n${timeOf(at)}${how}\n\n${quotation(text)}\n\n`;
+
+function answer(event: EndEvent, agent: string): string {
+  const text = event.text === '' ? '' : `${quotation(event.text)}\n\n`;
+  return `## ${inlineCode(agent)}\n\n${timeOf(event.at)}${endWords(event)}\n\n${text}`;
+}
+
+function endWords(event: EndEvent): string {
+  if (event.type === 'error') return `, failed: ${inlineCode(event.error.message)}`;
+  if (event.type === 'aborted') return `, aborted by ${inlineCode(event.by.name)}`;
+  return '';
+}
+
+function toolCall({ title, kind, status, output, diffs }: ToolCall): string {
+  const head = `*${kind}${status === 'failed' ? ', failed' : ''}: ${inlineCode(title)}*\n\n`;
+  const changed = (diffs ?? []).map(({ path }) => `- ${inlineCode(path)}\n`).join('');
+  const block = output === undefined || output === '' ? '' : `${fenced(output)}\n`;
+  return head + (changed === '' ? '' : `${changed}\n`) + block;
+}
+
+function fenced(text: string): string {
+  const fence = new Fence();
+  return fence.push(text.replace(/\r\n?/g, '\n')) + fence.close();
+}

@@ -1,0 +1,292 @@
+// Makes sessions of recordings. One is made aside, as a log with its times, and becomes a session when it is whole: of an
+// import that failed, or that we were killed in, nothing is left. Knows no request.
+
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  BinnacleError,
+  type ImportCounts,
+  isSessionId,
+  type Kind,
+  RECORDING_SOURCE,
+  type SessionId,
+} from '@binnacle/protocol';
+import { uuidv7 } from 'uuidv7';
+import type { Log } from '../http/answer.ts';
+import { SegmentWriter } from '../log/segment-writer.ts';
+import type { Session } from '../session.ts';
+import type { Sessions } from '../sessions.ts';
+import { eventTexts } from './asciicast.ts';
+import { type Batch, type CastEvent, CastReader, type ReadHeader } from './read-asciicast.ts';
+import { oneLine } from './writer.ts';
+
+/** Each costs a descriptor or two, and up to a line in memory. */
+const MAX_AT_ONCE = 4;
+/** A file of many small events gives everybody else a turn this often. */
+const TURN_MS = 5;
+/** Clocks may differ so much; a recording from a later day has a wrong one. */
+const DAY_MS = 24 * 3600_000;
+
+export interface RecordingsParts {
+  readonly sessions: Sessions;
+  /** Where imports are under way; on the same file system as the sessions. */
+  readonly dir: string;
+  readonly segmentBytes: number;
+  /** Of one file. */
+  readonly maxBytes: number;
+  readonly log: Log;
+}
+
+export interface ImportRequest {
+  readonly user: string;
+  /** Default: the title of the recording, or its command. */
+  readonly name: string | undefined;
+  /** Keep what was typed, for everybody who may see the session. */
+  readonly input: boolean;
+  /** Asked when all of the file has come. Throws where it may not be taken any more. */
+  check(): void;
+}
+
+export interface Imported {
+  readonly session: Session;
+  readonly counts: ImportCounts;
+}
+
+export class Recordings {
+  readonly #parts: RecordingsParts;
+  #underWay = 0;
+
+  constructor(parts: RecordingsParts) {
+    this.#parts = parts;
+    mkdirSync(parts.dir, { recursive: true, mode: 0o700 });
+    this.#recover();
+  }
+
+  get maxBytes(): number {
+    return this.#parts.maxBytes;
+  }
+
+  /** Throws `bad_recording`, `body_too_large`, `too_many_imports`, `disk_full`, and what `chunks` throws. */
+  async import(chunks: AsyncIterable<Uint8Array>, request: ImportRequest): Promise<Imported> {
+    if (this.#underWay >= MAX_AT_ONCE) throw new BinnacleError('too_many_imports', { details: { limit: MAX_AT_ONCE } });
+    this.#underWay += 1;
+    const id = uuidv7() as SessionId;
+    const aside = join(this.#parts.dir, id);
+    try {
+      mkdirSync(join(aside, 'session'), { recursive: true, mode: 0o700 });
+      const { segmentBytes } = this.#parts;
+      const writer = SegmentWriter.create(join(aside, 'session', 'log'), { segmentBytes });
+      const draft = new Draft(writer, request.input);
+      const reader = new CastReader();
+      try {
+        await this.#read(chunks, reader, draft);
+        request.check();
+        draft.finish();
+      } finally {
+        await writer.close();
+      }
+      const session = this.#takeOver(id, aside, draft, request);
+      const { version, counts } = reader;
+      return { session, counts: { version, ...counts, ...draft.counts, skipped: counts.skipped + draft.skipped } };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw new BinnacleError('disk_full', { cause: error });
+      throw error;
+    } finally {
+      this.#underWay -= 1;
+      rmSync(aside, { recursive: true, force: true });
+    }
+  }
+
+  async #read(chunks: AsyncIterable<Uint8Array>, reader: CastReader, draft: Draft): Promise<void> {
+    const { maxBytes } = this.#parts;
+    let bytes = 0;
+    let turnBegan = performance.now();
+    const take = async ({ header, events }: Batch): Promise<void> => {
+      if (header !== undefined) draft.begin(header);
+      for (const event of events) {
+        draft.take(event);
+        if (performance.now() - turnBegan < TURN_MS) continue;
+        await turn();
+        turnBegan = performance.now();
+      }
+    };
+    for await (const chunk of chunks) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      await take(reader.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)));
+    }
+    await take(reader.end());
+  }
+
+  #takeOver(id: SessionId, aside: string, draft: Draft, request: ImportRequest): Session {
+    const { epoch, head, header, cols, rows, endedAt, exitCode } = draft;
+    const { title, command } = header.told;
+    const wanted = request.name ?? (title || command || RECORDING_SOURCE);
+    const row = {
+      ...{ id, epoch, name: oneLine(wanted) || RECORDING_SOURCE },
+      state: 'closed' as const,
+      spec: {
+        argv: command === undefined ? [] : [command],
+        mode: 'pty' as const,
+        cwd: '',
+        envNames: [],
+        takesRuns: false,
+        ...{ cols, rows },
+      },
+      createdAt: draft.startedAt,
+    };
+    const foreign = {
+      // Nobody emits into it: ids of emitters are theirs alone.
+      sessionId: `${RECORDING_SOURCE}:${id}`,
+      source: RECORDING_SOURCE,
+      labels: {},
+      user: request.user,
+      producer: null,
+      heardAt: Date.now(),
+    };
+    // While `aside` is there, a session of this id that no row tells of is ours to remove.
+    return this.#parts.sessions.addFinished(row, foreign, { exitedAt: endedAt, exitCode, head }, (dir) =>
+      renameSync(join(aside, 'session'), dir),
+    );
+  }
+
+  /** What imports left that we were killed in. */
+  #recover(): void {
+    const { dir, sessions, log } = this.#parts;
+    for (const id of readdirSync(dir)) {
+      if (isSessionId(id) && !sessions.knows(id)) rmSync(sessions.dirOf(id), { recursive: true, force: true });
+      rmSync(join(dir, id), { recursive: true, force: true });
+      log.warn({ session: id }, 'an import that did not come to its end was removed');
+    }
+  }
+}
+
+/** The log of one recording, as far as it has come. */
+class Draft {
+  readonly #writer: SegmentWriter;
+  readonly #withInput: boolean;
+  #header: ReadHeader | undefined;
+  #startedAt = 0;
+  #at = 0;
+  #size = { cols: 0, rows: 0 };
+  #exit: { readonly time: number; readonly exitCode: number } | undefined;
+  #events = 0;
+  #inputDropped = 0;
+  #skipped = 0;
+
+  constructor(writer: SegmentWriter, withInput: boolean) {
+    this.#writer = writer;
+    this.#withInput = withInput;
+  }
+
+  get epoch(): string {
+    return this.#writer.epoch;
+  }
+
+  get head(): SegmentWriter['head'] {
+    return this.#writer.head;
+  }
+
+  get header(): ReadHeader {
+    if (this.#header === undefined) throw new BinnacleError('bad_recording', { message: 'It has no header.' });
+    return this.#header;
+  }
+
+  get startedAt(): number {
+    return this.#startedAt;
+  }
+
+  get endedAt(): number {
+    return this.#startedAt + this.#at;
+  }
+
+  get exitCode(): number | null {
+    return this.#exit?.exitCode ?? null;
+  }
+
+  get cols(): number {
+    return this.#size.cols;
+  }
+
+  get rows(): number {
+    return this.#size.rows;
+  }
+
+  get counts(): { readonly events: number; readonly inputDropped: number } {
+    return { events: this.#events, inputDropped: this.#inputDropped };
+  }
+
+  /** Ends besides the first. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  begin(header: ReadHeader): void {
+    this.#header = header;
+    this.#startedAt = startOf(header, Date.now());
+    const { cols, rows, told } = header;
+    this.#size = { cols, rows };
+    this.#append('resize', { cols, rows });
+    this.#append('event', told);
+  }
+
+  take(event: CastEvent): void {
+    this.#at = event.time;
+    switch (event.code) {
+      case 'o':
+        for (const text of eventTexts(event.text)) this.#append('tty', Buffer.from(text));
+        break;
+      case 'i':
+        if (!this.#withInput) {
+          this.#inputDropped += 1;
+          return;
+        }
+        for (const text of eventTexts(event.text)) {
+          this.#append('input', { by: RECORDING_SOURCE, bytes: Buffer.byteLength(text), text });
+        }
+        break;
+      case 'm':
+        this.#append('event', { type: 'marker', label: event.text });
+        break;
+      case 'r':
+        this.#size = { cols: event.cols, rows: event.rows };
+        this.#append('resize', this.#size);
+        break;
+      case 'x':
+        if (this.#exit !== undefined) {
+          this.#skipped += 1;
+          return;
+        }
+        this.#exit = event;
+    }
+    this.#events += 1;
+  }
+
+  /** The exit stands behind everything, wherever it was. */
+  finish(): void {
+    void this.header;
+    if (this.#exit !== undefined) this.#append('exit', { exitCode: this.#exit.exitCode, signal: null });
+    this.#append('closed', { reason: 'eof' });
+  }
+
+  #append(kind: Kind, body: Buffer | object): void {
+    const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+    this.#writer.append(kind, bytes, this.#startedAt + this.#at);
+  }
+}
+
+/** When it was recorded. What says nothing of that, or something impossible, was recorded up to now. */
+function startOf({ told, duration = 0 }: ReadHeader, now: number): number {
+  const said = (told.timestamp ?? 0) * 1000;
+  return said > 0 && said < now + DAY_MS ? said : Math.floor((now - duration) / 1000) * 1000;
+}
+
+export const tooLarge = (limitBytes: number): BinnacleError =>
+  new BinnacleError('body_too_large', {
+    message: `The recording is larger than ${limitBytes} bytes.`,
+    hint: 'Raise serve --max-recording, or cut it.',
+    details: { limitBytes },
+  });
+
+/** Lets everybody else have their turn. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,0 +1,61 @@
+// A session's log as lines of JSON: the session, then each entry with its time and its offset.
+
+import { isOutput, type OutputKind } from '@binnacle/protocol';
+import type { Gap } from '../cursor/pump.ts';
+import { TextCutter } from '../cursor/text.ts';
+import type { Entry } from '../log/log.ts';
+import { jsonText } from './asciicast.ts';
+import { bodyOf, type ExportWriter, type RecordedSession } from './writer.ts';
+
+export class JsonlWriter implements ExportWriter {
+  readonly #session: RecordedSession;
+  readonly #withInput: boolean;
+  readonly #text = new TextCutter();
+  /** Of each stream: where the bytes begin that wait for the rest of their character. */
+  readonly #held = new Map<OutputKind, { readonly offset: number; readonly time: number }>();
+  #hasBegun = false;
+
+  constructor(session: RecordedSession, options: { readonly input: boolean }) {
+    this.#session = session;
+    this.#withInput = options.input;
+  }
+
+  entry(entry: Entry): string {
+    const { kind, time, offset, bytes } = entry;
+    const begin = this.#begin();
+    if (!isOutput(kind)) {
+      if (kind === 'input' && !this.#withInput) return begin;
+      return begin + (kind === 'closed' ? this.#flush() : '') + line({ kind, time, offset, data: bodyOf(entry) });
+    }
+    const { text, held } = this.#text.cut(kind, bytes);
+    const from = this.#held.get(kind)?.offset ?? offset;
+    if (held === 0) this.#held.delete(kind);
+    else if (text !== '' || !this.#held.has(kind)) this.#held.set(kind, { offset: offset + bytes.length - held, time });
+    return begin + (text === '' ? '' : line({ kind, time, offset: from, text }));
+  }
+
+  gap({ from, to, reason }: Pick<Gap, 'from' | 'to' | 'reason'>): string {
+    return this.#begin() + this.#flush() + line({ kind: 'gap', from, to, reason });
+  }
+
+  end(isOver: boolean): string {
+    return this.#begin() + (isOver ? this.#flush() : '');
+  }
+
+  #begin(): string {
+    if (this.#hasBegun) return '';
+    this.#hasBegun = true;
+    const { id, name, mode, argv, cwd, cols, rows, createdAt, foreign } = this.#session;
+    return line({ kind: 'session', id, name, mode, argv, cwd, cols, rows, createdAt, foreign });
+  }
+
+  #flush(): string {
+    const lines = [...this.#held].map(([kind, { offset, time }]) =>
+      line({ kind, time, offset, text: this.#text.flush(kind) }),
+    );
+    this.#held.clear();
+    return lines.join('');
+  }
+}
+
+export const line = (value: object): string => `${jsonText(value)}\n`;

@@ -1,0 +1,72 @@
+// What plugins tell people as React state: the last of it, what nobody has seen yet, and what is on the screen just now.
+
+import type { Binnacle } from '@binnacle/client';
+import type { PluginNotice } from '@binnacle/protocol';
+import { useCallback, useEffect, useRef, useState } from 'react';
+
+export interface Told {
+  /** Newest first. */
+  readonly all: readonly PluginNotice[];
+  readonly unseen: number;
+  /** Oldest first. */
+  readonly toasts: readonly PluginNotice[];
+  readonly dismiss: (n: number) => void;
+  /** All were looked at. */
+  readonly see: () => void;
+}
+
+const MAX_KEPT = 200;
+/** More than these hide what is below; the list has all. */
+const MAX_TOASTS = 3;
+const SEEN = 'binnacle.notices-seen';
+
+export function useTold(client: Binnacle): Told {
+  const [all, setAll] = useState<readonly PluginNotice[]>([]);
+  const [toasts, setToasts] = useState<readonly PluginNotice[]>([]);
+  const [seen, setSeen] = useState(readSeen);
+  useEffect(() => {
+    const watch = client.notices.watch();
+    /** The last that is known; undefined before the first list, which is no news. */
+    let last: number | undefined;
+    const run = async (): Promise<void> => {
+      for await (const event of watch) {
+        const told = event.type === 'list' ? event.notices : [event.notice];
+        const since = last;
+        const fresh = since === undefined ? [] : told.filter(({ n }) => n > since);
+        last = told.at(-1)?.n ?? last ?? 0;
+        setAll((known) =>
+          event.type === 'list' ? [...told].reverse() : [...[...told].reverse(), ...known].slice(0, MAX_KEPT),
+        );
+        if (fresh.length > 0) setToasts((known) => [...known, ...fresh].slice(-MAX_TOASTS));
+      }
+    };
+    // A gateway that knows no notices has none to show.
+    run().catch(() => undefined);
+    return () => watch.stop();
+  }, [client]);
+  const newest = useRef(0);
+  newest.current = all[0]?.n ?? 0;
+  const see = useCallback(() => {
+    setSeen(newest.current);
+    writeSeen(newest.current);
+    setToasts([]);
+  }, []);
+  const dismiss = useCallback((n: number) => setToasts((known) => known.filter((one) => one.n !== n)), []);
+  return { all, unseen: all.filter(({ n }) => n > seen).length, toasts, dismiss, see };
+}
+
+function readSeen(): number {
+  try {
+    return Number(localStorage.getItem(SEEN)) || 0;
+  } catch {
+    return 0;
+  }
+}
+
+function writeSeen(n: number): void {
+  try {
+    localStorage.setItem(SEEN, String(n));
+  } catch {
+    // Storage may be forbidden: it is remembered as long as the page.
+  }
+}

@@ -1,0 +1,232 @@
+// `binnacle plugin`, as people and scripts use it on a gateway: the real binary, a real gateway, real processes of plugins.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import type { PluginInfo } from '@binnacle/protocol';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Result } from '../../packages/server/src/cli/command.fixture.ts';
+import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { ECHO, Folders, manifest, TOOL } from './folders.fixture.ts';
+
+let folders: Folders;
+beforeEach(() => {
+  folders = new Folders();
+});
+afterEach(() => folders.close());
+
+/** Of a terminal: without what colours it and moves in it. */
+const plain = (screen: string): string => stripVTControlCharacters(screen).replaceAll('\r', '');
+
+describe('plugins of a gateway', () => {
+  let gateway: GatewayFixture;
+  beforeAll(async () => {
+    gateway = await openGateway();
+  });
+  afterAll(() => gateway.close());
+  afterEach(async () => {
+    for (const { id } of await gateway.client.plugins.list()) await gateway.client.plugins.remove(id);
+  });
+
+  const plugin = (...args: string[]): Promise<Result> =>
+    folders.commands.run(['plugin', ...args], { BINNACLE_URL: gateway.url, BINNACLE_TOKEN: gateway.token });
+  const inTerminal = (args: string) =>
+    folders.commands.inTerminal(
+      `export BINNACLE_URL=${gateway.url} BINNACLE_TOKEN=${gateway.token}; $B plugin ${args}`,
+    );
+  const info = (): Promise<PluginInfo> => gateway.client.plugins.get('probe');
+  const grants = async (): Promise<Record<string, unknown>> =>
+    Object.fromEntries((await info()).permissions.map(({ permission, granted }) => [permission, granted]));
+
+  it('are not installed without a word: where nobody can be asked, the flags are named', async () => {
+    const { code, err } = await plugin('install', folders.probe());
+    expect([code, err]).toEqual([2, expect.stringContaining('--yes --no-grant')]);
+    expect(err).toContain('can offer tools to agents: echo');
+    expect(err).toContain('“To offer echo.”');
+    expect(await gateway.client.plugins.list()).toEqual([]);
+  });
+
+  it('are installed with what they ask for, or without, and the list says what is missing', async () => {
+    expect((await plugin('ls')).err).toContain('No plugins.');
+    expect((await plugin('install', folders.probe(), '--yes')).code).toBe(0);
+    expect([(await info()).state, await grants()]).toEqual(['running', { tools: { names: ['echo'] } }]);
+    // It was granted before it was loaded.
+    expect((await gateway.client.plugins.audit('probe')).filter(({ outcome }) => outcome === 'denied')).toEqual([]);
+    expect((await plugin('rm', 'probe')).code).toBe(2);
+    expect((await plugin('rm', 'probe', '--yes')).code).toBe(0);
+    expect((await plugin('rm', 'probe', '--yes')).code).toBe(1);
+    expect((await plugin('install', folders.probe(), '--yes', '--no-grant', '--json')).code).toBe(0);
+    const { out } = await plugin('ls');
+    expect(out).toMatch(/^ID +VERSION +LEVEL +STATE +OFFERS\nprobe +1\.0\.0 +(sealed|restricted) +running +tool\n/);
+    const command = /binnacle (plugin grant .*)/.exec(out)?.[1];
+    expect(command).toBe('plugin grant probe tools echo');
+    expect(
+      (
+        await folders.commands.run((command ?? '').split(' '), {
+          BINNACLE_URL: gateway.url,
+          BINNACLE_TOKEN: gateway.token,
+        })
+      ).code,
+    ).toBe(0);
+    expect(JSON.parse((await plugin('ls', '--json')).out).plugins).toMatchObject([
+      { id: 'probe', permissions: [{ missing: false }] },
+    ]);
+    expect((await plugin('ls', 'probe')).out).toContain('can offer tools to agents: echo (granted)');
+  });
+
+  it('tell what is wrong before anybody is asked', async () => {
+    const dir = folders.folder('typed', {
+      'binnacle.plugin.json': manifest({ entry: 'in\u202edex.ts' }),
+      'in\u202edex.ts': '',
+    });
+    const bad = await plugin('install', dir, '--yes');
+    expect([bad.code, bad.err.includes('\u202e')]).toEqual([1, false]);
+    const typed = folders.folder('typed-2', {
+      'binnacle.plugin.json': manifest({ entry: 'index.ts' }),
+      'index.ts': '',
+      'evil\u202e.ts': '\nenum A {}',
+    });
+    const refused = await plugin('install', typed, '--yes');
+    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('evil·.ts:2: ')]);
+    expect((await plugin('install', join(folders.root, 'nowhere'), '--yes')).code).toBe(1);
+    expect(await gateway.client.plugins.list()).toEqual([]);
+  });
+
+  it('are asked about in a terminal: yes, no, or one by one', async () => {
+    const dir = folders.probe({
+      permissions: { ...TOOL, notify: { reason: 'To tell you.' }, storage: { reason: 'To keep.' } },
+    });
+    const no = await inTerminal(`install ${dir}`);
+    await until('it asks', () => no.text().includes('[y/N/c]'));
+    expect(plain(no.text())).toContain('can keep data of its own on this machine');
+    no.type('\n');
+    await until('it ends', () => no.text().includes('done'));
+    expect(no.text()).toContain('code=1');
+    expect(await gateway.client.plugins.list()).toEqual([]);
+
+    const choice = await inTerminal(`install ${dir}`);
+    await until('it asks', () => choice.text().includes('[y/N/c]'));
+    choice.type('c\n');
+    for (const [question, answer] of [
+      ['Grant tools?', 'y'],
+      ['Grant notify?', 'n'],
+      ['Grant storage?', 'yes'],
+      ['grant 2 of 3?', 'y'],
+    ] as const) {
+      await until(question, () => plain(choice.text()).includes(question));
+      choice.type(`${answer}\n`);
+    }
+    await until('it ends', () => choice.text().includes('code=0'));
+    expect(await grants()).toEqual({ tools: { names: ['echo'] }, notify: false, storage: true });
+
+    const version = folders.probe({ version: '2.0.0', permissions: { ...TOOL, readSessions: { reason: 'To look.' } } });
+    const update = await inTerminal(`install ${version}`);
+    await until('it asks', () => update.text().includes('[y/N/c]'));
+    expect(plain(update.text())).toContain('takes the place of 1.0.0');
+    expect(plain(update.text())).toMatch(/new can see the sessions[^\n]*\n/);
+    expect(plain(update.text())).toMatch(/\n {2}can offer tools to agents: echo \(granted\)\n/);
+    update.type('y\n');
+    await until('it ends', () => update.text().includes('code=0'));
+    expect([(await info()).version, await grants()]).toEqual([
+      '2.0.0',
+      { tools: { names: ['echo'] }, readSessions: true, storage: true },
+    ]);
+
+    const interrupted = await inTerminal(`install ${dir}`);
+    await until('it asks', () => interrupted.text().includes('[y/N]'));
+    interrupted.type('\x03');
+    await until('it ends', () => interrupted.text().includes('code=130'));
+    expect((await info()).version).toBe('2.0.0');
+  }, 30_000);
+
+  it('are granted and lose permissions, whole or by items', async () => {
+    await plugin('install', folders.probe(), '--yes', '--no-grant');
+    const steps: [string[], number, unknown][] = [
+      [
+        ['grant', 'probe', 'net', 'API.example.com', 'b.example.com:8443'],
+        0,
+        { hosts: ['api.example.com', 'b.example.com:8443'] },
+      ],
+      [
+        ['grant', 'probe', 'net', 'c.example.com'],
+        0,
+        { hosts: ['api.example.com', 'b.example.com:8443', 'c.example.com'] },
+      ],
+      [['revoke', 'probe', 'net', 'API.example.com'], 0, { hosts: ['b.example.com:8443', 'c.example.com'] }],
+      [['grant', 'probe', 'net'], 2, { hosts: ['b.example.com:8443', 'c.example.com'] }],
+      [['grant', 'probe', 'net', 'not a host'], 2, { hosts: ['b.example.com:8443', 'c.example.com'] }],
+      [['grant', 'probe', 'net', '--yes'], 0, true],
+      [['grant', 'probe', 'net', 'd.example.com'], 0, true],
+      [['revoke', 'probe', 'net', 'c.example.com'], 2, true],
+      [['revoke', 'probe', 'net'], 0, undefined],
+      [['grant', 'probe', 'fly'], 2, undefined],
+      [['grant', 'nobody', 'notify'], 1, undefined],
+    ];
+    for (const [args, code, granted] of steps) {
+      const result = await plugin(...args);
+      expect([args, result.code, (await grants()).net]).toEqual([args, code, granted]);
+    }
+    await plugin('grant', 'probe', 'runCommandWithTimeout', 'git');
+    await plugin('revoke', 'probe', 'runCommandWithTimeout', 'git');
+    expect((await grants()).runCommandWithTimeout).toBeUndefined();
+    expect((await plugin('grant', 'probe', 'notify', 'x')).code).toBe(2);
+  }, 30_000);
+
+  it('print into logs that move no cursor, are audited, and can be switched off', async () => {
+    await plugin('install', folders.probe(), '--yes');
+    const follow = await inTerminal('logs -f probe');
+    await until('the log is there', () => follow.text().includes('loaded'));
+    expect(follow.text()).not.toContain('\x1b[31m');
+    expect((await plugin('disable', 'probe')).err).toBe('probe: off\n');
+    expect((await plugin('enable', 'probe')).err).toBe('probe: running\n');
+    await until('it goes on', () => follow.text().split('loaded').length > 2);
+    const { out } = await plugin('logs', 'probe', '--json');
+    expect(
+      out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).stream),
+    ).toContain('gateway');
+    const audit = await plugin('audit', 'probe', '--limit', '50');
+    expect(audit.out).toMatch(/install +done +1 +admin/);
+    expect((await plugin('audit', 'probe', '--limit', '0')).code).toBe(2);
+  });
+
+  it('are written in a gateway that runs: changes are taken up, more is asked about, and Ctrl-C takes them away', async () => {
+    const dir = folders.probe();
+    const screen = await inTerminal(`dev ${dir}`);
+    const shows = (text: string) => until(text, () => plain(screen.text()).includes(text));
+    await shows('[y/N/c]');
+    screen.type('y\n');
+    await shows('Waits for changes');
+    writeFileSync(join(dir, 'index.mjs'), `${ECHO}console.log('second');`);
+    await shows('second');
+    writeFileSync(join(dir, 'index.mjs'), 'this is no module');
+    await shows('installed: waiting');
+    writeFileSync(
+      join(dir, 'binnacle.plugin.json'),
+      manifest({ permissions: { ...TOOL, storage: { reason: 'To keep.' } } }),
+    );
+    writeFileSync(join(dir, 'index.mjs'), `${ECHO}console.log('third');`);
+    await shows('new can keep data');
+    expect((await info()).permissions).toHaveLength(1);
+    screen.type('y\n');
+    await shows('third');
+    expect(await grants()).toMatchObject({ storage: true });
+    writeFileSync(join(dir, 'binnacle.plugin.json'), '{');
+    await shows('binnacle: binnacle.plugin.json');
+    screen.type('\x03');
+    await shows('probe is removed again.');
+    expect(await gateway.client.plugins.list()).toEqual([]);
+  }, 30_000);
+
+  it('that were there before stay when their author is done', async () => {
+    const dir = folders.probe();
+    await plugin('install', dir, '--yes');
+    const screen = await inTerminal(`dev ${dir}`);
+    await until('it waits', () => screen.text().includes('Waits for changes'));
+    screen.type('\x03');
+    await until('it ends', () => screen.text().includes('code=0'));
+    expect((await info()).state).toBe('running');
+  });
+});

@@ -1,0 +1,67 @@
+// Routes of plugins in the gateway as it is served: by the config file, through a restart, and each plugin for itself.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { grant, installPlugin, pluginInfo } from './installed.fixture.ts';
+
+const source = `export default (api) => {
+  api.route('GET', '/hello/:name', ({ params, caller }) => ({ body: { from: api.id, to: params.name, caller } }), { public: true });
+  api.route('POST', '/', ({ body, caller }) => ({ status: 201, body: { bytes: body.length, caller } }));
+};`;
+const permissions = { httpRoutes: true } as const;
+
+let gateway: GatewayFixture;
+beforeAll(async () => {
+  gateway = await openGateway();
+  for (const id of ['one', 'two']) await installPlugin(gateway, { id, source, permissions });
+});
+afterAll(() => gateway?.close());
+
+const get = (path: string) => fetch(gateway.url + path);
+const greeting = async (id: string): Promise<unknown> => await (await get(`/plugins/${id}/hello/you`)).json();
+
+describe('routes of plugins', () => {
+  it('are served, each below the id of its plugin, and those that are not public with a token alone', async () => {
+    expect(await greeting('one')).toEqual({ from: 'one', to: 'you', caller: null });
+    expect(await greeting('two')).toEqual({ from: 'two', to: 'you', caller: null });
+    for (const path of ['/plugins/one', '/plugins/one/']) {
+      const answer = await gateway.fetch(path, { method: 'POST', body: 'four' });
+      expect(answer.status).toBe(201);
+      expect(await answer.json()).toEqual({ bytes: 4, caller: 'admin' });
+      expect((await fetch(gateway.url + path, { method: 'POST', body: 'four' })).status).toBe(401);
+    }
+  });
+
+  it('are in force while the config file grants them, without another process', async () => {
+    const { pid } = await pluginInfo(gateway, 'one');
+    await grant(gateway, 'one', 'httpRoutes', false);
+    expect((await gateway.fetch('/plugins/one/hello/you')).status).toBe(404);
+    expect((await get('/plugins/one/hello/you')).status).toBe(401);
+    expect((await get('/plugins/two/hello/you')).status).toBe(200);
+    await grant(gateway, 'one', 'httpRoutes', true);
+    expect((await get('/plugins/one/hello/you')).status).toBe(200);
+    expect((await pluginInfo(gateway, 'one')).pid).toBe(pid);
+  });
+
+  it('are there again after a kill -9 of the gateway, and say 503 until they are', async () => {
+    await gateway.kill();
+    await gateway.restart();
+    const seen = new Set<number>();
+    await until('both answer', async () => {
+      const statuses = await Promise.all(
+        ['one', 'two'].map(async (id) => (await get(`/plugins/${id}/hello/you`)).status),
+      );
+      for (const status of statuses) seen.add(status);
+      return statuses.every((status) => status === 200);
+    });
+    // Before it is known what it offers, there is nothing to tell from what is not there.
+    for (const status of seen) expect.soft([200, 503, 401]).toContain(status);
+  });
+
+  it('are none of the gateway’s own: its description leaves them out, and none of its addresses is taken by one', async () => {
+    const { paths } = (await (await get('/openapi.json')).json()) as { paths: object };
+    expect(Object.keys(paths).filter((path) => path.startsWith('/plugins'))).toEqual([]);
+    expect((await gateway.fetch('/v1/plugins')).status).toBe(200);
+    expect((await get('/plugins')).status).toBe(404);
+  });
+});

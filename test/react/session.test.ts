@@ -1,0 +1,180 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { closePages, openBrowser } from '../browser/page.fixture.ts';
+import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Bundle, bundlePage, ends, inState, openApp } from './react.fixture.ts';
+
+let gateway: GatewayFixture;
+let browser: Browser;
+let bundle: Bundle;
+beforeAll(async () => {
+  [gateway, browser, bundle] = await Promise.all([openGateway(), openBrowser(), bundlePage()]);
+});
+afterEach((test) => closePages(browser, test));
+afterAll(async () => {
+  await browser?.close();
+  await gateway?.close();
+});
+
+/** A program on pipes that prints its first part at once and goes on with each line that it gets. */
+const start = (command: string, mode: 'pipe' | 'pty' = 'pipe') => gateway.client.sessions.create({ command, mode });
+const numbers = (last: number): string => Array.from({ length: last }, (_, at) => `n ${at + 1}\n`).join('');
+const count = (from: number, to: number): string => `for i in $(seq ${from} ${to}); do echo "n $i"; done`;
+
+/** What had been printed is in the log. */
+async function printed(id: string, bytes: number): Promise<void> {
+  await until('it is printed', async () => (await gateway.client.sessions.get(id)).outputOffset >= bytes);
+}
+
+const subscriptions = (sent: readonly string[]): number => sent.filter((frame) => frame.includes('"subscribe"')).length;
+
+it('a component that is mounted in the middle of a session has all of its output once, and what comes then', async () => {
+  const { id } = await start(`${count(1, 500)}; read go; ${count(501, 1000)}; read go`);
+  await printed(id, numbers(500).length);
+  const app = await openApp(browser, gateway, bundle);
+  await app.show({ view: 'session', id });
+  await ends(app.page, 'n 500\n');
+  expect(await app.page.evaluate(() => look.said.isCaughtUp)).toBe(true);
+  expect(await app.page.evaluate(() => look.said.write('go\n'))).toMatchObject({ ok: true });
+  await ends(app.page, 'n 1000\n');
+  expect(await app.page.evaluate(() => look.text())).toBe(numbers(1000));
+  expect(await app.page.evaluate(() => look.states)).toEqual(['connecting', 'live']);
+  expect(app.complaints).toEqual([]);
+});
+
+it('goes on after a kill -9 of the gateway, with nothing missing and nothing twice', async () => {
+  const { id } = await start(`for i in $(seq 1 400); do echo "n $i"; sleep 0.005; done; read go`);
+  const app = await openApp(browser, gateway, bundle);
+  await app.show({ view: 'session', id });
+  await app.page.waitForFunction(() => look.text().includes('n 50\n'));
+  await gateway.kill();
+  await inState(app.page, 'reconnecting');
+  await gateway.restart();
+  await inState(app.page, 'live');
+  await ends(app.page, 'n 400\n');
+  expect(await app.page.evaluate(() => look.text())).toBe(numbers(400));
+  expect(await app.page.evaluate(() => look.states)).toEqual(['connecting', 'live', 'reconnecting', 'live']);
+});
+
+it('another id is another session: the one before is unsubscribed, and nothing of it is seen any more', async () => {
+  const one = await start('echo first; read go; echo late; read go');
+  const two = await start('echo second; read go');
+  const app = await openApp(browser, gateway, bundle);
+  await app.show({ view: 'session', id: one.id });
+  await ends(app.page, 'first\n');
+  await app.show({ view: 'session', id: two.id });
+  await ends(app.page, 'second\n');
+  await gateway.client.session(one.id).write('go\n');
+  await printed(one.id, 'first\nlate\n'.length);
+  // What is sent now comes behind what was sent before.
+  await gateway.client.session(two.id).write('go\n');
+  await inState(app.page, 'ended');
+  expect(await app.page.evaluate(() => look.text())).toBe('second\n');
+  const sent = app.sockets.flatMap((socket) => socket.sent);
+  expect(sent.filter((frame) => frame.includes('"unsubscribe"') && frame.includes(one.id))).toHaveLength(1);
+  expect(app.sockets).toHaveLength(1);
+  expect(app.complaints).toEqual([]);
+});
+
+it('the stale closure of the seed: behind the end nothing is connected again, whatever happens then', async () => {
+  const { id } = await start('echo all; read go; exit 3');
+  const app = await openApp(browser, gateway, bundle);
+  await app.show({ view: 'session', id });
+  await ends(app.page, 'all\n');
+  await app.page.evaluate(() => look.said.write('go\n'));
+  await inState(app.page, 'ended');
+  expect(await app.page.evaluate(() => look.said.info.exitCode)).toBe(3);
+  // Nobody needs the connection any more, so it is closed; no state says "reconnecting".
+  await until('the socket is closed', () => app.sockets.every(({ isOpen }) => !isOpen));
+  await gateway.kill();
+  await gateway.restart();
+  // All that makes a client look for its gateway, and far more time than it would wait.
+  await app.page.evaluate(() => window.dispatchEvent(new Event('online')));
+  await app.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  await app.page.evaluate(() => look.said.retry());
+  await app.page.clock.install();
+  await app.page.clock.runFor(120_000);
+  expect(app.sockets).toHaveLength(1);
+  expect(await app.page.evaluate(() => look.states)).toEqual(['connecting', 'live', 'ended']);
+  expect(await app.page.evaluate(() => look.text())).toBe('all\n');
+  // Shown anew, it is read again and ends again: that is no reconnect.
+  await app.show({ view: 'none' });
+  expect(app.complaints.filter((words) => !words.includes('WebSocket'))).toEqual([]);
+});
+
+it('in strict mode one socket is opened and one subscription made, though all is mounted twice', async () => {
+  const { id } = await start('echo once; read go');
+  const app = await openApp(browser, gateway, bundle);
+  await app.show({ view: 'both', id, strict: true });
+  await ends(app.page, 'once\n');
+  await app.page.locator('.xterm-rows', { hasText: 'once' }).waitFor();
+  await app.page.locator('[data-line]', { hasText: 'once' }).waitFor();
+  expect(await app.page.locator('[data-line]').count()).toBe(1);
+  expect(app.sockets).toHaveLength(1);
+  expect(subscriptions(app.sockets.flatMap(({ sent }) => sent))).toBe(1);
+  expect(app.complaints).toEqual([]);
+});
+
+it('is let go of when the last component is gone, and says nothing after that', async () => {
+  const { id } = await start('echo here; read go; echo late; read go');
+  const app = await openApp(browser, gateway, bundle);
+  await app.show({ view: 'session', id });
+  await ends(app.page, 'here\n');
+  await app.show({ view: 'none' });
+  await until('the socket is closed', () => app.sockets.length === 1 && app.sockets.every(({ isOpen }) => !isOpen));
+  const commits = await app.page.evaluate(() => look.commits);
+  await gateway.client.session(id).write('go\n');
+  await printed(id, 'here\nlate\n'.length);
+  expect(await app.page.evaluate(() => look.text())).toBe('here\n');
+  expect(await app.page.evaluate(() => look.commits)).toBe(commits);
+  expect(await app.page.evaluate(() => look.said.write('x'))).toMatchObject({
+    ok: false,
+    error: { code: 'client_closed' },
+  });
+  expect(app.complaints).toEqual([]);
+});
+
+it('a flood of 50 MB stays within the bound, and is drawn once a frame at most', async () => {
+  const bytes = 50_000_000;
+  const { id } = await start(`read go; head -c ${bytes} /dev/zero | tr '\\0' x | fold -w 99; echo; echo the-end; read go`);
+  const app = await openApp(browser, gateway, bundle);
+  const maxBytes = 2 * 1024 * 1024;
+  await app.show({ view: 'session', id, props: { maxBytes } });
+  await inState(app.page, 'live');
+  await app.page.evaluate(() => {
+    const seen = { frames: 0, most: 0, before: look.commits };
+    const frame = (): void => {
+      seen.frames += 1;
+      seen.most = Math.max(seen.most, look.said.chunks.bytes);
+      requestAnimationFrame(frame);
+    };
+    frame();
+    Object.assign(window, { seen });
+  });
+  await gateway.client.session(id).write('go\n');
+  await app.page.waitForFunction(() => look.said.chunks.bytes > 0 && look.text().endsWith('the-end\n'), null, {
+    timeout: 60_000,
+    polling: 250,
+  });
+  const seen = await app.page.evaluate(() => {
+    const { frames, most, before } = (window as unknown as { seen: Record<string, number> }).seen;
+    return { frames, most, commits: look.commits - (before ?? 0), dropped: look.said.chunks.droppedBytes as number };
+  });
+  console.error('flood', seen);
+  expect(seen.most).toBeLessThanOrEqual(maxBytes);
+  expect(seen.dropped).toBeGreaterThan(bytes - maxBytes);
+  // One more for the frame that was under way.
+  expect(seen.commits).toBeLessThanOrEqual((seen.frames ?? 0) + 1);
+  expect(app.complaints).toEqual([]);
+}, 90_000);
+
+it('what cannot be read is a value with a code and a hint', async () => {
+  const app = await openApp(browser, gateway, bundle);
+  await app.show({ view: 'session', id: '018f0000-0000-7000-8000-000000000000' });
+  await inState(app.page, 'failed');
+  const { code, hint } = await app.page.evaluate(() => ({ code: look.said.error.code, hint: look.said.error.hint }));
+  expect(code).toBe('session_not_found');
+  expect(hint).toContain('List sessions');
+  expect(await app.page.evaluate(() => look.said.signal('SIGINT'))).toMatchObject({ ok: false });
+  expect(app.complaints).toEqual([]);
+});

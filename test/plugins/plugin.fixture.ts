@@ -1,6 +1,6 @@
 // Plugins in folders of their own and hosts around them. Everything is real: processes, walls, sockets.
 
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { BinnacleError } from '@binnacle/protocol';
@@ -82,9 +82,13 @@ export async function until(what: string, holds: () => boolean, ms = 10_000): Pr
 }
 
 export const isAlive = (pid: number): boolean => {
-  if (!existsSync(`/proc/${pid}/stat`)) return false;
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  return stat[stat.lastIndexOf(')') + 2] !== 'Z';
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat[stat.lastIndexOf(')') + 2] !== 'Z';
+  } catch {
+    // It has gone, maybe while we read.
+    return false;
+  }
 };
 
 /** A process and all below it: what bubblewrap is asked to run is not what the host launched. */

@@ -60,7 +60,9 @@ export interface App {
 
 /** The page, logged in; it shows nothing yet. */
 export async function openApp(browser: Browser, gateway: GatewayFixture, bundle: Bundle): Promise<App> {
-  const { page, complaints } = await openContext(browser);
+  const { context, page, complaints } = await openContext(browser);
+  // A document that a route makes up comes from nowhere, and may not open sockets to 127.0.0.1 by itself.
+  await context.grantPermissions(['local-network-access']);
   const sockets: { path: string; isOpen: boolean; sent: string[] }[] = [];
   page.on('websocket', (socket) => {
     const known = { path: new URL(socket.url()).pathname, isOpen: true, sent: [] as string[] };

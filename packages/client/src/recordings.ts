@@ -61,10 +61,10 @@ export class Recordings {
     const response = await this.http.open({ path, query }, abort);
     const reader = response.body?.getReader();
     try {
-      for (;;) {
-        const read = await this.http.reading(() => reader?.read() ?? Promise.resolve({ done: true, value: undefined }));
-        if (read.done || read.value === undefined) return;
-        yield read.value;
+      while (reader !== undefined) {
+        const { value } = await this.http.reading(() => reader.read());
+        if (value === undefined) return;
+        yield value;
       }
     } finally {
       abort.abort();

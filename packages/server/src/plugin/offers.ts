@@ -2,7 +2,16 @@
 // process.
 
 import { z } from 'zod';
-import { CHANNEL_NAME, COMMAND_NAME, DRIVER_NAME, HOOKS, type PermissionName, TOOL_NAME } from './grant/permissions.ts';
+import {
+  CHANNEL_NAME,
+  COMMAND_NAME,
+  DRIVER_NAME,
+  HOOKS,
+  NO_CHANNELS,
+  OWN_DRIVERS,
+  type PermissionName,
+  TOOL_NAME,
+} from './grant/permissions.ts';
 import { faultOfToolSchema } from './tool-schema.ts';
 
 const MAX_OFFERS = 200;
@@ -12,6 +21,8 @@ const MIN_EVERY_MS = 60_000;
 const MAX_EVERY_MS = 30 * 24 * 3600_000;
 
 const name = (pattern: RegExp) => z.string().regex(pattern, 'a name of its kind');
+const free = (pattern: RegExp, taken: readonly string[]) =>
+  name(pattern).refine((text) => !taken.includes(text.toLowerCase()), 'that name is taken');
 const description = z.string().min(1).max(MAX_DESCRIPTION);
 const ROUTE = /^\/(?::?[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/:?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)?$/;
 
@@ -41,8 +52,8 @@ const OFFER = z.discriminatedUnion('kind', [
     isPublic: z.boolean(),
   }),
   z.strictObject({ kind: z.literal('command'), name: name(COMMAND_NAME), description }),
-  z.strictObject({ kind: z.literal('channel'), name: name(CHANNEL_NAME) }),
-  z.strictObject({ kind: z.literal('driver'), name: name(DRIVER_NAME) }),
+  z.strictObject({ kind: z.literal('channel'), name: free(CHANNEL_NAME, NO_CHANNELS) }),
+  z.strictObject({ kind: z.literal('driver'), name: free(DRIVER_NAME, OWN_DRIVERS) }),
   z.strictObject({
     kind: z.literal('job'),
     name: name(TOOL_NAME),

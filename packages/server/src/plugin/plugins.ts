@@ -10,6 +10,7 @@ import {
   type PluginPreview,
 } from '@binnacle/protocol';
 import type { Log } from '../http/answer.ts';
+import { DEFAULT_PATH } from '../process/environment.ts';
 import { PluginAudit } from './audit.ts';
 import { permissionsOf, problemOf } from './facts.ts';
 import { NONE, readGrant, spellGrant } from './grant/grants.ts';
@@ -239,7 +240,7 @@ export class Plugins implements Offers {
       stateDir: this.#stateDir,
       guest,
       limits,
-      world: thisMachine(process.env.PATH ?? ''),
+      world: thisMachine(process.env.PATH ?? DEFAULT_PATH),
       audit: this.#audit,
       log,
       powers: () => this.#powers,
@@ -273,7 +274,7 @@ export class Plugins implements Offers {
 
   #get(id: string): Plugin {
     const plugin = this.#plugins.get(id);
-    if (plugin === undefined) throw new BinnacleError('plugin_not_found');
+    if (plugin === undefined) throw this.#broken.get(id) ?? new BinnacleError('plugin_not_found');
     return plugin;
   }
 

@@ -37,7 +37,8 @@ const PASSED = [
   'SSL_CERT_DIR',
 ] as const;
 const PASSED_PREFIX = 'LC_';
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Where programs are looked for, where our own environment does not say. */
+export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Beyond it execve fails with E2BIG, which nobody understands (128 KiB a string on Linux). */
 const MAX_VALUE_BYTES = 128 * 1024 - 256;

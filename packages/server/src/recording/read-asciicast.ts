@@ -174,7 +174,8 @@ export class CastReader {
     if (!(Math.abs(at) <= MAX_SECONDS)) throw this.#bad('its time is more than ten years away');
     if (at < this.#at) this.#mended += 1;
     this.#at = Math.max(this.#at, at);
-    return this.#at * 1000;
+    // To the microsecond: sums of fractions are not exact.
+    return Math.round(this.#at * 1e6) / 1000;
   }
 
   #whole(bytes: Buffer): Batch {

@@ -23,6 +23,8 @@ import {
   DRIVER_NAME,
   HOOKS,
   type HookName,
+  NO_CHANNELS,
+  OWN_DRIVERS,
   type PermissionName,
   TOOL_NAME,
 } from './permissions.ts';
@@ -195,8 +197,8 @@ export const RULES = {
     ({ method, path }) => `${method} ${path}`,
   ),
   commands: nameRule(COMMAND_NAME),
-  channels: nameRule(CHANNEL_NAME),
-  agentDrivers: nameRule(DRIVER_NAME),
+  channels: nameRule(CHANNEL_NAME, NO_CHANNELS),
+  agentDrivers: nameRule(DRIVER_NAME, OWN_DRIVERS),
   schedule: wholeRule(z.strictObject({ name: matching(TOOL_NAME, 'a name') }), ({ name }) => name),
   // What it says may be private.
   notify: wholeRule(z.strictObject({ title: shown(200).min(1), text: shown(4000).default('') }), () => ''),
@@ -229,9 +231,10 @@ export type CallOf<Name extends PermissionName> = z.output<Rules[Name]['args']>;
 /** Typed by name is of no use where the name comes over a wire. */
 export const ruleOf = (name: PermissionName): Rule<unknown> => RULES[name] as unknown as Rule<unknown>;
 
-function nameRule(pattern: RegExp): Rule<NameCall> {
+function nameRule(pattern: RegExp, closed: readonly string[] = []): Rule<NameCall> {
+  const name = matching(pattern, 'a name').refine((text) => !closed.includes(text.toLowerCase()), 'that name is taken');
   return {
-    args: z.strictObject({ name: matching(pattern, 'a name') }),
+    args: z.strictObject({ name }),
     target: ({ name }) => name,
     opens: (held, { name }) => held.kind === 'all' || held.items.includes(name),
     opener: ({ name }) => ({ item: name }),

@@ -113,9 +113,9 @@ export const CHANNEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 export const DRIVER_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 
 /** Keys of people begin with these. */
-const NO_CHANNELS = ['user', 'chat', 'direct', 'main'];
+export const NO_CHANNELS = ['user', 'chat', 'direct', 'main'];
 /** They are ours. */
-const OWN_DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai'];
+export const OWN_DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai'];
 
 export const PERMISSIONS = {
   runCommandWithTimeout: {

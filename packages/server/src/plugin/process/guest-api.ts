@@ -140,6 +140,7 @@ class TurnLine implements TurnOut {
   readonly #send: (effects: readonly object[]) => Promise<unknown>;
   #waiting: object[] = [];
   #sending: Promise<void> | undefined;
+  #isRefused = false;
 
   constructor(send: (effects: readonly object[]) => Promise<unknown>) {
     this.#send = send;
@@ -159,11 +160,15 @@ class TurnLine implements TurnOut {
   }
 
   #add(effect: object): void {
+    if (this.#isRefused) return;
     this.#waiting.push(effect);
     if (this.#sending !== undefined) return;
     this.#sending = this.#pass();
-    // Whoever waits for `sent` hears of it.
-    this.#sending.catch(() => undefined);
+    this.#sending.catch(() => {
+      // Whoever waits for `sent` hears of it. What comes behind it would not be taken either.
+      this.#isRefused = true;
+      this.#waiting = [];
+    });
   }
 
   async #pass(): Promise<void> {

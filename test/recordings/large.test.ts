@@ -1,0 +1,90 @@
+// Large exports and those that nobody reads: memory stays bounded, nobody else waits, retention is told.
+
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { eventsOf, exported, ran } from './recordings.fixture.ts';
+
+const MIB = 1024 * 1024;
+const TOTAL = 200 * MIB;
+
+let gateway: GatewayFixture;
+let id: string;
+beforeAll(async () => {
+  gateway = await openGateway();
+  // Escapes and characters of several bytes: what costs most to encode.
+  const line = '\\033[31mérgo 漢字\\033[0m plain text of a line that goes on for a while';
+  ({ id } = await ran(gateway, { argv: ['bash', '-c', `yes "$(printf '${line}')" | head -c ${TOTAL}`], mode: 'pipe' }));
+}, 120_000);
+afterAll(() => gateway.close());
+
+/** MiB. */
+const memoryOf = (what: 'VmRSS' | 'VmHWM'): number =>
+  Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${gateway.pid}/status`, 'utf8'))?.[1]) / 1024;
+
+it.each(['cast', 'text', 'jsonl', 'markdown'])('200 MiB as %s take little memory, and all of it comes', async (format) => {
+  await gateway.fetch('/healthz');
+  const before = memoryOf('VmRSS');
+  const began = performance.now();
+  const response = await gateway.fetch(`/v1/sessions/${id}/export?format=${format}`);
+  let bytes = 0;
+  let tail = '';
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    tail = (tail + Buffer.from(chunk).toString()).slice(-200);
+  }
+  const seconds = (performance.now() - began) / 1000;
+  const grown = memoryOf('VmHWM') - before;
+  process.stdout.write(`${format}: ${(bytes / MIB).toFixed(0)} MiB in ${seconds.toFixed(1)} s, grown ${grown.toFixed(0)} MiB\n`);
+  expect(bytes).toBeGreaterThan(TOTAL / 2);
+  expect(grown).toBeLessThan(128);
+  if (format === 'cast') expect(tail).toMatch(/"x", "\d+"\]\n$/);
+}, 60_000);
+
+it('an export that nobody reads takes a page or two, and lets everybody else through', async () => {
+  const { port } = new URL(gateway.url);
+  const before = memoryOf('VmRSS');
+  const sockets = Array.from({ length: 20 }, () => {
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.pause();
+    socket.write(`GET /v1/sessions/${id}/export HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ${gateway.token}\r\n\r\n`);
+    return socket;
+  });
+  // Each has sent what the sockets hold, and stands.
+  await until('they are stalled', async () => (await stood()) && (await stood()));
+  expect(memoryOf('VmRSS') - before).toBeLessThan(96);
+  const other = await ran(gateway, { argv: ['echo', 'hi'] });
+  expect(await exported(gateway, other.id, '?format=text')).toBe('hi\n');
+  for (const socket of sockets) socket.destroy();
+}, 60_000);
+
+async function stood(): Promise<boolean> {
+  const ticks = (): number => {
+    const fields = readFileSync(`/proc/${gateway.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return Number(fields[11]) + Number(fields[12]);
+  };
+  const before = ticks();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  return ticks() - before <= 1;
+}
+
+it('what retention took is told with its number, in every form', async () => {
+  const small = await openGateway(['--retain-bytes', '1MiB']);
+  try {
+    const { id: kept } = await small.client.sessions.create({
+      argv: ['bash', '-c', 'head -c 4000000 /dev/zero | tr "\\0" x | fold -w 100; read'],
+    });
+    await until('some of it is gone', async () => (await small.client.sessions.get(kept)).oldestOffset > 0, 30_000);
+    const cast = await exported(small, kept);
+    const { oldestOffset } = await small.client.sessions.get(kept);
+    expect(eventsOf(cast)[0]?.slice(1)).toEqual(['m', `${oldestOffset} bytes of output are missing here (not kept any more)`]);
+    expect(eventsOf(cast)[0]?.[0]).toBe(0);
+    expect(await exported(small, kept, '?format=text')).toContain(`[${oldestOffset} bytes of output are missing`);
+    expect(await exported(small, kept, '?format=jsonl')).toContain(`{"kind":"gap","from":0,"to":${oldestOffset},"reason":"retention"}`);
+    expect(await exported(small, kept, '?format=markdown')).toContain(`*${oldestOffset} bytes of output are missing`);
+  } finally {
+    await small.close();
+  }
+}, 60_000);

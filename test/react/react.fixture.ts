@@ -33,7 +33,11 @@ export async function bundlePage(): Promise<Bundle> {
     transform: { define: { 'process.env.NODE_ENV': '"development"' } },
     logLevel: 'silent',
   });
-  const { output } = await bundled.generate({ format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name].js' });
+  const { output } = await bundled.generate({
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name].js',
+  });
   await bundled.close();
   const css = [resolve(root, 'node_modules/@xterm/xterm/css/xterm.css'), source('client/src/react/react.css')];
   return new Map([

@@ -164,7 +164,9 @@ it('is let go of when the last component is gone, and says nothing after that', 
   await app.show({ view: 'session', id });
   await ends(app.page, 'here\n');
   await app.show({ view: 'none' });
-  await until('it is unsubscribed', () => app.sockets.some(({ sent }) => sent.some((frame) => frame.includes('"unsubscribe"'))));
+  await until('it is unsubscribed', () =>
+    app.sockets.some(({ sent }) => sent.some((frame) => frame.includes('"unsubscribe"'))),
+  );
   const commits = await app.page.evaluate(() => look.commits);
   await gateway.client.session(id).write('go\n');
   await printed(id, 'here\nlate\n'.length);
@@ -177,7 +179,9 @@ it('is let go of when the last component is gone, and says nothing after that', 
 
 it('a flood of 50 MB stays within the bound, and is drawn once a frame at most', async () => {
   const bytes = 50_000_000;
-  const { id } = await start(`read go; head -c ${bytes} /dev/zero | tr '\\0' x | fold -w 99; echo; echo the-end; read go`);
+  const { id } = await start(
+    `read go; head -c ${bytes} /dev/zero | tr '\\0' x | fold -w 99; echo; echo the-end; read go`,
+  );
   const app = await openApp(browser, gateway, bundle);
   const maxBytes = 2 * 1024 * 1024;
   await app.show({ view: 'session', id, props: { maxBytes } });

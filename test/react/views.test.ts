@@ -25,7 +25,9 @@ const atEnd = (page: Page, is: boolean) => page.locator(`.binnacle-log[data-at-e
 /** What lands in the clipboard when the reader presses Ctrl-C. */
 async function copied(page: Page): Promise<string> {
   await page.evaluate(() => {
-    document.addEventListener('copy', (event) => Object.assign(window, { clip: event.clipboardData?.getData('text/plain') }));
+    document.addEventListener('copy', (event) =>
+      Object.assign(window, { clip: event.clipboardData?.getData('text/plain') }),
+    );
   });
   await page.keyboard.press('Control+c');
   return await page.evaluate(() => (window as unknown as { clip: string }).clip);
@@ -42,12 +44,15 @@ it('the log follows the end while the reader is there, stays where the reader is
   await log(app.page).hover();
   await app.page.mouse.wheel(0, -3000);
   await atEnd(app.page, false);
-  const top = await log(app.page).evaluate((element) => element.scrollTop);
+  const { top, height } = await log(app.page).evaluate(({ scrollTop, scrollHeight }) => ({
+    top: scrollTop,
+    height: scrollHeight,
+  }));
   await gateway.client.session(id).write('go\n');
   await app.page.waitForFunction((before) => {
     const element = document.querySelector('.binnacle-log-lines');
     return element !== null && element.scrollHeight > before;
-  }, await log(app.page).evaluate((element) => element.scrollHeight));
+  }, height);
   expect(await log(app.page).evaluate((element) => element.scrollTop)).toBe(top);
   // A thousand lines, and as many in the document as are seen, with some beyond.
   expect(await app.page.locator('[data-line]').count()).toBeLessThan(150);
@@ -172,13 +177,13 @@ it('a terminal of somebody else’s size is seen whole and not resized, and typi
     const box = document.querySelector<HTMLElement>('.binnacle-terminal-box');
     return screen !== null && box !== null && screen.offsetWidth > 0 && screen.offsetWidth <= box.clientWidth;
   });
-  await seeLine(app.page, /\$$/);
+  await seeLine(app.page, /[#$]$/);
   expect(await app.page.locator('.xterm-rows > div').count()).toBe(60);
   await app.page.locator('.xterm-helper-textarea').focus();
   await app.page.keyboard.type('x');
   await status(app.page).getByText('Ada has the helm. What you typed was not sent.').waitFor();
   expect(await gateway.client.sessions.get(id)).toMatchObject({ cols: 200, rows: 60 });
-  await app.page.getByText('Take the helm').click();
+  await app.page.getByRole('button', { name: 'Take the helm' }).click();
   await app.page.locator('.binnacle-terminal[data-helm="yours"]').waitFor();
   await until('the program has our size', async () => (await gateway.client.sessions.get(id)).cols < 150);
   await other.lease.take({ holder: 'Ada' });
@@ -186,7 +191,10 @@ it('a terminal of somebody else’s size is seen whole and not resized, and typi
 });
 
 it('a flood of 50 MB goes through the terminal: its end shows, and reading waits for the drawing', async () => {
-  const { id } = await start(`read go; head -c 50000000 /dev/zero | tr '\\0' x | fold -w 79; echo; echo the-end; read go`, 'pty');
+  const { id } = await start(
+    `read go; head -c 50000000 /dev/zero | tr '\\0' x | fold -w 79; echo; echo the-end; read go`,
+    'pty',
+  );
   const app = await openApp(browser, gateway, bundle);
   await app.show({ view: 'both', id });
   await app.page.locator('.xterm-rows').waitFor();

@@ -2,7 +2,15 @@
 
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { asJson, endOf, makeConversation, pathOf, sendTo, withJson, writeConfig } from '../conversations/conversation.fixture.ts';
+import {
+  asJson,
+  endOf,
+  makeConversation,
+  pathOf,
+  sendTo,
+  withJson,
+  writeConfig,
+} from '../conversations/conversation.fixture.ts';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import {
   type CastEvent,
@@ -87,7 +95,10 @@ describe('a session as a file', () => {
   });
 
   it('tells of input only if asked, and never what was typed', async () => {
-    const { id } = await gateway.client.sessions.create({ argv: ['bash', '-c', 'read -s secret; echo done'] });
+    const { id } = await gateway.client.sessions.create({
+      argv: ['bash', '-c', 'stty -echo; echo ready; read secret; echo done'],
+    });
+    await until('it asks', async () => (await exported(gateway, id)).includes('ready'));
     await gateway.client.session(id).write('hunter2\n');
     await until('it has closed', async () => (await gateway.client.sessions.get(id)).state === 'closed');
     expect(await exported(gateway, id)).not.toContain('input');
@@ -301,7 +312,10 @@ describe('a conversation as a file', () => {
     expect(markdown).toContain('> hello\n> # not a heading');
     expect(markdown.match(/^## /gm)?.length).toBe(2);
     const jsonl = await (await gateway.fetch(`${pathOf(key)}/export?format=jsonl`)).text();
-    const types = jsonl.trimEnd().split('\n').map((line) => (JSON.parse(line) as { type: string }).type);
+    const types = jsonl
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { type: string }).type);
     expect(types[0]).toBe('conversation');
     expect(types.at(-1)).toBe('final');
     const { token } = await gateway.client.tokens.create({ name: 'other', scope: 'create' });

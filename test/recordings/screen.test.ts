@@ -15,7 +15,10 @@ let file: string;
 beforeAll(async () => {
   gateway = await openGateway();
   file = join(gateway.dir, 'text.txt');
-  const lines = Array.from({ length: 300 }, (_, i) => `${i} zażółć gęślą jaźń 漢字かな 👩‍🚀 e\u0301 ${'·'.repeat(i % 60)}`);
+  const lines = Array.from(
+    { length: 300 },
+    (_, i) => `${i} zażółć gęślą jaźń 漢字かな 👩‍🚀 e\u0301 ${'·'.repeat(i % 60)}`,
+  );
   writeFileSync(file, `${lines.join('\n')}\n`);
 });
 afterAll(() => gateway.close());
@@ -49,10 +52,10 @@ async function watch(id: string) {
   const done = (async () => {
     for await (const event of attachment) {
       if (event.type === 'output') await draw(terminal, event.bytes);
-      if (event.type === 'resize') terminal.resize(event.cols, event.rows);
+      if (event.type === 'resize') terminal.resize(event.data.cols, event.data.rows);
     }
   })();
-  return { terminal, stop: () => attachment.close(), done };
+  return { terminal, stop: () => attachment.return(), done };
 }
 
 async function replay(cast: string): Promise<Emulator> {
@@ -68,10 +71,20 @@ async function replay(cast: string): Promise<Emulator> {
 
 describe('the cast of a full-screen program', () => {
   it.each([
-    ['vim', ['vim', '-u', 'NONE', '-i', 'NONE', '-N'], ['100Gzz', ':set number\r', 'ohello 漢字 é\x1b', ':sp\r'], 'hello 漢字'],
+    [
+      'vim',
+      ['vim', '-u', 'NONE', '-i', 'NONE', '-N'],
+      ['100Gzz', ':set number\r', 'ohello 漢字 é\x1b', ':sp\r'],
+      'hello 漢字',
+    ],
     ['less', ['less', '-N'], ['G', '50g', '/gęślą\r', ' '], 'gęślą'],
   ])('%s', async (_, argv, keys, shown) => {
-    const { id } = await gateway.client.sessions.create({ argv: [...argv, file], cols: 90, rows: 28, env: { LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' } });
+    const { id } = await gateway.client.sessions.create({
+      argv: [...argv, file],
+      cols: 90,
+      rows: 28,
+      env: { LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' },
+    });
     const session = gateway.client.session(id);
     const live = await watch(id);
     await until('it has drawn', () => textOf(live.terminal).includes('zażółć'));
@@ -84,7 +97,11 @@ describe('the cast of a full-screen program', () => {
       return live.terminal.cols === 101 && JSON.stringify(screenOf(await replay(cast))) === JSON.stringify(screen);
     });
     const cast = await exported(gateway, id);
-    expect(eventsOf(cast).filter(([, code]) => code === 'r').map(([, , data]) => data)).toEqual(['101x33']);
+    expect(
+      eventsOf(cast)
+        .filter(([, code]) => code === 'r')
+        .map(([, , data]) => data),
+    ).toEqual(['101x33']);
     const screen = screenOf(live.terminal);
     expect(screenOf(await replay(cast))).toEqual(screen);
     // Once more, by way of an import.

@@ -67,11 +67,7 @@ export class ChunkList implements Iterable<Chunk> {
   }
 }
 
-export const NO_CHUNKS = new ChunkList(
-  [],
-  { base: 0, first: 0, end: 0 },
-  { version: 0, bytes: 0, droppedBytes: 0 },
-);
+export const NO_CHUNKS = new ChunkList([], { base: 0, first: 0, end: 0 }, { version: 0, bytes: 0, droppedBytes: 0 });
 
 /** Makes the lists. */
 export class ChunkLog {

@@ -161,7 +161,8 @@ export class ConversationFollow extends Followed<ConversationSnapshot> {
       this.change({ state: 'live' });
       this.show(talk);
     };
-    if (isAt(from, info.position)) goLive();
+    // There already; live once the gateway has taken that we follow.
+    if (isAt(from, info.position)) this.show(talk);
     const feed = conversation.subscribe(from);
     this.feed = feed;
     for await (const step of feed) {

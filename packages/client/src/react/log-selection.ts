@@ -30,7 +30,8 @@ function placeOf(log: HTMLElement, node: Node, offset: number): Place | undefine
   if (row == null) {
     // Between rows: the beginning of the one that comes, or the end of the last one.
     const next = node.childNodes[offset];
-    const found = next instanceof Element ? (next.matches('[data-line]') ? next : next.querySelector('[data-line]')) : null;
+    const found =
+      next instanceof Element ? (next.matches('[data-line]') ? next : next.querySelector('[data-line]')) : null;
     if (found !== null) return { number: numberOf(found), column: 0 };
     const last = [...log.querySelectorAll('[data-line]')].at(-1);
     return last === undefined ? undefined : { number: numberOf(last), column: Number.MAX_SAFE_INTEGER };

@@ -1,8 +1,9 @@
 'use client';
+
 // Which client the hooks below use, and what of it is followed. The client itself is its maker's, to close too.
 
-import { createContext, type ReactNode, useContext, useState } from 'react';
 import { BinnacleError } from '@binnacle/protocol';
+import { createContext, type ReactNode, useContext, useState } from 'react';
 import type { Binnacle } from '../client.ts';
 import type { ConversationFollow } from './conversation-follow.ts';
 import { Pool } from './followed.ts';

@@ -1,8 +1,9 @@
 'use client';
+
 // A session as a live terminal. xterm.js is loaded when the component is mounted, so nothing of it is needed on a server.
 
-import type * as Xterm from '@xterm/xterm';
 import { BinnacleError } from '@binnacle/protocol';
+import type * as Xterm from '@xterm/xterm';
 import { type CSSProperties, useEffect, useRef, useState } from 'react';
 import { useShared } from './provider.tsx';
 import { asError } from './result.ts';

@@ -1,7 +1,13 @@
 'use client';
 // One conversation for a component: what is said in it, and what one can say.
 
-import { type AbortReceipt, type ApprovalAnswer, BinnacleError, type MessageInfo, type SendReceipt } from '@binnacle/protocol';
+import {
+  type AbortReceipt,
+  type ApprovalAnswer,
+  BinnacleError,
+  type MessageInfo,
+  type SendReceipt,
+} from '@binnacle/protocol';
 import { useMemo } from 'react';
 import type { SendOptions } from '../conversation-reply.ts';
 import {

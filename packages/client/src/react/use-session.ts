@@ -1,7 +1,7 @@
 'use client';
 // One session for a component: what it prints, and its helm.
 
-import { type InputReceipt, type Lease, BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, type InputReceipt, type Lease } from '@binnacle/protocol';
 import { useMemo } from 'react';
 import type { LeaseRequest } from '../helm.ts';
 import type { WriteOptions } from '../session.ts';
@@ -29,9 +29,7 @@ export interface SessionActions {
   retry(): void;
 }
 
-export interface UsedSession
-  extends Omit<SessionSnapshot, 'lease' | 'isYours' | 'lostTo'>,
-    SessionActions {
+export interface UsedSession extends Omit<SessionSnapshot, 'lease' | 'isYours' | 'lostTo'>, SessionActions {
   readonly id: string;
   readonly helm: SessionHelm;
 }

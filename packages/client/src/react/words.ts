@@ -44,7 +44,11 @@ export interface Status {
 }
 
 /** What is to be said of the reading, or undefined while all is well. */
-export function statusOf({ state, error, info }: Pick<SessionSnapshot, 'state' | 'error' | 'info'>): Status | undefined {
+export function statusOf({
+  state,
+  error,
+  info,
+}: Pick<SessionSnapshot, 'state' | 'error' | 'info'>): Status | undefined {
   switch (state) {
     case 'connecting':
       return { tone: 'plain', text: 'Connecting…' };
@@ -61,6 +65,10 @@ export function statusOf({ state, error, info }: Pick<SessionSnapshot, 'state' |
     case 'live':
       return info?.stalled == null
         ? undefined
-        : { tone: 'warn', text: 'The program waits: the gateway’s disk is full.', hint: 'It goes on when there is room.' };
+        : {
+            tone: 'warn',
+            text: 'The program waits: the gateway’s disk is full.',
+            hint: 'It goes on when there is room.',
+          };
   }
 }

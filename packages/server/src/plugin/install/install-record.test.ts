@@ -170,7 +170,6 @@ describe('a record of what was installed', () => {
     ],
     ['a pipe', () => void execFileSync('mkfifo', [at('dist/pipe')])],
     ['a file that others can write', () => chmodSync(at('dist/index.js'), 0o666)],
-    ['a file that the group can write', () => chmodSync(at('dist/index.js'), 0o664)],
     ['a folder that others can write', () => chmodSync(at('dist'), 0o777)],
     ['a sticky folder that others can write', () => chmodSync(at('dist'), 0o1777)],
     ['the folder itself, if others can write', () => chmodSync(dir, 0o1777)],
@@ -194,6 +193,20 @@ describe('a record of what was installed', () => {
     chownSync(at('dist/index.js'), 0, 0);
     chownSync(base, 12_345, 12_345);
     expect((await refusal(checkInstall(record, dir))).message).toContain('belongs to user 12345');
+  });
+
+  it.runIf(isRoot)('refuses what a group of several can write', async () => {
+    const manifest = await readManifestIn(dir);
+    chownSync(at('dist/index.js'), 0, 12_345);
+    chmodSync(at('dist/index.js'), 0o664);
+    expect((await refusal(recordInstall(dir, manifest, 1))).code).toBe('unsafe_plugin');
+  });
+
+  it.runIf(isRoot)('takes what the group of one can write, as files are where each user has a group', async () => {
+    const manifest = await readManifestIn(dir);
+    chmodSync(at('dist/index.js'), 0o664);
+    chmodSync(at('dist'), 0o775);
+    expect((await recordInstall(dir, manifest, 1)).dir).toBe(dir);
   });
 
   it('refuses a folder that is a link, and one that is not there or no folder', async () => {

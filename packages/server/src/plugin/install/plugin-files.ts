@@ -34,7 +34,8 @@ export const FILE_BOUNDS: FileBounds = {
 
 const SET_ID = 0o6000;
 const STICKY = 0o1000;
-const OTHERS_WRITE = 0o022;
+const GROUP_WRITES = 0o020;
+const OTHERS_WRITE = 0o002;
 const ODD_NAME = /[\p{Cc}\ufffd\\]/u;
 
 /**
@@ -177,7 +178,10 @@ function checkOwner(full: string, stat: Stats, pardons: number, hint = `chmod go
   // Windows has no such owners and modes to check.
   if (process.getuid === undefined) return;
   if (stat.uid !== 0 && stat.uid !== process.getuid()) refuse(full, `belongs to user ${stat.uid}`);
-  if ((stat.mode & OTHERS_WRITE) !== 0 && (stat.mode & pardons) === 0) {
+  // A group of one, as most systems make for each user, with a umask that lets it write.
+  const isOwnGroup = stat.gid === stat.uid;
+  const others = OTHERS_WRITE | (isOwnGroup ? 0 : GROUP_WRITES);
+  if ((stat.mode & others) !== 0 && (stat.mode & pardons) === 0) {
     refuse(full, `has mode 0${(stat.mode & 0o777).toString(8)}, so others can write there`, hint);
   }
 }

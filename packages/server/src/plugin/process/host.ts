@@ -76,6 +76,9 @@ const NOWHERE = existsSync('/proc/self') ? '/proc' : '/';
 
 const NICE = 5;
 
+/** 64 KiB each time: some 8 MiB a second. */
+const FLOOD_PAUSE_MS = 8;
+
 /** From the end of the process until its last words are read. */
 const LAST_WORDS_MS = 200;
 
@@ -229,7 +232,14 @@ export class PluginHost {
     this.#life = life;
     const lines = (['stdout', 'stderr'] as const).map((name) => {
       const out = new OutputLines(name, this.#limits.outputBytesPerSecond, this.#clock, (...line) => output?.(...line));
-      (child[name] as Readable).on('data', (bytes: Buffer) => out.push(bytes)).on('error', () => undefined);
+      const pipe = child[name] as Readable;
+      pipe.on('error', () => undefined);
+      pipe.on('data', (bytes: Buffer) => {
+        if (out.push(bytes)) return;
+        // To read and drop as fast as it writes would take a core.
+        pipe.pause();
+        this.#clock.after(FLOOD_PAUSE_MS, () => pipe.resume());
+      });
       return out;
     });
     child.once('error', (error) => {

@@ -48,6 +48,8 @@ interface Invoked {
   readonly cancel: () => void;
 }
 
+/** Who is refused and asks again costs more than who is served: an error is made each time. */
+const REFUSED_CALLS = 9;
 /** Answers that come too late are known as such, up to so many. */
 const MAX_LATE = 1000;
 
@@ -70,6 +72,8 @@ export class PluginLink {
   #unpause: (() => void) | undefined;
   /** Of the calls that it made, the last that its allowance was charged for. */
   #countedCalls = 0;
+  /** Refusals that it was not charged for. */
+  #refused = 0;
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
@@ -244,6 +248,7 @@ export class PluginLink {
     if (asked === undefined || this.#isClosed) return;
     this.#asked.delete(id);
     this.#askedBytes -= asked.bytes;
+    if ('error' in outcome) this.#refused += 1;
     const { limits, socket } = this.#parts;
     let frame: Buffer;
     try {
@@ -302,7 +307,9 @@ export class PluginLink {
     if (this.#isClosed || this.#unpause !== undefined) return;
     const newCalls = this.#lastAsked - this.#countedCalls;
     this.#countedCalls = this.#lastAsked;
-    const waitMs = Math.max(this.#bytes.take(bytes), this.#calls.take(newCalls));
+    const charged = newCalls + this.#refused * REFUSED_CALLS;
+    this.#refused = 0;
+    const waitMs = Math.max(this.#bytes.take(bytes), this.#calls.take(charged));
     if (waitMs <= 0) return;
     const { socket, clock } = this.#parts;
     socket.pause();

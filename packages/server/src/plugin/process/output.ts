@@ -22,11 +22,12 @@ export class OutputLines {
     this.#allowance = new Allowance(clock, bytesPerSecond);
   }
 
-  push(bytes: Buffer): void {
+  /** False: it writes too much, and was not listened to. */
+  push(bytes: Buffer): boolean {
     // Asked for nothing first: what is dropped costs no allowance, or a flood would end all output for good.
     if (this.#allowance.take(0) > 0) {
       this.#dropped += bytes.length;
-      return;
+      return false;
     }
     this.#allowance.take(bytes.length);
     this.#tellDropped();
@@ -37,6 +38,7 @@ export class OutputLines {
       this.#tell(this.#rest);
       this.#rest = '';
     }
+    return true;
   }
 
   end(): void {

@@ -25,6 +25,9 @@ const config = (): { plugins?: { entries?: Record<string, Record<string, unknown
 const entryOf = (id: string) => config().plugins?.entries?.[id];
 const logOf = async (id: string): Promise<string> =>
   (await ask<PluginLog>(gateway, 'GET', `/v1/plugins/${id}/logs`)).lines.map(({ text }) => text).join('\n');
+/** What it prints comes by another road than what it calls. */
+const untilLogged = (id: string, wanted: RegExp) =>
+  until(`the log of ${id} says ${wanted}`, async () => wanted.test(await logOf(id)));
 const auditOf = async (id: string): Promise<PluginAuditEntry[]> =>
   (await ask<{ entries: PluginAuditEntry[] }>(gateway, 'GET', `/v1/plugins/${id}/audit?limit=1000`)).entries;
 const state = async (id: string) => (await pluginInfo(gateway, id)).state;
@@ -75,7 +78,8 @@ describe('a plugin that is installed', () => {
     expect(entryOf('greeter')).toEqual({ permissions: { tools: asks.tools } });
     const revoked = await ask<PluginInfo>(gateway, 'DELETE', '/v1/plugins/greeter/permissions/tools');
     expect(revoked).toMatchObject({ pid: fresh.pid, offers: [{ inForce: false }] });
-    expect(await logOf('greeter')).toMatch(/hello from greeter null[\s\S]*permissions\.tools/);
+    await untilLogged('greeter', /^hello from greeter null$/m);
+    await untilLogged('greeter', /permissions\.tools/);
     const audit = await auditOf('greeter');
     expect(audit).toContainEqual(expect.objectContaining({ what: 'install', by: 'admin', outcome: 'done' }));
     expect(audit).toContainEqual(expect.objectContaining({ what: 'tools', outcome: 'denied', target: 'greet' }));
@@ -110,7 +114,7 @@ describe('a plugin that is installed', () => {
       additionalProperties: false,
     };
     await installPlugin(gateway, { id: 'settled', source: TOOL, config: schema });
-    expect(await logOf('settled')).toContain('hello from settled {"city":"Rome"}');
+    await untilLogged('settled', /hello from settled \{"city":"Rome"\}/);
     const write = (settings: object) => {
       const now = config();
       const entries = { ...now.plugins?.entries, settled: { config: settings } };
@@ -121,7 +125,7 @@ describe('a plugin that is installed', () => {
     expect((await pluginInfo(gateway, 'settled')).problem).toMatchObject({ code: 'bad_plugin_config' });
     write({ city: 'Bern' });
     await untilState('settled', 'running');
-    expect(await logOf('settled')).toContain('hello from settled {"city":"Bern"}');
+    await untilLogged('settled', /hello from settled \{"city":"Bern"\}/);
   });
 
   it('is off when it is disabled, with no process, and comes back', async () => {
@@ -241,6 +245,7 @@ describe.concurrent('contained: one bad plugin hurts nobody', () => {
     ['loops', 'for (;;);', 'not ready|no sign of life'],
     ['rejects later', "setTimeout(() => Promise.reject(new Error('nobody hears')), 50);", 'exit code'],
     ['offers nonsense', "api.tool({ name: 'a b', description: '' });", 'What it offers is wrong'],
+    ['offers a name that is ours', "api.channel({ name: 'User', send: () => undefined });", 'that name is taken'],
     ['takes 2 GiB', 'const all = []; for (;;) all.push(Buffer.alloc(2 ** 26, 1));', 'MiB|exit code|signal'],
   ])(
     'one that %s is disabled after some tries, with the reason, and others go on',
@@ -251,7 +256,7 @@ describe.concurrent('contained: one bad plugin hurts nobody', () => {
       const session = await gateway.client.sessions.create({ name: id, command: 'sleep 60' });
       await untilState(id, 'disabled', 90_000);
       expect((await pluginInfo(gateway, id)).problem?.message).toMatch(new RegExp(reason));
-      expect(await logOf(id)).toMatch(/It is disabled: it ended too often/);
+      await untilLogged(id, /It is disabled: it ended too often/);
       expect(await pluginInfo(gateway, witness.id)).toMatchObject({ pid: witness.pid, restarts: 0, state: 'running' });
       expect((await gateway.client.sessions.get(session.id)).state).toBe('running');
       await ask(gateway, 'DELETE', `/v1/plugins/${id}`);
@@ -280,6 +285,6 @@ describe('outlives-us: a gateway that is killed', () => {
     const { plugins } = await ask<PluginList>(gateway, 'GET', '/v1/plugins');
     expect(plugins.find(({ id }) => id === 'survivor')).toMatchObject({ offers: [{ inForce: true }] });
     expect((await auditOf('survivor')).some(({ what }) => what === 'install')).toBe(true);
-    expect(await logOf('survivor')).toContain('hello from survivor');
+    await untilLogged('survivor', /hello from survivor/);
   });
 });

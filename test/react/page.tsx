@@ -72,6 +72,7 @@ function hear(said: { readonly state: string }): void {
 }
 
 const FILL = { height: '100%' };
+const MISSING = { load: () => Promise.reject(new Error('no such package')) };
 
 function View({ view, id = '', props = {} }: Ask) {
   switch (view) {
@@ -80,7 +81,7 @@ function View({ view, id = '', props = {} }: Ask) {
     case 'log':
       return <SessionLog id={id} style={FILL} {...props} />;
     case 'terminal':
-      return <SessionTerminal id={id} style={FILL} {...props} />;
+      return <SessionTerminal id={id} style={FILL} {...props} {...(props.isMissing === true ? MISSING : {})} />;
     case 'both':
       return (
         <>

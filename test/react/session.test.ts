@@ -222,3 +222,19 @@ it('what cannot be read is a value with a code and a hint', async () => {
   expect(await app.page.evaluate(() => look.said.signal('SIGINT'))).toMatchObject({ ok: false });
   expect(app.complaints).toEqual([]);
 });
+
+it('is read on after a failure when asked to, from where it was', async () => {
+  const { id } = await start('echo all; read go');
+  const app = await openApp(browser, gateway, bundle);
+  // Somebody else in the page follows it already, with the same client.
+  await app.page.evaluate((session) => Object.assign(window, { other: look.client.session(session).attach() }), id);
+  await app.show({ view: 'session', id });
+  await inState(app.page, 'failed');
+  expect(await app.page.evaluate(() => look.said.error.code)).toBe('too_many_subscriptions');
+  await app.page.evaluate(() => {
+    (window as unknown as { other: { detach(): void } }).other.detach();
+    look.said.retry();
+  });
+  await ends(app.page, 'all\n');
+  expect(await app.page.evaluate(() => look.states)).toEqual(['connecting', 'failed', 'connecting', 'live']);
+});

@@ -190,6 +190,33 @@ it('a terminal of somebody else’s size is seen whole and not resized, and typi
   await status(app.page).getByText('Ada took the helm.').waitFor();
 });
 
+it('without xterm.js a terminal says what is missing, and the page goes on', async () => {
+  const { id } = await start('echo here; read go', 'pty');
+  const app = await openApp(browser, gateway, bundle);
+  await app.show({ view: 'terminal', id, props: { isMissing: true } });
+  await status(app.page).getByText('xterm.js could not be loaded.').waitFor();
+  await status(app.page).getByText('npm install @xterm/xterm').waitFor();
+  await app.show({ view: 'log', id });
+  await line(app.page, 'here').waitFor();
+  expect(app.complaints).toEqual([]);
+});
+
+it('what a notice says takes no room: the program keeps its size while the gateway is away', async () => {
+  const { id } = await start('exec bash --norc', 'pty');
+  const app = await openApp(browser, gateway, bundle);
+  await app.show({ view: 'terminal', id, props: { autoFocus: true } });
+  await seeLine(app.page, /[#$]$/);
+  await app.page.keyboard.type('x');
+  await until('the program has the size of the box', async () => (await gateway.client.sessions.get(id)).cols > 90);
+  const { cols, rows } = await gateway.client.sessions.get(id);
+  await gateway.kill();
+  await status(app.page).getByText('Reconnecting…').waitFor();
+  await gateway.restart();
+  await app.page.locator('.binnacle-terminal[data-state="live"]').waitFor();
+  await app.page.keyboard.type('\b stty size\n');
+  await seeLine(app.page, `${rows} ${cols}`);
+});
+
 it('a flood of 50 MB goes through the terminal: its end shows, and reading waits for the drawing', async () => {
   const { id } = await start(
     `read go; head -c 50000000 /dev/zero | tr '\\0' x | fold -w 79; echo; echo the-end; read go`,

@@ -98,7 +98,7 @@ describe('a session as a file', () => {
     const { id } = await gateway.client.sessions.create({
       argv: ['bash', '-c', 'stty -echo; echo ready; read secret; echo done'],
     });
-    await until('it asks', async () => (await exported(gateway, id)).includes('ready'));
+    await until('it asks', async () => outputOf(await exported(gateway, id)).includes('ready'));
     await gateway.client.session(id).write('hunter2\n');
     await until('it has closed', async () => (await gateway.client.sessions.get(id)).state === 'closed');
     expect(await exported(gateway, id)).not.toContain('input');
@@ -154,6 +154,12 @@ describe('a recording as a session', () => {
       (await gateway.client.search('needle')).hits.some((hit) => hit.session === session.id),
     );
     await expect(gateway.client.session(session.id).write('x')).rejects.toMatchObject({ code: 'session_exited' });
+    // An emitter cannot add to it.
+    const emitted = await gateway.fetch(
+      '/v1/pty-traffic/emit',
+      withJson({ session_id: session.foreign?.sessionId, response: 'x' }),
+    );
+    expect(await emitted.json()).toMatchObject({ error: { code: 'session_exited' } });
     await gateway.client.sessions.delete(session.id);
     expect(onDisk(gateway)).not.toContain(session.id);
   });

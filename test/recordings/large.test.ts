@@ -81,6 +81,23 @@ async function stood(): Promise<boolean> {
   return ticks() - before <= 1;
 }
 
+it('what ends while it is exported is cut where it was asked for, or followed to its end', async () => {
+  const { id: open } = await gateway.client.sessions.create({
+    argv: ['bash', '-c', `head -c ${16 * MIB} /dev/zero | tr '\\0' x; echo; echo asks; read; echo more; exit 5`],
+    mode: 'pipe',
+  });
+  const session = gateway.client.session(open);
+  await until('it asks', async () => (await gateway.client.sessions.get(open)).outputOffset > 16 * MIB + 2);
+  // Nobody reads yet: most of both is still in the log when the program ends.
+  const now = await gateway.fetch(`/v1/sessions/${open}/export`);
+  const whole = await gateway.fetch(`/v1/sessions/${open}/export?follow=1`);
+  await session.write('\n');
+  await until('it has closed', async () => (await gateway.client.sessions.get(open)).state === 'closed');
+  const tail = (text: string) => text.slice(-200);
+  expect(tail(await now.text())).toMatch(/asks\\r\\n"\]\n$/);
+  expect(tail(await whole.text())).toMatch(/more\\r\\n"\]\n\[\d+\.\d{3}, "x", "5"\]\n$/);
+}, 30_000);
+
 it('what retention took is told with its number, in every form', async () => {
   const small = await openGateway(['--retain-bytes', '1MiB']);
   try {

@@ -42,7 +42,7 @@ export type { Helm, HelmChange, HelmEvents, LeaseRequest } from './helm.ts';
 export type { NoticeEvent, Notices, NoticeWatch } from './notices.ts';
 export type { ClientOptions, WebSocketClass, WebSocketLike } from './options.ts';
 export type { PluginLogQuery, Plugins } from './plugins.ts';
-export type { ImportedRecording, ImportOptions, RecordingBody, Recordings } from './recordings.ts';
+export type { ExportOptions, ImportedRecording, ImportOptions, RecordingBody, Recordings } from './recordings.ts';
 export type { Run, RunFrom, RunOptions } from './run.ts';
 export type { RunStream, RunStreamEvent } from './run-stream.ts';
 export type { Runs } from './runs.ts';

@@ -3,6 +3,11 @@
 import type { ExportQuery, ImportCounts, SessionInfo } from '@binnacle/protocol';
 import type { Http } from './http.ts';
 
+export interface ExportOptions extends ExportQuery {
+  /** Ends it, as leaving the loop does, also while nothing comes. */
+  readonly signal?: AbortSignal;
+}
+
 export interface ImportOptions {
   /** Default: the title of the recording, or its command. */
   readonly name?: string;
@@ -29,13 +34,15 @@ export class Recordings {
   }
 
   /** Leaving the loop ends it. What is cut off in the middle throws `unreachable`. */
-  export(session: string, { format, input, idleLimit, follow }: ExportQuery = {}): AsyncGenerator<Uint8Array> {
-    return this.stream(`/v1/sessions/${encodeURIComponent(session)}/export`, {
+  export(session: string, options: ExportOptions = {}): AsyncGenerator<Uint8Array> {
+    const { format, input, idleLimit, follow, signal } = options;
+    const query = {
       format,
       idle_limit: idleLimit,
       ...(input === true ? { input: 1 } : {}),
       ...(follow === true ? { follow: 1 } : {}),
-    });
+    };
+    return this.stream(`/v1/sessions/${encodeURIComponent(session)}/export`, query, signal);
   }
 
   exportConversation(key: string, format: 'markdown' | 'jsonl' = 'markdown'): AsyncGenerator<Uint8Array> {
@@ -56,18 +63,28 @@ export class Recordings {
   private async *stream(
     path: string,
     query: Readonly<Record<string, string | number | undefined>>,
+    signal?: AbortSignal,
   ): AsyncGenerator<Uint8Array> {
     const abort = new AbortController();
-    const response = await this.http.open({ path, query }, abort);
-    const reader = response.body?.getReader();
+    const stop = () => abort.abort();
+    if (signal !== undefined && isAborted(signal)) return;
+    signal?.addEventListener('abort', stop);
     try {
+      const response = await this.http.open({ path, query }, abort);
+      const reader = response.body?.getReader();
       while (reader !== undefined) {
         const { value } = await this.http.reading(() => reader.read());
         if (value === undefined) return;
         yield value;
       }
+    } catch (error) {
+      if (signal === undefined || !isAborted(signal)) throw error;
     } finally {
-      abort.abort();
+      signal?.removeEventListener('abort', stop);
+      stop();
     }
   }
 }
+
+/** Asked anew each time: TypeScript would take the first answer for the last. */
+const isAborted = (signal: AbortSignal): boolean => signal.aborted;

@@ -1,5 +1,3 @@
-'use client';
-
 // Which client the hooks below use, and what of it is followed. The client itself is its maker's, to close too.
 
 import { BinnacleError } from '@binnacle/protocol';

@@ -1,4 +1,3 @@
-'use client';
 // A session as a log of lines: follows the end while the reader is there, tells stderr apart, and says in words what is
 // missing. Only the lines that are seen are in the document.
 
@@ -40,7 +39,12 @@ const FIRST_LINE_PX = 18;
 
 const SCROLL: CSSProperties = { flex: '1 1 auto', minHeight: 0, overflow: 'auto', overflowAnchor: 'none' };
 // In em, so that each line has the same height whatever is in it: a wide character, or a font that is missing one.
-const LINE: CSSProperties = { whiteSpace: 'pre', height: '1.4em', lineHeight: '1.4em', fontFamily: 'monospace' };
+const LINE: CSSProperties = {
+  whiteSpace: 'pre',
+  height: '1.4em',
+  lineHeight: '1.4em',
+  fontFamily: 'var(--binnacle-font, monospace)',
+};
 const MARK: CSSProperties = { userSelect: 'none' };
 const HIDDEN: CSSProperties = {
   position: 'absolute',

@@ -1,12 +1,9 @@
-'use client';
-
 // A session as a live terminal. xterm.js is loaded when the component is mounted, so nothing of it is needed on a server.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type * as Xterm from '@xterm/xterm';
 import { type CSSProperties, useEffect, useRef, useState } from 'react';
 import { useShared } from './provider.tsx';
-import { asError } from './result.ts';
 import type { SessionOptions } from './session-follow.ts';
 import { StatusLine } from './status-line.tsx';
 import { type TerminalLook, TerminalScreen } from './terminal-screen.ts';
@@ -45,17 +42,13 @@ const BOX: CSSProperties = {
   alignItems: 'center',
   justifyContent: 'center',
 };
-const loadXterm = async (): Promise<Pick<typeof Xterm, 'Terminal'>> => {
-  try {
-    return await import('@xterm/xterm');
-  } catch (cause) {
-    throw new BinnacleError('internal', {
-      message: 'xterm.js could not be loaded.',
-      hint: 'Add it to the page: npm install @xterm/xterm',
-      cause,
-    });
-  }
-};
+const loadXterm = (): Promise<Pick<typeof Xterm, 'Terminal'>> => import('@xterm/xterm');
+const notLoaded = (cause: unknown): BinnacleError =>
+  new BinnacleError('internal', {
+    message: 'xterm.js could not be loaded.',
+    hint: 'Add it to the page: npm install @xterm/xterm',
+    cause,
+  });
 
 export function SessionTerminal(props: SessionTerminalProps) {
   const { id, options = {}, readOnly = false, fit = true, label = 'Terminal', load = loadXterm, theme } = props;
@@ -105,7 +98,7 @@ export function SessionTerminal(props: SessionTerminalProps) {
         setShown({ screen: made, steer });
       },
       (thrown: unknown) => {
-        if (!isOver) setProblem(asError(thrown));
+        if (!isOver) setProblem(notLoaded(thrown));
       },
     );
     return () => {
@@ -144,7 +137,7 @@ export function SessionTerminal(props: SessionTerminalProps) {
   }, [shown, owns, cols, rows]);
 
   useEffect(() => {
-    if (theme !== undefined) shown?.screen.setTheme(theme);
+    shown?.screen.setTheme(theme);
     shown?.screen.readOnly(readOnly || session.state === 'ended');
   }, [shown, theme, readOnly, session.state]);
 
@@ -152,7 +145,7 @@ export function SessionTerminal(props: SessionTerminalProps) {
   return (
     <section
       className={`binnacle-terminal ${props.className ?? ''}`.trim()}
-      style={{ display: 'flex', flexDirection: 'column', ...props.style }}
+      style={{ position: 'relative', display: 'flex', flexDirection: 'column', ...props.style }}
       aria-label={label}
       data-session={id}
       data-state={session.state}
@@ -162,7 +155,8 @@ export function SessionTerminal(props: SessionTerminalProps) {
       <div ref={box} className="binnacle-terminal-box" style={BOX}>
         <div ref={host} className="binnacle-terminal-host" />
       </div>
-      <StatusLine status={status}>
+      {/* A line that takes room would give the program another size each time. */}
+      <StatusLine status={status} isOver={session.state !== 'ended'}>
         {problem?.code === 'lease_held' && (
           <button type="button" onClick={() => shown?.steer.take()}>
             Take the helm

@@ -12,6 +12,7 @@ export interface TerminalLook {
   readonly fontFamily?: string;
   /** Lines above the screen. Default 5000. */
   readonly scrollback?: number;
+  /** Default: background and letters as the style sheet says, `--binnacle-bg` and `--binnacle-fg`. */
   readonly theme?: Xterm.ITheme;
 }
 
@@ -33,6 +34,9 @@ const SCROLLBACK_LINES = 5000;
 const FONT_SIZE = 13.5;
 // Smaller than this nobody reads: the rest is reached by scrolling.
 const SMALLEST_FONT = 7;
+// Of a point: finer differences nobody sees.
+const STEPS = 2;
+const MAX_TRIES = 4;
 // Of xterm's own scrollbar.
 const BAR_PX = 14;
 const MONO =
@@ -47,6 +51,7 @@ export class TerminalScreen {
   private readonly events: TerminalEvents;
   private readonly gestures: Gestures;
   private readonly undo: (() => void)[];
+  private theme: Xterm.ITheme | undefined;
   private pending: number;
   private drained: (() => void) | undefined;
   /** Output offset behind what is drawn. */
@@ -65,6 +70,7 @@ export class TerminalScreen {
     this.box = box;
     this.events = events;
     this.gestures = new Gestures();
+    this.theme = look.theme;
     this.pending = 0;
     this.drained = undefined;
     this.drawn = 0;
@@ -75,7 +81,8 @@ export class TerminalScreen {
       fontSize: this.baseFont,
       fontFamily: look.fontFamily ?? MONO,
       scrollback: look.scrollback ?? SCROLLBACK_LINES,
-      ...(look.theme === undefined ? {} : { theme: look.theme }),
+      // The sixteen colours of programs are made for black; on paper they need help.
+      minimumContrastRatio: look.theme === undefined ? 4.5 : 1,
       // Title and size reports, and moving the window: a program must not read or move what is not its own.
       windowOptions: {},
     });
@@ -93,6 +100,11 @@ export class TerminalScreen {
     ];
     this.undo = handlers.map((handler) => () => handler.dispose());
     terminal.open(host);
+    this.setTheme(look.theme);
+    const scheme = window.matchMedia('(prefers-color-scheme: dark)');
+    const changed = (): void => this.setTheme(this.theme);
+    scheme.addEventListener('change', changed);
+    this.undo.push(() => scheme.removeEventListener('change', changed));
     for (const type of ['paste', 'beforeinput', 'compositionend'] as const) {
       this.listen(host, type, () => gestures.typed(performance.now()));
     }
@@ -168,18 +180,23 @@ export class TerminalScreen {
 
   /** Fits the type to the box, so that a terminal of somebody else's size can be seen whole, where that can be read. */
   letterbox(): void {
-    const cell = this.isDisposed ? undefined : this.cell();
-    if (cell === undefined) return;
+    if (this.isDisposed) return;
+    const room = this.room();
+    if (room === undefined) return;
     const font = this.terminal.options.fontSize ?? this.baseFont;
-    const across = (this.box.clientWidth - BAR_PX) / ((cell.width * this.terminal.cols) / font);
-    const down = this.box.clientHeight / ((cell.height * this.terminal.rows) / font);
-    // Half a point at most between sizes: cells are snapped to pixels, so the ratio is not quite linear.
-    const fitting = Math.floor(Math.min(across, down) * 2) / 2;
-    this.setFont(Math.max(SMALLEST_FONT, Math.min(this.baseFont, fitting)));
+    let size = Math.min(this.baseFont, Math.floor(font * room * STEPS) / STEPS);
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      this.setFont(Math.max(SMALLEST_FONT, size));
+      if (size <= SMALLEST_FONT || (this.room() ?? 1) >= 1) return;
+      // Cells are snapped to pixels, so the size of the picture is not quite that of the type.
+      size -= 1 / STEPS;
+    }
   }
 
-  setTheme(theme: Xterm.ITheme): void {
-    if (!this.isDisposed) this.terminal.options.theme = theme;
+  /** Undefined: as the style sheet says. */
+  setTheme(theme: Xterm.ITheme | undefined): void {
+    this.theme = theme;
+    if (!this.isDisposed) this.terminal.options.theme = theme ?? themeOf(this.box);
   }
 
   /** Typing is refused, and looks so. */
@@ -222,6 +239,14 @@ export class TerminalScreen {
     return { width: screen.offsetWidth / this.terminal.cols, height: screen.offsetHeight / this.terminal.rows };
   }
 
+  /** How many times as large the picture could be. */
+  private room(): number | undefined {
+    const cell = this.cell();
+    if (cell === undefined) return undefined;
+    const across = (this.box.clientWidth - BAR_PX) / (cell.width * this.terminal.cols);
+    return Math.min(across, this.box.clientHeight / (cell.height * this.terminal.rows));
+  }
+
   private setFont(size: number): void {
     if (this.terminal.options.fontSize !== size) this.terminal.options.fontSize = size;
   }
@@ -230,4 +255,14 @@ export class TerminalScreen {
     this.drained?.();
     this.drained = undefined;
   }
+}
+
+/** Nothing where there is no style sheet: then xterm's own colours hold. */
+function themeOf(box: HTMLElement): Xterm.ITheme {
+  const style = getComputedStyle(box);
+  const [background, foreground] = ['--binnacle-bg', '--binnacle-fg'].map((name) =>
+    style.getPropertyValue(name).trim(),
+  );
+  if (!background || !foreground) return {};
+  return { background, foreground, cursor: foreground, cursorAccent: background };
 }

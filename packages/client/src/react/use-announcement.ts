@@ -1,4 +1,3 @@
-'use client';
 // What a screen reader is told of a log that goes on: its lines while they are few, how many while they are many.
 
 import { useEffect, useRef, useState } from 'react';

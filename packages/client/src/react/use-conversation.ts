@@ -1,4 +1,3 @@
-'use client';
 // One conversation for a component: what is said in it, and what one can say.
 
 import {

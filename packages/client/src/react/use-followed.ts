@@ -1,4 +1,3 @@
-'use client';
 // A followed thing as React state: followed while the component is mounted, and what it was at first on a server.
 
 import { useCallback, useSyncExternalStore } from 'react';

@@ -1,4 +1,3 @@
-'use client';
 // The output of a session as lines of plain text, for a component.
 
 import { useMemo, useSyncExternalStore } from 'react';

@@ -1,4 +1,3 @@
-'use client';
 // One session for a component: what it prints, and its helm.
 
 import { BinnacleError, type InputReceipt, type Lease } from '@binnacle/protocol';

@@ -1,4 +1,3 @@
-'use client';
 // The sessions that there are, for a component. One list for all who look at it.
 
 import { useMemo } from 'react';

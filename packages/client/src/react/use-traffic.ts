@@ -1,4 +1,3 @@
-'use client';
 // What happens in the sessions that match, for a component.
 
 import type { TrafficFilter } from '@binnacle/protocol';

@@ -11,6 +11,7 @@ import { PluginStorage } from './plugin-storage.ts';
 import { PtyStore } from './ptys.ts';
 import { openCatalogueFile } from './schema.ts';
 import { SessionStore } from './sessions.ts';
+import { ShareStore } from './shares.ts';
 import { LoginStore, TokenStore } from './tokens.ts';
 
 export class Catalogue {
@@ -23,6 +24,7 @@ export class Catalogue {
   readonly conversations: ConversationStore;
   readonly foreign: ForeignStore;
   readonly pluginStorage: PluginStorage;
+  readonly shares: ShareStore;
   readonly #db: Database;
 
   private constructor(db: Database) {
@@ -36,6 +38,7 @@ export class Catalogue {
     this.conversations = new ConversationStore(db);
     this.foreign = new ForeignStore(db, this.sessions);
     this.pluginStorage = new PluginStorage(db);
+    this.shares = new ShareStore(db);
   }
 
   /** Opens DIR/catalogue.db. `dir` was checked by `prepareDataDir` and is locked by `DataDirLock`. */

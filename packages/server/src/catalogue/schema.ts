@@ -99,6 +99,25 @@ const MIGRATIONS: readonly string[] = [
      plugin TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, bytes INTEGER NOT NULL,
      PRIMARY KEY (plugin, key)
    ) STRICT;`,
+
+  // What a share link shows is a session or a conversation by its id: a key can be another's later.
+  `CREATE TABLE shares (
+     id TEXT PRIMARY KEY, label TEXT NOT NULL, kind TEXT NOT NULL, target TEXT NOT NULL, mode TEXT NOT NULL,
+     sha256 BLOB NOT NULL UNIQUE, uses INTEGER, used INTEGER NOT NULL DEFAULT 0, issuer TEXT NOT NULL,
+     by_name TEXT NOT NULL, by_user TEXT NOT NULL, by_scope TEXT NOT NULL,
+     created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, revoked_at INTEGER, revoked_by TEXT
+   ) STRICT;
+   CREATE INDEX shares_issuer ON shares (issuer);
+   CREATE TABLE share_guests (
+     id TEXT PRIMARY KEY, share TEXT NOT NULL REFERENCES shares (id) ON DELETE CASCADE,
+     n INTEGER NOT NULL, name TEXT NOT NULL, sha256 BLOB NOT NULL UNIQUE, redeemed_at INTEGER NOT NULL,
+     UNIQUE (share, n)
+   ) STRICT;
+   CREATE TABLE share_audit (
+     share TEXT NOT NULL REFERENCES shares (id) ON DELETE CASCADE,
+     at INTEGER NOT NULL, what TEXT NOT NULL, by TEXT NOT NULL, address TEXT
+   ) STRICT;
+   CREATE INDEX share_audit_share ON share_audit (share);`,
 ];
 
 /**

@@ -43,19 +43,24 @@ const INTERRUPTED = 130;
 export async function exportSession(wanted: string, options: ExportOptions): Promise<number> {
   const target = options.output === undefined || options.output === '-' ? new Stdout() : FileTarget.open(options);
   const progress = new Progress('exported', target.isTerminal);
+  const interrupt = new AbortController();
   const stop = () => {
+    // Who follows ends it like that, and keeps what has come.
+    if (options.follow === true && !interrupt.signal.aborted) {
+      interrupt.abort();
+      return;
+    }
     target.drop();
     process.exit(INTERRUPTED);
   };
-  if (options.follow !== true) process.once('SIGINT', stop);
+  process.on('SIGINT', stop);
   try {
-    const isWhole = await withClient(options, async (client) => {
-      const chunks = await chunksOf(client, wanted, options);
-      if (options.follow !== true) return await copy(chunks, target, progress);
-      return await copyLines(chunks, target, progress);
+    await withClient(options, async (client) => {
+      const chunks = await chunksOf(client, wanted, options, interrupt.signal);
+      await (options.follow === true ? copyLines : copy)(chunks, target, progress, interrupt.signal);
     });
     await target.finish();
-    return isWhole ? EXIT.ok : INTERRUPTED;
+    return interrupt.signal.aborted ? INTERRUPTED : EXIT.ok;
   } catch (error) {
     target.drop();
     throw error;
@@ -65,7 +70,12 @@ export async function exportSession(wanted: string, options: ExportOptions): Pro
   }
 }
 
-async function chunksOf(client: Binnacle, wanted: string, options: ExportOptions): Promise<AsyncGenerator<Uint8Array>> {
+async function chunksOf(
+  client: Binnacle,
+  wanted: string,
+  options: ExportOptions,
+  signal: AbortSignal,
+): Promise<AsyncGenerator<Uint8Array>> {
   const format = formatOf(options);
   const { input = false, follow = false } = options;
   if (isConversationKey(wanted)) {
@@ -76,7 +86,7 @@ async function chunksOf(client: Binnacle, wanted: string, options: ExportOptions
   const { id } = await findSession(client, wanted);
   const idleLimit = idleLimitOf(options.idleLimit);
   return client.recordings.export(id, {
-    ...{ input, follow },
+    ...{ input, follow, signal },
     ...(format === undefined ? {} : { format }),
     ...(idleLimit === undefined ? {} : { idleLimit }),
   });
@@ -97,47 +107,28 @@ function idleLimitOf(text: string | undefined): number | undefined {
   return seconds;
 }
 
-async function copy(chunks: AsyncGenerator<Uint8Array>, target: Target, progress: Progress): Promise<true> {
+async function copy(chunks: AsyncGenerator<Uint8Array>, target: Target, progress: Progress): Promise<void> {
   for await (const chunk of chunks) {
     await target.write(chunk);
     progress.add(chunk.length);
   }
-  return true;
 }
 
-/** Whoever follows ends it with Ctrl-C, and keeps whole lines. False where it was ended like that. */
-async function copyLines(chunks: AsyncGenerator<Uint8Array>, target: Target, progress: Progress): Promise<boolean> {
+/** Where it is interrupted, only whole lines are kept. */
+async function copyLines(
+  chunks: AsyncGenerator<Uint8Array>,
+  target: Target,
+  progress: Progress,
+  interrupted: AbortSignal,
+): Promise<void> {
   let rest: Uint8Array = new Uint8Array();
-  let isStopped = false;
-  let stop = (): void => undefined;
-  const stopped = new Promise<undefined>((resolve) => {
-    stop = () => {
-      isStopped = true;
-      resolve(undefined);
-    };
-  });
-  process.once('SIGINT', stop);
-  try {
-    while (!isStopped) {
-      const next = chunks.next();
-      // What is under way when we leave ends with the client.
-      next.catch(() => undefined);
-      const read = await Promise.race([next, stopped]);
-      if (read === undefined) break;
-      if (read.done === true) {
-        await target.write(rest);
-        return true;
-      }
-      const end = read.value.lastIndexOf(LF) + 1;
-      const whole = end === 0 ? [] : [rest, read.value.subarray(0, end)];
-      rest = Buffer.concat(end === 0 ? [rest, read.value] : [read.value.subarray(end)]);
-      for (const part of whole) await target.write(part);
-      progress.add(read.value.length);
-    }
-    return false;
-  } finally {
-    process.off('SIGINT', stop);
+  for await (const chunk of chunks) {
+    const end = chunk.lastIndexOf(LF) + 1;
+    if (end > 0) await target.write(Buffer.concat([rest, chunk.subarray(0, end)]));
+    rest = end > 0 ? chunk.subarray(end) : Buffer.concat([rest, chunk]);
+    progress.add(chunk.length);
   }
+  if (!interrupted.aborted) await target.write(rest);
 }
 
 interface Target {

@@ -40,14 +40,16 @@ export async function importRecording(file: string, options: ImportCommandOption
 export function notesOf({ recording, session }: ImportedRecording): readonly string[] {
   const { events, skipped, inputDropped, timesMended, isCut } = recording;
   const notes = [
-    [skipped, `${skipped} events of unknown kinds or without sense were left out`],
-    [inputDropped, `${inputDropped} events of input were left out; --input keeps them, for all who may see it`],
-    [timesMended, `${timesMended} times went backwards and were mended`],
+    [skipped, `${counted(skipped, 'event')} of an unknown kind or without sense left out`],
+    [inputDropped, `${counted(inputDropped, 'event')} of input left out; --input keeps them, for all who may see it`],
+    [timesMended, `${counted(timesMended, 'time')} that went backwards, mended`],
     [isCut ? 1 : 0, 'the last line was not whole, and was left out'],
   ] as const;
   const said = notes.filter(([count]) => count > 0).map(([, note]) => note);
-  return [`${events} events as "${printable(session.name)}"`, ...said];
+  return [`${counted(events, 'event')} as "${printable(session.name)}"`, ...said];
 }
+
+const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
 /** Throws where there is no such file, before the gateway is asked. */
 async function opened(file: string): Promise<Readable> {

@@ -7,13 +7,17 @@ import type { LogReader, Page } from '../log/log.ts';
 import type { ExportWriter } from '../recording/writer.ts';
 import type { Liveness, Watched } from './liveness.ts';
 
+const WRITE_CHARS = 64 * 1024;
+/** A stalled export costs a page and a socket. */
+const PATIENCE_MS = 10 * 60_000;
+
 export interface ExportParts {
   readonly log: LogReader;
   readonly writer: ExportWriter;
   readonly headers: Readonly<Record<string, string>>;
   /** Go on at the head until nothing can follow. */
   readonly follow: boolean;
-  /** Nothing will be added to the log. */
+  /** Nothing will be added to what `log` knows of. */
   isOver(): boolean;
   readonly response: ServerResponse;
   readonly liveness: Liveness;
@@ -31,7 +35,7 @@ class ExportAnswer implements Sink, Watched {
   #isDone = false;
   /** Nothing comes back on plain HTTP; TCP's keep-alive finds the dead. */
   readonly heardAt = undefined;
-  fullSince: number | undefined;
+  #fullSince: number | undefined;
 
   constructor(parts: ExportParts, resolve: () => void) {
     this.#parts = parts;
@@ -41,10 +45,15 @@ class ExportAnswer implements Sink, Watched {
     this.#pump = new Pump(new Cursor(log, { epoch: log.epoch, place: 0, offset: 0 }), this);
     this.#unwatch = liveness.watch(this);
     response.on('drain', () => {
-      this.fullSince = undefined;
+      this.#fullSince = undefined;
       this.#pump.resume();
     });
     response.on('close', () => this.#end());
+  }
+
+  /** It cannot be resumed, and somebody may look through it page by page: a stall counts as one later. */
+  get fullSince(): number | undefined {
+    return this.#fullSince === undefined ? undefined : this.#fullSince + PATIENCE_MS;
   }
 
   start(): void {
@@ -65,7 +74,7 @@ class ExportAnswer implements Sink, Watched {
     let hasRoom = true;
     for (const entry of page.entries) {
       text += writer.entry(entry);
-      // Half of a page is enough for one write; an entry can be larger than a page.
+      // An entry can be much larger than a page.
       if (text.length < WRITE_CHARS) continue;
       hasRoom = this.#write(text);
       text = '';
@@ -99,9 +108,9 @@ class ExportAnswer implements Sink, Watched {
   }
 
   #write(text: string): boolean {
-    if (text === '') return this.fullSince === undefined;
+    if (text === '') return this.#fullSince === undefined;
     if (this.#parts.response.write(text)) return true;
-    this.fullSince ??= performance.now();
+    this.#fullSince ??= performance.now();
     return false;
   }
 
@@ -113,5 +122,3 @@ class ExportAnswer implements Sink, Watched {
     this.#resolve();
   }
 }
-
-const WRITE_CHARS = 64 * 1024;

@@ -85,7 +85,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
             writer: writerOf(format, info, { input, ...(idleLimit === undefined ? {} : { idleLimit }) }),
             headers: headersOf(format, info.name, info.id),
             follow,
-            isOver: () => !session.isHosted,
+            isOver: () => entries.isOver(),
             response: seen.takeOver(session, takeOver),
             liveness,
           });

@@ -3,7 +3,6 @@
 
 import {
   type AbortVia,
-  type Approval,
   type ApprovalAnswer,
   type Author,
   BinnacleError,
@@ -12,7 +11,6 @@ import {
   type ConversationRun,
   isRunId,
   type MessageInfo,
-  parsePosition,
   type SendMessage,
   type SendReceipt,
   type SteerMode,
@@ -20,28 +18,16 @@ import {
 } from '@binnacle/protocol';
 import type { Logger } from 'pino';
 import { uuidv7 } from 'uuidv7';
-import {
-  type ConversationRecord,
-  type ConversationStore,
-  digestOf,
-  type RunRecord,
-} from '../catalogue/conversations.ts';
+import { type ConversationRecord, type ConversationStore, digestOf } from '../catalogue/conversations.ts';
 import type { LogReader } from '../log/log.ts';
-import type { AgentKind, ProcessMemory, Told } from './agent.ts';
-import { Alarm } from './alarm.ts';
-import { Approvals, denierOf, denyOf } from './approvals.ts';
-import { type ChatCommands, callIn, commandAgent } from './chat-command.ts';
-import type { Prompt } from './drivers/driver.ts';
-import type { Effect } from './effects.ts';
-import { type Guard, refusalOf } from './guard.ts';
-import { InOrder } from './in-order.ts';
+import type { AgentKind, ProcessMemory } from './agent.ts';
+import type { ChatCommands } from './chat-command.ts';
+import type { Guard } from './guard.ts';
 import { Inbox } from './inbox.ts';
-import { Retries } from './retries.ts';
 import { Rows } from './rows.ts';
-import { Seat } from './seat.ts';
 import { isStopText } from './stop-text.ts';
 import type { DriverMark, Transcript } from './transcript.ts';
-import { Turn } from './turn.ts';
+import { queuedRun, Turns, type TurnsOf, unknownAgent } from './turns.ts';
 import type { WriteLease } from './write-lease.ts';
 
 /**
@@ -77,22 +63,10 @@ export class Conversation {
   readonly #parts: ConversationParts;
   readonly #rows: Rows;
   #transcript: Transcript | undefined;
-  #turn: Turn | undefined;
   #inbox: Inbox;
-  readonly #seat: Seat;
-  /** Told to the log with the next entry of the agent: what it is the answer to must not be there without it. */
-  #attached: ConversationEvent[] = [];
+  readonly #turns: Turns;
   /** Of files that are not needed any more. */
   #closing: Promise<unknown> = Promise.resolve();
-  /** What the run under way has said is in the log from this place on. */
-  #wordsFrom = 0;
-  readonly #approvals = new Approvals();
-  readonly #deadline = new Alarm();
-  readonly #retries = new Retries();
-  /** Messages that others are asked about before they are handed into the turn. */
-  readonly #injections = new InOrder();
-  /** The agent has the message of the turn under way. Until then, and while a command runs, it has nothing to say in it. */
-  #isGiven = false;
   #isClosed = false;
 
   constructor(record: ConversationRecord, parts: ConversationParts) {
@@ -100,7 +74,8 @@ export class Conversation {
     this.#rows = new Rows(record, parts.store, parts.log);
     this.#inbox = new Inbox(this.#rows.queue());
     const memory = record.process === null ? null : (JSON.parse(record.process) as ProcessMemory);
-    this.#seat = new Seat({ conversation: record.id, told: this.#told, memory });
+    const { guard, commands, log, droppedLate } = parts;
+    this.#turns = new Turns({ of: this.#asTurnsSee(record), memory, guard, commands, log, droppedLate });
     this.lease = parts.makeLease(record);
   }
 
@@ -119,7 +94,7 @@ export class Conversation {
 
   /** The session that its agent's process is, while there is one. */
   get process(): string | null {
-    return this.#seat.session;
+    return this.#turns.process;
   }
 
   get isOpen(): boolean {
@@ -131,11 +106,11 @@ export class Conversation {
   }
 
   get isBusy(): boolean {
-    return this.#turn !== undefined || this.#inbox.messages.length > 0 || !this.#seat.isFree;
+    return this.#inbox.messages.length > 0 || !this.#turns.isFree;
   }
 
   get run(): ConversationRun | null {
-    return this.#runningTurn?.info ?? null;
+    return this.#turns.run;
   }
 
   get info(): Omit<ConversationInfo, 'mine'> {
@@ -154,7 +129,7 @@ export class Conversation {
       epoch,
       run: this.run,
       queue: this.#inbox.messages,
-      approvals: this.#runningTurn?.approvals ?? [],
+      approvals: this.#turns.approvals,
       lease: this.lease.info,
       steer: kind?.driver.steer ?? ['queue'],
     };
@@ -173,15 +148,15 @@ export class Conversation {
     this.#rows.requireRoom();
     if (isStopText(asked.text)) return this.#stop({ ...asked, id }, by);
     const kind = this.#parts.agent(this.record.agent);
-    if (kind === undefined) throw this.#unknownAgent();
+    if (kind === undefined) throw unknownAgent(this.record.agent);
     const { maxQueued } = this.#parts.limits;
     if (this.#inbox.messages.length >= maxQueued) {
       throw new BinnacleError('queue_full', { details: { limit: maxQueued } });
     }
     const wanted = asked.steer ?? 'queue';
     // While an agent settles after an abort there is no run, and still a place to be put before the others.
-    const isWorking = this.#turn !== undefined || (wanted === 'interrupt' && this.#inbox.messages.length > 0);
-    const canSteer = wanted !== 'inject' || (this.#isGiven && callIn(asked.text, this.#parts.commands) === undefined);
+    const isWorking = this.#turns.isUnderWay || (wanted === 'interrupt' && this.#inbox.messages.length > 0);
+    const canSteer = wanted !== 'inject' || this.#turns.takesInjected(asked.text);
     const steer: SteerMode = isWorking && canSteer && kind.driver.steer.includes(wanted) ? wanted : 'queue';
     const message: MessageInfo = {
       id,
@@ -196,9 +171,9 @@ export class Conversation {
     };
     this.lease.check(admitted);
     this.#append([{ type: 'message', at: message.at, message }]);
-    if (steer === 'inject') this.#inject({ id, text: asked.text }, by);
-    if (steer === 'interrupt') this.#cutTurn({ via: 'interrupt', by });
-    this.#startNext();
+    if (steer === 'inject') this.#turns.inject({ id, text: asked.text }, by);
+    if (steer === 'interrupt') this.#turns.abort('interrupt', by);
+    this.#turns.startNext();
     return this.#receipt(id, false);
   }
 
@@ -215,7 +190,7 @@ export class Conversation {
     first: readonly ConversationEvent[],
   ): readonly string[] {
     const waiting = this.#inbox.messages.filter(({ id }) => target === undefined || id === target);
-    const hitsTurn = this.#turn !== undefined && (target === undefined || this.#turn.run.id === target);
+    const hitsTurn = this.#turns.isUnderWay && (target === undefined || this.#turns.runId === target);
     if (waiting.length === 0 && !hitsTurn) {
       if (target !== undefined) this.findRun(target);
       if (first.length > 0) this.#append(first);
@@ -231,17 +206,14 @@ export class Conversation {
       this.#append(cancelled);
       return ids;
     }
-    const run = this.#turn?.run.id ?? '';
-    this.#cutTurn({ via, by }, cancelled);
+    const run = this.#turns.runId;
+    this.#turns.abort(via, by, cancelled);
     return [run, ...ids];
   }
 
   /** First answer wins. Throws `approval_not_found`, `approval_answered` (details), `unknown_option`, `disk_full`. */
   answer(id: string, option: string, by: Author): ApprovalAnswer {
-    const approval = this.#approvals.require(this.#runningTurn?.approvals ?? [], id, option);
-    const answer: ApprovalAnswer = { option, by, reason: 'answered' };
-    this.#pass(approval, answer);
-    return answer;
+    return this.#turns.answer(id, option, by);
   }
 
   /**
@@ -288,14 +260,15 @@ export class Conversation {
 
   /** Also of a message that waits for its turn. Throws `run_not_found`. */
   findRun(id: string): ConversationRun {
-    if (this.#runningTurn?.run.id === id) return this.#runningTurn.info;
+    const { run } = this;
+    if (run?.id === id) return run;
     const known = this.#rows.run(id);
     if (known !== undefined) return known;
     const message = this.#inbox.find(id);
     if (message === undefined) {
       throw new BinnacleError('run_not_found', { hint: 'Its id is that of the message which began it.' });
     }
-    return this.#queuedRun(message);
+    return queuedRun(message, this.record);
   }
 
   update(change: { readonly title?: string; readonly visibility?: Visibility }, by: Author): void {
@@ -320,31 +293,7 @@ export class Conversation {
     }
     this.#inbox = new Inbox(rows.queue());
     const running = rows.running();
-    const { memoryPlace } = this.#seat;
-    const isGiven = running !== undefined && running.isAsked !== true && running.command === undefined;
-    const from = isGiven ? Math.min(memoryPlace, startOf(running)) : memoryPlace;
-    const kind = this.#parts.agent(this.record.agent);
-    const turn = running === undefined ? undefined : new Turn(running, kind?.approvalMs ?? 0);
-    const marks: DriverMark[] = [];
-    for await (const { entry, place } of transcript.readFrom(from)) {
-      for (const event of entry.events)
-        if (turn !== undefined && 'run' in event && event.run === running?.id) {
-          turn.fold(event);
-          if (event.type === 'approval_answered') this.#approvals.note(event.id, event.answer);
-        }
-      if (entry.driver === undefined || place <= memoryPlace) continue;
-      marks.push(entry.driver);
-      turn?.restore(entry.driver.carry ?? {});
-    }
-    this.#turn = turn;
-    // Or from a later place, where they were kept again; then they are once more.
-    if (running !== undefined) this.#wordsFrom = startOf(running);
-    this.#isGiven = isGiven;
-    this.#goOn(kind, running, marks);
-    this.#watchApprovals();
-    for (const approval of this.#runningTurn?.approvals ?? []) this.#askAbout(approval);
-    this.#armDeadline();
-    this.#startNext();
+    await this.#turns.resume(running, transcript.readFrom(this.#turns.placeToResumeFrom(running)));
   }
 
   /** Closes its files until they are needed again. Only while nothing is under way and nobody reads. */
@@ -359,15 +308,11 @@ export class Conversation {
     const by: Author = { user: null, name: 'gateway' };
     const { run } = this;
     // What waits goes on waiting, for the next gateway; so does what others are asked about.
-    if (run !== null && (all || (run.isAsked !== true && !this.#seat.isProcess)))
-      this.#tryAbort(run.id, 'shutdown', by);
+    if (run !== null && (all || !this.#turns.outlivesUs)) this.#tryAbort(run.id, 'shutdown', by);
     this.#isClosed = true;
-    this.#deadline.clear();
-    this.#approvals.clear();
     this.#rows.stop();
-    this.#retries.stop();
     this.lease.stop();
-    await this.#seat.close(all);
+    await this.#turns.close(all);
     this.release();
     await this.#closing;
   }
@@ -388,243 +333,19 @@ export class Conversation {
     }
   }
 
-  #goOn(kind: AgentKind | undefined, running: RunRecord | undefined, marks: readonly DriverMark[]): void {
-    const left = this.#seat.resume(kind, this.#isGiven ? running : undefined, marks);
-    if (running === undefined) return;
-    if (running.command !== undefined) {
-      // Half of it may be done: nobody does it twice.
-      const message = `The gateway was restarted while the plugin "${running.command.plugin}" was at it.`;
-      this.#fail(new BinnacleError('agent_lost', { message }));
-    } else if (running.isAsked === true) {
-      const { id, text, by } = this.message(running.id);
-      this.#await({ id, text }, this.#asking({ id, text }, by));
-    } else if (left === 'lost') this.#fail(new BinnacleError(kind === undefined ? 'unknown_agent' : 'agent_lost'));
-    else if (left === 'begins' && kind !== undefined) {
-      this.#seat.begin(kind, { id: running.id, text: this.message(running.id).text });
-    }
-  }
-
-  #startNext(): void {
-    if (this.#turn !== undefined || !this.#seat.isFree || this.#isClosed) return;
-    const message = this.#inbox.next;
-    if (message === undefined) return;
-    const { ready } = this.#parts.guard;
-    if (ready !== undefined) {
-      void ready.then(() => this.#startNext());
-      return;
-    }
-    const { id, by, text } = message;
-    const at = Date.now();
-    let position: string;
-    try {
-      position = this.#open().position;
-    } catch {
-      this.#retries.later('start', () => this.#startNext());
-      return;
-    }
-    const call = callIn(text, this.#parts.commands);
-    const kind = this.#parts.agent(this.record.agent);
-    const asking = call === undefined && kind !== undefined ? this.#asking({ id, text }, by) : undefined;
-    const run: ConversationRun = {
-      ...this.#queuedRun(message),
-      state: 'running',
-      startedAt: at,
-      position,
-      ...(call === undefined ? {} : { command: { plugin: call.command.plugin, name: call.command.name } }),
-      ...(asking === undefined ? {} : { isAsked: true }),
-    };
-    this.#turn = new Turn(run, kind?.approvalMs ?? 0);
-    this.#wordsFrom = startOf(run);
-    try {
-      this.#append([
-        { type: 'message_delivered', at, id, run: id },
-        { type: 'run_started', at, run },
-      ]);
-    } catch {
-      this.#turn = undefined;
-      // It is asked again then.
-      asking?.catch(() => undefined);
-      this.#retries.later('start', () => this.#startNext());
-      return;
-    }
-    this.#armDeadline();
-    if (call !== undefined) {
-      const { key: conversation, agent } = this.record;
-      this.#seat.lend(commandAgent(call, { conversation, agent, by, told: this.#toldByGuest }), { id, text });
-    } else if (asking !== undefined) this.#await({ id, text }, asking);
-    else this.#give(kind, { id, text });
-  }
-
-  #give(kind: AgentKind | undefined, prompt: Prompt): void {
-    if (kind === undefined) {
-      this.#fail(this.#unknownAgent());
-      return;
-    }
-    this.#isGiven = true;
-    this.#seat.begin(kind, prompt);
-  }
-
-  #asking({ id, text }: Prompt, by: Author): Promise<void> | undefined {
-    const { key: conversation, agent } = this.record;
-    return this.#parts.guard.beforeRun({ conversation, run: id, agent, text, by: by.name });
-  }
-
-  /** The run has begun, and the agent gets its message when nobody has anything against it. */
-  #await(prompt: Prompt, asking: Promise<void> | undefined): void {
-    const turn = this.#turn;
-    // Whoever ended it meanwhile was quicker.
-    const isStill = (): boolean => this.#turn === turn && this.#runningTurn !== undefined && !this.#isClosed;
-    const allow = (): void => {
-      if (!isStill()) return;
-      try {
-        this.#append([{ type: 'run_allowed', at: Date.now(), run: prompt.id }]);
-      } catch {
-        this.#retries.later('allow', allow);
-        return;
-      }
-      this.#give(this.#parts.agent(this.record.agent), prompt);
-    };
-    if (asking === undefined) allow();
-    else
-      asking.then(allow, (error: unknown) => {
-        if (isStill()) this.#fail(refusalOf(error).error);
-      });
-  }
-
-  /** Into the turn that is under way. Where that ends first, the message begins one of its own, and is asked about then. */
-  #inject(prompt: Prompt, by: Author): void {
-    const turn = this.#turn;
-    const asking = this.#asking(prompt, by);
-    const isWaiting = (): boolean => !this.#isClosed && this.#inbox.find(prompt.id) !== undefined;
-    const hand = (): void => {
-      if (isWaiting() && this.#turn === turn && this.#runningTurn !== undefined) this.#seat.agent?.inject(prompt);
-    };
-    const cancel = (error: unknown): void => {
-      if (!isWaiting()) return;
-      const { by: who, why } = refusalOf(error);
-      try {
-        this.#append([{ type: 'message_cancelled', at: Date.now(), id: prompt.id, by: who, why }]);
-      } catch {
-        this.#retries.later(`cancel ${prompt.id}`, () => cancel(error));
-      }
-    };
-    if (asking === undefined && this.#injections.isEmpty) this.#seat.agent?.inject(prompt);
-    else this.#injections.pass(asking, hand).catch(cancel);
-  }
-
-  /** The turn that is under way ends so, if there is one. */
-  #fail(error: BinnacleError): void {
-    const turn = this.#turn;
-    if (turn === undefined || this.#isClosed) return;
-    if (turn.isOver) {
-      this.#turnOnEnd();
-      return;
-    }
-    try {
-      this.#append(turn.end({ error: error.toWire() }, Date.now()));
-    } catch {
-      this.#retries.later('failed', () => {
-        if (this.#turn === turn) this.#fail(error);
-      });
-      return;
-    }
-    this.#turnOnEnd();
-  }
-
-  readonly #toldByGuest: Told = {
-    commit: (effects) => this.#commit(this.#turn, effects, undefined),
-    failed: (error) => this.#fail(error),
-    free: () => {
-      this.#seat.guestLeft();
-      if (!this.#isClosed) setImmediate(() => this.#startNext());
-    },
-    remember: () => undefined,
-  };
-
-  readonly #told: Told = {
-    commit: (effects, mark) => this.#commit(this.#isGiven ? this.#turn : undefined, effects, mark),
-    failed: (error) => {
-      if (this.#isGiven) this.#fail(error);
-    },
-    free: () => {
-      this.#seat.free();
-      // Not in the middle of what the agent is doing.
-      if (!this.#isClosed) setImmediate(() => this.#startNext());
-    },
-    remember: (process) => {
-      // Also while it is closed, when its log is not opened again.
-      const place = this.#transcript?.head.place ?? this.record.place;
-      const memory = { ...process, place };
-      this.#seat.remember(memory);
-      this.#rows.setProcess(JSON.stringify(memory));
-    },
-  };
-
-  #commit(turn: Turn | undefined, effects: readonly Effect[], mark: Omit<DriverMark, 'carry'> | undefined): void {
-    const attached = this.#attached;
-    if (turn === undefined) {
-      const late = effects.filter(({ kind }) => kind !== 'ended').length;
-      if (late > 0) this.#parts.droppedLate(late);
-      if (mark?.sent !== undefined || mark?.state !== undefined) this.#append(attached, mark);
-      this.#attached = [];
-      return;
-    }
-    // What is told of a message that does not wait (any more) is old news.
-    const news = effects.filter(
-      (effect) => effect.kind !== 'delivered' || this.#inbox.find(effect.message) !== undefined,
-    );
-    const { events, carry, isOver } = turn.turn(news, Date.now());
-    const all = [...attached, ...events];
-    if (all.length === 0 && mark === undefined && Object.keys(carry).length === 0) return;
-    if (all.length > 0 || mark !== undefined) {
-      const hasCarry = Object.keys(carry).length > 0;
-      this.#append(all, mark === undefined ? undefined : { ...mark, ...(hasCarry ? { carry } : {}) });
-    }
-    this.#attached = [];
-    for (const event of attached) if (event.type === 'approval_answered') this.#approvals.passed(event.id);
-    turn.keep(carry);
-    if (!turn.isOver) return;
-    this.#turnOnEnd();
-    // It said more than fits: it goes on until it is told.
-    if (isOver) this.#seat.agent?.interrupt();
-  }
-
   /** Everything that becomes of a conversation goes through here. Throws `disk_full` and has changed nothing then. */
   #append(events: readonly ConversationEvent[], mark?: DriverMark): void {
     const transcript = this.#open();
     const head = transcript.append(mark === undefined ? { events } : { events, driver: mark });
-    for (const event of events) this.#fold(event);
-    const isBusy = this.#runningTurn !== undefined || this.#inbox.messages.length > 0;
+    for (const event of events) {
+      this.#turns.fold(event);
+      this.#inbox.fold(event);
+    }
+    const isBusy = this.#turns.run !== null || this.#inbox.messages.length > 0;
     this.#rows.take(events, { epoch: transcript.epoch, place: head.place, state: isBusy ? 'busy' : 'idle' });
-    this.#keepWords(transcript);
+    this.#turns.keepWords(transcript);
     transcript.tell();
     if (events.length > 0) this.#parts.happened(this, events, transcript.position);
-  }
-
-  #fold(event: ConversationEvent): void {
-    if ('run' in event && event.run === this.#turn?.run.id) this.#turn.fold(event);
-    this.#inbox.fold(event);
-    if (event.type === 'approval') {
-      this.#watchApprovals();
-      this.#askAbout(event.approval);
-    } else if (event.type === 'approval_answered') this.#approvals.note(event.id, event.answer);
-  }
-
-  /** The log lets go of its oldest part; what the run under way has said must not go with it. */
-  #keepWords(transcript: Transcript): void {
-    const turn = this.#runningTurn;
-    if (turn === undefined || turn.said === '' || transcript.doomed <= this.#wordsFrom) return;
-    const { place } = transcript.head;
-    const { run, said: text } = turn;
-    try {
-      transcript.append({
-        events: [{ type: 'delta', at: Date.now(), run: run.id, stream: 'said', text, replace: true }],
-      });
-      this.#wordsFrom = place;
-    } catch (error) {
-      // Only who is killed before the end of the run would miss them.
-      this.#parts.log.error({ err: error, conversation: this.record.key }, 'what was said could not be kept again');
-    }
   }
 
   #stop(asked: SendMessage & { readonly id: string }, by: Author): SendReceipt {
@@ -642,13 +363,25 @@ export class Conversation {
     return { message, run: null, duplicate: false, aborted };
   }
 
-  /** Throws `disk_full` and has changed nothing then. */
-  #cutTurn(end: Parameters<Turn['end']>[0], before: readonly ConversationEvent[] = []): void {
-    const turn = this.#turn;
-    if (turn === undefined) return;
-    this.#append([...before, ...turn.end(end, Date.now())]);
-    this.#turnOnEnd();
-    this.#seat.agent?.interrupt();
+  #asTurnsSee({ id, key, agent }: ConversationRecord): TurnsOf {
+    return {
+      id,
+      key,
+      agent,
+      position: () => this.#open().position,
+      append: (events, mark) => this.#append(events, mark),
+      next: () => this.#inbox.next,
+      isWaiting: (message) => this.#inbox.find(message) !== undefined,
+      message: (message) => this.message(message),
+      timeoutOf: (message) => this.#rows.message(message)?.timeoutMs,
+      kind: () => this.#parts.agent(agent),
+      remember: (process) => {
+        // Also while it is closed, when its log is not opened again.
+        const memory = { ...process, place: this.#transcript?.head.place ?? this.record.place };
+        this.#rows.setProcess(JSON.stringify(memory));
+        return memory;
+      },
+    };
   }
 
   #tryAbort(target: string | undefined, via: AbortVia, by: Author): void {
@@ -657,90 +390,6 @@ export class Conversation {
     } catch (error) {
       // The next gateway finds a run without an end, and says so.
       this.#parts.log.error({ err: error, conversation: this.record.key }, 'a run could not be aborted');
-    }
-  }
-
-  #turnOnEnd(): void {
-    this.#turn = undefined;
-    this.#isGiven = false;
-    this.#attached = [];
-    this.#approvals.clear();
-    this.#deadline.clear();
-    // The agent may be free already, where it was it that failed to begin.
-    if (!this.#isClosed) setImmediate(() => this.#startNext());
-  }
-
-  #pass(approval: Approval, answer: ApprovalAnswer): void {
-    const { id } = approval;
-    const turn = this.#turn;
-    const { agent } = this.#seat;
-    if (turn === undefined || agent === undefined) return;
-    const event: ConversationEvent = { type: 'approval_answered', at: Date.now(), run: turn.run.id, id, answer };
-    const driverId = turn.driverId(id);
-    if (!this.#seat.isProcess) {
-      this.#append([event]);
-      agent.answer(driverId, answer.option);
-      return;
-    }
-    // Kept in one entry with the line that tells the agent: there is never one without the other.
-    this.#approvals.pass(id, answer);
-    this.#attached.push(event);
-    agent.answer(driverId, answer.option);
-  }
-
-  #watchApprovals(): void {
-    this.#approvals.watch(this.#turn?.approvals ?? [], () => this.#denyDue());
-  }
-
-  #denyDue(): void {
-    for (const approval of this.#approvals.due(this.#runningTurn?.approvals ?? [], Date.now())) {
-      const deny = denyOf(approval);
-      const by = denierOf(approval);
-      try {
-        if (deny === undefined) this.#cutTurn({ via: 'timeout', by });
-        else this.#pass(approval, { option: deny.id, by, reason: 'timed_out' });
-      } catch {
-        this.#retries.later('approvals', () => this.#denyDue());
-        return;
-      }
-    }
-    this.#watchApprovals();
-  }
-
-  /** A person who answers first wins. */
-  #askAbout({ id, title, detail, isCut }: Approval): void {
-    // It is denied as it is.
-    if (isCut === true) return;
-    const asked = { tool: title, input: { detail }, caller: this.record.agent, via: 'approval' } as const;
-    this.#parts.guard.beforeToolCall(asked)?.catch((error: unknown) => this.#veto(id, error));
-  }
-
-  #veto(id: string, refused: unknown): void {
-    const approval = this.#approvals.find(this.#runningTurn?.approvals ?? [], id);
-    if (approval === undefined || this.#isClosed) return;
-    const { error, by, why } = refusalOf(refused);
-    const deny = denyOf(approval);
-    try {
-      if (deny === undefined) this.#cutTurn({ error: error.toWire() });
-      else this.#pass(approval, { option: deny.id, by, reason: 'vetoed', why });
-    } catch {
-      this.#retries.later(`veto ${id}`, () => this.#veto(id, refused));
-    }
-  }
-
-  #armDeadline(): void {
-    const run = this.#turn?.run;
-    if (run === undefined) return;
-    const asked = this.#rows.message(run.id)?.timeoutMs;
-    const timeoutMs = asked ?? this.#parts.agent(this.record.agent)?.timeoutMs ?? 0;
-    if (timeoutMs > 0) this.#deadline.set((run.startedAt ?? 0) + timeoutMs, () => this.#runOut());
-  }
-
-  #runOut(): void {
-    try {
-      this.#cutTurn({ via: 'timeout', by: { user: null, name: 'time limit' } });
-    } catch {
-      this.#retries.later('deadline', () => this.#runOut());
     }
   }
 
@@ -759,11 +408,6 @@ export class Conversation {
     }
   }
 
-  /** Not the one whose end is being told. */
-  get #runningTurn(): Turn | undefined {
-    return this.#turn?.isOver === true ? undefined : this.#turn;
-  }
-
   #repeated(known: MessageInfo, asked: SendMessage): SendReceipt {
     if (this.#rows.digest(known.id) !== digestOf(asked)) throw new BinnacleError('message_conflict');
     return this.#receipt(known.id, true);
@@ -776,37 +420,9 @@ export class Conversation {
     return { message, run: isOwnRun ? this.findRun(id) : null, duplicate };
   }
 
-  #queuedRun(message: MessageInfo): ConversationRun {
-    const { key, agent } = this.record;
-    return {
-      id: message.id,
-      conversation: key,
-      agent,
-      state: 'queued',
-      by: message.by,
-      queuedAt: message.at,
-      startedAt: null,
-      endedAt: null,
-      position: null,
-      text: '',
-      end: null,
-      usage: null,
-    };
-  }
-
-  #unknownAgent(): BinnacleError {
-    const { agent } = this.record;
-    return new BinnacleError('unknown_agent', {
-      message: `The agent "${agent}" is not in the config file.`,
-      hint: `Add agents.entries.${agent}, or use another agent (GET /v1/agents).`,
-    });
-  }
-
   #open(): Transcript {
     if (this.#isClosed) throw new BinnacleError('going_away');
     this.#transcript ??= this.#parts.openTranscript(this.record);
     return this.#transcript;
   }
 }
-
-const startOf = ({ position }: RunRecord): number => (position === null ? 0 : parsePosition(position).place);

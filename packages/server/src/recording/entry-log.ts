@@ -5,6 +5,8 @@ import type { Session } from '../session.ts';
 
 export interface EntryLog {
   readonly log: LogReader;
+  /** The session has ended, and `log` knows of all of it. */
+  isOver(): boolean;
   close(): void;
 }
 
@@ -21,6 +23,8 @@ export function openEntryLog(session: Session): EntryLog {
   });
   return {
     log: reader,
+    // It may have ended since it was looked at, with more in its log than was known then.
+    isOver: () => !session.isHosted && reader.head.place >= session.log.head.place,
     close: () => {
       cancel?.();
       reader.close();

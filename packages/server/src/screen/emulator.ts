@@ -1,0 +1,151 @@
+// A terminal that nobody sees: takes what a program wrote, and says where it may be stopped. Everything that is known of
+// the insides of the emulator is here and in restoring.ts; the version is pinned for that. Knows no log.
+
+// CommonJS, of which Node finds no names.
+import headless from '@xterm/headless';
+import { limitCounts } from '../mcp/drawing.ts';
+import { MAX_COLS, MAX_ROWS } from '../mcp/screen-size.ts';
+
+const { Terminal } = headless;
+
+/** Rows above the screen that are kept: what an emulator of a viewer keeps if it is not told otherwise. */
+export const SCROLLBACK = 1000;
+/** The least that the emulator has. */
+const MIN_COLS = 2;
+
+export interface Size {
+  readonly cols: number;
+  readonly rows: number;
+}
+
+type Headless = InstanceType<typeof Terminal>;
+
+export interface Attributes {
+  readonly fg: number;
+  readonly bg: number;
+  readonly extended: { readonly underlineStyle: number; readonly underlineColor: number; readonly urlId: number };
+}
+
+export interface Cell extends Attributes {
+  readonly content: number;
+  getChars(): string;
+  getWidth(): number;
+}
+
+export interface Line {
+  readonly isWrapped: boolean;
+  readonly length: number;
+  loadCell(at: number, cell: Cell): Cell;
+}
+
+export type Charset = Readonly<Record<string, string>> | undefined;
+
+export interface Buffer {
+  readonly x: number;
+  readonly y: number;
+  readonly ybase: number;
+  readonly savedX: number;
+  readonly savedY: number;
+  readonly savedCurAttrData: Attributes;
+  readonly savedCharset: Charset;
+  readonly scrollTop: number;
+  readonly scrollBottom: number;
+  readonly tabs: Readonly<Record<string, boolean>>;
+  readonly lines: { readonly length: number; get(at: number): Line | undefined };
+}
+
+interface ColorEvent {
+  /** 0 asks, 1 sets, 2 gives the default back. */
+  readonly type: number;
+  readonly index?: number;
+  readonly color?: readonly [number, number, number];
+}
+
+/** What of the emulator is not public. */
+export interface Core {
+  readonly buffers: { readonly normal: Buffer; readonly alt: Buffer; readonly active: Buffer };
+  readonly _inputHandler: {
+    parse(bytes: Uint8Array): unknown;
+    readonly _parser: { readonly currentState: number; readonly precedingJoinState: number };
+    readonly _utf8Decoder: { readonly interim: Uint8Array };
+    readonly _curAttrData: Attributes;
+    readonly _windowTitle: string;
+    readonly _iconName: string;
+    onColor(listener: (events: readonly ColorEvent[]) => void): unknown;
+  };
+  readonly coreService: {
+    readonly isCursorHidden: boolean;
+    readonly modes: { readonly insertMode: boolean };
+    readonly decPrivateModes: {
+      readonly applicationCursorKeys: boolean;
+      readonly applicationKeypad: boolean;
+      readonly bracketedPasteMode: boolean;
+      readonly cursorBlink: boolean | undefined;
+      readonly cursorStyle: string | undefined;
+      readonly origin: boolean;
+      readonly reverseWraparound: boolean;
+      readonly sendFocus: boolean;
+      readonly synchronizedOutput: boolean;
+      readonly wraparound: boolean;
+    };
+  };
+  readonly coreMouseService: { readonly activeProtocol: string; readonly activeEncoding: string };
+  readonly optionsService: { readonly rawOptions: { readonly convertEol: boolean } };
+  readonly _charsetService: { readonly glevel: number; readonly _charsets: readonly Charset[]; readonly charset: Charset };
+  readonly _oscLinkService: { getLinkData(id: number): { readonly id?: string; readonly uri: string } | undefined };
+}
+
+const GROUND = 0;
+
+export class Emulator {
+  readonly terminal: Headless;
+  readonly core: Core;
+  /** Of the palette (0 to 255), the text (256), what is behind it (257) and the cursor (258), where a program set them. */
+  readonly colors = new Map<number, readonly [number, number, number]>();
+  /** Larger than what is drawn: it is drawn smaller, and not as it is. */
+  isClipped = false;
+
+  constructor(size: Size) {
+    this.terminal = new Terminal({ ...this.#drawable(size), scrollback: SCROLLBACK, allowProposedApi: true });
+    this.core = (this.terminal as unknown as { readonly _core: Core })._core;
+    limitCounts(this.terminal);
+    this.core._inputHandler.onColor((events) => this.#color(events));
+  }
+
+  get size(): Size {
+    return { cols: this.terminal.cols, rows: this.terminal.rows };
+  }
+
+  /** Takes all of it, now. */
+  write(bytes: Uint8Array): void {
+    this.core._inputHandler.parse(bytes);
+  }
+
+  resize(size: Size): void {
+    const { cols, rows } = this.#drawable(size);
+    this.terminal.resize(cols, rows);
+  }
+
+  /** Inside no sequence and no character. */
+  get isAtGround(): boolean {
+    const { _parser, _utf8Decoder } = this.core._inputHandler;
+    return _parser.currentState === GROUND && _utf8Decoder.interim[0] === 0;
+  }
+
+  dispose(): void {
+    this.terminal.dispose();
+  }
+
+  #drawable({ cols, rows }: Size): Size {
+    this.isClipped = cols > MAX_COLS || rows > MAX_ROWS;
+    return { cols: Math.max(MIN_COLS, Math.min(cols, MAX_COLS)), rows: Math.min(rows, MAX_ROWS) };
+  }
+
+  #color(events: readonly ColorEvent[]): void {
+    for (const { type, index, color } of events) {
+      if (type === 1 && index !== undefined && color !== undefined) this.colors.set(index, color);
+      else if (type === 2 && index === undefined) this.colors.clear();
+      else if (type === 2 && index !== undefined) this.colors.delete(index);
+    }
+  }
+}

@@ -178,7 +178,8 @@ describe('a position', () => {
     const key = await core.make('acp');
     await core.send(key, 'm1', 'slow 120\nsay end');
     const told: Told[] = [];
-    for (const limit of [3, 4]) {
+    // The agent goes on while the gateway is away: where that takes long, what is left comes in one piece.
+    for (const limit of [3, 1]) {
       const after = told.at(-1)?.position;
       const part = await readEvents(eventsPath(key), { ...(after === undefined ? {} : { after }), limit });
       told.push(...part.told);

@@ -10,7 +10,7 @@ import {
   useSessions,
   useTraffic,
 } from '@binnacle/client/react';
-import { Profiler, StrictMode } from 'react';
+import { Profiler, StrictMode, useEffect } from 'react';
 import { createRoot } from 'react-dom/client';
 
 export interface Ask {
@@ -32,6 +32,8 @@ export interface Look {
   /** Every `state` that it said, each once in a row. */
   readonly states: string[];
   commits: number;
+  /** How often the component of the session hook was mounted. */
+  mounts: number;
   /** Output of the session hook, as text. */
   text(): string;
   readonly textOf: typeof textOf;
@@ -54,6 +56,7 @@ const look: Look = {
   said: undefined,
   states: [],
   commits: 0,
+  mounts: 0,
   text() {
     const decoder = new TextDecoder();
     let text = '';
@@ -107,6 +110,9 @@ type Props = { readonly id?: string; readonly props?: any };
 function Hearing({ id = '', props }: Props) {
   const session = useSession(id, props);
   hear(session);
+  useEffect(() => {
+    look.mounts += 1;
+  }, []);
   return <output>{session.chunks.bytes}</output>;
 }
 

@@ -148,8 +148,15 @@ it('a kill -9 of the gateway in the middle of traffic: said, gone on from there,
 it('in strict mode one socket is opened and one subscription made, though all is mounted twice', async () => {
   const { id } = await start('echo once; read go');
   const app = await openApp(browser, gateway, bundle);
-  await app.show({ view: 'both', id, strict: true });
+  // The socket is there already: what a first mount asks for would go out.
+  await app.show({ view: 'sessions', strict: true });
+  await inState(app.page, 'live');
+  await app.show({ view: 'session', id, strict: true });
+  await app.page.waitForFunction(() => look.said.chunks !== undefined);
   await ends(app.page, 'once\n');
+  expect(await app.page.evaluate(() => look.mounts)).toBe(2);
+  // Others take its place, and go on with what it had.
+  await app.show({ view: 'both', id, strict: true });
   await app.page.locator('.xterm-rows', { hasText: 'once' }).waitFor();
   await app.page.locator('[data-line]', { hasText: 'once' }).waitFor();
   expect(await app.page.locator('[data-line]').count()).toBe(1);

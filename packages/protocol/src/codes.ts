@@ -79,6 +79,12 @@ export const CODES = {
     'Make one with "openssl rand -hex 32", or leave BINNACLE_TOKEN unset.',
   ),
   revoked: row(401, false, 'The token was revoked.', 'Ask for a new one.', 4003),
+  share_expired: row(410, false, 'The share link has expired.', 'Ask whoever sent it for a new one.', 4003),
+  share_revoked: row(410, false, 'The share link was revoked.', 'Ask whoever sent it for a new one.', 4003),
+  share_used_up: row(410, false, 'The share link was used as often as it may be.', 'Ask whoever sent it for a new one.'),
+  share_not_found: row(404, false, 'No such share link.', 'List yours with GET /v1/shares.'),
+  too_many_shares: row(429, false, 'The limit of share links is reached.', 'Revoke one first (DELETE /v1/shares/:id).'),
+  too_many_guests: row(429, false, 'The share link has let in as many as it can.', 'Make another one.'),
 
   // What is not there
   not_found: row(404, false, 'There is nothing at this address.', 'See /openapi.json for all addresses.'),

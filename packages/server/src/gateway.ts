@@ -34,6 +34,7 @@ import { runRoutes } from './connection/run-routes.ts';
 import { searchRoutes } from './connection/search-routes.ts';
 import { SessionAccess } from './connection/session-access.ts';
 import { sessionRoutes } from './connection/session-routes.ts';
+import { shareRoutes } from './connection/share-routes.ts';
 import { Sockets } from './connection/sockets.ts';
 import { trafficRoutes } from './connection/traffic-routes.ts';
 import { Agents } from './conversation/agents.ts';
@@ -300,6 +301,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       routes: [
         ...tokenRoutes({ auth, notReady: () => (isStopping ? 'The gateway is stopping.' : undefined) }),
         ...sessionRoutes(access, liveness),
+        ...shareRoutes({
+          ...{ auth, access, conversations },
+          sessionsOf: (id, limit) => catalogue.sessions.idsOfConversation(id, limit),
+          isDriving: (guest) => sockets.isDriving(guest),
+        }),
         ...runRoutes(access, liveness),
         ...recordingRoutes({
           ...{ access, conversations, recordings, liveness },

@@ -226,7 +226,6 @@ export class SessionFollow extends Followed<SessionSnapshot> {
         // Nothing is left that could connect again: no listener, no lease that is kept.
         this.unlisten();
         this.session.lease.drop();
-        setTimeout(() => this.attach(event.position), 2000);
         return;
       default:
         return;

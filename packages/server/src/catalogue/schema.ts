@@ -117,7 +117,8 @@ const MIGRATIONS: readonly string[] = [
      share TEXT NOT NULL REFERENCES shares (id) ON DELETE CASCADE,
      at INTEGER NOT NULL, what TEXT NOT NULL, by TEXT NOT NULL, address TEXT
    ) STRICT;
-   CREATE INDEX share_audit_share ON share_audit (share);`,
+   CREATE INDEX share_audit_share ON share_audit (share);
+   CREATE INDEX sessions_conversation ON sessions (conversation) WHERE conversation IS NOT NULL;`,
 ];
 
 /**

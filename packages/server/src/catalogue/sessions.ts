@@ -60,7 +60,7 @@ export type SessionChange = Partial<
 >;
 
 /** True for a session that somebody may see. */
-export type SessionFilter = (record: Pick<SessionRecord, 'conversation' | 'hidden'>) => boolean;
+export type SessionFilter = (record: Pick<SessionRecord, 'id' | 'conversation' | 'hidden'>) => boolean;
 
 export interface SessionPage {
   readonly records: readonly SessionRecord[];
@@ -171,7 +171,7 @@ export class SessionStore {
     // Rows that are not seen make no page shorter, and no `next` points at nothing.
     for (let batch = limit + 1; found.length <= limit; batch = MAX_PAGE) {
       const rows = (after === undefined ? this.#first.all(batch) : this.#after.all(after, batch)) as Row[];
-      found.push(...rows.filter((row) => isSeen({ conversation: row.conversation, hidden: row.hidden !== 0 })));
+      found.push(...rows.filter((row) => isSeen({ id: row.id as SessionId, conversation: row.conversation, hidden: row.hidden !== 0 })));
       if (rows.length < batch) break;
       after = rows.at(-1)?.id;
     }

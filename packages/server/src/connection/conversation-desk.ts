@@ -13,7 +13,7 @@ import {
   type SendReceipt,
   type ServerBody,
 } from '@binnacle/protocol';
-import { authorOf, isFor, maySee, type Viewer } from '../conversation/audience.ts';
+import { assertMaySend, authorOf, isFor, maySee, type Viewer } from '../conversation/audience.ts';
 import type { Conversation } from '../conversation/conversation.ts';
 import type { Conversations } from '../conversation/conversations.ts';
 import { DELTA_INTERVAL_MS } from '../conversation/pace.ts';
@@ -133,6 +133,7 @@ export class ConversationDesk implements FeedOutlet {
     this.#needInput();
     const { ref, conversation: key, id, text, steer, timeoutMs, lease, deltaIntervalMs } = frame;
     const conversation = await this.#get(key);
+    assertMaySend(this.#parts.viewer, { text, steer });
     const asked = {
       id,
       text,

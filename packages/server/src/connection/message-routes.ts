@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from 'node:http';
 import { type ConversationEvent, type ConversationRun, type Position, parsePosition } from '@binnacle/protocol';
-import { authorOf, mayManage } from '../conversation/audience.ts';
+import { assertMaySend, authorOf, mayManage } from '../conversation/audience.ts';
 import type { Conversation } from '../conversation/conversation.ts';
 import type { Conversations } from '../conversation/conversations.ts';
 import { DELTA_INTERVAL_MS } from '../conversation/pace.ts';
@@ -59,6 +59,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       responses: { 202: { description: 'It is kept; with ?wait= its run has ended, or not yet.', schema: Receipt } },
       handler: async ({ params, query, headers, body, principal, signal, takeOver }) => {
         const conversation = await conversations.get(params.key, principal);
+        assertMaySend(principal, body);
         const head = headOf(conversation);
         const receipt = conversation.send(
           { text: body.text, ...given(body) },

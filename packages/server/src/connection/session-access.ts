@@ -15,18 +15,21 @@ import type { Principal } from '../http/principal.ts';
 import type { Session, SessionListener } from '../session.ts';
 import type { Sessions } from '../sessions.ts';
 
-/** Whether a principal may see the sessions of a conversation: asked each time, so it may change. Must not throw. */
-export type MayAccess = (conversation: string, principal: Principal) => boolean;
+/** What decides on what somebody sees. */
+export type Seer = Pick<Principal, 'user' | 'scope' | 'reach'>;
+
+/** Whether somebody may see the sessions of a conversation: asked each time, so it may change. Must not throw. */
+export type MayAccess = (conversation: string, who: Seer) => boolean;
 
 /** Where nobody knows of conversations. */
-const onlyAdmins: MayAccess = (_, principal) => allows(principal.scope, 'admin');
+const onlyAdmins: MayAccess = (_, who) => allows(who.scope, 'admin');
 
 declare const brand: unique symbol;
 /** A response that ends when its viewer may not see its session any more. Only `SeenSessions.takeOver` makes one. */
 export type SeenResponse = ServerResponse & { readonly [brand]: 'SeenResponse' };
 
 interface Look {
-  readonly principal: Principal;
+  readonly principal: Seer;
   readonly session: Session;
   readonly close: (why: BinnacleError) => void;
 }
@@ -42,7 +45,7 @@ export class SessionAccess {
     this.#mayAccess = mayAccess;
   }
 
-  seenBy(principal: Principal): SeenSessions {
+  seenBy(principal: Seer): SeenSessions {
     return new SeenSessions(this.#sessions, {
       isSeen: (record) => this.#isSeen(record, principal),
       hold: (session, close) => this.#hold({ principal, session, close }),
@@ -59,8 +62,16 @@ export class SessionAccess {
     return this.#open.get(conversation)?.size ?? 0;
   }
 
-  #isSeen({ conversation, hidden }: Parameters<SessionFilter>[0], principal: Principal): boolean {
-    return !hidden && (conversation === null || this.#mayAccess(conversation, principal));
+  #isSeen(record: Parameters<SessionFilter>[0], who: Seer): boolean {
+    const { id, conversation, hidden } = record;
+    const { reach } = who;
+    if (reach !== null && reach.kind === 'session') {
+      // Of the one that it was shared, no more than whoever shared it sees now.
+      return id === reach.id && this.#isSeen(record, { ...reach.maker, reach: null });
+    }
+    if (hidden) return false;
+    if (conversation === null) return reach === null;
+    return (reach === null || conversation === reach.id) && this.#mayAccess(conversation, who);
   }
 
   #hold(look: Look): () => void {

@@ -37,6 +37,8 @@ export interface SocketsParts {
 export class Sockets {
   readonly #parts: SocketsParts;
   #viewers = 0;
+  /** Of guests of share links, by who it is. */
+  readonly #guests = new Map<string, Set<Connection>>();
   /** No compression: output is small or fast, and a deflate bomb is refused by not understanding it. */
   readonly #server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: MAX_FRAME_BYTES });
 
@@ -89,16 +91,36 @@ export class Sockets {
   #connect(request: IncomingMessage, socket: Duplex, head: Buffer, principal: Principal): void {
     this.#admit();
     this.#server.handleUpgrade(request, socket, head, (ws) => {
-      new Connection(ws, socket as Socket, principal, {
+      const joined = this.#join();
+      let leave = (): void => undefined;
+      const connection = new Connection(ws, socket as Socket, principal, {
         seen: this.#parts.access.seenBy(principal),
         conversations: this.#parts.conversations,
         notices: this.#parts.notices,
         liveness: this.#parts.liveness,
         maxSubscriptions: this.#parts.maxSubscriptions,
         hold: (who, close) => this.#parts.auth.hold(who, close),
-        onClose: this.#join(),
+        onClose: () => {
+          joined();
+          leave();
+        },
       });
+      if (principal.reach !== null) leave = this.#welcome(principal.id, connection);
     });
+  }
+
+  /** Whether a guest of a share link holds the helm of what it was shared. */
+  isDriving(guest: string): boolean {
+    return [...(this.#guests.get(guest) ?? [])].some((connection) => connection.isDriving);
+  }
+
+  #welcome(guest: string, connection: Connection): () => void {
+    const all = this.#guests.get(guest) ?? new Set();
+    this.#guests.set(guest, all.add(connection));
+    return () => {
+      all.delete(connection);
+      if (all.size === 0 && this.#guests.get(guest) === all) this.#guests.delete(guest);
+    };
   }
 
   #watchTraffic(request: IncomingMessage, socket: Duplex, head: Buffer, principal: Principal): void {

@@ -28,6 +28,7 @@ import { ConversationDesk } from './conversation-desk.ts';
 import { type EncodedFrame, tail } from './encode.ts';
 import type { Liveness, Watched } from './liveness.ts';
 import type { SeenSessions } from './session-access.ts';
+import { assertGuestFrame } from './share-frames.ts';
 import { type Outlet, Subscription } from './subscription.ts';
 
 /** Requests of one viewer that are under way; beyond it we read no more of its frames until some are answered. */
@@ -143,6 +144,11 @@ export class Connection implements Outlet, Watched {
     this.close(code);
   }
 
+  /** Holds the helm of a session. */
+  get isDriving(): boolean {
+    return this.#heldHelms.size > 0;
+  }
+
   /** Says why, and closes. */
   close(code: Code): void {
     if (this.#isOver) return;
@@ -241,6 +247,7 @@ export class Connection implements Outlet, Watched {
 
   /** What is done at once returns nothing; input is handed on in this turn, so that messages keep their order. */
   #handle(frame: ClientFrame): Promise<void> | undefined {
+    if (this.#principal.reach !== null) assertGuestFrame(frame);
     switch (frame.t) {
       case 'subscribe':
         return this.#inTurn(frame.session, () => this.#subscribe(frame));
@@ -369,7 +376,9 @@ export class Connection implements Outlet, Watched {
         if (!session.isHosted) throw new BinnacleError('session_exited');
         const options = { take: frame.action === 'take', connection: this.id };
         const { ttlMs } = frame;
-        const holder = frame.holder ?? this.#principal.name;
+        // A guest does not choose to be somebody else.
+        const { name, reach } = this.#principal;
+        const holder = reach === null ? (frame.holder ?? name) : name;
         const granted = await helm.acquire(holder, ttlMs === undefined ? options : { ...options, ttlMs });
         if (this.#isOver) helm.connectionOnClose(this.id);
         this.#ok(frame.ref, granted);

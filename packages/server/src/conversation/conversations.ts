@@ -189,7 +189,7 @@ export class Conversations {
   }
 
   /** Throws `conversation_not_found`, also for one that the viewer may not see: nobody learns that it is there. */
-  async get(key: string, viewer: Pick<Viewer, 'user' | 'scope'>): Promise<Conversation> {
+  async get(key: string, viewer: Pick<Viewer, 'user' | 'scope' | 'reach'>): Promise<Conversation> {
     const record = this.#store.find(key);
     if (record === undefined || this.#deleting.has(record.id) || !maySee(record, viewer)) {
       throw new BinnacleError('conversation_not_found');
@@ -201,9 +201,14 @@ export class Conversations {
   }
 
   /** Of sessions that belong to a conversation, by its id: a key can be another's later. */
-  mayAccess(id: string, viewer: Pick<Viewer, 'user' | 'scope'>): boolean {
+  mayAccess(id: string, viewer: Pick<Viewer, 'user' | 'scope' | 'reach'>): boolean {
     const record = this.#store.byId(id);
     return record === undefined ? viewer.scope === 'admin' : maySee(record, viewer);
+  }
+
+  /** Undefined for one that was deleted. */
+  keyOf(id: string): string | undefined {
+    return this.#store.byId(id)?.key;
   }
 
   /** Those that changed last first. */
@@ -228,7 +233,9 @@ export class Conversations {
   }
 
   infoOf(conversation: Conversation, viewer: Viewer): ConversationInfo {
-    return { ...conversation.info, mine: mayManage(conversation.record, viewer) };
+    const info = { ...conversation.info, mine: mayManage(conversation.record, viewer) };
+    // Who else may see it is no business of a guest's.
+    return viewer.reach == null ? info : { ...info, owner: null, visibility: { kind: 'private' } };
   }
 
   /** Of one that nothing happens in: without opening its log, so that a long list costs no more than its rows. */
@@ -280,7 +287,7 @@ export class Conversations {
   /** Calls back, once, when the viewer may not see it any more, or it is deleted. Returns what ends the watch. */
   onLoss(
     conversation: Conversation,
-    viewer: Pick<Viewer, 'user' | 'scope'>,
+    viewer: Pick<Viewer, 'user' | 'scope' | 'reach'>,
     lost: (why: BinnacleError) => void,
   ): () => void {
     const unlisten = this.listen({

@@ -23,6 +23,7 @@ import {
   type WsRoute,
   z,
 } from './routes.ts';
+import { assertReached, isReached } from './share-reach.ts';
 
 export interface AppOptions {
   readonly routes: readonly Route[];
@@ -86,8 +87,12 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
     const principal =
       one.scope === 'public'
         ? undefined
-        : auth.authorize(incoming, one.scope, dialect === undefined ? {} : { dialect });
+        : auth.authorize(incoming, one.scope, {
+            shares: isReached(one.method, one.path),
+            ...(dialect === undefined ? {} : { dialect }),
+          });
     const params = one.params === undefined ? {} : validate('path', one.params, paramsOf(one, c));
+    if (principal !== undefined) assertReached(principal.reach, one.path, params, one.method);
     const query = one.query === undefined ? {} : validate('query', one.query, queryOf(incoming));
     const headers = one.headers === undefined ? {} : validate('header', one.headers, headersOf(incoming, one.headers));
     const body = await bodyOf(one, incoming, one.bodyLimit ?? bodyLimit);

@@ -11,6 +11,7 @@ import { headerValues } from './host-origin.ts';
 import { Limiter, type LimiterOptions, limiterKey } from './limiter.ts';
 import {
   ADMIN_USER,
+  type CredentialStores,
   Credentials,
   checkUser,
   freeUserOf,
@@ -19,10 +20,11 @@ import {
   type Principal,
   sha256,
 } from './principal.ts';
+import { credentialIn, Shares } from './shares.ts';
 import { TICKET_TTL_MS, type TicketGrant, Tickets } from './tickets.ts';
 
 export interface AuthOptions {
-  readonly catalogue: { readonly tokens: TokenStore; readonly logins: LoginStore };
+  readonly catalogue: CredentialStores;
   readonly adminToken: string;
   readonly hosts: Hosts;
   readonly limiter?: LimiterOptions;
@@ -32,6 +34,10 @@ export interface AuthOptions {
   readonly loginTtlMs?: number;
   /** A monotonic clock in ms, for tickets. */
   readonly now?: () => number;
+  /** Ms since 1970, for share links. Default `Date.now`. */
+  readonly clock?: () => number;
+  /** Redeeming of share links. Default 60 an address and 600 in all, a minute. */
+  readonly redeemLimiter?: LimiterOptions;
 }
 
 /** A bearer token or a browser login, without its secret. Times in ms since 1970. */
@@ -58,14 +64,20 @@ export interface AuthorizeOptions {
   readonly dialect?: Pick<Dialect, 'tokenHeaders'>;
   /** False: only what is sent on purpose counts, and no login that a browser adds by itself. Default true. */
   readonly cookies?: boolean;
+  /** Whether guests of share links may ask here at all. Default false: to them it is not there. */
+  readonly shares?: boolean;
 }
 
 interface Held {
   readonly principal: Principal;
+  /** Ms since 1970. */
+  readonly since: number;
   readonly close: (why: BinnacleError) => void;
 }
 
 export class Auth {
+  readonly shares: Shares;
+  readonly #clock: () => number;
   readonly #credentials: Credentials;
   readonly #tokens: TokenStore;
   readonly #logins: LoginStore;
@@ -80,7 +92,15 @@ export class Auth {
   #evaluatedFailures: number;
 
   constructor(options: AuthOptions) {
-    this.#credentials = new Credentials(options.catalogue, options.adminToken);
+    this.#clock = options.clock ?? Date.now;
+    this.#credentials = new Credentials(options.catalogue, options.adminToken, this.#clock);
+    this.shares = new Shares({
+      store: options.catalogue.shares,
+      clock: this.#clock,
+      ...(options.redeemLimiter === undefined ? {} : { limiter: options.redeemLimiter }),
+      require: (by, scope) => this.require(by, scope),
+      ended: (share) => this.#endShare(share),
+    });
     this.#tokens = options.catalogue.tokens;
     this.#logins = options.catalogue.logins;
     this.#hosts = options.hosts;
@@ -94,7 +114,9 @@ export class Auth {
     this.#timer = setInterval(() => this.#closeExpired(), EXPIRY_CHECK_MS);
     this.#timer.unref();
     // A new admin token ends what the old one had let in.
-    for (const issuer of this.#logins.listOtherAdminIssuers(this.#credentials.adminIssuer)) this.#endIssued(issuer);
+    const { adminIssuer } = this.#credentials;
+    for (const issuer of this.#logins.listOtherAdminIssuers(adminIssuer)) this.#endIssued(issuer);
+    for (const issuer of this.shares.listOtherAdminIssuers(adminIssuer)) this.#endIssued(issuer);
   }
 
   /** Failed attempts that were compared with anything. */
@@ -108,6 +130,7 @@ export class Auth {
    */
   authorize(request: IncomingMessage, scope: Scope, options: AuthorizeOptions = {}): Principal {
     const principal = this.#authenticate(request, options);
+    if (principal.reach !== null && options.shares !== true) throw new BinnacleError('not_found');
     this.require(principal, scope);
     return principal;
   }
@@ -124,7 +147,8 @@ export class Auth {
 
   /** Throws `revoked` when the principal was revoked or has expired since it was verified. */
   assertLive(principal: Principal): void {
-    if (!this.#credentials.isLive(principal)) throw new BinnacleError('revoked');
+    const over = this.#credentials.whyOver(principal);
+    if (over !== undefined) throw over;
   }
 
   /** A one-time ticket for a browser, never with more scope than the issuer's (the default). Throws `forbidden`. */
@@ -226,15 +250,27 @@ export class Auth {
   }
 
   /**
-   * Watches over an open connection: `close` is called once, with `revoked`, in the turn in which the principal is
+   * Watches over an open connection: `close` is called once, with `revoked` (of guests `share_revoked` and
+   * `share_expired`), in the turn in which the principal is
    * revoked, or within half a second of its expiry; in this turn if that has happened already.
    * Returns what ends the watch: call it when the connection closes.
    */
   hold(principal: Principal, close: (why: BinnacleError) => void): () => void {
-    const held: Held = { principal, close };
-    if (this.#credentials.isLive(principal)) this.#held.add(held);
-    else close(new BinnacleError('revoked'));
+    const held: Held = { principal, since: this.#clock(), close };
+    const over = this.#credentials.whyOver(principal);
+    if (over === undefined) this.#held.add(held);
+    else close(over);
     return () => this.#held.delete(held);
+  }
+
+  /** The guests of a share link that have something open, by id, with the time since when. */
+  openOf(share: string): ReadonlyMap<string, number> {
+    const open = new Map<string, number>();
+    for (const { principal, since } of this.#held) {
+      if (principal.reach?.share !== share) continue;
+      open.set(principal.id, Math.min(since, open.get(principal.id) ?? since));
+    }
+    return open;
   }
 
   /** Stops the watch over expiry. */
@@ -248,6 +284,15 @@ export class Auth {
     // Twice checked on the way here, on purpose: no order of calls may let a foreign page in.
     const origin = this.#hosts.checkOrigin(request);
     const tokens = tokensOf(request, dialect?.tokenHeaders);
+    // A page cannot send headers with a WebSocket, and what it was shared is in no cookie.
+    const credential = upgrade ? credentialIn(headerValues(request, 'sec-websocket-protocol')) : undefined;
+    if (credential !== undefined) {
+      return this.#evaluate(request, tokens === undefined ? credential : undefined, {
+        isKnown: (hash) => this.#known.has(hash.toString('hex')),
+        verify: (hash) => this.#credentials.verifyGuest(hash),
+        refuse: () => new BinnacleError('unauthorized', { message: 'The share link is not valid, or not any more.' }),
+      });
+    }
     if (tokens !== undefined) {
       // One token, however often it was said; two are a riddle.
       return this.#evaluate(request, tokens.size === 1 ? [...tokens][0] : undefined, {
@@ -340,12 +385,25 @@ export class Auth {
   #endIssued(issuer: string): void {
     this.#tickets.dropIssuer(issuer);
     for (const id of this.#logins.listByIssuer(issuer)) if (this.#logins.remove(id)) this.#end(id);
+    this.shares.endIssued(issuer);
+  }
+
+  // The row says so already.
+  #endShare(share: string): void {
+    for (const held of [...this.#held]) {
+      if (held.principal.reach?.share === share) this.#letGo(held, new BinnacleError('share_revoked'));
+    }
   }
 
   #closeExpired(): void {
     for (const held of [...this.#held]) {
-      if (!isOver(held.principal.expiresAt)) continue;
-      this.#letGo(held, new BinnacleError('revoked', { message: 'The token has expired.' }));
+      const { reach, expiresAt } = held.principal;
+      if (reach === null && isOver(expiresAt)) {
+        this.#letGo(held, new BinnacleError('revoked', { message: 'The token has expired.' }));
+      }
+      if (reach !== null && expiresAt !== null && expiresAt <= this.#clock()) {
+        this.#letGo(held, new BinnacleError('share_expired'));
+      }
     }
   }
 

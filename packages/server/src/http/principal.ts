@@ -3,9 +3,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { BinnacleError, type Scope } from '@binnacle/protocol';
 import { isGuessable } from '../catalogue/admin-token.ts';
+import { endOf, type Reach, reachOf, type ShareStore } from '../catalogue/shares.ts';
 import type { LoginStore, TokenStore } from '../catalogue/tokens.ts';
 
-export type PrincipalKind = 'admin-token' | 'token' | 'cookie';
+/** `share`: somebody who redeemed a share link. */
+export type PrincipalKind = 'admin-token' | 'token' | 'cookie' | 'share';
 
 /** Nominal (the private field): no object that only looks like one passes for it. */
 class VerifiedPrincipal {
@@ -16,6 +18,8 @@ class VerifiedPrincipal {
   /** The person or the program that it speaks for: a login has that of the token which its ticket came from. */
   readonly user: string;
   readonly kind: PrincipalKind;
+  /** Null: whatever scope and user allow. Else nothing but that, with no more than the scope. */
+  readonly reach: Reach | null;
   /** Ms since 1970; null: until it is revoked. */
   readonly expiresAt: number | null;
   /** The name under which logins that come from this principal's tickets are kept. Changes with the admin token. */
@@ -31,7 +35,9 @@ class VerifiedPrincipal {
     },
     kind: PrincipalKind,
     issuer: string,
+    reach: Reach | null = null,
   ) {
+    this.reach = reach;
     this.id = record.id;
     this.name = record.name;
     this.scope = record.scope;
@@ -82,17 +88,28 @@ export function checkUser(user: string): string {
 /** Prefix of the issuer of logins that come from the admin token; a digest of that token follows. */
 export const ADMIN_ISSUER = 'admin:';
 
+export interface CredentialStores {
+  readonly tokens: TokenStore;
+  readonly logins: LoginStore;
+  readonly shares: ShareStore;
+}
+
 export class Credentials {
   readonly #tokens: TokenStore;
   readonly #logins: LoginStore;
+  readonly #shares: ShareStore;
+  readonly #clock: () => number;
   readonly #adminHash: Buffer;
   readonly #adminIssuer: string;
   /** The operator chose an admin token that trying could find. */
   readonly isAdminGuessable: boolean;
 
-  constructor(stores: { readonly tokens: TokenStore; readonly logins: LoginStore }, adminToken: string) {
+  /** `clock`: ms since 1970, for share links. */
+  constructor(stores: CredentialStores, adminToken: string, clock: () => number) {
     this.#tokens = stores.tokens;
     this.#logins = stores.logins;
+    this.#shares = stores.shares;
+    this.#clock = clock;
     this.#adminHash = sha256(adminToken);
     this.isAdminGuessable = isGuessable(adminToken);
     this.#adminIssuer = `${ADMIN_ISSUER}${createHash('sha256').update(this.#adminHash).digest('hex').slice(0, 16)}`;
@@ -115,7 +132,8 @@ export class Credentials {
       const admin = { id: ADMIN_ID, name: ADMIN_ID, scope: 'admin', user: ADMIN_USER, expiresAt: null } as const;
       return new VerifiedPrincipal(admin, 'admin-token', this.#adminIssuer);
     }
-    if (record === undefined || !timingSafeEqual(hash, record.sha256) || isOver(record.expiresAt)) return undefined;
+    if (record === undefined) return this.verifyGuest(hash);
+    if (!timingSafeEqual(hash, record.sha256) || isOver(record.expiresAt)) return undefined;
     this.#tokens.touch(record);
     return new VerifiedPrincipal(record, 'token', record.id);
   }
@@ -128,9 +146,32 @@ export class Credentials {
     return new VerifiedPrincipal(record, 'cookie', record.id);
   }
 
+  /** The principal of a guest, by the SHA-256 of its credential. Throws why its share link has ended. */
+  verifyGuest(hash: Buffer): Principal | undefined {
+    const found = this.#shares.findGuest(hash);
+    const share = found === undefined ? undefined : this.#shares.get(found.share);
+    if (found === undefined || share === undefined || !timingSafeEqual(hash, found.guest.sha256)) return undefined;
+    const over = endOf(share, this.#clock());
+    if (over !== undefined) throw new BinnacleError(over);
+    const { id, name } = found.guest;
+    const scope: Scope = share.mode === 'type' ? 'input' : 'view';
+    // A user of its own, which no token can have: nothing that is its maker's is its.
+    const guest = { id, name, scope, user: `share:${id}`, expiresAt: share.expiresAt };
+    return new VerifiedPrincipal(guest, 'share', id, reachOf(share));
+  }
+
+  /** Why it counts no more; undefined as long as it does. */
+  whyOver(principal: Principal): BinnacleError | undefined {
+    if (principal.reach === null) return this.isLive(principal) ? undefined : new BinnacleError('revoked');
+    const share = this.#shares.get(principal.reach.share);
+    const over = share === undefined ? 'share_revoked' : endOf(share, this.#clock());
+    return over === undefined ? undefined : new BinnacleError(over);
+  }
+
   /** False as soon as it was revoked or has expired. */
   isLive(principal: Principal): boolean {
     if (principal.kind === 'admin-token') return true;
+    if (principal.kind === 'share') return this.whyOver(principal) === undefined;
     const store = principal.kind === 'token' ? this.#tokens : this.#logins;
     return !isOver(principal.expiresAt) && store.get(principal.id) !== undefined;
   }

@@ -12,6 +12,7 @@ import type { Auth } from './auth.ts';
 import { type Hosts, headerValues } from './host-origin.ts';
 import type { Principal } from './principal.ts';
 import { matchPath, pathOf, type Route, type WsRoute } from './routes.ts';
+import { isReached } from './share-reach.ts';
 
 export interface HttpServerOptions {
   readonly routes: readonly Route[];
@@ -147,6 +148,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       dialect = route.dialect;
       const principal = auth.authorize(request, route.scope, {
         upgrade: true,
+        shares: isReached('websocket', route.path),
         ...(dialect === undefined ? {} : { dialect }),
       });
       const params = route.params === undefined ? found.params : validate('path', route.params, found.params);

@@ -3,7 +3,8 @@
 
 // CommonJS, of which Node finds no names.
 import headless from '@xterm/headless';
-import { MAX_COLS, MAX_ROWS } from './screen-size.ts';
+import { limitCounts } from '../screen/counts.ts';
+import { MAX_COLS, MAX_ROWS } from '../screen/screen-size.ts';
 
 const { Terminal } = headless;
 
@@ -30,8 +31,6 @@ export interface Drawn {
   /** Arrow keys are sent as the program asked for them. */
   readonly hasApplicationKeys: boolean;
 }
-
-type Emulator = InstanceType<typeof Terminal>;
 
 export async function draw({ bytes, sizes }: Drawing): Promise<Drawn> {
   const [first, ...others] = sizes;
@@ -74,27 +73,3 @@ const drawable = (size: { readonly cols: number; readonly rows: number } = { col
   cols: Math.min(size.cols, MAX_COLS),
   rows: Math.min(size.rows, MAX_ROWS),
 });
-
-/** What of a terminal is not public: its handlers get the numbers of a sequence themselves, and can change them. */
-interface Core {
-  registerCsiHandler(id: { final: string }, handler: (numbers: { readonly params: Int32Array }) => boolean): unknown;
-}
-
-/**
- * The emulator does these as often as it is told to, up to 2^31 times, one by one. More often than there are rows or
- * columns makes no difference.
- */
-function limitCounts(terminal: Emulator): void {
-  const core = (terminal as unknown as { readonly _core: Core })._core;
-  const limit = (finals: string, most: () => number): void => {
-    for (const final of finals) {
-      core.registerCsiHandler({ final }, ({ params }) => {
-        if ((params[0] ?? 0) > most()) params[0] = most();
-        return false;
-      });
-    }
-  };
-  limit('STLM', () => terminal.rows);
-  limit('IZ', () => terminal.cols);
-  limit('b', () => terminal.rows * terminal.cols);
-}

@@ -37,7 +37,7 @@ import { bytesOfKey, isCursorKey } from './keys.ts';
 import { compilePattern, Seeker } from './pattern.ts';
 import { readText } from './reading.ts';
 import { drawScreen } from './screen.ts';
-import { MAX_COLS, MAX_ROWS } from './screen-size.ts';
+import { MAX_COLS, MAX_ROWS } from '../screen/screen-size.ts';
 import type { Screens } from './screens.ts';
 import type { ToolGuard, ToolSource } from './tool-guard.ts';
 import type { Turns } from './turns.ts';

@@ -24,6 +24,7 @@ import { oneLine } from './writer.ts';
 const MAX_AT_ONCE = 4;
 /** A file of many small events gives everybody else a turn this often. */
 const TURN_MS = 5;
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 /** Clocks may differ so much; a recording from a later day has a wrong one. */
 const DAY_MS = 24 * 3600_000;
 
@@ -89,7 +90,7 @@ export class Recordings {
       const { version, counts } = reader;
       return { session, counts: { version, ...counts, ...draft.counts, skipped: counts.skipped + draft.skipped } };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw new BinnacleError('disk_full', { cause: error });
+      if (FULL.has((error as NodeJS.ErrnoException).code ?? '')) throw new BinnacleError('disk_full', { cause: error });
       throw error;
     } finally {
       this.#underWay -= 1;

@@ -7,7 +7,7 @@ afterEach(async () => await open?.close());
 const DAY_MS = 24 * 3600_000;
 /** Of the 9 June 2025: its first 48 bits are ms since 1970. */
 const ID = '01976db0-0000-7000-8000-00000000000a';
-const BORN = Number.parseInt('01976db00000', 16);
+const BORN = 0x0197_6db0_0000;
 
 it('what a recording of long ago holds is found, and kept as long as what came on the same day', async () => {
   open = new IndexFixture({ retainMs: 30 * DAY_MS });

@@ -3,8 +3,8 @@
 
 // CommonJS, of which Node finds no names.
 import headless from '@xterm/headless';
-import { limitCounts } from '../mcp/drawing.ts';
-import { MAX_COLS, MAX_ROWS } from '../mcp/screen-size.ts';
+import { limitCounts } from './counts.ts';
+import { MAX_COLS, MAX_ROWS } from './screen-size.ts';
 
 const { Terminal } = headless;
 

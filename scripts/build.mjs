@@ -96,6 +96,11 @@ export function bundles() {
     },
     {
       ...common,
+      input: { 'session-screens': join(server, 'src/screen/thread.ts') },
+      output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
+    },
+    {
+      ...common,
       input: { 'plugin-types': join(server, 'src/plugin/install/type-worker.ts') },
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },

@@ -227,6 +227,9 @@ it('what cannot be read is a value with a code and a hint', async () => {
   expect(code).toBe('session_not_found');
   expect(hint).toContain('List sessions');
   expect(await app.page.evaluate(() => look.said.signal('SIGINT'))).toMatchObject({ ok: false });
+  await app.show({ view: 'traffic', props: { filter: { session_id: 'job' }, options: { from: 'nowhere' } } });
+  await app.page.waitForFunction(() => look.said.error?.code === 'bad_position');
+  expect(await app.page.evaluate(() => look.said.state)).toBe('failed');
   expect(app.complaints).toEqual([]);
 });
 
@@ -244,4 +247,26 @@ it('is read on after a failure when asked to, from where it was', async () => {
   });
   await ends(app.page, 'all\n');
   expect(await app.page.evaluate(() => look.states)).toEqual(['connecting', 'failed', 'connecting', 'live']);
+});
+
+it('the helm is one for all who look: got in one place, it is ours in the other, and told when it is lost', async () => {
+  const { id } = await start('exec bash --norc', 'pty');
+  const app = await openApp(browser, gateway, bundle);
+  await app.show({ view: 'both', id });
+  await inState(app.page, 'live');
+  expect(await app.page.evaluate(() => look.said.helm.acquire({ holder: 'Ada' }))).toMatchObject({ ok: true });
+  await app.page.locator('.binnacle-terminal[data-helm="yours"]').waitFor();
+  expect(await app.page.evaluate(() => look.said.helm.lease.holder)).toBe('Ada');
+  expect(await app.page.evaluate(() => look.said.resize(91, 21))).toMatchObject({ ok: true });
+  expect(await app.page.evaluate(() => look.said.write('exit 4\n'))).toMatchObject({ ok: true });
+  await inState(app.page, 'ended');
+  expect(await app.page.evaluate(() => look.said.info.exitCode)).toBe(4);
+  const two = await start('read go');
+  await app.show({ view: 'session', id: two.id });
+  await inState(app.page, 'live');
+  await app.page.evaluate(() => look.said.helm.acquire());
+  await gateway.client.session(two.id).lease.take({ holder: 'Grace' });
+  await app.page.waitForFunction(() => look.said.helm.lostTo === 'Grace' && !look.said.helm.isYours);
+  const refused = await app.page.evaluate(async () => (await look.said.write('x')).error.code);
+  expect(refused).toBe('lease_held');
 });

@@ -190,6 +190,16 @@ it('a terminal of somebody else’s size is seen whole and not resized, and typi
   await status(app.page).getByText('Ada took the helm.').waitFor();
 });
 
+it('of a program without a terminal it fills its box, and nobody is asked for that', async () => {
+  const { id } = await start('echo here; echo there; read go');
+  const app = await openApp(browser, gateway, bundle);
+  await app.show({ view: 'terminal', id });
+  await seeLine(app.page, 'there');
+  await app.page.waitForFunction(() => document.querySelectorAll('.xterm-rows > div').length > 30);
+  expect((await gateway.client.sessions.get(id)).rows).toBe(24);
+  expect(app.complaints).toEqual([]);
+});
+
 it('without xterm.js a terminal says what is missing, and the page goes on', async () => {
   const { id } = await start('echo here; read go', 'pty');
   const app = await openApp(browser, gateway, bundle);

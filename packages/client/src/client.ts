@@ -11,6 +11,7 @@ import { Plugins } from './plugins.ts';
 import { Recordings } from './recordings.ts';
 import { Runs } from './runs.ts';
 import { Session } from './session.ts';
+import { Shares } from './shares.ts';
 import { type SearchOptions, search, Traffic } from './traffic.ts';
 import { TrafficStream, type WatchTrafficOptions } from './traffic-stream.ts';
 import { Watch } from './watch.ts';
@@ -83,6 +84,8 @@ export class Binnacle {
   readonly plugins: Plugins;
   /** What plugins tell people. */
   readonly notices: Notices;
+  /** Links that show one session or conversation to whoever has them. */
+  readonly shares: Shares;
   /** Sessions and conversations as files, and recordings as sessions. */
   readonly recordings: Recordings;
   private readonly http: Http;
@@ -105,6 +108,7 @@ export class Binnacle {
     this.traffic = new Traffic(this.http);
     this.plugins = new Plugins(this.http);
     this.recordings = new Recordings(this.http);
+    this.shares = new Shares(this.http);
     this.notices = new Notices(this.connection, this.http);
   }
 
@@ -121,6 +125,11 @@ export class Binnacle {
   /** All sessions, then every change of their states. Each reconnect begins with a new `list`. */
   watch(): Watch {
     return new Watch(this.connection, () => this.sessions.all());
+  }
+
+  /** Of a guest of a share link: as `watch`, of the sessions that it is shown. */
+  watchShared(): Watch {
+    return new Watch(this.connection, async () => [...(await this.shares.shown()).sessions]);
   }
 
   /**

@@ -47,6 +47,19 @@ export type { Run, RunFrom, RunOptions } from './run.ts';
 export type { RunStream, RunStreamEvent } from './run-stream.ts';
 export type { Runs } from './runs.ts';
 export type { OutputSlice, ReadOptions, Session, WriteOptions } from './session.ts';
+export {
+  type CreatedShare,
+  guestSocket,
+  isShareOver,
+  type NewShare,
+  type RedeemedShare,
+  type ShareDetails,
+  type Shared,
+  type ShareInfo,
+  type ShareMode,
+  type Shares,
+  type ShareViewer,
+} from './shares.ts';
 export { type TextPiece, TextReader, textOf } from './text.ts';
 export type { SearchOptions, StatsQuery, Traffic, TrafficQuery } from './traffic.ts';
 export type { TrafficGap, TrafficStream, WatchTrafficOptions } from './traffic-stream.ts';

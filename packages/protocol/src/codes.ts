@@ -79,9 +79,14 @@ export const CODES = {
     'Make one with "openssl rand -hex 32", or leave BINNACLE_TOKEN unset.',
   ),
   revoked: row(401, false, 'The token was revoked.', 'Ask for a new one.', 4003),
-  share_expired: row(410, false, 'The share link has expired.', 'Ask whoever sent it for a new one.', 4003),
-  share_revoked: row(410, false, 'The share link was revoked.', 'Ask whoever sent it for a new one.', 4003),
-  share_used_up: row(410, false, 'The share link was used as often as it may be.', 'Ask whoever sent it for a new one.'),
+  share_expired: row(410, false, 'The share link has expired.', 'Ask whoever sent it for a new one.', 4005),
+  share_revoked: row(410, false, 'The share link was revoked.', 'Ask whoever sent it for a new one.', 4006),
+  share_used_up: row(
+    410,
+    false,
+    'The share link was used as often as it may be.',
+    'Ask whoever sent it for a new one.',
+  ),
   share_not_found: row(404, false, 'No such share link.', 'List yours with GET /v1/shares.'),
   too_many_shares: row(429, false, 'The limit of share links is reached.', 'Revoke one first (DELETE /v1/shares/:id).'),
   too_many_guests: row(429, false, 'The share link has let in as many as it can.', 'Make another one.'),
@@ -532,6 +537,6 @@ export function invariant(condition: unknown, message: string, facts?: Record<st
 /** What a client should do when a connection was closed. Unknown codes reconnect: the network does odd things. */
 export type AfterClose = 'reconnect' | 'stop';
 
-const STOP = new Set([1002, 1007, 1008, 1009, 4001, 4003, 4004]);
+const STOP = new Set([1002, 1007, 1008, 1009, 4001, 4003, 4004, 4005, 4006]);
 
 export const afterClose = (closeCode: number): AfterClose => (STOP.has(closeCode) ? 'stop' : 'reconnect');

@@ -10,9 +10,14 @@ import type { InputReceipt, Lease, LeaseAction, LeaseInfo, Scope, SessionInfo } 
 /** Where a subscription begins. A string is a position. `tail`: that many output bytes before the head. */
 export type From = string | { readonly offset: number } | { readonly tail: number } | 'start' | 'now';
 
+/** What the terminal of a session shows now, and then all that follows it. */
+export interface FromScreen {
+  readonly screen: true;
+}
+
 /** Client frames. `ref`, where given, comes back in the answer (`ok` or `error`). */
 export type ClientFrame =
-  | { readonly t: 'subscribe'; readonly ref?: number; readonly session: string; readonly from?: From }
+  | { readonly t: 'subscribe'; readonly ref?: number; readonly session: string; readonly from?: From | FromScreen }
   | { readonly t: 'unsubscribe'; readonly ref?: number; readonly session: string }
   /** Tell this connection about every change of any session's state. */
   | { readonly t: 'watch'; readonly ref?: number; readonly on: boolean }
@@ -135,6 +140,8 @@ export type ServerBody =
       readonly from: string;
       readonly info: SessionInfo;
     }
+  /** Behind `subscribed`, where a subscription began with `{screen: true}`: output goes on at its position. */
+  | ({ readonly t: 'screen'; readonly session: string } & ScreenSnapshot)
   /** Output bytes `from` up to `to` cannot be delivered; reading goes on at `position`. */
   | {
       readonly t: 'gap';
@@ -183,6 +190,23 @@ export type ServerBody =
   | { readonly t: 'notice'; readonly notice: PluginNotice }
   | { readonly t: 'ping'; readonly time: number }
   | { readonly t: 'pong'; readonly ref?: number; readonly time: number; readonly serverTime: number };
+
+/** What a terminal shows at one position of its log. */
+export interface ScreenSnapshot {
+  /** Output bytes before it. */
+  readonly offset: number;
+  readonly position: string;
+  readonly cols: number;
+  readonly rows: number;
+  /** Written to a terminal of that size it makes it what it was: rows, colours, cursor, modes, both buffers. */
+  readonly data: string;
+  /** Rows above the screen that are in `data`; what is older is in the log. */
+  readonly scrollback: number;
+  /** The first byte of output that it was drawn from. */
+  readonly drawnFrom: number;
+  /** It is what all output up to there gives. False where only the end of it could be drawn in time, or some is gone. */
+  readonly exact: boolean;
+}
 
 export type OkResult = InputReceipt | Lease | { readonly released: true } | SendReceipt | AbortReceipt;
 

@@ -3,6 +3,7 @@
 import type { LivenessTimes } from './connection/liveness.ts';
 import type { ConversationListener } from './conversation/conversations.ts';
 import type { WriteLeaseTimes } from './conversation/write-lease.ts';
+import type { LimiterOptions } from './http/limiter.ts';
 import type { HttpLimits } from './http/server.ts';
 import type { PluginLimits } from './plugin/process/limits.ts';
 import type { EndingTimes } from './process/ending.ts';
@@ -90,6 +91,8 @@ export interface GatewayOptions {
   readonly endingTimes?: Partial<EndingTimes>;
   readonly livenessTimes?: Partial<LivenessTimes>;
   readonly httpLimits?: Partial<HttpLimits>;
+  /** Share links that are opened, rightly or not. Default 60 an address and 600 in all, a minute. */
+  readonly redeemLimits?: LimiterOptions;
   readonly pageCacheBytes?: number;
   /** Events of foreign sessions that can be listed. Default 1,000,000, some 200 bytes each; their output stays in the logs. */
   readonly maxEvents?: number;

@@ -31,6 +31,7 @@ import { pluginRoutes } from './connection/plugin-routes.ts';
 import { recordingRoutes } from './connection/recording-routes.ts';
 import { routeRoutes } from './connection/route-routes.ts';
 import { runRoutes } from './connection/run-routes.ts';
+import { screenRoutes } from './connection/screen-routes.ts';
 import { searchRoutes } from './connection/search-routes.ts';
 import { SessionAccess } from './connection/session-access.ts';
 import { sessionRoutes } from './connection/session-routes.ts';
@@ -71,6 +72,7 @@ import { Recordings } from './recording/import.ts';
 import { Retention } from './retention.ts';
 import { Fleet } from './runner/fleet.ts';
 import { cgroupWarning } from './runner/scope.ts';
+import { SessionScreens } from './screen/session-screens.ts';
 import { Search } from './search/search.ts';
 import { Sessions } from './sessions.ts';
 import { HELM_TIMES } from './steering/helm.ts';
@@ -101,7 +103,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const catalogue = Catalogue.open(dir);
     undo.push(() => catalogue.close());
     const hosts = new Hosts({ names: options.hostNames ?? [], origins: options.origins ?? [] });
-    const auth = new Auth({ catalogue, adminToken, hosts });
+    const auth = new Auth({
+      ...{ catalogue, adminToken, hosts },
+      ...(options.redeemLimits === undefined ? {} : { redeemLimiter: options.redeemLimits }),
+    });
     undo.push(() => auth.close());
 
     const retainBytes = options.retainBytes ?? GIB;
@@ -273,6 +278,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       },
     );
     undo.push(() => search.stop());
+    const sessionScreens = new SessionScreens({
+      script: options.screensScript ?? beside('session-screens.mjs'),
+      dirOf: (id) => sessions.dirOf(id),
+      live: () => sessions.live(),
+      log,
+    });
+    undo.push(() => sessionScreens.stop());
     const screens = new Screens(beside('screen-worker.mjs'));
     undo.push(() => screens.stop());
     const metrics = new Metrics({
@@ -289,6 +301,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       access,
       conversations,
       notices,
+      screens: sessionScreens,
       ptys,
       liveness,
       auth,
@@ -307,6 +320,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           isDriving: (guest) => sockets.isDriving(guest),
         }),
         ...runRoutes(access, liveness),
+        ...screenRoutes(access, sessionScreens),
         ...recordingRoutes({
           ...{ access, conversations, recordings, liveness },
           assertLive: (principal) => auth.assertLive(principal),

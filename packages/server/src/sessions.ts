@@ -359,6 +359,11 @@ export class Sessions {
     return { sessions: records.map((record) => this.#infoOf(record)), next };
   }
 
+  /** Those whose logs may grow. */
+  live(): Iterable<Session> {
+    return this.#live.values();
+  }
+
   /** Ids of those that nobody sees and that run, or should. */
   listHidden(): SessionId[] {
     return [...this.#live.values()].filter(({ record }) => record.hidden).map(({ id }) => id);

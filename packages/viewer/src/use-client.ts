@@ -66,17 +66,18 @@ function apply(known: Known, event: WatchEvent): Known {
   return next;
 }
 
-export function useFleet(client: Binnacle): Fleet {
+/** `shared`: of what a share link shows, to who came by one. */
+export function useFleet(client: Binnacle, shared = false): Fleet {
   const [known, setKnown] = useState<Known>();
   const [error, setError] = useState<BinnacleError>();
   useEffect(() => {
-    const watch = client.watch();
+    const watch = shared ? client.watchShared() : client.watch();
     const run = async (): Promise<void> => {
       for await (const event of watch) setKnown((before) => apply(before ?? new Map(), event));
     };
     run().catch((thrown: unknown) => setError(asFailure(thrown)));
     return () => watch.stop();
-  }, [client]);
+  }, [client, shared]);
   // Ids begin with the time of their creation.
   const sessions = [...(known?.values() ?? [])].sort((a, b) => (a.id < b.id ? 1 : -1));
   return { sessions, loading: known === undefined, error };

@@ -1,8 +1,16 @@
 // One session as components see it: what was read of its log, how the reading fares, who has the helm. Knows no React.
 
-import { BinnacleError, type From, type LeaseInfo, parsePosition, type SessionInfo } from '@binnacle/protocol';
+import {
+  BinnacleError,
+  type From,
+  type Lease,
+  type LeaseInfo,
+  parsePosition,
+  type SessionInfo,
+} from '@binnacle/protocol';
 import type { Attachment, AttachmentEvent, GapEvent } from '../attachment.ts';
 import type { Binnacle } from '../client.ts';
+import type { LeaseRequest } from '../helm.ts';
 import type { Session } from '../session.ts';
 import { type Chunk, type ChunkList, ChunkLog, NO_CHUNKS } from './chunks.ts';
 import { Followed } from './followed.ts';
@@ -149,9 +157,17 @@ export class SessionFollow extends Followed<SessionSnapshot> {
     return this.session.lease.held !== null;
   }
 
-  /** The lease is ours, or nobody's, as an answer said. */
-  leaseIs(lease: LeaseInfo | null): void {
-    this.change({ lease, isYours: this.holds, lostTo: undefined });
+  /** Gets the helm if it is free, or takes it from whoever has it. */
+  async hold(action: 'acquire' | 'take', request: LeaseRequest = {}): Promise<Lease> {
+    const lease = await this.session.lease[action](request);
+    const { holder, fence, expiresInMs } = lease;
+    this.change({ lease: { holder, fence, expiresInMs }, isYours: this.holds, lostTo: undefined });
+    return lease;
+  }
+
+  async release(): Promise<void> {
+    await this.session.lease.release();
+    this.change({ lease: this.session.lease.info, isYours: this.holds, lostTo: undefined });
   }
 
   protected stop(): void {

@@ -112,8 +112,8 @@ export function SessionTerminal(props: SessionTerminalProps) {
     };
   }, [shared, id, how, load]);
 
-  const owns = session.helm.isYours && fit && !readOnly && session.info?.mode === 'pty';
-  const { cols, rows } = session.info ?? {};
+  const { cols, rows, mode } = session.info ?? {};
+  const owns = session.helm.isYours && fit && !readOnly && mode === 'pty';
   // biome-ignore lint/correctness/useExhaustiveDependencies: the size of the program's terminal is what it is fitted to
   useEffect(() => {
     const boxed = box.current;
@@ -122,8 +122,10 @@ export function SessionTerminal(props: SessionTerminalProps) {
     if (session.info !== undefined) shown.screen.begin(session.info);
     const place = (): void => {
       if (isOver) return;
-      const size = owns ? shown.screen.wanted() : undefined;
+      const size = owns || mode === 'pipe' ? shown.screen.wanted() : undefined;
       if (size === undefined) shown.screen.letterbox();
+      // Without a terminal the program has no size, and the page wraps lines as it likes.
+      else if (mode === 'pipe') shown.screen.resize(size);
       else if (size.cols !== cols || size.rows !== rows) shown.steer.resize(size);
     };
     // What was drawn with the old size is drawn first.
@@ -134,7 +136,7 @@ export function SessionTerminal(props: SessionTerminalProps) {
       isOver = true;
       observer.disconnect();
     };
-  }, [shown, owns, cols, rows]);
+  }, [shown, owns, cols, rows, mode]);
 
   useEffect(() => {
     shown?.screen.setTheme(theme);

@@ -3,7 +3,6 @@
 import { BinnacleError } from '@binnacle/protocol';
 import { asError } from './result.ts';
 import type { SessionFollow } from './session-follow.ts';
-import { hold } from './use-session.ts';
 
 // The client renews the lease as long as the page is open; a forgotten tab must not keep the helm. As the gateway's
 // own autoReleaseAfterMs.
@@ -77,7 +76,8 @@ export class TerminalSteer {
 
   private get(action: 'acquire' | 'take'): void {
     this.isAcquiring = true;
-    hold(this.follow, action)
+    this.follow
+      .hold(action)
       .then(
         () => {
           this.failed(undefined);
@@ -100,7 +100,7 @@ export class TerminalSteer {
   private touched(): void {
     clearTimeout(this.idle);
     this.idle = setTimeout(() => {
-      if (this.follow.holds) this.follow.session.lease.release().catch((thrown: unknown) => this.fail(thrown));
+      if (this.follow.holds) this.follow.release().catch((thrown: unknown) => this.fail(thrown));
     }, IDLE_MS);
   }
 

@@ -66,24 +66,9 @@ function actionsOf(
     resize: (cols, rows) => resultOf(async () => await follow().session.resize(cols, rows)),
     retry: () => shared.sessions.peek(id)?.retry(),
     helm: {
-      acquire: (request) => resultOf(() => hold(follow(), 'acquire', request)),
-      take: (request) => resultOf(() => hold(follow(), 'take', request)),
-      release: () =>
-        resultOf(async () => {
-          const followed = follow();
-          await followed.session.lease.release();
-          followed.leaseIs(followed.session.lease.info);
-        }),
+      acquire: (request) => resultOf(async () => await follow().hold('acquire', request)),
+      take: (request) => resultOf(async () => await follow().hold('take', request)),
+      release: () => resultOf(async () => await follow().release()),
     },
   };
-}
-
-export async function hold(
-  follow: SessionFollow,
-  action: 'acquire' | 'take',
-  request: LeaseRequest = {},
-): Promise<Lease> {
-  const lease = await follow.session.lease[action](request);
-  follow.leaseIs({ holder: lease.holder, fence: lease.fence, expiresInMs: lease.expiresInMs });
-  return lease;
 }

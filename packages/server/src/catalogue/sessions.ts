@@ -59,8 +59,10 @@ export type SessionChange = Partial<
     Pick<SessionSpec, 'cols' | 'rows'>
 >;
 
-/** True for a session that somebody may see. */
-export type SessionFilter = (record: Pick<SessionRecord, 'id' | 'conversation' | 'hidden'>) => boolean;
+/** True for a session that somebody may see; without an id, for the sessions of a conversation at large. */
+export type SessionFilter = (
+  record: Pick<SessionRecord, 'conversation' | 'hidden'> & { readonly id?: SessionId },
+) => boolean;
 
 export interface SessionPage {
   readonly records: readonly SessionRecord[];
@@ -91,6 +93,7 @@ export class SessionStore {
   readonly #bury: Statement;
   readonly #dropLease: Statement;
   readonly #forget: Statement;
+  readonly #ofConversation: Statement;
   #buried = 0;
 
   constructor(db: Database) {
@@ -108,6 +111,9 @@ export class SessionStore {
     this.#after = db.prepare(`${ROWS} WHERE deleted_at IS NULL AND id < ? ORDER BY id DESC LIMIT ?`);
     this.#unfinished = db.prepare(`${ROWS} WHERE deleted_at IS NULL AND state NOT IN ('closed', 'lost') ORDER BY id`);
     this.#count = db.prepare('SELECT count(*) AS n FROM sessions WHERE deleted_at IS NULL');
+    this.#ofConversation = db.prepare(
+      'SELECT id FROM sessions WHERE conversation = ? AND deleted_at IS NULL AND hidden = 0 ORDER BY id DESC LIMIT ?',
+    );
     this.#states = db.prepare('SELECT state, count(*) AS n FROM sessions WHERE deleted_at IS NULL GROUP BY state');
     this.#bury = db.prepare(
       `UPDATE sessions SET deleted_at = ?, name = '', spec = '{}' WHERE id = ? AND deleted_at IS NULL`,
@@ -171,7 +177,9 @@ export class SessionStore {
     // Rows that are not seen make no page shorter, and no `next` points at nothing.
     for (let batch = limit + 1; found.length <= limit; batch = MAX_PAGE) {
       const rows = (after === undefined ? this.#first.all(batch) : this.#after.all(after, batch)) as Row[];
-      found.push(...rows.filter((row) => isSeen({ id: row.id as SessionId, conversation: row.conversation, hidden: row.hidden !== 0 })));
+      found.push(
+        ...rows.filter((row) => isSeen({ id: row.id, conversation: row.conversation, hidden: row.hidden !== 0 })),
+      );
       if (rows.length < batch) break;
       after = rows.at(-1)?.id;
     }
@@ -186,6 +194,11 @@ export class SessionStore {
 
   count(): number {
     return (this.#count.get() as { readonly n: number }).n;
+  }
+
+  /** Those that are listed; newest first. */
+  idsOfConversation(conversation: string, limit: number): readonly SessionId[] {
+    return this.#ofConversation.all(conversation, limit).map((row) => (row as { readonly id: SessionId }).id);
   }
 
   /** Of those that are not deleted. States that nobody is in are left out. */

@@ -22,6 +22,7 @@ import type { RunOptions } from './run.ts';
 import type { SearchCommandOptions } from './search.ts';
 import type { SendOptions } from './send.ts';
 import type { ServeOptions } from './serve.ts';
+import type { ShareListOptions, ShareOptions } from './share.ts';
 import type { TailOptions } from './tail.ts';
 import type { TokenCreateOptions, TokenLinkOptions } from './token.ts';
 
@@ -156,6 +157,7 @@ The tools are as strong as the token: see binnacle token create --scope.`,
     .action(async (options: McpOptions) => exit(await (await import('./mcp.ts')).mcp(options)));
 
   addPlugin(program, { exit, clientCommand, collect });
+  addShare(program, exit);
   addToken(program, exit);
 
   program
@@ -379,6 +381,38 @@ function addRoute(program: Command, exit: (code: number) => void): void {
     .option('--json', 'as JSON')
     .addHelpText('after', '\nSends nothing. Exit code 1 where the message could not be routed.')
     .action(async (options: RouteExplainOptions) => exit(await (await import('./route.ts')).explainRoute(options)));
+}
+
+function addShare(program: Command, exit: (code: number) => void): void {
+  const share = clientCommand(program, 'share <session>', 'make a link that shows one session to whoever has it')
+    .option('--type', 'they may type as well (default: only watch)')
+    .option('--expires <duration>', 'for how long, e.g. 2h, at most 30d (default: 24h)')
+    .option('--uses <n>', 'how many browsers may open it (default: any number)')
+    .option('--label <text>', 'what you know it by')
+    .option('--qr', 'print it as a QR code as well')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `
+In place of a session, the key of a conversation (agent:...): then it shows that and its sessions. Nothing else of the
+gateway is there for whoever comes by the link. It ends with the token that made it.
+For example: binnacle share build --expires 2h --qr
+             binnacle share ls
+             binnacle share rm 0198f3`,
+    )
+    .action(async (session: string, options: ShareOptions) =>
+      exit(await (await import('./share.ts')).share(session, options)),
+    );
+  clientCommand(share, 'ls', 'list share links, and who is watching')
+    .alias('list')
+    .option('--all', 'also those that are over')
+    .option('--json', 'as JSON')
+    .action(async (options: ShareListOptions) => exit(await (await import('./share.ts')).listShares(options)));
+  clientCommand(share, 'rm <id...>', 'revoke share links; whoever watches by them is cut off')
+    .alias('revoke')
+    .action(async (ids: string[], options: ClientCommandOptions) =>
+      exit(await (await import('./share.ts')).revokeShares(ids, options)),
+    );
 }
 
 function addToken(program: Command, exit: (code: number) => void): void {

@@ -10,6 +10,7 @@ import type { Auth } from '../http/auth.ts';
 import type { Principal } from '../http/principal.ts';
 import type { WsRoute } from '../http/routes.ts';
 import type { Notices } from '../notices.ts';
+import type { SessionScreens } from '../screen/session-screens.ts';
 import { EXECD } from './execd/errors.ts';
 import { attachPty } from './execd/pty-socket.ts';
 import type { Ptys } from './execd/ptys.ts';
@@ -26,6 +27,7 @@ export interface SocketsParts {
   readonly access: SessionAccess;
   readonly conversations: Conversations;
   readonly notices: Notices;
+  readonly screens: SessionScreens;
   readonly ptys: Ptys;
   readonly liveness: Liveness;
   readonly auth: Auth;

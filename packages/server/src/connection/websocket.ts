@@ -8,6 +8,7 @@ import {
   type ClientFrame,
   CODES,
   type Code,
+  type From,
   formatPosition,
   type LeaseInfo,
   type OkResult,
@@ -21,6 +22,7 @@ import type { Conversations } from '../conversation/conversations.ts';
 import { positionOf } from '../cursor/from.ts';
 import type { Principal } from '../http/principal.ts';
 import type { Notices } from '../notices.ts';
+import type { SessionScreens } from '../screen/session-screens.ts';
 import type { Session, SessionListener, Steering } from '../session.ts';
 import { VERSION } from '../version.ts';
 import { parseClientFrame } from './client-frames.ts';
@@ -29,6 +31,7 @@ import { type EncodedFrame, tail } from './encode.ts';
 import type { Liveness, Watched } from './liveness.ts';
 import type { SeenSessions } from './session-access.ts';
 import { assertGuestFrame } from './share-frames.ts';
+import { snapshotOf } from './screen-routes.ts';
 import { type Outlet, Subscription } from './subscription.ts';
 
 /** Requests of one viewer that are under way; beyond it we read no more of its frames until some are answered. */
@@ -50,6 +53,7 @@ export interface ConnectionParts {
   readonly seen: SeenSessions;
   readonly conversations: Conversations;
   readonly notices: Notices;
+  readonly screens: SessionScreens;
   readonly liveness: Liveness;
   readonly maxSubscriptions: number;
   /** Watches over the principal; see `Auth.hold`. */
@@ -73,6 +77,7 @@ export class Connection implements Outlet, Watched {
   readonly #heldHelms = new Set<string>();
   readonly #release: (() => void)[];
   readonly #notices: Notices;
+  readonly #screens: SessionScreens;
   #unwatch: (() => void) | undefined;
   #unwatchNotices: (() => void) | undefined;
   #seq = 0;
@@ -90,6 +95,7 @@ export class Connection implements Outlet, Watched {
     this.#seen = parts.seen;
     this.#maxSubscriptions = parts.maxSubscriptions;
     this.#notices = parts.notices;
+    this.#screens = parts.screens;
     this.#desk = new ConversationDesk({
       conversations: parts.conversations,
       viewer: principal,
@@ -316,7 +322,9 @@ export class Connection implements Outlet, Watched {
   async #subscribe(frame: Of<'subscribe'>): Promise<void> {
     const session = this.#seen.get(frame.session);
     await session.refresh();
-    const at = await positionOf(session.log, frame.from ?? 'start');
+    const { from = 'start' } = frame;
+    const screen = typeof from === 'object' && 'screen' in from ? await this.#screens.of(session) : undefined;
+    const at = await positionOf(session.log, screen?.position ?? (from as From));
     if (this.#isOver) return;
     // Whose it is may have changed while we waited.
     this.#seen.get(session.id);
@@ -336,6 +344,7 @@ export class Connection implements Outlet, Watched {
       from: formatPosition(at),
       info: session.info,
     });
+    if (screen !== undefined) this.#say({ t: 'screen', session: session.id, ...snapshotOf(screen) });
     subscription.start();
   }
 

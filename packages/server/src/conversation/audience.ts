@@ -42,8 +42,7 @@ export function maySee(audience: Audience, viewer: Who): boolean {
 
 /** Changes who else may see it, names it, deletes it. */
 export const mayManage = ({ owner }: Audience, viewer: Who): boolean =>
-  viewer.reach == null &&
-  allows(viewer.scope, 'input') && (viewer.scope === 'admin' || owner === viewer.user);
+  viewer.reach == null && allows(viewer.scope, 'input') && (viewer.scope === 'admin' || owner === viewer.user);
 
 /**
  * To whom a run's events go without their asking for the conversation: to its author's connections that watch; of a run
@@ -58,7 +57,10 @@ export const authorOf = ({ user, name }: Viewer): Author => ({ user, name });
 const ORDER = /^\s*\/[a-z][a-z0-9_-]{0,31}(?:\s|$)/i;
 
 /** Throws `forbidden` for messages that a guest of a share link may not send: `type` is typing, and no more. */
-export function assertMaySend(viewer: Who, message: { readonly text: string; readonly steer?: string | undefined }): void {
+export function assertMaySend(
+  viewer: Who,
+  message: { readonly text: string; readonly steer?: string | undefined },
+): void {
   if (viewer.reach == null) return;
   const what = message.steer === 'interrupt' ? 'interrupt' : ORDER.test(message.text) ? 'give commands' : undefined;
   if (what === undefined) return;

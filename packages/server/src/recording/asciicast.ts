@@ -15,6 +15,9 @@ export interface CastHeader extends Omit<Extract<RecordingEvent, { type: 'record
  */
 export const MAX_EVENT_CHARS = 256 * 1024;
 
+/** Of the command in a header. */
+export const MAX_COMMAND_CHARS = 8 * 1024;
+
 /** JSON leaves these as they are; the format wants all that is not printable escaped. */
 const UNPRINTABLE = /[\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 

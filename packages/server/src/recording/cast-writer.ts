@@ -6,7 +6,7 @@ import { isOutput } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import { TextCutter } from '../cursor/text.ts';
 import type { Entry } from '../log/log.ts';
-import { CastClock, type CastCode, eventTexts, headerLine } from './asciicast.ts';
+import { CastClock, type CastCode, eventTexts, headerLine, MAX_COMMAND_CHARS } from './asciicast.ts';
 import { bodyOf, commandOf, type ExportWriter, gapWords, oneLine, type RecordedSession } from './writer.ts';
 
 export interface CastOptions {
@@ -15,9 +15,6 @@ export interface CastOptions {
   /** Seconds. */
   readonly idleLimit?: number;
 }
-
-/** As much as an import keeps. */
-const MAX_COMMAND = 64 * 1024;
 
 type Recording = Extract<RecordingEvent, { type: 'recording' }>;
 type Size = EntryData['resize'];
@@ -94,7 +91,7 @@ export class CastWriter implements ExportWriter {
     this.#clock = new CastClock(startedAt);
     this.#lastTime = startedAt;
     const { type: _, version: __, ...known } = this.#recording ?? { type: 'recording', version: 3 };
-    const command = commandOf(this.#session).slice(0, MAX_COMMAND);
+    const command = commandOf(this.#session).slice(0, MAX_COMMAND_CHARS);
     const header = headerLine({
       term: mode === 'pty' ? { type: 'xterm-256color' } : {},
       title: this.#session.name,

@@ -114,6 +114,8 @@ describe('a recording that is read', () => {
       [`${V3}[-1e308, "o", "a"]\n`, 2, 'ten years'],
       [`${V3}${'['.repeat(5000)}\n`, 2, 'deep'],
       ['{"version": 1, "width": 80, "height": 24}', 1, 'stdout'],
+      ['{"version": 1, "width": 80, "height": 24, "stdout": [5]}', 1, 'frame'],
+      ['{"version": 1, "width": 80, "height": 24, "stdout": [["0", "a"]]}', 1, 'event'],
     ];
     for (const [file, line, why] of cases) {
       const error = failure(file);
@@ -166,6 +168,19 @@ describe('a recording that is read', () => {
     expect(() => {
       for (let i = 0; i < 40; i++) headless.push(Buffer.concat([Buffer.from('{'), chunk]));
     }).toThrow(expect.objectContaining({ code: 'bad_recording' }));
+  });
+
+  it('is refused before it takes the parser long', () => {
+    const names = Array.from({ length: 200_000 }, (_, i) => `"${i}":0`).join();
+    const cases = [
+      `{"version":3,"term":{"cols":80,"rows":24},${names}}\n`,
+      `{"version":1,"width":80,"height":24,"stdout":[],${names}}`,
+      `${V3}[1,"o",{${names}}]\n`,
+      `{"version":3,"term":{"cols":80,"rows":24},"title":"${'x'.repeat(200_000)}"}\n`,
+    ];
+    for (const file of cases) expect(failure(file).code).toBe('bad_recording');
+    // Colons and quotes in texts are none.
+    expect(readCast(`${V3}[1,"o","${':\\\\\\":'.repeat(20_000)}"]\n`).events.length).toBe(1);
   });
 
   it('takes no file for one, and never fails otherwise', () => {

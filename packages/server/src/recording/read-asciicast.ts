@@ -3,6 +3,7 @@
 import { BinnacleError, type RecordingEvent } from '@binnacle/protocol';
 import { z } from 'zod';
 import { isDeeperThan } from '../http/body.ts';
+import { MAX_COMMAND_CHARS } from './asciicast.ts';
 
 /** `time`: ms since the beginning, never less than that of the event before. */
 export type CastEvent = { readonly time: number } & (
@@ -22,14 +23,21 @@ export interface ReadHeader {
 export interface Batch {
   /** Once, before all events. */
   readonly header?: ReadHeader;
-  readonly events: readonly CastEvent[];
+  /** To be taken before anything else is read. */
+  readonly events: Iterable<CastEvent>;
 }
 
-/** One event, or the header. */
-const MAX_LINE_BYTES = 8 * 1024 * 1024;
-/** A file of version 1 is one piece of JSON. */
-const MAX_V1_BYTES = 32 * 1024 * 1024;
+/** Of version 2 and 3: what it may hold is kept up to 50 KiB or so. */
+const MAX_HEADER_BYTES = 128 * 1024;
+/** One event. */
+const MAX_LINE_BYTES = 4 * 1024 * 1024;
+/** A file of version 1 is one piece of JSON: all of it is in memory, and parsed in one turn. */
+const MAX_V1_BYTES = 4 * 1024 * 1024;
 const MAX_DEPTH = 16;
+/** An object of a million names takes the parser seconds. */
+const MAX_NAMES = 1000;
+/** What is shorter cannot hold enough of anything. */
+const SMALL_BYTES = 16 * 1024;
 /** Longer than that is no terminal that somebody sat at, and costs who draws it gigabytes. */
 const MAX_SIZE = 2000;
 const DEFAULT_SIZE = { cols: 80, rows: 24 };
@@ -37,7 +45,7 @@ const MAX_SECONDS = 10 * 366 * 86_400;
 /** 1 January 2100. */
 const MAX_TIMESTAMP = 4_102_444_800;
 
-const LF = 0x0a;
+const [LF, QUOTE, COLON, BACKSLASH] = [0x0a, 0x22, 0x3a, 0x5c];
 
 export class CastReader {
   #parts: Buffer[] = [];
@@ -108,14 +116,14 @@ export class CastReader {
       .trim();
     if (text === undefined) throw this.#bad('it is not UTF-8');
     if (!text.startsWith('{')) throw this.#bad('it does not begin with a header');
-    const value = isDeeperThan(bytes, MAX_DEPTH) ? undefined : parseJson(text);
+    const value = isTooMuch(bytes) ? undefined : parseJson(text);
     if (typeof value !== 'object' || value === null) return undefined;
     const { version } = value as { version?: unknown };
     if (version === 1) {
       this.#version = 1;
       return undefined;
     }
-    if (bytes.length > MAX_LINE_BYTES) throw this.#bad(`the line is longer than ${MAX_LINE_BYTES} bytes`);
+    if (bytes.length > MAX_HEADER_BYTES) throw this.#bad(`the header is longer than ${MAX_HEADER_BYTES} bytes`);
     // The first of several lines of version 1 can be a `{` alone, which is no JSON; what is JSON is whole.
     if (version !== 2 && version !== 3) throw this.#bad('its version is none of 1, 2 and 3');
     this.#version = version;
@@ -151,7 +159,7 @@ export class CastReader {
     const text = textOf(bytes)?.trim();
     if (text === undefined) throw this.#bad('it is not UTF-8', { isJson: false });
     if (text === '' || text.startsWith('#')) return [];
-    if (isDeeperThan(bytes, MAX_DEPTH)) throw this.#bad('it is nested too deep');
+    if (isTooMuch(bytes)) throw this.#bad('it is nested too deep, or has too many names');
     const value = parseJson(text);
     if (value === undefined) throw this.#bad('it is not JSON', { isJson: false });
     const event = this.#event(value);
@@ -182,7 +190,7 @@ export class CastReader {
     if (bytes.length === 0) throw this.#bad('it is empty');
     const text = textOf(bytes)?.replace(/^\ufeff/, '');
     if (text === undefined) throw this.#bad('it is not UTF-8');
-    const value = isDeeperThan(bytes, MAX_DEPTH) ? undefined : parseJson(text);
+    const value = isTooMuch(bytes) ? undefined : parseJson(text);
     if (typeof value !== 'object' || value === null) throw this.#bad('its header is not JSON');
     this.#version = 1;
     const parsed = FileV1.safeParse(value);
@@ -190,8 +198,16 @@ export class CastReader {
       const [issue] = parsed.error.issues;
       throw this.#bad(`${issue?.path.map(String).join('.') || 'it'}: ${issue?.message ?? 'not valid'}`);
     }
-    const events = parsed.data.stdout.map(([delay, text]) => ({ time: this.#time(delay), code: 'o', text }) as const);
-    return { header: headerOf(parsed.data, 1), events };
+    return { header: headerOf(parsed.data, 1), events: this.#frames(parsed.data.stdout) };
+  }
+
+  *#frames(frames: readonly unknown[]): Generator<CastEvent> {
+    for (const frame of frames) {
+      if (!Array.isArray(frame)) throw this.#bad('a frame is none: [delay, text]');
+      const [delay, text] = frame as unknown[];
+      const event = this.#event([delay, 'o', text]);
+      if (event !== undefined) yield event;
+    }
   }
 
   #keep(bytes: Buffer): void {
@@ -248,9 +264,7 @@ const Env = z.record(z.string().max(100), z.string().max(1000)).refine((env) => 
 /** What is wrong with one of these is no reason to refuse the rest. */
 const Known = {
   title: cutText(1000).optional().catch(undefined),
-  command: cutText(64 * 1024)
-    .optional()
-    .catch(undefined),
+  command: cutText(MAX_COMMAND_CHARS).optional().catch(undefined),
   timestamp: z.number().min(1).max(MAX_TIMESTAMP).transform(Math.floor).optional().catch(undefined),
   duration: z.number().min(0).max(MAX_SECONDS).optional().catch(undefined),
   idle_time_limit: z.number().positive().max(MAX_SECONDS).optional().catch(undefined),
@@ -259,7 +273,8 @@ const Known = {
   theme: Theme.optional().catch(undefined),
 };
 const HeaderV2 = z.object({ ...Known, width: Size, height: Size });
-const FileV1 = HeaderV2.extend({ stdout: z.array(z.tuple([z.number(), z.string()])) });
+/** What is in it is looked at one by one: there can be a million of them. */
+const FileV1 = HeaderV2.extend({ stdout: z.custom<readonly unknown[]>((value) => Array.isArray(value), 'no list') });
 const HeaderV3 = z.object({
   ...Known,
   term: z.object({
@@ -297,6 +312,24 @@ type Given<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } &
 /** Without what was left out. */
 const given = <T extends object>(value: T): Given<T> =>
   Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Given<T>;
+
+/** More than the parser should be given. */
+const isTooMuch = (bytes: Buffer): boolean =>
+  isDeeperThan(bytes, MAX_DEPTH) || (bytes.length > SMALL_BYTES && hasMoreNames(bytes, MAX_NAMES));
+
+/** Of objects in JSON, or in what claims to be some: a colon behind each. */
+function hasMoreNames(bytes: Buffer, most: number): boolean {
+  let names = 0;
+  let isInString = false;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) isInString = !isInString;
+    else if (isInString) at += byte === BACKSLASH ? 1 : 0;
+    else if (byte === COLON) names += 1;
+    if (names > most) return true;
+  }
+  return false;
+}
 
 /** Undefined where it is not UTF-8. */
 function textOf(bytes: Buffer): string | undefined {

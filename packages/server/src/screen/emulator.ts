@@ -71,8 +71,14 @@ export interface Core {
     readonly _curAttrData: Attributes;
     readonly _windowTitle: string;
     readonly _iconName: string;
+    eraseInDisplay(numbers: { readonly params: Int32Array }, respectsProtection: boolean): boolean;
+    _resetBufferLine(row: number, respectsProtection: boolean): void;
     onColor(listener: (events: readonly ColorEvent[]) => void): unknown;
   };
+  registerCsiHandler(
+    id: { readonly final: string },
+    handler: (numbers: { readonly params: Int32Array }) => boolean,
+  ): unknown;
   readonly coreService: {
     readonly isCursorHidden: boolean;
     readonly modes: { readonly insertMode: boolean };
@@ -104,11 +110,14 @@ export class Emulator {
   readonly colors = new Map<number, readonly [number, number, number]>();
   /** Larger than what is drawn: it is drawn smaller, and not as it is. */
   isClipped = false;
+  /** The emulator failed at something. */
+  isBroken = false;
 
   constructor(size: Size) {
     this.terminal = new Terminal({ ...this.#drawable(size), scrollback: SCROLLBACK, allowProposedApi: true });
     this.core = (this.terminal as unknown as { readonly _core: Core })._core;
     limitCounts(this.terminal);
+    this.#mendErasing();
     this.core._inputHandler.onColor((events) => this.#color(events));
   }
 
@@ -118,7 +127,12 @@ export class Emulator {
 
   /** Takes all of it, now. */
   write(bytes: Uint8Array): void {
-    this.core._inputHandler.parse(bytes);
+    try {
+      this.core._inputHandler.parse(bytes);
+    } catch {
+      // What was behind it in these bytes is lost.
+      this.isBroken = true;
+    }
   }
 
   resize(size: Size): void {
@@ -134,6 +148,20 @@ export class Emulator {
 
   dispose(): void {
     this.terminal.dispose();
+  }
+
+  /** `CSI 1 J` in the last cell of a screen with nothing above it throws, and loses what is written behind it. */
+  #mendErasing(): void {
+    const { _inputHandler: does, buffers } = this.core;
+    this.core.registerCsiHandler({ final: 'J' }, (numbers) => {
+      if (numbers.params[0] !== 1) return false;
+      try {
+        does.eraseInDisplay(numbers, false);
+      } catch {
+        for (let row = buffers.active.y - 1; row >= 0; row--) does._resetBufferLine(row, false);
+      }
+      return true;
+    });
   }
 
   #drawable({ cols, rows }: Size): Size {

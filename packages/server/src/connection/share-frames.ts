@@ -1,0 +1,31 @@
+// Which frames of /v1/ws guests of share links may send. What a frame names is looked up as they see it, like anybody's.
+
+import { BinnacleError, type ClientFrame } from '@binnacle/protocol';
+
+/** Every frame is on it, so that a new one is decided on. Those that write take the scope `input` as well. */
+const FRAMES: Readonly<Record<ClientFrame['t'], boolean>> = {
+  ping: true,
+  pong: true,
+  subscribe: true,
+  unsubscribe: true,
+  /** Tells of what one may see: of what was shared. */
+  watch: true,
+  input: true,
+  resize: true,
+  lease: true,
+  follow: true,
+  unfollow: true,
+  send: true,
+  /** Typing has its own keys for these; the rest of what they do is more than typing. */
+  signal: false,
+  close_stdin: false,
+  abort: false,
+  answer: false,
+  watch_conversations: false,
+  watch_notices: false,
+};
+
+/** Throws `not_found`. */
+export function assertGuestFrame({ t }: ClientFrame): void {
+  if (!FRAMES[t]) throw new BinnacleError('not_found', { message: 'There is no such frame here.' });
+}

@@ -1,0 +1,176 @@
+// The text that makes a new terminal what an emulator is: rows, colours, cursor, modes. What is written behind it does
+// there what it would have done here. Knows no log.
+
+import { CellText, PLAIN } from './cells.ts';
+import { type Attributes, type Buffer as Rows, type Cell, type Charset, type Core, Emulator } from './emulator.ts';
+
+const HAS_CONTENT = 0x3f_ff_ff;
+const MAX_TITLE = 1000;
+const MOUSE: Readonly<Record<string, string>> = { X10: '9', VT200: '1000', DRAG: '1002', ANY: '1003' };
+const MOUSE_ENCODINGS: Readonly<Record<string, string>> = { SGR: '1006', SGR_PIXELS: '1016' };
+const STYLES = ['block', 'underline', 'bar'];
+/** What a terminal may be told that its characters are. */
+const CHARSETS = 'A045CRQKYE6ZH7=';
+
+/** Whether what the emulator is can be said here: not in the middle of a sequence, nor where a state has no words. */
+export function isRestorable(emulator: Emulator): boolean {
+  if (!emulator.isAtGround) return false;
+  const { core } = emulator;
+  if (!isJoining(core) && !isAtMargin(emulator)) return true;
+  const last = lastCell(emulator);
+  if (last === undefined) return false;
+  const { _curAttrData: now } = core._inputHandler;
+  // It is written once more at the very end, as whatever was written last.
+  const isSame = last.cell.fg >>> 0 === now.fg >>> 0 && last.cell.bg >>> 0 === now.bg >>> 0;
+  return !isJoining(core) || (isSame && !core.coreService.modes.insertMode && core._charsetService.charset === undefined);
+}
+
+/** `scrollback`: rows above the screen, at most. */
+export function restoring(emulator: Emulator, scrollback: number): { readonly text: string; readonly above: number } {
+  const { core, terminal } = emulator;
+  const { normal, alt, active } = core.buffers;
+  const { cols, rows } = terminal;
+  const cell = (): Cell => terminal.buffer.active.getNullCell() as unknown as Cell;
+  const out = new CellText(core, [cell(), cell()]);
+  out.push('\x1bc\x1b[20l');
+  for (const [index, color] of emulator.colors) out.push(colorText(index, color));
+  const above = Math.min(scrollback, normal.ybase);
+  buffer(out, normal, { first: normal.ybase - above, cols, rows });
+  if (active === alt) {
+    out.plain();
+    out.push('\x1b(B\x1b[?47h\x1b[H');
+    buffer(out, alt, { first: alt.ybase, cols, rows });
+  }
+  title(out, core);
+  region(out, active, rows);
+  const { decPrivateModes, modes, isCursorHidden } = core.coreService;
+  if (decPrivateModes.origin) out.push('\x1b[?6h');
+  const row = active.y - (decPrivateModes.origin ? active.scrollTop : 0);
+  out.push(`\x1b[${Math.max(0, row) + 1};${Math.min(active.x, cols - 1) + 1}H`);
+  const last = isAtMargin(emulator) || isJoining(core) ? lastCell(emulator) : undefined;
+  // Only a character at the margin brings the cursor behind it. ASCII must not be translated.
+  if (last !== undefined) {
+    out.push(`\x1b(B\x0f\x1b[${last.x + 1}G`);
+    out.attributes(last.cell);
+    // Nothing joins it any more.
+    out.push(`${last.cell.getChars()}\x0f`);
+  }
+  const repeats = isJoining(core) && last !== undefined;
+  out.attributes(core._inputHandler._curAttrData);
+  charsets(out, core);
+  if (modes.insertMode) out.push('\x1b[4h');
+  if (core.optionsService.rawOptions.convertEol) out.push('\x1b[20h');
+  const set = (isSet: boolean, mode: string): void => {
+    if (isSet) out.push(`\x1b[?${mode}h`);
+  };
+  set(decPrivateModes.applicationCursorKeys, '1');
+  set(decPrivateModes.reverseWraparound, '45');
+  set(decPrivateModes.sendFocus, '1004');
+  set(decPrivateModes.bracketedPasteMode, '2004');
+  set(decPrivateModes.synchronizedOutput, '2026');
+  if (decPrivateModes.applicationKeypad) out.push('\x1b=');
+  if (!decPrivateModes.wraparound) out.push('\x1b[?7l');
+  if (isCursorHidden) out.push('\x1b[?25l');
+  const { cursorStyle, cursorBlink } = decPrivateModes;
+  if (cursorStyle !== undefined)
+    out.push(`\x1b[${STYLES.indexOf(cursorStyle) * 2 + (cursorBlink === true ? 1 : 2)} q`);
+  const { activeProtocol, activeEncoding } = core.coreMouseService;
+  set(activeProtocol in MOUSE, MOUSE[activeProtocol] ?? '');
+  set(activeEncoding in MOUSE_ENCODINGS, MOUSE_ENCODINGS[activeEncoding] ?? '');
+  // What is written next may join it, or ask for more of it.
+  if (repeats && last !== undefined) out.push(`\x1b[${last.x + 1}G${last.cell.getChars()}`);
+  return { text: out.text, above };
+}
+
+interface Extent {
+  readonly first: number;
+  readonly cols: number;
+  readonly rows: number;
+}
+
+/** Its rows, tabs and what it would restore of its cursor; of the one that is behind, the region too. */
+function buffer(out: CellText, of: Rows, { first, cols, rows }: Extent): void {
+  out.rows(of, first, cols);
+  out.plain();
+  const stops = Object.keys(of.tabs).map(Number).filter((stop) => of.tabs[stop] === true && stop < cols);
+  const isUsual = stops.length === Math.ceil(cols / 8) && stops.every((stop) => stop % 8 === 0);
+  if (!isUsual) out.push(`\x1b[3g${stops.map((stop) => `\x1b[${stop + 1}G\x1bH`).join('')}`);
+  region(out, of, rows);
+  const savedRow = Math.max(0, Math.min(rows - 1, of.savedY - of.ybase));
+  const { savedX, savedCurAttrData, savedCharset } = of;
+  if (savedX === 0 && of.savedY === 0 && savedCharset === undefined && isPlain(savedCurAttrData)) return;
+  out.push(`\x1b[${savedRow + 1};${Math.min(savedX, cols - 1) + 1}H`);
+  // Links and the like are not saved.
+  out.attributes({ ...savedCurAttrData, bg: savedCurAttrData.bg & ~0x10_00_00_00, extended: PLAIN.extended });
+  out.push(`\x1b(${designator(savedCharset)}\x1b7\x1b(B`);
+  out.plain();
+}
+
+const isPlain = ({ fg, bg }: Attributes): boolean => fg === 0 && bg === 0;
+
+function region(out: CellText, { scrollTop, scrollBottom }: Rows, rows: number): void {
+  if (scrollTop !== 0 || scrollBottom !== rows - 1) out.push(`\x1b[${scrollTop + 1};${scrollBottom + 1}r`);
+}
+
+function charsets(out: CellText, { _charsetService }: Core): void {
+  const { _charsets, glevel, charset } = _charsetService;
+  // The emulator may use another one than the one that it would come back to (behind `CSI ? 1049 l`).
+  const all = [..._charsets];
+  all[glevel] = charset;
+  for (const [slot, introducer] of ['(', ')', '*', '+'].entries()) {
+    const name = designator(all[slot]);
+    if (name !== 'B') out.push(`\x1b${introducer}${name}`);
+  }
+  if (glevel > 0) out.push(['\x0f', '\x0e', '\x1bn', '\x1bo'][glevel] ?? '');
+}
+
+/** Only an emulator knows which is which. */
+function designator(charset: Charset): string {
+  if (charset === undefined) return 'B';
+  const scratch = new Emulator({ cols: 2, rows: 1 });
+  try {
+    for (const name of CHARSETS) {
+      scratch.write(Buffer.from(`\x1b(${name}`));
+      if (scratch.core._charsetService._charsets[0] === charset) return name;
+    }
+    return 'B';
+  } finally {
+    scratch.dispose();
+  }
+}
+
+function title(out: CellText, { _inputHandler }: Core): void {
+  const { _windowTitle, _iconName } = _inputHandler;
+  if (_iconName !== '') out.push(`\x1b]1;${shown(_iconName)}\x1b\\`);
+  if (_windowTitle !== '') out.push(`\x1b]2;${shown(_windowTitle)}\x1b\\`);
+}
+
+const shown = (name: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they would end the sequence.
+  name.slice(0, MAX_TITLE).replace(/[\x00-\x1f\x7f-\x9f]/g, '');
+
+function colorText(index: number, [r, g, b]: readonly [number, number, number]): string {
+  const two = (part: number): string => part.toString(16).padStart(2, '0');
+  const name = index < 256 ? `4;${index}` : String(10 + index - 256);
+  return `\x1b]${name};rgb:${two(r)}/${two(g)}/${two(b)}\x1b\\`;
+}
+
+/** The character that was written last can be joined, or repeated. */
+const isJoining = ({ _inputHandler }: Core): boolean => _inputHandler._parser.precedingJoinState !== 0;
+
+/** Behind the last column: the next character begins a row. */
+const isAtMargin = ({ core, terminal }: Emulator): boolean => core.buffers.active.x >= terminal.cols;
+
+function lastCell({ core, terminal }: Emulator): { readonly x: number; readonly cell: Cell } | undefined {
+  const { active } = core.buffers;
+  const line = active.lines.get(active.ybase + active.y);
+  if (line === undefined || active.x === 0) return undefined;
+  const cell = line.loadCell(active.x - 1, terminal.buffer.active.getNullCell() as unknown as Cell);
+  let x = active.x - 1;
+  if (cell.getWidth() === 0 && x > 0) {
+    x -= 1;
+    line.loadCell(x, cell);
+    if (cell.getWidth() !== 2) return undefined;
+  }
+  return (cell.content & HAS_CONTENT) === 0 ? undefined : { x, cell };
+}

@@ -1,0 +1,197 @@
+// The screens of sessions for the rest of the gateway: what one shows now, in time or as well as can be, and in the
+// background the checkpoints that make it quick. Draws nothing itself.
+
+import { BinnacleError, type SessionId } from '@binnacle/protocol';
+import type { Log } from '../http/answer.ts';
+import type { Session } from '../session.ts';
+import { DrawingThread } from './drawing-thread.ts';
+import { SPACING } from './spacing.ts';
+import type { Drawn, ScreenJob } from './wire.ts';
+
+/** Screens that are drawn for viewers at once; the others wait. */
+const THREADS = 2;
+const MAX_WAITING = 1000;
+
+export interface ScreenTimes {
+  /** Drawing what is behind the nearest checkpoint. */
+  readonly drawMs: number;
+  /** Behind others. */
+  readonly waitMs: number;
+  /** Looking for logs that have grown. */
+  readonly lookMs: number;
+  /** Drawing in the background, in one go; three times as long it rests. */
+  readonly sliceMs: number;
+}
+
+const TIMES: ScreenTimes = { drawMs: 600, waitMs: 5000, lookMs: 1000, sliceMs: 200 };
+const REST = 3;
+/** Programs draw all of a screen again before they have written this much; a shell's screen is its last lines. */
+const TAIL_BYTES = 1024 * 1024;
+/** A log that cannot be drawn, or hangs an emulator, is left alone in the background until it has grown so much. */
+const LEFT_ALONE_BYTES = 64 * 1024 * 1024;
+
+export interface SessionScreensParts {
+  /** The bundled thread. */
+  readonly script: string;
+  dirOf(id: SessionId): string;
+  /** Those whose logs may grow. */
+  live(): Iterable<Session>;
+  readonly log: Log;
+}
+
+export class SessionScreens {
+  readonly #parts: SessionScreensParts;
+  readonly #times: ScreenTimes;
+  readonly #threads = Array.from({ length: THREADS }, () => undefined as DrawingThread | undefined);
+  readonly #waiting = new Set<(thread: DrawingThread) => void>();
+  /** What is being drawn, for all who ask meanwhile. */
+  readonly #drawing = new Map<string, Promise<Drawn>>();
+  readonly #behind: DrawingThread;
+  /** Drawn in the background up to that offset. */
+  readonly #reached = new Map<string, number>();
+  /** Over, and not drawn to their ends yet. */
+  readonly #wanted = new Map<string, Session>();
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+
+  constructor(parts: SessionScreensParts, times: Partial<ScreenTimes> = {}) {
+    this.#parts = parts;
+    this.#times = { ...TIMES, ...times };
+    this.#behind = new DrawingThread(parts.script);
+    for (let i = 0; i < THREADS; i++) this.#threads[i] = new DrawingThread(parts.script);
+    this.#rest(this.#times.lookMs);
+  }
+
+  /**
+   * What it shows now, or did when its newest output was last whole. Where that takes too long it is what the end of the
+   * output gives, and says so (`exact`). Throws `not_a_tty`, and what reading throws.
+   */
+  async of(session: Session): Promise<Drawn> {
+    if (session.record.spec.mode !== 'pty' && !session.isForeign) {
+      throw new BinnacleError('not_a_tty', { message: 'The session runs on pipes and has no screen.' });
+    }
+    const { id } = session;
+    const known = this.#drawing.get(id);
+    if (known !== undefined) return await known;
+    const drawing = this.#draw(session).finally(() => this.#drawing.delete(id));
+    this.#drawing.set(id, drawing);
+    return await drawing;
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await Promise.all([this.#behind, ...this.#threads].map(async (thread) => await thread?.stop()));
+  }
+
+  async #draw(session: Session): Promise<Drawn> {
+    await session.refresh();
+    const job = this.#jobOf(session, { withinMs: this.#times.drawMs, tailBytes: TAIL_BYTES });
+    const thread = await this.#enter();
+    try {
+      const { drawn, reached } = await thread.draw(job, true);
+      if (drawn === undefined) throw new BinnacleError('internal');
+      if (reached < job.head.offset) this.#wanted.set(session.id, session);
+      return drawn;
+    } finally {
+      this.#leave(thread);
+    }
+  }
+
+  #jobOf(session: Session, how: Pick<ScreenJob, 'withinMs' | 'tailBytes'>): ScreenJob {
+    const { log, id, record } = session;
+    const { cols, rows } = record.spec;
+    return { id, dir: this.#parts.dirOf(id), head: log.head, oldest: log.oldest, size: { cols, rows }, ...how };
+  }
+
+  #enter(): Promise<DrawingThread> {
+    const free = this.#threads.findIndex((thread) => thread !== undefined);
+    const thread = this.#threads[free];
+    if (thread !== undefined) {
+      this.#threads[free] = undefined;
+      return Promise.resolve(thread);
+    }
+    if (this.#waiting.size >= MAX_WAITING) return Promise.reject(new BinnacleError('screen_timeout'));
+    return new Promise((resolve, reject) => {
+      const enter = (next: DrawingThread): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(enter);
+        resolve(next);
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.delete(enter);
+        reject(new BinnacleError('screen_timeout'));
+      }, this.#times.waitMs);
+      this.#waiting.add(enter);
+    });
+  }
+
+  #leave(thread: DrawingThread): void {
+    const [next] = this.#waiting;
+    if (next !== undefined) next(thread);
+    else this.#threads[this.#threads.indexOf(undefined)] = thread;
+  }
+
+  #rest(ms: number): void {
+    if (this.#isStopped) return;
+    this.#timer = setTimeout(() => {
+      this.#follow().then(
+        (spentMs) => this.#rest(spentMs === 0 ? this.#times.lookMs : spentMs * REST),
+        (error: unknown) => {
+          this.#parts.log.warn({ err: error }, 'screens are not followed');
+          this.#rest(this.#times.lookMs);
+        },
+      );
+    }, ms);
+    this.#timer.unref();
+  }
+
+  /** Draws a slice of the log that is furthest behind; returns how long it took, 0 where none is. */
+  async #follow(): Promise<number> {
+    const session = this.#next();
+    if (session === undefined) return 0;
+    const { id } = session;
+    const from = performance.now();
+    const job = this.#jobOf(session, { withinMs: this.#times.sliceMs, tailBytes: 0 });
+    try {
+      const { reached } = await this.#behind.draw(job, false);
+      this.#reached.set(id, reached);
+      if (reached >= job.head.offset) this.#wanted.delete(id);
+    } catch (error) {
+      if (this.#isStopped) return 0;
+      this.#wanted.delete(id);
+      this.#reached.set(id, job.head.offset + LEFT_ALONE_BYTES - SPACING);
+      this.#parts.log.warn({ err: error, session: id }, 'a screen could not be drawn');
+    }
+    return Math.max(1, performance.now() - from);
+  }
+
+  #next(): Session | undefined {
+    const live = new Map<string, Session>([...this.#wanted]);
+    for (const session of this.#parts.live()) live.set(session.id, session);
+    for (const id of this.#reached.keys()) if (!live.has(id)) this.#reached.delete(id);
+    let most = SPACING;
+    let next: Session | undefined;
+    for (const [id, session] of live) {
+      const behind = this.#behindOf(session);
+      // It ended, or was deleted, in between.
+      if (behind < SPACING) this.#wanted.delete(id);
+      else if (behind >= most) {
+        most = behind;
+        next = session;
+      }
+    }
+    return next;
+  }
+
+  /** Looked at often: must not open what is closed. */
+  #behindOf(session: Session): number {
+    if (session.record.spec.mode !== 'pty' && !session.isForeign) return 0;
+    try {
+      const { oldest, head } = session.log;
+      return head.offset - Math.max(oldest.offset, this.#reached.get(session.id) ?? 0);
+    } catch {
+      return 0; // Not started yet, or deleted.
+    }
+  }
+}

@@ -1,0 +1,500 @@
+// Share links over a real gateway: what a guest reaches and what not, how a link ends, and who is told of it.
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type GatewayProcess, openGatewayProcess, type Reply, until } from '../steering/gateway-process.fixture.ts';
+
+let gateway: GatewayProcess;
+let session: string;
+let other: string;
+let talk: string;
+const configDir = mkdtempSync(join(tmpdir(), 'binnacle-shares-'));
+beforeAll(async () => {
+  const configPath = join(configDir, 'config.jsonc');
+  writeFileSync(configPath, JSON.stringify({ agents: { echo: { driver: 'echo' } } }));
+  const redeemLimits = { perAddress: 10_000, total: 10_000 };
+  gateway = await openGatewayProcess({ logLevel: 'trace', configPath, redeemLimits });
+  session = (await gateway.create({ argv: ['/bin/cat'] })).id;
+  other = (await gateway.create({ argv: ['/bin/cat'] })).id;
+  talk = (await gateway.ask('/v1/conversations', { body: { agent: 'echo' } })).json.key;
+});
+afterAll(async () => {
+  await gateway.close();
+  rmSync(configDir, { recursive: true, force: true });
+});
+
+interface Made {
+  readonly id: string;
+  readonly secret: string;
+  readonly url: string;
+}
+
+async function make(body: object, token = gateway.token): Promise<Made> {
+  const { status, json, text } = await gateway.ask('/v1/shares', { token, body });
+  if (status !== 201) throw new Error(text);
+  return json;
+}
+
+const redeem = (secret: string, more: object = {}): Promise<Reply> =>
+  gateway.ask('/v1/shares/redeem', { token: null, body: { secret, ...more } });
+
+/** A link and one guest of it. */
+async function guestOf(body: object, token = gateway.token): Promise<Made & { readonly credential: string }> {
+  const made = await make(body, token);
+  return { ...made, credential: (await redeem(made.secret)).json.credential };
+}
+
+const detailsOf = async (id: string) => (await gateway.ask(`/v1/shares/${id}`)).json;
+
+/** As a page opens it: the credential is one of the subprotocols. Resolves with the status, and what was chosen. */
+function upgrade(path: string, protocols: string): Promise<{ status: number; chosen: string | undefined }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(gateway.url + path, {
+      headers: {
+        connection: 'upgrade',
+        upgrade: 'websocket',
+        'sec-websocket-version': '13',
+        'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+        'sec-websocket-protocol': protocols,
+        origin: gateway.url,
+      },
+    });
+    const told = (response: import('node:http').IncomingMessage): void =>
+      resolve({ status: response.statusCode ?? 0, chosen: response.headers['sec-websocket-protocol'] });
+    outgoing.on('response', told);
+    outgoing.on('upgrade', (response, socket) => {
+      socket.destroy();
+      told(response);
+    });
+    outgoing.on('error', reject).end();
+  });
+}
+
+describe('denied-by-default: guests of share links (S33)', () => {
+  /** What a link to a session shows; whatever is not here must not be there. */
+  const OF_SESSION = [
+    'GET /v1/me',
+    'GET /v1/shared',
+    'GET /v1/sessions/{id}',
+    'GET /v1/sessions/{id}/output',
+    'GET /v1/sessions/{id}/lease',
+    'POST /v1/sessions/{id}/input',
+    'POST /v1/sessions/{id}/resize',
+  ];
+  const OF_CONVERSATION = [
+    'GET /v1/me',
+    'GET /v1/shared',
+    'GET /v1/conversations/{key}',
+    'GET /v1/conversations/{key}/messages',
+    'GET /v1/conversations/{key}/lease',
+    'GET /v1/conversations/{key}/events',
+    'POST /v1/conversations/{key}/messages',
+  ];
+
+  async function reachedBy(credential: string): Promise<string[]> {
+    const { paths } = (await gateway.ask('/openapi.json', { token: null })).json;
+    const all = Object.entries(paths as Record<string, Record<string, { description: string }>>).flatMap(
+      ([path, methods]) =>
+        Object.entries(methods)
+          .filter(([, { description }]) => /scope `\w+`/.test(description))
+          .map(([method]) => ({ method: method.toUpperCase(), path })),
+    );
+    expect(all.length).toBeGreaterThan(80);
+    const reached: string[] = [];
+    for (const { method, path } of all) {
+      const spelt = path
+        .replace('{id}', path.startsWith('/v1/conversations') ? 'x' : session)
+        .replace('{key}', encodeURIComponent(talk))
+        .replace(/\{\w+\}/g, 'x');
+      const isStream = path.endsWith('/events');
+      const { status, code } = await gateway.ask(isStream ? `${spelt}?follow=0` : spelt, {
+        method,
+        token: credential,
+        ...(method === 'GET' || method === 'DELETE' ? {} : { body: {} }),
+      });
+      const name = `${method} ${path}`;
+      // The same words as for an address that nobody has, whatever scope it takes and whatever is wrong with the body.
+      if (status !== 404) reached.push(name);
+      else expect.soft({ name, code }).toEqual({ name, code: expect.stringMatching(/not_found$/) });
+    }
+    return reached.sort();
+  }
+
+  it('of all addresses a link to a session reaches those of that session, and no other is there', async () => {
+    const { credential } = await guestOf({ session, mode: 'type' });
+    expect(await reachedBy(credential)).toEqual([...OF_SESSION].sort());
+  });
+
+  it('of all addresses a link to a conversation reaches those of that conversation, and no other is there', async () => {
+    const { credential } = await guestOf({ conversation: talk, mode: 'type' });
+    expect(await reachedBy(credential)).toEqual([...OF_CONVERSATION].sort());
+  });
+
+  it('a link that views may not write: forbidden where it is shown, and not there where it is not', async () => {
+    const { credential } = await guestOf({ session });
+    for (const [path, body] of [
+      [`/v1/sessions/${session}/input`, 'x'],
+      [`/v1/sessions/${session}/resize`, { cols: 10, rows: 10 }],
+    ] as const) {
+      expect(await gateway.ask(path, { token: credential, body })).toMatchObject({ status: 403, code: 'forbidden' });
+    }
+    for (const path of ['/v1/shares', '/v1/tokens', '/v1/tickets', '/v1/sessions', `/v1/sessions/${session}/runs`]) {
+      const asked = { token: credential, body: {} };
+      expect(await gateway.ask(path, asked)).toMatchObject({ status: 404, code: 'not_found' });
+    }
+  });
+
+  it('another session and another conversation are answered like those that never were', async () => {
+    const { credential } = await guestOf({ session, mode: 'type' });
+    const never = '00000000-0000-7000-8000-000000000000';
+    for (const rest of ['', '/output', '/lease']) {
+      const [there, not] = await Promise.all(
+        [other, never].map((id) => gateway.ask(`/v1/sessions/${id}${rest}`, { token: credential })),
+      );
+      expect(there).toMatchObject({ status: 404, code: 'session_not_found', text: not?.text });
+    }
+    const key = encodeURIComponent(talk);
+    expect(await gateway.ask(`/v1/conversations/${key}`, { token: credential })).toMatchObject({ status: 404 });
+    const ofTalk = await guestOf({ conversation: talk });
+    const token = ofTalk.credential;
+    expect(await gateway.ask(`/v1/sessions/${session}`, { token })).toMatchObject({ code: 'session_not_found' });
+  });
+
+  it('of all WebSockets there is /v1/ws, and of its frames those that show or type', async () => {
+    const { credential } = await guestOf({ session, mode: 'type' });
+    for (const path of ['/ws/pty-traffic', `/ws/session/${session}`, `/pty/${session}/ws`]) {
+      const refused = gateway.frames(path, credential).then(
+        () => 101,
+        ({ status }) => status,
+      );
+      expect.soft({ path, status: await refused }).toEqual({ path, status: 404 });
+    }
+    const frames = await gateway.frames('/v1/ws', credential);
+    const denied = [
+      { t: 'watch_notices', on: true },
+      { t: 'watch_conversations', on: true },
+      { t: 'signal', session, signal: 'SIGKILL' },
+      { t: 'close_stdin', session },
+      { t: 'abort', conversation: talk },
+      { t: 'answer', conversation: talk, approval: 'x', option: 'y' },
+      { t: 'subscribe', session: other },
+      { t: 'input', session: other, text: 'x' },
+      { t: 'resize', session: other, cols: 10, rows: 10 },
+      { t: 'lease', session: other, action: 'take' },
+      { t: 'follow', conversation: talk },
+      { t: 'send', conversation: talk, id: 'x', text: 'x' },
+    ];
+    for (const frame of denied) {
+      const { t, error } = await frames.ask(frame);
+      const isDenied = /(^|_)not_found$/.test(error?.code);
+      expect.soft({ frame, t, code: error?.code, isDenied }).toMatchObject({ t: 'error', isDenied: true });
+    }
+    for (const frame of [
+      { t: 'watch', on: true },
+      { t: 'subscribe', session },
+      { t: 'lease', session, action: 'acquire' },
+      { t: 'input', session, text: 'hello\n' },
+      { t: 'resize', session, cols: 90, rows: 30 },
+      { t: 'lease', session, action: 'take' },
+    ]) {
+      expect.soft({ frame, ...(await frames.ask(frame)) }).not.toMatchObject({ t: 'error' });
+    }
+    // It watches, and hears of no other session.
+    const third = await gateway.create({ argv: ['/bin/true'] });
+    await gateway.closed(third.id);
+    await frames.ask({ t: 'ping', time: 1 });
+    const told = frames.all.filter(({ t }) => t === 'session').map(({ info }) => info.id);
+    expect(new Set(told)).toEqual(new Set([session]));
+    frames.ws.terminate();
+  });
+
+  it('a conversation is followed and written to, and neither commanded nor interrupted', async () => {
+    const { credential } = await guestOf({ conversation: talk, mode: 'type' });
+    const frames = await gateway.frames('/v1/ws', credential);
+    const { t, info } = await frames.ask({ t: 'follow', conversation: talk });
+    expect({ t, info }).toMatchObject({ t: 'following', info: { mine: false, owner: null } });
+    expect(await frames.ask({ t: 'send', conversation: talk, id: 'one', text: 'hello' })).toMatchObject({ t: 'ok' });
+    for (const wrong of [{ text: '/weather' }, { text: 'stop', steer: 'interrupt' }]) {
+      const said = await frames.ask({ t: 'send', conversation: talk, id: 'two', ...wrong });
+      expect.soft(said.error).toMatchObject({ code: 'forbidden' });
+      const body = { id: 'two', ...wrong };
+      const path = `/v1/conversations/${encodeURIComponent(talk)}/messages`;
+      expect.soft(await gateway.ask(path, { token: credential, body })).toMatchObject({ code: 'forbidden' });
+    }
+    const { messages } = (await gateway.ask(`/v1/conversations/${encodeURIComponent(talk)}/messages`)).json;
+    const mine = messages.find(({ id }: { id: string }) => id === 'one');
+    expect(mine.by ?? mine.author).toMatchObject({ name: 'guest 1', user: expect.stringMatching(/^share:/) });
+    frames.ws.terminate();
+  });
+
+  it('the credential counts as a header and as a subprotocol, which echoes none of it; and nowhere else', async () => {
+    const { credential, secret } = await guestOf({ session });
+    const ok = await upgrade('/v1/ws', `binnacle, binnacle.guest.${credential}`);
+    expect(ok).toEqual({ status: 101, chosen: 'binnacle' });
+    const refused = async (protocols: string) => (await upgrade('/v1/ws', protocols)).status;
+    expect(await refused(`binnacle.guest.${credential}`)).toBe(401);
+    expect(await refused(`binnacle, binnacle.guest.${gateway.token}`)).toBe(401);
+    expect(await refused(`binnacle, binnacle.guest.${credential}, binnacle.guest.${credential}`)).toBe(401);
+    for (const token of [secret, credential.slice(0, -1)]) {
+      expect((await gateway.ask(`/v1/sessions/${session}`, { token })).status).toBe(401);
+    }
+    const path = `/v1/sessions/${session}?token=${credential}&share=${secret}`;
+    expect((await gateway.ask(path, { token: null })).status).toBe(401);
+  });
+});
+
+describe('a share link', () => {
+  it('may no more than the token that made it, and ends with it', async () => {
+    const viewer = await gateway.tokenOf('view');
+    const asked = { token: viewer.token, body: { session, mode: 'type' } };
+    expect(await gateway.ask('/v1/shares', asked)).toMatchObject({ status: 403, code: 'forbidden' });
+    const { token: ingest } = await gateway.tokenOf('ingest');
+    expect(await gateway.ask('/v1/shares', { token: ingest, body: { session } })).toMatchObject({ status: 403 });
+    const own = { token: viewer.token, body: { conversation: talk } };
+    expect(await gateway.ask('/v1/shares', own)).toMatchObject({ status: 404, code: 'conversation_not_found' });
+
+    const { id, credential, secret } = await guestOf({ session }, viewer.token);
+    const frames = await gateway.frames('/v1/ws', credential);
+    await gateway.ask(`/v1/tokens/${viewer.id}`, { method: 'DELETE' });
+    expect(await frames.closing(1000)).toEqual({ code: 4006, reason: 'share_revoked' });
+    expect(await redeem(secret)).toMatchObject({ status: 410, code: 'share_revoked' });
+    expect(await detailsOf(id)).toMatchObject({ state: 'revoked' });
+    const short = (await gateway.ask('/v1/tokens', { body: { name: 'x', scope: 'view', ttlMs: 60_000 } })).json;
+    const made = (await gateway.ask('/v1/shares', { token: short.token, body: { session } })).json;
+    expect(made.expiresAt).toBe(short.expiresAt);
+  });
+
+  it('is seen and revoked by whoever made it and by admins; to others it is not there', async () => {
+    const [mine, others] = await Promise.all([gateway.tokenOf('view'), gateway.tokenOf('create')]);
+    const { id } = await make({ session, label: 'for Ada' }, mine.token);
+    const listed = async (token: string) =>
+      (await gateway.ask('/v1/shares', { token })).json.shares.map((share: { id: string }) => share.id);
+    expect(await listed(mine.token)).toEqual([id]);
+    expect(await listed(others.token)).toEqual([]);
+    expect(await listed(gateway.token)).toContain(id);
+    for (const method of ['GET', 'DELETE']) {
+      const reply = await gateway.ask(`/v1/shares/${id}`, { method, token: others.token });
+      expect(reply).toMatchObject({ status: 404, code: 'share_not_found' });
+    }
+    expect((await gateway.ask(`/v1/shares/${id}`, { method: 'DELETE', token: mine.token })).status).toBe(204);
+    expect(await listed(mine.token)).toEqual([]);
+  });
+
+  it('with a number of uses lets in exactly so many of 50 who come at once', async () => {
+    const { id, secret } = await make({ session, uses: 7 });
+    const replies = await Promise.all(Array.from({ length: 50 }, () => redeem(secret)));
+    expect(replies.filter(({ status }) => status === 201)).toHaveLength(7);
+    expect(replies.filter(({ code, status }) => status === 410 && code === 'share_used_up')).toHaveLength(43);
+    expect(new Set(replies.map(({ json }) => json.credential)).size).toBe(8);
+    const { state, used, guests, audit } = await detailsOf(id);
+    expect({ state, used, guests: guests.length }).toEqual({ state: 'used_up', used: 7, guests: 7 });
+    expect(audit.filter(({ what }: { what: string }) => what === 'refused')).toHaveLength(43);
+    // Those who are in stay in.
+    const token = replies.find(({ status }) => status === 201)?.json.credential;
+    expect((await gateway.ask(`/v1/sessions/${session}`, { token })).status).toBe(200);
+  });
+
+  it('shows who is watching: by the name that they gave, since when, and who drives', async () => {
+    const { id, secret } = await make({ session, mode: 'type' });
+    const name = '  Ada\u202e\n\x1b[31m Lovelace ';
+    const ada = (await redeem(secret, { name })).json;
+    const nobody = (await redeem(secret)).json;
+    expect([ada.name, nobody.name]).toEqual(['Ada [31m Lovelace (guest)', 'guest 2']);
+    expect((await detailsOf(id)).viewers).toEqual([]);
+    const [one, two] = await Promise.all([
+      gateway.frames('/v1/ws', ada.credential),
+      gateway.frames('/v1/ws', nobody.credential),
+    ]);
+    await one.ask({ t: 'subscribe', session });
+    const granted = await one.ask({ t: 'lease', session, action: 'take', holder: 'admin' });
+    // Nobody drives under another's name.
+    expect(granted.result.holder).toBe(ada.name);
+    await until('the helm is told', async () => (await detailsOf(id)).viewers[0]?.driving === true);
+    const since = expect.any(Number);
+    expect((await detailsOf(id)).viewers).toEqual([
+      { id: expect.any(String), name: ada.name, since, driving: true },
+      { id: expect.any(String), name: 'guest 2', since, driving: false },
+    ]);
+    // A guest competes for the helm like anybody.
+    const refused = await two.ask({ t: 'lease', session, action: 'acquire' });
+    expect(refused.error).toMatchObject({ code: 'lease_held', details: { holder: ada.name } });
+    const owner = await gateway.frames();
+    expect((await owner.ask({ t: 'lease', session, action: 'take' })).t).toBe('ok');
+    const lost = await one.next(({ t, yours }) => t === 'lease' && yours === false);
+    expect(lost.lost.code).toBe('taken_over');
+    await owner.ask({ t: 'lease', session, action: 'release', lease: '' });
+    for (const { ws } of [one, two, owner]) ws.terminate();
+    await until('nobody watches', async () => (await detailsOf(id)).viewers.length === 0);
+  });
+
+  it('that is revoked ends its WebSocket, events and raw streams within a second, and all that it let in', async () => {
+    const { id, credential, secret } = await guestOf({ session, mode: 'type' });
+    const headers = { authorization: `Bearer ${credential}` };
+    const frames = await gateway.frames('/v1/ws', credential);
+    await frames.ask({ t: 'subscribe', session });
+    await frames.ask({ t: 'lease', session, action: 'take' });
+    const at = `${gateway.url}/v1/sessions/${session}/output`;
+    const streams = await Promise.all([
+      fetch(`${at}?follow=1`, { headers }),
+      fetch(at, { headers: { ...headers, accept: 'text/event-stream' } }),
+    ]);
+    const over = (response: Response) =>
+      response.text().then(
+        () => performance.now(),
+        () => performance.now(),
+      );
+    const ends = streams.map(over);
+    const begun = performance.now();
+    expect((await gateway.ask(`/v1/shares/${id}`, { method: 'DELETE' })).status).toBe(204);
+    expect(await frames.closing(1000)).toEqual({ code: 4006, reason: 'share_revoked' });
+    for (const end of await Promise.all(ends)) expect(end - begun).toBeLessThan(1000);
+    const reply = await gateway.ask(`/v1/sessions/${session}`, { token: credential });
+    expect(reply).toMatchObject({ status: 410, code: 'share_revoked' });
+    expect(await redeem(secret)).toMatchObject({ status: 410, code: 'share_revoked' });
+    expect(await detailsOf(id)).toMatchObject({ state: 'revoked', revokedBy: 'admin', viewers: [] });
+    // Its helm is for others at once, or after the grace that anybody has.
+    const owner = await gateway.frames();
+    expect((await owner.ask({ t: 'lease', session, action: 'take' })).t).toBe('ok');
+    owner.ws.terminate();
+  });
+
+  it('that expires closes what is open, in real time', async () => {
+    const { credential, secret } = await guestOf({ session, expiresInMs: 700 });
+    const frames = await gateway.frames('/v1/ws', credential);
+    expect(await frames.closing(2000)).toEqual({ code: 4005, reason: 'share_expired' });
+    const late = await gateway.ask(`/v1/sessions/${session}`, { token: credential });
+    expect(late).toMatchObject({ status: 410, code: 'share_expired' });
+    expect(await redeem(secret)).toMatchObject({ status: 410, code: 'share_expired' });
+    const blink = await make({ session, expiresInMs: 1 });
+    await until('it has expired', async () => (await detailsOf(blink.id)).state === 'expired');
+    expect(await redeem(blink.secret)).toMatchObject({ status: 410, code: 'share_expired' });
+  });
+
+  it('to a session that is deleted says so, and takes no use for it', async () => {
+    const gone = (await gateway.create({ argv: ['/bin/cat'] })).id;
+    const { id, credential, secret } = await guestOf({ session: gone, uses: 2 });
+    const frames = await gateway.frames('/v1/ws', credential);
+    await frames.ask({ t: 'subscribe', session: gone });
+    await gateway.ask(`/v1/sessions/${gone}`, { method: 'DELETE' });
+    await frames.next(({ t, error }) => t === 'end' || error?.code === 'session_gone');
+    const looked = await gateway.ask(`/v1/sessions/${gone}`, { token: credential });
+    expect(looked).toMatchObject({ status: 410, code: 'session_gone' });
+    expect(await redeem(secret)).toMatchObject({ status: 410, code: 'session_gone' });
+    expect((await detailsOf(id)).used).toBe(1);
+    const body = { session: gone };
+    expect(await gateway.ask('/v1/shares', { body })).toMatchObject({ status: 410, code: 'session_gone' });
+    frames.ws.terminate();
+  });
+
+  it('to a session of a conversation shows nothing that its maker does not see any more', async () => {
+    const ada = (await gateway.ask('/v1/tokens', { body: { name: 'ada', scope: 'input', user: 'ada' } })).json;
+    const visibility = { kind: 'shared', with: ['ada'] };
+    const { key } = (await gateway.ask('/v1/conversations', { body: { agent: 'echo', visibility } })).json;
+    const { credential, secret } = await guestOf({ conversation: key, mode: 'type' }, ada.token);
+    const frames = await gateway.frames('/v1/ws', credential);
+    await frames.ask({ t: 'follow', conversation: key });
+    const path = `/v1/conversations/${encodeURIComponent(key)}`;
+    expect((await gateway.ask(path, { token: credential })).json).toMatchObject({ owner: null, mine: false });
+    await gateway.ask(path, { method: 'PATCH', body: { visibility: { kind: 'private' } } });
+    await frames.next(({ t, error }) => t === 'error' && error.code === 'conversation_not_found');
+    expect(await gateway.ask(path, { token: credential })).toMatchObject({ code: 'conversation_not_found' });
+    expect(await redeem(secret)).toMatchObject({ code: 'conversation_not_found' });
+    frames.ws.terminate();
+  });
+
+  it.for([
+    [{}],
+    [{ session: 'x', conversation: 'y' }],
+    [{ session: 7 }],
+    [{ session: 'SESSION', mode: 'admin' }],
+    [{ session: 'SESSION', expiresInMs: 30 * 86_400_000 + 1 }],
+    [{ session: 'SESSION', expiresInMs: 0 }],
+    [{ session: 'SESSION', uses: 0 }],
+    [{ session: 'SESSION', uses: 1.5 }],
+    [{ session: 'SESSION', scope: 'admin' }],
+  ] as const)('%j is refused with a code', async ([asked]) => {
+    const body = JSON.parse(JSON.stringify(asked).replace('SESSION', session));
+    expect(await gateway.ask('/v1/shares', { body })).toMatchObject({ status: 400, code: 'bad_request' });
+  });
+});
+
+describe('redeeming', () => {
+  it('over a kill -9 is one use: with the same id it is the same guest again', async () => {
+    const { id, secret } = await make({ session, uses: 1 });
+    const again = { id: 'chosen-by-the-client-0123' };
+    // The answers of those that were asked before the kill are lost, whether they were carried out or not.
+    const lost = Array.from({ length: 5 }, () => redeem(secret, again).catch(() => undefined));
+    const first = await Promise.race(lost);
+    await gateway.kill();
+    await Promise.all(lost);
+    await gateway.start();
+    const { status, json } = await redeem(secret, again);
+    expect(status).toBe(201);
+    if (first !== undefined) expect(json.credential).toBe(first.json.credential);
+    expect(await detailsOf(id)).toMatchObject({ used: 1, state: 'used_up', guests: [{ name: 'guest 1' }] });
+    expect(await redeem(secret)).toMatchObject({ code: 'share_used_up' });
+    expect((await gateway.ask(`/v1/sessions/${session}`, { token: json.credential })).status).toBe(200);
+  });
+
+  it('takes no guesses: wrong secrets are refused, and too many from one address wait', async () => {
+    const strict = await openGatewayProcess();
+    try {
+      const { id } = await strict.create({ argv: ['/bin/cat'] });
+      const { secret } = (await strict.ask('/v1/shares', { body: { session: id } })).json;
+      const guess = (n: number) => ({ token: null, body: { secret: `bs_guess${n}` } });
+      const codes = new Map<string | undefined, number>();
+      for (let n = 0; n < 100; n += 1) {
+        const { code } = await strict.ask('/v1/shares/redeem', guess(n));
+        codes.set(code, (codes.get(code) ?? 0) + 1);
+      }
+      expect(Object.fromEntries(codes)).toEqual({ unauthorized: 60, rate_limited: 40 });
+      const right = await strict.ask('/v1/shares/redeem', { token: null, body: { secret } });
+      expect(right).toMatchObject({ status: 429, code: 'rate_limited' });
+      expect(Number(right.headers.get('retry-after'))).toBeGreaterThan(0);
+      // Nobody else waits for that.
+      expect((await strict.ask('/v1/me')).status).toBe(200);
+    } finally {
+      await strict.close();
+    }
+  });
+});
+
+describe('what is written down', () => {
+  it('tells who made it, who redeemed it from where, and who revoked it', async () => {
+    const { id, secret } = await make({ session, label: 'demo' });
+    await redeem(secret, { name: 'Ada' });
+    await gateway.ask(`/v1/shares/${id}`, { method: 'DELETE' });
+    await redeem(secret);
+    const { audit, label } = await detailsOf(id);
+    const address = expect.stringMatching(/127\.0\.0\.1$/);
+    const at = expect.any(Number);
+    expect(label).toBe('demo');
+    expect(audit).toEqual([
+      { at, what: 'made', by: 'admin', address },
+      { at, what: 'redeemed', by: 'Ada (guest)', address },
+      { at, what: 'revoked', by: 'admin', address },
+      { at, what: 'refused', by: 'share_revoked', address },
+    ]);
+  });
+
+  it('no secret and no credential is in any file or in the log', async () => {
+    const { id, secret, url, credential } = await guestOf({ session });
+    expect(url).toBe(`${gateway.url}/#share=${secret}`);
+    await upgrade('/v1/ws', `binnacle, binnacle.guest.${credential}`);
+    await gateway.ask(`/v1/sessions/${session}`, { token: credential });
+    const told = JSON.stringify([await detailsOf(id), (await gateway.ask('/v1/shares')).json]);
+    const files = readdirSync(gateway.dir, { recursive: true })
+      .map((name) => join(gateway.dir, String(name)))
+      .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
+    for (const hidden of [secret, credential]) {
+      const found = files.filter((path) => readFileSync(path).includes(hidden));
+      expect({ hidden: hidden.slice(0, 3), found }).toEqual({ hidden: hidden.slice(0, 3), found: [] });
+      expect(gateway.stderr.includes(hidden)).toBe(false);
+      expect(told.includes(hidden)).toBe(false);
+    }
+    expect(gateway.stderr).toContain('"path":"/v1/shares/redeem"');
+  });
+});

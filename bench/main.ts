@@ -18,6 +18,7 @@ import { plugins } from './lines/plugins.ts';
 import { g1, g3 } from './lines/pty.ts';
 import { routes } from './lines/routes.ts';
 import { left, runs } from './lines/run.ts';
+import { screen } from './lines/screen.ts';
 import { retention, search } from './lines/search.ts';
 import { g8, slowAlone } from './lines/stalled.ts';
 import { reattach, start } from './lines/start.ts';
@@ -49,6 +50,7 @@ const LINES: Readonly<Record<string, Line>> = {
   'traffic-slow': trafficSlow,
   search,
   retention,
+  screen,
   plugins,
 };
 

@@ -1,5 +1,5 @@
 // Builds everything: libraries with tsc, the binary and the runner with rolldown, the page with vite.
-import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { install } from './install.mjs';
 import { bin, main, must, root } from './run.mjs';
@@ -35,6 +35,8 @@ export async function build() {
   rmSync(stamp, { force: true });
   await compile();
   await bundle();
+  // For `binnacle plugin new --ts`: types alone, which any compiler takes as declarations.
+  copyFileSync(join(root, 'packages/plugin/src/index.ts'), join(server, 'dist/plugin.d.ts'));
   await buildViewer();
   writeFileSync(stamp, '');
   // A source that was saved while we built belongs to the next build.

@@ -74,8 +74,13 @@ export const BY_RPC: readonly Attack[] = [
     attack: 'text(\'{"t":"call","id":1,"method":"x","params":{"constructor":{"prototype":{"polluted":1}}}}\');',
     ends: ['protocol'],
   },
-  { what: 'uses the id of a call again', attack: 'call(7); call(7);', ends: ['protocol'] },
-  { what: 'goes back in its ids', attack: 'call(7); call(3);', ends: ['protocol'] },
+  { what: 'uses the id of a call again', attack: 'call(1); call(1);', ends: ['protocol'] },
+  { what: 'goes back in its ids', attack: 'call(1); call(2); call(1);', ends: ['protocol'] },
+  {
+    what: 'jumps ahead in its ids, so that we would owe it a pause of days, and loops',
+    attack: 'call(1000000000); for (;;);',
+    ends: ['protocol'],
+  },
   ...['0', '-1', '1.5', '9007199254740993', '1e999', '"1"', 'null'].map((id) => ({
     what: `uses ${id} as an id`,
     attack: `text('{"t":"call","id":${id},"method":"x"}');`,

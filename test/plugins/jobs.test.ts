@@ -51,6 +51,7 @@ test('a job of a process is run at its times, also by the process that comes aft
           offer,
           invoke: (params: unknown, ms: number) => host.invoke(methodOf(offer), params, ms),
           invokeOther: () => Promise.reject(new Error('none')),
+    note: () => undefined,
         }))) as unknown as Offers['inForce'],
     onChange: (listener) => {
       listeners.add(listener);
@@ -77,4 +78,29 @@ test('a job of a process is run at its times, also by the process that comes aft
   expect(count('dies')).toBe(1);
   jobs.stop();
   expect(timers.size).toBe(0);
+});
+
+test('a job that takes longer than it is waited for is not begun beside itself', async () => {
+  const { host, output } = await plugins.host({
+    source: `export default (api) => {
+      let letGo;
+      api.schedule({ name: 'long', everyMs: 60000, run: () => {
+        console.log('long');
+        return new Promise((go) => { letGo = go; });
+      } });
+      api.handle('let-go', () => letGo());
+    };`,
+  });
+  await host.start();
+  const begun = (): number => output.filter((line) => line === 'stdout: long').length;
+  const first = host.invoke('job:long', {}, 10_000);
+  await until('it has begun', () => begun() === 1);
+  const second = host.invoke('job:long', {}, 10_000);
+  await host.invoke('let-go', {}, 10_000);
+  await Promise.all([first, second]);
+  expect(begun()).toBe(1);
+  const third = host.invoke('job:long', {}, 10_000);
+  await until('it is begun anew', () => begun() === 2);
+  await host.invoke('let-go', {}, 10_000);
+  await third;
 });

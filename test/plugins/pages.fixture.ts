@@ -37,7 +37,7 @@ export async function openPages(limits: Partial<PluginPageLimits> = {}): Promise
           asked.push({ plugin, params });
           return host.invoke(methodOf(offer), params, deadlineMs);
         };
-        return [{ plugin, offer, invoke }];
+        return [{ plugin, offer, invoke, note: () => undefined }];
       }),
     );
   const routes = pluginPages({

@@ -81,3 +81,26 @@ it('a conversation goes on after a kill -9 of the gateway, and a message that is
   expect(await app.page.evaluate(() => look.said.turns.length)).toBe(2);
   expect(await app.page.evaluate(() => look.states)).toEqual(['connecting', 'live', 'reconnecting', 'live']);
 });
+
+it('a long conversation begins with its last page, and older ones come when asked for, each turn once', async () => {
+  const { key } = await makeConversation(gateway);
+  const talk = gateway.client.conversation(key);
+  for (let at = 1; at <= 40; at += 1) await talk.send(`message ${at}`).ended;
+  const app = await openApp(browser, gateway, bundle);
+  await app.show({ view: 'conversation', id: key });
+  await inState(app.page, 'live');
+  const said = () =>
+    app.page.evaluate(() =>
+      look.said.turns.flatMap((turn: { kind: string; message?: { text: string } }) =>
+        turn.kind === 'message' ? [turn.message?.text] : [],
+      ),
+    );
+  const all = Array.from({ length: 40 }, (_, at) => `message ${at + 1}`);
+  const first = await said();
+  expect(first.length).toBeLessThan(40);
+  expect(first).toEqual(all.slice(-first.length));
+  expect(await app.page.evaluate(() => look.said.hasOlder)).toBe(true);
+  expect(await app.page.evaluate(() => look.said.older())).toMatchObject({ ok: true });
+  await app.page.waitForFunction(() => look.said.turns.length === 80 && !look.said.hasOlder);
+  expect(await said()).toEqual(all);
+}, 60_000);

@@ -8,12 +8,14 @@ import {
   type EntryData,
   type EntryFrame,
   type From,
+  type FromScreen,
   formatPosition,
   type OutputFrame,
   type OutputKind,
   type Position,
   parsePosition,
   positionAfter,
+  type ScreenSnapshot,
   type ServerFrame,
   type SessionInfo,
 } from '@binnacle/protocol';
@@ -53,9 +55,15 @@ export interface GapEvent {
   readonly position: string;
 }
 
+/** What the terminal shows at `position`: behind `attached`, where following began with the screen. Output goes on there. */
+export interface ScreenEvent extends ScreenSnapshot {
+  readonly type: 'screen';
+}
+
 export type AttachmentEvent =
   /** The first event: following begins at `position`. Not repeated after a reconnect. */
   | { readonly type: 'attached'; readonly position: string; readonly info: SessionInfo }
+  | ScreenEvent
   | OutputEvent
   | EntryEvent
   | GapEvent
@@ -89,7 +97,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
   private readonly connection: Connection;
   private readonly participant: Participant;
   private readonly subscriber: Subscriber;
-  private readonly from: From;
+  private readonly from: From | FromScreen;
   private readonly bufferBytes: number;
   private readonly siblings: Set<Attachment>;
   private readonly outlet: Outlet<AttachmentEvent>;
@@ -106,9 +114,17 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
   private latest: SessionInfo | null;
   /** How often the server sent what does not follow, since it last sent what does. */
   private faults: number;
+  /** It begins with the screen, which has not come yet: what came of it is asked for again. */
+  private awaitsScreen: boolean;
 
   /** `siblings`: where it is listed until it is over. */
-  constructor(connection: Connection, session: string, from: From, options: AttachOptions, siblings: Set<Attachment>) {
+  constructor(
+    connection: Connection,
+    session: string,
+    from: From | FromScreen,
+    options: AttachOptions,
+    siblings: Set<Attachment>,
+  ) {
     this.session = session;
     this.connection = connection;
     this.from = from;
@@ -125,6 +141,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
     this.delivered = null;
     this.latest = null;
     this.faults = 0;
+    this.awaitsScreen = typeof from === 'object' && 'screen' in from;
     this.subscriber = {
       output: (frame) => this.onOutput(frame),
       frame: (frame) => this.onFrame(frame),
@@ -185,7 +202,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
     this.phase = 'subscribing';
     this.attempt += 1;
     const { attempt, session } = this;
-    const from = this.head === null ? this.from : formatPosition(this.head);
+    const from = this.head === null || this.awaitsScreen ? this.from : formatPosition(this.head);
     this.connection.ask(
       (ref) => ({ t: 'subscribe', ref, session, from }),
       (answer) => {
@@ -217,6 +234,10 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
       this.head = at;
       this.phase = 'live';
       this.push({ type: 'attached', position: frame.from, info: frame.info }, at);
+    } else if (this.awaitsScreen) {
+      // Nothing was shown yet: it begins where the screen is now.
+      this.head = at;
+      this.phase = 'live';
     } else if (at.epoch !== this.head.epoch) {
       this.finish(new BinnacleError('wrong_epoch', { details: { asked: this.head.epoch, got: at.epoch } }));
       return;
@@ -267,6 +288,16 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
       case 'error':
         this.onRefused(BinnacleError.fromWire(frame.error));
         return;
+      case 'screen': {
+        const { t: _, seq: __, session: ___, ...snapshot } = frame;
+        if (!this.awaitsScreen || frame.offset !== this.head.offset) {
+          this.outOfStep(frame.offset);
+          return;
+        }
+        this.awaitsScreen = false;
+        this.push({ type: 'screen', ...snapshot }, this.head);
+        return;
+      }
       case 'entry': {
         const after = parsePosition(frame.position);
         if (frame.offset !== this.head.offset || comparePositions(after, this.head) <= 0) {
@@ -366,7 +397,8 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
   }
 }
 
-const cost = (event: AttachmentEvent): number => EVENT_BYTES + (event.type === 'output' ? event.bytes.length : 0);
+const cost = (event: AttachmentEvent): number =>
+  EVENT_BYTES + (event.type === 'output' ? event.bytes.length : event.type === 'screen' ? event.data.length : 0);
 
 function entryEvent(frame: EntryFrame): EntryEvent {
   const { kind, time, offset, position, data } = frame;

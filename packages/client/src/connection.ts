@@ -413,6 +413,7 @@ export class Connection {
         this.events.emit('error', this.fault);
         return;
       }
+      case 'screen':
       case 'entry':
       case 'gap':
       case 'end':

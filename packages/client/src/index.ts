@@ -5,6 +5,7 @@ export {
   type EntryEvent,
   type GapEvent,
   type OutputEvent,
+  type ScreenEvent,
 } from './attachment.ts';
 export {
   Binnacle,

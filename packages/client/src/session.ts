@@ -3,6 +3,7 @@
 import {
   BinnacleError,
   type From,
+  type FromScreen,
   type InputReceipt,
   type ProcessInfo,
   type RunInfo,
@@ -65,11 +66,13 @@ export class Session {
   }
 
   /**
-   * Follows the log from `from`: a position (string), `{offset}`, `{tail}` (bytes), `'start'` or `'now'`. Default
+   * Follows the log from `from`: a position (string), `{offset}`, `{tail}` (bytes), `'start'`, `'now'`, or `'screen'`: what the
+   * terminal shows now, and all that follows. Default
    * `'start'`. A client follows a session once at a time: a second attachment throws `too_many_subscriptions`.
    */
-  attach(from: From = 'start', options: AttachOptions = {}): Attachment {
-    return new Attachment(this.connection, this.id, from, options, this.attachments);
+  attach(from: From | FromScreen | 'screen' = 'start', options: AttachOptions = {}): Attachment {
+    const begin = from === 'screen' ? ({ screen: true } as const) : from;
+    return new Attachment(this.connection, this.id, begin, options, this.attachments);
   }
 
   /**

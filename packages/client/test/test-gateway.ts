@@ -374,6 +374,8 @@ export class TestGateway {
         : session.locate(session.oldestOffset);
     if (from === 'now') return session.head;
     if (typeof from === 'object') {
+      // It knows no terminals.
+      if ('screen' in from) throw new BinnacleError('not_a_tty');
       if ('tail' in from) return session.locate(Math.max(session.oldestOffset, session.offset - from.tail));
       if (from.offset > session.offset) throw new BinnacleError('offset_ahead');
       return session.locate(from.offset);

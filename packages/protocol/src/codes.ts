@@ -296,7 +296,7 @@ export const CODES = {
     400,
     false,
     'The manifest of the plugin (binnacle.plugin.json) is wrong.',
-    'Correct what is named; docs/plugins.md shows what a manifest looks like.',
+    'Correct what is named; docs/writing-a-plugin.md shows what a manifest looks like.',
   ),
   bad_typescript: row(
     400,
@@ -339,7 +339,13 @@ export const CODES = {
   plugin_stopped: row(503, true, 'The plugin does not run.', 'binnacle plugin ls tells why it ended.'),
   plugin_timeout: row(504, true, 'That took longer than a plugin call may.', 'Try again, or ask for less at once.'),
   plugin_busy: row(429, true, 'Too much is on its way to the plugin.', 'Wait for some of it to be answered.'),
-  vetoed: row(403, false, 'A plugin does not allow that.', 'The message has its reason; details.plugin names it.'),
+  vetoed: row(
+    403,
+    false,
+    'A plugin does not allow that.',
+    'The message has the reason of the plugin. Whoever runs the gateway can change or revoke that.',
+  ),
+  too_many_installs: row(429, true, 'Too many folders of plugins are being looked at.', 'Wait for one of them to end.'),
   plugin_not_found: row(404, false, 'There is no such plugin.', 'binnacle plugin ls shows those that there are.'),
   plugin_failed: row(502, false, 'The plugin failed.', 'binnacle plugin logs shows what it wrote.'),
   fetch_failed: row(502, true, 'The request that the plugin wanted sent failed.', 'details.reason says where.'),

@@ -7,10 +7,10 @@
 export type PluginLevel = 'sealed' | 'restricted' | 'trusted';
 
 /**
- * `off`: the config file says so. `refused`: it may not be loaded here, see `problem`. `waiting`: its process ended, and is
- * started again soon. `disabled`: it ended too often.
+ * `off`: the config file says so. `refused`: it may not be loaded here, see `problem`. `unset`: the config file lacks settings
+ * that it needs, see `problem`. `waiting`: its process ended, and is started again soon. `disabled`: it ended too often.
  */
-export type PluginState = 'off' | 'refused' | 'starting' | 'running' | 'waiting' | 'disabled' | 'stopped';
+export type PluginState = 'off' | 'refused' | 'unset' | 'starting' | 'running' | 'waiting' | 'disabled' | 'stopped';
 
 /** As the config file says it: `true`, or an object with one list. */
 export type PluginGrantValue = boolean | Readonly<Record<string, readonly string[]>>;
@@ -27,8 +27,25 @@ export interface PluginPermission {
   readonly granted: PluginGrantValue;
   /** The key of the config file. */
   readonly key: string;
-  /** What of the asked is not granted; false: nothing. */
+  /** What of the asked is not granted, and nobody decided about; false: nothing. */
   readonly missing: PluginGrantValue;
+  /** Less is granted than is asked for, as somebody decided: `missing` is false. */
+  readonly narrowed: boolean;
+  /** Something of `missing` is of use now: an offer that is not in force needs it, or a call that was denied did. */
+  readonly needed: boolean;
+  /** All that is asked for, with what is granted: what to grant for that. */
+  readonly both: PluginGrantValue;
+  /** What a list can limit it to, for people; null: it is had whole or not at all. */
+  readonly limits: string | null;
+}
+
+/** Of the manifest's schema. Never its value: it may be a secret. */
+export interface PluginSetting {
+  readonly key: string;
+  readonly description: string;
+  readonly isRequired: boolean;
+  /** The config file sets it. */
+  readonly isSet: boolean;
 }
 
 export interface PluginOffer {
@@ -60,6 +77,7 @@ export interface PluginInfo {
   readonly problem: PluginProblem | null;
   readonly permissions: readonly PluginPermission[];
   readonly offers: readonly PluginOffer[];
+  readonly settings: readonly PluginSetting[];
   /** Tools that this machine lacks, each a wall less. */
   readonly missing: readonly string[];
   readonly pid: number | null;

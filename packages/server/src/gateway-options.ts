@@ -3,7 +3,6 @@
 import type { LivenessTimes } from './connection/liveness.ts';
 import type { ConversationListener } from './conversation/conversations.ts';
 import type { WriteLeaseTimes } from './conversation/write-lease.ts';
-import type { LimiterOptions } from './http/limiter.ts';
 import type { HttpLimits } from './http/server.ts';
 import type { PluginLimits } from './plugin/process/limits.ts';
 import type { EndingTimes } from './process/ending.ts';
@@ -91,8 +90,6 @@ export interface GatewayOptions {
   readonly endingTimes?: Partial<EndingTimes>;
   readonly livenessTimes?: Partial<LivenessTimes>;
   readonly httpLimits?: Partial<HttpLimits>;
-  /** Share links that are opened, rightly or not. Default 60 an address and 600 in all, a minute. */
-  readonly redeemLimits?: LimiterOptions;
   readonly pageCacheBytes?: number;
   /** Events of foreign sessions that can be listed. Default 1,000,000, some 200 bytes each; their output stays in the logs. */
   readonly maxEvents?: number;
@@ -103,9 +100,10 @@ export interface GatewayOptions {
   readonly logLevel?: string;
   /** Told each time that a changed config file is in force. `problems`: how many are told of it. */
   readonly onConfig?: (path: string, problems: number) => void;
-  /** The built runner, thread of the index, and page; default: those beside the built gateway. */
+  /** The built runner, threads of the index and of screens, and page; default: those beside the built gateway. */
   readonly runnerScript?: string;
   readonly searchScript?: string;
+  readonly screensScript?: string;
   readonly assetsDir?: string;
 }
 

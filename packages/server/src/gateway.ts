@@ -60,9 +60,7 @@ import { ConversationGuard, ConversationNews, commandsOf } from './plugin/in-con
 import { Jobs } from './plugin/jobs.ts';
 import { Plugins } from './plugin/plugins.ts';
 import { allPowers } from './plugin/powers/all.ts';
-import { notifyPower } from './plugin/powers/notify.ts';
 import { PluginPrograms } from './plugin/powers/run-command.ts';
-import type { Powers } from './plugin/powers.ts';
 import { REAL_CLOCK } from './plugin/process/supervision.ts';
 import { PluginTools } from './plugin/tools.ts';
 import { AgentTools } from './plugin/turn-tools.ts';
@@ -103,10 +101,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const catalogue = Catalogue.open(dir);
     undo.push(() => catalogue.close());
     const hosts = new Hosts({ names: options.hostNames ?? [], origins: options.origins ?? [] });
-    const auth = new Auth({
-      ...{ catalogue, adminToken, hosts },
-      ...(options.redeemLimits === undefined ? {} : { redeemLimiter: options.redeemLimits }),
-    });
+    const auth = new Auth({ catalogue, adminToken, hosts });
     undo.push(() => auth.close());
 
     const retainBytes = options.retainBytes ?? GIB;
@@ -184,8 +179,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     });
     undo.push(() => config.close());
     const programs = new PluginPrograms({ mark: digestOf(dir), passEnv: options.passEnv ?? [], log });
-    // They end behind the plugins.
-    undo.push(() => programs.close());
     await programs.endLeft();
     const plugins = await Plugins.open({
       dataDir: dir,
@@ -196,7 +189,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       ...(options.pluginLimits === undefined ? {} : { limits: options.pluginLimits }),
       log,
     });
-    undo.push(() => plugins.close());
+    // What plugins have started ends with them.
+    undo.push(async () => void (await Promise.all([plugins.close(), programs.close()])));
     const notices = new Notices();
     const hooks = new Hooks(plugins, log);
     sessions.guard = new SessionHooks(hooks);
@@ -282,6 +276,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       script: options.screensScript ?? beside('session-screens.mjs'),
       dirOf: (id) => sessions.dirOf(id),
       live: () => sessions.live(),
+      watch: (watcher) => sessions.watch(watcher),
       log,
     });
     undo.push(() => sessionScreens.stop());
@@ -357,23 +352,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     undo.push(async () => {
       isStopping = true;
       liveness.stop();
+      plugins.quiet();
       await http.close();
     });
     writeFileSync(join(dir, 'gateway.json'), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
     undo.push(() => rmSync(join(dir, 'gateway.json'), { force: true }));
     const warning = cgroupWarning();
     if (warning !== undefined) log.warn(warning);
-    const powers: Powers = {
-      ...allPowers({
-        programs,
-        config,
-        storage: catalogue.pluginStorage,
-        reading: readingOfPlugins({ sessions, conversations, liveness }),
-      }),
-      notify: notifyPower(notices),
-      ...drivers.powers,
-      ...channels.powers(inbound),
-    };
+    const powers = allPowers({
+      programs,
+      config,
+      storage: catalogue.pluginStorage,
+      reading: readingOfPlugins({ sessions, conversations, liveness }),
+      notices,
+      turns: drivers.powers,
+      inlets: channels.powers(inbound),
+    });
     void plugins.start(powers).finally(() => guard.open());
     fleet.warm();
     return {

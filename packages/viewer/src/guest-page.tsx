@@ -80,7 +80,7 @@ function Shown({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why
     ) : undefined;
 
   return (
-    <div className="deck" data-testid="guest" data-link={link.kind} data-mode={shared.mode}>
+    <div className="deck guest" data-testid="guest" data-link={link.kind} data-mode={shared.mode}>
       <div className="main-area">
         {current !== undefined ? (
           <SessionView
@@ -92,6 +92,7 @@ function Shown({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why
             theme={theme}
             screenReader={false}
             fresh={false}
+            guest
             menu={back}
             linkNotice={notices}
             onSize={() => undefined}

@@ -8,6 +8,7 @@ import './turns.css';
 import './foreign.css';
 import './pages.css';
 import './plugins.css';
+import './guest.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';

@@ -1,12 +1,12 @@
 // One plugin: how well it is contained, how it fares, what it may and what it offers, and what can be done with it.
 
 import type { Binnacle } from '@binnacle/client';
-import type { BinnacleError, PluginInfo, PluginOffer } from '@binnacle/protocol';
+import type { BinnacleError, PluginInfo, PluginOffer, PluginSetting } from '@binnacle/protocol';
 import { useId, useState } from 'react';
 import { asFailure, Failure } from './failure.tsx';
 import { PluginLog } from './plugin-log.tsx';
 import { PluginPermissions } from './plugin-permissions.tsx';
-import { kindWords, levelWords, stateOf } from './plugin-words.ts';
+import { kindWords, levelWords, settingWords, stateOf } from './plugin-words.ts';
 import { RemovePlugin } from './remove-plugin.tsx';
 import { useNow } from './use-client.ts';
 import type { Crew } from './use-plugins.ts';
@@ -16,9 +16,11 @@ interface PluginCardProps {
   readonly client: Binnacle;
   readonly info: PluginInfo;
   readonly act: Crew['act'];
+  /** Beside several others: its head alone, until somebody wants the rest, or something is wrong with it. */
+  readonly folds: boolean;
 }
 
-export function PluginCard({ client, info, act }: PluginCardProps) {
+export function PluginCard({ client, info, act, folds }: PluginCardProps) {
   const { id } = info;
   const name = useId();
   const now = useNow();
@@ -26,6 +28,8 @@ export function PluginCard({ client, info, act }: PluginCardProps) {
   const [error, setError] = useState<BinnacleError>();
   const [shown, setShown] = useState<'log' | 'remove'>();
   const [done, setDone] = useState('');
+  // Once: from then on it is open as people left it.
+  const [startsOpen] = useState(!folds || info.problem !== null);
   const run = (work: () => Promise<unknown>, words: string): void => {
     if (busy) return;
     setBusy(true);
@@ -41,79 +45,91 @@ export function PluginCard({ client, info, act }: PluginCardProps) {
   const { plugins } = client;
   return (
     <section className="plugin" aria-labelledby={name} data-testid="plugin" data-plugin={id} data-state={info.state}>
-      <header className="plugin-head">
-        <h3 id={name}>
-          <span className={`dot ${mark}`} />
-          <span>{oneLine(info.name, 80)}</span>
-          <small>{oneLine(info.version, 40)}</small>
-        </h3>
-        <span className={`level ${info.level ?? 'unknown'}`} data-testid="level">
-          {info.level ?? 'level not known'}
-        </span>
-      </header>
-      {info.description !== '' && <p className="plugin-about">{oneLine(info.description, 400)}</p>}
-      <p className="plugin-facts" data-testid="plugin-facts">
-        <span className={`session-state ${mark}`}>{words}</span>
-        {info.name !== id && <code>{id}</code>}
-        {info.memoryBytes !== null && <span>{bytes(info.memoryBytes)} of memory</span>}
-        {info.restarts > 0 && (
-          <span className="plugin-restarts">
-            {info.restarts === 1 ? 'ended once' : `ended ${info.restarts} times`} in the last ten minutes
+      <details open={startsOpen}>
+        <summary className="plugin-head">
+          <h3 id={name}>
+            <span className={`dot ${mark}`} />
+            <span>{oneLine(info.name, 80)}</span>
+            <small>{oneLine(info.version, 40)}</small>
+          </h3>
+          <span className={`session-state ${mark}`}>{words}</span>
+          <span className={`level ${info.level ?? 'unknown'}`} data-testid="level">
+            {info.level ?? 'level not known'}
           </span>
-        )}
-        <span>installed {ago(now - info.installedAt)}</span>
-      </p>
-      <p className="plugin-level" data-testid="level-words">
-        {levelWords(info.level)}
-        {info.missing.length > 0 &&
-          ` This machine lacks ${info.missing.map((one) => oneLine(one, 40)).join(', ')}: each a wall less.`}
-      </p>
-      {info.problem !== null && (
-        <div className="failure" data-testid="problem" data-code={info.problem.code}>
-          <p className="failure-message">{oneLine(info.problem.message, 600)}</p>
-          <p className="failure-hint">
-            {info.problem.hint !== null && oneLine(info.problem.hint, 400)} <code>{info.problem.code}</code>
+        </summary>
+        <div className="plugin-body">
+          {info.description !== '' && <p className="plugin-about">{oneLine(info.description, 400)}</p>}
+          <p className="plugin-facts" data-testid="plugin-facts">
+            {info.name !== id && <code>{id}</code>}
+            {info.memoryBytes !== null && <span>{bytes(info.memoryBytes)} of memory</span>}
+            {info.restarts > 0 && (
+              <span className="plugin-restarts">
+                {info.restarts === 1 ? 'ended once' : `ended ${info.restarts} times`} in the last ten minutes
+              </span>
+            )}
+            <span>installed {ago(now - info.installedAt)}</span>
           </p>
-        </div>
-      )}
-      <h4>What it may do</h4>
-      <PluginPermissions
-        plugin={id}
-        permissions={info.permissions}
-        busy={busy}
-        onGrant={(permission, value) => run(() => plugins.grant(id, permission, value), `${permission} is granted.`)}
-        onRevoke={(permission) => run(() => plugins.revoke(id, permission), `${permission} is revoked.`)}
-      />
-      {info.offers.length > 0 && (
-        <>
-          <h4>What it offers</h4>
-          <Offers offers={info.offers} />
-        </>
-      )}
-      {error !== undefined && <Failure error={error} />}
-      <p className="sr-only" role="status">
-        {done}
-      </p>
-      <div className="plugin-acts">
-        <Act words="Log" of={id} test="plugin-log-open" onAct={() => setShown('log')} />
-        {!isOff && (
-          <Act
-            words={info.pid === null ? 'Start' : 'Restart'}
-            of={id}
+          <p className="plugin-level" data-testid="level-words">
+            {levelWords(info.level)}
+            {info.missing.length > 0 &&
+              ` This machine lacks ${info.missing.map((one) => oneLine(one, 40)).join(', ')}: each a wall less.`}
+          </p>
+          {info.problem !== null && (
+            <div className="failure" data-testid="problem" data-code={info.problem.code}>
+              <p className="failure-message">{oneLine(info.problem.message, 600)}</p>
+              <p className="failure-hint">
+                {info.problem.hint !== null && oneLine(info.problem.hint, 400)} <code>{info.problem.code}</code>
+              </p>
+            </div>
+          )}
+          <h4>What it may do</h4>
+          <PluginPermissions
+            plugin={id}
+            permissions={info.permissions}
             busy={busy}
-            test="plugin-restart"
-            onAct={() => run(() => plugins.restart(id), 'It was started.')}
+            onGrant={(permission, value) =>
+              run(() => plugins.grant(id, permission, value), `${permission} is granted.`)
+            }
+            onRevoke={(permission) => run(() => plugins.revoke(id, permission), `${permission} is revoked.`)}
           />
-        )}
-        <Act
-          words={isOff ? 'Enable' : 'Disable'}
-          of={id}
-          busy={busy}
-          test="plugin-enable"
-          onAct={() => run(() => plugins.setEnabled(id, isOff), isOff ? 'It is enabled.' : 'It is disabled.')}
-        />
-        <Act words="Remove" of={id} busy={busy} danger test="plugin-remove" onAct={() => setShown('remove')} />
-      </div>
+          {info.offers.length > 0 && (
+            <>
+              <h4>What it offers</h4>
+              <Offers offers={info.offers} />
+            </>
+          )}
+          {info.settings.length > 0 && (
+            <>
+              <h4>Settings</h4>
+              <Settings settings={info.settings} />
+            </>
+          )}
+          {error !== undefined && <Failure error={error} />}
+          <p className="sr-only" role="status">
+            {done}
+          </p>
+          <div className="plugin-acts">
+            <Act words="Log" of={id} test="plugin-log-open" onAct={() => setShown('log')} />
+            {!isOff && (
+              <Act
+                words={info.pid === null ? 'Start' : 'Restart'}
+                of={id}
+                busy={busy}
+                test="plugin-restart"
+                onAct={() => run(() => plugins.restart(id), 'It was started.')}
+              />
+            )}
+            <Act
+              words={isOff ? 'Enable' : 'Disable'}
+              of={id}
+              busy={busy}
+              test="plugin-enable"
+              onAct={() => run(() => plugins.setEnabled(id, isOff), isOff ? 'It is enabled.' : 'It is disabled.')}
+            />
+            <Act words="Remove" of={id} busy={busy} danger test="plugin-remove" onAct={() => setShown('remove')} />
+          </div>
+        </div>
+      </details>
       {shown === 'log' && <PluginLog client={client} id={id} onClose={() => setShown(undefined)} />}
       {shown === 'remove' && (
         <RemovePlugin info={info} onRemove={() => act(() => plugins.remove(id))} onClose={() => setShown(undefined)} />
@@ -168,6 +184,27 @@ function Offers({ offers }: { readonly offers: readonly PluginOffer[] }) {
               </span>
             </p>
             {offer.description !== '' && <p className="plugin-reason">{oneLine(offer.description, 200)}</p>}
+          </div>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Their values are in the config file, and nowhere else: they may be secrets. */
+function Settings({ settings }: { readonly settings: readonly PluginSetting[] }) {
+  return (
+    <ul className="plugin-rows">
+      {settings.map((one) => (
+        <li key={one.key} data-testid="setting" data-set={one.isSet}>
+          <div className="plugin-row-words">
+            <p>
+              <code>{oneLine(one.key, 100)}</code>{' '}
+              <span className={`standing ${one.isSet ? 'granted' : one.isRequired ? 'partly' : 'denied'}`}>
+                {settingWords(one)}
+              </span>
+            </p>
+            {one.description !== '' && <p className="plugin-reason">{oneLine(one.description, 200)}</p>}
           </div>
         </li>
       ))}

@@ -6,6 +6,7 @@ import type {
   PluginLevel,
   PluginOffer,
   PluginPermission,
+  PluginSetting,
   PluginState,
 } from '@binnacle/protocol';
 import { type Mark, oneLine } from './words.ts';
@@ -27,6 +28,7 @@ export function levelWords(level: PluginLevel | null): string {
 const STATES: Readonly<Record<PluginState, { readonly words: string; readonly mark: Mark }>> = {
   off: { words: 'off', mark: 'ended' },
   refused: { words: 'refused', mark: 'failed' },
+  unset: { words: 'needs settings', mark: 'stalled' },
   starting: { words: 'starting', mark: 'starting' },
   running: { words: 'running', mark: 'running' },
   waiting: { words: 'ended, starts again soon', mark: 'stalled' },
@@ -46,37 +48,63 @@ const KINDS: Readonly<Record<PluginOffer['kind'], string>> = {
 };
 export const kindWords = (kind: PluginOffer['kind']): string => KINDS[kind] ?? kind;
 
-/** `everything`, `nothing`, or what it is narrowed to: `commands: git, rg`. */
+const ITEMS: Readonly<Record<string, readonly [one: string, several: string]>> = {
+  commands: ['program', 'programs'],
+  keys: ['key', 'keys'],
+  hosts: ['host', 'hosts'],
+  on: ['hook', 'hooks'],
+  names: ['name', 'names'],
+};
+
+/** `nothing`, or what a list has: `the programs git, rg`. */
 export function valueWords(value: PluginGrantValue): string {
-  if (typeof value === 'boolean') return value ? 'everything' : 'nothing';
-  return Object.entries(value)
-    .map(
-      ([name, items]) => `${name}: ${items.length === 0 ? 'none' : items.map((item) => oneLine(item, 100)).join(', ')}`,
-    )
-    .join('; ');
+  if (typeof value === 'boolean') return value ? 'all of it' : 'nothing';
+  const parts = Object.entries(value).filter(([, items]) => items.length > 0);
+  const said = parts.map(([name, items]) => {
+    const [one, several] = ITEMS[name] ?? [name, name];
+    return `the ${items.length === 1 ? one : several} ${items.map((item) => oneLine(item, 100)).join(', ')}`;
+  });
+  return said.join('; ') || 'nothing';
 }
 
-export type Standing = 'granted' | 'partly' | 'denied' | 'unasked';
+export type Standing = 'granted' | 'narrowed' | 'partly' | 'denied' | 'unasked';
 
-export function standingOf({ asked, granted, missing }: PluginPermission): Standing {
+export function standingOf({ asked, granted, missing, narrowed }: PluginPermission): Standing {
   if (asked === false) return 'unasked';
-  if (missing === false) return 'granted';
+  if (missing === false) return narrowed ? 'narrowed' : 'granted';
   return granted === false ? 'denied' : 'partly';
 }
 
 export const standingWords: Readonly<Record<Standing, string>> = {
   granted: 'granted',
+  narrowed: 'narrowed',
   partly: 'granted in part',
   denied: 'not granted',
   unasked: 'granted, though it does not ask',
 };
 
-/** All that is granted and all that is asked for: a grant takes the place of what was granted before. */
-export function both(granted: PluginGrantValue, asked: PluginGrantValue): PluginGrantValue {
-  if (granted === true || asked === true) return true;
-  if (granted === false || asked === false) return granted === false ? asked : granted;
-  const names = [...new Set([...Object.keys(granted), ...Object.keys(asked)])];
-  return Object.fromEntries(
-    names.map((name) => [name, [...new Set([...(granted[name] ?? []), ...(asked[name] ?? [])])]]),
-  );
+/** Below the sentence and the reason: how much is asked for, how much of it is granted, and what is not. */
+export function extentWords(one: PluginPermission): string[] {
+  const { asked, granted, missing, narrowed, limits } = one;
+  const said = (value: PluginGrantValue): string =>
+    value === true && limits !== null ? 'without a limit' : valueWords(value);
+  return [
+    ...(typeof asked === 'object' ? [`Asks for ${said(asked)}.`] : []),
+    ...(asked === true && limits !== null ? ['Asks for it without a limit.'] : []),
+    ...(narrowed ? [`Narrowed to ${said(granted)}.`] : []),
+    ...(!narrowed && typeof granted === 'object' && !isSame(granted, asked) ? [`Granted for ${said(granted)}.`] : []),
+    ...(granted === true && asked !== true && limits !== null ? ['Granted without a limit.'] : []),
+    ...(typeof missing === 'object' && granted !== false ? [`Not granted for ${said(missing)}.`] : []),
+  ];
+}
+
+const isSame = (one: PluginGrantValue, other: PluginGrantValue): boolean => valueWords(one) === valueWords(other);
+
+/** A person is to be asked before that: it opens what nobody has listed, or undoes what somebody has narrowed. */
+export const isWide = ({ asked, limits, narrowed }: PluginPermission): boolean =>
+  narrowed || (asked === true && limits !== null);
+
+export function settingWords({ isRequired, isSet }: PluginSetting): string {
+  if (isSet) return 'set';
+  return isRequired ? 'needed, and not set' : 'not set';
 }

@@ -14,6 +14,9 @@ interface PluginsViewProps {
   readonly linkNotice: ReactNode;
 }
 
+/** More than these are a list first. */
+const MAX_OPEN = 2;
+
 export function PluginsView({ client, menu, linkNotice }: PluginsViewProps) {
   const { plugins, error, again, act } = usePlugins(client);
   const icon = <PluginIcon />;
@@ -46,7 +49,7 @@ export function PluginsView({ client, menu, linkNotice }: PluginsViewProps) {
       )}
       <div className="plugins">
         {plugins?.map((info) => (
-          <PluginCard key={info.id} client={client} info={info} act={act} />
+          <PluginCard key={info.id} client={client} info={info} act={act} folds={plugins.length > MAX_OPEN} />
         ))}
       </div>
     </Page>

@@ -28,6 +28,8 @@ interface SessionViewProps {
   readonly screenReader: boolean;
   /** We started it just now: take the helm at once. */
   readonly fresh: boolean;
+  /** Came by a share link: what takes more than typing is not offered. */
+  readonly guest?: boolean;
   readonly menu: ReactNode;
   /** Notices about the connection: they stand above ours. */
   readonly linkNotice: ReactNode;
@@ -48,6 +50,7 @@ const hasKeyboard = (): boolean => window.matchMedia('(hover: hover)').matches;
 
 export function SessionView(props: SessionViewProps) {
   const { client, info, scope, at, theme, screenReader, fresh, menu, linkNotice, onSize, onLive } = props;
+  const isGuest = props.guest === true;
   const host = useRef<HTMLElement>(null);
   const notices = useRef<HTMLDivElement>(null);
   const parts = useRef<Parts>(null);
@@ -218,15 +221,17 @@ export function SessionView(props: SessionViewProps) {
               .join(' · ')}
           </p>
         </div>
-        <a
-          className="button quiet square wide"
-          href={addressOf({ kind: 'search', q: '', session: info.id })}
-          aria-label="Search this session"
-          title="Search this session"
-          data-testid="search-session"
-        >
-          <SearchIcon />
-        </a>
+        {!isGuest && (
+          <a
+            className="button quiet square wide"
+            href={addressOf({ kind: 'search', q: '', session: info.id })}
+            aria-label="Search this session"
+            title="Search this session"
+            data-testid="search-session"
+          >
+            <SearchIcon />
+          </a>
+        )}
         {now.running && !isForeign && (
           <HelmButton
             helm={helm}
@@ -242,7 +247,7 @@ export function SessionView(props: SessionViewProps) {
             onRelease={() => parts.current?.steer.release()}
           />
         )}
-        {steerable && (
+        {steerable && !isGuest && (
           <button
             type="button"
             className="button quiet square wide"
@@ -257,7 +262,7 @@ export function SessionView(props: SessionViewProps) {
             <InterruptIcon />
           </button>
         )}
-        {allows(scope, isEnding ? 'input' : 'create') && (
+        {!isGuest && allows(scope, isEnding ? 'input' : 'create') && (
           <button
             type="button"
             className="button quiet square"

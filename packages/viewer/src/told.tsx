@@ -39,8 +39,11 @@ function Toast({ notice, onClose }: { readonly notice: PluginNotice; readonly on
   const [isHeld, setHeld] = useState(false);
   useEffect(() => {
     if (isHeld) return;
-    const timer = setTimeout(() => onClose(n), TOAST_MS);
-    return () => clearTimeout(timer);
+    // Behind a dialog nobody can read it: it waits until that is closed.
+    const timer = setInterval(() => {
+      if (document.querySelector('dialog[open]') === null) onClose(n);
+    }, TOAST_MS);
+    return () => clearInterval(timer);
   }, [n, isHeld, onClose]);
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: whoever reads it holds it; nothing is done with it

@@ -216,10 +216,9 @@ export class ShareStore {
     return row === undefined ? undefined : { guest: toGuest(row), share: row.share };
   }
 
-  /** The link that a guest came by. */
-  shareOfGuest(id: string): ShareRecord | undefined {
+  guest(id: string): GuestRecord | undefined {
     const row = this.#guest.get(id) as GuestRow | undefined;
-    return row === undefined ? undefined : this.get(row.share);
+    return row === undefined ? undefined : toGuest(row);
   }
 
   guests(share: string): readonly GuestRecord[] {

@@ -1,40 +1,45 @@
 // `binnacle plugin dev`: has the plugin of a folder in the gateway that runs, installs it again after each change, and shows
 // what it prints. What it asks for more than was agreed to is asked about.
 
-import { type FSWatcher, watch } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Binnacle } from '@binnacle/client';
-import type { PluginPreview } from '@binnacle/protocol';
+import { BinnacleError, type PluginPreview } from '@binnacle/protocol';
 import { INTERRUPTED } from './asking.ts';
 import { withClient } from './connect.ts';
 import { describe, EXIT, Failure } from './failure.ts';
+import { FolderChanges } from './folder-changes.ts';
 import { agree, carryOut, doneText, type PluginInstallOptions, previewText } from './plugin-install.ts';
 import { followLog, logLine } from './plugin-logs.ts';
 import { printable, style } from './style.ts';
 
-/** An editor writes a file in several steps, and several files at once. */
-const SETTLE_MS = 150;
-const IGNORED = /(?:^|\/)(?:\.|node_modules(?:\/|$))/;
+const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export async function developPlugin(folder: string, options: PluginInstallOptions): Promise<number> {
   const path = resolve(folder);
   return await withClient(options, async (client) => {
+    const changes = new FolderChanges(path);
+    await changes.look();
     const first = await client.plugins.preview(path);
     const { id } = first;
     // Also one that is broken: what others installed is not for us to remove.
     const wasThere = (await client.plugins.list()).some((one) => one.id === id);
     const stop = new AbortController();
     const end = (): void => stop.abort();
-    process.once('SIGINT', end).once('SIGTERM', end);
-    const changes = new Changes(path);
+    for (const signal of ENDS) process.once(signal, end);
+    // Whose terminal is gone has nobody to tell anything, and the plugin is to be removed all the same.
+    process.stdout.removeAllListeners('error').on('error', end);
+    process.stderr.on('error', end);
     try {
       if (!(await takeUp(client, path, first, options))) return EXIT.failed;
       process.stderr.write('Waits for changes. Ctrl-C ends it.\n');
-      await Promise.all([follow(client, id, stop.signal), again(client, path, id, options, changes, stop.signal)]);
+      const digest = first.digest;
+      await Promise.all([
+        follow(client, id, stop.signal),
+        again(client, path, { id, digest }, options, changes, stop.signal),
+      ]);
     } finally {
       stop.abort();
-      changes.close();
-      process.off('SIGINT', end).off('SIGTERM', end);
+      for (const signal of ENDS) process.off(signal, end);
       if (wasThere) process.stderr.write(`${id} stays as it is now.\n`);
       else {
         const isGone = await client.plugins.remove(id).then(
@@ -52,12 +57,12 @@ export async function developPlugin(folder: string, options: PluginInstallOption
 async function again(
   client: Binnacle,
   path: string,
-  id: string,
+  { id, digest: first }: Pick<PluginPreview, 'id' | 'digest'>,
   options: PluginInstallOptions,
-  changes: Changes,
+  changes: FolderChanges,
   signal: AbortSignal,
 ): Promise<void> {
-  let digest = '';
+  let digest = first;
   while (await changes.next(signal)) {
     try {
       const preview = await client.plugins.preview(path);
@@ -70,6 +75,8 @@ async function again(
     } catch (error) {
       // Ctrl-C, where the answer to a question was due.
       if (error instanceof Failure && error.exitCode === INTERRUPTED) throw error;
+      // It was saved again meanwhile: that is the next change.
+      if (error instanceof BinnacleError && error.code === 'plugin_changed') continue;
       // A file that is half written, a line that does not parse: the next change may mend it.
       process.stderr.write(printableLines(describe(error, false)));
     }
@@ -100,46 +107,6 @@ async function follow(client: Binnacle, id: string, signal: AbortSignal): Promis
     await followLog(client, id, next, write, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
-  }
-}
-
-/** Changes of a folder, several that come together as one. */
-class Changes {
-  readonly #watcher: FSWatcher;
-  #isChanged = false;
-  #timer: NodeJS.Timeout | undefined;
-  #wake: () => void = () => undefined;
-
-  constructor(dir: string) {
-    this.#watcher = watch(dir, { recursive: true }, (_, name) => {
-      if (name !== null && IGNORED.test(name)) return;
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => {
-        this.#isChanged = true;
-        this.#wake();
-      }, SETTLE_MS);
-    });
-    // As where the kernel watches no more folders for this user.
-    this.#watcher.on('error', (error) => {
-      process.stderr.write(`Changes are not seen any more: ${printable(String(error))}\n`);
-    });
-  }
-
-  /** False: it is over. */
-  async next(signal: AbortSignal): Promise<boolean> {
-    while (!this.#isChanged && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
-    }
-    this.#isChanged = false;
-    return !signal.aborted;
-  }
-
-  close(): void {
-    clearTimeout(this.#timer);
-    this.#watcher.close();
   }
 }
 

@@ -2,11 +2,11 @@
 // config file.
 
 import type { PluginGrantValue, PluginInfo } from '@binnacle/protocol';
-import { permission as permissionRow } from '../plugin/grant/permissions.ts';
+import { type PermissionName, permission as permissionRow } from '../plugin/grant/permissions.ts';
 import { askYes } from './asking.ts';
 import { type ClientCommandOptions, withClient } from './connect.ts';
 import { EXIT, Failure, usage } from './failure.ts';
-import { joined, permissionNamed, valueSaid, without } from './plugin-values.ts';
+import { beyond, joined, permissionNamed, valueSaid, without } from './plugin-values.ts';
 import { grantCommand, itemsOf } from './plugin-words.ts';
 import { printable } from './style.ts';
 
@@ -23,23 +23,51 @@ export async function grantPermission(
   const name = permissionNamed(permission);
   const more = valueSaid(name, items);
   return await withClient(options, async (client) => {
-    const before = grantedIn(await client.plugins.get(id), name);
-    if (before === true) {
-      process.stderr.write(`${printable(id)} has all of ${name} already.\n`);
+    const info = await client.plugins.get(id);
+    const before = grantedIn(info, name);
+    if (beyond(name, before, more) === false) {
+      const what = before === true ? `all of ${name}` : `that of ${name}`;
+      process.stderr.write(`${printable(id)} has ${what} already.\n`);
       return EXIT.ok;
     }
-    const { narrowing, sentence } = permissionRow(name);
-    if (more === true && narrowing !== null && options.yes !== true) {
-      process.stderr.write(
-        `Without a limit, ${printable(id)} can ${sentence}.\n` +
-          `It can be limited to ${narrowing.items.replaceAll('`', '')}: ${grantCommand(id, name, { [narrowing.key]: [narrowing.example] })}\n`,
-      );
-      if (!(await askYes('Grant it without a limit?', 'Name items, or pass --yes.'))) {
-        throw new Failure(EXIT.failed, 'Nothing was granted.');
-      }
+    const asked = info.permissions.find((one) => one.permission === name)?.asked ?? false;
+    const doubts = doubtsOf(id, name, before, more, asked);
+    if (doubts.length > 0) {
+      process.stderr.write(doubts.map((line) => `${line}\n`).join(''));
+      const isAgreed = options.yes === true || (await askYes('Grant it?', 'Pass --yes to grant it all the same.'));
+      if (!isAgreed) throw new Failure(EXIT.failed, 'Nothing was granted.');
     }
-    return tell(await client.plugins.grant(id, name, joined(before, more)), name, options);
+    return tell(await client.plugins.grant(id, name, joined(name, before, more)), name, options);
   });
+}
+
+/** What a person should know before they go on; empty: it is what the plugin asks for, and has a limit. */
+function doubtsOf(
+  plugin: string,
+  name: PermissionName,
+  before: PluginGrantValue,
+  more: PluginGrantValue,
+  asked: PluginGrantValue,
+): string[] {
+  const { narrowing, sentence } = permissionRow(name);
+  const id = printable(plugin);
+  if (asked === false) return [`${id} does not ask for ${name}. With it, it can ${sentence}.`];
+  if (more === true) {
+    if (narrowing === null) return [];
+    const had = itemsOf(before) ?? [];
+    return [
+      `Without a limit, ${id} can ${sentence}.`,
+      ...(had.length === 0 ? [] : [`It has ${had.map(printable).join(', ')} now, which it keeps.`]),
+      itemsOf(asked) === undefined
+        ? `It can be limited to ${narrowing.items.replaceAll('`', '')}: ${grantCommand(plugin, name, false)} ${narrowing.key.toUpperCase()}...`
+        : `It asks for less: ${grantCommand(plugin, name, asked)}`,
+    ];
+  }
+  // Whoever asks for all of it cannot know which of it there is here.
+  const unasked = asked === true ? [] : (itemsOf(beyond(name, asked, more)) ?? []);
+  if (unasked.length === 0) return [];
+  const items = (itemsOf(asked) ?? []).map(printable).join(', ');
+  return [`${id} does not ask for ${unasked.map(printable).join(', ')}; of ${name} it asks for ${items}.`];
 }
 
 export async function revokePermission(

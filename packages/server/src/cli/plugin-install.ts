@@ -3,11 +3,10 @@
 
 import { resolve } from 'node:path';
 import type { Binnacle } from '@binnacle/client';
-import type { PluginInfo, PluginPermission, PluginPreview } from '@binnacle/protocol';
+import type { PluginInfo, PluginPermission, PluginPreview, PluginState } from '@binnacle/protocol';
 import { ask, askYes, canAsk } from './asking.ts';
 import { type ClientCommandOptions, withClient } from './connect.ts';
 import { EXIT, Failure } from './failure.ts';
-import { joined } from './plugin-values.ts';
 import { askedLines, grantCommands, problemLines, stateOf } from './plugin-words.ts';
 import { printable, type Style, style } from './style.ts';
 
@@ -19,6 +18,9 @@ export interface PluginInstallOptions extends ClientCommandOptions {
 
 /** What the person agreed to have granted; undefined: not even to the install. */
 type Consent = readonly PluginPermission[] | undefined;
+
+/** Also one that waits for settings: there is nothing wrong with it, and nobody can give them before it is installed. */
+const AS_IT_SHOULD: ReadonlySet<PluginState> = new Set(['running', 'off', 'unset']);
 
 export async function installPlugin(folder: string, options: PluginInstallOptions): Promise<number> {
   return await withClient(options, async (client) => {
@@ -34,7 +36,7 @@ export async function installPlugin(folder: string, options: PluginInstallOption
     const info = await carryOut(client, path, preview, consent);
     if (options.json === true) process.stdout.write(`${JSON.stringify(info)}\n`);
     else process.stderr.write(doneText(info, look));
-    return info.state === 'running' || info.state === 'off' ? EXIT.ok : EXIT.failed;
+    return AS_IT_SHOULD.has(info.state) ? EXIT.ok : EXIT.failed;
   });
 }
 
@@ -70,7 +72,7 @@ export async function carryOut(
   preview: PluginPreview,
   granted: readonly PluginPermission[],
 ): Promise<PluginInfo> {
-  const grants = granted.map((one) => [one.permission, joined(one.granted, one.asked)]);
+  const grants = granted.map((one) => [one.permission, one.both]);
   return await client.plugins.install(path, preview.digest, Object.fromEntries(grants));
 }
 
@@ -95,7 +97,7 @@ export function doneText(info: PluginInfo, look: Style): string {
   const lines = [
     `${printable(info.id)} ${printable(info.version)} is installed: ${stateOf(info, look)}${info.level === null ? '' : `, ${info.level}`}`,
     ...(info.problem === null ? [] : problemLines(info.problem)),
-    ...grantCommands(info).map((command) => `  not granted: ${command}`),
+    ...grantCommands(info.id, info.permissions).map((command) => `  not granted: ${command}`),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -10,6 +10,7 @@ import {
   offerLine,
   offersInShort,
   problemLines,
+  settingLine,
   stateOf,
 } from './plugin-words.ts';
 import { formatDuration } from './quantities.ts';
@@ -40,7 +41,11 @@ function listText(plugins: readonly PluginInfo[], look: Style): string {
   ]);
   const notes = plugins.flatMap((one) => [
     ...(one.problem === null ? [] : problemLines(one.problem).map((line) => `${printable(one.id)}: ${line}`)),
-    ...grantCommands(one).map((command) => `${printable(one.id)} lacks what this grants: ${command}`),
+    // What it could do without is told where one asks about it.
+    ...grantCommands(
+      one.id,
+      one.permissions.filter(({ needed }) => needed),
+    ).map((command) => `${printable(one.id)} lacks what this grants: ${command}`),
   ]);
   return table([head, ...rows], process.stdout.columns ?? 120) + notes.map((line) => `${line}\n`).join('');
 }
@@ -69,7 +74,11 @@ function detailText(info: PluginInfo, now: number, look: Style): string {
     ...unasked.map(({ permission }) => look.dim(`  ${printable(permission)} is granted, and not asked for`)),
     ...info.permissions
       .filter(({ missing }) => missing !== false)
-      .map(({ permission, missing }) => look.yellow(`  grant it with: ${grantCommand(info.id, permission, missing)}`)),
+      .map(({ permission, missing, needed }) => {
+        const line = `  grant it with: ${grantCommand(info.id, permission, missing)}`;
+        return needed ? look.yellow(line) : look.dim(line);
+      }),
+    ...(info.settings.length === 0 ? [] : ['Settings', ...info.settings.map((one) => settingLine(one, look))]),
     ...(info.offers.length === 0 ? [] : ['Offers', ...info.offers.map((offer) => offerLine(offer, look))]),
   ];
   return `${lines.join('\n')}\n`;

@@ -1,10 +1,12 @@
 // `binnacle plugin new`: a folder with a plugin that works, to begin with. Asks no gateway.
 
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { isPluginId } from '../plugin/install/plugin-id.ts';
 import { EXIT, Failure, usage } from './failure.ts';
 import { isPluginKind, PLUGIN_KINDS, type PluginKind, templateOf } from './plugin-templates.ts';
+import { quoted } from './plugin-words.ts';
 import { printable } from './style.ts';
 
 export interface PluginNewOptions {
@@ -17,12 +19,20 @@ export function newPlugin(folder: string, { kind, ts = false }: PluginNewOptions
   const dir = resolve(folder);
   const id = idFor(basename(dir));
   if (namesIn(dir).length > 0) throw new Failure(EXIT.failed, `${dir} is not empty.`, 'Name a folder that is new.');
-  write(dir, templateOf(kind satisfies PluginKind, id, ts));
+  write(dir, templateOf(kind satisfies PluginKind, id, ts ? apiTypes() : undefined));
   process.stderr.write(`Made the plugin ${id} in ${printable(dir)}. Next:
-  binnacle plugin test ${printable(folder)}
-  binnacle plugin dev ${printable(folder)}
+  binnacle plugin test ${quoted(folder)}
+  binnacle plugin dev ${quoted(folder)}
 `);
   return EXIT.ok;
+}
+
+/** In dist/ of what was installed; in a checkout where they are written, from the bundle and from the sources. */
+function apiTypes(): string {
+  const places = ['plugin.d.ts', '../../plugin/src/index.ts', '../../../plugin/src/index.ts'];
+  const found = places.map((place) => fileURLToPath(new URL(place, import.meta.url))).find((path) => existsSync(path));
+  if (found === undefined) throw new Failure(EXIT.failed, 'The types for plugins are not where Binnacle is installed.');
+  return readFileSync(found, 'utf8');
 }
 
 function idFor(name: string): string {

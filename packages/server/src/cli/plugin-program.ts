@@ -39,7 +39,8 @@ function addInstalled(plugin: Command, { exit, clientCommand }: PluginProgramPar
       'after',
       `
 Levels: sealed (no file but its own, no network, no other process), restricted (Node's permission flags alone), trusted
-(as much as the gateway may). Behind the table stands what each lacks, and the command that grants it.`,
+(as much as the gateway may). Behind the table stands what keeps an offer from being in force or was denied, with the
+command that grants it; with a name, all that is not granted.`,
     )
     .action(async (id: string | undefined, options: ClientCommandOptions) =>
       exit(await (await import('./plugin-ls.ts')).listPlugins(id, options)),
@@ -53,7 +54,8 @@ Levels: sealed (no file but its own, no network, no other process), restricted (
       `
 The folder is one of the machine of the gateway. It is copied: later changes of it change nothing until it is installed
 again. What begins with a dot, *.d.ts, and packages that are not under "dependencies" stay behind; types of TypeScript
-are taken away. None of its code runs before you agree.
+are taken away. None of its code runs before you agree. What you have granted for less than it asks for stays so.
+Exit code 0 where it runs, is off, or needs settings first; 1 where it cannot run.
 For example: binnacle plugin install ./my-plugin
              binnacle plugin install ./my-plugin --yes --no-grant`,
     )
@@ -61,6 +63,7 @@ For example: binnacle plugin install ./my-plugin
       exit(await (await import('./plugin-install.ts')).installPlugin(dir, options)),
     );
   clientCommand(plugin, 'rm <plugin>', 'remove a plugin, with what it keeps and what it was granted')
+    .alias('remove')
     .option('-y, --yes', 'ask nothing')
     .action(async (id: string, options: PluginRemoveOptions) =>
       exit(await (await import('./plugin.ts')).removePlugin(id, options)),
@@ -93,12 +96,13 @@ For example: binnacle plugin install ./my-plugin
 
 function addGrants(plugin: Command, { exit, clientCommand }: PluginProgramParts): void {
   clientCommand(plugin, 'grant <plugin> <permission> [items...]', 'let a plugin do something, in force at once')
-    .option('-y, --yes', 'ask nothing, also without a limit')
+    .option('-y, --yes', 'ask nothing, also without a limit, and for what it does not ask for')
     .option('--json', 'print the plugin as JSON')
     .addHelpText(
       'after',
       `
-Items limit it, and are added to those that it has: programs, hosts, keys of the config file, names.
+Items limit it, and are added to those that it has: programs, hosts, keys of the config file, names. Those that it has stay
+also where all is granted, as far as that leaves them out: a private address, a key that has to be spelled.
 For example: binnacle plugin grant my-plugin notify
              binnacle plugin grant my-plugin net api.example.com
              binnacle plugin grant my-plugin runCommandWithTimeout git rg`,
@@ -134,6 +138,10 @@ function addAuthoring(plugin: Command, { exit, clientCommand, collect }: PluginP
     .argument('[dir]', 'its folder', '.')
     .description('load a plugin behind the walls that it would have, without a gateway')
     .option('--tool <name>', 'call this tool of it, and print the answer')
+    .option('--hook <name>', 'tell this hook of it what --input says, and print the veto')
+    .option('--command <name>', 'call this command of it; its arguments are --input \'"…"\'')
+    .option('--job <name>', 'run this job of it')
+    .option('--route <route>', 'send it a request, such as "GET /tides/dover?day=1"; --input has "headers" and "body"')
     .option('--input <json>', 'with this (default: {})')
     .option('--config <json>', 'its settings, as plugins.entries.ID.config would have them')
     .option(
@@ -148,7 +156,8 @@ function addAuthoring(plugin: Command, { exit, clientCommand, collect }: PluginP
       `
 It is granted what its manifest asks for. What reaches beyond the test is not done, but for --real; what it stores is
 gone afterwards. Exit code 1 where something is wrong: the manifest, a file, its start, an offer that is not asked for.
-For example: binnacle plugin test . --tool now`,
+For example: binnacle plugin test . --tool now
+             binnacle plugin test . --hook beforeInput --input '{"text": "rm -rf /"}'`,
     )
     .action(async (dir: string, options: PluginTestOptions) =>
       exit(await (await import('./plugin-test.ts')).testPlugin(dir, options)),

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { PermissionName } from '../plugin/grant/permissions.ts';
 import { Fetches } from '../plugin/powers/fetch.ts';
 import { PluginPrograms } from '../plugin/powers/run-command.ts';
-import type { Asking, Powers } from '../plugin/powers.ts';
+import type { Asking, Power, Powers } from '../plugin/powers.ts';
 
 /** They reach beyond the test. */
 export const REAL = ['net', 'runCommandWithTimeout'] as const satisfies readonly PermissionName[];
@@ -27,7 +27,7 @@ export function standIns(real: readonly Real[], tell: (line: string) => void): P
       message: `A test does not ${what}.`,
       hint: `binnacle plugin test --real ${REAL.join(' --real ')} does what these allow; for the rest there is binnacle plugin dev.`,
     });
-  const withheld = (name: Real, what: string): Powers[string] => {
+  const withheld = (name: Real, what: string): Power => {
     return (params, { gate }) => {
       gate.allow(name, params);
       throw notDone(what);
@@ -57,6 +57,9 @@ export function standIns(real: readonly Real[], tell: (line: string) => void): P
       gate.allow('channels', { name: channel });
       tell(`would bring a message in over ${channel}`);
       return { conversation: `agent:main:${channel}`, run: null };
+    },
+    turn: () => {
+      throw new BinnacleError('run_not_found', { message: 'A test begins no turns.' });
     },
     readSessions: (params, asking) => nothing('readSessions', params, asking),
     readConversations: (params, asking) => nothing('readConversations', params, asking),

@@ -8,6 +8,9 @@ export type PluginKind = (typeof PLUGIN_KINDS)[number];
 
 export const isPluginKind = (text: string): text is PluginKind => (PLUGIN_KINDS as readonly string[]).includes(text);
 
+/** As all *.d.ts, left out at the install. */
+const TYPES_FILE = 'plugin.d.ts';
+
 interface Template {
   readonly description: string;
   readonly permissions: Readonly<Record<string, object>>;
@@ -68,8 +71,9 @@ const TEMPLATES: Record<PluginKind, (id: string) => Template> = {
   }),
 };
 
-/** Files by their path. */
-export function templateOf(kind: PluginKind, id: string, isTyped: boolean): Record<string, string> {
+/** Files by their path. `types`: of the API, for one in TypeScript. */
+export function templateOf(kind: PluginKind, id: string, types: string | undefined): Record<string, string> {
+  const isTyped = types !== undefined;
   const template = TEMPLATES[kind](id);
   const entry = isTyped ? 'index.ts' : 'index.mjs';
   const { description, permissions } = template;
@@ -77,8 +81,8 @@ export function templateOf(kind: PluginKind, id: string, isTyped: boolean): Reco
   return {
     [MANIFEST_FILE]: `${JSON.stringify(manifest, undefined, 2)}\n`,
     [entry]: entryOf(template, isTyped),
-    'README.md': readme(id, template),
-    ...(isTyped ? typedFiles(id) : {}),
+    'README.md': readme(id, template, isTyped),
+    ...(isTyped ? typedFiles(id, types) : {}),
   };
 }
 
@@ -89,8 +93,11 @@ function entryOf({ description, body }: Template, isTyped: boolean): string {
     : `// ${description}\n\n/** @type {import('@binnacle/plugin').Plugin} */\nexport default (api) => {\n${text}\n};\n`;
 }
 
-/** Types are taken away at the install, and nothing is compiled: the compiler is there to check, and is told so. */
-function typedFiles(id: string): Record<string, string> {
+/**
+ * Types are taken away at the install, and nothing is compiled: the compiler is there to check, and is told so. The types of
+ * the API are brought along: no registry has to have them.
+ */
+function typedFiles(id: string, types: string): Record<string, string> {
   const compilerOptions = {
     target: 'es2023',
     lib: ['es2023', 'dom'],
@@ -102,22 +109,24 @@ function typedFiles(id: string): Record<string, string> {
     erasableSyntaxOnly: true,
     verbatimModuleSyntax: true,
     skipLibCheck: true,
+    paths: { '@binnacle/plugin': [`./${TYPES_FILE}`] },
   };
   const described = {
     name: id,
     private: true,
     type: 'module',
     scripts: { check: 'tsc' },
-    devDependencies: { '@binnacle/plugin': VERSION, typescript: '>=5.8' },
+    devDependencies: { typescript: '>=5.8' },
   };
   return {
     'tsconfig.json': `${JSON.stringify({ compilerOptions, include: ['*.ts'] }, undefined, 2)}\n`,
+    [TYPES_FILE]: `// The API of Binnacle ${VERSION}, for the compiler. Not installed with the plugin.\n\n${types}`,
     'package.json': `${JSON.stringify(described, undefined, 2)}\n`,
     '.gitignore': 'node_modules/\n',
   };
 }
 
-const readme = (id: string, { description, tryIt }: Template): string => `# ${id}
+const readme = (id: string, { description, tryIt }: Template, isTyped: boolean): string => `# ${id}
 
 ${description}
 
@@ -126,6 +135,6 @@ binnacle plugin test .      # loads it behind the walls that it will have, witho
 binnacle plugin dev .       # in the gateway that runs, again after each change
 binnacle plugin install .
 \`\`\`
-
+${isTyped ? '\n`npm install && npm run check` has the compiler look at the types, which are in `plugin.d.ts`.\n' : ''}
 ${tryIt}
 `;

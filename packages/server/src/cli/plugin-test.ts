@@ -8,22 +8,30 @@ import { fileURLToPath } from 'node:url';
 import { BinnacleError } from '@binnacle/protocol';
 import type { Decision } from '../plugin/grant/gate.ts';
 import { Gate } from '../plugin/grant/gate.ts';
+import type { PermissionName } from '../plugin/grant/permissions.ts';
 import { thisMachine } from '../plugin/grant/world.ts';
 import { Installations, type Staged } from '../plugin/install/installation.ts';
 import { asked } from '../plugin/install/manifest.ts';
 import { policyOf, unsaid } from '../plugin/install/settings.ts';
-import { methodOf, needOf, type Offer, OffersShape } from '../plugin/offers.ts';
+import { readOffers } from '../plugin/offer-faults.ts';
+import { methodOf, needOf, type Offer } from '../plugin/offers.ts';
 import { deadlineOf } from '../plugin/powers/all.ts';
+import { powerNamed } from '../plugin/powers.ts';
 import { PluginHost } from '../plugin/process/host.ts';
 import { chooseLevel } from '../plugin/process/level.ts';
 import { probeSandbox, type Sandbox } from '../plugin/process/sandbox.ts';
 import { residentBytes } from '../plugin/process/supervision.ts';
 import { EXIT, usage } from './failure.ts';
 import { REAL, type Real, standIns } from './plugin-stand-in.ts';
+import { CALLED, callOne, type TestCall } from './plugin-test-call.ts';
 import { printable, style } from './style.ts';
 
 export interface PluginTestOptions {
   readonly tool?: string;
+  readonly hook?: string;
+  readonly command?: string;
+  readonly job?: string;
+  readonly route?: string;
   readonly input?: string;
   readonly config?: string;
   readonly real: readonly string[];
@@ -37,30 +45,28 @@ interface Report {
   level: string | null;
   startMs: number | null;
   memoryBytes: number | null;
-  offers: readonly { readonly method: string; readonly inForce: boolean }[];
+  offers: readonly { readonly method: string; readonly permission: PermissionName; readonly inForce: boolean }[];
   /** What was denied while it was loaded and called. */
   denied: readonly string[];
+  /** What to write into the manifest for it. */
+  hints: readonly string[];
   answer?: unknown;
   /** What is wrong; empty: it would work. */
   problems: string[];
 }
 
-const TOOL_MS = 25_000;
-
 export async function testPlugin(folder: string, options: PluginTestOptions): Promise<number> {
   const real = options.real.map(realNamed);
-  const input = options.input === undefined ? {} : jsonIn('--input', options.input);
+  const call = callOf(options);
   const config = options.config === undefined ? undefined : jsonIn('--config', options.config);
-  if (options.input !== undefined && options.tool === undefined) throw usage('--input is for a tool.', 'Add --tool.');
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'binnacle-plugin-')));
   try {
     const installations = new Installations(join(root, 'plugins'), { script: beside('plugin-types.mjs') });
     const { manifest, digest } = await installations.preview(resolve(folder));
     await installations.install(resolve(folder), digest, 0);
     const staged = await installations.stage(manifest.id);
-    const tool = options.tool === undefined ? undefined : { name: options.tool, input };
     const test = new Test(staged, await probeSandbox(), real, config, (line) => process.stderr.write(`  ${line}\n`));
-    const report = await test.run(tool);
+    const report = await test.run(call);
     if (options.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
     else process.stdout.write(reportText(report));
     return report.problems.length === 0 ? EXIT.ok : EXIT.failed;
@@ -87,7 +93,7 @@ class Test {
     this.#tell = (line) => tell(printable(line));
   }
 
-  async run(tool: { readonly name: string; readonly input: unknown } | undefined): Promise<Report> {
+  async run(call: TestCall | undefined): Promise<Report> {
     const { manifest } = this.#staged;
     const report: Report = {
       id: manifest.id,
@@ -97,6 +103,7 @@ class Test {
       memoryBytes: null,
       offers: [],
       denied: [],
+      hints: [],
       problems: [],
     };
     const gate = new Gate({
@@ -115,7 +122,7 @@ class Test {
       const { pid } = host.facts;
       report.memoryBytes = pid === null ? null : (residentBytes(pid) ?? null);
       this.#lookAtOffers(gate, report);
-      if (tool !== undefined) report.answer = await this.#call(host, tool);
+      if (call !== undefined) report.answer = await this.#call(host, call, report);
     } catch (error) {
       // Why it ended is told already where it did.
       if (!(error instanceof BinnacleError)) throw error;
@@ -130,6 +137,12 @@ class Test {
     report.denied = [
       ...new Set(denied.map(({ permission, target, outcome }) => `${outcome}: ${permission} ${target}`.trim())),
     ];
+    const lacks = new Set(
+      [...report.offers.filter(({ inForce }) => !inForce), ...denied].map(({ permission }) => permission),
+    );
+    report.hints = [...lacks]
+      .filter((name) => !manifest.asks.has(name))
+      .map((name) => `add "${name}": {"reason": "…"} to permissions in binnacle.plugin.json`);
     return report;
   }
 
@@ -152,18 +165,14 @@ class Test {
       sandbox: this.#sandbox,
       guest: beside('plugin-guest.mjs'),
       call: async (method, params, signal) => {
-        const power = Object.hasOwn(powers, method) ? powers[method] : undefined;
+        const power = powerNamed(powers, method);
         if (power === undefined)
           throw new BinnacleError('not_found', { message: `There is no call ${method} in a test.` });
         return await power(params, { plugin: manifest.id, gate, signal });
       },
       deadlineOf,
       ready: (_methods, offers) => {
-        const read = OffersShape.safeParse(offers);
-        const [issue] = read.error?.issues ?? [];
-        if (!read.success)
-          throw new Error(`What it offers is wrong: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
-        this.#offers = read.data;
+        this.#offers = readOffers(offers);
       },
       stopped: ({ code, message }) => {
         if (code !== 'stopped') report.problems.push(message);
@@ -179,21 +188,45 @@ class Test {
       const inForce = gate.holds(permission, args);
       if (!inForce)
         report.problems.push(`${methodOf(offer)} is not covered by what the manifest asks for: ${permission}.`);
-      return { method: methodOf(offer), inForce };
+      return { method: methodOf(offer), permission, inForce };
     });
     if (report.offers.length === 0) this.#tell('It offers nothing: everything is offered before its entry returns.');
   }
 
-  async #call(host: PluginHost, { name, input }: { readonly name: string; readonly input: unknown }): Promise<unknown> {
-    const tools = this.#offers.filter((offer) => offer.kind === 'tool').map((offer) => offer.name);
-    if (!tools.includes(name)) throw usage(`It has no tool "${name}".`, `It has: ${tools.join(', ') || 'none'}`);
-    return await host.invoke(`tool:${name}`, { input, caller: 'test', via: 'mcp' }, TOOL_MS);
+  #call(host: PluginHost, call: TestCall, report: Report): Promise<unknown> {
+    const called = {
+      plugin: this.#staged.manifest.id,
+      offers: this.#offers,
+      invoke: (method: string, params: unknown, deadlineMs: number) => host.invoke(method, params, deadlineMs),
+      fault: (text: string) => {
+        // The first says it; what follows from it is no other one.
+        if (!report.problems.some((one) => one.includes(text) || text.includes(one))) report.problems.push(text);
+      },
+    };
+    return callOne(called, call);
   }
 }
 
+/** At most one thing is called. */
+function callOf(options: PluginTestOptions): TestCall | undefined {
+  const asked = CALLED.flatMap((kind) => {
+    const name = options[kind];
+    return name === undefined ? [] : [{ kind, name }];
+  });
+  const [one, other] = asked;
+  if (other !== undefined) throw usage('One thing is called at a time.', `Pass one of ${flagsOf(asked)}.`);
+  if (one !== undefined) return { ...one, input: options.input === undefined ? {} : jsonIn('--input', options.input) };
+  if (options.input !== undefined)
+    throw usage('--input is for what is called.', `Add ${flagsOf(CALLED.map((kind) => ({ kind })))}.`);
+  return undefined;
+}
+
+const flagsOf = (asked: readonly { readonly kind: string }[]): string =>
+  asked.map(({ kind }) => `--${kind}`).join(', ');
+
 function reportText(report: Report): string {
   const look = style(process.stdout);
-  const { id, version, level, startMs, memoryBytes, offers, denied, answer, problems } = report;
+  const { id, version, level, startMs, memoryBytes, offers, denied, hints, answer, problems } = report;
   const facts = [
     ...(level === null ? [] : [level]),
     ...(startMs === null ? [] : [`loaded in ${startMs} ms`]),
@@ -205,6 +238,7 @@ function reportText(report: Report): string {
       ({ method, inForce }) => `  offers ${printable(method)}${inForce ? '' : look.red(' (not asked for)')}`,
     ),
     ...denied.map((line) => look.yellow(`  ${printable(line)}`)),
+    ...hints.map((line) => `  ${line}`),
     ...(answer === undefined
       ? []
       : [typeof answer === 'string' ? safe(answer) : safe(JSON.stringify(answer, undefined, 2))]),

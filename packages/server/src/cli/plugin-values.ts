@@ -1,17 +1,24 @@
 // Values of permissions, as the config file says them: put together and taken apart. Pure.
 
 import type { PluginGrantValue } from '@binnacle/protocol';
-import { readGrant, spellGrant } from '../plugin/grant/grants.ts';
+import { DENIED, type Grant, readGrant, spellGrant, together, wider } from '../plugin/grant/grants.ts';
 import { isPermission, PERMISSION_NAMES, type PermissionName } from '../plugin/grant/permissions.ts';
 import { usage } from './failure.ts';
 import { itemsOf } from './plugin-words.ts';
 
 /** All of both. */
-export function joined(one: PluginGrantValue, other: PluginGrantValue): PluginGrantValue {
-  if (one === true || other === true) return true;
-  if (one === false || other === false) return one === false ? other : one;
-  const [key = ''] = Object.keys(one);
-  return { [key]: [...new Set([...(itemsOf(one) ?? []), ...(itemsOf(other) ?? [])])] };
+export const joined = (name: PermissionName, one: PluginGrantValue, other: PluginGrantValue): PluginGrantValue =>
+  spellGrant(name, together(name, grantOf(name, one), grantOf(name, other)));
+
+/** What of `wanted` is more than `has`; false: nothing. */
+export function beyond(name: PermissionName, has: PluginGrantValue, wanted: PluginGrantValue): PluginGrantValue {
+  const more = wider(name, grantOf(name, has), grantOf(name, wanted));
+  return more === undefined ? false : spellGrant(name, more);
+}
+
+function grantOf(name: PermissionName, value: PluginGrantValue): Grant {
+  const read = readGrant(name, value);
+  return 'wrong' in read ? DENIED : read.grant;
 }
 
 /** Without those items; false where none is left. */

@@ -1,7 +1,13 @@
 // Plugins and what they may do, in words for people. All that a plugin says of itself is made harmless here. Pure.
 
-import type { PluginGrantValue, PluginInfo, PluginOffer, PluginPermission, PluginProblem } from '@binnacle/protocol';
-import { isPermission, permission as permissionRow } from '../plugin/grant/permissions.ts';
+import type {
+  PluginGrantValue,
+  PluginInfo,
+  PluginOffer,
+  PluginPermission,
+  PluginProblem,
+  PluginSetting,
+} from '@binnacle/protocol';
 import { printable, type Style } from './style.ts';
 
 /** Undefined: the whole permission, or nothing of it. */
@@ -9,11 +15,17 @@ export const itemsOf = (value: PluginGrantValue): readonly string[] | undefined 
   typeof value === 'boolean' ? undefined : Object.values(value).flat();
 
 /** What of a permission, behind its sentence: `: git, rg`. */
-function scopeOf({ permission, asked }: PluginPermission): string {
+function scopeOf({ asked, limits }: PluginPermission): string {
   const items = itemsOf(asked);
   if (items !== undefined) return `: ${items.map(printable).join(', ')}`;
-  const row = isPermission(permission) ? permissionRow(permission) : undefined;
-  return row?.narrowing == null ? '' : ' (without a limit)';
+  return limits === null ? '' : ' (without a limit)';
+}
+
+function standingOf({ granted, missing, narrowed }: PluginPermission): string {
+  const items = (itemsOf(granted) ?? []).map(printable).join(', ');
+  if (narrowed) return ` (narrowed to ${items})`;
+  if (missing === false) return ' (granted)';
+  return items === '' ? '' : ` (granted for ${items})`;
 }
 
 /** Two lines for each permission that it asks for: what that lets it do, and why it says that it needs it. */
@@ -22,7 +34,7 @@ export function askedLines(permissions: readonly PluginPermission[], isNew: read
     .filter(({ asked }) => asked !== false)
     .flatMap((one) => {
       const mark = isNew.includes(one.permission) ? look.yellow('new ') : '';
-      const granted = one.missing === false ? look.dim(' (granted)') : '';
+      const granted = look.dim(standingOf(one));
       const name = look.dim(printable(one.permission));
       return [
         `  ${mark}can ${printable(one.sentence)}${scopeOf(one)}${granted}`,
@@ -32,8 +44,13 @@ export function askedLines(permissions: readonly PluginPermission[], isNew: read
 }
 
 /** The commands that grant what it lacks. */
-export const grantCommands = ({ id, permissions }: Pick<PluginInfo, 'id' | 'permissions'>): string[] =>
+export const grantCommands = (id: string, permissions: readonly PluginPermission[]): string[] =>
   permissions.filter(({ missing }) => missing !== false).map((one) => grantCommand(id, one.permission, one.missing));
+
+export const settingLine = ({ key, description, isRequired, isSet }: PluginSetting, look: Style): string => {
+  const standing = isSet ? 'set' : isRequired ? look.yellow('needed') : 'not set';
+  return `  ${printable(key)}  ${standing}${description === '' ? '' : look.dim(`  ${printable(description)}`)}`;
+};
 
 export function grantCommand(id: string, permission: string, value: PluginGrantValue): string {
   const items = (itemsOf(value) ?? []).map(quoted);
@@ -41,10 +58,11 @@ export function grantCommand(id: string, permission: string, value: PluginGrantV
 }
 
 /** For a shell: an item may be `*`, or what a shell would take for its own. */
-const quoted = (text: string): string =>
+export const quoted = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${printable(text).replaceAll("'", "'\\''")}'`;
 
 export function stateOf({ state }: Pick<PluginInfo, 'state'>, look: Style): string {
+  if (state === 'unset') return look.yellow('needs settings');
   if (state === 'running') return look.green(state);
   return state === 'refused' || state === 'disabled' ? look.red(state) : look.yellow(state);
 }

@@ -45,5 +45,7 @@ async function told(
     if (info.problem !== null) lines.push(...problemLines(info.problem));
     process.stderr.write(`${lines.join('\n')}\n`);
   }
-  return info.state === 'refused' || info.state === 'disabled' || info.state === 'waiting' ? EXIT.failed : EXIT.ok;
+  return info.state === 'refused' || info.state === 'unset' || info.state === 'disabled' || info.state === 'waiting'
+    ? EXIT.failed
+    : EXIT.ok;
 }

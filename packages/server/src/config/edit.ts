@@ -2,8 +2,8 @@
 // written, and the file is replaced whole or not at all. Knows no setting.
 
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { access, type FileHandle, lstat, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { constants, renameSync, statSync } from 'node:fs';
+import { access, type FileHandle, lstat, open, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { BinnacleError } from '@binnacle/protocol';
@@ -140,8 +140,9 @@ async function replace({ file, mode, owner, stamp }: Found, text: string): Promi
     await handle.sync();
     await handle.close();
     handle = undefined;
-    if ((await stampNow(file)) !== stamp) return false;
-    await rename(made, file);
+    // Nothing of ours comes between: an editor that saves just then is overwritten only in the time of two system calls.
+    if (stampNow(file) !== stamp) return false;
+    renameSync(made, file);
     await syncFolder(folder);
     return true;
   } catch (error) {
@@ -158,13 +159,9 @@ async function giveTo(handle: FileHandle, { uid, gid }: NonNullable<Found['owner
   if (made.uid !== uid || made.gid !== gid) await handle.chown(uid, gid);
 }
 
-async function stampNow(file: string): Promise<string> {
-  try {
-    const { dev, ino, size, mtimeMs } = await stat(file);
-    return `${dev}:${ino}:${size}:${mtimeMs}`;
-  } catch {
-    return '';
-  }
+function stampNow(file: string): string {
+  const facts = statSync(file, { throwIfNoEntry: false });
+  return facts === undefined ? '' : `${facts.dev}:${facts.ino}:${facts.size}:${facts.mtimeMs}`;
 }
 
 /** The new name is on the disk, too. Some file systems cannot, and the file is there all the same. */

@@ -21,7 +21,12 @@ const from = z.union([
 ]);
 
 const Frame = z.discriminatedUnion('t', [
-  z.object({ t: z.literal('subscribe'), ref, session, from: z.union([from, z.strictObject({ screen: z.literal(true) })]).optional() }),
+  z.object({
+    t: z.literal('subscribe'),
+    ref,
+    session,
+    from: z.union([from, z.strictObject({ screen: z.literal(true) })]).optional(),
+  }),
   z.object({ t: z.literal('unsubscribe'), ref, session }),
   z.object({ t: z.literal('watch'), ref, on: z.boolean() }),
   z.object({ t: z.literal('watch_notices'), ref, on: z.boolean() }),

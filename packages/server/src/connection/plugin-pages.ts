@@ -10,13 +10,15 @@ import { headerValues } from '../http/host-origin.ts';
 import { limiterKey } from '../http/limiter.ts';
 import { type Method, pathOf, type Route, type RouteContext, route, z } from '../http/routes.ts';
 import { type RateLimits, Rates } from '../traffic/rate.ts';
-import { responseOf } from './plugin-page-answer.ts';
+import { type Asked, responseOf } from './plugin-page-answer.ts';
 import { findPage, headersFor, type PluginPage, queryOf } from './plugin-page-request.ts';
 
 /** One that is in force. */
 export interface OfferedPage {
   readonly plugin: string;
   readonly offer: PluginPage;
+  /** For the log of the plugin: what is wrong with an answer of it. */
+  note(text: string): void;
   /** Rejects with `plugin_stopped`, `plugin_timeout`, `plugin_busy` or `plugin_failed`. */
   invoke(params: unknown, deadlineMs: number): Promise<unknown>;
 }
@@ -142,9 +144,18 @@ class PluginPages {
     try {
       const given = await this.#invoke(page, asked, body.length, sender);
       if (principal !== undefined) auth.assertLive(principal);
-      return responseOf(given, { plugin: id, host, path, isPublic });
+      return this.#responseOf(page, given, { plugin: id, host, path, isPublic });
     } catch (error) {
       throw this.#failure(error, page);
+    }
+  }
+
+  #responseOf({ offer, note }: OfferedPage, given: unknown, asked: Asked): Response {
+    try {
+      return responseOf(given, asked);
+    } catch (error) {
+      if (error instanceof BinnacleError) note(`${offer.method} ${offer.path}: ${error.message}`);
+      throw error;
     }
   }
 

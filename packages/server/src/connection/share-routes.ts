@@ -61,12 +61,12 @@ export function shareRoutes(parts: ShareParts): Route[] {
   const { auth, access, conversations } = parts;
   const { shares } = auth;
 
-  const infoOf = (share: ShareRecord): z.output<typeof ShareInfo> => {
+  const infoOf = (share: ShareRecord, openGuests = auth.openGuests()): z.output<typeof ShareInfo> => {
     const { id, label, mode, uses, used, by, createdAt, expiresAt, revokedAt, revokedBy } = share;
-    const open = auth.openOf(id);
-    const viewers = shares.guests(id).flatMap((guest) => {
-      const since = open.get(guest.id);
-      return since === undefined ? [] : [{ id: guest.id, name: guest.name, since, driving: parts.isDriving(guest.id) }];
+    const open = [...(openGuests.get(id) ?? [])].sort(([, a], [, b]) => a - b);
+    const viewers = open.map(([guest, since]) => {
+      const name = shares.guest(guest)?.name ?? 'guest';
+      return { id: guest, name, since, driving: parts.isDriving(guest) };
     });
     return {
       ...{ id, label, mode, uses, used, createdAt, expiresAt, revokedAt, revokedBy, viewers },
@@ -101,7 +101,7 @@ export function shareRoutes(parts: ShareParts): Route[] {
       path: '/v1/shares',
       scope: 'view',
       summary: 'Make a link that shows one session or conversation. Its secret is shown this once.',
-      description: '`type` takes the scope `input`. The link ends with the token or login that made it.',
+      description: '`type` takes a token that may give input. The link ends with the token or login that made it.',
       body: NewShare,
       responses: {
         201: { description: 'The link.', schema: ShareInfo.extend({ secret: z.string(), url: z.string() }) },
@@ -124,8 +124,11 @@ export function shareRoutes(parts: ShareParts): Route[] {
       query: z.object({ over: Flag.optional() }),
       responses: { 200: { description: 'Newest first.', schema: z.object({ shares: z.array(ShareInfo) }) } },
       handler: ({ query, principal }) => {
+        const open = auth.openGuests();
         const user = allows(principal.scope, 'admin') ? {} : { user: principal.user };
-        return json({ shares: shares.list({ over: query.over ?? false, ...user }).map(infoOf) });
+        return json({
+          shares: shares.list({ over: query.over ?? false, ...user }).map((share) => infoOf(share, open)),
+        });
       },
     }),
     route({

@@ -99,6 +99,7 @@ export class Sockets {
         seen: this.#parts.access.seenBy(principal),
         conversations: this.#parts.conversations,
         notices: this.#parts.notices,
+        screens: this.#parts.screens,
         liveness: this.#parts.liveness,
         maxSubscriptions: this.#parts.maxSubscriptions,
         hold: (who, close) => this.#parts.auth.hold(who, close),

@@ -23,15 +23,16 @@ import { positionOf } from '../cursor/from.ts';
 import type { Principal } from '../http/principal.ts';
 import type { Notices } from '../notices.ts';
 import type { SessionScreens } from '../screen/session-screens.ts';
+import type { Drawn } from '../screen/wire.ts';
 import type { Session, SessionListener, Steering } from '../session.ts';
 import { VERSION } from '../version.ts';
 import { parseClientFrame } from './client-frames.ts';
 import { ConversationDesk } from './conversation-desk.ts';
 import { type EncodedFrame, tail } from './encode.ts';
 import type { Liveness, Watched } from './liveness.ts';
+import { snapshotOf } from './screen-routes.ts';
 import type { SeenSessions } from './session-access.ts';
 import { assertGuestFrame } from './share-frames.ts';
-import { snapshotOf } from './screen-routes.ts';
 import { type Outlet, Subscription } from './subscription.ts';
 
 /** Requests of one viewer that are under way; beyond it we read no more of its frames until some are answered. */
@@ -78,6 +79,9 @@ export class Connection implements Outlet, Watched {
   readonly #release: (() => void)[];
   readonly #notices: Notices;
   readonly #screens: SessionScreens;
+  /** Done when the last screen was drawn and sent. */
+  #lastScreen: Promise<void> = Promise.resolve();
+  readonly #waitingForRoom = new Set<() => void>();
   #unwatch: (() => void) | undefined;
   #unwatchNotices: (() => void) | undefined;
   #seq = 0;
@@ -209,6 +213,7 @@ export class Connection implements Outlet, Watched {
     this.#sentInTurn = 0;
     this.#untakenBytes = 0;
     this.fullSince = undefined;
+    this.#letIn();
     this.#desk.resume();
     for (const [id, subscription] of this.#subscriptions) {
       subscription.resume();
@@ -323,7 +328,7 @@ export class Connection implements Outlet, Watched {
     const session = this.#seen.get(frame.session);
     await session.refresh();
     const { from = 'start' } = frame;
-    const screen = typeof from === 'object' && 'screen' in from ? await this.#screens.of(session) : undefined;
+    const screen = typeof from === 'object' && 'screen' in from ? await this.#screenOf(session) : undefined;
     const at = await positionOf(session.log, screen?.position ?? (from as From));
     if (this.#isOver) return;
     // Whose it is may have changed while we waited.
@@ -344,8 +349,32 @@ export class Connection implements Outlet, Watched {
       from: formatPosition(at),
       info: session.info,
     });
-    if (screen !== undefined) this.#say({ t: 'screen', session: session.id, ...snapshotOf(screen) });
+    // One at a time, and when there was room: it may be larger than what is left to wait.
+    if (screen !== undefined && !this.#isOver)
+      this.send(tail({ t: 'screen', session: session.id, ...snapshotOf(screen) }));
     subscription.start();
+  }
+
+  /** One after the other, each when the one before it was taken: a viewer who takes nothing costs one. */
+  #screenOf(session: Session): Promise<Drawn> {
+    const drawing = this.#lastScreen.then(async () => {
+      await this.#room();
+      return await this.#screens.of(session);
+    });
+    this.#lastScreen = drawing.then(turn, turn);
+    return drawing;
+  }
+
+  async #room(): Promise<void> {
+    while (!this.#isOver && this.#socket.writableNeedDrain) {
+      await new Promise<void>((resolve) => this.#waitingForRoom.add(resolve));
+    }
+    if (this.#isOver) throw new BinnacleError('connection_lost');
+  }
+
+  #letIn(): void {
+    for (const resolve of [...this.#waitingForRoom]) resolve();
+    this.#waitingForRoom.clear();
   }
 
   #drop(session: string): void {
@@ -495,6 +524,7 @@ export class Connection implements Outlet, Watched {
 
   #stop(): void {
     this.#isOver = true;
+    this.#letIn();
     this.#desk.stop();
     this.#unwatch?.();
     this.#unwatchNotices?.();
@@ -514,6 +544,9 @@ export class Connection implements Outlet, Watched {
     }
   }
 }
+
+/** What was sent has reached the socket by then. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** What an answer or an error is about, besides the question. */
 interface About {

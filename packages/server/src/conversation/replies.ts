@@ -7,8 +7,8 @@ import type { ConversationStore, ReplyRecord } from '../catalogue/conversations.
 import type { Conversations } from './conversations.ts';
 import { type PluginReply, pluginReplyOf } from './reply-address.ts';
 
-/** Two days of tries, at growing distances. */
-const MAX_TRIES = 20;
+/** Two days of tries, at growing distances: 47 hours on average, 31 at least. */
+const MAX_TRIES = 24;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 6 * 3600_000;
 const REQUEST_MS = 15_000;
@@ -129,8 +129,8 @@ export class Replies {
     if (this.#abort.signal.aborted) return;
     const tries = reply.tries + 1;
     if (verdict === 'later' && tries < MAX_TRIES) {
-      // Full jitter: many that failed together do not come back together.
-      const pauseMs = Math.random() * Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** tries);
+      // Many that failed together do not come back together; half of it is sure, so that the tries last for their days.
+      const pauseMs = (0.5 + Math.random() / 2) * Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** tries);
       store.putReply({ ...reply, tries, dueAt: Math.round(Date.now() + pauseMs) });
       return;
     }

@@ -36,8 +36,6 @@ export interface AuthOptions {
   readonly now?: () => number;
   /** Ms since 1970, for share links. Default `Date.now`. */
   readonly clock?: () => number;
-  /** Redeeming of share links. Default 60 an address and 600 in all, a minute. */
-  readonly redeemLimiter?: LimiterOptions;
 }
 
 /** A bearer token or a browser login, without its secret. Times in ms since 1970. */
@@ -97,7 +95,7 @@ export class Auth {
     this.shares = new Shares({
       store: options.catalogue.shares,
       clock: this.#clock,
-      ...(options.redeemLimiter === undefined ? {} : { limiter: options.redeemLimiter }),
+      ...(options.limiter === undefined ? {} : { limiter: options.limiter }),
       require: (by, scope) => this.require(by, scope),
       ended: (share) => this.#endShare(share),
     });
@@ -263,12 +261,13 @@ export class Auth {
     return () => this.#held.delete(held);
   }
 
-  /** The guests of a share link that have something open, by id, with the time since when. */
-  openOf(share: string): ReadonlyMap<string, number> {
-    const open = new Map<string, number>();
+  /** The guests of share links that have something open: by link and by guest, the time since when. */
+  openGuests(): ReadonlyMap<string, ReadonlyMap<string, number>> {
+    const open = new Map<string, Map<string, number>>();
     for (const { principal, since } of this.#held) {
-      if (principal.reach?.share !== share) continue;
-      open.set(principal.id, Math.min(since, open.get(principal.id) ?? since));
+      if (principal.reach === null) continue;
+      const guests = open.get(principal.reach.share) ?? new Map<string, number>();
+      open.set(principal.reach.share, guests.set(principal.id, Math.min(since, guests.get(principal.id) ?? since)));
     }
     return open;
   }

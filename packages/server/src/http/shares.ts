@@ -42,8 +42,8 @@ export interface WantedShare {
 /** A day: who gets a link today looks at it today. */
 export const SHARE_TTL_MS = 24 * 3600_000;
 export const MAX_SHARE_TTL_MS = 30 * 24 * 3600_000;
-/** Redeemed or refused: a class behind one address comes in, and who redeems in a loop fills no table. */
-const REDEEMS: LimiterOptions = { perAddress: 60, total: 600 };
+/** Hashes of secrets that are known to be right; see `open`. 1024 × 64 characters. */
+const MAX_KNOWN = 1024;
 
 /** Of a guest. The prefix tells it from tokens: only this kind counts where a page can send nothing else. */
 const CREDENTIAL = /^bg_[A-Za-z0-9_-]{43}$/;
@@ -64,10 +64,11 @@ export function credentialIn(headers: readonly string[]): string | undefined {
 export class Shares {
   readonly #parts: SharesParts;
   readonly #limiter: Limiter;
+  readonly #known = new Set<string>();
 
   constructor(parts: SharesParts) {
     this.#parts = parts;
-    this.#limiter = new Limiter({ ...REDEEMS, ...parts.limiter });
+    this.#limiter = new Limiter(parts.limiter);
   }
 
   /**
@@ -94,32 +95,33 @@ export class Shares {
       },
       addressOf(request),
     );
+    this.#remember(sha256(secret));
     return { share, secret };
   }
 
   /**
-   * The link of a secret. Throws `unauthorized` for none of ours, why it has ended, and `rate_limited`: each look counts,
-   * also a right one.
+   * The link of a secret. Throws `unauthorized` for none of ours, why it has ended, and `rate_limited` for an address that
+   * has failed too often; but for secrets that are in memory as right, or anybody could keep all others of a proxy out.
    */
   open(request: IncomingMessage, secret: string): ShareRecord {
     const key = limiterKey(request.socket.remoteAddress);
     const waitMs = this.#limiter.waitMs(key);
     // Hashed before anything is decided: the time tells nothing.
     const hash = sha256(secret);
-    if (waitMs > 0) {
+    if (waitMs > 0 && !this.#known.has(hash.toString('hex'))) {
       throw new BinnacleError('rate_limited', {
-        message: 'Too many share links were opened from there.',
         details: { retryAfterMs: Math.ceil(waitMs) },
       });
     }
-    this.#limiter.fail(key);
     const share = this.#parts.store.findByHash(hash);
     if (share === undefined) {
+      if (waitMs === 0) this.#limiter.fail(key);
       throw new BinnacleError('unauthorized', {
         message: 'The share link is not valid.',
         hint: 'Copy it whole, or ask whoever sent it for a new one.',
       });
     }
+    this.#remember(hash);
     this.#refuseOver(request, share);
     return share;
   }
@@ -175,6 +177,10 @@ export class Shares {
     return reachOf(share);
   }
 
+  guest(id: string): GuestRecord | undefined {
+    return this.#parts.store.guest(id);
+  }
+
   guests(id: string): readonly GuestRecord[] {
     return this.#parts.store.guests(id);
   }
@@ -195,6 +201,16 @@ export class Shares {
 
   listOtherAdminIssuers(current: string): readonly string[] {
     return this.#parts.store.listOtherAdminIssuers(current);
+  }
+
+  #remember(hash: Buffer): void {
+    const key = hash.toString('hex');
+    this.#known.delete(key);
+    this.#known.add(key);
+    for (const oldest of this.#known) {
+      if (this.#known.size <= MAX_KNOWN) break;
+      this.#known.delete(oldest);
+    }
   }
 
   #end(id: string, by: string, address: string | null): void {

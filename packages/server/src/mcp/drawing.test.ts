@@ -1,7 +1,7 @@
 import headless from '@xterm/headless';
 import { describe, expect, it } from 'vitest';
-import { type Drawn, draw } from './drawing.ts';
 import { MAX_COLS, MAX_ROWS } from '../screen/screen-size.ts';
+import { type Drawn, draw } from './drawing.ts';
 
 const SIZE = { at: 0, cols: 20, rows: 6 };
 const drawText = (text: string, sizes = [SIZE]): Promise<Drawn> => draw({ bytes: Buffer.from(text), sizes });

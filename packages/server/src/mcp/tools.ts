@@ -8,6 +8,7 @@ import type { Commands } from '../connection/execd/commands.ts';
 import type { Liveness } from '../connection/liveness.ts';
 import type { SeenSessions } from '../connection/session-access.ts';
 import type { Principal } from '../http/principal.ts';
+import { MAX_COLS, MAX_ROWS } from '../screen/screen-size.ts';
 import type { Session, Steering } from '../session.ts';
 import {
   answer,
@@ -37,7 +38,6 @@ import { bytesOfKey, isCursorKey } from './keys.ts';
 import { compilePattern, Seeker } from './pattern.ts';
 import { readText } from './reading.ts';
 import { drawScreen } from './screen.ts';
-import { MAX_COLS, MAX_ROWS } from '../screen/screen-size.ts';
 import type { Screens } from './screens.ts';
 import type { ToolGuard, ToolSource } from './tool-guard.ts';
 import type { Turns } from './turns.ts';

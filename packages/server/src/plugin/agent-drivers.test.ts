@@ -20,6 +20,7 @@ function world() {
       return new Promise((resolve) => ends.push(resolve));
     },
     invokeOther: async (method, params) => void others.push({ method, params }),
+    note: () => undefined,
   });
   const offers = {
     inForce: (kind: OfferKind) => (kind === 'driver' ? [offered('one'), offered('two')] : []),

@@ -8,7 +8,7 @@ import type { AgentSettings, LocalDriver, LocalTurn, Out } from '../conversation
 import { DRIVER_NAME } from './grant/permissions.ts';
 import { unlessAborted } from './in-conversations.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
-import type { Asking, Powers } from './powers.ts';
+import type { Asking, PowersOf } from './powers.ts';
 
 /** A run has a time limit of its own, which is at most a day. */
 const TURN_MS = 25 * 3600_000;
@@ -65,7 +65,7 @@ export class AgentDrivers {
     };
   }
 
-  get powers(): Powers {
+  get powers(): PowersOf<'turn'> {
     return { turn: (params, asking) => this.#told(params, asking) };
   }
 
@@ -82,7 +82,7 @@ export class AgentDrivers {
     signal.addEventListener('abort', abort, { once: true });
     try {
       const answer = Answer.safeParse(await unlessAborted(offered.invoke(paramsOf(id, agent, turn), TURN_MS), signal));
-      if (!answer.success) throw noText(name, plugin);
+      if (!answer.success) throw noText(name, offered);
       const text = answer.data ?? undefined;
       out.ended({ kind: 'done', ...(text === undefined ? {} : { text }) });
     } finally {
@@ -151,5 +151,8 @@ function paramsOf(id: string, { id: agent, model, instructions }: AgentSettings,
 
 const jsonBytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
-const noText = (name: string, plugin: string): BinnacleError =>
-  new BinnacleError('plugin_failed', { message: `What the driver "${name}" answers is no text.`, details: { plugin } });
+function noText(name: string, { plugin, note }: Offered<OfferOf<'driver'>>): BinnacleError {
+  const message = `What the driver "${name}" answers is no text.`;
+  note(message);
+  return new BinnacleError('plugin_failed', { message, details: { plugin } });
+}

@@ -1,4 +1,5 @@
-// What plugins were allowed and denied, and what people did with plugins. Never what was sent: it may be secret.
+// What plugins were allowed and denied, and what people did with plugins. Never what was sent: it may be secret. Each plugin
+// has a file of its own, so that none can bury what another did, or what was done to it.
 
 import { join } from 'node:path';
 import type { PluginAuditEntry } from '@binnacle/protocol';
@@ -6,12 +7,13 @@ import { z } from 'zod';
 import type { Decision } from './grant/gate.ts';
 import { Journal } from './journal.ts';
 
-const MAX_BYTES = 4 * 1024 * 1024;
-const MAX_ENTRIES = 5000;
+const PEOPLE = { maxBytes: 4 * 1024 * 1024, maxEntries: 5000 };
+const PLUGIN = { maxBytes: 1024 * 1024, maxEntries: 2000 };
 /** The same within it is one entry with a number: a plugin in a loop must not fill the disk. */
 const SAME_MS = 1000;
-/** Different ones that are counted at once; beyond it each is written as it comes. */
-const MAX_COUNTED = 1000;
+/** Different ones of a plugin within it; beyond that they are counted by permission and outcome. */
+const MAX_DIFFERENT = 20;
+const OTHERS = '(others)';
 
 const Entry = z.strictObject({
   at: z.number(),
@@ -24,51 +26,90 @@ const Entry = z.strictObject({
 });
 
 export class PluginAudit {
-  readonly #journal: Journal<PluginAuditEntry>;
-  readonly #counted = new Map<string, PluginAuditEntry>();
+  readonly #dir: string;
+  readonly #people: Journal<PluginAuditEntry>;
+  readonly #plugins = new Map<string, Decisions>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(dir: string) {
-    const path = join(dir, 'audit.jsonl');
-    this.#journal = new Journal({ path, maxBytes: MAX_BYTES, maxEntries: MAX_ENTRIES }, (value) => Entry.parse(value));
+    this.#dir = dir;
+    this.#people = new Journal({ ...PEOPLE, path: join(dir, 'audit.jsonl') }, (value) => Entry.parse(value));
     this.#timer = setInterval(() => this.#settle(), SAME_MS);
     this.#timer.unref();
   }
 
   /** By a gate. */
-  decided({ plugin, permission, outcome, target }: Decision): void {
-    const key = JSON.stringify([plugin, permission, outcome, target]);
-    const known = this.#counted.get(key);
-    if (known === undefined && this.#counted.size >= MAX_COUNTED) this.#settle();
-    const first = { at: Date.now(), plugin, what: permission, outcome, target, count: 0, by: null };
-    this.#counted.set(key, { ...(known ?? first), count: (known?.count ?? 0) + 1 });
+  decided(decision: Decision): void {
+    this.#of(decision.plugin).add(decision);
   }
 
   /** By a person, or by the config file (null). */
   did(plugin: string, what: string, target: string, by: string | null): void {
-    this.#settle();
-    this.#journal.add({ at: Date.now(), plugin, what, outcome: 'done', target, count: 1, by });
+    this.#people.add({ at: Date.now(), plugin, what, outcome: 'done', target, count: 1, by });
     // Whoever is told that it is done finds it here.
-    this.#journal.flush();
+    this.#people.flush();
   }
 
-  /** Newest first. */
+  /** Newest first. Of a plugin that was removed, what people did with it. */
   recent(plugin: string, limit: number): PluginAuditEntry[] {
-    this.#settle();
-    return this.#journal.entries
-      .filter((entry) => entry.plugin === plugin)
-      .slice(-limit)
-      .reverse();
+    const done = this.#people.entries.filter((entry) => entry.plugin === plugin);
+    const all = [...done, ...this.#of(plugin).settled()].reverse();
+    return all.sort((a, b) => b.at - a.at).slice(0, limit);
+  }
+
+  forget(plugin: string): void {
+    this.#of(plugin).clear();
   }
 
   close(): void {
     clearInterval(this.#timer);
     this.#settle();
-    this.#journal.close();
+    this.#people.close();
+    for (const decisions of this.#plugins.values()) decisions.close();
+  }
+
+  #of(plugin: string): Decisions {
+    const known = this.#plugins.get(plugin) ?? new Decisions(join(this.#dir, `${plugin}.audit.jsonl`));
+    this.#plugins.set(plugin, known);
+    return known;
   }
 
   #settle(): void {
+    for (const decisions of this.#plugins.values()) decisions.settled();
+  }
+}
+
+/** Of one plugin. */
+class Decisions {
+  readonly #journal: Journal<PluginAuditEntry>;
+  readonly #counted = new Map<string, PluginAuditEntry>();
+
+  constructor(path: string) {
+    this.#journal = new Journal({ ...PLUGIN, path }, (value) => Entry.parse(value));
+  }
+
+  add({ plugin, permission, outcome, target }: Decision): void {
+    const keyOf = (about: string): string => JSON.stringify([permission, outcome, about]);
+    const isKnown = this.#counted.has(keyOf(target));
+    const about = isKnown || this.#counted.size < MAX_DIFFERENT ? target : OTHERS;
+    const first = { at: Date.now(), plugin, what: permission, outcome, target: about, count: 0, by: null };
+    const known = this.#counted.get(keyOf(about)) ?? first;
+    this.#counted.set(keyOf(about), { ...known, count: known.count + 1 });
+  }
+
+  /** Oldest first. */
+  settled(): readonly PluginAuditEntry[] {
     for (const entry of this.#counted.values()) this.#journal.add(entry);
     this.#counted.clear();
+    return this.#journal.entries;
+  }
+
+  close(): void {
+    this.#journal.close();
+  }
+
+  clear(): void {
+    this.#counted.clear();
+    this.#journal.clear();
   }
 }

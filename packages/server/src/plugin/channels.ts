@@ -7,7 +7,7 @@ import type { CarriedReply } from '../conversation/replies.ts';
 import { CHANNEL_NAME } from './grant/permissions.ts';
 import { unlessAborted } from './in-conversations.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
-import type { Powers } from './powers.ts';
+import type { PowersOf } from './powers.ts';
 
 const REPLY_MS = 15_000;
 /** Keys of people begin with these. */
@@ -44,7 +44,7 @@ export class PluginChannels {
     this.#isInstalled = isInstalled;
   }
 
-  powers(inbound: Pick<Inbound, 'receiveFromPlugin'>): Powers {
+  powers(inbound: Pick<Inbound, 'receiveFromPlugin'>): PowersOf<'channels'> {
     return {
       channels: async (params, { plugin, gate }) => {
         const read = Asked.safeParse(params);

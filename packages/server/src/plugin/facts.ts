@@ -1,31 +1,46 @@
 // A plugin as the API tells of it. Pure.
 
-import type { BinnacleError, PluginOffer, PluginPermission, PluginProblem } from '@binnacle/protocol';
+import type { BinnacleError, PluginOffer, PluginPermission, PluginProblem, PluginSetting } from '@binnacle/protocol';
 import type { Gate } from './grant/gate.ts';
-import { type Grants, grantIn, spellGrant, wider } from './grant/grants.ts';
-import { configKey, PERMISSION_NAMES, permission } from './grant/permissions.ts';
+import { DENIED, type Grants, grantIn, lacking, spellGrant, together, wider } from './grant/grants.ts';
+import { configKey, PERMISSION_NAMES, type PermissionName, permission } from './grant/permissions.ts';
 import type { Manifest } from './install/manifest.ts';
 import { needOf, type Offer } from './offers.ts';
 
-/** What it asks for or is granted; what is neither is left out. */
-export function permissionsOf({ id, asks }: Manifest, grants: Grants): PluginPermission[] {
+/** What it asks for or is granted; what is neither is left out. `needed`: of which something was denied, or is not in force. */
+export function permissionsOf(
+  { id, asks }: Manifest,
+  grants: Grants,
+  needed: ReadonlySet<PermissionName> = new Set(),
+): PluginPermission[] {
   return PERMISSION_NAMES.flatMap((name): PluginPermission[] => {
     const asked = asks.get(name);
     const granted = grantIn(grants, name);
     if (asked === undefined && granted.kind === 'denied') return [];
-    const missing = asked === undefined ? undefined : wider(name, granted, asked.grant);
+    const wanted = asked?.grant ?? DENIED;
+    const missing = lacking(name, granted, wanted);
+    const { sentence, narrowing } = permission(name);
     return [
       {
         permission: name,
-        sentence: permission(name).sentence,
+        sentence,
         asked: asked === undefined ? false : spellGrant(name, asked.grant),
         reason: asked?.reason ?? '',
         granted: spellGrant(name, granted),
         key: configKey(id, name),
         missing: missing === undefined ? false : spellGrant(name, missing),
+        narrowed: missing === undefined && wider(name, granted, wanted) !== undefined,
+        needed: missing !== undefined && needed.has(name),
+        both: spellGrant(name, together(name, granted, wanted)),
+        limits: narrowing === null ? null : narrowing.items.replaceAll('`', ''),
       },
     ];
   });
+}
+
+export function settingsOf({ config }: Manifest, values: unknown): PluginSetting[] {
+  const set = typeof values === 'object' && values !== null ? values : {};
+  return (config?.settings ?? []).map((one) => ({ ...one, isSet: Object.hasOwn(set, one.key) }));
 }
 
 export function offersOf(plugin: string, offers: readonly Offer[], gate: Gate): PluginOffer[] {

@@ -51,8 +51,10 @@ export class Hooks {
   async #verdict(hook: Hook, event: object): Promise<BinnacleError | undefined> {
     const { plugin, offer } = hook;
     try {
-      const answer = Answer.parse(await hook.invoke(event, offer.deadlineMs));
-      return answer == null ? undefined : vetoed(plugin, offer.on, answer.veto);
+      const answer = await hook.invoke(event, offer.deadlineMs);
+      const read = Answer.safeParse(answer);
+      if (!read.success) throw this.#malformed(hook, answer);
+      return read.data == null ? undefined : vetoed(plugin, offer.on, read.data.veto);
     } catch (error) {
       this.#failed(hook, error);
       // That is not the plugin's failure: else whoever wants to get past it would say much.
@@ -63,10 +65,20 @@ export class Hooks {
     }
   }
 
+  /** It may have meant to say no: `false`, or a reason that is no text. */
+  #malformed({ plugin, offer, note }: Hook, answer: unknown): BinnacleError {
+    const then = offer.onFailure === 'open' ? 'It goes on' : 'Nothing goes on';
+    const message = `${offer.on} answered \`${shown(answer)}\`: return {veto: 'why'} or nothing.`;
+    note(`${message} ${then}, because onFailure is ${offer.onFailure}.`);
+    return new BinnacleError('plugin_failed', { message: `${plugin}: ${message}`, details: { plugin } });
+  }
+
   #failed({ plugin, offer }: Hook, error: unknown): void {
     this.#log.warn({ err: error, plugin, hook: offer.on }, 'a hook of a plugin failed');
   }
 }
+
+const shown = (answer: unknown): string => JSON.stringify(answer).slice(0, 100);
 
 function vetoed(plugin: string, hook: HookName, reason: string): BinnacleError {
   const said = reason.slice(0, MAX_REASON);

@@ -150,8 +150,11 @@ function commandOf(offered: Offered<OfferOf<'command'>>): ChatCommand {
     async run(call, signal) {
       const answer = await unlessAborted(offered.invoke(call, COMMAND_MS), signal);
       if (typeof answer === 'string' && Buffer.byteLength(answer) <= MAX_COMMAND_ANSWER) return answer;
+      const message = `What the plugin "${plugin}" answers to /${name} is no text of at most 64 KiB.`;
+      offered.note(message);
       throw new BinnacleError('plugin_failed', {
-        message: `What the plugin "${plugin}" answers to /${name} is no text of at most 64 KiB.`,
+        message,
+        hint: `binnacle plugin logs ${plugin} shows what it wrote.`,
         details: { plugin, limitBytes: MAX_COMMAND_ANSWER },
       });
     },

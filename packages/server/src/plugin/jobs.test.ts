@@ -60,6 +60,7 @@ function make(clock: Clock) {
       offer: { kind: 'job', name, everyMs },
       invoke: (_params, deadlineMs) => run(deadlineMs),
       invokeOther: () => Promise.reject(new Error('none')),
+      note: () => undefined,
     }));
     for (const listener of listeners) listener();
   };

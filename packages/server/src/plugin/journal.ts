@@ -8,7 +8,7 @@ const MAX_UNWRITTEN = 256 * 1024;
 
 export interface JournalOptions {
   readonly path: string;
-  /** Of one file; the one before it is kept, too. */
+  /** Of one file, and the one before it is kept, too; and of what is in memory. */
   readonly maxBytes: number;
   /** In memory. */
   readonly maxEntries: number;
@@ -19,7 +19,10 @@ export interface JournalOptions {
 export class Journal<Entry extends object> {
   readonly #options: JournalOptions;
   readonly #timer: NodeJS.Timeout;
-  #entries: Entry[];
+  #entries: Entry[] = [];
+  /** Of each of them, as a line. */
+  #sizes: number[] = [];
+  #size = 0;
   #unwritten: string;
   #bytes: number;
 
@@ -28,7 +31,10 @@ export class Journal<Entry extends object> {
     this.#options = options;
     mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
     const lines = [...linesOf(`${options.path}.1`), ...linesOf(options.path)].slice(-options.maxEntries);
-    this.#entries = lines.flatMap((line) => parseLine(line, parse) ?? []);
+    for (const line of lines) {
+      const entry = parseLine(line, parse);
+      if (entry !== undefined) this.#keep(entry, line.length);
+    }
     this.#bytes = sizeOf(options.path);
     // Behind the half line that a kill may have left.
     this.#unwritten = this.#bytes > 0 ? '\n' : '';
@@ -42,13 +48,26 @@ export class Journal<Entry extends object> {
   }
 
   add(entry: Entry): void {
-    this.#entries.push(entry);
-    // In steps: moving a thousand for each line would be most of the work.
-    if (this.#entries.length > this.#options.maxEntries * 1.5) {
-      this.#entries = this.#entries.slice(-this.#options.maxEntries);
-    }
-    this.#unwritten += `${JSON.stringify(entry)}\n`;
+    const line = JSON.stringify(entry);
+    this.#keep(entry, line.length);
+    this.#unwritten += `${line}\n`;
     if (this.#unwritten.length > MAX_UNWRITTEN) this.flush();
+  }
+
+  #keep(entry: Entry, size: number): void {
+    const { maxEntries, maxBytes } = this.#options;
+    this.#entries.push(entry);
+    this.#sizes.push(size);
+    this.#size += size;
+    // In steps: moving a thousand for each line would be most of the work.
+    if (this.#entries.length <= maxEntries * 1.5 && this.#size <= maxBytes * 1.5) return;
+    let gone = 0;
+    while (this.#entries.length - gone > maxEntries || this.#size > maxBytes) {
+      this.#size -= this.#sizes[gone] ?? 0;
+      gone += 1;
+    }
+    this.#entries = this.#entries.slice(gone);
+    this.#sizes = this.#sizes.slice(gone);
   }
 
   flush(): void {
@@ -73,10 +92,13 @@ export class Journal<Entry extends object> {
     this.flush();
   }
 
-  /** With what is on the disk. */
-  remove(): void {
-    clearInterval(this.#timer);
+  /** Also what is on the disk. It can be added to again. */
+  clear(): void {
     this.#unwritten = '';
+    this.#entries = [];
+    this.#sizes = [];
+    this.#size = 0;
+    this.#bytes = 0;
     for (const path of [this.#options.path, `${this.#options.path}.1`]) rmSync(path, { force: true });
   }
 }

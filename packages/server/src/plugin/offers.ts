@@ -20,16 +20,20 @@ const MAX_HOOK_MS = 5000;
 const MIN_EVERY_MS = 60_000;
 const MAX_EVERY_MS = 30 * 24 * 3600_000;
 
-const name = (pattern: RegExp) => z.string().regex(pattern, 'a name of its kind');
-const free = (pattern: RegExp, taken: readonly string[]) =>
-  name(pattern).refine((text) => !taken.includes(text.toLowerCase()), 'that name is taken');
+const name = (pattern: RegExp, words: string) => z.string().regex(pattern, `a name is ${words}`);
+const free = (pattern: RegExp, words: string, taken: readonly string[]) =>
+  name(pattern, words).refine((text) => !taken.includes(text.toLowerCase()), 'that name is taken');
+const TOOL_WORDS = 'A-Z, a-z, 0-9, _ and -, beginning with a letter; 64 at most';
+const COMMAND_WORDS = 'a-z, 0-9, _ and -, beginning with a letter; 32 at most';
+const CHANNEL_WORDS = 'A-Z, a-z, 0-9, _, . and -, beginning with a letter or a number; 63 at most';
+const DRIVER_WORDS = 'a-z, 0-9 and -, beginning with a letter; 32 at most';
 const description = z.string().min(1).max(MAX_DESCRIPTION);
 const ROUTE = /^\/(?::?[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/:?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)?$/;
 
 const OFFER = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('tool'),
-    name: name(TOOL_NAME),
+    name: name(TOOL_NAME, TOOL_WORDS),
     title: z.string().min(1).max(200).optional(),
     description,
     /** JSON Schema of an object. */
@@ -41,7 +45,7 @@ const OFFER = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     kind: z.literal('hook'),
-    on: z.enum(HOOKS),
+    on: z.enum(HOOKS, `there is no such hook; one of ${HOOKS.join(', ')}`),
     onFailure: z.enum(['open', 'closed']),
     deadlineMs: z.int().min(1).max(MAX_HOOK_MS),
   }),
@@ -51,12 +55,12 @@ const OFFER = z.discriminatedUnion('kind', [
     path: z.string().max(200).regex(ROUTE, 'a path such as /hook'),
     isPublic: z.boolean(),
   }),
-  z.strictObject({ kind: z.literal('command'), name: name(COMMAND_NAME), description }),
-  z.strictObject({ kind: z.literal('channel'), name: free(CHANNEL_NAME, NO_CHANNELS) }),
-  z.strictObject({ kind: z.literal('driver'), name: free(DRIVER_NAME, OWN_DRIVERS) }),
+  z.strictObject({ kind: z.literal('command'), name: name(COMMAND_NAME, COMMAND_WORDS), description }),
+  z.strictObject({ kind: z.literal('channel'), name: free(CHANNEL_NAME, CHANNEL_WORDS, NO_CHANNELS) }),
+  z.strictObject({ kind: z.literal('driver'), name: free(DRIVER_NAME, DRIVER_WORDS, OWN_DRIVERS) }),
   z.strictObject({
     kind: z.literal('job'),
-    name: name(TOOL_NAME),
+    name: name(TOOL_NAME, TOOL_WORDS),
     everyMs: z.int().min(MIN_EVERY_MS).max(MAX_EVERY_MS),
   }),
 ]);
@@ -68,7 +72,7 @@ export const OffersShape = z
     const seen = new Set<string>();
     for (const [index, offer] of offers.entries()) {
       const method = methodOf(offer);
-      if (seen.has(method)) ctx.addIssue({ code: 'custom', path: [index], message: `${method} is offered twice` });
+      if (seen.has(method)) ctx.addIssue({ code: 'custom', path: [index], message: 'there are two of it' });
       seen.add(method);
     }
   });
@@ -119,6 +123,8 @@ export interface Offered<One extends Offer = Offer> {
   readonly offer: One;
   /** Rejects with `plugin_stopped`, `plugin_timeout`, `plugin_busy`, `plugin_failed` or `message_too_large`. */
   invoke(params: unknown, deadlineMs: number): Promise<unknown>;
+  /** A line in the plugin's log: what is wrong with an answer of it. The same one again and again is told now and then. */
+  note(text: string): void;
   /** Another method of the same plugin that belongs to this offer. */
   invokeOther(method: string, params: unknown, deadlineMs: number): Promise<unknown>;
 }

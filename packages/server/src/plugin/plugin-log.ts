@@ -9,6 +9,9 @@ const MAX_BYTES = 1024 * 1024;
 const MAX_LINES = 2000;
 const MAX_PAGE = 500;
 const MAX_TEXT = 8192;
+/** The same note is added no more often, and so many of them within that. */
+const NOTE_MS = 10_000;
+const MAX_NOTES = 50;
 
 const Line = z.strictObject({
   n: z.int(),
@@ -21,11 +24,14 @@ export class PluginLog {
   readonly #journal: Journal<PluginLogLine>;
   readonly #waiting = new Set<() => void>();
   #last: number;
+  #isQuiet = false;
+  readonly #notedAt = new Map<string, number>();
 
   constructor(dir: string, plugin: string) {
     const path = join(dir, `${plugin}.log.jsonl`);
     this.#journal = new Journal({ path, maxBytes: MAX_BYTES, maxEntries: MAX_LINES }, (value) => Line.parse(value));
-    this.#last = this.#journal.entries.at(-1)?.n ?? 0;
+    // Never again one that somebody has seen, also when the log was removed since.
+    this.#last = Math.max(this.#journal.entries.at(-1)?.n ?? 0, Date.now());
   }
 
   add(stream: PluginLogLine['stream'], text: string): void {
@@ -34,8 +40,20 @@ export class PluginLog {
     for (const wake of [...this.#waiting]) wake();
   }
 
+  /** Of ours, about what it does: it may do that as often as it likes. */
+  note(text: string): void {
+    const line = text.slice(0, MAX_TEXT);
+    const now = performance.now();
+    for (const [noted, at] of this.#notedAt) if (now - at >= NOTE_MS) this.#notedAt.delete(noted);
+    if (this.#notedAt.has(line) || this.#notedAt.size >= MAX_NOTES) return;
+    this.#notedAt.set(line, now);
+    this.add('gateway', line);
+  }
+
   /** Lines behind `after`; of more than fit the newest, where `after` is not given. */
   read(after: number | undefined): LogPage {
+    // What is told is written: after a kill its numbers are not given to others.
+    this.#journal.flush();
     const lines = this.#journal.entries;
     const page = after === undefined ? lines.slice(-MAX_PAGE) : lines.filter(({ n }) => n > after).slice(0, MAX_PAGE);
     return { lines: page, next: page.at(-1)?.n ?? after ?? this.#last };
@@ -54,17 +72,24 @@ export class PluginLog {
       timer.unref();
       this.#waiting.add(done);
       signal.addEventListener('abort', done);
-      if (signal.aborted) done();
+      if (signal.aborted || this.#isQuiet) done();
     });
   }
 
-  close(): void {
-    this.#journal.close();
+  /** The gateway stops: nobody waits for another line. */
+  quiet(): void {
+    this.#isQuiet = true;
     for (const wake of [...this.#waiting]) wake();
   }
 
-  remove(): void {
-    this.#journal.remove();
+  close(): void {
+    this.quiet();
+    this.#journal.close();
+  }
+
+  /** The plugin was removed. One of that name that is installed later goes on counting. */
+  clear(): void {
+    this.#journal.clear();
     for (const wake of [...this.#waiting]) wake();
   }
 }

@@ -1,40 +1,40 @@
 // One installed plugin: what it is granted, what it offers, and its process. Knows no other plugin, and nobody who uses
 // what it offers.
 
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { BinnacleError, type PluginInfo, type PluginState } from '@binnacle/protocol';
+import { BinnacleError, type PluginGrantValue, type PluginInfo, type PluginState } from '@binnacle/protocol';
 import type { Log } from '../http/answer.ts';
 import type { PluginAudit } from './audit.ts';
-import { offersOf, permissionsOf, problemOf } from './facts.ts';
+import { offersOf, permissionsOf, problemOf, settingsOf } from './facts.ts';
 import type { World } from './grant/calls.ts';
 import { Gate } from './grant/gate.ts';
-import { type Grants, grantIn, spellGrant } from './grant/grants.ts';
-import { PERMISSION_NAMES } from './grant/permissions.ts';
+import { type Grants, grantIn, NONE, spellGrant } from './grant/grants.ts';
+import { PERMISSION_NAMES, type PermissionName } from './grant/permissions.ts';
 import type { Installed } from './install/install-record.ts';
 import type { Staged } from './install/installation.ts';
 import { type PluginSettings, policyOf } from './install/settings.ts';
-import { methodOf, needOf, type Offer, type Offered, type OfferKind, type OfferOf, OffersShape } from './offers.ts';
-import { PluginLog } from './plugin-log.ts';
+import type { KeptOffers } from './kept-offers.ts';
+import { readOffers } from './offer-faults.ts';
+import { methodOf, needOf, type Offer, type Offered, type OfferKind, type OfferOf } from './offers.ts';
+import type { PluginLog } from './plugin-log.ts';
 import { deadlineOf } from './powers/all.ts';
-import type { Powers } from './powers.ts';
+import { type Powers, powerNamed } from './powers.ts';
 import { PluginHost } from './process/host.ts';
 import type { Level } from './process/level.ts';
 import type { PluginLimits } from './process/limits.ts';
 import type { Sandbox } from './process/sandbox.ts';
-import type { AfterStop, StopReason } from './process/stopping.ts';
+import { type AfterStop, endOf, type StopReason } from './process/stopping.ts';
 
 export interface PluginParts {
   readonly installed: Installed;
   readonly settings: PluginSettings;
-  /** For its log, and what it offered last. */
-  readonly stateDir: string;
+  readonly output: PluginLog;
+  readonly kept: KeptOffers;
   readonly guest: string;
   readonly limits: Partial<PluginLimits>;
   readonly world: World;
   readonly audit: PluginAudit;
   readonly log: Log;
-  powers(): Powers;
+  powers(): Powers | undefined;
   sandbox(): Promise<Sandbox>;
   /** Throws `plugin_changed`, `unsafe_plugin`, `bad_manifest`, `consent_needed`. */
   stage(): Promise<Staged>;
@@ -44,16 +44,21 @@ export interface PluginParts {
 
 export class Plugin {
   readonly id: string;
-  readonly output: PluginLog;
   readonly #parts: PluginParts;
   readonly #gate: Gate;
   #settings: PluginSettings;
+  /** Those of the last launch, or try; undefined before the first. */
+  #launchedWith: PluginSettings | undefined;
   /** As of the last time that its entry was loaded, also by an earlier gateway: a hook that fails closed is one before. */
   #offers: readonly Offer[];
   #host: PluginHost | undefined;
   #level: Level | undefined;
   #staged: Staged | undefined;
   #problem: BinnacleError | undefined;
+  /** Of which something was denied since they were granted or taken away last. */
+  readonly #denied = new Set<PermissionName>();
+  /** What a person has just said, as the config file is about to have it. */
+  readonly #said = new Map<PermissionName, string>();
   /** One change of its process after the other. */
   #work: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -67,10 +72,12 @@ export class Plugin {
       plugin: this.id,
       grants: settings.grants,
       world,
-      audit: (decision) => audit.decided(decision),
+      audit: (decision) => {
+        if (decision.outcome === 'denied') this.#denied.add(decision.permission);
+        audit.decided(decision);
+      },
     });
-    this.output = new PluginLog(parts.stateDir, this.id);
-    this.#offers = this.#remembered();
+    this.#offers = parts.kept.read(installed.record.hash);
   }
 
   get info(): PluginInfo {
@@ -84,14 +91,19 @@ export class Plugin {
       level: this.#level ?? null,
       state: this.#state,
       problem: this.#problem === undefined ? null : problemOf(this.#problem),
-      permissions: permissionsOf(manifest, this.#gate.grants),
+      permissions: permissionsOf(manifest, this.#gate.grants, this.#needed),
       offers: offersOf(this.id, this.#offers, this.#gate),
+      settings: settingsOf(manifest, this.#settings.config),
       missing: facts?.missing ?? [],
       pid: facts?.pid ?? null,
       memoryBytes: facts?.memoryBytes ?? null,
       restarts: facts?.restarts ?? 0,
       installedAt: record.installedAt,
     };
+  }
+
+  get output(): PluginLog {
+    return this.#parts.output;
   }
 
   get installed(): Installed {
@@ -115,6 +127,7 @@ export class Plugin {
           plugin: this.id,
           offer: offer as OfferOf<Kind>,
           invoke: (params, deadlineMs) => this.#invoke(methodOf(offer), params, deadlineMs),
+          note: (text) => this.output.note(text),
           invokeOther: (method, params, deadlineMs) => this.#invoke(method, params, deadlineMs),
         },
       ];
@@ -128,42 +141,62 @@ export class Plugin {
 
   /** Other grants hold for the next call; what else is changed takes another process. */
   apply(settings: PluginSettings): Promise<void> {
-    const before = this.#settings;
+    if (this.#isClosed) return this.#work;
     this.#settings = settings;
     this.#tellGrants(this.#gate.grants, settings.grants);
     this.#gate.replace(settings.grants);
     this.#parts.changed();
+    if (this.#isOutdated()) this.#stopSoon();
     return this.#then(async () => {
-      if (this.#settings !== settings) return; // A later one is on its way.
-      if (!(await this.#needsRestart(before, settings))) return;
+      if (!this.#isOutdated()) return;
       await this.#halt();
       await this.#launch();
     });
+  }
+
+  /**
+   * A person said so, which is audited with who it was: that the config file says it then is not audited as well. The answer
+   * is to be called when the file is in force, or could not be written.
+   */
+  said(name: PermissionName, value: PluginGrantValue): () => void {
+    this.#said.set(name, JSON.stringify(value));
+    return () => this.#said.delete(name);
   }
 
   restart(): Promise<void> {
+    this.#stopSoon();
     return this.#then(async () => {
       await this.#halt();
       await this.#launch();
     });
   }
 
-  /** For good. `forgets`: nothing of it is left here. */
-  async close(forgets = false): Promise<void> {
+  /** For good. From now on nothing is granted to it, whatever of it is still on its way. */
+  async close(): Promise<void> {
     this.#isClosed = true;
+    this.#gate.replace(NONE);
+    this.#stopSoon();
     await this.#then(() => this.#halt());
-    if (!forgets) this.output.close();
-    else {
-      this.output.remove();
-      rmSync(this.#offersPath, { force: true });
-    }
   }
 
   get #state(): PluginState {
     if (!this.isEnabled) return 'off';
-    if (this.#host === undefined) return this.#problem === undefined ? 'stopped' : 'refused';
+    if (this.#host === undefined) {
+      if (this.#problem?.code === 'bad_plugin_config' && this.#problem.details?.missing !== undefined) return 'unset';
+      return this.#problem === undefined ? 'stopped' : 'refused';
+    }
     const { state } = this.#host.facts;
     return state === 'idle' || state === 'stopping' ? 'stopped' : state;
+  }
+
+  get #needed(): ReadonlySet<PermissionName> {
+    const needs = this.#offers.map(needOf).filter(({ permission, args }) => !this.#gate.holds(permission, args));
+    return new Set([...this.#denied, ...needs.map(({ permission }) => permission)]);
+  }
+
+  /** Nobody waits for a process to get ready that is to be ended. */
+  #stopSoon(): void {
+    void this.#host?.stop();
   }
 
   #then(work: () => Promise<void>): Promise<void> {
@@ -175,24 +208,32 @@ export class Plugin {
 
   async #launch(): Promise<void> {
     const { powers, guest, limits, log, changed } = this.#parts;
-    if (this.#isClosed || !this.isEnabled) return;
+    // One process, whoever asks for it.
+    if (this.#isClosed || this.#host !== undefined) return;
+    const settings = this.#settings;
+    this.#launchedWith = settings;
+    if (!settings.isEnabled) return;
     try {
       const sandbox = await this.#parts.sandbox();
       this.#staged = await this.#parts.stage();
+      if (this.#isClosed) {
+        await this.#dispose();
+        return;
+      }
       const { dir, entry, manifest } = this.#staged;
-      const config = manifest.config?.check(this.id, this.#settings.config) ?? this.#settings.config;
+      const config = manifest.config?.check(this.id, settings.config) ?? settings.config;
       const host = new PluginHost({
         id: this.id,
         dir,
         entry,
         config,
-        policy: policyOf(this.#settings),
+        policy: policyOf(settings),
         sandbox,
         guest,
         limits,
         call: async (method, params, signal) => {
           const all = powers();
-          const power = Object.hasOwn(all, method) ? all[method] : undefined;
+          const power = all === undefined ? undefined : powerNamed(all, method);
           if (power === undefined) throw new BinnacleError('not_found', { message: `There is no call ${method}.` });
           return await power(params, { plugin: this.id, gate: this.#gate, signal });
         },
@@ -235,36 +276,42 @@ export class Plugin {
 
   #invoke(method: string, params: unknown, deadlineMs: number): Promise<unknown> {
     const details = { plugin: this.id };
-    return (
-      this.#host?.invoke(method, params, deadlineMs) ?? Promise.reject(new BinnacleError('plugin_stopped', { details }))
-    );
+    const hint = `binnacle plugin ls ${this.id} tells why.`;
+    const answer = this.#host?.invoke(method, params, deadlineMs);
+    if (answer === undefined) return Promise.reject(new BinnacleError('plugin_stopped', { details, hint }));
+    // What a handler throws, the process itself writes down.
+    answer.catch(({ code, message }: BinnacleError) => {
+      if (code === 'plugin_timeout' || code === 'plugin_busy') this.output.note(`${method}: ${message}`);
+    });
+    return answer;
   }
 
   /** Throws what is wrong with its offers: it is ended for that. */
   #ready(given: unknown): void {
-    const read = OffersShape.safeParse(given);
-    if (!read.success) {
-      const [issue] = read.error.issues;
-      throw new Error(`What it offers is wrong: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
-    }
-    this.#offers = read.data;
+    this.#offers = readOffers(given);
     this.#problem = undefined;
-    this.#remember();
+    this.#parts.kept.keep(this.#parts.installed.record.hash, this.#offers);
     this.output.add('gateway', `It runs, ${this.#level ?? ''}.`);
     for (const offer of this.#offers) this.#auditOffer(offer);
     this.#parts.changed();
   }
 
-  #stopped({ code, message }: StopReason, next: AfterStop): void {
+  #stopped(reason: StopReason, next: AfterStop): void {
     const { audit, log, changed } = this.#parts;
+    const { code, message } = reason;
     if (code !== 'stopped') {
       const details = { plugin: this.id, reason: code };
-      this.#problem = new BinnacleError('plugin_stopped', { message, details });
+      const hint = `binnacle plugin logs ${this.id} shows what it wrote.`;
+      this.#problem = new BinnacleError('plugin_stopped', { message, hint, details });
       audit.did(this.id, 'stop', code, null);
       log.warn({ plugin: this.id, reason: code, next }, `a plugin has ended: ${message}`);
     }
-    const then = { restarting: 'It is started again.', stopped: '', disabled: 'It is disabled: it ended too often.' };
-    this.output.add('gateway', `It has ended: ${message} ${then[next]}`.trim());
+    const disabled =
+      reason.isFinal === true
+        ? 'It is disabled until its files or its settings change, or somebody restarts it.'
+        : 'It is disabled: it ended too often.';
+    const then = { restarting: 'It is started again.', stopped: '', disabled };
+    this.output.add('gateway', `${endOf('It', reason)} ${then[next]}`.trim());
     changed();
   }
 
@@ -284,41 +331,26 @@ export class Plugin {
       const [was, is] = [before, now].map((grants) => JSON.stringify(spellGrant(name, grantIn(grants, name))));
       if (was === is) continue;
       const what = is === 'false' ? 'revoke' : 'grant';
-      this.#parts.audit.did(this.id, what, `${name} ${is ?? ''}`.slice(0, 500), null);
+      this.#denied.delete(name);
+      if (this.#said.get(name) !== is) this.#parts.audit.did(this.id, what, `${name} ${is ?? ''}`.slice(0, 500), null);
       this.output.add('gateway', `${name} is ${is} now.`);
     }
   }
 
-  async #needsRestart(before: PluginSettings, now: PluginSettings): Promise<boolean> {
-    if (before.isEnabled !== now.isEnabled || before.isTrusted !== now.isTrusted) return true;
-    if (JSON.stringify(before.config ?? null) !== JSON.stringify(now.config ?? null)) return true;
-    // It was kept from running, maybe by what is changed now.
-    if (this.#state === 'refused') return true;
-    return JSON.stringify(policyOf(before)) !== JSON.stringify(policyOf(now)) && this.#level === 'restricted';
-  }
-
-  get #offersPath(): string {
-    return join(this.#parts.stateDir, `${this.id}.offers.json`);
-  }
-
-  #remembered(): readonly Offer[] {
-    try {
-      const kept = JSON.parse(readFileSync(this.#offersPath, 'utf8')) as { hash?: unknown; offers?: unknown };
-      return kept.hash === this.#parts.installed.record.hash ? OffersShape.parse(kept.offers) : [];
-    } catch {
-      return [];
-    }
-  }
-
-  #remember(): void {
-    try {
-      mkdirSync(this.#parts.stateDir, { recursive: true, mode: 0o700 });
-      const text = JSON.stringify({ hash: this.#parts.installed.record.hash, offers: this.#offers });
-      // Whole or not at all: with half of it a hook that fails closed would be forgotten.
-      writeFileSync(`${this.#offersPath}.new`, text, { mode: 0o600 });
-      renameSync(`${this.#offersPath}.new`, this.#offersPath);
-    } catch (error) {
-      this.#parts.log.warn({ err: error, plugin: this.id }, 'what a plugin offers could not be kept');
-    }
+  /** Its process was started with something else than the config file says now, or not for a reason that may be gone. */
+  #isOutdated(): boolean {
+    const [was, now] = [this.#launchedWith, this.#settings];
+    if (was === undefined || was === now || this.#isClosed) return false;
+    if (was.isEnabled !== now.isEnabled || was.isTrusted !== now.isTrusted) return true;
+    if (JSON.stringify(was.config ?? null) !== JSON.stringify(now.config ?? null)) return true;
+    const state = this.#state;
+    if (state === 'refused' || state === 'disabled')
+      return JSON.stringify(spelled(was)) !== JSON.stringify(spelled(now));
+    return JSON.stringify(policyOf(was)) !== JSON.stringify(policyOf(now)) && this.#level === 'restricted';
   }
 }
+
+const spelled = ({ grants, allowsRestricted }: PluginSettings): object => ({
+  allowsRestricted,
+  grants: Array.from(grants, ([name, grant]) => [name, spellGrant(name, grant)]),
+});

@@ -12,16 +12,20 @@ import {
 import type { Log } from '../http/answer.ts';
 import { DEFAULT_PATH } from '../process/environment.ts';
 import { PluginAudit } from './audit.ts';
+import { BrokenPlugin } from './broken-plugin.ts';
 import { permissionsOf, problemOf } from './facts.ts';
+import { Gate } from './grant/gate.ts';
 import { NONE, readGrant, spellGrant } from './grant/grants.ts';
 import { isPermission, type PermissionName } from './grant/permissions.ts';
 import { thisMachine } from './grant/world.ts';
 import { consentedIn, type Installed, needsConsent } from './install/install-record.ts';
 import { Installations } from './install/installation.ts';
+import { readManifestIn } from './install/manifest.ts';
 import { type PluginSettings, policyOf, unsaid } from './install/settings.ts';
+import { KeptOffers } from './kept-offers.ts';
 import type { Offered, OfferKind, OfferOf, Offers } from './offers.ts';
 import { Plugin } from './plugin.ts';
-import type { PluginLog } from './plugin-log.ts';
+import { PluginLog } from './plugin-log.ts';
 import type { Powers } from './powers.ts';
 import { chooseLevel, type Level } from './process/level.ts';
 import type { PluginLimits } from './process/limits.ts';
@@ -47,21 +51,23 @@ export class Plugins implements Offers {
   readonly #audit: PluginAudit;
   readonly #plugins = new Map<string, Plugin>();
   /** Installed once, and now not to be read. */
-  readonly #broken = new Map<string, BinnacleError>();
+  readonly #broken = new Map<string, BrokenPlugin>();
+  /** By plugin, over its versions. */
+  readonly #logs = new Map<string, PluginLog>();
   readonly #listeners = new Set<() => void>();
   /** By kind; asked for each key that somebody types. */
   readonly #inForce = new Map<OfferKind, readonly Offered[]>();
-  /** Installing and removing, one after the other. */
-  #work: Promise<unknown> = Promise.resolve();
+  /** By plugin: what people do with it, one after the other. */
+  readonly #work = new Map<string, Promise<unknown>>();
   #sandbox: Promise<Sandbox> | undefined;
-  #powers: Powers = {};
+  #powers: Powers | undefined;
   #isClosed = false;
 
   /** Nothing is started. Hooks that fail closed are in force. */
   static async open(parts: PluginsParts): Promise<Plugins> {
     const plugins = new Plugins(parts);
     for (const one of await plugins.#installations.list()) {
-      if (one.problem !== undefined) plugins.#broken.set(one.id, one.problem);
+      if (one.problem !== undefined) plugins.#addBroken(one.id, one.problem);
       else plugins.#add(one);
     }
     return plugins;
@@ -84,7 +90,10 @@ export class Plugins implements Offers {
     const known = this.#inForce.get(kind);
     if (known !== undefined) return known as readonly Offered<OfferOf<Kind>>[];
     const ids = [...this.#plugins.keys()].sort();
-    const found = ids.flatMap((id) => this.#plugins.get(id)?.inForce(kind) ?? []);
+    const found: Offered<OfferOf<Kind>>[] = ids.flatMap((id) => this.#plugins.get(id)?.inForce(kind) ?? []);
+    if (kind === 'hook') {
+      for (const broken of this.#broken.values()) found.push(...(broken.hooks() as Offered<OfferOf<Kind>>[]));
+    }
     this.#inForce.set(kind, found);
     return found;
   }
@@ -97,6 +106,7 @@ export class Plugins implements Offers {
   /** The config file is another one. */
   configChanged(): void {
     for (const plugin of this.#plugins.values()) void plugin.apply(this.#settingsOf(plugin.id));
+    for (const [id, { problem }] of this.#broken) this.#addBroken(id, problem);
   }
 
   list(): PluginInfo[] {
@@ -107,12 +117,18 @@ export class Plugins implements Offers {
   /** Throws `plugin_not_found`. */
   info(id: string): PluginInfo {
     const broken = this.#broken.get(id);
-    return broken === undefined ? this.#get(id).info : brokenInfo(id, broken);
+    return broken === undefined ? this.#get(id).info : broken.info;
   }
 
   /** Throws `plugin_not_found`. */
   logOf(id: string): PluginLog {
-    return this.#get(id).output;
+    this.info(id);
+    return this.#log(id);
+  }
+
+  /** The gateway stops: nobody waits for what comes next. */
+  quiet(): void {
+    for (const log of this.#logs.values()) log.quiet();
   }
 
   /** Newest first. Also of plugins that were removed. */
@@ -145,64 +161,70 @@ export class Plugins implements Offers {
    * `digest`: of what the person saw who agrees. `grants`: what is in force before its entry is loaded. Throws what `preview`
    * throws, `plugin_changed`, `consent_needed`, and what `grant` throws: then it is installed, and not all is granted.
    */
-  install(
+  async install(
     path: string,
     digest: string,
     by: string,
     grants: Readonly<Record<string, PluginGrantValue>> = {},
   ): Promise<PluginInfo> {
-    return this.#then(async () => {
-      const spelled = Object.entries(grants).map(([permission, value]) => spelledGrant(permission, value));
+    const spelled = Object.entries(grants).map(([permission, value]) => spelledGrant(permission, value));
+    const { id } = await readManifestIn(path);
+    let started: Promise<void> | undefined;
+    const plugin = await this.#turn(id, async () => {
       const installed = await this.#installations.install(path, digest, Date.now());
-      const { id, version } = installed.record;
-      this.#audit.did(id, 'install', `${version} ${installed.record.hash}`, by);
-      await this.#plugins.get(id)?.close();
-      this.#broken.delete(id);
+      this.#audit.did(id, 'install', `${installed.record.version} ${installed.record.hash}`, by);
+      const before = this.#plugins.get(id);
+      // In its place before that one goes: a hook that fails closed is in force all the while.
       const plugin = this.#add(installed);
+      await before?.close();
       try {
         for (const { permission, value } of spelled) await this.#grantInFile(id, permission, value, by);
-        if (spelled.length > 0) await plugin.apply(this.#settingsOf(id));
       } finally {
-        await plugin.start();
+        started = plugin.start();
       }
-      return plugin.info;
+      return plugin;
     });
+    // Not in its turn: a plugin that hangs at its start must not keep anybody from taking its grants away.
+    await started;
+    return plugin.info;
   }
 
-  /** With its log, what it kept, and what it was granted. Throws `plugin_not_found`. */
+  /** With its log, what it kept, and what it was granted. Throws `plugin_not_found`, and what editing the config file throws. */
   remove(id: string, by: string): Promise<void> {
-    return this.#then(async () => {
-      const plugin = this.#broken.has(id) ? undefined : this.#get(id);
-      await plugin?.close(true);
+    return this.#turn(id, async () => {
+      this.info(id);
+      // First: no grant outlives the plugin that it was for.
+      if (this.#parts.settings().has(id)) await this.#parts.editConfig(['plugins', 'entries', id], undefined);
+      await this.#plugins.get(id)?.close();
       await this.#installations.remove(id);
       this.#plugins.delete(id);
       this.#broken.delete(id);
+      this.#keptOf(id).forget();
+      this.#log(id).clear();
       this.#changed();
       this.#parts.forget(id);
+      this.#audit.forget(id);
       this.#audit.did(id, 'remove', '', by);
-      if (this.#parts.settings().has(id)) await this.#parts.editConfig(['plugins', 'entries', id], undefined);
     });
   }
 
   /** False takes it away. Throws `plugin_not_found`, `bad_request`, and what editing the config file throws. */
   grant(id: string, permission: string, value: PluginGrantValue, by: string): Promise<PluginInfo> {
-    return this.#then(async () => {
-      const plugin = this.#get(id);
+    return this.#turn(id, async () => {
+      this.info(id);
       const spelled = spelledGrant(permission, value);
       await this.#grantInFile(id, spelled.permission, spelled.value, by);
-      // As the file has it now: another one may have been in force before it was read again.
-      await plugin.apply(this.#settingsOf(id));
-      return plugin.info;
+      return this.info(id);
     });
   }
 
   setEnabled(id: string, isEnabled: boolean, by: string): Promise<PluginInfo> {
-    return this.#then(async () => {
-      const plugin = this.#get(id);
+    return this.#turn(id, async () => {
+      this.info(id);
       this.#audit.did(id, isEnabled ? 'start' : 'stop', '', by);
       await this.#parts.editConfig(['plugins', 'entries', id, 'enabled'], isEnabled ? undefined : false);
-      await plugin.apply(this.#settingsOf(id));
-      return plugin.info;
+      await this.#applied(id);
+      return this.info(id);
     });
   }
 
@@ -215,8 +237,12 @@ export class Plugins implements Offers {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#work;
-    await Promise.all([...this.#plugins.values()].map((plugin) => plugin.close()));
+    const closeAll = () => Promise.all([...this.#plugins.values()].map((plugin) => plugin.close()));
+    await closeAll();
+    // What was being installed just then.
+    await Promise.allSettled(this.#work.values());
+    await closeAll();
+    for (const log of this.#logs.values()) log.close();
     this.#audit.close();
     this.#listeners.clear();
   }
@@ -224,7 +250,20 @@ export class Plugins implements Offers {
   async #grantInFile(id: string, permission: PermissionName, value: PluginGrantValue, by: string): Promise<void> {
     this.#audit.did(id, value === false ? 'revoke' : 'grant', `${permission} ${JSON.stringify(value)}`, by);
     const path = ['plugins', 'entries', id, 'permissions', permission];
-    await this.#parts.editConfig(path, value === false ? undefined : value);
+    const forget = this.#plugins.get(id)?.said(permission, value);
+    try {
+      await this.#parts.editConfig(path, value === false ? undefined : value);
+      await this.#applied(id);
+    } finally {
+      forget?.();
+    }
+  }
+
+  /** As the file has it now: another one may have been in force before it was read again. */
+  async #applied(id: string): Promise<void> {
+    const broken = this.#broken.get(id);
+    if (broken !== undefined) this.#addBroken(id, broken.problem);
+    else await this.#get(id).apply(this.#settingsOf(id));
   }
 
   get #stateDir(): string {
@@ -237,7 +276,8 @@ export class Plugins implements Offers {
     const plugin = new Plugin({
       installed,
       settings: this.#settingsOf(id),
-      stateDir: this.#stateDir,
+      output: this.#log(id),
+      kept: this.#keptOf(id),
       guest,
       limits,
       world: thisMachine(process.env.PATH ?? DEFAULT_PATH),
@@ -248,9 +288,28 @@ export class Plugins implements Offers {
       stage: () => this.#installations.stage(id),
       changed: () => this.#changed(),
     });
+    this.#broken.delete(id);
     this.#plugins.set(id, plugin);
     this.#changed();
     return plugin;
+  }
+
+  #addBroken(id: string, problem: BinnacleError): void {
+    const { grants, isEnabled } = this.#settingsOf(id);
+    const world = thisMachine(process.env.PATH ?? DEFAULT_PATH);
+    const gate = new Gate({ plugin: id, grants, world, audit: (decision) => this.#audit.decided(decision) });
+    this.#broken.set(id, new BrokenPlugin({ id, problem, gate, kept: this.#keptOf(id), isEnabled: () => isEnabled }));
+    this.#changed();
+  }
+
+  #log(id: string): PluginLog {
+    const log = this.#logs.get(id) ?? new PluginLog(this.#stateDir, id);
+    this.#logs.set(id, log);
+    return log;
+  }
+
+  #keptOf(id: string): KeptOffers {
+    return new KeptOffers(this.#stateDir, id, this.#parts.log);
   }
 
   /** Tried out once, when there is something to put behind them. */
@@ -274,16 +333,20 @@ export class Plugins implements Offers {
 
   #get(id: string): Plugin {
     const plugin = this.#plugins.get(id);
-    if (plugin === undefined) throw this.#broken.get(id) ?? new BinnacleError('plugin_not_found');
+    if (plugin === undefined) throw this.#broken.get(id)?.problem ?? new BinnacleError('plugin_not_found');
     return plugin;
   }
 
-  #then<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#work.then(() => {
+  #turn<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const done = (this.#work.get(id) ?? Promise.resolve()).then(() => {
       if (this.#isClosed) throw new BinnacleError('going_away');
       return work();
     });
-    this.#work = done.catch(() => undefined);
+    const settled = done.catch(() => undefined);
+    this.#work.set(id, settled);
+    void settled.then(() => {
+      if (this.#work.get(id) === settled) this.#work.delete(id);
+    });
     return done;
   }
 
@@ -311,20 +374,3 @@ function spelledGrant(
   if ('wrong' in read) throw new BinnacleError('bad_request', { message: `${permission}: ${read.wrong}.` });
   return { permission, value: spellGrant(permission, read.grant) };
 }
-
-const brokenInfo = (id: string, problem: BinnacleError): PluginInfo => ({
-  id,
-  name: id,
-  version: '',
-  description: '',
-  level: null,
-  state: 'refused',
-  problem: problemOf(problem),
-  permissions: [],
-  offers: [],
-  missing: [],
-  pid: null,
-  memoryBytes: null,
-  restarts: 0,
-  installedAt: 0,
-});

@@ -51,6 +51,7 @@ function make(answer: unknown) {
       return answer;
     },
     invokeOther: () => Promise.reject(new Error('none')),
+    note: () => undefined,
   };
   const offers = { inForce: [offered] };
   const source: Offers = {

@@ -80,7 +80,7 @@ export class PluginTools {
             details: { plugin },
           });
         }
-        return answerOf(plugin, await now.invoke({ input, ...call }, CALL_MS));
+        return answerOf(now, await now.invoke({ input, ...call }, CALL_MS));
       },
     };
   }
@@ -97,14 +97,25 @@ export function toolNameOf(plugin: string, tool: string): string {
   return `${name.slice(0, MAX_NAME - DIGEST_CHARS - 2)}__${digest}`;
 }
 
-function answerOf(plugin: string, answer: unknown): PluginToolAnswer {
+function answerOf(tool: Offered<OfferOf<'tool'>>, answer: unknown): PluginToolAnswer {
   const read = Answer.safeParse(answer);
-  if (!read.success) throw failed(plugin, 'it answered neither with a text nor with an object');
+  if (!read.success) throw failed(tool, `it answered ${kindOf(answer)}: return a text or an object`);
   const text = typeof read.data === 'string' ? read.data : JSON.stringify(read.data);
   const bytes = Buffer.byteLength(text);
-  if (bytes > MAX_ANSWER_BYTES) throw failed(plugin, `its answer has ${bytes} bytes; ${MAX_ANSWER_BYTES} are taken`);
+  if (bytes > MAX_ANSWER_BYTES) throw failed(tool, `its answer has ${bytes} bytes; ${MAX_ANSWER_BYTES} are taken`);
   return { text, data: typeof read.data === 'string' ? undefined : read.data };
 }
 
-const failed = (plugin: string, why: string): BinnacleError =>
-  new BinnacleError('plugin_failed', { message: `${plugin}: ${why}.`, details: { plugin } });
+function failed({ plugin, offer, note }: Offered<OfferOf<'tool'>>, why: string): BinnacleError {
+  note(`The tool ${offer.name} failed: ${why}.`);
+  return new BinnacleError('plugin_failed', {
+    message: `${plugin}: ${why}.`,
+    hint: `binnacle plugin logs ${plugin} shows what it wrote.`,
+    details: { plugin },
+  });
+}
+
+function kindOf(answer: unknown): string {
+  if (answer === undefined || answer === null) return 'nothing';
+  return Array.isArray(answer) ? 'a list' : `a ${typeof answer}`;
+}

@@ -78,8 +78,8 @@ export class CellText {
     this.attributes(PLAIN);
   }
 
-  /** All rows of a buffer from `first` on, beginning at the left end of a row. */
-  rows(buffer: Buffer, first: number, cols: number): void {
+  /** All rows of a buffer from `first` on, beginning at the left end of a row. `begun`: at the left end of each. */
+  rows(buffer: Buffer, first: number, cols: number, begun: (y: number) => void): void {
     const { lines } = buffer;
     for (let y = first; y < lines.length; y++) {
       const line = lines.get(y);
@@ -88,7 +88,9 @@ export class CellText {
         this.plain();
         this.#out.push('\r\n');
       }
-      const goesOn = lines.get(y + 1)?.isWrapped === true;
+      begun(y);
+      // Behind the last one it would give the first.
+      const goesOn = y + 1 < lines.length && lines.get(y + 1)?.isWrapped === true;
       const blank = this.#row(line, cols);
       if (goesOn) this.#wrap(line, cols, blank);
     }
@@ -123,12 +125,14 @@ export class CellText {
       if (skip > 0) out.push(`\x1b[${skip}C`);
       skip = 0;
       this.attributes(cell);
-      const chars = isEmpty ? ' ' : cell.getChars();
+      // Half of a wide one, as a change of the size may leave it, cannot be written.
+      const isHalf = width === 2 && !this.#isHalf(line, x + 1, cols);
+      const chars = isEmpty || isHalf ? ' ' : cell.getChars();
       // Alone it has no width: it was the first of its row, or what it joined has gone.
       if (width === 0 && isJoinable) out.push(`\x1b[${x + 1}G`);
       out.push(chars);
       isJoinable = true;
-      if (width === 2) x += 1;
+      if (width === 2 && !isHalf) x += 1;
       blank = x + 1;
     }
     return blank;
@@ -173,6 +177,13 @@ export class CellText {
     }
   }
 
+  /** The second cell of a wide character. */
+  #isHalf(line: Line, x: number, cols: number): boolean {
+    if (x >= cols) return false;
+    line.loadCell(x, this.#next);
+    return this.#next.getWidth() === 0 && (this.#next.content & HAS_CONTENT) === 0;
+  }
+
   /** How many cells from `x` on are the same empty one. */
   #runOf(line: Line, x: number, cols: number): number {
     const bg = this.#cell.bg & COLOR;
@@ -200,8 +211,7 @@ export const PLAIN: Attributes = { fg: 0, bg: 0, extended: { underlineStyle: 0, 
 const isErased = ({ fg, bg }: Attributes): boolean => (fg & SHOWN_FG) === 0 && (bg & SHOWN_BG) === 0;
 
 /** Not the second half of a wide one either. */
-const isBlank = (cell: Cell): boolean =>
-  (cell.content & HAS_CONTENT) === 0 && cell.getWidth() !== 0 && isErased(cell);
+const isBlank = (cell: Cell): boolean => (cell.content & HAS_CONTENT) === 0 && cell.getWidth() !== 0 && isErased(cell);
 
 const behind = ({ bg }: Attributes): Attributes => ({ ...PLAIN, bg: bg & COLOR });
 
@@ -222,7 +232,8 @@ function colorOf(color: number, code: number): string {
   const mode = color & COLOR_MODE;
   const value = color & RGB;
   if (mode === 0) return '';
-  if (mode === P16 && code !== 58) return `;${(value & 0xff) < 8 ? code - 8 + (value & 0xff) : code + 52 + (value & 0xff) - 8}`;
+  if (mode === P16 && code !== 58)
+    return `;${(value & 0xff) < 8 ? code - 8 + (value & 0xff) : code + 52 + (value & 0xff) - 8}`;
   if (mode === P16 || mode === P256) return `;${code};5;${value & 0xff}`;
   return `;${code};2;${value >> 16};${(value >> 8) & 0xff};${value & 0xff}`;
 }

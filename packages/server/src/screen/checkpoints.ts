@@ -11,7 +11,7 @@ const VERSION = 1;
 const MAX_COUNT = 24;
 const MAX_BYTES = 4 * 1024 * 1024;
 /** Of one, unpacked. */
-export const MAX_TEXT = 2 * 1024 * 1024;
+export const MAX_TEXT = 1024 * 1024;
 
 const Kept = z.object({
   epoch: z.string().max(64),
@@ -35,7 +35,10 @@ export class Checkpoints {
   }
 
   /** The newest one at or before an offset that can be read, of that epoch, not before what the log still has. */
-  nearest(offset: number, { epoch, oldest }: { readonly epoch: string; readonly oldest: number }): Checkpoint | undefined {
+  nearest(
+    offset: number,
+    { epoch, oldest }: { readonly epoch: string; readonly oldest: number },
+  ): Checkpoint | undefined {
     for (const at of this.#list().reverse()) {
       if (at > offset || at < oldest) continue;
       const found = this.#read(at);

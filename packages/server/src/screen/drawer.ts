@@ -20,7 +20,10 @@ export class Drawer {
   readonly #warm = new Map<string, Walk>();
 
   /** What was reached may be less than was asked for, if it took too long. Throws what reading throws. */
-  async draw(job: ScreenJob, answers: boolean): Promise<{ readonly drawn: Drawn | undefined; readonly reached: number }> {
+  async draw(
+    job: ScreenJob,
+    answers: boolean,
+  ): Promise<{ readonly drawn: Drawn | undefined; readonly reached: number }> {
     const until = performance.now() + job.withinMs;
     const reader = SegmentReader.open(join(job.dir, 'log'), { head: job.head, cache: new PageCache({ maxBytes: 0 }) });
     try {
@@ -58,8 +61,7 @@ export class Drawer {
     }
     known?.dispose();
     this.#warm.delete(job.id);
-    const walk =
-      kept === undefined ? Walk.begin({ epoch, ...oldest }, job.size, oldest.offset === 0) : Walk.from(kept);
+    const walk = kept === undefined ? Walk.begin({ epoch, ...oldest }, job.size, oldest.offset === 0) : Walk.from(kept);
     this.#warm.set(job.id, walk);
     for (const [id, oldestWalk] of this.#warm) {
       if (this.#warm.size <= MAX_WARM) break;
@@ -72,7 +74,12 @@ export class Drawer {
   /** True when it came to the head. */
   async #walk(
     walk: Walk,
-    { reader, checkpoints, until, job }: { reader: SegmentReader; checkpoints: Checkpoints; until: number; job: ScreenJob },
+    {
+      reader,
+      checkpoints,
+      until,
+      job,
+    }: { reader: SegmentReader; checkpoints: Checkpoints; until: number; job: ScreenJob },
   ): Promise<boolean> {
     const cursor = new Cursor(reader, walk.at);
     const oldest = job.oldest.offset;

@@ -97,7 +97,11 @@ export interface Core {
   };
   readonly coreMouseService: { readonly activeProtocol: string; readonly activeEncoding: string };
   readonly optionsService: { readonly rawOptions: { readonly convertEol: boolean } };
-  readonly _charsetService: { readonly glevel: number; readonly _charsets: readonly Charset[]; readonly charset: Charset };
+  readonly _charsetService: {
+    readonly glevel: number;
+    readonly _charsets: readonly Charset[];
+    readonly charset: Charset;
+  };
   readonly _oscLinkService: { getLinkData(id: number): { readonly id?: string; readonly uri: string } | undefined };
 }
 

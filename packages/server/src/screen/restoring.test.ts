@@ -29,6 +29,7 @@ describe('a screen that is restored', () => {
     ['text', 'one\r\ntwo\r\nthree'],
     ['an empty screen', ''],
     ['rows above the screen', Array.from({ length: 40 }, (_, n) => `row ${n}`).join('\r\n')],
+    ['more rows above it than are kept', `${`${'x'.repeat(39)}\r\n`.repeat(700)}${'x'.repeat(11)}\x1b[32mdone`],
     ['a long row', 'x'.repeat(75)],
     ['a row that is just full', 'x'.repeat(20)],
     ['a full screen', 'x'.repeat(120)],
@@ -38,12 +39,21 @@ describe('a screen that is restored', () => {
     ['a wide character that did not fit', `x${'日'.repeat(14)}`],
     ['combining characters', 'e\u0301a\u0308\r\n\u0301x 👩‍👩‍👧 🇩🇪'],
     ['colours', '\x1b[31mred\x1b[1;44mbold\x1b[38;5;200;48;2;1;2;3mmore\x1b[0m \x1b[95;103mbright\x1b[7mturned'],
-    ['styles of text', '\x1b[2md\x1b[3mi\x1b[4mu\x1b[4:3mc\x1b[58;2;9;8;7mk\x1b[58:5:99ml\x1b[0;5mb\x1b[8mh\x1b[9ms\x1b[53mo'],
+    [
+      'styles of text',
+      '\x1b[2md\x1b[3mi\x1b[4mu\x1b[4:3mc\x1b[58;2;9;8;7mk\x1b[58:5:99ml\x1b[0;5mb\x1b[8mh\x1b[9ms\x1b[53mo',
+    ],
     ['erased places that have a colour', 'abc\x1b[44m\x1b[K\r\n\x1b[41m\x1b[2Kx\x1b[m\x1b[10G\x1b[42m\x1b[3X\x1b[m'],
     ['links', 'a\x1b]8;;https://a.example/\x1b\\link\x1b]8;id=7;https://b.example/\x1b\\two\x1b]8;;\x1b\\x'],
     ['a link that is open', '\x1b]8;;https://a.example/\x07link'],
-    ['modes', '\x1b[?1h\x1b=\x1b[?2004h\x1b[?1002h\x1b[?1006h\x1b[?25l\x1b[?1004h\x1b[4h\x1b[20h\x1b[?7l\x1b[?45h\x1b[5 q'],
-    ['another buffer with the first one behind it', 'shell$ vi\r\n\x1b[?1049h\x1b[2J\x1b[3;5Hinside\x1b[44m\x1b[K\x1b[m'],
+    [
+      'modes',
+      '\x1b[?1h\x1b=\x1b[?2004h\x1b[?1002h\x1b[?1006h\x1b[?25l\x1b[?1004h\x1b[4h\x1b[20h\x1b[?7l\x1b[?45h\x1b[5 q',
+    ],
+    [
+      'another buffer with the first one behind it',
+      'shell$ vi\r\n\x1b[?1049h\x1b[2J\x1b[3;5Hinside\x1b[44m\x1b[K\x1b[m',
+    ],
     ['a scroll region', 'a\r\nb\r\nc\x1b[2;4r\x1b[3;7H'],
     ['a scroll region with its own origin', '\x1b[2;4r\x1b[?6h\x1b[2;3Hx\r\n'],
     ['a scroll region in both buffers', '\x1b[2;4r\x1b[?1049h\x1b[3;5r\x1b[4;2H'],
@@ -96,12 +106,46 @@ describe('a screen that is restored', () => {
     const number = fc.integer({ min: 0, max: 25 });
     const sequence = fc.oneof(
       fc.string({ maxLength: 12 }),
-      fc.constantFrom('日本', 'e\u0301', '\r\n', '\n', '\r', '\b', '\t', '\x1bM', '\x1b7', '\x1b8', 'x'.repeat(21), '─'),
-      fc.constantFrom('\x1b[?1049h', '\x1b[?1049l', '\x1b[?47h', '\x1b[?47l', '\x1b[?6h', '\x1b[?6l', '\x1b[4h', '\x1b[4l'),
-      fc.constantFrom('\x1b(0', '\x1b(B', '\x0e', '\x0f', '\x1b)0', '\x1b[!p', '\x1bH', '\x1b[3g', '\x1b[?7l', '\x1b[?7h'),
+      fc.constantFrom(
+        '日本',
+        'e\u0301',
+        '\r\n',
+        '\n',
+        '\r',
+        '\b',
+        '\t',
+        '\x1bM',
+        '\x1b7',
+        '\x1b8',
+        'x'.repeat(21),
+        '─',
+      ),
+      fc.constantFrom(
+        '\x1b[?1049h',
+        '\x1b[?1049l',
+        '\x1b[?47h',
+        '\x1b[?47l',
+        '\x1b[?6h',
+        '\x1b[?6l',
+        '\x1b[4h',
+        '\x1b[4l',
+      ),
+      fc.constantFrom(
+        '\x1b(0',
+        '\x1b(B',
+        '\x0e',
+        '\x0f',
+        '\x1b)0',
+        '\x1b[!p',
+        '\x1bH',
+        '\x1b[3g',
+        '\x1b[?7l',
+        '\x1b[?7h',
+      ),
       fc.tuple(number, fc.constantFrom(...'ABCDGXKJLMP@STbdI`')).map(([n, final]) => `\x1b[${n}${final}`),
       fc.tuple(number, number, fc.constantFrom('H', 'r')).map(([a, b, final]) => `\x1b[${a};${b}${final}`),
-      fc.array(fc.constantFrom('0', '1', '3', '4', '7', '31', '44', '38;5;99', '48;2;9;9;9', '4:3'), { maxLength: 3 })
+      fc
+        .array(fc.constantFrom('0', '1', '3', '4', '7', '31', '44', '38;5;99', '48;2;9;9;9', '4:3'), { maxLength: 3 })
         .map((all) => `\x1b[${all.join(';')}m`),
     );
     fc.assert(

@@ -2,7 +2,7 @@
 // there what it would have done here. Knows no log.
 
 import { CellText, PLAIN } from './cells.ts';
-import { type Attributes, type Buffer as Rows, type Cell, type Charset, type Core, Emulator } from './emulator.ts';
+import { type Attributes, type Cell, type Charset, type Core, Emulator, type Buffer as Rows } from './emulator.ts';
 
 const HAS_CONTENT = 0x3f_ff_ff;
 const MAX_TITLE = 1000;
@@ -22,7 +22,9 @@ export function isRestorable(emulator: Emulator): boolean {
   const { _curAttrData: now } = core._inputHandler;
   // It is written once more at the very end, as whatever was written last.
   const isSame = last.cell.fg >>> 0 === now.fg >>> 0 && last.cell.bg >>> 0 === now.bg >>> 0;
-  return !isJoining(core) || (isSame && !core.coreService.modes.insertMode && core._charsetService.charset === undefined);
+  return (
+    !isJoining(core) || (isSame && !core.coreService.modes.insertMode && core._charsetService.charset === undefined)
+  );
 }
 
 /** `scrollback`: rows above the screen, at most. */
@@ -38,7 +40,8 @@ export function restoring(emulator: Emulator, scrollback: number): { readonly te
   buffer(out, normal, { first: normal.ybase - above, cols, rows });
   if (active === alt) {
     out.plain();
-    out.push('\x1b(B\x1b[?47h\x1b[H');
+    // Where its rows become fewer, that tells which ones go.
+    out.push(`\x1b[${normal.y + 1};${Math.min(normal.x, cols - 1) + 1}H\x1b(B\x1b[?47h\x1b[H`);
     buffer(out, alt, { first: alt.ybase, cols, rows });
   }
   title(out, core);
@@ -72,8 +75,7 @@ export function restoring(emulator: Emulator, scrollback: number): { readonly te
   if (!decPrivateModes.wraparound) out.push('\x1b[?7l');
   if (isCursorHidden) out.push('\x1b[?25l');
   const { cursorStyle, cursorBlink } = decPrivateModes;
-  if (cursorStyle !== undefined)
-    out.push(`\x1b[${STYLES.indexOf(cursorStyle) * 2 + (cursorBlink === true ? 1 : 2)} q`);
+  if (cursorStyle !== undefined) out.push(`\x1b[${STYLES.indexOf(cursorStyle) * 2 + (cursorBlink === true ? 1 : 2)} q`);
   const { activeProtocol, activeEncoding } = core.coreMouseService;
   set(activeProtocol in MOUSE, MOUSE[activeProtocol] ?? '');
   set(activeEncoding in MOUSE_ENCODINGS, MOUSE_ENCODINGS[activeEncoding] ?? '');
@@ -88,18 +90,29 @@ interface Extent {
   readonly rows: number;
 }
 
-/** Its rows, tabs and what it would restore of its cursor; of the one that is behind, the region too. */
+/** Its rows, tabs, region, and what it would restore of its cursor. */
 function buffer(out: CellText, of: Rows, { first, cols, rows }: Extent): void {
-  out.rows(of, first, cols);
+  const isSaved = of.savedX > 0 || of.savedY > 0 || of.savedCharset !== undefined || !isPlain(of.savedCurAttrData);
+  // It stands in a row, which may be above the screen by now, and come back when there are more rows.
+  out.rows(of, first, cols, (y) => {
+    if (!isSaved || of.savedY >= of.ybase || y !== Math.max(of.savedY, first)) return;
+    out.push(`\x1b[${Math.min(of.savedX, cols - 1) + 1}G`);
+    save(out, of);
+    out.push('\r');
+  });
   out.plain();
-  const stops = Object.keys(of.tabs).map(Number).filter((stop) => of.tabs[stop] === true && stop < cols);
+  const stops = Object.keys(of.tabs)
+    .map(Number)
+    .filter((stop) => of.tabs[stop] === true && stop < cols);
   const isUsual = stops.length === Math.ceil(cols / 8) && stops.every((stop) => stop % 8 === 0);
   if (!isUsual) out.push(`\x1b[3g${stops.map((stop) => `\x1b[${stop + 1}G\x1bH`).join('')}`);
   region(out, of, rows);
-  const savedRow = Math.max(0, Math.min(rows - 1, of.savedY - of.ybase));
-  const { savedX, savedCurAttrData, savedCharset } = of;
-  if (savedX === 0 && of.savedY === 0 && savedCharset === undefined && isPlain(savedCurAttrData)) return;
-  out.push(`\x1b[${savedRow + 1};${Math.min(savedX, cols - 1) + 1}H`);
+  if (!isSaved || of.savedY < of.ybase) return;
+  out.push(`\x1b[${Math.min(rows - 1, of.savedY - of.ybase) + 1};${Math.min(of.savedX, cols - 1) + 1}H`);
+  save(out, of);
+}
+
+function save(out: CellText, { savedCurAttrData, savedCharset }: Rows): void {
   // Links and the like are not saved.
   out.attributes({ ...savedCurAttrData, bg: savedCurAttrData.bg & ~0x10_00_00_00, extended: PLAIN.extended });
   out.push(`\x1b(${designator(savedCharset)}\x1b7\x1b(B`);

@@ -1,7 +1,7 @@
 // All that an emulator shows and would do next, to be compared. Rows above the screen included.
 
 import { PLAIN } from './cells.ts';
-import type { Attributes, Buffer as Rows, Cell, Emulator } from './emulator.ts';
+import type { Attributes, Cell, Emulator, Buffer as Rows } from './emulator.ts';
 
 const EXTENDED = 0x10_00_00_00;
 
@@ -22,7 +22,10 @@ export function stateOf(emulator: Emulator, above = 1000): object {
     title: _windowTitle,
     modes: { ...modes, ...decPrivateModes, isCursorHidden, activeProtocol, activeEncoding },
     eol: core.optionsService.rawOptions.convertEol,
-    charsets: { level: core._charsetService.glevel, all: Array.from({ length: 4 }, (_, i) => core._charsetService._charsets[i]) },
+    charsets: {
+      level: core._charsetService.glevel,
+      all: Array.from({ length: 4 }, (_, i) => core._charsetService._charsets[i]),
+    },
     colors: [...emulator.colors].sort(([a], [b]) => a - b),
   };
 }
@@ -54,6 +57,7 @@ function rowsOf(emulator: Emulator, of: Rows, above: number): object {
   const { cols, rows: height } = emulator.terminal;
   return {
     rows,
+    y: of.y,
     scrollTop,
     scrollBottom,
     tabs: Object.keys(tabs).filter((stop) => tabs[Number(stop)] === true && Number(stop) < cols),

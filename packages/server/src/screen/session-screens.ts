@@ -3,7 +3,7 @@
 
 import { BinnacleError, type SessionId } from '@binnacle/protocol';
 import type { Log } from '../http/answer.ts';
-import type { Session } from '../session.ts';
+import type { Session, SessionListener } from '../session.ts';
 import { DrawingThread } from './drawing-thread.ts';
 import { SPACING } from './spacing.ts';
 import type { Drawn, ScreenJob } from './wire.ts';
@@ -36,6 +36,8 @@ export interface SessionScreensParts {
   dirOf(id: SessionId): string;
   /** Those whose logs may grow. */
   live(): Iterable<Session>;
+  /** Tells of those that begin and end. */
+  watch(watcher: SessionListener): () => void;
   readonly log: Log;
 }
 
@@ -49,8 +51,9 @@ export class SessionScreens {
   readonly #behind: DrawingThread;
   /** Drawn in the background up to that offset. */
   readonly #reached = new Map<string, number>();
-  /** Over, and not drawn to their ends yet. */
-  readonly #wanted = new Map<string, Session>();
+  /** Those whose logs may grow, or are over and were not drawn to their ends yet. */
+  readonly #followed = new Map<string, Session>();
+  readonly #unwatch: () => void;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
@@ -59,6 +62,16 @@ export class SessionScreens {
     this.#times = { ...TIMES, ...times };
     this.#behind = new DrawingThread(parts.script);
     for (let i = 0; i < THREADS; i++) this.#threads[i] = new DrawingThread(parts.script);
+    for (const session of parts.live()) this.#followed.set(session.id, session);
+    this.#unwatch = parts.watch({
+      changed: (session) => {
+        this.#followed.set(session.id, session);
+      },
+      deleted: ({ id }) => {
+        this.#followed.delete(id);
+        this.#reached.delete(id);
+      },
+    });
     this.#rest(this.#times.lookMs);
   }
 
@@ -81,6 +94,7 @@ export class SessionScreens {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
+    this.#unwatch();
     await Promise.all([this.#behind, ...this.#threads].map(async (thread) => await thread?.stop()));
   }
 
@@ -91,7 +105,7 @@ export class SessionScreens {
     try {
       const { drawn, reached } = await thread.draw(job, true);
       if (drawn === undefined) throw new BinnacleError('internal');
-      if (reached < job.head.offset) this.#wanted.set(session.id, session);
+      if (reached < job.head.offset) this.#followed.set(session.id, session);
       return drawn;
     } finally {
       this.#leave(thread);
@@ -156,10 +170,8 @@ export class SessionScreens {
     try {
       const { reached } = await this.#behind.draw(job, false);
       this.#reached.set(id, reached);
-      if (reached >= job.head.offset) this.#wanted.delete(id);
     } catch (error) {
       if (this.#isStopped) return 0;
-      this.#wanted.delete(id);
       this.#reached.set(id, job.head.offset + LEFT_ALONE_BYTES - SPACING);
       this.#parts.log.warn({ err: error, session: id }, 'a screen could not be drawn');
     }
@@ -167,16 +179,14 @@ export class SessionScreens {
   }
 
   #next(): Session | undefined {
-    const live = new Map<string, Session>([...this.#wanted]);
-    for (const session of this.#parts.live()) live.set(session.id, session);
-    for (const id of this.#reached.keys()) if (!live.has(id)) this.#reached.delete(id);
     let most = SPACING;
     let next: Session | undefined;
-    for (const [id, session] of live) {
+    for (const [id, session] of this.#followed) {
       const behind = this.#behindOf(session);
-      // It ended, or was deleted, in between.
-      if (behind < SPACING) this.#wanted.delete(id);
-      else if (behind >= most) {
+      if (behind < SPACING && !session.isHosted) {
+        this.#followed.delete(id);
+        this.#reached.delete(id);
+      } else if (behind >= most) {
         most = behind;
         next = session;
       }

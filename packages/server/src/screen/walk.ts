@@ -117,8 +117,9 @@ export class Walk {
       if (this.#held.length > MAX_HELD) this.#flush();
       return;
     }
-    this.#write(this.#held);
-    this.#write(bytes.subarray(0, end));
+    // In one piece: the emulator loses some characters that come in two.
+    const whole = bytes.subarray(0, end);
+    this.#write(this.#held.length === 0 ? whole : Buffer.concat([this.#held, whole]));
     this.#held = Buffer.from(bytes.subarray(end));
     const place = end === bytes.length ? next : at.place;
     this.#settle({ epoch: at.epoch, place, offset: at.offset + end });

@@ -46,6 +46,10 @@ export type Opener = { readonly item: string } | { readonly never: string } | 'w
 
 export interface Rule<Call> {
   readonly args: z.ZodType<Call>;
+  /** Of the arguments those that `target` and `opener` need: of what is denied, nothing else is read. */
+  readonly about: readonly string[];
+  /** It is granted as a whole, or not. */
+  readonly isWhole: boolean;
   /** Looks up once what is both judged and executed. */
   settle?(call: Call, world: World): Call;
   /** For the audit: what it is about, never what is sent. */
@@ -98,7 +102,12 @@ const matching = (pattern: RegExp, what: string) => z.string().regex(pattern, wh
 
 const RunArgs = z
   .strictObject({
-    argv: z.array(text(MAX_ARG_BYTES)).min(1).max(MAX_ARGS),
+    // Counted before each is looked at.
+    argv: z
+      .array(z.unknown())
+      .min(1)
+      .max(MAX_ARGS)
+      .pipe(z.array(text(MAX_ARG_BYTES))),
     cwd: text(4096)
       .refine((path) => posix.isAbsolute(path), 'an absolute path')
       .transform((path) => posix.normalize(path))
@@ -117,10 +126,15 @@ const RunArgs = z
     'at most 1 MiB',
   );
 
-const Key = z.union([z.string().max(600), z.array(z.string().max(64)).max(16)]).transform((key, ctx): KeyPath => {
+const KEY = 'a key such as agents.entries.main.model';
+const Names = z
+  .array(z.unknown())
+  .max(16)
+  .pipe(z.array(z.string().max(64)));
+const Key = z.union([z.string().max(600), Names], KEY).transform((key, ctx): KeyPath => {
   const path = readKey(key);
   if (path !== undefined) return path;
-  ctx.addIssue({ code: 'custom', message: 'a key such as agents.entries.main.model' });
+  ctx.addIssue({ code: 'custom', message: KEY });
   return z.NEVER;
 });
 
@@ -154,6 +168,8 @@ const shown = (max: number) =>
 export const RULES = {
   runCommandWithTimeout: {
     args: RunArgs,
+    about: ['argv'],
+    isWhole: false,
     settle: (call, world) => {
       const file = fileOf(call.program, world) ?? '';
       return { ...call, file, argv: [file, ...call.argv.slice(1)] };
@@ -166,18 +182,24 @@ export const RULES = {
     args: z
       .strictObject({ key: Key, value: Json.optional() })
       .transform(({ key, value }): WriteCall => ({ path: key, value })),
+    about: ['key'],
+    isWhole: false,
     target: ({ path }) => path.join('.'),
     opens: (held, { path }) => opensKey(keysOf(held, 'write'), path, 'write'),
     opener: ({ path }) => keyOpener(path, 'write'),
   } satisfies Rule<WriteCall>,
   readConfigFile: {
     args: z.strictObject({ key: Key }).transform(({ key }): ReadCall => ({ path: key })),
+    about: ['key'],
+    isWhole: false,
     target: ({ path }) => path.join('.'),
     opens: (held, { path }) => opensKey(keysOf(held, 'read'), path, 'read') || opensSome(keysOf(held, 'read'), path),
     opener: ({ path }) => keyOpener(path, 'read'),
   } satisfies Rule<ReadCall>,
   net: {
     args: readFetch,
+    about: ['url', 'method'],
+    isWhole: false,
     target: (call) => `${call.method} ${new URL(call.url).origin}`,
     opens: (held, call, world) => hostsOf(held).some((item) => reaches(item, placeOf(call), world.own())),
     opener: (call) => hostOpener(placeOf(call)),
@@ -185,6 +207,8 @@ export const RULES = {
   tools: nameRule(TOOL_NAME),
   hooks: {
     args: z.strictObject({ on: z.enum(HOOKS) }),
+    about: ['on'],
+    isWhole: false,
     target: ({ on }) => on,
     opens: (held, { on }) => held.kind === 'all' || held.items.includes(on),
     opener: ({ on }) => ({ item: on }),
@@ -194,16 +218,18 @@ export const RULES = {
       method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']),
       path: matching(ROUTE, 'a path such as /hook').max(200),
     }),
+    ['method', 'path'],
     ({ method, path }) => `${method} ${path}`,
   ),
   commands: nameRule(COMMAND_NAME),
   channels: nameRule(CHANNEL_NAME, NO_CHANNELS),
   agentDrivers: nameRule(DRIVER_NAME, OWN_DRIVERS),
-  schedule: wholeRule(z.strictObject({ name: matching(TOOL_NAME, 'a name') }), ({ name }) => name),
+  schedule: wholeRule(z.strictObject({ name: matching(TOOL_NAME, 'a name') }), ['name'], ({ name }) => name),
   // What it says may be private.
-  notify: wholeRule(z.strictObject({ title: shown(200).min(1), text: shown(4000).default('') }), () => ''),
+  notify: wholeRule(z.strictObject({ title: shown(200).min(1), text: shown(4000).default('') }), [], () => ''),
   readSessions: wholeRule(
     z.strictObject({ session: matching(SESSION_ID, 'the id of a session').optional() }),
+    ['session'],
     ({ session }) => session ?? '',
   ),
   readConversations: wholeRule(
@@ -213,6 +239,7 @@ export const RULES = {
         .refine((key) => !key.includes('\n'), 'one line')
         .optional(),
     }),
+    ['key'],
     ({ key }) => key ?? '',
   ),
   storage: wholeRule(
@@ -220,6 +247,7 @@ export const RULES = {
       z.strictObject({ key: matching(SEGMENTS, 'a key such as seen/last').max(200) }),
       z.strictObject({ prefix: matching(PREFIX, 'the beginning of a key, such as seen/').max(200) }),
     ]),
+    ['key', 'prefix'],
     (call) => ('key' in call ? call.key : `${call.prefix}*`),
   ),
 } as const;
@@ -235,14 +263,16 @@ function nameRule(pattern: RegExp, closed: readonly string[] = []): Rule<NameCal
   const name = matching(pattern, 'a name').refine((text) => !closed.includes(text.toLowerCase()), 'that name is taken');
   return {
     args: z.strictObject({ name }),
+    about: ['name'],
+    isWhole: false,
     target: ({ name }) => name,
     opens: (held, { name }) => held.kind === 'all' || held.items.includes(name),
     opener: ({ name }) => ({ item: name }),
   };
 }
 
-function wholeRule<Call>(args: z.ZodType<Call>, target: (call: Call) => string): Rule<Call> {
-  return { args, target, opens: (held) => held.kind === 'all', opener: () => 'whole' };
+function wholeRule<Call>(args: z.ZodType<Call>, about: readonly string[], target: (call: Call) => string): Rule<Call> {
+  return { args, about, isWhole: true, target, opens: (held) => held.kind === 'all', opener: () => 'whole' };
 }
 
 /** A name and the file that it starts are the same program; two names of one file are not. */

@@ -24,6 +24,8 @@ const USUAL: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
 const ODD = /[\0-\x20\x7f-\x9f\\]/;
 const AUTHORITY = /^(https?):\/\/([^/?#]+)/i;
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+/** No server expects one there, and some take it for the next request. */
+const WITHOUT_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 const HEADER_NAME = /^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]{0,8192}$/;
 /** Ours to set: another host behind the same address, another length, another protocol. */
@@ -52,9 +54,11 @@ export const readFetch: z.ZodType<Fetch> = z
   .strictObject({
     url: Url,
     method: z.enum(METHODS).default('GET'),
-    headers: z.array(Header).max(MAX_HEADERS).default([]),
+    // Counted before each is looked at.
+    headers: z.array(z.unknown()).max(MAX_HEADERS).pipe(z.array(Header)).default([]),
     body: z.string().max(MAX_BODY).optional(),
   })
+  .refine(({ method, body }) => body === undefined || !WITHOUT_BODY.has(method), 'GET and HEAD have no body')
   .transform(({ url, method, headers, body }): Fetch => ({ ...url, method, headers, body }));
 
 /** The answer is a reason where it can be none. */

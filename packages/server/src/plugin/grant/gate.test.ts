@@ -119,6 +119,7 @@ describe('the gate of a plugin', () => {
     ask('runCommandWithTimeout', { argv: ['sh', '-c', 's3cret'] });
     ask('net', {
       url: 'https://api.example.org/s3cret?k=s3cret',
+      method: 'POST',
       headers: [['authorization', 's3cret']],
       body: 's3cret',
     });
@@ -129,11 +130,103 @@ describe('the gate of a plugin', () => {
     expect(decisions.map(({ permission, outcome, target }) => [permission, outcome, target])).toEqual([
       ['runCommandWithTimeout', 'allowed', 'git'],
       ['runCommandWithTimeout', 'denied', 'sh'],
-      ['net', 'allowed', 'GET https://api.example.org'],
+      ['net', 'allowed', 'POST https://api.example.org'],
       ['net', 'malformed', ''],
       ['notify', 'allowed', ''],
       ['writeConfigFile', 'allowed', 'agents.defaults.model'],
     ]);
+  });
+});
+
+describe('a call of a plugin that was granted nothing of it', () => {
+  const closed = gateOf({});
+
+  /** Counts how often it is looked into. */
+  function watched<T extends object>(value: T): { readonly value: T; looks(): number } {
+    let looks = 0;
+    const seen = new Proxy(value, {
+      get: (target, name, receiver) => {
+        looks += 1;
+        return Reflect.get(target, name, receiver);
+      },
+      ownKeys: (target) => {
+        looks += 1;
+        return Reflect.ownKeys(target);
+      },
+    });
+    return { value: seen, looks: () => looks };
+  }
+
+  it.each<[PermissionName, string, object]>([
+    ['writeConfigFile', 'value', { key: 'agents.entries.main.model' }],
+    ['net', 'headers', { url: 'https://api.example.org/v1' }],
+    ['net', 'body', { url: 'https://api.example.org/v1', method: 'POST' }],
+    ['runCommandWithTimeout', 'stdin', { argv: ['git', 'status'] }],
+    ['notify', 'text', {}],
+    ['notify', 'title', {}],
+    ['tools', 'more', { name: 'lookup' }],
+  ])('%s: %s is not looked at, and the denial names what opens that very call', (name, heavy, args) => {
+    const { value, looks } = watched(new Array(100_000).fill([]));
+    const { code, details } = closed.refusal(name, { ...args, [heavy]: value });
+    expect([code, looks()]).toEqual(['permission_denied', 0]);
+    const { value: opener } = details as unknown as Denial;
+    const opened = gateOf({ [name]: opener });
+    expect(opened.ask(name, CALLS[name].args)).toBeTypeOf('object');
+    if (CALLS[name].opens !== undefined) expect(opener).not.toBe(true);
+  });
+
+  it('is judged by the beginning of a list without end', () => {
+    const argv = watched(['git', ...new Array(500_000).fill(0)]);
+    expect(closed.ask('runCommandWithTimeout', { argv: argv.value })).toBeTypeOf('string');
+    const key = watched(new Array(500_000).fill('agents'));
+    expect(closed.ask('writeConfigFile', { key: key.value })).toBe('bad_request');
+    expect([argv.looks() < 100, key.looks() < 100]).toEqual([true, true]);
+  });
+
+  it('has no key of it listed, however many there are', () => {
+    const keys = watched(Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`k${i}`, 0])));
+    for (const name of PERMISSION_NAMES) {
+      const { message } = closed.refusal(name, keys.value);
+      expect(message.length).toBeLessThan(600);
+    }
+    expect(keys.looks()).toBeLessThan(100);
+  });
+
+  it('is told apart by what it is about in the audit', () => {
+    const { gate, decisions } = gateOf({});
+    for (const name of PERMISSION_NAMES) {
+      try {
+        gate.allow(name, CALLS[name].args);
+      } catch {
+        // Denied.
+      }
+    }
+    const open = gateOf(Object.fromEntries(PERMISSION_NAMES.map((name) => [name, true])));
+    for (const name of PERMISSION_NAMES) open.ask(name, CALLS[name].args);
+    expect(decisions.map(({ permission, target }) => [permission, target])).toEqual(
+      open.decisions.map(({ permission, target }) => [permission, target]),
+    );
+  });
+});
+
+describe('a call that is granted', () => {
+  it.each<[PermissionName, unknown, object]>([
+    ['runCommandWithTimeout', true, { argv: new Array(20_000).fill(0) }],
+    ['net', true, { url: 'https://a.example/', headers: new Array(20_000).fill([]) }],
+    ['writeConfigFile', true, { key: new Array(20_000).fill(0), value: 1 }],
+    ['notify', true, Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, 0]))],
+  ])('%s: what is too long is refused as such, with one short reason', (name, granted, args) => {
+    const { code, message } = gateOf({ [name]: granted }).refusal(name, args);
+    expect(code).toBe('bad_request');
+    expect(message).toMatch(/[Tt]oo (?:big|many)|a key such as/);
+    expect(message.length).toBeLessThan(200);
+  });
+
+  it.each(['GET', 'HEAD'])('net: %s has no body', (method) => {
+    const gate = gateOf({ net: true });
+    expect(gate.ask('net', { url: 'https://a.example/', method, body: 'GET /x HTTP/1.1\r\n\r\n' })).toBe('bad_request');
+    expect(gate.ask('net', { url: 'https://a.example/', method, body: '' })).toBe('bad_request');
+    expect(gate.ask('net', { url: 'https://a.example/', method })).toBeTypeOf('object');
   });
 });
 

@@ -2,8 +2,8 @@
 // Holds the grants in force; another config changes them for the next call. Executes nothing.
 
 import { BinnacleError } from '@binnacle/protocol';
-import type { z } from 'zod';
 import { canonicalAddress, kindOfAddress } from './addresses.ts';
+import { hasTooMany, onlyArguments, reasonIn, TOO_MANY } from './arguments.ts';
 import { type CallOf, hostOpener, hostsOf, keysOf, type Opener, type RunCall, ruleOf, type World } from './calls.ts';
 import { type KeyPath, pickOpen } from './config-keys.ts';
 import { denied, neverGranted } from './denial.ts';
@@ -58,12 +58,11 @@ export class Gate {
    */
   allow<Name extends PermissionName>(name: Name, args: unknown): CallOf<Name> {
     if (!isPermission(name)) throw new BinnacleError('bad_request', { message: 'There is no such permission.' });
+    this.demand(name, args);
     const rule = ruleOf(name);
+    if (hasTooMany(args)) throw this.#malformed(name, TOO_MANY);
     const read = rule.args.safeParse(args);
-    if (!read.success) {
-      this.#tell(name, 'malformed', '');
-      throw malformed(name, read.error);
-    }
+    if (!read.success) throw this.#malformed(name, reasonIn(read.error));
     const call = rule.settle?.(read.data, this.#world) ?? read.data;
     const grant = grantIn(this.#grants, name);
     const isOpen = grant.kind !== 'denied' && rule.opens(grant, call, this.#world);
@@ -73,12 +72,27 @@ export class Gate {
     return deepFreeze(call) as CallOf<Name>;
   }
 
+  /**
+   * To be asked before anything else is read of what a plugin sends: where it is granted nothing of this, only that of
+   * the arguments is looked at which a denial names. Throws `permission_denied`, `not_grantable`; `bad_request` where that is none.
+   */
+  demand(name: PermissionName, args: unknown): void {
+    const grant = grantIn(this.#grants, name);
+    if (grant.kind !== 'denied') return;
+    const { about, args: shape, isWhole, target, opener } = ruleOf(name);
+    const read = shape.safeParse(onlyArguments(args, about));
+    if (!read.success && !isWhole) throw this.#malformed(name, reasonIn(read.error));
+    this.#tell(name, 'denied', read.success ? target(read.data) : '');
+    throw this.#refusal(name, grant, read.success ? opener(read.data, this.#world) : 'whole');
+  }
+
   /** Whether `allow` would, without a word in the audit: for what is offered, and done only later. */
   holds(name: PermissionName, args: unknown): boolean {
+    const grant = grantIn(this.#grants, name);
+    if (grant.kind === 'denied') return false;
     const rule = ruleOf(name);
     const read = rule.args.safeParse(args);
-    const grant = grantIn(this.#grants, name);
-    return read.success && grant.kind !== 'denied' && rule.opens(grant, read.data, this.#world);
+    return read.success && rule.opens(grant, read.data, this.#world);
   }
 
   /**
@@ -110,6 +124,12 @@ export class Gate {
     return denied(this.plugin, name, grant, opener.item);
   }
 
+  #malformed(name: PermissionName, why: string): BinnacleError {
+    this.#tell(name, 'malformed', '');
+    const message = `The arguments of ${name} are wrong: ${why}`;
+    return new BinnacleError('bad_request', { message, details: { permission: name } });
+  }
+
   #tell(permission: PermissionName, outcome: Decision['outcome'], target: string): void {
     this.#audit({ plugin: this.plugin, permission, outcome, target: target.slice(0, MAX_TARGET) });
   }
@@ -117,15 +137,6 @@ export class Gate {
 
 function checkFound({ program, file }: RunCall): void {
   if (file === '') throw new BinnacleError('command_not_found', { message: `There is no program "${program}".` });
-}
-
-function malformed(name: PermissionName, error: z.ZodError): BinnacleError {
-  const [issue] = error.issues;
-  const at = issue?.path.join('.') ?? '';
-  return new BinnacleError('bad_request', {
-    message: `The arguments of ${name} are wrong${at === '' ? '' : ` (${at})`}: ${issue?.message ?? ''}`.slice(0, 500),
-    details: { permission: name },
-  });
 }
 
 function deepFreeze<T>(value: T): T {

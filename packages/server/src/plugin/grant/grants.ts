@@ -76,6 +76,35 @@ export function wider(name: PermissionName, granted: Grant, asked: Grant): Grant
   return asked.kind === 'all' ? ALL : narrowed(more);
 }
 
+/**
+ * What of `asked` is not granted, and nobody decided about: all of it, or items of a list. Whoever granted less than what is
+ * asked for without a limit, or less than an item stands for, has decided, and that lacks nothing.
+ */
+export function lacking(name: PermissionName, granted: Grant, asked: Grant): Grant | undefined {
+  const more = wider(name, granted, asked);
+  const { narrowing } = permission(name);
+  const has = itemsOf(granted, narrowing);
+  if (more === undefined || has === true || has.length === 0) return more;
+  if (more.kind !== 'narrowed') return undefined;
+  const isDecided = (item: string): boolean =>
+    item === narrowing?.all || has.some((one) => narrowing?.covers(item, one) === true);
+  const left = more.items.filter((item) => !isDecided(item));
+  return left.length === 0 ? undefined : narrowed(left);
+}
+
+/** All of both, as a grant takes the place of the one before: also what `true` leaves out and a list has spelled. */
+export function together(name: PermissionName, one: Grant, other: Grant): Grant {
+  if (one.kind === 'denied') return other;
+  if (other.kind === 'denied') return one;
+  const items = [one, other].flatMap((grant) => (grant.kind === 'narrowed' ? grant.items : []));
+  if (one.kind === 'narrowed' && other.kind === 'narrowed') return narrowed([...new Set(items)]);
+  const { narrowing } = permission(name);
+  const { all } = narrowing ?? {};
+  if (narrowing === null || all === undefined) return ALL;
+  const beyond = items.filter((item) => !narrowing.covers(all, item));
+  return beyond.length === 0 ? ALL : narrowed([...new Set([all, ...beyond])]);
+}
+
 /** `true` where there is nothing beyond. Else even `true` leaves out what must be spelled, as a private address. */
 function itemsOf(grant: Grant, narrowing: Narrowing | null): true | readonly string[] {
   if (grant.kind === 'denied') return [];

@@ -8,6 +8,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
 import { type Grant, type Grants, grantIn, readGrants, spellGrant, wider } from '../grant/grants.ts';
 import { configKey, type PermissionName } from '../grant/permissions.ts';
+import type { Look } from './looking.ts';
 import { asked, MANIFEST_FILE, type Manifest, manifestBytes, readManifest, spellGrants } from './manifest.ts';
 import { checkPath, copyChecked, type FileBounds, type PluginFile, readPluginFiles } from './plugin-files.ts';
 import { isPluginId } from './plugin-id.ts';
@@ -47,7 +48,7 @@ export async function recordInstall(
   dir: string,
   agreed: Manifest,
   now: number,
-  bounds?: FileBounds,
+  { bounds, look }: { readonly bounds?: FileBounds; readonly look?: Look } = {},
 ): Promise<Installed> {
   const real = await checkPath(dir);
   const files = await readPluginFiles(real, bounds);
@@ -55,7 +56,7 @@ export async function recordInstall(
   const more = needsConsent(asked(agreed), manifest);
   if (more.length > 0 || manifest.id !== agreed.id) throw consentNeeded(manifest, more);
   checkEntry(manifest, files);
-  await checkNoScripts(real, files);
+  await checkNoScripts(real, files, look);
   const { id, version } = manifest;
   const record = { id, version, hash: hashOf(files), files, consented: spellGrants(asked(manifest)), installedAt: now };
   return { record, manifest, dir: real };
@@ -172,11 +173,13 @@ function checkEntry({ entry }: Manifest, files: readonly PluginFile[]): void {
 }
 
 /** Also in the packages that it brings along. */
-async function checkNoScripts(dir: string, files: readonly PluginFile[]): Promise<void> {
+async function checkNoScripts(dir: string, files: readonly PluginFile[], look?: Look): Promise<void> {
   for (const { path } of files) {
+    await look?.pause();
     if (/(?:^|\/)binding\.gyp$/.test(path)) refuseScript(path, 'is compiled at install');
     if (!/(?:^|\/)package\.json$/.test(path)) continue;
     const text = await readFile(join(dir, path), 'utf8');
+    look?.spend('maxJsonBytes', text.length);
     const found = scriptsIn(text);
     if (found === undefined) refuseScript(path, 'cannot be read');
     const script = found.find((name) => INSTALL_SCRIPTS.includes(name));

@@ -11,10 +11,11 @@ import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
 import { checkInstall, copyInstall, type Installed, InstallRecordShape, recordInstall } from './install-record.ts';
+import { type Asker, type Look, type LookBounds, Looks } from './looking.ts';
 import type { Manifest } from './manifest.ts';
 import { isPluginId } from './plugin-id.ts';
-import { type Built, buildFrom } from './source.ts';
-import type { TypeScripts } from './type-stripping.ts';
+import { type Built, buildFrom, type StripTypes } from './source.ts';
+import { type TypeScripts, withoutTypes } from './type-stripping.ts';
 import { loadedName } from './typescript.ts';
 
 /** A copy that is loaded from. */
@@ -32,6 +33,8 @@ export type InstalledPlugin =
   | (Installed & { readonly id: string; readonly problem?: undefined })
   | { readonly id: string; readonly problem: BinnacleError };
 
+/** Whoever asks within the same process. */
+const NOBODY: Asker = { by: '' };
 const RECORD = 'record.json';
 const MAX_RECORD_BYTES = 8 * 1024 * 1024;
 /** What is being made, loaded from, or taken away. No plugin is called like that. */
@@ -44,14 +47,16 @@ type Kept = z.output<typeof Kept>;
 export class Installations {
   readonly #dir: string;
   readonly #types: TypeScripts;
+  readonly #looks: Looks;
   #swept: Promise<void> | undefined;
   /** By plugin: what is done with its files is done one after the other. */
   readonly #last = new Map<string, Promise<unknown>>();
 
   /** `dir`: `<data>/plugins`, for us alone; made when something is installed. */
-  constructor(dir: string, types: TypeScripts) {
+  constructor(dir: string, types: TypeScripts, look: Partial<LookBounds> = {}) {
     this.#dir = dir;
     this.#types = types;
+    this.#looks = new Looks(look);
   }
 
   /** Each with its files checked, or with what is wrong with it. */
@@ -63,23 +68,34 @@ export class Installations {
   }
 
   /** Throws what `install` would, too: nobody is asked about what cannot be had. */
-  async preview(source: string): Promise<Built> {
-    return await this.#built(source, async (built, dir) => {
-      await recordInstall(dir, built.manifest, 0);
+  async preview(source: string, asker: Asker = NOBODY): Promise<Built> {
+    return await this.#built(source, asker, async (built, dir, look) => {
+      await recordInstall(dir, built.manifest, 0, { look });
       return built;
     });
   }
 
   /**
    * To be called when a person has agreed. `digest`: of the preview that they saw. Throws `plugin_changed` where the folder is
-   * another one since, `unsafe_plugin`, `bad_manifest`, `bad_typescript`; the version that was there stays then.
+   * another one since, `unsafe_plugin`, `bad_manifest`, `bad_typescript`, `too_many_installs`, `client_closed` where the asker
+   * has gone, `going_away`; the version that was there stays then.
    */
-  async install(source: string, digest: string, now: number): Promise<Installed> {
-    return await this.#built(source, async (built, dir) => {
+  async install(source: string, digest: string, now: number, asker: Asker = NOBODY): Promise<Installed> {
+    return await this.#built(source, asker, async (built, dir, look) => {
       if (built.digest !== digest) throw changedSince(source, built.manifest);
-      const { record } = await recordInstall(dir, built.manifest, now);
+      const { record } = await recordInstall(dir, built.manifest, now, { look });
       return await this.#turn(record.id, () => this.#put(dir, record));
     });
+  }
+
+  /** The gateway stops: nobody waits for what is looked at. */
+  quiet(): void {
+    this.#looks.end();
+  }
+
+  /** Nothing is looked at from here on. */
+  async close(): Promise<void> {
+    await this.#looks.close();
   }
 
   /** With all that is kept below its folder. Throws `plugin_not_found`. */
@@ -113,15 +129,24 @@ export class Installations {
     });
   }
 
-  async #built<T>(source: string, use: (built: Built, dir: string) => Promise<T>): Promise<T> {
-    await this.#sweep();
-    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
-    const dir = join(this.#dir, `.new-${random()}`);
-    try {
-      return await use(await buildFrom(source, dir, this.#types), dir);
-    } finally {
-      await rm(dir, { recursive: true, force: true });
-    }
+  async #built<T>(
+    source: string,
+    asker: Asker,
+    use: (built: Built, dir: string, look: Look) => Promise<T>,
+  ): Promise<T> {
+    return await this.#looks.at(source, asker, async (look) => {
+      await this.#sweep();
+      await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+      const dir = join(this.#dir, `.new-${random()}`);
+      // One after the other: each may need some hundred MiB.
+      const strip: StripTypes = (to, paths) =>
+        this.#turn('.types', () => withoutTypes(to, paths, this.#types, look.signal));
+      try {
+        return await use(await buildFrom(source, dir, strip, look), dir, look);
+      } finally {
+        await rm(dir, { recursive: true, force: true });
+      }
+    });
   }
 
   async #put(from: string, record: Kept['record']): Promise<Installed> {

@@ -2,7 +2,7 @@
 // is granted.
 
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { lstat, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -89,7 +89,7 @@ export async function manifestBytes(dir: string): Promise<Uint8Array> {
   // A pipe of that name would make us wait for a writer.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     (error: unknown) => {
-      throw new BinnacleError('bad_manifest', { message: `${path} cannot be read: ${codeOf(error)}.`, cause: error });
+      throw codeOf(error) === 'ENOENT' ? noManifest(dir) : unreadable(path, error);
     },
   );
   try {
@@ -106,6 +106,31 @@ export async function manifestBytes(dir: string): Promise<Uint8Array> {
     await file.close();
   }
 }
+
+/** Before anything else is said of a folder: who named another one is told that. Throws `bad_manifest`. */
+export async function findManifest(dir: string): Promise<void> {
+  const path = join(dir, MANIFEST_FILE);
+  await lstat(path).catch(async (error: unknown) => {
+    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw unreadable(path, error);
+    if (
+      await lstat(dir).then(
+        () => true,
+        () => false,
+      )
+    )
+      throw noManifest(dir);
+    throw new BinnacleError('bad_manifest', { message: `There is no folder ${dir}.`, hint: BEGIN });
+  });
+}
+
+const BEGIN =
+  '`binnacle plugin new DIR` makes a folder with a plugin; docs/writing-a-plugin.md tells how one is written.';
+
+const noManifest = (dir: string): BinnacleError =>
+  new BinnacleError('bad_manifest', { message: `There is no ${MANIFEST_FILE} in ${dir}.`, hint: BEGIN });
+
+const unreadable = (path: string, cause: unknown): BinnacleError =>
+  new BinnacleError('bad_manifest', { message: `${path} cannot be read: ${codeOf(cause)}.`, cause });
 
 /** What it asks for, without the reasons. */
 export const asked = ({ asks }: Manifest): Grants => new Map(Array.from(asks, ([name, { grant }]) => [name, grant]));

@@ -5,10 +5,12 @@
 // hashes the bytes that it copies, so that what is loaded from the copy is what was checked.
 
 import { createHash } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readdir, realpath, writeFile } from 'node:fs/promises';
+import { constants, type Dirent, type Stats } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, opendir, readdir, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { BinnacleError } from '@binnacle/protocol';
+import type { Look } from './looking.ts';
 
 export interface PluginFile {
   /** Below the folder, with `/`; one at its end for a folder. '' is the folder itself. */
@@ -32,6 +34,8 @@ export const FILE_BOUNDS: FileBounds = {
   maxDepth: 32,
 };
 
+/** Some ten milliseconds. */
+const HASHED_AT_ONCE = 4 * 1024 * 1024;
 const SET_ID = 0o6000;
 const STICKY = 0o1000;
 const GROUP_WRITES = 0o020;
@@ -82,12 +86,28 @@ export async function copyChecked(
 export async function copySource(
   dir: string,
   to: string,
-  leavesOut: (path: string) => boolean,
+  source: { readonly leavesOut: (path: string) => boolean; readonly look: Look },
   bounds: FileBounds = FILE_BOUNDS,
 ): Promise<PluginFile[]> {
   const from = await checkPath(dir);
   await mkdir(to, { mode: 0o700 });
-  return await readEach(from, bounds, writeBelow(to), leavesOut);
+  return await readEach(from, bounds, writeBelow(to), source);
+}
+
+/** Of a folder that anybody may have filled. */
+export async function entriesIn(dir: string, look: Look): Promise<Dirent[]> {
+  const found: Dirent[] = [];
+  for await (const entry of await opendir(dir, { bufferSize: 256 })) {
+    look.spend('maxEntries');
+    found.push(entry);
+    if (found.length % 256 === 0) await look.pause();
+  }
+  return found;
+}
+
+async function namesIn(dir: string, look: Look | undefined): Promise<string[]> {
+  if (look === undefined) return await readdir(dir);
+  return (await entriesIn(dir, look)).map(({ name }) => name);
 }
 
 type Each = (path: string, bytes: Uint8Array | undefined) => Promise<void> | void;
@@ -103,7 +123,7 @@ async function readEach(
   root: string,
   bounds: FileBounds,
   each: Each,
-  leavesOut: (path: string) => boolean = () => false,
+  { leavesOut = () => false, look }: { readonly leavesOut?: (path: string) => boolean; readonly look?: Look } = {},
 ): Promise<PluginFile[]> {
   const found: PluginFile[] = [];
   let bytesLeft = bounds.maxBytes;
@@ -113,8 +133,9 @@ async function readEach(
   };
   const visit = async (below: string, depth: number): Promise<void> => {
     if (depth > bounds.maxDepth) refuse(join(root, below), `is deeper than ${bounds.maxDepth} folders`);
-    const names = await readdir(join(root, below));
+    const names = await namesIn(join(root, below), look);
     for (const name of names.sort()) {
+      await look?.pause();
       const path = below + name;
       if (leavesOut(path)) continue;
       const full = join(root, path);
@@ -130,7 +151,7 @@ async function readEach(
       }
       const bytes = await readExactly(full, stat, Math.min(bounds.maxFileBytes, bytesLeft));
       bytesLeft -= bytes.length;
-      add(path, createHash('sha256').update(bytes).digest('hex'), stat);
+      add(path, await sha256Of(bytes), stat);
       await each(path, bytes);
     }
   };
@@ -164,6 +185,15 @@ async function readSize(full: string, file: FileHandle, size: number): Promise<U
   }
   if (length !== size) refuse(full, 'was changed while it was read');
   return buffer.subarray(0, size);
+}
+
+async function sha256Of(bytes: Uint8Array): Promise<string> {
+  const hash = createHash('sha256');
+  for (let at = 0; at < bytes.length; at += HASHED_AT_ONCE) {
+    if (at > 0) await turn();
+    hash.update(bytes.subarray(at, at + HASHED_AT_ONCE));
+  }
+  return hash.digest('hex');
 }
 
 function checkKind(full: string, stat: Stats): void {

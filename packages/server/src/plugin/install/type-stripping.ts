@@ -19,8 +19,13 @@ export interface TypeScripts {
   readonly withinMs?: number;
 }
 
-/** `dir` is ours alone, and `paths` is all that is below it. Throws `bad_typescript`. */
-export async function withoutTypes(dir: string, paths: readonly string[], thread: TypeScripts): Promise<void> {
+/** `dir` is ours alone, and `paths` is all that is below it. Throws `bad_typescript`, and the reason of `signal`. */
+export async function withoutTypes(
+  dir: string,
+  paths: readonly string[],
+  thread: TypeScripts,
+  signal: AbortSignal,
+): Promise<void> {
   const own = paths.filter((path) => !IN_PACKAGES.test(path));
   const odd = own.find((path) => NO_ROAD.test(path));
   if (odd !== undefined) {
@@ -33,11 +38,12 @@ export async function withoutTypes(dir: string, paths: readonly string[], thread
   if (taken !== undefined) {
     throw wrong(taken, `it becomes ${loadedName(taken)}, which is there, too`, 'Leave one of the two out.');
   }
-  await run({ dir, typed, plain: own.filter((path) => !TYPED.test(path)) }, thread);
+  await run({ dir, typed, plain: own.filter((path) => !TYPED.test(path)) }, thread, signal);
 }
 
-function run(stripping: Stripping, { script, withinMs = WITHIN_MS }: TypeScripts): Promise<void> {
+function run(stripping: Stripping, { script, withinMs = WITHIN_MS }: TypeScripts, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     const thread = new Worker(script, {
       workerData: stripping,
       name: 'types',
@@ -46,7 +52,9 @@ function run(stripping: Stripping, { script, withinMs = WITHIN_MS }: TypeScripts
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: MAX_HEAP_MB / 4 },
     });
     let settle = (): void => reject(new BinnacleError('bad_typescript', { message: 'It takes too long to be read.' }));
-    const timer = setTimeout(() => void thread.terminate(), withinMs);
+    const end = (): void => void thread.terminate();
+    const timer = setTimeout(end, withinMs);
+    signal.addEventListener('abort', end, { once: true });
     thread.once('message', (problem: WireError | null) => {
       settle = problem === null ? resolve : () => reject(BinnacleError.fromWire(problem));
     });
@@ -58,7 +66,9 @@ function run(stripping: Stripping, { script, withinMs = WITHIN_MS }: TypeScripts
     // Settled when it is gone, so that nothing is written behind our back.
     thread.once('exit', () => {
       clearTimeout(timer);
-      settle();
+      signal.removeEventListener('abort', end);
+      if (signal.aborted) reject(signal.reason);
+      else settle();
     });
   });
 }

@@ -1,10 +1,11 @@
-// What plugins can ask of the gateway and that is done in this folder; and how long it may take.
+// All that plugins can ask of the gateway, put together; and how long it may take.
 
 import type { PluginStorage } from '../../catalogue/plugin-storage.ts';
 import type { Config } from '../../config/config.ts';
-import type { Powers } from '../powers.ts';
+import type { Powers, PowersOf } from '../powers.ts';
 import { configPowers } from './config-file.ts';
 import { Fetches, type FetchParts } from './fetch.ts';
+import { notifyPower, type ToldTo } from './notify.ts';
 import { type ReadingParts, readingPowers } from './reading.ts';
 import { commandDeadlineMs, type PluginPrograms } from './run-command.ts';
 import { storagePowers } from './storage.ts';
@@ -15,14 +16,20 @@ export interface PowerParts {
   readonly config: Pick<Config, 'edit' | 'raw'>;
   readonly storage: PluginStorage;
   readonly reading: ReadingParts;
+  readonly notices: ToldTo;
+  readonly turns: PowersOf<'turn'>;
+  readonly inlets: PowersOf<'channels'>;
 }
 
-export const allPowers = ({ programs, fetch, config, storage, reading }: PowerParts): Powers => ({
-  ...programs.powers,
-  ...new Fetches(fetch).powers,
-  ...configPowers(config),
-  ...storagePowers(storage),
-  ...readingPowers(reading),
+export const allPowers = (parts: PowerParts): Powers => ({
+  ...parts.programs.powers,
+  ...new Fetches(parts.fetch).powers,
+  ...configPowers(parts.config),
+  ...storagePowers(parts.storage),
+  ...readingPowers(parts.reading),
+  notify: notifyPower(parts.notices),
+  ...parts.turns,
+  ...parts.inlets,
 });
 
 /** Where the answer to a call may take longer than to others. `params` come as they are from a plugin. */

@@ -3,7 +3,7 @@
 import { BinnacleError } from '@binnacle/protocol';
 import type { Config } from '../../config/config.ts';
 import type { KeyPath } from '../grant/config-keys.ts';
-import type { Asking, Powers } from '../powers.ts';
+import type { Asking, PowersOf } from '../powers.ts';
 import { type Clock, REAL_CLOCK } from '../process/supervision.ts';
 import { Pace } from './pace.ts';
 
@@ -15,7 +15,10 @@ const READS_PER_SECOND = 50;
 const UNIT_BYTES = 64 * 1024;
 const MAX_UNITS = 50;
 
-export function configPowers(config: Pick<Config, 'edit' | 'raw'>, clock: Clock = REAL_CLOCK): Powers {
+export function configPowers(
+  config: Pick<Config, 'edit' | 'raw'>,
+  clock: Clock = REAL_CLOCK,
+): PowersOf<'readConfigFile' | 'writeConfigFile'> {
   const edits = new Pace(clock, EDITS_PER_SECOND);
   const reads = new Pace(clock, READS_PER_SECOND);
   return {

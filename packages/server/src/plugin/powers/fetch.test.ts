@@ -90,6 +90,46 @@ describe('a request that a plugin wants sent', () => {
     expect(request?.headers['content-length']).toBe('2');
   });
 
+  it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])(
+    '%s: says on the wire how long its body is, so that no part of it is another request',
+    async (method) => {
+      const body = 'POST /admin HTTP/1.1\r\nHost: other.internal\r\nContent-Length: 5\r\n\r\nhellö';
+      let seen = Buffer.alloc(0);
+      const { port } = await tcp((socket) => {
+        socket.on('data', (bytes: Buffer) => {
+          seen = Buffer.concat([seen, bytes]);
+          if (seen.includes('hellö')) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+        });
+      });
+      const { ask } = net([`127.0.0.1:${port}`]);
+      expect(textOf(await ask('net', { url: `http://127.0.0.1:${port}/a`, method, body }))).toBe('ok');
+      const [head = '', ...rest] = seen.toString().split('\r\n\r\n');
+      expect(rest.join('\r\n\r\n')).toBe(body);
+      expect(head.match(/^content-length: *\d+/gim)).toEqual([`content-length: ${Buffer.byteLength(body)}`]);
+      expect(head).not.toMatch(/transfer-encoding/i);
+    },
+  );
+
+  it('is not sent with a body that nobody expects there', async () => {
+    const { port, connections } = await tcp((socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
+    const { ask } = net([`127.0.0.1:${port}`]);
+    for (const method of ['GET', 'HEAD', undefined]) {
+      expect(await ask('net', { url: `http://127.0.0.1:${port}/`, method, body: 'x' })).toBe('bad_request');
+    }
+    expect(connections()).toBe(0);
+  });
+
+  it('says of an empty body that it is one, and without a body nothing', async () => {
+    const { port, requests } = await http(hello);
+    const { ask } = net([`127.0.0.1:${port}`]);
+    const url = `http://127.0.0.1:${port}/`;
+    await ask('net', { url, method: 'DELETE', body: '' });
+    await ask('net', { url, method: 'DELETE' });
+    await ask('net', { url });
+    expect(requests.map(({ headers }) => headers['content-length'])).toEqual(['0', undefined, undefined]);
+    expect(requests.map(({ headers }) => headers['transfer-encoding'])).toEqual([undefined, undefined, undefined]);
+  });
+
   it('has its answer also where that has no body', async () => {
     const { port } = await http((request, response) => {
       response.writeHead(request.method === 'HEAD' ? 200 : 204, { 'x-seen': '1' });

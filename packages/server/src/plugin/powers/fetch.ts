@@ -7,7 +7,7 @@ import { request as requestHttps } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { BinnacleError } from '@binnacle/protocol';
 import type { CallOf } from '../grant/calls.ts';
-import type { Asking, Powers } from '../powers.ts';
+import type { Asking, PowersOf } from '../powers.ts';
 import { REAL_CLOCK } from '../process/supervision.ts';
 import { Pace, unawaited } from './pace.ts';
 
@@ -42,7 +42,7 @@ const MAX_BODY_BYTES = 512 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
 
 export class Fetches {
-  readonly powers: Powers = { net: (params, asking) => this.#ask(params, asking) };
+  readonly powers: PowersOf<'net'> = { net: (params, asking) => this.#ask(params, asking) };
   readonly #parts: FetchParts;
   readonly #underWay = new Map<string, number>();
   readonly #pace = new Pace(REAL_CLOCK, PER_SECOND);
@@ -166,13 +166,15 @@ function send(call: Fetch, addresses: readonly Address[], signal: AbortSignal): 
   });
 }
 
-function headersOf({ headers }: Fetch, host: string): Record<string, string | string[]> {
+function headersOf({ headers, body }: Fetch, host: string): Record<string, string | string[]> {
   // A header may be called __proto__.
   const all: Record<string, string | string[]> = Object.assign(Object.create(null), { host });
   for (const [name, value] of headers) {
     const had = all[name];
     all[name] = had === undefined ? value : [...(Array.isArray(had) ? had : [had]), value];
   }
+  // Where Node expects no body it would say nothing of one, and send it as what looks like another request.
+  if (body !== undefined) all['content-length'] = String(Buffer.byteLength(body));
   return all;
 }
 

@@ -5,7 +5,7 @@ import type { World } from '../grant/calls.ts';
 import { type Decision, Gate } from '../grant/gate.ts';
 import { readGrants } from '../grant/grants.ts';
 import { thisMachine } from '../grant/world.ts';
-import type { Powers } from '../powers.ts';
+import type { Power } from '../powers.ts';
 
 export interface Asked {
   /** What comes back; the code where it is refused. */
@@ -19,7 +19,7 @@ export interface Asked {
 
 /** `permissions`: as the config file says it. */
 export function asking(
-  powers: Powers,
+  powers: Readonly<Record<string, Power>>,
   permissions: unknown,
   { plugin = 'probe', world = {} }: { readonly plugin?: string; readonly world?: Partial<World> } = {},
 ): Asked {

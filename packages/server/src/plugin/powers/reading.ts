@@ -12,7 +12,7 @@ import {
 import { z } from 'zod';
 import type { Gate } from '../grant/gate.ts';
 import { grantIn } from '../grant/grants.ts';
-import type { Asking, Powers } from '../powers.ts';
+import type { Asking, PowersOf } from '../powers.ts';
 import { type Clock, REAL_CLOCK } from '../process/supervision.ts';
 import { Pace } from './pace.ts';
 import { parsed } from './parsed.ts';
@@ -73,10 +73,15 @@ const AskConversations = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('messages'), key: z.string(), before: After, limit: Limit }),
 ]);
 
-export function readingPowers({ sessions, conversations, clock = REAL_CLOCK }: ReadingParts): Powers {
+export function readingPowers({
+  sessions,
+  conversations,
+  clock = REAL_CLOCK,
+}: ReadingParts): PowersOf<'readSessions' | 'readConversations'> {
   const pace = new Pace(clock, PER_SECOND);
   return {
     readSessions: async (params, { plugin, gate, signal }: Asking): Promise<unknown> => {
+      gate.demand('readSessions', params);
       const ask = parsed(AskSessions, params, 'readSessions');
       const { session } = gate.allow('readSessions', ask.op === 'list' ? {} : { session: ask.session });
       await pace.turn(plugin, ask.op === 'list' ? LIST_UNITS : 1, signal);
@@ -92,6 +97,7 @@ export function readingPowers({ sessions, conversations, clock = REAL_CLOCK }: R
       return { text, from: offset, next: nextOffset };
     },
     readConversations: async (params, { plugin, gate, signal }: Asking): Promise<unknown> => {
+      gate.demand('readConversations', params);
       const ask = parsed(AskConversations, params, 'readConversations');
       const { key } = gate.allow('readConversations', ask.op === 'list' ? {} : { key: ask.key });
       await pace.turn(plugin, ask.op === 'list' ? LIST_UNITS : 1, signal);

@@ -12,7 +12,7 @@ import { programEnvironment } from '../../process/environment.ts';
 import { familyOf, type Leader, marksOf, readProcess } from '../../process/family.ts';
 import { checkCwd } from '../../process/launcher.ts';
 import { type CallOf, DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS } from '../grant/calls.ts';
-import type { Asking, Powers } from '../powers.ts';
+import type { Asking, PowersOf } from '../powers.ts';
 import { REAL_CLOCK } from '../process/supervision.ts';
 import { Pace, unawaited } from './pace.ts';
 
@@ -51,7 +51,7 @@ const ENDING_MS = 5000;
 const NOBODY: Leader = { pid: -1, startTime: '' };
 
 export class PluginPrograms {
-  readonly powers: Powers = {
+  readonly powers: PowersOf<'runCommandWithTimeout'> = {
     runCommandWithTimeout: (params, asking) => this.#ask(params, asking),
   };
   readonly #parts: ProgramParts;

@@ -3,7 +3,7 @@
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
 import type { PluginStorage } from '../../catalogue/plugin-storage.ts';
-import type { Asking, Powers } from '../powers.ts';
+import type { Asking, PowersOf } from '../powers.ts';
 import type { Clock } from '../process/supervision.ts';
 import { REAL_CLOCK } from '../process/supervision.ts';
 import { Pace } from './pace.ts';
@@ -23,10 +23,11 @@ const Ask = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('keys'), prefix: z.string().default('') }),
 ]);
 
-export function storagePowers(storage: PluginStorage, clock: Clock = REAL_CLOCK): Powers {
+export function storagePowers(storage: PluginStorage, clock: Clock = REAL_CLOCK): PowersOf<'storage'> {
   const pace = new Pace(clock, PER_SECOND);
   return {
     storage: async (params, { plugin, gate, signal }: Asking): Promise<unknown> => {
+      gate.demand('storage', params);
       const ask = parsed(Ask, params, 'storage');
       const call = gate.allow('storage', ask.op === 'keys' ? { prefix: ask.prefix } : { key: ask.key });
       await pace.turn(plugin, ask.op === 'keys' ? LIST_UNITS : 1, signal);

@@ -25,6 +25,11 @@ export interface Line {
   onStop(handler: () => unknown): void;
 }
 
+/** What is offered cannot be taken, whenever it is tried. */
+export class OfferFault extends Error {
+  override readonly name = 'OfferFault';
+}
+
 const DEFAULT_HOOK_MS = 500;
 const JSON_TYPE = 'application/json; charset=utf-8';
 const TEXT_TYPE = 'text/plain; charset=utf-8';
@@ -32,16 +37,22 @@ const TEXT_TYPE = 'text/plain; charset=utf-8';
 /** `offers` grows while the entry is loaded. */
 export function makeApi(line: Line, offers: Offer[]): PluginApi {
   const handle: Handle = (method, handler) => line.handle(method, handler as (params: unknown) => unknown);
-  const offer: OfferOne = (one, method, handler) => {
+  const methods = new Set<string>();
+  const offer: OfferOne = (one, others, method, handler) => {
+    const name = method.slice(one.kind.length + 1);
+    if (methods.has(method)) throw new OfferFault(`There are two ${one.kind}s "${name}".`);
+    methods.add(method);
     handle(method, handler);
-    offers.push(one);
+    // The gateway refuses them by their names. What they are is of no interest, and may be no data.
+    offers.push({ ...Object.fromEntries(Object.keys(others).map((key) => [key, null])), ...one });
   };
   const ask = <T>(method: string, params: unknown): Promise<T> => line.call(method, params) as Promise<T>;
   return {
     id: line.id,
     config: line.config,
     onStop: (handler) => line.onStop(handler),
-    tool({ name, title, description, input = { type: 'object' }, readOnly = false, run }) {
+    tool({ name, title, description, input = { type: 'object' }, readOnly = false, run, ...others }) {
+      called(run, 'tool', name, 'run', others);
       const one = {
         kind: 'tool',
         name,
@@ -50,8 +61,11 @@ export function makeApi(line: Line, offers: Offer[]): PluginApi {
         input,
         readOnly,
       } as const;
-      offer(one, `tool:${name}`, ({ input: given, ...call }: { input: never; caller: string; via: 'mcp' | 'driver' }) =>
-        run(given, call),
+      offer(
+        one,
+        others,
+        `tool:${name}`,
+        ({ input: given, ...call }: { input: never; caller: string; via: 'mcp' | 'driver' }) => run(given, call),
       );
     },
     hook<On extends HookName>(
@@ -59,29 +73,35 @@ export function makeApi(line: Line, offers: Offer[]): PluginApi {
       handler: HookHandler<On>,
       options: { onFailure?: 'open' | 'closed'; deadlineMs?: number } = {},
     ) {
-      const { onFailure = 'open', deadlineMs = DEFAULT_HOOK_MS } = options;
-      offer({ kind: 'hook', on, onFailure, deadlineMs }, `hook:${on}`, (event: never) => handler(event));
+      const { onFailure = 'open', deadlineMs = DEFAULT_HOOK_MS, ...others } = options;
+      called(handler, 'hook', on, 'handler', {});
+      offer({ kind: 'hook', on, onFailure, deadlineMs }, others, `hook:${on}`, (event: never) => handler(event));
     },
-    route(method, path, handler, { public: isPublic = false } = {}) {
+    route(method, path, handler, { public: isPublic = false, ...others } = {}) {
+      called(handler, 'route', `${method} ${path}`, 'handler', {});
       offer(
         { kind: 'route', method, path, isPublic },
+        others,
         `route:${method} ${path}`,
         async (request: Omit<RouteRequest, 'body'> & { body: string }) =>
           answerOf(await handler({ ...request, body: Buffer.from(request.body, 'base64') })),
       );
     },
-    command({ name, description, run }) {
-      offer({ kind: 'command', name, description }, `command:${name}`, run);
+    command({ name, description, run, ...others }) {
+      called(run, 'command', name, 'run', others);
+      offer({ kind: 'command', name, description }, others, `command:${name}`, run);
     },
-    channel({ name, send }) {
-      offer({ kind: 'channel', name }, `channel:${name}`, (reply: Reply) => send(reply));
+    channel({ name, send, ...others }) {
+      called(send, 'channel', name, 'send', others);
+      offer({ kind: 'channel', name }, others, `channel:${name}`, (reply: Reply) => send(reply));
       return { receive: (message) => ask('channels', { channel: name, message }) };
     },
     driver(driver) {
       addDriver(driver, offer, handle, ask);
     },
-    schedule({ name, everyMs, run }) {
-      offer({ kind: 'job', name, everyMs }, `job:${name}`, () => run());
+    schedule({ name, everyMs, run, ...others }) {
+      called(run, 'job', name, 'run', others);
+      offer({ kind: 'job', name, everyMs }, others, `job:${name}`, neverTwice(run));
     },
     runCommandWithTimeout: (argv, options = {}) => ask('runCommandWithTimeout', { argv, ...options }),
     writeConfigFile: async (key, value) => void (await ask('writeConfigFile', { key, value })),
@@ -109,14 +129,36 @@ export function makeApi(line: Line, offers: Offer[]): PluginApi {
   };
 }
 
-type OfferOne = (one: Offer, method: string, handler: (params: never) => unknown) => void;
+/** Throws OfferFault: what handles it is no function, maybe since it stands under another name. */
+function called(handler: unknown, kind: string, name: unknown, key: string, others: object): void {
+  if (typeof handler === 'function') return;
+  const instead = Object.keys(others)[0];
+  const hint = instead === undefined ? '' : ` There is a \`${instead}\`: did you mean \`${key}\`?`;
+  throw new OfferFault(`The ${kind} "${String(name)}": \`${key}\` is not a function.${hint}`);
+}
+
+/** `others`: keys that no offer has. */
+/** The gateway waits for a minute at most, and it may take longer: it is not begun a second time beside itself. */
+function neverTwice(run: () => unknown): () => Promise<unknown> {
+  let running: Promise<unknown> | undefined;
+  return () => {
+    running ??= (async () => run())().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+}
+
+type OfferOne = (one: Offer, others: object, method: string, handler: (params: never) => unknown) => void;
 type Handle = (method: string, handler: (params: never) => unknown) => void;
 type Ask = <T>(method: string, params: unknown) => Promise<T>;
 
-function addDriver({ name, run }: Driver, offer: OfferOne, handle: Handle, ask: Ask): void {
+function addDriver({ name, run, ...others }: Driver, offer: OfferOne, handle: Handle, ask: Ask): void {
+  called(run, 'driver', name, 'run', others);
   const turns = new Map<string, AbortController>();
   offer(
     { kind: 'driver', name },
+    others,
     `driver:${name}`,
     async ({ turn: id, ...turn }: Omit<Turn, 'id' | 'signal'> & { turn: string }) => {
       const abort = new AbortController();
@@ -177,8 +219,19 @@ class TurnLine implements TurnOut {
   }
 }
 
-function answerOf(answer: RouteAnswer): object {
-  const { status = 200, headers = {}, body = '' } = answer;
+/** A text or bytes alone are the body. Throws for what is no answer. */
+function answerOf(answer: RouteAnswer | string | Uint8Array): object {
+  if (typeof answer === 'string' || answer instanceof Uint8Array) return answerOf({ body: answer });
+  if (typeof answer !== 'object' || answer === null) {
+    throw new TypeError(`A route answers with a text or {status, headers, body}; this one answered ${String(answer)}.`);
+  }
+  const { status = 200, headers = {}, body = '', ...others } = answer;
+  const [other] = Object.keys(others);
+  if (other !== undefined) {
+    throw new TypeError(
+      `A route answers with {status, headers, body}; there is no \`${other}\`. Is it a part of the body?`,
+    );
+  }
   const isBytes = body instanceof Uint8Array;
   const bytes = isBytes ? Buffer.from(body) : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
   const type = typeof body === 'string' ? TEXT_TYPE : isBytes ? 'application/octet-stream' : JSON_TYPE;

@@ -4,7 +4,8 @@
 import { Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import type { Offer } from '../offers.ts';
-import { type Line, makeApi } from './guest-api.ts';
+import { type Line, makeApi, OfferFault } from './guest-api.ts';
+import { explainFetch, framesOf, placeOf, ThrownLog, wordsOf } from './guest-words.ts';
 import {
   badData,
   type CallFrame,
@@ -24,8 +25,10 @@ class CallFailed extends Error {
   readonly hint: string | undefined;
   readonly details: Readonly<Record<string, unknown>> | undefined;
 
-  constructor({ code, message, hint, details }: WireFailure) {
+  /** `stack`: where the plugin made the call. It is told of the answer from elsewhere. */
+  constructor({ code, message, hint, details }: WireFailure, stack: string | undefined) {
     super(message);
+    this.stack = [`CallFailed: ${message}`, ...framesOf(stack)].join('\n');
     this.code = code;
     this.hint = hint;
     this.details = details;
@@ -36,11 +39,10 @@ type Handler = (params: unknown) => unknown;
 
 interface Waiting {
   readonly bytes: number;
+  readonly asked: { readonly stack?: string };
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 4000);
 
 class Guest {
   readonly #socket = new Socket({ fd: RPC_FD, readable: true, writable: true });
@@ -48,6 +50,7 @@ class Guest {
   readonly #waiting = new Map<number, Waiting>();
   /** Calls that find too many on their way. */
   readonly #queue: { readonly frame: Buffer; readonly id: number; readonly waiting: Waiting }[] = [];
+  readonly #thrown = new ThrownLog();
   #inFlightBytes = 0;
   #lastId = 0;
   #limits = { maxInFlight: 1, maxInFlightBytes: 0 };
@@ -60,6 +63,7 @@ class Guest {
     // The gateway is gone, or has no more use for us.
     this.#socket.on('close', () => process.exit(0));
     this.#socket.on('error', () => process.exit(0));
+    explainFetch();
     this.#send({ t: 'hello', protocol: PLUGIN_PROTOCOL });
   }
 
@@ -83,7 +87,7 @@ class Guest {
         this.#waiting.delete(frame.id);
         if (waiting === undefined) break;
         this.#inFlightBytes -= waiting.bytes;
-        if ('error' in frame) waiting.reject(new CallFailed(frame.error));
+        if ('error' in frame) waiting.reject(new CallFailed(frame.error, waiting.asked.stack));
         else waiting.resolve(frame.result);
         this.#sendQueued();
         break;
@@ -103,8 +107,9 @@ class Guest {
       handle: (method: string, handler: Handler) => {
         if (!this.#isLoading)
           throw new Error(`"${method}" comes too late: handlers are set while the entry is loaded.`);
-        if (typeof method !== 'string' || typeof handler !== 'function') throw new TypeError('handle(method, handler)');
-        if (this.#handlers.has(method)) throw new Error(`"${method}" has a handler.`);
+        if (typeof method !== 'string' || typeof handler !== 'function')
+          throw new OfferFault(`${method} has no function that handles it.`);
+        if (this.#handlers.has(method)) throw new OfferFault(`There are two handlers for ${method}.`);
         this.#handlers.set(method, handler);
       },
       onStop: (handler: () => unknown) => {
@@ -115,27 +120,43 @@ class Guest {
     // With what it is made of: whoever tries the walls speaks the wire itself.
     const api = Object.freeze({ ...makeApi(line, offers), call: line.call, handle: line.handle });
     try {
-      const entry = (await import(pathToFileURL(start.entry).href)) as { default?: unknown };
-      if (typeof entry.default !== 'function') throw new Error('The entry has no default export that is a function.');
-      await entry.default(api);
+      const entry = await imported(start.entry);
+      await entry(api);
       // A rejection that nobody handles ends the process before it is called ready.
       await new Promise((done) => setImmediate(done));
       this.#isLoading = false;
       this.#send({ t: 'ready', methods: [...this.#handlers.keys()], offers });
     } catch (error) {
-      console.error(error);
-      this.#socket.write(encodeFrame({ t: 'failed', message: textOf(error) }), () => process.exit(1));
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    const place = placeOf(error);
+    const message = `${wordsOf(error)}${place === undefined ? '' : ` (${place})`}`.slice(0, 4000);
+    const isFinal = error instanceof Unloadable || error instanceof OfferFault;
+    const thrown = error instanceof Unloadable ? (error.cause ?? error) : error;
+    this.#socket.write(encodeFrame({ t: 'failed', message, isFinal }), () => {
+      // Of wrong syntax Node says where it is only where nobody catches it.
+      if (thrown instanceof SyntaxError) setImmediate(() => raise(thrown));
+      else {
+        this.#thrown.tell('The entry', thrown);
+        process.exit(1);
+      }
+    });
   }
 
   #call(method: string, params: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const fault = badData(params);
       if (fault !== undefined) throw new TypeError(`The params of ${method} are no plain data. ${fault}`);
-      this.#lastId += 1;
-      const id = this.#lastId;
+      const id = this.#lastId + 1;
       const frame = encodeFrame({ t: 'call', id, method, params });
-      this.#queue.push({ frame, id, waiting: { bytes: frame.length, resolve, reject } });
+      // Not of one that is too large: the gateway counts along.
+      this.#lastId = id;
+      const asked: { stack?: string } = {};
+      Error.captureStackTrace(asked, this.#call);
+      this.#queue.push({ frame, id, waiting: { bytes: frame.length, asked, resolve, reject } });
       this.#sendQueued();
     });
   }
@@ -165,7 +186,8 @@ class Guest {
       if (fault !== undefined) throw new TypeError(`What ${method} answered is no plain data. ${fault}`);
       this.#send({ t: 'answer', id, result });
     } catch (error) {
-      this.#send({ t: 'answer', id, error: { code: 'plugin_failed', message: textOf(error) } });
+      this.#thrown.tell(method, error);
+      this.#send({ t: 'answer', id, error: { code: 'plugin_failed', message: wordsOf(error) } });
     }
   }
 
@@ -176,6 +198,29 @@ class Guest {
       process.exit(0);
     }
   }
+}
+
+/** No other try would load it. */
+class Unloadable extends Error {}
+
+async function imported(path: string): Promise<(api: unknown) => unknown> {
+  let entry: { default?: unknown };
+  try {
+    entry = (await import(pathToFileURL(path).href)) as { default?: unknown };
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (error instanceof SyntaxError || code === 'ERR_MODULE_NOT_FOUND') {
+      throw new Unloadable(error instanceof Error ? error.message : '', { cause: error });
+    }
+    throw error;
+  }
+  const { default: load } = entry;
+  if (typeof load === 'function') return load as (api: unknown) => unknown;
+  throw new Unloadable('The entry has no default export that is a function: export default (api) => { … }.');
+}
+
+function raise(error: Error): never {
+  throw error;
 }
 
 new Guest().run();

@@ -11,8 +11,9 @@ import { chooseLevel, type Level, type LevelPolicy } from './level.ts';
 import { PLUGIN_LIMITS, type PluginLimits } from './limits.ts';
 import { type Call, type DeadlineOf, PluginLink } from './link.ts';
 import { type OutputLine, OutputLines } from './output.ts';
+import { PluginPaths } from './paths.ts';
 import { commandOf, type Sandbox } from './sandbox.ts';
-import type { AfterStop, StopReason } from './stopping.ts';
+import { type AfterStop, endOf, type StopReason } from './stopping.ts';
 import { type Clock, REAL_CLOCK, RestartBudget, residentBytes } from './supervision.ts';
 import { RPC_FD, type ToPlugin } from './wire.ts';
 
@@ -69,6 +70,9 @@ interface Life {
   reason: StopReason | undefined;
   cancelDeadline: () => void;
   memoryBytes: number | undefined;
+  /** The last lines that it wrote to stderr. */
+  lastWords: string[];
+  readonly paths: PluginPaths;
 }
 
 /** A folder in which not even root can make a file, for what Node writes to wherever it is (trace_events). */
@@ -76,11 +80,12 @@ const NOWHERE = existsSync('/proc/self') ? '/proc' : '/';
 
 const NICE = 5;
 
-/** 64 KiB each time: some 8 MiB a second. */
-const FLOOD_PAUSE_MS = 8;
+/** 64 KiB each time: some 32 MiB a second. */
+const FLOOD_PAUSE_MS = 2;
 
-/** From the end of the process until its last words are read. */
+/** From the end of the process until its last words are read, and from the failure of its entry until it has ended itself. */
 const LAST_WORDS_MS = 200;
+const LAST_WORDS = 20;
 
 export class PluginHost {
   readonly #options: PluginHostOptions;
@@ -171,10 +176,12 @@ export class PluginHost {
     this.#state = 'starting';
     let start: Extract<ToPlugin, { t: 'start' }>;
     let child: ChildProcess;
+    let paths: PluginPaths;
     try {
       const inmate = { level: this.#level, dir, entry, guest, memoryBytes: this.#limits.memoryBytes };
       const command = commandOf(sandbox, inmate);
       this.#missing = command.missing;
+      paths = new PluginPaths(command.dir);
       const { maxInFlight, maxInFlightBytes } = this.#limits;
       const config = this.#options.config ?? null;
       start = { t: 'start', id, entry: command.entry, config, maxInFlight, maxInFlightBytes };
@@ -191,10 +198,10 @@ export class PluginHost {
       this.#after({ code: 'launch_failed', message });
       return;
     }
-    this.#watch(child, start);
+    this.#watch(child, start, paths);
   }
 
-  #watch(child: ChildProcess, start: Extract<ToPlugin, { t: 'start' }>): void {
+  #watch(child: ChildProcess, start: Extract<ToPlugin, { t: 'start' }>, paths: PluginPaths): void {
     const { id, call, deadlineOf, output, broke } = this.#options;
     const { startMs } = this.#limits;
     const socket = child.stdio[RPC_FD] as Duplex;
@@ -213,6 +220,11 @@ export class PluginHost {
         }
       },
       ready: (methods, offers) => this.#ready(life, methods, offers),
+      failed: (reason) => {
+        life.reason ??= reason;
+        life.cancelDeadline();
+        life.cancelDeadline = this.#clock.after(LAST_WORDS_MS, () => this.#end(life, reason));
+      },
       fault: (reason) => this.#end(life, reason),
       broke: (error) => broke?.(error),
       tick: () => this.#checkMemory(life),
@@ -225,13 +237,19 @@ export class PluginHost {
       isReady: false,
       reason: undefined,
       memoryBytes: undefined,
+      lastWords: [],
+      paths,
       cancelDeadline: this.#clock.after(startMs, () =>
         this.#end(life, { code: 'start_timeout', message: `It was not ready within ${startMs} ms.` }),
       ),
     };
     this.#life = life;
     const lines = (['stdout', 'stderr'] as const).map((name) => {
-      const out = new OutputLines(name, this.#limits.outputBytesPerSecond, this.#clock, (...line) => output?.(...line));
+      const out = new OutputLines(name, this.#limits.outputBytesPerSecond, this.#clock, (stream, line) => {
+        const text = paths.shortened(line);
+        if (stream === 'stderr') life.lastWords = [...life.lastWords.slice(1 - LAST_WORDS), text];
+        output?.(stream, text);
+      });
       const pipe = child[name] as Readable;
       pipe.on('error', () => undefined);
       pipe.on('data', (bytes: Buffer) => {
@@ -265,7 +283,8 @@ export class PluginHost {
     try {
       this.#options.ready?.(methods, offers);
     } catch (error) {
-      this.#end(life, { code: 'load_failed', message: error instanceof Error ? error.message : String(error) });
+      const message = error instanceof Error ? error.message : String(error);
+      this.#end(life, { code: 'load_failed', message, isFinal: true });
       return;
     }
     life.cancelDeadline();
@@ -307,13 +326,14 @@ export class PluginHost {
     // What is left of its group goes too.
     this.#end(life, reason);
     this.#life = undefined;
-    this.#after(life.reason ?? reason);
+    const why = life.reason ?? reason;
+    this.#after(why.code === 'load_failed' ? life.paths.located(why, life.lastWords) : why);
   }
 
   #after(reason: StopReason): void {
     this.#lastStop = reason;
     const error = new BinnacleError('plugin_stopped', {
-      message: `The plugin ${this.#options.id} has ended: ${reason.message}`,
+      message: endOf(`The plugin ${this.#options.id}`, reason),
       details: { plugin: this.#options.id, reason: reason.code },
     });
     this.#firstLife?.promise.catch(() => undefined);
@@ -324,7 +344,7 @@ export class PluginHost {
       this.#over.resolve();
       return;
     }
-    const waitMs = this.#budget.take();
+    const waitMs = reason.isFinal === true ? undefined : this.#budget.take();
     if (waitMs === undefined) {
       this.#state = 'disabled';
       this.#options.stopped(reason, 'disabled');

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import type { PluginLimits } from './limits.ts';
 import { parseFromPlugin } from './messages.ts';
-import type { StopReason } from './stopping.ts';
+import { endOf, type StopReason } from './stopping.ts';
 import { Allowance, type Clock, Heartbeat } from './supervision.ts';
 import {
   type CallFrame,
@@ -35,6 +35,8 @@ export interface LinkParts {
   /** The first frame came: the process runs and can be started. */
   readonly greeted: () => void;
   readonly ready: (methods: readonly string[], offers: unknown) => void;
+  /** Its entry cannot be loaded: it ends itself, and says why before. */
+  readonly failed: (reason: StopReason) => void;
   /** Once: the process must be ended. */
   readonly fault: (reason: StopReason) => void;
   /** A fault of ours while it was served. */
@@ -153,9 +155,9 @@ export class PluginLink {
     for (const { end } of this.#asked.values()) end();
     this.#asked.clear();
     const { plugin } = this.#parts;
+    const message = endOf(`The plugin ${plugin}`, reason);
     for (const { reject, cancel } of this.#invoked.values()) {
       cancel();
-      const message = `The plugin ${plugin} has ended: ${reason.message}`;
       reject(new BinnacleError('plugin_stopped', { message, details: { plugin, reason: reason.code } }));
     }
     this.#invoked.clear();
@@ -184,7 +186,11 @@ export class PluginLink {
         this.#parts.ready(frame.methods, frame.offers);
         break;
       case 'failed':
-        this.#fault('load_failed', frame.message);
+        this.#parts.failed({
+          code: 'load_failed',
+          message: frame.message,
+          ...(frame.isFinal === true ? { isFinal: true } : {}),
+        });
         break;
       case 'pong':
         if (!this.#heartbeat.pong(frame.n)) throw new WireFault('It answered a ping that it was not sent.');
@@ -210,7 +216,7 @@ export class PluginLink {
   /** Its own end keeps to the limits: beyond them it is not that end which speaks. */
   #serve({ id, method, params }: CallFrame, bytes: number): void {
     const { limits, clock } = this.#parts;
-    if (id <= this.#lastAsked) throw new WireFault('The id of a call was used before.');
+    if (id !== this.#lastAsked + 1) throw new WireFault('The id of a call is not the next one.');
     this.#lastAsked = id;
     if (this.#asked.size >= limits.maxInFlight) throw new WireFault(`More than ${limits.maxInFlight} calls at once.`);
     if (this.#asked.size > 0 && this.#askedBytes + bytes > limits.maxInFlightBytes) {
@@ -275,7 +281,13 @@ export class PluginLink {
       const { plugin } = this.#parts;
       // Its words, told as such: it cannot pass for a failure of ours.
       const details = { plugin, code: frame.error.code };
-      invoked.reject(new BinnacleError('plugin_failed', { message: `${plugin}: ${frame.error.message}`, details }));
+      invoked.reject(
+        new BinnacleError('plugin_failed', {
+          message: `${plugin}: ${frame.error.message}`,
+          hint: `binnacle plugin logs ${plugin} shows what it wrote.`,
+          details,
+        }),
+      );
     } else invoked.resolve('result' in frame ? frame.result : undefined);
   }
 

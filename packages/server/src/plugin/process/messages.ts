@@ -9,7 +9,7 @@ const METHOD = z.string().min(1).max(200);
 const FROM_PLUGIN = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('hello'), protocol: z.int() }),
   z.strictObject({ t: z.literal('ready'), methods: z.array(METHOD).max(1000), offers: z.unknown().optional() }),
-  z.strictObject({ t: z.literal('failed'), message: z.string().max(4000) }),
+  z.strictObject({ t: z.literal('failed'), message: z.string().max(4000), isFinal: z.boolean().optional() }),
   z.strictObject({ t: z.literal('pong'), n: ID }),
   z.strictObject({ t: z.literal('call'), id: ID, method: METHOD, params: z.unknown().optional() }),
   z.strictObject({

@@ -72,7 +72,8 @@ export interface Inmate {
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];
-  /** Its entry, as it sees it. */
+  /** Its folder and its entry, as it sees them. */
+  readonly dir: string;
   readonly entry: string;
   /** What was left out because this machine has no tool for it. */
   readonly missing: readonly string[];
@@ -83,7 +84,8 @@ export function commandOf(sandbox: Sandbox, inmate: Inmate): Command {
   const { node } = sandbox;
   const heap = `--max-old-space-size=${Math.max(16, Math.floor(inmate.memoryBytes / 2 / 1024 / 1024))}`;
   if (inmate.level === 'trusted') {
-    return { file: node.path, args: [heap, inmate.guest], entry: join(inmate.dir, inmate.entry), missing: [] };
+    const { dir, entry } = inmate;
+    return { file: node.path, args: [heap, inmate.guest], dir, entry: join(dir, entry), missing: [] };
   }
   const isSealed = inmate.level === 'sealed';
   const dir = isSealed ? INSIDE_DIR : inmate.dir;
@@ -100,7 +102,7 @@ export function commandOf(sandbox: Sandbox, inmate: Inmate): Command {
   if (sandbox.prlimit === null) missing.push('prlimit');
   else words.unshift(sandbox.prlimit, ...prlimitArgs(inmate.memoryBytes));
   const [file = '', ...args] = words;
-  return { file, args, entry: join(dir, inmate.entry), missing };
+  return { file, args, dir, entry: join(dir, inmate.entry), missing };
 }
 
 /** Throws `plugin_refused`: in these flags a comma separates paths and a star stands for many. */

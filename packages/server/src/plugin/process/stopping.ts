@@ -19,8 +19,17 @@ export type StopCode =
 
 export interface StopReason {
   readonly code: StopCode;
+  /** A sentence. */
   readonly message: string;
+  /** Another try would end otherwise only with other files or settings. */
+  readonly isFinal?: true;
 }
+
+/** As a sentence about it. */
+export const endOf = (who: string, { code, message }: StopReason): string =>
+  code === 'stopped' ? `${who} was stopped.` : `${who} has ended: ${sentence(message)}`;
+
+const sentence = (text: string): string => (/[.!?…]\)?$/.test(text) ? text : `${text}.`);
 
 /** What comes of it: `disabled` is for good, until somebody starts it again. */
 export type AfterStop = 'restarting' | 'stopped' | 'disabled';

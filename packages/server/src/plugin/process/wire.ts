@@ -49,7 +49,8 @@ export type FromPlugin =
   | { readonly t: 'hello'; readonly protocol: number }
   /** Its entry was loaded; these methods can be invoked. What it offers is parsed by who knows of offers. */
   | { readonly t: 'ready'; readonly methods: readonly string[]; readonly offers: unknown }
-  | { readonly t: 'failed'; readonly message: string }
+  /** `isFinal`: what is wrong stands in its files. */
+  | { readonly t: 'failed'; readonly message: string; readonly isFinal?: boolean }
   | { readonly t: 'pong'; readonly n: number }
   | CallFrame
   | AnswerFrame;

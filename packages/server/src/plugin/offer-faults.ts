@@ -1,0 +1,91 @@
+// What is wrong with what a plugin offers, in words for its author: which of its offers, and what was probably meant.
+
+import type { z } from 'zod';
+import { type Offer, OffersShape } from './offers.ts';
+
+const MAX_TEXT = 500;
+
+/** What each kind can have, as authors write it. */
+const KEYS: Readonly<Record<Offer['kind'], readonly string[]>> = {
+  tool: ['name', 'title', 'description', 'input', 'readOnly', 'run'],
+  hook: ['onFailure', 'deadlineMs'],
+  route: ['public'],
+  command: ['name', 'description', 'run'],
+  channel: ['name', 'send'],
+  driver: ['name', 'run'],
+  job: ['name', 'everyMs', 'run'],
+};
+/** What others call it. */
+const ALSO: Readonly<Record<string, readonly string[]>> = {
+  input: ['inputschema', 'schema', 'parameters', 'params', 'args', 'arguments'],
+  run: ['execute', 'handler', 'handle', 'call', 'callback', 'fn', 'invoke'],
+  description: ['desc', 'summary', 'help', 'about'],
+  name: ['id', 'key'],
+  everyMs: ['every', 'interval', 'intervalms', 'ms'],
+  deadlineMs: ['deadline', 'timeout', 'timeoutms'],
+  onFailure: ['onerror', 'failure', 'onfail'],
+  public: ['ispublic', 'open', 'anonymous', 'unauthenticated'],
+  send: ['reply', 'carry', 'deliver'],
+  readOnly: ['readonlyhint'],
+};
+
+/** Throws an Error that says what is wrong with it. */
+export function readOffers(given: unknown): readonly Offer[] {
+  const read = OffersShape.safeParse(given);
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  const said = issue === undefined ? 'it is no list of offers.' : faultOf(given, issue);
+  throw new Error(`What it offers is wrong: ${said}`.slice(0, MAX_TEXT));
+}
+
+function faultOf(given: unknown, issue: z.core.$ZodIssue): string {
+  const [index, ...path] = issue.path;
+  const one = Array.isArray(given) && typeof index === 'number' ? objectOf(given[index]) : undefined;
+  if (one === undefined || typeof index !== 'number') return `${issue.message}.`;
+  const { kind } = one;
+  const who = `the ${whatOf(one, index)}`;
+  if (issue.code === 'unrecognized_keys' && path.length === 0) {
+    const [key = ''] = issue.keys;
+    const meant = meantBy(key, Object.hasOwn(KEYS, String(kind)) ? KEYS[kind as Offer['kind']] : []);
+    const keys = meant === undefined ? '' : `; did you mean \`${meant}\`?`;
+    return `${who}: there is no \`${key.slice(0, 60)}\`${keys === '' ? '.' : keys}`;
+  }
+  const at = path.map(String).join('.').replace('isPublic', 'public');
+  if (path.length === 1 && at !== 'kind' && one[String(path[0])] === undefined) return `${who}: \`${at}\` is missing.`;
+  return `${who}: ${at === '' ? '' : `\`${at}\`: `}${issue.message}.`;
+}
+
+const objectOf = (value: unknown): Readonly<Record<string, unknown>> | undefined =>
+  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined;
+
+/** `tool "tide"`, or `tool (4th offer)` where it has no name. */
+function whatOf(one: Readonly<Record<string, unknown>>, index: number): string {
+  const kind = typeof one.kind === 'string' ? one.kind.slice(0, 20) : 'offer';
+  const name = one.kind === 'hook' ? one.on : one.kind === 'route' ? `${one.method} ${one.path}` : one.name;
+  return typeof name === 'string' && name !== ''
+    ? `${kind} ${JSON.stringify(name.slice(0, 80))}`
+    : `${kind} (${ordinal(index + 1)} offer)`;
+}
+
+function ordinal(n: number): string {
+  const tens = Math.floor(n / 10) % 10;
+  return `${n}${(tens === 1 ? undefined : ['th', 'st', 'nd', 'rd'][n % 10]) ?? 'th'}`;
+}
+
+function meantBy(key: string, known: readonly string[]): string | undefined {
+  const low = key.toLowerCase();
+  return (
+    known.find((one) => one.toLowerCase() === low || ALSO[one]?.includes(low)) ??
+    known.find((one) => isNear(one.toLowerCase(), low))
+  );
+}
+
+/** One letter more, less or other, or two that changed places. */
+function isNear(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 1) return false;
+  let from = 0;
+  while (from < a.length && a[from] === b[from]) from += 1;
+  const [restA, restB] = [a.slice(from), b.slice(from)];
+  const swapped = `${restA[1] ?? ''}${restA[0] ?? ''}${restA.slice(2)}`;
+  return restA.slice(1) === restB || restA === restB.slice(1) || restA.slice(1) === restB.slice(1) || swapped === restB;
+}

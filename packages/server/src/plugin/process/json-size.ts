@@ -1,0 +1,51 @@
+// How much there is in a JSON text, before it is parsed: what a megabyte of `[]` becomes is many megabytes, and the time
+// of everybody. Judges nothing else; a text that is no JSON has some size, too.
+
+export interface JsonSize {
+  /** At least as many as will be made: one for each value, and one more for each list or object. */
+  readonly values: number;
+  /** Of all objects. */
+  readonly keys: number;
+}
+
+const QUOTE = 34;
+const COMMA = 44;
+const COLON = 58;
+const LIST = 91;
+const BACKSLASH = 92;
+const OBJECT = 123;
+
+/** Counts on only until there is more than `most`. */
+export function sizeOf(json: string, most: JsonSize): JsonSize {
+  let values = 1;
+  let keys = 0;
+  for (let at = 0; at < json.length; at++) {
+    switch (json.charCodeAt(at)) {
+      case QUOTE:
+        at = endOfText(json, at);
+        break;
+      case COLON:
+        keys += 1;
+        break;
+      case COMMA:
+      case LIST:
+      case OBJECT:
+        values += 1;
+        break;
+    }
+    if (values > most.values || keys > most.keys) break;
+  }
+  return { values, keys };
+}
+
+/** Where its last quote is. */
+function endOfText(json: string, start: number): number {
+  let end = start;
+  for (;;) {
+    end = json.indexOf('"', end + 1);
+    if (end < 0) return json.length;
+    let slashes = 0;
+    while (json.charCodeAt(end - 1 - slashes) === BACKSLASH) slashes += 1;
+    if (slashes % 2 === 0) return end;
+  }
+}

@@ -1,0 +1,136 @@
+import { isOutput, parseEpoch, parsePosition } from '@binnacle/protocol';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Cursor } from '../cursor/cursor.ts';
+import type { LogReader } from '../log/log.ts';
+import { MemoryLog } from '../log/memory-log.ts';
+import { type Recorded, recordAll, type Step } from './corpus.fixture.ts';
+import { Emulator, type Size } from './emulator.ts';
+import { stateOf } from './screen-state.fixture.ts';
+import { Walk } from './walk.ts';
+import type { Drawn } from './wire.ts';
+
+const POSITIONS = 50;
+
+let all: Recorded[];
+beforeAll(async () => {
+  all = await recordAll();
+}, 30_000);
+
+/** The same at every run. */
+function randomly(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** Cut at these offsets of its output. */
+function* cut(steps: readonly Step[], at: readonly number[]): Generator<Step | { readonly look: number }> {
+  let offset = 0;
+  let next = 0;
+  for (const step of steps) {
+    if (!('bytes' in step)) {
+      yield step;
+      continue;
+    }
+    let from = 0;
+    while (next < at.length && (at[next] ?? 0) <= offset + step.bytes.length) {
+      const to = (at[next] ?? 0) - offset;
+      if (to > from) yield { bytes: step.bytes.subarray(from, to) };
+      yield { look: at[next] ?? 0 };
+      from = to;
+      next += 1;
+    }
+    if (from < step.bytes.length) yield { bytes: step.bytes.subarray(from) };
+    offset += step.bytes.length;
+  }
+}
+
+async function follow(log: LogReader, emulator: Emulator, from: string): Promise<void> {
+  const cursor = new Cursor(log, parsePosition(from));
+  const output: Uint8Array[] = [];
+  // In one piece: the emulator itself loses U+200D where it comes in two.
+  const write = (): void => emulator.write(Buffer.concat(output.splice(0)));
+  for (;;) {
+    const reading = await cursor.next();
+    if (reading.kind !== 'page') break;
+    for (const { kind, bytes } of reading.page.entries) {
+      if (isOutput(kind)) output.push(bytes);
+      else if (kind === 'resize') {
+        write();
+        emulator.resize(JSON.parse(Buffer.from(bytes).toString()) as Size);
+      }
+    }
+  }
+  write();
+}
+
+/** Draws at each of the positions, then lets each of what was drawn go on to the end. Returns how many there were. */
+async function compare({ size, steps }: Recorded, at: readonly number[]): Promise<number> {
+  const log = new MemoryLog({ epoch: parseEpoch('screens') });
+  const resize = (to: Size) => log.append('resize', Buffer.from(JSON.stringify(to)), 0);
+  resize(size);
+  const begin = { epoch: log.epoch, ...log.oldest };
+  let walk = Walk.begin(begin, size, true);
+  const drawn: Drawn[] = [];
+  const whole = new Emulator(size);
+  for (const step of cut(steps, at)) {
+    if ('bytes' in step) {
+      log.append('tty', step.bytes, 0);
+    } else if ('cols' in step) {
+      resize(step);
+    } else {
+      const cursor = new Cursor(log, walk.at);
+      while (await walk.step(cursor));
+      if (!walk.isRestorable) continue;
+      drawn.push(walk.drawn());
+      // What is kept is gone on from, too.
+      if (drawn.length % 5 === 0) walk = Walk.from(walk.checkpoint());
+    }
+  }
+  // In one piece, as above.
+  for (const step of steps) {
+    if ('bytes' in step) whole.write(step.bytes);
+    else whole.resize(step);
+  }
+  const expected = stateOf(whole);
+  for (const one of drawn) {
+    const emulator = new Emulator(one);
+    emulator.write(Buffer.from(one.data));
+    await follow(log, emulator, one.position);
+    expect({ from: one.offset, ...stateOf(emulator) }).toEqual({ from: one.offset, ...expected });
+    emulator.dispose();
+  }
+  return drawn.length;
+}
+
+const lengthOf = ({ steps }: Recorded): number =>
+  steps.reduce((sum, step) => sum + ('bytes' in step ? step.bytes.length : 0), 0);
+
+describe('screen snapshots', () => {
+  it('give, with what follows them, the same screen as the whole log, at 50 random positions of real programs', async () => {
+    const told: string[] = [];
+    for (const [index, recorded] of all.entries()) {
+      const random = randomly(index + 7);
+      const length = lengthOf(recorded);
+      const at = Array.from({ length: POSITIONS }, () => Math.floor(random() * length)).sort((a, b) => a - b);
+      const count = await compare(recorded, at);
+      told.push(`${recorded.name}: ${length} bytes, ${count} of ${POSITIONS}`);
+      expect(count, recorded.name).toBeGreaterThan(POSITIONS * 0.8);
+    }
+    console.log(told.join('\n'));
+  }, 60_000);
+
+  it('do so at every byte of text full of sequences', async () => {
+    const text =
+      'a日e\u0301\x1b[31;4mb\x1b]0;t\x07\x1b(0q\x1b(B\x1b[?1049h\x1bP$qm\x1b\\\x1b[2;3r\x1b7x\x1b8\x1b]8;;u\x1b\\l\x1b]8;;\x1b\\\x1b[?1049l\u009b1mz👩‍👩\r\n';
+    const bytes = Buffer.from(`${text}${'w'.repeat(30)}${text}`);
+    const size = { cols: 20, rows: 5 };
+    const recorded = { name: 'text', size, steps: [{ bytes }, { cols: 11, rows: 4 }, { bytes }] };
+    await compare(
+      recorded,
+      Array.from({ length: 2 * bytes.length }, (_, n) => n),
+    );
+  }, 30_000);
+});

@@ -1,0 +1,168 @@
+// A share link in a browser: a guest and an owner, each with what is theirs, and how it ends.
+
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { makeConversation, sendTo, writeConfig } from '../conversations/conversation.fixture.ts';
+import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import {
+  closePages,
+  type Deck,
+  openBrowser,
+  openContext,
+  openDeck,
+  seeLine,
+  startShell,
+  type,
+} from './page.fixture.ts';
+
+let gateway: GatewayFixture;
+let browser: Browser;
+beforeAll(async () => {
+  browser = await openBrowser();
+  const agents = { entries: { main: { driver: 'echo', default: true } } };
+  gateway = await openGateway([], (dir) => writeConfig(dir, { agents }));
+});
+afterEach((test) => closePages(browser, test));
+afterAll(async () => {
+  await browser?.close();
+  await gateway?.close();
+});
+
+const share = (session: string, more: object = {}) => gateway.client.shares.create({ session, ...more });
+
+/** A guest in a browser of their own, who sees the session. */
+async function openGuest(url: string): Promise<Deck> {
+  const deck = await openContext(browser);
+  await deck.page.goto(url);
+  await deck.page.locator('[data-testid="guest"][data-link="open"]').waitFor();
+  return deck;
+}
+
+it('a guest sees the session live and nothing else; the secret is gone from the address, and is sent in no address', async () => {
+  const owner = await openDeck(browser, gateway);
+  const session = await startShell(owner.page);
+  await startShell(owner.page);
+  const { url, secret, id } = await share(session, { uses: 1 });
+
+  const { page, complaints, context } = await openContext(browser);
+  const asked: string[] = [];
+  context.on('request', (request) => asked.push(request.url(), request.headers().referer ?? ''));
+  await page.goto(url);
+  await page.locator('[data-testid="guest"][data-link="open"]').waitFor();
+  await page.locator(`[data-testid="session-view"][data-session="${session}"]`).waitFor();
+  expect(page.url()).toBe(`${gateway.url}/`);
+  const left = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
+  expect(left).not.toContain(secret);
+  expect(asked.join('\n')).not.toContain(secret.slice(3));
+
+  await gateway.client.session(session).write('echo seen-by-$((40+2))\r');
+  await seeLine(page, 'seen-by-42');
+  // There is no list, and none of what it would be made of is asked for.
+  expect(await page.getByTestId('session').count()).toBe(0);
+  const paths = new Set(asked.filter((one) => one.startsWith(gateway.url)).map((one) => new URL(one).pathname));
+  expect([...paths].filter((path) => path.startsWith('/v1/')).sort()).toEqual(
+    expect.arrayContaining(['/v1/me', '/v1/shared', '/v1/shares/redeem']),
+  );
+  for (const path of ['/v1/sessions', '/v1/conversations', '/v1/notices', '/v1/plugins', '/v1/tokens']) {
+    expect([...paths]).not.toContain(path);
+  }
+  expect(complaints).toEqual([]);
+  const { viewers } = await gateway.client.shares.get(id);
+  expect(viewers).toMatchObject([{ name: 'guest 1', driving: false }]);
+
+  // A reload is no second use, and the link itself in the same tab is none either.
+  await page.reload();
+  await page.locator('[data-testid="guest"][data-link="open"]').waitFor();
+  await seeLine(page, 'seen-by-42');
+  await page.goto('about:blank');
+  await page.goto(url);
+  await page.locator('[data-testid="guest"][data-link="open"]').waitFor();
+  expect((await gateway.client.shares.get(id)).used).toBe(1);
+  // Another browser comes too late.
+  const late = await openContext(browser);
+  await late.page.goto(url);
+  await late.page.getByTestId('guest-shut').waitFor();
+  await late.page.locator('[data-code="share_used_up"]').waitFor();
+});
+
+it('an owner who opens a share link is a guest in that tab, and stays logged in', async () => {
+  const owner = await openDeck(browser, gateway);
+  const session = await startShell(owner.page);
+  const { url } = await share(session);
+  const before = await owner.context.cookies();
+  const tab = await owner.context.newPage();
+  await tab.goto(url);
+  await tab.locator('[data-testid="guest"][data-link="open"]').waitFor();
+  expect(await tab.getByTestId('guest').getAttribute('data-mode')).toBe('view');
+  expect(await owner.context.cookies()).toEqual(before);
+  await owner.page.reload();
+  await owner.page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  const next = await owner.context.newPage();
+  await next.goto(gateway.url);
+  await next.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  // In a tab where the page is already, too.
+  await next.evaluate((hash) => {
+    location.hash = hash;
+  }, new URL(url).hash);
+  await next.locator('[data-testid="guest"][data-link="open"]').waitFor();
+  expect(next.url()).not.toContain('share=');
+});
+
+it('a link to type takes the helm from the owner like anybody, and one to view cannot', async () => {
+  const owner = await openDeck(browser, gateway);
+  const session = await startShell(owner.page);
+  const typing = await share(session, { mode: 'type' });
+  const guest = await openGuest(typing.url);
+  await guest.page.getByRole('button', { name: /take/i }).first().click();
+  await owner.page.locator('[data-testid="helm"]:not([data-helm="yours"])').waitFor();
+  await type(guest.page, 'echo typed-by-$((6*7))');
+  await seeLine(owner.page, 'typed-by-42');
+  // Only what is typing is offered.
+  for (const button of ['interrupt', 'kill', 'search-session']) {
+    expect(await guest.page.getByTestId(button).count()).toBe(0);
+  }
+  const { viewers } = await gateway.client.shares.get(typing.id);
+  expect(viewers).toMatchObject([{ driving: true }]);
+
+  const viewing = await openGuest((await share(session)).url);
+  await viewing.page.locator(`[data-testid="session-view"][data-session="${session}"]`).waitFor();
+  expect(await viewing.page.getByRole('button', { name: /take/i }).count()).toBe(0);
+});
+
+it('a link that is revoked says so on the open page at once, and after a reload', async () => {
+  const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
+  const { url, id } = await share(session);
+  const { page } = await openGuest(url);
+  const begun = performance.now();
+  await gateway.client.shares.revoke(id);
+  await page.locator('[data-testid="guest-shut"] [data-code="share_revoked"]').waitFor();
+  expect(performance.now() - begun).toBeLessThan(2000);
+  await page.reload();
+  await page.locator('[data-testid="guest-shut"] [data-code="share_revoked"]').waitFor();
+  await page.getByTestId('guest-leave').click();
+  await page.getByTestId('login').waitFor();
+});
+
+it('goes on over a kill of the gateway as the same guest', async () => {
+  const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
+  const { url, id } = await share(session, { uses: 1 });
+  const { page } = await openGuest(url);
+  await gateway.kill();
+  await gateway.restart();
+  await gateway.client.session(session).write('back\r');
+  await seeLine(page, 'back');
+  await until('it is counted again', async () => (await gateway.client.shares.get(id)).viewers.length === 1);
+  expect((await gateway.client.shares.get(id)).used).toBe(1);
+});
+
+it('a conversation is shown as it goes on, and a guest who views cannot write', async () => {
+  const { key } = await makeConversation(gateway);
+  await sendTo(gateway, key, { text: 'said before anybody came' });
+  const { url } = await gateway.client.shares.create({ conversation: key });
+  const { page, complaints } = await openGuest(url);
+  await page.getByText('said before anybody came').first().waitFor();
+  await sendTo(gateway, key, { text: 'said while somebody looks' });
+  await page.getByText('said while somebody looks').first().waitFor();
+  expect(await page.locator('.composer textarea').count()).toBe(0);
+  expect(complaints).toEqual([]);
+});

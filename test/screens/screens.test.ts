@@ -1,0 +1,136 @@
+// What a terminal shows, from a real gateway: at once, exactly, and with all that follows.
+
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AttachmentEvent, ScreenEvent } from '@binnacle/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Emulator } from '../../packages/server/src/screen/emulator.ts';
+import { stateOf } from '../../packages/server/src/screen/screen-state.fixture.ts';
+import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+
+const MIB = 1024 * 1024;
+
+let gateway: GatewayFixture;
+beforeAll(async () => {
+  gateway = await openGateway();
+});
+afterAll(() => gateway.close());
+
+/** Everything from there on, as a terminal shows it. */
+async function shown(id: string, from: 'start' | 'screen', until: (event: AttachmentEvent) => boolean) {
+  const client = gateway.connect();
+  const attachment = client.session(id).attach(from);
+  let emulator = new Emulator({ cols: 80, rows: 24 });
+  let screen: ScreenEvent | undefined;
+  for await (const event of attachment) {
+    if (event.type === 'screen') {
+      screen = event;
+      emulator = new Emulator(event);
+      emulator.write(Buffer.from(event.data));
+    } else if (event.type === 'output') emulator.write(event.bytes);
+    else if (event.type === 'resize') emulator.resize(event.data);
+    if (until(event)) break;
+  }
+  client.close();
+  return { screen, state: stateOf(emulator) };
+}
+
+const ended = ({ type }: AttachmentEvent): boolean => type === 'end';
+const filesOf = (id: string): string[] => {
+  const dir = join(gateway.dir, 'sessions', id, 'screens');
+  return existsSync(dir) ? readdirSync(dir).map((name) => join(dir, name)) : [];
+};
+const get = async (path: string, headers: Record<string, string> = {}) =>
+  await gateway.fetch(`/v1/sessions/${path}`, { headers });
+
+describe('following from the screen', () => {
+  it('shows it first and goes on from exactly there', async () => {
+    const command =
+      'printf "\\033[?2004h\\033[31mred\\033[m\\r\\n"; seq 2000; printf "ready"; read -r x; printf "\\033[44mmore %s" "$x"';
+    const { id } = await gateway.client.sessions.create({ command });
+    await until('it waits', async () => (await (await get(`${id}/output?tail=5`)).text()) === 'ready');
+    const watching = shown(id, 'screen', ended);
+    const client = gateway.connect();
+    const events: string[] = [];
+    const attachment = client.session(id).attach('screen');
+    for await (const event of attachment) {
+      events.push(event.type);
+      if (event.type === 'screen') {
+        expect(event).toMatchObject({ exact: true, drawnFrom: 0, cols: 80, rows: 24 });
+        expect(event.position).toBe(attachment.position);
+        await client.session(id).write('typed\n');
+      }
+    }
+    expect(events.slice(0, 3)).toEqual(['attached', 'screen', 'output']);
+    const [fromScreen, fromStart] = await Promise.all([watching, shown(id, 'start', ended)]);
+    expect(fromScreen.state).toEqual(fromStart.state);
+    client.close();
+  });
+
+  it('is right, too, in the middle of a sequence and of a character, which come whole behind it', async () => {
+    const command = `stty raw -echo; printf 'abc\\033[3'; read -r x; printf '1mred \\343\\201'; read -r x; printf '\\202 end'`;
+    const { id } = await gateway.client.sessions.create({ command });
+    const session = gateway.client.session(id);
+    for (const tail of ['\x1b[3', '\xe3\x81']) {
+      await until('it waits', async () => {
+        const bytes = Buffer.from(await (await get(`${id}/output?tail=${tail.length}`)).arrayBuffer());
+        return bytes.toString('latin1') === tail;
+      });
+      const { offset, exact } = (await (await get(`${id}/screen`)).json()) as ScreenEvent;
+      const { outputOffset } = await session.info();
+      expect({ offset, exact }).toEqual({ offset: outputOffset - tail.length, exact: true });
+      const watching = shown(id, 'screen', ({ type }) => type === 'output');
+      await watching;
+      await session.write('\n');
+    }
+    const all = await Promise.all([shown(id, 'screen', ended), shown(id, 'start', ended)]);
+    expect(all[0].state).toEqual(all[1].state);
+  });
+
+  it('is refused for a session without a terminal, by code', async () => {
+    const { id } = await gateway.client.sessions.create({ command: 'sleep 60', mode: 'pipe' });
+    await expect(gateway.client.session(id).attach('screen').next()).rejects.toMatchObject({ code: 'not_a_tty' });
+    const answer = await get(`${id}/screen`);
+    expect([answer.status, ((await answer.json()) as { error: { code: string } }).error.code]).toEqual([
+      409,
+      'not_a_tty',
+    ]);
+  });
+
+  it('is text for who wants text', async () => {
+    const { id } = await gateway.client.sessions.create({ command: 'printf "one\\r\\n\\033[1mtwo"' });
+    await until('it is over', async () => (await gateway.client.session(id).info()).state === 'closed');
+    const answer = await get(`${id}/screen`, { accept: 'text/plain' });
+    expect([await answer.text(), answer.headers.get('binnacle-exact')]).toEqual(['one\ntwo\n', '1']);
+    expect((await get(`${'0'.repeat(8)}-0000-7000-8000-${'0'.repeat(12)}/screen`)).status).toBe(404);
+  });
+});
+
+describe('screens that are kept', () => {
+  it('are made beside a long output, bounded, and can be lost, broken or old', async () => {
+    const { id } = await gateway.client.sessions.create({
+      command: `head -c ${24 * MIB} /dev/zero | tr '\\0' x | fold -w 99; printf '\\033[32mdone'`,
+    });
+    await until('it is over', async () => (await gateway.client.session(id).info()).state === 'closed', 30_000);
+    await until('they are made', () => filesOf(id).length >= 4, 30_000);
+    const expected = (await shown(id, 'start', ended)).state;
+    const same = async (): Promise<ScreenEvent | undefined> => {
+      const { screen, state } = await shown(id, 'screen', ended);
+      if (screen?.exact === true) expect(state).toEqual(expected);
+      return screen;
+    };
+    expect(await same()).toMatchObject({ exact: true });
+    for (const path of filesOf(id)) writeFileSync(path, readFileSync(path).subarray(0, 100));
+    await gateway.kill();
+    await gateway.restart();
+    await same();
+    for (const path of filesOf(id)) rmSync(path);
+    const other = join(gateway.dir, 'sessions', id, 'screens', '5.v0');
+    writeFileSync(other, '');
+    await until('it is exact again', async () => (await same())?.exact === true, 30_000);
+    expect(existsSync(other)).toBe(false);
+    expect(filesOf(id).length).toBeLessThanOrEqual(24);
+    await gateway.client.session(id).delete();
+    expect(filesOf(id)).toEqual([]);
+  }, 90_000);
+});

@@ -19,7 +19,8 @@ export async function screen(bench: Bench): Promise<readonly Row[]> {
   const rounds = Math.ceil(bytes / (80_000 * 114));
   const command = `awk 'BEGIN { ${block} }' > '${file}'; stty -onlcr; for i in $(seq ${rounds}); do cat '${file}'; done; printf 'done$ '; read -r x`;
   const id = await gateway.create({ command });
-  const ends = async (): Promise<boolean> => (await (await gateway.fetch(`/v1/sessions/${id}/output?tail=6`)).text()) === 'done$ ';
+  const ends = async (): Promise<boolean> =>
+    (await (await gateway.fetch(`/v1/sessions/${id}/output?tail=6`)).text()) === 'done$ ';
   await until('all is written', ends, 600_000);
   const writtenAt = performance.now();
   const first = await open(gateway, id);
@@ -104,7 +105,11 @@ async function readWhole(gateway: Gateway, id: string): Promise<number> {
 function lastOf({ terminal }: Emulator): string {
   const { active } = terminal.buffer;
   for (let y = terminal.rows - 1; y >= 0; y--) {
-    const text = active.getLine(active.baseY + y)?.translateToString(true).trimEnd() ?? '';
+    const text =
+      active
+        .getLine(active.baseY + y)
+        ?.translateToString(true)
+        .trimEnd() ?? '';
     if (text !== '') return text;
   }
   return '';

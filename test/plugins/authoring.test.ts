@@ -1,7 +1,7 @@
 // `binnacle plugin new` and `test`, as an author uses them: the real binary, real walls, no gateway.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Result } from '../../packages/server/src/cli/command.fixture.ts';
@@ -34,9 +34,18 @@ describe('binnacle plugin new', () => {
     for (const kind of ['tool', 'channel', 'notification', 'hook']) {
       const dir = join(folders.root, kind);
       await folders.commands.run(['plugin', 'new', dir, '--kind', kind, '--ts']);
-      symlinkSync(join(REPO, 'node_modules'), join(dir, 'node_modules'));
-      execFileSync(process.execPath, [join(REPO, 'node_modules/typescript/bin/tsc'), '-p', dir], { stdio: 'pipe' });
+      // As after `npm install`: a compiler, and nothing of Binnacle.
+      mkdirSync(join(dir, 'node_modules/.bin'), { recursive: true });
+      symlinkSync(join(REPO, 'node_modules/typescript'), join(dir, 'node_modules/typescript'));
+      symlinkSync('../typescript/bin/tsc', join(dir, 'node_modules/.bin/tsc'));
+      execFileSync('npm', ['run', 'check', '--offline'], { cwd: dir, stdio: 'pipe' });
+      const { dependencies, devDependencies } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'));
+      expect([dependencies, Object.keys(devDependencies)]).toEqual([undefined, ['typescript']]);
     }
+    const entry = join(folders.root, 'tool/index.ts');
+    writeFileSync(entry, readFileSync(entry, 'utf8').replace("name: 'now'", 'name: 7'));
+    expect(() => execFileSync('npm', ['run', 'check'], { cwd: join(folders.root, 'tool'), stdio: 'pipe' })).toThrow();
+    writeFileSync(entry, readFileSync(entry, 'utf8').replace('name: 7', "name: 'now'"));
     // What the compiler needed is no part of it.
     expect((await folders.commands.run(['plugin', 'test', join(folders.root, 'tool')])).code).toBe(0);
   }, 30_000);
@@ -50,7 +59,8 @@ describe('binnacle plugin new', () => {
     expect(readdirSync(dir)).toHaveLength(2);
     expect((await folders.commands.run(['plugin', 'new', join(folders.root, '7'), '--kind', 'tool'])).code).toBe(2);
     expect((await folders.commands.run(['plugin', 'new', join(folders.root, 'x'), '--kind', 'other'])).code).toBe(2);
-    await folders.commands.run(['plugin', 'new', join(folders.root, '2 My_Plugin!')]);
+    const { err } = await folders.commands.run(['plugin', 'new', join(folders.root, '2 My_Plugin!')]);
+    expect(err).toContain(`binnacle plugin test '${join(folders.root, '2 My_Plugin!')}'\n`);
     expect(JSON.parse(readFileSync(join(folders.root, '2 My_Plugin!', 'binnacle.plugin.json'), 'utf8')).id).toBe(
       'my-plugin',
     );

@@ -1,6 +1,6 @@
 // `binnacle plugin`, as people and scripts use it on a gateway: the real binary, a real gateway, real processes of plugins.
 
-import { writeFileSync } from 'node:fs';
+import { renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import type { PluginInfo } from '@binnacle/protocol';
@@ -53,7 +53,7 @@ describe('plugins of a gateway', () => {
     // It was granted before it was loaded.
     expect((await gateway.client.plugins.audit('probe')).filter(({ outcome }) => outcome === 'denied')).toEqual([]);
     expect((await plugin('rm', 'probe')).code).toBe(2);
-    expect((await plugin('rm', 'probe', '--yes')).code).toBe(0);
+    expect((await plugin('remove', 'probe', '--yes')).code).toBe(0);
     expect((await plugin('rm', 'probe', '--yes')).code).toBe(1);
     expect((await plugin('install', folders.probe(), '--yes', '--no-grant', '--json')).code).toBe(0);
     const { out } = await plugin('ls');
@@ -140,7 +140,8 @@ describe('plugins of a gateway', () => {
   }, 30_000);
 
   it('are granted and lose permissions, whole or by items', async () => {
-    await plugin('install', folders.probe(), '--yes', '--no-grant');
+    const asks = { net: { reason: 'To ask.' }, runCommandWithTimeout: { reason: 'To look.' } };
+    await plugin('install', folders.probe({ permissions: asks }), '--yes', '--no-grant');
     const steps: [string[], number, unknown][] = [
       [
         ['grant', 'probe', 'net', 'API.example.com', 'b.example.com:8443'],
@@ -155,12 +156,24 @@ describe('plugins of a gateway', () => {
       [['revoke', 'probe', 'net', 'API.example.com'], 0, { hosts: ['b.example.com:8443', 'c.example.com'] }],
       [['grant', 'probe', 'net'], 2, { hosts: ['b.example.com:8443', 'c.example.com'] }],
       [['grant', 'probe', 'net', 'not a host'], 2, { hosts: ['b.example.com:8443', 'c.example.com'] }],
+      [
+        ['grant', 'probe', 'net', '127.0.0.1:9000'],
+        0,
+        { hosts: ['b.example.com:8443', 'c.example.com', '127.0.0.1:9000'] },
+      ],
+      // What stays is what all of it leaves out.
+      [['grant', 'probe', 'net', '--yes'], 0, { hosts: ['*', 'b.example.com:8443', '127.0.0.1:9000'] }],
+      [['revoke', 'probe', 'net', 'b.example.com:8443', '127.0.0.1:9000'], 0, { hosts: ['*'] }],
+      [['grant', 'probe', 'net', '--yes'], 0, { hosts: ['*'] }],
+      [['grant', 'probe', 'net', '10.0.0.1:80'], 0, { hosts: ['*', '10.0.0.1:80'] }],
+      [['revoke', 'probe', 'net'], 0, false],
       [['grant', 'probe', 'net', '--yes'], 0, true],
       [['grant', 'probe', 'net', 'd.example.com'], 0, true],
       [['revoke', 'probe', 'net', 'c.example.com'], 2, true],
-      [['revoke', 'probe', 'net'], 0, undefined],
-      [['grant', 'probe', 'fly'], 2, undefined],
-      [['grant', 'nobody', 'notify'], 1, undefined],
+      [['grant', 'probe', 'net', '127.0.0.1:9000'], 0, { hosts: ['*', '127.0.0.1:9000'] }],
+      [['revoke', 'probe', 'net'], 0, false],
+      [['grant', 'probe', 'fly'], 2, false],
+      [['grant', 'nobody', 'notify'], 1, false],
     ];
     for (const [args, code, granted] of steps) {
       const result = await plugin(...args);
@@ -168,9 +181,108 @@ describe('plugins of a gateway', () => {
     }
     await plugin('grant', 'probe', 'runCommandWithTimeout', 'git');
     await plugin('revoke', 'probe', 'runCommandWithTimeout', 'git');
-    expect((await grants()).runCommandWithTimeout).toBeUndefined();
+    expect((await grants()).runCommandWithTimeout).toBe(false);
     expect((await plugin('grant', 'probe', 'notify', 'x')).code).toBe(2);
-  }, 30_000);
+  }, 60_000);
+
+  it('that somebody has narrowed are told as such, and nobody is asked to widen them', async () => {
+    const asks = { ...TOOL, net: { reason: 'To ask.' } };
+    await plugin('install', folders.probe({ permissions: asks }), '--yes', '--no-grant');
+    await plugin('grant', 'probe', 'net', '127.0.0.1:9000');
+    await plugin('grant', 'probe', 'tools');
+    await plugin('grant', 'probe', 'tools', 'echo');
+    expect((await plugin('ls')).out).toMatch(/ tool\n$/);
+    const { out } = await plugin('ls', 'probe');
+    expect(out).toContain('can send requests to the internet (without a limit) (narrowed to 127.0.0.1:9000)');
+    expect(out).not.toContain('grant it with');
+    // A version that asks for the same leaves it so.
+    const again = await plugin('install', folders.probe({ version: '1.1.0', permissions: asks }), '--yes');
+    expect([again.code, await grants()]).toEqual([
+      0,
+      { net: { hosts: ['127.0.0.1:9000'] }, tools: { names: ['echo'] } },
+    ]);
+  });
+
+  it('are not nagged about for what they could do without', async () => {
+    const asks = { ...TOOL, notify: { reason: 'To tell, if you want.' }, net: { reason: 'To ask, if you want.' } };
+    const wants = `${ECHO.replace('export default (api)', 'export default async (api)').replace(
+      'console.log',
+      "await api.fetch('https://tides.example/').catch(() => undefined); console.log",
+    )}`;
+    await plugin('install', folders.probe({ permissions: asks }), '--yes', '--no-grant');
+    expect((await plugin('ls')).out.match(/binnacle plugin grant.*/g)).toEqual([
+      'binnacle plugin grant probe tools echo',
+    ]);
+    expect((await plugin('ls', 'probe')).out.match(/grant probe.*/g)).toHaveLength(3);
+    await plugin('install', folders.probe({ version: '1.1.0', permissions: asks }, wants), '--yes', '--no-grant');
+    expect((await plugin('ls')).out.match(/grant probe.*/g)).toEqual(['grant probe net', 'grant probe tools echo']);
+  });
+
+  it('are granted what they do not ask for by those alone who know that', async () => {
+    const asks = { ...TOOL, runCommandWithTimeout: { reason: 'To look.', commands: ['git', 'rg'] } };
+    await plugin('install', folders.probe({ permissions: asks }), '--yes', '--no-grant');
+    const doubtful: [string[], RegExp][] = [
+      [['notify'], /probe does not ask for notify\. With it, it can show notifications/],
+      [
+        ['runCommandWithTimeout', 'git', 'hg'],
+        /probe does not ask for hg; of runCommandWithTimeout it asks for git, rg\./,
+      ],
+      [['runCommandWithTimeout'], /It asks for less: binnacle plugin grant probe runCommandWithTimeout git rg\n/],
+    ];
+    for (const [args, words] of doubtful) {
+      const { code, err } = await plugin('grant', 'probe', ...args);
+      expect([args, code, err]).toEqual([args, 2, expect.stringMatching(words)]);
+    }
+    expect(await grants()).toEqual({ tools: false, runCommandWithTimeout: false });
+    expect((await plugin('grant', 'probe', 'runCommandWithTimeout', 'git')).code).toBe(0);
+    const { code, err } = await plugin('grant', 'probe', 'notify', '--yes');
+    expect([code, err]).toEqual([0, expect.stringContaining('does not ask for notify')]);
+    expect(await grants()).toMatchObject({ notify: true, runCommandWithTimeout: { commands: ['git'] } });
+  });
+
+  it('that need settings are installed with success, and say which', async () => {
+    const config = { type: 'object', properties: { secret: { type: 'string' } }, required: ['secret'] };
+    const { code, err } = await plugin('install', folders.probe({ permissions: TOOL, config }), '--yes');
+    expect([code, err]).toEqual([
+      0,
+      expect.stringContaining(
+        'probe 1.0.0 is installed: needs settings\nIt needs settings: secret.\nSet plugins.entries.probe.config',
+      ),
+    ]);
+    const { out } = await plugin('ls');
+    expect(out).toMatch(/probe +1\.0\.0 +- +needs settings +-\nprobe: It needs settings: secret\.\n/);
+    expect((await plugin('ls', 'probe')).out).toContain('Settings\n  secret  needed\n');
+    expect((await plugin('restart', 'probe')).code).toBe(1);
+  });
+
+  it('that end tell where more of it stands', async () => {
+    const dying = "export default () => { setTimeout(() => { throw new Error('no more'); }, 1); };";
+    await plugin('install', folders.probe({}, dying), '--yes');
+    await until('it is disabled or waits', async () => (await info()).problem !== null);
+    const { out } = await plugin('ls');
+    expect(out).toContain('probe: binnacle plugin logs probe shows what it wrote.');
+    expect(out).not.toContain('tells why it ended');
+  });
+
+  it('are looked for where somebody says, and the right words come first', async () => {
+    const wrong: [string, RegExp][] = [
+      [join(folders.root, 'nowhere'), /^binnacle: There is no folder \/.*\/nowhere\.\n.*binnacle plugin new DIR/],
+      [
+        folders.folder('empty', { 'a.txt': '' }),
+        /^binnacle: There is no binnacle\.plugin\.json in \/.*\/empty\.\n.*plugin new/,
+      ],
+      [
+        folders.folder('bad', { 'binnacle.plugin.json': '{"id": "bad"}' }),
+        /binnacle\.plugin\.json.*\n.*docs\/writing-a-plugin\.md/,
+      ],
+    ];
+    // What else is wrong there is of no use to anybody.
+    symlinkSync('a.txt', join(folders.root, 'empty/link'));
+    for (const [dir, words] of wrong) {
+      const { code, err } = await plugin('install', dir, '--yes');
+      expect([dir, code, err]).toEqual([dir, 1, expect.stringMatching(words)]);
+    }
+  });
 
   it('print into logs that move no cursor, are audited, and can be switched off', async () => {
     await plugin('install', folders.probe(), '--yes');
@@ -219,6 +331,22 @@ describe('plugins of a gateway', () => {
     await shows('probe is removed again.');
     expect(await gateway.client.plugins.list()).toEqual([]);
   }, 30_000);
+
+  it('have every save taken up, whichever way an editor saves, and are gone when the terminal is', async () => {
+    const dir = folders.probe();
+    const screen = await inTerminal(`dev ${dir} --yes`);
+    const shows = (text: string) => until(text, () => plain(screen.text()).includes(text));
+    await shows('Waits for changes');
+    for (let save = 1; save <= 5; save += 1) {
+      writeFileSync(join(dir, '.index.mjs.swp'), `${ECHO}console.log('replaced ${save}');`);
+      renameSync(join(dir, '.index.mjs.swp'), join(dir, 'index.mjs'));
+      await shows(`replaced ${save}`);
+      writeFileSync(join(dir, 'index.mjs'), `${ECHO}console.log('in place ${save}');`);
+      await shows(`in place ${save}`);
+    }
+    screen.hangUp();
+    await until('it is gone', async () => (await gateway.client.plugins.list()).length === 0);
+  }, 60_000);
 
   it('that were there before stay when their author is done', async () => {
     const dir = folders.probe();

@@ -314,6 +314,8 @@ for (const node of NODES) {
   if (noWrap !== undefined)
     console.warn(`sealed is NOT tested on Node ${version}: bubblewrap does not work here: ${noWrap}.`);
 
+  const untried = noWrap === undefined ? '' : ` (not tried: bubblewrap does not work here: ${noWrap})`;
+
   describe(`a hostile plugin on Node ${version}`, () => {
     const outside = new Outside();
     const before = { ...process.env };
@@ -331,7 +333,7 @@ for (const node of NODES) {
     });
 
     it.skipIf(noWrap !== undefined)(
-      'gets at nothing where it is sealed',
+      `gets at nothing where it is sealed${untried}`,
       async () => {
         const dir = outside.folder('plugin');
         const results = await throughHost(outside, sandbox, dir);
@@ -366,7 +368,7 @@ for (const node of NODES) {
     // A process for each probe: long, and about one of two layers that both hold by themselves.
     if (isLong) {
       it.skipIf(noWrap !== undefined)(
-        'gets at nothing outside even where Node’s own flags are missing',
+        `gets at nothing outside even where Node’s own flags are missing${untried}`,
         async () => {
           const dir = outside.folder('plugin-alone');
           const results = await throughBubblewrapAlone(outside, sandbox, dir);

@@ -176,13 +176,19 @@ it('what fails closed is asked for from the first moment of another gateway on',
     { onFailure: 'closed', deadlineMs: 5000 });`;
   await installPlugin(gateway, { id: 'strict', source, permissions: { hooks: true } });
   const { id } = await cat();
+  expect(await post(id, 'fine', 'me', 1)).toMatchObject({ status: 200 });
+  expect(codeOf(await post(id, 'sudo', 'me', 2))).toBe('vetoed');
   await gateway.kill();
   await gateway.restart();
+  // Whoever did not get the answer sends it again.
+  expect(codeOf(await post(id, 'sudo', 'me', 2))).toBe('vetoed');
   const codes = new Set<unknown>();
   await until('it runs again', async () => {
     codes.add(codeOf(await post(id, 'sudo')));
-    return (await post(id, 'fine')).status === 200;
+    return (await post(id, '+')).status === 200;
   });
   expect([...codes]).toEqual(['vetoed']);
-  await until('it has come back', async () => (await outputOf(id)) === 'fine');
+  expect(codeOf(await post(id, 'sudo', 'me', 2))).toBe('vetoed');
+  expect(await post(id, 'fine', 'me', 1)).toMatchObject({ body: { accepted: 4, duplicate: true } });
+  await until('it has come back', async () => (await outputOf(id)) === 'fine+');
 });

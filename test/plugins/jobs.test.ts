@@ -51,7 +51,7 @@ test('a job of a process is run at its times, also by the process that comes aft
           offer,
           invoke: (params: unknown, ms: number) => host.invoke(methodOf(offer), params, ms),
           invokeOther: () => Promise.reject(new Error('none')),
-    note: () => undefined,
+          note: () => undefined,
         }))) as unknown as Offers['inForce'],
     onChange: (listener) => {
       listeners.add(listener);

@@ -38,7 +38,7 @@ const untilIt = (what: Partial<PluginInfo>) =>
   });
 
 it.skipIf(CLOSES_NETWORK)(
-  'a plugin without the network is not loaded where that cannot be closed, until the operator says so',
+  `a plugin without the network is not loaded where that cannot be closed, until the operator says so${CLOSES_NETWORK ? ` (not tried: Node ${process.versions.node} closes it itself)` : ''}`,
   async () => {
     const dir = pluginFolder({ id: 'shut', source: 'export default () => {};' });
     const preview = await ask<PluginPreview>(gateway, 'POST', '/v1/plugins/preview', { path: dir });

@@ -104,7 +104,107 @@ describe('a plugin that is installed', () => {
     write({ tools: { names: ['another'] } });
     await until('it is not', async () => (await pluginInfo(gateway, 'by-hand')).offers[0]?.inForce === false);
     expect((await pluginInfo(gateway, 'by-hand')).pid).toBe(pid);
-    expect((await auditOf('by-hand')).filter(({ by, what }) => by === null && what === 'grant')).not.toEqual([]);
+    const told = async () => {
+      const audit = (await auditOf('by-hand')).filter(({ what }) => what === 'grant' || what === 'revoke');
+      return audit.map(({ what, target, by }) => [what, target, by]).reverse();
+    };
+    const byHand = [
+      ['grant', 'tools true', null],
+      ['grant', 'tools {"names":["another"]}', null],
+    ];
+    expect(await told()).toEqual(byHand);
+    // What a person did over the API is in the file then, and is not told twice.
+    await grant(gateway, 'by-hand', 'tools', true);
+    await ask(gateway, 'DELETE', '/v1/plugins/by-hand/permissions/tools');
+    write({});
+    write({ tools: true });
+    await until('it is granted', async () => (await pluginInfo(gateway, 'by-hand')).offers[0]?.inForce === true);
+    expect(await told()).toEqual([
+      ...byHand,
+      ['grant', 'tools true', 'admin'],
+      ['revoke', 'tools false', 'admin'],
+      ['grant', 'tools true', null],
+    ]);
+  });
+
+  it('that is granted less than it asks for lacks nothing, and says what would be all of it', async () => {
+    const asks = { net: true, tools: { names: ['greet', 'other'] } } as const;
+    await installPlugin(gateway, { id: 'narrow', source: TOOL, permissions: asks, grants: {} });
+    const facts = async () =>
+      Object.fromEntries(
+        (await pluginInfo(gateway, 'narrow')).permissions.map(({ permission, missing, narrowed, needed, both }) => [
+          permission,
+          { missing, narrowed, needed, both },
+        ]),
+      );
+    expect(await facts()).toEqual({
+      net: { missing: true, narrowed: false, needed: false, both: true },
+      tools: { missing: asks.tools, narrowed: false, needed: true, both: asks.tools },
+    });
+    await grant(gateway, 'narrow', 'net', { hosts: ['127.0.0.1:9000'] });
+    await grant(gateway, 'narrow', 'tools', { names: ['greet'] });
+    expect(await facts()).toEqual({
+      net: { missing: false, narrowed: true, needed: false, both: { hosts: ['*', '127.0.0.1:9000'] } },
+      tools: { missing: { names: ['other'] }, narrowed: false, needed: false, both: asks.tools },
+    });
+  });
+
+  it('says what it was denied, until somebody decides about that again', async () => {
+    const source = `export default async (api) => {
+      await api.fetch('https://tides.example/').catch(() => console.log('denied'));
+    };`;
+    await installPlugin(gateway, { id: 'wants', source, permissions: { net: true, notify: true }, grants: {} });
+    await untilLogged('wants', /denied/);
+    const needed = async () =>
+      (await pluginInfo(gateway, 'wants')).permissions.filter((one) => one.needed).map(({ permission }) => permission);
+    expect(await needed()).toEqual(['net']);
+    await grant(gateway, 'wants', 'net', { hosts: ['tides.example'] });
+    expect(await needed()).toEqual([]);
+    await ask(gateway, 'DELETE', '/v1/plugins/wants/permissions/net');
+    expect(await needed()).toEqual([]);
+  });
+
+  it('that needs settings says which, and runs once they are there', async () => {
+    const schema = {
+      type: 'object',
+      properties: {
+        secret: { type: 'string', description: 'Known to both.' },
+        city: { type: 'string', default: 'Rome' },
+        port: { type: 'integer' },
+      },
+      required: ['secret', 'city'],
+    };
+    const dir = pluginFolder({ id: 'needy', source: TOOL, config: schema });
+    const { digest } = await ask<PluginPreview>(gateway, 'POST', '/v1/plugins/preview', { path: dir });
+    const info = await ask<PluginInfo>(gateway, 'POST', '/v1/plugins', { path: dir, digest });
+    rmSync(dir, { recursive: true });
+    expect(info).toMatchObject({
+      state: 'unset',
+      problem: {
+        code: 'bad_plugin_config',
+        message: 'It needs settings: secret.',
+        hint: 'Set plugins.entries.needy.config in the config file: {"secret": …}. It starts once they are there.',
+      },
+      settings: [
+        { key: 'secret', description: 'Known to both.', isRequired: true, isSet: false },
+        { key: 'city', description: '', isRequired: false, isSet: false },
+        { key: 'port', description: '', isRequired: false, isSet: false },
+      ],
+    });
+    const write = (settings: object) => {
+      const now = config();
+      const entries = { ...now.plugins?.entries, needy: { config: settings } };
+      writeFileSync(join(gateway.dir, 'config.jsonc'), JSON.stringify({ ...now, plugins: { entries } }));
+    };
+    write({ port: 'a secret' });
+    await until('the setting is set', async () => (await pluginInfo(gateway, 'needy')).settings[2]?.isSet === true);
+    expect((await pluginInfo(gateway, 'needy')).state).toBe('unset');
+    write({ secret: 'never shown' });
+    await untilState('needy', 'running');
+    const text = JSON.stringify(await pluginInfo(gateway, 'needy'));
+    expect(text).not.toContain('never shown');
+    write({ secret: 7 });
+    await untilState('needy', 'refused');
   });
 
   it('gets the settings that its manifest describes, and is refused with others', async () => {

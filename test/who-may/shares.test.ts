@@ -219,7 +219,7 @@ describe('denied-by-default: guests of share links (S33)', () => {
     const { t, info } = await frames.ask({ t: 'follow', conversation: talk });
     expect({ t, info }).toMatchObject({ t: 'following', info: { mine: false, owner: null } });
     expect(await frames.ask({ t: 'send', conversation: talk, id: 'one', text: 'hello' })).toMatchObject({ t: 'ok' });
-    for (const wrong of [{ text: '/weather' }, { text: 'stop', steer: 'interrupt' }]) {
+    for (const wrong of [{ text: '/weather' }, { text: 'Stop!' }, { text: 'wait', steer: 'interrupt' }]) {
       const said = await frames.ask({ t: 'send', conversation: talk, id: 'two', ...wrong });
       expect.soft(said.error).toMatchObject({ code: 'forbidden' });
       const body = { id: 'two', ...wrong };

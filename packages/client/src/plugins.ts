@@ -20,6 +20,8 @@ export interface PluginLogQuery {
 
 /** To have a plugin started takes as long as it takes to load. */
 const START_MS = 15_000;
+/** To have a folder looked at: longer than the gateway gives itself, so that it can tell what is wrong. */
+const LOOK_MS = 45_000;
 
 export class Plugins {
   private readonly http: Http;
@@ -37,13 +39,13 @@ export class Plugins {
     return await this.http.json({ path: path(id) });
   }
 
-  /** What would be installed, for the person who has to agree. Throws `bad_manifest`, `unsafe_plugin`, `bad_typescript`. */
+  /** What would be installed, for the person who has to agree. Throws `bad_manifest`, `unsafe_plugin`, `bad_typescript`, `too_many_installs`. */
   async preview(folder: string): Promise<PluginPreview> {
     return await this.http.json({
       method: 'POST',
       path: '/v1/plugins/preview',
       body: { path: folder },
-      waitMs: START_MS,
+      waitMs: LOOK_MS,
     });
   }
 
@@ -60,7 +62,7 @@ export class Plugins {
       method: 'POST',
       path: '/v1/plugins',
       body: { path: folder, digest, grants },
-      waitMs: START_MS,
+      waitMs: LOOK_MS,
     });
   }
 

@@ -37,6 +37,11 @@ export interface SessionGuard {
   ended(session: SessionEnd): void;
 }
 
+/** `wasEmpty`: of a duplicate, that it was vetoed when it came first, maybe of a gateway before us. */
+export interface Taken extends InputReceipt {
+  readonly wasEmpty?: boolean;
+}
+
 export interface NumberedMessage {
   readonly client: string;
   readonly n: number;
@@ -70,8 +75,8 @@ export class GuardedInput {
     input: InputEvent,
     bytes: Uint8Array,
     message: NumberedMessage | undefined,
-    write: (bytes: Uint8Array) => Promise<InputReceipt>,
-  ): Promise<InputReceipt> {
+    write: (bytes: Uint8Array) => Promise<Taken>,
+  ): Promise<Taken> {
     this.#admit(bytes.length, message);
     return await this.inTurn(bytes.length, async () => {
       const key = message === undefined ? undefined : `${message.n} ${message.client}`;
@@ -80,9 +85,9 @@ export class GuardedInput {
       const veto = await this.#ask(input);
       if (veto === undefined) return await write(bytes);
       if (key === undefined) throw veto;
-      const { duplicate, queued } = await write(new Uint8Array());
+      const { duplicate, queued, wasEmpty } = await write(new Uint8Array());
       // An earlier copy of it was let through, and its receipt was lost.
-      if (duplicate) return { accepted: bytes.length, duplicate, queued };
+      if (duplicate && wasEmpty !== true) return { accepted: bytes.length, duplicate, queued };
       remember(this.#vetoes, key, veto);
       throw veto;
     });

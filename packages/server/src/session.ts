@@ -33,6 +33,9 @@ const BURST_MS = 2;
 /** What one read of a PTY gives when it floods; less than that is somebody typing, and is passed on at once. */
 const BURST_BYTES = 3 * 1024;
 
+/** Its number is used up: it is not asked about again. */
+const VETOED_BEFORE = 'A plugin did not allow it when it came first.';
+
 /** A life goes one way. */
 const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, exited: 2, closed: 3, lost: 3 };
 
@@ -278,9 +281,10 @@ export class Session {
     if (guard === undefined || input === undefined) return await send(bytes, writer);
     const event = () => ({ session: this.id, text: Buffer.from(bytes).toString(), by: writer.by });
     // The helm may be another's when the verdict is there.
-    const receipt = await (input.isNeeded
+    const { wasEmpty, ...receipt } = await (input.isNeeded
       ? input.pass(event(), bytes, message, async (part) => await send(part))
       : send(bytes, writer));
+    if (wasEmpty === true && bytes.length > 0) throw new BinnacleError('vetoed', { message: VETOED_BEFORE });
     if (guard.isTold && !receipt.duplicate) guard.after(event());
     return receipt;
   }

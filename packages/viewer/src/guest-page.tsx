@@ -130,6 +130,11 @@ function Shut({ error }: { readonly error: Failed }) {
         <Compass large />
         <h1>Binnacle</h1>
         <Failure error={error} />
+        {error.retryable && (
+          <button type="button" className="button primary" onClick={() => location.reload()} data-testid="guest-again">
+            Try again
+          </button>
+        )}
         <button type="button" className="button" onClick={leave} data-testid="guest-leave">
           Leave
         </button>

@@ -16,6 +16,8 @@ export interface Screen {
   /** All that was written to the terminal, one character a byte. */
   text(): string;
   type(text: string): void;
+  /** As a terminal that is closed: all that runs in it is told. */
+  hangUp(): void;
 }
 
 export class Commands {
@@ -64,7 +66,11 @@ export class Commands {
       },
     );
     this.#open.push(program);
-    return { text: () => screen, type: (text) => void program.write(Buffer.from(text, 'latin1')) };
+    return {
+      text: () => screen,
+      type: (text) => void program.write(Buffer.from(text, 'latin1')),
+      hangUp: () => kill(-program.pid, 'SIGHUP'),
+    };
   }
 
   /** Ends what still runs. */

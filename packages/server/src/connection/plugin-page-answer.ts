@@ -7,17 +7,28 @@ import { z } from 'zod';
 const MAX_BYTES = 512 * 1024;
 const MAX_BASE64 = Math.ceil(MAX_BYTES / 3) * 4;
 const MAX_VALUE = 2000;
+/** More than there are names that a plugin sets. */
+const MAX_HEADERS = 16;
+const MAX_REASON = 300;
+
+/** Counted before each is looked at. */
+const Few = z.custom<object>(
+  (value) => typeof value === 'object' && value !== null && Object.keys(value).length <= MAX_HEADERS,
+  `at most ${MAX_HEADERS} headers`,
+);
 
 const Answer = z.strictObject({
   // 1xx are the connection's own.
   status: z.int().min(200).max(599),
-  headers: z.record(
-    z.string().regex(/^[a-z0-9-]{1,60}$/, 'names of headers in lower case'),
-    // What is printed: no line ends, so no header or body can follow where a value should be.
-    z
-      .string()
-      .max(MAX_VALUE)
-      .regex(/^[\x20-\x7e]*$/, 'printable ASCII'),
+  headers: Few.pipe(
+    z.record(
+      z.string().regex(/^[a-z0-9-]{1,60}$/, 'names of headers in lower case'),
+      // What is printed: no line ends, so no header or body can follow where a value should be.
+      z
+        .string()
+        .max(MAX_VALUE)
+        .regex(/^[\x20-\x7e]*$/, 'printable ASCII'),
+    ),
   ),
   body: z
     .string()
@@ -73,7 +84,10 @@ export function responseOf(given: unknown, asked: Asked): Response {
   const read = Answer.safeParse(given);
   if (!read.success) {
     const [issue] = read.error.issues;
-    throw wrong(asked, `its ${issue?.path.join('.') || 'shape'} is wrong: ${issue?.message ?? ''}`);
+    throw wrong(
+      asked,
+      `its ${issue?.path[0]?.toString() ?? 'shape'} is wrong: ${issue?.message ?? ''}`.slice(0, MAX_REASON),
+    );
   }
   const { status, headers, body } = read.data;
   const out = new Headers();

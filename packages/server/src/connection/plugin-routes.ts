@@ -48,7 +48,8 @@ export function pluginRoutes(plugins: Plugins): Route[] {
       summary: 'What would be installed from a folder, and what it asks for. Runs none of its code.',
       body: z.strictObject({ path: Path }),
       responses: { 200: { description: 'For the person who has to agree.', schema: Preview } },
-      handler: async ({ body }) => json(await plugins.preview(body.path)),
+      handler: async ({ body, principal, signal }) =>
+        json(await plugins.preview(body.path, { by: principal.name, signal })),
     }),
     route({
       method: 'post',
@@ -57,8 +58,10 @@ export function pluginRoutes(plugins: Plugins): Route[] {
       summary: 'Install what was looked at, and start it. Grants what is named, and nothing else.',
       body: z.strictObject({ path: Path, digest: text(128), grants: z.record(text(64), Value).optional() }),
       responses: { 201: { description: 'It is installed; its state says whether it runs.', schema: Info } },
-      handler: async ({ body, principal }) =>
-        json(await plugins.install(body.path, body.digest, principal.name, body.grants), { status: 201 }),
+      handler: async ({ body, principal, signal }) =>
+        json(await plugins.install(body.path, body.digest, { by: principal.name, signal }, body.grants), {
+          status: 201,
+        }),
     }),
     route({
       method: 'delete',

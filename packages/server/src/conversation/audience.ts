@@ -2,6 +2,7 @@
 
 import { type Author, allows, BinnacleError, type Scope, type Visibility } from '@binnacle/protocol';
 import type { Reach } from '../catalogue/shares.ts';
+import { isStopText } from './stop-text.ts';
 
 /** Whoever asks: a token, by the user that it stands for. */
 export interface Viewer {
@@ -62,7 +63,12 @@ export function assertMaySend(
   message: { readonly text: string; readonly steer?: string | undefined },
 ): void {
   if (viewer.reach == null) return;
-  const what = message.steer === 'interrupt' ? 'interrupt' : ORDER.test(message.text) ? 'give commands' : undefined;
+  const what =
+    message.steer === 'interrupt' || isStopText(message.text)
+      ? 'interrupt'
+      : ORDER.test(message.text)
+        ? 'give commands'
+        : undefined;
   if (what === undefined) return;
   throw new BinnacleError('forbidden', {
     message: `Guests of a share link may write messages, and not ${what}.`,

@@ -5,9 +5,11 @@ import { randomUUID } from 'node:crypto';
 import { BinnacleError, type ToolCall } from '@binnacle/protocol';
 import { z } from 'zod';
 import type { AgentSettings, LocalDriver, LocalTurn, Out } from '../conversation/drivers/driver.ts';
+import { argument } from './grant/arguments.ts';
 import { DRIVER_NAME } from './grant/permissions.ts';
 import { unlessAborted } from './in-conversations.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
+import { parsed } from './powers/parsed.ts';
 import type { Asking, PowersOf } from './powers.ts';
 
 /** A run has a time limit of its own, which is at most a day. */
@@ -32,7 +34,8 @@ const Effect = z.discriminatedUnion('kind', [
 const Told = z.strictObject({
   driver: z.string().regex(DRIVER_NAME),
   turn: z.uuid(),
-  effects: z.array(Effect).max(MAX_EFFECTS),
+  // Counted before each is looked at.
+  effects: z.array(z.unknown()).max(MAX_EFFECTS).pipe(z.array(Effect)),
 });
 const Answer = z.string().nullish();
 
@@ -103,13 +106,8 @@ export class AgentDrivers {
 
   /** Throws `bad_request`, `permission_denied`; `run_not_found` for a turn that is over, or another plugin's. */
   #told(params: unknown, { plugin, gate }: Asking): null {
-    const read = Told.safeParse(params);
-    if (!read.success) {
-      const [issue] = read.error.issues;
-      const message = `What is told of a turn is wrong (${issue?.path.join('.') ?? ''}): ${issue?.message ?? ''}`;
-      throw new BinnacleError('bad_request', { message: message.slice(0, 500) });
-    }
-    const { driver, turn, effects } = read.data;
+    gate.demand('agentDrivers', { name: argument(params, 'driver') });
+    const { driver, turn, effects } = parsed(Told, params, 'turn');
     gate.allow('agentDrivers', { name: driver });
     const running = this.#turns.get(turn);
     if (running === undefined || running.plugin !== plugin || running.driver !== driver) {

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { Log } from '../http/answer.ts';
 import type { HookName } from './grant/permissions.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
+import { briefly, Seldom } from './seldom.ts';
 
 type Hook = Offered<OfferOf<'hook'>>;
 export type Before = Extract<HookName, `before${string}`>;
@@ -16,6 +17,7 @@ const Answer = z.union([z.null(), z.undefined(), z.strictObject({ veto: z.string
 export class Hooks {
   readonly #offers: Offers;
   readonly #log: Log;
+  readonly #seldom = new Seldom();
 
   constructor(offers: Offers, log: Log) {
     this.#offers = offers;
@@ -74,7 +76,9 @@ export class Hooks {
   }
 
   #failed({ plugin, offer }: Hook, error: unknown): void {
-    this.#log.warn({ err: error, plugin, hook: offer.on }, 'a hook of a plugin failed');
+    const unsaid = this.#seldom.tell(plugin);
+    if (unsaid === undefined) return;
+    this.#log.warn({ why: briefly(error), plugin, hook: offer.on, unsaid }, 'a hook of a plugin failed');
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Log } from '../http/answer.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 import type { Clock } from './process/supervision.ts';
+import { briefly, Seldom } from './seldom.ts';
 
 const RUN_MS = 60_000;
 /** What a timer of Node holds is less than the longest interval. */
@@ -19,6 +20,7 @@ interface Timed {
 export class Jobs {
   readonly #offers: Offers;
   readonly #log: Log;
+  readonly #seldom = new Seldom();
   readonly #clock: Clock;
   readonly #timed = new Map<string, Timed>();
   readonly #unlisten: () => void;
@@ -77,7 +79,10 @@ export class Jobs {
     try {
       await job.invoke({}, RUN_MS);
     } catch (error) {
-      this.#log.warn({ err: error, plugin: job.plugin, job: job.offer.name }, 'a job of a plugin failed');
+      const unsaid = this.#seldom.tell(job.plugin);
+      if (unsaid === undefined) return;
+      const { plugin, offer } = job;
+      this.#log.warn({ why: briefly(error), plugin, job: offer.name, unsaid }, 'a job of a plugin failed');
     } finally {
       one.isRunning = false;
     }

@@ -33,7 +33,9 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
 export function readOffers(given: unknown): readonly Offer[] {
   const read = OffersShape.safeParse(given);
   if (read.success) return read.data;
-  const [issue] = read.error.issues;
+  const { issues } = read.error;
+  // A key that is missing may be there under another name.
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
   const said = issue === undefined ? 'it is no list of offers.' : faultOf(given, issue);
   throw new Error(`What it offers is wrong: ${said}`.slice(0, MAX_TEXT));
 }

@@ -20,6 +20,7 @@ import { isPermission, type PermissionName } from './grant/permissions.ts';
 import { thisMachine } from './grant/world.ts';
 import { consentedIn, type Installed, needsConsent } from './install/install-record.ts';
 import { Installations } from './install/installation.ts';
+import type { Asker } from './install/looking.ts';
 import { readManifestIn } from './install/manifest.ts';
 import { type PluginSettings, policyOf, unsaid } from './install/settings.ts';
 import { KeptOffers } from './kept-offers.ts';
@@ -128,6 +129,7 @@ export class Plugins implements Offers {
 
   /** The gateway stops: nobody waits for what comes next. */
   quiet(): void {
+    this.#installations.quiet();
     for (const log of this.#logs.values()) log.quiet();
   }
 
@@ -136,9 +138,9 @@ export class Plugins implements Offers {
     return this.#audit.recent(id, limit);
   }
 
-  /** Throws `unsafe_plugin`, `bad_manifest`. */
-  async preview(path: string): Promise<PluginPreview> {
-    const { manifest, digest } = await this.#installations.preview(path);
+  /** Throws `unsafe_plugin`, `bad_manifest`, `bad_typescript`, `too_many_installs`, `client_closed` where the asker has gone. */
+  async preview(path: string, asker: Asker): Promise<PluginPreview> {
+    const { manifest, digest } = await this.#installations.preview(path, asker);
     const before = this.#plugins.get(manifest.id);
     const consented = before === undefined ? NONE : consentedIn(before.installed.record);
     const settings = this.#settingsOf(manifest.id);
@@ -164,14 +166,15 @@ export class Plugins implements Offers {
   async install(
     path: string,
     digest: string,
-    by: string,
+    asker: Asker,
     grants: Readonly<Record<string, PluginGrantValue>> = {},
   ): Promise<PluginInfo> {
+    const { by } = asker;
     const spelled = Object.entries(grants).map(([permission, value]) => spelledGrant(permission, value));
     const { id } = await readManifestIn(path);
     let started: Promise<void> | undefined;
     const plugin = await this.#turn(id, async () => {
-      const installed = await this.#installations.install(path, digest, Date.now());
+      const installed = await this.#installations.install(path, digest, Date.now(), asker);
       this.#audit.did(id, 'install', `${installed.record.version} ${installed.record.hash}`, by);
       const before = this.#plugins.get(id);
       // In its place before that one goes: a hook that fails closed is in force all the while.
@@ -237,6 +240,7 @@ export class Plugins implements Offers {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#installations.close();
     const closeAll = () => Promise.all([...this.#plugins.values()].map((plugin) => plugin.close()));
     await closeAll();
     // What was being installed just then.

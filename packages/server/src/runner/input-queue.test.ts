@@ -116,6 +116,18 @@ describe('the input queue', () => {
     expect(reader.text).toBe('1234ab');
   });
 
+  it('says of a number that was used up without bytes that it was', () => {
+    const { queue } = open();
+    queue.push(Buffer.from('a'), 'c', 1);
+    queue.push(Buffer.alloc(0), 'c', 2);
+    queue.push(Buffer.from('b'), 'c', 3);
+    expect(queue.push(Buffer.from('x'), 'c', 2)).toEqual({ accepted: 1, duplicate: true, queued: 0, wasEmpty: true });
+    expect(queue.push(Buffer.from('b'), 'c', 3)).toEqual({ accepted: 1, duplicate: true, queued: 0 });
+    for (let n = 4; n < 400; n++) queue.push(Buffer.alloc(0), 'c', n);
+    expect(queue.push(Buffer.from('x'), 'c', 399).wasEmpty).toBe(true);
+    expect(queue.push(Buffer.from('x'), 'c', 100).wasEmpty).toBeUndefined();
+  });
+
   it('remembers a bounded number of clients, those that wrote last', () => {
     const { queue } = open();
     for (let client = 0; client < 300; client++) queue.push(Buffer.from('x'), `client ${client}`, 1);

@@ -6,6 +6,8 @@ import type { RunnerReceipt } from './wire.ts';
 /** A reader that stopped is asked again after 1 ms, then ever more rarely: a tight retry burns a core (node-pty#956). */
 const FIRST_RETRY_MS = 1;
 const LAST_RETRY_MS = 50;
+/** Of one client: more than it has on its way at once. */
+const MAX_EMPTY = 256;
 /** Clients whose last message number is remembered. One that was forgotten and comes back is taken at its word. */
 const MAX_CLIENTS = 256;
 
@@ -20,6 +22,8 @@ export class InputQueue {
   #isClosed = false;
   /** The last number taken of each client, most recent client last. */
   readonly #taken = new Map<string, number>();
+  /** Of those clients, the last numbers that came without bytes. */
+  readonly #empty = new Map<string, readonly number[]>();
 
   /** `write` takes what it can and says how much. */
   constructor(maxBytes: number, write: (bytes: Uint8Array) => number) {
@@ -34,7 +38,8 @@ export class InputQueue {
    */
   push(bytes: Buffer, client?: string, n?: number): RunnerReceipt {
     if (client !== undefined && n !== undefined && this.#wasTaken(client, n)) {
-      return { accepted: bytes.length, duplicate: true, queued: this.#waitingBytes };
+      const receipt = { accepted: bytes.length, duplicate: true, queued: this.#waitingBytes };
+      return this.#empty.get(client)?.includes(n) === true ? { ...receipt, wasEmpty: true } : receipt;
     }
     if (this.#isClosed || this.#closing !== undefined) throw new BinnacleError('stdin_closed');
     // Waiting would not help: it does not fit into an empty queue either.
@@ -46,7 +51,10 @@ export class InputQueue {
       if (client !== undefined && n !== undefined && !this.#taken.has(client)) this.#remember(client, n - 1);
       throw new BinnacleError('input_full', { details: { queued: this.#waitingBytes, limit: this.#maxBytes } });
     }
-    if (client !== undefined && n !== undefined) this.#remember(client, n);
+    if (client !== undefined && n !== undefined) {
+      this.#remember(client, n);
+      if (bytes.length === 0) this.#rememberEmpty(client, n);
+    }
     const rest = this.#waiting.length === 0 ? bytes.subarray(this.#write(bytes)) : bytes;
     if (rest.length > 0) {
       // A copy: `bytes` is a view into what the socket read.
@@ -86,7 +94,13 @@ export class InputQueue {
     this.#taken.delete(client);
     this.#taken.set(client, n);
     const oldest = this.#taken.keys().next();
-    if (this.#taken.size > MAX_CLIENTS && !oldest.done) this.#taken.delete(oldest.value);
+    if (this.#taken.size <= MAX_CLIENTS || oldest.done === true) return;
+    this.#taken.delete(oldest.value);
+    this.#empty.delete(oldest.value);
+  }
+
+  #rememberEmpty(client: string, n: number): void {
+    this.#empty.set(client, [...(this.#empty.get(client) ?? []), n].slice(-MAX_EMPTY));
   }
 
   #retryLater(): void {

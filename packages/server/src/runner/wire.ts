@@ -111,6 +111,8 @@ export interface RunnerReceipt {
   readonly accepted: number;
   readonly duplicate: boolean;
   readonly queued: number;
+  /** Of a duplicate: what was taken under its number had no bytes, so it was refused then, see session-guard.ts. */
+  readonly wasEmpty?: boolean;
 }
 
 /** A message holds at most one input (1 MiB by default) and its envelope. */

@@ -1,7 +1,8 @@
 // The screens of sessions for the rest of the gateway: what one shows now, in time or as well as can be, and in the
 // background the checkpoints that make it quick. Draws nothing itself.
 
-import { BinnacleError, type SessionId } from '@binnacle/protocol';
+import { BinnacleError, formatPosition, type SessionId } from '@binnacle/protocol';
+import { positionOf } from '../cursor/from.ts';
 import type { Log } from '../http/answer.ts';
 import type { Session, SessionListener } from '../session.ts';
 import { DrawingThread } from './drawing-thread.ts';
@@ -27,6 +28,8 @@ const TIMES: ScreenTimes = { drawMs: 600, waitMs: 5000, lookMs: 1000, sliceMs: 2
 const REST = 3;
 /** Programs draw all of a screen again before they have written this much; a shell's screen is its last lines. */
 const TAIL_BYTES = 1024 * 1024;
+/** What follows a screen that could not be drawn at all. */
+const UNSEEN_BYTES = 64 * 1024;
 /** A log that cannot be drawn, or hangs an emulator, is left alone in the background until it has grown so much. */
 const LEFT_ALONE_BYTES = 64 * 1024 * 1024;
 
@@ -44,7 +47,8 @@ export interface SessionScreensParts {
 export class SessionScreens {
   readonly #parts: SessionScreensParts;
   readonly #times: ScreenTimes;
-  readonly #threads = Array.from({ length: THREADS }, () => undefined as DrawingThread | undefined);
+  readonly #threads: readonly DrawingThread[];
+  readonly #free: DrawingThread[];
   readonly #waiting = new Set<(thread: DrawingThread) => void>();
   /** What is being drawn, for all who ask meanwhile. */
   readonly #drawing = new Map<string, Promise<Drawn>>();
@@ -61,7 +65,8 @@ export class SessionScreens {
     this.#parts = parts;
     this.#times = { ...TIMES, ...times };
     this.#behind = new DrawingThread(parts.script);
-    for (let i = 0; i < THREADS; i++) this.#threads[i] = new DrawingThread(parts.script);
+    this.#threads = Array.from({ length: THREADS }, () => new DrawingThread(parts.script));
+    this.#free = [...this.#threads];
     for (const session of parts.live()) this.#followed.set(session.id, session);
     this.#unwatch = parts.watch({
       changed: (session) => {
@@ -95,20 +100,25 @@ export class SessionScreens {
     this.#isStopped = true;
     clearTimeout(this.#timer);
     this.#unwatch();
-    await Promise.all([this.#behind, ...this.#threads].map(async (thread) => await thread?.stop()));
+    await Promise.all([this.#behind, ...this.#threads].map((thread) => thread.stop()));
   }
 
   async #draw(session: Session): Promise<Drawn> {
     await session.refresh();
     const job = this.#jobOf(session, { withinMs: this.#times.drawMs, tailBytes: TAIL_BYTES });
-    const thread = await this.#enter();
+    let thread: DrawingThread | undefined;
     try {
+      thread = await this.#enter();
       const { drawn, reached } = await thread.draw(job, true);
       if (drawn === undefined) throw new BinnacleError('internal');
       if (reached < job.head.offset) this.#followed.set(session.id, session);
       return drawn;
+    } catch (error) {
+      // Something hangs an emulator, or too many ask: the end of the output is shown all the same.
+      if (error instanceof BinnacleError && error.code === 'screen_timeout') return await unseen(session);
+      throw error;
     } finally {
-      this.#leave(thread);
+      if (thread !== undefined) this.#leave(thread);
     }
   }
 
@@ -119,12 +129,8 @@ export class SessionScreens {
   }
 
   #enter(): Promise<DrawingThread> {
-    const free = this.#threads.findIndex((thread) => thread !== undefined);
-    const thread = this.#threads[free];
-    if (thread !== undefined) {
-      this.#threads[free] = undefined;
-      return Promise.resolve(thread);
-    }
+    const thread = this.#free.pop();
+    if (thread !== undefined) return Promise.resolve(thread);
     if (this.#waiting.size >= MAX_WAITING) return Promise.reject(new BinnacleError('screen_timeout'));
     return new Promise((resolve, reject) => {
       const enter = (next: DrawingThread): void => {
@@ -143,7 +149,7 @@ export class SessionScreens {
   #leave(thread: DrawingThread): void {
     const [next] = this.#waiting;
     if (next !== undefined) next(thread);
-    else this.#threads[this.#threads.indexOf(undefined)] = thread;
+    else this.#free.push(thread);
   }
 
   #rest(ms: number): void {
@@ -204,4 +210,14 @@ export class SessionScreens {
       return 0; // Not started yet, or deleted.
     }
   }
+}
+
+/** An empty screen before the last of the output, which says that it is not what it was. */
+async function unseen({ log, record }: Session): Promise<Drawn> {
+  const at = await positionOf(log, { tail: UNSEEN_BYTES });
+  const { cols, rows } = record.spec;
+  return {
+    ...{ position: formatPosition(at), offset: at.offset, cols, rows, data: '\x1bc', scrollback: 0 },
+    ...{ drawnFrom: at.offset, exact: false, lines: [], cursor: { row: 0, col: 0 }, title: '', alternate: false },
+  };
 }

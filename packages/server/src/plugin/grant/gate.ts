@@ -78,7 +78,7 @@ export class Gate {
    */
   demand(name: PermissionName, args: unknown): void {
     const grant = grantIn(this.#grants, name);
-    if (grant.kind !== 'denied') return;
+    if (opensAnything(grant)) return;
     const { about, args: shape, isWhole, target, opener } = ruleOf(name);
     const read = shape.safeParse(onlyArguments(args, about));
     if (!read.success && !isWhole) throw this.#malformed(name, reasonIn(read.error));
@@ -134,6 +134,9 @@ export class Gate {
     this.#audit({ plugin: this.plugin, permission, outcome, target: target.slice(0, MAX_TARGET) });
   }
 }
+
+const opensAnything = (grant: Grant): boolean =>
+  grant.kind === 'all' || (grant.kind === 'narrowed' && grant.items.length > 0);
 
 function checkFound({ program, file }: RunCall): void {
   if (file === '') throw new BinnacleError('command_not_found', { message: `There is no program "${program}".` });

@@ -7,7 +7,7 @@ import { FileShape } from '../../config/shape.ts';
 import { CONFIG_KEYS } from './config-keys.ts';
 import type { Denial } from './denial.ts';
 import { CALLS, gateOf } from './gate.fixture.ts';
-import { type Grant, readGrant, readGrants, wider } from './grants.ts';
+import { type Grant, lacking, readGrant, readGrants, spellGrant, together, wider } from './grants.ts';
 import { DOCS_BEGIN, permissionDocs } from './permission-docs.ts';
 import { configKey, isPermission, PERMISSION_NAMES, type PermissionName, permission } from './permissions.ts';
 
@@ -301,5 +301,53 @@ describe('which grant is the wider one', () => {
     expect(wider(name, grantOf(name, had), grantOf(name, wants))).toEqual(
       more === undefined ? undefined : grantOf(name, more),
     );
+  });
+});
+
+describe('what a plugin lacks', () => {
+  it.each<[PermissionName, granted: unknown, asked: unknown, lacks: unknown]>([
+    ['notify', false, true, true],
+    ['notify', true, true, false],
+    ['net', false, true, true],
+    ['net', [], true, true],
+    // Somebody has narrowed it, also to what `true` would not open.
+    ['net', ['127.0.0.1:9000'], true, false],
+    ['net', ['api.example.com'], ['*'], false],
+    ['net', ['127.0.0.1:9000'], ['*'], false],
+    ['net', ['api.example.com'], ['*.example.com', 'b.example.org'], { hosts: ['b.example.org'] }],
+    ['net', ['*'], true, false],
+    ['net', true, ['10.0.0.1:80', 'a.example'], { hosts: ['10.0.0.1:80'] }],
+    ['tools', ['one'], true, false],
+    ['tools', ['one'], ['one', 'two'], { names: ['two'] }],
+    ['tools', true, ['one', 'two'], false],
+    ['runCommandWithTimeout', ['git'], ['rg'], { commands: ['rg'] }],
+    ['readConfigFile', ['agents.entries.main.model'], ['agents.entries'], false],
+    ['net', true, false, false],
+  ])('of %s, with %j where %j is asked for, is %j', (name, granted, asked, lacks) => {
+    const missing = lacking(name, grantOf(name, granted), grantOf(name, asked));
+    expect(missing === undefined ? false : spellGrant(name, missing)).toEqual(lacks);
+  });
+});
+
+describe('a grant with another one', () => {
+  it.each<[PermissionName, one: unknown, other: unknown, both: unknown]>([
+    ['notify', false, true, true],
+    ['net', false, ['a.example'], { hosts: ['a.example'] }],
+    ['net', ['a.example'], false, { hosts: ['a.example'] }],
+    ['net', ['a.example'], ['b.example', 'a.example'], { hosts: ['a.example', 'b.example'] }],
+    ['net', ['a.example'], true, true],
+    // `true` leaves out what has to be spelled: it stays.
+    ['net', ['127.0.0.1:9000', 'a.example'], true, { hosts: ['*', '127.0.0.1:9000'] }],
+    ['net', true, ['127.0.0.1:9000'], { hosts: ['*', '127.0.0.1:9000'] }],
+    ['net', ['*', '127.0.0.1:9000'], true, { hosts: ['*', '127.0.0.1:9000'] }],
+    ['readConfigFile', ['agents.entries.main.command'], true, { keys: ['*', 'agents.entries.main.command'] }],
+    ['tools', ['one'], true, true],
+  ])('of %s, %j with %j, is %j, and grants what each of them did', (name, one, other, both) => {
+    const [first, second] = [grantOf(name, one), grantOf(name, other)];
+    const made = together(name, first, second);
+    expect(spellGrant(name, made)).toEqual(both);
+    expect(wider(name, made, first)).toBeUndefined();
+    expect(wider(name, made, second)).toBeUndefined();
+    expect(readGrant(name, spellGrant(name, made))).toEqual({ grant: made });
   });
 });

@@ -33,6 +33,8 @@ const MANIFEST = {
   permissions: { notify: { reason: 'To tell you.' } },
 };
 const isRoot = process.getuid?.() === 0;
+const ofOthers = (title: string): string =>
+  isRoot ? title : `${title} (not tried: only root can give files to others)`;
 
 let base = '';
 let dir = '';
@@ -176,6 +178,9 @@ describe('a record of what was installed', () => {
     ['a folder above, if others can write', () => chmodSync(base, 0o777)],
     ['a setuid file', () => chmodSync(at('dist/index.js'), 0o4755)],
     ['a name with a line feed', () => write('dist/a\nb.js', '')],
+    ['a name that runs backwards', () => write('dist/a\u202egnp.js', '')],
+    ['a name with what is not seen', () => write('dist/index\u200b.js', '')],
+    ['a folder with what is not seen', () => mkdirSync(at('dist\u3164'))],
     ['a name that is not UTF-8', () => void execFileSync('sh', ['-c', `: > "$1/$(printf 'a\\377b')"`, 'sh', dir])],
   ])('refuses %s, at the install and before a start', async (_, change) => {
     const manifest = await readManifestIn(dir);
@@ -186,7 +191,7 @@ describe('a record of what was installed', () => {
     expect((await refusal(copyInstall(record, dir, join(base, 'copy')))).code).toBe('unsafe_plugin');
   });
 
-  it.runIf(isRoot)('refuses what belongs to another user', async () => {
+  it.runIf(isRoot)(ofOthers('refuses what belongs to another user'), async () => {
     const record = await install();
     chownSync(at('dist/index.js'), 12_345, 12_345);
     expect((await refusal(checkInstall(record, dir))).message).toContain('belongs to user 12345');
@@ -195,19 +200,22 @@ describe('a record of what was installed', () => {
     expect((await refusal(checkInstall(record, dir))).message).toContain('belongs to user 12345');
   });
 
-  it.runIf(isRoot)('refuses what a group of several can write', async () => {
+  it.runIf(isRoot)(ofOthers('refuses what a group of several can write'), async () => {
     const manifest = await readManifestIn(dir);
     chownSync(at('dist/index.js'), 0, 12_345);
     chmodSync(at('dist/index.js'), 0o664);
     expect((await refusal(recordInstall(dir, manifest, 1))).code).toBe('unsafe_plugin');
   });
 
-  it.runIf(isRoot)('takes what the group of one can write, as files are where each user has a group', async () => {
-    const manifest = await readManifestIn(dir);
-    chmodSync(at('dist/index.js'), 0o664);
-    chmodSync(at('dist'), 0o775);
-    expect((await recordInstall(dir, manifest, 1)).dir).toBe(dir);
-  });
+  it.runIf(isRoot)(
+    ofOthers('takes what the group of one can write, as files are where each user has a group'),
+    async () => {
+      const manifest = await readManifestIn(dir);
+      chmodSync(at('dist/index.js'), 0o664);
+      chmodSync(at('dist'), 0o775);
+      expect((await recordInstall(dir, manifest, 1)).dir).toBe(dir);
+    },
+  );
 
   it('refuses a folder that is a link, and one that is not there or no folder', async () => {
     const record = await install();
@@ -231,7 +239,9 @@ describe('a record of what was installed', () => {
   ])('has a bound of %s', async (_, bound) => {
     const { FILE_BOUNDS } = await import('./plugin-files.ts');
     const manifest = await readManifestIn(dir);
-    expect((await refusal(recordInstall(dir, manifest, 1, { ...FILE_BOUNDS, ...bound }))).code).toBe('unsafe_plugin');
+    expect((await refusal(recordInstall(dir, manifest, 1, { bounds: { ...FILE_BOUNDS, ...bound } }))).code).toBe(
+      'unsafe_plugin',
+    );
   });
 
   it.each<[string, string, string]>([

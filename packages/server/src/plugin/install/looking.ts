@@ -12,7 +12,7 @@ export interface LookBounds {
   readonly maxEntries: number;
   /** Packages that are needed. */
   readonly maxNames: number;
-  /** Of all package.json together. */
+  /** Of all package.json together. Those of packages are read twice. */
   readonly maxJsonBytes: number;
 }
 
@@ -84,7 +84,7 @@ export class Look {
       maxFolders: `has more than ${max} folders of packages`,
       maxEntries: `has more than ${max} entries`,
       maxNames: `needs more than ${max} packages`,
-      maxJsonBytes: `has more than ${max} bytes of package.json`,
+      maxJsonBytes: `has more than ${max} bytes of package.json to read`,
     };
     throw this.#unsafe(what[cost]);
   }

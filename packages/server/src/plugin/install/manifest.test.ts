@@ -48,6 +48,24 @@ describe('a manifest', () => {
     expect([manifest.name, manifest.entry, manifest.asks.size, manifest.config]).toEqual(['x', 'x.mjs', 0, undefined]);
   });
 
+  it('may be told of in any script, with accents, and with pictures', () => {
+    for (const name of [
+      'Zo\u0308e\u0301',
+      'Tie\u0302\u0301ng Vi\u1ec7t',
+      'שָׁלוֹם',
+      'ที่นี่',
+      'हिन्दी',
+      'བོད་སྐད',
+      '日本語\u3000です',
+      '한국어',
+      '⚓\ufe0f Ship',
+      '❤️',
+      '→ 5 €',
+    ]) {
+      expect([read({ ...GOOD, name, description: name }).name, name]).toEqual([name, name]);
+    }
+  });
+
   it.each<[string, object]>([
     ['an unknown field', { scripts: { postinstall: 'x' } }],
     ['no id', { id: undefined }],
@@ -126,6 +144,32 @@ describe('a manifest', () => {
     ['an empty name', { name: ' ' }],
     ['a name of 81 characters', { name: 'x'.repeat(81) }],
     ['an unseen character', { description: 'a\u200bb' }],
+    ...[
+      'a\u115fb',
+      'a\u3164b',
+      '\u2800',
+      'a\u2800b',
+      'a\u034fb',
+      'a\uffa0',
+      'a\ufe0f',
+      'a\u17b4b',
+      'a\u{e0061}',
+      '\u{1d159}',
+      '\u0301',
+      'a \u0301',
+      '\u0301a',
+      `a${'\u0300'.repeat(5)}`,
+      `a${'\u0300'.repeat(299)}`.slice(0, 80),
+      'x\u2028y',
+      '\u00a0\u3000\u2003',
+    ].flatMap((text): [string, object][] => {
+      const spelled = JSON.stringify(text).replace(/[^\x20-\x7e]/gu, (one) => `{${one.codePointAt(0)?.toString(16)}}`);
+      return [
+        [`the name ${spelled.slice(0, 30)}`, { name: text }],
+        [`the description ${spelled.slice(0, 30)}`, { description: text }],
+        [`the reason ${spelled.slice(0, 30)}`, { permissions: { notify: { reason: text } } }],
+      ];
+    }),
     ['a list of permissions', { permissions: ['net'] }],
     ['a permission that is not there', { permissions: { netw: { reason: 'x' } } }],
     ['true without a reason', { permissions: { notify: true } }],

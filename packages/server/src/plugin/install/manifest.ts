@@ -10,6 +10,7 @@ import { type Grant, type Grants, readGrant, spellGrant } from '../grant/grants.
 import { isPermission, PERMISSION_NAMES, type PermissionName } from '../grant/permissions.ts';
 import { type ConfigSchema, readConfigSchema } from './config-schema.ts';
 import { isPluginId, MAX_ID } from './plugin-id.ts';
+import { isSeen } from './seen.ts';
 import { readStrictJson } from './strict-json.ts';
 
 export const MANIFEST_FILE = 'binnacle.plugin.json';
@@ -40,15 +41,7 @@ const VERSION = new RegExp(
 );
 /** No dot first: neither `..` nor what is hidden. */
 const ENTRY = /^(?:\.\/)?(?:[A-Za-z0-9_@-][A-Za-z0-9_@.-]*\/)*[A-Za-z0-9_@-][A-Za-z0-9_@.-]*\.(?:js|mjs|cjs|ts|mts)$/;
-/** What turns the direction of a text, or is not seen, could make a person agree to something else. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/u;
-const line = (max: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(max)
-    .refine((text) => !UNSEEN.test(text), 'one line of visible characters');
+const line = (max: number) => z.string().trim().min(1).max(max).refine(isSeen, 'one line of visible characters');
 
 const Shape = z.strictObject({
   $schema: z.string().max(500).optional(),

@@ -40,7 +40,7 @@ const SET_ID = 0o6000;
 const STICKY = 0o1000;
 const GROUP_WRITES = 0o020;
 const OTHERS_WRITE = 0o002;
-const ODD_NAME = /[\p{Cc}\ufffd\\]/u;
+const ODD_NAME = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufffd\\]/u;
 
 /**
  * The real path of the folder, to be used from here on. It and all above it must belong to us or to root, and nobody else

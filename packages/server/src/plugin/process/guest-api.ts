@@ -26,9 +26,7 @@ export interface Line {
 }
 
 /** What is offered cannot be taken, whenever it is tried. */
-export class OfferFault extends Error {
-  override readonly name = 'OfferFault';
-}
+export class OfferFault extends Error {}
 
 const DEFAULT_HOOK_MS = 500;
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -133,7 +131,7 @@ export function makeApi(line: Line, offers: Offer[]): PluginApi {
 function called(handler: unknown, kind: string, name: unknown, key: string, others: object): void {
   if (typeof handler === 'function') return;
   const instead = Object.keys(others)[0];
-  const hint = instead === undefined ? '' : ` There is a \`${instead}\`: did you mean \`${key}\`?`;
+  const hint = instead === undefined ? '' : ` It has \`${instead}\`: did you mean \`${key}\`?`;
   throw new OfferFault(`The ${kind} "${String(name)}": \`${key}\` is not a function.${hint}`);
 }
 

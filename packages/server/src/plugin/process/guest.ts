@@ -134,13 +134,13 @@ class Guest {
   #fail(error: unknown): void {
     const place = placeOf(error);
     const message = `${wordsOf(error)}${place === undefined ? '' : ` (${place})`}`.slice(0, 4000);
-    const isFinal = error instanceof Unloadable || error instanceof OfferFault;
+    const isFinal = error instanceof Unloadable || error instanceof OfferFault || isNoSuchCall(error);
     const thrown = error instanceof Unloadable ? (error.cause ?? error) : error;
     this.#socket.write(encodeFrame({ t: 'failed', message, isFinal }), () => {
       // Of wrong syntax Node says where it is only where nobody catches it.
       if (thrown instanceof SyntaxError) setImmediate(() => raise(thrown));
       else {
-        this.#thrown.tell('The entry', thrown);
+        if (place !== undefined) this.#thrown.tell('The entry', thrown);
         process.exit(1);
       }
     });
@@ -218,6 +218,9 @@ async function imported(path: string): Promise<(api: unknown) => unknown> {
   if (typeof load === 'function') return load as (api: unknown) => unknown;
   throw new Unloadable('The entry has no default export that is a function: export default (api) => { … }.');
 }
+
+const isNoSuchCall = (error: unknown): boolean =>
+  error instanceof TypeError && /^api\.[\w.]+ is not a function$/.test(error.message);
 
 function raise(error: Error): never {
   throw error;

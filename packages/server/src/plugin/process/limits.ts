@@ -16,6 +16,10 @@ export interface PluginLimits {
   /** Calls a second in the long run; beyond it we read no more until it is under it again. */
   readonly callsPerSecond: number;
   readonly bytesPerSecond: number;
+  /** Values in one message, whatever their size, */
+  readonly maxValues: number;
+  /** and keys of objects: each costs as much as ten values. */
+  readonly maxKeys: number;
   /** What it has not read of what we sent. */
   readonly maxUnreadBytes: number;
   /** It is asked for a sign of life so often, */
@@ -41,6 +45,8 @@ export const PLUGIN_LIMITS: PluginLimits = {
   maxInFlightBytes: 8 * MIB,
   callsPerSecond: 5000,
   bytesPerSecond: 16 * MIB,
+  maxValues: 20_000,
+  maxKeys: 5000,
   maxUnreadBytes: 8 * MIB,
   pingMs: 500,
   silentMs: 2000,

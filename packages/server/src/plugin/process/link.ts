@@ -4,7 +4,7 @@
 import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import type { PluginLimits } from './limits.ts';
-import { parseFromPlugin } from './messages.ts';
+import { parseFromPlugin, type TooMany } from './messages.ts';
 import { endOf, type StopReason } from './stopping.ts';
 import { Allowance, type Clock, Heartbeat } from './supervision.ts';
 import {
@@ -52,6 +52,8 @@ interface Invoked {
 
 /** Who is refused and asks again costs more than who is served: an error is made each time. */
 const REFUSED_CALLS = 9;
+/** So many values in what it says cost as much as a call. */
+const VALUES_OF_A_CALL = 20;
 /** Answers that come too late are known as such, up to so many. */
 const MAX_LATE = 1000;
 
@@ -76,6 +78,8 @@ export class PluginLink {
   #countedCalls = 0;
   /** Refusals that it was not charged for. */
   #refused = 0;
+  /** The same of values. */
+  #values = 0;
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
@@ -172,7 +176,9 @@ export class PluginLink {
   #hear(json: string, bytes: number): void {
     // What comes behind a fault in the same piece is not looked at.
     if (this.#isClosed) return;
-    const frame = parseFromPlugin(json);
+    const { maxValues, maxKeys } = this.#parts.limits;
+    const { frame, values } = parseFromPlugin(json, { values: maxValues, keys: maxKeys });
+    this.#values += values;
     if (!this.#hasGreeted) {
       this.#greet(frame);
       return;
@@ -201,16 +207,37 @@ export class PluginLink {
       case 'answer':
         this.#settle(frame);
         break;
+      case 'too_many':
+        if (frame.of === 'call') this.#refuse(frame.id);
+        else this.#settle({ t: 'answer', id: frame.id, error: this.#tooMany('answer').toWire() });
+        break;
     }
     this.#heartbeat.heard();
   }
 
-  #greet(frame: FromPlugin): void {
+  #greet(frame: FromPlugin | TooMany): void {
     if (frame.t !== 'hello') throw new WireFault('It did not greet first.');
     if (frame.protocol !== PLUGIN_PROTOCOL) throw new WireFault(`It speaks version ${frame.protocol}.`);
     this.#hasGreeted = true;
     this.#heartbeat.hold(false);
     this.#parts.greeted();
+  }
+
+  /** A call with more in it than is read. */
+  #refuse(id: number): void {
+    if (id <= this.#lastAsked) throw new WireFault('The id of a call was used before.');
+    this.#lastAsked = id;
+    this.#refused += 1;
+    this.#send({ t: 'answer', id, error: this.#tooMany('call').toWire() });
+  }
+
+  #tooMany(what: 'call' | 'answer'): BinnacleError {
+    const { maxValues, maxKeys } = this.#parts.limits;
+    return new BinnacleError('message_too_large', {
+      message: `There is too much in the ${what}: at most ${maxValues} values and ${maxKeys} keys, of whatever size.`,
+      hint: 'Send less at once, or pack it into a text.',
+      details: { maxValues, maxKeys },
+    });
   }
 
   /** Its own end keeps to the limits: beyond them it is not that end which speaks. */
@@ -319,8 +346,9 @@ export class PluginLink {
     if (this.#isClosed || this.#unpause !== undefined) return;
     const newCalls = this.#lastAsked - this.#countedCalls;
     this.#countedCalls = this.#lastAsked;
-    const charged = newCalls + this.#refused * REFUSED_CALLS;
+    const charged = newCalls + this.#refused * REFUSED_CALLS + this.#values / VALUES_OF_A_CALL;
     this.#refused = 0;
+    this.#values = 0;
     const waitMs = Math.max(this.#bytes.take(bytes), this.#calls.take(charged));
     if (waitMs <= 0) return;
     const { socket, clock } = this.#parts;

@@ -1,6 +1,7 @@
 // What the gateway believes of what a plugin's process says. Nothing here knows what a method means.
 
 import { z } from 'zod';
+import { type JsonSize, sizeOf } from './json-size.ts';
 import { badData, type FromPlugin, WireFault } from './wire.ts';
 
 const ID = z.int().min(1);
@@ -27,8 +28,33 @@ const FROM_PLUGIN = z.discriminatedUnion('t', [
   }),
 ]);
 
+/** Of such a frame no more is read than what it is. */
+export interface TooMany {
+  readonly t: 'too_many';
+  readonly of: 'call' | 'answer';
+  readonly id: number;
+}
+
+/** As both ends write it, so that it is known before the rest is parsed. */
+const HEAD = /^\{"t":"(call|answer)","id":([1-9]\d{0,14}),/;
+
 /** Throws WireFault, whose text is for people and repeats nothing of what was said. */
-export function parseFromPlugin(json: string): FromPlugin {
+export function parseFromPlugin(
+  json: string,
+  most: JsonSize,
+): { readonly frame: FromPlugin | TooMany; readonly values: number } {
+  const { values, keys } = sizeOf(json, most);
+  if (values > most.values || keys > most.keys) return { frame: tooMany(json), values };
+  return { frame: parse(json), values };
+}
+
+function tooMany(json: string): TooMany {
+  const [, of, id] = HEAD.exec(json) ?? [];
+  if (of === 'call' || of === 'answer') return { t: 'too_many', of, id: Number(id) };
+  throw new WireFault('There is too much in a frame.');
+}
+
+function parse(json: string): FromPlugin {
   let value: unknown;
   try {
     value = JSON.parse(json);

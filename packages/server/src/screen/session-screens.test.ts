@@ -1,0 +1,112 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseEpoch } from '@binnacle/protocol';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { MemoryLog } from '../log/memory-log.ts';
+import type { Session, SessionListener } from '../session.ts';
+import { type ScreenTimes, SessionScreens } from './session-screens.ts';
+
+const log = pino({ level: 'silent' });
+
+let dir: string;
+let screens: SessionScreens;
+let watcher: SessionListener;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'binnacle-screens-'));
+});
+afterEach(async () => {
+  await screens.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** Real threads that do this with each job. */
+function open(does: string, times: Partial<ScreenTimes> = {}, live: Session[] = []): void {
+  const script = join(dir, 'thread.mjs');
+  writeFileSync(
+    script,
+    `import { parentPort } from 'node:worker_threads';
+     import { appendFileSync } from 'node:fs';
+     const drawn = (job) => ({ offset: job.head.offset, position: 'p', data: job.id, lines: [] });
+     parentPort.on('message', ({ n, job, answers }) => {
+       appendFileSync(${JSON.stringify(join(dir, 'jobs'))}, 'x');
+       ${does}
+     });
+     const answer = (n, job) => parentPort.postMessage({ t: 'drawn', n, drawn: drawn(job), reached: job.head.offset });`,
+  );
+  const watch = (one: SessionListener) => {
+    watcher = one;
+    return () => undefined;
+  };
+  screens = new SessionScreens({ script, dirOf: () => dir, live: () => live, watch, log }, { lookMs: 10, ...times });
+}
+
+/** As much of a session as is asked for. */
+function sessionOf(id: string, bytes = 10, mode: 'pty' | 'pipe' = 'pty'): Session {
+  const memory = new MemoryLog({ epoch: parseEpoch('screens') });
+  const whole = Buffer.alloc(1024 * 1024, 'x');
+  for (let left = bytes; left > 0; left -= whole.length) memory.append('tty', whole.subarray(0, left), 0);
+  const record = { spec: { mode, cols: 80, rows: 24 } };
+  return { id, record, log: memory, isForeign: false, isHosted: true, refresh: async () => undefined } as never;
+}
+
+describe('the screens of sessions', () => {
+  it('are drawn once for all who ask at the same time', async () => {
+    open('setTimeout(() => answer(n, job), 50);');
+    const session = sessionOf('one');
+    const all = await Promise.all(Array.from({ length: 50 }, () => screens.of(session)));
+    expect(new Set(all).size).toBe(1);
+    expect(all[0]).toMatchObject({ data: 'one', offset: 10 });
+  });
+
+  it('that hang a thread, kill it or wait too long are empty and say so, and the next ones are drawn', async () => {
+    open('if (job.id === "hangs") for (;;); if (job.id === "dies") process.exit(1); answer(n, job);', {
+      drawMs: 100,
+      waitMs: 500,
+    });
+    const asked = ['hangs', 'dies', 'sound'].map((id) => screens.of(sessionOf(id)));
+    const [hangs, dies] = await Promise.all(asked);
+    for (const one of [hangs, dies]) expect(one).toMatchObject({ exact: false, data: '\x1bc', drawnFrom: 0 });
+    expect(await screens.of(sessionOf('sound'))).toMatchObject({ data: 'sound' });
+  });
+
+  it('are not there for a session on pipes', async () => {
+    open('answer(n, job);');
+    await expect(screens.of(sessionOf('one', 10, 'pipe'))).rejects.toMatchObject({ code: 'not_a_tty' });
+  });
+
+  it('are not drawn any more when the gateway stops', async () => {
+    open('for (;;);');
+    const asked = screens.of(sessionOf('one')).catch((error) => error);
+    await vi.waitFor(() => expect(screens).toBeDefined());
+    await screens.stop();
+    expect(await asked).toMatchObject({ code: 'going_away' });
+  });
+
+  it('are made in the background of long output alone, and not again of what hangs a thread', async () => {
+    const jobs: string[] = [];
+    open(
+      'parentPort.postMessage({ t: "drawn", n, drawn: undefined, reached: job.id === "hangs" ? 0 : job.head.offset }); if (job.id === "hangs") for (;;);',
+      { sliceMs: 10 },
+    );
+    const asked: Session[] = [sessionOf('short'), sessionOf('long', 5 * 1024 * 1024)];
+    for (const session of asked) {
+      const { log: memory } = session;
+      Object.defineProperty(session, 'record', {
+        get: () => {
+          jobs.push(session.id);
+          return { spec: { mode: 'pty', cols: 80, rows: 24 } };
+        },
+      });
+      expect(memory.head.offset).toBeGreaterThan(0);
+      watcher.changed?.(session);
+    }
+    const { readFileSync, existsSync } = await import('node:fs');
+    const count = (): number => (existsSync(join(dir, 'jobs')) ? readFileSync(join(dir, 'jobs')).length : 0);
+    await vi.waitFor(() => expect(count()).toBe(1));
+    const looks = jobs.length;
+    await vi.waitFor(() => expect(jobs.length).toBeGreaterThan(looks + 6));
+    expect(count()).toBe(1);
+  });
+});

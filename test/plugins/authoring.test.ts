@@ -80,8 +80,9 @@ describe('binnacle plugin test', () => {
       level: expect.stringMatching(/^(sealed|restricted)$/),
       startMs: expect.any(Number),
       memoryBytes: expect.any(Number),
-      offers: [{ method: 'tool:echo', inForce: true }],
+      offers: [{ method: 'tool:echo', permission: 'tools', inForce: true }],
       denied: [],
+      hints: [],
       answer: 'you said hello',
       problems: [],
     });

@@ -314,7 +314,7 @@ describe('plugins of a gateway', () => {
     writeFileSync(join(dir, 'index.mjs'), `${ECHO}console.log('second');`);
     await shows('second');
     writeFileSync(join(dir, 'index.mjs'), 'this is no module');
-    await shows('installed: waiting');
+    await shows('installed: disabled');
     writeFileSync(
       join(dir, 'binnacle.plugin.json'),
       manifest({ permissions: { ...TOOL, storage: { reason: 'To keep.' } } }),

@@ -73,6 +73,8 @@ export interface GatewayOptions {
   readonly maxConversations?: number;
   /** Of one user, but for the scope `admin`. Default 1000. */
   readonly maxConversationsOfUser?: number;
+  /** Made by the channels of one plugin. Default: a tenth of all. */
+  readonly maxConversationsOfPlugin?: number;
   /** Messages that wait in one conversation. Default 64. */
   readonly maxQueuedMessages?: number;
   /** Of one message, as UTF-8. Default 256 KiB. */

@@ -215,11 +215,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       foreignDriver: (name) => drivers.driverOf(name),
       toolsOf: (agent) => new AgentTools(pluginTools, toolHooks, agent),
     });
+    const maxConversations = options.maxConversations ?? 10_000;
     const conversations = new Conversations(
       {
         dir: join(dir, 'conversations'),
-        maxConversations: options.maxConversations ?? 10_000,
+        maxConversations,
         maxConversationsOfUser: options.maxConversationsOfUser ?? 1000,
+        maxConversationsOfPlugin: options.maxConversationsOfPlugin ?? Math.ceil(maxConversations / 10),
         maxQueued: options.maxQueuedMessages ?? 64,
         maxMessageBytes: options.maxMessageBytes ?? 256 * 1024,
         retainBytes: options.retainConversationBytes ?? 64 * 1024 * 1024,

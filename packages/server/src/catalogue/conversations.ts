@@ -39,7 +39,10 @@ export interface ConversationRecord {
 }
 
 export interface NewConversation
-  extends Pick<ConversationRecord, 'id' | 'key' | 'agent' | 'owner' | 'visibility' | 'title'> {}
+  extends Pick<ConversationRecord, 'id' | 'key' | 'agent' | 'owner' | 'visibility' | 'title'> {
+  /** Whose channel it was made for. */
+  readonly plugin?: string;
+}
 
 /** A run without what it said, which is kept as its answer. */
 export type RunRecord = Omit<ConversationRun, 'text'>;
@@ -73,6 +76,7 @@ export class ConversationStore {
   readonly #page: Statement;
   readonly #count: Statement;
   readonly #countOf: Statement;
+  readonly #countOfPlugin: Statement;
   readonly #save: Statement;
   readonly #setProcess: Statement;
   readonly #setLease: Statement;
@@ -97,8 +101,9 @@ export class ConversationStore {
   constructor(db: Database) {
     this.#db = db;
     this.#insert = db.prepare(
-      `INSERT INTO conversations (id, key, agent, owner, visibility, title, epoch, place, state, created_at, updated_at)
-       VALUES (?, ?, ?, ?, ?, ?, '', 0, 'idle', ?, ?)`,
+      `INSERT INTO conversations
+         (id, key, agent, owner, visibility, title, plugin, epoch, place, state, created_at, updated_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, '', 0, 'idle', ?, ?)`,
     );
     this.#byKey = db.prepare('SELECT * FROM conversations WHERE key = ?');
     this.#byId = db.prepare('SELECT * FROM conversations WHERE id = ?');
@@ -111,6 +116,7 @@ export class ConversationStore {
        ORDER BY updated_at DESC, id DESC LIMIT ?`,
     );
     this.#countOf = db.prepare('SELECT count(*) AS n FROM conversations WHERE owner = ?');
+    this.#countOfPlugin = db.prepare('SELECT count(*) AS n FROM conversations WHERE plugin = ?');
     this.#count = db.prepare('SELECT count(*) AS n FROM conversations');
     this.#save = db.prepare(
       'UPDATE conversations SET visibility = ?, title = ?, epoch = ?, place = ?, state = ?, updated_at = ? WHERE id = ?',
@@ -166,14 +172,24 @@ export class ConversationStore {
   /** Undefined when the key is taken. */
   insert(made: NewConversation): ConversationRecord | undefined {
     const now = Date.now();
-    const { id, key, agent, owner, visibility, title } = made;
+    const { plugin = null, ...record } = made;
+    const { id, key, agent, owner, visibility, title } = record;
     try {
-      this.#insert.run(id, key, agent, owner, JSON.stringify(visibility), title, now, now);
+      this.#insert.run(id, key, agent, owner, JSON.stringify(visibility), title, plugin, now, now);
     } catch (error) {
       if (isDuplicate(error)) return undefined;
       throw error;
     }
-    return { ...made, epoch: '', place: 0, state: 'idle', lease: null, process: null, createdAt: now, updatedAt: now };
+    return {
+      ...record,
+      epoch: '',
+      place: 0,
+      state: 'idle',
+      lease: null,
+      process: null,
+      createdAt: now,
+      updatedAt: now,
+    };
   }
 
   find(key: string): ConversationRecord | undefined {
@@ -186,6 +202,10 @@ export class ConversationStore {
 
   countOf(owner: string): number {
     return (this.#countOf.get(owner) as { readonly n: number }).n;
+  }
+
+  countOfPlugin(plugin: string): number {
+    return (this.#countOfPlugin.get(plugin) as { readonly n: number }).n;
   }
 
   count(): number {

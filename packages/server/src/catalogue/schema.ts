@@ -119,6 +119,9 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT;
    CREATE INDEX share_audit_share ON share_audit (share);
    CREATE INDEX sessions_conversation ON sessions (conversation) WHERE conversation IS NOT NULL;`,
+
+  `ALTER TABLE conversations ADD COLUMN plugin TEXT;
+   CREATE INDEX conversations_plugin ON conversations (plugin) WHERE plugin IS NOT NULL;`,
 ];
 
 /**

@@ -13,11 +13,10 @@ import {
   formatPosition,
   isConversationKey,
   parseEpoch,
-  type Visibility,
 } from '@binnacle/protocol';
 import type { Logger } from 'pino';
 import { uuidv7 } from 'uuidv7';
-import type { ConversationRecord, ConversationStore } from '../catalogue/conversations.ts';
+import type { ConversationRecord, ConversationStore, NewConversation } from '../catalogue/conversations.ts';
 import type { GroupSync } from '../log/group-sync.ts';
 import { PageCache } from '../log/page-cache.ts';
 import { SegmentFiles } from '../log/segment-files.ts';
@@ -35,6 +34,8 @@ export interface ConversationsOptions {
   readonly maxConversations: number;
   /** Of one user. */
   readonly maxConversationsOfUser: number;
+  /** Made by the channels of one plugin. */
+  readonly maxConversationsOfPlugin: number;
   /** Messages that wait in one conversation. */
   readonly maxQueued: number;
   readonly maxMessageBytes: number;
@@ -181,11 +182,13 @@ export class Conversations {
     return found;
   }
 
-  /** The one that a channel's messages go to, by the key that routing gave. Throws as `create`. */
-  async ofChannel(key: string): Promise<Conversation> {
+  /** The one that a channel's messages go to, by the key that routing gave; `plugin`: whose channel. Throws as `create`. */
+  async ofChannel(key: string, plugin?: string): Promise<Conversation> {
     if (!isConversationKey(key)) throw new BinnacleError('bad_key', { details: { key } });
+    if (plugin !== undefined) this.#requireShareOf(plugin, key);
     const visibility = this.#agents.visibilityOf(agentOf(key));
-    return (await this.#findOrMake(key, { owner: null, visibility, title: '' })).conversation;
+    const made = { owner: null, visibility, title: '', ...(plugin === undefined ? {} : { plugin }) };
+    return (await this.#findOrMake(key, made)).conversation;
   }
 
   /** Throws `conversation_not_found`, also for one that the viewer may not see: nobody learns that it is there. */
@@ -359,6 +362,17 @@ export class Conversations {
     });
   }
 
+  /** Senders of a channel are as many as its plugin says. Throws `too_many_conversations`. */
+  #requireShareOf(plugin: string, key: ConversationKey): void {
+    const { maxConversationsOfPlugin: limit } = this.#options;
+    if (this.#store.find(key) !== undefined || this.#store.countOfPlugin(plugin) < limit) return;
+    throw new BinnacleError('too_many_conversations', {
+      message: `The channels of the plugin "${plugin}" have made as many conversations as those of one may.`,
+      hint: 'Delete some of them.',
+      details: { plugin, limit },
+    });
+  }
+
   #anyKey({ key = '', agent }: CreateConversation, by: Viewer): ConversationKey {
     if (by.scope !== 'admin') {
       throw new BinnacleError('forbidden', {
@@ -375,7 +389,7 @@ export class Conversations {
 
   async #findOrMake(
     key: ConversationKey,
-    made: { readonly owner: string | null; readonly visibility: Visibility; readonly title: string },
+    made: Pick<NewConversation, 'owner' | 'visibility' | 'title' | 'plugin'>,
   ): Promise<{ readonly conversation: Conversation; readonly isNew: boolean }> {
     const known = this.#store.find(key);
     const deleting = known === undefined ? undefined : this.#deleting.get(known.id);

@@ -69,6 +69,7 @@ function conversationsWith(guard: Guard): Conversations {
     dir: join(dir, 'conversations'),
     maxConversations: 10_000,
     maxConversationsOfUser: 10_000,
+    maxConversationsOfPlugin: 10_000,
     maxQueued: 64,
     maxMessageBytes: 1024,
     retainBytes: 1024 * 1024,

@@ -65,15 +65,17 @@ export class Inbound {
   }
 
   /** `reply`: of our own making, which nobody passes in from outside. Throws what `receive` throws. */
-  async receiveFromPlugin(message: Omit<InboundMessage, 'reply'>, reply: PluginReply | undefined) {
-    return await this.#receive(reply === undefined ? message : { ...message, reply: addressOf(reply) });
+  async receiveFromPlugin(plugin: string, message: Omit<InboundMessage, 'reply'>, reply: PluginReply | undefined) {
+    return await this.#receive(reply === undefined ? message : { ...message, reply: addressOf(reply) }, plugin);
   }
 
-  async #receive(message: InboundMessage): Promise<InboundReceipt> {
+  async #receive(message: InboundMessage, plugin?: string): Promise<InboundReceipt> {
     const route = this.#routeOf(message);
     const { guard } = this.#parts;
     const asked = { channel: route.channel, from: nameOf(message, route), text: message.text };
-    const receipt = await this.#inOrder(route.sessionKey, guard?.before(asked), () => this.#send(message, route));
+    const receipt = await this.#inOrder(route.sessionKey, guard?.before(asked), () =>
+      this.#send(message, route, plugin),
+    );
     if (!receipt.duplicate)
       guard?.after({ ...asked, conversation: receipt.conversation, run: receipt.run?.id ?? null });
     return receipt;
@@ -95,10 +97,10 @@ export class Inbound {
     return done;
   }
 
-  async #send(message: InboundMessage, route: Route): Promise<InboundReceipt> {
+  async #send(message: InboundMessage, route: Route, plugin: string | undefined): Promise<InboundReceipt> {
     const { conversations, replies } = this.#parts;
     const { text, id, steer, reply } = message;
-    const conversation = await conversations.ofChannel(route.sessionKey);
+    const conversation = await conversations.ofChannel(route.sessionKey, plugin);
     const run = idOf(route, message, id);
     // Of one that was sent before, the reply is under way or done.
     const isNew = reply !== undefined && !conversation.knows(run);

@@ -4,12 +4,18 @@ import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
 import type { Inbound, InboundMessage } from '../conversation/inbound.ts';
 import type { CarriedReply } from '../conversation/replies.ts';
+import { argument } from './grant/arguments.ts';
 import { CHANNEL_NAME } from './grant/permissions.ts';
 import { unlessAborted } from './in-conversations.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
+import { Pace } from './powers/pace.ts';
+import { parsed } from './powers/parsed.ts';
 import type { PowersOf } from './powers.ts';
+import { type Clock, REAL_CLOCK } from './process/supervision.ts';
 
 const REPLY_MS = 15_000;
+/** Each is written to the disk, and wakes an agent. */
+const PER_SECOND = 20;
 /** Keys of people begin with these. */
 const RESERVED: ReadonlySet<string> = new Set(['user', 'chat', 'direct', 'main']);
 
@@ -38,22 +44,19 @@ const Asked = z.strictObject({
 export class PluginChannels {
   readonly #offers: Offers;
   readonly #isInstalled: (plugin: string) => boolean;
+  readonly #pace: Pace;
 
-  constructor(offers: Offers, isInstalled: (plugin: string) => boolean) {
+  constructor(offers: Offers, isInstalled: (plugin: string) => boolean, clock: Clock = REAL_CLOCK) {
+    this.#pace = new Pace(clock, PER_SECOND);
     this.#offers = offers;
     this.#isInstalled = isInstalled;
   }
 
   powers(inbound: Pick<Inbound, 'receiveFromPlugin'>): PowersOf<'channels'> {
     return {
-      channels: async (params, { plugin, gate }) => {
-        const read = Asked.safeParse(params);
-        if (!read.success) {
-          const [issue] = read.error.issues;
-          const message = `The message is wrong (${issue?.path.join('.') ?? ''}): ${issue?.message ?? ''}`;
-          throw new BinnacleError('bad_request', { message: message.slice(0, 500) });
-        }
-        const { channel, message } = read.data;
+      channels: async (params, { plugin, gate, signal }) => {
+        gate.demand('channels', { name: argument(params, 'channel') });
+        const { channel, message } = parsed(Asked, params, 'channels');
         gate.allow('channels', { name: channel });
         if (this.#find(plugin, channel) === undefined) {
           throw new BinnacleError('bad_request', { message: `The plugin does not offer the channel "${channel}".` });
@@ -62,7 +65,8 @@ export class PluginChannels {
         // What is undefined was left out: zod gives no such keys.
         const asked = { ...given, channel } as Omit<InboundMessage, 'reply'>;
         const reply = replyTo === undefined ? undefined : { plugin, channel, to: replyTo };
-        const { conversation, run } = await inbound.receiveFromPlugin(asked, reply);
+        await this.#pace.turn(plugin, 1, signal);
+        const { conversation, run } = await inbound.receiveFromPlugin(plugin, asked, reply);
         return { conversation, run: run?.id ?? null };
       },
     };

@@ -127,7 +127,7 @@ test('one that fails is told of, and runs the next time', async () => {
   await clock.pass(2 * MINUTE);
   expect(run).toHaveBeenCalledTimes(2);
   expect(warned).toMatchObject([
-    { plugin: 'p', job: 'a', err: { message: 'oh no' } },
+    { plugin: 'p', job: 'a', why: 'oh no' },
     { plugin: 'p', job: 'a' },
   ]);
 });

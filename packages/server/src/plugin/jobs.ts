@@ -20,7 +20,7 @@ interface Timed {
 export class Jobs {
   readonly #offers: Offers;
   readonly #log: Log;
-  readonly #seldom = new Seldom();
+  readonly #seldom: Seldom;
   readonly #clock: Clock;
   readonly #timed = new Map<string, Timed>();
   readonly #unlisten: () => void;
@@ -29,6 +29,7 @@ export class Jobs {
     this.#offers = offers;
     this.#log = log;
     this.#clock = clock;
+    this.#seldom = new Seldom(() => clock.now());
     this.#unlisten = offers.onChange(() => this.#take());
     this.#take();
   }

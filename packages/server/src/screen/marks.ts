@@ -98,7 +98,9 @@ function markOf(osc: string): Mark | undefined {
       return /^4(;|$)/.test(rest) ? progressOf(rest) : notification(rest);
     case '777': {
       const [verb, title = '', ...body] = rest.split(';');
-      return verb === 'notify' ? notification([title, body.join(';')].filter((part) => part !== '').join(': ')) : undefined;
+      return verb === 'notify'
+        ? notification([title, body.join(';')].filter((part) => part !== '').join(': '))
+        : undefined;
     }
     case '99': {
       // kitty's: what is about it, then the text. What it asks of us, closes or sends in base64 is not shown.
@@ -122,7 +124,11 @@ function progressOf(rest: string): Mark | undefined {
   if (state === undefined) return undefined;
   const names = ['over', 'set', 'error', 'set', 'paused'] as const;
   const isKnown = percent !== undefined && state !== '0' && state !== '3';
-  return { kind: 'progress', state: names[Number(state)] ?? 'over', percent: isKnown ? Math.min(100, Number(percent)) : null };
+  return {
+    kind: 'progress',
+    state: names[Number(state)] ?? 'over',
+    percent: isKnown ? Math.min(100, Number(percent)) : null,
+  };
 }
 
 function promptOf(rest: string): Mark | undefined {
@@ -136,5 +142,12 @@ function promptOf(rest: string): Mark | undefined {
 
 /** What a hostile program says is shown in lists: one line, short, without what turns or hides text. */
 function shown(text: string): string {
-  return [...text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]+/gu, ' ').replace(/\s+/g, ' ').trim()].slice(0, MAX_TEXT).join('');
+  return [
+    ...text
+      .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]+/gu, ' ')
+      .replace(/\s+/g, ' ')
+      .trim(),
+  ]
+    .slice(0, MAX_TEXT)
+    .join('');
 }

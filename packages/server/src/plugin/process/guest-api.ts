@@ -77,6 +77,10 @@ export function makeApi(line: Line, offers: Offer[]): PluginApi {
     },
     route(method, path, handler, { public: isPublic = false, ...others } = {}) {
       called(handler, 'route', `${method} ${path}`, 'handler', {});
+      // What it is called on the way.
+      if (Object.hasOwn(others, 'isPublic')) {
+        throw new OfferFault(`The route "${method} ${path}": there is no \`isPublic\`; did you mean \`public\`?`);
+      }
       offer(
         { kind: 'route', method, path, isPublic },
         others,

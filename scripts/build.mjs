@@ -98,7 +98,7 @@ export function bundles() {
     },
     {
       ...common,
-      input: { 'session-screens': join(server, 'src/screen/thread.ts') },
+      input: { 'session-screens': join(server, 'src/screen/process-main.ts') },
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },
     {

@@ -1,11 +1,11 @@
 // Plugins in a real Chromium: the page that looks after them, what they tell people, and what their own pages cannot do.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
-import { installPlugin, pluginInfo } from '../plugins/installed.fixture.ts';
+import { installPlugin, pluginFolder, pluginInfo } from '../plugins/installed.fixture.ts';
 import { closePages, openBrowser, openContext, openDeck, seeLine, startShell, type } from './page.fixture.ts';
 
 const HARBOUR = `export default (api) => {
@@ -102,7 +102,8 @@ describe('the page of plugins', () => {
     expect(await permission(page, 'httpRoutes').getAttribute('data-standing')).toBe('granted');
     expect(await permission(page, 'tools').getAttribute('data-standing')).toBe('denied');
     expect(await permission(page, 'net').getAttribute('data-standing')).toBe('partly');
-    await permission(page, 'net').getByText('missing hosts: moon.example').waitFor();
+    await permission(page, 'net').getByText('Not granted for the host moon.example.').waitFor();
+    await permission(page, 'hooks').getByText('Asks for the hook agentWaits.').waitFor();
     await permission(page, 'tools').getByText('“For the test.”').waitFor();
     const tool = card(page).locator('[data-testid="offer"][data-kind="tool"]');
     expect(await tool.getAttribute('data-in-force')).toBe('false');
@@ -136,6 +137,63 @@ describe('the page of plugins', () => {
       async () => (await permission(page, 'net').getAttribute('data-standing')) === 'denied',
     );
     expect((await pluginInfo(gateway, 'harbour')).pid).toBe(pid);
+    expect(complaints).toEqual([]);
+  });
+
+  it('asks before it grants without a limit, keeps what somebody narrowed, and shows which settings there are', async () => {
+    const config = {
+      type: 'object',
+      properties: { secret: { type: 'string', description: 'Both sides sign with it.' }, city: { type: 'string' } },
+      required: ['secret'],
+    };
+    await installPlugin(gateway, {
+      id: 'narrow',
+      source: 'export default () => {}',
+      permissions: { net: true, notify: true },
+      grants: { net: { hosts: ['127.0.0.1:9000'] } },
+    });
+    const dir = pluginFolder({ id: 'needy', source: 'export default () => {}', config });
+    const { digest } = await gateway.client.plugins.preview(dir);
+    await gateway.client.plugins.install(dir, digest, {});
+    rmSync(dir, { recursive: true });
+    const { page, complaints } = await openDeck(browser, gateway);
+    await go(page, '#/plugins');
+    // One of three: its head alone.
+    const net = card(page, 'narrow').locator('[data-permission="net"]');
+    await card(page, 'narrow').getByText('running', { exact: true }).waitFor();
+    expect(await net.isVisible()).toBe(false);
+    await card(page, 'narrow').locator('summary').focus();
+    await page.keyboard.press('Enter');
+    await net.getByText('Narrowed to the host 127.0.0.1:9000.').waitFor();
+    await net.getByText('Asks for it without a limit.').waitFor();
+    expect(await net.getAttribute('data-standing')).toBe('narrowed');
+    await shot(page, 'plugins-narrowed');
+    await net.getByTestId('grant').click();
+    await page.getByTestId('dialog').getByText('which it keeps').waitFor();
+    await shot(page, 'plugins-widen');
+    await page.keyboard.press('Escape');
+    await page.getByTestId('dialog').waitFor({ state: 'detached' });
+    const granted = async () =>
+      (await pluginInfo(gateway, 'narrow')).permissions.find((one) => one.permission === 'net')?.granted;
+    expect(await granted()).toEqual({ hosts: ['127.0.0.1:9000'] });
+    await net.getByTestId('grant').click();
+    await page.getByTestId('widen-sure').click();
+    await until('it is wide', async () => (await net.getAttribute('data-standing')) === 'granted');
+    expect(await granted()).toEqual({ hosts: ['*', '127.0.0.1:9000'] });
+    // What has no list is granted as before.
+    await card(page, 'narrow').locator('[data-permission="notify"]').getByTestId('grant').click();
+    await card(page, 'narrow').locator('[data-permission="notify"][data-standing="granted"]').waitFor();
+
+    // Something is wrong with this one: it is open.
+    await card(page, 'needy').getByTestId('problem').getByText('It needs settings: secret.').waitFor();
+    const settings = card(page, 'needy').getByTestId('setting');
+    expect((await settings.allInnerTexts()).map((text) => text.replace(/\s+/g, ' '))).toEqual([
+      'secret needed, and not set Both sides sign with it.',
+      'city not set',
+    ]);
+    await card(page, 'needy').scrollIntoViewIfNeeded();
+    await shot(page, 'plugins-settings');
+    for (const id of ['narrow', 'needy']) await gateway.client.plugins.remove(id);
     expect(complaints).toEqual([]);
   });
 
@@ -269,6 +327,21 @@ describe('what a plugin told', () => {
     await page.clock.fastForward(9000);
     expect(await toast.count()).toBe(1);
     await page.clock.fastForward(2000);
+    await toast.waitFor({ state: 'detached' });
+  });
+
+  it('waits while a dialog is before it', async () => {
+    const { page } = await openDeck(browser, gateway);
+    await go(page, '#/plugins');
+    await page.clock.install();
+    await card(page).getByTestId('plugin-remove').click();
+    await tell({ title: 'behind' });
+    const toast = page.getByTestId('toast').getByText('behind');
+    await toast.waitFor();
+    await page.clock.fastForward(60_000);
+    expect(await toast.count()).toBe(1);
+    await page.getByTestId('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.clock.fastForward(11_000);
     await toast.waitFor({ state: 'detached' });
   });
 

@@ -101,7 +101,9 @@ describe.each(readdirSync(EXAMPLES))('the example %s', (name) => {
 
 describe('the example hello', () => {
   it('has 20 lines at most, and greets', async () => {
-    expect(readFileSync(join(EXAMPLES, 'hello/index.js'), 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(20);
+    expect(readFileSync(join(EXAMPLES, 'hello/index.mjs'), 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(
+      20,
+    );
     const { invoke } = await load('hello', undefined);
     const call = { input: { name: 'Ada' }, caller: 'main', via: 'mcp' };
     expect(await invoke('tool:greet', call, 5000)).toBe('Hello, Ada!');

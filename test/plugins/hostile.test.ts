@@ -159,6 +159,17 @@ describe('a hostile plugin', () => {
     expect(stops).toEqual([]);
   });
 
+  it('that says again and again that it cannot be loaded is ended after the first time', async () => {
+    const dir = plugins.folder('again', {
+      'again.mjs': `${RAW} frame({ t: 'hello', protocol: 1 }); setInterval(() => frame({ t: 'failed', message: 'no' }), 20);`,
+    });
+    const { host, stops } = await plugins.host({ guest: join(dir, 'again.mjs'), limits: { restarts: 0 } });
+    const startedAt = performance.now();
+    expect(await codeOf(host.start())).toBe('plugin_stopped');
+    expect(stops[0]?.reason).toEqual({ code: 'load_failed', message: 'no' });
+    expect((stops[0]?.at ?? 0) - startedAt).toBeLessThan(MAX_MS);
+  });
+
   it('that is from another version says so and does not run', async () => {
     const dir = plugins.folder('guests', {
       'other.mjs': `${RAW} frame({ t: 'hello', protocol: 99 }); setInterval(() => {}, 1000);`,

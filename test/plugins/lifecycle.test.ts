@@ -198,7 +198,7 @@ describe('a plugin that is installed', () => {
     };
     write({ port: 'a secret' });
     await until('the setting is set', async () => (await pluginInfo(gateway, 'needy')).settings[2]?.isSet === true);
-    expect((await pluginInfo(gateway, 'needy')).state).toBe('unset');
+    await untilState('needy', 'unset');
     write({ secret: 'never shown' });
     await untilState('needy', 'running');
     const text = JSON.stringify(await pluginInfo(gateway, 'needy'));
@@ -288,7 +288,7 @@ describe('a plugin that is installed', () => {
     expect(await reinstall(wider)).toMatchObject({ version: '2.0.0', state: 'running' });
     expect((await pluginInfo(gateway, 'grower')).permissions).toMatchObject([
       { permission: 'net', granted: false },
-      { permission: 'tools', granted: { names: ['greet'] }, missing: true },
+      { permission: 'tools', granted: { names: ['greet'] }, missing: false, narrowed: true },
     ]);
   });
 
@@ -344,7 +344,7 @@ describe.concurrent('contained: one bad plugin hurts nobody', () => {
     ['throws', "throw new Error('on purpose');", 'on purpose'],
     ['loops', 'for (;;);', 'not ready|no sign of life'],
     ['rejects later', "setTimeout(() => Promise.reject(new Error('nobody hears')), 50);", 'exit code'],
-    ['offers nonsense', "api.tool({ name: 'a b', description: '' });", 'What it offers is wrong'],
+    ['offers nonsense', "api.tool({ name: 'a b', description: 'd', run() {} });", 'What it offers is wrong'],
     ['offers a name that is ours', "api.channel({ name: 'User', send: () => undefined });", 'that name is taken'],
     ['takes 2 GiB', 'const all = []; for (;;) all.push(Buffer.alloc(2 ** 26, 1));', 'MiB|exit code|signal'],
   ])(

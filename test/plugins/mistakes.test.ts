@@ -197,8 +197,8 @@ describe('the log of a plugin', () => {
     await untilLogged('thrower', /GET \/header: .*the header "set-cookie"/);
     const text = await gateway.fetch('/plugins/thrower/text');
     expect([text.status, await text.text()]).toEqual([200, 'plain']);
-    const session = await gateway.client.sessions.create({ name: 'asked', command: 'cat' });
-    await session.write('hello\n');
+    const { id } = await ask<{ id: string }>(gateway, 'POST', '/v1/sessions', { command: 'cat', mode: 'pipe' });
+    await gateway.client.session(id).write('hello\n');
     await untilLogged('thrower', /beforeInput answered `false`: return \{veto: 'why'\} or nothing\. It goes on/);
   });
 

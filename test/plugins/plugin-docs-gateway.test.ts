@@ -69,7 +69,7 @@ describe('what people are told to type', () => {
     mkdirSync(join(dir, 'ship-bell'), { mode: 0o755 });
     for (const [name, text] of [
       ['binnacle.plugin.json', manifest],
-      ['index.js', entry],
+      ['index.mjs', entry],
     ] as const) {
       writeFileSync(join(dir, 'ship-bell', name), text, { mode: 0o644 });
     }

@@ -38,7 +38,7 @@ async function load(dir: string, answer: (method: string, params: unknown) => un
   let offers: readonly Offer[] = [];
   const { host, output } = await plugins.host({
     dir,
-    entry: 'index.js',
+    entry: 'index.mjs',
     config: {},
     call: async (method, params) => answer(method, params),
     ready: (_, given) => {
@@ -52,8 +52,8 @@ async function load(dir: string, answer: (method: string, params: unknown) => un
 describe('what docs/writing-a-plugin.md says', () => {
   it('of the first plugin has 20 lines at most, and rings', async () => {
     expect(FIRST.trimEnd().split('\n').length).toBeLessThanOrEqual(20);
-    const dir = plugins.folder('ship-bell', { 'binnacle.plugin.json': MANIFEST, 'index.js': FIRST });
-    expect(await readManifestIn(dir)).toMatchObject({ id: 'ship-bell', entry: 'index.js' });
+    const dir = plugins.folder('ship-bell', { 'binnacle.plugin.json': MANIFEST, 'index.mjs': FIRST });
+    expect(await readManifestIn(dir)).toMatchObject({ id: 'ship-bell', entry: 'index.mjs' });
     const { invoke, offers } = await load(dir);
     expect(offers).toMatchObject([{ kind: 'tool', name: 'ring', readOnly: true }]);
     expect(await invoke('tool:ring', { input: { times: 2 }, caller: 'a', via: 'mcp' }, 5000)).toBe('ding ding');
@@ -66,7 +66,7 @@ describe('what docs/writing-a-plugin.md says', () => {
       if (op === 'set') kept.set(key, value);
       return kept.get(key) ?? null;
     };
-    const dir = plugins.folder('entry', { 'index.js': ENTRY });
+    const dir = plugins.folder('entry', { 'index.mjs': ENTRY });
     await load(dir, answer);
     const { invoke } = await load(dir, answer);
     expect(await invoke('tool:seen', { input: {}, caller: 'a', via: 'mcp' }, 5000)).toBe('1 times');
@@ -74,7 +74,7 @@ describe('what docs/writing-a-plugin.md says', () => {
 
   it('of what a plugin can offer is taken, all of it together', async () => {
     const source = `export default (api) => {\n${STATEMENTS}\n};`;
-    const { offers, invoke } = await load(plugins.folder('all', { 'index.js': source }), (method) =>
+    const { offers, invoke } = await load(plugins.folder('all', { 'index.mjs': source }), (method) =>
       method === 'channels'
         ? { conversation: 'agent:main:main', run: 'r1' }
         : method === 'runCommandWithTimeout'
@@ -130,8 +130,9 @@ ${STATEMENTS}
   });
 
   it('of testing passes', async () => {
-    const dir = plugins.folder('tested', { 'index.js': FIRST, 'index.test.js': TESTED });
-    writeFileSync(join(dir, 'package.json'), '{"type": "module"}');
+    const dir = plugins.folder('tested', { 'index.mjs': FIRST, 'index.test.mjs': TESTED });
+    // As after `npm init -y`.
+    writeFileSync(join(dir, 'package.json'), '{"type": "commonjs"}');
     expect(await run(process.execPath, ['--test', dir])).toMatchObject({ code: 0 });
   });
 

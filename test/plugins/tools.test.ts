@@ -93,7 +93,7 @@ describe.each<Era>(['handshake', 'stateless'])('in the era of the %s, tools of a
     const failed = await call(caller, 'words_fail');
     expect(failed).toMatchObject({ isError: true, data: { code: 'plugin_failed', details: { plugin: 'words' } } });
     expect(failed.text).toMatch(/^plugin_failed: words: no such dictionary/);
-    expect((await call(caller, 'words_nothing')).text).toContain('neither with a text nor with an object');
+    expect((await call(caller, 'words_nothing')).text).toContain('it answered nothing: return a text or an object');
     expect((await call(caller, 'words_much')).text).toContain('262144 are taken');
   });
 });

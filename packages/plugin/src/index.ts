@@ -29,11 +29,11 @@ export interface Offering {
   tool<Input = Readonly<Record<string, Json>>>(tool: Tool<Input>): void;
   /** `hooks`. One handler for each. */
   hook<On extends HookName>(on: On, handler: HookHandler<On>, options?: HookOptions): void;
-  /** `httpRoutes`. At `/plugins/<id>` and the path; `:name` in it stands for one segment. */
+  /** `httpRoutes`. At `/plugins/<id>` and the path; `:name` in it stands for one segment. A text alone is the body. */
   route(
     method: RouteMethod,
     path: string,
-    handler: (request: RouteRequest) => Answered<RouteAnswer>,
+    handler: (request: RouteRequest) => Answered<RouteAnswer | string | Uint8Array>,
     options?: RouteOptions,
   ): void;
   /** `commands`. `/name` at the beginning of a message; the agent never sees it. */
@@ -54,7 +54,12 @@ export interface Tool<Input> {
   readonly title?: string;
   /** For the agent: what it does, and when to use it. */
   readonly description: string;
-  /** JSON Schema of an object. The gateway checks what the agent passes. Default: an empty object. */
+  /**
+   * JSON Schema of an object. The gateway checks what the agent passes, and fills in defaults. A part of it is taken: `type`,
+   * `title`, `description`, `default`, `examples`, `enum`, `const`, `properties`, `required`, `additionalProperties` (true or
+   * false), `items`, `minimum`, `maximum`, `minLength`, `maxLength`, `minItems`, `maxItems`; no patterns, references or
+   * unions. A plugin with another one does not load. Default: an object of anything.
+   */
   readonly input?: Readonly<Record<string, Json>>;
   /** It changes nothing. Default false. */
   readonly readOnly?: boolean;
@@ -71,14 +76,15 @@ export interface ToolCaller {
 export interface HookOptions {
   /**
    * What becomes of it when the plugin fails, is late or does not run: it goes on (`open`, default), or not (`closed`).
-   * Only of hooks whose name begins with `before`.
+   * Only of hooks whose name begins with `before`. What is too large to be asked about (1 MiB) is refused with
+   * `message_too_large`, whatever stands here.
    */
   readonly onFailure?: 'open' | 'closed';
   /** Within which it answers. Default 500, at most 5000. */
   readonly deadlineMs?: number;
 }
 
-/** A reason, for people and agents. */
+/** A reason, for people and agents. Anything else that is answered (`false`, say) is a failure of the hook. */
 export interface Veto {
   readonly veto: string;
 }

@@ -8,7 +8,8 @@ export type PluginLevel = 'sealed' | 'restricted' | 'trusted';
 
 /**
  * `off`: the config file says so. `refused`: it may not be loaded here, see `problem`. `unset`: the config file lacks settings
- * that it needs, see `problem`. `waiting`: its process ended, and is started again soon. `disabled`: it ended too often.
+ * that it needs, see `problem`. `waiting`: its process ended, and is started again soon. `disabled`: it ended too
+ * often, or cannot be loaded whatever is tried.
  */
 export type PluginState = 'off' | 'refused' | 'unset' | 'starting' | 'running' | 'waiting' | 'disabled' | 'stopped';
 

@@ -32,7 +32,7 @@ const STATES: Readonly<Record<PluginState, { readonly words: string; readonly ma
   starting: { words: 'starting', mark: 'starting' },
   running: { words: 'running', mark: 'running' },
   waiting: { words: 'ended, starts again soon', mark: 'stalled' },
-  disabled: { words: 'disabled: it ended too often', mark: 'failed' },
+  disabled: { words: 'disabled: it cannot be kept running', mark: 'failed' },
   stopped: { words: 'stopped', mark: 'ended' },
 };
 export const stateOf = ({ state }: Pick<PluginInfo, 'state'>) => STATES[state] ?? STATES.stopped;

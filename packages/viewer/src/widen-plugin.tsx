@@ -21,15 +21,12 @@ export function WidenPlugin({ plugin, wanted, onGrant, onClose }: WidenPluginPro
       <h2>{question}</h2>
       <p>
         {plugin} can then {oneLine(sentence, 300)}
-        {isAll ? ', whatever it is' : `: ${valueWords(asked)}`}.
+        {isAll ? ', without a limit' : `: ${valueWords(asked)}`}.
         {typeof granted === 'object' && ` Somebody has narrowed it to ${valueWords(granted)}, which it keeps.`}
       </p>
       {isAll && limits !== null && (
-        <p>
-          It can be limited to {oneLine(limits, 300)}:{' '}
-          <code>
-            binnacle plugin grant {plugin} {permission} …
-          </code>
+        <p className="plugin-limits">
+          A list limits it, of {oneLine(limits, 300)}: <code>{`binnacle plugin grant ${plugin} ${permission} …`}</code>
         </p>
       )}
       <div className="dialog-buttons">

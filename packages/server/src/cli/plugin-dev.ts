@@ -12,8 +12,6 @@ import { agree, carryOut, doneText, type PluginInstallOptions, previewText } fro
 import { followLog, logLine } from './plugin-logs.ts';
 import { printable, style } from './style.ts';
 
-const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
 export async function developPlugin(folder: string, options: PluginInstallOptions): Promise<number> {
   const path = resolve(folder);
   return await withClient(options, async (client) => {
@@ -25,7 +23,8 @@ export async function developPlugin(folder: string, options: PluginInstallOption
     const wasThere = (await client.plugins.list()).some((one) => one.id === id);
     const stop = new AbortController();
     const end = (): void => stop.abort();
-    for (const signal of ENDS) process.once(signal, end);
+    // A second Ctrl-C ends it without more ado. A terminal that is closed says so twice: its shell, and the kernel.
+    process.once('SIGINT', end).once('SIGTERM', end).on('SIGHUP', end);
     // Whose terminal is gone has nobody to tell anything, and the plugin is to be removed all the same.
     process.stdout.removeAllListeners('error').on('error', end);
     process.stderr.on('error', end);
@@ -39,7 +38,6 @@ export async function developPlugin(folder: string, options: PluginInstallOption
       ]);
     } finally {
       stop.abort();
-      for (const signal of ENDS) process.off(signal, end);
       if (wasThere) process.stderr.write(`${id} stays as it is now.\n`);
       else {
         const isGone = await client.plugins.remove(id).then(
@@ -49,6 +47,7 @@ export async function developPlugin(folder: string, options: PluginInstallOption
         // Where the person said no, it never was there.
         if (isGone) process.stderr.write(`${id} is removed again.\n`);
       }
+      process.off('SIGINT', end).off('SIGTERM', end).off('SIGHUP', end);
     }
     return EXIT.ok;
   });

@@ -94,6 +94,17 @@ describe('what is told of a turn', () => {
     expect(told).toEqual([]);
   });
 
+  test('is not looked at where it is not granted, and counted before it is', () => {
+    const { tell } = world();
+    const effects = new Array(20_000).fill({ kind: 'delta' });
+    expect(refusalOf(() => tell({ driver: 'bot', turn: 'none', effects }, 'one', {})).code).toBe('permission_denied');
+    expect(refusalOf(() => tell({ driver: 'bot', turn: 'none', effects }, 'one', {})).details).toMatchObject({
+      value: { names: ['bot'] },
+    });
+    const turn = '00000000-0000-4000-8000-000000000000';
+    expect(refusalOf(() => tell({ driver: 'bot', turn, effects })).message).toContain('Too big');
+  });
+
   test('that is aborted is nothing, from that moment on', async () => {
     const { begun, others, told, tell, begin, late } = world();
     const abort = new AbortController();

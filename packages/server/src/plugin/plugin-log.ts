@@ -45,7 +45,7 @@ export class PluginLog {
     const line = text.slice(0, MAX_TEXT);
     const now = performance.now();
     for (const [noted, at] of this.#notedAt) if (now - at >= NOTE_MS) this.#notedAt.delete(noted);
-    if (this.#notedAt.has(line) || this.#notedAt.size >= MAX_NOTES) return;
+    if (this.#isQuiet || this.#notedAt.has(line) || this.#notedAt.size >= MAX_NOTES) return;
     this.#notedAt.set(line, now);
     this.add('gateway', line);
   }

@@ -6,6 +6,7 @@ import type { Position } from '@binnacle/protocol';
 import { Cursor } from '../cursor/cursor.ts';
 import { positionOf } from '../cursor/from.ts';
 import { PageCache } from '../log/page-cache.ts';
+import { SegmentFiles } from '../log/segment-files.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { SPACING } from './spacing.ts';
@@ -18,6 +19,9 @@ const MAX_WARM = 3;
 export class Drawer {
   /** Least recently used first. */
   readonly #warm = new Map<string, Walk>();
+  /** For all that it reads, or each job would leave buffers behind. */
+  readonly #files = new SegmentFiles({ maxOpen: 4 });
+  readonly #cache = new PageCache({ maxBytes: 0 });
 
   /** What was reached may be less than was asked for, if it took too long. Throws what reading throws. */
   async draw(
@@ -25,7 +29,7 @@ export class Drawer {
     answers: boolean,
   ): Promise<{ readonly drawn: Drawn | undefined; readonly reached: number }> {
     const until = performance.now() + job.withinMs;
-    const reader = SegmentReader.open(join(job.dir, 'log'), { head: job.head, cache: new PageCache({ maxBytes: 0 }) });
+    const reader = SegmentReader.open(join(job.dir, 'log'), { head: job.head, files: this.#files, cache: this.#cache });
     try {
       reader.setOldest(job.oldest);
       const checkpoints = new Checkpoints(job.dir);

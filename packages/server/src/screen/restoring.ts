@@ -49,11 +49,13 @@ export function restoring(emulator: Emulator, scrollback: number): { readonly te
   const { decPrivateModes, modes, isCursorHidden } = core.coreService;
   if (decPrivateModes.origin) out.push('\x1b[?6h');
   const row = active.y - (decPrivateModes.origin ? active.scrollTop : 0);
-  out.push(`\x1b[${Math.max(0, row) + 1};${Math.min(active.x, cols - 1) + 1}H`);
+  // Not by column alone: with an origin of its own the emulator goes down with each such step.
+  const to = (x: number): string => `\x1b[${Math.max(0, row) + 1};${x + 1}H`;
+  out.push(to(Math.min(active.x, cols - 1)));
   const last = isAtMargin(emulator) || isJoining(core) ? lastCell(emulator) : undefined;
   // Only a character at the margin brings the cursor behind it. ASCII must not be translated.
   if (last !== undefined) {
-    out.push(`\x1b(B\x0f\x1b[${last.x + 1}G`);
+    out.push(`\x1b(B\x0f${to(last.x)}`);
     out.attributes(last.cell);
     // Nothing joins it any more.
     out.push(`${last.cell.getChars()}\x0f`);
@@ -80,7 +82,7 @@ export function restoring(emulator: Emulator, scrollback: number): { readonly te
   set(activeProtocol in MOUSE, MOUSE[activeProtocol] ?? '');
   set(activeEncoding in MOUSE_ENCODINGS, MOUSE_ENCODINGS[activeEncoding] ?? '');
   // What is written next may join it, or ask for more of it.
-  if (repeats && last !== undefined) out.push(`\x1b[${last.x + 1}G${last.cell.getChars()}`);
+  if (repeats && last !== undefined) out.push(`${to(last.x)}${last.cell.getChars()}`);
   return { text: out.text, above };
 }
 

@@ -21,19 +21,18 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** Real threads that do this with each job. */
+/** Real processes that do this with each job. */
 function open(does: string, times: Partial<ScreenTimes> = {}, live: Session[] = []): void {
-  const script = join(dir, 'thread.mjs');
+  const script = join(dir, 'drawing.mjs');
   writeFileSync(
     script,
-    `import { parentPort } from 'node:worker_threads';
-     import { appendFileSync } from 'node:fs';
+    `import { appendFileSync } from 'node:fs';
      const drawn = (job) => ({ offset: job.head.offset, position: 'p', data: job.id, lines: [] });
-     parentPort.on('message', ({ n, job, answers }) => {
+     process.on('message', ({ n, job, answers }) => {
        appendFileSync(${JSON.stringify(join(dir, 'jobs'))}, 'x');
        ${does}
      });
-     const answer = (n, job) => parentPort.postMessage({ t: 'drawn', n, drawn: drawn(job), reached: job.head.offset });`,
+     const answer = (n, job) => process.send({ t: 'drawn', n, drawn: drawn(job), reached: job.head.offset });`,
   );
   const watch = (one: SessionListener) => {
     watcher = one;
@@ -60,7 +59,7 @@ describe('the screens of sessions', () => {
     expect(all[0]).toMatchObject({ data: 'one', offset: 10 });
   });
 
-  it('that hang a thread, kill it or wait too long are empty and say so, and the next ones are drawn', async () => {
+  it('that hang a process, kill it or wait too long are empty and say so, and the next ones are drawn', async () => {
     open('if (job.id === "hangs") for (;;); if (job.id === "dies") process.exit(1); answer(n, job);', {
       drawMs: 100,
       waitMs: 500,
@@ -84,10 +83,10 @@ describe('the screens of sessions', () => {
     expect(await asked).toMatchObject({ code: 'going_away' });
   });
 
-  it('are made in the background of long output alone, and not again of what hangs a thread', async () => {
+  it('are made in the background of long output alone, and not again of what hangs a process', async () => {
     const jobs: string[] = [];
     open(
-      'parentPort.postMessage({ t: "drawn", n, drawn: undefined, reached: job.id === "hangs" ? 0 : job.head.offset }); if (job.id === "hangs") for (;;);',
+      'process.send({ t: "drawn", n, drawn: undefined, reached: job.id === "hangs" ? 0 : job.head.offset }); if (job.id === "hangs") for (;;);',
       { sliceMs: 10 },
     );
     const asked: Session[] = [sessionOf('short'), sessionOf('long', 5 * 1024 * 1024)];

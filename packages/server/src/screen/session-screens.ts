@@ -5,12 +5,12 @@ import { BinnacleError, formatPosition, type SessionId } from '@binnacle/protoco
 import { positionOf } from '../cursor/from.ts';
 import type { Log } from '../http/answer.ts';
 import type { Session, SessionListener } from '../session.ts';
-import { DrawingThread } from './drawing-thread.ts';
+import { DrawingProcess } from './drawing-process.ts';
 import { SPACING } from './spacing.ts';
 import type { Drawn, ScreenJob } from './wire.ts';
 
 /** Screens that are drawn for viewers at once; the others wait. */
-const THREADS = 2;
+const PROCESSES = 2;
 const MAX_WAITING = 1000;
 
 export interface ScreenTimes {
@@ -28,13 +28,15 @@ const TIMES: ScreenTimes = { drawMs: 600, waitMs: 5000, lookMs: 1000, sliceMs: 2
 const REST = 3;
 /** Programs draw all of a screen again before they have written this much; a shell's screen is its last lines. */
 const TAIL_BYTES = 1024 * 1024;
+/** A flood that goes on for longer is followed all the same. */
+const FLOOD_MS = 15_000;
 /** What follows a screen that could not be drawn at all. */
 const UNSEEN_BYTES = 64 * 1024;
 /** A log that cannot be drawn, or hangs an emulator, is left alone in the background until it has grown so much. */
 const LEFT_ALONE_BYTES = 64 * 1024 * 1024;
 
 export interface SessionScreensParts {
-  /** The bundled thread. */
+  /** The bundled process. */
   readonly script: string;
   dirOf(id: SessionId): string;
   /** Those whose logs may grow. */
@@ -47,16 +49,18 @@ export interface SessionScreensParts {
 export class SessionScreens {
   readonly #parts: SessionScreensParts;
   readonly #times: ScreenTimes;
-  readonly #threads: readonly DrawingThread[];
-  readonly #free: DrawingThread[];
-  readonly #waiting = new Set<(thread: DrawingThread) => void>();
+  readonly #processes: readonly DrawingProcess[];
+  readonly #free: DrawingProcess[];
+  readonly #waiting = new Set<(drawing: DrawingProcess) => void>();
   /** What is being drawn, for all who ask meanwhile. */
   readonly #drawing = new Map<string, Promise<Drawn>>();
-  readonly #behind: DrawingThread;
+  readonly #behind: DrawingProcess;
   /** Drawn in the background up to that offset. */
   readonly #reached = new Map<string, number>();
   /** Those whose logs may grow, or are over and were not drawn to their ends yet. */
   readonly #followed = new Map<string, Session>();
+  /** How far those were that are behind, when they were looked at last; and since when they have flooded. */
+  readonly #seen = new Map<string, { readonly offset: number; readonly since: number }>();
   readonly #unwatch: () => void;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
@@ -64,9 +68,9 @@ export class SessionScreens {
   constructor(parts: SessionScreensParts, times: Partial<ScreenTimes> = {}) {
     this.#parts = parts;
     this.#times = { ...TIMES, ...times };
-    this.#behind = new DrawingThread(parts.script);
-    this.#threads = Array.from({ length: THREADS }, () => new DrawingThread(parts.script));
-    this.#free = [...this.#threads];
+    this.#behind = new DrawingProcess(parts.script);
+    this.#processes = Array.from({ length: PROCESSES }, () => new DrawingProcess(parts.script));
+    this.#free = [...this.#processes];
     for (const session of parts.live()) this.#followed.set(session.id, session);
     this.#unwatch = parts.watch({
       changed: (session) => {
@@ -75,6 +79,7 @@ export class SessionScreens {
       deleted: ({ id }) => {
         this.#followed.delete(id);
         this.#reached.delete(id);
+        this.#seen.delete(id);
       },
     });
     this.#rest(this.#times.lookMs);
@@ -100,16 +105,16 @@ export class SessionScreens {
     this.#isStopped = true;
     clearTimeout(this.#timer);
     this.#unwatch();
-    await Promise.all([this.#behind, ...this.#threads].map((thread) => thread.stop()));
+    await Promise.all([this.#behind, ...this.#processes].map((drawing) => drawing.stop()));
   }
 
   async #draw(session: Session): Promise<Drawn> {
     await session.refresh();
     const job = this.#jobOf(session, { withinMs: this.#times.drawMs, tailBytes: TAIL_BYTES });
-    let thread: DrawingThread | undefined;
+    let drawing: DrawingProcess | undefined;
     try {
-      thread = await this.#enter();
-      const { drawn, reached } = await thread.draw(job, true);
+      drawing = await this.#enter();
+      const { drawn, reached } = await drawing.draw(job, true);
       if (drawn === undefined) throw new BinnacleError('internal');
       if (reached < job.head.offset) this.#followed.set(session.id, session);
       return drawn;
@@ -118,7 +123,7 @@ export class SessionScreens {
       if (error instanceof BinnacleError && error.code === 'screen_timeout') return await unseen(session);
       throw error;
     } finally {
-      if (thread !== undefined) this.#leave(thread);
+      if (drawing !== undefined) this.#leave(drawing);
     }
   }
 
@@ -128,12 +133,12 @@ export class SessionScreens {
     return { id, dir: this.#parts.dirOf(id), head: log.head, oldest: log.oldest, size: { cols, rows }, ...how };
   }
 
-  #enter(): Promise<DrawingThread> {
-    const thread = this.#free.pop();
-    if (thread !== undefined) return Promise.resolve(thread);
+  #enter(): Promise<DrawingProcess> {
+    const drawing = this.#free.pop();
+    if (drawing !== undefined) return Promise.resolve(drawing);
     if (this.#waiting.size >= MAX_WAITING) return Promise.reject(new BinnacleError('screen_timeout'));
     return new Promise((resolve, reject) => {
-      const enter = (next: DrawingThread): void => {
+      const enter = (next: DrawingProcess): void => {
         clearTimeout(timer);
         this.#waiting.delete(enter);
         resolve(next);
@@ -146,10 +151,10 @@ export class SessionScreens {
     });
   }
 
-  #leave(thread: DrawingThread): void {
+  #leave(drawing: DrawingProcess): void {
     const [next] = this.#waiting;
-    if (next !== undefined) next(thread);
-    else this.#free.push(thread);
+    if (next !== undefined) next(drawing);
+    else this.#free.push(drawing);
   }
 
   #rest(ms: number): void {
@@ -192,12 +197,25 @@ export class SessionScreens {
       if (behind < SPACING && !session.isHosted) {
         this.#followed.delete(id);
         this.#reached.delete(id);
-      } else if (behind >= most) {
+        this.#seen.delete(id);
+      } else if (behind >= most && !this.#isFlooding(session)) {
         most = behind;
         next = session;
       }
     }
     return next;
+  }
+
+  /** A program in full swing is let be for a while: it needs the processor, and what it writes now is soon gone again. */
+  #isFlooding({ id, log, isHosted }: Session): boolean {
+    if (!isHosted) return false;
+    const now = performance.now();
+    const { offset } = log.head;
+    const before = this.#seen.get(id);
+    const hasGrown = before === undefined || offset - before.offset >= SPACING;
+    const since = hasGrown ? (before?.since ?? now) : Number.NEGATIVE_INFINITY;
+    this.#seen.set(id, { offset, since: hasGrown ? since : now });
+    return now - since < FLOOD_MS;
   }
 
   /** Looked at often: must not open what is closed. */

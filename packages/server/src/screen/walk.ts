@@ -12,6 +12,7 @@ import type { Drawn } from './wire.ts';
 
 /** A sequence that is longer is taken as it comes; until it ends there is no such position. */
 const MAX_HELD = 64 * 1024;
+const TAKEN = Symbol('taken');
 
 export class Walk {
   readonly #emulator: Emulator;
@@ -97,9 +98,18 @@ export class Walk {
   }
 
   #page(page: Page): void {
+    // Its memory is used for the next one: without that, pages pile up until they are collected.
+    page.hold();
+    page.once(TAKEN, () => true);
+    this.#entries(page);
+    page.release();
+    this.#at = page.next;
+  }
+
+  #entries(page: Page): void {
     let { place } = page.from;
     const { epoch } = page.from;
-    for (const { kind, bytes, offset, next } of page.entries) {
+    for (const { kind, bytes, offset, next } of page.heldEntries) {
       if (isOutput(kind)) this.#output(bytes, { epoch, place, offset }, next);
       else {
         if (kind === 'resize') this.#resize(bytes);
@@ -107,7 +117,6 @@ export class Walk {
       }
       place = next;
     }
-    this.#at = page.next;
   }
 
   #output(bytes: Uint8Array, at: Position, next: number): void {

@@ -1,4 +1,4 @@
-// What the gateway's thread and the threads that draw screens say to each other.
+// What the gateway and the processes that draw screens say to each other.
 
 import type { WireError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
@@ -40,8 +40,8 @@ export interface Drawn {
   readonly alternate: boolean;
 }
 
-export type ToThread = { readonly t: 'draw'; readonly n: number; readonly job: ScreenJob; readonly answers: boolean };
+export type ToProcess = { readonly t: 'draw'; readonly n: number; readonly job: ScreenJob; readonly answers: boolean };
 
-export type FromThread =
+export type FromProcess =
   | { readonly t: 'drawn'; readonly n: number; readonly drawn: Drawn | undefined; readonly reached: number }
   | { readonly t: 'failed'; readonly n: number; readonly error: WireError };

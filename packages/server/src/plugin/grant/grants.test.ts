@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { CONFIG_KEYS } from './config-keys.ts';
 import type { Denial } from './denial.ts';
 import { CALLS, gateOf } from './gate.fixture.ts';
 import { type Grant, lacking, readGrant, readGrants, spellGrant, together, wider } from './grants.ts';
-import { DOCS_BEGIN, permissionDocs } from './permission-docs.ts';
+import { DOCS_BEGIN, DOCS_END, permissionDocs } from './permission-docs.ts';
 import { configKey, isPermission, PERMISSION_NAMES, type PermissionName, permission } from './permissions.ts';
 
 const anyPermission = fc.constantFrom(...PERMISSION_NAMES);
@@ -72,10 +72,16 @@ describe('every permission of the table', () => {
     const docs = join(import.meta.dirname, '../../../../../docs');
     const holding = readdirSync(docs)
       .filter((name) => name.endsWith('.md'))
-      .map((name) => readFileSync(join(docs, name), 'utf8'))
-      .filter((text) => text.includes(DOCS_BEGIN));
+      .map((name) => ({ path: join(docs, name), text: readFileSync(join(docs, name), 'utf8') }))
+      .filter(({ text }) => text.includes(DOCS_BEGIN));
     expect(holding.length).toBeGreaterThan(0);
-    for (const text of holding) expect(text).toContain(permissionDocs());
+    for (const { path, text } of holding) {
+      if (process.env.WRITE_DOCS === '1') {
+        const [before = '', rest = ''] = text.split(DOCS_BEGIN);
+        writeFileSync(path, before + permissionDocs() + (rest.split(DOCS_END)[1] ?? ''));
+      } else
+        expect(text, `${path} is made anew by: WRITE_DOCS=1 npx vitest run grants.test.ts`).toContain(permissionDocs());
+    }
   });
 });
 

@@ -66,13 +66,16 @@ const said = async (promise: Promise<unknown>): Promise<string> => {
 };
 const left = (): string[] => readdirSync(data);
 const hanging = (): string => source({ 'index.ts': '' }, 'index.ts');
+const until = async (condition: () => boolean): Promise<void> => {
+  while (!existsSync(data) || !condition()) await new Promise((resolve) => setImmediate(resolve));
+};
 /** It has been copied: what comes next is the thread. */
 const begun = async (): Promise<void> => {
   const isThere = (): boolean =>
     readdirSync(data).some(
       (name) => existsSync(join(data, name, 'binnacle.plugin.json')) && existsSync(join(data, name, 'index.ts')),
     );
-  while (!existsSync(data) || !isThere()) await new Promise((resolve) => setImmediate(resolve));
+  await until(isThere);
 };
 
 describe('a folder that is looked at', () => {
@@ -158,17 +161,31 @@ describe('a folder that is looked at', () => {
     expect((await refusal(installations.preview(source()))).code).toBe('going_away');
   });
 
-  it('is one of two of the same caller, and of four in all', async () => {
+  it('is one of two of the same caller and of four in all, and others wait; beyond eight of one, or 32, it is refused', async () => {
     const installations = open();
     const asker = new AbortController();
-    const of = (by: string) => refusal(installations.preview(hanging(), { by, signal: asker.signal }));
-    const looking = [of('ada'), of('ada')];
-    await begun();
-    expect((await of('ada')).code).toBe('too_many_installs');
-    looking.push(of('bob'), of('cy'));
-    expect(await of('dora')).toMatchObject({ code: 'too_many_installs', status: 429, details: { limit: 4 } });
+    const begin = (by: string) => refusal(installations.preview(hanging(), { by, signal: asker.signal }));
+    const looking = Array.from({ length: 8 }, () => begin('ada'));
+    expect(await begin('ada')).toMatchObject({ code: 'too_many_installs', status: 429, details: { limit: 8 } });
+    await until(() => left().length === 2);
+    // Nobody waits for all of somebody else's.
+    await installations.preview(source(), { by: 'bob' });
+    looking.push(...['cy', 'dora', 'eve'].map(begin));
+    await until(() => left().length === 4);
     asker.abort();
-    expect((await Promise.all(looking)).map(({ code }) => code)).toEqual(Array(4).fill('client_closed'));
+    expect((await Promise.all(looking)).map(({ code }) => code)).toEqual(Array(11).fill('client_closed'));
+    expect(left()).toEqual([]);
     await installations.preview(source(), { by: 'ada' });
+    const all = Array.from({ length: 32 }, (_, n) => refusal(installations.preview(hanging(), { by: `${n}` })));
+    expect(await begin('last')).toMatchObject({ code: 'too_many_installs', details: { limit: 32 } });
+    await installations.close();
+    expect((await Promise.all(all)).map(({ code }) => code)).toEqual(Array(32).fill('going_away'));
+  });
+
+  it('comes to its turn when one before it is done, also where many are asked for at once', async () => {
+    const installations = open();
+    const dirs = Array.from({ length: 8 }, () => source());
+    const found = await Promise.all(dirs.map((dir) => installations.preview(dir)));
+    expect(new Set(found.map(({ digest }) => digest)).size).toBe(1);
   });
 });

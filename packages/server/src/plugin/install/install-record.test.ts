@@ -191,6 +191,12 @@ describe('a record of what was installed', () => {
     expect((await refusal(copyInstall(record, dir, join(base, 'copy')))).code).toBe('unsafe_plugin');
   });
 
+  it('tells of an odd name in letters that cannot hide anything', async () => {
+    const manifest = await readManifestIn(dir);
+    write('dist/a\u202egnp.js', '');
+    expect((await refusal(recordInstall(dir, manifest, 1))).message).toMatch(/dist\/a\\u202egnp\.js" has a name/);
+  });
+
   it.runIf(isRoot)(ofOthers('refuses what belongs to another user'), async () => {
     const record = await install();
     chownSync(at('dist/index.js'), 12_345, 12_345);

@@ -30,11 +30,10 @@ const protocol = fileURLToPath(import.meta.resolve('@binnacle/protocol'));
 const CHILD = `
 import { writeSync } from 'node:fs';
 import { Installations } from ${JSON.stringify(here('./installation.ts'))};
-const [dir, script, ...sources] = process.argv.slice(2);
+const [dir, script, ...both] = process.argv.slice(2);
 const installations = new Installations(dir, { script });
 for (let n = 0; ; n += 1) {
-  const source = sources[n % 2];
-  const { digest } = await installations.preview(source);
+  const [source, digest] = both[n % 2].split('#');
   await installations.install(source, digest, n);
   writeSync(1, n + '\\n');
 }`;
@@ -277,7 +276,7 @@ describe('an install', () => {
     }
     symlinkSync(plain(), join(root, 'to-source'));
     expect(await codeOf(installations.preview(join(root, 'to-source')))).toBe('unsafe_plugin');
-    expect(await codeOf(installations.preview(join(root, 'nowhere')))).toBe('unsafe_plugin');
+    expect(await codeOf(installations.preview(join(root, 'nowhere')))).toBe('bad_manifest');
     expect(left()).toEqual([]);
   });
 
@@ -314,7 +313,8 @@ describe('an install', () => {
     ]);
   });
 
-  it('that is killed leaves the old version, the new one or nothing, never half of one', async () => {
+  it('that is killed leaves the old version, the new one or nothing, never half of one', async ({ signal }) => {
+    const home = data;
     const sources = ['1.0.0', '2.0.0'].map((version, n) =>
       source(
         {
@@ -325,39 +325,44 @@ describe('an install', () => {
         version,
       ),
     );
+    const both = await Promise.all(sources.map(async (dir) => `${dir}#${(await open().preview(dir)).digest}`));
     const seen = new Set<string>();
     for (let n = 0; n < 8; n += 1) {
-      const child = spawn(process.execPath, [join(built, 'child.mjs'), data, script, ...sources]);
-      await killAt(child, n);
-      const installations = open();
+      const child = spawn(process.execPath, [join(built, 'child.mjs'), home, script, ...both]);
+      await killAt(child, n, signal);
+      const installations = new Installations(home, { script });
       const list = await installations.list();
-      expect(left().filter((name) => name.startsWith('.'))).toEqual([]);
+      expect(readdirSync(home).filter((name) => name.startsWith('.'))).toEqual([]);
       for (const one of list) {
         if (one.problem !== undefined) throw one.problem;
         seen.add(one.manifest.version);
         const files = await staged(installations);
         expect(files['index.js']).toContain(one.manifest.version);
         expect(Object.keys(files)).toHaveLength(21);
-        expect(readdirSync(join(data, 'hello'))).toHaveLength(2);
+        expect(readdirSync(join(home, 'hello'))).toHaveLength(2);
       }
     }
     expect([...seen].sort()).toEqual(['1.0.0', '2.0.0']);
   }, 60_000);
 });
 
-/** Later each time, and each time in the middle of something. */
-async function killAt(child: ChildProcess, n: number): Promise<void> {
+/** Later each time, and each time in the middle of something. With a test that is over, it is over, too. */
+async function killAt(child: ChildProcess, n: number, signal: AbortSignal): Promise<void> {
   const gone = once(child, 'exit');
+  const end = (): void => void child.kill('SIGKILL');
+  signal.addEventListener('abort', end);
+  if (signal.aborted) end();
   if (child.stdout === null) throw new Error('It has no stdout.');
   let told = 0;
-  child.stdout.on('data', (bytes: Buffer) => {
+  for await (const bytes of child.stdout) {
     told += String(bytes).split('\n').length - 1;
-  });
-  const begin = Date.now();
-  while (told <= n % 2 && Date.now() - begin < 10_000) await new Promise((resolve) => setImmediate(resolve));
+    if (told > n % 2) break;
+  }
   for (let turns = 0; turns < n * 5; turns += 1) await new Promise((resolve) => setImmediate(resolve));
-  child.kill('SIGKILL');
+  end();
   await gone;
+  signal.removeEventListener('abort', end);
+  signal.throwIfAborted();
 }
 
 describe('a plugin in TypeScript', () => {
@@ -449,6 +454,16 @@ describe('a plugin in TypeScript', () => {
     expect(large).toMatchObject({ code: 'bad_typescript', message: expect.stringContaining('1048576 are taken') });
     writeFileSync(join(typed({}), 'index.ts'), Buffer.from([0xff, 0xfe, 0x41]));
     expect(await codeOf(open().preview(join(root, 'source')))).toBe('bad_typescript');
+  });
+
+  it('may have JavaScript beside it of any size, and up to 4 MiB where that imports TypeScript', async () => {
+    const large = `export const text = '${'x'.repeat(4 * 1024 * 1024)}';\n`;
+    const dir = typed({ 'index.ts': 'export {};', 'large.js': large });
+    expect((await staged(await install(dir)))['large.js']).toBe(large);
+    writeFileSync(join(dir, 'large.js'), "import './index.ts';\n".repeat(250_000));
+    expect((await refusal(open().preview(dir))).message).toBe(
+      'large.js: it may import TypeScript and has more than 4194304 bytes.',
+    );
   });
 
   it('may be written to make a parser hang: it is given up, and the thread of the gateway never waits', async () => {

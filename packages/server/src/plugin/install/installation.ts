@@ -138,9 +138,9 @@ export class Installations {
       await this.#sweep();
       await mkdir(this.#dir, { recursive: true, mode: 0o700 });
       const dir = join(this.#dir, `.new-${random()}`);
-      // One after the other: each may need some hundred MiB.
+      const inTurn = (act: () => Promise<void>): Promise<void> => this.#turn('.types', act);
       const strip: StripTypes = (to, paths) =>
-        this.#turn('.types', () => withoutTypes(to, paths, this.#types, look.signal));
+        withoutTypes(to, paths, { thread: this.#types, signal: look.signal, inTurn });
       try {
         return await use(await buildFrom(source, dir, strip, look), dir, look);
       } finally {

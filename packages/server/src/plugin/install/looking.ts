@@ -33,8 +33,12 @@ export interface Asker {
 type Cost = 'maxFolders' | 'maxEntries' | 'maxNames' | 'maxJsonBytes';
 
 const TURN_MS = 8;
-const MAX_OF_ONE = 2;
-const MAX_AT_ONCE = 4;
+/** At work. Each holds a file of the plugin in memory, and what is read of it. */
+const MAX_AT_WORK = 4;
+const MAX_AT_WORK_OF_ONE = 2;
+/** With those that wait. */
+const MAX_OF_ONE = 8;
+const MAX = 32;
 
 /** At one folder. Whoever began it closes it. */
 export class Look {
@@ -43,18 +47,19 @@ export class Look {
   readonly #spent = { maxFolders: 0, maxEntries: 0, maxNames: 0, maxJsonBytes: 0 };
   readonly #end = new AbortController();
   readonly #timer: NodeJS.Timeout;
-  readonly #asker: AbortSignal | undefined;
-  readonly #left = (): void => this.end(new BinnacleError('client_closed'));
+  readonly #asked: AbortSignal;
+  readonly #left = (): void => this.#end.abort(this.#asked.reason);
   #turnBegan = performance.now();
 
-  constructor(folder: string, bounds: LookBounds, asker?: AbortSignal) {
+  /** `asked`: aborted with what is to be thrown. */
+  constructor(folder: string, bounds: LookBounds, asked: AbortSignal) {
     this.#folder = folder;
     this.#bounds = bounds;
     const late = `takes longer than ${bounds.withinMs / 1000} s to be looked at`;
-    this.#timer = setTimeout(() => this.end(this.#unsafe(late)), bounds.withinMs);
-    this.#asker = asker;
-    asker?.addEventListener('abort', this.#left, { once: true });
-    if (asker?.aborted === true) this.#left();
+    this.#timer = setTimeout(() => this.#end.abort(this.#unsafe(late)), bounds.withinMs);
+    this.#asked = asked;
+    asked.addEventListener('abort', this.#left, { once: true });
+    if (asked.aborted) this.#left();
   }
 
   /** Aborted with what `check` throws. */
@@ -89,13 +94,9 @@ export class Look {
     throw this.#unsafe(what[cost]);
   }
 
-  end(why: BinnacleError): void {
-    this.#end.abort(why);
-  }
-
   close(): void {
     clearTimeout(this.#timer);
-    this.#asker?.removeEventListener('abort', this.#left);
+    this.#asked.removeEventListener('abort', this.#left);
   }
 
   #unsafe(what: string): BinnacleError {
@@ -106,46 +107,107 @@ export class Look {
   }
 }
 
-/** All that go on. */
+/** All that go on: few at a time, and the next one then. */
 export class Looks {
   readonly #bounds: LookBounds;
-  readonly #open = new Map<Look, { readonly by: string; readonly done: Promise<unknown> }>();
+  /** In the order in which they were asked for. */
+  readonly #all = new Set<Turn>();
   #isClosed = false;
 
   constructor(bounds: Partial<LookBounds> = {}) {
     this.#bounds = { ...LOOK_BOUNDS, ...bounds };
   }
 
-  /** Throws `too_many_installs`, `going_away`, `client_closed`, `unsafe_plugin` where it takes too long, and what `act` throws. */
-  async at<T>(folder: string, { by, signal }: Asker, act: (look: Look) => Promise<T>): Promise<T> {
+  /**
+   * Throws `too_many_installs`, `going_away`, `client_closed` where the asker has gone, `unsafe_plugin` where it takes too long,
+   * and what `act` throws.
+   */
+  async at<T>(folder: string, asker: Asker, act: (look: Look) => Promise<T>): Promise<T> {
     if (this.#isClosed) throw new BinnacleError('going_away');
-    const own = [...this.#open.values()].filter((one) => one.by === by).length;
-    if (own >= MAX_OF_ONE) throw new BinnacleError('too_many_installs', { details: { limit: MAX_OF_ONE } });
-    if (this.#open.size >= MAX_AT_ONCE)
-      throw new BinnacleError('too_many_installs', { details: { limit: MAX_AT_ONCE } });
-    const look = new Look(folder, this.#bounds, signal);
+    const own = [...this.#all].filter(({ by }) => by === asker.by).length;
+    const limit = own >= MAX_OF_ONE ? MAX_OF_ONE : MAX;
+    if (own >= limit || this.#all.size >= limit) throw new BinnacleError('too_many_installs', { details: { limit } });
+    const turn = new Turn(asker);
     const done = (async () => {
-      look.check();
-      return await act(look);
+      await turn.came;
+      const look = new Look(folder, this.#bounds, turn.signal);
+      try {
+        look.check();
+        return await act(look);
+      } finally {
+        look.close();
+      }
     })();
-    this.#open.set(look, { by, done });
+    turn.done = done;
+    this.#all.add(turn);
+    this.#next();
     try {
       return await done;
     } finally {
-      look.close();
-      this.#open.delete(look);
+      turn.close();
+      this.#all.delete(turn);
+      this.#next();
     }
   }
 
   /** Nobody waits for any of them. */
   end(): void {
     this.#isClosed = true;
-    for (const look of this.#open.keys()) look.end(new BinnacleError('going_away'));
+    for (const turn of this.#all) turn.end(new BinnacleError('going_away'));
   }
 
   /** Settles when none is left. */
   async close(): Promise<void> {
     this.end();
-    await Promise.allSettled([...this.#open.values()].map(({ done }) => done));
+    await Promise.allSettled(Array.from(this.#all, ({ done }) => done));
+  }
+
+  #next(): void {
+    for (const turn of this.#all) {
+      const atWork = [...this.#all].filter((one) => one.hasCome);
+      if (atWork.length >= MAX_AT_WORK) return;
+      const own = atWork.filter(({ by }) => by === turn.by).length;
+      if (!turn.hasCome && own < MAX_AT_WORK_OF_ONE) turn.come();
+    }
+  }
+}
+
+/** Of one who asked. Who has gone comes at once, to hear that. */
+class Turn {
+  readonly by: string;
+  readonly came: Promise<void>;
+  hasCome = false;
+  done: Promise<unknown> = Promise.resolve();
+  readonly #end = new AbortController();
+  readonly #asker: AbortSignal | undefined;
+  readonly #left = (): void => this.end(new BinnacleError('client_closed'));
+  #come: () => void = () => undefined;
+
+  constructor({ by, signal }: Asker) {
+    this.by = by;
+    this.#asker = signal;
+    this.came = new Promise((resolve) => {
+      this.#come = resolve;
+    });
+    signal?.addEventListener('abort', this.#left, { once: true });
+    if (signal?.aborted === true) this.#left();
+  }
+
+  get signal(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  come(): void {
+    this.hasCome = true;
+    this.#come();
+  }
+
+  end(why: BinnacleError): void {
+    this.#end.abort(why);
+    this.#come();
+  }
+
+  close(): void {
+    this.#asker?.removeEventListener('abort', this.#left);
   }
 }

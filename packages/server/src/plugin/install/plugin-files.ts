@@ -139,7 +139,7 @@ async function readEach(
       const path = below + name;
       if (leavesOut(path)) continue;
       const full = join(root, path);
-      if (ODD_NAME.test(name)) refuse(JSON.stringify(full), 'has a name that not everybody reads the same way');
+      if (ODD_NAME.test(name)) refuse(spelled(full), 'has a name that not everybody reads the same way');
       const stat = await lstat(full);
       checkKind(full, stat);
       checkOwner(full, stat, 0, `chmod -R go-w ${root}`);
@@ -215,6 +215,10 @@ function checkOwner(full: string, stat: Stats, pardons: number, hint = `chmod go
     refuse(full, `has mode 0${(stat.mode & 0o777).toString(8)}, so others can write there`, hint);
   }
 }
+
+/** So that nothing of it turns or hides what is said of it. */
+const spelled = (path: string): string =>
+  JSON.stringify(path).replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 function refuse(path: string, what: string, hint?: string): never {
   throw new BinnacleError('unsafe_plugin', { message: `${path} ${what}.`, ...(hint === undefined ? {} : { hint }) });

@@ -19,12 +19,19 @@ export interface TypeScripts {
   readonly withinMs?: number;
 }
 
+export interface Stripped {
+  readonly thread: TypeScripts;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  /** When no other thread of this kind is at work: each may need some hundred MiB. */
+  inTurn(act: () => Promise<void>): Promise<void>;
+}
+
 /** `dir` is ours alone, and `paths` is all that is below it. Throws `bad_typescript`, and the reason of `signal`. */
 export async function withoutTypes(
   dir: string,
   paths: readonly string[],
-  thread: TypeScripts,
-  signal: AbortSignal,
+  { thread, signal, inTurn }: Stripped,
 ): Promise<void> {
   const own = paths.filter((path) => !IN_PACKAGES.test(path));
   const odd = own.find((path) => NO_ROAD.test(path));
@@ -38,7 +45,8 @@ export async function withoutTypes(
   if (taken !== undefined) {
     throw wrong(taken, `it becomes ${loadedName(taken)}, which is there, too`, 'Leave one of the two out.');
   }
-  await run({ dir, typed, plain: own.filter((path) => !TYPED.test(path)) }, thread, signal);
+  const plain = own.filter((path) => !TYPED.test(path));
+  await inTurn(() => run({ dir, typed, plain }, thread, signal));
 }
 
 function run(stripping: Stripping, { script, withinMs = WITHIN_MS }: TypeScripts, signal: AbortSignal): Promise<void> {

@@ -8,6 +8,9 @@ import { BinnacleError } from '@binnacle/protocol';
 const MAX_MESSAGE = 500;
 /** A parser needs many times as much, of memory that no limit of a thread bounds. */
 const MAX_TYPED_BYTES = 1024 * 1024;
+/** Each import that is found costs many times its text. */
+const MAX_AIMED_BYTES = 4 * 1024 * 1024;
+const NAMES_TYPED = /\.m?ts\b/;
 const PLAIN = /\.m?js$/;
 /** Before and behind what has to be changed in a specifier. */
 const IMPORTED = /^(\.{1,2}\/[^?#]*\.m?)ts((?:[?#].*)?)$/s;
@@ -36,6 +39,10 @@ export async function stripTypes({ dir, typed, plain }: Stripping): Promise<void
   }
   for (const path of plain.filter((path) => PLAIN.test(path))) {
     const before = await textOf(dir, path);
+    if (before.length > MAX_AIMED_BYTES) {
+      if (!NAMES_TYPED.test(before)) continue;
+      throw wrong(path, `it may import TypeScript and has more than ${MAX_AIMED_BYTES} bytes`);
+    }
     const after = aim(path, before);
     if (after === before) continue;
     await unlink(join(dir, path));
@@ -44,8 +51,9 @@ export async function stripTypes({ dir, typed, plain }: Stripping): Promise<void
 }
 
 async function textOf(dir: string, path: string): Promise<string> {
+  const bytes = await readFile(join(dir, path));
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(join(dir, path)));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw wrong(path, 'it is not UTF-8');
   }

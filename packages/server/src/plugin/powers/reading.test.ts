@@ -148,6 +148,17 @@ describe('what a plugin may read', () => {
     expect(page.items[0]?.text.endsWith('…')).toBe(true);
   });
 
+  it('is not looked at where nothing is granted, whatever was sent', async () => {
+    const many = { op: 'list', ...Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, 0])) };
+    for (const method of ['readSessions', 'readConversations']) {
+      for (const params of [many, null, { op: 'nothing' }, { op: 'get', session: 7 }]) {
+        expect(await asked({}).ask(method, params)).toBe('permission_denied');
+      }
+      const { code, message } = await asked({ [method]: true }).refusal(method, many);
+      expect([code, message.length < 300]).toEqual(['bad_request', true]);
+    }
+  });
+
   it('has a pace', async () => {
     const { ask } = asked({ readSessions: true });
     const answers = await Promise.all(Array.from({ length: 600 }, () => ask('readSessions', { op: 'list' })));

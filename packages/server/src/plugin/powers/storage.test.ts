@@ -132,6 +132,29 @@ describe('what a plugin keeps', () => {
     expect(storage.get('probe', 'a')).toBe('1');
   });
 
+  it('is not looked at where nothing is granted, whatever was sent', async () => {
+    const { refusal } = of('one', {});
+    const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, 0]));
+    for (const params of [
+      null,
+      7,
+      [many],
+      many,
+      { op: 'nothing' },
+      { op: 'keys' },
+      { op: 'set', key: 'a', value: many },
+    ]) {
+      const { code, message, details } = await refusal('storage', params);
+      expect([code, details]).toEqual([
+        'permission_denied',
+        { plugin: 'one', permission: 'storage', key: 'plugins.entries.one.permissions.storage', value: true },
+      ]);
+      expect(message.length).toBeLessThan(300);
+    }
+    const { code, message } = await of('one').refusal('storage', many);
+    expect([code, message.length < 300]).toEqual(['bad_request', true]);
+  });
+
   it('cannot be asked for without end: who asks faster than everybody can bear is told so', async () => {
     const { ask } = of('one');
     const answers = await Promise.all(Array.from({ length: 300 }, () => ask('storage', { op: 'keys' })));

@@ -171,6 +171,10 @@ function addDriver({ name, run, ...others }: Driver, offer: OfferOne, handle: Ha
         // What was told is there before the end is.
         await out.sent;
         return text ?? null;
+      } catch (error) {
+        // Nobody waits for it any more: what it was stopped in the middle of may fail.
+        if (abort.signal.aborted) return null;
+        throw error;
       } finally {
         turns.delete(id);
       }

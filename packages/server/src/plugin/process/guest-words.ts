@@ -39,8 +39,9 @@ function insteadOf(error: unknown): string | undefined {
 }
 
 /** The lines of a stack that are the plugin's own. */
-export function framesOf(stack: string | undefined): string[] {
-  return (stack ?? '')
+export function framesOf(stack: unknown): string[] {
+  // A plugin may have its stacks made by something of its own.
+  return (typeof stack === 'string' ? stack : '')
     .split('\n')
     .filter((line) => /^ {4}at /.test(line) && !line.includes('node:') && !line.includes(import.meta.url));
 }

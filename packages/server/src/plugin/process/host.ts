@@ -221,7 +221,9 @@ export class PluginHost {
       },
       ready: (methods, offers) => this.#ready(life, methods, offers),
       failed: (reason) => {
-        life.reason ??= reason;
+        // Once: who says it again and again would live on.
+        if (life.reason !== undefined) return;
+        life.reason = reason;
         life.cancelDeadline();
         life.cancelDeadline = this.#clock.after(LAST_WORDS_MS, () => this.#end(life, reason));
       },

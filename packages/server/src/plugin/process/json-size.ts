@@ -2,10 +2,12 @@
 // of everybody. Judges nothing else; a text that is no JSON has some size, too.
 
 export interface JsonSize {
-  /** At least as many as will be made: one for each value, and one more for each list or object. */
+  /** At least as many as will be made: what is empty counts twice. */
   readonly values: number;
   /** Of all objects. */
   readonly keys: number;
+  /** Lists and objects within each other. */
+  readonly depth: number;
 }
 
 const QUOTE = 34;
@@ -13,12 +15,16 @@ const COMMA = 44;
 const COLON = 58;
 const LIST = 91;
 const BACKSLASH = 92;
+const LIST_END = 93;
 const OBJECT = 123;
+const OBJECT_END = 125;
 
 /** Counts on only until there is more than `most`. */
 export function sizeOf(json: string, most: JsonSize): JsonSize {
   let values = 1;
   let keys = 0;
+  let level = 0;
+  let depth = 0;
   for (let at = 0; at < json.length; at++) {
     switch (json.charCodeAt(at)) {
       case QUOTE:
@@ -28,14 +34,22 @@ export function sizeOf(json: string, most: JsonSize): JsonSize {
         keys += 1;
         break;
       case COMMA:
+        values += 1;
+        break;
       case LIST:
       case OBJECT:
         values += 1;
+        level += 1;
+        depth = Math.max(depth, level);
+        break;
+      case LIST_END:
+      case OBJECT_END:
+        level -= 1;
         break;
     }
-    if (values > most.values || keys > most.keys) break;
+    if (values > most.values || keys > most.keys || depth > most.depth) break;
   }
-  return { values, keys };
+  return { values, keys, depth };
 }
 
 /** Where its last quote is. */

@@ -41,6 +41,19 @@ describe('a frame of a plugin', () => {
     }
   });
 
+  it.each([
+    ['lists', '[', ']'],
+    ['objects', '{"a":', '}'],
+  ])('is a fault nested too deep in %s, however many there are', (_, begin, end) => {
+    const nested = (depth: number): string =>
+      `{"t":"call","id":7,"method":"net","params":${begin.repeat(depth)}0${end.repeat(depth)}}`;
+    const most = { values: 1000, keys: 1000 };
+    expect(parseFromPlugin(nested(99), most).frame).toMatchObject({ t: 'call' });
+    for (const depth of [100, 100_000]) expect(() => parseFromPlugin(nested(depth), most)).toThrow(/deeper than 100/);
+    const flat = JSON.stringify({ t: 'answer', id: 1, result: new Array(300).fill([]) });
+    expect(parseFromPlugin(flat, MOST).frame).toMatchObject({ t: 'answer' });
+  });
+
   it('has as many characters in a text as fit: what looks like a list there is none', () => {
     for (const text of ['[,{:'.repeat(5000), '\\'.repeat(5000), '\\"[,'.repeat(5000), '"', '\\', '\\"', '']) {
       const params = { [text]: [text, text] };

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { type JsonSize, sizeOf } from './json-size.ts';
-import { badData, type FromPlugin, WireFault } from './wire.ts';
+import { badData, type FromPlugin, MAX_DEPTH, WireFault } from './wire.ts';
 
 const ID = z.int().min(1);
 const METHOD = z.string().min(1).max(200);
@@ -41,17 +41,18 @@ const HEAD = /^\{"t":"(call|answer)","id":([1-9]\d{0,14}),/;
 /** Throws WireFault, whose text is for people and repeats nothing of what was said. */
 export function parseFromPlugin(
   json: string,
-  most: JsonSize,
+  most: Omit<JsonSize, 'depth'>,
 ): { readonly frame: FromPlugin | TooMany; readonly values: number } {
-  const { values, keys } = sizeOf(json, most);
-  if (values > most.values || keys > most.keys) return { frame: tooMany(json), values };
+  const { values, keys, depth } = sizeOf(json, { ...most, depth: MAX_DEPTH });
+  if (depth > MAX_DEPTH) throw new WireFault(`A frame is nested deeper than ${MAX_DEPTH}.`);
+  if (values > most.values || keys > most.keys) return { frame: tooMany(json, most), values };
   return { frame: parse(json), values };
 }
 
-function tooMany(json: string): TooMany {
+function tooMany(json: string, { values, keys }: Omit<JsonSize, 'depth'>): TooMany {
   const [, of, id] = HEAD.exec(json) ?? [];
   if (of === 'call' || of === 'answer') return { t: 'too_many', of, id: Number(id) };
-  throw new WireFault('There is too much in a frame.');
+  throw new WireFault(`A frame has more than ${values} values, or more than ${keys} keys.`);
 }
 
 function parse(json: string): FromPlugin {

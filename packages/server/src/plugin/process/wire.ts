@@ -129,7 +129,7 @@ export class FrameReader {
 
 /** Names that turn data into a change of what all objects are, where somebody merges it carelessly. */
 export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
-const MAX_DEPTH = 100;
+export const MAX_DEPTH = 100;
 
 /** What is wrong with this as data from elsewhere, in words; undefined when nothing is. */
 export function badData(value: unknown, depth = 0): string | undefined {

@@ -68,7 +68,7 @@ describe('a hostile plugin', () => {
     lag.disable();
     for (const { host, stops, ends, pids } of made) {
       const [stop] = stops;
-      expect(ends).toContain(stop?.reason.code);
+      expect(ends, JSON.stringify([host.facts.id, stop?.reason])).toContain(stop?.reason.code);
       const tookMs = (stop?.at ?? Number.POSITIVE_INFINITY) - startedAt;
       expect(tookMs).toBeLessThan(MAX_MS);
       worst.tookMs = Math.max(worst.tookMs, tookMs);

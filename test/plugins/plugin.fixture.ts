@@ -30,6 +30,7 @@ export function sandboxOf(node: string = process.execPath, path?: string): Promi
 export class Plugins {
   readonly root = mkdtempSync(join(tmpdir(), 'binnacle-plugins-'));
   readonly #hosts: PluginHost[] = [];
+  #made = 0;
 
   /** A folder with these files. */
   folder(name: string, files: Readonly<Record<string, string>>): string {
@@ -41,7 +42,9 @@ export class Plugins {
 
   async host(options: Partial<PluginHostOptions> & { readonly source?: string; readonly id?: string }) {
     const { source, ...given } = options;
-    const id = options.id ?? `p${this.#hosts.length}`;
+    // Counted at once: those that are made beside each other must not share a folder.
+    const id = options.id ?? `p${this.#made}`;
+    this.#made += 1;
     const stops: Stop[] = [];
     const output: string[] = [];
     const broke: unknown[] = [];

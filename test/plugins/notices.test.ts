@@ -68,10 +68,10 @@ describe('what a plugin tells people', () => {
     await gateway.restart();
     await until('it is connected again', () => heard.length === 3);
     expect(heard[2]).toEqual({ type: 'list', notices: [] });
-    await until(
-      'the plugin runs again',
-      async () => (await gateway.fetch('/plugins/teller/tell', { method: 'POST', body: '[]' })).ok,
-    );
+    for (const id of ['teller', 'other']) {
+      const isThere = async () => (await gateway.fetch(`/plugins/${id}/tell`, { method: 'POST', body: '[]' })).ok;
+      await until(`${id} runs again`, isThere);
+    }
     await tell([{ title: 'fourth' }]);
     await until('the fourth is here', () => heard.length === 4);
     // Who has read on to somewhere misses nothing that comes after a restart.

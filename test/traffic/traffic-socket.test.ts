@@ -197,8 +197,10 @@ describe('what matches', () => {
     subscribe('local', { source: 'local', command: 'mark-' });
     subscribe('labelled', { label: 'team=a' });
     for (let n = 0; n < 6; n += 1) await frames.next(({ type }) => type === 'subscribed');
-    const one = await startSession(gateway, { command: 'echo mark-one; exit 41', mode: 'pipe' });
-    const two = await startSession(gateway, { command: 'echo mark-two; exit 0', mode: 'pipe' });
+    const one = await startSession(gateway, { command: 'read; echo mark-one; exit 41', mode: 'pipe' });
+    const two = await startSession(gateway, { command: 'read; echo mark-two; exit 0', mode: 'pipe' });
+    // Not before both are known: one that has ended by then has never been running for whoever asks for that.
+    for (const { id } of [one, two]) await write(gateway, id, '\n');
     const finals = () => frames.all.filter((frame) => isFinal(frame)).map(({ id, event }) => `${id} ${event.session}`);
     const all = [`command ${one.id}`, `failed ${one.id}`].concat(
       [one, two].flatMap(({ id }) => [`running ${id}`, `local ${id}`]),

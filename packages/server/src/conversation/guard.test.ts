@@ -119,7 +119,9 @@ describe('one-end', () => {
           } else if (one.kind === 'settle')
             judge.asked[one.which % Math.max(1, judge.asked.length)]?.settle(one.isAllowed);
           else if (one.kind === 'abort' && sent.length > 0) {
-            conversation.abort(sent[one.which % sent.length], 'run', ANN);
+            const id = sent[one.which % sent.length] ?? '';
+            // One that was taken back while it waited is no run, and never was.
+            if (conversation.message(id).state !== 'cancelled') conversation.abort(id, 'run', ANN);
           } else await settled();
         }
         await idle(conversation, judge);

@@ -38,6 +38,12 @@ export function restoring(emulator: Emulator, scrollback: number): { readonly te
   for (const [index, color] of emulator.colors) out.push(colorText(index, color));
   const above = Math.min(scrollback, normal.ybase);
   buffer(out, normal, { first: normal.ybase - above, cols, rows });
+  if (active === normal && hasSaved(alt)) {
+    out.plain();
+    out.push(`\x1b[?47h\x1b[${alt.savedY - alt.ybase + 1};${Math.min(alt.savedX, cols - 1) + 1}H`);
+    save(out, alt);
+    out.push('\x1b[?47l');
+  }
   if (active === alt) {
     out.plain();
     // Where its rows become fewer, that tells which ones go.
@@ -94,7 +100,7 @@ interface Extent {
 
 /** Its rows, tabs, region, and what it would restore of its cursor. */
 function buffer(out: CellText, of: Rows, { first, cols, rows }: Extent): void {
-  const isSaved = of.savedX > 0 || of.savedY > 0 || of.savedCharset !== undefined || !isPlain(of.savedCurAttrData);
+  const isSaved = hasSaved(of);
   // It stands in a row, which may be above the screen by now, and come back when there are more rows.
   out.rows(of, first, cols, (y) => {
     if (!isSaved || of.savedY >= of.ybase || y !== Math.max(of.savedY, first)) return;
@@ -120,6 +126,9 @@ function save(out: CellText, { savedCurAttrData, savedCharset }: Rows): void {
   out.push(`\x1b(${designator(savedCharset)}\x1b7\x1b(B`);
   out.plain();
 }
+
+const hasSaved = (of: Rows): boolean =>
+  of.savedX > 0 || of.savedY > 0 || of.savedCharset !== undefined || !isPlain(of.savedCurAttrData);
 
 const isPlain = ({ fg, bg }: Attributes): boolean => fg === 0 && bg === 0;
 

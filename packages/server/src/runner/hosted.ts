@@ -35,7 +35,7 @@ const DISK_RETRY_MS = 100;
 /** Keystrokes are summed up to one audit entry a second: one each would cost more than the echo that it records. */
 const INPUT_AUDIT_MS = 1000;
 /** How often segments are looked at for their age. */
-const TRIM_MS = 10_000;
+const TRIM_MS = 4_000;
 /** Signals that an interactive shell on pipes would die of, though they are meant for its job. */
 const FOR_JOBS_ONLY: ReadonlySet<SignalName> = new Set(['SIGINT', 'SIGQUIT', 'SIGTSTP']);
 

@@ -5,11 +5,11 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { withJson } from '../conversations/conversation.fixture.ts';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
-import { eventsOf, exported, ran } from './recordings.fixture.ts';
+import { eventsOf, exported, ran } from '../recordings/recordings.fixture.ts';
 
 const MIB = 1024 * 1024;
-/** Many times what may be in memory; `npm run soak` takes more. */
-const TOTAL = (process.env.BINNACLE_SOAK === '1' ? 200 : 64) * MIB;
+/** Many times what may be in memory. */
+const TOTAL = 200 * MIB;
 
 let gateway: GatewayFixture;
 let id: string;

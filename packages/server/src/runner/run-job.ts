@@ -19,6 +19,8 @@ import {
 export const RUN_ENDING = { intMs: 1000, termMs: 1000, killMs: 500, againMs: 50 } as const;
 /** /proc counts in ticks of 1/100 s on every Linux that Node runs on (USER_HZ). */
 const TICKS_PER_SECOND = 100;
+/** Numbers of processes begin anew behind the largest, which is at least twice this. Nothing forks so often in a tick. */
+const MOST_FORKS = 16_384;
 const MAX_COMMAND_LENGTH = 1000;
 
 export class RunJob {
@@ -28,6 +30,8 @@ export class RunJob {
   shellPid = -1;
   /** Ticks since boot: what started before was left in the background by an earlier run. */
   #since = 0;
+  /** The newest process there was then, which tells apart what started in the same tick. 0 where the kernel does not say. */
+  #newest = 0;
   /** Of this run: a second interrupt means "at once" to many programs. */
   readonly #signalled = new Set<string>();
 
@@ -40,7 +44,8 @@ export class RunJob {
   begin(): void {
     this.#signalled.clear();
     if (this.#mode === 'pipe') {
-      this.#since = Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * TICKS_PER_SECOND - 1;
+      this.#since = Math.round(Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * TICKS_PER_SECOND);
+      this.#newest = Number(readFileSync('/proc/loadavg', 'latin1').trim().split(' ').at(-1));
     }
   }
 
@@ -64,10 +69,29 @@ export class RunJob {
 
   /** Without the shell. In a terminal: what has the terminal. Else there is one group for all: what the run started. */
   #targets(shell: ProcessRow | undefined): ProcessRow[] {
-    if (this.#mode === 'pipe') return this.#family().filter(({ startTime }) => Number(startTime) >= this.#since);
+    if (this.#mode === 'pipe') {
+      const family = new Map(this.#family().map((row) => [row.pid, row]));
+      return [...family.values()].filter((row) => this.#isOfRun(row, family));
+    }
     const group = readProcess(this.#leader().pid)?.foreground ?? -1;
     if (group <= 0 || group === shell?.group) return [];
     return this.#family().filter((row) => row.group === group);
+  }
+
+  /** It started with this run or later, and so did what started it: jobs of earlier runs go on starting their own. */
+  #isOfRun(row: ProcessRow, family: ReadonlyMap<number, ProcessRow>): boolean {
+    for (let one: ProcessRow | undefined = row; one !== undefined; one = family.get(one.parent)) {
+      if (!this.#isNew(one)) return false;
+    }
+    return true;
+  }
+
+  #isNew({ pid, startTime }: ProcessRow): boolean {
+    const ticks = Number(startTime) - this.#since;
+    // The two clocks are rounded each for itself.
+    if (ticks > 0 || ticks < -1) return ticks > 0;
+    const later = pid - this.#newest;
+    return this.#newest === 0 || later > 0 !== Math.abs(later) > MOST_FORKS;
   }
 
   /** Nothing else can be reading the terminal. */

@@ -289,6 +289,18 @@ describe.each(bothModes)('runs on a %s', (mode) => {
     await expect.poll(commands).toEqual(['sleep 1005']);
   });
 
+  it('an interrupt spares what an earlier run began in the same moment, and what that begins later', async () => {
+    shell = await openRunShell(mode);
+    for (let round = 0; round < 20; round += 1) {
+      // An interrupt that is meant for another run ends it, or the child that it has just started.
+      await shell.run("(trap 'exit 1' INT; while sleep 0.01; do :; done) &");
+      const { id } = shell.submit('sleep 100');
+      await shell.begun(id);
+      await shell.cancel(id);
+    }
+    expect(plain(await shell.run('jobs -pr')).match(/^\d+$/gm)).toHaveLength(20);
+  });
+
   it('goes where it is asked to first, and stays there', async () => {
     shell = await openRunShell(mode);
     const there = mkdtempSync(join(tmpdir(), "it's a dir "));

@@ -133,9 +133,10 @@ export class ShellLink {
     if (this.#isClosed) return;
     this.#isClosed = true;
     try {
-      rmSync(this.#dir, { recursive: true, force: true });
+      // What is dying may still save its state there.
+      rmSync(this.#dir, { recursive: true, force: true, maxRetries: 3, retryDelay: 5 });
     } catch (error) {
-      // Something of the run's writes into it meanwhile; it goes with the session's folder.
+      // Something of the run's goes on writing into it; it goes with the session's folder.
       console.error(new Date().toISOString(), this.#dir, 'could not be removed', error);
     }
     closeSync(this.#answers);

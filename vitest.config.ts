@@ -7,26 +7,53 @@ const source = (name: string): string => fileURLToPath(new URL(`packages/${name}
 /** Set by `npm run soak`: the long versions. */
 const soak = process.env.BINNACLE_SOAK === '1';
 
+const ALL = ['packages/*/{src,test}/**/*.test.ts', 'test/**/*.test.ts'];
+/** They leave nothing behind: one after the other in the same process. */
+const UNITS = ['packages/{client,mock-llm,plugin,protocol,viewer}/{src,test}/**/*.test.ts'];
+/** They measure how late something comes, or kill and flood for it: what runs beside them would be measured as well. */
+const MEASURING = [
+  'test/{crash,slow,steering,soak}/**/*.test.ts',
+  'test/traffic/storm.test.ts',
+  'test/plugins/{hostile*,orphans,too-much}.test.ts',
+  'packages/server/src/runner/runs.test.ts',
+];
+
 export default defineConfig({
   resolve: {
     alias: {
       '@binnacle/protocol': source('protocol'),
       '@binnacle/client/emit': fileURLToPath(new URL('packages/client/src/emit/index.ts', import.meta.url)),
       '@binnacle/client/react': fileURLToPath(new URL('packages/client/src/react/index.ts', import.meta.url)),
+      '@binnacle/client/terminal': fileURLToPath(new URL('packages/client/src/react/terminal.ts', import.meta.url)),
       '@binnacle/client': source('client'),
       '@binnacle/mock-llm': source('mock-llm'),
     },
   },
   test: {
     environment: 'node',
-    include: ['packages/*/{src,test}/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, ...(soak ? [] : ['test/soak/**'])],
     // Forks: the tests start programs, load native code and are killed; a thread would take the others along.
     pool: 'forks',
-    // Two at a time: most tests wait for processes of their own, and a small machine has two cores.
-    maxWorkers: 2,
+    projects: [
+      // Most tests wait for processes of their own more than they work: three at a time fill the two cores of a small machine.
+      group('tests', 0, 3, { include: ALL, exclude: [...configDefaults.exclude, ...UNITS, ...MEASURING] }),
+      group('measuring', 1, 2, {
+        include: MEASURING,
+        exclude: [...configDefaults.exclude, ...(soak ? [] : ['test/soak/**'])],
+      }),
+      group('units', 2, 3, { include: UNITS, exclude: configDefaults.exclude, isolate: false }),
+    ],
     testTimeout: soak ? 3_600_000 : 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
   },
 });
+
+/** Groups run one after the other. */
+function group(
+  name: string,
+  groupOrder: number,
+  maxWorkers: number,
+  files: { include: string[]; exclude: string[]; isolate?: boolean },
+) {
+  return { extends: true as const, test: { name, ...files, maxWorkers, sequence: { groupOrder } } };
+}

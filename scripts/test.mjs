@@ -3,21 +3,21 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildIfNeeded } from './build.mjs';
-import { findChromium, installChromium } from './chromium.mjs';
 import { install } from './install.mjs';
 import { bin, main, run } from './run.mjs';
+import { findChromium, findShell, installTools } from './system-tools.mjs';
 
 /** Runs vitest, prints `N passed, N failed` alone on the last line, and returns the exit code. */
 export async function test(args, env = {}) {
   await install();
-  await installChromium();
+  await installTools();
   await buildIfNeeded();
   const scratch = mkdtempSync(join(tmpdir(), 'binnacle-test-'));
   const report = join(scratch, 'report.json');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const chromium = findChromium();
+  const browsers = { BINNACLE_CHROMIUM: findChromium(), BINNACLE_CHROMIUM_SHELL: findShell() };
   const code = await run(bin('vitest'), ['run', ...reporters, ...args], {
-    env: { ...process.env, ...(chromium === undefined ? {} : { BINNACLE_CHROMIUM: chromium }), ...env },
+    env: { ...process.env, ...browsers, ...env },
   });
   const { passed, failed } = count(report);
   rmSync(scratch, { recursive: true, force: true });

@@ -7,6 +7,7 @@ import type { TestContext } from 'vitest';
 import { type GatewayFixture, until } from '../gateway/gateway.fixture.ts';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const SHELL = '/usr/bin/chromium-headless-shell';
 const FLAGS = [
   '--no-sandbox', // tests run as root in containers, where Chromium's own sandbox does not start
   '--disable-gpu',
@@ -36,8 +37,19 @@ function isProgram(path: string): boolean {
   }
 }
 
-/** With a fresh profile, which goes when it is closed. Throws, and never skips, where there is no Chromium. */
-export const openBrowser = (): Promise<Browser> => chromium.launch({ executablePath: chromiumPath(), args: FLAGS });
+/** The same engine without windows, where it is there: a page in it costs half as much. */
+function shellPath(): string | undefined {
+  const { BINNACLE_CHROMIUM: named, BINNACLE_CHROMIUM_SHELL: shell = named === undefined ? SHELL : undefined } =
+    process.env;
+  return shell !== undefined && isProgram(shell) ? shell : undefined;
+}
+
+/**
+ * With a fresh profile, which goes when it is closed. Throws, and never skips, where there is no Chromium. `isWhole`: with
+ * all that belongs to a browser and not to a page, as notifications and being installed.
+ */
+export const openBrowser = ({ isWhole = false } = {}): Promise<Browser> =>
+  chromium.launch({ executablePath: (isWhole ? undefined : shellPath()) ?? chromiumPath(), args: FLAGS });
 
 export interface Deck {
   readonly context: BrowserContext;
@@ -92,7 +104,8 @@ export async function closePages(browser: Browser, { task }: TestContext): Promi
   }
 }
 
-async function tell(page: Page, test: string): Promise<void> {
+/** What a page showed when a test failed. */
+export async function tell(page: Page, test: string): Promise<void> {
   const folder = process.env.BINNACLE_SHOTS;
   const file = `${test.replace(/\W+/g, '-').slice(0, 80)}.png`;
   if (folder !== undefined) await page.screenshot({ path: join(folder, file) });

@@ -93,11 +93,6 @@ export function bundles() {
     },
     {
       ...common,
-      input: { 'screen-worker': join(server, 'src/mcp/screen-worker.ts') },
-      output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
-    },
-    {
-      ...common,
       input: { 'session-screens': join(server, 'src/screen/process-main.ts') },
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },

@@ -3,7 +3,7 @@
 //
 //   say TEXT          says it, a word at a time        think TEXT     thinks it
 //   message TEXT      says it as another message       slow N         says N words, one each 20 ms
-//   tool TEXT         a tool call that prints it       edit PATH      a tool call with a difference
+//   tool TEXT         a tool call that prints it       edit PATH [N]  a tool call with a difference (of N lines)
 //   ask TEXT          wants permission for a tool      drop TEXT      wants it, and then does not want it any more
 //   term COMMAND      runs it in a terminal            linger COMMAND starts it in a terminal, and leaves it there
 //   plan A, B         makes a plan                     usage USD      has cost so much, since the session began
@@ -97,8 +97,10 @@ async function perform(sessionId, word, rest) {
       done(id, { content: text(rest) });
     },
     edit: () => {
-      const id = call({ title: `Edit ${rest}`, kind: 'edit', locations: [{ path: rest }] });
-      done(id, { content: [{ type: 'diff', path: rest, oldText: 'before\n', newText: 'after\n' }] });
+      const [path = '', lines] = rest.split(' ');
+      const id = call({ title: `Edit ${path}`, kind: 'edit', locations: [{ path }] });
+      const newText = lines === undefined ? 'after\n' : 'after\n'.repeat(Number(lines));
+      done(id, { content: [{ type: 'diff', path, oldText: 'before\n', newText }] });
     },
     ask: async () => {
       const toolCallId = call({ title: rest, kind: 'execute', status: 'pending', rawInput: { command: rest } });

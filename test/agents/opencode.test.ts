@@ -1,7 +1,7 @@
 // Whole turns of the real OpenCode through the driver `acp`, offline, against a model that is ours.
 
 import { type MockLlm, startMockLlm } from '@binnacle/mock-llm';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { acpDriver } from '../../packages/server/src/conversation/drivers/acp.ts';
 import type { AgentSettings } from '../../packages/server/src/conversation/drivers/driver.ts';
 import { type AgentProcess, startAgent } from './agent-process.fixture.ts';
@@ -11,7 +11,6 @@ import { type OpenCodeHome, openCodeHome } from './opencode.fixture.ts';
 const INSTALL_MS = 600_000;
 let model: MockLlm;
 let home: OpenCodeHome;
-let agent: AgentProcess;
 
 beforeAll(async () => {
   model = await startMockLlm();
@@ -29,12 +28,15 @@ const start = (settings: Partial<AgentSettings> = {}, memory: string | null = nu
     cwd: home.cwd,
     memory,
   });
-beforeEach(() => {
-  agent = start();
-});
-afterEach(() => agent.close());
 
 describe('OpenCode', () => {
+  // It takes seconds of a processor to start: one of them for turn after turn.
+  let agent: AgentProcess;
+  beforeAll(() => {
+    agent = start();
+  });
+  afterAll(() => agent.close());
+
   test('answers in pieces, turn after turn, and remembers', async () => {
     agent.prompt('m1', 'Say the words of the sea.');
     expect(await agent.until('ended')).toMatchObject({ end: { kind: 'done', stopReason: 'end_turn' } });

@@ -1,6 +1,6 @@
 // Requests of an agent for somebody's approval: who answers first, when nobody does, and over every restart.
 
-import type { Approval, ApprovalAnswer, ConversationEvent } from '@binnacle/protocol';
+import type { Approval, ApprovalAnswer, ConversationEvent, SessionInfo, SessionList } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../gateway/gateway.fixture.ts';
 import { pathOf } from './conversation.fixture.ts';
@@ -200,6 +200,29 @@ describe('a request that waits', () => {
     expect((await answer(key, second.id, 'no')).status).toBe(200);
     expect((await core.end(key, 'm1')).text).toBe('yes\n\nnoend');
     expect((await answersIn(key)).map(({ option }) => option)).toEqual(['yes', 'no']);
+  });
+
+  test('is what its terminals are waiting for, over a kill of the gateway; answered, they work until the turn ends', async () => {
+    const { key, approval } = await asking(
+      'acp',
+      'linger echo from-the-agent; sleep 60\nask rm -rf \u202ebuild\nslow 150',
+    );
+    const ofAgent = async (query = ''): Promise<SessionInfo | undefined> => {
+      const { sessions } = await core.must<SessionList>(200, `/v1/sessions?q=from-the-agent${query}`);
+      return sessions[0];
+    };
+    const becomes = (state: string) => until(state, async () => (await ofAgent())?.activity?.state === state);
+    await becomes('waiting_approval');
+    const waiting = { state: 'waiting_approval', since: approval.askedAt, text: 'rm -rf build' };
+    expect((await ofAgent('&activity=waiting'))?.activity).toEqual(waiting);
+    await core.restart();
+    await becomes('waiting_approval');
+    expect((await ofAgent())?.activity).toEqual(waiting);
+    expect((await answer(key, approval.id, 'yes')).status).toBe(200);
+    await becomes('working');
+    expect(await ofAgent('&activity=waiting')).toBeUndefined();
+    await core.end(key, 'm1');
+    await becomes('idle');
   });
 
   test('and that the agent does not want answered any more is taken away', async () => {

@@ -1,13 +1,13 @@
 // Ways in, and ways to lose something, that somebody found who set out to.
 
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { mountSmallDisk, type SmallDisk } from '../gateway/small-disk.fixture.ts';
 import { asJson, endOf, pathOf, Wire, withJson, writeConfig } from './conversation.fixture.ts';
 
 const FAKE_ACP = resolve(import.meta.dirname, '../agents/fake-acp.mjs');
@@ -174,38 +174,13 @@ function commandOf(pid: string): string {
   }
 }
 
-function mount(): string | undefined {
-  const dir = mkdtempSync(join(tmpdir(), 'binnacle-disk-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m,mode=0700', 'binnacle-test', dir], { stdio: 'pipe' });
-    return dir;
-  } catch {
-    rmSync(dir, { recursive: true });
-    return undefined;
-  }
-}
-const disk = mount();
+const disk = mountSmallDisk(16);
 
-describe.skipIf(disk === undefined)(
-  `on a full disk${disk === undefined ? ' (skipped: nothing can be mounted here)' : ''}`,
+describe.skipIf('reason' in disk)(
+  `on a full disk${'reason' in disk ? ` (skipped, no file system can be mounted here: ${disk.reason})` : ''}`,
   () => {
-    const dir = disk ?? '';
-    const ballast = join(dir, 'ballast');
-    afterAll(() => {
-      execFileSync('umount', ['-l', dir]);
-      rmSync(dir, { recursive: true });
-    });
-
-    /** To the last page. */
-    const fill = (): void => {
-      for (let size = statfsSync(dir).bavail * 4096; size >= 1; size = Math.floor(size / 2)) {
-        try {
-          writeFileSync(ballast, Buffer.alloc(size), { flag: 'a' });
-        } catch {
-          // As much of it as there was room for.
-        }
-      }
-    };
+    const small = disk as SmallDisk;
+    afterAll(() => small.remove());
 
     test('a run has one end, its reply comes when there is room, and the conversation can be opened again', async () => {
       const bodies: { state: string; text: string }[] = [];
@@ -220,35 +195,31 @@ describe.skipIf(disk === undefined)(
         });
       }).listen(0);
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-      const before = process.env.TMPDIR;
-      process.env.TMPDIR = dir;
-      const small = await openGateway([], (data) =>
-        writeConfig(data, { agents: { entries: AGENTS }, inbound: { replies: [url] } }),
+      const there = await small.within(() =>
+        openGateway([], (data) => writeConfig(data, { agents: { entries: AGENTS }, inbound: { replies: [url] } })),
       );
-      if (before === undefined) delete process.env.TMPDIR;
-      else process.env.TMPDIR = before;
       try {
         const text = `/slow ${'word '.repeat(15)}`;
         const asked = { channel: 'web', peer: { kind: 'group', id: 'g' }, text, id: '1', reply: url };
         const receipt = await asJson<{ conversation: string; run: { id: string } }>(
-          small.fetch('/v1/inbound', withJson(asked)),
+          there.fetch('/v1/inbound', withJson(asked)),
           202,
         );
         const { conversation: key } = receipt;
         const run = receipt.run.id;
-        fill();
+        small.fill();
         // The turn goes on into the full disk.
         await until('words cannot be kept', async () => {
-          const sent = await small.fetch(`${pathOf(key)}/messages`, withJson({ text: `full ${'x'.repeat(5000)}` }));
+          const sent = await there.fetch(`${pathOf(key)}/messages`, withJson({ text: `full ${'x'.repeat(5000)}` }));
           return sent.status === 507;
         });
         await new Promise((resolve) => setTimeout(resolve, 2500));
-        rmSync(ballast);
-        const end = await endOf(small, key, run);
+        small.empty();
+        const end = await endOf(there, key, run);
         await until('the reply has come', () => bodies.length > 0);
         expect(bodies).toHaveLength(1);
         expect(bodies[0]).toMatchObject({ state: end.state, text: end.text });
-        const wire = await Wire.open(small.url, small.token);
+        const wire = await Wire.open(there.url, there.token);
         await wire.ask({ t: 'follow', conversation: key, from: 'start' });
         await wire.untilSo(() => wire.of(key).end(run));
         expect(
@@ -257,15 +228,15 @@ describe.skipIf(disk === undefined)(
             .events.filter((event) => 'run' in event && event.run === run && /final|error|aborted/.test(event.type)),
         ).toHaveLength(1);
         wire.close();
-        await small.kill();
-        await small.restart();
-        expect((await small.fetch(pathOf(key))).status).toBe(200);
+        await there.kill();
+        await there.restart();
+        expect((await there.fetch(pathOf(key))).status).toBe(200);
         const again = { ...asked, text: 'once more', id: '2', reply: undefined };
-        const next = await asJson<{ run: { id: string } }>(small.fetch('/v1/inbound', withJson(again)), 202);
-        expect(await endOf(small, key, next.run.id)).toMatchObject({ state: 'final' });
+        const next = await asJson<{ run: { id: string } }>(there.fetch('/v1/inbound', withJson(again)), 202);
+        expect(await endOf(there, key, next.run.id)).toMatchObject({ state: 'final' });
       } finally {
-        rmSync(ballast, { force: true });
-        await small.close();
+        small.empty();
+        await there.close();
         server.close();
       }
     }, 60_000);

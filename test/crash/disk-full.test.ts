@@ -1,55 +1,31 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { mountSmallDisk, type SmallDisk } from '../gateway/small-disk.fixture.ts';
 import { isRunning, MIB, startFlood, threeWays, Watcher } from './flooding.fixture.ts';
 
-/** A small disk of our own. Undefined, with the reason, where we may not mount one. */
-function mount(): { dir: string } | { reason: string } {
-  const dir = mkdtempSync(join(tmpdir(), 'binnacle-disk-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m,mode=0700', 'binnacle-test', dir], { stdio: 'pipe' });
-    return { dir };
-  } catch (error) {
-    rmSync(dir, { recursive: true });
-    return { reason: String(error).split('\n')[1] ?? String(error) };
-  }
-}
-
-const disk = mount();
+const disk = mountSmallDisk(48);
 const why = 'reason' in disk ? ` (skipped, no file system can be mounted here: ${disk.reason})` : '';
 
 describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () => {
-  const dir = 'dir' in disk ? disk.dir : '';
-  const free = () => statfsSync(dir).bavail * statfsSync(dir).bsize;
-  const ballast = join(dir, 'ballast');
+  const small = disk as SmallDisk;
   let gateway: GatewayFixture;
 
   beforeEach(async () => {
-    const before = process.env.TMPDIR;
-    process.env.TMPDIR = dir;
-    try {
-      gateway = await openGateway();
-    } finally {
-      if (before === undefined) delete process.env.TMPDIR;
-      else process.env.TMPDIR = before;
-    }
+    gateway = await small.within(() => openGateway());
   });
   afterEach(async () => {
-    rmSync(ballast, { force: true });
+    small.empty();
     await gateway.close();
   });
-  afterAll(() => {
-    execFileSync('umount', ['-l', dir]);
-    rmSync(dir, { recursive: true });
-  });
+  afterAll(() => small.remove());
 
   it.each(['pty', 'pipe'] as const)(
     'a program on a %s waits, its session says why, and when there is room everything arrives',
     async (mode) => {
-      writeFileSync(ballast, Buffer.alloc(free() - 6 * MIB));
+      small.take(small.free() - 6 * MIB);
       const flooding = await startFlood(gateway, { label: `full-${mode}`, mode, bytes: 12 * MIB });
       const watcher = new Watcher(gateway.client, flooding.id);
       const infoOf = () => gateway.client.sessions.get(flooding.id);
@@ -65,7 +41,7 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
       expect(isRunning(pid ?? -1)).toBe(true);
-      rmSync(ballast);
+      small.empty();
       expect(await watcher.ended).toMatchObject({ state: 'closed', exitCode: 0, stalled: null });
       expect(watcher.types()).toEqual(['attached', 'exit', 'closed', 'end']);
       for (const { viewer, log, generator } of await threeWays(gateway, flooding, watcher)) {
@@ -79,7 +55,7 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
   );
 
   it('a program exits meanwhile: the gateway goes on, and its exit is told when it can be kept', async () => {
-    const file = join(dir, 'go');
+    const file = join(small.dir, 'go');
     const { id } = await gateway.client.sessions.create({
       command: `printf before; until [ -e ${file} ]; do sleep 0.02; done; printf after; exit 6`,
       mode: 'pipe',
@@ -88,13 +64,13 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
     await watcher.reached(6);
     const { pid } = await gateway.client.sessions.get(id);
     writeFileSync(file, '');
-    fill(ballast);
+    small.fill();
     await until('it has ended', () => !isRunning(pid ?? -1));
     for (let i = 0; i < 10; i++) {
       expect((await gateway.fetch('/v1/sessions')).status).toBe(200);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    rmSync(ballast);
+    small.empty();
     expect(await watcher.ended).toMatchObject({ state: 'closed', exitCode: 6, outputOffset: 11 });
     expect(watcher.types()).toEqual(['attached', 'exit', 'closed', 'end']);
     expect(isRunning(gateway.pid)).toBe(true);
@@ -111,13 +87,13 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
       return await gateway.client.sessions.create({ command, mode: 'pipe' });
     };
     const sessions = await Promise.all(signs.map(make));
-    fill(ballast);
+    small.fill();
     writeFileSync(go, '');
     await until('all of them wait', async () => {
       const infos = await Promise.all(sessions.map(({ id }) => gateway.client.sessions.get(id)));
       return infos.every(({ stalled, state }) => stalled === 'disk_full' || state === 'closed');
     });
-    rmSync(ballast);
+    small.empty();
     for (const [i, { id }] of sessions.entries()) {
       await until('it has closed', async () => (await gateway.client.sessions.get(id)).state === 'closed');
       const output = await (await gateway.fetch(`/v1/sessions/${id}/output`)).text();
@@ -139,7 +115,7 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
     const { id } = await gateway.client.sessions.create({ command: 'read -r; exit 7', mode: 'pipe' });
     const path = `/v1/sessions/${id}`;
     const as = (headers: Record<string, string>) => ({ authorization: `Bearer ${token}`, ...headers });
-    fill(ballast);
+    small.fill();
     const leased = await gateway.fetch(`${path}/lease`, {
       method: 'POST',
       headers: as({ 'content-type': 'application/json' }),
@@ -156,22 +132,13 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
     // Past the end of the lease, which no request asks for.
     await new Promise((resolve) => setTimeout(resolve, 1500));
     expect((await gateway.fetch('/v1/me', { headers: as({}) })).status).toBe(200);
-    rmSync(ballast);
+    small.empty();
     await until('its end is told', async () => (await gateway.client.sessions.get(id)).state === 'closed');
     expect(await gateway.client.sessions.get(id)).toMatchObject({ exitCode: 7, lease: null });
     await gateway.kill();
     await gateway.restart();
     expect(await gateway.client.sessions.get(id)).toMatchObject({ state: 'closed', exitCode: 7 });
   }, 30_000);
-
-  /** To the last page. */
-  function fill(path: string): void {
-    try {
-      while (true) writeFileSync(path, Buffer.alloc(64 * 1024), { flag: 'a' });
-    } catch (error) {
-      expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
-    }
-  }
 });
 
 if ('reason' in disk) it.skip(`the disk is full${why}`, () => undefined);

@@ -22,6 +22,8 @@ import { BINARY } from './mcp.fixture.ts';
 
 /** The first use installs it. */
 const INSTALL_MS = 600_000;
+/** Codex, and then the program that it starts for its tools. */
+const START_MS = 60_000;
 const COMMAND = 'echo begun; trap "echo stopped by a person; exit 7" INT; while :; do sleep 0.05; done';
 let model: MockLlm;
 let home: CodexHome;
@@ -63,7 +65,7 @@ beforeAll(async () => {
       `args = ${JSON.stringify([BINARY, 'mcp', '--data', dir])}`,
       'tool_timeout_sec = 60',
       // A machine that is busy with other tests starts no program within the ten seconds of the default.
-      'startup_timeout_sec = 60',
+      `startup_timeout_sec = ${START_MS / 1000}`,
     ],
   });
   const main = { driver: 'codex', command: home.command, env: home.env, cwd, default: true };
@@ -83,7 +85,7 @@ test('Codex starts a long command, a person interrupts it in the viewer, and Cod
   await sendTo(gateway, key, { id: 'm1', text: 'Build it.' });
   // Codex reads in the annotations that the tool does more than read, and asks a person. bash_output only reads.
   const infoOf = (): Promise<ConversationInfo> => asJson(gateway.fetch(pathOf(key)));
-  await until('it asks', async () => (await infoOf()).approvals.length === 1, 30_000);
+  await until('it asks', async () => (await infoOf()).approvals.length === 1, START_MS);
   const [approval] = (await infoOf()).approvals;
   expect(approval?.detail).toContain('bash_start');
   await asJson(gateway.fetch(`${pathOf(key)}/approvals/${approval?.id}`, withJson({ option: 'accept' })));

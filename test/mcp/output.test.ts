@@ -69,8 +69,34 @@ test('without an offset, a wait goes on however much was written, and shows the 
   expect(found.data.next_offset - found.data.offset).toBeLessThanOrEqual(10_000);
   expect(found.data.text).toHaveLength(found.data.next_offset - found.data.offset);
   const ended = await read(id, { block: true, max_bytes: 100 });
-  expect(ended.data).toMatchObject({ exit_code: 5, status: 'closed' });
+  expect(ended.data).toMatchObject({ exit_code: 5 });
   expect(ended.data.text).toMatch(/200000\nReady\nover\n$/);
+});
+
+test('a wait for the end waits for what comes behind the exit, but not for ever', async () => {
+  const late = await start('(sleep 0.4; echo late) & echo first; exit 3');
+  const ended = await read(late, { block: true });
+  expect(ended.data).toMatchObject({ text: 'first\nlate\n', exit_code: 3 });
+  const held = await start('sleep 100 & echo first; exit 3');
+  for (const how of [{}, { offset: 0 }, { offset: 0, until: 'never' }]) {
+    const [{ data }, ms] = await timed(() => read(held, { block: true, ...how }));
+    expect(data).toMatchObject({ text: 'first\n', status: 'exited', exit_code: 3 });
+    expect(ms).toBeLessThan(20_000);
+  }
+  await call(client, 'bash_stop', { id: held, grace_ms: 0 });
+});
+
+test('a wait that is under way at the exit ends soon after it, though a child holds the output and is silent', async () => {
+  // Several at once: whether the exit is read before or after we are told of it is chance.
+  const hows = [{ block: true }, { until: 'never' }, { wait_ms: 24_000, offset: 6 }];
+  const waits = [...hows, ...hows, ...hows, ...hows].map(async (how) => {
+    const id = await start('echo first; sleep 0.5; sleep 100 & exit 3');
+    const [{ data }, ms] = await timed(() => read(id, { offset: 0, ...how }));
+    await call(client, 'bash_stop', { id, grace_ms: 0 });
+    expect(data).toMatchObject({ status: 'exited', exit_code: 3, next_offset: 6 });
+    return ms;
+  });
+  expect(Math.max(...(await Promise.all(waits)))).toBeLessThan(15_000);
 });
 
 test('names that other tools use are taken, and block waits for the end', async () => {
@@ -152,7 +178,7 @@ test('a lot of output comes in parts, and quickly', async () => {
 
 test('the screen of a program that draws is what an emulator shows', async () => {
   const id = await start(
-    `printf '\\033]2;A title\\007\\033[?1049h\\033[2J\\033[3;5HBOLD \\033[1mé😀\\033[0m\\033[1;1Htop\\033[24;78Hend'; printf '\\033[2;2H'; read x`,
+    `printf '\\033]2;A title\\007\\033[?1049h\\033[2J\\033[3;5HBOLD \\033[1mé😀\\033[0m\\033[1;1Htop\\033[24;78Hend\\033[2;2H'; read x`,
     { pty: true },
   );
   const screen = await untilScreen(id, (rows) => rows[23]?.endsWith('end') === true);

@@ -110,11 +110,15 @@ describe('/session', () => {
   it('cuts off what only waits when it is interrupted, and says so', async () => {
     const id = await open();
     const first = run(id, 'sleep 60');
-    await until('it runs', async () => (await gateway.info(id)).runs?.current !== null);
+    const inState = async (wanted: string) => {
+      const { runs } = (await gateway.ask(`/v1/sessions/${id}/runs`)).json;
+      return (runs as { id: string; state: string }[]).filter(({ state }) => state === wanted);
+    };
+    // The shell has it before that, and may not have begun.
+    await until('it runs', async () => (await inState('running')).length === 1);
     const second = run(id, 'echo never');
-    await until('it waits', async () => (await gateway.info(id)).runs?.queued === 1);
-    const runs = (await gateway.ask(`/v1/sessions/${id}/runs`)).json.runs as { id: string; state: string }[];
-    const waiting = runs.find(({ state }) => state === 'queued')?.id ?? '';
+    await until('it waits', async () => (await inState('queued')).length === 1);
+    const waiting = (await inState('queued'))[0]?.id ?? '';
     expect((await gateway.ask(`/command/status/${waiting}`)).json).toMatchObject({
       running: true,
       content: 'echo never',

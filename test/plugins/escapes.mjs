@@ -380,6 +380,7 @@ export const PROBES = [
         try {
           stat = fs.fstatSync(fd, { bigint: true });
         } catch {
+          // None with that number.
           continue;
         }
         if (`${stat.dev}:${stat.ino}` === f.heldFile) return secretOf(fs.readFileSync(fd));
@@ -442,7 +443,10 @@ export const PROBES = [
     attempt: async (f) => {
       try {
         process.chdir(f.outside);
-      } catch {}
+      } catch (error) {
+        // Refused, or nowhere to be seen from here. Where it is then is said below.
+        if (error?.code === undefined) throw error;
+      }
       const at = process.cwd();
       const tracing = get('trace_events').createTracing({ categories: ['node.perf', 'v8'] });
       tracing.enable();
@@ -734,7 +738,10 @@ export const PROBES = [
     attempt: (f) => {
       try {
         process.permission.has = () => true;
-      } catch {}
+      } catch (error) {
+        // It is frozen, or there is none: reading shows whether that is enough.
+        if (!(error instanceof TypeError)) throw error;
+      }
       return secretOf(fs.readFileSync(f.secret));
     },
   },
@@ -817,6 +824,7 @@ export async function attempt(name, facts) {
       try {
         return fs.statSync(path.join(facts.outside, `escaped-${file}`)) !== undefined;
       } catch {
+        // Not there, or not to be seen.
         return false;
       }
     },

@@ -199,6 +199,21 @@ describe('a recording as a session', () => {
     );
   });
 
+  it('that sets sizes and writes nothing is drawn: of more than a hundred in a row the last counts', async () => {
+    const sizes = Array.from({ length: 30_000 }, (_, n): CastEvent => [0, 'r', n % 2 === 0 ? '90x30' : '100x40']);
+    const marked = sizes.flatMap((size, n): CastEvent[] => (n % 5000 === 4999 ? [size, [0, 'm', 'here']] : [size]));
+    const cast = castOf([[0, 'o', 'before\r\n'], ...marked, [0, 'r', '70x20'], [0, 'o', 'after'], [0, 'r', '60x10']]);
+    const { session, recording } = await imported(gateway, cast);
+    expect([session.cols, session.rows, recording.skipped]).toEqual([60, 10, 0]);
+    const events = eventsOf(await exported(gateway, session.id));
+    expect(events.map(([, code, data]) => (code === 'r' ? data : code)).slice(-10)).toEqual([
+      ...['90x30', '100x40', ...Array.from({ length: 5 }, () => 'm'), 'm', '70x20', 'o', '60x10'].slice(-10),
+    ]);
+    expect(events.filter(([, code]) => code === 'r').length).toBeLessThan(105);
+    const screen = await gateway.client.session(session.id).screen();
+    expect(screen).toMatchObject({ cols: 60, rows: 10, exact: true, lines: expect.arrayContaining(['after']) });
+  });
+
   it('drops what was typed unless it is to be kept', async () => {
     const cast = castOf([[1, 'i', 'hunter2\r']]);
     const without = await imported(gateway, cast);

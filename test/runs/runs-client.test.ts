@@ -56,8 +56,10 @@ describe('the client', () => {
     await until('it has written', async () => (await shell.info()).outputOffset === 6);
     const other = gateway.connect();
     expect(await other.session(shell.id).runs()).toMatchObject([{ id: 'job', state: 'running' }]);
-    const processes = await other.session(shell.id).processes();
-    expect(processes.map(({ command }) => command)).toContain('sleep 1019');
+    // What the shell has forked need not be the program yet.
+    await until('its job is listed', async () =>
+      (await other.session(shell.id).processes()).some(({ command }) => command === 'sleep 1019'),
+    );
     const from2 = (async () => {
       const events: RunStreamEvent[] = [];
       for await (const event of other.runs.resume(shell.id, id, { since: 2 })) events.push(event);

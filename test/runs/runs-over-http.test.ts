@@ -108,12 +108,12 @@ describe('a run as JSON', () => {
     const shell = await Shell.open(gateway);
     const { endedAt } = await shell.start({ command: 'sleep 1007 & disown' }, 'wait=20000');
     expect(endedAt).not.toBeNull();
-    const list = async () =>
-      (await (await gateway.fetch(`${shell.path}/processes`)).json()) as {
-        processes: { pid: number; command: string }[];
-      };
-    const { processes } = await list();
-    expect(processes.map(({ command }) => command)).toEqual(['sleep 1007']);
+    let processes: readonly { readonly pid: number; readonly command: string }[] = [];
+    // The shell does not wait until what it has forked is the program.
+    await until('the job is listed, and nothing else', async () => {
+      processes = (await (await gateway.fetch(`${shell.path}/processes`)).json()).processes;
+      return processes.map(({ command }) => command).join() === 'sleep 1007';
+    });
     await gateway.client.sessions.delete(shell.id);
     const pid = processes[0]?.pid ?? 0;
     await until('it is gone', () => !isAlive(pid));

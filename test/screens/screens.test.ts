@@ -2,7 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AttachmentEvent, ScreenEvent } from '@binnacle/client';
+import type { AttachmentEvent, ScreenEvent, Session } from '@binnacle/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Emulator } from '../../packages/server/src/screen/emulator.ts';
 import { stateOf } from '../../packages/server/src/screen/screen-state.fixture.ts';
@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => gateway.close());
 
 /** Everything from there on, as a terminal shows it. */
-async function shown(id: string, from: 'start' | 'screen', until: (event: AttachmentEvent) => boolean) {
+async function shown(id: string, from: Parameters<Session['attach']>[0], until: (event: AttachmentEvent) => boolean) {
   const client = gateway.connect();
   const attachment = client.session(id).attach(from);
   let emulator = new Emulator({ cols: 80, rows: 24 });
@@ -106,6 +106,69 @@ describe('following from the screen', () => {
   });
 });
 
+describe('the screen at an offset', () => {
+  it('is what was shown then, by HTTP and as the beginning of following', async () => {
+    const { id } = await gateway.client.sessions.create({
+      command: "printf 'one\\ntwo'; printf '\\033[2J\\033[1;1Hthree\\033[?1h'",
+    });
+    const session = gateway.client.session(id);
+    await until('it is over', async () => (await session.info()).state === 'closed');
+    const { outputOffset } = await session.info();
+    expect((await session.screen()).lines[0]).toBe('three');
+    expect(await session.screen({ at: 8 })).toMatchObject({ offset: 8, exact: true, applicationKeys: false });
+    expect((await session.screen({ at: 8 })).lines.slice(0, 3)).toEqual(['one', 'two', '']);
+    expect((await session.screen({ at: 10 })).offset).toBe(8);
+    expect(await session.screen({ at: outputOffset })).toMatchObject({ offset: outputOffset, applicationKeys: true });
+    expect(await (await get(`${id}/screen?at=3&format=text`)).text()).toBe('one\n');
+    const [fromOne, fromStart] = [{ screen: true, at: 4 } as const, 'start' as const];
+    const all = await Promise.all([shown(id, fromOne, ended), shown(id, fromStart, ended)]);
+    expect(all[0].screen).toMatchObject({ offset: 4, exact: true });
+    expect(all[0].state).toEqual(all[1].state);
+    const refused = { code: 'offset_ahead', details: { headOffset: outputOffset, oldestOffset: 0 } };
+    await expect(session.screen({ at: outputOffset + 1 })).rejects.toMatchObject(refused);
+    await expect(session.attach({ screen: true, at: outputOffset + 1 }).next()).rejects.toMatchObject(refused);
+  });
+
+  it('of what runs elsewhere is the same before and after its emitter tells a size', async () => {
+    const emit = async (event: object): Promise<void> => {
+      const body = JSON.stringify({ session_id: 'sized-late', ...event });
+      const headers = { 'content-type': 'application/json' };
+      expect((await gateway.fetch('/v1/pty-traffic/emit', { method: 'POST', headers, body })).status).toBe(200);
+    };
+    await emit({ response: `\x1b[2;70Hhere${'a'.repeat(60)}` });
+    const { sessions } = await gateway.client.sessions.list({ q: 'sized-late' });
+    const session = gateway.client.session(sessions[0]?.id ?? '');
+    const before = await session.screen({ at: 50 });
+    expect(before.lines[1]?.indexOf('here')).toBe(69);
+    await emit({ cols: 40, rows: 10, response: 'b', is_final: true });
+    const now = await session.screen();
+    // Drawn anew, from its beginning.
+    await gateway.kill();
+    await gateway.restart();
+    expect(await session.screen({ at: 50 })).toEqual(before);
+    expect(await session.screen()).toEqual(now);
+    const cast = await (await get(`${session.id}/export`)).text();
+    expect(JSON.parse(cast.split('\n')[0] ?? '')).toMatchObject({ term: { cols: 80, rows: 24 } });
+    expect(cast).toContain('"r", "40x10"');
+  });
+
+  it('is drawn for each asker one at a time, and the last one that was asked for is', async () => {
+    const { id } = await gateway.client.sessions.create({ command: 'seq 5000' });
+    const session = gateway.client.session(id);
+    await until('it is over', async () => (await session.info()).state === 'closed');
+    const asked = Array.from({ length: 40 }, (_, n) =>
+      session.screen({ at: n * 500 }).then(
+        ({ offset }) => `${offset}`,
+        ({ code }) => code as string,
+      ),
+    );
+    const answers = await Promise.all(asked);
+    expect(answers).toContain('asked_again');
+    expect(answers.filter((answer) => answer !== 'asked_again').length).toBeGreaterThan(4);
+    expect((await session.screen({ at: 19_500 })).offset).toBe(19_500);
+  });
+});
+
 describe('screens that are kept', () => {
   it('are made beside a long output, bounded, and can be lost, broken or old', async () => {
     const { id } = await gateway.client.sessions.create({
@@ -129,7 +192,7 @@ describe('screens that are kept', () => {
     writeFileSync(other, '');
     await until('it is exact again', async () => (await same())?.exact === true, 30_000);
     expect(existsSync(other)).toBe(false);
-    expect(filesOf(id).length).toBeLessThanOrEqual(24);
+    expect(filesOf(id).length).toBeLessThanOrEqual(96);
     await gateway.client.session(id).delete();
     expect(filesOf(id)).toEqual([]);
   }, 90_000);

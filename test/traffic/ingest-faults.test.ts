@@ -1,56 +1,29 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../steering/gateway-process.fixture.ts';
+import { mountSmallDisk, type SmallDisk } from '../gateway/small-disk.fixture.ts';
+import { openGatewayProcess } from '../steering/gateway-process.fixture.ts';
 import { emit, keptOf, outcomesOf, stop } from './traffic.fixture.ts';
 
 const batch = (...events: object[]) => ({ producer: { id: 'p', epoch: 0 }, events });
 
-/** A small disk of our own. Undefined where we may not mount one. */
-function mount(): string | undefined {
-  const dir = mkdtempSync(join(tmpdir(), 'binnacle-disk-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m,mode=0700', 'binnacle-test', dir], { stdio: 'pipe' });
-    return dir;
-  } catch {
-    rmSync(dir, { recursive: true });
-    return undefined;
-  }
-}
+const disk = mountSmallDisk(32);
+const why = 'reason' in disk ? ` (skipped, no file system can be mounted here: ${disk.reason})` : '';
 
-async function openIn(dir: string): Promise<GatewayProcess> {
-  const before = process.env.TMPDIR;
-  process.env.TMPDIR = dir;
-  try {
-    return await openGatewayProcess();
-  } finally {
-    if (before === undefined) delete process.env.TMPDIR;
-    else process.env.TMPDIR = before;
-  }
-}
-
-const disk = mount();
-
-describe.skipIf(disk === undefined)('output from elsewhere on a full disk', () => {
-  const dir = disk ?? '';
-  afterAll(() => {
-    execFileSync('umount', ['-l', dir]);
-    rmSync(dir, { recursive: true });
-  });
+describe.skipIf('reason' in disk)(`output from elsewhere on a full disk${why}`, () => {
+  const small = disk as SmallDisk;
+  afterAll(() => small.remove());
 
   it('is refused with a code that says to try again, in whole batches, and is kept once when there is room', async () => {
-    const gateway = await openIn(dir);
-    const ballast = join(dir, 'ballast');
-    const free = (): number => statfsSync(dir).bavail * statfsSync(dir).bsize;
+    const gateway = await small.within(() => openGatewayProcess());
+    const rest = join(small.dir, 'rest');
     try {
       const chunk = 'x'.repeat(50_000);
       const eventsOf = (seq: number) => [0, 1].map((n) => ({ session_id: 'full', seq: seq + n, response: chunk }));
       const first = await emit(gateway, batch(...eventsOf(0), { session_id: 'other', seq: 0, response: 'kept' }));
       expect(outcomesOf(first)).toEqual(['stored', 'stored', 'stored']);
       const [{ session: id }, , { session: other }] = first.json.results;
-      writeFileSync(ballast, Buffer.alloc(free() - 700_000));
+      small.take(small.free() - 700_000);
       let seq = 2;
       let reply = await emit(gateway, batch(...eventsOf(seq)));
       for (; reply.status === 200; reply = await emit(gateway, batch(...eventsOf(seq)))) seq += 2;
@@ -60,15 +33,15 @@ describe.skipIf(disk === undefined)('output from elsewhere on a full disk', () =
       expect(outcomesOf(await emit(gateway, batch(...eventsOf(seq - 2))))).toEqual(['duplicate', 'duplicate']);
       // To the last byte: not even a new session, or the last word of one that is deleted, has room.
       try {
-        writeFileSync(join(dir, 'rest'), Buffer.alloc(free() + 1_000_000));
+        writeFileSync(rest, Buffer.alloc(small.free() + 1_000_000));
       } catch {
         // It took what there was.
       }
       const fresh = await emit(gateway, { session_id: 'fresh', response: 'x' });
       expect([fresh.status, fresh.code]).toEqual([507, 'disk_full']);
       expect((await gateway.ask('/healthz', { token: null })).status).toBe(200);
-      rmSync(join(dir, 'rest'), { force: true });
-      rmSync(ballast);
+      rmSync(rest, { force: true });
+      small.empty();
       expect(outcomesOf(await emit(gateway, batch(...eventsOf(seq))))).toEqual(['stored', 'stored']);
       expect((await emit(gateway, { session_id: 'fresh', response: 'x' })).status).toBe(200);
       expect((await keptOf(gateway, id)).output.length).toBe((seq + 2) * chunk.length);
@@ -77,8 +50,8 @@ describe.skipIf(disk === undefined)('output from elsewhere on a full disk', () =
       );
       expect(await gateway.output(other)).toBe('kept');
     } finally {
-      rmSync(ballast, { force: true });
-      rmSync(join(dir, 'rest'), { force: true });
+      small.empty();
+      rmSync(rest, { force: true });
       await gateway.close();
     }
   });

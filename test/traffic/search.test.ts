@@ -163,7 +163,7 @@ describe('the index', () => {
     await gateway.kill();
     await gateway.start();
     await gateway.closed(id);
-    await until('the end is found', async () => (await search('milestone30', { session_id: id })).hits.length > 0);
+    await found('milestone30', { session_id: id });
     for (let i = 1; i <= 30; i++) {
       expect((await search(`milestone${i}`, { session_id: id })).hits).toHaveLength(1);
     }

@@ -36,7 +36,16 @@ async function addresses(): Promise<Address[]> {
 
 const SCOPES = ['view', 'input', 'create', 'admin'];
 /** What has no token behind it: the page, its health, its description, and the exchange of a ticket or of a share link. */
-const PUBLIC = ['/', '/assets/{name}', '/healthz', '/readyz', '/openapi.json', '/v1/login', '/v1/shares/redeem'];
+const PUBLIC = [
+  '/',
+  '/assets/{name}',
+  '/healthz',
+  '/readyz',
+  '/openapi.json',
+  '/v1/login',
+  '/v1/shares/look',
+  '/v1/shares/redeem',
+];
 const bodyOf = (method: string) => (method === 'GET' || method === 'DELETE' ? {} : { body: {} });
 
 /** Asks with exactly these headers, upgrade included, and returns the status. */

@@ -18,6 +18,7 @@ import { runRoutes } from '../../packages/server/src/connection/run-routes.ts';
 import { type MayAccess, SessionAccess } from '../../packages/server/src/connection/session-access.ts';
 import { sessionRoutes } from '../../packages/server/src/connection/session-routes.ts';
 import { Sockets, type SocketsParts } from '../../packages/server/src/connection/sockets.ts';
+import { Looks } from '../../packages/server/src/hail/looks.ts';
 import { Auth } from '../../packages/server/src/http/auth.ts';
 import { Hosts } from '../../packages/server/src/http/host-origin.ts';
 import { createHttpServer } from '../../packages/server/src/http/server.ts';
@@ -89,7 +90,8 @@ export async function openParts(mayAccess?: MayAccess): Promise<Parts> {
   const ptys = new Ptys({ store: catalogue.ptys, maxPending: 10 });
   const commands = new Commands({ store: catalogue.commands, log, sessionOf: (id) => sessions.get(id) });
   // What other sockets of a gateway need has no part in this.
-  const parts = { access, ptys, liveness, auth, maxViewers: 100, maxSubscriptions: 20 } as SocketsParts;
+  const looks = new Looks();
+  const parts = { access, ptys, liveness, auth, looks, maxViewers: 100, maxSubscriptions: 20 } as SocketsParts;
   const http = createHttpServer({
     routes: [
       ...tokenRoutes({ auth }),

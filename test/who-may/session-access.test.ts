@@ -198,7 +198,11 @@ describe('a session that is hidden or foreign is answered like one that never wa
       close_stdin: [{}],
       signal: [{ signal: 'SIGTERM' }],
       resize: [{ cols: 10, rows: 10 }],
-      lease: ['acquire', 'renew', 'release', 'take'].map((action) => ({ action, lease: 'x' })),
+      lease: [
+        ...['acquire', 'renew', 'release', 'take', 'ask'].map((action) => ({ action, lease: 'x' })),
+        { action: 'hand_over', lease: 'x', to: 'y' },
+      ],
+      watch_watchers: [{ on: true }, { on: false }],
     };
     // The frames as the protocol has them: a later one is missing above until somebody puts it there.
     const source = readFileSync(resolve(import.meta.dirname, '../../packages/protocol/src/frames.ts'), 'utf8');
@@ -215,7 +219,10 @@ describe('a session that is hidden or foreign is answered like one that never wa
     for (const [t, variants] of Object.entries(asked)) {
       for (const variant of variants) {
         const expected = await said({ t, ...variant }, unknown);
-        if (t !== 'unsubscribe') expect.soft(expected).toContain('"session_not_found"');
+        // Who does not follow a session is told no more about it, whatever it is.
+        const refusal = t === 'watch_watchers' ? '"not_subscribed"' : '"session_not_found"';
+        if (t !== 'unsubscribe')
+          expect.soft([t, variant, expected]).toEqual([t, variant, expect.stringContaining(refusal)]);
         for (const [what, id] of Object.entries(secrets)) {
           expect.soft([t, what, await said({ t, ...variant }, id)]).toEqual([t, what, expected]);
         }
@@ -472,7 +479,7 @@ describe('who may see the sessions of a conversation', () => {
       const runs = `/v1/sessions/${session}/runs`;
       const body = JSON.stringify({ id: 'r1', command: 'sleep 600' });
       expect((await parts.fetch(runs, ann, { method: 'POST', headers, body })).status).toBe(201);
-      await until('it runs', () => parts.sessions.get(session).findRun('r1').state === 'running');
+      await until('it runs', () => parts.sessions.get(session).runs.find('r1').state === 'running');
       const outcome = (answer: Promise<Response>): Promise<string> =>
         answer.then(
           async (response) => (await response.text().catch(() => undefined)) ?? 'cut',
@@ -488,7 +495,7 @@ describe('who may see the sessions of a conversation', () => {
       shrink();
       expect(JSON.parse(await waiting).error.code).toBe('session_not_found');
       expect(await Promise.all(streams)).toEqual(['cut', 'cut', 'cut']);
-      expect(parts.sessions.get(session).findRun('r1').state).toBe('running');
+      expect(parts.sessions.get(session).runs.find('r1').state).toBe('running');
       await parts.sessions.delete(session);
     });
 

@@ -81,8 +81,10 @@ describe('denied-by-default: guests of share links (S33)', () => {
     'GET /v1/shared',
     'GET /v1/sessions/{id}',
     'GET /v1/sessions/{id}/output',
+    'GET /v1/sessions/{id}/export',
     'GET /v1/sessions/{id}/lease',
     'GET /v1/sessions/{id}/screen',
+    'GET /v1/sessions/{id}/timeline',
     'POST /v1/sessions/{id}/input',
     'POST /v1/sessions/{id}/resize',
   ];
@@ -177,7 +179,6 @@ describe('denied-by-default: guests of share links (S33)', () => {
     const frames = await gateway.frames('/v1/ws', credential);
     const denied = [
       { t: 'watch_notices', on: true },
-      { t: 'watch_conversations', on: true },
       { t: 'signal', session, signal: 'SIGKILL' },
       { t: 'close_stdin', session },
       { t: 'abort', conversation: talk },
@@ -196,6 +197,7 @@ describe('denied-by-default: guests of share links (S33)', () => {
     }
     for (const frame of [
       { t: 'watch', on: true },
+      { t: 'watch_conversations', on: true, runs: true },
       { t: 'subscribe', session },
       { t: 'lease', session, action: 'acquire' },
       { t: 'input', session, text: 'hello\n' },
@@ -210,6 +212,14 @@ describe('denied-by-default: guests of share links (S33)', () => {
     await frames.ask({ t: 'ping', time: 1 });
     const told = frames.all.filter(({ t }) => t === 'session').map(({ info }) => info.id);
     expect(new Set(told)).toEqual(new Set([session]));
+    // Nor of any conversation.
+    const heard = await gateway.frames('/v1/ws');
+    await heard.ask({ t: 'watch_conversations', on: true });
+    await gateway.ask(`/v1/conversations/${encodeURIComponent(talk)}`, { method: 'PATCH', body: { title: 'told' } });
+    await until('who may see it hears of it', () => heard.all.some(({ t }) => t === 'conversation'));
+    await frames.ask({ t: 'ping', time: 2 });
+    expect(frames.all.filter(({ t }) => t === 'conversation' || t === 'events')).toEqual([]);
+    heard.ws.terminate();
     frames.ws.terminate();
   });
 
@@ -227,6 +237,15 @@ describe('denied-by-default: guests of share links (S33)', () => {
       expect.soft(await gateway.ask(path, { token: credential, body })).toMatchObject({ code: 'forbidden' });
     }
     const { messages } = (await gateway.ask(`/v1/conversations/${encodeURIComponent(talk)}/messages`)).json;
+    // Of changes of that one it hears, and of no other.
+    expect(await frames.ask({ t: 'watch_conversations', on: true })).toMatchObject({ t: 'ok' });
+    const another = await gateway.ask('/v1/conversations', { body: { agent: 'echo' } });
+    for (const key of [another.json.key, talk]) {
+      await gateway.ask(`/v1/conversations/${encodeURIComponent(key)}`, { method: 'PATCH', body: { title: 'new' } });
+    }
+    await until('it hears of its own', () => frames.all.some(({ t }) => t === 'conversation'));
+    const told = frames.all.filter(({ t }) => t === 'conversation').map(({ info: { key, owner } }) => ({ key, owner }));
+    expect(told).toEqual([{ key: talk, owner: null }]);
     const mine = messages.find(({ id }: { id: string }) => id === 'one');
     expect(mine.by ?? mine.author).toMatchObject({ name: 'guest 1', user: expect.stringMatching(/^share:/) });
     frames.ws.terminate();
@@ -249,6 +268,38 @@ describe('denied-by-default: guests of share links (S33)', () => {
 });
 
 describe('a share link', () => {
+  it('has so many exports under way and so many that wait for all its guests, and takes no place of anybody else', async () => {
+    const argv = ['bash', '-c', 'yes some words | head -c 30000000'];
+    const { id } = (await gateway.ask('/v1/sessions', { body: { argv } })).json;
+    await until('it has closed', async () => (await gateway.ask(`/v1/sessions/${id}`)).json.state === 'closed');
+    const one = await guestOf({ session: id });
+    const two = (await redeem(one.secret)).json.credential;
+    const open: { status?: number; end(): void }[] = [];
+    // Nothing of the answers is read: none comes to its end.
+    const ask = (credential: string): void => {
+      const outgoing = request(`${gateway.url}/v1/sessions/${id}/export?format=text`, {
+        headers: { authorization: `Bearer ${credential}` },
+        agent: false,
+      });
+      const asked: (typeof open)[number] = { end: () => outgoing.destroy() };
+      open.push(asked);
+      outgoing.on('response', (response) => {
+        asked.status = response.statusCode ?? 0;
+      });
+      outgoing.on('error', () => undefined).end();
+    };
+    const answered = (status: number) => open.filter((asked) => asked.status === status).length;
+    for (let n = 0; n < 45; n += 1) ask(n % 2 === 0 ? one.credential : two);
+    await until('those that are too many are refused', async () => answered(429) === 5);
+    await until('eight are under way', async () => answered(200) === 8);
+    expect(open.filter(({ status }) => status === undefined)).toHaveLength(32);
+    const owners = await gateway.ask(`/v1/sessions/${id}/export?format=text`);
+    expect(owners.text.length).toBeGreaterThan(29_000_000);
+    open.find(({ status }) => status === 200)?.end();
+    await until('the next one is let in', async () => answered(200) === 9);
+    for (const { end } of open) end();
+  });
+
   it('may no more than the token that made it, and ends with it', async () => {
     const viewer = await gateway.tokenOf('view');
     const asked = { token: viewer.token, body: { session, mode: 'type' } };
@@ -305,6 +356,12 @@ describe('a share link', () => {
     const ada = (await redeem(secret, { name })).json;
     const nobody = (await redeem(secret)).json;
     expect([ada.name, nobody.name]).toEqual(['Ada [31m Lovelace (guest)', 'guest 2']);
+    // A page gives a name 40 characters, and the mark is one of what it shows.
+    const other = await make({ session, mode: 'view' });
+    const filled = (await redeem(other.secret, { name: `Eve${'\u034f\u3164\u2800\u200d'.repeat(7)}` })).json;
+    const long = (await redeem(other.secret, { name: 'x'.repeat(40) })).json;
+    const blank = (await redeem(other.secret, { name: '\u3164\u115f\u1160\u2800\uffa0\u034f' })).json;
+    expect([filled.name, long.name, blank.name]).toEqual(['Eve (guest)', `${'x'.repeat(32)} (guest)`, 'guest 3']);
     expect((await detailsOf(id)).viewers).toEqual([]);
     const [one, two] = await Promise.all([
       gateway.frames('/v1/ws', ada.credential),
@@ -439,6 +496,33 @@ describe('redeeming', () => {
     expect(await detailsOf(id)).toMatchObject({ used: 1, state: 'used_up', guests: [{ name: 'guest 1' }] });
     expect(await redeem(secret)).toMatchObject({ code: 'share_used_up' });
     expect((await gateway.ask(`/v1/sessions/${session}`, { token: json.credential })).status).toBe(200);
+  });
+
+  it('is looked at before: what it would show, for no use; and why it shows nothing', async () => {
+    const look = (secret: string) => gateway.ask('/v1/shares/look', { token: null, body: { secret } });
+    const { id, secret } = await make({ session, mode: 'type', uses: 1, label: 'for Bea' });
+    const { status, json } = await look(secret);
+    expect(status).toBe(200);
+    // No id and no name of anybody: those are for guests.
+    expect(json).toEqual({
+      kind: 'session',
+      mode: 'type',
+      label: 'for Bea',
+      expiresAt: expect.any(Number),
+      usesLeft: 1,
+    });
+    expect(await detailsOf(id)).toMatchObject({ used: 0, state: 'open' });
+    await redeem(secret);
+    expect(await look(secret)).toMatchObject({ status: 410, code: 'share_used_up' });
+    const { audit } = await detailsOf(id);
+    expect(audit.at(-1)).toMatchObject({ what: 'refused', by: 'share_used_up' });
+    await gateway.ask(`/v1/shares/${id}`, { method: 'DELETE' });
+    expect(await look(secret)).toMatchObject({ status: 410, code: 'share_revoked' });
+    const gone = (await gateway.create({ argv: ['/bin/cat'] })).id;
+    const toGone = await make({ session: gone });
+    await gateway.ask(`/v1/sessions/${gone}`, { method: 'DELETE' });
+    expect(await look(toGone.secret)).toMatchObject({ code: expect.stringMatching(/^session_/) });
+    expect(await look(`${secret}x`)).toMatchObject({ status: 401, code: 'unauthorized' });
   });
 
   it('takes no guesses: wrong secrets are refused, and too many from one address wait', async () => {

@@ -10,14 +10,16 @@ import { createRoot } from 'react-dom/client';
 
 // Made once, outside of components. No token: a browser logs in with a ticket, and has a cookie from then on.
 const client = connect({ url: location.origin });
+// Asked once, also by React's strict mode. Nobody is logged in: the browser's console shows that answer as a 401.
+const known = client.me().then(
+  () => true,
+  () => false,
+);
 
 function App() {
   const [isIn, setIn] = useState<boolean>();
   useEffect(() => {
-    client.me().then(
-      () => setIn(true),
-      () => setIn(false),
-    );
+    void known.then(setIn);
   }, []);
   if (isIn === undefined) return null;
   return isIn ? <Deck /> : <Login onIn={() => setIn(true)} />;

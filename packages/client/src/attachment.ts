@@ -100,6 +100,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
   private readonly from: From | FromScreen;
   private readonly bufferBytes: number;
   private readonly siblings: Set<Attachment>;
+  private readonly asked: () => void;
   private readonly outlet: Outlet<AttachmentEvent>;
   private readonly buffer: AttachmentEvent[];
   private buffered: number;
@@ -117,19 +118,21 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
   /** It begins with the screen, which has not come yet: what came of it is asked for again. */
   private awaitsScreen: boolean;
 
-  /** `siblings`: where it is listed until it is over. */
+  /** `siblings`: where it is listed until it is over. `asked`: called behind each subscription that is asked for. */
   constructor(
     connection: Connection,
     session: string,
     from: From | FromScreen,
     options: AttachOptions,
     siblings: Set<Attachment>,
+    asked: () => void = () => {},
   ) {
     this.session = session;
     this.connection = connection;
     this.from = from;
     this.bufferBytes = options.bufferBytes ?? connection.settings.bufferBytes;
     this.siblings = siblings;
+    this.asked = asked;
     this.outlet = new Outlet(() => this.take());
     this.buffer = [];
     this.buffered = 0;
@@ -209,6 +212,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
         if (this.phase === 'subscribing' && this.attempt === attempt) this.onAnswer(answer);
       },
     );
+    this.asked();
   }
 
   private unsubscribe(): void {

@@ -77,11 +77,13 @@ describe('the client over HTTP', () => {
     reply = ({ url }) => ({
       status: 200,
       body: JSON.stringify(
-        url === '/v1/sessions' ? { sessions: [{ id: 1 }], next: 'p2' } : { sessions: [{ id: 2 }], next: null },
+        url?.includes('after=') === true
+          ? { sessions: [{ id: 2 }], next: null }
+          : { sessions: [{ id: 1 }], next: 'p2' },
       ),
     });
     expect(await client.sessions.all()).toEqual([{ id: 1 }, { id: 2 }]);
-    expect(seen.map(({ url }) => url)).toEqual(['/v1/sessions', '/v1/sessions?after=p2']);
+    expect(seen.map(({ url }) => url)).toEqual(['/v1/sessions?limit=100', '/v1/sessions?after=p2&limit=500']);
   });
 
   it('reads raw output as the bytes it is', async () => {

@@ -1,13 +1,23 @@
 // A client of one gateway: what it offers over HTTP, and the sessions over the one connection. Read this first.
 
-import type { CreateSession, Scope, SearchResult, SessionInfo, SessionList, TrafficFilter } from '@binnacle/protocol';
+import type {
+  CreateSession,
+  Scope,
+  SearchResult,
+  SessionInfo,
+  SessionList,
+  SessionQuery,
+  TrafficFilter,
+} from '@binnacle/protocol';
 import { type ClientEvents, type ClientState, Connection } from './connection.ts';
 import type { Conversation } from './conversation.ts';
 import { Conversations } from './conversations.ts';
 import { Http } from './http.ts';
+import { Look, type Looked } from './look.ts';
 import { Notices } from './notices.ts';
 import { type ClientOptions, type Settings, settle } from './options.ts';
 import { Plugins } from './plugins.ts';
+import { Push } from './push.ts';
 import { Recordings } from './recordings.ts';
 import { Runs } from './runs.ts';
 import { Session } from './session.ts';
@@ -17,10 +27,10 @@ import { TrafficStream, type WatchTrafficOptions } from './traffic-stream.ts';
 import { Watch } from './watch.ts';
 
 export interface Sessions {
-  /** One page, newest ids last; `after` is the `next` of the page before. */
-  list(page?: { readonly after?: string; readonly limit?: number }): Promise<SessionList>;
+  /** One page, newest first; `after` is the `next` of the page before. */
+  list(query?: SessionQuery): Promise<SessionList>;
   /** All pages. */
-  all(): Promise<SessionInfo[]>;
+  all(query?: Omit<SessionQuery, 'after'>): Promise<SessionInfo[]>;
   create(spec?: CreateSession): Promise<SessionInfo>;
   get(id: string): Promise<SessionInfo>;
   delete(id: string): Promise<void>;
@@ -86,8 +96,11 @@ export class Binnacle {
   readonly notices: Notices;
   /** Links that show one session or conversation to whoever has them. */
   readonly shares: Shares;
+  /** Notifications for who does not look. */
+  readonly push: Push;
   /** Sessions and conversations as files, and recordings as sessions. */
   readonly recordings: Recordings;
+  private readonly eyes: Look;
   private readonly http: Http;
   private readonly connection: Connection;
   private readonly settings: Settings;
@@ -109,6 +122,8 @@ export class Binnacle {
     this.plugins = new Plugins(this.http);
     this.recordings = new Recordings(this.http);
     this.shares = new Shares(this.http);
+    this.push = new Push(this.http);
+    this.eyes = new Look(this.connection);
     this.notices = new Notices(this.connection, this.http);
   }
 
@@ -124,12 +139,12 @@ export class Binnacle {
 
   /** All sessions, then every change of their states. Each reconnect begins with a new `list`. */
   watch(): Watch {
-    return new Watch(this.connection, () => this.sessions.all());
+    return new Watch(this.connection, (after) => this.sessions.list(pageAfter(after)));
   }
 
   /** Of a guest of a share link: as `watch`, of the sessions that it is shown. */
   watchShared(): Watch {
-    return new Watch(this.connection, async () => [...(await this.shares.shown()).sessions]);
+    return new Watch(this.connection, async () => ({ sessions: (await this.shares.shown()).sessions, next: null }));
   }
 
   /**
@@ -174,6 +189,11 @@ export class Binnacle {
     return await this.http.json({ path: '/v1/me' });
   }
 
+  /** What somebody has before their eyes just now: of that they are not notified. Undefined: nothing. */
+  look(looked: Looked | undefined): void {
+    this.eyes.set(looked);
+  }
+
   /** Returns what ends the listening. */
   on<K extends keyof ClientEvents>(name: K, listener: (value: ClientEvents[K]) => void): () => void {
     return this.connection.events.on(name, listener);
@@ -208,16 +228,21 @@ export class Binnacle {
 /** The same as `new Binnacle`; it connects when something needs it. */
 export const connect = (options: ClientOptions): Binnacle => new Binnacle(options);
 
+// The first page is small, so that there is something to look at soon; the others are few.
+const FIRST_PAGE = 100;
+const NEXT_PAGE = 500;
+const pageAfter = (after: string | null) => (after === null ? { limit: FIRST_PAGE } : { after, limit: NEXT_PAGE });
+
 function sessionsOver(http: Http): Sessions {
   const path = (id: string) => `/v1/sessions/${encodeURIComponent(id)}`;
-  const list: Sessions['list'] = (page = {}) => http.json({ path: '/v1/sessions', query: { ...page } });
+  const list: Sessions['list'] = (query = {}) => http.json({ path: '/v1/sessions', query: { ...query } });
   return {
     list,
-    async all() {
+    async all(query = {}) {
       const sessions: SessionInfo[] = [];
       let after: string | null = null;
       do {
-        const page: SessionList = await list(after === null ? {} : { after });
+        const page: SessionList = await list({ ...pageAfter(after), ...query });
         sessions.push(...page.sessions);
         after = page.next;
       } while (after !== null);

@@ -400,6 +400,7 @@ export class Connection {
         if (frame.ref !== undefined && answer !== undefined) {
           this.answers.delete(frame.ref);
           answer(frame.t === 'error' ? { error: BinnacleError.fromWire(frame.error) } : { frame });
+          if (frame.t === 'subscribed') this.tell(frame);
           return;
         }
         if (frame.t !== 'error') return;

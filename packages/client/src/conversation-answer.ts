@@ -65,7 +65,12 @@ export function answerOfRun(run: ConversationRun): Answer {
 /** From a page of history, which has the text only. */
 export function answerOfMessage(message: MessageInfo): Answer {
   const state = message.ended ?? 'final';
-  const answer: Answer = { ...unheard(message.run ?? message.id), state, endedAt: message.at };
+  const answer: Answer = {
+    ...unheard(message.run ?? message.id),
+    state,
+    endedAt: message.at,
+    usage: message.usage ?? null,
+  };
   return withDelta(answer, 'said', message.text, false);
 }
 

@@ -38,6 +38,7 @@ const info = (more: Partial<ConversationInfo> = {}): ConversationInfo => ({
   approvals: [],
   lease: null,
   steer: ['queue'],
+  usage: null,
   mine: true,
   ...more,
 });

@@ -27,7 +27,7 @@ import {
 } from './conversation-answer.ts';
 
 /** What of a ConversationInfo does not change with each event. */
-export type ConversationFacts = Omit<ConversationInfo, 'position' | 'run' | 'queue' | 'approvals'>;
+export type ConversationFacts = Omit<ConversationInfo, 'position' | 'run' | 'queue' | 'approvals' | 'usage'>;
 
 export type ConversationItem =
   /** Of a person or a channel, once the agent has it or it was cancelled. What waits is in the queue. */
@@ -71,7 +71,7 @@ export type ConversationStep =
  * position, so that the run under way is there with what it has said so far. From an earlier position the events tell it.
  */
 export function emptyConversation(info: ConversationInfo, from: string = info.position): ConversationState {
-  const { position, run, queue, approvals, ...facts } = info;
+  const { position, run, queue, approvals, usage, ...facts } = info;
   const isNow = from === position && run !== null;
   return {
     info: facts,
@@ -111,7 +111,7 @@ export function reduceConversation(state: ConversationState, step: EventBatch | 
 
 /** What else is known of it by a later info (a `conversation` change): the lease, the title, who may see it. */
 export function withInfo(state: ConversationState, info: ConversationInfo): ConversationState {
-  const { position, run, queue, approvals, ...facts } = info;
+  const { position, run, queue, approvals, usage, ...facts } = info;
   return { ...state, info: facts };
 }
 

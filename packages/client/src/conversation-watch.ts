@@ -1,17 +1,9 @@
 // The states of all conversations that one may see, as an async iterable: a list, then changes; with `runs`, their events.
 
-import {
-  type BinnacleError,
-  CODES,
-  type ConversationEvent,
-  type ConversationInfo,
-  type ServerFrame,
-} from '@binnacle/protocol';
-import type { Connection, Participant } from './connection.ts';
+import type { BinnacleError, ConversationEvent, ConversationInfo, ServerFrame } from '@binnacle/protocol';
+import type { Connection } from './connection.ts';
 import { eventCost } from './conversation-feed.ts';
-import { known } from './conversation-tries.ts';
-import { Outlet } from './outlet.ts';
-import { backoffDelay } from './reconnect.ts';
+import { type Listed, Listing } from './listing.ts';
 
 export interface WatchConversationsOptions {
   /** Follow the runs that the same user starts, on whatever connection, and those that no user started. Default false. */
@@ -38,25 +30,14 @@ export type ConversationChange =
 /** Who watches on one connection: the server knows one watch for it. */
 export type ConversationWatchers = Map<object, WatchConversationsOptions>;
 
-export class ConversationWatch implements AsyncIterableIterator<ConversationChange, undefined, undefined> {
-  private readonly connection: Connection;
+export class ConversationWatch extends Listing<ConversationChange, readonly ConversationInfo[]> {
   private readonly list: () => Promise<ConversationInfo[]>;
   private readonly options: WatchConversationsOptions;
   private readonly watchers: ConversationWatchers;
-  private readonly participant: Participant;
-  private readonly unlisten: () => void;
-  private readonly outlet: Outlet<ConversationChange>;
   /** By what makes another one old: a consumer that is slow gets the latest of each conversation. */
   private readonly changes: Map<unknown, ConversationChange>;
   /** Of events that wait. */
   private buffered: number;
-  private listed: readonly ConversationInfo[] | null;
-  /** Changes wait while a list is on its way: they are newer than it, or say the same. */
-  private isListing: boolean;
-  private round: number;
-  private failures: number;
-  private retry: ReturnType<typeof setTimeout> | null;
-  private isOver: boolean;
 
   constructor(
     connection: Connection,
@@ -64,62 +45,18 @@ export class ConversationWatch implements AsyncIterableIterator<ConversationChan
     options: WatchConversationsOptions,
     watchers: ConversationWatchers,
   ) {
-    this.connection = connection;
+    super(connection);
     this.list = list;
     this.options = options;
     this.watchers = watchers;
-    this.outlet = new Outlet(() => this.take());
     this.changes = new Map();
     this.buffered = 0;
-    this.listed = null;
-    this.isListing = true;
-    this.round = 0;
-    this.failures = 0;
-    this.retry = null;
-    this.isOver = false;
-    this.participant = {
-      opened: () => this.begin(),
-      lost: () => this.forget(),
-      stopped: (error) => this.finish(error.code === 'client_closed' ? null : error),
-    };
-    this.unlisten = connection.listen((frame) => this.onFrame(frame));
     watchers.set(this, options);
-    connection.join(this.participant);
-  }
-
-  next(): Promise<IteratorResult<ConversationChange, undefined>> {
-    return this.outlet.next();
-  }
-
-  return(): Promise<IteratorResult<ConversationChange, undefined>> {
-    this.stop();
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  /** Ends the iteration. */
-  stop(): void {
-    if (this.isOver) return;
-    this.changes.clear();
-    this.listed = null;
-    this.finish(null);
-  }
-
-  private begin(): void {
-    this.forget();
-    const { round } = this;
-    this.ask((error) => {
-      if (this.round !== round || this.isOver) return;
-      if (error !== undefined) this.finish(error);
-      else this.fetchList(round);
-    });
+    this.start();
   }
 
   /** For all who watch on this connection: with the events that one of them wants, as often as one of them wants them. */
-  private ask(answered: (error?: BinnacleError) => void): void {
+  protected ask(answered: (error?: BinnacleError) => void): void {
     const all = [...this.watchers.values()];
     const on = all.length > 0;
     const intervals = all.flatMap(({ deltaIntervalMs }) => (deltaIntervalMs === undefined ? [] : [deltaIntervalMs]));
@@ -131,80 +68,41 @@ export class ConversationWatch implements AsyncIterableIterator<ConversationChan
     );
   }
 
-  private fetchList(round: number): void {
-    this.list().then(
-      (conversations) => {
-        if (this.round !== round || this.isOver) return;
-        this.listed = conversations;
-        this.isListing = false;
-        this.failures = 0;
-        this.outlet.deliver();
-      },
-      (cause: unknown) => {
-        if (this.round !== round || this.isOver) return;
-        const error = known(cause);
-        if (!CODES[error.code].retry) {
-          this.finish(error);
-          return;
-        }
-        const { random, backoff } = this.connection.settings;
-        const delayMs = backoffDelay(this.failures, random(), backoff);
-        this.failures += 1;
-        this.retry = setTimeout(() => this.fetchList(round), delayMs);
-      },
-    );
+  protected left(): void {
+    this.watchers.delete(this);
+    if (this.connection.isOpen) this.ask(() => {});
   }
 
-  /** The next list makes what waits here old. */
-  private forget(): void {
-    if (this.retry !== null) clearTimeout(this.retry);
-    this.retry = null;
-    this.round += 1;
-    this.isListing = true;
-    this.changes.clear();
-    this.buffered = 0;
+  protected fetch(): Promise<ConversationInfo[]> {
+    return this.list();
   }
 
-  private onFrame(frame: ServerFrame): void {
-    if (this.isOver) return;
+  protected told(conversations: readonly ConversationInfo[]): Listed<ConversationChange> {
+    return { item: { type: 'list', conversations }, isLast: true };
+  }
+
+  protected heard(frame: ServerFrame): boolean {
     switch (frame.t) {
       case 'conversation':
-        this.put(`info ${frame.info.key}`, { type: 'conversation', info: frame.info });
-        return;
+        return this.put(`info ${frame.info.key}`, { type: 'conversation', info: frame.info });
       case 'conversation_deleted':
-        this.put(`info ${frame.conversation}`, { type: 'deleted', conversation: frame.conversation });
-        return;
+        return this.put(`info ${frame.conversation}`, { type: 'deleted', conversation: frame.conversation });
       case 'events': {
-        if (this.options.runs !== true) return;
+        if (this.options.runs !== true) return false;
         const { conversation, position, events } = frame;
         if (this.buffered > this.connection.settings.bufferBytes) {
-          this.put(`missed ${conversation}`, { type: 'missed', conversation });
-          return;
+          return this.put(`missed ${conversation}`, { type: 'missed', conversation });
         }
         const change = { type: 'events' as const, conversation, position, events };
         this.buffered += costOf(change);
-        this.put(change, change);
-        return;
+        return this.put(change, change);
       }
       default:
-        return;
+        return false;
     }
   }
 
-  private put(key: unknown, change: ConversationChange): void {
-    // Deleted first, so that the map's order is the order of the latest changes.
-    this.changes.delete(key);
-    this.changes.set(key, change);
-    this.outlet.deliver();
-  }
-
-  private take(): ConversationChange | undefined {
-    if (this.isListing) return undefined;
-    if (this.listed !== null) {
-      const conversations = this.listed;
-      this.listed = null;
-      return { type: 'list', conversations };
-    }
+  protected news(): ConversationChange | undefined {
     const [first] = this.changes;
     if (first === undefined) return undefined;
     const [key, change] = first;
@@ -213,15 +111,16 @@ export class ConversationWatch implements AsyncIterableIterator<ConversationChan
     return change;
   }
 
-  private finish(error: BinnacleError | null): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    if (this.retry !== null) clearTimeout(this.retry);
-    this.unlisten();
-    this.watchers.delete(this);
-    if (this.connection.isOpen) this.ask(() => {});
-    this.connection.leave(this.participant);
-    this.outlet.end(error);
+  protected forgetNews(): void {
+    this.changes.clear();
+    this.buffered = 0;
+  }
+
+  private put(key: unknown, change: ConversationChange): true {
+    // Deleted first, so that the map's order is the order of the latest changes.
+    this.changes.delete(key);
+    this.changes.set(key, change);
+    return true;
   }
 }
 

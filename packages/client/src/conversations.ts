@@ -68,6 +68,11 @@ export class Conversations {
     return new ConversationWatch(this.connection, () => this.all(), options, this.watchers);
   }
 
+  /** Of a guest of a share link: as `watch`, of the conversation that it is shown. */
+  watchShared(key: string): ConversationWatch {
+    return new ConversationWatch(this.connection, async () => [await this.get(key)], {}, this.watchers);
+  }
+
   /** A handle, see `Binnacle.conversation`. */
   handle(key: string): Conversation {
     return new Conversation(this.connection, this.parts, key);

@@ -97,6 +97,49 @@ describe('the lease', () => {
     expect(lease.held).not.toBeNull();
   });
 
+  it('is known from the moment that the session is attached, and after each reconnect', async () => {
+    const watched = client.session(session.id);
+    const holders: (string | null)[] = [];
+    watched.lease.on('change', ({ lease, yours }) => {
+      expect(yours).toBe(false);
+      holders.push(lease?.holder ?? null);
+    });
+    session.lease = { holder: 'Ada', fence: 1, expiresInMs: 60_000, secret: 's' };
+    watched.attach();
+    await until(() => holders.length === 1, 'who it was before we came');
+    session.lease = { holder: 'Bob', fence: 2, expiresInMs: 60_000, secret: 't' };
+    gateway.cutAll();
+    await until(() => holders.length === 2, 'who it was when we came back');
+    expect(holders).toEqual(['Ada', 'Bob']);
+    expect(watched.lease.info?.holder).toBe('Bob');
+  });
+
+  it('taken while the connection was away is lost as soon as it is back', async () => {
+    const held = client.session(session.id);
+    const lost: BinnacleError[] = [];
+    held.lease.on('lost', (error) => lost.push(error));
+    held.attach();
+    await held.lease.acquire({ ttlMs: 60_000 });
+    session.lease = { holder: 'Bob', fence: 2, expiresInMs: 60_000, secret: 't' };
+    gateway.cutAll();
+    await until(() => lost.length === 1, 'the loss');
+    expect(held.lease.held).toBeNull();
+    expect(held.lease.info?.holder).toBe('Bob');
+  });
+
+  it('that comes when the session was let go of is given back at once', async () => {
+    const left = client.session(session.id);
+    const getting = left.lease.acquire({ ttlMs: 60_000 });
+    left.detach();
+    await expect(getting).rejects.toMatchObject({ code: 'lease_lost' });
+    await until(() => actions().includes('release'), 'the release');
+    expect(left.lease.held).toBeNull();
+    expect(session.lease).toBeNull();
+    // It can be had again by the same.
+    await left.lease.acquire();
+    expect(left.lease.held?.holder).toBe('tester');
+  });
+
   it('is lost when a renewal is refused', async () => {
     const { lease } = client.session(session.id);
     const lost: BinnacleError[] = [];

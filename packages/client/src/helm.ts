@@ -7,6 +7,7 @@ import {
   type LeaseAction,
   type LeaseInfo,
   type ServerFrame,
+  type Watcher,
 } from '@binnacle/protocol';
 import type { Connection, Participant } from './connection.ts';
 import { Emitter } from './emitter.ts';
@@ -25,10 +26,14 @@ export interface HelmChange {
 }
 
 export interface HelmEvents {
-  /** Another hand, or none. Heard while the session is attached or the lease held. */
+  /** Another hand, or none; and who it is whenever the session is attached. Heard while it is, or the lease held. */
   change: HelmChange;
   /** It was ours: `taken_over`, `lease_lost`, or what stopped the client. */
   lost: BinnacleError;
+  /** We hold it, and somebody would like it. `handOver(by.id)` gives it to them. */
+  asked: Watcher;
+  /** It is ours: `by` handed it over. */
+  given: { readonly by: string };
 }
 
 /** Two renewals may fail before the lease runs out. */
@@ -48,6 +53,10 @@ export class Helm {
   private expiresAt: number;
   /** The connection on which the lease was last got or renewed is gone. */
   private isAdrift: boolean;
+  /** On its way to somebody else: it is not lost. */
+  private isGiving: boolean;
+  /** How often it was let go of for good. */
+  private drops: number;
 
   constructor(connection: Connection, session: string) {
     this.connection = connection;
@@ -60,6 +69,8 @@ export class Helm {
     this.timer = null;
     this.expiresAt = 0;
     this.isAdrift = false;
+    this.isGiving = false;
+    this.drops = 0;
     this.participant = {
       opened: () => {
         if (this.isAdrift) this.keep();
@@ -124,8 +135,33 @@ export class Helm {
     }
   }
 
-  /** Stops renewing and listening, and releases without waiting for the answer. */
+  /**
+   * Tells the holder that we would like it. Throws `helm_free` (acquire it), `holder_unreachable` (take it),
+   * `asked_lately`, and `not_subscribed`: who asks follows the session.
+   */
+  async ask(): Promise<void> {
+    await this.send('ask', {}, false);
+  }
+
+  /**
+   * Gives it to one who follows the session: the `id` of a watcher. Writes of ours are refused from then on. Throws
+   * `lease_lost`, `watcher_not_found`, `watcher_cannot_steer`.
+   */
+  async handOver(to: string): Promise<void> {
+    const { lease } = this;
+    if (lease === null) throw new BinnacleError('lease_lost');
+    this.isGiving = true;
+    try {
+      await this.send('hand_over', { lease: lease.lease, to }, false);
+      if (this.lease?.lease === lease.lease) this.letGo();
+    } finally {
+      this.isGiving = false;
+    }
+  }
+
+  /** Stops renewing and listening, and releases without waiting for the answer; also what is on its way to us. */
   drop(): void {
+    this.drops += 1;
     this.release().catch(() => {
       // The lease runs out by itself.
     });
@@ -135,13 +171,21 @@ export class Helm {
 
   private async get(action: LeaseAction, request: LeaseRequest): Promise<Lease> {
     this.listen();
+    const { drops } = this;
     const lease = (await this.send(action, { ...request }, false)) as Lease;
     this.ttlMs = request.ttlMs;
     this.hold(lease);
-    return lease;
+    if (drops === this.drops) return lease;
+    // Nobody is left who would steer with it, or let go of it.
+    this.drop();
+    throw new BinnacleError('lease_lost');
   }
 
-  private send(action: LeaseAction, more: { lease?: string; holder?: string; ttlMs?: number }, resend: boolean) {
+  private send(
+    action: LeaseAction,
+    more: { lease?: string; holder?: string; ttlMs?: number; to?: string },
+    resend: boolean,
+  ) {
     const { session } = this;
     return this.connection.request((ref) => ({ t: 'lease', ref, session, action, ...more }), { resend });
   }
@@ -188,7 +232,21 @@ export class Helm {
   }
 
   private onFrame(frame: ServerFrame): void {
-    if (frame.t !== 'lease' || frame.session !== this.session) return;
+    if (!('session' in frame) || frame.session !== this.session) return;
+    if (frame.t === 'lease_asked') this.events.emit('asked', frame.by);
+    else if (frame.t === 'lease_given') {
+      this.ttlMs = undefined;
+      this.hold(frame.lease);
+      this.events.emit('given', { by: frame.by });
+    } else if (frame.t === 'lease') this.onLease(frame);
+    // Only later changes are told by themselves: those before it, as while the connection was away, are told by this.
+    else if (frame.t === 'subscribed') {
+      const { lease } = frame.info;
+      this.onLease({ lease, yours: lease !== null && lease.fence === this.lease?.fence });
+    }
+  }
+
+  private onLease(frame: HelmChange): void {
     this.latest = frame.lease;
     this.events.emit('change', { lease: frame.lease, yours: frame.yours });
     if (this.lease === null) return;
@@ -196,6 +254,10 @@ export class Helm {
     // ourselves, the news comes before the answer.
     if (frame.lease === null) this.lose(new BinnacleError('lease_lost'));
     else if (frame.lease.fence > this.lease.fence && !frame.yours) {
+      if (this.isGiving) {
+        this.letGo();
+        return;
+      }
       this.lose(new BinnacleError('taken_over', { details: { holder: frame.lease.holder } }));
     }
   }

@@ -1,10 +1,9 @@
 // What plugins tell people: the last of it, and what comes, as an async iterable that survives reconnects.
 
-import { BinnacleError, CODES, type NoticeList, type PluginNotice, type ServerFrame } from '@binnacle/protocol';
-import type { Connection, Participant } from './connection.ts';
+import type { BinnacleError, NoticeList, PluginNotice, ServerFrame } from '@binnacle/protocol';
+import type { Connection } from './connection.ts';
 import type { Http } from './http.ts';
-import { Outlet } from './outlet.ts';
-import { backoffDelay } from './reconnect.ts';
+import { type Listed, Listing } from './listing.ts';
 
 export type NoticeEvent =
   /** All that are kept, oldest first. Replaces what was known; the first event, and again after each reconnect. */
@@ -37,143 +36,56 @@ export class Notices {
 /** A consumer that is slow loses the oldest beyond this. The gateway keeps as many. */
 const MAX_WAITING = 200;
 
-export class NoticeWatch implements AsyncIterableIterator<NoticeEvent, undefined, undefined> {
-  private readonly connection: Connection;
+export class NoticeWatch extends Listing<NoticeEvent, NoticeList> {
   private readonly list: () => Promise<NoticeList>;
   private readonly watchers: Set<object>;
-  private readonly participant: Participant;
-  private readonly unlisten: () => void;
-  private readonly outlet: Outlet<NoticeEvent>;
   /** What came; while a list is on its way, some of it may be in that too. */
   private waiting: PluginNotice[];
-  private listed: NoticeList | null;
-  private isListing: boolean;
-  private round: number;
-  private failures: number;
-  private retry: ReturnType<typeof setTimeout> | null;
-  private isOver: boolean;
 
   constructor(connection: Connection, list: () => Promise<NoticeList>, watchers: Set<object>) {
-    this.connection = connection;
+    super(connection);
     this.list = list;
     this.watchers = watchers;
-    this.outlet = new Outlet(() => this.take());
     this.waiting = [];
-    this.listed = null;
-    this.isListing = true;
-    this.round = 0;
-    this.failures = 0;
-    this.retry = null;
-    this.isOver = false;
-    this.participant = {
-      opened: () => this.begin(),
-      lost: () => this.forget(),
-      stopped: (error) => this.finish(error.code === 'client_closed' ? null : error),
-    };
-    this.unlisten = connection.listen((frame) => this.onFrame(frame));
     watchers.add(this);
-    connection.join(this.participant);
+    this.start();
   }
 
-  next(): Promise<IteratorResult<NoticeEvent, undefined>> {
-    return this.outlet.next();
-  }
-
-  return(): Promise<IteratorResult<NoticeEvent, undefined>> {
-    this.stop();
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  /** Ends the iteration. */
-  stop(): void {
-    if (this.isOver) return;
-    this.waiting = [];
-    this.listed = null;
-    this.finish(null);
-  }
-
-  private begin(): void {
-    this.forget();
-    const { round } = this;
+  protected ask(answered: (error?: BinnacleError) => void): void {
+    const on = this.watchers.size > 0;
     this.connection.ask(
-      (ref) => ({ t: 'watch_notices', ref, on: true }),
-      (answer) => {
-        if (this.round !== round || this.isOver) return;
-        if ('error' in answer) this.finish(answer.error);
-        else this.fetchList(round);
-      },
+      (ref) => ({ t: 'watch_notices', ref, on }),
+      (answer) => answered('error' in answer ? answer.error : undefined),
     );
   }
 
-  private fetchList(round: number): void {
-    this.list().then(
-      (listed) => {
-        if (this.round !== round || this.isOver) return;
-        this.listed = listed;
-        this.waiting = this.waiting.filter(({ n }) => n > listed.next);
-        this.isListing = false;
-        this.failures = 0;
-        this.outlet.deliver();
-      },
-      (cause: unknown) => {
-        if (this.round !== round || this.isOver) return;
-        const error = cause instanceof BinnacleError ? cause : new BinnacleError('internal', { cause });
-        if (!CODES[error.code].retry) {
-          this.finish(error);
-          return;
-        }
-        const { random, backoff } = this.connection.settings;
-        const delayMs = backoffDelay(this.failures, random(), backoff);
-        this.failures += 1;
-        this.retry = setTimeout(() => this.fetchList(round), delayMs);
-      },
-    );
+  protected left(): void {
+    this.watchers.delete(this);
+    if (this.connection.isOpen && this.watchers.size === 0) this.ask(() => {});
   }
 
-  /** The next list has what waits here. */
-  private forget(): void {
-    if (this.retry !== null) clearTimeout(this.retry);
-    this.retry = null;
-    this.round += 1;
-    this.isListing = true;
-    this.waiting = [];
+  protected fetch(): Promise<NoticeList> {
+    return this.list();
   }
 
-  private onFrame(frame: ServerFrame): void {
-    if (this.isOver || frame.t !== 'notice') return;
+  protected told({ notices, next }: NoticeList): Listed<NoticeEvent> {
+    this.waiting = this.waiting.filter(({ n }) => n > next);
+    return { item: { type: 'list', notices }, isLast: true };
+  }
+
+  protected heard(frame: ServerFrame): boolean {
+    if (frame.t !== 'notice') return false;
     this.waiting.push(frame.notice);
     if (this.waiting.length > MAX_WAITING) this.waiting.shift();
-    this.outlet.deliver();
+    return true;
   }
 
-  private take(): NoticeEvent | undefined {
-    if (this.isListing) return undefined;
-    if (this.listed !== null) {
-      const { notices } = this.listed;
-      this.listed = null;
-      return { type: 'list', notices };
-    }
+  protected news(): NoticeEvent | undefined {
     const notice = this.waiting.shift();
     return notice === undefined ? undefined : { type: 'notice', notice };
   }
 
-  private finish(error: BinnacleError | null): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    if (this.retry !== null) clearTimeout(this.retry);
-    this.unlisten();
-    this.watchers.delete(this);
-    if (this.connection.isOpen && this.watchers.size === 0) {
-      this.connection.ask(
-        (ref) => ({ t: 'watch_notices', ref, on: false }),
-        () => {},
-      );
-    }
-    this.connection.leave(this.participant);
-    this.outlet.end(error);
+  protected forgetNews(): void {
+    this.waiting = [];
   }
 }

@@ -8,6 +8,8 @@ import {
   type ProcessInfo,
   type RunInfo,
   type SessionInfo,
+  type ShownScreen,
+  type Timeline,
 } from '@binnacle/protocol';
 import { Attachment, type AttachOptions } from './attachment.ts';
 import type { Connection } from './connection.ts';
@@ -16,6 +18,8 @@ import type { Http } from './http.ts';
 import { Outbox } from './outbox.ts';
 import type { Run, RunOptions } from './run.ts';
 import type { Runs } from './runs.ts';
+import { type EntriesOptions, readEntries, type SessionEntry } from './session-entries.ts';
+import { Watchers } from './watchers.ts';
 
 export interface WriteOptions {
   /**
@@ -39,6 +43,19 @@ export interface ReadOptions {
   readonly stream?: 'stdout' | 'stderr';
 }
 
+export interface ScreenOptions {
+  /** Output offset. Default: now. */
+  readonly at?: number;
+  /** Ends it, with `unreachable`. */
+  readonly signal?: AbortSignal;
+}
+
+export interface TimelineOptions {
+  readonly points?: number;
+  /** Ends it, with `unreachable`. */
+  readonly signal?: AbortSignal;
+}
+
 export interface OutputSlice {
   readonly bytes: Uint8Array;
   /** What to pass as `since` to go on. */
@@ -49,6 +66,8 @@ export class Session {
   readonly id: string;
   /** The helm of this session. */
   readonly lease: Helm;
+  /** Who else follows it. */
+  readonly watchers: Watchers;
   private readonly connection: Connection;
   private readonly http: Http;
   private readonly allRuns: Runs;
@@ -61,18 +80,19 @@ export class Session {
     this.http = http;
     this.allRuns = runs;
     this.lease = new Helm(connection, id);
+    this.watchers = new Watchers(connection, id);
     this.outbox = new Outbox(connection, id);
     this.attachments = new Set();
   }
 
   /**
    * Follows the log from `from`: a position (string), `{offset}`, `{tail}` (bytes), `'start'`, `'now'`, or `'screen'`: what the
-   * terminal shows now, and all that follows. Default
+   * terminal shows now, and all that follows; `{screen: true, at}`: what it showed at an output offset. Default
    * `'start'`. A client follows a session once at a time: a second attachment throws `too_many_subscriptions`.
    */
   attach(from: From | FromScreen | 'screen' = 'start', options: AttachOptions = {}): Attachment {
     const begin = from === 'screen' ? ({ screen: true } as const) : from;
-    return new Attachment(this.connection, this.id, begin, options, this.attachments);
+    return new Attachment(this.connection, this.id, begin, options, this.attachments, () => this.watchers.subscribed());
   }
 
   /**
@@ -126,6 +146,15 @@ export class Session {
     return await this.http.json({ path: this.path });
   }
 
+  /**
+   * What its terminal shows now, or showed at an output offset. Throws `not_a_tty`; with `at` also `offset_ahead` and
+   * `gap` (not kept any more), both with numbers, and `asked_again` where later ones were asked for meanwhile.
+   */
+  async screen({ at, signal }: ScreenOptions = {}): Promise<ShownScreen> {
+    const ends = signal === undefined ? {} : { signal };
+    return await this.http.json({ path: `${this.path}/screen`, query: { at }, ...ends });
+  }
+
   /** Ends the program and removes the session with its log. */
   async delete(): Promise<void> {
     await this.http.json({ method: 'DELETE', path: this.path });
@@ -142,6 +171,21 @@ export class Session {
         return { bytes: new Uint8Array(await response.arrayBuffer()), nextOffset: Number(next) };
       },
     );
+  }
+
+  /** How much it wrote when, in at most so many `points` (1 to 2000, default 400), and what stands out. */
+  async timeline({ points, signal }: TimelineOptions = {}): Promise<Timeline> {
+    const ends = signal === undefined ? {} : { signal };
+    return await this.http.json({ path: `${this.path}/timeline`, query: { points }, ...ends });
+  }
+
+  /**
+   * Its log as it was written, from one output offset to another, each entry with its time: for replay. Reads no more
+   * than half a MiB of output ahead of its reader. Throws `offset_ahead`, `session_gone` and what the gateway refuses.
+   */
+  entries(options: EntriesOptions = {}): AsyncGenerator<SessionEntry, void> {
+    const { backoff, random } = this.connection.settings;
+    return readEntries({ http: this.http, path: this.path, backoff, random }, options);
   }
 
   /** Ends attachments (the gateway is told to stop sending) and gives up the lease. */

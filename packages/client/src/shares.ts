@@ -67,6 +67,16 @@ export interface ShareDetails extends ShareInfo {
   }[];
 }
 
+/** What a link would show, to who has its secret and has not come in. */
+export interface ShareOutlook {
+  readonly kind: 'session' | 'conversation';
+  readonly mode: ShareMode;
+  readonly label: string;
+  readonly expiresAt: number;
+  /** Null: any number. */
+  readonly usesLeft: number | null;
+}
+
 export interface RedeemedShare {
   /** The `token` of a client of its own; see also `guestSocket`. */
   readonly credential: string;
@@ -111,6 +121,11 @@ export class Shares {
 
   async revoke(id: string): Promise<void> {
     await this.http.json({ method: 'DELETE', path: `/v1/shares/${encodeURIComponent(id)}` });
+  }
+
+  /** What its secret would show; takes no use. Throws why it shows nothing (any more). */
+  async look(secret: string): Promise<ShareOutlook> {
+    return await this.http.json({ method: 'POST', path: '/v1/shares/look', body: { secret } });
   }
 
   /** Takes one use; with the `id` (16 to 64 random characters) of before none, for an answer that was lost. */

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { TestGateway, until } from '../test/test-gateway.ts';
 import { Binnacle } from './client.ts';
+import { KnownSessions } from './known-sessions.ts';
 import type { Watch, WatchEvent } from './watch.ts';
 
 let gateway: TestGateway;
@@ -41,6 +42,45 @@ describe('a watch', () => {
     gateway.cutAll();
     const session = gateway.session();
     expect(await take(watch)).toMatchObject({ type: 'list', sessions: [{ id: session.id }] });
+  });
+
+  it('gives a long list page by page as the pages come, and what changed meanwhile behind it', async () => {
+    gateway.pageSize = 2;
+    const [a, b, c] = [gateway.session(), gateway.session(), gateway.session()];
+    const watch = client.watch();
+    expect(await take(watch)).toMatchObject({
+      sessions: [{ id: a.id }, { id: b.id }],
+      isFirst: true,
+      isLast: false,
+    });
+    gateway.broadcast({ t: 'deleted', session: a.id });
+    expect(await take(watch)).toMatchObject({ sessions: [{ id: c.id }], isFirst: false, isLast: true });
+    expect(await take(watch)).toEqual({ type: 'deleted', session: a.id });
+  });
+
+  it('a list after a reconnect takes away only what it does not name, and that when it is whole', async () => {
+    gateway.pageSize = 1;
+    const [a, b, c] = [gateway.session(), gateway.session(), gateway.session()];
+    const watch = client.watch();
+    const known = new KnownSessions();
+    const ids = () => known.sessions.map(({ id }) => id);
+    for (let i = 0; i < 3; i += 1) known.apply(await take(watch));
+    expect(known.isWhole).toBe(true);
+    expect(ids()).toHaveLength(3);
+    gateway.sessions.delete(b.id);
+    gateway.cutAll();
+    known.apply(await take(watch));
+    expect(ids()).toHaveLength(3);
+    known.apply(await take(watch));
+    expect(ids()).toEqual([c.id, a.id].sort().reverse());
+  });
+
+  it('what began last comes first: not a recording of long ago that was imported just now', () => {
+    const known = new KnownSessions();
+    const began = (id: number, createdAt: number) => ({ ...gateway.session().info, id: `s${id}`, createdAt });
+    const sessions = [began(1, 5000), began(2, 7000), began(3, 1000), began(4, 5000)] as never;
+    known.apply({ type: 'list', sessions, isFirst: true, isLast: true });
+    expect(known.sessions.map(({ id }) => id)).toEqual(['s2', 's4', 's1', 's3']);
   });
 
   it('keeps one change for each session when the consumer is slow', async () => {

@@ -80,6 +80,7 @@ export class TestConversation {
       approvals: [],
       lease: null,
       steer: ['queue', 'inject', 'interrupt'],
+      usage: null,
       mine: true,
     };
   }

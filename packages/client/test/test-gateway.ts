@@ -66,6 +66,7 @@ export class TestSession {
   }
 
   get info(): SessionInfo {
+    const { lease } = this;
     return {
       id: this.id,
       name: 'test',
@@ -86,10 +87,12 @@ export class TestSession {
       position: formatPosition(this.head),
       createdAt: 0,
       exitedAt: null,
-      lease: null,
+      lease: lease === null ? null : { holder: lease.holder, fence: lease.fence, expiresInMs: lease.expiresInMs },
       stalled: null,
       runs: null,
       foreign: null,
+      labels: {},
+      activity: null,
     };
   }
 
@@ -162,6 +165,8 @@ export class Peer {
 
 export class TestGateway {
   readonly sessions: Map<string, TestSession>;
+  /** Sessions in a page of the list. */
+  pageSize: number;
   readonly peers: Set<Peer>;
   /** Every connection that said hello, in order. */
   readonly history: Peer[];
@@ -185,6 +190,7 @@ export class TestGateway {
 
   constructor() {
     this.sessions = new Map();
+    this.pageSize = 100;
     this.peers = new Set();
     this.history = [];
     this.upgrades = [];
@@ -270,11 +276,15 @@ export class TestGateway {
       const error = new BinnacleError(this.deny);
       return { status: error.status, body: { error: error.toWire() } };
     }
-    const path = new URL(request.url ?? '', 'http://test').pathname;
+    const { pathname: path, searchParams } = new URL(request.url ?? '', 'http://test');
     if (path === '/v1/me') return { status: 200, body: { name: 'tester', scope: 'admin', user: 'admin' } };
     if (path === '/v1/login' || path === '/v1/logout') return { status: 204 };
     if (path === '/v1/sessions') {
-      return { status: 200, body: { sessions: [...this.sessions.values()].map((s) => s.info), next: null } };
+      const all = [...this.sessions.values()].map(({ info }) => info);
+      const from = all.findIndex(({ id }) => id === searchParams.get('after')) + 1;
+      const sessions = all.slice(from, from + this.pageSize);
+      const next = from + sessions.length < all.length ? (sessions.at(-1)?.id ?? null) : null;
+      return { status: 200, body: { sessions, next } };
     }
     return { status: 404, body: { error: new BinnacleError('session_not_found').toWire() } };
   }

@@ -90,6 +90,21 @@ export const CODES = {
   share_not_found: row(404, false, 'No such share link.', 'List yours with GET /v1/shares.'),
   too_many_shares: row(429, false, 'The limit of share links is reached.', 'Revoke one first (DELETE /v1/shares/:id).'),
   too_many_guests: row(429, false, 'The share link has let in as many as it can.', 'Make another one.'),
+  too_many_push_subscriptions: row(
+    429,
+    false,
+    'The limit of browsers that are notified is reached.',
+    'Turn notifications off in one of them first.',
+  ),
+  bad_push_endpoint: row(
+    400,
+    false,
+    'Nothing can be sent to that push subscription.',
+    'Pass on what PushManager.subscribe gave the page, unchanged.',
+  ),
+  push_not_subscribed: row(404, false, 'No browser of yours is notified.', 'Turn notifications on in one first.'),
+  push_failed: row(502, true, 'The push service did not take the message.', 'details.status is what it answered.'),
+  too_many_mutes: row(429, false, 'The limit of muted sessions and conversations is reached.', 'Unmute one first.'),
 
   // What is not there
   not_found: row(404, false, 'There is nothing at this address.', 'See /openapi.json for all addresses.'),
@@ -254,7 +269,7 @@ export const CODES = {
     400,
     false,
     'The file is no asciicast recording.',
-    'Recordings are asciicast files of version 1, 2 or 3; see details for the line.',
+    'Recordings are asciicast files of version 1, 2 or 3.',
   ),
   too_many_imports: row(429, true, 'Too many recordings are being imported.', 'Wait for one of them to end.'),
 
@@ -288,6 +303,12 @@ export const CODES = {
     'Wait for one to end, or raise serve --max-mcp-calls.',
   ),
   screen_timeout: row(503, true, 'Drawing the screen takes too long.', 'Read it with bash_output instead.'),
+  asked_again: row(
+    429,
+    true,
+    'Later ones were asked for meanwhile; this one was not made.',
+    'Wait for the answer before asking for the next one.',
+  ),
 
   // Plugins
   permission_denied: row(403, false, 'The plugin may not do that.', 'See details.key: the key of the config file.'),
@@ -392,6 +413,22 @@ export const CODES = {
   ),
   lease_lost: row(409, false, 'The helm was taken over, released or has expired.', 'Acquire it again before writing.'),
   taken_over: row(409, false, 'Another writer took the helm.', 'Acquire it again if it should be yours.', 4001),
+  helm_free: row(409, true, 'Nobody holds the helm.', 'Acquire it: nobody has to be asked.'),
+  holder_unreachable: row(
+    409,
+    true,
+    'Who holds the helm cannot be asked: it has no connection that hears it.',
+    'Wait until it is released, or take it over.',
+  ),
+  asked_lately: row(429, true, 'The holder of the helm was asked a moment ago.', 'Give them a moment to answer.'),
+  watcher_not_found: row(404, false, 'Nobody of that id follows the session.', 'See the newest frame "watchers".'),
+  watcher_cannot_steer: row(
+    409,
+    false,
+    'They can only watch.',
+    'Hand the helm over to somebody whose maySteer is true.',
+  ),
+  not_subscribed: row(409, false, 'This connection does not follow that session.', 'Subscribe to it first.'),
   already_connected: row(
     409,
     true,

@@ -65,6 +65,8 @@ export interface MessageInfo {
   readonly timeoutMs?: number;
   /** Of an answer: how its run ended. */
   readonly ended?: RunEnd['state'];
+  /** Of an answer, where its agent told: what its run took. */
+  readonly usage?: Usage;
 }
 
 export type ConversationRunState = 'queued' | 'running' | 'final' | 'error' | 'aborted';
@@ -261,6 +263,8 @@ export interface ConversationInfo {
   /** Requests that wait for somebody's answer. */
   readonly approvals: readonly Approval[];
   readonly lease: LeaseInfo | null;
+  /** The sum over its runs that have ended, as far as agents told; null where none did. */
+  readonly usage: Usage | null;
   /** What its agent can do with a message while a run is under way. */
   readonly steer: readonly SteerMode[];
   /** True for who may send to it, by what it is; the scope `input` is needed as well. */

@@ -5,7 +5,7 @@ import { BinnacleError } from './codes.ts';
 import type { AbortReceipt, ConversationEvent, ConversationInfo, SendReceipt, SteerMode } from './conversation.ts';
 import type { EntryData } from './entry.ts';
 import type { PluginNotice } from './notices.ts';
-import type { InputReceipt, Lease, LeaseAction, LeaseInfo, Scope, SessionInfo } from './session.ts';
+import type { InputReceipt, Lease, LeaseAction, LeaseInfo, Scope, SessionInfo, Watcher } from './session.ts';
 
 /** Where a subscription begins. A string is a position. `tail`: that many output bytes before the head. */
 export type From = string | { readonly offset: number } | { readonly tail: number } | 'start' | 'now';
@@ -13,6 +13,8 @@ export type From = string | { readonly offset: number } | { readonly tail: numbe
 /** What the terminal of a session shows now, and then all that follows it. */
 export interface FromScreen {
   readonly screen: true;
+  /** What it showed at that output offset. Default: now. */
+  readonly at?: number;
 }
 
 /** Client frames. `ref`, where given, comes back in the answer (`ok` or `error`). */
@@ -60,7 +62,11 @@ export type ClientFrame =
       readonly lease?: string;
       readonly holder?: string;
       readonly ttlMs?: number;
+      /** Of `hand_over`: the `id` of a watcher. */
+      readonly to?: string;
     }
+  /** Tell this connection who else follows a session that it follows. */
+  | { readonly t: 'watch_watchers'; readonly ref?: number; readonly session: string; readonly on: boolean }
   /** The events of a conversation from a position on (default: `now`). `deltaIntervalMs`: 0 to 10 000, default 50. */
   | {
       readonly t: 'follow';
@@ -83,6 +89,8 @@ export type ClientFrame =
     }
   /** Tell this connection what plugins tell people from now on. */
   | { readonly t: 'watch_notices'; readonly ref?: number; readonly on: boolean }
+  /** What somebody has before their eyes just now, on this connection: of that they are not notified. Neither: nothing. */
+  | { readonly t: 'look'; readonly ref?: number; readonly session?: string; readonly conversation?: string }
   /** As POST /v1/conversations/:key/messages. This connection gets the events of the run, until its end. */
   | {
       readonly t: 'send';
@@ -162,6 +170,18 @@ export type ServerBody =
       readonly yours: boolean;
       readonly lost?: WireError;
     }
+  /** To who holds the helm: somebody would like it. */
+  | { readonly t: 'lease_asked'; readonly session: string; readonly by: Watcher }
+  /** To who was handed the helm: it is theirs. */
+  | { readonly t: 'lease_given'; readonly session: string; readonly lease: Lease; readonly by: string }
+  /** Who follows the session, this connection among them (`you`). At most 100 by name; `count`: all. */
+  | {
+      readonly t: 'watchers';
+      readonly session: string;
+      readonly watchers: readonly Watcher[];
+      readonly count: number;
+      readonly you: string;
+    }
   | { readonly t: 'session'; readonly info: SessionInfo }
   | { readonly t: 'deleted'; readonly session: string }
   | {
@@ -206,6 +226,19 @@ export interface ScreenSnapshot {
   readonly drawnFrom: number;
   /** It is what all output up to there gives. False where only the end of it could be drawn in time, or some is gone. */
   readonly exact: boolean;
+}
+
+/** A snapshot, and what a terminal makes of it. */
+export interface ShownScreen extends ScreenSnapshot {
+  /** Its rows as text, without the blanks at their ends. */
+  readonly lines: readonly string[];
+  /** From 0. */
+  readonly cursor: { readonly row: number; readonly col: number };
+  readonly title: string;
+  /** The screen of a full-screen program, which has no rows above it. */
+  readonly alternate: boolean;
+  /** The program asked for the other form of the arrow keys (DECCKM). */
+  readonly applicationKeys: boolean;
 }
 
 export type OkResult = InputReceipt | Lease | { readonly released: true } | SendReceipt | AbortReceipt;

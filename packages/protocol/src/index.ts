@@ -1,5 +1,6 @@
 export * from './codec.ts';
 export * from './codes.ts';
+export * from './command.ts';
 export * from './conversation.ts';
 export * from './entry.ts';
 export * from './frames.ts';

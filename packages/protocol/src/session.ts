@@ -35,6 +35,8 @@ export interface CreateSession {
   /** Rows, 1 to 65535, default 24. */
   readonly rows?: number;
   readonly name?: string;
+  /** Seen with its name, to filter by. At most 16; names 1 to 64 characters, values at most 256, of one line. */
+  readonly labels?: Readonly<Record<string, string>>;
   /**
    * Start a bash that takes runs (POST /v1/sessions/:id/runs), without anybody's start-up files. In a terminal people
    * can type into it as well. Not together with `command` or `argv`.
@@ -76,6 +78,52 @@ export interface SessionInfo {
   readonly runs: { readonly current: string | null; readonly queued: number } | null;
   /** Where it comes from, for a session whose program runs elsewhere. It can be watched, not steered. */
   readonly foreign: ForeignInfo | null;
+  /** Given when it was made; those of `foreign` where its program runs elsewhere. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** What it is doing. Null where it does not run, or nobody can tell. */
+  readonly activity: SessionActivity | null;
+}
+
+/** Those that wait for a person come first in lists. */
+export const ACTIVITY_STATES = ['waiting_approval', 'waiting_input', 'working', 'idle'] as const;
+
+export interface SessionActivity {
+  readonly state: (typeof ACTIVITY_STATES)[number];
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  /** What it waits for, in words that are safe to show; null where nobody said. */
+  readonly text: string | null;
+}
+
+/** Somebody who follows a session. */
+export interface Watcher {
+  /** Of the connection; a helm is handed over to it. Says nothing to anybody else. */
+  readonly id: string;
+  readonly name: string;
+  /** Came by a share link. */
+  readonly isGuest: boolean;
+  /** May take the helm when it is handed over. */
+  readonly maySteer: boolean;
+}
+
+/** What happened in a session over time, drawn from its log. Offsets count output bytes, times are ms since 1970. */
+export interface Timeline {
+  readonly from: number;
+  readonly to: number;
+  /** Output by time: `bytes` were written from `time` on, for `stepMs`; `offset` is before them. None where there were none. */
+  readonly points: readonly { readonly time: number; readonly offset: number; readonly bytes: number }[];
+  readonly stepMs: number;
+  readonly marks: readonly TimelineMark[];
+  /** There were more marks than are named. */
+  readonly isClipped: boolean;
+}
+
+export interface TimelineMark {
+  readonly kind: 'run' | 'resize' | 'signal' | 'gap' | 'exit' | 'waiting';
+  readonly time: number;
+  readonly offset: number;
+  /** A command, what it waits for, a size, a signal, an exit code: safe to show, and may be empty. */
+  readonly text: string;
 }
 
 /** What everybody may know of where a session comes from that runs elsewhere. */
@@ -98,6 +146,22 @@ export interface SessionList {
   readonly next: string | null;
 }
 
+/** `waiting`: for approval or for input. `exited`: it does not run. */
+export const SESSION_FILTERS = ['waiting', 'working', 'idle', 'exited'] as const;
+
+/** Of a list of sessions: all that is given must hold. */
+export interface SessionQuery {
+  readonly activity?: (typeof SESSION_FILTERS)[number];
+  /** Words that are all in its name, command, directory, id, or what its emitter says of it; not in its output. */
+  readonly q?: string;
+  /** `key` or `key=value`. */
+  readonly label?: string;
+  /** The `next` of the page before. */
+  readonly after?: string;
+  /** 1 to 1000, default 100. */
+  readonly limit?: number;
+}
+
 /** What everybody may know about the helm. */
 export interface LeaseInfo {
   readonly holder: string;
@@ -112,7 +176,8 @@ export interface Lease extends LeaseInfo {
   readonly lease: string;
 }
 
-export type LeaseAction = 'acquire' | 'renew' | 'release' | 'take';
+/** `ask`: tell the holder that one would like it. `hand_over`: the holder gives it `to` somebody who watches. */
+export type LeaseAction = 'acquire' | 'renew' | 'release' | 'take' | 'ask' | 'hand_over';
 
 /** The answer to an input message. */
 export interface InputReceipt {

@@ -1,8 +1,12 @@
 // What a gateway can be told, and what it gives back. The defaults are beside each option.
 
+import type { SessionActivityTimes } from './activity/session-activities.ts';
+import type { CatalogueLimits } from './catalogue/catalogue.ts';
 import type { LivenessTimes } from './connection/liveness.ts';
 import type { ConversationListener } from './conversation/conversations.ts';
 import type { WriteLeaseTimes } from './conversation/write-lease.ts';
+import type { DeliveryLimits } from './hail/deliveries.ts';
+import type { WaitTimes } from './hail/waits.ts';
 import type { HttpLimits } from './http/server.ts';
 import type { PluginLimits } from './plugin/process/limits.ts';
 import type { EndingTimes } from './process/ending.ts';
@@ -91,7 +95,13 @@ export interface GatewayOptions {
   readonly helmTimes?: Partial<HelmTimes>;
   readonly endingTimes?: Partial<EndingTimes>;
   readonly livenessTimes?: Partial<LivenessTimes>;
+  /** When a program counts as quiet, and how often its output is looked at. Default: 3 s, every 250 ms. */
+  readonly activityTimes?: Partial<SessionActivityTimes>;
   readonly httpLimits?: Partial<HttpLimits>;
+  /** From the beginning of a wait until people are notified, and from there to the next one. See hail/waits.ts. */
+  readonly waitTimes?: Partial<WaitTimes>;
+  readonly deliveryLimits?: Partial<DeliveryLimits>;
+  readonly catalogueLimits?: Partial<CatalogueLimits>;
   readonly pageCacheBytes?: number;
   /** Events of foreign sessions that can be listed. Default 1,000,000, some 200 bytes each; their output stays in the logs. */
   readonly maxEvents?: number;
@@ -102,7 +112,7 @@ export interface GatewayOptions {
   readonly logLevel?: string;
   /** Told each time that a changed config file is in force. `problems`: how many are told of it. */
   readonly onConfig?: (path: string, problems: number) => void;
-  /** The built runner, threads of the index and of screens, and page; default: those beside the built gateway. */
+  /** The built runner, thread of the index, process of screens, and page; default: those beside the built gateway. */
   readonly runnerScript?: string;
   readonly searchScript?: string;
   readonly screensScript?: string;

@@ -1,15 +1,13 @@
 // The composition root: builds everything, wires it, listens, and stops it again. Read this first.
 
-import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, lstatSync, mkdirSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BinnacleError } from '@binnacle/protocol';
 import { pino } from 'pino';
+import { SessionActivities } from './activity/session-activities.ts';
 import { isGuessable, loadAdminToken } from './catalogue/admin-token.ts';
 import { Catalogue } from './catalogue/catalogue.ts';
-import { prepareDataDir } from './catalogue/data-dir.ts';
+import { markOf, prepareDataDir } from './catalogue/data-dir.ts';
 import { DataDirLock } from './catalogue/lock.ts';
 import { Config } from './config/config.ts';
 import { conversationRoutes } from './connection/conversation-routes.ts';
@@ -28,6 +26,7 @@ import { messageRoutes } from './connection/message-routes.ts';
 import { noticeRoutes } from './connection/notice-routes.ts';
 import { pluginPages } from './connection/plugin-pages.ts';
 import { pluginRoutes } from './connection/plugin-routes.ts';
+import { pushRoutes } from './connection/push-routes.ts';
 import { recordingRoutes } from './connection/recording-routes.ts';
 import { routeRoutes } from './connection/route-routes.ts';
 import { runRoutes } from './connection/run-routes.ts';
@@ -37,12 +36,17 @@ import { SessionAccess } from './connection/session-access.ts';
 import { sessionRoutes } from './connection/session-routes.ts';
 import { shareRoutes } from './connection/share-routes.ts';
 import { Sockets } from './connection/sockets.ts';
+import { timelineRoutes } from './connection/timeline-routes.ts';
 import { trafficRoutes } from './connection/traffic-routes.ts';
 import { Agents } from './conversation/agents.ts';
 import { Conversations } from './conversation/conversations.ts';
 import { Inbound } from './conversation/inbound.ts';
 import { Replies } from './conversation/replies.ts';
 import type { Gateway, GatewayOptions } from './gateway-options.ts';
+import { Hails } from './hail/hails.ts';
+import { Looks } from './hail/looks.ts';
+import { Vapid } from './hail/vapid.ts';
+import { watchWaits } from './hail/watch.ts';
 import { Auth } from './http/auth.ts';
 import { Hosts } from './http/host-origin.ts';
 import { createHttpServer } from './http/server.ts';
@@ -50,7 +54,6 @@ import { staticRoutes } from './http/static.ts';
 import { tokenRoutes } from './http/token-routes.ts';
 import { GroupSync } from './log/group-sync.ts';
 import { mcpRoutes } from './mcp/routes.ts';
-import { Screens } from './mcp/screens.ts';
 import { Notices } from './notices.ts';
 import { AgentDrivers } from './plugin/agent-drivers.ts';
 import { PluginChannels } from './plugin/channels.ts';
@@ -70,12 +73,14 @@ import { Recordings } from './recording/import.ts';
 import { Retention } from './retention.ts';
 import { Fleet } from './runner/fleet.ts';
 import { cgroupWarning } from './runner/scope.ts';
+import { makeSocketDir, removeSocketDir } from './runner/socket-dir.ts';
 import { SessionScreens } from './screen/session-screens.ts';
 import { Search } from './search/search.ts';
 import { Sessions } from './sessions.ts';
 import { HELM_TIMES } from './steering/helm.ts';
 import { Ingest } from './traffic/ingest.ts';
 import { RATE_LIMITS, Rates } from './traffic/rate.ts';
+import { Turns } from './turns.ts';
 import { VERSION } from './version.ts';
 
 const DAY_MS = 24 * 3600_000;
@@ -98,7 +103,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const adminToken = loadAdminToken(dir);
     if (isGuessable(adminToken))
       log.warn('BINNACLE_TOKEN is short enough to be guessed. Make one with: openssl rand -hex 32');
-    const catalogue = Catalogue.open(dir);
+    const catalogue = Catalogue.open(dir, options.catalogueLimits);
     undo.push(() => catalogue.close());
     const hosts = new Hosts({ names: options.hostNames ?? [], origins: options.origins ?? [] });
     const auth = new Auth({ catalogue, adminToken, hosts });
@@ -130,8 +135,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log,
     );
     undo.push(() => sessions.close());
-    const socketDir = socketDirOf(dir);
-    undo.push(() => removeIfEmpty(socketDir));
+    const socketDir = makeSocketDir(markOf(dir));
+    undo.push(() => removeSocketDir(socketDir));
     const fleet = new Fleet(
       {
         dir: join(dir, 'runners'),
@@ -178,7 +183,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log,
     });
     undo.push(() => config.close());
-    const programs = new PluginPrograms({ mark: digestOf(dir), passEnv: options.passEnv ?? [], log });
+    const programs = new PluginPrograms({ mark: markOf(dir), passEnv: options.passEnv ?? [], log });
     await programs.endLeft();
     const plugins = await Plugins.open({
       dataDir: dir,
@@ -210,7 +215,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       sessions,
       graceMs: options.agentGraceMs ?? 5000,
       idleMs: options.agentIdleMs ?? 30 * 60_000,
-      contextOf: (id, prompt) => catalogue.conversations.contextOf(id, prompt.id),
+      contextOf: (id, prompt) => catalogue.conversations.messages.contextOf(id, prompt.id),
       guard,
       foreignDriver: (name) => drivers.driverOf(name),
       toolsOf: (agent) => new AgentTools(pluginTools, toolHooks, agent),
@@ -232,9 +237,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     undo.push(() => conversations.close(options.runsAtStop === 'abort'));
     conversations.listen(new ConversationNews(hooks));
     await conversations.recover();
-    const channels = new PluginChannels(plugins, (id) => plugins.list().some((one) => one.id === id));
+    const channels = new PluginChannels(plugins, (id) => plugins.has(id));
     const replies = new Replies({
-      store: catalogue.conversations,
+      store: catalogue.replies,
+      rows: catalogue.conversations,
       conversations,
       log,
       carry: async (reply, signal) => {
@@ -259,6 +265,40 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       },
       deleted: (conversation) => access.recheck(conversation.record.id),
     });
+    const looks = new Looks();
+    const hails = new Hails({
+      ...{ subscriptions: catalogue.pushSubscriptions, mutes: catalogue.mutes, wishes: catalogue.hailWishes, log },
+      vapid: Vapid.open(dir),
+      settings: () => config.current.notify,
+      holderOf: (issuer) => auth.holderOf(issuer),
+      maySee: (who, { kind, id }) =>
+        kind === 'session' ? access.seenBy(who).has(id) : conversations.mayAccess(id, who),
+      isLooking: (user, looked) => looks.isLooking(user, looked),
+      ...(options.waitTimes === undefined ? {} : { times: options.waitTimes }),
+      ...(options.deliveryLimits === undefined ? {} : { limits: options.deliveryLimits }),
+    });
+    undo.push(() => hails.stop());
+    undo.push(auth.onRevoke((id) => hails.ended(id)));
+    undo.push(
+      watchWaits({
+        ...{ sessions, conversations, waits: hails.waits },
+        forget: ({ kind, id }) => catalogue.mutes.forget({ kind, target: id }),
+      }),
+    );
+    const activities = new SessionActivities(
+      {
+        ...{ sessions, waits: catalogue.waits, log },
+        turnOf: (id) => {
+          const turn = conversations.turnOf(id);
+          return turn === undefined
+            ? undefined
+            : { runningSince: turn.run?.startedAt ?? null, approvals: turn.approvals };
+        },
+      },
+      options.activityTimes,
+    );
+    undo.push(() => activities.stop());
+    conversations.listen({ changed: ({ record }) => activities.turnChanged(record.id) });
     const ptys = new Ptys({ store: catalogue.ptys, maxPending: options.maxPendingPtys ?? 1000 });
     const commands = new Commands({ store: catalogue.commands, log, sessionOf: (id) => sessions.get(id) });
     undo.push(() => commands.stop());
@@ -282,8 +322,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log,
     });
     undo.push(() => sessionScreens.stop());
-    const screens = new Screens(beside('screen-worker.mjs'));
-    undo.push(() => screens.stop());
     const metrics = new Metrics({
       index: () => search.facts,
       emitted: () => ingest.facts,
@@ -292,12 +330,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       runners: () => fleet.count,
       conversations: () => ({ all: conversations.count, working: conversations.working().length }),
       lateEvents: () => conversations.lateEvents,
+      hails: () => hails.counts,
     });
     undo.push(() => metrics.close());
     const sockets = new Sockets({
       access,
       conversations,
       notices,
+      looks,
       screens: sessionScreens,
       ptys,
       liveness,
@@ -307,6 +347,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     });
     const assets = options.assetsDir ?? beside('../assets');
     let isStopping = false;
+    const turns = new Turns();
     const http = createHttpServer({
       routes: [
         ...tokenRoutes({ auth, notReady: () => (isStopping ? 'The gateway is stopping.' : undefined) }),
@@ -318,13 +359,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         }),
         ...runRoutes(access, liveness),
         ...screenRoutes(access, sessionScreens),
+        ...timelineRoutes(access, catalogue.waits),
         ...recordingRoutes({
-          ...{ access, conversations, recordings, liveness },
+          ...{ access, conversations, recordings, liveness, turns },
           assertLive: (principal) => auth.assertLive(principal),
         }),
         ...commandRoutes(access, commands, liveness),
         ...mcpRoutes({
-          ...{ access, commands, liveness, log, screens, guard: toolHooks, others: pluginTools },
+          ...{ access, commands, liveness, log, turns, screens: sessionScreens, guard: toolHooks, others: pluginTools },
           maxCalls: options.maxMcpCalls ?? 32,
         }),
         ...execdSessionRoutes(access, liveness),
@@ -336,6 +378,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ...pluginRoutes(plugins),
         ...pluginPages({ offered: () => plugins.inForce('route'), auth, log }),
         ...noticeRoutes(notices),
+        ...pushRoutes({ ...{ hails, access, conversations }, mutes: catalogue.mutes, wishes: catalogue.hailWishes }),
         ...emitRoutes(ingest, new Rates({ ...RATE_LIMITS, ...options.emitRates })),
         ...trafficRoutes(access, search),
         ...searchRoutes(access, search),
@@ -405,36 +448,4 @@ function runnerEnvironment(): Record<string, string> {
   const { PATH, HOME, LANG, XDG_RUNTIME_DIR } = process.env;
   const known = { PATH, HOME, LANG, XDG_RUNTIME_DIR };
   return Object.fromEntries(Object.entries(known).filter((pair): pair is [string, string] => pair[1] !== undefined));
-}
-
-/**
- * Sockets are kept where paths are short: in the runtime directory, else in the temporary one, by a digest of the data
- * directory. It must be a directory of our own that nobody else can enter. Throws `bad_data_dir`.
- */
-function socketDirOf(dataDir: string): string {
-  const name = `binnacle-${digestOf(dataDir)}`;
-  const runtime = process.env.XDG_RUNTIME_DIR;
-  const uid = process.getuid?.() ?? 0;
-  const dir = runtime !== undefined && existsSync(runtime) ? join(runtime, name) : join(tmpdir(), `${name}-${uid}`);
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const found = lstatSync(dir);
-  if (!found.isDirectory() || found.uid !== uid) {
-    throw new BinnacleError('bad_data_dir', {
-      message: `${dir} is not a directory of ours.`,
-      hint: 'Remove it, or set XDG_RUNTIME_DIR.',
-    });
-  }
-  chmodSync(dir, 0o700);
-  return dir;
-}
-
-/** Tells what belongs to this data directory from what belongs to another. */
-const digestOf = (dataDir: string): string => createHash('sha256').update(dataDir).digest('hex').slice(0, 8);
-
-function removeIfEmpty(dir: string): void {
-  try {
-    rmdirSync(dir);
-  } catch {
-    // Runners that go on have their sockets in it.
-  }
 }

@@ -37,6 +37,12 @@ export interface SessionGuard {
   ended(session: SessionEnd): void;
 }
 
+/** Who is asked, and what waits for the verdict. */
+export interface Guarded {
+  readonly guard: SessionGuard;
+  readonly input: GuardedInput;
+}
+
 /** `wasEmpty`: of a duplicate, that it was vetoed when it came first, maybe of a gateway before us. */
 export interface Taken extends InputReceipt {
   readonly wasEmpty?: boolean;

@@ -1,32 +1,32 @@
 // One program, its log and its helm, as the gateway sees them. Knows no transport. Read this second.
 
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import {
   BinnacleError,
   type Epoch,
   formatPosition,
   type InputReceipt,
-  isRunId,
-  type ProcessInfo,
   type RunInfo,
-  type RunRequest,
+  type SessionActivity,
   type SessionId,
   type SessionInfo,
   type SessionState,
   type SignalName,
 } from '@binnacle/protocol';
-import { uuidv7 } from 'uuidv7';
 import type { SessionChange, SessionRecord } from './catalogue/sessions.ts';
+import { labelsOf } from './labels.ts';
 import type { Head, LogReader } from './log/log.ts';
 import { PageCache } from './log/page-cache.ts';
+import { type Progress, type ProgressAsk, progressOf } from './log/progress.ts';
 import type { SegmentFiles } from './log/segment-files.ts';
 import { SegmentReader } from './log/segment-reader.ts';
 import type { EndingTimes } from './process/ending.ts';
-import { checkCwd } from './process/launcher.ts';
-import { RunRecords, sameRun } from './runner/run-record.ts';
 import type { HostedStatus, Request, RunnerReceipt } from './runner/wire.ts';
-import { GuardedInput, type NumberedMessage, type SessionGuard } from './session-guard.ts';
-import { Helm, type HelmRecord, type HelmTimes } from './steering/helm.ts';
+import { type Guarded, GuardedInput, type NumberedMessage, type SessionGuard } from './session-guard.ts';
+import { type RunsOf, SessionRuns } from './session-runs.ts';
+import { type Admitted, Helm, type HelmRecord, type HelmTimes, type Steering } from './steering/helm.ts';
+
+export type { Steering };
 
 /** A burst is collected until a page is full or this long: frames of 4 KiB cost a viewer ten times as much a byte. */
 const BURST_MS = 2;
@@ -38,8 +38,6 @@ const VETOED_BEFORE = 'A plugin did not allow it when it came first.';
 
 /** A life goes one way. */
 const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, exited: 2, closed: 3, lost: 3 };
-
-const NO_GUARDS = {};
 
 /** Who writes its log and owns its program, as far as there is one here: a runner, or the ingest of what runs elsewhere. */
 export interface SessionHost {
@@ -61,8 +59,12 @@ export interface SessionParts {
   };
   readonly helmTimes: HelmTimes;
   save(change: SessionChange): void;
-  /** Its state, size, exit or helm is another now. */
+  /** Its state, size, exit, helm or activity is another now. */
   changed(session: Session): void;
+  /** Somebody writes to it. */
+  typed(session: Session): void;
+  /** Of one of its runs. */
+  ran(session: Session, run: RunInfo): void;
   /** Nobody, until plugins are there. */
   guard(): SessionGuard | undefined;
   readonly helmRecord: HelmRecord;
@@ -71,8 +73,10 @@ export interface SessionParts {
 
 /** Told of everything but output, which is read from the log. */
 export interface SessionListener {
-  /** Its state, size, exit or helm is another now. */
+  /** Its state, size, exit, helm or activity is another now. */
   changed?(session: Session): void;
+  /** Somebody writes to it, by keys: not what a terminal answers by itself. */
+  typed?(session: Session): void;
   deleted?(session: Session): void;
   /** A run is another than it was: queued, running, ended. */
   ran?(session: Session, run: RunInfo): void;
@@ -81,6 +85,8 @@ export interface SessionListener {
 export class Session {
   readonly id: SessionId;
   readonly helm: Helm;
+  /** Of a shell that takes them: `takesRuns`. */
+  readonly runs: SessionRuns;
   readonly #parts: SessionParts;
   readonly #listeners = new Set<SessionListener>();
   #record: SessionRecord;
@@ -88,8 +94,9 @@ export class Session {
   #status: HostedStatus | undefined;
   #reader: SegmentReader | undefined;
   #isBursting = false;
+  #activity: SessionActivity | null = null;
   /** What waits for somebody's verdict on it. */
-  #guarded: GuardedInput | undefined;
+  #input: GuardedInput | undefined;
 
   constructor(record: SessionRecord, parts: SessionParts) {
     this.id = record.id;
@@ -105,6 +112,14 @@ export class Session {
         save: (helm) => parts.saveHelm(helm),
       },
     });
+    const asItsRunsSee: RunsOf = {
+      record: () => this.#record,
+      isHosted: () => this.isHosted,
+      guarded: () => this.#guarded,
+      admit: (by) => this.#admit(by),
+      ask: (request) => parts.host.request(this.id, request),
+    };
+    this.runs = new SessionRuns(asItsRunsSee, parts.dir);
   }
 
   /** A runner has it, or should, or it goes on elsewhere: its log can grow. */
@@ -152,7 +167,23 @@ export class Session {
       stalled: status?.stalled ?? null,
       runs: this.takesRuns ? (status?.runs ?? { current: null, queued: 0 }) : null,
       foreign: record.foreign,
+      labels: labelsOf(record),
+      activity: this.activity,
     };
+  }
+
+  /** What it is doing, as was told last. Null where it does not run, or nobody can tell. */
+  get activity(): SessionActivity | null {
+    const { state } = this.#record;
+    return state === 'running' || state === 'starting' ? this.#activity : null;
+  }
+
+  /** Who looks after that says what it is doing. */
+  does(activity: SessionActivity | null): void {
+    if (this.#activity === activity) return;
+    this.#activity = activity;
+    // Its end is told by itself.
+    if (activity !== null) this.#tell();
   }
 
   /** Throws `session_gone` where there is no log (any more), `runner_unavailable` while it has not started. */
@@ -173,6 +204,11 @@ export class Session {
       cache: new PageCache({ maxBytes: 0 }),
       mergeMs: Number.NEGATIVE_INFINITY,
     });
+  }
+
+  /** How its log came about over time, as far as that can be told in time. Throws as `log`. */
+  async progress(ask: ProgressAsk): Promise<Progress> {
+    return await progressOf(join(this.#parts.dir, 'log'), this.log, ask);
   }
 
   listen(listener: SessionListener): () => void {
@@ -275,10 +311,17 @@ export class Session {
   async write(bytes: Uint8Array, by: Steering, message?: NumberedMessage): Promise<InputReceipt> {
     const writer = this.#admit(by);
     const { host } = this.#parts;
-    const send = (part: Uint8Array, admitted = this.#admit(by)): Promise<RunnerReceipt> =>
-      host.request(this.id, { t: 'input', id: this.id, writer: admitted, ...message }, part) as Promise<RunnerReceipt>;
-    const { guard, input } = this.#guards;
-    if (guard === undefined || input === undefined) return await send(bytes, writer);
+    const send = (part: Uint8Array, admitted = this.#admit(by)): Promise<RunnerReceipt> => {
+      if (!isReply(part)) this.#parts.typed(this);
+      return host.request(
+        this.id,
+        { t: 'input', id: this.id, writer: admitted, ...message },
+        part,
+      ) as Promise<RunnerReceipt>;
+    };
+    const guarded = this.#guarded;
+    if (guarded === undefined) return await send(bytes, writer);
+    const { guard, input } = guarded;
     const event = () => ({ session: this.id, text: Buffer.from(bytes).toString(), by: writer.by });
     // The helm may be another's when the verdict is there.
     const { wasEmpty, ...receipt } = await (input.isNeeded
@@ -293,7 +336,7 @@ export class Session {
     const writer = this.#admit(by);
     const close = (admitted = this.#admit(by)): Promise<unknown> =>
       this.#parts.host.request(this.id, { t: 'close_input', id: this.id, writer: admitted });
-    const { input } = this.#guards;
+    const input = this.#guarded?.input;
     await (input?.isNeeded === true ? input.inTurn(0, async () => await close()) : close(writer));
   }
 
@@ -311,98 +354,11 @@ export class Session {
     return this.#record.spec.takesRuns;
   }
 
-  /**
-   * Takes a command for its shell; of an id that is there already, tells that run. Throws `no_runs`, `run_exists`,
-   * `shell_busy`, `too_many_runs`, `bad_request`, `session_foreign`, `vetoed`, and what `write` throws.
-   */
-  async run(request: RunRequest, by: Steering): Promise<RunInfo> {
-    if (this.isForeign) throw new BinnacleError('session_foreign');
-    const records = this.#needRuns();
-    const id = request.id ?? uuidv7();
-    if (!isRunId(id)) {
-      throw new BinnacleError('bad_request', { message: 'A run id is 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-".' });
-    }
-    if (request.command.trim() === '') throw new BinnacleError('bad_request', { message: 'The command is empty.' });
-    if (request.cwd !== undefined) {
-      if (!isAbsolute(request.cwd))
-        throw new BinnacleError('bad_cwd', { message: 'cwd is not an absolute path.', hint: 'Begin it with a slash.' });
-      checkCwd(request.cwd);
-    }
-    if (!this.isHosted) {
-      const known = records.read(id);
-      if (known !== undefined) return this.#settled(sameRun(known, request));
-    }
-    const writer = this.#admit(by);
-    const start = (admitted = this.#admit(by)): Promise<RunInfo> =>
-      this.#parts.host.request(this.id, {
-        t: 'run',
-        id: this.id,
-        writer: admitted,
-        run: id,
-        request,
-      }) as Promise<RunInfo>;
-    const { guard, input } = this.#guards;
-    const isWatched = input?.isNeeded === true || guard?.isTold === true;
-    if (guard === undefined || input === undefined || !isWatched) return await start(writer);
-    const event = { session: this.id, text: request.command, by: writer.by };
-    // Sent again, it runs already.
-    const isNew = records.read(id) === undefined;
-    const run = await (input.isNeeded ? input.passRun(event, isNew, async () => await start()) : start(writer));
-    if (guard.isTold && isNew) guard.after(event);
-    return run;
-  }
-
-  /** As it is now; also after its end, and the session's. Throws `no_runs`, `run_not_found`. */
-  findRun(id: string): RunInfo {
-    const run = this.#needRuns().read(id);
-    if (run === undefined) throw new BinnacleError('run_not_found');
-    return this.#settled(run);
-  }
-
-  /** Oldest first. */
-  listRuns(): RunInfo[] {
-    return this.#needRuns()
-      .list()
-      .map((run) => this.#settled(run));
-  }
-
-  /** Interrupts it, then ends it; the session goes on. Resolves when it has ended, at once when it had. */
-  async cancelRun(id: string, by: Steering): Promise<RunInfo> {
-    const run = this.findRun(id);
-    if (run.state === 'ended') return run;
-    const writer = this.#admit(by);
-    try {
-      const request = { t: 'cancel_run', id: this.id, writer, run: id } as const;
-      return (await this.#parts.host.request(this.id, request)) as RunInfo;
-    } catch (error) {
-      if (!(error instanceof BinnacleError) || error.code !== 'session_exited') throw error;
-      return this.findRun(id);
-    }
-  }
-
-  /** What its runs have started and left running. */
-  async listProcesses(): Promise<ProcessInfo[]> {
-    this.#needRuns();
-    if (!this.isHosted) return [];
-    return (await this.#parts.host.request(this.id, { t: 'processes', id: this.id })) as ProcessInfo[];
-  }
-
   /** What the runner said of one of its runs. */
   ran(run: RunInfo, runs: HostedStatus['runs']): void {
     if (this.#status !== undefined) this.#status = { ...this.#status, runs };
+    this.#parts.ran(this, run);
     for (const listener of [...this.#listeners]) listener.ran?.(this, run);
-  }
-
-  #needRuns(): RunRecords {
-    if (!this.takesRuns) throw new BinnacleError('no_runs');
-    return new RunRecords(this.#parts.dir);
-  }
-
-  /** A runner that died could not say how its runs ended. */
-  #settled(run: RunInfo): RunInfo {
-    if (run.state === 'ended' || this.isHosted) return run;
-    const outcome = this.#record.state === 'lost' ? 'lost' : 'session_ended';
-    return { ...run, state: 'ended', endedAt: this.#record.exitedAt, outcome };
   }
 
   /** Ends the program and all it has started. Resolves when its log is closed. */
@@ -437,14 +393,14 @@ export class Session {
   }
 
   /** Of an agent's own process, whose input is its protocol: none. */
-  get #guards(): { readonly guard?: SessionGuard; readonly input?: GuardedInput } {
+  get #guarded(): Guarded | undefined {
     const guard = this.#record.hidden ? undefined : this.#parts.guard();
-    if (guard === undefined) return NO_GUARDS;
-    this.#guarded ??= new GuardedInput(guard);
-    return { guard, input: this.#guarded };
+    if (guard === undefined) return undefined;
+    this.#input ??= new GuardedInput(guard);
+    return { guard, input: this.#input };
   }
 
-  #admit(by: Steering): { fence: number; by: string } {
+  #admit(by: Steering): Admitted {
     if (!this.isHosted) throw new BinnacleError('session_exited');
     if (this.isForeign) throw new BinnacleError('session_foreign');
     return this.helm.admit(by.name, by.lease, by.connection);
@@ -478,10 +434,8 @@ export class Session {
   }
 }
 
-/** Who steers, and by what right. */
-export interface Steering {
-  /** Shown in the log and to the others. */
-  readonly name: string;
-  readonly lease?: string;
-  readonly connection?: string;
-}
+/** What a terminal says by itself: that it has the focus, where the cursor is, what it is. */
+const isReply = (bytes: Uint8Array): boolean =>
+  bytes[0] === 0x1b &&
+  bytes.length < 64 &&
+  /^.\[(?:[IO]|\??[\d;]*[Rn]|[?>=][\d;]*c)$/.test(Buffer.from(bytes).toString());

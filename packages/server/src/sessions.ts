@@ -1,11 +1,11 @@
 // All sessions of a gateway: starts, finds, lists and deletes them, and takes them over from an earlier gateway.
 
 import { mkdirSync, rmSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import {
   BinnacleError,
   type CreateSession,
+  DEFAULT_SIZE,
   type ForeignInfo,
   isSessionId,
   type Mode,
@@ -13,32 +13,27 @@ import {
   type SessionId,
   type SessionInfo,
   type SessionList,
+  type SessionQuery,
 } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { Catalogue } from './catalogue/catalogue.ts';
-import { isFull } from './catalogue/driver.ts';
+import { toDisk } from './catalogue/driver.ts';
 import type { NewSession, SessionChange, SessionFilter, SessionRecord } from './catalogue/sessions.ts';
 import type { Log } from './http/answer.ts';
 import type { Head } from './log/log.ts';
 import { PAGE_BYTES } from './log/page.ts';
 import { PageCache } from './log/page-cache.ts';
 import { SegmentFiles } from './log/segment-files.ts';
-import { type EndingTimes, endFamily } from './process/ending.ts';
-import { programEnvironment } from './process/environment.ts';
-import { BASH, checkCwd, findExecutable } from './process/launcher.ts';
+import { OpenSessions } from './open-sessions.ts';
+import type { EndingTimes } from './process/ending.ts';
 import { type Fleet, type FleetEvents, LIST_MS } from './runner/fleet.ts';
 import { closeLost } from './runner/lost.ts';
-import type { HostedSpec, HostedStatus } from './runner/wire.ts';
+import type { HostedStatus } from './runner/wire.ts';
 import { Session, type SessionHost, type SessionListener, type SessionParts } from './session.ts';
 import type { SessionGuard } from './session-guard.ts';
+import { launchOf } from './session-launch.ts';
+import { listSessions } from './session-query.ts';
 import type { HelmTimes } from './steering/helm.ts';
-
-/** Finished sessions whose log is kept open for the next reader. Each holds a few descriptors and its segment list. */
-const MAX_IDLE = 64;
-const DEFAULT_SIZE = { cols: 80, rows: 24 };
-/** Runners die one at a time; where the third one dies too, it is the start that kills them. */
-const START_TRIES = 3;
-const NOBODY = { pid: -1, startTime: '' };
 
 export interface SessionsOptions {
   readonly dir: string;
@@ -83,10 +78,7 @@ export class Sessions {
   readonly #catalogue: Catalogue;
   readonly #log: Log;
   readonly #pages: SessionParts['pages'];
-  /** Those that a runner hosts, or is asked to. */
-  readonly #live = new Map<SessionId, Session>();
-  /** Finished ones that somebody asked for, least recently used first. */
-  readonly #idle = new Map<SessionId, Session>();
+  readonly #open = new OpenSessions();
   readonly #watchers = new Set<SessionListener>();
   /** Those whose `create` has not come back. */
   readonly #starting = new Set<string>();
@@ -118,9 +110,9 @@ export class Sessions {
   /** What the fleet tells us. */
   get fleetEvents(): FleetEvents {
     return {
-      grew: (id, head, oldest) => this.#live.get(id as SessionId)?.grew(head, oldest),
+      grew: (id, head, oldest) => this.#open.liveOne(id)?.grew(head, oldest),
       changed: (status) => this.#fleetOnChanged(status),
-      ran: (id, run, runs) => this.#live.get(id as SessionId)?.ran(run, runs),
+      ran: (id, run, runs) => this.#open.liveOne(id)?.ran(run, runs),
       lost: (ids) => {
         for (const id of ids) void this.#lose(id as SessionId);
       },
@@ -145,13 +137,12 @@ export class Sessions {
       }
       unfinished.delete(record.id);
       const session = this.#make(record);
-      this.#live.set(record.id, session);
+      this.#open.add(session);
       session.update(status);
     }
     const lost: SessionRecord[] = [];
     for (const record of unfinished.values()) {
-      if (record.foreign !== null) this.#live.set(record.id, this.#make(record));
-      else if (fleet.expect(record.id, record.runner)) this.#live.set(record.id, this.#make(record));
+      if (record.foreign !== null || fleet.expect(record.id, record.runner)) this.#open.add(this.#make(record));
       else lost.push(record);
     }
     await Promise.all(lost.map((record) => this.#lose(record.id, record)));
@@ -163,54 +154,31 @@ export class Sessions {
     if (this.#countOwn() >= this.#options.maxSessions) {
       throw new BinnacleError('too_many_sessions', { details: { limit: this.#options.maxSessions } });
     }
-    const id = options.id ?? (uuidv7() as SessionId);
-    const mode = asked.mode ?? 'pty';
-    const cwd = asked.cwd ?? homedir();
-    checkCwd(cwd);
-    const env = programEnvironment(process.env, asked.env ?? {}, { id, hasTerminal: mode === 'pty' }, this.#options);
-    const takesRuns = asked.runs === true;
-    const argv = argvOf(asked, takesRuns ? BASH : (env.SHELL ?? '/bin/sh'));
-    const [program, ...args] = argv;
-    const path = findExecutable(program, env.PATH ?? '', cwd);
-    const { cols, rows } = { ...DEFAULT_SIZE, ...asked };
-    const name = asked.command?.trim().split('\n', 1)[0]?.slice(0, 60) ?? basename(program);
+    const { id = uuidv7() as SessionId, isShell, conversation = null, hidden = false } = options;
+    const { passEnv, segmentBytes, retainBytes, retainMs, maxInputBytes, maxQueuedRuns, maxEndedRuns } = this.#options;
+    const { name, spec, program } = launchOf(asked, { id, isShell, passEnv });
     const dir = this.dirOf(id);
     const runner = await fleet.reserve(id);
     mkdirSync(dir, { mode: 0o700 });
-    const { conversation = null, hidden = false } = options;
     const record = this.#catalogue.sessions.insert({
-      id,
-      runner,
-      name: asked.name ?? this.#freeName(name === '' ? basename(program) : name, { conversation, hidden }),
-      spec: { argv, mode, cwd, envNames: Object.keys(asked.env ?? {}), cols, rows, takesRuns },
-      conversation,
-      hidden,
+      ...{ id, runner, spec, conversation, hidden },
+      name: asked.name ?? this.#freeName(name, { conversation, hidden }),
     });
     const session = this.#make(record);
-    this.#live.set(id, session);
-    const spec: HostedSpec = {
-      id,
-      dir,
-      mode,
-      argv: [path, ...args],
-      cwd,
-      env: { ...env, PWD: cwd },
-      cols,
-      rows,
-      isShell: options.isShell ?? (asked.command === undefined && asked.argv === undefined),
-      takesRuns,
-      segmentBytes: this.#options.segmentBytes,
-      retainBytes: this.#options.retainBytes,
-      retainMs: this.#options.retainMs,
-      maxInputBytes: this.#options.maxInputBytes,
-      maxQueuedRuns: this.#options.maxQueuedRuns,
-      maxEndedRuns: this.#options.maxEndedRuns,
-    };
+    this.#open.add(session);
+    const hosted = { dir, segmentBytes, retainBytes, retainMs, maxInputBytes, maxQueuedRuns, maxEndedRuns };
     this.#starting.add(id);
     try {
-      session.update(await this.#startOn(runner, spec));
+      const status = await fleet.start(
+        { ...program, ...hosted },
+        {
+          ...{ runner, endingTimes: this.#options.endingTimes },
+          moved: (next) => void this.#catalogue.sessions.update(id, { runner: next }),
+        },
+      );
+      session.update(status);
     } catch (error) {
-      this.#live.delete(id);
+      this.#open.remove(id);
       this.#catalogue.sessions.remove(id);
       rmSync(dir, { recursive: true, force: true });
       throw error;
@@ -235,16 +203,12 @@ export class Sessions {
       spec: { argv, mode, cwd, envNames: [], takesRuns: false, ...size },
       createdAt: foreign.heardAt,
     } as const;
-    try {
+    this.#allOrNothing(id, () => {
       mkdirSync(this.dirOf(id), { mode: 0o700 });
       this.#catalogue.foreign.insertWith(row, foreign);
-    } catch (error) {
-      rmSync(this.dirOf(id), { recursive: true, force: true });
-      if (isFull(error)) throw new BinnacleError('disk_full', { cause: error });
-      throw error;
-    }
+    });
     const session = this.#make(this.#catalogue.sessions.require(id));
-    this.#live.set(id, session);
+    this.#open.add(session);
     return session;
   }
 
@@ -253,17 +217,23 @@ export class Sessions {
    * given, as `log`. All of it or nothing. Throws `disk_full`.
    */
   addFinished(row: NewSession, foreign: ForeignInfo, change: SessionChange, moveTo: (dir: string) => void): Session {
-    try {
+    this.#allOrNothing(row.id, () => {
       moveTo(this.dirOf(row.id));
       this.#catalogue.foreign.insertWith(row, foreign, change);
-    } catch (error) {
-      rmSync(this.dirOf(row.id), { recursive: true, force: true });
-      if (isFull(error)) throw new BinnacleError('disk_full', { cause: error });
-      throw error;
-    }
+    });
     const session = this.get(row.id);
     this.announce(session);
     return session;
+  }
+
+  /** Leaves no directory behind where `make` throws. */
+  #allOrNothing(id: SessionId, make: () => void): void {
+    try {
+      toDisk(make);
+    } catch (error) {
+      rmSync(this.dirOf(id), { recursive: true, force: true });
+      throw error;
+    }
   }
 
   /** A foreign session is new, and its log is there. */
@@ -273,13 +243,13 @@ export class Sessions {
 
   /** Sessions that run elsewhere and have not ended. */
   countForeign(): number {
-    return this.#live.size - this.#countOwn();
+    return this.#open.live.filter(({ isForeign }) => isForeign).length;
   }
 
   /** A foreign session has ended. */
   finish(session: Session, change: SessionChange & { readonly head: Head }): void {
     session.close(change);
-    this.#retire(session);
+    this.#open.keep(session);
   }
 
   /** Where the log and the records of a session are kept. */
@@ -288,29 +258,7 @@ export class Sessions {
   }
 
   #countOwn(): number {
-    let count = 0;
-    for (const { record } of this.#live.values()) if (record.foreign === null) count += 1;
-    return count;
-  }
-
-  /** A runner that dies under a start costs nobody the start: the next one gets it. */
-  async #startOn(chosen: string, spec: HostedSpec): Promise<HostedStatus> {
-    const fleet = this.#needFleet();
-    for (let runner = chosen, tries = 1; ; tries += 1) {
-      try {
-        return await fleet.start(spec);
-      } catch (error) {
-        const isDead =
-          error instanceof BinnacleError && error.code === 'runner_unavailable' && (await fleet.isGone(runner));
-        if (!isDead || tries === START_TRIES) throw error;
-      }
-      // It may have come as far as a program or a log.
-      await endFamily(NOBODY, spec.id, this.#options.endingTimes);
-      rmSync(spec.dir, { recursive: true, force: true });
-      mkdirSync(spec.dir, { mode: 0o700 });
-      runner = await fleet.reserve(spec.id);
-      this.#catalogue.sessions.update(spec.id as SessionId, { runner });
-    }
+    return this.#open.live.filter(({ isForeign }) => !isForeign).length;
   }
 
   /**
@@ -319,17 +267,13 @@ export class Sessions {
    */
   get(id: string, isSeen: SessionFilter = () => true): Session {
     if (!isSessionId(id)) throw new BinnacleError('session_not_found');
-    const live = this.#live.get(id);
-    const kept = live ?? this.#idle.get(id);
-    const record = kept?.record ?? this.#catalogue.sessions.get(id);
+    const open = this.#open.find(id);
+    const record = open?.record ?? this.#catalogue.sessions.get(id);
     if (record === undefined || !isSeen(record)) throw new BinnacleError('session_not_found');
-    if (live !== undefined) return live;
     if (record.deleted) throw new BinnacleError('session_gone');
-    const idle = kept ?? this.#make(record);
-    this.#idle.delete(id);
-    this.#idle.set(id, idle);
-    this.#evict();
-    return idle;
+    const session = open ?? this.#make(record);
+    if (session !== this.#open.liveOne(id)) this.#open.keep(session);
+    return session;
   }
 
   /** There is, or was, one by that id. */
@@ -350,31 +294,28 @@ export class Sessions {
   }
 
   /** Newest first; those alone that `isSeen` allows. A page that names a next one is full, and the next is not empty. */
-  async list(
-    options: { readonly after?: string; readonly limit?: number },
-    isSeen: SessionFilter = () => true,
-  ): Promise<SessionList> {
-    for (const status of await this.#needFleet().refresh()) this.#live.get(status.id as SessionId)?.update(status);
-    const { records, next } = this.#catalogue.sessions.list(options, isSeen);
+  async list(query: SessionQuery = {}, isSeen: SessionFilter = () => true): Promise<SessionList> {
+    for (const status of await this.#needFleet().refresh()) this.#open.liveOne(status.id)?.update(status);
+    const rows = { store: this.#catalogue.sessions, live: () => this.#open.live };
+    const { records, next } = await listSessions(rows, query, isSeen);
     return { sessions: records.map((record) => this.#infoOf(record)), next };
   }
 
   /** Those whose logs may grow. */
-  live(): Iterable<Session> {
-    return this.#live.values();
+  live(): readonly Session[] {
+    return this.#open.live;
   }
 
   /** Ids of those that nobody sees and that run, or should. */
   listHidden(): SessionId[] {
-    return [...this.#live.values()].filter(({ record }) => record.hidden).map(({ id }) => id);
+    return this.#open.live.filter(({ record }) => record.hidden).map(({ id }) => id);
   }
 
   /** Ends the program, then removes everything that is kept of it. */
   async delete(id: string): Promise<void> {
     const session = this.get(id);
     await this.#end(session);
-    this.#live.delete(session.id);
-    this.#idle.delete(session.id);
+    this.#open.remove(session.id);
     this.#catalogue.sessions.remove(session.id);
     session.forget();
     for (const watcher of [...this.#watchers]) watcher.deleted?.(session);
@@ -400,10 +341,7 @@ export class Sessions {
 
   /** Lets go of everything; programs go on. */
   close(): void {
-    for (const session of [...this.#live.values(), ...this.#idle.values()]) {
-      session.helm.stop();
-      session.release();
-    }
+    this.#open.close();
     this.#pages.files.close();
   }
 
@@ -420,7 +358,7 @@ export class Sessions {
 
   /** Two shells that nobody named are told apart all the same. Those of others do not count: a number would tell of them. */
   #freeName(wanted: string, of: Pick<SessionRecord, 'conversation' | 'hidden'>): string {
-    const records = [...this.#live.values()].map(({ record }) => record);
+    const records = this.#open.live.map(({ record }) => record);
     const among = records.filter((one) => one.conversation === of.conversation && one.hidden === of.hidden);
     const taken = new Set(among.map((one) => one.name));
     let name = wanted;
@@ -429,7 +367,7 @@ export class Sessions {
   }
 
   #infoOf(record: SessionRecord): SessionInfo {
-    return (this.#live.get(record.id) ?? this.#idle.get(record.id) ?? this.#make(record)).info;
+    return (this.#open.find(record.id) ?? this.#make(record)).info;
   }
 
   #make(record: SessionRecord): Session {
@@ -450,6 +388,12 @@ export class Sessions {
       save: (change) => this.#keep(record.id, () => sessions.update(record.id, change)),
       changed: (changed) => {
         for (const watcher of [...this.#watchers]) watcher.changed?.(changed);
+      },
+      typed: (typed) => {
+        for (const watcher of this.#watchers) watcher.typed?.(typed);
+      },
+      ran: (of, run) => {
+        for (const watcher of [...this.#watchers]) watcher.ran?.(of, run);
       },
       saveHelm: ({ holder, leaseHash, fence }) =>
         this.#keep(record.id, () =>
@@ -476,14 +420,14 @@ export class Sessions {
   }
 
   #fleetOnChanged(status: HostedStatus): void {
-    const session = this.#live.get(status.id as SessionId);
+    const session = this.#open.liveOne(status.id);
     if (session === undefined) {
       // Its start was given up while we were cut off from the runner; nobody would ever end it.
       if (status.state === 'running') this.#endUnknown(status.id);
       return;
     }
     session.update(status);
-    if (status.state === 'closed') this.#retire(session);
+    if (status.state === 'closed') this.#open.keep(session);
   }
 
   #endUnknown(id: string): void {
@@ -495,7 +439,7 @@ export class Sessions {
 
   /** The runner died, or nobody knows who hosted it: what is on the disk decides. */
   async #lose(id: SessionId, record?: SessionRecord): Promise<void> {
-    const session = this.#live.get(id) ?? (record === undefined ? undefined : this.#make(record));
+    const session = this.#open.liveOne(id) ?? (record === undefined ? undefined : this.#make(record));
     // Who starts it notices as well, and has another runner to try.
     if (session === undefined || this.#starting.has(id)) return;
     const losing = this.#closeLost(session);
@@ -512,22 +456,7 @@ export class Sessions {
       this.#log.error({ err: error, session: id }, 'a lost session could not be closed');
       session.close({ state: 'lost', head: { place: 0, offset: 0 } });
     }
-    this.#retire(session);
-  }
-
-  #retire(session: Session): void {
-    this.#live.delete(session.id);
-    this.#idle.set(session.id, session);
-    this.#evict();
-  }
-
-  #evict(): void {
-    for (const [id, session] of this.#idle) {
-      if (this.#idle.size <= MAX_IDLE) return;
-      if (session.hasListeners) continue;
-      session.release();
-      this.#idle.delete(id);
-    }
+    this.#open.keep(session);
   }
 }
 
@@ -538,21 +467,4 @@ function tryOpen(session: Session): void {
   } catch {
     // Reading its output says why.
   }
-}
-
-function argvOf(asked: CreateSession, shell: string): [string, ...string[]] {
-  if (asked.runs === true && (asked.command !== undefined || asked.argv !== undefined)) {
-    throw new BinnacleError('bad_request', { message: 'Pass runs, or command or argv, not both.' });
-  }
-  if (asked.command !== undefined && asked.argv !== undefined) {
-    throw new BinnacleError('bad_request', { message: 'Pass command or argv, not both.' });
-  }
-  if (asked.command !== undefined) {
-    if (asked.command.trim() === '') throw new BinnacleError('bad_request', { message: 'The command is empty.' });
-    return [shell, '-c', asked.command];
-  }
-  if (asked.argv === undefined) return [shell];
-  const [program, ...args] = asked.argv;
-  if (program === undefined || program === '') throw new BinnacleError('bad_request', { message: 'argv is empty.' });
-  return [program, ...args];
 }

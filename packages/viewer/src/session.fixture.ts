@@ -26,6 +26,8 @@ export const info = (over: Partial<SessionInfo>): SessionInfo => ({
   stalled: null,
   runs: null,
   foreign: null,
+  labels: {},
+  activity: null,
   ...over,
 });
 
@@ -33,6 +35,7 @@ export const info = (over: Partial<SessionInfo>): SessionInfo => ({
 export const foreign = (
   source: string,
   labels: Readonly<Record<string, string>> = {},
-): { readonly foreign: ForeignInfo } => ({
+): Pick<SessionInfo, 'labels'> & { readonly foreign: ForeignInfo } => ({
+  labels,
   foreign: { sessionId: `${source}-session`, source, labels, user: 'u', producer: null, heardAt: 0 },
 });

@@ -1,22 +1,14 @@
 // One conversation as components see it: what was said, what is being said, what waits. Knows no React.
 
-import {
-  type Approval,
-  BinnacleError,
-  type ConversationInfo,
-  comparePositions,
-  type MessageInfo,
-  type MessagePage,
-  parsePosition,
-} from '@binnacle/protocol';
+import { type Approval, BinnacleError, type MessageInfo } from '@binnacle/protocol';
 import type { Binnacle } from '../client.ts';
 import type { Conversation } from '../conversation.ts';
 import type { ConversationFeed } from '../conversation-feed.ts';
+import { hasReached, openConversation } from '../conversation-opening.ts';
 import {
   type ConversationFacts,
   type ConversationItem,
   type ConversationState,
-  emptyConversation,
   reduceConversation,
   withHistory,
   withoutOldest,
@@ -63,8 +55,6 @@ export const NO_CONVERSATION_YET: ConversationSnapshot = {
 const MAX_TURNS = 400;
 /** Messages of the first page, and of each older one. */
 const PAGE = 50;
-/** So many answers are told with their tools and thoughts at first; those before as text alone. */
-const WHOLE_ANSWERS = 10;
 /** An older page may hold nothing that is not there already; after so many of those something is wrong. */
 const MAX_EMPTY_PAGES = 20;
 /** An entry that nobody is shown may be the last one: where nothing comes for so long, the past has been told. */
@@ -148,13 +138,9 @@ export class ConversationFollow extends Followed<ConversationSnapshot> {
 
   private async run(): Promise<void> {
     const { conversation } = this;
-    // The info first: what happens behind its position is told by events, whatever the page has of it already.
-    const info = await conversation.info();
-    const page = await conversation.history({ limit: PAGE });
-    const from = await this.beginning(info, page);
+    const { state, from, until } = await openConversation(conversation, PAGE);
     if (this.isOver) return;
-    // The texts, then the events from some runs back: each of those is told anew in its place, with its tools.
-    let talk = withHistory(emptyConversation(info, from), withoutInjected(page, info));
+    let talk = state;
     let isLive = false;
     const goLive = (): void => {
       isLive = true;
@@ -162,7 +148,7 @@ export class ConversationFollow extends Followed<ConversationSnapshot> {
       this.show(talk);
     };
     // There already; live once the gateway has taken that we follow.
-    if (isAt(from, info.position)) this.show(talk);
+    if (hasReached(from, until)) this.show(talk);
     const feed = conversation.subscribe(from);
     this.feed = feed;
     for await (const step of feed) {
@@ -177,7 +163,7 @@ export class ConversationFollow extends Followed<ConversationSnapshot> {
       if (step.type === 'gap' && !isLive) continue;
       talk = reduceConversation(this.talk ?? talk, step);
       if (isLive) this.show(talk);
-      else if (isAt(talk.position, info.position)) goLive();
+      else if (hasReached(talk.position, until)) goLive();
       else this.quiet = setTimeout(goLive, QUIET_MS);
     }
     if (!this.isOver) throw new BinnacleError('client_closed');
@@ -194,32 +180,4 @@ export class ConversationFollow extends Followed<ConversationSnapshot> {
   private hush(): void {
     clearTimeout(this.quiet);
   }
-
-  /** Before the first run that is told whole. */
-  private async beginning(info: ConversationInfo, page: MessagePage): Promise<string> {
-    const first = answersIn(page)[0]?.run;
-    const now = info.run?.position ?? info.position;
-    if (first === undefined || first === null) return now;
-    // Without a place in the log (it is not kept any more), what was said is there still.
-    const run = await this.conversation.run(first).catch(() => null);
-    // Of another life of the log it would lead nowhere.
-    return typeof run?.position === 'string' && parsePosition(run.position).epoch === info.epoch ? run.position : now;
-  }
-}
-
-const answersIn = (page: MessagePage): readonly MessageInfo[] =>
-  page.messages.filter(({ role, run }) => role === 'assistant' && run !== null).slice(-WHOLE_ANSWERS);
-
-/** What was handed into a run that is told whole comes with its events, in its place. */
-function withoutInjected(page: MessagePage, info: ConversationInfo): MessagePage {
-  const whole = new Set(answersIn(page).map(({ run }) => run));
-  if (info.run !== null) whole.add(info.run.id);
-  const isInjected = ({ role, run, id }: MessageInfo): boolean =>
-    role === 'user' && run !== null && run !== id && whole.has(run);
-  return { ...page, messages: page.messages.filter((message) => !isInjected(message)) };
-}
-
-function isAt(position: string, target: string): boolean {
-  const [a, b] = [parsePosition(position), parsePosition(target)];
-  return a.epoch !== b.epoch || comparePositions(a, b) >= 0;
 }

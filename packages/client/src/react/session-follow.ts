@@ -113,6 +113,10 @@ export class SessionFollow extends Followed<SessionSnapshot> {
         else if (kind !== 'open' && state === 'live') this.change({ state: 'reconnecting' });
       }),
       this.session.lease.on('change', ({ lease }) => this.change({ lease, isYours: this.holds })),
+      // The news of it came before it, and knew nothing of ours yet.
+      this.session.lease.on('given', () => {
+        this.change({ lease: this.session.lease.info, isYours: true, lostTo: undefined });
+      }),
       this.session.lease.on('lost', (error) => {
         const holder = error.details?.holder;
         const lostTo = typeof holder === 'string' ? holder : null;

@@ -132,9 +132,20 @@ export function SessionTerminal(props: SessionTerminalProps) {
     shown.screen.settled().then(place, () => undefined);
     const observer = new ResizeObserver(place);
     observer.observe(boxed);
+    // Of the sizes of a past, which come by the hundred, nobody sees more than those of a frame.
+    let frame: number | undefined;
+    const resized = shown.screen.onResize(() => {
+      if (owns || mode === 'pipe') return;
+      frame ??= requestAnimationFrame(() => {
+        frame = undefined;
+        place();
+      });
+    });
     return () => {
       isOver = true;
       observer.disconnect();
+      resized.dispose();
+      if (frame !== undefined) cancelAnimationFrame(frame);
     };
   }, [shown, owns, cols, rows, mode]);
 

@@ -2,13 +2,14 @@
 
 import { BinnacleError, type Mode, type SessionInfo } from '@binnacle/protocol';
 import type { Binnacle } from '../client.ts';
+import { KnownSessions } from '../known-sessions.ts';
 import type { Watch, WatchEvent } from '../watch.ts';
 import { Followed } from './followed.ts';
 import { asError } from './result.ts';
 
 export interface SessionsSnapshot {
   readonly state: 'connecting' | 'live' | 'reconnecting' | 'failed';
-  /** Newest first. While reconnecting: as last heard. */
+  /** Newest first. While reconnecting: as last heard; while connecting: as many as have come. */
   readonly sessions: readonly SessionInfo[];
   /** Why it failed. */
   readonly error: BinnacleError | undefined;
@@ -45,11 +46,11 @@ export function matching(sessions: readonly SessionInfo[], filter: SessionFilter
 }
 
 const hasLabel = (info: SessionInfo, label: string): boolean =>
-  Object.entries(info.foreign?.labels ?? {}).some(([key, value]) => label === key || label === `${key}=${value}`);
+  Object.entries(info.labels).some(([key, value]) => label === key || label === `${key}=${value}`);
 
 export class SessionsFollow extends Followed<SessionsSnapshot> {
   private readonly client: Binnacle;
-  private readonly known: Map<string, SessionInfo>;
+  private readonly known: KnownSessions;
   private unlisten: (() => void) | undefined;
   private watch: Watch | undefined;
   private isChanged: boolean;
@@ -57,7 +58,7 @@ export class SessionsFollow extends Followed<SessionsSnapshot> {
   constructor(client: Binnacle) {
     super(NO_SESSIONS_YET);
     this.client = client;
-    this.known = new Map();
+    this.known = new KnownSessions();
     this.unlisten = undefined;
     this.watch = undefined;
     this.isChanged = false;
@@ -79,8 +80,7 @@ export class SessionsFollow extends Followed<SessionsSnapshot> {
   protected override settle(state: SessionsSnapshot): SessionsSnapshot {
     if (!this.isChanged) return state;
     this.isChanged = false;
-    // Ids begin with the time of their creation.
-    return { ...state, sessions: [...this.known.values()].sort((a, b) => (a.id < b.id ? 1 : -1)) };
+    return { ...state, sessions: this.known.sessions };
   }
 
   private async run(): Promise<void> {
@@ -95,14 +95,7 @@ export class SessionsFollow extends Followed<SessionsSnapshot> {
 
   private apply(event: WatchEvent): void {
     this.isChanged = true;
-    if (event.type === 'list') {
-      this.known.clear();
-      for (const info of event.sessions) this.known.set(info.id, info);
-      this.change({ state: 'live' });
-      return;
-    }
-    if (event.type === 'deleted') this.known.delete(event.session);
-    else this.known.set(event.info.id, event.info);
-    this.change({});
+    this.known.apply(event);
+    this.change(event.type === 'list' && event.isLast ? { state: 'live' } : {});
   }
 }

@@ -2,6 +2,7 @@
 // and makes a screen of any size. Knows no session.
 
 import type { IDisposable, Terminal } from '@xterm/xterm';
+import { boundMarks } from './terminal-marks.ts';
 
 /** More than the widest wall of screens shows; the page holds all cells in memory. */
 const MAX_COLS = 1000;
@@ -15,6 +16,23 @@ const BY_COLS = ['I', 'Z'];
 const REPEATED_LINES = 4;
 /** Made anew or moved in one turn of the page: some 10 to 50 ms. */
 const LINES_IN_TURN = 2000;
+
+/** All of them, for a terminal that draws what somebody's program wrote. */
+export function guard(terminal: Terminal): IDisposable {
+  const undo = [
+    boundCounts(terminal),
+    boundMarks(terminal),
+    mendErasing(terminal),
+    mendNarrowing(terminal),
+    // The clipboard is the reader's: OSC 52 neither writes nor reads it.
+    terminal.parser.registerOscHandler(52, () => true),
+  ];
+  return {
+    dispose: () => {
+      for (const each of undo) each.dispose();
+    },
+  };
+}
 
 export const boundSize = ({ cols, rows }: { readonly cols: number; readonly rows: number }) => ({
   cols: Math.min(cols, MAX_COLS),
@@ -65,6 +83,69 @@ export function boundCounts(terminal: Terminal): IDisposable {
       for (const each of undo) each.dispose();
     },
   };
+}
+
+/**
+ * Erasing up to the cursor (`CSI 1 J`) in the last cell of a screen with nothing above it throws in xterm 6, and what was
+ * written behind it is lost. Here it erases.
+ */
+export function mendErasing(terminal: Terminal): IDisposable {
+  const undo = [undefined, '?'].map((prefix) =>
+    terminal.parser.registerCsiHandler({ ...(prefix === undefined ? {} : { prefix }), final: 'J' }, ([what]) => {
+      const { active } = terminal.buffer;
+      // Its own handler looks for the row below in the whole buffer, and takes it to be there.
+      const isSafe = what !== 1 || active.cursorX + 1 < terminal.cols || active.cursorY + 1 < active.length;
+      if (isSafe) return false;
+      const does = (terminal as unknown as { _core?: { _inputHandler?: Erasing } })._core?._inputHandler;
+      does?._eraseInBufferLine(active.cursorY, 0, terminal.cols, true, prefix !== undefined);
+      for (let row = active.cursorY - 1; row >= 0; row -= 1) does?._resetBufferLine(row, prefix !== undefined);
+      terminal.refresh(0, terminal.rows - 1);
+      return true;
+    }),
+  );
+  return {
+    dispose: () => {
+      for (const each of undo) each.dispose();
+    },
+  };
+}
+
+/**
+ * The screen that a program has for itself keeps what is cut off when it becomes narrower, and xterm shows it again when
+ * it is wide: old text, until the program has drawn anew. Here it is gone, as in other terminals, and as on the screens
+ * that the gateway keeps.
+ */
+export function mendNarrowing(terminal: Terminal): IDisposable {
+  return terminal.onResize(({ cols }) => {
+    const lines = (terminal as unknown as { _core?: { buffers?: { alt?: { lines?: Lines } } } })._core?.buffers?.alt
+      ?.lines;
+    const fill = terminal.buffer.active.getNullCell();
+    for (let y = 0; y < (lines?.length ?? 0); y += 1) {
+      const line = lines?.get(y);
+      if (line === undefined || line.length <= cols) continue;
+      line.resize(cols, fill);
+      // Half of a wide character.
+      const last = cols - 1;
+      if (line.getWidth(last) === 2) line.setCellFromCodepoint(last, 0, 1, line.loadCell(last, fill));
+    }
+  });
+}
+
+interface Lines {
+  readonly length: number;
+  get(at: number): Line | undefined;
+}
+interface Line {
+  readonly length: number;
+  getWidth(at: number): number;
+  loadCell(at: number, cell: object): object;
+  resize(cols: number, fill: object): void;
+  setCellFromCodepoint(at: number, code: number, width: number, attributes: object): void;
+}
+
+interface Erasing {
+  _eraseInBufferLine(row: number, from: number, to: number, clearsWrap: boolean, respectsProtection: boolean): void;
+  _resetBufferLine(row: number, respectsProtection: boolean): void;
 }
 
 /**

@@ -4,8 +4,9 @@
 import type { SessionInfo } from '@binnacle/protocol';
 import type * as Xterm from '@xterm/xterm';
 import type { Chunk } from './chunks.ts';
-import { boundCounts, boundSize } from './terminal-guards.ts';
-import { Gestures } from './terminal-input.ts';
+import { TerminalFeed } from './terminal-feed.ts';
+import { boundSize, guard } from './terminal-guards.ts';
+import { type HandEvents, listenToHand } from './terminal-hand.ts';
 
 export interface TerminalLook {
   readonly fontSize?: number;
@@ -16,20 +17,11 @@ export interface TerminalLook {
   readonly theme?: Xterm.ITheme;
 }
 
-export interface TerminalEvents {
-  /** A key, a paste, composed text. */
-  typed(text: string): void;
-  /** A mouse or wheel report. */
-  pointed(report: string | Uint8Array): void;
-  /** The emulator answered the program by itself. Never while history is drawn. */
-  replied(text: string): void;
+export interface TerminalEvents extends HandEvents {
   /** All that was printed up to this output offset was printed before we came. */
   past(): number;
 }
 
-// xterm holds what it has not parsed in memory and gives up above 50 MB; a second of a fast flood is plenty.
-const PENDING_LIMIT = 1024 * 1024;
-const PENDING_LOW = 256 * 1024;
 const SCROLLBACK_LINES = 5000;
 const FONT_SIZE = 13.5;
 // Smaller than this nobody reads: the rest is reached by scrolling.
@@ -49,11 +41,9 @@ export class TerminalScreen {
   private readonly box: HTMLElement;
   private readonly baseFont: number;
   private readonly events: TerminalEvents;
-  private readonly gestures: Gestures;
+  private readonly feed: TerminalFeed;
   private readonly undo: (() => void)[];
   private theme: Xterm.ITheme | undefined;
-  private pending: number;
-  private drained: (() => void) | undefined;
   /** Output offset behind what is drawn. */
   private drawn: number;
   private hasBegun: boolean;
@@ -69,10 +59,7 @@ export class TerminalScreen {
   ) {
     this.box = box;
     this.events = events;
-    this.gestures = new Gestures();
     this.theme = look.theme;
-    this.pending = 0;
-    this.drained = undefined;
     this.drawn = 0;
     this.hasBegun = false;
     this.isDisposed = false;
@@ -86,18 +73,9 @@ export class TerminalScreen {
       // Title and size reports, and moving the window: a program must not read or move what is not its own.
       windowOptions: {},
     });
-    const { terminal, gestures } = this;
-    // The clipboard is the reader's: OSC 52 neither writes nor reads it.
-    const handlers = [
-      terminal.parser.registerOscHandler(52, () => true),
-      boundCounts(terminal),
-      terminal.onKey(({ key }) => gestures.pressed(performance.now(), key)),
-      terminal.onData((data) => this.sort(data)),
-      // The oldest mouse encoding puts coordinates into single bytes, so it cannot be text.
-      terminal.onBinary((data) => {
-        if (this.isAnswering) events.pointed(Uint8Array.from(data, (char) => char.charCodeAt(0) & 0xff));
-      }),
-    ];
+    const { terminal } = this;
+    this.feed = new TerminalFeed(terminal);
+    const handlers = [guard(terminal), listenToHand(terminal, host, events, () => this.isAnswering)];
     this.undo = handlers.map((handler) => () => handler.dispose());
     terminal.open(host);
     this.setTheme(look.theme);
@@ -105,12 +83,6 @@ export class TerminalScreen {
     const changed = (): void => this.setTheme(this.theme);
     scheme.addEventListener('change', changed);
     this.undo.push(() => scheme.removeEventListener('change', changed));
-    for (const type of ['paste', 'beforeinput', 'compositionend'] as const) {
-      this.listen(host, type, () => gestures.typed(performance.now()));
-    }
-    for (const type of ['wheel', 'mousedown'] as const) {
-      this.listen(host, type, () => gestures.pointed(performance.now()));
-    }
   }
 
   /** Takes the size that the session has when reading begins; later ones are among the chunks. */
@@ -129,15 +101,8 @@ export class TerminalScreen {
         // Pipes carry bare line feeds; a terminal's line discipline would have added the returns.
         if (chunk.kind !== 'tty' && !this.terminal.options.convertEol) this.terminal.options.convertEol = true;
         const { bytes, offset } = chunk;
-        this.pending += bytes.length;
-        this.terminal.write(bytes, () => {
+        return this.feed.write(bytes, () => {
           this.drawn = offset + bytes.length;
-          this.pending -= bytes.length;
-          if (this.pending <= PENDING_LOW) this.release();
-        });
-        if (this.pending <= PENDING_LIMIT) return undefined;
-        return new Promise((resolve) => {
-          this.drained = resolve;
         });
       }
       case 'gap':
@@ -158,13 +123,17 @@ export class TerminalScreen {
 
   /** Resolves when all that was handed over is drawn. */
   async settled(): Promise<void> {
-    if (this.isDisposed) return;
-    await new Promise<void>((resolve) => this.terminal.write('', resolve));
+    await this.feed.settled();
   }
 
   resize(size: { readonly cols: number; readonly rows: number }): void {
     const { cols, rows } = boundSize(size);
     if (!this.isDisposed) this.terminal.resize(cols, rows);
+  }
+
+  /** The program's terminal has another size: what is drawn shows that later than what is known of the session. */
+  onResize(listener: () => void): Xterm.IDisposable {
+    return this.terminal.onResize(listener);
   }
 
   /** The size that would fill the box, in the usual type. */
@@ -211,26 +180,13 @@ export class TerminalScreen {
   dispose(): void {
     this.isDisposed = true;
     for (const undo of this.undo) undo();
-    this.release();
+    this.feed.stop();
     this.terminal.dispose();
   }
 
   /** History was answered when it happened. */
   private get isAnswering(): boolean {
     return this.drawn >= this.events.past();
-  }
-
-  private sort(data: string): void {
-    const kind = this.gestures.sort(data);
-    if (kind === 'text') this.events.typed(data);
-    else if (!this.isAnswering) return;
-    else if (kind === 'pointer') this.events.pointed(data);
-    else this.events.replied(data);
-  }
-
-  private listen(host: HTMLElement, type: string, listener: () => void): void {
-    host.addEventListener(type, listener, { capture: true, passive: true });
-    this.undo.push(() => host.removeEventListener(type, listener, { capture: true }));
   }
 
   private cell(): { readonly width: number; readonly height: number } | undefined {
@@ -249,11 +205,6 @@ export class TerminalScreen {
 
   private setFont(size: number): void {
     if (this.terminal.options.fontSize !== size) this.terminal.options.fontSize = size;
-  }
-
-  private release(): void {
-    this.drained?.();
-    this.drained = undefined;
   }
 }
 

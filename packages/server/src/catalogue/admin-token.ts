@@ -1,10 +1,9 @@
 // The token of whoever owns the data directory: from the environment, or from a file that only they can read.
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
-import { readPrivateFile } from './data-dir.ts';
+import { readPrivateFile, writePrivateFile } from './data-dir.ts';
 
 const FILE = 'admin.token';
 /** 128 bits in hexadecimal. A shorter one that the operator chose is taken, but can be guessed: see `isGuessable`. */
@@ -33,17 +32,7 @@ export function readAdminToken(dir: string): string | undefined {
 
 function createAdminToken(dir: string): string {
   const token = newSecret();
-  const path = join(dir, FILE);
-  // Written aside and renamed: a crash between making and writing would leave an empty token behind.
-  const aside = `${path}.${randomBytes(6).toString('hex')}`;
-  const fd = openSync(aside, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
-  try {
-    writeSync(fd, `${token}\n`);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(aside, path);
+  writePrivateFile(join(dir, FILE), `${token}\n`);
   return token;
 }
 

@@ -6,13 +6,28 @@ import { ConversationStore } from './conversations.ts';
 import { createPrivateFile } from './data-dir.ts';
 import type { Database } from './driver.ts';
 import { ForeignStore } from './foreign.ts';
+import { HailWishStore } from './hail-wishes.ts';
 import { LeaseStore } from './leases.ts';
+import { MAX_MUTES_OF_USER, MuteStore } from './mutes.ts';
 import { PluginStorage } from './plugin-storage.ts';
 import { PtyStore } from './ptys.ts';
+import { MAX_SUBSCRIPTIONS, MAX_SUBSCRIPTIONS_OF_USER, PushSubscriptionStore } from './push-subscriptions.ts';
+import { ReplyStore } from './replies.ts';
 import { openCatalogueFile } from './schema.ts';
 import { SessionStore } from './sessions.ts';
 import { ShareStore } from './shares.ts';
 import { LoginStore, TokenStore } from './tokens.ts';
+import { WaitStore } from './waits.ts';
+
+/** Rows that people can make as many of as they like. */
+export interface CatalogueLimits {
+  /** Browsers that are notified, of all users. Default 10,000. */
+  readonly maxPushSubscriptions: number;
+  /** Of one user. Default 20. */
+  readonly maxPushSubscriptionsOfUser: number;
+  /** Sessions and conversations that one user is not notified of. Default 1000. */
+  readonly maxMutesOfUser: number;
+}
 
 export class Catalogue {
   readonly sessions: SessionStore;
@@ -22,12 +37,17 @@ export class Catalogue {
   readonly commands: CommandStore;
   readonly ptys: PtyStore;
   readonly conversations: ConversationStore;
+  readonly replies: ReplyStore;
   readonly foreign: ForeignStore;
   readonly pluginStorage: PluginStorage;
   readonly shares: ShareStore;
+  readonly pushSubscriptions: PushSubscriptionStore;
+  readonly mutes: MuteStore;
+  readonly waits: WaitStore;
+  readonly hailWishes: HailWishStore;
   readonly #db: Database;
 
-  private constructor(db: Database) {
+  private constructor(db: Database, limits: Partial<CatalogueLimits>) {
     this.#db = db;
     this.sessions = new SessionStore(db);
     this.tokens = new TokenStore(db);
@@ -36,17 +56,25 @@ export class Catalogue {
     this.commands = new CommandStore(db);
     this.ptys = new PtyStore(db);
     this.conversations = new ConversationStore(db);
+    this.replies = new ReplyStore(db);
     this.foreign = new ForeignStore(db, this.sessions);
     this.pluginStorage = new PluginStorage(db);
     this.shares = new ShareStore(db);
+    this.waits = new WaitStore(db);
+    this.pushSubscriptions = new PushSubscriptionStore(db, {
+      all: limits.maxPushSubscriptions ?? MAX_SUBSCRIPTIONS,
+      ofUser: limits.maxPushSubscriptionsOfUser ?? MAX_SUBSCRIPTIONS_OF_USER,
+    });
+    this.mutes = new MuteStore(db, limits.maxMutesOfUser ?? MAX_MUTES_OF_USER);
+    this.hailWishes = new HailWishStore(db);
   }
 
   /** Opens DIR/catalogue.db. `dir` was checked by `prepareDataDir` and is locked by `DataDirLock`. */
-  static open(dir: string): Catalogue {
+  static open(dir: string, limits: Partial<CatalogueLimits> = {}): Catalogue {
     const path = join(dir, 'catalogue.db');
     // SQLite gives the -wal and -shm files the mode of this one.
     createPrivateFile(path);
-    return new Catalogue(openCatalogueFile(path));
+    return new Catalogue(openCatalogueFile(path), limits);
   }
 
   /** The stores throw after this. */

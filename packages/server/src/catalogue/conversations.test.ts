@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import type { ConversationEvent, ConversationKey, ConversationRun, MessageInfo } from '@binnacle/protocol';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Catalogue } from './catalogue.ts';
-import { answerId, type ConversationRecord } from './conversations.ts';
+import type { ConversationRecord } from './conversations.ts';
+import { answerId } from './messages.ts';
 
 let dir: string;
 let catalogue: Catalogue;
@@ -75,17 +76,51 @@ test('A message takes its place in the history when the agent has it, and its an
   );
   record = apply(record, message('m2', 'two'));
   record = apply(record, { type: 'final', at: 3, run: 'm1', text: 'first answer' });
-  expect(store.history(record.id, {}).messages.map(({ text }) => text)).toEqual(['one', 'first answer']);
+  expect(store.messages.history(record.id, {}).messages.map(({ text }) => text)).toEqual(['one', 'first answer']);
   record = apply(
     record,
     { type: 'message_delivered', at: 4, id: 'm2', run: 'm2' },
     { type: 'run_started', at: 4, run: run('m2') },
   );
   record = apply(record, { type: 'aborted', at: 5, run: 'm2', text: 'half', via: 'run', by });
-  expect(store.history(record.id, {}).messages.map(({ text }) => text)).toEqual(['one', 'first answer', 'two', 'half']);
+  expect(store.messages.history(record.id, {}).messages.map(({ text }) => text)).toEqual([
+    'one',
+    'first answer',
+    'two',
+    'half',
+  ]);
   expect(store.run(record.id, 'm2')).toMatchObject({ state: 'aborted', text: 'half', end: { via: 'run' } });
-  expect(store.message(record.id, answerId('m2'))).toMatchObject({ role: 'assistant', ended: 'aborted' });
+  expect(store.messages.find(record.id, answerId('m2'))).toMatchObject({ role: 'assistant', ended: 'aborted' });
   expect(record.title).toBe('one');
+});
+
+test('What runs took is added up once, also of those that were stopped, and is with their answers', () => {
+  const store = catalogue.conversations;
+  let record = made('a');
+  expect(record.usage).toBeNull();
+  const start = (id: string): void => {
+    record = apply(record, message(id, id), { type: 'run_started', at: 2, run: run(id) });
+  };
+  start('m1');
+  const end: ConversationEvent = {
+    type: 'final',
+    at: 3,
+    run: 'm1',
+    text: 'x',
+    usage: { inputTokens: 3, costUsd: 0.1 },
+  };
+  record = apply(record, end);
+  // An entry can come twice, where only some of it could be kept.
+  record = apply(record, end);
+  start('m2');
+  record = apply(record, { type: 'agent', at: 4, run: 'm2', name: 'usage', data: { inputTokens: 4, costUsd: 0.2 } });
+  record = apply(record, { type: 'aborted', at: 5, run: 'm2', text: 'half', via: 'run', by });
+  expect(record.usage).toEqual({ inputTokens: 7, costUsd: 0.3 });
+  expect(store.find(record.key)?.usage).toEqual(record.usage);
+  expect(store.messages.history(record.id, {}).messages.filter(({ role }) => role === 'assistant')).toMatchObject([
+    { run: 'm1', usage: { inputTokens: 3, costUsd: 0.1 } },
+    { run: 'm2', usage: { inputTokens: 4, costUsd: 0.2 } },
+  ]);
 });
 
 test('Those that wait are in order, whoever interrupts first, and edits and cancels hold', () => {
@@ -95,14 +130,14 @@ test('Those that wait are in order, whoever interrupts first, and edits and canc
   record = apply(record, message('m4', 'm4', { steer: 'interrupt' }));
   record = apply(record, { type: 'message_edited', at: 2, id: 'm2', text: 'better', by });
   record = apply(record, { type: 'message_cancelled', at: 2, id: 'm1', by });
-  expect(store.waiting(record.id).map(({ id, text }) => [id, text])).toEqual([
+  expect(store.messages.waiting(record.id).map(({ id, text }) => [id, text])).toEqual([
     ['m4', 'm4'],
     ['m2', 'better'],
     ['m3', 'm3'],
   ]);
   // Sent again as it was first, it is the same message, though it was edited.
-  expect(store.digest(record.id, 'm2')).toBe(store.digest(record.id, 'm2'));
-  expect(store.digest(record.id, 'm2')).not.toBe(store.digest(record.id, 'm3'));
+  expect(store.messages.digest(record.id, 'm2')).toBe(store.messages.digest(record.id, 'm2'));
+  expect(store.messages.digest(record.id, 'm2')).not.toBe(store.messages.digest(record.id, 'm3'));
 });
 
 test('A page names the next one, and all pages together are everything once, the ones that changed last first', () => {
@@ -167,7 +202,7 @@ test('Of a conversation that never ends the newest 10 000 messages are kept, and
     const many = Array.from({ length: 100 }, (_, k) => message(`m${i}-${k}`, 'x', { state: 'cancelled' }));
     record = apply(record, ...many);
   }
-  expect(store.message(record.id, 'm0-0')).toBeUndefined();
-  expect(store.message(record.id, 'm101-99')).toBeDefined();
-  expect(store.waiting(record.id).map(({ id }) => id)).toEqual(['waits']);
+  expect(store.messages.find(record.id, 'm0-0')).toBeUndefined();
+  expect(store.messages.find(record.id, 'm101-99')).toBeDefined();
+  expect(store.messages.waiting(record.id).map(({ id }) => id)).toEqual(['waits']);
 });

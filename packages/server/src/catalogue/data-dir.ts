@@ -1,6 +1,19 @@
 // The data directory and the files in it that only we may read. Knows nothing of what they hold.
 
-import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, type Stats } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  type Stats,
+  writeSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
@@ -31,6 +44,9 @@ export function prepareDataDir(dir: string): string {
   return path;
 }
 
+/** Tells what belongs to this data directory from what belongs to another. */
+export const markOf = (dir: string): string => createHash('sha256').update(dir).digest('hex').slice(0, 8);
+
 /** Makes an empty file of mode 0600 if there is none; a file that is there must be ours alone. Throws `bad_data_dir`. */
 export function createPrivateFile(path: string): void {
   try {
@@ -59,6 +75,19 @@ export function readPrivateFile(path: string): string | undefined {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Written aside and renamed: a crash between making and writing would leave an empty file behind. */
+export function writePrivateFile(path: string, text: string): void {
+  const aside = `${path}.${randomBytes(6).toString('hex')}`;
+  const fd = openSync(aside, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+  try {
+    writeSync(fd, text);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(aside, path);
 }
 
 function checkFile(path: string, stat: Stats): void {

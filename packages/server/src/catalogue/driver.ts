@@ -1,6 +1,7 @@
 // Which SQLite this process runs on. The only file that loads one; knows no table.
 
 import { createRequire } from 'node:module';
+import { BinnacleError } from '@binnacle/protocol';
 
 export type SqlValue = string | number | bigint | null | Uint8Array;
 
@@ -27,8 +28,17 @@ export const openDatabase = (path: string): Database => new (loadDriver().Databa
 /** True for the error of a lock that another connection holds (SQLITE_BUSY and its extended codes). */
 export const isBusy = (error: unknown): boolean => errcode(error) === 5;
 
+/** What `write` gives. Throws `disk_full` where there is no room for it, and whatever else it throws. */
+export function toDisk<T>(write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    throw isFull(error) ? new BinnacleError('disk_full', { cause: error }) : error;
+  }
+}
+
 /** True for SQLITE_FULL, SQLITE_IOERR, and what the file system says of a full disk. */
-export const isFull = (error: unknown): boolean =>
+const isFull = (error: unknown): boolean =>
   [10, 13].includes(errcode(error) ?? -1) ||
   (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT'));
 

@@ -1,7 +1,7 @@
 // What plugins keep: values by key, each plugin's apart from those of others, and how much of it there may be.
 
 import { BinnacleError } from '@binnacle/protocol';
-import { type Database, isFull, type Statement } from './driver.ts';
+import { type Database, type Statement, toDisk } from './driver.ts';
 
 export interface PluginStorageLimits {
   /** Keys and values together. */
@@ -62,12 +62,7 @@ export class PluginStorage {
     if (isMore && (after.keys > maxKeys || after.bytes > maxBytes)) {
       throw new BinnacleError('storage_full', { details: { plugin, ...before, maxKeys, maxBytes } });
     }
-    try {
-      this.#put.run(plugin, key, value, bytes);
-    } catch (error) {
-      if (isFull(error)) throw new BinnacleError('disk_full', { cause: error });
-      throw error;
-    }
+    toDisk(() => this.#put.run(plugin, key, value, bytes));
     this.#usage.set(plugin, after);
   }
 

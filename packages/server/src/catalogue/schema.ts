@@ -122,6 +122,37 @@ const MIGRATIONS: readonly string[] = [
 
   `ALTER TABLE conversations ADD COLUMN plugin TEXT;
    CREATE INDEX conversations_plugin ON conversations (plugin) WHERE plugin IS NOT NULL;`,
+
+  `CREATE TABLE push_subscriptions (
+     n INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL UNIQUE, p256dh BLOB NOT NULL, auth BLOB NOT NULL,
+     user TEXT NOT NULL, issuer TEXT NOT NULL, created_at INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX push_subscriptions_user ON push_subscriptions (user);
+   CREATE INDEX push_subscriptions_issuer ON push_subscriptions (issuer);
+   CREATE TABLE mutes (
+     user TEXT NOT NULL, kind TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY (user, kind, target)
+   ) STRICT;
+   CREATE INDEX mutes_target ON mutes (target);`,
+
+  // What its runs took, in all: the runs themselves are dropped with the oldest messages.
+  `ALTER TABLE conversations ADD COLUMN usage TEXT;
+   UPDATE conversations SET usage = (
+     SELECT json_object(
+       'inputTokens', sum(json_extract(body, '$.usage.inputTokens')),
+       'outputTokens', sum(json_extract(body, '$.usage.outputTokens')),
+       'costUsd', sum(json_extract(body, '$.usage.costUsd')))
+     FROM conversation_runs WHERE conversation = conversations.id
+       AND json_extract(body, '$.usage') IS NOT NULL HAVING count(*) > 0);`,
+
+  `CREATE TABLE waits (
+     session_id TEXT NOT NULL, since INTEGER NOT NULL, offset INTEGER NOT NULL, text TEXT NOT NULL,
+     PRIMARY KEY (session_id, since)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TRIGGER waits_gone AFTER UPDATE OF deleted_at ON sessions WHEN NEW.deleted_at IS NOT NULL
+   BEGIN DELETE FROM waits WHERE session_id = NEW.id; END;`,
+
+  // Users who want to hear of what waits for them, and not of turns that have ended.
+  'CREATE TABLE hail_wishes (user TEXT PRIMARY KEY) STRICT;',
 ];
 
 /**

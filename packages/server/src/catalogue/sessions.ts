@@ -13,6 +13,8 @@ export interface SessionSpec {
   readonly cols: number;
   readonly rows: number;
   readonly takesRuns: boolean;
+  /** Of one that runs here. None where there are none. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Times are in whole ms since 1970. */
@@ -76,6 +78,9 @@ const MAX_TOMBSTONES = 10_000;
 const FORGET_EVERY = 100;
 const MAX_PAGE = 1000;
 const DEFAULT_PAGE = 100;
+
+/** Of a page that is asked for: 1 to 1000, default 100. */
+export const pageSize = (asked?: number): number => Math.max(1, Math.min(MAX_PAGE, asked ?? DEFAULT_PAGE));
 
 const ROWS = `SELECT sessions.*, emitted_id, user, producer, source, labels, place, offset, heard_at
   FROM sessions LEFT JOIN foreign_sessions ON foreign_sessions.session = sessions.id`;
@@ -171,7 +176,7 @@ export class SessionStore {
     options: { readonly after?: string; readonly limit?: number } = {},
     isSeen: SessionFilter = () => true,
   ): SessionPage {
-    const limit = Math.max(1, Math.min(MAX_PAGE, options.limit ?? DEFAULT_PAGE));
+    const limit = pageSize(options.limit);
     const found: Row[] = [];
     let { after } = options;
     // Rows that are not seen make no page shorter, and no `next` points at nothing.
@@ -288,6 +293,6 @@ function foreignOf({ emitted_id, user, producer, source, labels, heard_at }: Row
 
 // Field by field, so that a caller who passes more than a SessionSpec (an env with values) cannot store it.
 function specText(spec: SessionSpec): string {
-  const { argv, mode, cwd, envNames, cols, rows, takesRuns } = spec;
-  return JSON.stringify({ argv, mode, cwd, envNames, cols, rows, takesRuns });
+  const { argv, mode, cwd, envNames, cols, rows, takesRuns, labels } = spec;
+  return JSON.stringify({ argv, mode, cwd, envNames, cols, rows, takesRuns, labels });
 }

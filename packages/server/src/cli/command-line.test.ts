@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { BinnacleError, type SessionInfo } from '@binnacle/protocol';
+import { BinnacleError, type SessionActivity, type SessionInfo } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
 import { VERSION } from '../version.ts';
 import { pick } from './connect.ts';
@@ -25,6 +25,7 @@ const session = (over: Partial<Omit<SessionInfo, 'id'>> & { readonly id: string 
     lease: null,
     stalled: null,
     foreign: null,
+    labels: {},
     ...over,
   }) as SessionInfo;
 
@@ -149,6 +150,28 @@ describe('lists', () => {
     expect(text).toMatch(/running.*\n.*exit 3.*\n.*SIGTERM/);
   });
 
+  it('show what each is doing, and what those that wait are waiting for', () => {
+    const doing = (state: SessionActivity['state'], text: string | null = null) => ({
+      activity: { state, since: 0, text },
+    });
+    const text = sessionTable(
+      [
+        session({ id: A, name: 'a', ...doing('waiting_input', `Continue?\x1b ${'x'.repeat(100)}`) }),
+        session({ id: B, name: 'b', ...doing('waiting_approval', 'rm -rf build') }),
+        session({ id: '01900000-0000-7000-8000-0000000000cc', ...doing('idle') }),
+      ],
+      60_000,
+      plain,
+    );
+    expect(text).toMatch(/WAITS FOR.*\n.*waiting .*Continue\?· x+….*\n.*approval\? .*rm -rf build.*\n.*idle /);
+    expect(sessionTable([session({ id: A, ...doing('working') })], 0, plain)).not.toContain('WAITS FOR');
+  });
+
+  it('show the text that a shell was given, not the shell that all of them have', () => {
+    const argv = ['/bin/bash', '-c', 'npm run build && npm test'];
+    expect(sessionTable([session({ id: A, argv })], 0, plain)).toContain(' npm run build && npm test\n');
+  });
+
   it('let no name move the cursor or pose as another line', () => {
     expect(printable('a\x1b[2Jb\nc\u202Ed\u009b')).toBe('a·[2Jb·c·d·');
   });
@@ -165,7 +188,7 @@ describe('lists', () => {
 });
 
 describe('run', () => {
-  const defaults = { env: [], attach: true, detachKeys: 'none' };
+  const defaults = { env: [], label: [], attach: true, detachKeys: 'none' };
 
   it('passes the program on as it was given, in this directory', () => {
     expect(toSpec(['ls', '-l', 'a b'], defaults)).toMatchObject({
@@ -178,6 +201,18 @@ describe('run', () => {
   it('takes variables with = in their values', () => {
     expect(toSpec(['x'], { ...defaults, env: ['A=1=2', 'B='] }).env).toEqual({ A: '1=2', B: '' });
     expect(() => toSpec(['x'], { ...defaults, env: ['A'] })).toThrow(Failure);
+  });
+
+  it('takes labels with = in their values, and refuses what has no key', () => {
+    expect(toSpec(['x'], { ...defaults, label: ['team=red', 'q=a=b', 'empty='] }).labels).toEqual({
+      team: 'red',
+      q: 'a=b',
+      empty: '',
+    });
+    expect(toSpec(['x'], defaults)).not.toHaveProperty('labels');
+    for (const wrong of ['team', '=red', '']) {
+      expect(() => toSpec(['x'], { ...defaults, label: [wrong] })).toThrow(Failure);
+    }
   });
 
   it('refuses a program together with shell text', () => {

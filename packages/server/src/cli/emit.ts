@@ -13,6 +13,7 @@ import { Fifos, type OpenFifo } from '../process/fifos.ts';
 import type { ClientCommandOptions } from './connect.ts';
 import { EmitWords } from './emit-words.ts';
 import { EXIT, Failure, usage } from './failure.ts';
+import { parseLabels } from './labels.ts';
 import { PassingOn } from './passing-on.ts';
 import { findGateway, type Place } from './place.ts';
 import { parseBytes, parseTimeout } from './quantities.ts';
@@ -101,16 +102,9 @@ function sessionOf(command: readonly string[], options: EmitOptions) {
       `"${session}" cannot be the id of a session.`,
       'Use 1 to 200 of A-Z, a-z, 0-9 and . _ : @ + = , ~ -, beginning with a letter or digit.',
     );
-  const labels = Object.fromEntries(
-    label.map((text) => {
-      const at = text.indexOf('=');
-      if (at < 1) throw usage(`"${text}" is not a label.`, 'Write key=value.');
-      return [text.slice(0, at), text.slice(at + 1)];
-    }),
-  );
   return {
     source: source ?? sourceOf(command[0]),
-    labels,
+    labels: parseLabels(label),
     cwd: process.cwd(),
     stream: 'stdout',
     ...(session === undefined ? {} : { id: session }),

@@ -15,6 +15,7 @@ import type { ExportOptions } from './export.ts';
 import { EXIT_HELP } from './failure.ts';
 import type { ImportCommandOptions } from './import.ts';
 import { DEFAULT_DETACH_KEYS } from './keys.ts';
+import type { LsOptions } from './ls.ts';
 import type { McpOptions } from './mcp.ts';
 import { addPlugin } from './plugin-program.ts';
 import type { RouteExplainOptions } from './route.ts';
@@ -49,6 +50,7 @@ export function makeProgram(exit: (code: number) => void): Command {
     .option('--name <name>', 'a name for the session')
     .option('--cwd <dir>', 'where to run it (default: here)')
     .option('--env <key=value>', 'add to its environment (may be repeated)', collect, [])
+    .option('--label <key=value>', 'a label of the session, to filter by (may be repeated)', collect, [])
     .option('--no-attach', 'print the id and return')
     .option('--json', 'with --no-attach: print the session as JSON')
     .addOption(detachKeys())
@@ -117,10 +119,10 @@ For example: binnacle search 'connection refused'
 
   clientCommand(program, 'ls', 'list sessions')
     .option('--running', 'only those that run')
+    .option('--waiting', 'only those that wait for somebody')
+    .option('--label <key=value>', 'only those with this label; a key alone: whatever its value')
     .option('--json', 'as JSON')
-    .action(async (options: ClientCommandOptions & { running?: boolean }) =>
-      exit(await (await import('./ls.ts')).ls(options)),
-    );
+    .action(async (options: LsOptions) => exit(await (await import('./ls.ts')).ls(options)));
 
   clientCommand(program, 'send <session> [text...]', 'type into a session')
     .option('--enter', 'press Enter behind it')
@@ -139,6 +141,17 @@ For example: binnacle search 'connection refused'
     async (sessions: string[], options: ClientCommandOptions) =>
       exit(await (await import('./kill.ts')).kill(sessions, options)),
   );
+
+  for (const [name, on, about] of [
+    ['mute', true, 'do not notify me of sessions'],
+    ['unmute', false, 'notify me of sessions again'],
+  ] as const) {
+    clientCommand(program, `${name} <session...>`, about)
+      .addHelpText('after', '\nIn place of a session, the key of a conversation (agent:...). For you alone.')
+      .action(async (sessions: string[], options: ClientCommandOptions) =>
+        exit(await (await import('./mute.ts')).mute(sessions, on, options)),
+      );
+  }
 
   addChat(program, exit);
   addAgents(program, exit);

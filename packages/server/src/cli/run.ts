@@ -5,6 +5,7 @@ import type { CreateSession } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from './connect.ts';
 import { EXIT, usage } from './failure.ts';
 import { parseKeys } from './keys.ts';
+import { parseLabels } from './labels.ts';
 import { terminalSize } from './terminal.ts';
 import { view } from './viewing.ts';
 
@@ -15,6 +16,7 @@ export interface RunOptions extends ClientCommandOptions {
   readonly name?: string;
   readonly cwd?: string;
   readonly env: readonly string[];
+  readonly label: readonly string[];
   readonly attach: boolean;
   readonly detachKeys: string;
 }
@@ -50,6 +52,7 @@ export function toSpec(command: readonly string[], options: RunOptions): CreateS
     ...(options.runs === true ? { runs: true } : {}),
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(Object.keys(env).length === 0 ? {} : { env }),
+    ...(options.label.length === 0 ? {} : { labels: parseLabels(options.label) }),
     ...(options.pipe === true ? {} : terminalSize()),
     mode: options.pipe === true ? 'pipe' : 'pty',
     cwd: resolve(options.cwd ?? '.'),

@@ -63,6 +63,29 @@ function runnerPids(): number[] {
     .filter((pid) => existsSync(`/proc/${pid}`));
 }
 
+describe('mute', () => {
+  it('keeps sessions and conversations quiet for this user until unmute, and none where one of them is not there', async () => {
+    const { url } = gateway.ready;
+    const token = readFileSync(join(data, 'admin.token'), 'utf8').trim();
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const body = JSON.stringify({ key: 'agent:main:muted' });
+    await fetch(`${url}/v1/conversations`, { method: 'POST', headers, body });
+    const muted = async () => (await fetch(`${url}/v1/mutes`, { headers })).json();
+    const id = (await commands.run(['run', '--no-attach', '--name', 'noisy', '--', 'cat'])).out.trim();
+    expect((await commands.run(['mute', 'noisy', 'no-such-session'])).code).toBe(5);
+    expect(await muted()).toEqual({ sessions: [], conversations: [] });
+    expect(await commands.run(['mute', 'noisy', 'agent:main:muted'])).toMatchObject({
+      code: 0,
+      err: 'Muted noisy.\nMuted agent:main:muted.\n',
+    });
+    expect(await muted()).toEqual({ sessions: [id], conversations: ['agent:main:muted'] });
+    expect((await commands.run(['complete', '--', 'unmute', ''])).out).toContain('noisy');
+    expect((await commands.run(['unmute', id, 'agent:main:muted'])).code).toBe(0);
+    expect(await muted()).toEqual({ sessions: [], conversations: [] });
+    expect((await commands.run(['kill', id])).code).toBe(0);
+  });
+});
+
 describe('run', () => {
   it('keeps stdout and stderr apart and ends with the program’s code', async () => {
     const script = 'echo out; echo err >&2; exit 3';
@@ -82,6 +105,12 @@ describe('run', () => {
   it('loses nothing of a program that ends at once', async () => {
     const runs = Array.from({ length: 5 }, (_, n) => commands.run(['run', '--', 'echo', `number ${n}`]));
     expect((await Promise.all(runs)).map(({ out }) => out)).toEqual([0, 1, 2, 3, 4].map((n) => `number ${n}\r\n`));
+  });
+
+  it('says nothing of the helm, which a program that ends takes along', async () => {
+    const run = () => commands.run(['run', '--', 'sh', '-c', 'echo hello; sleep 0.3; exit 3']);
+    for (const { code, err } of [await run(), await run(), await run(), await run()])
+      expect({ code, err }).toEqual({ code: 3, err: '' });
   });
 
   it('says 128 + n for a signal, and 127 for a program that is not there', async () => {

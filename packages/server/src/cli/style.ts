@@ -28,8 +28,10 @@ export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p
 
 /** Columns by the widest cell, two spaces between; the last one is cut at `width` columns. */
 export function table(rows: readonly (readonly string[])[], width: number): string {
-  const columns = Math.max(0, ...rows.map((row) => row.length));
-  const widths = Array.from({ length: columns }, (_, at) => Math.max(...rows.map((row) => chars(row[at] ?? ''))));
+  const columns = rows.reduce((most, row) => Math.max(most, row.length), 0);
+  const widths = Array.from({ length: columns }, (_, at) =>
+    rows.reduce((most, row) => Math.max(most, chars(row[at] ?? '')), 0),
+  );
   const lines = rows.map((row) => {
     const padded = row.slice(0, -1).map((cell, at) => cell + ' '.repeat((widths[at] ?? 0) - chars(cell)));
     const used = widths.slice(0, -1).reduce((sum, cell) => sum + cell + 2, 0);

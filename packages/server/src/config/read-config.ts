@@ -100,6 +100,7 @@ export function readConfig(text: string): ReadConfig {
       bindings: Object.freeze(bindings.filter((binding) => binding !== null)),
       session: routing.session ?? {},
       inbound: deepFreeze(content.value.inbound ?? {}),
+      notify: deepFreeze(content.value.notify ?? {}),
       plugins,
     }),
     router,

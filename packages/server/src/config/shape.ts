@@ -2,6 +2,7 @@
 
 import type { Visibility } from '@binnacle/protocol';
 import { z } from 'zod';
+import { type NotifySettings, NotifyShape } from '../hail/settings.ts';
 import { type PluginSettings, PluginsShape } from '../plugin/install/settings.ts';
 import type { Binding, RoutingConfig } from '../routing/index.ts';
 
@@ -60,6 +61,8 @@ export interface ConfigFile {
     /** What the addresses that answers are posted to may begin with. Default: none. */
     readonly replies?: readonly string[] | undefined;
   };
+  /** Whom to tell that something waits. */
+  readonly notify: NotifySettings;
   /** By id. What is not in it is granted nothing. */
   readonly plugins: ReadonlyMap<string, PluginSettings>;
 }
@@ -132,6 +135,7 @@ export const FileShape = z.strictObject({
     })
     .optional(),
   inbound: z.strictObject({ replies: z.array(z.url({ protocol: /^https?$/ })).optional() }).optional(),
+  notify: NotifyShape.optional(),
   plugins: PluginsShape.optional(),
 });
 export type FileContent = z.output<typeof FileShape>;

@@ -25,11 +25,14 @@ const Frame = z.discriminatedUnion('t', [
     t: z.literal('subscribe'),
     ref,
     session,
-    from: z.union([from, z.strictObject({ screen: z.literal(true) })]).optional(),
+    from: z.union([from, z.strictObject({ screen: z.literal(true), at: whole.optional() })]).optional(),
   }),
   z.object({ t: z.literal('unsubscribe'), ref, session }),
   z.object({ t: z.literal('watch'), ref, on: z.boolean() }),
   z.object({ t: z.literal('watch_notices'), ref, on: z.boolean() }),
+  z
+    .object({ t: z.literal('look'), ref, session: session.optional(), conversation: conversation.optional() })
+    .refine((frame) => frame.session === undefined || frame.conversation === undefined, 'session or conversation'),
   z
     .object({
       t: z.literal('input'),
@@ -52,10 +55,12 @@ const Frame = z.discriminatedUnion('t', [
     ref,
     session,
     lease,
-    action: z.enum(['acquire', 'renew', 'release', 'take']),
+    action: z.enum(['acquire', 'renew', 'release', 'take', 'ask', 'hand_over']),
     holder: z.string().min(1).max(100).optional(),
     ttlMs: z.int().min(1000).optional(),
+    to: z.string().max(64).optional(),
   }),
+  z.object({ t: z.literal('watch_watchers'), ref, session, on: z.boolean() }),
   z.object({ t: z.literal('follow'), ref, conversation, from: z.string().max(64).optional(), deltaIntervalMs }),
   z.object({ t: z.literal('unfollow'), ref, conversation }),
   z.object({

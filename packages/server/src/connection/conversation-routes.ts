@@ -43,6 +43,13 @@ const Info = z
     queue: z.array(z.looseObject({ id: z.string(), text: z.string() })),
     approvals: z.array(z.looseObject({ id: z.string(), title: z.string() })),
     lease: z.object({ holder: z.string(), fence: z.number(), expiresInMs: z.number() }).nullable(),
+    usage: z
+      .object({
+        inputTokens: z.number().optional(),
+        outputTokens: z.number().optional(),
+        costUsd: z.number().optional(),
+      })
+      .nullable(),
     steer: z.array(z.enum(['queue', 'inject', 'interrupt'])),
     mine: z.boolean(),
   })

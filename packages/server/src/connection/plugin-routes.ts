@@ -1,7 +1,6 @@
 // Routes by which people look after plugins: see them, install them, grant and take away. What plugins themselves answer is
 // in plugin-pages.ts.
 
-import { BinnacleError } from '@binnacle/protocol';
 import { json, noContent, type Route, route, z } from '../http/routes.ts';
 import type { Plugins } from '../plugin/plugins.ts';
 import { numberIn, text, Wait } from './fields.ts';
@@ -141,13 +140,7 @@ export function pluginRoutes(plugins: Plugins): Route[] {
       params: Id,
       query: z.object({ limit: numberIn(1, MAX_AUDIT).default(100) }),
       responses: { 200: { description: 'Newest first. Also of one that was removed.', schema: Audit } },
-      handler: ({ params, query }) => {
-        const entries = plugins.auditOf(params.id, query.limit);
-        if (entries.length === 0 && plugins.list().every(({ id }) => id !== params.id)) {
-          throw new BinnacleError('plugin_not_found');
-        }
-        return json({ entries });
-      },
+      handler: ({ params, query }) => json({ entries: plugins.auditOf(params.id, query.limit) }),
     }),
   ];
 }

@@ -1,12 +1,15 @@
 // The REST routes of recordings: a session or a conversation as a file, and a file as a session.
 
 import { BinnacleError, EXPORT_FORMATS, type ExportFormat } from '@binnacle/protocol';
+import { Askers } from '../askers.ts';
 import type { Conversations } from '../conversation/conversations.ts';
+import { positionOf } from '../cursor/from.ts';
 import { headerValues } from '../http/host-origin.ts';
-import type { Principal } from '../http/principal.ts';
+import { askerOf, type Principal } from '../http/principal.ts';
 import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
 import { CastWriter } from '../recording/cast-writer.ts';
 import { ConversationJsonl, ConversationMarkdown } from '../recording/conversation-writers.ts';
+import { EntryLines } from '../recording/entry-lines.ts';
 import { openEntryLog } from '../recording/entry-log.ts';
 import { attachment, safeFileName } from '../recording/file-name.ts';
 import { type Recordings, tooLarge } from '../recording/import.ts';
@@ -14,9 +17,10 @@ import { JsonlWriter } from '../recording/jsonl-writer.ts';
 import { MarkdownWriter } from '../recording/markdown-writer.ts';
 import { TextWriter } from '../recording/text-writer.ts';
 import type { ExportWriter, RecordedSession } from '../recording/writer.ts';
+import type { Turns } from '../turns.ts';
 import { OfConversation } from './conversation-routes.ts';
 import { writeExport } from './export.ts';
-import { Flag, text } from './fields.ts';
+import { Flag, Offset, text } from './fields.ts';
 import type { Liveness } from './liveness.ts';
 import type { SessionAccess } from './session-access.ts';
 
@@ -25,9 +29,13 @@ export interface RecordingParts {
   readonly conversations: Conversations;
   readonly recordings: Recordings;
   readonly liveness: Liveness;
+  readonly turns: Turns;
   /** Throws where the principal's token has ended meanwhile. */
   assertLive(principal: Principal): void;
 }
+
+/** For each who asks, those on their way to the head. Replays that rest count, too. */
+const EXPORTS = { atOnce: 8, waiting: 32 };
 
 const FORMS: Readonly<Record<ExportFormat, { readonly type: string; readonly extension: string }>> = {
   cast: { type: 'application/x-asciicast', extension: 'cast' },
@@ -57,41 +65,67 @@ const Imported = z
   .openapi('ImportedRecording');
 
 export function recordingRoutes(parts: RecordingParts): Route[] {
-  const { access, conversations, recordings, liveness, assertLive } = parts;
+  const { access, conversations, recordings, liveness, turns, assertLive } = parts;
+  const exports = new Askers(EXPORTS);
   return [
     route({
       method: 'get',
       path: '/v1/sessions/:id/export',
       scope: 'view',
-      summary: 'The whole session as a file: asciicast v3, plain text, lines of JSON, or Markdown.',
+      summary:
+        'The whole session as a file: asciicast v3, plain text, lines of JSON, or Markdown; ' +
+        'as lines of JSON also a part of it (since, until), and exactly (encoding=base64).',
       params: z.object({ id: z.string() }),
       query: z.object({
         format: z.enum(EXPORT_FORMATS).optional(),
         input: Flag.optional(),
         idle_limit: IdleLimit.optional(),
         follow: Flag.optional(),
+        since: Offset.optional(),
+        until: Offset.optional(),
+        encoding: z.enum(['text', 'base64']).optional(),
       }),
       responses: { 200: { description: 'The file.', type: FORMS.cast.type } },
       handler: async ({ params, query, principal, takeOver }) => {
         const seen = access.seenBy(principal);
-        const session = seen.get(params.id);
-        await session.refresh();
+        seen.get(params.id);
         const { format = 'cast', input = false, follow = false, idle_limit: idleLimit } = query;
-        const { info } = session;
-        const entries = openEntryLog(session);
-        try {
-          await writeExport({
-            log: entries.log,
-            writer: writerOf(format, info, { input, ...(idleLimit === undefined ? {} : { idleLimit }) }),
-            headers: headersOf(format, info.name, info.id),
-            follow,
-            isOver: () => entries.isOver(),
-            response: seen.takeOver(session, takeOver),
-            liveness,
-          });
-        } finally {
-          entries.close();
-        }
+        const { since, until, encoding = 'text' } = query;
+        if (format !== 'jsonl' && (since ?? until ?? query.encoding) !== undefined) throw notLines();
+        if (until !== undefined && until < (since ?? 0))
+          throw new BinnacleError('bad_offset', { message: 'until is before since.' });
+        const by = askerOf(principal);
+        const { over } = await exports.inTurn(by, async () => {
+          // Much may have changed while it waited.
+          assertLive(principal);
+          const session = seen.get(params.id);
+          await session.refresh();
+          const { info } = session;
+          const entries = openEntryLog(session);
+          try {
+            const written = writeExport({
+              log: entries.log,
+              ...(since === undefined ? {} : { from: await positionOf(entries.log, { offset: since }) }),
+              ...(until === undefined ? {} : { until }),
+              writer:
+                encoding === 'base64'
+                  ? new EntryLines({ since: since ?? 0, input })
+                  : writerOf(format, info, { input, ...(idleLimit === undefined ? {} : { idleLimit }) }),
+              headers: headersOf(format, info.name, info.id),
+              follow,
+              isOver: () => entries.isOver(),
+              response: seen.takeOver(session, takeOver),
+              ...{ liveness, turns, by },
+            });
+            void written.over.then(() => entries.close());
+            await written.reached;
+            return written;
+          } catch (error) {
+            entries.close();
+            throw error;
+          }
+        });
+        await over;
         return TAKEN_OVER;
       },
     }),
@@ -104,26 +138,29 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
       query: z.object({ format: z.enum(['markdown', 'jsonl']).optional() }),
       responses: { 200: { description: 'The file.', type: FORMS.markdown.type } },
       handler: async ({ params, query, principal, takeOver }) => {
-        const conversation = await conversations.get(params.key, principal);
-        const info = conversations.infoOf(conversation, principal);
         const { format = 'markdown' } = query;
-        const response = takeOver();
-        const release = conversations.hold(conversation);
-        const unwatch = conversations.onLoss(conversation, principal, () => response.destroy());
-        try {
-          await writeExport({
-            log: conversation.log,
-            writer: format === 'jsonl' ? new ConversationJsonl(info) : new ConversationMarkdown(info),
-            headers: headersOf(format, info.title === '' ? info.key : info.title, 'conversation'),
-            follow: false,
-            isOver: () => false,
-            response,
-            liveness,
-          });
-        } finally {
-          unwatch();
-          release();
-        }
+        const by = askerOf(principal);
+        await exports.inTurn(by, async () => {
+          assertLive(principal);
+          const conversation = await conversations.get(params.key, principal);
+          const info = conversations.infoOf(conversation, principal);
+          const response = takeOver();
+          const release = conversations.hold(conversation);
+          const unwatch = conversations.onLoss(conversation, principal, () => response.destroy());
+          try {
+            await writeExport({
+              log: conversation.log,
+              writer: format === 'jsonl' ? new ConversationJsonl(info) : new ConversationMarkdown(info),
+              headers: headersOf(format, info.title === '' ? info.key : info.title, 'conversation'),
+              follow: false,
+              isOver: () => false,
+              ...{ response, liveness, turns, by },
+            }).over;
+          } finally {
+            unwatch();
+            release();
+          }
+        });
         return TAKEN_OVER;
       },
     }),
@@ -161,6 +198,12 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
     }),
   ];
 }
+
+const notLines = (): BinnacleError =>
+  new BinnacleError('bad_request', {
+    message: 'Only lines of JSON can be a part of a session.',
+    hint: 'Pass format=jsonl with since, until and encoding.',
+  });
 
 function writerOf(
   format: ExportFormat,

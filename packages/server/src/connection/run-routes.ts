@@ -89,10 +89,10 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
         const isSse = wantsEvents(query.format, headers.accept);
         // Before it starts, which is also when to say what keeps it from being read.
         const head = isSse ? headOf(session) : undefined;
-        const run = await session.run(request as RunRequest, steering);
+        const run = await session.runs.start(request as RunRequest, steering);
         const abandon = async (): Promise<void> => {
           // Nobody is there to be told that somebody else has the helm by now, or that it was quicker.
-          if (onDisconnect === 'cancel') await session.cancelRun(run.id, steering).catch(() => undefined);
+          if (onDisconnect === 'cancel') await session.runs.cancel(run.id, steering).catch(() => undefined);
         };
         if (head !== undefined) {
           const answer = { seen, session, run, head, liveness, signal, takeOver };
@@ -117,7 +117,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
       params: InSession,
       responses: { 200: { description: 'The newest 1000.', schema: z.object({ runs: z.array(Info) }) } },
       handler: ({ params, principal }) =>
-        json({ runs: access.seenBy(principal).get(params.id).listRuns().map(describe) }),
+        json({ runs: access.seenBy(principal).get(params.id).runs.list().map(describe) }),
     }),
     route({
       method: 'get',
@@ -130,7 +130,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
       handler: async ({ params, query, principal, signal }) => {
         const seen = access.seenBy(principal);
         const session = seen.get(params.id);
-        const run = session.findRun(params.run);
+        const run = session.runs.find(params.run);
         return json(describe(await comeTo(session, run, { waitMs: query.wait, signal, liveness, seen })));
       },
     }),
@@ -147,7 +147,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
         const seen = access.seenBy(principal);
         const session = seen.get(params.id);
         await session.refresh();
-        const run = session.findRun(params.run);
+        const run = session.runs.find(params.run);
         const answer = { seen, session, run, head: headOf(session), liveness, signal, takeOver };
         const isSse = wantsEvents(query.format, headers.accept);
         const from = fromOf(query, isSse ? headers['last-event-id'] : undefined);
@@ -159,7 +159,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
         const { follow = false } = query;
         if ((await writeRunOutput(answer, { from, follow })) === 'written') return TAKEN_OVER;
         // It has not begun, or never did: there is no offset yet to go on from.
-        const isClosed = hasEnded(session.findRun(params.run));
+        const isClosed = hasEnded(session.runs.find(params.run));
         return new Response(null, {
           headers: { 'Content-Type': 'application/octet-stream', 'Binnacle-Closed': isClosed ? '1' : '0' },
         });
@@ -175,7 +175,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
       responses: { 200: { description: 'How it ended.', schema: Info } },
       handler: async ({ params, headers, principal }) => {
         const steering = by(principal, headers['binnacle-lease']);
-        return json(describe(await access.seenBy(principal).get(params.id).cancelRun(params.run, steering)));
+        return json(describe(await access.seenBy(principal).get(params.id).runs.cancel(params.run, steering)));
       },
     }),
     route({
@@ -186,7 +186,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
       params: InSession,
       responses: { 200: { description: 'As they are now.', schema: z.object({ processes: z.array(Process) }) } },
       handler: async ({ params, principal }) =>
-        json({ processes: (await access.seenBy(principal).get(params.id).listProcesses()).map(describeProcess) }),
+        json({ processes: (await access.seenBy(principal).get(params.id).runs.listProcesses()).map(describeProcess) }),
     }),
   ];
 }

@@ -75,7 +75,7 @@ export function waitForRun(
 export function latestOf(session: Session, run: RunInfo): RunInfo {
   if (run.state === 'ended') return run;
   try {
-    return session.findRun(run.id);
+    return session.runs.find(run.id);
   } catch (error) {
     if (error instanceof BinnacleError) return run;
     throw error;

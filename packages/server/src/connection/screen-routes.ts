@@ -1,9 +1,11 @@
 // What the terminal of a session shows now, for one who asks once. Drawing is done elsewhere.
 
 import type { ScreenSnapshot } from '@binnacle/protocol';
+import { askerOf } from '../http/principal.ts';
 import { json, type Route, route, z } from '../http/routes.ts';
 import type { SessionScreens } from '../screen/session-screens.ts';
 import type { Drawn } from '../screen/wire.ts';
+import { Offset } from './fields.ts';
 import type { SessionAccess } from './session-access.ts';
 
 const Screen = z
@@ -20,6 +22,7 @@ const Screen = z
     cursor: z.object({ row: z.number(), col: z.number() }),
     title: z.string(),
     alternate: z.boolean(),
+    applicationKeys: z.boolean(),
   })
   .openapi('Screen');
 /** The description says what is answered, or this does not compile. */
@@ -31,14 +34,17 @@ export function screenRoutes(access: SessionAccess, screens: SessionScreens): Ro
       method: 'get',
       path: '/v1/sessions/:id/screen',
       scope: 'view',
-      summary: 'What the terminal of a session shows now: as JSON, or its rows as text (Accept: text/plain).',
+      summary:
+        'What the terminal of a session shows now, or showed at an output offset: as JSON, or its rows as text ' +
+        '(Accept: text/plain).',
       params: z.object({ id: z.string() }),
-      query: z.object({ format: z.enum(['json', 'text']).optional() }),
+      query: z.object({ format: z.enum(['json', 'text']).optional(), at: Offset.optional() }),
       headers: z.object({ accept: z.string().optional() }),
       responses: { 200: { description: 'The screen.', schema: Screen } },
       handler: async ({ params, query, headers, principal }) => {
         const seen = access.seenBy(principal);
-        const drawn = await screens.of(seen.get(params.id));
+        const at = query.at === undefined ? undefined : { offset: query.at, by: askerOf(principal) };
+        const drawn = await screens.of(seen.get(params.id), at);
         // Whose it is may have changed while it was drawn.
         seen.get(params.id);
         const isText = query.format === 'text' || (query.format === undefined && wantsText(headers.accept));

@@ -9,6 +9,7 @@ import {
   type SessionId,
   type SessionInfo,
   type SessionList,
+  type SessionQuery,
 } from '@binnacle/protocol';
 import type { SessionFilter } from '../catalogue/sessions.ts';
 import type { Principal } from '../http/principal.ts';
@@ -140,8 +141,8 @@ export class SeenSessions {
     return await this.#sessions.info(this.get(id).id);
   }
 
-  async list(options: { readonly after?: string; readonly limit?: number }): Promise<SessionList> {
-    return await this.#sessions.list(options, this.#sight.isSeen);
+  async list(query: SessionQuery): Promise<SessionList> {
+    return await this.#sessions.list(query, this.#sight.isSeen);
   }
 
   /** Throws what `Sessions.create` throws. */

@@ -1,16 +1,20 @@
 // The REST routes of sessions: parse, hand on, answer. What they do is in session.ts and sessions.ts.
 
 import {
+  ACTIVITY_STATES,
   BinnacleError,
   type CreateSession,
   type From,
   type OutputKind,
   parseSignal,
+  SESSION_FILTERS,
   type SessionInfo,
+  type SessionQuery,
   SIGNALS,
 } from '@binnacle/protocol';
 import { positionOf } from '../cursor/from.ts';
 import { json, noContent, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import { Labels } from '../labels.ts';
 import { argument, by, EventHeaders, Flag, LeaseHeader, Offset, Size, text, Wait, wantsEvents } from './fields.ts';
 import type { Liveness } from './liveness.ts';
 import { writeOutput } from './output.ts';
@@ -39,6 +43,7 @@ const NewSession = z.strictObject({
   cols: Size.optional(),
   rows: Size.optional(),
   name: text(200).optional(),
+  labels: Labels.optional(),
   runs: z.boolean().optional(),
 });
 
@@ -77,11 +82,20 @@ const Info = z
         heardAt: z.number(),
       })
       .nullable(),
+    labels: z.record(z.string(), z.string()).readonly(),
+    activity: z.object({ state: z.enum(ACTIVITY_STATES), since: z.number(), text: z.string().nullable() }).nullable(),
   })
   .openapi('Session');
 /** The description says what the protocol package does, or this does not compile. */
 const describe = (info: Omit<SessionInfo, 'id'> & { id: string }): z.output<typeof Info> => info;
 const Receipt = z.object({ accepted: z.number(), duplicate: z.boolean(), queued: z.number() }).openapi('Receipt');
+const ListQuery = z.object({
+  activity: z.enum(SESSION_FILTERS).optional(),
+  q: z.string().max(200).optional(),
+  label: z.string().max(200).optional(),
+  after: z.string().max(64).optional(),
+  limit: Offset.optional(),
+});
 const OutputQuery = z.object({
   since: Offset.optional(),
   tail: Offset.optional(),
@@ -113,13 +127,13 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
       path: '/v1/sessions',
       scope: 'view',
       summary: 'List sessions, newest first.',
-      query: z.object({ after: z.string().max(64).optional(), limit: Offset.optional() }),
+      query: ListQuery,
       responses: {
         200: { description: 'One page.', schema: z.object({ sessions: z.array(Info), next: z.string().nullable() }) },
       },
-      handler: async ({ query: { after, limit }, principal }) => {
-        const page = { ...(after === undefined ? {} : { after }), ...(limit === undefined ? {} : { limit }) };
-        return json(await access.seenBy(principal).list(page));
+      handler: async ({ query, principal }) => {
+        const asked = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
+        return json(await access.seenBy(principal).list(asked as SessionQuery));
       },
     }),
     route({

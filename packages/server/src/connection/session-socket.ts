@@ -23,8 +23,10 @@ import type { Principal } from '../http/principal.ts';
 import type { Entry, Page } from '../log/log.ts';
 import type { Session, Steering } from '../session.ts';
 import type { Liveness, Watched } from './liveness.ts';
+import { watcherOf } from './seats.ts';
 import type { SeenSessions, SessionAccess } from './session-access.ts';
 import { type Exit, JsonWire, type Sendable, type ServerFrame, type Wire } from './session-wire.ts';
+import type { Watchers } from './watchers.ts';
 
 /** Children left behind may hold the output open for ever; a viewer hears of the exit this long after the last byte. */
 const LINGER_MS = 1000;
@@ -37,6 +39,7 @@ export interface CompatParts {
   readonly liveness: Liveness;
   readonly auth: Auth;
   readonly server: WebSocketServer;
+  readonly watchers: Watchers;
   join(): () => void;
 }
 
@@ -157,7 +160,10 @@ export class SessionSocket implements Sink, Watched {
     this.#wire = wire;
     this.#isReplaying = replayUntil > at.offset;
     this.#pump = new Pump(new Cursor(session.log, at), this);
+    // Seen by those who can be handed the helm; this protocol has no words for that.
+    const seat = parts.watchers.join(session.id, { ...watcherOf(principal, session), maySteer: false });
     this.#release = [
+      () => seat.leave(),
       parts.join(),
       parts.liveness.watch(this),
       parts.auth.hold(principal, (why) => this.close(why.code)),

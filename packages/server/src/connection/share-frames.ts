@@ -10,6 +10,9 @@ const FRAMES: Readonly<Record<ClientFrame['t'], boolean>> = {
   unsubscribe: true,
   /** Tells of what one may see: of what was shared. */
   watch: true,
+  watch_conversations: true,
+  /** How many; not who. */
+  watch_watchers: true,
   input: true,
   resize: true,
   lease: true,
@@ -21,8 +24,9 @@ const FRAMES: Readonly<Record<ClientFrame['t'], boolean>> = {
   close_stdin: false,
   abort: false,
   answer: false,
-  watch_conversations: false,
   watch_notices: false,
+  /** Nobody notifies them. */
+  look: false,
 };
 
 /** Throws `not_found`. */

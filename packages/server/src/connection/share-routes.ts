@@ -191,6 +191,32 @@ export function shareRoutes(parts: ShareParts): Route[] {
       },
     }),
     route({
+      method: 'post',
+      path: '/v1/shares/look',
+      scope: 'public',
+      summary: 'What the secret of a share link would show. Takes no use of it.',
+      description: 'For who has to decide whether to come in: a page says what it is before it redeems.',
+      body: z.strictObject({ secret: z.string().max(200) }),
+      responses: {
+        200: {
+          description: 'Without names: those are for guests.',
+          schema: z.object({
+            kind: z.enum(['session', 'conversation']),
+            mode: Mode,
+            label: z.string(),
+            expiresAt: z.number(),
+            usesLeft: z.number().nullable(),
+          }),
+        },
+      },
+      handler: ({ body, request }) => {
+        const share = shares.look(request, body.secret);
+        assertThere(shares.reachOf(share));
+        const { kind, mode, label, expiresAt, uses, used } = share;
+        return json({ kind, mode, label, expiresAt, usesLeft: uses === null ? null : uses - used });
+      },
+    }),
+    route({
       method: 'get',
       path: '/v1/shared',
       scope: 'view',

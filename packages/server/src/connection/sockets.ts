@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import { WebSocketServer } from 'ws';
 import type { Conversations } from '../conversation/conversations.ts';
+import type { Looks } from '../hail/looks.ts';
 import type { Auth } from '../http/auth.ts';
 import type { Principal } from '../http/principal.ts';
 import type { WsRoute } from '../http/routes.ts';
@@ -18,6 +19,7 @@ import type { Liveness } from './liveness.ts';
 import type { SessionAccess } from './session-access.ts';
 import { attachCompat } from './session-socket.ts';
 import { TrafficSocket } from './traffic-socket.ts';
+import { Watchers } from './watchers.ts';
 import { Connection } from './websocket.ts';
 
 /** One frame of a client: an input message of 1 MiB in base64 and its envelope. */
@@ -27,6 +29,7 @@ export interface SocketsParts {
   readonly access: SessionAccess;
   readonly conversations: Conversations;
   readonly notices: Notices;
+  readonly looks: Looks;
   readonly screens: SessionScreens;
   readonly ptys: Ptys;
   readonly liveness: Liveness;
@@ -39,6 +42,7 @@ export interface SocketsParts {
 export class Sockets {
   readonly #parts: SocketsParts;
   #viewers = 0;
+  readonly #watchers = new Watchers();
   /** Of guests of share links, by who it is. */
   readonly #guests = new Map<string, Set<Connection>>();
   /** No compression: output is small or fast, and a deflate bomb is refused by not understanding it. */
@@ -69,7 +73,7 @@ export class Sockets {
         upgrade: (request, socket, head, principal, params) => {
           this.#admit();
           return attachCompat(
-            { ...this.#parts, server: this.#server, join: () => this.#join() },
+            { ...this.#parts, server: this.#server, watchers: this.#watchers, join: () => this.#join() },
             { request, socket: socket as Socket, head, principal, id: params.id ?? '' },
           );
         },
@@ -82,7 +86,7 @@ export class Sockets {
         upgrade: (request, socket, head, principal, params) => {
           this.#admit();
           return attachPty(
-            { ...this.#parts, server: this.#server, join: () => this.#join() },
+            { ...this.#parts, server: this.#server, watchers: this.#watchers, join: () => this.#join() },
             { request, socket: socket as Socket, head, principal, id: params.id ?? '' },
           );
         },
@@ -99,9 +103,11 @@ export class Sockets {
         seen: this.#parts.access.seenBy(principal),
         conversations: this.#parts.conversations,
         notices: this.#parts.notices,
+        looks: this.#parts.looks,
         screens: this.#parts.screens,
         liveness: this.#parts.liveness,
         maxSubscriptions: this.#parts.maxSubscriptions,
+        watchers: this.#watchers,
         hold: (who, close) => this.#parts.auth.hold(who, close),
         onClose: () => {
           joined();

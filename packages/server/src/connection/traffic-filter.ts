@@ -1,6 +1,7 @@
 // Whether a session is one that a subscription of /ws/pty-traffic asks for. Pure; knows no log and no socket.
 
 import type { SessionInfo, TrafficFilter } from '@binnacle/protocol';
+import { hasLabel } from '../session-query.ts';
 
 /** The `source` of the sessions that run here. */
 export const LOCAL = 'local';
@@ -23,12 +24,3 @@ export function matches(filter: TrafficFilter, info: Known): boolean {
 }
 
 const holds = (text: string, part: string): boolean => text.toLowerCase().includes(part.toLowerCase());
-
-/** A value may hold `=`; a key that does is found by its name alone. */
-function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {
-  if (Object.hasOwn(labels, wanted)) return true;
-  const at = wanted.indexOf('=');
-  if (at < 0) return false;
-  const key = wanted.slice(0, at);
-  return Object.hasOwn(labels, key) && labels[key] === wanted.slice(at + 1);
-}

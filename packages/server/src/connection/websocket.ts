@@ -1,4 +1,4 @@
-// One viewer on the multiplexed WebSocket: its subscriptions, its frames in and out. The only writer to its socket.
+// One viewer on the multiplexed WebSocket: its frames in and out. The only writer to its socket.
 
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -8,9 +8,6 @@ import {
   type ClientFrame,
   CODES,
   type Code,
-  type From,
-  formatPosition,
-  type LeaseInfo,
   type OkResult,
   PROTOCOL_VERSION,
   parseSignal,
@@ -19,21 +16,22 @@ import {
 } from '@binnacle/protocol';
 import type { WebSocket } from 'ws';
 import type { Conversations } from '../conversation/conversations.ts';
-import { positionOf } from '../cursor/from.ts';
+import type { Looked, Looks } from '../hail/looks.ts';
 import type { Principal } from '../http/principal.ts';
 import type { Notices } from '../notices.ts';
 import type { SessionScreens } from '../screen/session-screens.ts';
-import type { Drawn } from '../screen/wire.ts';
-import type { Session, SessionListener, Steering } from '../session.ts';
+import type { Session, Steering } from '../session.ts';
 import { VERSION } from '../version.ts';
 import { parseClientFrame } from './client-frames.ts';
 import { ConversationDesk } from './conversation-desk.ts';
 import { type EncodedFrame, tail } from './encode.ts';
+import { HelmDesk } from './helm-desk.ts';
 import type { Liveness, Watched } from './liveness.ts';
-import { snapshotOf } from './screen-routes.ts';
+import { Seats } from './seats.ts';
 import type { SeenSessions } from './session-access.ts';
 import { assertGuestFrame } from './share-frames.ts';
-import { type Outlet, Subscription } from './subscription.ts';
+import { Subscriptions } from './subscriptions.ts';
+import type { Watchers } from './watchers.ts';
 
 /** Requests of one viewer that are under way; beyond it we read no more of its frames until some are answered. */
 const MAX_UNDER_WAY = 64;
@@ -57,31 +55,28 @@ export interface ConnectionParts {
   readonly screens: SessionScreens;
   readonly liveness: Liveness;
   readonly maxSubscriptions: number;
+  readonly watchers: Watchers;
+  readonly looks: Looks;
   /** Watches over the principal; see `Auth.hold`. */
   hold(principal: Principal, close: (why: BinnacleError) => void): () => void;
   onClose(): void;
 }
 
-export class Connection implements Outlet, Watched {
+export class Connection implements Watched {
   readonly id = randomUUID();
   readonly #ws: WebSocket;
   readonly #socket: Socket;
   readonly #principal: Principal;
   readonly #seen: SeenSessions;
-  readonly #maxSubscriptions: number;
   readonly #desk: ConversationDesk;
-  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #subscriptions: Subscriptions;
   /** Of each session the last `subscribe` or `unsubscribe` that is not done: they act in the order they came in. */
   readonly #turns = new Map<string, Promise<void>>();
-  /** Sessions whose changes it hears of, and how to stop that. */
-  readonly #heard = new Map<string, () => void>();
-  readonly #heldHelms = new Set<string>();
+  readonly #seats: Seats;
+  readonly #helms: HelmDesk;
   readonly #release: (() => void)[];
   readonly #notices: Notices;
-  readonly #screens: SessionScreens;
-  /** Done when the last screen was drawn and sent. */
-  #lastScreen: Promise<void> = Promise.resolve();
-  readonly #waitingForRoom = new Set<() => void>();
+  readonly #look: ReturnType<Looks['join']>;
   #unwatch: (() => void) | undefined;
   #unwatchNotices: (() => void) | undefined;
   #seq = 0;
@@ -97,9 +92,8 @@ export class Connection implements Outlet, Watched {
     this.#socket = socket;
     this.#principal = principal;
     this.#seen = parts.seen;
-    this.#maxSubscriptions = parts.maxSubscriptions;
     this.#notices = parts.notices;
-    this.#screens = parts.screens;
+    this.#look = parts.looks.join(principal.user);
     this.#desk = new ConversationDesk({
       conversations: parts.conversations,
       viewer: principal,
@@ -109,9 +103,41 @@ export class Connection implements Outlet, Watched {
       ok: (ref, result) => this.#ok(ref, result),
       refuse: (ref, error, conversation) => this.#refuse(ref, error, { conversation }),
     });
+    this.#seats = new Seats({
+      ...{ watchers: parts.watchers, connection: this.id, principal },
+      hasRoom: () => !this.#isOver && !this.#socket.writableNeedDrain,
+      say: (body) => this.#say(body),
+    });
+    this.#helms = new HelmDesk({
+      ...{ connection: this.id, principal, seen: parts.seen, watchers: parts.watchers, seats: this.#seats },
+      isFollowing: (session) => this.#subscriptions.has(session),
+      lost: (session, why) => {
+        this.#subscriptions.drop(session);
+        this.#refuse(undefined, why, { session });
+      },
+      say: (body) => this.#say(body),
+      ok: (ref, result) => this.#ok(ref, result),
+    });
+    const { screens, maxSubscriptions } = parts;
+    this.#subscriptions = new Subscriptions({
+      ...{ principal, seen: parts.seen, screens, maxSubscriptions },
+      isFull: () => this.#socket.writableNeedDrain,
+      send: (frame, sent) => this.send(frame, sent),
+      say: (body) => this.#say(body),
+      refuse: (error, session) => this.#refuse(undefined, error, { session }),
+      began: (session) => {
+        this.#helms.hear(session);
+        this.#seats.take(session);
+      },
+      left: (session) => {
+        this.#seats.leave(session);
+        this.#helms.unhear(session);
+      },
+    });
     this.#release = [
       parts.liveness.watch(this),
       parts.hold(principal, (why) => this.close(why.code)),
+      () => this.#look.end(),
       () => parts.onClose(),
     ];
     socket.on('drain', this.#socketOnDrain);
@@ -156,7 +182,7 @@ export class Connection implements Outlet, Watched {
 
   /** Holds the helm of a session. */
   get isDriving(): boolean {
-    return this.#heldHelms.size > 0;
+    return this.#helms.isDriving;
   }
 
   /** Says why, and closes. */
@@ -166,16 +192,6 @@ export class Connection implements Outlet, Watched {
     const row = CODES[code];
     this.#ws.close('close' in row ? row.close : 1011, code);
     setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
-  }
-
-  failed(subscription: Subscription, error: unknown): void {
-    this.#drop(subscription.session.id);
-    this.#refuse(undefined, error, { session: subscription.session.id });
-  }
-
-  ended(subscription: Subscription): void {
-    this.#subscriptions.delete(subscription.session.id);
-    this.#unhear(subscription.session.id);
   }
 
   #say(body: ServerBody): boolean {
@@ -213,16 +229,9 @@ export class Connection implements Outlet, Watched {
     this.#sentInTurn = 0;
     this.#untakenBytes = 0;
     this.fullSince = undefined;
-    this.#letIn();
+    this.#seats.resume();
     this.#desk.resume();
-    for (const [id, subscription] of this.#subscriptions) {
-      subscription.resume();
-      if (!this.#socket.writableNeedDrain) continue;
-      // The next one is first in line when there is room again.
-      this.#subscriptions.delete(id);
-      this.#subscriptions.set(id, subscription);
-      return;
-    }
+    this.#subscriptions.resume();
   };
 
   #wsOnMessage(data: Buffer, isBinary: boolean): void {
@@ -261,7 +270,7 @@ export class Connection implements Outlet, Watched {
     if (this.#principal.reach !== null) assertGuestFrame(frame);
     switch (frame.t) {
       case 'subscribe':
-        return this.#inTurn(frame.session, () => this.#subscribe(frame));
+        return this.#inTurn(frame.session, () => this.#subscriptions.begin(frame));
       case 'unsubscribe':
         if (this.#turns.has(frame.session)) return this.#inTurn(frame.session, async () => this.#unsubscribe(frame));
         this.#unsubscribe(frame);
@@ -274,6 +283,16 @@ export class Connection implements Outlet, Watched {
         this.#watchNotices(frame.on);
         this.#ok(frame.ref);
         return undefined;
+      case 'look':
+        this.#look.set(lookedIn(frame));
+        this.#ok(frame.ref);
+        return undefined;
+      case 'watch_watchers':
+        // Behind the subscription that it was sent behind.
+        return this.#inTurn(frame.session, async () => {
+          this.#seats.watch(frame.session, frame.on);
+          this.#ok(frame.ref);
+        });
       case 'input':
         return this.#input(frame);
       case 'close_stdin':
@@ -286,7 +305,7 @@ export class Connection implements Outlet, Watched {
       case 'resize':
         return this.#steer(frame, (session, by) => session.resize(frame.cols, frame.rows, by));
       case 'lease':
-        return this.#lease(frame);
+        return this.#helms.handle(frame, this.#writable(frame.session));
       case 'ping':
         this.#say({
           t: 'pong',
@@ -320,67 +339,8 @@ export class Connection implements Outlet, Watched {
   }
 
   #unsubscribe(frame: Of<'unsubscribe'>): void {
-    this.#drop(frame.session);
+    this.#subscriptions.drop(frame.session);
     this.#ok(frame.ref);
-  }
-
-  async #subscribe(frame: Of<'subscribe'>): Promise<void> {
-    const session = this.#seen.get(frame.session);
-    await session.refresh();
-    const { from = 'start' } = frame;
-    const screen = typeof from === 'object' && 'screen' in from ? await this.#screenOf(session) : undefined;
-    const at = await positionOf(session.log, screen?.position ?? (from as From));
-    if (this.#isOver) return;
-    // Whose it is may have changed while we waited.
-    this.#seen.get(session.id);
-    // Only now: others may have begun while we waited.
-    if (this.#subscriptions.size >= this.#maxSubscriptions && !this.#subscriptions.has(session.id)) {
-      throw new BinnacleError('too_many_subscriptions', { details: { limit: this.#maxSubscriptions } });
-    }
-    this.#drop(session.id);
-    const subscription = new Subscription(session, at, this);
-    this.#subscriptions.set(session.id, subscription);
-    this.#hear(session);
-    const { ref } = frame;
-    this.#say({
-      t: 'subscribed',
-      ...(ref === undefined ? {} : { ref }),
-      session: session.id,
-      from: formatPosition(at),
-      info: session.info,
-    });
-    // One at a time, and when there was room: it may be larger than what is left to wait.
-    if (screen !== undefined && !this.#isOver)
-      this.send(tail({ t: 'screen', session: session.id, ...snapshotOf(screen) }));
-    subscription.start();
-  }
-
-  /** One after the other, each when the one before it was taken: a viewer who takes nothing costs one. */
-  #screenOf(session: Session): Promise<Drawn> {
-    const drawing = this.#lastScreen.then(async () => {
-      await this.#room();
-      return await this.#screens.of(session);
-    });
-    this.#lastScreen = drawing.then(turn, turn);
-    return drawing;
-  }
-
-  async #room(): Promise<void> {
-    while (!this.#isOver && this.#socket.writableNeedDrain) {
-      await new Promise<void>((resolve) => this.#waitingForRoom.add(resolve));
-    }
-    if (this.#isOver) throw new BinnacleError('connection_lost');
-  }
-
-  #letIn(): void {
-    for (const resolve of [...this.#waitingForRoom]) resolve();
-    this.#waitingForRoom.clear();
-  }
-
-  #drop(session: string): void {
-    this.#subscriptions.get(session)?.stop();
-    this.#subscriptions.delete(session);
-    this.#unhear(session);
   }
 
   #input(frame: Of<'input'>): Promise<void> {
@@ -402,38 +362,6 @@ export class Connection implements Outlet, Watched {
     act: (session: Session, by: Steering) => Promise<void>,
   ): Promise<void> {
     return act(this.#writable(frame.session), this.#by(frame.lease)).then(() => this.#ok(frame.ref));
-  }
-
-  async #lease(frame: Of<'lease'>): Promise<void> {
-    const session = this.#writable(frame.session);
-    const { helm, id } = session;
-    const lease = frame.lease ?? '';
-    switch (frame.action) {
-      case 'acquire':
-      case 'take': {
-        if (!session.isHosted) throw new BinnacleError('session_exited');
-        const options = { take: frame.action === 'take', connection: this.id };
-        const { ttlMs } = frame;
-        // A guest does not choose to be somebody else.
-        const { name, reach } = this.#principal;
-        const holder = reach === null ? (frame.holder ?? name) : name;
-        const granted = await helm.acquire(holder, ttlMs === undefined ? options : { ...options, ttlMs });
-        if (this.#isOver) helm.connectionOnClose(this.id);
-        this.#ok(frame.ref, granted);
-        break;
-      }
-      case 'renew':
-        this.#ok(frame.ref, helm.renew(lease, this.id));
-        break;
-      case 'release':
-        helm.release(lease);
-        this.#ok(frame.ref, { released: true });
-        break;
-    }
-    if (helm.isHeldBy(this.id)) {
-      this.#heldHelms.add(id);
-      this.#hear(session);
-    }
   }
 
   #by(lease: string | undefined): Steering {
@@ -469,54 +397,6 @@ export class Connection implements Outlet, Watched {
     this.#unwatchNotices = on ? this.#notices.listen((notice) => this.#say({ t: 'notice', notice })) : undefined;
   }
 
-  /** Tells of the helm's changes of hands, of those sessions that it watches or steers. */
-  #hear(session: Session): void {
-    if (this.#heard.has(session.id)) return;
-    let last = leaseKey(session.helm.info);
-    const listener: SessionListener = {
-      changed: () => {
-        const info = session.helm.info;
-        if (leaseKey(info) === last) return;
-        last = leaseKey(info);
-        this.#helmOnChange(session, info);
-      },
-      deleted: () => {
-        this.#refuse(undefined, new BinnacleError('session_gone'), { session: session.id });
-        this.#drop(session.id);
-      },
-    };
-    const stopListening = session.listen(listener);
-    const letGo = this.#seen.hold(session, (why) => this.#lose(session, why));
-    this.#heard.set(session.id, () => {
-      stopListening();
-      letGo();
-    });
-  }
-
-  /** It may not be seen any more: nothing is told of it from here on, and its helm is for others. */
-  #lose(session: Session, why: BinnacleError): void {
-    if (this.#heldHelms.delete(session.id)) session.helm.connectionOnClose(this.id);
-    this.#drop(session.id);
-    this.#refuse(undefined, why, { session: session.id });
-  }
-
-  #unhear(session: string): void {
-    if (this.#heldHelms.has(session)) return;
-    this.#heard.get(session)?.();
-    this.#heard.delete(session);
-  }
-
-  #helmOnChange(session: Session, info: LeaseInfo | null): void {
-    const isOurs = session.helm.isHeldBy(this.id);
-    const wasOurs = this.#heldHelms.has(session.id);
-    if (isOurs) this.#heldHelms.add(session.id);
-    else this.#heldHelms.delete(session.id);
-    const frame = { t: 'lease', session: session.id, lease: info, yours: isOurs } as const;
-    if (!wasOurs || isOurs) this.#say(frame);
-    else this.#say({ ...frame, lost: lossOf(info).toWire() });
-    if (!isOurs && !this.#subscriptions.has(session.id)) this.#unhear(session.id);
-  }
-
   #wsOnClose(): void {
     this.#stop();
     for (const release of this.#release) release();
@@ -524,29 +404,14 @@ export class Connection implements Outlet, Watched {
 
   #stop(): void {
     this.#isOver = true;
-    this.#letIn();
     this.#desk.stop();
     this.#unwatch?.();
     this.#unwatchNotices?.();
-    for (const subscription of this.#subscriptions.values()) subscription.stop();
-    this.#subscriptions.clear();
-    for (const unhear of this.#heard.values()) unhear();
-    this.#heard.clear();
-    for (const id of this.#heldHelms) this.#letGo(id);
-    this.#heldHelms.clear();
-  }
-
-  #letGo(session: string): void {
-    try {
-      this.#seen.get(session).helm.connectionOnClose(this.id);
-    } catch {
-      // The session was deleted, and its helm with it.
-    }
+    this.#subscriptions.stop();
+    this.#helms.stop();
+    this.#seats.stop();
   }
 }
-
-/** What was sent has reached the socket by then. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** What an answer or an error is about, besides the question. */
 interface About {
@@ -559,13 +424,9 @@ const aboutOf = (frame: ClientFrame): About => ({
   conversation: 'conversation' in frame ? frame.conversation : undefined,
 });
 
-const leaseKey = (info: LeaseInfo | null): string => (info === null ? '' : `${info.fence} ${info.holder}`);
-
-/** Why a holder lost the helm. */
-function lossOf(info: LeaseInfo | null): BinnacleError {
-  if (info === null) return new BinnacleError('lease_lost', { message: 'The helm was released.' });
-  return new BinnacleError('taken_over', {
-    message: `${info.holder} took the helm.`,
-    details: { holder: info.holder },
-  });
-}
+const lookedIn = ({ session, conversation }: Extract<ClientFrame, { t: 'look' }>): Looked | undefined =>
+  session !== undefined
+    ? { kind: 'session', key: session }
+    : conversation === undefined
+      ? undefined
+      : { kind: 'conversation', key: conversation };

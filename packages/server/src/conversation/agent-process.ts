@@ -9,20 +9,17 @@ import type { Page } from '../log/log.ts';
 import type { Session } from '../session.ts';
 import type { Sessions } from '../sessions.ts';
 import type { Agent, ProcessMemory, Told } from './agent.ts';
+import { AgentInput } from './agent-input.ts';
 import { AgentOutput, type OutputPiece } from './agent-output.ts';
 import type { AgentLink, AgentSettings, ProcessDriver, Prompt, TerminalAnswer } from './drivers/driver.ts';
 import { ProcessEffects } from './effects.ts';
 import type { Terminals } from './terminals.ts';
 import type { DriverMark } from './transcript.ts';
 
-/** A send that found the process's input full, or its runner away, is tried again. */
-const SEND_RETRY_MS = 50;
 /** Where what it said could not be kept for want of room. */
 const DISK_RETRY_MS = 500;
 /** In a long turn the log may let go of what the link needs; so often it is remembered beside it. */
 const REMEMBER_BYTES = 8 * 1024 * 1024;
-/** What it has not read of what we sent: until it has, nobody reads what it says. */
-const MAX_UNSENT_BYTES = 1024 * 1024;
 /** Children that hold its output open do not keep its end from us for longer. */
 const LINGER_MS = 1000;
 
@@ -46,18 +43,14 @@ interface Life {
   readonly session: SessionId;
   readonly link: AgentLink;
   readonly terminals: Terminals;
+  readonly input: AgentInput;
   readonly output: AgentOutput;
   readonly effects: ProcessEffects;
   pump: Pump | undefined;
   /** Output offset up to which all is remembered beside the log. */
   rememberedAt: number;
-  /** The number of the last line that was sent. */
-  n: number;
   /** What was kept last, to begin again from. */
   kept: { readonly state: string; readonly offset: number };
-  /** Sends happen one after the other, behind the start. */
-  sending: Promise<void>;
-  unsentBytes: number;
   isOver: boolean;
   lingering: NodeJS.Timeout | undefined;
   unlisten: () => void;
@@ -144,18 +137,18 @@ export class AgentProcess implements Agent {
     const last = marks.at(-1);
     const state = marks.reduce<object | null>((known, mark) => mark.state ?? known, memory.state);
     const life = this.#makeLife(session.id, state ?? undefined, last?.offset ?? memory.offset);
-    life.n = last?.n ?? memory.n;
+    life.input.n = last?.n ?? memory.n;
     this.#life = life;
     // Whether these had been sent is not known; the runner knows, by their numbers.
     for (const mark of marks) {
       const sent = mark.sent ?? [];
-      for (const [i, line] of sent.entries()) this.#send(life, line, mark.n - sent.length + 1 + i);
-      if (mark.endsInput === true) this.#sendEnd(life);
+      for (const [i, line] of sent.entries()) life.input.send(line, mark.n - sent.length + 1 + i);
+      if (mark.endsInput === true) life.input.end();
     }
     this.#call(life, (link) => link.resumed?.());
-    life.sending = life.sending
-      .then(() => this.#follow(life, session))
-      .catch((error: unknown) => this.#fail(life, error));
+    life.input.begin(
+      life.input.drained.then(() => this.#follow(life, session)).catch((error: unknown) => this.#fail(life, error)),
+    );
     if (!isInTurn) this.#armIdle();
   }
 
@@ -175,14 +168,16 @@ export class AgentProcess implements Agent {
     const { argv, env } = launched;
     const asked = { argv, mode: 'pipe', cwd, env: { ...settings.env, ...env }, name: `agent ${settings.id}` } as const;
     // What it will be told is kept in this turn of the event loop; the process comes later.
-    life.sending = sessions
-      .create(asked, { id, isShell: false, conversation, hidden: true })
-      .then((session) => {
-        // Given up while it started.
-        if (life.isOver) return this.#delete(id);
-        return this.#follow(life, session);
-      })
-      .catch((error: unknown) => this.#fail(life, hinted(error, settings, argv)));
+    life.input.begin(
+      sessions
+        .create(asked, { id, isShell: false, conversation, hidden: true })
+        .then((session) => {
+          // Given up while it started.
+          if (life.isOver) return this.#delete(id);
+          return this.#follow(life, session);
+        })
+        .catch((error: unknown) => this.#fail(life, hinted(error, settings, argv))),
+    );
     this.#call(life, (link) => link.prompt(prompt));
   }
 
@@ -198,14 +193,17 @@ export class AgentProcess implements Agent {
       session,
       link,
       terminals,
+      input: new AgentInput({
+        session: () => this.#parts.sessions.get(session),
+        isOver: () => life.isOver,
+        failed: (error) => this.#fail(life, error),
+        hasRoom: () => life.pump?.resume(),
+      }),
       output: new AgentOutput(driver.reads, offset),
       effects,
       pump: undefined,
       rememberedAt: offset,
-      n: 0,
       kept: { state: state === undefined ? '' : JSON.stringify(state), offset },
-      sending: Promise.resolve(),
-      unsentBytes: 0,
       isOver: false,
       lingering: undefined,
       unlisten: () => undefined,
@@ -245,7 +243,7 @@ export class AgentProcess implements Agent {
       const mark = {
         session: life.session,
         offset: output.offset,
-        n: life.n + sends.length,
+        n: life.input.n + sends.length,
         ...(isNew ? { state: life.link.state } : {}),
         ...(sends.length === 0 ? {} : { sent: sends }),
         ...(endsInput ? { endsInput } : {}),
@@ -260,10 +258,10 @@ export class AgentProcess implements Agent {
       life.kept = { state, offset: output.offset };
     }
     for (const line of sends) {
-      life.n += 1;
-      this.#send(life, line, life.n);
+      life.input.n += 1;
+      life.input.send(line, life.input.n);
     }
-    if (endsInput) this.#sendEnd(life);
+    if (endsInput) life.input.end();
     for (const operation of operations) operation();
     if (hasEnded) this.#turnOnEnd(life);
     else if (!life.isOver && output.offset - life.rememberedAt >= REMEMBER_BYTES) this.#remember(life);
@@ -280,12 +278,14 @@ export class AgentProcess implements Agent {
       this.#stalled = undefined;
       const { state, offset } = life.kept;
       const next = this.#makeLife(life.session, state === '' ? undefined : (JSON.parse(state) as object), offset);
-      next.n = life.n;
+      next.input.n = life.input.n;
       this.#life = next;
       // The start may still be under way, and so may lines that were kept.
-      next.sending = life.sending
-        .then(() => this.#follow(next, this.#parts.sessions.get(life.session)))
-        .catch((error: unknown) => this.#fail(next, error));
+      next.input.begin(
+        life.input.drained
+          .then(() => this.#follow(next, this.#parts.sessions.get(life.session)))
+          .catch((error: unknown) => this.#fail(next, error)),
+      );
       for (const one of acts) this.#ask(one);
     }, DISK_RETRY_MS);
     this.#stalled = { acts, timer };
@@ -314,9 +314,9 @@ export class AgentProcess implements Agent {
 
   /** From here a later gateway goes on; marks in the log before it are not needed any more. */
   #remember(life: Life): void {
-    const { session, n, output, link } = life;
+    const { session, input, output, link } = life;
     life.rememberedAt = output.offset;
-    this.#parts.told.remember({ session, offset: output.offset, n, state: link.state, memory: this.#memory });
+    this.#parts.told.remember({ session, offset: output.offset, n: input.n, state: link.state, memory: this.#memory });
   }
 
   #armIdle(): void {
@@ -367,7 +367,7 @@ export class AgentProcess implements Agent {
     if (isLast) this.#processOnEnd(life, this.#parts.sessions.get(life.session).info);
     if (life.isOver) return 'done';
     // A page at a time: others want to be heard, too.
-    if (life.unsentBytes <= MAX_UNSENT_BYTES) setImmediate(() => life.pump?.resume());
+    if (!life.input.isFull) setImmediate(() => life.pump?.resume());
     return 'full';
   }
 
@@ -465,43 +465,7 @@ export class AgentProcess implements Agent {
       // It was never started, or is deleted already. What a runner that does not answer holds is found by recover().
     }
   }
-
-  #send(life: Life, line: string, n: number): void {
-    const bytes = Buffer.from(`${line}\n`);
-    life.unsentBytes += bytes.length;
-    this.#queueSend(life, (session) => session.write(bytes, BY, { client: 'agent', n }));
-    // Taken, or given up.
-    void life.sending.then(() => {
-      life.unsentBytes -= bytes.length;
-      if (life.unsentBytes <= MAX_UNSENT_BYTES) life.pump?.resume();
-    });
-  }
-
-  #sendEnd(life: Life): void {
-    this.#queueSend(life, (session) => session.closeInput(BY));
-  }
-
-  #queueSend(life: Life, act: (session: Session) => Promise<unknown>): void {
-    life.sending = life.sending.then(async () => {
-      while (!life.isOver) {
-        try {
-          await act(this.#parts.sessions.get(life.session));
-          return;
-        } catch (error) {
-          // An end that is under way is told by the output; only what may pass is tried again.
-          if (!(error instanceof BinnacleError) || !RETRIED.has(error.code)) {
-            if (error instanceof BinnacleError && error.code === 'body_too_large') this.#fail(life, error);
-            return;
-          }
-        }
-        await new Promise((resolve) => setTimeout(resolve, SEND_RETRY_MS));
-      }
-    });
-  }
 }
-
-const RETRIED: ReadonlySet<string> = new Set(['input_full', 'runner_unavailable']);
-const BY = { name: 'binnacle' };
 
 function hinted(error: unknown, settings: AgentSettings, [program = '']: readonly string[]): unknown {
   if (!(error instanceof BinnacleError)) return error;

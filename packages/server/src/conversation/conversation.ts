@@ -3,6 +3,7 @@
 
 import {
   type AbortVia,
+  type Approval,
   type ApprovalAnswer,
   type Author,
   BinnacleError,
@@ -18,7 +19,8 @@ import {
 } from '@binnacle/protocol';
 import type { Logger } from 'pino';
 import { uuidv7 } from 'uuidv7';
-import { type ConversationRecord, type ConversationStore, digestOf } from '../catalogue/conversations.ts';
+import type { ConversationRecord, ConversationStore } from '../catalogue/conversations.ts';
+import { digestOf } from '../catalogue/messages.ts';
 import type { LogReader } from '../log/log.ts';
 import type { AgentKind, ProcessMemory } from './agent.ts';
 import type { ChatCommands } from './chat-command.ts';
@@ -113,8 +115,13 @@ export class Conversation {
     return this.#turns.run;
   }
 
+  /** Requests that wait for somebody's answer. */
+  get approvals(): readonly Approval[] {
+    return this.#turns.approvals;
+  }
+
   get info(): Omit<ConversationInfo, 'mine'> {
-    const { key, agent, owner, visibility, title, createdAt, updatedAt } = this.record;
+    const { key, agent, owner, visibility, title, createdAt, updatedAt, usage } = this.record;
     const { position, epoch } = this.#open();
     const kind = this.#parts.agent(agent);
     return {
@@ -131,6 +138,7 @@ export class Conversation {
       queue: this.#inbox.messages,
       approvals: this.#turns.approvals,
       lease: this.lease.info,
+      usage,
       steer: kind?.driver.steer ?? ['queue'],
     };
   }

@@ -1,7 +1,5 @@
-// All conversations: which there are, who may see them, and those that are open. Knows no transport.
+// All conversations: which there are, and who may see, make and delete them. Knows no transport.
 
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import {
   BinnacleError,
   type CommandInfo,
@@ -18,30 +16,19 @@ import type { Logger } from 'pino';
 import { uuidv7 } from 'uuidv7';
 import type { ConversationRecord, ConversationStore, NewConversation } from '../catalogue/conversations.ts';
 import type { GroupSync } from '../log/group-sync.ts';
-import { PageCache } from '../log/page-cache.ts';
-import { SegmentFiles } from '../log/segment-files.ts';
-import { readProcess } from '../process/family.ts';
 import type { Agents } from './agents.ts';
 import { authorOf, mayManage, maySee, type Viewer } from './audience.ts';
 import type { ChatCommands } from './chat-command.ts';
-import { Conversation, type ConversationParts } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
 import { type Guard, NO_GUARD } from './guard.ts';
-import { Transcript } from './transcript.ts';
-import { WriteLease, type WriteLeaseTimes } from './write-lease.ts';
+import { OpenConversations, type OpenConversationsOptions } from './open-conversations.ts';
 
-export interface ConversationsOptions {
-  readonly dir: string;
+export interface ConversationsOptions extends OpenConversationsOptions {
   readonly maxConversations: number;
   /** Of one user. */
   readonly maxConversationsOfUser: number;
   /** Made by the channels of one plugin. */
   readonly maxConversationsOfPlugin: number;
-  /** Messages that wait in one conversation. */
-  readonly maxQueued: number;
-  readonly maxMessageBytes: number;
-  /** Bytes of log kept of one conversation. */
-  readonly retainBytes: number;
-  readonly leaseTimes: Partial<WriteLeaseTimes>;
 }
 
 /** Told of everything, in the order of each log; for plugins, webhooks, metrics and connections. */
@@ -55,37 +42,19 @@ export interface ConversationListener {
   deleted?(conversation: Conversation): void;
 }
 
-/** Without work and without readers, with their files open. Each holds a few descriptors. */
-const MAX_IDLE = 64;
-const SEGMENT_BYTES = 4 * 1024 * 1024;
-/** Each conversation that is read at its head has one; with fewer, hundreds that talk at once open and close all the time. */
-const OPEN_FILES = 512;
-const PAGE_CACHE_BYTES = 8 * 1024 * 1024;
-
 export class Conversations {
   readonly #options: ConversationsOptions;
   readonly #store: ConversationStore;
   readonly #agents: Agents;
-  readonly #group: GroupSync;
   readonly #log: Logger;
-  readonly #guard: Guard;
   readonly #commands: ChatCommands;
-  readonly #pages = {
-    cache: new PageCache({ maxBytes: PAGE_CACHE_BYTES }),
-    files: new SegmentFiles({ maxOpen: OPEN_FILES }),
-  };
-  /** By id, those that were asked for; the ones used last are last. */
-  readonly #open = new Map<string, Conversation>();
-  readonly #opening = new Map<string, Promise<Conversation>>();
+  readonly #open: OpenConversations;
   readonly #listeners = new Set<ConversationListener>();
   /** Those of them that hear of every event: every delta goes through these, and there are thousands of the others. */
   readonly #hearers = new Set<ConversationListener>();
-  /** How many read a conversation, so that nobody closes it under them. */
-  readonly #held = new Map<string, number>();
   /** Until they and their agents have ended. */
   readonly #deleting = new Map<string, Promise<void>>();
   #late = 0;
-  #isEvicting = false;
 
   constructor(
     options: ConversationsOptions,
@@ -103,11 +72,17 @@ export class Conversations {
     this.#options = options;
     this.#store = parts.store;
     this.#agents = parts.agents;
-    this.#group = parts.group;
     this.#log = parts.log;
-    this.#guard = parts.guard ?? NO_GUARD;
     this.#commands = parts.commands ?? (() => []);
-    mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+    this.#open = new OpenConversations(
+      options,
+      { ...parts, guard: parts.guard ?? NO_GUARD, commands: this.#commands },
+      {
+        changed: (conversation) => this.#tellChanged(conversation),
+        happened: (conversation, events, position) => this.#happened(conversation, events, position),
+        droppedLate: (count) => this.droppedLate(count),
+      },
+    );
   }
 
   get agents(): Agents {
@@ -141,13 +116,13 @@ export class Conversations {
   async recover(): Promise<void> {
     for (const record of this.#store.listBusy()) {
       try {
-        await this.#load(record, true);
+        await this.#open.load(record, true);
       } catch (error) {
         this.#log.error({ err: error, conversation: record.key }, 'a conversation could not be opened');
         return; // Its agent may be among those that nobody seems to have.
       }
     }
-    await this.#agents.endOthers(new Set([...this.#open.values()].flatMap(({ process }) => process ?? [])));
+    await this.#agents.endOthers(new Set(this.#open.all.flatMap(({ process }) => process ?? [])));
   }
 
   listen(listener: ConversationListener): () => void {
@@ -197,7 +172,7 @@ export class Conversations {
     if (record === undefined || this.#deleting.has(record.id) || !maySee(record, viewer)) {
       throw new BinnacleError('conversation_not_found');
     }
-    const conversation = await this.#load(record);
+    const conversation = await this.#open.load(record);
     // Its rows may have been behind.
     if (!maySee(conversation.record, viewer)) throw new BinnacleError('conversation_not_found');
     return conversation;
@@ -207,6 +182,12 @@ export class Conversations {
   mayAccess(id: string, viewer: Pick<Viewer, 'user' | 'scope' | 'reach'>): boolean {
     const record = this.#store.byId(id);
     return record === undefined ? viewer.scope === 'admin' : maySee(record, viewer);
+  }
+
+  /** What is under way in one, by its id; undefined where that is nothing. */
+  turnOf(id: string): Pick<Conversation, 'run' | 'approvals'> | undefined {
+    const conversation = this.#open.find(id);
+    return conversation?.isBusy === true ? conversation : undefined;
   }
 
   /** Undefined for one that was deleted. */
@@ -223,12 +204,15 @@ export class Conversations {
     const conversations: ConversationInfo[] = [];
     for (const record of records) {
       const isQuiet =
-        !this.#open.has(record.id) && record.state === 'idle' && record.lease === null && record.epoch !== '';
+        this.#open.find(record.id) === undefined &&
+        record.state === 'idle' &&
+        record.lease === null &&
+        record.epoch !== '';
       if (isQuiet) {
         conversations.push(this.#quietInfo(record, viewer));
         continue;
       }
-      const conversation = await this.#load(record);
+      const conversation = await this.#open.load(record);
       // Else it is being deleted.
       if (!conversation.isClosed) conversations.push(this.infoOf(conversation, viewer));
     }
@@ -243,7 +227,7 @@ export class Conversations {
 
   /** Of one that nothing happens in: without opening its log, so that a long list costs no more than its rows. */
   #quietInfo(record: ConversationRecord, viewer: Viewer): ConversationInfo {
-    const { key, agent, owner, visibility, title, createdAt, updatedAt, epoch, place } = record;
+    const { key, agent, owner, visibility, title, createdAt, updatedAt, epoch, place, usage } = record;
     return {
       key,
       agent,
@@ -258,6 +242,7 @@ export class Conversations {
       queue: [],
       approvals: [],
       lease: null,
+      usage,
       steer: this.#agents.of(agent)?.driver.steer ?? ['queue'],
       mine: mayManage(record, viewer),
     };
@@ -278,9 +263,8 @@ export class Conversations {
     this.#deleting.set(id, ended);
     try {
       await ended;
-      this.#open.delete(id);
       this.#store.remove(id);
-      rmSync(this.#dirOf(id), { recursive: true, force: true });
+      this.#open.forget(id);
     } finally {
       this.#deleting.delete(id);
     }
@@ -310,28 +294,17 @@ export class Conversations {
 
   /** Those with a run under way. */
   working(): readonly Conversation[] {
-    return [...this.#open.values()].filter(({ run }) => run !== null);
+    return this.#open.all.filter(({ run }) => run !== null);
   }
 
   /** Keeps it open while somebody reads it; what it returns lets go. */
   hold(conversation: Conversation): () => void {
-    const { id } = conversation.record;
-    this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      const left = (this.#held.get(id) ?? 1) - 1;
-      if (left === 0) this.#held.delete(id);
-      else this.#held.set(id, left);
-    };
+    return this.#open.hold(conversation);
   }
 
   /** Lets go of everything. Agents that are processes go on, unless `abortRuns`. */
   async close(abortRuns: boolean): Promise<void> {
-    await Promise.all([...this.#open.values()].map((one) => one.close(abortRuns)));
-    this.#open.clear();
-    this.#pages.files.close();
+    await this.#open.close(abortRuns);
   }
 
   #ownKey({ agent = this.#agents.defaultAgent, name }: CreateConversation, by: Viewer): ConversationKey {
@@ -397,7 +370,7 @@ export class Conversations {
       await deleting;
       return await this.#findOrMake(key, made);
     }
-    if (known !== undefined) return { conversation: await this.#load(known), isNew: false };
+    if (known !== undefined) return { conversation: await this.#open.load(known), isNew: false };
     const agent = agentOf(key);
     if (this.#agents.of(agent) === undefined) throw unknownAgent(agent);
     const { maxConversations } = this.#options;
@@ -407,55 +380,9 @@ export class Conversations {
     const record = this.#store.insert({ id: uuidv7(), key, agent, ...made });
     // Somebody was quicker: that is the one.
     if (record === undefined) return await this.#findOrMake(key, made);
-    const conversation = await this.#load(record);
+    const conversation = await this.#open.load(record);
     this.#tellChanged(conversation);
     return { conversation, isNew: true };
-  }
-
-  async #load(record: ConversationRecord, mustRecover = false): Promise<Conversation> {
-    const { id } = record;
-    const open = this.#open.get(id);
-    if (open !== undefined) {
-      this.#open.delete(id);
-      this.#open.set(id, open);
-      return open;
-    }
-    const opening = this.#opening.get(id) ?? this.#makeOpen(record, mustRecover);
-    this.#opening.set(id, opening);
-    try {
-      return await opening;
-    } finally {
-      this.#opening.delete(id);
-    }
-  }
-
-  async #makeOpen(record: ConversationRecord, mustRecover: boolean): Promise<Conversation> {
-    const conversation = new Conversation(record, this.#partsOf());
-    if (mustRecover || conversation.isBehind) await conversation.recover();
-    this.#open.set(record.id, conversation);
-    return conversation;
-  }
-
-  /** Whoever has opened files may still be at work with them in this turn of the event loop. */
-  #evictSoon(): void {
-    if (this.#isEvicting) return;
-    this.#isEvicting = true;
-    setImmediate(() => {
-      this.#isEvicting = false;
-      this.#evict();
-    });
-  }
-
-  /** Closes the files of those that were used longest ago. The conversations stay: there is one object for each. */
-  #evict(): void {
-    const open = [...this.#open.values()].filter((one) => one.isOpen);
-    let surplus = open.length - MAX_IDLE;
-    for (const conversation of open) {
-      if (surplus <= 0) return;
-      if (conversation.isBusy || this.#held.has(conversation.record.id)) continue;
-      surplus -= 1;
-      conversation.release();
-    }
   }
 
   /** One listener's fault must not keep the others from hearing, nor undo what is kept. */
@@ -469,53 +396,15 @@ export class Conversations {
     }
   }
 
-  #partsOf(): ConversationParts {
-    const { maxQueued, maxMessageBytes } = this.#options;
-    return {
-      store: this.#store,
-      log: this.#log,
-      limits: { maxQueued, maxMessageBytes },
-      openTranscript: ({ id }) => {
-        const dir = this.#dirOf(id);
-        const { retainBytes } = this.#options;
-        const isNew = !existsSync(dir);
-        this.#evictSoon();
-        return Transcript.open(dir, isNew, {
-          segmentBytes: SEGMENT_BYTES,
-          retainBytes,
-          group: this.#group,
-          pages: this.#pages,
-        });
-      },
-      makeLease: ({ id, lease }) =>
-        new WriteLease(lease, {
-          times: this.#options.leaseTimes,
-          processOf: readProcess,
-          save: (state) => this.#store.setLease(id, state),
-          changed: () => {
-            const conversation = this.#open.get(id);
-            if (conversation !== undefined) this.#tellChanged(conversation);
-          },
-        }),
-      agent: (id) => this.#agents.of(id),
-      happened: (conversation, events, position) => {
-        const isChange = events.some(({ type }) => type !== 'delta' && type !== 'tool' && type !== 'agent');
-        this.#tell((listener) => listener.happened?.(conversation, events, position), this.#hearers);
-        if (isChange) this.#tell((listener) => listener.changed?.(conversation, events));
-      },
-      guard: this.#guard,
-      commands: this.#commands,
-      droppedLate: (count) => this.droppedLate(count),
-    };
+  #happened(conversation: Conversation, events: readonly ConversationEvent[], position: string): void {
+    const isChange = events.some(({ type }) => type !== 'delta' && type !== 'tool' && type !== 'agent');
+    this.#tell((listener) => listener.happened?.(conversation, events, position), this.#hearers);
+    if (isChange) this.#tell((listener) => listener.changed?.(conversation, events));
   }
 
   /** Something of it that its log does not tell: that it is there, who holds its lease. */
   #tellChanged(conversation: Conversation): void {
     this.#tell((listener) => listener.changed?.(conversation, []));
-  }
-
-  #dirOf(id: string): string {
-    return join(this.#options.dir, id);
   }
 }
 

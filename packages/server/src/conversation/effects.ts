@@ -1,6 +1,7 @@
 // What an agent told in one call, in order, until it is made into events. Knows no run.
 
 import type { ToolCall, Usage } from '@binnacle/protocol';
+import { boundedUsage } from '../catalogue/usage.ts';
 import type { AgentTerminals, Out, ProcessOut, TurnEnd } from './drivers/driver.ts';
 
 export type Asked = Parameters<Out['approval']>[0];
@@ -74,8 +75,9 @@ export class Effects implements Out {
     this.#add({ kind: 'agent', name, data });
   }
 
-  usage(usage: Usage): void {
-    this.#add({ kind: 'usage', usage });
+  usage(told: Usage): void {
+    const usage = boundedUsage(told);
+    if (Object.keys(usage).length > 0) this.#add({ kind: 'usage', usage });
   }
 
   approval(asked: Asked): void {

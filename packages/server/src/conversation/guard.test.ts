@@ -63,7 +63,7 @@ function conversationsWith(guard: Guard): Conversations {
     sessions: undefined as unknown as Sessions,
     graceMs: 100,
     idleMs: 1000,
-    contextOf: (id, prompt) => store.contextOf(id, prompt.id),
+    contextOf: (id, prompt) => store.messages.contextOf(id, prompt.id),
   });
   const options = {
     dir: join(dir, 'conversations'),

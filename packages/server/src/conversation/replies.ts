@@ -3,7 +3,8 @@
 
 import { type ConversationRun, type EndEvent, isEndEvent } from '@binnacle/protocol';
 import type { Logger } from 'pino';
-import type { ConversationStore, ReplyRecord } from '../catalogue/conversations.ts';
+import type { ConversationStore } from '../catalogue/conversations.ts';
+import type { ReplyRecord, ReplyStore } from '../catalogue/replies.ts';
 import type { Conversations } from './conversations.ts';
 import { type PluginReply, pluginReplyOf } from './reply-address.ts';
 
@@ -28,7 +29,9 @@ export interface CarriedReply extends PluginReply {
 }
 
 export interface RepliesParts {
-  readonly store: ConversationStore;
+  readonly store: ReplyStore;
+  /** What became of the runs. */
+  readonly rows: Pick<ConversationStore, 'run' | 'messages'>;
   readonly conversations: Conversations;
   readonly log: Logger;
   /** Answers that a plugin takes back. Rejects: not now. Default: nobody takes them. */
@@ -62,12 +65,12 @@ export class Replies {
 
   /** Before the message is sent, so that no end can be missed. */
   expect(conversation: string, run: string, url: string): void {
-    this.#parts.store.putReply({ conversation, run, url, tries: 0, dueAt: NOT_YET });
+    this.#parts.store.put({ conversation, run, url, tries: 0, dueAt: NOT_YET });
   }
 
   /** The message was no work for the agent. */
   forget(conversation: string, run: string): void {
-    this.#parts.store.dropReply(conversation, run);
+    this.#parts.store.remove(conversation, run);
   }
 
   stop(): void {
@@ -80,7 +83,7 @@ export class Replies {
   #runOnEnd(conversation: string, { run }: EndEvent): void {
     setImmediate(() => {
       try {
-        const reply = this.#parts.store.reply(conversation, run);
+        const reply = this.#parts.store.find(conversation, run);
         if (reply !== undefined) this.#post(reply);
       } catch (error) {
         this.#parts.log.error({ err: error, run }, 'a reply could not be looked up; it is tried again');
@@ -91,7 +94,7 @@ export class Replies {
   /** Those that are due, and those whose run ended while nobody looked. */
   #look(): void {
     try {
-      for (const reply of this.#parts.store.dueReplies(NOT_YET)) {
+      for (const reply of this.#parts.store.list()) {
         if (reply.dueAt <= Date.now() || (reply.dueAt === NOT_YET && this.#hasEnded(reply))) this.#post(reply);
       }
     } catch (error) {
@@ -100,9 +103,9 @@ export class Replies {
   }
 
   #hasEnded({ conversation, run }: ReplyRecord): boolean {
-    const found = this.#parts.store.run(conversation, run);
+    const found = this.#parts.rows.run(conversation, run);
     if (found !== undefined) return found.end !== null;
-    return this.#parts.store.message(conversation, run)?.state !== 'queued';
+    return this.#parts.rows.messages.find(conversation, run)?.state !== 'queued';
   }
 
   /** Unless it is under way, or its host is busy with others: then it comes with the next look. */
@@ -121,8 +124,8 @@ export class Replies {
   }
 
   async #deliver(reply: ReplyRecord): Promise<void> {
-    const { store, log } = this.#parts;
-    const run = store.run(reply.conversation, reply.run);
+    const { store, rows, log } = this.#parts;
+    const run = rows.run(reply.conversation, reply.run);
     // Its rows are behind, on a full disk: its end is not there to be told.
     if (run !== undefined && run.end === null) return;
     const verdict = run === undefined ? 'never' : await this.#try(reply.url, run);
@@ -131,12 +134,12 @@ export class Replies {
     if (verdict === 'later' && tries < MAX_TRIES) {
       // Many that failed together do not come back together; half of it is sure, so that the tries last for their days.
       const pauseMs = (0.5 + Math.random() / 2) * Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** tries);
-      store.putReply({ ...reply, tries, dueAt: Math.round(Date.now() + pauseMs) });
+      store.put({ ...reply, tries, dueAt: Math.round(Date.now() + pauseMs) });
       return;
     }
     if (verdict !== 'taken')
       log.warn({ run: reply.run, to: hostOf(reply.url), tries }, 'a reply could not be delivered');
-    store.dropReply(reply.conversation, reply.run);
+    store.remove(reply.conversation, reply.run);
   }
 
   async #try(url: string, run: ConversationRun): Promise<'taken' | 'later' | 'never'> {

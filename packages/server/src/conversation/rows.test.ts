@@ -87,11 +87,11 @@ test('What the catalogue has no room for is told as it is in the log, and taken 
   expect(rows.message('m0')).toMatchObject({ state: 'cancelled' });
   expect(rows.run('m1')).toMatchObject({ state: 'final', text: 'the answer' });
   expect(rows.record.place).toBe(1);
-  expect(store.message(record.id, 'm1')).toBeUndefined();
+  expect(store.messages.find(record.id, 'm1')).toBeUndefined();
   makeRoom();
   rows.requireRoom();
   expect(rows.record.place).toBe(5);
-  expect(store.message(record.id, 'm1')).toMatchObject({ state: 'delivered', run: 'm1' });
+  expect(store.messages.find(record.id, 'm1')).toMatchObject({ state: 'delivered', run: 'm1' });
   expect(store.run(record.id, 'm1')).toMatchObject({ state: 'final', text: 'the answer' });
 });
 
@@ -104,9 +104,9 @@ test('While there is no room nothing else is taken on, because it could not be f
 test('It is taken over by itself once there is room, though nothing else happens', async () => {
   fill();
   rows.take([message('m1')], standing(1));
-  expect(store.message(record.id, 'm1')).toBeUndefined();
+  expect(store.messages.find(record.id, 'm1')).toBeUndefined();
   makeRoom();
-  await vi.waitUntil(() => store.message(record.id, 'm1') !== undefined, { timeout: 5000 });
+  await vi.waitUntil(() => store.messages.find(record.id, 'm1') !== undefined, { timeout: 5000 });
 });
 
 test('Who may see it is what the log says, also while the catalogue cannot be told', () => {

@@ -8,13 +8,8 @@ import {
   type MessageInfo,
 } from '@binnacle/protocol';
 import type { Logger } from 'pino';
-import {
-  type ConversationRecord,
-  type ConversationStore,
-  digestOf,
-  endOf,
-  type RunRecord,
-} from '../catalogue/conversations.ts';
+import { type ConversationRecord, type ConversationStore, endOf, type RunRecord } from '../catalogue/conversations.ts';
+import { digestOf } from '../catalogue/messages.ts';
 
 /** What could not be taken for want of room is tried again this often. */
 const RETRY_MS = 500;
@@ -48,7 +43,7 @@ export class Rows {
   take(events: readonly ConversationEvent[], standing: Standing): void {
     const rest = events.filter(({ type }) => type !== 'delta' && type !== 'tool');
     if (rest.length === 0 && this.#waiting.length === 0) return;
-    this.#waiting.push(...rest);
+    for (const event of rest) this.#waiting.push(event);
     this.#standing = standing;
     this.#settle();
   }
@@ -68,7 +63,7 @@ export class Rows {
   }
 
   message(id: string): MessageInfo | undefined {
-    let message = this.#store.message(this.#record.id, id);
+    let message = this.#store.messages.find(this.#record.id, id);
     for (const event of this.#waiting) {
       if (event.type === 'message' && event.message.id === id) message = event.message;
       if (message === undefined || !('id' in event) || event.id !== id) continue;
@@ -82,7 +77,7 @@ export class Rows {
   /** What it was when it was sent, whatever was edited since. */
   digest(id: string): string | undefined {
     const sent = this.#waiting.find((event) => event.type === 'message' && event.message.id === id);
-    return sent?.type === 'message' ? digestOf(sent.message) : this.#store.digest(this.#record.id, id);
+    return sent?.type === 'message' ? digestOf(sent.message) : this.#store.messages.digest(this.#record.id, id);
   }
 
   run(id: string): ConversationRun | undefined {
@@ -103,11 +98,11 @@ export class Rows {
 
   /** Messages that wait for their turn, in order. */
   queue(): MessageInfo[] {
-    return this.#store.waiting(this.#record.id);
+    return this.#store.messages.waiting(this.#record.id);
   }
 
   history(page: { readonly before?: string | undefined; readonly limit?: number | undefined }) {
-    return this.#store.history(this.#record.id, page);
+    return this.#store.messages.history(this.#record.id, page);
   }
 
   stop(): void {

@@ -6,10 +6,12 @@ import {
   type CreateSession,
   isOutput,
   isSessionId,
+  nameOfCommand,
   type SessionId,
   type SessionState,
   type SignalName,
 } from '@binnacle/protocol';
+import { Cursor } from '../cursor/cursor.ts';
 import { positionOf } from '../cursor/from.ts';
 import { incompleteBytes } from '../cursor/text.ts';
 import type { LogReader } from '../log/log.ts';
@@ -202,7 +204,7 @@ function askedFor({ command, args, cwd, env }: Spec): CreateSession {
     argv,
     mode: 'pty',
     ...SIZE,
-    name: [command, ...args].join(' ').split('\n', 1)[0]?.slice(0, 60) ?? command,
+    name: nameOfCommand([command, ...args].join(' ')),
     env: { ...ENV, ...env },
     ...(cwd === undefined ? {} : { cwd }),
   };
@@ -239,24 +241,20 @@ async function outputOf(
   const exit = exitOf(session);
   const { log } = session;
   const end = log.head;
-  let at = await positionOf(log, { tail: limit });
-  const begin = at.offset;
-  let isWhole = begin === 0;
+  const cursor = new Cursor(log, await positionOf(log, { tail: limit }));
+  let isWhole = cursor.position.offset === 0;
   const parts: Uint8Array[] = [];
-  while (at.place < end.place) {
-    const reading = await log.read(at);
+  while (cursor.position.place < end.place) {
+    const reading = await cursor.next();
     if (reading.kind === 'head') break;
     if (reading.kind === 'gap') {
       isWhole = false;
-      at = reading.next;
       continue;
     }
-    const { page } = reading;
     // What came while we read is for the next time.
-    for (const { kind, bytes, offset } of page.entries) {
+    for (const { kind, bytes, offset } of reading.page.entries) {
       if (isOutput(kind) && offset < end.offset) parts.push(bytes.subarray(0, end.offset - offset));
     }
-    at = page.next;
   }
   const bytes = Buffer.concat(parts);
   return { text: textOf(bytes, { cutsBegin: !isWhole, cutsEnd: exit === null }), truncated: !isWhole, exit };

@@ -1,6 +1,7 @@
 // The log of one conversation: the one place that appends to it, and the reader that everybody shares. Knows no run.
 
 import { type ConversationEvent, formatPosition } from '@binnacle/protocol';
+import { Cursor } from '../cursor/cursor.ts';
 import type { GroupSync } from '../log/group-sync.ts';
 import { type Entry, type Head, type LogReader, MAX_ENTRY_BYTES } from '../log/log.ts';
 import type { PageCache } from '../log/page-cache.ts';
@@ -123,16 +124,12 @@ export class Transcript {
   /** What is kept from a place on, in order, each with the place behind it. What is damaged or gone is left out. */
   async *readFrom(place: number): AsyncGenerator<{ readonly entry: TranscriptEntry; readonly place: number }> {
     const { log } = this;
-    let at = { epoch: log.epoch, place: Math.max(place, log.oldest.place), offset: 0 };
+    const cursor = new Cursor(log, { epoch: log.epoch, place: Math.max(place, log.oldest.place), offset: 0 });
     for (;;) {
-      const reading = await log.read(at);
+      const reading = await cursor.next();
       if (reading.kind === 'head') return;
-      if (reading.kind === 'gap') {
-        at = { ...reading.next };
-        continue;
-      }
+      if (reading.kind === 'gap') continue;
       for (const entry of reading.page.entries) yield { entry: parseEntry(entry), place: entry.next };
-      at = { ...reading.page.next };
     }
   }
 

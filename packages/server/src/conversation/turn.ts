@@ -158,8 +158,9 @@ export class Turn {
         draft.events.push({ type: 'agent', at, run, name: cut(effect.name, 100), data: cutJson(effect.data) });
         return;
       case 'usage':
-        draft.usage = effect.usage;
-        draft.events.push({ type: 'agent', at, run, name: 'usage', data: effect.usage });
+        // Agents tell of tokens and of the cost apart.
+        draft.usage = { ...(draft.usage ?? this.#usage), ...effect.usage };
+        draft.events.push({ type: 'agent', at, run, name: 'usage', data: draft.usage });
         return;
       case 'approval':
         if (draft.openApprovals(this.#approvals.keys()).size >= MAX_APPROVALS) {
@@ -220,7 +221,8 @@ export class Turn {
       (id): ConversationEvent => ({ type: 'approval_answered', at, run: this.run.id, id, answer }),
     );
     // Where it said more than fits, its end is told already.
-    draft.events.splice(draft.events.length - (draft.isEnded ? 1 : 0), 0, ...answers);
+    const end = draft.isEnded ? draft.events.splice(-1) : [];
+    for (const event of [...answers, ...end]) draft.events.push(event);
   }
 
   #approvalOf(asked: Extract<Effect, { kind: 'approval' }>['asked'], at: number): Approval {

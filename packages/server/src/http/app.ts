@@ -7,6 +7,7 @@ import { answerOf, type Dialect, type Log } from './answer.ts';
 import type { Auth } from './auth.ts';
 import { readBody, readJson } from './body.ts';
 import { headerValues } from './host-origin.ts';
+import { isOpenedAsPage, nothingHere } from './nothing-here.ts';
 import { describeRoutes } from './openapi.ts';
 import type { Principal } from './principal.ts';
 import {
@@ -49,18 +50,24 @@ const LATE_MS = 500;
 /** Throws when the routes are not fit to be served. `/openapi.json` is added to them. */
 export function buildApp(options: AppOptions): Hono<AppEnv> {
   const { wsRoutes, auth, log } = options;
+  // Written when it is first asked for: it costs as much as a third of all else that a start does.
+  let text: string | undefined;
   const document: Route = route({
     method: 'get',
     path: '/openapi.json',
     scope: 'public',
     summary: 'This document.',
     responses: { 200: { description: 'OpenAPI 3.1', type: 'application/json' } },
-    handler: () => new Response(text, { headers: { 'Content-Type': 'application/json' } }),
+    handler: () => {
+      text ??= JSON.stringify(describeRoutes(routes, options.version));
+      return new Response(text, { headers: { 'Content-Type': 'application/json' } });
+    },
   });
   const routes = [...options.routes, document];
   checkRoutes(routes, wsRoutes);
-  const text = JSON.stringify(describeRoutes(routes, options.version));
 
+  // Without the viewer there is no page to lead people to.
+  const hasPage = routes.some(({ method, path }) => method === 'get' && path === '/');
   const app = new Hono<AppEnv>();
   for (const one of [...routes, ...refusedReads(routes, wsRoutes)].sort(bySpecificity)) {
     app.on(one.method.toUpperCase(), patternOf(one.path), (c) => serve(one, c, options));
@@ -72,7 +79,10 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
   });
   app.onError((error, c) => {
     const { incoming, outgoing } = c.env;
-    const { status, headers, body } = answerOf(error, log, incoming, c.get('dialect'));
+    const dialect = c.get('dialect');
+    const isNothing = error instanceof BinnacleError && error.code === 'not_found' && dialect === undefined;
+    if (isNothing && hasPage && !outgoing.headersSent && isOpenedAsPage(incoming)) return nothingHere(incoming);
+    const { status, headers, body } = answerOf(error, log, incoming, dialect);
     if (!outgoing.headersSent) return new Response(body, { status, headers });
     // A handler failed in the middle of its own answer: cutting it is the only honest end.
     outgoing.destroy();
@@ -169,14 +179,19 @@ export function validate<T>(place: 'path' | 'query' | 'header' | 'body', schema:
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  const field = issue?.path.map(String).join('.') ?? '';
+  // Names of labels are the sender's, and as long as the sender likes.
+  const field = issue?.path.map(String).join('.').slice(0, 100) ?? '';
   const name = field === '' ? `The ${place}` : `"${field}" in the ${place}`;
   const isMissing = issue?.code === 'invalid_type' && issue.path.reduce(within, value) === undefined;
   throw new BinnacleError('bad_request', {
-    message: isMissing ? `${name} is missing.` : `${name}: ${issue?.message ?? 'not valid'}.`,
+    message: isMissing ? `${name} is missing.` : `${name}: ${whyOf(issue)}.`,
     details: { in: place, field },
   });
 }
+
+/** Of a name that is wrong: what is wrong with it. */
+const whyOf = (issue: z.core.$ZodIssue | undefined): string =>
+  (issue?.code === 'invalid_key' ? issue.issues[0]?.message : issue?.message) ?? 'not valid';
 
 const within = (value: unknown, key: PropertyKey): unknown =>
   typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;

@@ -6,16 +6,17 @@ import { uuidv7 } from 'uuidv7';
 import { newSecret } from '../catalogue/admin-token.ts';
 import type { LoginStore, TokenRecord, TokenStore } from '../catalogue/tokens.ts';
 import type { Dialect } from './answer.ts';
+import { cookieCounts, cookieText, isRead, readCookie } from './cookie.ts';
 import type { Hosts } from './host-origin.ts';
 import { headerValues } from './host-origin.ts';
 import { Limiter, type LimiterOptions, limiterKey } from './limiter.ts';
+import { OpenConnections } from './open-connections.ts';
 import {
   ADMIN_USER,
   type CredentialStores,
   Credentials,
   checkUser,
   freeUserOf,
-  isOver,
   issuerOf,
   type Principal,
   sha256,
@@ -51,8 +52,6 @@ export interface TokenInfo {
 }
 
 const LOGIN_TTL_MS = 30 * 24 * 3600_000;
-/** Sockets of an expired token must be closed within a second. */
-const EXPIRY_CHECK_MS = 500;
 /** Hashes of secrets that were valid once; see `#evaluate`. 1024 × 64 characters. */
 const MAX_KNOWN = 1024;
 
@@ -66,16 +65,8 @@ export interface AuthorizeOptions {
   readonly shares?: boolean;
 }
 
-interface Held {
-  readonly principal: Principal;
-  /** Ms since 1970. */
-  readonly since: number;
-  readonly close: (why: BinnacleError) => void;
-}
-
 export class Auth {
   readonly shares: Shares;
-  readonly #clock: () => number;
   readonly #credentials: Credentials;
   readonly #tokens: TokenStore;
   readonly #logins: LoginStore;
@@ -84,20 +75,19 @@ export class Auth {
   readonly #tickets: Tickets;
   readonly #loginTtlMs: number;
   readonly #known: Set<string>;
-  readonly #held: Set<Held>;
+  readonly #open: OpenConnections;
   readonly #listeners: Set<(principalId: string) => void>;
-  readonly #timer: NodeJS.Timeout;
   #evaluatedFailures: number;
 
   constructor(options: AuthOptions) {
-    this.#clock = options.clock ?? Date.now;
-    this.#credentials = new Credentials(options.catalogue, options.adminToken, this.#clock);
+    const { clock = Date.now } = options;
+    this.#credentials = new Credentials(options.catalogue, options.adminToken, clock);
     this.shares = new Shares({
       store: options.catalogue.shares,
-      clock: this.#clock,
+      clock,
       ...(options.limiter === undefined ? {} : { limiter: options.limiter }),
       require: (by, scope) => this.require(by, scope),
-      ended: (share) => this.#endShare(share),
+      ended: (share) => this.#open.end(({ reach }) => reach?.share === share, new BinnacleError('share_revoked')),
     });
     this.#tokens = options.catalogue.tokens;
     this.#logins = options.catalogue.logins;
@@ -106,11 +96,9 @@ export class Auth {
     this.#tickets = new Tickets(options.ticketTtlMs ?? TICKET_TTL_MS, options.now ?? (() => performance.now()));
     this.#loginTtlMs = options.loginTtlMs ?? LOGIN_TTL_MS;
     this.#known = new Set();
-    this.#held = new Set();
+    this.#open = new OpenConnections(clock);
     this.#listeners = new Set();
     this.#evaluatedFailures = 0;
-    this.#timer = setInterval(() => this.#closeExpired(), EXPIRY_CHECK_MS);
-    this.#timer.unref();
     // A new admin token ends what the old one had let in.
     const { adminIssuer } = this.#credentials;
     for (const issuer of this.#logins.listOtherAdminIssuers(adminIssuer)) this.#endIssued(issuer);
@@ -147,6 +135,11 @@ export class Auth {
   assertLive(principal: Principal): void {
     const over = this.#credentials.whyOver(principal);
     if (over !== undefined) throw over;
+  }
+
+  /** As `Credentials.holderOf`, for what is done for somebody who is not here. */
+  holderOf(issuer: string): ReturnType<Credentials['holderOf']> {
+    return this.#credentials.holderOf(issuer);
   }
 
   /** A one-time ticket for a browser, never with more scope than the issuer's (the default). Throws `forbidden`. */
@@ -254,28 +247,20 @@ export class Auth {
    * Returns what ends the watch: call it when the connection closes.
    */
   hold(principal: Principal, close: (why: BinnacleError) => void): () => void {
-    const held: Held = { principal, since: this.#clock(), close };
     const over = this.#credentials.whyOver(principal);
-    if (over === undefined) this.#held.add(held);
-    else close(over);
-    return () => this.#held.delete(held);
+    if (over === undefined) return this.#open.hold(principal, close);
+    close(over);
+    return () => undefined;
   }
 
   /** The guests of share links that have something open: by link and by guest, the time since when. */
   openGuests(): ReadonlyMap<string, ReadonlyMap<string, number>> {
-    const open = new Map<string, Map<string, number>>();
-    for (const { principal, since } of this.#held) {
-      if (principal.reach === null) continue;
-      const guests = open.get(principal.reach.share) ?? new Map<string, number>();
-      open.set(principal.reach.share, guests.set(principal.id, Math.min(since, guests.get(principal.id) ?? since)));
-    }
-    return open;
+    return this.#open.guests();
   }
 
   /** Stops the watch over expiry. */
   close(): void {
-    clearInterval(this.#timer);
-    this.#held.clear();
+    this.#open.stop();
   }
 
   #authenticate(request: IncomingMessage, options: AuthorizeOptions): Principal {
@@ -376,7 +361,7 @@ export class Auth {
 
   // The row is gone already. Closes its connections, then ends everything that came from it.
   #end(id: string): void {
-    for (const held of [...this.#held]) if (held.principal.id === id) this.#letGo(held, new BinnacleError('revoked'));
+    this.#open.end((principal) => principal.id === id, new BinnacleError('revoked'));
     for (const listener of [...this.#listeners]) listener(id);
     this.#endIssued(id);
   }
@@ -385,29 +370,6 @@ export class Auth {
     this.#tickets.dropIssuer(issuer);
     for (const id of this.#logins.listByIssuer(issuer)) if (this.#logins.remove(id)) this.#end(id);
     this.shares.endIssued(issuer);
-  }
-
-  // The row says so already.
-  #endShare(share: string): void {
-    for (const held of [...this.#held]) {
-      if (held.principal.reach?.share === share) this.#letGo(held, new BinnacleError('share_revoked'));
-    }
-  }
-
-  #closeExpired(): void {
-    for (const held of [...this.#held]) {
-      const { reach, expiresAt } = held.principal;
-      if (reach === null && isOver(expiresAt)) {
-        this.#letGo(held, new BinnacleError('revoked', { message: 'The token has expired.' }));
-      }
-      if (reach !== null && expiresAt !== null && expiresAt <= this.#clock()) {
-        this.#letGo(held, new BinnacleError('share_expired'));
-      }
-    }
-  }
-
-  #letGo(held: Held, why: BinnacleError): void {
-    if (this.#held.delete(held)) held.close(why);
   }
 }
 
@@ -425,40 +387,6 @@ export function tokensOf(request: IncomingMessage, more: readonly string[] = [])
   const bare = [ACCESS_TOKEN, ...more].flatMap((name) => headerValues(request, name));
   const all = [...bearers, ...bare];
   return all.length === 0 ? undefined : new Set(all);
-}
-
-const isRead = (request: IncomingMessage): boolean => request.method === 'GET' || request.method === 'HEAD';
-
-/**
- * A browser sends cookies by itself, also on behalf of foreign pages. They count only where the browser says that
- * the page is ours: an allowed Origin (a foreign one was refused before), or no Origin on a plain read that is
- * marked as same-origin. A WebSocket always has an Origin when a browser opens it.
- */
-function cookieCounts(request: IncomingMessage, origin: string | undefined, upgrade: boolean): boolean {
-  if (origin !== undefined) return true;
-  if (upgrade || !isRead(request)) return false;
-  const site = headerValues(request, 'sec-fetch-site').join();
-  // Browsers send it to https and loopback only. On a plain address in the LAN our own header stands in: a foreign page
-  // cannot send it without asking first, and we never say yes.
-  return site === 'same-origin' || (site === '' && headerValues(request, 'x-binnacle').join() === '1');
-}
-
-// Cookies are not separated by port, so the name is. A unix socket serves no browsers.
-const cookieName = (request: IncomingMessage): string => `binnacle_${request.socket.localPort ?? 'local'}`;
-
-/** Undefined as well when there are two: then something else on this host has set one of them. */
-function readCookie(request: IncomingMessage): string | undefined {
-  const prefix = `${cookieName(request)}=`;
-  const found = headerValues(request, 'cookie')
-    .flatMap((header) => header.split(';'))
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(prefix));
-  return found.length === 1 ? found[0]?.slice(prefix.length) : undefined;
-}
-
-function cookieText(request: IncomingMessage, value: string, maxAgeS: number, origin: string | undefined): string {
-  const secure = origin?.startsWith('https://') === true ? '; Secure' : '';
-  return `${cookieName(request)}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeS}${secure}`;
 }
 
 const toInfo = (record: TokenRecord, kind: 'token' | 'cookie'): TokenInfo => ({

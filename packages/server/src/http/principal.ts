@@ -56,6 +56,10 @@ class VerifiedPrincipal {
 export type Principal = VerifiedPrincipal;
 export const issuerOf = (principal: Principal): string => VerifiedPrincipal.issuerOf(principal);
 
+/** Whose turn it is where everybody has one: all guests of a share link have one together. */
+export const askerOf = ({ id, reach }: Pick<Principal, 'id' | 'reach'>): string =>
+  reach === null ? id : `share:${reach.share}`;
+
 export const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 const ADMIN_ID = 'admin';
@@ -158,6 +162,14 @@ export class Credentials {
     // A user of its own, which no token can have: nothing that is its maker's is its.
     const guest = { id, name, scope, user: `share:${id}`, expiresAt: share.expiresAt };
     return new VerifiedPrincipal(guest, 'share', id, reachOf(share));
+  }
+
+  /** Whoever is behind what was kept under `issuerOf` of it, as they are now; undefined where that has ended. */
+  holderOf(issuer: string): { readonly user: string; readonly scope: Scope; readonly reach: null } | undefined {
+    if (issuer === this.#adminIssuer) return { user: ADMIN_USER, scope: 'admin', reach: null };
+    const record = this.#tokens.get(issuer) ?? this.#logins.get(issuer);
+    if (record === undefined || isOver(record.expiresAt)) return undefined;
+    return { user: record.user, scope: record.scope, reach: null };
   }
 
   /** Why it counts no more; undefined as long as it does. */

@@ -336,8 +336,47 @@ describe('the page', () => {
     await served.close();
   });
 
-  test('may be missing', () => {
+  test('says in words that nothing is at an address to whoever opens it in a browser, and in JSON to all others', async () => {
+    const served = await openGateway({ routes: staticRoutes(join(root, 'site')) });
+    const open = (path: string, Accept: string, method = 'GET', headers = {}) =>
+      served.ask(path, { method, headers: { Accept, ...headers } });
+    const accepts = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8';
+    const words = await open('/nosuch?<b>', accepts);
+    expect(words).toMatchObject({ status: 404, code: undefined });
+    expect(words.headers).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': PAGE_CSP,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      vary: 'Accept',
+    });
+    expect(words.text).toMatch(/<title>Nothing is here · Binnacle<\/title>[\s\S]*<a href="\.\/">/);
+    // Nothing inline, and nothing of what was asked for.
+    expect(words.text).not.toMatch(/<script|<style|style=|nosuch|<b>/);
+    // From below a path as well, whatever is before ours.
+    expect((await open('/v1/no/such/', accepts)).text).toContain('<a href="../../../">');
+    expect((await open('/nosuch', accepts, 'HEAD')).headers['content-type']).toBe('text/html; charset=utf-8');
+    for (const accept of [
+      '*/*',
+      'application/json',
+      'application/json, text/html',
+      'text/html;q=0, */*',
+      'text/htmlx',
+      '',
+    ]) {
+      expect.soft(await open('/nosuch', accept), accept).toMatchObject({ status: 404, code: 'not_found' });
+    }
+    expect(await open('/nosuch', accepts, 'POST')).toMatchObject({ status: 404, code: 'not_found' });
+    expect(await open('/nosuch', accepts, 'GET', upgradeHeaders)).toMatchObject({ status: 404, code: 'not_found' });
+    // What has a name of its own is told as ever.
+    expect(await open('/v1/me', accepts)).toMatchObject({ status: 401, code: 'unauthorized' });
+    await served.close();
+  });
+
+  test('may be missing, and then nothing leads to it', async () => {
     expect(staticRoutes(join(root, 'nowhere'))).toEqual([]);
+    const reply = await gateway.ask('/nosuch', { headers: { Accept: 'text/html' } });
+    expect(reply).toMatchObject({ status: 404, code: 'not_found' });
   });
 });
 

@@ -18,6 +18,8 @@ const REACHED: Readonly<Record<string, Names>> = {
   'get /v1/sessions/:id/output': 'session',
   'get /v1/sessions/:id/lease': 'session',
   'get /v1/sessions/:id/screen': 'session',
+  'get /v1/sessions/:id/timeline': 'session',
+  'get /v1/sessions/:id/export': 'session',
   'post /v1/sessions/:id/input': 'session',
   'post /v1/sessions/:id/resize': 'session',
   'get /v1/conversations/:key': 'conversation',

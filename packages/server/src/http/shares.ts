@@ -126,6 +126,14 @@ export class Shares {
     return share;
   }
 
+  /** What somebody who has the secret would come to; takes no use. Throws what `open` throws, and `share_used_up`. */
+  look(request: IncomingMessage, secret: string): ShareRecord {
+    const share = this.open(request, secret);
+    if (this.stateOf(share) !== 'used_up') return share;
+    this.#parts.store.refused(share.id, 'share_used_up', this.#parts.clock(), addressOf(request));
+    throw new BinnacleError('share_used_up', { details: { uses: share.uses } });
+  }
+
   /**
    * Takes one use, and gives the guest a credential of its own. With the `id` of before: the same guest and credential
    * again, and no use; so an answer that was lost costs nothing. Throws what `open` throws, `share_used_up`,
@@ -228,6 +236,19 @@ export class Shares {
 
 const addressOf = (request: IncomingMessage): string | null => request.socket.remoteAddress ?? null;
 
+// A page gives a name 40 characters, of which ` (guest)` takes eight.
+const MAX_NAME = 32;
+// Letters without ink.
+const BLANK = /[\p{C}\p{Z}\s\u2800\ufffc\u{13441}\u{13442}\u{1d159}]+/gu;
+
 /** One line that changes no direction and hides nothing. */
 const guestName = (asked: string): string =>
-  [...asked.replace(/[\p{C}\p{Z}\s]+/gu, ' ').trim()].slice(0, 40).join('').trim();
+  [
+    ...asked
+      .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+      .replace(BLANK, ' ')
+      .trim(),
+  ]
+    .slice(0, MAX_NAME)
+    .join('')
+    .trim();

@@ -6,14 +6,14 @@ import { extname, join, relative, sep } from 'node:path';
 import { type Route, route } from './routes.ts';
 
 /**
- * What the page may do. It talks to its own origin only and nobody may frame it. Styles need 'unsafe-inline':
- * xterm.js writes its colours and its cell sizes into <style> elements and style attributes while it runs, and their
- * text depends on font and theme, so no hash can name it. Inline styles cannot run code; inline scripts stay refused.
+ * What the page may do. It talks to its own origin only, nobody may frame it, and nothing inline is in force, be it a
+ * script or a style: what xterm.js writes into <style> elements and style attributes while it runs, the page turns into
+ * style sheets of scripts (viewer/src/out-of-line.ts).
  */
 export const PAGE_CSP = [
   "default-src 'none'",
   "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
+  "style-src 'self'",
   "connect-src 'self'",
   "img-src 'self' data:",
   "font-src 'self'",

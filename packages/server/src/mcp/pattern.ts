@@ -5,7 +5,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { RE2JS, RE2JSException, RE2Set } from 're2js';
-import type { Turns } from './turns.ts';
+import type { Turns } from '../turns.ts';
 
 const MAX_LENGTH = 500;
 /** Of the compiled pattern: the most that each character of the text can cost. */
@@ -71,6 +71,7 @@ function translated(source: string): string {
 export class Seeker {
   readonly #pattern: Pattern;
   readonly #turns: Turns;
+  readonly #by: string;
   /** What may still be a part of it. */
   #held = '';
   /** Of a line that is too long, the end is held. */
@@ -80,9 +81,11 @@ export class Seeker {
   #found = false;
   #isTriedAtEnd = false;
 
-  constructor(pattern: Pattern, turns: Turns) {
+  /** `by`: whose turns it takes. */
+  constructor(pattern: Pattern, turns: Turns, by: string) {
     this.#pattern = pattern;
     this.#turns = turns;
+    this.#by = by;
   }
 
   /**
@@ -90,11 +93,11 @@ export class Seeker {
    * says that nothing follows for now, it is searched as it is. Lets others run meanwhile.
    */
   async feed(text: string, signal: AbortSignal, isAll: () => boolean = () => false): Promise<boolean> {
-    await this.#turns.take();
+    await this.#turns.take(this.#by);
     let begun = performance.now();
     const rest = async (): Promise<void> => {
       if (performance.now() - begun <= TURN_MS) return;
-      await this.#turns.take();
+      await this.#turns.take(this.#by);
       begun = performance.now();
     };
     const { overlap } = this.#pattern;

@@ -18,7 +18,7 @@ import type { Seeker } from './pattern.ts';
 const CONTEXT_BYTES = 64 * 1024;
 /** Output that stops this long is all that there is for now: a prompt, the end of a step. */
 const QUIET_MS = 250;
-/** After its exit, for the rest of its output. */
+/** After its exit, for the rest of its output: what it has started may hold that open for ever. */
 const DRAIN_MS = 1000;
 /** Of an end that moves on, what is dropped at once. */
 const SLICE = 4096;
@@ -66,8 +66,7 @@ export async function readText(session: Session, request: ReadRequest, by: Reade
     const begun = performance.now();
     await untilExited(session, request, by);
     const left = Math.max(1, request.waitMs - (performance.now() - begun));
-    const waitMs = session.info.running ? 0 : Math.min(left, DRAIN_MS);
-    return await readPart(session, { ...request, waitMs }, by);
+    return await readPart(session, { ...request, waitMs: session.info.running ? 0 : left }, by);
   }
   return await readPart(session, request, by);
 }
@@ -115,6 +114,9 @@ class TextReading implements Sink {
   #sought = '';
   #matched = false;
   #quiet: NodeJS.Timeout | undefined;
+  #drain: NodeJS.Timeout | undefined;
+  /** Nothing is there that was not read. */
+  #isAtHead = false;
   /** Nothing will follow what was read. */
   #isEnded = false;
   #isOver = false;
@@ -140,9 +142,11 @@ class TextReading implements Sink {
     this.#release.push(
       () => signal.removeEventListener('abort', finish),
       this.#session.listen({
-        // Where its runner died, nothing comes that would wake the pump.
+        // Nothing need come that would wake the pump: its runner has died, or what it left behind is silent, and its
+        // exit was read before we were told of it.
         changed: (session) => {
           if (!session.isHosted) this.#pauseBegins();
+          else if (!session.info.running && this.#isAtHead) this.#drainBegins();
         },
         deleted: () => this.failed(new BinnacleError('session_gone')),
       }),
@@ -162,6 +166,7 @@ class TextReading implements Sink {
   }
 
   page(page: Page): Took {
+    this.#isAtHead = false;
     for (const entry of page.entries) {
       if (isOutput(entry.kind)) this.#output(entry.kind, entry);
       else if (entry.kind === 'closed') return this.#end();
@@ -197,8 +202,9 @@ class TextReading implements Sink {
       return this.#finish();
     }
     if (waitMs === 0) return this.#finish();
-    // What it has started may hold its output open for ever.
-    if (!this.#session.info.running || (waitsFor === 'output' && this.#next > this.#from)) this.#pauseBegins();
+    this.#isAtHead = true;
+    if (!this.#session.info.running) this.#drainBegins();
+    else if (waitsFor === 'output' && this.#next > this.#from) this.#pauseBegins();
     return 'more';
   }
 
@@ -265,6 +271,11 @@ class TextReading implements Sink {
     );
   }
 
+  /** Once: what goes on writing after the exit does not put the answer off. */
+  #drainBegins(): void {
+    if (!this.#isOver) this.#drain ??= setTimeout(() => this.#finish(), DRAIN_MS);
+  }
+
   #pauseBegins(): void {
     clearTimeout(this.#quiet);
     if (!this.#isOver) this.#quiet = setTimeout(() => this.#finish(), QUIET_MS);
@@ -299,6 +310,7 @@ class TextReading implements Sink {
   #stop(): void {
     this.#isOver = true;
     clearTimeout(this.#quiet);
+    clearTimeout(this.#drain);
     for (const undo of this.#release.splice(0)) undo();
     this.#pump.stop();
   }

@@ -1,16 +1,17 @@
 // The Model Context Protocol over streamable HTTP, of both eras, without a session: each POST is complete in itself.
 // Knows requests and answers; what the tools do is behind them.
 
+import { BinnacleError } from '@binnacle/protocol';
+import { AtOnce } from '../at-once.ts';
 import type { Commands } from '../connection/execd/commands.ts';
 import type { Liveness } from '../connection/liveness.ts';
 import type { SessionAccess } from '../connection/session-access.ts';
 import type { Log } from '../http/answer.ts';
 import { type Route, type RouteContext, route, z } from '../http/routes.ts';
-import { Calls } from './calls.ts';
-import type { Screens } from './screens.ts';
+import type { SessionScreens } from '../screen/session-screens.ts';
+import type { Turns } from '../turns.ts';
 import type { ToolGuard, ToolSource } from './tool-guard.ts';
 import type { Caller } from './tools.ts';
-import { Turns } from './turns.ts';
 
 /** What the protocol reads besides the body. */
 const HEADERS = ['accept', 'content-type', 'mcp-method', 'mcp-name', 'mcp-protocol-version'] as const;
@@ -30,15 +31,15 @@ export interface McpParts {
   readonly log: Log;
   /** Calls of one token that wait at once. */
   readonly maxCalls: number;
-  readonly screens: Screens;
+  readonly screens: SessionScreens;
+  readonly turns: Turns;
   readonly guard: ToolGuard;
   /** Tools besides our own. */
   readonly others: ToolSource;
 }
 
 export function mcpRoutes({ access, log, maxCalls, ...used }: McpParts): Route[] {
-  const calls = new Calls(maxCalls);
-  const turns = new Turns();
+  const calls = new AtOnce(maxCalls, (limit) => new BinnacleError('too_many_calls', { details: { limit } }));
   const report = (error: unknown, tool: string): void => log.error({ err: error, tool }, 'a tool of MCP failed');
   return [
     route({
@@ -62,7 +63,6 @@ export function mcpRoutes({ access, log, maxCalls, ...used }: McpParts): Route[]
           cwd: decoded(headers[CWD_HEADER]),
           signal,
           calls,
-          turns,
           ...used,
         };
         const { answerMcp } = await import('./exchange.ts');

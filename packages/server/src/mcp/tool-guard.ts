@@ -3,7 +3,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { CallToolResult } from '@modelcontextprotocol/server';
-import type { Calls } from './calls.ts';
+import type { AtOnce } from '../at-once.ts';
 
 /** Of what a tool answered, so much is told. */
 const MAX_TOLD_CHARS = 64 * 1024;
@@ -49,7 +49,7 @@ export interface ToolSource {
 interface Asking {
   readonly principal: { readonly id: string; readonly name: string };
   readonly guard: ToolGuard;
-  readonly calls: Calls;
+  readonly calls: AtOnce;
   readonly signal: AbortSignal;
 }
 

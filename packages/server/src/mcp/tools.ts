@@ -1,15 +1,19 @@
 // The tools, as data: each a scope, what it takes and answers, and what it does with ordinary sessions, so that people
 // can watch and steer whatever an agent starts. Stateless: an answer depends on nothing that was asked before.
 
-import { BinnacleError, type Scope } from '@binnacle/protocol';
+import { BinnacleError, nameOfCommand, type Scope } from '@binnacle/protocol';
 import type { CallToolResult, ToolAnnotations } from '@modelcontextprotocol/server';
 import type { z } from 'zod';
+import type { AtOnce } from '../at-once.ts';
 import type { Commands } from '../connection/execd/commands.ts';
 import type { Liveness } from '../connection/liveness.ts';
 import type { SeenSessions } from '../connection/session-access.ts';
-import type { Principal } from '../http/principal.ts';
+import { askerOf, type Principal } from '../http/principal.ts';
 import { MAX_COLS, MAX_ROWS } from '../screen/screen-size.ts';
+import { SessionScreens } from '../screen/session-screens.ts';
+import type { Drawn } from '../screen/wire.ts';
 import type { Session, Steering } from '../session.ts';
+import type { Turns } from '../turns.ts';
 import {
   answer,
   commandOf,
@@ -33,14 +37,10 @@ import {
   StartArguments,
   StopArguments,
 } from './arguments.ts';
-import type { Calls } from './calls.ts';
 import { bytesOfKey, isCursorKey } from './keys.ts';
 import { compilePattern, Seeker } from './pattern.ts';
 import { readText } from './reading.ts';
-import { drawScreen } from './screen.ts';
-import type { Screens } from './screens.ts';
 import type { ToolGuard, ToolSource } from './tool-guard.ts';
-import type { Turns } from './turns.ts';
 
 /** Not by the PATH, which a request may replace. */
 const BASH = '/bin/bash';
@@ -65,9 +65,10 @@ export interface Caller {
   readonly signal: AbortSignal;
   readonly commands: Commands;
   readonly liveness: Liveness;
-  readonly calls: Calls;
+  /** Those that take more than a moment, for each token. */
+  readonly calls: AtOnce;
   readonly turns: Turns;
-  readonly screens: Screens;
+  readonly screens: SessionScreens;
   /** Asked before each call, told after it. */
   readonly guard: ToolGuard;
   /** Tools besides these. */
@@ -114,7 +115,7 @@ export const TOOLS: readonly Tool[] = [
         {
           argv: [BASH, '-c', command],
           mode: pty ? 'pty' : 'pipe',
-          name: name ?? command.trim().split('\n', 1)[0]?.slice(0, 60) ?? '',
+          name: name ?? nameOfCommand(command),
           ...(where === undefined ? {} : { cwd: where }),
           ...(env === undefined ? {} : { env }),
         },
@@ -154,7 +155,12 @@ export const TOOLS: readonly Tool[] = [
             offset,
             maxBytes: max_bytes,
             waitMs: block === false ? 0 : Math.min(wait, MAX_WAIT_MS),
-            waitsFor: pattern !== undefined ? new Seeker(pattern, caller.turns) : block === true ? 'end' : 'output',
+            waitsFor:
+              pattern !== undefined
+                ? new Seeker(pattern, caller.turns, askerOf(caller.principal))
+                : block === true
+                  ? 'end'
+                  : 'output',
             strip: strip_ansi,
             signal: caller.signal,
           },
@@ -234,14 +240,12 @@ export const TOOLS: readonly Tool[] = [
     answers: ScreenAnswer,
     async run({ id }, caller) {
       const session = caller.seen.get(id);
-      const draw = () => drawScreen(session, caller.screens, caller.signal);
-      const screen = await caller.calls.during(caller.principal.id, draw);
-      const { cols, rows, lines, cursor, title, isAlternate, offset } = screen;
+      const { cols, rows, lines, cursor, title, alternate, offset } = await screenOf(session, caller);
       const last = lines.findLastIndex((line) => line !== '');
       const stands = standsOf(session, caller);
       return answer(
         `${lines.slice(0, last + 1).join('\n')}\n[${inWords(stands)}; ${cols}×${rows}, cursor in row ${cursor.row}, column ${cursor.col}]`,
-        { ...stands, rows: lines, size: { cols, rows }, cursor, title, full_screen: isAlternate, next_offset: offset },
+        { ...stands, rows: lines, size: { cols, rows }, cursor, title, full_screen: alternate, next_offset: offset },
       );
     },
   }),
@@ -326,17 +330,27 @@ const urlOf = (id: string, { base }: Caller): string => `${base}/#/${id}`;
 const standsOf = (session: Session, { commands }: Caller): Stands =>
   standing(session.info, commands.hasTimedOut(session.id));
 
+/** Throws `screen_timeout`: an empty screen would tell an agent that nothing is there. */
+async function screenOf(session: Session, { calls, principal, screens }: Caller): Promise<Drawn> {
+  if (!SessionScreens.has(session)) {
+    throw new BinnacleError('not_a_tty', {
+      message: 'The command runs on pipes and has no screen.',
+      hint: 'Read it with bash_output, or start it with pty: true.',
+    });
+  }
+  return await calls.during(principal.id, () => screens.drawn(session));
+}
+
 async function inputOf(
   session: Session,
   text: string,
   keys: readonly string[],
-  { calls, principal, screens, signal }: Caller,
+  caller: Caller,
 ): Promise<{ readonly input: string; readonly ends: boolean }> {
   if (session.record.spec.mode === 'pty') {
     // Programs ask for one of two forms of the arrows, and only their output tells which.
     const isAsked = keys.some(isCursorKey);
-    const draw = () => drawScreen(session, screens, signal);
-    const application = isAsked && (await calls.during(principal.id, draw)).hasApplicationKeys;
+    const application = isAsked && (await screenOf(session, caller)).applicationKeys;
     return { input: text + keys.map((key) => bytesOfKey(key, application)).join(''), ends: false };
   }
   let input = text;

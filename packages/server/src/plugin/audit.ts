@@ -50,11 +50,18 @@ export class PluginAudit {
     this.#people.flush();
   }
 
-  /** Newest first. Of a plugin that was removed, what people did with it. */
+  /** Newest first. `plugin` is installed: its file is opened. */
   recent(plugin: string, limit: number): PluginAuditEntry[] {
-    const done = this.#people.entries.filter((entry) => entry.plugin === plugin);
-    const all = [...done, ...this.#of(plugin).settled()].reverse();
+    const all = [...[...this.#of(plugin).settled()].reverse(), ...this.done(plugin, Number.POSITIVE_INFINITY)];
     return all.sort((a, b) => b.at - a.at).slice(0, limit);
+  }
+
+  /** What people did with it, newest first; also with one that was removed. */
+  done(plugin: string, limit: number): PluginAuditEntry[] {
+    return this.#people.entries
+      .filter((entry) => entry.plugin === plugin)
+      .reverse()
+      .slice(0, limit);
   }
 
   forget(plugin: string): void {

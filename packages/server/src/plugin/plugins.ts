@@ -133,9 +133,17 @@ export class Plugins implements Offers {
     for (const log of this.#logs.values()) log.quiet();
   }
 
-  /** Newest first. Also of plugins that were removed. */
+  /** It is installed, broken or not. */
+  has(id: string): boolean {
+    return this.#plugins.has(id) || this.#broken.has(id);
+  }
+
+  /** Newest first. Of one that was removed, what people did with it. Throws `plugin_not_found`. */
   auditOf(id: string, limit: number): PluginAuditEntry[] {
-    return this.#audit.recent(id, limit);
+    if (this.has(id)) return this.#audit.recent(id, limit);
+    const done = this.#audit.done(id, limit);
+    if (done.length === 0) throw new BinnacleError('plugin_not_found');
+    return done;
   }
 
   /** Throws `unsafe_plugin`, `bad_manifest`, `bad_typescript`, `too_many_installs`, `client_closed` where the asker has gone. */

@@ -2,7 +2,7 @@
 
 import { constants } from 'node:os';
 import type { EntryData, OutputKind, RecordingEvent, RunInfo, TrafficMark } from '@binnacle/protocol';
-import { isOutput } from '@binnacle/protocol';
+import { DEFAULT_SIZE, isOutput } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import { TextCutter } from '../cursor/text.ts';
 import type { Entry } from '../log/log.ts';
@@ -85,7 +85,9 @@ export class CastWriter implements ExportWriter {
 
   #begin(time: number): string {
     if (this.#clock !== undefined) return '';
-    const { createdAt, cols, rows, mode } = this.#session;
+    const { createdAt, cols, rows, mode, foreign } = this.#session;
+    // An emitter may tell the size late: what came before was shown in this one.
+    const first = this.#size ?? (foreign !== null && this.#isWhole ? DEFAULT_SIZE : { cols, rows });
     // What happened before the oldest entry that is kept is no part of it.
     const startedAt = this.#isWhole ? Math.min(createdAt, this.#lastTime || time) : time;
     this.#clock = new CastClock(startedAt);
@@ -99,8 +101,8 @@ export class CastWriter implements ExportWriter {
       ...known,
       ...(this.#options.idleLimit === undefined ? {} : { idleTimeLimit: this.#options.idleLimit }),
       timestamp: Math.floor(startedAt / 1000),
-      cols: this.#size?.cols ?? cols,
-      rows: this.#size?.rows ?? rows,
+      cols: first.cols,
+      rows: first.rows,
     });
     return header + this.#early.map((label) => this.#event('m', label)).join('');
   }

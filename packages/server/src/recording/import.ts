@@ -24,6 +24,8 @@ import { oneLine } from './writer.ts';
 const MAX_AT_ONCE = 4;
 /** A file of many small events gives everybody else a turn this often. */
 const TURN_MS = 5;
+/** Sizes with no output between them; of more the last one counts. Each costs drawing all of a screen. */
+const MAX_SIZES = 100;
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 /** Clocks may differ so much; a recording from a later day has a wrong one. */
 const DAY_MS = 24 * 3600_000;
@@ -174,6 +176,8 @@ class Draft {
   #events = 0;
   #inputDropped = 0;
   #skipped = 0;
+  /** Sizes at the offset where it is, and whether the last one is not written yet. */
+  #sizes = { offset: 0, count: 0, isHeld: false };
 
   constructor(writer: SegmentWriter, withInput: boolean) {
     this.#writer = writer;
@@ -235,7 +239,7 @@ class Draft {
     this.#at = event.time;
     switch (event.code) {
       case 'o':
-        for (const text of eventTexts(event.text)) this.#append('tty', Buffer.from(text));
+        for (const text of eventTexts(event.text)) this.#output(text);
         break;
       case 'i':
         if (!this.#withInput) {
@@ -251,7 +255,7 @@ class Draft {
         break;
       case 'r':
         this.#size = { cols: event.cols, rows: event.rows };
-        this.#append('resize', this.#size);
+        this.#resize();
         break;
       case 'x':
         if (this.#exit !== undefined) {
@@ -266,8 +270,28 @@ class Draft {
   /** The exit stands behind everything, wherever it was. */
   finish(): void {
     void this.header;
+    this.#settle();
     if (this.#exit !== undefined) this.#append('exit', { exitCode: this.#exit.exitCode, signal: null });
     this.#append('closed', { reason: 'eof' });
+  }
+
+  #output(text: string): void {
+    if (text !== '') this.#settle();
+    this.#append('tty', Buffer.from(text));
+  }
+
+  #resize(): void {
+    const { offset } = this.head;
+    const count = this.#sizes.offset === offset ? this.#sizes.count + 1 : 1;
+    this.#sizes = { offset, count, isHeld: count > MAX_SIZES };
+    if (count <= MAX_SIZES) this.#append('resize', this.#size);
+  }
+
+  /** What follows is written at the size that was set last. */
+  #settle(): void {
+    if (!this.#sizes.isHeld) return;
+    this.#sizes.isHeld = false;
+    this.#append('resize', this.#size);
   }
 
   #append(kind: Kind, body: Buffer | object): void {

@@ -1,6 +1,6 @@
 // Reads asciicast files of versions 1, 2 and 3, as they come in pieces. Believes in nothing that they say. Knows no log.
 
-import { BinnacleError, type RecordingEvent } from '@binnacle/protocol';
+import { BinnacleError, DEFAULT_SIZE, type RecordingEvent } from '@binnacle/protocol';
 import { z } from 'zod';
 import { isDeeperThan } from '../http/body.ts';
 import { MAX_COMMAND_CHARS } from './asciicast.ts';
@@ -40,7 +40,6 @@ const MAX_NAMES = 1000;
 const SMALL_BYTES = 16 * 1024;
 /** Longer than that is no terminal that somebody sat at, and costs who draws it gigabytes. */
 const MAX_SIZE = 2000;
-const DEFAULT_SIZE = { cols: 80, rows: 24 };
 const MAX_SECONDS = 10 * 366 * 86_400;
 /** 1 January 2100. */
 const MAX_TIMESTAMP = 4_102_444_800;

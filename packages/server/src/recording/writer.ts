@@ -1,6 +1,13 @@
 // What every form of an export has in common. Knows no transport and no form.
 
-import type { RecordingEvent, RunEvent, RunInfo, SessionInfo, TrafficMark } from '@binnacle/protocol';
+import {
+  type RecordingEvent,
+  type RunEvent,
+  type RunInfo,
+  type SessionInfo,
+  shellText,
+  type TrafficMark,
+} from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import type { Entry } from '../log/log.ts';
 
@@ -32,12 +39,10 @@ export function bodyOf<T extends object = AnyEvent>({ bytes }: Pick<Entry, 'byte
   return JSON.parse(Buffer.from(bytes).toString()) as T;
 }
 
-/** What is run, as a person would type it. */
+/** What is run, as a person would type it: of a shell that is given a text, the text. */
 export function commandOf({ argv, foreign }: Pick<RecordedSession, 'argv' | 'foreign'>): string {
   if (foreign !== null) return argv.join(' ');
-  const [, option, command] = argv;
-  if (argv.length === 3 && option === '-c' && command !== undefined) return command;
-  return argv.map(quoted).join(' ');
+  return shellText(argv) ?? argv.map(quoted).join(' ');
 }
 
 const quoted = (word: string): string =>
@@ -47,8 +52,8 @@ const quoted = (word: string): string =>
 export const gapWords = ({ from, to, reason }: Pick<Gap, 'from' | 'to' | 'reason'>): string =>
   `${to - from} bytes of output are missing here (${reason === 'retention' ? 'not kept any more' : 'the log is damaged'})`;
 
-/** One line, of a length that a list can show. */
+/** One line, of a length that a list can show. No half of a character at its end. */
 export const oneLine = (text: string, max = 200): string => {
   const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
-  return line.length <= max ? line : `${line.slice(0, max - 1)}…`;
+  return line.length <= max ? line : `${line.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 };

@@ -7,7 +7,7 @@ import { Fence, inlineCode, quotation } from './markdown.ts';
 import { MarkdownWriter } from './markdown-writer.ts';
 import { entriesOf, linesOf, type Said, session, written } from './recording.fixture.ts';
 import { TextWriter } from './text-writer.ts';
-import { commandOf } from './writer.ts';
+import { commandOf, oneLine } from './writer.ts';
 
 /** What a reader of CommonMark finds: lines inside of fenced blocks, and those outside. */
 function parsed(markdown: string): { readonly inside: string[]; readonly outside: string[]; readonly isOpen: boolean } {
@@ -202,6 +202,16 @@ describe('the name of a file', () => {
 describe('the command of a session', () => {
   it('is as a person would type it', () => {
     expect(commandOf({ argv: ['/bin/sh', '-c', 'a | b'], foreign: null })).toBe('a | b');
+    expect(commandOf({ argv: ['python3', '-c', 'print(1)'], foreign: null })).toBe("python3 -c 'print(1)'");
     expect(commandOf({ argv: ['echo', "it's", ''], foreign: null })).toBe(`echo 'it'\\''s' ''`);
+  });
+});
+
+describe('one line of a text', () => {
+  it('is as long as it may be at most, and ends in no half of a character', () => {
+    expect(oneLine(' a\r\n\u2028b\u0007 ')).toBe('a b');
+    for (const text of ['x'.repeat(200), '😀'.repeat(100)]) expect(oneLine(text)).toBe(text);
+    expect(oneLine('x'.repeat(201))).toBe(`${'x'.repeat(199)}…`);
+    expect(oneLine('😀'.repeat(101))).toBe(`${'😀'.repeat(99)}…`);
   });
 });

@@ -6,8 +6,10 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writ
 import { join } from 'node:path';
 import { BinnacleError, type RunInfo } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
+import type { EndingTimes } from '../process/ending.ts';
 import { bootId, readProcess } from '../process/family.ts';
 import { RunnerLink } from './link.ts';
+import { endOrphans } from './lost.ts';
 import type { RunnerFile, RunnerStart } from './main.ts';
 import { runnerCommand } from './scope.ts';
 import type { HostedSpec, HostedStatus, Request } from './wire.ts';
@@ -18,6 +20,8 @@ const START_MS = 15_000;
 const RECONNECT_MS = 100;
 /** The kernel takes milliseconds to end a process; one that is stopped or stuck is not waited for. */
 const END_MS = 2000;
+/** Runners die one at a time; where the third one dies too, it is the start that kills them. */
+const START_TRIES = 3;
 /** People wait for what is listed: of a runner that is stopped they are shown what is known. */
 export const LIST_MS = 1000;
 
@@ -119,12 +123,29 @@ export class Fleet {
     }
   }
 
-  async start(spec: HostedSpec): Promise<HostedStatus> {
-    try {
-      return (await this.request(spec.id, { t: 'start', spec })) as HostedStatus;
-    } catch (error) {
-      this.release(spec.id);
-      throw error;
+  /**
+   * Starts a program in the runner that was reserved for it. One that dies under a start costs nobody the start: the next
+   * one gets it, and `moved` is told which that is.
+   */
+  async start(
+    spec: HostedSpec,
+    options: { readonly runner: string; readonly endingTimes: EndingTimes; moved(runner: string): void },
+  ): Promise<HostedStatus> {
+    for (let { runner } = options, tries = 1; ; tries += 1) {
+      try {
+        return (await this.request(spec.id, { t: 'start', spec })) as HostedStatus;
+      } catch (error) {
+        this.release(spec.id);
+        const isDead =
+          error instanceof BinnacleError && error.code === 'runner_unavailable' && (await this.isGone(runner));
+        if (!isDead || tries === START_TRIES) throw error;
+      }
+      // It may have come as far as a program or a log.
+      await endOrphans(spec.id, options.endingTimes);
+      rmSync(spec.dir, { recursive: true, force: true });
+      mkdirSync(spec.dir, { mode: 0o700 });
+      runner = await this.reserve(spec.id);
+      options.moved(runner);
     }
   }
 

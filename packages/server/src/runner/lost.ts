@@ -6,7 +6,7 @@ import type { Kind, SessionId, SessionState } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
-import { endFamily } from '../process/ending.ts';
+import { type EndingTimes, endFamily } from '../process/ending.ts';
 import { readExitRecord } from './exit-record.ts';
 
 export interface LostSession {
@@ -18,11 +18,14 @@ export interface LostSession {
   readonly exitedAt: number | null;
 }
 
-/** Found by their mark: the leader's number may be somebody else's by now. They have had their hang-up already. */
-const NOBODY = { pid: -1, startTime: '' };
+/** They have had their hang-up already. */
 const TIMES = { hupMs: 100, termMs: 500 };
 /** The exit entry is near the end: a child left behind rarely writes more than this after it. */
 const TAIL_BYTES = 1024 * 1024;
+
+/** Found by their mark: the leader's number may be somebody else's by now. */
+export const endOrphans = (session: string, times: EndingTimes): Promise<number> =>
+  endFamily({ pid: -1, startTime: '' }, session, times);
 
 /**
  * `closed` when the program's exit is on the disk, `lost` when nobody saw it. What the runner managed to write is
@@ -33,7 +36,7 @@ export async function closeLost(dir: string, id: SessionId): Promise<LostSession
   const exit = await readExitRecord(dir);
   const ending = await endingOf(logDir);
   // A log that was closed in order has nobody left who writes to it; a job that was told to outlive it may do so.
-  if (!ending.has('closed')) await endFamily(NOBODY, id, TIMES);
+  if (!ending.has('closed')) await endOrphans(id, TIMES);
   // What is left of a shell that took runs holds values of its environment.
   rmSync(join(dir, 'shell'), { recursive: true, force: true });
   const log = SegmentWriter.open(logDir);

@@ -8,7 +8,8 @@ import { z } from 'zod';
 
 /** Another one's are thrown away. Grows with what is written, and with the emulator. */
 const VERSION = 1;
-const MAX_COUNT = 24;
+/** A gap is some 6 % of the way to the end: those who look back and forth are never far from one. */
+const MAX_COUNT = 96;
 const MAX_BYTES = 4 * 1024 * 1024;
 /** Of one, unpacked. */
 export const MAX_TEXT = 1024 * 1024;

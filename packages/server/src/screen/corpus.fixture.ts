@@ -1,8 +1,8 @@
 // What real programs write to a terminal, recorded now from those that are installed: typed at, resized, ended. The ones
-// that are not are left out, and three small ones of our own are always there.
+// that are not are left out. Two that are too large to install were recorded once, and small ones of our own are always there.
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,8 @@ import { join } from 'node:path';
 export type Step = { readonly bytes: Buffer } | { readonly cols: number; readonly rows: number };
 export interface Recorded {
   readonly name: string;
+  /** Recorded now: not the same at every run. */
+  readonly isLive?: boolean;
   readonly size: { readonly cols: number; readonly rows: number };
   readonly steps: readonly Step[];
 }
@@ -58,7 +60,6 @@ const PROGRAMS: readonly {
     ],
   },
   { name: 'top', argv: ['top', '-d', '0.3'], keys: ['1', 'c', '\0' + '60x15', 'M', 'q'] },
-  { name: 'htop', argv: ['htop', '-d', '3'], keys: ['t', '\x1b[B', '\0' + '60x15', 'q'] },
 ];
 
 const { spawn } = createRequire(import.meta.url)('@lydell/node-pty') as typeof import('@lydell/node-pty');
@@ -72,7 +73,12 @@ export async function recordAll(): Promise<Recorded[]> {
     );
     writeFileSync(join(dir, 'text.txt'), rows.join('\n'));
     const installed = PROGRAMS.filter(({ argv: [name = ''] }) => spawnSync('which', [name]).status === 0);
-    return [...(await Promise.all(installed.map((program) => record(program, dir)))), ...own()];
+    return [
+      ...(await Promise.all(installed.map((program) => record(program, dir)))),
+      ...kept('htop'),
+      ...kept('codex-tui'),
+      ...own(),
+    ];
   } finally {
     spawnSync('tmux', ['-L', 'corpus', 'kill-server']);
     rmSync(dir, { recursive: true, force: true });
@@ -106,14 +112,22 @@ function record({ name, argv, keys }: (typeof PROGRAMS)[number], cwd: string): P
     let at = 0;
     pty.onData((data) => {
       steps.push({ bytes: Buffer.from(data as unknown as Uint8Array) });
-      if (name !== 'top' && name !== 'htop') next();
+      if (name !== 'top') next();
     });
     pty.onExit(() => {
       clearTimeout(quiet);
-      resolve({ name, size, steps });
+      resolve({ name, isLive: true, size, steps });
     });
     next();
   });
+}
+
+/** htop 3.2.2 with a few processes of its own, and Codex 0.169.0 with a model for tests: output as text, and new sizes. */
+function kept(name: string): Recorded[] {
+  const text = readFileSync(join(import.meta.dirname, `${name}.recorded.json`), 'utf8');
+  const parts = JSON.parse(text) as readonly (string | { cols: number; rows: number })[];
+  const steps = parts.map((part) => (typeof part === 'string' ? { bytes: Buffer.from(part) } : part));
+  return [{ name, size: { cols: 80, rows: 24 }, steps }];
 }
 
 function own(): Recorded[] {
@@ -154,6 +168,36 @@ function own(): Recorded[] {
       { cols: 45, rows: 20 },
       ...frames.slice(40),
       '\x1b[?25h\x1b[?2004l\x1b[?1004l',
+    ),
+    text(
+      'styles and scripts',
+      ...Array.from(
+        { length: 10 },
+        (_, n) => `\x1b[${n}mstyle ${n}\x1b[m \x1b[${30 + (n % 8)};${100 + (n % 8)}mbright\x1b[m `,
+      ),
+      '\r\n',
+      ...Array.from(
+        { length: 6 },
+        (_, n) => `\x1b[4:${n}m\x1b[58;2;${n * 40};9;200mline ${n}\x1b[59m\x1b[58:5:${n}m again\x1b[m `,
+      ),
+      '\r\n\x1b[1;2;3;4;5;7;8;9;53mall\x1b[22;23;24;25;27;28;29;55mnone\x1b[21mdouble\x1b[m\x1b[38:2::1:2:3mcolon\x1b[39;49m\r\n',
+      ...[
+        'हिन्दी नमस्ते',
+        'ภาษาไทย สวัสดี',
+        'العربية مرحبا',
+        'עברית שלום',
+        'தமிழ் வணக்கம்',
+        '한국어 \u1112\u1161\u11ab',
+        '日本語 カタカナ ﾊﾝｶｸ',
+        'Zalgo\u0300\u0301\u0302\u0303\u0304',
+        '👩‍👩‍👧‍👦 👍🏽 🏳️‍🌈 🇩🇪🇫🇷 1️⃣ ❤️ ☺︎',
+        '\u{1f9d1}\u200d\u{1f680}\u{e0067}\u{e007f}',
+      ].map((words) => `${words} \x1b[7m${words}\x1b[m\x1b[3D!\r\n`),
+      { cols: 23, rows: 12 },
+      '日'.repeat(40),
+      '\x1b[3;20H日\x1b[3;21Hx\x1b[3;19H\x1b[1P\x1b[2@e\u0301\x1b[1X',
+      { cols: 70, rows: 20 },
+      '\x1b[5;10H\x1b[1J\x1b[2;4r\x1b[?6h\x1b[1;1Hin the margins 👍🏽\n\n\n\x1b[?6l\x1b[r\x1b[12;1Hend',
     ),
     text(
       'awkward text',

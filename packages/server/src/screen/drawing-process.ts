@@ -38,10 +38,6 @@ export class DrawingProcess {
     this.#script = script;
   }
 
-  get isBusy(): boolean {
-    return this.#running !== undefined;
-  }
-
   /** Throws `screen_timeout`, `going_away`, and what reading throws. */
   draw(job: ScreenJob, answers: boolean): Promise<Outcome> {
     if (this.#isStopped) return Promise.reject(new BinnacleError('going_away'));

@@ -36,6 +36,10 @@ export interface Line {
   readonly isWrapped: boolean;
   readonly length: number;
   loadCell(at: number, cell: Cell): Cell;
+  getWidth(at: number): number;
+  hasContent(at: number): unknown;
+  setCellFromCodepoint(at: number, code: number, width: number, attributes: Attributes): void;
+  resize(cols: number, fill: Cell): unknown;
 }
 
 export type Charset = Readonly<Record<string, string>> | undefined;
@@ -61,11 +65,20 @@ interface ColorEvent {
   readonly color?: readonly [number, number, number];
 }
 
+interface Changeable {
+  readonly fg: number;
+  bg: number;
+  extended: { underlineStyle: number; readonly urlId: number; clone(): Changeable['extended'] };
+}
+
 /** What of the emulator is not public. */
 export interface Core {
   readonly buffers: { readonly normal: Buffer; readonly alt: Buffer; readonly active: Buffer };
   readonly _inputHandler: {
     parse(bytes: Uint8Array): unknown;
+    print(codes: Uint32Array, start: number, end: number): void;
+    restoreCursor(numbers?: unknown): boolean;
+    insertChars(numbers: unknown): boolean;
     readonly _parser: { readonly currentState: number; readonly precedingJoinState: number };
     readonly _utf8Decoder: { readonly interim: Uint8Array };
     readonly _curAttrData: Attributes;
@@ -106,6 +119,8 @@ export interface Core {
 }
 
 const GROUND = 0;
+const UNDERLINE = 0x10_00_00_00;
+const EXTENDED = 0x10_00_00_00;
 
 export class Emulator {
   readonly terminal: Headless;
@@ -122,6 +137,9 @@ export class Emulator {
     this.core = (this.terminal as unknown as { readonly _core: Core })._core;
     limitCounts(this.terminal);
     this.#mendErasing();
+    this.#mendMargin();
+    this.#mendRestoring();
+    this.#mendInserting();
     this.core._inputHandler.onColor((events) => this.#color(events));
   }
 
@@ -142,6 +160,7 @@ export class Emulator {
   resize(size: Size): void {
     const { cols, rows } = this.#drawable(size);
     this.terminal.resize(cols, rows);
+    this.#cutHidden();
   }
 
   /** Inside no sequence and no character. */
@@ -166,6 +185,77 @@ export class Emulator {
       }
       return true;
     });
+  }
+
+  /**
+   * Where nothing wraps, a wide character that does not fit is dropped, and half of the one before it was left: nothing
+   * that is written makes such a row again. It stays whole, or goes with what is written over it.
+   */
+  #mendMargin(): void {
+    const { _inputHandler: does, buffers, coreService } = this.core;
+    const print = does.print.bind(does);
+    const cell = this.terminal.buffer.active.getNullCell() as unknown as Cell;
+    does.print = (codes, start, end) => {
+      print(codes, start, end);
+      if (coreService.decPrivateModes.wraparound) return;
+      const { active } = buffers;
+      const line = active.lines.get(active.ybase + active.y);
+      const last = this.terminal.cols - 1;
+      if (line === undefined || line.getWidth(last - 1) !== 2) return;
+      if (line.hasContent(last)) line.setCellFromCodepoint(last - 1, 0, 1, does._curAttrData);
+      else line.setCellFromCodepoint(last, 0, 0, line.loadCell(last - 1, cell));
+    };
+  }
+
+  /** That there is a line under the text is kept with the cursor, what line is not: it could be one that has no style. */
+  #mendRestoring(): void {
+    const { _inputHandler: does } = this.core;
+    const restoreCursor = does.restoreCursor.bind(does);
+    does.restoreCursor = (numbers) => {
+      const isDone = restoreCursor(numbers);
+      const now = does._curAttrData as unknown as Changeable;
+      if ((now.bg & EXTENDED) === 0 || now.extended.urlId !== 0) return isDone;
+      const isUnderlined = (now.fg & UNDERLINE) !== 0;
+      if (isUnderlined !== (now.extended.underlineStyle !== 0)) {
+        // Cells have the one that there was.
+        now.extended = now.extended.clone();
+        now.extended.underlineStyle = isUnderlined ? 1 : 0;
+      }
+      if (!isUnderlined) now.bg &= ~EXTENDED;
+      return isDone;
+    };
+  }
+
+  /** `CSI n @` between the halves of a wide character left the second one alone, and without a width. */
+  #mendInserting(): void {
+    const { _inputHandler: does, buffers } = this.core;
+    const insertChars = does.insertChars.bind(does);
+    does.insertChars = (numbers) => {
+      const { active } = buffers;
+      const { x } = active;
+      const line = active.lines.get(active.ybase + active.y);
+      if (x > 0 && x < this.terminal.cols && line?.getWidth(x - 1) === 2) {
+        for (const half of [x - 1, x]) line.setCellFromCodepoint(half, 0, 1, does._curAttrData);
+      }
+      return insertChars(numbers);
+    };
+  }
+
+  /**
+   * A screen of its own that becomes narrower keeps what is cut off, and shows it when it is wide again: of no other
+   * terminal is that so, and no text makes such a row.
+   */
+  #cutHidden(): void {
+    const { cols } = this.terminal;
+    const { lines } = this.core.buffers.alt;
+    const fill = this.terminal.buffer.active.getNullCell() as unknown as Cell;
+    for (let y = 0; y < lines.length; y++) {
+      const line = lines.get(y);
+      if (line === undefined || line.length <= cols) continue;
+      line.resize(cols, fill);
+      // Half of a wide character.
+      if (line.getWidth(cols - 1) === 2) line.setCellFromCodepoint(cols - 1, 0, 1, line.loadCell(cols - 1, fill));
+    }
   }
 
   #drawable({ cols, rows }: Size): Size {

@@ -24,12 +24,6 @@ export class Ground {
     return last;
   }
 
-  /** Begins anew, with nothing open. */
-  reset(): void {
-    this.#state = GROUND;
-    this.#rest = 0;
-  }
-
   #step(byte: number): void {
     if (this.#rest > 0) {
       if (byte >= 0x80 && byte < 0xc0) {

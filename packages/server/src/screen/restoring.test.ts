@@ -63,6 +63,19 @@ describe('a screen that is restored', () => {
     ['a title', '\x1b]2;title\x07\x1b]1;icon\x07x'],
     ['colours of the terminal', '\x1b]4;1;#102030\x07\x1b]11;rgb:11/22/33\x07\x1b]10;#fff\x07x'],
     ['protected characters', '\x1b[1"qprotected\x1b[0"qnot'],
+    [
+      'a wide character that does not fit where nothing wraps',
+      `${' '.repeat(9)}${'x'.repeat(21)}${' '.repeat(8)}\x1b[?7l日本`,
+    ],
+    ['one behind a narrow one', `${'x'.repeat(18)}\x1b[?7ly日`],
+    ['one that something was written over', `${' '.repeat(18)}\x1b[?7l日本x\r`],
+    ['a line under the text that comes back with the cursor', '\x1b[4m\x1b[?1049h\x1b[m\x1b[?1049lx'],
+    [
+      'a line under the text that goes with the cursor',
+      '\x1b]8;;https://a.example/\x07x\x1b7\x1b]8;;\x07\x1b[4:3my\x1b8z',
+    ],
+    ['places between the halves of a wide character', '日本\b\x1b[2@'],
+    ['a cursor outside of the region that has the origin', 'a\x1b[2;4r\x1b[?1049h\x1b[?6h\x1b[?47l'],
     ['half of a wide character', '日本\x1b[2G \x1b[3G\r\n'],
   ])('has %s', (_, text) => expectSame(text));
 
@@ -75,6 +88,9 @@ describe('a screen that is restored', () => {
       [`${'x'.repeat(18)}日`, '本'],
       ['\x1b[31mx\x1b[44m', 'y\r\n'],
       ['a\x1b[?1049hb', '\x1b[?1049lc'],
+      [`${'x'.repeat(18)}\x1b[?7ly日`, '\u0301'],
+      [`${'x'.repeat(18)}\x1b[?7ly日`, '\x1b[2b'],
+      [`${'x'.repeat(18)}\x1b[?7l日本`, '\u0301z'],
       ['\x1b[2;2H\x1b7\x1b[5;5H', '\x1b8x'],
     ] as const) {
       const first = shown(text);
@@ -158,7 +174,8 @@ describe('a screen that is restored', () => {
         for (const one of [first, second]) one.write(Buffer.from(behind.join('')));
         expect(stateOf(second)).toEqual(stateOf(first));
       }),
-      { numRuns: 1200 },
+      // A slow machine looks at fewer.
+      { numRuns: 1200, interruptAfterTimeLimit: 10_000 },
     );
   });
 });

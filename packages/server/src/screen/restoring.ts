@@ -4,6 +4,8 @@
 import { CellText, PLAIN } from './cells.ts';
 import { type Attributes, type Cell, type Charset, type Core, Emulator, type Buffer as Rows } from './emulator.ts';
 
+/** Any wide character. */
+const WIDE = '一';
 const HAS_CONTENT = 0x3f_ff_ff;
 const MAX_TITLE = 1000;
 const MOUSE: Readonly<Record<string, string>> = { X10: '9', VT200: '1000', DRAG: '1002', ANY: '1003' };
@@ -16,7 +18,8 @@ const CHARSETS = 'A045CRQKYE6ZH7=';
 export function isRestorable(emulator: Emulator): boolean {
   if (!emulator.isAtGround) return false;
   const { core } = emulator;
-  if (!isJoining(core) && !isAtMargin(emulator)) return true;
+  if (!isJoining(core) && !isAtMargin(emulator)) return !isOutside(core) || core.buffers.active === core.buffers.normal;
+  if (isOutside(core)) return false;
   const last = lastCell(emulator);
   if (last === undefined) return false;
   const { _curAttrData: now } = core._inputHandler;
@@ -53,11 +56,17 @@ export function restoring(emulator: Emulator, scrollback: number): { readonly te
   title(out, core);
   region(out, active, rows);
   const { decPrivateModes, modes, isCursorHidden } = core.coreService;
-  if (decPrivateModes.origin) out.push('\x1b[?6h');
   const row = active.y - (decPrivateModes.origin ? active.scrollTop : 0);
   // Not by column alone: with an origin of its own the emulator goes down with each such step.
   const to = (x: number): string => `\x1b[${Math.max(0, row) + 1};${x + 1}H`;
-  out.push(to(Math.min(active.x, cols - 1)));
+  const x = Math.min(active.x, cols - 1);
+  if (isOutside(core) && active === normal) {
+    // From the other buffer the cursor comes along.
+    out.push(`\x1b[?47h\x1b[?6h\x1b[${active.y + 1};${x + 1}H\x1b[?47l`);
+  } else {
+    if (decPrivateModes.origin) out.push('\x1b[?6h');
+    out.push(to(x));
+  }
   const last = isAtMargin(emulator) || isJoining(core) ? lastCell(emulator) : undefined;
   // Only a character at the margin brings the cursor behind it. ASCII must not be translated.
   if (last !== undefined) {
@@ -66,7 +75,8 @@ export function restoring(emulator: Emulator, scrollback: number): { readonly te
     // Nothing joins it any more.
     out.push(`${last.cell.getChars()}\x0f`);
   }
-  const repeats = isJoining(core) && last !== undefined;
+  // Where that cannot be said, what it shows is, and nothing joins it.
+  const repeats = isJoining(core) && last !== undefined && isRestorable(emulator);
   out.attributes(core._inputHandler._curAttrData);
   charsets(out, core);
   if (modes.insertMode) out.push('\x1b[4h');
@@ -88,7 +98,8 @@ export function restoring(emulator: Emulator, scrollback: number): { readonly te
   set(activeProtocol in MOUSE, MOUSE[activeProtocol] ?? '');
   set(activeEncoding in MOUSE_ENCODINGS, MOUSE_ENCODINGS[activeEncoding] ?? '');
   // What is written next may join it, or ask for more of it.
-  if (repeats && last !== undefined) out.push(`${to(last.x)}${last.cell.getChars()}`);
+  if (repeats && last !== undefined)
+    out.push(`${to(last.x)}${last.cell.getChars()}${hasDropped(emulator) ? WIDE : ''}`);
   return { text: out.text, above };
 }
 
@@ -181,6 +192,19 @@ function colorText(index: number, [r, g, b]: readonly [number, number, number]):
 
 /** The character that was written last can be joined, or repeated. */
 const isJoining = ({ _inputHandler }: Core): boolean => _inputHandler._parser.precedingJoinState !== 0;
+
+/** The last one was wide and had no place before the margin: what comes next takes it for what is there. */
+const hasDropped = ({ core, terminal }: Emulator): boolean =>
+  !core.coreService.decPrivateModes.wraparound &&
+  core.buffers.active.x === terminal.cols - 1 &&
+  widthOf(core._inputHandler._parser.precedingJoinState) === 2;
+
+/** As the emulator packs it. */
+const widthOf = (joinState: number): number => (joinState >> 1) & 3;
+
+/** Where its origin is the region's, no words lead there. */
+const isOutside = ({ buffers: { active }, coreService: { decPrivateModes } }: Core): boolean =>
+  decPrivateModes.origin && (active.y < active.scrollTop || active.y > active.scrollBottom);
 
 /** Behind the last column: the next character begins a row. */
 const isAtMargin = ({ core, terminal }: Emulator): boolean => core.buffers.active.x >= terminal.cols;

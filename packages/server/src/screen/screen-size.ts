@@ -1,4 +1,4 @@
-// How large a terminal is drawn at most. Apart from the drawing, which brings an emulator along.
+// How large a terminal is drawn. Apart from the drawing, which brings an emulator along.
 
 /** A larger one is drawn as if it were this large. */
 export const MAX_COLS = 500;

@@ -17,7 +17,8 @@ export function stateOf(emulator: Emulator, above = 1000): object {
     normal: rowsOf(emulator, normal, Math.min(above, normal.ybase)),
     alternate: active === alt ? rowsOf(emulator, alt, 0) : undefined,
     cursor: { x: active.x, y: active.y },
-    joins: _parser.precedingJoinState !== 0,
+    // Whether, and how wide what it joins is.
+    joins: _parser.precedingJoinState >> 1,
     now: attributesOf(emulator, _curAttrData),
     title: _windowTitle,
     modes: { ...modes, ...decPrivateModes, isCursorHidden, activeProtocol, activeEncoding },

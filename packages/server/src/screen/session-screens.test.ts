@@ -8,6 +8,9 @@ import { MemoryLog } from '../log/memory-log.ts';
 import type { Session, SessionListener } from '../session.ts';
 import { type ScreenTimes, SessionScreens } from './session-screens.ts';
 
+/** Nothing is late for want of a processor; tests of what is late say when that is. */
+const PATIENT = { lookMs: 10, drawMs: 20_000, waitMs: 20_000 };
+
 const log = pino({ level: 'silent' });
 
 let dir: string;
@@ -38,7 +41,7 @@ function open(does: string, times: Partial<ScreenTimes> = {}, live: Session[] = 
     watcher = one;
     return () => undefined;
   };
-  screens = new SessionScreens({ script, dirOf: () => dir, live: () => live, watch, log }, { lookMs: 10, ...times });
+  screens = new SessionScreens({ script, dirOf: () => dir, live: () => live, watch, log }, { ...PATIENT, ...times });
 }
 
 /** As much of a session as is asked for. */
@@ -67,12 +70,56 @@ describe('the screens of sessions', () => {
     const asked = ['hangs', 'dies', 'sound'].map((id) => screens.of(sessionOf(id)));
     const [hangs, dies] = await Promise.all(asked);
     for (const one of [hangs, dies]) expect(one).toMatchObject({ exact: false, data: '\x1bc', drawnFrom: 0 });
-    expect(await screens.of(sessionOf('sound'))).toMatchObject({ data: 'sound' });
+    // Processes are started for them, which may take longer than these times.
+    await vi.waitFor(async () => expect(await screens.of(sessionOf('sound'))).toMatchObject({ data: 'sound' }), {
+      timeout: 20_000,
+    });
   });
 
   it('are not there for a session on pipes', async () => {
     open('answer(n, job);');
     await expect(screens.of(sessionOf('one', 10, 'pipe'))).rejects.toMatchObject({ code: 'not_a_tty' });
+  });
+
+  it('of offsets that are not kept any more, or are not there yet, are refused by code, with the numbers', async () => {
+    open('answer(n, job);');
+    const session = sessionOf('one');
+    const { epoch } = session.log;
+    const log = { epoch, oldest: { place: 40, offset: 4 }, head: { place: 90, offset: 10 } };
+    const at = (offset: number) => screens.of({ ...session, log } as never, { offset, by: 'me' });
+    const details = { oldestOffset: 4, headOffset: 10 };
+    await expect(at(3)).rejects.toMatchObject({ code: 'gap', details });
+    await expect(at(11)).rejects.toMatchObject({ code: 'offset_ahead', details });
+    expect(await at(4)).toMatchObject({ data: 'one' });
+  });
+
+  it('of one asker are drawn one at a time, at whatever offsets, and those of others are drawn beside it', async () => {
+    open('setTimeout(() => answer(n, job), 30);');
+    const session = sessionOf('one', 5000);
+    const ask = (offset: number, by: string) =>
+      screens.of(session, { offset, by }).then(
+        () => 'drawn',
+        (error) => error.code as string,
+      );
+    const mine = Array.from({ length: 100 }, (_, n) => ask(n, 'me'));
+    const theirs = ask(4000, 'they');
+    expect(await Promise.race([theirs, mine[99]])).toBe('drawn');
+    expect(await theirs).toBe('drawn');
+    const answers = await Promise.all(mine);
+    expect(answers.filter((answer) => answer === 'asked_again')).toHaveLength(95);
+    expect([answers[0], ...answers.slice(-4)]).toEqual(Array.from({ length: 5 }, () => 'drawn'));
+  });
+
+  it('of now are drawn before those at offsets that wait, however many ask for these', async () => {
+    open('setTimeout(() => answer(n, job), 30);');
+    const session = sessionOf('one', 5000);
+    const done: string[] = [];
+    const at = Array.from({ length: 20 }, (_, n) =>
+      screens.of(session, { offset: n, by: `guest ${n}` }).then(() => done.push('at')),
+    );
+    const now = screens.of(sessionOf('mine')).then(() => done.push('now'));
+    await Promise.all([...at, now]);
+    expect(done.indexOf('now')).toBeLessThan(5);
   });
 
   it('are not drawn any more when the gateway stops', async () => {
@@ -87,7 +134,7 @@ describe('the screens of sessions', () => {
     const jobs: string[] = [];
     open(
       'process.send({ t: "drawn", n, drawn: undefined, reached: job.id === "hangs" ? 0 : job.head.offset }); if (job.id === "hangs") for (;;);',
-      { sliceMs: 10 },
+      { sliceMs: 20_000 },
     );
     const asked: Session[] = [sessionOf('short'), sessionOf('long', 5 * 1024 * 1024)];
     for (const session of asked) {
@@ -103,9 +150,10 @@ describe('the screens of sessions', () => {
     }
     const { readFileSync, existsSync } = await import('node:fs');
     const count = (): number => (existsSync(join(dir, 'jobs')) ? readFileSync(join(dir, 'jobs')).length : 0);
-    await vi.waitFor(() => expect(count()).toBe(1));
+    const patience = { timeout: 10_000 };
+    await vi.waitFor(() => expect(count()).toBe(1), patience);
     const looks = jobs.length;
-    await vi.waitFor(() => expect(jobs.length).toBeGreaterThan(looks + 6));
+    await vi.waitFor(() => expect(jobs.length).toBeGreaterThan(looks + 6), patience);
     expect(count()).toBe(1);
   });
 });

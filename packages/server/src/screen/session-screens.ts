@@ -1,9 +1,11 @@
 // The screens of sessions for the rest of the gateway: what one shows now, in time or as well as can be, and in the
 // background the checkpoints that make it quick. Draws nothing itself.
 
-import { BinnacleError, formatPosition, type SessionId } from '@binnacle/protocol';
+import { BinnacleError, DEFAULT_SIZE, formatPosition, type SessionId } from '@binnacle/protocol';
+import { Askers } from '../askers.ts';
 import { positionOf } from '../cursor/from.ts';
 import type { Log } from '../http/answer.ts';
+import { checkOffset } from '../log/standing.ts';
 import type { Session, SessionListener } from '../session.ts';
 import { DrawingProcess } from './drawing-process.ts';
 import { SPACING } from './spacing.ts';
@@ -46,14 +48,30 @@ export interface SessionScreensParts {
   readonly log: Log;
 }
 
+/** What it showed at an output offset. */
+export interface ScreenAt {
+  readonly offset: number;
+  /** Who asks: for each of those one is drawn at a time, and of many the newest are. */
+  readonly by: string;
+}
+
+type Enter = (drawing: DrawingProcess) => void;
+
 export class SessionScreens {
+  /** It is a terminal's, or may be. */
+  static has({ record, isForeign }: Session): boolean {
+    return record.spec.mode === 'pty' || isForeign;
+  }
+
   readonly #parts: SessionScreensParts;
   readonly #times: ScreenTimes;
   readonly #processes: readonly DrawingProcess[];
   readonly #free: DrawingProcess[];
-  readonly #waiting = new Set<(drawing: DrawingProcess) => void>();
+  /** Those of now go first: somebody opens a session. */
+  readonly #waiting = { now: new Set<Enter>(), at: new Set<Enter>() };
   /** What is being drawn, for all who ask meanwhile. */
   readonly #drawing = new Map<string, Promise<Drawn>>();
+  readonly #askers = new Askers();
   readonly #behind: DrawingProcess;
   /** Drawn in the background up to that offset. */
   readonly #reached = new Map<string, number>();
@@ -86,18 +104,36 @@ export class SessionScreens {
   }
 
   /**
-   * What it shows now, or did when its newest output was last whole. Where that takes too long it is what the end of the
-   * output gives, and says so (`exact`). Throws `not_a_tty`, and what reading throws.
+   * What it shows now, or did when its newest output was last whole; with `at`, what it showed then. Where that takes too
+   * long it is what the end of the output up to there gives, and says so (`exact`). Throws `not_a_tty`, and what reading
+   * throws; with `at` also `offset_ahead`, `gap`, `asked_again` and `screen_timeout`.
    */
-  async of(session: Session): Promise<Drawn> {
-    if (session.record.spec.mode !== 'pty' && !session.isForeign) {
+  async of(session: Session, at?: ScreenAt): Promise<Drawn> {
+    try {
+      return await this.drawn(session, at);
+    } catch (error) {
+      // Something hangs an emulator, or too many ask: the end of the output is shown all the same.
+      const isLate = error instanceof BinnacleError && error.code === 'screen_timeout';
+      if (isLate && at === undefined) return await unseen(session);
+      throw error;
+    }
+  }
+
+  /** As `of`, but throws `screen_timeout` instead of showing an empty screen. */
+  async drawn(session: Session, at?: ScreenAt): Promise<Drawn> {
+    if (!SessionScreens.has(session)) {
       throw new BinnacleError('not_a_tty', { message: 'The session runs on pipes and has no screen.' });
     }
-    const { id } = session;
-    const known = this.#drawing.get(id);
+    if (at !== undefined) return await this.#askers.inTurn(at.by, () => this.#once(session, at.offset));
+    return await this.#once(session);
+  }
+
+  async #once(session: Session, at?: number): Promise<Drawn> {
+    const key = at === undefined ? session.id : `${session.id}@${at}`;
+    const known = this.#drawing.get(key);
     if (known !== undefined) return await known;
-    const drawing = this.#draw(session).finally(() => this.#drawing.delete(id));
-    this.#drawing.set(id, drawing);
+    const drawing = this.#draw(session, at).finally(() => this.#drawing.delete(key));
+    this.#drawing.set(key, drawing);
     return await drawing;
   }
 
@@ -108,51 +144,55 @@ export class SessionScreens {
     await Promise.all([this.#behind, ...this.#processes].map((drawing) => drawing.stop()));
   }
 
-  async #draw(session: Session): Promise<Drawn> {
+  async #draw(session: Session, at?: number): Promise<Drawn> {
     await session.refresh();
-    const job = this.#jobOf(session, { withinMs: this.#times.drawMs, tailBytes: TAIL_BYTES });
+    if (at !== undefined) checkOffset(session.log, at);
+    const job = {
+      ...this.#jobOf(session, { withinMs: this.#times.drawMs, tailBytes: TAIL_BYTES }),
+      ...(at === undefined ? {} : { at }),
+    };
     let drawing: DrawingProcess | undefined;
     try {
-      drawing = await this.#enter();
+      drawing = await this.#enter(at === undefined ? this.#waiting.now : this.#waiting.at);
       const { drawn, reached } = await drawing.draw(job, true);
       if (drawn === undefined) throw new BinnacleError('internal');
-      if (reached < job.head.offset) this.#followed.set(session.id, session);
+      if (at === undefined && reached < job.head.offset) this.#followed.set(session.id, session);
       return drawn;
-    } catch (error) {
-      // Something hangs an emulator, or too many ask: the end of the output is shown all the same.
-      if (error instanceof BinnacleError && error.code === 'screen_timeout') return await unseen(session);
-      throw error;
     } finally {
       if (drawing !== undefined) this.#leave(drawing);
     }
   }
 
   #jobOf(session: Session, how: Pick<ScreenJob, 'withinMs' | 'tailBytes'>): ScreenJob {
-    const { log, id, record } = session;
+    const { log, id, record, isForeign } = session;
     const { cols, rows } = record.spec;
-    return { id, dir: this.#parts.dirOf(id), head: log.head, oldest: log.oldest, size: { cols, rows }, ...how };
+    const { head, oldest } = log;
+    // An emitter may tell the size late, or never: until then it was shown in this one. Our own logs begin with theirs.
+    const begin = isForeign && oldest.offset === 0 ? { begin: DEFAULT_SIZE } : {};
+    return { id, dir: this.#parts.dirOf(id), head, oldest, size: { cols, rows }, ...begin, ...how };
   }
 
-  #enter(): Promise<DrawingProcess> {
+  #enter(waiting: Set<Enter>): Promise<DrawingProcess> {
     const drawing = this.#free.pop();
     if (drawing !== undefined) return Promise.resolve(drawing);
-    if (this.#waiting.size >= MAX_WAITING) return Promise.reject(new BinnacleError('screen_timeout'));
+    if (waiting.size >= MAX_WAITING) return Promise.reject(new BinnacleError('screen_timeout'));
     return new Promise((resolve, reject) => {
       const enter = (next: DrawingProcess): void => {
         clearTimeout(timer);
-        this.#waiting.delete(enter);
+        waiting.delete(enter);
         resolve(next);
       };
       const timer = setTimeout(() => {
-        this.#waiting.delete(enter);
+        waiting.delete(enter);
         reject(new BinnacleError('screen_timeout'));
       }, this.#times.waitMs);
-      this.#waiting.add(enter);
+      waiting.add(enter);
     });
   }
 
   #leave(drawing: DrawingProcess): void {
-    const [next] = this.#waiting;
+    const { now, at } = this.#waiting;
+    const [next] = now.size > 0 ? now : at;
     if (next !== undefined) next(drawing);
     else this.#free.push(drawing);
   }
@@ -220,7 +260,7 @@ export class SessionScreens {
 
   /** Looked at often: must not open what is closed. */
   #behindOf(session: Session): number {
-    if (session.record.spec.mode !== 'pty' && !session.isForeign) return 0;
+    if (!SessionScreens.has(session)) return 0;
     try {
       const { oldest, head } = session.log;
       return head.offset - Math.max(oldest.offset, this.#reached.get(session.id) ?? 0);
@@ -236,6 +276,7 @@ async function unseen({ log, record }: Session): Promise<Drawn> {
   const { cols, rows } = record.spec;
   return {
     ...{ position: formatPosition(at), offset: at.offset, cols, rows, data: '\x1bc', scrollback: 0 },
-    ...{ drawnFrom: at.offset, exact: false, lines: [], cursor: { row: 0, col: 0 }, title: '', alternate: false },
+    ...{ drawnFrom: at.offset, exact: false, lines: [], cursor: { row: 0, col: 0 }, title: '' },
+    ...{ alternate: false, applicationKeys: false },
   };
 }

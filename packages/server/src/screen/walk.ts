@@ -54,18 +54,20 @@ export class Walk {
     return this.#safe !== undefined && isRestorable(this.#emulator);
   }
 
-  /** Takes the next page; false at the head. Throws what reading throws. */
-  async step(cursor: Cursor): Promise<boolean> {
+  /**
+   * Takes the next page, of its output no more than what is before the offset `until`; false at the head, and where that
+   * is reached. Throws what reading throws.
+   */
+  async step(cursor: Cursor, until = Number.POSITIVE_INFINITY): Promise<boolean> {
     const reading = await cursor.next();
     if (reading.kind === 'head') return false;
-    if (reading.kind === 'gap') {
-      // What is missing may have been anything.
-      this.#isExact = false;
-      this.#flush();
-      this.#at = reading.next;
-      this.#settle(reading.next);
-    } else this.#page(reading.page);
-    return true;
+    if (reading.kind === 'page') return this.#page(reading.page, until);
+    // What is missing may have been anything.
+    this.#isExact = false;
+    this.#flush();
+    this.#at = reading.next;
+    this.#settle(reading.next);
+    return reading.next.offset <= until;
   }
 
   checkpoint(): Checkpoint {
@@ -97,26 +99,35 @@ export class Walk {
     }
   }
 
-  #page(page: Page): void {
+  #page(page: Page, until: number): boolean {
     // Its memory is used for the next one: without that, pages pile up until they are collected.
     page.hold();
     page.once(TAKEN, () => true);
-    this.#entries(page);
+    const stopped = this.#entries(page, until);
     page.release();
-    this.#at = page.next;
+    this.#at = stopped ?? page.next;
+    return stopped === undefined;
   }
 
-  #entries(page: Page): void {
+  /** Where it stopped, if that is before the end of the page. */
+  #entries(page: Page, until: number): Position | undefined {
     let { place } = page.from;
     const { epoch } = page.from;
     for (const { kind, bytes, offset, next } of page.heldEntries) {
-      if (isOutput(kind)) this.#output(bytes, { epoch, place, offset }, next);
-      else {
+      if (isOutput(kind)) {
+        const at = { epoch, place, offset };
+        if (offset + bytes.length > until) {
+          if (offset < until) this.#output(bytes.subarray(0, until - offset), at, place);
+          return { epoch, place, offset: Math.max(offset, until) };
+        }
+        this.#output(bytes, at, next);
+      } else {
         if (kind === 'resize') this.#resize(bytes);
         if (this.#held.length === 0) this.#settle({ epoch, place: next, offset });
       }
       place = next;
     }
+    return undefined;
   }
 
   #output(bytes: Uint8Array, at: Position, next: number): void {
@@ -166,6 +177,7 @@ function shown(checkpoint: Checkpoint, { terminal, core }: Emulator): Drawn {
     cursor: { row: active.cursorY, col: Math.min(active.cursorX, cols - 1) },
     title: core._inputHandler._windowTitle.slice(0, 1000),
     alternate: active.type === 'alternate',
+    applicationKeys: core.coreService.decPrivateModes.applicationCursorKeys,
   };
 }
 

@@ -104,7 +104,8 @@ export class Follow {
       return await this.#read(id);
     } catch (error) {
       if (!(error instanceof BinnacleError) && !isFileError(error)) throw error;
-      this.#giveUp(news, error);
+      // Where it was deleted while it was read, nothing of it is left to be given up.
+      if (this.#readers.news.has(id)) this.#giveUp(news, error);
       return 0;
     }
   }
@@ -207,7 +208,8 @@ export class Follow {
   /** Its log cannot be read from there: it is begun anew with the next news, or was deleted. */
   #giveUp(news: LogNews, error: unknown): void {
     const code = error instanceof BinnacleError ? error.code : 'internal';
-    if (code !== 'session_gone') {
+    // Of one that is being deleted, files go before anybody is told.
+    if (code !== 'session_gone' && this.#readers.hasLog(news.id)) {
       this.#events.warn('a log could not be indexed', { session: news.id, error: String(error), code });
     }
     if (code === 'bad_position' || code === 'wrong_epoch' || code === 'offset_ahead') this.#retire.run(news.id);

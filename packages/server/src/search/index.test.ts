@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openDatabase } from '../catalogue/driver.ts';
 import { PlainText } from '../cursor/plain-text.ts';
 import { IndexFixture } from './index.fixture.ts';
@@ -318,6 +318,34 @@ describe('retention', () => {
     expect(['docs', 'events', 'commands', 'hours', 'logs'].map((table) => rows(index, table))).toEqual([1, 0, 0, 0, 1]);
     expect(index.parts.texts.count).toBe(1);
     expect(await index.parts.search('line')).toMatchObject([{ session: B }]);
+  });
+
+  it('warns of nothing where a session is deleted while it is taken in, and of a log that cannot be read', async () => {
+    const index = fixture();
+    for (const [n, isTold] of [false, true].entries()) {
+      const id = A.replace(/a$/, `${n}`);
+      index.append(id, lines(20_000));
+      index.parts.follow.tell(index.news(id));
+      await index.writer(id).close();
+      const of = vi.spyOn(index.parts.readers, 'of').mockImplementationOnce(() => {
+        // Its files go between the look into its folder and the look into one of them.
+        const [name = ''] = readdirSync(join(index.dir, id, 'log'));
+        rmSync(join(index.dir, id), { recursive: true });
+        if (isTold) index.parts.follow.forget(id);
+        readFileSync(join(index.dir, id, 'log', name));
+        throw new Error('it is still there');
+      });
+      await index.parts.catchUp();
+      expect(of).toHaveBeenCalled();
+      expect(index.parts.warnings).toEqual([]);
+    }
+    index.append(B, lines(100));
+    index.parts.follow.tell(index.news(B));
+    for (const name of readdirSync(join(index.dir, B, 'log'))) {
+      writeFileSync(join(index.dir, B, 'log', name), 'no segment');
+    }
+    await index.parts.catchUp();
+    expect(index.parts.warnings).toEqual(['a log could not be indexed']);
   });
 
   it('takes what a log has lost', async () => {

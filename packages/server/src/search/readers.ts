@@ -1,9 +1,10 @@
 // Readers of session logs for the thread of the index: which are open, and how far each log has come. Knows no row.
 
 import { join } from 'node:path';
-import type { Position } from '@binnacle/protocol';
-import { isOutput } from '@binnacle/protocol';
+import { Cursor } from '../cursor/cursor.ts';
+import { outputBytes } from '../cursor/output-bytes.ts';
 import { PageCache } from '../log/page-cache.ts';
+import { listSegments } from '../log/segment.ts';
 import { SegmentFiles } from '../log/segment-files.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
 import type { LogNews } from './wire.ts';
@@ -44,6 +45,11 @@ export class Readers {
     reader.advance(news.head);
   }
 
+  /** Any of it is there: not of a session that was deleted. */
+  hasLog(id: string): boolean {
+    return listSegments(join(this.#dir, id, 'log')).length > 0;
+  }
+
   forget(id: string): void {
     this.#news.delete(id);
     this.close(id);
@@ -81,19 +87,6 @@ export class Readers {
   /** Output from an offset on, at most `bytes` of it. Throws what reading throws, `gap` included. */
   async output(id: string, offset: number, bytes: number): Promise<Buffer> {
     const reader = this.of(id);
-    const parts: Uint8Array[] = [];
-    let at: Position = await reader.locate(offset);
-    for (let have = 0; have < bytes; ) {
-      const reading = await reader.read(at);
-      if (reading.kind !== 'page') break;
-      for (const entry of reading.page.entries) {
-        if (!isOutput(entry.kind) || have >= bytes) continue;
-        const part = entry.bytes.subarray(0, bytes - have);
-        parts.push(part);
-        have += part.length;
-      }
-      at = reading.page.next;
-    }
-    return Buffer.concat(parts);
+    return await outputBytes(new Cursor(reader, await reader.locate(offset)), bytes);
   }
 }

@@ -135,6 +135,31 @@ describe('the helm', () => {
     expect(helm.isHeldBy('one')).toBe(false);
   });
 
+  it('is handed over by its holder alone, who is out from then on', async () => {
+    const { helm, events } = openHelm();
+    const { lease } = await helm.acquire('ada', { connection: 'one' });
+    expect(await lateCodeOf(helm.handOver('a wrong one', 'eve'))).toBe('lease_lost');
+    const given = await helm.handOver(lease, 'bob', { connection: 'two' });
+    expect(given).toMatchObject({ holder: 'bob', fence: 2, expiresInMs: TIMES.autoReleaseAfterMs });
+    expect(events.raised).toEqual([1, 2]);
+    expect(codeOf(() => helm.admit('ada', lease))).toBe('lease_lost');
+    expect(codeOf(() => helm.admit('ada', undefined, 'one'))).toBe('lease_held');
+    expect(helm.admit('bob', given.lease)).toEqual({ fence: 2, by: 'bob' });
+    expect(helm.connection).toBe('two');
+    expect(await lateCodeOf(helm.handOver(lease, 'eve'))).toBe('lease_lost');
+  });
+
+  it('is handed to one of two hands, and to none where it was taken first', async () => {
+    const { helm } = openHelm();
+    const { lease } = await helm.acquire('ada');
+    const answers = [helm.handOver(lease, 'bob'), helm.handOver(lease, 'eve')].map(lateCodeOf);
+    expect(await Promise.all(answers)).toEqual(['granted', 'lease_lost']);
+    const { lease: next } = await helm.acquire('cyd', { take: true });
+    const taken = helm.acquire('dan', { take: true });
+    expect(await lateCodeOf(helm.handOver(next, 'bob'))).toBe('lease_lost');
+    expect(helm.admit('dan', (await taken).lease).by).toBe('dan');
+  });
+
   it('survives a restart: its holder may go on, others wait for the grace', async () => {
     const before = openHelm();
     const { lease, fence } = await before.helm.acquire('ada');
@@ -165,6 +190,16 @@ describe('the helm', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('goes to none of those who wait for it when the program ends', async () => {
+    const { helm, events } = openHelm();
+    const { lease } = await helm.acquire('ada');
+    const asked = [helm.handOver(lease, 'bob'), helm.acquire('cyd', { take: true }), helm.acquire('dan')];
+    const answers = asked.map(lateCodeOf);
+    helm.end();
+    expect(await Promise.all(answers)).toEqual(['lease_lost', 'session_exited', 'session_exited']);
+    expect([helm.info, events.saved.holder, vi.getTimerCount()]).toEqual([null, null, 0]);
+  });
+
   it('never uses a fence twice that a runner may have seen, though the runner did not answer', async () => {
     const { helm, events } = openHelm();
     const { lease } = await helm.acquire('ada');
@@ -192,6 +227,7 @@ describe('the helm', () => {
 type Step =
   | { readonly act: 'acquire' | 'take'; readonly who: number; readonly ttlMs: number }
   | { readonly act: 'renew' | 'release' | 'write'; readonly lease: number }
+  | { readonly act: 'hand over'; readonly lease: number; readonly who: number }
   | { readonly act: 'close' | 'free write'; readonly who: number }
   | { readonly act: 'wait'; readonly ms: number }
   | { readonly act: 'restart' };
@@ -201,6 +237,7 @@ const lease = fc.nat(5);
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ act: fc.constantFrom('acquire', 'take'), who, ttlMs: fc.constantFrom(1_000, 20_000, 300_000) }),
   fc.record({ act: fc.constantFrom('renew', 'release', 'write', 'write'), lease }),
+  fc.record({ act: fc.constant('hand over'), lease, who }),
   fc.record({ act: fc.constantFrom('close', 'free write'), who }),
   fc.record({ act: fc.constant('wait'), ms: fc.constantFrom(1, 500, 14_999, 15_000, 60_000, 300_000) }),
   fc.record({ act: fc.constant('restart') }),
@@ -242,6 +279,25 @@ describe('one-helm: any sequence of steps', () => {
                 lease: granted.lease,
                 expiresAt: now + one.ttlMs,
                 ttlMs: one.ttlMs,
+                isConnected: true,
+              };
+              leases.push(granted.lease);
+              break;
+            }
+            case 'hand over': {
+              const given = leases.at(-1 - one.lease);
+              if (given === undefined) break;
+              const granted = await helm
+                .handOver(given, `w${one.who}`, { connection: `c${one.who}` })
+                .catch(() => undefined);
+              expect(granted !== undefined).toBe(given === held?.lease);
+              if (granted === undefined) break;
+              expect(granted.fence).toBe(model.fence + 1);
+              expect(events.raised.at(-1)).toBe(granted.fence);
+              model.fence = granted.fence;
+              const ttlMs = TIMES.autoReleaseAfterMs;
+              model.held = {
+                ...{ who: one.who, lease: granted.lease, expiresAt: now + ttlMs, ttlMs },
                 isConnected: true,
               };
               leases.push(granted.lease);

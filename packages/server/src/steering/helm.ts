@@ -36,6 +36,14 @@ export interface Admitted {
   readonly by: string;
 }
 
+/** Who steers, and by what right. */
+export interface Steering {
+  /** Shown in the log and to the others. */
+  readonly name: string;
+  readonly lease?: string;
+  readonly connection?: string;
+}
+
 interface Held {
   readonly holder: string;
   readonly leaseHash: string;
@@ -53,6 +61,8 @@ export class Helm {
   #fence: number;
   #held: Held | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** The program has: whoever still waits for the helm gets none. */
+  #hasEnded = false;
   /** Changes of hands are one after the other: each waits until the runner knows its fence. */
   #changing: Promise<unknown> = Promise.resolve();
 
@@ -87,7 +97,7 @@ export class Helm {
     return this.#fence;
   }
 
-  /** Throws `lease_held` (details `holder`) unless it is free, or `take` is set. */
+  /** Throws `lease_held` (details `holder`) unless it is free, or `take` is set; `session_exited` behind the end. */
   acquire(
     holder: string,
     options: { readonly take?: boolean; readonly ttlMs?: number; readonly connection?: string } = {},
@@ -95,21 +105,22 @@ export class Helm {
     return this.#inTurn(async () => {
       const held = this.#current();
       if (held !== undefined && options.take !== true) throw this.#heldBy(held);
-      const lease = randomBytes(24).toString('base64url');
-      const fence = this.#fence + 1;
-      try {
-        await this.#events.raiseFence(fence);
-      } catch (error) {
-        // Nobody knows whether the runner has heard of it: the number is used up, and whoever had an older one is out.
-        this.catchUp(fence);
-        throw error;
-      }
-      const ttlMs = Math.min(options.ttlMs ?? this.#times.autoReleaseAfterMs, MAX_TTL_MS);
-      const { connection } = options;
-      this.#fence = fence;
-      this.#held = { holder, leaseHash: sha256Hex(lease), ttlMs, expiresAt: this.#now() + ttlMs, connection };
-      this.#changed();
-      return { lease, holder, fence, expiresInMs: ttlMs };
+      return await this.#give(holder, options);
+    });
+  }
+
+  /**
+   * Gives it to another hand: as `take` for who gets it, but only its holder may. Throws `lease_lost`, also where it was
+   * lost while others were before it.
+   */
+  handOver(
+    lease: string,
+    holder: string,
+    options: { readonly ttlMs?: number; readonly connection?: string } = {},
+  ): Promise<Lease> {
+    return this.#inTurn(async () => {
+      this.#require(lease);
+      return await this.#give(holder, options);
     });
   }
 
@@ -155,6 +166,11 @@ export class Helm {
     this.#letGo();
   }
 
+  /** The connection that holds it; undefined where nobody does, or by no connection. */
+  get connection(): string | undefined {
+    return this.#current()?.connection;
+  }
+
   /** True for the connection that holds it. */
   isHeldBy(connection: string): boolean {
     return this.#current()?.connection === connection;
@@ -172,6 +188,7 @@ export class Helm {
   /** The program has ended: there is nothing to steer any more. Whoever asked for the end tells of it. */
   end(): void {
     this.stop();
+    this.#hasEnded = true;
     if (this.#held === undefined) return;
     this.#held = undefined;
     this.#save();
@@ -180,6 +197,28 @@ export class Helm {
   /** Stops the clock; for the gateway's end. */
   stop(): void {
     clearTimeout(this.#timer);
+  }
+
+  async #give(
+    holder: string,
+    { ttlMs: asked, connection }: { readonly ttlMs?: number; readonly connection?: string },
+  ): Promise<Lease> {
+    const lease = randomBytes(24).toString('base64url');
+    const fence = this.#fence + 1;
+    try {
+      await this.#events.raiseFence(fence);
+    } catch (error) {
+      // Nobody knows whether the runner has heard of it: the number is used up, and whoever had an older one is out.
+      this.catchUp(fence);
+      throw error;
+    }
+    // The end may have come while it waited for its turn or for the runner: nobody would ever take it away again.
+    if (this.#hasEnded) throw new BinnacleError('session_exited');
+    const ttlMs = Math.min(asked ?? this.#times.autoReleaseAfterMs, MAX_TTL_MS);
+    this.#fence = fence;
+    this.#held = { holder, leaseHash: sha256Hex(lease), ttlMs, expiresAt: this.#now() + ttlMs, connection };
+    this.#changed();
+    return { lease, holder, fence, expiresInMs: ttlMs };
   }
 
   #inTurn<T>(change: () => Promise<T>): Promise<T> {

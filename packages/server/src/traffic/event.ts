@@ -2,13 +2,13 @@
 
 import { BinnacleError, type Code, isEmittedId, type OutputKind, type TrafficMark } from '@binnacle/protocol';
 import { z } from 'zod';
+import { hasMoreThan, Labels, line, plain } from '../labels.ts';
 import { MAX_ENTRY_BYTES } from '../log/log.ts';
 import { fieldOf, isThere, wrongWords } from './event-words.ts';
 
 const MAX_COMMAND_BYTES = 64 * 1024;
 const MAX_PREVIEW = 500;
 const MAX_SOURCE = 64;
-const MAX_LABELS = 16;
 /** There are not so many. */
 const MAX_FIELDS = 32;
 /** Of our own sessions, in filters. */
@@ -36,24 +36,8 @@ export interface Emitted {
   readonly told: Omit<TrafficMark['traffic'], 'epoch' | 'seq' | 'bytes'>;
 }
 
-/** Text that is kept and shown: whole characters, and none that a terminal or a database takes for a command. */
-const plain = (max: number) =>
-  z
-    .string()
-    .max(max)
-    .refine((text) => text.isWellFormed(), 'has half of a character')
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    .refine((text) => !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/.test(text), 'has a control character');
-/** The same in one line: names, which stand in lists. */
-const line = (max: number) => plain(max).refine((text) => !/[\t\n\r]/.test(text), 'has more than one line');
 const Count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const Cells = z.number().int().min(1).max(65_535);
-
-/** zod leaves that name out without a word. */
-const Labels = z
-  .unknown()
-  .refine((labels) => !Object.hasOwn(Object(labels), '__proto__'), 'cannot have the name __proto__')
-  .pipe(z.record(line(64).min(1), line(256)));
 
 const Event = z
   .strictObject({
@@ -101,21 +85,7 @@ type Raw = z.output<typeof Event>;
 
 /** Looked at before the schema does: it tells of every field that is wrong, which takes seconds for 100,000 of them. */
 function checkSize(raw: unknown): void {
-  if (typeof raw !== 'object' || raw === null) return;
   if (hasMoreThan(raw, MAX_FIELDS)) throw bad('bad_event', '', `has more than ${MAX_FIELDS} fields`);
-  const { labels } = raw as { readonly labels?: unknown };
-  if (typeof labels === 'object' && labels !== null && hasMoreThan(labels, MAX_LABELS)) {
-    throw bad('bad_event', 'labels', `has more than ${MAX_LABELS} of them`);
-  }
-}
-
-function hasMoreThan(object: object, most: number): boolean {
-  let count = 0;
-  for (const _ in object) {
-    count += 1;
-    if (count > most) return true;
-  }
-  return false;
 }
 
 /** `hasProducer`: then every event has a number, else none. Throws `bad_event`, `bad_session_id`, `bad_time`, `event_too_large`. */

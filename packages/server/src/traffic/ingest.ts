@@ -5,6 +5,7 @@ import {
   BinnacleError,
   type EmitResult,
   formatPosition,
+  nameOfCommand,
   type SessionId,
   type TrafficProducer,
 } from '@binnacle/protocol';
@@ -220,7 +221,7 @@ export class Ingest implements SessionHost {
     const { source = NO_SOURCE, labels, told, cwd, size, stream } = first;
     const foreign = { sessionId, user, producer: producer?.id ?? null, source, labels, heardAt: now };
     const mode = stream === 'tty' ? 'pty' : 'pipe';
-    const name = firstLine(told.command) || (source === NO_SOURCE ? sessionId : source);
+    const name = nameOfCommand(told.command) || (source === NO_SOURCE ? sessionId : source);
     const session = sessions.adopt({ foreign, name, command: told.command, cwd, mode, ...size });
     const opened = await this.#logs.get(session.id);
     sessions.announce(session);
@@ -358,8 +359,6 @@ export class Ingest implements SessionHost {
     }
   }
 }
-
-const firstLine = (command: string | undefined): string => command?.trim().split('\n', 1)[0]?.slice(0, 60) ?? '';
 
 function parsed(raw: unknown, hasProducer: boolean, now: number): Emitted | BinnacleError {
   try {

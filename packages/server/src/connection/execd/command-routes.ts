@@ -86,13 +86,13 @@ export function commandRoutes(access: SessionAccess, commands: Commands, livenes
               hint: 'There is nothing to interrupt.',
             });
           }
-          await found.session.cancelRun(id, by);
+          await found.session.runs.cancel(id, by);
         } else if (commands.isCommand(seen, id)) await commands.interrupt(seen, id, by);
         else {
           const session = seen.get(id);
           if (!session.takesRuns) throw new BinnacleError('session_not_found', { message: 'No such command.' });
           await session.refresh();
-          await session.cancelRun(currentRun(session), by);
+          await session.runs.cancel(currentRun(session), by);
         }
         return empty();
       },

@@ -1,7 +1,9 @@
 // The output of a command so far, as plain text that a client reads on with a cursor.
 
-import { BinnacleError, isOutput } from '@binnacle/protocol';
+import { BinnacleError } from '@binnacle/protocol';
+import { Cursor } from '../../cursor/cursor.ts';
 import { positionOf } from '../../cursor/from.ts';
+import { outputBytes } from '../../cursor/output-bytes.ts';
 import { incompleteBytes } from '../../cursor/text.ts';
 import type { Session } from '../../session.ts';
 import type { Liveness } from '../liveness.ts';
@@ -54,14 +56,6 @@ export async function writeLogs(
 async function incompleteAt(session: Session, since: number, end: number): Promise<number> {
   const from = Math.max(since, session.log.oldest.offset, end - MAX_INCOMPLETE);
   if (from >= end) return 0;
-  const tail: Uint8Array[] = [];
-  let at = await positionOf(session.log, { offset: from });
-  while (true) {
-    const reading = await session.log.read(at);
-    if (reading.kind !== 'page') return incompleteBytes(Buffer.concat(tail));
-    for (const { kind, bytes, offset } of reading.page.entries) {
-      if (isOutput(kind) && offset < end) tail.push(bytes.subarray(0, end - offset));
-    }
-    at = reading.page.next;
-  }
+  const cursor = new Cursor(session.log, await positionOf(session.log, { offset: from }));
+  return incompleteBytes(await outputBytes(cursor, end - from));
 }

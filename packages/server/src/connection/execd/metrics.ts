@@ -20,6 +20,8 @@ export interface MetricsSources {
   lateEvents(): number;
   index(): IndexNumbers;
   emitted(): EmittedNumbers;
+  /** Notifications, by the way that they took and what became of them. */
+  hails(): Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 /** Events that emitters sent since the start. */
@@ -160,6 +162,18 @@ export class Metrics {
       collect() {
         this.reset();
         this.inc(sources.emitted().bytes);
+      },
+    });
+    new Counter({
+      name: 'binnacle_notifications_total',
+      help: 'Notifications of people who did not look, by way and by what became of them.',
+      labelNames: ['way', 'result'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [way, results] of Object.entries(sources.hails())) {
+          for (const [result, count] of Object.entries(results)) this.inc({ way, result }, count);
+        }
       },
     });
     const gauges = [

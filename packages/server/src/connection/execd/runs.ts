@@ -28,7 +28,7 @@ export function findRun(
   const of = id.slice(0, UUID_LENGTH);
   if (id[UUID_LENGTH] !== '.' || !isSessionId(of)) return undefined;
   const session = seen.get(of);
-  return { session, run: session.findRun(id) };
+  return { session, run: session.runs.find(id) };
 }
 
 /** A run that bash has a status of ended with it; 128 + n is bash's own word for a signal. */
@@ -94,7 +94,7 @@ export class RunExecution implements Execution {
 
   #known(): RunInfo | undefined {
     try {
-      return this.session.findRun(this.id);
+      return this.session.runs.find(this.id);
     } catch {
       return undefined; // Deleted with its session, which listeners are told.
     }

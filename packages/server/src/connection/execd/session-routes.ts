@@ -72,7 +72,7 @@ export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): R
           before: await positionOf(session.log, 'now'),
           ...(query.since === undefined ? {} : { since: await positionOf(session.log, { offset: query.since }) }),
         };
-        const run = await session.run(
+        const run = await session.runs.start(
           {
             id: newRunId(session),
             command,

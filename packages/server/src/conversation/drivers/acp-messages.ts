@@ -1,6 +1,7 @@
 // What an ACP agent may send, as schemas: the edge of the driver. Knows no state and no meaning.
 
 import { z } from 'zod';
+import { MAX_COST_USD, MAX_TOKENS } from '../../catalogue/usage.ts';
 import { KnownId, ReturnedId } from './agent-json.ts';
 import { RpcId } from './json-rpc.ts';
 
@@ -60,10 +61,11 @@ export const Plan = z.object({
   entries: lenientList(z.object({ content: z.string(), priority: lenient(z.string()), status: lenient(z.string()) })),
 });
 export const ModeUpdate = z.object({ currentModeId: z.string() });
+const Tokens = lenient(z.number().min(0).max(MAX_TOKENS));
 export const UsageUpdate = z.object({
-  used: lenient(z.number()),
-  size: lenient(z.number()),
-  cost: lenient(z.object({ amount: z.number(), currency: z.string() })),
+  used: Tokens,
+  size: Tokens,
+  cost: lenient(z.object({ amount: z.number().min(0).max(MAX_COST_USD), currency: z.string() })),
 });
 export const SessionInfoUpdate = z.object({ title: lenient(z.string()) });
 export const Notice = z.object({
@@ -99,7 +101,7 @@ export const Opened = z.object({
 
 export const Prompted = z.object({
   stopReason: z.string(),
-  usage: lenient(z.object({ inputTokens: lenient(z.number()), outputTokens: lenient(z.number()) })),
+  usage: lenient(z.object({ inputTokens: Tokens, outputTokens: Tokens })),
 });
 
 export const PermissionRequest = z.object({

@@ -80,7 +80,7 @@ export function detailOf(call: ToolCall, paths: readonly string[]): string {
   const parts: string[] = [];
   const { shown, rest } = commandOf(input, diffs);
   if (shown !== undefined) parts.push(shown);
-  parts.push(...diffs.map(changeText));
+  for (const diff of diffs) parts.push(changeText(diff));
   if (rest !== undefined) parts.push(JSON.stringify(rest, null, 2));
   // Some describe in words what they ask for.
   if (output !== undefined && output !== '') parts.push(output);

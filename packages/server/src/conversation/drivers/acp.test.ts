@@ -89,6 +89,14 @@ describe('a turn', () => {
     const costs = talk.deeds('usage').flatMap(([, usage]) => (usage as { costUsd?: number }).costUsd ?? []);
     expect(costs).toEqual([0.5, 0.25]);
   });
+
+  test('counts no cost that no run could have: it is as if nothing was told', async () => {
+    const talk = open();
+    await talk.turn('usage 0.5\nusage 1e300');
+    await talk.turn('usage -3\nusage 0.75');
+    const costs = talk.deeds('usage').flatMap(([, usage]) => (usage as { costUsd?: number }).costUsd ?? []);
+    expect(costs).toEqual([0.5, 0.25]);
+  });
 });
 
 describe('a tool call', () => {

@@ -2,6 +2,7 @@
 // is no schema of Anthropic's; the facts are from version 2.1.197.
 
 import { z } from 'zod';
+import { MAX_COST_USD } from '../../catalogue/usage.ts';
 import { KnownId, ReturnedId } from './agent-json.ts';
 
 /** A field that cannot be read is as if it were not there: other versions have other fields. */
@@ -54,7 +55,7 @@ export const Result = z.object({
   errors: lenient(z.array(z.string())),
   stop_reason: lenient(z.string()),
   /** Of the process, since it began. */
-  total_cost_usd: lenient(z.number()),
+  total_cost_usd: lenient(z.number().min(0).max(MAX_COST_USD)),
   usage: lenient(
     z.object({
       input_tokens: lenient(z.number()),

@@ -6,24 +6,10 @@ import { VERSION } from '../../version.ts';
 import { cutText } from './acp-tools.ts';
 import { sentBytes } from './agent-json.ts';
 import { toolOf } from './codex-items.ts';
-import {
-  Delta,
-  ErrorTold,
-  ItemTold,
-  MessageItem,
-  OfThread,
-  OfTurn,
-  PlanTold,
-  Resolved,
-  SummaryPart,
-  ThreadOpened,
-  type TurnError,
-  UsageTold,
-  UserItem,
-  WarningTold,
-} from './codex-messages.ts';
+import { MessageItem, OfThread, OfTurn, ThreadOpened, type TurnError, UserItem } from './codex-messages.ts';
 import { questionOf } from './codex-requests.ts';
 import { type CodexState, type CodexTurn, FRESH, type Method } from './codex-state.ts';
+import { type CodexTold, need, TOLD, type TokenCount } from './codex-told.ts';
 import type { AgentLink, AgentSettings, ProcessOut, Prompt, TurnEnd } from './driver.ts';
 import { type RpcError, type RpcId, type RpcMessage, readMessage } from './json-rpc.ts';
 import { oneMoreRefused } from './refused.ts';
@@ -52,7 +38,6 @@ const MAX_HELD_BYTES = 700 * 1024;
 const METHOD_NOT_FOUND = -32601;
 /** One step after the other, before the first turn. */
 const GREETING: ReadonlySet<Method> = new Set(['initialize', 'thread/start', 'thread/resume']);
-const STATUSES: Readonly<Record<string, string>> = { inProgress: 'in_progress' };
 
 export class CodexLink implements AgentLink {
   readonly #agent: AgentSettings;
@@ -290,7 +275,7 @@ export class CodexLink implements AgentLink {
   }
 
   /** Bound once: what the rows of the table below may do. */
-  readonly #told: Told = {
+  readonly #told: CodexTold = {
     begun: (id) => this.#begun(id),
     completed: (turn) => this.#completed(turn),
     said: (item, delta) => this.#said(item, delta),
@@ -460,75 +445,9 @@ export class CodexLink implements AgentLink {
   }
 }
 
-interface TokenCount {
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-}
-
-/** What a notification may lead to. */
-interface Told {
-  begun(turn: string): void;
-  completed(turn: z.output<typeof OfTurn>['turn']): void;
-  said(item: string, delta: string): void;
-  thought(item: string, delta: string, how: 'text' | 'summary'): void;
-  thoughtPart(item: string): void;
-  item(type: string, item: unknown, isOver: boolean): void;
-  output(item: string, delta: string): void;
-  plan(plan: object): void;
-  note(text: string): void;
-  usage(total: TokenCount, last: TokenCount): void;
-  withdrawn(request: RpcId): void;
-}
-
-/** What cannot be read is passed over: it is told for people, and the end of the turn comes all the same. */
-const row =
-  <T extends z.ZodType>(schema: T, tell: (told: Told, params: z.output<T>) => void) =>
-  (told: Told, params: unknown): void => {
-    const read = schema.safeParse(params);
-    if (read.success) tell(told, read.data);
-  };
-
-const item = (isOver: boolean) => row(ItemTold, (told, { item }) => told.item(item.type, item, isOver));
-
-/** By the name of the notification. The others are about what we do not show. */
-const TOLD: Readonly<Record<string, (told: Told, params: unknown) => void>> = {
-  'turn/started': row(OfTurn, (told, { turn }) => told.begun(turn.id)),
-  // The one that must be understood.
-  'turn/completed': (told, params) => told.completed(need(OfTurn, params, 'turn/completed').turn),
-  'turn/plan/updated': row(PlanTold, (told, { explanation, plan }) =>
-    told.plan({
-      entries: plan.map(({ step, status }) => ({ content: step, status: STATUSES[status] ?? status })),
-      ...(explanation === undefined ? {} : { explanation }),
-    }),
-  ),
-  'item/started': item(false),
-  'item/completed': item(true),
-  'item/agentMessage/delta': row(Delta, (told, { itemId, delta }) => told.said(itemId, delta)),
-  'item/reasoning/summaryTextDelta': row(Delta, (told, { itemId, delta }) => told.thought(itemId, delta, 'summary')),
-  'item/reasoning/summaryPartAdded': row(SummaryPart, (told, { itemId, summaryIndex }) => {
-    if (summaryIndex > 0) told.thoughtPart(itemId);
-  }),
-  'item/reasoning/textDelta': row(Delta, (told, { itemId, delta }) => told.thought(itemId, delta, 'text')),
-  'item/commandExecution/outputDelta': row(Delta, (told, { itemId, delta }) => told.output(itemId, delta)),
-  'thread/tokenUsage/updated': row(UsageTold, (told, { tokenUsage }) => told.usage(tokenUsage.total, tokenUsage.last)),
-  'serverRequest/resolved': row(Resolved, (told, { requestId }) => told.withdrawn(requestId)),
-  warning: row(WarningTold, (told, { message }) => told.note(message)),
-  // The last one comes again with the end of the turn.
-  error: row(ErrorTold, (told, { error, willRetry }) => {
-    if (willRetry === true) told.note(error.message);
-  }),
-};
-
 const bytesOf = (value: unknown): number => (value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value)));
 
 const inputOf = (text: string): readonly object[] => [{ type: 'text', text, text_elements: [] }];
-
-/** Throws `agent_protocol`. */
-function need<T extends z.ZodType>(schema: T, value: unknown, method: string): z.output<T> {
-  const read = schema.safeParse(value);
-  if (read.success) return read.data;
-  throw new BinnacleError('agent_protocol', { message: `Codex answered ${method} with something else.` });
-}
 
 function failureOf(error: Partial<TurnError> | undefined): TurnEnd {
   const message = cutText(plain(error?.message ?? 'Codex did not say why.'), MAX_ERROR_CHARS);

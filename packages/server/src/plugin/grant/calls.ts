@@ -161,7 +161,7 @@ const PREFIX = /^(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/[A-Za-z0-9_~-][A-Za-z0-9.
 const ROUTE = /^\/(?::?[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/:?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)?$/;
 const SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9._:@+=,~-]{0,199}$/;
 /** Line feeds aside, nothing that a terminal obeys or that turns the direction of a text. */
-const UNSEEN = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+const UNSEEN = /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 const shown = (max: number) =>
   text(max).refine((value) => !UNSEEN.test(value.replaceAll('\n', '')), 'no control characters');
 

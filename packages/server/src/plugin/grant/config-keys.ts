@@ -51,6 +51,8 @@ export const CONFIG_KEYS: readonly KeyRow[] = [
   // Who shares a conversation with whom, and where answers may be posted to.
   row('session', 'plain', 'never'),
   row('inbound', 'plain', 'never'),
+  // Whoever knows a topic reads it; whoever names one is told what people are.
+  row('notify', 'never', 'never'),
   row('$schema', 'plain', 'never'),
   row('plugins', 'never', 'never'),
 ];

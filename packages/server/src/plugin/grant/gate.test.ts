@@ -1,7 +1,7 @@
 import { BinnacleError } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { canonicalAddress, kindOfAddress } from './addresses.ts';
+import { canonicalAddress, kindOfAddress } from '../../net/addresses.ts';
 import type { RunCall } from './calls.ts';
 import type { Denial } from './denial.ts';
 import type { Fetch } from './fetch-call.ts';

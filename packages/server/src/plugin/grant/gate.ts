@@ -2,7 +2,7 @@
 // Holds the grants in force; another config changes them for the next call. Executes nothing.
 
 import { BinnacleError } from '@binnacle/protocol';
-import { canonicalAddress, kindOfAddress } from './addresses.ts';
+import { canonicalAddress, kindOfAddress } from '../../net/addresses.ts';
 import { hasTooMany, onlyArguments, reasonIn, TOO_MANY } from './arguments.ts';
 import { type CallOf, hostOpener, hostsOf, keysOf, type Opener, type RunCall, ruleOf, type World } from './calls.ts';
 import { type KeyPath, pickOpen } from './config-keys.ts';

@@ -2,7 +2,7 @@
 // Resolves no names.
 
 import { isIP } from 'node:net';
-import { canonicalAddress, kindOfAddress } from './addresses.ts';
+import { canonicalAddress, kindOfAddress } from '../../net/addresses.ts';
 
 /** `*`: any public host. `*.example.org`: what is below it, at any depth, and not itself. */
 export interface HostItem {

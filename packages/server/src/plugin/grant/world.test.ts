@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { kindOfAddress } from './addresses.ts';
+import { kindOfAddress } from '../../net/addresses.ts';
 import { Gate } from './gate.ts';
 import { ALL } from './grants.ts';
 import { thisMachine } from './world.ts';

@@ -1,7 +1,7 @@
 // What a gate looks up of this machine: where its programs are, and its own addresses.
 
 import { networkInterfaces } from 'node:os';
-import { canonicalAddress } from './addresses.ts';
+import { canonicalAddress } from '../../net/addresses.ts';
 import type { World } from './calls.ts';
 import { programFinder } from './programs.ts';
 

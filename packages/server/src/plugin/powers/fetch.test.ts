@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTls, type Server as TlsServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Address, Fetches, type FetchParts } from './fetch.ts';
+import type { Address } from '../../net/lookup.ts';
+import { Fetches, type FetchParts } from './fetch.ts';
 import { asking, until } from './powers.fixture.ts';
 
 interface Answer {

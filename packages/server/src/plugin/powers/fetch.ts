@@ -4,17 +4,14 @@
 import { lookup } from 'node:dns/promises';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP } from 'node:net';
 import { BinnacleError } from '@binnacle/protocol';
+import { AtOnce } from '../../at-once.ts';
+import { type Address, always, MAX_ADDRESSES } from '../../net/lookup.ts';
 import type { CallOf } from '../grant/calls.ts';
 import type { Asking, PowersOf } from '../powers.ts';
 import { REAL_CLOCK } from '../process/supervision.ts';
 import { Pace, unawaited } from './pace.ts';
-
-export interface Address {
-  readonly address: string;
-  readonly family: number;
-}
 
 export interface FetchParts {
   /** Asks for all addresses of a name. */
@@ -37,14 +34,13 @@ interface FetchAnswer {
 const DEADLINE_MS = 9000;
 const MAX_AT_ONCE = 8;
 const PER_SECOND = 50;
-const MAX_ADDRESSES = 64;
 const MAX_BODY_BYTES = 512 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
 
 export class Fetches {
   readonly powers: PowersOf<'net'> = { net: (params, asking) => this.#ask(params, asking) };
   readonly #parts: FetchParts;
-  readonly #underWay = new Map<string, number>();
+  readonly #underWay: AtOnce;
   readonly #pace = new Pace(REAL_CLOCK, PER_SECOND);
   /**
    * Two threads look up all names of this process, and nobody can call them back: plugins have one of them, by turns.
@@ -55,21 +51,17 @@ export class Fetches {
 
   constructor(parts: FetchParts = {}) {
     this.#parts = parts;
+    this.#underWay = new AtOnce(parts.maxAtOnce ?? MAX_AT_ONCE, tooMany);
   }
 
   async #ask(params: unknown, asking: Asking): Promise<FetchAnswer> {
-    const { plugin, gate, signal } = asking;
-    const call = gate.allow('net', params);
-    const { maxAtOnce = MAX_AT_ONCE, deadlineMs = DEADLINE_MS } = this.#parts;
-    const underWay = this.#underWay.get(plugin) ?? 0;
-    if (underWay >= maxAtOnce) {
-      throw new BinnacleError('plugin_busy', {
-        message: `The plugin "${plugin}" waits for ${maxAtOnce} requests already.`,
-        hint: 'Wait for one to be answered.',
-        details: { plugin, limit: maxAtOnce },
-      });
-    }
-    this.#underWay.set(plugin, underWay + 1);
+    const call = asking.gate.allow('net', params);
+    return await this.#underWay.during(asking.plugin, () => this.#fetchInTime(call, asking));
+  }
+
+  async #fetchInTime(call: Fetch, asking: Asking): Promise<FetchAnswer> {
+    const { signal } = asking;
+    const { deadlineMs = DEADLINE_MS } = this.#parts;
     const stop = new AbortController();
     const abort = (): void => stop.abort(unawaited());
     const timer = setTimeout(() => stop.abort(late(call, deadlineMs)), deadlineMs);
@@ -80,9 +72,6 @@ export class Fetches {
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
-      const left = (this.#underWay.get(plugin) ?? 1) - 1;
-      if (left === 0) this.#underWay.delete(plugin);
-      else this.#underWay.set(plugin, left);
     }
   }
 
@@ -110,7 +99,6 @@ export class Fetches {
     } catch (error) {
       throw failed(host, error);
     }
-    // Nobody has so many, and each is judged.
     if (found.length === 0 || found.length > MAX_ADDRESSES) throw failed(host, { code: 'ENOTFOUND' });
     return found;
   }
@@ -138,7 +126,6 @@ function send(call: Fetch, addresses: readonly Address[], signal: AbortSignal): 
       path: `${url.pathname}${url.search}`,
       method,
       headers: headersOf(call, url.host),
-      // Never asked again: the second answer could be another one.
       lookup: always(addresses),
       ...(isIP(host) === 0 ? { servername: host } : {}),
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -178,14 +165,6 @@ function headersOf({ headers, body }: Fetch, host: string): Record<string, strin
   return all;
 }
 
-const always =
-  (addresses: readonly Address[]): LookupFunction =>
-  (_host, { all }, done) =>
-    process.nextTick(() => {
-      if (all === true) done(null, [...addresses]);
-      else done(null, addresses[0]?.address ?? '', addresses[0]?.family);
-    });
-
 async function read(response: IncomingMessage, host: string): Promise<FetchAnswer> {
   const pieces: Buffer[] = [];
   let bytes = 0;
@@ -216,6 +195,13 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
 }
+
+const tooMany = (limit: number, plugin: string): BinnacleError =>
+  new BinnacleError('plugin_busy', {
+    message: `The plugin "${plugin}" waits for ${limit} requests already.`,
+    hint: 'Wait for one to be answered.',
+    details: { plugin, limit },
+  });
 
 const tooLarge = (): BinnacleError =>
   new BinnacleError('answer_too_large', {

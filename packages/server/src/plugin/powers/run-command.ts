@@ -7,6 +7,7 @@ import { homedir } from 'node:os';
 import type { Readable } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
+import { AtOnce } from '../../at-once.ts';
 import { type EndingTimes, endFamily } from '../../process/ending.ts';
 import { programEnvironment } from '../../process/environment.ts';
 import { familyOf, type Leader, marksOf, readProcess } from '../../process/family.ts';
@@ -55,14 +56,15 @@ export class PluginPrograms {
     runCommandWithTimeout: (params, asking) => this.#ask(params, asking),
   };
   readonly #parts: ProgramParts;
-  /** By plugin, how many run. */
-  readonly #running = new Map<string, number>();
+  /** By plugin. */
+  readonly #running: AtOnce;
   readonly #all = new Set<Promise<unknown>>();
   readonly #pace = new Pace(REAL_CLOCK, STARTS_PER_SECOND);
   readonly #stop = new AbortController();
 
   constructor(parts: ProgramParts) {
     this.#parts = parts;
+    this.#running = new AtOnce(parts.maxAtOnce ?? MAX_AT_ONCE, tooMany);
   }
 
   /** Ends what a gateway that was killed has left behind. Before the first plugin is started. */
@@ -90,22 +92,8 @@ export class PluginPrograms {
 
   async #ask(params: unknown, { plugin, gate, signal }: Asking): Promise<RunResult> {
     const call = gate.allow('runCommandWithTimeout', params);
-    const { maxAtOnce = MAX_AT_ONCE } = this.#parts;
-    const running = this.#running.get(plugin) ?? 0;
-    if (running >= maxAtOnce) {
-      throw new BinnacleError('plugin_busy', {
-        message: `The plugin "${plugin}" runs ${maxAtOnce} programs already.`,
-        hint: 'Wait for one to end.',
-        details: { plugin, limit: maxAtOnce },
-      });
-    }
-    this.#running.set(plugin, running + 1);
-    const run = this.#run(call, plugin, AbortSignal.any([signal, this.#stop.signal])).finally(() => {
-      const left = (this.#running.get(plugin) ?? 1) - 1;
-      if (left === 0) this.#running.delete(plugin);
-      else this.#running.set(plugin, left);
-      this.#all.delete(run);
-    });
+    const ends = AbortSignal.any([signal, this.#stop.signal]);
+    const run = this.#running.during(plugin, () => this.#run(call, plugin, ends)).finally(() => this.#all.delete(run));
     this.#all.add(run);
     return await run;
   }
@@ -260,6 +248,13 @@ class Captured {
     this.#pause = setTimeout(() => this.#stream.resume(), DROP_PAUSE_MS);
   }
 }
+
+const tooMany = (limit: number, plugin: string): BinnacleError =>
+  new BinnacleError('plugin_busy', {
+    message: `The plugin "${plugin}" runs ${limit} programs already.`,
+    hint: 'Wait for one to end.',
+    details: { plugin, limit },
+  });
 
 const jsonBytes = (text: string): number => Buffer.byteLength(JSON.stringify(text));
 

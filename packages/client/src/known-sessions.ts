@@ -1,0 +1,51 @@
+// The sessions that a watch told of: what is known after each of its events. Knows no connection.
+
+import type { SessionInfo } from '@binnacle/protocol';
+import type { WatchEvent } from './watch.ts';
+
+export class KnownSessions {
+  private readonly byId: Map<string, SessionInfo>;
+  /** What the list that is under way has not named yet, of what was known before it; null between lists. */
+  private unnamed: Set<string> | null;
+  private sorted: readonly SessionInfo[] | null;
+  private isListed: boolean;
+
+  constructor() {
+    this.byId = new Map();
+    this.unnamed = null;
+    this.sorted = null;
+    this.isListed = false;
+  }
+
+  /** A whole list has come, some time. */
+  get isWhole(): boolean {
+    return this.isListed;
+  }
+
+  /** Newest first. The same array until something changes. */
+  get sessions(): readonly SessionInfo[] {
+    // A recording began long before it was imported, which is when its id was made.
+    this.sorted ??= [...this.byId.values()].sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+    return this.sorted;
+  }
+
+  apply(event: WatchEvent): void {
+    this.sorted = null;
+    if (event.type === 'deleted') this.byId.delete(event.session);
+    else if (event.type === 'session') this.byId.set(event.info.id, event.info);
+    else this.list(event);
+  }
+
+  /** What was known stays until the whole list is here: who looks at it sees nothing go and come back. */
+  private list({ sessions, isFirst, isLast }: Extract<WatchEvent, { type: 'list' }>): void {
+    if (isFirst) this.unnamed = new Set(this.byId.keys());
+    for (const info of sessions) {
+      this.byId.set(info.id, info);
+      this.unnamed?.delete(info.id);
+    }
+    if (!isLast) return;
+    for (const id of this.unnamed ?? []) this.byId.delete(id);
+    this.unnamed = null;
+    this.isListed = true;
+  }
+}

@@ -1,0 +1,58 @@
+// Hands bytes to an emulator no faster than it draws them. Knows no session; xterm.js is handed in.
+
+import type { Terminal } from '@xterm/xterm';
+
+// xterm holds what it has not parsed in memory and gives up above 50 MB; a second of a fast flood is plenty.
+const PENDING_LIMIT = 1024 * 1024;
+const PENDING_LOW = 256 * 1024;
+// xterm looks at the clock between pieces only, and draws and hears keys behind some milliseconds of them.
+const PIECE_BYTES = 16 * 1024;
+
+export class TerminalFeed {
+  private readonly terminal: Pick<Terminal, 'write'>;
+  private pending: number;
+  private drained: (() => void) | undefined;
+  private isOver: boolean;
+
+  constructor(terminal: Pick<Terminal, 'write'>) {
+    this.terminal = terminal;
+    this.pending = 0;
+    this.drained = undefined;
+    this.isOver = false;
+  }
+
+  /** `drawn`: it is. What is returned resolves when there is room for more; undefined: there is. */
+  write(bytes: Uint8Array, drawn: () => void): Promise<void> | undefined {
+    if (this.isOver) return undefined;
+    this.pending += bytes.length;
+    let at = 0;
+    for (; bytes.length - at > PIECE_BYTES; at += PIECE_BYTES) {
+      this.terminal.write(bytes.subarray(at, at + PIECE_BYTES));
+    }
+    this.terminal.write(bytes.subarray(at), () => {
+      this.pending -= bytes.length;
+      drawn();
+      if (this.pending <= PENDING_LOW) this.release();
+    });
+    if (this.pending <= PENDING_LIMIT) return undefined;
+    return new Promise((resolve) => {
+      this.drained = resolve;
+    });
+  }
+
+  /** Resolves when all that was written before is drawn. */
+  async settled(): Promise<void> {
+    if (!this.isOver) await new Promise<void>((resolve) => this.terminal.write('', resolve));
+  }
+
+  /** Nobody waits any more. Before the terminal is disposed of. */
+  stop(): void {
+    this.isOver = true;
+    this.release();
+  }
+
+  private release(): void {
+    this.drained?.();
+    this.drained = undefined;
+  }
+}

@@ -1,0 +1,297 @@
+// Finds in the output of a terminal what programs say of themselves: prompts, progress, notifications, titles, the bell.
+// Knows no emulator, and keeps no more than the beginning of one sequence. Of what a flood repeats only the last counts.
+
+/** What is longer is no mark: titles and notifications are read by people. */
+const MAX_MARK = 4096;
+const MAX_TEXT = 200;
+
+export type Mark =
+  /** OSC 133: a prompt begins, input begins, a command runs, it ended. */
+  | { readonly kind: 'prompt' | 'input' | 'command' }
+  | { readonly kind: 'ended'; readonly exitCode: number | null }
+  /** OSC 9;4: percent, null where nobody knows how much; `over` when it is taken away. */
+  | { readonly kind: 'progress'; readonly state: 'set' | 'error' | 'paused' | 'over'; readonly percent: number | null }
+  /** OSC 9, 777 and 99, in words that are safe to show. */
+  | { readonly kind: 'notification'; readonly text: string }
+  | { readonly kind: 'title'; readonly text: string }
+  | { readonly kind: 'bell' };
+
+const GROUND = 0;
+const ESCAPE = 1;
+const OSC = 2;
+const OSC_ESCAPE = 3;
+/** DCS, SOS, PM, APC: nothing of ours, until ST. */
+const OTHER = 4;
+const OTHER_ESCAPE = 5;
+
+/** So far it is looked byte by byte for the next sequence: the search of the runtime costs as much to begin. */
+const NEAR = 32;
+
+const SEMICOLON = 0x3b;
+
+/** What a mark is one of: of each only the last in one piece of output is told, in the order of these last ones. */
+const BELL = 0;
+const TITLE = 1;
+const OSC_9 = 2;
+const OSC_777 = 3;
+const OSC_99 = 4;
+const PROMPTS = 5;
+const PROGRESS = 9;
+const SORTS = 14;
+
+interface Spot {
+  order: number;
+  from: number;
+  to: number;
+}
+
+export class Marks {
+  /** The beginning of a sequence that was cut. */
+  #kept: Buffer | undefined;
+  #keptBytes = 0;
+  #state = GROUND;
+  #isTooLong = false;
+  /** Nobody knows what the bytes up to the next line or sequence belong to. */
+  #isLost = false;
+  /** By sort, where the last one is in what is taken. */
+  readonly #spots: (Spot | undefined)[] = new Array(SORTS).fill(undefined);
+  #order = 0;
+  #first: Mark | undefined;
+
+  /** Any cut: what has begun is kept for the next call. At most one mark of each sort, and the one that was cut. */
+  take(bytes: Uint8Array): Mark[] {
+    const { length } = bytes;
+    let escapeAt = -2;
+    let bellAt = -2;
+    /** Where the sequence goes on that is not at its end, and where it ends. */
+    let from = 0;
+    let to = 0;
+    let i = 0;
+    while (i < length) {
+      switch (this.#state) {
+        case GROUND: {
+          const near = Math.min(length, i + NEAR);
+          while (i < near && bytes[i] !== 0x1b && bytes[i] !== 0x07) {
+            if (bytes[i] === 0x0a) this.#isLost = false;
+            i += 1;
+          }
+          if (i === near) {
+            if (escapeAt !== -1 && escapeAt < i) escapeAt = bytes.indexOf(0x1b, i);
+            if (bellAt !== -1 && bellAt < i) bellAt = bytes.indexOf(0x07, i);
+            const next = escapeAt === -1 || bellAt === -1 ? Math.max(escapeAt, bellAt) : Math.min(escapeAt, bellAt);
+            const end = next === -1 ? length : next;
+            if (this.#isLost && bytes.subarray(i, end).includes(0x0a)) this.#isLost = false;
+            i = end;
+            if (i === length) break;
+          }
+          if (bytes[i] === 0x1b) this.#state = ESCAPE;
+          else if (!this.#isLost) this.#spot(BELL, i, i);
+          this.#isLost = false;
+          i += 1;
+          break;
+        }
+        case ESCAPE:
+          while (i + 1 < length && bytes[i] === 0x1b) i += 1;
+          this.#introduced(bytes[i] as number);
+          i += 1;
+          from = i;
+          break;
+        case OSC: {
+          let byte = 0;
+          while (i < length) {
+            byte = bytes[i] as number;
+            if (byte === 0x07 || byte === 0x1b || byte === 0x18 || byte === 0x1a) break;
+            i += 1;
+          }
+          to = i;
+          if (i === length) break;
+          if (byte === 0x07) this.#end(bytes, from, to);
+          else if (byte === 0x1b) this.#state = OSC_ESCAPE;
+          else this.#drop(GROUND);
+          i += 1;
+          break;
+        }
+        case OSC_ESCAPE:
+          if (bytes[i] === 0x5c) this.#end(bytes, from, to);
+          else {
+            this.#drop(ESCAPE);
+            this.#introduced(bytes[i] as number);
+          }
+          i += 1;
+          from = i;
+          break;
+        case OTHER:
+          while (i < length && bytes[i] !== 0x1b && bytes[i] !== 0x18 && bytes[i] !== 0x1a) i += 1;
+          if (i < length) this.#state = bytes[i] === 0x1b ? OTHER_ESCAPE : GROUND;
+          i += 1;
+          break;
+        default:
+          if (bytes[i] === 0x5c) this.#state = GROUND;
+          else this.#introduced(bytes[i] as number);
+          i += 1;
+          from = i;
+      }
+    }
+    if (this.#state === OSC || this.#state === OSC_ESCAPE) this.#keep(bytes, from, to);
+    return this.#order === 0 ? [] : this.#found(bytes);
+  }
+
+  /** What comes next does not follow what came last: it may begin within a sequence, whose end is no bell. */
+  skip(): void {
+    this.#drop(GROUND);
+    this.#isLost = true;
+  }
+
+  #introduced(byte: number): void {
+    if (byte === 0x5d) this.#drop(OSC);
+    else if (byte === 0x50 || byte === 0x58 || byte === 0x5e || byte === 0x5f) this.#state = OTHER;
+    else this.#state = byte === 0x1b ? ESCAPE : GROUND;
+  }
+
+  #drop(state: number): void {
+    this.#keptBytes = 0;
+    this.#isTooLong = false;
+    this.#state = state;
+  }
+
+  #keep(bytes: Uint8Array, from: number, to: number): void {
+    if (to <= from || this.#isTooLong) return;
+    if (this.#keptBytes + to - from > MAX_MARK) {
+      this.#isTooLong = true;
+      return;
+    }
+    this.#kept ??= Buffer.alloc(MAX_MARK);
+    this.#kept.set(bytes.subarray(from, to), this.#keptBytes);
+    this.#keptBytes += to - from;
+  }
+
+  #end(bytes: Uint8Array, from: number, to: number): void {
+    if (this.#keptBytes > 0) {
+      this.#keep(bytes, from, to);
+      // There is one in a piece at most, the first.
+      const cut = this.#isTooLong ? undefined : markOf(this.#kept?.toString('utf8', 0, this.#keptBytes) ?? '');
+      if (cut !== undefined) this.#order += 1;
+      this.#first = cut;
+    } else if (!this.#isTooLong && to - from <= MAX_MARK) {
+      const sort = sortOf(bytes, from, to);
+      if (sort !== -1) this.#spot(sort, from, to);
+    }
+    this.#drop(GROUND);
+  }
+
+  #spot(sort: number, from: number, to: number): void {
+    this.#order += 1;
+    const spot = this.#spots[sort];
+    if (spot === undefined) this.#spots[sort] = { order: this.#order, from, to };
+    else {
+      spot.order = this.#order;
+      spot.from = from;
+      spot.to = to;
+    }
+  }
+
+  /** Only now they are read: however many there were. */
+  #found(bytes: Uint8Array): Mark[] {
+    const last = this.#spots
+      .map((spot, sort) => ({ sort, order: spot?.order ?? 0, from: spot?.from ?? 0, to: spot?.to ?? 0 }))
+      .filter(({ order }) => order > 0)
+      .sort((a, b) => a.order - b.order);
+    const found: Mark[] = this.#first === undefined ? [] : [this.#first];
+    for (const { sort, from, to } of last) {
+      const mark: Mark | undefined =
+        sort === BELL ? { kind: 'bell' } : markOf(Buffer.from(bytes.subarray(from, to)).toString());
+      if (mark !== undefined) found.push(mark);
+    }
+    this.#spots.fill(undefined);
+    this.#order = 0;
+    this.#first = undefined;
+    return found;
+  }
+}
+
+/** -1: none of ours. Looks at no more than its first bytes. */
+function sortOf(bytes: Uint8Array, from: number, to: number): number {
+  const at = (n: number): number => (from + n < to ? (bytes[from + n] as number) : SEMICOLON);
+  switch (at(0)) {
+    case 0x30:
+    case 0x32:
+      return at(1) === SEMICOLON ? TITLE : -1;
+    case 0x39:
+      if (at(1) === 0x39) return at(2) === SEMICOLON ? OSC_99 : -1;
+      if (at(1) !== SEMICOLON || to - from < 3) return -1;
+      if (at(2) !== 0x34 || at(3) !== SEMICOLON) return OSC_9;
+      return at(4) >= 0x30 && at(4) <= 0x34 ? PROGRESS + at(4) - 0x30 : -1;
+    case 0x37:
+      return at(1) === 0x37 && at(2) === 0x37 && at(4) === 0x6e ? OSC_777 : -1;
+    case 0x31: {
+      const isPrompt = at(1) === 0x33 && at(2) === 0x33 && at(5) === SEMICOLON;
+      return isPrompt && at(4) >= 0x41 && at(4) <= 0x44 ? PROMPTS + at(4) - 0x41 : -1;
+    }
+    default:
+      return -1;
+  }
+}
+
+function markOf(osc: string): Mark | undefined {
+  const [, code, rest = ''] = /^(\d{1,4})(?:;([\s\S]*))?$/.exec(osc) ?? [];
+  switch (code) {
+    case '0':
+    case '2':
+      return { kind: 'title', text: safeLine(rest) };
+    case '9':
+      return /^4(;|$)/.test(rest) ? progressOf(rest) : notification(rest);
+    case '777': {
+      const [verb, title = '', ...body] = rest.split(';');
+      return verb === 'notify'
+        ? notification([title, body.join(';')].filter((part) => part !== '').join(': '))
+        : undefined;
+    }
+    case '99': {
+      // kitty's: what is about it, then the text. What it asks of us, closes or sends in base64 is not shown.
+      const [, about = '', text = ''] = /^([^;]*);([\s\S]*)$/.exec(rest) ?? [];
+      return /(^|:)(e=1|p=(?!title|body))/.test(about) ? undefined : notification(text);
+    }
+    case '133':
+      return promptOf(rest);
+    default:
+      return undefined;
+  }
+}
+
+function notification(text: string): Mark | undefined {
+  const words = safeLine(text);
+  return words === '' ? undefined : { kind: 'notification', text: words };
+}
+
+function progressOf(rest: string): Mark | undefined {
+  const [, state, percent] = /^4;([0-4])(?:;(\d{1,3}))?;?$/.exec(rest) ?? [];
+  if (state === undefined) return undefined;
+  const names = ['over', 'set', 'error', 'set', 'paused'] as const;
+  const isKnown = percent !== undefined && state !== '0' && state !== '3';
+  return {
+    kind: 'progress',
+    state: names[Number(state)] ?? 'over',
+    percent: isKnown ? Math.min(100, Number(percent)) : null,
+  };
+}
+
+function promptOf(rest: string): Mark | undefined {
+  const [what, code] = rest.split(';');
+  if (what === 'A') return { kind: 'prompt' };
+  if (what === 'B') return { kind: 'input' };
+  if (what === 'C') return { kind: 'command' };
+  if (what !== 'D') return undefined;
+  return { kind: 'ended', exitCode: /^\d{1,3}$/.test(code ?? '') ? Number(code) : null };
+}
+
+/** What a hostile program says is shown in lists: one line, short, without what turns or hides text. */
+export function safeLine(text: string): string {
+  return [
+    ...text
+      .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]+/gu, ' ')
+      .replace(/\s+/g, ' ')
+      .trim(),
+  ]
+    .slice(0, MAX_TEXT)
+    .join('');
+}

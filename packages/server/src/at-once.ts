@@ -1,0 +1,28 @@
+// So many at once for each who asks: one more is refused. Knows nothing of what is done, and has nobody wait (askers.ts).
+
+import type { BinnacleError } from '@binnacle/protocol';
+
+export class AtOnce {
+  readonly #limit: number;
+  readonly #refusal: (limit: number, who: string) => BinnacleError;
+  readonly #underWay = new Map<string, number>();
+
+  constructor(limit: number, refusal: (limit: number, who: string) => BinnacleError) {
+    this.#limit = limit;
+    this.#refusal = refusal;
+  }
+
+  /** Throws the refusal, and what `act` throws. */
+  async during<T>(who: string, act: () => Promise<T>): Promise<T> {
+    const underWay = this.#underWay.get(who) ?? 0;
+    if (underWay >= this.#limit) throw this.#refusal(this.#limit, who);
+    this.#underWay.set(who, underWay + 1);
+    try {
+      return await act();
+    } finally {
+      const left = (this.#underWay.get(who) ?? 1) - 1;
+      if (left === 0) this.#underWay.delete(who);
+      else this.#underWay.set(who, left);
+    }
+  }
+}

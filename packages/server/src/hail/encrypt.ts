@@ -1,0 +1,61 @@
+// A message for one browser that its push service cannot read (RFC 8291, aes128gcm of RFC 8188). Pure but for randomness.
+
+import { createCipheriv, createECDH, hkdfSync, randomBytes } from 'node:crypto';
+import { BinnacleError } from '@binnacle/protocol';
+
+export interface PushKeys {
+  /** The browser's public key: an uncompressed point on P-256, 65 bytes. */
+  readonly p256dh: Uint8Array;
+  /** 16 bytes that only the browser and we know. */
+  readonly auth: Uint8Array;
+}
+
+/** What every push service takes; with what is put around it that is 4096 bytes. */
+export const MAX_PLAIN_BYTES = 3993;
+const RECORD_BYTES = 4096;
+const KEY_BYTES = 65;
+const SALT_BYTES = 16;
+const AUTH_BYTES = 16;
+/** Behind the last record. */
+const LAST = 2;
+
+/** What is drawn for one message; given only where a known result is compared. */
+export interface Drawn {
+  readonly salt: Uint8Array;
+  readonly privateKey: Uint8Array;
+}
+
+/** Throws `bad_push_endpoint` for keys that are no keys: not a point on the curve above all. */
+export function checkKeys({ p256dh, auth }: PushKeys): void {
+  const isShaped = p256dh.length === KEY_BYTES && p256dh[0] === 4 && auth.length === AUTH_BYTES;
+  try {
+    if (isShaped) {
+      const probe = createECDH('prime256v1');
+      probe.generateKeys();
+      probe.computeSecret(p256dh);
+      return;
+    }
+  } catch (error) {
+    throw new BinnacleError('bad_push_endpoint', { message: 'p256dh is no point on P-256.', cause: error });
+  }
+  throw new BinnacleError('bad_push_endpoint', { message: 'p256dh has 65 bytes and begins with 4; auth has 16.' });
+}
+
+/** The body of the request; one record, padded to nothing. */
+export function encrypt(plain: Uint8Array, { p256dh, auth }: PushKeys, drawn?: Drawn): Buffer {
+  const ours = createECDH('prime256v1');
+  if (drawn === undefined) ours.generateKeys();
+  else ours.setPrivateKey(drawn.privateKey);
+  const publicKey = ours.getPublicKey();
+  const salt = drawn?.salt ?? randomBytes(SALT_BYTES);
+  const shared = ours.computeSecret(p256dh);
+  const about = Buffer.concat([Buffer.from('WebPush: info\0'), p256dh, publicKey]);
+  const secret = Buffer.from(hkdfSync('sha256', shared, auth, about, 32));
+  const key = Buffer.from(hkdfSync('sha256', secret, salt, 'Content-Encoding: aes128gcm\0', 16));
+  const nonce = Buffer.from(hkdfSync('sha256', secret, salt, 'Content-Encoding: nonce\0', 12));
+  const cipher = createCipheriv('aes-128-gcm', key, nonce);
+  const sealed = Buffer.concat([cipher.update(plain), cipher.update(Buffer.from([LAST])), cipher.final()]);
+  const size = Buffer.alloc(4);
+  size.writeUInt32BE(RECORD_BYTES);
+  return Buffer.concat([salt, size, Buffer.from([publicKey.length]), publicKey, sealed, cipher.getAuthTag()]);
+}

@@ -1,0 +1,98 @@
+// Sees when sessions and conversations begin to wait, when that is over, and when a turn has ended that took long. Knows
+// nobody to tell.
+
+import { type ConversationEvent, type ConversationRun, type EndEvent, isEndEvent } from '@binnacle/protocol';
+import type { Conversation } from '../conversation/conversation.ts';
+import type { Conversations } from '../conversation/conversations.ts';
+import type { Session } from '../session.ts';
+import type { Sessions } from '../sessions.ts';
+import { slotOf, type Wait, type Waits } from './waits.ts';
+
+export interface Watched {
+  readonly sessions: Pick<Sessions, 'watch'>;
+  readonly conversations: Pick<Conversations, 'listen'>;
+  readonly waits: Pick<Waits, 'set' | 'forget' | 'longTurnMs'>;
+  /** It is deleted. */
+  readonly forget: (what: Pick<Wait, 'kind' | 'id'>) => void;
+}
+
+/** Returns what ends it. */
+export function watchWaits({ sessions, conversations, waits, forget }: Watched): () => void {
+  const gone = (kind: Wait['kind'], id: string): void => {
+    waits.forget(id);
+    forget({ kind, id });
+  };
+  const undo = [
+    sessions.watch({
+      changed: (session) => waits.set(session.id, waitOf(session)),
+      deleted: ({ id }) => gone('session', id),
+    }),
+    conversations.listen({
+      changed: (conversation, events) => {
+        waits.set(conversation.record.id, askedIn(conversation));
+        for (const event of events) lookAtTurn(conversation, event, waits);
+      },
+      deleted: ({ record: { id } }) => gone('conversation', id),
+    }),
+  ];
+  return () => {
+    for (const end of undo) end();
+  };
+}
+
+function waitOf(session: Session): Wait | undefined {
+  const { id, record } = session;
+  // Of a hidden one nobody may know.
+  const activity = record.hidden ? null : session.info.activity;
+  // Of an approval its conversation tells, once for all of its terminals.
+  if (activity === null || activity.state !== 'waiting_input') return undefined;
+  const { state, since, text } = activity;
+  const mark = `${state} ${since}`;
+  return { ...{ kind: 'session', id, key: id, for: null }, state, mark, since, title: record.name, text };
+}
+
+function askedIn(conversation: Conversation): Wait | undefined {
+  const newest = conversation.approvals.at(-1);
+  if (newest === undefined) return undefined;
+  const { id, askedAt, title } = newest;
+  return { ...nameOf(conversation), state: 'waiting_approval', for: null, mark: id, since: askedAt, text: title };
+}
+
+/** Also what begins is looked at: whoever has sent another message knows of the end of the one before. */
+function lookAtTurn(conversation: Conversation, event: ConversationEvent, waits: Watched['waits']): void {
+  const isEnd = isEndEvent(event);
+  if (!isEnd && event.type !== 'run_started') return;
+  const run = isEnd ? conversation.findRun(event.run) : event.run;
+  const user = personOf(run, conversation);
+  if (user === null) return;
+  const slot = slotOf({ id: conversation.record.id, for: user });
+  const isLong = isEnd && event.at - run.queuedAt >= waits.longTurnMs;
+  const end = isLong ? endOf(event, user) : undefined;
+  waits.set(
+    slot,
+    end && { ...nameOf(conversation), ...end, for: user, mark: `${run.id} ${end.state}`, since: event.at },
+  );
+}
+
+/** Whose turn it is behind a run: whoever sent its message, and where no user did, the owner. */
+const personOf = ({ by }: ConversationRun, { record }: Conversation): string | null => by.user ?? record.owner;
+
+/** Undefined: they did it themselves, or the conversation goes away. */
+function endOf(event: EndEvent, user: string): Pick<Wait, 'state' | 'text'> | undefined {
+  if (event.type === 'final') return { state: 'done', text: lastParagraph(event.text) };
+  if (event.type === 'error') return { state: 'failed', text: event.error.message };
+  const { via, by } = event;
+  if (by.user === user || via === 'deleted' || via === 'shutdown') return undefined;
+  return { state: 'stopped', text: via === 'timeout' ? 'it took too long' : `by ${by.name}` };
+}
+
+/** Agents say what came of it at the end. */
+function lastParagraph(text: string): string | null {
+  const whole = text.trimEnd();
+  const last = whole.slice(whole.lastIndexOf('\n\n') + 1).trim();
+  return last === '' ? null : last;
+}
+
+function nameOf({ record: { id, key, title, agent } }: Conversation): Pick<Wait, 'kind' | 'id' | 'key' | 'title'> {
+  return { kind: 'conversation', id, key, title: title === '' ? agent : title };
+}

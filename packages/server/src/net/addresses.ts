@@ -1,0 +1,100 @@
+// What kind of place an IP address is: the internet, a network of one's own, this machine, or nowhere anybody may have us go.
+// Knows no names and no grants.
+
+import { BlockList, isIP } from 'node:net';
+
+/**
+ * `own` and `private`: only where a grant names exactly that address and port. `never`: no grant opens it. There live the
+ * metadata services that hand out the machine's credentials, and addresses that mean another address.
+ */
+export type AddressKind = 'public' | 'private' | 'own' | 'never';
+
+type Net = readonly [address: string, prefix: number];
+
+/** Asked before all others: some lie inside of a private or a public network. */
+const NEVER: readonly Net[] = [
+  ['0.0.0.0', 8], // Linux takes 0.0.0.0 for itself
+  ['100.100.100.200', 32], // metadata: Alibaba
+  ['168.63.129.16', 32], // metadata: Azure
+  ['169.254.0.0', 16], // link-local, and metadata of nearly all clouds
+  ['192.0.0.0', 24], // metadata: Oracle
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 3], // multicast, reserved, broadcast
+  ['fd00:ec2::', 32], // metadata: AWS
+  ['fd20:ce::', 32], // metadata: Google
+  ['2001::', 23], // Teredo, ORCHID: an IPv4 address inside of another
+  ['2001:db8::', 32],
+  ['2002::', 16], // 6to4, likewise
+];
+const OWN: readonly Net[] = [
+  ['127.0.0.0', 8],
+  ['::1', 128],
+];
+const PRIVATE: readonly Net[] = [
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['fc00::', 7],
+];
+/** All of IPv6 that is given out. Whatever is neither this nor listed above leads nowhere, or to the next cable. */
+const GLOBAL_IPV6: readonly Net[] = [['2000::', 3]];
+/** What a network without IPv4 puts before an IPv4 address. */
+const NAT64 = '64:ff9b::';
+
+/** `own`: the other addresses of this machine, as `canonicalAddress` spells them. */
+export function kindOfAddress(address: string, own: ReadonlySet<string> = new Set()): AddressKind {
+  const canonical = canonicalAddress(address);
+  if (canonical === undefined) return 'never';
+  if (isWithin(canonical, NEVER)) return 'never';
+  if (own.has(canonical) || isWithin(canonical, OWN)) return 'own';
+  if (isWithin(canonical, PRIVATE)) return 'private';
+  if (isIP(canonical) === 4) return 'public';
+  const inside = canonical.startsWith(NAT64) ? lastIpv4(canonical) : undefined;
+  // On its way through the translator it becomes the other address: only what is public may.
+  if (inside !== undefined) return kindOfAddress(inside, own) === 'public' ? 'public' : 'never';
+  return isWithin(canonical, GLOBAL_IPV6) ? 'public' : 'never';
+}
+
+/**
+ * The one spelling: no zone, no brackets, IPv4 where IPv6 only wraps it. Undefined for what is no address in dots or
+ * colons; `0x7f.1` is one to `URL`, which has made it dots before it comes here.
+ */
+export function canonicalAddress(text: string): string | undefined {
+  const bare = text.replace(/^\[(.*)\]$/, '$1').replace(/%.*$/s, '');
+  const version = isIP(bare);
+  if (version === 0) return undefined;
+  if (version === 4) return bare;
+  const spelled = new URL(`http://[${bare}]`).hostname.slice(1, -1);
+  return spelled.startsWith('::ffff:') ? (lastIpv4(spelled) ?? spelled) : spelled;
+}
+
+/** `::ffff:7f00:1` → `127.0.0.1`. Undefined where other groups stand between the prefix and the address. */
+function lastIpv4(spelled: string): string | undefined {
+  const groups = /^(?:::ffff:|64:ff9b::)(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,4})?$/.exec(spelled);
+  if (groups === null) return undefined;
+  const [high, low] = [Number.parseInt(groups[1] ?? '0', 16), Number.parseInt(groups[2] ?? '0', 16)];
+  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.');
+}
+
+const LISTS: ReadonlyMap<readonly Net[], BlockList> = new Map(
+  [NEVER, OWN, PRIVATE, GLOBAL_IPV6].map((nets) => [nets, listOf(nets)]),
+);
+
+function listOf(nets: readonly Net[]): BlockList {
+  const list = new BlockList();
+  for (const [net, prefix] of nets) list.addSubnet(net, prefix, familyOf(net));
+  return list;
+}
+
+const isWithin = (address: string, nets: readonly Net[]): boolean =>
+  // A list takes no IPv6 that wraps IPv4 here: `canonicalAddress` has unwrapped it.
+  LISTS.get(nets)?.check(address, familyOf(address)) === true;
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 6 ? 'ipv6' : 'ipv4';
+}

@@ -1,0 +1,39 @@
+// A part of a session's log as lines of JSON, exactly as it was written: each entry with its time and offset, output as
+// bytes, and a last line that says where the next part begins.
+
+import { isOutput } from '@binnacle/protocol';
+import type { Gap } from '../cursor/pump.ts';
+import type { Entry } from '../log/log.ts';
+import { line } from './jsonl-writer.ts';
+import { bodyOf, type ExportWriter } from './writer.ts';
+
+export class EntryLines implements ExportWriter {
+  readonly #withInput: boolean;
+  #offset: number;
+
+  constructor({ since, input }: { readonly since: number; readonly input: boolean }) {
+    this.#withInput = input;
+    this.#offset = since;
+  }
+
+  entry(entry: Entry): string {
+    const { kind, time, offset, bytes } = entry;
+    if (!isOutput(kind)) {
+      return kind === 'input' && !this.#withInput ? '' : line({ kind, time, offset, data: bodyOf(entry) });
+    }
+    this.#offset = offset + bytes.length;
+    // Nothing in it is to be escaped: a flood is written at once.
+    const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
+    return `{"kind":"${kind}","time":${time},"offset":${offset},"bytes":"${base64}"}\n`;
+  }
+
+  gap({ from, to, reason }: Pick<Gap, 'from' | 'to' | 'reason'>): string {
+    this.#offset = to;
+    return line({ kind: 'gap', offset: from, to, reason });
+  }
+
+  /** Without it, what came is not all of the part. */
+  end(isOver: boolean): string {
+    return line({ kind: 'end', offset: this.#offset, isOver });
+  }
+}

@@ -1,0 +1,129 @@
+// What happened in a session over time, for people: how much it wrote when, and what stands out. Knows no transport.
+
+import type { RunInfo, SessionInfo, Timeline, TimelineMark } from '@binnacle/protocol';
+import type { Wait } from '../catalogue/waits.ts';
+import type { Progress, Span, Told } from '../log/progress.ts';
+import { bodyOf, gapWords, oneLine } from './writer.ts';
+
+/** More than that is no timeline any more. Of more, the most telling ones and the newest of those. */
+export const MAX_MARKS = 500;
+/** The most telling first. */
+const WORTH: readonly TimelineMark['kind'][] = ['exit', 'gap', 'waiting', 'run', 'signal', 'resize'];
+
+export interface Lived {
+  readonly info: SessionInfo;
+  readonly progress: Progress;
+  /** Of a session that takes runs. */
+  readonly runs: readonly RunInfo[];
+  /** When it began to wait. */
+  readonly waits: readonly Wait[];
+}
+
+export function timelineOf({ info, progress, runs, waits }: Lived): Timeline {
+  const { from, to, stepMs, spans, isWhole } = progress;
+  const marks = [
+    ...lost(info, progress),
+    ...runs.flatMap(ofRun),
+    ...waits.map(ofWait),
+    ...progress.told.flatMap(ofEntry),
+  ];
+  const hasExit = marks.some(({ kind }) => kind === 'exit');
+  if (!hasExit && info.exitedAt !== null) marks.push(exitOf(info, info.exitedAt, info.outputOffset));
+  const kept = mostTelling(marks);
+  return {
+    ...{ from, to, stepMs },
+    points: pointsOf(spans, { from, to, stepMs }),
+    marks: kept.map((mark) => ({ ...mark, time: Math.min(to, Math.max(from, mark.time)) })),
+    isClipped: !isWhole || kept.length < marks.length,
+  };
+}
+
+/** Spans that lie across several steps are taken to have come evenly. */
+export function pointsOf(
+  spans: readonly Span[],
+  { from, to, stepMs }: Pick<Timeline, 'from' | 'to' | 'stepMs'>,
+): Timeline['points'] {
+  const points: { time: number; offset: number; bytes: number }[] = [];
+  const stepOf = (time: number): number => Math.floor((Math.min(to, Math.max(from, time)) - from) / stepMs);
+  const add = (step: number, offset: number, bytes: number): void => {
+    const time = from + step * stepMs;
+    const last = points.at(-1);
+    // Nothing goes back, whatever clocks did.
+    if (last !== undefined && time <= last.time) last.bytes += bytes;
+    else if (bytes > 0) points.push({ time, offset, bytes });
+  };
+  for (const span of spans) {
+    const [first, last] = [stepOf(span.from), stepOf(span.to)];
+    const count = last - first + 1;
+    for (let step = 0, done = 0; step < count; step++) {
+      const upTo = Math.floor((span.bytes * (step + 1)) / count);
+      add(first + step, span.offset + done, upTo - done);
+      done = upTo;
+    }
+  }
+  return points;
+}
+
+function lost({ oldestOffset }: SessionInfo, { from, damaged }: Progress): TimelineMark[] {
+  const gap = (time: number, offset: number, to: number, reason: 'retention' | 'damaged'): TimelineMark => ({
+    ...{ kind: 'gap', time, offset },
+    text: gapWords({ from: offset, to, reason }),
+  });
+  return [
+    ...(oldestOffset > 0 ? [gap(from, 0, oldestOffset, 'retention')] : []),
+    ...damaged.map(({ time, offset, to }) => gap(time, offset, to, 'damaged')),
+  ];
+}
+
+function ofRun({ startedAt, startOffset, command }: RunInfo): TimelineMark[] {
+  if (startedAt === null || startOffset === null) return [];
+  return [{ kind: 'run', time: startedAt, offset: startOffset, text: shown(command) }];
+}
+
+const ofWait = ({ since, offset, text }: Wait): TimelineMark => ({
+  ...{ kind: 'waiting', time: since, offset, text: shown(text) },
+});
+
+function ofEntry(entry: Told): TimelineMark[] {
+  const { kind, time, offset } = entry;
+  const at = { time, offset };
+  switch (kind) {
+    case 'resize': {
+      const { cols, rows } = bodyOf<{ cols: number; rows: number }>(entry);
+      return [{ kind: 'resize', ...at, text: `${cols}×${rows}` }];
+    }
+    case 'signal':
+      return [{ kind: 'signal', ...at, text: shown(bodyOf<{ signal: string }>(entry).signal ?? '') }];
+    case 'exit':
+      return [exitOf(bodyOf<Pick<SessionInfo, 'exitCode' | 'signal'>>(entry), time, offset)];
+    case 'event': {
+      // Of runs there are records.
+      const { traffic, type, label } = bodyOf(entry);
+      const text = traffic?.command_preview ?? traffic?.command ?? (type === 'marker' ? label : undefined);
+      return text === undefined ? [] : [{ kind: 'run', ...at, text: shown(text) }];
+    }
+    default:
+      return [];
+  }
+}
+
+function exitOf(
+  { exitCode = null, signal = null }: Partial<Pick<SessionInfo, 'exitCode' | 'signal'>>,
+  time: number,
+  offset: number,
+): TimelineMark {
+  const text = signal ?? (exitCode === null ? 'nobody knows how' : `exit code ${exitCode}`);
+  return { kind: 'exit', time, offset, text };
+}
+
+function mostTelling(marks: readonly TimelineMark[]): TimelineMark[] {
+  const inOrder = (one: TimelineMark, other: TimelineMark): number =>
+    one.offset - other.offset || one.time - other.time;
+  const sorted = [...marks].sort(inOrder);
+  if (sorted.length <= MAX_MARKS) return sorted;
+  const byWorth = WORTH.flatMap((kind) => sorted.filter((mark) => mark.kind === kind).reverse());
+  return byWorth.slice(0, MAX_MARKS).sort(inOrder);
+}
+
+/** One line, of which nothing is drawn but what it says. */
+const shown = (text: string): string => oneLine(text.replace(/\p{Cf}+/gu, ''));

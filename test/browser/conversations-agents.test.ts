@@ -60,8 +60,9 @@ it('thoughts are folded, a plan is a list, and a changed file shows which lines 
     expect.stringContaining('look'),
     expect.stringContaining('mend'),
   ]);
+  // A small change is there to read; a click folds it.
   await page.getByTestId('tool-open').getByText('+1').waitFor();
-  await page.getByTestId('tool-open').click();
+  expect(await page.getByTestId('tool-open').getAttribute('aria-expanded')).toBe('true');
   // Marked by a sign and by a word for those who listen, not by colour alone.
   const lines = page.getByTestId('diff').locator('.diff-line');
   expect(await lines.nth(0).innerText()).toMatch(/−[\s\S]*removed:[\s\S]*before/);
@@ -70,11 +71,17 @@ it('thoughts are folded, a plan is a list, and a changed file shows which lines 
   expect(complaints).toEqual([]);
 });
 
-it('the terminal of an agent’s command is one click away, and one back', async () => {
+it('the terminal of an agent’s command is live in the conversation, and one click away, and one back', async () => {
   const { page } = await openDeck(browser, gateway);
   await withHelper(page);
   await write(page, 'linger echo from-the-agent; sleep 60');
   await ended(page, 'final');
+  // It is seen where it was started, live, as well.
+  await page.getByTestId('tool-open').click();
+  await page.getByTestId('tool-terminal').waitFor();
+  await seeLine(page, 'from-the-agent');
+  await page.getByTestId('tool-open').click();
+  await page.getByTestId('tool-terminal').waitFor({ state: 'detached' });
   const address = page.url();
   await page.getByTestId('tool-session').click();
   await page.getByTestId('session-view').waitFor();
@@ -84,6 +91,32 @@ it('the terminal of an agent’s command is one click away, and one back', async
   expect(page.url()).toBe(address);
 });
 
+it('a large change is folded, and shown piece by piece; what runs took is told of each and of all', async () => {
+  const { page, complaints } = await openDeck(browser, gateway);
+  await withHelper(page);
+  await write(page, 'edit big.txt 900\nusage 0.25');
+  await ended(page, 'final');
+  expect(await page.getByTestId('tool-open').getAttribute('aria-expanded')).toBe('false');
+  await page.getByTestId('tool-open').getByText('+900').waitFor();
+  await page.getByTestId('tool-open').click();
+  const rows = page.getByTestId('diff').locator('.diff-line');
+  expect(await rows.count()).toBe(400);
+  await page.getByTestId('diff-more').click();
+  await page.getByTestId('diff-more').click();
+  expect(await rows.count()).toBe(901);
+  expect(await page.getByTestId('diff-more').count()).toBe(0);
+  expect(await answer(page).locator('.turn-usage').innerText()).toMatch(/tokens in, 7 out, \$0\.25$/);
+  // The sum is the gateway's, with what was stopped; it goes on over a reload, where older answers may not be drawn.
+  await write(page, 'usage 1.5\nidle');
+  await page.getByTestId('stop').click();
+  await ended(page, 'aborted');
+  const sum = page.getByTestId('conversation-usage').getByText(/tokens in, \d+ out, \$1\.50$/);
+  await sum.waitFor();
+  await page.reload();
+  await sum.waitFor();
+  expect(complaints).toEqual([]);
+});
+
 it('a request that is denied says so, and by whom', async () => {
   const { page } = await openDeck(browser, gateway);
   await withHelper(page);
@@ -91,6 +124,17 @@ it('a request that is denied says so, and by whom', async () => {
   await page.getByTestId('approval').getByText('rm -rf build').first().waitFor();
   await page.getByTestId('approval-option').last().click();
   await page.getByTestId('approval-answer').getByText('admin: No', { exact: true }).waitFor();
+  await ended(page, 'final');
+  // By the keyboard alone, too: a digit counts where the request has the focus, and is text in the field.
+  await write(page, 'ask rm -rf dist');
+  const request = page.getByTestId('approval').last();
+  await request.and(page.locator('[data-state="waiting"]')).waitFor();
+  await composer(page).press('3');
+  expect(await composer(page).inputValue()).toBe('3');
+  await composer(page).fill('');
+  await request.getByTestId('approval-detail').focus();
+  await page.keyboard.press('3');
+  await request.getByTestId('approval-answer').getByText('admin: No', { exact: true }).waitFor();
   await ended(page, 'final');
 });
 
@@ -148,6 +192,7 @@ it('an answer says what it does, whatever the agent calls it, and of one id ther
   expect(await page.getByTestId('approval-option').allInnerTexts()).toEqual(['Allow always: “Deny”', 'Deny: “Allow”']);
   await option(page, 'x').click();
   await page.getByTestId('approval-answer').getByText('admin: Allow always: “Deny”', { exact: true }).waitFor();
+  await ended(page, 'final');
   expect(await said(page)).toBe('{"outcome":"selected","optionId":"x"}');
 });
 

@@ -101,6 +101,27 @@ it('nothing in the address sends the page anywhere but to its own gateway', asyn
   expect(tried).toBe('connect-src');
 });
 
+it('labels of a new session are on its row and its page, and the filter finds it by them', async () => {
+  const { page, complaints } = await openDeck(browser, gateway);
+  await page.getByTestId('new-form').click();
+  await page.getByTestId('new-command').fill('read x');
+  await page.getByTestId('new-name').fill('labelled here');
+  await page.getByTestId('new-labels').fill('team');
+  await page.getByTestId('new-start').click();
+  await page.getByText('“team” is not a label.').waitFor();
+  await page.getByTestId('new-labels').fill('team=red, job=42, stage=3');
+  await page.getByTestId('new-start').click();
+  await page.getByTestId('session-title').getByText('labelled here').waitFor();
+  expect(await page.getByTestId('label').allInnerTexts()).toHaveLength(3);
+  const labels = page.locator('[data-testid="session"]', { hasText: 'labelled here' }).getByTestId('row-labels');
+  expect(await labels.getAttribute('title')).toBe('team=red, job=42, stage=3');
+  await page.getByTestId('filter-more').click();
+  await page.getByTestId('filter-label').selectOption('job=42');
+  await until('the list has that one alone', async () => (await page.getByTestId('session').count()) === 1);
+  expect(await page.getByTestId('session').innerText()).toContain('labelled here');
+  expect(complaints).toEqual([]);
+});
+
 it('markup in names, titles, links and output is text and does nothing', async () => {
   const payload = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>';
   // A title (OSC 0), a link that is script (OSC 8), a clipboard write (OSC 52), and the payload as plain output.

@@ -278,12 +278,15 @@ describe('the page of plugins', () => {
   });
 });
 
+/** What comes from now on is news on that page. */
+const listening = (page: Page): Promise<void> => page.locator('[data-testid="bell"][data-unseen]').waitFor();
+
 describe('what a plugin tells', () => {
   it('shows for a moment as text, closes by Escape and by its button, and stays behind the bell', async () => {
     const { page, complaints } = await openDeck(browser, gateway);
     await page.getByTestId('toasts').waitFor({ state: 'attached' });
     const bell = page.getByTestId('bell');
-    await until('the watch is on', async () => (await bell.getAttribute('data-unseen')) !== null);
+    await listening(page);
     await tell({ title: '<img src=x onerror=alert(1)>', text: 'line one\nline <b>two</b>' });
     const toast = page.getByTestId('toast');
     await toast.getByText('<img src=x onerror=alert(1)>').waitFor();
@@ -317,6 +320,7 @@ describe('what a plugin tells', () => {
 describe('what a plugin told', () => {
   it('goes by itself after a while, but not from under the pointer of who reads it', async () => {
     const { page } = await openDeck(browser, gateway);
+    await listening(page);
     await page.clock.install();
     await tell({ title: 'held' });
     const toast = page.getByTestId('toast');
@@ -332,6 +336,7 @@ describe('what a plugin told', () => {
 
   it('waits while a dialog is before it', async () => {
     const { page } = await openDeck(browser, gateway);
+    await listening(page);
     await go(page, '#/plugins');
     await page.clock.install();
     await card(page).getByTestId('plugin-remove').click();
@@ -347,6 +352,7 @@ describe('what a plugin told', () => {
 
   it('leaves Escape to the program in a terminal', async () => {
     const { page } = await openDeck(browser, gateway);
+    await listening(page);
     const id = await startShell(page);
     await type(page, 'cat -v');
     await tell({ title: 'not now' });

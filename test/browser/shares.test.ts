@@ -1,6 +1,6 @@
 // A share link in a browser: a guest and an owner, each with what is theirs, and how it ends.
 
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { makeConversation, sendTo, writeConfig } from '../conversations/conversation.fixture.ts';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
@@ -34,8 +34,14 @@ const share = (session: string, more: object = {}) => gateway.client.shares.crea
 async function openGuest(url: string): Promise<Deck> {
   const deck = await openContext(browser);
   await deck.page.goto(url);
-  await deck.page.locator('[data-testid="guest"][data-link="open"]').waitFor();
+  await enterAsGuest(deck.page);
   return deck;
+}
+
+/** From the door of a link to what it shows, without a name. */
+async function enterAsGuest(page: Page): Promise<void> {
+  await page.getByTestId('guest-enter').click();
+  await page.locator('[data-testid="guest"][data-link="open"]').waitFor();
 }
 
 it('a guest sees the session live and nothing else; the secret is gone from the address, and is sent in no address', async () => {
@@ -48,7 +54,10 @@ it('a guest sees the session live and nothing else; the secret is gone from the 
   const asked: string[] = [];
   context.on('request', (request) => asked.push(request.url(), request.headers().referer ?? ''));
   await page.goto(url);
-  await page.locator('[data-testid="guest"][data-link="open"]').waitFor();
+  // Before one has come in, a reload does not lose the link.
+  await page.getByTestId('guest-enter').waitFor();
+  await page.reload();
+  await enterAsGuest(page);
   await page.locator(`[data-testid="session-view"][data-session="${session}"]`).waitFor();
   expect(page.url()).toBe(`${gateway.url}/`);
   const left = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
@@ -61,7 +70,7 @@ it('a guest sees the session live and nothing else; the secret is gone from the 
   expect(await page.getByTestId('session').count()).toBe(0);
   const paths = new Set(asked.filter((one) => one.startsWith(gateway.url)).map((one) => new URL(one).pathname));
   expect([...paths].filter((path) => path.startsWith('/v1/')).sort()).toEqual(
-    expect.arrayContaining(['/v1/me', '/v1/shared', '/v1/shares/redeem']),
+    expect.arrayContaining(['/v1/me', '/v1/shared', '/v1/shares/look', '/v1/shares/redeem']),
   );
   for (const path of ['/v1/sessions', '/v1/conversations', '/v1/notices', '/v1/plugins', '/v1/tokens']) {
     expect([...paths]).not.toContain(path);
@@ -92,7 +101,7 @@ it('an owner who opens a share link is a guest in that tab, and stays logged in'
   const before = await owner.context.cookies();
   const tab = await owner.context.newPage();
   await tab.goto(url);
-  await tab.locator('[data-testid="guest"][data-link="open"]').waitFor();
+  await enterAsGuest(tab);
   expect(await tab.getByTestId('guest').getAttribute('data-mode')).toBe('view');
   expect(await owner.context.cookies()).toEqual(before);
   await owner.page.reload();
@@ -104,7 +113,7 @@ it('an owner who opens a share link is a guest in that tab, and stays logged in'
   await next.evaluate((hash) => {
     location.hash = hash;
   }, new URL(url).hash);
-  await next.locator('[data-testid="guest"][data-link="open"]').waitFor();
+  await enterAsGuest(next);
   expect(next.url()).not.toContain('share=');
 });
 
@@ -118,7 +127,7 @@ it('a link to type takes the helm from the owner like anybody, and one to view c
   await type(guest.page, 'echo typed-by-$((6*7))');
   await seeLine(owner.page, 'typed-by-42');
   // Only what is typing is offered.
-  for (const button of ['interrupt', 'kill', 'search-session']) {
+  for (const button of ['interrupt', 'kill', 'menu-search']) {
     expect(await guest.page.getByTestId(button).count()).toBe(0);
   }
   const { viewers } = await gateway.client.shares.get(typing.id);
@@ -147,12 +156,38 @@ it('goes on over a kill of the gateway as the same guest', async () => {
   const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
   const { url, id } = await share(session, { uses: 1 });
   const { page } = await openGuest(url);
+  await page.locator('[data-testid="session-view"][data-phase="live"]').waitFor();
   await gateway.kill();
   await gateway.restart();
   await gateway.client.session(session).write('back\r');
   await seeLine(page, 'back');
   await until('it is counted again', async () => (await gateway.client.shares.get(id)).viewers.length === 1);
   expect((await gateway.client.shares.get(id)).used).toBe(1);
+});
+
+it('what the page had not loaded yet when the gateway was killed comes once it is back', async () => {
+  const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
+  const { url } = await share(session);
+  const { page } = await openContext(browser);
+  let isAsked = (): void => undefined;
+  const asked = new Promise<void>((resolve) => {
+    isAsked = resolve;
+  });
+  // What draws terminals is asked for, and the gateway dies before it answers.
+  await page.route('**/assets/xterm-*', async (route) => {
+    isAsked();
+    await route.abort();
+  });
+  await page.goto(url);
+  await page.getByTestId('guest-enter').click();
+  await asked;
+  await gateway.kill();
+  await page.getByTestId('mishap').locator('[data-code="unreachable"]').waitFor();
+  await page.unroute('**/assets/xterm-*');
+  await gateway.restart();
+  await page.locator('[data-testid="session-view"][data-phase="live"]').waitFor();
+  await gateway.client.session(session).write('back again\r');
+  await seeLine(page, 'back again');
 });
 
 it('a conversation is shown as it goes on, and a guest who views cannot write', async () => {

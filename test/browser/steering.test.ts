@@ -110,6 +110,40 @@ it('a program on the whole screen is drawn to the last corner, gets keys, and fo
   await seeLine(page, 'before-2');
 });
 
+it('the cursor blinks in each of its shapes, and asks for no frames in between', async () => {
+  const { page, complaints } = await openDeck(browser, gateway);
+  await startShell(page);
+  /** How it looks, one after the other, as the page itself sees it: whoever asks from outside may always come in the dark. */
+  const looks = (): Promise<string[]> =>
+    page.evaluate(async () => {
+      const seen: string[] = [];
+      for (const end = performance.now() + 10_000; seen.length < 3 && performance.now() < end; ) {
+        const cursor = document.querySelector('.xterm-rows.xterm-focus .xterm-cursor');
+        if (cursor === null) throw new Error('There is no cursor.');
+        const { backgroundColor, boxShadow, borderBottomStyle } = getComputedStyle(cursor);
+        const look = [backgroundColor, boxShadow, borderBottomStyle].join();
+        if (look !== seen.at(-1)) seen.push(look);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      return seen;
+    });
+  // An animation makes the browser ask for every frame, and what comes from the network waits for the next one.
+  const animations = (): Promise<number> => page.evaluate(() => document.getAnimations().length);
+  for (const [code, shape] of [
+    [1, 'block'],
+    [3, 'underline'],
+    [5, 'bar'],
+  ] as const) {
+    await type(page, `printf '\\e[${code} q'; echo now-$((1+1))-${shape}`);
+    await seeLine(page, `now-2-${shape}`);
+    await page.locator(`.xterm-cursor-blink.xterm-cursor-${shape}`).waitFor();
+    const [lit = '', dark = '', ...back] = await looks();
+    expect({ shape, lit, dark, back }).toEqual({ shape, lit, dark, back: [lit] });
+    expect(await animations()).toBe(0);
+  }
+  expect(complaints).toEqual([]);
+});
+
 it('when another client takes the helm the page says so, watches in that size, and can take it back', async () => {
   const { page } = await openDeck(browser, gateway);
   const id = await startShell(page);

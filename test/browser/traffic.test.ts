@@ -173,7 +173,7 @@ describe('the filter of the list', () => {
     await show([0, 0, 1]);
     await page.getByTestId('filter-label').selectOption('team=red');
     await page.getByTestId('none-match').waitFor();
-    await page.getByTestId('filter-clear').click();
+    await page.getByTestId('none-clear').click();
     await show([1, 1, 1]);
     await page.getByTestId('filter-where').selectOption('here');
     await words.fill('filter');
@@ -323,7 +323,8 @@ describe('the search', () => {
     const { page, complaints } = await openDeck(browser, gateway);
     await row(page, one).waitFor();
     await choose(page, one);
-    await page.getByTestId('search-session').click();
+    await page.getByTestId('session-menu').click();
+    await page.getByTestId('menu-search').click();
     await page.getByTestId('search-words').fill('wombat');
     await page.keyboard.press('Enter');
     await page.getByTestId('hit').waitFor();

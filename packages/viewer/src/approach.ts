@@ -1,5 +1,6 @@
 // Draws output up to a place that was asked for, marks it, and goes on a little behind it. Knows no session.
 
+import type { OutputKind } from '@binnacle/protocol';
 import type { Screen } from './screen.ts';
 
 // What is drawn behind the place: some screenfuls, and within the scrollback, or it would be pushed out of that.
@@ -29,24 +30,25 @@ export class Approach {
   }
 
   /** Answers with the offset behind what was drawn: less than the end where enough stands behind the place. */
-  async draw(offset: number, bytes: Uint8Array): Promise<number> {
+  async draw(offset: number, bytes: Uint8Array, kind: OutputKind = 'tty'): Promise<number> {
     const end = offset + bytes.length;
     let rest = bytes;
     if (this.markedAt === undefined) {
       if (end <= this.at) {
-        await this.screen.write(bytes);
+        await this.screen.write(bytes, end, kind);
         return end;
       }
       const before = Math.max(0, this.at - offset);
-      if (before > 0) await this.screen.write(bytes.subarray(0, before));
+      if (before > 0) await this.screen.write(bytes.subarray(0, before), offset + before, kind);
       await this.screen.settled();
       this.screen.markPlace();
       this.markedAt = offset + before;
       rest = bytes.subarray(before);
     }
     const room = this.roomIn(rest);
-    await this.screen.write(rest.subarray(0, room));
-    return end - rest.length + room;
+    const drawn = end - rest.length + room;
+    await this.screen.write(rest.subarray(0, room), drawn, kind);
+    return drawn;
   }
 
   /** So many of these bytes may still be drawn. Counts them as drawn. */

@@ -2,11 +2,14 @@
 
 import { optionLabel, visibleLine, visibleText } from '@binnacle/client';
 import type { Approval, ApprovalAnswer, BinnacleError } from '@binnacle/protocol';
-import { type RefObject, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react';
+import { type KeyboardEvent, type RefObject, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react';
 import { answerWords, isAllowing, timeLeft } from './conversation-words.ts';
 import { asFailure, Failure } from './failure.tsx';
 import { ShieldIcon } from './icons.tsx';
 import { useCountdown } from './use-client.ts';
+
+/** As many answers have a key of their own. */
+const MAX_DIGIT = 9;
 
 interface ApprovalCardProps {
   readonly approval: Approval;
@@ -42,8 +45,17 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
       })
       .finally(() => setSent(undefined));
   };
+  /** A digit, while the focus is in here: the answers are counted, and so it cannot be pressed by mistake elsewhere. */
+  const pressed = (event: KeyboardEvent): void => {
+    if (!isWaiting || event.repeat || event.ctrlKey || event.metaKey || event.altKey || sent !== undefined) return;
+    const option = /^[1-9]$/.test(event.key) ? approval.options[Number(event.key) - 1] : undefined;
+    if (option === undefined || (isAllowing(option) && !isRead)) return;
+    event.preventDefault();
+    choose(option.id);
+  };
   return (
     <section
+      onKeyDown={pressed}
       className={isWaiting ? 'approval waiting' : 'approval'}
       aria-labelledby={heading}
       data-testid="approval"
@@ -72,7 +84,7 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
           <p className="approval-answer">Somebody who may steer this conversation has to answer.</p>
         ) : (
           <div className="approval-options">
-            {approval.options.map((option) => {
+            {approval.options.map((option, at) => {
               const isTooEarly = isAllowing(option) && !isRead;
               return (
                 <button
@@ -81,6 +93,8 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
                   className={`button ${option.kind === 'allow_once' ? 'primary' : isAllowing(option) ? '' : 'danger'}`}
                   disabled={sent !== undefined || isTooEarly}
                   aria-describedby={isTooEarly ? hint : undefined}
+                  data-key={at < MAX_DIGIT ? at + 1 : undefined}
+                  aria-keyshortcuts={at < MAX_DIGIT ? String(at + 1) : undefined}
                   onClick={() => choose(option.id)}
                   data-testid="approval-option"
                   data-option={option.id}

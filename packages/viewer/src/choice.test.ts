@@ -11,6 +11,7 @@ const others: readonly Choice[] = [
   { kind: 'search', q: '', session: 's@1/2' },
   { kind: 'search', q: 'x', source: 'mcp_core' },
   { kind: 'traffic', ask: {} },
+  { kind: 'recordings' },
   { kind: 'plugins' },
   {
     kind: 'traffic',

@@ -1,4 +1,4 @@
-// What the page shows, as the address keeps it: a session, a conversation, a search, the traffic, the plugins. Pure.
+// What the page shows, as the address keeps it: a session, a conversation, a search, the traffic, the recordings, the plugins. Pure.
 
 import { type ConversationKey, isConversationKey, isSessionId } from '@binnacle/protocol';
 import { askIn, askWords, type TrafficAsk } from './traffic-ask.ts';
@@ -9,6 +9,7 @@ export type Choice =
   | { readonly kind: 'conversation'; readonly key: ConversationKey }
   | SearchChoice
   | { readonly kind: 'traffic'; readonly ask: TrafficAsk }
+  | { readonly kind: 'recordings' }
   | { readonly kind: 'plugins' };
 
 /** `q` may be empty: the search waits for words. */
@@ -38,6 +39,8 @@ export function addressOf(choice: Choice | undefined): string {
       return withWords('#/search', { q: choice.q, session: choice.session, source: choice.source });
     case 'traffic':
       return withWords('#/traffic', askWords(choice.ask));
+    case 'recordings':
+      return '#/recordings';
     case 'plugins':
       return '#/plugins';
   }
@@ -62,6 +65,7 @@ export function choiceIn(hash: string): Choice | undefined {
     };
   }
   if (path === 'traffic') return { kind: 'traffic', ask: askIn(given) };
+  if (path === 'recordings') return { kind: 'recordings' };
   if (path === 'plugins') return { kind: 'plugins' };
   if (!path.startsWith('c/')) return undefined;
   try {

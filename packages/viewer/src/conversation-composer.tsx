@@ -21,8 +21,8 @@ interface ComposerProps {
   readonly working: boolean;
   /** Resolves when the gateway has the message. */
   readonly onSend: (message: Outgoing) => Promise<unknown>;
-  /** Ends the run that is under way. */
-  readonly onStop: () => Promise<unknown>;
+  /** Ends the run that is under way; undefined for who may not. */
+  readonly onStop: (() => Promise<unknown>) | undefined;
 }
 
 /** With a keyboard, Enter sends; on a phone it is a new line, as everywhere there. */
@@ -68,6 +68,7 @@ export function Composer({ conversation, agent, steer, working, onSend, onStop }
       });
   };
   const stop = (): void => {
+    if (onStop === undefined) return;
     setStopping(true);
     setError(undefined);
     onStop()
@@ -120,7 +121,7 @@ export function Composer({ conversation, agent, steer, working, onSend, onStop }
           enterKeyHint={enterSends() ? 'send' : 'enter'}
           data-testid="composer"
         />
-        {working && (
+        {working && onStop !== undefined && (
           <button
             type="button"
             className="button danger stop"

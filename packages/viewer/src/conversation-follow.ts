@@ -5,20 +5,14 @@ import {
   type Conversation,
   type ConversationFeed,
   type ConversationState,
-  emptyConversation,
+  hasReached,
+  openConversation,
   reduceConversation,
   withHistory,
   withInfo,
   withoutOldest,
 } from '@binnacle/client';
-import {
-  type BinnacleError,
-  type ConversationInfo,
-  comparePositions,
-  type MessageInfo,
-  type MessagePage,
-  parsePosition,
-} from '@binnacle/protocol';
+import type { BinnacleError, ConversationInfo } from '@binnacle/protocol';
 import { asFailure } from './failure.tsx';
 
 export interface FollowedTalk {
@@ -43,8 +37,6 @@ export const NO_TALK_YET: FollowedTalk = {
 const FIRST_PAGE = 40;
 /** Messages of each older page. */
 const OLDER_PAGE = 50;
-/** So many answers are told with their tools and thoughts when the page opens; those before as text alone. */
-const WHOLE_ANSWERS = 10;
 /** An older page may hold nothing that is not there already; after so many of those something is wrong. */
 const MAX_EMPTY_PAGES = 20;
 /** An entry that nobody is shown may be the last one: where nothing comes for so long, the past has been told. */
@@ -138,13 +130,9 @@ export class ConversationFollow {
 
   private async run(): Promise<void> {
     const { conversation, changed } = this;
-    // The info first: what happens behind its position is told by events, whatever the page has of it already.
-    const info = await conversation.info();
-    const page = await conversation.history({ limit: FIRST_PAGE });
-    const from = await this.beginning(info, page);
+    const { from, until, ...opening } = await openConversation(conversation, FIRST_PAGE);
     if (this.isStopped) return;
-    // First the texts, then the events from some runs back: each run is told anew in its place, with its tools.
-    let state = withHistory(emptyConversation(info, from), shown(page, info));
+    let { state } = opening;
     let isLive = false;
     const show = (): void => {
       isLive = true;
@@ -153,10 +141,10 @@ export class ConversationFollow {
     };
     const catchUp = (): void => {
       this.hush();
-      if (isLive || isAt(state.position, info.position)) show();
+      if (isLive || hasReached(state.position, until)) show();
       else this.quiet = setTimeout(show, QUIET_MS);
     };
-    if (isAt(from, info.position)) show();
+    if (hasReached(from, until)) show();
     const feed = conversation.subscribe(from);
     this.feed = feed;
     for await (const step of feed) {
@@ -177,31 +165,4 @@ export class ConversationFollow {
   private hush(): void {
     clearTimeout(this.quiet);
   }
-
-  /** Before the first run that is told whole. */
-  private async beginning(info: ConversationInfo, page: MessagePage): Promise<string> {
-    const answers = page.messages.filter((message) => message.role === 'assistant' && message.run !== null);
-    const first = answers.slice(-WHOLE_ANSWERS)[0]?.run;
-    const now = info.run?.position ?? info.position;
-    if (first === undefined || first === null) return now;
-    // Without a place in the log (it is not kept any more), what is said is there still.
-    const run = await this.conversation.run(first).catch(() => null);
-    // Of another life of the log it would lead nowhere.
-    return typeof run?.position === 'string' && parsePosition(run.position).epoch === info.epoch ? run.position : now;
-  }
-}
-
-/** What was handed into a run that is told whole comes with its events, in its place. */
-function shown(page: MessagePage, info: ConversationInfo): MessagePage {
-  const answers = page.messages.filter((message) => message.role === 'assistant' && message.run !== null);
-  const whole = new Set(answers.slice(-WHOLE_ANSWERS).map(({ run }) => run));
-  if (info.run !== null) whole.add(info.run.id);
-  const isInjected = (message: MessageInfo): boolean =>
-    message.role === 'user' && message.run !== null && message.run !== message.id && whole.has(message.run);
-  return { ...page, messages: page.messages.filter((message) => !isInjected(message)) };
-}
-
-function isAt(position: string, target: string): boolean {
-  const [a, b] = [parsePosition(position), parsePosition(target)];
-  return a.epoch !== b.epoch || comparePositions(a, b) >= 0;
 }

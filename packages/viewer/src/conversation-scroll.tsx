@@ -4,6 +4,7 @@
 import type { ConversationItem } from '@binnacle/client';
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { DownIcon } from './icons.tsx';
+import { PartMishap } from './mishap.tsx';
 
 export interface Entry {
   readonly key: string;
@@ -25,8 +26,8 @@ interface TalkScrollProps {
 }
 
 /** Turns in the document at a time. */
-const MAX_SHOWN = 200;
-const STEP = 100;
+const MAX_SHOWN = 120;
+const STEP = 30;
 // Who is so near to the end reads what comes.
 const NEAR_PX = 48;
 // Older turns are fetched before the reader has arrived at the first one.
@@ -176,7 +177,7 @@ export function TalkScroll(props: TalkScrollProps) {
           {!loading && entries.length === 0 && empty}
           {shown.map(({ key, item }) => (
             <div key={key} data-entry={key}>
-              {render(item)}
+              <PartMishap of={item}>{render(item)}</PartMishap>
             </div>
           ))}
           {hasLater && (

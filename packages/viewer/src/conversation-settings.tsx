@@ -2,7 +2,7 @@
 
 import type { BinnacleError, ConversationInfo, Visibility } from '@binnacle/protocol';
 import { type FormEvent, useId, useState } from 'react';
-import { conversationTitle } from './conversation-words.ts';
+import { conversationTitle, usageWords } from './conversation-words.ts';
 import { Dialog } from './dialog.tsx';
 import { asFailure, Failure } from './failure.tsx';
 
@@ -28,6 +28,7 @@ export function ConversationSettings({ info, acts, onClose }: ConversationSettin
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<BinnacleError>();
   const id = useId();
+  const used = usageWords(info.usage);
   const users = [...new Set(people.split(/[\s,;]+/).filter(Boolean))];
 
   const run = (act: Promise<unknown>): void => {
@@ -128,6 +129,12 @@ export function ConversationSettings({ info, acts, onClose }: ConversationSettin
           <dd>{info.agent}</dd>
           <dt>Owner</dt>
           <dd>{info.owner ?? 'nobody: a channel began it'}</dd>
+          {used !== undefined && (
+            <>
+              <dt>Used so far</dt>
+              <dd data-testid="settings-usage">{used}</dd>
+            </>
+          )}
           <dt>Key</dt>
           <dd>
             <code>{info.key}</code>

@@ -1,6 +1,6 @@
 // What was said and done, one turn after the other: messages of people, answers of the agent with all that is in them.
 
-import type { Answer, AnswerPart } from '@binnacle/client';
+import type { Answer, AnswerPart, Binnacle } from '@binnacle/client';
 import type { Author, MessageInfo } from '@binnacle/protocol';
 import { memo, type ReactNode, useState } from 'react';
 import { ApprovalCard } from './approval.tsx';
@@ -28,6 +28,8 @@ export interface TurnContext {
   /** Undefined for those who may only watch. */
   readonly onAnswer: ((approval: string, option: string) => Promise<unknown>) | undefined;
   readonly onSession: (id: string) => void;
+  /** For terminals inside of answers. */
+  readonly client: Binnacle;
   readonly hasSession: (id: string) => boolean;
 }
 
@@ -163,7 +165,7 @@ const Part = memo(function Part({ part, live, context }: PartProps) {
     case 'tool': {
       const { session } = part.tool;
       const isThere = session !== undefined && context.hasSession(session);
-      return <ToolRow tool={part.tool} onSession={isThere ? context.onSession : undefined} />;
+      return <ToolRow tool={part.tool} client={context.client} onSession={isThere ? context.onSession : undefined} />;
     }
     case 'approval': {
       const { onAnswer, clockOffsetMs } = context;
@@ -193,7 +195,7 @@ function Thought({ text, live }: { readonly text: string; readonly live: boolean
       <button type="button" className="thought-open" aria-expanded={open} onClick={() => setOpen((before) => !before)}>
         <MoreIcon /> {live ? 'Thinking…' : 'Thoughts'}
       </button>
-      {open && <p className="thought-text">{text}</p>}
+      {open && <p className="thought-text">{visible(text)}</p>}
     </div>
   );
 }
@@ -221,7 +223,7 @@ function Told({ name, data }: { readonly name: string; readonly data: unknown })
           <li key={at} className={step.state}>
             <span aria-hidden="true">{STEP_MARKS[step.state][0]}</span>
             <span>
-              {step.text}
+              {visible(step.text)}
               <span className="sr-only">, {STEP_MARKS[step.state][1]}</span>
             </span>
           </li>
@@ -245,7 +247,7 @@ export const NoteTurn = memo(function NoteTurn({ text, by, at }: NoteTurnProps) 
         <span className="turn-mark">note</span>
       </Head>
       <div className="prose">
-        <p>{text}</p>
+        <p>{visible(text)}</p>
       </div>
     </article>
   );

@@ -9,10 +9,21 @@ import { Queue } from './conversation-queue.tsx';
 import { TalkScroll } from './conversation-scroll.tsx';
 import { ConversationSettings } from './conversation-settings.tsx';
 import { AnswerTurn, MessageTurn, NoteTurn, type TurnContext } from './conversation-turns.tsx';
-import { conversationTitle, doingMark, doingWord, endWords, visibilityWords } from './conversation-words.ts';
-import { EyeIcon, LockIcon, PeopleIcon } from './icons.tsx';
+import {
+  conversationTitle,
+  doingMark,
+  doingWord,
+  endWords,
+  usageWords,
+  visibilityWords,
+} from './conversation-words.ts';
+import { ExportDialog } from './export-dialog.tsx';
+import { DialogButton } from './icon-button.tsx';
+import { EyeIcon, FileOutIcon, LockIcon, PeopleIcon, ShareIcon } from './icons.tsx';
+import { MuteButton, useMute } from './mute-button.tsx';
 import { ErrorNotice, Notice } from './notices.tsx';
-import { oneLine } from './words.ts';
+import { ShareDialog } from './share-dialog.tsx';
+import { oneLine, person } from './words.ts';
 
 interface ConversationViewProps {
   readonly client: Binnacle;
@@ -21,6 +32,8 @@ interface ConversationViewProps {
   readonly me: Me;
   /** Ids of the sessions that there are. */
   readonly sessions: ReadonlySet<string>;
+  /** Came by a share link: writes, if it may, and neither steers nor manages. */
+  readonly guest?: boolean;
   readonly menu: ReactNode;
   /** Notices about the connection: they stand above ours. */
   readonly linkNotice: ReactNode;
@@ -30,6 +43,7 @@ interface ConversationViewProps {
 
 export function ConversationView(props: ConversationViewProps) {
   const { client, info, me, sessions, menu, linkNotice, onSession, onGone } = props;
+  const isGuest = props.guest === true;
   const [followed, setFollowed] = useState(NO_TALK_YET);
   const [asking, setAsking] = useState(false);
   const following = useRef<ConversationFollow>(null);
@@ -50,8 +64,11 @@ export function ConversationView(props: ConversationViewProps) {
   }, [handle]);
   useEffect(() => following.current?.know(info), [info]);
 
+  const mute = useMute(client, 'conversation', isGuest ? undefined : key);
   const { state } = followed;
-  const mayWrite = allows(me.scope, 'input') && info.mine;
+  const maySteer = allows(me.scope, 'input') && info.mine;
+  // Who was sent a link to type may say something; to stop, to answer and to change is not theirs.
+  const mayWrite = maySteer || (isGuest && allows(me.scope, 'input'));
   const mayChange = allows(me.scope, 'input') && (me.scope === 'admin' || info.owner === me.user);
   const run = state === undefined ? (info.run?.id ?? null) : state.run;
   const isWorking = run !== null;
@@ -62,14 +79,15 @@ export function ConversationView(props: ConversationViewProps) {
   const clockOffsetMs = Math.round((client.clockOffsetMs ?? 0) / 1000) * 1000;
   const context = useMemo<TurnContext>(
     () => ({
+      client,
       agent: info.agent,
       user: me.user,
       clockOffsetMs,
-      onAnswer: mayWrite ? answer : undefined,
+      onAnswer: maySteer ? answer : undefined,
       onSession,
       hasSession,
     }),
-    [info.agent, me.user, clockOffsetMs, mayWrite, answer, onSession, hasSession],
+    [client, info.agent, me.user, clockOffsetMs, maySteer, answer, onSession, hasSession],
   );
   const items = state?.items ?? NOTHING;
   const entries = useMemo(() => items.map(entryOf), [items]);
@@ -78,7 +96,10 @@ export function ConversationView(props: ConversationViewProps) {
   const queue = state?.queue ?? info.queue;
   const approvals = state?.approvals ?? info.approvals;
   const name = conversationTitle(info);
+  const used = usageWords(info.usage);
   const isShared = info.visibility.kind !== 'private';
+  // What the conversation itself tells is newer than what a list does.
+  const now = { run, queue, approvals };
 
   return (
     <main
@@ -93,27 +114,63 @@ export function ConversationView(props: ConversationViewProps) {
         {menu}
         <div className="bar-name">
           <h2>
-            <span className={`dot ${doingMark(info)}`} />
+            <span className={`dot ${doingMark(now)}`} />
             <span data-testid="conversation-title">{name}</span>
           </h2>
           <p>
-            {doingWord(info)} · {oneLine(info.agent, 60)}
+            {doingWord(now)} · {oneLine(info.agent, 60)}
             {info.owner !== null && info.owner !== me.user && ` · of ${oneLine(info.owner, 40)}`}
+            {used !== undefined && (
+              <span title="All runs together, as far as the agent tells" data-testid="conversation-usage">
+                {' · '}
+                {used}
+              </span>
+            )}
           </p>
         </div>
-        <button
-          type="button"
-          className={isShared ? 'button visibility shared' : 'button visibility'}
-          onClick={() => setAsking(true)}
-          aria-haspopup="dialog"
-          aria-label={`${visibilityWords(info.visibility)}. About this conversation`}
-          title="Title, who may see it, removal…"
-          data-testid="visibility"
-          data-visibility={info.visibility.kind}
-        >
-          {isShared ? <PeopleIcon /> : <LockIcon />}
-          <span className="visibility-words">{visibilityWords(info.visibility)}</span>
-        </button>
+        {!isGuest && (
+          <>
+            <MuteButton kind="conversation" mute={mute} />
+            <DialogButton
+              label="Share by a link"
+              test="share"
+              dialog={(close) => (
+                <ShareDialog {...{ client, name }} scope={me.scope} target={{ conversation: key }} onClose={close} />
+              )}
+            >
+              <ShareIcon />
+            </DialogButton>
+            <DialogButton
+              className="wide roomy"
+              label="Save as a file"
+              test="export"
+              dialog={(close) => (
+                <ExportDialog
+                  path={`v1/conversations/${encodeURIComponent(key)}/export`}
+                  kind="conversation"
+                  onClose={close}
+                />
+              )}
+            >
+              <FileOutIcon />
+            </DialogButton>
+          </>
+        )}
+        {!isGuest && (
+          <button
+            type="button"
+            className={isShared ? 'button visibility shared' : 'button visibility'}
+            onClick={() => setAsking(true)}
+            aria-haspopup="dialog"
+            aria-label={`${visibilityWords(info.visibility)}. About this conversation`}
+            title="Title, who may see it, removal…"
+            data-testid="visibility"
+            data-visibility={info.visibility.kind}
+          >
+            {isShared ? <PeopleIcon /> : <LockIcon />}
+            <span className="visibility-words">{visibilityWords(info.visibility)}</span>
+          </button>
+        )}
       </header>
       <Announcer items={items} asking={approvals.length} phase={followed.phase} agent={info.agent} />
       <TalkScroll
@@ -148,7 +205,7 @@ export function ConversationView(props: ConversationViewProps) {
         )}
         {info.lease !== null && (
           <Notice about="lease" tone="plain">
-            {oneLine(info.lease.holder, 40)} is the only one who may write now.
+            {person(info.lease.holder)} is the only one who may write now.
           </Notice>
         )}
       </div>
@@ -157,7 +214,7 @@ export function ConversationView(props: ConversationViewProps) {
           queue={queue}
           user={me.user}
           acts={
-            mayWrite
+            maySteer
               ? {
                   edit: (id, text) => handle.edit(id, text),
                   cancel: (id) => handle.cancel(id),
@@ -170,14 +227,14 @@ export function ConversationView(props: ConversationViewProps) {
           <Composer
             conversation={key}
             agent={oneLine(info.agent, 40)}
-            steer={info.steer}
+            steer={maySteer ? info.steer : info.steer.filter((mode) => mode !== 'interrupt')}
             working={isWorking}
             onSend={({ text, ...options }: Outgoing) => handle.send(text, options).receipt}
-            onStop={() => handle.abort(run ?? undefined)}
+            onStop={maySteer ? () => handle.abort(run ?? undefined) : undefined}
           />
         ) : (
           <p className="watching-only" data-testid="watching-only">
-            <EyeIcon /> {readOnlyWords(me, info)}
+            <EyeIcon /> {readOnlyWords(me, info, isGuest)}
           </p>
         )}
       </div>
@@ -204,9 +261,10 @@ export function ConversationView(props: ConversationViewProps) {
 
 const NOTHING: readonly ConversationItem[] = [];
 
-function readOnlyWords(me: Me, info: ConversationInfo): string {
+function readOnlyWords(me: Me, info: ConversationInfo, isGuest: boolean): string {
+  if (isGuest && !allows(me.scope, 'input')) return 'You are watching: this link is for looking, not for writing.';
   if (!allows(me.scope, 'input')) return 'You are watching: this login may look, and not write (scope view).';
-  if (!info.mine) {
+  if (!info.mine && !isGuest) {
     return info.owner === null
       ? 'You are watching: a channel began this conversation.'
       : `You are watching: this conversation is ${oneLine(info.owner, 40)}’s.`;

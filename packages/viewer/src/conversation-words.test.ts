@@ -1,4 +1,4 @@
-import type { Approval, ConversationInfo } from '@binnacle/protocol';
+import type { Approval, ConversationInfo, Usage } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
 import {
   agentText,
@@ -7,6 +7,7 @@ import {
   doing,
   endWords,
   inputText,
+  nameOf,
   planSteps,
   timeLeft,
   usageWords,
@@ -51,6 +52,10 @@ it('the answer to a request says what, and who', () => {
   );
   const posing: Approval['options'] = [{ id: 'x', label: 'Denied\u202e', kind: 'allow_always' }];
   expect(answerWords({ option: 'x', by: ann, reason: 'answered' }, posing)).toBe('Ann: Allow always: “Denied⟨U+202E⟩”');
+});
+
+it('a guest is known as one by the longest name', () => {
+  expect(nameOf({ user: null, name: `${'x'.repeat(40)} (guest)` })).toMatch(/^x+… \(guest\)$/);
 });
 
 describe('what a tool says', () => {
@@ -99,6 +104,10 @@ it('numbers read as people say them', () => {
   expect([5, 65, 3700].map(timeLeft)).toEqual(['5 s', '1 min 05 s', '1 h 1 min']);
   expect(usageWords({ inputTokens: 1204, outputTokens: 8, costUsd: 0.5 })).toBe('1,204 tokens in, 8 out, $0.50');
   expect(usageWords({})).toBeUndefined();
+  // As an older gateway tells what is no number in JSON.
+  const odd = { inputTokens: null, outputTokens: 3, costUsd: null } as unknown as Usage;
+  expect(usageWords(odd)).toBe('3 out');
+  expect(usageWords({ inputTokens: -1, costUsd: 1e300 })).toBeUndefined();
   expect(visibilityWords({ kind: 'shared', with: ['ann'] })).toBe('Shared with ann');
   expect(visibilityWords({ kind: 'shared', with: ['ann', 'bob'] })).toBe('Shared with 2');
 });

@@ -12,12 +12,19 @@ import type {
   Usage,
   Visibility,
 } from '@binnacle/protocol';
-import { oneLine } from './words.ts';
+import { oneLine, person } from './words.ts';
 
 /** What a conversation is doing; what wants somebody comes first. */
 export type Doing = 'asking' | 'working' | 'waiting' | 'idle';
 
-export function doing(info: ConversationInfo): Doing {
+/** What of a conversation says what it is doing; a run by its id is as good as the whole of it. */
+export interface Busyness {
+  readonly run: unknown;
+  readonly queue: readonly unknown[];
+  readonly approvals: readonly unknown[];
+}
+
+export function doing(info: Busyness): Doing {
   if (info.approvals.length > 0) return 'asking';
   if (info.run !== null) return 'working';
   return info.queue.length > 0 ? 'waiting' : 'idle';
@@ -29,11 +36,11 @@ const DOING_WORDS: Readonly<Record<Doing, string>> = {
   waiting: 'about to begin',
   idle: 'idle',
 };
-export const doingWord = (info: ConversationInfo): string => DOING_WORDS[doing(info)];
+export const doingWord = (info: Busyness): string => DOING_WORDS[doing(info)];
 
 /** Class of the dot, as sessions have it. */
-export const doingMark = (info: ConversationInfo): string =>
-  ({ asking: 'stalled', working: 'running', waiting: 'starting', idle: 'ended' })[doing(info)];
+export const doingMark = (info: Busyness): string =>
+  ({ asking: 'waits', working: 'running', waiting: 'starting', idle: 'idle' })[doing(info)];
 
 export const conversationTitle = (info: ConversationInfo): string => oneLine(info.title) || 'New conversation';
 
@@ -44,8 +51,7 @@ export const byUrgency = (a: ConversationInfo, b: ConversationInfo): number =>
   RANK[doing(a)] - RANK[doing(b)] || b.updatedAt - a.updatedAt || (a.key < b.key ? -1 : 1);
 
 /** The gateway names a login after its token: that it is in a browser goes without saying here. */
-export const nameOf = (by: Author): string =>
-  oneLine(by.name.replace(/ \(browser\)$/, ''), 40) || by.user || 'somebody';
+export const nameOf = (by: Author): string => person(by.name.replace(/ \(browser\)$/, '')) || by.user || 'somebody';
 
 /** How a run ended, as a sentence; undefined where there is nothing to say: it came to its end. */
 export function endWords(end: RunEnd): string | undefined {
@@ -128,13 +134,19 @@ export function visibilityWords(visibility: Visibility): string {
   return more.length === 0 ? `Shared with ${oneLine(first, 24)}` : `Shared with ${visibility.with.length}`;
 }
 
+/** What an older gateway took from an agent as it was can be any number, and in JSON some of those are null. */
+const isSane = (number: unknown): number is number =>
+  typeof number === 'number' && number >= 0 && number <= Number.MAX_SAFE_INTEGER;
+
 /** `1,204 tokens in, 88 out, $0.02`; undefined where nothing is known. */
 export function usageWords(usage: Usage | null): string | undefined {
   const count = (number: number): string => number.toLocaleString('en');
+  const known = (number: unknown): number | undefined => (isSane(number) ? number : undefined);
+  const [input, output, cost] = [known(usage?.inputTokens), known(usage?.outputTokens), known(usage?.costUsd)];
   const parts = [
-    usage?.inputTokens === undefined ? '' : `${count(usage.inputTokens)} tokens in`,
-    usage?.outputTokens === undefined ? '' : `${count(usage.outputTokens)} out`,
-    usage?.costUsd === undefined ? '' : `$${usage.costUsd.toFixed(usage.costUsd < 0.1 ? 4 : 2)}`,
+    input === undefined ? '' : `${count(input)} tokens in`,
+    output === undefined ? '' : `${count(output)} out`,
+    cost === undefined ? '' : `$${cost.toFixed(cost < 0.1 ? 4 : 2)}`,
   ].filter(Boolean);
   return parts.length === 0 ? undefined : parts.join(', ');
 }
@@ -217,7 +229,7 @@ export function agentText(data: unknown): string {
   if (typeof data === 'string') return oneLine(data, 400);
   if (isRecord(data)) {
     const { contextTokens, contextWindow, compaction } = data;
-    if (typeof contextTokens === 'number' && typeof contextWindow === 'number') {
+    if (isSane(contextTokens) && isSane(contextWindow)) {
       return `${contextTokens.toLocaleString('en')} of ${contextWindow.toLocaleString('en')} tokens of context used`;
     }
     if (typeof compaction === 'string') {

@@ -1,23 +1,28 @@
 // What stands where nothing is chosen, or what was chosen is gone: how to begin.
 
 import type { ReactNode } from 'react';
+import type { Choice } from './choice.ts';
 import { Compass, PlusIcon, TalkIcon } from './icons.tsx';
 
 interface EmptyDeckProps {
   /** What the address names and is not there; undefined where it names nothing, or nobody knows yet. */
-  readonly gone: 'session' | 'conversation' | undefined;
+  readonly gone: Choice['kind'] | undefined;
   /** What the address means and cannot be the name of anything. */
   readonly stray: 'session' | 'conversation' | undefined;
+  /** So many of them wait for a person. */
+  readonly waiting: number;
   readonly starting: boolean;
   readonly menu: ReactNode;
   readonly notices: ReactNode;
   /** Undefined when this token may not start sessions. */
   readonly onShell: (() => void) | undefined;
-  /** Undefined when this token may not write to agents, or there are none. */
+  /** This token may write to agents, and there are some, or that is not known yet. */
+  readonly mayTalk: boolean;
+  /** Undefined until there are agents. */
   readonly onTalk: (() => void) | undefined;
 }
 
-export function EmptyDeck({ gone, stray, starting, menu, notices, onShell, onTalk }: EmptyDeckProps) {
+export function EmptyDeck({ gone, stray, waiting, starting, menu, notices, onShell, mayTalk, onTalk }: EmptyDeckProps) {
   return (
     <main className="main">
       <header className="bar bar-bare">{menu}</header>
@@ -27,22 +32,25 @@ export function EmptyDeck({ gone, stray, starting, menu, notices, onShell, onTal
           {stray !== undefined
             ? `There is no such ${stray}`
             : gone === undefined
-              ? 'All quiet on deck'
+              ? quietWords(waiting)
               : `That ${gone} is gone`}
         </h2>
         {stray !== undefined && <p>What the address names is no {stray}: it may be cut, or mistyped.</p>}
+        {waiting > 0 && stray === undefined && gone === undefined && (
+          <p>{waiting === 1 ? 'It stands' : 'They stand'} first in the list, with what is asked.</p>
+        )}
         <p>
           {onShell === undefined
             ? 'Choose from the list what you want to watch.'
             : 'Start a shell or talk to an agent, or choose from the list. Both go on when you leave.'}
         </p>
         <div className="empty-acts">
-          {onTalk !== undefined && (
+          {mayTalk && (
             <button
               type="button"
               className="button"
               onClick={onTalk}
-              disabled={starting}
+              disabled={starting || onTalk === undefined}
               data-testid="empty-new-conversation"
             >
               <TalkIcon /> New conversation
@@ -67,3 +75,6 @@ export function EmptyDeck({ gone, stray, starting, menu, notices, onShell, onTal
     </main>
   );
 }
+
+const quietWords = (waiting: number): string =>
+  waiting === 0 ? 'All quiet on deck' : waiting === 1 ? 'One waits for you' : `${waiting} wait for you`;

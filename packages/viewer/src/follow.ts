@@ -1,11 +1,13 @@
 // From a session's log to a screen: where to begin, in which order, and when the past ends. Knows no React.
 
 import type { Attachment, Session } from '@binnacle/client';
-import type { BinnacleError, From, SessionInfo } from '@binnacle/protocol';
+import type { BinnacleError, From, FromScreen, SessionInfo } from '@binnacle/protocol';
 import { Approach } from './approach.ts';
 import { BareLines } from './bare-lines.ts';
 import { asFailure } from './failure.tsx';
 import type { Gap } from './notices.tsx';
+import { type Above, NOTHING_ABOVE, Older } from './older.ts';
+import type { Stream } from './past-page.ts';
 import type { Screen } from './screen.ts';
 import { trafficIn } from './traffic-words.ts';
 
@@ -15,8 +17,10 @@ export interface Followed {
    * because much follows. `over`: nothing more will come.
    */
   readonly phase: 'past' | 'live' | 'held' | 'over';
-  /** Output bytes before what is drawn: there is earlier output to load. */
-  readonly skipped: number;
+  /** It began with a screen that is not all of what it was: only output from here on was drawn for it. */
+  readonly roughFrom: number | undefined;
+  /** What stands above what is drawn. */
+  readonly above: Above;
   /** The output offset that was asked for, once it is marked; or what follows it, where it is gone. */
   readonly place: { readonly at: number; readonly isGone: boolean } | undefined;
   /** Output bytes behind what is drawn, where it is held. */
@@ -37,7 +41,8 @@ export interface Followed {
 
 export const NOTHING_YET: Followed = {
   phase: 'past',
-  skipped: 0,
+  roughFrom: undefined,
+  above: NOTHING_ABOVE,
   place: undefined,
   ahead: 0,
   gap: undefined,
@@ -48,11 +53,11 @@ export const NOTHING_YET: Followed = {
   ended: undefined,
 };
 
-/** `end`: all of a short log, and the end of a long one. `at`: around that output offset. */
-export type Start = 'start' | 'end' | { readonly at: number };
+/** `end`: all of a short log, and what a long one shows now. `at`: around that output offset. */
+export type Start = 'end' | { readonly at: number };
 
-/** A log that is longer than this opens at its end: this much is drawn in a blink and fills the scrollback. */
-export const TAIL_BYTES = 512 * 1024;
+/** A log that is longer than this opens with its screen, or on pipes at its end: this much is drawn in a blink. */
+export const TAIL_BYTES = 256 * 1024;
 // What stands before a place that was asked for: some screenfuls.
 const BEFORE_BYTES = 16 * 1024;
 // A cut line or escape sequence at the beginning of a tail ends within this, or it is no text anyway.
@@ -67,6 +72,7 @@ export class Follow {
   private readonly screen: Screen;
   private readonly changed: (change: Partial<Followed>) => void;
   private attachment: Attachment | undefined;
+  private readonly older: Older;
   private isDrawn: boolean;
 
   constructor(session: Session, screen: Screen, changed: (change: Partial<Followed>) => void) {
@@ -74,21 +80,24 @@ export class Follow {
     this.screen = screen;
     this.changed = changed;
     this.attachment = undefined;
+    this.older = new Older(session, screen, (above) => changed({ above }));
     this.isDrawn = false;
   }
 
-  /** Draws the log of `info` from `start`, in place of what was drawn before; then follows it. */
-  begin(info: SessionInfo, start: Start): void {
+  /** Draws the log of `info` from `start`, in place of what was drawn before; then follows it. `only`: of pipes. */
+  begin(info: SessionInfo, start: Start, only?: Stream): void {
     this.stop();
     this.screen.answer(false);
     if (this.isDrawn) this.screen.clear();
     this.isDrawn = true;
     const beginning = beginningOf(info, start);
-    this.changed({ ...NOTHING_YET, skipped: beginning.skipped });
+    this.changed(NOTHING_YET);
+    this.older.begin(info, beginning.isWhole, only);
+    if (info.runs !== null) this.screen.runs.told();
     try {
       const attachment = this.session.attach(beginning.from);
       this.attachment = attachment;
-      this.run(attachment, beginning).catch((thrown: unknown) => {
+      this.run(attachment, beginning, only).catch((thrown: unknown) => {
         if (this.attachment === attachment) this.changed({ phase: 'over', error: asFailure(thrown) });
       });
     } catch (thrown) {
@@ -97,11 +106,21 @@ export class Follow {
   }
 
   stop(): void {
+    this.older.stop();
+    this.pause();
+  }
+
+  /** The reader goes up, and is near the first line. */
+  reachUp(): void {
+    this.older.reach();
+  }
+
+  private pause(): void {
     this.attachment?.detach();
     this.attachment = undefined;
   }
 
-  private async run(attachment: Attachment, beginning: Beginning): Promise<void> {
+  private async run(attachment: Attachment, beginning: Beginning, only: Stream | undefined): Promise<void> {
     const { screen, changed } = this;
     const bare = new BareLines();
     let { ragged } = beginning;
@@ -132,7 +151,14 @@ export class Follow {
       switch (event.type) {
         case 'attached':
           if (event.info.mode === 'pty') screen.resize(event.info);
-          await caughtUp(beginning.first(event.info.outputOffset));
+          if (!beginning.isScreen) await caughtUp(beginning.first(event.info.outputOffset));
+          break;
+        case 'screen':
+          screen.resize(event);
+          await screen.write(new TextEncoder().encode(event.data), event.offset);
+          if (!event.exact) changed({ roughFrom: event.drawnFrom });
+          await caughtUp(event.offset);
+          this.older.markRuns();
           break;
         case 'output': {
           if (isLive && event.offset < past()) {
@@ -143,12 +169,13 @@ export class Follow {
           const rest = ragged ? afterFirstLine(event.bytes) : event.bytes;
           ragged = false;
           const end = event.offset + event.bytes.length;
-          const drawn = approach === undefined ? end : await approach.draw(end - rest.length, rest);
-          if (approach === undefined) await screen.write(rest);
+          const isWanted = only === undefined || event.kind === only;
+          const drawn = approach === undefined ? end : await approach.draw(end - rest.length, rest, event.kind);
+          if (approach === undefined && isWanted) await screen.write(rest, end, event.kind);
           if (drawn < end) {
             await screen.settled();
             if (this.attachment !== attachment) return;
-            this.stop();
+            this.pause();
             arrived();
             changed({ phase: 'held', ahead: Math.max(past(), end) - drawn });
             return;
@@ -169,6 +196,11 @@ export class Follow {
           await caughtUp(event.to);
           break;
         case 'event': {
+          if (event.data.type === 'run_started' || event.data.type === 'run_ended') {
+            await screen.settled();
+            if (event.data.type === 'run_started') screen.runs.begin();
+            else screen.runs.end();
+          }
           const mark = trafficIn(event.data);
           if (mark === undefined) break;
           if (mark.command !== undefined) changed({ command: mark.command });
@@ -196,12 +228,15 @@ export class Follow {
 }
 
 interface Beginning {
-  readonly from: From;
+  readonly from: From | FromScreen;
   /** The offset of the first byte that will come, given the head. */
   readonly first: (head: number) => number;
   /** It begins within a line. */
   readonly ragged: boolean;
-  readonly skipped: number;
+  /** Nothing that is kept stands before it. */
+  readonly isWhole: boolean;
+  /** It begins with the screen. */
+  readonly isScreen?: boolean;
   readonly at: number | undefined;
 }
 
@@ -210,19 +245,15 @@ function beginningOf(info: SessionInfo, start: Start): Beginning {
     const { at } = start;
     // What is not kept any more is asked for as it is: the answer then names the gap.
     const offset = at < info.oldestOffset ? at : Math.max(info.oldestOffset, at - BEFORE_BYTES);
-    const skipped = Math.max(0, offset - info.oldestOffset);
-    return { from: { offset }, first: () => offset, ragged: offset > 0 && offset < at, skipped, at };
+    const isWhole = offset <= info.oldestOffset;
+    return { from: { offset }, first: () => offset, ragged: offset > 0 && offset < at, isWhole, at };
   }
-  const kept = info.outputOffset - info.oldestOffset;
-  return start === 'end' && kept > TAIL_BYTES
-    ? {
-        from: { tail: TAIL_BYTES },
-        first: (head) => head - TAIL_BYTES,
-        ragged: true,
-        skipped: kept - TAIL_BYTES,
-        at: undefined,
-      }
-    : { from: 'start', first: () => 0, ragged: false, skipped: 0, at: undefined };
+  const isLong = info.outputOffset - info.oldestOffset > TAIL_BYTES;
+  if (!isLong) return { from: 'start', first: () => 0, ragged: false, isWhole: true, at: undefined };
+  const first = (head: number): number => head - TAIL_BYTES;
+  return info.mode === 'pty'
+    ? { from: { screen: true }, first, ragged: false, isWhole: false, isScreen: true, at: undefined }
+    : { from: { tail: TAIL_BYTES }, first, ragged: true, isWhole: false, at: undefined };
 }
 
 function afterFirstLine(bytes: Uint8Array): Uint8Array {

@@ -1,9 +1,11 @@
-// What a session's page says of a program that runs elsewhere: that it can only be watched, where from, and what is lost.
+// What a session's page says below its head: of a program that runs elsewhere that it can only be watched, where from, and
+// what is lost; of one that runs here its labels.
 
 import type { SessionInfo } from '@binnacle/protocol';
 import { addressOf } from './choice.ts';
-import { ElsewhereIcon, TrafficIcon } from './icons.tsx';
+import { ElsewhereIcon, FilmIcon, TrafficIcon } from './icons.tsx';
 import { Notice } from './notices.tsx';
+import { isRecording, lengthWords } from './recording-words.ts';
 import { useNow } from './use-client.ts';
 import { age, bytes, oneLine, sender, shortId } from './words.ts';
 
@@ -17,7 +19,8 @@ interface ForeignStripProps {
 export function ForeignStrip({ info, heardAt }: ForeignStripProps) {
   const now = useNow();
   const { foreign } = info;
-  if (foreign === null) return null;
+  if (foreign === null) return <OwnLabels info={info} />;
+  if (isRecording(info)) return <RecordingStrip info={info} foreign={foreign} now={now} />;
   const producer = foreign.producer === null ? '' : `, producer ${oneLine(foreign.producer, 60)}`;
   return (
     <section className="foreign" aria-label="Where it runs" data-testid="foreign">
@@ -65,9 +68,56 @@ export function ForeignStrip({ info, heardAt }: ForeignStripProps) {
   );
 }
 
+/** What its maker said of one that runs here; nothing where that is nothing. */
+function OwnLabels({ info }: { readonly info: SessionInfo }) {
+  const labels = Object.entries(info.labels);
+  if (labels.length === 0) return null;
+  return (
+    <section className="foreign" aria-label="Labels" data-testid="labels">
+      <ul className="foreign-facts">
+        {labels.map(([key, value]) => (
+          <li key={key} className="chip" title={oneLine(`${key}=${value}`, 330)} data-testid="label">
+            <span className="sr-only">Label </span>
+            {oneLine(key, 64)}
+            <b>{oneLine(value, 80)}</b>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
 function heard(ms: number): string {
   const words = age(ms);
   return words === 'now' ? 'just now' : `${words} ago`;
+}
+
+interface RecordingStripProps {
+  readonly info: SessionInfo;
+  readonly foreign: NonNullable<SessionInfo['foreign']>;
+  readonly now: number;
+}
+
+/** It ran elsewhere once: nobody sends more of it. */
+function RecordingStrip({ info, foreign, now }: RecordingStripProps) {
+  const made = new Date(info.createdAt);
+  return (
+    <section className="foreign" aria-label="A recording" data-testid="foreign" data-recording="true">
+      <p className="foreign-words">
+        <FilmIcon />
+        <strong>A recording</strong>
+      </p>
+      <ul className="foreign-facts">
+        <li>
+          made <time dateTime={made.toISOString()}>{made.toLocaleString()}</time>
+        </li>
+        {info.exitedAt !== null && <li>{lengthWords(info.exitedAt - info.createdAt)} long</li>}
+        <li className="foreign-who">
+          imported by {sender(foreign.user)} {heard(now - foreign.heardAt)}
+        </li>
+      </ul>
+    </section>
+  );
 }
 
 /** What an emitter had no room for never came here: the output has holes. */

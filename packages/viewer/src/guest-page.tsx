@@ -1,33 +1,47 @@
 // What somebody sees who came by a share link: the one session or conversation, or why there is none to see any more.
 
-import type { ConversationInfo } from '@binnacle/protocol';
+import { BinnacleError, type ConversationInfo } from '@binnacle/protocol';
 import { useCallback, useEffect, useState } from 'react';
-import { ConversationView } from './conversation-view.tsx';
-import { asFailure, Failure } from './failure.tsx';
-import { forgetGuest, type Guest } from './guest.ts';
-import { Compass } from './icons.tsx';
-import { ErrorNotice, LinkNotice } from './notices.tsx';
-import { SessionView } from './session-view.tsx';
+import { asFailure } from './failure.tsx';
+import { type Door, enterAsGuest, type Guest } from './guest.ts';
+import { GuestDoor, GuestShut } from './guest-door.tsx';
+import { FrameNotices, Opening, Subject } from './subject.tsx';
 import { useTheme } from './theme.ts';
 import { useFleet, useLink } from './use-client.ts';
 import { useVisibleHeight } from './use-visible-height.ts';
 
-/** A conversation that is shared tells of its own events itself; this is for its state in the header. */
-const LOOK_EVERY_MS = 5000;
-
 type Failed = ReturnType<typeof asFailure>;
 
-/** `entering`: begun before the first render, because a link may open once. */
-export function GuestPage({ entering }: { readonly entering: Promise<Guest> }) {
+/** `door`: what this tab found when it knocked; begun before the first render, which a page may do twice. */
+export function GuestPage({ door }: { readonly door: Promise<Door> }) {
   const [guest, setGuest] = useState<Guest>();
+  const [found, setFound] = useState<Extract<Door, { readonly kind: 'new' }>>();
+  const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Failed>();
   useVisibleHeight();
+  useTheme();
+  const enter = useCallback((secret?: string, name?: string): void => {
+    setBusy(true);
+    enterAsGuest(secret, name).then(setGuest, (thrown: unknown) => setError(asFailure(thrown)));
+  }, []);
   useEffect(() => {
-    entering.then(setGuest, (thrown: unknown) => setError(asFailure(thrown)));
-  }, [entering]);
-  if (error !== undefined) return <Shut error={error} />;
-  if (guest === undefined) return <main className="door" aria-busy="true" />;
-  return <Shown guest={guest} onShut={setError} />;
+    let isOver = false;
+    door.then(
+      (known) => {
+        if (isOver) return;
+        if (known.kind === 'new') setFound(known);
+        else enter();
+      },
+      (thrown: unknown) => setError(asFailure(thrown)),
+    );
+    return () => {
+      isOver = true;
+    };
+  }, [door, enter]);
+  if (error !== undefined) return <GuestShut error={error} />;
+  if (guest !== undefined) return <Shown guest={guest} onShut={setError} />;
+  if (found === undefined) return <main className="door" aria-busy="true" />;
+  return <GuestDoor outlook={found.outlook} busy={busy} onEnter={(name) => enter(found.secret, name)} />;
 }
 
 function Shown({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why: Failed) => void }) {
@@ -51,27 +65,28 @@ function Shown({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why
   const key = shared.conversation;
   useEffect(() => {
     if (key === null) return;
-    const look = (): void => {
-      client.conversations.get(key).then(setTalk, (thrown: unknown) => {
-        const failure = asFailure(thrown);
-        if (failure.code === 'conversation_not_found') onShut(failure);
-      });
+    const watch = client.conversations.watchShared(key);
+    const run = async (): Promise<void> => {
+      for await (const event of watch) {
+        if (event.type === 'list') setTalk(event.conversations[0]);
+        else if (event.type === 'conversation') setTalk(event.info);
+        else if (event.type === 'deleted') throw new BinnacleError('conversation_not_found');
+      }
     };
-    look();
-    const timer = setInterval(look, LOOK_EVERY_MS);
-    return () => clearInterval(timer);
+    run().catch((thrown: unknown) => {
+      const failure = asFailure(thrown);
+      // That the link has ended is told in words by what asks why; see above.
+      if (failure.code === 'conversation_not_found') onShut(failure);
+    });
+    return () => watch.stop();
   }, [client, key, onShut]);
 
   const current = fleet.sessions.find(({ id }) => id === chosen);
   const toSession = useCallback((id: string) => setChosen(id), []);
   const toTalk = useCallback(() => setChosen(null), []);
-  const sessions = new Set(fleet.sessions.map(({ id }) => id as string));
-  const notices = (
-    <>
-      <LinkNotice link={link} onRetry={() => client.wake()} />
-      {fleet.error !== undefined && <ErrorNotice error={fleet.error} />}
-    </>
-  );
+  const subject =
+    current !== undefined ? { session: current } : talk !== undefined && chosen === null ? { talk } : undefined;
+  const isComing = key === null ? !fleet.isWhole && fleet.error === undefined : talk === undefined;
   const back =
     key !== null && chosen !== null ? (
       <button type="button" className="button quiet" onClick={toTalk} data-testid="guest-back">
@@ -82,63 +97,26 @@ function Shown({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why
   return (
     <div className="deck guest" data-testid="guest" data-link={link.kind} data-mode={shared.mode}>
       <div className="main-area">
-        {current !== undefined ? (
-          <SessionView
-            key={current.id}
+        {subject !== undefined ? (
+          <Subject
             client={client}
-            info={current}
-            scope={me.scope}
-            at={undefined}
+            me={me}
+            of={subject}
+            sessions={fleet.sessions}
             theme={theme}
-            screenReader={false}
-            fresh={false}
             guest
             menu={back}
-            linkNotice={notices}
-            onSize={() => undefined}
-            onLive={() => undefined}
-          />
-        ) : talk !== undefined && chosen === null ? (
-          <ConversationView
-            client={client}
-            info={talk}
-            me={me}
-            sessions={sessions}
-            menu={undefined}
-            linkNotice={notices}
+            notices={<FrameNotices client={client} link={link} error={fleet.error} />}
             onSession={toSession}
-            onGone={() => undefined}
           />
+        ) : isComing ? (
+          <Opening name="" menu={back} />
         ) : (
-          <main className="door" aria-busy={fleet.loading}>
-            {!fleet.loading && key === null && <p data-testid="guest-gone">What was shared is not there any more.</p>}
+          <main className="door">
+            <p data-testid="guest-gone">What was shared is not there any more.</p>
           </main>
         )}
       </div>
     </div>
-  );
-}
-
-function Shut({ error }: { readonly error: Failed }) {
-  const leave = (): void => {
-    forgetGuest();
-    location.reload();
-  };
-  return (
-    <main className="door" data-testid="guest-shut">
-      <div className="door-card">
-        <Compass large />
-        <h1>Binnacle</h1>
-        <Failure error={error} />
-        {error.retryable && (
-          <button type="button" className="button primary" onClick={() => location.reload()} data-testid="guest-again">
-            Try again
-          </button>
-        )}
-        <button type="button" className="button" onClick={leave} data-testid="guest-leave">
-          Leave
-        </button>
-      </div>
-    </main>
   );
 }

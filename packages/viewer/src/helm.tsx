@@ -2,7 +2,7 @@
 
 import type { LeaseInfo } from '@binnacle/protocol';
 import { EyeIcon, HelmIcon } from './icons.tsx';
-import { oneLine } from './words.ts';
+import { person } from './words.ts';
 
 /** `yours`: this page has it. `free`: nobody has it. `held`: somebody else has it. `none`: it cannot be steered. */
 export type Helm =
@@ -14,7 +14,7 @@ export type Helm =
 export function helmOf(lease: LeaseInfo | null, yours: boolean, steerable: boolean): Helm {
   if (!steerable) return { kind: 'none' };
   if (yours) return { kind: 'yours' };
-  return lease === null ? { kind: 'free' } : { kind: 'held', holder: oneLine(lease.holder, 24) };
+  return lease === null ? { kind: 'free' } : { kind: 'held', holder: person(lease.holder, 24) };
 }
 
 /** The state of the helm as a sentence, also for those who listen. */
@@ -53,7 +53,6 @@ export function HelmButton({ helm, busy, onAcquire, onTake, onRelease }: HelmBut
       className={`button helm ${style}`}
       disabled={busy}
       onClick={onClick}
-      aria-label={`${words}. ${act}`}
       title={helm.kind === 'free' ? 'Typing takes the helm while it is free' : undefined}
       data-testid="helm"
       data-helm={helm.kind}
@@ -69,9 +68,12 @@ export function HelmButton({ helm, busy, onAcquire, onTake, onRelease }: HelmBut
       {helm.kind === 'yours' && (
         <>
           <span className="wide">{words}</span>
-          <span className="narrow">Steering</span>
+          <span className="narrow">
+            Steering<span className="sr-only">. {act}</span>
+          </span>
         </>
       )}
+      <span className="sr-only">. </span>
       <span className={helm.kind === 'yours' ? 'helm-act wide' : 'helm-act'}>
         {helm.kind === 'free' ? 'Take the helm' : act}
       </span>

@@ -1,6 +1,6 @@
 // The keys that a phone's keyboard lacks. Knows what they send, not where to.
 
-import type { PointerEvent } from 'react';
+import { useHold } from './hold.ts';
 
 export type Arrow = 'A' | 'B' | 'C' | 'D';
 
@@ -11,6 +11,8 @@ interface KeyBarProps {
   readonly onText: (text: string) => void;
   /** Arrows depend on the terminal's cursor key mode. */
   readonly onArrow: (arrow: Arrow) => void;
+  /** Gives the program the size of this screen, and back. Undefined where that is not to be chosen. */
+  readonly fit: { readonly isFit: boolean; readonly onFit: (on: boolean) => void } | undefined;
 }
 
 const ARROWS: readonly (readonly [Arrow, string, string])[] = [
@@ -28,31 +30,62 @@ export function withCtrl(text: string): string | undefined {
   return code >= 0x40 && code <= 0x5f ? String.fromCharCode(code - 0x40) : undefined;
 }
 
-export function KeyBar({ ctrl, onCtrl, onText, onArrow }: KeyBarProps) {
+export function KeyBar({ ctrl, onCtrl, onText, onArrow, fit }: KeyBarProps) {
+  return (
+    <div className="keys" role="toolbar" aria-label="Extra keys" data-testid="key-bar">
+      <Key label="Esc" name="Esc" onPress={() => onText('\x1b')} />
+      <Key label="Tab" name="Tab" onPress={() => onText('\t')} />
+      <Key label="⇧Tab" name="Shift Tab" onPress={() => onText('\x1b[Z')} />
+      <Key label="Ctrl" name="Ctrl" onPress={onCtrl} isPressed={ctrl} />
+      <Key label="^C" name="Ctrl C" onPress={() => onText('\x03')} />
+      {ARROWS.map(([arrow, label, name]) => (
+        <RepeatingKey key={name} label={label} name={name} onPress={() => onArrow(arrow)} />
+      ))}
+      {fit !== undefined && (
+        <Key label="Fit" name="Fit to this screen" onPress={() => fit.onFit(!fit.isFit)} isPressed={fit.isFit} />
+      )}
+    </div>
+  );
+}
+
+interface KeyProps {
+  readonly label: string;
+  readonly name: string;
+  readonly onPress: () => void;
+  readonly isPressed?: boolean;
+}
+
+function Key({ label, name, onPress, isPressed }: KeyProps) {
   // A press must not take the focus from the terminal: the phone's keyboard would fold away.
-  const keep = (event: PointerEvent): void => event.preventDefault();
-  const key = (label: string, name: string, press: () => void, pressed?: boolean) => (
+  return (
     <button
-      key={name}
       type="button"
       className="key"
       aria-label={name}
-      aria-pressed={pressed}
-      onPointerDown={keep}
+      aria-pressed={isPressed}
+      title={name}
+      onPointerDown={(event) => event.preventDefault()}
       onMouseDown={(event) => event.preventDefault()}
-      onClick={press}
+      onClick={onPress}
     >
       {label}
     </button>
   );
+}
+
+function RepeatingKey({ label, name, onPress }: KeyProps) {
+  const hold = useHold(onPress);
   return (
-    <div className="keys" role="toolbar" aria-label="Extra keys" data-testid="key-bar">
-      {key('Esc', 'Escape', () => onText('\x1b'))}
-      {key('Tab', 'Tab', () => onText('\t'))}
-      {key('⇧Tab', 'Shift Tab', () => onText('\x1b[Z'))}
-      {key('Ctrl', 'Ctrl', onCtrl, ctrl)}
-      {key('^C', 'Ctrl C', () => onText('\x03'))}
-      {ARROWS.map(([arrow, label, name]) => key(label, name, () => onArrow(arrow)))}
-    </div>
+    <button
+      type="button"
+      className="key"
+      aria-label={name}
+      onMouseDown={(event) => event.preventDefault()}
+      // A long touch would ask what to do with the text of the button.
+      onContextMenu={(event) => event.preventDefault()}
+      {...hold}
+    >
+      {label}
+    </button>
   );
 }

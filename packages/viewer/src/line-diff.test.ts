@@ -20,6 +20,11 @@ describe('the difference of two texts', () => {
     expect(lineDiff('same\n', 'same\n')).toMatchObject({ added: 0, removed: 0 });
   });
 
+  it('of a new file of any length has all its lines', () => {
+    expect(lineDiff(null, '\n'.repeat(300_000)).added).toBe(300_000);
+    expect(lineDiff('\n'.repeat(300_000), '').removed).toBe(300_000);
+  });
+
   it('leaves out what is far from a change, and says how much', () => {
     const old = Array.from({ length: 40 }, (_, i) => `l${i}`);
     const now = old.with(20, 'other');

@@ -26,7 +26,9 @@ export function lineDiff(before: string | null, after: string): LineDiff {
   while (tail < Math.min(old.length, now.length) - head && old.at(-1 - tail) === now.at(-1 - tail)) tail += 1;
   const rows: DiffRow[] = [];
   for (let i = 0; i < head; i += 1) rows.push({ kind: 'same', line: i + 1, text: now[i] ?? '' });
-  rows.push(...middle(old.slice(head, old.length - tail), now.slice(head, now.length - tail), head));
+  // One by one: as many as a file has lines do not fit in one call.
+  for (const row of middle(old.slice(head, old.length - tail), now.slice(head, now.length - tail), head))
+    rows.push(row);
   for (let i = now.length - tail; i < now.length; i += 1) rows.push({ kind: 'same', line: i + 1, text: now[i] ?? '' });
   return {
     rows: shorten(rows),

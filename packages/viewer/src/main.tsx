@@ -1,21 +1,28 @@
 // Where the page begins.
 
-import '@xterm/xterm/css/xterm.css';
 import './style.css';
 import './layout.css';
+import './side.css';
+import './above.css';
 import './conversation.css';
 import './turns.css';
 import './foreign.css';
 import './pages.css';
 import './plugins.css';
 import './guest.css';
+import './share.css';
+import './phone.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
 import { enter, gateway, takeTicket } from './entry.ts';
-import { enterAsGuest, forgetGuest, isGuestTab, takeShare } from './guest.ts';
+import { forgetGuest, isGuestTab, knock, takeShare } from './guest.ts';
 import { GuestPage } from './guest-page.tsx';
+import { Mishap } from './mishap.tsx';
+import { keepStylesOutOfLine } from './out-of-line.ts';
+import { registerWorker } from './worker/register.ts';
 
+keepStylesOutOfLine(document);
 const root = document.getElementById('root');
 if (root !== null) {
   const page = createRoot(root);
@@ -23,20 +30,25 @@ if (root !== null) {
   const show = (): void => {
     const secret = takeShare();
     if (secret !== undefined || isGuestTab()) {
-      const entering = enterAsGuest(secret);
+      const door = knock(secret);
       shown += 1;
       page.render(
         <StrictMode>
-          <GuestPage key={shown} entering={entering} />
+          <Mishap key={shown} menu={undefined}>
+            <GuestPage door={door} />
+          </Mishap>
         </StrictMode>,
       );
       return;
     }
     const client = gateway();
+    registerWorker();
     const entering = enter(client, takeTicket());
     page.render(
       <StrictMode>
-        <App client={client} entering={entering} />
+        <Mishap menu={undefined}>
+          <App client={client} entering={entering} />
+        </Mishap>
       </StrictMode>,
     );
   };

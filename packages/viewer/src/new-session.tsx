@@ -4,6 +4,7 @@ import type { BinnacleError, CreateSession, Mode } from '@binnacle/protocol';
 import { type FormEvent, useId, useState } from 'react';
 import { Dialog } from './dialog.tsx';
 import { asFailure, Failure } from './failure.tsx';
+import { labelsFrom } from './label-words.ts';
 
 interface NewSessionProps {
   readonly onCreate: (wanted: CreateSession) => Promise<void>;
@@ -14,21 +15,26 @@ export function NewSession({ onCreate, onClose }: NewSessionProps) {
   const [command, setCommand] = useState('');
   const [name, setName] = useState('');
   const [cwd, setCwd] = useState('');
+  const [labels, setLabels] = useState('');
   const [mode, setMode] = useState<Mode>('pty');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<BinnacleError>();
   const id = useId();
 
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    onCreate({
+  const begin = async (): Promise<void> =>
+    await onCreate({
       mode,
       ...(command.trim() === '' ? {} : { command }),
       ...(name.trim() === '' ? {} : { name: name.trim() }),
       ...(cwd.trim() === '' ? {} : { cwd: cwd.trim() }),
-    })
+      ...(labels.trim() === '' ? {} : { labels: labelsFrom(labels) }),
+    });
+
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    setBusy(true);
+    setError(undefined);
+    begin()
       .then(onClose, (thrown: unknown) => setError(asFailure(thrown)))
       .finally(() => setBusy(false));
   };
@@ -57,6 +63,7 @@ export function NewSession({ onCreate, onClose }: NewSessionProps) {
           {field('command', 'Command', command, setCommand, 'empty: your shell')}
           {field('name', 'Name', name, setName, 'empty: the command')}
           {field('cwd', 'Directory', cwd, setCwd, 'empty: your home directory')}
+          {field('labels', 'Labels (key=value, …)', labels, setLabels, 'empty: none')}
           <div>
             <label htmlFor={`${id}-mode`}>Mode</label>
             <select

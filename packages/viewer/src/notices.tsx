@@ -2,9 +2,10 @@
 
 import type { BinnacleError, Code, SessionInfo } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
+import { IconButton } from './icon-button.tsx';
 import { CloseIcon } from './icons.tsx';
 import { type Link, useCountdown } from './use-client.ts';
-import { age, bytes, ending, mark, oneLine } from './words.ts';
+import { age, bytes, ending, mark, person } from './words.ts';
 
 interface NoticeProps {
   /** For tests and styles: what kind of notice it is. */
@@ -32,9 +33,9 @@ export function Notice({ about, tone, code, act, onClose, children }: NoticeProp
         </button>
       )}
       {onClose !== undefined && (
-        <button type="button" className="button quiet square" onClick={onClose} aria-label="Dismiss">
+        <IconButton label="Dismiss" onClick={onClose}>
           <CloseIcon />
-        </button>
+        </IconButton>
       )}
     </div>
   );
@@ -64,9 +65,14 @@ export function LinkNotice({ link, onRetry }: { readonly link: Link; readonly on
   return null;
 }
 
-export function ErrorNotice({ error, onClose }: { readonly error: BinnacleError; readonly onClose?: () => void }) {
+export function ErrorNotice({
+  error,
+  act,
+  onClose,
+}: { readonly error: BinnacleError } & Pick<NoticeProps, 'act' | 'onClose'>) {
+  const more = { ...(act === undefined ? {} : { act }), ...(onClose === undefined ? {} : { onClose }) };
   return (
-    <Notice about="error" tone="bad" code={error.code} {...(onClose === undefined ? {} : { onClose })}>
+    <Notice about="error" tone="bad" code={error.code} {...more}>
       {error.message}{' '}
       <small>
         {error.hint} <code>{error.code}</code>
@@ -90,7 +96,7 @@ export function GapNotice({ gap, onClose }: { readonly gap: Gap; readonly onClos
         ? `${size} of output ${are} no longer kept.`
         : `${size} of output ${are} damaged and left out.`}{' '}
       <small>
-        bytes {gap.from} to {gap.to}
+        bytes {gap.from.toLocaleString()} to {gap.to.toLocaleString()}
       </small>
     </Notice>
   );
@@ -127,7 +133,7 @@ export function HelmLostNotice({
 }) {
   return (
     <Notice about="helm-lost" tone="warn" onClose={onClose}>
-      {holder === undefined ? 'You no longer have the helm.' : `${oneLine(holder, 40)} took the helm.`}{' '}
+      {holder === undefined ? 'You no longer have the helm.' : `${person(holder)} took the helm.`}{' '}
       <small>You are watching now.</small>
     </Notice>
   );

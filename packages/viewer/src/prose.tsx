@@ -1,6 +1,8 @@
-// What somebody said: plain text with its line breaks, and code blocks. Never markup, never links.
+// What an agent said: text with its line breaks, headings, strong words and code. Never markup, never links.
 
 import { memo, useEffect, useRef, useState } from 'react';
+import { copyText } from './clipboard.ts';
+import { blocksOf, type Span } from './emphasis.ts';
 import { type Piece, splitFences } from './fences.ts';
 import { CopyIcon, TickIcon } from './icons.tsx';
 
@@ -16,15 +18,28 @@ export const Prose = memo(function Prose({ text, live = false }: { readonly text
           <CodeBlock key={at} piece={piece} />
         ) : (
           // biome-ignore lint/suspicious/noArrayIndexKey: as above
-          <p key={at}>{bare(piece.text)}</p>
+          <Text key={at} text={piece.text} />
         ),
       )}
     </div>
   );
 });
 
-/** Empty lines at both ends are the distance to what is around, and that is there already. */
-const bare = (text: string): string => text.replace(/^(?:[^\S\n]*\n)+/, '').trimEnd();
+/** Below the page's own headings. */
+const HEADINGS = ['h3', 'h4', 'h5', 'h6'] as const;
+
+const Text = memo(function Text({ text }: { readonly text: string }) {
+  return blocksOf(text).map(({ level, spans }, at) => {
+    const Block = level === 0 ? 'p' : (HEADINGS[level - 1] ?? 'h6');
+    // biome-ignore lint/suspicious/noArrayIndexKey: as with pieces
+    return <Block key={at}>{spans.map(drawn)}</Block>;
+  });
+});
+
+function drawn({ kind, text }: Span, at: number) {
+  if (kind === 'strong') return <strong key={at}>{text}</strong>;
+  return kind === 'code' ? <code key={at}>{text}</code> : text;
+}
 
 const CodeBlock = memo(
   function CodeBlock({ piece }: { readonly piece: Extract<Piece, { kind: 'code' }> }) {
@@ -68,17 +83,4 @@ export function CopyButton({ text, what }: { readonly text: string; readonly wha
       {state === 'copied' ? <TickIcon /> : <CopyIcon />} {words}
     </button>
   );
-}
-
-/** The clipboard's own interface is there for https and this machine only; a gateway in the house is neither. */
-async function copyText(text: string): Promise<void> {
-  if (navigator.clipboard !== undefined) return await navigator.clipboard.writeText(text);
-  const area = document.createElement('textarea');
-  area.value = text;
-  area.className = 'sr-only';
-  document.body.append(area);
-  area.select();
-  const done = document.execCommand('copy');
-  area.remove();
-  if (!done) throw new Error('The browser does not let this page copy.');
 }

@@ -1,27 +1,26 @@
 // One terminal on the page: draws bytes, has a size, and sorts what comes out of it. Knows no session and no React.
 
+import '@xterm/xterm/css/xterm.css';
+import { boundSize, guard, type HandEvents, listenToHand, TerminalFeed } from '@binnacle/client/terminal';
+import type { OutputKind } from '@binnacle/protocol';
 import { FitAddon } from '@xterm/addon-fit';
-import { type IDisposable, type IMarker, Terminal } from '@xterm/xterm';
+import { type IDisposable, type IMarker, type ITheme, Terminal } from '@xterm/xterm';
 import { accelerate } from './accelerate.ts';
-import { Gestures } from './auto-reply.ts';
-import { boundCounts, boundSize } from './bounds.ts';
+import { Anchors } from './anchors.ts';
+import { baseFont, isPhone, MONO, type Size } from './cells.ts';
+import { selectedText } from './copied.ts';
+import { blinkCursor } from './cursor-blink.ts';
+import { Finder, type Found } from './finder.ts';
 import type { Arrow } from './key-bar.tsx';
+import { isPageKey } from './keys.ts';
 import { decorate } from './place.ts';
+import { RunMarks } from './run-marks.ts';
+import { StreamRows } from './stream-rows.ts';
 import { type Theme, terminalColours } from './theme.ts';
+import { lineHeight, scrollByTouch } from './touch-scroll.ts';
 import { oneLine } from './words.ts';
 
-export interface Size {
-  readonly cols: number;
-  readonly rows: number;
-}
-
-export interface ScreenEvents {
-  /** A key, a paste, composed text. */
-  readonly typed: (text: string) => void;
-  /** A mouse or wheel report: text, or bytes one a character in the oldest encoding. */
-  readonly pointed: (report: string | Uint8Array) => void;
-  /** The emulator answered the program by itself. Never while history is drawn. */
-  readonly replied: (text: string) => void;
+export interface ScreenEvents extends HandEvents {
   /** The window title that the program asked for. */
   readonly titled: (title: string) => void;
   /** The target of the link under the pointer. */
@@ -30,19 +29,23 @@ export interface ScreenEvents {
   readonly followed: (target: string) => void;
   /** The terminal has another size now. */
   readonly resized: () => void;
+  /** So many beginnings of commands are marked. */
+  readonly marked?: (count: number) => void;
+  readonly found?: (found: Found) => void;
+  /** The keys that ask for the find bar were pressed. */
+  readonly finds?: () => void;
+  /** The reader is near the first line, and goes up. */
+  readonly neared?: () => void;
 }
 
-// xterm holds what it has not parsed in memory and gives up above 50 MB; a second of a fast flood is plenty.
-const PENDING_LIMIT = 1024 * 1024;
-const PENDING_LOW = 256 * 1024;
 // About 5 MB at 80 columns; the log holds all of it.
 const SCROLLBACK_LINES = 5000;
 // Smaller than this nobody reads: the rest is reached by scrolling.
 const SMALLEST_FONT = 7;
 // On a phone all of a wide line would be that small: there a finger moves the picture sideways.
 const SMALLEST_ON_PHONE = 11;
-const MONO =
-  'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, "DejaVu Sans Mono", "Liberation Mono", Consolas, monospace';
+// So long the picture stays where a finger has moved it.
+const TOUCH_REST_MS = 4000;
 
 export interface ScreenOptions extends Size {
   readonly theme: Theme;
@@ -51,23 +54,37 @@ export interface ScreenOptions extends Size {
   readonly screenReader: boolean;
 }
 
-const isPhone = (): boolean => window.matchMedia('(max-width: 719px)').matches;
-export const baseFont = (): number => (isPhone() ? 12 : 13.5);
+/** The line between the rows and the scrollbar is not drawn: it would be white. */
+function coloursOf(theme: Theme): ITheme {
+  const colours = terminalColours(theme);
+  return colours.background === undefined ? colours : { ...colours, overviewRulerBorder: colours.background };
+}
 
 export class Screen {
-  private readonly terminal: Terminal;
+  /** For those that draw into it, or read from it, what a screen does not know of. */
+  readonly terminal: Terminal;
+  readonly anchors: Anchors;
+  readonly runs: RunMarks;
+  readonly finder: Finder;
+  readonly streams: StreamRows;
   private readonly fit: FitAddon;
   private readonly host: HTMLElement;
   private readonly events: ScreenEvents;
-  private readonly gestures: Gestures;
+  private readonly feed: TerminalFeed;
+  private readonly hand: ReturnType<typeof listenToHand>;
   private readonly undo: IDisposable[];
   private readonly aborter: AbortController;
-  private pending: number;
-  private drained: (() => void) | undefined;
   private answering: boolean;
   private disposed: boolean;
   /** Pixels at the bottom of the host. */
   private covered: number;
+  private touchedAt: number;
+  /** The cursor, since the last frame. */
+  private hasMoved: boolean;
+  /** The picture may be larger than the page; false once it was seen to fit, until a size changes. */
+  private mayBeLarger: boolean;
+  /** A look at the size, with the next frame. */
+  private letterboxing: number | undefined;
   /** The line that was asked for. */
   private place: IMarker | undefined;
 
@@ -75,23 +92,25 @@ export class Screen {
   constructor(host: HTMLElement, options: ScreenOptions, events: ScreenEvents) {
     this.host = host;
     this.events = events;
-    this.gestures = new Gestures();
     this.undo = [];
     this.aborter = new AbortController();
-    this.pending = 0;
-    this.drained = undefined;
     this.answering = false;
     this.disposed = false;
     this.covered = 0;
+    this.touchedAt = Number.NEGATIVE_INFINITY;
+    this.hasMoved = false;
+    this.mayBeLarger = true;
+    this.letterboxing = undefined;
     this.place = undefined;
+    const isMoving = !window.matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.terminal = new Terminal({
       ...boundSize(options),
-      theme: terminalColours(options.theme),
+      theme: coloursOf(options.theme),
       minimumContrastRatio: options.theme === 'light' ? 4.5 : 1,
       fontFamily: MONO,
       fontSize: baseFont(),
       scrollback: SCROLLBACK_LINES,
-      cursorBlink: !window.matchMedia('(prefers-reduced-motion: reduce)').matches,
+      cursorBlink: isMoving,
       // Pipes carry bare line feeds; a terminal's line discipline would have added the returns.
       convertEol: options.pipe,
       screenReaderMode: options.screenReader,
@@ -106,35 +125,32 @@ export class Screen {
         leave: () => this.events.hovered(undefined),
       },
     });
+    this.anchors = new Anchors(this.terminal);
+    this.runs = new RunMarks(this.terminal, (count) => events.marked?.(count));
+    this.finder = new Finder(this.terminal, (found) => events.found?.(found));
+    this.streams = new StreamRows(this.terminal);
     this.fit = new FitAddon();
     this.terminal.loadAddon(this.fit);
-    // The clipboard is the viewer's: OSC 52 neither writes nor reads it.
-    this.undo.push(this.terminal.parser.registerOscHandler(52, () => true));
-    this.undo.push(boundCounts(this.terminal));
+    this.feed = new TerminalFeed(this.terminal);
+    this.hand = listenToHand(this.terminal, host, events, () => this.answering);
+    this.undo.push(guard(this.terminal), this.hand);
     this.terminal.open(host);
+    if (isMoving) this.undo.push(blinkCursor(this.terminal));
     this.listen();
     if (!options.screenReader) void accelerate(this.terminal, () => this.disposed);
   }
 
-  /** Draws bytes as the program wrote them. Waits while too many are not drawn yet. */
-  async write(bytes: Uint8Array): Promise<void> {
-    if (this.disposed) return;
-    this.pending += bytes.length;
-    this.terminal.write(bytes, () => {
-      this.pending -= bytes.length;
-      if (this.pending <= PENDING_LOW) this.release();
+  /** Draws bytes as the program wrote them; `end`: the output offset behind them. Waits while too many are not drawn yet. */
+  async write(bytes: Uint8Array, end?: number, kind: OutputKind = 'tty'): Promise<void> {
+    await this.feed.write(bytes, () => {
+      if (end !== undefined) this.anchors.drawn(end);
+      if (kind !== 'tty') this.streams.drawn(kind === 'stderr');
     });
-    if (this.pending > PENDING_LIMIT) {
-      await new Promise<void>((resolve) => {
-        this.drained = resolve;
-      });
-    }
   }
 
   /** Resolves when all that was written before is drawn. */
   async settled(): Promise<void> {
-    if (this.disposed) return;
-    await new Promise<void>((resolve) => this.terminal.write('', resolve));
+    await this.feed.settled();
   }
 
   /** Answers queries from now on, or not: history was answered when it happened. */
@@ -145,6 +161,8 @@ export class Screen {
   /** Forgets everything drawn, and what was to be drawn before this. */
   clear(): void {
     this.place = undefined;
+    this.anchors.clear();
+    this.runs.clear();
     // As a sequence among the others, so that it is in its turn.
     if (!this.disposed) this.terminal.write('\x18\x1bc');
   }
@@ -181,23 +199,42 @@ export class Screen {
 
   /** The size that would fill the host, in the usual type. */
   wanted(): Size | undefined {
+    this.stopLetterboxing();
     this.setFont(baseFont());
     const size = this.fit.proposeDimensions();
     return size === undefined || !Number.isFinite(size.cols) ? undefined : size;
   }
 
-  /** Fits the type to the host, so that a terminal of somebody else's size can be seen whole, where that can be read. */
+  /**
+   * Fits the type to the host, so that a terminal of somebody else's size can be seen whole, where that can be read.
+   * With the next frame: of the sizes of a past, which come by the hundred, nobody sees more, and each costs a layout.
+   */
   letterbox(): void {
+    this.letterboxing ??= requestAnimationFrame(() => {
+      this.letterboxing = undefined;
+      this.fitType();
+    });
+  }
+
+  private stopLetterboxing(): void {
+    if (this.letterboxing !== undefined) cancelAnimationFrame(this.letterboxing);
+    this.letterboxing = undefined;
+  }
+
+  private fitType(): void {
     const element = this.terminal.element?.querySelector('.xterm-screen');
     if (!(element instanceof HTMLElement) || element.offsetWidth === 0 || element.offsetHeight === 0) return;
     const font = this.terminal.options.fontSize ?? baseFont();
     const style = getComputedStyle(this.host);
     const across = Number.parseFloat(style.width) / (element.offsetWidth / font);
     const down = Number.parseFloat(style.height) / (element.offsetHeight / font);
-    const readable = isPhone() ? Math.max(across, SMALLEST_ON_PHONE) : across;
     // Half a point at most between sizes: cells are snapped to pixels, so the ratio is not quite linear.
-    const fitting = Math.floor(Math.min(readable, down) * 2) / 2;
-    this.setFont(Math.max(SMALLEST_FONT, Math.min(baseFont(), fitting)));
+    const fitting = Math.floor(Math.min(across, down) * 2) / 2;
+    const smallest = isPhone() ? SMALLEST_ON_PHONE : SMALLEST_FONT;
+    this.setFont(Math.max(smallest, Math.min(baseFont(), fitting)));
+    this.showCursor();
+    // What this looks like is drawn with the next frame: that one looks again.
+    this.mayBeLarger = true;
   }
 
   /**
@@ -209,8 +246,21 @@ export class Screen {
     this.lift();
   }
 
+  /** Where the picture is larger than the page: the part with the cursor, unless a finger is looking at another one. */
+  private showCursor(): void {
+    const frame = this.host.parentElement;
+    if (frame === null || performance.now() - this.touchedAt < TOUCH_REST_MS) return;
+    this.mayBeLarger = frame.scrollHeight > frame.clientHeight + 1;
+    if (!this.mayBeLarger) return;
+    const line = lineHeight(this.terminal);
+    const top = this.host.offsetTop + this.terminal.buffer.active.cursorY * line;
+    if (top < frame.scrollTop) frame.scrollTop = top - line;
+    else if (top + 2 * line > frame.scrollTop + frame.clientHeight)
+      frame.scrollTop = top + 2 * line - frame.clientHeight;
+  }
+
   setTheme(theme: Theme): void {
-    this.terminal.options.theme = terminalColours(theme);
+    this.terminal.options.theme = coloursOf(theme);
     this.terminal.options.minimumContrastRatio = theme === 'light' ? 4.5 : 1;
   }
 
@@ -220,8 +270,18 @@ export class Screen {
 
   /** A key that is not on the keyboard. */
   press(text: string): void {
-    this.gestures.typed(performance.now());
+    this.hand.gestures.typed(performance.now());
     this.terminal.input(text, true);
+  }
+
+  /** A line that was written beside the terminal, as it is pasted, and Enter. */
+  enter(text: string): void {
+    if (text !== '') {
+      this.hand.gestures.typed(performance.now());
+      this.terminal.paste(text);
+    }
+    this.press('\r');
+    this.terminal.scrollToBottom();
   }
 
   pressArrow(arrow: Arrow): void {
@@ -230,16 +290,19 @@ export class Screen {
 
   dispose(): void {
     this.disposed = true;
+    this.stopLetterboxing();
     this.aborter.abort();
     for (const undo of this.undo) undo.dispose();
-    this.release();
+    this.finder.dispose();
+    this.runs.dispose();
+    this.feed.stop();
     this.terminal.dispose();
   }
 
   private lift(): void {
     const { element } = this.terminal;
     if (element === undefined) return;
-    const below = this.host.clientHeight - (this.terminal.buffer.active.cursorY + 1) * this.lineHeight();
+    const below = this.host.clientHeight - (this.terminal.buffer.active.cursorY + 1) * lineHeight(this.terminal);
     const up = this.covered === 0 ? 0 : Math.max(0, Math.ceil(this.covered - below));
     element.style.translate = up === 0 ? '' : `0 ${-up}px`;
   }
@@ -248,38 +311,47 @@ export class Screen {
     if (this.terminal.options.fontSize !== size) this.terminal.options.fontSize = size;
   }
 
-  private release(): void {
-    this.drained?.();
-    this.drained = undefined;
-  }
-
   private listen(): void {
-    const { terminal, gestures, events } = this;
+    const { terminal, events } = this;
     this.undo.push(
-      terminal.onKey(({ key }) => gestures.pressed(performance.now(), key)),
-      terminal.onData((data) => this.sort(data)),
-      // The oldest mouse encoding puts coordinates into single bytes, so it cannot be text.
-      terminal.onBinary((data) => {
-        if (this.answering) events.pointed(Uint8Array.from(data, (char) => char.charCodeAt(0) & 0xff));
-      }),
       terminal.onResize(() => events.resized()),
+      // Once a frame: it asks where things are, which makes the browser work that out anew, and output moves it often.
       terminal.onCursorMove(() => {
+        this.hasMoved = true;
+      }),
+      terminal.onRender(() => {
+        if (!this.hasMoved) return;
+        this.hasMoved = false;
         if (this.covered > 0) this.lift();
+        if (this.mayBeLarger) this.showCursor();
       }),
       terminal.onTitleChange((title) => events.titled(oneLine(title))),
     );
-    terminal.attachCustomKeyEventHandler((event) => !isPageKey(event) && !this.copied(event));
+    terminal.attachCustomKeyEventHandler(
+      (event) => !isPageKey(event) && !this.copied(event) && !this.finds(event) && !this.jumps(event),
+    );
     const signal = this.aborter.signal;
-    for (const type of ['paste', 'beforeinput', 'compositionend'] as const) {
-      this.host.addEventListener(type, () => gestures.typed(performance.now()), { capture: true, signal });
-    }
-    for (const type of ['wheel', 'mousedown'] as const) {
-      this.host.addEventListener(type, () => gestures.pointed(performance.now()), {
-        capture: true,
-        passive: true,
-        signal,
-      });
-    }
+    // xterm's own answer to it would copy what pads the lines.
+    const copy = (event: ClipboardEvent): void => {
+      if (!terminal.hasSelection()) return;
+      event.clipboardData?.setData('text/plain', selectedText(terminal));
+      event.preventDefault();
+      event.stopPropagation();
+    };
+    this.host.addEventListener('copy', copy, { capture: true, signal });
+    const near = (): void => {
+      const { type, viewportY, baseY } = terminal.buffer.active;
+      if (type === 'normal' && viewportY < baseY && viewportY < terminal.rows) events.neared?.();
+    };
+    this.undo.push(terminal.onRender(near));
+    const upwards = ({ deltaY }: WheelEvent): void => {
+      const { type, viewportY } = terminal.buffer.active;
+      // Nothing is above that could be scrolled to: it is asked for all the same.
+      if (deltaY < 0 && type === 'normal' && viewportY === 0 && terminal.modes.mouseTrackingMode === 'none') {
+        events.neared?.();
+      }
+    };
+    this.host.addEventListener('wheel', upwards, { capture: true, passive: true, signal });
     // Beside the terminal, which may be smaller than the page: a click there means the terminal too.
     this.host.addEventListener(
       'mousedown',
@@ -290,15 +362,11 @@ export class Screen {
       },
       { signal },
     );
-    this.scrollByTouch(signal);
-  }
-
-  private sort(data: string): void {
-    const kind = this.gestures.sort(data);
-    if (kind === 'text') this.events.typed(data);
-    else if (!this.answering) return;
-    else if (kind === 'pointer') this.events.pointed(data);
-    else this.events.replied(data);
+    const touched = (): void => {
+      this.touchedAt = performance.now();
+    };
+    this.host.addEventListener('touchmove', touched, { passive: true, signal });
+    scrollByTouch(terminal, this.host, signal);
   }
 
   /** Ctrl-Shift-C copies, as in every terminal window. */
@@ -310,72 +378,29 @@ export class Screen {
     return true;
   }
 
-  // xterm 6 does not scroll by touch: here a finger moves lines.
-  private scrollByTouch(signal: AbortSignal): void {
-    let last: Touch | undefined;
-    /** Pixels that were moved and make no whole line yet. */
-    let rest = 0;
-    const start = (event: TouchEvent): void => {
-      last = event.touches[0];
-      rest = 0;
-    };
-    const move = (event: TouchEvent): void => {
-      const touch = event.touches[0];
-      if (touch === undefined || last === undefined || event.touches.length > 1) return;
-      event.preventDefault();
-      // A terminal that is wider than the page, or higher, moves itself; what is left of the way moves its lines.
-      const frame = this.host.parentElement;
-      const top = frame?.scrollTop ?? 0;
-      frame?.scrollBy(last.clientX - touch.clientX, last.clientY - touch.clientY);
-      rest += last.clientY - touch.clientY - ((frame?.scrollTop ?? 0) - top);
-      last = touch;
-      const line = this.lineHeight();
-      const lines = Math.trunc(rest / line);
-      rest -= lines * line;
-      if (lines !== 0) this.scroll(lines, touch);
-    };
-    this.host.addEventListener('touchstart', start, { passive: true, signal });
-    this.host.addEventListener('touchmove', move, { passive: false, signal });
+  private finds(event: KeyboardEvent): boolean {
+    const { events } = this;
+    const isAsked = event.code === 'KeyF' && ((event.ctrlKey && event.shiftKey) || (event.metaKey && !event.ctrlKey));
+    if (event.type !== 'keydown' || !isAsked || event.altKey || events.finds === undefined) return false;
+    event.preventDefault();
+    events.finds();
+    return true;
   }
 
-  private scroll(lines: number, at: Touch): void {
-    const { buffer, modes, element } = this.terminal;
-    if (buffer.active.type === 'normal' && modes.mouseTrackingMode === 'none') {
-      this.terminal.scrollLines(lines);
-      return;
-    }
-    // A program on the whole screen gets the wheel, which xterm turns into what that program asked for.
-    const { clientX, clientY } = at;
-    const wheel = {
-      deltaY: lines,
-      deltaMode: WheelEvent.DOM_DELTA_LINE,
-      clientX,
-      clientY,
-      bubbles: true,
-      cancelable: true,
-    };
-    element?.querySelector('.xterm-screen')?.dispatchEvent(new WheelEvent('wheel', wheel));
+  /** Alt and a page key: from one command to the next. */
+  private jumps(event: KeyboardEvent): boolean {
+    if (event.type !== 'keydown' || !event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return false;
+    if (event.key !== 'PageUp' && event.key !== 'PageDown') return false;
+    event.preventDefault();
+    this.jump(event.key === 'PageUp');
+    return true;
   }
 
-  private lineHeight(): number {
-    const drawn = this.terminal.element?.querySelector('.xterm-screen');
-    return Math.max(1, drawn instanceof HTMLElement ? drawn.offsetHeight / this.terminal.rows : 1);
+  /** Shows the beginning of the command above or below. */
+  jump(isOlder: boolean): void {
+    const line = this.runs.next(isOlder);
+    if (line !== undefined) this.runs.show(line);
+    else if (isOlder) this.events.neared?.();
+    else this.terminal.scrollToBottom();
   }
-}
-
-/** Keys that are the page's, even in the terminal: Ctrl-Shift and an arrow. */
-export const isPageKey = (event: KeyboardEvent): boolean =>
-  event.ctrlKey && event.shiftKey && !event.altKey && !event.metaKey && event.key.startsWith('Arrow');
-
-/** What would fill an element of that many pixels: for a session that does not exist yet. */
-export function sizeFor(width: number, height: number): Size | undefined {
-  const context = document.createElement('canvas').getContext('2d');
-  if (context === null) return undefined;
-  context.font = `${baseFont()}px ${MONO}`;
-  const metrics = context.measureText('W');
-  const cell = metrics.fontBoundingBoxAscent + metrics.fontBoundingBoxDescent;
-  if (!(metrics.width > 0 && cell > 0)) return undefined;
-  const cols = Math.floor((width - 32) / metrics.width);
-  const rows = Math.floor((height - 16) / Math.ceil(cell));
-  return cols >= 20 && rows >= 5 ? { cols, rows } : undefined;
 }

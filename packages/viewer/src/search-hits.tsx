@@ -1,14 +1,22 @@
 // What a search found: each hit leads to its place in its session. It shows; it does not search.
 
-import type { SearchHit } from '@binnacle/protocol';
+import type { SearchHit, SessionInfo } from '@binnacle/protocol';
+import { useMemo } from 'react';
 import { addressOf } from './choice.ts';
-import { ElsewhereIcon } from './icons.tsx';
+import { SessionSource } from './session-source.tsx';
 import { clock, pieces } from './traffic-words.ts';
 import { useNow } from './use-client.ts';
-import { age, oneLine } from './words.ts';
+import { age, oneLine, stateWord } from './words.ts';
 
-export function SearchHits({ hits }: { readonly hits: readonly SearchHit[] }) {
+interface SearchHitsProps {
+  readonly hits: readonly SearchHit[];
+  /** How those fare that the list knows: one word for it there and here. */
+  readonly sessions: readonly SessionInfo[];
+}
+
+export function SearchHits({ hits, sessions }: SearchHitsProps) {
   const now = useNow();
+  const states = useMemo(() => new Map(sessions.map((info) => [info.id, stateWord(info)])), [sessions]);
   return (
     <ol className="hits" aria-label="Hits, newest first" data-testid="hits">
       {hits.map((hit) => (
@@ -22,14 +30,8 @@ export function SearchHits({ hits }: { readonly hits: readonly SearchHit[] }) {
           >
             <span className="hit-head">
               <span className="hit-name">{oneLine(hit.name, 80) || 'session'}</span>
-              {hit.foreign !== null && (
-                <span className="session-source">
-                  <ElsewhereIcon />
-                  <span className="sr-only">ran elsewhere, from </span>
-                  <span className="session-source-name">{oneLine(hit.foreign.source, 64)}</span>
-                </span>
-              )}
-              <span className="hit-state">{hit.state}</span>
+              {hit.foreign !== null && <SessionSource foreign={hit.foreign} verb="Ran" />}
+              <span className="hit-state">{states.get(hit.session)}</span>
               <time dateTime={new Date(hit.time).toISOString()} title={clock(hit.time, now)}>
                 {age(Math.max(now, hit.time) - hit.time)}
               </time>

@@ -85,7 +85,7 @@ export function SearchView({ client, asked, sessions, menu, linkNotice, onSearch
       </p>
       <Behind found={found} />
       {found.error !== undefined && <Failed error={worded(found.error)} onAgain={found.again} />}
-      <Body q={q} found={found} />
+      <Body q={q} found={found} sessions={sessions} />
     </Page>
   );
 }
@@ -117,7 +117,13 @@ function Behind({ found }: { readonly found: Found }) {
   );
 }
 
-function Body({ q, found }: { readonly q: string; readonly found: Found }) {
+interface BodyProps {
+  readonly q: string;
+  readonly found: Found;
+  readonly sessions: readonly SessionInfo[];
+}
+
+function Body({ q, found, sessions }: BodyProps) {
   const icon = <SearchIcon />;
   if (q === '') {
     return (
@@ -134,13 +140,15 @@ function Body({ q, found }: { readonly q: string; readonly found: Found }) {
   if (found.hits.length === 0) {
     return (
       <Empty icon={icon} title={`Nothing found for “${oneLine(q, 60)}”`} test="search-none">
-        <p>Fewer words find more, and time* finds timeout. What is no longer kept is not searched.</p>
+        <p>
+          Fewer words find more, and <code>time*</code> finds timeout. What is no longer kept is not searched.
+        </p>
       </Empty>
     );
   }
   return (
     <>
-      <SearchHits hits={found.hits} />
+      <SearchHits hits={found.hits} sessions={sessions} />
       {found.next !== null && <More words="More hits" busy={found.busy} onMore={found.more} test="search-more" />}
     </>
   );

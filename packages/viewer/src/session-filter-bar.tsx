@@ -1,6 +1,7 @@
 // The filter above the list of sessions: words, and four choices that unfold. It does not filter.
 
 import { useId, useState } from 'react';
+import { IconButton } from './icon-button.tsx';
 import { FilterIcon } from './icons.tsx';
 import { isFiltering, NO_FILTER, narrowings, type SessionFilter } from './session-filter.ts';
 import { oneLine } from './words.ts';
@@ -18,31 +19,29 @@ export function SessionFilterBar({ filter, sources, labels, onChange }: SessionF
   const change = (part: Partial<SessionFilter>): void => onChange({ ...filter, ...part });
   const count = narrowings(filter);
   return (
-    <search className="filter" aria-label="Filter of the sessions">
+    <search className="filter" aria-label="Filter of the list">
       <div className="filter-row">
         <input
           type="search"
           value={filter.words}
-          placeholder="Filter sessions"
-          aria-label="Words in the name or the command"
+          placeholder="Filter the list"
+          aria-label="Words in the name, the title or the command"
           autoComplete="off"
           spellCheck={false}
           onChange={(event) => change({ words: event.target.value })}
           data-testid="filter-words"
         />
-        <button
-          type="button"
-          className={count > 0 ? 'button quiet square filter-on' : 'button quiet square'}
-          aria-label={count > 0 ? `More filters, ${count} in force` : 'More filters'}
-          title="More filters"
+        <IconButton
+          className={count > 0 ? 'filter-on' : ''}
+          label={count > 0 ? `More filters, ${count} in force` : 'More filters'}
           aria-expanded={open}
           aria-controls={`${id}-more`}
           onClick={() => setOpen(!open)}
-          data-testid="filter-more"
+          test="filter-more"
         >
           <FilterIcon />
           {count > 0 && <span className="filter-count">{count}</span>}
-        </button>
+        </IconButton>
       </div>
       <div className="filter-more" id={`${id}-more`} hidden={!open}>
         <Pick
@@ -61,7 +60,10 @@ export function SessionFilterBar({ filter, sources, labels, onChange }: SessionF
           value={filter.state}
           of={[
             ['all', 'all'],
-            ['running', 'running'],
+            ['waiting', 'waiting for somebody'],
+            ['working', 'working'],
+            ['idle', 'idle'],
+            ['running', 'not ended'],
             ['ended', 'ended'],
           ]}
           onPick={(state) => change({ state: state as SessionFilter['state'] })}
@@ -83,7 +85,7 @@ export function SessionFilterBar({ filter, sources, labels, onChange }: SessionF
         />
         {isFiltering(filter) && (
           <button type="button" className="button quiet" onClick={() => onChange(NO_FILTER)} data-testid="filter-clear">
-            Show all sessions
+            Show all
           </button>
         )}
       </div>

@@ -6,7 +6,7 @@ import { choices, filtered, isFiltering, NO_FILTER, narrowings, type SessionFilt
 const session = (name: string, over: Partial<SessionInfo> = {}): SessionInfo =>
   info({ name, argv: ['/bin/bash', '-c', 'make all'], ...over });
 const all = [
-  session('shell'),
+  session('shell', { labels: { repo: 'binnacle', mine: 'a=b' } }),
   session('old shell', { state: 'closed', running: false }),
   session('tests', { ...foreign('ci', { repo: 'binnacle' }), argv: ['npm test'] }),
   session('lost one', { ...foreign('mcp_core', { repo: 'other', task: '7' }), argv: ['npm run x'], state: 'lost' }),
@@ -27,6 +27,8 @@ it('tells here from elsewhere, running from ended, and one source and label from
   expect(names({ state: 'ended' })).toEqual(['old shell', 'lost one']);
   expect(names({ source: 'ci' })).toEqual(['tests']);
   expect(names({ label: 'repo=other' })).toEqual(['lost one']);
+  expect(names({ label: 'repo=binnacle' })).toEqual(['shell', 'tests']);
+  expect(names({ where: 'here', label: 'mine=a=b' })).toEqual(['shell']);
   expect(names({ where: 'here', label: 'repo=other' })).toEqual([]);
   expect(narrowings({ ...NO_FILTER, where: 'here', label: 'a=b' })).toBe(2);
 });
@@ -42,6 +44,6 @@ it('finds words in the name, the command and the name that the emitter gave, wha
 it('offers what there is to choose from, in order', () => {
   expect(choices(all)).toEqual({
     sources: ['ci', 'mcp_core'],
-    labels: ['repo=binnacle', 'repo=other', 'task=7'],
+    labels: ['mine=a=b', 'repo=binnacle', 'repo=other', 'task=7'],
   });
 });

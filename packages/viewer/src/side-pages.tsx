@@ -1,8 +1,8 @@
-// The ways to what is no session and no conversation: the search over all output, the traffic, the plugins.
+// The ways to what is no session and no conversation: the search over all output, the traffic, the recordings, the plugins.
 
 import type { ReactNode } from 'react';
 import { addressOf, type Choice } from './choice.ts';
-import { PluginIcon, SearchIcon, TrafficIcon } from './icons.tsx';
+import { FilmIcon, PluginIcon, SearchIcon, TrafficIcon } from './icons.tsx';
 import { SearchBox } from './search-box.tsx';
 
 interface SidePagesProps {
@@ -30,6 +30,9 @@ export function SidePages({ chosen, mayPlugins, onChoose }: SidePagesProps) {
       )}
       <PageLink to={{ kind: 'traffic', ask: {} }} chosen={chosen} onChoose={onChoose}>
         <TrafficIcon /> Traffic
+      </PageLink>
+      <PageLink to={{ kind: 'recordings' }} chosen={chosen} onChoose={onChoose}>
+        <FilmIcon /> Recordings
       </PageLink>
       {mayPlugins && (
         <PageLink to={{ kind: 'plugins' }} chosen={chosen} onChoose={onChoose}>

@@ -2,11 +2,23 @@
 
 import type { Me } from '@binnacle/client';
 import { allows } from '@binnacle/protocol';
-import { type ReactNode, useId } from 'react';
+import type { ReactNode } from 'react';
 import type { Choice } from './choice.ts';
-import { ConversationList } from './conversation-list.tsx';
-import { CloseIcon, Compass, EarIcon, LeaveIcon, MoonIcon, MoreIcon, PlusIcon, SunIcon, TalkIcon } from './icons.tsx';
-import { SessionList } from './session-list.tsx';
+import type { Row } from './deck-rows.ts';
+import { IconButton } from './icon-button.tsx';
+import {
+  CloseIcon,
+  CommandIcon,
+  Compass,
+  EarIcon,
+  LeaveIcon,
+  MoonIcon,
+  MoreIcon,
+  PlusIcon,
+  SunIcon,
+  TalkIcon,
+} from './icons.tsx';
+import { SideList } from './side-list.tsx';
 import { SidePages } from './side-pages.tsx';
 import type { Theme } from './theme.ts';
 import type { Fleet, Link } from './use-client.ts';
@@ -24,11 +36,16 @@ interface SideProps {
   readonly starting: boolean;
   /** What leads to what plugins told. */
   readonly bell: ReactNode;
+  readonly isNews: (row: Row) => boolean;
   readonly onChoose: (choice: Choice) => void;
+  readonly onOrder: (rows: readonly Row[]) => void;
+  readonly onPalette: () => void;
   /** Undefined when this token may not start sessions. */
   readonly onShell: (() => void) | undefined;
   readonly onForm: () => void;
-  /** Undefined when this token may not write to agents, or there are none. */
+  /** This token may write to agents, and there are some, or that is not known yet. */
+  readonly mayTalk: boolean;
+  /** Undefined until there are agents. */
   readonly onTalk: (() => void) | undefined;
   readonly onTheme: () => void;
   readonly onScreenReader: () => void;
@@ -54,30 +71,34 @@ const LINK_MARKS = {
 
 export function Side(props: SideProps) {
   const { me, link, fleet, talks, chosen, theme, screenReader, starting } = props;
-  const id = useId();
   const other = theme === 'dark' ? 'light' : 'dark';
   return (
     <nav className="side" aria-label="Conversations, sessions and settings">
       <div className="side-top">
         <Compass />
-        <h1>Binnacle</h1>
-        {props.bell}
-        <button
-          type="button"
-          className="button quiet square drawer-close"
-          aria-label="Close the list"
-          onClick={props.onClose}
+        <p className="side-name">Binnacle</p>
+        <IconButton
+          label="Go to, or do"
+          title="Go to, or do (Ctrl+K; in a terminal Ctrl+Shift+K)"
+          aria-haspopup="dialog"
+          aria-keyshortcuts="Control+Shift+K Meta+K"
+          onClick={props.onPalette}
+          test="palette"
         >
+          <CommandIcon />
+        </IconButton>
+        {props.bell}
+        <IconButton className="drawer-close" label="Close the list" onClick={props.onClose}>
           <CloseIcon />
-        </button>
+        </IconButton>
       </div>
-      {props.onTalk !== undefined && (
+      {props.mayTalk && (
         <div className="side-new">
           <button
             type="button"
             className="button"
             onClick={props.onTalk}
-            disabled={starting}
+            disabled={starting || props.onTalk === undefined}
             data-testid="new-conversation"
           >
             <TalkIcon /> New conversation
@@ -109,26 +130,14 @@ export function Side(props: SideProps) {
         </div>
       )}
       <SidePages chosen={chosen} mayPlugins={allows(me.scope, 'admin')} onChoose={props.onChoose} />
-      <div className="side-lists">
-        <section aria-labelledby={`${id}-conversations`}>
-          <h2 id={`${id}-conversations`}>Conversations</h2>
-          <ConversationList
-            conversations={talks.conversations}
-            loading={talks.loading}
-            chosen={chosen?.kind === 'conversation' ? chosen.key : undefined}
-            onChoose={(key) => props.onChoose({ kind: 'conversation', key })}
-          />
-        </section>
-        <section aria-labelledby={`${id}-sessions`}>
-          <h2 id={`${id}-sessions`}>Sessions</h2>
-          <SessionList
-            sessions={fleet.sessions}
-            loading={fleet.loading}
-            chosen={chosen?.kind === 'session' ? chosen.id : undefined}
-            onChoose={(session) => props.onChoose({ kind: 'session', id: session })}
-          />
-        </section>
-      </div>
+      <SideList
+        fleet={fleet}
+        talks={talks}
+        chosen={chosen}
+        isNews={props.isNews}
+        onChoose={props.onChoose}
+        onOrder={props.onOrder}
+      />
       <div className="side-foot">
         <span className="link" data-testid="link" data-link={link.kind} title="Connection to the gateway">
           <span className={`dot ${LINK_MARKS[link.kind]}`} />
@@ -145,37 +154,20 @@ export function Side(props: SideProps) {
           {oneLine(me.name.replace(/ \(browser\)$/, ''), 40)}
           {me.scope === 'admin' ? '' : ` (${me.scope})`}
         </span>
-        <button
-          type="button"
-          className="button quiet square"
-          aria-label="Screen reader support in the terminal"
+        <IconButton
+          label="Screen reader support in the terminal"
           aria-pressed={screenReader}
-          title="Screen reader support in the terminal"
           onClick={props.onScreenReader}
-          data-testid="screen-reader"
+          test="screen-reader"
         >
           <EarIcon />
-        </button>
-        <button
-          type="button"
-          className="button quiet square"
-          aria-label={`Change to ${other}`}
-          title={`Change to ${other}`}
-          onClick={props.onTheme}
-          data-testid="theme"
-        >
+        </IconButton>
+        <IconButton label={`Change to ${other}`} onClick={props.onTheme} test="theme">
           {theme === 'dark' ? <SunIcon /> : <MoonIcon />}
-        </button>
-        <button
-          type="button"
-          className="button quiet square"
-          aria-label="Log out"
-          title="Log out"
-          onClick={props.onLeave}
-          data-testid="logout"
-        >
+        </IconButton>
+        <IconButton label="Log out" onClick={props.onLeave} test="logout">
           <LeaveIcon />
-        </button>
+        </IconButton>
       </div>
     </nav>
   );

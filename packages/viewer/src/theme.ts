@@ -73,7 +73,10 @@ export function useSetting(key: string): readonly [boolean, (on: boolean) => voi
   return [on, set];
 }
 
+/** The ruler beside the scrollbar has no line of its own. */
+const NO_LINE = '#00000000';
 const DARK: ITheme = {
+  overviewRulerBorder: NO_LINE,
   background: '#0a131f',
   foreground: '#dbe4ec',
   cursor: '#e0b860',
@@ -98,6 +101,7 @@ const DARK: ITheme = {
 };
 
 const LIGHT: ITheme = {
+  overviewRulerBorder: NO_LINE,
   background: '#fdfbf6',
   foreground: '#1b2b40',
   cursor: '#8f6a17',
@@ -121,4 +125,8 @@ const LIGHT: ITheme = {
   brightWhite: '#fbf8f1',
 };
 
-export const terminalColours = (theme: Theme): ITheme => (theme === 'dark' ? DARK : LIGHT);
+// Without a colour of its own the ruler beside the terminal has a bright border.
+export const terminalColours = (theme: Theme): ITheme => ({
+  ...(theme === 'dark' ? DARK : LIGHT),
+  overviewRulerBorder: '#00000000',
+});

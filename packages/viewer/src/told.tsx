@@ -3,6 +3,7 @@
 import type { PluginNotice } from '@binnacle/protocol';
 import { useEffect, useState } from 'react';
 import { Dialog } from './dialog.tsx';
+import { IconButton } from './icon-button.tsx';
 import { BellIcon, CloseIcon } from './icons.tsx';
 import { useNow } from './use-client.ts';
 import type { Told } from './use-told.ts';
@@ -60,14 +61,14 @@ function Toast({ notice, onClose }: { readonly notice: PluginNotice; readonly on
         <strong>{oneLine(title, 200)}</strong>
         {text !== '' && <p>{lines(text, 300)}</p>}
       </div>
-      <button type="button" className="button quiet square" aria-label="Dismiss" onClick={() => onClose(n)}>
+      <IconButton label="Dismiss" onClick={() => onClose(n)}>
         <CloseIcon />
-      </button>
+      </IconButton>
     </div>
   );
 }
 
-export function Bell({ all, unseen, see }: Pick<Told, 'all' | 'unseen' | 'see'>) {
+export function Bell({ all, unseen, isKnown, see }: Pick<Told, 'all' | 'unseen' | 'isKnown' | 'see'>) {
   const [isOpen, setOpen] = useState(false);
   const now = useNow();
   const words = unseen === 0 ? 'What plugins told' : `What plugins told: ${unseen} new`;
@@ -77,22 +78,20 @@ export function Bell({ all, unseen, see }: Pick<Told, 'all' | 'unseen' | 'see'>)
   };
   return (
     <>
-      <button
-        type="button"
-        className="button quiet square bell"
-        aria-label={words}
-        title={words}
+      <IconButton
+        className="bell"
+        label={words}
         aria-haspopup="dialog"
         onClick={() => {
           see();
           setOpen(true);
         }}
-        data-testid="bell"
-        data-unseen={unseen}
+        test="bell"
+        data-unseen={isKnown ? unseen : undefined}
       >
         <BellIcon />
         {unseen > 0 && <span className="bell-count">{unseen > 99 ? '99+' : unseen}</span>}
-      </button>
+      </IconButton>
       {isOpen && (
         <Dialog label="What plugins told" onClose={close}>
           <h2>What plugins told</h2>

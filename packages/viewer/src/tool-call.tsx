@@ -1,25 +1,34 @@
 // One call of a tool as a row that opens: what went in, what came out, and which lines it changed.
 
-import { visibleLine } from '@binnacle/client';
+import { type Binnacle, visibleLine } from '@binnacle/client';
 import type { ToolCall } from '@binnacle/protocol';
-import { memo, useMemo, useState } from 'react';
+import { lazy, memo, Suspense, useMemo, useState } from 'react';
 import { inputText, statusWord, toolWord, visible } from './conversation-words.ts';
 import { TerminalIcon, ToolIcon } from './icons.tsx';
-import { type DiffRow, lineDiff } from './line-diff.ts';
+import { lineDiff } from './line-diff.ts';
 import { CopyButton } from './prose.tsx';
+import { Diff } from './tool-diff.tsx';
+
+// With all that a terminal needs, which most conversations do without.
+const ToolTerminal = lazy(() => import('./tool-terminal.tsx').catch(() => ({ default: NoTerminal })));
+const NoTerminal = () => (
+  <p className="failure">The terminal could not be loaded. Open it on its own page, or reload this one.</p>
+);
 
 interface ToolRowProps {
   readonly tool: ToolCall;
+  readonly client: Binnacle;
   /** Opens the view of a session; undefined where that session is not there (any more). */
   readonly onSession: ((id: string) => void) | undefined;
 }
 
 const STATUS_MARKS = { pending: 'starting', running: 'running', done: 'ended', failed: 'failed' } as const;
-// A row of a thousand lines helps nobody; the file is one click further.
-const MAX_ROWS = 400;
+/** A change of so many lines is read where it stands; a larger one is folded until somebody wants it. */
+const SMALL_DIFF_ROWS = 24;
 
-export const ToolRow = memo(function ToolRow({ tool, onSession }: ToolRowProps) {
-  const [open, setOpen] = useState(false);
+export const ToolRow = memo(function ToolRow({ tool, client, onSession }: ToolRowProps) {
+  // Undefined: as it is best for what the call tells.
+  const [wanted, setWanted] = useState<boolean>();
   const diffs = useMemo(
     () =>
       (tool.diffs ?? []).map((diff) => ({
@@ -31,6 +40,8 @@ export const ToolRow = memo(function ToolRow({ tool, onSession }: ToolRowProps) 
   );
   const added = diffs.reduce((sum, diff) => sum + diff.added, 0);
   const removed = diffs.reduce((sum, diff) => sum + diff.removed, 0);
+  const rows = diffs.reduce((sum, diff) => sum + diff.rows.length, 0);
+  const open = wanted ?? (rows > 0 && rows <= SMALL_DIFF_ROWS);
   return (
     <div className={`tool ${tool.status}`} data-testid="tool" data-tool={tool.id} data-status={tool.status}>
       <div className="tool-head">
@@ -38,7 +49,7 @@ export const ToolRow = memo(function ToolRow({ tool, onSession }: ToolRowProps) 
           type="button"
           className="tool-open"
           aria-expanded={open}
-          onClick={() => setOpen((before) => !before)}
+          onClick={() => setWanted(!open)}
           data-testid="tool-open"
         >
           <ToolIcon kind={tool.kind} />
@@ -70,6 +81,11 @@ export const ToolRow = memo(function ToolRow({ tool, onSession }: ToolRowProps) 
       </div>
       {open && (
         <div className="tool-body" data-testid="tool-body">
+          {tool.session !== undefined && onSession !== undefined && (
+            <Suspense fallback={<div className="tool-terminal" aria-busy="true" />}>
+              <ToolTerminal client={client} session={tool.session} />
+            </Suspense>
+          )}
           {tool.input !== undefined && <Part name="Input" text={inputText(tool.input)} />}
           {diffs.map((diff, at) => (
             <Diff
@@ -83,7 +99,7 @@ export const ToolRow = memo(function ToolRow({ tool, onSession }: ToolRowProps) 
             />
           ))}
           {tool.output !== undefined && tool.output !== '' && <Part name="Output" text={visible(tool.output)} />}
-          {tool.input === undefined && diffs.length === 0 && !tool.output && (
+          {tool.input === undefined && tool.session === undefined && diffs.length === 0 && !tool.output && (
             <p className="tool-nothing">{tool.status === 'done' ? 'It told nothing more.' : 'Nothing yet.'}</p>
           )}
         </div>
@@ -101,54 +117,6 @@ function Part({ name, text }: { readonly name: string; readonly text: string }) 
       </figcaption>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard */}
       <pre tabIndex={0}>{text}</pre>
-    </figure>
-  );
-}
-
-const SIGNS = { same: ' ', added: '+', removed: '−' } as const;
-
-interface DiffProps {
-  readonly path: string;
-  readonly isNew: boolean;
-  readonly rows: readonly DiffRow[];
-  readonly added: number;
-  readonly removed: number;
-}
-
-function Diff({ path, isNew, rows, added, removed }: DiffProps) {
-  return (
-    <figure className="code diff" data-testid="diff">
-      <figcaption>
-        <span className="diff-path">{visibleLine(path)}</span>
-        <span>
-          {isNew ? 'new file, ' : ''}
-          {added} added, {removed} removed
-        </span>
-      </figcaption>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard */}
-      <div className="diff-lines" tabIndex={0}>
-        {rows.slice(0, MAX_ROWS).map((row, at) =>
-          row.kind === 'skipped' ? (
-            // biome-ignore lint/suspicious/noArrayIndexKey: rows of one difference never move
-            <div key={at} className="diff-skip">
-              {row.count} unchanged {row.count === 1 ? 'line' : 'lines'}
-            </div>
-          ) : (
-            // biome-ignore lint/suspicious/noArrayIndexKey: as above
-            <div key={at} className={`diff-line ${row.kind}`}>
-              <span className="diff-number" aria-hidden="true">
-                {row.line}
-              </span>
-              <span className="diff-sign">
-                <span aria-hidden="true">{SIGNS[row.kind]}</span>
-                {row.kind !== 'same' && <span className="sr-only">{row.kind}: </span>}
-              </span>
-              <span className="diff-text">{visible(row.text)}</span>
-            </div>
-          ),
-        )}
-        {rows.length > MAX_ROWS && <div className="diff-skip">{rows.length - MAX_ROWS} more lines are not shown</div>}
-      </div>
     </figure>
   );
 }

@@ -1,6 +1,6 @@
 // The client's streams as React state: the connection, the list of sessions, and the address's choice.
 
-import type { Binnacle, ClientState, WatchEvent } from '@binnacle/client';
+import { type Binnacle, type ClientState, KnownSessions } from '@binnacle/client';
 import type { BinnacleError, SessionInfo } from '@binnacle/protocol';
 import { useCallback, useEffect, useState } from 'react';
 import { addressOf, type Choice, choiceIn, isSameChoice, strayIn } from './choice.ts';
@@ -50,37 +50,44 @@ export function useLink(client: Binnacle): Link {
 }
 
 export interface Fleet {
-  /** Newest first. */
+  /** Newest first; while it is not whole, as many as have come. */
   readonly sessions: readonly SessionInfo[];
+  /** Nothing has come yet. */
   readonly loading: boolean;
+  /** There was a whole list, which may be of before the connection was lost. */
+  readonly isWhole: boolean;
   readonly error: BinnacleError | undefined;
 }
 
-type Known = ReadonlyMap<string, SessionInfo>;
-
-function apply(known: Known, event: WatchEvent): Known {
-  if (event.type === 'list') return new Map(event.sessions.map((info) => [info.id, info]));
-  const next = new Map(known);
-  if (event.type === 'deleted') next.delete(event.session);
-  else next.set(event.info.id, event.info);
-  return next;
-}
+const NO_SESSIONS: readonly SessionInfo[] = [];
+const NO_FLEET: Fleet = { sessions: NO_SESSIONS, loading: true, isWhole: false, error: undefined };
 
 /** `shared`: of what a share link shows, to who came by one. */
 export function useFleet(client: Binnacle, shared = false): Fleet {
-  const [known, setKnown] = useState<Known>();
-  const [error, setError] = useState<BinnacleError>();
+  const [fleet, setFleet] = useState(NO_FLEET);
   useEffect(() => {
     const watch = shared ? client.watchShared() : client.watch();
-    const run = async (): Promise<void> => {
-      for await (const event of watch) setKnown((before) => apply(before ?? new Map(), event));
+    const known = new KnownSessions();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    // Of many changes that come together one is drawn.
+    const show = (): void => {
+      timer = undefined;
+      const { sessions, isWhole } = known;
+      setFleet({ sessions, loading: false, isWhole, error: undefined });
     };
-    run().catch((thrown: unknown) => setError(asFailure(thrown)));
-    return () => watch.stop();
+    const run = async (): Promise<void> => {
+      for await (const event of watch) {
+        known.apply(event);
+        timer ??= setTimeout(show, 0);
+      }
+    };
+    run().catch((thrown: unknown) => setFleet((before) => ({ ...before, loading: false, error: asFailure(thrown) })));
+    return () => {
+      clearTimeout(timer);
+      watch.stop();
+    };
   }, [client, shared]);
-  // Ids begin with the time of their creation.
-  const sessions = [...(known?.values() ?? [])].sort((a, b) => (a.id < b.id ? 1 : -1));
-  return { sessions, loading: known === undefined, error };
+  return fleet;
 }
 
 export interface Address {

@@ -8,7 +8,8 @@ import { asFailure } from './failure.tsx';
 export interface Talks {
   /** In no order. */
   readonly conversations: readonly ConversationInfo[];
-  readonly agents: readonly AgentInfo[];
+  /** Undefined until they are known. */
+  readonly agents: readonly AgentInfo[] | undefined;
   readonly loading: boolean;
   readonly error: BinnacleError | undefined;
   /** One that was made here: it is in the list before anybody else tells of it. */
@@ -35,7 +36,7 @@ function apply(known: Known, event: ConversationChange): Known {
 
 export function useConversations(client: Binnacle): Talks {
   const [known, setKnown] = useState<Known>();
-  const [agents, setAgents] = useState<readonly AgentInfo[]>([]);
+  const [agents, setAgents] = useState<readonly AgentInfo[]>();
   const [error, setError] = useState<BinnacleError>();
   useEffect(() => {
     let isOver = false;

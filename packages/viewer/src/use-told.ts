@@ -8,6 +8,8 @@ export interface Told {
   /** Newest first. */
   readonly all: readonly PluginNotice[];
   readonly unseen: number;
+  /** What was told before has come: from now on everything is news. */
+  readonly isKnown: boolean;
   /** Oldest first. */
   readonly toasts: readonly PluginNotice[];
   readonly dismiss: (n: number) => void;
@@ -24,6 +26,7 @@ export function useTold(client: Binnacle): Told {
   const [all, setAll] = useState<readonly PluginNotice[]>([]);
   const [toasts, setToasts] = useState<readonly PluginNotice[]>([]);
   const [seen, setSeen] = useState(readSeen);
+  const [isKnown, setKnown] = useState(false);
   useEffect(() => {
     const watch = client.notices.watch();
     /** The last that is known; undefined before the first list, which is no news. */
@@ -34,6 +37,7 @@ export function useTold(client: Binnacle): Told {
         const since = last;
         const fresh = since === undefined ? [] : told.filter(({ n }) => n > since);
         last = told.at(-1)?.n ?? last ?? 0;
+        setKnown(true);
         setAll((known) =>
           event.type === 'list' ? [...told].reverse() : [...[...told].reverse(), ...known].slice(0, MAX_KEPT),
         );
@@ -52,7 +56,7 @@ export function useTold(client: Binnacle): Told {
     setToasts([]);
   }, []);
   const dismiss = useCallback((n: number) => setToasts((known) => known.filter((one) => one.n !== n)), []);
-  return { all, unseen: all.filter(({ n }) => n > seen).length, toasts, dismiss, see };
+  return { all, unseen: all.filter(({ n }) => n > seen).length, isKnown, toasts, dismiss, see };
 }
 
 function readSeen(): number {

@@ -6,7 +6,9 @@ import {
   commandLine,
   ending,
   mark,
+  namesCommand,
   oneLine,
+  person,
   sender,
   shortId,
   stateWord,
@@ -86,9 +88,37 @@ describe('small words', () => {
       expect(shortId(id)).toBe(id);
   });
 
+  it('tells a name that says the command from one that only begins like it', () => {
+    const text = `for i in 1 2 3; do ${'x'.repeat(80)}; done`;
+    const shell = ['/bin/bash', '-c', text];
+    expect(namesCommand(info({ name: '', argv: shell }))).toBe(true);
+    expect(namesCommand(info({ name: text.slice(0, 60), argv: shell }))).toBe(true);
+    expect(namesCommand(info({ name: `${text.slice(0, 20)}…`, argv: shell }))).toBe(true);
+    expect(namesCommand(info({ name: 'make', argv: ['bash', '-c', 'make\nmake test'] }))).toBe(true);
+    expect(namesCommand(info({ name: 'bash', argv: ['/bin/bash'] }))).toBe(true);
+    expect(namesCommand(info({ name: 'npm', argv: ['npm', 'test'] }))).toBe(false);
+    expect(namesCommand(info({ name: 'for', argv: shell }))).toBe(false);
+  });
+
   it('keeps control and direction marks out of names', () => {
     expect(oneLine('a\u0007b\u202ec')).toBe('a b c');
+    expect(oneLine('a\u061cb\u200bc\u2028d\u2060e\ufeff')).toBe('a b c d e');
+    expect(oneLine('👩\u200d🚀')).toBe('👩\u200d🚀');
     expect(oneLine('x'.repeat(200))).toHaveLength(120);
+  });
+
+  it('takes letters without ink out of names, and keeps what joins others', () => {
+    expect(oneLine(`Ada${'\u034f\u200d\u3164\ufe0f'.repeat(28)}!`)).toBe('Ada!');
+    expect(oneLine('a\u115fb\u1160c\uffa0d\u00ade')).toBe('abcde');
+    expect(oneLine(`\u2800\u2800\ufffc`)).toBe('');
+    expect(oneLine('❤\ufe0f\u200d🔥 می\u200cخواهم क्\u200dष')).toBe('❤\ufe0f\u200d🔥 می\u200cخواهم क्\u200dष');
+  });
+
+  it('cuts the name of a guest, and never what says that it is one', () => {
+    expect(person('Ada (guest)', 24)).toBe('Ada (guest)');
+    expect(person(`${'x'.repeat(40)} (guest)`, 24)).toBe(`${'x'.repeat(15)}… (guest)`);
+    expect(person(`Ada${' \u2800'.repeat(40)} (guest)`, 24)).toBe('Ada (guest)');
+    expect(person('x'.repeat(40), 24)).toBe(`${'x'.repeat(23)}…`);
   });
 
   it('finds the ticket in a link, in a fragment and alone', () => {

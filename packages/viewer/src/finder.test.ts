@@ -1,0 +1,25 @@
+import { Terminal } from '@xterm/xterm';
+import { expect, it } from 'vitest';
+import { Finder, type Found } from './finder.ts';
+
+it('where what looks cannot be loaded it says so, and the next one that looks tries again', async () => {
+  const told: Found[] = [];
+  let tries = 0;
+  const terminal = new Terminal({ allowProposedApi: true });
+  const finder = new Finder(
+    terminal,
+    (found) => told.push(found),
+    async () => {
+      tries += 1;
+      if (tries === 1) throw new TypeError('Failed to fetch dynamically imported module');
+      return await import('@xterm/addon-search');
+    },
+  );
+  await finder.find('words', true, false);
+  expect(told).toEqual([{ at: 0, count: 0, isMore: false, isFailed: true }]);
+  await finder.clear();
+  await finder.find('', true, false);
+  expect(tries).toBe(2);
+  expect(told.at(-1)).toEqual({ at: 0, count: 0, isMore: false });
+  finder.dispose();
+});

@@ -1,0 +1,39 @@
+// A key that is held down repeats. Knows no key.
+
+import { type PointerEvent, useCallback, useEffect, useRef } from 'react';
+
+// As keyboards do it.
+const FIRST_MS = 400;
+const NEXT_MS = 60;
+
+/** For one button: presses once when it is clicked, and again and again while a finger stays on it. */
+export function useHold(press: () => void) {
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const hasRepeated = useRef(false);
+  const latest = useRef(press);
+  latest.current = press;
+  const end = useCallback(() => clearTimeout(timer.current), []);
+  useEffect(() => end, [end]);
+  const repeat = useCallback(() => {
+    hasRepeated.current = true;
+    latest.current();
+    timer.current = setTimeout(repeat, NEXT_MS);
+  }, []);
+  return {
+    onPointerDown: (event: PointerEvent) => {
+      // The focus stays in the terminal: the phone's keyboard would fold away.
+      event.preventDefault();
+      hasRepeated.current = false;
+      end();
+      timer.current = setTimeout(repeat, FIRST_MS);
+    },
+    onPointerUp: end,
+    onPointerCancel: end,
+    onPointerLeave: end,
+    onClick: () => {
+      end();
+      if (!hasRepeated.current) latest.current();
+      hasRepeated.current = false;
+    },
+  };
+}

@@ -1,0 +1,23 @@
+// Labels as one types them into a field: key=value, with commas between. What may stand in them, the gateway says.
+
+import { BinnacleError } from '@binnacle/protocol';
+
+/** A value may hold `=`. Throws `bad_request` where a part has no key. */
+export const labelsFrom = (text: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean)
+      .map((part) => {
+        const at = part.indexOf('=');
+        const key = part.slice(0, Math.max(at, 0)).trim();
+        if (key === '') {
+          throw new BinnacleError('bad_request', {
+            message: `“${part.slice(0, 40)}” is not a label.`,
+            hint: 'Write key=value, with a comma before the next one.',
+          });
+        }
+        return [key, part.slice(at + 1).trim()];
+      }),
+  );

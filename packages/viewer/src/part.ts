@@ -1,0 +1,67 @@
+// Parts of the page that are loaded when they are needed, and what becomes of one that does not come: a gateway that is
+// started again gives none, and one that was upgraded has other ones. A browser does not ask for a file that failed
+// again, so the page is loaded anew. Knows no part.
+
+import { BinnacleError } from '@binnacle/protocol';
+
+/** Loads it; throws `unreachable` where it does not come. */
+export async function part<T>(load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (cause) {
+    throw new BinnacleError('unreachable', {
+      message: 'A part of the page could not be loaded.',
+      hint: 'The page is loaded again as soon as the gateway answers.',
+      cause,
+    });
+  }
+}
+
+const ASK_EVERY_MS = 1000;
+/** Where that did not help, a person decides. */
+const AGAIN_AFTER_MS = 60_000;
+const RELOADED_AT = 'binnacle.reloaded-at';
+
+/** Loads the page again once the gateway answers; not twice in a minute. Returns what ends the waiting. */
+export function reloadWhenThere(): () => void {
+  const aborter = new AbortController();
+  const { signal } = aborter;
+  const wait = async (): Promise<void> => {
+    if (Date.now() - reloadedAt() < AGAIN_AFTER_MS) return;
+    while (!(await answers(signal))) {
+      if (signal.aborted) return;
+      await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+    }
+    if (signal.aborted || !keepReloadedAt(Date.now())) return;
+    location.reload();
+  };
+  void wait();
+  return () => aborter.abort();
+}
+
+async function answers(signal: AbortSignal): Promise<boolean> {
+  try {
+    const { ok } = await fetch(new URL('healthz', location.origin + location.pathname), { cache: 'no-store', signal });
+    return ok;
+  } catch {
+    return false; // it is away, and is asked again
+  }
+}
+
+function reloadedAt(): number {
+  try {
+    return Number(sessionStorage.getItem(RELOADED_AT) ?? 0);
+  } catch {
+    return 0; // nothing is kept: see below
+  }
+}
+
+/** Without storage the page could load itself for ever: then it does not begin. */
+function keepReloadedAt(now: number): boolean {
+  try {
+    sessionStorage.setItem(RELOADED_AT, String(now));
+    return true;
+  } catch {
+    return false;
+  }
+}

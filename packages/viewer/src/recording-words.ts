@@ -1,0 +1,31 @@
+// How the page puts recordings into words. Pure; knows no React and no network.
+
+import { type ImportCounts, RECORDING_SOURCE, type SessionInfo } from '@binnacle/protocol';
+
+export const isRecording = ({ foreign }: Pick<SessionInfo, 'foreign'>): boolean => foreign?.source === RECORDING_SOURCE;
+
+const counted = (count: number, one: string, many = `${one}s`): string =>
+  count === 1 ? `1 ${one}` : `${count.toLocaleString('en')} ${many}`;
+
+/** What became of the file, as a sentence: nothing is left out without a word. */
+export function importWords({ events, skipped, inputDropped, timesMended, isCut }: ImportCounts): string {
+  const rest = [
+    inputDropped > 0 ? `what was typed was left out (${counted(inputDropped, 'event')})` : '',
+    skipped > 0 ? `${counted(skipped, 'event')} made no sense and ${skipped === 1 ? 'was' : 'were'} skipped` : '',
+    timesMended > 0
+      ? `${counted(timesMended, 'time')} went backwards and ${timesMended === 1 ? 'was' : 'were'} mended`
+      : '',
+    isCut ? 'its last line was cut off' : '',
+  ].filter(Boolean);
+  const words = counted(events, 'event');
+  return rest.length === 0 ? `${words}.` : `${words}; ${rest.join('; ')}.`;
+}
+
+/** `1 h 02 min`, `3 min 20 s`, `8 s`; how long it goes on. */
+export function lengthWords(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const two = (value: number): string => String(value).padStart(2, '0');
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3600)} h ${two(Math.floor((seconds % 3600) / 60))} min`;
+}

@@ -1,0 +1,156 @@
+// Where commands begin in a terminal: a mark beside the scrollbar each, and a way from one to the next. They come from the
+// log of a session that takes runs, and from programs that say it themselves (OSC 133). Knows no session.
+
+import type { IDecoration, IDisposable, IMarker, Terminal } from '@xterm/xterm';
+import { inside } from './above.ts';
+import { textOf } from './copied.ts';
+import { showRuler } from './ruler.ts';
+
+interface Run {
+  readonly marker: IMarker;
+  decoration: IDecoration | undefined;
+  /** Behind the last row of its output; undefined while it runs. */
+  end: IMarker | undefined;
+}
+
+/** Each costs at every line that goes away at the top. */
+export const MOST_MARKS = 200;
+// What stands above the line: the prompt.
+const LINES_ABOVE = 1;
+
+export class RunMarks {
+  private readonly terminal: Terminal;
+  private readonly changed: (count: number) => void;
+  private readonly undo: IDisposable;
+  private runs: Run[];
+  /** The log says where runs are: what the output says is the same once more. */
+  private isTold: boolean;
+  private colour: string;
+
+  constructor(terminal: Terminal, changed: (count: number) => void) {
+    this.terminal = terminal;
+    this.changed = changed;
+    this.runs = [];
+    this.isTold = false;
+    this.colour = '';
+    this.undo = terminal.parser.registerOscHandler(133, (data) => {
+      if (this.isTold) return false;
+      if (data[0] === 'C') this.begin();
+      else if (data[0] === 'D') this.end();
+      return false;
+    });
+  }
+
+  /** The log will tell: the output is not asked. */
+  told(): void {
+    this.isTold = true;
+  }
+
+  /** A command begins where the cursor is. Call it when all before is drawn. */
+  begin(): void {
+    const { buffer } = this.terminal;
+    if (buffer.active.type !== 'normal') return;
+    const marker = this.terminal.registerMarker(0);
+    if (marker !== undefined) this.add({ marker, decoration: undefined, end: undefined });
+  }
+
+  end(): void {
+    const last = this.runs.at(-1);
+    if (last === undefined || last.end !== undefined || this.terminal.buffer.active.type !== 'normal') return;
+    const { cursorX } = this.terminal.buffer.active;
+    last.end = this.terminal.registerMarker(cursorX === 0 ? 0 : 1);
+  }
+
+  /** The line of the next one above or below what is looked at; undefined where there is none. */
+  next(isOlder: boolean): number | undefined {
+    const top = this.terminal.buffer.active.viewportY + LINES_ABOVE;
+    const lines = this.runs.flatMap(({ marker }) => (marker.isDisposed ? [] : [marker.line]));
+    return isOlder ? lines.findLast((line) => line < top) : lines.find((line) => line > top);
+  }
+
+  show(line: number): void {
+    this.terminal.scrollToLine(Math.max(0, line - LINES_ABOVE));
+  }
+
+  /** Of the last command; undefined where none is marked. */
+  lastOutput(): string | undefined {
+    const last = this.runs.at(-1);
+    if (last === undefined || last.marker.isDisposed) return undefined;
+    const { normal } = this.terminal.buffer;
+    return textOf(normal, last.marker.line, last.end?.isDisposed === false ? last.end.line : normal.length);
+  }
+
+  /** Those of a terminal whose lines from `first` on were put above all of ours. */
+  putAbove(older: RunMarks, first: number, count: number): void {
+    const { normal } = inside(this.terminal).buffers;
+    const taken = older.runs.flatMap(({ marker, end }) => {
+      const line = marker.line - first;
+      if (marker.isDisposed || line < 0 || line >= count) return [];
+      const run: Run = { marker: normal.addMarker(line), decoration: undefined, end: undefined };
+      if (end !== undefined && !end.isDisposed) run.end = normal.addMarker(end.line - first);
+      this.draw(run);
+      return [run];
+    });
+    this.keep([...taken, ...this.runs]);
+  }
+
+  /** Those of a terminal whose lines from `shift` on are our first ones, up to our line `last`; none is marked twice. */
+  putWithin(older: RunMarks, shift: number, last: number): void {
+    const { normal } = inside(this.terminal).buffers;
+    const here = new Set(this.runs.map(({ marker }) => marker.line));
+    const taken = older.runs.flatMap(({ marker, end }) => {
+      const line = marker.line - shift;
+      if (marker.isDisposed || line < 0 || line > last || here.has(line)) return [];
+      const run: Run = { marker: normal.addMarker(line), decoration: undefined, end: undefined };
+      if (end !== undefined && !end.isDisposed) run.end = normal.addMarker(end.line - shift);
+      this.draw(run);
+      return [run];
+    });
+    if (taken.length > 0) this.keep([...taken, ...this.runs].sort((a, b) => a.marker.line - b.marker.line));
+  }
+
+  clear(): void {
+    for (const { marker, end } of this.runs) {
+      marker.dispose();
+      end?.dispose();
+    }
+    this.runs = [];
+    this.changed(0);
+  }
+
+  dispose(): void {
+    this.undo.dispose();
+  }
+
+  private add(run: Run): void {
+    this.end();
+    this.draw(run);
+    this.keep([...this.runs, run]);
+  }
+
+  /** The newest of them. */
+  private keep(runs: readonly Run[]): void {
+    for (const { marker, end } of runs.slice(0, -MOST_MARKS)) {
+      marker.dispose();
+      end?.dispose();
+    }
+    this.runs = runs.slice(-MOST_MARKS);
+    this.changed(this.runs.length);
+  }
+
+  private draw(run: Run): void {
+    const { element, buffer } = this.terminal;
+    if (element === undefined || buffer.active.type !== 'normal') return;
+    if (this.colour === '') this.colour = getComputedStyle(element).getPropertyValue('--brass').trim();
+    showRuler(this.terminal);
+    run.decoration = this.terminal.registerDecoration({
+      marker: run.marker,
+      width: 1,
+      overviewRulerOptions: { color: this.colour, position: 'left' },
+    });
+    run.decoration?.onRender((drawn) => {
+      drawn.classList.add('run-mark');
+      drawn.dataset.testid = 'run-mark';
+    });
+  }
+}

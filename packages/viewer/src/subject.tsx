@@ -1,0 +1,131 @@
+// The one session or conversation that is looked at, on the page of those who live here and of guests. What draws
+// terminals is large, so it is loaded when there is one to draw.
+
+import type { Binnacle, Me } from '@binnacle/client';
+import type { BinnacleError, ConversationInfo, SessionInfo } from '@binnacle/protocol';
+import { lazy, type ReactNode, Suspense, useMemo } from 'react';
+import { ConversationView } from './conversation-view.tsx';
+import { Mishap } from './mishap.tsx';
+import { ErrorNotice, LinkNotice } from './notices.tsx';
+import type { Command } from './palette-match.ts';
+import { part } from './part.ts';
+import type { Theme } from './theme.ts';
+import type { Link } from './use-client.ts';
+import { oneLine, title } from './words.ts';
+
+const view = () => part(() => import('./session-view.tsx'));
+const SessionView = lazy(async () => ({ default: (await view()).SessionView }));
+
+/** So that the first session opens as fast as any other. That it failed is told when there is something to draw. */
+export const prepareTerminal = (): void => {
+  view().catch(() => undefined);
+};
+
+interface SubjectProps {
+  readonly client: Binnacle;
+  readonly me: Me;
+  readonly of: { readonly session: SessionInfo } | { readonly talk: ConversationInfo };
+  /** All there are. */
+  readonly sessions: readonly SessionInfo[];
+  readonly theme: Theme;
+  readonly screenReader?: boolean;
+  /** Came by a share link: what takes more than typing is not offered. */
+  readonly guest?: boolean;
+  /** Of a session: the output offset to show; without it the end. */
+  readonly at?: number | undefined;
+  /** It was started here just now. */
+  readonly fresh?: boolean;
+  readonly menu: ReactNode;
+  readonly notices: ReactNode;
+  /** Where it puts what can be done with it, for the palette. */
+  readonly offered?: { current: readonly Command[] };
+  readonly onSession: (id: string) => void;
+  readonly onGone?: () => void;
+  readonly onSize?: (size: { readonly width: number; readonly height: number }) => void;
+  readonly onLive?: () => void;
+}
+
+const nothing = (): void => undefined;
+
+export function Subject(props: SubjectProps) {
+  const { client, me, of, sessions, guest = false, menu, notices } = props;
+  const ids = sessions.map(({ id }) => id).join(' ');
+  const known = useMemo<ReadonlySet<string>>(() => new Set(ids.split(' ')), [ids]);
+  if ('talk' in of) {
+    return (
+      <Mishap key={of.talk.key} menu={menu}>
+        <ConversationView
+          client={client}
+          info={of.talk}
+          me={me}
+          sessions={known}
+          guest={guest}
+          menu={menu}
+          linkNotice={notices}
+          onSession={props.onSession}
+          onGone={props.onGone ?? nothing}
+        />
+      </Mishap>
+    );
+  }
+  const info = of.session;
+  return (
+    <Mishap key={info.id} menu={menu}>
+      <Suspense fallback={<Opening name={oneLine(title(info))} menu={menu} />}>
+        <SessionView
+          client={client}
+          info={info}
+          scope={me.scope}
+          at={props.at}
+          theme={props.theme}
+          screenReader={props.screenReader ?? false}
+          fresh={props.fresh ?? false}
+          guest={guest}
+          menu={menu}
+          linkNotice={notices}
+          offered={props.offered}
+          onSize={props.onSize ?? nothing}
+          onLive={props.onLive ?? nothing}
+        />
+      </Suspense>
+    </Mishap>
+  );
+}
+
+/** In place of what is on its way, with the same header, so that nothing jumps when it comes. */
+export function Opening({ name, menu }: { readonly name: string; readonly menu: ReactNode }) {
+  return (
+    <main className="main" aria-busy="true" aria-label={name === '' ? 'Loading' : name} data-testid="opening">
+      <header className="bar">
+        {menu}
+        <div className="bar-name">
+          <h2>{name === '' ? <span className="blank" /> : <span>{name}</span>}</h2>
+        </div>
+      </header>
+      <div className="opening" role="status">
+        <span className="sr-only">Loading</span>
+        <span className="blank" />
+        <span className="blank" />
+        <span className="blank" />
+      </div>
+    </main>
+  );
+}
+
+interface FrameNoticesProps {
+  readonly client: Binnacle;
+  readonly link: Link;
+  readonly error: BinnacleError | undefined;
+  /** Undefined for what stays wrong until it is mended. */
+  readonly onClose?: (() => void) | undefined;
+}
+
+/** What is wrong with the connection and the lists, above what a page has to say itself. */
+export function FrameNotices({ client, link, error, onClose }: FrameNoticesProps) {
+  return (
+    <>
+      <LinkNotice link={link} onRetry={() => client.wake()} />
+      {error !== undefined && <ErrorNotice error={error} {...(onClose === undefined ? {} : { onClose })} />}
+    </>
+  );
+}

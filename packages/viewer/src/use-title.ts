@@ -1,0 +1,21 @@
+// The window's title, and the badge of an installed page: how much waits for somebody, and what is shown.
+
+import { useEffect } from 'react';
+
+interface Badged {
+  setAppBadge?(count: number): Promise<void>;
+  clearAppBadge?(): Promise<void>;
+}
+
+export function useTitle(name: string, waiting: number): void {
+  useEffect(() => {
+    const words = name === '' ? 'Binnacle' : `${name} · Binnacle`;
+    document.title = waiting === 0 ? words : `(${waiting}) ${words}`;
+  }, [name, waiting]);
+  useEffect(() => {
+    const badged = navigator as Badged;
+    const set = waiting === 0 ? badged.clearAppBadge?.() : badged.setAppBadge?.(waiting);
+    // Not every system shows one; the title says the same.
+    set?.catch(() => undefined);
+  }, [waiting]);
+}

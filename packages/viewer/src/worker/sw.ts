@@ -1,0 +1,158 @@
+// The service worker: shows notifications and opens what they are about, and stands in when the gateway cannot be reached.
+// It keeps files of the page that never change, by names with a hash, and the offline page. It keeps no answer of the API,
+// no token and no page: the page comes from the gateway each time, so an upgraded gateway is never shown with an old one.
+
+import { pathIn, pushIn } from './push-message.ts';
+
+// The build puts the files in here, and a name that changes with any of them.
+declare const __FILES__: readonly string[];
+declare const __VERSION__: string;
+
+/** The part of the worker's global that is used; the DOM's types are not those of workers. */
+interface Worker {
+  readonly registration: {
+    readonly scope: string;
+    readonly pushManager: PushManager;
+    showNotification(title: string, options: object): Promise<void>;
+  };
+  readonly clients: {
+    matchAll(options: object): Promise<readonly WindowClient[]>;
+    openWindow(url: string): Promise<unknown>;
+  };
+  addEventListener(name: string, listener: (event: never) => void): void;
+}
+interface WindowClient {
+  readonly url: string;
+  readonly focused: boolean;
+  focus(): Promise<unknown>;
+  postMessage(message: unknown, transfer: readonly MessagePort[]): void;
+}
+interface Extendable extends Event {
+  waitUntil(done: Promise<unknown>): void;
+}
+interface Fetching extends Extendable {
+  readonly request: Request;
+  respondWith(response: Promise<Response>): void;
+}
+
+const worker = globalThis as unknown as Worker;
+const CACHE = `binnacle-${__VERSION__}`;
+/** A page that is busy answers late; one that does not show the deck, never. */
+const ANSWER_MS = 700;
+
+const inScope = (path: string): string => new URL(path, worker.registration.scope).href;
+const OFFLINE = 'offline.html';
+const files = (): ReadonlySet<string> => new Set(__FILES__.map(inScope));
+
+worker.addEventListener('install', (event: Extendable) => {
+  event.waitUntil(
+    caches
+      .open(CACHE)
+      .then((cache) => cache.addAll(__FILES__.map((file) => new Request(inScope(file), { cache: 'no-cache' })))),
+  );
+});
+
+worker.addEventListener('activate', (event: Extendable) => {
+  event.waitUntil(
+    caches
+      .keys()
+      .then((names) => names.filter((name) => name.startsWith('binnacle-') && name !== CACHE))
+      .then((old) => Promise.all(old.map((name) => caches.delete(name)))),
+  );
+});
+
+worker.addEventListener('fetch', (event: Fetching) => {
+  const { request } = event;
+  if (request.method !== 'GET') return;
+  const url = new URL(request.url);
+  url.hash = '';
+  if (request.mode === 'navigate') {
+    // Only the page itself has a page to stand in for.
+    if (url.origin + url.pathname === inScope('.'))
+      event.respondWith(fetch(request).catch(() => kept(inScope(OFFLINE))));
+  } else if (url.search === '' && files().has(url.href)) {
+    event.respondWith(kept(url.href).catch(() => fetch(request)));
+  }
+});
+
+async function kept(url: string): Promise<Response> {
+  const found = await caches.open(CACHE).then((cache) => cache.match(url));
+  if (found === undefined) throw new TypeError(`${url} is not kept.`);
+  return found;
+}
+
+worker.addEventListener('push', (event: Extendable & { readonly data: { text(): string } | null }) => {
+  const { title, body, tag, path } = pushIn(event.data?.text() ?? '');
+  event.waitUntil(
+    worker.registration.showNotification(title, {
+      ...{ body, tag, data: { path } },
+      // Another wait of the same session takes the place of the last one, and is heard.
+      renotify: true,
+      icon: inScope('icon-192.png'),
+      badge: inScope('badge.png'),
+    }),
+  );
+});
+
+worker.addEventListener(
+  'notificationclick',
+  (event: Extendable & { readonly notification: { readonly data: unknown; close(): void } }) => {
+    event.notification.close();
+    const { data } = event.notification;
+    const path = pathIn(typeof data === 'object' && data !== null && 'path' in data ? data.path : undefined);
+    event.waitUntil(open(path));
+  },
+);
+
+/** In a tab that shows the deck, the one that is looked at first; else in a new one. */
+async function open(path: string): Promise<void> {
+  const all = await worker.clients.matchAll({ type: 'window', includeUncontrolled: true });
+  const ours = all.filter(({ url }) => url.startsWith(worker.registration.scope));
+  for (const client of [...ours].sort((a, b) => Number(b.focused) - Number(a.focused))) {
+    if (!(await takes(client, path))) continue;
+    await client.focus();
+    return;
+  }
+  await worker.clients.openWindow(inScope(`.${path}`));
+}
+
+/** Whether the page goes there. What a share link shows, or what is closed at this moment, does not answer. */
+function takes(client: WindowClient, path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    const timer = setTimeout(() => resolve(false), ANSWER_MS);
+    port1.onmessage = () => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    client.postMessage({ t: 'open', path }, [port2]);
+  });
+}
+
+interface SubscriptionChange extends Extendable {
+  readonly oldSubscription?: PushSubscription | null;
+  readonly newSubscription?: PushSubscription | null;
+}
+
+// The browser has changed the address by itself: the gateway is told, as the login that this browser still has.
+worker.addEventListener('pushsubscriptionchange', (event: SubscriptionChange) => {
+  event.waitUntil(renew(event));
+});
+
+async function renew({ oldSubscription, newSubscription }: SubscriptionChange): Promise<void> {
+  const options = oldSubscription?.options;
+  const fresh =
+    newSubscription ??
+    (options === undefined
+      ? null
+      : await worker.registration.pushManager.subscribe({
+          userVisibleOnly: true,
+          applicationServerKey: options.applicationServerKey,
+        }));
+  if (fresh === null) return;
+  await fetch(inScope('v1/push/subscription'), {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json', 'x-binnacle': '1' },
+    body: JSON.stringify(fresh.toJSON()),
+  });
+}

@@ -1,0 +1,256 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { choose, closePages, lines, openBrowser, openDeck, seeLine } from './page.fixture.ts';
+
+let gateway: GatewayFixture;
+let browser: Browser;
+beforeAll(async () => {
+  browser = await openBrowser();
+  gateway = await openGateway();
+});
+afterEach((test) => closePages(browser, test));
+afterAll(async () => {
+  await browser?.close();
+  await gateway?.close();
+});
+
+const MIB = 1024 * 1024;
+const menu = async (page: Page, item: string): Promise<void> => {
+  await page.getByTestId('session-menu').click();
+  await page.getByTestId(`menu-${item}`).click();
+};
+
+/** Bytes that came over its WebSockets. */
+function counted(page: Page): () => number {
+  let bytes = 0;
+  page.on('websocket', (socket) => {
+    socket.on('framereceived', ({ payload }) => {
+      bytes += payload.length;
+    });
+  });
+  return () => bytes;
+}
+
+it('a session of 32 MiB opens with its screen, for a bounded number of bytes, and follows live from there', async () => {
+  const info = await gateway.client.sessions.create({
+    command: `yes "$(printf %0999d 7)" | head -c ${32 * MIB}; printf '\\e[2J\\e[Hthe-screen\\n'; read go; echo lively; read stop`,
+  });
+  await until(
+    'all of it is there',
+    async () => (await gateway.client.sessions.get(info.id)).outputOffset > 32 * MIB,
+    60_000,
+  );
+  const { page, complaints } = await openDeck(browser, gateway);
+  const fetched = counted(page);
+  await page.reload();
+  await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
+  await choose(page, info.id);
+  await seeLine(page, 'the-screen');
+  expect(fetched()).toBeLessThan(3 * MIB);
+  await gateway.client.session(info.id).write('go\n');
+  await seeLine(page, 'lively');
+  expect(fetched()).toBeLessThan(3 * MIB);
+  expect(complaints).toEqual([]);
+}, 90_000);
+
+it('what is copied has no wraps and no padding; a command’s output and all of it are copied from the menu', async () => {
+  const { context, page } = await openDeck(browser, gateway);
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: gateway.url });
+  const info = await gateway.client.sessions.create({
+    command: `printf 'a%.0s' $(seq 1 190); printf '\\n%s   \\n' padded; printf 'last\\n'; read stop`,
+    cols: 80,
+  });
+  await choose(page, info.id);
+  await seeLine(page, 'last');
+  const clipboard = (): Promise<string> => page.evaluate(() => navigator.clipboard.readText());
+  const rows = page.locator('.xterm-rows > div');
+  const box = async (at: number) => {
+    const found = await rows.nth(at).boundingBox();
+    if (found === null) throw new Error(`row ${at} is not on the page`);
+    return found;
+  };
+  const [first, end] = [await box(0), await box(4)];
+  await page.mouse.move(first.x + 1, first.y + first.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(end.x + end.width - 2, end.y + end.height / 2, { steps: 4 });
+  await page.mouse.up();
+  await page.keyboard.press('Control+Shift+C');
+  const copied = `${'a'.repeat(190)}\npadded\nlast`;
+  await until('the clipboard has it', async () => (await clipboard()) === copied);
+  await menu(page, 'copy-all');
+  await until('the clipboard has all of it', async () => (await clipboard()) === `${copied}\n`);
+
+  const shell = await gateway.client.sessions.create({ runs: true });
+  await choose(page, shell.id);
+  await gateway.client.session(shell.id).run('seq 1 3').ended;
+  await gateway.client.session(shell.id).run('echo one-more; echo line').ended;
+  await until('both are marked', async () => (await page.getByTestId('run-mark').count()) === 2);
+  await menu(page, 'copy-last');
+  await until('the last one is copied', async () => (await clipboard()) === 'one-more\nline\n');
+});
+
+it('commands in what came with the screen are marked, and Alt with PgUp and PgDn goes from one to the next', async () => {
+  const { id } = await gateway.client.sessions.create({ runs: true });
+  const session = gateway.client.session(id);
+  for (const command of ['seq 1 60000', 'echo the-first; seq 1 60', 'echo the-second; seq 1 60']) {
+    await session.run(command).ended;
+  }
+  const { page, complaints } = await openDeck(browser, gateway);
+  await choose(page, id);
+  await seeLine(page, '60');
+  await page.getByTestId('session-menu').click();
+  await page.getByTestId('menu-run-older').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByTestId('terminal').click();
+  for (const [key, line] of [
+    ['Alt+PageUp', 'the-second'],
+    ['Alt+PageUp', 'the-first'],
+    ['Alt+PageDown', 'the-second'],
+  ] as const) {
+    await page.keyboard.press(key);
+    await seeLine(page, line);
+  }
+  expect(await lines(page)).not.toContain('the-first');
+  await page.getByTestId('run-mark').first().waitFor();
+  expect(complaints).toEqual([]);
+});
+
+it('more is kept than a page may hold: it says so, and leads further back', async () => {
+  // So wide that few lines are much to hold.
+  const { id } = await gateway.client.sessions.create({
+    command: `seq -f 'n %05.0f' 1 40000; echo all-done; read stop`,
+    cols: 1000,
+  });
+  await until('all of it is there', async () => (await gateway.client.sessions.get(id)).outputOffset > 350_000);
+  const { page, complaints } = await openDeck(browser, gateway);
+  await choose(page, id);
+  await seeLine(page, 'all-done');
+  const first = async (): Promise<number> =>
+    Number((await lines(page)).flatMap((line) => /^n (\d+)/.exec(line)?.[1] ?? [])[0]);
+  await page.getByTestId('terminal').click();
+  await until(
+    'the limit is reached',
+    async () => {
+      for (let at = 0; at < 20; at += 1) await page.keyboard.press('Shift+PageUp');
+      return (await page.getByTestId('session-view').getAttribute('data-above')) === 'far';
+    },
+    60_000,
+  );
+  await until('the first line is seen', async () => {
+    await page.keyboard.press('Shift+PageUp');
+    return (await first()) < 39_000;
+  });
+  const held = await first();
+  await page.locator('[data-about="earlier"]').getByText('Older output is kept').waitFor();
+  await page.getByTestId('notice-earlier-act').click();
+  await page.locator('[data-testid="notice"][data-about="place"]').waitFor();
+  await until('what is before it is seen', async () => (await first()) < held);
+  expect(complaints).toEqual([]);
+}, 90_000);
+
+it('the find bar counts what is loaded, goes from match to match, and leads to a search of all of it', async () => {
+  const { page, complaints } = await openDeck(browser, gateway);
+  const { id } = await gateway.client.sessions.create({
+    command: 'for i in 1 2 3; do echo "Needle $i"; done; echo the needle in hay; seq -f "many %g" 1 1100; cat',
+  });
+  await choose(page, id);
+  await seeLine(page, 'many 1100');
+  // Where nothing is marked, nothing is drawn beside the lines with each frame.
+  const ruler = page.locator('.xterm-decoration-overview-ruler');
+  expect(await ruler.count()).toBe(0);
+  const width = (): Promise<number> => page.locator('.xterm-screen').evaluate((element) => element.clientWidth);
+  const before = await width();
+  await page.getByTestId('terminal').click();
+  await page.keyboard.press('Control+Shift+F');
+  await page.getByTestId('find-words').fill('needle ');
+  const count = page.getByTestId('find-count');
+  await count.getByText('4 of 4').waitFor();
+  expect(await ruler.count()).toBe(1);
+  expect(await width()).toBe(before);
+  await page.keyboard.press('Enter');
+  await count.getByText('3 of 4').waitFor();
+  await page.keyboard.press('Shift+Enter');
+  await count.getByText('4 of 4').waitFor();
+  await page.getByTestId('find-case').click();
+  await count.getByText('1 of 1').waitFor();
+  await page.getByTestId('find-words').fill('Needle');
+  await count.getByText('3 of 3').waitFor();
+  expect(await page.getByTestId('find-all').getAttribute('href')).toBe(`#/search?q=Needle&session=${id}`);
+  // More than that are not counted, and it says so.
+  await page.getByTestId('find-words').fill('many');
+  await count.getByText('1,000+').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByTestId('find').waitFor({ state: 'detached' });
+  await page.keyboard.type('typed again');
+  await seeLine(page, 'typed again');
+  expect(complaints).toEqual([]);
+});
+
+it('on pipes what came on stderr has a sign, keeps its colours, and can be shown alone', async () => {
+  const { page, complaints } = await openDeck(browser, gateway);
+  const info = await gateway.client.sessions.create({
+    mode: 'pipe',
+    command: `echo out-1; printf '\\e[32merr-1\\e[0m\\n' >&2; echo out-2; echo err-2 >&2; sleep 0.2; read stop`,
+  });
+  await choose(page, info.id);
+  await seeLine(page, 'err-2');
+  await seeLine(page, 'out-2');
+  const signed = async (): Promise<string[]> => {
+    const tops = await page
+      .locator('.stderr-sign:not([hidden])')
+      .evaluateAll((signs) => signs.map((sign) => sign.getBoundingClientRect().top));
+    const rows = await page
+      .locator('.xterm-rows > div')
+      .evaluateAll((all) =>
+        all.map((row) => [row.textContent?.trim() ?? '', row.getBoundingClientRect().top] as const),
+      );
+    return tops.map((top) => rows.find(([, at]) => Math.abs(at - top) < 4)?.[0] ?? '?').sort();
+  };
+  await until('the rows of stderr are signed', async () => (await signed()).join() === 'err-1,err-2');
+  expect(await page.locator('.xterm-rows span.xterm-fg-2').textContent()).toBe('err-1');
+  await page.getByTestId('session-menu').click();
+  await page.getByTestId('stream-stderr').check();
+  await until('stdout is left out', async () => (await lines(page)).filter(Boolean).join() === 'err-1,err-2');
+  await page.getByTestId('stream-both').check();
+  await seeLine(page, 'out-1');
+  expect(complaints).toEqual([]);
+});
+
+it('older output comes by itself as one scrolls up, and joins without a line missing or twice', async () => {
+  const { page, complaints } = await openDeck(browser, gateway);
+  const { id } = await gateway.client.sessions.create({
+    command: `for i in $(seq 1 2000); do printf 'n %05d \\e[3%dm%0160d\\e[0m\\n' $i $((i % 8)) $i; done; echo all-done; read stop`,
+    cols: 180,
+  });
+  await until('all of it is there', async () => (await gateway.client.sessions.get(id)).outputOffset > 350_000, 30_000);
+  await choose(page, id);
+  await seeLine(page, 'all-done');
+  const view = page.getByTestId('session-view');
+  await page.getByTestId('terminal').click();
+  const numbers = async (): Promise<number[]> =>
+    (await lines(page)).flatMap((line) => /^n (\d+)/.exec(line)?.[1] ?? []).map(Number);
+  let last = await numbers();
+  const seen = new Set(last);
+  await until(
+    'the first line is reached',
+    async () => {
+      await page.keyboard.press('Shift+PageUp');
+      await page.evaluate(
+        () => new Promise<void>((done) => requestAnimationFrame(() => requestAnimationFrame(() => done()))),
+      );
+      const now = await numbers();
+      const first = now[0] ?? 0;
+      // Each picture is whole, and none leaps: the reader keeps the place when lines come above it.
+      if (!now.every((number, at) => number === first + at)) throw new Error(`out of order: ${now.join()}`);
+      if (last[0] !== undefined && first < last[0] - 60) throw new Error(`from ${last[0]} it leapt to ${first}`);
+      last = now;
+      for (const number of now) seen.add(number);
+      return first === 1;
+    },
+    60_000,
+  );
+  expect(seen.size).toBe(2000);
+  expect(await view.getAttribute('data-above')).toBe('none');
+  expect(complaints).toEqual([]);
+}, 90_000);

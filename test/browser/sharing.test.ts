@@ -1,0 +1,160 @@
+// Sharing on the page: the dialog makes links and looks after them, and guests in browsers of their own use them.
+
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { makeConversation, sendTo, writeConfig } from '../conversations/conversation.fixture.ts';
+import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { answers, openConversation, write } from './conversations.fixture.ts';
+import { choose, closePages, type Deck, openBrowser, openContext, openDeck, seeLine } from './page.fixture.ts';
+
+let gateway: GatewayFixture;
+let browser: Browser;
+beforeAll(async () => {
+  browser = await openBrowser();
+  const agents = { entries: { main: { driver: 'echo', default: true } } };
+  gateway = await openGateway([], (dir) => writeConfig(dir, { agents }));
+});
+afterEach((test) => closePages(browser, test));
+afterAll(async () => {
+  await browser?.close();
+  await gateway?.close();
+});
+
+interface Wanted {
+  readonly type?: boolean;
+  readonly uses?: number;
+  readonly label?: string;
+}
+
+/** Makes a link in the dialog, as a person does. Returns it. */
+async function makeLink(page: Page, { type = false, uses, label }: Wanted): Promise<string> {
+  if ((await page.getByTestId('share-dialog').count()) === 0) await page.getByTestId('share').click();
+  else await page.getByTestId('share-another').click();
+  if (type) await page.getByTestId('share-type').check();
+  if (uses !== undefined) await page.getByTestId('share-uses').fill(String(uses));
+  if (label !== undefined) await page.getByTestId('share-label').fill(label);
+  await page.getByTestId('share-make').click();
+  return await page.getByTestId('share-url').inputValue();
+}
+
+/** A guest in a browser of their own, who has come in by the link. */
+async function come(url: string, name: string, options: object = {}): Promise<Deck> {
+  const deck = await openContext(browser, options);
+  await deck.page.goto(url);
+  await deck.page.getByTestId('guest-name').fill(name);
+  await deck.page.getByTestId('guest-enter').click();
+  await deck.page.locator('[data-testid="guest"][data-link="open"]').waitFor();
+  return deck;
+}
+
+const rowOf = (page: Page, label: string) => page.getByTestId('share-row').filter({ hasText: label });
+
+it('a link to a session is made, read by a camera, watched through, told of, and revoked while somebody looks', async () => {
+  const owner = await openDeck(browser, gateway);
+  const { page } = owner;
+  const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
+  await choose(page, session);
+  const url = await makeLink(page, { uses: 1, label: 'for the review' });
+  expect(url).toMatch(new RegExp(`^${gateway.url}/#share=bs_`));
+  // Where the browser has no clipboard for pages, as on plain http, the link is copied out of its dialog all the same.
+  await owner.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: gateway.url });
+  await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true }));
+  await page.getByTestId('share-made').getByTestId('copy').click();
+  await page.evaluate(() => Reflect.deleteProperty(navigator, 'clipboard'));
+  await until('the clipboard has it', async () => (await page.evaluate(() => navigator.clipboard.readText())) === url);
+  // The code is a drawing of the link, and nothing else says it again.
+  await page.getByTestId('qr').waitFor();
+  expect(await page.getByTestId('share-made').innerText()).toContain('shown this once');
+  expect(await page.getByTestId('share-list').innerHTML()).not.toContain(new URL(url).hash.slice(7));
+
+  // Who comes reads first what it is, and what they may do; that takes no use of the link.
+  const bea = await openContext(browser);
+  await bea.page.goto(url);
+  await bea.page.getByTestId('guest-name').waitFor();
+  const landing = await bea.page.getByTestId('guest-door').innerText();
+  expect(landing).toContain('for the review');
+  expect(landing).toMatch(/watch/i);
+  expect(bea.page.url()).toBe(`${gateway.url}/`);
+  expect((await gateway.client.shares.list())[0]).toMatchObject({ used: 0, uses: 1 });
+  await bea.page.getByTestId('guest-name').fill('Bea');
+  await bea.page.getByTestId('guest-enter').click();
+  await bea.page.locator(`[data-testid="session-view"][data-session="${session}"]`).waitFor();
+  await gateway.client.session(session).write('shown as it comes\r');
+  await seeLine(bea.page, 'shown as it comes');
+  for (const button of ['share', 'export', 'kill']) expect(await bea.page.getByTestId(button).count()).toBe(0);
+
+  await rowOf(page, 'for the review').getByTestId('share-viewers').getByText('Bea').waitFor();
+  await rowOf(page, 'for the review').getByTestId('share-history').click();
+  await page.locator('[data-testid="share-audit"] [data-what="redeemed"]').getByText('Opened by Bea').waitFor();
+
+  expect([...owner.complaints, ...bea.complaints]).toEqual([]);
+
+  // Another one comes too late, and reads why, and what to do.
+  const late = await openContext(browser);
+  await late.page.goto(url);
+  await late.page.locator('[data-testid="guest-shut"] [data-code="share_used_up"]').waitFor();
+  await page.locator('[data-testid="share-audit"] [data-what="refused"]').waitFor();
+
+  await rowOf(page, 'for the review').getByTestId('share-revoke').click();
+  await bea.page.locator('[data-testid="guest-shut"] [data-code="share_revoked"]').waitFor();
+  await page.getByText('One link has ended').waitFor();
+  expect(await page.getByTestId('share-revoke').count()).toBe(0);
+});
+
+it('a link that has expired, one that was cut and one that was revoked each say so, and what to do', async () => {
+  const { id: session } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
+  const short = await gateway.client.shares.create({ session, expiresInMs: 1 });
+  const revoked = await gateway.client.shares.create({ session });
+  await gateway.client.shares.revoke(revoked.id);
+  // One that ends while somebody looks: at the end of this, at the latest.
+  const soon = await gateway.client.shares.create({ session, expiresInMs: 8000 });
+  const guest = await come(soon.url, 'Cy');
+  const { page, context } = await openContext(browser);
+  for (const [url, code] of [
+    [short.url, 'share_expired'],
+    [revoked.url, 'share_revoked'],
+    [short.url.slice(0, -5), 'unauthorized'],
+  ] as const) {
+    await page.goto(url);
+    await page.locator(`[data-testid="guest-shut"] [data-code="${code}"]`).waitFor();
+    expect(await page.getByTestId('guest-shut').innerText()).toMatch(/ask whoever sent it/i);
+    await page.goto('about:blank');
+  }
+  await guest.page.locator('[data-testid="guest-shut"] [data-code="share_expired"]').waitFor();
+  await context.close();
+});
+
+it('a guest of a conversation writes as itself, hears the answer, and has nothing to steer with', async () => {
+  const { key } = await makeConversation(gateway);
+  await sendTo(gateway, key, { text: 'said before' });
+  const owner = await openDeck(browser, gateway);
+  await openConversation(owner.page, key);
+  const url = await makeLink(owner.page, { type: true });
+  await owner.page.getByTestId('share-done').click();
+
+  const asked: string[] = [];
+  const { page, complaints, context } = await come(url, 'Dan', { viewport: { width: 390, height: 780 } });
+  context.on('request', (request) => asked.push(`${request.method()} ${new URL(request.url()).pathname}`));
+  await page.getByText('said before').first().waitFor();
+  await write(page, 'typed by a guest');
+  await answers(page).nth(1).getByText('typed by a guest').waitFor();
+  await owner.page
+    .locator('[data-testid="message"]')
+    .filter({ hasText: 'typed by a guest' })
+    .getByText('Dan')
+    .waitFor();
+  // What is no typing is not offered.
+  for (const button of ['share', 'export', 'visibility', 'stop', 'stop-all']) {
+    expect(await page.getByTestId(button).count()).toBe(0);
+  }
+  asked.length = 0;
+  await gateway.client.conversation(key).update({ title: 'Another name' });
+  await page.getByTestId('conversation-title').getByText('Another name').waitFor();
+  // It was told of that; nobody asked for it.
+  expect(asked.filter((one) => one.endsWith(`/v1/conversations/${encodeURIComponent(key)}`))).toEqual([]);
+  expect(complaints).toEqual([]);
+
+  await gateway.client.conversation(key).delete();
+  await page.locator('[data-testid="guest-shut"] [data-code="conversation_not_found"]').waitFor();
+  await until('the owner is told too', async () => (await owner.page.getByTestId('empty').count()) === 1);
+});

@@ -14,6 +14,7 @@ import { g6 } from './lines/fan-out.ts';
 import { g10 } from './lines/history.ts';
 import { ingest } from './lines/ingest.ts';
 import { g11 } from './lines/memory.ts';
+import { page } from './lines/page.ts';
 import { plugins } from './lines/plugins.ts';
 import { g1, g3 } from './lines/pty.ts';
 import { routes } from './lines/routes.ts';
@@ -52,6 +53,7 @@ const LINES: Readonly<Record<string, Line>> = {
   retention,
   screen,
   plugins,
+  page,
 };
 
 /** Loaded by name, so that a viewer does not load what only an append needs. */
@@ -79,7 +81,7 @@ const USAGE = `Usage: npm run bench -- [NAME…] [--reps N] [--quick] [--dir DIR
   --quick   small payloads and few runs: shows that it works, not how fast it is
   --dir     where data is kept during the bench: the disk that is measured (default: the temporary directory)
 
-Peers are looked for on PATH, or named by $TTYD and $TTY_SHARE. Without them their lines say so.`;
+Peers are looked for on PATH, or named by $TTYD, $TTY_SHARE and $BINNACLE_CHROMIUM. Without them their lines say so.`;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({

@@ -17,6 +17,8 @@ export interface BareRead {
 export interface Peers {
   readonly ttyd: string | undefined;
   readonly ttyShare: string | undefined;
+  /** What both pages are looked at with. */
+  readonly chromium: string | undefined;
   /** The bare PTY reader in C, where there is a compiler. */
   readonly reader: string | undefined;
   readonly missing: readonly string[];
@@ -25,14 +27,16 @@ export interface Peers {
 export function findPeers(root: string, scratch: string): Peers {
   const ttyd = find('TTYD', 'ttyd');
   const ttyShare = find('TTY_SHARE', 'tty-share');
+  const chromium = find('BINNACLE_CHROMIUM', 'chromium');
   const reader = compile(join(root, 'bench/native/pty-read.c'), join(scratch, 'pty-read'));
   const missing = [
     ...(ttyd === undefined ? ['ttyd (not on PATH, and $TTYD is not set)'] : []),
     ...(ttyShare === undefined ? ['tty-share (not on PATH, and $TTY_SHARE is not set)'] : []),
+    ...(chromium === undefined ? ['Chromium (not on PATH, and $BINNACLE_CHROMIUM is not set)'] : []),
     ...(reader === undefined ? ['the bare PTY reader in C (no compiler; node-pty stands in)'] : []),
     'better-sqlite3 (never installed: version 13 crashes Node 20; the same SQLite in @photostructure/sqlite stands in)',
   ];
-  return { ttyd, ttyShare, reader, missing };
+  return { ttyd, ttyShare, chromium, reader, missing };
 }
 
 function find(variable: string, name: string): string | undefined {

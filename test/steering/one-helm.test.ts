@@ -237,15 +237,19 @@ describe('one-helm', () => {
     const holder = await gateway.frames();
     const { result } = await holder.ask({ t: 'lease', session: id, action: 'acquire', ttlMs: 60_000 });
     await holder.ask({ t: 'input', session: id, text: '\n' });
-    expect(await holder.next(({ t, lost }) => t === 'lease' && lost)).toMatchObject({ lost: { code: 'lease_lost' } });
+    expect(await holder.next(({ t, lost }) => t === 'lease' && lost)).toMatchObject({
+      lost: { code: 'session_exited' },
+    });
     expect(await gateway.closed(id)).toMatchObject({ state: 'closed', lease: null });
-    expect((await leaseOf(id, { action: 'renew', lease: result.lease })).code).toBe('lease_lost');
+    const renew = { action: 'renew', lease: result.lease };
+    expect((await leaseOf(id, renew)).code).toBe('session_exited');
     for (const action of ['acquire', 'take']) {
       expect((await holder.ask({ t: 'lease', session: id, action })).error.code).toBe('session_exited');
     }
     await gateway.kill();
     await gateway.start();
     expect(await gateway.info(id)).toMatchObject({ state: 'closed', lease: null });
+    expect((await leaseOf(id, renew)).code).toBe('session_exited');
   });
 
   it('is refused where it makes no sense', async () => {

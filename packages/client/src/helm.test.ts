@@ -1,4 +1,4 @@
-import type { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { TestGateway, type TestSession, until } from '../test/test-gateway.ts';
@@ -62,14 +62,16 @@ describe('the lease', () => {
   });
 
   it.each([
-    [{ holder: 'Bob', fence: 2, expiresInMs: 1_000 }, 'taken_over'],
-    [null, 'lease_lost'],
-  ] as const)('one-helm: tells the loser (%j)', async (next, code) => {
+    [{ holder: 'Bob', fence: 2, expiresInMs: 1_000 }, undefined, 'taken_over'],
+    [null, undefined, 'lease_lost'],
+    [null, new BinnacleError('session_exited').toWire(), 'session_exited'],
+  ] as const)('one-helm: tells the loser (%j) and why', async (next, why, code) => {
     const { lease } = client.session(session.id);
     const lost: BinnacleError[] = [];
     lease.on('lost', (error) => lost.push(error));
     await lease.acquire();
-    gateway.broadcast({ t: 'lease', session: session.id, lease: next, yours: false });
+    const frame = { t: 'lease', session: session.id, lease: next, yours: false } as const;
+    gateway.broadcast(why === undefined ? frame : { ...frame, lost: why });
     await until(() => lost.length === 1, 'the loss');
     expect(lost[0]?.code).toBe(code);
     expect(lease.held).toBeNull();

@@ -28,7 +28,7 @@ export interface HelmChange {
 export interface HelmEvents {
   /** Another hand, or none; and who it is whenever the session is attached. Heard while it is, or the lease held. */
   change: HelmChange;
-  /** It was ours: `taken_over`, `lease_lost`, or what stopped the client. */
+  /** It was ours: `taken_over`, `lease_lost`, `session_exited`, or what stopped the client. */
   lost: BinnacleError;
   /** We hold it, and somebody would like it. `handOver(by.id)` gives it to them. */
   asked: Watcher;
@@ -108,7 +108,7 @@ export class Helm {
     return this.get('take', request);
   }
 
-  /** Seldom needed: it renews itself at a third of its time. Throws `lease_lost`. */
+  /** Seldom needed: it renews itself at a third of its time. Throws `lease_lost`, `session_exited`. */
   async renew(): Promise<Lease> {
     const { lease } = this;
     if (lease === null) throw new BinnacleError('lease_lost');
@@ -238,27 +238,29 @@ export class Helm {
       this.ttlMs = undefined;
       this.hold(frame.lease);
       this.events.emit('given', { by: frame.by });
-    } else if (frame.t === 'lease') this.onLease(frame);
+    } else if (frame.t === 'lease') this.onLease(frame, frame.lost && BinnacleError.fromWire(frame.lost));
     // Only later changes are told by themselves: those before it, as while the connection was away, are told by this.
     else if (frame.t === 'subscribed') {
-      const { lease } = frame.info;
-      this.onLease({ lease, yours: lease !== null && lease.fence === this.lease?.fence });
+      const { lease, running } = frame.info;
+      const yours = lease !== null && lease.fence === this.lease?.fence;
+      this.onLease({ lease, yours }, running ? undefined : new BinnacleError('session_exited'));
     }
   }
 
-  private onLease(frame: HelmChange): void {
+  /** `why`: it is ours no more, as the gateway has it. */
+  private onLease(frame: HelmChange, why?: BinnacleError): void {
     this.latest = frame.lease;
     this.events.emit('change', { lease: frame.lease, yours: frame.yours });
     if (this.lease === null) return;
     // By fence too: after a reconnect it is `yours` again only once it is renewed. And by `yours`: when we take it from
     // ourselves, the news comes before the answer.
-    if (frame.lease === null) this.lose(new BinnacleError('lease_lost'));
+    if (frame.lease === null) this.lose(why ?? new BinnacleError('lease_lost'));
     else if (frame.lease.fence > this.lease.fence && !frame.yours) {
       if (this.isGiving) {
         this.letGo();
         return;
       }
-      this.lose(new BinnacleError('taken_over', { details: { holder: frame.lease.holder } }));
+      this.lose(why ?? new BinnacleError('taken_over', { details: { holder: frame.lease.holder } }));
     }
   }
 

@@ -162,7 +162,7 @@ export type ServerBody =
   | EntryFrame
   /** The subscription reached the log's end and is over. Comes after the last byte, always. */
   | { readonly t: 'end'; readonly session: string; readonly position: string; readonly info: SessionInfo }
-  /** The helm changed hands. `lost`, to who held it: why not any more (`taken_over`, `lease_lost`). */
+  /** The helm changed hands. `lost`, to who held it: why not any more (`taken_over`, `lease_lost`, `session_exited`). */
   | {
       readonly t: 'lease';
       readonly session: string;

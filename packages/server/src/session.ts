@@ -112,6 +112,7 @@ export class Session {
         save: (helm) => parts.saveHelm(helm),
       },
     });
+    if (!this.isHosted) this.helm.end();
     const asItsRunsSee: RunsOf = {
       record: () => this.#record,
       isHosted: () => this.isHosted,

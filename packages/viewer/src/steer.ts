@@ -1,7 +1,7 @@
 // From the page to a session: what it shows of the helm, and what is done with that besides typing. Knows no React.
 
 import type { Session } from '@binnacle/client';
-import { type SteerOwner, TerminalSteer } from '@binnacle/client/terminal';
+import { lostTo, type SteerOwner, TerminalSteer } from '@binnacle/client/terminal';
 import { BinnacleError, type LeaseInfo, type Watcher } from '@binnacle/protocol';
 import { asFailure } from './failure.tsx';
 
@@ -74,8 +74,7 @@ export class Steer extends TerminalSteer {
         });
       }),
       session.lease.on('lost', (error) => {
-        const holder = error.details?.holder;
-        changed({ lease: session.lease.info, yours: false, lostTo: typeof holder === 'string' ? holder : null });
+        changed({ lease: session.lease.info, yours: false, lostTo: lostTo(error) });
       }),
     ];
   }

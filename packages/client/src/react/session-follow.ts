@@ -15,6 +15,7 @@ import type { Session } from '../session.ts';
 import { type Chunk, type ChunkList, ChunkLog, NO_CHUNKS } from './chunks.ts';
 import { Followed } from './followed.ts';
 import { asError } from './result.ts';
+import { lostTo } from './terminal-steer.ts';
 
 export interface SessionOptions {
   /** Where to begin. Default: `maxBytes` before the head, so all of a log that is shorter. */
@@ -118,9 +119,7 @@ export class SessionFollow extends Followed<SessionSnapshot> {
         this.change({ lease: this.session.lease.info, isYours: true, lostTo: undefined });
       }),
       this.session.lease.on('lost', (error) => {
-        const holder = error.details?.holder;
-        const lostTo = typeof holder === 'string' ? holder : null;
-        this.change({ lease: this.session.lease.info, isYours: false, lostTo });
+        this.change({ lease: this.session.lease.info, isYours: false, lostTo: lostTo(error) });
       }),
     );
     this.attach(this.from);

@@ -20,6 +20,12 @@ const RESIZE_AFTER_MS = 80;
 /** Typed while the helm is on its way. */
 const MAX_WAITING = 1024 * 1024;
 
+/** Who took the helm from us; null: it ran out. Undefined: nobody lost it, for the program has ended. */
+export function lostTo({ code, details }: BinnacleError): string | null | undefined {
+  if (code === 'session_exited') return undefined;
+  return typeof details?.holder === 'string' ? details.holder : null;
+}
+
 interface TerminalSize {
   readonly cols: number;
   readonly rows: number;

@@ -5,4 +5,4 @@ export { TerminalFeed } from './terminal-feed.ts';
 export { boundSize, guard } from './terminal-guards.ts';
 export { type HandEvents, listenToHand } from './terminal-hand.ts';
 export { Gestures, type InputKind, inputKind } from './terminal-input.ts';
-export { type SteerOwner, TerminalSteer } from './terminal-steer.ts';
+export { lostTo, type SteerOwner, TerminalSteer } from './terminal-steer.ts';

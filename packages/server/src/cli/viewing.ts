@@ -45,7 +45,10 @@ export async function view(client: Binnacle, info: SessionInfo, options: ViewOpt
   const terminal = new Terminal({ raw: info.mode === 'pty' });
   const stopNotices = [
     noticeConnection(client, terminal),
-    session.lease.on('lost', (error) => void noticeLoss(session, terminal, error)),
+    session.lease.on('lost', (error) => {
+      // A program that ends takes its helm along: nobody has lost anything.
+      if (error.code !== 'session_exited') terminal.notice(`${error.message} Back with: attach --take`);
+    }),
   ];
   let ending: Ending;
   try {
@@ -77,12 +80,6 @@ export async function view(client: Binnacle, info: SessionInfo, options: ViewOpt
   // No shell of ours has run it, so nothing else on this screen tells.
   else if (info.foreign !== null) terminal.notice(`${name} ${endOf(ending.status)}`);
   return code ?? EXIT.failed;
-}
-
-/** A program that ends takes its helm along, and that is told before the rest of its output: nobody has lost anything. */
-async function noticeLoss(session: Session, terminal: Terminal, error: BinnacleError): Promise<void> {
-  const info = await session.info().catch(() => undefined);
-  if (info !== undefined && !hasEnded(info)) terminal.notice(`${error.message} Back with: attach --take`);
 }
 
 /** 128 + n for a signal, as shells have it. Undefined when nobody knows: none is made up. */

@@ -191,7 +191,7 @@ export class HelmDesk implements Hand {
     else this.#held.delete(id);
     const frame = { t: 'lease', session: id, lease: info, yours: isOurs } as const;
     if (!wasOurs || isOurs || this.#giving.has(id)) this.#parts.say(frame);
-    else this.#parts.say({ ...frame, lost: lossOf(info).toWire() });
+    else this.#parts.say({ ...frame, lost: lossOf(session).toWire() });
     if (!isOurs && !this.#parts.isFollowing(id)) this.unhear(id);
   }
 
@@ -207,7 +207,8 @@ export class HelmDesk implements Hand {
 const leaseKey = (info: LeaseInfo | null): string => (info === null ? '' : `${info.fence} ${info.holder}`);
 
 /** Why a holder lost the helm. */
-function lossOf(info: LeaseInfo | null): BinnacleError {
+function lossOf({ isHosted, helm: { info } }: Session): BinnacleError {
+  if (!isHosted) return new BinnacleError('session_exited');
   if (info === null) return new BinnacleError('lease_lost', { message: 'The helm was released.' });
   return new BinnacleError('taken_over', {
     message: `${info.holder} took the helm.`,

@@ -185,7 +185,7 @@ describe('the helm', () => {
     const { lease } = await helm.acquire('ada');
     helm.end();
     expect(helm.info).toBeNull();
-    expect(codeOf(() => helm.renew(lease))).toBe('lease_lost');
+    expect(codeOf(() => helm.renew(lease))).toBe('session_exited');
     expect(openHelm(events.saved).helm.info).toBeNull();
     expect(vi.getTimerCount()).toBe(0);
   });

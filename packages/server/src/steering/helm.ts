@@ -124,8 +124,9 @@ export class Helm {
     });
   }
 
-  /** Starts the time anew, and ties the lease to the connection that it comes by. Throws `lease_lost`. */
+  /** Starts the time anew, and ties the lease to the connection that it comes by. Throws `lease_lost`, `session_exited`. */
   renew(lease: string, connection?: string): Lease {
+    if (this.#hasEnded) throw new BinnacleError('session_exited');
     const held = this.#require(lease);
     if (connection !== undefined) held.connection = connection;
     held.expiresAt = this.#now() + held.ttlMs;

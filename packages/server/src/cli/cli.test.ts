@@ -170,6 +170,7 @@ describe('commands', () => {
   it.each([
     ['wrong usage', ['signal', 'test', 'SIGNOPE'], 2],
     ['an unknown option', ['ls', '--nope'], 2],
+    ['a file of no known format', ['export', 'test', '-o', '/nowhere/test.zip'], 2],
     ['an unknown command', ['nope'], 2],
     ['no such session', ['signal', 'nope', 'INT'], 5],
   ])('end with the right code: %s', async (_, args, code) => {

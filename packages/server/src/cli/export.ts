@@ -32,6 +32,7 @@ export interface ExportOptions extends ClientCommandOptions {
 
 const BY_EXTENSION: Readonly<Record<string, ExportFormat>> = {
   '.cast': 'cast',
+  '.log': 'text',
   '.txt': 'text',
   '.jsonl': 'jsonl',
   '.md': 'markdown',
@@ -41,6 +42,7 @@ const LF = 0x0a;
 const INTERRUPTED = 130;
 
 export async function exportSession(wanted: string, options: ExportOptions): Promise<number> {
+  const format = formatOf(options);
   const target = options.output === undefined || options.output === '-' ? new Stdout() : FileTarget.open(options);
   const progress = new Progress('exported', target.isTerminal);
   const interrupt = new AbortController();
@@ -56,7 +58,7 @@ export async function exportSession(wanted: string, options: ExportOptions): Pro
   process.on('SIGINT', stop);
   try {
     await withClient(options, async (client) => {
-      const chunks = await chunksOf(client, wanted, options, interrupt.signal);
+      const chunks = await chunksOf(client, wanted, format, options, interrupt.signal);
       await (options.follow === true ? copyLines : copy)(chunks, target, progress, interrupt.signal);
     });
     await target.finish();
@@ -73,10 +75,10 @@ export async function exportSession(wanted: string, options: ExportOptions): Pro
 async function chunksOf(
   client: Binnacle,
   wanted: string,
+  format: ExportFormat | undefined,
   options: ExportOptions,
   signal: AbortSignal,
 ): Promise<AsyncGenerator<Uint8Array>> {
-  const format = formatOf(options);
   const { input = false, follow = false } = options;
   if (isConversationKey(wanted)) {
     if (format === 'cast' || format === 'text')
@@ -96,7 +98,12 @@ async function chunksOf(
 function formatOf(options: ExportOptions): ExportFormat | undefined {
   const [format, ...more] = EXPORT_FORMATS.filter((name) => options[name] === true);
   if (more.length > 0) throw usage('Pass one of --cast, --text, --jsonl and --markdown.');
-  return format ?? BY_EXTENSION[extname(options.output ?? '').toLowerCase()];
+  if (format !== undefined) return format;
+  const extension = extname(options.output ?? '').toLowerCase();
+  const known = BY_EXTENSION[extension];
+  if (known === undefined && extension !== '')
+    throw usage(`No format goes by the extension ${extension}.`, 'Pass one of --cast, --text, --jsonl and --markdown.');
+  return known;
 }
 
 function idleLimitOf(text: string | undefined): number | undefined {

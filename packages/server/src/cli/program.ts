@@ -231,7 +231,10 @@ function addRecordings(program: Command, exit: (code: number) => void): void {
     .option('--text', 'as plain text, without escape sequences')
     .option('--jsonl', 'as one line of JSON for each thing that happened, with its time')
     .option('--markdown', 'as Markdown: command, times, output, end (default for conversations)')
-    .option('-o, --output <file>', 'the file (default: stdout); its ending says the form: .cast, .txt, .jsonl, .md')
+    .option(
+      '-o, --output <file>',
+      'the file (default: stdout); its ending says the form: .cast, .txt or .log, .jsonl, .md',
+    )
     .option(
       '--input',
       'tell of input as well: who typed how much, and what only where a recording was imported with it',

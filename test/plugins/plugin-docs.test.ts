@@ -133,7 +133,7 @@ ${STATEMENTS}
     const dir = plugins.folder('tested', { 'index.mjs': FIRST, 'index.test.mjs': TESTED });
     // As after `npm init -y`.
     writeFileSync(join(dir, 'package.json'), '{"type": "commonjs"}');
-    expect(await run(process.execPath, ['--test', dir])).toMatchObject({ code: 0 });
+    expect(await run(process.execPath, ['--test'], dir)).toMatchObject({ code: 0 });
   });
 
   it('of limits and permissions is what is in force', () => {
@@ -195,9 +195,13 @@ describe('docs/plugin-escapes.md', () => {
   });
 });
 
-function run(file: string, args: readonly string[]): Promise<{ readonly code: number | string; readonly out: string }> {
+function run(
+  file: string,
+  args: readonly string[],
+  cwd = REPOSITORY,
+): Promise<{ readonly code: number | string; readonly out: string }> {
   return new Promise((done) => {
-    execFile(file, args, { cwd: REPOSITORY }, (error, out, err) =>
+    execFile(file, args, { cwd }, (error, out, err) =>
       done({ code: error?.code ?? 0, out: out + err.replaceAll(/^npm .*\n/gm, '') }),
     );
   });

@@ -301,16 +301,18 @@ describe('an idle session (no. 14)', () => {
       Promise.all(Array.from({ length: count }, () => many.create({ argv: ['/bin/sleep', '600'] })));
     const [first] = await start(20);
     const runner = readProcess(first?.pid ?? -1)?.parent ?? -1;
-    const before = { gateway: memoryOf(many.pid), runner: memoryOf(runner) };
-    await start(70);
-    const grown = {
-      gateway: (memoryOf(many.pid) - before.gateway) / 70,
-      runner: (memoryOf(runner) - before.runner) / 70,
-    };
+    const grown = { gateway: Number.POSITIVE_INFINITY, runner: Number.POSITIVE_INFINITY };
+    // What is kept grows with each batch; what the collector has not got to yet, with some.
+    for (let batch = 0; batch < 3; batch += 1) {
+      const before = { gateway: memoryOf(many.pid), runner: memoryOf(runner) };
+      await start(25);
+      grown.gateway = Math.min(grown.gateway, (memoryOf(many.pid) - before.gateway) / 25);
+      grown.runner = Math.min(grown.runner, (memoryOf(runner) - before.runner) / 25);
+    }
     console.log(
       `an idle session: ${grown.gateway.toFixed(0)} KiB of gateway, ${grown.runner.toFixed(0)} KiB of runner`,
     );
-    expect((await many.ask('/v1/sessions?limit=1000')).json.sessions).toHaveLength(90);
+    expect((await many.ask('/v1/sessions?limit=1000')).json.sessions).toHaveLength(95);
     // A ring of 1 MiB each, as others have, would be 1024.
     expect(grown.gateway).toBeLessThan(200);
     expect(grown.runner).toBeLessThan(400);

@@ -10,6 +10,8 @@ import { openEvents } from './events.fixture.ts';
 import { type InspectedGateway, openInspectedGateway } from './inspected-gateway.fixture.ts';
 
 const KIB = 1024;
+/** By 300 that came and went: one that is kept alive by a forgotten listener holds some 10 kB, so 3 MB in all. */
+const MOST_GROWN_KIB = 700;
 
 describe('standard streams (no. 45)', () => {
   let gateway: GatewayProcess;
@@ -48,21 +50,23 @@ describe('programs that read nothing and write nothing (no. 46, 48)', () => {
     const first = await gateway.create({ command: 'exec cat', mode: 'pipe' });
     const runner = readProcess(first.pid ?? -1)?.parent ?? -1;
     const threads = () => readdirSync(`/proc/${runner}/task`).length;
+    const start = (count: number) =>
+      Promise.all(
+        Array.from({ length: count }, (_, n) =>
+          gateway.create({ argv: ['/bin/sleep', '600'], mode: n % 2 === 0 ? 'pty' : 'pipe' }),
+        ),
+      );
+    // Pipes and terminals take some; then the queue is full.
+    const fill = async ({ id }: { readonly id: string }): Promise<void> =>
+      await until(
+        'its queue is full',
+        async () => (await gateway.input(id, Buffer.alloc(64 * KIB, '\n'))).code === 'input_full',
+      );
+    // Node starts its own threads when they are needed first, which differs between versions.
+    await Promise.all((await start(2)).map(fill));
     const before = threads();
-    const stuck = await Promise.all(
-      Array.from({ length: 24 }, (_, n) =>
-        gateway.create({ argv: ['/bin/sleep', '600'], mode: n % 2 === 0 ? 'pty' : 'pipe' }),
-      ),
-    );
-    await Promise.all(
-      stuck.slice(0, 12).map(async ({ id }) => {
-        // Pipes and terminals take some; then the queue is full.
-        await until(
-          'its queue is full',
-          async () => (await gateway.input(id, Buffer.alloc(64 * KIB, '\n'))).code === 'input_full',
-        );
-      }),
-    );
+    const stuck = await start(24);
+    await Promise.all(stuck.slice(0, 12).map(fill));
     expect(threads()).toBe(before);
     // In the same runner, and through the pool of threads of the gateway, which reads old output with it.
     const { id } = await gateway.create({ command: `head -c ${8 * KIB * KIB} /dev/zero; exec cat`, mode: 'pipe' });
@@ -183,8 +187,11 @@ describe('viewers who come and go (no. 50)', () => {
       const before = await settled();
       await many(300);
       let after = before;
+      const grownKib = () => (after.heapBytes - before.heapBytes) / KIB;
+      // What was compiled meanwhile is let go of again, too, after some collections.
       await until('all is as before', async () => {
         after = await gateway.holding();
+        if (grownKib() >= MOST_GROWN_KIB) return false;
         return Object.entries(after.resources).every(
           ([kind, count]) => count <= (before.resources[kind] ?? 0) + spare(kind),
         );
@@ -194,8 +201,7 @@ describe('viewers who come and go (no. 50)', () => {
       );
       expect(grown).toEqual([]);
       expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + 40);
-      // One that is kept alive by a forgotten listener holds some 10 kB: 3 MB in all.
-      expect((after.heapBytes - before.heapBytes) / KIB).toBeLessThan(700);
+      expect(grownKib()).toBeLessThan(MOST_GROWN_KIB);
       expect(gateway.stderr()).toBe('');
     },
     60_000,

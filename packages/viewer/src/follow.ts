@@ -8,6 +8,7 @@ import { asFailure } from './failure.tsx';
 import type { Gap } from './notices.tsx';
 import { type Above, NOTHING_ABOVE, Older } from './older.ts';
 import type { Stream } from './past-page.ts';
+import { isOfRun } from './run-marks.ts';
 import type { Screen } from './screen.ts';
 import { trafficIn } from './traffic-words.ts';
 
@@ -196,10 +197,9 @@ export class Follow {
           await caughtUp(event.to);
           break;
         case 'event': {
-          if (event.data.type === 'run_started' || event.data.type === 'run_ended') {
+          if (isOfRun(event.data)) {
             await screen.settled();
-            if (event.data.type === 'run_started') screen.runs.begin();
-            else screen.runs.end();
+            screen.runs.apply(event.data);
           }
           const mark = trafficIn(event.data);
           if (mark === undefined) break;

@@ -49,7 +49,8 @@ export const MenuIcon = icon('M3 5.5h14M3 10h14M3 14.5h14');
 export const CloseIcon = icon('M5 5l10 10M15 5L5 15');
 export const StopIcon = icon(box(5, 5, 10, 10, 1.5));
 export const BinIcon = icon('M3.5 5.5h13M8 5.5v-2h4v2M5.5 5.5l.8 11h7.4l.8-11M8.5 8.5v5M11.5 8.5v5');
-export const InterruptIcon = icon(circle(10, 10, 7.2), 'M10 5.8v5.4M10 13.6v.6');
+/** ^C, as it stands on the screen. */
+export const InterruptIcon = icon('M2.2 9.4 5.6 5.2 9 9.4', 'M17.6 8.3a4 4 0 1 0 0 5.8');
 export const SunIcon = icon(
   circle(10, 10, 3.4),
   'M10 1.8v2M10 16.2v2M1.8 10h2M16.2 10h2M4.2 4.2l1.4 1.4M14.4 14.4l1.4 1.4M15.8 4.2l-1.4 1.4M5.6 14.4l-1.4 1.4',

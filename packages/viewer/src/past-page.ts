@@ -82,8 +82,7 @@ export async function drawPage(
         isRagged = false;
         anchors.mark(entry.to);
       } else if (entry.kind === 'event') {
-        if (entry.data.type === 'run_started') runs.begin();
-        else if (entry.data.type === 'run_ended') runs.end();
+        runs.apply(entry.data);
       } else if (entry.kind === 'tty' || entry.kind === 'stdout' || entry.kind === 'stderr') {
         const cut = isRagged ? entry.bytes.subarray(0, RAGGED_BYTES).indexOf(LINE_FEED) + 1 : 0;
         if (isRagged) anchors.mark(entry.offset + cut);

@@ -4,6 +4,7 @@
 import type { Session } from '@binnacle/client';
 import type { BinnacleError, SessionInfo, Timeline } from '@binnacle/protocol';
 import { asFailure } from './failure.tsx';
+import { isOfRun } from './run-marks.ts';
 import type { Screen } from './screen.ts';
 
 export const SPEEDS = [1, 2, 4, 8, 16] as const;
@@ -141,9 +142,9 @@ export class Player {
         await screen.write(entry.bytes, undefined, entry.kind);
         drawn = entry.offset + entry.bytes.length;
         this.offset = drawn;
-      } else if (entry.kind === 'event' && entry.data.type === 'run_started') {
+      } else if (entry.kind === 'event' && isOfRun(entry.data)) {
         await screen.settled();
-        screen.runs.begin();
+        screen.runs.apply(entry.data);
       } else if (entry.kind === 'resize' && info.mode === 'pty') {
         await screen.settled();
         this.resize(entry.data);

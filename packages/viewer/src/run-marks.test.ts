@@ -26,6 +26,31 @@ it('programs that say where commands begin and end are marked by it', async () =
   expect(runs.lastOutput()).toBe('last 1\nlast 2\n');
 });
 
+it('those that failed are told apart, also where they are put into another terminal', async () => {
+  const { terminal, runs } = opened();
+  await draw(terminal, `${FIRST}${SECOND}\r\n$ bad\r\n\x1b]133;C\x07no\r\n\x1b]133;D;2;aid=7\x07$ `);
+  const [bad = -1, ...none] = runs.failed;
+  expect(none).toEqual([]);
+  expect(terminal.buffer.active.getLine(bad)?.translateToString(true)).toBe('no');
+  const { runs: shown } = opened();
+  shown.putWithin(runs, bad, 0);
+  expect(shown.failed).toEqual([0]);
+});
+
+it.each([
+  [2, 1],
+  [130, 1],
+  [0, 0],
+  [null, 0],
+])('a run that the log says ended with %j', async (exitCode, failed) => {
+  const { terminal, runs } = opened();
+  runs.told();
+  runs.apply({ type: 'run_started', run: { exitCode: null } });
+  await draw(terminal, 'out\r\n');
+  runs.apply({ type: 'run_ended', run: { exitCode } });
+  expect(runs.failed).toHaveLength(failed);
+});
+
 it('where the log tells, what programs say is not marked a second time', async () => {
   const { terminal, counts, runs } = opened();
   runs.told();

@@ -1,5 +1,6 @@
 // Where commands begin in a terminal: a mark beside the scrollbar each, and a way from one to the next. They come from the
-// log of a session that takes runs, and from programs that say it themselves (OSC 133). Knows no session.
+// log of a session that takes runs, and from programs that say it themselves (OSC 133). Those that failed are marked as
+// such. Knows no session.
 
 import type { IDecoration, IDisposable, IMarker, Terminal } from '@xterm/xterm';
 import { inside } from './above.ts';
@@ -11,7 +12,15 @@ interface Run {
   decoration: IDecoration | undefined;
   /** Behind the last row of its output; undefined while it runs. */
   end: IMarker | undefined;
+  hasFailed: boolean;
 }
+
+type ExitCode = number | null;
+
+/** An entry of the log, as it came. */
+type LogEvent = Readonly<Record<string, unknown>>;
+
+export const isOfRun = ({ type }: LogEvent): boolean => type === 'run_started' || type === 'run_ended';
 
 /** Each costs at every line that goes away at the top. */
 export const MOST_MARKS = 200;
@@ -25,18 +34,16 @@ export class RunMarks {
   private runs: Run[];
   /** The log says where runs are: what the output says is the same once more. */
   private isTold: boolean;
-  private colour: string;
 
   constructor(terminal: Terminal, changed: (count: number) => void) {
     this.terminal = terminal;
     this.changed = changed;
     this.runs = [];
     this.isTold = false;
-    this.colour = '';
     this.undo = terminal.parser.registerOscHandler(133, (data) => {
       if (this.isTold) return false;
       if (data[0] === 'C') this.begin();
-      else if (data[0] === 'D') this.end();
+      else if (data[0] === 'D') this.end(exitCodeIn(data));
       return false;
     });
   }
@@ -46,19 +53,35 @@ export class RunMarks {
     this.isTold = true;
   }
 
+  /** What the log tells of a run. Call it when all before is drawn. */
+  apply(event: LogEvent): void {
+    if (event.type === 'run_started') this.begin();
+    else if (event.type === 'run_ended') this.end(exitCodeOf(event.run));
+  }
+
   /** A command begins where the cursor is. Call it when all before is drawn. */
   begin(): void {
     const { buffer } = this.terminal;
     if (buffer.active.type !== 'normal') return;
     const marker = this.terminal.registerMarker(0);
-    if (marker !== undefined) this.add({ marker, decoration: undefined, end: undefined });
+    if (marker !== undefined) this.add({ marker, decoration: undefined, end: undefined, hasFailed: false });
   }
 
-  end(): void {
+  /** The command that began last has ended. `null`: nobody knows how. */
+  end(exitCode: ExitCode): void {
     const last = this.runs.at(-1);
     if (last === undefined || last.end !== undefined || this.terminal.buffer.active.type !== 'normal') return;
     const { cursorX } = this.terminal.buffer.active;
     last.end = this.terminal.registerMarker(cursorX === 0 ? 0 : 1);
+    if (exitCode === null || exitCode === 0) return;
+    last.hasFailed = true;
+    last.decoration?.dispose();
+    this.draw(last);
+  }
+
+  /** The lines where those begin that failed. */
+  get failed(): number[] {
+    return this.runs.flatMap(({ marker, hasFailed }) => (hasFailed && !marker.isDisposed ? [marker.line] : []));
   }
 
   /** The line of the next one above or below what is looked at; undefined where there is none. */
@@ -83,10 +106,10 @@ export class RunMarks {
   /** Those of a terminal whose lines from `first` on were put above all of ours. */
   putAbove(older: RunMarks, first: number, count: number): void {
     const { normal } = inside(this.terminal).buffers;
-    const taken = older.runs.flatMap(({ marker, end }) => {
+    const taken = older.runs.flatMap(({ marker, end, hasFailed }) => {
       const line = marker.line - first;
       if (marker.isDisposed || line < 0 || line >= count) return [];
-      const run: Run = { marker: normal.addMarker(line), decoration: undefined, end: undefined };
+      const run: Run = { marker: normal.addMarker(line), decoration: undefined, end: undefined, hasFailed };
       if (end !== undefined && !end.isDisposed) run.end = normal.addMarker(end.line - first);
       this.draw(run);
       return [run];
@@ -98,10 +121,10 @@ export class RunMarks {
   putWithin(older: RunMarks, shift: number, last: number): void {
     const { normal } = inside(this.terminal).buffers;
     const here = new Set(this.runs.map(({ marker }) => marker.line));
-    const taken = older.runs.flatMap(({ marker, end }) => {
+    const taken = older.runs.flatMap(({ marker, end, hasFailed }) => {
       const line = marker.line - shift;
       if (marker.isDisposed || line < 0 || line > last || here.has(line)) return [];
-      const run: Run = { marker: normal.addMarker(line), decoration: undefined, end: undefined };
+      const run: Run = { marker: normal.addMarker(line), decoration: undefined, end: undefined, hasFailed };
       if (end !== undefined && !end.isDisposed) run.end = normal.addMarker(end.line - shift);
       this.draw(run);
       return [run];
@@ -123,7 +146,7 @@ export class RunMarks {
   }
 
   private add(run: Run): void {
-    this.end();
+    this.end(null);
     this.draw(run);
     this.keep([...this.runs, run]);
   }
@@ -141,16 +164,28 @@ export class RunMarks {
   private draw(run: Run): void {
     const { element, buffer } = this.terminal;
     if (element === undefined || buffer.active.type !== 'normal') return;
-    if (this.colour === '') this.colour = getComputedStyle(element).getPropertyValue('--brass').trim();
+    const colour = getComputedStyle(element).getPropertyValue(run.hasFailed ? '--red' : '--brass');
     showRuler(this.terminal);
     run.decoration = this.terminal.registerDecoration({
       marker: run.marker,
       width: 1,
-      overviewRulerOptions: { color: this.colour, position: 'left' },
+      overviewRulerOptions: { color: colour.trim(), position: 'left' },
     });
     run.decoration?.onRender((drawn) => {
       drawn.classList.add('run-mark');
+      drawn.classList.toggle('failed', run.hasFailed);
       drawn.dataset.testid = 'run-mark';
     });
   }
+}
+
+const exitCodeOf = (run: unknown): ExitCode =>
+  typeof run === 'object' && run !== null && 'exitCode' in run && typeof run.exitCode === 'number'
+    ? run.exitCode
+    : null;
+
+/** Of `D;1` and `D;1;aid=…`; null where it is not told. */
+function exitCodeIn(data: string): ExitCode {
+  const told = /^D;(\d{1,5})(;|$)/.exec(data)?.[1];
+  return told === undefined ? null : Number(told);
 }

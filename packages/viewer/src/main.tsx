@@ -15,11 +15,13 @@ import './phone.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
+import { choiceIn } from './choice.ts';
 import { enter, gateway, takeTicket } from './entry.ts';
 import { forgetGuest, isGuestTab, knock, takeShare } from './guest.ts';
 import { GuestPage } from './guest-page.tsx';
 import { Mishap } from './mishap.tsx';
 import { keepStylesOutOfLine } from './out-of-line.ts';
+import { prepareTerminal } from './subject.tsx';
 import { registerWorker } from './worker/register.ts';
 
 keepStylesOutOfLine(document);
@@ -41,6 +43,8 @@ if (root !== null) {
       );
       return;
     }
+    // It is the last to come, so it is asked for first.
+    if (choiceIn(location.hash)?.kind === 'session') prepareTerminal();
     const client = gateway();
     registerWorker();
     const entering = enter(client, takeTicket());

@@ -3,18 +3,69 @@
 // again, so the page is loaded anew. Knows no part.
 
 import { BinnacleError } from '@binnacle/protocol';
+import { useEffect, useState } from 'react';
 
-/** Loads it; throws `unreachable` where it does not come. */
-export async function part<T>(load: () => Promise<T>): Promise<T> {
-  try {
-    return await load();
-  } catch (cause) {
-    throw new BinnacleError('unreachable', {
-      message: 'A part of the page could not be loaded.',
-      hint: 'The page is loaded again as soon as the gateway answers.',
-      cause,
-    });
+/**
+ * One of them, loaded once. Not React's `lazy`: that shows what is in its place for 300 ms at least, so that many parts do
+ * not come one by one, and shows it where the part is on its way already.
+ */
+export class PagePart<T> {
+  private readonly fetch: () => Promise<T>;
+  private coming: Promise<T> | undefined;
+  private here: T | undefined;
+
+  constructor(fetch: () => Promise<T>) {
+    this.fetch = fetch;
+    this.coming = undefined;
+    this.here = undefined;
   }
+
+  /** Undefined until it has come. */
+  get loaded(): T | undefined {
+    return this.here;
+  }
+
+  /** Throws `unreachable` where it does not come. */
+  load(): Promise<T> {
+    this.coming ??= this.fetch().then(
+      (part) => {
+        this.here = part;
+        return part;
+      },
+      (cause: unknown) => {
+        throw new BinnacleError('unreachable', {
+          message: 'A part of the page could not be loaded.',
+          hint: 'The page is loaded again as soon as the gateway answers.',
+          cause,
+        });
+      },
+    );
+    return this.coming;
+  }
+}
+
+/** Loads it where it is not there yet: undefined until then. Throws in the rendering where it does not come. */
+export function usePart<T>(part: PagePart<T>): T | undefined {
+  const [failed, setFailed] = useState<{ readonly error: unknown }>();
+  const [, setCount] = useState(0);
+  const isHere = part.loaded !== undefined;
+  useEffect(() => {
+    if (isHere) return;
+    let isOver = false;
+    part.load().then(
+      () => {
+        if (!isOver) setCount((count) => count + 1);
+      },
+      (error: unknown) => {
+        if (!isOver) setFailed({ error });
+      },
+    );
+    return () => {
+      isOver = true;
+    };
+  }, [part, isHere]);
+  if (failed !== undefined) throw failed.error;
+  return part.loaded;
 }
 
 const ASK_EVERY_MS = 1000;

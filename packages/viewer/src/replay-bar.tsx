@@ -1,7 +1,8 @@
 // The timeline of a session with its scrubber and the buttons of its replay. Plays nothing itself.
 
-import { type KeyboardEvent, lazy, Suspense, useEffect, useRef } from 'react';
+import { type KeyboardEvent, useEffect, useRef } from 'react';
 import { CloseIcon, PauseIcon, PlayIcon, StepBackIcon, StepIcon } from './icons.tsx';
+import { PagePart, usePart } from './part.ts';
 import { SPEEDS, type Speed } from './player.ts';
 import type { Theme } from './theme.ts';
 import { elapsed, markWords } from './timeline-words.ts';
@@ -9,7 +10,7 @@ import { clock } from './traffic-words.ts';
 import type { Replay } from './use-replay.ts';
 
 // The replay works without its picture.
-const TimelinePlot = lazy(() => import('./timeline-plot.tsx').catch(() => ({ default: NoPlot })));
+const picture = new PagePart(() => import('./timeline-plot.tsx').catch(() => ({ TimelinePlot: NoPlot })));
 const NoPlot = () => (
   <p className="timeline-empty">The picture of the timeline could not be loaded. Reload the page to see it.</p>
 );
@@ -30,6 +31,7 @@ export const MOST_LISTED = 300;
 
 export function ReplayBar({ replay, theme, running, takesFocus = false, onClose }: ReplayBarProps) {
   const bar = useRef<HTMLElement>(null);
+  const plot = usePart(picture);
   useEffect(() => {
     if (takesFocus) bar.current?.focus();
   }, [takesFocus]);
@@ -63,10 +65,10 @@ export function ReplayBar({ replay, theme, running, takesFocus = false, onClose 
           <p className="timeline-empty" role="status">
             {error === undefined ? 'Reading the timeline…' : `${error.message} ${error.hint}`}
           </p>
+        ) : plot === undefined ? (
+          <div className="timeline-plot" />
         ) : (
-          <Suspense fallback={<div className="timeline-plot" />}>
-            <TimelinePlot timeline={timeline} theme={theme} />
-          </Suspense>
+          <plot.TimelinePlot timeline={timeline} theme={theme} />
         )}
         <input
           type="range"

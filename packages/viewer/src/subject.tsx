@@ -3,22 +3,21 @@
 
 import type { Binnacle, Me } from '@binnacle/client';
 import type { BinnacleError, ConversationInfo, SessionInfo } from '@binnacle/protocol';
-import { lazy, type ReactNode, Suspense, useMemo } from 'react';
+import { type ReactNode, useMemo } from 'react';
 import { ConversationView } from './conversation-view.tsx';
 import { Mishap } from './mishap.tsx';
 import { ErrorNotice, LinkNotice } from './notices.tsx';
 import type { Command } from './palette-match.ts';
-import { part } from './part.ts';
+import { PagePart, usePart } from './part.ts';
 import type { Theme } from './theme.ts';
 import type { Link } from './use-client.ts';
 import { oneLine, title } from './words.ts';
 
-const view = () => part(() => import('./session-view.tsx'));
-const SessionView = lazy(async () => ({ default: (await view()).SessionView }));
+const sessionView = new PagePart(() => import('./session-view.tsx'));
 
 /** So that the first session opens as fast as any other. That it failed is told when there is something to draw. */
 export const prepareTerminal = (): void => {
-  view().catch(() => undefined);
+  sessionView.load().catch(() => undefined);
 };
 
 interface SubjectProps {
@@ -71,24 +70,31 @@ export function Subject(props: SubjectProps) {
   const info = of.session;
   return (
     <Mishap key={info.id} menu={menu}>
-      <Suspense fallback={<Opening name={oneLine(title(info))} menu={menu} />}>
-        <SessionView
-          client={client}
-          info={info}
-          scope={me.scope}
-          at={props.at}
-          theme={props.theme}
-          screenReader={props.screenReader ?? false}
-          fresh={props.fresh ?? false}
-          guest={guest}
-          menu={menu}
-          linkNotice={notices}
-          offered={props.offered}
-          onSize={props.onSize ?? nothing}
-          onLive={props.onLive ?? nothing}
-        />
-      </Suspense>
+      <Terminal {...props} info={info} />
     </Mishap>
+  );
+}
+
+function Terminal(props: SubjectProps & { readonly info: SessionInfo }) {
+  const { client, info, me, guest = false, menu, notices } = props;
+  const view = usePart(sessionView);
+  if (view === undefined) return <Opening name={oneLine(title(info))} menu={menu} />;
+  return (
+    <view.SessionView
+      client={client}
+      info={info}
+      scope={me.scope}
+      at={props.at}
+      theme={props.theme}
+      screenReader={props.screenReader ?? false}
+      fresh={props.fresh ?? false}
+      guest={guest}
+      menu={menu}
+      linkNotice={notices}
+      offered={props.offered}
+      onSize={props.onSize ?? nothing}
+      onLive={props.onLive ?? nothing}
+    />
   );
 }
 

@@ -25,7 +25,7 @@ const COLOURS: Readonly<Record<TimelineMark['kind'], string>> = {
 /** More are lines upon lines. */
 const MOST_MARKS = 1000;
 
-export default function TimelinePlot({ timeline, theme }: TimelinePlotProps) {
+export function TimelinePlot({ timeline, theme }: TimelinePlotProps) {
   const box = useRef<HTMLDivElement>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the theme is in the colours
   useEffect(() => {

@@ -2,15 +2,16 @@
 
 import { type Binnacle, visibleLine } from '@binnacle/client';
 import type { ToolCall } from '@binnacle/protocol';
-import { lazy, memo, Suspense, useMemo, useState } from 'react';
+import { memo, useMemo, useState } from 'react';
 import { inputText, statusWord, toolWord, visible } from './conversation-words.ts';
 import { TerminalIcon, ToolIcon } from './icons.tsx';
 import { lineDiff } from './line-diff.ts';
+import { PagePart, usePart } from './part.ts';
 import { CopyButton } from './prose.tsx';
 import { Diff } from './tool-diff.tsx';
 
 // With all that a terminal needs, which most conversations do without.
-const ToolTerminal = lazy(() => import('./tool-terminal.tsx').catch(() => ({ default: NoTerminal })));
+const terminal = new PagePart(() => import('./tool-terminal.tsx').catch(() => ({ ToolTerminal: NoTerminal })));
 const NoTerminal = () => (
   <p className="failure">The terminal could not be loaded. Open it on its own page, or reload this one.</p>
 );
@@ -82,9 +83,7 @@ export const ToolRow = memo(function ToolRow({ tool, client, onSession }: ToolRo
       {open && (
         <div className="tool-body" data-testid="tool-body">
           {tool.session !== undefined && onSession !== undefined && (
-            <Suspense fallback={<div className="tool-terminal" aria-busy="true" />}>
-              <ToolTerminal client={client} session={tool.session} />
-            </Suspense>
+            <LiveTerminal client={client} session={tool.session} />
           )}
           {tool.input !== undefined && <Part name="Input" text={inputText(tool.input)} />}
           {diffs.map((diff, at) => (
@@ -107,6 +106,12 @@ export const ToolRow = memo(function ToolRow({ tool, client, onSession }: ToolRo
     </div>
   );
 });
+
+function LiveTerminal({ client, session }: { readonly client: Binnacle; readonly session: string }) {
+  const view = usePart(terminal);
+  if (view === undefined) return <div className="tool-terminal" aria-busy="true" />;
+  return <view.ToolTerminal client={client} session={session} />;
+}
 
 function Part({ name, text }: { readonly name: string; readonly text: string }) {
   return (

@@ -12,7 +12,7 @@ interface ToolTerminalProps {
 /** Enough to read what is under way; the whole is one click further. */
 const LINES = 500;
 
-export default function ToolTerminal({ client, session }: ToolTerminalProps) {
+export function ToolTerminal({ client, session }: ToolTerminalProps) {
   return (
     <div className="tool-terminal" data-testid="tool-terminal">
       <BinnacleProvider client={client}>

@@ -46,6 +46,8 @@ export class Transcript {
   readonly events: ConversationEvent[] = [];
   readonly #said = new Map<string, string>();
   readonly #ended = new Map<string, EndEvent>();
+  /** Messages that were taken back before they began a run. */
+  readonly #cancelled = new Set<string>();
 
   take(events: readonly ConversationEvent[]): void {
     for (const event of events) {
@@ -62,6 +64,7 @@ export class Transcript {
         const before = event.replace === true ? '' : (this.#said.get(event.run) ?? '');
         this.#said.set(event.run, before + event.text);
       }
+      if (event.type === 'message_cancelled') this.#cancelled.add(event.id);
       if (isEndEvent(event)) {
         const said = this.#said.get(event.run) ?? '';
         if (said !== event.text)
@@ -75,10 +78,16 @@ export class Transcript {
   goOnFrom(earlier: Transcript): void {
     for (const [run, said] of earlier.#said) this.#said.set(run, said);
     for (const [run, end] of earlier.#ended) this.#ended.set(run, end);
+    for (const message of earlier.#cancelled) this.#cancelled.add(message);
   }
 
   end(run: string): EndEvent | undefined {
     return this.#ended.get(run);
+  }
+
+  /** Nothing more will come of a message: its run has ended, or it never began one. */
+  isOver(message: string): boolean {
+    return this.#ended.has(message) || this.#cancelled.has(message);
   }
 
   said(run: string): string {

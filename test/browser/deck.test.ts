@@ -105,6 +105,32 @@ it('ten thousand sessions: the first rows are there before the rest; keys, a fil
   expect(complaints).toEqual([]);
 });
 
+it('the address of an old session shows it before the list has come down to it', async () => {
+  const { page, complaints } = await openContext(browser);
+  let release = (): void => undefined;
+  const seen = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.goto(await loginLink(gateway));
+  await whole(page);
+  await page.route(/\/v1\/sessions\?.*after=/, async (route) => {
+    await seen;
+    await route.continue();
+  });
+  await page.goto('about:blank');
+  await page.goto(`${gateway.url}/#/${idOf(5)}`);
+  const view = page.locator(`[data-testid="session-view"][data-session="${idOf(5)}"]`);
+  await view.waitFor();
+  expect(await page.getByTestId('side-list').getAttribute('aria-busy')).toBe('true');
+  expect(await page.title()).toBe(`${nameOf(5)} · Binnacle`);
+  const shown = await view.elementHandle();
+  release();
+  await whole(page);
+  // It is the same one, drawn once.
+  expect(await shown?.evaluate((element) => element.isConnected)).toBe(true);
+  expect(complaints).toEqual([]);
+});
+
 it('the palette leads to a session, a page and an action by words, and a question mark to the keys; in a terminal both are the shell’s', async () => {
   const { page, complaints } = await openDeck(browser, gateway);
   await row(page, MANY - 1).waitFor();

@@ -26,7 +26,7 @@ import { type Theme, useSetting } from './theme.ts';
 import { Bell, Toasts } from './told.tsx';
 import { TrafficView } from './traffic-view.tsx';
 import { type Box, useBegin } from './use-begin.ts';
-import { useAddress, useFleet, useLink } from './use-client.ts';
+import { useAddress, useFleet, useLink, useSought } from './use-client.ts';
 import { useConversations } from './use-conversations.ts';
 import { useDeckKeys } from './use-deck-keys.ts';
 import { useLook } from './use-look.ts';
@@ -75,7 +75,9 @@ export function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps)
     if (isQuiet) prepareTerminal();
   }, [isQuiet]);
 
-  const session = chosen?.kind === 'session' ? fleet.sessions.find(({ id }) => id === chosen.id) : undefined;
+  const wanted = chosen?.kind === 'session' ? chosen.id : undefined;
+  const sought = useSought(client, fleet, wanted);
+  const session = wanted === undefined ? undefined : (fleet.sessions.find(({ id }) => id === wanted) ?? sought);
   const talk = chosen?.kind === 'conversation' ? talks.conversations.find(({ key }) => key === chosen.key) : undefined;
   const waiting = countWaiting(fleet.sessions, talks.conversations);
   useTitle(nameOf(chosen, session, talk), waiting);

@@ -90,6 +90,33 @@ export function useFleet(client: Binnacle, shared = false): Fleet {
   return fleet;
 }
 
+/**
+ * One that the address names and that stands further down in the list than has come: asked for by itself, because the list
+ * may be long and the way slow. Undefined where the list is enough.
+ */
+export function useSought(client: Binnacle, fleet: Fleet, id: string | undefined): SessionInfo | undefined {
+  const [found, setFound] = useState<SessionInfo>();
+  const isSought =
+    id !== undefined && !fleet.loading && !fleet.isWhole && !fleet.sessions.some((info) => info.id === id);
+  useEffect(() => {
+    if (!isSought) return;
+    let isOver = false;
+    client
+      .session(id)
+      .info()
+      .then(
+        (info) => {
+          if (!isOver) setFound(info);
+        },
+        () => undefined, // what is wrong with it is told once the list is here
+      );
+    return () => {
+      isOver = true;
+    };
+  }, [client, id, isSought]);
+  return isSought && found?.id === id ? found : undefined;
+}
+
 export interface Address {
   readonly chosen: Choice | undefined;
   /** What the address means and cannot be the name of anything. */

@@ -2,7 +2,16 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -55,6 +64,23 @@ describe('binnacle export', () => {
     expect((await commands.run(['export', 'build', '-o', at('link.cast')])).code).toBe(2);
     expect((await commands.run(['export', 'build', '-o', '/dev/null'])).code).toBe(0);
     expect((await commands.run(['export', 'build', '-o', dir])).code).toBe(2);
+    expect(parts()).toEqual([]);
+  });
+
+  it('writes to a device by a link to it, and to a file whose name is as long as names may be', async () => {
+    symlinkSync('/dev/null', at('sink'));
+    const sunk = await commands.run(['export', 'build', '--text', '-o', at('sink')]);
+    expect(sunk).toEqual({ code: 0, out: '', err: '' });
+    expect(readlinkSync(at('sink'))).toBe('/dev/null');
+    symlinkSync(dir, at('folder'));
+    for (const more of [[], ['--force']]) {
+      const { code, err } = await commands.run(['export', 'build', '--text', '-o', at('folder'), ...more]);
+      expect([code, err]).toEqual([2, expect.stringContaining('is a directory')]);
+    }
+    for (const name of [`${'a'.repeat(251)}.txt`, `${'ü'.repeat(125)}.txt`]) {
+      expect(await commands.run(['export', 'build', '-o', at(name)])).toEqual({ code: 0, out: '', err: '' });
+      expect(read(name)).toBe('hello\n');
+    }
     expect(parts()).toEqual([]);
   });
 

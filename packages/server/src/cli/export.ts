@@ -8,6 +8,7 @@ import {
   openSync,
   renameSync,
   rmSync,
+  statSync,
   type WriteStream,
 } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
@@ -169,9 +170,10 @@ class FileTarget implements Target {
   /** Throws where there is such a file, unless that is wanted. */
   static open({ output = '', force = false }: ExportOptions): Target {
     const found = lstatSync(output, { throwIfNoEntry: false });
-    // A device or a pipe is there to be written to.
-    const isDevice = found !== undefined && !found.isFile() && !found.isSymbolicLink();
-    if (found?.isDirectory() === true) throw usage(`${output} is a directory.`, 'Name a file in it.');
+    // A device or a pipe is there to be written to, also by a link to it, as /dev/stdout and a shell's >(…) are.
+    const behind = found?.isSymbolicLink() === true ? statSync(output, { throwIfNoEntry: false }) : found;
+    const isDevice = behind !== undefined && !behind.isFile() && !behind.isDirectory();
+    if (behind?.isDirectory() === true) throw usage(`${output} is a directory.`, 'Name a file in it.');
     if (found !== undefined && !isDevice && !force) throw taken(output);
     if (!existsSync(dirname(output))) throw usage(`There is no directory ${dirname(output)}.`);
     return new FileTarget(output, isDevice ? undefined : force);
@@ -180,7 +182,7 @@ class FileTarget implements Target {
   private constructor(path: string, force: boolean | undefined) {
     this.#path = path;
     this.#force = force === true;
-    this.#aside = force === undefined ? path : join(dirname(path), `.${basename(path)}.${process.pid}.part`);
+    this.#aside = force === undefined ? path : join(dirname(path), `.${shortName(path)}.${process.pid}.part`);
     // At once: what is opened later could be made behind a `drop`.
     const fd = openSync(this.#aside, force === undefined ? 'w' : 'wx');
     this.#stream = createWriteStream(this.#aside, { fd });
@@ -229,5 +231,8 @@ class FileTarget implements Target {
     return new Failure(EXIT.failed, `${this.#path} cannot be written: ${cause.message}`, undefined, cause);
   }
 }
+
+/** With what stands around it, it still is a name: that has at most 255 bytes, and a character up to 4. */
+const shortName = (path: string): string => [...basename(path)].slice(0, 50).join('');
 
 const taken = (path: string): Failure => usage(`${path} is there already.`, 'Name another file, or pass --force.');

@@ -67,6 +67,12 @@ export class RunJob {
     for (const row of targets) signalProcess(row, signal);
   }
 
+  /** On pipes, when the job has ended of it: who was forked while we looked has not heard of it. Never the shell. */
+  sweep(signal: SignalName): void {
+    const shell = readProcess(this.shellPid);
+    for (const row of youngestFirst(this.#targets(shell))) if (wouldEnd(row.pid, signal)) signalProcess(row, signal);
+  }
+
   /** Without the shell. In a terminal: what has the terminal. Else there is one group for all: what the run started. */
   #targets(shell: ProcessRow | undefined): ProcessRow[] {
     if (this.#mode === 'pipe') {

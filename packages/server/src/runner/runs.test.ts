@@ -352,6 +352,19 @@ describe.each(bothModes)('runs on a %s', (mode) => {
 });
 
 describe('a run on pipes', () => {
+  it('an interrupt at its beginning leaves nothing that a program of it was just starting', async () => {
+    shell = await openRunShell('pipe');
+    for (let round = 0; round < 60; round += 1) {
+      const { id } = shell.submit('echo 1007 | xargs -n1 sleep');
+      await shell.begun(id);
+      const until = performance.now() + (round % 20) * 0.3;
+      while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
+      await shell.cancel(id);
+    }
+    const commands = () => shell.hosted.listProcesses().map(({ command }) => command);
+    await expect.poll(commands).toEqual([]);
+  }, 30_000);
+
   it('reads /dev/null; by choice the input of the session, which viewers write', async () => {
     shell = await openRunShell('pipe');
     expect((await shell.run('cat; echo $?')).stdout).toBe('0\n');

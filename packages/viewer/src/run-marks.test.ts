@@ -91,6 +91,16 @@ it('no more are marked than a page may hold, and the oldest go', async () => {
   expect(terminal.markers.filter(({ isDisposed }) => !isDisposed).length).toBeLessThanOrEqual(2 * MOST_MARKS);
 });
 
+it('a line in which many commands begin is marked once, and as failed where one of them did', async () => {
+  const { terminal, counts, runs } = opened();
+  await draw(terminal, '\x1b]133;C\x07\x1b]133;D;0\x07'.repeat(1000));
+  expect([counts, runs.failed]).toEqual([[1], []]);
+  await draw(terminal, '\x1b]133;C\x07\x1b]133;D;1\x07'.repeat(1000));
+  await draw(terminal, '\x1b]133;C\x07out\r\n\x1b]133;D;0\x07');
+  expect([counts, runs.failed, runs.lastOutput()]).toEqual([[1], [0], 'out\n']);
+  expect(terminal.markers.filter(({ isDisposed }) => !isDisposed)).toHaveLength(2);
+});
+
 it('lines that were here already get the marks of a page that shows them too, each once', async () => {
   const text = `before\r\n${FIRST}${SECOND}`;
   const { terminal, counts, runs } = opened();

@@ -63,6 +63,14 @@ export class RunMarks {
   begin(): void {
     const { buffer } = this.terminal;
     if (buffer.active.type !== 'normal') return;
+    const { baseY, cursorY } = buffer.active;
+    const last = this.runs.at(-1);
+    // A program can say so a hundred thousand times in one line.
+    if (last !== undefined && !last.marker.isDisposed && last.marker.line === baseY + cursorY) {
+      last.end?.dispose();
+      last.end = undefined;
+      return;
+    }
     const marker = this.terminal.registerMarker(0);
     if (marker !== undefined) this.add({ marker, decoration: undefined, end: undefined, hasFailed: false });
   }
@@ -73,7 +81,7 @@ export class RunMarks {
     if (last === undefined || last.end !== undefined || this.terminal.buffer.active.type !== 'normal') return;
     const { cursorX } = this.terminal.buffer.active;
     last.end = this.terminal.registerMarker(cursorX === 0 ? 0 : 1);
-    if (exitCode === null || exitCode === 0) return;
+    if (exitCode === null || exitCode === 0 || last.hasFailed) return;
     last.hasFailed = true;
     last.decoration?.dispose();
     this.draw(last);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import { MIB } from './flooding.fixture.ts';
 import { killInFlood } from './gateway-kill.fixture.ts';
 
@@ -11,6 +11,8 @@ beforeEach(async () => {
 afterEach(() => gateway.close());
 
 const SLOW_MACHINE_MS = 60_000;
+/** One each 30 ms: from the kill to behind the moment in which the next gateway answers. */
+const ENDING = 120;
 
 describe('seen-means-kept, outlives-us: the gateway is killed with SIGKILL at random moments', () => {
   // Paced, so that a slow machine, where each restart takes longer, does not get gigabytes to compare.
@@ -39,6 +41,25 @@ describe('seen-means-kept, outlives-us: the gateway is killed with SIGKILL at ra
       const report = await killInFlood(gateway, { kills: 4, sessions, bytes: 4 * MIB, between: MIB / 2, rate: 1 });
       console.log('20 sessions', report);
       expect(report.kills).toBe(4);
+    },
+    SLOW_MACHINE_MS,
+  );
+
+  it(
+    'and comes back while one program after the other ends: each is told to have ended, with how',
+    async () => {
+      const ids = await Promise.all(
+        Array.from({ length: ENDING }, async (_, i) => {
+          const command = `sleep ${(i * 0.03).toFixed(2)}; exit ${i % 7}`;
+          return (await gateway.client.sessions.create({ command, mode: i % 2 === 0 ? 'pty' : 'pipe' })).id;
+        }),
+      );
+      await gateway.kill();
+      await gateway.restart();
+      for (const [i, id] of ids.entries()) {
+        await until('it has ended', async () => (await gateway.client.sessions.get(id)).state === 'closed');
+        expect((await gateway.client.sessions.get(id)).exitCode).toBe(i % 7);
+      }
     },
     SLOW_MACHINE_MS,
   );

@@ -128,18 +128,18 @@ export class Sessions {
     this.#fleet = fleet;
     this.#ingest = ingest;
     const unfinished = new Map(this.#catalogue.sessions.listUnfinished().map((record) => [record.id, record]));
-    for (const status of await fleet.recover()) {
+    await fleet.recover((status) => {
       const record = unfinished.get(status.id as SessionId);
       if (record === undefined) {
         // Deleted while its end was under way.
         this.#endUnknown(status.id);
-        continue;
+        return;
       }
       unfinished.delete(record.id);
       const session = this.#make(record);
       this.#open.add(session);
       session.update(status);
-    }
+    });
     const lost: SessionRecord[] = [];
     for (const record of unfinished.values()) {
       if (record.foreign !== null || fleet.expect(record.id, record.runner)) this.#open.add(this.#make(record));

@@ -77,10 +77,9 @@ export class Fleet {
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   }
 
-  /** Finds the runners that an earlier gateway left, and says what they host. */
-  async recover(): Promise<HostedStatus[]> {
-    const found = await Promise.all(readdirSync(this.#options.dir).map((id) => this.#reattach(id)));
-    return found.flat();
+  /** Finds the runners that an earlier gateway left. `each` is told what they host, before anything else of it. */
+  async recover(each: (status: HostedStatus) => void): Promise<void> {
+    await Promise.all(readdirSync(this.#options.dir).map((id) => this.#reattach(id, each)));
   }
 
   /**
@@ -264,25 +263,23 @@ export class Fleet {
   }
 
   /** Undefined when nobody answers; what a dead runner left is removed then. */
-  async #reattach(id: string): Promise<HostedStatus[]> {
+  async #reattach(id: string, each: (status: HostedStatus) => void): Promise<void> {
     const dir = join(this.#options.dir, id);
     let token: string;
     try {
       token = (JSON.parse(readFileSync(join(dir, 'start.json'), 'utf8')) as RunnerStart).token;
     } catch {
       rmSync(dir, { recursive: true, force: true }); // Its start was cut short: it never hosted anything.
-      return [];
+      return;
     }
-    const programs: HostedStatus[] = [];
-    const runner = await this.#attach(id, token, (status) => programs.push(status));
+    const runner = await this.#attach(id, token, each);
     if (runner === undefined) {
       const file = this.#fileOf(id);
       if (file !== undefined && isAlive(file)) void this.#waitFor(id, token, file, new Set());
       else this.#bury(id);
-    } else if (programs.length === 0 && this.#runners.size > 1) {
+    } else if (runner.hosted.size === 0 && this.#runners.size > 1) {
       await runner.link.request({ t: 'retire' }).catch(() => undefined);
     }
-    return programs;
   }
 
   #fileOf(id: string): RunnerFile | undefined {
@@ -311,6 +308,7 @@ export class Fleet {
         this.#hosts.set(status.id, runner);
         each?.(status);
       }
+      link.attend();
       return runner;
     } catch (error) {
       if (isAlive(file))

@@ -22,6 +22,8 @@ export interface LinkEvents {
   lost(): void;
 }
 
+type News = Extract<FromRunner, { t: 'grew' | 'changed' | 'ran' }>;
+
 interface Asked {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -36,6 +38,8 @@ export class RunnerLink {
   readonly #asked = new Map<number, Asked>();
   #nextRef = 1;
   #isClosed = false;
+  /** News that came behind the hello, until whoever asked for that has heard it. */
+  #early: News[] | undefined = [];
   #helloReceived: ((programs: readonly HostedStatus[]) => void) | undefined;
 
   private constructor(socket: Socket, events: LinkEvents) {
@@ -53,7 +57,11 @@ export class RunnerLink {
     socket.on('close', () => this.#socketOnClose());
   }
 
-  /** Connects and shows the token. Throws `runner_unavailable` (a dead runner refuses within a millisecond). */
+  /**
+   * Connects and shows the token. Nothing is told of what the runner says next until `attend`: a program may end in the
+   * moment of the hello, which still says that it runs. Throws `runner_unavailable` (a dead runner refuses within a
+   * millisecond).
+   */
   static open(
     path: string,
     token: string,
@@ -96,6 +104,13 @@ export class RunnerLink {
     });
   }
 
+  /** What the hello said is known: from here on the events tell the rest, what has come meanwhile first. */
+  attend(): void {
+    const early = this.#early;
+    this.#early = undefined;
+    for (const news of early ?? []) this.#tell(news);
+  }
+
   /** It owes an answer for a while: nothing new should be given to it. */
   get isSilent(): boolean {
     const [oldest] = this.#asked.values();
@@ -118,13 +133,10 @@ export class RunnerLink {
         this.#helloReceived?.(message.programs);
         return;
       case 'grew':
-        this.#events.grew(message.id, message.head, message.oldest);
-        return;
       case 'changed':
-        this.#events.changed(message.status);
-        return;
       case 'ran':
-        this.#events.ran(message.id, message.run, message.runs);
+        if (this.#early === undefined) this.#tell(message);
+        else this.#early.push(message);
         return;
       case 'reply': {
         const asked = this.#settle(message.ref);
@@ -133,6 +145,20 @@ export class RunnerLink {
         return;
       }
       default: // A newer runner says something that we do not know.
+    }
+  }
+
+  #tell(news: News): void {
+    switch (news.t) {
+      case 'grew':
+        this.#events.grew(news.id, news.head, news.oldest);
+        return;
+      case 'changed':
+        this.#events.changed(news.status);
+        return;
+      case 'ran':
+        this.#events.ran(news.id, news.run, news.runs);
+        return;
     }
   }
 

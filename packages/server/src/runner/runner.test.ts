@@ -56,8 +56,8 @@ function specOf(argv: [string, ...string[]]): HostedSpec {
   };
 }
 
-/** A gateway's end, with what the runner told it unasked. */
-async function gateway() {
+/** A gateway's end, with what the runner told it unasked. `isBusy`: it has not looked at the hello yet. */
+async function gateway(isBusy = false) {
   const told: HostedStatus[] = [];
   let onLost: () => void = () => undefined;
   const lost = new Promise<void>((resolve) => {
@@ -71,6 +71,7 @@ async function gateway() {
   };
   const { link, programs } = await RunnerLink.open(path, TOKEN, events);
   links.push(link);
+  if (!isBusy) link.attend();
   return { link, programs, told, lost };
 }
 
@@ -116,6 +117,21 @@ describe('one-helm at the runner', () => {
     await first.lost;
     const late = { t: 'input', id: spec.id, writer: { fence: 9, by: 'the old gateway' } } as const;
     expect(await codeOf(first.link.request(late, Buffer.from('x')))).toBe('runner_unavailable');
+  });
+});
+
+describe('a gateway that was killed and comes back', () => {
+  it('hears of a program that ends right behind the hello, which still said that it runs, once it has heard that', async () => {
+    const first = await gateway();
+    const spec = specOf(['/bin/cat']);
+    const { pid } = (await first.link.request({ t: 'start', spec })) as HostedStatus;
+    const { link, programs, told } = await gateway(true);
+    expect(programs).toMatchObject([{ id: spec.id, state: 'running' }]);
+    process.kill(pid ?? -1, 'SIGKILL');
+    await expect.poll(() => link.request({ t: 'list' }), { timeout: 10_000 }).toEqual([]);
+    expect(told).toEqual([]);
+    link.attend();
+    expect(told.at(-1)).toMatchObject({ id: spec.id, state: 'closed', signal: 'SIGKILL' });
   });
 });
 

@@ -261,6 +261,8 @@ export class Runs {
     clearTimeout(current.timer);
     this.#restarts = 0;
     current.phase = 'begun';
+    // Whoever interrupts it from here on means nothing that was there before.
+    this.#parts.job.begin();
     // The echo of what was typed comes before the run.
     this.#parts.settle(() => {
       if (this.#current !== current) return;
@@ -268,7 +270,6 @@ export class Runs {
       this.#tell(current, { ...current.info, state: 'running', startedAt: Date.now(), position, startOffset: offset });
       this.#parts.append({ type: 'run_started', run: current.info });
       current.startedAt = performance.now();
-      this.#parts.job.begin();
       const { timeoutMs = 0 } = current.request;
       // It may be interrupted already, and that has a timer of its own.
       if (timeoutMs > 0 && current.outcome === undefined)

@@ -33,6 +33,7 @@ it('each word has to fit; the name weighs more than the small print, where lette
   expect(score('night-00012', '', ['night', 'day'])).toBe(0);
   expect(score('tests', 'npm run watch', ['tests'])).toBeGreaterThan(score('other', 'npm run tests', ['tests']));
   expect(score('other', 'npm run watch', ['nwa'])).toBe(0);
+  expect(score('shell', '', ['shell'])).toBeGreaterThan(score('new shell', '', ['shell']));
 });
 
 it('without words there is first what waits, then what is to be done, then the rest', () => {
@@ -56,8 +57,8 @@ it('with words the best stands first, and last of all the search of all output f
   const sessions = [session(2, { name: 'my-traffic-light' }), session(1, { name: 'traffic' })];
   expect(names('Traffic', sessions)).toEqual([
     'Traffic',
-    'my-traffic-light',
     'traffic',
+    'my-traffic-light',
     'Search all output for “Traffic”',
   ]);
   expect(names('theme')).toEqual(['Change to light', 'Search all output for “theme”']);

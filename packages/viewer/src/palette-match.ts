@@ -53,7 +53,7 @@ function beginsWord(text: string, word: string): boolean {
   return false;
 }
 
-/** The sum over all words; 0 where one of them does not fit. */
+/** The sum over all words; 0 where one of them does not fit. What is called just so is the best of those that fit. */
 export function score(name: string, also: string, words: readonly string[]): number {
   let sum = 0;
   for (const word of words) {
@@ -63,7 +63,7 @@ export function score(name: string, also: string, words: readonly string[]): num
     if (found === 0) return 0;
     sum += found;
   }
-  return sum;
+  return name === words.join(' ') ? sum + 1 : sum;
 }
 
 interface Asked {

@@ -31,10 +31,32 @@ it('those that failed are told apart, also where they are put into another termi
   await draw(terminal, `${FIRST}${SECOND}\r\n$ bad\r\n\x1b]133;C\x07no\r\n\x1b]133;D;2;aid=7\x07$ `);
   const [bad = -1, ...none] = runs.failed;
   expect(none).toEqual([]);
-  expect(terminal.buffer.active.getLine(bad)?.translateToString(true)).toBe('no');
+  expect(terminal.buffer.active.getLine(bad)?.translateToString(true)).toBe('$ bad');
   const { runs: shown } = opened();
-  shown.putWithin(runs, bad, 0);
+  shown.putWithin(runs, bad, 1);
   expect(shown.failed).toEqual([0]);
+});
+
+it('a command that fails without a word is marked itself, not the prompt behind it', async () => {
+  const { terminal, runs } = opened();
+  await draw(terminal, '$ false\r\n\x1b]133;C\x07\x1b]133;D;1\x07$ true\r\n\x1b]133;C\x07\x1b]133;D;0\x07$ ');
+  expect(runs.failed.map((line) => terminal.buffer.active.getLine(line)?.translateToString(true))).toEqual(['$ false']);
+  expect(runs.lastOutput()).toBe('');
+});
+
+it('on pipes, which show no commands, a run takes the place of one that failed and printed nothing', async () => {
+  const { terminal, counts, runs } = opened();
+  terminal.options.convertEol = true;
+  runs.told();
+  await draw(terminal, 'before\n');
+  runs.apply({ type: 'run_started' });
+  runs.apply({ type: 'run_ended', run: { exitCode: 1 } });
+  expect(runs.failed).toEqual([1]);
+  runs.apply({ type: 'run_started' });
+  await draw(terminal, 'out\n');
+  runs.apply({ type: 'run_ended', run: { exitCode: 0 } });
+  expect(runs.failed).toEqual([]);
+  expect(counts).toEqual([1]);
 });
 
 it.each([
@@ -91,13 +113,14 @@ it('no more are marked than a page may hold, and the oldest go', async () => {
   expect(terminal.markers.filter(({ isDisposed }) => !isDisposed).length).toBeLessThanOrEqual(2 * MOST_MARKS);
 });
 
-it('a line in which many commands begin is marked once, and as failed where one of them did', async () => {
+it('a line in which many commands begin is marked once, as the last of them ended', async () => {
   const { terminal, counts, runs } = opened();
   await draw(terminal, '\x1b]133;C\x07\x1b]133;D;0\x07'.repeat(1000));
   expect([counts, runs.failed]).toEqual([[1], []]);
   await draw(terminal, '\x1b]133;C\x07\x1b]133;D;1\x07'.repeat(1000));
+  expect([counts, runs.failed]).toEqual([[1], [0]]);
   await draw(terminal, '\x1b]133;C\x07out\r\n\x1b]133;D;0\x07');
-  expect([counts, runs.failed, runs.lastOutput()]).toEqual([[1], [0], 'out\n']);
+  expect([counts, runs.failed, runs.lastOutput()]).toEqual([[1], [], 'out\n']);
   expect(terminal.markers.filter(({ isDisposed }) => !isDisposed)).toHaveLength(2);
 });
 

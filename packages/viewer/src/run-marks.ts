@@ -8,14 +8,21 @@ import { textOf } from './copied.ts';
 import { showRuler } from './ruler.ts';
 
 interface Run {
+  /** The row of its command, where that is shown. */
   readonly marker: IMarker;
+  /** Its output begins so many rows below. */
+  readonly below: 0 | 1;
   decoration: IDecoration | undefined;
   /** Behind the last row of its output; undefined while it runs. */
   end: IMarker | undefined;
   hasFailed: boolean;
+  isShownFailed: boolean;
 }
 
 type ExitCode = number | null;
+
+/** Where its output begins. */
+const lineOf = ({ marker, below }: Run): number => marker.line + below;
 
 /** An entry of the log, as it came. */
 type LogEvent = Readonly<Record<string, unknown>>;
@@ -65,14 +72,19 @@ export class RunMarks {
     if (buffer.active.type !== 'normal') return;
     const { baseY, cursorY } = buffer.active;
     const last = this.runs.at(-1);
-    // A program can say so a hundred thousand times in one line.
-    if (last !== undefined && !last.marker.isDisposed && last.marker.line === baseY + cursorY) {
+    const line = baseY + cursorY;
+    // A program can say so a hundred thousand times in one line, and on pipes a run may print nothing.
+    if (last !== undefined && !last.marker.isDisposed && lineOf(last) === line) {
       last.end?.dispose();
       last.end = undefined;
+      last.hasFailed = false;
       return;
     }
-    const marker = this.terminal.registerMarker(0);
-    if (marker !== undefined) this.add({ marker, decoration: undefined, end: undefined, hasFailed: false });
+    // Pipes show no commands.
+    const below = this.terminal.options.convertEol !== true && line > 0 ? 1 : 0;
+    const marker = this.terminal.registerMarker(-below);
+    const fresh = { decoration: undefined, end: undefined, hasFailed: false, isShownFailed: false };
+    if (marker !== undefined) this.add({ marker, below, ...fresh });
   }
 
   /** The command that began last has ended. `null`: nobody knows how. */
@@ -81,21 +93,21 @@ export class RunMarks {
     if (last === undefined || last.end !== undefined || this.terminal.buffer.active.type !== 'normal') return;
     const { cursorX } = this.terminal.buffer.active;
     last.end = this.terminal.registerMarker(cursorX === 0 ? 0 : 1);
-    if (exitCode === null || exitCode === 0 || last.hasFailed) return;
-    last.hasFailed = true;
+    last.hasFailed = exitCode !== null && exitCode !== 0;
+    if (last.hasFailed === last.isShownFailed) return;
     last.decoration?.dispose();
     this.draw(last);
   }
 
   /** The lines where those begin that failed. */
   get failed(): number[] {
-    return this.runs.flatMap(({ marker, hasFailed }) => (hasFailed && !marker.isDisposed ? [marker.line] : []));
+    return this.runs.flatMap((run) => (run.hasFailed && !run.marker.isDisposed ? [run.marker.line] : []));
   }
 
   /** The line of the next one above or below what is looked at; undefined where there is none. */
   next(isOlder: boolean): number | undefined {
     const top = this.terminal.buffer.active.viewportY + LINES_ABOVE;
-    const lines = this.runs.flatMap(({ marker }) => (marker.isDisposed ? [] : [marker.line]));
+    const lines = this.runs.flatMap((run) => (run.marker.isDisposed ? [] : [lineOf(run)]));
     return isOlder ? lines.findLast((line) => line < top) : lines.find((line) => line > top);
   }
 
@@ -108,36 +120,27 @@ export class RunMarks {
     const last = this.runs.at(-1);
     if (last === undefined || last.marker.isDisposed) return undefined;
     const { normal } = this.terminal.buffer;
-    return textOf(normal, last.marker.line, last.end?.isDisposed === false ? last.end.line : normal.length);
+    return textOf(normal, lineOf(last), last.end?.isDisposed === false ? last.end.line : normal.length);
   }
 
   /** Those of a terminal whose lines from `first` on were put above all of ours. */
   putAbove(older: RunMarks, first: number, count: number): void {
-    const { normal } = inside(this.terminal).buffers;
-    const taken = older.runs.flatMap(({ marker, end, hasFailed }) => {
-      const line = marker.line - first;
-      if (marker.isDisposed || line < 0 || line >= count) return [];
-      const run: Run = { marker: normal.addMarker(line), decoration: undefined, end: undefined, hasFailed };
-      if (end !== undefined && !end.isDisposed) run.end = normal.addMarker(end.line - first);
-      this.draw(run);
-      return [run];
+    const taken = older.runs.flatMap((run) => {
+      const line = lineOf(run) - first;
+      return run.marker.isDisposed || line < 0 || line >= count ? [] : [this.copyOf(run, first)];
     });
     this.keep([...taken, ...this.runs]);
   }
 
   /** Those of a terminal whose lines from `shift` on are our first ones, up to our line `last`; none is marked twice. */
   putWithin(older: RunMarks, shift: number, last: number): void {
-    const { normal } = inside(this.terminal).buffers;
-    const here = new Set(this.runs.map(({ marker }) => marker.line));
-    const taken = older.runs.flatMap(({ marker, end, hasFailed }) => {
-      const line = marker.line - shift;
-      if (marker.isDisposed || line < 0 || line > last || here.has(line)) return [];
-      const run: Run = { marker: normal.addMarker(line), decoration: undefined, end: undefined, hasFailed };
-      if (end !== undefined && !end.isDisposed) run.end = normal.addMarker(end.line - shift);
-      this.draw(run);
-      return [run];
+    const here = new Set(this.runs.map(lineOf));
+    const taken = older.runs.flatMap((run) => {
+      const line = lineOf(run) - shift;
+      const isMissing = line >= 0 && line <= last && !here.has(line);
+      return run.marker.isDisposed || !isMissing ? [] : [this.copyOf(run, shift)];
     });
-    if (taken.length > 0) this.keep([...taken, ...this.runs].sort((a, b) => a.marker.line - b.marker.line));
+    if (taken.length > 0) this.keep([...taken, ...this.runs].sort((a, b) => lineOf(a) - lineOf(b)));
   }
 
   clear(): void {
@@ -159,6 +162,22 @@ export class RunMarks {
     this.keep([...this.runs, run]);
   }
 
+  /** The same in our lines, of which the first is its line `shift`. */
+  private copyOf({ marker, below, end, hasFailed }: Run, shift: number): Run {
+    const { normal } = inside(this.terminal).buffers;
+    const isCut = marker.line < shift;
+    const run: Run = {
+      marker: normal.addMarker(isCut ? 0 : marker.line - shift),
+      below: isCut ? 0 : below,
+      decoration: undefined,
+      end: end === undefined || end.isDisposed ? undefined : normal.addMarker(end.line - shift),
+      hasFailed,
+      isShownFailed: false,
+    };
+    this.draw(run);
+    return run;
+  }
+
   /** The newest of them. */
   private keep(runs: readonly Run[]): void {
     for (const { marker, end } of runs.slice(0, -MOST_MARKS)) {
@@ -174,6 +193,7 @@ export class RunMarks {
     if (element === undefined || buffer.active.type !== 'normal') return;
     const colour = getComputedStyle(element).getPropertyValue(run.hasFailed ? '--red' : '--brass');
     showRuler(this.terminal);
+    run.isShownFailed = run.hasFailed;
     run.decoration = this.terminal.registerDecoration({
       marker: run.marker,
       width: 1,

@@ -152,12 +152,14 @@ async function greet(url: string, link: string, data: string): Promise<void> {
   const { bold, dim, cyan } = style(process.stdout);
   // `npm start` runs from a checkout, where the command is not on the PATH.
   const binnacle = process.env.npm_lifecycle_event === 'start' ? 'npx binnacle' : 'binnacle';
+  // Where it is neither given nor in the environment, the other commands look there by themselves.
+  const where = data === dataDir(undefined) ? '' : ` --data ${data}`;
   const lines = [
     '',
     `  ${bold('Binnacle')} ${dim(VERSION)} ${dim('runs at')} ${url}`,
     '',
     `  ${bold('Open')}  ${cyan(link)}`,
-    `        ${dim(`This link works once. Another: ${binnacle} token link`)}`,
+    `        ${dim(`This link works once. Another: ${binnacle} token link${where}`)}`,
     '',
     `  ${dim('Data')}  ${data}`,
     `  ${dim('Stop')}  Ctrl-C ${dim('(programs go on; start it again to find them)')}`,

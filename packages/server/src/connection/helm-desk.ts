@@ -58,7 +58,6 @@ export class HelmDesk implements Hand {
     switch (frame.action) {
       case 'acquire':
       case 'take': {
-        if (!session.isHosted) throw new BinnacleError('session_exited');
         const options = { take: frame.action === 'take', connection };
         const { ttlMs } = frame;
         // A guest does not choose to be somebody else.

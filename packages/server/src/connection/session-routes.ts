@@ -303,15 +303,13 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
         },
       },
       handler: async ({ params, body, principal }) => {
-        const session = access.seenBy(principal).get(params.id);
-        const { helm } = session;
+        const { helm } = access.seenBy(principal).get(params.id);
         const { action, lease = '', ttlMs } = body;
         if (action === 'renew') return json(helm.renew(lease));
         if (action === 'release') {
           helm.release(lease);
           return json({ released: true });
         }
-        if (!session.isHosted) throw new BinnacleError('session_exited');
         const options = { take: action === 'take', ...(ttlMs === undefined ? {} : { ttlMs }) };
         return json(await helm.acquire(body.holder ?? principal.name, options));
       },

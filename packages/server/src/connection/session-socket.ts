@@ -100,11 +100,11 @@ export function letGo(session: Session, lease: Lease | undefined): void {
 
 /** Who may write, writes alone. A read-only viewer takes nothing from anybody. */
 export async function takeHelm(session: Session, principal: Principal, take: boolean): Promise<Lease | undefined> {
-  if (!allows(principal.scope, 'input') || !session.isHosted || session.isForeign) return undefined;
+  if (!allows(principal.scope, 'input') || session.isForeign) return undefined;
   try {
     return await session.helm.acquire(principal.name, { take });
   } catch (error) {
-    // It ended while we asked: what it wrote is there to be read.
+    // It has ended: what it wrote is there to be read.
     if (error instanceof BinnacleError && error.code === 'session_exited') return undefined;
     if (!(error instanceof BinnacleError) || error.code !== 'lease_held') throw error;
     throw new BinnacleError('already_connected', {

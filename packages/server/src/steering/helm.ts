@@ -103,6 +103,7 @@ export class Helm {
     options: { readonly take?: boolean; readonly ttlMs?: number; readonly connection?: string } = {},
   ): Promise<Lease> {
     return this.#inTurn(async () => {
+      this.#mustGoOn();
       const held = this.#current();
       if (held !== undefined && options.take !== true) throw this.#heldBy(held);
       return await this.#give(holder, options);
@@ -126,7 +127,7 @@ export class Helm {
 
   /** Starts the time anew, and ties the lease to the connection that it comes by. Throws `lease_lost`, `session_exited`. */
   renew(lease: string, connection?: string): Lease {
-    if (this.#hasEnded) throw new BinnacleError('session_exited');
+    this.#mustGoOn();
     const held = this.#require(lease);
     if (connection !== undefined) held.connection = connection;
     held.expiresAt = this.#now() + held.ttlMs;
@@ -200,6 +201,10 @@ export class Helm {
     clearTimeout(this.#timer);
   }
 
+  #mustGoOn(): void {
+    if (this.#hasEnded) throw new BinnacleError('session_exited');
+  }
+
   async #give(
     holder: string,
     { ttlMs: asked, connection }: { readonly ttlMs?: number; readonly connection?: string },
@@ -214,7 +219,7 @@ export class Helm {
       throw error;
     }
     // The end may have come while it waited for its turn or for the runner: nobody would ever take it away again.
-    if (this.#hasEnded) throw new BinnacleError('session_exited');
+    this.#mustGoOn();
     const ttlMs = Math.min(asked ?? this.#times.autoReleaseAfterMs, MAX_TTL_MS);
     this.#fence = fence;
     this.#held = { holder, leaseHash: sha256Hex(lease), ttlMs, expiresAt: this.#now() + ttlMs, connection };

@@ -1,7 +1,5 @@
 // One session: its header, its terminal, and what is to be said about it. Puts the pieces together.
 
-import type { Binnacle } from '@binnacle/client';
-import type { Scope, SessionInfo } from '@binnacle/protocol';
 import { type ReactNode, useLayoutEffect, useMemo, useState } from 'react';
 import { copyText } from './clipboard.ts';
 import { textOf } from './copied.ts';
@@ -22,25 +20,14 @@ import { SessionHeader } from './session-header.tsx';
 import { SessionMenu } from './session-menu.tsx';
 import { SessionNotices } from './session-notices.tsx';
 import { ShareDialog } from './share-dialog.tsx';
-import type { Theme } from './theme.ts';
 import { TypeBar } from './type-bar.tsx';
 import { useReplay } from './use-replay.ts';
-import { useSessionScreen } from './use-session-screen.ts';
+import { type SessionScreenOptions, useSessionScreen } from './use-session-screen.ts';
 import { HelmAsked, WatchersButton } from './watchers.tsx';
 import { commandLine, ending, oneLine, title } from './words.ts';
 import './session.css';
 
-interface SessionViewProps {
-  readonly client: Binnacle;
-  /** As the list knows it, live. */
-  readonly info: SessionInfo;
-  readonly scope: Scope;
-  /** The output offset to show; without it the end. */
-  readonly at: number | undefined;
-  readonly theme: Theme;
-  readonly screenReader: boolean;
-  /** We started it just now: take the helm at once. */
-  readonly fresh: boolean;
+interface SessionViewProps extends SessionScreenOptions {
   /** Came by a share link: what takes more than typing is not offered. */
   readonly guest?: boolean;
   readonly menu: ReactNode;
@@ -48,7 +35,6 @@ interface SessionViewProps {
   readonly linkNotice: ReactNode;
   /** Where to put what can be done here, for the palette. */
   readonly offered?: { current: readonly Command[] } | undefined;
-  readonly onSize: (size: { readonly width: number; readonly height: number }) => void;
   /** The place that was asked for is left. */
   readonly onLive: () => void;
 }

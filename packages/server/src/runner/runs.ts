@@ -286,7 +286,7 @@ export class Runs {
       return;
     }
     const durationMs = this.#duration();
-    if (current.outcome !== undefined && current.startedAt > 0) this.#parts.job.sweep('SIGINT');
+    if (current.outcome !== undefined) this.#parts.job.sweep('SIGINT');
     this.#parts.settle(() => {
       if (this.#current === current) this.#finish({ exitCode, cwd, durationMs });
       this.#answer(n, 'ok');

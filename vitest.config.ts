@@ -7,9 +7,13 @@ const source = (name: string): string => fileURLToPath(new URL(`packages/${name}
 /** Set by `npm run soak`: the long versions. */
 const soak = process.env.BINNACLE_SOAK === '1';
 
+/** Set by `npm run test:all`: adds real agents and foreign conformance suites, which are hundreds of megabytes to install. */
+const live = process.env.BINNACLE_ALL === '1';
+
 const ALL = ['packages/*/{src,test}/**/*.test.ts', 'test/**/*.test.ts'];
 /** They leave nothing behind: one after the other in the same process. */
 const UNITS = ['packages/{client,mock-llm,plugin,protocol,viewer}/{src,test}/**/*.test.ts'];
+const LIVE = ['test/live/**/*.test.ts'];
 /** They measure how late something comes, or kill and flood for it: what runs beside them would be measured as well. */
 const MEASURING = [
   'test/{crash,slow,steering,soak}/**/*.test.ts',
@@ -35,12 +39,13 @@ export default defineConfig({
     pool: 'forks',
     projects: [
       // Most tests wait for processes of their own more than they work: three at a time fill the two cores of a small machine.
-      group('tests', 0, 3, { include: ALL, exclude: [...configDefaults.exclude, ...UNITS, ...MEASURING] }),
+      group('tests', 0, 3, { include: ALL, exclude: [...configDefaults.exclude, ...UNITS, ...MEASURING, ...LIVE] }),
       group('measuring', 1, 2, {
         include: MEASURING,
         exclude: [...configDefaults.exclude, ...(soak ? [] : ['test/soak/**'])],
       }),
       group('units', 2, 3, { include: UNITS, exclude: configDefaults.exclude, isolate: false }),
+      ...(live ? [group('live', 3, 1, { include: LIVE, exclude: configDefaults.exclude })] : []),
     ],
     testTimeout: soak ? 3_600_000 : 30_000,
     hookTimeout: 60_000,

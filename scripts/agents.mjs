@@ -1,28 +1,55 @@
 // Installs the agents that the tests talk to, pinned, outside of the dependencies: they are hundreds of megabytes.
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { main, root, run } from './run.mjs';
 
-/** Each in a directory of its own, named for its version, so that a new pin installs anew. */
-const cache = join(root, 'node_modules/.cache/agents');
+/**
+ * Each in a directory of its own, named for its version, so that a new pin installs anew. `BINNACLE_AGENTS_DIR` names
+ * another place, which several checkouts can share.
+ */
+const cache = process.env.BINNACLE_AGENTS_DIR || join(root, 'node_modules/.cache/agents');
+
+/** Agents of JavaScript run on a Node of their own: some want a newer one than the tests run on. */
+const NODE = {
+  version: '22.23.3',
+  install: `node-linux-${process.arch}`,
+  program: `node-linux-${process.arch}/bin/node`,
+};
 
 /**
- * `platform`: the package with the program, without the launcher around it, which is a Node process more.
- * @type {Record<string, {version: string, package: string, platform: string, program: string}>}
+ * `install`: what is installed. `program`: in `node_modules`, without the launcher around it, which is a Node process
+ * more. `isScript`: it is no program by itself, but JavaScript.
+ * @typedef {{version: string, install: string, program: string, isScript?: boolean}} Agent
+ * @type {Record<string, Agent>}
  */
 const AGENTS = {
   codex: {
     version: '0.169.0',
-    package: '@openai/codex',
-    platform: `@openai/codex-linux-${process.arch}`,
-    program: `vendor/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-unknown-linux-musl/bin/codex`,
+    install: '@openai/codex',
+    program: `@openai/codex-linux-${process.arch}/vendor/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-unknown-linux-musl/bin/codex`,
   },
   opencode: {
     version: '1.18.33',
-    package: 'opencode-ai',
-    platform: `opencode-linux-${process.arch}`,
-    program: 'bin/opencode',
+    install: 'opencode-ai',
+    program: `opencode-linux-${process.arch}/bin/opencode`,
+  },
+  claude: {
+    version: '2.1.330',
+    install: `@anthropic-ai/claude-code-linux-${process.arch}`,
+    program: `@anthropic-ai/claude-code-linux-${process.arch}/claude`,
+  },
+  gemini: {
+    version: '0.61.0',
+    install: '@google/gemini-cli',
+    program: '@google/gemini-cli/bundle/gemini.js',
+    isScript: true,
+  },
+  qwen: {
+    version: '0.24.4',
+    install: '@qwen-code/qwen-code',
+    program: '@qwen-code/qwen-code/cli-entry.js',
+    isScript: true,
   },
 };
 
@@ -31,15 +58,31 @@ const LOCK_POLL_MS = 200;
 const INSTALL_MS = 600_000;
 
 /**
- * The path of the agent's program; installs it on first use. Throws when that fails, with what to do.
- * @param {string} name `codex` or `opencode`
- * @returns {Promise<string>}
+ * The path of the agent's program; installs the agent on first use. Throws when that fails, with what to do.
+ * @param {string} name `codex`, `opencode`, `claude`, `gemini` or `qwen`
+ * @returns {Promise<string>} a native program, or a script of two lines that starts Node with the agent's own
+ * @example const claude = await agentBinary('claude'); // …/agents/claude-2.1.330/node_modules/…/claude
  */
 export async function agentBinary(name) {
   const agent = AGENTS[name];
   if (agent === undefined) throw new Error(`There is no pinned agent "${name}"; there are ${Object.keys(AGENTS)}.`);
-  const folder = join(cache, `${name}-${agent.version}`);
-  const program = join(folder, 'node_modules', agent.platform, agent.program);
+  const program = await installed(name, agent);
+  if (agent.isScript !== true) return program;
+  const node = await installed('node', NODE);
+  const script = join(cache, `${name}-${agent.version}`, name);
+  if (!existsSync(script)) {
+    // Renamed into its place: another process may start the script at any time.
+    const made = `${script}.${process.pid}`;
+    writeFileSync(made, `#!/bin/sh\nexec '${node}' '${program}' "$@"\n`, { mode: 0o755 });
+    renameSync(made, script);
+  }
+  return script;
+}
+
+/** The path of a program of a package. `name`: of its folder. */
+async function installed(name, { version, install, program: path }) {
+  const folder = join(cache, `${name}-${version}`);
+  const program = join(folder, 'node_modules', path);
   // Written last, so that it also tells an installation that was broken off.
   const done = join(folder, '.installed');
   if (existsSync(done) && existsSync(program)) return program;
@@ -50,7 +93,7 @@ export async function agentBinary(name) {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'package.json'), '{"private":true}\n');
-    const spec = `${agent.package}@${agent.version}`;
+    const spec = `${install}@${version}`;
     console.error(`Installing ${spec} for the tests …`);
     const flags = ['--ignore-scripts', '--no-save', '--no-audit', '--no-fund', '--loglevel=error', '--prefix', folder];
     // stdout belongs to whoever calls.

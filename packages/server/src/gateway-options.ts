@@ -22,6 +22,8 @@ export interface GatewayOptions {
   readonly port?: number;
   /** Web origins besides our own that may call us. */
   readonly origins?: readonly string[];
+  /** What others reach us by, e.g. `https://box.example.org:8443/binnacle/`. Wins over the config file's `publicUrl`. */
+  readonly publicUrl?: string;
   /** Host names besides the loopback ones that we answer to. */
   readonly hostNames?: readonly string[];
   /** Default 200. */

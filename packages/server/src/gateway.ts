@@ -49,6 +49,7 @@ import { Vapid } from './hail/vapid.ts';
 import { watchWaits } from './hail/watch.ts';
 import { Auth } from './http/auth.ts';
 import { Hosts } from './http/host-origin.ts';
+import { PublicUrl } from './http/public-url.ts';
 import { createHttpServer } from './http/server.ts';
 import { staticRoutes } from './http/static.ts';
 import { tokenRoutes } from './http/token-routes.ts';
@@ -105,7 +106,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log.warn('BINNACLE_TOKEN is short enough to be guessed. Make one with: openssl rand -hex 32');
     const catalogue = Catalogue.open(dir, options.catalogueLimits);
     undo.push(() => catalogue.close());
-    const hosts = new Hosts({ names: options.hostNames ?? [], origins: options.origins ?? [] });
+    const publicUrl = new PublicUrl(options.publicUrl);
+    const hosts = new Hosts({ names: options.hostNames ?? [], origins: options.origins ?? [], publicUrl });
     const auth = new Auth({ catalogue, adminToken, hosts });
     undo.push(() => auth.close());
 
@@ -418,7 +420,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     return {
       url,
       adminToken,
-      loginLink: () => `${url}/#ticket=${auth.issueOwnTicket()}`,
+      loginLink: () => `${publicUrl.href ?? url}/#ticket=${auth.issueOwnTicket()}`,
       listen: (listener) => conversations.listen(listener),
       close,
     };

@@ -282,6 +282,10 @@ function addServe(program: Command, exit: (code: number) => void): void {
     .option('--origin <origin>', 'a web origin that may use it (may be repeated)', collect, [])
     .option('--pass-env <name>', 'a variable of ours that programs get, too (may be repeated)', collect, [])
     .option('--host-name <name>', 'a host name that it is reached by (may be repeated)', collect, [])
+    .option(
+      '--public-url <url>',
+      'what others reach it by, behind a proxy or a tunnel: links begin with it (default: $BINNACLE_PUBLIC_URL)',
+    )
     .option('--max-sessions <n>', 'how many sessions may run at once (default: 200)')
     .option('--max-foreign-sessions <n>', 'how many that run elsewhere may be under way at once (default: 1000)')
     .option('--new-foreign-per-second <n>', 'how many of them one user may begin (default: 100)')

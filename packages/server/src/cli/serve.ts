@@ -15,6 +15,7 @@ export interface ServeOptions {
   readonly json?: boolean;
   readonly origin: readonly string[];
   readonly hostName: readonly string[];
+  readonly publicUrl?: string;
   readonly maxSessions?: string;
   readonly maxForeignSessions?: string;
   readonly newForeignPerSecond?: string;
@@ -76,6 +77,7 @@ export function toGatewayOptions(options: ServeOptions): GatewayOptions {
     port: parseCount(options.port, '--port', 0, 65_535),
     origins: options.origin,
     hostNames: options.hostName,
+    publicUrl: options.publicUrl ?? (process.env.BINNACLE_PUBLIC_URL || undefined),
     maxSessions: count(options.maxSessions, '--max-sessions'),
     maxForeignSessions: count(options.maxForeignSessions, '--max-foreign-sessions'),
     newForeignPerSecond: count(options.newForeignPerSecond, '--new-foreign-per-second'),

@@ -4,9 +4,8 @@ import { allows, BinnacleError, type SessionInfo } from '@binnacle/protocol';
 import type { Reach, ShareRecord } from '../catalogue/shares.ts';
 import type { Conversations } from '../conversation/conversations.ts';
 import type { Auth } from '../http/auth.ts';
-import { headerValues } from '../http/host-origin.ts';
 import type { Principal } from '../http/principal.ts';
-import { json, noContent, type Route, type RouteContext, route, z } from '../http/routes.ts';
+import { json, noContent, type Route, route, z } from '../http/routes.ts';
 import { MAX_SHARE_TTL_MS, SHARE_TTL_MS } from '../http/shares.ts';
 import { Flag } from './fields.ts';
 import type { SessionAccess } from './session-access.ts';
@@ -112,7 +111,7 @@ export function shareRoutes(parts: ShareParts): Route[] {
         const wanted = { mode, label, expiresInMs, uses, ...(await idOf(body, principal)) };
         const { share, secret } = shares.make(request, principal, wanted);
         // In the fragment, which no browser sends to any server.
-        const url = `${baseOf(context)}/#share=${secret}`;
+        const url = `${context.linkBase}/#share=${secret}`;
         return json({ ...infoOf(share), secret, url }, { status: 201 });
       },
     }),
@@ -256,9 +255,4 @@ export function shareRoutes(parts: ShareParts): Route[] {
     const ids = parts.sessionsOf(reach.id, MAX_SHOWN).filter((id) => seen.has(id));
     return await Promise.all(ids.map((id) => seen.info(id)));
   }
-}
-
-/** What links to us begin with: a browser says how it reached us, others came by plain HTTP. */
-function baseOf({ host, request }: Pick<RouteContext, 'host' | 'request'>): string {
-  return headerValues(request, 'origin')[0] ?? `http://${host}`;
 }

@@ -10,6 +10,7 @@ import { headerValues } from './host-origin.ts';
 import { isOpenedAsPage, nothingHere } from './nothing-here.ts';
 import { describeRoutes } from './openapi.ts';
 import type { Principal } from './principal.ts';
+import type { PublicUrl } from './public-url.ts';
 import {
   bySpecificity,
   checkRoutes,
@@ -30,6 +31,7 @@ export interface AppOptions {
   readonly routes: readonly Route[];
   readonly wsRoutes: readonly WsRoute[];
   readonly auth: Auth;
+  readonly publicUrl: PublicUrl;
   readonly log: Log;
   readonly version: string;
   /** Bytes of a body, where the route says nothing else. */
@@ -49,7 +51,7 @@ const LATE_MS = 500;
 
 /** Throws when the routes are not fit to be served. `/openapi.json` is added to them. */
 export function buildApp(options: AppOptions): Hono<AppEnv> {
-  const { wsRoutes, auth, log } = options;
+  const { wsRoutes, auth, publicUrl, log } = options;
   // Written when it is first asked for: it costs as much as a third of all else that a start does.
   let text: string | undefined;
   const document: Route = route({
@@ -116,6 +118,8 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
       principal,
       request: incoming,
       host: headerValues(incoming, 'host')[0] ?? '',
+      base: publicUrl.baseOf(incoming),
+      linkBase: publicUrl.linkBase(incoming),
       get signal() {
         return c.req.raw.signal;
       },

@@ -2,15 +2,18 @@
 
 import type { IncomingMessage } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
+import { PublicUrl } from './public-url.ts';
 
 export interface HostOptions {
   /**
-   * Host names that are served besides the loopback literals: `NAME` (with our port or, behind a proxy, without
-   * one) or `NAME:PORT` (exactly that).
+   * Host names that are served besides the loopback literals: `NAME` (with any port, as a proxy may have one of its own)
+   * or `NAME:PORT` (exactly that).
    */
   readonly names?: readonly string[];
   /** Web origins that may call us besides `http://HOST:PORT` of the served hosts, e.g. `https://box.example.org`. */
   readonly origins?: readonly string[];
+  /** Served and allowed as well. Default: none is set. */
+  readonly publicUrl?: PublicUrl;
 }
 
 const LOOPBACK: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
@@ -18,6 +21,7 @@ const LOOPBACK: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
 const AUTHORITY = /^(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_-])?)(?::([1-9][0-9]{0,4}))?$/;
 
 export class Hosts {
+  readonly publicUrl: PublicUrl;
   readonly #bare: ReadonlySet<string>;
   readonly #exact: ReadonlySet<string>;
   readonly #origins: ReadonlySet<string>;
@@ -28,6 +32,7 @@ export class Hosts {
     this.#bare = new Set(names.filter(({ port }) => port === undefined).map(({ host }) => host));
     this.#exact = new Set(names.filter(({ port }) => port !== undefined).map(({ host, port }) => `${host}:${port}`));
     this.#origins = new Set((options.origins ?? []).map(parseOrigin));
+    this.publicUrl = options.publicUrl ?? new PublicUrl();
   }
 
   /** Returns the Host of a request if it is served here. Throws `bad_host`. */
@@ -58,9 +63,9 @@ export class Hosts {
   checkOrigin(request: IncomingMessage): string | undefined {
     const [origin, ...more] = headerValues(request, 'origin');
     if (origin === undefined) return undefined;
-    if (more.length === 0 && (this.#origins.has(origin) || this.#isOwn(origin, request.socket.localPort))) {
-      return origin;
-    }
+    const isAllowed =
+      origin === this.publicUrl.origin || this.#origins.has(origin) || this.#isOwn(origin, request.socket.localPort);
+    if (more.length === 0 && isAllowed) return origin;
     const shown = origin.slice(0, 100);
     throw new BinnacleError('bad_origin', {
       message: `Requests from the web origin "${shown}" are refused.`,
@@ -69,8 +74,8 @@ export class Hosts {
   }
 
   #serves({ host, port }: Authority, localPort: number | undefined): boolean {
-    if (port !== undefined && this.#exact.has(`${host}:${port}`)) return true;
-    if (this.#bare.has(host)) return port === undefined || port === localPort;
+    const named = port === undefined ? host : `${host}:${port}`;
+    if (this.#exact.has(named) || this.#bare.has(host) || named === this.publicUrl.authority) return true;
     // A unix socket has no port, and no browser can reach it.
     return LOOPBACK.includes(host) && (port ?? (localPort === undefined ? undefined : 80)) === localPort;
   }

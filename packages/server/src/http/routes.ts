@@ -24,8 +24,12 @@ export interface RouteContext<S extends RouteScope = RouteScope, P = unknown, Q 
   readonly principal: S extends 'public' ? undefined : Principal;
   /** Node's request, for streaming bodies in. */
   readonly request: IncomingMessage;
-  /** The Host header, checked: what a link to us must begin with. */
+  /** The Host header, checked. */
   readonly host: string;
+  /** The URL by which the sender reaches us, without a slash at the end; see `PublicUrl.baseOf`. */
+  readonly base: string;
+  /** What links begin with that are opened elsewhere, without a slash at the end; see `PublicUrl.linkBase`. */
+  readonly linkBase: string;
   /** Aborted when the client went away before the answer was complete. */
   readonly signal: AbortSignal;
   /**

@@ -82,7 +82,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const onTakeOver = (principal: Principal | undefined, outgoing: ServerResponse): void => {
     if (principal !== undefined) destroyWhenRevoked(auth, principal, outgoing);
   };
-  const app = buildApp({ routes, wsRoutes, auth, log, version, bodyLimit: limits.bodyBytes, onTakeOver });
+  const app = buildApp({
+    ...{ routes, wsRoutes, auth, publicUrl: hosts.publicUrl, log, version, onTakeOver },
+    bodyLimit: limits.bodyBytes,
+  });
   const listener = getRequestListener(
     (request, env) => {
       const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };

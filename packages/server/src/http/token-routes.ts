@@ -2,12 +2,10 @@
 
 import { BinnacleError, SCOPES } from '@binnacle/protocol';
 import type { Auth } from './auth.ts';
-import { json, noContent, type Route, type RouteContext, route, z } from './routes.ts';
+import { json, noContent, type Route, route, z } from './routes.ts';
 
 export interface TokenRoutesOptions {
   readonly auth: Auth;
-  /** What login links begin with, e.g. `https://box.example.org`. Default: `http://` and the Host of the request. */
-  readonly linkBase?: (context: Pick<RouteContext, 'host' | 'request'>) => string;
   /** Why the gateway cannot serve yet or any more; undefined when it can. */
   readonly notReady?: () => string | undefined;
 }
@@ -34,8 +32,7 @@ const TokenInfo = z
   })
   .openapi('TokenInfo');
 
-export function tokenRoutes({ auth, linkBase, notReady }: TokenRoutesOptions): Route[] {
-  const base = linkBase ?? (({ host }) => `http://${host}`);
+export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
   return [
     route({
       method: 'post',
@@ -87,10 +84,10 @@ export function tokenRoutes({ auth, linkBase, notReady }: TokenRoutesOptions): R
           schema: z.object({ ticket: z.string(), url: z.string(), scope: ScopeName, expiresInMs: z.number() }),
         },
       },
-      handler: (context) => {
-        const { ticket, scope, expiresInMs } = auth.issueTicket(context.principal, context.body.scope);
+      handler: ({ principal, body, linkBase }) => {
+        const { ticket, scope, expiresInMs } = auth.issueTicket(principal, body.scope);
         // In the fragment, which no browser sends to any server.
-        return json({ ticket, url: `${base(context)}/#ticket=${ticket}`, scope, expiresInMs }, { status: 201 });
+        return json({ ticket, url: `${linkBase}/#ticket=${ticket}`, scope, expiresInMs }, { status: 201 });
       },
     }),
     route({

@@ -21,7 +21,6 @@ const CWD_HEADER = 'binnacle-cwd';
 const Headers = z.object({
   ...Object.fromEntries(HEADERS.map((name) => [name, z.string().max(2000).optional()])),
   [CWD_HEADER]: z.string().max(12_000).optional(),
-  'x-forwarded-proto': z.string().max(100).optional(),
 });
 
 export interface McpParts {
@@ -55,11 +54,11 @@ export function mcpRoutes({ access, log, maxCalls, ...used }: McpParts): Route[]
         200: { description: 'The answer: JSON, or an event stream with one event for older clients.' },
         202: { description: 'A notification was taken.' },
       },
-      handler: async ({ body, headers, principal, host, signal }) => {
+      handler: async ({ body, headers, principal, host, linkBase, signal }) => {
         const caller: Caller = {
           principal,
           seen: access.seenBy(principal),
-          base: `${headers['x-forwarded-proto'] === 'https' ? 'https' : 'http'}://${host}`,
+          base: linkBase,
           cwd: decoded(headers[CWD_HEADER]),
           signal,
           calls,

@@ -115,7 +115,7 @@ export function conversationRoutes(conversations: Conversations): Route[] {
       path: '/v1/conversations',
       scope: 'view',
       summary: 'List the conversations that the caller may see; the ones that changed last come first.',
-      query: z.object(Page),
+      query: z.strictObject(Page),
       responses: {
         200: {
           description: 'One page.',

@@ -32,6 +32,8 @@ export function emitRoutes(ingest: Ingest, rates: Rates): Route[] {
     route({
       method: 'post',
       path: '/v1/pty-traffic/emit',
+      // Events say what they know; those of a later version say more.
+      unknownFields: 'ignored',
       scope: 'ingest',
       summary: 'Emit what happens in a program that runs elsewhere: one event, or up to 1000 in order.',
       body: z.unknown(),

@@ -48,7 +48,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       scope: 'input',
       summary: 'Send a message. The answer comes as server-sent events (Accept: text/event-stream), or is asked for.',
       params: OfConversation,
-      query: z.object({
+      query: z.strictObject({
         wait: Wait.optional(),
         format: z.enum(['json', 'sse']).optional(),
         deltaIntervalMs: Interval.optional(),
@@ -89,7 +89,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       scope: 'view',
       summary: 'What was said, newest page first, oldest message first within it.',
       params: OfConversation,
-      query: z.object({ before: z.string().max(20).optional(), limit: Page.limit }),
+      query: z.strictObject({ before: z.string().max(20).optional(), limit: Page.limit }),
       responses: {
         200: {
           description: 'Pass `before` back for what came before.',
@@ -141,7 +141,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       scope: 'view',
       summary: 'One run, as it is now, or when it has ended (?wait=).',
       params: OfRun,
-      query: z.object({ wait: Wait.optional() }),
+      query: z.strictObject({ wait: Wait.optional() }),
       responses: { 200: { description: 'The run.', schema: Run } },
       handler: async ({ params, query, principal, signal }) => {
         const conversation = await conversations.get(params.key, principal);
@@ -170,7 +170,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       scope: 'view',
       summary: 'Its events from a position on (default: the oldest), as server-sent events.',
       params: OfConversation,
-      query: z.object({
+      query: z.strictObject({
         position: z.string().max(64).optional(),
         run: MessageId.optional(),
         deltaIntervalMs: Interval.optional(),

@@ -14,7 +14,7 @@ export function noticeRoutes(notices: Notices): Route[] {
       path: '/v1/notices',
       scope: 'view',
       summary: 'What plugins have told people: the last 200, until the gateway is restarted.',
-      query: z.object({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional() }),
+      query: z.strictObject({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional() }),
       responses: { 200: { description: 'Oldest first. Read on with after=next.', schema: List } },
       handler: ({ query }) => json(notices.after(query.after)),
     }),

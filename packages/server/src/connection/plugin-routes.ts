@@ -121,7 +121,7 @@ export function pluginRoutes(plugins: Plugins): Route[] {
       scope: 'admin',
       summary: 'What a plugin printed, and what the gateway says of it.',
       params: Id,
-      query: z.object({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional(), wait_ms: Wait.optional() }),
+      query: z.strictObject({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional(), wait_ms: Wait.optional() }),
       responses: { 200: { description: 'Oldest first. Read on with after=next.', schema: Log } },
       handler: async ({ params, query, signal }) => {
         const log = plugins.logOf(params.id);
@@ -138,7 +138,7 @@ export function pluginRoutes(plugins: Plugins): Route[] {
       scope: 'admin',
       summary: 'What it was allowed and denied, and what people did with it.',
       params: Id,
-      query: z.object({ limit: numberIn(1, MAX_AUDIT).default(100) }),
+      query: z.strictObject({ limit: numberIn(1, MAX_AUDIT).default(100) }),
       responses: { 200: { description: 'Newest first. Also of one that was removed.', schema: Audit } },
       handler: ({ params, query }) => json({ entries: plugins.auditOf(params.id, query.limit) }),
     }),

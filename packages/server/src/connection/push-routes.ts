@@ -52,7 +52,7 @@ export function pushRoutes({ hails, mutes, wishes, access, conversations }: Push
       path: '/v1/push',
       scope: 'view',
       summary: 'Of what to notify the caller.',
-      body: z.object({
+      body: z.strictObject({
         done: z.boolean().describe('Also when a turn of an agent has ended that the caller began, if it took long.'),
       }),
       responses: { 204: { description: 'In force for all browsers of this user.' } },
@@ -65,6 +65,8 @@ export function pushRoutes({ hails, mutes, wishes, access, conversations }: Push
       method: 'put',
       path: '/v1/push/subscription',
       scope: 'view',
+      // Browsers write it.
+      unknownFields: 'ignored',
       summary: 'Notify a browser from now on, as long as this login or token counts.',
       description:
         'The body is what `PushSubscription.toJSON()` gives. A browser has one; the last one to say so has it.',
@@ -80,7 +82,7 @@ export function pushRoutes({ hails, mutes, wishes, access, conversations }: Push
       path: '/v1/push/subscription',
       scope: 'view',
       summary: 'Notify a browser no more. One that is not known is no error.',
-      body: z.object({ endpoint: Endpoint }),
+      body: z.strictObject({ endpoint: Endpoint }),
       responses: { 204: { description: 'It is not.' } },
       handler: ({ principal, body }) => {
         hails.unsubscribe(body.endpoint, principal.user);
@@ -92,7 +94,7 @@ export function pushRoutes({ hails, mutes, wishes, access, conversations }: Push
       path: '/v1/push/test',
       scope: 'view',
       summary: 'Send a test to the browsers of the caller, or to one of them.',
-      body: z.object({ endpoint: Endpoint.optional() }),
+      body: z.strictObject({ endpoint: Endpoint.optional() }),
       responses: { 200: { description: 'How many took it.', schema: z.object({ taken: z.number() }) } },
       handler: async ({ principal, body }) => json({ taken: await hails.test(principal.user, body.endpoint) }),
     }),

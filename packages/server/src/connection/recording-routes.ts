@@ -76,7 +76,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
         'The whole session as a file: asciicast v3, plain text, lines of JSON, or Markdown; ' +
         'as lines of JSON also a part of it (since, until), and exactly (encoding=base64).',
       params: z.object({ id: z.string() }),
-      query: z.object({
+      query: z.strictObject({
         format: z.enum(EXPORT_FORMATS).optional(),
         input: Flag.optional(),
         idle_limit: IdleLimit.optional(),
@@ -135,7 +135,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
       scope: 'view',
       summary: 'The whole conversation as a file: Markdown, or lines of JSON.',
       params: OfConversation,
-      query: z.object({ format: z.enum(['markdown', 'jsonl']).optional() }),
+      query: z.strictObject({ format: z.enum(['markdown', 'jsonl']).optional() }),
       responses: { 200: { description: 'The file.', type: FORMS.markdown.type } },
       handler: async ({ params, query, principal, takeOver }) => {
         const { format = 'markdown' } = query;
@@ -169,7 +169,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
       path: '/v1/recordings',
       scope: 'create',
       summary: 'Make a session of a recording: the body is an asciicast file of version 1, 2 or 3.',
-      query: z.object({ name: text(200).min(1).optional(), input: Flag.optional() }),
+      query: z.strictObject({ name: text(200).min(1).optional(), input: Flag.optional() }),
       responses: { 201: { description: 'It can be watched and found like any other.', schema: Imported } },
       handler: async ({ query, principal, request }) => {
         const { maxBytes } = recordings;

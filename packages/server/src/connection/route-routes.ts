@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { json, type Route, route, z } from '../http/routes.ts';
 
 const Id = z.union([z.string().max(512), z.int()]);
-const Peer = z.object({ kind: z.string().max(64), id: Id });
+const Peer = z.strictObject({ kind: z.string().max(64), id: Id });
 const Name = z.string().max(512);
 const DmScope = z.enum(['main', 'per-peer', 'per-channel-peer', 'per-account-channel-peer']);
 const GroupScope = z.enum(['main', 'per-group']);
@@ -12,7 +12,7 @@ const GroupScope = z.enum(['main', 'per-group']);
 const MAX_ROLES = 1000;
 
 /** What a message brings besides its text; `POST /v1/inbound` takes the same. */
-export const RouteQuestion = z.object({
+export const RouteQuestion = z.strictObject({
   channel: Name,
   accountId: Name.optional(),
   peer: Peer.optional(),

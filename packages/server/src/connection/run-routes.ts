@@ -60,7 +60,7 @@ const describe = (info: Omit<RunInfo, 'id' | 'session'> & { id: string; session:
   info;
 const describeProcess = (info: ProcessInfo): z.output<typeof Process> => info;
 
-const OutputQuery = z.object({
+const OutputQuery = z.strictObject({
   since: Offset.optional(),
   position: z.string().max(64).optional(),
   follow: Flag.optional(),
@@ -77,7 +77,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
       summary:
         'Run a command in the shell of a session: as server-sent events (Accept: text/event-stream), or told of.',
       params: InSession,
-      query: z.object({ format: z.enum(['json', 'sse']).optional(), encoding: Encoding, wait: Wait.optional() }),
+      query: z.strictObject({ format: z.enum(['json', 'sse']).optional(), encoding: Encoding, wait: Wait.optional() }),
       headers: z.object({ ...LeaseHeader, accept: EventHeaders.accept }),
       body: NewRun,
       responses: { 201: { description: 'It runs, waits for its turn, or has ended within ?wait=.', schema: Info } },
@@ -125,7 +125,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
       scope: 'view',
       summary: 'One run, as it is now, or when it has ended (?wait=).',
       params: OfRun,
-      query: z.object({ wait: Wait.optional() }),
+      query: z.strictObject({ wait: Wait.optional() }),
       responses: { 200: { description: 'The run.', schema: Info } },
       handler: async ({ params, query, principal, signal }) => {
         const seen = access.seenBy(principal);

@@ -38,7 +38,7 @@ export function screenRoutes(access: SessionAccess, screens: SessionScreens): Ro
         'What the terminal of a session shows now, or showed at an output offset: as JSON, or its rows as text ' +
         '(Accept: text/plain).',
       params: z.object({ id: z.string() }),
-      query: z.object({ format: z.enum(['json', 'text']).optional(), at: Offset.optional() }),
+      query: z.strictObject({ format: z.enum(['json', 'text']).optional(), at: Offset.optional() }),
       headers: z.object({ accept: z.string().optional() }),
       responses: { 200: { description: 'The screen.', schema: Screen } },
       handler: async ({ params, query, headers, principal }) => {

@@ -89,14 +89,14 @@ const Info = z
 /** The description says what the protocol package does, or this does not compile. */
 const describe = (info: Omit<SessionInfo, 'id'> & { id: string }): z.output<typeof Info> => info;
 const Receipt = z.object({ accepted: z.number(), duplicate: z.boolean(), queued: z.number() }).openapi('Receipt');
-const ListQuery = z.object({
+const ListQuery = z.strictObject({
   activity: z.enum(SESSION_FILTERS).optional(),
   q: z.string().max(200).optional(),
   label: z.string().max(200).optional(),
   after: z.string().max(64).optional(),
   limit: Offset.optional(),
 });
-const OutputQuery = z.object({
+const OutputQuery = z.strictObject({
   since: Offset.optional(),
   tail: Offset.optional(),
   position: z.string().max(64).optional(),

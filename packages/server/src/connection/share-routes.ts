@@ -120,7 +120,7 @@ export function shareRoutes(parts: ShareParts): Route[] {
       path: '/v1/shares',
       scope: 'view',
       summary: "List share links with who is watching: the caller's; for admins all.",
-      query: z.object({ over: Flag.optional() }),
+      query: z.strictObject({ over: Flag.optional() }),
       responses: { 200: { description: 'Newest first.', schema: z.object({ shares: z.array(ShareInfo) }) } },
       handler: ({ query, principal }) => {
         const open = auth.openGuests();

@@ -46,7 +46,7 @@ export function timelineRoutes(access: SessionAccess, waits: WaitStore): Route[]
       scope: 'view',
       summary: 'How much a session wrote when, and what stands out: runs, waits, sizes, signals, gaps, its exit.',
       params: z.object({ id: z.string() }),
-      query: z.object({ points: numberIn(1, MAX_POINTS).optional() }),
+      query: z.strictObject({ points: numberIn(1, MAX_POINTS).optional() }),
       responses: { 200: { description: 'Its timeline.', schema: Found } },
       handler: async ({ params, query, principal }) => {
         const seen = access.seenBy(principal);

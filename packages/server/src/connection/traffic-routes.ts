@@ -22,7 +22,7 @@ const filters = <S extends z.ZodRawShape>(shape: S) => {
     }
     return query;
   };
-  return z.preprocess(refuse, z.object(shape));
+  return z.preprocess(refuse, z.strictObject(shape));
 };
 
 /** Every name of the protocol package and no other, or this does not compile. */

@@ -15,6 +15,7 @@ import {
   bySpecificity,
   checkRoutes,
   hasRest,
+  isOurs,
   matchPath,
   pathOf,
   patternOf,
@@ -26,6 +27,7 @@ import {
   z,
 } from './routes.ts';
 import { assertReached, isReached } from './share-reach.ts';
+import { type UnknownField, unknownField } from './unknown-field.ts';
 
 export interface AppOptions {
   readonly routes: readonly Route[];
@@ -46,6 +48,9 @@ export type AppEnv = {
   readonly Variables: { readonly dialect: Dialect | undefined };
 };
 
+/** Of routes that take none. */
+const NO_QUERY = z.strictObject({});
+
 /** What has a token revoked in it is refused within a second; so long an answer may take without another look. */
 const LATE_MS = 500;
 
@@ -57,6 +62,7 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
   const document: Route = route({
     method: 'get',
     path: '/openapi.json',
+    unknownFields: 'ignored',
     scope: 'public',
     summary: 'This document.',
     responses: { 200: { description: 'OpenAPI 3.1', type: 'application/json' } },
@@ -105,7 +111,8 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
           });
     const params = one.params === undefined ? {} : validate('path', one.params, paramsOf(one, c));
     if (principal !== undefined) assertReached(principal.reach, one.path, params, one.method);
-    const query = one.query === undefined ? {} : validate('query', one.query, queryOf(incoming));
+    const asked = one.query ?? (isOurs(one) ? NO_QUERY : undefined);
+    const query = asked === undefined ? {} : validate('query', asked, queryOf(incoming));
     const headers = one.headers === undefined ? {} : validate('header', one.headers, headersOf(incoming, one.headers));
     const body = await bodyOf(one, incoming, one.bodyLimit ?? bodyLimit);
     // A body takes its time, and the token may have been revoked meanwhile.
@@ -178,10 +185,15 @@ async function bodyOf(one: Route, request: IncomingMessage, limit: number): Prom
   return validate('body', one.body, await readJson(request, limit));
 }
 
-/** Throws `bad_request` that names the first field that is wrong. What a schema itself throws passes through. */
+/**
+ * Throws `bad_request` that names the first field that is wrong: one that nobody knows comes before one that is missing,
+ * because it is mostly the same. What a schema itself throws passes through.
+ */
 export function validate<T>(place: 'path' | 'query' | 'header' | 'body', schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
+  const unknown = unknownField(schema, result.error.issues);
+  if (unknown !== undefined) throw notKnown(place, unknown);
   const [issue] = result.error.issues;
   // Names of labels are the sender's, and as long as the sender likes.
   const field = issue?.path.map(String).join('.').slice(0, 100) ?? '';
@@ -190,6 +202,15 @@ export function validate<T>(place: 'path' | 'query' | 'header' | 'body', schema:
   throw new BinnacleError('bad_request', {
     message: isMissing ? `${name} is missing.` : `${name}: ${whyOf(issue)}.`,
     details: { in: place, field },
+  });
+}
+
+function notKnown(place: string, { field, known, nearest }: UnknownField): BinnacleError {
+  const meant = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
+  return new BinnacleError('bad_request', {
+    message: `"${field}" in the ${place} is not known.${meant}`,
+    hint: `Leave it out. ${known.length === 0 ? `There is nothing to say in the ${place}` : `Known here: ${known.join(', ')}`}.`,
+    details: { in: place, field, ...(nearest === undefined ? {} : { nearest }) },
   });
 }
 

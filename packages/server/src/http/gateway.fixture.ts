@@ -110,7 +110,7 @@ function deedRoutes(deeds: unknown[]): Route[] {
       path: '/test/deed',
       scope: 'input',
       summary: 'Does something.',
-      body: z.object({ what: z.string().optional() }),
+      body: z.strictObject({ what: z.string().optional() }),
       responses: {},
       handler: ({ body }) => json({ done: deeds.push(body) }),
     }),

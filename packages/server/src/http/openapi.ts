@@ -2,7 +2,7 @@
 
 import { CODES, type Code } from '@binnacle/protocol';
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
-import { type Route, z } from './routes.ts';
+import { isOurs, type Route, z } from './routes.ts';
 
 const ErrorBody = z
   .object({
@@ -40,6 +40,8 @@ function describe(one: Route) {
     method,
     path: path.replace(/[:*]([A-Za-z0-9]+)/g, '{$1}'),
     summary,
+    // Readers of the document are told: what is not named is refused everywhere else.
+    ...(isOurs(one) ? {} : { 'x-unknown-fields': 'ignored' }),
     description: description === undefined ? needed : `${description}\n\n${needed}`,
     security: scope === 'public' ? [] : [{ bearer: [] }, { login: [] }],
     request: {

@@ -60,6 +60,11 @@ interface RouteFields {
   readonly responses: Readonly<Record<number, RouteAnswer>>;
   /** Left out of the OpenAPI document. */
   readonly hidden?: boolean;
+  /**
+   * Unknown fields of the query and the body pass: the protocol is another's, or says that more may come. Default:
+   * they are refused, which takes strict schemas. Routes with a `dialect` are another's in any case.
+   */
+  readonly unknownFields?: 'ignored';
   /** How failures look to clients of another product's protocol. Default: our own shape. */
   readonly dialect?: Dialect;
 }
@@ -96,6 +101,10 @@ export interface Route extends RouteFields {
 }
 
 type None = z.ZodType<Readonly<Record<string, never>>>;
+
+/** Whether what its schemas do not know is refused. */
+export const isOurs = ({ dialect, unknownFields, hidden }: RouteFields): boolean =>
+  dialect === undefined && unknownFields === undefined && hidden !== true;
 
 /** Writes a route down with the types of its schemas. */
 export function route<

@@ -39,7 +39,12 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
       path: '/v1/tokens',
       scope: 'admin',
       summary: 'Make a token. Its secret is shown this once.',
-      body: z.object({ name: Name, scope: ScopeName, ttlMs: Ttl.optional(), user: z.string().max(200).optional() }),
+      body: z.strictObject({
+        name: Name,
+        scope: ScopeName,
+        ttlMs: Ttl.optional(),
+        user: z.string().max(200).optional(),
+      }),
       responses: { 201: { description: 'The token.', schema: TokenInfo.extend({ token: z.string() }) } },
       handler: ({ principal, body }) => {
         const { info, token } = auth.issueToken(principal, body);
@@ -77,7 +82,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
       scope: 'view',
       summary: 'Make a one-time login link for a browser.',
       description: "Never with more scope than the caller's, which is the default.",
-      body: z.object({ scope: ScopeName.optional() }),
+      body: z.strictObject({ scope: ScopeName.optional() }),
       responses: {
         201: {
           description: 'The ticket, and the link that carries it.',
@@ -95,7 +100,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
       path: '/v1/login',
       scope: 'public',
       summary: 'Exchange a ticket for a login cookie.',
-      body: z.object({ ticket: z.string().max(200) }),
+      body: z.strictObject({ ticket: z.string().max(200) }),
       responses: { 204: { description: 'Logged in; see Set-Cookie.' } },
       handler: ({ request, body }) => noContent({ 'Set-Cookie': auth.login(request, body.ticket).setCookie }),
     }),
@@ -123,6 +128,8 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
     route({
       method: 'get',
       path: '/healthz',
+      // Probes say what they like.
+      unknownFields: 'ignored',
       scope: 'public',
       summary: 'Whether the process answers.',
       responses: { 200: { description: 'It does.', schema: z.object({ ok: z.literal(true) }) } },
@@ -131,6 +138,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
     route({
       method: 'get',
       path: '/readyz',
+      unknownFields: 'ignored',
       scope: 'public',
       summary: 'Whether requests can be served.',
       responses: { 200: { description: 'They can.', schema: z.object({ ok: z.literal(true) }) } },

@@ -106,9 +106,10 @@ describe('the user of a token', () => {
     const { token, user } = await make({});
     const claims = { 'X-User': 'ann', 'X-Forwarded-User': 'ann', 'X-Binnacle-User': 'ann', Cookie: 'user=ann' };
     expect((await me({ ...claims, ...bearer(token) })).user).toBe(user);
-    const asked = { ...postJson({ user: 'ann' }), headers: { 'Content-Type': 'application/json', ...bearer(token) } };
-    const { ticket } = JSON.parse((await gateway.ask('/v1/tickets', asked)).text);
-    const reply = await gateway.ask('/v1/login', postJson({ ticket, user: 'ann' }));
+    expect(await gateway.ask('/v1/tickets', postJson({ user: 'ann' }, token))).toMatchObject({ status: 400 });
+    const { ticket } = JSON.parse((await gateway.ask('/v1/tickets', postJson({}, token))).text);
+    expect(await gateway.ask('/v1/login', postJson({ ticket, user: 'ann' }))).toMatchObject({ status: 400 });
+    const reply = await gateway.ask('/v1/login', postJson({ ticket }));
     const Cookie = String(reply.headers['set-cookie']?.[0]?.split(';')[0]);
     expect((await me({ Cookie, Origin: gateway.url, 'X-Binnacle': '1' })).user).toBe(user);
   });

@@ -44,6 +44,7 @@ export function mcpRoutes({ access, log, maxCalls, ...used }: McpParts): Route[]
     route({
       method: 'post',
       path: '/mcp',
+      unknownFields: 'ignored',
       scope: 'view',
       summary: 'Model Context Protocol: one JSON-RPC message (streamable HTTP, stateless).',
       description:

@@ -1,0 +1,113 @@
+// Finds, of a field that a schema does not know, the names that stand there and the one that was meant. Knows no request.
+
+import type { z } from './routes.ts';
+
+export interface UnknownField {
+  /** Its whole path, e.g. `peer.kindd`, at most 100 characters. */
+  readonly field: string;
+  /** What is known in its place, as the schema spells it. */
+  readonly known: readonly string[];
+  /** The known name that is most like it; undefined when none is. */
+  readonly nearest: string | undefined;
+}
+
+/**
+ * The first field that a strict schema has refused, also inside of a union; undefined when none was.
+ *
+ * @example unknownField(z.strictObject({ ttlMs: z.int() }), issues) // { field: 'ttlms', known: ['ttlMs'], nearest: 'ttlMs' }
+ */
+export function unknownField(schema: z.ZodType, issues: readonly z.core.$ZodIssue[]): UnknownField | undefined {
+  const found = firstUnknown(issues, []);
+  if (found === undefined) return undefined;
+  const known = [...new Set(namesAt(schema, found.path))];
+  const field = [...found.path, found.key].map(String).join('.').slice(0, 100);
+  return { field, known, nearest: nearestTo(found.key, known) };
+}
+
+function firstUnknown(
+  issues: readonly z.core.$ZodIssue[],
+  above: readonly PropertyKey[],
+): { readonly path: readonly PropertyKey[]; readonly key: string } | undefined {
+  for (const issue of issues) {
+    const path = [...above, ...issue.path];
+    if (issue.code === 'unrecognized_keys') return { path, key: issue.keys[0] ?? '' };
+    if (issue.code !== 'invalid_union') continue;
+    for (const choice of issue.errors) {
+      const found = firstUnknown(choice, path);
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}
+
+type Def = z.core.$ZodTypes['_zod']['def'];
+
+/** The names of the object that stands at `path`; of a union, those of all its choices. */
+function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonly string[] {
+  const def = schema._zod.def as Def;
+  switch (def.type) {
+    case 'object': {
+      const [first, ...below] = path;
+      if (first === undefined) return Object.keys(def.shape);
+      const next = def.shape[String(first)];
+      return next === undefined ? [] : namesAt(next, below);
+    }
+    case 'array':
+      return namesAt(def.element, path.slice(1));
+    case 'record':
+      return namesAt(def.valueType, path.slice(1));
+    case 'union':
+      return def.options.flatMap((option) => namesAt(option, path));
+    case 'pipe':
+      // What comes in, unless that is only a function in front of the schema.
+      return namesAt(def.in._zod.def.type === 'transform' ? def.out : def.in, path);
+    case 'optional':
+    case 'nullable':
+    case 'default':
+    case 'prefault':
+    case 'readonly':
+    case 'nonoptional':
+    case 'catch':
+      return namesAt(def.innerType, path);
+    default:
+      return [];
+  }
+}
+
+/** A slip of the finger, or else a name that has pairs of letters in common: `expiresInMs` is meant for `ttlMs`. */
+function nearestTo(field: string, known: readonly string[]): string | undefined {
+  const wanted = field.slice(0, 64).toLowerCase();
+  let best: { readonly name: string; readonly score: number } | undefined;
+  for (const name of known) {
+    const score = likeness(wanted, name.toLowerCase());
+    if (score > (best?.score ?? 0)) best = { name, score };
+  }
+  return best?.name;
+}
+
+/** From 0, nothing in common, to 1, the same: slips count more than common pairs. */
+function likeness(a: string, b: string): number {
+  const longest = Math.max(a.length, b.length);
+  const slips = 1 - slipsBetween(a, b) / longest;
+  const pairs = [...pairsOf(a)];
+  const other = pairsOf(b);
+  const common = (2 * pairs.filter((pair) => other.has(pair)).length) / Math.max(1, pairs.length + other.size);
+  return slips > 0.5 ? slips : common / 2;
+}
+
+const pairsOf = (text: string): ReadonlySet<string> =>
+  new Set(Array.from({ length: Math.max(0, text.length - 1) }, (_, at) => text.slice(at, at + 2)));
+
+/** Letters to put in, to take out or to change (Levenshtein). */
+function slipsBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (let at = 0; at < b.length; at++) {
+      const change = (row[at] ?? 0) + (letter === b[at] ? 0 : 1);
+      next.push(Math.min(change, (row[at + 1] ?? 0) + 1, (next[at] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -88,7 +88,7 @@ export function bundles() {
     },
     {
       ...common,
-      input: { 'search-worker': join(server, 'src/search/worker.ts') },
+      input: { 'search-index': join(server, 'src/search/process-main.ts') },
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },
     {

@@ -109,12 +109,14 @@ export interface GatewayOptions {
   readonly maxEvents?: number;
   /** Bytes of the file that search works with, about half of the text that it knows. Default 4 GiB. */
   readonly maxIndexBytes?: number;
+  /** Maximum ms of a search, from when the index begins with it (`search_timeout`). Default 10,000. */
+  readonly searchMs?: number;
   /** Of each plugin. The defaults are in plugin/process/limits.ts. */
   readonly pluginLimits?: Partial<PluginLimits>;
   readonly logLevel?: string;
   /** Told each time that a changed config file is in force. `problems`: how many are told of it. */
   readonly onConfig?: (path: string, problems: number) => void;
-  /** The built runner, thread of the index, process of screens, and page; default: those beside the built gateway. */
+  /** The built runner, processes of the index and of screens, and page; default: those beside the built gateway. */
   readonly runnerScript?: string;
   readonly searchScript?: string;
   readonly screensScript?: string;

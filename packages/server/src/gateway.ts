@@ -309,10 +309,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       {
         path: join(dir, 'index.sqlite'),
         dir: join(dir, 'sessions'),
-        script: options.searchScript ?? beside('search-worker.mjs'),
+        script: options.searchScript ?? beside('search-index.mjs'),
         maxEvents: options.maxEvents ?? 1_000_000,
         maxIndexBytes: options.maxIndexBytes ?? 4 * GIB,
         retainMs,
+        ...(options.searchMs === undefined ? {} : { searchMs: options.searchMs }),
       },
     );
     undo.push(() => search.stop());

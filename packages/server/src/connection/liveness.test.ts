@@ -64,6 +64,22 @@ describe('liveness', () => {
     expect(stalled.cuts[0]?.at).toBeLessThanOrEqual(36_000);
   });
 
+  it('takes nobody for gone after a pause of ours, in which nothing was read', () => {
+    const [alive, silent] = [viewer(), viewer({ fullSince: performance.now() })];
+    for (const one of [alive, silent]) liveness.watch(one);
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + 3_600_000);
+    vi.advanceTimersByTime(3_000);
+    expect([alive.cuts, silent.cuts]).toEqual([[], []]);
+    for (let second = 0; second < 60; second++) {
+      alive.heardAt = performance.now();
+      vi.advanceTimersByTime(1_000);
+    }
+    expect(alive.cuts).toEqual([]);
+    expect(silent.cuts[0]?.code).toBe('too_slow');
+    vi.restoreAllMocks();
+  });
+
   it('lets go of who has left, also in the middle of a look', () => {
     const second = viewer();
     const first = viewer({ cut: () => leave() });

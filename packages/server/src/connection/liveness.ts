@@ -1,6 +1,7 @@
 // Notices viewers that are gone without a word, and those that take nothing. One clock for all of a gateway's sockets.
 
 import type { Code } from '@binnacle/protocol';
+import { Ticks } from '../own-time.ts';
 
 export interface LivenessTimes {
   /** Between our pings. Three unanswered ones end a connection: 45 s, below the 60 s after which proxies cut. */
@@ -25,13 +26,18 @@ export class Liveness {
   readonly times: LivenessTimes;
   readonly #watched = new Set<Watched>();
   readonly #timer: NodeJS.Timeout;
+  readonly #ticks = new Ticks();
+  readonly #lookMs: number;
   #nextPing: number;
+  /** Monotonic ms since when we have looked without a pause: what came during one may not be read yet. */
+  #awakeSince = performance.now();
 
   constructor(times: LivenessTimes = LIVENESS_TIMES) {
     this.times = times;
     this.#nextPing = performance.now() + times.heartbeatMs;
     // Looks often enough that no limit is passed by more than a fifth.
-    this.#timer = setInterval(() => this.#look(), Math.min(times.heartbeatMs, times.stallMs) / 5);
+    this.#lookMs = Math.min(times.heartbeatMs, times.stallMs) / 5;
+    this.#timer = setInterval(() => this.#look(), this.#lookMs);
     this.#timer.unref();
   }
 
@@ -52,13 +58,15 @@ export class Liveness {
 
   #look(): void {
     const now = performance.now();
+    if (this.#ticks.isLate(this.#lookMs)) this.#awakeSince = now;
+    const since = (at: number): number => Math.max(at, this.#awakeSince);
     const isPingDue = now >= this.#nextPing;
     if (isPingDue) this.#nextPing = now + this.times.heartbeatMs;
     const silence = now - this.times.heartbeatMs * MISSED_PINGS;
     for (const connection of [...this.#watched]) {
       const { fullSince, heardAt } = connection;
-      if (fullSince !== undefined && now - fullSince > this.times.stallMs) connection.cut('too_slow');
-      else if (heardAt !== undefined && heardAt < silence) connection.cut('no_pong');
+      if (fullSince !== undefined && now - since(fullSince) > this.times.stallMs) connection.cut('too_slow');
+      else if (heardAt !== undefined && since(heardAt) < silence) connection.cut('no_pong');
       else if (isPingDue) connection.ping();
     }
   }

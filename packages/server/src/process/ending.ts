@@ -1,6 +1,7 @@
 // Ends everything that belongs to a session: hang up, ask, kill. Each step goes to the whole family.
 
 import type { SignalName } from '@binnacle/protocol';
+import { Ticks } from '../own-time.ts';
 import { familyOf, type Leader, type ProcessRow, signalProcess } from './family.ts';
 
 export interface EndingTimes {
@@ -14,6 +15,8 @@ export const ENDING_TIMES: EndingTimes = { hupMs: 500, termMs: 2000 };
 
 /** How often we look whether they are gone: /proc costs about a millisecond per hundred processes. */
 const LOOK_MS = 20;
+/** Minimum ms between two looks that are no delay by load: twice as long, and we were stopped. */
+const LATE_MS = 250;
 /** SIGKILL is immediate but for a process in an uninterruptible wait; nobody should wait for that one. */
 const KILL_WAIT_MS = 2000;
 
@@ -38,8 +41,15 @@ export async function endFamily(leader: Leader, sessionId: string, times: Ending
 }
 
 async function allGone(look: () => readonly ProcessRow[], withinMs: number): Promise<boolean> {
-  const deadline = performance.now() + withinMs;
+  const ticks = new Ticks();
+  let deadline = performance.now() + withinMs;
+  let hasMore = true;
   while (look().length > 0) {
+    // While the machine was stopped they could not end, either: the step is given once more.
+    if (ticks.isLate(LATE_MS) && hasMore) {
+      hasMore = false;
+      deadline = performance.now() + withinMs;
+    }
     if (performance.now() >= deadline) return false;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }

@@ -6,6 +6,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writ
 import { join } from 'node:path';
 import { BinnacleError, type RunInfo } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
+import { afterOwnTime } from '../own-time.ts';
 import type { EndingTimes } from '../process/ending.ts';
 import { bootId, readProcess } from '../process/family.ts';
 import { RunnerLink } from './link.ts';
@@ -244,16 +245,16 @@ export class Fleet {
     const ready = child.stdio[3];
     return new Promise((resolve, reject) => {
       const refuse = (cause?: unknown) => {
-        clearTimeout(timer);
+        cancel();
         ready?.destroy();
         const told = readFileSync(join(dir, 'output.log'), 'utf8').trim().split('\n').at(-1) ?? '';
         reject(new BinnacleError('runner_unavailable', { message: `A runner did not start. ${told}`, cause }));
       };
-      const timer = setTimeout(refuse, START_MS);
+      const cancel = afterOwnTime(START_MS, refuse);
       child.once('error', refuse);
       ready?.once('close', refuse);
       ready?.once('data', () => {
-        clearTimeout(timer);
+        cancel();
         child.off('error', refuse);
         ready.off('close', refuse);
         ready.destroy();

@@ -3,6 +3,7 @@
 import { connect, type Socket } from 'node:net';
 import { BinnacleError, type RunInfo, type WireError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
+import { afterOwnTime } from '../own-time.ts';
 import { encodeFrame, FrameReader, type FromRunner, type HostedStatus, type Request, RUNNER_PROTOCOL } from './wire.ts';
 
 /** A runner answers within milliseconds; one that does not for this long is stopped or stuck. */
@@ -27,7 +28,7 @@ type News = Extract<FromRunner, { t: 'grew' | 'changed' | 'ran' }>;
 interface Asked {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly cancel: () => void;
   /** Monotonic ms. */
   readonly askedAt: number;
 }
@@ -70,17 +71,17 @@ export class RunnerLink {
     return new Promise((resolve, reject) => {
       const socket = connect(path);
       const refuse = (cause?: unknown) => {
-        clearTimeout(timer);
+        cancel();
         socket.destroy();
         reject(new BinnacleError('runner_unavailable', { cause }));
       };
-      const timer = setTimeout(refuse, HELLO_MS);
+      const cancel = afterOwnTime(HELLO_MS, refuse);
       socket.once('error', refuse);
       socket.once('connect', () => {
         const link = new RunnerLink(socket, events);
         socket.once('close', refuse);
         link.#helloReceived = (programs) => {
-          clearTimeout(timer);
+          cancel();
           socket.off('close', refuse);
           socket.off('error', refuse);
           resolve({ link, programs });
@@ -98,8 +99,8 @@ export class RunnerLink {
       // Ending a family takes as long as its steps may; those of a run are within the answer's time.
       const steps = request.t === 'end' && request.times !== undefined ? request.times.hupMs + request.times.termMs : 0;
       const giveUp = () => this.#settle(ref)?.reject(new BinnacleError('runner_unavailable'));
-      const timer = setTimeout(giveUp, answerMs + steps);
-      this.#asked.set(ref, { resolve, reject, timer, askedAt: performance.now() });
+      const cancel = afterOwnTime(answerMs + steps, giveUp);
+      this.#asked.set(ref, { resolve, reject, cancel, askedAt: performance.now() });
       this.#socket.write(encodeFrame({ ...request, ref }, payload));
     });
   }
@@ -164,7 +165,7 @@ export class RunnerLink {
 
   #settle(ref: number): Asked | undefined {
     const asked = this.#asked.get(ref);
-    clearTimeout(asked?.timer);
+    asked?.cancel();
     this.#asked.delete(ref);
     return asked;
   }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { GroupSync } from '../log/group-sync.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
+import { afterOwnTime } from '../own-time.ts';
 import { Fifos } from '../process/fifos.ts';
 import { pipeStarter } from '../process/pipe.ts';
 import type { StartProgram } from '../process/program.ts';
@@ -39,7 +40,7 @@ interface Watch {
 export class Runner {
   readonly #token: Buffer;
   readonly #orphanMs: number;
-  #orphaned: NodeJS.Timeout | undefined;
+  #cancelOrphaned: (() => void) | undefined;
   readonly #programs = new Map<string, Hosted>();
   readonly #watches = new Map<string, Watch>();
   readonly #sync: GroupSync;
@@ -88,12 +89,12 @@ export class Runner {
   }
 
   #socketOnConnect(socket: Socket): void {
-    const hello = setTimeout(() => socket.destroy(), HELLO_MS);
+    const cancelHello = afterOwnTime(HELLO_MS, () => socket.destroy());
     const reader = new FrameReader<ToRunner>((message, payload) => {
       if (this.#gateway === socket) this.#handle(message, payload);
       else if (message.t === 'hello' && this.#isToken(message.token)) {
-        clearTimeout(hello);
-        clearTimeout(this.#orphaned);
+        cancelHello();
+        this.#cancelOrphaned?.();
         this.#gateway?.destroy();
         this.#gateway = socket;
         this.#watches.clear();
@@ -110,7 +111,7 @@ export class Runner {
     });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
-      clearTimeout(hello);
+      cancelHello();
       if (this.#gateway !== socket) return;
       this.#gateway = undefined;
       this.#waitForGateway();
@@ -118,14 +119,14 @@ export class Runner {
   }
 
   #waitForGateway(): void {
-    clearTimeout(this.#orphaned);
+    this.#cancelOrphaned?.();
     // A runner that hosts nothing is of no use to anybody; it leaves when nobody comes for it.
     const delay = this.#orphanMs > 0 ? this.#orphanMs : this.#programs.size === 0 ? SPARE_MS : undefined;
     if (delay === undefined) return;
-    this.#orphaned = setTimeout(() => {
+    this.#cancelOrphaned = afterOwnTime(delay, () => {
       if (this.#orphanMs === 0 && this.#programs.size > 0) return;
       void this.endAll().finally(() => process.exit(0));
-    }, delay);
+    });
   }
 
   #isToken(text: unknown): boolean {

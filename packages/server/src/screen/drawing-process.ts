@@ -1,8 +1,9 @@
 // One process that draws screens, as the gateway has it: one job at a time, ended when a job takes too long, and started
 // again for the next one. Knows no session.
 
-import { type ChildProcess, fork } from 'node:child_process';
 import { BinnacleError } from '@binnacle/protocol';
+import { afterOwnTime } from '../own-time.ts';
+import { SideProcess } from '../process/side-process.ts';
 import type { Drawn, FromProcess, ScreenJob, ToProcess } from './wire.ts';
 
 /** It looks at its clock after each page; one that does not come back is busy for ever. */
@@ -23,12 +24,14 @@ interface Running {
   readonly n: number;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: unknown) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly cancel: () => void;
 }
+
+type Child = SideProcess<ToProcess, FromProcess>;
 
 export class DrawingProcess {
   readonly #script: string;
-  #child: ChildProcess | undefined;
+  #child: Child | undefined;
   #running: Running | undefined;
   #n = 0;
   #isStopped = false;
@@ -47,10 +50,9 @@ export class DrawingProcess {
     const n = this.#n;
     const child = this.#child;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#end(child, new BinnacleError('screen_timeout')), job.withinMs + GRACE_MS);
-      timer.unref();
-      this.#running = { n, resolve, reject, timer };
-      child.send({ t: 'draw', n, job, answers } satisfies ToProcess);
+      const late = () => this.#end(child, new BinnacleError('screen_timeout'));
+      this.#running = { n, resolve, reject, cancel: afterOwnTime(job.withinMs + GRACE_MS, late) };
+      child.send({ t: 'draw', n, job, answers });
     });
   }
 
@@ -61,20 +63,14 @@ export class DrawingProcess {
     if (child !== undefined) this.#end(child, new BinnacleError('going_away'));
   }
 
-  #start(): ChildProcess {
-    const child = fork(this.#script, [], {
-      serialization: 'advanced',
-      // Flags of whoever embeds us (--input-type, loaders) are not for it, nor is our environment.
-      execArgv: [`--max-old-space-size=${MAX_HEAP_MB}`, `--max-semi-space-size=${YOUNG_MB}`],
-      env: {},
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    });
-    // A gateway that was told to stop does not wait for it.
-    child.unref();
-    child.channel?.unref();
-    child.on('message', (message) => this.#take(message as FromProcess));
-    child.once('error', (cause) => this.#end(child, new BinnacleError('screen_timeout', { cause })));
-    child.once('exit', () => this.#end(child, new BinnacleError('screen_timeout')));
+  #start(): Child {
+    const child: Child = new SideProcess(
+      { script: this.#script, maxHeapMb: MAX_HEAP_MB, youngMb: YOUNG_MB },
+      {
+        message: (message) => this.#take(message),
+        gone: (cause) => this.#end(child, new BinnacleError('screen_timeout', { cause })),
+      },
+    );
     return child;
   }
 
@@ -82,7 +78,7 @@ export class DrawingProcess {
     const running = this.#running;
     if (running === undefined || running.n !== message.n) return;
     this.#running = undefined;
-    clearTimeout(running.timer);
+    running.cancel();
     this.#rest();
     if (message.t === 'failed') running.reject(BinnacleError.fromWire(message.error));
     else running.resolve({ drawn: message.drawn, reached: message.reached });
@@ -93,18 +89,18 @@ export class DrawingProcess {
     this.#idle = setTimeout(() => {
       if (child === undefined || this.#child !== child) return;
       this.#child = undefined;
-      child.kill('SIGKILL');
+      child.kill();
     }, IDLE_MS);
     this.#idle.unref();
   }
 
-  #end(child: ChildProcess, why: BinnacleError): void {
+  #end(child: Child, why: BinnacleError): void {
     if (this.#child !== child) return;
     this.#child = undefined;
-    child.kill('SIGKILL');
+    child.kill();
     const running = this.#running;
     this.#running = undefined;
-    clearTimeout(running?.timer);
+    running?.cancel();
     running?.reject(why);
   }
 }

@@ -1,4 +1,4 @@
-// An index over real logs in this thread, for tests: what the thread of the index is made of, without the thread.
+// An index over real logs in this thread, for tests: what the process of the index is made of, without the process.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// Readers of session logs for the thread of the index: which are open, and how far each log has come. Knows no row.
+// Readers of session logs for the process of the index: which are open, and how far each log has come. Knows no row.
 
 import { join } from 'node:path';
 import { Cursor } from '../cursor/cursor.ts';

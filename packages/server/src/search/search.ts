@@ -16,7 +16,7 @@ import type { Log } from '../http/answer.ts';
 import type { Session } from '../session.ts';
 import type { Sessions } from '../sessions.ts';
 import { Followed, newsOf } from './followed.ts';
-import { IndexWorker } from './index-worker.ts';
+import { IndexProcess } from './index-process.ts';
 import { parseQuery } from './query.ts';
 import type { FoundHit, IndexFacts, LogNews } from './wire.ts';
 
@@ -60,7 +60,7 @@ const EVENTS_LIMIT = 100;
 export class Search {
   readonly #parts: SearchParts;
   readonly #searchMs: number;
-  readonly #worker: IndexWorker;
+  readonly #index: IndexProcess;
   /** Those whose log may grow. */
   readonly #followed = new Map<string, Followed>();
   /** Foreign ones that are over, and where their logs end, until the index is there. */
@@ -81,7 +81,7 @@ export class Search {
       changed: (session) => this.#changed(session),
       deleted: ({ id }) => this.#deleted(id),
     });
-    this.#worker = new IndexWorker(
+    this.#index = new IndexProcess(
       { ...rest, searchMs },
       { started: () => this.#begin(), did: (id, place) => this.#did(id, place) },
       parts.log,
@@ -93,13 +93,13 @@ export class Search {
   }
 
   get facts(): IndexFacts {
-    return this.#worker.facts;
+    return this.#index.facts;
   }
 
   /** Throws `bad_query`, `search_timeout`, `index_unavailable`. */
   async search(query: SearchQuery, isSeen: SessionFilter): Promise<SearchResult> {
     const { session_id: session, source, after } = query;
-    const found = await this.#worker.ask({
+    const found = await this.#index.ask({
       kind: 'search',
       expression: parseQuery(query.q),
       limit: query.limit ?? SEARCH_LIMIT,
@@ -122,19 +122,19 @@ export class Search {
     const place = after === undefined ? {} : { after: parseAfter(after) };
     await this.#catchUp();
     const conversations = this.#seenConversations(isSeen);
-    const { events, next } = await this.#worker.ask({ kind: 'events', ...filter, ...place, limit, conversations });
+    const { events, next } = await this.#index.ask({ kind: 'events', ...filter, ...place, limit, conversations });
     return { events: events.filter(({ session }) => this.#isSeen(session, isSeen)), next: next?.toString(36) ?? null };
   }
 
   /** Throws `index_unavailable`. */
   async stats(query: StatsQuery, isSeen: SessionFilter): Promise<TrafficStats> {
     await this.#catchUp();
-    return await this.#worker.ask({ kind: 'stats', ...query, conversations: this.#seenConversations(isSeen) });
+    return await this.#index.ask({ kind: 'stats', ...query, conversations: this.#seenConversations(isSeen) });
   }
 
   /** Makes the index anew from the logs. It answers in a moment, from what it has by then. */
   rebuild(): void {
-    this.#worker.rebuild();
+    this.#index.rebuild();
   }
 
   async stop(): Promise<void> {
@@ -142,10 +142,10 @@ export class Search {
     this.#unwatch();
     for (const followed of this.#followed.values()) followed.stop();
     this.#followed.clear();
-    await this.#worker.stop();
+    await this.#index.stop();
   }
 
-  /** Tells a new thread of all there is, a few sessions a turn. */
+  /** Tells a new process of all there is, a few sessions a turn. */
   #begin(): void {
     this.#walk += 1;
     void this.#tellAll(this.#walk).catch((error: unknown) =>
@@ -162,13 +162,13 @@ export class Search {
         ...(after === undefined ? {} : { after }),
       });
       const logs = page.records.flatMap((record) => this.#newsOf(record) ?? []);
-      if (logs.length > 0) this.#worker.post({ t: 'logs', logs });
+      if (logs.length > 0) this.#index.post({ t: 'logs', logs });
       if (page.next === null) break;
       after = page.next;
       await new Promise((resolve) => setImmediate(resolve));
       if (this.#isStopped || walk !== this.#walk) return;
     }
-    this.#worker.post({ t: 'told_all' });
+    this.#index.post({ t: 'told_all' });
   }
 
   /** Of one that is over; one that goes on is followed. */
@@ -196,7 +196,7 @@ export class Search {
     const news = this.#newsOf(record);
     if (news === undefined) return;
     if (record.foreign !== null) this.#ending.set(session.id, news.head.place);
-    this.#worker.post({ t: 'logs', logs: [news] });
+    this.#index.post({ t: 'logs', logs: [news] });
   }
 
   #follow(session: Session): void {
@@ -206,7 +206,7 @@ export class Search {
       return;
     }
     known?.stop();
-    const followed = new Followed(session, (news) => this.#worker.post({ t: 'logs', logs: [news] }));
+    const followed = new Followed(session, (news) => this.#index.post({ t: 'logs', logs: [news] }));
     this.#followed.set(session.id, followed);
     followed.tell();
   }
@@ -215,7 +215,7 @@ export class Search {
     this.#followed.get(id)?.stop();
     this.#followed.delete(id);
     this.#ending.delete(id);
-    this.#worker.post({ t: 'gone', ids: [id] });
+    this.#index.post({ t: 'gone', ids: [id] });
   }
 
   #did(id: string, place: number): void {

@@ -1,9 +1,9 @@
-// What the gateway's thread and the thread of the index say to each other.
+// What the gateway and the process of the index say to each other.
 
 import type { StatsQuery, StoredEvent, TrafficQuery, TrafficStats, WireError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 
-/** Given to the worker when it is started. */
+/** The first that the process is told. */
 export interface IndexOptions {
   readonly path: string;
   /** Of sessions; their logs are in ID/log. */
@@ -93,7 +93,8 @@ export interface IndexFacts {
   readonly indexBytes: number;
 }
 
-export type ToWorker =
+export type ToIndex =
+  | { readonly t: 'open'; readonly options: IndexOptions }
   | { readonly t: 'logs'; readonly logs: readonly LogNews[] }
   | { readonly t: 'gone'; readonly ids: readonly string[] }
   /** All that is kept was told of: what the index has besides is gone. */
@@ -101,11 +102,13 @@ export type ToWorker =
   | { readonly t: 'ask'; readonly n: number; readonly ask: Ask }
   | { readonly t: 'stop' };
 
-export type FromWorker =
+export type FromIndex =
   /** `isNew`: the index was empty. */
   | { readonly t: 'ready'; readonly isNew: boolean }
   /** It is in the index up to there. */
   | { readonly t: 'did'; readonly id: string; readonly place: number }
+  /** From here on the limit of a question counts. */
+  | { readonly t: 'began'; readonly n: number }
   | { readonly t: 'answer'; readonly n: number; readonly value: Answers[keyof Answers] }
   | { readonly t: 'refused'; readonly n: number; readonly error: WireError }
   | { readonly t: 'facts'; readonly facts: IndexFacts }

@@ -2,21 +2,18 @@
 // Ends nothing itself: it tells when something must be ended.
 
 import { readFileSync } from 'node:fs';
+import { afterOwnTime, Ticks } from '../../own-time.ts';
 
 export interface Clock {
   /** Monotonic, ms. */
   now(): number;
-  /** Calls back after `ms`; returns what cancels it. */
+  /** Calls back after `ms` in which this process ran; returns what cancels it. */
   after(ms: number, call: () => void): () => void;
 }
 
 export const REAL_CLOCK: Clock = {
   now: () => performance.now(),
-  after: (ms, call) => {
-    const timer = setTimeout(call, ms);
-    timer.unref();
-    return () => clearTimeout(timer);
-  },
+  after: afterOwnTime,
 };
 
 /** A process that is stuck reads no pings. One that is slow, or behind a slow gateway, does. */
@@ -26,7 +23,7 @@ export class Heartbeat {
   readonly #told: { ping(n: number): void; tick(): void; silent(): void };
   #cancel: (() => void) | undefined;
   #heardAt: number;
-  #tickAt: number;
+  readonly #ticks: Ticks;
   #asked = 0;
   #answered = 0;
   #isHeld = false;
@@ -40,7 +37,7 @@ export class Heartbeat {
     this.#times = times;
     this.#told = told;
     this.#heardAt = clock.now();
-    this.#tickAt = this.#heardAt;
+    this.#ticks = new Ticks(() => clock.now());
     this.#next();
   }
 
@@ -75,8 +72,7 @@ export class Heartbeat {
     this.#next();
     const now = this.#clock.now();
     // We were stopped or busy: what it said meanwhile is not read yet.
-    const wasLate = now - this.#tickAt > this.#times.pingMs * 2;
-    this.#tickAt = now;
+    const wasLate = this.#ticks.isLate(this.#times.pingMs);
     if (wasLate || this.#isHeld) this.#heardAt = now;
     if (this.#asked > this.#answered && now - this.#heardAt >= this.#times.silentMs) {
       this.stop();

@@ -1,12 +1,13 @@
-// The thread of the index: owns its file, takes logs in when there is nothing else to do, and answers questions in
-// between. Everything that it is told of is told again to the next one, so it may be ended at any time.
+// The process of the index: owns its file, takes logs in when there is nothing else to do, and answers questions in
+// between. Everything that it is told of is told again to the next one, so it may be killed at any time. Not a thread:
+// one that is ended inside SQLite takes the gateway along.
 
-import { readlinkSync, statfsSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { randomInt } from 'node:crypto';
+import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { BinnacleError, invariant } from '@binnacle/protocol';
-import type { Database } from '../catalogue/driver.ts';
+import { BinnacleError } from '@binnacle/protocol';
+import type { Database, Statement } from '../catalogue/driver.ts';
+import { serveGateway } from '../process/serve-gateway.ts';
 import { EventIndex } from './events.ts';
 import { Follow } from './follow.ts';
 import { isDamaged, openIndex, removeIndex } from './index-db.ts';
@@ -14,7 +15,7 @@ import { Readers } from './readers.ts';
 import { IndexRetention } from './retention.ts';
 import { Snippets } from './snippets.ts';
 import { TextIndex } from './text-index.ts';
-import type { Answers, Ask, FromWorker, IndexOptions, SearchAsk, ToWorker } from './wire.ts';
+import type { Answers, Ask, FromIndex, IndexOptions, SearchAsk, ToIndex } from './wire.ts';
 
 /** A transaction ends here at the latest. Larger ones make better segments of the full-text index. */
 const COMMIT_BYTES = 8 * 1024 * 1024;
@@ -22,17 +23,20 @@ const COMMIT_MS = 1000;
 const FACTS_MS = 1000;
 /** Room on the disk that is left to the logs: they have what the index is made of. */
 const LEFT_FREE_BYTES = 64 * 1024 * 1024;
-/** A quarter of a processor where others want it: a program that floods fills both the log and the index. */
-const NICENESS = 5;
 /** After SQLite had no room, or an error that it gets over. */
 const AGAIN_MS = 5000;
 /** Ages run out while nothing happens. */
 const IDLE_MS = 60_000;
 
-class IndexThread {
-  readonly #port: MessagePort;
+type Post = (message: FromIndex, sent?: () => void) => void;
+
+class Index {
+  readonly #post: Post;
   readonly #options: IndexOptions;
   readonly #db: Database;
+  /** Stands in the file while this process owns it. */
+  readonly #mark = randomInt(1, 2 ** 31);
+  readonly #owner: Statement;
   readonly #texts: TextIndex;
   readonly #events: EventIndex;
   readonly #readers: Readers;
@@ -47,12 +51,16 @@ class IndexThread {
   #hasRoom = true;
   #wake: (() => void) | undefined;
   #isStopping = false;
+  /** There is no file any more: nothing is done but to end. */
+  #isOver = false;
 
-  constructor(port: MessagePort, options: IndexOptions) {
-    this.#port = port;
+  constructor(options: IndexOptions, post: Post) {
+    this.#post = post;
     this.#options = options;
     const { db, isNew } = openIndex(options.path);
     this.#db = db;
+    db.exec(`PRAGMA application_id = ${this.#mark}`);
+    this.#owner = db.prepare('PRAGMA application_id');
     this.#texts = new TextIndex(db);
     this.#events = new EventIndex(db);
     this.#readers = new Readers(options.dir);
@@ -63,11 +71,10 @@ class IndexThread {
     this.#retention = new IndexRetention(db, this.#texts, this.#events, options);
     this.#snippets = new Snippets(this.#readers);
     this.#post({ t: 'ready', isNew });
-    port.on('message', (message: ToWorker) => this.#take(message));
   }
 
   async run(): Promise<void> {
-    while (!this.#isStopping) {
+    while (!this.#isStopping && !this.#isOver) {
       try {
         const isIdle = !(await this.#step());
         this.#tellFacts(isIdle);
@@ -78,10 +85,11 @@ class IndexThread {
         await this.#sleep(AGAIN_MS);
       }
     }
+    // It ends when the reason is sent.
+    if (this.#isOver) return await new Promise<never>(() => undefined);
     this.#commit();
     this.#snippets.close();
     this.#db.close();
-    this.#port.close();
   }
 
   /** False when there is nothing to do. */
@@ -119,7 +127,8 @@ class IndexThread {
     this.#hasRoom = hasRoom;
   }
 
-  #take(message: ToWorker): void {
+  take(message: ToIndex): void {
+    if (this.#isOver) return;
     try {
       this.#act(message);
     } catch (error) {
@@ -128,7 +137,7 @@ class IndexThread {
     this.#wake?.();
   }
 
-  #act(message: ToWorker): void {
+  #act(message: ToIndex): void {
     switch (message.t) {
       case 'logs':
         this.#begin();
@@ -149,6 +158,8 @@ class IndexThread {
         return;
       case 'stop':
         this.#isStopping = true;
+        return;
+      case 'open': // That is how it came to be here.
     }
   }
 
@@ -168,13 +179,14 @@ class IndexThread {
   }
 
   async #answer(n: number, ask: Ask): Promise<void> {
+    this.#post({ t: 'began', n });
     try {
       this.#post({ t: 'answer', n, value: await this.#find(ask) });
     } catch (error) {
       const wire =
         error instanceof BinnacleError ? error : new BinnacleError('index_unavailable', { message: String(error) });
       this.#post({ t: 'refused', n, error: wire.toWire() });
-      if (isDamaged(error)) this.#recover(error);
+      if (isDamaged(error) && !this.#isOver) this.#recover(error);
     }
   }
 
@@ -199,6 +211,8 @@ class IndexThread {
   #begin(): { bytes: number; readonly since: number } {
     if (this.#transaction === undefined) {
       this.#db.exec('BEGIN IMMEDIATE');
+      // A gateway that was killed has a successor before we have noticed: what we know is older than what it wrote.
+      if ((this.#owner.get() as { application_id: number }).application_id !== this.#mark) process.exit(0);
       this.#transaction = { bytes: 0, since: performance.now() };
     }
     return this.#transaction;
@@ -211,13 +225,15 @@ class IndexThread {
     this.#forgotten.clear();
   }
 
-  /** What was in the transaction is taken again from the logs. A damaged file is made anew by the next thread. */
+  /** What was in the transaction is taken again from the logs. A damaged file is made anew by the next process. */
   #recover(error: unknown): void {
     if (isDamaged(error)) {
-      this.#post({ t: 'warn', message: 'the index was damaged, and is made anew', facts: { error: String(error) } });
+      const facts = { path: this.#options.path, error: String(error) };
+      this.#isOver = true;
       this.#db.close();
       removeIndex(this.#options.path);
-      process.exit(1);
+      this.#post({ t: 'warn', message: 'the index was damaged, and is made anew', facts }, () => process.exit(1));
+      return;
     }
     this.#post({ t: 'warn', message: 'the index could not be written', facts: { error: String(error) } });
     try {
@@ -230,7 +246,7 @@ class IndexThread {
     this.#events.recount();
     this.#follow.reset();
     const forgotten = [...this.#forgotten];
-    if (forgotten.length > 0) setTimeout(() => this.#take({ t: 'gone', ids: forgotten }), AGAIN_MS).unref();
+    if (forgotten.length > 0) setTimeout(() => this.take({ t: 'gone', ids: forgotten }), AGAIN_MS).unref();
   }
 
   #tellFacts(isIdle: boolean): void {
@@ -250,7 +266,7 @@ class IndexThread {
   }
 
   async #sleep(ms: number): Promise<void> {
-    if (this.#isStopping) return;
+    if (this.#isStopping || this.#isOver) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#wake = () => {
@@ -260,24 +276,27 @@ class IndexThread {
     });
     this.#wake = undefined;
   }
-
-  #post(message: FromWorker): void {
-    this.#port.postMessage(message);
-  }
-}
-
-/** Threads have a priority of their own on Linux, by an id that only /proc tells; elsewhere all stays as it is. */
-function yieldToOthers(): void {
-  try {
-    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), NICENESS);
-  } catch {
-    // No /proc, or one that shows other numbers than the kernel's.
-  }
 }
 
 /** Lets messages in. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-invariant(parentPort !== null, 'This is the entry of a thread.');
-yieldToOthers();
-await new IndexThread(parentPort, workerData as IndexOptions).run();
+serveGateway<ToIndex, FromIndex>((send) => {
+  let index: Index | undefined;
+  const end = (error: unknown): void => {
+    const facts = { error: String(error) };
+    send({ t: 'warn', message: 'the index failed', facts }, () => process.exit(1));
+  };
+  return (message) => {
+    try {
+      if (message.t !== 'open') {
+        index?.take(message);
+        return;
+      }
+      index = new Index(message.options, (said) => send(said));
+      index.run().then(() => process.exit(0), end);
+    } catch (error) {
+      end(error);
+    }
+  };
+});

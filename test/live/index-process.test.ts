@@ -1,0 +1,55 @@
+// Thirty times what test/traffic/index-process.test.ts does a few times, with the limits that people have.
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { isThere, Searchers, startFlood } from '../traffic/index-process.fixture.ts';
+
+const TIMES = 30;
+/** Longer than a search may take with its grace. */
+const PAUSE_MS = 13_000;
+
+let gateway: GatewayProcess;
+beforeEach(async () => {
+  gateway = await openGatewayProcess();
+});
+afterEach(async () => {
+  await gateway.close();
+});
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('the index of a gateway, thirty times', () => {
+  it('is begun anew at any moment of catching up', async () => {
+    await startFlood(gateway);
+    const searchers = await Searchers.start(gateway, 4);
+    let survived = 0;
+    for (let i = 0; i < TIMES; i += 1) {
+      expect((await gateway.ask('/v1/search/rebuild', { method: 'POST' })).status).toBe(202);
+      // From before it has started to the middle of catching up.
+      await wait(i * 40);
+      survived += isThere(gateway.pid) ? 1 : 0;
+    }
+    await searchers.stop();
+    expect(survived).toBe(TIMES);
+  }, 300_000);
+
+  it('is there after a pause of the gateway under searches', async () => {
+    await startFlood(gateway);
+    const searchers = await Searchers.start(gateway, 4);
+    const found = (): number => searchers.answers.get('200') ?? 0;
+    let survived = 0;
+    for (let i = 0; i < TIMES; i += 1) {
+      const before = found();
+      await until('searches are under way', () => found() > before + 5, 60_000);
+      process.kill(gateway.pid, 'SIGSTOP');
+      await wait(PAUSE_MS);
+      process.kill(gateway.pid, 'SIGCONT');
+      const after = found();
+      await until('searches go on', () => found() > after + 5, 60_000);
+      survived += isThere(gateway.pid) ? 1 : 0;
+    }
+    await searchers.stop();
+    expect(survived).toBe(TIMES);
+    expect([...searchers.answers.keys()]).toEqual(['200']);
+  }, 900_000);
+});

@@ -1,7 +1,7 @@
 // The terminal of a chat: what was said scrolls up, what still changes stays below it, and the line that is typed is last.
 
 import type { Interface } from 'node:readline';
-import { cellsOf } from './chat-text.ts';
+import { cellsOf } from './cells.ts';
 
 /** What it needs of readline. */
 export type Prompt = Pick<Interface, 'getCursorPos' | 'prompt' | 'setPrompt'>;

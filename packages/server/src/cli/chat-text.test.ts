@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cellsOf, cutTo, HarmlessText, harmless, Rows } from './chat-text.ts';
+import { cellsOf, cutTo } from './cells.ts';
+import { HarmlessText, harmless, Rows } from './chat-text.ts';
 
 const whole = (...pieces: readonly string[]): string => {
   const text = new HarmlessText();

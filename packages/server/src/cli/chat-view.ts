@@ -7,9 +7,10 @@ import {
   reduceConversation,
 } from '@binnacle/client';
 import type { Approval, ConversationEvent, EndEvent, MessageInfo, RunEnd } from '@binnacle/protocol';
+import { cellsOf, cutTo } from './cells.ts';
 import type { Screen } from './chat-screen.ts';
 import { sharingWords } from './chat-sharing.ts';
-import { cellsOf, cutTo, HarmlessText, harmless, Rows } from './chat-text.ts';
+import { HarmlessText, harmless, Rows } from './chat-text.ts';
 import { answerLine, approvalRows, beginning, endLine, failureText, nameOf, toolLine } from './chat-words.ts';
 import type { Style } from './style.ts';
 

@@ -2,7 +2,7 @@ import { visibleText } from '@binnacle/client';
 import type { Approval, ApprovalAnswer, Author, MessageInfo, SendReceipt, ToolCall } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cellsOf } from './chat-text.ts';
+import { cellsOf } from './cells.ts';
 import {
   answerLine,
   approvalKeys,

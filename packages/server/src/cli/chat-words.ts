@@ -13,7 +13,8 @@ import type {
   SteerMode,
   ToolCall,
 } from '@binnacle/protocol';
-import { hardRows, harmless } from './chat-text.ts';
+import { hardRows } from './cells.ts';
+import { harmless } from './chat-text.ts';
 import type { Style } from './style.ts';
 
 /** `user`: who we are, so that others are named. */

@@ -176,6 +176,41 @@ describe('lists', () => {
     expect(printable('a\x1b[2Jb\nc\u202Ed\u009b')).toBe('a·[2Jb·c·d·');
   });
 
+  it.each([
+    ['blank', '   ', '···'],
+    ['blank braille', '\u2800\u2800', '··'],
+    ['Hangul fillers', 'a\u3164b', 'a·b'],
+    ['spaces of other widths', '\u3000\u2003', '··'],
+    ['stacked marks', `e${'\u0301'.repeat(40)}x`, `e${'\u0301'.repeat(4)}·x`],
+    ['a mark without a letter', '\u0301', '·'],
+    ['tags', 'a\u{e0041}', 'a·'],
+    ['a picture with colours', '❤\ufe0f', '❤\ufe0f'],
+    ['accents as macOS writes them', 'Zoe\u0308', 'Zoe\u0308'],
+    ['Hindi', 'हिन्दी', 'हिन्दी'],
+    ['Thai', 'ที่นี่', 'ที่นี่'],
+    ['Hebrew', 'שלום', 'שלום'],
+  ])('show a name safely: %s', (_, name, shown) => {
+    expect(printable(name)).toBe(shown);
+  });
+
+  it('keep columns apart from a name that is written from right to left', () => {
+    const text = sessionTable([session({ id: A, name: 'שלום 123' }), session({ id: B, name: 'b' })], 0, plain);
+    expect(text).toContain('\u2068שלום 123\u2069  ');
+    const [, first = '', second = ''] = text.replace(/[\u2068\u2069]/g, '').split('\n');
+    expect(first.indexOf('0s')).toBe(second.indexOf('0s'));
+  });
+
+  it('keep columns below each other beside wide letters', () => {
+    const text = table(
+      [
+        ['日本', 'x'],
+        ['ab', 'y'],
+      ],
+      80,
+    );
+    expect(text).toBe('日本  x\nab    y\n');
+  });
+
   it('cut the last column at the width', () => {
     expect(table([['a', 'x'.repeat(50)]], 20)).toBe(`a  ${'x'.repeat(16)}…\n`);
   });

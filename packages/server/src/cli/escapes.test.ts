@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { csiParts, Escapes, MAX_SEQUENCE_BYTES, stringParts, type Token } from './escapes.ts';
+import { csiParts, Escapes, MAX_SEQUENCE_BYTES, MAX_STRING_BYTES, stringParts, type Token } from './escapes.ts';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'utf8');
 const joined = (tokens: readonly Token[]): Buffer => Buffer.concat(tokens.map((token) => token.bytes));
@@ -78,11 +78,33 @@ describe('cutting terminal output into tokens', () => {
     );
   });
 
-  it('does not hold more than its limit for a string that never ends', () => {
-    const escapes = new Escapes();
-    const tokens = escapes.feed(bytes(`\x1b]0;${'x'.repeat(MAX_SEQUENCE_BYTES)}behind`));
-    expect(tokens[0]?.kind).toBe('escape');
+  it('gives a long string out in pieces, and says so', () => {
+    const stream = bytes(`\x1b]0;${'x'.repeat(2 * MAX_SEQUENCE_BYTES)}\x07behind`);
+    const tokens = new Escapes().feed(stream);
+    expect(tokens.map(({ kind, continues }) => [kind, continues ?? false])).toEqual([
+      ['string', false],
+      ['string', true],
+      ['string', true],
+      ['text', false],
+    ]);
+    expect(Buffer.from(tokens.at(-1)?.bytes ?? []).toString()).toBe('behind');
+    expect(joined(tokens).equals(Buffer.from(stream))).toBe(true);
+  });
+
+  it('does not take all that follows for a string that never ends', () => {
+    const tokens = new Escapes().feed(bytes(`\x1b]0;${'x'.repeat(MAX_STRING_BYTES + MAX_SEQUENCE_BYTES)}behind`));
+    expect(tokens.at(-1)?.kind).toBe('text');
     expect(Buffer.from(tokens.at(-1)?.bytes ?? []).toString()).toContain('behind');
+  });
+
+  it('breaks off any other sequence that is longer than may be held', () => {
+    const tokens = new Escapes().feed(bytes(`\x1b[${'1;'.repeat(MAX_SEQUENCE_BYTES)}m`));
+    expect(tokens[0]?.kind).toBe('escape');
+  });
+
+  it('leaves controls inside of a sequence there, as terminals execute them and go on', () => {
+    const [csi] = new Escapes().feed(bytes('\x1b[5\r\n;1\x7fi'));
+    expect(csi && [csi.kind, csiParts(csi)]).toEqual(['csi', { parameters: '5;1', final: 'i' }]);
   });
 
   it('reads the parts of a sequence', () => {

@@ -9,10 +9,14 @@ export type TokenKind = 'text' | 'control' | 'csi' | 'string' | 'escape';
 export interface Token {
   readonly kind: TokenKind;
   readonly bytes: Uint8Array;
+  /** This token goes on with the string of the token before it. */
+  readonly continues?: true;
 }
 
-/** A sequence longer than this is no sequence: it is let go as it is, so that a stray ESC ] cannot hold everything. */
+/** Maximum bytes held. A longer string comes in several tokens; any other sequence of that length is broken off. */
 export const MAX_SEQUENCE_BYTES = 64 * 1024;
+/** Maximum bytes of one string (an inline image). Behind them a stray ESC ] stops taking output for its content. */
+export const MAX_STRING_BYTES = 16 * 1024 * 1024;
 
 const ESC = 0x1b;
 const BEL = 0x07;
@@ -28,6 +32,8 @@ type State = 'ground' | 'c2' | 'esc' | 'intermediate' | 'csi' | 'string' | 'stri
 export class Escapes {
   #state: State = 'ground';
   #held: number[] = [];
+  /** Bytes of the current string that were given out already. */
+  #givenOut = 0;
 
   /** The tokens that are complete with this chunk; an incomplete one is held. */
   feed(chunk: Uint8Array): Token[] {
@@ -64,14 +70,18 @@ export class Escapes {
   end(): Token[] {
     const tokens: Token[] = [];
     if (this.#held.length > 0) this.#let('escape', tokens);
+    this.#givenOut = 0;
     return tokens;
   }
 
   /** Takes one byte inside of a sequence; true if it must be looked at again from the ground. */
   #step(byte: number, tokens: Token[]): boolean {
     if (this.#held.length >= MAX_SEQUENCE_BYTES) {
-      this.#let('escape', tokens);
-      return true;
+      if (this.#state === 'string' && this.#givenOut < MAX_STRING_BYTES) this.#giveOut(tokens);
+      else if (this.#state !== 'string-esc' && this.#state !== 'string-c2') {
+        this.#let('escape', tokens);
+        return true;
+      }
     }
     if (byte === CAN || byte === SUB) {
       this.#let('escape', tokens);
@@ -127,11 +137,12 @@ export class Escapes {
   }
 
   #stepEscape(byte: number, tokens: Token[]): boolean {
-    if (byte === ESC || byte < 0x20 || byte > 0x7e) {
+    if (byte === ESC || byte > 0x7f) {
       this.#let('escape', tokens);
       return true;
     }
     this.#held.push(byte);
+    if (isInside(byte)) return false;
     if (byte === 0x5b) this.#state = 'csi';
     else if (STRING_STARTERS.has(byte)) this.#state = 'string';
     else if (byte < 0x30) this.#state = 'intermediate';
@@ -140,26 +151,42 @@ export class Escapes {
   }
 
   #final(byte: number, from: number, kind: TokenKind, tokens: Token[]): boolean {
-    if (byte < 0x20 || byte > 0x7e) {
-      // Broken off. Real terminals execute a control inside of a sequence; dropping the sequence is close enough.
-      this.#let('escape', tokens);
+    if (byte === ESC || byte > 0x7f) {
+      this.#let('escape', tokens); // broken off
       return true;
     }
     this.#held.push(byte);
-    if (byte >= from) this.#let(kind, tokens);
+    if (!isInside(byte) && byte >= from) this.#let(kind, tokens);
     return false;
   }
 
   #let(kind: TokenKind, tokens: Token[]): void {
-    tokens.push({ kind, bytes: Uint8Array.from(this.#held) });
+    if (this.#givenOut > 0) this.#giveOut(tokens);
+    else tokens.push({ kind, bytes: Uint8Array.from(this.#held) });
     this.#held = [];
+    this.#givenOut = 0;
     this.#state = 'ground';
+  }
+
+  /** Gives out what is held of a string that is longer than may be held. */
+  #giveOut(tokens: Token[]): void {
+    const bytes = Uint8Array.from(this.#held);
+    tokens.push({ kind: 'string', bytes, ...(this.#givenOut > 0 && { continues: true }) });
+    this.#givenOut += bytes.length;
+    this.#held = [];
   }
 }
 
+/** Terminals execute a control (and ignore DEL) inside of a sequence, and the sequence goes on. */
+const isInside = (byte: number): boolean => byte < 0x20 || byte === 0x7f;
+
+/** The sequence as terminals take it, without the controls inside, one character a byte. */
+export const sequenceText = (token: Token): string =>
+  latin1(token.bytes.filter((byte, at) => at === 0 || !isInside(byte)));
+
 /** The part of a CSI between its beginning and its final byte, and the final byte. */
 export function csiParts(token: Token): { readonly parameters: string; readonly final: string } {
-  const text = latin1(token.bytes);
+  const text = sequenceText(token);
   return { parameters: text.slice(2, -1), final: text.slice(-1) }; // two bytes in front: ESC [ or C2 9B
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Filter, plainFilter, replayFilter } from './filters.ts';
+import { MAX_SEQUENCE_BYTES } from './escapes.ts';
+import { attachFilter, type Filter, plainFilter } from './filters.ts';
 
 const through = (filter: Filter, text: string): string =>
   Buffer.concat([filter.push(Buffer.from(text)), filter.end()]).toString();
@@ -60,14 +61,99 @@ describe('tail', () => {
   });
 });
 
+/** Each acts on the desktop around the terminal: no session needs that of who attaches. */
+const DESKTOP = {
+  'printing starts': '\x1b[5i',
+  'printing of the screen': '\x1b[i',
+  'printing, private': '\x1b[?5i',
+  'window size': '\x1b[8;1;1t',
+  'window size in lines': '\x1b[24t',
+  'window size in pixels': '\x1b[4;10;10t',
+  'window moves': '\x1b[3;0;0t',
+  'window is an icon': '\x1b[2t',
+  'window is maximised': '\x1b[9;1t',
+  'a file of iTerm2': '\x1b]1337;File=name=eA==:AAAA\x07',
+  'the clipboard of iTerm2': '\x1b]1337;Copy=:eA==\x1b\\',
+  'iTerm2 with a zero in front': '\x1b]01337;StealFocus\x07',
+  'C1 printing': '\u009b5i',
+  'C1 command of iTerm2': '\u009d1337;StealFocus\u009c',
+  'printing around a control': '\x1b[5\x0bi',
+  'printing around DEL': '\x1b[5\x7fi',
+  'a file of iTerm2 that is longer than may be held': `\x1b]1337;File=:${'A'.repeat(3 * MAX_SEQUENCE_BYTES)}\x07`,
+};
+
+/** Each was let through as harmless pieces, which the terminal put together again. */
+const IN_PIECES = {
+  'a query around a control': '\x1b[6\x0bn',
+  'old identify around a control': '\x1b\x0bZ',
+  'C1 identify': '\u009a',
+  'a query with a zero in front': '\x1b[018t',
+  'clipboard with a zero in front': '\x1b]052;c;eA==\x07',
+  'a clipboard that is longer than may be held': `\x1b]52;c;${'A'.repeat(3 * MAX_SEQUENCE_BYTES)}\x07`,
+};
+
 describe('history on attach', () => {
-  it.each(Object.entries(EFFECTS))('does not repeat: %s', (_, sequence) => {
+  const replayFilter = (): Filter => attachFilter(true);
+
+  it.each(Object.entries({ ...EFFECTS, ...DESKTOP, ...IN_PIECES }))('does not repeat: %s', (_, sequence) => {
     expect(through(replayFilter(), `a${sequence}b`)).toBe('ab');
+  });
+
+  it('does not repeat them either when they come byte by byte', () => {
+    for (const [name, sequence] of Object.entries({ ...EFFECTS, ...DESKTOP, ...IN_PIECES })) {
+      const filter = replayFilter();
+      const bytes = Array.from(Buffer.from(`a${sequence}b`), (byte) => filter.push(Uint8Array.of(byte)));
+      expect(Buffer.concat([...bytes, filter.end()]).toString(), name).toBe('ab');
+    }
   });
 
   it('keeps the picture: movement, modes, titles, links, sixels', () => {
     const text =
       '\x1b[?1049h\x1b[2J\x1b[5;5H\x1b]0;title\x07\x1b]8;;http://x\x1b\\l\x1b]8;;\x1b\\\x1bPq#0~-\x1b\\\x1b[22;0t';
     expect(through(replayFilter(), text)).toBe(text);
+  });
+
+  it('keeps a long picture whole', () => {
+    const text = `\x1bPq#0${'~-'.repeat(MAX_SEQUENCE_BYTES)}\x1b\\behind`;
+    expect(through(replayFilter(), text)).toBe(text);
+  });
+
+  it('keeps a line break that stands inside of a sequence which goes', () => {
+    expect(through(replayFilter(), 'a\x1b[6\r\nnb')).toBe('a\r\nb');
+  });
+});
+
+describe('live output on attach', () => {
+  const liveFilter = (): Filter => {
+    const filter = attachFilter(true);
+    filter.goLive();
+    return filter;
+  };
+
+  it.each(Object.entries(DESKTOP))('does not reach the terminal: %s', (_, sequence) => {
+    expect(through(liveFilter(), `a${sequence}b`)).toBe('ab');
+  });
+
+  it.each(Object.entries(EFFECTS))('reaches the terminal: %s', (_, sequence) => {
+    expect(through(liveFilter(), `a${sequence}b`)).toBe(`a${sequence}b`);
+  });
+
+  it('keeps titles that are saved and restored, and colours with a control inside', () => {
+    const text = '\x1b[22;0t\x1b[23;0t\x1b[>2t\x1b[31\rmred';
+    expect(through(liveFilter(), text)).toBe(text);
+  });
+
+  it('withholds what began in the history, too', () => {
+    const filter = attachFilter(true);
+    const history = filter.push(Buffer.from('a\x1b[5'));
+    filter.goLive();
+    expect(Buffer.concat([history, filter.push(Buffer.from('ib'))]).toString()).toBe('ab');
+  });
+
+  it('goes byte for byte where no terminal is', () => {
+    const filter = attachFilter(false);
+    filter.goLive();
+    const bytes = Buffer.from(Object.values({ ...EFFECTS, ...DESKTOP, ...IN_PIECES }).join('x'));
+    expect(Buffer.concat([filter.push(bytes), filter.end()]).equals(bytes)).toBe(true);
   });
 });

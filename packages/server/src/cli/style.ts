@@ -1,5 +1,7 @@
 // Colours and tables for people. Knows no command.
 
+import { cellsOf, cutTo } from './cells.ts';
+
 export interface Style {
   readonly bold: (text: string) => string;
   readonly dim: (text: string) => string;
@@ -23,24 +25,47 @@ export function style(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessE
   };
 }
 
-/** Names and commands come from programs and people; in a list they may not move the cursor or pose as another line. */
-export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '·');
+/** Acts, has no ink, or turns the direction: controls, fillers, blank braille, notes without a head, private letters. */
+const UNSEEN = /(?!\ufe0f)[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\ufffc\u{13441}\u{13442}\u{1d159}]/gu;
+/** A sign that a picture has colours, where no picture stands before. */
+const IDLE_COLOUR = /(?<![\p{Extended_Pictographic}0-9#*])\ufe0f/gu;
+/** Marks without a letter to stand on, and more on one letter than any script has: they cover the lines around. */
+const LOOSE_MARKS = /(?<=^|[^\p{L}\p{M}\p{N}\p{S}])\p{M}+|(?<=\p{M}{4})\p{M}+/gu;
+const BLANK = /^\p{Zs}+$/u;
 
-/** Columns by the widest cell, two spaces between; the last one is cut at `width` columns. */
+/**
+ * One line of a list, for text that comes from programs and people: nothing moves the cursor, poses as another line, is
+ * blank, or covers its neighbours. A `·` stands for what is not shown.
+ *
+ * @example printable('a\u202eb') // 'a·b'
+ */
+export function printable(text: string): string {
+  if (/^[!-~](?:[ -~]*[!-~])?$/.test(text)) return text; // nearly all
+  const seen = text.replace(UNSEEN, '·').replace(IDLE_COLOUR, '·').replace(LOOSE_MARKS, '·');
+  return BLANK.test(seen) ? seen.replace(/\p{Zs}/gu, '·') : seen;
+}
+
+/**
+ * Columns by the widest cell, two spaces between; the last one is cut at `width` columns. A cell with letters that are
+ * written from right to left is isolated, so that the columns around keep their places.
+ */
 export function table(rows: readonly (readonly string[])[], width: number): string {
   const columns = rows.reduce((most, row) => Math.max(most, row.length), 0);
   const widths = Array.from({ length: columns }, (_, at) =>
-    rows.reduce((most, row) => Math.max(most, chars(row[at] ?? '')), 0),
+    rows.reduce((most, row) => Math.max(most, cells(row[at] ?? '')), 0),
   );
   const lines = rows.map((row) => {
-    const padded = row.slice(0, -1).map((cell, at) => cell + ' '.repeat((widths[at] ?? 0) - chars(cell)));
+    const padded = row.slice(0, -1).map((cell, at) => isolated(cell) + ' '.repeat((widths[at] ?? 0) - cells(cell)));
     const used = widths.slice(0, -1).reduce((sum, cell) => sum + cell + 2, 0);
-    return [...padded, cut(row.at(-1) ?? '', Math.max(12, width - used))].join('  ').trimEnd();
+    return [...padded, isolated(cut(row.at(-1) ?? '', Math.max(12, width - used)))].join('  ').trimEnd();
   });
   return lines.map((line) => `${line}\n`).join('');
 }
 
 const SGR = new RegExp(`${String.fromCharCode(0x1b)}\\[[0-9;]*m`, 'g'); // what `style` adds
-const chars = (text: string): number => [...text.replace(SGR, '')].length;
-const cut = (text: string, width: number): string =>
-  chars(text) <= width ? text : `${[...text].slice(0, width - 1).join('')}…`;
+const cells = (text: string): number => cellsOf(text.replace(SGR, ''));
+const cut = (text: string, width: number): string => (cells(text) <= width ? text : cutTo(text, width));
+
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+/** First strong isolate, and its end: both without a width. */
+const isolated = (cell: string): string => (RIGHT_TO_LEFT.test(cell) ? `\u2068${cell}\u2069` : cell);

@@ -5,7 +5,7 @@ import type { AttachmentEvent, Binnacle, Session } from '@binnacle/client';
 import { BinnacleError, type From, type SessionInfo } from '@binnacle/protocol';
 import { EXIT } from './failure.ts';
 import { feed } from './feeding.ts';
-import { replayFilter } from './filters.ts';
+import { attachFilter } from './filters.ts';
 import { DetachKeys } from './keys.ts';
 import { printable } from './style.ts';
 import { Terminal, terminalSize } from './terminal.ts';
@@ -129,7 +129,13 @@ async function show(
   replayUntil: number,
   caughtUp: () => void,
 ): Promise<Ending> {
-  let replay = replayUntil > 0 ? replayFilter() : undefined;
+  // A file or a pipe gets live output byte for byte.
+  const filters = { stdout: attachFilter(process.stdout.isTTY), stderr: attachFilter(process.stderr.isTTY) };
+  let isHistory = replayUntil > 0;
+  const goLive = (): void => {
+    for (const filter of Object.values(filters)) filter.goLive();
+  };
+  if (!isHistory) goLive();
   let lingering: NodeJS.Timeout | undefined;
   let lingers: (ending: Ending) => void = () => undefined;
   const endOfPatience = new Promise<Ending>((resolve) => {
@@ -139,19 +145,20 @@ async function show(
     let status: Status = { exitCode: null, signal: null };
     for await (const event of events) {
       if (event.type === 'output') {
-        const to = event.kind === 'stderr' ? process.stderr : process.stdout;
+        const name = event.kind === 'stderr' ? 'stderr' : 'stdout';
+        const [filter, to] = [filters[name], process[name]];
         let live = event.bytes;
-        if (replay !== undefined) {
+        if (isHistory) {
           const history = live.subarray(0, Math.max(0, replayUntil - event.offset));
           live = live.subarray(history.length);
-          await terminal.write(replay.push(history), to);
+          await terminal.write(filter.push(history), to);
           if (event.offset + event.bytes.length >= replayUntil) {
-            await terminal.write(replay.end(), to);
-            replay = undefined;
+            isHistory = false;
+            goLive();
             caughtUp();
           }
         }
-        await terminal.write(live, to);
+        await terminal.write(filter.push(live), to);
       } else if (event.type === 'gap') {
         terminal.notice(`${event.to - event.from} bytes of output are gone (${event.reason})`);
       } else if (event.type === 'exit') {
@@ -161,6 +168,7 @@ async function show(
         status = event.info; // we began to follow it behind its exit
       }
     }
+    for (const name of ['stdout', 'stderr'] as const) await terminal.write(filters[name].end(), process[name]);
     return { kind: 'ended', status };
   })();
   try {

@@ -2,7 +2,7 @@
 // compiler, and run by node. What operators type is in plugin-docs-gateway.test.ts.
 
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { PERMISSION_NAMES } from '../../packages/server/src/plugin/grant/permissions.ts';
@@ -10,7 +10,7 @@ import { readManifestIn } from '../../packages/server/src/plugin/install/manifes
 import { type Offer, OffersShape } from '../../packages/server/src/plugin/offers.ts';
 import { PLUGIN_LIMITS } from '../../packages/server/src/plugin/process/limits.ts';
 import { PROBES } from './escapes.mjs';
-import { Plugins } from './plugin.fixture.ts';
+import { Plugins, sandboxOf, treeOf } from './plugin.fixture.ts';
 
 const REPOSITORY = resolve(import.meta.dirname, '../..');
 const DOCS = readFileSync(join(REPOSITORY, 'docs/writing-a-plugin.md'), 'utf8');
@@ -205,4 +205,50 @@ function run(
       done({ code: error?.code ?? 0, out: out + err.replaceAll(/^npm .*\n/gm, '') }),
     );
   });
+}
+
+describe('what docs/plugins.md says of walls', () => {
+  it.each(['sealed', 'restricted'] as const)('holds for code from strings, and for threads: %s', async (level) => {
+    const dir = plugins.folder(`strings-${level}`, {
+      'index.mjs': `import { runInThisContext } from 'node:vm';
+import { pbkdf2 } from 'node:crypto';
+const tried = (run) => { try { return run(); } catch (error) { return error.constructor.name; } };
+export default (api) => {
+  api.handle('strings', async () => ({
+    eval: tried(() => eval('1 + 1')),
+    function: tried(() => new Function('return 1 + 1')()),
+    vm: tried(() => runInThisContext('1 + 1')),
+    data: (await import('data:text/javascript,export default 1 + 1')).default,
+  }));
+  api.handle('hash', () => Promise.all([1, 2, 3, 4].map(() => new Promise((done) => pbkdf2('a', 'b', 150_000, 64, 'sha512', () => done(1))))));
+};
+`,
+    });
+    const sandbox = await sandboxOf();
+    const walls =
+      level === 'sealed' ? sandbox : { ...sandbox, bwrap: { works: false as const, why: 'not in this test' } };
+    const { host } = await plugins.host({ id: `strings-${level}`, dir, entry: 'index.mjs', sandbox: walls });
+    await host.start();
+    expect(host.facts.level).toBe(level);
+    expect(await host.invoke('strings', null, 5000)).toEqual({
+      eval: 'EvalError',
+      function: 'EvalError',
+      vm: 2,
+      data: 2,
+    });
+    await host.invoke('hash', null, 10_000);
+    expect(busyThreads(treeOf(host.facts.pid ?? 0))).toBeGreaterThanOrEqual(4);
+  });
+});
+
+/** Threads that have had 50 ms of a processor or more. */
+function busyThreads(pids: readonly number[]): number {
+  return pids
+    .flatMap((pid) => readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}/stat`))
+    .map((file) =>
+      readFileSync(file, 'utf8')
+        .replace(/^.*\) /, '')
+        .split(' '),
+    )
+    .filter((fields) => Number(fields[11]) + Number(fields[12]) >= 5).length;
 }

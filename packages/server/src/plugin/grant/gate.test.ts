@@ -8,6 +8,7 @@ import type { Fetch } from './fetch-call.ts';
 import { CALLS, gateOf, refusalOf, WORLD } from './gate.fixture.ts';
 import { readGrants } from './grants.ts';
 import { PERMISSION_NAMES, type PermissionName } from './permissions.ts';
+import { readProgramItem } from './programs.ts';
 
 describe('the gate of a plugin', () => {
   it.each(PERMISSION_NAMES)(
@@ -321,6 +322,18 @@ describe('running programs', () => {
     expect(onlyGit.refusal('runCommandWithTimeout', { argv: ['rg'] }).details).toMatchObject({
       value: { commands: ['git', 'rg'] },
     });
+  });
+
+  it.each([
+    ...['taskset', 'prlimit', 'setarch', 'linux32', 'x86_64', 'choom', 'setsid', 'sg', 'tmux', 'env', 'busybox'],
+    ...['/usr/bin/taskset', '/lib64/ld-linux-x86-64.so.2', '/lib/ld-linux-aarch64.so.1', '/lib/ld-musl-x86_64.so.1'],
+    ...['ld.so', 'ld-2.36.so'],
+  ])('takes no list with %s in it, which starts any other program', (program) => {
+    expect(readProgramItem(program)).toMatch(/starts any other program/);
+  });
+
+  it.each(['ld', 'ldd', 'ld.gold', 'git', '/usr/bin/rg', 'timeout-tool'])('takes a list with %s in it', (program) => {
+    expect(readProgramItem(program)).toEqual({ item: program });
   });
 
   it.each([

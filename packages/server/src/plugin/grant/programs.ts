@@ -7,20 +7,31 @@ import { isAbsolute, join, posix } from 'node:path';
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}$/;
 const CONTROL = /\p{Cc}/u;
 
-/** They run what they are told, whatever that is: a list with one of them in it would narrow nothing. */
+/** Programs that start any other that they are given: a list with one of them in it would narrow nothing. */
 const STARTS_ANYTHING = new Set(
-  (
-    'sh bash rbash dash ash zsh ksh mksh fish csh tcsh pwsh busybox toybox env xargs nohup nice ionice setsid timeout time ' +
-    'stdbuf sudo doas su runuser setpriv chroot unshare nsenter bwrap flock script watch parallel ssh eval exec command ' +
-    'strace ltrace gdb systemd-run start-stop-daemon ld.so'
-  ).split(' '),
+  [
+    'sh bash rbash dash ash zsh ksh mksh fish csh tcsh pwsh busybox toybox eval exec command',
+    'env xargs parallel nohup nice ionice setsid timeout time stdbuf flock watch script ssh run-parts daemonize',
+    // Who runs it: users, namespaces, sandboxes.
+    'sudo doas su sg newgrp runuser pkexec run0 setpriv capsh chroot unshare nsenter bwrap firejail fakeroot fakechroot proot',
+    'runcon systemd-run systemd-nspawn start-stop-daemon dbus-run-session xvfb-run tini dumb-init catatonit',
+    // How it runs: processors, limits, personality, scheduling.
+    'taskset prlimit setarch linux32 linux64 i386 x86_64 uname26 chrt choom uclampset coresched cpulimit numactl softlimit',
+    'chpst setuidgid eatmydata',
+    // Under observation, or in a terminal.
+    'strace ltrace gdb lldb rr perf valgrind catchsegv sotruss hyperfine entr tmux screen dtach abduco expect unbuffer rlwrap socat',
+  ].flatMap((names) => names.split(' ')),
 );
+/** Loaders of shared libraries start the program that is their argument: `ld-linux-x86-64.so.2 /bin/sh`. */
+const LOADER = /^ld(?:[-.].*)?\.so(?:\.\d+)*$|^ld-musl-.*$/;
+
+const startsAnything = (name: string): boolean => STARTS_ANYTHING.has(name) || LOADER.test(name);
 
 /** The answer is a reason, in words, where it can be none. */
 export function readProgramItem(text: string): { readonly item: string } | string {
   const item = canonicalProgram(text);
   if (item === undefined) return 'a program is a bare name or an absolute path: no spaces in a name, no wildcards';
-  if (STARTS_ANYTHING.has(posix.basename(item))) {
+  if (startsAnything(posix.basename(item))) {
     return `${posix.basename(item)} starts any other program, so that naming it narrows nothing; write true if you mean that`;
   }
   return { item };

@@ -98,7 +98,8 @@ test('a gateway that stops says so to who waits, and the command goes on', async
   const waiting = call(client, 'bash_output', { id, block: true });
   await until('it waits', async () => {
     const text = await (await gateway.fetch('/metrics')).text();
-    return /^binnacle_viewers 1$/m.test(text);
+    // The call, and the stream by which the client would hear of changes.
+    return /^binnacle_viewers 2$/m.test(text);
   });
   process.kill(gateway.pid, 'SIGTERM');
   expect(await waiting).toMatchObject({ isError: true, data: { code: 'going_away', retryable: true } });

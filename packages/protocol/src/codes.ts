@@ -302,6 +302,12 @@ export const CODES = {
     'Too many calls of this token wait at once.',
     'Wait for one to end, or raise serve --max-mcp-calls.',
   ),
+  mcp_session_not_found: row(
+    404,
+    false,
+    'No such MCP session.',
+    'Send initialize again and use the Mcp-Session-Id of its answer; what was followed has to be subscribed to again.',
+  ),
   screen_timeout: row(503, true, 'Drawing the screen takes too long.', 'Read it with bash_output instead.'),
   asked_again: row(
     429,

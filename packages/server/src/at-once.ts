@@ -14,15 +14,26 @@ export class AtOnce {
 
   /** Throws the refusal, and what `act` throws. */
   async during<T>(who: string, act: () => Promise<T>): Promise<T> {
-    const underWay = this.#underWay.get(who) ?? 0;
-    if (underWay >= this.#limit) throw this.#refusal(this.#limit, who);
-    this.#underWay.set(who, underWay + 1);
+    const release = this.take(who);
     try {
       return await act();
     } finally {
+      release();
+    }
+  }
+
+  /** One more, until what it returns is called; calling that again does nothing. Throws the refusal. */
+  take(who: string): () => void {
+    const underWay = this.#underWay.get(who) ?? 0;
+    if (underWay >= this.#limit) throw this.#refusal(this.#limit, who);
+    this.#underWay.set(who, underWay + 1);
+    let isTaken = true;
+    return () => {
+      if (!isTaken) return;
+      isTaken = false;
       const left = (this.#underWay.get(who) ?? 1) - 1;
       if (left === 0) this.#underWay.delete(who);
       else this.#underWay.set(who, left);
-    }
+    };
   }
 }

@@ -47,6 +47,8 @@ export interface GatewayOptions {
   readonly maxPendingPtys?: number;
   /** Calls over MCP of one token that wait at once. Default 32: an agent that waits for more has lost count. */
   readonly maxMcpCalls?: number;
+  /** Addresses that one token follows over MCP at once. Default 256, as of one connection of our own. */
+  readonly maxMcpSubscriptions?: number;
   /** Default 8. */
   readonly programsPerRunner?: number;
   /** What runners do without a gateway: go on for ever (default), or end their programs after so many ms. */

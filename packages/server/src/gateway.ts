@@ -371,6 +371,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ...mcpRoutes({
           ...{ access, commands, liveness, log, turns, screens: sessionScreens, guard: toolHooks, others: pluginTools },
           maxCalls: options.maxMcpCalls ?? 32,
+          maxSubscriptions: options.maxMcpSubscriptions ?? 256,
+          onRevoke: (listener) => undo.push(auth.onRevoke(listener)),
         }),
         ...execdSessionRoutes(access, liveness),
         ...ptyRoutes(access, ptys),

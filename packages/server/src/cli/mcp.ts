@@ -5,6 +5,7 @@ import { BinnacleError, type WireError } from '@binnacle/protocol';
 import type { ClientCommandOptions } from './connect.ts';
 import { EXIT, Failure, hintOf, messageOf } from './failure.ts';
 import { mcpCommand, printMcpConfig } from './mcp-config.ts';
+import { Follows, Refused, UPDATED } from './mcp-follows.ts';
 import { findGateway, type Place } from './place.ts';
 
 export interface McpOptions extends ClientCommandOptions {
@@ -61,11 +62,19 @@ class Bridge {
   /** What has no answer yet, by its id as JSON: 1 and "1" are two. */
   readonly #open = new Map<string, AbortController>();
   readonly #sending = new Set<Promise<void>>();
+  /** Of clients with a handshake: the gateway keeps nothing of us that a restart of it would lose. */
+  readonly #follows: Follows;
   /** Of the era with a handshake: what was agreed on. */
   #version: string | undefined;
 
   constructor(parts: BridgeParts) {
     this.#parts = parts;
+    this.#follows = new Follows({
+      listen: (message, signal) => this.#post(JSON.stringify(message), message, signal),
+      updated: (uri) => this.#write({ jsonrpc: '2.0', method: UPDATED, params: { uri } }),
+      log: (level, data) =>
+        this.#write({ jsonrpc: '2.0', method: 'notifications/message', params: { level, logger: 'binnacle', data } }),
+    });
   }
 
   /** A line from the agent, or that one was too long. Returns at once. */
@@ -90,6 +99,7 @@ class Bridge {
 
   /** Nothing more will come. */
   async end(): Promise<void> {
+    this.#follows.end();
     const late = setTimeout(() => {
       for (const open of this.#open.values()) open.abort();
     }, END_MS);
@@ -110,15 +120,27 @@ class Bridge {
     const controller = new AbortController();
     if (id !== undefined) this.#open.set(key, controller);
     try {
-      const answers = await this.#post(text, message, controller.signal);
-      if (id !== undefined && !answers.some((one) => isObject(one) && one.id === id)) {
-        throw new BinnacleError('connection_lost');
+      if (id !== undefined && isObject(params) && this.#version !== undefined) {
+        const result = await this.#follows.answer(method, params);
+        if (result !== undefined) {
+          this.#write({ jsonrpc: '2.0', id, result });
+          return;
+        }
       }
-      if (method === 'initialize') this.#version = versionOf(answers) ?? this.#version;
-      for (const answer of answers) this.#parts.write(`${JSON.stringify(answer)}\n`);
+      let isAnswered = id === undefined;
+      for await (const answer of this.#post(text, message, controller.signal)) {
+        isAnswered ||= isObject(answer) && answer.id === id;
+        if (method === 'initialize') this.#version = versionOf(answer) ?? this.#version;
+        this.#write(answer);
+      }
+      if (!isAnswered) throw new BinnacleError('connection_lost');
     } catch (error) {
       // Whoever cancelled a request wants no answer to it.
       if (controller.signal.aborted) return;
+      if (error instanceof Refused) {
+        this.#write({ jsonrpc: '2.0', id, error: error.error });
+        return;
+      }
       // A notification is never answered, and neither is what went wrong with it.
       if (id === undefined && !Array.isArray(message)) return;
       const wire = error instanceof BinnacleError ? error.toWire() : undefined;
@@ -129,8 +151,8 @@ class Bridge {
     }
   }
 
-  /** The messages that are the answer. Throws what keeps it from coming. */
-  async #post(text: string, message: unknown, signal: AbortSignal): Promise<readonly unknown[]> {
+  /** The messages that are the answer, each as it comes. Throws what keeps the rest from coming. */
+  async *#post(text: string, message: unknown, signal: AbortSignal): AsyncGenerator<unknown> {
     const { url, token } = this.#parts.place();
     const request = fetch(`${url.replace(/\/+$/, '')}/mcp`, {
       method: 'POST',
@@ -146,20 +168,37 @@ class Bridge {
       signal,
     });
     const response = await request.catch(notReached);
-    const body = await response.text().catch(notReached);
     const type = response.headers.get('content-type') ?? '';
-    if (/^text\/event-stream/i.test(type)) return eventsOf(body);
-    if (body === '') return [];
+    if (/^text\/event-stream/i.test(type) && response.body !== null) {
+      try {
+        yield* eventsOf(response.body);
+      } catch (error) {
+        notReached(error);
+      }
+      return;
+    }
+    const body = await response.text().catch(notReached);
+    if (body === '') return;
     const value: unknown = /^application\/json/i.test(type) ? parsed(body) : undefined;
-    if (Array.isArray(value)) return value;
-    if (isObject(value) && value.jsonrpc === '2.0') return [value];
+    if (Array.isArray(value)) {
+      yield* value;
+      return;
+    }
+    if (isObject(value) && value.jsonrpc === '2.0') {
+      yield value;
+      return;
+    }
     if (isObject(value) && isObject(value.error)) throw BinnacleError.fromWire(value.error as unknown as WireError);
     throw new Failure(EXIT.failed, `The gateway answered ${response.status}.`, 'Is it a Binnacle of this version?');
   }
 
+  #write(message: unknown): void {
+    this.#parts.write(`${JSON.stringify(message)}\n`);
+  }
+
   #fail(id: Id, code: number, message: string, data?: unknown): void {
     const error = { code, message, ...(data === undefined ? {} : { data }) };
-    this.#parts.write(`${JSON.stringify({ jsonrpc: '2.0', id, error })}\n`);
+    this.#write({ jsonrpc: '2.0', id, error });
   }
 }
 
@@ -195,21 +234,28 @@ function asHeader(text: string): string {
   return isPlain ? text : `=?base64?${Buffer.from(text).toString('base64')}?=`;
 }
 
-function versionOf(answers: readonly unknown[]): string | undefined {
-  for (const one of answers) {
-    const result = isObject(one) ? one.result : undefined;
-    if (isObject(result) && typeof result.protocolVersion === 'string') return result.protocolVersion;
-  }
-  return undefined;
+function versionOf(answer: unknown): string | undefined {
+  const result = isObject(answer) ? answer.result : undefined;
+  return isObject(result) && typeof result.protocolVersion === 'string' ? result.protocolVersion : undefined;
 }
 
 /** The JSON of each event. */
-function eventsOf(stream: string): readonly unknown[] {
-  return stream.split(/\r?\n\r?\n/).flatMap((event) => {
-    const data = event.split(/\r?\n/).flatMap((line) => /^data: ?(.*)$/.exec(line)?.[1] ?? []);
-    const value = data.length === 0 ? undefined : parsed(data.join('\n'));
-    return value === undefined ? [] : [value];
-  });
+async function* eventsOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
+  const decoder = new TextDecoder();
+  let data: string[] = [];
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const text = /^data: ?(.*?)\r?$/.exec(line)?.[1];
+      if (text !== undefined) data.push(text);
+      if (line !== '' && line !== '\r') continue;
+      const value = data.length === 0 ? undefined : parsed(data.join('\n'));
+      data = [];
+      if (value !== undefined) yield value;
+    }
+  }
 }
 
 function parsed(text: string): unknown {

@@ -301,6 +301,7 @@ function addServe(program: Command, exit: (code: number) => void): void {
         .default('keep'),
     )
     .option('--max-mcp-calls <n>', 'calls over MCP of one token that may wait at once (default: 32)')
+    .option('--max-mcp-subscriptions <n>', 'resources that one token may follow over MCP at once (default: 256)')
     .option('--programs-per-runner <n>', 'how many programs share one runner process (default: 8)')
     .option('--orphans <policy>', 'programs without a gateway: keep, or end after a time such as 12h', 'keep')
     .option('--retain-bytes <size>', 'output to keep of each session, e.g. 256MiB (default: 1GiB)')

@@ -28,6 +28,7 @@ export interface ServeOptions {
   readonly maxQueuedMessages?: string;
   readonly runsAtStop: string;
   readonly maxMcpCalls?: string;
+  readonly maxMcpSubscriptions?: string;
   readonly programsPerRunner?: string;
   readonly orphans: string;
   readonly retainBytes?: string;
@@ -92,6 +93,7 @@ export function toGatewayOptions(options: ServeOptions): GatewayOptions {
     maxQueuedMessages: count(options.maxQueuedMessages, '--max-queued-messages'),
     runsAtStop: options.runsAtStop === 'abort' ? 'abort' : 'keep',
     maxMcpCalls: count(options.maxMcpCalls, '--max-mcp-calls'),
+    maxMcpSubscriptions: count(options.maxMcpSubscriptions, '--max-mcp-subscriptions'),
     programsPerRunner: count(options.programsPerRunner, '--programs-per-runner'),
     orphans: options.orphans === 'keep' ? 'keep' : parseDuration(options.orphans),
     retainBytes: options.retainBytes === undefined ? undefined : parseBytes(options.retainBytes),

@@ -60,7 +60,8 @@ export class EventStream implements Watched {
   readonly heardAt = undefined;
   fullSince: number | undefined;
 
-  constructor(response: ServerResponse, liveness: Liveness) {
+  /** `headers`: besides those that every event stream has. */
+  constructor(response: ServerResponse, liveness: Liveness, headers: Readonly<Record<string, string>> = {}) {
     this.#response = response;
     const unwatch = liveness.watch(this);
     this.closed = new Promise((resolve) => {
@@ -81,6 +82,7 @@ export class EventStream implements Watched {
       'Content-Type': 'text/event-stream',
       'Cache-Control': 'no-store',
       'X-Accel-Buffering': 'no',
+      ...headers,
     });
   }
 
@@ -95,8 +97,18 @@ export class EventStream implements Watched {
 
   /** False: there is no room for more. JSON holds no raw line break, so no program can end an event or forge one. */
   send(event: string, behind: Position, data: object): boolean {
-    const text = `id: ${formatPosition(behind)}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
-    const hasRoom = this.#response.write(text);
+    return this.write(`id: ${formatPosition(behind)}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  }
+
+  /** An event of its own, which nothing resumes behind. False: there is no room for more. */
+  message(data: object): boolean {
+    return this.write(`event: message\ndata: ${JSON.stringify(data)}\n\n`);
+  }
+
+  /** Events as they are written elsewhere, whole or in parts. False: there is no room for more. */
+  write(events: string | Uint8Array): boolean {
+    if (!this.#isOpen || this.#response.writableEnded) return false;
+    const hasRoom = this.#response.write(events);
     if (!hasRoom) this.fullSince ??= performance.now();
     return hasRoom;
   }

@@ -13,6 +13,7 @@ import { TextCutter } from '../cursor/text.ts';
 import type { Entry, Page } from '../log/log.ts';
 import type { Session } from '../session.ts';
 import type { Seeker } from './pattern.ts';
+import type { Progress } from './progress.ts';
 
 /** As long as a sequence may be: one that was begun before the beginning is known for what it is. */
 const CONTEXT_BYTES = 64 * 1024;
@@ -22,6 +23,11 @@ const QUIET_MS = 250;
 const DRAIN_MS = 1000;
 /** Of an end that moves on, what is dropped at once. */
 const SLICE = 4096;
+
+/** Maximum characters of output in a word of progress: one line of a terminal, and a half. */
+const MAX_LINE_CHARS = 120;
+/** Maximum pieces of output that are looked through for it: a program that writes single characters has many. */
+const MAX_LINE_PIECES = 32;
 
 export interface ReadRequest {
   /** Output bytes before it. Default: as many before the end as are read. */
@@ -36,6 +42,8 @@ export interface ReadRequest {
   readonly strip: boolean;
   /** Aborted when nobody waits any more. */
   readonly signal: AbortSignal;
+  /** Told what the wait has found so far. */
+  readonly progress?: Pick<Progress, 'describe'>;
 }
 
 export interface Reader {
@@ -61,6 +69,7 @@ export interface ReadAnswer {
  */
 export async function readText(session: Session, request: ReadRequest, by: Reader): Promise<ReadAnswer> {
   await session.refresh();
+  if (request.waitMs > 0) request.progress?.describe(request.waitMs, () => outputOf(session));
   if (request.offset === undefined && request.waitsFor === 'end' && request.waitMs > 0) {
     // The end of its output is known when there is an end: nothing before it need be looked at.
     const begun = performance.now();
@@ -161,6 +170,8 @@ class TextReading implements Sink {
   }
 
   start(): void {
+    const { progress, waitMs } = this.#parts.request;
+    if (waitMs > 0) progress?.describe(waitMs, () => `${outputOf(this.#session)}${this.#lastLine()}`);
     if (this.#parts.request.signal.aborted) this.#finish();
     else this.#pump.start();
   }
@@ -238,6 +249,17 @@ class TextReading implements Sink {
     }
     this.#left -= shown.length;
     this.#next = offset + before + shown.length;
+  }
+
+  /** What a person would look for first. Of text that is as it came, nothing: it may hold anything. */
+  #lastLine(): string {
+    if (!this.#parts.request.strip) return '';
+    const text = this.#pieces
+      .slice(-MAX_LINE_PIECES)
+      .map((piece) => piece.text)
+      .join('');
+    const line = text.trimEnd().split('\n').at(-1)?.slice(-MAX_LINE_CHARS).trim() ?? '';
+    return line === '' ? '' : `; last line: ${line}`;
   }
 
   #decode(kind: OutputKind, bytes: Uint8Array): string {
@@ -365,5 +387,7 @@ class Lines {
     return joined(this.#of.get(kind)?.flush() ?? []);
   }
 }
+
+const outputOf = ({ info }: Session): string => `${info.outputOffset} bytes of output`;
 
 const joined = (pieces: readonly { readonly text: string }[]): string => pieces.map(({ text }) => text).join('');

@@ -4,6 +4,7 @@ import { BinnacleError, type SessionInfo } from '@binnacle/protocol';
 import { type McpServer, ProtocolError, ResourceNotFoundError, ResourceTemplate } from '@modelcontextprotocol/server';
 import { commandOf, hintFor, inWords, standing } from './answers.ts';
 import { readText } from './reading.ts';
+import { type ResourceKind, uriOf } from './resource-uri.ts';
 import type { Caller } from './tools.ts';
 
 /** Of longer output, the end. */
@@ -13,24 +14,23 @@ const INTERNAL_ERROR = -32603;
 
 export function addResources(server: McpServer, caller: Caller): void {
   const add = (
-    kind: 'output' | 'transcript',
+    kind: ResourceKind,
     of: { readonly title: string; readonly description: string; readonly mimeType: string },
     read: (id: string, caller: Caller) => Promise<string>,
   ): void => {
     const { title, description, mimeType } = of;
-    const uriOf = (id: string): string => `binnacle://sessions/${id}/${kind}`;
     const list = async () => {
-      const { sessions } = await reported(uriOf('{id}'), () => caller.seen.list({ limit: RECENT }));
+      const { sessions } = await reported(uriOf('{id}', kind), () => caller.seen.list({ limit: RECENT }));
       return {
         resources: sessions.map((info) => ({
-          uri: uriOf(info.id),
+          uri: uriOf(info.id, kind),
           name: `${info.name} (${kind})`,
           description: `${title}: ${inWords(standing(info, caller.commands.hasTimedOut(info.id)))}`,
           mimeType,
         })),
       };
     };
-    const template = new ResourceTemplate(uriOf('{id}'), { list });
+    const template = new ResourceTemplate(uriOf('{id}', kind), { list });
     server.registerResource(kind, template, { title, description, mimeType }, async (uri, { id }) => {
       const text = await reported(uri.href, () =>
         caller.calls.during(caller.principal.id, () => read(String(id), caller)),
@@ -103,7 +103,7 @@ function fenced(text: string, language: string): string {
 }
 
 /** Failures of resources are errors of the protocol, with our code in `data`. */
-async function reported<T>(uri: string, act: () => Promise<T>): Promise<T> {
+export async function reported<T>(uri: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {

@@ -6,20 +6,25 @@ import { AtOnce } from '../at-once.ts';
 import type { Commands } from '../connection/execd/commands.ts';
 import type { Liveness } from '../connection/liveness.ts';
 import type { SessionAccess } from '../connection/session-access.ts';
+import { EventStream } from '../connection/sse.ts';
 import type { Log } from '../http/answer.ts';
-import { type Route, type RouteContext, route, z } from '../http/routes.ts';
+import { noContent, type Route, type RouteContext, route, TAKEN_OVER, z } from '../http/routes.ts';
 import type { SessionScreens } from '../screen/session-screens.ts';
 import type { Turns } from '../turns.ts';
+import { McpConnections } from './connections.ts';
 import type { ToolGuard, ToolSource } from './tool-guard.ts';
 import type { Caller } from './tools.ts';
 
 /** What the protocol reads besides the body. */
 const HEADERS = ['accept', 'content-type', 'mcp-method', 'mcp-name', 'mcp-protocol-version'] as const;
+/** Of clients with a handshake: what is kept of one between its requests. */
+const SESSION_HEADER = 'mcp-session-id';
 /** Where an agent on this machine works: our stdio bridge tells, percent-encoded. */
 const CWD_HEADER = 'binnacle-cwd';
 
 const Headers = z.object({
   ...Object.fromEntries(HEADERS.map((name) => [name, z.string().max(2000).optional()])),
+  [SESSION_HEADER]: z.string().max(200).optional(),
   [CWD_HEADER]: z.string().max(12_000).optional(),
 });
 
@@ -30,6 +35,10 @@ export interface McpParts {
   readonly log: Log;
   /** Calls of one token that wait at once. */
   readonly maxCalls: number;
+  /** Addresses that one token follows at once. */
+  readonly maxSubscriptions: number;
+  /** Calls back with the id of each principal that was revoked. */
+  onRevoke(listener: (principalId: string) => void): void;
   readonly screens: SessionScreens;
   readonly turns: Turns;
   readonly guard: ToolGuard;
@@ -37,7 +46,11 @@ export interface McpParts {
   readonly others: ToolSource;
 }
 
-export function mcpRoutes({ access, log, maxCalls, ...used }: McpParts): Route[] {
+const SessionHeaders = z.object({ [SESSION_HEADER]: z.string().max(200).optional() });
+
+export function mcpRoutes({ access, log, maxCalls, maxSubscriptions, onRevoke, ...used }: McpParts): Route[] {
+  const connections = new McpConnections(maxSubscriptions);
+  onRevoke((principalId) => connections.revoked(principalId));
   const calls = new AtOnce(maxCalls, (limit) => new BinnacleError('too_many_calls', { details: { limit } }));
   const report = (error: unknown, tool: string): void => log.error({ err: error, tool }, 'a tool of MCP failed');
   return [
@@ -47,18 +60,23 @@ export function mcpRoutes({ access, log, maxCalls, ...used }: McpParts): Route[]
       unknownFields: 'ignored',
       scope: 'view',
       summary: 'Model Context Protocol: one JSON-RPC message (streamable HTTP, stateless).',
-      description:
-        'Background shells for agents. Each tool says which scope it needs. GET and DELETE are not answered.',
+      description: 'Background shells for agents. Each tool says which scope it needs.',
       headers: Headers,
       body: 'bytes',
       responses: {
         200: { description: 'The answer: JSON, or an event stream with one event for older clients.' },
         202: { description: 'A notification was taken.' },
       },
-      handler: async ({ body, headers, principal, host, linkBase, signal }) => {
+      handler: async ({ body, headers, principal, host, linkBase, signal, takeOver }) => {
+        const seen = access.seenBy(principal);
+        const message = parsed(body);
+        const id = headers[SESSION_HEADER];
+        // A client that is told 404 begins anew; without an id it has nothing to begin anew.
+        if (id !== undefined && needsConnection(message)) connections.get(id, { principal, seen });
         const caller: Caller = {
           principal,
-          seen: access.seenBy(principal),
+          seen,
+          connection: () => connections.get(id, { principal, seen }),
           base: linkBase,
           cwd: decoded(headers[CWD_HEADER]),
           signal,
@@ -66,11 +84,70 @@ export function mcpRoutes({ access, log, maxCalls, ...used }: McpParts): Route[]
           ...used,
         };
         const { answerMcp } = await import('./exchange.ts');
-        return await answerMcp(requestOf(host, headers, body, signal), caller, report);
+        const request = requestOf(host, headers, body, signal);
+        const answer = await answerMcp(request, message, { caller, report, takeOver, held: connections.held });
+        if (answer.ok && methodOf(message) === 'initialize')
+          answer.headers.set(SESSION_HEADER, connections.newId(principal));
+        return answer;
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/mcp',
+      scope: 'view',
+      summary: 'Model Context Protocol: what a client with a handshake is told besides answers.',
+      description: 'An event stream for one Mcp-Session-Id: updates of the resources that it has subscribed to.',
+      headers: SessionHeaders,
+      responses: { 200: { description: 'The stream.', type: 'text/event-stream' } },
+      handler: async ({ headers, principal, takeOver }) => {
+        const connection = connections.get(named(headers[SESSION_HEADER]), {
+          principal,
+          seen: access.seenBy(principal),
+        });
+        const stream = new EventStream(takeOver(), used.liveness);
+        stream.ping();
+        await connection.listen(stream);
+        return TAKEN_OVER;
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/mcp',
+      scope: 'view',
+      summary: 'Model Context Protocol: a client with a handshake follows nothing any more.',
+      headers: SessionHeaders,
+      responses: { 204: { description: 'Nothing is kept of it.' } },
+      handler: ({ headers, principal }) => {
+        connections.end(named(headers[SESSION_HEADER]), principal);
+        return noContent();
       },
     }),
   ];
 }
+
+/** Throws `method_not_allowed` for clients that are told nothing but answers. */
+function named(id: string | undefined): string {
+  if (id !== undefined) return id;
+  throw new BinnacleError('method_not_allowed', {
+    hint: 'Send the Mcp-Session-Id that the answer to initialize brought, or POST.',
+    details: { allow: 'POST' },
+  });
+}
+
+/** Undefined where it is not JSON, which the protocol has its own answer for. */
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+const methodOf = (message: unknown): unknown =>
+  typeof message === 'object' && message !== null && 'method' in message ? message.method : undefined;
+
+const needsConnection = (message: unknown): boolean =>
+  ['resources/subscribe', 'resources/unsubscribe', 'logging/setLevel'].includes(String(methodOf(message)));
 
 function requestOf(
   host: string,

@@ -2,12 +2,18 @@
 // lost when the gateway restarts between two of them.
 
 import { allows, BinnacleError } from '@binnacle/protocol';
-import { type CallToolResult, McpServer, type StandardSchemaWithJSON } from '@modelcontextprotocol/server';
+import {
+  type CallToolResult,
+  type McpRequestContext,
+  McpServer,
+  type StandardSchemaWithJSON,
+} from '@modelcontextprotocol/server';
 import type { z } from 'zod';
 import { VERSION } from '../version.ts';
 import { failure } from './answers.ts';
 import { parseArguments } from './arguments.ts';
-import { addResources } from './resources.ts';
+import { Progress } from './progress.ts';
+import { addResources, reported } from './resources.ts';
 import { type GivenTool, guarded } from './tool-guard.ts';
 import { type Caller, TOOLS, type Tool } from './tools.ts';
 
@@ -15,6 +21,12 @@ const INSTRUCTIONS =
   'Runs shell commands in the background, each in a session of Binnacle that people can watch and steer. Start one ' +
   'with bash_start, read it with bash_output (pass next_offset as offset to read on), end it with bash_stop. A person ' +
   'may type into it, interrupt it or end it: bash_output tells what is so.';
+
+/** Lists are read anew by those who want to know: nobody is told that one has changed. */
+const CAPABILITIES = {
+  tools: { listChanged: false },
+  resources: { listChanged: false, subscribe: true },
+};
 
 /**
  * Of tools that are not ours. Not less for those that say that they change nothing: that is the plugin's word, and who
@@ -25,10 +37,15 @@ const GIVEN_SCOPE = 'create';
 const OWN_NAMES = /^bash_/;
 
 /** `report`: of failures that are ours. */
-export function makeMcpServer(caller: Caller, report: (error: unknown, tool: string) => void): McpServer {
+export function makeMcpServer(
+  caller: Caller,
+  report: (error: unknown, tool: string) => void,
+  { era }: Pick<McpRequestContext, 'era'>,
+): McpServer {
+  const isHandshake = era === 'legacy';
   const server = new McpServer(
     { name: 'binnacle', title: 'Binnacle', version: VERSION },
-    { instructions: INSTRUCTIONS },
+    { instructions: INSTRUCTIONS, capabilities: { ...CAPABILITIES, ...(isHandshake ? { logging: {} } : {}) } },
   );
   const failed = (error: unknown, name: string): CallToolResult => {
     if (!(error instanceof BinnacleError) || error.code === 'internal') report(error, name);
@@ -36,22 +53,48 @@ export function makeMcpServer(caller: Caller, report: (error: unknown, tool: str
   };
   for (const { name, title, description, annotations, takes, answers, ...tool } of TOOLS) {
     const config = { title, description, annotations, inputSchema: advertised(takes), outputSchema: answers };
-    server.registerTool(name, config as typeof config & { outputSchema: StandardSchemaWithJSON }, async (given) => {
-      const fail = (error: unknown) => failed(error, name);
-      try {
-        require(caller, tool.scope, name);
-        const asked = parseArguments(takes, given);
-        return await guarded(name, asked, caller, () => tool.run(asked, caller), fail);
-      } catch (error) {
-        return fail(error);
-      }
-    });
+    server.registerTool(
+      name,
+      config as typeof config & { outputSchema: StandardSchemaWithJSON },
+      async (given, context) => {
+        const fail = (error: unknown) => failed(error, name);
+        const progress = new Progress(name, context);
+        try {
+          require(caller, tool.scope, name);
+          const asked = parseArguments(takes, given);
+          return await guarded(name, asked, caller, () => tool.run(asked, caller, progress), fail);
+        } catch (error) {
+          return fail(error);
+        } finally {
+          progress.stop();
+        }
+      },
+    );
   }
   for (const tool of caller.others.list()) {
     if (!OWN_NAMES.test(tool.name)) addGiven(server, tool, caller, (error) => failed(error, tool.name));
   }
   addResources(server, caller);
+  if (isHandshake) addConnection(server, caller);
   return server;
+}
+
+/** What needs something kept between requests. Without a handshake, `subscriptions/listen` takes its place. */
+function addConnection({ server }: McpServer, caller: Caller): void {
+  server.setRequestHandler('resources/subscribe', async ({ params: { uri } }) => {
+    await reported(uri, async () => caller.connection().subscriber.subscribe(uri));
+    return {};
+  });
+  server.setRequestHandler('resources/unsubscribe', async ({ params: { uri } }) => {
+    await reported(uri, async () => caller.connection().subscriber.unsubscribe(uri));
+    return {};
+  });
+  server.setRequestHandler('logging/setLevel', async ({ params: { level } }) => {
+    await reported('', async () => {
+      caller.connection().level = level;
+    });
+    return {};
+  });
 }
 
 function addGiven(
@@ -67,7 +110,8 @@ function addGiven(
     annotations: { readOnlyHint: readOnly },
     inputSchema: listed('plugin', () => ({ ...input })),
   };
-  server.registerTool(name, config, async (given) => {
+  server.registerTool(name, config, async (given, context) => {
+    const progress = new Progress(name, context);
     try {
       const { principal, calls } = caller;
       require(caller, GIVEN_SCOPE, name);
@@ -79,6 +123,8 @@ function addGiven(
       return await guarded(name, asked, caller, () => calls.during(principal.id, call), fail);
     } catch (error) {
       return fail(error);
+    } finally {
+      progress.stop();
     }
   });
 }

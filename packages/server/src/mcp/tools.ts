@@ -37,8 +37,10 @@ import {
   StartArguments,
   StopArguments,
 } from './arguments.ts';
+import type { McpConnection } from './connections.ts';
 import { bytesOfKey, isCursorKey } from './keys.ts';
 import { compilePattern, Seeker } from './pattern.ts';
+import type { Progress } from './progress.ts';
 import { readText } from './reading.ts';
 import type { ToolGuard, ToolSource } from './tool-guard.ts';
 
@@ -63,6 +65,8 @@ export interface Caller {
   readonly cwd: string | undefined;
   /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
+  /** What is kept of a client with a handshake. Throws `mcp_session_not_found` where nothing can be. */
+  connection(): McpConnection;
   readonly commands: Commands;
   readonly liveness: Liveness;
   /** Those that take more than a moment, for each token. */
@@ -83,7 +87,7 @@ export interface Tool<S extends z.ZodType = z.ZodType> {
   readonly annotations: ToolAnnotations;
   readonly takes: S;
   readonly answers: z.ZodType;
-  run(asked: z.output<S>, caller: Caller): Promise<CallToolResult>;
+  run(asked: z.output<S>, caller: Caller, progress: Progress): Promise<CallToolResult>;
 }
 
 const tool = <S extends z.ZodType>(one: Tool<S>): Tool => one as unknown as Tool;
@@ -144,7 +148,7 @@ export const TOOLS: readonly Tool[] = [
     annotations: READS,
     takes: OutputArguments,
     answers: OutputAnswer,
-    async run({ id, offset, wait_ms, until, block, max_bytes, strip_ansi }, caller) {
+    async run({ id, offset, wait_ms, until, block, max_bytes, strip_ansi }, caller, progress) {
       const pattern = until === undefined ? undefined : compilePattern(until);
       const session = caller.seen.get(id);
       const wait = wait_ms ?? (until !== undefined || block === true ? MAX_WAIT_MS : 0);
@@ -163,6 +167,7 @@ export const TOOLS: readonly Tool[] = [
                   : 'output',
             strip: strip_ansi,
             signal: caller.signal,
+            progress,
           },
           caller,
         );

@@ -1,0 +1,135 @@
+// The resources that an agent with a handshake follows over `binnacle mcp`: each by a stream of the era without one,
+// which is begun again when the gateway was restarted. Nothing is lost in between: the agent is told to read again.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BinnacleError } from '@binnacle/protocol';
+
+export const UPDATED = 'notifications/resources/updated';
+const VERSION = '2026-07-28';
+const FIRST_RETRY_MS = 250;
+const MAX_RETRY_MS = 2000;
+const NOT_FOUND = -32002;
+const SEVERITY = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
+
+type Json = Readonly<Record<string, unknown>>;
+type Level = 'info' | 'warning';
+
+interface RefusedWire {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+}
+
+/** An error of the protocol that is the answer to a request. */
+export class Refused extends Error {
+  readonly error: RefusedWire;
+
+  constructor(error: RefusedWire) {
+    super(error.message);
+    this.error = error;
+  }
+}
+
+export interface FollowsParts {
+  /** The messages of one stream. Throws what keeps it from coming. */
+  listen(message: Json, signal: AbortSignal): AsyncIterable<unknown>;
+  updated(uri: string): void;
+  log(level: Level, words: string): void;
+}
+
+export class Follows {
+  readonly #parts: FollowsParts;
+  readonly #open = new Map<string, AbortController>();
+  #level = SEVERITY.indexOf('info');
+  #count = 0;
+
+  constructor(parts: FollowsParts) {
+    this.#parts = parts;
+  }
+
+  /** The result of a request that is answered here; undefined for others. Throws `Refused`, and what listening throws. */
+  async answer(method: unknown, { uri, level }: Json): Promise<Json | undefined> {
+    if (method === 'resources/subscribe' && typeof uri === 'string') await this.#follow(uri);
+    else if (method === 'resources/unsubscribe' && typeof uri === 'string') this.#leave(uri);
+    else if (method === 'logging/setLevel' && typeof level === 'string' && SEVERITY.includes(level)) {
+      this.#level = SEVERITY.indexOf(level);
+    } else return undefined;
+    return {};
+  }
+
+  end(): void {
+    for (const uri of [...this.#open.keys()]) this.#leave(uri);
+  }
+
+  #leave(uri: string): void {
+    this.#open.get(uri)?.abort();
+    this.#open.delete(uri);
+  }
+
+  async #follow(uri: string): Promise<void> {
+    if (this.#open.has(uri)) return;
+    const controller = new AbortController();
+    this.#open.set(uri, controller);
+    const stream = this.#listen(uri, controller.signal);
+    try {
+      if ((await stream.next()).done === true) throw new BinnacleError('connection_lost');
+    } catch (error) {
+      if (this.#open.get(uri) === controller) this.#open.delete(uri);
+      throw error;
+    }
+    void this.#keep(uri, stream, controller);
+  }
+
+  /** For as long as it is followed, over any number of streams. Never throws. */
+  async #keep(uri: string, first: AsyncGenerator<void>, { signal }: AbortController): Promise<void> {
+    let stream = first;
+    for (let pause = FIRST_RETRY_MS; !signal.aborted; pause = Math.min(pause * 2, MAX_RETRY_MS)) {
+      try {
+        for await (const _ of stream) pause = FIRST_RETRY_MS;
+      } catch (error) {
+        if (error instanceof Refused) {
+          this.#log('warning', `${uri} is not followed any more: ${error.message}`);
+          this.#leave(uri);
+        }
+      }
+      if (signal.aborted) return;
+      await sleep(pause, undefined, { signal }).catch(() => undefined);
+      stream = this.#listen(uri, signal, true);
+    }
+  }
+
+  /** One stream: yields when it has begun. `again`: something may have come that nobody was told of. */
+  async *#listen(uri: string, signal: AbortSignal, again = false): AsyncGenerator<void> {
+    this.#count += 1;
+    const message = {
+      jsonrpc: '2.0',
+      id: `follow-${this.#count}`,
+      method: 'subscriptions/listen',
+      params: {
+        notifications: { resourceSubscriptions: [uri] },
+        _meta: {
+          'io.modelcontextprotocol/protocolVersion': VERSION,
+          'io.modelcontextprotocol/clientInfo': { name: 'binnacle mcp', version: '1' },
+          'io.modelcontextprotocol/clientCapabilities': {},
+        },
+      },
+    };
+    for await (const one of this.#parts.listen(message, signal)) {
+      const { method, params, error } = one as Json;
+      if (error !== undefined) throw new Refused(error as RefusedWire);
+      if (method === UPDATED && !signal.aborted) this.#parts.updated(uri);
+      if (method !== 'notifications/subscriptions/acknowledged') continue;
+      const { resourceSubscriptions } = (params as { notifications: { resourceSubscriptions?: string[] } })
+        .notifications;
+      if (resourceSubscriptions?.includes(uri) !== true) {
+        throw new Refused({ code: NOT_FOUND, message: `Resource not found: ${uri}`, data: { uri } });
+      }
+      if (again) this.#parts.updated(uri);
+      yield;
+    }
+  }
+
+  #log(level: Level, words: string): void {
+    if (SEVERITY.indexOf(level) >= this.#level) this.#parts.log(level, words);
+  }
+}

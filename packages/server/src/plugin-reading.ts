@@ -24,7 +24,7 @@ export function readingOfPlugins({
   return {
     sessions: (isSeen) => {
       // What is read was there when it was asked for: nothing is held open.
-      const seen = new SeenSessions(sessions, { isSeen, hold: () => () => undefined });
+      const seen = new SeenSessions(sessions, { isGuest: false, isSeen, hold: () => () => undefined });
       return {
         list: (page) => seen.list(page),
         info: (id) => seen.info(id),

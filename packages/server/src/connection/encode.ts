@@ -9,7 +9,8 @@ import {
   uuidBytes,
   writeOutputHeader,
 } from '@binnacle/protocol';
-import type { Page } from '../log/log.ts';
+import type { Entry, Page } from '../log/log.ts';
+import type { SeenSessions } from './session-access.ts';
 
 /** A binary frame, or the JSON of an entry without its beginning: the connection puts its `seq` in front. */
 export type EncodedFrame = Uint8Array | string;
@@ -21,13 +22,19 @@ export interface EncodedPage {
 }
 
 const ENCODED = Symbol('frames of /v1/ws');
+const ENCODED_FOR_GUESTS = Symbol('frames of /v1/ws for guests of share links');
 
 /** For who holds the page; binary frames lie in its memory. */
-export function encodePage(page: Page, session: SessionId): EncodedPage {
-  return page.once(ENCODED, () => encode(page, session));
+export function encodePage(
+  page: Page,
+  session: SessionId,
+  seen: Pick<SeenSessions, 'isGuest' | 'entryOf'>,
+): EncodedPage {
+  const key = seen.isGuest ? ENCODED_FOR_GUESTS : ENCODED;
+  return page.once(key, () => encode(page, session, (entry) => seen.entryOf(entry)));
 }
 
-function encode(page: Page, session: SessionId): EncodedPage {
+function encode(page: Page, session: SessionId, shown: (entry: Entry) => Entry): EncodedPage {
   const sessionBytes = uuidBytes(session);
   let isLast = false;
   const frames = page.heldEntries.map((entry): EncodedFrame => {
@@ -44,7 +51,7 @@ function encode(page: Page, session: SessionId): EncodedPage {
     }
     if (kind === 'closed') isLast = true;
     const position = formatPosition({ epoch: page.from.epoch, place, offset });
-    const data: unknown = JSON.parse(Buffer.from(bytes).toString());
+    const data: unknown = JSON.parse(Buffer.from(shown(entry).bytes).toString());
     return tail({ t: 'entry', session, kind, time: entry.time, offset, position, data } as EntryFrame);
   });
   return { frames, isLast };

@@ -19,6 +19,8 @@ export interface ExportParts {
   readonly log: LogReader;
   readonly writer: ExportWriter;
   readonly headers: Readonly<Record<string, string>>;
+  /** What the reader may see of an entry. */
+  shown(entry: Entry): Entry;
   /** Default: the very beginning, so that what retention took is told as a gap. */
   readonly from?: Position;
   /** Output offset: what is before that byte. Default: all. */
@@ -122,7 +124,7 @@ class ExportAnswer implements Sink, Watched, Written {
 
   /** As many as there is time and room for. */
   #convert(): void {
-    const { writer, until = Number.POSITIVE_INFINITY } = this.#parts;
+    const { writer, shown, until = Number.POSITIVE_INFINITY } = this.#parts;
     const end = performance.now() + TURN_MS;
     let text = '';
     for (;;) {
@@ -133,7 +135,7 @@ class ExportAnswer implements Sink, Watched, Written {
         this.#finish(false);
         return;
       }
-      text += writer.entry(before(entry, until));
+      text += writer.entry(shown(before(entry, until)));
       // An entry can be much larger than a page.
       if (text.length >= WRITE_CHARS || performance.now() >= end) break;
     }

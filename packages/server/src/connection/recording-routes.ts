@@ -100,7 +100,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
           assertLive(principal);
           const session = seen.get(params.id);
           await session.refresh();
-          const { info } = session;
+          const info = seen.infoOf(session);
           const entries = openEntryLog(session);
           try {
             const written = writeExport({
@@ -112,6 +112,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
                   ? new EntryLines({ since: since ?? 0, input })
                   : writerOf(format, info, { input, ...(idleLimit === undefined ? {} : { idleLimit }) }),
               headers: headersOf(format, info.name, info.id),
+              shown: (entry) => seen.entryOf(entry),
               follow,
               isOver: () => entries.isOver(),
               response: seen.takeOver(session, takeOver),
@@ -152,6 +153,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
               log: conversation.log,
               writer: format === 'jsonl' ? new ConversationJsonl(info) : new ConversationMarkdown(info),
               headers: headersOf(format, info.title === '' ? info.key : info.title, 'conversation'),
+              shown: (entry) => entry,
               follow: false,
               isOver: () => false,
               ...{ response, liveness, turns, by },

@@ -2,6 +2,7 @@
 
 import type { Entry } from '../log/log.ts';
 import type { Session } from '../session.ts';
+import type { SeenSessions } from './session-access.ts';
 
 export interface Told {
   readonly event: string;
@@ -21,8 +22,8 @@ export interface Selection {
   ending(): readonly Told[];
 }
 
-/** All that a session has written and will write. */
-export function wholeLog(session: Session): Selection {
+/** All that a session has written and will write, as it is shown; without `seen` as it is. */
+export function wholeLog(session: Session, seen?: SeenSessions): Selection {
   return {
     limit: Number.POSITIVE_INFINITY,
     get isClosed() {
@@ -30,10 +31,10 @@ export function wholeLog(session: Session): Selection {
     },
     tell: (entry) => ({
       event: entry.kind,
-      data: { time: entry.time, offset: entry.offset, ...(bodyOf(entry) as object) },
+      data: { time: entry.time, offset: entry.offset, ...(bodyOf(seen?.entryOf(entry) ?? entry) as object) },
     }),
     isLast: ({ kind }) => kind === 'closed',
-    ending: () => [{ event: 'end', data: { info: session.info } }],
+    ending: () => [{ event: 'end', data: { info: seen?.infoOf(session) ?? session.info } }],
   };
 }
 

@@ -13,8 +13,10 @@ import {
 } from '@binnacle/protocol';
 import type { SessionFilter } from '../catalogue/sessions.ts';
 import type { Principal } from '../http/principal.ts';
+import type { Entry } from '../log/log.ts';
 import type { Session, SessionListener } from '../session.ts';
 import type { Sessions } from '../sessions.ts';
+import { entryForGuests, infoForGuests } from './guest-view.ts';
 
 /** What decides on what somebody sees. */
 export type Seer = Pick<Principal, 'user' | 'scope' | 'reach'>;
@@ -48,6 +50,7 @@ export class SessionAccess {
 
   seenBy(principal: Seer): SeenSessions {
     return new SeenSessions(this.#sessions, {
+      isGuest: principal.reach !== null,
       isSeen: (record) => this.#isSeen(record, principal),
       hold: (session, close) => this.#hold({ principal, session, close }),
     });
@@ -102,6 +105,7 @@ export class SessionAccess {
 }
 
 interface Sight {
+  readonly isGuest: boolean;
   readonly isSeen: SessionFilter;
   hold(session: Session, close: (why: BinnacleError) => void): () => void;
 }
@@ -137,12 +141,28 @@ export class SeenSessions {
     }
   }
 
+  /** It sees by a share link: of how a program was started it is shown nothing. */
+  get isGuest(): boolean {
+    return this.#sight.isGuest;
+  }
+
   async info(id: string): Promise<SessionInfo> {
-    return await this.#sessions.info(this.get(id).id);
+    return this.#shown(await this.#sessions.info(this.get(id).id));
+  }
+
+  /** As it is known now. */
+  infoOf(session: Session): SessionInfo {
+    return this.#shown(session.info);
+  }
+
+  /** An entry of a session's log, as it is shown. */
+  entryOf(entry: Entry): Entry {
+    return this.isGuest ? entryForGuests(entry) : entry;
   }
 
   async list(query: SessionQuery): Promise<SessionList> {
-    return await this.#sessions.list(query, this.#sight.isSeen);
+    const { sessions, next } = await this.#sessions.list(query, this.#sight.isSeen);
+    return { sessions: sessions.map((info) => this.#shown(info)), next };
   }
 
   /** Throws what `Sessions.create` throws. */
@@ -173,6 +193,10 @@ export class SeenSessions {
    */
   hold(session: Session, close: (why: BinnacleError) => void): () => void {
     return this.#sight.hold(session, close);
+  }
+
+  #shown(info: SessionInfo): SessionInfo {
+    return this.isGuest ? infoForGuests(info) : info;
   }
 
   /** As `RouteContext.takeOver`, for answers that show a session: cut when it is not seen any more. */

@@ -175,7 +175,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
         if (isSse) {
           const follow = query.follow ?? true;
           const encoding = query.encoding ?? 'text';
-          await writeEvents(session, { at, encoding, follow }, seen.takeOver(session, takeOver), liveness);
+          await writeEvents(session, { at, encoding, follow }, seen, seen.takeOver(session, takeOver), liveness);
           return TAKEN_OVER;
         }
         if (at.place < session.log.oldest.place) {

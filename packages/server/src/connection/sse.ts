@@ -9,7 +9,7 @@ import type { Entry, Page } from '../log/log.ts';
 import type { Session } from '../session.ts';
 import type { Liveness, Watched } from './liveness.ts';
 import { type Selection, wholeLog } from './selection.ts';
-import type { SeenResponse } from './session-access.ts';
+import type { SeenResponse, SeenSessions } from './session-access.ts';
 
 export interface SseQuery {
   readonly at: Position;
@@ -22,13 +22,14 @@ export interface SseQuery {
 export async function writeEvents(
   session: Session,
   query: SseQuery,
+  seen: SeenSessions,
   response: SeenResponse,
   liveness: Liveness,
 ): Promise<void> {
   const stream = new EventStream(response, liveness);
   const position = formatPosition(query.at);
-  stream.send('connected', query.at, { session: session.id, position, info: session.info });
-  await showLog(session, wholeLog(session), query, stream);
+  stream.send('connected', query.at, { session: session.id, position, info: seen.infoOf(session) });
+  await showLog(session, wholeLog(session, seen), query, stream);
 }
 
 /** Sends what is selected, and ends the stream. Resolves when the stream is closed, however it came to that. */

@@ -7,6 +7,7 @@ import { type Gap, Pump, type Sink, type Took } from '../cursor/pump.ts';
 import type { Page } from '../log/log.ts';
 import type { Session } from '../session.ts';
 import { type EncodedFrame, encodePage, tail } from './encode.ts';
+import type { SeenSessions } from './session-access.ts';
 
 /** What a subscription needs of its connection. */
 export interface Outlet {
@@ -18,12 +19,14 @@ export interface Outlet {
 
 export class Subscription implements Sink {
   readonly session: Session;
+  readonly #seen: SeenSessions;
   readonly #outlet: Outlet;
   readonly #cursor: Cursor;
   readonly #pump: Pump;
 
-  constructor(session: Session, at: Position, outlet: Outlet) {
+  constructor(session: Session, seen: SeenSessions, at: Position, outlet: Outlet) {
     this.session = session;
+    this.#seen = seen;
     this.#outlet = outlet;
     this.#cursor = new Cursor(session.log, at);
     this.#pump = new Pump(this.#cursor, this);
@@ -43,7 +46,7 @@ export class Subscription implements Sink {
 
   page(page: Page): Took {
     page.hold();
-    const { frames, isLast } = encodePage(page, this.session.id);
+    const { frames, isLast } = encodePage(page, this.session.id, this.#seen);
     let hasRoom = true;
     for (const frame of frames) {
       page.hold();
@@ -70,7 +73,7 @@ export class Subscription implements Sink {
   }
 
   #end(): Took {
-    const info: SessionInfo = this.session.info;
+    const info: SessionInfo = this.#seen.infoOf(this.session);
     this.#outlet.send(
       tail({ t: 'end', session: this.session.id, position: formatPosition(this.#cursor.position), info }),
     );

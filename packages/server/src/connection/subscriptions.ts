@@ -63,7 +63,7 @@ export class Subscriptions implements Outlet {
     // The place among those who follow it stays.
     this.#all.get(session.id)?.stop();
     this.#all.delete(session.id);
-    const subscription = new Subscription(session, at, this);
+    const subscription = new Subscription(session, seen, at, this);
     this.#all.set(session.id, subscription);
     began(session);
     say({
@@ -71,7 +71,7 @@ export class Subscriptions implements Outlet {
       ...(ref === undefined ? {} : { ref }),
       session: session.id,
       from: formatPosition(at),
-      info: session.info,
+      info: seen.infoOf(session),
     });
     // One at a time, and when there was room: it may be larger than what is left to wait.
     if (screen !== undefined && !this.#isOver) send(tail({ t: 'screen', session: session.id, ...snapshotOf(screen) }));

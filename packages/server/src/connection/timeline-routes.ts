@@ -8,6 +8,7 @@ import { json, type Route, route, z } from '../http/routes.ts';
 import { timelineOf } from '../recording/timeline.ts';
 import type { Session } from '../session.ts';
 import { numberIn } from './fields.ts';
+import { timelineForGuests } from './guest-view.ts';
 import type { SessionAccess } from './session-access.ts';
 
 const MAX_POINTS = 2000;
@@ -54,7 +55,7 @@ export function timelineRoutes(access: SessionAccess, waits: WaitStore): Route[]
         const timeline = await askers.inTurn(askerOf(principal), () => lookAt(session, waits, query.points ?? POINTS));
         // Whose it is may have changed meanwhile.
         seen.get(params.id);
-        return json(describe(timeline));
+        return json(describe(seen.isGuest ? timelineForGuests(timeline) : timeline));
       },
     }),
   ];

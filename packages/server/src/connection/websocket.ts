@@ -18,6 +18,7 @@ import type { WebSocket } from 'ws';
 import type { Conversations } from '../conversation/conversations.ts';
 import type { Looked, Looks } from '../hail/looks.ts';
 import type { Principal } from '../http/principal.ts';
+import { errorForGuests } from '../http/share-reach.ts';
 import type { Notices } from '../notices.ts';
 import type { SessionScreens } from '../screen/session-screens.ts';
 import type { Session, Steering } from '../session.ts';
@@ -208,7 +209,8 @@ export class Connection implements Watched {
   }
 
   #refuse(ref: number | undefined, error: unknown, about: About = {}): void {
-    const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+    const shown = this.#seen.isGuest ? errorForGuests(error) : error;
+    const known = shown instanceof BinnacleError ? shown : new BinnacleError('internal', { cause: shown });
     const { session, conversation } = about;
     this.#say({
       t: 'error',
@@ -386,7 +388,7 @@ export class Connection implements Watched {
     this.#unwatch?.();
     this.#unwatch = on
       ? this.#seen.watch({
-          changed: (session) => this.#say({ t: 'session', info: session.info }),
+          changed: (session) => this.#say({ t: 'session', info: this.#seen.infoOf(session) }),
           deleted: (session) => this.#say({ t: 'deleted', session: session.id }),
         })
       : undefined;

@@ -26,7 +26,7 @@ import {
   type WsRoute,
   z,
 } from './routes.ts';
-import { assertReached, isReached } from './share-reach.ts';
+import { assertReached, errorForGuests, isReached } from './share-reach.ts';
 import { type UnknownField, unknownField } from './unknown-field.ts';
 
 export interface AppOptions {
@@ -136,11 +136,19 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
       },
     };
     const began = performance.now();
-    const response = await one.handler(context);
+    const response = await handle(one, context);
     // An answer that was waited for: the token may have been revoked meanwhile. One that streams is cut elsewhere.
     const isLate = performance.now() - began > LATE_MS;
     if (principal !== undefined && isLate && response !== TAKEN_OVER) auth.assertLive(principal);
     return response;
+  }
+}
+
+async function handle(one: Route, context: RouteContext): Promise<Response> {
+  try {
+    return await one.handler(context);
+  } catch (error) {
+    throw (context.principal as Principal | undefined)?.reach == null ? error : errorForGuests(error);
   }
 }
 

@@ -49,3 +49,11 @@ export function assertReached(reach: Reach | null, path: string, params: unknown
   const { id } = params as { readonly id?: unknown };
   if (names === 'session' && reach.kind === 'session' && id !== reach.id) throw new BinnacleError('session_not_found');
 }
+
+/** What a guest is not told of a failure: whose process holds the lease of a conversation. */
+export function errorForGuests(error: unknown): unknown {
+  if (!(error instanceof BinnacleError) || error.details?.pid === undefined) return error;
+  const { code, message, hint } = error;
+  const { pid: _, ...details } = error.details;
+  return new BinnacleError(code, { message, hint, details, cause: error });
+}

@@ -1,0 +1,53 @@
+// What guests of share links are shown of a session: what it does, and nothing of how it was started. Knows no share.
+
+import { basename } from 'node:path';
+import { nameOfCommand, type SessionInfo, shellText, type Timeline } from '@binnacle/protocol';
+import type { Entry } from '../log/log.ts';
+
+/**
+ * Commands hold secrets, directories tell of the machine and its projects, and a pid is one to signal. A name that was
+ * made of the command gives way to that of the program.
+ */
+export function infoForGuests(info: SessionInfo): SessionInfo {
+  const { argv, name } = info;
+  const isOneWord = info.foreign === null && argv.length === 1;
+  const commands = [shellText(argv), isOneWord ? undefined : argv.join(' ')].map(nameOfCommand);
+  const isMade = commands.some((command) => command !== '' && name.startsWith(command));
+  const plain = info.foreign?.sessionId ?? basename(argv[0] ?? '');
+  return { ...info, name: isMade ? plain : name, argv: [], cwd: '', pid: null };
+}
+
+/** As the log has it, less what was run and where: of runs, of emitted events, of recordings. */
+export function entryForGuests(entry: Entry): Entry {
+  if (entry.kind !== 'event' || entry.bytes.length === 0) return entry;
+  return {
+    ...entry,
+    bytes: Buffer.from(JSON.stringify(eventForGuests(JSON.parse(Buffer.from(entry.bytes).toString())))),
+  };
+}
+
+/** The body of an entry of kind `event`. What is not known is what a later version says: nothing of it is told. */
+function eventForGuests(body: Readonly<Record<string, unknown>>): object {
+  const { type } = body;
+  const { run, traffic } = body as { readonly run?: object; readonly traffic?: object };
+  if (run !== undefined) return { ...body, run: { ...run, command: '', cwd: null } };
+  if (traffic !== undefined) return { traffic: without(traffic, ['command', 'command_preview', 'cwd']) };
+  switch (type) {
+    case 'recording':
+      return without(body, ['command', 'title', 'env']);
+    case 'marker':
+    case 'session_reset':
+      return body;
+    default:
+      return { type };
+  }
+}
+
+/** Marks of runs stand where they stood, without their text. */
+export const timelineForGuests = (timeline: Timeline): Timeline => ({
+  ...timeline,
+  marks: timeline.marks.map((mark) => (mark.kind === 'run' ? { ...mark, text: '' } : mark)),
+});
+
+const without = (body: object, names: readonly string[]): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(body).filter(([name]) => !names.includes(name)));

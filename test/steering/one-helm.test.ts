@@ -219,7 +219,8 @@ describe('one-helm', () => {
     for (const name of readdirSync(join(gateway.dir, 'runners'))) {
       if (!existsSync(join(gateway.dir, 'runners', name, 'runner.json'))) continue; // A spare that was just starting.
       const read = (file: string) => JSON.parse(readFileSync(join(gateway.dir, 'runners', name, file), 'utf8'));
-      const { link, programs } = await RunnerLink.open(read('runner.json').socket, read('start.json').token, events);
+      const { token } = read('start.json');
+      const { link, programs } = await RunnerLink.open(read('runner.json').socket, { token }, events);
       if (programs.some((program) => program.id === id)) await link.request({ t: 'fence', id, fence: grant.fence + 1 });
       link.close();
     }

@@ -75,6 +75,7 @@ export async function openParts(mayAccess?: MayAccess): Promise<Parts> {
   mkdirSync(socketDir, { mode: 0o700 });
   const env = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' };
   const fleetOptions = {
+    root: dir,
     dir: join(dir, 'runners'),
     socketDir,
     script: RUNNER,

@@ -32,6 +32,6 @@ export interface EntryData {
   readonly resize: { readonly cols: number; readonly rows: number };
   readonly signal: { readonly signal: string; readonly by: string };
   readonly exit: { readonly exitCode: number | null; readonly signal: string | null; readonly reason?: string };
-  readonly closed: { readonly reason: 'eof' | 'deleted' | 'lost' | 'linger' };
+  readonly closed: { readonly reason: 'eof' | 'deleted' | 'lost' | 'copied' | 'linger' };
   readonly event: Readonly<Record<string, unknown>>;
 }

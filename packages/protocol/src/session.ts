@@ -12,6 +12,13 @@ export type Mode = 'pty' | 'pipe';
 /** `lost`: the runner that owned the program died; the log is whole up to what it had written. */
 export type SessionState = 'starting' | 'running' | 'exited' | 'closed' | 'lost';
 
+/**
+ * Why a session is `lost`: the runner that owned its program died; the data directory is a copy, and the program goes
+ * on in the original; nothing was heard of a session from elsewhere any more.
+ */
+export const LOST_REASONS = ['runner_died', 'copied', 'silent'] as const;
+export type LostReason = (typeof LOST_REASONS)[number];
+
 /** `ingest` stands beside the others: it may emit what happens elsewhere, and see nothing. */
 export type Scope = 'view' | 'input' | 'create' | 'admin' | 'ingest';
 export const SCOPES: readonly Scope[] = ['view', 'input', 'create', 'admin', 'ingest'];
@@ -82,6 +89,8 @@ export interface SessionInfo {
   readonly labels: Readonly<Record<string, string>>;
   /** What it is doing. Null where it does not run, or nobody can tell. */
   readonly activity: SessionActivity | null;
+  /** Of a `lost` one alone. */
+  readonly lostReason?: LostReason;
 }
 
 /** Those that wait for a person come first in lists. */

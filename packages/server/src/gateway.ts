@@ -141,6 +141,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     undo.push(() => removeSocketDir(socketDir));
     const fleet = new Fleet(
       {
+        root: dir,
         dir: join(dir, 'runners'),
         socketDir,
         script: options.runnerScript ?? beside('runner.mjs'),

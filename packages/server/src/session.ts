@@ -6,6 +6,7 @@ import {
   type Epoch,
   formatPosition,
   type InputReceipt,
+  type LostReason,
   type RunInfo,
   type SessionActivity,
   type SessionId,
@@ -170,7 +171,13 @@ export class Session {
       foreign: record.foreign,
       labels: labelsOf(record),
       activity: this.activity,
+      ...(record.state === 'lost' ? { lostReason: this.#lostReason } : {}),
     };
+  }
+
+  /** Rows of before name none: what was lost then had lost its runner, or its emitter. */
+  get #lostReason(): LostReason {
+    return this.#record.lostReason ?? (this.isForeign ? 'silent' : 'runner_died');
   }
 
   /** What it is doing, as was told last. Null where it does not run, or nobody can tell. */

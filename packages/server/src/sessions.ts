@@ -145,6 +145,11 @@ export class Sessions {
       if (record.foreign !== null || fleet.expect(record.id, record.runner)) this.#open.add(this.#make(record));
       else lost.push(record);
     }
+    const copied = lost.filter(({ runner }) => fleet.goesOnElsewhere(runner)).length;
+    if (copied > 0) {
+      const facts = { sessions: copied };
+      this.#log.warn(facts, 'Programs go on in the data directory that this one was copied from; here they are lost.');
+    }
     await Promise.all(lost.map((record) => this.#lose(record.id, record)));
   }
 
@@ -450,11 +455,13 @@ export class Sessions {
 
   async #closeLost(session: Session): Promise<void> {
     const { id } = session;
+    const goesOnElsewhere = this.#needFleet().goesOnElsewhere(session.record.runner);
     try {
-      session.close(await closeLost(this.dirOf(id), id));
+      session.close(await closeLost(this.dirOf(id), id, { goesOnElsewhere }));
     } catch (error) {
       this.#log.error({ err: error, session: id }, 'a lost session could not be closed');
-      session.close({ state: 'lost', head: { place: 0, offset: 0 } });
+      const lostReason = goesOnElsewhere ? 'copied' : 'runner_died';
+      session.close({ state: 'lost', head: { place: 0, offset: 0 }, lostReason });
     }
     this.#open.keep(session);
   }

@@ -1,6 +1,13 @@
 // How the page puts facts into words. Pure; knows no React and no network.
 
-import { isShell, nameOfCommand, type SessionActivity, type SessionInfo, shellText } from '@binnacle/protocol';
+import {
+  isShell,
+  type LostReason,
+  nameOfCommand,
+  type SessionActivity,
+  type SessionInfo,
+  shellText,
+} from '@binnacle/protocol';
 import { isRecording } from './recording-words.ts';
 
 /** How a session fares, for its dot: the name is the class of the dot. */
@@ -58,10 +65,15 @@ export function shortId(id: string): string {
   return isUuid ? `${id.slice(0, 8)}…${id.slice(-4)}` : oneLine(id, 60);
 }
 
+const LOST_WORDS: Readonly<Record<LostReason, string>> = {
+  runner_died: 'lost: its runner died',
+  copied: 'goes on elsewhere: this data directory is a copy, and the program belongs to the original',
+  silent: 'lost: nothing was heard of it any more',
+};
+
 /** A sentence about how it ended, or undefined while it runs. */
 export function ending(info: SessionInfo): string | undefined {
-  if (info.state === 'lost')
-    return info.foreign === null ? 'lost: its runner died' : 'lost: nothing was heard of it any more';
+  if (info.state === 'lost') return LOST_WORDS[info.lostReason ?? (info.foreign === null ? 'runner_died' : 'silent')];
   if (info.state === 'running' || info.state === 'starting') return undefined;
   if (info.signal !== null) return `ended by ${info.signal}`;
   if (info.exitCode === null && isRecording(info)) return 'the recording ends here';

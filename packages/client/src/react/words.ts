@@ -1,6 +1,6 @@
 // What the components say, in words. Pure.
 
-import type { SessionInfo } from '@binnacle/protocol';
+import type { LostReason, SessionInfo } from '@binnacle/protocol';
 import type { GapEvent } from '../attachment.ts';
 import type { SessionSnapshot } from './session-follow.ts';
 
@@ -25,11 +25,15 @@ export function gapWords({ from, to, reason }: Pick<GapEvent, 'from' | 'to' | 'r
     : `${size} of output ${are} damaged and left out.`;
 }
 
+const LOST_WORDS: Readonly<Record<LostReason, string>> = {
+  runner_died: 'Lost: its runner died.',
+  copied: 'It goes on elsewhere: this data directory is a copy, and the program belongs to the original.',
+  silent: 'Lost: nothing was heard of it any more.',
+};
+
 /** How it ended, or undefined while it runs. */
 export function endWords(info: SessionInfo): string | undefined {
-  if (info.state === 'lost') {
-    return info.foreign === null ? 'Lost: its runner died.' : 'Lost: nothing was heard of it any more.';
-  }
+  if (info.state === 'lost') return LOST_WORDS[info.lostReason ?? (info.foreign === null ? 'runner_died' : 'silent')];
   if (info.state === 'running' || info.state === 'starting') return undefined;
   if (info.signal !== null) return `Ended by ${info.signal}.`;
   return info.exitCode === null ? 'Ended; its exit code is not known.' : `Exited with code ${info.exitCode}.`;

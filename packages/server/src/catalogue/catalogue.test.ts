@@ -175,6 +175,7 @@ describe('sessions', () => {
       exitedAt: 2001,
       deleted: false,
       conversation: null,
+      lostReason: null,
       hidden: false,
       foreign: null,
     });

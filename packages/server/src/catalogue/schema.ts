@@ -153,6 +153,9 @@ const MIGRATIONS: readonly string[] = [
 
   // Users who want to hear of what waits for them, and not of turns that have ended.
   'CREATE TABLE hail_wishes (user TEXT PRIMARY KEY) STRICT;',
+
+  // Why a session counts as lost: `LostReason`. Null of those that are not, and of rows of before.
+  'ALTER TABLE sessions ADD COLUMN lost_reason TEXT;',
 ];
 
 /**

@@ -1,6 +1,13 @@
 // The rows of sessions. Knows nothing of processes or logs; never sees the value of an environment variable.
 
-import { BinnacleError, type ForeignInfo, type Mode, type SessionId, type SessionState } from '@binnacle/protocol';
+import {
+  BinnacleError,
+  type ForeignInfo,
+  type LostReason,
+  type Mode,
+  type SessionId,
+  type SessionState,
+} from '@binnacle/protocol';
 import { type Database, isDuplicate, type Statement } from './driver.ts';
 import { transaction } from './schema.ts';
 
@@ -32,6 +39,8 @@ export interface SessionRecord {
   readonly head: { readonly place: number; readonly offset: number } | null;
   readonly createdAt: number;
   readonly exitedAt: number | null;
+  /** Null where it is not lost, and where nobody wrote down why. */
+  readonly lostReason: LostReason | null;
   readonly deleted: boolean;
   /** Seen by those alone who may see that conversation. Null: by everybody who may see sessions. */
   readonly conversation: string | null;
@@ -57,7 +66,10 @@ export interface NewSession {
 
 /** What changes in a session's life. What is left out stays as it is. */
 export type SessionChange = Partial<
-  Pick<SessionRecord, 'name' | 'state' | 'runner' | 'epoch' | 'pid' | 'exitCode' | 'signal' | 'head' | 'exitedAt'> &
+  Pick<
+    SessionRecord,
+    'name' | 'state' | 'runner' | 'epoch' | 'pid' | 'exitCode' | 'signal' | 'head' | 'exitedAt' | 'lostReason'
+  > &
     Pick<SessionSpec, 'cols' | 'rows'>
 >;
 
@@ -109,7 +121,7 @@ export class SessionStore {
     );
     this.#update = db.prepare(
       `UPDATE sessions SET name = ?, spec = ?, state = ?, runner = ?, epoch = ?, pid = ?, exit_code = ?, signal = ?,
-         head_place = ?, head_offset = ?, exited_at = ? WHERE id = ? AND deleted_at IS NULL`,
+         head_place = ?, head_offset = ?, exited_at = ?, lost_reason = ? WHERE id = ? AND deleted_at IS NULL`,
     );
     this.#get = db.prepare(`${ROWS} WHERE id = ?`);
     this.#first = db.prepare(`${ROWS} WHERE deleted_at IS NULL ORDER BY id DESC LIMIT ?`);
@@ -151,9 +163,22 @@ export class SessionStore {
     const spec = { ...before.spec, cols: cols ?? before.spec.cols, rows: rows ?? before.spec.rows };
     const after = { ...before, ...columns, spec };
     const exitedAt = after.exitedAt === null ? null : Math.round(after.exitedAt);
-    const { name, state, runner, epoch, pid, exitCode, signal, head } = after;
+    const { name, state, runner, epoch, pid, exitCode, signal, head, lostReason } = after;
     const end = [head?.place ?? null, head?.offset ?? null] as const;
-    this.#update.run(name, specText(spec), state, runner, epoch, pid, exitCode, signal, ...end, exitedAt, id);
+    this.#update.run(
+      name,
+      specText(spec),
+      state,
+      runner,
+      epoch,
+      pid,
+      exitCode,
+      signal,
+      ...end,
+      exitedAt,
+      lostReason,
+      id,
+    );
     return { ...after, exitedAt };
   }
 
@@ -238,6 +263,7 @@ interface Row {
   readonly head_offset: number | null;
   readonly created_at: number;
   readonly exited_at: number | null;
+  readonly lost_reason: LostReason | null;
   readonly deleted_at: number | null;
   readonly conversation: string | null;
   readonly hidden: number;
@@ -267,6 +293,7 @@ function toRecord(row: Row): SessionRecord {
     head: headOf(row),
     createdAt: row.created_at,
     exitedAt: row.exited_at,
+    lostReason: row.lost_reason,
     deleted: row.deleted_at !== null,
     conversation: row.conversation,
     hidden: row.hidden !== 0,

@@ -5,6 +5,7 @@ import {
   BinnacleError,
   type CreateSession,
   type From,
+  LOST_REASONS,
   type OutputKind,
   parseSignal,
   SESSION_FILTERS,
@@ -84,6 +85,7 @@ const Info = z
       .nullable(),
     labels: z.record(z.string(), z.string()).readonly(),
     activity: z.object({ state: z.enum(ACTIVITY_STATES), since: z.number(), text: z.string().nullable() }).nullable(),
+    lostReason: z.enum(LOST_REASONS).optional(),
   })
   .openapi('Session');
 /** The description says what the protocol package does, or this does not compile. */

@@ -39,7 +39,16 @@ beforeAll(async () => {
   );
   const env = { PATH: process.env.PATH ?? '', HOME: root };
   fleet = new Fleet(
-    { dir: join(dir, 'r'), socketDir: root, script: RUNNER, programsPerRunner: 8, syncMs: 0, orphanMs: 1000, env },
+    {
+      root: dir,
+      dir: join(dir, 'r'),
+      socketDir: root,
+      script: RUNNER,
+      programsPerRunner: 8,
+      syncMs: 0,
+      orphanMs: 1000,
+      env,
+    },
     sessions.fleetEvents,
   );
   await sessions.recover(fleet);

@@ -83,7 +83,7 @@ export class SegmentWriter implements LogWriter {
     if (listSegments(dir).length > 0) {
       throw new BinnacleError('bad_data_dir', { message: `${dir} holds a log already.`, hint: 'Open it instead.' });
     }
-    const epoch = options.epoch ?? randomEpoch();
+    const epoch = options.epoch ?? freshEpoch();
     const first = { base: 0, baseOffset: 0, timeBefore: 0, epoch };
     const fd = wrapDiskFull(() => createSegment(dir, first));
     return new SegmentWriter(dir, options, epoch, [first], fd, { place: 0, offset: 0 }, first.timeBefore, 0, false);
@@ -362,7 +362,8 @@ function openIndex(path: string, exists: boolean): number | undefined {
   }
 }
 
-function randomEpoch(): Epoch {
+/** Names a life that no log has had. */
+export function freshEpoch(): Epoch {
   return parseEpoch(crypto.randomUUID().replaceAll('-', '').slice(0, 16));
 }
 

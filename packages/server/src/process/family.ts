@@ -86,6 +86,22 @@ function hasMark(pid: number, sessionId: string): boolean {
   }
 }
 
+/** Whether a process descends from a living one with this title (at most 15 characters). Its own title does not count. */
+export function descendsFrom(pid: number, title: string): boolean {
+  for (let at = readProcess(pid)?.parent ?? 0; at > 1; at = readProcess(at)?.parent ?? 0) {
+    if (titleOf(at) === title) return true;
+  }
+  return false;
+}
+
+function titleOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return ''; // It has just ended.
+  }
+}
+
 /** The marks of what runs that begin like this. */
 export function marksOf(prefix: string): ReadonlySet<string> {
   const begin = `${SESSION_MARK}=${prefix}`;

@@ -21,6 +21,11 @@ type Size = EntryData['resize'];
 
 const KINDS: readonly OutputKind[] = ['tty', 'stdout', 'stderr'];
 
+const END_NOBODY_SAW: Readonly<Partial<Record<EntryData['closed']['reason'], string>>> = {
+  lost: 'nobody saw the end: its runner or emitter was lost',
+  copied: 'the copy of the log ends here: the program went on in the original',
+};
+
 export class CastWriter implements ExportWriter {
   readonly #session: RecordedSession;
   readonly #options: CastOptions;
@@ -127,8 +132,8 @@ export class CastWriter implements ExportWriter {
       }
       case 'closed': {
         const { reason } = bodyOf<EntryData['closed']>(entry);
-        const why = reason === 'lost' ? this.#event('m', 'nobody saw the end: its runner or emitter was lost') : '';
-        return this.#flush() + why;
+        const why = reason === undefined ? undefined : END_NOBODY_SAW[reason];
+        return this.#flush() + (why === undefined ? '' : this.#event('m', why));
       }
       default:
         return this.#marks(entry)

@@ -3,13 +3,14 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { BinnacleError, type RunInfo } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 import { afterOwnTime } from '../own-time.ts';
 import type { EndingTimes } from '../process/ending.ts';
 import { bootId, readProcess } from '../process/family.ts';
-import { RunnerLink } from './link.ts';
+import { identityOf, isOfAnother } from './directory-identity.ts';
+import { ForeignRunner, RunnerLink } from './link.ts';
 import { endOrphans } from './lost.ts';
 import type { RunnerFile, RunnerStart } from './main.ts';
 import { runnerCommand } from './scope.ts';
@@ -27,7 +28,9 @@ const START_TRIES = 3;
 export const LIST_MS = 1000;
 
 export interface FleetOptions {
-  /** Where runners keep their files. */
+  /** The data directory. Runners that were started in another one are none of ours. */
+  readonly root: string;
+  /** Where runners keep their files: below `root`. */
   readonly dir: string;
   /** Where their sockets are: short, because a path holds at most 107 bytes. */
   readonly socketDir: string;
@@ -68,6 +71,8 @@ export class Fleet {
   readonly #hosts = new Map<string, Runner>();
   /** Runners that are alive but do not answer, and the sessions that are expected in them. */
   readonly #silent = new Map<string, Set<string>>();
+  /** Runners of the data directory that ours is a copy of. Their programs are not ours to end. */
+  readonly #foreign = new Set<string>();
   /** The next runner, started ahead so that a program's start costs milliseconds. */
   #spare: Promise<Runner> | undefined;
   #isClosed = false;
@@ -91,6 +96,11 @@ export class Fleet {
     const expected = runner === null ? undefined : this.#silent.get(runner);
     expected?.add(session);
     return expected !== undefined;
+  }
+
+  /** After `recover`: true when a session goes on in the data directory that this one was copied from. */
+  goesOnElsewhere(runner: string | null): boolean {
+    return runner !== null && this.#foreign.has(runner);
   }
 
   /** Runners that are known to live. */
@@ -133,7 +143,8 @@ export class Fleet {
   ): Promise<HostedStatus> {
     for (let { runner } = options, tries = 1; ; tries += 1) {
       try {
-        return (await this.request(spec.id, { t: 'start', spec })) as HostedStatus;
+        const place = relative(this.#options.root, spec.dir);
+        return (await this.request(spec.id, { t: 'start', spec: { ...spec, place } })) as HostedStatus;
       } catch (error) {
         this.release(spec.id);
         const isDead =
@@ -221,6 +232,7 @@ export class Fleet {
     const start: RunnerStart = {
       token: randomBytes(32).toString('base64url'),
       socket: socketPath(this.#options.socketDir, id),
+      root: this.#options.root,
       syncMs: this.#options.syncMs,
       orphanMs: this.#options.orphanMs,
     };
@@ -274,6 +286,7 @@ export class Fleet {
       return;
     }
     const runner = await this.#attach(id, token, each);
+    if (this.#foreign.has(id)) return;
     if (runner === undefined) {
       const file = this.#fileOf(id);
       if (file !== undefined && isAlive(file)) void this.#waitFor(id, token, file, new Set());
@@ -294,6 +307,11 @@ export class Fleet {
   async #attach(id: string, token: string, each?: (status: HostedStatus) => void): Promise<Runner | undefined> {
     const file = this.#fileOf(id);
     if (file === undefined) return undefined;
+    const { root, dir } = this.#options;
+    if (isAlive(file) && isOfAnother(file, root, join(dir, id))) {
+      this.#foreign.add(id);
+      return undefined;
+    }
     const events = {
       grew: (session: string, head: Head, oldest: Head) => this.#events.grew(session, head, oldest),
       changed: (status: HostedStatus) => this.#linkOnChanged(status),
@@ -301,7 +319,7 @@ export class Fleet {
       lost: () => void this.#linkOnLost(id),
     };
     try {
-      const { link, programs } = await RunnerLink.open(file.socket, token, events);
+      const { link, programs } = await RunnerLink.open(file.socket, { token, directory: identityOf(root) }, events);
       const hosted = new Set(programs.map((status) => status.id));
       const runner: Runner = { id, file, token, link, hosted };
       this.#runners.set(id, runner);
@@ -312,7 +330,8 @@ export class Fleet {
       link.attend();
       return runner;
     } catch (error) {
-      if (isAlive(file))
+      if (error instanceof ForeignRunner) this.#foreign.add(id);
+      else if (isAlive(file))
         this.#events.warn('A runner is alive but does not answer.', { runner: id, error: String(error) });
       return undefined;
     }
@@ -343,11 +362,12 @@ export class Fleet {
         this.#tellLost([...expected].filter((session) => !again.hosted.has(session)));
         return;
       }
+      if (this.#foreign.has(id)) break;
       await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
     }
     if (this.#isClosed) return;
     this.#silent.delete(id);
-    this.#bury(id);
+    if (!this.#foreign.has(id)) this.#bury(id);
     this.#tellLost([...expected]);
   }
 

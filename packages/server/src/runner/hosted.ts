@@ -1,6 +1,6 @@
 // One program in a runner: reads it, appends its log, feeds it. Knows no gateway; who listens is told of changes.
 
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import {
   BinnacleError,
   type EntryData,
@@ -115,7 +115,7 @@ export class Hosted {
     const { id, dir, mode } = this.spec;
     const records = new RunRecords(dir);
     records.make();
-    const link = await ShellLink.make(join(dir, 'shell'), mode, fifos, (told) => runs.handle(told));
+    const link = await ShellLink.make(join(reachable(dir), 'shell'), mode, fifos, (told) => runs.handle(told));
     const job = new RunJob(id, mode, () => this.#leader);
     const log = this.#log;
     const runs = new Runs({
@@ -412,6 +412,12 @@ export class Hosted {
     this.#program?.resume();
   }
 }
+
+/**
+ * The name by which a shell of ours finds a place of this process: its own working directory is another, and an
+ * absolute path would be wrong once the data directory is moved.
+ */
+const reachable = (dir: string): string => (isAbsolute(dir) ? dir : `/proc/${process.pid}/cwd/${dir}`);
 
 const json = (value: EntryData[keyof EntryData] | RunEvent): Uint8Array => {
   const bytes = Buffer.from(JSON.stringify(value));

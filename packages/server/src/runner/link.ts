@@ -23,6 +23,16 @@ export interface LinkEvents {
   lost(): void;
 }
 
+/** The runner was started in another data directory, of which the gateway's is a copy: hands off. */
+export class ForeignRunner extends Error {}
+
+/** What a gateway shows to a runner. */
+export interface Hello {
+  readonly token: string;
+  /** Identity of the gateway's data directory. Undefined: not known, and not compared. */
+  readonly directory?: string | undefined;
+}
+
 type News = Extract<FromRunner, { t: 'grew' | 'changed' | 'ran' }>;
 
 interface Asked {
@@ -41,7 +51,7 @@ export class RunnerLink {
   #isClosed = false;
   /** News that came behind the hello, until whoever asked for that has heard it. */
   #early: News[] | undefined = [];
-  #helloReceived: ((programs: readonly HostedStatus[]) => void) | undefined;
+  #helloReceived: ((hello: Extract<FromRunner, { t: 'hello' | 'refused' }>) => void) | undefined;
 
   private constructor(socket: Socket, events: LinkEvents) {
     this.#socket = socket;
@@ -59,13 +69,13 @@ export class RunnerLink {
   }
 
   /**
-   * Connects and shows the token. Nothing is told of what the runner says next until `attend`: a program may end in the
+   * Connects and shows the hello. Nothing is told of what the runner says next until `attend`: a program may end in the
    * moment of the hello, which still says that it runs. Throws `runner_unavailable` (a dead runner refuses within a
-   * millisecond).
+   * millisecond), and `ForeignRunner` where either of the two finds that they belong to different data directories.
    */
   static open(
     path: string,
-    token: string,
+    { token, directory }: Hello,
     events: LinkEvents,
   ): Promise<{ link: RunnerLink; programs: readonly HostedStatus[] }> {
     return new Promise((resolve, reject) => {
@@ -80,13 +90,28 @@ export class RunnerLink {
       socket.once('connect', () => {
         const link = new RunnerLink(socket, events);
         socket.once('close', refuse);
-        link.#helloReceived = (programs) => {
+        link.#helloReceived = (hello) => {
           cancel();
           socket.off('close', refuse);
           socket.off('error', refuse);
-          resolve({ link, programs });
+          const isForeign =
+            hello.t === 'refused' ||
+            (directory !== undefined && hello.directory !== undefined && hello.directory !== directory);
+          if (!isForeign) {
+            resolve({ link, programs: hello.programs });
+            return;
+          }
+          link.close();
+          reject(new ForeignRunner(`It was started in the data directory ${hello.directory}, not in ${directory}.`));
         };
-        socket.write(encodeFrame({ t: 'hello', token, protocol: RUNNER_PROTOCOL }));
+        socket.write(
+          encodeFrame({
+            t: 'hello',
+            token,
+            protocol: RUNNER_PROTOCOL,
+            ...(directory === undefined ? {} : { directory }),
+          }),
+        );
       });
     });
   }
@@ -131,7 +156,8 @@ export class RunnerLink {
   #handle(message: FromRunner): void {
     switch (message.t) {
       case 'hello':
-        this.#helloReceived?.(message.programs);
+      case 'refused':
+        this.#helloReceived?.(message);
         return;
       case 'grew':
       case 'changed':

@@ -2,11 +2,12 @@
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Kind, SessionId, SessionState } from '@binnacle/protocol';
+import type { Kind, LostReason, SessionId, SessionState } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
-import { SegmentWriter } from '../log/segment-writer.ts';
+import { freshEpoch, SegmentWriter } from '../log/segment-writer.ts';
 import { type EndingTimes, endFamily } from '../process/ending.ts';
+import { descendsFrom, familyOf } from '../process/family.ts';
 import { readExitRecord } from './exit-record.ts';
 
 export interface LostSession {
@@ -16,6 +17,7 @@ export interface LostSession {
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly exitedAt: number | null;
+  readonly lostReason: LostReason | null;
 }
 
 /** They have had their hang-up already. */
@@ -23,29 +25,44 @@ const TIMES = { hupMs: 100, termMs: 500 };
 /** The exit entry is near the end: a child left behind rarely writes more than this after it. */
 const TAIL_BYTES = 1024 * 1024;
 
-/** Found by their mark: the leader's number may be somebody else's by now. */
-export const endOrphans = (session: string, times: EndingTimes): Promise<number> =>
-  endFamily({ pid: -1, startTime: '' }, session, times);
+/** The title of a runner's process. */
+export const RUNNER_TITLE = 'binnacle-runner';
+/** Orphans are found by their mark: the leader's number may be somebody else's by now. */
+const NOBODY = { pid: -1, startTime: '' };
+
+/** Ends what a dead runner left of a session. Whoever has a living runner above is no orphan: the session is another's. */
+export async function endOrphans(session: string, times: EndingTimes): Promise<void> {
+  if (familyOf(NOBODY, session).some(({ pid }) => descendsFrom(pid, RUNNER_TITLE))) return;
+  await endFamily(NOBODY, session, times);
+}
 
 /**
  * `closed` when the program's exit is on the disk, `lost` when nobody saw it. What the runner managed to write is
  * completed, never repeated: it may have closed the log in good order while no gateway listened.
+ *
+ * `goesOnElsewhere`: `dir` is a copy, and the program and its runner live on with the original. Nobody is ended then,
+ * and the copy of the log goes on in an epoch of its own: a position of the original is none of the copy.
  */
-export async function closeLost(dir: string, id: SessionId): Promise<LostSession> {
+export async function closeLost(
+  dir: string,
+  id: SessionId,
+  { goesOnElsewhere = false }: { readonly goesOnElsewhere?: boolean } = {},
+): Promise<LostSession> {
   const logDir = join(dir, 'log');
   const exit = await readExitRecord(dir);
   const ending = await endingOf(logDir);
   // A log that was closed in order has nobody left who writes to it; a job that was told to outlive it may do so.
-  if (!ending.has('closed')) await endOrphans(id, TIMES);
+  if (!ending.has('closed') && !goesOnElsewhere) await endOrphans(id, TIMES);
   // What is left of a shell that took runs holds values of its environment.
   rmSync(join(dir, 'shell'), { recursive: true, force: true });
-  const log = SegmentWriter.open(logDir);
+  const isCopy = goesOnElsewhere && !ending.has('closed');
+  const log = SegmentWriter.open(logDir, isCopy ? { epoch: freshEpoch() } : {});
   try {
     const write = (kind: 'exit' | 'closed', data: object) => {
       if (!ending.has(kind)) log.append(kind, Buffer.from(JSON.stringify(data)), Date.now());
     };
     if (exit !== undefined) write('exit', { exitCode: exit.exitCode, signal: exit.signal });
-    write('closed', { reason: 'lost' });
+    write('closed', { reason: isCopy ? 'copied' : 'lost' });
     return {
       state: exit === undefined ? 'lost' : 'closed',
       head: log.head,
@@ -53,6 +70,7 @@ export async function closeLost(dir: string, id: SessionId): Promise<LostSession
       exitCode: exit?.exitCode ?? null,
       signal: exit?.signal ?? null,
       exitedAt: exit?.exitedAt ?? null,
+      lostReason: exit === undefined ? (isCopy ? 'copied' : 'runner_died') : null,
     };
   } finally {
     await log.close();

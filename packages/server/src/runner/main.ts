@@ -1,8 +1,9 @@
 // The runner process. Started by a gateway, outlives it. Everything is loaded at start: the files may be replaced later.
 
 import { closeSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { bootId, readProcess } from '../process/family.ts';
+import { RUNNER_TITLE } from './lost.ts';
 import { Runner } from './runner.ts';
 import { RUNNER_PROTOCOL } from './wire.ts';
 
@@ -19,6 +20,8 @@ export interface RunnerFile {
 export interface RunnerStart {
   readonly token: string;
   readonly socket: string;
+  /** The data directory, in which the runner lives: paths below it are good also when it is moved. */
+  readonly root: string;
   readonly syncMs: number;
   /** After so many ms without a gateway all programs are ended; 0: never. */
   readonly orphanMs: number;
@@ -44,14 +47,16 @@ function closeInherited(): void {
 
 async function main(dir: string): Promise<void> {
   closeInherited();
-  process.title = 'binnacle-runner';
+  process.title = RUNNER_TITLE;
   // The terminal of whoever started the gateway may hang up; that is none of our programs' business.
   process.on('SIGHUP', () => undefined);
   process.on('SIGINT', () => undefined);
   // Node opens its inspector at it, to every program of this user; with a listener it does not.
   process.on('SIGUSR1', () => undefined);
   const start = JSON.parse(readFileSync(join(dir, 'start.json'), 'utf8')) as RunnerStart;
-  const runner = new Runner({ ...start, dir });
+  process.chdir(start.root);
+  const below = relative(start.root, dir);
+  const runner = new Runner({ ...start, root: '.', dir: below });
   // One program's fault must not end the others: it is written down, and they go on.
   process.on('uncaughtException', (error) => console.error(new Date().toISOString(), error));
   process.on('SIGTERM', () => void runner.endAll().finally(() => process.exit(0)));
@@ -72,8 +77,8 @@ async function main(dir: string): Promise<void> {
     socket: start.socket,
     protocol: RUNNER_PROTOCOL,
   };
-  writeFileSync(join(dir, 'runner.json.new'), JSON.stringify(file), { mode: 0o600 });
-  renameSync(join(dir, 'runner.json.new'), join(dir, 'runner.json'));
+  writeFileSync(join(below, 'runner.json.new'), JSON.stringify(file), { mode: 0o600 });
+  renameSync(join(below, 'runner.json.new'), join(below, 'runner.json'));
   writeSync(READY_FD, 'ready\n');
   closeSync(READY_FD);
 }

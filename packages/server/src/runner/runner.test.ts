@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryLog } from '../log/memory-log.ts';
 import { Fifos } from '../process/fifos.ts';
 import type { ProgramEvents, StartProgram } from '../process/program.ts';
+import { identityOf } from './directory-identity.ts';
 import { Hosted } from './hosted.ts';
 import { RunnerLink } from './link.ts';
 import { Runner } from './runner.ts';
@@ -23,7 +24,7 @@ beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'binnacle-runner-'));
   path = join(dir, 'r.sock');
   links = [];
-  runner = new Runner({ token: TOKEN, dir, syncMs: 0, orphanMs: 0 });
+  runner = new Runner({ token: TOKEN, root: dir, dir, syncMs: 0, orphanMs: 0 });
   await runner.listen(path);
   // It makes FIFOs ahead: until they are there the directory cannot be removed again.
   const made = () => readdirSync(dir).filter((name) => name.startsWith('fifo-')).length;
@@ -57,7 +58,7 @@ function specOf(argv: [string, ...string[]]): HostedSpec {
 }
 
 /** A gateway's end, with what the runner told it unasked. `isBusy`: it has not looked at the hello yet. */
-async function gateway(isBusy = false) {
+async function gateway(isBusy = false, directory = identityOf(dir)) {
   const told: HostedStatus[] = [];
   let onLost: () => void = () => undefined;
   const lost = new Promise<void>((resolve) => {
@@ -69,7 +70,11 @@ async function gateway(isBusy = false) {
     ran: () => undefined,
     lost: onLost,
   };
-  const { link, programs } = await RunnerLink.open(path, TOKEN, events);
+  const { link, programs } = await RunnerLink.open(
+    path,
+    directory === '' ? { token: TOKEN } : { token: TOKEN, directory },
+    events,
+  );
   links.push(link);
   if (!isBusy) link.attend();
   return { link, programs, told, lost };
@@ -149,6 +154,20 @@ describe('the socket of a runner', () => {
       expect(await answerTo(first)).toBe('');
     }
     expect((await gateway()).programs).toEqual([]);
+  });
+
+  it('is not for a gateway of another data directory: whoever is attached stays', async () => {
+    const { link, lost } = await gateway();
+    let isLost = false;
+    void lost.then(() => {
+      isLost = true;
+    });
+    await expect(gateway(false, identityOf('/'))).rejects.toThrow(`started in the data directory ${identityOf(dir)}`);
+    expect(await link.request({ t: 'list' })).toEqual([]);
+    expect(isLost).toBe(false);
+    // A gateway of before names none.
+    await gateway(false, '');
+    await lost;
   });
 
   it('takes frames that come in any pieces', async () => {

@@ -11,6 +11,7 @@ import { Fifos } from '../process/fifos.ts';
 import { pipeStarter } from '../process/pipe.ts';
 import type { StartProgram } from '../process/program.ts';
 import { ptyStarter, READ_BYTES } from '../process/pty.ts';
+import { identityOf } from './directory-identity.ts';
 import { Hosted } from './hosted.ts';
 import {
   encodeFrame,
@@ -39,6 +40,7 @@ interface Watch {
 
 export class Runner {
   readonly #token: Buffer;
+  readonly #root: string;
   readonly #orphanMs: number;
   #cancelOrphaned: (() => void) | undefined;
   readonly #programs = new Map<string, Hosted>();
@@ -53,11 +55,15 @@ export class Runner {
 
   constructor(options: {
     readonly token: string;
+    /** The data directory. A gateway of another one is refused. */
+    readonly root: string;
+    /** Its own directory. */
     readonly dir: string;
     readonly syncMs: number;
     readonly orphanMs: number;
   }) {
     this.#token = Buffer.from(options.token);
+    this.#root = options.root;
     this.#orphanMs = options.orphanMs;
     this.#waitForGateway();
     this.#sync = new GroupSync({
@@ -94,12 +100,21 @@ export class Runner {
       if (this.#gateway === socket) this.#handle(message, payload);
       else if (message.t === 'hello' && this.#isToken(message.token)) {
         cancelHello();
+        // Looked at anew each time: what is mounted anew may have another number.
+        const directory = identityOf(this.#root);
+        if (directory !== undefined && message.directory !== undefined && message.directory !== directory) {
+          socket.end(encodeFrame({ t: 'refused', directory }));
+          return;
+        }
         this.#cancelOrphaned?.();
         this.#gateway?.destroy();
         this.#gateway = socket;
         this.#watches.clear();
         const programs = [...this.#programs.values()].map((hosted) => hosted.status);
-        this.#send({ t: 'hello', protocol: RUNNER_PROTOCOL, programs });
+        this.#send({
+          ...{ t: 'hello', protocol: RUNNER_PROTOCOL, programs },
+          ...(directory === undefined ? {} : { directory }),
+        });
       } else socket.destroy();
     });
     socket.on('data', (bytes) => {
@@ -196,7 +211,8 @@ export class Runner {
     return hosted;
   }
 
-  async #startProgram(spec: HostedSpec): Promise<unknown> {
+  async #startProgram(asked: HostedSpec): Promise<unknown> {
+    const spec = { ...asked, dir: lastingPlace(asked) };
     const log = SegmentWriter.create(join(spec.dir, 'log'), { segmentBytes: spec.segmentBytes, group: this.#sync });
     const hosted = new Hosted(spec, log, {
       grew: (grown) => this.#programOnGrew(grown),
@@ -263,6 +279,11 @@ export class Runner {
     gateway.write(encodeFrame(message));
     if (gateway.writableLength > MAX_UNSENT_BYTES) gateway.destroy();
   }
+}
+
+/** Of the two names of one place, the one that is good also when the data directory is moved. */
+function lastingPlace({ dir, place }: HostedSpec): string {
+  return place !== undefined && identityOf(place) === identityOf(dir) ? place : dir;
 }
 
 const toBinnacleError = (error: unknown): BinnacleError =>

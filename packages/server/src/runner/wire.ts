@@ -6,13 +6,15 @@ import { BinnacleError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 import type { EndingTimes } from '../process/ending.ts';
 
-/** Version of these messages. A gateway speaks its own and the two before it. */
-export const RUNNER_PROTOCOL = 1;
+/** Version of these messages. A gateway speaks its own and the two before it. From 2 on a hello names the data directory. */
+export const RUNNER_PROTOCOL = 2;
 
 export interface HostedSpec {
   readonly id: string;
   /** Where its log and its exit record are kept; made by the gateway. */
   readonly dir: string;
+  /** The same below the data directory, which may be moved while the program runs. Older runners know only `dir`. */
+  readonly place?: string;
   readonly mode: Mode;
   readonly argv: readonly [string, ...string[]];
   readonly cwd: string;
@@ -63,7 +65,8 @@ export interface Writer {
 }
 
 export type ToRunner =
-  | { readonly t: 'hello'; readonly token: string; readonly protocol: number }
+  /** `directory`: identity of the gateway's data directory. Older gateways leave it out. */
+  | { readonly t: 'hello'; readonly token: string; readonly protocol: number; readonly directory?: string }
   | ({ readonly ref: number } & Request)
   /** Say `grew` once the log is beyond `place`: by `atLeast` bytes, or by less after `withinMs`. */
   | {
@@ -101,7 +104,15 @@ export type Request =
   | { readonly t: 'retire' };
 
 export type FromRunner =
-  | { readonly t: 'hello'; readonly protocol: number; readonly programs: readonly HostedStatus[] }
+  | {
+      readonly t: 'hello';
+      readonly protocol: number;
+      readonly programs: readonly HostedStatus[];
+      /** Identity of the data directory that it was started in. Older runners leave it out. */
+      readonly directory?: string;
+    }
+  /** Instead of a hello: the gateway's data directory is another one. The connection ends behind it. */
+  | { readonly t: 'refused'; readonly directory: string }
   | { readonly t: 'reply'; readonly ref: number; readonly result?: unknown; readonly error?: WireError }
   | { readonly t: 'grew'; readonly id: string; readonly head: Head; readonly oldest: Head }
   | { readonly t: 'changed'; readonly status: HostedStatus }

@@ -1,0 +1,169 @@
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isRunning } from '../crash/flooding.fixture.ts';
+import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+
+/** Counts up, one line each few ms; `stop` beside it lets it end. Small segments: new files are made all the time. */
+const COUNTING = `n=0; until [ -e "$STOP" ]; do n=$((n+1)); printf "%063d\\n" $n; sleep 0.002; done; exit 7`;
+const SEGMENTS = { segmentBytes: 4096 };
+
+let root: string;
+let opened: GatewayProcess[];
+let original: GatewayProcess;
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), 'binnacle-copied-'));
+  opened = [];
+  original = await open(SEGMENTS);
+});
+afterEach(async () => {
+  for (const gateway of opened) await gateway.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function open(options: Parameters<typeof openGatewayProcess>[0]): Promise<GatewayProcess> {
+  const gateway = await openGatewayProcess(options);
+  opened.push(gateway);
+  return gateway;
+}
+
+const startCounting = (gateway: GatewayProcess, stop: string) =>
+  gateway.create({ command: COUNTING, mode: 'pipe', env: { STOP: join(root, stop) } });
+const stopCounting = (stop: string): void => void execFileSync('touch', [join(root, stop)]);
+
+/** Byte for byte what the program wrote, in one life of the log. */
+async function expectWhole(gateway: GatewayProcess, id: string): Promise<void> {
+  const info = await gateway.closed(id);
+  expect(info).toMatchObject({ state: 'closed', exitCode: 7, signal: null });
+  const text = await gateway.output(id);
+  const last = Number(text.trimEnd().split('\n').at(-1));
+  expect(last).toBeGreaterThan(0);
+  expect(text).toBe(Array.from({ length: last }, (_, i) => `${String(i + 1).padStart(63, '0')}\n`).join(''));
+}
+
+function copyOf(gateway: GatewayProcess): string {
+  const dir = join(root, 'copy');
+  execFileSync('cp', ['-a', gateway.dir, dir]);
+  return dir;
+}
+
+describe('outlives-us: a copy of a data directory in use', () => {
+  it('leaves the programs of the original alone, and says that they go on there', async () => {
+    const { id, pid, epoch } = await startCounting(original, 'stop');
+    await original.seen(id, '000100\n');
+    const copy = await open({ ...SEGMENTS, dataDir: copyOf(original) });
+    const there = await copy.info(id);
+    expect(there).toMatchObject({ state: 'lost', running: false, lostReason: 'copied', exitCode: null });
+    // The two logs part here: a position of the one means nothing in the other.
+    expect(there.epoch).not.toBe(epoch);
+    expect(await copy.output(id)).toContain('000100\n');
+    const entries = (await copy.ask(`/v1/sessions/${id}/export?format=jsonl`)).text;
+    expect(entries).toContain('"reason":"copied"');
+    expect(copy.stderr).toContain('go on in the data directory that this one was copied from');
+    expect((await copy.ask(`/v1/sessions/${id}`, { method: 'DELETE' })).status).toBe(204);
+
+    expect(isRunning(pid ?? -1)).toBe(true);
+    const before = await original.info(id);
+    expect(before).toMatchObject({ state: 'running', pid, epoch });
+    await until('it writes on', async () => (await original.info(id)).outputOffset > before.outputOffset + 200);
+    expect((await original.input(id, 'x')).status).toBe(200);
+    stopCounting('stop');
+    await expectWhole(original, id);
+  });
+
+  it.each([
+    ['does not answer', 2],
+    ['is one of before, which says nothing of its directory', 1],
+  ])('is told apart also where a runner %s', async (_, protocol) => {
+    const { id, pid } = await startCounting(original, 'stop');
+    const read = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as { pid: number };
+    const folder = join(original.dir, 'runners');
+    const hosting = readdirSync(folder).map((name) => join(folder, name, 'runner.json'));
+    const runners = hosting.filter((path) => existsSync(path)).map(read);
+    const copied = copyOf(original);
+    const toldBy = readdirSync(join(copied, 'runners')).map((name) => join(copied, 'runners', name, 'runner.json'));
+    for (const path of toldBy.filter((path) => existsSync(path)))
+      writeFileSync(path, JSON.stringify({ ...read(path), protocol }));
+    for (const runner of runners) process.kill(runner.pid, 'SIGSTOP');
+    try {
+      const copy = await open({ ...SEGMENTS, dataDir: copied });
+      expect(await copy.info(id)).toMatchObject({ state: 'lost', lostReason: 'copied' });
+    } finally {
+      for (const runner of runners) process.kill(runner.pid, 'SIGCONT');
+    }
+    expect(isRunning(pid ?? -1)).toBe(true);
+  });
+
+  it('does not end what has a living runner, also where nothing in the copy tells of that runner', async () => {
+    const { id, pid } = await startCounting(original, 'stop');
+    const copied = copyOf(original);
+    rmSync(join(copied, 'runners'), { recursive: true });
+    const copy = await open({ ...SEGMENTS, dataDir: copied });
+    expect(await copy.info(id)).toMatchObject({ state: 'lost', lostReason: 'runner_died' });
+    expect(isRunning(pid ?? -1)).toBe(true);
+    expect(await original.info(id)).toMatchObject({ state: 'running', pid });
+  });
+
+  it('in the place of the original, as a backup is restored, has none of its programs', async () => {
+    const { id, pid } = await startCounting(original, 'stop');
+    const copied = copyOf(original);
+    await original.kill();
+    const aside = join(root, 'aside');
+    renameSync(original.dir, aside);
+    renameSync(copied, original.dir);
+    await original.start();
+    expect(await original.info(id)).toMatchObject({ state: 'lost', lostReason: 'copied' });
+    expect(isRunning(pid ?? -1)).toBe(true);
+    // What was set aside is the original still.
+    const moved = await open({ ...SEGMENTS, dataDir: aside });
+    expect(await moved.info(id)).toMatchObject({ state: 'running', pid });
+    stopCounting('stop');
+    await expectWhole(moved, id);
+  });
+});
+
+describe('outlives-us: a data directory that was moved', () => {
+  it('keeps its programs: they write on, take input and runs, and their ends are recorded in the new place', async () => {
+    const counting = await startCounting(original, 'stop');
+    const terminal = await original.create({ argv: ['/bin/cat'] });
+    const shell = await original.create({ runs: true, mode: 'pipe' });
+    const run = (gateway: GatewayProcess, command: string) =>
+      gateway.ask(`/v1/sessions/${shell.id}/runs?wait=10000`, { body: { command } });
+    expect((await run(original, 'cd /usr; kept=here')).json).toMatchObject({ exitCode: 0 });
+    await original.seen(counting.id, '000100\n');
+    await original.kill();
+    const place = join(root, 'elsewhere', 'data');
+    mkdirSync(join(root, 'elsewhere'));
+    renameSync(original.dir, place);
+    const moved = await open({ ...SEGMENTS, dataDir: place });
+    for (const { id, pid } of [counting, terminal, shell]) {
+      expect(await moved.info(id)).toMatchObject({ state: 'running', pid });
+    }
+    const before = (await moved.info(counting.id)).outputOffset;
+    await until('it writes on', async () => (await moved.info(counting.id)).outputOffset > before + 8192);
+    await moved.input(terminal.id, 'still here\n');
+    await moved.seen(terminal.id, 'still here\r\nstill here');
+    const ran = await run(moved, 'echo "$PWD $kept"; exit 3');
+    expect(ran.json).toMatchObject({ exitCode: 3 });
+    expect(await moved.output(shell.id)).toContain('/usr here');
+    expect((await run(moved, 'echo "$kept"')).json).toMatchObject({ exitCode: 0 });
+    stopCounting('stop');
+    await expectWhole(moved, counting.id);
+    expect(statSync(join(place, 'sessions', counting.id, 'exit.json')).size).toBeGreaterThan(0);
+    const next = await moved.create({ command: 'echo next', mode: 'pipe' });
+    expect(await moved.closed(next.id)).toMatchObject({ exitCode: 0 });
+    expect(await moved.output(next.id)).toBe('next\n');
+  });
+});

@@ -103,6 +103,47 @@ describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () 
     rmSync(elsewhere, { recursive: true });
   }, 30_000);
 
+  it('whatever cannot be kept is refused with disk_full, wherever it is asked for', async () => {
+    const send = async (method: string, path: string, body?: object): Promise<string> => {
+      const headers = { 'content-type': 'application/json' };
+      const init = body === undefined ? { method } : { method, headers, body: JSON.stringify(body) };
+      const answer = await gateway.fetch(path, init);
+      const json = (await answer.json().catch(() => ({}))) as { error?: { code: string }; code?: string };
+      return `${answer.status} ${json.error?.code ?? json.code?.toLowerCase() ?? ''}`.trim();
+    };
+    const { id } = await gateway.client.sessions.create({ command: 'sleep 60', mode: 'pipe' });
+    expect(await send('POST', '/v1/conversations', { name: 'kept' })).toBe('201');
+    const { conversations } = (await (await gateway.fetch('/v1/conversations')).json()) as {
+      conversations: { key: string }[];
+    };
+    const conversation = `/v1/conversations/${encodeURIComponent(conversations[0]?.key ?? '')}`;
+    small.fill();
+    const token = { name: 'another', scope: 'view' };
+    // The journal of the catalogue may have some room of its own left.
+    await until('the catalogue is full', async () => (await send('POST', '/v1/tokens', token)) === '507 disk_full');
+    const all: [string, string, object?][] = [
+      ['POST', '/v1/tokens', token],
+      ['POST', '/v1/shares', { session: id }],
+      ['POST', '/v1/sessions', { command: 'true', mode: 'pipe' }],
+      ['PUT', `/v1/sessions/${id}/mute`],
+      ['PUT', `${conversation}/mute`],
+      ['POST', '/v1/conversations', { name: 'new' }],
+      ['POST', `${conversation}/messages`, { text: 'x'.repeat(100_000) }],
+      ['PATCH', '/v1/push', { done: false }],
+      ['POST', '/v1/inbound', { channel: 'hook', text: 'x'.repeat(100_000), peer: { kind: 'direct', id: 'me' } }],
+      ['POST', '/pty', {}],
+      ['POST', '/session', {}],
+      ['POST', '/command', { command: 'true' }],
+      ['POST', '/v1/pty-traffic/emit', { session_id: 'job', response: 'x'.repeat(100_000) }],
+    ];
+    const answers = await Promise.all(all.map(async (one) => `${one[0]} ${one[1]}: ${await send(...one)}`));
+    // The sandbox daemon's routes have one code for all that goes wrong.
+    const refused = [': 507 disk_full', ': 507 runtime_error'];
+    expect(answers.filter((answer) => !refused.some((end) => answer.endsWith(end)))).toEqual([]);
+    small.empty();
+    await until('there is room again', async () => (await send('POST', '/v1/tokens', token)) === '201');
+  }, 30_000);
+
   it('who has a token is served, and what the catalogue cannot keep ends nobody', async () => {
     const asked = { name: 'agent', scope: 'input' };
     const { token } = await (

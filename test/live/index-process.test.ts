@@ -35,6 +35,7 @@ describe('the index of a gateway, thirty times', () => {
 
   it('is there after a pause of the gateway under searches', async () => {
     await startFlood(gateway);
+    await until('there is an index', async () => (await gateway.ask('/v1/search?q=needle')).status === 200);
     const searchers = await Searchers.start(gateway, 4);
     const found = (): number => searchers.answers.get('200') ?? 0;
     let survived = 0;

@@ -568,6 +568,18 @@ export class BinnacleError extends Error {
     return this.details === undefined ? wire : { ...wire, details: this.details };
   }
 
+  /**
+   * What was thrown, as one of ours: itself, `disk_full` where the system or SQLite had no room, else `internal`. For
+   * every place where a failure leaves the process.
+   *
+   * @example
+   * try { write(); } catch (error) { send(BinnacleError.of(error).toWire()); }
+   */
+  static of(thrown: unknown): BinnacleError {
+    if (thrown instanceof BinnacleError) return thrown;
+    return new BinnacleError(isDiskFull(thrown) ? 'disk_full' : 'internal', { cause: thrown });
+  }
+
   static fromWire(wire: WireError): BinnacleError {
     return new BinnacleError(isCode(wire.code) ? wire.code : 'internal', {
       message: wire.message,
@@ -575,6 +587,17 @@ export class BinnacleError extends Error {
       ...(wire.details === undefined ? {} : { details: { ...wire.details } }),
     });
   }
+}
+
+const NO_ROOM: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+/** Codes of SQLite: FULL, and those of IOERR that writing gives: WRITE, FSYNC, DIR_FSYNC, TRUNCATE, SHMOPEN, SHMSIZE, SHMMAP. */
+const NO_ROOM_IN_SQLITE: readonly unknown[] = [13, 10, 778, 1034, 1290, 1546, 4618, 4874, 5386];
+
+/** True for what the system says of a disk, a quota or a file size that is used up, and what SQLite makes of that. */
+export function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, errcode } = error as { readonly code?: unknown; readonly errcode?: unknown };
+  return NO_ROOM.includes(code) || NO_ROOM_IN_SQLITE.includes(errcode);
 }
 
 /** For what cannot happen: "cannot" is where data loss hides, so it is loud and carries the facts. */

@@ -1,7 +1,7 @@
 // Which SQLite this process runs on. The only file that loads one; knows no table.
 
 import { createRequire } from 'node:module';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, isDiskFull } from '@binnacle/protocol';
 
 export type SqlValue = string | number | bigint | null | Uint8Array;
 
@@ -33,14 +33,9 @@ export function toDisk<T>(write: () => T): T {
   try {
     return write();
   } catch (error) {
-    throw isFull(error) ? new BinnacleError('disk_full', { cause: error }) : error;
+    throw isDiskFull(error) ? BinnacleError.of(error) : error;
   }
 }
-
-/** True for SQLITE_FULL, SQLITE_IOERR, and what the file system says of a full disk. */
-const isFull = (error: unknown): boolean =>
-  [10, 13].includes(errcode(error) ?? -1) ||
-  (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT'));
 
 function errcode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined;

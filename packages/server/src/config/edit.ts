@@ -6,7 +6,7 @@ import { constants, renameSync, statSync } from 'node:fs';
 import { access, type FileHandle, lstat, open, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, isDiskFull } from '@binnacle/protocol';
 import { applyEdits, type FormattingOptions, modify } from 'jsonc-parser';
 import { readJsonc } from './jsonc.ts';
 import { type ConfigProblem, NO_FILE, readConfig } from './read-config.ts';
@@ -182,7 +182,7 @@ const codeOf = (error: unknown): string =>
 
 function notWritable(file: string, cause: unknown, why?: string): BinnacleError {
   if (cause instanceof BinnacleError) return cause;
-  if (['ENOSPC', 'EDQUOT'].includes(codeOf(cause))) return new BinnacleError('disk_full', { cause });
+  if (isDiskFull(cause)) return BinnacleError.of(cause);
   const reason = why ?? (codeOf(cause) || String(cause));
   return new BinnacleError('config_not_writable', {
     message: `${file} cannot be changed: ${reason}.`,

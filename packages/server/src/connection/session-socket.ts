@@ -226,7 +226,7 @@ export class SessionSocket implements Sink, Watched {
   }
 
   failed(error: unknown): void {
-    this.#fail(error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error }));
+    this.#fail(BinnacleError.of(error));
   }
 
   ping(): void {
@@ -334,7 +334,7 @@ export class SessionSocket implements Sink, Watched {
   }
 
   #refuse(error: unknown): void {
-    const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+    const known = BinnacleError.of(error);
     this.#answer({ type: 'error', code: known.code.toUpperCase(), error: known.message });
   }
 

@@ -120,7 +120,7 @@ export class EventStream implements Watched {
   }
 
   fail(error: unknown, behind: Position): void {
-    const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+    const known = BinnacleError.of(error);
     this.send('error', behind, known.toWire());
     this.#end = 'cut';
     this.#response.end();

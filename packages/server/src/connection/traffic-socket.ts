@@ -229,7 +229,7 @@ export class TrafficSocket implements SubscriptionOutlet, Watched {
   }
 
   #refuse(id: string | undefined, error: unknown): void {
-    const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+    const known = BinnacleError.of(error);
     this.say({ type: 'error', ...(id === undefined ? {} : { id }), error: known.toWire() });
   }
 

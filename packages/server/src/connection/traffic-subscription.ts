@@ -397,7 +397,7 @@ export class TrafficSubscription {
 
   #fail(id: SessionId, error: unknown, session?: Session): void {
     if (this.#isOver) return;
-    const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+    const known = BinnacleError.of(error);
     const session_id = session?.record.foreign?.sessionId ?? id;
     // It may match again, and is read from its start then.
     if (known.code === 'session_not_found') this.#known.delete(id);

@@ -209,8 +209,7 @@ export class Connection implements Watched {
   }
 
   #refuse(ref: number | undefined, error: unknown, about: About = {}): void {
-    const shown = this.#seen.isGuest ? errorForGuests(error) : error;
-    const known = shown instanceof BinnacleError ? shown : new BinnacleError('internal', { cause: shown });
+    const known = BinnacleError.of(this.#seen.isGuest ? errorForGuests(error) : error);
     const { session, conversation } = about;
     this.#say({
       t: 'error',

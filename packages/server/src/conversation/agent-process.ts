@@ -439,7 +439,7 @@ export class AgentProcess implements Agent {
   }
 
   #tellFailed(error: unknown): void {
-    this.#parts.told.failed(error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error }));
+    this.#parts.told.failed(BinnacleError.of(error));
   }
 
   #free(): void {

@@ -74,7 +74,7 @@ export class LocalAgent implements Agent {
     } catch (error) {
       // Its words cannot wait for room; that it failed can.
       abort.abort();
-      this.#parts.told.failed(error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error }));
+      this.#parts.told.failed(BinnacleError.of(error));
     }
   }
 

@@ -39,7 +39,7 @@ const OF_OTHERS: ReadonlySet<Code> = new Set(['not_supported', 'plugin_stopped',
 
 /** Maps what was thrown. What is not ours is `internal`: it goes to the log, and nothing of it to the client. */
 export function answerOf(error: unknown, log: Log, request?: IncomingMessage, dialect?: Dialect): Answer {
-  const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+  const known = BinnacleError.of(error);
   if (known.status >= 500 && !OF_OTHERS.has(known.code)) {
     // The path only: queries are not meant for secrets, but people put them there.
     log.error({ err: error, method: request?.method, path: request?.url?.split('?')[0] }, 'request failed');

@@ -1,7 +1,7 @@
 // Appends a log to segment files. The only code that changes them; knows no reader.
 
 import { closeSync, ftruncateSync, rmSync, writevSync } from 'node:fs';
-import { BinnacleError, type Epoch, invariant, isOutput, type Kind, parseEpoch } from '@binnacle/protocol';
+import { BinnacleError, type Epoch, invariant, isDiskFull, isOutput, type Kind, parseEpoch } from '@binnacle/protocol';
 import { DurableFiles } from './durable-files.ts';
 import { FRAME_HEADER_BYTES, frameTag, sealFrame, writeFrameHeader } from './frame.ts';
 import type { GroupSync } from './group-sync.ts';
@@ -49,7 +49,6 @@ export interface Recovery {
  * one run; at 64 KiB they cost about the same, and the buffer would only be larger.
  */
 const STAGED_BYTES = 32 * 1024;
-const DISK_FULL = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO'] as const;
 
 export class SegmentWriter implements LogWriter {
   readonly epoch: Epoch;
@@ -368,7 +367,8 @@ export function freshEpoch(): Epoch {
 }
 
 function diskFull(cause: unknown): BinnacleError {
-  if (isErrno(cause, ...DISK_FULL)) return new BinnacleError('disk_full', { cause });
+  // A disk that fails is one that has no room: programs wait.
+  if (isDiskFull(cause) || isErrno(cause, 'EIO')) return new BinnacleError('disk_full', { cause });
   return new BinnacleError('internal', { message: 'The log cannot be written.', cause });
 }
 

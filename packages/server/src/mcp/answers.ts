@@ -95,7 +95,7 @@ export const answer = (words: string, structuredContent: Record<string, unknown>
 
 /** What is not ours is told as `internal`, and nothing of it to the agent. */
 export function failure(error: unknown): CallToolResult {
-  const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+  const known = BinnacleError.of(error);
   const wire = { ...known.toWire(), hint: hintFor(known) };
   const details = wire.details === undefined ? '' : `\n${JSON.stringify(wire.details)}`;
   return {

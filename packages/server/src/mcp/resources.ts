@@ -107,7 +107,7 @@ export async function reported<T>(uri: string, act: () => Promise<T>): Promise<T
   try {
     return await act();
   } catch (error) {
-    const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+    const known = BinnacleError.of(error);
     if (known.code === 'session_not_found' || known.code === 'session_gone') {
       throw new ResourceNotFoundError(uri, `${known.message} ${hintFor(known)}`);
     }

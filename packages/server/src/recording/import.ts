@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import {
   BinnacleError,
   type ImportCounts,
+  isDiskFull,
   isSessionId,
   type Kind,
   RECORDING_SOURCE,
@@ -26,7 +27,6 @@ const MAX_AT_ONCE = 4;
 const TURN_MS = 5;
 /** Sizes with no output between them; of more the last one counts. Each costs drawing all of a screen. */
 const MAX_SIZES = 100;
-const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 /** Clocks may differ so much; a recording from a later day has a wrong one. */
 const DAY_MS = 24 * 3600_000;
 
@@ -92,8 +92,7 @@ export class Recordings {
       const { version, counts } = reader;
       return { session, counts: { version, ...counts, ...draft.counts, skipped: counts.skipped + draft.skipped } };
     } catch (error) {
-      if (FULL.has((error as NodeJS.ErrnoException).code ?? '')) throw new BinnacleError('disk_full', { cause: error });
-      throw error;
+      throw isDiskFull(error) ? BinnacleError.of(error) : error;
     } finally {
       this.#underWay -= 1;
       rmSync(aside, { recursive: true, force: true });

@@ -6,6 +6,7 @@ import {
   type EntryData,
   type Epoch,
   formatPosition,
+  isDiskFull,
   type Kind,
   type ProcessInfo,
   type RunEvent,
@@ -311,7 +312,7 @@ export class Hosted {
         await writeExitRecord(this.spec.dir, record);
         break;
       } catch (error) {
-        if (!isDiskFull(error)) {
+        if (!refusesWrites(error)) {
           // Its directory was removed under us, say. The log still tells the exit.
           console.error(new Date().toISOString(), this.spec.id, 'the exit record cannot be written', error);
           break;
@@ -424,5 +425,4 @@ const json = (value: EntryData[keyof EntryData] | RunEvent): Uint8Array => {
   return bytes.length <= MAX_ENTRY_BYTES ? bytes : bytes.subarray(0, 0);
 };
 
-const isDiskFull = (error: unknown): boolean =>
-  ['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO'].includes((error as NodeJS.ErrnoException).code ?? '');
+const refusesWrites = (error: unknown): boolean => isDiskFull(error) || (error as NodeJS.ErrnoException).code === 'EIO';

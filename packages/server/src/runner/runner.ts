@@ -3,7 +3,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, isDiskFull } from '@binnacle/protocol';
 import { GroupSync } from '../log/group-sync.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
 import { afterOwnTime } from '../own-time.ts';
@@ -287,6 +287,6 @@ function lastingPlace({ dir, place }: HostedSpec): string {
 }
 
 const toBinnacleError = (error: unknown): BinnacleError =>
-  error instanceof BinnacleError
-    ? error
+  error instanceof BinnacleError || isDiskFull(error)
+    ? BinnacleError.of(error)
     : new BinnacleError('internal', { message: error instanceof Error ? error.message : String(error), cause: error });

@@ -14,7 +14,7 @@ serveGateway<ToProcess, FromProcess>((send) => {
       try {
         send({ t: 'drawn', n, ...(await drawer.draw(job, answers)) });
       } catch (error) {
-        const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+        const known = BinnacleError.of(error);
         send({ t: 'failed', n, error: known.toWire() });
       }
     });

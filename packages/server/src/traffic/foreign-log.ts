@@ -108,7 +108,7 @@ export class ForeignLog {
     try {
       head = this.#writer.appendAll(draft.entries, now);
     } catch (error) {
-      const why = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+      const why = BinnacleError.of(error);
       return outcomes.map((outcome) => (outcome === 'stored' ? why : outcome));
     }
     this.#standing = { ...draft.standing, ...head, heardAt: now };

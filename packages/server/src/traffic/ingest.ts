@@ -195,7 +195,7 @@ export class Ingest implements SessionHost {
       }
       return resultsOf(events, outcomes, session.id, { epoch: log.epoch, ...log.head });
     } catch (error) {
-      const why = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+      const why = BinnacleError.of(error);
       if (why.code === 'internal') this.#parts.log.error({ err: error }, 'an event could not be taken');
       return events.map(({ sessionId, seq }) => refusal(why, { sessionId, seq }));
     }

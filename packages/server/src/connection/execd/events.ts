@@ -163,7 +163,7 @@ class ExecutionAnswer implements Sink, Watched {
   }
 
   failed(error: unknown): void {
-    const known = error instanceof BinnacleError ? error : new BinnacleError('internal', { cause: error });
+    const known = BinnacleError.of(error);
     this.#finish({ type: 'error', evalue: known.code, why: known.message });
   }
 

@@ -270,7 +270,7 @@ export class PluginLink {
       this.#answer(id, { result: await this.#parts.call(method, params, signal) });
     } catch (error) {
       if (!(error instanceof BinnacleError)) this.#parts.broke(error);
-      const known = error instanceof BinnacleError ? error : new BinnacleError('internal');
+      const known = BinnacleError.of(error);
       this.#answer(id, { error: known.toWire() });
     }
   }
@@ -289,7 +289,7 @@ export class PluginLink {
       const said = isFull ? { error: new BinnacleError('plugin_busy').toWire() } : outcome;
       frame = this.#encoded({ t: 'answer', id, ...said });
     } catch (error) {
-      const told = error instanceof BinnacleError ? error : new BinnacleError('internal');
+      const told = BinnacleError.of(error);
       if (told !== error) this.#parts.broke(error);
       frame = encodeFrame({ t: 'answer', id, error: told.toWire() });
     }

@@ -221,7 +221,7 @@ describe('commands', () => {
     expect(report.findings.find(({ name }) => name === 'gateway')?.state).toBe('ok');
   });
 
-  it('say what is wrong with a config file, with 1 where a gateway would refuse it', async () => {
+  it('say what is wrong with a config file, with 1 where anything in it does not work', async () => {
     const data = mkdtempSync(join(tmpdir(), 'binnacle-cli-'));
     const file = join(data, 'config.jsonc');
     const none = await commands.run(['config', 'check', '--data', data]);
@@ -238,8 +238,17 @@ describe('commands', () => {
 
     writeFileSync(file, '{\n  "colour": 1,\n  "agents": { "entries": { "main": { "driver": "echo" } } }\n}');
     const odd = await commands.run(['config', 'check', file]);
-    expect(odd.code).toBe(0);
+    expect(odd.code).toBe(1);
     expect(odd.out).toContain('2:13 colour: There is no setting "colour" here.');
+
+    const here = { driver: 'command', command: ['cat'] };
+    const entries = { here, gone: { driver: 'acp', command: ['no-such-agent'], cwd: '/no/such/place' } };
+    writeFileSync(file, JSON.stringify({ agents: { entries: { ...entries, here: { ...here, default: true } } } }));
+    const unstartable = await commands.run(['config', 'check', file]);
+    expect(unstartable.code).toBe(1);
+    expect(unstartable.out).toContain('agents.entries.gone.command: The program "no-such-agent" was not found.');
+    expect(unstartable.out).toContain('agents.entries.gone.cwd: There is no directory /no/such/place');
+    expect(unstartable.out).not.toContain('entries.here');
 
     writeFileSync(file, '{\n  "agents": { "entries": {\n    "main": { "driver": "magic", "command": "x" } } }\n}');
     const wrong = await commands.run(['config', 'check', '--data', data]);

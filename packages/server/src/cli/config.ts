@@ -1,10 +1,15 @@
-// `binnacle config check`: what is wrong with a config file, by the same reading as the gateway's. Needs no gateway.
+// `binnacle config check`: what is wrong with a config file, by the same reading as the gateway's, and which of its agents
+// cannot start here. Needs no gateway.
 
 import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { loadConfig } from '../config/config.ts';
-import type { ConfigProblem } from '../config/read-config.ts';
+import type { AlsoWrong, ConfigProblem, Wrong } from '../config/read-config.ts';
+import type { AgentConfig } from '../config/shape.ts';
+import { driverOf } from '../conversation/drivers/all.ts';
+import { checkCwd, findExecutable } from '../process/launcher.ts';
 import { EXIT } from './failure.ts';
 import { dataDir } from './place.ts';
 import { printable, type Style, style } from './style.ts';
@@ -18,25 +23,54 @@ export interface ConfigCheck {
   readonly path: string;
   /** False: a gateway does not start with it, and one that runs keeps the file before. */
   readonly holds: boolean;
-  /** Where it holds, what is passed over. */
+  /** Where it holds, what is passed over or cannot work. */
   readonly problems: readonly ConfigProblem[];
 }
 
+/** Exit code 1 where anything in it does not work, also where a gateway would take it up. */
 export async function checkConfig(file: string | undefined, options: ConfigCheckOptions): Promise<number> {
   const path = resolve(file ?? join(dataDir(options.data), 'config.jsonc'));
-  const check = lookAtConfig(path, file !== undefined);
+  const check = lookAtConfig(path, file !== undefined, unstartable);
   if (options.json === true) process.stdout.write(`${JSON.stringify(check)}\n`);
   else process.stdout.write(checkText(check, style(process.stdout)));
-  return check.holds ? EXIT.ok : EXIT.failed;
+  return check.problems.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
 /** `isRequired`: it was named, so that its absence is a problem. */
-export function lookAtConfig(path: string, isRequired: boolean): ConfigCheck {
+export function lookAtConfig(path: string, isRequired: boolean, alsoWrong?: AlsoWrong): ConfigCheck {
   try {
-    return { path, holds: true, problems: loadConfig(path, isRequired).problems };
+    return { path, holds: true, problems: loadConfig(path, isRequired, alsoWrong).problems };
   } catch (error) {
     if (!(error instanceof BinnacleError) || error.code !== 'bad_config') throw error;
     return { path, holds: false, problems: problemsOf(error) };
+  }
+}
+
+/** Agents whose program, directory or key is not there, as far as this environment tells: the gateway's may be another. */
+function unstartable(agents: ReadonlyMap<string, AgentConfig>): Wrong[] {
+  return [...agents.values()].flatMap((agent) => [...missingOf(agent)]);
+}
+
+function* missingOf(agent: AgentConfig): Generator<Wrong> {
+  const { id, driver: name, cwd = homedir(), env, apiKeyEnv } = agent;
+  const at = (setting: string): Wrong['at'] => ['agents', 'entries', id, setting];
+  if (apiKeyEnv !== undefined && process.env[apiKeyEnv] === undefined) {
+    yield { at: at('apiKeyEnv'), message: `There is no variable ${apiKeyEnv} here; the gateway needs it.` };
+  }
+  const driver = name.includes('/') ? undefined : driverOf(name);
+  if (driver?.kind !== 'process') return;
+  try {
+    checkCwd(cwd);
+  } catch {
+    yield { at: at('cwd'), message: `There is no directory ${cwd} that we may enter.` };
+  }
+  try {
+    const [program = ''] = driver.launch(agent, { memory: null, prompt: { id: '', text: '' } }).argv;
+    findExecutable(program, env?.PATH ?? process.env.PATH ?? '', cwd);
+  } catch (error) {
+    // That it has no command is told with the rest.
+    if (!(error instanceof BinnacleError) || error.code !== 'command_not_found') return;
+    yield { at: at('command'), message: `${error.message} Install it, or say where it is.` };
   }
 }
 

@@ -6,7 +6,14 @@ import { BinnacleError } from '@binnacle/protocol';
 import type { Router } from '../routing/index.ts';
 import { type EditPath, editConfigFile } from './edit.ts';
 import { readJsonc } from './jsonc.ts';
-import { type ConfigProblem, MAX_CONFIG_BYTES, NO_FILE, type ReadConfig, readConfig } from './read-config.ts';
+import {
+  type AlsoWrong,
+  type ConfigProblem,
+  MAX_CONFIG_BYTES,
+  NO_FILE,
+  type ReadConfig,
+  readConfig,
+} from './read-config.ts';
 import type { ConfigFile } from './shape.ts';
 
 export interface ConfigOptions {
@@ -191,10 +198,10 @@ export class Config {
 }
 
 /** What is in force by a file at the start. Throws `bad_config`, with the file, the line and the column in its message. */
-export function loadConfig(path: string, isRequired: boolean): ReadConfig {
+export function loadConfig(path: string, isRequired: boolean, alsoWrong?: AlsoWrong): ReadConfig {
   try {
     const text = readFile(path);
-    if (text !== undefined) return readConfig(text);
+    if (text !== undefined) return readConfig(text, alsoWrong);
     if (isRequired)
       throw new BinnacleError('bad_config', { message: 'There is no such file.', hint: 'Check --config.' });
     return readConfig(NO_FILE);

@@ -45,11 +45,14 @@ const MAX_PROBLEMS = 100;
 /** More bindings that are wrong than these are a file that was made by mistake. */
 const MAX_WRONG = 1000;
 
+/** What else is wrong with agents that hold, for whoever knows more than the file. */
+export type AlsoWrong = (agents: ReadonlyMap<string, AgentConfig>) => readonly Wrong[];
+
 /**
  * Throws `bad_config` for what cannot be in force: no JSON, a wrong type, an unknown driver. Its details: `problems`, all
  * that were found, and `problem`, the first of those that keep the file from being in force.
  */
-export function readConfig(text: string): ReadConfig {
+export function readConfig(text: string, alsoWrong: AlsoWrong = () => []): ReadConfig {
   const read = readJsonc(text.startsWith('\uFEFF') ? text.slice(1) : text);
   if ('wrong' in read) {
     const problem = { path: '', ...read.wrong.place, message: read.wrong.what };
@@ -91,6 +94,7 @@ export function readConfig(text: string): ReadConfig {
   const plugins = readPluginSettings(content.value.plugins?.entries, (at, message) =>
     tell(['plugins', 'entries', ...at], message),
   );
+  for (const { at, message } of alsoWrong(agents)) tell(at, message);
   const problems = placed(told, read.text);
   if (untold > 0) problems.push(untoldProblem(untold));
   return {
@@ -108,7 +112,7 @@ export function readConfig(text: string): ReadConfig {
   };
 }
 
-interface Wrong {
+export interface Wrong {
   readonly at: Path;
   readonly message: string;
 }

@@ -24,6 +24,7 @@ beforeAll(async () => {
           main: { driver: 'echo', default: true },
           counter: { driver: 'command', command: ['bash', '-c', COUNTER] },
           rude: { driver: 'command', command: ['bash', '-c', RUDE] },
+          quiet: { driver: 'command', command: ['true'] },
           asking: { driver: 'acp', command: [process.execPath, ASKING], cwd: dir },
         },
       },
@@ -97,6 +98,28 @@ describe('chat in a script', () => {
   it('keeps its bytes in a pipe, whatever they are: only a terminal is to be protected', async () => {
     const { out } = await commands.run(['chat', '--new', '--agent', 'rude', '-m', 'x']);
     expect(out).toBe('a\x1b[2Jb\x1b]0;title\x07c\n');
+  });
+
+  it('streams into a pipe: what is said is there while the agent speaks', async () => {
+    const { key } = await gateway.client.conversations.create({ name: 'piped' });
+    const conversation = gateway.client.conversation(key);
+    const child = spawn(process.execPath, [BINARY, 'chat', key, '-m', `/slow ${'word '.repeat(300)}`], {
+      env: { ...process.env, BINNACLE_DATA: gateway.dir },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    await until('two words are there', () => out.startsWith('word word'));
+    expect((await conversation.info()).run?.state).toBe('running');
+    await conversation.abort();
+    await new Promise((done) => child.once('close', done));
+    expect(out).toMatch(/^(word )+\n$/);
+  });
+
+  it('says of an empty answer that it ended without a word', async () => {
+    const { code, out, err } = await commands.run(['chat', '--new', '--agent', 'quiet', '-m', 'x']);
+    expect({ code, out }).toEqual({ code: 0, out: '' });
+    expect(err).toContain('it ended without a word');
   });
 
   it('ends with 1 and the reason when the run fails, and prints what was said', async () => {

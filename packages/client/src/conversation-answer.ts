@@ -1,15 +1,17 @@
 // What an agent answered in one run, as it is shown: text, thoughts, tool calls and questions in their order. Pure.
 
-import type {
-  Approval,
-  ApprovalAnswer,
-  Author,
-  ConversationRun,
-  EndEvent,
-  MessageInfo,
-  RunEnd,
-  ToolCall,
-  Usage,
+import {
+  type Approval,
+  type ApprovalAnswer,
+  type Author,
+  type ConversationRun,
+  type EndEvent,
+  type MessageInfo,
+  type RunEnd,
+  retryOf,
+  type SilenceInfo,
+  type ToolCall,
+  type Usage,
 } from '@binnacle/protocol';
 
 export type AnswerPart =
@@ -37,6 +39,8 @@ export interface Answer {
   /** Milliseconds since 1970; null where it was not heard. */
   readonly startedAt: number | null;
   readonly endedAt: number | null;
+  /** While nothing comes: what the gateway told of that. Null where something came. */
+  readonly silence: SilenceInfo | null;
   /** Null while it runs. */
   readonly end: RunEnd | null;
   readonly usage: Usage | null;
@@ -52,14 +56,15 @@ export const unheard = (run: string): Answer => ({
   by: null,
   startedAt: null,
   endedAt: null,
+  silence: null,
   end: null,
   usage: null,
 });
 
 export function answerOfRun(run: ConversationRun): Answer {
-  const { id, by, startedAt, endedAt, end, usage, text } = run;
+  const { id, by, startedAt, endedAt, end, usage, text, silence = null } = run;
   const answer: Answer = { ...unheard(id), by, startedAt, endedAt, end, usage, state: end?.state ?? 'running' };
-  return withDelta(answer, 'said', text, false);
+  return { ...withDelta(answer, 'said', text, false), silence };
 }
 
 /** From a page of history, which has the text only. */
@@ -94,8 +99,11 @@ export function withDelta(answer: Answer, stream: 'said' | 'thought', text: stri
 export const withTool = (answer: Answer, tool: ToolCall): Answer =>
   withPart(answer, { kind: 'tool', tool }, (part) => part.kind === 'tool' && part.tool.id === tool.id);
 
-export function withAgent(answer: Answer, name: string, data: unknown): Answer {
+export function withAgent(answer: Answer, name: string, data: unknown, at: number): Answer {
   // Counts, which are of the answer and stand in no place of it. The gateway tells them in this shape.
+  const retry = name === 'retry' ? retryOf(data) : undefined;
+  // It is over with the next word, and stands in no place either.
+  if (retry !== undefined) return withSilence(answer, { at, silentMs: 0, waitsFor: { kind: 'model', retry } });
   if (name === 'usage' && typeof data === 'object' && data !== null) return { ...answer, usage: data as Usage };
   return withPart(
     answer,
@@ -116,11 +124,15 @@ export function withApprovalAnswer(answer: Answer, id: string, given: ApprovalAn
   return asked?.kind === 'approval' ? withApproval(answer, asked.approval, given) : answer;
 }
 
+export function withSilence(answer: Answer, { at, silentMs, waitsFor, isLong }: SilenceInfo): Answer {
+  return { ...answer, silence: { at, silentMs, waitsFor, ...(isLong === undefined ? {} : { isLong }) } };
+}
+
 /** The text of the end is the whole: what was not heard of it is there now. */
 export function withEnd(answer: Answer, event: EndEvent): Answer {
   const whole = event.text === answer.text ? answer : withDelta(answer, 'said', event.text, true);
   const usage = event.type === 'final' ? (event.usage ?? answer.usage) : answer.usage;
-  return { ...whole, state: event.type, end: endOf(event), endedAt: event.at, usage };
+  return { ...whole, state: event.type, end: endOf(event), endedAt: event.at, usage, silence: null };
 }
 
 function endOf(event: EndEvent): RunEnd {

@@ -7,6 +7,7 @@ import {
   type ConversationInfo,
   comparePositions,
   type EndEvent,
+  endsSilence,
   isEndEvent,
   type MessageInfo,
   type MessagePage,
@@ -23,6 +24,7 @@ import {
   withDelta,
   withEnd,
   withMessage,
+  withSilence,
   withTool,
 } from './conversation-answer.ts';
 
@@ -191,7 +193,8 @@ class Draft {
 
   add(event: ConversationEvent): void {
     // Of deltas only the text counts: joined ones have one time.
-    if (event.type !== 'delta') this.info = { ...this.info, updatedAt: Math.max(this.info.updatedAt, event.at) };
+    if (event.type !== 'delta' && event.type !== 'silent')
+      this.info = { ...this.info, updatedAt: Math.max(this.info.updatedAt, event.at) };
     if (isEndEvent(event)) {
       this.end(event);
       return;
@@ -222,23 +225,28 @@ class Draft {
         return;
       }
       case 'delta':
-        this.goOn(event.run, (answer) => withDelta(answer, event.stream, event.text, event.replace === true));
+        this.goOn(event, (answer) => withDelta(answer, event.stream, event.text, event.replace === true));
         return;
       case 'tool':
-        this.goOn(event.run, (answer) => withTool(answer, event.tool));
+        this.goOn(event, (answer) => withTool(answer, event.tool));
         return;
       case 'agent':
-        this.goOn(event.run, (answer) => withAgent(answer, event.name, event.data));
+        this.goOn(event, (answer) => withAgent(answer, event.name, event.data, event.at));
+        return;
+      case 'silent':
+        this.goOn(event, (answer) => withSilence(answer, event));
         return;
       case 'approval': {
         const { approval } = event;
         this.approvals = [...this.approvals.filter(({ id }) => id !== approval.id), approval];
-        this.goOn(event.run, (answer) => withApproval(answer, approval, null));
+        this.goOn(event, (answer) => withApproval(answer, approval, null));
         return;
       }
       case 'approval_answered':
         this.approvals = this.approvals.filter(({ id }) => id !== event.id);
-        this.changeKnown(event.run, (answer) => withApprovalAnswer(answer, event.id, event.answer));
+        this.changeKnown(event.run, (answer) =>
+          withApprovalAnswer({ ...answer, silence: null }, event.id, event.answer),
+        );
         return;
       case 'note': {
         const { at, text, by } = event;
@@ -279,7 +287,7 @@ class Draft {
     this.leaveQueue(id, (waiting) => {
       const message: MessageInfo = { ...waiting, state: 'delivered', run };
       if (run === id || this.at(run) < 0) this.items.push(messageItem(message));
-      else this.changeKnown(run, (answer) => withMessage(answer, message));
+      else this.changeKnown(run, (answer) => withMessage({ ...answer, silence: null }, message));
     });
   }
 
@@ -297,12 +305,16 @@ class Draft {
   }
 
   /** Of a run that is under way. Nothing comes behind its end. */
-  private goOn(run: string, change: (answer: Answer) => Answer): void {
+  private goOn(event: Extract<ConversationEvent, { readonly run: string }>, change: (answer: Answer) => Answer): void {
+    const { run } = event;
     const at = this.at(run);
     const there = at < 0 ? undefined : this.items[at];
     if (there?.kind === 'answer' && there.state !== 'running') return;
     this.run = run;
-    this.change(run, (answer) => change(answer ?? unheard(run)));
+    this.change(run, (answer = unheard(run)) => {
+      const next = change(answer);
+      return next.silence !== null && endsSilence(event) ? { ...next, silence: null } : next;
+    });
   }
 
   private changeKnown(run: string, change: (answer: Answer) => Answer): void {

@@ -178,6 +178,12 @@ export const CODES = {
     'Send the message again. If it ends again, start its command by hand to see why.',
   ),
   agent_lost: row(502, true, 'The gateway was restarted, and this run could not go on.', 'Send the message again.'),
+  agent_silent: row(
+    504,
+    true,
+    'The agent said nothing for too long, and no tool ran.',
+    'Send the message again. How long is too long says silenceMs of the agent in the config file.',
+  ),
   agent_protocol: row(
     502,
     false,

@@ -2,6 +2,7 @@
 
 import type { WireError } from './codes.ts';
 import type { LeaseInfo } from './session.ts';
+import type { SilenceInfo } from './silence.ts';
 
 declare const brand: unique symbol;
 /** `agent:<agent>:<rest>`, at most 512 characters, none of them a control character. */
@@ -103,6 +104,8 @@ export interface ConversationRun {
   readonly command?: { readonly plugin: string; readonly name: string };
   /** Plugins were asked first: the agent has the message from `run_allowed` on. */
   readonly isAsked?: true;
+  /** While it runs and its agent says nothing: what was told of that last. */
+  readonly silence?: SilenceInfo;
 }
 
 export interface Usage {
@@ -194,8 +197,10 @@ export type ConversationEvent =
     }
   /** A call began, or is another than it was: the whole of it each time. */
   | { readonly type: 'tool'; readonly at: number; readonly run: string; readonly tool: ToolCall }
-  /** What else an agent tells: `plan`, `mode`, `status`, `note`, by its name. */
+  /** What else an agent tells, by its name: `plan`, `mode`, `status`, `note`, `retry` (see `Retry`). */
   | { readonly type: 'agent'; readonly at: number; readonly run: string; readonly name: string; readonly data: unknown }
+  /** By the gateway: nothing has come for a while. Not a word of the agent. */
+  | ({ readonly type: 'silent'; readonly run: string } & SilenceInfo)
   | { readonly type: 'approval'; readonly at: number; readonly run: string; readonly approval: Approval }
   | {
       readonly type: 'approval_answered';

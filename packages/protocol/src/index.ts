@@ -10,6 +10,7 @@ export * from './position.ts';
 export * from './recording.ts';
 export * from './run.ts';
 export * from './session.ts';
+export * from './silence.ts';
 export * from './traffic.ts';
 
 /** Grows when an older peer could misread us. Unknown frame types and fields are ignored by both sides. */

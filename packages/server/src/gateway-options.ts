@@ -4,6 +4,7 @@ import type { SessionActivityTimes } from './activity/session-activities.ts';
 import type { CatalogueLimits } from './catalogue/catalogue.ts';
 import type { LivenessTimes } from './connection/liveness.ts';
 import type { ConversationListener } from './conversation/conversations.ts';
+import type { SilenceTimes } from './conversation/silence.ts';
 import type { WriteLeaseTimes } from './conversation/write-lease.ts';
 import type { DeliveryLimits } from './hail/deliveries.ts';
 import type { WaitTimes } from './hail/waits.ts';
@@ -93,6 +94,8 @@ export interface GatewayOptions {
   readonly agentGraceMs?: number;
   /** An agent's process without work is ended after so long; the next message starts another. Default 30 min. */
   readonly agentIdleMs?: number;
+  /** When it is said that a turn is silent, and when people are told. Default: 15 s and 2 min; its limit is the agent's. */
+  readonly silenceTimes?: Partial<SilenceTimes>;
   /** What becomes of runs when the gateway stops: those that can go on without it do (default), or all are aborted. */
   readonly runsAtStop?: 'keep' | 'abort';
   readonly writeLeaseTimes?: Partial<WriteLeaseTimes>;

@@ -218,6 +218,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       sessions,
       graceMs: options.agentGraceMs ?? 5000,
       idleMs: options.agentIdleMs ?? 30 * 60_000,
+      ...(options.silenceTimes === undefined ? {} : { silenceTimes: options.silenceTimes }),
       contextOf: (id, prompt) => catalogue.conversations.messages.contextOf(id, prompt.id),
       guard,
       foreignDriver: (name) => drivers.driverOf(name),

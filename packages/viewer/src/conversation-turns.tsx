@@ -1,7 +1,7 @@
 // What was said and done, one turn after the other: messages of people, answers of the agent with all that is in them.
 
 import type { Answer, AnswerPart, Binnacle } from '@binnacle/client';
-import type { Author, MessageInfo } from '@binnacle/protocol';
+import { type Author, type MessageInfo, type SilenceInfo, silenceWords } from '@binnacle/protocol';
 import { memo, type ReactNode, useState } from 'react';
 import { ApprovalCard } from './approval.tsx';
 import {
@@ -12,12 +12,14 @@ import {
   type PlanStep,
   planSteps,
   STEER_WORDS,
+  sentence,
   usageWords,
   visible,
 } from './conversation-words.ts';
 import { MoreIcon } from './icons.tsx';
 import { Prose } from './prose.tsx';
 import { ToolRow } from './tool-call.tsx';
+import { useElapsed } from './use-client.ts';
 
 /** What rows need of the page. The same object as long as nothing in it changes, so that rows need not be drawn again. */
 export interface TurnContext {
@@ -111,7 +113,10 @@ export const AnswerTurn = memo(function AnswerTurn({ answer, context }: AnswerTu
       {answer.parts.map((part, at) => (
         <Part key={keyOf(part, at)} part={part} live={isLive && at === last} context={context} />
       ))}
-      {isLive && answer.parts.length === 0 && <p className="turn-wait">…</p>}
+      {isLive && answer.silence === null && answer.parts.length === 0 && <p className="turn-wait">…</p>}
+      {isLive && !isAsking && answer.silence !== null && (
+        <Silent silence={answer.silence} clockOffsetMs={context.clockOffsetMs} />
+      )}
       <Ending answer={answer} />
       {usage !== undefined && <p className="turn-usage">{usage}</p>}
     </article>
@@ -121,6 +126,23 @@ export const AnswerTurn = memo(function AnswerTurn({ answer, context }: AnswerTu
 function keyOf(part: AnswerPart, at: number): string {
   if (part.kind === 'tool') return `tool-${part.tool.id}`;
   return part.kind === 'approval' ? `approval-${part.approval.id}` : `${part.kind}-${at}`;
+}
+
+/** Nothing comes: for how long, and what for. */
+function Silent({ silence, clockOffsetMs }: { readonly silence: SilenceInfo; readonly clockOffsetMs: number }) {
+  const { at, silentMs, waitsFor, isLong } = silence;
+  const seconds = useElapsed(at - silentMs - clockOffsetMs);
+  return (
+    <p className={isLong === true ? 'turn-wait long' : 'turn-wait'} data-testid="silence">
+      {/* What counts up is read out once. */}
+      <span className="sr-only" role="status">
+        {visible(sentence(silenceWords(silence)))}
+      </span>
+      <span aria-hidden="true">
+        {visible(sentence(silenceWords({ silentMs: silentMs === 0 ? 0 : seconds * 1000, waitsFor })))}
+      </span>
+    </p>
+  );
 }
 
 function Ending({ answer }: { readonly answer: Answer }) {
@@ -134,7 +156,7 @@ function Ending({ answer }: { readonly answer: Answer }) {
       </p>
     );
   }
-  const words = endWords(end);
+  const words = endWords(end) ?? (answer.text === '' ? 'It ended without a word.' : undefined);
   if (words === undefined) return null;
   return (
     <p className={`turn-end ${end.state}`} data-testid="end" data-state={end.state}>

@@ -36,7 +36,11 @@ const DOING_WORDS: Readonly<Record<Doing, string>> = {
   waiting: 'about to begin',
   idle: 'idle',
 };
-export const doingWord = (info: Busyness): string => DOING_WORDS[doing(info)];
+export const doingWord = (info: Busyness): string =>
+  doing(info) === 'working' && isSilentForLong(info.run) ? 'says nothing' : DOING_WORDS[doing(info)];
+
+const isSilentForLong = (run: unknown): boolean =>
+  isRecord(run) && isRecord(run.silence) && run.silence.isLong === true;
 
 /** Class of the dot, as sessions have it. */
 export const doingMark = (info: Busyness): string =>
@@ -150,6 +154,9 @@ export function usageWords(usage: Usage | null): string | undefined {
   ].filter(Boolean);
   return parts.length === 0 ? undefined : parts.join(', ');
 }
+
+/** @example sentence('waits for the model') // 'Waits for the model.' */
+export const sentence = (words: string): string => `${words.slice(0, 1).toUpperCase()}${words.slice(1)}.`;
 
 /** `4 min 05 s`, `12 s`; for what runs out. */
 export function timeLeft(seconds: number): string {

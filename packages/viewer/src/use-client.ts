@@ -167,6 +167,16 @@ export function useNow(): number {
   return now;
 }
 
+/** Whole seconds since a time of this machine's clock, drawn anew each second. */
+export function useElapsed(since: number): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return Math.max(0, Math.floor((now - since) / 1000));
+}
+
 /** Seconds until `at`, counted down. */
 export function useCountdown(at: number | undefined): number {
   const [now, setNow] = useState(Date.now);

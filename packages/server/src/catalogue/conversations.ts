@@ -277,6 +277,7 @@ export class ConversationStore {
       case 'tool':
       case 'approval':
       case 'approval_answered':
+      case 'silent':
       case 'note':
         return record;
     }

@@ -2,7 +2,16 @@
 
 import { constants } from 'node:os';
 import type { Conversation, Reply } from '@binnacle/client';
-import { type ConversationEvent, type EndEvent, isEndEvent, type SteerMode } from '@binnacle/protocol';
+import {
+  type ConversationEvent,
+  type EndEvent,
+  isEndEvent,
+  retryOf,
+  retryWords,
+  type SteerMode,
+  silenceWords,
+  waitWords,
+} from '@binnacle/protocol';
 import { HarmlessText, harmless } from './chat-text.ts';
 import { Waiting } from './chat-waiting.ts';
 import { answerLine, approvalLines, endLine, receiptLine, toolLine } from './chat-words.ts';
@@ -36,7 +45,8 @@ export async function once(conversation: Conversation, text: string, options: On
     const print = options.json ? asJson : asText(conversation.key);
     let end: EndEvent | undefined;
     for await (const event of reply) {
-      waiting.heard(event.type === 'approval' ? 'still waits for approval' : 'still waits for the answer');
+      if (event.type === 'silent') waiting.about(`still ${waitWords(event.waitsFor)}`);
+      else waiting.heard(event.type === 'approval' ? 'still waits for approval' : 'still waits for the answer');
       await print(event);
       if (isEndEvent(event)) end = event;
     }
@@ -54,12 +64,17 @@ const columns = (): number =>
 
 const asJson: Print = (event) => writeTo(process.stdout, Buffer.from(`${JSON.stringify(event)}\n`));
 
-/** To a terminal as it comes; into a pipe at the end, because an agent may take back what it said. */
+/**
+ * As it comes. What an agent takes back stands in a pipe as it does on a screen: the whole follows in lines of its own, and
+ * stderr says so. Who wants nothing but the end takes `--json`, whose `final` has it.
+ */
 function asText(key: string): Print {
   const look = style(process.stderr);
   const isLive = process.stdout.isTTY === true;
   const write = (text: string): Promise<void> => writeTo(process.stdout, Buffer.from(text));
-  let text = new HarmlessText();
+  // A pipe gets the bytes as they are: only a terminal is to be protected.
+  const cleaner = (): Pick<HarmlessText, 'push' | 'end'> => (isLive ? new HarmlessText() : PLAIN);
+  let text = cleaner();
   let said = '';
   let isInLine = false;
   const show = async (more: string): Promise<void> => {
@@ -68,19 +83,20 @@ function asText(key: string): Print {
     await write(shown);
   };
   const aside = (line: string): void => {
+    // A pipe is no screen: what stands on stderr breaks no line of it.
     if (isLive && isInLine) process.stdout.write('\n');
-    isInLine = false;
+    if (isLive) isInLine = false;
     process.stderr.write(`${line}\n`);
   };
   const delta = async (more: string, replace: boolean): Promise<void> => {
     const before = said;
     said = replace ? more : before + more;
-    if (!isLive) return;
     if (!replace) await show(more);
     else if (more.startsWith(before)) await show(more.slice(before.length));
     else {
       aside('[binnacle: it takes back what it said; this is the whole]');
-      text = new HarmlessText();
+      if (isInLine) await write('\n');
+      text = cleaner();
       await show(more);
     }
   };
@@ -92,6 +108,14 @@ function asText(key: string): Print {
       case 'tool':
         aside(toolLine(event.tool, look));
         return;
+      case 'silent':
+        say(silenceWords(event));
+        return;
+      case 'agent': {
+        const retry = event.name === 'retry' ? retryOf(event.data) : undefined;
+        if (retry !== undefined) say(retryWords(retry));
+        return;
+      }
       case 'approval':
         for (const row of approvalLines(event.approval, look, columns())) aside(row);
         say(`it waits for an answer: binnacle chat '${key}'`);
@@ -103,10 +127,10 @@ function asText(key: string): Print {
       case 'error':
       case 'aborted': {
         if (event.text !== said) await delta(event.text, true);
-        if (isLive) await show(text.end());
-        else await write(event.text === '' || event.text.endsWith('\n') ? event.text : `${event.text}\n`);
-        if (isLive && isInLine) await write('\n');
+        await show(text.end());
+        if (isInLine) await write('\n');
         isInLine = false;
+        if (event.type === 'final' && event.text === '') say('it ended without a word');
         const line = endWords(event);
         if (line !== undefined) aside(line);
         return;
@@ -122,6 +146,8 @@ function asText(key: string): Print {
     return endLine({ state: 'aborted', via: event.via, by: event.by }, '', look);
   }
 }
+
+const PLAIN: Pick<HarmlessText, 'push' | 'end'> = { push: (text) => text, end: () => '' };
 
 const say = (text: string): boolean => process.stderr.write(`[binnacle: ${harmless(text)}]\n`);
 

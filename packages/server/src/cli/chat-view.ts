@@ -6,7 +6,16 @@ import {
   type ConversationStep,
   reduceConversation,
 } from '@binnacle/client';
-import type { Approval, ConversationEvent, EndEvent, MessageInfo, RunEnd } from '@binnacle/protocol';
+import {
+  type Approval,
+  type ConversationEvent,
+  type EndEvent,
+  type MessageInfo,
+  type RunEnd,
+  retryOf,
+  retryWords,
+  silenceWords,
+} from '@binnacle/protocol';
 import { cellsOf, cutTo } from './cells.ts';
 import type { Screen } from './chat-screen.ts';
 import { sharingWords } from './chat-sharing.ts';
@@ -146,6 +155,9 @@ export class ChatView {
       case 'agent':
         this.#agent(event.name, event.data);
         return;
+      case 'silent':
+        this.say(harmless(silenceWords(event)));
+        return;
       case 'approval':
         this.#approval(event.approval);
         return;
@@ -210,7 +222,9 @@ export class ChatView {
   }
 
   #agent(name: string, data: unknown): void {
+    const retry = name === 'retry' ? retryOf(data) : undefined;
     if (name === 'plan') this.#plan(data);
+    else if (retry !== undefined) this.say(harmless(retryWords(retry)));
     else if (name === 'note' && typeof data === 'string') this.say(harmless(data));
     else if (name === 'note' && typeof data === 'object' && data !== null && 'text' in data) {
       this.say(harmless(String(data.text)));
@@ -248,7 +262,9 @@ export class ChatView {
         : type === 'aborted'
           ? { state: type, via: event.via, by: event.by }
           : { state: type, ...(event.stopReason === undefined ? {} : { stopReason: event.stopReason }) };
-    const line = endLine(end, this.#user, this.#look);
+    const isEmpty = type === 'final' && event.text === '';
+    const line =
+      endLine(end, this.#user, this.#look) ?? (isEmpty ? this.#look.dim('[it ended without a word]') : undefined);
     // Calls that were not told to be over are over with their run.
     const open = [...this.#tools.values()];
     this.#tools.clear();

@@ -25,6 +25,11 @@ export class Waiting {
     this.#wait(FIRST_MS);
   }
 
+  /** What is waited for is known better now; nothing came. */
+  about(what: string): void {
+    this.#what = what;
+  }
+
   end(): void {
     clearTimeout(this.#timer);
   }

@@ -45,6 +45,8 @@ export interface AgentConfig {
   readonly timeoutMs?: number;
   /** After which a request for approval is denied. */
   readonly approvalTimeoutMs?: number;
+  /** After so long without a word and without a tool a run ends. */
+  readonly silenceMs?: number;
   /** Of conversations that a channel begins. */
   readonly visibility?: Visibility;
 }
@@ -96,6 +98,7 @@ const AGENT_FIELDS = {
   instructions: z.string().refine(isSendable, 'at most 64 KiB, as JSON in JSON').optional(),
   timeoutMs: Millis.optional(),
   approvalTimeoutMs: Millis.optional(),
+  silenceMs: Millis.optional(),
   visibility: Seen.optional(),
 };
 

@@ -80,6 +80,10 @@ export class AgentProcess implements Agent {
     return this.#life?.session ?? null;
   }
 
+  get isStarting(): boolean {
+    return this.#life === undefined || this.#life.link.isStarting === true;
+  }
+
   begin(prompt: Prompt): void {
     clearTimeout(this.#idle);
     this.#isInTurn = true;

@@ -4,10 +4,13 @@ import type { BinnacleError } from '@binnacle/protocol';
 import type { Driver, Prompt } from './drivers/driver.ts';
 import type { Effect } from './effects.ts';
 import type { DriverMark } from './transcript.ts';
+import type { WatchedTimes } from './turn-watch.ts';
 
 export interface Agent {
   /** The session that its process is, while there is one. */
   readonly session: string | null;
+  /** It has not taken the message of the turn yet: its program, or its session, is being made. */
+  readonly isStarting: boolean;
   /** Begins a turn; only when the agent is free. What goes wrong comes by `failed`. */
   begin(prompt: Prompt): void;
   /** Hands a message into the turn. */
@@ -54,6 +57,7 @@ export interface AgentKind {
   /** Milliseconds; 0: none. */
   readonly timeoutMs: number;
   readonly approvalMs: number;
+  readonly silence: WatchedTimes;
   /** `conversation`: its id. `memory`: what the process before remembered, see `ProcessDriver.memoryOf`. */
   make(conversation: string, told: Told, memory: string | null): AgentMade;
 }

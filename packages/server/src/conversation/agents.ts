@@ -11,6 +11,7 @@ import { driverOf } from './drivers/all.ts';
 import type { AgentSettings, Driver, LocalDriver, LocalTurn, Prompt, TurnTools } from './drivers/driver.ts';
 import { type Guard, NO_GUARD } from './guard.ts';
 import { LocalAgent } from './local-agent.ts';
+import { SILENCE_TIMES, type SilenceTimes } from './silence.ts';
 import { Terminals } from './terminals.ts';
 
 export interface AgentsParts {
@@ -23,6 +24,8 @@ export interface AgentsParts {
   readonly graceMs: number;
   /** A process without work is ended after so many ms. */
   readonly idleMs: number;
+  /** Default: those of silence.ts. */
+  readonly silenceTimes?: Partial<SilenceTimes>;
   contextOf(conversation: string, prompt: Prompt): Pick<LocalTurn, 'history' | 'by'>;
   /** Those of others that are offered to an agent inside of the gateway. Default: none. */
   toolsOf?(agent: string): TurnTools;
@@ -34,6 +37,8 @@ export interface AgentsParts {
 
 const DEFAULT_TIMEOUT_MS = 24 * 3600_000;
 const DEFAULT_APPROVAL_MS = 5 * 60_000;
+/** Longer than a model thinks, and shorter than a person waits. */
+const DEFAULT_SILENCE_MS = 30 * 60_000;
 
 export class Agents {
   readonly #parts: AgentsParts;
@@ -70,12 +75,13 @@ export class Agents {
     const config = this.#parts.configs().get(id);
     if (config === undefined) return undefined;
     const driver = this.#driverOf(config.driver);
-    const { timeoutMs, approvalTimeoutMs, visibility: _, ...settings } = config;
+    const { timeoutMs, approvalTimeoutMs, silenceMs, visibility: _, ...settings } = config;
     return {
       driver,
       version: createHash('sha256').update(JSON.stringify(settings)).digest('base64url'),
       timeoutMs: timeoutMs ?? DEFAULT_TIMEOUT_MS,
       approvalMs: approvalTimeoutMs ?? DEFAULT_APPROVAL_MS,
+      silence: { ...SILENCE_TIMES, ...this.#parts.silenceTimes, limitMs: silenceMs ?? DEFAULT_SILENCE_MS },
       make: (conversation, told, memory) => this.#make(settings, conversation, told, memory),
     };
   }

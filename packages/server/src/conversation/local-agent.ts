@@ -19,6 +19,7 @@ const NO_TOOLS: TurnTools = { list: () => [], call: () => Promise.reject(new Bin
 
 export class LocalAgent implements Agent {
   readonly session = null;
+  readonly isStarting = false;
   readonly #parts: LocalAgentParts;
   #abort: AbortController | undefined;
   #answers = new Map<string, (option: string) => void>();

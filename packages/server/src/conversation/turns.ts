@@ -27,6 +27,7 @@ import { Retries } from './retries.ts';
 import { Seat } from './seat.ts';
 import type { DriverMark, Transcript } from './transcript.ts';
 import { Turn } from './turn.ts';
+import { TurnWatch } from './turn-watch.ts';
 
 /** The conversation as its turns see it. */
 export interface TurnsOf {
@@ -71,6 +72,11 @@ export class Turns {
   #wordsFrom = 0;
   readonly #approvals = new Approvals();
   readonly #deadline = new Alarm();
+  readonly #watch = new TurnWatch({
+    isStarting: () => this.#seat.agent?.isStarting === true,
+    tell: (event) => this.#of.append([event]),
+    end: (error) => this.#endSilent(error),
+  });
   readonly #retries = new Retries();
   /** Messages that others are asked about before they are handed into the turn. */
   readonly #injections = new InOrder();
@@ -99,7 +105,9 @@ export class Turns {
   }
 
   get run(): ConversationRun | null {
-    return this.#running?.info ?? null;
+    const info = this.#running?.info;
+    const { told: silence } = this.#watch;
+    return info === undefined ? null : silence === undefined ? info : { ...info, silence };
   }
 
   get approvals(): readonly Approval[] {
@@ -123,7 +131,10 @@ export class Turns {
 
   /** What became of the conversation is so for its turn, too. */
   fold(event: ConversationEvent): void {
-    if ('run' in event && event.run === this.#turn?.run.id) this.#turn.fold(event);
+    if ('run' in event && event.run === this.#turn?.run.id) {
+      this.#turn.fold(event);
+      this.#watch.fold(event);
+    }
     if (event.type === 'approval') {
       this.#watchApprovals();
       this.#askAbout(event.approval);
@@ -158,11 +169,13 @@ export class Turns {
     const { memoryPlace } = this.#seat;
     const kind = this.#of.kind();
     const turn = running === undefined ? undefined : new Turn(running, kind?.approvalMs ?? 0);
+    if (running !== undefined) this.#watch.take(running);
     const marks: DriverMark[] = [];
     for await (const { entry, place } of entries) {
       for (const event of entry.events) {
         if (turn === undefined || !('run' in event) || event.run !== running?.id) continue;
         turn.fold(event);
+        this.#watch.fold(event);
         if (event.type === 'approval_answered') this.#approvals.note(event.id, event.answer);
       }
       if (entry.driver === undefined || place <= memoryPlace) continue;
@@ -176,7 +189,7 @@ export class Turns {
     this.#goOn(kind, running, marks);
     this.#watchApprovals();
     for (const approval of this.approvals) this.#askAbout(approval);
-    this.#armDeadline();
+    this.#armTimes();
     this.startNext();
   }
 
@@ -211,6 +224,7 @@ export class Turns {
       ...(asking === undefined ? {} : { isAsked: true }),
     };
     this.#turn = new Turn(run, kind?.approvalMs ?? 0);
+    this.#watch.take(run);
     this.#wordsFrom = startOf(run);
     try {
       this.#of.append([
@@ -219,12 +233,13 @@ export class Turns {
       ]);
     } catch {
       this.#turn = undefined;
+      this.#watch.stop();
       // It is asked again then.
       asking?.catch(() => undefined);
       this.#retries.later('start', () => this.startNext());
       return;
     }
-    this.#armDeadline();
+    this.#armTimes();
     if (call !== undefined) {
       const { key: conversation, agent } = this.#of;
       this.#seat.lend(commandAgent(call, { conversation, agent, by, told: this.#toldByGuest }), { id, text });
@@ -275,6 +290,7 @@ export class Turns {
   async close(ends: boolean): Promise<void> {
     this.#isClosed = true;
     this.#deadline.clear();
+    this.#watch.stop();
     this.#approvals.clear();
     this.#retries.stop();
     await this.#seat.close(ends);
@@ -421,6 +437,7 @@ export class Turns {
     this.#attached = [];
     this.#approvals.clear();
     this.#deadline.clear();
+    this.#watch.stop();
     // The agent may be free already, where it was it that failed to begin.
     this.#startSoon();
   }
@@ -483,11 +500,24 @@ export class Turns {
     }
   }
 
-  #armDeadline(): void {
+  #armTimes(): void {
     const run = this.#turn?.run;
     if (run === undefined) return;
-    const timeoutMs = this.#of.timeoutOf(run.id) ?? this.#of.kind()?.timeoutMs ?? 0;
+    const kind = this.#of.kind();
+    const timeoutMs = this.#of.timeoutOf(run.id) ?? kind?.timeoutMs ?? 0;
     if (timeoutMs > 0) this.#deadline.set((run.startedAt ?? 0) + timeoutMs, () => this.#runOut());
+    if (kind !== undefined) this.#watch.begin(kind.silence);
+  }
+
+  #endSilent(error: BinnacleError): void {
+    try {
+      this.#cut({ error: error.toWire() });
+    } catch {
+      const turn = this.#turn;
+      this.#retries.later('silence', () => {
+        if (this.#turn === turn) this.#endSilent(error);
+      });
+    }
   }
 
   #runOut(): void {

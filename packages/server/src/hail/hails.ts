@@ -16,7 +16,7 @@ import { POST_MS, post, type Verdict, verdictOn } from './post.ts';
 import type { NotifySettings } from './settings.ts';
 import { type Message, ntfyMessage, webhookMessage } from './targets.ts';
 import type { Vapid } from './vapid.ts';
-import { slotOf, type Wait, Waits, type WaitTimes } from './waits.ts';
+import { isTurnEnd, slotOf, type Wait, Waits, type WaitTimes } from './waits.ts';
 import { within } from './within.ts';
 import { hailPath, hailText } from './words.ts';
 
@@ -227,7 +227,7 @@ export class Hails {
       const { user = 'admin', url } = target;
       // Where no user is named it is for all of them.
       const isTheirs = wait.for === null || target.user === undefined || target.user === wait.for;
-      if (!isTheirs || (wait.for !== null && target.done === false)) continue;
+      if (!isTheirs || (isTurnEnd(wait) && target.done === false)) continue;
       const person: Person = { user, scope: user === 'admin' ? 'admin' : 'view', reach: null };
       await this.#deliveries.room();
       this.#deliveries.add({
@@ -305,7 +305,8 @@ export class Hails {
     const person = holderOf(issuer);
     if (person === undefined) subscriptions.dropIssuer(issuer);
     if (person === undefined) return false;
-    if (wait.for !== null && (wait.for !== person.user || !wishes.of(person.user).done)) return false;
+    if (wait.for !== null && wait.for !== person.user) return false;
+    if (isTurnEnd(wait) && !wishes.of(person.user).done) return false;
     return maySee(person, wait) && !this.#isMuted(person, wait) && !isLooking(person.user, wait);
   }
 

@@ -2,7 +2,7 @@
 
 import { createHash, createHmac } from 'node:crypto';
 import type { NtfyTarget, WebhookTarget } from './settings.ts';
-import { slotOf, type Wait, type WaitState } from './waits.ts';
+import { isTurnEnd, slotOf, type Wait } from './waits.ts';
 import { hailPath, hailText } from './words.ts';
 
 export interface Message {
@@ -12,8 +12,6 @@ export interface Message {
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
-
-const TURN_STATES: ReadonlySet<WaitState> = new Set(['done', 'failed', 'stopped']);
 
 /** Throws where the named variable is not set: without it the server would refuse, and say less. */
 export function ntfyMessage(target: NtfyTarget, wait: Wait, link: string | undefined, env: Env): Message {
@@ -55,7 +53,7 @@ export function webhookMessage(
     .slice(0, 22)}`;
   const data = kind === 'session' ? { session: key } : { conversation: key };
   const text = JSON.stringify({
-    type: TURN_STATES.has(state) ? 'turn_ended' : 'waiting',
+    type: isTurnEnd(wait) ? 'turn_ended' : 'waiting',
     timestamp: new Date(since).toISOString(),
     data: { ...data, state, since, title, text: body, ...url },
   });

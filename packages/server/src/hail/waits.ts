@@ -1,9 +1,15 @@
 // What waits for a person, and which of it is news: once for each wait, when it has lasted a moment. Knows nobody to tell.
 
 /**
- * `done`, `failed`, `stopped`: an agent's turn has ended so, and it is its person's turn now.
+ * `silent`: nothing has come in an agent's turn for long. `done`, `failed`, `stopped`: the turn has ended so, and it is its
+ * person's turn now.
  */
-export type WaitState = 'waiting_approval' | 'waiting_input' | 'done' | 'failed' | 'stopped';
+export type WaitState = 'waiting_approval' | 'waiting_input' | 'silent' | 'done' | 'failed' | 'stopped';
+
+const TURN_ENDS: ReadonlySet<WaitState> = new Set(['done', 'failed', 'stopped']);
+
+/** Those who want no news of turns that have ended are not told. */
+export const isTurnEnd = ({ state }: Pick<Wait, 'state'>): boolean => TURN_ENDS.has(state);
 
 /** A session or a conversation that waits. */
 export interface Wait {

@@ -1,7 +1,14 @@
 // Sees when sessions and conversations begin to wait, when that is over, and when a turn has ended that took long. Knows
 // nobody to tell.
 
-import { type ConversationEvent, type ConversationRun, type EndEvent, isEndEvent } from '@binnacle/protocol';
+import {
+  type ConversationEvent,
+  type ConversationRun,
+  type EndEvent,
+  endsSilence,
+  isEndEvent,
+  waitWords,
+} from '@binnacle/protocol';
 import type { Conversation } from '../conversation/conversation.ts';
 import type { Conversations } from '../conversation/conversations.ts';
 import type { Session } from '../session.ts';
@@ -18,8 +25,25 @@ export interface Watched {
 
 /** Returns what ends it. */
 export function watchWaits({ sessions, conversations, waits, forget }: Watched): () => void {
+  /** By conversation: where it stands that its turn is silent. */
+  const silent = new Map<string, string>();
+  const lookAt = (conversation: Conversation, event: ConversationEvent): void => {
+    const { id } = conversation.record;
+    const slot = silent.get(id);
+    if (slot !== undefined && endsSilence(event)) {
+      silent.delete(id);
+      waits.set(slot, undefined);
+    }
+    const wait = event.type === 'silent' ? silenceIn(conversation, event) : undefined;
+    if (wait === undefined) lookAtTurn(conversation, event, waits);
+    else {
+      silent.set(id, slotOf(wait));
+      waits.set(slotOf(wait), wait);
+    }
+  };
   const gone = (kind: Wait['kind'], id: string): void => {
     waits.forget(id);
+    silent.delete(id);
     forget({ kind, id });
   };
   const undo = [
@@ -30,7 +54,7 @@ export function watchWaits({ sessions, conversations, waits, forget }: Watched):
     conversations.listen({
       changed: (conversation, events) => {
         waits.set(conversation.record.id, askedIn(conversation));
-        for (const event of events) lookAtTurn(conversation, event, waits);
+        for (const event of events) lookAt(conversation, event);
       },
       deleted: ({ record: { id } }) => gone('conversation', id),
     }),
@@ -56,6 +80,17 @@ function askedIn(conversation: Conversation): Wait | undefined {
   if (newest === undefined) return undefined;
   const { id, askedAt, title } = newest;
   return { ...nameOf(conversation), state: 'waiting_approval', for: null, mark: id, since: askedAt, text: title };
+}
+
+/** Undefined: nobody is told yet, or there is nobody. */
+function silenceIn(
+  conversation: Conversation,
+  { run, at, isLong, waitsFor }: Extract<ConversationEvent, { type: 'silent' }>,
+): Wait | undefined {
+  const user = isLong === true ? personOf(conversation.findRun(run), conversation) : null;
+  if (user === null) return undefined;
+  const text = waitWords(waitsFor);
+  return { ...nameOf(conversation), state: 'silent', for: user, mark: `${run} silent ${at}`, since: at, text };
 }
 
 /** Also what begins is looked at: whoever has sent another message knows of the end of the one before. */

@@ -14,6 +14,7 @@ const MAX_BODY = 180;
 const WHY = {
   waiting_approval: 'Waits for your approval',
   waiting_input: 'Waits for your input',
+  silent: 'Has said nothing for a while',
   done: 'Is done',
   failed: 'Has failed',
   stopped: 'Was stopped',

@@ -51,6 +51,11 @@ export class AcpLink implements AgentLink {
     return this.#state;
   }
 
+  get isStarting(): boolean {
+    const { turn } = this.#state;
+    return turn !== null && turn.text !== null;
+  }
+
   prompt({ id, text }: Prompt): void {
     this.#set({
       turn: { message: id, text, isCancelling: false },

@@ -104,6 +104,10 @@ export class ClaudeCodeLink implements AgentLink {
     return this.#state;
   }
 
+  get isStarting(): boolean {
+    return this.#state.session === null;
+  }
+
   prompt({ id, text }: Prompt): void {
     const turn: Turn = {
       isCancelling: false,

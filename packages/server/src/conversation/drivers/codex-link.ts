@@ -63,6 +63,10 @@ export class CodexLink implements AgentLink {
     return this.#state;
   }
 
+  get isStarting(): boolean {
+    return this.#state.turn?.id === null;
+  }
+
   prompt({ id: message, text }: Prompt): void {
     const turn: CodexTurn = {
       message,

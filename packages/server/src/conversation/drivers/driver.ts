@@ -4,7 +4,8 @@ import type { ApprovalOption, Author, SteerMode, ToolCall, Usage } from '@binnac
 import type { AgentConfig } from '../../config/shape.ts';
 
 /** One agent of the config file, as its driver sees it: without what the conversation looks after. */
-export interface AgentSettings extends Omit<AgentConfig, 'driver' | 'timeoutMs' | 'approvalTimeoutMs' | 'visibility'> {
+export interface AgentSettings
+  extends Omit<AgentConfig, 'driver' | 'timeoutMs' | 'approvalTimeoutMs' | 'silenceMs' | 'visibility'> {
   readonly driver: string;
 }
 
@@ -39,7 +40,7 @@ export interface Out {
   paragraph(): void;
   /** A tool call began, or is another than it was. The whole of it each time; long texts are cut by the receiver. */
   tool(call: ToolCall): void;
-  /** Anything else for people: `plan`, `mode`, `status`, `note`. */
+  /** Anything else for people: `plan`, `mode`, `status`, `note`; `retry` has the shape of `Retry`. */
   agent(name: string, data: unknown): void;
   usage(usage: Usage): void;
   /** Asks a person. The answer comes by `AgentLink.answer`, also when time runs out (then with a `deny` option). */
@@ -121,6 +122,8 @@ export type TerminalAnswer =
 export interface AgentLink {
   /** Plain JSON, small (below 64 KiB). Looked at after every call. */
   readonly state: object;
+  /** It has not handed the message of the turn to its model yet. Default: it has. */
+  readonly isStarting?: boolean;
   /** Begins a turn. Called only when none is under way. */
   prompt(prompt: Prompt): void;
   /** Hands a message into the turn that is under way; only where the driver's `steer` has `inject`. */

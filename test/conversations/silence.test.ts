@@ -1,0 +1,137 @@
+// A turn in which nothing happens: who looks and who does not is told, and it does not hold its conversation for ever.
+
+import { join } from 'node:path';
+import type { ConversationEvent } from '@binnacle/protocol';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FakeService } from '../../packages/server/src/hail/push-service.fixture.ts';
+import { until } from '../gateway/gateway.fixture.ts';
+import { AGENTS, type Core, openCore } from './core.fixture.ts';
+
+const TIMES = { sayMs: 150, tellMs: 350 };
+const LIMIT_MS = 700;
+const acp = (silenceMs: number) => ({ ...AGENTS.acp, silenceMs });
+
+let core: Core;
+let service: FakeService;
+beforeAll(async () => {
+  service = await FakeService.open();
+  const mute = { driver: 'acp', command: ['sleep', '100'], silenceMs: LIMIT_MS };
+  const entries = { quick: acp(LIMIT_MS), slow: acp(2500), patient: { ...AGENTS.shell, silenceMs: 60_000 }, mute };
+  const options = { silenceTimes: TIMES, agentGraceMs: 200, waitTimes: { settleMs: 20, restMs: 20 } };
+  const notify = { webhooks: [{ url: `${service.origin}/hook`, done: false, details: true }] };
+  core = await openCore(options, { agents: { entries }, notify });
+});
+afterAll(async () => {
+  await core.close();
+  await service.close();
+});
+
+/** With a process that has begun: how long that takes is the machine's affair. */
+async function begun(agent: string): Promise<string> {
+  const key = await core.make(agent);
+  await core.send(key, 'm0', 'say on');
+  await core.end(key, 'm0');
+  return key;
+}
+
+const silences = async (key: string): Promise<Extract<ConversationEvent, { type: 'silent' }>[]> =>
+  (await core.log(key)).events.filter((event) => event.type === 'silent' && event.run !== 'm0') as Extract<
+    ConversationEvent,
+    { type: 'silent' }
+  >[];
+
+describe('a turn in which nothing is said and no tool runs', () => {
+  test('is told to wait for the model, then to be silent for long, and ends; what waits behind it is next', async () => {
+    const key = await begun('quick');
+    await core.send(key, 'm1', 'say on\nhang');
+    await core.send(key, 'm2', 'say off');
+    const end = await core.end(key, 'm1');
+    expect(end).toMatchObject({ state: 'error', text: 'on', end: { error: { code: 'agent_silent' } } });
+    expect(JSON.stringify(end.end)).toContain('agents.entries.quick.silenceMs');
+    const told = await silences(key);
+    expect(told.map(({ run, isLong = false, waitsFor }) => [run, isLong, waitsFor.kind])).toEqual([
+      ['m1', false, 'model'],
+      ['m1', true, 'model'],
+    ]);
+    expect(told[0]?.silentMs).toBeGreaterThanOrEqual(TIMES.sayMs);
+    expect((end.endedAt ?? 0) - (end.startedAt ?? 0)).toBeGreaterThanOrEqual(LIMIT_MS);
+    expect(await core.end(key, 'm2')).toMatchObject({ state: 'final', text: 'off' });
+  });
+
+  test('before the agent has taken the message waits for its start', async () => {
+    const key = await core.make('mute');
+    await core.send(key, 'm1', 'hello');
+    expect(await core.end(key, 'm1')).toMatchObject({ state: 'error', end: { error: { code: 'agent_silent' } } });
+    expect((await silences(key)).map(({ waitsFor }) => waitsFor.kind)).toEqual(['start', 'start']);
+  });
+
+  test('is shown to who comes later, until the agent says something', async () => {
+    const key = await core.make('patient');
+    const gate = join(core.dir, 'gate');
+    await core.send(
+      key,
+      'm1',
+      `while [ ! -e ${gate} ]; do sleep 0.02; done; echo on; while [ ! -e ${gate}2 ]; do sleep 0.02; done`,
+    );
+    await until('it is silent for long', async () => (await core.info(key)).run?.silence?.isLong === true);
+    await core.ask('/v1/sessions', { body: { argv: ['touch', gate] } });
+    await core.said(key, 'on');
+    const news = () =>
+      service.at('/hook').flatMap(({ body }) => {
+        const { type, data } = JSON.parse(body.toString()) as { type: string; data: Record<string, string> };
+        return data.conversation === key ? [`${type} ${data.state} ${data.text}`] : [];
+      });
+    await until('people are told', () => news().length > 0);
+    expect(news()).toEqual(['waiting silent Has said nothing for a while: waits for the model']);
+    // The next silence begins, and is told anew.
+    await until('it is silent again', async () => (await silences(key)).length === 4);
+    await core.ask('/v1/sessions', { body: { argv: ['touch', `${gate}2`] } });
+    expect(await core.end(key, 'm1')).toMatchObject({ state: 'final', text: 'on' });
+    expect((await core.info(key)).run).toBeNull();
+  });
+
+  test('has its limit also where the gateway is killed meanwhile: the time counts on', async () => {
+    const key = await begun('slow');
+    await core.send(key, 'm1', 'say on\nhang');
+    await until('it is silent for long', async () => (await silences(key)).length === 2);
+    const since = (await core.run(key, 'm1')).startedAt ?? 0;
+    await core.kill();
+    await until('its time is over', () => Date.now() - since > 2500);
+    await core.start();
+    const returned = Date.now();
+    const end = await core.end(key, 'm1');
+    expect(end).toMatchObject({ state: 'error', text: 'on', end: { error: { code: 'agent_silent' } } });
+    // Had it begun anew, it would be 2.5 s.
+    expect((end.endedAt ?? 0) - returned).toBeLessThan(1500);
+    // Nobody is told of the same silence twice.
+    expect(await silences(key)).toHaveLength(2);
+  });
+});
+
+describe('it is no silence', () => {
+  test('while a tool runs: its name is told, and nothing else is done', async () => {
+    const key = await begun('quick');
+    await core.send(key, 'm1', 'term sleep 1.1; echo slept');
+    expect(await core.end(key, 'm1')).toMatchObject({ state: 'final', text: 'slept [0]' });
+    const told = await silences(key);
+    expect(told.map(({ waitsFor, isLong }) => [waitsFor, isLong])).toEqual([
+      [{ kind: 'tool', title: 'sleep 1.1; echo slept' }, undefined],
+    ]);
+  });
+
+  test('while an approval waits for a person, or a message for its turn', async () => {
+    const key = await begun('quick');
+    await core.send(key, 'm1', 'ask rm');
+    await core.send(key, 'm2', 'say on');
+    await until('it asks', async () => (await core.info(key)).approvals.length === 1);
+    const [approval] = (await core.info(key)).approvals;
+    const asked = Date.now();
+    await until('longer than the limit', () => Date.now() - asked > 1.5 * LIMIT_MS);
+    await core.must(200, `/v1/conversations/${encodeURIComponent(key)}/approvals/${approval?.id}`, {
+      body: { option: 'yes' },
+    });
+    expect(await core.end(key, 'm1')).toMatchObject({ state: 'final', text: 'yes' });
+    expect(await core.end(key, 'm2')).toMatchObject({ state: 'final', text: 'on' });
+    expect(await silences(key)).toEqual([]);
+  });
+});

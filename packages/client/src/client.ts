@@ -56,6 +56,23 @@ export interface TokenInfo {
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly lastUsed: number | null;
+  /** Whose token or login asked for it; null of those that were made before anybody wrote that down. */
+  readonly madeBy: { readonly id: string; readonly name: string; readonly user: string } | null;
+}
+
+/** What came from a token and counts still. All but `tokens` ends together with it, in any case. */
+export interface IssuedByToken {
+  readonly tokens: readonly TokenInfo[];
+  readonly logins: readonly TokenInfo[];
+  readonly shares: readonly {
+    readonly id: string;
+    readonly label: string;
+    readonly kind: 'session' | 'conversation';
+    readonly mode: 'view' | 'type';
+    readonly expiresAt: number;
+  }[];
+  /** Login links that nobody has used yet. */
+  readonly links: number;
 }
 
 export interface CreatedToken extends TokenInfo {
@@ -80,7 +97,15 @@ export interface Me {
 export interface Tokens {
   list(): Promise<TokenInfo[]>;
   create(token: NewToken): Promise<CreatedToken>;
-  revoke(id: string): Promise<void>;
+  /** What it has made and counts still. Throws `not_found`. */
+  issued(id: string): Promise<IssuedByToken>;
+  /**
+   * At once. `issued`: what becomes of the tokens that it has made; without it, throws `token_has_issued` where there
+   * are such. Its logins, share links and login links end with it in any case.
+   *
+   * @example await client.tokens.revoke(id, { issued: 'revoke' });
+   */
+  revoke(id: string, options?: { readonly issued?: 'revoke' | 'keep' }): Promise<void>;
 }
 
 export class Binnacle {
@@ -258,6 +283,12 @@ function tokensOver(http: Http): Tokens {
   return {
     list: async () => (await http.json<{ tokens: TokenInfo[] }>({ path: '/v1/tokens' })).tokens,
     create: (token) => http.json({ method: 'POST', path: '/v1/tokens', body: token }),
-    revoke: (id) => http.json({ method: 'DELETE', path: `/v1/tokens/${encodeURIComponent(id)}` }),
+    issued: (id) => http.json({ path: `/v1/tokens/${encodeURIComponent(id)}/issued` }),
+    revoke: (id, { issued } = {}) =>
+      http.json({
+        method: 'DELETE',
+        path: `/v1/tokens/${encodeURIComponent(id)}`,
+        ...(issued === undefined ? {} : { query: { issued } }),
+      }),
   };
 }

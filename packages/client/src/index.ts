@@ -11,6 +11,7 @@ export {
   Binnacle,
   type CreatedToken,
   connect,
+  type IssuedByToken,
   type Me,
   type NewToken,
   type Sessions,

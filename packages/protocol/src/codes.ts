@@ -72,6 +72,12 @@ export const CODES = {
   ),
   rate_limited: row(429, true, 'Too many failed attempts.', 'Wait for the seconds in Retry-After.'),
   too_many_tokens: row(429, false, 'The limit of tokens is reached.', 'Delete one first (DELETE /v1/tokens/:id).'),
+  token_has_issued: row(
+    409,
+    false,
+    'Tokens that it has made count still.',
+    'Pass issued=revoke to end them as well, or issued=keep; GET /v1/tokens/:id/issued lists them.',
+  ),
   weak_token: row(
     400,
     false,

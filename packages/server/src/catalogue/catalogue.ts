@@ -7,6 +7,7 @@ import { createPrivateFile } from './data-dir.ts';
 import type { Database } from './driver.ts';
 import { ForeignStore } from './foreign.ts';
 import { HailWishStore } from './hail-wishes.ts';
+import { IssuedStore } from './issued.ts';
 import { LeaseStore } from './leases.ts';
 import { MAX_MUTES_OF_USER, MuteStore } from './mutes.ts';
 import { PluginStorage } from './plugin-storage.ts';
@@ -33,6 +34,7 @@ export class Catalogue {
   readonly sessions: SessionStore;
   readonly tokens: TokenStore;
   readonly logins: LoginStore;
+  readonly issued: IssuedStore;
   readonly leases: LeaseStore;
   readonly commands: CommandStore;
   readonly ptys: PtyStore;
@@ -52,6 +54,7 @@ export class Catalogue {
     this.sessions = new SessionStore(db);
     this.tokens = new TokenStore(db);
     this.logins = new LoginStore(db);
+    this.issued = new IssuedStore(db);
     this.leases = new LeaseStore(db);
     this.commands = new CommandStore(db);
     this.ptys = new PtyStore(db);

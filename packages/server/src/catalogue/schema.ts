@@ -156,6 +156,12 @@ const MIGRATIONS: readonly string[] = [
 
   // Why a session counts as lost: `LostReason`. Null of those that are not, and of rows of before.
   'ALTER TABLE sessions ADD COLUMN lost_reason TEXT;',
+  // Of tokens and logins. `line`: the ids of all that it came from, so that one which has ended in between loses nothing.
+  `CREATE TABLE issued (
+     id TEXT PRIMARY KEY, by_id TEXT NOT NULL, by_name TEXT NOT NULL, by_user TEXT NOT NULL, line TEXT NOT NULL
+   ) STRICT;
+   CREATE TRIGGER issued_token_gone AFTER DELETE ON tokens BEGIN DELETE FROM issued WHERE id = OLD.id; END;
+   CREATE TRIGGER issued_login_gone AFTER DELETE ON logins BEGIN DELETE FROM issued WHERE id = OLD.id; END;`,
 ];
 
 /**

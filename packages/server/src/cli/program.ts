@@ -25,7 +25,7 @@ import type { SendOptions } from './send.ts';
 import type { ServeOptions } from './serve.ts';
 import type { ShareListOptions, ShareOptions } from './share.ts';
 import type { TailOptions } from './tail.ts';
-import type { TokenCreateOptions, TokenLinkOptions } from './token.ts';
+import type { TokenCreateOptions, TokenLinkOptions, TokenRevokeOptions } from './token.ts';
 
 const SESSION_HELP = 'id, the beginning of an id that only one has, name, or the id that its emitter gave it';
 
@@ -450,10 +450,16 @@ function addToken(program: Command, exit: (code: number) => void): void {
     .alias('list')
     .option('--json', 'as JSON')
     .action(async (options: ClientCommandOptions) => exit(await (await import('./token.ts')).listTokens(options)));
-  clientCommand(token, 'revoke <id>', 'make a token invalid, at once').action(
-    async (id: string, options: ClientCommandOptions) =>
+  clientCommand(token, 'revoke <id>', 'make a token invalid, at once, with its logins and share links')
+    .addOption(
+      new Option(
+        '--issued <what>',
+        'what becomes of the tokens that it has made (default: list them, and ask)',
+      ).choices(['revoke', 'keep']),
+    )
+    .action(async (id: string, options: TokenRevokeOptions) =>
       exit(await (await import('./token.ts')).revokeToken(id, options)),
-  );
+    );
   clientCommand(token, 'link', 'print a login link for a browser, good for one time')
     .addOption(scope())
     .option('--json', 'as JSON')

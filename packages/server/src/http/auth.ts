@@ -4,6 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import { allows, BinnacleError, type Scope } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { newSecret } from '../catalogue/admin-token.ts';
+import type { IssuedStore, MadeBy } from '../catalogue/issued.ts';
+import type { ShareRecord } from '../catalogue/shares.ts';
 import type { LoginStore, TokenRecord, TokenStore } from '../catalogue/tokens.ts';
 import type { Dialect } from './answer.ts';
 import { cookieCounts, cookieText, isRead, readCookie } from './cookie.ts';
@@ -49,6 +51,18 @@ export interface TokenInfo {
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly lastUsed: number | null;
+  /** Whose token or login asked for it; null of those that were made before anybody wrote that down. */
+  readonly madeBy: MadeBy | null;
+}
+
+/** What came from a token or a login. All but `tokens` ends together with it, in any case. */
+export interface Issued {
+  /** By whatever was in between. They end only where that is asked for. */
+  readonly tokens: readonly TokenInfo[];
+  readonly logins: readonly TokenInfo[];
+  readonly shares: readonly ShareRecord[];
+  /** Login links that nobody has used yet. */
+  readonly links: number;
 }
 
 const LOGIN_TTL_MS = 30 * 24 * 3600_000;
@@ -70,6 +84,7 @@ export class Auth {
   readonly #credentials: Credentials;
   readonly #tokens: TokenStore;
   readonly #logins: LoginStore;
+  readonly #issued: IssuedStore;
   readonly #hosts: Hosts;
   readonly #limiter: Limiter;
   readonly #tickets: Tickets;
@@ -91,6 +106,7 @@ export class Auth {
     });
     this.#tokens = options.catalogue.tokens;
     this.#logins = options.catalogue.logins;
+    this.#issued = options.catalogue.issued;
     this.#hosts = options.hosts;
     this.#limiter = new Limiter(options.limiter);
     this.#tickets = new Tickets(options.ticketTtlMs ?? TICKET_TTL_MS, options.now ?? (() => performance.now()));
@@ -146,7 +162,9 @@ export class Auth {
   issueTicket(by: Principal, scope: Scope = by.scope): { ticket: string; scope: Scope; expiresInMs: number } {
     this.require(by, scope);
     const name = by.kind === 'cookie' ? by.name : `${by.name} (browser)`;
-    const grant: TicketGrant = { scope, name, user: by.user, issuer: issuerOf(by), notAfter: by.expiresAt };
+    this.#issued.check(by.id);
+    const madeBy = makerOf(by);
+    const grant: TicketGrant = { scope, name, user: by.user, issuer: issuerOf(by), madeBy, notAfter: by.expiresAt };
     return { ...this.#tickets.issue(grant), scope };
   }
 
@@ -157,6 +175,7 @@ export class Auth {
       name: 'browser',
       user: ADMIN_USER,
       issuer: this.#credentials.adminIssuer,
+      madeBy: { id: ADMIN_USER, name: ADMIN_USER, user: ADMIN_USER },
       notAfter: null,
     };
     return this.#tickets.issue(grant).ticket;
@@ -179,6 +198,7 @@ export class Auth {
     const { name, scope, user } = grant;
     const login = { id: uuidv7(), name, scope, user, sha256: sha256(secret) };
     const { ended } = this.#logins.insert({ ...login, issuer: grant.issuer, expiresAt });
+    this.#issued.put(login.id, grant.madeBy);
     for (const id of ended) this.#end(id);
     const maxAge = Math.max(0, Math.round((expiresAt - Date.now()) / 1000));
     return { setCookie: cookieText(request, secret, maxAge, origin), scope: grant.scope };
@@ -205,6 +225,7 @@ export class Auth {
   ): { readonly info: TokenInfo; readonly token: string } {
     this.require(by, 'admin');
     this.require(by, options.scope);
+    this.#issued.check(by.id);
     const token = newSecret();
     const asked = options.ttlMs === undefined ? null : Date.now() + options.ttlMs;
     // A token that ends can not make one that does not.
@@ -213,25 +234,45 @@ export class Auth {
     const user =
       options.user === undefined ? freeUserOf(id, (taken) => this.#tokens.hasUser(taken)) : checkUser(options.user);
     const record = { id, name: options.name, scope: options.scope, user, sha256: sha256(token), expiresAt };
-    return { info: toInfo(this.#tokens.insert(record), 'token'), token };
+    const inserted = this.#tokens.insert(record);
+    this.#issued.put(id, makerOf(by));
+    return { info: this.#infoOf(inserted, 'token'), token };
   }
 
   /** Bearer tokens and browser logins that are valid now. The admin token is not among them. */
   list(): readonly TokenInfo[] {
     return [
-      ...this.#tokens.list().map((record) => toInfo(record, 'token')),
-      ...this.#logins.list().map((record) => toInfo(record, 'cookie')),
+      ...this.#tokens.list().map((record) => this.#infoOf(record, 'token')),
+      ...this.#logins.list().map((record) => this.#infoOf(record, 'cookie')),
     ];
   }
 
+  /** What came from a token or a login and counts still; undefined when there is no such id. */
+  issuedBy(id: string): Issued | undefined {
+    const listed = this.list();
+    if (!listed.some((one) => one.id === id)) return undefined;
+    const under = this.#issued.under(id);
+    const logins = this.#loginsOf(id);
+    const issuers = [id, ...logins];
+    return {
+      tokens: listed.filter((one) => one.kind === 'token' && under.has(one.id)),
+      logins: listed.filter((one) => logins.has(one.id)),
+      shares: issuers.flatMap((issuer) => this.shares.issuedBy(issuer)),
+      links: issuers.reduce((sum, issuer) => sum + this.#tickets.count(issuer), 0),
+    };
+  }
+
   /**
-   * Ends a token or a login, every login that came from its tickets, and all their open connections.
-   * False when there is no such id.
+   * Ends a token or a login, every login that came from its tickets, and all their open connections; `withIssued`: the
+   * tokens as well that came from it, by whatever was in between. False when there is no such id.
    */
-  revoke(id: string): boolean {
+  revoke(id: string, { withIssued = false }: { readonly withIssued?: boolean } = {}): boolean {
+    const issued = withIssued ? this.#issued.under(id) : [];
     const removed = this.#tokens.remove(id) || this.#logins.remove(id);
-    if (removed) this.#end(id);
-    return removed;
+    if (!removed) return false;
+    this.#end(id);
+    for (const one of issued) if (this.#tokens.remove(one) || this.#logins.remove(one)) this.#end(one);
+    return true;
   }
 
   /** Calls back with the id of every principal that was revoked. Returns what stops it. */
@@ -359,6 +400,20 @@ export class Auth {
     }
   }
 
+  #infoOf(record: TokenRecord, kind: 'token' | 'cookie'): TokenInfo {
+    return toInfo(record, kind, this.#issued.madeBy(record.id));
+  }
+
+  /** Those that end with it, and those that end with these. */
+  #loginsOf(id: string, found = new Set<string>()): ReadonlySet<string> {
+    for (const login of this.#logins.listByIssuer(id)) {
+      if (found.has(login)) continue;
+      found.add(login);
+      this.#loginsOf(login, found);
+    }
+    return found;
+  }
+
   // The row is gone already. Closes its connections, then ends everything that came from it.
   #end(id: string): void {
     this.#open.end((principal) => principal.id === id, new BinnacleError('revoked'));
@@ -389,7 +444,10 @@ export function tokensOf(request: IncomingMessage, more: readonly string[] = [])
   return all.length === 0 ? undefined : new Set(all);
 }
 
-const toInfo = (record: TokenRecord, kind: 'token' | 'cookie'): TokenInfo => ({
+const makerOf = ({ id, name, user }: Principal): MadeBy => ({ id, name, user });
+
+const toInfo = (record: TokenRecord, kind: 'token' | 'cookie', madeBy: MadeBy | null): TokenInfo => ({
+  madeBy,
   id: record.id,
   name: record.name,
   scope: record.scope,

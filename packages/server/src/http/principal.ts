@@ -3,6 +3,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { BinnacleError, type Scope } from '@binnacle/protocol';
 import { isGuessable } from '../catalogue/admin-token.ts';
+import type { IssuedStore } from '../catalogue/issued.ts';
 import { endOf, type Reach, reachOf, type ShareStore } from '../catalogue/shares.ts';
 import type { LoginStore, TokenStore } from '../catalogue/tokens.ts';
 
@@ -95,6 +96,7 @@ export const ADMIN_ISSUER = 'admin:';
 export interface CredentialStores {
   readonly tokens: TokenStore;
   readonly logins: LoginStore;
+  readonly issued: IssuedStore;
   readonly shares: ShareStore;
 }
 

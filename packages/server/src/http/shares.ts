@@ -207,6 +207,15 @@ export class Shares {
     for (const id of this.#parts.store.listByIssuer(issuer)) this.#end(id, 'the end of the token that made it', null);
   }
 
+  /** Those that let people in, of an issuer. */
+  issuedBy(issuer: string): readonly ShareRecord[] {
+    const now = this.#parts.clock();
+    return this.#parts.store
+      .listByIssuer(issuer)
+      .flatMap((id) => this.#parts.store.get(id) ?? [])
+      .filter((share) => endOf(share, now) === undefined);
+  }
+
   listOtherAdminIssuers(current: string): readonly string[] {
     return this.#parts.store.listOtherAdminIssuers(current);
   }

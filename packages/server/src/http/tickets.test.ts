@@ -2,7 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { sha256 } from './principal.ts';
 import { Tickets } from './tickets.ts';
 
-const grant = { scope: 'view', name: 'x', user: 'u', issuer: 'i', notAfter: null } as const;
+const grant = {
+  scope: 'view',
+  name: 'x',
+  user: 'u',
+  issuer: 'i',
+  madeBy: { id: 'i', name: 'i', user: 'u' },
+  notAfter: null,
+} as const;
 
 describe('tickets', () => {
   test('are limited in number; used and late ones make room', () => {

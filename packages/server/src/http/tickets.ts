@@ -3,6 +3,7 @@
 import type { Scope } from '@binnacle/protocol';
 import { BinnacleError } from '@binnacle/protocol';
 import { newSecret } from '../catalogue/admin-token.ts';
+import type { MadeBy } from '../catalogue/issued.ts';
 import { sha256 } from './principal.ts';
 
 export interface TicketGrant {
@@ -10,6 +11,8 @@ export interface TicketGrant {
   /** What the login is called in the list of tokens. */
   readonly name: string;
   readonly issuer: string;
+  /** The same, for people. */
+  readonly madeBy: MadeBy;
   /** The issuer's. */
   readonly user: string;
   /** When the issuer itself ends, in ms since 1970. */
@@ -59,6 +62,12 @@ export class Tickets {
     const found = this.#open.get(key);
     this.#open.delete(key);
     return found !== undefined && found.expires > this.#now() ? found.grant : undefined;
+  }
+
+  /** Those of an issuer that can still be used. */
+  count(issuer: string): number {
+    const now = this.#now();
+    return [...this.#open.values()].filter(({ grant, expires }) => grant.issuer === issuer && expires > now).length;
   }
 
   dropIssuer(issuer: string): void {

@@ -29,8 +29,30 @@ const TokenInfo = z
     createdAt: z.number(),
     expiresAt: z.number().nullable(),
     lastUsed: z.number().nullable(),
+    madeBy: z.object({ id: z.string(), name: z.string(), user: z.string() }).nullable(),
   })
   .openapi('TokenInfo');
+
+const OfToken = z.object({ id: z.string().max(100) });
+const Issued = z
+  .object({
+    tokens: z.array(TokenInfo).describe('End only with `issued=revoke`.'),
+    logins: z.array(TokenInfo).describe('End with it in any case, as all that follows.'),
+    shares: z.array(
+      z.object({
+        id: z.string(),
+        label: z.string(),
+        kind: z.enum(['session', 'conversation']),
+        mode: z.enum(['view', 'type']),
+        expiresAt: z.number(),
+      }),
+    ),
+    links: z.number().describe('Login links that nobody has used yet.'),
+  })
+  .openapi('IssuedByToken');
+
+const noSuchToken = (): BinnacleError =>
+  new BinnacleError('not_found', { message: 'No such token.', hint: 'List them with GET /v1/tokens.' });
 
 export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
   return [
@@ -64,16 +86,42 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
       path: '/v1/tokens/:id',
       scope: 'admin',
       summary: 'Revoke a token or a browser login, and close what it has open.',
-      params: z.object({ id: z.string().max(100) }),
+      description:
+        'Its browser logins, share links and login links end with it. `issued` says what becomes of the tokens that it has ' +
+        'made; while there are such, leaving it out is 409 `token_has_issued`.',
+      params: OfToken,
+      query: z.strictObject({ issued: z.enum(['revoke', 'keep']).optional() }),
       responses: { 204: { description: 'Revoked.' } },
-      handler: ({ params }) => {
-        if (!auth.revoke(params.id)) {
-          throw new BinnacleError('not_found', {
-            message: 'No such token.',
-            hint: 'List them with GET /v1/tokens.',
+      handler: ({ params, query }) => {
+        const issued = auth.issuedBy(params.id);
+        if (query.issued === undefined && issued !== undefined && issued.tokens.length > 0) {
+          throw new BinnacleError('token_has_issued', {
+            message: `It has made ${issued.tokens.length} tokens that count still.`,
+            details: { tokens: issued.tokens.length },
           });
         }
+        if (!auth.revoke(params.id, { withIssued: query.issued === 'revoke' })) throw noSuchToken();
         return noContent();
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/tokens/:id/issued',
+      scope: 'admin',
+      summary: 'What a token or a browser login has made and counts still.',
+      params: OfToken,
+      responses: { 200: { description: 'Tokens, logins, share links, login links.', schema: Issued } },
+      handler: ({ params }) => {
+        const issued = auth.issuedBy(params.id);
+        if (issued === undefined) throw noSuchToken();
+        const shares = issued.shares.map(({ id, label, kind, mode, expiresAt }) => ({
+          id,
+          label,
+          kind,
+          mode,
+          expiresAt,
+        }));
+        return json({ ...issued, shares });
       },
     }),
     route({

@@ -32,6 +32,20 @@ describe('/session', () => {
     expect(status).toBe(400);
   });
 
+  it('with pty=1 is a terminal, in which runs work and what is typed arrives', async () => {
+    const { json } = await gateway.ask('/session?pty=1', { method: 'POST' });
+    expect(json).toEqual({ session_id: expect.any(String), mode: 'pty' });
+    const { session_id: id } = json as { session_id: string };
+    expect(await gateway.info(id)).toMatchObject({ mode: 'pty', cols: 80, rows: 24 });
+    expect(textOf(await run(id, 'test -t 0 && test -t 1 && stty size'), 'stdout')).toContain('24 80');
+    const frames = await gateway.frames(`/ws/session/${id}?since=0&pty=1`);
+    frames.send({ type: 'resize', cols: 132, rows: 40 });
+    frames.send({ type: 'stdin', data: 'stty size\n' });
+    await gateway.seen(id, '40 132');
+    expect((await gateway.ask('/session', { method: 'POST' })).json).toEqual({ session_id: expect.any(String) });
+    expect((await gateway.ask('/session?pty=0', { method: 'POST' })).json).toMatchObject({ mode: 'pipe' });
+  });
+
   it('tells whether it runs and how much it has written', async () => {
     const id = await open();
     expect(await standing(id)).toEqual({ session_id: id, running: true, output_offset: 0 });

@@ -11,8 +11,8 @@ import { type Frames, openFrames } from './frames.fixture.ts';
 
 const LIBRARY = resolve(import.meta.dirname, '../../packages/server/dist/gateway.js');
 /** Runs what was built, in a process that a test may kill. */
-const SCRIPT = `
-  const { startGateway } = await import(${JSON.stringify(LIBRARY)});
+const scriptOf = (library: string): string => `
+  const { startGateway } = await import(${JSON.stringify(library)});
   const gateway = await startGateway(JSON.parse(process.argv[1]));
   process.on('SIGTERM', () => gateway.close().then(() => process.exit(0)));
   process.stdout.write(JSON.stringify({ url: gateway.url, token: gateway.adminToken }) + '\\n');
@@ -41,6 +41,7 @@ export class GatewayProcess {
   readonly dir: string;
   readonly options: Partial<GatewayOptions>;
   readonly env: Readonly<Record<string, string>>;
+  readonly #library: string;
   #child: ChildProcess | undefined;
   #sockets: Frames[] = [];
   url = '';
@@ -48,10 +49,11 @@ export class GatewayProcess {
   /** Everything that it has written to stderr. */
   stderr = '';
 
-  constructor(options: Partial<GatewayOptions>, env: Readonly<Record<string, string>>) {
+  constructor(options: Partial<GatewayOptions>, env: Readonly<Record<string, string>>, library = LIBRARY) {
     this.dir = mkdtempSync(join(tmpdir(), 'binnacle-steering-'));
     this.options = options;
     this.env = env;
+    this.#library = library;
   }
 
   get pid(): number {
@@ -61,7 +63,7 @@ export class GatewayProcess {
   async start(): Promise<void> {
     const port = this.url === '' ? 0 : Number(new URL(this.url).port);
     const options = { dataDir: this.dir, port, ...this.options };
-    const args = ['--input-type=module', '-e', SCRIPT, JSON.stringify(options)];
+    const args = ['--input-type=module', '-e', scriptOf(this.#library), JSON.stringify(options)];
     const env = { ...process.env, ...this.env };
     const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
@@ -169,11 +171,13 @@ export class GatewayProcess {
   }
 }
 
+/** `library`: of another installation than ours. */
 export async function openGatewayProcess(
   options: Partial<GatewayOptions> = {},
   env: Readonly<Record<string, string>> = {},
+  library = LIBRARY,
 ): Promise<GatewayProcess> {
-  const gateway = new GatewayProcess({ endingTimes: { hupMs: 200, termMs: 200 }, ...options }, env);
+  const gateway = new GatewayProcess({ endingTimes: { hupMs: 200, termMs: 200 }, ...options }, env, library);
   await gateway.start();
   return gateway;
 }

@@ -2,6 +2,7 @@
 
 import type {
   CreateSession,
+  GatewayInfo,
   Scope,
   SearchResult,
   SessionInfo,
@@ -208,6 +209,11 @@ export class Binnacle {
 
   async logout(): Promise<void> {
     await this.http.json({ method: 'POST', path: '/v1/logout' });
+  }
+
+  /** What the gateway is and can do. Throws `not_found` where it is too old to say. */
+  async info(): Promise<GatewayInfo> {
+    return await this.http.json({ path: '/v1/info' });
   }
 
   async me(): Promise<Me> {

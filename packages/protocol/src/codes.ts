@@ -504,6 +504,12 @@ export const CODES = {
   client_closed: row(499, false, 'The client was closed.', 'Make a new one.'),
 
   // Us
+  pty_unavailable: row(
+    501,
+    false,
+    'No terminal can be opened here: the native part is missing.',
+    'Install Binnacle again without --omit=optional, or start on pipes: "mode": "pipe", binnacle run --pipe.',
+  ),
   start_failed: row(500, false, 'The program could not be started.', 'See the message and the gateway log.'),
   runner_unavailable: row(
     503,

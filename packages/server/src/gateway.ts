@@ -21,6 +21,7 @@ import { ptyRoutes } from './connection/execd/pty-routes.ts';
 import { Ptys } from './connection/execd/ptys.ts';
 import { execdSessionRoutes } from './connection/execd/session-routes.ts';
 import { inboundRoutes } from './connection/inbound-routes.ts';
+import { infoRoutes } from './connection/info-routes.ts';
 import { LIVENESS_TIMES, Liveness } from './connection/liveness.ts';
 import { messageRoutes } from './connection/message-routes.ts';
 import { noticeRoutes } from './connection/notice-routes.ts';
@@ -356,6 +357,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const http = createHttpServer({
       routes: [
         ...tokenRoutes({ auth, notReady: () => (isStopping ? 'The gateway is stopping.' : undefined) }),
+        ...infoRoutes({ version: VERSION, terminalProblem: () => sessions.terminalProblem }),
         ...sessionRoutes(access, liveness),
         ...shareRoutes({
           ...{ auth, access, conversations },
@@ -409,6 +411,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     });
     writeFileSync(join(dir, 'gateway.json'), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
     undo.push(() => rmSync(join(dir, 'gateway.json'), { force: true }));
+    if (sessions.terminalProblem !== undefined) log.warn(`${sessions.terminalProblem.message} Programs on pipes run.`);
     const warning = cgroupWarning();
     if (warning !== undefined) log.warn(warning);
     const powers = allPowers({

@@ -26,6 +26,7 @@ import { PageCache } from './log/page-cache.ts';
 import { SegmentFiles } from './log/segment-files.ts';
 import { OpenSessions } from './open-sessions.ts';
 import type { EndingTimes } from './process/ending.ts';
+import { PtyLoader } from './process/native-pty.ts';
 import { type Fleet, type FleetEvents, LIST_MS } from './runner/fleet.ts';
 import { closeLost } from './runner/lost.ts';
 import type { HostedStatus } from './runner/wire.ts';
@@ -60,6 +61,8 @@ export interface CreateOptions {
   readonly conversation?: string;
   /** Seen by nobody: an agent's own process. */
   readonly hidden?: boolean;
+  /** On pipes where no terminal can be opened; else that is refused. Its `mode` says what it got. */
+  readonly orPipes?: boolean;
 }
 
 /** A session whose program runs elsewhere, as its first event tells of it. */
@@ -79,6 +82,7 @@ export class Sessions {
   readonly #log: Log;
   readonly #pages: SessionParts['pages'];
   readonly #open = new OpenSessions();
+  readonly #ptys = new PtyLoader();
   readonly #watchers = new Set<SessionListener>();
   /** Those whose `create` has not come back. */
   readonly #starting = new Set<string>();
@@ -153,9 +157,18 @@ export class Sessions {
     await Promise.all(lost.map((record) => this.#lose(record.id, record)));
   }
 
-  /** Throws `bad_request`, `bad_cwd`, `command_not_found`, `too_many_sessions`, `start_failed`, `runner_unavailable`. */
-  async create(asked: CreateSession, options: CreateOptions = {}): Promise<Session> {
+  /** Why no terminal can be opened here; undefined where one can. */
+  get terminalProblem(): BinnacleError | undefined {
+    return this.#ptys.problem;
+  }
+
+  /**
+   * Throws `bad_request`, `bad_cwd`, `command_not_found`, `too_many_sessions`, `pty_unavailable`, `start_failed`,
+   * `runner_unavailable`.
+   */
+  async create(wanted: CreateSession, options: CreateOptions = {}): Promise<Session> {
     const fleet = this.#needFleet();
+    const asked = this.#modeFor(wanted, options);
     if (this.#countOwn() >= this.#options.maxSessions) {
       throw new BinnacleError('too_many_sessions', { details: { limit: this.#options.maxSessions } });
     }
@@ -191,6 +204,13 @@ export class Sessions {
       this.#starting.delete(id);
     }
     return session;
+  }
+
+  #modeFor(wanted: CreateSession, { orPipes = false }: CreateOptions): CreateSession {
+    const problem = wanted.mode === 'pipe' ? undefined : this.terminalProblem;
+    if (problem === undefined) return wanted;
+    if (!orPipes) throw problem;
+    return { ...wanted, mode: 'pipe' };
   }
 
   /**

@@ -289,7 +289,9 @@ export function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps)
           onClose={() => setAbove(undefined)}
         />
       )}
-      {above === 'session' && <NewSession onCreate={begin.session} onClose={() => setAbove(undefined)} />}
+      {above === 'session' && (
+        <NewSession client={client} onCreate={begin.session} onClose={() => setAbove(undefined)} />
+      )}
     </div>
   );
 }

@@ -1,22 +1,39 @@
 // The form for a session that is more than a plain shell.
 
-import type { BinnacleError, CreateSession, Mode } from '@binnacle/protocol';
-import { type FormEvent, useId, useState } from 'react';
+import type { Binnacle } from '@binnacle/client';
+import type { BinnacleError, CreateSession, Mode, TerminalProblem } from '@binnacle/protocol';
+import { type FormEvent, useEffect, useId, useState } from 'react';
 import { Dialog } from './dialog.tsx';
 import { asFailure, Failure } from './failure.tsx';
 import { labelsFrom } from './label-words.ts';
 
 interface NewSessionProps {
+  readonly client: Binnacle;
   readonly onCreate: (wanted: CreateSession) => Promise<void>;
   readonly onClose: () => void;
 }
 
-export function NewSession({ onCreate, onClose }: NewSessionProps) {
+/** Why no terminal can be opened; undefined where one can, and until the gateway has said. */
+function useTerminalProblem(client: Binnacle): TerminalProblem | undefined {
+  const [problem, setProblem] = useState<TerminalProblem>();
+  useEffect(() => {
+    client.info().then(
+      ({ terminals }) => setProblem(terminals.available ? undefined : terminals),
+      // Starting one says what is wrong; an older gateway does not say it before.
+      () => undefined,
+    );
+  }, [client]);
+  return problem;
+}
+
+export function NewSession({ client, onCreate, onClose }: NewSessionProps) {
   const [command, setCommand] = useState('');
   const [name, setName] = useState('');
   const [cwd, setCwd] = useState('');
   const [labels, setLabels] = useState('');
-  const [mode, setMode] = useState<Mode>('pty');
+  const [wanted, setMode] = useState<Mode>('pty');
+  const terminalProblem = useTerminalProblem(client);
+  const mode = terminalProblem === undefined ? wanted : 'pipe';
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<BinnacleError>();
   const id = useId();
@@ -70,11 +87,19 @@ export function NewSession({ onCreate, onClose }: NewSessionProps) {
               id={`${id}-mode`}
               data-testid="new-mode"
               value={mode}
+              aria-describedby={terminalProblem === undefined ? undefined : `${id}-mode-note`}
               onChange={(event) => setMode(event.target.value === 'pipe' ? 'pipe' : 'pty')}
             >
-              <option value="pty">Terminal: programs behave as in your own</option>
+              <option value="pty" disabled={terminalProblem !== undefined}>
+                Terminal: programs behave as in your own
+              </option>
               <option value="pipe">Pipes: stdout and stderr apart, no terminal</option>
             </select>
+            {terminalProblem !== undefined && (
+              <p className="dialog-note" id={`${id}-mode-note`} data-testid="new-no-terminal">
+                {terminalProblem.message} {terminalProblem.hint}
+              </p>
+            )}
           </div>
         </div>
         {error !== undefined && <Failure error={error} />}

@@ -5,7 +5,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync, statfsSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDatabase } from '../catalogue/driver.ts';
-import { loadNativePty } from '../process/native-pty.ts';
+import { PtyLoader } from '../process/native-pty.ts';
 import { cgroupWarning } from '../runner/scope.ts';
 import { VERSION } from '../version.ts';
 import { lookAtConfig, problemLine } from './config.ts';
@@ -63,7 +63,13 @@ function programs(): Finding {
 }
 
 function nativeTerminal(): Finding {
-  loadNativePty();
+  const problem = new PtyLoader().problem;
+  if (problem !== undefined) {
+    return warn(
+      `${problem.message} Programs on pipes run.`,
+      'Install Binnacle again without --omit=optional; until then: binnacle run --pipe',
+    );
+  }
   return ok(`${process.platform}-${process.arch}`);
 }
 

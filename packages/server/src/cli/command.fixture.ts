@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { kill } from '../process/family.ts';
+import { PtyLoader } from '../process/native-pty.ts';
 import type { Program } from '../process/program.ts';
 import { ptyStarter, READ_BYTES } from '../process/pty.ts';
 
@@ -55,7 +56,7 @@ export class Commands {
     const script = `${command}; echo "code=$?"; stty -a | grep -oE -- '-?\\b(icanon|echo)\\b' | tr '\\n' ' '; echo done`;
     let screen = '';
     const env = { ...this.#env, B: `${process.execPath} ${this.#binary}` };
-    const program = await ptyStarter(Buffer.allocUnsafeSlow(READ_BYTES))(
+    const program = await ptyStarter(Buffer.allocUnsafeSlow(READ_BYTES), new PtyLoader())(
       { argv: ['/bin/bash', '-c', script], cwd: tmpdir(), env, cols: 100, rows: 30 },
       {
         output: (_, bytes) => {

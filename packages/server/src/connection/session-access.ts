@@ -168,7 +168,7 @@ export class SeenSessions {
   /** Throws what `Sessions.create` throws. */
   async create(
     asked: CreateSession,
-    options: { readonly id?: SessionId; readonly isShell?: boolean } = {},
+    options: { readonly id?: SessionId; readonly isShell?: boolean; readonly orPipes?: boolean } = {},
   ): Promise<Session> {
     return await this.#sessions.create(asked, options);
   }

@@ -36,7 +36,12 @@ export interface TerminalHost {
   /** Throws what is wrong with the command; `invariant` where the id is taken. */
   create(
     asked: CreateSession,
-    options: { readonly id: SessionId; readonly isShell: boolean; readonly conversation: string },
+    options: {
+      readonly id: SessionId;
+      readonly isShell: boolean;
+      readonly conversation: string;
+      readonly orPipes: boolean;
+    },
   ): Promise<TerminalSession>;
   /** Throws `session_not_found`, `session_gone`. */
   get(id: string): TerminalSession;
@@ -158,7 +163,7 @@ export class Terminals implements AgentTerminals {
       });
     }
     await this.#parts.before?.(spec);
-    return host.create(askedFor(spec), { id, isShell: false, conversation });
+    return host.create(askedFor(spec), { id, isShell: false, conversation, orPipes: true });
   }
 
   #find(ref: string): Promise<TerminalSession> {

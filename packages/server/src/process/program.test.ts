@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endFamily } from './ending.ts';
 import { familyOf, type Leader, readProcess, SESSION_MARK } from './family.ts';
 import { Fifos } from './fifos.ts';
+import { PtyLoader } from './native-pty.ts';
 import { pipeStarter } from './pipe.ts';
 import type { ExitStatus, Program, StartProgram } from './program.ts';
 import { ptyStarter, READ_BYTES } from './pty.ts';
@@ -24,7 +25,7 @@ beforeAll(async () => {
   const fifos = new Fifos(dir);
   await fifos.fill();
   const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  start = { pty: ptyStarter(readBuffer), pipe: pipeStarter(fifos, readBuffer) };
+  start = { pty: ptyStarter(readBuffer, new PtyLoader()), pipe: pipeStarter(fifos, readBuffer) };
 });
 
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

@@ -10,7 +10,7 @@ import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { BinnacleError } from '@binnacle/protocol';
 import { ptyCommand } from './launcher.ts';
-import { loadNativePty } from './native-pty.ts';
+import type { PtyLoader } from './native-pty.ts';
 import type { ExitStatus, Program, ProgramEvents, ProgramSpec, StartProgram } from './program.ts';
 
 /** A stopped terminal (XOFF) never echoes the marker; after this long what the kernel holds is all there is. */
@@ -20,10 +20,15 @@ const LIVE_MARKER_TIMEOUT_MS = 250;
 /** N_TTY hands over about 4 KiB a read whatever is asked; 64 KiB is room for the drain at the end. */
 export const READ_BYTES = 64 * 1024;
 
-/** `readBuffer` is shared by all programs of a runner: reading is synchronous, so they never need it at once. */
-export function ptyStarter(readBuffer: Buffer): StartProgram {
-  const native = loadNativePty();
+/**
+ * `readBuffer` is shared by all programs of a runner: reading is synchronous, so they never need it at once. What it
+ * gives throws `pty_unavailable` where the native part is missing.
+ */
+export function ptyStarter(readBuffer: Buffer, loader: PtyLoader): StartProgram {
+  // Now, if it can be: the files may be replaced later.
+  void loader.problem;
   return async (spec, events) => {
+    const native = loader.load();
     const pty = native.open(spec.cols, spec.rows);
     let inherited = -1;
     let held = -1;

@@ -95,8 +95,18 @@ export class Hosted {
     this.#trimTimer.unref();
   }
 
-  /** Throws `start_failed`. */
+  /** Throws `start_failed`, `pty_unavailable`; then nothing of it is left. */
   async start(startProgram: StartProgram, fifos: Fifos): Promise<void> {
+    try {
+      await this.#start(startProgram, fifos);
+    } catch (error) {
+      clearInterval(this.#trimTimer);
+      this.#runs?.stop();
+      throw error;
+    }
+  }
+
+  async #start(startProgram: StartProgram, fifos: Fifos): Promise<void> {
     if (this.spec.mode === 'pty') this.#append('resize', json({ cols: this.#cols, rows: this.#rows }));
     const spec = this.spec.takesRuns === true ? { ...this.spec, argv: await this.#prepareRuns(fifos) } : this.spec;
     this.#program = await startProgram(spec, {

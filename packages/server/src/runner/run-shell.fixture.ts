@@ -16,6 +16,7 @@ import {
 import { uuidv7 } from 'uuidv7';
 import { MemoryLog } from '../log/memory-log.ts';
 import { Fifos } from '../process/fifos.ts';
+import { PtyLoader } from '../process/native-pty.ts';
 import { pipeStarter } from '../process/pipe.ts';
 import { ptyStarter, READ_BYTES } from '../process/pty.ts';
 import { Hosted } from './hosted.ts';
@@ -95,7 +96,7 @@ export async function openRunShell(mode: Mode, env: Record<string, string> = {})
     },
   );
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  await hosted.start(mode === 'pty' ? ptyStarter(buffer) : pipeStarter(fifos, buffer), fifos);
+  await hosted.start(mode === 'pty' ? ptyStarter(buffer, new PtyLoader()) : pipeStarter(fifos, buffer), fifos);
   const when = (runId: string, is: (run: RunInfo) => boolean): Promise<RunInfo> =>
     new Promise((resolve) => {
       const check = () => {

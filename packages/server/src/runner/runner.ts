@@ -8,6 +8,7 @@ import { GroupSync } from '../log/group-sync.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
 import { afterOwnTime } from '../own-time.ts';
 import { Fifos } from '../process/fifos.ts';
+import { PtyLoader } from '../process/native-pty.ts';
 import { pipeStarter } from '../process/pipe.ts';
 import type { StartProgram } from '../process/program.ts';
 import { ptyStarter, READ_BYTES } from '../process/pty.ts';
@@ -73,7 +74,7 @@ export class Runner {
     const fifos = new Fifos(options.dir);
     this.#fifos = fifos;
     const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
-    this.#start = { pty: ptyStarter(readBuffer), pipe: pipeStarter(fifos, readBuffer) };
+    this.#start = { pty: ptyStarter(readBuffer, new PtyLoader()), pipe: pipeStarter(fifos, readBuffer) };
     this.#server = createServer((socket) => this.#socketOnConnect(socket));
     // Failing here is failing at the first program on pipes, where it is reported.
     fifos.fill().catch(() => undefined);

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { positionOf } from '../../cursor/from.ts';
 import { json, type Route, route, TAKEN_OVER, z } from '../../http/routes.ts';
-import { Offset, text } from '../fields.ts';
+import { Flag, Offset, text } from '../fields.ts';
 import type { Liveness } from '../liveness.ts';
 import type { SessionAccess } from '../session-access.ts';
 import { expandCwd } from './cwd.ts';
@@ -20,6 +20,8 @@ const Standing = z
   .object({ session_id: z.string(), running: z.boolean(), output_offset: z.number() })
   .openapi('ExecdSession');
 
+const Started = Standing.pick({ session_id: true }).extend({ mode: z.enum(['pty', 'pipe']).optional() });
+
 export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): Route[] {
   return [
     route({
@@ -28,14 +30,17 @@ export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): R
       scope: 'create',
       dialect: EXECD,
       summary: 'Start a bash that takes runs (OpenSandbox execd).',
+      description: 'With `pty=1` in a terminal, where one can be opened: `mode` says what it got.',
+      query: z.object({ pty: Flag.optional() }),
       body: z.object({ cwd: Cwd }),
-      responses: { 200: { description: 'Its id.', schema: Standing.pick({ session_id: true }) } },
-      handler: async ({ body, principal }) => {
+      responses: { 200: { description: 'Its id.', schema: Started } },
+      handler: async ({ query, body, principal }) => {
         const cwd = expandCwd(body.cwd);
         if (cwd !== undefined) make(cwd);
-        const asked = { runs: true, mode: 'pipe', ...(cwd === undefined ? {} : { cwd }) } as const;
-        const session = await access.seenBy(principal).create(asked);
-        return json({ session_id: session.id });
+        const mode = query.pty === true ? 'pty' : 'pipe';
+        const asked = { runs: true, mode, ...(cwd === undefined ? {} : { cwd }) } as const;
+        const { id, record } = await access.seenBy(principal).create(asked, { orPipes: true });
+        return json(query.pty === undefined ? { session_id: id } : { session_id: id, mode: record.spec.mode });
       },
     }),
     route({

@@ -1,0 +1,16 @@
+// What a gateway says of itself and of the machine that it runs on.
+
+export interface GatewayInfo {
+  /** Of the gateway. */
+  readonly version: string;
+  /** `PROTOCOL_VERSION` of the gateway. */
+  readonly protocol: number;
+  /** Whether programs can be started in a terminal, and where not, why and what to do about it. */
+  readonly terminals: { readonly available: true } | ({ readonly available: false } & TerminalProblem);
+}
+
+export interface TerminalProblem {
+  readonly code: 'pty_unavailable';
+  readonly message: string;
+  readonly hint: string;
+}

@@ -73,6 +73,9 @@ export interface Paint {
   readonly terminalMs: number;
 }
 
+/** Cookies, and what pages keep. */
+export type Login = Awaited<ReturnType<BrowserContext['storageState']>>;
+
 /** A page with a terminal in it that shows something. Its profile is fresh: nothing is cached. */
 export class TerminalPage {
   readonly page: Page;
@@ -87,15 +90,14 @@ export class TerminalPage {
     this.paint = paint;
   }
 
-  /** `mark`: what its program has printed. `cookies`: who is logged in. */
+  /** `mark`: what its program has printed. `login`: the state of a browser that is logged in. */
   static async open(
     browser: Browser,
     url: string,
     mark: string,
-    cookies: Parameters<BrowserContext['addCookies']>[0] = [],
+    login: Login = { cookies: [], origins: [] },
   ): Promise<TerminalPage> {
-    const context = await browser.newContext({ viewport: VIEWPORT });
-    await context.addCookies(cookies);
+    const context = await browser.newContext({ viewport: VIEWPORT, storageState: login });
     await context.addInitScript(PROBE);
     const page = await context.newPage();
     await page.goto(url);

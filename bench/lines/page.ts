@@ -3,10 +3,10 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { Browser, BrowserContext } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import type { Bench } from '../bench.ts';
 import { Gateway } from '../gateway.ts';
-import { openChromium, type Paint, TerminalPage } from '../page.ts';
+import { type Login, openChromium, type Paint, TerminalPage } from '../page.ts';
 import { KIB, MIB } from '../payload.ts';
 import { startTtyd } from '../peers.ts';
 import { digits, median, percentile, type Row, ranged, ratios } from '../table.ts';
@@ -39,9 +39,9 @@ export async function page(bench: Bench): Promise<readonly Row[]> {
   const [ours, theirs] = [empty(), empty()];
   let pageBytes = Number.NaN;
   try {
-    const cookies = await login(browser, gateway);
+    const state = await login(browser, gateway);
     for (let rep = 0; rep < reps; rep += 1) {
-      await measureOurs(bench, browser, gateway, cookies, { block, bytes, keys }, ours);
+      await measureOurs(bench, browser, gateway, state, { block, bytes, keys }, ours);
       if (ttyd !== undefined) pageBytes = await measureTtyd(bench, browser, ttyd, { block, bytes, keys }, theirs);
       bench.note(
         `page ${rep + 1}/${reps}: flood ${last(ours.floodMs)} / ${last(theirs.floodMs)} ms, longest task ${last(ours.longestMs)} / ${last(theirs.longestMs)} ms, peak ${last(ours.peakMb)} / ${last(theirs.peakMb)} MB, key p50 ${last(ours.keyP50)} / ${last(theirs.keyP50)} ms, p99 ${last(ours.keyP99)} / ${last(theirs.keyP99)} ms`,
@@ -92,20 +92,20 @@ async function measureOurs(
   bench: Bench,
   browser: Browser,
   gateway: Gateway,
-  cookies: Awaited<ReturnType<BrowserContext['cookies']>>,
+  state: Login,
   task: Task,
   into: Measured,
 ): Promise<void> {
   const gate = bench.payloads.gate();
   const flooding = await gateway.create({ command: floodOf(task, gate.path) });
   const url = (id: string): string => `http://127.0.0.1:${gateway.port}/#/${id}`;
-  const flood = await TerminalPage.open(browser, url(flooding), READY, cookies);
+  const flood = await TerminalPage.open(browser, url(flooding), READY, state);
   into.paint.push(flood.paint);
   keep(into, await flood.flood(LAST, gate.open));
   await flood.close();
   await gateway.remove(flooding);
   const echoing = await gateway.create({ command: ECHO });
-  const typing = await TerminalPage.open(browser, url(echoing), READY, cookies);
+  const typing = await TerminalPage.open(browser, url(echoing), READY, state);
   await typing.page.getByTestId('helm').click();
   await typing.page.locator('[data-testid="helm"][data-helm="yours"]').waitFor();
   await typing.page.locator('.xterm').click();
@@ -150,7 +150,7 @@ function keepKeys(into: Measured, took: number[]): void {
 }
 
 /** The login of a browser, which pages of other profiles are given. */
-async function login(browser: Browser, gateway: Gateway): Promise<Awaited<ReturnType<BrowserContext['cookies']>>> {
+async function login(browser: Browser, gateway: Gateway): Promise<Login> {
   const headers = { 'content-type': 'application/json' };
   const answer = await gateway.fetch('/v1/tickets', { method: 'POST', body: '{}', headers });
   const { url } = (await answer.json()) as { url: string };
@@ -158,9 +158,9 @@ async function login(browser: Browser, gateway: Gateway): Promise<Awaited<Return
   const entering = await context.newPage();
   await entering.goto(url);
   await entering.locator('[data-testid="deck"][data-link="open"]').waitFor();
-  const cookies = await context.cookies();
+  const state = await context.storageState();
   await context.close();
-  return cookies;
+  return state;
 }
 
 function rowsOf(bytes: number, keys: number, ours: Measured, theirs: Measured): Row[] {

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import {
   closePages,
+  keyOf,
   loginLink,
   openBrowser,
   openContext,
@@ -62,9 +63,9 @@ it('the cookie is out of reach for scripts and other sites, and logging out ends
   expect(await page.evaluate(() => document.cookie)).toBe('');
 
   const kept = `${cookies[0]?.name}=${cookies[0]?.value}`;
-  // As this page's own script would: a cookie alone, which any program of this machine could send, opens nothing.
-  const headers = { cookie: kept, 'sec-fetch-site': 'same-origin' };
-  const me = () => fetch(`${gateway.url}/v1/me`, { headers });
+  // The other half is kept for this origin alone; see login-origin.test.ts.
+  const key = await keyOf(page);
+  const me = () => fetch(`${gateway.url}/v1/me`, { headers: { cookie: kept, ...key } });
   expect((await fetch(`${gateway.url}/v1/me`, { headers: { cookie: kept } })).status).toBe(401);
   expect((await me()).status).toBe(200);
   const other = await context.newPage();
@@ -74,6 +75,8 @@ it('the cookie is out of reach for scripts and other sites, and logging out ends
   await page.getByTestId('logout').click();
   await page.getByTestId('login').waitFor();
   expect((await me()).status).toBe(401);
+  expect(await page.evaluate(() => Object.keys(localStorage).filter((name) => name.includes('key')))).toEqual([]);
+  expect(await context.cookies()).toEqual([]);
   await other.getByTestId('login').waitFor({ timeout: 3000 });
 });
 

@@ -83,6 +83,13 @@ export async function openContext(browser: Browser, options: BrowserContextOptio
   return { context, page, complaints, sockets };
 }
 
+/** The half of a login that its page keeps, as the header that it sends. */
+export const keyOf = async (page: Page): Promise<{ readonly 'Binnacle-Key': string }> => ({
+  'Binnacle-Key': await page.evaluate(
+    () => Object.entries(localStorage).find(([name]) => name.startsWith('binnacle.key:'))?.[1] ?? '',
+  ),
+});
+
 /** The page, logged in through a login link, and connected; `via` another address of the gateway. */
 export async function openDeck(
   browser: Browser,

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { FakeService } from '../../packages/server/src/hail/push-service.fixture.ts';
 import { writeConfig } from '../conversations/conversation.fixture.ts';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
-import { type Deck, loginLink, openBrowser, openContext, tell } from './page.fixture.ts';
+import { type Deck, keyOf, loginLink, openBrowser, openContext, tell } from './page.fixture.ts';
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 
@@ -208,7 +208,10 @@ test('a code in the page logs a phone in, with less if wanted, once', async () =
   const phone = await openContext(browser, PHONE);
   await phone.page.goto(copied);
   await isOpen(phone.page);
-  const me = await phone.page.evaluate(() => fetch('/v1/me').then((answer) => answer.json()));
+  const me = await phone.page.evaluate(
+    (headers) => fetch('/v1/me', { headers }).then((answer) => answer.json()),
+    await keyOf(phone.page),
+  );
   expect(me).toMatchObject({ scope: 'view', user: 'admin' });
   // Another one that has the code, too.
   await phone.context.clearCookies();

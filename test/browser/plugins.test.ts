@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import { installPlugin, pluginFolder, pluginInfo } from '../plugins/installed.fixture.ts';
-import { closePages, openBrowser, openContext, openDeck, seeLine, startShell, type } from './page.fixture.ts';
+import { closePages, keyOf, openBrowser, openContext, openDeck, seeLine, startShell, type } from './page.fixture.ts';
 
 const HARBOUR = `export default (api) => {
   console.log('the harbour is open');
@@ -396,35 +396,37 @@ describe('a page of a plugin', () => {
 
   it('and nothing else of it becomes a part of our page, nor is reached by its login', async () => {
     const { page } = await openDeck(browser, gateway);
-    const tried = await page.evaluate(async () => {
-      const load = (tag: 'script' | 'img' | 'link' | 'iframe', src: string) =>
-        new Promise<string>((done) => {
-          const one = document.createElement(tag);
-          one.addEventListener('load', () => done('loaded'));
-          one.addEventListener('error', () => done('refused'));
-          if (one instanceof HTMLLinkElement) {
-            one.rel = 'stylesheet';
-            one.href = src;
-          } else one.src = src;
-          document.body.append(one);
-        });
-      const ask = async (path: string, init: RequestInit = {}) => (await fetch(path, init)).status;
-      const mark = { method: 'POST', headers: { 'X-Binnacle': '1' } };
-      return {
-        script: await load('script', '/plugins/harbour/script'),
-        plain: await load('script', '/plugins/harbour/plain-script'),
-        image: await load('img', '/plugins/harbour/svg'),
-        style: await load('link', '/plugins/harbour/plain-script'),
-        worker: await navigator.serviceWorker.register('/plugins/harbour/plain-script').then(
-          () => 'registered',
-          () => 'refused',
-        ),
-        me: await ask('/v1/me'),
-        read: await ask('/plugins/harbour/closed'),
-        marked: await ask('/plugins/harbour/closed', { headers: { 'X-Binnacle': '1' } }),
-        write: await ask('/plugins/harbour/closed', mark),
-      };
-    });
+    const tried = await page.evaluate(
+      async (headers) => {
+        const load = (tag: 'script' | 'img' | 'link' | 'iframe', src: string) =>
+          new Promise<string>((done) => {
+            const one = document.createElement(tag);
+            one.addEventListener('load', () => done('loaded'));
+            one.addEventListener('error', () => done('refused'));
+            if (one instanceof HTMLLinkElement) {
+              one.rel = 'stylesheet';
+              one.href = src;
+            } else one.src = src;
+            document.body.append(one);
+          });
+        const ask = async (path: string, init: RequestInit = {}) => (await fetch(path, init)).status;
+        return {
+          script: await load('script', '/plugins/harbour/script'),
+          plain: await load('script', '/plugins/harbour/plain-script'),
+          image: await load('img', '/plugins/harbour/svg'),
+          style: await load('link', '/plugins/harbour/plain-script'),
+          worker: await navigator.serviceWorker.register('/plugins/harbour/plain-script').then(
+            () => 'registered',
+            () => 'refused',
+          ),
+          me: await ask('/v1/me', { headers }),
+          read: await ask('/plugins/harbour/closed'),
+          marked: await ask('/plugins/harbour/closed', { headers }),
+          write: await ask('/plugins/harbour/closed', { method: 'POST', headers }),
+        };
+      },
+      await keyOf(page),
+    );
     expect(tried).toEqual({
       script: 'refused',
       plain: 'refused',

@@ -143,7 +143,7 @@ describe('denied-by-default', () => {
         headers: { origin: gateway.url },
       });
       const cookie = login.headers.get('set-cookie')?.split(';')[0] ?? '';
-      const me = await gateway.ask('/v1/me', { token: null, headers: { cookie, 'sec-fetch-site': 'same-origin' } });
+      const me = await gateway.ask('/v1/me', { token: null, headers: { cookie, 'binnacle-key': login.json.key } });
       expect(me.json).toMatchObject({ scope: 'view' });
       // Used once, it is used up.
       const again = await gateway.ask('/v1/login', {
@@ -219,9 +219,11 @@ describe('a token that is revoked', () => {
     const { ticket } = (await gateway.ask('/v1/tickets', { token, body: {} })).json;
     const login = await gateway.ask('/v1/login', { token: null, body: { ticket }, headers: { origin: gateway.url } });
     const cookie = login.headers.get('set-cookie')?.split(';')[0] ?? '';
-    expect(await upgrade('/v1/ws', { cookie, origin: gateway.url })).toBe(101);
+    const key = { 'sec-websocket-protocol': `binnacle, binnacle.key.${login.json.key}` };
+    expect(await upgrade('/v1/ws', { cookie, origin: gateway.url })).toBe(401);
+    expect(await upgrade('/v1/ws', { cookie, origin: gateway.url, ...key })).toBe(101);
     await gateway.ask(`/v1/tokens/${id}`, { method: 'DELETE' });
-    expect([401, 429]).toContain(await upgrade('/v1/ws', { cookie, origin: gateway.url }));
+    expect([401, 429]).toContain(await upgrade('/v1/ws', { cookie, origin: gateway.url, ...key }));
   });
 });
 

@@ -8,7 +8,7 @@ import { BinnacleProvider, SessionLog, SessionTerminal, useBinnacle, useSessions
 import { StrictMode, type SubmitEvent, useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
-// Made once, outside of components. No token: a browser logs in with a ticket, and has a cookie from then on.
+// Made once, outside of components. No token: a browser logs in with a ticket, and is known from then on.
 const client = connect({ url: location.origin });
 // Asked once, also by React's strict mode. Nobody is logged in: the browser's console shows that answer as a 401.
 const known = client.me().then(

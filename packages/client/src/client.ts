@@ -201,14 +201,39 @@ export class Binnacle {
     return await this.http.json({ method: 'POST', path: '/v1/tickets', body: scope === undefined ? {} : { scope } });
   }
 
-  /** Browsers: exchanges the ticket of a login link for a cookie, and connects again if that was what was missing. */
-  async login(ticket: string): Promise<void> {
-    await this.http.json({ method: 'POST', path: '/v1/login', body: { ticket } });
+  /**
+   * Browsers: exchanges the ticket of a login link for a login, and connects again if that was what was missing. A login is
+   * a cookie, and a key that is kept in `localStorage`. Resolves with whether the key is kept: false where the browser
+   * stores nothing, and then the login ends with the page.
+   */
+  async login(ticket: string): Promise<boolean> {
+    const { key } = await this.http.json<{ key: string }>({ method: 'POST', path: '/v1/login', body: { ticket } });
+    const isKept = this.settings.key.set(key);
     this.connection.restart();
+    return isKept;
   }
 
+  /** Browsers: ends the login of this browser, on all its pages. */
   async logout(): Promise<void> {
-    await this.http.json({ method: 'POST', path: '/v1/logout' });
+    try {
+      await this.http.json({ method: 'POST', path: '/v1/logout' });
+    } finally {
+      this.settings.key.set(undefined);
+    }
+  }
+
+  /** What a request that is sent without this client needs in its headers: who is asking. */
+  get headers(): Readonly<Record<string, string>> {
+    return this.settings.headers;
+  }
+
+  /**
+   * Browsers: an address for one download, once and within a minute. A link sends no header with it, so that a pass stands
+   * in for the key of the login. `target`: path and query, e.g. `/v1/sessions/ID/export?format=text`.
+   */
+  async downloadUrl(target: string): Promise<string> {
+    const { pass } = await this.http.json<{ pass: string }>({ method: 'POST', path: '/v1/passes', body: { target } });
+    return `${this.settings.base}${target}${target.includes('?') ? '&' : '?'}pass=${pass}`;
   }
 
   /** What the gateway is and can do. Throws `not_found` where it is too old to say. */

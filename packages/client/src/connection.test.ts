@@ -76,7 +76,8 @@ describe('the connection', () => {
     const { client } = open();
     await expect(client.session('x').attach().next()).rejects.toMatchObject({ code: 'unauthorized' });
     gateway.deny = undefined;
-    await client.login('ticket');
+    // Nothing is stored outside of a browser.
+    expect(await client.login('ticket')).toBe(false);
     await client.session(gateway.session().id).attach().next();
     expect(client.state.kind).toBe('open');
   });
@@ -305,12 +306,12 @@ describe('the connection', () => {
     gateway = await TestGateway.start();
   });
 
-  it('needs no cookie or token in the address, and marks what a browser asks with its cookie', async () => {
+  it('puts neither token nor key into an address, and sends what it has of a login', async () => {
     const client = new Binnacle({ url: gateway.url, WebSocket });
     clients.push(client);
     await client.me();
     await client.session(gateway.session().id).attach().next();
-    expect(gateway.requests[0]?.headers['x-binnacle']).toBe('1');
+    expect(gateway.requests[0]?.headers['binnacle-key']).toBeUndefined();
     expect(gateway.requests[0]?.headers.authorization).toBeUndefined();
     expect(gateway.upgrades[0]?.headers.authorization).toBeUndefined();
   });

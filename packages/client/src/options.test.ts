@@ -14,9 +14,14 @@ describe('options', () => {
     expect(() => settle({ url })).toThrow(expect.objectContaining({ code: 'bad_request' }));
   });
 
-  it('put the token into the header, and nothing but the mark without one', () => {
+  it('put the token into the header, or the key of a login as it is now', () => {
     expect(settle({ url: 'http://x', token: 't' }).headers).toEqual({ Authorization: 'Bearer t' });
-    expect(settle({ url: 'http://x' }).headers).toEqual({ 'X-Binnacle': '1' });
+    const settings = settle({ url: 'http://x' });
+    expect(settings.headers).toEqual({});
+    settings.key.set('k');
+    expect(settings.headers).toEqual({ 'Binnacle-Key': 'k' });
+    settings.key.set(undefined);
+    expect(settings.headers).toEqual({});
   });
 
   it('take the classes of ws and of browsers as they are', () => {
@@ -27,7 +32,7 @@ describe('options', () => {
     expect([options, ofBrowsers, made]).toBeDefined();
   });
 
-  it('give the token to a browser’s kind of socket in no way at all when there is none', () => {
+  it('give a token to sockets as a header, the key of a login as a subprotocol, and nothing where there is neither', () => {
     const calls: unknown[][] = [];
     class Recorder {
       constructor(...given: unknown[]) {
@@ -35,8 +40,13 @@ describe('options', () => {
       }
     }
     const RecorderClass = Recorder as unknown as WebSocketClass;
-    settle({ url: 'http://x', WebSocket: RecorderClass }).makeSocket('ws://x/v1/ws', { 'X-Binnacle': '1' });
+    settle({ url: 'http://x', WebSocket: RecorderClass }).makeSocket('ws://x/v1/ws', {});
+    settle({ url: 'http://x', WebSocket: RecorderClass }).makeSocket('ws://x/v1/ws', { 'Binnacle-Key': 'k' });
     settle({ url: 'http://x', WebSocket: RecorderClass }).makeSocket('ws://x/v1/ws', { Authorization: 'Bearer t' });
-    expect(calls).toEqual([['ws://x/v1/ws'], ['ws://x/v1/ws', { headers: { Authorization: 'Bearer t' } }]]);
+    expect(calls).toEqual([
+      ['ws://x/v1/ws'],
+      ['ws://x/v1/ws', ['binnacle', 'binnacle.key.k']],
+      ['ws://x/v1/ws', { headers: { Authorization: 'Bearer t' } }],
+    ]);
   });
 });

@@ -1,6 +1,7 @@
 // What a client is told at its beginning, with the defaults and their reasons. Opens nothing by itself.
 
 import { BinnacleError } from '@binnacle/protocol';
+import { LoginKey } from './login-key.ts';
 import { BACKOFF, type Backoff } from './reconnect.ts';
 
 /** What the client needs of a WebSocket. Browsers', Node's own and the `ws` package's all fit. */
@@ -22,7 +23,7 @@ export type WebSocketClass = new (url: string, ...rest: never[]) => WebSocketLik
 export interface ClientOptions {
   /** The gateway, e.g. `http://127.0.0.1:7117`. A path before `/v1` is kept, for gateways behind a proxy. */
   readonly url: string;
-  /** Sent as `Authorization: Bearer`, never in an address. Leave it out in browsers: a cookie does it there. */
+  /** Sent as `Authorization: Bearer`, never in an address. Leave it out in browsers: `login` does it there. */
   readonly token?: string;
   /** Default: the global `fetch`. */
   readonly fetch?: typeof fetch;
@@ -48,7 +49,9 @@ export interface ClientOptions {
 export interface Settings {
   /** Without a slash at the end. */
   readonly base: string;
+  /** Who is asking, as it is now: the token, or the key of the browser's login. */
   readonly headers: Readonly<Record<string, string>>;
+  readonly key: LoginKey;
   readonly fetch: typeof fetch;
   readonly makeSocket: (url: string, headers: Readonly<Record<string, string>>) => WebSocketLike;
   readonly bufferBytes: number;
@@ -66,10 +69,17 @@ export function settle(options: ClientOptions): Settings {
     throw new BinnacleError('bad_request', { message: `"${url.protocol}" is no address of a gateway.` });
   // Browsers take a fetch that is called as a method of something else for an error.
   const given = options.fetch;
+  const base = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+  const { token } = options;
+  const key = new LoginKey(base);
   return {
-    base: `${url.origin}${url.pathname.replace(/\/+$/, '')}`,
-    // The second one tells the gateway that no foreign page's form made this request (CSRF).
-    headers: options.token === undefined ? { 'X-Binnacle': '1' } : { Authorization: `Bearer ${options.token}` },
+    base,
+    key,
+    get headers(): Readonly<Record<string, string>> {
+      if (token !== undefined) return { Authorization: `Bearer ${token}` };
+      const { value } = key;
+      return value === undefined ? {} : { [KEY_HEADER]: value };
+    },
     fetch: given ?? ((input, init) => globalThis.fetch(input, init)),
     makeSocket: options.makeSocket ?? socketMaker(options.WebSocket),
     // A screenful is 10 KiB; 8 MiB is a second of a fast flood, and small beside a browser tab.
@@ -84,6 +94,9 @@ export function settle(options: ClientOptions): Settings {
   };
 }
 
+/** Of the gateway. With a WebSocket, which pages send no headers with, the key is a subprotocol. */
+const KEY_HEADER = 'Binnacle-Key';
+
 /** The address of the multiplexed WebSocket. */
 export const socketUrl = (base: string): string => `${base.replace(/^http/, 'ws')}/v1/ws`;
 
@@ -92,7 +105,7 @@ function socketMaker(given: WebSocketClass | undefined): Settings['makeSocket'] 
     const Socket = (given ?? globalThis.WebSocket) as
       | (new (
           url: string,
-          options?: { headers: typeof headers },
+          options?: { headers: typeof headers } | readonly string[],
         ) => WebSocketLike)
       | undefined;
     if (Socket === undefined) {
@@ -101,7 +114,9 @@ function socketMaker(given: WebSocketClass | undefined): Settings['makeSocket'] 
         hint: 'Pass { WebSocket } of the ws package; Node has its own from version 22 on.',
       });
     }
-    // `ws` and Node's own take { headers } here; browsers take no headers at all, and log in by cookie.
-    return headers.Authorization === undefined ? new Socket(url) : new Socket(url, { headers });
+    // `ws` and Node's own take { headers } here; browsers take no headers at all.
+    if (headers.Authorization !== undefined) return new Socket(url, { headers });
+    const key = headers[KEY_HEADER];
+    return key === undefined ? new Socket(url) : new Socket(url, ['binnacle', `binnacle.key.${key}`]);
   };
 }

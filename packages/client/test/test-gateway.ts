@@ -278,7 +278,8 @@ export class TestGateway {
     }
     const { pathname: path, searchParams } = new URL(request.url ?? '', 'http://test');
     if (path === '/v1/me') return { status: 200, body: { name: 'tester', scope: 'admin', user: 'admin' } };
-    if (path === '/v1/login' || path === '/v1/logout') return { status: 204 };
+    if (path === '/v1/login') return { status: 200, body: { key: 'the-key' } };
+    if (path === '/v1/logout') return { status: 204 };
     if (path === '/v1/sessions') {
       const all = [...this.sessions.values()].map(({ info }) => info);
       const from = all.findIndex(({ id }) => id === searchParams.get('after')) + 1;

@@ -57,6 +57,13 @@ export const CODES = {
     'Send Authorization: Bearer TOKEN, or open a fresh login link (binnacle token link).',
     4003,
   ),
+  login_incomplete: row(
+    401,
+    false,
+    'One half of the login is missing: it has a cookie and a key, which the page of one address keeps.',
+    'Log in again, at the address that is to be used: open a fresh login link (binnacle token link).',
+    4003,
+  ),
   forbidden: row(403, false, 'The token does not allow this.', 'Use another token, or ask somebody who may.', 4003),
   bad_origin: row(
     403,

@@ -8,6 +8,7 @@ import { asFailure } from './failure.tsx';
 import { Login } from './login.tsx';
 import { useTheme } from './theme.ts';
 import { useVisibleHeight } from './use-visible-height.ts';
+import { tellLogin } from './worker/register.ts';
 
 interface AppProps {
   readonly client: Binnacle;
@@ -42,15 +43,13 @@ export function App({ client, entering }: AppProps) {
   if (entry === undefined) return <main className="door" aria-busy="true" />;
   if (entry.kind === 'door') return <Login key={entry.error?.code} error={entry.error} onTicket={come} />;
   const leave = (): void => {
-    client.logout().then(
-      () => location.reload(),
-      () => location.reload(),
-    );
+    void Promise.allSettled([client.logout(), tellLogin({})]).then(() => location.reload());
   };
   return (
     <Deck
       client={client}
       me={entry.me}
+      isKept={entry.isKept}
       theme={theme}
       onTheme={toggleTheme}
       onLeave={leave}

@@ -146,7 +146,8 @@ export function ConversationView(props: ConversationViewProps) {
               test="export"
               dialog={(close) => (
                 <ExportDialog
-                  path={`v1/conversations/${encodeURIComponent(key)}/export`}
+                  client={client}
+                  path={`/v1/conversations/${encodeURIComponent(key)}/export`}
                   kind="conversation"
                   onClose={close}
                 />

@@ -37,6 +37,8 @@ import { oneLine, title } from './words.ts';
 interface DeckProps {
   readonly client: Binnacle;
   readonly me: Me;
+  /** The login outlives this page. */
+  readonly isKept: boolean;
   readonly theme: Theme;
   readonly onTheme: () => void;
   readonly onLeave: () => void;
@@ -44,11 +46,14 @@ interface DeckProps {
   readonly onShut: () => void;
 }
 
+/** The login is over. */
+const SHUT: ReadonlySet<string> = new Set(['unauthorized', 'revoked', 'login_incomplete']);
+
 type Above = 'palette' | 'keys' | 'session' | 'conversation';
 
 const BAR_PX = 54;
 
-export function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps) {
+export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: DeckProps) {
   const link = useLink(client);
   const fleet = useFleet(client);
   const talks = useConversations(client);
@@ -65,7 +70,7 @@ export function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps)
   const offered = useRef<readonly Command[]>([]);
   const isNews = useLooked(keyOf(chosen));
 
-  const shut = link.kind === 'stopped' && (link.code === 'unauthorized' || link.code === 'revoked');
+  const shut = link.kind === 'stopped' && SHUT.has(link.code);
   useEffect(() => {
     if (shut) onShut();
   }, [shut, onShut]);
@@ -148,6 +153,7 @@ export function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps)
 
   const notices = (
     <FrameNotices
+      isKept={isKept}
       client={client}
       link={link}
       error={begin.error ?? fleet.error ?? talks.error}
@@ -226,6 +232,7 @@ export function Deck({ client, me, theme, onTheme, onLeave, onShut }: DeckProps)
             />
           ) : chosen?.kind === 'recordings' ? (
             <RecordingsView
+              client={client}
               sessions={fleet.sessions}
               loading={fleet.loading}
               mayImport={mayCreate}

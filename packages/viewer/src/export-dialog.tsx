@@ -1,11 +1,15 @@
-// Taking a session or a conversation away as a file: links that the browser downloads, so that nothing is held in memory.
+// Taking a session or a conversation away as a file, which the browser downloads by itself: nothing is held in memory.
 
+import type { Binnacle } from '@binnacle/client';
+import type { BinnacleError } from '@binnacle/protocol';
 import { type ReactNode, useState } from 'react';
 import { Dialog } from './dialog.tsx';
+import { asFailure, Failure } from './failure.tsx';
 import { InputChoice } from './input-choice.tsx';
 
 interface ExportDialogProps {
-  /** The route below the page's own address, without a query. */
+  readonly client: Binnacle;
+  /** The route, without a query. */
   readonly path: string;
   readonly kind: 'session' | 'conversation';
   /** Of a recording the typed text may be there, if it was imported with it. */
@@ -34,12 +38,12 @@ const FORMS: Readonly<Record<ExportDialogProps['kind'], readonly Form[]>> = {
 /** Where who typed, and when, can be in the file. */
 const TELLS_INPUT = new Set(['cast', 'jsonl', 'markdown']);
 
-export function ExportDialog({ path, kind, isRecording = false, onClose }: ExportDialogProps) {
+export function ExportDialog({ client, path, kind, isRecording = false, onClose }: ExportDialogProps) {
   return (
     <Dialog label={`Save this ${kind} as a file`} onClose={onClose}>
       <h2>Save as a file</h2>
       <p>The whole {kind}, as far as it is kept, up to now.</p>
-      <Forms path={path} kind={kind} isRecording={isRecording} />
+      <Forms client={client} path={path} kind={kind} isRecording={isRecording} />
       <div className="dialog-buttons">
         <button type="button" className="button" onClick={onClose}>
           Close
@@ -49,26 +53,27 @@ export function ExportDialog({ path, kind, isRecording = false, onClose }: Expor
   );
 }
 
-function Forms({ path, kind, isRecording }: Required<Omit<ExportDialogProps, 'onClose'>>): ReactNode {
+function Forms({ client, path, kind, isRecording }: Required<Omit<ExportDialogProps, 'onClose'>>): ReactNode {
   const [input, setInput] = useState(false);
+  const [error, setError] = useState<BinnacleError>();
+  const save = (format: string): void => {
+    setError(undefined);
+    const query = `?format=${format}${input && TELLS_INPUT.has(format) ? '&input=1' : ''}`;
+    client.downloadUrl(path + query).then(download, (thrown: unknown) => setError(asFailure(thrown)));
+  };
   return (
     <>
       <ul className="export-forms">
         {FORMS[kind].map(({ format, label, what }) => (
           <li key={format}>
-            <a
-              className="export-form"
-              href={`${path}?format=${format}${input && TELLS_INPUT.has(format) ? '&input=1' : ''}`}
-              // The name of the file is the gateway's to say.
-              download=""
-              data-testid={`export-${format}`}
-            >
+            <button type="button" className="export-form" onClick={() => save(format)} data-testid={`export-${format}`}>
               <strong>{label}</strong>
               <small>{what}</small>
-            </a>
+            </button>
           </li>
         ))}
       </ul>
+      {error !== undefined && <Failure error={error} />}
       {kind === 'session' && (
         <InputChoice checked={input} onChange={setInput} label="With input" test="export-input">
           {isRecording
@@ -78,4 +83,12 @@ function Forms({ path, kind, isRecording }: Required<Omit<ExportDialogProps, 'on
       )}
     </>
   );
+}
+
+function download(url: string): void {
+  const link = document.createElement('a');
+  link.href = url;
+  // The name of the file is the gateway's to say.
+  link.download = '';
+  link.click();
 }

@@ -38,7 +38,11 @@ export const isGuestTab = (): boolean => kept()?.credential !== undefined || kep
 
 /** Ends it for this tab, and for nobody else. */
 export function forgetGuest(): void {
-  sessionStorage.removeItem(KEPT);
+  try {
+    sessionStorage.removeItem(KEPT);
+  } catch {
+    // Storage is blocked: then there is nothing in it.
+  }
 }
 
 /** What a guest finds at the door. `known`: this tab has come in before, and nobody is asked again. */

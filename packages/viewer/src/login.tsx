@@ -1,10 +1,13 @@
 // The door: how to get a login link, and a field for one. It does not know what lies behind.
 
-import type { BinnacleError } from '@binnacle/protocol';
+import type { BinnacleError, Code } from '@binnacle/protocol';
 import { type FormEvent, useId, useState } from 'react';
 import { Failure } from './failure.tsx';
 import { Compass } from './icons.tsx';
 import { ticketIn } from './words.ts';
+
+/** Whose hints are for programs: a person needs another link. */
+const EXPLAINED: ReadonlySet<Code> = new Set(['unauthorized', 'login_incomplete']);
 
 interface LoginProps {
   /** Why the last attempt failed. */
@@ -62,12 +65,19 @@ export function Login({ error, onTicket }: LoginProps) {
           </p>
         )}
         {!unclear && error?.code === 'unauthorized' && (
-          // The hint of that code is for programs; a person needs another link.
           <p className="failure" role="alert" data-testid="failure" data-code={error.code}>
             That link does not open any more. Each one works once and for a short time: make a fresh one.
           </p>
         )}
-        {!unclear && error !== undefined && error.code !== 'unauthorized' && <Failure error={error} />}
+        {!unclear && error?.code === 'login_incomplete' && (
+          <p className="failure" role="alert" data-testid="failure" data-code={error.code}>
+            {error.details?.missing === 'cookie'
+              ? 'This browser did not send the cookie of its login. Something else on this host has put its own in the place, or cookies are blocked here. '
+              : 'This browser’s login is from before an upgrade, or its storage was cleared. '}
+            Log in again with a fresh link.
+          </p>
+        )}
+        {!unclear && error !== undefined && !EXPLAINED.has(error.code) && <Failure error={error} />}
       </div>
     </main>
   );

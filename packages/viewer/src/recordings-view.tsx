@@ -1,5 +1,6 @@
 // The page of recordings: asciicast files are dropped or chosen here, and those that are kept can be played.
 
+import type { Binnacle } from '@binnacle/client';
 import { RECORDING_SOURCE, type SessionInfo } from '@binnacle/protocol';
 import { type DragEvent, type ReactNode, useRef, useState } from 'react';
 import { addressOf } from './choice.ts';
@@ -14,6 +15,7 @@ import { type Import, useImports } from './use-imports.ts';
 import { age, bytes, oneLine, title } from './words.ts';
 
 interface RecordingsViewProps {
+  readonly client: Binnacle;
   readonly sessions: readonly SessionInfo[];
   readonly loading: boolean;
   /** This token may start sessions, which importing is. */
@@ -22,8 +24,8 @@ interface RecordingsViewProps {
   readonly linkNotice: ReactNode;
 }
 
-export function RecordingsView({ sessions, loading, mayImport, menu, linkNotice }: RecordingsViewProps) {
-  const imports = useImports();
+export function RecordingsView({ client, sessions, loading, mayImport, menu, linkNotice }: RecordingsViewProps) {
+  const imports = useImports(client);
   const recordings = sessions.filter(isRecording);
   return (
     <Page

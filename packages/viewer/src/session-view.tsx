@@ -256,7 +256,8 @@ export function SessionView(props: SessionViewProps) {
       )}
       {above === 'save' && (
         <ExportDialog
-          path={`v1/sessions/${info.id}/export`}
+          client={client}
+          path={`/v1/sessions/${info.id}/export`}
           kind="session"
           isRecording={isRecording(info)}
           onClose={close}

@@ -6,7 +6,7 @@ import type { BinnacleError, ConversationInfo, SessionInfo } from '@binnacle/pro
 import { type ReactNode, useMemo } from 'react';
 import { ConversationView } from './conversation-view.tsx';
 import { Mishap } from './mishap.tsx';
-import { ErrorNotice, LinkNotice } from './notices.tsx';
+import { ErrorNotice, LinkNotice, Notice } from './notices.tsx';
 import type { Command } from './palette-match.ts';
 import { PagePart, usePart } from './part.ts';
 import type { Theme } from './theme.ts';
@@ -124,12 +124,19 @@ interface FrameNoticesProps {
   readonly error: BinnacleError | undefined;
   /** Undefined for what stays wrong until it is mended. */
   readonly onClose?: (() => void) | undefined;
+  /** The login outlives this page. Default true. */
+  readonly isKept?: boolean;
 }
 
 /** What is wrong with the connection and the lists, above what a page has to say itself. */
-export function FrameNotices({ client, link, error, onClose }: FrameNoticesProps) {
+export function FrameNotices({ client, link, error, onClose, isKept = true }: FrameNoticesProps) {
   return (
     <>
+      {!isKept && (
+        <Notice about="login-not-kept" tone="warn">
+          This browser stores nothing for this page. <small>When the page is closed or reloaded, log in again.</small>
+        </Notice>
+      )}
       <LinkNotice link={link} onRetry={() => client.wake()} />
       {error !== undefined && <ErrorNotice error={error} {...(onClose === undefined ? {} : { onClose })} />}
     </>

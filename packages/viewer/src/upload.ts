@@ -12,11 +12,13 @@ export interface Upload {
 interface UploadOptions {
   /** Keep what was typed. */
   readonly input: boolean;
+  /** Who is asking. */
+  readonly headers: Readonly<Record<string, string>>;
   /** Of the file, 0 to 1. At 1 the gateway is reading it to its end. */
   readonly progress: (share: number) => void;
 }
 
-export function uploadRecording(file: Blob, { input, progress }: UploadOptions): Upload {
+export function uploadRecording(file: Blob, { input, headers, progress }: UploadOptions): Upload {
   const request = new XMLHttpRequest();
   const done = new Promise<ImportedRecording>((resolve, reject) => {
     const lost = (): void => reject(new BinnacleError('unreachable', { details: { url: location.origin } }));
@@ -29,8 +31,7 @@ export function uploadRecording(file: Blob, { input, progress }: UploadOptions):
     request.onabort = lost;
     request.open('POST', `v1/recordings${input ? '?input=1' : ''}`);
     request.setRequestHeader('Content-Type', 'application/x-asciicast');
-    // What no foreign page can send.
-    request.setRequestHeader('X-Binnacle', '1');
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.send(file);
   });
   return { done, stop: () => request.abort() };

@@ -1,6 +1,6 @@
 // The recordings that are being imported on this page, one after the other, as React state.
 
-import type { ImportedRecording } from '@binnacle/client';
+import type { Binnacle, ImportedRecording } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { asFailure } from './failure.tsx';
@@ -31,7 +31,7 @@ interface Waiting {
   readonly input: boolean;
 }
 
-export function useImports(): Imports {
+export function useImports(client: Binnacle): Imports {
   const [all, setAll] = useState<readonly Import[]>([]);
   const waiting = useRef<Waiting[]>([]);
   const under = useRef<{ readonly id: number; readonly upload: Upload }>(undefined);
@@ -45,7 +45,8 @@ export function useImports(): Imports {
     const one = under.current === undefined ? waiting.current.shift() : undefined;
     if (one === undefined) return;
     const { id, file, input } = one;
-    const upload = uploadRecording(file, { input, progress: (progress) => change(id, { progress }) });
+    const { headers } = client;
+    const upload = uploadRecording(file, { input, headers, progress: (progress) => change(id, { progress }) });
     under.current = { id, upload };
     change(id, { state: 'sending' });
     upload.done
@@ -64,7 +65,7 @@ export function useImports(): Imports {
         under.current = undefined;
         next();
       });
-  }, [change]);
+  }, [client, change]);
 
   const add = useCallback(
     (files: readonly File[], { input }: { readonly input: boolean }): void => {

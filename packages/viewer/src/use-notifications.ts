@@ -4,7 +4,7 @@ import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { useCallback, useEffect, useState } from 'react';
 import { asFailure } from './failure.tsx';
-import { hasWorkers, workerOf } from './worker/register.ts';
+import { hasWorkers, tellLogin, workerOf } from './worker/register.ts';
 
 /**
  * `insecure`: browsers allow it over https and on localhost only. `install`: iPhones allow it on the home screen only.
@@ -83,7 +83,7 @@ export function useNotifications(client: Binnacle): Notifications {
         if (permission !== 'granted') return 'off';
         const { publicKey } = await client.push.state();
         if (publicKey === null) return 'stopped';
-        await client.push.subscribe(await subscribed(publicKey));
+        await subscribe(client, publicKey);
         return 'on';
       }),
     [client, act],
@@ -132,7 +132,13 @@ export async function renewSubscription(client: Binnacle): Promise<void> {
   const subscription = await currentSubscription();
   if (subscription === null || Notification.permission !== 'granted') return;
   const { publicKey } = await client.push.state();
-  if (publicKey !== null) await client.push.subscribe(await subscribed(publicKey));
+  if (publicKey !== null) await subscribe(client, publicKey);
+}
+
+async function subscribe(client: Binnacle, publicKey: string): Promise<void> {
+  await client.push.subscribe(await subscribed(publicKey));
+  // The browser may change its address while no page is open.
+  await tellLogin(client.headers);
 }
 
 async function currentSubscription(): Promise<PushSubscription | null> {

@@ -13,6 +13,10 @@ const TOKEN = /^[\x21-\x7e]+$/;
 /** `bn_` and 32 random bytes as base64url. */
 export const newSecret = (): string => `bn_${randomBytes(32).toString('base64url')}`;
 
+const OWN_SECRET = /^bn_[A-Za-z0-9_-]{43}$/;
+/** True for what `newSecret` may have made: 256 bits, which nobody finds by trying. */
+export const isOwnSecret = (text: string): boolean => OWN_SECRET.test(text);
+
 /**
  * The admin token of the gateway that holds the lock of `dir`. $BINNACLE_TOKEN wins and is taken out of `env`, so
  * that no program that we start can read it. Throws `weak_token` and `bad_data_dir`.

@@ -269,15 +269,15 @@ describe('tokens and logins', () => {
   const token = (n: number, expiresAt: number | null = null) =>
     ({ id: `t${n}`, name: 'x', scope: 'view', user: `u${n}`, sha256: hash(`t${n}`), expiresAt }) as const;
   const login = (n: number, expiresAt = Date.now() + 60_000) =>
-    ({ ...token(n), id: `l${n}`, sha256: hash(`l${n}`), issuer: 'i', expiresAt }) as const;
+    ({ ...token(n), id: `l${n}`, sha256: hash(`l${n}`), keySha256: hash(`k${n}`), issuer: 'i', expiresAt }) as const;
 
   test('are found by their hash alone', () => {
     catalogue.tokens.insert(token(1));
     catalogue.logins.insert(login(1));
     expect(catalogue.tokens.findByHash(hash('t1'))?.id).toBe('t1');
     expect(catalogue.tokens.findByHash(hash('l1'))).toBeUndefined();
-    expect(catalogue.logins.findByHash(hash('l1'))).toMatchObject({ id: 'l1', issuer: 'i' });
-    expect(catalogue.logins.findByHash(hash('t1'))).toBeUndefined();
+    expect(catalogue.logins.findByKey(hash('k1'))).toMatchObject({ id: 'l1', sha256: hash('l1') });
+    for (const other of ['l1', 't1']) expect(catalogue.logins.findByKey(hash(other))).toBeUndefined();
   });
 
   test('know which users there are', () => {
@@ -290,7 +290,7 @@ describe('tokens and logins', () => {
       false,
     ]);
     expect(catalogue.tokens.get('t1')?.user).toBe('u1');
-    expect(catalogue.logins.findByHash(hash('l1'))?.user).toBe('of-a-login');
+    expect(catalogue.logins.findByKey(hash('k1'))?.user).toBe('of-a-login');
   });
 
   test('note their use at most once a minute', () => {

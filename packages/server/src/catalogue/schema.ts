@@ -162,6 +162,11 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT;
    CREATE TRIGGER issued_token_gone AFTER DELETE ON tokens BEGIN DELETE FROM issued WHERE id = OLD.id; END;
    CREATE TRIGGER issued_login_gone AFTER DELETE ON logins BEGIN DELETE FROM issued WHERE id = OLD.id; END;`,
+
+  // Logins of before have none, and open nothing: whatever gave them one would give it to every port that has the cookie.
+  // Their rows stay until they expire, for what was made with them (share links, browsers that are notified).
+  `ALTER TABLE logins ADD COLUMN key_sha256 BLOB;
+   CREATE UNIQUE INDEX logins_key ON logins (key_sha256);`,
 ];
 
 /**

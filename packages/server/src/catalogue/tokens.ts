@@ -25,7 +25,8 @@ export interface LoginRecord extends TokenRecord {
 }
 
 export type NewToken = Omit<TokenRecord, 'createdAt' | 'lastUsed'>;
-export type NewLogin = Omit<LoginRecord, 'createdAt' | 'lastUsed'>;
+/** `sha256` is of the cookie, `keySha256` of the key that the page keeps beside it. */
+export type NewLogin = Omit<LoginRecord, 'createdAt' | 'lastUsed'> & { readonly keySha256: Uint8Array };
 
 /** More tokens than a team has tools. Each costs a row, so this only stops a runaway script. */
 export const MAX_TOKENS = 1000;
@@ -104,7 +105,7 @@ export class TokenStore {
 
 export class LoginStore {
   readonly #insert: Statement;
-  readonly #byHash: Statement;
+  readonly #byKey: Statement;
   readonly #byId: Statement;
   readonly #list: Statement;
   readonly #byIssuer: Statement;
@@ -116,10 +117,10 @@ export class LoginStore {
 
   constructor(db: Database) {
     this.#insert = db.prepare(
-      `INSERT INTO logins (id, name, scope, user, sha256, issuer, created_at, expires_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO logins (id, name, scope, user, sha256, key_sha256, issuer, created_at, expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
-    this.#byHash = db.prepare('SELECT * FROM logins WHERE sha256 = ?');
+    this.#byKey = db.prepare('SELECT * FROM logins WHERE key_sha256 = ?');
     this.#byId = db.prepare('SELECT * FROM logins WHERE id = ?');
     this.#list = db.prepare('SELECT * FROM logins WHERE expires_at > ? ORDER BY id');
     this.#byIssuer = db.prepare('SELECT id FROM logins WHERE issuer = ?');
@@ -140,18 +141,17 @@ export class LoginStore {
   insert(login: NewLogin): { readonly record: LoginRecord; readonly ended: readonly string[] } {
     const now = Date.now();
     this.#expire.run(now);
-    const { id, name, scope, user, sha256, issuer, expiresAt } = login;
-    this.#insert.run(id, name, scope, user, sha256, issuer, now, expiresAt);
+    const { keySha256, ...kept } = login;
+    const { id, name, scope, user, sha256, issuer, expiresAt } = kept;
+    this.#insert.run(id, name, scope, user, sha256, keySha256, issuer, now, expiresAt);
     const ended = this.#surplus.all(MAX_LOGINS).map((row) => (row as { readonly id: string }).id);
     for (const old of ended) this.#remove.run(old);
-    return { record: { ...login, createdAt: now, lastUsed: null }, ended };
+    return { record: { ...kept, createdAt: now, lastUsed: null }, ended };
   }
 
-  findByHash(sha256: Uint8Array): LoginRecord | undefined {
-    const row = this.#byHash.get(sha256);
-    const token = toToken(row);
-    if (token === undefined || token.expiresAt === null) return undefined;
-    return { ...token, expiresAt: token.expiresAt, issuer: (row as { readonly issuer: string }).issuer };
+  /** By the digest of the key. Expired ones as well: the caller compares the times. */
+  findByKey(keySha256: Uint8Array): TokenRecord | undefined {
+    return toToken(this.#byKey.get(keySha256));
   }
 
   get(id: string): TokenRecord | undefined {
@@ -173,7 +173,7 @@ export class LoginStore {
     return this.#otherAdmins.all(current).map((row) => (row as { readonly issuer: string }).issuer);
   }
 
-  touch(login: LoginRecord): void {
+  touch(login: TokenRecord): void {
     const now = Date.now();
     if (now - (login.lastUsed ?? 0) >= LAST_USED_EVERY_MS) note(() => this.#touch.run(now, login.id));
   }

@@ -216,10 +216,10 @@ describe('serve', () => {
     const login = (): Promise<Response> =>
       fetch(`${gateway.ready.url}/v1/login`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-binnacle': '1' },
+        headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ ticket }),
       });
-    expect((await login()).status).toBe(204);
+    expect((await login()).status).toBe(200);
     expect((await login()).status).toBe(401);
   });
 });

@@ -72,7 +72,8 @@ export function answerRaw(socket: Duplex, answer: Answer): void {
 
 function extraHeaders(error: BinnacleError): Record<string, string> {
   const { code, details } = error;
-  if (code === 'unauthorized' || code === 'revoked') return { 'WWW-Authenticate': 'Bearer' };
+  if (code === 'unauthorized' || code === 'revoked' || code === 'login_incomplete')
+    return { 'WWW-Authenticate': 'Bearer' };
   if (code === 'method_not_allowed') return { Allow: String(details?.allow ?? '') };
   if (code === 'upgrade_required') return { Upgrade: 'websocket', Connection: 'Upgrade' };
   if (code === 'rate_limited' || code === 'too_fast')

@@ -8,7 +8,7 @@ import type { IssuedStore, MadeBy } from '../catalogue/issued.ts';
 import type { ShareRecord } from '../catalogue/shares.ts';
 import type { LoginStore, TokenRecord, TokenStore } from '../catalogue/tokens.ts';
 import type { Dialect } from './answer.ts';
-import { cookieCounts, cookieText, isRead, readCookie } from './cookie.ts';
+import { cookieText, loginPartsOf, targetOf } from './cookie.ts';
 import type { Hosts } from './host-origin.ts';
 import { headerValues } from './host-origin.ts';
 import { Limiter, type LimiterOptions, limiterKey } from './limiter.ts';
@@ -24,7 +24,7 @@ import {
   sha256,
 } from './principal.ts';
 import { credentialIn, Shares } from './shares.ts';
-import { TICKET_TTL_MS, type TicketGrant, Tickets } from './tickets.ts';
+import { PASS_TTL_MS, type PassGrant, TICKET_TTL_MS, type TicketGrant, Tickets } from './tickets.ts';
 
 export interface AuthOptions {
   readonly catalogue: CredentialStores;
@@ -87,7 +87,9 @@ export class Auth {
   readonly #issued: IssuedStore;
   readonly #hosts: Hosts;
   readonly #limiter: Limiter;
-  readonly #tickets: Tickets;
+  readonly #tickets: Tickets<TicketGrant>;
+  /** Of downloads, which a page cannot send its key with. */
+  readonly #passes: Tickets<PassGrant>;
   readonly #loginTtlMs: number;
   readonly #known: Set<string>;
   readonly #open: OpenConnections;
@@ -109,7 +111,9 @@ export class Auth {
     this.#issued = options.catalogue.issued;
     this.#hosts = options.hosts;
     this.#limiter = new Limiter(options.limiter);
-    this.#tickets = new Tickets(options.ticketTtlMs ?? TICKET_TTL_MS, options.now ?? (() => performance.now()));
+    const now = options.now ?? (() => performance.now());
+    this.#tickets = new Tickets(options.ticketTtlMs ?? TICKET_TTL_MS, now);
+    this.#passes = new Tickets(PASS_TTL_MS, now);
     this.#loginTtlMs = options.loginTtlMs ?? LOGIN_TTL_MS;
     this.#known = new Set();
     this.#open = new OpenConnections(clock);
@@ -181,8 +185,29 @@ export class Auth {
     return this.#tickets.issue(grant).ticket;
   }
 
-  /** Exchanges a ticket for a Set-Cookie header. Throws `unauthorized` and `rate_limited`. */
-  login(request: IncomingMessage, ticket: string): { readonly setCookie: string; readonly scope: Scope } {
+  /**
+   * A pass for one GET of `target` (path and query) by a browser login, without its key, within a minute. Throws
+   * `forbidden` for others, which can send their token.
+   */
+  issuePass(by: Principal, target: string): { readonly pass: string; readonly expiresInMs: number } {
+    if (by.kind !== 'cookie') {
+      throw new BinnacleError('forbidden', {
+        message: 'Passes are for browser logins.',
+        hint: 'Send the token with the request itself: Authorization: Bearer TOKEN.',
+      });
+    }
+    const { ticket: pass, expiresInMs } = this.#passes.issue({ issuer: by.id, target: targetOf({ url: target }) });
+    return { pass, expiresInMs };
+  }
+
+  /**
+   * Exchanges a ticket for the two halves of a login: a Set-Cookie header, and a key that the page keeps and sends with
+   * each request. Throws `unauthorized` and `rate_limited`.
+   */
+  login(
+    request: IncomingMessage,
+    ticket: string,
+  ): { readonly setCookie: string; readonly key: string; readonly scope: Scope } {
     const origin = this.#hosts.checkOrigin(request);
     const grant = this.#evaluate(request, ticket, {
       isKnown: (hash) => this.#tickets.has(hash),
@@ -194,14 +219,15 @@ export class Auth {
         }),
     });
     const secret = newSecret();
+    const key = newSecret();
     const expiresAt = Math.min(Date.now() + this.#loginTtlMs, grant.notAfter ?? Number.POSITIVE_INFINITY);
     const { name, scope, user } = grant;
-    const login = { id: uuidv7(), name, scope, user, sha256: sha256(secret) };
+    const login = { id: uuidv7(), name, scope, user, sha256: sha256(secret), keySha256: sha256(key) };
     const { ended } = this.#logins.insert({ ...login, issuer: grant.issuer, expiresAt });
     this.#issued.put(login.id, grant.madeBy);
     for (const id of ended) this.#end(id);
     const maxAge = Math.max(0, Math.round((expiresAt - Date.now()) / 1000));
-    return { setCookie: cookieText(request, secret, maxAge, origin), scope: grant.scope };
+    return { setCookie: cookieText(request, secret, maxAge, origin), key, scope: grant.scope };
   }
 
   /** Ends a browser login and returns the Set-Cookie header that clears it. A token is not touched. */
@@ -310,7 +336,7 @@ export class Auth {
     const origin = this.#hosts.checkOrigin(request);
     const tokens = tokensOf(request, dialect?.tokenHeaders);
     // A page cannot send headers with a WebSocket, and what it was shared is in no cookie.
-    const credential = upgrade ? credentialIn(headerValues(request, 'sec-websocket-protocol')) : undefined;
+    const credential = upgrade ? credentialIn(request) : undefined;
     if (credential !== undefined) {
       return this.#evaluate(request, tokens === undefined ? credential : undefined, {
         isKnown: (hash) => this.#known.has(hash.toString('hex')),
@@ -326,24 +352,34 @@ export class Auth {
         refuse: () => new BinnacleError('unauthorized', { message: 'The token is not valid, or not any more.' }),
       });
     }
-    const cookie = cookies ? readCookie(request) : undefined;
-    if (cookie === undefined || !cookieCounts(request, origin, upgrade)) throw new BinnacleError('unauthorized');
-    const principal = this.#evaluate(request, cookie, {
-      isKnown: (hash) => this.#isKnown(hash),
-      verify: (hash) => this.#credentials.verifyCookie(hash),
+    if (!cookies) throw new BinnacleError('unauthorized');
+    return this.#authenticateLogin(request, origin, upgrade);
+  }
+
+  /** Both halves of a login: what goes to every port of this host (the cookie) opens nothing alone. */
+  #authenticateLogin(request: IncomingMessage, origin: string | undefined, upgrade: boolean): Principal {
+    const parts = loginPartsOf(request, origin, upgrade);
+    if (parts === undefined) throw new BinnacleError('unauthorized');
+    const { cookies, key, pass } = parts;
+    if (key === undefined && pass === undefined) {
+      throw new BinnacleError('login_incomplete', { details: { missing: 'key' } });
+    }
+    return this.#evaluate(request, key ?? pass, {
+      isKnown: (hash) => (key === undefined ? this.#passes.has(hash) : this.#isKnown(hash)),
+      verify: (hash) => {
+        if (key !== undefined) return this.#credentials.verifyLogin({ key: hash }, cookies);
+        const grant = this.#passes.take(hash);
+        if (grant?.target !== targetOf(request)) return undefined;
+        // What follows sees the target as it was asked for.
+        request.url = grant.target;
+        return this.#credentials.verifyLogin({ id: grant.issuer }, cookies);
+      },
       refuse: () =>
         new BinnacleError('unauthorized', {
           message: 'The login has ended.',
           hint: 'Open a fresh login link (binnacle token link).',
         }),
     });
-    if (!isRead(request) && headerValues(request, 'x-binnacle').join() !== '1') {
-      throw new BinnacleError('forbidden', {
-        message: 'A browser login needs the header "X-Binnacle: 1" for this.',
-        hint: 'Send X-Binnacle: 1, which no foreign page can.',
-      });
-    }
-    return principal;
   }
 
   /**
@@ -423,6 +459,7 @@ export class Auth {
 
   #endIssued(issuer: string): void {
     this.#tickets.dropIssuer(issuer);
+    this.#passes.dropIssuer(issuer);
     for (const id of this.#logins.listByIssuer(issuer)) if (this.#logins.remove(id)) this.#end(id);
     this.shares.endIssued(issuer);
   }

@@ -1,35 +1,70 @@
-// The cookie of a browser login: what it is called, when it counts, and how it is read and set. Knows no secret.
+// The two halves of a browser login as requests carry them: a cookie, which a browser sends to every port of a host, and a
+// key, which only the page of one origin has. Knows neither secret.
 
 import type { IncomingMessage } from 'node:http';
+import { isOwnSecret } from '../catalogue/admin-token.ts';
 import { headerValues } from './host-origin.ts';
+import { pathOf } from './routes.ts';
+import { offeredSecret } from './subprotocol.ts';
 
 export const isRead = (request: IncomingMessage): boolean => request.method === 'GET' || request.method === 'HEAD';
 
-/**
- * A browser sends cookies by itself, also on behalf of foreign pages. They count only where the browser says that
- * the page is ours: an allowed Origin (a foreign one was refused before), or no Origin on a plain read that is
- * marked as same-origin. A WebSocket always has an Origin when a browser opens it.
- */
-export function cookieCounts(request: IncomingMessage, origin: string | undefined, upgrade: boolean): boolean {
-  if (origin !== undefined) return true;
-  if (upgrade || !isRead(request)) return false;
-  const site = headerValues(request, 'sec-fetch-site').join();
-  // Browsers send it to https and loopback only. On a plain address in the LAN our own header stands in: a foreign page
-  // cannot send it without asking first, and we never say yes.
-  return site === 'same-origin' || (site === '' && headerValues(request, 'x-binnacle').join() === '1');
+/** Names the key; pages keep it in localStorage, which browsers separate by scheme, host and port. */
+const KEY_HEADER = 'binnacle-key';
+/** The same in a subprotocol: pages send no headers with a WebSocket. */
+const KEY_PROTOCOL = 'binnacle.key.';
+/** A one-time pass stands in for the key in the query of a download, with which a page sends no header either. */
+const PASS = 'pass';
+
+/** What came of a browser login. All are of our own shape, and none of them is verified. */
+export interface LoginParts {
+  /** Every cookie of the name: other ports of this host can set more of them. */
+  readonly cookies: readonly string[];
+  readonly key: string | undefined;
+  readonly pass: string | undefined;
 }
+
+/** Undefined where nothing of a login came, or where a browser would have sent an Origin and did not. */
+export function loginPartsOf(
+  request: IncomingMessage,
+  origin: string | undefined,
+  upgrade: boolean,
+): LoginParts | undefined {
+  const cookies = readCookies(request);
+  const keys = upgrade ? [offeredSecret(request, KEY_PROTOCOL)] : headerValues(request, KEY_HEADER);
+  const key = keys.length === 1 && keys[0] !== undefined && isOwnSecret(keys[0]) ? keys[0] : undefined;
+  const pass = upgrade || !isRead(request) ? undefined : passOf(request);
+  if (cookies.length === 0 && key === undefined && pass === undefined) return undefined;
+  // A browser sends one with every WebSocket and with everything but plain reads.
+  return origin === undefined && (upgrade || !isRead(request)) ? undefined : { cookies, key, pass };
+}
+
+/** What a pass is for: a request target as it was asked for, without the pass. */
+export function targetOf(request: Pick<IncomingMessage, 'url'>): string {
+  const query = queryOf(request);
+  query.delete(PASS);
+  return pathOf(request.url) + (query.size === 0 ? '' : `?${query.toString()}`);
+}
+
+function passOf(request: IncomingMessage): string | undefined {
+  const [pass, ...more] = queryOf(request).getAll(PASS);
+  return pass !== undefined && more.length === 0 && isOwnSecret(pass) ? pass : undefined;
+}
+
+const queryOf = ({ url = '' }: Pick<IncomingMessage, 'url'>): URLSearchParams =>
+  new URLSearchParams(url.split('?').slice(1).join('?'));
 
 // Cookies are not separated by port, so the name is. A unix socket serves no browsers.
 const cookieName = (request: IncomingMessage): string => `binnacle_${request.socket.localPort ?? 'local'}`;
 
-/** Undefined as well when there are two: then something else on this host has set one of them. */
-export function readCookie(request: IncomingMessage): string | undefined {
+function readCookies(request: IncomingMessage): string[] {
   const prefix = `${cookieName(request)}=`;
-  const found = headerValues(request, 'cookie')
+  const values = headerValues(request, 'cookie')
     .flatMap((header) => header.split(';'))
     .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(prefix));
-  return found.length === 1 ? found[0]?.slice(prefix.length) : undefined;
+    .filter((pair) => pair.startsWith(prefix))
+    .map((pair) => pair.slice(prefix.length));
+  return [...new Set(values.filter(isOwnSecret))];
 }
 
 export function cookieText(

@@ -6,7 +6,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { Catalogue } from '../catalogue/catalogue.ts';
 import { Auth } from './auth.ts';
-import { fakeRequest, type Gateway, openGateway, postJson, upgradeHeaders } from './gateway.fixture.ts';
+import {
+  fakeRequest,
+  type Gateway,
+  keyProtocols,
+  loginHeaders,
+  openGateway,
+  postJson,
+  type Reply,
+  upgradeHeaders,
+} from './gateway.fixture.ts';
 import { Hosts } from './host-origin.ts';
 
 let gateway: Gateway;
@@ -36,9 +45,9 @@ describe('denied-by-default: foreign origins (S1)', () => {
   ];
 
   test('are refused on every kind of request, also with a valid token or login', async () => {
-    const cookie = await gateway.login();
+    const login = await gateway.login();
     for (const [name, origin] of refused(gateway.port)) {
-      for (const credentials of [gateway.bearer, { Cookie: cookie, 'X-Binnacle': '1' }, {}]) {
+      for (const credentials of [gateway.bearer, login, {}]) {
         const headers = { Origin: origin, ...credentials } as Record<string, string>;
         const asks = [
           gateway.ask('/v1/ws', { headers: { ...upgradeHeaders, ...headers } }),
@@ -73,25 +82,110 @@ describe('denied-by-default: foreign origins (S1)', () => {
 
 describe('denied-by-default: no origin (S2)', () => {
   test('a WebSocket with a cookie and no Origin is refused, with a token it is let in', async () => {
-    const cookie = await gateway.login();
+    const login = await gateway.login();
     const upgrade = (headers: Record<string, string>) =>
       gateway.ask('/v1/ws', { headers: { ...upgradeHeaders, ...headers } });
-    expect(await upgrade({ Cookie: cookie })).toMatchObject({ status: 401, code: 'unauthorized' });
-    const sameOrigin = await upgrade({ Cookie: cookie, 'Sec-Fetch-Site': 'same-origin', 'X-Binnacle': '1' });
+    const whole = { ...login, 'Sec-WebSocket-Protocol': keyProtocols(login) };
+    expect(await upgrade(whole)).toMatchObject({ status: 401, code: 'unauthorized' });
+    const sameOrigin = await upgrade({ ...whole, 'Sec-Fetch-Site': 'same-origin' });
     expect(sameOrigin).toMatchObject({ status: 401, code: 'unauthorized' });
-    expect(await upgrade({ Cookie: cookie, Origin: gateway.url })).toMatchObject({ status: 101 });
+    expect(await upgrade({ ...whole, Origin: gateway.url })).toMatchObject({ status: 101 });
     expect(await upgrade(gateway.bearer)).toMatchObject({ status: 101 });
   });
 
-  test('a cookie counts for a plain read only if the browser says same-origin', async () => {
-    const Cookie = await gateway.login();
-    const me = (headers: Record<string, string>) => gateway.ask('/v1/me', { headers: { Cookie, ...headers } });
-    expect((await me({})).status).toBe(401);
-    for (const site of ['none', 'same-site', 'cross-site', 'same-origin, same-origin', '']) {
-      expect.soft((await me({ 'Sec-Fetch-Site': site })).status).toBe(401);
+  test('a login without an Origin counts for a plain read, and for nothing else', async () => {
+    const login = await gateway.login();
+    expect((await gateway.ask('/v1/me', { headers: login })).status).toBe(200);
+    for (const [method, path] of [
+      ['POST', '/test/deed'],
+      ['DELETE', '/v1/tokens/x'],
+      ['POST', '/v1/logout'],
+    ] as const) {
+      expect.soft(await gateway.ask(path, { method, headers: login })).toMatchObject({ status: 401 });
     }
-    expect((await me({ 'Sec-Fetch-Site': 'same-origin' })).status).toBe(200);
-    expect((await me({ Origin: gateway.url })).status).toBe(200);
+  });
+});
+
+describe('denied-by-default: half a login', () => {
+  const me = (headers: Record<string, string>) =>
+    gateway.ask('/v1/me', { headers: { Origin: gateway.url, ...headers } });
+  const missing = (reply: Reply) => [reply.status, reply.code, JSON.parse(reply.text).error.details?.missing];
+
+  test('the cookie alone, which goes to every port of a host, opens nothing, and neither does the key', async () => {
+    const login = await gateway.login();
+    const other = await gateway.login();
+    const { Cookie, 'Binnacle-Key': key } = login;
+    expect(missing(await me({ Cookie }))).toEqual([401, 'login_incomplete', 'key']);
+    expect(missing(await me({ Cookie, 'X-Binnacle': '1' }))).toEqual([401, 'login_incomplete', 'key']);
+    expect(missing(await me({ 'Binnacle-Key': key }))).toEqual([401, 'login_incomplete', 'cookie']);
+    expect(missing(await me({ ...login, Cookie: other.Cookie }))).toEqual([401, 'login_incomplete', 'cookie']);
+    // The cookie in the place of the key: other ports know that, too.
+    const known = Cookie.split('=')[1] ?? '';
+    expect(await me({ Cookie, 'Binnacle-Key': known })).toMatchObject({ status: 401, code: 'unauthorized' });
+    expect(await me({ Cookie, Authorization: `Bearer ${known}` })).toMatchObject({ status: 401 });
+    expect((await me(login)).status).toBe(200);
+    const protocols = { ...upgradeHeaders, Cookie, Origin: gateway.url };
+    for (const offered of ['binnacle', `binnacle.key.${key}`, `x, binnacle.key.${key}`, `binnacle, ${key}`]) {
+      const reply = await gateway.ask('/v1/ws', { headers: { ...protocols, 'Sec-WebSocket-Protocol': offered } });
+      expect.soft({ offered, code: reply.code }).toEqual({ offered, code: 'login_incomplete' });
+    }
+  });
+
+  test('of several cookies of the name the right one is taken, whatever else there is', async () => {
+    const login = await gateway.login();
+    const name = gateway.cookieName;
+    const more = Array.from({ length: 100 }, (_, n) => `${name}=bn_${String(n).padStart(43, 'x')}`).join('; ');
+    for (const Cookie of [
+      `${name}=other; ${login.Cookie}`,
+      `${login.Cookie}; ${name}=`,
+      `${more}; ${login.Cookie}`,
+      `${login.Cookie}; ${login.Cookie}`,
+    ]) {
+      expect.soft((await me({ ...login, Cookie })).status).toBe(200);
+    }
+    expect(missing(await me({ ...login, Cookie: more }))).toEqual([401, 'login_incomplete', 'cookie']);
+  });
+
+  test('a pass stands in for the key, once, for a minute, and for one target', async () => {
+    let now = 0;
+    const timed = await openGateway({ now: () => now });
+    const login = await timed.login('view');
+    const pass = async (target: string, headers: Record<string, string> = { ...login, Origin: timed.url }) => {
+      const ask = postJson({ target });
+      return await timed.ask('/v1/passes', { ...ask, headers: { ...ask.headers, ...headers } });
+    };
+    const made = async (target: string): Promise<string> => JSON.parse((await pass(target)).text).pass;
+    const get = async (path: string, headers: Record<string, string> = { Cookie: login.Cookie }, method = 'GET') =>
+      (await timed.ask(path, { method, headers })).status;
+
+    const once = await made('/v1/me');
+    expect(await get(`/v1/me?pass=${once}`)).toBe(200);
+    expect(await get(`/v1/me?pass=${once}`)).toBe(401);
+    // Whoever sees the address has no cookie; whoever has the cookie does not see the address.
+    expect(await get(`/v1/me?pass=${await made('/v1/me')}`, {})).toBe(401);
+    expect(await get(`/v1/me?pass=${await made('/v1/me')}`, { Cookie: (await timed.login()).Cookie })).toBe(401);
+    expect(await get(`/v1/me?b=1&pass=${await made('/v1/me')}`)).toBe(401);
+    expect(await get(`/healthz/../v1/me?pass=${await made('/v1/me')}`)).toBe(401);
+    const leave = `/v1/logout?pass=${await made('/v1/logout')}`;
+    expect(await get(leave, { Cookie: login.Cookie, Origin: timed.url }, 'POST')).toBe(401);
+    const again = await timed.login('view');
+    const late = JSON.parse((await pass('/v1/me', { ...again, Origin: timed.url })).text).pass;
+    now = 60_001;
+    expect(await get(`/v1/me?pass=${late}`, { Cookie: again.Cookie })).toBe(401);
+    const open = JSON.parse((await pass('/v1/me', { ...again, Origin: timed.url })).text).pass;
+    for (const { id, kind } of timed.auth.list()) if (kind === 'cookie') timed.auth.revoke(id);
+    expect(await get(`/v1/me?pass=${open}`, { Cookie: again.Cookie })).toBe(401);
+    expect(await pass('/v1/me', timed.bearer)).toMatchObject({ status: 403, code: 'forbidden' });
+    await timed.close();
+  });
+
+  test('a login of before there were keys opens nothing', async () => {
+    const { Cookie } = await gateway.login();
+    gateway.sql('UPDATE logins SET key_sha256 = NULL');
+    expect(await me({ Cookie })).toMatchObject({ status: 401, code: 'login_incomplete' });
+    for (const key of ['', 'null', `bn_${'A'.repeat(43)}`]) {
+      expect.soft((await me({ Cookie, 'Binnacle-Key': key })).status).toBe(401);
+    }
   });
 });
 
@@ -146,34 +240,33 @@ describe('denied-by-default: foreign hosts (S3)', () => {
 
 describe('denied-by-default: forged requests (S4)', () => {
   test('a form, a text or a multipart post from a foreign page does nothing', async () => {
-    const Cookie = await gateway.login();
+    const login = await gateway.login();
     const done = gateway.deeds.length;
     for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data; boundary=x', '']) {
       for (const path of ['/test/deed', '/test/bytes', '/v1/logout', '/v1/login', '/v1/tickets']) {
-        const headers = { Cookie, 'Content-Type': type, Origin: 'https://evil.example', 'Sec-Fetch-Mode': 'no-cors' };
+        const headers = { ...login, 'Content-Type': type, Origin: 'https://evil.example', 'Sec-Fetch-Mode': 'no-cors' };
         const reply = await gateway.ask(path, { method: 'POST', headers, body: '{"what":"x"}' });
         expect.soft(reply).toMatchObject({ status: 403, code: 'bad_origin' });
       }
     }
     expect(gateway.deeds.length).toBe(done);
-    expect((await gateway.ask('/v1/me', { headers: { Cookie, Origin: gateway.url } })).status).toBe(200);
+    expect((await gateway.ask('/v1/me', { headers: { ...login, Origin: gateway.url } })).status).toBe(200);
   });
 
-  test('a login needs the header that no foreign page can send, and an Origin', async () => {
-    const Cookie = await gateway.login();
+  test('a login needs the key, which no foreign page can send, and an Origin', async () => {
+    const login = await gateway.login();
     const done = gateway.deeds.length;
-    const deed = (headers: Record<string, string>, body = '{}') =>
+    const deed = (headers: Record<string, string>) =>
       gateway.ask('/test/deed', {
         method: 'POST',
-        headers: { Cookie, 'Content-Type': 'application/json', ...headers },
-        body,
+        headers: { 'Content-Type': 'application/json', ...headers },
+        body: '{}',
       });
-    expect(await deed({ Origin: gateway.url })).toMatchObject({ status: 403, code: 'forbidden' });
-    expect(await deed({ Origin: gateway.url, 'X-Binnacle': '0' })).toMatchObject({ status: 403, code: 'forbidden' });
-    expect(await deed({ 'X-Binnacle': '1' })).toMatchObject({ status: 401 });
-    expect(await deed({ 'X-Binnacle': '1', 'Sec-Fetch-Site': 'same-origin' })).toMatchObject({ status: 401 });
+    expect(await deed({ Cookie: login.Cookie, Origin: gateway.url })).toMatchObject({ status: 401 });
+    expect(await deed(login)).toMatchObject({ status: 401 });
+    expect(await deed({ ...login, 'Sec-Fetch-Site': 'same-origin' })).toMatchObject({ status: 401 });
     expect(gateway.deeds.length).toBe(done);
-    expect(await deed({ Origin: gateway.url, 'X-Binnacle': '1' })).toMatchObject({ status: 200 });
+    expect(await deed({ ...login, Origin: gateway.url })).toMatchObject({ status: 200 });
     expect(gateway.deeds.length).toBe(done + 1);
   });
 
@@ -195,7 +288,7 @@ describe('denied-by-default: login links (S6)', () => {
     expect(url).toBe(`http://127.0.0.1:${gateway.port}/#ticket=${ticket}`);
     expect(expiresInMs).toBe(600_000);
     const first = await gateway.ask('/v1/login', postJson({ ticket }));
-    expect(first.status).toBe(204);
+    expect(first.status).toBe(200);
     const again = await gateway.ask('/v1/login', postJson({ ticket }));
     expect(again).toMatchObject({ status: 401, code: 'unauthorized' });
     expect(again.headers['set-cookie']).toBeUndefined();
@@ -226,20 +319,15 @@ describe('denied-by-default: login links (S6)', () => {
   });
 
   test('no secret reaches the log, and none is at rest', async () => {
-    const cookie = await gateway.login();
+    const login = await gateway.login();
+    await gateway.ask('/v1/me', { headers: { ...login, Origin: gateway.url } });
     const { token } = await gateway.token('view');
     await gateway.ask(`/v1/me?token=${token}`, { headers: { Authorization: `Bearer ${token}` } });
     const files = readdirSync(gateway.dir).filter((name) => name.startsWith('catalogue'));
     const kept = [gateway.logged.join(''), ...files.map((name) => readFileSync(`${gateway.dir}/${name}`, 'latin1'))];
-    for (const secret of [token, gateway.adminToken, cookie.split('=')[1] ?? 'none']) {
+    for (const secret of [token, gateway.adminToken, login.Cookie.split('=')[1] ?? 'none', login['Binnacle-Key']]) {
       for (const text of kept) expect(text.includes(secret)).toBe(false);
     }
-  });
-
-  test('two cookies of our name are not chosen from', async () => {
-    const Cookie = await gateway.login();
-    const headers = { Cookie: `${gateway.cookieName}=other; ${Cookie}`, Origin: gateway.url };
-    expect((await gateway.ask('/v1/me', { headers })).status).toBe(401);
   });
 });
 
@@ -269,7 +357,7 @@ describe('denied-by-default: guessing (S7)', () => {
     // Those who were known before go on working; a login link of the owner still opens.
     expect((await bearer(guessed.adminToken)).status).toBe(200);
     expect((await bearer(token)).status).toBe(200);
-    expect(await guessed.login()).toContain('binnacle_');
+    expect((await guessed.login()).Cookie).toContain('binnacle_');
     // A secret that was never seen is not looked at, right or wrong.
     expect((await bearer(fresh)).status).toBe(429);
     await guessed.close();
@@ -282,7 +370,11 @@ describe('denied-by-default: guessing (S7)', () => {
       { Authorization: 'Basic dXNlcjpwYXNz' },
       { Authorization: 'Bearer' },
       { Authorization: 'Bearer wrong', 'X-Forwarded-For': '10.0.0.1' },
-      { Cookie: `${guessed.cookieName}=wrong`, Origin: guessed.url },
+      {
+        Cookie: `${guessed.cookieName}=bn_${'x'.repeat(43)}`,
+        'Binnacle-Key': `bn_${'x'.repeat(43)}`,
+        Origin: guessed.url,
+      },
     ];
     for (let i = 0; i < 25; i += 1) await guessed.ask('/v1/me', { headers: guesses[i % guesses.length] ?? {} });
     expect(guessed.auth.evaluatedFailures).toBe(20);
@@ -352,9 +444,11 @@ describe('denied-by-default: claims (S8, S9)', () => {
 });
 
 describe('denied-by-default: revocation (S10)', () => {
-  const open = (headers: Record<string, string>) =>
+  const open = ({ 'Sec-WebSocket-Protocol': offered = '', ...headers }: Record<string, string>) =>
     new Promise<{ closed: Promise<number>; since: () => number }>((resolve, reject) => {
-      const ws = new WebSocket(`${gateway.url.replace('http', 'ws')}/v1/ws`, { headers });
+      const ws = new WebSocket(`${gateway.url.replace('http', 'ws')}/v1/ws`, offered.split(', ').filter(Boolean), {
+        headers,
+      });
       ws.on('error', reject);
       ws.on('message', () => {
         const begun = performance.now();
@@ -388,8 +482,8 @@ describe('denied-by-default: revocation (S10)', () => {
       const ask = postJson({});
       const made = await gateway.ask('/v1/tickets', { ...ask, headers: { ...ask.headers, ...credentials } });
       const reply = await gateway.ask('/v1/login', postJson({ ticket: JSON.parse(made.text).ticket }));
-      const Cookie = String(reply.headers['set-cookie']?.[0]?.split(';')[0]);
-      return { Cookie, Origin: gateway.url, 'X-Binnacle': '1' };
+      const headers = loginHeaders(reply);
+      return { ...headers, Origin: gateway.url, 'Sec-WebSocket-Protocol': keyProtocols(headers) };
     };
     const phone = await login({ Authorization: `Bearer ${token}` });
     const tablet = await login(phone);
@@ -402,8 +496,9 @@ describe('denied-by-default: revocation (S10)', () => {
   });
 
   test('a login ends at logout', async () => {
-    const headers = { Cookie: await gateway.login('view'), Origin: gateway.url, 'X-Binnacle': '1' };
-    const socket = await open(headers);
+    const login = await gateway.login('view');
+    const headers = { ...login, Origin: gateway.url };
+    const socket = await open({ ...headers, 'Sec-WebSocket-Protocol': keyProtocols(login) });
     const reply = await gateway.ask('/v1/logout', { method: 'POST', headers });
     expect(reply.status).toBe(204);
     expect(reply.headers['set-cookie']?.[0]).toContain('Max-Age=0');
@@ -420,13 +515,13 @@ describe('denied-by-default: revocation (S10)', () => {
 
   test('a new admin token ends the logins of the old one', async () => {
     const old = await openGateway();
-    const cookie = await old.login();
+    const login = await old.login();
     const second = Catalogue.open(old.dir);
     const same = new Auth({ catalogue: second, adminToken: old.adminToken, hosts: new Hosts() });
     expect(same.list()).toHaveLength(1);
     const rotated = new Auth({ catalogue: second, adminToken: 'x'.repeat(40), hosts: new Hosts() });
     expect(rotated.list()).toHaveLength(0);
-    expect((await old.ask('/v1/me', { headers: { Cookie: cookie, Origin: old.url } })).status).toBe(401);
+    expect((await old.ask('/v1/me', { headers: { ...login, Origin: old.url } })).status).toBe(401);
     for (const auth of [same, rotated]) auth.close();
     second.close();
     await old.close();

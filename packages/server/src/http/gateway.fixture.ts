@@ -10,6 +10,7 @@ import { WebSocketServer } from 'ws';
 import { loadAdminToken } from '../catalogue/admin-token.ts';
 import { Catalogue } from '../catalogue/catalogue.ts';
 import { prepareDataDir } from '../catalogue/data-dir.ts';
+import { openDatabase } from '../catalogue/driver.ts';
 import { Auth, type AuthOptions } from './auth.ts';
 import { type HostOptions, Hosts } from './host-origin.ts';
 import { json, type Route, route, TAKEN_OVER, type WsRoute, z } from './routes.ts';
@@ -74,12 +75,17 @@ export async function openGateway(options: GatewayOptions = {}) {
     cookieName: `binnacle_${port}`,
     ask: (path: string, ask: Ask = {}) => send(port, path, ask),
     raw: (text: string) => exchange(port, text),
-    /** Logs a browser in and returns its Cookie header. */
-    async login(scope = 'admin'): Promise<string> {
+    /** Changes what is kept, as an older gateway may have left it. */
+    sql(text: string): void {
+      const db = openDatabase(join(dir, 'catalogue.db'));
+      db.exec(text);
+      db.close();
+    },
+    /** Logs a browser in and returns the headers that its page sends. */
+    async login(scope = 'admin'): Promise<LoginHeaders> {
       const principal = auth.authorize(fakeRequest(adminToken), 'admin');
       const { ticket } = auth.issueTicket(principal, scope as 'admin');
-      const reply = await send(port, '/v1/login', postJson({ ticket }));
-      return String(reply.headers['set-cookie']?.[0]?.split(';')[0]);
+      return loginHeaders(await send(port, '/v1/login', postJson({ ticket })));
     },
     async token(scope: string, ttlMs?: number): Promise<{ id: string; token: string }> {
       const ask = postJson({ name: 'test', scope, ...(ttlMs === undefined ? {} : { ttlMs }) }, adminToken);
@@ -94,6 +100,21 @@ export async function openGateway(options: GatewayOptions = {}) {
     },
   };
 }
+
+/** What the page of a login sends, but for its Origin. */
+export interface LoginHeaders extends Readonly<Record<string, string>> {
+  readonly Cookie: string;
+  readonly 'Binnacle-Key': string;
+}
+
+/** Of an answer to `POST /v1/login`. */
+export const loginHeaders = (reply: Reply): LoginHeaders => ({
+  Cookie: String(reply.headers['set-cookie']?.[0]?.split(';')[0]),
+  'Binnacle-Key': JSON.parse(reply.text).key,
+});
+
+/** The subprotocols of a page's WebSocket. */
+export const keyProtocols = (login: LoginHeaders): string => `binnacle, binnacle.key.${login['Binnacle-Key']}`;
 
 export type Gateway = Awaited<ReturnType<typeof openGateway>>;
 

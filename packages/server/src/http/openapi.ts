@@ -24,7 +24,7 @@ export function describeRoutes(routes: readonly Route[], version: string): objec
     type: 'apiKey',
     in: 'cookie',
     name: 'binnacle_PORT',
-    description: 'The browser login. Requests that change something need the header X-Binnacle: 1 with it.',
+    description: 'One half of a browser login. The other is the key of POST /v1/login, as the header Binnacle-Key.',
   });
   for (const one of routes) if (one.hidden !== true) registry.registerPath(describe(one));
   const info = { title: 'Binnacle', version, license: { name: 'MIT', identifier: 'MIT' } };

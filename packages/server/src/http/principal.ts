@@ -144,10 +144,22 @@ export class Credentials {
     return new VerifiedPrincipal(record, 'token', record.id);
   }
 
-  /** The principal of a login cookie, by its SHA-256. */
-  verifyCookie(hash: Buffer): Principal | undefined {
-    const record = this.#logins.findByHash(hash);
-    if (record === undefined || !timingSafeEqual(hash, record.sha256) || isOver(record.expiresAt)) return undefined;
+  /**
+   * The principal of a browser login, by the SHA-256 of its key, or by the id that a pass names. Any of the cookies may be
+   * its own. Throws `login_incomplete` where none is.
+   */
+  verifyLogin(
+    by: { readonly key: Buffer } | { readonly id: string },
+    cookies: readonly string[],
+  ): Principal | undefined {
+    const record = 'key' in by ? this.#logins.findByKey(by.key) : this.#logins.get(by.id);
+    if (record === undefined || isOver(record.expiresAt)) return undefined;
+    if (!cookies.some((cookie) => timingSafeEqual(sha256(cookie), record.sha256))) {
+      throw new BinnacleError('login_incomplete', {
+        message: 'The cookie of the login is missing, or something else on this host has put another in its place.',
+        details: { missing: 'cookie' },
+      });
+    }
     this.#logins.touch(record);
     return new VerifiedPrincipal(record, 'cookie', record.id);
   }

@@ -112,15 +112,14 @@ describe('a guest', () => {
   test('ends with the login that made its link, and with the admin token', async () => {
     const { auth, admin } = await open();
     const opened = gateway as Gateway;
-    const cookie = await opened.login();
-    const [name = '', value = ''] = cookie.split('=');
+    const { Cookie, 'Binnacle-Key': key } = await opened.login();
     const raw = {
       method: 'GET',
       url: '/',
       headers: {},
       socket: { remoteAddress: '127.0.0.1', localPort: opened.port },
     };
-    const rawHeaders = ['Cookie', `${name}=${value}`, 'Origin', opened.url, 'X-Binnacle', '1'];
+    const rawHeaders = ['Cookie', Cookie, 'Origin', opened.url, 'Binnacle-Key', key];
     const login = auth.authorize({ ...raw, rawHeaders } as unknown as IncomingMessage, 'admin');
     const { share, secret } = auth.shares.make(NOBODY, login, WANTED);
     expect(share.expiresAt).toBeLessThanOrEqual(login.expiresAt ?? 0);
@@ -165,11 +164,13 @@ describe('the bounds', () => {
 
 test('no text but the credential of a guest, behind our own name, is taken out of subprotocols', () => {
   const credential = `bg_${'x'.repeat(43)}`;
-  expect(credentialIn([`binnacle, binnacle.guest.${credential}`])).toBe(credential);
-  expect(credentialIn(['binnacle', `binnacle.guest.${credential}`])).toBe(credential);
+  const offered = (all: readonly string[]) =>
+    ({ rawHeaders: all.flatMap((one) => ['Sec-WebSocket-Protocol', one]) }) as unknown as IncomingMessage;
+  expect(credentialIn(offered([`binnacle, binnacle.guest.${credential}`]))).toBe(credential);
+  expect(credentialIn(offered(['binnacle', `binnacle.guest.${credential}`]))).toBe(credential);
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.string(), fc.constantFrom('binnacle', `binnacle.guest.${credential}`))), (all) => {
-      const found = credentialIn(all);
+      const found = credentialIn(offered(all));
       return found === undefined || found === credential;
     }),
   );

@@ -17,6 +17,7 @@ import {
 } from '../catalogue/shares.ts';
 import { Limiter, type LimiterOptions, limiterKey } from './limiter.ts';
 import { issuerOf, type Principal, sha256 } from './principal.ts';
+import { offeredSecret } from './subprotocol.ts';
 
 export interface SharesParts {
   readonly store: ShareStore;
@@ -47,18 +48,12 @@ const MAX_KNOWN = 1024;
 
 /** Of a guest. The prefix tells it from tokens: only this kind counts where a page can send nothing else. */
 const CREDENTIAL = /^bg_[A-Za-z0-9_-]{43}$/;
-/** Offered first, so that what is echoed is this and never the credential. */
-export const SHARE_PROTOCOL = 'binnacle';
 const CREDENTIAL_PROTOCOL = 'binnacle.guest.';
 
 /** What a WebSocket of a guest says; undefined where it is none. */
-export function credentialIn(headers: readonly string[]): string | undefined {
-  const offered = headers.flatMap((header) => header.split(',')).map((protocol) => protocol.trim());
-  const [first, ...others] = offered;
-  const found = others.filter((protocol) => protocol.startsWith(CREDENTIAL_PROTOCOL));
-  if (first !== SHARE_PROTOCOL || found.length !== 1) return undefined;
-  const credential = found[0]?.slice(CREDENTIAL_PROTOCOL.length) ?? '';
-  return CREDENTIAL.test(credential) ? credential : undefined;
+export function credentialIn(request: IncomingMessage): string | undefined {
+  const credential = offeredSecret(request, CREDENTIAL_PROTOCOL);
+  return credential !== undefined && CREDENTIAL.test(credential) ? credential : undefined;
 }
 
 export class Shares {

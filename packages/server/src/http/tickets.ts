@@ -1,4 +1,4 @@
-// One-time login tickets: in memory, hashed, gone when used or late. Knows no request and no cookie.
+// What works once and for a while: login tickets, and passes of downloads. In memory, hashed. Knows no request.
 
 import type { Scope } from '@binnacle/protocol';
 import { BinnacleError } from '@binnacle/protocol';
@@ -6,11 +6,15 @@ import { newSecret } from '../catalogue/admin-token.ts';
 import type { MadeBy } from '../catalogue/issued.ts';
 import { sha256 } from './principal.ts';
 
-export interface TicketGrant {
+/** What each of them says: whose it is. It ends with that. */
+export interface Grant {
+  readonly issuer: string;
+}
+
+export interface TicketGrant extends Grant {
   readonly scope: Scope;
   /** What the login is called in the list of tokens. */
   readonly name: string;
-  readonly issuer: string;
   /** The same, for people. */
   readonly madeBy: MadeBy;
   /** The issuer's. */
@@ -19,13 +23,21 @@ export interface TicketGrant {
   readonly notAfter: number | null;
 }
 
+/** Of a pass: what one GET of one login may ask for without its key. */
+export interface PassGrant extends Grant {
+  /** Path and query, as `targetOf` spells them. */
+  readonly target: string;
+}
+
 /** Ten minutes: a person has to find the phone, unlock it and scan a code. One use, so a longer life costs little. */
 export const TICKET_TTL_MS = 10 * 60_000;
+/** A minute: the page asks for the download at once, and a phone may have to find its network again. */
+export const PASS_TTL_MS = 60_000;
 /** Open tickets of one issuer: one for every member of a large team. Others' do not count, or a viewer could use up all. */
 const MAX_TICKETS = 100;
 
-export class Tickets {
-  readonly #open: Map<string, { readonly grant: TicketGrant; readonly expires: number }>;
+export class Tickets<G extends Grant> {
+  readonly #open: Map<string, { readonly grant: G; readonly expires: number }>;
   readonly #ttlMs: number;
   readonly #now: () => number;
 
@@ -37,12 +49,12 @@ export class Tickets {
   }
 
   /** Throws `too_many_tokens` when 100 of this issuer are open. */
-  issue(grant: TicketGrant): { readonly ticket: string; readonly expiresInMs: number } {
+  issue(grant: G): { readonly ticket: string; readonly expiresInMs: number } {
     for (const [hash, { expires }] of this.#open) if (expires <= this.#now()) this.#open.delete(hash);
     const own = [...this.#open.values()].filter((open) => open.grant.issuer === grant.issuer);
     if (own.length >= MAX_TICKETS) {
       throw new BinnacleError('too_many_tokens', {
-        message: 'Too many login links are open.',
+        message: 'Too many one-time links are open.',
         hint: 'Use one of them, or wait until they expire.',
         details: { limit: MAX_TICKETS },
       });
@@ -57,7 +69,7 @@ export class Tickets {
   }
 
   /** Uses a ticket up. Undefined when it is unknown, used or late. */
-  take(hash: Buffer): TicketGrant | undefined {
+  take(hash: Buffer): G | undefined {
     const key = hash.toString('hex');
     const found = this.#open.get(key);
     this.#open.delete(key);

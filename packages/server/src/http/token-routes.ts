@@ -147,10 +147,31 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
       method: 'post',
       path: '/v1/login',
       scope: 'public',
-      summary: 'Exchange a ticket for a login cookie.',
+      summary: 'Exchange a ticket for a browser login.',
+      description:
+        'A login has two halves: the cookie that is set, and the key that is answered. The page keeps the key (in localStorage) and sends it as the header Binnacle-Key, or with a WebSocket as the second of the subprotocols binnacle, binnacle.key.KEY.',
       body: z.strictObject({ ticket: z.string().max(200) }),
-      responses: { 204: { description: 'Logged in; see Set-Cookie.' } },
-      handler: ({ request, body }) => noContent({ 'Set-Cookie': auth.login(request, body.ticket).setCookie }),
+      responses: { 200: { description: 'Logged in; see Set-Cookie.', schema: z.object({ key: z.string() }) } },
+      handler: ({ request, body }) => {
+        const { setCookie, key } = auth.login(request, body.ticket);
+        return json({ key }, { headers: { 'Set-Cookie': setCookie } });
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/passes',
+      scope: 'view',
+      summary: 'Make a pass for one download by a browser login.',
+      description:
+        'Links and downloads send the cookie of a login and not its key. A pass stands in for the key, once and for a minute, in the query of exactly this target.',
+      body: z.strictObject({ target: z.string().startsWith('/').max(2000) }),
+      responses: {
+        201: {
+          description: 'The pass, to be added to the query of the target as "pass".',
+          schema: z.object({ pass: z.string(), expiresInMs: z.number() }),
+        },
+      },
+      handler: ({ principal, body }) => json(auth.issuePass(principal, body.target), { status: 201 }),
     }),
     route({
       method: 'post',

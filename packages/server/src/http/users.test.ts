@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Gateway, openGateway, postJson } from './gateway.fixture.ts';
+import { type Gateway, loginHeaders, openGateway, postJson } from './gateway.fixture.ts';
 import { checkUser, freeUserOf, ownUserOf } from './principal.ts';
 
 let gateway: Gateway;
@@ -22,8 +22,7 @@ const login = async (credentials: Record<string, string>) => {
   const ask = postJson({});
   const made = await gateway.ask('/v1/tickets', { ...ask, headers: { ...ask.headers, ...credentials } });
   const reply = await gateway.ask('/v1/login', postJson({ ticket: JSON.parse(made.text).ticket }));
-  const Cookie = String(reply.headers['set-cookie']?.[0]?.split(';')[0]);
-  return { Cookie, Origin: gateway.url, 'X-Binnacle': '1' };
+  return { ...loginHeaders(reply), Origin: gateway.url };
 };
 
 describe('the user of a token', () => {
@@ -89,8 +88,7 @@ describe('the user of a token', () => {
     const owners = await login(await login(bearer(gateway.adminToken)));
     expect((await me(owners)).user).toBe('admin');
     const reply = await gateway.ask('/v1/login', postJson({ ticket: gateway.auth.issueOwnTicket() }));
-    const Cookie = String(reply.headers['set-cookie']?.[0]?.split(';')[0]);
-    expect((await me({ Cookie, Origin: gateway.url, 'X-Binnacle': '1' })).user).toBe('admin');
+    expect((await me({ ...loginHeaders(reply), Origin: gateway.url })).user).toBe('admin');
     expect(gateway.auth.list().map(({ user }) => user)).toEqual([
       'ann',
       'ann',
@@ -110,7 +108,6 @@ describe('the user of a token', () => {
     const { ticket } = JSON.parse((await gateway.ask('/v1/tickets', postJson({}, token))).text);
     expect(await gateway.ask('/v1/login', postJson({ ticket, user: 'ann' }))).toMatchObject({ status: 400 });
     const reply = await gateway.ask('/v1/login', postJson({ ticket }));
-    const Cookie = String(reply.headers['set-cookie']?.[0]?.split(';')[0]);
-    expect((await me({ Cookie, Origin: gateway.url, 'X-Binnacle': '1' })).user).toBe(user);
+    expect((await me({ ...loginHeaders(reply), Origin: gateway.url })).user).toBe(user);
   });
 });

@@ -24,3 +24,8 @@ export async function workerOf(): Promise<ServiceWorkerRegistration | undefined>
   if (!hasWorkers()) return undefined;
   return await navigator.serviceWorker.getRegistration(address());
 }
+
+/** Lets the worker ask as this login when no page is open; `{}` when the login was left. */
+export async function tellLogin(headers: Readonly<Record<string, string>>): Promise<void> {
+  (await workerOf())?.active?.postMessage({ t: 'login', headers });
+}

@@ -1,6 +1,6 @@
 // The service worker: shows notifications and opens what they are about, and stands in when the gateway cannot be reached.
 // It keeps files of the page that never change, by names with a hash, and the offline page. It keeps no answer of the API,
-// no token and no page: the page comes from the gateway each time, so an upgraded gateway is never shown with an old one.
+// no page: the page comes from the gateway each time, so an upgraded gateway is never shown with an old one.
 
 import { pathIn, pushIn } from './push-message.ts';
 
@@ -129,6 +129,24 @@ function takes(client: WindowClient, path: string): Promise<boolean> {
   });
 }
 
+/** Not named as the caches of files are, which go with each new version. Browsers separate them by port, too. */
+const LOGIN_STORE = 'login-of-binnacle';
+/** Where it lies in there. Nobody asks this of the network. */
+const LOGIN_ADDRESS = inScope('kept-login');
+
+// What the page sends of its login, for when it has no page to ask. Empty headers: it was left.
+worker.addEventListener('message', (event: Extendable & { readonly data: unknown }) => {
+  const { data } = event;
+  if (typeof data !== 'object' || data === null || !('t' in data) || data.t !== 'login' || !('headers' in data)) return;
+  const { headers } = data;
+  event.waitUntil(caches.open(LOGIN_STORE).then((store) => store.put(LOGIN_ADDRESS, Response.json(headers))));
+});
+
+async function keptLogin(): Promise<Record<string, string>> {
+  const found = await (await caches.open(LOGIN_STORE)).match(LOGIN_ADDRESS);
+  return found === undefined ? {} : ((await found.json()) as Record<string, string>);
+}
+
 interface SubscriptionChange extends Extendable {
   readonly oldSubscription?: PushSubscription | null;
   readonly newSubscription?: PushSubscription | null;
@@ -152,7 +170,7 @@ async function renew({ oldSubscription, newSubscription }: SubscriptionChange): 
   if (fresh === null) return;
   await fetch(inScope('v1/push/subscription'), {
     method: 'PUT',
-    headers: { 'content-type': 'application/json', 'x-binnacle': '1' },
+    headers: { ...(await keptLogin()), 'content-type': 'application/json' },
     body: JSON.stringify(fresh.toJSON()),
   });
 }

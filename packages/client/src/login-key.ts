@@ -1,0 +1,55 @@
+// One half of a browser's login: the key, which a page keeps where no other port of its host can read. The cookie is the
+// other half, and is sent by the browser itself.
+
+/** What is used of `localStorage`. */
+export interface KeyStorage {
+  getItem(name: string): string | null;
+  setItem(name: string, value: string): void;
+  removeItem(name: string): void;
+}
+
+/** Of one gateway. All pages of an origin have the same one, whichever of them has logged in. */
+export class LoginKey {
+  private readonly name: string;
+  private readonly storage: () => KeyStorage | undefined;
+  /** For as long as the page lives, where nothing can be stored. */
+  private unstored: string | undefined;
+
+  /** `base`: the URL of the gateway. `storage` may throw, as browsers do where storage is blocked. */
+  constructor(base: string, storage: () => KeyStorage | undefined = browserStorage) {
+    this.name = `binnacle.key:${base}`;
+    this.storage = storage;
+    this.unstored = undefined;
+  }
+
+  /** Read anew each time: another tab may have logged in or out. */
+  get value(): string | undefined {
+    try {
+      return this.storage()?.getItem(this.name) ?? this.unstored;
+    } catch {
+      return this.unstored;
+    }
+  }
+
+  /** Returns whether the key outlives the page; undefined takes it away. */
+  set(key: string | undefined): boolean {
+    const isStored = this.store(key);
+    this.unstored = isStored ? undefined : key;
+    return isStored && key !== undefined;
+  }
+
+  private store(key: string | undefined): boolean {
+    try {
+      const storage = this.storage();
+      if (key === undefined) storage?.removeItem(this.name);
+      else storage?.setItem(this.name, key);
+      return storage !== undefined;
+    } catch {
+      return false;
+    }
+  }
+}
+
+// Where storage is blocked, reading the property throws. Node has one that is no browser's.
+const browserStorage = (): KeyStorage | undefined =>
+  typeof document === 'undefined' ? undefined : globalThis.localStorage;

@@ -35,9 +35,9 @@ export class Recordings {
 
   /** Leaving the loop ends it. What is cut off in the middle throws `unreachable`. */
   export(session: string, options: ExportOptions = {}): AsyncGenerator<Uint8Array> {
-    const { format, input, idleLimit, follow, signal } = options;
+    const { format, version, input, idleLimit, follow, signal } = options;
     const query = {
-      format,
+      ...{ format, version },
       idle_limit: idleLimit,
       ...(input === true ? { input: 1 } : {}),
       ...(follow === true ? { follow: 1 } : {}),

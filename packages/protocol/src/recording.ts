@@ -1,12 +1,16 @@
 // Recordings: what an export is asked for, what an import answers, and the entries that only imported sessions have.
 
 export const EXPORT_FORMATS = ['cast', 'text', 'jsonl', 'markdown'] as const;
-/** `cast`: asciicast v3. `text`: without escape sequences. `jsonl`: one entry a line. */
+/** `cast`: asciicast. `text`: without escape sequences. `jsonl`: one entry a line. */
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+/** Versions of asciicast that are written; 1, 2 and 3 are read. */
+export const CAST_VERSIONS = [2, 3] as const;
 
 export interface ExportQuery {
   /** Default `cast`; of a conversation `markdown`, and that and `jsonl` are all there is. */
   readonly format?: ExportFormat;
+  /** Of `cast`. Default 3; asciinema 2 plays version 2 and no later one. */
+  readonly version?: (typeof CAST_VERSIONS)[number];
   /** Who typed how much; of an imported recording that was kept with it, also what. Default false. */
   readonly input?: boolean;
   /** Written into the header of a cast: players make longer pauses this long. Seconds. */

@@ -20,7 +20,8 @@ import { Progress } from './progress.ts';
 import { writeTo } from './terminal.ts';
 
 export interface ExportOptions extends ClientCommandOptions {
-  readonly cast?: boolean;
+  /** The version where it says one. */
+  readonly cast?: boolean | string;
   readonly text?: boolean;
   readonly jsonl?: boolean;
   readonly markdown?: boolean;
@@ -42,7 +43,8 @@ const LF = 0x0a;
 /** As a shell says SIGINT. */
 const INTERRUPTED = 130;
 
-export async function exportSession(wanted: string, options: ExportOptions): Promise<number> {
+export async function exportSession(named: string | undefined, options: ExportOptions): Promise<number> {
+  const { wanted, version } = castOf(named, options);
   const format = formatOf(options);
   const target = options.output === undefined || options.output === '-' ? new Stdout() : FileTarget.open(options);
   const progress = new Progress('exported', target.isTerminal);
@@ -59,7 +61,7 @@ export async function exportSession(wanted: string, options: ExportOptions): Pro
   process.on('SIGINT', stop);
   try {
     await withClient(options, async (client) => {
-      const chunks = await chunksOf(client, wanted, format, options, interrupt.signal);
+      const chunks = await chunksOf(client, wanted, { format, version }, options, interrupt.signal);
       await (options.follow === true ? copyLines : copy)(chunks, target, progress, interrupt.signal);
     });
     await target.finish();
@@ -76,7 +78,7 @@ export async function exportSession(wanted: string, options: ExportOptions): Pro
 async function chunksOf(
   client: Binnacle,
   wanted: string,
-  format: ExportFormat | undefined,
+  { format, version }: { readonly format: ExportFormat | undefined; readonly version: 2 | 3 | undefined },
   options: ExportOptions,
   signal: AbortSignal,
 ): Promise<AsyncGenerator<Uint8Array>> {
@@ -91,13 +93,28 @@ async function chunksOf(
   return client.recordings.export(id, {
     ...{ input, follow, signal },
     ...(format === undefined ? {} : { format }),
+    ...(version === undefined ? {} : { version }),
     ...(idleLimit === undefined ? {} : { idleLimit }),
   });
 }
 
+/** `--cast build` names the session and no version, as it did before there were two. */
+function castOf(
+  named: string | undefined,
+  { cast }: ExportOptions,
+): { readonly wanted: string; readonly version: 2 | 3 | undefined } {
+  const isVersion = named !== undefined && (cast === '2' || cast === '3');
+  if (typeof cast === 'string' && !isVersion && named !== undefined) {
+    throw usage(`asciicast has no version "${cast}" that is written.`, 'Pass --cast 2 or --cast 3.');
+  }
+  const wanted = named ?? (typeof cast === 'string' ? cast : undefined);
+  if (wanted === undefined) throw usage('No session is named.', 'For example: binnacle export build -o build.cast');
+  return { wanted, version: isVersion ? (Number(cast) as 2 | 3) : undefined };
+}
+
 /** Undefined: what is usual for what is exported. */
 function formatOf(options: ExportOptions): ExportFormat | undefined {
-  const [format, ...more] = EXPORT_FORMATS.filter((name) => options[name] === true);
+  const [format, ...more] = EXPORT_FORMATS.filter((name) => options[name] !== undefined);
   if (more.length > 0) throw usage('Pass one of --cast, --text, --jsonl and --markdown.');
   if (format !== undefined) return format;
   const extension = extname(options.output ?? '').toLowerCase();

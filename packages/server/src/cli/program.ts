@@ -226,8 +226,11 @@ For example: binnacle emit --label job=42 -- make -j4`,
 }
 
 function addRecordings(program: Command, exit: (code: number) => void): void {
-  clientCommand(program, 'export <session>', 'write a session to a file that players and people can read')
-    .option('--cast', 'as an asciicast recording, version 3 (default, but for conversations)')
+  clientCommand(program, 'export [session]', 'write a session to a file that players and people can read')
+    .option(
+      '--cast [version]',
+      'as an asciicast recording (default, but for conversations), version 3, or 2 for asciinema 2',
+    )
     .option('--text', 'as plain text, without escape sequences')
     .option('--jsonl', 'as one line of JSON for each thing that happened, with its time')
     .option('--markdown', 'as Markdown: command, times, output, end (default for conversations)')
@@ -248,10 +251,11 @@ function addRecordings(program: Command, exit: (code: number) => void): void {
 Of a session that still runs: what there is so far. In place of a session, the key of a conversation (agent:...).
 A file is there when it is whole, and not before.
 For example: binnacle export build -o build.cast
+             binnacle export build --cast 2 -o build.cast
              binnacle export build --text | less
              binnacle export agent:main:user:ada:main -o talk.md`,
     )
-    .action(async (session: string, options: ExportOptions) =>
+    .action(async (session: string | undefined, options: ExportOptions) =>
       exit(await (await import('./export.ts')).exportSession(session, options)),
     );
   clientCommand(program, 'import <file>', 'make a session of an asciicast recording, version 1, 2 or 3')

@@ -1,12 +1,13 @@
 // The REST routes of recordings: a session or a conversation as a file, and a file as a session.
 
-import { BinnacleError, EXPORT_FORMATS, type ExportFormat } from '@binnacle/protocol';
+import { BinnacleError, CAST_VERSIONS, EXPORT_FORMATS, type ExportFormat } from '@binnacle/protocol';
 import { Askers } from '../askers.ts';
 import type { Conversations } from '../conversation/conversations.ts';
 import { positionOf } from '../cursor/from.ts';
 import { headerValues } from '../http/host-origin.ts';
 import { askerOf, type Principal } from '../http/principal.ts';
 import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import type { CastVersion } from '../recording/asciicast.ts';
 import { CastWriter } from '../recording/cast-writer.ts';
 import { ConversationJsonl, ConversationMarkdown } from '../recording/conversation-writers.ts';
 import { EntryLines } from '../recording/entry-lines.ts';
@@ -43,6 +44,7 @@ const FORMS: Readonly<Record<ExportFormat, { readonly type: string; readonly ext
   jsonl: { type: 'application/x-ndjson', extension: 'jsonl' },
   markdown: { type: 'text/markdown; charset=utf-8', extension: 'md' },
 };
+const WrittenVersion = z.enum(CAST_VERSIONS.map(String) as ['2', '3']).transform((text) => Number(text) as CastVersion);
 /** Seconds; a day is no pause that somebody watches. */
 const IdleLimit = z
   .string()
@@ -73,11 +75,12 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
       path: '/v1/sessions/:id/export',
       scope: 'view',
       summary:
-        'The whole session as a file: asciicast v3, plain text, lines of JSON, or Markdown; ' +
+        'The whole session as a file: asciicast (version 3, or 2), plain text, lines of JSON, or Markdown; ' +
         'as lines of JSON also a part of it (since, until), and exactly (encoding=base64).',
       params: z.object({ id: z.string() }),
       query: z.strictObject({
         format: z.enum(EXPORT_FORMATS).optional(),
+        version: WrittenVersion.optional(),
         input: Flag.optional(),
         idle_limit: IdleLimit.optional(),
         follow: Flag.optional(),
@@ -89,8 +92,9 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
       handler: async ({ params, query, principal, takeOver }) => {
         const seen = access.seenBy(principal);
         seen.get(params.id);
-        const { format = 'cast', input = false, follow = false, idle_limit: idleLimit } = query;
+        const { format = 'cast', version, input = false, follow = false, idle_limit: idleLimit } = query;
         const { since, until, encoding = 'text' } = query;
+        if (format !== 'cast' && version !== undefined) throw notCast();
         if (format !== 'jsonl' && (since ?? until ?? query.encoding) !== undefined) throw notLines();
         if (until !== undefined && until < (since ?? 0))
           throw new BinnacleError('bad_offset', { message: 'until is before since.' });
@@ -110,7 +114,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
               writer:
                 encoding === 'base64'
                   ? new EntryLines({ since: since ?? 0, input })
-                  : writerOf(format, info, { input, ...(idleLimit === undefined ? {} : { idleLimit }) }),
+                  : writerOf(format, info, { input, version, ...(idleLimit === undefined ? {} : { idleLimit }) }),
               headers: headersOf(format, info.name, info.id),
               shown: (entry) => seen.entryOf(entry),
               follow,
@@ -201,6 +205,12 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
   ];
 }
 
+const notCast = (): BinnacleError =>
+  new BinnacleError('bad_request', {
+    message: 'Only asciicast has versions.',
+    hint: 'Pass version with format=cast, or leave it out.',
+  });
+
 const notLines = (): BinnacleError =>
   new BinnacleError('bad_request', {
     message: 'Only lines of JSON can be a part of a session.',
@@ -210,11 +220,14 @@ const notLines = (): BinnacleError =>
 function writerOf(
   format: ExportFormat,
   session: RecordedSession,
-  options: { readonly input: boolean; readonly idleLimit?: number },
+  {
+    version,
+    ...options
+  }: { readonly input: boolean; readonly idleLimit?: number; readonly version: CastVersion | undefined },
 ): ExportWriter {
   switch (format) {
     case 'cast':
-      return new CastWriter(session, options);
+      return new CastWriter(session, version === undefined ? options : { ...options, version });
     case 'text':
       return new TextWriter();
     case 'jsonl':

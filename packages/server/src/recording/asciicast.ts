@@ -1,7 +1,9 @@
-// The lines of an asciicast v3 file (docs.asciinema.org/manual/asciicast/v3), written. Knows no log.
+// The lines of an asciicast file of version 3 or 2 (docs.asciinema.org/manual/asciicast), written. Knows no log.
 
-import type { RecordingEvent } from '@binnacle/protocol';
+import type { CAST_VERSIONS, RecordingEvent } from '@binnacle/protocol';
 
+/** 3: asciinema 3 and players of today. 2: asciinema 2, which Debian 12 and Ubuntu 24.04 have. */
+export type CastVersion = (typeof CAST_VERSIONS)[number];
 export type CastCode = 'o' | 'i' | 'm' | 'r' | 'x';
 
 export interface CastHeader extends Omit<Extract<RecordingEvent, { type: 'recording' }>, 'type' | 'version'> {
@@ -21,8 +23,14 @@ export const MAX_COMMAND_CHARS = 8 * 1024;
 /** JSON leaves these as they are; the format wants all that is not printable escaped. */
 const UNPRINTABLE = /[\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
-export function headerLine(header: CastHeader): string {
+export function headerLine(header: CastHeader, version: CastVersion = 3): string {
   const { cols, rows, term, timestamp, idleTimeLimit, command, title, env, tags } = header;
+  if (version === 2) {
+    const known = { width: cols, height: rows, timestamp, idle_time_limit: idleTimeLimit, command, title };
+    // Version 2 has the type of the terminal in the environment, and no tags.
+    const all = { ...(term?.type === undefined ? {} : { TERM: term.type }), ...env };
+    return `${jsonText({ version, ...known, env: Object.keys(all).length === 0 ? undefined : all, theme: term?.theme })}\n`;
+  }
   return `${jsonText({
     version: 3,
     term: { cols, rows, ...term },
@@ -35,22 +43,26 @@ export function headerLine(header: CastHeader): string {
   })}\n`;
 }
 
-/** Intervals in whole ms whose sum is the time that has passed: what is rounded off one comes to the next. */
+/**
+ * Times in whole ms: intervals whose sum is the time that has passed, so that what is rounded off one comes to the next;
+ * in version 2 the time that has passed itself. */
 export class CastClock {
   readonly #startedAt: number;
+  readonly #version: CastVersion;
   #told = 0;
 
   /** ms since 1970. */
-  constructor(startedAt: number) {
+  constructor(startedAt: number, version: CastVersion = 3) {
     this.#startedAt = startedAt;
+    this.#version = version;
   }
 
   /** A time before the last one counts as that. */
   event(time: number, code: CastCode, data: string): string {
     const at = Math.max(this.#told, Math.round(time - this.#startedAt));
-    const interval = at - this.#told;
+    const told = this.#version === 2 ? at : at - this.#told;
     this.#told = at;
-    return `[${(interval / 1000).toFixed(3)}, "${code}", ${jsonText(data)}]\n`;
+    return `[${(told / 1000).toFixed(3)}, "${code}", ${jsonText(data)}]\n`;
   }
 }
 

@@ -1,4 +1,4 @@
-// A session's log as asciicast v3: output as it came, sizes, marks at runs and gaps, and the exit behind everything.
+// A session's log as asciicast, version 3 or 2: output as it came, sizes, marks at runs and gaps, and the exit behind everything.
 
 import { constants } from 'node:os';
 import type { EntryData, OutputKind, RecordingEvent, RunInfo, TrafficMark } from '@binnacle/protocol';
@@ -6,7 +6,15 @@ import { DEFAULT_SIZE, isOutput } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import { TextCutter } from '../cursor/text.ts';
 import type { Entry } from '../log/log.ts';
-import { CastClock, type CastCode, eventTexts, headerLine, MAX_COMMAND_CHARS } from './asciicast.ts';
+import {
+  CastClock,
+  type CastCode,
+  type CastHeader,
+  type CastVersion,
+  eventTexts,
+  headerLine,
+  MAX_COMMAND_CHARS,
+} from './asciicast.ts';
 import { bodyOf, commandOf, type ExportWriter, gapWords, oneLine, type RecordedSession } from './writer.ts';
 
 export interface CastOptions {
@@ -14,6 +22,8 @@ export interface CastOptions {
   readonly input: boolean;
   /** Seconds. */
   readonly idleLimit?: number;
+  /** Default 3. */
+  readonly version?: CastVersion;
 }
 
 type Recording = Extract<RecordingEvent, { type: 'recording' }>;
@@ -68,7 +78,9 @@ export class CastWriter implements ExportWriter {
     if (isOver) text += this.#flush();
     if (isOver && this.#exit !== undefined) {
       this.#lastTime = this.#exit.time;
-      text += this.#event('x', String(this.#exit.code));
+      const { code } = this.#exit;
+      // Version 2 has no event for it, and its players pass over what they do not know.
+      text += this.#options.version === 2 ? this.#event('m', `exit code ${code}`) : this.#event('x', String(code));
     }
     return text;
   }
@@ -95,11 +107,11 @@ export class CastWriter implements ExportWriter {
     const first = this.#size ?? (foreign !== null && this.#isWhole ? DEFAULT_SIZE : { cols, rows });
     // What happened before the oldest entry that is kept is no part of it.
     const startedAt = this.#isWhole ? Math.min(createdAt, this.#lastTime || time) : time;
-    this.#clock = new CastClock(startedAt);
+    this.#clock = new CastClock(startedAt, this.#options.version);
     this.#lastTime = startedAt;
     const { type: _, version: __, ...known } = this.#recording ?? { type: 'recording', version: 3 };
     const command = commandOf(this.#session).slice(0, MAX_COMMAND_CHARS);
-    const header = headerLine({
+    const header: CastHeader = {
       term: mode === 'pty' ? { type: 'xterm-256color' } : {},
       title: this.#session.name,
       ...(command === '' ? {} : { command }),
@@ -108,8 +120,8 @@ export class CastWriter implements ExportWriter {
       timestamp: Math.floor(startedAt / 1000),
       cols: first.cols,
       rows: first.rows,
-    });
-    return header + this.#early.map((label) => this.#event('m', label)).join('');
+    };
+    return headerLine(header, this.#options.version) + this.#early.map((label) => this.#event('m', label)).join('');
   }
 
   #body(entry: Entry): string {

@@ -14,7 +14,8 @@
 //   idle              waits to be cancelled
 //
 // Flags: --load, --resume (it can go on with a session of another process, which it keeps in --dir DIR),
-// --auth (wants a login), --speaks N (that version of the protocol), --models A,B (a choice of models),
+// --refuse-resume (says that it can resume, and cannot), --late (tells what was said behind the answer to session/load,
+// piece by piece), --chatty (and never stops telling), --auth (wants a login), --speaks N (that version of the protocol), --models A,B (a choice of models),
 // --no-deny (gives no option to deny with).
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -237,13 +238,25 @@ const methods = {
   },
   'session/load': ({ sessionId }) => {
     // The protocol wants all that was said told again.
-    for (const text of known(sessionId)) {
-      update(sessionId, { sessionUpdate: 'user_message_chunk', content: { type: 'text', text } });
-      update(sessionId, { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'said before' } });
+    const tell = async () => {
+      for (const text of known(sessionId)) {
+        update(sessionId, { sessionUpdate: 'user_message_chunk', content: { type: 'text', text } });
+        if (has('--late')) await pause(100);
+        update(sessionId, { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'said before' } });
+        if (has('--late')) await pause(100);
+      }
+    };
+    known(sessionId);
+    if (has('--late')) setTimeout(tell, 100);
+    else void tell();
+    if (has('--chatty')) {
+      const title = () => update(sessionId, { sessionUpdate: 'session_info_update', title: 'still here' });
+      setInterval(title, 50);
     }
     return options();
   },
   'session/resume': ({ sessionId }) => {
+    if (has('--refuse-resume')) throw new RpcFailure(-32602, 'Invalid params', { details: 'not resumable' });
     known(sessionId);
     return options();
   },

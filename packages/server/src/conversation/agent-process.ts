@@ -13,6 +13,7 @@ import { AgentInput } from './agent-input.ts';
 import { AgentOutput, type OutputPiece } from './agent-output.ts';
 import type { AgentLink, AgentSettings, ProcessDriver, Prompt, TerminalAnswer } from './drivers/driver.ts';
 import { ProcessEffects } from './effects.ts';
+import { Quiet } from './quiet.ts';
 import type { Terminals } from './terminals.ts';
 import type { DriverMark } from './transcript.ts';
 
@@ -68,6 +69,7 @@ export class AgentProcess implements Agent {
   #stalled: { readonly acts: Act[]; readonly timer: NodeJS.Timeout } | undefined;
   #grace: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
+  readonly #quiet = new Quiet();
   /** Of the processes that were ended. */
   #ending: Promise<unknown> = Promise.resolve();
 
@@ -267,6 +269,7 @@ export class AgentProcess implements Agent {
     }
     if (endsInput) life.input.end();
     for (const operation of operations) operation();
+    if (!life.isOver) this.#quiet.look(life.link.quietMs, () => this.#call(life, (link) => link.quiet?.()));
     if (hasEnded) this.#turnOnEnd(life);
     else if (!life.isOver && output.offset - life.rememberedAt >= REMEMBER_BYTES) this.#remember(life);
   }
@@ -457,6 +460,7 @@ export class AgentProcess implements Agent {
   #letGo(life: Life): void {
     life.isOver = true;
     clearTimeout(life.lingering);
+    if (this.#life === life) this.#quiet.stop();
     life.pump?.stop();
     life.unlisten();
     if (this.#life === life) this.#life = undefined;

@@ -4,7 +4,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import { VERSION } from '../../version.ts';
 import { Initialized, Opened, Prompted, SessionUpdate } from './acp-messages.ts';
 import { AcpRequests } from './acp-requests.ts';
-import { type AcpState, type Asked, FRESH } from './acp-state.ts';
+import { type AcpState, type Asked, FRESH, SETTLED } from './acp-state.ts';
 import { cutText } from './acp-tools.ts';
 import { UPDATES } from './acp-updates.ts';
 import type { AgentLink, AgentSettings, ProcessOut, Prompt, TerminalAnswer, TurnEnd } from './driver.ts';
@@ -15,6 +15,10 @@ import { oneMoreRefused } from './refused.ts';
 const MAX_RUBBISH = 20;
 const MAX_ERROR_CHARS = 500;
 const AUTH_REQUIRED = -32000;
+/** What an agent tells of an earlier time comes line by line; a pause of so many ms is its end. */
+const QUIET_MS = 500;
+/** Maximum time, ms, for the answer to a question that is none. Agents answer in a moment, or never. */
+const SETTLED_MS = 5000;
 
 export class AcpLink implements AgentLink {
   readonly #agent: AgentSettings;
@@ -67,6 +71,18 @@ export class AcpLink implements AgentLink {
     this.#proceed();
   }
 
+  get quietMs(): number | undefined {
+    if (!this.#state.isSettling) return undefined;
+    return this.#state.asked?.method === SETTLED ? SETTLED_MS : QUIET_MS;
+  }
+
+  quiet(): void {
+    const { asked, isSettling } = this.#state;
+    if (!isSettling) return;
+    this.#set({ isSettling: false, ...(asked?.method === SETTLED ? { asked: null } : {}) });
+    this.#proceed();
+  }
+
   interrupt(): void {
     const { turn, session } = this.#state;
     if (turn === null || turn.isCancelling) return;
@@ -106,8 +122,8 @@ export class AcpLink implements AgentLink {
 
   /** The next step towards the prompt that waits. */
   #proceed(): void {
-    const { asked, agent, session, isReady, modelOption, turn } = this.#state;
-    if (asked !== null || turn === null || turn.text === null) return;
+    const { asked, agent, session, isSettling, isReady, modelOption, turn } = this.#state;
+    if (asked !== null || isSettling || turn === null || turn.text === null) return;
     if (agent === null) this.#greet();
     else if (session === null) this.#open(agent);
     else if (!isReady && modelOption !== null) {
@@ -132,16 +148,22 @@ export class AcpLink implements AgentLink {
   }
 
   #open({ loads, resumes }: NonNullable<AcpState['agent']>): void {
-    const place = { cwd: this.#cwd, mcpServers: [] };
     // Resuming is loading without hearing everything again.
-    const method = resumes ? 'session/resume' : loads ? 'session/load' : 'session/new';
-    if (this.#state.memory !== null && method !== 'session/new') {
-      this.#ask(method, { sessionId: this.#state.memory, ...place });
+    if (this.#state.memory !== null && (resumes || loads)) {
+      this.#openAgain(resumes ? 'session/resume' : 'session/load', this.#state.memory);
       return;
     }
     if (this.#state.memory !== null)
       this.#note('This agent cannot go on with an earlier session. It remembers nothing.');
-    this.#ask('session/new', place);
+    this.#openNew();
+  }
+
+  #openAgain(method: 'session/resume' | 'session/load', sessionId: string): void {
+    this.#ask(method, { sessionId, cwd: this.#cwd, mcpServers: [] });
+  }
+
+  #openNew(): void {
+    this.#ask('session/new', { cwd: this.#cwd, mcpServers: [] });
   }
 
   #say(session: string, text: string): void {
@@ -160,6 +182,8 @@ export class AcpLink implements AgentLink {
     // To nothing that we have asked.
     if (asked === null || message.id !== asked.id) return;
     this.#set({ asked: null });
+    // Whatever it is: what was told before it has been heard.
+    if (asked.method === SETTLED) return;
     if (message.kind === 'error') {
       this.#refused(asked.method, message.error);
       return;
@@ -173,7 +197,7 @@ export class AcpLink implements AgentLink {
     this.#proceed();
   }
 
-  #accepted(method: Asked, result: unknown): boolean {
+  #accepted(method: Exclude<Asked, typeof SETTLED>, result: unknown): boolean {
     if (method === 'initialize') return this.#initialized(result);
     if (method === 'session/prompt') return this.#prompted(result);
     if (method === 'session/set_config_option') {
@@ -224,7 +248,10 @@ export class AcpLink implements AgentLink {
       modelOption: mustChoose ? option.id : null,
       isInstructed: !isNew,
       cost: isNew ? { before: 0, now: 0 } : { before: null, now: null },
+      isSettling: method === 'session/load',
     });
+    // Some agents answer first, and tell what was said then.
+    if (method === 'session/load') this.#ask(SETTLED, {});
     return true;
   }
 
@@ -244,11 +271,16 @@ export class AcpLink implements AgentLink {
     return true;
   }
 
-  #refused(method: Asked, error: RpcError): void {
-    const { turn, agent } = this.#state;
+  #refused(method: Exclude<Asked, typeof SETTLED>, error: RpcError): void {
+    const { turn, agent, memory } = this.#state;
+    // Some find with the one what they do not find with the other.
+    if (method === 'session/resume' && agent?.loads === true && memory !== null) {
+      this.#openAgain('session/load', memory);
+      return;
+    }
     if (method === 'session/load' || method === 'session/resume') {
       this.#note(`The agent could not go on with its earlier session: ${wordsOf(error)}. It remembers nothing.`);
-      this.#ask('session/new', { cwd: this.#cwd, mcpServers: [] });
+      this.#openNew();
       return;
     }
     // Chosen anew with the next prompt.
@@ -285,9 +317,9 @@ export class AcpLink implements AgentLink {
       this.#rubbish(line);
       return;
     }
-    // Until it is open, an agent that loads a session tells all that was said in it.
-    const { session } = this.#state;
-    if (session === null || read.data.sessionId !== session) return;
+    // Until it is open, and for a moment more, an agent that loads a session tells all that was said in it.
+    const { session, isSettling } = this.#state;
+    if (session === null || isSettling || read.data.sessionId !== session) return;
     const row = Object.hasOwn(UPDATES, read.data.update.sessionUpdate)
       ? UPDATES[read.data.update.sessionUpdate]
       : undefined;

@@ -4,12 +4,16 @@ import type { KeptCall } from './acp-kept.ts';
 import type { ProcessOut } from './driver.ts';
 import type { RpcId } from './json-rpc.ts';
 
+/** A question that no agent knows, and that every agent answers so: behind its answer nothing is left of what came before. */
+export const SETTLED = '_binnacle/settled';
+
 export type Asked =
   | 'initialize'
   | 'session/new'
   | 'session/load'
   | 'session/resume'
   | 'session/set_config_option'
+  | typeof SETTLED
   | 'session/prompt';
 
 /** All that the link needs to know. Replaced, never changed. */
@@ -22,6 +26,8 @@ export interface AcpState {
   /** Of an earlier process: the session that it is to go on with. */
   readonly memory: string | null;
   readonly session: string | null;
+  /** A session was loaded, and the agent may still tell what was said in it. */
+  readonly isSettling: boolean;
   /** Of a session that can take prompts. Before: the option that chooses its model, if one was asked for. */
   readonly isReady: boolean;
   readonly modelOption: string | null;
@@ -72,6 +78,7 @@ export const FRESH: AcpState = {
   agent: null,
   memory: null,
   session: null,
+  isSettling: false,
   isReady: false,
   modelOption: null,
   isInstructed: false,

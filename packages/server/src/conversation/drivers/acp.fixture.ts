@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Quiet } from '../quiet.ts';
 import { acpDriver } from './acp.ts';
 import type {
   AgentLink,
@@ -24,6 +25,7 @@ export type Call =
   | { readonly call: 'line'; readonly line: string }
   | { readonly call: 'answer'; readonly approval: string; readonly option: string }
   | { readonly call: 'terminal'; readonly answer: TerminalAnswer }
+  | { readonly call: 'quiet' }
   | { readonly call: 'interrupt' };
 
 /** What the link does, by name and arguments. */
@@ -80,6 +82,7 @@ export function apply(link: AgentLink, call: Call): void {
   if (call.call === 'prompt') link.prompt(call.prompt);
   else if (call.call === 'line') link.line?.(call.line);
   else if (call.call === 'answer') link.answer(call.approval, call.option);
+  else if (call.call === 'quiet') link.quiet?.();
   else if (call.call === 'terminal') link.terminal?.(call.answer);
   else link.interrupt();
 }
@@ -107,6 +110,7 @@ export class Talk {
   readonly #child: ChildProcess;
   readonly #options: TalkOptions;
   #sent = 0;
+  readonly #quiet = new Quiet();
   /** Whoever waits for the next call. */
   #waiting: (() => void)[] = [];
 
@@ -161,6 +165,7 @@ export class Talk {
       this.#sent += 1;
       this.#serve(deed);
     }
+    this.#quiet.look(this.link.quietMs, () => this.do({ call: 'quiet' }));
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
@@ -177,6 +182,7 @@ export class Talk {
   }
 
   close(): void {
+    this.#quiet.stop();
     this.#child.kill('SIGKILL');
     rmSync(this.dir, { recursive: true, force: true });
   }

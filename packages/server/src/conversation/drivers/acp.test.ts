@@ -253,12 +253,12 @@ describe('an interrupt', () => {
 });
 
 describe('an agent of an earlier process', () => {
-  const again = async (flags: readonly string[], second: readonly string[] = flags): Promise<Talk> => {
+  const again = async (flags: readonly string[], text = 'recall'): Promise<Talk> => {
     const first = open({ flags });
     await first.turn('say one');
     const memory = acpDriver.memoryOf(first.link.state);
-    const talk = open({ flags: [...second, '--dir', first.dir], memory });
-    await talk.turn('recall');
+    const talk = open({ flags: [...flags, '--dir', first.dir], memory });
+    await talk.turn(text);
     return talk;
   };
 
@@ -272,6 +272,22 @@ describe('an agent of an earlier process', () => {
     const talk = await again(['--load', '--resume']);
     expect(talk.said).toBe('say one');
     expect(sent(talk)[1]).toMatchObject({ method: 'session/resume' });
+  });
+
+  test('that refuses to resume is loaded, and remembers', async () => {
+    const talk = await again(['--load', '--resume', '--refuse-resume']);
+    expect(talk.said).toBe('say one');
+    expect(JSON.stringify(talk.deeds('agent'))).not.toContain('remembers nothing');
+  });
+
+  test('that tells of then behind its answer is prompted when that is over: nothing old is in the new answer', async () => {
+    const talk = await again(['--load', '--late'], 'slow 30\nrecall');
+    const words = Array.from({ length: 30 }, (_, n) => n + 1).join(' ');
+    expect(talk.said).toBe(`${words} say one`);
+    const order = talk.calls.flatMap((call) => (call.call === 'line' ? [call.line] : []));
+    expect(order.findIndex((line) => line.includes('said before'))).toBeGreaterThan(
+      order.findIndex((line) => line.includes('"result"') && line.includes('"id":2')),
+    );
   });
 
   test('begins anew where its session is gone, and says so', async () => {

@@ -1,10 +1,11 @@
 // The talk with one `claude -p` process, as a fold over its lines.
 
 import { createHash } from 'node:crypto';
-import { BinnacleError, type ToolCall, type Usage } from '@binnacle/protocol';
+import { BinnacleError, type Retry, type ToolCall, type Usage } from '@binnacle/protocol';
 import { cutText } from './acp-tools.ts';
 import { readJson } from './agent-json.ts';
 import {
+  ApiRetry,
   AssistantLine,
   Blocks,
   CancelRequest,
@@ -203,10 +204,27 @@ export class ClaudeCodeLink implements AgentLink {
     }
   }
 
-  #system({ subtype, session_id, status }: Line): void {
+  #system(line: Line): void {
+    const { subtype, session_id, status } = line;
     if (subtype === 'init' && session_id !== undefined) this.#set({ session: session_id });
     else if (subtype === 'compact_boundary') this.#out.agent('status', { compaction: 'completed' });
     else if (subtype === 'status' && status === 'compacting') this.#out.agent('status', { compaction: 'in_progress' });
+    else if (subtype === 'api_retry') this.#retries(line);
+  }
+
+  #retries(line: Line): void {
+    const read = ApiRetry.safeParse(line);
+    if (!read.success) return;
+    const { attempt, max_retries: of, retry_delay_ms: delayMs, error, error_status } = read.data;
+    const why = error === undefined ? undefined : cutText(error.replaceAll('_', ' '), 100);
+    const words = why ?? (error_status === undefined ? undefined : `HTTP ${error_status}`);
+    const retry: Retry = {
+      attempt,
+      ...(of === undefined ? {} : { of }),
+      ...(words === undefined ? {} : { why: words }),
+      ...(delayMs === undefined ? {} : { delayMs: Math.round(delayMs) }),
+    };
+    this.#out.agent('retry', retry);
   }
 
   #streamed(line: Line): void {

@@ -24,6 +24,15 @@ export const Line = z.looseObject({
 });
 export type Line = z.output<typeof Line>;
 
+/** `system`, `api_retry`: its model failed, and is asked again. */
+export const ApiRetry = z.object({
+  attempt: z.int().min(1),
+  max_retries: lenient(z.int().min(1)),
+  retry_delay_ms: lenient(z.number().min(0)),
+  error: lenient(z.string().min(1)),
+  error_status: lenient(z.int()),
+});
+
 const Block = z.looseObject({ type: z.string() });
 
 /** A raw event of the Messages API. */

@@ -107,6 +107,21 @@ const TALK: readonly Call[] = [
 ];
 
 describe('the link to Claude Code', () => {
+  it('tells that it asks its model again: how often, why, and when', () => {
+    const retry = (more: object): Call => line({ type: 'system', subtype: 'api_retry', ...more });
+    const told = (more: object) => deedsOf([prompt(), init, retry(more)], 'agent').at(-1);
+    expect(told({ attempt: 3, max_retries: 10, retry_delay_ms: 2000.4, error_status: 529, error: 'overloaded' })).toBe(
+      'retry',
+    );
+    const { deeds } = tell(
+      talk,
+      [prompt(), init, retry({ attempt: 3, max_retries: 10, retry_delay_ms: 2000.4, error: 'rate_limit' })],
+      NO_CUTS,
+    );
+    expect(deeds).toContainEqual(['agent', 'retry', { attempt: 3, of: 10, why: 'rate limit', delayMs: 2000 }]);
+    expect(told({ attempt: 'soon' })).toBeUndefined();
+  });
+
   it('tells a whole talk', () => {
     const { deeds } = tell(talk, TALK, NO_CUTS);
     const told = deeds.filter(([what]) => !['send', 'approval', 'tool', 'usage'].includes(what));

@@ -137,6 +137,12 @@ export interface AgentLink {
   line?(line: string): void;
   /** Instead of `line`, where `reads` is `text`: what stdout gave, never inside a character. */
   text?(text: string): void;
+  /**
+   * While it waits for quiet before it goes on: after so many ms in which it was told nothing `quiet` is called, and after
+   * a longest time all the same. Default: it does not wait.
+   */
+  readonly quietMs?: number | undefined;
+  quiet?(): void;
   /** A new gateway goes on with it: asks again for what had no answer (terminals). Nothing was lost otherwise. */
   resumed?(): void;
   /** The process has ended. May end the turn; if it does not, the turn ends as `agent_died`. */

@@ -9,6 +9,7 @@ import { isGuessable, loadAdminToken } from './catalogue/admin-token.ts';
 import { Catalogue } from './catalogue/catalogue.ts';
 import { markOf, prepareDataDir } from './catalogue/data-dir.ts';
 import { DataDirLock } from './catalogue/lock.ts';
+import { makeSocketDir, removeSocketDir } from './catalogue/socket-dir.ts';
 import { Config } from './config/config.ts';
 import { conversationRoutes } from './connection/conversation-routes.ts';
 import { emitRoutes } from './connection/emit-routes.ts';
@@ -75,7 +76,6 @@ import { Recordings } from './recording/import.ts';
 import { Retention } from './retention.ts';
 import { Fleet } from './runner/fleet.ts';
 import { cgroupWarning } from './runner/scope.ts';
-import { makeSocketDir, removeSocketDir } from './runner/socket-dir.ts';
 import { SessionScreens } from './screen/session-screens.ts';
 import { Search } from './search/search.ts';
 import { Sessions } from './sessions.ts';
@@ -138,7 +138,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log,
     );
     undo.push(() => sessions.close());
-    const socketDir = makeSocketDir(markOf(dir));
+    const socketDir = makeSocketDir(dir);
     undo.push(() => removeSocketDir(socketDir));
     const fleet = new Fleet(
       {

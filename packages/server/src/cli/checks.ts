@@ -2,9 +2,9 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDatabase } from '../catalogue/driver.ts';
+import { socketBase } from '../catalogue/socket-dir.ts';
 import { PtyLoader } from '../process/native-pty.ts';
 import { cgroupWarning } from '../runner/scope.ts';
 import { VERSION } from '../version.ts';
@@ -108,12 +108,11 @@ function diskSpace(dir: string): Finding {
 
 /** sun_path of a unix socket, less the final NUL. */
 const MAX_SOCKET_PATH = 107;
-/** A folder for the gateway and a file for each runner: `/binnacle-<digest>-<uid>/<runner>.sock`. */
+/** A folder for the gateway and a file for each runner: `/binnacle-<digest>-<random>/<runner>.sock`. */
 const SOCKET_NAME_BYTES = 40;
 
 function socketPath(): Finding {
-  const runtime = process.env.XDG_RUNTIME_DIR;
-  const base = runtime !== undefined && existsSync(runtime) ? runtime : tmpdir();
+  const base = socketBase();
   const length = Buffer.byteLength(base) + SOCKET_NAME_BYTES;
   if (length <= MAX_SOCKET_PATH) return ok(`below ${base}, about ${length} of ${MAX_SOCKET_PATH} bytes`);
   return fail(

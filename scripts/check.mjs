@@ -1,4 +1,4 @@
-// `npm run check`: types (tests too), lint and format, import directions and cycles.
+// `npm run check`: types (tests too), lint and format, import directions and cycles, durations by the right clock.
 import { install } from './install.mjs';
 import { bin, main, run } from './run.mjs';
 
@@ -10,6 +10,7 @@ await main(import.meta, async () => {
     ['types', bin('tsc'), ['-b']],
     ['lint and format', bin('biome'), ['ci', '--error-on-warnings', ...(isPlain ? ['--colors=off'] : [])]],
     ['imports', process.execPath, ['scripts/import-rules.mjs']],
+    ['clocks', process.execPath, ['scripts/clock-rules.mjs']],
   ];
   const failed = [];
   for (const [name, command, args] of steps) {

@@ -88,8 +88,13 @@ export async function openParts(mayAccess?: MayAccess): Promise<Parts> {
   await sessions.recover(fleet);
   const access = new SessionAccess(sessions, mayAccess);
   const liveness = new Liveness(LIVENESS_TIMES);
-  const ptys = new Ptys({ store: catalogue.ptys, maxPending: 10 });
-  const commands = new Commands({ store: catalogue.commands, log, sessionOf: (id) => sessions.get(id) });
+  const ptys = new Ptys({ store: catalogue.ptys, maxPending: 10, time: catalogue.time });
+  const commands = new Commands({
+    store: catalogue.commands,
+    log,
+    time: catalogue.time,
+    sessionOf: (id) => sessions.get(id),
+  });
   // What other sockets of a gateway need has no part in this.
   const looks = new Looks();
   const parts = { access, ptys, liveness, auth, looks, maxViewers: 100, maxSubscriptions: 20 } as SocketsParts;

@@ -369,14 +369,16 @@ export class Connection {
       });
     }
     if (frame.t === 'hello') {
-      this.liveness = new Liveness(this.settings.now, frame.heartbeatMs, {
-        ping: (time) => this.send({ t: 'ping', time }),
+      const hooks = {
+        ping: (time: number) => this.send({ t: 'ping', time }),
         dead: () => this.broken(new BinnacleError('no_pong')),
-        measured: (latencyMs) => {
+        measured: (latencyMs: number) => {
           this.latencyMs = latencyMs;
           this.events.emit('state', this.state);
         },
-      });
+      };
+      const { now, wall } = this.settings;
+      this.liveness = new Liveness(now, frame.heartbeatMs, hooks, wall);
       this.clearGiveUp();
       this.apply({ kind: 'opened', generation });
       return;
@@ -387,7 +389,7 @@ export class Connection {
   private dispatch(frame: ServerFrame): void {
     switch (frame.t) {
       case 'ping':
-        this.send({ t: 'pong', time: frame.time, clientTime: this.settings.now() });
+        this.send({ t: 'pong', time: frame.time, clientTime: this.settings.wall() });
         return;
       case 'pong':
         this.liveness?.pong(frame.time, frame.serverTime);

@@ -18,6 +18,7 @@ const GAIN = 1 / 8;
 
 export class Liveness {
   private readonly now: () => number;
+  private readonly wall: () => number;
   private readonly heartbeatMs: number;
   private readonly hooks: LivenessHooks;
   private readonly beat: ReturnType<typeof setInterval>;
@@ -29,8 +30,10 @@ export class Liveness {
   private bestRoundTripMs: number;
   private offsetMs: number | null;
 
-  constructor(now: () => number, heartbeatMs: number, hooks: LivenessHooks) {
+  /** `wall`: the clock that people read, which the gateway's is compared with. Default: `now`. */
+  constructor(now: () => number, heartbeatMs: number, hooks: LivenessHooks, wall: () => number = now) {
     this.now = now;
+    this.wall = wall;
     // 15 s where the gateway says nothing usable: three of them are the 45 s in which a dead link must be found.
     this.heartbeatMs = Number.isFinite(heartbeatMs) && heartbeatMs > 0 ? heartbeatMs : 15_000;
     this.hooks = hooks;
@@ -66,7 +69,7 @@ export class Liveness {
     this.bestRoundTripMs *= 1.1;
     if (roundTripMs <= this.bestRoundTripMs) {
       this.bestRoundTripMs = roundTripMs;
-      this.offsetMs = serverTime - (time + roundTripMs / 2);
+      this.offsetMs = serverTime - (this.wall() - roundTripMs / 2);
     }
     this.hooks.measured(this.latencyMs);
   }

@@ -1,6 +1,6 @@
 // What a client is told at its beginning, with the defaults and their reasons. Opens nothing by itself.
 
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, SteadyClock } from '@binnacle/protocol';
 import { LoginKey } from './login-key.ts';
 import { BACKOFF, type Backoff } from './reconnect.ts';
 
@@ -40,7 +40,10 @@ export interface ClientOptions {
   /** Milliseconds from opening a socket to the gateway's hello. Default 10,000. */
   readonly connectTimeoutMs?: number;
   readonly backoff?: Partial<Backoff>;
-  /** Milliseconds since 1970. Default `Date.now`: it goes on while a laptop sleeps, so a dead link shows at once. */
+  /**
+   * Milliseconds since 1970, never back. Default: a `SteadyClock`, which follows the machine's clock behind a sleep, so
+   * that a dead link shows at once, and not where it is set back, so that a dead link shows at all.
+   */
   readonly now?: () => number;
   /** 0 to 1. Default `Math.random`. */
   readonly random?: () => number;
@@ -60,6 +63,8 @@ export interface Settings {
   readonly connectTimeoutMs: number;
   readonly backoff: Backoff;
   readonly now: () => number;
+  /** What `Date.now` says, which the gateway's clock is compared with. */
+  readonly wall: () => number;
   readonly random: () => number;
 }
 
@@ -72,6 +77,7 @@ export function settle(options: ClientOptions): Settings {
   const base = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
   const { token } = options;
   const key = new LoginKey(base);
+  const steady = new SteadyClock();
   return {
     base,
     key,
@@ -89,7 +95,8 @@ export function settle(options: ClientOptions): Settings {
     requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     backoff: { ...BACKOFF, ...options.backoff },
-    now: options.now ?? Date.now,
+    now: options.now ?? (() => steady.now()),
+    wall: options.now ?? (() => Date.now()),
     random: options.random ?? Math.random,
   };
 }

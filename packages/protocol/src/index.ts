@@ -12,6 +12,7 @@ export * from './recording.ts';
 export * from './run.ts';
 export * from './session.ts';
 export * from './silence.ts';
+export * from './steady-clock.ts';
 export * from './traffic.ts';
 
 /** Grows when an older peer could misread us. Unknown frame types and fields are ignored by both sides. */

@@ -1,5 +1,6 @@
 // What a gateway can be told, and what it gives back. The defaults are beside each option.
 
+import type { Clocks } from '@binnacle/protocol';
 import type { SessionActivityTimes } from './activity/session-activities.ts';
 import type { CatalogueLimits } from './catalogue/catalogue.ts';
 import type { LivenessTimes } from './connection/liveness.ts';
@@ -119,6 +120,8 @@ export interface GatewayOptions {
   /** Of each plugin. The defaults are in plugin/process/limits.ts. */
   readonly pluginLimits?: Partial<PluginLimits>;
   readonly logLevel?: string;
+  /** What durations, and the age of what is kept, are counted with. Default: the clocks of the machine. */
+  readonly clocks?: Clocks;
   /** Told each time that a changed config file is in force. `problems`: how many are told of it. */
   readonly onConfig?: (path: string, problems: number) => void;
   /** The built runner, processes of the index and of screens, and page; default: those beside the built gateway. */

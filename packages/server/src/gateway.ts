@@ -3,11 +3,13 @@
 import { existsSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { REAL_CLOCKS } from '@binnacle/protocol';
 import { pino } from 'pino';
 import { SessionActivities } from './activity/session-activities.ts';
 import { isGuessable, loadAdminToken } from './catalogue/admin-token.ts';
 import { Catalogue } from './catalogue/catalogue.ts';
 import { markOf, prepareDataDir } from './catalogue/data-dir.ts';
+import { KeptTime } from './catalogue/kept-time.ts';
 import { DataDirLock } from './catalogue/lock.ts';
 import { makeSocketDir, removeSocketDir } from './catalogue/socket-dir.ts';
 import { Config } from './config/config.ts';
@@ -105,7 +107,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const adminToken = loadAdminToken(dir);
     if (isGuessable(adminToken))
       log.warn('BINNACLE_TOKEN is short enough to be guessed. Make one with: openssl rand -hex 32');
-    const catalogue = Catalogue.open(dir, options.catalogueLimits);
+    const clocks = options.clocks ?? REAL_CLOCKS;
+    const keptTime = new KeptTime(dir, (err) => log.warn({ err }, 'the time cannot be kept'), clocks);
+    undo.push(() => keptTime.stop());
+    const { time } = keptTime;
+    const catalogue = Catalogue.open(dir, options.catalogueLimits, time);
     undo.push(() => catalogue.close());
     const publicUrl = new PublicUrl(options.publicUrl);
     const hosts = new Hosts({ names: options.hostNames ?? [], origins: options.origins ?? [], publicUrl });
@@ -160,7 +166,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       sessions,
       store: catalogue.foreign,
       log,
-      logOptions: { segmentBytes, retainBytes, retainMs, group },
+      logOptions: { segmentBytes, retainBytes, retainMs, group, time },
       limits: {
         maxSessions: options.maxForeignSessions ?? 1000,
         newPerSecond: options.newForeignPerSecond ?? 100,
@@ -237,7 +243,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         retainBytes: options.retainConversationBytes ?? 64 * 1024 * 1024,
         leaseTimes: options.writeLeaseTimes ?? {},
       },
-      { store: catalogue.conversations, agents, group, log, guard, commands: commandsOf(plugins) },
+      { store: catalogue.conversations, agents, group, log, time, guard, commands: commandsOf(plugins) },
     );
     undo.push(() => conversations.close(options.runsAtStop === 'abort'));
     conversations.listen(new ConversationNews(hooks));
@@ -248,6 +254,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       rows: catalogue.conversations,
       conversations,
       log,
+      clocks,
       carry: async (reply, signal) => {
         await guard.ready;
         return await channels.carry(reply, signal);
@@ -276,6 +283,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       vapid: Vapid.open(dir),
       settings: () => config.current.notify,
       holderOf: (issuer) => auth.holderOf(issuer),
+      hasEnded: (issuer) => auth.hasEnded(issuer),
       maySee: (who, { kind, id }) =>
         kind === 'session' ? access.seenBy(who).has(id) : conversations.mayAccess(id, who),
       isLooking: (user, looked) => looks.isLooking(user, looked),
@@ -304,8 +312,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     );
     undo.push(() => activities.stop());
     conversations.listen({ changed: ({ record }) => activities.turnChanged(record.id) });
-    const ptys = new Ptys({ store: catalogue.ptys, maxPending: options.maxPendingPtys ?? 1000 });
-    const commands = new Commands({ store: catalogue.commands, log, sessionOf: (id) => sessions.get(id) });
+    const ptys = new Ptys({ store: catalogue.ptys, maxPending: options.maxPendingPtys ?? 1000, time });
+    const commands = new Commands({ store: catalogue.commands, log, time, sessionOf: (id) => sessions.get(id) });
     undo.push(() => commands.stop());
     const search = Search.open(
       { sessions, catalogue, log },

@@ -7,6 +7,8 @@ import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Catalogue } from './catalogue/catalogue.ts';
 import { prepareDataDir } from './catalogue/data-dir.ts';
+import { SetClocks } from './clock/clocks.fixture.ts';
+import { TrustedTime } from './clock/trusted-time.ts';
 import { Retention, type RetentionRules } from './retention.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -18,10 +20,12 @@ let catalogue: Catalogue;
 /** What the sweep asked for: deletions, and `ID:BYTES` for trims. */
 let asked: string[];
 let retention: Retention | undefined;
+let clocks: SetClocks;
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'binnacle-retention-'));
-  catalogue = Catalogue.open(prepareDataDir(join(root, 'data')));
+  clocks = new SetClocks(Date.now());
+  catalogue = Catalogue.open(prepareDataDir(join(root, 'data')), {}, new TrustedTime(clocks));
   asked = [];
 });
 afterEach(async () => {
@@ -64,6 +68,18 @@ describe('retention of sessions', () => {
     await open({}).sweep();
     expect(asked).toEqual([old]);
     expect(existsSync(join(root, 'sessions', fresh))).toBe(true);
+  });
+
+  it('removes nothing for its age for an hour behind a leap of the clock, and all that is too old then', async () => {
+    const fresh = keep('closed', 10);
+    clocks.set(400 * 24 * HOUR_MS);
+    await open({}).sweep();
+    clocks.pass(HOUR_MS - 1);
+    await retention?.sweep();
+    expect(asked).toEqual([]);
+    clocks.pass(1);
+    await retention?.sweep();
+    expect(asked).toEqual([fresh]);
   });
 
   it('removes the oldest finished ones until the rest is small enough', async () => {

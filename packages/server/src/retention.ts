@@ -71,7 +71,7 @@ export class Retention {
   async #sweep(): Promise<void> {
     const kept = await this.#all();
     let total = kept.reduce((sum, { bytes }) => sum + bytes, 0);
-    const oldest = Date.now() - this.#rules.retainMs;
+    const oldest = this.#parts.catalogue.time.now() - this.#rules.retainMs;
     const finished = kept.filter(isFinished).reverse();
     let tooMany = finished.length - this.#rules.maxFinished;
     for (const one of finished) {

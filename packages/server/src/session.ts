@@ -96,6 +96,7 @@ export class Session {
   #reader: SegmentReader | undefined;
   #isBursting = false;
   #activity: SessionActivity | null = null;
+  #isOldActivity = false;
   /** What waits for somebody's verdict on it. */
   #input: GuardedInput | undefined;
 
@@ -186,10 +187,16 @@ export class Session {
     return state === 'running' || state === 'starting' ? this.#activity : null;
   }
 
-  /** Who looks after that says what it is doing. */
-  does(activity: SessionActivity | null): void {
+  /** What it is doing, it did when this gateway began. A flag, because times of another process are of another clock. */
+  get isOldActivity(): boolean {
+    return this.#isOldActivity;
+  }
+
+  /** Who looks after that says what it is doing. `isOld`: since before this gateway. */
+  does(activity: SessionActivity | null, isOld = false): void {
     if (this.#activity === activity) return;
     this.#activity = activity;
+    this.#isOldActivity = isOld;
     // Its end is told by itself.
     if (activity !== null) this.#tell();
   }

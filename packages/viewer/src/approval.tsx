@@ -150,7 +150,9 @@ function useReadToEnd(box: RefObject<HTMLElement | null>): { readonly isRead: bo
 }
 
 function TimeLeft({ at }: { readonly at: number }) {
-  const seconds = useCountdown(at);
+  // The clock of the wall says how long it is; from there on nobody sets what is counted down.
+  const until = useMemo(() => performance.now() + at - Date.now(), [at]);
+  const seconds = useCountdown(until);
   return (
     <span className={seconds < 30 ? 'approval-left soon' : 'approval-left'} data-testid="approval-left">
       {seconds > 0 ? `${timeLeft(seconds)} left` : 'time is up'}

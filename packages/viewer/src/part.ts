@@ -78,7 +78,8 @@ export function reloadWhenThere(): () => void {
   const aborter = new AbortController();
   const { signal } = aborter;
   const wait = async (): Promise<void> => {
-    if (Date.now() - reloadedAt() < AGAIN_AFTER_MS) return;
+    // In the future: the clock was set back since.
+    if (Math.abs(Date.now() - reloadedAt()) < AGAIN_AFTER_MS) return;
     while (!(await answers(signal))) {
       if (signal.aborted) return;
       await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));

@@ -36,7 +36,7 @@ export function PhoneCode({ client, scope: own }: PhoneCodeProps) {
     client
       .createTicket(scope)
       .then(
-        (ticket) => setMade({ ticket, until: Date.now() + ticket.expiresInMs }),
+        (ticket) => setMade({ ticket, until: performance.now() + ticket.expiresInMs }),
         (thrown: unknown) => setError(asFailure(thrown)),
       )
       .finally(() => setBusy(false));

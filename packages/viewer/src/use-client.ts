@@ -7,7 +7,7 @@ import { addressOf, type Choice, choiceIn, isSameChoice, strayIn } from './choic
 import { asFailure } from './failure.tsx';
 
 /**
- * The connection, with the moment (ms, `Date.now`) at which it is tried again, and why it was lost if we were told.
+ * The connection, with the moment (ms, `performance.now`) at which it is tried again, and why it was lost if we were told.
  * `isLost`: there was one, and there is none now; also while the next one is tried.
  */
 export type Link = ClientState & {
@@ -19,7 +19,7 @@ export type Link = ClientState & {
 const withRetry = (state: ClientState, reason?: string, wasLost = false): Link => ({
   ...state,
   isLost: state.kind === 'waiting' || (state.kind === 'connecting' && wasLost),
-  retryAt: state.kind === 'waiting' ? Date.now() + state.retryInMs : undefined,
+  retryAt: state.kind === 'waiting' ? performance.now() + state.retryInMs : undefined,
   reason: state.kind === 'open' ? undefined : reason,
 });
 
@@ -177,13 +177,13 @@ export function useElapsed(since: number): number {
   return Math.max(0, Math.floor((now - since) / 1000));
 }
 
-/** Seconds until `at`, counted down. */
+/** Seconds until `at` (ms, `performance.now`), counted down. */
 export function useCountdown(at: number | undefined): number {
-  const [now, setNow] = useState(Date.now);
+  const [now, setNow] = useState(() => performance.now());
   useEffect(() => {
-    setNow(Date.now());
+    setNow(performance.now());
     if (at === undefined) return;
-    const timer = setInterval(() => setNow(Date.now()), 250);
+    const timer = setInterval(() => setNow(performance.now()), 250);
     return () => clearInterval(timer);
   }, [at]);
   return at === undefined ? 0 : Math.max(0, Math.ceil((at - now) / 1000));

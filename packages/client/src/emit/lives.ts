@@ -125,7 +125,7 @@ export class Lives {
   private sweep(): void {
     for (const name of readdirSync(this.dir).filter((name) => name.startsWith(NEW))) {
       const made = statSync(join(this.dir, name), { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-      if (Date.now() - made > DEAD_AFTER_MS) rmSync(join(this.dir, name), { recursive: true, force: true });
+      if (Math.abs(Date.now() - made) > DEAD_AFTER_MS) rmSync(join(this.dir, name), { recursive: true, force: true });
     }
   }
 
@@ -188,7 +188,8 @@ function readOwner(path: string): Owner | undefined {
 function isAlive(owner: Owner, path: string): boolean {
   if (owner.where === here() && owner.where !== '') return startOf(owner.pid) === owner.started;
   const beat = statSync(join(path, 'owner'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  return Date.now() - beat < DEAD_AFTER_MS;
+  // One in the future is of a clock that was set back since: who lives has beaten again by the clock of now.
+  return Math.abs(Date.now() - beat) < DEAD_AFTER_MS;
 }
 
 /** Together with its number it names one process for ever; empty where there is none such. */

@@ -1,6 +1,7 @@
 // One session whose output is looked at for what it tells of its program's activity. Reads like any viewer, but skips
 // what a flood has too much of: nothing but marks is lost. Knows no driver and tells nobody but its owner.
 
+import { SteadyClock } from '@binnacle/protocol';
 import { Cursor } from '../cursor/cursor.ts';
 import { positionOf } from '../cursor/from.ts';
 import type { Entry, LogReader } from '../log/log.ts';
@@ -41,6 +42,13 @@ export class ActivityFollower {
   #isQueued = false;
   #hasWritten = false;
   #isOver = false;
+  /** What the log said at first, of a session that ran when the gateway began. */
+  #found: Activity | undefined;
+  readonly #isFromBefore: boolean;
+  /** Of the log's times: they never go back, when the clock is set neither. */
+  readonly #clock = new SteadyClock();
+  /** How far the session's own clock is ahead of that: its runner may have begun before the clock was set back. */
+  #aheadMs = 0;
   #looking: NodeJS.Timeout | undefined;
   #quiet: NodeJS.Timeout | undefined;
   #cancelWait: (() => void) | undefined;
@@ -49,9 +57,10 @@ export class ActivityFollower {
     session: Session,
     times: LookTimes,
     turns: LookTurns,
-    tell: { changed(): void; failed(error: unknown): void },
+    tell: { changed(): void; failed(error: unknown): void; readonly isFromBefore: boolean },
   ) {
     this.session = session;
+    this.#isFromBefore = tell.isFromBefore;
     this.#turns = turns;
     this.#times = times;
     this.#changed = () => tell.changed();
@@ -61,6 +70,12 @@ export class ActivityFollower {
 
   get now(): Activity {
     return this.#machine.now;
+  }
+
+  /** It does what it did when the gateway began. */
+  get isAsFound(): boolean {
+    const { state, since } = this.now;
+    return this.#found?.state === state && this.#found.since === since;
   }
 
   /** Makes the state again of what the end of the log says, then goes on. False where there is no log to read yet. */
@@ -74,8 +89,10 @@ export class ActivityFollower {
       if (head.place > 0) await this.#catchUp();
       if (this.#isOver) return true;
       this.#cursor = new Cursor(log, { epoch, ...head });
-      this.#machine.pass(Date.now(), this.#lastLine);
-      this.#armQuiet((this.#machine.quietAt ?? Date.now()) - Date.now());
+      const now = this.#time();
+      this.#machine.pass(now, this.#lastLine);
+      if (this.#isFromBefore) this.#found ??= this.#machine.now;
+      this.#armQuiet((this.#machine.quietAt ?? now) - now);
       this.#wait();
     } catch (error) {
       this.#failed(error);
@@ -90,7 +107,7 @@ export class ActivityFollower {
   /** Somebody types, now. */
   typed(): void {
     this.#tail = Buffer.alloc(0);
-    this.#machine.take({ kind: 'typed' }, Date.now());
+    this.#machine.take({ kind: 'typed' }, this.#time());
     this.#armQuiet(this.#times.quietMs);
     this.#changed();
   }
@@ -103,6 +120,11 @@ export class ActivityFollower {
     this.#cancelWait = undefined;
   }
 
+  /** As the log would say it. */
+  #time(): number {
+    return this.#clock.now() + this.#aheadMs;
+  }
+
   /** Entry by entry, each with its time: in the pages of viewers what was written in an hour may be one. */
   async #catchUp(): Promise<void> {
     const reader = this.session.openEntries(() => undefined);
@@ -113,6 +135,7 @@ export class ActivityFollower {
       await this.#read(new Cursor(reader, from), (entry) => {
         if (isFirst && entry.offset > 0) this.#machine = new ActivityMachine(entry.time, this.#times);
         isFirst = false;
+        this.#aheadMs = Math.max(this.#aheadMs, entry.time - this.#clock.now());
         this.#machine.pass(entry.time, this.#lastLine);
         if (entry.kind === 'input') this.#typedBefore(entry.time - INPUT_AUDIT_MS);
         else this.#take(entry);
@@ -177,7 +200,10 @@ export class ActivityFollower {
         this.#marks.skip();
         cursor = new Cursor(log, await positionOf(log, { offset: log.head.offset - LOOK_BYTES }));
       }
-      await this.#read(cursor, (entry) => this.#take(entry));
+      await this.#read(cursor, (entry) => {
+        this.#aheadMs = Math.max(this.#aheadMs, entry.time - this.#clock.now());
+        this.#take(entry);
+      });
       this.#cursor = cursor;
     } finally {
       this.#isLooking = false;

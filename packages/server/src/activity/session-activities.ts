@@ -65,7 +65,7 @@ export class SessionActivities {
         this.#settle(id);
       },
     });
-    for (const session of parts.sessions.live()) this.#sessionOnChange(session);
+    for (const session of parts.sessions.live()) this.#sessionOnChange(session, true);
   }
 
   /** A turn of that conversation began, asked, was answered or ended. */
@@ -80,7 +80,7 @@ export class SessionActivities {
     for (const id of [...this.#followed.keys()]) this.#drop(id);
   }
 
-  #sessionOnChange(session: Session): void {
+  #sessionOnChange(session: Session, isFromBefore = false): void {
     const { hidden, state } = session.record;
     if (hidden) return;
     if (state !== 'running' && state !== 'starting') {
@@ -93,15 +93,16 @@ export class SessionActivities {
       followed = undefined;
     }
     if (followed === undefined) {
-      followed = this.#follow(session);
+      followed = this.#follow(session, isFromBefore);
       this.#followed.set(session.id, followed);
     }
     if (state === 'running' && !followed.hasBegun) this.#begin(followed);
   }
 
-  #follow(session: Session): Followed {
+  #follow(session: Session, isFromBefore: boolean): Followed {
     const { id } = session;
     const follower = new ActivityFollower(session, this.#times, this.#turns, {
+      isFromBefore,
       changed: () => this.#settle(id),
       failed: (error) => {
         this.#parts.log.warn({ err: error, session: id }, 'what a session is doing cannot be seen');
@@ -155,7 +156,7 @@ export class SessionActivities {
     followed.timer = undefined;
     followed.toldAt = performance.now();
     if (isUrgent) this.#keep(session, now);
-    session.does(now);
+    session.does(now, followed.follower.isAsFound);
   }
 
   #keep({ id, info }: Session, { since, text }: SessionActivity): void {

@@ -1,6 +1,7 @@
 // Owns the catalogue's database and hands out its stores. Knows no SQL beyond opening.
 
 import { join } from 'node:path';
+import { TrustedTime } from '../clock/trusted-time.ts';
 import { CommandStore } from './commands.ts';
 import { ConversationStore } from './conversations.ts';
 import { createPrivateFile } from './data-dir.ts';
@@ -47,13 +48,16 @@ export class Catalogue {
   readonly mutes: MuteStore;
   readonly waits: WaitStore;
   readonly hailWishes: HailWishStore;
+  /** By which rows are old enough to be removed. */
+  readonly time: TrustedTime;
   readonly #db: Database;
 
-  private constructor(db: Database, limits: Partial<CatalogueLimits>) {
+  private constructor(db: Database, limits: Partial<CatalogueLimits>, time: TrustedTime) {
     this.#db = db;
+    this.time = time;
     this.sessions = new SessionStore(db);
-    this.tokens = new TokenStore(db);
-    this.logins = new LoginStore(db);
+    this.tokens = new TokenStore(db, time);
+    this.logins = new LoginStore(db, time);
     this.issued = new IssuedStore(db);
     this.leases = new LeaseStore(db);
     this.commands = new CommandStore(db);
@@ -62,7 +66,7 @@ export class Catalogue {
     this.replies = new ReplyStore(db);
     this.foreign = new ForeignStore(db, this.sessions);
     this.pluginStorage = new PluginStorage(db);
-    this.shares = new ShareStore(db);
+    this.shares = new ShareStore(db, time);
     this.waits = new WaitStore(db);
     this.pushSubscriptions = new PushSubscriptionStore(db, {
       all: limits.maxPushSubscriptions ?? MAX_SUBSCRIPTIONS,
@@ -73,11 +77,11 @@ export class Catalogue {
   }
 
   /** Opens DIR/catalogue.db. `dir` was checked by `prepareDataDir` and is locked by `DataDirLock`. */
-  static open(dir: string, limits: Partial<CatalogueLimits> = {}): Catalogue {
+  static open(dir: string, limits: Partial<CatalogueLimits> = {}, time: TrustedTime = new TrustedTime()): Catalogue {
     const path = join(dir, 'catalogue.db');
     // SQLite gives the -wal and -shm files the mode of this one.
     createPrivateFile(path);
-    return new Catalogue(openCatalogueFile(path), limits);
+    return new Catalogue(openCatalogueFile(path), limits, time);
   }
 
   /** The stores throw after this. */

@@ -1,6 +1,7 @@
 // The rows of share links, of the guests who redeemed them, and of what was done with them. Knows no secret, no request.
 
 import { BinnacleError, type Code, type Scope } from '@binnacle/protocol';
+import type { TrustedTime } from '../clock/trusted-time.ts';
 import type { Database, Statement } from './driver.ts';
 import { transaction } from './schema.ts';
 
@@ -114,8 +115,10 @@ export class ShareStore {
   readonly #note: Statement;
   readonly #countRefused: Statement;
   readonly #audit: Statement;
+  readonly #time: TrustedTime;
 
-  constructor(db: Database) {
+  constructor(db: Database, time: TrustedTime) {
+    this.#time = time;
     this.#db = db;
     this.#insert = db.prepare(
       `INSERT INTO shares
@@ -164,8 +167,9 @@ export class ShareStore {
       throw new BinnacleError('too_many_shares', { details: { limit: MAX_SHARES, limitOfUser: MAX_SHARES_OF_USER } });
     }
     transaction(this.#db, () => {
-      this.#forget.run(createdAt - KEEP_MS);
-      this.#surplus.run(createdAt);
+      const now = this.#time.now();
+      this.#forget.run(now - KEEP_MS);
+      this.#surplus.run(now);
       const { name, user, scope } = by;
       this.#insert.run(id, label, kind, target, mode, sha256, uses, issuer, name, user, scope, createdAt, expiresAt);
       this.#note.run(id, createdAt, 'made', name, address);

@@ -1,6 +1,7 @@
 // The rows of tokens and browser logins, by the hash of their secret. Knows no secret and no request.
 
 import { BinnacleError, type Scope } from '@binnacle/protocol';
+import type { TrustedTime } from '../clock/trusted-time.ts';
 import type { Database, Statement } from './driver.ts';
 
 /** Times are in whole ms since 1970. */
@@ -45,8 +46,10 @@ export class TokenStore {
   readonly #touch: Statement;
   readonly #expire: Statement;
   readonly #remove: Statement;
+  readonly #time: TrustedTime;
 
-  constructor(db: Database) {
+  constructor(db: Database, time: TrustedTime) {
+    this.#time = time;
     this.#insert = db.prepare(
       'INSERT INTO tokens (id, name, scope, user, sha256, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
     );
@@ -65,7 +68,8 @@ export class TokenStore {
   /** Throws `too_many_tokens` at `MAX_TOKENS`. */
   insert(token: NewToken): TokenRecord {
     const now = Date.now();
-    this.#expire.run(now);
+    // What has expired lets nobody in; its row stays until the clock that says so is to be believed.
+    this.#expire.run(this.#time.now());
     const { n } = this.#count.get() as { readonly n: number };
     if (n >= MAX_TOKENS) throw new BinnacleError('too_many_tokens', { details: { limit: MAX_TOKENS } });
     this.#insert.run(token.id, token.name, token.scope, token.user, token.sha256, now, token.expiresAt);
@@ -114,8 +118,10 @@ export class LoginStore {
   readonly #expire: Statement;
   readonly #surplus: Statement;
   readonly #remove: Statement;
+  readonly #time: TrustedTime;
 
-  constructor(db: Database) {
+  constructor(db: Database, time: TrustedTime) {
+    this.#time = time;
     this.#insert = db.prepare(
       `INSERT INTO logins (id, name, scope, user, sha256, key_sha256, issuer, created_at, expires_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -140,7 +146,8 @@ export class LoginStore {
   /** Returns the new row, and the ids of the logins that had to go for it. */
   insert(login: NewLogin): { readonly record: LoginRecord; readonly ended: readonly string[] } {
     const now = Date.now();
-    this.#expire.run(now);
+    // What has expired lets nobody in; its row stays until the clock that says so is to be believed.
+    this.#expire.run(this.#time.now());
     const { keySha256, ...kept } = login;
     const { id, name, scope, user, sha256, issuer, expiresAt } = kept;
     this.#insert.run(id, name, scope, user, sha256, keySha256, issuer, now, expiresAt);

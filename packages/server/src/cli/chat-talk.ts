@@ -169,7 +169,7 @@ class Talk {
     this.#steer = options.steer;
     this.#isAway = false;
     this.#interruptedAt = Number.NEGATIVE_INFINITY;
-    this.#askedAt = 0;
+    this.#askedAt = Number.NEGATIVE_INFINITY;
     this.#asking = undefined;
     this.#hasBeenAnswered = new Set();
     this.#unheard = new Set();
@@ -256,7 +256,7 @@ class Talk {
   /** Of what waits for an answer, the first that was not answered here. */
   #changed(): void {
     const next = this.#view.state.approvals.find(({ id }) => !this.#hasBeenAnswered.has(id));
-    if (next?.id !== this.#asking?.id) this.#askedAt = Date.now();
+    if (next?.id !== this.#asking?.id) this.#askedAt = performance.now();
     this.#asking = next;
     const prompt = this.#prompt();
     if (prompt !== this.#readline.getPrompt()) this.#screen.setPrompt(prompt);
@@ -278,7 +278,7 @@ class Talk {
     const approval = this.#asking;
     if (approval === undefined || this.#readline.line !== '' || [...key].length !== 1) return false;
     const option = approvalKeys(approval).get(key);
-    if (option === undefined || Date.now() - this.#askedAt < GUARD_MS) return false;
+    if (option === undefined || performance.now() - this.#askedAt < GUARD_MS) return false;
     this.#hasBeenAnswered.add(approval.id);
     this.#changed();
     this.#try(async () => {
@@ -318,7 +318,7 @@ class Talk {
       this.#decide(false);
       return;
     }
-    const now = Date.now();
+    const now = performance.now();
     const isTwice = now - this.#interruptedAt < TWICE_MS;
     this.#interruptedAt = now;
     if (isTwice) {

@@ -111,9 +111,9 @@ export async function writeTo(stream: NodeJS.WriteStream, bytes: Uint8Array): Pr
 }
 
 function tryWrite(text: string): void {
-  const until = Date.now() + 200;
+  const until = performance.now() + 200;
   let rest = Buffer.from(text);
-  while (rest.length > 0 && Date.now() < until) {
+  while (rest.length > 0 && performance.now() < until) {
     try {
       rest = rest.subarray(writeSync(1, rest));
     } catch (error) {

@@ -6,8 +6,11 @@ import {
   type ApprovalOption,
   type Author,
   BinnacleError,
+  type Clocks,
+  REAL_CLOCKS,
 } from '@binnacle/protocol';
-import { Alarm } from './alarm.ts';
+import { Alarm } from '../clock/alarm.ts';
+import type { TrustedTime } from '../clock/trusted-time.ts';
 
 /** Of those that were answered, for who comes second. */
 const MAX_ANSWERS = 200;
@@ -17,6 +20,16 @@ export class Approvals {
   readonly #passing = new Set<string>();
   readonly #answers = new Map<string, ApprovalAnswer>();
   readonly #alarm = new Alarm();
+  /** By id, monotonic: set when a request is seen first, so that it has its time whatever the clock is set to. */
+  readonly #dueAt = new Map<string, number>();
+  readonly #clocks: Clocks;
+  readonly #time: Pick<TrustedTime, 'leftOf'>;
+
+  /** `time`: tells how much is left of those that an earlier gateway was asked. */
+  constructor(time: Pick<TrustedTime, 'leftOf'>, clocks: Clocks = REAL_CLOCKS) {
+    this.#time = time;
+    this.#clocks = clocks;
+  }
 
   /**
    * The request, if it waits for an answer and has that option. Throws `approval_not_found`, `approval_answered` (with
@@ -63,29 +76,40 @@ export class Approvals {
 
   /** Calls back when the next one is due. */
   watch(open: readonly Approval[], due: () => void): void {
-    const times = this.#waiting(open).map(dueAt);
+    const ids = new Set(open.map(({ id }) => id));
+    for (const id of this.#dueAt.keys()) if (!ids.has(id)) this.#dueAt.delete(id);
+    const times = this.#waiting(open).map((approval) => this.#dueOf(approval));
     if (times.length === 0) this.#alarm.clear();
-    else this.#alarm.set(Math.min(...times), due);
+    else this.#alarm.set(Math.min(...times) - this.#clocks.monotonic(), due);
   }
 
   /** Those whose time is over. */
-  due(open: readonly Approval[], now: number): readonly Approval[] {
-    return this.#waiting(open).filter((approval) => dueAt(approval) <= now);
+  due(open: readonly Approval[]): readonly Approval[] {
+    const now = this.#clocks.monotonic();
+    return this.#waiting(open).filter((approval) => this.#dueOf(approval) <= now);
   }
 
   /** The run is over. */
   clear(): void {
     this.#passing.clear();
     this.#alarm.clear();
+    this.#dueAt.clear();
+  }
+
+  /** What nobody can be shown as a whole is denied at once. */
+  #dueOf({ id, isCut, askedAt, expiresAt }: Approval): number {
+    const known = this.#dueAt.get(id);
+    if (known !== undefined) return known;
+    const leftMs = isCut === true ? 0 : this.#time.leftOf(askedAt, expiresAt - askedAt);
+    const dueAt = this.#clocks.monotonic() + leftMs;
+    this.#dueAt.set(id, dueAt);
+    return dueAt;
   }
 
   #waiting(open: readonly Approval[]): readonly Approval[] {
     return open.filter(({ id }) => !this.#passing.has(id));
   }
 }
-
-/** What nobody can be shown as a whole is denied at once. */
-const dueAt = ({ isCut, askedAt, expiresAt }: Approval): number => (isCut === true ? askedAt : expiresAt);
 
 /** By whom a request is denied that nobody answers. */
 export const denierOf = ({ isCut }: Approval): Author => ({

@@ -21,6 +21,7 @@ import type { Logger } from 'pino';
 import { uuidv7 } from 'uuidv7';
 import type { ConversationRecord, ConversationStore } from '../catalogue/conversations.ts';
 import { digestOf } from '../catalogue/messages.ts';
+import type { TrustedTime } from '../clock/trusted-time.ts';
 import type { LogReader } from '../log/log.ts';
 import type { AgentKind, ProcessMemory } from './agent.ts';
 import type { ChatCommands } from './chat-command.ts';
@@ -41,6 +42,7 @@ const MAX_ESCAPED_BYTES = 700 * 1024;
 export interface ConversationParts {
   readonly store: ConversationStore;
   readonly log: Logger;
+  readonly time: TrustedTime;
   readonly limits: { readonly maxQueued: number; readonly maxMessageBytes: number };
   openTranscript(record: ConversationRecord): Transcript;
   makeLease(record: ConversationRecord): WriteLease;
@@ -76,8 +78,8 @@ export class Conversation {
     this.#rows = new Rows(record, parts.store, parts.log);
     this.#inbox = new Inbox(this.#rows.queue());
     const memory = record.process === null ? null : (JSON.parse(record.process) as ProcessMemory);
-    const { guard, commands, log, droppedLate } = parts;
-    this.#turns = new Turns({ of: this.#asTurnsSee(record), memory, guard, commands, log, droppedLate });
+    const { guard, commands, log, time, droppedLate } = parts;
+    this.#turns = new Turns({ of: this.#asTurnsSee(record), memory, guard, commands, log, time, droppedLate });
     this.lease = parts.makeLease(record);
   }
 

@@ -15,6 +15,7 @@ import {
 import type { Logger } from 'pino';
 import { uuidv7 } from 'uuidv7';
 import type { ConversationRecord, ConversationStore, NewConversation } from '../catalogue/conversations.ts';
+import { TrustedTime } from '../clock/trusted-time.ts';
 import type { GroupSync } from '../log/group-sync.ts';
 import type { Agents } from './agents.ts';
 import { authorOf, mayManage, maySee, type Viewer } from './audience.ts';
@@ -63,6 +64,8 @@ export class Conversations {
       readonly agents: Agents;
       readonly group: GroupSync;
       readonly log: Logger;
+      /** Default: one that knows no earlier gateway. */
+      readonly time?: TrustedTime;
       /** Default: nobody is asked. */
       readonly guard?: Guard;
       /** Default: none. */
@@ -76,7 +79,7 @@ export class Conversations {
     this.#commands = parts.commands ?? (() => []);
     this.#open = new OpenConversations(
       options,
-      { ...parts, guard: parts.guard ?? NO_GUARD, commands: this.#commands },
+      { ...parts, guard: parts.guard ?? NO_GUARD, time: parts.time ?? new TrustedTime(), commands: this.#commands },
       {
         changed: (conversation) => this.#tellChanged(conversation),
         happened: (conversation, events, position) => this.#happened(conversation, events, position),

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { ConversationEvent } from '@binnacle/protocol';
 import type { Logger } from 'pino';
 import type { ConversationRecord, ConversationStore } from '../catalogue/conversations.ts';
+import type { TrustedTime } from '../clock/trusted-time.ts';
 import type { GroupSync } from '../log/group-sync.ts';
 import { PageCache } from '../log/page-cache.ts';
 import { SegmentFiles } from '../log/segment-files.ts';
@@ -33,6 +34,7 @@ interface With {
   readonly group: GroupSync;
   readonly log: Logger;
   readonly guard: Guard;
+  readonly time: TrustedTime;
   readonly commands: ChatCommands;
 }
 
@@ -157,9 +159,9 @@ export class OpenConversations {
 
   #parts(): ConversationParts {
     const { maxQueued, maxMessageBytes, retainBytes, leaseTimes } = this.#options;
-    const { store, agents, group, log, guard, commands } = this.#with;
+    const { store, agents, group, log, guard, commands, time } = this.#with;
     return {
-      ...{ store, log, guard, commands },
+      ...{ store, log, guard, commands, time },
       limits: { maxQueued, maxMessageBytes },
       openTranscript: ({ id }) => {
         const dir = this.#dirOf(id);

@@ -1,7 +1,7 @@
 // Answers that go back to where a message came from: one POST, or one call of a plugin, for each run that asked for it,
 // tried again until it is taken. Kept in the catalogue, so that a restart forgets none.
 
-import { type ConversationRun, type EndEvent, isEndEvent } from '@binnacle/protocol';
+import { type Clocks, type ConversationRun, type EndEvent, isEndEvent, REAL_CLOCKS } from '@binnacle/protocol';
 import type { Logger } from 'pino';
 import type { ConversationStore } from '../catalogue/conversations.ts';
 import type { ReplyRecord, ReplyStore } from '../catalogue/replies.ts';
@@ -38,6 +38,8 @@ export interface RepliesParts {
   carry?(reply: CarriedReply, signal: AbortSignal): Promise<'taken' | 'never'>;
   /** Default: global `fetch`. */
   readonly send?: typeof fetch;
+  /** Default: the machine's. */
+  readonly clocks?: Clocks;
 }
 
 export class Replies {
@@ -47,9 +49,13 @@ export class Replies {
   readonly #abort = new AbortController();
   /** Those that are under way, with their host. */
   readonly #sending = new Map<string, string>();
+  /** By name: when the next try is due, monotonic. The rows have it for the gateway after this one. */
+  readonly #dueAt = new Map<string, number>();
+  readonly #clocks: Clocks;
 
   constructor(parts: RepliesParts) {
     this.#parts = parts;
+    this.#clocks = parts.clocks ?? REAL_CLOCKS;
     this.#unlisten = parts.conversations.listen({
       changed: (conversation, events) => {
         for (const event of events) {
@@ -71,6 +77,7 @@ export class Replies {
   /** The message was no work for the agent. */
   forget(conversation: string, run: string): void {
     this.#parts.store.remove(conversation, run);
+    this.#dueAt.delete(nameOf({ conversation, run }));
   }
 
   stop(): void {
@@ -94,12 +101,29 @@ export class Replies {
   /** Those that are due, and those whose run ended while nobody looked. */
   #look(): void {
     try {
-      for (const reply of this.#parts.store.list()) {
-        if (reply.dueAt <= Date.now() || (reply.dueAt === NOT_YET && this.#hasEnded(reply))) this.#post(reply);
+      const replies = this.#parts.store.list();
+      // Rows go with their conversations.
+      const names = new Set(replies.map(nameOf));
+      for (const name of this.#dueAt.keys()) if (!names.has(name)) this.#dueAt.delete(name);
+      for (const reply of replies) {
+        if (reply.dueAt === NOT_YET ? this.#hasEnded(reply) : this.#isDue(reply)) this.#post(reply);
       }
     } catch (error) {
       this.#parts.log.error({ err: error }, 'replies could not be looked up; it is tried again');
     }
+  }
+
+  /** One that an earlier gateway tried waits no longer than from one try to the next, whatever its clock was. */
+  #isDue(reply: ReplyRecord): boolean {
+    const now = this.#clocks.monotonic();
+    const name = nameOf(reply);
+    let dueAt = this.#dueAt.get(name);
+    if (dueAt === undefined) {
+      const leftMs = Math.max(0, reply.dueAt - this.#clocks.wall());
+      dueAt = now + Math.min(leftMs, mostPauseMs(reply.tries));
+      this.#dueAt.set(name, dueAt);
+    }
+    return dueAt <= now;
   }
 
   #hasEnded({ conversation, run }: ReplyRecord): boolean {
@@ -110,7 +134,7 @@ export class Replies {
 
   /** Unless it is under way, or its host is busy with others: then it comes with the next look. */
   #post(reply: ReplyRecord): void {
-    const name = `${reply.conversation} ${reply.run}`;
+    const name = nameOf(reply);
     const host = hostOf(reply.url);
     const sameHost = [...this.#sending.values()].filter((one) => one === host).length;
     if (this.#sending.has(name) || this.#sending.size >= MAX_SENDING || sameHost >= MAX_SENDING_TO_HOST) return;
@@ -133,13 +157,14 @@ export class Replies {
     const tries = reply.tries + 1;
     if (verdict === 'later' && tries < MAX_TRIES) {
       // Many that failed together do not come back together; half of it is sure, so that the tries last for their days.
-      const pauseMs = (0.5 + Math.random() / 2) * Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** tries);
-      store.put({ ...reply, tries, dueAt: Math.round(Date.now() + pauseMs) });
+      const pauseMs = (0.5 + Math.random() / 2) * mostPauseMs(tries);
+      this.#dueAt.set(nameOf(reply), this.#clocks.monotonic() + pauseMs);
+      store.put({ ...reply, tries, dueAt: Math.round(this.#clocks.wall() + pauseMs) });
       return;
     }
     if (verdict !== 'taken')
       log.warn({ run: reply.run, to: hostOf(reply.url), tries }, 'a reply could not be delivered');
-    store.remove(reply.conversation, reply.run);
+    this.forget(reply.conversation, reply.run);
   }
 
   async #try(url: string, run: ConversationRun): Promise<'taken' | 'later' | 'never'> {
@@ -169,6 +194,10 @@ export class Replies {
     }
   }
 }
+
+const nameOf = ({ conversation, run }: Pick<ReplyRecord, 'conversation' | 'run'>): string => `${conversation} ${run}`;
+
+const mostPauseMs = (tries: number): number => Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** tries);
 
 /** Whom a slow answer keeps waiting. */
 function hostOf(address: string): string {

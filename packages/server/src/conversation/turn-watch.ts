@@ -11,12 +11,14 @@ import {
   waitWords,
 } from '@binnacle/protocol';
 import type { RunRecord } from '../catalogue/conversations.ts';
+import type { TrustedTime } from '../clock/trusted-time.ts';
 import { Silence, type SilenceStep, type SilenceTimes, type TurnDoing } from './silence.ts';
 
 /** Maximum per turn of calls that run, of which one is named: an agent may forget to tell their end. */
 const MAX_TOOLS = 64;
 
 export interface TurnWatchParts {
+  readonly time: Pick<TrustedTime, 'now'>;
   /** The agent has not taken the message yet. */
   isStarting(): boolean;
   /** Keeps the event. May throw `disk_full`. */
@@ -63,11 +65,11 @@ export class TurnWatch {
     this.#heardAt = run.startedAt ?? Date.now();
   }
 
-  /** The time runs. Across a restart it is that of the day: nothing else is common to both lives. */
+  /** The time runs. Across a restart it is that of the day, as far as that is to be believed: a turn is ended by it. */
   begin(times: WatchedTimes): void {
     if (this.#run === undefined) return;
     const step = this.#told === undefined ? undefined : this.#told.isLong === true ? 'tell' : 'say';
-    const silentMs = Math.max(0, Date.now() - this.#heardAt);
+    const silentMs = Math.max(0, this.#parts.time.now() - this.#heardAt);
     this.#silence.begin({ ...times, before: { silentMs, step } });
   }
 

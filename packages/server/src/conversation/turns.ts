@@ -15,8 +15,9 @@ import {
 } from '@binnacle/protocol';
 import type { Logger } from 'pino';
 import type { RunRecord } from '../catalogue/conversations.ts';
+import { Alarm } from '../clock/alarm.ts';
+import type { TrustedTime } from '../clock/trusted-time.ts';
 import type { AgentKind, ProcessMemory, Told } from './agent.ts';
-import { Alarm } from './alarm.ts';
 import { Approvals, denierOf, denyOf } from './approvals.ts';
 import { type ChatCommands, callIn, commandAgent } from './chat-command.ts';
 import type { Prompt } from './drivers/driver.ts';
@@ -58,6 +59,8 @@ export interface TurnsParts {
   readonly guard: Guard;
   readonly commands: ChatCommands;
   readonly log: Logger;
+  /** Tells how much is left of what began in an earlier gateway. */
+  readonly time: Pick<TrustedTime, 'leftOf' | 'now'>;
   droppedLate(count: number): void;
 }
 
@@ -70,13 +73,9 @@ export class Turns {
   #attached: ConversationEvent[] = [];
   /** What the run under way has said is in the log from this place on. */
   #wordsFrom = 0;
-  readonly #approvals = new Approvals();
+  readonly #approvals: Approvals;
   readonly #deadline = new Alarm();
-  readonly #watch = new TurnWatch({
-    isStarting: () => this.#seat.agent?.isStarting === true,
-    tell: (event) => this.#of.append([event]),
-    end: (error) => this.#endSilent(error),
-  });
+  readonly #watch: TurnWatch;
   readonly #retries = new Retries();
   /** Messages that others are asked about before they are handed into the turn. */
   readonly #injections = new InOrder();
@@ -87,6 +86,13 @@ export class Turns {
   constructor(parts: TurnsParts) {
     this.#parts = parts;
     this.#of = parts.of;
+    this.#approvals = new Approvals(parts.time);
+    this.#watch = new TurnWatch({
+      time: parts.time,
+      isStarting: () => this.#seat.agent?.isStarting === true,
+      tell: (event) => this.#of.append([event]),
+      end: (error) => this.#endSilent(error),
+    });
     this.#seat = new Seat({ conversation: parts.of.id, told: this.#told, memory: parts.memory });
   }
 
@@ -465,7 +471,7 @@ export class Turns {
   }
 
   #denyDue(): void {
-    for (const approval of this.#approvals.due(this.approvals, Date.now())) {
+    for (const approval of this.#approvals.due(this.approvals)) {
       const deny = denyOf(approval);
       const by = denierOf(approval);
       try {
@@ -505,7 +511,9 @@ export class Turns {
     if (run === undefined) return;
     const kind = this.#of.kind();
     const timeoutMs = this.#of.timeoutOf(run.id) ?? kind?.timeoutMs ?? 0;
-    if (timeoutMs > 0) this.#deadline.set((run.startedAt ?? 0) + timeoutMs, () => this.#runOut());
+    if (timeoutMs > 0) {
+      this.#deadline.set(this.#parts.time.leftOf(run.startedAt ?? 0, timeoutMs), () => this.#runOut());
+    }
     if (kind !== undefined) this.#watch.begin(kind.silence);
   }
 

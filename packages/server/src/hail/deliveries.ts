@@ -41,6 +41,7 @@ export const DELIVERY_LIMITS: DeliveryLimits = {
 interface Held {
   readonly delivery: Delivery;
   tries: number;
+  /** Monotonic. */
   dueAt: number;
 }
 
@@ -52,9 +53,12 @@ export class Deliveries {
   readonly #sending = new Map<string, Pick<Delivery, 'host' | 'user'>>();
   readonly #abort = new AbortController();
   readonly #roomers: (() => void)[] = [];
+  readonly #now: () => number;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(limits: Partial<DeliveryLimits> = {}) {
+  /** `now`: monotonic, ms. */
+  constructor(limits: Partial<DeliveryLimits> = {}, now = () => performance.now()) {
+    this.#now = now;
     this.#limits = { ...DELIVERY_LIMITS, ...limits };
   }
 
@@ -77,7 +81,7 @@ export class Deliveries {
     this.#waiting.delete(delivery.name);
     const oldest = this.#waiting.values().next().value;
     if (this.#waiting.size >= this.#limits.maxWaiting && oldest !== undefined) this.#drop(oldest);
-    this.#waiting.set(delivery.name, { delivery, tries: 0, dueAt: 0 });
+    this.#waiting.set(delivery.name, { delivery, tries: 0, dueAt: Number.NEGATIVE_INFINITY });
     this.#look();
   }
 
@@ -105,7 +109,7 @@ export class Deliveries {
       const toHost = sending.filter((one) => one.host === host).length;
       const ofUser = user === null ? 0 : sending.filter((one) => one.user === user).length;
       if (this.#sending.has(name) || toHost >= maxSendingToHost || ofUser >= maxSendingOfUser) continue;
-      if (held.dueAt > Date.now()) {
+      if (held.dueAt > this.#now()) {
         next = Math.min(next, held.dueAt);
         continue;
       }
@@ -118,7 +122,7 @@ export class Deliveries {
     }
     if (this.#waiting.size < this.#limits.maxWaiting) this.#roomers.shift()?.();
     if (!Number.isFinite(next)) return;
-    this.#timer = setTimeout(() => this.#look(), Math.max(1, next - Date.now()));
+    this.#timer = setTimeout(() => this.#look(), Math.max(1, next - this.#now()));
     this.#timer.unref();
   }
 
@@ -140,7 +144,7 @@ export class Deliveries {
     if (verdict.kind === 'later' && held.tries < maxTries && !isOutdone) {
       // Many that failed together do not come back together.
       const pauseMs = (0.5 + Math.random() / 2) * Math.min(lastRetryMs, firstRetryMs * 2 ** (held.tries - 1));
-      held.dueAt = Date.now() + Math.min(lastRetryMs, Math.max(pauseMs, verdict.afterMs ?? 0));
+      held.dueAt = this.#now() + Math.min(lastRetryMs, Math.max(pauseMs, verdict.afterMs ?? 0));
       this.#waiting.set(delivery.name, held);
       return;
     }

@@ -66,7 +66,7 @@ describe('what waits', () => {
     waits.set('s', waiting());
     vi.advanceTimersByTime(99);
     waits.set('s', undefined);
-    waits.set('old', waiting({ id: 'old', since: Date.now() - 5000 }));
+    waits.set('old', waiting({ id: 'old', isOld: true }));
     vi.advanceTimersByTime(5000);
     expect(told).toEqual([]);
   });
@@ -78,16 +78,36 @@ describe('what waits', () => {
     for (const mark of ['2', '3', '4']) {
       waits.set('s', undefined);
       vi.advanceTimersByTime(100);
-      waits.set('s', waiting({ mark }));
+      waits.set('s', waiting({ mark, others: ['3', '4'] }));
       vi.advanceTimersByTime(100);
     }
     expect(told).toEqual(['s 1']);
     vi.advanceTimersByTime(1000);
     expect(told).toEqual(['s 1', 's 4']);
     // Of several that waited together the second is no news when the first is answered.
-    waits.set('s', waiting({ mark: '3', since: Date.now() - 900 }));
+    waits.set('s', waiting({ mark: '3' }));
     vi.advanceTimersByTime(5000);
     expect(told).toEqual(['s 1', 's 4']);
+    waits.stop();
+  });
+
+  test('is told as soon as ever when the clock was set back or ahead', () => {
+    const { told, waits } = open();
+    waits.set('s', waiting());
+    vi.advanceTimersByTime(100);
+    for (const [mark, byMs] of [
+      ['2', -3600_000],
+      ['3', 86_400_000],
+      ['4', -86_400_000 * 400],
+    ] as const) {
+      vi.setSystemTime(Date.now() + byMs);
+      waits.set('s', undefined);
+      waits.set('s', waiting({ mark }));
+      vi.advanceTimersByTime(999);
+      expect(told.at(-1)).not.toBe(`s ${mark}`);
+      vi.advanceTimersByTime(1);
+      expect(told.at(-1)).toBe(`s ${mark}`);
+    }
     waits.stop();
   });
 
@@ -155,6 +175,24 @@ describe('deliveries', () => {
     expect(over).toEqual([LATER]);
     expect(deliveries.count).toBe(0);
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('are tried again as soon as ever when the clock was set back meanwhile', async () => {
+    const deliveries = new Deliveries({ firstRetryMs: 1000 });
+    let tries = 0;
+    const send = async () => {
+      tries += 1;
+      return LATER;
+    };
+    deliveries.add({ name: 'a', host: 'h', user: null, send });
+    await vi.advanceTimersByTimeAsync(0);
+    vi.setSystemTime(Date.now() - 3600_000);
+    await vi.advanceTimersByTimeAsync(1001);
+    expect(tries).toBe(2);
+    vi.setSystemTime(Date.now() - 3600_000);
+    await vi.advanceTimersByTimeAsync(2001);
+    expect(tries).toBe(3);
+    deliveries.stop();
   });
 
   test('wait in a queue that does not grow: what has failed makes room, and else there is none', async () => {
@@ -392,7 +430,7 @@ test('a wait that cannot be told keeps no other one from being told', async () =
       isBroken = false;
       throw new Error('the disk is broken');
     },
-    ...{ holderOf: () => undefined, maySee: () => true, isLooking: () => false },
+    ...{ holderOf: () => undefined, hasEnded: () => false, maySee: () => true, isLooking: () => false },
     log: pino({}, { write: (line: string) => void faults.push(JSON.parse(line).err.message) }),
   });
   vi.useFakeTimers();

@@ -35,6 +35,8 @@ export interface HailParts {
   readonly settings: () => NotifySettings;
   /** Of whoever subscribed; undefined where their token or login has ended. */
   readonly holderOf: (issuer: string) => Person | undefined;
+  /** Their token or login does not come back: it was revoked, or has expired by a clock that is to be believed. */
+  readonly hasEnded: (issuer: string) => boolean;
   readonly maySee: (person: Person, what: Pick<Wait, 'kind' | 'id'>) => boolean;
   /** Has it before their eyes. */
   readonly isLooking: (user: string, what: Pick<Wait, 'kind' | 'key'>) => boolean;
@@ -65,7 +67,7 @@ export class Hails {
   /** By slot: what is to be told. */
   readonly #news = new Map<string, Wait>();
   readonly #lookups = new SubscriptionLookups();
-  /** By user: until then no other test of theirs. For ever while one is under way. */
+  /** By user, monotonic: until then no other test of theirs. For ever while one is under way. */
   readonly #noTestBefore = new Map<string, number>();
   readonly #counts = { push: noneYet(), ntfy: noneYet(), webhook: noneYet() };
   #isTelling = false;
@@ -77,7 +79,7 @@ export class Hails {
     this.#deliveries = new Deliveries(parts.limits);
     // Those whose token or login has ended while no gateway ran.
     for (const issuer of parts.subscriptions.issuers()) {
-      if (parts.holderOf(issuer) === undefined) parts.subscriptions.dropIssuer(issuer);
+      if (parts.hasEnded(issuer)) parts.subscriptions.dropIssuer(issuer);
     }
   }
 
@@ -138,7 +140,7 @@ export class Hails {
     const all = this.#parts.subscriptions.ofUser(user);
     const wanted = endpoint === undefined ? all : all.filter((one) => one.endpoint === endpoint);
     if (wanted.length === 0 || this.publicKey === undefined) throw new BinnacleError('push_not_subscribed');
-    const now = Date.now();
+    const now = performance.now();
     this.#pace(user, now);
     try {
       return await this.#testAll(wanted);
@@ -301,9 +303,9 @@ export class Hails {
   }
 
   #wants(issuer: string, wait: Wait): boolean {
-    const { holderOf, maySee, isLooking, subscriptions, wishes } = this.#parts;
+    const { holderOf, hasEnded, maySee, isLooking, subscriptions, wishes } = this.#parts;
     const person = holderOf(issuer);
-    if (person === undefined) subscriptions.dropIssuer(issuer);
+    if (person === undefined && hasEnded(issuer)) subscriptions.dropIssuer(issuer);
     if (person === undefined) return false;
     if (wait.for !== null && wait.for !== person.user) return false;
     if (isTurnEnd(wait) && !wishes.of(person.user).done) return false;

@@ -40,7 +40,9 @@ export class Vapid {
   authorization(origin: string, contact: string, now: number = Date.now()): string {
     const name = `${origin} ${contact}`;
     const kept = this.#tokens.get(name);
-    const token = kept !== undefined && kept.until - SPARE_MS > now ? kept : this.#make(origin, contact, now);
+    // Made while the clock was ahead, it would be refused: push services take none that ends in more than a day.
+    const isGood = kept !== undefined && kept.until - SPARE_MS > now && kept.until <= now + TOKEN_MS;
+    const token = isGood ? kept : this.#make(origin, contact, now);
     this.#tokens.delete(name);
     this.#tokens.set(name, token);
     for (const oldest of this.#tokens.keys()) {

@@ -22,8 +22,12 @@ export interface Wait {
   readonly for: string | null;
   /** The same for one wait, another for the next one of the same session or conversation. */
   readonly mark: string;
-  /** Ms since 1970. */
+  /** Ms since 1970, as people are told; nothing is decided by it, because clocks are set. */
   readonly since: number;
+  /** It waited when this gateway began: an earlier one has told it. Default false. */
+  readonly isOld?: boolean;
+  /** Marks of what waits at the same time, of the same session or conversation. When this is told, they are, too. */
+  readonly others?: readonly string[];
   readonly title: string;
   /** What it waits for; null where nobody said. */
   readonly text: string | null;
@@ -47,24 +51,33 @@ export const slotOf = ({ id, for: user }: Pick<Wait, 'id' | 'for'>): string => (
 
 interface Standing {
   wait: Wait | undefined;
+  /** Monotonic. */
   toldAt: number;
+  /** Marks of all that waited then. */
+  told: ReadonlySet<string>;
   /** It is told when the timer ends: what else is asked meanwhile does not put that off. */
   isDue: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
+const nobodyTold = (): Standing => ({
+  ...{ wait: undefined, isDue: false, timer: undefined },
+  toldAt: Number.NEGATIVE_INFINITY,
+  told: new Set(),
+});
+
 export class Waits {
   readonly #times: WaitTimes;
   readonly #tell: (wait: Wait) => void;
-  /** Before this nothing is news: an earlier gateway has told it. */
-  readonly #since: number;
+  readonly #now: () => number;
   /** By slot: those that wait, and those that have waited within the rest. */
   readonly #standing = new Map<string, Standing>();
 
-  constructor(tell: (wait: Wait) => void, times: Partial<WaitTimes> = {}, now = Date.now()) {
+  /** `now`: monotonic, ms. */
+  constructor(tell: (wait: Wait) => void, times: Partial<WaitTimes> = {}, now = () => performance.now()) {
     this.#tell = tell;
     this.#times = { ...WAIT_TIMES, ...times };
-    this.#since = now;
+    this.#now = now;
   }
 
   /** How long a turn is, to be told. */
@@ -79,18 +92,19 @@ export class Waits {
       if (known !== undefined) this.#end(slot, known);
       return;
     }
-    const standing = known ?? { wait: undefined, toldAt: Number.NEGATIVE_INFINITY, isDue: false, timer: undefined };
+    const standing = known ?? nobodyTold();
     const isSame = standing.wait?.mark === wait.mark;
     standing.wait = wait;
     this.#standing.set(slot, standing);
     // One of several that waited already when it was told last is no news.
-    if (isSame || standing.isDue || wait.since < this.#since || wait.since <= standing.toldAt) return;
+    if (isSame || standing.isDue || wait.isOld === true || standing.told.has(wait.mark)) return;
     standing.isDue = true;
-    this.#after(standing, Math.max(this.#times.settleMs, standing.toldAt + this.#times.restMs - Date.now()), () => {
+    this.#after(standing, Math.max(this.#times.settleMs, standing.toldAt + this.#times.restMs - this.#now()), () => {
       standing.isDue = false;
-      standing.toldAt = Date.now();
+      standing.toldAt = this.#now();
       const told = standing.wait;
       if (told === undefined) return;
+      standing.told = new Set([told.mark, ...(told.others ?? [])]);
       this.#tell(told);
       // Nothing ends it but another message, which may never come.
       if (told.for !== null) this.#after(standing, this.#times.newsMs, () => this.#standing.delete(slot));
@@ -120,7 +134,7 @@ export class Waits {
   #end(slot: string, standing: Standing): void {
     standing.wait = undefined;
     standing.isDue = false;
-    const restMs = standing.toldAt + this.#times.restMs - Date.now();
+    const restMs = standing.toldAt + this.#times.restMs - this.#now();
     // What was never told leaves nothing behind.
     if (restMs <= 0) {
       clearTimeout(standing.timer);

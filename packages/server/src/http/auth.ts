@@ -162,6 +162,11 @@ export class Auth {
     return this.#credentials.holderOf(issuer);
   }
 
+  /** As `Credentials.hasEnded`. */
+  hasEnded(issuer: string): boolean {
+    return this.#credentials.hasEnded(issuer);
+  }
+
   /** A one-time ticket for a browser, never with more scope than the issuer's (the default). Throws `forbidden`. */
   issueTicket(by: Principal, scope: Scope = by.scope): { ticket: string; scope: Scope; expiresInMs: number } {
     this.require(by, scope);

@@ -6,6 +6,7 @@ import { isGuessable } from '../catalogue/admin-token.ts';
 import type { IssuedStore } from '../catalogue/issued.ts';
 import { endOf, type Reach, reachOf, type ShareStore } from '../catalogue/shares.ts';
 import type { LoginStore, TokenStore } from '../catalogue/tokens.ts';
+import type { TrustedTime } from '../clock/trusted-time.ts';
 
 /** `share`: somebody who redeemed a share link. */
 export type PrincipalKind = 'admin-token' | 'token' | 'cookie' | 'share';
@@ -98,12 +99,14 @@ export interface CredentialStores {
   readonly logins: LoginStore;
   readonly issued: IssuedStore;
   readonly shares: ShareStore;
+  readonly time: TrustedTime;
 }
 
 export class Credentials {
   readonly #tokens: TokenStore;
   readonly #logins: LoginStore;
   readonly #shares: ShareStore;
+  readonly #time: TrustedTime;
   readonly #clock: () => number;
   readonly #adminHash: Buffer;
   readonly #adminIssuer: string;
@@ -115,6 +118,7 @@ export class Credentials {
     this.#tokens = stores.tokens;
     this.#logins = stores.logins;
     this.#shares = stores.shares;
+    this.#time = stores.time;
     this.#clock = clock;
     this.#adminHash = sha256(adminToken);
     this.isAdminGuessable = isGuessable(adminToken);
@@ -184,6 +188,13 @@ export class Credentials {
     const record = this.#tokens.get(issuer) ?? this.#logins.get(issuer);
     if (record === undefined || isOver(record.expiresAt)) return undefined;
     return { user: record.user, scope: record.scope, reach: null };
+  }
+
+  /** Nobody comes back who is behind that issuer. Expired is not enough while the clock that says so is doubted. */
+  hasEnded(issuer: string): boolean {
+    if (issuer === this.#adminIssuer) return false;
+    const record = this.#tokens.get(issuer) ?? this.#logins.get(issuer);
+    return record === undefined || (record.expiresAt !== null && record.expiresAt <= this.#time.now());
   }
 
   /** Why it counts no more; undefined as long as it does. */

@@ -15,8 +15,9 @@ import {
   type RunRequest,
   type SessionId,
   type SignalName,
+  SteadyClock,
 } from '@binnacle/protocol';
-import { LogClock } from '../log/clock.ts';
+import { TrustedTime } from '../clock/trusted-time.ts';
 import { type Head, type LogWriter, MAX_ENTRY_BYTES } from '../log/log.ts';
 import { ENDING_TIMES, type EndingTimes, endFamily } from '../process/ending.ts';
 import { familyOf, kill, type Leader, readProcess, signalProcess, youngestFirst } from '../process/family.ts';
@@ -59,7 +60,9 @@ interface Waiting {
 export class Hosted {
   readonly spec: HostedSpec;
   readonly #log: LogWriter;
-  readonly #clock = new LogClock();
+  readonly #clock = new SteadyClock();
+  /** The log is no older than this process, so what an earlier one knew of the clock does not matter. */
+  readonly #time = new TrustedTime();
   readonly #events: HostedEvents;
   readonly #input: InputQueue;
   #program: Program | undefined;
@@ -304,7 +307,7 @@ export class Hosted {
 
   trim(maxBytes: number): void {
     if (this.isClosed) return;
-    this.#log.trim({ maxBytes, olderThan: Date.now() - this.spec.retainMs });
+    this.#log.trim({ maxBytes, olderThan: this.#time.now() - this.spec.retainMs });
   }
 
   #programOnExit(status: ExitStatus): void {
@@ -411,7 +414,7 @@ export class Hosted {
 
   #retryRefused(): void {
     // Room may come back by our own retention.
-    this.#log.trim({ maxBytes: this.spec.retainBytes, olderThan: Date.now() - this.spec.retainMs });
+    this.#log.trim({ maxBytes: this.spec.retainBytes, olderThan: this.#time.now() - this.spec.retainMs });
     for (let first = this.#refused[0]; first !== undefined; first = this.#refused[0]) {
       if (!this.#appendNow(first.kind, first.bytes)) return;
       this.#refused.shift();

@@ -123,5 +123,5 @@ export class Checkpoints {
 /** Somebody else may be writing it. */
 const isOld = (path: string): boolean => {
   const stat = statSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && Date.now() - stat.mtimeMs > 60_000;
+  return stat !== undefined && Math.abs(Date.now() - stat.mtimeMs) > 60_000;
 };

@@ -1,6 +1,7 @@
 // Takes out of the index what is not kept any more, a few rows at a time. Knows no log file.
 
 import type { Database, Statement } from '../catalogue/driver.ts';
+import { TrustedTime } from '../clock/trusted-time.ts';
 import type { EventIndex } from './events.ts';
 import { stampOf } from './stamp.ts';
 import type { TextIndex } from './text-index.ts';
@@ -32,6 +33,8 @@ export class IndexRetention {
   readonly #oldestEvents: Statement;
   readonly #pages: Statement;
   #removed = 0;
+  /** What goes is in the logs still: what an earlier process knew of the clock need not be handed down. */
+  readonly #time = new TrustedTime();
   #lookedAt = Number.NEGATIVE_INFINITY;
   #work: Work[] = [];
   #bytes = 0;
@@ -74,7 +77,7 @@ export class IndexRetention {
   }
 
   /** Removes one slice. False when there was nothing to remove. */
-  step(now: number = Date.now()): boolean {
+  step(now: number = this.#time.now()): boolean {
     if (this.#events.count > this.#limits.maxEvents) {
       return this.#dropEvents(Math.min(SLICE, this.#events.count - this.#limits.maxEvents));
     }

@@ -6,6 +6,7 @@ import { BinnacleError, isOutput, type TrafficMark } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ForeignStanding } from '../catalogue/foreign.ts';
+import { TrustedTime } from '../clock/trusted-time.ts';
 import { beginningOf, outputOf, readAll } from '../log/conformance.ts';
 import { GroupSync } from '../log/group-sync.ts';
 import type { Entry } from '../log/log.ts';
@@ -22,6 +23,7 @@ const options = (changed: Partial<ForeignLogOptions> = {}): ForeignLogOptions =>
   retainBytes: EVER,
   retainMs: EVER,
   group,
+  time: new TrustedTime(),
   ...changed,
 });
 

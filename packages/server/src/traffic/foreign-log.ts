@@ -5,6 +5,7 @@ import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BinnacleError, type TrafficMark, type TrafficProducer } from '@binnacle/protocol';
 import type { ForeignStanding } from '../catalogue/foreign.ts';
+import type { TrustedTime } from '../clock/trusted-time.ts';
 import { Cursor } from '../cursor/cursor.ts';
 import type { GroupSync } from '../log/group-sync.ts';
 import type { Entry, Head, NewEntry } from '../log/log.ts';
@@ -20,6 +21,8 @@ export interface ForeignLogOptions {
   readonly retainBytes: number;
   readonly retainMs: number;
   readonly group: GroupSync;
+  /** By which entries are old. */
+  readonly time: Pick<TrustedTime, 'now'>;
 }
 
 /** How it ended. */
@@ -114,7 +117,7 @@ export class ForeignLog {
     this.#standing = { ...draft.standing, ...head, heardAt: now };
     this.#end = draft.end;
     this.#size = draft.size ?? this.#size;
-    this.#trim(now);
+    this.#trim();
     return outcomes;
   }
 
@@ -135,11 +138,11 @@ export class ForeignLog {
     await this.#writer.close();
   }
 
-  #trim(now: number): void {
+  #trim(): void {
     if (this.#writer.head.place < this.#trimAt) return;
     this.#trimAt = this.#writer.head.place + TRIM_EVERY_BYTES;
-    const { retainBytes, retainMs } = this.#options;
-    this.#writer.trim({ maxBytes: retainBytes, olderThan: now - retainMs });
+    const { retainBytes, retainMs, time } = this.#options;
+    this.#writer.trim({ maxBytes: retainBytes, olderThan: time.now() - retainMs });
   }
 
   /** We may have been killed in the middle of a write: what no mark stands behind was never answered, and goes. */

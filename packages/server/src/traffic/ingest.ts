@@ -347,7 +347,7 @@ export class Ingest implements SessionHost {
   }
 
   async #endSilent(): Promise<void> {
-    const since = Date.now() - this.#parts.limits.idleMs;
+    const since = this.#parts.logOptions.time.now() - this.#parts.limits.idleMs;
     for (const id of this.#parts.store.listSilent(since)) {
       try {
         // The row is behind by a moment.

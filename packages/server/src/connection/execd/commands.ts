@@ -3,6 +3,8 @@
 import { BinnacleError, type CreateSession, isSessionId, type SessionId } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { CommandStore } from '../../catalogue/commands.ts';
+import { Alarm } from '../../clock/alarm.ts';
+import type { TrustedTime } from '../../clock/trusted-time.ts';
 import type { Log } from '../../http/answer.ts';
 import type { Entry } from '../../log/log.ts';
 import type { Session, Steering } from '../../session.ts';
@@ -15,8 +17,6 @@ const BASH = '/bin/bash';
 const INTERRUPT_MS = 3000;
 /** Its runner did not answer: it may be stopped, or swapped out. */
 const RETRY_MS = 5000;
-/** setTimeout takes no more. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
 const MAX_NAME_LENGTH = 60;
 
 export interface CommandRequest {
@@ -39,12 +39,15 @@ export class Commands {
     readonly log: Log;
     /** Finds those of an earlier gateway; asked in here alone, and not for anybody. */
     sessionOf(id: SessionId): Session;
+    readonly time: Pick<TrustedTime, 'leftOf'>;
   }) {
     this.#store = parts.store;
     this.#log = parts.log;
     // Programs outlive the gateway, and so does the time that they were given.
-    for (const { session, deadline } of this.#store.listDue()) {
-      if (deadline !== null) this.#arm(parts.sessionOf(session), deadline);
+    for (const { session: id, deadline } of this.#store.listDue()) {
+      const session = parts.sessionOf(id);
+      const since = session.record.createdAt;
+      if (deadline !== null) this.#arm(session, parts.time.leftOf(since, deadline - since));
     }
   }
 
@@ -109,8 +112,8 @@ export class Commands {
 
   async #startAs(seen: SeenSessions, program: CreateSession, timeoutMs: number | undefined): Promise<Session> {
     const id = uuidv7() as SessionId;
-    const deadline = timeoutMs === undefined ? null : Date.now() + timeoutMs;
-    this.#store.put(id, deadline);
+    // For a later gateway; this one counts the time itself.
+    this.#store.put(id, timeoutMs === undefined ? null : Date.now() + timeoutMs);
     let session: Session;
     try {
       session = await seen.create(program, { id });
@@ -118,29 +121,19 @@ export class Commands {
       this.#store.remove(id);
       throw error;
     }
-    if (deadline !== null) this.#arm(session, deadline);
+    if (timeoutMs !== undefined) this.#arm(session, timeoutMs);
     return session;
   }
 
-  #arm(session: Session, deadline: number): void {
-    let timer: NodeJS.Timeout;
-    const wait = () => {
-      timer = setTimeout(
-        () => {
-          if (Date.now() < deadline) wait();
-          else this.#expire(session);
-        },
-        Math.min(Math.max(0, deadline - Date.now()), MAX_DELAY_MS),
-      );
-      timer.unref();
-    };
+  #arm(session: Session, withinMs: number): void {
+    const alarm = new Alarm();
     const disarm = () => {
-      clearTimeout(timer);
+      alarm.clear();
       stop();
       this.#disarm.delete(session.id);
     };
     const stop = session.listen({ changed: () => !session.info.running && disarm(), deleted: disarm });
-    wait();
+    alarm.set(withinMs, () => this.#expire(session));
     this.#disarm.set(session.id, disarm);
   }
 
@@ -151,7 +144,7 @@ export class Commands {
     this.#store.markTimedOut(session.id);
     session.end().catch((error: unknown) => {
       this.#log.warn({ err: error, session: session.id }, 'a command that took too long could not be ended yet');
-      if (!this.#isStopped) this.#arm(session, Date.now() + RETRY_MS);
+      if (!this.#isStopped) this.#arm(session, RETRY_MS);
     });
   }
 }

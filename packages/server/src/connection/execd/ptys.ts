@@ -3,6 +3,7 @@
 import { BinnacleError, type Mode, type SessionId } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { PtyRecord, PtySpec, PtyStore } from '../../catalogue/ptys.ts';
+import type { TrustedTime } from '../../clock/trusted-time.ts';
 import type { Session } from '../../session.ts';
 import type { SeenSessions } from '../session-access.ts';
 
@@ -17,19 +18,25 @@ export interface PtyRequest extends Omit<PtySpec, 'envNames'> {
 export class Ptys {
   readonly #store: PtyStore;
   readonly #maxPending: number;
+  readonly #time: Pick<TrustedTime, 'now'>;
   /** Values are kept in memory alone; a terminal that had some cannot be started after a restart of the gateway. */
   readonly #envs = new Map<string, Readonly<Record<string, string>>>();
   /** Many may attach at once; it is started once. */
   readonly #starting = new Map<string, Promise<Session>>();
 
-  constructor(parts: { readonly store: PtyStore; readonly maxPending: number }) {
+  constructor(parts: {
+    readonly store: PtyStore;
+    readonly maxPending: number;
+    readonly time: Pick<TrustedTime, 'now'>;
+  }) {
+    this.#time = parts.time;
     this.#store = parts.store;
     this.#maxPending = parts.maxPending;
   }
 
   /** Nothing is started. Throws `too_many_ptys`. */
   create({ envs = {}, ...spec }: PtyRequest): SessionId {
-    for (const id of this.#store.removeOlder(Date.now() - FORGET_MS)) this.#envs.delete(id);
+    for (const id of this.#store.removeOlder(this.#time.now() - FORGET_MS)) this.#envs.delete(id);
     if (this.#store.count() >= this.#maxPending) {
       throw new BinnacleError('too_many_ptys', { details: { limit: this.#maxPending } });
     }

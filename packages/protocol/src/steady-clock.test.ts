@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LogClock } from './clock.ts';
+import { SteadyClock } from './steady-clock.ts';
 
 const T0 = 1_700_000_000_000;
 
@@ -8,7 +8,7 @@ describe('the times of a log', () => {
   it('go on at the same pace when the clock of the machine is set back', () => {
     let wall = T0;
     let monotonic = 50;
-    const clock = new LogClock({ wall: () => wall, monotonic: () => monotonic });
+    const clock = new SteadyClock({ wall: () => wall, monotonic: () => monotonic });
     expect(clock.now()).toBe(T0);
     wall -= 3600_000;
     monotonic += 250;
@@ -18,7 +18,7 @@ describe('the times of a log', () => {
   it('follow the clock of the machine behind a sleep', () => {
     let wall = T0;
     let monotonic = 50;
-    const clock = new LogClock({ wall: () => wall, monotonic: () => monotonic });
+    const clock = new SteadyClock({ wall: () => wall, monotonic: () => monotonic });
     wall += 8 * 3600_000;
     monotonic += 10;
     expect(clock.now()).toBe(T0 + 8 * 3600_000);
@@ -34,7 +34,7 @@ describe('the times of a log', () => {
         (steps) => {
           let wall = T0;
           let monotonic = 0;
-          const clock = new LogClock({ wall: () => wall, monotonic: () => monotonic });
+          const clock = new SteadyClock({ wall: () => wall, monotonic: () => monotonic });
           let last = clock.now();
           for (const [set, passed] of steps) {
             wall += set + passed;

@@ -1,0 +1,111 @@
+// Durations are counted with the monotonic clock (`performance.now`): the other one is set, back and forward, and what
+// waits for it waits for hours, or ends at once. So the wall clock may be asked for two things only: to stamp what is
+// kept or told (`at: Date.now()`), and in the files below, each for its reason. Reads the sources as text.
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
+import { main, root } from './run.mjs';
+
+/** Where the time of day is meant, or that of another process. */
+const ALLOWED = {
+  'protocol/src/steady-clock.ts': 'makes steady times of both clocks',
+  // Of the client.
+  'client/src/options.ts': 'compares the clocks of page and gateway',
+  'client/src/emit/emitter.ts': 'the number of a life, and the mark that it is alive, are for other processes',
+  'client/src/emit/lives.ts': 'compares the times of files; those in the future count as old',
+  'client/src/emit/post.ts': 'Retry-After may name a time of day; bounded',
+  // Of the gateway: rights end at a time of day.
+  'server/src/http/auth.ts': 'tokens, logins and links end at a time of day',
+  'server/src/http/principal.ts': 'tokens, logins and links end at a time of day',
+  'server/src/catalogue/tokens.ts': 'tokens and logins end at a time of day; the use of one is noted',
+  'server/src/hail/vapid.ts': 'a JWT ends at a time of day; bounded both ways',
+  'server/src/hail/targets.ts': 'the signature of a webhook has the time of day',
+  'server/src/hail/post.ts': 'Retry-After may name a time of day; bounded by who waits',
+  // Stamps that are passed on.
+  'server/src/catalogue/sessions.ts': 'stamps rows',
+  'server/src/catalogue/ptys.ts': 'stamps rows',
+  'server/src/catalogue/conversations.ts': 'stamps rows',
+  'server/src/hail/hails.ts': 'stamps rows',
+  'server/src/conversation/conversation.ts': 'stamps events',
+  'server/src/conversation/turn-watch.ts': 'stamps the beginning of a silence',
+  'server/src/conversation/transcript.ts': 'stamps entries',
+  'server/src/conversation/turns.ts': 'stamps events',
+  'server/src/notices.ts': 'numbers grow over restarts',
+  'server/src/plugin/plugin-log.ts': 'numbers grow over restarts',
+  'server/src/plugin/plugins.ts': 'stamps an installation',
+  'server/src/recording/import.ts': 'a recording has a time of day, and it may be missing',
+  'server/src/runner/lost.ts': 'stamps entries',
+  'server/src/runner/main.ts': 'stamps lines of a log for people',
+  'server/src/runner/runner.ts': 'stamps lines of a log for people',
+  'server/src/runner/hosted.ts': 'stamps lines of a log for people',
+  'server/src/runner/shell-link.ts': 'stamps lines of a log for people',
+  'server/src/traffic/ingest.ts': 'stamps what comes',
+  'server/src/traffic/foreign-log.ts': 'stamps entries',
+  'server/src/connection/execd/commands.ts': 'keeps a deadline for the next gateway; tells when something ended',
+  'server/src/connection/execd/events.ts': 'stamps frames',
+  'server/src/connection/traffic-feed.ts': 'stamps frames',
+  'server/src/screen/checkpoints.ts': 'compares the times of files; those in the future count as old',
+  // People read them, beside the clock on their wall.
+  'server/src/cli/chat.ts': 'ages for people',
+  'server/src/cli/ls.ts': 'ages for people',
+  'server/src/cli/plugin-ls.ts': 'ages for people',
+  'server/src/cli/plugin-templates.ts': 'text of a plugin that tells the time',
+  'server/src/cli/search.ts': 'ages for people',
+  'server/src/cli/share.ts': 'ages for people',
+  'server/src/cli/token.ts': 'ages for people',
+  'viewer/src/approval.tsx': 'the end of an approval is a time of day; counted down without',
+  'viewer/src/conversation-turns.tsx': 'ages for people',
+  'viewer/src/guest-door.tsx': 'ages for people',
+  'viewer/src/looked.ts': 'kept in the browser, compared with times of sessions',
+  'viewer/src/part.ts': 'kept over a reload; one in the future does not count',
+  'viewer/src/plugin-log.tsx': 'ages for people',
+  'viewer/src/replay-bar.tsx': 'ages for people',
+  'viewer/src/share-dialog.tsx': 'ages for people',
+  'viewer/src/share-list.tsx': 'ages for people',
+  'viewer/src/use-client.ts': 'ages for people',
+  'viewer/src/use-traffic.ts': 'asks for what came before a time of day',
+};
+
+const WALL = /\bDate\.now\b|\bnew Date\(\)/;
+/** A field, and nothing done with it: `at: Date.now(),`. */
+const STAMP = /\b\w+: (?:Date\.now\(\)|new Date\(\)\.toISOString\(\))(?=\s*[,})\]]|$)/g;
+
+function sources(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return sources(path);
+    return /\.tsx?$/.test(entry.name) && !/\.(test|fixture)\.tsx?$/.test(entry.name) ? [path] : [];
+  });
+}
+
+/** Comments and quotes in them are no use of it. */
+const withoutComment = (line) => (/^\s*(?:\/\/|\/?\*)/.test(line) ? '' : line.replace(/\s\/\/ .*$/, ''));
+
+await main(import.meta, () => {
+  const problems = [];
+  const used = new Set();
+  const packages = join(root, 'packages');
+  const files = ['protocol', 'client', 'server', 'viewer', 'plugin'].flatMap((name) =>
+    sources(join(packages, name, 'src')),
+  );
+  for (const file of files) {
+    const name = relative(packages, file);
+    for (const [at, line] of readFileSync(file, 'utf8').split('\n').entries()) {
+      if (!WALL.test(withoutComment(line).replace(STAMP, ''))) continue;
+      used.add(name);
+      if (ALLOWED[name] === undefined) problems.push(`${name}:${at + 1} asks for the time of day: ${line.trim()}`);
+    }
+  }
+  for (const name of Object.keys(ALLOWED)) {
+    if (!used.has(name)) problems.push(`${name} is allowed the time of day and does not ask for it.`);
+  }
+  for (const problem of problems) console.error(problem);
+  if (problems.length > 0) {
+    console.error(
+      `Count durations with performance.now(), ages with TrustedTime; or give a reason in ${basename(import.meta.filename)}.`,
+    );
+  }
+  console.log(
+    `${files.length} files, ${problems.length === 0 ? 'durations by the monotonic clock' : `${problems.length} to look at`}.`,
+  );
+  return problems.length === 0 ? 0 : 1;
+});

@@ -13,9 +13,17 @@ const TOKEN = /^[\x21-\x7e]+$/;
 /** `bn_` and 32 random bytes as base64url. */
 export const newSecret = (): string => `bn_${randomBytes(32).toString('base64url')}`;
 
-const OWN_SECRET = /^bn_[A-Za-z0-9_-]{43}$/;
-/** True for what `newSecret` may have made: 256 bits, which nobody finds by trying. */
-export const isOwnSecret = (text: string): boolean => OWN_SECRET.test(text);
+const OWN_SECRET = /^(bn|bg|bs)_[A-Za-z0-9_-]{43}$/;
+
+/**
+ * What a secret of our own shape is for: `bn` tokens, tickets and logins, `bg` guests, `bs` share links. Undefined for all
+ * other texts. Each has 256 bits, which nobody finds by trying.
+ */
+export const kindOfSecret = (text: string): 'bn' | 'bg' | 'bs' | undefined =>
+  OWN_SECRET.exec(text)?.[1] as 'bn' | 'bg' | 'bs' | undefined;
+
+/** True for what `newSecret` may have made. */
+export const isOwnSecret = (text: string): boolean => kindOfSecret(text) === 'bn';
 
 /**
  * The admin token of the gateway that holds the lock of `dir`. $BINNACLE_TOKEN wins and is taken out of `env`, so

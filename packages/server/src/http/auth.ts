@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { allows, BinnacleError, type Scope } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
-import { newSecret } from '../catalogue/admin-token.ts';
+import { kindOfSecret, newSecret } from '../catalogue/admin-token.ts';
 import type { IssuedStore, MadeBy } from '../catalogue/issued.ts';
 import type { ShareRecord } from '../catalogue/shares.ts';
 import type { LoginStore, TokenRecord, TokenStore } from '../catalogue/tokens.ts';
@@ -66,8 +66,6 @@ export interface Issued {
 }
 
 const LOGIN_TTL_MS = 30 * 24 * 3600_000;
-/** Hashes of secrets that were valid once; see `#evaluate`. 1024 × 64 characters. */
-const MAX_KNOWN = 1024;
 
 export interface AuthorizeOptions {
   /** It asks for a WebSocket. Default false. */
@@ -87,11 +85,12 @@ export class Auth {
   readonly #issued: IssuedStore;
   readonly #hosts: Hosts;
   readonly #limiter: Limiter;
+  /** Of what may be guesses at a short admin token: failures of other kinds use nothing of that up. */
+  readonly #guesses: Limiter;
   readonly #tickets: Tickets<TicketGrant>;
   /** Of downloads, which a page cannot send its key with. */
   readonly #passes: Tickets<PassGrant>;
   readonly #loginTtlMs: number;
-  readonly #known: Set<string>;
   readonly #open: OpenConnections;
   readonly #listeners: Set<(principalId: string) => void>;
   #evaluatedFailures: number;
@@ -111,11 +110,11 @@ export class Auth {
     this.#issued = options.catalogue.issued;
     this.#hosts = options.hosts;
     this.#limiter = new Limiter(options.limiter);
+    this.#guesses = new Limiter(options.limiter);
     const now = options.now ?? (() => performance.now());
     this.#tickets = new Tickets(options.ticketTtlMs ?? TICKET_TTL_MS, now);
     this.#passes = new Tickets(PASS_TTL_MS, now);
     this.#loginTtlMs = options.loginTtlMs ?? LOGIN_TTL_MS;
-    this.#known = new Set();
     this.#open = new OpenConnections(clock);
     this.#listeners = new Set();
     this.#evaluatedFailures = 0;
@@ -125,7 +124,7 @@ export class Auth {
     for (const issuer of this.shares.listOtherAdminIssuers(adminIssuer)) this.#endIssued(issuer);
   }
 
-  /** Failed attempts that were compared with anything. */
+  /** Failed attempts, without those that were refused because of too many. */
   get evaluatedFailures(): number {
     return this.#evaluatedFailures;
   }
@@ -215,8 +214,7 @@ export class Auth {
   ): { readonly setCookie: string; readonly key: string; readonly scope: Scope } {
     const origin = this.#hosts.checkOrigin(request);
     const grant = this.#evaluate(request, ticket, {
-      isKnown: (hash) => this.#tickets.has(hash),
-      verify: (hash) => this.#tickets.take(hash),
+      verify: (given) => this.#tickets.take(sha256(given)),
       refuse: () =>
         new BinnacleError('unauthorized', {
           message: 'The login link was used already, or is too old.',
@@ -344,16 +342,15 @@ export class Auth {
     const credential = upgrade ? credentialIn(request) : undefined;
     if (credential !== undefined) {
       return this.#evaluate(request, tokens === undefined ? credential : undefined, {
-        isKnown: (hash) => this.#known.has(hash.toString('hex')),
-        verify: (hash) => this.#credentials.verifyGuest(hash),
+        verify: (given) => this.#credentials.verifyGuest(sha256(given)),
         refuse: () => new BinnacleError('unauthorized', { message: 'The share link is not valid, or not any more.' }),
       });
     }
     if (tokens !== undefined) {
       // One token, however often it was said; two are a riddle.
       return this.#evaluate(request, tokens.size === 1 ? [...tokens][0] : undefined, {
-        isKnown: (hash) => this.#isKnown(hash),
-        verify: (hash) => this.#credentials.verifyToken(hash),
+        verify: (token) => this.#credentials.verifyToken(token),
+        isChosen: true,
         refuse: () => new BinnacleError('unauthorized', { message: 'The token is not valid, or not any more.' }),
       });
     }
@@ -370,8 +367,8 @@ export class Auth {
       throw new BinnacleError('login_incomplete', { details: { missing: 'key' } });
     }
     return this.#evaluate(request, key ?? pass, {
-      isKnown: (hash) => (key === undefined ? this.#passes.has(hash) : this.#isKnown(hash)),
-      verify: (hash) => {
+      verify: (given) => {
+        const hash = sha256(given);
         if (key !== undefined) return this.#credentials.verifyLogin({ key: hash }, cookies);
         const grant = this.#passes.take(hash);
         if (grant?.target !== targetOf(request)) return undefined;
@@ -388,57 +385,35 @@ export class Auth {
   }
 
   /**
-   * Compares a secret with what we keep, unless its address has failed too often.
+   * Compares a secret with what we keep.
    *
-   * An address that has used up its failures is refused without a look at the catalogue; except for secrets that
-   * are in memory as known: the admin token, those that were valid in this process's life, and open tickets.
-   * Without the exception, any local user or container could lock the owner out by failing twenty times a minute
-   * from the same loopback address. With it, what can be guessed there without limit are 256-bit secrets, at the
-   * cost of one SHA-256 each. An answer of 429 does not tell a wrong secret from a right one that is not known yet.
+   * What is of our own shape has 256 bits, so it is looked up at any rate, at the cost of one SHA-256 and one look into an
+   * index, and an address that has failed too often is only refused what fails: else whoever fails there twenty times a
+   * minute (any local user; behind a proxy anybody) would keep everybody else out. The hard stop is for the one secret
+   * that trying could find, a short admin token: behind it that is not compared at all.
    */
   #evaluate<T>(
     request: IncomingMessage,
     secret: string | undefined,
     check: {
-      readonly isKnown: (hash: Buffer) => boolean;
-      readonly verify: (hash: Buffer) => T | undefined;
+      readonly verify: (secret: string) => T | undefined;
       readonly refuse: () => BinnacleError;
+      /** It may be an admin token that the operator chose. Default false: what is not of our own shape is nothing. */
+      readonly isChosen?: boolean;
     },
   ): T {
     const key = limiterKey(request.socket.remoteAddress);
-    const waitMs = this.#limiter.waitMs(key);
-    // Hashed before anything is decided: the time tells nothing, and nothing compares the text.
-    const hash = sha256(secret ?? '');
-    if (waitMs > 0 && !(secret !== undefined && check.isKnown(hash))) {
-      throw new BinnacleError('rate_limited', { details: { retryAfterMs: Math.ceil(waitMs) } });
-    }
-    const found = secret === undefined ? undefined : check.verify(hash);
-    if (found === undefined) {
-      // Known once, revoked by now: refused, but nobody learns anything from it that could be counted.
-      if (waitMs === 0) {
-        this.#limiter.fail(key);
-        this.#evaluatedFailures += 1;
-      }
-      this.#known.delete(hash.toString('hex'));
-      throw check.refuse();
-    }
-    this.#remember(hash);
-    return found;
-  }
-
-  #isKnown(hash: Buffer): boolean {
-    const isAdmin = this.#credentials.isAdmin(hash);
-    return isAdmin ? !this.#credentials.isAdminGuessable : this.#known.has(hash.toString('hex'));
-  }
-
-  #remember(hash: Buffer): void {
-    const key = hash.toString('hex');
-    this.#known.delete(key);
-    this.#known.add(key);
-    for (const oldest of this.#known) {
-      if (this.#known.size <= MAX_KNOWN) break;
-      this.#known.delete(oldest);
-    }
+    const isOwn = secret !== undefined && kindOfSecret(secret) !== undefined;
+    const isGuess = !isOwn && check.isChosen === true && this.#credentials.isAdminGuessable;
+    const limiter = isGuess ? this.#guesses : this.#limiter;
+    const waitMs = limiter.waitMs(key);
+    const isCompared = isOwn || (check.isChosen === true && !(isGuess && waitMs > 0));
+    const found = secret !== undefined && isCompared ? check.verify(secret) : undefined;
+    if (found !== undefined) return found;
+    if (waitMs > 0) throw new BinnacleError('rate_limited', { details: { retryAfterMs: Math.ceil(waitMs) } });
+    limiter.fail(key);
+    this.#evaluatedFailures += 1;
+    throw check.refuse();
   }
 
   #infoOf(record: TokenRecord, kind: 'token' | 'cookie'): TokenInfo {

@@ -332,35 +332,78 @@ describe('denied-by-default: login links (S6)', () => {
 });
 
 describe('denied-by-default: guessing (S7)', () => {
-  test('of 10 000 guesses at most 20 are evaluated, and the owner is not locked out', async () => {
+  test('failures of others lock out nothing of our own shape: not the first use of a token, a login, a link', async () => {
     const guessed = await openGateway();
     const { token } = await guessed.token('view');
-    const { token: fresh } = await guessed.token('view');
-    await guessed.ask('/v1/me', { headers: { Authorization: `Bearer ${token}` } });
+    const { token: ingest } = await guessed.token('ingest');
+    const bearer = (secret: string) => guessed.ask('/v1/me', { headers: { Authorization: `Bearer ${secret}` } });
+    const admin = guessed.auth.authorize(fakeRequest(guessed.adminToken), 'admin');
+    const wanted = { kind: 'session', target: 's', mode: 'view', label: '', expiresInMs: 60_000, uses: null } as const;
+    const { secret } = guessed.auth.shares.make(fakeRequest(''), admin, wanted);
+    const shape = (kind: string, n: number) => `${kind}_${String(n).padStart(43, 'x')}`;
     const codes = new Map<string, number>();
-    for (let i = 0; i < 10_000; i += 1) {
+    for (let i = 0; i < 1000; i += 1) {
       const address = i % 2 === 0 ? '127.0.0.1' : '::ffff:127.0.0.1';
+      for (const act of [
+        () => guessed.auth.authorize(fakeRequest(i % 3 === 0 ? `guess${i}` : shape('bn', i), address), 'view'),
+        () => guessed.auth.shares.look(fakeRequest('', address), shape('bs', i)),
+      ]) {
+        try {
+          act();
+        } catch (error) {
+          const { code } = error as { code: string };
+          codes.set(code, (codes.get(code) ?? 0) + 1);
+        }
+      }
+    }
+    // What fails is limited as ever.
+    expect(Object.fromEntries(codes)).toEqual({ unauthorized: 40, rate_limited: 1960 });
+    const limited = await bearer(shape('bn', 5000));
+    expect(limited).toMatchObject({ status: 429, code: 'rate_limited' });
+    expect(Number(limited.headers['retry-after'])).toBeGreaterThan(50);
+
+    expect((await bearer(guessed.adminToken)).status).toBe(200);
+    expect((await bearer(token)).status).toBe(200);
+    expect((await bearer(ingest)).status).toBe(403);
+    const login = await guessed.login();
+    expect((await guessed.ask('/v1/me', { headers: { ...login, Origin: guessed.url } })).status).toBe(200);
+    // As after a restart: nothing is in memory of before.
+    const again = new Auth({ catalogue: guessed.catalogue, adminToken: guessed.adminToken, hosts: new Hosts() });
+    for (let i = 0; i < 50; i += 1) {
+      expect(() => again.shares.look(fakeRequest(''), shape('bs', i))).toThrow();
+      expect(() => again.authorize(fakeRequest(shape('bg', i)), 'view')).toThrow();
+    }
+    const share = again.shares.look(fakeRequest(''), secret);
+    const { credential } = again.shares.redeem(fakeRequest(''), share, { secret, name: 'x', id: undefined });
+    expect(again.authorize(fakeRequest(credential), 'view', { shares: true }).kind).toBe('share');
+    again.close();
+    await guessed.close();
+  });
+
+  test('of 10 000 guesses at a short admin token at most 20 are compared, and nobody else is kept out by them', async () => {
+    const short = await openGateway({ adminToken: 'short-and-guessable' });
+    const { token } = await short.token('view');
+    const codes = new Map<string, number>();
+    const guess = (secret: string): void => {
       try {
-        guessed.auth.authorize(fakeRequest(`bn_guess${i}`, address), 'view');
+        short.auth.authorize(fakeRequest(secret), 'view');
       } catch (error) {
         const { code } = error as { code: string };
         codes.set(code, (codes.get(code) ?? 0) + 1);
       }
-    }
-    expect(Object.fromEntries(codes)).toEqual({ unauthorized: 20, rate_limited: 9980 });
-    expect(guessed.auth.evaluatedFailures).toBe(20);
-
-    const bearer = (secret: string) => guessed.ask('/v1/me', { headers: { Authorization: `Bearer ${secret}` } });
-    const limited = await bearer('bn_one_more');
-    expect(limited).toMatchObject({ status: 429, code: 'rate_limited' });
-    expect(Number(limited.headers['retry-after'])).toBeGreaterThan(50);
-    // Those who were known before go on working; a login link of the owner still opens.
-    expect((await bearer(guessed.adminToken)).status).toBe(200);
-    expect((await bearer(token)).status).toBe(200);
-    expect((await guessed.login()).Cookie).toContain('binnacle_');
-    // A secret that was never seen is not looked at, right or wrong.
-    expect((await bearer(fresh)).status).toBe(429);
-    await guessed.close();
+    };
+    // Secrets of our own shape cannot be it, and use nothing of its allowance up.
+    for (let i = 0; i < 100; i += 1) guess(`bn_${String(i).padStart(43, 'x')}`);
+    expect(short.auth.authorize(fakeRequest('short-and-guessable'), 'admin').kind).toBe('admin-token');
+    const before = short.auth.evaluatedFailures;
+    for (let i = 0; i < 10_000; i += 1) guess(`short-and-guess${i}`);
+    expect(short.auth.evaluatedFailures - before).toBe(20);
+    expect(codes.get('unauthorized')).toBe(40);
+    // The hard stop: also when it is right.
+    const right = await short.ask('/v1/me', { headers: { Authorization: 'Bearer short-and-guessable' } });
+    expect(right).toMatchObject({ status: 429, code: 'rate_limited' });
+    expect((await short.ask('/v1/me', { headers: { Authorization: `Bearer ${token}` } })).status).toBe(200);
+    await short.close();
   });
 
   test('whatever the guess looks like, it counts', async () => {

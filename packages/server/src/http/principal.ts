@@ -2,7 +2,7 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { BinnacleError, type Scope } from '@binnacle/protocol';
-import { isGuessable } from '../catalogue/admin-token.ts';
+import { isGuessable, kindOfSecret } from '../catalogue/admin-token.ts';
 import type { IssuedStore } from '../catalogue/issued.ts';
 import { endOf, type Reach, reachOf, type ShareStore } from '../catalogue/shares.ts';
 import type { LoginStore, TokenStore } from '../catalogue/tokens.ts';
@@ -129,21 +129,18 @@ export class Credentials {
     return this.#adminIssuer;
   }
 
-  /** True for the hash of the admin token. Takes the same time for every hash. */
-  isAdmin(hash: Buffer): boolean {
-    return timingSafeEqual(hash, this.#adminHash);
-  }
-
-  /** The principal of a bearer token, by its SHA-256. */
-  verifyToken(hash: Buffer): Principal | undefined {
+  /** The principal of a bearer token. One digest and one look into an index, whatever it is. */
+  verifyToken(token: string): Principal | undefined {
+    const hash = sha256(token);
+    const kind = kindOfSecret(token);
+    if (kind === 'bg') return this.verifyGuest(hash);
     // Looked up in any case, so that the answer takes as long for the admin token as for others.
-    const record = this.#tokens.findByHash(hash);
-    if (this.isAdmin(hash)) {
+    const record = kind === 'bn' ? this.#tokens.findByHash(hash) : undefined;
+    if (timingSafeEqual(hash, this.#adminHash)) {
       const admin = { id: ADMIN_ID, name: ADMIN_ID, scope: 'admin', user: ADMIN_USER, expiresAt: null } as const;
       return new VerifiedPrincipal(admin, 'admin-token', this.#adminIssuer);
     }
-    if (record === undefined) return this.verifyGuest(hash);
-    if (!timingSafeEqual(hash, record.sha256) || isOver(record.expiresAt)) return undefined;
+    if (record === undefined || !timingSafeEqual(hash, record.sha256) || isOver(record.expiresAt)) return undefined;
     this.#tokens.touch(record);
     return new VerifiedPrincipal(record, 'token', record.id);
   }

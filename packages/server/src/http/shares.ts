@@ -4,6 +4,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { BinnacleError, type Scope } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
+import { kindOfSecret } from '../catalogue/admin-token.ts';
 import {
   endOf,
   type GuestRecord,
@@ -43,23 +44,17 @@ export interface WantedShare {
 /** A day: who gets a link today looks at it today. */
 export const SHARE_TTL_MS = 24 * 3600_000;
 export const MAX_SHARE_TTL_MS = 30 * 24 * 3600_000;
-/** Hashes of secrets that are known to be right; see `open`. 1024 × 64 characters. */
-const MAX_KNOWN = 1024;
-
-/** Of a guest. The prefix tells it from tokens: only this kind counts where a page can send nothing else. */
-const CREDENTIAL = /^bg_[A-Za-z0-9_-]{43}$/;
 const CREDENTIAL_PROTOCOL = 'binnacle.guest.';
 
 /** What a WebSocket of a guest says; undefined where it is none. */
 export function credentialIn(request: IncomingMessage): string | undefined {
   const credential = offeredSecret(request, CREDENTIAL_PROTOCOL);
-  return credential !== undefined && CREDENTIAL.test(credential) ? credential : undefined;
+  return credential !== undefined && kindOfSecret(credential) === 'bg' ? credential : undefined;
 }
 
 export class Shares {
   readonly #parts: SharesParts;
   readonly #limiter: Limiter;
-  readonly #known = new Set<string>();
 
   constructor(parts: SharesParts) {
     this.#parts = parts;
@@ -90,35 +85,27 @@ export class Shares {
       },
       addressOf(request),
     );
-    this.#remember(sha256(secret));
     return { share, secret };
   }
 
   /**
-   * The link of a secret. Throws `unauthorized` for none of ours, why it has ended, and `rate_limited` for an address that
-   * has failed too often; but for secrets that are in memory as right, or anybody could keep all others of a proxy out.
+   * The link of a secret. Throws `unauthorized` for none of ours, why it has ended, and `rate_limited` for what fails at an
+   * address that has failed too often: a secret of 256 bits is looked up at any rate, see `Auth`.
    */
   open(request: IncomingMessage, secret: string): ShareRecord {
+    const share = kindOfSecret(secret) === 'bs' ? this.#parts.store.findByHash(sha256(secret)) : undefined;
+    if (share !== undefined) {
+      this.#refuseOver(request, share);
+      return share;
+    }
     const key = limiterKey(request.socket.remoteAddress);
     const waitMs = this.#limiter.waitMs(key);
-    // Hashed before anything is decided: the time tells nothing.
-    const hash = sha256(secret);
-    if (waitMs > 0 && !this.#known.has(hash.toString('hex'))) {
-      throw new BinnacleError('rate_limited', {
-        details: { retryAfterMs: Math.ceil(waitMs) },
-      });
-    }
-    const share = this.#parts.store.findByHash(hash);
-    if (share === undefined) {
-      if (waitMs === 0) this.#limiter.fail(key);
-      throw new BinnacleError('unauthorized', {
-        message: 'The share link is not valid.',
-        hint: 'Copy it whole, or ask whoever sent it for a new one.',
-      });
-    }
-    this.#remember(hash);
-    this.#refuseOver(request, share);
-    return share;
+    if (waitMs > 0) throw new BinnacleError('rate_limited', { details: { retryAfterMs: Math.ceil(waitMs) } });
+    this.#limiter.fail(key);
+    throw new BinnacleError('unauthorized', {
+      message: 'The share link is not valid.',
+      hint: 'Copy it whole, or ask whoever sent it for a new one.',
+    });
   }
 
   /** What somebody who has the secret would come to; takes no use. Throws what `open` throws, and `share_used_up`. */
@@ -213,16 +200,6 @@ export class Shares {
 
   listOtherAdminIssuers(current: string): readonly string[] {
     return this.#parts.store.listOtherAdminIssuers(current);
-  }
-
-  #remember(hash: Buffer): void {
-    const key = hash.toString('hex');
-    this.#known.delete(key);
-    this.#known.add(key);
-    for (const oldest of this.#known) {
-      if (this.#known.size <= MAX_KNOWN) break;
-      this.#known.delete(oldest);
-    }
   }
 
   #end(id: string, by: string, address: string | null): void {

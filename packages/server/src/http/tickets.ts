@@ -64,10 +64,6 @@ export class Tickets<G extends Grant> {
     return { ticket, expiresInMs: this.#ttlMs };
   }
 
-  has(hash: Buffer): boolean {
-    return this.#open.has(hash.toString('hex'));
-  }
-
   /** Uses a ticket up. Undefined when it is unknown, used or late. */
   take(hash: Buffer): G | undefined {
     const key = hash.toString('hex');

@@ -62,6 +62,8 @@ export type ClientFrame =
       readonly lease?: string;
       readonly holder?: string;
       readonly ttlMs?: number;
+      /** Another name of `ttlMs`. */
+      readonly autoReleaseAfterMs?: number;
       /** Of `hand_over`: the `id` of a watcher. */
       readonly to?: string;
     }
@@ -241,7 +243,7 @@ export interface ShownScreen extends ScreenSnapshot {
   readonly applicationKeys: boolean;
 }
 
-export type OkResult = InputReceipt | Lease | { readonly released: true } | SendReceipt | AbortReceipt;
+export type OkResult = InputReceipt | Lease | LeaseInfo | { readonly released: true } | SendReceipt | AbortReceipt;
 
 /** An entry that is not output. `time`: ms since 1970. `offset`: output bytes before it. `position`: behind it. */
 export type EntryFrame = {

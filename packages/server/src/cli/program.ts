@@ -290,6 +290,29 @@ function addServe(program: Command, exit: (code: number) => void): void {
       '--public-url <url>',
       'what others reach it by, behind a proxy or a tunnel: links begin with it (default: $BINNACLE_PUBLIC_URL)',
     )
+    .addOption(
+      new Option(
+        '--lease-time <duration>',
+        'how long who steers may do nothing until others may (default: 5m; 1s to 24h)',
+      ).env('BINNACLE_LEASE_TIME'),
+    )
+    .addOption(
+      new Option('--lease-grace <duration>', 'and how long after their connection broke (default: 15s)').env(
+        'BINNACLE_LEASE_GRACE',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--heartbeat <duration>',
+        'from one ping to the next; three unanswered ones end a connection (default: 15s; 1s to 1h)',
+      ).env('BINNACLE_HEARTBEAT'),
+    )
+    .addOption(
+      new Option(
+        '--stall-time <duration>',
+        'how long a viewer may take nothing until it is cut (default: 30s; 1s to 1h)',
+      ).env('BINNACLE_STALL_TIME'),
+    )
     .option('--max-sessions <n>', 'how many sessions may run at once (default: 200)')
     .option('--max-foreign-sessions <n>', 'how many that run elsewhere may be under way at once (default: 1000)')
     .option('--new-foreign-per-second <n>', 'how many of them one user may begin (default: 100)')

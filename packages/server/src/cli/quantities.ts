@@ -27,6 +27,13 @@ export function parseDuration(text: string): number {
   return value;
 }
 
+/** As `parseDuration`, in a range of milliseconds. */
+export function parseDurationWithin(text: string, what: string, min: number, max: number): number {
+  const value = parseDuration(text);
+  if (value >= min && value <= max) return value;
+  throw usage(`${what} takes a duration from ${formatDuration(min)} to ${formatDuration(max)}.`);
+}
+
 /** Reads a number of milliseconds, or a duration with its unit. */
 export const parseTimeout = (text: string): number => parseDuration(/^\d+$/.test(text) ? `${text}ms` : text);
 

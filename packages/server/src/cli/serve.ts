@@ -5,7 +5,7 @@ import type { GatewayOptions } from '../gateway-options.ts';
 import { VERSION } from '../version.ts';
 import { EXIT, Failure } from './failure.ts';
 import { dataDir } from './place.ts';
-import { parseBytes, parseCount, parseDuration } from './quantities.ts';
+import { parseBytes, parseCount, parseDuration, parseDurationWithin } from './quantities.ts';
 import { style } from './style.ts';
 
 export interface ServeOptions {
@@ -16,6 +16,10 @@ export interface ServeOptions {
   readonly origin: readonly string[];
   readonly hostName: readonly string[];
   readonly publicUrl?: string;
+  readonly leaseTime?: string;
+  readonly leaseGrace?: string;
+  readonly heartbeat?: string;
+  readonly stallTime?: string;
   readonly maxSessions?: string;
   readonly maxForeignSessions?: string;
   readonly newForeignPerSecond?: string;
@@ -42,6 +46,7 @@ export interface ServeOptions {
   readonly logLevel: string;
 }
 
+const HOUR_MS = 3600_000;
 /** People press Ctrl-C again after about this long, and supervisors kill at 10 s: what is not closed by then is cut. */
 const CLOSE_MS = 3000;
 
@@ -72,6 +77,9 @@ function sayConfig(path: string, problems: number): void {
 export function toGatewayOptions(options: ServeOptions): GatewayOptions {
   const count = (text: string | undefined, name: string, most = 1_000_000): number | undefined =>
     text === undefined ? undefined : parseCount(text, name, 1, most);
+  const time = (text: string | undefined, name: string, max: number): number | undefined =>
+    text === undefined ? undefined : parseDurationWithin(text, name, 1000, max);
+  const leaseMs = time(options.leaseTime, '--lease-time', 24 * HOUR_MS);
   return withoutUndefined({
     dataDir: dataDir(options.data),
     host: options.host,
@@ -79,6 +87,18 @@ export function toGatewayOptions(options: ServeOptions): GatewayOptions {
     origins: options.origin,
     hostNames: options.hostName,
     publicUrl: options.publicUrl ?? (process.env.BINNACLE_PUBLIC_URL || undefined),
+    helmTimes: withoutUndefined({
+      autoReleaseAfterMs: leaseMs,
+      graceMs: time(options.leaseGrace, '--lease-grace', HOUR_MS),
+    }),
+    writeLeaseTimes: withoutUndefined({
+      autoReleaseAfterMs: leaseMs,
+      maxIdleHoldMs: leaseMs === undefined ? undefined : Math.max(leaseMs, HOUR_MS),
+    }),
+    livenessTimes: withoutUndefined({
+      heartbeatMs: time(options.heartbeat, '--heartbeat', HOUR_MS),
+      stallMs: time(options.stallTime, '--stall-time', HOUR_MS),
+    }),
     maxSessions: count(options.maxSessions, '--max-sessions'),
     maxForeignSessions: count(options.maxForeignSessions, '--max-foreign-sessions'),
     newForeignPerSecond: count(options.newForeignPerSecond, '--new-foreign-per-second'),

@@ -2,7 +2,7 @@
 
 import { BinnacleError, type ClientFrame } from '@binnacle/protocol';
 import { z } from 'zod';
-import { MAX_TIMEOUT_MS } from './fields.ts';
+import { LeaseTtl, MAX_TIMEOUT_MS } from './fields.ts';
 
 const ref = z.int().optional();
 const session = z.string().max(64);
@@ -57,7 +57,7 @@ const Frame = z.discriminatedUnion('t', [
     lease,
     action: z.enum(['acquire', 'renew', 'release', 'take', 'ask', 'hand_over']),
     holder: z.string().min(1).max(100).optional(),
-    ttlMs: z.int().min(1000).optional(),
+    ...LeaseTtl,
     to: z.string().max(64).optional(),
   }),
   z.object({ t: z.literal('watch_watchers'), ref, session, on: z.boolean() }),

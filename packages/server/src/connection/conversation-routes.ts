@@ -5,7 +5,7 @@ import { authorOf } from '../conversation/audience.ts';
 import type { Conversations } from '../conversation/conversations.ts';
 import type { WriteLease } from '../conversation/write-lease.ts';
 import { json, noContent, type Route, route, z } from '../http/routes.ts';
-import { LeaseHeader, text } from './fields.ts';
+import { LeaseHeader, LeaseTtl, text, ttlOf } from './fields.ts';
 
 export const OfConversation = z.object({ key: z.string().max(512) });
 const Limit = z
@@ -68,7 +68,7 @@ const LeaseBody = z.strictObject({
   action: z.enum(['acquire', 'renew', 'take', 'release']),
   lease: z.string().max(100).optional(),
   holder: text(100).min(1).optional(),
-  ttlMs: z.number().int().min(1000).optional(),
+  ...LeaseTtl,
   pid: z.number().int().min(1).optional(),
 });
 const Answer = z.looseObject({ option: z.string(), reason: z.string() });
@@ -234,7 +234,8 @@ export function conversationRoutes(conversations: Conversations): Route[] {
 }
 
 function lead(lease: WriteLease, asked: z.output<typeof LeaseBody>, name: string): object {
-  const { action, holder = name, ttlMs, pid } = asked;
+  const { action, holder = name, pid } = asked;
+  const ttlMs = ttlOf(asked);
   switch (action) {
     case 'acquire':
     case 'take':

@@ -49,6 +49,27 @@ export const argument = text(MAX_ARG_BYTES).refine(
   `at most ${MAX_ARG_BYTES} bytes; put a longer script into a file`,
 );
 
+/** How long a lease lasts without a write: two names of one thing. */
+export const LeaseTtl = {
+  ttlMs: z.int().min(1000).optional(),
+  autoReleaseAfterMs: z.int().min(1000).optional(),
+};
+
+/** Throws `bad_request` where both are given and differ. */
+export function ttlOf(asked: {
+  readonly ttlMs?: number | undefined;
+  readonly autoReleaseAfterMs?: number | undefined;
+}): number | undefined {
+  const { ttlMs, autoReleaseAfterMs } = asked;
+  if (ttlMs !== undefined && autoReleaseAfterMs !== undefined && ttlMs !== autoReleaseAfterMs) {
+    throw new BinnacleError('bad_request', {
+      message: 'ttlMs and autoReleaseAfterMs are two names of one thing; they differ.',
+      hint: 'Send one of them.',
+    });
+  }
+  return ttlMs ?? autoReleaseAfterMs;
+}
+
 export const LeaseHeader = { 'binnacle-lease': z.string().max(100).optional() };
 export const by = (principal: { readonly name: string }, lease: string | undefined): Steering =>
   lease === undefined ? { name: principal.name } : { name: principal.name, lease };

@@ -12,6 +12,7 @@ import {
 } from '@binnacle/protocol';
 import type { Principal } from '../http/principal.ts';
 import type { Session } from '../session.ts';
+import { ttlOf } from './fields.ts';
 import type { Seats } from './seats.ts';
 import type { SeenSessions } from './session-access.ts';
 import type { Hand, Watchers } from './watchers.ts';
@@ -54,12 +55,11 @@ export class HelmDesk implements Hand {
   async handle(frame: LeaseFrame, session: Session): Promise<void> {
     const { connection, ok } = this.#parts;
     const { helm } = session;
-    const lease = frame.lease ?? '';
     switch (frame.action) {
       case 'acquire':
       case 'take': {
         const options = { take: frame.action === 'take', connection };
-        const { ttlMs } = frame;
+        const ttlMs = ttlOf(frame);
         // A guest does not choose to be somebody else.
         const { name, reach } = this.#parts.principal;
         const holder = reach === null ? (frame.holder ?? name) : name;
@@ -69,10 +69,10 @@ export class HelmDesk implements Hand {
         break;
       }
       case 'renew':
-        ok(frame.ref, helm.renew(lease, connection));
+        ok(frame.ref, helm.renew(frame.lease, connection));
         break;
       case 'release':
-        helm.release(lease);
+        helm.release(frame.lease, connection);
         ok(frame.ref, { released: true });
         break;
       case 'ask':
@@ -80,7 +80,7 @@ export class HelmDesk implements Hand {
         ok(frame.ref);
         break;
       case 'hand_over':
-        await this.#handOver(session, lease, frame.to ?? '');
+        await this.#handOver(session, frame.lease, frame.to ?? '');
         ok(frame.ref, { released: true });
         break;
     }
@@ -154,7 +154,7 @@ export class HelmDesk implements Hand {
     hand.asked(session, own);
   }
 
-  async #handOver(session: Session, lease: string, to: string): Promise<void> {
+  async #handOver(session: Session, lease: string | undefined, to: string): Promise<void> {
     const { connection, principal, watchers } = this.#parts;
     const { helm, id } = session;
     const seat = watchers.find(id, to);
@@ -169,7 +169,7 @@ export class HelmDesk implements Hand {
     const by = helm.info?.holder ?? principal.name;
     this.#giving.add(id);
     try {
-      const given = await helm.handOver(lease, seat.watcher.name, { connection: seat.connection });
+      const given = await helm.handOver(lease, seat.watcher.name, { from: connection, connection: seat.connection });
       hand.given(session, given, by);
     } finally {
       this.#giving.delete(id);

@@ -16,7 +16,20 @@ import {
 import { positionOf } from '../cursor/from.ts';
 import { json, noContent, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
 import { Labels } from '../labels.ts';
-import { argument, by, EventHeaders, Flag, LeaseHeader, Offset, Size, text, Wait, wantsEvents } from './fields.ts';
+import {
+  argument,
+  by,
+  EventHeaders,
+  Flag,
+  LeaseHeader,
+  LeaseTtl,
+  Offset,
+  Size,
+  text,
+  ttlOf,
+  Wait,
+  wantsEvents,
+} from './fields.ts';
 import type { Liveness } from './liveness.ts';
 import { writeOutput } from './output.ts';
 import type { SessionAccess } from './session-access.ts';
@@ -296,7 +309,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
         action: z.enum(['acquire', 'renew', 'release', 'take']).default('acquire'),
         lease: z.string().max(100).optional(),
         holder: text(100).optional(),
-        ttlMs: z.number().int().min(1000).optional(),
+        ...LeaseTtl,
       }),
       responses: {
         200: {
@@ -306,7 +319,8 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
       },
       handler: async ({ params, body, principal }) => {
         const { helm } = access.seenBy(principal).get(params.id);
-        const { action, lease = '', ttlMs } = body;
+        const { action, lease = '' } = body;
+        const ttlMs = ttlOf(body);
         if (action === 'renew') return json(helm.renew(lease));
         if (action === 'release') {
           helm.release(lease);

@@ -26,6 +26,7 @@ import { VERSION } from '../version.ts';
 import { parseClientFrame } from './client-frames.ts';
 import { ConversationDesk } from './conversation-desk.ts';
 import { type EncodedFrame, tail } from './encode.ts';
+import { FrameOrder } from './frame-order.ts';
 import { HelmDesk } from './helm-desk.ts';
 import type { Liveness, Watched } from './liveness.ts';
 import { Seats } from './seats.ts';
@@ -73,6 +74,8 @@ export class Connection implements Watched {
   readonly #subscriptions: Subscriptions;
   /** Of each session the last `subscribe` or `unsubscribe` that is not done: they act in the order they came in. */
   readonly #turns = new Map<string, Promise<void>>();
+  /** What steers sessions acts in the order it came in: input behind a take-over is judged by who has the helm then. */
+  readonly #order = new FrameOrder();
   readonly #seats: Seats;
   readonly #helms: HelmDesk;
   readonly #release: (() => void)[];
@@ -266,7 +269,10 @@ export class Connection implements Watched {
       });
   }
 
-  /** What is done at once returns nothing; input is handed on in this turn, so that messages keep their order. */
+  /**
+   * What is done at once returns nothing; input is handed on in this turn, unless it waits for a change of hands, so that
+   * messages keep their order.
+   */
   #handle(frame: ClientFrame): Promise<void> | undefined {
     if (this.#principal.reach !== null) assertGuestFrame(frame);
     switch (frame.t) {
@@ -295,7 +301,7 @@ export class Connection implements Watched {
           this.#ok(frame.ref);
         });
       case 'input':
-        return this.#input(frame);
+        return this.#order.run(frame.session, false, async () => await this.#input(frame));
       case 'close_stdin':
         return this.#steer(frame, (session, by) => session.closeInput(by));
       case 'signal': {
@@ -306,7 +312,7 @@ export class Connection implements Watched {
       case 'resize':
         return this.#steer(frame, (session, by) => session.resize(frame.cols, frame.rows, by));
       case 'lease':
-        return this.#helms.handle(frame, this.#writable(frame.session));
+        return this.#lease(frame);
       case 'ping':
         this.#say({
           t: 'pong',
@@ -362,7 +368,19 @@ export class Connection implements Watched {
     frame: Of<'close_stdin' | 'signal' | 'resize'>,
     act: (session: Session, by: Steering) => Promise<void>,
   ): Promise<void> {
-    return act(this.#writable(frame.session), this.#by(frame.lease)).then(() => this.#ok(frame.ref));
+    return this.#order.run(frame.session, false, async () => {
+      await act(this.#writable(frame.session), this.#by(frame.lease));
+      this.#ok(frame.ref);
+    });
+  }
+
+  #lease(frame: Of<'lease'>): Promise<void> {
+    const handle = async (): Promise<void> => {
+      await this.#helms.handle(frame, this.#writable(frame.session));
+    };
+    // Of somebody who follows: behind the subscription that it was sent behind.
+    if (frame.action === 'ask') return this.#inTurn(frame.session, handle);
+    return this.#order.run(frame.session, true, handle);
   }
 
   #by(lease: string | undefined): Steering {

@@ -115,29 +115,33 @@ export class Helm {
    * lost while others were before it.
    */
   handOver(
-    lease: string,
+    lease: string | undefined,
     holder: string,
-    options: { readonly ttlMs?: number; readonly connection?: string } = {},
+    options: { readonly ttlMs?: number; readonly connection?: string; readonly from?: string } = {},
   ): Promise<Lease> {
     return this.#inTurn(async () => {
-      this.#require(lease);
+      this.#require(lease, options.from);
       return await this.#give(holder, options);
     });
   }
 
-  /** Starts the time anew, and ties the lease to the connection that it comes by. Throws `lease_lost`, `session_exited`. */
-  renew(lease: string, connection?: string): Lease {
+  /**
+   * Starts the time anew, and ties the lease to the connection that it comes by. The connection that holds it needs no
+   * secret, and is told none. Throws `lease_lost`, `session_exited`.
+   */
+  renew(lease: string | undefined, connection?: string): LeaseInfo & Partial<Lease> {
     this.#mustGoOn();
-    const held = this.#require(lease);
+    const held = this.#require(lease, connection);
     if (connection !== undefined) held.connection = connection;
     held.expiresAt = this.#now() + held.ttlMs;
     this.#arm();
-    return { lease, holder: held.holder, fence: this.#fence, expiresInMs: held.ttlMs };
+    const info = { holder: held.holder, fence: this.#fence, expiresInMs: held.ttlMs };
+    return lease === undefined ? info : { lease, ...info };
   }
 
-  /** Throws `lease_lost`. */
-  release(lease: string): void {
-    this.#require(lease);
+  /** The connection that holds it needs no secret. Throws `lease_lost`. */
+  release(lease: string | undefined, connection?: string): void {
+    this.#require(lease, connection);
     this.#letGo();
   }
 
@@ -239,9 +243,14 @@ export class Helm {
     return this.#held;
   }
 
-  #require(lease: string): Held {
+  /** Who holds it, by the secret, or by the connection where there is none. */
+  #require(lease: string | undefined, connection?: string): Held {
     const held = this.#current();
-    if (held === undefined || held.leaseHash !== sha256Hex(lease)) throw new BinnacleError('lease_lost');
+    const isTheirs =
+      lease === undefined
+        ? connection !== undefined && held?.connection === connection
+        : held?.leaseHash === sha256Hex(lease);
+    if (held === undefined || !isTheirs) throw new BinnacleError('lease_lost');
     return held;
   }
 

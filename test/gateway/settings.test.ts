@@ -1,0 +1,35 @@
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openFrames } from '../steering/frames.fixture.ts';
+import { type GatewayFixture, openGateway } from './gateway.fixture.ts';
+
+let gateway: GatewayFixture;
+beforeAll(async () => {
+  const env = { BINNACLE_LEASE_TIME: '7s', BINNACLE_HEARTBEAT: '9s' };
+  gateway = await openGateway(['--heartbeat', '2s', '--stall-time', '5s', '--lease-grace', '3s'], undefined, env);
+});
+afterAll(() => gateway.close());
+
+it('how long a lease lasts, and how often a connection is asked for a sign of life, are settings of serve', async () => {
+  const frames = await openFrames(`${gateway.url}/v1/ws`, gateway.token);
+  // A flag wins over the environment.
+  expect(await frames.next()).toMatchObject({ t: 'hello', heartbeatMs: 2000 });
+  const { id } = await gateway.client.sessions.create({});
+  const { result } = await frames.ask({ t: 'lease', session: id, action: 'acquire' });
+  expect(result.expiresInMs).toBe(7000);
+  frames.ws.terminate();
+});
+
+it('a setting that makes no sense is refused with what would', () => {
+  const binary = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
+  for (const [flag, value] of [
+    ['--heartbeat', '10ms'],
+    ['--lease-time', '30d'],
+    ['--stall-time', 'soon'],
+  ] as const) {
+    const { status, stderr } = spawnSync(process.execPath, [binary, 'serve', flag, value], { encoding: 'utf8' });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/from 1s to (1h|1d)|Write 30s/);
+  }
+});

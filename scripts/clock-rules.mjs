@@ -17,6 +17,7 @@ const ALLOWED = {
   'server/src/http/auth.ts': 'tokens, logins and links end at a time of day',
   'server/src/http/principal.ts': 'tokens, logins and links end at a time of day',
   'server/src/catalogue/tokens.ts': 'tokens and logins end at a time of day; the use of one is noted',
+  'server/src/oauth/grants.ts': 'grants and their secrets end at a time of day',
   'server/src/hail/vapid.ts': 'a JWT ends at a time of day; bounded both ways',
   'server/src/hail/targets.ts': 'the signature of a webhook has the time of day',
   'server/src/hail/post.ts': 'Retry-After may name a time of day; bounded by who waits',

@@ -135,6 +135,7 @@ const SERVER = {
   ],
   screen: ['askers', 'own-time', 'process', 'cursor', 'log', 'type session', 'type sessions', 'type http'],
   mcp: ['at-once', 'type turns', 'screen', 'connection', 'http', 'cursor', 'version', 'type session', 'type log'],
+  oauth: ['http', 'catalogue'],
   'plugin-reading': ['connection', 'mcp', 'type conversation', 'type sessions', 'type plugin'],
   http: ['type clock', 'catalogue', 'version', 'type sessions', 'type session', 'type steering'],
   gateway: 'any',

@@ -25,6 +25,18 @@ afterAll(async () => {
   await gateway?.close();
 });
 
+/** What a program sends a browser with that is to log in. */
+async function authorizationQuery(): Promise<string> {
+  const made = await fetch(`${gateway.url}/oauth/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ client_name: 'Agent', redirect_uris: ['https://agents.example/callback'] }),
+  });
+  const { client_id } = (await made.json()) as { client_id: string };
+  const pkce = { code_challenge: 'x'.repeat(43), code_challenge_method: 'S256' };
+  return new URLSearchParams({ ...pkce, client_id, response_type: 'code', scope: 'view input create' }).toString();
+}
+
 const THEMES = ['dark', 'light'] as const;
 
 /** What a person with a screen reader, a keyboard or weak eyes would stumble over, in short; in both themes. */
@@ -157,6 +169,11 @@ for (const size of ['desktop', 'phone'] as const) {
     await look('share made');
     await press('share-done');
 
+    await at(`#authorize=${encodeURIComponent(await authorizationQuery())}`, 'authorize-allow');
+    await at('#authorize=client_id%3Dnobody', 'authorize-leave');
+    await page.evaluate(() => location.reload());
+    await press('authorize-leave');
+    await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
     await at('#/search', 'search-view');
     await at('#/search?q=nowhere', 'search-view');
     await at('#/traffic', 'traffic-view');
@@ -167,7 +184,8 @@ for (const size of ['desktop', 'phone'] as const) {
     await press('new-conversation');
     await page.getByTestId('conversation-view').waitFor();
     await look('conversation');
-    expect(complaints.slice(1)).toEqual([]);
+    // But for the one request that was wrong.
+    expect(complaints.slice(1).filter((one) => !one.includes('400 (Bad Request)'))).toEqual([]);
 
     // What a page cannot show leaves the rest of it: the list, and the way back.
     await page.route(/\/v1\/plugins$/, (route) =>

@@ -35,8 +35,19 @@ async function addresses(): Promise<Address[]> {
 }
 
 const SCOPES = ['view', 'input', 'create', 'admin'];
-/** What has no token behind it: the page, its health, its description, and the exchange of a ticket or of a share link. */
+/**
+ * What has no token behind it: the page, its health, its description, the exchange of a ticket or of a share link, and
+ * what a program needs that has no token yet.
+ */
 const PUBLIC = [
+  '/.well-known/oauth-authorization-server',
+  '/.well-known/oauth-authorization-server/{suffix}',
+  '/.well-known/oauth-protected-resource',
+  '/.well-known/oauth-protected-resource/{suffix}',
+  '/oauth/authorize',
+  '/oauth/register',
+  '/oauth/revoke',
+  '/oauth/token',
   '/',
   '/assets/{name}',
   '/healthz',

@@ -95,6 +95,17 @@ export interface Me {
   readonly user: string;
 }
 
+/** What a program asks for that has sent its person to the page. */
+export interface Authorization {
+  /** The name that it gives itself: nobody has checked it. */
+  readonly client: string;
+  /** Where the answer goes: a host or a scheme. `here`: a program on the machine of the browser. */
+  readonly destination: { readonly text: string; readonly kind: 'here' | 'web' | 'program' };
+  readonly asked: Scope;
+  /** What the person may give of it, from little to much. */
+  readonly choices: readonly Scope[];
+}
+
 export interface Tokens {
   list(): Promise<TokenInfo[]>;
   create(token: NewToken): Promise<CreatedToken>;
@@ -239,6 +250,21 @@ export class Binnacle {
   /** What the gateway is and can do. Throws `not_found` where it is too old to say. */
   async info(): Promise<GatewayInfo> {
     return await this.http.json({ path: '/v1/info' });
+  }
+
+  /** Browsers: what a program asks for that has sent its person here. `query` as it stands in the address. */
+  async authorization(query: string): Promise<Authorization> {
+    return await this.http.json({ method: 'POST', path: '/v1/authorization', body: { query } });
+  }
+
+  /**
+   * Browsers: answers that program. Resolves with the address that the browser goes to, with the answer in it. `scope`: of
+   * `choices`; default what was asked for.
+   */
+  async authorize(query: string, decision: 'allow' | 'deny', scope?: Scope): Promise<string> {
+    const body = { query, decision, ...(scope === undefined ? {} : { scope }) };
+    const path = '/v1/authorization/decision';
+    return (await this.http.json<{ redirect: string }>({ method: 'POST', path, body })).redirect;
   }
 
   async me(): Promise<Me> {

@@ -8,6 +8,7 @@ export {
   type ScreenEvent,
 } from './attachment.ts';
 export {
+  type Authorization,
   Binnacle,
   type CreatedToken,
   connect,

@@ -4,6 +4,7 @@ export * from './command.ts';
 export * from './conversation.ts';
 export * from './entry.ts';
 export * from './frames.ts';
+export * from './hidden-letters.ts';
 export * from './info.ts';
 export * from './notices.ts';
 export * from './plugins.ts';

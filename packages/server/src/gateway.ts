@@ -60,6 +60,9 @@ import { tokenRoutes } from './http/token-routes.ts';
 import { GroupSync } from './log/group-sync.ts';
 import { mcpRoutes } from './mcp/routes.ts';
 import { Notices } from './notices.ts';
+import { ClientIds } from './oauth/client-ids.ts';
+import { Grants } from './oauth/grants.ts';
+import { challengeOf, oauthRoutes } from './oauth/routes.ts';
 import { AgentDrivers } from './plugin/agent-drivers.ts';
 import { PluginChannels } from './plugin/channels.ts';
 import { SessionHooks, ToolHooks } from './plugin/guards.ts';
@@ -385,6 +388,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           maxCalls: options.maxMcpCalls ?? 32,
           maxSubscriptions: options.maxMcpSubscriptions ?? 256,
           onRevoke: (listener) => undo.push(auth.onRevoke(listener)),
+          challenge: challengeOf,
+        }),
+        ...oauthRoutes({
+          clients: ClientIds.open(dir),
+          grants: new Grants({ auth, tokens: catalogue.tokens, store: catalogue.oauthGrants }),
         }),
         ...execdSessionRoutes(access, liveness),
         ...ptyRoutes(access, ptys),

@@ -2,6 +2,7 @@
 
 import type { Binnacle } from '@binnacle/client';
 import { useCallback, useEffect, useState } from 'react';
+import { Authorize, authorizationIn } from './authorize.tsx';
 import { Deck } from './deck.tsx';
 import { type Entry, enter, takeTicket } from './entry.ts';
 import { asFailure } from './failure.tsx';
@@ -19,6 +20,7 @@ interface AppProps {
 export function App({ client, entering }: AppProps) {
   const [entry, setEntry] = useState<Entry>();
   const [theme, toggleTheme] = useTheme();
+  const [query, setQuery] = useState(() => authorizationIn(location.hash));
   useVisibleHeight();
 
   useEffect(() => {
@@ -35,13 +37,30 @@ export function App({ client, entering }: AppProps) {
     const changed = (): void => {
       const ticket = takeTicket();
       if (ticket !== undefined) come(ticket);
+      setQuery(authorizationIn(location.hash));
     };
     window.addEventListener('hashchange', changed);
     return () => window.removeEventListener('hashchange', changed);
   }, [come]);
 
+  const isAtDoor = entry?.kind === 'door';
+  useEffect(() => {
+    if (!isAtDoor || query === undefined) return;
+    // The login link was opened in another tab, and this one goes on with what it was asked.
+    const again = (): void => come(undefined);
+    window.addEventListener('focus', again);
+    return () => window.removeEventListener('focus', again);
+  }, [isAtDoor, query, come]);
+
   if (entry === undefined) return <main className="door" aria-busy="true" />;
   if (entry.kind === 'door') return <Login key={entry.error?.code} error={entry.error} onTicket={come} />;
+  if (query !== undefined) {
+    const done = (): void => {
+      history.replaceState(null, '', location.pathname);
+      setQuery(undefined);
+    };
+    return <Authorize key={query} client={client} me={entry.me} query={query} onLeave={done} />;
+  }
   const leave = (): void => {
     void Promise.allSettled([client.logout(), tellLogin({})]).then(() => location.reload());
   };

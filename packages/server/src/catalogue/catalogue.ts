@@ -11,6 +11,7 @@ import { HailWishStore } from './hail-wishes.ts';
 import { IssuedStore } from './issued.ts';
 import { LeaseStore } from './leases.ts';
 import { MAX_MUTES_OF_USER, MuteStore } from './mutes.ts';
+import { OAuthGrantStore } from './oauth-grants.ts';
 import { PluginStorage } from './plugin-storage.ts';
 import { PtyStore } from './ptys.ts';
 import { MAX_SUBSCRIPTIONS, MAX_SUBSCRIPTIONS_OF_USER, PushSubscriptionStore } from './push-subscriptions.ts';
@@ -50,6 +51,7 @@ export class Catalogue {
   readonly hailWishes: HailWishStore;
   /** By which rows are old enough to be removed. */
   readonly time: TrustedTime;
+  readonly oauthGrants: OAuthGrantStore;
   readonly #db: Database;
 
   private constructor(db: Database, limits: Partial<CatalogueLimits>, time: TrustedTime) {
@@ -58,6 +60,7 @@ export class Catalogue {
     this.sessions = new SessionStore(db);
     this.tokens = new TokenStore(db, time);
     this.logins = new LoginStore(db, time);
+    this.oauthGrants = new OAuthGrantStore(db);
     this.issued = new IssuedStore(db);
     this.leases = new LeaseStore(db);
     this.commands = new CommandStore(db);

@@ -167,6 +167,23 @@ const MIGRATIONS: readonly string[] = [
   // Their rows stay until they expire, for what was made with them (share links, browsers that are notified).
   `ALTER TABLE logins ADD COLUMN key_sha256 BLOB;
    CREATE UNIQUE INDEX logins_key ON logins (key_sha256);`,
+
+  // What people have allowed programs to do by a login with OAuth. The secret of such a token ends before the token does.
+  `ALTER TABLE tokens ADD COLUMN secret_expires_at INTEGER;
+   CREATE TABLE oauth_grants (
+     token TEXT PRIMARY KEY REFERENCES tokens (id) ON DELETE CASCADE,
+     client TEXT NOT NULL,
+     resource TEXT NOT NULL,
+     issuer TEXT NOT NULL,
+     refresh_sha256 BLOB NOT NULL UNIQUE
+   ) STRICT;
+   CREATE INDEX oauth_grants_issuer ON oauth_grants (issuer);
+   CREATE TABLE oauth_used (
+     id INTEGER PRIMARY KEY,
+     sha256 BLOB NOT NULL UNIQUE,
+     token TEXT NOT NULL REFERENCES oauth_grants (token) ON DELETE CASCADE
+   ) STRICT;
+   CREATE INDEX oauth_used_token ON oauth_used (token);`,
 ];
 
 /**

@@ -25,7 +25,8 @@ export interface LoginRecord extends TokenRecord {
   readonly issuer: string;
 }
 
-export type NewToken = Omit<TokenRecord, 'createdAt' | 'lastUsed'>;
+/** `secretExpiresAt`: when its secret ends, where that is before its own end. */
+export type NewToken = Omit<TokenRecord, 'createdAt' | 'lastUsed'> & { readonly secretExpiresAt?: number };
 /** `sha256` is of the cookie, `keySha256` of the key that the page keeps beside it. */
 export type NewLogin = Omit<LoginRecord, 'createdAt' | 'lastUsed'> & { readonly keySha256: Uint8Array };
 
@@ -44,6 +45,7 @@ export class TokenStore {
   readonly #list: Statement;
   readonly #count: Statement;
   readonly #touch: Statement;
+  readonly #renew: Statement;
   readonly #expire: Statement;
   readonly #remove: Statement;
   readonly #time: TrustedTime;
@@ -51,7 +53,8 @@ export class TokenStore {
   constructor(db: Database, time: TrustedTime) {
     this.#time = time;
     this.#insert = db.prepare(
-      'INSERT INTO tokens (id, name, scope, user, sha256, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      `INSERT INTO tokens (id, name, scope, user, sha256, created_at, expires_at, secret_expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#byHash = db.prepare('SELECT * FROM tokens WHERE sha256 = ?');
     this.#byId = db.prepare('SELECT * FROM tokens WHERE id = ?');
@@ -61,6 +64,7 @@ export class TokenStore {
     this.#list = db.prepare('SELECT * FROM tokens WHERE expires_at IS NULL OR expires_at > ? ORDER BY id');
     this.#count = db.prepare('SELECT count(*) AS n FROM tokens');
     this.#touch = db.prepare('UPDATE tokens SET last_used = ? WHERE id = ?');
+    this.#renew = db.prepare('UPDATE tokens SET sha256 = ?, secret_expires_at = ?, expires_at = ? WHERE id = ?');
     this.#expire = db.prepare('DELETE FROM tokens WHERE expires_at <= ?');
     this.#remove = db.prepare('DELETE FROM tokens WHERE id = ?');
   }
@@ -72,13 +76,26 @@ export class TokenStore {
     this.#expire.run(this.#time.now());
     const { n } = this.#count.get() as { readonly n: number };
     if (n >= MAX_TOKENS) throw new BinnacleError('too_many_tokens', { details: { limit: MAX_TOKENS } });
-    this.#insert.run(token.id, token.name, token.scope, token.user, token.sha256, now, token.expiresAt);
-    return { ...token, createdAt: now, lastUsed: null };
+    const { secretExpiresAt = null, ...kept } = token;
+    const { id, name, scope, user, sha256, expiresAt } = kept;
+    this.#insert.run(id, name, scope, user, sha256, now, expiresAt, secretExpiresAt);
+    return { ...kept, createdAt: now, lastUsed: null };
   }
 
-  /** Expired ones as well: the caller compares the times. */
+  /** Expired ones as well: the caller compares the times. `expiresAt` is that of the secret. */
   findByHash(sha256: Uint8Array): TokenRecord | undefined {
-    return toToken(this.#byHash.get(sha256));
+    const row = this.#byHash.get(sha256) as (Row & { readonly secret_expires_at: number | null }) | undefined;
+    const token = toToken(row);
+    const ends = row?.secret_expires_at ?? null;
+    return token === undefined || ends === null ? token : { ...token, expiresAt: ends };
+  }
+
+  /** Another secret for the same token: the one before it counts no more. */
+  renew(
+    id: string,
+    secret: { readonly sha256: Uint8Array; readonly secretExpiresAt: number; readonly expiresAt: number },
+  ): void {
+    this.#renew.run(secret.sha256, secret.secretExpiresAt, secret.expiresAt, id);
   }
 
   get(id: string): TokenRecord | undefined {
@@ -168,6 +185,11 @@ export class LoginStore {
   /** Those that are valid now, oldest first. */
   list(): readonly TokenRecord[] {
     return this.#list.all(Date.now()).flatMap((row) => toToken(row) ?? []);
+  }
+
+  /** Whose ticket a login came from; undefined for what is no login. */
+  issuerOf(id: string): string | undefined {
+    return (this.#byId.get(id) as { readonly issuer: string } | undefined)?.issuer;
   }
 
   /** The logins that came from tickets of this principal. */

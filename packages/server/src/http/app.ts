@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
 import { type Context, Hono } from 'hono';
-import { answerOf, type Dialect, type Log } from './answer.ts';
+import { type Answer, answerOf, type Dialect, type Log } from './answer.ts';
 import type { Auth } from './auth.ts';
 import { readBody, readJson } from './body.ts';
 import { headerValues } from './host-origin.ts';
@@ -45,7 +45,7 @@ export interface AppOptions {
 export type AppEnv = {
   readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
   /** Of the route that was found, for the answer to what it throws. */
-  readonly Variables: { readonly dialect: Dialect | undefined };
+  readonly Variables: { readonly dialect: Dialect | undefined; readonly challenge: string | undefined };
 };
 
 /** Of routes that take none. */
@@ -91,7 +91,7 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
     const isNothing = error instanceof BinnacleError && error.code === 'not_found' && dialect === undefined;
     if (isNothing && hasPage && !outgoing.headersSent && isOpenedAsPage(incoming)) return nothingHere(incoming);
     const { status, headers, body } = answerOf(error, log, incoming, dialect);
-    if (!outgoing.headersSent) return new Response(body, { status, headers });
+    if (!outgoing.headersSent) return new Response(body, { status, headers: challenged(headers, c.get('challenge')) });
     // A handler failed in the middle of its own answer: cutting it is the only honest end.
     outgoing.destroy();
     return TAKEN_OVER;
@@ -102,6 +102,7 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
     const { incoming, outgoing } = c.env;
     const { dialect } = one;
     c.set('dialect', dialect);
+    if (one.challenge !== undefined) c.set('challenge', one.challenge(publicUrl.baseOf(incoming)));
     const principal =
       one.scope === 'public'
         ? undefined
@@ -150,6 +151,13 @@ async function handle(one: Route, context: RouteContext): Promise<Response> {
   } catch (error) {
     throw (context.principal as Principal | undefined)?.reach == null ? error : errorForGuests(error);
   }
+}
+
+function challenged(headers: Answer['headers'], challenge: string | undefined): Answer['headers'] {
+  const name = 'WWW-Authenticate';
+  return challenge === undefined || headers[name] === undefined
+    ? headers
+    : { ...headers, [name]: `${headers[name]} ${challenge}` };
 }
 
 /** A plain GET of a WebSocket address: whoever may use it is told how; others are refused first. */

@@ -6,7 +6,7 @@ import { uuidv7 } from 'uuidv7';
 import { kindOfSecret, newSecret } from '../catalogue/admin-token.ts';
 import type { IssuedStore, MadeBy } from '../catalogue/issued.ts';
 import type { ShareRecord } from '../catalogue/shares.ts';
-import type { LoginStore, TokenRecord, TokenStore } from '../catalogue/tokens.ts';
+import type { LoginStore, NewToken, TokenRecord, TokenStore } from '../catalogue/tokens.ts';
 import type { Dialect } from './answer.ts';
 import { cookieText, loginPartsOf, targetOf } from './cookie.ts';
 import type { Hosts } from './host-origin.ts';
@@ -166,6 +166,19 @@ export class Auth {
     return this.#credentials.hasEnded(issuer);
   }
 
+  /**
+   * Who is behind a principal, under the name of `holderOf`: of a browser's login the token that its first ticket came
+   * from. What is made with it outlives the login, and ends with that token.
+   */
+  rootOf(principal: Principal): string {
+    let issuer = issuerOf(principal);
+    for (;;) {
+      const before = this.#logins.issuerOf(issuer);
+      if (before === undefined) return issuer;
+      issuer = before;
+    }
+  }
+
   /** A one-time ticket for a browser, never with more scope than the issuer's (the default). Throws `forbidden`. */
   issueTicket(by: Principal, scope: Scope = by.scope): { ticket: string; scope: Scope; expiresInMs: number } {
     this.require(by, scope);
@@ -266,6 +279,16 @@ export class Auth {
     const inserted = this.#tokens.insert(record);
     this.#issued.put(id, makerOf(by));
     return { info: this.#infoOf(inserted, 'token'), token };
+  }
+
+  /**
+   * Makes the token of a program that somebody has allowed to act for them (`madeBy`), who was asked what it may. Throws
+   * `too_many_tokens`.
+   */
+  issueAllowed(token: NewToken, madeBy: MadeBy): void {
+    this.#issued.check(madeBy.id);
+    this.#tokens.insert(token);
+    this.#issued.put(token.id, madeBy);
   }
 
   /** Bearer tokens and browser logins that are valid now. The admin token is not among them. */
@@ -461,7 +484,7 @@ export function tokensOf(request: IncomingMessage, more: readonly string[] = [])
   return all.length === 0 ? undefined : new Set(all);
 }
 
-const makerOf = ({ id, name, user }: Principal): MadeBy => ({ id, name, user });
+export const makerOf = ({ id, name, user }: Principal): MadeBy => ({ id, name, user });
 
 const toInfo = (record: TokenRecord, kind: 'token' | 'cookie', madeBy: MadeBy | null): TokenInfo => ({
   madeBy,

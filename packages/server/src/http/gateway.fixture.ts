@@ -19,7 +19,9 @@ import { tokenRoutes } from './token-routes.ts';
 
 export interface GatewayOptions extends Omit<Partial<AuthOptions>, 'hosts'> {
   readonly hosts?: HostOptions;
-  readonly routes?: readonly Route[];
+  readonly routes?:
+    | readonly Route[]
+    | ((of: { readonly auth: Auth; readonly catalogue: Catalogue }) => readonly Route[]);
   readonly wsRoutes?: readonly WsRoute[];
   readonly limits?: Partial<HttpLimits>;
 }
@@ -52,7 +54,11 @@ export async function openGateway(options: GatewayOptions = {}) {
   const deeds: unknown[] = [];
   const sockets = new WebSocketServer({ noServer: true });
 
-  const routes = [...tokenRoutes({ auth }), ...deedRoutes(deeds), ...more];
+  const routes = [
+    ...tokenRoutes({ auth }),
+    ...deedRoutes(deeds),
+    ...(typeof more === 'function' ? more({ auth, catalogue }) : more),
+  ];
   const wsRoutes: WsRoute[] = [
     {
       path: '/v1/ws',

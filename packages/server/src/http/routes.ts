@@ -67,6 +67,8 @@ interface RouteFields {
   readonly unknownFields?: 'ignored';
   /** How failures look to clients of another product's protocol. Default: our own shape. */
   readonly dialect?: Dialect;
+  /** What the WWW-Authenticate header says of how to get a token, given the base URL (RFC 6750, 3). Default: nothing. */
+  readonly challenge?: (base: string) => string;
 }
 
 /** A route whose types are known to its handler. */

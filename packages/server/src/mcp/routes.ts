@@ -37,6 +37,8 @@ export interface McpParts {
   readonly maxCalls: number;
   /** Addresses that one token follows at once. */
   readonly maxSubscriptions: number;
+  /** What the WWW-Authenticate header says of how to log in. */
+  readonly challenge: (base: string) => string;
   /** Calls back with the id of each principal that was revoked. */
   onRevoke(listener: (principalId: string) => void): void;
   readonly screens: SessionScreens;
@@ -48,7 +50,15 @@ export interface McpParts {
 
 const SessionHeaders = z.object({ [SESSION_HEADER]: z.string().max(200).optional() });
 
-export function mcpRoutes({ access, log, maxCalls, maxSubscriptions, onRevoke, ...used }: McpParts): Route[] {
+export function mcpRoutes({
+  access,
+  log,
+  maxCalls,
+  maxSubscriptions,
+  onRevoke,
+  challenge,
+  ...used
+}: McpParts): Route[] {
   const connections = new McpConnections(maxSubscriptions);
   onRevoke((principalId) => connections.revoked(principalId));
   const calls = new AtOnce(maxCalls, (limit) => new BinnacleError('too_many_calls', { details: { limit } }));
@@ -59,6 +69,7 @@ export function mcpRoutes({ access, log, maxCalls, maxSubscriptions, onRevoke, .
       path: '/mcp',
       unknownFields: 'ignored',
       scope: 'view',
+      challenge,
       summary: 'Model Context Protocol: one JSON-RPC message (streamable HTTP, stateless).',
       description: 'Background shells for agents. Each tool says which scope it needs.',
       headers: Headers,
@@ -95,6 +106,7 @@ export function mcpRoutes({ access, log, maxCalls, maxSubscriptions, onRevoke, .
       method: 'get',
       path: '/mcp',
       scope: 'view',
+      challenge,
       summary: 'Model Context Protocol: what a client with a handshake is told besides answers.',
       description: 'An event stream for one Mcp-Session-Id: updates of the resources that it has subscribed to.',
       headers: SessionHeaders,
@@ -114,6 +126,7 @@ export function mcpRoutes({ access, log, maxCalls, maxSubscriptions, onRevoke, .
       method: 'delete',
       path: '/mcp',
       scope: 'view',
+      challenge,
       summary: 'Model Context Protocol: a client with a handshake follows nothing any more.',
       headers: SessionHeaders,
       responses: { 204: { description: 'Nothing is kept of it.' } },

@@ -12,7 +12,7 @@ const BEYOND_SOCKETS = 24 * MIB;
 let gateway: GatewayFixture;
 let flooding: Flooding;
 beforeAll(async () => {
-  gateway = await openGateway(['--retain-bytes', '1MiB']);
+  gateway = await openGateway(['--retain-bytes', '4MiB']);
   flooding = await startFlood(gateway, { label: LABEL, mode: 'pty', bytes: 4 * MIB, rate: 6, endless: true });
 });
 afterAll(() => gateway.close());
@@ -83,6 +83,18 @@ describe('exact-resume: retention removes what a viewer has not read', () => {
     const oldest = async () => (await gateway.client.sessions.get(flooding.id)).oldestOffset;
     await until('the old segments are gone', async () => (await oldest()) > BEYOND_SOCKETS, 20_000);
 
+    // Segments go as soon as others are complete: what is the oldest byte must stay that for as long as it is asked for.
+    const { pid } = await gateway.client.sessions.get(flooding.id);
+    process.kill(pid ?? -1, 'SIGSTOP');
+    const head = async () => (await gateway.client.sessions.get(flooding.id)).outputOffset;
+    let before = -1;
+    const isStill = async (): Promise<boolean> => {
+      const last = before;
+      before = await head();
+      return before === last;
+    };
+    await until('what it had written is in the log', isStill, 20_000);
+
     const { epoch, oldestOffset } = await gateway.client.sessions.get(flooding.id);
     const raw = await gateway.fetch(`/v1/sessions/${flooding.id}/output?since=0`);
     expect(raw.status).toBe(410);
@@ -120,6 +132,7 @@ describe('exact-resume: retention removes what a viewer has not read', () => {
     expect(gap?.to).toBeGreaterThanOrEqual(oldestOffset);
     console.log('a stalled viewer lost', gap);
     stalled.socket.terminate();
+    process.kill(pid ?? -1, 'SIGCONT');
     flooding.stop();
   }, 60_000);
 });

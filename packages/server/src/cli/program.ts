@@ -331,7 +331,7 @@ function addServe(program: Command, exit: (code: number) => void): void {
     .option('--max-mcp-subscriptions <n>', 'resources that one token may follow over MCP at once (default: 256)')
     .option('--programs-per-runner <n>', 'how many programs share one runner process (default: 8)')
     .option('--orphans <policy>', 'programs without a gateway: keep, or end after a time such as 12h', 'keep')
-    .option('--retain-bytes <size>', 'output to keep of each session, e.g. 256MiB (default: 1GiB)')
+    .option('--retain-bytes <size>', 'output to keep of each session at most, e.g. 256MiB (default: 1GiB)')
     .option('--retain-total <size>', 'output to keep of all sessions together (default: 20GiB)')
     .option('--retain-sessions <n>', 'ended sessions to keep (default: 20000)')
     .option('--retain-age <duration>', 'how long to keep output and ended sessions (default: 30d)')

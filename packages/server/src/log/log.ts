@@ -111,7 +111,7 @@ export interface NewEntry {
 }
 
 export interface RetentionRule {
-  /** Bytes to keep at least, newest first. */
+  /** Bytes to keep at least, newest first. The maximum that a writer keeps to by itself is `retainBytes` of its options. */
   readonly maxBytes?: number;
   /** Milliseconds since 1970. */
   readonly olderThan?: number;

@@ -32,6 +32,11 @@ export interface SegmentWriterOptions {
    * log reopened after a crash verifies one segment in 20 to 30 ms. An entry larger than this has a segment to itself.
    */
   readonly segmentBytes?: number;
+  /**
+   * Maximum bytes of the log: when a segment is complete, the oldest ones go until the next one has room. The last
+   * complete one stays, so two segments are always possible. Default: no maximum; see `trim`.
+   */
+  readonly retainBytes?: number;
   /** Syncs this log together with others. Without it, it is synced at each new segment, at close and on demand. */
   readonly group?: GroupSync;
   /** Names this life of the log. Default: a random one for `create`, the one on disk for `open`. */
@@ -55,6 +60,7 @@ export class SegmentWriter implements LogWriter {
   readonly recovery: Recovery;
   readonly #dir: string;
   readonly #segmentBytes: number;
+  readonly #retainBytes: number;
   readonly #group: GroupSync | undefined;
   readonly #durable: DurableFiles;
   readonly #tag: number;
@@ -121,6 +127,7 @@ export class SegmentWriter implements LogWriter {
     this.recovery = { cutBytes };
     this.#dir = dir;
     this.#segmentBytes = options.segmentBytes ?? 32 * 1024 * 1024;
+    this.#retainBytes = options.retainBytes ?? Number.POSITIVE_INFINITY;
     this.#group = options.group;
     this.#tag = frameTag(epoch);
     this.#segments = segments;
@@ -216,13 +223,25 @@ export class SegmentWriter implements LogWriter {
       if (first === undefined || second === undefined) return;
       const spare = this.#head.place - second.base >= maxBytes;
       if (!spare && second.timeBefore >= olderThan) return;
-      const path = segmentPath(this.#dir, first.base);
-      // The data goes first: an index without data is swept up at the next open, data without index would cost scans.
-      rmSync(path, { force: true });
-      rmSync(indexPath(this.#dir, first.base), { force: true });
-      this.#durable.forget(path);
-      this.#segments.shift();
+      this.#removeOldest(first);
     }
+  }
+
+  #keepWithinBounds(): void {
+    while (this.#segments.length > 2) {
+      const [first] = this.#segments;
+      if (first === undefined || this.#head.place - first.base + this.#segmentBytes <= this.#retainBytes) return;
+      this.#removeOldest(first);
+    }
+  }
+
+  #removeOldest(first: WrittenSegment): void {
+    const path = segmentPath(this.#dir, first.base);
+    // The data goes first: an index without data is swept up at the next open, data without index would cost scans.
+    rmSync(path, { force: true });
+    rmSync(indexPath(this.#dir, first.base), { force: true });
+    this.#durable.forget(path);
+    this.#segments.shift();
   }
 
   /** Syncs and closes. Rejects as `sync` does, after everything is closed. */
@@ -322,6 +341,7 @@ export class SegmentWriter implements LogWriter {
     this.#segments.push(next);
     this.#indexFd = openIndex(indexPath(this.#dir, place), false);
     this.#nextIndexed = place;
+    this.#keepWithinBounds();
     // Who asks for `sync` hears of a failure; the next one fails alike.
     this.sync().catch(() => undefined);
   }

@@ -36,7 +36,7 @@ import type { HostedSpec, HostedStatus, RunnerReceipt, Writer } from './wire.ts'
 const DISK_RETRY_MS = 100;
 /** Keystrokes are summed up to one audit entry a second: one each would cost more than the echo that it records. */
 const INPUT_AUDIT_MS = 1000;
-/** How often segments are looked at for their age. */
+/** How often segments are looked at for their age. Their bytes are kept within bounds by the log itself. */
 const TRIM_MS = 4_000;
 /** Signals that an interactive shell on pipes would die of, though they are meant for its job. */
 const FOR_JOBS_ONLY: ReadonlySet<SignalName> = new Set(['SIGINT', 'SIGQUIT', 'SIGTSTP']);
@@ -346,6 +346,7 @@ export class Hosted {
 
   async #close(): Promise<void> {
     await this.#exitRecorded;
+    this.trim(this.spec.retainBytes);
     this.#append('closed', json({ reason: this.#closedReason }));
     while (this.#refused.length > 0) await new Promise((resolve) => setTimeout(resolve, DISK_RETRY_MS));
     clearInterval(this.#trimTimer);

@@ -273,3 +273,31 @@ function answerTo(first: Buffer): Promise<string> {
     setTimeout(() => socket.end(), 50);
   });
 }
+
+describe('retention of a hosted program that writes fast', () => {
+  it('keeps its log within --retain-bytes all the while, and at its end', async () => {
+    const { link } = await gateway();
+    const [segmentBytes, retainBytes] = [64 * 1024, 256 * 1024];
+    const spec = { ...specOf(['/bin/sh', '-c', 'exec head -c 20000000 /dev/zero']), segmentBytes, retainBytes };
+    const bytes = () =>
+      readdirSync(join(spec.dir, 'log')).reduce((sum, name) => sum + sizeOf(join(spec.dir, 'log', name)), 0);
+    const started = performance.now();
+    await link.request({ t: 'start', spec });
+    let most = 0;
+    let looks = 0;
+    const isOver = async () => (await codeOf(link.request({ t: 'status', id: spec.id }))) === 'session_exited';
+    do {
+      most = Math.max(most, bytes());
+      looks += 1;
+    } while (!(await isOver()));
+    // Faster than segments are looked at for their age.
+    expect(performance.now() - started).toBeLessThan(3500);
+    expect(looks).toBeGreaterThan(10);
+    // A header for each segment, and an index of some bytes for each 64 KiB.
+    expect(most).toBeLessThan(retainBytes + 4096);
+    expect(bytes()).toBeLessThan(retainBytes + 4096);
+    expect(bytes()).toBeGreaterThan(retainBytes / 2);
+  });
+});
+
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;

@@ -214,7 +214,8 @@ export class Runner {
 
   async #startProgram(asked: HostedSpec): Promise<unknown> {
     const spec = { ...asked, dir: lastingPlace(asked) };
-    const log = SegmentWriter.create(join(spec.dir, 'log'), { segmentBytes: spec.segmentBytes, group: this.#sync });
+    const { segmentBytes, retainBytes } = spec;
+    const log = SegmentWriter.create(join(spec.dir, 'log'), { segmentBytes, retainBytes, group: this.#sync });
     const hosted = new Hosted(spec, log, {
       grew: (grown) => this.#programOnGrew(grown),
       changed: (changed) => this.#programOnChanged(changed),

@@ -36,7 +36,7 @@ const SERVER = {
   hail: ['at-once', 'net', 'catalogue', 'type conversation', 'type sessions', 'type session'],
   steering: [],
   cursor: ['log'],
-  catalogue: ['clock', 'type log', 'type session'],
+  catalogue: ['clock', 'log', 'type session'],
   runner: ['own-time', 'clock', 'process', 'log'],
   'session-guard': [],
   'session-query': ['catalogue', 'labels'],

@@ -18,6 +18,8 @@ export interface GatewayFixture {
   readonly client: Binnacle;
   /** SIGKILL, as a crash would. Programs go on. */
   kill(): Promise<void>;
+  /** SIGTERM, as a person would. Programs go on. */
+  stop(): Promise<void>;
   /** Starts it again on the same directory and port. Resolves when it is ready. */
   restart(): Promise<void>;
   /** Another client of the same gateway. */
@@ -56,6 +58,10 @@ export async function openGateway(
     client: connectAs(),
     kill: async () => {
       running.child.kill('SIGKILL');
+      await gone(running.child);
+    },
+    stop: async () => {
+      running.child.kill('SIGTERM');
       await gone(running.child);
     },
     restart: async () => {

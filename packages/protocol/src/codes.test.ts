@@ -64,3 +64,28 @@ describe('BinnacleError', () => {
     );
   });
 });
+
+describe('what is thrown by others', () => {
+  const thrown = (more: object): Error => Object.assign(new Error('thrown'), more);
+
+  it.each([
+    ['disk_full', { code: 'ENOSPC' }],
+    ['disk_full', { code: 'EDQUOT' }],
+    ['disk_full', { errcode: 13 }],
+    ['disk_full', { errcode: 778 }],
+    ['catalogue_damaged', { errcode: 11 }],
+    ['catalogue_damaged', { errcode: 267 }],
+    ['catalogue_damaged', { errcode: 26 }],
+    ['internal', { code: 'ENOENT' }],
+    ['internal', { errcode: 266 }],
+    ['internal', {}],
+  ])('is %s for %j', (code, more) => {
+    expect(BinnacleError.of(thrown(more)).code).toBe(code);
+  });
+
+  it('is itself where it is one of ours, and internal where it is no error', () => {
+    const ours = new BinnacleError('too_fast');
+    expect(BinnacleError.of(ours)).toBe(ours);
+    expect(BinnacleError.of('a text').code).toBe('internal');
+  });
+});

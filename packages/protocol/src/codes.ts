@@ -533,6 +533,12 @@ export const CODES = {
     'Free some space, or shorten the retention.',
   ),
   data_dir_in_use: row(409, false, 'Another gateway uses this data directory.', 'Stop it, or pass another --data.'),
+  catalogue_damaged: row(
+    500,
+    false,
+    'The catalogue (catalogue.db in the data directory) is damaged.',
+    'Stop the gateway and make it anew from the logs: binnacle doctor --rebuild-catalogue',
+  ),
   bad_config: row(
     500,
     false,
@@ -594,7 +600,8 @@ export class BinnacleError extends Error {
   }
 
   /**
-   * What was thrown, as one of ours: itself, `disk_full` where the system or SQLite had no room, else `internal`. For
+   * What was thrown, as one of ours: itself, `disk_full` where the system or SQLite had no room,
+   * `catalogue_damaged`, else `internal`. For
    * every place where a failure leaves the process.
    *
    * @example
@@ -602,7 +609,8 @@ export class BinnacleError extends Error {
    */
   static of(thrown: unknown): BinnacleError {
     if (thrown instanceof BinnacleError) return thrown;
-    return new BinnacleError(isDiskFull(thrown) ? 'disk_full' : 'internal', { cause: thrown });
+    const code = isDiskFull(thrown) ? 'disk_full' : isDamagedDatabase(thrown) ? 'catalogue_damaged' : 'internal';
+    return new BinnacleError(code, { cause: thrown });
   }
 
   static fromWire(wire: WireError): BinnacleError {
@@ -623,6 +631,12 @@ export function isDiskFull(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, errcode } = error as { readonly code?: unknown; readonly errcode?: unknown };
   return NO_ROOM.includes(code) || NO_ROOM_IN_SQLITE.includes(errcode);
+}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB: of the databases, a gateway itself reads the catalogue alone. */
+function isDamagedDatabase(error: unknown): boolean {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return false;
+  return [11, 26].includes(error.errcode & 0xff);
 }
 
 /** For what cannot happen: "cannot" is where data loss hides, so it is loud and carries the facts. */

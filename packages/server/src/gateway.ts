@@ -12,6 +12,7 @@ import { markOf, prepareDataDir } from './catalogue/data-dir.ts';
 import { KeptTime } from './catalogue/kept-time.ts';
 import { DataDirLock } from './catalogue/lock.ts';
 import { makeSocketDir, removeSocketDir } from './catalogue/socket-dir.ts';
+import { adoptUnlisted, describeListed } from './catalogue/unlisted.ts';
 import { Config } from './config/config.ts';
 import { conversationRoutes } from './connection/conversation-routes.ts';
 import { emitRoutes } from './connection/emit-routes.ts';
@@ -51,6 +52,7 @@ import { Hails } from './hail/hails.ts';
 import { Looks } from './hail/looks.ts';
 import { Vapid } from './hail/vapid.ts';
 import { watchWaits } from './hail/watch.ts';
+import type { Log } from './http/answer.ts';
 import { Auth } from './http/auth.ts';
 import { Hosts } from './http/host-origin.ts';
 import { PublicUrl } from './http/public-url.ts';
@@ -103,7 +105,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const lock = DataDirLock.take(dir);
   // Newest first: what was built last is let go of first.
   const undo: (() => void | Promise<void>)[] = [() => lock.release()];
+  let isClosing = false;
   const close = async () => {
+    isClosing = true;
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
@@ -116,6 +120,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const { time } = keptTime;
     const catalogue = Catalogue.open(dir, options.catalogueLimits, time);
     undo.push(() => catalogue.close());
+    takeUp(dir, catalogue, log);
     const publicUrl = new PublicUrl(options.publicUrl);
     const hosts = new Hosts({ names: options.hostNames ?? [], origins: options.origins ?? [], publicUrl });
     const auth = new Auth({ catalogue, adminToken, hosts });
@@ -439,6 +444,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       turns: drivers.powers,
       inlets: channels.powers(inbound),
     });
+    describeListed(dir, catalogue, () => isClosing).catch((error: unknown) =>
+      log.warn({ err: error }, 'not all sessions could be described beside their logs'),
+    );
     void plugins.start(powers).finally(() => guard.open());
     fleet.warm();
     return {
@@ -452,6 +460,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await close();
     throw error;
   }
+}
+
+/** Logs that no row tells of, because the catalogue was lost: they are listed again. */
+function takeUp(dir: string, catalogue: Catalogue, log: Log): void {
+  const found = adoptUnlisted(dir, catalogue);
+  if (found.sessions + found.conversations + found.left === 0) return;
+  log.warn(found, 'logs that the catalogue did not know of were taken up');
 }
 
 /** Where stderr is a file on a full disk or a terminal that is gone, a line is lost; pino's own would hang or end us. */

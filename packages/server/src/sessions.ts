@@ -17,6 +17,7 @@ import {
 } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import type { Catalogue } from './catalogue/catalogue.ts';
+import { describeSession } from './catalogue/descriptions.ts';
 import { toDisk } from './catalogue/driver.ts';
 import type { NewSession, SessionChange, SessionFilter, SessionRecord } from './catalogue/sessions.ts';
 import type { Log } from './http/answer.ts';
@@ -75,6 +76,9 @@ export interface ForeignSpec {
   readonly cols?: number | undefined;
   readonly rows?: number | undefined;
 }
+
+/** Maximum logs that are closed at once at a start: each is a few open files, and is read to its end. */
+const LOSE_AT_ONCE = 16;
 
 export class Sessions {
   readonly #options: SessionsOptions;
@@ -154,7 +158,10 @@ export class Sessions {
       const facts = { sessions: copied };
       this.#log.warn(facts, 'Programs go on in the data directory that this one was copied from; here they are lost.');
     }
-    await Promise.all(lost.map((record) => this.#lose(record.id, record)));
+    // A few at a time: of a catalogue that was lost, all that has ended comes back here.
+    for (let at = 0; at < lost.length; at += LOSE_AT_ONCE) {
+      await Promise.all(lost.slice(at, at + LOSE_AT_ONCE).map((record) => this.#lose(record.id, record)));
+    }
   }
 
   /** Why no terminal can be opened here; undefined where one can. */
@@ -187,11 +194,15 @@ export class Sessions {
     const hosted = { dir, segmentBytes, retainBytes, retainMs, maxInputBytes, maxQueuedRuns, maxEndedRuns };
     this.#starting.add(id);
     try {
+      describeSession(dir, record);
       const status = await fleet.start(
         { ...program, ...hosted },
         {
           ...{ runner, endingTimes: this.#options.endingTimes },
-          moved: (next) => void this.#catalogue.sessions.update(id, { runner: next }),
+          moved: (next) => {
+            const moved = this.#catalogue.sessions.update(id, { runner: next });
+            describeSession(dir, moved);
+          },
         },
       );
       session.update(status);
@@ -231,6 +242,7 @@ export class Sessions {
     this.#allOrNothing(id, () => {
       mkdirSync(this.dirOf(id), { mode: 0o700 });
       this.#catalogue.foreign.insertWith(row, foreign);
+      describeSession(this.dirOf(id), this.#catalogue.sessions.require(id));
     });
     const session = this.#make(this.#catalogue.sessions.require(id));
     this.#open.add(session);
@@ -245,6 +257,7 @@ export class Sessions {
     this.#allOrNothing(row.id, () => {
       moveTo(this.dirOf(row.id));
       this.#catalogue.foreign.insertWith(row, foreign, change);
+      describeSession(this.dirOf(row.id), this.#catalogue.sessions.require(row.id));
     });
     const session = this.get(row.id);
     this.announce(session);
@@ -410,7 +423,11 @@ export class Sessions {
         leaseHash: hash === null ? null : Buffer.from(hash).toString('hex'),
         fence: lease?.fence ?? 0,
       },
-      save: (change) => this.#keep(record.id, () => sessions.update(record.id, change)),
+      save: (change) =>
+        this.#keep(record.id, () => {
+          const saved = sessions.update(record.id, change);
+          if (change.name !== undefined) describeSession(this.dirOf(record.id), saved);
+        }),
       changed: (changed) => {
         for (const watcher of [...this.#watchers]) watcher.changed?.(changed);
       },

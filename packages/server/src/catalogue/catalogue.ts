@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { TrustedTime } from '../clock/trusted-time.ts';
+import { checkHeader, checkPages, explained } from './check.ts';
 import { CommandStore } from './commands.ts';
 import { ConversationStore } from './conversations.ts';
 import { createPrivateFile } from './data-dir.ts';
@@ -79,16 +80,38 @@ export class Catalogue {
     this.hailWishes = new HailWishStore(db);
   }
 
-  /** Opens DIR/catalogue.db. `dir` was checked by `prepareDataDir` and is locked by `DataDirLock`. */
+  /**
+   * Opens DIR/catalogue.db. `dir` was checked by `prepareDataDir` and is locked by `DataDirLock`. Throws
+   * `catalogue_damaged`, `bad_data_dir` and `disk_full`, each with the name of the file.
+   */
   static open(dir: string, limits: Partial<CatalogueLimits> = {}, time: TrustedTime = new TrustedTime()): Catalogue {
     const path = join(dir, 'catalogue.db');
     // SQLite gives the -wal and -shm files the mode of this one.
     createPrivateFile(path);
-    return new Catalogue(openCatalogueFile(path), limits, time);
+    let db: Database | undefined;
+    try {
+      checkHeader(path);
+      db = openCatalogueFile(path);
+      checkPages(db, path);
+      return new Catalogue(db, limits, time);
+    } catch (error) {
+      db?.close();
+      throw explained(path, error);
+    }
+  }
+
+  /** Brings what is in the journal (-wal) into the file. Never throws: the next start finds it in the journal. */
+  checkpoint(): void {
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // No room, or somebody reads it.
+    }
   }
 
   /** The stores throw after this. */
   close(): void {
+    this.checkpoint();
     this.#db.close();
   }
 }

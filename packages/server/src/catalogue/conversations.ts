@@ -138,6 +138,35 @@ export class ConversationStore {
     };
   }
 
+  /** A row for a log that has none: all of the log is still to be taken over. False when the key or the id is taken. */
+  adopt(
+    found: Omit<NewConversation, 'plugin'> & { readonly plugin: string | null; readonly createdAt: number },
+  ): boolean {
+    const { id, key, agent, owner, visibility, title, plugin, createdAt } = found;
+    try {
+      transaction(this.#db, () => {
+        this.#insert.run(id, key, agent, owner, JSON.stringify(visibility), title, plugin, createdAt, createdAt);
+        // Work is taken for under way until its log says that none is.
+        this.#db.prepare("UPDATE conversations SET state = 'busy' WHERE id = ?").run(id);
+      });
+      return true;
+    } catch (error) {
+      if (isDuplicate(error)) return false;
+      throw error;
+    }
+  }
+
+  ids(): ReadonlySet<string> {
+    const rows = this.#db.prepare('SELECT id FROM conversations').all() as { readonly id: string }[];
+    return new Set(rows.map(({ id }) => id));
+  }
+
+  /** Whose channel made it. */
+  pluginOf(id: string): string | null {
+    const row = this.#db.prepare('SELECT plugin FROM conversations WHERE id = ?').get(id);
+    return (row as { readonly plugin: string | null } | undefined)?.plugin ?? null;
+  }
+
   find(key: string): ConversationRecord | undefined {
     return toRecord(this.#byKey.get(key));
   }

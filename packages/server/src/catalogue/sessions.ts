@@ -222,6 +222,15 @@ export class SessionStore {
     return this.#unfinished.all().map((row) => toRecord(row as Row));
   }
 
+  /** All that there is a row of, those that were deleted included. */
+  ids(): ReadonlyMap<string, 'kept' | 'deleted'> {
+    const rows = this.#db.prepare('SELECT id, deleted_at FROM sessions').all() as {
+      readonly id: string;
+      readonly deleted_at: number | null;
+    }[];
+    return new Map(rows.map(({ id, deleted_at }) => [id, deleted_at === null ? 'kept' : 'deleted']));
+  }
+
   count(): number {
     return (this.#count.get() as { readonly n: number }).n;
   }

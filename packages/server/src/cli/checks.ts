@@ -3,7 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDatabase } from '../catalogue/driver.ts';
+import { checkHeader, checkPages, explained } from '../catalogue/check.ts';
+import { type Database, openDatabase } from '../catalogue/driver.ts';
 import { socketBase } from '../catalogue/socket-dir.ts';
 import { PtyLoader } from '../process/native-pty.ts';
 import { cgroupWarning } from '../runner/scope.ts';
@@ -30,6 +31,7 @@ export const CHECKS: Readonly<Record<string, (dir: string) => Finding | Promise<
   'native terminal': nativeTerminal,
   sqlite,
   'data directory': dataDirectory,
+  catalogue,
   'disk space': diskSpace,
   'socket path': socketPath,
   'process group': processGroup,
@@ -93,6 +95,23 @@ function dataDirectory(dir: string): Finding {
   const mode = stat.mode & 0o777;
   if ((mode & 0o077) !== 0) return fail(`${dir} has mode 0${mode.toString(8)}`, `chmod 700 ${dir}`);
   return ok(dir);
+}
+
+/** Of a gateway that runs it is read beside that one. */
+function catalogue(dir: string): Finding {
+  const path = join(dir, 'catalogue.db');
+  if (!existsSync(path)) return ok('none was made yet');
+  let db: Database | undefined;
+  try {
+    checkHeader(path);
+    db = openDatabase(path);
+    checkPages(db, path);
+    return ok(path);
+  } catch (error) {
+    throw explained(path, error);
+  } finally {
+    db?.close();
+  }
 }
 
 /** Below this, a build's output fills the disk within minutes. */

@@ -1,5 +1,5 @@
-// `binnacle doctor`: looks for what could keep it from working, and says what to do. Changes nothing, but for
-// the index, where that is asked for.
+// `binnacle doctor`: looks for what could keep it from working, and says what to do. Changes nothing, but for the index
+// or the catalogue, where that is asked for.
 
 import { CHECKS, type Finding } from './checks.ts';
 import { EXIT } from './failure.ts';
@@ -8,12 +8,16 @@ import { style } from './style.ts';
 
 export interface DoctorOptions {
   readonly data?: string;
+  readonly rebuildCatalogue?: boolean;
   readonly rebuildIndex?: boolean;
   readonly json?: boolean;
 }
 
 export async function doctor(options: DoctorOptions): Promise<number> {
   if (options.rebuildIndex === true) return await (await import('./rebuild-index.ts')).rebuildIndex(options);
+  if (options.rebuildCatalogue === true) {
+    return await (await import('./rebuild-catalogue.ts')).rebuildCatalogue(options);
+  }
   const dir = dataDir(options.data);
   const findings: (Finding & { readonly name: string })[] = [];
   for (const [name, check] of Object.entries(CHECKS)) findings.push({ name, ...(await look(check, dir)) });

@@ -177,6 +177,7 @@ The tools are as strong as the token: see binnacle token create --scope.`,
     .command('doctor')
     .description('look for what could keep it from working')
     .option('--data <dir>', 'the data directory (default: $BINNACLE_DATA, else below $XDG_DATA_HOME)')
+    .option('--rebuild-catalogue', 'make a damaged catalogue anew, of what can be read of it and of the logs')
     .option('--rebuild-index', 'make the index of search anew from the logs; looks for nothing')
     .option('--json', 'as JSON')
     .action(async (options: DoctorOptions) => exit(await (await import('./doctor.ts')).doctor(options)));

@@ -266,6 +266,7 @@ export class Conversations {
     this.#deleting.set(id, ended);
     try {
       await ended;
+      this.#open.undescribe(id);
       this.#store.remove(id);
       this.#open.forget(id);
     } finally {
@@ -383,6 +384,12 @@ export class Conversations {
     const record = this.#store.insert({ id: uuidv7(), key, agent, ...made });
     // Somebody was quicker: that is the one.
     if (record === undefined) return await this.#findOrMake(key, made);
+    try {
+      this.#open.describe(record, made.plugin ?? null);
+    } catch (error) {
+      this.#store.remove(record.id);
+      throw error;
+    }
     const conversation = await this.#open.load(record);
     this.#tellChanged(conversation);
     return { conversation, isNew: true };

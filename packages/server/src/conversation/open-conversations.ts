@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { ConversationEvent } from '@binnacle/protocol';
 import type { Logger } from 'pino';
 import type { ConversationRecord, ConversationStore } from '../catalogue/conversations.ts';
+import { describeConversation, forgetConversation } from '../catalogue/descriptions.ts';
 import type { TrustedTime } from '../clock/trusted-time.ts';
 import type { GroupSync } from '../log/group-sync.ts';
 import { PageCache } from '../log/page-cache.ts';
@@ -113,6 +114,16 @@ export class OpenConversations {
       if (left === 0) this.#held.delete(id);
       else this.#held.set(id, left);
     };
+  }
+
+  /** Keeps beside its log what the log does not say. Throws what writing throws. */
+  describe(record: ConversationRecord, plugin: string | null): void {
+    describeConversation(this.#dirOf(record.id), record, plugin);
+  }
+
+  /** Before the row of one goes that has ended. */
+  undescribe(id: string): void {
+    forgetConversation(this.#dirOf(id));
   }
 
   /** Removes the files of one that has ended. */

@@ -93,14 +93,17 @@ export class Fleet {
    * writes the log, so nobody else may; `changed` or `lost` follows when it answers or ends.
    */
   expect(session: string, runner: string | null): boolean {
-    const expected = runner === null ? undefined : this.#silent.get(runner);
+    // Of a session that nobody described, the runner is not known: the only silent one may host it.
+    const [only, ...others] = this.#silent.values();
+    const expected = runner !== null ? this.#silent.get(runner) : others.length === 0 ? only : undefined;
     expected?.add(session);
     return expected !== undefined;
   }
 
   /** After `recover`: true when a session goes on in the data directory that this one was copied from. */
   goesOnElsewhere(runner: string | null): boolean {
-    return runner !== null && this.#foreign.has(runner);
+    // Of a session that nobody described, the runner is not known: nobody is ended then who may be another's.
+    return runner === null ? this.#foreign.size + this.#silent.size > 0 : this.#foreign.has(runner);
   }
 
   /** Runners that are known to live. */

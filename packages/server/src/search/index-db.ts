@@ -1,9 +1,10 @@
 // The file of the index: its tables, and what becomes of one that is damaged. All of it is derived from the logs, so a
 // file that is not as it should be is thrown away. Knows no row.
 
-import { rmSync } from 'node:fs';
+import { lstatSync, renameSync, rmSync } from 'node:fs';
+import { isDiskFull } from '@binnacle/protocol';
 import { createPrivateFile } from '../catalogue/data-dir.ts';
-import { type Database, openDatabase } from '../catalogue/driver.ts';
+import { type Database, isBusy, openDatabase } from '../catalogue/driver.ts';
 
 /** Of the tables below. There are no migrations: another version is made anew. */
 const VERSION = 1;
@@ -56,8 +57,8 @@ export function openIndex(path: string): { readonly db: Database; readonly isNew
     }
     db.close();
   } catch (error) {
-    // SQLITE_ERROR is what a table that is not there says.
-    if (!isDamaged(error) && codeOf(error) !== 1) throw error;
+    // Whatever else it is that cannot be used, damaged, unreadable, a directory: the logs have all that was in it.
+    if (isDiskFull(error) || isBusy(error)) throw error;
   }
   removeIndex(path);
   const db = open(path);
@@ -67,7 +68,12 @@ export function openIndex(path: string): { readonly db: Database; readonly isNew
 
 /** Nobody may have it open. */
 export function removeIndex(path: string): void {
-  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(path + suffix, { force: true });
+  for (const suffix of ['', '-wal', '-shm', '-journal']) {
+    const stat = lstatSync(path + suffix, { throwIfNoEntry: false });
+    // No index of ours: somebody may miss what is in it.
+    if (stat?.isDirectory() === true) renameSync(path + suffix, `${path}${suffix}.aside-${Date.now()}`);
+    else rmSync(path + suffix, { force: true });
+  }
 }
 
 function open(path: string): Database {

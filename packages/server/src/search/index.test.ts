@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -268,6 +268,20 @@ describe('the file of the index', () => {
     ['is no database', (path: string) => writeFileSync(path, randomBytes(50_000))],
     ['is cut short', (path: string) => truncateSync(path, 5000)],
     ['is empty', (path: string) => writeFileSync(path, '')],
+    [
+      'is a directory',
+      (path: string) => {
+        rmSync(path);
+        mkdirSync(join(path, 'within'), { recursive: true });
+      },
+    ],
+    ['can be written by others', (path: string) => chmodSync(path, 0o666)],
+    [
+      'has a journal that cannot be opened',
+      (path: string) => {
+        for (const suffix of ['-wal', '-shm']) mkdirSync(path + suffix);
+      },
+    ],
   ])('is made anew when it %s', async (_title, damage) => {
     const index = fixture();
     index.append(A, 'needle\n');

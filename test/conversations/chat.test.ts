@@ -216,7 +216,7 @@ describe('chat in a script', () => {
     expect(out).toMatch(/main +echo +yes +queue, interrupt +yes/);
     expect(out).toMatch(/counter +command +- +queue, interrupt +-/);
     expect(JSON.parse((await commands.run(['agents', '--json'])).out)).toMatchObject({
-      agents: [{ id: 'main', isDefault: true }, {}, {}, {}],
+      agents: [{ id: 'main', isDefault: true }, {}, {}, {}, {}],
     });
   });
 

@@ -7,8 +7,8 @@ import { FakeService } from '../../packages/server/src/hail/push-service.fixture
 import { until } from '../gateway/gateway.fixture.ts';
 import { AGENTS, type Core, openCore } from './core.fixture.ts';
 
-const TIMES = { sayMs: 150, tellMs: 350 };
-const LIMIT_MS = 700;
+const TIMES = { sayMs: 200, tellMs: 600 };
+const LIMIT_MS = 1200;
 const acp = (silenceMs: number) => ({ ...AGENTS.acp, silenceMs });
 
 let core: Core;
@@ -16,7 +16,7 @@ let service: FakeService;
 beforeAll(async () => {
   service = await FakeService.open();
   const mute = { driver: 'acp', command: ['sleep', '100'], silenceMs: LIMIT_MS };
-  const entries = { quick: acp(LIMIT_MS), slow: acp(2500), patient: { ...AGENTS.shell, silenceMs: 60_000 }, mute };
+  const entries = { quick: acp(LIMIT_MS), slow: acp(2000), patient: { ...AGENTS.shell, silenceMs: 60_000 }, mute };
   const options = { silenceTimes: TIMES, agentGraceMs: 200, waitTimes: { settleMs: 20, restMs: 20 } };
   const notify = { webhooks: [{ url: `${service.origin}/hook`, done: false, details: true }] };
   core = await openCore(options, { agents: { entries }, notify });
@@ -96,13 +96,13 @@ describe('a turn in which nothing is said and no tool runs', () => {
     await until('it is silent for long', async () => (await silences(key)).length === 2);
     const since = (await core.run(key, 'm1')).startedAt ?? 0;
     await core.kill();
-    await until('its time is over', () => Date.now() - since > 2500);
+    await until('its time is over', () => Date.now() - since > 2000);
     await core.start();
     const returned = Date.now();
     const end = await core.end(key, 'm1');
     expect(end).toMatchObject({ state: 'error', text: 'on', end: { error: { code: 'agent_silent' } } });
-    // Had it begun anew, it would be 2.5 s.
-    expect((end.endedAt ?? 0) - returned).toBeLessThan(1500);
+    // Had it begun anew, it would be 2 s.
+    expect((end.endedAt ?? 0) - returned).toBeLessThan(1400);
     // Nobody is told of the same silence twice.
     expect(await silences(key)).toHaveLength(2);
   });
@@ -111,12 +111,14 @@ describe('a turn in which nothing is said and no tool runs', () => {
 describe('it is no silence', () => {
   test('while a tool runs: its name is told, and nothing else is done', async () => {
     const key = await begun('quick');
-    await core.send(key, 'm1', 'term sleep 1.1; echo slept');
+    await core.send(key, 'm1', 'term sleep 1.8; echo slept');
     expect(await core.end(key, 'm1')).toMatchObject({ state: 'final', text: 'slept [0]' });
     const told = await silences(key);
-    expect(told.map(({ waitsFor, isLong }) => [waitsFor, isLong])).toEqual([
-      [{ kind: 'tool', title: 'sleep 1.1; echo slept' }, undefined],
+    // What comes before the tool may take its time on a machine that has much to do.
+    expect(told.filter(({ waitsFor }) => waitsFor.kind === 'tool')).toMatchObject([
+      { waitsFor: { title: 'sleep 1.8; echo slept' } },
     ]);
+    expect(told.filter(({ isLong }) => isLong === true)).toEqual([]);
   });
 
   test('while an approval waits for a person, or a message for its turn', async () => {

@@ -149,6 +149,8 @@ function Ending({ answer }: { readonly answer: Answer }) {
   const { end } = answer;
   // From a page of history: that it did not end well is known, and not why.
   if (end === null) {
+    if (answer.state === 'final' && answer.text === '')
+      return <p className="turn-end final">It ended without a word.</p>;
     if (answer.state !== 'error' && answer.state !== 'aborted') return null;
     return (
       <p className={`turn-end ${answer.state}`} data-testid="end" data-state={answer.state}>

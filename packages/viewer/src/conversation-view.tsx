@@ -1,6 +1,6 @@
 // One conversation: its header, what was said in it, what waits, and where one writes. Puts the parts together.
 
-import type { Answer, Binnacle, ConversationItem, Me } from '@binnacle/client';
+import { type Answer, answerOf, type Binnacle, type ConversationItem, type Me } from '@binnacle/client';
 import { allows, type ConversationInfo } from '@binnacle/protocol';
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { Composer, type Outgoing } from './conversation-composer.tsx';
@@ -99,7 +99,8 @@ export function ConversationView(props: ConversationViewProps) {
   const used = usageWords(info.usage);
   const isShared = info.visibility.kind !== 'private';
   // What the conversation itself tells is newer than what a list does.
-  const now = { run, queue, approvals };
+  const silence = state === undefined || run === null ? undefined : answerOf(state, run)?.silence;
+  const now = { run: run === null ? null : { silence }, queue, approvals };
 
   return (
     <main

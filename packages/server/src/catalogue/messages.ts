@@ -123,7 +123,8 @@ export class MessageStore {
     const row = this.#row(conversation, id);
     const by = row === undefined ? { user: null, name: '' } : toMessage(row).by;
     const rows = this.#context.all(conversation, row?.n ?? 0, CONTEXT_MESSAGES).reverse();
-    const said = rows.map(toMessage).filter(({ state }) => state === 'delivered');
+    // An answer without a word is there for people; models refuse it.
+    const said = rows.map(toMessage).filter(({ state, text }) => state === 'delivered' && text !== '');
     return { history: said.map(({ role, text }) => ({ role, text })), by };
   }
 

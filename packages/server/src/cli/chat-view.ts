@@ -23,6 +23,8 @@ import { HarmlessText, harmless, Rows } from './chat-text.ts';
 import { answerLine, approvalRows, beginning, endLine, failureText, nameOf, toolLine } from './chat-words.ts';
 import type { Style } from './style.ts';
 
+const EMPTY = '[it ended without a word]';
+
 export class ChatView {
   readonly #screen: Pick<Screen, 'print' | 'width' | 'height'>;
   readonly #look: Style;
@@ -263,8 +265,7 @@ export class ChatView {
           ? { state: type, via: event.via, by: event.by }
           : { state: type, ...(event.stopReason === undefined ? {} : { stopReason: event.stopReason }) };
     const isEmpty = type === 'final' && event.text === '';
-    const line =
-      endLine(end, this.#user, this.#look) ?? (isEmpty ? this.#look.dim('[it ended without a word]') : undefined);
+    const line = endLine(end, this.#user, this.#look) ?? (isEmpty ? this.#look.dim(EMPTY) : undefined);
     // Calls that were not told to be over are over with their run.
     const open = [...this.#tools.values()];
     this.#tools.clear();
@@ -293,7 +294,8 @@ export class ChatView {
         this.#endText();
         const line = item.end === null ? undefined : endLine(item.end, this.#user, this.#look);
         const short = item.state === 'error' ? 'it ended with an error' : 'it was stopped';
-        const told = line ?? (item.end !== null || item.state === 'final' ? undefined : this.#look.dim(`[${short}]`));
+        const empty = item.state === 'final' && item.text === '' ? this.#look.dim(EMPTY) : undefined;
+        const told = line ?? (item.end !== null || item.state === 'final' ? empty : this.#look.dim(`[${short}]`));
         this.#print(told === undefined ? [''] : [told, '']);
         return;
       }

@@ -135,6 +135,7 @@ function answer(event: EndEvent, agent: string): string {
 function endWords(event: EndEvent): string {
   if (event.type === 'error') return `, failed: ${inlineCode(event.error.message)}`;
   if (event.type === 'aborted') return `, aborted by ${inlineCode(event.by.name)}`;
+  if (event.text === '') return ', without a word';
   return '';
 }
 

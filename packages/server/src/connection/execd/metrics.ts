@@ -9,6 +9,8 @@ const STATES: readonly SessionState[] = ['starting', 'running', 'exited', 'close
 /** Shares of shorter times jump: the kernel counts in ticks of 10 ms. */
 const MIN_CPU_MS = 250;
 const MIB = 1024 * 1024;
+/** Of the library: sums of gauges that are there by type, under names that say counter. */
+const SUMS = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
 export interface MetricsSources {
   sessions(): Readonly<Partial<Record<SessionState, number>>>;
@@ -96,6 +98,7 @@ export class Metrics {
     const registers = [registry];
     const sources = this.#sources;
     collectDefaultMetrics({ register: registry });
+    for (const name of SUMS) registry.removeSingleMetric(name);
     new Gauge({
       name: 'binnacle_sessions',
       help: 'Sessions that are kept, by state.',

@@ -1,4 +1,5 @@
-// Installs the agents that the tests talk to, pinned, outside of the dependencies: they are hundreds of megabytes.
+// Installs the agents that the tests talk to, and the tools that read our documents, pinned, outside of the
+// dependencies: they are hundreds of megabytes.
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,8 +20,8 @@ const NODE = {
 
 /**
  * `install`: what is installed. `program`: in `node_modules`, without the launcher around it, which is a Node process
- * more. `isScript`: it is no program by itself, but JavaScript.
- * @typedef {{version: string, install: string, program: string, isScript?: boolean}} Agent
+ * more. `isScript`: it is no program by itself, but JavaScript. `beside`: what it needs and npm would take too new.
+ * @typedef {{version: string, install: string, program: string, isScript?: boolean, beside?: string[]}} Agent
  * @type {Record<string, Agent>}
  */
 const AGENTS = {
@@ -53,6 +54,28 @@ const AGENTS = {
   },
 };
 
+/**
+ * What reads the documents of the API: linters, generators of clients, parsers. `program` is JavaScript.
+ * @type {Record<string, Agent>}
+ */
+const TOOLS = {
+  redocly: { version: '2.77.0', install: '@redocly/cli', program: '@redocly/cli/bin/cli.js' },
+  'openapi-typescript': {
+    version: '7.13.0',
+    install: 'openapi-typescript',
+    program: 'openapi-typescript/bin/cli.js',
+    beside: ['typescript@5.9.3'],
+  },
+  'hey-api': {
+    version: '0.95.0',
+    install: '@hey-api/openapi-ts',
+    program: '@hey-api/openapi-ts/bin/run.js',
+    beside: ['typescript@5.9.3'],
+  },
+  orval: { version: '7.13.2', install: 'orval', program: 'orval/dist/bin/orval.js' },
+  asyncapi: { version: '3.6.3', install: '@asyncapi/parser', program: '@asyncapi/parser/cjs/index.js' },
+};
+
 const LOCK_POLL_MS = 200;
 /** Half a gigabyte over a slow line. */
 const INSTALL_MS = 600_000;
@@ -79,8 +102,20 @@ export async function agentBinary(name) {
   return script;
 }
 
+/**
+ * The path of a tool's JavaScript; installs the tool on first use. Throws when that fails, with what to do.
+ * @param {string} name `redocly`, `openapi-typescript`, `hey-api`, `orval` or `asyncapi`
+ * @returns {Promise<string>}
+ * @example execFileSync(process.execPath, [await toolScript('redocly'), 'lint', 'openapi.json']);
+ */
+export async function toolScript(name) {
+  const tool = TOOLS[name];
+  if (tool === undefined) throw new Error(`There is no pinned tool "${name}"; there are ${Object.keys(TOOLS)}.`);
+  return await installed(name, tool);
+}
+
 /** The path of a program of a package. `name`: of its folder. */
-async function installed(name, { version, install, program: path }) {
+async function installed(name, { version, install, program: path, beside = [] }) {
   const folder = join(cache, `${name}-${version}`);
   const program = join(folder, 'node_modules', path);
   // Written last, so that it also tells an installation that was broken off.
@@ -97,7 +132,7 @@ async function installed(name, { version, install, program: path }) {
     console.error(`Installing ${spec} for the tests …`);
     const flags = ['--ignore-scripts', '--no-save', '--no-audit', '--no-fund', '--loglevel=error', '--prefix', folder];
     // stdout belongs to whoever calls.
-    const code = await run('npm', ['install', ...flags, spec], { cwd: folder, stdio: ['ignore', 2, 2] });
+    const code = await run('npm', ['install', ...flags, spec, ...beside], { cwd: folder, stdio: ['ignore', 2, 2] });
     const how = `The tests with a real agent need it: npm install ${spec} must work, or put it below ${folder}.`;
     if (code !== 0) throw new Error(`npm could not install ${spec} (exit code ${code}). ${how}`);
     if (!existsSync(program)) throw new Error(`${spec} brought no ${program}. ${how}`);

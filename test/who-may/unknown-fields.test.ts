@@ -30,6 +30,14 @@ interface Operation {
 const FIELD = 'nosuchfield';
 /** Their protocols are others' or say that more may come; everything else is ours. */
 const IGNORING = [
+  'GET /.well-known/oauth-authorization-server',
+  'GET /.well-known/oauth-authorization-server/{suffix}',
+  'GET /.well-known/oauth-protected-resource',
+  'GET /.well-known/oauth-protected-resource/{suffix}',
+  'GET /oauth/authorize',
+  'POST /oauth/register',
+  'POST /oauth/revoke',
+  'POST /oauth/token',
   'DELETE /command',
   'DELETE /pty/{id}',
   'DELETE /session/{id}',
@@ -50,7 +58,7 @@ const IGNORING = [
   'POST /session/{id}/run',
   'POST /v1/pty-traffic/emit',
   'PUT /v1/push/subscription',
-];
+].sort();
 
 async function operations() {
   const { paths, components } = (await gateway.ask('/openapi.json', { token: null })).json;

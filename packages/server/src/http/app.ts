@@ -16,6 +16,7 @@ import {
   checkRoutes,
   hasRest,
   isOurs,
+  json,
   matchPath,
   pathOf,
   patternOf,
@@ -58,7 +59,7 @@ const LATE_MS = 500;
 export function buildApp(options: AppOptions): Hono<AppEnv> {
   const { wsRoutes, auth, publicUrl, log } = options;
   // Written when it is first asked for: it costs as much as a third of all else that a start does.
-  let text: string | undefined;
+  let described: object | undefined;
   const document: Route = route({
     method: 'get',
     path: '/openapi.json',
@@ -66,9 +67,9 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
     scope: 'public',
     summary: 'This document.',
     responses: { 200: { description: 'OpenAPI 3.1', type: 'application/json' } },
-    handler: () => {
-      text ??= JSON.stringify(describeRoutes(routes, options.version));
-      return new Response(text, { headers: { 'Content-Type': 'application/json' } });
+    handler: ({ base }) => {
+      described ??= describeRoutes(routes, options.version);
+      return json({ ...described, servers: [{ url: base, description: 'This gateway.' }] });
     },
   });
   const routes = [...options.routes, document];

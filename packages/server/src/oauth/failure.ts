@@ -38,5 +38,5 @@ export const OAUTH: Dialect = {
       error_description: error.message,
     },
   }),
-  schema: z.object({ error: z.string(), error_description: z.string() }),
+  schema: z.object({ error: z.string(), error_description: z.string() }).openapi('OAuthError'),
 };

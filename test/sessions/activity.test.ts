@@ -69,6 +69,30 @@ describe.concurrent('what a session is doing', { timeout: 30_000 }, () => {
     await becomes(asks.id, 'idle');
   });
 
+  it('is what its program reports, which the terminal says that it may', async () => {
+    // As programs do that ask their terminal: without an echo. The answer ends in a backslash.
+    const { id } = await shell(
+      String.raw`stty raw -echo; printf '\e]7501;?\e\\'; IFS= read -r -d '\' answer
+        [[ $answer == *'7501;?'* ]] && printf '\e]7501;state=blocked:app=x:kind=permission:msg=UnVuIGxzPw==\e\\'
+        read -r -n 1 x; printf '\e]7501;state=done\e\\'; sleep 1000`,
+    );
+    await becomes(id, 'waiting_approval', 'Run ls?');
+    await gateway.input(id, 'y');
+    await becomes(id, 'idle');
+  });
+
+  it('is waiting with the dialog on its screen, while something blinks there, and not with one that is shown in a file', async () => {
+    const dialog = String.raw`printf '\r\nDo you want to proceed?\r\n \e[7m❯ 1. Yes\e[0m\r\n   2. No\r\n\r\n Esc to cancel\r\n'`;
+    const asks = await shell(
+      `${dialog}; for i in $(seq 40); do printf '\\e7\\e[1;40H*\\e8'; sleep 0.05; done; read x; clear; sleep 1000`,
+    );
+    const shows = await shell(`${dialog}; echo That is what it looks like.; sleep 1000`);
+    await becomes(asks.id, 'waiting_approval', 'Do you want to proceed?');
+    await becomes(shows.id, 'idle');
+    await gateway.input(asks.id, '\n');
+    await becomes(asks.id, 'idle');
+  });
+
   it('is seen behind a flood as well, and is null when it does not run any more', async () => {
     const { id } = await shell(
       String.raw`head -c 20000000 /dev/zero | tr '\0' x; printf '\e]777;notify;Flood;is over\a'; read x`,

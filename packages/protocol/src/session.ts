@@ -94,6 +94,16 @@ export interface SessionInfo {
 }
 
 /** Those that wait for a person come first in lists. */
+/** Of a report of a program's own state (OSC 7501, or a hook). */
+export const STATUS_STATES = ['idle', 'working', 'blocked', 'done', 'error', 'clear'] as const;
+
+/** What a program says that it does. `reason`: what it is blocked by. `text`: in its words, one line. */
+export interface StatusReport {
+  readonly state: (typeof STATUS_STATES)[number];
+  readonly reason?: 'permission' | 'question' | 'auth' | undefined;
+  readonly text?: string | undefined;
+}
+
 export const ACTIVITY_STATES = ['waiting_approval', 'waiting_input', 'working', 'idle'] as const;
 
 export interface SessionActivity {

@@ -306,9 +306,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         forget: ({ kind, id }) => catalogue.mutes.forget({ kind, target: id }),
       }),
     );
+    const sessionScreens = new SessionScreens({
+      script: options.screensScript ?? beside('session-screens.mjs'),
+      dirOf: (id) => sessions.dirOf(id),
+      live: () => sessions.live(),
+      watch: (watcher) => sessions.watch(watcher),
+      log,
+    });
+    undo.push(() => sessionScreens.stop());
     const activities = new SessionActivities(
       {
         ...{ sessions, waits: catalogue.waits, log },
+        see: async (session) => {
+          if (!SessionScreens.has(session)) return undefined;
+          const { lines, title } = await sessionScreens.drawn(session);
+          return { rows: lines, title };
+        },
         turnOf: (id) => {
           const turn = conversations.turnOf(id);
           return turn === undefined
@@ -336,14 +349,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       },
     );
     undo.push(() => search.stop());
-    const sessionScreens = new SessionScreens({
-      script: options.screensScript ?? beside('session-screens.mjs'),
-      dirOf: (id) => sessions.dirOf(id),
-      live: () => sessions.live(),
-      watch: (watcher) => sessions.watch(watcher),
-      log,
-    });
-    undo.push(() => sessionScreens.stop());
     const metrics = new Metrics({
       index: () => search.facts,
       emitted: () => ingest.facts,

@@ -7,8 +7,9 @@ import { positionOf } from '../cursor/from.ts';
 import type { Entry, LogReader } from '../log/log.ts';
 import type { Session } from '../session.ts';
 import { type Activity, ActivityMachine, type ActivityTimes } from './activity-machine.ts';
+import { dialogOf, hintsAtDialog } from './dialog.ts';
 import type { LookTurns } from './look-turns.ts';
-import { Marks } from './marks.ts';
+import { isOnlyTitles, Marks, type StatusMark, safeLine } from './marks.ts';
 import { lastLineOf, QUESTION_BYTES } from './question.ts';
 
 export interface LookTimes extends ActivityTimes {
@@ -16,12 +17,31 @@ export interface LookTimes extends ActivityTimes {
   readonly lookMs: number;
 }
 
+/** What a screen shows. */
+export interface Sight {
+  readonly rows: readonly string[];
+  readonly title: string;
+}
+
+export interface FollowerParts {
+  /** It ran when the gateway began. */
+  readonly isFromBefore: boolean;
+  changed(): void;
+  failed(error: unknown): void;
+  /** Draws the screen; undefined where there is none. */
+  see(session: Session): Promise<Sight | undefined>;
+}
+
 /** Read in one look; what is before it is skipped. */
 export const LOOK_BYTES = 256 * 1024;
 /** Read anew from the end of a log that another gateway has followed. */
 const TAIL_BYTES = 64 * 1024;
+/** Looked through for what a dialog is written with, before its screen is drawn. */
+const WRITTEN_BYTES = 32 * 1024;
 /** Of entries that are no output there may be any number. */
 const LOOK_PAGES = 32;
+/** Of the silence that says something: no timer is set for longer. */
+const LONGEST_QUIET = 5;
 /** The runner collects what is typed for so long before it writes it into the log. */
 const INPUT_AUDIT_MS = 1000;
 
@@ -29,8 +49,8 @@ export class ActivityFollower {
   readonly session: Session;
   readonly #times: LookTimes;
   readonly #turns: LookTurns;
-  readonly #changed: () => void;
-  readonly #failed: (error: unknown) => void;
+  readonly #sights: LookTurns;
+  readonly #parts: FollowerParts;
   #machine: ActivityMachine;
   readonly #marks = new Marks();
   /** The last bytes on the terminal. */
@@ -51,20 +71,24 @@ export class ActivityFollower {
   #aheadMs = 0;
   #looking: NodeJS.Timeout | undefined;
   #quiet: NodeJS.Timeout | undefined;
+  #seeing: NodeJS.Timeout | undefined;
+  #isSeeing = false;
+  /** Up to that output offset what was written is known to draw no dialog, or the screen was seen. */
+  #seenTo = 0;
   #cancelWait: (() => void) | undefined;
 
   constructor(
     session: Session,
     times: LookTimes,
-    turns: LookTurns,
-    tell: { changed(): void; failed(error: unknown): void; readonly isFromBefore: boolean },
+    turns: { readonly looks: LookTurns; readonly sights: LookTurns },
+    parts: FollowerParts,
   ) {
     this.session = session;
-    this.#isFromBefore = tell.isFromBefore;
-    this.#turns = turns;
+    this.#isFromBefore = parts.isFromBefore;
+    this.#turns = turns.looks;
+    this.#sights = turns.sights;
     this.#times = times;
-    this.#changed = () => tell.changed();
-    this.#failed = (error) => tell.failed(error);
+    this.#parts = parts;
     this.#machine = new ActivityMachine(session.record.createdAt, times);
   }
 
@@ -91,16 +115,19 @@ export class ActivityFollower {
       this.#cursor = new Cursor(log, { epoch, ...head });
       const now = this.#time();
       this.#machine.pass(now, this.#lastLine);
+      // The sign in its title, or its dialog, may be from before what was read.
+      if (head.offset > TAIL_BYTES && lastLineOf(this.#tail).isDrawn) await this.#see(true);
       if (this.#isFromBefore) this.#found ??= this.#machine.now;
+      this.#armSight();
       this.#armQuiet((this.#machine.quietAt ?? now) - now);
       this.#wait();
     } catch (error) {
-      this.#failed(error);
+      this.#parts.failed(error);
       return false;
     } finally {
       this.#isLooking = false;
     }
-    if (!this.#isOver) this.#changed();
+    if (!this.#isOver) this.#parts.changed();
     return true;
   }
 
@@ -108,14 +135,20 @@ export class ActivityFollower {
   typed(): void {
     this.#tail = Buffer.alloc(0);
     this.#machine.take({ kind: 'typed' }, this.#time());
-    this.#armQuiet(this.#times.quietMs);
-    this.#changed();
+    this.#settle();
+  }
+
+  /** The program reports its state past the terminal. */
+  reported(status: StatusMark): void {
+    this.#machine.take(status, this.#time());
+    this.#settle();
   }
 
   stop(): void {
     this.#isOver = true;
     clearTimeout(this.#looking);
     clearTimeout(this.#quiet);
+    clearTimeout(this.#seeing);
     this.#cancelWait?.();
     this.#cancelWait = undefined;
   }
@@ -209,8 +242,9 @@ export class ActivityFollower {
       this.#isLooking = false;
     }
     if (this.#isOver) return;
-    if (this.#hasWritten) this.#armQuiet(this.#times.quietMs);
-    this.#changed();
+    if (this.#hasWritten) this.#armQuiet(this.#quietMs);
+    this.#armSight();
+    this.#parts.changed();
     this.#wait();
   }
 
@@ -234,8 +268,10 @@ export class ActivityFollower {
 
   #take({ kind, time, bytes }: Entry): void {
     if (kind !== 'tty' && kind !== 'stdout' && kind !== 'stderr') return;
-    this.#hasWritten = true;
-    this.#machine.take({ kind: 'output' }, time);
+    if (!isOnlyTitles(bytes)) {
+      this.#hasWritten = true;
+      this.#machine.take({ kind: 'output', bytes: bytes.length }, time);
+    }
     for (const mark of this.#marks.take(bytes)) this.#machine.take(mark, time);
     if (kind !== 'tty') return;
     // Copied: the page is not ours.
@@ -244,9 +280,20 @@ export class ActivityFollower {
 
   readonly #lastLine = () => lastLineOf(this.#tail);
 
+  #settle(): void {
+    this.#armQuiet(this.#quietMs);
+    this.#armSight();
+    this.#parts.changed();
+  }
+
+  /** Until the machine has something to say of the silence. */
+  get #quietMs(): number {
+    const { quietAt } = this.#machine;
+    return quietAt === undefined ? this.#times.quietMs : quietAt - this.#time();
+  }
+
   #armQuiet(ms: number): void {
     clearTimeout(this.#quiet);
-    const { quietMs } = this.#times;
     this.#quiet = setTimeout(
       () => {
         if (this.#isOver || this.#machine.quietAt === undefined) return;
@@ -256,18 +303,75 @@ export class ActivityFollower {
           return;
         }
         this.#machine.pass(this.#machine.quietAt, this.#lastLine);
-        this.#changed();
+        this.#parts.changed();
       },
-      Math.max(0, Math.min(ms, quietMs)),
+      Math.max(0, Math.min(ms, LONGEST_QUIET * this.#times.quietMs)),
     );
     this.#quiet.unref();
+  }
+
+  #armSight(): void {
+    const { lookAt } = this.#machine;
+    clearTimeout(this.#seeing);
+    this.#seeing = undefined;
+    if (lookAt === undefined || this.#isOver || this.#isSeeing) return;
+    this.#seeing = setTimeout(
+      () => {
+        this.#seeing = undefined;
+        this.#sights
+          .take(() => this.#see())
+          .then(() => {
+            this.#armSight();
+            this.#parts.changed();
+          })
+          .catch((error: unknown) => this.#fail(error));
+      },
+      Math.max(0, lookAt - this.#time()),
+    );
+    this.#seeing.unref();
+  }
+
+  /** Draws the screen, where it may show a dialog. */
+  async #see(isForced = false): Promise<void> {
+    const log = this.#log();
+    if (log === undefined || this.#isOver || this.#isSeeing) return;
+    this.#isSeeing = true;
+    try {
+      const to = log.head.offset;
+      const isWorthIt = isForced || this.#machine.isSuspected || (await this.#hintsAtDialog(log, to));
+      this.#seenTo = to;
+      if (!isWorthIt) {
+        this.#machine.overlook();
+        return;
+      }
+      const sight = await this.#parts.see(this.session);
+      if (sight === undefined || this.#isOver) return;
+      const now = this.#time();
+      if (sight.title !== '') this.#machine.take({ kind: 'title', text: safeLine(sight.title) }, now);
+      this.#machine.saw(dialogOf(sight.rows), now);
+    } catch {
+      // Too many screens are drawn, or this one cannot be: what it wrote decides.
+      this.#machine.overlook();
+    } finally {
+      this.#isSeeing = false;
+    }
+  }
+
+  async #hintsAtDialog(log: LogReader, to: number): Promise<boolean> {
+    const from = Math.max(this.#seenTo, to - WRITTEN_BYTES);
+    const cursor = new Cursor(log, await positionOf(log, { offset: from }));
+    const parts: Buffer[] = [];
+    await this.#read(cursor, ({ kind, bytes }) => {
+      if (kind === 'tty') parts.push(Buffer.from(bytes));
+    });
+    return hintsAtDialog(Buffer.concat(parts));
   }
 
   /** Its log is gone, or another one by now: it begins again when it is heard of. */
   #fail(error: unknown): void {
     this.#isLooking = false;
     this.#cursor = undefined;
-    if (!this.#isOver) this.#failed(error);
+    if (!this.#isOver) this.#parts.failed(error);
   }
 
   #log(): LogReader | undefined {

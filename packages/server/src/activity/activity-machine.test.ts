@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ACTIVITY_TIMES, ActivityMachine, type Happened } from './activity-machine.ts';
+import type { StatusMark } from './marks.ts';
 
 const QUIET_MS = ACTIVITY_TIMES.quietMs;
 
@@ -99,5 +100,106 @@ describe('what a session is doing', () => {
     expect(quiet({})).toBe('working');
     expect(quiet({ typed: true })).toBe('idle');
     expect(quiet({ isDrawn: true })).toBe('idle');
+  });
+
+  const title = (text: string): Happened => ({ kind: 'title', text });
+  const status = (state: StatusMark['state'], more: Partial<StatusMark> = {}): Happened => ({
+    ...{ kind: 'status', state, reason: null, text: null },
+    ...more,
+  });
+
+  it('is what its title says, and a title that blinks changes nothing', () => {
+    const machine = after([0, title('⠋ project')], [5000, output]);
+    expect(machine.now.state).toBe('working');
+    for (let at = 6000; at < 60_000; at += 1000) {
+      machine.take(title(at % 2000 === 0 ? '[ ! ] Action Required | project' : '[ . ] Action Required | project'), at);
+      machine.pass(at);
+      expect(machine.now).toMatchObject({ state: 'asking', since: 6000 });
+    }
+    machine.take(title('⠙ project'), 60_000);
+    expect(machine.now).toMatchObject({ state: 'working', since: 60_000 });
+  });
+
+  it('is at rest with a sign for that, though something blinks, until another program floods the terminal', () => {
+    const machine = after([0, title('✳ Claude Code')], [100, { kind: 'output', bytes: 500 }]);
+    expect(machine.lookAt).toBe(500);
+    machine.saw(undefined, 500);
+    for (let at = 1000; at < 60_000; at += 600) {
+      machine.take({ kind: 'output', bytes: 50 }, at);
+      machine.pass(at);
+      expect(machine.now).toMatchObject({ state: 'idle', since: 500 });
+    }
+    for (let at = 60_000; at < 66_000; at += 100) machine.take({ kind: 'output', bytes: 1000 }, at);
+    expect(machine.now.state).toBe('working');
+  });
+
+  it('asks for leave as long as its screen shows the dialog, and is looked at ever more rarely', () => {
+    const machine = after([0, output]);
+    expect(machine.lookAt).toBe(ACTIVITY_TIMES.pauseMs);
+    machine.saw({ question: 'Run it?' }, 400);
+    let looks = 0;
+    for (let at = 1000; at < 60_000; at += 500) {
+      machine.take(output, at);
+      if (machine.lookAt !== undefined && machine.lookAt <= at) {
+        looks += 1;
+        machine.saw({ question: 'Run it?' }, at);
+      }
+    }
+    expect(looks).toBeLessThan(10);
+    expect(machine.now).toEqual({ state: 'asking', since: 400, text: 'Run it?' });
+    machine.take({ kind: 'typed' }, 60_000);
+    expect(machine.now.state).toBe('working');
+    expect(machine.lookAt).toBe(61_000);
+    machine.saw({ question: 'Run it?' }, 61_000);
+    expect(machine.now.state).toBe('asking');
+    machine.take(output, 62_500);
+    machine.saw(undefined, 63_000);
+    expect(machine.now.state).toBe('working');
+  });
+
+  it('is what its program reports, and nothing is guessed then', () => {
+    const machine = after([0, status('working')], [1, output], [2, { kind: 'bell' }]);
+    machine.pass(60_000);
+    expect(machine.now).toMatchObject({ state: 'working', since: 0 });
+    machine.take(status('blocked', { reason: 'permission', text: 'Bash: ls' }), 60_000);
+    for (let at = 60_000; at < 90_000; at += 500) machine.take(output, at);
+    expect(machine.now).toEqual({ state: 'asking', since: 60_000, text: 'Bash: ls' });
+    machine.take({ kind: 'notification', text: 'needs you' }, 90_000);
+    expect(machine.now.text).toBe('Bash: ls');
+    machine.take(status('done'), 90_000);
+    machine.take({ kind: 'notification', text: 'turn complete' }, 90_001);
+    expect(machine.now).toMatchObject({ state: 'idle', since: 90_000 });
+    machine.take(status('blocked', { reason: 'question' }), 91_000);
+    expect(machine.now.state).toBe('waiting');
+    machine.take(status('error', { text: 'no connection' }), 92_000);
+    expect(machine.now).toMatchObject({ state: 'waiting', text: 'no connection' });
+    machine.take(status('clear'), 93_000);
+    expect(machine.now.state).toBe('idle');
+    machine.take(output, 94_000);
+    expect(machine.now.state).toBe('working');
+  });
+
+  it('waits no more when its dialog has gone after a key, though the program reports that late', () => {
+    const machine = after([0, status('blocked', { reason: 'permission', text: 'Bash: ls' })], [10, output]);
+    machine.saw({ question: 'Run it?' }, 500);
+    machine.take({ kind: 'typed' }, 5000);
+    expect(machine.now).toMatchObject({ state: 'asking', text: 'Bash: ls' });
+    expect(machine.lookAt).toBe(6000);
+    machine.saw(undefined, 6000);
+    expect(machine.now).toMatchObject({ state: 'working', since: 6000 });
+  });
+
+  it('is guessed again when who reported is gone: a shell says so, or somebody types and nothing is drawn', () => {
+    const machine = after([0, status('blocked')], [1000, { kind: 'typed' }], [1010, output]);
+    const drawn = () => ({ question: null, isDrawn: true });
+    machine.pass(60_000, drawn);
+    expect(machine.now.state).toBe('waiting');
+    machine.take({ kind: 'typed' }, 60_000);
+    machine.take(output, 60_010);
+    machine.pass(90_000, () => ({ question: null, isDrawn: false }));
+    expect(machine.now.state).toBe('idle');
+    machine.take(output, 99_000);
+    expect(machine.now.state).toBe('working');
+    expect(after([0, status('working')], [10, { kind: 'prompt' }]).now.state).toBe('idle');
   });
 });

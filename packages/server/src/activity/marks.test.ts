@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Mark, Marks } from './marks.ts';
+import { isOnlyTitles, type Mark, Marks } from './marks.ts';
 
 const marksIn = (text: string): Mark[] => new Marks().take(Buffer.from(text));
 
@@ -18,6 +18,11 @@ describe('marks', () => {
     ['\x1b]9;4;0\x07', { kind: 'progress', state: 'over', percent: null }],
     ['\x1b]0;a title\x07', { kind: 'title', text: 'a title' }],
     ['\x07', { kind: 'bell' }],
+    ['\x1b]7501;state=idle:app=codex\x07', { kind: 'status', state: 'idle', reason: null, text: null }],
+    [
+      '\x1b]7501;state=blocked:app=a:kind=permission:msg=UnVuIGxzPw==\x1b\\',
+      { kind: 'status', state: 'blocked', reason: 'permission', text: 'Run ls?' },
+    ],
   ])('%j is one', (text, mark) => expect(marksIn(text)).toEqual([mark]));
 
   it('are found wherever they are cut', () => {
@@ -77,5 +82,21 @@ describe('marks', () => {
     marks.take(Buffer.from('\x1b]9;'));
     for (let n = 0; n < 10; n += 1) expect(marks.take(Buffer.from('x'.repeat(1000)))).toEqual([]);
     expect(marks.take(Buffer.from('\x07ok\x07'))).toEqual([{ kind: 'bell' }]);
+  });
+
+  it('are no reports of parts of a program, no questions to the terminal, and none of a later protocol', () => {
+    const whole = '\x1b]7501;state=working\x07';
+    for (const other of ['state=idle:id=build', '?', '?;states=idle', 'state=asleep', '', 'kind=permission'])
+      expect(marksIn(`\x1b]7501;${other}\x07`)).toEqual([]);
+    for (const other of ['state=idle:id=build', '?']) {
+      expect(marksIn(`${whole}\x1b]7501;${other}\x07`)).toMatchObject([{ kind: 'status', state: 'working' }]);
+    }
+  });
+
+  it('tell titles alone from output', () => {
+    for (const titles of ['\x1b]0;a\x07', '\x1b]2;a\x1b\\\x1b]0;b\x07'])
+      expect(isOnlyTitles(Buffer.from(titles))).toBe(true);
+    for (const more of ['x', '\x1b]0;a\x07x', '\x1b]0;a', '\x1b[0m', '\x1b]9;a\x07', '\x1b]0;a\x1b]2;b\x07'])
+      expect(isOnlyTitles(Buffer.from(more))).toBe(false);
   });
 });

@@ -1,9 +1,24 @@
 // Finds in the output of a terminal what programs say of themselves: prompts, progress, notifications, titles, the bell.
 // Knows no emulator, and keeps no more than the beginning of one sequence. Of what a flood repeats only the last counts.
 
+import { STATUS_STATES } from '@binnacle/protocol';
+
 /** What is longer is no mark: titles and notifications are read by people. */
 const MAX_MARK = 4096;
 const MAX_TEXT = 200;
+
+/**
+ * What a program reports of itself as a whole: OSC 7501 (Program Status Protocol 0.4), or an agent's own hook. Records of
+ * its parts (`id=`) are passed over.
+ */
+export interface StatusMark {
+  readonly kind: 'status';
+  readonly state: (typeof STATUS_STATES)[number];
+  /** Of `blocked`, where it says so: what it waits for. */
+  readonly reason: 'permission' | 'question' | 'auth' | null;
+  /** In words that are safe to show. */
+  readonly text: string | null;
+}
 
 export type Mark =
   /** OSC 133: a prompt begins, input begins, a command runs, it ended. */
@@ -14,6 +29,7 @@ export type Mark =
   /** OSC 9, 777 and 99, in words that are safe to show. */
   | { readonly kind: 'notification'; readonly text: string }
   | { readonly kind: 'title'; readonly text: string }
+  | StatusMark
   | { readonly kind: 'bell' };
 
 const GROUND = 0;
@@ -28,6 +44,8 @@ const OTHER_ESCAPE = 5;
 const NEAR = 32;
 
 const SEMICOLON = 0x3b;
+/** OSC 0, 1 and 2. */
+const TITLE_CODES: ReadonlySet<number> = new Set([0x30, 0x31, 0x32]);
 
 /** What a mark is one of: of each only the last in one piece of output is told, in the order of these last ones. */
 const BELL = 0;
@@ -37,7 +55,8 @@ const OSC_777 = 3;
 const OSC_99 = 4;
 const PROMPTS = 5;
 const PROGRESS = 9;
-const SORTS = 14;
+const STATUS = 14;
+const SORTS = 15;
 
 interface Spot {
   order: number;
@@ -222,6 +241,7 @@ function sortOf(bytes: Uint8Array, from: number, to: number): number {
       if (at(2) !== 0x34 || at(3) !== SEMICOLON) return OSC_9;
       return at(4) >= 0x30 && at(4) <= 0x34 ? PROGRESS + at(4) - 0x30 : -1;
     case 0x37:
+      if (at(1) === 0x35) return isStatus(bytes, from, to) ? STATUS : -1;
       return at(1) === 0x37 && at(2) === 0x37 && at(4) === 0x6e ? OSC_777 : -1;
     case 0x31: {
       const isPrompt = at(1) === 0x33 && at(2) === 0x33 && at(5) === SEMICOLON;
@@ -253,6 +273,8 @@ function markOf(osc: string): Mark | undefined {
     }
     case '133':
       return promptOf(rest);
+    case '7501':
+      return statusOf(rest);
     default:
       return undefined;
   }
@@ -282,6 +304,40 @@ function promptOf(rest: string): Mark | undefined {
   if (what === 'C') return { kind: 'command' };
   if (what !== 'D') return undefined;
   return { kind: 'ended', exitCode: /^\d{1,3}$/.test(code ?? '') ? Number(code) : null };
+}
+
+/** Of the whole program, and no question to the terminal: only such a one may take the place of another. */
+function isStatus(bytes: Uint8Array, from: number, to: number): boolean {
+  const osc = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from);
+  return osc.indexOf('7501;') === 0 && !osc.includes('?') && !osc.includes('id=');
+}
+
+function statusOf(body: string): StatusMark | undefined {
+  const fields = new Map<string, string>();
+  for (const field of body.split(':')) {
+    const equals = field.indexOf('=');
+    if (equals > 0) fields.set(field.slice(0, equals), field.slice(equals + 1));
+  }
+  const state = STATUS_STATES.find((one) => one === fields.get('state'));
+  if (state === undefined) return undefined;
+  const reason = (['permission', 'question', 'auth'] as const).find((one) => one === fields.get('kind')) ?? null;
+  const text = safeLine(Buffer.from(fields.get('msg') ?? '', 'base64').toString());
+  return { kind: 'status', state, reason: state === 'blocked' ? reason : null, text: text || null };
+}
+
+/** Whether these are titles and nothing else: a title that blinks is no work. */
+export function isOnlyTitles(bytes: Uint8Array): boolean {
+  let at = 0;
+  while (at < bytes.length) {
+    const isTitle = bytes[at] === 0x1b && bytes[at + 1] === 0x5d && TITLE_CODES.has(bytes[at + 2] as number);
+    if (!isTitle || bytes[at + 3] !== SEMICOLON || bytes.length > MAX_MARK) return false;
+    at += 4;
+    while (at < bytes.length && bytes[at] !== 0x07 && bytes[at] !== 0x1b) at += 1;
+    if (at === bytes.length) return false;
+    if (bytes[at] === 0x1b && bytes[at + 1] !== 0x5c) return false;
+    at += bytes[at] === 0x1b ? 2 : 1;
+  }
+  return true;
 }
 
 /** What a hostile program says is shown in lists: one line, short, without what turns or hides text. */

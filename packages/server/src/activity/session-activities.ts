@@ -1,12 +1,12 @@
 // What each session is doing, for lists: of its agent's turn where it belongs to one, of its runs, else of what its
 // terminal says. Made again from the logs after a restart; keeps only when each began to wait.
 
-import type { Approval, SessionActivity } from '@binnacle/protocol';
+import type { Approval, SessionActivity, StatusReport } from '@binnacle/protocol';
 import type { WaitStore } from '../catalogue/waits.ts';
 import type { Log } from '../http/answer.ts';
 import type { Session } from '../session.ts';
 import type { Sessions } from '../sessions.ts';
-import { ActivityFollower, type LookTimes } from './activity-follower.ts';
+import { ActivityFollower, type LookTimes, type Sight } from './activity-follower.ts';
 import { ACTIVITY_TIMES } from './activity-machine.ts';
 import { LookTurns } from './look-turns.ts';
 import { safeLine } from './marks.ts';
@@ -29,6 +29,8 @@ export interface SessionActivitiesParts {
   readonly sessions: Sessions;
   /** By the id of a conversation; undefined: nothing happens in it. */
   turnOf(conversation: string): TurnNow | undefined;
+  /** Draws the screen of a session; undefined where it has none. */
+  see(session: Session): Promise<Sight | undefined>;
   /** Keeps when they began to wait. One that is told again is no other. */
   readonly waits: Pick<WaitStore, 'put'>;
   readonly log: Log;
@@ -47,6 +49,8 @@ export class SessionActivities {
   readonly #parts: SessionActivitiesParts;
   readonly #times: SessionActivityTimes;
   readonly #turns = new LookTurns();
+  /** Screens that are drawn for nobody but us. */
+  readonly #sights = new LookTurns();
   readonly #followed = new Map<string, Followed>();
   readonly #unwatch: () => void;
   /** Logs are read again one after the other: a gateway that starts has other things to do. */
@@ -75,6 +79,13 @@ export class SessionActivities {
     }
   }
 
+  /** A program of the session reports its state. False where no such session runs. */
+  report(id: string, { state, reason, text = '' }: StatusReport): boolean {
+    const followed = this.#followed.get(id);
+    followed?.follower.reported({ kind: 'status', state, reason: reason ?? null, text: safeLine(text) || null });
+    return followed !== undefined;
+  }
+
   stop(): void {
     this.#unwatch();
     for (const id of [...this.#followed.keys()]) this.#drop(id);
@@ -101,16 +112,22 @@ export class SessionActivities {
 
   #follow(session: Session, isFromBefore: boolean): Followed {
     const { id } = session;
-    const follower = new ActivityFollower(session, this.#times, this.#turns, {
-      isFromBefore,
-      changed: () => this.#settle(id),
-      failed: (error) => {
-        this.#parts.log.warn({ err: error, session: id }, 'what a session is doing cannot be seen');
-        // With the next change of its state it is tried again.
-        const followed = this.#followed.get(id);
-        if (followed !== undefined) followed.hasBegun = false;
+    const follower = new ActivityFollower(
+      session,
+      this.#times,
+      { looks: this.#turns, sights: this.#sights },
+      {
+        isFromBefore,
+        changed: () => this.#settle(id),
+        see: (seen) => this.#parts.see(seen),
+        failed: (error) => {
+          this.#parts.log.warn({ err: error, session: id }, 'what a session is doing cannot be seen');
+          // With the next change of its state it is tried again.
+          const followed = this.#followed.get(id);
+          if (followed !== undefined) followed.hasBegun = false;
+        },
       },
-    });
+    );
     return { follower, hasBegun: false, runSince: null, toldAt: Number.NEGATIVE_INFINITY, timer: undefined };
   }
 
@@ -174,6 +191,7 @@ export class SessionActivities {
     if (asked !== undefined) {
       return { state: 'waiting_approval', since: asked.askedAt, text: safeLine(asked.title) || null };
     }
+    if (now.state === 'asking') return { ...now, state: 'waiting_approval' };
     if (now.state === 'waiting') return { ...now, state: 'waiting_input' };
     const runningSince = turn?.runningSince ?? null;
     if (runningSince !== null && now.state === 'idle') {

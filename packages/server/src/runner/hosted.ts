@@ -30,6 +30,7 @@ import { RunJob } from './run-job.ts';
 import { RunRecords } from './run-record.ts';
 import { Runs } from './runs.ts';
 import { ShellLink } from './shell-link.ts';
+import { STATUS_REPLY, StatusQuery } from './status-query.ts';
 import type { HostedSpec, HostedStatus, RunnerReceipt, Writer } from './wire.ts';
 
 /** A full disk is asked again this often; the kernel holds the program meanwhile. */
@@ -65,6 +66,7 @@ export class Hosted {
   readonly #time = new TrustedTime();
   readonly #events: HostedEvents;
   readonly #input: InputQueue;
+  readonly #statusQuery = new StatusQuery();
   #program: Program | undefined;
   #runs: Runs | undefined;
   #job: RunJob | undefined;
@@ -116,6 +118,7 @@ export class Hosted {
       output: (kind, bytes) => {
         this.#append(kind, bytes);
         this.#runs?.noticeOutput();
+        if (kind === 'tty' && this.#statusQuery.take(bytes)) this.#type(STATUS_REPLY);
       },
       exited: (status) => this.#programOnExit(status),
       ended: () => this.#programOnEnd(),
@@ -141,13 +144,7 @@ export class Hosted {
       maxEnded: this.spec.maxEndedRuns ?? 1000,
       job,
       settle: (done) => this.#program?.settle(done),
-      type: (bytes) => {
-        try {
-          this.#input.push(bytes);
-        } catch {
-          // Closed: the shell is about to end. Full: it is woken again.
-        }
-      },
+      type: (bytes) => this.#type(bytes),
       append: (event: RunEvent) => this.#append('event', json(event)),
       get head() {
         return {
@@ -160,6 +157,15 @@ export class Hosted {
     this.#runs = runs;
     this.#job = job;
     return keeperCommand(link.keeper);
+  }
+
+  /** Of our own. */
+  #type(bytes: Buffer): void {
+    try {
+      this.#input.push(bytes);
+    } catch {
+      // Closed: the program is about to end. Full: a shell is woken again, and who asked a question asks another terminal.
+    }
   }
 
   /** Throws `no_runs`, and what `Runs.submit` throws. */

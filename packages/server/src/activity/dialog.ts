@@ -1,0 +1,85 @@
+// Whether a screen ends in a dialog in which an agent asks for leave: options one below the other, one of them selected,
+// with a question above; or in one row. Knows text alone: colours, which some agents select with, are not in it.
+
+import { safeLine } from './marks.ts';
+
+export interface Dialog {
+  /** What is asked, in words that are safe to show. */
+  readonly question: string;
+}
+
+/** Rows with text that are looked at, from the last one. */
+const LAST_ROWS = 24;
+/** Rows with text between the question and the first option. */
+const ABOVE = 10;
+/** Options, and the rows that they go on in. */
+const MOST_OPTION_ROWS = 14;
+/** Frames around dialogs, bars beside them, and scroll bars. */
+const FRAME = /^[\s│┃║▌▐|╭╮╰╯┌┐└┘├┤─━═╌┄▀▄█▎△]+|[\s│┃║▌▐|╭╮╰╯┌┐└┘├┤─━═╌┄▀▄█▎]+$/g;
+const SELECTED = /^[❯›>●▶▸➤→](?:\uFE0E)?\s+/;
+const OPTION = /^(?:[❯›>●▶▸➤→○](?:\uFE0E)?\s+)?(?:\[?\d{1,2}[.)\]]\s+)?(.+)$/;
+const NUMBERED = /^(?:[❯›>●▶▸➤→○](?:\uFE0E)?\s+)?\d{1,2}[.)]\s+/;
+const YES = /^(?:yes|allow|approve|accept|always allow|proceed|run|apply|continue)\b/i;
+const NO = /^(?:no|reject|deny|decline|cancel|abort|don['’]t)\b/i;
+/** Options side by side, as OpenCode has them. */
+const IN_A_ROW = /^(?:allow|approve|yes)\b.*\s{2,}(?:reject|deny|no|cancel)\b/i;
+const ASKS = /\?\s*$|\bpermission\b|\brequire(?:s|d)\b.*\bapproval\b|\baction required\b/i;
+/** What stands below the options: which keys there are, or a status. */
+const HINT =
+  /\b(?:esc(?:ape)?|enter|tab|ctrl|shift|select|confirm|cancel|navigate|amend|explain|waiting|commands)\b|↑|↓/i;
+
+/**
+ * The dialog that a screen ends with; undefined where there is none.
+ * @param rows of the screen, from the top, without colours
+ */
+export function dialogOf(rows: readonly string[]): Dialog | undefined {
+  const last = rows
+    .map((row) => row.replace(FRAME, '').trim())
+    .filter((row) => row !== '')
+    .slice(-LAST_ROWS);
+  for (let at = last.length - 1; at >= 0; at -= 1) {
+    const row = last[at] as string;
+    if (IN_A_ROW.test(row)) return asked(last, at, at);
+    if (isNo(row)) return ofOptions(last, at);
+    // Options are the last thing but for hints: else somebody reads about them.
+    if (!HINT.test(row) && !NUMBERED.test(row)) return undefined;
+  }
+  return undefined;
+}
+
+const textOf = (row: string): string => OPTION.exec(row)?.[1] ?? row;
+const isYes = (row: string): boolean => YES.test(textOf(row));
+const isNo = (row: string): boolean => NO.test(textOf(row));
+
+/** `end`: the option that refuses. The others stand above, or below it. */
+function ofOptions(rows: readonly string[], end: number): Dialog | undefined {
+  let first = -1;
+  let isSelected = false;
+  for (let at = end; at >= 0 && at > end - MOST_OPTION_ROWS; at -= 1) {
+    const row = rows[at] as string;
+    if (ASKS.test(row) && !NUMBERED.test(row)) break;
+    if (isYes(row) || isNo(row)) first = at;
+    if (SELECTED.test(row)) isSelected = true;
+  }
+  const options = rows.slice(first, end + 1);
+  // Sentences begin with these words, too: options have numbers, or keys are named below.
+  const isMenu = options.some((row) => NUMBERED.test(row)) || rows.slice(end + 1).some((row) => HINT.test(row));
+  if (first < 0 || !isSelected || !isMenu || !options.some(isYes)) return undefined;
+  return asked(rows, first, end);
+}
+
+function asked(rows: readonly string[], first: number, end: number): Dialog | undefined {
+  const question = rows.slice(Math.max(0, first - ABOVE), first).findLast((row) => ASKS.test(row));
+  // In one row nothing tells the options from any text, but the keys beside them.
+  if (question === undefined || (first === end && !HINT.test(rows.slice(end).join(' ')))) return undefined;
+  return { question: safeLine(question) };
+}
+
+/** A screen with such a dialog was written with one of these words. */
+const WORDS = /\b(?:allow|yes|approve|proceed|permission|reject|deny)\b/i;
+/** Colours and moves, which stand between words: a letter ends each. */
+const CONTROL = /\p{Cc}\[[0-?]*[ -/]*[@-~]/gu;
+
+/** Whether what was written may have drawn a dialog: screens are drawn for nothing else. */
+export const hintsAtDialog = (written: Uint8Array): boolean =>
+  WORDS.test(Buffer.from(written).toString().replace(CONTROL, ' '));

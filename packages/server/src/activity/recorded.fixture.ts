@@ -1,0 +1,91 @@
+// What real agents wrote in a terminal of ours, replayed to the machine with its own times: recorded by
+// `BINNACLE_RECORD=/home/me npm run test:all -- test/live/terminals.test.ts`. Screens are drawn as the gateway draws them.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import headless from '@xterm/headless';
+import { ACTIVITY_TIMES, type Activity, ActivityMachine } from './activity-machine.ts';
+import { dialogOf, hintsAtDialog } from './dialog.ts';
+import { isOnlyTitles, Marks } from './marks.ts';
+import { lastLineOf, QUESTION_BYTES } from './question.ts';
+
+export interface Recorded {
+  readonly cols: number;
+  readonly rows: number;
+  /** What it did, seen by a person, from the first moment that lists said so. In ms. */
+  readonly expected: readonly { readonly atMs: number; readonly state: string }[];
+  /** What it wrote, in ms. */
+  readonly pieces: readonly (readonly [number, string])[];
+}
+
+export const AGENTS = ['claude', 'codex', 'gemini', 'opencode', 'qwen'] as const;
+
+export const recordedOf = (agent: (typeof AGENTS)[number]): Recorded =>
+  JSON.parse(gunzipSync(readFileSync(join(import.meta.dirname, 'recorded', `${agent}.json.gz`))).toString());
+
+export interface Replayed {
+  /** Each state, from when. */
+  readonly states: readonly Activity[];
+  /** How often the screen was drawn. */
+  readonly drawn: number;
+}
+
+/** `change`: what stands in the place of a piece. */
+export async function replay(
+  { cols, rows, pieces }: Recorded,
+  change: (piece: string) => string = (piece) => piece,
+): Promise<Replayed> {
+  const machine = new ActivityMachine(0);
+  const marks = new Marks();
+  const terminal = new headless.Terminal({ cols, rows, allowProposedApi: true });
+  const states: Activity[] = [machine.now];
+  let drawn = 0;
+  let tail = Buffer.alloc(0);
+  let unseen = Buffer.alloc(0);
+  const note = (): void => {
+    if (machine.now.state !== states.at(-1)?.state) states.push(machine.now);
+  };
+  const see = async (at: number): Promise<void> => {
+    const isWorthIt = machine.isSuspected || hintsAtDialog(unseen);
+    unseen = Buffer.alloc(0);
+    if (!isWorthIt) return machine.overlook();
+    drawn += 1;
+    await new Promise<void>((done) => terminal.write('', done));
+    machine.saw(dialogOf(rowsOf(terminal)), at);
+  };
+  let now = 0;
+  const advance = async (to: number): Promise<void> => {
+    for (;;) {
+      const { quietAt = Number.POSITIVE_INFINITY, lookAt = Number.POSITIVE_INFINITY } = machine;
+      const next = Math.max(now, Math.min(quietAt, lookAt));
+      if (next > to) break;
+      now = next;
+      if (lookAt <= next) await see(next);
+      else machine.pass(next, () => lastLineOf(tail));
+      note();
+    }
+    now = to;
+  };
+  for (const [at, text] of pieces) {
+    await advance(at);
+    const bytes = Buffer.from(change(text));
+    if (!isOnlyTitles(bytes)) machine.take({ kind: 'output', bytes: bytes.length }, at);
+    for (const mark of marks.take(bytes)) machine.take(mark, at);
+    tail = Buffer.concat([tail, bytes]).subarray(-QUESTION_BYTES);
+    unseen = Buffer.concat([unseen, bytes]);
+    terminal.write(bytes);
+    note();
+  }
+  await advance((pieces.at(-1)?.[0] ?? 0) + 10 * ACTIVITY_TIMES.quietMs);
+  terminal.dispose();
+  return { states, drawn };
+}
+
+function rowsOf(terminal: InstanceType<typeof headless.Terminal>): string[] {
+  const { active } = terminal.buffer;
+  return Array.from(
+    { length: terminal.rows },
+    (_, row) => active.getLine(active.baseY + row)?.translateToString(true) ?? '',
+  );
+}

@@ -1,0 +1,181 @@
+// Real agents in real terminals, against a model that is ours: whether lists say that they work, wait and are idle. With
+// BINNACLE_RECORD set, what they write is kept as fixtures for `npm test`; HOME is that folder then.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { type MockLlm, startMockLlm } from '@binnacle/mock-llm';
+import type { SessionActivity } from '@binnacle/protocol';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { agentInTerminal, TERMINAL_AGENTS, type TerminalAgent } from './terminal-agents.fixture.ts';
+
+const RECORD = process.env.BINNACLE_RECORD;
+const RECORDED = resolve(import.meta.dirname, '../../packages/server/src/activity/recorded');
+/** From the question on the screen to the wait in the list. */
+const MOST_LATE_MS = 2000;
+const COLS = 100;
+const ROWS = 30;
+
+let gateway: GatewayProcess;
+let llm: MockLlm;
+const homes: string[] = [];
+beforeAll(async () => {
+  [gateway, llm] = await Promise.all([openGatewayProcess(), startMockLlm({ delayMs: 100 })]);
+});
+afterAll(async () => {
+  await gateway?.close();
+  await llm?.close();
+  for (const home of homes) rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+});
+
+interface Seen {
+  readonly atMs: number;
+  readonly state: string;
+}
+
+/** One agent in a terminal, and what lists say of it. */
+class Watched {
+  readonly id: string;
+  /** Each state that was seen, and when. */
+  readonly states: Seen[] = [];
+  /** What it was expected to be from then on, in ms since its start. */
+  readonly expected: Seen[] = [];
+  readonly startedAt = Date.now();
+  #isOver = false;
+  readonly #following: Promise<void>;
+
+  constructor(id: string) {
+    this.id = id;
+    this.#following = this.#follow();
+  }
+
+  async #follow(): Promise<void> {
+    while (!this.#isOver) {
+      const { activity } = await gateway.info(this.id);
+      const state = activity?.state ?? 'none';
+      if (this.states.at(-1)?.state !== state) this.states.push({ atMs: this.ms, state });
+      await new Promise((done) => setTimeout(done, 25));
+    }
+  }
+
+  get ms(): number {
+    return Date.now() - this.startedAt;
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await this.#following;
+  }
+
+  async activity(): Promise<SessionActivity> {
+    return (await gateway.info(this.id)).activity as SessionActivity;
+  }
+
+  async screen(): Promise<string> {
+    return (await gateway.ask(`/v1/sessions/${this.id}/screen?format=text`)).text;
+  }
+
+  /** When it was on the screen first. */
+  async shows(what: RegExp, withinMs = 60_000): Promise<number> {
+    await until(`${what} is on the screen`, async () => what.test(await this.screen()), withinMs).catch(
+      async (error) => {
+        throw new Error(`${error.message} It shows:\n${await this.screen()}`);
+      },
+    );
+    return this.ms;
+  }
+
+  async becomes(state: string, withinMs = MOST_LATE_MS): Promise<number> {
+    await until(`it is ${state}`, () => this.states.at(-1)?.state === state, withinMs).catch(async (error) => {
+      const was = `It was: ${JSON.stringify(this.states)}. It shows:\n${await this.screen()}`;
+      if (process.env.DBG) writeFileSync('/tmp/w/dbg.txt', await gateway.output(this.id));
+      throw new Error(`${error.message} ${was}`);
+    });
+    this.expected.push({ atMs: this.ms, state });
+    return this.states.at(-1)?.atMs as number;
+  }
+
+  async types(text: string): Promise<void> {
+    await gateway.input(this.id, text);
+    // Pasted and sent at once, agents take the end of the line for one of its letters.
+    await this.shows(new RegExp(text.replaceAll(/[^\w ]/g, '.')));
+    await gateway.input(this.id, '\r');
+  }
+}
+
+async function start(
+  name: TerminalAgent,
+): Promise<{ agent: Watched; command: Awaited<ReturnType<typeof agentInTerminal>> }> {
+  const home = RECORD ?? mkdtempSync(join(tmpdir(), `binnacle-${name}-`));
+  rmSync(home, { recursive: true, force: true });
+  mkdirSync(home, { recursive: true });
+  homes.push(home);
+  const command = await agentInTerminal(name, home, llm.url);
+  const { argv, env, cwd } = command;
+  const { id } = await gateway.create({ argv, env, cwd, cols: COLS, rows: ROWS, name });
+  return { agent: new Watched(id), command };
+}
+
+/** What it wrote and what it did then, for `npm test`: without where the agents are on this machine. */
+async function record(name: TerminalAgent, { id, expected, startedAt }: Watched, program: string): Promise<void> {
+  const { text } = await gateway.ask(`/v1/sessions/${id}/export?format=jsonl`);
+  const [folder = ''] = /^.*(?=\/[^/]+-\d+\.)/.exec(program) ?? [];
+  const pieces = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { kind: string; time: number; text: string })
+    .filter(({ kind }) => kind === 'tty')
+    .map(({ time, text: piece }) => [
+      time - startedAt,
+      // As long as it was, for the frames around it.
+      piece.replaceAll(folder, '/opt/agents'.padEnd(folder.length, '-')),
+    ]);
+  mkdirSync(RECORDED, { recursive: true });
+  const recorded = { cols: COLS, rows: ROWS, expected, pieces };
+  writeFileSync(join(RECORDED, `${name}.json.gz`), gzipSync(JSON.stringify(recorded), { level: 9 }));
+}
+
+describe('agents in terminals, without hooks', () => {
+  it.each(TERMINAL_AGENTS)(
+    '%s: works, waits within 2 s of its question, works on, is idle',
+    { timeout: 180_000 },
+    async (name) => {
+      const { agent, command } = await start(name);
+      try {
+        await agent.shows(command.ready);
+        await agent.becomes('idle', 15_000);
+        await agent.types('SLOW 60');
+        // On a busy machine some agents take the first key of all for another one.
+        await agent.shows(/word3\b/, 20_000).catch(() => gateway.input(agent.id, '\r'));
+        await agent.shows(/word3\b/);
+        await agent.becomes('working');
+        const worked = agent.states.length;
+        await agent.shows(/word25\b/);
+        expect(agent.states.slice(worked), 'while it worked').toEqual([]);
+        await agent.becomes('idle', 30_000);
+
+        await agent.types(command.askFor('touch made.txt'));
+        const asked = await agent.shows(command.asks);
+        const late = (await agent.becomes('waiting_approval')) - asked;
+        const waits = agent.states.length;
+        await new Promise((done) => setTimeout(done, 6000));
+        expect(agent.states.slice(waits), 'while it waited').toEqual([]);
+        const { text } = await agent.activity();
+
+        await gateway.input(agent.id, '\r');
+        await until('it waits no more', () => !agent.states.at(-1)?.state.startsWith('waiting'), MOST_LATE_MS);
+        await agent.shows(/The tool said/);
+        await agent.becomes('idle', 30_000);
+        console.log(
+          `${name}: waiting ${late} ms after the question (${text}); ${agent.states.map(({ state }) => state)}`,
+        );
+        if (RECORD !== undefined) await record(name, agent, command.argv[0] as string);
+      } finally {
+        await agent.stop();
+        await gateway.ask(`/v1/sessions/${agent.id}`, { method: 'DELETE' });
+      }
+    },
+  );
+});

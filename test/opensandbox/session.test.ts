@@ -188,7 +188,7 @@ describe('/ws/session beside runs', () => {
     await run(id, 'X=from-a-run; echo early');
     const frames = await attach(id, '?since=0&pty=1');
     expect(await frames.next()).toEqual({ type: 'replay', offset: 6, data: 'early\n' });
-    expect(await frames.next()).toEqual({ type: 'connected', session_id: id, mode: 'pipe' });
+    expect(await frames.next()).toEqual({ type: 'connected', session_id: id, mode: 'pipe', offset: 6 });
     frames.send({ type: 'stdin', data: 'echo typed $X; echo err >&2\n' });
     await until(
       'it is executed',

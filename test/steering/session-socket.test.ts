@@ -38,7 +38,7 @@ describe('/ws/session/:id', () => {
       'read -r line; echo "out $line"; echo err >&2; head -c 100000 /dev/zero | tr "\\0" x; exit 7',
     );
     const frames = await attach(id);
-    expect(await frames.next()).toEqual({ type: 'connected', session_id: id, mode: 'pipe' });
+    expect(await frames.next()).toEqual({ type: 'connected', session_id: id, mode: 'pipe', offset: 0 });
     frames.send({ type: 'stdin', data: 'hé\n' });
     expect(await frames.closing()).toEqual({ code: 1000, reason: 'exit' });
     expect(lasting(frames.all).at(-1)).toEqual({ type: 'exit', exit_code: 7 });
@@ -50,7 +50,7 @@ describe('/ws/session/:id', () => {
     const tty = await gateway.create({ command: 'stty size; exit 0', cols: 91, rows: 17 });
     const frames = await attach(tty.id, '?pty=0');
     await frames.closing();
-    expect(lasting(frames.all)[0]).toEqual({ type: 'connected', session_id: tty.id, mode: 'pty' });
+    expect(lasting(frames.all)[0]).toEqual({ type: 'connected', session_id: tty.id, mode: 'pty', offset: 0 });
     expect(frames.text('stdout')).toBe('17 91\r\n');
     const piped = await pipe('true');
     expect(await (await attach(piped.id, '?pty=1')).next()).toMatchObject({ type: 'connected', mode: 'pipe' });
@@ -61,13 +61,13 @@ describe('/ws/session/:id', () => {
     await gateway.seen(id, 'first\n');
     const frames = await attach(id, '?since=2');
     expect(await frames.next()).toEqual({ type: 'replay', offset: 6, data: 'rst\n' });
-    expect(await frames.next()).toEqual({ type: 'connected', session_id: id, mode: 'pipe' });
+    expect(await frames.next()).toEqual({ type: 'connected', session_id: id, mode: 'pipe', offset: 6 });
     frames.send({ type: 'stdin', data: '\n' });
-    expect(await frames.next(({ type }) => type !== 'ping')).toEqual({ type: 'stdout', data: 'second\n' });
+    expect(await frames.next(({ type }) => type !== 'ping')).toEqual({ type: 'stdout', offset: 13, data: 'second\n' });
     frames.ws.close();
     await frames.closing();
     const again = await attach(id, '?since=13');
-    expect(await again.next()).toEqual({ type: 'connected', session_id: id, mode: 'pipe' });
+    expect(await again.next()).toEqual({ type: 'connected', session_id: id, mode: 'pipe', offset: 13 });
     again.send({ type: 'stdin', data: '\n' });
     await again.closing();
     expect(lasting(again.all).map(({ type }) => type)).toEqual(['connected', 'exit']);
@@ -80,18 +80,18 @@ describe('/ws/session/:id', () => {
       [
         '',
         [
-          { type: 'connected', session_id: id, mode: 'pipe' },
-          { type: 'stdout', data: 'done\n' },
+          { type: 'connected', session_id: id, mode: 'pipe', offset: 0 },
+          { type: 'stdout', offset: 5, data: 'done\n' },
         ],
       ],
       [
         '?since=0',
         [
           { type: 'replay', offset: 5, data: 'done\n' },
-          { type: 'connected', session_id: id, mode: 'pipe' },
+          { type: 'connected', session_id: id, mode: 'pipe', offset: 5 },
         ],
       ],
-      ['?since=5', [{ type: 'connected', session_id: id, mode: 'pipe' }]],
+      ['?since=5', [{ type: 'connected', session_id: id, mode: 'pipe', offset: 5 }]],
     ] as const) {
       const frames = await attach(id, query);
       expect(await frames.closing()).toEqual({ code: 1000, reason: 'exit' });
@@ -289,7 +289,7 @@ describe('/ws/session/:id and UTF-8 (T36)', () => {
     await replayed.closing();
     expect(joined(replayed.all).map(({ type, offset }) => [type, offset])).toEqual([
       ['replay', total],
-      ['connected', undefined],
+      ['connected', total],
       ['exit', undefined],
     ]);
   });

@@ -17,6 +17,7 @@ import {
 import type { WebSocket, WebSocketServer } from 'ws';
 import { Cursor } from '../cursor/cursor.ts';
 import { positionOf } from '../cursor/from.ts';
+import { heldBefore } from '../cursor/held-before.ts';
 import { type Gap, Pump, type Sink, type Took } from '../cursor/pump.ts';
 import type { Auth } from '../http/auth.ts';
 import type { Principal } from '../http/principal.ts';
@@ -25,7 +26,7 @@ import type { Session, Steering } from '../session.ts';
 import type { Liveness, Watched } from './liveness.ts';
 import { watcherOf } from './seats.ts';
 import type { SeenSessions, SessionAccess } from './session-access.ts';
-import { type Exit, JsonWire, type Sendable, type ServerFrame, type Wire } from './session-wire.ts';
+import { type Encoding, type Exit, JsonWire, type Sendable, type ServerFrame, type Wire } from './session-wire.ts';
 import type { Watchers } from './watchers.ts';
 
 /** Children left behind may hold the output open for ever; a viewer hears of the exit this long after the last byte. */
@@ -54,7 +55,7 @@ export interface CompatRequest {
 /**
  * Everything that can be refused is refused before the upgrade: unknown session, bad `since`, and 409 for a second
  * writer (`takeover=1` takes the helm instead). Without `since` all kept output comes as `stdout` and `stderr`; with it,
- * what was written up to now comes as `replay`. `pty` is ignored: the session knows its mode.
+ * what was written up to now comes as `replay`. `encoding=base64`: exact bytes. `pty` is ignored: the session knows its mode.
  */
 export async function attachCompat(parts: CompatParts, asked: CompatRequest): Promise<void> {
   const { request, socket, head, principal } = asked;
@@ -69,17 +70,29 @@ export async function attachCompat(parts: CompatParts, asked: CompatRequest): Pr
   const [since] = sinces;
   const at = await positionOf(log, since === undefined ? 'start' : { offset: parseOffset(since) });
   const replayUntil = since === undefined ? at.offset : log.head.offset;
+  const encoding = encodingIn(query);
+  // Two streams on one number line: one may be inside a character where the other was cut.
+  const isMore = session.isHosted || at.offset < log.head.offset;
+  const isInside = since !== undefined && encoding === 'text' && session.record.spec.mode === 'pipe' && isMore;
+  const held = isInside ? await heldBefore(log, at.offset) : undefined;
   const lease = await takeHelm(session, principal, query.get('takeover') === '1');
   let isUpgraded = false;
   parts.server.handleUpgrade(request, socket, head, (ws) => {
     isUpgraded = true;
-    const wire = new JsonWire();
+    const wire = new JsonWire(encoding, at.offset, held);
     const isReadOnly = !allows(principal.scope, 'input');
     const shown = { ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, wire, parts };
     new SessionSocket(shown).start();
   });
   // The handshake was refused, or the client has left meanwhile: nobody is there to hold the helm.
   if (!isUpgraded) letGo(session, lease);
+}
+
+/** Throws `bad_request`. */
+function encodingIn(query: URLSearchParams): Encoding {
+  const encoding = query.get('encoding') ?? 'text';
+  if (encoding === 'text' || encoding === 'base64') return encoding;
+  throw new BinnacleError('bad_request', { message: 'encoding is text or base64.' });
 }
 
 /** Before anything is done for it: a handshake that fails takes the helm from nobody. Throws `bad_request`. */
@@ -214,7 +227,7 @@ export class SessionSocket implements Sink, Watched {
 
   gap({ from, to, reason }: Gap): Took {
     // The rest of a character went with the gap, or was another's.
-    this.#sendAll(this.#wire.rest(from, this.#isReplaying));
+    this.#sendAll(this.#wire.rest(this.#isReplaying));
     return this.#send(gapFrame(from, to, reason === 'damaged' ? 'is damaged' : 'is no longer kept')) ? 'more' : 'full';
   }
 
@@ -269,7 +282,7 @@ export class SessionSocket implements Sink, Watched {
   #finish(): Took {
     if (this.#isOver) return 'done';
     if (this.#isReplaying) this.#endReplay();
-    this.#sendAll(this.#wire.rest(this.#replayUntil, false));
+    this.#sendAll(this.#wire.rest(false));
     const { exitCode, signal, state } = this.#session.record;
     if (this.#exit !== undefined) this.#send(this.#wire.exit(this.#exit));
     else if (exitCode !== null || signal !== null) this.#send(this.#wire.exit({ exitCode, signal }));
@@ -387,4 +400,5 @@ const gapFrame = (from: number, to: number, what: string): ServerFrame => ({
   error: `Output from byte ${from} up to ${to} ${what}.`,
   from,
   to,
+  offset: to,
 });

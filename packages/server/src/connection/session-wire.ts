@@ -7,9 +7,9 @@ import { TextCutter } from '../cursor/text.ts';
 import type { Session } from '../session.ts';
 
 export type ServerFrame =
-  | { readonly type: 'connected'; readonly session_id: string; readonly mode: Mode }
-  | { readonly type: 'stdout' | 'stderr'; readonly data: string }
-  /** `offset` is the one that follows `data`. */
+  /** `offset`, here and below: the `since` with which somebody goes on behind this frame. */
+  | { readonly type: 'connected'; readonly session_id: string; readonly mode: Mode; readonly offset: number }
+  | { readonly type: 'stdout' | 'stderr'; readonly offset: number; readonly data: string }
   | { readonly type: 'replay'; readonly offset: number; readonly data: string }
   | { readonly type: 'exit'; readonly exit_code: number }
   | {
@@ -18,6 +18,7 @@ export type ServerFrame =
       readonly error: string;
       readonly from?: number;
       readonly to?: number;
+      readonly offset?: number;
     }
   | { readonly type: 'ping' | 'pong' };
 
@@ -33,8 +34,8 @@ export interface Exit {
 export interface Wire {
   /** `isReplay`: it was written before the viewer came. */
   output(kind: OutputKind, bytes: Uint8Array, offset: number, isReplay: boolean): readonly Sendable[];
-  /** What waits for the rest of a character that will not come. `offset` is behind it. */
-  rest(offset: number, isReplay: boolean): readonly Sendable[];
+  /** What waits for the rest of a character that will not come. */
+  rest(isReplay: boolean): readonly Sendable[];
   /** `liveFrom`: the offset at which live output begins. */
   connected(session: Session, liveFrom: number, isReadOnly: boolean): Sendable;
   exit(exit: Exit): Sendable;
@@ -59,25 +60,46 @@ const JsonFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('pong') }),
 ]);
 
-/** JSON both ways: the sandbox daemon's own, as seed 003 has it. */
+export type Encoding = 'text' | 'base64';
+
+/** JSON both ways: the sandbox daemon's own, as seed 003 has it, with the offset in all that carries output. */
 export class JsonWire implements Wire {
   readonly #text = new TextCutter();
+  readonly #encoding: Encoding;
+  /** Behind what was said last. */
+  #said: number;
+  /** Behind what was given last. */
+  #end: number;
   readonly ping = { type: 'ping' } satisfies ServerFrame;
 
+  /** `held`: by stream, the beginnings of characters that stand before `from`; see `heldBefore`. */
+  constructor(encoding: Encoding, from: number, held: ReadonlyMap<OutputKind, Uint8Array> = new Map()) {
+    this.#encoding = encoding;
+    this.#said = from;
+    this.#end = from;
+    for (const [kind, bytes] of held) this.#text.begin(kind, bytes);
+  }
+
   output(kind: OutputKind, bytes: Uint8Array, offset: number, isReplay: boolean): readonly ServerFrame[] {
+    this.#end = offset + bytes.length;
+    if (this.#encoding === 'base64') {
+      const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
+      return [this.#frame(kind, data, offset + bytes.length, isReplay)];
+    }
+    // What is held is said later, and so is its offset.
     const { text, held } = this.#text.cut(kind, bytes);
     return text === '' ? [] : [this.#frame(kind, text, offset + bytes.length - held, isReplay)];
   }
 
-  rest(offset: number, isReplay: boolean): readonly ServerFrame[] {
+  rest(isReplay: boolean): readonly ServerFrame[] {
     return (['tty', 'stdout', 'stderr'] as const).flatMap((kind) => {
       const text = this.#text.flush(kind);
-      return text === '' ? [] : [this.#frame(kind, text, offset, isReplay)];
+      return text === '' ? [] : [this.#frame(kind, text, this.#end, isReplay)];
     });
   }
 
   connected(session: Session): ServerFrame {
-    return { type: 'connected', session_id: session.id, mode: session.record.spec.mode };
+    return { type: 'connected', session_id: session.id, mode: session.record.spec.mode, offset: this.#said };
   }
 
   exit(exit: Exit): ServerFrame {
@@ -95,8 +117,8 @@ export class JsonWire implements Wire {
   }
 
   #frame(kind: OutputKind, data: string, offset: number, isReplay: boolean): ServerFrame {
-    if (isReplay) return { type: 'replay', offset, data };
-    return { type: kind === 'stderr' ? 'stderr' : 'stdout', data };
+    this.#said = offset;
+    return { type: isReplay ? 'replay' : kind === 'stderr' ? 'stderr' : 'stdout', offset, data };
   }
 }
 

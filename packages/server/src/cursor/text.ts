@@ -19,6 +19,11 @@ export class TextCutter {
     return { text, held };
   }
 
+  /** Goes on inside a character: `held` are its first bytes, which were cut before. */
+  begin(kind: OutputKind, held: Uint8Array): void {
+    this.#decoders.set(kind, { decoder: new TextDecoder('utf-8', { ignoreBOM: true }), held: Uint8Array.from(held) });
+  }
+
   /** What waits when the end has come: it is no character. */
   flush(kind: OutputKind): string {
     const held = this.#decoders.get(kind)?.held ?? new Uint8Array(0);

@@ -16,6 +16,7 @@ import {
 import { join, resolve } from 'node:path';
 import type { SessionInfo } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openDatabase } from '../../packages/server/src/catalogue/driver.ts';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 
 const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
@@ -110,6 +111,14 @@ describe('a catalogue that is gone', () => {
     const { messages } = await (await gateway.fetch(`/v1/conversations/${key}/messages`)).json();
     expect(messages.map(({ text }: { text: string }) => text)).toEqual(['remember this', expect.any(String)]);
     expect(await (await gateway.fetch(`/v1/conversations/${key}`)).json()).toMatchObject({ title: 'What we said' });
+    // Nothing is under way in it: the next start does not read it again.
+    await gateway.stop();
+    const db = openDatabase(file);
+    expect(db.prepare('SELECT state, place > 0 AS isRead FROM conversations').all()).toEqual([
+      { state: 'idle', isRead: 1 },
+    ]);
+    db.close();
+    await gateway.restart();
   }, 30_000);
 
   it('leaves sessions that nobody described to an admin', async () => {

@@ -14,7 +14,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { isDiskFull } from '@binnacle/protocol';
 import { type Database, openDatabase, type SqlValue } from './driver.ts';
+import { openCatalogueFile, transaction } from './schema.ts';
 
 /** Of one table: rows that were copied, and whether others could not be read. */
 export interface SalvagedTable {
@@ -24,6 +26,8 @@ export interface SalvagedTable {
 }
 
 type Row = Readonly<Record<string, SqlValue>>;
+/** False for a row that is not taken. */
+type Keep = (row: Row) => boolean;
 
 /** Rows that are read at once; where one of them cannot be read, one by one. */
 const PAGE = 500;
@@ -36,7 +40,7 @@ const MAX_GROWTH = 1000;
 
 /**
  * Copies from `path` into `into`, which has all tables and no row. Returns what became of each table; of one that could
- * not even be found, nothing and `isWhole: false`.
+ * not even be found, nothing and `isWhole: false`. Throws what a full disk says.
  */
 export function salvage(path: string, into: Database): SalvagedTable[] {
   const tables = tablesOf(into);
@@ -48,17 +52,27 @@ export function salvage(path: string, into: Database): SalvagedTable[] {
     mendHeader(copy, dirOf(into));
     let from: Database | undefined;
     try {
-      from = openDatabase(copy);
+      from = openOld(copy);
       const source = from;
       into.exec('PRAGMA foreign_keys = OFF');
       return tables.map((table) => copyTable(source, into, table));
-    } catch {
+    } catch (error) {
+      if (isDiskFull(error)) throw error;
       return tables.map((table) => ({ table, rows: 0, isWhole: false }));
     } finally {
       from?.close();
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** With the newest tables, where it is whole enough for them to be made. */
+function openOld(path: string): Database {
+  try {
+    return openCatalogueFile(path);
+  } catch {
+    return openDatabase(path);
   }
 }
 
@@ -87,28 +101,28 @@ function copyTable(from: Database, into: Database, table: string): SalvagedTable
     `INSERT OR IGNORE INTO "${table}" (${names}) VALUES (${shared.map(() => '?').join(', ')})`,
   );
   let rows = 0;
-  let isWhole = true;
-  const keep = (row: Row): void => {
+  let full: unknown;
+  const keep = (row: Row): boolean => {
     try {
-      rows += Number(insert.run(...shared.map((name) => row[name] ?? null)).changes);
-    } catch {
-      // What it holds is not what such a row holds: the page is another's.
-      isWhole = false;
+      const { changes } = insert.run(...shared.map((name) => row[name] ?? null));
+      rows += Number(changes);
+      return Number(changes) > 0;
+    } catch (error) {
+      if (isDiskFull(error)) full = error;
+      // Else what it holds is not what such a row holds: the page is another's.
+      return false;
     }
   };
-  into.exec('BEGIN IMMEDIATE');
-  try {
-    isWhole = readAll(from, table, names, keep) && isWhole;
-    into.exec('COMMIT');
-  } catch (error) {
-    into.exec('ROLLBACK');
-    throw error;
-  }
+  const isWhole = transaction(into, () => {
+    const isAllRead = readAll(from, table, names, keep);
+    if (full !== undefined) throw full;
+    return isAllRead;
+  });
   return { table, rows, isWhole };
 }
 
 /** Upwards until a page cannot be read, over it in growing steps, and downwards from the end. False: not all was read. */
-function readAll(db: Database, table: string, names: string, keep: (row: Row) => void): boolean {
+function readAll(db: Database, table: string, names: string, keep: Keep): boolean {
   // Without a rowid there is nothing to step by.
   if (!hasRowid(db, table)) return readUp(db, `SELECT ${names} FROM "${table}" LIMIT -1 OFFSET ?`, keep);
   const next = (after: number, count: number): Row[] =>
@@ -123,7 +137,7 @@ function readAll(db: Database, table: string, names: string, keep: (row: Row) =>
     try {
       const rows = next(at + step, count);
       if (rows.length === 0) break;
-      for (const row of rows) keep(row);
+      for (const row of rows) isWhole = keep(row) && isWhole;
       at = Number(rows.at(-1)?.rowid);
       step = 0;
       if (count < PAGE) count *= 2;
@@ -137,7 +151,7 @@ function readAll(db: Database, table: string, names: string, keep: (row: Row) =>
 }
 
 /** Those behind the damage, nearest to the end first. */
-function readDown(db: Database, table: string, names: string, keep: (row: Row) => void, wasWhole: boolean): boolean {
+function readDown(db: Database, table: string, names: string, keep: Keep, wasWhole: boolean): boolean {
   const before = db.prepare(
     `SELECT rowid AS "rowid", ${names} FROM "${table}" WHERE rowid < ? ORDER BY rowid DESC LIMIT 1`,
   );
@@ -153,11 +167,10 @@ function readDown(db: Database, table: string, names: string, keep: (row: Row) =
   }
 }
 
-function readUp(db: Database, sql: string, keep: (row: Row) => void): boolean {
+function readUp(db: Database, sql: string, keep: Keep): boolean {
   const one = db.prepare(sql);
   try {
-    for (const row of one.all(0) as Row[]) keep(row);
-    return true;
+    return (one.all(0) as Row[]).map(keep).every((isKept) => isKept);
   } catch {
     return false;
   }

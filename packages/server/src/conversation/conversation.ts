@@ -304,6 +304,7 @@ export class Conversation {
     this.#inbox = new Inbox(rows.queue());
     const running = rows.running();
     await this.#turns.resume(running, transcript.readFrom(this.#turns.placeToResumeFrom(running)));
+    if (!this.isBusy) rows.rest({ epoch: transcript.epoch, place: transcript.head.place });
   }
 
   /** Closes its files until they are needed again. Only while nothing is under way and nobody reads. */

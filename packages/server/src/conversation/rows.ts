@@ -48,6 +48,13 @@ export class Rows {
     this.#settle();
   }
 
+  /** All of the log is taken over and nothing is under way: the next start need not look after it. */
+  rest(standing: Pick<Standing, 'epoch' | 'place'>): void {
+    if (this.#record.state === 'idle') return;
+    this.#standing = { ...standing, state: 'idle' };
+    this.#settle();
+  }
+
   /** Of what is asked for next, all must be found again by its id. Throws `disk_full`. */
   requireRoom(): void {
     if (this.#waiting.length > 0 && !this.#settle()) throw new BinnacleError('disk_full');

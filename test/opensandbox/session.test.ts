@@ -147,6 +147,20 @@ describe('/session', () => {
     expect(textOf(await run(id, 'echo usable'), 'stdout')).toBe('usable\n');
   });
 
+  it('is interrupted by DELETE /code, its address for that, and stays usable', async () => {
+    const id = await open();
+    const byCode = (query: string) => gateway.ask(`/code${query}`, { method: 'DELETE' });
+    const running = run(id, 'kept=here; echo on; sleep 60');
+    await until('it is on', async () => (await standing(id)).output_offset === 3);
+    expect((await byCode(`?id=${id}`)).status).toBe(200);
+    expect((await running).at(-1)).toMatchObject({ type: 'error', error: { evalue: '130' } });
+    expect(textOf(await run(id, 'echo $kept'), 'stdout')).toBe('here\n');
+    expect((await byCode(`?id=${id}`)).json).toMatchObject({ code: 'NO_JOB' });
+    expect((await byCode('')).json).toMatchObject({ code: 'MISSING_QUERY' });
+    expect((await byCode('?id=nobody')).json).toMatchObject({ code: 'CONTEXT_NOT_FOUND' });
+    expect((await gateway.ask('/code', { body: { code: '1' } })).status).toBe(501);
+  });
+
   it('ends the stream of a run that is going on when it is deleted, with one end', async () => {
     const id = await open();
     const running = run(id, 'echo on; sleep 60');

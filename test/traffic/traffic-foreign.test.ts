@@ -53,6 +53,50 @@ it('a viewer that came before the first event sees what is emitted, by the name 
   expect(events.filter(({ is_final }) => is_final)).toHaveLength(1);
 });
 
+it('events carry previews: those of their emitter, else made of the command and of the output as plain text', async () => {
+  const long = `${'e'.repeat(499)}\u{1f600}`;
+  await emit({ session_id: 'p-1', command: 'make all', response: '\u001b[31mred\u001b[0m\r\n' });
+  await emit({
+    session_id: 'p-1',
+    command: 'secret',
+    command_preview: 'hidden',
+    response: 'x',
+    response_preview: 'one x',
+  });
+  await emit({ session_id: 'p-1', response: long });
+  await emit({ session_id: 'p-1', response_preview: 'nothing said' });
+  // Larger than a page: its first piece is told before its mark is read.
+  const { results } = await emit({ session_id: 'p-1', response: 'y'.repeat(200_000), response_preview: 'many y' });
+  await emit({ session_id: 'p-1', is_final: true });
+  const told = async (encoding: string): Promise<unknown[]> =>
+    (await readAll(gateway, { filter: { session_id: 'p-1' }, from: 'start', encoding })).map((event) => [
+      ...[event.command, event.command_preview, event.response?.length ?? event.response_base64 !== undefined],
+      event.response_preview,
+    ]);
+  const pieces = await told('text');
+  expect(pieces.slice(0, 6)).toEqual([
+    ['make all', 'make all', false, undefined],
+    [undefined, undefined, 14, 'red\n'],
+    [undefined, undefined, 1, 'one x'],
+    ['secret', 'hidden', false, undefined],
+    [undefined, undefined, 501, 'e'.repeat(499)],
+    [undefined, undefined, false, 'nothing said'],
+  ]);
+  expect(pieces.filter((piece) => (piece as unknown[])[3] === 'many y')).toHaveLength(1);
+  expect((await told('base64')).map((piece) => (piece as unknown[])[3]).slice(0, 6)).toEqual(
+    pieces.map((piece) => (piece as unknown[])[3]).slice(0, 6),
+  );
+  const [first] = results;
+  const session = first?.status === 'stored' ? first.session : '';
+  const stored = async () =>
+    ((await (await gateway.fetch(`/v1/pty-traffic?session_id=${session}`)).json()) as { events: object[] }).events;
+  await until('the table has them', async () => (await stored()).length === 6);
+  expect((await stored()).reverse().slice(0, 2)).toMatchObject([
+    { command_preview: 'make all', response_preview: 'red\n' },
+    { command_preview: 'hidden', response_preview: 'one x' },
+  ]);
+});
+
 it('source and labels choose among foreign sessions', async () => {
   const frames = await open();
   const filters = {

@@ -16,5 +16,5 @@ export * from './silence.ts';
 export * from './steady-clock.ts';
 export * from './traffic.ts';
 
-/** Grows when an older peer could misread us. Unknown frame types and fields are ignored by both sides. */
+/** Grows when an older peer could misread us. What each side does with what it does not know: the head of PROTOCOL.md. */
 export const PROTOCOL_VERSION = 1;

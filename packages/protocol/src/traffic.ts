@@ -86,6 +86,10 @@ export interface EmitAnswer {
   readonly stored: number;
   readonly duplicates: number;
   readonly refused: number;
+  /** Fields that the gateway does not know, over all events: it left them out. Not from gateways of before. */
+  readonly ignored?: number;
+  /** Names of such fields, each once; at most 20. */
+  readonly ignored_fields?: readonly string[];
 }
 
 /** What is kept in the log of an emitted session beside its output: the body of its `event` entries. */
@@ -227,8 +231,12 @@ export interface PtyEvent {
   readonly labels: Readonly<Record<string, string>>;
   /** The command of the session, with its first event and where it changes. */
   readonly command?: string;
+  /** With `command`, and where an emitter gave one: at most 500 characters. */
+  readonly command_preview?: string;
   readonly response?: string;
   readonly response_base64?: string;
+  /** With the first output of an emitted event, and with all output of what runs here: at most 500 characters. */
+  readonly response_preview?: string;
   readonly stream?: OutputKind;
   readonly exit_code?: number | null;
   readonly signal?: string | null;

@@ -4,13 +4,16 @@ import { BinnacleError, type EmitAnswer, type EmitResult, type TrafficProducer }
 import { validate } from '../http/app.ts';
 import type { Principal } from '../http/principal.ts';
 import { json, type Route, route, z } from '../http/routes.ts';
-import { Producer } from '../traffic/event.ts';
+import { Producer, unknownFields } from '../traffic/event.ts';
 import type { Ingest } from '../traffic/ingest.ts';
 import type { Rates } from '../traffic/rate.ts';
 
 export const MAX_BATCH_EVENTS = 1000;
 /** 1000 events of a few KiB, or one of 1 MiB as base64 with room to spare. */
 export const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+
+/** Maximum names of ignored fields per answer: enough to see what is misspelt. */
+const MAX_NAMED_FIELDS = 20;
 
 const Batch = z.strictObject({ producer: Producer.optional(), events: z.array(z.unknown()) });
 
@@ -24,7 +27,14 @@ const Result = z.object({
   error: z.unknown().optional(),
 });
 const Answer = z
-  .object({ results: z.array(Result), stored: z.number(), duplicates: z.number(), refused: z.number() })
+  .object({
+    results: z.array(Result),
+    stored: z.number(),
+    duplicates: z.number(),
+    refused: z.number(),
+    ignored: z.number(),
+    ignored_fields: z.array(z.string()),
+  })
   .openapi('EmitAnswer');
 
 export function emitRoutes(ingest: Ingest, rates: Rates): Route[] {
@@ -32,7 +42,7 @@ export function emitRoutes(ingest: Ingest, rates: Rates): Route[] {
     route({
       method: 'post',
       path: '/v1/pty-traffic/emit',
-      // Events say what they know; those of a later version say more.
+      // Events say what they know; those of a later version say more, and hear how much of it was left out.
       unknownFields: 'ignored',
       scope: 'ingest',
       summary: 'Emit what happens in a program that runs elsewhere: one event, or up to 1000 in order.',
@@ -48,7 +58,7 @@ export function emitRoutes(ingest: Ingest, rates: Rates): Route[] {
         const results = await ingest.emit(events, { user: principal.user, producer });
         const [only] = results;
         if (isOne && only?.status === 'refused') throw BinnacleError.fromWire(only.error);
-        const answer = answerOf(results);
+        const answer = answerOf(results, events.flatMap(unknownFields));
         return json(answer, { status: answer.refused === 0 ? 200 : 207 });
       },
     }),
@@ -80,7 +90,14 @@ function admit(rates: Rates, principal: Principal, events: number, bytes: number
   if (waitMs > 0) throw new BinnacleError('too_fast', { details: { retryAfterMs: waitMs } });
 }
 
-function answerOf(results: readonly EmitResult[]): EmitAnswer {
+function answerOf(results: readonly EmitResult[], ignored: readonly string[]): EmitAnswer {
   const count = (wanted: EmitResult['status']): number => results.filter(({ status }) => status === wanted).length;
-  return { results, stored: count('stored'), duplicates: count('duplicate'), refused: count('refused') };
+  return {
+    results,
+    stored: count('stored'),
+    duplicates: count('duplicate'),
+    refused: count('refused'),
+    ignored: ignored.length,
+    ignored_fields: [...new Set(ignored)].slice(0, MAX_NAMED_FIELDS),
+  };
 }

@@ -10,9 +10,10 @@ import {
   type TrafficServerMessage,
 } from '@binnacle/protocol';
 import { Cursor } from '../cursor/cursor.ts';
+import { PlainText } from '../cursor/plain-text.ts';
 import { type Gap, Pump, type Sink, type Took } from '../cursor/pump.ts';
 import { incompleteBytes } from '../cursor/text.ts';
-import type { Page } from '../log/log.ts';
+import type { Entry, Page } from '../log/log.ts';
 import type { Session } from '../session.ts';
 import { bodyOf } from './selection.ts';
 import { commandOf, LOCAL } from './traffic-filter.ts';
@@ -22,6 +23,10 @@ import { formatTextPosition, type HeldBytes, type TextPosition } from './traffic
 const TEXT_BYTES = 64 * 1024 - 3;
 /** 65,536 characters of base64. */
 const BASE64_BYTES = 48 * 1024;
+
+const PREVIEW_CHARS = 500;
+/** Bytes that are looked at for a preview: what stands behind them is seldom among its first characters. */
+const PREVIEW_BYTES = 4 * PREVIEW_CHARS;
 
 /** Children left behind may hold the output open for ever; a viewer hears of the exit this long after it. */
 const LINGER_MS = 1000;
@@ -73,6 +78,8 @@ export class TrafficFeed implements Sink {
   /** Behind what was told. */
   #at: Position;
   #command: string;
+  /** Of the output of the emitted event that is being told; undefined before its first piece. */
+  #preview: string | undefined;
   #exit: Exit | undefined;
   #isExitTold = false;
   #lingering: NodeJS.Timeout | undefined;
@@ -209,12 +216,13 @@ export class TrafficFeed implements Sink {
       }
     }
     if (!isNew) return;
-    const command = this.#command === '' ? {} : { command: this.#command };
-    yield this.#event({ ...command, timestamp: this.session.record.createdAt });
+    const command = this.#command;
+    const told = command === '' ? {} : { command, command_preview: previewOf(command) };
+    yield this.#event({ ...told, timestamp: this.session.record.createdAt });
   }
 
   *#pageNews(page: Page): Generator<FeedMessage> {
-    for (const entry of page.entries) {
+    for (const [i, entry] of page.entries.entries()) {
       const { kind, bytes, offset, next: place, time } = entry;
       if (isOutput(kind)) {
         yield* this.#exitNews();
@@ -232,7 +240,9 @@ export class TrafficFeed implements Sink {
             this.#encoding === 'text'
               ? this.#text(kind, piece, offset + from)
               : { ...base64(kind, piece), offset: offset + from };
-          if (body !== undefined) yield this.#event({ ...body, timestamp: time });
+          if (body === undefined) continue;
+          const shown = body.response ?? piece;
+          yield this.#event({ ...body, ...this.#previewOf(shown, page.entries, i + 1), timestamp: time });
         }
         continue;
       }
@@ -249,9 +259,16 @@ export class TrafficFeed implements Sink {
   /** What an emitted event says besides its output, which stands before the mark. */
   *#markNews({ traffic }: Partial<TrafficMark>, time: number): Generator<FeedMessage> {
     if (traffic === undefined) return;
-    const { command, exit_code, signal, lost_bytes, is_final, bytes, at } = traffic;
+    const { command, command_preview, response_preview, exit_code, signal, lost_bytes, is_final, bytes, at } = traffic;
+    const told = this.#preview;
+    this.#preview = undefined;
     const news: Partial<PtyEvent> = {
-      ...(command === undefined || command === this.#command ? {} : { command }),
+      ...(command === undefined || command === this.#command
+        ? {}
+        : { command, command_preview: command_preview ?? previewOf(command) }),
+      ...(command === undefined && command_preview !== undefined ? { command_preview } : {}),
+      // Where its output was told before this could be read, or there was none.
+      ...(response_preview === undefined || response_preview === told ? {} : { response_preview }),
       // At the end it goes with `is_final`.
       ...(exit_code === undefined || is_final === true ? {} : { exit_code }),
       ...(signal === undefined || is_final === true ? {} : { signal }),
@@ -260,6 +277,15 @@ export class TrafficFeed implements Sink {
     this.#command = command ?? this.#command;
     if (Object.keys(news).length === 0) return;
     yield this.#event({ ...news, offset: this.#at.offset - bytes, timestamp: at ?? time });
+  }
+
+  /** With the first piece of output of an event: as its emitter gave it, else the beginning of the piece as plain text. */
+  #previewOf(output: string | Uint8Array, entries: readonly Entry[], behind: number): Partial<PtyEvent> {
+    if (this.#preview !== undefined) return {};
+    const response_preview = givenPreview(entries, behind) ?? previewOf(plainText(output));
+    // What runs here comes without events: each piece of it has its own.
+    if (this.#names.source !== LOCAL) this.#preview = response_preview;
+    return { response_preview };
   }
 
   *#gapNews({ from, to, next }: Gap): Generator<FeedMessage> {
@@ -322,3 +348,20 @@ const base64 = (stream: OutputKind, bytes: Uint8Array) => ({
   response_base64: Buffer.from(bytes).toString('base64'),
   stream,
 });
+
+/** Of the event whose output this is: its mark stands behind all of that. */
+function givenPreview(entries: readonly Entry[], behind: number): string | undefined {
+  const mark = entries.slice(behind).find(({ kind }) => !isOutput(kind));
+  return mark?.kind === 'event' ? (bodyOf(mark) as Partial<TrafficMark>).traffic?.response_preview : undefined;
+}
+
+/** As a terminal would show it, without escape sequences. */
+function plainText(output: string | Uint8Array): string {
+  const plain = new PlainText();
+  const bytes = typeof output === 'string' ? Buffer.from(output.slice(0, PREVIEW_BYTES)) : output;
+  const pieces = [...plain.push(bytes.subarray(0, PREVIEW_BYTES)), ...plain.flush()];
+  return pieces.map(({ text }) => text).join('');
+}
+
+/** No half of a character at its end. */
+const previewOf = (text: string): string => text.slice(0, PREVIEW_CHARS).replace(/[\ud800-\udbff]$/, '');

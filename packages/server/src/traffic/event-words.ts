@@ -24,8 +24,6 @@ export function wrongWords(issue: Issue, isThere: boolean): string {
       return issue.origin === 'string' ? 'is empty' : `is under ${issue.minimum}`;
     case 'invalid_value':
       return `is none of ${issue.values.map(String).join(', ')}`;
-    case 'unrecognized_keys':
-      return 'is not known';
     case 'invalid_key': {
       const [inner] = issue.issues;
       return `has a name that ${inner === undefined ? 'is not valid' : wrongWords(inner, true)}`;
@@ -38,9 +36,8 @@ export function wrongWords(issue: Issue, isThere: boolean): string {
   }
 }
 
-/** Where it is, as one would write it; empty for the whole event. An unknown field is named by itself. */
-export const fieldOf = (issue: Issue): string =>
-  [...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])].map(String).join('.');
+/** Where it is, as one would write it; empty for the whole event. */
+export const fieldOf = (issue: Issue): string => issue.path.map(String).join('.');
 
 /** Whether there is something at the path, undefined included. */
 export function isThere(raw: unknown, path: Issue['path']): boolean {

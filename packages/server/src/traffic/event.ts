@@ -11,6 +11,8 @@ const MAX_PREVIEW = 500;
 const MAX_SOURCE = 64;
 /** There are not so many. */
 const MAX_FIELDS = 32;
+/** Maximum length of the name of an unknown field in an answer: it is the sender's. */
+const MAX_FIELD_NAME = 64;
 /** Of our own sessions, in filters. */
 const OWN_SOURCE = 'local';
 const MAX_PRODUCER = 128;
@@ -39,41 +41,45 @@ export interface Emitted {
 const Count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const Cells = z.number().int().min(1).max(65_535);
 
-const Event = z
-  .strictObject({
-    session_id: z.string(),
-    seq: Count.optional(),
-    command: z
-      .string()
-      .refine((text) => text.isWellFormed() && !text.includes('\0'), 'has NUL or half of a character')
-      .optional(),
-    response: z
-      .string()
-      .refine((text) => text.isWellFormed(), 'has half of a character: send bytes as response_base64')
-      .optional(),
-    response_base64: z.string().optional(),
-    stream: z.enum(['tty', 'stdout', 'stderr']).optional(),
-    exit_code: z
-      .number()
-      .int()
-      .min(-(2 ** 31))
-      .max(2 ** 32)
-      .nullish(),
-    signal: line(32).nullish(),
-    is_final: z.boolean().optional(),
-    source: line(MAX_SOURCE).min(1).optional(),
-    labels: Labels.optional(),
-    timestamp: z.union([z.number(), z.string().max(64)], NO_TIME).optional(),
-    command_preview: plain(MAX_PREVIEW).optional(),
-    response_preview: plain(MAX_PREVIEW).optional(),
-    cwd: plain(4096).optional(),
-    cols: Cells.optional(),
-    rows: Cells.optional(),
-    lost_bytes: Count.optional(),
-  })
-  .refine(({ response, response_base64 }) => response === undefined || response_base64 === undefined, {
+const Fields = z.object({
+  session_id: z.string(),
+  seq: Count.optional(),
+  command: z
+    .string()
+    .refine((text) => text.isWellFormed() && !text.includes('\0'), 'has NUL or half of a character')
+    .optional(),
+  response: z
+    .string()
+    .refine((text) => text.isWellFormed(), 'has half of a character: send bytes as response_base64')
+    .optional(),
+  response_base64: z.string().optional(),
+  stream: z.enum(['tty', 'stdout', 'stderr']).optional(),
+  exit_code: z
+    .number()
+    .int()
+    .min(-(2 ** 31))
+    .max(2 ** 32)
+    .nullish(),
+  signal: line(32).nullish(),
+  is_final: z.boolean().optional(),
+  source: line(MAX_SOURCE).min(1).optional(),
+  labels: Labels.optional(),
+  timestamp: z.union([z.number(), z.string().max(64)], NO_TIME).optional(),
+  command_preview: plain(MAX_PREVIEW).optional(),
+  response_preview: plain(MAX_PREVIEW).optional(),
+  cwd: plain(4096).optional(),
+  cols: Cells.optional(),
+  rows: Cells.optional(),
+  lost_bytes: Count.optional(),
+});
+
+/** What a later version of an emitter says besides is left out; see `unknownFields`. */
+const Event = Fields.refine(
+  ({ response, response_base64 }) => response === undefined || response_base64 === undefined,
+  {
     message: 'has response and response_base64, which do not go together',
-  })
+  },
+)
   .refine(({ cols, rows }) => (cols === undefined) === (rows === undefined), {
     message: 'has one of cols and rows, which go together',
   })
@@ -118,6 +124,18 @@ export function parseEvent(raw: unknown, hasProducer: boolean, now: number): Emi
     isFinal: event.is_final === true,
     told: toldBy(event, now),
   };
+}
+
+/**
+ * Names of the fields of an event that nobody here knows: at most as many as an event may have, and 64 characters each.
+ *
+ * @example unknownFields({ session_id: 's', respnse: 'x' }) // ['respnse']
+ */
+export function unknownFields(raw: unknown): string[] {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw) || hasMoreThan(raw, MAX_FIELDS)) return [];
+  return Object.keys(raw)
+    .filter((name) => !Object.hasOwn(Fields.shape, name))
+    .map((name) => name.slice(0, MAX_FIELD_NAME));
 }
 
 /** What an event that could not be read calls itself, for the answer. */

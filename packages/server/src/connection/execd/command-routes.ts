@@ -4,7 +4,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import { json, type Route, route, TAKEN_OVER, z } from '../../http/routes.ts';
 import { Offset, text } from '../fields.ts';
 import type { Liveness } from '../liveness.ts';
-import type { SessionAccess } from '../session-access.ts';
+import type { SeenSessions, SessionAccess } from '../session-access.ts';
 import { CommandExecution, type Commands, endingOf } from './commands.ts';
 import { expandCwd } from './cwd.ts';
 import { EXECD, missingQuery } from './errors.ts';
@@ -66,37 +66,23 @@ export function commandRoutes(access: SessionAccess, commands: Commands, livenes
         return TAKEN_OVER;
       },
     }),
-    route({
-      method: 'delete',
-      path: '/command',
-      scope: 'input',
-      dialect: EXECD,
-      summary: 'Interrupt a command, a run, or what runs in a session. The session stays usable (OpenSandbox execd).',
-      query: z.object({ id: z.string().optional() }),
-      responses: { 200: { description: 'It has ended.' } },
-      handler: async ({ query: { id = '' }, principal }) => {
-        if (id === '') throw missingQuery('id');
-        const by = { name: principal.name };
-        const seen = access.seenBy(principal);
-        const found = findRun(seen, id);
-        if (found !== undefined) {
-          if (found.run.state === 'ended') {
-            throw new BinnacleError('no_job', {
-              message: 'This run has ended.',
-              hint: 'There is nothing to interrupt.',
-            });
-          }
-          await found.session.runs.cancel(id, by);
-        } else if (commands.isCommand(seen, id)) await commands.interrupt(seen, id, by);
-        else {
-          const session = seen.get(id);
-          if (!session.takesRuns) throw new BinnacleError('session_not_found', { message: 'No such command.' });
-          await session.refresh();
-          await session.runs.cancel(currentRun(session), by);
-        }
-        return empty();
-      },
-    }),
+    // The daemon has two addresses for it: of commands, and of what runs in contexts, among them its bash sessions.
+    ...(['/command', '/code'] as const).map((path) =>
+      route({
+        method: 'delete',
+        path,
+        scope: 'input',
+        dialect: EXECD,
+        summary: 'Interrupt a command, a run, or what runs in a session. The session stays usable (OpenSandbox execd).',
+        query: z.object({ id: z.string().optional() }),
+        responses: { 200: { description: 'It has ended.' } },
+        handler: async ({ query: { id = '' }, principal }) => {
+          if (id === '') throw missingQuery('id');
+          await interrupt(commands, access.seenBy(principal), { id, by: { name: principal.name } });
+          return empty();
+        },
+      }),
+    ),
     route({
       method: 'get',
       path: '/command/status/:id',
@@ -143,6 +129,27 @@ export function commandRoutes(access: SessionAccess, commands: Commands, livenes
       },
     }),
   ];
+}
+
+/** Resolves when what ran has ended. Throws `no_job` where nothing does, `session_not_found` for what takes no commands. */
+async function interrupt(
+  commands: Commands,
+  seen: SeenSessions,
+  { id, by }: { readonly id: string; readonly by: { readonly name: string } },
+): Promise<void> {
+  const found = findRun(seen, id);
+  if (found !== undefined) {
+    if (found.run.state === 'ended') {
+      throw new BinnacleError('no_job', { message: 'This run has ended.', hint: 'There is nothing to interrupt.' });
+    }
+    await found.session.runs.cancel(id, by);
+  } else if (commands.isCommand(seen, id)) await commands.interrupt(seen, id, by);
+  else {
+    const session = seen.get(id);
+    if (!session.takesRuns) throw new BinnacleError('session_not_found', { message: 'No such command.' });
+    await session.refresh();
+    await session.runs.cancel(currentRun(session), by);
+  }
 }
 
 const ended = (exitCode: number | null, ending: Ending | undefined) => ({

@@ -32,7 +32,6 @@ const MISSING: readonly {
     why: 'There is no code interpreter. Run an interpreter as a command.',
     routes: [
       ['post', '/code'],
-      ['delete', '/code'],
       ['post', '/code/context'],
       ['get', '/code/contexts'],
       ['delete', '/code/contexts'],

@@ -33,7 +33,7 @@ const typed = async (): Promise<number> =>
 async function install(source: string, version: string, wait = true): Promise<PluginInfo> {
   const dir = pluginFolder({ id: 'guard', version, source, permissions: PERMISSIONS });
   const { digest } = await ask<PluginPreview>(gateway, 'POST', '/v1/plugins/preview', { path: dir });
-  const done = ask<PluginInfo>(gateway, 'POST', '/v1/plugins', { path: dir, digest });
+  const done = ask<PluginInfo>(gateway, 'POST', '/v1/plugins', { path: dir, digest, inherit: 'all' });
   if (!wait) done.catch(() => undefined);
   const info = await done;
   rmSync(dir, { recursive: true });
@@ -136,9 +136,9 @@ describe('one process', () => {
     for (let round = 0; round < 5; round++) {
       configure(round);
       await Promise.all([
-        ask(gateway, 'POST', '/v1/plugins', { path: dir, digest, grants }),
+        ask(gateway, 'POST', '/v1/plugins', { path: dir, digest, grants, inherit: 'all' }),
         ask(gateway, 'POST', '/v1/plugins/noisy/restart'),
-        ask(gateway, 'POST', '/v1/plugins', { path: dir, digest, grants }),
+        ask(gateway, 'POST', '/v1/plugins', { path: dir, digest, grants, inherit: 'all' }),
         ask(gateway, 'POST', '/v1/plugins/noisy/restart'),
         ask(gateway, 'PUT', '/v1/plugins/noisy/enabled', { enabled: true }),
       ]);
@@ -159,7 +159,7 @@ describe('one process', () => {
     const dir = pluginFolder({ id: 'hangs', source: 'export default () => new Promise(() => {});' });
     const { digest } = await ask<PluginPreview>(gateway, 'POST', '/v1/plugins/preview', { path: dir });
     let isInstalled = false;
-    const installing = ask(gateway, 'POST', '/v1/plugins', { path: dir, digest }).finally(() => {
+    const installing = ask(gateway, 'POST', '/v1/plugins', { path: dir, digest, inherit: 'all' }).finally(() => {
       isInstalled = true;
     });
     await until(

@@ -47,7 +47,7 @@ async function reinstall(source: PluginSource): Promise<PluginInfo> {
   const dir = pluginFolder(source);
   try {
     const { digest } = await ask<PluginPreview>(gateway, 'POST', '/v1/plugins/preview', { path: dir });
-    return await ask<PluginInfo>(gateway, 'POST', '/v1/plugins', { path: dir, digest });
+    return await ask<PluginInfo>(gateway, 'POST', '/v1/plugins', { path: dir, digest, inherit: 'all' });
   } finally {
     rmSync(dir, { recursive: true });
   }
@@ -280,9 +280,8 @@ describe('a plugin that is installed', () => {
     expect(preview).toMatchObject({ replaces: '1.0.0', widens: ['tools', 'net'], version: '2.0.0' });
     // Somebody changes the folder behind the back of the person who agrees.
     appendFileSync(join(dir, 'index.js'), '\n// more');
-    expect(await codeOf(ask(gateway, 'POST', '/v1/plugins', { path: dir, digest: preview.digest }))).toBe(
-      'plugin_changed',
-    );
+    const agreed = { path: dir, digest: preview.digest, inherit: 'all' };
+    expect(await codeOf(ask(gateway, 'POST', '/v1/plugins', agreed))).toBe('plugin_changed');
     rmSync(dir, { recursive: true });
     expect((await pluginInfo(gateway, 'grower')).version).toBe('1.0.0');
     expect(await reinstall(wider)).toMatchObject({ version: '2.0.0', state: 'running' });

@@ -30,7 +30,7 @@ async function connect(options: Parameters<typeof connectHttp>[1] = {}): Promise
 }
 const namesOf = async (of = client): Promise<string[]> => (await of.listTools()).tools.map(({ name }) => name);
 const logOf = async (id: string): Promise<string[]> =>
-  (await ask<PluginLog>(gateway, 'GET', `/v1/plugins/${id}/logs?limit=1000`)).lines.map(({ text }) => text);
+  (await ask<PluginLog>(gateway, 'GET', `/v1/plugins/${id}/logs`)).lines.map(({ text }) => text);
 const errorOf = (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => 'no error',

@@ -51,17 +51,19 @@ export class Plugins {
 
   /**
    * `digest`: of the preview that was agreed to. `grants`: in force before it is loaded. Throws `plugin_changed` where the
-   * folder is another one since.
+   * folder is another one since, and `other_origin` where it came from another folder and nobody said whether it inherits
+   * (`inherits` of the preview).
    */
   async install(
     folder: string,
     digest: string,
     grants: Readonly<Record<string, PluginGrantValue>> = {},
+    inherit?: 'all' | 'nothing',
   ): Promise<PluginInfo> {
     return await this.http.json({
       method: 'POST',
       path: '/v1/plugins',
-      body: { path: folder, digest, grants },
+      body: { path: folder, digest, grants, ...(inherit === undefined ? {} : { inherit }) },
       waitMs: LOOK_MS,
     });
   }

@@ -368,6 +368,12 @@ export const CODES = {
     'The files of the plugin are not those that were installed.',
     'Install it again if the change is yours.',
   ),
+  other_origin: row(
+    409,
+    false,
+    'The plugin comes from another folder than the one that is installed.',
+    'Look at what it would get (details.inherits), and say so: "inherit": "all" or "nothing" (binnacle plugin install --inherit).',
+  ),
   consent_needed: row(
     403,
     false,

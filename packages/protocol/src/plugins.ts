@@ -94,6 +94,18 @@ export interface PluginList {
 }
 
 /** What would be installed: for the person who has to agree. */
+/** What a plugin would get of another one of its id that is installed from another folder. */
+export interface PluginInherits {
+  /** The folder that the installed one came from; null: nobody wrote that down. */
+  readonly from: string | null;
+  /** Those that are granted. */
+  readonly permissions: readonly string[];
+  /** Keys of its entry in the config file besides the permissions. */
+  readonly settings: readonly string[];
+  /** How many values it has stored. */
+  readonly values: number;
+}
+
 export interface PluginPreview {
   readonly id: string;
   readonly name: string;
@@ -104,6 +116,8 @@ export interface PluginPreview {
   readonly replaces: string | null;
   /** Permissions of which more is asked for than was agreed to before; of a new one all. */
   readonly widens: readonly string[];
+  /** Null: it comes from the same folder, or there is nothing to get. Else the install has to say whether it gets it. */
+  readonly inherits: PluginInherits | null;
   readonly level: PluginLevel | null;
   /** Why it could not run here. */
   readonly problem: PluginProblem | null;

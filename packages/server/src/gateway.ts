@@ -208,6 +208,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       guest: beside('plugin-guest.mjs'),
       settings: () => config.current.plugins,
       editConfig: (path, value) => config.edit(path, value),
+      stored: (plugin) => catalogue.pluginStorage.usage(plugin).keys,
       forget: (plugin) => catalogue.pluginStorage.clear(plugin),
       ...(options.pluginLimits === undefined ? {} : { limits: options.pluginLimits }),
       log,

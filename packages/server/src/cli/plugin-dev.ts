@@ -90,11 +90,11 @@ async function takeUp(
   options: PluginInstallOptions,
 ): Promise<boolean> {
   const look = style(process.stderr);
-  const isAsked = preview.replaces === null || preview.widens.length > 0;
+  const isAsked = preview.replaces === null || preview.widens.length > 0 || preview.inherits !== null;
   if (isAsked) process.stderr.write(previewText(preview, look));
-  const granted = isAsked ? await agree(preview, options) : [];
-  if (granted === undefined) return false;
-  process.stderr.write(doneText(await carryOut(client, path, preview, granted), look));
+  const agreed = isAsked ? await agree(preview, options) : { granted: {}, inherit: undefined };
+  if (agreed === undefined) return false;
+  process.stderr.write(doneText(await carryOut(client, path, preview, agreed), look));
   return true;
 }
 

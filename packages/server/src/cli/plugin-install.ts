@@ -3,7 +3,7 @@
 
 import { resolve } from 'node:path';
 import type { Binnacle } from '@binnacle/client';
-import type { PluginInfo, PluginPermission, PluginPreview, PluginState } from '@binnacle/protocol';
+import type { PluginGrantValue, PluginInfo, PluginPermission, PluginPreview, PluginState } from '@binnacle/protocol';
 import { ask, askYes, canAsk } from './asking.ts';
 import { type ClientCommandOptions, withClient } from './connect.ts';
 import { EXIT, Failure } from './failure.ts';
@@ -14,10 +14,20 @@ export interface PluginInstallOptions extends ClientCommandOptions {
   readonly yes?: boolean;
   /** False: --no-grant. */
   readonly grant?: boolean;
+  /** What it gets of a plugin of its id that came from another folder. Default: the person is asked. */
+  readonly inherit?: Inherit;
 }
 
-/** What the person agreed to have granted; undefined: not even to the install. */
-type Consent = readonly PluginPermission[] | undefined;
+type Inherit = 'all' | 'nothing';
+
+interface Agreed {
+  readonly granted: Readonly<Record<string, PluginGrantValue>>;
+  /** Undefined: nobody had to be asked. */
+  readonly inherit: Inherit | undefined;
+}
+
+/** What the person agreed to; undefined: not even to the install. */
+type Consent = Agreed | undefined;
 
 /** Also one that waits for settings: there is nothing wrong with it, and nobody can give them before it is installed. */
 const AS_IT_SHOULD: ReadonlySet<PluginState> = new Set(['running', 'off', 'unset']);
@@ -42,8 +52,21 @@ export async function installPlugin(folder: string, options: PluginInstallOption
 
 /** Throws where nobody can be asked and nothing was said. */
 export async function agree(preview: PluginPreview, options: PluginInstallOptions): Promise<Consent> {
-  const open = preview.permissions.filter(({ missing }) => missing !== false);
+  const inherit = await inheritance(preview, options);
+  if (inherit === 'neither') return undefined;
+  const isFresh = inherit === 'nothing';
+  const open = preview.permissions.filter(({ asked, missing }) => (isFresh ? asked : missing) !== false);
   const wanted = options.grant === false ? [] : open;
+  const chosen = await grants(wanted, options);
+  if (chosen === undefined) return undefined;
+  const values = chosen.map(({ permission, asked, both }) => [permission, isFresh ? asked : both]);
+  return { granted: Object.fromEntries(values), inherit };
+}
+
+async function grants(
+  wanted: readonly PluginPermission[],
+  options: PluginInstallOptions,
+): Promise<readonly PluginPermission[] | undefined> {
   if (options.yes === true) return wanted;
   if (!canAsk()) {
     throw new Failure(
@@ -58,7 +81,27 @@ export async function agree(preview: PluginPreview, options: PluginInstallOption
   return /^c(hoose)?$/.test(answer) ? await choose(wanted) : undefined;
 }
 
-async function choose(wanted: readonly PluginPermission[]): Promise<Consent> {
+/** `neither`: the person does not want it at all. --yes is no answer: it is said without knowing who was here before. */
+async function inheritance(
+  { inherits }: PluginPreview,
+  options: PluginInstallOptions,
+): Promise<Inherit | 'neither' | undefined> {
+  if (inherits === null || options.inherit !== undefined) return options.inherit;
+  if (options.yes === true || !canAsk()) {
+    throw new Failure(
+      EXIT.usage,
+      'It comes from another folder than the plugin of its id that is installed.',
+      'Pass --inherit nothing to begin without what that one has, or --inherit all where it is the same plugin.',
+    );
+  }
+  const answer = await ask(
+    'Let it have that? y: yes, it is the same plugin, n: no, begin without, A: do not install [y/n/A] ',
+  );
+  if (/^y(es)?$/.test(answer)) return 'all';
+  return /^no?$/.test(answer) ? 'nothing' : 'neither';
+}
+
+async function choose(wanted: readonly PluginPermission[]): Promise<readonly PluginPermission[] | undefined> {
   const chosen: PluginPermission[] = [];
   for (const one of wanted) {
     if (await askYes(`Grant ${printable(one.permission)}?`, '')) chosen.push(one);
@@ -70,10 +113,24 @@ export async function carryOut(
   client: Binnacle,
   path: string,
   preview: PluginPreview,
-  granted: readonly PluginPermission[],
+  { granted, inherit }: Agreed,
 ): Promise<PluginInfo> {
-  const grants = granted.map((one) => [one.permission, one.both]);
-  return await client.plugins.install(path, preview.digest, Object.fromEntries(grants));
+  return await client.plugins.install(path, preview.digest, granted, inherit);
+}
+
+function inheritedLines({ inherits }: PluginPreview, look: Style): string[] {
+  if (inherits === null) return [];
+  const { from, permissions, settings, values } = inherits;
+  const where = from === null ? 'an unknown one' : printable(from);
+  const got = [
+    ...(permissions.length === 0 ? [] : [`the permissions ${permissions.map(printable).join(', ')}`]),
+    ...(settings.length === 0 ? [] : [`the settings ${settings.map(printable).join(', ')}`]),
+    ...(values === 0 ? [] : [`${values} stored value${values === 1 ? '' : 's'}`]),
+  ];
+  return [
+    look.red(`It comes from another folder than the one that is installed, which came from ${where}.`),
+    `It would get what that one has: ${got.join('; ')}.`,
+  ];
 }
 
 export function previewText(preview: PluginPreview, look: Style): string {
@@ -84,6 +141,7 @@ export function previewText(preview: PluginPreview, look: Style): string {
     `${title}${level === null ? '' : `, ${level} here`}`,
     ...(description === '' ? [] : [`  ${printable(description)}`]),
     ...(replaces === null ? [] : [`  takes the place of ${printable(replaces)}`]),
+    ...inheritedLines(preview, look),
     ...(asks
       ? ['It asks for this. Granted, it', ...askedLines(permissions, replaces === null ? [] : widens, look)]
       : []),

@@ -48,13 +48,20 @@ command that grants it; with a name, all that is not granted.`,
   clientCommand(plugin, 'install <dir>', 'install the plugin of a folder, once you have seen what it asks for')
     .option('-y, --yes', 'ask nothing: install it, and grant all that it asks for')
     .option('--no-grant', 'grant nothing')
+    .addOption(
+      new Option(
+        '--inherit <what>',
+        'of a plugin of its id from another folder: its permissions, settings, values',
+      ).choices(['all', 'nothing']),
+    )
     .option('--json', 'print the plugin as JSON')
     .addHelpText(
       'after',
       `
 The folder is one of the machine of the gateway. It is copied: later changes of it change nothing until it is installed
 again. What begins with a dot, *.d.ts, and packages that are not under "dependencies" stay behind; types of TypeScript
-are taken away. None of its code runs before you agree. What you have granted for less than it asks for stays so.
+are taken away. None of its code runs before you agree. What you have granted for less than it asks for stays so. Where the
+plugin of its id that is installed came from another folder, you are asked whether it gets what that one has.
 Exit code 0 where it runs, is off, or needs settings first; 1 where it cannot run.
 For example: binnacle plugin install ./my-plugin
              binnacle plugin install ./my-plugin --yes --no-grant`,
@@ -165,6 +172,12 @@ For example: binnacle plugin test . --tool now
   clientCommand(plugin, 'dev <dir>', 'have a plugin in the gateway while you write it')
     .option('-y, --yes', 'ask nothing: grant what it asks for, also when that becomes more')
     .option('--no-grant', 'grant nothing')
+    .addOption(
+      new Option(
+        '--inherit <what>',
+        'of a plugin of its id from another folder: its permissions, settings, values',
+      ).choices(['all', 'nothing']),
+    )
     .addHelpText(
       'after',
       `

@@ -55,10 +55,17 @@ export function pluginRoutes(plugins: Plugins): Route[] {
       path: '/v1/plugins',
       scope: 'admin',
       summary: 'Install what was looked at, and start it. Grants what is named, and nothing else.',
-      body: z.strictObject({ path: Path, digest: text(128), grants: z.record(text(64), Value).optional() }),
+      description:
+        'Where another one of its id came from another folder, "inherit" says whether it gets its permissions, settings and stored values; else it is refused (other_origin).',
+      body: z.strictObject({
+        path: Path,
+        digest: text(128),
+        grants: z.record(text(64), Value).optional(),
+        inherit: z.enum(['all', 'nothing']).optional(),
+      }),
       responses: { 201: { description: 'It is installed; its state says whether it runs.', schema: Info } },
       handler: async ({ body, principal, signal }) =>
-        json(await plugins.install(body.path, body.digest, { by: principal.name, signal }, body.grants), {
+        json(await plugins.install(body.path, body.digest, { by: principal.name, signal }, body.grants, body.inherit), {
           status: 201,
         }),
     }),

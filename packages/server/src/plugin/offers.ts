@@ -1,6 +1,7 @@
 // What a plugin offers: what of it the gateway believes, and how the parts of the gateway that use it see it. Knows no
 // process.
 
+import { hiddenLetter } from '@binnacle/protocol';
 import { z } from 'zod';
 import {
   CHANNEL_NAME,
@@ -27,14 +28,24 @@ const TOOL_WORDS = 'A-Z, a-z, 0-9, _ and -, beginning with a letter; 64 at most'
 const COMMAND_WORDS = 'a-z, 0-9, _ and -, beginning with a letter; 32 at most';
 const CHANNEL_WORDS = 'A-Z, a-z, 0-9, _, . and -, beginning with a letter or a number; 63 at most';
 const DRIVER_WORDS = 'a-z, 0-9 and -, beginning with a letter; 32 at most';
-const description = z.string().min(1).max(MAX_DESCRIPTION);
+/** What agents and people read of it: with a letter that nobody sees, an agent would be told what no person was shown. */
+const shown = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .superRefine((text, ctx) => {
+      const letter = hiddenLetter(text);
+      if (letter !== undefined) ctx.addIssue({ code: 'custom', message: `it holds ${letter}, which nobody sees` });
+    });
+const description = shown(MAX_DESCRIPTION);
 const ROUTE = /^\/(?::?[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/:?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)?$/;
 
 const OFFER = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('tool'),
     name: name(TOOL_NAME, TOOL_WORDS),
-    title: z.string().min(1).max(200).optional(),
+    title: shown(200).optional(),
     description,
     /** JSON Schema of an object. */
     input: z.record(z.string(), z.unknown()).superRefine((input, ctx) => {

@@ -1,12 +1,14 @@
 // All plugins of a gateway: what is installed, what the config file says of it, and what of it is in force. Read this
 // first, then plugin.ts.
 
+import { realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   BinnacleError,
   type PluginAuditEntry,
   type PluginGrantValue,
   type PluginInfo,
+  type PluginInherits,
   type PluginPreview,
 } from '@binnacle/protocol';
 import type { Log } from '../http/answer.ts';
@@ -18,6 +20,7 @@ import { Gate } from './grant/gate.ts';
 import { NONE, readGrant, spellGrant } from './grant/grants.ts';
 import { isPermission, type PermissionName } from './grant/permissions.ts';
 import { thisMachine } from './grant/world.ts';
+import { type Inherit, inheritanceOf, otherOrigin } from './inheritance.ts';
 import { consentedIn, type Installed, needsConsent } from './install/install-record.ts';
 import { Installations } from './install/installation.ts';
 import type { Asker } from './install/looking.ts';
@@ -40,6 +43,8 @@ export interface PluginsParts {
   settings(): ReadonlyMap<string, PluginSettings>;
   /** Sets a key of the config file, or takes it away (undefined), and has it in force then. */
   editConfig(path: readonly string[], value: unknown): Promise<void>;
+  /** How many values it has stored. */
+  stored(plugin: string): number;
   /** Nothing of it is kept any longer. */
   forget(plugin: string): void;
   readonly limits?: Partial<PluginLimits>;
@@ -161,6 +166,7 @@ export class Plugins implements Offers {
       permissions: permissionsOf(manifest, settings.grants),
       replaces: before?.installed.record.version ?? null,
       widens: needsConsent(consented, manifest).map(({ permission }) => permission),
+      inherits: await this.#inherits(manifest.id, path),
       level,
       problem: problem === undefined ? null : problemOf(problem),
       digest,
@@ -170,24 +176,30 @@ export class Plugins implements Offers {
   /**
    * `digest`: of what the person saw who agrees. `grants`: what is in force before its entry is loaded. Throws what `preview`
    * throws, `plugin_changed`, `consent_needed`, and what `grant` throws: then it is installed, and not all is granted.
+   * `inherit`: whether it gets what another one of its id has, that came from another folder; `other_origin` where that has
+   * to be said.
    */
   async install(
     path: string,
     digest: string,
     asker: Asker,
     grants: Readonly<Record<string, PluginGrantValue>> = {},
+    inherit?: Inherit,
   ): Promise<PluginInfo> {
     const { by } = asker;
     const spelled = Object.entries(grants).map(([permission, value]) => spelledGrant(permission, value));
     const { id } = await readManifestIn(path);
     let started: Promise<void> | undefined;
     const plugin = await this.#turn(id, async () => {
+      const inherits = await this.#inherits(id, path);
+      if (inherits !== null && inherit === undefined) throw otherOrigin(id, inherits);
       const installed = await this.#installations.install(path, digest, Date.now(), asker);
       this.#audit.did(id, 'install', `${installed.record.version} ${installed.record.hash}`, by);
       const before = this.#plugins.get(id);
       // In its place before that one goes: a hook that fails closed is in force all the while.
       const plugin = this.#add(installed);
       await before?.close();
+      if (inherits !== null && inherit === 'nothing') await this.#disinherit(id);
       try {
         for (const { permission, value } of spelled) await this.#grantInFile(id, permission, value, by);
       } finally {
@@ -257,6 +269,25 @@ export class Plugins implements Offers {
     for (const log of this.#logs.values()) log.close();
     this.#audit.close();
     this.#listeners.clear();
+  }
+
+  /** What it would get if it were installed from there; null: nobody has to be asked. */
+  async #inherits(id: string, path: string): Promise<PluginInherits | null> {
+    if (!this.has(id)) return null;
+    const from = this.#plugins.get(id)?.installed.record.origin ?? null;
+    return inheritanceOf({
+      from,
+      to: await realpath(path),
+      settings: this.#settingsOf(id),
+      values: this.#parts.stored(id),
+    });
+  }
+
+  /** Before it runs: of the one before it nothing is left but the log of what people did. */
+  async #disinherit(id: string): Promise<void> {
+    if (this.#parts.settings().has(id)) await this.#parts.editConfig(['plugins', 'entries', id], undefined);
+    this.#parts.forget(id);
+    await this.#applied(id);
   }
 
   async #grantInFile(id: string, permission: PermissionName, value: PluginGrantValue, by: string): Promise<void> {

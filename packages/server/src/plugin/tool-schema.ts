@@ -1,7 +1,7 @@
 // What a tool of a plugin takes: a part of JSON Schema that cannot be made to hang, to fetch or to go round, and the check
 // of what an agent passes. Knows no plugin and no agent.
 
-import { BinnacleError } from '@binnacle/protocol';
+import { BinnacleError, hiddenLetter } from '@binnacle/protocol';
 
 /** No patterns, which can be made to take hours; no references, which can be made to go round. */
 const KEYWORDS = new Set([
@@ -27,8 +27,14 @@ type Json = Readonly<Record<string, unknown>>;
 /** What is wrong with it, in words; undefined where it is one that we check. */
 export function faultOfToolSchema(schema: Json): string | undefined {
   // It came as JSON and is not deeper than the wire takes.
-  if (JSON.stringify(schema).length > MAX_SCHEMA_CHARS)
-    return `its input is described by more than ${MAX_SCHEMA_CHARS} characters`;
+  let letter: string | undefined;
+  const text = JSON.stringify(schema, (key, value: unknown) => {
+    letter ??= hiddenLetter(key) ?? (typeof value === 'string' ? hiddenLetter(value) : undefined);
+    return value;
+  });
+  if (text.length > MAX_SCHEMA_CHARS) return `its input is described by more than ${MAX_SCHEMA_CHARS} characters`;
+  // An agent reads all of it, names of fields and choices too.
+  if (letter !== undefined) return `input: it holds ${letter}, which nobody sees`;
   if (schema.type !== 'object') return 'input: its type must be "object"';
   return faultOf(schema, 'input', 1);
 }

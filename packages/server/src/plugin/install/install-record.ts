@@ -30,6 +30,8 @@ export const InstallRecordShape = z.strictObject({
   consented: z.record(z.string(), z.unknown()),
   /** ms since 1970. */
   installedAt: z.int(),
+  /** The folder that it came from, its real path. Not in records of before. */
+  origin: z.string().optional(),
 });
 export type InstallRecord = z.output<typeof InstallRecordShape>;
 
@@ -48,7 +50,7 @@ export async function recordInstall(
   dir: string,
   agreed: Manifest,
   now: number,
-  { bounds, look }: { readonly bounds?: FileBounds; readonly look?: Look } = {},
+  { bounds, look, origin }: { readonly bounds?: FileBounds; readonly look?: Look; readonly origin?: string } = {},
 ): Promise<Installed> {
   const real = await checkPath(dir);
   const files = await readPluginFiles(real, bounds);
@@ -58,7 +60,9 @@ export async function recordInstall(
   checkEntry(manifest, files);
   await checkNoScripts(real, files, look);
   const { id, version } = manifest;
-  const record = { id, version, hash: hashOf(files), files, consented: spellGrants(asked(manifest)), installedAt: now };
+  const consented = spellGrants(asked(manifest));
+  const came = origin === undefined ? {} : { origin };
+  const record = { id, version, hash: hashOf(files), files, consented, installedAt: now, ...came };
   return { record, manifest, dir: real };
 }
 

@@ -6,7 +6,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { mkdir, open, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -83,7 +83,7 @@ export class Installations {
   async install(source: string, digest: string, now: number, asker: Asker = NOBODY): Promise<Installed> {
     return await this.#built(source, asker, async (built, dir, look) => {
       if (built.digest !== digest) throw changedSince(source, built.manifest);
-      const { record } = await recordInstall(dir, built.manifest, now, { look });
+      const { record } = await recordInstall(dir, built.manifest, now, { look, origin: await realpath(source) });
       return await this.#turn(record.id, () => this.#put(dir, record));
     });
   }

@@ -1,4 +1,5 @@
-// The OpenAPI document as others read it: a linter, and three generators of clients, one of which calls the gateway.
+// The documents of the API as others read them: a linter, three generators of clients, one of which calls the gateway,
+// and the parser of AsyncAPI.
 
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -87,4 +88,16 @@ it('a client that was generated starts a session and is told what it did wrong',
   const refused = await sdk.createToken({ body: { name: 'x', scope: 'view', expiresInMs: 1 } });
   expect(refused.error.error).toMatchObject({ code: 'bad_request', details: { nearest: 'ttlMs' } });
   expect((await sdk.deleteSession({ path: { id } })).response.status).toBe(204);
+});
+
+it('the AsyncAPI parser finds neither an error nor a warning, and every channel', { timeout: INSTALL_MS }, async () => {
+  const { Parser } = await import(await toolScript('asyncapi')).then((found) => found.default ?? found);
+  const text = await (await gateway.fetch('/asyncapi.json')).text();
+  const { document: parsed, diagnostics } = await new Parser().parse(text);
+  // 0 is an error, 1 a warning; 2 says that there is a version 3.1 as well.
+  expect(diagnostics.filter(({ severity }: { severity: number }) => severity <= 1)).toEqual([]);
+  const channels = parsed.channels().all();
+  const addresses = channels.map((channel: { address(): string }) => channel.address());
+  expect(addresses).toEqual(expect.arrayContaining(['/v1/ws', '/ws/session/{id}', '/ws/pty-traffic', '/pty/{id}/ws']));
+  expect(parsed.operations().all().length).toBeGreaterThan(10);
 });

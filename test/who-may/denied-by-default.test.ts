@@ -53,6 +53,7 @@ const PUBLIC = [
   '/healthz',
   '/readyz',
   '/openapi.json',
+  '/asyncapi.json',
   '/v1/login',
   '/v1/shares/look',
   '/v1/shares/redeem',

@@ -43,6 +43,7 @@ const IGNORING = [
   'DELETE /session/{id}',
   'GET /command/status/{id}',
   'GET /command/{id}/logs',
+  'GET /asyncapi.json',
   'GET /healthz',
   'GET /metrics',
   'GET /openapi.json',

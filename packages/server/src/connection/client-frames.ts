@@ -20,7 +20,7 @@ const from = z.union([
   z.string().max(64),
 ]);
 
-const Frame = z.discriminatedUnion('t', [
+export const ClientFrames = z.discriminatedUnion('t', [
   z.object({
     t: z.literal('subscribe'),
     ref,
@@ -105,7 +105,7 @@ export function parseClientFrame(
   } catch (cause) {
     return { t: 'bad', error: new BinnacleError('protocol_error', { message: 'The frame is not JSON.', cause }) };
   }
-  const parsed = Frame.safeParse(value);
+  const parsed = ClientFrames.safeParse(value);
   if (parsed.success) return parsed.data as ClientFrame;
   const [issue] = parsed.error.issues;
   const isSize = issue?.path[0] === 'cols' || issue?.path[0] === 'rows';

@@ -6,6 +6,7 @@ import type { Conversations } from '../conversation/conversations.ts';
 import type { WriteLease } from '../conversation/write-lease.ts';
 import { json, noContent, type Route, route, z } from '../http/routes.ts';
 import { LeaseHeader, LeaseTtl, text, ttlOf } from './fields.ts';
+import { ConversationShape, Shown } from './shapes.ts';
 
 export const OfConversation = z.object({ key: z.string().max(512) });
 const Limit = z
@@ -13,12 +14,6 @@ const Limit = z
   .regex(/^\d{1,4}$/, 'a whole number')
   .transform(Number);
 export const Page = { after: z.string().max(100).optional(), limit: Limit.optional() };
-const UserName = z.string().min(1).max(64);
-const Shown = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('private') }),
-  z.strictObject({ kind: z.literal('shared'), with: z.array(UserName).max(100) }),
-  z.strictObject({ kind: z.literal('everyone') }),
-]);
 const Title = text(200);
 const NewConversation = z.strictObject({
   agent: text(64).min(1).optional(),
@@ -28,32 +23,6 @@ const NewConversation = z.strictObject({
   visibility: Shown.optional(),
 });
 
-const Info = z
-  .object({
-    key: z.string(),
-    agent: z.string(),
-    owner: z.string().nullable(),
-    visibility: Shown,
-    title: z.string(),
-    createdAt: z.number(),
-    updatedAt: z.number(),
-    position: z.string(),
-    epoch: z.string(),
-    run: z.looseObject({ id: z.string(), state: z.string(), text: z.string() }).nullable(),
-    queue: z.array(z.looseObject({ id: z.string(), text: z.string() })),
-    approvals: z.array(z.looseObject({ id: z.string(), title: z.string() })),
-    lease: z.object({ holder: z.string(), fence: z.number(), expiresInMs: z.number() }).nullable(),
-    usage: z
-      .object({
-        inputTokens: z.number().optional(),
-        outputTokens: z.number().optional(),
-        costUsd: z.number().optional(),
-      })
-      .nullable(),
-    steer: z.array(z.enum(['queue', 'inject', 'interrupt'])),
-    mine: z.boolean(),
-  })
-  .openapi('Conversation');
 const Agent = z
   .object({
     id: z.string(),
@@ -100,8 +69,8 @@ export function conversationRoutes(conversations: Conversations): Route[] {
       summary: 'Begin a conversation with an agent. With a name: the one of that name, if it is there.',
       body: NewConversation,
       responses: {
-        201: { description: 'Made.', schema: Info },
-        200: { description: 'It was there.', schema: Info },
+        201: { description: 'Made.', schema: ConversationShape },
+        200: { description: 'It was there.', schema: ConversationShape },
       },
       handler: async ({ body, principal }) => {
         const { conversation, isNew } = await conversations.create(given(body), principal);
@@ -119,7 +88,7 @@ export function conversationRoutes(conversations: Conversations): Route[] {
       responses: {
         200: {
           description: 'One page.',
-          schema: z.object({ conversations: z.array(Info), next: z.string().nullable() }),
+          schema: z.object({ conversations: z.array(ConversationShape), next: z.string().nullable() }),
         },
       },
       handler: async ({ query, principal }) => json(await conversations.list(principal, query)),
@@ -130,7 +99,7 @@ export function conversationRoutes(conversations: Conversations): Route[] {
       scope: 'view',
       summary: 'One conversation: what runs, what waits, what asks for approval.',
       params: OfConversation,
-      responses: { 200: { description: 'As it is now.', schema: Info } },
+      responses: { 200: { description: 'As it is now.', schema: ConversationShape } },
       handler: async ({ params, principal }) =>
         json(conversations.infoOf(await conversations.get(params.key, principal), principal)),
     }),
@@ -141,7 +110,7 @@ export function conversationRoutes(conversations: Conversations): Route[] {
       summary: 'Name it, or change who may see it. For its owner.',
       params: OfConversation,
       body: z.strictObject({ title: Title.min(1).optional(), visibility: Shown.optional() }),
-      responses: { 200: { description: 'As it is now.', schema: Info } },
+      responses: { 200: { description: 'As it is now.', schema: ConversationShape } },
       handler: async ({ params, body, principal }) => {
         const conversation = await conversations.get(params.key, principal);
         conversations.requireManage(conversation, principal);

@@ -12,6 +12,7 @@ import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
 import { ConversationFeed, headOf, runOfReceipt } from './conversation-feed.ts';
 import { given, OfConversation, Page } from './conversation-routes.ts';
 import { EventHeaders, Flag, LeaseHeader, MAX_TIMEOUT_MS, Wait, wantsEvents } from './fields.ts';
+import { CONVERSATION_EVENTS, MESSAGE_EVENTS } from './frame-schemas.ts';
 import type { Liveness } from './liveness.ts';
 import { EventStream } from './sse.ts';
 
@@ -56,6 +57,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
       headers: z.object({ ...LeaseHeader, accept: EventHeaders.accept }),
       body: NewMessage,
       bodyLimit: BODY_LIMIT,
+      events: MESSAGE_EVENTS,
       responses: { 202: { description: 'It is kept; with ?wait= its run has ended, or not yet.', schema: Receipt } },
       handler: async ({ params, query, headers, body, principal, signal, takeOver }) => {
         const conversation = await conversations.get(params.key, principal);
@@ -177,6 +179,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
         follow: Flag.optional(),
       }),
       headers: z.object(EventHeaders),
+      events: CONVERSATION_EVENTS,
       responses: { 200: { description: '`id` is the position behind each.', type: 'text/event-stream' } },
       handler: async ({ params, query, headers, principal, takeOver }) => {
         const conversation = await conversations.get(params.key, principal);

@@ -15,6 +15,7 @@ import {
   Wait,
   wantsEvents,
 } from './fields.ts';
+import { RUN_EVENTS } from './frame-schemas.ts';
 import type { Liveness } from './liveness.ts';
 import { headOf, type RunFrom, streamRun, writeRunOutput } from './run-stream.ts';
 import { hasEnded, waitForRun } from './run-wait.ts';
@@ -80,6 +81,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
       query: z.strictObject({ format: z.enum(['json', 'sse']).optional(), encoding: Encoding, wait: Wait.optional() }),
       headers: z.object({ ...LeaseHeader, accept: EventHeaders.accept }),
       body: NewRun,
+      events: RUN_EVENTS,
       responses: { 201: { description: 'It runs, waits for its turn, or has ended within ?wait=.', schema: Info } },
       handler: async ({ params, query, headers, body, principal, signal, takeOver }) => {
         const seen = access.seenBy(principal);
@@ -142,6 +144,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
       params: OfRun,
       query: OutputQuery,
       headers: z.object(EventHeaders),
+      events: RUN_EVENTS,
       responses: { 200: { description: 'The bytes.', type: 'application/octet-stream' } },
       handler: async ({ params, query, headers, principal, signal, takeOver }) => {
         const seen = access.seenBy(principal);

@@ -1,11 +1,9 @@
 // The REST routes of sessions: parse, hand on, answer. What they do is in session.ts and sessions.ts.
 
 import {
-  ACTIVITY_STATES,
   BinnacleError,
   type CreateSession,
   type From,
-  LOST_REASONS,
   type OutputKind,
   parseSignal,
   SESSION_FILTERS,
@@ -30,9 +28,11 @@ import {
   Wait,
   wantsEvents,
 } from './fields.ts';
+import { OUTPUT_EVENTS } from './frame-schemas.ts';
 import type { Liveness } from './liveness.ts';
 import { writeOutput } from './output.ts';
 import type { SessionAccess } from './session-access.ts';
+import { LeaseShape, SessionShape } from './shapes.ts';
 import { writeEvents } from './sse.ts';
 
 const MAX_ARGS = 4096;
@@ -61,48 +61,8 @@ const NewSession = z.strictObject({
   runs: z.boolean().optional(),
 });
 
-const LeaseInfo = z.object({ holder: z.string(), fence: z.number(), expiresInMs: z.number() });
-const Info = z
-  .object({
-    id: z.uuid(),
-    name: z.string(),
-    state: z.enum(['starting', 'running', 'exited', 'closed', 'lost']),
-    running: z.boolean(),
-    mode: z.enum(['pty', 'pipe']),
-    argv: z.array(z.string()).readonly(),
-    cwd: z.string(),
-    cols: z.number(),
-    rows: z.number(),
-    pid: z.number().nullable(),
-    exitCode: z.number().nullable(),
-    signal: z.string().nullable(),
-    epoch: z.string(),
-    outputOffset: z.number(),
-    oldestOffset: z.number(),
-    syncedOffset: z.number(),
-    position: z.string(),
-    createdAt: z.number(),
-    exitedAt: z.number().nullable(),
-    lease: LeaseInfo.nullable(),
-    stalled: z.enum(['disk_full']).nullable(),
-    runs: z.object({ current: z.string().nullable(), queued: z.number() }).nullable(),
-    foreign: z
-      .object({
-        sessionId: z.string(),
-        source: z.string(),
-        labels: z.record(z.string(), z.string()).readonly(),
-        user: z.string(),
-        producer: z.string().nullable(),
-        heardAt: z.number(),
-      })
-      .nullable(),
-    labels: z.record(z.string(), z.string()).readonly(),
-    activity: z.object({ state: z.enum(ACTIVITY_STATES), since: z.number(), text: z.string().nullable() }).nullable(),
-    lostReason: z.enum(LOST_REASONS).optional(),
-  })
-  .openapi('Session');
 /** The description says what the protocol package does, or this does not compile. */
-const describe = (info: Omit<SessionInfo, 'id'> & { id: string }): z.output<typeof Info> => info;
+const describe = (info: Omit<SessionInfo, 'id'> & { id: string }): z.output<typeof SessionShape> => info;
 const Receipt = z.object({ accepted: z.number(), duplicate: z.boolean(), queued: z.number() }).openapi('Receipt');
 const ListQuery = z.strictObject({
   activity: z.enum(SESSION_FILTERS).optional(),
@@ -131,7 +91,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
       scope: 'create',
       summary: 'Start a program.',
       body: NewSession,
-      responses: { 201: { description: 'It runs.', schema: Info } },
+      responses: { 201: { description: 'It runs.', schema: SessionShape } },
       handler: async ({ body, principal }) => {
         const session = await access.seenBy(principal).create(body as CreateSession);
         return json(describe(session.info), { status: 201, headers: { Location: `/v1/sessions/${session.id}` } });
@@ -144,7 +104,10 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
       summary: 'List sessions, newest first.',
       query: ListQuery,
       responses: {
-        200: { description: 'One page.', schema: z.object({ sessions: z.array(Info), next: z.string().nullable() }) },
+        200: {
+          description: 'One page.',
+          schema: z.object({ sessions: z.array(SessionShape), next: z.string().nullable() }),
+        },
       },
       handler: async ({ query, principal }) => {
         const asked = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
@@ -157,7 +120,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
       scope: 'view',
       summary: 'One session, as it is now.',
       params: Id,
-      responses: { 200: { description: 'The session.', schema: Info } },
+      responses: { 200: { description: 'The session.', schema: SessionShape } },
       handler: async ({ params, principal }) => json(await access.seenBy(principal).info(params.id)),
     }),
     route({
@@ -180,6 +143,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
       params: Id,
       query: OutputQuery,
       headers: z.object(EventHeaders),
+      events: OUTPUT_EVENTS,
       responses: { 200: { description: 'The bytes.', type: 'application/octet-stream' } },
       handler: async ({ params, query, headers, principal, takeOver }) => {
         const seen = access.seenBy(principal);
@@ -296,7 +260,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
       scope: 'view',
       summary: 'Who holds the helm.',
       params: Id,
-      responses: { 200: { description: 'The holder, or null.', schema: z.object({ lease: LeaseInfo.nullable() }) } },
+      responses: { 200: { description: 'The holder, or null.', schema: z.object({ lease: LeaseShape.nullable() }) } },
       handler: ({ params, principal }) => json({ lease: access.seenBy(principal).get(params.id).helm.info }),
     }),
     route({
@@ -314,7 +278,7 @@ export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[
       responses: {
         200: {
           description: 'The lease; its secret is for the holder alone.',
-          schema: LeaseInfo.extend({ lease: z.string() }),
+          schema: LeaseShape.extend({ lease: z.string() }),
         },
       },
       handler: async ({ params, body, principal }) => {

@@ -52,7 +52,7 @@ export type ClientFrame =
   | { readonly type: 'resize'; readonly cols: number; readonly rows: number }
   | { readonly type: 'ping' | 'pong' };
 
-const JsonFrame = z.discriminatedUnion('type', [
+export const SessionRequests = z.discriminatedUnion('type', [
   z.object({ type: z.literal('stdin'), data: z.string() }),
   z.object({ type: z.literal('signal'), signal: z.string() }),
   z.object({ type: z.literal('resize'), cols: z.int().min(1).max(65_535), rows: z.int().min(1).max(65_535) }),
@@ -123,7 +123,7 @@ export class JsonWire implements Wire {
 }
 
 export function parseJsonFrame(text: string): ReturnType<Wire['parse']> {
-  const parsed = JsonFrame.safeParse(parseJson(text));
+  const parsed = SessionRequests.safeParse(parseJson(text));
   if (!parsed.success) return { type: 'invalid', why: parsed.error.issues[0]?.message ?? 'no frame' };
   const frame = parsed.data;
   return frame.type === 'stdin' ? { type: 'stdin', bytes: Buffer.from(frame.data) } : frame;

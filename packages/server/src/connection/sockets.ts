@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import { WebSocketServer } from 'ws';
+import { z } from 'zod';
 import type { Conversations } from '../conversation/conversations.ts';
 import type { Looks } from '../hail/looks.ts';
 import type { Auth } from '../http/auth.ts';
@@ -12,12 +13,16 @@ import type { Principal } from '../http/principal.ts';
 import type { WsRoute } from '../http/routes.ts';
 import type { Notices } from '../notices.ts';
 import type { SessionScreens } from '../screen/session-screens.ts';
+import { ClientFrames } from './client-frames.ts';
 import { EXECD } from './execd/errors.ts';
 import { attachPty } from './execd/pty-socket.ts';
 import type { Ptys } from './execd/ptys.ts';
+import { PtyFrames, ServerFrames, SessionFrames, SHAPES, TrafficMessages } from './frame-schemas.ts';
 import type { Liveness } from './liveness.ts';
 import type { SessionAccess } from './session-access.ts';
 import { attachCompat } from './session-socket.ts';
+import { SessionRequests } from './session-wire.ts';
+import { TrafficRequests } from './traffic-messages.ts';
 import { TrafficSocket } from './traffic-socket.ts';
 import { Watchers } from './watchers.ts';
 import { Connection } from './websocket.ts';
@@ -58,18 +63,25 @@ export class Sockets {
         path: '/v1/ws',
         scope: 'view',
         summary: 'Many sessions on one connection: JSON control, binary output.',
+        frames: {
+          ...{ takes: ClientFrames, sends: ServerFrames, withEach: { seq: z.int() } },
+          shapes: SHAPES,
+          binary: { sends: 'Output: 36 bytes of header, then the bytes. See PROTOCOL.md, section 6.' },
+        },
         upgrade: (request, socket, head, principal) => this.#connect(request, socket, head, principal),
       },
       {
         path: '/ws/pty-traffic',
         scope: 'view',
         summary: 'What happens in the sessions that match a filter, own and foreign ones, as JSON messages.',
+        frames: { takes: TrafficRequests, sends: TrafficMessages },
         upgrade: (request, socket, head, principal) => this.#watchTraffic(request, socket, head, principal),
       },
       {
         path: '/ws/session/:id',
         scope: 'view',
         summary: 'One session as JSON frames, for clients of the sandbox daemon.',
+        frames: { takes: SessionRequests, sends: SessionFrames },
         upgrade: (request, socket, head, principal, params) => {
           this.#admit();
           return attachCompat(
@@ -83,6 +95,13 @@ export class Sockets {
         scope: 'view',
         dialect: EXECD,
         summary: 'A terminal of the sandbox daemon: binary frames for bytes, JSON for the rest.',
+        frames: {
+          ...{ takes: SessionRequests, sends: PtyFrames },
+          binary: {
+            takes: '0x00, then input.',
+            sends: '0x01 or 0x02, then output; 0x03, 8 bytes of offset, then old output.',
+          },
+        },
         upgrade: (request, socket, head, principal, params) => {
           this.#admit();
           return attachPty(

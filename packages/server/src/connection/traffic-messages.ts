@@ -33,7 +33,7 @@ const Filter = z.strictObject({
   running: z.boolean().optional(),
 } satisfies { [K in keyof Required<TrafficFilter>]: z.ZodType<TrafficFilter[K] | undefined> });
 
-const Message = z.discriminatedUnion('type', [
+export const TrafficRequests = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('subscribe'),
     id,
@@ -54,7 +54,7 @@ const Message = z.discriminatedUnion('type', [
   z.object({ type: z.literal('pong'), timestamp: z.number() }),
 ]);
 
-export type ParsedMessage = z.infer<typeof Message>;
+export type ParsedMessage = z.infer<typeof TrafficRequests>;
 export type Subscribe = Extract<ParsedMessage, { type: 'subscribe' }>;
 
 const JustId = z.object({ id: z.string().min(1).max(64) });
@@ -71,7 +71,7 @@ export function parseTrafficMessage(
   } catch {
     return bad('The message is not JSON.');
   }
-  const parsed = Message.safeParse(value);
+  const parsed = TrafficRequests.safeParse(value);
   if (parsed.success) return parsed.data;
   const about = JustId.safeParse(value).data ?? {};
   const [issue] = parsed.error.issues;

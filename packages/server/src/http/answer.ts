@@ -2,9 +2,9 @@
 
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { BinnacleError, type Code } from '@binnacle/protocol';
+import { BinnacleError, CODES, type Code } from '@binnacle/protocol';
 import type { Logger } from 'pino';
-import type { z } from 'zod';
+import { z } from 'zod';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
@@ -33,6 +33,15 @@ export interface Dialect {
   /** For the OpenAPI document. */
   readonly schema: z.ZodType;
 }
+
+/** A failure, as answers, frames and events have it. */
+export const ErrorShape = z.object({
+  code: z.enum(Object.keys(CODES) as [Code, ...Code[]]),
+  message: z.string(),
+  hint: z.string(),
+  retryable: z.boolean(),
+  details: z.record(z.string(), z.unknown()).optional(),
+});
 
 /** No failures of ours: what is not offered, and what plugins do, which has a log of its own. */
 const OF_OTHERS: ReadonlySet<Code> = new Set(['not_supported', 'plugin_stopped', 'plugin_timeout', 'plugin_failed']);

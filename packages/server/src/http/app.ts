@@ -55,7 +55,7 @@ const NO_QUERY = z.strictObject({});
 /** What has a token revoked in it is refused within a second; so long an answer may take without another look. */
 const LATE_MS = 500;
 
-/** Throws when the routes are not fit to be served. `/openapi.json` is added to them. */
+/** Throws when the routes are not fit to be served. `/openapi.json` and `/asyncapi.json` are added to them. */
 export function buildApp(options: AppOptions): Hono<AppEnv> {
   const { wsRoutes, auth, publicUrl, log } = options;
   // Written when it is first asked for: it costs as much as a third of all else that a start does.
@@ -72,7 +72,19 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
       return json({ ...described, servers: [{ url: base, description: 'This gateway.' }] });
     },
   });
-  const routes = [...options.routes, document];
+  const channels: Route = route({
+    method: 'get',
+    path: '/asyncapi.json',
+    unknownFields: 'ignored',
+    scope: 'public',
+    summary: 'WebSockets and event streams.',
+    responses: { 200: { description: 'AsyncAPI 3.0', type: 'application/json' } },
+    handler: async ({ base }) => {
+      const { describeChannels } = await import('./asyncapi.ts');
+      return json(describeChannels({ routes, wsRoutes, version: options.version, base }));
+    },
+  });
+  const routes = [...options.routes, document, channels];
   checkRoutes(routes, wsRoutes);
 
   // Without the viewer there is no page to lead people to.

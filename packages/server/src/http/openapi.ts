@@ -1,21 +1,12 @@
 // The OpenAPI 3.1 document of the routes. Knows no request.
 
-import { CODES, type Code, type CodeRow } from '@binnacle/protocol';
+import { CODES, type CodeRow } from '@binnacle/protocol';
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { ErrorShape } from './answer.ts';
 import { operationOf, TAGS } from './operations.ts';
 import { isOurs, type Route, z } from './routes.ts';
 
-const ErrorBody = z
-  .object({
-    error: z.object({
-      code: z.enum(Object.keys(CODES) as [Code, ...Code[]]),
-      message: z.string(),
-      hint: z.string(),
-      retryable: z.boolean(),
-      details: z.record(z.string(), z.unknown()).optional(),
-    }),
-  })
-  .openapi('Error');
+const ErrorBody = z.object({ error: ErrorShape }).openapi('Error');
 
 /** Of failures, by status: what a generated client calls them. */
 const FAILURES: Readonly<Record<number, string>> = {

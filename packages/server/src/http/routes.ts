@@ -65,6 +65,8 @@ interface RouteFields {
    * they are refused, which takes strict schemas. Routes with a `dialect` are another's in any case.
    */
   readonly unknownFields?: 'ignored';
+  /** Server-sent events that it answers with where they are asked for, by name: for the AsyncAPI document. */
+  readonly events?: Readonly<Record<string, z.ZodType>>;
   /** How failures look to clients of another product's protocol. Default: our own shape. */
   readonly dialect?: Dialect;
   /** What the WWW-Authenticate header says of how to get a token, given the base URL (RFC 6750, 3). Default: nothing. */
@@ -119,6 +121,18 @@ export function route<
   return definition as unknown as Route;
 }
 
+/** What goes over a WebSocket. Each schema is a union of objects that a field (`t` or `type`) tells from each other. */
+export interface Frames {
+  readonly takes: z.ZodType;
+  readonly sends: z.ZodType;
+  /** Parts of several frames, by what the document calls them. */
+  readonly shapes?: Readonly<Record<string, z.ZodType>>;
+  /** On every JSON frame that is sent. */
+  readonly withEach?: Readonly<Record<string, z.ZodType>>;
+  /** What binary frames hold, in words. */
+  readonly binary?: { readonly takes?: string; readonly sends?: string };
+}
+
 /**
  * A WebSocket address. When `upgrade` is called, host, origin and scope were checked; it may still throw a
  * BinnacleError as long as it wrote nothing. The socket is destroyed within a second after the principal was revoked.
@@ -127,6 +141,8 @@ export interface WsRoute {
   readonly path: string;
   readonly scope: Scope;
   readonly summary?: string;
+  /** What goes over it; without it the AsyncAPI document leaves it out. */
+  readonly frames?: Frames;
   /** As with routes, for what is refused before the upgrade. */
   readonly dialect?: Dialect;
   /** Checks the `:name`s; default: any text. */

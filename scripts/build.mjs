@@ -98,6 +98,12 @@ export function bundles() {
     },
     {
       ...common,
+      input: { hook: join(server, 'src/reporting/hook-main.ts') },
+      // Small: agents wait for nothing, but it starts at each of their events.
+      output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
+    },
+    {
+      ...common,
       input: { 'plugin-types': join(server, 'src/plugin/install/type-worker.ts') },
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },

@@ -68,6 +68,7 @@ const SERVER = {
     'catalogue',
     'type http',
   ],
+  reporting: ['catalogue'],
   activity: ['clock', 'cursor', 'log', 'type catalogue', 'type session', 'type sessions', 'type http'],
   conversation: [
     'clock',
@@ -125,6 +126,8 @@ const SERVER = {
     'http',
     'traffic',
     'recording',
+    'type activity',
+    'type reporting',
     'type notices',
     'type hail',
     'type plugin',

@@ -1,6 +1,7 @@
 // Real agents in real terminals, against a model that is ours: whether lists say that they work, wait and are idle. With
 // BINNACLE_RECORD set, what they write is kept as fixtures for `npm test`; HOME is that folder then.
 
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -11,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
 import { agentInTerminal, TERMINAL_AGENTS, type TerminalAgent } from './terminal-agents.fixture.ts';
 
+const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
 const RECORD = process.env.BINNACLE_RECORD;
 const RECORDED = resolve(import.meta.dirname, '../../packages/server/src/activity/recorded');
 /** From the question on the screen to the wait in the list. */
@@ -90,7 +92,6 @@ class Watched {
   async becomes(state: string, withinMs = MOST_LATE_MS): Promise<number> {
     await until(`it is ${state}`, () => this.states.at(-1)?.state === state, withinMs).catch(async (error) => {
       const was = `It was: ${JSON.stringify(this.states)}. It shows:\n${await this.screen()}`;
-      if (process.env.DBG) writeFileSync('/tmp/w/dbg.txt', await gateway.output(this.id));
       throw new Error(`${error.message} ${was}`);
     });
     this.expected.push({ atMs: this.ms, state });
@@ -107,6 +108,7 @@ class Watched {
 
 async function start(
   name: TerminalAgent,
+  isHooked: boolean,
 ): Promise<{ agent: Watched; command: Awaited<ReturnType<typeof agentInTerminal>> }> {
   const home = RECORD ?? mkdtempSync(join(tmpdir(), `binnacle-${name}-`));
   rmSync(home, { recursive: true, force: true });
@@ -114,6 +116,12 @@ async function start(
   homes.push(home);
   const command = await agentInTerminal(name, home, llm.url);
   const { argv, env, cwd } = command;
+  if (isHooked) {
+    execFileSync(process.execPath, [BINARY, 'hooks', 'install', name, '--yes'], {
+      env: { ...process.env, HOME: home },
+      stdio: 'ignore',
+    });
+  }
   const { id } = await gateway.create({ argv, env, cwd, cols: COLS, rows: ROWS, name });
   return { agent: new Watched(id), command };
 }
@@ -137,45 +145,58 @@ async function record(name: TerminalAgent, { id, expected, startedAt }: Watched,
   writeFileSync(join(RECORDED, `${name}.json.gz`), gzipSync(JSON.stringify(recorded), { level: 9 }));
 }
 
-describe('agents in terminals, without hooks', () => {
+/** What they ask leave for, in the words of their hooks. Codex tells its hook only that a turn is over. */
+const SAYS: Readonly<Record<TerminalAgent, RegExp>> = {
+  claude: /touch made\.txt/,
+  codex: /following command\?/,
+  gemini: /./,
+  opencode: /bash: touch made\.txt/,
+  qwen: /touch made\.txt/,
+};
+
+async function play(name: TerminalAgent, isHooked: boolean): Promise<void> {
+  const { agent, command } = await start(name, isHooked);
+  try {
+    await agent.shows(command.ready);
+    await agent.becomes('idle', 30_000);
+    await agent.types('SLOW 60');
+    // On a busy machine some agents take the first key of all for another one.
+    await agent.shows(/word3\b/, 20_000).catch(() => gateway.input(agent.id, '\r'));
+    await agent.shows(/word3\b/);
+    await agent.becomes('working');
+    const worked = agent.states.length;
+    await agent.shows(/word25\b/);
+    expect(agent.states.slice(worked), 'while it worked').toEqual([]);
+    await agent.becomes('idle', 30_000);
+
+    await agent.types(command.askFor('touch made.txt'));
+    const asked = await agent.shows(command.asks);
+    const late = (await agent.becomes('waiting_approval')) - asked;
+    const waits = agent.states.length;
+    await new Promise((done) => setTimeout(done, 6000));
+    expect(agent.states.slice(waits), 'while it waited').toEqual([]);
+    const { text } = await agent.activity();
+    if (isHooked) expect(text).toMatch(SAYS[name]);
+
+    await gateway.input(agent.id, '\r');
+    await until('it waits no more', () => !agent.states.at(-1)?.state.startsWith('waiting'), MOST_LATE_MS);
+    await agent.shows(/The tool said/);
+    await agent.becomes('idle', 30_000);
+    console.log(`${name}: waiting ${late} ms after the question (${text}); ${agent.states.map(({ state }) => state)}`);
+    if (RECORD !== undefined && !isHooked) await record(name, agent, command.argv[0] as string);
+  } finally {
+    await agent.stop();
+    await gateway.ask(`/v1/sessions/${agent.id}`, { method: 'DELETE' });
+  }
+}
+
+describe.each([
+  ['without hooks', false],
+  ['with hooks', true],
+] as const)('agents in terminals, %s', (_, isHooked) => {
   it.each(TERMINAL_AGENTS)(
     '%s: works, waits within 2 s of its question, works on, is idle',
-    { timeout: 180_000 },
-    async (name) => {
-      const { agent, command } = await start(name);
-      try {
-        await agent.shows(command.ready);
-        await agent.becomes('idle', 15_000);
-        await agent.types('SLOW 60');
-        // On a busy machine some agents take the first key of all for another one.
-        await agent.shows(/word3\b/, 20_000).catch(() => gateway.input(agent.id, '\r'));
-        await agent.shows(/word3\b/);
-        await agent.becomes('working');
-        const worked = agent.states.length;
-        await agent.shows(/word25\b/);
-        expect(agent.states.slice(worked), 'while it worked').toEqual([]);
-        await agent.becomes('idle', 30_000);
-
-        await agent.types(command.askFor('touch made.txt'));
-        const asked = await agent.shows(command.asks);
-        const late = (await agent.becomes('waiting_approval')) - asked;
-        const waits = agent.states.length;
-        await new Promise((done) => setTimeout(done, 6000));
-        expect(agent.states.slice(waits), 'while it waited').toEqual([]);
-        const { text } = await agent.activity();
-
-        await gateway.input(agent.id, '\r');
-        await until('it waits no more', () => !agent.states.at(-1)?.state.startsWith('waiting'), MOST_LATE_MS);
-        await agent.shows(/The tool said/);
-        await agent.becomes('idle', 30_000);
-        console.log(
-          `${name}: waiting ${late} ms after the question (${text}); ${agent.states.map(({ state }) => state)}`,
-        );
-        if (RECORD !== undefined) await record(name, agent, command.argv[0] as string);
-      } finally {
-        await agent.stop();
-        await gateway.ask(`/v1/sessions/${agent.id}`, { method: 'DELETE' });
-      }
-    },
+    { timeout: 240_000 },
+    (name) => play(name, isHooked),
   );
 });

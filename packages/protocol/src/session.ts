@@ -102,6 +102,8 @@ export interface StatusReport {
   readonly state: (typeof STATUS_STATES)[number];
   readonly reason?: 'permission' | 'question' | 'auth' | undefined;
   readonly text?: string | undefined;
+  /** When it was so, ms since 1970: reports may overtake one another. */
+  readonly at?: number | undefined;
 }
 
 export const ACTIVITY_STATES = ['waiting_approval', 'waiting_input', 'working', 'idle'] as const;

@@ -33,6 +33,7 @@ import { pluginPages } from './connection/plugin-pages.ts';
 import { pluginRoutes } from './connection/plugin-routes.ts';
 import { pushRoutes } from './connection/push-routes.ts';
 import { recordingRoutes } from './connection/recording-routes.ts';
+import { reportRoutes } from './connection/report-routes.ts';
 import { routeRoutes } from './connection/route-routes.ts';
 import { runRoutes } from './connection/run-routes.ts';
 import { screenRoutes } from './connection/screen-routes.ts';
@@ -80,6 +81,7 @@ import { AgentTools } from './plugin/turn-tools.ts';
 import { readingOfPlugins } from './plugin-reading.ts';
 import { ENDING_TIMES } from './process/ending.ts';
 import { Recordings } from './recording/import.ts';
+import { SessionReporters } from './reporting/session-reporters.ts';
 import { Retention } from './retention.ts';
 import { Fleet } from './runner/fleet.ts';
 import { cgroupWarning } from './runner/scope.ts';
@@ -132,6 +134,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       options.segmentBytes ?? 32 * 1024 * 1024,
       Math.max(64 * 1024, Math.floor(retainBytes / 4)),
     );
+    const reporters = new SessionReporters(dir, beside('hook.mjs'));
     const sessions = new Sessions(
       {
         dir: join(dir, 'sessions'),
@@ -145,6 +148,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         helmTimes: { ...HELM_TIMES, ...options.helmTimes },
         endingTimes: { ...ENDING_TIMES, ...options.endingTimes },
         passEnv: options.passEnv ?? [],
+        environmentOf: (id) => reporters.environmentOf(id),
         // Half of what one gateway may take over its base; a page is kept by those who have not sent it yet as well.
         pageCacheBytes: options.pageCacheBytes ?? 8 * 1024 * 1024,
       },
@@ -381,6 +385,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ...tokenRoutes({ auth, notReady: () => (isStopping ? 'The gateway is stopping.' : undefined) }),
         ...infoRoutes({ version: VERSION, terminalProblem: () => sessions.terminalProblem }),
         ...sessionRoutes(access, liveness),
+        ...reportRoutes(reporters, activities),
         ...shareRoutes({
           ...{ auth, access, conversations },
           sessionsOf: (id, limit) => catalogue.sessions.idsOfConversation(id, limit),

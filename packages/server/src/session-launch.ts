@@ -23,9 +23,14 @@ export interface Launch {
 /** Throws `bad_request`, `bad_cwd`, `command_not_found`. */
 export function launchOf(
   asked: CreateSession,
-  options: { readonly id: SessionId; readonly isShell: boolean | undefined; readonly passEnv: readonly string[] },
+  options: {
+    readonly id: SessionId;
+    readonly isShell: boolean | undefined;
+    readonly passEnv: readonly string[];
+    readonly ownEnv: Readonly<Record<string, string>>;
+  },
 ): Launch {
-  const { id, isShell = asked.command === undefined && asked.argv === undefined, passEnv } = options;
+  const { id, isShell = asked.command === undefined && asked.argv === undefined, passEnv, ownEnv } = options;
   const { mode = 'pty', cwd = homedir(), runs: takesRuns = false, labels } = asked;
   checkCwd(cwd);
   const env = programEnvironment(process.env, asked.env ?? {}, { id, hasTerminal: mode === 'pty' }, { passEnv });
@@ -37,7 +42,7 @@ export function launchOf(
   return {
     name: nameOfCommand(asked.command) || basename(program),
     spec: { ...shared, argv, envNames: Object.keys(asked.env ?? {}), ...(labels === undefined ? {} : { labels }) },
-    program: { ...shared, id, argv: [path, ...args], env: { ...env, PWD: cwd }, isShell },
+    program: { ...shared, id, argv: [path, ...args], env: { ...env, ...ownEnv, PWD: cwd }, isShell },
   };
 }
 

@@ -50,6 +50,8 @@ export interface SessionsOptions {
   readonly helmTimes: HelmTimes;
   readonly endingTimes: EndingTimes;
   readonly passEnv: readonly string[];
+  /** What its programs find in their environment besides. Default: nothing. */
+  readonly environmentOf?: (id: SessionId) => Readonly<Record<string, string>>;
   readonly pageCacheBytes: number;
   readonly pageBytes?: number;
 }
@@ -181,7 +183,8 @@ export class Sessions {
     }
     const { id = uuidv7() as SessionId, isShell, conversation = null, hidden = false } = options;
     const { passEnv, segmentBytes, retainBytes, retainMs, maxInputBytes, maxQueuedRuns, maxEndedRuns } = this.#options;
-    const { name, spec, program } = launchOf(asked, { id, isShell, passEnv });
+    const ownEnv = this.#options.environmentOf?.(id) ?? {};
+    const { name, spec, program } = launchOf(asked, { id, isShell, passEnv, ownEnv });
     const dir = this.dirOf(id);
     const runner = await fleet.reserve(id);
     mkdirSync(dir, { mode: 0o700 });

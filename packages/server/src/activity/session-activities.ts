@@ -16,6 +16,9 @@ export interface SessionActivityTimes extends LookTimes {
   readonly tellMs: number;
 }
 
+/** Reports overtake one another by less; beyond it the clock was set. */
+const OVERTAKEN_MS = 30_000;
+
 const TIMES: SessionActivityTimes = { ...ACTIVITY_TIMES, lookMs: 250, tellMs: 1000 };
 
 /** What a conversation says of itself, in whose terminals the sessions are. */
@@ -42,6 +45,8 @@ interface Followed {
   /** When its last run began, ms since 1970; null: it had none yet, or an earlier gateway saw it. */
   runSince: number | null;
   toldAt: number;
+  /** When its newest report was made, ms since 1970, by the clock of who made it. */
+  reportedAt: number;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -80,8 +85,13 @@ export class SessionActivities {
   }
 
   /** A program of the session reports its state. False where no such session runs. */
-  report(id: string, { state, reason, text = '' }: StatusReport): boolean {
+  report(id: string, { state, reason, text = '', at = 0 }: StatusReport): boolean {
     const followed = this.#followed.get(id);
+    if (followed !== undefined && at > 0) {
+      const behindMs = followed.reportedAt - at;
+      if (behindMs > 0 && behindMs < OVERTAKEN_MS) return true;
+      followed.reportedAt = at;
+    }
     followed?.follower.reported({ kind: 'status', state, reason: reason ?? null, text: safeLine(text) || null });
     return followed !== undefined;
   }
@@ -128,7 +138,14 @@ export class SessionActivities {
         },
       },
     );
-    return { follower, hasBegun: false, runSince: null, toldAt: Number.NEGATIVE_INFINITY, timer: undefined };
+    return {
+      follower,
+      hasBegun: false,
+      runSince: null,
+      toldAt: Number.NEGATIVE_INFINITY,
+      reportedAt: 0,
+      timer: undefined,
+    };
   }
 
   #begin(followed: Followed): void {

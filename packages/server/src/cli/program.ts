@@ -13,6 +13,7 @@ import type { EmitOptions } from './emit.ts';
 import type { ExecOptions } from './exec.ts';
 import type { ExportOptions } from './export.ts';
 import { EXIT_HELP } from './failure.ts';
+import type { HooksOptions } from './hooks.ts';
 import type { ImportCommandOptions } from './import.ts';
 import { DEFAULT_DETACH_KEYS } from './keys.ts';
 import type { LsOptions } from './ls.ts';
@@ -156,6 +157,7 @@ For example: binnacle search 'connection refused'
   addChat(program, exit);
   addAgents(program, exit);
   addConfig(program, exit);
+  addHooks(program, exit);
 
   addRoute(program, exit);
 
@@ -399,6 +401,34 @@ For example: binnacle approve main
     .action(async (conversation: string, option: string | undefined, options: ApproveOptions) =>
       exit(await (await import('./approve.ts')).approve(conversation, option, options)),
     );
+}
+
+function addHooks(program: Command, exit: (code: number) => void): void {
+  const hooks = program.command('hooks').description("the agents' own hooks, which tell a session what its agent does");
+  const agents = 'claude, codex, gemini, opencode, qwen (default: those found here)';
+  const verbs = [
+    ['install', 'put them into the settings of agents', 'installHooks'],
+    ['uninstall', 'take them out again', 'uninstallHooks'],
+  ] as const;
+  for (const [verb, description, action] of verbs) {
+    hooks
+      .command(verb)
+      .argument('[agent...]', agents)
+      .description(description)
+      .option('--project', 'in the settings of this folder')
+      .option('--user', 'in your own settings (default)')
+      .option('--print', 'show what would change, and write nothing')
+      .option('-y, --yes', 'do not ask before writing')
+      .addHelpText('after', '\nEverything else in those files stays. Outside of a session the hooks do nothing.')
+      .action(async (names: string[], options: HooksOptions) =>
+        exit(await (await import('./hooks.ts'))[action](names, options)),
+      );
+  }
+  hooks
+    .command('status')
+    .description('say where they are')
+    .option('--json', 'as JSON')
+    .action(async (options: HooksOptions) => exit((await import('./hooks.ts')).hooksStatus(options)));
 }
 
 function addConfig(program: Command, exit: (code: number) => void): void {

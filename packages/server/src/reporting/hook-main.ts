@@ -1,0 +1,37 @@
+// What an agent's hook runs: tells the gateway what the event says of the session. Started in the background by the
+// script in the data directory, whose gateway it finds by the file beside that script: a gateway may come back on
+// another port. Silent, whatever happens.
+
+import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { dirname, join } from 'node:path';
+import { HOOKED_AGENTS, statusOfEvent } from './agent-events.ts';
+
+/** A gateway that takes longer has other worries. */
+const TIMEOUT_MS = 2000;
+
+function main(): void {
+  const { BINNACLE_HOOK: script, BINNACLE_HOOK_SECRET: secret, BINNACLE_SESSION: session } = process.env;
+  const agent = HOOKED_AGENTS.find((one) => one === process.argv[2]);
+  if (script === undefined || secret === undefined || session === undefined || agent === undefined) return;
+  const report = statusOfEvent(agent, JSON.parse(readFileSync(0, 'utf8')));
+  if (report === undefined) return;
+  const { url } = JSON.parse(readFileSync(join(dirname(script), 'gateway.json'), 'utf8')) as { url: string };
+  const sent = request(new URL(`/v1/sessions/${encodeURIComponent(session)}/report`, url), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'binnacle-session-secret': secret },
+    timeout: TIMEOUT_MS,
+  });
+  sent.on('response', (response) => response.resume());
+  sent.on('timeout', () => sent.destroy());
+  sent.on('error', () => undefined);
+  // Each event has a process of its own, and the one that started first may be the last to send.
+  const at = Number(process.argv[3]);
+  sent.end(JSON.stringify(Number.isSafeInteger(at) && at > 0 ? { ...report, at } : report));
+}
+
+try {
+  main();
+} catch {
+  // No payload, or no gateway: an agent is not to hear of it.
+}

@@ -32,7 +32,7 @@ const SERVER = {
   log: [],
   process: ['own-time'],
   routing: [],
-  config: ['routing', 'plugin', 'hail'],
+  config: ['routing', 'plugin', 'hail', 'http'],
   hail: ['at-once', 'net', 'catalogue', 'type conversation', 'type sessions', 'type session'],
   steering: [],
   cursor: ['log'],

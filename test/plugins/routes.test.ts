@@ -405,7 +405,7 @@ describe('what a plugin answers', () => {
   });
 
   it('is refused also where it was not made by our end of its process', () => {
-    const asked = { plugin: 'p', host: '127.0.0.1:1', path: '/plugins/p/x', isPublic: true };
+    const asked = { plugin: 'p', base: 'http://127.0.0.1:1', path: '/plugins/p/x', isPublic: true };
     const good = { status: 200, headers: {}, body: '' };
     expect(responseOf(good, asked).status).toBe(200);
     for (const given of [

@@ -133,6 +133,8 @@ export interface GatewayOptions {
 
 export interface Gateway {
   readonly url: string;
+  /** What others reach it by, without a slash at the end; undefined where nobody has said so. */
+  readonly publicUrl: string | undefined;
   readonly adminToken: string;
   /** A link that logs a browser in, once. */
   loginLink(): string;

@@ -226,7 +226,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const pluginTools = new PluginTools(plugins);
     const jobs = new Jobs(plugins, log, REAL_CLOCK);
     undo.push(() => jobs.stop());
+    publicUrl.configure(config.current.publicUrl);
     config.onChange(() => {
+      publicUrl.configure(config.current.publicUrl);
       plugins.configChanged();
       options.onConfig?.(config.path, config.problems.length);
     });
@@ -294,7 +296,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const hails = new Hails({
       ...{ subscriptions: catalogue.pushSubscriptions, mutes: catalogue.mutes, wishes: catalogue.hailWishes, log },
       vapid: Vapid.open(dir),
-      settings: () => config.current.notify,
+      settings: () => ({ link: publicUrl.href, ...config.current.notify }),
       holderOf: (issuer) => auth.holderOf(issuer),
       hasEnded: (issuer) => auth.hasEnded(issuer),
       maySee: (who, { kind, id }) =>
@@ -462,6 +464,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     fleet.warm();
     return {
       url,
+      publicUrl: publicUrl.href,
       adminToken,
       loginLink: () => `${publicUrl.href ?? url}/#ticket=${auth.issueOwnTicket()}`,
       listen: (listener) => conversations.listen(listener),

@@ -21,6 +21,10 @@ const CHOICES: readonly { readonly scope: Scope; readonly words: string }[] = [
 ];
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
 
+/** By the address that this page has, unless the gateway knows a public one: a proxy may have a path that it is not told. */
+const linkOf = ({ ticket, url }: Ticket): string =>
+  new URL(url).origin === location.origin ? `${location.origin}${location.pathname}#ticket=${ticket}` : url;
+
 export function PhoneCode({ client, scope: own }: PhoneCodeProps) {
   const choices = CHOICES.filter(({ scope }) => allows(own, scope));
   const [scope, setScope] = useState<Scope>(choices[0]?.scope ?? 'view');
@@ -29,7 +33,6 @@ export function PhoneCode({ client, scope: own }: PhoneCodeProps) {
   const [error, setError] = useState<BinnacleError>();
   const left = useCountdown(made?.until);
   const id = useId();
-  const isLocal = LOOPBACK.test(location.hostname);
   const make = (): void => {
     setBusy(true);
     setError(undefined);
@@ -41,16 +44,15 @@ export function PhoneCode({ client, scope: own }: PhoneCodeProps) {
       )
       .finally(() => setBusy(false));
   };
-  // By the address that this page has: a proxy in front of the gateway may give it another than the gateway knows.
-  const link = made === undefined ? '' : `${location.origin}${location.pathname}#ticket=${made.ticket.ticket}`;
+  const link = made === undefined ? '' : linkOf(made.ticket);
   return (
     <section className="phone-part" aria-labelledby={id} data-testid="phone-code">
       <h3 id={id}>Open on your phone</h3>
-      {isLocal && (
+      {LOOPBACK.test(link === '' ? location.hostname : new URL(link).hostname) && (
         <p className="phone-local" data-testid="phone-local">
           This page came from <code>{location.host}</code>: no other device reaches that. Let a tunnel or a proxy with
           TLS lead here, e.g. <code>tailscale serve {location.port || '80'}</code>, start the gateway with{' '}
-          <code>--host-name</code> and <code>--origin</code> of its name, and open this page there.
+          <code>--public-url</code> and the address of that: the code will lead there.
         </p>
       )}
       {made === undefined || left === 0 ? (

@@ -116,7 +116,12 @@ async function callRoute(called: Called, offers: Offers, call: TestCall): Promis
     },
     ROUTE_MS,
   );
-  const at = { plugin: called.plugin, host: HOST, path: `/plugins/${called.plugin}${path}`, isPublic: offer.isPublic };
+  const at = {
+    plugin: called.plugin,
+    base: `http://${HOST}`,
+    path: `/plugins/${called.plugin}${path}`,
+    isPublic: offer.isPublic,
+  };
   const response = responseOf(given, at);
   return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
 }

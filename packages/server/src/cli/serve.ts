@@ -1,7 +1,7 @@
 // `binnacle serve`: starts the gateway, says where it is, and stops it in time. Knows nothing of what it does.
 
 import { startGateway } from '../gateway.ts';
-import type { GatewayOptions } from '../gateway-options.ts';
+import type { Gateway, GatewayOptions } from '../gateway-options.ts';
 import { VERSION } from '../version.ts';
 import { EXIT, Failure } from './failure.ts';
 import { dataDir } from './place.ts';
@@ -56,9 +56,10 @@ export async function serve(options: ServeOptions): Promise<number> {
   const gateway = await start({ ...toGatewayOptions(options), ...(isQuiet ? {} : { onConfig: sayConfig }) });
   const data = dataDir(options.data);
   if (options.json === true) {
-    process.stdout.write(`${JSON.stringify({ url: gateway.url, pid: process.pid, data, version: VERSION })}\n`);
+    const { url, publicUrl } = gateway;
+    process.stdout.write(`${JSON.stringify({ url, publicUrl, pid: process.pid, data, version: VERSION })}\n`);
   } else {
-    await greet(gateway.url, gateway.loginLink(), data);
+    await greet(gateway, data);
   }
   await stop;
   if (options.json !== true) process.stderr.write('\nStopping. Programs go on running.\n');
@@ -172,7 +173,9 @@ function stopSignal(): Promise<void> {
   });
 }
 
-async function greet(url: string, link: string, data: string): Promise<void> {
+async function greet(gateway: Gateway, data: string): Promise<void> {
+  const { url, publicUrl } = gateway;
+  const link = gateway.loginLink();
   const { bold, dim, cyan } = style(process.stdout);
   // `npm start` runs from a checkout, where the command is not on the PATH.
   const binnacle = process.env.npm_lifecycle_event === 'start' ? 'npx binnacle' : 'binnacle';
@@ -181,6 +184,7 @@ async function greet(url: string, link: string, data: string): Promise<void> {
   const lines = [
     '',
     `  ${bold('Binnacle')} ${dim(VERSION)} ${dim('runs at')} ${url}`,
+    ...(publicUrl === undefined ? [] : [`  ${dim('for others at')} ${publicUrl}/`]),
     '',
     `  ${bold('Open')}  ${cyan(link)}`,
     `        ${dim(`This link works once. Another: ${binnacle} token link${where}`)}`,
@@ -193,7 +197,7 @@ async function greet(url: string, link: string, data: string): Promise<void> {
   if (process.stdout.isTTY) {
     const { renderUnicodeCompact } = await import('uqr');
     process.stdout.write(`${renderUnicodeCompact(link, { border: 2 })}\n`);
-    const isLocal = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
+    const isLocal = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(link).hostname);
     const note = 'A phone cannot reach this address; docs/operations.md tells how it can.';
     process.stdout.write(isLocal ? `  ${dim(note)}\n\n` : '\n');
   }

@@ -51,6 +51,17 @@ const TWO = `{
 }`;
 
 describe('a config file', () => {
+  it('may say what others reach the gateway by, and nothing that is no such address', () => {
+    expect(openConfig().current.publicUrl).toBeUndefined();
+    writeFileSync(path, '{ "publicUrl": "https://box.example.org:8443/binnacle/" }');
+    expect(openConfig().current.publicUrl).toBe('https://box.example.org:8443/binnacle/');
+    writeFileSync(path, '{ "publicUrl": "box.example.org" }');
+    expect(failure(() => openConfig())).toMatchObject({
+      code: 'bad_config',
+      message: expect.stringMatching(/publicUrl.*a URL such as/is),
+    });
+  });
+
   it('may be missing: then one agent echoes', () => {
     const config = openConfig();
     expect([...config.current.agents.values()]).toEqual([{ id: 'main', driver: 'echo' }]);

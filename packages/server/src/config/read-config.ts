@@ -104,6 +104,7 @@ export function readConfig(text: string, alsoWrong: AlsoWrong = () => []): ReadC
       bindings: Object.freeze(bindings.filter((binding) => binding !== null)),
       session: routing.session ?? {},
       inbound: deepFreeze(content.value.inbound ?? {}),
+      publicUrl: content.value.publicUrl,
       notify: deepFreeze(content.value.notify ?? {}),
       plugins,
     }),

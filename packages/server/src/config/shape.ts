@@ -3,6 +3,7 @@
 import type { Visibility } from '@binnacle/protocol';
 import { z } from 'zod';
 import { type NotifySettings, NotifyShape } from '../hail/settings.ts';
+import { isPublicUrl } from '../http/public-url.ts';
 import { type PluginSettings, PluginsShape } from '../plugin/install/settings.ts';
 import type { Binding, RoutingConfig } from '../routing/index.ts';
 
@@ -63,6 +64,8 @@ export interface ConfigFile {
     /** What the addresses that answers are posted to may begin with. Default: none. */
     readonly replies?: readonly string[] | undefined;
   };
+  /** What others reach the gateway by; `serve --public-url` wins. */
+  readonly publicUrl: string | undefined;
   /** Whom to tell that something waits. */
   readonly notify: NotifySettings;
   /** By id. What is not in it is granted nothing. */
@@ -138,6 +141,7 @@ export const FileShape = z.strictObject({
     })
     .optional(),
   inbound: z.strictObject({ replies: z.array(z.url({ protocol: /^https?$/ })).optional() }).optional(),
+  publicUrl: z.string().refine(isPublicUrl, 'expected a URL such as https://box.example.org:8443/binnacle/').optional(),
   notify: NotifyShape.optional(),
   plugins: PluginsShape.optional(),
 });

@@ -2,7 +2,7 @@ import type { BinnacleError } from '@binnacle/protocol';
 import { expect, test } from 'vitest';
 import { responseOf } from './plugin-page-answer.ts';
 
-const asked = { plugin: 'p', host: 'localhost', path: '/plugins/p/x', isPublic: true };
+const asked = { plugin: 'p', base: 'http://localhost', path: '/plugins/p/x', isPublic: true };
 const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k-${i}`, 'x'.repeat(100)]));
 
 test('headers are counted before they are looked at', () => {
@@ -33,3 +33,11 @@ function failureOf(given: unknown): BinnacleError {
   }
   throw new Error('It was sent.');
 }
+
+test('a location of the plugin leads below the path that the gateway is reached by', () => {
+  const below = { ...asked, base: 'https://box.example.org/deep/binnacle' };
+  const location = (value: string) =>
+    responseOf({ status: 302, headers: { location: value }, body: '' }, below).headers.get('location');
+  expect(location('/plugins/p/y?a#b')).toBe('/deep/binnacle/plugins/p/y?a#b');
+  expect(location('y')).toBe('/deep/binnacle/plugins/p/y');
+});

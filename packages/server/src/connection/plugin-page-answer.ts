@@ -72,8 +72,8 @@ const NO_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 export interface Asked {
   readonly plugin: string;
-  /** Checked: what an address of ours begins with. */
-  readonly host: string;
+  /** The URL by which the sender reaches us, without a slash at the end. */
+  readonly base: string;
   /** As it came, without the query. */
   readonly path: string;
   readonly isPublic: boolean;
@@ -121,13 +121,15 @@ function typeThe(out: Headers, asked: Asked): void {
 
 /** A place of the same plugin; and from a public page, which nobody's token was sent to, https anywhere. */
 function locationOf(value: string, asked: Asked): string {
-  const { host, plugin, path, isPublic } = asked;
-  const base = `http://${host}`;
+  const { base, plugin, path, isPublic } = asked;
+  const { origin, pathname } = new URL(base);
+  // A plugin names paths as we do, and knows of no path that a proxy puts before them.
+  const before = pathname.replace(/\/$/, '');
   const own = `/plugins/${plugin}`;
-  const url = URL.canParse(value, base + path) ? new URL(value, base + path) : undefined;
+  const url = URL.canParse(value, origin + path) ? new URL(value, origin + path) : undefined;
   if (url !== undefined && url.username === '' && url.password === '') {
     const isOwn = url.pathname === own || url.pathname.startsWith(`${own}/`);
-    if (url.origin === new URL(base).origin && isOwn) return url.pathname + url.search + url.hash;
+    if (url.origin === origin && isOwn) return before + url.pathname + url.search + url.hash;
     if (isPublic && url.protocol === 'https:') return url.href;
   }
   throw wrong(asked, `its location is neither below ${own}/${isPublic ? ' nor an https address' : ''}`);

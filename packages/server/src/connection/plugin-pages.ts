@@ -90,7 +90,7 @@ export function pluginPages(parts: PluginPagesParts): Route[] {
   );
 }
 
-type Asking = Pick<RouteContext, 'request' | 'host'>;
+type Asking = Pick<RouteContext, 'request' | 'base'>;
 
 class PluginPages {
   readonly #parts: PluginPagesParts;
@@ -109,7 +109,7 @@ class PluginPages {
   async answer(
     { id, rest = '' }: z.output<typeof Params>,
     method: string,
-    { request, host }: Asking,
+    { request, base }: Asking,
   ): Promise<Response> {
     const found = findPage(
       this.#parts.offered().filter(({ plugin }) => plugin === id),
@@ -144,7 +144,7 @@ class PluginPages {
     try {
       const given = await this.#invoke(page, asked, body.length, sender);
       if (principal !== undefined) auth.assertLive(principal);
-      return this.#responseOf(page, given, { plugin: id, host, path, isPublic });
+      return this.#responseOf(page, given, { plugin: id, base, path, isPublic });
     } catch (error) {
       throw this.#failure(error, page);
     }

@@ -225,7 +225,6 @@ export class Auth {
     request: IncomingMessage,
     ticket: string,
   ): { readonly setCookie: string; readonly key: string; readonly scope: Scope } {
-    const origin = this.#hosts.checkOrigin(request);
     const grant = this.#evaluate(request, ticket, {
       verify: (given) => this.#tickets.take(sha256(given)),
       refuse: () =>
@@ -243,13 +242,13 @@ export class Auth {
     this.#issued.put(login.id, grant.madeBy);
     for (const id of ended) this.#end(id);
     const maxAge = Math.max(0, Math.round((expiresAt - Date.now()) / 1000));
-    return { setCookie: cookieText(request, secret, maxAge, origin), key, scope: grant.scope };
+    return { setCookie: cookieText(request, secret, maxAge, this.#baseOf(request)), key, scope: grant.scope };
   }
 
   /** Ends a browser login and returns the Set-Cookie header that clears it. A token is not touched. */
   logout(request: IncomingMessage, principal: Principal): string {
     if (principal.kind === 'cookie') this.revoke(principal.id);
-    return cookieText(request, '', 0, this.#hosts.checkOrigin(request));
+    return cookieText(request, '', 0, this.#baseOf(request));
   }
 
   /**
@@ -354,6 +353,12 @@ export class Auth {
   /** Stops the watch over expiry. */
   close(): void {
     this.#open.stop();
+  }
+
+  /** What the cookies of a request's sender are for. */
+  #baseOf(request: IncomingMessage): string {
+    this.#hosts.checkOrigin(request);
+    return this.#hosts.publicUrl.baseOf(request);
   }
 
   #authenticate(request: IncomingMessage, options: AuthorizeOptions): Principal {

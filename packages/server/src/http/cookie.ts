@@ -31,7 +31,8 @@ export function loginPartsOf(
   upgrade: boolean,
 ): LoginParts | undefined {
   const cookies = readCookies(request);
-  const keys = upgrade ? [offeredSecret(request, KEY_PROTOCOL)] : headerValues(request, KEY_HEADER);
+  const offered = offeredSecret(request, KEY_PROTOCOL);
+  const keys = [...headerValues(request, KEY_HEADER), ...(offered === undefined ? [] : [offered])];
   const key = keys.length === 1 && keys[0] !== undefined && isOwnSecret(keys[0]) ? keys[0] : undefined;
   const pass = upgrade || !isRead(request) ? undefined : passOf(request);
   if (cookies.length === 0 && key === undefined && pass === undefined) return undefined;
@@ -67,12 +68,9 @@ function readCookies(request: IncomingMessage): string[] {
   return [...new Set(values.filter(isOwnSecret))];
 }
 
-export function cookieText(
-  request: IncomingMessage,
-  value: string,
-  maxAgeS: number,
-  origin: string | undefined,
-): string {
-  const secure = origin?.startsWith('https://') === true ? '; Secure' : '';
-  return `${cookieName(request)}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeS}${secure}`;
+/** `base`: the URL by which the browser reaches us, without a slash at the end. */
+export function cookieText(request: IncomingMessage, value: string, maxAgeS: number, base: string): string {
+  const { protocol, pathname } = new URL(`${base}/`);
+  const secure = protocol === 'https:' ? '; Secure' : '';
+  return `${cookieName(request)}=${value}; Path=${pathname}; HttpOnly; SameSite=Strict; Max-Age=${maxAgeS}${secure}`;
 }

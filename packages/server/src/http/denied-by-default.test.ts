@@ -85,11 +85,14 @@ describe('denied-by-default: no origin (S2)', () => {
     const login = await gateway.login();
     const upgrade = (headers: Record<string, string>) =>
       gateway.ask('/v1/ws', { headers: { ...upgradeHeaders, ...headers } });
-    const whole = { ...login, 'Sec-WebSocket-Protocol': keyProtocols(login) };
+    const whole = { Cookie: login.Cookie, 'Sec-WebSocket-Protocol': keyProtocols(login) };
     expect(await upgrade(whole)).toMatchObject({ status: 401, code: 'unauthorized' });
     const sameOrigin = await upgrade({ ...whole, 'Sec-Fetch-Site': 'same-origin' });
     expect(sameOrigin).toMatchObject({ status: 401, code: 'unauthorized' });
     expect(await upgrade({ ...whole, Origin: gateway.url })).toMatchObject({ status: 101 });
+    // A proxy that passes no upgrade on: the login is as good as ever, and what is missing is said.
+    const plain = await gateway.ask('/v1/ws', { headers: { ...whole, Origin: gateway.url } });
+    expect(plain).toMatchObject({ status: 426, code: 'upgrade_required' });
     expect(await upgrade(gateway.bearer)).toMatchObject({ status: 101 });
   });
 
@@ -526,7 +529,7 @@ describe('denied-by-default: revocation (S10)', () => {
       const made = await gateway.ask('/v1/tickets', { ...ask, headers: { ...ask.headers, ...credentials } });
       const reply = await gateway.ask('/v1/login', postJson({ ticket: JSON.parse(made.text).ticket }));
       const headers = loginHeaders(reply);
-      return { ...headers, Origin: gateway.url, 'Sec-WebSocket-Protocol': keyProtocols(headers) };
+      return { Cookie: headers.Cookie, Origin: gateway.url, 'Sec-WebSocket-Protocol': keyProtocols(headers) };
     };
     const phone = await login({ Authorization: `Bearer ${token}` });
     const tablet = await login(phone);
@@ -541,7 +544,11 @@ describe('denied-by-default: revocation (S10)', () => {
   test('a login ends at logout', async () => {
     const login = await gateway.login('view');
     const headers = { ...login, Origin: gateway.url };
-    const socket = await open({ ...headers, 'Sec-WebSocket-Protocol': keyProtocols(login) });
+    const socket = await open({
+      Cookie: login.Cookie,
+      Origin: gateway.url,
+      'Sec-WebSocket-Protocol': keyProtocols(login),
+    });
     const reply = await gateway.ask('/v1/logout', { method: 'POST', headers });
     expect(reply.status).toBe(204);
     expect(reply.headers['set-cookie']?.[0]).toContain('Max-Age=0');

@@ -1,7 +1,7 @@
 // The address that links begin with: from the public URL, else from the request.
 
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Gateway, openGateway, postJson } from './gateway.fixture.ts';
+import { type Gateway, openGateway, postJson, upgradeHeaders } from './gateway.fixture.ts';
 import { PublicUrl } from './public-url.ts';
 import { json, route } from './routes.ts';
 
@@ -94,6 +94,46 @@ describe('the public URL', () => {
     'https://x.org/%41',
   ])('refuses %s', (text) => {
     expect(() => new PublicUrl(text)).toThrow(/is no public URL/);
+  });
+
+  it('has its path taken off where a proxy passes it on, on requests and sockets, and leads to the slash at the end', async () => {
+    const gateway = await open(URL);
+    const Host = 'box.example.org:8443';
+    for (const path of ['/test/where', '/binnacle/test/where', '/binnacle/test/where?']) {
+      const reply = await gateway.ask(path, { headers: { Host } });
+      expect.soft({ path, status: reply.status }).toEqual({ path, status: 200 });
+    }
+    for (const path of ['/binnacles/test/where', '/binnacle//test/where', '/BINNACLE/test/where', '/x/binnacle/test']) {
+      expect.soft((await gateway.ask(path, { headers: { Host } })).status).toBe(404);
+    }
+    const bare = await gateway.ask('/binnacle?a=1', { headers: { Host } });
+    expect([bare.status, bare.headers.location]).toEqual([308, '/binnacle/?a=1']);
+    const upgrade = { ...upgradeHeaders, ...gateway.bearer, Host };
+    for (const path of ['/v1/ws', '/binnacle/v1/ws']) {
+      expect((await gateway.ask(path, { headers: upgrade })).status).toBe(101);
+    }
+    // Nothing is checked less: a foreign host or origin is told so first.
+    expect((await gateway.ask('/binnacle', { headers: { Host: 'evil.example' } })).status).toBe(421);
+    expect((await gateway.ask('/binnacle', { headers: { Host, Origin: 'https://evil.example' } })).status).toBe(403);
+  });
+
+  it('cannot begin as our own addresses do', async () => {
+    await expect(open('https://box.example.org/v1/')).rejects.toMatchObject({ code: 'bad_request' });
+    await expect(open('https://box.example.org/test')).rejects.toMatchObject({ code: 'bad_request' });
+  });
+
+  it('says where the cookie of a login counts, and whether it needs TLS', async () => {
+    const gateway = await open(URL);
+    const cookie = async (headers: Record<string, string>) => {
+      const { ticket } = JSON.parse((await gateway.ask('/v1/tickets', postJson({}, gateway.adminToken))).text);
+      const ask = postJson({ ticket });
+      const reply = await gateway.ask('/v1/login', { ...ask, headers: { ...ask.headers, ...headers } });
+      return String(reply.headers['set-cookie']);
+    };
+    const below = await cookie({ Origin: 'https://box.example.org:8443' });
+    expect(below).toMatch(/; Path=\/binnacle\/; HttpOnly; SameSite=Strict; Max-Age=\d+; Secure$/);
+    const direct = await cookie({ Origin: gateway.url });
+    expect(direct).toMatch(/; Path=\/; HttpOnly; SameSite=Strict; Max-Age=\d+$/);
   });
 
   it('has nothing to do with the port of a name that was given without one', async () => {

@@ -76,12 +76,25 @@ export class PublicUrl {
     return this.href ?? this.baseOf(request);
   }
 
-  /** Whether a request came by the public URL. A proxy may have put another Host in its place, and say so. */
+  /** Whether a request came by the public URL. A proxy may have put another Host in the place of that, and say so. */
   isPublic({ headers }: IncomingMessage): boolean {
     const address = this.#address;
     if (address === undefined) return false;
     if (headers.origin !== undefined) return headers.origin === address.origin;
     return headers.host === address.authority || headers['x-forwarded-host'] === address.authority;
+  }
+
+  /**
+   * Takes the path of the public URL off a request target, where a proxy has passed it on. Returns where a browser has to be
+   * sent instead: the address of the page ends in a slash, or what it links to would be elsewhere.
+   */
+  strip(request: IncomingMessage): string | undefined {
+    const { path } = this;
+    const { url = '/' } = request;
+    if (path === '' || !url.startsWith(path)) return undefined;
+    const rest = url.slice(path.length);
+    if (rest.startsWith('/')) request.url = rest;
+    return rest === '' || rest.startsWith('?') ? `${path}/${rest}` : undefined;
   }
 
   get #address(): Address | undefined {
@@ -97,6 +110,15 @@ export function parsePublicUrl(text: string): Address {
   if (!PATH.test(url.pathname)) throw refused(text);
   return { origin: url.origin, authority: url.host, path: url.pathname.replace(/\/$/, '') };
 }
+
+export const isPublicUrl = (text: string): boolean => {
+  try {
+    parsePublicUrl(text);
+    return true;
+  } catch {
+    return false; // what it throws is for who passed it on the command line
+  }
+};
 
 const refused = (text: string): BinnacleError =>
   new BinnacleError('bad_request', {

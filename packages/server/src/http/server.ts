@@ -11,6 +11,7 @@ import { buildApp, validate } from './app.ts';
 import type { Auth } from './auth.ts';
 import { type Hosts, headerValues } from './host-origin.ts';
 import type { Principal } from './principal.ts';
+import type { PublicUrl } from './public-url.ts';
 import { matchPath, pathOf, type Route, type WsRoute } from './routes.ts';
 import { isReached } from './share-reach.ts';
 
@@ -78,6 +79,7 @@ export interface HttpServer {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { routes, wsRoutes = [], auth, hosts, log, version } = options;
   const limits = { ...HTTP_LIMITS, ...options.limits };
+  refuseOwnPath(hosts.publicUrl, [...routes, ...wsRoutes]);
   const upgraded = new Set<Duplex>();
   const onTakeOver = (principal: Principal | undefined, outgoing: ServerResponse): void => {
     if (principal !== undefined) destroyWhenRevoked(auth, principal, outgoing);
@@ -127,6 +129,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       send(outgoing, incoming, answerOf(error, log, incoming));
       return;
     }
+    const elsewhere = hosts.publicUrl.strip(incoming);
+    if (elsewhere !== undefined) {
+      send(outgoing, incoming, { status: 308, headers: { Location: elsewhere }, body: '' });
+      return;
+    }
     const begun = performance.now();
     outgoing.once('close', () => {
       const { statusCode: status } = outgoing;
@@ -146,6 +153,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     try {
       hosts.checkHost(request);
       hosts.checkOrigin(request);
+      hosts.publicUrl.strip(request);
       const found = findWsRoute(wsRoutes, request);
       const { route } = found;
       dialect = route.dialect;
@@ -196,6 +204,16 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       clearTimeout(timer);
     },
   };
+}
+
+/** A proxy may take the path away or pass it on, which nobody could tell apart where our own addresses begin so. */
+function refuseOwnPath({ path, href }: PublicUrl, routes: readonly { readonly path: string }[]): void {
+  const [, first] = path.split('/');
+  if (first === undefined || !routes.some((route) => route.path.split('/')[1] === first)) return;
+  throw new BinnacleError('bad_request', {
+    message: `The path of the public URL ${href} begins as addresses of the gateway do: /${first}.`,
+    hint: 'Serve it below another path, e.g. /binnacle/.',
+  });
 }
 
 function findWsRoute(wsRoutes: readonly WsRoute[], request: IncomingMessage) {

@@ -15,10 +15,13 @@ export const endpointRoutes = (): Route[] => [
     summary: 'Where the daemon of a sandbox is: here (OpenSandbox lifecycle API).',
     description: 'Any sandbox and any port. The headers carry the token that came with the request.',
     params: z.object({ id: z.string(), port: z.string() }),
-    responses: { 200: { description: 'Host and port without a scheme.', schema: Endpoint } },
-    handler: ({ request, host }) => {
+    responses: { 200: { description: 'Host, port and path without a scheme.', schema: Endpoint } },
+    handler: ({ request, base }) => {
       const [token] = tokensOf(request, LIFECYCLE.tokenHeaders) ?? [];
-      return json({ endpoint: host, headers: token === undefined ? {} : { 'X-EXECD-ACCESS-TOKEN': token } });
+      return json({
+        endpoint: base.replace(/^https?:\/\//, ''),
+        headers: token === undefined ? {} : { 'X-EXECD-ACCESS-TOKEN': token },
+      });
     },
   }),
 ];

@@ -34,11 +34,15 @@ async function begun(agent: string): Promise<string> {
   return key;
 }
 
-const silences = async (key: string): Promise<Extract<ConversationEvent, { type: 'silent' }>[]> =>
-  (await core.log(key)).events.filter((event) => event.type === 'silent' && event.run !== 'm0') as Extract<
-    ConversationEvent,
-    { type: 'silent' }
-  >[];
+type Silent = Extract<ConversationEvent, { type: 'silent' }>;
+const isSilent = (event: ConversationEvent): event is Silent => event.type === 'silent' && event.run !== 'm0';
+const silences = async (key: string): Promise<Silent[]> => (await core.log(key)).events.filter(isSilent);
+
+/** Those behind the last word: a machine with much to do may be silent before it, too. */
+async function lastSilence(key: string): Promise<Silent[]> {
+  const events = (await core.log(key)).events.filter((event) => 'run' in event && event.run === 'm1');
+  return events.slice(events.findLastIndex(({ type }) => type === 'delta')).filter(isSilent);
+}
 
 describe('a turn in which nothing is said and no tool runs', () => {
   test('is told to wait for the model, then to be silent for long, and ends; what waits behind it is next', async () => {
@@ -48,7 +52,7 @@ describe('a turn in which nothing is said and no tool runs', () => {
     const end = await core.end(key, 'm1');
     expect(end).toMatchObject({ state: 'error', text: 'on', end: { error: { code: 'agent_silent' } } });
     expect(JSON.stringify(end.end)).toContain('agents.entries.quick.silenceMs');
-    const told = await silences(key);
+    const told = await lastSilence(key);
     expect(told.map(({ run, isLong = false, waitsFor }) => [run, isLong, waitsFor.kind])).toEqual([
       ['m1', false, 'model'],
       ['m1', true, 'model'],
@@ -93,7 +97,7 @@ describe('a turn in which nothing is said and no tool runs', () => {
   test('has its limit also where the gateway is killed meanwhile: the time counts on', async () => {
     const key = await begun('slow');
     await core.send(key, 'm1', 'say on\nhang');
-    await until('it is silent for long', async () => (await silences(key)).length === 2);
+    await until('it is silent for long', async () => (await lastSilence(key)).at(-1)?.isLong === true);
     const since = (await core.run(key, 'm1')).startedAt ?? 0;
     await core.kill();
     await until('its time is over', () => Date.now() - since > 2000);
@@ -104,7 +108,7 @@ describe('a turn in which nothing is said and no tool runs', () => {
     // Had it begun anew, it would be 2 s.
     expect((end.endedAt ?? 0) - returned).toBeLessThan(1400);
     // Nobody is told of the same silence twice.
-    expect(await silences(key)).toHaveLength(2);
+    expect(await lastSilence(key)).toHaveLength(2);
   });
 });
 
@@ -134,6 +138,12 @@ describe('it is no silence', () => {
     });
     expect(await core.end(key, 'm1')).toMatchObject({ state: 'final', text: 'yes' });
     expect(await core.end(key, 'm2')).toMatchObject({ state: 'final', text: 'on' });
-    expect(await silences(key)).toEqual([]);
+    const { events } = await core.log(key);
+    const asks = events.slice(
+      events.findIndex(({ type }) => type === 'approval'),
+      events.findIndex(({ type }) => type === 'approval_answered'),
+    );
+    expect(asks.filter(isSilent)).toEqual([]);
+    expect(asks.length).toBeGreaterThan(0);
   });
 });

@@ -446,6 +446,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     writeFileSync(join(dir, 'gateway.json'), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
     undo.push(() => rmSync(join(dir, 'gateway.json'), { force: true }));
     if (sessions.terminalProblem !== undefined) log.warn(`${sessions.terminalProblem.message} Programs on pipes run.`);
+    // First of all: a stop that takes too long is cut short.
+    undo.push(() => catalogue.checkpoint());
     const warning = cgroupWarning();
     if (warning !== undefined) log.warn(warning);
     const powers = allPowers({

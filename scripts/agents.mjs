@@ -52,6 +52,13 @@ const AGENTS = {
     program: '@qwen-code/qwen-code/cli-entry.js',
     isScript: true,
   },
+  // No agent, but a client of the protocol all the same: the official suite, which needs the newer Node.
+  'mcp-conformance': {
+    version: '0.1.16',
+    install: '@modelcontextprotocol/conformance',
+    program: '@modelcontextprotocol/conformance/dist/index.js',
+    isScript: true,
+  },
 };
 
 /**
@@ -82,7 +89,7 @@ const INSTALL_MS = 600_000;
 
 /**
  * The path of the agent's program; installs the agent on first use. Throws when that fails, with what to do.
- * @param {string} name `codex`, `opencode`, `claude`, `gemini` or `qwen`
+ * @param {string} name `codex`, `opencode`, `claude`, `gemini`, `qwen` or `mcp-conformance`
  * @returns {Promise<string>} a native program, or a script of two lines that starts Node with the agent's own
  * @example const claude = await agentBinary('claude'); // …/agents/claude-2.1.330/node_modules/…/claude
  */

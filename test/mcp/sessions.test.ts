@@ -93,6 +93,18 @@ test('a command that runs elsewhere is listed and read, and is not steered', asy
   await gateway.fetch(`/v1/sessions/${found.id}`, { method: 'DELETE' });
 });
 
+test('a prompt asks for one session, whose id is completed by its name, and of those alone that are seen', async () => {
+  const { id } = (await call(client, 'bash_start', { command: 'sleep 100', name: 'nightly build' })).data;
+  expect((await client.listPrompts()).prompts.map(({ name }) => name)).toEqual(['session']);
+  const ref = { type: 'ref/prompt', name: 'session' } as const;
+  const { completion } = await client.complete({ ref, argument: { name: 'id', value: 'Nightly' } });
+  expect(completion.values).toEqual([id]);
+  const { messages } = await client.getPrompt({ name: 'session', arguments: { id } });
+  expect(messages).toMatchObject([{ role: 'user', content: { type: 'text', text: expect.stringContaining(id) } }]);
+  await expect(client.getPrompt({ name: 'session', arguments: { id: 'nothing' } })).rejects.toThrow(/No such session/);
+  await call(client, 'bash_stop', { id, grace_ms: 0 });
+});
+
 test('a gateway that stops says so to who waits, and the command goes on', async () => {
   const { id } = (await call(client, 'bash_start', { command: 'sleep 100' })).data;
   const waiting = call(client, 'bash_output', { id, block: true });

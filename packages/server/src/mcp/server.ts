@@ -13,6 +13,7 @@ import { VERSION } from '../version.ts';
 import { failure } from './answers.ts';
 import { parseArguments } from './arguments.ts';
 import { Progress } from './progress.ts';
+import { addPrompts } from './prompts.ts';
 import { addResources, reported } from './resources.ts';
 import { type GivenTool, guarded } from './tool-guard.ts';
 import { type Caller, TOOLS, type Tool } from './tools.ts';
@@ -26,6 +27,7 @@ const INSTRUCTIONS =
 const CAPABILITIES = {
   tools: { listChanged: false },
   resources: { listChanged: false, subscribe: true },
+  prompts: { listChanged: false },
 };
 
 /**
@@ -75,6 +77,7 @@ export function makeMcpServer(
     if (!OWN_NAMES.test(tool.name)) addGiven(server, tool, caller, (error) => failed(error, tool.name));
   }
   addResources(server, caller);
+  addPrompts(server, caller);
   if (isHandshake) addConnection(server, caller);
   return server;
 }

@@ -1,0 +1,43 @@
+// What people can have an agent do with one session, offered by clients as a command of theirs.
+
+import { completable, type McpServer } from '@modelcontextprotocol/server';
+import { z } from 'zod';
+import { uriOf } from './resource-uri.ts';
+import { reported } from './resources.ts';
+import type { Caller } from './tools.ts';
+
+/** Maximum ids that are proposed: a list to choose from. */
+const PROPOSED = 20;
+/** Sessions that are looked through for them, the newest. */
+const LOOKED = 200;
+
+export function addPrompts(server: McpServer, caller: Caller): void {
+  const argsSchema = z.object({
+    id: completable(z.string().max(200).describe('The id of the session.'), (value) => idsLike(value, caller)),
+  });
+  server.registerPrompt(
+    'session',
+    {
+      title: 'Look at a session',
+      description: 'Reads what a session has written, says how it stands, and what it waits for.',
+      argsSchema,
+    },
+    async ({ id }) => {
+      const { info } = await reported(uriOf(id, 'output'), async () => caller.seen.get(id));
+      const text =
+        `Read the output of the session ${info.id} with bash_output, and its screen with bash_screen where it has one. ` +
+        'Say in a few sentences what runs there, how far it is, and whether it waits for somebody. Type nothing into it.';
+      return { messages: [{ role: 'user', content: { type: 'text', text } }] };
+    },
+  );
+}
+
+/** By the beginning of the id, or a part of the name. */
+async function idsLike(value: string, { seen }: Caller): Promise<string[]> {
+  const { sessions } = await seen.list({ limit: LOOKED });
+  const words = value.toLowerCase();
+  return sessions
+    .filter(({ id, name }) => id.startsWith(value) || name.toLowerCase().includes(words))
+    .slice(0, PROPOSED)
+    .map(({ id }) => id);
+}

@@ -16,8 +16,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isRunning } from '../crash/flooding.fixture.ts';
 import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
 
-/** Counts up, one line each few ms; `stop` beside it lets it end. Small segments: new files are made all the time. */
-const COUNTING = `n=0; until [ -e "$STOP" ]; do n=$((n+1)); printf "%063d\\n" $n; sleep 0.002; done; exit 7`;
+/** Counts up, a line of 512 bytes each 20 ms; `stop` beside it lets it end. Small segments: a new file for each eight. */
+const COUNTING = `n=0; until [ -e "$STOP" ]; do n=$((n+1)); printf "%0511d\\n" $n; sleep 0.02; done; exit 7`;
 const SEGMENTS = { segmentBytes: 4096 };
 
 let root: string;
@@ -50,7 +50,7 @@ async function expectWhole(gateway: GatewayProcess, id: string): Promise<void> {
   const text = await gateway.output(id);
   const last = Number(text.trimEnd().split('\n').at(-1));
   expect(last).toBeGreaterThan(0);
-  expect(text).toBe(Array.from({ length: last }, (_, i) => `${String(i + 1).padStart(63, '0')}\n`).join(''));
+  expect(text).toBe(Array.from({ length: last }, (_, i) => `${String(i + 1).padStart(511, '0')}\n`).join(''));
 }
 
 function copyOf(gateway: GatewayProcess): string {
@@ -62,13 +62,13 @@ function copyOf(gateway: GatewayProcess): string {
 describe('outlives-us: a copy of a data directory in use', () => {
   it('leaves the programs of the original alone, and says that they go on there', async () => {
     const { id, pid, epoch } = await startCounting(original, 'stop');
-    await original.seen(id, '000100\n');
+    await original.seen(id, '00010\n');
     const copy = await open({ ...SEGMENTS, dataDir: copyOf(original) });
     const there = await copy.info(id);
     expect(there).toMatchObject({ state: 'lost', running: false, lostReason: 'copied', exitCode: null });
     // The two logs part here: a position of the one means nothing in the other.
     expect(there.epoch).not.toBe(epoch);
-    expect(await copy.output(id)).toContain('000100\n');
+    expect(await copy.output(id)).toContain('00010\n');
     const entries = (await copy.ask(`/v1/sessions/${id}/export?format=jsonl`)).text;
     expect(entries).toContain('"reason":"copied"');
     expect(copy.stderr).toContain('go on in the data directory that this one was copied from');
@@ -77,7 +77,7 @@ describe('outlives-us: a copy of a data directory in use', () => {
     expect(isRunning(pid ?? -1)).toBe(true);
     const before = await original.info(id);
     expect(before).toMatchObject({ state: 'running', pid, epoch });
-    await until('it writes on', async () => (await original.info(id)).outputOffset > before.outputOffset + 200);
+    await until('it writes on', async () => (await original.info(id)).outputOffset > before.outputOffset + 512);
     expect((await original.input(id, 'x')).status).toBe(200);
     stopCounting('stop');
     await expectWhole(original, id);
@@ -142,7 +142,7 @@ describe('outlives-us: a data directory that was moved', () => {
     const run = (gateway: GatewayProcess, command: string) =>
       gateway.ask(`/v1/sessions/${shell.id}/runs?wait=10000`, { body: { command } });
     expect((await run(original, 'cd /usr; kept=here')).json).toMatchObject({ exitCode: 0 });
-    await original.seen(counting.id, '000100\n');
+    await original.seen(counting.id, '00010\n');
     await original.kill();
     const place = join(root, 'elsewhere', 'data');
     mkdirSync(join(root, 'elsewhere'));

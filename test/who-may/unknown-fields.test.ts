@@ -38,6 +38,7 @@ const IGNORING = [
   'POST /oauth/register',
   'POST /oauth/revoke',
   'POST /oauth/token',
+  'DELETE /code',
   'DELETE /command',
   'DELETE /pty/{id}',
   'DELETE /session/{id}',

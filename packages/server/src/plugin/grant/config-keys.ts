@@ -19,6 +19,7 @@ const row = (key: string, read: Access, write: Access): KeyRow => ({ path: key.s
 const OF_AGENT: Readonly<Record<string, readonly [read: Access, write: Access]>> = {
   model: ['plain', 'plain'],
   timeoutMs: ['plain', 'plain'],
+  silenceMs: ['plain', 'plain'],
   approvalTimeoutMs: ['plain', 'plain'],
   // Who tells an agent what to do has its hands.
   instructions: ['plain', 'named'],
@@ -51,6 +52,8 @@ export const CONFIG_KEYS: readonly KeyRow[] = [
   // Who shares a conversation with whom, and where answers may be posted to.
   row('session', 'plain', 'never'),
   row('inbound', 'plain', 'never'),
+  // Where login links lead, and which hosts and origins are let in.
+  row('publicUrl', 'plain', 'never'),
   // Whoever knows a topic reads it; whoever names one is told what people are.
   row('notify', 'never', 'never'),
   row('$schema', 'plain', 'never'),

@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import { BinnacleError } from '@binnacle/protocol';
 import { canonicalAddress, kindOfAddress } from '../net/addresses.ts';
 import { type Address, MAX_ADDRESSES } from '../net/lookup.ts';
+import { ownAddresses } from '../net/own-addresses.ts';
 import { type Resolve, resolveName, resolveWithin } from './name-lookup.ts';
 
 /** Longer than any push service's: those have some 200 characters. */
@@ -38,7 +39,16 @@ export function readEndpoint(text: string, origins: readonly string[]): URL {
 export async function addressesOf(
   url: URL,
   origins: readonly string[],
-  { signal, resolve }: { readonly signal?: AbortSignal; readonly resolve?: Resolve | undefined } = {},
+  {
+    signal,
+    resolve,
+    own = ownAddresses(),
+  }: {
+    readonly signal?: AbortSignal;
+    readonly resolve?: Resolve | undefined;
+    /** Of this machine. A public one of its own leads to what listens here, and may be let in for that. */
+    readonly own?: ReadonlySet<string>;
+  } = {},
 ): Promise<readonly Address[]> {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const family = isIP(host);
@@ -48,7 +58,7 @@ export async function addressesOf(
   // The operator knows their own network.
   if (isNamed(url, origins)) return found;
   // One that is not public condemns all: which of them is taken would be chance.
-  if (found.some(({ address }) => kindOfAddress(canonicalAddress(address) ?? '') !== 'public'))
+  if (found.some(({ address }) => kindOfAddress(canonicalAddress(address) ?? '', own) !== 'public'))
     throw leadsNowhere(host);
   return found;
 }

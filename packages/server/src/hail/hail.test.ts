@@ -353,6 +353,20 @@ describe('an endpoint', () => {
     expect(() => readEndpoint('https://push.lan:8444/x', ['https://push.lan:8443'])).toThrow(code);
   });
 
+  test('leads to no address of this machine, also where that is a public one', async () => {
+    const own = new Set(['142.250.1.9', '2a00:1450:4001::9']);
+    const at = (...addresses: string[]) =>
+      addressesOf(new URL('https://push.example.org/x'), [], {
+        own,
+        resolve: async () => addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+      });
+    expect(await at('142.250.1.1', '2a00:1450:4001::1')).toHaveLength(2);
+    for (const address of [...own, '::ffff:142.250.1.9', '2a00:1450:4001:0:0:0:0:9', '64:ff9b::8efa:109']) {
+      await expect(at(address), address).rejects.toThrow(code);
+      await expect(at('142.250.1.1', address), address).rejects.toThrow(code);
+    }
+  });
+
   test('leads to the internet by all of its addresses, whatever its name is', async () => {
     const at = (...addresses: string[]) =>
       addressesOf(new URL('https://push.example.org/x'), [], {

@@ -345,7 +345,11 @@ export class ActivityFollower {
         return;
       }
       const sight = await this.#parts.see(this.session);
-      if (sight === undefined || this.#isOver) return;
+      if (this.#isOver) return;
+      if (sight === undefined) {
+        this.#machine.overlook();
+        return;
+      }
       const now = this.#time();
       if (sight.title !== '') this.#machine.take({ kind: 'title', text: safeLine(sight.title) }, now);
       this.#machine.saw(dialogOf(sight.rows), now);

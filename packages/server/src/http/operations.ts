@@ -28,6 +28,7 @@ const NAMES: Readonly<Record<Tag, Readonly<Record<string, string>>>> = {
     'delete /v1/sessions/:id': 'deleteSession',
     'get /v1/sessions/:id/output': 'readSessionOutput',
     'post /v1/sessions/:id/input': 'writeSessionInput',
+    'post /v1/sessions/:id/report': 'reportSession',
     'post /v1/sessions/:id/close-stdin': 'closeSessionInput',
     'post /v1/sessions/:id/signal': 'signalSession',
     'post /v1/sessions/:id/resize': 'resizeSession',

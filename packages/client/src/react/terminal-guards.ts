@@ -2,7 +2,9 @@
 // and makes a screen of any size. Knows no session.
 
 import type { IDisposable, Terminal } from '@xterm/xterm';
+import { boundColours } from './terminal-colours.ts';
 import { boundMarks } from './terminal-marks.ts';
+import { boundTurns, DrawingTurns } from './terminal-turns.ts';
 
 /** More than the widest wall of screens shows; the page holds all cells in memory. */
 const MAX_COLS = 1000;
@@ -14,13 +16,14 @@ const BY_ROWS = ['L', 'M', 'S', 'T'];
 const BY_COLS = ['I', 'Z'];
 /** Lines that "repeat the last character" may fill. Programs use it within one. */
 const REPEATED_LINES = 4;
-/** Made anew or moved in one turn of the page: some 10 to 50 ms. */
-const LINES_IN_TURN = 2000;
 
 /** All of them, for a terminal that draws what somebody's program wrote. */
 export function guard(terminal: Terminal): IDisposable {
+  const turns = new DrawingTurns();
   const undo = [
-    boundCounts(terminal),
+    boundTurns(terminal, turns),
+    boundCounts(terminal, turns),
+    boundColours(terminal),
     boundMarks(terminal),
     mendErasing(terminal),
     mendNarrowing(terminal),
@@ -40,9 +43,8 @@ export const boundSize = ({ cols, rows }: { readonly cols: number; readonly rows
 });
 
 /** Makes huge counts small before xterm follows them, and lets the page have its turns among many that are not. */
-export function boundCounts(terminal: Terminal): IDisposable {
-  let lines = 0;
-  const bound = (final: string, most: () => number, linesOf: (count: number) => number): IDisposable =>
+export function boundCounts(terminal: Terminal, turns = new DrawingTurns()): IDisposable {
+  const bound = (final: string, most: () => number): IDisposable =>
     terminal.parser.registerCsiHandler({ final }, ([asked]) => {
       const limit = most();
       const count = typeof asked === 'number' ? asked : 1;
@@ -52,31 +54,12 @@ export function boundCounts(terminal: Terminal): IDisposable {
         if (counts === undefined) return true;
         counts[0] = limit;
       }
-      lines += linesOf(Math.min(count, limit));
-      if (lines < LINES_IN_TURN) return false;
-      lines = 0;
-      return new Promise((resolve) => setTimeout(() => resolve(false)));
+      return turns.pass();
     });
   const undo = [
-    ...BY_ROWS.map((final) =>
-      bound(
-        final,
-        () => terminal.rows,
-        (count) => count,
-      ),
-    ),
-    ...BY_COLS.map((final) =>
-      bound(
-        final,
-        () => terminal.cols,
-        () => 0,
-      ),
-    ),
-    bound(
-      'b',
-      () => Math.max(1, Math.floor((REPEATED_LINES * terminal.cols) / lastLength(terminal))),
-      (count) => count / terminal.cols,
-    ),
+    ...BY_ROWS.map((final) => bound(final, () => terminal.rows)),
+    ...BY_COLS.map((final) => bound(final, () => terminal.cols)),
+    bound('b', () => Math.max(1, Math.floor((REPEATED_LINES * terminal.cols) / lastLength(terminal)))),
   ];
   return {
     dispose: () => {

@@ -3,6 +3,7 @@
 
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -91,7 +92,7 @@ it('a client that was generated starts a session and is told what it did wrong',
 });
 
 it('the AsyncAPI parser finds neither an error nor a warning, and every channel', { timeout: INSTALL_MS }, async () => {
-  const { Parser } = await import(await toolScript('asyncapi')).then((found) => found.default ?? found);
+  const { Parser } = createRequire(import.meta.url)(await toolScript('asyncapi'));
   const text = await (await gateway.fetch('/asyncapi.json')).text();
   const { document: parsed, diagnostics } = await new Parser().parse(text);
   // 0 is an error, 1 a warning; 2 says that there is a version 3.1 as well.

@@ -64,6 +64,7 @@ const ALLOWED = {
   'viewer/src/replay-bar.tsx': 'ages for people',
   'viewer/src/share-dialog.tsx': 'ages for people',
   'viewer/src/share-list.tsx': 'ages for people',
+  'viewer/src/tokens-view.tsx': 'ages for people',
   'viewer/src/use-client.ts': 'ages for people',
   'viewer/src/use-traffic.ts': 'asks for what came before a time of day',
 };

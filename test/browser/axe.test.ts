@@ -179,6 +179,7 @@ for (const size of ['desktop', 'phone'] as const) {
     await at('#/traffic', 'traffic-view');
     await at('#/recordings', 'recordings-view');
     await at('#/plugins', 'plugins-view');
+    await at('#/tokens', 'tokens-view');
     await at('#/0199f2aa-0000-7000-8000-000000000001', 'empty');
     await list();
     await press('new-conversation');

@@ -13,6 +13,7 @@ const others: readonly Choice[] = [
   { kind: 'traffic', ask: {} },
   { kind: 'recordings' },
   { kind: 'plugins' },
+  { kind: 'tokens' },
   {
     kind: 'traffic',
     ask: { source: 'ci', label: 'k=v w', command: 'a&b', session: 's', exit: -1, final: true, hours: 24 },

@@ -1,4 +1,5 @@
-// What the page shows, as the address keeps it: a session, a conversation, a search, the traffic, the recordings, the plugins. Pure.
+// What the page shows, as the address keeps it: a session, a conversation, a search, the traffic, the recordings, the
+// plugins, the tokens. Pure.
 
 import { type ConversationKey, isConversationKey, isSessionId } from '@binnacle/protocol';
 import { askIn, askWords, type TrafficAsk } from './traffic-ask.ts';
@@ -10,7 +11,8 @@ export type Choice =
   | SearchChoice
   | { readonly kind: 'traffic'; readonly ask: TrafficAsk }
   | { readonly kind: 'recordings' }
-  | { readonly kind: 'plugins' };
+  | { readonly kind: 'plugins' }
+  | { readonly kind: 'tokens' };
 
 /** `q` may be empty: the search waits for words. */
 export interface SearchChoice {
@@ -43,6 +45,8 @@ export function addressOf(choice: Choice | undefined): string {
       return '#/recordings';
     case 'plugins':
       return '#/plugins';
+    case 'tokens':
+      return '#/tokens';
   }
 }
 
@@ -67,6 +71,7 @@ export function choiceIn(hash: string): Choice | undefined {
   if (path === 'traffic') return { kind: 'traffic', ask: askIn(given) };
   if (path === 'recordings') return { kind: 'recordings' };
   if (path === 'plugins') return { kind: 'plugins' };
+  if (path === 'tokens') return { kind: 'tokens' };
   if (!path.startsWith('c/')) return undefined;
   try {
     const key = decodeURIComponent(path.slice(2));

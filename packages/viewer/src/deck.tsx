@@ -23,6 +23,7 @@ import { SearchView } from './search-view.tsx';
 import { Side } from './side.tsx';
 import { FrameNotices, Opening, prepareTerminal, Subject } from './subject.tsx';
 import { type Theme, useSetting } from './theme.ts';
+import { TokensView } from './tokens-view.tsx';
 import { Bell, Toasts } from './told.tsx';
 import { TrafficView } from './traffic-view.tsx';
 import { type Box, useBegin } from './use-begin.ts';
@@ -141,7 +142,12 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
     { name: 'Search all output', act: { to: { kind: 'search', q: '' } } },
     { name: 'Traffic', act: { to: { kind: 'traffic', ask: {} } } },
     { name: 'Recordings', act: { to: { kind: 'recordings' } } },
-    ...(allows(me.scope, 'admin') ? [{ name: 'Plugins', act: { to: { kind: 'plugins' } } } as const] : []),
+    ...(allows(me.scope, 'admin')
+      ? ([
+          { name: 'Plugins', act: { to: { kind: 'plugins' } } },
+          { name: 'Tokens and logins', act: { to: { kind: 'tokens' } } },
+        ] as const)
+      : []),
     { name: theme === 'dark' ? 'Change to light' : 'Change to dark', also: 'theme colours', act: { run: onTheme } },
     {
       name: `Screen reader support in the terminal: ${screenReader ? 'off' : 'on'}`,
@@ -241,6 +247,8 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
             />
           ) : chosen?.kind === 'plugins' ? (
             <PluginsView {...page} />
+          ) : chosen?.kind === 'tokens' ? (
+            <TokensView {...page} />
           ) : subject !== undefined ? (
             <Subject
               client={client}
@@ -313,6 +321,7 @@ function nameOf(
   if (talk !== undefined) return conversationTitle(talk);
   if (chosen?.kind === 'search') return chosen.q === '' ? 'Search' : `${oneLine(chosen.q, 40)} · Search`;
   if (chosen?.kind === 'plugins') return 'Plugins';
+  if (chosen?.kind === 'tokens') return 'Tokens';
   if (chosen?.kind === 'recordings') return 'Recordings';
   return chosen?.kind === 'traffic' ? 'Traffic' : '';
 }

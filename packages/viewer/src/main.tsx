@@ -11,6 +11,7 @@ import './pages.css';
 import './plugins.css';
 import './guest.css';
 import './share.css';
+import './tokens.css';
 import './authorize.css';
 import './phone.css';
 import { StrictMode } from 'react';

@@ -1,18 +1,19 @@
-// The ways to what is no session and no conversation: the search over all output, the traffic, the recordings, the plugins.
+// The ways to what is no session and no conversation: the search over all output, the traffic, the recordings, the plugins,
+// the tokens.
 
 import type { ReactNode } from 'react';
 import { addressOf, type Choice } from './choice.ts';
-import { FilmIcon, PluginIcon, SearchIcon, TrafficIcon } from './icons.tsx';
+import { FilmIcon, LockIcon, PluginIcon, SearchIcon, TrafficIcon } from './icons.tsx';
 import { SearchBox } from './search-box.tsx';
 
 interface SidePagesProps {
   readonly chosen: Choice | undefined;
-  /** This token may look after plugins. */
-  readonly mayPlugins: boolean;
+  /** This token may look after plugins and tokens. */
+  readonly mayManage: boolean;
   readonly onChoose: (choice: Choice) => void;
 }
 
-export function SidePages({ chosen, mayPlugins, onChoose }: SidePagesProps) {
+export function SidePages({ chosen, mayManage, onChoose }: SidePagesProps) {
   return (
     <div className="side-pages">
       {/* A search that is shown has its field on its page; two of them would ask which one counts. */}
@@ -34,16 +35,21 @@ export function SidePages({ chosen, mayPlugins, onChoose }: SidePagesProps) {
       <PageLink to={{ kind: 'recordings' }} chosen={chosen} onChoose={onChoose}>
         <FilmIcon /> Recordings
       </PageLink>
-      {mayPlugins && (
-        <PageLink to={{ kind: 'plugins' }} chosen={chosen} onChoose={onChoose}>
-          <PluginIcon /> Plugins
-        </PageLink>
+      {mayManage && (
+        <>
+          <PageLink to={{ kind: 'plugins' }} chosen={chosen} onChoose={onChoose}>
+            <PluginIcon /> Plugins
+          </PageLink>
+          <PageLink to={{ kind: 'tokens' }} chosen={chosen} onChoose={onChoose}>
+            <LockIcon /> Tokens
+          </PageLink>
+        </>
       )}
     </div>
   );
 }
 
-interface PageLinkProps extends Omit<SidePagesProps, 'mayPlugins'> {
+interface PageLinkProps extends Omit<SidePagesProps, 'mayManage'> {
   readonly to: Choice;
   readonly children: ReactNode;
 }

@@ -129,7 +129,7 @@ export function Side(props: SideProps) {
           </button>
         </div>
       )}
-      <SidePages chosen={chosen} mayPlugins={allows(me.scope, 'admin')} onChoose={props.onChoose} />
+      <SidePages chosen={chosen} mayManage={allows(me.scope, 'admin')} onChoose={props.onChoose} />
       <SideList
         fleet={fleet}
         talks={talks}

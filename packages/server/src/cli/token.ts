@@ -103,11 +103,11 @@ function listOf({ tokens, logins, shares, links }: IssuedByToken): string {
   return table([['ID', 'SCOPE', 'MADE BY', 'NAME'], ...rows], process.stderr.columns ?? 120) + also;
 }
 
-/** Nothing of those that were made before anybody wrote that down. */
+/** Nothing of those that were made before anybody wrote that down. A user that is made of an id says nothing more. */
 const makerOf = ({ madeBy }: TokenInfo): string =>
   madeBy === null
     ? ''
-    : madeBy.name === madeBy.user
+    : madeBy.name === madeBy.user || madeBy.user.startsWith('token-')
       ? printable(madeBy.name)
       : printable(`${madeBy.name} (${madeBy.user})`);
 

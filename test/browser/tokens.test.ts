@@ -1,0 +1,84 @@
+// The page of tokens in a real Chromium: who made which, and what is asked before one is revoked that has made others.
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { closePages, openBrowser, openDeck } from './page.fixture.ts';
+
+let gateway: GatewayFixture;
+let browser: Browser;
+beforeAll(async () => {
+  browser = await openBrowser();
+  gateway = await openGateway();
+});
+afterEach((test) => closePages(browser, test));
+afterAll(async () => {
+  await browser?.close();
+  await gateway?.close();
+});
+
+const row = (page: Page, id: string) => page.locator(`[data-testid="token-row"][data-token="${id}"]`);
+const names = async (): Promise<string[]> => (await gateway.client.tokens.list()).map(({ name }) => name);
+
+/** An admin token that has made an ingest token and a share link. */
+async function family(name: string) {
+  const maker = await gateway.client.tokens.create({ name, scope: 'admin' });
+  const theirs = gateway.connect({ token: maker.token });
+  const made = await theirs.tokens.create({ name: `${name} emits`, scope: 'ingest' });
+  const { id } = await gateway.client.sessions.create({ argv: ['/bin/cat'] });
+  await theirs.shares.create({ session: id });
+  return { maker, made };
+}
+
+async function shot(page: Page, name: string): Promise<void> {
+  const folder = process.env.BINNACLE_SHOTS;
+  if (folder === undefined) return;
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+}
+
+describe('the page of tokens', () => {
+  it('says who made each, and lists what one has made before it is revoked', async () => {
+    const { maker, made } = await family('laptop');
+    const { page, complaints } = await openDeck(browser, gateway, { viewport: { width: 390, height: 780 } });
+    await page.goto(`${gateway.url}/#/tokens`);
+    await row(page, made.id)
+      .getByText(/made by laptop/)
+      .waitFor();
+    await row(page, maker.id)
+      .getByText(/made by admin/)
+      .waitFor();
+    await shot(page, 'tokens-phone');
+    await row(page, maker.id).getByTestId('token-revoke').click();
+    await page.getByTestId('issued').getByText('laptop emits').waitFor();
+    await page.getByTestId('dialog').getByText('With it end 1 share link.').waitFor();
+    await shot(page, 'tokens-revoke-phone');
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+    await page.getByTestId('revoke-sure').click();
+    await row(page, maker.id).waitFor({ state: 'detached' });
+    await row(page, made.id).waitFor({ state: 'detached' });
+    expect(await names()).not.toContain('laptop emits');
+    expect(complaints).toEqual([]);
+  });
+
+  it('revokes one alone where that is wanted, and asks nothing where it has made none', async () => {
+    const { maker, made } = await family('desktop');
+    const { page } = await openDeck(browser, gateway);
+    await page.getByTestId('side-tokens').click();
+    await row(page, maker.id).getByTestId('token-revoke').click();
+    await page.getByTestId('revoke-alone').click();
+    await row(page, maker.id).waitFor({ state: 'detached' });
+    await row(page, made.id)
+      .getByText(/made by desktop/)
+      .waitFor();
+    await shot(page, 'tokens');
+    await row(page, made.id).getByTestId('token-revoke').click();
+    await until('it was looked for what it made', () => page.getByTestId('revoke-sure').isEnabled());
+    expect(await page.getByTestId('revoke-alone').count()).toBe(0);
+    await page.getByTestId('revoke-sure').click();
+    await row(page, made.id).waitFor({ state: 'detached' });
+    expect(await names()).not.toContain('desktop emits');
+  });
+});

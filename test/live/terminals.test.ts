@@ -2,7 +2,7 @@
 // BINNACLE_RECORD set, what they write is kept as fixtures for `npm test`; HOME is that folder then.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -24,6 +24,8 @@ let gateway: GatewayProcess;
 let llm: MockLlm;
 const homes: string[] = [];
 beforeAll(async () => {
+  // It is removed again.
+  if (RECORD !== undefined && existsSync(RECORD)) throw new Error(`${RECORD} is there already; name a new folder.`);
   [gateway, llm] = await Promise.all([openGatewayProcess(), startMockLlm({ delayMs: 100 })]);
 });
 afterAll(async () => {

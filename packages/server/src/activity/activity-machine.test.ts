@@ -179,6 +179,19 @@ describe('what a session is doing', () => {
     expect(machine.now.state).toBe('working');
   });
 
+  it('is looked at ever more rarely where a reported dialog is none that is known', () => {
+    const machine = after([0, status('blocked', { reason: 'permission', text: 'Bash: ls' })]);
+    let looks = 0;
+    for (let at = 500; at < 60_000; at += 500) {
+      machine.take(output, at);
+      if (machine.lookAt === undefined || machine.lookAt > at) continue;
+      looks += 1;
+      machine.saw(undefined, at);
+    }
+    expect(looks).toBeLessThan(10);
+    expect(machine.now.state).toBe('asking');
+  });
+
   it('waits no more when its dialog has gone after a key, though the program reports that late', () => {
     const machine = after([0, status('blocked', { reason: 'permission', text: 'Bash: ls' })], [10, output]);
     machine.saw({ question: 'Run it?' }, 500);

@@ -45,7 +45,7 @@ export const ACTIVITY_TIMES: ActivityTimes = { quietMs: 3000, settleMs: 5000, ec
 
 /** A program that draws all the time, as blinking does, is looked at in the midst of it after so many pauses. */
 const PATIENCE = 3;
-/** From one look at a screen to the next; doubled as long as it shows the same dialog. */
+/** From one look at a screen to the next; doubled as long as it shows the same dialog, or not the one that is looked for. */
 const FIRST_REST_MS = 1000;
 const LAST_REST_MS = 16_000;
 /** With the sign of work in its title a program is at work in a longer silence: so many times as long. */
@@ -152,7 +152,7 @@ export class ActivityMachine {
         this.#atPrompt = happened.kind !== 'ended';
         this.#inProgress = false;
         this.#hasRung = false;
-        this.#isInterrupted();
+        this.#forget();
         if (!this.#isWaiting) this.#become('idle', at);
         return;
       case 'command':
@@ -188,7 +188,7 @@ export class ActivityMachine {
     const { question, isDrawn } = look?.() ?? { question: null, isDrawn: false };
     if (this.#reportedAt !== undefined || this.#sign === 'asking') {
       if (isDrawn) return;
-      this.#isInterrupted();
+      this.#forget();
       this.#become(question === null ? 'idle' : 'waiting', quietAt, question);
       return;
     }
@@ -205,7 +205,7 @@ export class ActivityMachine {
 
   /** The screen was looked at, as it was then. */
   saw(dialog: Dialog | undefined, at: number): void {
-    const isSame = dialog !== undefined && this.#isBySight;
+    const isSame = (dialog !== undefined && this.#isBySight) || this.#sight === 'wanted';
     this.#unseenSince = undefined;
     this.#seenAt = at;
     this.#restMs = isSame ? Math.min(LAST_REST_MS, Math.max(FIRST_REST_MS, 2 * this.#restMs)) : FIRST_REST_MS;
@@ -241,7 +241,7 @@ export class ActivityMachine {
     if (state === 'blocked') this.#unseenSince = at;
     switch (state) {
       case 'clear':
-        this.#isInterrupted();
+        this.#forget();
         this.#become('idle', at);
         return;
       case 'idle':
@@ -287,7 +287,7 @@ export class ActivityMachine {
   }
 
   /** Whatever it said of its state is of no program that goes on. */
-  #isInterrupted(): void {
+  #forget(): void {
     this.#reportedAt = undefined;
     this.#sign = undefined;
     this.#isBySight = false;

@@ -75,6 +75,7 @@ async function listen(request: Request, message: Message, exchange: Exchange): P
       return () => subscriber.flush();
     });
   } catch (error) {
+    if (!(error instanceof BinnacleError)) report(error, LISTEN);
     const { structuredContent } = failure(error);
     const wire = structuredContent as { readonly message: string };
     return Response.json({

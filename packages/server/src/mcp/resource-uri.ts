@@ -1,7 +1,6 @@
 // The addresses of resources: of what can be read of a session.
 
-export const RESOURCE_KINDS = ['output', 'transcript'] as const;
-export type ResourceKind = (typeof RESOURCE_KINDS)[number];
+export type ResourceKind = 'output' | 'transcript';
 
 /** `{id}` as the id makes the template. */
 export const uriOf = (id: string, kind: ResourceKind): string => `binnacle://sessions/${id}/${kind}`;

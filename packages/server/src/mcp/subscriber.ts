@@ -9,6 +9,9 @@ import { inWords, standing } from './answers.ts';
 import { OutputWatch } from './output-watch.ts';
 import { sessionOf } from './resource-uri.ts';
 
+/** Maximum words kept for a client that is away: one for each of a usual number of sessions. */
+const MAX_WORDS = 64;
+
 /** What a client is told by. */
 export interface Outlet {
   /** It takes nothing now; whoever owns it calls `flush` when it does. */
@@ -30,10 +33,6 @@ export class Subscriber {
   constructor(who: string, seen: SeenSessions, held: AtOnce) {
     this.#seen = seen;
     this.#take = () => held.take(who);
-  }
-
-  get size(): number {
-    return this.#followed.size;
   }
 
   /**
@@ -108,8 +107,5 @@ export class Subscriber {
     this.flush();
   }
 }
-
-/** Maximum words kept for a client that is away: one for each of a usual number of sessions. */
-const MAX_WORDS = 64;
 
 const endOf = ({ info }: Session): string => inWords(standing(info, false));

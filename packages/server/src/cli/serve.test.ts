@@ -190,8 +190,8 @@ describe('serve', () => {
     const { id, token, user } = JSON.parse(made.out) as { id: string; token: string; user: string };
     expect(user).toBe('ann');
     const { out } = await commands.run(['token', 'ls']);
-    expect(out.split('\n')[0]).toMatch(/ID +SCOPE +AGE +EXPIRES +USER +NAME/);
-    expect(out.split('\n').find((line) => line.startsWith(id))).toMatch(/ ann +laptop *$/);
+    expect(out.split('\n')[0]).toMatch(/ID +SCOPE +AGE +EXPIRES +USER +MADE BY +NAME/);
+    expect(out.split('\n').find((line) => line.startsWith(id))).toMatch(/ ann +admin +laptop *$/);
     const guest = { BINNACLE_URL: gateway.ready.url, BINNACLE_TOKEN: token };
     expect(await commands.run(['ls'], guest)).toMatchObject({ code: 0 });
     const refused = await commands.run(['token', 'create', 'other', '--user', 'admin']);

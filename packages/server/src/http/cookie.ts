@@ -7,7 +7,7 @@ import { headerValues } from './host-origin.ts';
 import { pathOf } from './routes.ts';
 import { offeredSecret } from './subprotocol.ts';
 
-export const isRead = (request: IncomingMessage): boolean => request.method === 'GET' || request.method === 'HEAD';
+const isRead = (request: IncomingMessage): boolean => request.method === 'GET' || request.method === 'HEAD';
 
 /** Names the key; pages keep it in localStorage, which browsers separate by scheme, host and port. */
 const KEY_HEADER = 'binnacle-key';

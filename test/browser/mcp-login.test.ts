@@ -165,8 +165,11 @@ it('a program connects from nothing, a person logs in and allows it, and it work
   await expect(call(client, 'bash_list')).rejects.toThrow(UnauthorizedError);
   expect(program.asked?.pathname).toBe('/oauth/authorize');
 
+  // Its stream comes back, too, and would begin a login beside this one, with another proof.
+  await client.close();
+
   // The same browser is still logged in: it is asked again, and not passed on by itself.
-  await page.goto((program.asked as URL).href);
+  await page.goto(await addressOf(program));
   await page.getByTestId('authorize-view').check();
   await page.getByTestId('authorize-allow').click();
   await page.waitForURL(`${program.redirectUrl}?**`);
@@ -174,7 +177,7 @@ it('a program connects from nothing, a person logs in and allows it, and it work
   const watcher = await clientOf(program);
   expect((await call(watcher, 'bash_list')).isError).toBe(false);
   expect((await call(watcher, 'bash_start', { command: 'true' })).data).toMatchObject({ code: 'forbidden' });
-  for (const one of [client, watcher]) await one.close();
+  await watcher.close();
   program.close();
 });
 

@@ -69,7 +69,7 @@ const SERVER = {
     'type http',
   ],
   reporting: ['catalogue'],
-  activity: ['clock', 'cursor', 'log', 'type catalogue', 'type session', 'type sessions', 'type http'],
+  activity: ['cursor', 'log', 'type catalogue', 'type session', 'type sessions', 'type http'],
   conversation: [
     'clock',
     'type sessions',
@@ -143,7 +143,6 @@ const SERVER = {
   http: ['type clock', 'catalogue', 'version', 'type sessions', 'type session', 'type steering'],
   gateway: 'any',
   'gateway-options': [
-    'type clock',
     'type activity',
     'type catalogue',
     'type connection',

@@ -65,7 +65,7 @@ export class ActivityFollower {
   /** What the log said at first, of a session that ran when the gateway began. */
   #found: Activity | undefined;
   readonly #isFromBefore: boolean;
-  /** Of the log's times: they never go back, when the clock is set neither. */
+  /** For times as the log has them: they never go back, not even when somebody sets the clock. */
   readonly #clock = new SteadyClock();
   /** How far the session's own clock is ahead of that: its runner may have begun before the clock was set back. */
   #aheadMs = 0;

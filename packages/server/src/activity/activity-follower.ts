@@ -92,6 +92,11 @@ export class ActivityFollower {
     this.#machine = new ActivityMachine(session.record.createdAt, times);
   }
 
+  /** When the program reported its state last; see `ActivityMachine`. */
+  get reportedAt(): number | undefined {
+    return this.#machine.reportedAt;
+  }
+
   get now(): Activity {
     return this.#machine.now;
   }

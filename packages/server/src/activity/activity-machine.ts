@@ -95,6 +95,11 @@ export class ActivityMachine {
     return this.#now;
   }
 
+  /** When its program reported its state last, ms since 1970; undefined where it reports none. */
+  get reportedAt(): number | undefined {
+    return this.#reportedAt;
+  }
+
   /** When `pass` has something to say, if nothing happens before. */
   get quietAt(): number | undefined {
     const isOpen = !this.#isSettled && !this.#inProgress && this.#atPrompt !== true;
@@ -252,7 +257,7 @@ export class ActivityMachine {
         this.#become('working', at);
         return;
       case 'blocked':
-        this.#become(reason === 'permission' ? 'asking' : 'waiting', at, text);
+        this.#block(reason === 'permission' ? 'asking' : 'waiting', at, text);
         return;
       case 'error':
         this.#become('waiting', at, text);
@@ -260,6 +265,11 @@ export class ActivityMachine {
       default:
         state satisfies never;
     }
+  }
+
+  /** Told again without words, it is the same wait. */
+  #block(state: 'asking' | 'waiting', at: number, text: string | null): void {
+    this.#become(state, at, text ?? (this.#now.state === state ? this.#now.text : null));
   }
 
   #notified(text: string, at: number): void {

@@ -88,7 +88,8 @@ export class SessionActivities {
   report(id: string, { state, reason, text = '', at = 0 }: StatusReport): boolean {
     const followed = this.#followed.get(id);
     if (followed !== undefined && at > 0) {
-      const behindMs = followed.reportedAt - at;
+      // What came through the terminal counts as well: it is not delayed.
+      const behindMs = Math.max(followed.reportedAt, followed.follower.reportedAt ?? 0) - at;
       if (behindMs > 0 && behindMs < OVERTAKEN_MS) return true;
       followed.reportedAt = at;
     }

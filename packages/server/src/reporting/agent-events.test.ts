@@ -9,7 +9,7 @@ describe('events of agents', () => {
     ['claude', { hook_event_name: 'UserPromptSubmit', prompt: 'hello' }, { state: 'working' }],
     ['claude', { hook_event_name: 'PermissionRequest', ...CLAUDE }, asks('Bash: touch made.txt')],
     ['claude', { hook_event_name: 'PostToolUse', ...CLAUDE }, { state: 'working' }],
-    ['claude', { hook_event_name: 'Notification', notification_type: 'permission_prompt', message: 'm' }, asks('m')],
+    ['claude', { hook_event_name: 'Notification', notification_type: 'permission_prompt', message: 'm' }, asks()],
     ['claude', { hook_event_name: 'Notification', notification_type: 'idle_prompt', message: 'm' }, undefined],
     ['claude', { hook_event_name: 'Stop' }, { state: 'idle' }],
     ['claude', { hook_event_name: 'SessionEnd' }, { state: 'clear' }],

@@ -43,7 +43,8 @@ function ofClaude(event: Readonly<Record<string, unknown>>): StatusReport | unde
     case 'PermissionRequest':
       return blocked('permission', toolText(event.tool_name, event.tool_input));
     case 'Notification':
-      if (event.notification_type === 'permission_prompt') return blocked('permission', event.message);
+      // Which tool it is for was said by PermissionRequest, in the versions that have it.
+      if (event.notification_type === 'permission_prompt') return blocked('permission', null);
       if (event.notification_type === 'elicitation_dialog') return blocked('question', event.message);
       return undefined; // That it has been idle for a minute is no news.
     case 'Stop':

@@ -320,6 +320,8 @@ export class ConversationStore {
     const usage = event.type === 'final' ? (event.usage ?? run.usage) : run.usage;
     const ended: RunRecord = { ...run, state: end.state, endedAt: event.at, end, usage };
     this.#putRun.run(conversation, run.id, ended.state, JSON.stringify(ended));
+    // An error, an abort and a veto say themselves why no answer came.
+    if (event.text === '' && event.type !== 'final') return usage;
     const { command } = run;
     const by: Author = { user: null, name: command === undefined ? run.agent : `plugin ${command.plugin}` };
     this.#add(conversation, {

@@ -62,7 +62,7 @@ const AGENTS = {
 };
 
 /**
- * What reads the documents of the API: linters, generators of clients, parsers. `program` is JavaScript.
+ * Readers of the documents of the API: linters, generators of clients, parsers. `program` is JavaScript.
  * @type {Record<string, Agent>}
  */
 const TOOLS = {

@@ -5,15 +5,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { main, root } from './run.mjs';
 
-/** Where the time of day is meant, or that of another process. */
+/** Files in which the time of day is meant, or the time of another process. */
 const ALLOWED = {
   'protocol/src/steady-clock.ts': 'makes steady times of both clocks',
-  // Of the client.
+  // The client.
   'client/src/options.ts': 'compares the clocks of page and gateway',
   'client/src/emit/emitter.ts': 'the number of a life, and the mark that it is alive, are for other processes',
   'client/src/emit/lives.ts': 'compares the times of files; those in the future count as old',
   'client/src/emit/post.ts': 'Retry-After may name a time of day; bounded',
-  // Of the gateway: rights end at a time of day.
+  // The gateway: rights end at a time of day.
   'server/src/http/auth.ts': 'tokens, logins and links end at a time of day',
   'server/src/http/principal.ts': 'tokens, logins and links end at a time of day',
   'server/src/catalogue/tokens.ts': 'tokens and logins end at a time of day; the use of one is noted',

@@ -25,7 +25,7 @@ afterAll(async () => {
   await gateway?.close();
 });
 
-/** What a program sends a browser with that is to log in. */
+/** Makes the query with which a program sends a browser to log in. */
 async function authorizationQuery(): Promise<string> {
   const made = await fetch(`${gateway.url}/oauth/register`, {
     method: 'POST',
@@ -185,7 +185,7 @@ for (const size of ['desktop', 'phone'] as const) {
     await press('new-conversation');
     await page.getByTestId('conversation-view').waitFor();
     await look('conversation');
-    // But for the one request that was wrong.
+    // Everything except the one request that was wrong.
     expect(complaints.slice(1).filter((one) => !one.includes('400 (Bad Request)'))).toEqual([]);
 
     // What a page cannot show leaves the rest of it: the list, and the way back.

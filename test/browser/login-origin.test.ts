@@ -26,7 +26,7 @@ let other: Server;
 let otherUrl: string;
 /** The Cookie headers that it was sent. */
 const received: string[] = [];
-/** What it answers with. */
+/** Cookies that its answers set. */
 let sets: string[] = [];
 
 beforeAll(async () => {
@@ -76,7 +76,7 @@ it('the cookie that another port of this host is sent opens nothing there: no re
   const cookie = received.join('; ');
   expect(cookie).toMatch(/binnacle_\d+=bn_/);
 
-  // As our own page would send it, as far as it can be known.
+  // Headers as our own page would send them, as far as they can be known.
   const headers = {
     ...{ cookie, origin: gateway.url, 'sec-fetch-site': 'same-origin', 'x-binnacle': '1' },
     'content-type': 'application/json',
@@ -111,7 +111,7 @@ it('the cookie that another port of this host is sent opens nothing there: no re
   expect(await upgrade({ cookie, origin: gateway.url })).toBe(401);
   expect(await upgrade({ cookie, origin: gateway.url }, ['binnacle', `binnacle.key.bn_${'x'.repeat(43)}`])).toBe(401);
 
-  // To the page nothing has happened.
+  // The page is not affected.
   await page.reload();
   await page.locator('[data-testid="deck"][data-link="open"]').waitFor();
   expect((await gateway.client.sessions.get(session)).running).toBe(true);

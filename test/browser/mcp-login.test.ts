@@ -129,7 +129,7 @@ it('a program connects from nothing, a person logs in and allows it, and it work
   const program = await Program.start('Robin’s agent');
   const { page, complaints } = await openContext(browser);
   await page.goto(await addressOf(program));
-  // Nobody is logged in here yet: first the door, then the question.
+  // The browser is not logged in yet: first the login page, then the question.
   await page.getByTestId('ticket').fill(await loginLink(gateway));
   await page.getByTestId('enter').click();
   await page.getByTestId('authorize-allow').waitFor();
@@ -165,7 +165,7 @@ it('a program connects from nothing, a person logs in and allows it, and it work
   await expect(call(client, 'bash_list')).rejects.toThrow(UnauthorizedError);
   expect(program.asked?.pathname).toBe('/oauth/authorize');
 
-  // Its stream comes back, too, and would begin a login beside this one, with another proof.
+  // The client's stream comes back, too, and would begin a second login, with another proof.
   await client.close();
 
   // The same browser is still logged in: it is asked again, and not passed on by itself.

@@ -60,7 +60,7 @@ export interface Deck {
   readonly sockets: readonly string[];
 }
 
-/** A login link, as `binnacle token link` prints it. Default scope: that of the admin token. */
+/** Makes a login link, as `binnacle token link` prints it. Default scope: the scope of the admin token. */
 export async function loginLink(gateway: GatewayFixture, scope?: string): Promise<string> {
   const body = JSON.stringify(scope === undefined ? {} : { scope });
   const response = await gateway.fetch('/v1/tickets', { method: 'POST', body, headers: JSON_BODY });

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface ProxyOptions {
-  /** What it serves, with slashes around: everything else is not there. */
+  /** Path that the proxy serves, with slashes around: everything else is not there. */
   readonly path: string;
   /** Whether the gateway is asked without that path. */
   readonly strips: boolean;
@@ -14,9 +14,9 @@ export interface ProxyOptions {
 }
 
 export interface ReverseProxy {
-  /** What the gateway is reached by, with the path. */
+  /** Address of the gateway through the proxy, with the path. */
   readonly url: string;
-  /** The proxy comes first: a gateway must be told what it is reached by. */
+  /** Points the proxy at a gateway. The proxy comes first: a gateway must be told its public address. */
   to(gatewayUrl: string): void;
   close(): void;
 }

@@ -26,7 +26,7 @@ afterAll(async () => {
   await service.close();
 });
 
-/** With a process that has begun: how long that takes is the machine's affair. */
+/** Begins a conversation whose process has started: the time for a start depends on the machine. */
 async function begun(agent: string): Promise<string> {
   const key = await core.make(agent);
   await core.send(key, 'm0', 'say on');
@@ -38,7 +38,7 @@ type Silent = Extract<ConversationEvent, { type: 'silent' }>;
 const isSilent = (event: ConversationEvent): event is Silent => event.type === 'silent' && event.run !== 'm0';
 const silences = async (key: string): Promise<Silent[]> => (await core.log(key)).events.filter(isSilent);
 
-/** Those behind the last word: a machine with much to do may be silent before it, too. */
+/** Returns the silences behind the last word: a busy machine may be silent before that word, too. */
 async function lastSilence(key: string): Promise<Silent[]> {
   const events = (await core.log(key)).events.filter((event) => 'run' in event && event.run === 'm1');
   return events.slice(events.findLastIndex(({ type }) => type === 'delta')).filter(isSilent);
@@ -105,9 +105,9 @@ describe('a turn in which nothing is said and no tool runs', () => {
     const returned = Date.now();
     const end = await core.end(key, 'm1');
     expect(end).toMatchObject({ state: 'error', text: 'on', end: { error: { code: 'agent_silent' } } });
-    // Had it begun anew, it would be 2 s.
+    // A silence that began again would last 2 s.
     expect((end.endedAt ?? 0) - returned).toBeLessThan(1400);
-    // Nobody is told of the same silence twice.
+    // The same silence is told once.
     expect(await lastSilence(key)).toHaveLength(2);
   });
 });
@@ -118,7 +118,7 @@ describe('it is no silence', () => {
     await core.send(key, 'm1', 'term sleep 1.8; echo slept');
     expect(await core.end(key, 'm1')).toMatchObject({ state: 'final', text: 'slept [0]' });
     const told = await silences(key);
-    // What comes before the tool may take its time on a machine that has much to do.
+    // The steps before the tool may take their time on a busy machine.
     expect(told.filter(({ waitsFor }) => waitsFor.kind === 'tool')).toMatchObject([
       { waitsFor: { title: 'sleep 1.8; echo slept' } },
     ]);

@@ -52,7 +52,7 @@ const removeFiles = (): void => {
 const doctor = (...flags: string[]): string =>
   execFileSync(process.execPath, [BINARY, 'doctor', '--data', gateway.dir, ...flags], { encoding: 'utf8' });
 
-/** What starting it says; it must not start. */
+/** Returns what a start of the gateway says; the start must fail. */
 function refusal(): string {
   const args = [BINARY, 'serve', '--data', gateway.dir, '--port', '0'];
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 });

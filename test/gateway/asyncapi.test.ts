@@ -27,7 +27,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** Of the document, as one that refuses what it does not name, so that a field which nobody wrote down is seen. */
+/** Makes a schema of the document refuse what it does not name, so that a field which nobody wrote down is seen. */
 function closed(schema: Json): Json {
   if (Array.isArray(schema)) return schema.map(closed);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -41,8 +41,8 @@ function closed(schema: Json): Json {
   return isOpen ? inner : { ...inner, additionalProperties: false };
 }
 
-/** What is wrong with a frame, by the document; undefined where nothing is. */
 const known = new Map<string, z.ZodType>();
+/** Says what is wrong with a frame, by the document; undefined where nothing is. */
 function faultOf(message: string, frame: Json): string | undefined {
   const schema = document.components.schemas[message];
   if (schema === undefined) return `no message ${message}`;

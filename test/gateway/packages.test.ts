@@ -1,4 +1,4 @@
-// What npm would publish: everything that its users need, and nothing that only we do.
+// Contents of the npm packages: everything that their users need, and nothing that only we need.
 
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';

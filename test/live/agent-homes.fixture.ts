@@ -8,7 +8,7 @@ import { codexHome } from '../agents/codex.fixture.ts';
 import { openCodeHome } from '../agents/opencode.fixture.ts';
 
 export interface AgentHome {
-  /** As the config file has it. */
+  /** Entry of the agent in the config file. */
   readonly entry: {
     readonly driver: string;
     readonly command: readonly string[];
@@ -59,7 +59,7 @@ export const HOMES: Readonly<Record<string, (url: string) => Promise<AgentHome>>
       HOME: home,
       GEMINI_API_KEY: 'none',
       GOOGLE_GEMINI_BASE_URL: url,
-      // Else it asks the model first which model it should ask, and waits for an answer that ours does not give.
+      // Otherwise it asks the model first which model to ask, and waits for an answer that our model does not give.
       GEMINI_MODEL: 'gemini-2.5-flash',
       GEMINI_CLI_TRUST_WORKSPACE: 'true',
     };

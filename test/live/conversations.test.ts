@@ -67,7 +67,7 @@ async function answer(key: string, kind: ApprovalOption['kind']): Promise<void> 
 const eventsOf = async (key: string, run: string): Promise<readonly ConversationEvent[]> =>
   (await core.log(key)).events.filter((event) => 'run' in event && event.run === run);
 
-/** As the out-of-memory killer does it: all processes that work where the agent works. */
+/** Kills as the out-of-memory killer does: all processes that work where the agent works. */
 function killAgent({ cwd }: AgentHome): number {
   const pids = readdirSync('/proc').filter((pid) => {
     try {

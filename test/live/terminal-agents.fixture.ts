@@ -23,7 +23,7 @@ export interface AgentCommand {
 interface Place {
   readonly home: string;
   readonly cwd: string;
-  /** Of the model. */
+  /** Address of the model. */
   readonly url: string;
 }
 
@@ -31,7 +31,7 @@ interface Recipe extends Pick<AgentCommand, 'ready' | 'asks'> {
   readonly word?: string;
   readonly flags: readonly string[];
   env(place: Place): Readonly<Record<string, string>>;
-  /** By their paths in its home. */
+  /** Files by their paths in the agent's home. */
   files(place: Place): Readonly<Record<string, object | string>>;
 }
 
@@ -57,7 +57,7 @@ const RECIPES: Readonly<Record<TerminalAgent, Recipe>> = {
     }),
   },
   codex: {
-    // Else it starts a server that goes on when it has ended.
+    // Otherwise the agent starts a server that outlives it.
     flags: ['--no-daemon'],
     ready: /^› /m,
     asks: /Press enter to confirm/,
@@ -85,7 +85,7 @@ const RECIPES: Readonly<Record<TerminalAgent, Recipe>> = {
     }),
   },
   gemini: {
-    // Else a classifier chooses the model, of which ours knows nothing.
+    // Otherwise a classifier chooses the model, and our model knows nothing of classifiers.
     flags: ['-m', 'gemini-2.5-flash'],
     ready: /Type your message/,
     asks: /Allow once/,
@@ -124,7 +124,7 @@ const RECIPES: Readonly<Record<TerminalAgent, Recipe>> = {
         },
         permission: { bash: 'ask' },
       },
-      // It installs a package for plugins into its configuration, behind our back; nobody answers there.
+      // The agent silently installs a package for plugins into its configuration; no server answers at this address.
       '.npmrc': 'registry=http://127.0.0.1:9/\nfetch-retries=0\n',
     }),
   },

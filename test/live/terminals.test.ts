@@ -24,7 +24,7 @@ let gateway: GatewayProcess;
 let llm: MockLlm;
 const homes: string[] = [];
 beforeAll(async () => {
-  // It is removed again.
+  // The folder is removed at the end.
   if (RECORD !== undefined && existsSync(RECORD)) throw new Error(`${RECORD} is there already; name a new folder.`);
   [gateway, llm] = await Promise.all([openGatewayProcess(), startMockLlm({ delayMs: 100 })]);
 });
@@ -39,12 +39,12 @@ interface Seen {
   readonly state: string;
 }
 
-/** One agent in a terminal, and what lists say of it. */
+/** Agent in a terminal, and what lists say of it. */
 class Watched {
   readonly id: string;
   /** Each state that was seen, and when. */
   readonly states: Seen[] = [];
-  /** What it was expected to be from then on, in ms since its start. */
+  /** Expected states, each with the time from which it holds, in ms since the start. */
   readonly expected: Seen[] = [];
   readonly startedAt = Date.now();
   #isOver = false;
@@ -128,7 +128,7 @@ async function start(
   return { agent: new Watched(id), command };
 }
 
-/** What it wrote and what it did then, for `npm test`: without where the agents are on this machine. */
+/** Records what the agent wrote and did, for `npm test`, without the place of the agents on this machine. */
 async function record(name: TerminalAgent, { id, expected, startedAt }: Watched, program: string): Promise<void> {
   const { text } = await gateway.ask(`/v1/sessions/${id}/export?format=jsonl`);
   const [folder = ''] = /^.*(?=\/[^/]+-\d+\.)/.exec(program) ?? [];
@@ -139,7 +139,7 @@ async function record(name: TerminalAgent, { id, expected, startedAt }: Watched,
     .filter(({ kind }) => kind === 'tty')
     .map(({ time, text: piece }) => [
       time - startedAt,
-      // As long as it was, for the frames around it.
+      // Padded to its old length, for the frames around it.
       piece.replaceAll(folder, '/opt/agents'.padEnd(folder.length, '-')),
     ]);
   mkdirSync(RECORDED, { recursive: true });
@@ -147,7 +147,7 @@ async function record(name: TerminalAgent, { id, expected, startedAt }: Watched,
   writeFileSync(join(RECORDED, `${name}.json.gz`), gzipSync(JSON.stringify(recorded), { level: 9 }));
 }
 
-/** What they ask leave for, in the words of their hooks. Codex tells its hook only that a turn is over. */
+/** Acts that agents ask leave for, in the words of their hooks. Codex tells its hook only that a turn is over. */
 const SAYS: Readonly<Record<TerminalAgent, RegExp>> = {
   claude: /touch made\.txt/,
   codex: /following command\?/,

@@ -18,7 +18,7 @@ afterAll(async () => {
 
 const outputOf = (id: string): string => `binnacle://sessions/${id}/output`;
 
-/** A client that notes what it is told of. */
+/** Client that notes what it is told. */
 async function follower(connect: () => Promise<Client>) {
   const client = await connect();
   clients.push(client);
@@ -139,7 +139,7 @@ test('a client that says goodbye has to begin anew', async () => {
   const id = (client.transport as { sessionId?: string }).sessionId ?? '';
   expect((await gateway.fetch('/mcp', { method: 'DELETE', headers: { 'mcp-session-id': id } })).status).toBe(204);
   expect((await gateway.fetch('/mcp', { headers: { 'mcp-session-id': id } })).status).toBe(404);
-  // What keeps nothing goes on as ever.
+  // Calls that need nothing kept go on as before.
   expect((await call(client, 'bash_list')).isError).toBe(false);
   await client.close();
 });

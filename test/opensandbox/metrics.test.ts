@@ -12,7 +12,7 @@ const dir = mkdtempSync(join(tmpdir(), 'binnacle-metrics-'));
 beforeAll(async () => {
   const configPath = join(dir, 'config.jsonc');
   const echo = { driver: 'echo', default: true };
-  // Nobody listens there: a notification that fails is counted, too.
+  // No server listens there: a notification that fails is counted, too.
   const notify = { webhook: [{ url: 'http://127.0.0.1:9/' }] };
   writeFileSync(configPath, JSON.stringify({ agents: { entries: { echo } }, notify }), { mode: 0o600 });
   gateway = await openGatewayProcess({ configPath });
@@ -44,7 +44,7 @@ it('are in the format, are named as Prometheus wants it, and count', async () =>
   expect(text).toMatch(/^binnacle_sessions\{state="closed"\} [1-9]/m);
   expect(text).toMatch(/^binnacle_emitted_events_total\{result="stored"\} 1$/m);
   expect(text).toMatch(/^binnacle_emitted_events_total\{result="refused"\} 1$/m);
-  // What the tool says, as far as it can be said without the tool.
+  // The tool's rules, as far as they can be checked without the tool.
   const kinds = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', kind = '']) => ({ name, kind }));
   expect(kinds.length).toBeGreaterThan(25);
   expect(kinds.filter(({ name, kind }) => name.endsWith('_total') !== (kind === 'counter'))).toEqual([]);

@@ -62,7 +62,7 @@ it('is refused by code until somebody says whether it inherits, and says what it
 
   const fresh = await ask<PluginInfo>(gateway, 'POST', '/v1/plugins', { ...body, inherit: 'nothing' });
   expect([fresh.version, grantedOf(fresh)]).toEqual(['2.0.0', []]);
-  // What the first one has kept is gone, also where it is allowed to look.
+  // Values that the first plugin stored are gone, also where the new one is allowed to look.
   for (const permission of ['storage', 'tools']) {
     await ask(gateway, 'PUT', `/v1/plugins/keeper/permissions/${permission}`, { value: true });
   }

@@ -70,7 +70,7 @@ describe.concurrent('what a session is doing', { timeout: 30_000 }, () => {
   });
 
   it('is what its program reports, which the terminal says that it may', async () => {
-    // As programs do that ask their terminal: without an echo. The answer ends in a backslash.
+    // The program asks its terminal without an echo, as others do. The answer ends in a backslash.
     const { id } = await shell(
       String.raw`stty raw -echo; printf '\e]7501;?\e\\'; IFS= read -r -d '\' answer
         [[ $answer == *'7501;?'* ]] && printf '\e]7501;state=blocked:app=x:kind=permission:msg=UnVuIGxzPw==\e\\'

@@ -126,7 +126,7 @@ describe('outlives-us: a copy of a data directory in use', () => {
     await original.start();
     expect(await original.info(id)).toMatchObject({ state: 'lost', lostReason: 'copied' });
     expect(isRunning(pid ?? -1)).toBe(true);
-    // What was set aside is the original still.
+    // The directory that was set aside is still the original.
     const moved = await open({ ...SEGMENTS, dataDir: aside });
     expect(await moved.info(id)).toMatchObject({ state: 'running', pid });
     stopCounting('stop');

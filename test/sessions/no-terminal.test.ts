@@ -76,7 +76,7 @@ describe('without the native part of terminals', () => {
     expect(code).not.toBe(0);
     expect(err).toContain(NATIVE);
     expect(err).toContain('--pipe');
-    // Nothing is left of what was refused.
+    // The refused session leaves nothing behind.
     const { sessions } = (await gateway.ask('/v1/sessions?limit=1000')).json as { sessions: { mode: string }[] };
     expect(sessions.every(({ mode }) => mode === 'pipe')).toBe(true);
   });

@@ -20,7 +20,7 @@ const becomes = (id: string, state: string, text: string | null = null): Promise
     const { activity } = await gateway.info(id);
     return activity?.state === state && (text === null || activity.text === text);
   });
-/** What the session's programs are told. */
+/** Returns the hook and the secret that the session's programs are given. */
 async function toldOf(id: string): Promise<{ secret: string; hook: string }> {
   const [, hook = '', secret = ''] = /hook=(\S+) secret=(\S+)/.exec(await gateway.seen(id, 'secret=')) ?? [];
   return { hook, secret };
@@ -28,7 +28,7 @@ async function toldOf(id: string): Promise<{ secret: string; hook: string }> {
 const report = (id: string, secret: string, body: object) =>
   gateway.ask(`/v1/sessions/${id}/report`, { body, token: null, headers: { 'binnacle-session-secret': secret } });
 
-/** As an agent's hook does, on a line for each event that it reads. */
+/** Program that calls the hook as an agent does, once for each line that it reads. */
 const HOOKED = `echo "hook=$BINNACLE_HOOK secret=$BINNACLE_HOOK_SECRET"
   while read -r agent event; do printf '%s' "$event" | "$BINNACLE_HOOK" "$agent"; done`;
 const PERMISSION = '{"hook_event_name":"PermissionRequest","tool_name":"Bash","tool_input":{"command":"ls"}}';
@@ -81,7 +81,7 @@ describe('a report from inside of a session', () => {
     await report(id, secret, { state: 'blocked', text: 'later', at });
     await report(id, secret, { state: 'working', at: at - 500 });
     expect((await gateway.info(id)).activity).toMatchObject({ state: 'waiting_input', text: 'later' });
-    // Not for ever, where the clock was set back.
+    // A clock that was set back does not delay reports for ever.
     await report(id, secret, { state: 'blocked', text: 'by another clock', at: at - 3_600_000 });
     await becomes(id, 'waiting_input', 'by another clock');
   });
@@ -134,7 +134,7 @@ describe('binnacle hooks', () => {
       expect(hooks('install', 'codex', '--project')).toMatchObject({ code: 1 });
       expect(hooks('install', 'emacs').text).toContain('claude, codex, gemini, opencode, qwen');
       expect(hooks('uninstall').code).toBe(0);
-      // What stood beside ours may be laid out anew.
+      // Settings beside ours may be laid out anew.
       expect(readFileSync(settings, 'utf8').replaceAll(/\s+/g, ' ')).toBe('{ "mine": true } // and this');
     } finally {
       rmSync(home, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-// What the head of PROTOCOL.md says of frames and fields that the gateway does not know.
+// Frames and fields that the gateway does not know: treated as the head of PROTOCOL.md says.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../steering/gateway-process.fixture.ts';

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { GatewayProcess } from '../steering/gateway-process.fixture.ts';
 
-/** Of the process that keeps the index of a gateway. */
+/** Finds the pid of the process that keeps the index of a gateway. */
 export function indexPidOf(gateway: number): number | undefined {
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
@@ -11,7 +11,7 @@ export function indexPidOf(gateway: number): number | undefined {
       const isIndex = readFileSync(`/proc/${name}/cmdline`, 'utf8').includes('search-index.mjs');
       if (isIndex && readFileSync(`/proc/${name}/status`, 'utf8').includes(`PPid:\t${gateway}\n`)) return Number(name);
     } catch {
-      // It has just ended.
+      // The process has just ended.
     }
   }
   return undefined;

@@ -36,8 +36,8 @@ async function addresses(): Promise<Address[]> {
 
 const SCOPES = ['view', 'input', 'create', 'admin'];
 /**
- * What has no token behind it: the page, its health, its description, the exchange of a ticket or of a share link, and
- * what a program needs that has no token yet.
+ * Addresses that need no token: the page, its health, its description, the exchange of a ticket or of a share link, and
+ * those for a program that has no token yet.
  */
 const PUBLIC = [
   '/.well-known/oauth-authorization-server',
@@ -87,7 +87,7 @@ describe('denied-by-default', () => {
     expect(all.length).toBeGreaterThan(15);
     for (const { method, path, scope } of all) {
       const name = `${method} ${path.replace(session, '{id}')}`;
-      // It takes the secret of the session instead.
+      // The route takes the secret of the session instead.
       const isReport = path === `/v1/sessions/${session}/report`;
       if (scope === undefined && !isReport) {
         expect.soft([...PUBLIC, '/assets/:name']).toContain(path);

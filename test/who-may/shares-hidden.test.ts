@@ -54,13 +54,13 @@ async function answersTo(token: string, ids: { readonly session: string; readonl
         .replace(/\{\w+\}/g, 'x');
       for (const query of queriesOf(path)) {
         for (const type of method === 'get' ? TYPES : (['json'] as const)) {
-          // That one has no end while the program runs.
+          // Output that is followed has no end while the program runs.
           if (type === 'sse' && path.endsWith('/output') && !query.includes('follow=0')) continue;
-          // Whether the guest may is judged before the body; input that says nothing changes nothing.
+          // Rights are judged before the body; input that says nothing changes nothing.
           const body = method === 'get' || method === 'delete' ? {} : { body: { cols: 80, rows: 24 } };
           const asked = { method: method.toUpperCase(), token, headers: { accept: ACCEPT[type] }, ...body };
           const { status, text, headers } = await gateway.ask(spelt + query, asked);
-          // What is not there is not there in any form.
+          // A missing resource is missing in every form.
           if (status === 404) break;
           answers.set(`${asked.method} ${path}${query} as ${type}`, `${JSON.stringify([...headers])}\n${text}`);
         }
@@ -170,7 +170,7 @@ describe('denied-by-default: what a guest is told of how a program was started',
     ]) {
       expect.soft(asked).toContain(place);
     }
-    // Its owner is told as ever.
+    // The owner is told as before.
     expect(await gateway.info(id)).toMatchObject({
       cwd,
       argv: expect.arrayContaining([expect.stringContaining(COMMAND)]),
@@ -214,7 +214,7 @@ describe('denied-by-default: what a guest is told of how a program was started',
     const terminal = await found();
     const held = await gateway.ask(`${path}/lease`, { body: { action: 'acquire', pid: process.pid } });
     expect(held.status).toBe(200);
-    // What its agent says that it does is part of the conversation: only the session says nothing.
+    // The agent's account of what it does is part of the conversation: only the session says nothing.
     await walk(terminal.id, [DIRECTORY, terminal.pid, process.pid], key);
     const token = await guestOf({ conversation: key });
     const { sessions } = (await gateway.ask('/v1/shared', { token })).json;

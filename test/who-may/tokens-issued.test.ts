@@ -1,4 +1,4 @@
-// Who made a token, and what becomes of what a token made when it is revoked.
+// Makers of tokens, and the fate of what a token made when that token is revoked.
 
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -41,7 +41,7 @@ const works = async ({ token }: { token: string }): Promise<boolean> => {
   return status === 200 || status === 403;
 };
 
-/** Of Eve's admin token: an ingest token, an admin token that has made one of its own, a share, a login link. */
+/** Makes Eve's admin token, and with it an ingest token, an admin token with one of its own, a share, a login link. */
 async function family(name: string) {
   const eve = await make(name, 'admin');
   const ingest = await make(`${name} emits`, 'ingest', eve.token);

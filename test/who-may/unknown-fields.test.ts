@@ -1,4 +1,4 @@
-// What a request says and nobody understands is refused: walked over every operation of the OpenAPI document.
+// Unknown fields of requests are refused: walked over every operation of the OpenAPI document.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../steering/gateway-process.fixture.ts';
@@ -84,7 +84,7 @@ function bodiesOf(schema: Schema, schemas: Record<string, Schema>): unknown[] {
   const { properties, additionalProperties: more } = schema;
   if (typeof more === 'object') return bodiesOf(more, schemas).map((one) => ({ x: one }));
   if (properties === undefined) return [];
-  // What tells the kinds of one field from each other.
+  // Constants that tell the kinds of one field from each other.
   const kind = Object.entries(properties).flatMap(([name, one]) =>
     one.const === undefined && one.enum?.length !== 1 ? [] : [[name, one.const ?? one.enum?.[0]]],
   );

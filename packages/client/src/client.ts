@@ -61,7 +61,7 @@ export interface TokenInfo {
   readonly madeBy: { readonly id: string; readonly name: string; readonly user: string } | null;
 }
 
-/** What came from a token and counts still. All but `tokens` ends together with it, in any case. */
+/** Everything that a token has issued and that still counts. All but `tokens` ends together with the token. */
 export interface IssuedByToken {
   readonly tokens: readonly TokenInfo[];
   readonly logins: readonly TokenInfo[];
@@ -95,25 +95,25 @@ export interface Me {
   readonly user: string;
 }
 
-/** What a program asks for that has sent its person to the page. */
+/** Request of a program that has sent its person to the page. */
 export interface Authorization {
-  /** The name that it gives itself: nobody has checked it. */
+  /** Name that the program gives itself; nobody has checked it. */
   readonly client: string;
-  /** Where the answer goes: a host or a scheme. `here`: a program on the machine of the browser. */
+  /** Address that the answer goes to: a host or a scheme. `here`: a program on the machine of the browser. */
   readonly destination: { readonly text: string; readonly kind: 'here' | 'web' | 'program' };
   readonly asked: Scope;
-  /** What the person may give of it, from little to much. */
+  /** Scopes out of `asked` that the person may give, from little to much. */
   readonly choices: readonly Scope[];
 }
 
 export interface Tokens {
   list(): Promise<TokenInfo[]>;
   create(token: NewToken): Promise<CreatedToken>;
-  /** What it has made and counts still. Throws `not_found`. */
+  /** Lists everything that a token has made and that still counts. Throws `not_found`. */
   issued(id: string): Promise<IssuedByToken>;
   /**
-   * At once. `issued`: what becomes of the tokens that it has made; without it, throws `token_has_issued` where there
-   * are such. Its logins, share links and login links end with it in any case.
+   * Revokes a token at once. `issued`: what becomes of the tokens that the token has made; without `issued`, throws
+   * `token_has_issued` where there are any. Its logins, share links and login links end with it in any case.
    *
    * @example await client.tokens.revoke(id, { issued: 'revoke' });
    */
@@ -233,7 +233,7 @@ export class Binnacle {
     }
   }
 
-  /** What a request that is sent without this client needs in its headers: who is asking. */
+  /** Headers that say who is asking, for a request that is sent without this client. */
   get headers(): Readonly<Record<string, string>> {
     return this.settings.headers;
   }
@@ -247,12 +247,12 @@ export class Binnacle {
     return `${this.settings.base}${target}${target.includes('?') ? '&' : '?'}pass=${pass}`;
   }
 
-  /** What the gateway is and can do. Throws `not_found` where it is too old to say. */
+  /** Returns what the gateway is and can do. Throws `not_found` where the gateway is too old to say. */
   async info(): Promise<GatewayInfo> {
     return await this.http.json({ path: '/v1/info' });
   }
 
-  /** Browsers: what a program asks for that has sent its person here. `query` as it stands in the address. */
+  /** Browsers: returns the request of a program that has sent its person here. `query` as it stands in the address. */
   async authorization(query: string): Promise<Authorization> {
     return await this.http.json({ method: 'POST', path: '/v1/authorization', body: { query } });
   }

@@ -102,7 +102,7 @@ export const withTool = (answer: Answer, tool: ToolCall): Answer =>
 export function withAgent(answer: Answer, name: string, data: unknown, at: number): Answer {
   // Counts, which are of the answer and stand in no place of it. The gateway tells them in this shape.
   const retry = name === 'retry' ? retryOf(data) : undefined;
-  // It is over with the next word, and stands in no place either.
+  // The silence ends with the next word, and stands in no place either.
   if (retry !== undefined) return withSilence(answer, { at, silentMs: 0, waitsFor: { kind: 'model', retry } });
   if (name === 'usage' && typeof data === 'object' && data !== null) return { ...answer, usage: data as Usage };
   return withPart(

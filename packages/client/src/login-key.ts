@@ -1,18 +1,18 @@
 // One half of a browser's login: the key, which a page keeps where no other port of its host can read. The cookie is the
 // other half, and is sent by the browser itself.
 
-/** What is used of `localStorage`. */
+/** Part of `localStorage` that the key needs. */
 export interface KeyStorage {
   getItem(name: string): string | null;
   setItem(name: string, value: string): void;
   removeItem(name: string): void;
 }
 
-/** Of one gateway. All pages of an origin have the same one, whichever of them has logged in. */
+/** Key of the login at one gateway. All pages of an origin have the same key, whichever of them has logged in. */
 export class LoginKey {
   private readonly name: string;
   private readonly storage: () => KeyStorage | undefined;
-  /** For as long as the page lives, where nothing can be stored. */
+  /** Key for as long as the page lives, where nothing can be stored. */
   private unstored: string | undefined;
 
   /** `base`: the URL of the gateway. `storage` may throw, as browsers do where storage is blocked. */
@@ -22,7 +22,7 @@ export class LoginKey {
     this.unstored = undefined;
   }
 
-  /** Read anew each time: another tab may have logged in or out. */
+  /** Reads the key each time: another tab may have logged in or out. */
   get value(): string | undefined {
     try {
       return this.storage()?.getItem(this.name) ?? this.unstored;
@@ -50,6 +50,6 @@ export class LoginKey {
   }
 }
 
-// Where storage is blocked, reading the property throws. Node has one that is no browser's.
+// Reading the property throws where storage is blocked. Node has a `localStorage` that is no browser's.
 const browserStorage = (): KeyStorage | undefined =>
   typeof document === 'undefined' ? undefined : globalThis.localStorage;

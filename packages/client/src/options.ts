@@ -52,7 +52,7 @@ export interface ClientOptions {
 export interface Settings {
   /** Without a slash at the end. */
   readonly base: string;
-  /** Who is asking, as it is now: the token, or the key of the browser's login. */
+  /** Headers that say who is asking now: the token, or the key of the browser's login. */
   readonly headers: Readonly<Record<string, string>>;
   readonly key: LoginKey;
   readonly fetch: typeof fetch;
@@ -63,7 +63,7 @@ export interface Settings {
   readonly connectTimeoutMs: number;
   readonly backoff: Backoff;
   readonly now: () => number;
-  /** What `Date.now` says, which the gateway's clock is compared with. */
+  /** Time of day as `Date.now` says it; compared with the gateway's clock. */
   readonly wall: () => number;
   readonly random: () => number;
 }
@@ -101,7 +101,7 @@ export function settle(options: ClientOptions): Settings {
   };
 }
 
-/** Of the gateway. With a WebSocket, which pages send no headers with, the key is a subprotocol. */
+/** Header of the gateway for the key. Pages send no headers with a WebSocket: there the key is a subprotocol. */
 const KEY_HEADER = 'Binnacle-Key';
 
 /** The address of the multiplexed WebSocket. */

@@ -606,9 +606,9 @@ export class BinnacleError extends Error {
   }
 
   /**
-   * What was thrown, as one of ours: itself, `disk_full` where the system or SQLite had no room,
-   * `catalogue_damaged`, else `internal`. For
-   * every place where a failure leaves the process.
+   * Converts what was thrown to a `BinnacleError`: itself, `disk_full` where the system or SQLite had no room,
+   * `catalogue_damaged` where SQLite found a damaged file, else `internal`. For every place where a failure leaves the
+   * process.
    *
    * @example
    * try { write(); } catch (error) { send(BinnacleError.of(error).toWire()); }

@@ -197,9 +197,9 @@ export type ConversationEvent =
     }
   /** A call began, or is another than it was: the whole of it each time. */
   | { readonly type: 'tool'; readonly at: number; readonly run: string; readonly tool: ToolCall }
-  /** What else an agent tells, by its name: `plan`, `mode`, `status`, `note`, `retry` (see `Retry`). */
+  /** Other news of an agent, by name: `plan`, `mode`, `status`, `note`, `retry` (see `Retry`). */
   | { readonly type: 'agent'; readonly at: number; readonly run: string; readonly name: string; readonly data: unknown }
-  /** By the gateway: nothing has come for a while. Not a word of the agent. */
+  /** Report by the gateway that nothing has come for a while. Not a word of the agent. */
   | ({ readonly type: 'silent'; readonly run: string } & SilenceInfo)
   | { readonly type: 'approval'; readonly at: number; readonly run: string; readonly approval: Approval }
   | {

@@ -1,7 +1,7 @@
-// What a gateway says of itself and of the machine that it runs on.
+// Facts that a gateway gives about itself and about its machine.
 
 export interface GatewayInfo {
-  /** Of the gateway. */
+  /** Version of the gateway. */
   readonly version: string;
   /** `PROTOCOL_VERSION` of the gateway. */
   readonly protocol: number;

@@ -93,12 +93,11 @@ export interface PluginList {
   readonly plugins: readonly PluginInfo[];
 }
 
-/** What would be installed: for the person who has to agree. */
-/** What a plugin would get of another one of its id that is installed from another folder. */
+/** Inheritance of a plugin from the one with the same id that is installed from another folder. */
 export interface PluginInherits {
-  /** The folder that the installed one came from; null: nobody wrote that down. */
+  /** Folder that the installed plugin came from; null: not recorded. */
   readonly from: string | null;
-  /** Those that are granted. */
+  /** Permissions that are granted. */
   readonly permissions: readonly string[];
   /** Keys of its entry in the config file besides the permissions. */
   readonly settings: readonly string[];
@@ -106,6 +105,7 @@ export interface PluginInherits {
   readonly values: number;
 }
 
+/** Plugin that would be installed: for the person who has to agree. */
 export interface PluginPreview {
   readonly id: string;
   readonly name: string;

@@ -9,7 +9,7 @@ export const CAST_VERSIONS = [2, 3] as const;
 export interface ExportQuery {
   /** Default `cast`; of a conversation `markdown`, and that and `jsonl` are all there is. */
   readonly format?: ExportFormat;
-  /** Of `cast`. Default 3; asciinema 2 plays version 2 and no later one. */
+  /** Version of a `cast`. Default 3; asciinema 2 plays version 2 and no later one. */
   readonly version?: (typeof CAST_VERSIONS)[number];
   /** Who typed how much; of an imported recording that was kept with it, also what. Default false. */
   readonly input?: boolean;

@@ -89,23 +89,23 @@ export interface SessionInfo {
   readonly labels: Readonly<Record<string, string>>;
   /** What it is doing. Null where it does not run, or nobody can tell. */
   readonly activity: SessionActivity | null;
-  /** Of a `lost` one alone. */
+  /** Reason of the loss; only `lost` sessions have one. */
   readonly lostReason?: LostReason;
 }
 
-/** Those that wait for a person come first in lists. */
-/** Of a report of a program's own state (OSC 7501, or a hook). */
+/** States in a program's report about itself (OSC 7501, or a hook). */
 export const STATUS_STATES = ['idle', 'working', 'blocked', 'done', 'error', 'clear'] as const;
 
-/** What a program says that it does. `reason`: what it is blocked by. `text`: in its words, one line. */
+/** Report of a program about its own state. `reason`: what blocks it. `text`: in its words, one line. */
 export interface StatusReport {
   readonly state: (typeof STATUS_STATES)[number];
   readonly reason?: 'permission' | 'question' | 'auth' | undefined;
   readonly text?: string | undefined;
-  /** When it was so, ms since 1970: reports may overtake one another. */
+  /** Time of the state, ms since 1970: reports may overtake one another. */
   readonly at?: number | undefined;
 }
 
+/** States of an activity. Sessions that wait for a person come first in lists. */
 export const ACTIVITY_STATES = ['waiting_approval', 'waiting_input', 'working', 'idle'] as const;
 
 export interface SessionActivity {

@@ -6,7 +6,7 @@ export interface Retry {
   readonly attempt: number;
   /** Maximum of attempts, where the agent tells. */
   readonly of?: number;
-  /** In the agent's words: `overloaded`, `rate limited`. */
+  /** Reason in the agent's words: `overloaded`, `rate limited`. */
   readonly why?: string;
   /** Milliseconds until it asks. */
   readonly delayMs?: number;
@@ -23,9 +23,9 @@ export type WaitsFor =
   | { readonly kind: 'tool'; readonly title: string }
   | { readonly kind: 'plugin'; readonly plugin?: string };
 
-/** What a `silent` event says. */
+/** Contents of a `silent` event. */
 export interface SilenceInfo {
-  /** When it was said, ms since 1970; the silence began `silentMs` before. */
+  /** Time of the event, ms since 1970; the silence began `silentMs` before. */
   readonly at: number;
   readonly silentMs: number;
   readonly waitsFor: WaitsFor;
@@ -61,7 +61,7 @@ const time = (ms: number): string => {
 };
 
 /**
- * What an agent told of its model; not from the agent itself, so that any value may come.
+ * Describes a retry that an agent told of its model. The data is not from the agent itself, so any value may come.
  * @example retryWords({ attempt: 3, of: 10, why: 'overloaded', delayMs: 2000 }) // 'asks again: 3 of 10, overloaded, in 2 s'
  */
 export function retryWords({ attempt, of, why, delayMs }: Retry): string {
@@ -83,7 +83,7 @@ export function retryOf(data: unknown): Retry | undefined {
   };
 }
 
-/** What a turn waits for. What programs wrote is in it as it is. */
+/** Describes what a turn waits for. Text that programs wrote is included as it is. */
 export function waitWords(waitsFor: WaitsFor): string {
   switch (waitsFor.kind) {
     case 'start':

@@ -86,7 +86,7 @@ export interface EmitAnswer {
   readonly stored: number;
   readonly duplicates: number;
   readonly refused: number;
-  /** Fields that the gateway does not know, over all events: it left them out. Not from gateways of before. */
+  /** Fields that the gateway does not know and left out, over all events. Absent from older gateways. */
   readonly ignored?: number;
   /** Names of such fields, each once; at most 20. */
   readonly ignored_fields?: readonly string[];
@@ -231,11 +231,11 @@ export interface PtyEvent {
   readonly labels: Readonly<Record<string, string>>;
   /** The command of the session, with its first event and where it changes. */
   readonly command?: string;
-  /** With `command`, and where an emitter gave one: at most 500 characters. */
+  /** Preview of the command, with `command` and where an emitter gave a preview: at most 500 characters. */
   readonly command_preview?: string;
   readonly response?: string;
   readonly response_base64?: string;
-  /** With the first output of an emitted event, and with all output of what runs here: at most 500 characters. */
+  /** Preview of output: of an emitted event's first output, and of all local output. At most 500 characters. */
   readonly response_preview?: string;
   readonly stream?: OutputKind;
   readonly exit_code?: number | null;

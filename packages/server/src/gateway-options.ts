@@ -24,7 +24,7 @@ export interface GatewayOptions {
   readonly port?: number;
   /** Web origins besides our own that may call us. */
   readonly origins?: readonly string[];
-  /** What others reach us by, e.g. `https://box.example.org:8443/binnacle/`. Wins over the config file's `publicUrl`. */
+  /** Address for others, e.g. `https://box.example.org:8443/binnacle/`. Wins over the config file's `publicUrl`. */
   readonly publicUrl?: string;
   /** Host names besides the loopback ones that we answer to. */
   readonly hostNames?: readonly string[];
@@ -120,7 +120,7 @@ export interface GatewayOptions {
   /** Of each plugin. The defaults are in plugin/process/limits.ts. */
   readonly pluginLimits?: Partial<PluginLimits>;
   readonly logLevel?: string;
-  /** What durations, and the age of what is kept, are counted with. Default: the clocks of the machine. */
+  /** Clocks for durations and for the age of what is kept. Default: the clocks of the machine. */
   readonly clocks?: Clocks;
   /** Told each time that a changed config file is in force. `problems`: how many are told of it. */
   readonly onConfig?: (path: string, problems: number) => void;
@@ -133,7 +133,7 @@ export interface GatewayOptions {
 
 export interface Gateway {
   readonly url: string;
-  /** What others reach it by, without a slash at the end; undefined where nobody has said so. */
+  /** Address by which others reach the gateway, without a slash at the end; undefined where nobody has named one. */
   readonly publicUrl: string | undefined;
   readonly adminToken: string;
   /** A link that logs a browser in, once. */

@@ -24,7 +24,7 @@ export class Ticks {
     this.#at = now();
   }
 
-  /** To be called at each tick. `afterMs`: how long after the one before the tick was to come. */
+  /** Tells whether a tick is late; call it at each tick. `afterMs`: the interval after which the tick was due. */
   isLate(afterMs: number): boolean {
     const now = this.#now();
     const elapsed = now - this.#at;

@@ -176,7 +176,7 @@ export class Session {
     };
   }
 
-  /** Rows of before name none: what was lost then had lost its runner, or its emitter. */
+  /** Older rows have no reason: a session that was lost then had lost its runner, or its emitter. */
   get #lostReason(): LostReason {
     return this.#record.lostReason ?? (this.isForeign ? 'silent' : 'runner_died');
   }
@@ -187,12 +187,12 @@ export class Session {
     return state === 'running' || state === 'starting' ? this.#activity : null;
   }
 
-  /** What it is doing, it did when this gateway began. A flag, because times of another process are of another clock. */
+  /** True for an activity from before this gateway. A flag, because times of another process are of another clock. */
   get isOldActivity(): boolean {
     return this.#isOldActivity;
   }
 
-  /** Who looks after that says what it is doing. `isOld`: since before this gateway. */
+  /** Sets the activity, which another part watches. `isOld`: the activity is from before this gateway. */
   does(activity: SessionActivity | null, isOld = false): void {
     if (this.#activity === activity) return;
     this.#activity = activity;

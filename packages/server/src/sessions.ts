@@ -50,7 +50,7 @@ export interface SessionsOptions {
   readonly helmTimes: HelmTimes;
   readonly endingTimes: EndingTimes;
   readonly passEnv: readonly string[];
-  /** What its programs find in their environment besides. Default: nothing. */
+  /** Returns variables that a session's programs find in their environment besides. Default: none. */
   readonly environmentOf?: (id: SessionId) => Readonly<Record<string, string>>;
   readonly pageCacheBytes: number;
   readonly pageBytes?: number;

@@ -62,7 +62,7 @@ export function Authorize({ client, me, query, onLeave }: AuthorizeProps) {
     setAnswered(decision);
     setError(undefined);
     client.authorize(query, decision, decision === 'allow' ? scope : undefined).then(
-      // Not to be gone back to: a code works once.
+      // Replaced in the history: a code works once.
       (redirect) => location.replace(redirect),
       (thrown: unknown) => {
         setAnswered(undefined);
@@ -162,7 +162,7 @@ export function Authorize({ client, me, query, onLeave }: AuthorizeProps) {
   );
 }
 
-/** To the program, which learns what was wrong. The gateway knows the address to be its own. */
+/** Leads back to the program, which learns what was wrong. The gateway knows that the address is the program's. */
 function Back({ to }: { readonly to: string }) {
   return (
     <button type="button" className="button primary" onClick={() => location.replace(to)} data-testid="authorize-back">

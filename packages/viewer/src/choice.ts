@@ -1,4 +1,4 @@
-// What the page shows, as the address keeps it: a session, a conversation, a search, the traffic, the recordings, the
+// Subject of the page, as the address keeps it: a session, a conversation, a search, the traffic, the recordings, the
 // plugins, the tokens. Pure.
 
 import { type ConversationKey, isConversationKey, isSessionId } from '@binnacle/protocol';

@@ -128,7 +128,7 @@ function keyOf(part: AnswerPart, at: number): string {
   return part.kind === 'approval' ? `approval-${part.approval.id}` : `${part.kind}-${at}`;
 }
 
-/** Nothing comes: for how long, and what for. */
+/** Silence of a turn: for how long nothing comes, and what the turn waits for. */
 function Silent({ silence, clockOffsetMs }: { readonly silence: SilenceInfo; readonly clockOffsetMs: number }) {
   const { at, silentMs, waitsFor, isLong } = silence;
   const seconds = useElapsed(at - silentMs - clockOffsetMs);

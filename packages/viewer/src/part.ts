@@ -78,7 +78,7 @@ export function reloadWhenThere(): () => void {
   const aborter = new AbortController();
   const { signal } = aborter;
   const wait = async (): Promise<void> => {
-    // In the future: the clock was set back since.
+    // A time in the future: the clock was set back since.
     if (Math.abs(Date.now() - reloadedAt()) < AGAIN_AFTER_MS) return;
     while (!(await answers(signal))) {
       if (signal.aborted) return;

@@ -21,7 +21,7 @@ const CHOICES: readonly { readonly scope: Scope; readonly words: string }[] = [
 ];
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
 
-/** By the address that this page has, unless the gateway knows a public one: a proxy may have a path that it is not told. */
+/** Link by this page's address, unless the gateway knows a public URL: a proxy may hide its path from the gateway. */
 const linkOf = ({ ticket, url }: Ticket): string =>
   new URL(url).origin === location.origin ? `${location.origin}${location.pathname}#ticket=${ticket}` : url;
 

@@ -12,7 +12,7 @@ export function makerWords({ madeBy }: Pick<TokenInfo, 'madeBy'>): string {
   return `made by ${oneLine(name, 60)}${name === user || isOwn(user) ? '' : ` (${oneLine(user, 70)})`}`;
 }
 
-/** Who made it, when, until when, and for whom. */
+/** Says who made a token, when, until when, and for whom. */
 export function factsOf(token: TokenInfo, now: number): string {
   const since = age(now - token.createdAt);
   const when = since === 'now' ? 'just now' : `${since} ago`;
@@ -25,7 +25,7 @@ export function expiryWords({ expiresAt }: Pick<TokenInfo, 'expiresAt'>, now: nu
   return expiresAt <= now ? 'has ended' : `ends in ${age(expiresAt - now)}`;
 }
 
-/** What ends with a token in any case; empty where nothing does. */
+/** Lists what ends with a token in any case; empty where nothing does. */
 export function endsWithWords({ logins, shares, links }: IssuedByToken): string {
   const count = (n: number, one: string): string[] => (n === 0 ? [] : [`${n} ${one}${n === 1 ? '' : 's'}`]);
   const all = [

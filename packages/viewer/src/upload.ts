@@ -12,7 +12,7 @@ export interface Upload {
 interface UploadOptions {
   /** Keep what was typed. */
   readonly input: boolean;
-  /** Who is asking. */
+  /** Headers that say who is asking. */
   readonly headers: Readonly<Record<string, string>>;
   /** Of the file, 0 to 1. At 1 the gateway is reading it to its end. */
   readonly progress: (share: number) => void;

@@ -188,7 +188,7 @@ function readOwner(path: string): Owner | undefined {
 function isAlive(owner: Owner, path: string): boolean {
   if (owner.where === here() && owner.where !== '') return startOf(owner.pid) === owner.started;
   const beat = statSync(join(path, 'owner'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  // One in the future is of a clock that was set back since: who lives has beaten again by the clock of now.
+  // A beat in the future is from before the clock was set back: a living process has beaten again by the present clock.
   return Math.abs(Date.now() - beat) < DEAD_AFTER_MS;
 }
 

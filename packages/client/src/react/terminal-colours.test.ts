@@ -5,7 +5,7 @@ import { boundColours } from './terminal-colours.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A terminal, with what draws its palette put in the place of the one that it has in a page. */
+/** Terminal with a palette drawer in the place of the drawer that it has in a page. */
 function open() {
   const terminal = new Terminal({ cols: 20, rows: 4, allowProposedApi: true });
   const drawn: number[] = [];

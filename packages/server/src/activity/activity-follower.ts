@@ -17,14 +17,14 @@ export interface LookTimes extends ActivityTimes {
   readonly lookMs: number;
 }
 
-/** What a screen shows. */
+/** Contents of a screen. */
 export interface Sight {
   readonly rows: readonly string[];
   readonly title: string;
 }
 
 export interface FollowerParts {
-  /** It ran when the gateway began. */
+  /** True for a session that ran when the gateway began. */
   readonly isFromBefore: boolean;
   changed(): void;
   failed(error: unknown): void;
@@ -40,7 +40,7 @@ const TAIL_BYTES = 64 * 1024;
 const WRITTEN_BYTES = 32 * 1024;
 /** Of entries that are no output there may be any number. */
 const LOOK_PAGES = 32;
-/** Of the silence that says something: no timer is set for longer. */
+/** Maximum multiple of `quietMs` per timer: a longer silence says nothing more. */
 const LONGEST_QUIET = 5;
 /** The runner collects what is typed for so long before it writes it into the log. */
 const INPUT_AUDIT_MS = 1000;
@@ -62,12 +62,12 @@ export class ActivityFollower {
   #isQueued = false;
   #hasWritten = false;
   #isOver = false;
-  /** What the log said at first, of a session that ran when the gateway began. */
+  /** Activity by the first reading of the log, of a session that ran when the gateway began. */
   #found: Activity | undefined;
   readonly #isFromBefore: boolean;
-  /** For times as the log has them: they never go back, not even when somebody sets the clock. */
+  /** Clock for times as the log has them: never goes back, not even when somebody sets the clock. */
   readonly #clock = new SteadyClock();
-  /** How far the session's own clock is ahead of that: its runner may have begun before the clock was set back. */
+  /** Lead of the session's own clock over `#clock`: its runner may have begun before the clock was set back. */
   #aheadMs = 0;
   #looking: NodeJS.Timeout | undefined;
   #quiet: NodeJS.Timeout | undefined;
@@ -101,7 +101,7 @@ export class ActivityFollower {
     return this.#machine.now;
   }
 
-  /** It does what it did when the gateway began. */
+  /** True while the session does what it did when the gateway began. */
   get isAsFound(): boolean {
     const { state, since } = this.now;
     return this.#found?.state === state && this.#found.since === since;
@@ -158,7 +158,7 @@ export class ActivityFollower {
     this.#cancelWait = undefined;
   }
 
-  /** As the log would say it. */
+  /** Returns the time now, as the log would have it. */
   #time(): number {
     return this.#clock.now() + this.#aheadMs;
   }

@@ -1,4 +1,4 @@
-// What a terminal's session is doing, from what its program says of itself, from its title and screen, and from when it
+// Activity of a terminal's session, from the reports of its program, from its title and screen, and from when it
 // writes. A pure machine: its time comes from outside, and it knows no session. A driver that knows better (approvals,
 // turns) goes before it.
 
@@ -45,12 +45,12 @@ export const ACTIVITY_TIMES: ActivityTimes = { quietMs: 3000, settleMs: 5000, ec
 
 /** A program that draws all the time, as blinking does, is looked at in the midst of it after so many pauses. */
 const PATIENCE = 3;
-/** From one look at a screen to the next; doubled as long as it shows the same dialog, or not the one that is looked for. */
+/** Time between two looks at a screen; doubled while the screen shows the same dialog, or lacks the expected dialog. */
 const FIRST_REST_MS = 1000;
 const LAST_REST_MS = 16_000;
-/** With the sign of work in its title a program is at work in a longer silence: so many times as long. */
+/** Factor by which a silence may be longer while the program's title has the sign of work. */
 const SIGNED = 5;
-/** At rest a program blinks; with so many bytes on end it is another one, which the title is not of. */
+/** Maximum bytes per burst of a program at rest, which only blinks. More come from another program than the title's. */
 const BLINKING_BYTES = 16 * 1024;
 
 export class ActivityMachine {
@@ -75,13 +75,13 @@ export class ActivityMachine {
   #reportedAt: number | undefined;
   #sign: TitleSign | undefined;
   #signAt = Number.NEGATIVE_INFINITY;
-  /** What the screen shows now has not been looked at, since then. */
+  /** Time since which the present screen has not been looked at. */
   #unseenSince: number | undefined;
   #seenAt = Number.NEGATIVE_INFINITY;
   #restMs = 0;
-  /** It waits with what its screen shows. */
+  /** The program waits because of what its screen shows. */
   #isBySight = false;
-  /** Of a reported wait: whether its dialog was seen, and whether a key may have ended it. */
+  /** Screen of a reported wait: whether the dialog was seen, and whether a key may have ended the wait. */
   #sight: 'none' | 'wanted' | 'seen' | 'doubted' = 'none';
 
   constructor(at: number, times: ActivityTimes = ACTIVITY_TIMES) {
@@ -118,19 +118,19 @@ export class ActivityMachine {
     return Math.max(due, this.#seenAt + this.#restMs);
   }
 
-  /** Its screen may show a dialog, whatever was written last. */
+  /** True while the screen may show a dialog, whatever was written last. */
   get isSuspected(): boolean {
     return this.#isBySight || this.#sign === 'resting' || this.#isWordless || this.#reportedAt !== undefined;
   }
 
-  /** It asks for leave, and what for is on its screen alone. */
+  /** True while the program asks for leave, and only its screen says what for. */
   get #isWordless(): boolean {
     return this.#now.state === 'asking' && this.#now.text === null;
   }
 
   get #isGuessed(): boolean {
     if (this.#sign === 'asking' || this.#reportedAt !== undefined) {
-      // A program that was killed says no more; whoever typed since then may talk to another one.
+      // A killed program reports nothing more; a person who typed since then may talk to another program.
       return this.#typedAt > Math.max(this.#signAt, this.#reportedAt ?? Number.NEGATIVE_INFINITY);
     }
     return true;
@@ -273,7 +273,7 @@ export class ActivityMachine {
   }
 
   #notified(text: string, at: number): void {
-    // That a turn is over is no wait, to whoever knows the state itself.
+    // The end of a turn is no wait where the program reports its state itself.
     if (this.#reportedAt === undefined) {
       this.#calledAt = at;
       this.#become('waiting', at, text);
@@ -307,7 +307,7 @@ export class ActivityMachine {
     this.#typedAt = at;
     this.#hasRung = false;
     this.#isInteractive = true;
-    // What was typed takes a while to change what is shown.
+    // Typing takes a while to change what is shown.
     this.#seenAt = at;
     this.#restMs = FIRST_REST_MS;
     this.#burstAt = at;

@@ -7,10 +7,10 @@ import { lastLineOf } from './question.ts';
 
 interface Ordinary {
   readonly name: string;
-  /** What lists say of it. */
+  /** State that lists show. */
   readonly state: 'idle' | 'waiting';
   readonly rows: readonly string[];
-  /** The end of what it wrote. */
+  /** End of the output. */
   readonly tail: string;
 }
 

@@ -4,7 +4,7 @@
 import { safeLine } from './marks.ts';
 
 export interface Dialog {
-  /** What is asked, in words that are safe to show. */
+  /** Question, in words that are safe to show. */
   readonly question: string;
 }
 
@@ -24,7 +24,7 @@ const NO = /^(?:no|reject|deny|decline|cancel|abort|don['’]t)\b/i;
 /** Options side by side, as OpenCode has them. */
 const IN_A_ROW = /^(?:allow|approve|yes)\b.*\s{2,}(?:reject|deny|no|cancel)\b/i;
 const ASKS = /\?\s*$|\bpermission\b|\brequire(?:s|d)\b.*\bapproval\b|\baction required\b/i;
-/** What stands below the options: which keys there are, or a status. */
+/** Text below the options: which keys there are, or a status. */
 const HINT =
   /\b(?:esc(?:ape)?|enter|tab|ctrl|shift|select|confirm|cancel|navigate|amend|explain|waiting|commands)\b|↑|↓/i;
 
@@ -70,7 +70,7 @@ function ofOptions(rows: readonly string[], end: number): Dialog | undefined {
 
 function asked(rows: readonly string[], first: number, end: number): Dialog | undefined {
   const question = rows.slice(Math.max(0, first - ABOVE), first).findLast((row) => ASKS.test(row));
-  // In one row nothing tells the options from any text, but the keys beside them.
+  // Options in one row differ from other text only by the keys beside them.
   if (question === undefined || (first === end && !HINT.test(rows.slice(end).join(' ')))) return undefined;
   return { question: safeLine(question) };
 }

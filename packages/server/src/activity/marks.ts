@@ -8,15 +8,15 @@ const MAX_MARK = 4096;
 const MAX_TEXT = 200;
 
 /**
- * What a program reports of itself as a whole: OSC 7501 (Program Status Protocol 0.4), or an agent's own hook. Records of
- * its parts (`id=`) are passed over.
+ * Report of a program about itself as a whole: OSC 7501 (Program Status Protocol 0.4), or an agent's own hook. Records
+ * of its parts (`id=`) are passed over.
  */
 export interface StatusMark {
   readonly kind: 'status';
   readonly state: (typeof STATUS_STATES)[number];
-  /** Of `blocked`, where it says so: what it waits for. */
+  /** Cause of `blocked`, where the program names it. */
   readonly reason: 'permission' | 'question' | 'auth' | null;
-  /** In words that are safe to show. */
+  /** Text in words that are safe to show. */
   readonly text: string | null;
 }
 
@@ -306,7 +306,7 @@ function promptOf(rest: string): Mark | undefined {
   return { kind: 'ended', exitCode: /^\d{1,3}$/.test(code ?? '') ? Number(code) : null };
 }
 
-/** Of the whole program, and no question to the terminal: only such a one may take the place of another. */
+/** True for a report on the whole program that asks the terminal nothing: only such a report may replace another. */
 function isStatus(bytes: Uint8Array, from: number, to: number): boolean {
   const osc = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from);
   return osc.indexOf('7501;') === 0 && !osc.includes('?') && !osc.includes('id=');

@@ -12,7 +12,10 @@ const HARMLESS = /\p{Cc}(?:\[[\d;:]*[mK]|\[\?(?:25|2004)[hl]|\(B|\][^\p{Cc}]*(?:
 const YES_OR_NO = /[[(]\s*y(?:es)?\s*[/|,]\s*n(?:o)?\b[^\])]{0,20}[\])]\s*[:?]?\s*$/i;
 /** To a column, and "clear what follows": how Node's readline draws its prompts. */
 const PROMPTING = /\p{Cc}\[\d*[GJ]/gu;
-/** Of a question there are words. The colon has its blank, where somebody types: "Compiling:" has none. With a default: `name: (project) `. */
+/**
+ * A question has words. Its colon is followed by a blank, where somebody types: "Compiling:" has none. With a default:
+ * `name: (project) `.
+ */
 const ASKING = /\p{L}{2}.*(?:\?\s*|:\s+|:\s+\([^()]*\)\s+)$/u;
 
 /** `tail`: the last bytes that were written. The question is in words that are safe to show. */

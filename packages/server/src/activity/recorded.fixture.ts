@@ -1,4 +1,4 @@
-// What real agents wrote in a terminal of ours, replayed to the machine with its own times: recorded by
+// Output of real agents in a terminal of ours, replayed to the machine with its own times: recorded by
 // `BINNACLE_RECORD=/home/me npm run test:all -- test/live/terminals.test.ts`. Screens are drawn as the gateway draws them.
 
 import { readFileSync } from 'node:fs';
@@ -13,9 +13,9 @@ import { lastLineOf, QUESTION_BYTES } from './question.ts';
 export interface Recorded {
   readonly cols: number;
   readonly rows: number;
-  /** What it did, seen by a person, from the first moment that lists said so. In ms. */
+  /** States as a person saw them, each from the first moment that lists said so. In ms. */
   readonly expected: readonly { readonly atMs: number; readonly state: string }[];
-  /** What it wrote, in ms. */
+  /** Output, each piece with its time in ms. */
   readonly pieces: readonly (readonly [number, string])[];
 }
 

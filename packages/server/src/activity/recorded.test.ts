@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AGENTS, recordedOf, replay } from './recorded.fixture.ts';
 
-/** Of the program's reports and titles nothing is left: what is drawn has to do. */
+/** Reports and titles of the program. They are removed: the drawing alone has to do. */
 const SIGNS = /\p{Cc}\](?:0|2|7501);[^\p{Cc}]*(?:\p{Cc}\\|\p{Cc})/gu;
 const MOST_LATE_MS = 2000;
 /** How long each of them was left waiting when it was recorded. */

@@ -88,7 +88,7 @@ export class SessionActivities {
   report(id: string, { state, reason, text = '', at = 0 }: StatusReport): boolean {
     const followed = this.#followed.get(id);
     if (followed !== undefined && at > 0) {
-      // What came through the terminal counts as well: it is not delayed.
+      // Reports through the terminal count as well: they are not delayed.
       const behindMs = Math.max(followed.reportedAt, followed.follower.reportedAt ?? 0) - at;
       if (behindMs > 0 && behindMs < OVERTAKEN_MS) return true;
       followed.reportedAt = at;
@@ -133,7 +133,7 @@ export class SessionActivities {
         see: (seen) => this.#parts.see(seen),
         failed: (error) => {
           this.#parts.log.warn({ err: error, session: id }, 'what a session is doing cannot be seen');
-          // With the next change of its state it is tried again.
+          // The next change of the session's state tries again.
           const followed = this.#followed.get(id);
           if (followed !== undefined) followed.hasBegun = false;
         },

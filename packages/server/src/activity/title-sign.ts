@@ -1,5 +1,5 @@
-// What agents say of their state in the titles of their terminals. Recorded of Claude Code 2.1, Codex 0.169, Gemini CLI
-// 0.61 and Qwen Code 0.24; OpenCode 1.18 says nothing there.
+// Signs of agents' states in the titles of their terminals. Recorded from Claude Code 2.1, Codex 0.169, Gemini CLI 0.61
+// and Qwen Code 0.24; OpenCode 1.18 says nothing there.
 
 /** `asking`: for leave. `resting`: not at work; whether it asks for something is seen on its screen alone. */
 export type TitleSign = 'asking' | 'working' | 'resting';

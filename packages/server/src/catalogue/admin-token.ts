@@ -16,8 +16,8 @@ export const newSecret = (): string => `bn_${randomBytes(32).toString('base64url
 const OWN_SECRET = /^(bn|bg|bs)_[A-Za-z0-9_-]{43}$/;
 
 /**
- * What a secret of our own shape is for: `bn` tokens, tickets and logins, `bg` guests, `bs` share links. Undefined for all
- * other texts. Each has 256 bits, which nobody finds by trying.
+ * Names the kind of a secret of our own shape: `bn` tokens, tickets and logins, `bg` guests, `bs` share links.
+ * Undefined for all other texts. Each secret has 256 bits, which nobody finds by trying.
  */
 export const kindOfSecret = (text: string): 'bn' | 'bg' | 'bs' | undefined =>
   OWN_SECRET.exec(text)?.[1] as 'bn' | 'bg' | 'bs' | undefined;

@@ -50,7 +50,7 @@ export class Catalogue {
   readonly mutes: MuteStore;
   readonly waits: WaitStore;
   readonly hailWishes: HailWishStore;
-  /** By which rows are old enough to be removed. */
+  /** Time by which rows are old enough to be removed. */
   readonly time: TrustedTime;
   readonly oauthGrants: OAuthGrantStore;
   readonly #db: Database;

@@ -1,4 +1,4 @@
-// Whether the file of the catalogue is whole, and what a person is told when it is not. Changes nothing.
+// Check of the catalogue's file, and the words for a person when the file is damaged. Changes nothing.
 
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -40,7 +40,7 @@ export function checkPages(db: Database, path: string): void {
   if (found !== 'ok') throw damaged(path, found.replace(/\s+/g, ' ').slice(0, 200));
 }
 
-/** What SQLite and the system say of the file, in words that name it and the way out. */
+/** Explains a failure of SQLite or the system in words that name the file and the way out. */
 export function explained(path: string, error: unknown): unknown {
   if (error instanceof BinnacleError) return error;
   if (isDiskFull(error)) return BinnacleError.of(error);

@@ -1,5 +1,5 @@
-// What a session or a conversation is, in a file beside its log: a catalogue that was lost is made of these again. Rows
-// that were written last are right; a description is as new as the session's name, and knows no state.
+// Descriptions of sessions and conversations, each in a file beside its log: a lost catalogue is made again from these.
+// Rows that were written last are right; a description is as new as the session's name, and knows no state.
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ const SessionDescription = z.object({
   conversation: z.string().nullable(),
   hidden: z.boolean(),
   foreign: Foreign.nullable(),
-  /** Of what was over when it came here. */
+  /** End of a session that was over when it came here. */
   ended: z
     .object({
       exitCode: z.number().nullable(),
@@ -59,7 +59,7 @@ export type ConversationDescription = z.infer<typeof ConversationDescription>;
 
 const NAME = 'session.json';
 
-/** In the directory of a session, beside its log. Throws what writing throws (ENOSPC). */
+/** Writes a description into the directory of a session, beside its log. Throws what writing throws (ENOSPC). */
 export function describeSession(dir: string, { id: _, ...record }: SessionRecord): void {
   const { name, spec, createdAt, runner, conversation, hidden, foreign, exitCode, exitedAt, epoch, head } = record;
   const isRecording = foreign !== null && record.state === 'closed';
@@ -90,7 +90,7 @@ export function readConversation(dir: string): ConversationDescription | undefin
 /** Before its row goes: what has no row and a description is taken for lost, and comes back. */
 export const forgetConversation = (dir: string): void => rmSync(`${dir}.json`, { force: true });
 
-/** Of a session that nobody described: those alone may see it who may see everything. */
+/** Describes a session that has no description: only readers who may see everything may see it. */
 export const undescribed = (id: string, createdAt: number): SessionDescription & Pick<NewSession, 'name'> => ({
   name: `found-${id.slice(-8)}`,
   spec: { argv: [], mode: 'pty', cwd: '', envNames: [], cols: 80, rows: 24, takesRuns: false },

@@ -1,11 +1,11 @@
-// Who made which token and which browser login, as it was then. Knows no secret and nobody's rights.
+// Makers of tokens and browser logins, as they were then. Knows no secret and nobody's rights.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Database, Statement } from './driver.ts';
 
-/** As it was when the token was made: whoever it was may have ended since. */
+/** Maker of a token, as of the time when the token was made: the maker may have ended since. */
 export interface MadeBy {
-  /** Of a token or a login; `admin`: the admin token. */
+  /** Id of a token or a login; `admin`: the admin token. */
   readonly id: string;
   readonly name: string;
   readonly user: string;

@@ -9,14 +9,14 @@ export interface OAuthGrant {
   readonly token: string;
   /** The digest of the client's id. */
   readonly client: string;
-  /** What the token was asked for (RFC 8707). */
+  /** Resource that the token was asked for (RFC 8707). */
   readonly resource: string;
-  /** Who is behind the person that allowed it: a token, or the admin token of then. Ends with that. */
+  /** Issuer behind the person who gave the grant: a token, or the admin token of then. The grant ends with it. */
   readonly issuer: string;
   readonly refreshSha256: Uint8Array;
 }
 
-/** Maximum used refresh tokens that are known again, of one grant: those of four days at one an hour. */
+/** Maximum used refresh tokens remembered per grant. Four days at one an hour. */
 const MAX_USED = 100;
 
 export class OAuthGrantStore {
@@ -47,7 +47,7 @@ export class OAuthGrantStore {
     );
     this.#issuers = db.prepare('SELECT DISTINCT issuer FROM oauth_grants');
     this.#byIssuer = db.prepare('SELECT token FROM oauth_grants WHERE issuer = ?');
-    // The one that was not used for longest goes first.
+    // The grant that was not used for longest goes first.
     this.#ofUser = db.prepare(
       `SELECT token FROM oauth_grants JOIN tokens ON tokens.id = token WHERE tokens.user = ?
        ORDER BY coalesce(tokens.last_used, tokens.created_at)`,

@@ -112,7 +112,7 @@ describe('what is salvaged of a catalogue', () => {
   });
 
   it('is what was before the cut of a file that was cut short', () => {
-    // Behind the pages that say which tables there are: without those nothing is found.
+    // Damage behind the pages that list the tables: without these pages nothing is found.
     truncateSync(path, Math.floor(statSync(path).size * 0.7) + 100);
     rebuilt((db, tables) => {
       expect(count(db, 'tokens') + count(db, 'sessions')).toBeGreaterThan(0);

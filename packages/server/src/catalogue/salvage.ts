@@ -1,4 +1,4 @@
-// What can be read of a damaged catalogue, row by row, into one that is made anew. The damaged file is copied first and
+// Copy of what can be read of a damaged catalogue, row by row, into a new one. The damaged file is copied first and
 // never written to. Knows no meaning of any row.
 
 import {
@@ -18,7 +18,7 @@ import { isDiskFull } from '@binnacle/protocol';
 import { type Database, openDatabase, type SqlValue } from './driver.ts';
 import { openCatalogueFile, transaction } from './schema.ts';
 
-/** Of one table: rows that were copied, and whether others could not be read. */
+/** Result for one table: rows that were copied, and whether others could not be read. */
 export interface SalvagedTable {
   readonly table: string;
   readonly rows: number;
@@ -33,9 +33,9 @@ type Keep = (row: Row) => boolean;
 const PAGE = 500;
 /** Magic, page size (at 16), file format, reserved bytes, fractions: what stands in each catalogue alike. */
 const HEADER_BYTES = 24;
-/** Where the header has the number of pages. */
+/** Offset of the number of pages in the header. */
 const COUNT_AT = 28;
-/** Maximum times that a file was longer before it was cut short. */
+/** Maximum growth per file, as a factor: a count that asks for more is damaged itself. */
 const MAX_GROWTH = 1000;
 
 /**
@@ -109,7 +109,7 @@ function copyTable(from: Database, into: Database, table: string): SalvagedTable
       return Number(changes) > 0;
     } catch (error) {
       if (isDiskFull(error)) full = error;
-      // Else what it holds is not what such a row holds: the page is another's.
+      // Otherwise the values are not those of such a row: the page belongs to another table.
       return false;
     }
   };
@@ -150,7 +150,7 @@ function readAll(db: Database, table: string, names: string, keep: Keep): boolea
   return (isWhole && end !== Number.MAX_SAFE_INTEGER) || readDown(db, table, names, keep, isWhole);
 }
 
-/** Those behind the damage, nearest to the end first. */
+/** Reads the rows behind the damage, nearest to the end first. */
 function readDown(db: Database, table: string, names: string, keep: Keep, wasWhole: boolean): boolean {
   const before = db.prepare(
     `SELECT rowid AS "rowid", ${names} FROM "${table}" WHERE rowid < ? ORDER BY rowid DESC LIMIT 1`,
@@ -228,7 +228,7 @@ function mendHeader(path: string, like: string): void {
     readSync(fd, count, 0, 4, COUNT_AT);
     const wanted = count.readUInt32BE() * head.readUInt16BE(16);
     const { size } = fstatSync(fd);
-    // Of zeros, which take no room; a count that is damaged itself is no reason to make a file of terabytes.
+    // Zeros take no room; a count that is damaged itself is no reason to make a file of terabytes.
     if (wanted > size && wanted <= size * MAX_GROWTH) ftruncateSync(fd, wanted);
   } finally {
     closeSync(fd);

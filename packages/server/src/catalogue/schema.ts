@@ -154,21 +154,21 @@ const MIGRATIONS: readonly string[] = [
   // Users who want to hear of what waits for them, and not of turns that have ended.
   'CREATE TABLE hail_wishes (user TEXT PRIMARY KEY) STRICT;',
 
-  // Why a session counts as lost: `LostReason`. Null of those that are not, and of rows of before.
+  // Reason for which a session counts as lost: `LostReason`. Null for other sessions, and in older rows.
   'ALTER TABLE sessions ADD COLUMN lost_reason TEXT;',
-  // Of tokens and logins. `line`: the ids of all that it came from, so that one which has ended in between loses nothing.
+  // Makers of tokens and logins. `line`: the ids of all makers above, so that nothing is lost when one in between ends.
   `CREATE TABLE issued (
      id TEXT PRIMARY KEY, by_id TEXT NOT NULL, by_name TEXT NOT NULL, by_user TEXT NOT NULL, line TEXT NOT NULL
    ) STRICT;
    CREATE TRIGGER issued_token_gone AFTER DELETE ON tokens BEGIN DELETE FROM issued WHERE id = OLD.id; END;
    CREATE TRIGGER issued_login_gone AFTER DELETE ON logins BEGIN DELETE FROM issued WHERE id = OLD.id; END;`,
 
-  // Logins of before have none, and open nothing: whatever gave them one would give it to every port that has the cookie.
-  // Their rows stay until they expire, for what was made with them (share links, browsers that are notified).
+  // Older logins have no key, and open nothing: an exchange would give a key to every port that has the cookie. Their
+  // rows stay until they expire, for what was made with them (share links, browsers that are notified).
   `ALTER TABLE logins ADD COLUMN key_sha256 BLOB;
    CREATE UNIQUE INDEX logins_key ON logins (key_sha256);`,
 
-  // What people have allowed programs to do by a login with OAuth. The secret of such a token ends before the token does.
+  // Grants that people gave to programs by a login with OAuth. The secret of such a token ends before the token does.
   `ALTER TABLE tokens ADD COLUMN secret_expires_at INTEGER;
    CREATE TABLE oauth_grants (
      token TEXT PRIMARY KEY REFERENCES tokens (id) ON DELETE CASCADE,

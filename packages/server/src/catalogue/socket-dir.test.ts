@@ -11,7 +11,7 @@ const isRoot = process.getuid?.() === 0;
 
 let root: string;
 let dataDir: string;
-/** As /tmp is: everybody's, and sticky. */
+/** Directory like /tmp: everybody's, and sticky. */
 let temporary: string;
 const make = (runtime?: string) => makeSocketDir(dataDir, { runtime, temporary });
 const modeOf = (path: string) => (lstatSync(path).mode & 0o7777).toString(8);
@@ -27,7 +27,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-/** As another user, where we may become one; else as ourselves with another mode, which is refused alike. */
+/** Makes the path as another user where root allows it; else as ourselves with another mode, which is refused alike. */
 function takeAsAnother(path: string, how: 'directory' | 'link'): void {
   const argv = how === 'link' ? ['ln', '-s', root, path] : ['mkdir', '-m', '755', path];
   const as = ['--reuid', `${NOBODY}`, '--regid', `${NOBODY}`, '--clear-groups'];
@@ -54,7 +54,7 @@ describe('the directory of the runners’ sockets', () => {
   });
 
   it.each(['directory', 'link'] as const)('cannot be taken first by another user: as a %s', (how) => {
-    // The names of before, which could be foretold.
+    // The older names, which could be foretold.
     const mark = markOf(dataDir);
     for (const name of [`binnacle-${mark}`, `binnacle-${mark}-${process.getuid?.()}`]) {
       takeAsAnother(join(temporary, name), how);

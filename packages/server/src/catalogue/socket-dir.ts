@@ -1,4 +1,4 @@
-// Where the sockets of runners are: paths to them must be short, and a directory nobody else can enter must hold them.
+// Directory of the runners' sockets: paths to sockets must be short, and nobody else may enter the directory.
 
 import { lstatSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,9 +6,9 @@ import { basename, dirname, join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { markOf, readPrivateFile, writePrivateFile } from './data-dir.ts';
 
-/** In the data directory: the path of the socket directory that has a random name. */
+/** File in the data directory with the path of the socket directory that has a random name. */
 const KEPT = 'sockets';
-/** The owner that a user namespace shows where it has no name for the real one: that of the machine's /tmp is root. */
+/** Owner that a user namespace shows for an owner without an id in it: for root, who owns the machine's /tmp. */
 const UNMAPPED = 65_534;
 const STICKY = 0o1000;
 const OTHERS = 0o077;
@@ -61,7 +61,7 @@ export function removeSocketDir(dir: string): void {
   try {
     rmdirSync(dir);
   } catch {
-    // It is not empty.
+    // The directory is not empty.
   }
 }
 
@@ -71,7 +71,7 @@ function isOursAlone(path: string): boolean {
   return stat?.isDirectory() === true && stat.uid === process.getuid?.() && (stat.mode & OTHERS) === 0;
 }
 
-/** Where others may write, only the sticky bit keeps them from renaming what is ours; its owner can do that anyway. */
+/** Refuses a base where others can rename what is ours: only the sticky bit prevents that, and never for its owner. */
 function checkShared(base: string): void {
   const { uid, mode } = statSync(base);
   const isTrusted = [0, UNMAPPED, process.getuid?.()].includes(uid);

@@ -72,7 +72,7 @@ export class TokenStore {
   /** Throws `too_many_tokens` at `MAX_TOKENS`. */
   insert(token: NewToken): TokenRecord {
     const now = Date.now();
-    // What has expired lets nobody in; its row stays until the clock that says so is to be believed.
+    // Expired rows let nobody in; they stay until the clock that reports the expiry is to be believed.
     this.#expire.run(this.#time.now());
     const { n } = this.#count.get() as { readonly n: number };
     if (n >= MAX_TOKENS) throw new BinnacleError('too_many_tokens', { details: { limit: MAX_TOKENS } });
@@ -82,7 +82,7 @@ export class TokenStore {
     return { ...kept, createdAt: now, lastUsed: null };
   }
 
-  /** Expired ones as well: the caller compares the times. `expiresAt` is that of the secret. */
+  /** Finds expired tokens as well: the caller compares the times. `expiresAt` is the end of the secret. */
   findByHash(sha256: Uint8Array): TokenRecord | undefined {
     const row = this.#byHash.get(sha256) as (Row & { readonly secret_expires_at: number | null }) | undefined;
     const token = toToken(row);
@@ -90,7 +90,7 @@ export class TokenStore {
     return token === undefined || ends === null ? token : { ...token, expiresAt: ends };
   }
 
-  /** Another secret for the same token: the one before it counts no more. */
+  /** Gives a token another secret; the earlier secret no longer counts. */
   renew(
     id: string,
     secret: { readonly sha256: Uint8Array; readonly secretExpiresAt: number; readonly expiresAt: number },
@@ -163,7 +163,7 @@ export class LoginStore {
   /** Returns the new row, and the ids of the logins that had to go for it. */
   insert(login: NewLogin): { readonly record: LoginRecord; readonly ended: readonly string[] } {
     const now = Date.now();
-    // What has expired lets nobody in; its row stays until the clock that says so is to be believed.
+    // Expired rows let nobody in; they stay until the clock that reports the expiry is to be believed.
     this.#expire.run(this.#time.now());
     const { keySha256, ...kept } = login;
     const { id, name, scope, user, sha256, issuer, expiresAt } = kept;
@@ -173,7 +173,7 @@ export class LoginStore {
     return { record: { ...kept, createdAt: now, lastUsed: null }, ended };
   }
 
-  /** By the digest of the key. Expired ones as well: the caller compares the times. */
+  /** Finds a login by the digest of its key. Finds expired logins as well: the caller compares the times. */
   findByKey(keySha256: Uint8Array): TokenRecord | undefined {
     return toToken(this.#byKey.get(keySha256));
   }

@@ -24,7 +24,7 @@ export function cellsOf(text: string): number {
   return cells;
 }
 
-/** As much of one row as has room, with an ellipsis where that is not all. */
+/** Cuts a text to the width of one row, with an ellipsis where something is cut off. */
 export function cutTo(text: string, width: number): string {
   if (cellsOf(text) <= width) return text;
   let kept = '';
@@ -41,7 +41,7 @@ export function hardRows(line: string, width: number): string[] {
   let row = '';
   let cells = 0;
   for (const { segment } of segmenter.segment(line)) {
-    // What counts as one sign may be longer than a row.
+    // A single grapheme may be longer than a row.
     for (const part of cellsOf(segment) > width ? segment : [segment]) {
       const more = cellsOf(part);
       if (row !== '' && cells + more > width) {

@@ -65,8 +65,8 @@ const columns = (): number =>
 const asJson: Print = (event) => writeTo(process.stdout, Buffer.from(`${JSON.stringify(event)}\n`));
 
 /**
- * As it comes. What an agent takes back stands in a pipe as it does on a screen: the whole follows in lines of its own, and
- * stderr says so. Who wants nothing but the end takes `--json`, whose `final` has it.
+ * Prints an answer as it comes. Text that an agent takes back stays in a pipe as it does on a screen: the whole answer
+ * follows in lines of its own, and stderr says so. The final text alone is in `final` of `--json`.
  */
 function asText(key: string): Print {
   const look = style(process.stderr);

@@ -25,7 +25,7 @@ export class Waiting {
     this.#wait(FIRST_MS);
   }
 
-  /** What is waited for is known better now; nothing came. */
+  /** Corrects what is waited for; nothing came. */
   about(what: string): void {
     this.#what = what;
   }

@@ -97,7 +97,7 @@ function dataDirectory(dir: string): Finding {
   return ok(dir);
 }
 
-/** Of a gateway that runs it is read beside that one. */
+/** Checks the catalogue. The catalogue of a running gateway is read while that gateway uses it. */
 function catalogue(dir: string): Finding {
   const path = join(dir, 'catalogue.db');
   if (!existsSync(path)) return ok('none was made yet');

@@ -23,11 +23,11 @@ export interface ConfigCheck {
   readonly path: string;
   /** False: a gateway does not start with it, and one that runs keeps the file before. */
   readonly holds: boolean;
-  /** Where it holds, what is passed over or cannot work. */
+  /** Settings that are passed over or cannot work, where the config holds. */
   readonly problems: readonly ConfigProblem[];
 }
 
-/** Exit code 1 where anything in it does not work, also where a gateway would take it up. */
+/** Returns exit code 1 where anything in the file does not work, also where a gateway would take the file up. */
 export async function checkConfig(file: string | undefined, options: ConfigCheckOptions): Promise<number> {
   const path = resolve(file ?? join(dataDir(options.data), 'config.jsonc'));
   const check = lookAtConfig(path, file !== undefined, unstartable);
@@ -68,7 +68,7 @@ function* missingOf(agent: AgentConfig): Generator<Wrong> {
     const [program = ''] = driver.launch(agent, { memory: null, prompt: { id: '', text: '' } }).argv;
     findExecutable(program, env?.PATH ?? process.env.PATH ?? '', cwd);
   } catch (error) {
-    // That it has no command is told with the rest.
+    // A missing command is told with the rest.
     if (!(error instanceof BinnacleError) || error.code !== 'command_not_found') return;
     yield { at: at('command'), message: `${error.message} Install it, or say where it is.` };
   }

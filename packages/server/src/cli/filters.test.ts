@@ -61,7 +61,7 @@ describe('tail', () => {
   });
 });
 
-/** Each acts on the desktop around the terminal: no session needs that of who attaches. */
+/** Sequences that act on the desktop around the terminal: no session needs the desktop of a person who attaches. */
 const DESKTOP = {
   'printing starts': '\x1b[5i',
   'printing of the screen': '\x1b[i',

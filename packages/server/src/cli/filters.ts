@@ -12,7 +12,7 @@ export interface Filter {
 export const plainFilter = (): Filter => filter((token) => isPlain(token));
 
 export interface AttachFilter extends Filter {
-  /** What follows is output of this moment. A sequence that began in the history is judged as live. */
+  /** Ends the history: output from here on is live. A sequence that began in the history is judged as live. */
   goLive(): void;
 }
 

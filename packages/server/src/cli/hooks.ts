@@ -82,7 +82,7 @@ function agentsOf(names: readonly string[]): HookedAgent[] {
 const fileOf = (agent: HookedAgent, isUser: boolean): HookFile | undefined =>
   hookFileOf(agent, isUser, { home: process.env.HOME ?? homedir(), project: process.cwd(), env: process.env });
 
-/** Its program is on the PATH, or it has settings. */
+/** True for an agent whose program is on the PATH, or that has settings. */
 function isHere(agent: HookedAgent): boolean {
   const file = fileOf(agent, true);
   if (file !== undefined && existsSync(agent === 'opencode' ? dirname(dirname(file.path)) : dirname(file.path))) {

@@ -98,7 +98,7 @@ export class Follows {
     }
   }
 
-  /** One stream: yields when it has begun. `again`: something may have come that nobody was told of. */
+  /** Follows one stream: yields when the stream has begun. `again`: news may have come that nobody was told of. */
   async *#listen(uri: string, signal: AbortSignal, again = false): AsyncGenerator<void> {
     this.#count += 1;
     const message = {

@@ -62,7 +62,7 @@ class Bridge {
   /** What has no answer yet, by its id as JSON: 1 and "1" are two. */
   readonly #open = new Map<string, AbortController>();
   readonly #sending = new Set<Promise<void>>();
-  /** Of clients with a handshake: the gateway keeps nothing of us that a restart of it would lose. */
+  /** Subscriptions of clients with a handshake: the gateway keeps nothing of ours that its restart would lose. */
   readonly #follows: Follows;
   /** Of the era with a handshake: what was agreed on. */
   #version: string | undefined;

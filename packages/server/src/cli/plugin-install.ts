@@ -14,7 +14,7 @@ export interface PluginInstallOptions extends ClientCommandOptions {
   readonly yes?: boolean;
   /** False: --no-grant. */
   readonly grant?: boolean;
-  /** What it gets of a plugin of its id that came from another folder. Default: the person is asked. */
+  /** Inheritance from a plugin with the same id that came from another folder. Default: the person is asked. */
   readonly inherit?: Inherit;
 }
 
@@ -26,7 +26,7 @@ interface Agreed {
   readonly inherit: Inherit | undefined;
 }
 
-/** What the person agreed to; undefined: not even to the install. */
+/** Consent of the person; undefined: not even to the install. */
 type Consent = Agreed | undefined;
 
 /** Also one that waits for settings: there is nothing wrong with it, and nobody can give them before it is installed. */

@@ -27,7 +27,7 @@ export function parseDuration(text: string): number {
   return value;
 }
 
-/** As `parseDuration`, in a range of milliseconds. */
+/** Parses like `parseDuration`, and refuses what is outside of a range of milliseconds. */
 export function parseDurationWithin(text: string, what: string, min: number, max: number): number {
   const value = parseDuration(text);
   if (value >= min && value <= max) return value;

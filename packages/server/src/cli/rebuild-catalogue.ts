@@ -19,14 +19,14 @@ export interface RebuildOptions {
 }
 
 interface Rebuilt {
-  /** Where what was there is now; null where there was nothing. */
+  /** New path of the old catalogue; null where there was none. */
   readonly aside: string | null;
   readonly tables: readonly SalvagedTable[];
   readonly adopted: Adopted;
 }
 
 const FILES = ['', '-wal', '-shm'];
-/** Those that nothing but the catalogue has. */
+/** Tables with data that only the catalogue has. */
 const LOST_FOR_GOOD: Readonly<Record<string, string>> = {
   tokens: 'tokens',
   logins: 'logins of browsers',
@@ -79,7 +79,7 @@ function rebuild(dir: string): Rebuilt {
     const isSaid = ['messages', 'conversation_runs'].every((name) =>
       tables.some(({ table, isWhole }) => table === name && isWhole),
     );
-    // What the logs of conversations say is taken over again where the rows are not whole; what is there stays.
+    // The logs of conversations are read again where the rows are not whole; rows that are there stay.
     if (!isSaid) db.exec("UPDATE conversations SET place = 0, state = 'busy'");
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   } finally {

@@ -103,7 +103,7 @@ function listOf({ tokens, logins, shares, links }: IssuedByToken): string {
   return table([['ID', 'SCOPE', 'MADE BY', 'NAME'], ...rows], process.stderr.columns ?? 120) + also;
 }
 
-/** Nothing of those that were made before anybody wrote that down. A user that is made of an id says nothing more. */
+/** Says nothing of tokens from before makers were recorded. A user that is made of an id adds nothing. */
 const makerOf = ({ madeBy }: TokenInfo): string =>
   madeBy === null
     ? ''

@@ -23,7 +23,7 @@ export class SetClocks implements Clocks {
     this.#monotonic += ms;
   }
 
-  /** Somebody sets the clock of the machine, by so much. */
+  /** Sets the clock of the machine forward by so much, or back. */
   set(byMs: number): void {
     this.#wall += byMs;
   }

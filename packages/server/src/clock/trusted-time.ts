@@ -16,11 +16,11 @@ export interface TrustedTimes {
 
 export const TRUSTED_TIMES: TrustedTimes = { leapMs: DAY_MS, waitMs: HOUR_MS };
 
-/** What the next process goes on from. */
+/** State that the next process goes on from. */
 export interface TrustedState {
   /** ms since 1970. */
   readonly at: number;
-  /** Of `waitMs`, how much has passed since the clock leapt; 0: it did not. */
+  /** Part of `waitMs` that has passed since the clock leapt; 0: no leap. */
   readonly waitedMs: number;
 }
 
@@ -63,7 +63,7 @@ export class TrustedTime {
     const aheadMs = wall - at;
     this.#lookedAt = lookedAt;
     if (aheadMs > leapMs) {
-      // Nobody knows when since the last look it leapt: the wait begins now. A second leap begins another.
+      // The moment of the leap since the last look is unknown: the wait begins now. A second leap begins another wait.
       const isNew = aheadMs - this.#aheadMs > leapMs;
       this.#waitedMs = isNew ? 0 : this.#waitedMs + passedMs;
       this.#aheadMs = aheadMs;
@@ -78,8 +78,8 @@ export class TrustedTime {
   }
 
   /**
-   * Of a duration that began at `since`, by the clock of whoever kept it, what is left, in ms: never more than all of
-   * it, so a time in the future counts as now; and nothing is over because the clock has just leapt.
+   * Returns what is left, in ms, of a duration that began at `since` by the clock of whoever kept it: never more than
+   * the whole duration, so a time in the future counts as now; and nothing is over because the clock has just leapt.
    *
    * @example
    * setTimeout(end, trusted.leftOf(run.startedAt, timeoutMs));
@@ -88,7 +88,7 @@ export class TrustedTime {
     return Math.max(0, Math.min(durationMs, since + durationMs - this.now()));
   }
 
-  /** What the next process is given as `before`. */
+  /** State that the next process is given as `before`. */
   get state(): TrustedState {
     return { at: this.now(), waitedMs: Math.round(this.#waitedMs) };
   }

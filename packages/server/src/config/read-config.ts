@@ -45,7 +45,7 @@ const MAX_PROBLEMS = 100;
 /** More bindings that are wrong than these are a file that was made by mistake. */
 const MAX_WRONG = 1000;
 
-/** What else is wrong with agents that hold, for whoever knows more than the file. */
+/** Finds further faults of agents that hold, for callers that know more than the file. */
 export type AlsoWrong = (agents: ReadonlyMap<string, AgentConfig>) => readonly Wrong[];
 
 /**

@@ -64,7 +64,7 @@ export interface ConfigFile {
     /** What the addresses that answers are posted to may begin with. Default: none. */
     readonly replies?: readonly string[] | undefined;
   };
-  /** What others reach the gateway by; `serve --public-url` wins. */
+  /** Address by which others reach the gateway; `serve --public-url` wins. */
   readonly publicUrl: string | undefined;
   /** Whom to tell that something waits. */
   readonly notify: NotifySettings;

@@ -42,7 +42,7 @@ export function emitRoutes(ingest: Ingest, rates: Rates): Route[] {
     route({
       method: 'post',
       path: '/v1/pty-traffic/emit',
-      // Events say what they know; those of a later version say more, and hear how much of it was left out.
+      // Emitters of a later version may send more fields, and are told how many were left out.
       unknownFields: 'ignored',
       scope: 'ingest',
       summary: 'Emit what happens in a program that runs elsewhere: one event, or up to 1000 in order.',

@@ -19,7 +19,7 @@ export interface ExportParts {
   readonly log: LogReader;
   readonly writer: ExportWriter;
   readonly headers: Readonly<Record<string, string>>;
-  /** What the reader may see of an entry. */
+  /** Returns what the reader may see of an entry. */
   shown(entry: Entry): Entry;
   /** Default: the very beginning, so that what retention took is told as a gap. */
   readonly from?: Position;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FrameOrder } from './frame-order.ts';
 
-/** A piece of work that ends when it is told to. */
+/** Piece of work that ends when it is told to. */
 function work(log: string[], name: string) {
   let end: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => {

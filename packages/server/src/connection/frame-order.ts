@@ -14,7 +14,7 @@ export class FrameOrder {
     const before = isAlone ? [...lane.beside, ...(lane.last === undefined ? [] : [lane.last])] : lane.last;
     const isFree = before === undefined || (Array.isArray(before) && before.length === 0);
     const mine = isFree ? act() : (Array.isArray(before) ? Promise.all(before) : before).then(act);
-    // What comes behind waits for the end of it, whatever that is.
+    // Later frames wait for the end of this one, whatever its result.
     const settled = mine.then(nothing, nothing);
     if (isAlone) {
       lane.last = settled;
@@ -34,7 +34,7 @@ export class FrameOrder {
 interface Lane {
   /** The last that is done alone, while it is under way or waits. */
   last: Promise<void> | undefined;
-  /** Those that came behind it. */
+  /** Work that came behind `last`. */
   beside: Set<Promise<void>>;
 }
 

@@ -1,5 +1,5 @@
-// What the gateway sends over its sockets, as schemas for the AsyncAPI document. What it takes is parsed by schemas of its
-// own; these are checked against the types by the compiler, and against a real gateway by a test.
+// Schemas of what the gateway sends over its sockets, for the AsyncAPI document. Frames that it takes have the schemas
+// that parse them; these here are checked against the types by the compiler, and against a real gateway by a test.
 
 import type { ConversationEvent, ServerBody, TrafficServerMessage } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -12,7 +12,7 @@ const session = z.string();
 const conversation = z.string();
 const position = z.string();
 const time = z.number();
-/** Of what agents say and plugins do, only what a reader branches on is told: more comes with their versions. */
+/** Object of an agent or a plugin: only fields that a reader branches on are named, because later versions add more. */
 const open = z.looseObject;
 
 const Author = z.object({ user: z.string().nullable(), name: z.string() });
@@ -90,7 +90,7 @@ const Snapshot = {
   drawnFrom: z.number(),
   exact: z.boolean(),
 };
-/** What an entry of a log that is no output says, by its kind. */
+/** Contents of the log's entries other than output, by kind. */
 export const ENTRIES = {
   input: z.object({
     by: z.string(),
@@ -112,7 +112,7 @@ const entry = <K extends keyof typeof ENTRIES>(kind: K) =>
 const Watcher = z.object({ id: z.string(), name: z.string(), isGuest: z.boolean(), maySteer: z.boolean() });
 const GapReason = z.enum(['retention', 'damaged']);
 
-/** Of /v1/ws. Each has `seq` as well. */
+/** Frames of /v1/ws. Each has `seq` as well. */
 export const ServerFrames = z.union([
   z.object({
     t: z.literal('hello'),
@@ -172,7 +172,7 @@ export const ServerFrames = z.union([
   z.object({ t: z.literal('pong'), ref, time, serverTime: time }),
 ]);
 
-/** Of /ws/session/:id. */
+/** Frames of /ws/session/:id. */
 export const SessionFrames = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('connected'), session_id: session, mode: z.enum(['pty', 'pipe']) }),
   z.looseObject({ type: z.literal('stdout'), data: z.string() }),
@@ -190,7 +190,7 @@ export const SessionFrames = z.discriminatedUnion('type', [
   z.object({ type: z.literal('pong') }),
 ]);
 
-/** Of /pty/:id/ws, besides the bytes. */
+/** Frames of /pty/:id/ws, besides the bytes. */
 export const PtyFrames = z.discriminatedUnion('type', [
   z.object({
     ...{ type: z.literal('connected'), session_id: session, mode: z.enum(['pty', 'pipe']), running: z.boolean() },
@@ -215,7 +215,7 @@ export const PtyFrames = z.discriminatedUnion('type', [
 ]);
 
 const OfTraffic = { id: z.string(), session_id: z.string(), session };
-/** Of /ws/pty-traffic. */
+/** Messages of /ws/pty-traffic. */
 export const TrafficMessages = z.discriminatedUnion('type', [
   z.object({ type: z.literal('connected'), connection_id: z.string(), timestamp: time, version: z.string() }),
   z.object({
@@ -273,7 +273,7 @@ const At = { time, offset: z.number() };
 const Gap = z.object({ from: z.number(), to: z.number(), reason: GapReason });
 const Run = open({ id: z.string(), state: z.string(), command: z.string() });
 
-/** What several frames and events have in them. */
+/** Parts that several frames and events share. */
 export const SHAPES = {
   Session: SessionShape,
   Conversation: ConversationShape,
@@ -295,7 +295,7 @@ export const OUTPUT_EVENTS = {
   error: ErrorShape,
   end: z.object({ info: SessionShape }),
 };
-/** Of one run. */
+/** Events of the stream of one run. */
 export const RUN_EVENTS = {
   run: Run,
   output: Output,
@@ -304,13 +304,13 @@ export const RUN_EVENTS = {
   error: ErrorShape,
   end: z.object({ run: Run }),
 };
-/** Of a conversation. */
+/** Events of the stream of a conversation. */
 export const CONVERSATION_EVENTS = {
   events: z.object({ events: z.array(ConversationEventShape).readonly() }),
   gap: z.object({ reason: GapReason }),
   error: ErrorShape,
 };
-/** Of a message that is sent: what became of it, then the events of its run. */
+/** Events behind a message that is sent: the fate of the message, then the events of its run. */
 export const MESSAGE_EVENTS = {
   accepted: open({ message: open({ id: z.string() }), duplicate: z.boolean() }),
   ...CONVERSATION_EVENTS,

@@ -1,4 +1,4 @@
-// What guests of share links are shown of a session: what it does, and nothing of how it was started. Knows no share.
+// View of a session for guests of share links: what it does, and nothing of how it was started. Knows no share.
 
 import { basename } from 'node:path';
 import { nameOfCommand, type SessionInfo, shellText, type Timeline } from '@binnacle/protocol';
@@ -17,7 +17,7 @@ export function infoForGuests(info: SessionInfo): SessionInfo {
   return { ...info, name: isMade ? plain : name, argv: [], cwd: '', pid: null };
 }
 
-/** As the log has it, less what was run and where: of runs, of emitted events, of recordings. */
+/** Removes from an entry of the log what was run and where: from runs, emitted events and recordings. */
 export function entryForGuests(entry: Entry): Entry {
   if (entry.kind !== 'event' || entry.bytes.length === 0) return entry;
   return {
@@ -26,7 +26,7 @@ export function entryForGuests(entry: Entry): Entry {
   };
 }
 
-/** The body of an entry of kind `event`. What is not known is what a later version says: nothing of it is told. */
+/** Shows guests the body of an entry of kind `event`. Unknown bodies, which later versions write, are not shown. */
 function eventForGuests(body: Readonly<Record<string, unknown>>): object {
   const { type } = body;
   const { run, traffic } = body as { readonly run?: object; readonly traffic?: object };

@@ -1,4 +1,4 @@
-// What this gateway is and can do, for those who may see it.
+// Route that says what this gateway is and can do, for those who may see it.
 
 import { type BinnacleError, type GatewayInfo, PROTOCOL_VERSION } from '@binnacle/protocol';
 import { json, type Route, route, z } from '../http/routes.ts';
@@ -23,7 +23,7 @@ const describe = (info: GatewayInfo): z.output<typeof Info> => info;
 
 export interface InfoParts {
   readonly version: string;
-  /** Looked at anew each time: what is missing may be installed meanwhile. */
+  /** Looks for terminals each time: a missing package may be installed meanwhile. */
   terminalProblem(): BinnacleError | undefined;
 }
 

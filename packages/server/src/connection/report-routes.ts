@@ -1,4 +1,4 @@
-// Where the programs of a session report what they do. The secret of the session is all that they need and have.
+// Route by which the programs of a session report what they do. The session's secret is all that they need and have.
 
 import { BinnacleError, STATUS_STATES } from '@binnacle/protocol';
 import type { SessionActivities } from '../activity/session-activities.ts';

@@ -141,7 +141,7 @@ export class SeenSessions {
     }
   }
 
-  /** It sees by a share link: of how a program was started it is shown nothing. */
+  /** True for a guest of a share link, who is shown nothing of how a program was started. */
   get isGuest(): boolean {
     return this.#sight.isGuest;
   }
@@ -150,7 +150,7 @@ export class SeenSessions {
     return this.#shown(await this.#sessions.info(this.get(id).id));
   }
 
-  /** As it is known now. */
+  /** Returns the session as it is known now. */
   infoOf(session: Session): SessionInfo {
     return this.#shown(session.info);
   }

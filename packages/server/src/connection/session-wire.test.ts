@@ -9,7 +9,7 @@ import { JsonWire, type ServerFrame } from './session-wire.ts';
 
 type Said = Extract<ServerFrame, { readonly data: string }>;
 
-/** What a connection from there on is sent. */
+/** Returns what a connection that begins at `since` is sent. */
 async function said(log: MemoryLog, since: number): Promise<Said[]> {
   const wire = new JsonWire('text', since, await heldBefore(log, since));
   const cursor = new Cursor(log, await positionOf(log, { offset: since }));

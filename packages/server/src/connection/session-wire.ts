@@ -34,7 +34,7 @@ export interface Exit {
 export interface Wire {
   /** `isReplay`: it was written before the viewer came. */
   output(kind: OutputKind, bytes: Uint8Array, offset: number, isReplay: boolean): readonly Sendable[];
-  /** What waits for the rest of a character that will not come. */
+  /** Returns what waits for the rest of a character that will not come. */
   rest(isReplay: boolean): readonly Sendable[];
   /** `liveFrom`: the offset at which live output begins. */
   connected(session: Session, liveFrom: number, isReadOnly: boolean): Sendable;
@@ -66,9 +66,9 @@ export type Encoding = 'text' | 'base64';
 export class JsonWire implements Wire {
   readonly #text = new TextCutter();
   readonly #encoding: Encoding;
-  /** Behind what was said last. */
+  /** Offset behind the output that was said last. */
   #said: number;
-  /** Behind what was given last. */
+  /** Offset behind the output that was given last. */
   #end: number;
   readonly ping = { type: 'ping' } satisfies ServerFrame;
 
@@ -86,7 +86,7 @@ export class JsonWire implements Wire {
       const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
       return [this.#frame(kind, data, offset + bytes.length, isReplay)];
     }
-    // What is held is said later, and so is its offset.
+    // Held bytes are said later, and so is their offset.
     const { text, held } = this.#text.cut(kind, bytes);
     return text === '' ? [] : [this.#frame(kind, text, offset + bytes.length - held, isReplay)];
   }

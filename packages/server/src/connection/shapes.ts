@@ -1,4 +1,4 @@
-// What sessions and conversations look like in answers, frames and events, as schemas. Knows no route.
+// Schemas of sessions and conversations in answers, frames and events. Knows no route.
 
 import { ACTIVITY_STATES, LOST_REASONS } from '@binnacle/protocol';
 import { z } from '../http/routes.ts';
@@ -45,7 +45,7 @@ export const SessionShape = z
   .openapi('Session');
 
 const UserName = z.string().min(1).max(64);
-/** Who may see a conversation. */
+/** Visibility of a conversation. */
 export const Shown = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('private') }),
   z.strictObject({ kind: z.literal('shared'), with: z.array(UserName).max(100) }),

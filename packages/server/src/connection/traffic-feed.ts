@@ -78,7 +78,7 @@ export class TrafficFeed implements Sink {
   /** Behind what was told. */
   #at: Position;
   #command: string;
-  /** Of the output of the emitted event that is being told; undefined before its first piece. */
+  /** Preview of the output of the emitted event that is being told; undefined before its first piece. */
   #preview: string | undefined;
   #exit: Exit | undefined;
   #isExitTold = false;
@@ -267,7 +267,7 @@ export class TrafficFeed implements Sink {
         ? {}
         : { command, command_preview: command_preview ?? previewOf(command) }),
       ...(command === undefined && command_preview !== undefined ? { command_preview } : {}),
-      // Where its output was told before this could be read, or there was none.
+      // Sent where the output was told before the emitter's preview could be read, or where there was no output.
       ...(response_preview === undefined || response_preview === told ? {} : { response_preview }),
       // At the end it goes with `is_final`.
       ...(exit_code === undefined || is_final === true ? {} : { exit_code }),
@@ -279,11 +279,11 @@ export class TrafficFeed implements Sink {
     yield this.#event({ ...news, offset: this.#at.offset - bytes, timestamp: at ?? time });
   }
 
-  /** With the first piece of output of an event: as its emitter gave it, else the beginning of the piece as plain text. */
+  /** Previews the first piece of an event's output: the emitter's preview, else the beginning of the piece as text. */
   #previewOf(output: string | Uint8Array, entries: readonly Entry[], behind: number): Partial<PtyEvent> {
     if (this.#preview !== undefined) return {};
     const response_preview = givenPreview(entries, behind) ?? previewOf(plainText(output));
-    // What runs here comes without events: each piece of it has its own.
+    // Output of sessions that run here comes without events: each piece has a preview of its own.
     if (this.#names.source !== LOCAL) this.#preview = response_preview;
     return { response_preview };
   }
@@ -349,13 +349,13 @@ const base64 = (stream: OutputKind, bytes: Uint8Array) => ({
   stream,
 });
 
-/** Of the event whose output this is: its mark stands behind all of that. */
+/** Returns the preview that the emitter gave with this output: an event's mark stands behind all of its output. */
 function givenPreview(entries: readonly Entry[], behind: number): string | undefined {
   const mark = entries.slice(behind).find(({ kind }) => !isOutput(kind));
   return mark?.kind === 'event' ? (bodyOf(mark) as Partial<TrafficMark>).traffic?.response_preview : undefined;
 }
 
-/** As a terminal would show it, without escape sequences. */
+/** Returns output as a terminal would show it, without escape sequences. */
 function plainText(output: string | Uint8Array): string {
   const plain = new PlainText();
   const bytes = typeof output === 'string' ? Buffer.from(output.slice(0, PREVIEW_BYTES)) : output;

@@ -74,7 +74,7 @@ export class Connection implements Watched {
   readonly #subscriptions: Subscriptions;
   /** Of each session the last `subscribe` or `unsubscribe` that is not done: they act in the order they came in. */
   readonly #turns = new Map<string, Promise<void>>();
-  /** What steers sessions acts in the order it came in: input behind a take-over is judged by who has the helm then. */
+  /** Order of the frames that steer sessions: input behind a take-over is judged by the holder of that moment. */
   readonly #order = new FrameOrder();
   readonly #seats: Seats;
   readonly #helms: HelmDesk;
@@ -270,8 +270,8 @@ export class Connection implements Watched {
   }
 
   /**
-   * What is done at once returns nothing; input is handed on in this turn, unless it waits for a change of hands, so that
-   * messages keep their order.
+   * Acts on a frame. Returns nothing for work that is done at once. Input is handed on in this turn, unless it waits
+   * for a change of hands, so that messages keep their order.
    */
   #handle(frame: ClientFrame): Promise<void> | undefined {
     if (this.#principal.reach !== null) assertGuestFrame(frame);
@@ -378,7 +378,7 @@ export class Connection implements Watched {
     const handle = async (): Promise<void> => {
       await this.#helms.handle(frame, this.#writable(frame.session));
     };
-    // Of somebody who follows: behind the subscription that it was sent behind.
+    // A follower's request waits for the subscription that was sent before it.
     if (frame.action === 'ask') return this.#inTurn(frame.session, handle);
     return this.#order.run(frame.session, true, handle);
   }

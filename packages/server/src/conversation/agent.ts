@@ -9,7 +9,7 @@ import type { WatchedTimes } from './turn-watch.ts';
 export interface Agent {
   /** The session that its process is, while there is one. */
   readonly session: string | null;
-  /** It has not taken the message of the turn yet: its program, or its session, is being made. */
+  /** True until the agent takes the message of the turn: its program, or its session, is being made. */
   readonly isStarting: boolean;
   /** Begins a turn; only when the agent is free. What goes wrong comes by `failed`. */
   begin(prompt: Prompt): void;

@@ -24,7 +24,7 @@ export interface AgentsParts {
   readonly graceMs: number;
   /** A process without work is ended after so many ms. */
   readonly idleMs: number;
-  /** Default: those of silence.ts. */
+  /** Times of an agent's silence. Default: `SILENCE_TIMES`. */
   readonly silenceTimes?: Partial<SilenceTimes>;
   contextOf(conversation: string, prompt: Prompt): Pick<LocalTurn, 'history' | 'by'>;
   /** Those of others that are offered to an agent inside of the gateway. Default: none. */

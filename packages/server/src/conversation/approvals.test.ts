@@ -11,7 +11,7 @@ let due: number[];
 const asked = (askedAt: number): Approval =>
   ({ id: 'a', title: 't', options: [], askedAt, expiresAt: askedAt + MINUTE }) as unknown as Approval;
 
-/** What `Turns` does with them: looks when it is called, and watches again. */
+/** Does with approvals what `Turns` does: looks when called, and watches again. */
 function watch(open: readonly Approval[]): void {
   const approvals = new Approvals(new TrustedTime(clocks), clocks);
   const began = clocks.monotonic();

@@ -20,7 +20,7 @@ export class Approvals {
   readonly #passing = new Set<string>();
   readonly #answers = new Map<string, ApprovalAnswer>();
   readonly #alarm = new Alarm();
-  /** By id, monotonic: set when a request is seen first, so that it has its time whatever the clock is set to. */
+  /** Due times by id, monotonic: set when a request is first seen, so that setting the clock does not change them. */
   readonly #dueAt = new Map<string, number>();
   readonly #clocks: Clocks;
   readonly #time: Pick<TrustedTime, 'leftOf'>;
@@ -96,7 +96,7 @@ export class Approvals {
     this.#dueAt.clear();
   }
 
-  /** What nobody can be shown as a whole is denied at once. */
+  /** Returns when an approval is due. An approval that nobody can be shown as a whole is denied at once. */
   #dueOf({ id, isCut, askedAt, expiresAt }: Approval): number {
     const known = this.#dueAt.get(id);
     if (known !== undefined) return known;

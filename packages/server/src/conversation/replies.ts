@@ -49,7 +49,7 @@ export class Replies {
   readonly #abort = new AbortController();
   /** Those that are under way, with their host. */
   readonly #sending = new Map<string, string>();
-  /** By name: when the next try is due, monotonic. The rows have it for the gateway after this one. */
+  /** Due times of the next tries by name, monotonic. The rows keep them for the next gateway. */
   readonly #dueAt = new Map<string, number>();
   readonly #clocks: Clocks;
 
@@ -113,7 +113,7 @@ export class Replies {
     }
   }
 
-  /** One that an earlier gateway tried waits no longer than from one try to the next, whatever its clock was. */
+  /** True when a reply is due. One that an earlier gateway tried waits at most one interval, whatever its clock was. */
   #isDue(reply: ReplyRecord): boolean {
     const now = this.#clocks.monotonic();
     const name = nameOf(reply);

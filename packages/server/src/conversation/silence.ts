@@ -1,11 +1,11 @@
 // How long the agent of a turn has been silent, and when that is worth a word, a notification, and the end of the turn.
 // Knows no run and no log. Time is monotonic: a clock that is set changes nothing.
 
-/** What is done with the silence of agents. All in ms. */
+/** Times of an agent's silence at which something is done. All in ms. */
 export interface SilenceTimes {
-  /** Behind so much silence it is said what the turn waits for. Default 15 s. */
+  /** Silence after which the gateway says what the turn waits for. Default 15 s. */
   readonly sayMs: number;
-  /** Behind so much the people concerned are told. Default 2 min. */
+  /** Silence after which the people concerned are told. Default 2 min. */
   readonly tellMs: number;
 }
 
@@ -16,7 +16,7 @@ const LOOK_MS = 5000;
 /** A look that comes later than this, ms, comes behind a pause. A process under load is late by less. */
 const PAUSE_MS = 10_000;
 
-/** `say`: somebody who looks wants to know. `tell`: somebody who does not look does, too. `end`: nobody waits longer. */
+/** `say`: viewers are told. `tell`: people who do not look are notified, too. `end`: nobody waits longer. */
 export type SilenceStep = 'say' | 'tell' | 'end';
 
 /**
@@ -29,12 +29,12 @@ export interface SilenceParts {
   doing(): TurnDoing;
   /** Called once for each step of one silence, in their order. `silentMs`: how long it has lasted. */
   reached(step: SilenceStep, silentMs: number): void;
-  /** Monotonic, in ms. Default: that of the process. */
+  /** Monotonic clock, in ms. Default: the clock of the process. */
   now?(): number;
 }
 
 export interface SilenceBegin extends SilenceTimes {
-  /** Behind so much silence the turn ends. */
+  /** Silence after which the turn ends. */
   readonly limitMs: number;
   /** How long an earlier gateway has seen of this silence, and how far it had come. Default: none. */
   readonly before?: { readonly silentMs: number; readonly step: SilenceStep | undefined };
@@ -53,11 +53,11 @@ export class Silence {
   readonly #parts: SilenceParts;
   readonly #now: () => number;
   #times: SilenceBegin | undefined;
-  /** Of this silence. */
+  /** Length of this silence. */
   #silentMs = 0;
   #lookedAt = 0;
   #dueInMs = 0;
-  /** What this silence has reached already. */
+  /** Last step that this silence has reached. */
   #step: SilenceStep | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -109,7 +109,7 @@ export class Silence {
     if (times === undefined) return;
     const passedMs = this.#now() - this.#lookedAt;
     const doing = this.#parts.doing();
-    // Behind a pause of the machine nobody could have been heard; connections may have to be made again.
+    // A pause of the machine lets nobody be heard; connections may have to be made again.
     if (doing === 'asks' || passedMs > this.#dueInMs + PAUSE_MS) this.#silentMs = 0;
     else this.#silentMs += passedMs;
     const [next] = this.#steps(times).filter(([step, atMs]) => this.#silentMs >= atMs && isDueWhile(step, doing));
@@ -120,7 +120,7 @@ export class Silence {
     this.#look();
   }
 
-  /** Those that this silence has not reached, with when they are due; of several at one time the last one counts. */
+  /** Lists the steps that this silence has not reached, with their times; of several due at once the last counts. */
   #steps({ sayMs, tellMs, limitMs }: SilenceBegin): readonly (readonly [SilenceStep, number])[] {
     const all = [
       ['say', sayMs],

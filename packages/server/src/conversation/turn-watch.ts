@@ -1,4 +1,4 @@
-// What is known of a turn in which nothing comes: what it waits for, who is told, and its end. Appends nothing itself.
+// Watch over a turn in which nothing comes: what the turn waits for, who is told, and its end. Appends nothing itself.
 
 import {
   BinnacleError,
@@ -40,7 +40,7 @@ export class TurnWatch {
   #heardAt = 0;
   #told: SilenceInfo | undefined;
   #retry: Retry | undefined;
-  /** By id: titles of the calls that run. */
+  /** Titles of the calls that run, by id. */
   readonly #tools = new Map<string, string>();
   readonly #approvals = new Set<string>();
 
@@ -52,12 +52,12 @@ export class TurnWatch {
     });
   }
 
-  /** Of this silence, where something was told of it. */
+  /** Last report of this silence; undefined where none was made. */
   get told(): SilenceInfo | undefined {
     return this.#told;
   }
 
-  /** A turn that begins, or that an earlier gateway left; the events of that one are told by `fold` before `begin`. */
+  /** Takes a turn that begins, or that an earlier gateway left: its events are told by `fold` before `begin`. */
   take(run: RunRecord): void {
     this.stop();
     this.#run = run;
@@ -65,7 +65,7 @@ export class TurnWatch {
     this.#heardAt = run.startedAt ?? Date.now();
   }
 
-  /** The time runs. Across a restart it is that of the day, as far as that is to be believed: a turn is ended by it. */
+  /** Starts the time. Across a restart it is the time of day, as far as that is believed, because it ends a turn. */
   begin(times: WatchedTimes): void {
     if (this.#run === undefined) return;
     const step = this.#told === undefined ? undefined : this.#told.isLong === true ? 'tell' : 'say';

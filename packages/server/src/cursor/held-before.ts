@@ -1,4 +1,4 @@
-// What a reader of text had been given half of, of streams that share a number line. Knows no frame.
+// Characters that a reader of text was given half of, in streams that share a number line. Knows no frame.
 
 import { isOutput, type OutputKind } from '@binnacle/protocol';
 import type { LogReader } from '../log/log.ts';
@@ -6,14 +6,14 @@ import { Cursor } from './cursor.ts';
 import { positionOf } from './from.ts';
 import { incompleteBytes } from './text.ts';
 
-/** Looked back at: what one stream wrote while another was inside a character is seldom more than a page. */
+/** Maximum bytes per look back. While one stream is inside a character, another seldom writes more than a page. */
 const LOOK_BACK_BYTES = 64 * 1024;
-/** Of a character of UTF-8, without its last byte. */
+/** Maximum bytes per incomplete character: a character of UTF-8 without its last byte. */
 const MAX_HELD = 3;
 
 /**
  * The first bytes of characters that had only begun before `offset`, by stream. Not of the stream that wrote the byte
- * before it: whoever is behind that byte was told of it whole, or counts bytes.
+ * before it: a reader behind that byte was given the whole character, or counts bytes.
  */
 export async function heldBefore(log: LogReader, offset: number): Promise<ReadonlyMap<OutputKind, Uint8Array>> {
   const begun = Math.max(log.oldest.offset, offset - LOOK_BACK_BYTES);

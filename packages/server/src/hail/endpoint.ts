@@ -46,7 +46,7 @@ export async function addressesOf(
   }: {
     readonly signal?: AbortSignal;
     readonly resolve?: Resolve | undefined;
-    /** Of this machine. A public one of its own leads to what listens here, and may be let in for that. */
+    /** Addresses of this machine. A public one leads to services that listen here, which may trust such a request. */
     readonly own?: ReadonlySet<string>;
   } = {},
 ): Promise<readonly Address[]> {

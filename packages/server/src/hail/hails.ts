@@ -67,7 +67,7 @@ export class Hails {
   /** By slot: what is to be told. */
   readonly #news = new Map<string, Wait>();
   readonly #lookups = new SubscriptionLookups();
-  /** By user, monotonic: until then no other test of theirs. For ever while one is under way. */
+  /** Times by user, monotonic, until which no other test is sent. For ever while a test is under way. */
   readonly #noTestBefore = new Map<string, number>();
   readonly #counts = { push: noneYet(), ntfy: noneYet(), webhook: noneYet() };
   #isTelling = false;

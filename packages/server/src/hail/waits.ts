@@ -8,7 +8,7 @@ export type WaitState = 'waiting_approval' | 'waiting_input' | 'silent' | 'done'
 
 const TURN_ENDS: ReadonlySet<WaitState> = new Set(['done', 'failed', 'stopped']);
 
-/** Those who want no news of turns that have ended are not told. */
+/** True for the end of a turn: people who want no news of ended turns are not told. */
 export const isTurnEnd = ({ state }: Pick<Wait, 'state'>): boolean => TURN_ENDS.has(state);
 
 /** A session or a conversation that waits. */
@@ -22,11 +22,11 @@ export interface Wait {
   readonly for: string | null;
   /** The same for one wait, another for the next one of the same session or conversation. */
   readonly mark: string;
-  /** Ms since 1970, as people are told; nothing is decided by it, because clocks are set. */
+  /** Time in ms since 1970, for people; nothing is decided by it, because clocks are set. */
   readonly since: number;
-  /** It waited when this gateway began: an earlier one has told it. Default false. */
+  /** True for a wait from before this gateway: an earlier gateway has told it. Default false. */
   readonly isOld?: boolean;
-  /** Marks of what waits at the same time, of the same session or conversation. When this is told, they are, too. */
+  /** Marks of other waits of the same session or conversation at the same time: told together with this wait. */
   readonly others?: readonly string[];
   readonly title: string;
   /** What it waits for; null where nobody said. */

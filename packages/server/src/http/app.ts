@@ -49,7 +49,7 @@ export type AppEnv = {
   readonly Variables: { readonly dialect: Dialect | undefined; readonly challenge: string | undefined };
 };
 
-/** Of routes that take none. */
+/** Query of routes that take none. */
 const NO_QUERY = z.strictObject({});
 
 /** What has a token revoked in it is refused within a second; so long an answer may take without another look. */

@@ -5,7 +5,7 @@ import { ErrorShape } from './answer.ts';
 import { operationOf } from './operations.ts';
 import type { Frames, Route, WsRoute } from './routes.ts';
 
-/** Of the components of the document, by what they are called there. */
+/** Components of the document, by their names there. */
 type Payloads = Map<string, z.ZodType>;
 
 interface Channel {
@@ -204,7 +204,7 @@ function discriminatorOf({ shape }: z.ZodObject): string {
   throw new Error('A frame has no name.');
 }
 
-/** As they come over the wire, before defaults are filled in. */
+/** Makes the schemas of payloads as they come over the wire, before defaults are filled in. */
 function schemasOf(payloads: Payloads): object {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of payloads) if (!registry.has(schema)) registry.add(schema, { id });

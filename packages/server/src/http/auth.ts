@@ -55,9 +55,9 @@ export interface TokenInfo {
   readonly madeBy: MadeBy | null;
 }
 
-/** What came from a token or a login. All but `tokens` ends together with it, in any case. */
+/** Everything that a token or a login has issued. All but `tokens` ends together with its issuer. */
 export interface Issued {
-  /** By whatever was in between. They end only where that is asked for. */
+  /** Tokens, also those that were made through others in between. They end only on request. */
   readonly tokens: readonly TokenInfo[];
   readonly logins: readonly TokenInfo[];
   readonly shares: readonly ShareRecord[];
@@ -85,10 +85,10 @@ export class Auth {
   readonly #issued: IssuedStore;
   readonly #hosts: Hosts;
   readonly #limiter: Limiter;
-  /** Of what may be guesses at a short admin token: failures of other kinds use nothing of that up. */
+  /** Limiter of possible guesses at a short admin token: failures of other kinds use up nothing of it. */
   readonly #guesses: Limiter;
   readonly #tickets: Tickets<TicketGrant>;
-  /** Of downloads, which a page cannot send its key with. */
+  /** Passes for downloads: a page cannot send its key with a download. */
   readonly #passes: Tickets<PassGrant>;
   readonly #loginTtlMs: number;
   readonly #open: OpenConnections;
@@ -161,14 +161,14 @@ export class Auth {
     return this.#credentials.holderOf(issuer);
   }
 
-  /** As `Credentials.hasEnded`. */
+  /** See `Credentials.hasEnded`. */
   hasEnded(issuer: string): boolean {
     return this.#credentials.hasEnded(issuer);
   }
 
   /**
-   * Who is behind a principal, under the name of `holderOf`: of a browser's login the token that its first ticket came
-   * from. What is made with it outlives the login, and ends with that token.
+   * Returns the issuer behind a principal, under the name of `holderOf`: for a browser's login, the token that its
+   * first ticket came from. Things made with the login outlive it, and end with that token.
    */
   rootOf(principal: Principal): string {
     let issuer = issuerOf(principal);
@@ -298,7 +298,7 @@ export class Auth {
     ];
   }
 
-  /** What came from a token or a login and counts still; undefined when there is no such id. */
+  /** Returns what a token or a login has issued and what still counts; undefined when there is no such id. */
   issuedBy(id: string): Issued | undefined {
     const listed = this.list();
     if (!listed.some((one) => one.id === id)) return undefined;
@@ -355,7 +355,7 @@ export class Auth {
     this.#open.stop();
   }
 
-  /** What the cookies of a request's sender are for. */
+  /** Returns the base address that the cookies of a request's sender are for. */
   #baseOf(request: IncomingMessage): string {
     this.#hosts.checkOrigin(request);
     return this.#hosts.publicUrl.baseOf(request);
@@ -400,7 +400,7 @@ export class Auth {
         if (key !== undefined) return this.#credentials.verifyLogin({ key: hash }, cookies);
         const grant = this.#passes.take(hash);
         if (grant?.target !== targetOf(request)) return undefined;
-        // What follows sees the target as it was asked for.
+        // The route sees the target as it was asked for.
         request.url = grant.target;
         return this.#credentials.verifyLogin({ id: grant.issuer }, cookies);
       },
@@ -415,10 +415,10 @@ export class Auth {
   /**
    * Compares a secret with what we keep.
    *
-   * What is of our own shape has 256 bits, so it is looked up at any rate, at the cost of one SHA-256 and one look into an
-   * index, and an address that has failed too often is only refused what fails: else whoever fails there twenty times a
-   * minute (any local user; behind a proxy anybody) would keep everybody else out. The hard stop is for the one secret
-   * that trying could find, a short admin token: behind it that is not compared at all.
+   * A secret of our own shape has 256 bits, so it is always looked up, at the cost of one SHA-256 and one look into an
+   * index. An address that has failed too often is refused only what fails: otherwise twenty failures a minute from
+   * there (by any local user; behind a proxy, by anybody) would keep everybody else out. The hard stop is for the one
+   * secret that trying could find, a short admin token: behind the stop, that token is not compared at all.
    */
   #evaluate<T>(
     request: IncomingMessage,
@@ -426,7 +426,7 @@ export class Auth {
     check: {
       readonly verify: (secret: string) => T | undefined;
       readonly refuse: () => BinnacleError;
-      /** It may be an admin token that the operator chose. Default false: what is not of our own shape is nothing. */
+      /** True where an admin token of the operator's own choice may come. Default false: only our own shape counts. */
       readonly isChosen?: boolean;
     },
   ): T {
@@ -448,7 +448,7 @@ export class Auth {
     return toInfo(record, kind, this.#issued.madeBy(record.id));
   }
 
-  /** Those that end with it, and those that end with these. */
+  /** Returns the logins that end with a token or a login, and those that end with these. */
   #loginsOf(id: string, found = new Set<string>()): ReadonlySet<string> {
     for (const login of this.#logins.listByIssuer(id)) {
       if (found.has(login)) continue;

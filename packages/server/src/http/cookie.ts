@@ -16,7 +16,7 @@ const KEY_PROTOCOL = 'binnacle.key.';
 /** A one-time pass stands in for the key in the query of a download, with which a page sends no header either. */
 const PASS = 'pass';
 
-/** What came of a browser login. All are of our own shape, and none of them is verified. */
+/** Parts of a browser login that came with a request. All are of our own shape, and none of them is verified. */
 export interface LoginParts {
   /** Every cookie of the name: other ports of this host can set more of them. */
   readonly cookies: readonly string[];
@@ -40,7 +40,7 @@ export function loginPartsOf(
   return origin === undefined && (upgrade || !isRead(request)) ? undefined : { cookies, key, pass };
 }
 
-/** What a pass is for: a request target as it was asked for, without the pass. */
+/** Returns what a pass is for: the request target as it was asked for, without the pass. */
 export function targetOf(request: Pick<IncomingMessage, 'url'>): string {
   const query = queryOf(request);
   query.delete(PASS);

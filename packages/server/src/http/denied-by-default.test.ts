@@ -164,7 +164,7 @@ describe('denied-by-default: half a login', () => {
     const once = await made('/v1/me');
     expect(await get(`/v1/me?pass=${once}`)).toBe(200);
     expect(await get(`/v1/me?pass=${once}`)).toBe(401);
-    // Whoever sees the address has no cookie; whoever has the cookie does not see the address.
+    // A reader of the address has no cookie; a holder of the cookie does not see the address.
     expect(await get(`/v1/me?pass=${await made('/v1/me')}`, {})).toBe(401);
     expect(await get(`/v1/me?pass=${await made('/v1/me')}`, { Cookie: (await timed.login()).Cookie })).toBe(401);
     expect(await get(`/v1/me?b=1&pass=${await made('/v1/me')}`)).toBe(401);
@@ -359,7 +359,7 @@ describe('denied-by-default: guessing (S7)', () => {
         }
       }
     }
-    // What fails is limited as ever.
+    // Failures are limited as before.
     expect(Object.fromEntries(codes)).toEqual({ unauthorized: 40, rate_limited: 1960 });
     const limited = await bearer(shape('bn', 5000));
     expect(limited).toMatchObject({ status: 429, code: 'rate_limited' });
@@ -370,7 +370,7 @@ describe('denied-by-default: guessing (S7)', () => {
     expect((await bearer(ingest)).status).toBe(403);
     const login = await guessed.login();
     expect((await guessed.ask('/v1/me', { headers: { ...login, Origin: guessed.url } })).status).toBe(200);
-    // As after a restart: nothing is in memory of before.
+    // A new `Auth`, as after a restart: nothing from before is in memory.
     const again = new Auth({ catalogue: guessed.catalogue, adminToken: guessed.adminToken, hosts: new Hosts() });
     for (let i = 0; i < 50; i += 1) {
       expect(() => again.shares.look(fakeRequest(''), shape('bs', i))).toThrow();

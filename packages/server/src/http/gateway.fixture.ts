@@ -107,13 +107,13 @@ export async function openGateway(options: GatewayOptions = {}) {
   };
 }
 
-/** What the page of a login sends, but for its Origin. */
+/** Headers that the page of a login sends, except its Origin. */
 export interface LoginHeaders extends Readonly<Record<string, string>> {
   readonly Cookie: string;
   readonly 'Binnacle-Key': string;
 }
 
-/** Of an answer to `POST /v1/login`. */
+/** Returns the headers for the login in an answer to `POST /v1/login`. */
 export const loginHeaders = (reply: Reply): LoginHeaders => ({
   Cookie: String(reply.headers['set-cookie']?.[0]?.split(';')[0]),
   'Binnacle-Key': JSON.parse(reply.text).key,

@@ -8,7 +8,7 @@ import { isOurs, type Route, z } from './routes.ts';
 
 const ErrorBody = z.object({ error: ErrorShape }).openapi('Error');
 
-/** Of failures, by status: what a generated client calls them. */
+/** Names of failures in generated clients, by status. */
 const FAILURES: Readonly<Record<number, string>> = {
   400: 'BadRequest',
   401: 'Unauthorized',
@@ -30,7 +30,7 @@ const ABOUT =
   'Runs coding agents and shells in real terminals, shows them live, and lets people steer them. What it promises is in ' +
   'PROTOCOL.md; WebSockets and event streams are in /asyncapi.json.';
 
-/** Without `servers`: those depend on who asks. Throws when a schema cannot be written down. */
+/** Makes the document without `servers`, which depend on the reader. Throws when a schema cannot be written down. */
 export function describeRoutes(routes: readonly Route[], version: string): object {
   const { openAPIRegistry: registry, getOpenAPI31Document } = new OpenAPIHono();
   registry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
@@ -68,7 +68,7 @@ function wordsOf(status: number): string {
 /** Queries that name a place in a log. */
 const OFFSETS = ['since', 'position', 'at'];
 
-/** What an operation of ours may fail with, as far as its kind tells: whatever else it says is `default`. */
+/** Returns the statuses that an operation may fail with, as far as its kind tells; any other failure is `default`. */
 function failuresOf({ method, scope, params, query, body }: Route): readonly number[] {
   const isRead = method === 'get';
   return [
@@ -134,7 +134,7 @@ function describe(one: Route) {
     tags: [tag],
     path: path.replace(/[:*]([A-Za-z0-9]+)/g, '{$1}'),
     summary,
-    // Readers of the document are told: what is not named is refused everywhere else.
+    // Marked for readers of the document: unknown fields are refused everywhere else.
     ...(isOurs(one) ? {} : { 'x-unknown-fields': 'ignored' }),
     description: description === undefined ? needed : `${description}\n\n${needed}`,
     security: scope === 'public' ? [] : [{ bearer: [] }, { login: [] }],

@@ -1,7 +1,7 @@
-// What each operation of the API is called, and where it belongs: the one list, for the OpenAPI document. Names are for
-// people who read code that was generated from it. Knows no schema.
+// Names and tags of the operations of the API: the one list, for the OpenAPI document. Names are for people who read
+// code that was generated from the document. Knows no schema.
 
-/** In the order in which the document shows them. */
+/** Tags in the order in which the document shows them. */
 export const TAGS = {
   Sessions: 'Programs in terminals or on pipes: start, watch, steer, end.',
   Runs: 'Commands in the shell of a session, one after the other, each with one definite end.',

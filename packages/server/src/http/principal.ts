@@ -187,7 +187,7 @@ export class Credentials {
     return { user: record.user, scope: record.scope, reach: null };
   }
 
-  /** Nobody comes back who is behind that issuer. Expired is not enough while the clock that says so is doubted. */
+  /** True when an issuer has ended for good. Expiry is not enough while the clock that reports it is doubted. */
   hasEnded(issuer: string): boolean {
     if (issuer === this.#adminIssuer) return false;
     const record = this.#tokens.get(issuer) ?? this.#logins.get(issuer);

@@ -42,7 +42,7 @@ describe('the public URL', () => {
     ]) {
       expect(await where(gateway, headers)).toEqual({ base: BARE, linkBase: BARE });
     }
-    // What somebody claims is not ours changes nothing.
+    // A claimed address that is not ours changes nothing.
     const lie = { Host: `127.0.0.1:${gateway.port}`, 'X-Forwarded-Host': 'evil.example.org' };
     expect(await where(gateway, lie)).toEqual(direct);
   });

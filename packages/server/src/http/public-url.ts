@@ -8,11 +8,11 @@ interface Address {
   readonly origin: string;
   /** Host and port, without the usual port of the scheme: what a Host header says. */
   readonly authority: string;
-  /** What paths begin with: empty, or `/binnacle`. */
+  /** Beginning of all paths: empty, or `/binnacle`. */
   readonly path: string;
 }
 
-/** Plain names only: what every proxy, router and cookie spells in the same way. */
+/** Plain names only: every proxy, router and cookie spells them in the same way. */
 const PATH = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*\/?$/;
 
 /**
@@ -48,7 +48,7 @@ export class PublicUrl {
     return this.#address?.authority;
   }
 
-  /** What paths begin with when a proxy does not take it away: empty, or `/binnacle`. */
+  /** Beginning of paths when a proxy does not take it away: empty, or `/binnacle`. */
   get path(): string {
     return this.#address?.path ?? '';
   }
@@ -71,12 +71,12 @@ export class PublicUrl {
     return request.headers.origin ?? `${scheme}://${host}`;
   }
 
-  /** What links begin with that are opened elsewhere, without a slash at the end: the public URL, else `baseOf`. */
+  /** Returns the beginning of links that are opened elsewhere, without a slash at the end: public URL or `baseOf`. */
   linkBase(request: IncomingMessage): string {
     return this.href ?? this.baseOf(request);
   }
 
-  /** Whether a request came by the public URL. A proxy may have put another Host in the place of that, and say so. */
+  /** Whether a request came by the public URL. A proxy may have replaced the Host, and say so. */
   isPublic({ headers }: IncomingMessage): boolean {
     const address = this.#address;
     if (address === undefined) return false;

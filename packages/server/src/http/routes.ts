@@ -28,7 +28,7 @@ export interface RouteContext<S extends RouteScope = RouteScope, P = unknown, Q 
   readonly host: string;
   /** The URL by which the sender reaches us, without a slash at the end; see `PublicUrl.baseOf`. */
   readonly base: string;
-  /** What links begin with that are opened elsewhere, without a slash at the end; see `PublicUrl.linkBase`. */
+  /** Beginning of links that are opened elsewhere, without a slash at the end; see `PublicUrl.linkBase`. */
   readonly linkBase: string;
   /** Aborted when the client went away before the answer was complete. */
   readonly signal: AbortSignal;
@@ -69,7 +69,7 @@ interface RouteFields {
   readonly events?: Readonly<Record<string, z.ZodType>>;
   /** How failures look to clients of another product's protocol. Default: our own shape. */
   readonly dialect?: Dialect;
-  /** What the WWW-Authenticate header says of how to get a token, given the base URL (RFC 6750, 3). Default: nothing. */
+  /** Part of the WWW-Authenticate header on how to get a token, given the base URL (RFC 6750, 3). Default: nothing. */
   readonly challenge?: (base: string) => string;
 }
 
@@ -121,15 +121,15 @@ export function route<
   return definition as unknown as Route;
 }
 
-/** What goes over a WebSocket. Each schema is a union of objects that a field (`t` or `type`) tells from each other. */
+/** Frames of a WebSocket. Each schema is a union of objects that a field (`t` or `type`) tells from each other. */
 export interface Frames {
   readonly takes: z.ZodType;
   readonly sends: z.ZodType;
-  /** Parts of several frames, by what the document calls them. */
+  /** Parts of several frames, by their names in the document. */
   readonly shapes?: Readonly<Record<string, z.ZodType>>;
   /** On every JSON frame that is sent. */
   readonly withEach?: Readonly<Record<string, z.ZodType>>;
-  /** What binary frames hold, in words. */
+  /** Contents of binary frames, in words. */
   readonly binary?: { readonly takes?: string; readonly sends?: string };
 }
 
@@ -141,7 +141,7 @@ export interface WsRoute {
   readonly path: string;
   readonly scope: Scope;
   readonly summary?: string;
-  /** What goes over it; without it the AsyncAPI document leaves it out. */
+  /** Frames of this socket; without them the AsyncAPI document leaves the socket out. */
   readonly frames?: Frames;
   /** As with routes, for what is refused before the upgrade. */
   readonly dialect?: Dialect;

@@ -50,7 +50,7 @@ export function assertReached(reach: Reach | null, path: string, params: unknown
   if (names === 'session' && reach.kind === 'session' && id !== reach.id) throw new BinnacleError('session_not_found');
 }
 
-/** What a guest is not told of a failure: whose process holds the lease of a conversation. */
+/** Removes from a failure what a guest is not told: whose process holds the lease of a conversation. */
 export function errorForGuests(error: unknown): unknown {
   if (!(error instanceof BinnacleError) || error.details?.pid === undefined) return error;
   const { code, message, hint } = error;

@@ -189,7 +189,7 @@ export class Shares {
     for (const id of this.#parts.store.listByIssuer(issuer)) this.#end(id, 'the end of the token that made it', null);
   }
 
-  /** Those that let people in, of an issuer. */
+  /** Lists the share links of an issuer that let people in. */
   issuedBy(issuer: string): readonly ShareRecord[] {
     const now = this.#parts.clock();
     return this.#parts.store

@@ -7,7 +7,7 @@ import { headerValues } from './host-origin.ts';
 const FIRST = 'binnacle';
 
 /**
- * What a request offers behind `prefix`; undefined where it offers none, or several.
+ * Returns the secret that a request offers behind `prefix`; undefined where it offers none, or several.
  *
  * @example
  * // Sec-WebSocket-Protocol: binnacle, binnacle.key.bn_…

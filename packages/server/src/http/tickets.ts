@@ -1,4 +1,4 @@
-// What works once and for a while: login tickets, and passes of downloads. In memory, hashed. Knows no request.
+// Secrets that work once and for a while: login tickets, and passes of downloads. In memory, hashed. Knows no request.
 
 import type { Scope } from '@binnacle/protocol';
 import { BinnacleError } from '@binnacle/protocol';
@@ -6,7 +6,7 @@ import { newSecret } from '../catalogue/admin-token.ts';
 import type { MadeBy } from '../catalogue/issued.ts';
 import { sha256 } from './principal.ts';
 
-/** What each of them says: whose it is. It ends with that. */
+/** Owner of a ticket or a pass. Both end with their issuer. */
 export interface Grant {
   readonly issuer: string;
 }
@@ -23,7 +23,7 @@ export interface TicketGrant extends Grant {
   readonly notAfter: number | null;
 }
 
-/** Of a pass: what one GET of one login may ask for without its key. */
+/** Grant of a pass: what one GET of one login may ask for without its key. */
 export interface PassGrant extends Grant {
   /** Path and query, as `targetOf` spells them. */
   readonly target: string;
@@ -72,7 +72,7 @@ export class Tickets<G extends Grant> {
     return found !== undefined && found.expires > this.#now() ? found.grant : undefined;
   }
 
-  /** Those of an issuer that can still be used. */
+  /** Counts the tickets of an issuer that can still be used. */
   count(issuer: string): number {
     const now = this.#now();
     return [...this.#open.values()].filter(({ grant, expires }) => grant.issuer === issuer && expires > now).length;

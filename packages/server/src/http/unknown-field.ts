@@ -3,9 +3,9 @@
 import type { z } from './routes.ts';
 
 export interface UnknownField {
-  /** Its whole path, e.g. `peer.kindd`, at most 100 characters. */
+  /** Whole path of the field, e.g. `peer.kindd`, at most 100 characters. */
   readonly field: string;
-  /** What is known in its place, as the schema spells it. */
+  /** Names that are known in its place, as the schema spells them. */
   readonly known: readonly string[];
   /** The known name that is most like it; undefined when none is. */
   readonly nearest: string | undefined;
@@ -42,7 +42,7 @@ function firstUnknown(
 
 type Def = z.core.$ZodTypes['_zod']['def'];
 
-/** The names of the object that stands at `path`; of a union, those of all its choices. */
+/** Lists the names of the object that stands at `path`; for a union, the names of all its choices. */
 function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonly string[] {
   const def = schema._zod.def as Def;
   switch (def.type) {
@@ -59,7 +59,7 @@ function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonl
     case 'union':
       return def.options.flatMap((option) => namesAt(option, path));
     case 'pipe':
-      // What comes in, unless that is only a function in front of the schema.
+      // The input of the pipe, unless that is only a function in front of the schema.
       return namesAt(def.in._zod.def.type === 'transform' ? def.out : def.in, path);
     case 'optional':
     case 'nullable':

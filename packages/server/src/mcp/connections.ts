@@ -1,5 +1,5 @@
-// What is kept between the requests of a client with a handshake: the addresses that it follows, and the one stream by
-// which it hears of them. An id alone (`Mcp-Session-Id`) keeps nothing: most clients follow nothing.
+// State between the requests of a client with a handshake: the addresses that it follows, and the one stream that tells
+// of their changes. An id alone (`Mcp-Session-Id`) keeps nothing: most clients follow nothing.
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { BinnacleError } from '@binnacle/protocol';
@@ -73,14 +73,14 @@ export class McpConnection {
   }
 }
 
-/** Who asks for a connection. */
+/** Client that asks for a connection. */
 interface Client {
   readonly principal: Principal;
   readonly seen: SeenSessions;
 }
 
 export class McpConnections {
-  /** What one token follows: each address is one, and so is each connection that is kept. */
+  /** Count of what one token follows: each address is one, and so is each connection that is kept. */
   readonly held: AtOnce;
   readonly #key = randomBytes(32);
   readonly #open = new Map<

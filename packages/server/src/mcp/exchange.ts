@@ -14,16 +14,16 @@ import { Subscriber } from './subscriber.ts';
 import type { Caller } from './tools.ts';
 
 const LISTEN = 'subscriptions/listen';
-/** Of servers' own. */
+/** Code of refusals, from the range for servers' own errors. */
 const REFUSED = -32000;
 
 export interface Exchange {
   readonly caller: Caller;
-  /** What each token follows. */
+  /** Count of what each token follows. */
   readonly held: AtOnce;
-  /** Failures that are ours. */
+  /** Reports failures that are ours. */
   report(error: unknown, tool: string): void;
-  /** As `RouteContext.takeOver`. */
+  /** See `RouteContext.takeOver`. */
   takeOver(): ServerResponse;
 }
 
@@ -100,7 +100,7 @@ function honoured(message: Message, subscriber: Subscriber): unknown {
   if (!isObject(params) || !isObject(wanted) || !Array.isArray(wanted.resourceSubscriptions)) return message;
   const addresses = new Set<unknown>(wanted.resourceSubscriptions);
   const resourceSubscriptions = [...addresses].filter((uri) => {
-    // What is no text is for the protocol's own check to refuse.
+    // The protocol's own check refuses an address that is no text.
     if (typeof uri !== 'string') return true;
     try {
       subscriber.subscribe(uri);

@@ -78,7 +78,7 @@ export class OutputWatch {
     else this.#cancelWait = cancel;
   }
 
-  /** Now, or when the second is over; what comes meanwhile is told with it. */
+  /** Tells now, or when the second is over; news in between is told together. */
   #tell(): void {
     if (this.#timer !== undefined || this.#isOver) return;
     const rest = this.#toldAt + EVERY_MS - performance.now();

@@ -15,7 +15,7 @@ export interface ProgressNotification {
   };
 }
 
-/** What the SDK says of a request. */
+/** Part of a request as the SDK gives it. */
 export interface ProgressRequest {
   readonly mcpReq: {
     readonly _meta?: { readonly progressToken?: string | number | undefined } | undefined;
@@ -48,7 +48,7 @@ export class Progress {
   }
 
   /**
-   * What is said of the wait besides its name: asked once a second at most, only where somebody wants to know.
+   * Sets what is said of the wait besides its name. `words` is called once a second at most, only where somebody asks.
    *
    * @example
    * progress.describe(25_000, () => '120 bytes of output; last line: compiling');

@@ -1,4 +1,4 @@
-// What people can have an agent do with one session, offered by clients as a command of theirs.
+// Prompts with which people have an agent work on one session; clients offer them as commands of their own.
 
 import { completable, type McpServer } from '@modelcontextprotocol/server';
 import { z } from 'zod';
@@ -32,7 +32,7 @@ export function addPrompts(server: McpServer, caller: Caller): void {
   );
 }
 
-/** By the beginning of the id, or a part of the name. */
+/** Finds ids by their beginning, or by a part of the session's name. */
 async function idsLike(value: string, { seen }: Caller): Promise<string[]> {
   const { sessions } = await seen.list({ limit: LOOKED });
   const words = value.toLowerCase();

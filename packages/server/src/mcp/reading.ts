@@ -251,7 +251,7 @@ class TextReading implements Sink {
     this.#next = offset + before + shown.length;
   }
 
-  /** What a person would look for first. Of text that is as it came, nothing: it may hold anything. */
+  /** Returns the line that a person would look for first; nothing for unstripped text, which may hold anything. */
   #lastLine(): string {
     if (!this.#parts.request.strip) return '';
     const text = this.#pieces

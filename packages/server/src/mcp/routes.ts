@@ -17,7 +17,7 @@ import type { Caller } from './tools.ts';
 
 /** What the protocol reads besides the body. */
 const HEADERS = ['accept', 'content-type', 'mcp-method', 'mcp-name', 'mcp-protocol-version'] as const;
-/** Of clients with a handshake: what is kept of one between its requests. */
+/** Header of clients with a handshake: names what is kept of one between its requests. */
 const SESSION_HEADER = 'mcp-session-id';
 /** Where an agent on this machine works: our stdio bridge tells, percent-encoded. */
 const CWD_HEADER = 'binnacle-cwd';
@@ -37,7 +37,7 @@ export interface McpParts {
   readonly maxCalls: number;
   /** Addresses that one token follows at once. */
   readonly maxSubscriptions: number;
-  /** What the WWW-Authenticate header says of how to log in. */
+  /** Part of the WWW-Authenticate header on how to log in. */
   readonly challenge: (base: string) => string;
   /** Calls back with the id of each principal that was revoked. */
   onRevoke(listener: (principalId: string) => void): void;

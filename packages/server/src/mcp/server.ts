@@ -23,7 +23,7 @@ const INSTRUCTIONS =
   'with bash_start, read it with bash_output (pass next_offset as offset to read on), end it with bash_stop. A person ' +
   'may type into it, interrupt it or end it: bash_output tells what is so.';
 
-/** Lists are read anew by those who want to know: nobody is told that one has changed. */
+/** Clients read lists again when they want to know: no client is told that a list has changed. */
 const CAPABILITIES = {
   tools: { listChanged: false },
   resources: { listChanged: false, subscribe: true },
@@ -82,7 +82,7 @@ export function makeMcpServer(
   return server;
 }
 
-/** What needs something kept between requests. Without a handshake, `subscriptions/listen` takes its place. */
+/** Adds handlers that keep state between requests. Without a handshake, `subscriptions/listen` takes their place. */
 function addConnection({ server }: McpServer, caller: Caller): void {
   server.setRequestHandler('resources/subscribe', async ({ params: { uri } }) => {
     await reported(uri, async () => caller.connection().subscriber.subscribe(uri));

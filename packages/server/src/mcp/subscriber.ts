@@ -12,12 +12,12 @@ import { sessionOf } from './resource-uri.ts';
 /** Maximum words kept for a client that is away: one for each of a usual number of sessions. */
 const MAX_WORDS = 64;
 
-/** What a client is told by. */
+/** Channel to a client. */
 export interface Outlet {
-  /** It takes nothing now; whoever owns it calls `flush` when it does. */
+  /** True while the channel takes nothing; its owner calls `flush` when it takes something again. */
   readonly isFull: boolean;
   updated(uri: string): void;
-  /** What a person would want to know besides. */
+  /** Sends what a person would want to know besides. */
   log(level: 'info' | 'warning', words: string): void;
 }
 
@@ -70,7 +70,7 @@ export class Subscriber {
     release?.();
   }
 
-  /** From now on it is told by this one, first of what has changed meanwhile. Returns what takes it away. */
+  /** Connects the client's channel, which first tells what has changed meanwhile. Returns what disconnects it. */
   connect(outlet: Outlet): () => void {
     this.#outlet = outlet;
     this.flush();
@@ -102,7 +102,7 @@ export class Subscriber {
   }
 
   #say(level: 'info' | 'warning', words: string): void {
-    // Where nobody listens for long, the newest are worth the most.
+    // The newest words are worth the most where nobody has listened for long.
     if (this.#words.push({ level, words }) > MAX_WORDS) this.#words.shift();
     this.flush();
   }

@@ -65,7 +65,7 @@ export interface Caller {
   readonly cwd: string | undefined;
   /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
-  /** What is kept of a client with a handshake. Throws `mcp_session_not_found` where nothing can be. */
+  /** Returns what is kept of a client with a handshake. Throws `mcp_session_not_found` where nothing can be kept. */
   connection(): McpConnection;
   readonly commands: Commands;
   readonly liveness: Liveness;

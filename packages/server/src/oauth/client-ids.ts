@@ -22,7 +22,7 @@ const LOOPBACK = /^(?:127\.0\.0\.1|\[::1\]|localhost)$/;
 const OWN_SCHEMES = /^(?:about|blob|data|file|filesystem|ftp|javascript|vbscript|view-source|ws|wss):$/;
 
 export interface OAuthClient {
-  /** Its own word: anybody can be called so. */
+  /** Name by the program's own word: anybody can be called so. */
   readonly name: string;
   readonly redirects: readonly string[];
 }
@@ -83,7 +83,7 @@ export class ClientIds {
   }
 }
 
-/** What is kept of an id. */
+/** Returns the digest that is kept in the place of an id. */
 export const digestOf = (clientId: string): string => createHash('sha256').update(clientId).digest('hex');
 
 /** Web addresses with TLS, this machine without, and schemes of programs (RFC 8252). Throws `invalid_redirect_uri`. */

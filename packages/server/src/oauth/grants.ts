@@ -1,4 +1,4 @@
-// What a person has allowed: a code for the program, once and for a minute, tokens for the code, and fresh tokens for the
+// Grants of a person: a code for the program, once and for a minute, tokens for the code, and fresh tokens for the
 // refresh token, each once. A grant is one token of ours, whose secret changes.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
@@ -68,11 +68,11 @@ export class Grants {
     this.#store = store;
     this.#codes = new Tickets(CODE_TTL_MS, now);
     auth.onRevoke((id) => this.#endIssued(id));
-    // What ended while the gateway was away, such as an admin token that was replaced.
+    // Issuers that ended while the gateway was away, such as an admin token that was replaced.
     for (const issuer of store.listIssuers()) if (auth.hasEnded(issuer)) this.#endIssued(issuer);
   }
 
-  /** A code for the program, of no more than the person may. Throws `forbidden` and `too_many_tokens`. */
+  /** Returns a code for the program, with no more than the person's scope. Throws `forbidden` and `too_many_tokens`. */
   allow(request: AuthorizationRequest, scope: OfferedScope, by: Principal): string {
     // A person has to say so, and sees who asks: a token would say yes by itself.
     if (by.kind !== 'cookie') {

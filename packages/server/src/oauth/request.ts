@@ -1,10 +1,10 @@
-// What a program asks for when it sends a person here to log in: read from the query of its address, and checked.
+// Request of a program that sends a person here to log in: read from the query of its address, and checked.
 
 import { allows, type Scope } from '@binnacle/protocol';
 import { type ClientIds, digestOf, isLoopback, isRegistered, type OAuthClient } from './client-ids.ts';
 import { type OAuthCode, OAuthFailure } from './failure.ts';
 
-/** What can be had by a login: never `admin`, which makes tokens. */
+/** Scopes that a login can give: never `admin`, which makes tokens. */
 export const OFFERED = ['view', 'input', 'create'] as const satisfies readonly Scope[];
 export type OfferedScope = (typeof OFFERED)[number];
 
@@ -21,7 +21,7 @@ export interface AuthorizationRequest {
   readonly scope: OfferedScope;
 }
 
-/** Where a person is sent, in words that they can judge. */
+/** Describes where a person is sent, in words that they can judge. */
 export const destinationOf = (redirect: URL): { readonly text: string; readonly kind: 'here' | 'web' | 'program' } => {
   if (isLoopback(redirect)) return { text: redirect.host, kind: 'here' };
   if (redirect.protocol === 'https:') return { text: redirect.host, kind: 'web' };
@@ -94,13 +94,13 @@ export function isResource(given: string | undefined, base: string): boolean {
   return [resourceOf(base), base].some((ours) => href(ours) === href(given));
 }
 
-/** Those that are not ours are left out, as of clients that ask every server for the same; undefined where none is left. */
+/** Returns the widest scope of ours; foreign ones, which some clients ask of every server, do not count. */
 function widestOf(scope: string | undefined): OfferedScope | undefined {
   if (scope === undefined || scope.trim() === '') return 'view';
   const asked = new Set(scope.split(/ +/));
   return OFFERED.findLast((one) => asked.has(one));
 }
 
-/** What of `asked` somebody may give who holds `held`: not more, and down to the least. */
+/** Lists the scopes that a person with `held` may give when `asked` is asked for: not more, and down to the least. */
 export const choicesOf = (asked: OfferedScope, held: Scope): readonly OfferedScope[] =>
   OFFERED.filter((one) => allows(asked, one) && allows(held, one));

@@ -1,4 +1,4 @@
-// What a plugin would get because another one of its id was here before: told to the person who is asked. Pure.
+// Inheritance of a plugin from an earlier one with the same id: told to the person who is asked. Pure.
 
 import { BinnacleError, type PluginInherits } from '@binnacle/protocol';
 import { grantIn } from './grant/grants.ts';

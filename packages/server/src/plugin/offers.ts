@@ -28,7 +28,7 @@ const TOOL_WORDS = 'A-Z, a-z, 0-9, _ and -, beginning with a letter; 64 at most'
 const COMMAND_WORDS = 'a-z, 0-9, _ and -, beginning with a letter; 32 at most';
 const CHANNEL_WORDS = 'A-Z, a-z, 0-9, _, . and -, beginning with a letter or a number; 63 at most';
 const DRIVER_WORDS = 'a-z, 0-9 and -, beginning with a letter; 32 at most';
-/** What agents and people read of it: with a letter that nobody sees, an agent would be told what no person was shown. */
+/** Text for agents and people. By a letter that nobody sees, an agent would be told what no person was shown. */
 const shown = (max: number) =>
   z
     .string()

@@ -271,7 +271,7 @@ export class Plugins implements Offers {
     this.#listeners.clear();
   }
 
-  /** What it would get if it were installed from there; null: nobody has to be asked. */
+  /** Returns what a plugin would inherit if it were installed from `path`; null: nobody has to be asked. */
   async #inherits(id: string, path: string): Promise<PluginInherits | null> {
     if (!this.has(id)) return null;
     const from = this.#plugins.get(id)?.installed.record.origin ?? null;
@@ -283,7 +283,7 @@ export class Plugins implements Offers {
     });
   }
 
-  /** Before it runs: of the one before it nothing is left but the log of what people did. */
+  /** Removes what an earlier plugin left, before the new one runs: only the log of what people did stays. */
   async #disinherit(id: string): Promise<void> {
     if (this.#parts.settings().has(id)) await this.#parts.editConfig(['plugins', 'entries', id], undefined);
     this.#parts.forget(id);

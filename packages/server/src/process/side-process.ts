@@ -24,7 +24,7 @@ export class SideProcess<To extends object, From> {
   #isKilled = false;
   #isGone = false;
 
-  /** Starts it. Throws where there is no process to be had at all; what fails later is told by `gone`. */
+  /** Starts the process. Throws where no process can be had at all; later failures are told by `gone`. */
   constructor({ script, maxHeapMb, youngMb }: SideProcessOptions, events: SideProcessEvents<From>) {
     this.#events = events;
     const young = youngMb === undefined ? [] : [`--max-semi-space-size=${youngMb}`];
@@ -58,7 +58,7 @@ export class SideProcess<To extends object, From> {
     if (!this.#isKilled && this.#child.connected) this.#child.send(message, () => undefined);
   }
 
-  /** At once, whatever it is in the middle of. Nothing that it has said is told any more. */
+  /** Kills the process at once, whatever it is doing. Messages that it has sent are no longer told. */
   kill(): void {
     this.#isKilled = true;
     this.#child.kill('SIGKILL');

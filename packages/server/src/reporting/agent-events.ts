@@ -1,4 +1,4 @@
-// What the events of agents' own hooks say of their state. Pure: reads what an agent passed, as it came.
+// States of agents by the events of their own hooks. Pure: reads what an agent passed, as it came.
 
 import type { StatusReport } from '@binnacle/protocol';
 
@@ -73,13 +73,13 @@ function ofGemini(event: Readonly<Record<string, unknown>>): StatusReport | unde
   }
 }
 
-/** What `notify` is called with. */
+/** Reads the argument of Codex's `notify`. */
 function ofCodex(event: Readonly<Record<string, unknown>>): StatusReport | undefined {
   if (event.type === 'agent-turn-complete') return IDLE;
   return event.type === 'approval-requested' ? blocked('permission', null) : undefined;
 }
 
-/** What our plugin passes: the events of its bus. */
+/** Reads what our plugin in OpenCode passes: the events of OpenCode's bus. */
 function ofOpenCode({ type, properties }: Readonly<Record<string, unknown>>): StatusReport | undefined {
   const about = (properties ?? {}) as Readonly<Record<string, unknown>>;
   const status = (about.status as { readonly type?: unknown } | undefined)?.type;
@@ -109,7 +109,7 @@ function blocked(reason: 'permission' | 'question', text: unknown): StatusReport
   return { state: 'blocked', reason, ...(words === '' ? {} : { text: words }) };
 }
 
-/** What a tool is asked to do, in its own words: a command, a file. */
+/** Describes what a tool is asked to do, in its own words: a command, a file. */
 function toolText(name: unknown, input: unknown): string {
   const { command, file_path: path, url } = (input ?? {}) as Readonly<Record<string, unknown>>;
   const what = [command, path, url].find((one) => typeof one === 'string');

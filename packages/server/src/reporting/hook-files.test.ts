@@ -32,7 +32,7 @@ describe('hooks in settings', () => {
       const once = file.install(text);
       expect(once).toContain('BINNACLE_HOOK');
       expect(file.install(once)).toBe(once);
-      // What stands beside ours may be laid out anew.
+      // Settings beside ours may be laid out anew.
       const bare = (one: string | undefined) => one?.replaceAll(/\s+/g, '');
       expect(bare(file.uninstall(once))).toBe(agent === 'opencode' ? undefined : bare(text));
       expect(file.uninstall(text)).toBe(text);

@@ -5,7 +5,7 @@ import { applyEdits, type FormattingOptions, type JSONPath, modify, type Node, p
 import type { HookedAgent } from './agent-events.ts';
 
 export interface HookFile {
-  /** In the home of the user, or in the folder of a project. */
+  /** Place of the settings: the home of the user, or the folder of a project. */
   readonly path: string;
   /** The text with our hooks in it; the same where they are. Throws an Error that says why it cannot be. */
   install(text: string): string;
@@ -13,10 +13,10 @@ export interface HookFile {
   uninstall(text: string): string | undefined;
 }
 
-/** What tells our hooks from others. */
+/** Text that tells our hooks from others. */
 const MARK = '$BINNACLE_HOOK';
 
-/** Nothing outside of a session of ours, where the variable is empty; never a failure, and nothing on stdout. */
+/** Makes a command that does nothing outside of our sessions (an empty variable), never fails, and prints nothing. */
 const commandOf = (agent: HookedAgent): string => `[ -z "${MARK}" ] || "${MARK}" ${agent} >/dev/null 2>&1 || true`;
 
 const CLAUDE_EVENTS = [

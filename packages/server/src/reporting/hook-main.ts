@@ -1,6 +1,6 @@
-// What an agent's hook runs: tells the gateway what the event says of the session. Started in the background by the
-// script in the data directory, whose gateway it finds by the file beside that script: a gateway may come back on
-// another port. Silent, whatever happens.
+// Program of an agent's hook: tells the gateway what the event says of the session. The script in the data directory
+// starts it in the background, and the file beside the script names the gateway, which may come back on another port.
+// Silent, whatever happens.
 
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';

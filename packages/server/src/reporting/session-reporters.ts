@@ -24,7 +24,7 @@ export class SessionReporters {
     renameSync(made, this.#script);
   }
 
-  /** What a session's programs find in their environment. */
+  /** Returns the variables that a session's programs find in their environment. */
   environmentOf(session: string): Readonly<Record<string, string>> {
     return { BINNACLE_HOOK: this.#script, BINNACLE_HOOK_SECRET: this.#secretOf(session) };
   }

@@ -30,7 +30,7 @@ export const LIST_MS = 1000;
 export interface FleetOptions {
   /** The data directory. Runners that were started in another one are none of ours. */
   readonly root: string;
-  /** Where runners keep their files: below `root`. */
+  /** Directory of the runners' files, below `root`. */
   readonly dir: string;
   /** Where their sockets are: short, because a path holds at most 107 bytes. */
   readonly socketDir: string;
@@ -93,7 +93,7 @@ export class Fleet {
    * writes the log, so nobody else may; `changed` or `lost` follows when it answers or ends.
    */
   expect(session: string, runner: string | null): boolean {
-    // Of a session that nobody described, the runner is not known: the only silent one may host it.
+    // The runner of a session without a description is not known: the only silent runner may host it.
     const [only, ...others] = this.#silent.values();
     const expected = runner !== null ? this.#silent.get(runner) : others.length === 0 ? only : undefined;
     expected?.add(session);
@@ -102,7 +102,7 @@ export class Fleet {
 
   /** After `recover`: true when a session goes on in the data directory that this one was copied from. */
   goesOnElsewhere(runner: string | null): boolean {
-    // Of a session that nobody described, the runner is not known: nobody is ended then who may be another's.
+    // The runner of a session without a description is not known: no program is ended that may be another's.
     return runner === null ? this.#foreign.size + this.#silent.size > 0 : this.#foreign.has(runner);
   }
 

@@ -159,7 +159,7 @@ export class Hosted {
     return keeperCommand(link.keeper);
   }
 
-  /** Of our own. */
+  /** Types bytes of the runner's own, which come from no person. */
   #type(bytes: Buffer): void {
     try {
       this.#input.push(bytes);

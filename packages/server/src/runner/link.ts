@@ -26,7 +26,7 @@ export interface LinkEvents {
 /** The runner was started in another data directory, of which the gateway's is a copy: hands off. */
 export class ForeignRunner extends Error {}
 
-/** What a gateway shows to a runner. */
+/** Identity that a gateway shows to a runner. */
 export interface Hello {
   readonly token: string;
   /** Identity of the gateway's data directory. Undefined: not known, and not compared. */

@@ -30,7 +30,7 @@ export const RUNNER_TITLE = 'binnacle-runner';
 /** Orphans are found by their mark: the leader's number may be somebody else's by now. */
 const NOBODY = { pid: -1, startTime: '' };
 
-/** Ends what a dead runner left of a session. Whoever has a living runner above is no orphan: the session is another's. */
+/** Ends the processes that a dead runner left of a session. Processes below a living runner are no orphans. */
 export async function endOrphans(session: string, times: EndingTimes): Promise<void> {
   if (familyOf(NOBODY, session).some(({ pid }) => descendsFrom(pid, RUNNER_TITLE))) return;
   await endFamily(NOBODY, session, times);

@@ -33,7 +33,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await runner.endAll();
   for (const link of links) link.close();
-  // What has ended by itself is just being closed: its log is synced before.
+  // Programs that ended by themselves are just being closed: their logs are synced before.
   await expect.poll(() => openBelow(dir), { timeout: 10_000 }).toEqual([]);
   rmSync(dir, { recursive: true, force: true });
 });
@@ -167,7 +167,7 @@ describe('the socket of a runner', () => {
     await expect(gateway(false, identityOf('/'))).rejects.toThrow(`started in the data directory ${identityOf(dir)}`);
     expect(await link.request({ t: 'list' })).toEqual([]);
     expect(isLost).toBe(false);
-    // A gateway of before names none.
+    // An older gateway names no directory.
     await gateway(false, '');
     await lost;
   });

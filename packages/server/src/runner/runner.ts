@@ -101,7 +101,7 @@ export class Runner {
       if (this.#gateway === socket) this.#handle(message, payload);
       else if (message.t === 'hello' && this.#isToken(message.token)) {
         cancelHello();
-        // Looked at anew each time: what is mounted anew may have another number.
+        // Looked up each time: a new mount may have another number.
         const directory = identityOf(this.#root);
         if (directory !== undefined && message.directory !== undefined && message.directory !== directory) {
           socket.end(encodeFrame({ t: 'refused', directory }));
@@ -283,7 +283,7 @@ export class Runner {
   }
 }
 
-/** Of the two names of one place, the one that is good also when the data directory is moved. */
+/** Chooses between two paths of one directory: the path that stays valid when the data directory is moved. */
 function lastingPlace({ dir, place }: HostedSpec): string {
   return place !== undefined && identityOf(place) === identityOf(dir) ? place : dir;
 }

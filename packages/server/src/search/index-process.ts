@@ -39,7 +39,7 @@ export interface IndexProcessEvents {
 interface Waiting {
   readonly resolve: (value: never) => void;
   readonly reject: (error: BinnacleError) => void;
-  /** Of the limit that holds now: until it begins, and until it is done. */
+  /** Cancels the present limit: until the question begins, then until it is answered. */
   cancel: () => void;
   /** Monotonic ms: nothing heard since then, and the process hangs. */
   since: number;
@@ -81,7 +81,7 @@ export class IndexProcess {
     return this.#isReady;
   }
 
-  /** Of the process, while there is one. */
+  /** Pid of the process, while there is one. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
@@ -107,7 +107,7 @@ export class IndexProcess {
     });
   }
 
-  /** Begins anew, with nothing. Safe at any moment: the file is removed once no process has it open. */
+  /** Starts again with an empty index. Safe at any moment: the file is removed once no process has it open. */
   rebuild(): void {
     this.#isRebuilding = true;
     this.#pause = 0;

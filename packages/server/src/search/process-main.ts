@@ -51,7 +51,7 @@ class Index {
   #hasRoom = true;
   #wake: (() => void) | undefined;
   #isStopping = false;
-  /** There is no file any more: nothing is done but to end. */
+  /** True once the file is gone: the process only has to end. */
   #isOver = false;
 
   constructor(options: IndexOptions, post: Post) {
@@ -85,7 +85,7 @@ class Index {
         await this.#sleep(AGAIN_MS);
       }
     }
-    // It ends when the reason is sent.
+    // The process ends when the reason is sent.
     if (this.#isOver) return await new Promise<never>(() => undefined);
     this.#commit();
     this.#snippets.close();
@@ -225,7 +225,7 @@ class Index {
     this.#forgotten.clear();
   }
 
-  /** What was in the transaction is taken again from the logs. A damaged file is made anew by the next process. */
+  /** Drops the transaction: its contents come from the logs again. The next process makes a damaged file anew. */
   #recover(error: unknown): void {
     if (isDamaged(error)) {
       const facts = { path: this.#options.path, error: String(error) };

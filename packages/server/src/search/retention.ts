@@ -33,7 +33,7 @@ export class IndexRetention {
   readonly #oldestEvents: Statement;
   readonly #pages: Statement;
   #removed = 0;
-  /** What goes is in the logs still: what an earlier process knew of the clock need not be handed down. */
+  /** Time without the knowledge of earlier processes, which is not needed: what goes here is still in the logs. */
   readonly #time = new TrustedTime();
   #lookedAt = Number.NEGATIVE_INFINITY;
   #work: Work[] = [];

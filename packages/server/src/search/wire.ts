@@ -1,9 +1,9 @@
-// What the gateway and the process of the index say to each other.
+// Messages between the gateway and the process of the index.
 
 import type { StatsQuery, StoredEvent, TrafficQuery, TrafficStats, WireError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 
-/** The first that the process is told. */
+/** Options that the process is told first. */
 export interface IndexOptions {
   readonly path: string;
   /** Of sessions; their logs are in ID/log. */

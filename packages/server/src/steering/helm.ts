@@ -243,7 +243,7 @@ export class Helm {
     return this.#held;
   }
 
-  /** Who holds it, by the secret, or by the connection where there is none. */
+  /** Returns the present holder, proven by the secret, or by the connection where no secret is given. */
   #require(lease: string | undefined, connection?: string): Held {
     const held = this.#current();
     const isTheirs =

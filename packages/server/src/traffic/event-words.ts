@@ -36,7 +36,7 @@ export function wrongWords(issue: Issue, isThere: boolean): string {
   }
 }
 
-/** Where it is, as one would write it; empty for the whole event. */
+/** Returns the path of the field, as one would write it; empty for the whole event. */
 export const fieldOf = (issue: Issue): string => issue.path.map(String).join('.');
 
 /** Whether there is something at the path, undefined included. */

@@ -73,7 +73,7 @@ const Fields = z.object({
   lost_bytes: Count.optional(),
 });
 
-/** What a later version of an emitter says besides is left out; see `unknownFields`. */
+/** Event of an emitter. Fields that a later version of the emitter adds are left out; see `unknownFields`. */
 const Event = Fields.refine(
   ({ response, response_base64 }) => response === undefined || response_base64 === undefined,
   {

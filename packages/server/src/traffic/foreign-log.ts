@@ -21,7 +21,7 @@ export interface ForeignLogOptions {
   readonly retainBytes: number;
   readonly retainMs: number;
   readonly group: GroupSync;
-  /** By which entries are old. */
+  /** Time by which entries are old. */
   readonly time: Pick<TrustedTime, 'now'>;
 }
 

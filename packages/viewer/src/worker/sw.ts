@@ -129,12 +129,12 @@ function takes(client: WindowClient, path: string): Promise<boolean> {
   });
 }
 
-/** Not named as the caches of files are, which go with each new version. Browsers separate them by port, too. */
+/** Named unlike the caches of files, which go with each new version. Browsers separate caches by port, too. */
 const LOGIN_STORE = 'login-of-binnacle';
-/** Where it lies in there. Nobody asks this of the network. */
+/** Key of the login in that cache. No request goes to this address. */
 const LOGIN_ADDRESS = inScope('kept-login');
 
-// What the page sends of its login, for when it has no page to ask. Empty headers: it was left.
+// The page sends its login for the time in which there is no page to ask. Empty headers: the login was left.
 worker.addEventListener('message', (event: Extendable & { readonly data: unknown }) => {
   const { data } = event;
   if (typeof data !== 'object' || data === null || !('t' in data) || data.t !== 'login' || !('headers' in data)) return;

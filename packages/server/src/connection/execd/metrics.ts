@@ -9,7 +9,7 @@ const STATES: readonly SessionState[] = ['starting', 'running', 'exited', 'close
 /** Shares of shorter times jump: the kernel counts in ticks of 10 ms. */
 const MIN_CPU_MS = 250;
 const MIB = 1024 * 1024;
-/** Of the library: sums of gauges that are there by type, under names that say counter. */
+/** Metrics of the library that are left out: sums of gauges that are there by type, under the names of counters. */
 const SUMS = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
 export interface MetricsSources {

@@ -15,7 +15,7 @@ import { oneMoreRefused } from './refused.ts';
 const MAX_RUBBISH = 20;
 const MAX_ERROR_CHARS = 500;
 const AUTH_REQUIRED = -32000;
-/** What an agent tells of an earlier time comes line by line; a pause of so many ms is its end. */
+/** Pause, in ms, that ends what an agent tells of an earlier time: the lines of it come one after the other. */
 const QUIET_MS = 500;
 /** Maximum time, ms, for the answer to a question that is none. Agents answer in a moment, or never. */
 const SETTLED_MS = 5000;
@@ -273,7 +273,7 @@ export class AcpLink implements AgentLink {
 
   #refused(method: Exclude<Asked, typeof SETTLED>, error: RpcError): void {
     const { turn, agent, memory } = this.#state;
-    // Some find with the one what they do not find with the other.
+    // Some agents load a session that they cannot resume.
     if (method === 'session/resume' && agent?.loads === true && memory !== null) {
       this.#openAgain('session/load', memory);
       return;

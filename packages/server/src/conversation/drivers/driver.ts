@@ -122,7 +122,7 @@ export type TerminalAnswer =
 export interface AgentLink {
   /** Plain JSON, small (below 64 KiB). Looked at after every call. */
   readonly state: object;
-  /** It has not handed the message of the turn to its model yet. Default: it has. */
+  /** True until the agent hands the message of the turn to its model. Default: false. */
   readonly isStarting?: boolean;
   /** Begins a turn. Called only when none is under way. */
   prompt(prompt: Prompt): void;

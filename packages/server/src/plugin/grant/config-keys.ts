@@ -52,7 +52,7 @@ export const CONFIG_KEYS: readonly KeyRow[] = [
   // Who shares a conversation with whom, and where answers may be posted to.
   row('session', 'plain', 'never'),
   row('inbound', 'plain', 'never'),
-  // Where login links lead, and which hosts and origins are let in.
+  // Decides where login links lead, and which hosts and origins are let in.
   row('publicUrl', 'plain', 'never'),
   // Whoever knows a topic reads it; whoever names one is told what people are.
   row('notify', 'never', 'never'),

@@ -12,10 +12,10 @@ const STARTS_ANYTHING = new Set(
   [
     'sh bash rbash dash ash zsh ksh mksh fish csh tcsh pwsh busybox toybox eval exec command',
     'env xargs parallel nohup nice ionice setsid timeout time stdbuf flock watch script ssh run-parts daemonize',
-    // Who runs it: users, namespaces, sandboxes.
+    // Launchers that choose who runs the program: users, namespaces, sandboxes.
     'sudo doas su sg newgrp runuser pkexec run0 setpriv capsh chroot unshare nsenter bwrap firejail fakeroot fakechroot proot',
     'runcon systemd-run systemd-nspawn start-stop-daemon dbus-run-session xvfb-run tini dumb-init catatonit',
-    // How it runs: processors, limits, personality, scheduling.
+    // Launchers that choose how the program runs: processors, limits, personality, scheduling.
     'taskset prlimit setarch linux32 linux64 i386 x86_64 uname26 chrt choom uclampset coresched cpulimit numactl softlimit',
     'chpst setuidgid eatmydata',
     // Under observation, or in a terminal.

@@ -30,7 +30,7 @@ export const InstallRecordShape = z.strictObject({
   consented: z.record(z.string(), z.unknown()),
   /** ms since 1970. */
   installedAt: z.int(),
-  /** The folder that it came from, its real path. Not in records of before. */
+  /** Real path of the folder that the plugin came from. Absent from older records. */
   origin: z.string().optional(),
 });
 export type InstallRecord = z.output<typeof InstallRecordShape>;

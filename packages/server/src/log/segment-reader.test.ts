@@ -187,6 +187,25 @@ describe('segment files', () => {
     expect(() => SegmentWriter.open(dir)).toThrow();
   });
 
+  it('a reader whose head was removed before it heard of growth reads a gap, and what follows', async () => {
+    const writer = SegmentWriter.create(dir, { segmentBytes: 1000, retainBytes: 3000 });
+    fill(writer, 1, 100);
+    const reader = SegmentReader.open(dir, { head: writer.head });
+    const begin = beginningOf(reader);
+    fill(writer, 100, 100);
+    reader.setOldest(writer.oldest);
+    expect(reader.head).toEqual(writer.oldest);
+    const gap = await reader.read(begin);
+    expect(gap).toMatchObject({ kind: 'gap', reason: 'retention', from: 0, to: writer.oldest.offset });
+    if (gap.kind !== 'gap') throw new Error('no gap');
+    expect(await reader.read(gap.next)).toEqual({ kind: 'head' });
+    expect(await reader.locate(writer.oldest.offset)).toMatchObject(writer.oldest);
+    reader.advance(writer.head);
+    expect(pageOf(await reader.read(gap.next)).from.offset).toBe(writer.oldest.offset);
+    reader.close();
+    await writer.close();
+  });
+
   it('a new epoch refuses old positions and keeps old output', async () => {
     const writer = SegmentWriter.create(dir, { epoch: parseEpoch('one') });
     fill(writer, 5, 100);

@@ -113,6 +113,8 @@ export class SegmentReader implements LogReader {
     if (oldest.place <= this.#oldest.place) return;
     this.#oldest = oldest;
     this.#segments.forgetBefore(oldest.place);
+    // A fast writer may have removed all that its last word was about: the log reaches at least to where it begins.
+    this.advance(oldest);
   }
 
   /** The writer is gone for good: finds where its entries end on disk, and takes that for the head. */

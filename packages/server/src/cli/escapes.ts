@@ -192,15 +192,20 @@ export function csiParts(token: Token): { readonly parameters: string; readonly 
 
 const TERMINATORS = ['\x07', '\x1b\\', '\xc2\x9c'];
 
-/** The content of a string sequence and its kind: `]` OSC, `P` DCS, `X` SOS, `^` PM, `_` APC. */
+/**
+ * The content of a string sequence and its kind: `]` OSC, `P` DCS, `X` SOS, `^` PM, `_` APC. As terminals take it, which
+ * ignore controls in front of the kind and inside of the content.
+ */
 export function stringParts(token: Token): { readonly starter: string; readonly content: string } {
-  const text = latin1(token.bytes);
+  const whole = latin1(token.bytes);
+  const terminator = TERMINATORS.find((end) => whole.endsWith(end)) ?? '';
+  const bytes = token.bytes.subarray(0, token.bytes.length - terminator.length);
+  const text = sequenceText({ ...token, bytes });
   const c1 = text.charCodeAt(0) === 0xc2;
   const starter = c1
     ? ({ 144: 'P', 152: 'X', 157: ']', 158: '^', 159: '_' }[text.charCodeAt(1)] ?? '')
     : text.slice(1, 2);
-  const terminator = TERMINATORS.find((end) => text.endsWith(end)) ?? '';
-  return { starter, content: text.slice(2, text.length - terminator.length) };
+  return { starter, content: text.slice(2) };
 }
 
 const latin1 = (bytes: Uint8Array): string =>

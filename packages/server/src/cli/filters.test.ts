@@ -79,6 +79,9 @@ const DESKTOP = {
   'C1 command of iTerm2': '\u009d1337;StealFocus\u009c',
   'printing around a control': '\x1b[5\x0bi',
   'printing around DEL': '\x1b[5\x7fi',
+  'a control in front of what iTerm2 is told': '\x1b\x00]1337;StealFocus\x07',
+  'a control inside of what iTerm2 is told': '\x1b]13\x0137;StealFocus\x07',
+  'C1 around a control': '\u009d\x001337;StealFocus\u009c',
   'a file of iTerm2 that is longer than may be held': `\x1b]1337;File=:${'A'.repeat(3 * MAX_SEQUENCE_BYTES)}\x07`,
 };
 
@@ -89,6 +92,10 @@ const IN_PIECES = {
   'C1 identify': '\u009a',
   'a query with a zero in front': '\x1b[018t',
   'clipboard with a zero in front': '\x1b]052;c;eA==\x07',
+  'clipboard behind a control': '\x1b\x00]52;c;eA==\x07',
+  'clipboard around a control': '\x1b]5\x012;c;eA==\x07',
+  'a colour that is asked for around a control': '\x1b]10;\x00?\x07',
+  'a terminfo request behind a control': '\x1bP\x00+q544e\x1b\\',
   'a clipboard that is longer than may be held': `\x1b]52;c;${'A'.repeat(3 * MAX_SEQUENCE_BYTES)}\x07`,
 };
 

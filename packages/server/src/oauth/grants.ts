@@ -81,12 +81,20 @@ export class Grants {
         hint: 'Open the address of the login in a browser.',
       });
     }
+    const issuer = this.#auth.rootOf(by);
+    // Logged in with a ticket of a grant: that is the program again, whose secret ends in an hour, and this would not.
+    if (this.#store.get(issuer) !== undefined) {
+      throw new BinnacleError('forbidden', {
+        message: 'This browser was logged in by a program that has been allowed itself: it cannot allow others.',
+        hint: 'Log in with a link of your own (binnacle token link), and allow it there.',
+      });
+    }
     this.#auth.require(by, scope);
     if (!allows(request.scope, scope))
       throw new OAuthFailure('invalid_scope', 'That is more than the program asks for.');
     const { clientDigest, client, redirect, challenge, resource } = request;
     const { ticket } = this.#codes.issue({
-      ...{ issuer: this.#auth.rootOf(by), clientDigest, clientName: client.name },
+      ...{ issuer, clientDigest, clientName: client.name },
       ...{ redirect: redirect.href, challenge, resource, scope, user: by.user, madeBy: makerOf(by) },
     });
     return ticket;

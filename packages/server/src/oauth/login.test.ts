@@ -306,6 +306,15 @@ describe('a grant', () => {
     expect(errorOf(await refresh(grant.id, grant.refresh))).toEqual([400, 'invalid_grant']);
   });
 
+  test('allows nobody else: a program with its hour gets no longer life by a login of its own', async () => {
+    const grant = await granted();
+    const made = await ask('/v1/tickets', {}, { Authorization: `Bearer ${grant.access}` });
+    const login = await gateway.ask('/v1/login', postJson({ ticket: JSON.parse(made.text).ticket }));
+    const headers = { ...loginHeaders(login), Origin: gateway.url };
+    const again = await decide(queryOf(await clientId('Itself')), headers);
+    expect([again.status, again.code]).toEqual([403, 'forbidden']);
+  });
+
   test('is given back by its program, and by no other', async () => {
     const grant = await granted(undefined, 'view');
     await form('/oauth/revoke', { token: grant.access, client_id: await clientId('Other') });

@@ -102,6 +102,15 @@ export interface CredentialStores {
   readonly time: TrustedTime;
 }
 
+/** Somebody who is not here, and may do what they may still. */
+export interface Holder {
+  readonly user: string;
+  readonly scope: Scope;
+  readonly reach: null;
+  /** Ms since 1970; null: until it is revoked. */
+  readonly expiresAt: number | null;
+}
+
 export class Credentials {
   readonly #tokens: TokenStore;
   readonly #logins: LoginStore;
@@ -180,11 +189,11 @@ export class Credentials {
   }
 
   /** Whoever is behind what was kept under `issuerOf` of it, as they are now; undefined where that has ended. */
-  holderOf(issuer: string): { readonly user: string; readonly scope: Scope; readonly reach: null } | undefined {
-    if (issuer === this.#adminIssuer) return { user: ADMIN_USER, scope: 'admin', reach: null };
+  holderOf(issuer: string): Holder | undefined {
+    if (issuer === this.#adminIssuer) return { user: ADMIN_USER, scope: 'admin', reach: null, expiresAt: null };
     const record = this.#tokens.get(issuer) ?? this.#logins.get(issuer);
     if (record === undefined || isOver(record.expiresAt)) return undefined;
-    return { user: record.user, scope: record.scope, reach: null };
+    return { user: record.user, scope: record.scope, reach: null, expiresAt: record.expiresAt };
   }
 
   /** True when an issuer has ended for good. Expiry is not enough while the clock that reports it is doubted. */

@@ -9,7 +9,7 @@ import type { MadeBy } from '../catalogue/issued.ts';
 import type { OAuthGrant, OAuthGrantStore } from '../catalogue/oauth-grants.ts';
 import type { TokenStore } from '../catalogue/tokens.ts';
 import { type Auth, makerOf } from '../http/auth.ts';
-import { isOver, type Principal, sha256 } from '../http/principal.ts';
+import { type Holder, isOver, type Principal, sha256 } from '../http/principal.ts';
 import { Tickets } from '../http/tickets.ts';
 import { digestOf } from './client-ids.ts';
 import { OAuthFailure } from './failure.ts';
@@ -127,7 +127,7 @@ export class Grants {
     const holder = this.#auth.holderOf(found.issuer);
     if (holder === undefined || !allows(holder.scope, found.scope))
       throw invalidGrant('Whoever allowed it may not any more.');
-    const tokens = this.#make(found);
+    const tokens = this.#make(found, holder);
     this.#redeemed.set(hash.toString('hex'), tokens.id);
     for (const oldest of this.#redeemed.keys()) {
       if (this.#redeemed.size <= MAX_REDEEMED) break;
@@ -165,7 +165,7 @@ export class Grants {
         `The grant has the scope "${token.scope}", and nothing else can be had of it.`,
       );
     }
-    return this.#renew(grant, token.scope);
+    return this.#renew(grant, token.scope, holder);
   }
 
   /** Ends the grant of an access token or a refresh token of this client; others, and unknown ones, do nothing (RFC 7009). */
@@ -175,32 +175,28 @@ export class Grants {
     if (grant?.client === digestOf(clientId)) this.#auth.revoke(grant.token);
   }
 
-  #make({ clientName, clientDigest, resource, issuer, scope, user, madeBy }: CodeGrant): {
-    id: string;
-    answer: OAuthTokens;
-  } {
+  #make(
+    { clientName, clientDigest, resource, issuer, scope, user, madeBy }: CodeGrant,
+    holder: Holder,
+  ): { id: string; answer: OAuthTokens } {
     const own = this.#store.listOfUser(user);
     for (const id of own.slice(0, Math.max(0, own.length + 1 - MAX_OF_USER))) this.#auth.revoke(id);
     const id = uuidv7();
     const [access, refresh] = [newSecret(), newSecret()];
-    const now = Date.now();
-    const record = { id, name: `${clientName} (MCP)`, scope, user, sha256: sha256(access), expiresAt: now + IDLE_MS };
-    this.#auth.issueAllowed({ ...record, secretExpiresAt: now + ACCESS_TTL_MS }, madeBy);
+    const ends = endsOf(holder);
+    const record = { id, name: `${clientName} (MCP)`, scope, user, sha256: sha256(access), ...ends };
+    this.#auth.issueAllowed(record, madeBy);
     this.#store.insert({ token: id, client: clientDigest, resource, issuer, refreshSha256: sha256(refresh) });
-    return { id, answer: answerOf(access, refresh, scope) };
+    return { id, answer: answerOf(access, refresh, { scope, ...ends }) };
   }
 
-  #renew(grant: OAuthGrant, scope: Scope): OAuthTokens {
+  #renew(grant: OAuthGrant, scope: Scope, holder: Holder): OAuthTokens {
     const [access, refresh] = [newSecret(), newSecret()];
-    const now = Date.now();
+    const ends = endsOf(holder);
     this.#store.rotate(grant, sha256(refresh), () =>
-      this.#tokens.renew(grant.token, {
-        sha256: sha256(access),
-        secretExpiresAt: now + ACCESS_TTL_MS,
-        expiresAt: now + IDLE_MS,
-      }),
+      this.#tokens.renew(grant.token, { sha256: sha256(access), ...ends }),
     );
-    return answerOf(access, refresh, scope);
+    return answerOf(access, refresh, { scope, ...ends });
   }
 
   #endIssued(issuer: string): void {
@@ -209,10 +205,26 @@ export class Grants {
   }
 }
 
-const answerOf = (access_token: string, refresh_token: string, scope: string): OAuthTokens => ({
+interface Ends {
+  readonly secretExpiresAt: number;
+  readonly expiresAt: number;
+}
+
+/** Neither is behind the end of whoever allowed it. */
+function endsOf({ expiresAt }: Holder): Ends {
+  const now = Date.now();
+  const last = expiresAt ?? Number.POSITIVE_INFINITY;
+  return { secretExpiresAt: Math.min(now + ACCESS_TTL_MS, last), expiresAt: Math.min(now + IDLE_MS, last) };
+}
+
+const answerOf = (
+  access_token: string,
+  refresh_token: string,
+  { scope, secretExpiresAt }: Ends & { readonly scope: Scope },
+): OAuthTokens => ({
   access_token,
   token_type: 'Bearer',
-  expires_in: ACCESS_TTL_MS / 1000,
+  expires_in: Math.max(0, Math.round((secretExpiresAt - Date.now()) / 1000)),
   refresh_token,
   scope,
 });

@@ -315,6 +315,19 @@ describe('a grant', () => {
     expect([again.status, again.code]).toEqual([403, 'forbidden']);
   });
 
+  test('ends no later than a token with an end that is behind the person', async () => {
+    const { token } = await gateway.token('create', 60_000);
+    const made = await ask('/v1/tickets', {}, { Authorization: `Bearer ${token}` });
+    const login = await gateway.ask('/v1/login', postJson({ ticket: JSON.parse(made.text).ticket }));
+    const headers = { ...loginHeaders(login), Origin: gateway.url };
+    const id = await clientId('Short');
+    const first = JSON.parse((await redeem(id, codeIn(await decide(queryOf(id), headers)))).text);
+    const second = JSON.parse((await refresh(id, first.refresh_token)).text);
+    for (const { expires_in } of [first, second]) expect(expires_in).toBeLessThanOrEqual(60);
+    const found = gateway.auth.list().find(({ name }) => name === 'Short (MCP)');
+    expect(found?.expiresAt).toBeLessThanOrEqual(Date.now() + 60_000);
+  });
+
   test('is given back by its program, and by no other', async () => {
     const grant = await granted(undefined, 'view');
     await form('/oauth/revoke', { token: grant.access, client_id: await clientId('Other') });

@@ -116,6 +116,28 @@ describe('outlives-us: a copy of a data directory in use', () => {
     expect(await original.info(id)).toMatchObject({ state: 'running', pid });
   });
 
+  it('does not end what has outlived its program there, when nothing tells of a runner any more', async () => {
+    const told = join(root, 'pid');
+    const command = `setsid sleep 600 >/dev/null 2>&1 </dev/null & echo $! > "$TOLD"; until [ -e "$STOP" ]; do sleep 0.02; done`;
+    const env = { TOLD: told, STOP: join(root, 'stop') };
+    const { id } = await original.create({ command, mode: 'pipe', env });
+    await until('it has begun', () => existsSync(told) && readFileSync(told, 'utf8').endsWith('\n'));
+    const pid = Number(readFileSync(told, 'utf8'));
+    try {
+      const copied = copyOf(original);
+      // As when the runner has ended since, and the copy has its folder still, or never had it.
+      rmSync(join(copied, 'runners'), { recursive: true });
+      stopCounting('stop');
+      await original.closed(id);
+      expect(isRunning(pid)).toBe(true);
+      const copy = await open({ ...SEGMENTS, dataDir: copied });
+      expect(await copy.info(id)).toMatchObject({ state: 'lost' });
+      expect(isRunning(pid)).toBe(true);
+    } finally {
+      process.kill(pid);
+    }
+  });
+
   it('in the place of the original, as a backup is restored, has none of its programs', async () => {
     const { id, pid } = await startCounting(original, 'stop');
     const copied = copyOf(original);

@@ -164,6 +164,7 @@ export class Sessions {
     for (let at = 0; at < lost.length; at += LOSE_AT_ONCE) {
       await Promise.all(lost.slice(at, at + LOSE_AT_ONCE).map((record) => this.#lose(record.id, record)));
     }
+    fleet.recovered();
   }
 
   /** Why no terminal can be opened here; undefined where one can. */
@@ -495,9 +496,11 @@ export class Sessions {
 
   async #closeLost(session: Session): Promise<void> {
     const { id } = session;
-    const goesOnElsewhere = this.#needFleet().goesOnElsewhere(session.record.runner);
+    const fleet = this.#needFleet();
+    const goesOnElsewhere = fleet.goesOnElsewhere(session.record.runner);
+    const { wasAnother } = fleet;
     try {
-      session.close(await closeLost(this.dirOf(id), id, { goesOnElsewhere }));
+      session.close(await closeLost(this.dirOf(id), id, { goesOnElsewhere, wasAnother }));
     } catch (error) {
       this.#log.error({ err: error, session: id }, 'a lost session could not be closed');
       const lostReason = goesOnElsewhere ? 'copied' : 'runner_died';

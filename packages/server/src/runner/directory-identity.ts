@@ -1,7 +1,8 @@
 // Tells a data directory from its copies. A copy has all of its bytes, the tokens of its runners too, but not its inode.
 
-import { statSync } from 'node:fs';
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bootId } from '../process/family.ts';
 
 /** From this version on a runner lives in its data directory and says in its hello which one that is. */
 const LIVES_IN_IT = 2;
@@ -19,6 +20,41 @@ export function identityOf(path: string): string | undefined {
     return `${dev}:${ino}`;
   } catch {
     return undefined; // It is gone, or somebody else's.
+  }
+}
+
+/** In the data directory: what it was when a gateway had it last, in which run of the machine. */
+const KEPT = 'directory';
+
+/**
+ * Whether a gateway had this directory as another one since the machine was started: it is a copy, or has come from another
+ * file system. What bears the marks of its sessions may be the original's. False where nobody wrote that down.
+ */
+export function wasAnother(root: string): boolean {
+  const [boot, identity] = keptIn(root)?.split(' ') ?? [];
+  const here = identityOf(root);
+  return boot === bootId() && here !== undefined && identity !== here;
+}
+
+/** From now on it is the one that it is. */
+export function keepIdentity(root: string): void {
+  const here = identityOf(root);
+  const text = `${bootId()} ${here}`;
+  if (here === undefined || keptIn(root) === text) return;
+  const path = join(root, KEPT);
+  try {
+    writeFileSync(`${path}.new`, text, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  } catch {
+    // A full disk is no reason not to start; the next start tries again.
+  }
+}
+
+function keptIn(root: string): string | undefined {
+  try {
+    return readFileSync(join(root, KEPT), 'utf8');
+  } catch {
+    return undefined; // Nobody wrote it yet.
   }
 }
 

@@ -9,7 +9,7 @@ import type { Head } from '../log/log.ts';
 import { afterOwnTime } from '../own-time.ts';
 import type { EndingTimes } from '../process/ending.ts';
 import { bootId, readProcess } from '../process/family.ts';
-import { identityOf, isOfAnother } from './directory-identity.ts';
+import { identityOf, isOfAnother, keepIdentity, wasAnother } from './directory-identity.ts';
 import { ForeignRunner, RunnerLink } from './link.ts';
 import { endOrphans } from './lost.ts';
 import type { RunnerFile, RunnerStart } from './main.ts';
@@ -73,6 +73,7 @@ export class Fleet {
   readonly #silent = new Map<string, Set<string>>();
   /** Runners of the data directory that ours is a copy of. Their programs are not ours to end. */
   readonly #foreign = new Set<string>();
+  #wasAnother: boolean;
   /** The next runner, started ahead so that a program's start costs milliseconds. */
   #spare: Promise<Runner> | undefined;
   #isClosed = false;
@@ -81,6 +82,7 @@ export class Fleet {
     this.#options = options;
     this.#events = events;
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+    this.#wasAnother = wasAnother(options.root);
   }
 
   /** Finds the runners that an earlier gateway left. `each` is told what they host, before anything else of it. */
@@ -104,6 +106,17 @@ export class Fleet {
   goesOnElsewhere(runner: string | null): boolean {
     // The runner of a session without a description is not known: no program is ended that may be another's.
     return runner === null ? this.#foreign.size + this.#silent.size > 0 : this.#foreign.has(runner);
+  }
+
+  /** See `wasAnother`; until `recovered`. */
+  get wasAnother(): boolean {
+    return this.#wasAnother;
+  }
+
+  /** All sessions of before are accounted for: those that follow are this directory's own. */
+  recovered(): void {
+    this.#wasAnother = false;
+    keepIdentity(this.#options.root);
   }
 
   /** Runners that are known to live. */

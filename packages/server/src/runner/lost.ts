@@ -42,17 +42,23 @@ export async function endOrphans(session: string, times: EndingTimes): Promise<v
  *
  * `goesOnElsewhere`: `dir` is a copy, and the program and its runner live on with the original. Nobody is ended then,
  * and the copy of the log goes on in an epoch of its own: a position of the original is none of the copy.
+ *
+ * `wasAnother`: nothing tells that it goes on, but `dir` was copied. A job that was told to outlive its program goes on with
+ * the original all the same, so nobody is ended either.
  */
 export async function closeLost(
   dir: string,
   id: SessionId,
-  { goesOnElsewhere = false }: { readonly goesOnElsewhere?: boolean } = {},
+  {
+    goesOnElsewhere = false,
+    wasAnother = false,
+  }: { readonly goesOnElsewhere?: boolean; readonly wasAnother?: boolean } = {},
 ): Promise<LostSession> {
   const logDir = join(dir, 'log');
   const exit = await readExitRecord(dir);
   const ending = await endingOf(logDir);
   // A log that was closed in order has nobody left who writes to it; a job that was told to outlive it may do so.
-  if (!ending.has('closed') && !goesOnElsewhere) await endOrphans(id, TIMES);
+  if (!ending.has('closed') && !goesOnElsewhere && !wasAnother) await endOrphans(id, TIMES);
   // What is left of a shell that took runs holds values of its environment.
   rmSync(join(dir, 'shell'), { recursive: true, force: true });
   const isCopy = goesOnElsewhere && !ending.has('closed');

@@ -151,6 +151,8 @@ describe('an edit of the config file', () => {
     const config = openConfig();
     writeFileSync(path, `${COMMENTED}}`);
     expect(await codeOf(config.edit(MODEL, 'new'))).toBe('bad_config');
+    // What is to go is in force still: it has not gone.
+    expect(await codeOf(config.edit(MODEL, undefined))).toBe('bad_config');
     expect(text()).toBe(`${COMMENTED}}`);
     expect(modelOf(config)).toBe('old');
   });

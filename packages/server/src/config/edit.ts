@@ -49,7 +49,12 @@ export async function editConfigFile(path: string, key: EditPath, value: unknown
 export function editText(text: string, key: EditPath, value: unknown): string {
   const bom = text.startsWith(BOM) ? BOM : '';
   const plain = text.slice(bom.length);
-  if (isDeepStrictEqual(valueAt(plain, key), value)) return text;
+  if (isDeepStrictEqual(valueAt(plain, key), value)) {
+    // Of a file that is no JSON nobody knows what stands there, and what it said before is in force: nothing was taken away.
+    const read = readJsonc(plain);
+    if ('wrong' in read) throw refused(key, `the file cannot be read (${read.wrong.what.replace(/\.$/, '')})`);
+    return text;
+  }
   let edited: string;
   try {
     edited = applyEdits(plain, modify(plain, [...key], value, { formattingOptions: styleOf(plain) }));

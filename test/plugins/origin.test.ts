@@ -1,7 +1,7 @@
 // A plugin that comes from another folder than the one of its id that is installed: a person is asked what it gets.
 
 import { execFile } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { PluginInfo, PluginPreview } from '@binnacle/protocol';
@@ -72,6 +72,26 @@ it('is refused by code until somebody says whether it inherits, and says what it
     values: 0,
     permissions: ['tools', 'storage'],
   });
+});
+
+it('gets nothing either where the grants of the one before cannot be taken away: that one stays', async () => {
+  await installPlugin(gateway, { id: 'stuck', source: KEEPS, permissions: PERMISSIONS });
+  const other = folder('stuck');
+  const { digest } = await preview(other);
+  const config = join(gateway.dir, 'config.jsonc');
+  chmodSync(config, 0o400);
+  try {
+    const refused = await gateway.fetch('/v1/plugins', {
+      ...{ method: 'POST', body: JSON.stringify({ path: other, digest, inherit: 'nothing' }) },
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(await refused.json()).toMatchObject({ error: { code: 'config_not_writable' } });
+  } finally {
+    chmodSync(config, 0o600);
+  }
+  const left = await ask<PluginInfo>(gateway, 'GET', '/v1/plugins/stuck');
+  expect([left.version, grantedOf(left)]).toEqual(['1.0.0', expect.arrayContaining(['storage', 'tools'])]);
+  expect((await preview(other)).inherits).toMatchObject({ values: 1 });
 });
 
 it('keeps all of it where somebody says so, and is not asked about when it comes from the same folder', async () => {

@@ -193,13 +193,17 @@ export class Plugins implements Offers {
     const plugin = await this.#turn(id, async () => {
       const inherits = await this.#inherits(id, path);
       if (inherits !== null && inherit === undefined) throw otherOrigin(id, inherits);
-      const installed = await this.#installations.install(path, digest, Date.now(), asker);
+      const isFresh = inherits !== null && inherit === 'nothing';
+      // First: whoever is stopped in between has the one before without its grants, never the new one with them.
+      const ready = isFresh ? () => this.#disinherit(id) : async () => undefined;
+      const installed = await this.#installations.install(path, digest, Date.now(), { asker, ready });
       this.#audit.did(id, 'install', `${installed.record.version} ${installed.record.hash}`, by);
       const before = this.#plugins.get(id);
       // In its place before that one goes: a hook that fails closed is in force all the while.
       const plugin = this.#add(installed);
       await before?.close();
-      if (inherits !== null && inherit === 'nothing') await this.#disinherit(id);
+      // What that one may have stored until it ended.
+      if (isFresh) this.#parts.forget(id);
       try {
         for (const { permission, value } of spelled) await this.#grantInFile(id, permission, value, by);
       } finally {
@@ -283,11 +287,11 @@ export class Plugins implements Offers {
     });
   }
 
-  /** Removes what an earlier plugin left, before the new one runs: only the log of what people did stays. */
+  /** Removes the grants and stored values of a plugin: only the log of what people did stays. */
   async #disinherit(id: string): Promise<void> {
     if (this.#parts.settings().has(id)) await this.#parts.editConfig(['plugins', 'entries', id], undefined);
-    this.#parts.forget(id);
     await this.#applied(id);
+    this.#parts.forget(id);
   }
 
   async #grantInFile(id: string, permission: PermissionName, value: PluginGrantValue, by: string): Promise<void> {

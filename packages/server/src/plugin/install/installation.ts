@@ -78,12 +78,19 @@ export class Installations {
   /**
    * To be called when a person has agreed. `digest`: of the preview that they saw. Throws `plugin_changed` where the folder is
    * another one since, `unsafe_plugin`, `bad_manifest`, `bad_typescript`, `too_many_installs`, `client_closed` where the asker
-   * has gone, `going_away`; the version that was there stays then.
+   * has gone, `going_away`, and what `ready` throws, which is called when nothing is left to refuse; the version that was there
+   * stays then.
    */
-  async install(source: string, digest: string, now: number, asker: Asker = NOBODY): Promise<Installed> {
+  async install(
+    source: string,
+    digest: string,
+    now: number,
+    { asker = NOBODY, ready }: { readonly asker?: Asker; readonly ready?: () => Promise<void> } = {},
+  ): Promise<Installed> {
     return await this.#built(source, asker, async (built, dir, look) => {
       if (built.digest !== digest) throw changedSince(source, built.manifest);
       const { record } = await recordInstall(dir, built.manifest, now, { look, origin: await realpath(source) });
+      await ready?.();
       return await this.#turn(record.id, () => this.#put(dir, record));
     });
   }

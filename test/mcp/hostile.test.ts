@@ -50,6 +50,15 @@ async function beside<T>(act: () => Promise<T>): Promise<[T, number]> {
   return [answer, longest];
 }
 
+test('a message that is nested half a million deep is none, and no failure of ours', async () => {
+  const levels = 500_000;
+  const response = await gateway.fetch('/mcp', {
+    ...{ method: 'POST', body: '['.repeat(levels) + ']'.repeat(levels) },
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+  });
+  expect(response.status).toBe(400);
+});
+
 test.each([...'STLMIZb'])('a screen is drawn where "CSI n %s" has a number without end', async (final) => {
   const id = await wrote(`x\x1b[2147483647${final}y`);
   const [screen, waited] = await beside(() => call(client, 'bash_screen', { id }));

@@ -155,7 +155,8 @@ async function relay(
 type Message = Readonly<Record<string, unknown>>;
 
 function asksForProgress(message: unknown): boolean {
-  if (Array.isArray(message)) return message.some(asksForProgress);
+  // A batch, and no deeper: what somebody nests is no message, and half a million levels end the stack.
+  if (Array.isArray(message)) return message.some((one) => !Array.isArray(one) && asksForProgress(one));
   const params = isObject(message) ? message.params : undefined;
   const meta = isObject(params) ? params._meta : undefined;
   return isObject(meta) && meta.progressToken !== undefined;

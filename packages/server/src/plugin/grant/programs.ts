@@ -17,7 +17,9 @@ const STARTS_ANYTHING = new Set(
     'runcon systemd-run systemd-nspawn start-stop-daemon dbus-run-session xvfb-run tini dumb-init catatonit',
     // Launchers that choose how the program runs: processors, limits, personality, scheduling.
     'taskset prlimit setarch linux32 linux64 i386 x86_64 uname26 chrt choom uclampset coresched cpulimit numactl softlimit',
-    'chpst setuidgid eatmydata',
+    'chpst setuidgid eatmydata envdir setlock faketime torsocks proxychains proxychains4 gosu su-exec aa-exec',
+    'fakeroot-sysv fakeroot-tcp dbus-launch ssh-agent debconf openvt logsave',
+    'systemd-cat systemd-inhibit systemd-socket-activate',
     // Under observation, or in a terminal.
     'strace ltrace gdb lldb rr perf valgrind catchsegv sotruss hyperfine entr tmux screen dtach abduco expect unbuffer rlwrap socat',
   ].flatMap((names) => names.split(' ')),

@@ -60,6 +60,15 @@ describe('hooks in settings', () => {
     const text = file.install(TOML);
     expect(text.indexOf('notify =')).toBeLessThan(text.indexOf('[tui]'));
     expect(() => file.install('notify = ["mine"]\n')).toThrow(/notify of its own/);
+    for (const before of [
+      'text = """\n[ ] one\n"""\n',
+      "text = '''\n[x]\n'''\n",
+      'pairs = [\n  [1, 2],\n]\n',
+      '# a """\n',
+    ]) {
+      expect(() => file.install(`${before}notify = ["mine"]\n`), before).toThrow(/notify of its own/);
+    }
+    expect(() => file.install('text = """\nnotify = 1\n"""\n')).not.toThrow();
     expect(() => file.install('[profiles.x]\nnotify = ["mine"]\n')).not.toThrow();
     expect(hookFileOf('codex', false, { home: '/', project: '/', env: {} })).toBeUndefined();
   });

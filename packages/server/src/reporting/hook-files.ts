@@ -149,8 +149,7 @@ function codex(path: string): HookFile {
     install: (text) => {
       if (text.includes(`${CODEX_COMMENT}\n${line}\n`)) return text;
       const rest = without(text);
-      const [top = ''] = rest.split(/^\s*\[/m);
-      if (/^\s*notify\s*=/m.test(top)) {
+      if (/^\s*notify\s*=/m.test(topOf(rest))) {
         throw new Error(`${path} has a notify of its own, and Codex takes one; nothing was changed.`);
       }
       // Keys of the top stand before the first table.
@@ -158,6 +157,21 @@ function codex(path: string): HookFile {
     },
     uninstall: (text) => without(text),
   };
+}
+
+const STRINGS_AND_COMMENTS = /"""(?:\\[\s\S]|[^\\])*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*/g;
+
+/** What stands in front of the first table of a TOML file, without its strings, its comments and the rest of long values. */
+function topOf(text: string): string {
+  const top: string[] = [];
+  let depth = 0;
+  for (const line of text.replace(STRINGS_AND_COMMENTS, '').split('\n')) {
+    // Within a value that goes over several lines it begins no table.
+    if (depth === 0 && /^\s*\[/.test(line)) break;
+    if (depth === 0) top.push(line);
+    for (const sign of line) depth += '[{'.includes(sign) ? 1 : ']}'.includes(sign) ? -1 : 0;
+  }
+  return top.join('\n');
 }
 
 const PLUGIN = `// Tells Binnacle what OpenCode does in a session of its own (binnacle hooks uninstall opencode takes this away).

@@ -11,10 +11,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isRunning } from '../crash/flooding.fixture.ts';
 import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+
+const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
 
 /** Counts up, a line of 512 bytes each 20 ms; `stop` beside it lets it end. Small segments: a new file for each eight. */
 const COUNTING = `n=0; until [ -e "$STOP" ]; do n=$((n+1)); printf "%0511d\\n" $n; sleep 0.02; done; exit 7`;
@@ -83,6 +85,17 @@ describe('outlives-us: a copy of a data directory in use', () => {
     expect((await original.input(id, 'x')).status).toBe(200);
     stopCounting('stop');
     await expectWhole(original, id);
+  });
+
+  it('is not where commands that name the copy end programs, while no gateway serves it', async () => {
+    const { id, pid } = await startCounting(original, 'stop');
+    const env = { ...process.env, BINNACLE_URL: '', BINNACLE_TOKEN: '' };
+    const kill = (dir: string) => spawnSync(BINARY, ['kill', id, '--data', dir], { env, encoding: 'utf8' });
+    const there = kill(copyOf(original));
+    expect(there.stderr).toContain('No gateway runs in');
+    expect(there.status).toBe(3);
+    expect(isRunning(pid ?? -1)).toBe(true);
+    expect(kill(original.dir).status).toBe(0);
   });
 
   it.each([

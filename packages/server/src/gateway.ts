@@ -83,6 +83,7 @@ import { ENDING_TIMES } from './process/ending.ts';
 import { Recordings } from './recording/import.ts';
 import { SessionReporters } from './reporting/session-reporters.ts';
 import { Retention } from './retention.ts';
+import { identityOf } from './runner/directory-identity.ts';
 import { Fleet } from './runner/fleet.ts';
 import { cgroupWarning } from './runner/scope.ts';
 import { SessionScreens } from './screen/session-screens.ts';
@@ -443,7 +444,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       plugins.quiet();
       await http.close();
     });
-    writeFileSync(join(dir, 'gateway.json'), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
+    writeFileSync(join(dir, 'gateway.json'), JSON.stringify({ url, pid: process.pid, directory: identityOf(dir) }), {
+      mode: 0o600,
+    });
     undo.push(() => rmSync(join(dir, 'gateway.json'), { force: true }));
     if (sessions.terminalProblem !== undefined) log.warn(`${sessions.terminalProblem.message} Programs on pipes run.`);
     // First of all: a stop that takes too long is cut short.

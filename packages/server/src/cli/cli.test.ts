@@ -214,6 +214,19 @@ describe('commands', () => {
     expect(gateway.requests.at(-1)?.headers.authorization).toBe(`Bearer ${token}`);
   });
 
+  it('do not take the gateway of the original for that of a copy', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'binnacle-cli-'));
+    const left = JSON.stringify({ url: gateway.url, directory: '1:1' });
+    writeFileSync(join(data, 'gateway.json'), left, { mode: 0o600 });
+    writeFileSync(join(data, 'admin.token'), `bn_${'0'.repeat(40)}\n`, { mode: 0o600 });
+    const before = gateway.requests.length;
+    const result = await commands.run(['kill', 'work', '--data', data], { BINNACLE_TOKEN: '' });
+    rmSync(data, { recursive: true });
+    expect(result.code).toBe(3);
+    expect(result.err).toContain(`No gateway runs in ${data}`);
+    expect(gateway.requests).toHaveLength(before);
+  });
+
   it('give a doctor’s report that a script can read', async () => {
     const { out } = await commands.run(['doctor', '--json']);
     const report = JSON.parse(out) as { findings: { name: string; state: string }[] };

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readAdminToken } from '../catalogue/admin-token.ts';
 import { defaultDataDir } from '../catalogue/data-dir.ts';
+import { identityOf } from '../runner/directory-identity.ts';
 import { EXIT, Failure } from './failure.ts';
 
 export interface Place {
@@ -40,11 +41,15 @@ export function findGateway(data: string | undefined, env: NodeJS.ProcessEnv = p
   return { url: left.url, token: known };
 }
 
-/** What the gateway wrote when it listened; undefined without a readable one. */
+/**
+ * What the gateway wrote when it listened; undefined without a readable one, and in a copy: the file there names the
+ * gateway of the original, and the token that was copied with it opens that.
+ */
 export function readGatewayFile(dir: string): { readonly url: string } | undefined {
   try {
     const value: unknown = JSON.parse(readFileSync(join(dir, 'gateway.json'), 'utf8'));
     if (typeof value === 'object' && value !== null && 'url' in value && typeof value.url === 'string') {
+      if ('directory' in value && value.directory !== identityOf(dir)) return undefined;
       return { url: value.url };
     }
   } catch {

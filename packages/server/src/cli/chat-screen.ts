@@ -23,7 +23,7 @@ export class Screen {
 
   /** Cells of a row. One is left free: terminals differ in what they do behind the last one. */
   get width(): number {
-    return Math.max(20, (this.#out.columns ?? 80) - 1);
+    return Math.max(20, this.#columns - 1);
   }
 
   /** Rows of it. */
@@ -77,8 +77,12 @@ export class Screen {
 
   /** A row that was cut to a wider terminal takes several now. */
   #rowsOf(rows: readonly string[]): number {
-    const columns = this.#out.columns ?? 80;
-    return rows.reduce((sum, row) => sum + Math.max(1, Math.ceil(cellsOf(row.replace(SGR, '')) / columns)), 0);
+    return rows.reduce((sum, row) => sum + Math.max(1, Math.ceil(cellsOf(row.replace(SGR, '')) / this.#columns)), 0);
+  }
+
+  /** A terminal that was never given a size says 0. */
+  get #columns(): number {
+    return this.#out.columns > 0 ? this.#out.columns : 80;
   }
 }
 

@@ -52,7 +52,10 @@ const Issued = z
   .openapi('IssuedByToken');
 
 const noSuchToken = (): BinnacleError =>
-  new BinnacleError('not_found', { message: 'No such token.', hint: 'List them with GET /v1/tokens.' });
+  new BinnacleError('not_found', {
+    message: 'No such token.',
+    hint: 'List them with GET /v1/tokens, or binnacle token ls.',
+  });
 
 export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
   return [

@@ -25,7 +25,7 @@ interface Form {
 
 const FORMS: Readonly<Record<ExportDialogProps['kind'], readonly Form[]>> = {
   session: [
-    { format: 'cast', label: 'Recording (.cast)', what: 'asciicast v3: plays here, in asciinema and on pages' },
+    { format: 'cast', label: 'Recording (.cast)', what: 'asciicast v3: plays here, in asciinema 3 and on pages' },
     { format: 'text', label: 'Text', what: 'what was printed, without colours' },
     { format: 'markdown', label: 'Markdown', what: 'to read and to send: command, output, how it ended' },
     { format: 'jsonl', label: 'Lines of JSON', what: 'each entry of the log, for programs' },

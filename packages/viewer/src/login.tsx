@@ -35,7 +35,8 @@ export function Login({ error, onTicket }: LoginProps) {
         <p className="door-lead">This gateway opens with a login link.</p>
         <ol className="door-steps">
           <li>
-            On the machine that runs it, type <kbd className="command">binnacle token link</kbd>
+            On the machine that runs it, type <kbd className="command">binnacle token link</kbd> or, in the folder of
+            its code, <kbd className="command">npx binnacle token link</kbd>
           </li>
           <li>Open the link that it prints, or scan its code. It works once, for ten minutes.</li>
         </ol>

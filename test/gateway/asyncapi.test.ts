@@ -136,6 +136,8 @@ describe('/asyncapi.json', () => {
     await takes(one, { t: 'signal', session: id, signal: 'SIGTERM' });
     await one.next(({ t }) => t === 'end');
     await takes(two, { t: 'unsubscribe', session: id });
+    // Changes of the list are debounced: a conversation that is deleted at once is never told to have changed.
+    await until('the run is told in the list', () => one.all.some(({ t }) => t === 'conversation'));
     await gateway.ask(`/v1/sessions/${id}`, { method: 'DELETE' });
     await gateway.ask(`/v1/conversations/${encodeURIComponent(key)}`, { method: 'DELETE' });
     await until('both are told to be gone', () =>

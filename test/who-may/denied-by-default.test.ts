@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { contentOf } from './content.fixture.ts';
 
 let gateway: GatewayProcess;
 let session: string;
@@ -254,7 +255,7 @@ describe('the secrets of the gateway', () => {
     await gateway.ask('/nowhere', { token: gateway.token });
     const secrets = { admin: gateway.token, another, lease: lease.lease as string, ticket: ticket as string };
     for (const [name, secret] of Object.entries(secrets)) {
-      const found = filesIn(gateway.dir).filter((path) => readFileSync(path).includes(secret));
+      const found = filesIn(gateway.dir).filter((path) => contentOf(path).includes(secret));
       expect.soft({ name, found }).toEqual({ name, found: name === 'admin' ? [join(gateway.dir, 'admin.token')] : [] });
       expect.soft(gateway.stderr.includes(secret)).toBe(false);
       expect.soft(await gateway.output(shell.id)).not.toContain(secret);
@@ -273,7 +274,7 @@ describe('the secrets of the gateway', () => {
     try {
       expect(other.token).toBe(secret);
       for (const mode of ['pty', 'pipe']) await other.create({ argv: ['/bin/sleep', '60'], mode });
-      expect(filesIn(other.dir).filter((path) => readFileSync(path).includes(secret))).toEqual([]);
+      expect(filesIn(other.dir).filter((path) => contentOf(path).includes(secret))).toEqual([]);
       expect(other.stderr).not.toContain(secret);
       // What a process was started with cannot be taken back: /proc shows it, to the same user alone.
       expect(processesThatKnow(secret)).toEqual([`${other.pid} environ`]);

@@ -1,11 +1,12 @@
 // Share links over a real gateway: what a guest reaches and what not, how a link ends, and who is told of it.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess, type Reply, until } from '../steering/gateway-process.fixture.ts';
+import { contentOf } from './content.fixture.ts';
 
 let gateway: GatewayProcess;
 let session: string;
@@ -576,7 +577,7 @@ describe('what is written down', () => {
       .map((name) => join(gateway.dir, String(name)))
       .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
     for (const hidden of [secret, credential]) {
-      const found = files.filter((path) => readFileSync(path).includes(hidden));
+      const found = files.filter((path) => contentOf(path).includes(hidden));
       expect({ hidden: hidden.slice(0, 3), found }).toEqual({ hidden: hidden.slice(0, 3), found: [] });
       expect(gateway.stderr.includes(hidden)).toBe(false);
       expect(told.includes(hidden)).toBe(false);

@@ -8,7 +8,7 @@ const screenOf = ({ buffer: { active } }: Terminal): readonly (string | undefine
   Array.from({ length: active.length }, (_, row) => active.getLine(row)?.translateToString(true));
 
 /** Each costs a screen of 100,000 cells. */
-const STORM = '\x1b#8\x1b[2J'.repeat(60);
+const STORM = '\x1b#8\x1b[2J'.repeat(400);
 
 /** Processor time, which other programs of the machine do not add to. */
 const worked = (): number => {

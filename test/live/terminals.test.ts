@@ -104,6 +104,8 @@ class Watched {
     await gateway.input(this.id, text);
     // Pasted and sent at once, agents take the end of the line for one of its letters.
     await this.shows(new RegExp(text.replaceAll(/[^\w ]/g, '.')));
+    // Gemini CLI takes an Enter that comes within some 30 ms of a letter for a line break of a pasted text.
+    await new Promise((done) => setTimeout(done, 300));
     await gateway.input(this.id, '\r');
   }
 }

@@ -74,6 +74,17 @@ describe('a report from inside of a session', () => {
     expect(await report(one.id, secret, { state: 'idle' })).toMatchObject({ status: 404, code: 'session_not_found' });
   });
 
+  it('counts by when it was sent, however late the one before it came', async () => {
+    const { id } = await shell(HOOKED);
+    const { secret } = await toldOf(id);
+    const at = Date.now();
+    await report(id, secret, { state: 'working', at: at - 400 });
+    await report(id, secret, { state: 'blocked', text: 'sent before the first one came', at: at - 300 });
+    await becomes(id, 'waiting_input', 'sent before the first one came');
+    await report(id, secret, { state: 'working', at: at - 200 });
+    await becomes(id, 'working', null);
+  });
+
   it('that comes behind a later one is passed over: each is sent by a process of its own', async () => {
     const { id } = await shell(HOOKED);
     const { secret } = await toldOf(id);

@@ -76,6 +76,8 @@ export class ActivityFollower {
   /** Up to that output offset what was written is known to draw no dialog, or the screen was seen. */
   #seenTo = 0;
   #cancelWait: (() => void) | undefined;
+  /** When the last report past the terminal was taken. */
+  #takenAt: number | undefined;
 
   constructor(
     session: Session,
@@ -92,9 +94,10 @@ export class ActivityFollower {
     this.#machine = new ActivityMachine(session.record.createdAt, times);
   }
 
-  /** When the program reported its state last; see `ActivityMachine`. */
-  get reportedAt(): number | undefined {
-    return this.#machine.reportedAt;
+  /** When the program reported its state through the terminal, ms since 1970; undefined where the last report came past it. */
+  get reportedInTerminalAt(): number | undefined {
+    const { reportedAt } = this.#machine;
+    return reportedAt === this.#takenAt ? undefined : reportedAt;
   }
 
   get now(): Activity {
@@ -146,6 +149,7 @@ export class ActivityFollower {
   /** The program reports its state past the terminal. */
   reported(status: StatusMark): void {
     this.#machine.take(status, this.#time());
+    this.#takenAt = this.#machine.reportedAt;
     this.#settle();
   }
 

@@ -89,7 +89,7 @@ export class SessionActivities {
     const followed = this.#followed.get(id);
     if (followed !== undefined && at > 0) {
       // Reports through the terminal count as well: they are not delayed.
-      const behindMs = Math.max(followed.reportedAt, followed.follower.reportedAt ?? 0) - at;
+      const behindMs = Math.max(followed.reportedAt, followed.follower.reportedInTerminalAt ?? 0) - at;
       if (behindMs > 0 && behindMs < OVERTAKEN_MS) return true;
       followed.reportedAt = at;
     }

@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import { buildIfNeeded } from './build.mjs';
 import { install } from './install.mjs';
 import { bin, main, root, run } from './run.mjs';
-import { findChromium, findShell, installTools } from './system-tools.mjs';
+import { findChromium, findPromtool, findShell, installTools } from './system-tools.mjs';
 
 /** Where more files than this have failed, it was not chance (docs/decisions/018). */
 const MOST_TRIED_AGAIN = 3;
@@ -41,9 +41,13 @@ async function vitest(args, env) {
   const scratch = mkdtempSync(join(tmpdir(), 'binnacle-test-'));
   const report = join(scratch, 'report.json');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const browsers = { BINNACLE_CHROMIUM: findChromium(), BINNACLE_CHROMIUM_SHELL: findShell() };
+  const tools = {
+    BINNACLE_CHROMIUM: findChromium(),
+    BINNACLE_CHROMIUM_SHELL: findShell(),
+    BINNACLE_PROMTOOL: findPromtool(),
+  };
   const code = await run(bin('vitest'), ['run', ...reporters, ...args], {
-    env: { ...process.env, ...browsers, ...env },
+    env: { ...process.env, ...tools, ...env },
   });
   const counted = count(report);
   rmSync(scratch, { recursive: true, force: true });

@@ -42,7 +42,7 @@ export function findGateway(data: string | undefined, env: NodeJS.ProcessEnv = p
 }
 
 /**
- * What the gateway wrote when it listened; undefined without a readable one, and in a copy: the file there names the
+ * The address that the gateway wrote when it listened; undefined without a readable one, and in a copy: the file there names the
  * gateway of the original, and the token that was copied with it opens that.
  */
 export function readGatewayFile(dir: string): { readonly url: string } | undefined {

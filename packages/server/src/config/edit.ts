@@ -50,7 +50,7 @@ export function editText(text: string, key: EditPath, value: unknown): string {
   const bom = text.startsWith(BOM) ? BOM : '';
   const plain = text.slice(bom.length);
   if (isDeepStrictEqual(valueAt(plain, key), value)) {
-    // Of a file that is no JSON nobody knows what stands there, and what it said before is in force: nothing was taken away.
+    // A file that is no JSON says nothing, and the settings before it stay in force: nothing was taken away.
     const read = readJsonc(plain);
     if ('wrong' in read) throw refused(key, `the file cannot be read (${read.wrong.what.replace(/\.$/, '')})`);
     return text;

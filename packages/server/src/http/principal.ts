@@ -102,7 +102,7 @@ export interface CredentialStores {
   readonly time: TrustedTime;
 }
 
-/** Somebody who is not here, and may do what they may still. */
+/** Rights of the owner of a token or login, as they are now, for work that goes on without a request. */
 export interface Holder {
   readonly user: string;
   readonly scope: Scope;

@@ -202,7 +202,7 @@ export class Plugins implements Offers {
       // In its place before that one goes: a hook that fails closed is in force all the while.
       const plugin = this.#add(installed);
       await before?.close();
-      // What that one may have stored until it ended.
+      // Removes values that the version before stored until it ended.
       if (isFresh) this.#parts.forget(id);
       try {
         for (const { permission, value } of spelled) await this.#grantInFile(id, permission, value, by);

@@ -161,7 +161,7 @@ function codex(path: string): HookFile {
 
 const STRINGS_AND_COMMENTS = /"""(?:\\[\s\S]|[^\\])*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*/g;
 
-/** What stands in front of the first table of a TOML file, without its strings, its comments and the rest of long values. */
+/** The part of a TOML file before its first table, without strings, comments and the rest of long values. */
 function topOf(text: string): string {
   const top: string[] = [];
   let depth = 0;
@@ -190,7 +190,9 @@ export const Binnacle = async () => ({
       const child = spawn(hook, ['opencode', JSON.stringify(event)], { stdio: 'ignore', detached: true });
       child.on('error', () => {});
       child.unref();
-    } catch {}
+    } catch {
+      // OpenCode goes on without hooks.
+    }
   },
 });
 `;

@@ -1,6 +1,7 @@
 // Shows that a commit moved, renamed or reworded, and changed no code: compares the syntax trees of two commits.
-// `node scripts/same-code.mjs BASE [HEAD] [--renames FILE]`. Comments, layout and the order of imports do not count;
-// FILE maps old identifiers and old string literals to new ones: {"identifiers": {"Helm": "Lease"}, "strings": {}}.
+// `node scripts/same-code.mjs BASE [HEAD] [--renames FILE]`. Comments, layout and the order of imports do not count.
+// FILE lists the renames that are allowed: [{"name": "Helm", "to": "Lease"}]; a name may be qualified ("Class.member",
+// "function>parameter"): what stands behind the last sign counts. {"string": "a", "to": "b"} allows another literal.
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -9,13 +10,15 @@ import { parseSync } from 'rolldown/experimental';
 import { main, root } from './run.mjs';
 
 const SOURCE = /\.(tsx?|mts|mjs)$/;
-/** Where a node stands in its file, and how a literal is quoted there. */
-const NOT_CODE = new Set(['start', 'end', 'range', 'loc', 'raw', 'comments', 'hashbang']);
+/** The place of a node in its file, and the form of a literal there. `{ a: a }` and `{ a }` are the same code. */
+const NOT_CODE = new Set(['start', 'end', 'range', 'loc', 'raw', 'comments', 'hashbang', 'shorthand']);
+const NAMES = new Set(['Identifier', 'JSXIdentifier', 'PrivateIdentifier']);
+const IMPORTS = new Set(['ImportDeclaration', 'ExportNamedDeclaration', 'ExportAllDeclaration']);
 
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 });
 
-/** Old path to new path of every file that is in either commit; an added or deleted one has `undefined` on one side. */
-function pairs(base, head) {
+/** The old and the new path of each file that changed; `undefined` on one side of an added or deleted file. */
+function changedFiles(base, head) {
   const fields = git('diff', '--name-status', '-z', '-M40%', '-l0', base, head).split('\0');
   const found = [];
   for (let at = 0; at + 1 < fields.length; ) {
@@ -31,95 +34,103 @@ function pairs(base, head) {
   return found;
 }
 
-/** The tree of one file without places, its imports apart and sorted, its relative specifiers as repository paths. */
-function treeOf(path, text, newPath, renames) {
-  const { program, errors } = parseSync(path, text, { lang: langOf(path), preserveParens: false });
+/** Parses one file. A literal that names a file of the repository becomes the path that `newPath` gives for the file. */
+function parse(path, text, newPath) {
+  const lang = path.endsWith('x') ? 'tsx' : path.endsWith('.mjs') ? 'js' : 'ts';
+  const { program, errors } = parseSync(path, text, { lang, preserveParens: false });
   if (errors.length > 0) throw new Error(`${path}: ${errors[0].message}`);
-  const named = (literal) => {
-    const [name, ...query] = literal.split('?');
-    const target = name.startsWith('.') ? posix.join(posix.dirname(path), name) : name;
-    const found = newPath(target);
-    return found === undefined ? literal : [found, ...query].join('?');
+  const literal = (value) => {
+    const [name, ...query] = value.split('?');
+    const found = newPath(name.startsWith('.') ? posix.join(posix.dirname(path), name) : name);
+    return found === undefined ? value : [found, ...query].join('?');
   };
   const clean = (node) => {
     if (Array.isArray(node)) return node.map(clean);
     if (typeof node === 'bigint' || node instanceof RegExp) return String(node);
     if (node === null || typeof node !== 'object') return node;
-    if (node.type === 'Identifier' || node.type === 'JSXIdentifier' || node.type === 'PrivateIdentifier') {
-      return { type: node.type, name: renames.identifiers.get(node.name) ?? node.name, ...annotation(node, clean) };
-    }
-    if (node.type === 'Literal' && typeof node.value === 'string') {
-      const value = renames.strings.get(node.value) ?? node.value;
-      return { type: 'Literal', value: named(value) };
-    }
-    // `{ a: a }` and `{ a }` are the same once `a` has been renamed.
-    const entries = Object.entries(node).filter(([key]) => !NOT_CODE.has(key) && key !== 'shorthand');
+    if (node.type === 'Literal' && typeof node.value === 'string')
+      return { type: 'Literal', value: literal(node.value) };
+    const entries = Object.entries(node).filter(([key]) => !NOT_CODE.has(key));
     return Object.fromEntries(entries.map(([key, value]) => [key, clean(value)]));
   };
-  const isImport = (node) =>
-    node.type === 'ImportDeclaration' ||
-    ((node.type === 'ExportNamedDeclaration' || node.type === 'ExportAllDeclaration') && node.source);
-  const imports = program.body.filter(isImport).map((node) => {
-    const cleaned = clean(node);
-    if (cleaned.specifiers) cleaned.specifiers = cleaned.specifiers.map((one) => JSON.stringify(one)).sort();
-    return JSON.stringify(cleaned);
-  });
+  const statements = clean(program.body);
+  const isImport = (node) => IMPORTS.has(node.type) && node.source != null;
   return {
-    imports: imports.sort(),
-    body: program.body.filter((node) => !isImport(node)).map((node) => JSON.stringify(clean(node))),
+    imports: statements.filter(isImport).flatMap((node) => {
+      const { specifiers = [], ...rest } = node;
+      return specifiers.length === 0 ? [rest] : specifiers.map((specifier) => ({ ...rest, specifier }));
+    }),
+    body: statements.filter((node) => !isImport(node)),
   };
 }
 
-const annotation = (node, clean) =>
-  Object.fromEntries(
-    Object.entries(node)
-      .filter(([key]) => !NOT_CODE.has(key) && key !== 'type' && key !== 'name')
-      .map(([key, value]) => [key, clean(value)]),
+/** @returns {(before: unknown, after: unknown) => boolean} whether two trees are equal but for the allowed renames. */
+function comparison(renames) {
+  const names = new Set();
+  const strings = new Set();
+  for (const { name, string, to } of renames) {
+    if (name !== undefined) names.add(`${name.split(/[.>]#?/).at(-1)} ${to.replace(/^#/, '')}`);
+    else strings.add(`${string} ${to}`);
+  }
+  const same = (before, after) => {
+    if (before === after) return true;
+    if (typeof before !== 'object' || typeof after !== 'object' || before === null || after === null) return false;
+    if (Array.isArray(before)) {
+      return Array.isArray(after) && before.length === after.length && before.every((one, at) => same(one, after[at]));
+    }
+    const keys = Object.keys(before);
+    if (keys.length !== Object.keys(after).length) return false;
+    return keys.every((key) => {
+      if (same(before[key], after[key])) return true;
+      const pair = `${before[key]} ${after[key]}`;
+      if (key === 'name' && NAMES.has(before.type)) return names.has(pair);
+      return key === 'value' && before.type === 'Literal' && strings.has(pair);
+    });
+  };
+  return same;
+}
+
+/** Compares imports in any order: each of the one file has its own in the other. */
+function sameImports(before, after, same) {
+  const left = [...after];
+  return (
+    before.length === after.length &&
+    before.every((one) => {
+      const at = left.findIndex((other) => same(one, other));
+      if (at >= 0) left.splice(at, 1);
+      return at >= 0;
+    })
   );
-
-const langOf = (path) => (path.endsWith('x') ? 'tsx' : path.endsWith('.mjs') ? 'js' : 'ts');
-
-function readRenames(path) {
-  const read = path === undefined ? {} : JSON.parse(readFileSync(path, 'utf8'));
-  return {
-    identifiers: new Map(Object.entries(read.identifiers ?? {})),
-    strings: new Map(Object.entries(read.strings ?? {})),
-  };
 }
-
-const NONE = { identifiers: new Map(), strings: new Map() };
 
 await main(import.meta, (args) => {
   const at = args.indexOf('--renames');
-  const renames = readRenames(at < 0 ? undefined : args[at + 1]);
+  const same = comparison(at < 0 ? [] : JSON.parse(readFileSync(args[at + 1], 'utf8')));
   const [base, head = 'HEAD'] = at < 0 ? args : args.toSpliced(at, 2);
   if (base === undefined) throw new Error('Name the commit to compare with: node scripts/same-code.mjs BASE [HEAD]');
-  const changed = pairs(base, head);
+  const changed = changedFiles(base, head);
+  const moved = new Map(changed.filter(([from, to]) => from !== undefined && to !== undefined));
   const filesOf = (commit) => new Set(git('ls-tree', '-r', '--name-only', '-z', commit).split('\0'));
   const [filesBefore, filesAfter] = [filesOf(base), filesOf(head)];
-  const moved = new Map(changed.filter(([from, to]) => from !== undefined && to !== undefined));
+  const pathBefore = (path) => (filesBefore.has(path) ? (moved.get(path) ?? path) : undefined);
+  const pathAfter = (path) => (filesAfter.has(path) ? path : undefined);
   const differing = [];
-  let same = 0;
+  let equal = 0;
   for (const [from, to] of changed) {
     if (!SOURCE.test(to ?? from)) continue;
     if (from === undefined || to === undefined) {
       differing.push(`${to ?? from}: ${from === undefined ? 'added' : 'deleted'}`);
       continue;
     }
-    const before = treeOf(
-      from,
-      git('show', `${base}:${from}`),
-      (path) => (filesBefore.has(path) ? (moved.get(path) ?? path) : undefined),
-      renames,
-    );
-    const after = treeOf(to, git('show', `${head}:${to}`), (path) => (filesAfter.has(path) ? path : undefined), NONE);
-    const where = [];
-    if (before.imports.join('\n') !== after.imports.join('\n')) where.push('imports');
-    if (before.body.join('\n') !== after.body.join('\n')) where.push('code');
-    if (where.length === 0) same += 1;
-    else differing.push(`${to}: other ${where.join(' and ')}`);
+    const before = parse(from, git('show', `${base}:${from}`), pathBefore);
+    const after = parse(to, git('show', `${head}:${to}`), pathAfter);
+    const other = [];
+    if (!sameImports(before.imports, after.imports, same)) other.push('imports');
+    if (!same(before.body, after.body)) other.push('code');
+    if (other.length === 0) equal += 1;
+    else differing.push(`${to}: other ${other.join(' and ')}`);
   }
   for (const line of differing) console.log(line);
-  console.log(`${same} changed files are the same code, ${differing.length} are not.`);
+  console.log(`${equal} changed files are the same code, ${differing.length} are not.`);
   return differing.length === 0 ? 0 : 1;
 });

@@ -1,6 +1,8 @@
-// Who may import whom, and that nobody imports in a circle. Reads the sources as text: no compiler, no install.
+// Import directions: between the packages, between the layers of each package (layers.mjs), and no cycle among files.
+// Reads the sources as text: no compiler, no install.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { KNOWN, LAYERS } from './layers.mjs';
 import { main, root } from './run.mjs';
 
 /** A package of the workspace may import these others. Every package may import itself. */
@@ -16,152 +18,9 @@ const PACKAGES = {
   },
 };
 
-/**
- * Inside of packages/server/src: a folder (or a file at the top) may import these others. `type x`: for types only.
- * The direction is gateway → connection → conversation → sessions → session → steering, runner, cursor → process, log.
- */
-const SERVER = {
-  version: [],
-  askers: [],
-  'at-once': [],
-  'own-time': [],
-  net: [],
-  turns: [],
-  labels: [],
-  clock: [],
-  log: [],
-  process: ['own-time'],
-  routing: [],
-  config: ['routing', 'plugin', 'hail', 'http'],
-  hail: ['at-once', 'net', 'catalogue', 'type conversation', 'type sessions', 'type session'],
-  steering: [],
-  cursor: ['log'],
-  catalogue: ['clock', 'log', 'type session'],
-  runner: ['own-time', 'clock', 'process', 'log'],
-  'session-guard': [],
-  'session-query': ['catalogue', 'labels'],
-  'session-runs': ['type session-guard', 'type steering', 'runner', 'process', 'type catalogue'],
-  session: [
-    'labels',
-    'session-guard',
-    'session-runs',
-    'steering',
-    'runner',
-    'cursor',
-    'process',
-    'log',
-    'type catalogue',
-  ],
-  'session-launch': ['process', 'type catalogue', 'type runner'],
-  'open-sessions': ['type session'],
-  sessions: [
-    'session',
-    'session-launch',
-    'open-sessions',
-    'type session-guard',
-    'session-query',
-    'steering',
-    'runner',
-    'cursor',
-    'process',
-    'log',
-    'catalogue',
-    'type http',
-  ],
-  reporting: ['catalogue'],
-  activity: ['cursor', 'log', 'type catalogue', 'type session', 'type sessions', 'type http'],
-  conversation: [
-    'clock',
-    'type sessions',
-    'type session',
-    'routing',
-    'type config',
-    'steering',
-    'cursor',
-    'process',
-    'log',
-    'catalogue',
-    'version',
-  ],
-  traffic: [
-    'type clock',
-    'labels',
-    'type sessions',
-    'type session',
-    'cursor',
-    'log',
-    'type catalogue',
-    'type runner',
-    'type http',
-  ],
-  search: ['own-time', 'clock', 'process', 'cursor', 'log', 'catalogue', 'type sessions', 'type session', 'type http'],
-  recording: ['cursor', 'log', 'type catalogue', 'type sessions', 'type session', 'http', 'type conversation'],
-  plugin: [
-    'at-once',
-    'own-time',
-    'net',
-    'type conversation',
-    'type http',
-    'type config',
-    'type catalogue',
-    'version',
-    'process',
-  ],
-  notices: [],
-  retention: ['sessions', 'catalogue', 'log', 'type http'],
-  connection: [
-    'clock',
-    'askers',
-    'own-time',
-    'type turns',
-    'conversation',
-    'sessions',
-    'session',
-    'session-query',
-    'labels',
-    'steering',
-    'cursor',
-    'log',
-    'version',
-    'http',
-    'traffic',
-    'recording',
-    'type activity',
-    'type reporting',
-    'type notices',
-    'type hail',
-    'type plugin',
-    'type screen',
-    'type search',
-    'type catalogue',
-    'type config',
-  ],
-  screen: ['askers', 'own-time', 'process', 'cursor', 'log', 'type session', 'type sessions', 'type http'],
-  mcp: ['at-once', 'type turns', 'screen', 'connection', 'http', 'cursor', 'version', 'type session', 'type log'],
-  oauth: ['http', 'catalogue'],
-  'plugin-reading': ['connection', 'mcp', 'type conversation', 'type sessions', 'type plugin'],
-  http: ['type clock', 'catalogue', 'version', 'type sessions', 'type session', 'type steering'],
-  gateway: 'any',
-  'gateway-options': [
-    'type activity',
-    'type catalogue',
-    'type connection',
-    'type conversation',
-    'type hail',
-    'type http',
-    'type plugin',
-    'type process',
-    'type steering',
-    'type traffic',
-  ],
-  index: 'any',
-  cli: 'any',
-};
-
 /** Only these folders of the server may import @binnacle/client: it is the gateway's peer, not a part of it. */
 const CLIENT_USERS = ['cli'];
-
-/** @typedef {{file: string, line: number, target: string, typeOnly: boolean}} Import */
+const isClientUser = (file) => CLIENT_USERS.some((folder) => short(file).startsWith(`packages/server/src/${folder}/`));
 
 const STATEMENT = /^[ \t]*(?:import|export)\s+(type\s)?(?:[^'"`;=]*?\sfrom\s*)?['"]([^'"\n]+)['"]/gm;
 const DYNAMIC = /\bimport\(\s*['"]([^'"\n]+)['"]\s*[,)]/g;
@@ -184,13 +43,11 @@ function importsOf(file) {
       file,
       line: lineAt(match.index),
       target: match[2],
-      typeOnly: match[1] !== undefined,
     })),
     ...Array.from(text.matchAll(DYNAMIC), (match) => ({
       file,
       line: lineAt(match.index),
       target: match[1],
-      typeOnly: false,
     })),
   ];
 }
@@ -209,14 +66,41 @@ const isForReact = (file) => /^packages\/client\/src\/react\//.test(short(file))
 const REACT_ONLY =
   'React and xterm.js are for packages/client/src/react alone, and the rest of the client does without that folder';
 
-/** The row of SERVER that a file belongs to. */
-function partOf(file) {
-  const inside = /^packages\/server\/src\/(.+)$/.exec(short(file))?.[1];
+/** Layer of each row of a package, from its list; undefined for a package without one. */
+const LAYER_OF = Object.fromEntries(
+  Object.entries(LAYERS).map(([name, layers]) => [
+    name,
+    new Map(layers.flatMap((rows, layer) => rows.map((row) => [row, layer]))),
+  ]),
+);
+
+/** The row of its package's layers that a file belongs to: the longest one that is a part of its path. */
+function rowOf(file, layers) {
+  const inside = /^packages\/[^/]+\/src\/(.+)$/.exec(short(file))?.[1];
   if (inside === undefined) return undefined;
-  const slash = inside.indexOf('/');
-  if (slash >= 0) return inside.slice(0, slash);
-  return basename(inside).replace(/(\.(test|fixture))?\.tsx?$/, '');
+  for (let path = inside; path !== '.'; path = dirname(path)) if (layers.has(path)) return path;
+  return undefined;
 }
+
+/** What is against the layers in one import, in words; undefined when nothing is. */
+function againstLayers(item, to, name) {
+  const layers = LAYER_OF[name];
+  if (layers === undefined || isTest(item.file) || isTest(to)) return undefined;
+  const [from, into] = [rowOf(item.file, layers), rowOf(to, layers)];
+  if (from === undefined) return `${short(dirname(item.file))} has no row in scripts/layers.mjs`;
+  if (into === undefined) return `${short(dirname(to))} has no row in scripts/layers.mjs`;
+  if (from === into || layers.get(into) < layers.get(from)) return undefined;
+  const known = `${name}: ${from} → ${into}`;
+  if (KNOWN.includes(known)) {
+    seen.add(known);
+    return undefined;
+  }
+  const where = layers.get(into) === layers.get(from) ? 'the same layer' : `layer ${layers.get(into)}`;
+  return `${from} (layer ${layers.get(from)}) may import lower layers alone, and ${into} is in ${where} (scripts/layers.mjs)`;
+}
+
+/** The rows of KNOWN that some import still needs. */
+const seen = new Set();
 
 /** What is wrong with one import, in words; undefined when nothing is. */
 function fault(item) {
@@ -230,12 +114,12 @@ function fault(item) {
     if (packageOf(to) !== from) return `it leaves the package: import @binnacle/… instead of a path`;
     if (from === 'client' && isEmitter(to) && !isEmitter(item.file) && !isTest(item.file)) return NODE_ONLY;
     if (from === 'client' && isForReact(to) && !isForReact(item.file)) return REACT_ONLY;
-    return from === 'server' ? serverFault(item, partOf(item.file), partOf(to)) : undefined;
+    return undefined;
   }
   const sibling = /^@binnacle\/([^/]+)/.exec(item.target)?.[1];
   if (sibling !== undefined) {
     if (!rule.packages.includes(sibling)) return `${from} may import ${list(rule.packages)} of the workspace`;
-    if (from === 'server' && sibling === 'client' && !isTest(item.file) && !CLIENT_USERS.includes(partOf(item.file))) {
+    if (from === 'server' && sibling === 'client' && !isTest(item.file) && !isClientUser(item.file)) {
       return `only ${list(CLIENT_USERS)} may import the client`;
     }
     return undefined;
@@ -248,18 +132,6 @@ function fault(item) {
     return from === 'client' && !isForReact(item.file) ? REACT_ONLY : undefined;
   }
   return `${from} runs anywhere: outside of the workspace it may import ${list(rule.outside)}`;
-}
-
-function serverFault(item, from, to) {
-  if (from === to || isTest(item.file)) return undefined;
-  const allowed = SERVER[from];
-  if (allowed === undefined) return `${from} has no row in scripts/import-rules.mjs`;
-  if (allowed === 'any') return undefined;
-  if (allowed.includes(to)) return undefined;
-  if (allowed.includes(`type ${to}`)) {
-    return item.typeOnly ? undefined : `${from} may import only types of ${to} (import type …)`;
-  }
-  return `${from} may import ${list(allowed)}`;
 }
 
 const list = (names) => (names.length === 0 ? 'nothing' : names.join(', '));
@@ -298,14 +170,34 @@ await main(import.meta, () => {
   );
   const importsByFile = new Map(files.map((file) => [file, importsOf(file)]));
   const problems = [];
+  let upward = 0;
   for (const item of [...importsByFile.values()].flat()) {
-    const reason = fault(item);
+    const name = packageOf(item.file);
+    let reason = fault(item);
+    if (reason === undefined && item.target.startsWith('.')) {
+      const to = join(dirname(item.file), item.target);
+      if (packageOf(to) === name) reason = againstLayers(item, to, name);
+      if (reason !== undefined) upward += 1;
+    }
     if (reason !== undefined) problems.push(`${short(item.file)}:${item.line} imports '${item.target}': ${reason}.`);
   }
-  for (const circle of circles(files, importsByFile)) problems.push(`a circle: ${circle.map(short).join(' → ')}`);
+  for (const known of KNOWN) {
+    if (!seen.has(known))
+      problems.push(`no import is as ‘${known}’ any more: take it out of KNOWN in scripts/layers.mjs`);
+  }
+  for (const [name, layers] of Object.entries(LAYERS)) {
+    for (const row of layers.flat()) {
+      if (!existsSync(join(root, 'packages', name, 'src', row))) {
+        problems.push(`packages/${name}/src/${row} is not there: take it out of scripts/layers.mjs`);
+      }
+    }
+  }
+  const cycles = circles(files, importsByFile);
+  for (const circle of cycles) problems.push(`a circle: ${circle.map(short).join(' → ')}`);
   for (const problem of problems) console.error(problem);
+  const known = KNOWN.length === 0 ? '' : ` (and ${KNOWN.length} known)`;
   console.log(
-    `${files.length} files, ${problems.length === 0 ? 'imports as agreed' : `${problems.length} wrong imports`}.`,
+    `${files.length} files, ${upward} imports against the layers${known}, ${cycles.length} cycles, ${problems.length} problems.`,
   );
   return problems.length === 0 ? 0 : 1;
 });

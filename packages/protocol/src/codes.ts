@@ -137,7 +137,7 @@ export const CODES = {
   shell_busy: row(409, true, 'The shell is busy.', 'Wait for what it does, or pass "onBusy": "queue".'),
   too_many_runs: row(429, true, 'Too many runs wait for this shell.', 'Wait for one to end, or use another session.'),
 
-  // The sandbox daemon's protocol
+  // Conversations
   conversation_not_found: row(
     404,
     false,
@@ -215,6 +215,8 @@ export const CODES = {
     'The agent wrote a line without end.',
     'Check its command: is it the mode for programs?',
   ),
+
+  // The sandbox daemon's protocol
   not_supported: row(
     501,
     false,

@@ -1,4 +1,4 @@
-// The runner: hosts programs, and answers one gateway on a #socket. Knows no HTTP, no token but its own, no viewer.
+// The runner: hosts programs, and answers one gateway on a socket. Knows no HTTP, no token but its own, no viewer.
 
 import { timingSafeEqual } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';

@@ -262,7 +262,8 @@ describe('a program that a plugin runs', () => {
   });
 });
 
-// The judging has its own tests in grant/gate.test.ts. Here it is what happens then: a program that leaves a trace.
+// The gate's verdicts are tested in packages/server/src/plugin/grant/gate.test.ts. These tests check what happens then: a
+// program that runs leaves a trace.
 describe('a program that was not granted', () => {
   const trace = () => join(dir, 'trace');
   const witness = () => program('tools/witness', `#!/bin/sh\ntouch ${dir}/trace\n`);

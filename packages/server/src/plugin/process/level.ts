@@ -9,7 +9,7 @@ import { BinnacleError } from '@binnacle/protocol';
  */
 export type Level = 'sealed' | 'restricted' | 'trusted';
 
-/** Of what walls.ts found. */
+/** What `probeSandbox` in packages/server/src/plugin/process/sandbox.ts found on this machine, as far as it matters here. */
 export interface Walls {
   readonly bwrap: { readonly works: true } | { readonly works: false; readonly why: string };
   /** Whether Node's flags alone close the network. */

@@ -12,7 +12,7 @@ const live = process.env.BINNACLE_ALL === '1';
 
 const ALL = ['packages/*/{src,test}/**/*.test.ts', 'test/**/*.test.ts'];
 /** They leave nothing behind: one after the other in the same process. */
-const UNITS = ['packages/{client,mock-llm,plugin,protocol,viewer}/{src,test}/**/*.test.ts'];
+const UNITS = ['packages/{client,emit,mock-llm,plugin,protocol,viewer}/{src,test}/**/*.test.ts'];
 const LIVE = ['test/live/**/*.test.ts'];
 /** They measure how late something comes, or kill and flood for it: what runs beside them would be measured as well. */
 const MEASURING = [
@@ -26,7 +26,7 @@ export default defineConfig({
   resolve: {
     alias: {
       '@binnacle/protocol': source('protocol'),
-      '@binnacle/client/emit': fileURLToPath(new URL('packages/client/src/emit/index.ts', import.meta.url)),
+      '@binnacle/emit': source('emit'),
       '@binnacle/client/react': fileURLToPath(new URL('packages/client/src/react/index.ts', import.meta.url)),
       '@binnacle/client/terminal': fileURLToPath(new URL('packages/client/src/react/terminal.ts', import.meta.url)),
       '@binnacle/client': source('client'),

@@ -50,6 +50,7 @@ async function compile() {
     'packages/protocol',
     'packages/client',
     'packages/client/tsconfig.react.json',
+    'packages/emit',
     'packages/plugin',
     'packages/mock-llm',
     'packages/server',
@@ -64,7 +65,7 @@ export function bundles() {
     resolve: {
       alias: {
         '@binnacle/protocol': join(root, 'packages/protocol/src/index.ts'),
-        '@binnacle/client/emit': join(root, 'packages/client/src/emit/index.ts'),
+        '@binnacle/emit': join(root, 'packages/emit/src/index.ts'),
         '@binnacle/client': join(root, 'packages/client/src/index.ts'),
       },
     },

@@ -10,9 +10,10 @@ const ALLOWED = {
   'protocol/src/steady-clock.ts': 'makes steady times of both clocks',
   // The client.
   'client/src/options.ts': 'compares the clocks of page and gateway',
-  'client/src/emit/emitter.ts': 'the number of a life, and the mark that it is alive, are for other processes',
-  'client/src/emit/lives.ts': 'compares the times of files; those in the future count as old',
-  'client/src/emit/post.ts': 'Retry-After may name a time of day; bounded',
+  // The emitter.
+  'emit/src/emitter.ts': 'the number of a life, and the mark that it is alive, are for other processes',
+  'emit/src/lives.ts': 'compares the times of files; those in the future count as old',
+  'emit/src/post.ts': 'Retry-After may name a time of day; bounded',
   // The gateway: rights end at a time of day.
   'server/src/http/auth.ts': 'tokens, logins and links end at a time of day',
   'server/src/http/principal.ts': 'tokens, logins and links end at a time of day',
@@ -88,7 +89,7 @@ await main(import.meta, () => {
   const problems = [];
   const used = new Set();
   const packages = join(root, 'packages');
-  const files = ['protocol', 'client', 'server', 'viewer', 'plugin'].flatMap((name) =>
+  const files = ['protocol', 'client', 'emit', 'server', 'viewer', 'plugin'].flatMap((name) =>
     sources(join(packages, name, 'src')),
   );
   for (const file of files) {

@@ -9,16 +9,18 @@ import { main, root } from './run.mjs';
 const PACKAGES = {
   protocol: { packages: [], outside: [] },
   client: { packages: ['protocol'], outside: ['react', '@xterm/xterm'] },
+  emit: { packages: ['protocol'], outside: ['node:'] },
   plugin: { packages: [], outside: [] },
   'mock-llm': { packages: [], outside: ['node:http', 'node:net', 'node:timers', 'node:util'] },
-  server: { packages: ['protocol', 'client', 'plugin'], outside: 'any' },
+  server: { packages: ['protocol', 'client', 'emit', 'plugin'], outside: 'any' },
   viewer: {
     packages: ['client', 'protocol'],
     outside: ['react', 'react-dom', '@xterm/', '@tanstack/react-virtual', 'uplot', 'uqr'],
   },
 };
 
-/** Only these folders of the server may import @binnacle/client: it is the gateway's peer, not a part of it. */
+/** Only these folders of the server may import the client and the emitter: they are the gateway's peers. */
+const PEERS = ['client', 'emit'];
 const CLIENT_USERS = ['cli'];
 const isClientUser = (file) => CLIENT_USERS.some((folder) => short(file).startsWith(`packages/server/src/${folder}/`));
 
@@ -55,11 +57,6 @@ function importsOf(file) {
 const short = (file) => relative(root, file);
 const isTest = (file) => /\.(test|fixture)\.tsx?$/.test(file) || /^packages\/[^/]+\/test\//.test(short(file));
 const packageOf = (file) => /^packages\/([^/]+)\/(?:src|test)\//.exec(short(file))?.[1];
-
-/** The one part of the client that is for Node alone. */
-const isEmitter = (file) => /^packages\/client\/src\/emit\//.test(short(file));
-const NODE_ONLY =
-  'the emitter is for Node alone: it is exported as @binnacle/client/emit, and never by the package itself';
 
 /** The part of the client that is for pages made with React, and asks for what the rest does without. */
 const isForReact = (file) => /^packages\/client\/src\/react\//.test(short(file));
@@ -112,22 +109,20 @@ function fault(item) {
     const to = join(dirname(item.file), item.target);
     if (isTest(item.file) && isTest(to)) return undefined; // a fixture of another package
     if (packageOf(to) !== from) return `it leaves the package: import @binnacle/… instead of a path`;
-    if (from === 'client' && isEmitter(to) && !isEmitter(item.file) && !isTest(item.file)) return NODE_ONLY;
     if (from === 'client' && isForReact(to) && !isForReact(item.file)) return REACT_ONLY;
     return undefined;
   }
   const sibling = /^@binnacle\/([^/]+)/.exec(item.target)?.[1];
   if (sibling !== undefined) {
     if (!rule.packages.includes(sibling)) return `${from} may import ${list(rule.packages)} of the workspace`;
-    if (from === 'server' && sibling === 'client' && !isTest(item.file) && !isClientUser(item.file)) {
-      return `only ${list(CLIENT_USERS)} may import the client`;
+    if (from === 'server' && PEERS.includes(sibling) && !isTest(item.file) && !isClientUser(item.file)) {
+      return `only ${list(CLIENT_USERS)} may import ${sibling}`;
     }
     return undefined;
   }
   if (rule.outside === 'any' || isTest(item.file)) return undefined;
-  if (isEmitter(item.file) && item.target.startsWith('node:')) return undefined;
   if (
-    rule.outside.some((name) => item.target === name || item.target.startsWith(name.endsWith('/') ? name : `${name}/`))
+    rule.outside.some((name) => item.target === name || item.target.startsWith(/[/:]$/.test(name) ? name : `${name}/`))
   ) {
     return from === 'client' && !isForReact(item.file) ? REACT_ONLY : undefined;
   }

@@ -109,7 +109,7 @@ it('shows labels, sources and files with the commands of its part on emitting', 
 });
 
 it('shows a program that another program starts with its example of the library', async () => {
-  const [block = '', ...others] = blocks('### A library: `@binnacle/client/emit`', 'js');
+  const [block = '', ...others] = blocks('### A library: `@binnacle/emit`', 'js');
   expect(others).toEqual([]);
   writeFileSync(join(dir, 'watched.mjs'), block);
   const before = new Set((await foreign()).map(({ id }) => id));

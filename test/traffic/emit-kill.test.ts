@@ -5,12 +5,12 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { createEmitter } from '@binnacle/client/emit';
+import { createEmitter } from '@binnacle/emit';
 import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 
-const EMIT = resolve(import.meta.dirname, '../../packages/client/src/emit');
+const EMIT = resolve(import.meta.dirname, '../../packages/emit/src');
 const ROUNDS = process.env.BINNACLE_SOAK === '1' ? 200 : 8;
 
 let base: string;
@@ -23,7 +23,7 @@ beforeAll(async () => {
   const made = await rolldown({
     input: { emit: join(EMIT, 'index.ts') },
     platform: 'node',
-    resolve: { alias: { '@binnacle/protocol': resolve(EMIT, '../../../protocol/src/index.ts') } },
+    resolve: { alias: { '@binnacle/protocol': resolve(EMIT, '../../protocol/src/index.ts') } },
   });
   await made.write({ dir: base, format: 'esm', entryFileNames: '[name].mjs' });
   await made.close();

@@ -28,7 +28,7 @@ beforeAll(async () => {
     resolve: {
       alias: {
         '@binnacle/protocol': join(root, 'packages/protocol/src/index.ts'),
-        '@binnacle/client/emit': join(root, 'packages/client/src/emit/index.ts'),
+        '@binnacle/emit': join(root, 'packages/emit/src/index.ts'),
         '@binnacle/client': join(root, 'packages/client/src/index.ts'),
       },
     },

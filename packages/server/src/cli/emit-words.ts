@@ -2,7 +2,7 @@
 // the end what did not arrive. Knows no program and no gateway.
 
 import { writeSync } from 'node:fs';
-import type { EmitDiagnostic, EmitStats } from '@binnacle/client/emit';
+import type { EmitDiagnostic, EmitStats } from '@binnacle/emit';
 import { hintOf, messageOf } from './failure.ts';
 
 export interface EmitSetting {

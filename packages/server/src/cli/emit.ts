@@ -7,7 +7,7 @@ import { Socket } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { createEmitter, type EmittedSession, type Emitter, type EmitterOptions } from '@binnacle/client/emit';
+import { createEmitter, type EmittedSession, type Emitter, type EmitterOptions } from '@binnacle/emit';
 import { isEmittedId } from '@binnacle/protocol';
 import { Fifos, type OpenFifo } from '../process/fifos.ts';
 import type { ClientCommandOptions } from './connect.ts';

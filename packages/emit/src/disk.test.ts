@@ -35,7 +35,7 @@ beforeAll(async () => {
   const made = await rolldown({
     input: { emit: resolve(import.meta.dirname, 'index.ts') },
     platform: 'node',
-    resolve: { alias: { '@binnacle/protocol': resolve(import.meta.dirname, '../../../protocol/src/index.ts') } },
+    resolve: { alias: { '@binnacle/protocol': resolve(import.meta.dirname, '../../protocol/src/index.ts') } },
   });
   await made.write({ dir: base, format: 'esm', entryFileNames: '[name].mjs' });
   await made.close();

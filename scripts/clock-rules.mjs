@@ -9,7 +9,7 @@ import { main, root } from './run.mjs';
 const ALLOWED = {
   'protocol/src/steady-clock.ts': 'makes steady times of both clocks',
   // The client.
-  'client/src/options.ts': 'compares the clocks of page and gateway',
+  'client/src/transport/options.ts': 'compares the clocks of page and gateway',
   // The emitter.
   'emit/src/emitter.ts': 'the number of a life, and the mark that it is alive, are for other processes',
   'emit/src/lives.ts': 'compares the times of files; those in the future count as old',

@@ -10,22 +10,22 @@ import type {
   SessionQuery,
   TrafficFilter,
 } from '@binnacle/protocol';
-import { type ClientEvents, type ClientState, Connection } from './connection.ts';
-import type { Conversation } from './conversation.ts';
-import { Conversations } from './conversations.ts';
-import { Http } from './http.ts';
-import { Look, type Looked } from './look.ts';
-import { Notices } from './notices.ts';
-import { type ClientOptions, type Settings, settle } from './options.ts';
-import { Plugins } from './plugins.ts';
-import { Push } from './push.ts';
-import { Recordings } from './recordings.ts';
-import { Runs } from './runs.ts';
-import { Session } from './session.ts';
-import { Shares } from './shares.ts';
-import { type SearchOptions, search, Traffic } from './traffic.ts';
-import { TrafficStream, type WatchTrafficOptions } from './traffic-stream.ts';
-import { Watch } from './watch.ts';
+import type { Conversation } from './conversation/conversation.ts';
+import { Conversations } from './conversation/conversations.ts';
+import { Look, type Looked } from './resources/focus.ts';
+import { Notices } from './resources/notices.ts';
+import { Plugins } from './resources/plugins.ts';
+import { Push } from './resources/push.ts';
+import { Recordings } from './resources/recordings.ts';
+import { Shares } from './resources/shares.ts';
+import { Runs } from './run/runs.ts';
+import { Session } from './session/session.ts';
+import { Watch } from './session/watch.ts';
+import { TrafficStream, type WatchTrafficOptions } from './traffic/stream.ts';
+import { type SearchOptions, search, Traffic } from './traffic/traffic.ts';
+import { type ClientEvents, type ClientState, Connection } from './transport/connection.ts';
+import { Http } from './transport/http.ts';
+import { type ClientOptions, type Settings, settle } from './transport/options.ts';
 
 export interface Sessions {
   /** One page, newest first; `after` is the `next` of the page before. */

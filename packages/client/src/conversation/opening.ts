@@ -1,0 +1,61 @@
+// How the page of a conversation begins: the last messages as texts, and the place in its log from which its last runs are
+// told anew, with their tools. Follows nothing.
+
+import {
+  type ConversationInfo,
+  comparePositions,
+  type MessageInfo,
+  type MessagePage,
+  parsePosition,
+} from '@binnacle/protocol';
+import type { Conversation } from './conversation.ts';
+import { type ConversationState, emptyConversation, withHistory } from './state.ts';
+
+/** So many answers are told with their tools and thoughts at first; those before as text alone. */
+const WHOLE_ANSWERS = 10;
+
+export interface ConversationOpening {
+  /** To be reduced with what `subscribe(from)` tells. */
+  readonly state: ConversationState;
+  readonly from: string;
+  /** Behind it nothing of the past is told any more. */
+  readonly until: string;
+}
+
+/** Reads `messages` of them at most. */
+export async function openConversation(conversation: Conversation, messages: number): Promise<ConversationOpening> {
+  // The info first: what happens behind its position is told by events, whatever the page has of it already.
+  const info = await conversation.info();
+  const page = await conversation.history({ limit: messages });
+  const from = await beginning(conversation, info, page);
+  return { state: withHistory(emptyConversation(info, from), withoutInjected(page, info)), from, until: info.position };
+}
+
+/** Also where the log has begun anew. */
+export function hasReached(position: string, until: string): boolean {
+  const [a, b] = [parsePosition(position), parsePosition(until)];
+  return a.epoch !== b.epoch || comparePositions(a, b) >= 0;
+}
+
+/** Before the first run that is told whole. */
+async function beginning(conversation: Conversation, info: ConversationInfo, page: MessagePage): Promise<string> {
+  const first = answersIn(page)[0]?.run;
+  const now = info.run?.position ?? info.position;
+  if (first === undefined || first === null) return now;
+  // Without a place in the log (it is not kept any more), what was said is there still.
+  const run = await conversation.run(first).catch(() => null);
+  // Of another life of the log it would lead nowhere.
+  return typeof run?.position === 'string' && parsePosition(run.position).epoch === info.epoch ? run.position : now;
+}
+
+const answersIn = (page: MessagePage): readonly MessageInfo[] =>
+  page.messages.filter(({ role, run }) => role === 'assistant' && run !== null).slice(-WHOLE_ANSWERS);
+
+/** What was handed into a run that is told whole comes with its events, in its place. */
+function withoutInjected(page: MessagePage, info: ConversationInfo): MessagePage {
+  const whole = new Set(answersIn(page).map(({ run }) => run));
+  if (info.run !== null) whole.add(info.run.id);
+  const isInjected = ({ role, run, id }: MessageInfo): boolean =>
+    role === 'user' && run !== null && run !== id && whole.has(run);
+  return { ...page, messages: page.messages.filter((message) => !isInjected(message)) };
+}

@@ -1,0 +1,231 @@
+// A session as a log of lines: follows the end while the reader is there, tells stderr apart, and says in words what is
+// missing. Only the lines that are seen are in the document.
+
+import {
+  type ClipboardEvent,
+  type CSSProperties,
+  type KeyboardEvent,
+  memo,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from 'react';
+import { useSession } from '../hooks/use-session.ts';
+import { type LinesOptions, useSessionLines } from '../hooks/use-session-lines.ts';
+import { type LogLine, textOfLines } from '../log/lines.ts';
+import { selectedIn, textIn } from '../log/selection.ts';
+import { type Window, windowOf } from '../log/window.ts';
+import { statusOf } from './status.ts';
+import { StatusLine } from './status-line.tsx';
+import { useAnnouncement } from './use-announcement.ts';
+
+export interface SessionLogProps {
+  readonly id: string;
+  readonly options?: LinesOptions;
+  /** Tell a screen reader of what comes, a sentence at a time. Default true. */
+  readonly announce?: boolean;
+  /** For screen readers. Default "Log". */
+  readonly label?: string;
+  readonly className?: string;
+  readonly style?: CSSProperties;
+}
+
+// Who is so near to the end reads what comes.
+const NEAR_LINES = 1.5;
+/** Until the lines are measured. */
+const FIRST_LINE_PX = 18;
+
+const SCROLL: CSSProperties = { flex: '1 1 auto', minHeight: 0, overflow: 'auto', overflowAnchor: 'none' };
+// In em, so that each line has the same height whatever is in it: a wide character, or a font that is missing one.
+const LINE: CSSProperties = {
+  whiteSpace: 'pre',
+  height: '1.4em',
+  lineHeight: '1.4em',
+  fontFamily: 'var(--binnacle-font, monospace)',
+};
+const MARK: CSSProperties = { userSelect: 'none' };
+const HIDDEN: CSSProperties = {
+  position: 'absolute',
+  width: 1,
+  height: 1,
+  overflow: 'hidden',
+  clipPath: 'inset(50%)',
+  whiteSpace: 'pre-line',
+};
+
+export function SessionLog({ id, options, announce = true, label = 'Log', className, style }: SessionLogProps) {
+  const session = useSession(id, withoutLines(options));
+  const lines = useSessionLines(id, options);
+  const scroller = useRef<HTMLElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const [atEnd, setAtEnd] = useState(true);
+  const isAtEnd = useRef(true);
+  const [seen, setSeen] = useState({ top: 0, height: 0, line: FIRST_LINE_PX });
+  const [held, setHeld] = useState<Window>();
+  const lineHeight = useRef(FIRST_LINE_PX);
+  // All lines are selected, also those that are not in the document.
+  const isAll = useRef(false);
+  const firstShown = useRef(0);
+  const announced = useAnnouncement(lines, session.isCaughtUp, announce);
+
+  const count = lines.length;
+  const first = lines[0]?.number ?? 0;
+  // At the end the place follows from the number of lines: nothing has to be measured while they come.
+  const top = atEnd ? Math.max(0, count * seen.line - seen.height) : seen.top;
+  const holding = held === undefined ? undefined : { from: held.from - first, to: held.to - first };
+  const drawn = windowOf(count, { ...seen, top }, holding);
+
+  /** Where the reader is now. */
+  const measure = useCallback((): void => {
+    const element = scroller.current;
+    if (element === null) return;
+    const row = content.current?.firstElementChild?.getBoundingClientRect().height ?? 0;
+    if (row > 0) lineHeight.current = row;
+    const line = lineHeight.current;
+    const { scrollTop, clientHeight: height, scrollHeight } = element;
+    isAtEnd.current = scrollHeight - scrollTop - height < NEAR_LINES * line;
+    setAtEnd(isAtEnd.current);
+    setSeen((before) => {
+      const isSame = before.height === height && before.line === line;
+      return isSame && (isAtEnd.current || before.top === scrollTop) ? before : { top: scrollTop, height, line };
+    });
+  }, []);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: after every change of what there is to see
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (element === null) return;
+    const gone = first - firstShown.current;
+    firstShown.current = first;
+    if (isAtEnd.current) element.scrollTop = element.scrollHeight;
+    // What is read stays where it is when lines above it are let go of.
+    else if (gone > 0) element.scrollTop -= gone * seen.line;
+  }, [lines, seen.line, seen.height]);
+
+  const hasLines = count > 0;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the first line is what is measured
+  useEffect(() => {
+    const element = scroller.current;
+    if (element === null) return;
+    const fit = (): void => {
+      if (isAtEnd.current) element.scrollTop = element.scrollHeight;
+      measure();
+    };
+    fit();
+    const observer = new ResizeObserver(fit);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [measure, hasLines]);
+
+  // What is selected stays in the document.
+  useEffect(() => {
+    const changed = (): void => {
+      const selected = scroller.current === null ? undefined : selectedIn(scroller.current);
+      const isHeld = selected !== undefined && !isAll.current;
+      const now = isHeld ? { from: selected.from.number, to: selected.to.number + 1 } : undefined;
+      setHeld((before) => (before?.from === now?.from && before?.to === now?.to ? before : now));
+    };
+    document.addEventListener('selectionchange', changed);
+    return () => document.removeEventListener('selectionchange', changed);
+  }, []);
+
+  const copy = (event: ClipboardEvent): void => {
+    const selected = scroller.current === null ? undefined : selectedIn(scroller.current);
+    if (selected === undefined && !isAll.current) return;
+    event.preventDefault();
+    const text = isAll.current || selected === undefined ? textOfLines(lines) : textIn(lines, selected);
+    event.clipboardData.setData('text/plain', text);
+  };
+  const key = (event: KeyboardEvent): void => {
+    if (event.key === 'a' && (event.ctrlKey || event.metaKey) && !event.altKey && content.current !== null) {
+      event.preventDefault();
+      isAll.current = true;
+      document.getSelection()?.selectAllChildren(content.current);
+    }
+  };
+  const jump = (): void => {
+    isAtEnd.current = true;
+    setAtEnd(true);
+    const element = scroller.current;
+    if (element !== null) element.scrollTop = element.scrollHeight;
+  };
+
+  const status = statusOf(session);
+  const isCutBefore = first > 0 || session.skippedBytes > 0 || session.chunks.droppedBytes > 0;
+  return (
+    <div
+      className={`binnacle-log ${className ?? ''}`.trim()}
+      style={{ display: 'flex', flexDirection: 'column', ...style }}
+      data-session={id}
+      data-state={session.state}
+      data-at-end={atEnd}
+    >
+      {isCutBefore && <p className="binnacle-log-before">Earlier output is not shown here.</p>}
+      <section
+        ref={scroller}
+        className="binnacle-log-lines"
+        style={SCROLL}
+        aria-label={label}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+        tabIndex={0}
+        onScroll={measure}
+        onCopy={copy}
+        onKeyDown={key}
+        onMouseDown={() => {
+          isAll.current = false;
+        }}
+      >
+        <div
+          ref={content}
+          style={{
+            paddingTop: drawn.from * seen.line,
+            paddingBottom: (count - drawn.to) * seen.line,
+            width: 'max-content',
+            minWidth: '100%',
+          }}
+        >
+          {lines.slice(drawn.from, drawn.to).map((line) => (
+            <Line key={line.number} line={line} />
+          ))}
+        </div>
+      </section>
+      {!atEnd && (
+        <button type="button" className="binnacle-log-jump" onClick={jump}>
+          Jump to the latest
+        </button>
+      )}
+      <div aria-live="polite" style={HIDDEN}>
+        {announced}
+      </div>
+      <StatusLine status={status}>
+        {session.state === 'failed' && (
+          <button type="button" onClick={session.retry}>
+            Try again
+          </button>
+        )}
+      </StatusLine>
+    </div>
+  );
+}
+
+/** Told apart by a sign and a word too: not everybody sees colours, or has the style sheet. */
+const Line = memo(function Line({ line: { number, kind, text } }: { readonly line: LogLine }) {
+  return (
+    <div className={`binnacle-log-line binnacle-${kind}`} style={LINE} data-line={number} data-kind={kind}>
+      {kind === 'stderr' && (
+        <span className="binnacle-log-mark" style={MARK} title="stderr" role="img" aria-label="stderr">
+          {'! '}
+        </span>
+      )}
+      {kind === 'notice' && <span style={MARK}>{'— '}</span>}
+      <span data-text="">{text}</span>
+    </div>
+  );
+});
+
+function withoutLines(options: LinesOptions = {}): LinesOptions {
+  const { maxLines: _, ...rest } = options;
+  return rest;
+}

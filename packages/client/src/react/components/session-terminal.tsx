@@ -1,0 +1,201 @@
+// A session as a live terminal. xterm.js is loaded when the component is mounted, so nothing of it is needed on a server.
+
+import { BinnacleError } from '@binnacle/protocol';
+import type * as Xterm from '@xterm/xterm';
+import { type CSSProperties, useEffect, useRef, useState } from 'react';
+import { useShared } from '../hooks/provider.tsx';
+import { makeSession, useSession } from '../hooks/use-session.ts';
+import type { SessionOptions } from '../stores/session.ts';
+import { type TerminalLook, TerminalScreen } from '../terminal/screen.ts';
+import { TerminalSteer } from '../terminal/steer.ts';
+import { endWords, type Status, statusOf } from './status.ts';
+import { StatusLine } from './status-line.tsx';
+
+export interface SessionTerminalProps extends TerminalLook {
+  readonly id: string;
+  readonly options?: SessionOptions;
+  /** Nobody types here, and the size is never changed from here. Default false. */
+  readonly readOnly?: boolean;
+  /** Give the program the size of this box while we have the helm. Default true. Without the helm it is never done. */
+  readonly fit?: boolean;
+  /** Puts the cursor here when it is there. Default false. */
+  readonly autoFocus?: boolean;
+  /** For screen readers. Default "Terminal". */
+  readonly label?: string;
+  readonly className?: string;
+  readonly style?: CSSProperties;
+  /** Where xterm.js comes from. Default `() => import('@xterm/xterm')`. */
+  readonly load?: () => Promise<Pick<typeof Xterm, 'Terminal'>>;
+}
+
+interface Shown {
+  readonly screen: TerminalScreen;
+  readonly steer: TerminalSteer;
+}
+
+const BOX: CSSProperties = {
+  position: 'relative',
+  overflow: 'hidden',
+  flex: '1 1 auto',
+  minHeight: 0,
+  display: 'flex',
+  alignItems: 'center',
+  justifyContent: 'center',
+};
+const loadXterm = (): Promise<Pick<typeof Xterm, 'Terminal'>> => import('@xterm/xterm');
+const notLoaded = (cause: unknown): BinnacleError =>
+  new BinnacleError('internal', {
+    message: 'xterm.js could not be loaded.',
+    hint: 'Add it to the page: npm install @xterm/xterm',
+    cause,
+  });
+
+export function SessionTerminal(props: SessionTerminalProps) {
+  const { id, options = {}, readOnly = false, fit = true, label = 'Terminal', load = loadXterm, theme } = props;
+  const shared = useShared();
+  const session = useSession(id, options);
+  const box = useRef<HTMLDivElement>(null);
+  const host = useRef<HTMLDivElement>(null);
+  const [shown, setShown] = useState<Shown>();
+  const [problem, setProblem] = useState<BinnacleError>();
+  const how = JSON.stringify(options);
+  const latest = useRef({ props, readOnly });
+  useEffect(() => {
+    latest.current = { props, readOnly };
+  });
+
+  useEffect(() => {
+    const [boxed, hosted] = [box.current, host.current];
+    if (boxed === null || hosted === null) return;
+    let isOver = false;
+    let unread: (() => void) | undefined;
+    let screen: TerminalScreen | undefined;
+    const followed = shared.sessions.take(id, how, () => makeSession(shared)(id, how));
+    const steer = new TerminalSteer(followed, (error) => {
+      if (!isOver) setProblem(error);
+    });
+    const typing = (act: () => void): void => {
+      if (!latest.current.readOnly) act();
+    };
+    load().then(
+      (xterm) => {
+        if (isOver) return;
+        const made = new TerminalScreen(xterm, boxed, hosted, latest.current.props, {
+          typed: (text) => typing(() => steer.typed(text)),
+          pointed: (report) => typing(() => steer.pointed(report)),
+          replied: (text) => typing(() => steer.replied(text)),
+          past: () => followed.pastOffset,
+        });
+        screen = made;
+        unread = followed.read({
+          draw: (chunk) => {
+            made.begin(followed.info);
+            return made.draw(chunk);
+          },
+          missed: () => made.missed(),
+        });
+        if (latest.current.props.autoFocus === true) made.focus();
+        setShown({ screen: made, steer });
+      },
+      (thrown: unknown) => {
+        if (!isOver) setProblem(notLoaded(thrown));
+      },
+    );
+    return () => {
+      isOver = true;
+      unread?.();
+      steer.stop();
+      screen?.dispose();
+      setShown(undefined);
+      setProblem(undefined);
+      shared.sessions.release(id, followed);
+    };
+  }, [shared, id, how, load]);
+
+  const { cols, rows, mode } = session.info ?? {};
+  const owns = session.helm.isYours && fit && !readOnly && mode === 'pty';
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the size of the program's terminal is what it is fitted to
+  useEffect(() => {
+    const boxed = box.current;
+    if (shown === undefined || boxed === null) return;
+    let isOver = false;
+    if (session.info !== undefined) shown.screen.begin(session.info);
+    const place = (): void => {
+      if (isOver) return;
+      const size = owns || mode === 'pipe' ? shown.screen.wanted() : undefined;
+      if (size === undefined) shown.screen.letterbox();
+      // Without a terminal the program has no size, and the page wraps lines as it likes.
+      else if (mode === 'pipe') shown.screen.resize(size);
+      else if (size.cols !== cols || size.rows !== rows) shown.steer.resize(size);
+    };
+    // What was drawn with the old size is drawn first.
+    shown.screen.settled().then(place, () => undefined);
+    const observer = new ResizeObserver(place);
+    observer.observe(boxed);
+    // Of the sizes of a past, which come by the hundred, nobody sees more than those of a frame.
+    let frame: number | undefined;
+    const resized = shown.screen.onResize(() => {
+      if (owns || mode === 'pipe') return;
+      frame ??= requestAnimationFrame(() => {
+        frame = undefined;
+        place();
+      });
+    });
+    return () => {
+      isOver = true;
+      observer.disconnect();
+      resized.dispose();
+      if (frame !== undefined) cancelAnimationFrame(frame);
+    };
+  }, [shown, owns, cols, rows, mode]);
+
+  useEffect(() => {
+    shown?.screen.setTheme(theme);
+    shown?.screen.readOnly(readOnly || session.state === 'ended');
+  }, [shown, theme, readOnly, session.state]);
+
+  const status = terminalStatus(problem, session);
+  return (
+    <section
+      className={`binnacle-terminal ${props.className ?? ''}`.trim()}
+      style={{ position: 'relative', display: 'flex', flexDirection: 'column', ...props.style }}
+      aria-label={label}
+      data-session={id}
+      data-state={session.state}
+      data-helm={session.helm.isYours ? 'yours' : session.helm.lease === null ? 'free' : 'taken'}
+      data-caught-up={session.isCaughtUp}
+    >
+      <div ref={box} className="binnacle-terminal-box" style={BOX}>
+        <div ref={host} className="binnacle-terminal-host" />
+      </div>
+      {/* A line that takes room would give the program another size each time. */}
+      <StatusLine status={status} isOver={session.state !== 'ended'}>
+        {problem?.code === 'lease_held' && (
+          <button type="button" onClick={() => shown?.steer.take()}>
+            Take the helm
+          </button>
+        )}
+        {session.state === 'failed' && (
+          <button type="button" onClick={session.retry}>
+            Try again
+          </button>
+        )}
+      </StatusLine>
+    </section>
+  );
+}
+
+function terminalStatus(
+  problem: BinnacleError | undefined,
+  session: ReturnType<typeof useSession>,
+): Status | undefined {
+  const reading = statusOf(session);
+  if (session.state !== 'live') return reading;
+  if (problem !== undefined) return { tone: 'warn', text: problem.message, hint: problem.hint, code: problem.code };
+  const { lostTo } = session.helm;
+  if (lostTo !== undefined && !session.helm.isYours) {
+    return { tone: 'warn', text: lostTo === null ? 'You no longer have the helm.' : `${lostTo} took the helm.` };
+  }
+  const ended = session.info === undefined ? undefined : endWords(session.info);
+  return reading ?? (ended === undefined ? undefined : { tone: 'plain', text: ended });
+}

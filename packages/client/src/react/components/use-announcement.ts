@@ -1,0 +1,46 @@
+// What a screen reader is told of a log that goes on: its lines while they are few, how many while they are many.
+
+import { useEffect, useRef, useState } from 'react';
+import type { LogLine } from '../log/lines.ts';
+
+/** Speech cannot follow a flood; about as often as it finishes a sentence. */
+const EVERY_MS = 1500;
+const FEW_LINES = 3;
+const MAX_CHARS = 300;
+
+/** Of lines that come once `isCaughtUp`: history is read by whoever wants to. */
+export function useAnnouncement(lines: readonly LogLine[], isCaughtUp: boolean, isOn: boolean): string {
+  const [said, setSaid] = useState('');
+  const told = useRef<number>(undefined);
+  const latest = useRef(lines);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => {
+    latest.current = lines;
+    const end = (lines.at(-1)?.number ?? -1) + 1;
+    if (!isOn || !isCaughtUp) {
+      told.current = undefined;
+      return;
+    }
+    if (told.current === undefined || told.current > end) told.current = end;
+    if (told.current === end) return;
+    timer.current ??= setTimeout(() => {
+      timer.current = undefined;
+      const from = told.current ?? 0;
+      const fresh = latest.current.filter(({ number, text }) => number >= from && text.trim() !== '');
+      told.current = (latest.current.at(-1)?.number ?? -1) + 1;
+      if (fresh.length === 0) return;
+      setSaid(fresh.length > FEW_LINES ? `${told.current - from} new lines` : fresh.map(wordsOf).join('\n'));
+    }, EVERY_MS);
+  }, [lines, isCaughtUp, isOn]);
+  useEffect(
+    () => () => {
+      clearTimeout(timer.current);
+      timer.current = undefined;
+    },
+    [],
+  );
+  return said;
+}
+
+const wordsOf = ({ kind, text }: LogLine): string =>
+  `${kind === 'stderr' ? 'error output: ' : ''}${text.slice(0, MAX_CHARS)}`;

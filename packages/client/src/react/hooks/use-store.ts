@@ -1,0 +1,28 @@
+// A followed thing as React state: followed while the component is mounted, and what it was at first on a server.
+
+import { useCallback, useSyncExternalStore } from 'react';
+import type { Followed, Pool } from '../stores/store.ts';
+
+/** `options`: as text, so that the same ones in a new object are no others. `make` may use nothing but `key` and them. */
+export function useFollowed<T extends object, S extends Followed<T>>(
+  pool: Pool<S>,
+  key: string,
+  options: string,
+  make: (key: string, options: string) => S,
+  initial: T,
+): T {
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another function of the same key and options makes no other
+  const subscribe = useCallback(
+    (changed: () => void) => {
+      const followed = pool.take(key, options, () => make(key, options));
+      const unsubscribe = followed.subscribe(changed);
+      return () => {
+        unsubscribe();
+        pool.release(key, followed);
+      };
+    },
+    [pool, key, options],
+  );
+  const read = useCallback(() => pool.peek(key)?.snapshot ?? initial, [pool, key, initial]);
+  return useSyncExternalStore(subscribe, read, () => initial);
+}

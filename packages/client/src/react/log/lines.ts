@@ -1,0 +1,122 @@
+// The lines of a session as a log shows them: from chunks, each stream for itself, the latest so many. Knows no React.
+
+import type { OutputKind } from '@binnacle/protocol';
+import { TextReader } from '../../session/text.ts';
+import { gapWords } from '../components/status.ts';
+import type { Chunk, ChunkList } from './chunks.ts';
+import { type PlainLine, PlainText } from './plain-text.ts';
+
+export interface LogLine {
+  /** Counts from 0 at the first line that was read. */
+  readonly number: number;
+  /** `notice`: not printed by the program; it says what is missing here. */
+  readonly kind: OutputKind | 'notice';
+  readonly text: string;
+  /** It goes on in the next line of its kind: it was too long for one. */
+  readonly isCut: boolean;
+}
+
+interface Stream {
+  readonly plain: PlainText;
+  /** Number of the line that is not complete; undefined: there is none. */
+  open: number | undefined;
+}
+
+export class LogLines {
+  private readonly maxLines: number;
+  private readonly streams: Map<OutputKind, Stream>;
+  private reader: TextReader;
+  private lines: LogLine[];
+  /** Number of the first line that is kept. */
+  private first: number;
+  private next: number;
+  private isNew: boolean;
+  private shown: readonly LogLine[];
+
+  constructor(maxLines: number) {
+    this.maxLines = maxLines;
+    this.streams = new Map();
+    this.reader = new TextReader();
+    this.lines = [];
+    this.first = 0;
+    this.next = 0;
+    this.isNew = false;
+    this.shown = [];
+  }
+
+  /** Reads what a list has beyond those that were read before. */
+  read(list: ChunkList): void {
+    if (list.first > this.next && this.next > 0) this.miss('Output came faster than it could be shown.');
+    for (const chunk of list.from(this.next)) this.add(chunk);
+    this.next = list.end;
+  }
+
+  /** The same array while there is nothing new. */
+  list(): readonly LogLine[] {
+    if (this.isNew) this.shown = [...this.lines];
+    this.isNew = false;
+    return this.shown;
+  }
+
+  private add(chunk: Chunk): void {
+    if (chunk.type === 'gap') this.miss(gapWords(chunk));
+    if (chunk.type !== 'output') return;
+    const stream = this.stream(chunk.kind);
+    const done = stream.plain.write(this.reader.read(chunk.kind, chunk.bytes));
+    for (const line of done) this.complete(stream, chunk.kind, line);
+    // At most as much as can be kept: a flood of empty lines is one chunk.
+    this.bound();
+    this.isNew = true;
+    const { open } = stream.plain;
+    if (open !== '') stream.open = this.put(stream.open, { kind: chunk.kind, text: open, isCut: false });
+    // Erased again.
+    else if (stream.open !== undefined) this.put(stream.open, { kind: chunk.kind, text: '', isCut: false });
+    this.bound();
+  }
+
+  private miss(words: string): void {
+    this.reader = new TextReader();
+    for (const [kind, stream] of this.streams) for (const line of stream.plain.cut()) this.complete(stream, kind, line);
+    this.put(undefined, { kind: 'notice', text: words, isCut: false });
+    this.isNew = true;
+    this.bound();
+  }
+
+  private complete(stream: Stream, kind: OutputKind, { text, isCut }: PlainLine): void {
+    this.put(stream.open, { kind, text, isCut });
+    stream.open = undefined;
+  }
+
+  /** In the place of an open line, or as a new one. Returns its number. */
+  private put(open: number | undefined, line: Omit<LogLine, 'number'>): number {
+    if (open !== undefined && open >= this.first) {
+      this.lines[open - this.first] = { ...line, number: open };
+      return open;
+    }
+    const number = this.first + this.lines.length;
+    this.lines.push({ ...line, number });
+    return number;
+  }
+
+  private bound(): void {
+    const tooMany = this.lines.length - this.maxLines;
+    if (tooMany <= 0) return;
+    this.lines = this.lines.slice(tooMany);
+    this.first += tooMany;
+  }
+
+  private stream(kind: OutputKind): Stream {
+    const known = this.streams.get(kind);
+    if (known !== undefined) return known;
+    const stream: Stream = { plain: new PlainText(), open: undefined };
+    this.streams.set(kind, stream);
+    return stream;
+  }
+}
+
+/** As text, without the notices: a line that was cut is one again. */
+export function textOfLines(lines: readonly LogLine[]): string {
+  let text = '';
+  for (const line of lines) if (line.kind !== 'notice') text += line.isCut ? line.text : `${line.text}\n`;
+  return text;
+}

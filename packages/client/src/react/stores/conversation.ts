@@ -1,0 +1,183 @@
+// One conversation as components see it: what was said, what is being said, what waits. Knows no React.
+
+import { type Approval, BinnacleError, type MessageInfo } from '@binnacle/protocol';
+import type { Binnacle } from '../../client.ts';
+import type { Conversation } from '../../conversation/conversation.ts';
+import type { ConversationFeed } from '../../conversation/feed.ts';
+import { hasReached, openConversation } from '../../conversation/opening.ts';
+import {
+  type ConversationFacts,
+  type ConversationItem,
+  type ConversationState,
+  reduceConversation,
+  withHistory,
+  withoutOldest,
+} from '../../conversation/state.ts';
+import { asError } from '../result.ts';
+import { Followed } from './store.ts';
+
+export interface ConversationOptions {
+  /** Messages, answers and notes that are kept here; `older` brings back those before. Default 400. */
+  readonly maxTurns?: number;
+}
+
+export interface ConversationSnapshot {
+  /** `ended`: it was deleted. */
+  readonly state: 'connecting' | 'live' | 'reconnecting' | 'ended' | 'failed';
+  readonly info: ConversationFacts | undefined;
+  /** In the order in which the agent had them; the last answer grows while the agent talks. */
+  readonly turns: readonly ConversationItem[];
+  /** Messages that wait for their turn. */
+  readonly queue: readonly MessageInfo[];
+  /** Requests that wait for somebody's answer. */
+  readonly approvals: readonly Approval[];
+  /** The run that is under way. */
+  readonly run: string | null;
+  /** There are turns before these: see `older`. */
+  readonly hasOlder: boolean;
+  readonly isLoadingOlder: boolean;
+  /** Why it failed. */
+  readonly error: BinnacleError | undefined;
+}
+
+export const NO_CONVERSATION_YET: ConversationSnapshot = {
+  state: 'connecting',
+  info: undefined,
+  turns: [],
+  queue: [],
+  approvals: [],
+  run: null,
+  hasOlder: false,
+  isLoadingOlder: false,
+  error: undefined,
+};
+
+const MAX_TURNS = 400;
+/** Messages of the first page, and of each older one. */
+const PAGE = 50;
+/** An older page may hold nothing that is not there already; after so many of those something is wrong. */
+const MAX_EMPTY_PAGES = 20;
+/** An entry that nobody is shown may be the last one: where nothing comes for so long, the past has been told. */
+const QUIET_MS = 250;
+/** Its log began anew, or lost its beginning, while we read. */
+const MAX_BEGINNINGS = 3;
+
+export class ConversationFollow extends Followed<ConversationSnapshot> {
+  /** One for all components: the lease and the order of messages belong to it. */
+  readonly conversation: Conversation;
+  private readonly client: Binnacle;
+  /** Turns that are kept: as many as were asked for, and the older ones that somebody has loaded to read them. */
+  private room: number;
+  private feed: ConversationFeed | undefined;
+  private talk: ConversationState | undefined;
+  private quiet: ReturnType<typeof setTimeout> | undefined;
+  private unlisten: (() => void) | undefined;
+
+  constructor(client: Binnacle, key: string, options: ConversationOptions) {
+    super(NO_CONVERSATION_YET);
+    this.client = client;
+    this.conversation = client.conversation(key);
+    this.room = options.maxTurns ?? MAX_TURNS;
+    this.feed = undefined;
+    this.talk = undefined;
+    this.quiet = undefined;
+    this.unlisten = undefined;
+  }
+
+  begin(): void {
+    this.unlisten = this.client.on('state', ({ kind }) => {
+      const { state } = this.latest;
+      if (kind === 'open' && state === 'reconnecting') this.change({ state: 'live' });
+      else if (kind !== 'open' && state === 'live') this.change({ state: 'reconnecting' });
+    });
+    this.follow(1);
+  }
+
+  /** Loads the page before. Resolves when it is there. */
+  async older(): Promise<void> {
+    if (this.latest.isLoadingOlder || this.talk === undefined || this.talk.earlier === null) return;
+    this.change({ isLoadingOlder: true });
+    try {
+      const count = this.talk.items.length;
+      let before = this.talk.earlier;
+      for (let tries = 0; tries < MAX_EMPTY_PAGES; tries += 1) {
+        const page = await this.conversation.history({ limit: PAGE, ...(before === undefined ? {} : { before }) });
+        if (this.isOver) return;
+        const talk = withHistory(this.talk, page);
+        const more = talk.items.length - this.talk.items.length;
+        this.room += more;
+        this.show(talk);
+        if (page.before === null || talk.items.length > count) return;
+        before = page.before;
+      }
+    } finally {
+      this.change({ isLoadingOlder: false });
+    }
+  }
+
+  protected stop(): void {
+    this.hush();
+    this.unlisten?.();
+    this.feed?.stop();
+    this.conversation.lease.release().catch(() => {
+      // It runs out by itself.
+    });
+  }
+
+  private follow(attempt: number): void {
+    this.run().catch((thrown: unknown) => {
+      this.hush();
+      if (this.isOver) return;
+      const error = asError(thrown);
+      if ((error.code === 'wrong_epoch' || error.code === 'gap') && attempt < MAX_BEGINNINGS) {
+        this.talk = undefined;
+        this.follow(attempt + 1);
+      } else this.change({ state: 'failed', error });
+    });
+  }
+
+  private async run(): Promise<void> {
+    const { conversation } = this;
+    const { state, from, until } = await openConversation(conversation, PAGE);
+    if (this.isOver) return;
+    let talk = state;
+    let isLive = false;
+    const goLive = (): void => {
+      isLive = true;
+      this.change({ state: 'live' });
+      this.show(talk);
+    };
+    // There already; live once the gateway has taken that we follow.
+    if (hasReached(from, until)) this.show(talk);
+    const feed = conversation.subscribe(from);
+    this.feed = feed;
+    for await (const step of feed) {
+      if (this.isOver) return;
+      this.hush();
+      if (step.type === 'deleted') {
+        this.change({ state: 'ended', run: null, queue: [], approvals: [] });
+        this.unlisten?.();
+        return;
+      }
+      // What the log has lost of the past, the page of messages has kept the words of.
+      if (step.type === 'gap' && !isLive) continue;
+      talk = reduceConversation(this.talk ?? talk, step);
+      if (isLive) this.show(talk);
+      else if (hasReached(talk.position, until)) goLive();
+      else this.quiet = setTimeout(goLive, QUIET_MS);
+    }
+    if (!this.isOver) throw new BinnacleError('client_closed');
+  }
+
+  private show(talk: ConversationState): void {
+    // Half as many again, so that not every turn moves all the others.
+    const kept = talk.items.length > this.room * 1.5 ? withoutOldest(talk, this.room) : talk;
+    this.talk = kept;
+    const { info, items, queue, approvals, run, earlier } = kept;
+    this.change({ info, turns: items, queue, approvals, run, hasOlder: earlier !== null });
+  }
+
+  private hush(): void {
+    clearTimeout(this.quiet);
+  }
+}

@@ -1,0 +1,314 @@
+// One session as components see it: what was read of its log, how the reading fares, who has the helm. Knows no React.
+
+import {
+  BinnacleError,
+  type From,
+  type Lease,
+  type LeaseInfo,
+  parsePosition,
+  type SessionInfo,
+} from '@binnacle/protocol';
+import type { Binnacle } from '../../client.ts';
+import type { Attachment, AttachmentEvent, GapEvent } from '../../session/attachment.ts';
+import type { LeaseRequest } from '../../session/lease.ts';
+import type { Session } from '../../session/session.ts';
+import { type Chunk, type ChunkList, ChunkLog, NO_CHUNKS } from '../log/chunks.ts';
+import { asError } from '../result.ts';
+import { lostTo } from '../terminal/steer.ts';
+import { Followed } from './store.ts';
+
+export interface SessionOptions {
+  /** Where to begin. Default: `maxBytes` before the head, so all of a log that is shorter. */
+  readonly from?: From;
+  /** Output that is kept here; older chunks are let go of. Default 8 MiB. */
+  readonly maxBytes?: number;
+}
+
+/** `ended` and `failed` stay: nothing is connected again after them. */
+export type FollowState = 'connecting' | 'live' | 'reconnecting' | 'ended' | 'failed';
+
+export interface SessionSnapshot {
+  readonly state: FollowState;
+  /** As of the beginning, with the size and the exit that were read since; as of the end. */
+  readonly info: SessionInfo | undefined;
+  readonly chunks: ChunkList;
+  /** Output bytes of the log before the first chunk that ever was here: read from an earlier place for them. */
+  readonly skippedBytes: number;
+  /** Output that is gone, the latest ones. They stand among the chunks as well. */
+  readonly gaps: readonly GapEvent[];
+  /** What had been printed when reading began is here. */
+  readonly isCaughtUp: boolean;
+  /** Why it failed. */
+  readonly error: BinnacleError | undefined;
+  readonly lease: LeaseInfo | null;
+  /** This client holds the lease. */
+  readonly isYours: boolean;
+  /** Who took the lease from us; null: it ran out. Undefined: we did not lose it. */
+  readonly lostTo: string | null | undefined;
+}
+
+export const NO_SESSION_YET: SessionSnapshot = {
+  state: 'connecting',
+  info: undefined,
+  chunks: NO_CHUNKS,
+  skippedBytes: 0,
+  gaps: [],
+  isCaughtUp: false,
+  error: undefined,
+  lease: null,
+  isYours: false,
+  lostTo: undefined,
+};
+
+/** Draws chunks at its own pace: reading waits for it before too many are kept. */
+export interface ChunkReader {
+  /** The next chunk comes when the promise resolves. */
+  draw(chunk: Chunk): Promise<void> | undefined;
+  /** What would have been next is not kept any more. */
+  missed(): void;
+}
+
+/** About 800 pages of a terminal. */
+const MAX_BYTES = 8 * 1024 * 1024;
+const MAX_GAPS = 100;
+/** Reading waits for a reader that is so far behind, as a part of what is kept: nothing is let go of under it. */
+const MAX_LAG = 1 / 2;
+
+interface Reading {
+  readonly reader: ChunkReader;
+  next: number;
+  isOver: boolean;
+}
+
+export class SessionFollow extends Followed<SessionSnapshot> {
+  /** One for all components: input numbers and the lease belong to it. */
+  readonly session: Session;
+  private readonly client: Binnacle;
+  private readonly from: From;
+  private readonly maxBytes: number;
+  private readonly log: ChunkLog;
+  private readonly undo: (() => void)[];
+  private readonly readings: Set<Reading>;
+  /** Called when there is another chunk for readers, or when one of them has drawn some. */
+  private readonly wakes: Set<() => void>;
+  private attachment: Attachment | undefined;
+
+  constructor(client: Binnacle, id: string, options: SessionOptions) {
+    super(NO_SESSION_YET);
+    this.client = client;
+    this.session = client.session(id);
+    this.maxBytes = options.maxBytes ?? MAX_BYTES;
+    this.from = options.from ?? { tail: this.maxBytes };
+    this.log = new ChunkLog(this.maxBytes);
+    this.undo = [];
+    this.readings = new Set();
+    this.wakes = new Set();
+    this.attachment = undefined;
+  }
+
+  begin(): void {
+    this.undo.push(
+      this.client.on('state', ({ kind }) => {
+        const { state } = this.latest;
+        if (kind === 'open' && state === 'reconnecting') this.change({ state: 'live' });
+        else if (kind !== 'open' && state === 'live') this.change({ state: 'reconnecting' });
+      }),
+      this.session.lease.on('change', ({ lease }) => this.change({ lease, isYours: this.holds })),
+      // The news of it came before it, and knew nothing of ours yet.
+      this.session.lease.on('given', () => {
+        this.change({ lease: this.session.lease.info, isYours: true, lostTo: undefined });
+      }),
+      this.session.lease.on('lost', (error) => {
+        this.change({ lease: this.session.lease.info, isYours: false, lostTo: lostTo(error) });
+      }),
+    );
+    this.attach(this.from);
+  }
+
+  /** Reads on after a failure. Does nothing while it reads, and after the end. */
+  retry(): void {
+    if (this.latest.state !== 'failed' || this.isOver) return;
+    this.change({ state: 'connecting', error: undefined });
+    this.attach(this.attachment?.position ?? this.from);
+  }
+
+  /** Gives the chunks that are kept, then those that come. Returns what ends it. */
+  read(reader: ChunkReader): () => void {
+    const reading: Reading = { reader, next: this.log.start, isOver: false };
+    this.readings.add(reading);
+    this.tell(reading).catch((thrown: unknown) => {
+      this.leave(reading);
+      // A reader's fault is its own; it shows up as uncaught.
+      queueMicrotask(() => {
+        throw thrown;
+      });
+    });
+    return () => this.leave(reading);
+  }
+
+  /** The output offset up to which everything was printed before we came, or came back. */
+  get pastOffset(): number {
+    return this.attachment?.info?.outputOffset ?? 0;
+  }
+
+  /** As last read, told or not. */
+  get info(): SessionInfo | undefined {
+    return this.latest.info;
+  }
+
+  get holds(): boolean {
+    return this.session.lease.held !== null;
+  }
+
+  /** Gets the helm if it is free, or takes it from whoever has it. */
+  async hold(action: 'acquire' | 'take', request: LeaseRequest = {}): Promise<Lease> {
+    const lease = await this.session.lease[action](request);
+    const { holder, fence, expiresInMs } = lease;
+    this.change({ lease: { holder, fence, expiresInMs }, isYours: this.holds, lostTo: undefined });
+    return lease;
+  }
+
+  async release(): Promise<void> {
+    await this.session.lease.release();
+    this.change({ lease: this.session.lease.info, isYours: this.holds, lostTo: undefined });
+  }
+
+  protected stop(): void {
+    this.unlisten();
+    for (const reading of this.readings) reading.isOver = true;
+    this.readings.clear();
+    this.wake();
+    // With it goes the lease: who steers looks.
+    this.session.detach();
+  }
+
+  protected override settle(state: SessionSnapshot): SessionSnapshot {
+    const chunks = this.log.list();
+    return state.chunks.version === chunks.version ? state : { ...state, chunks };
+  }
+
+  private attach(from: From): void {
+    try {
+      const attachment = this.session.attach(from, { bufferBytes: this.maxBytes });
+      this.attachment = attachment;
+      this.run(attachment).catch((thrown: unknown) => {
+        if (this.attachment === attachment) this.fail(asError(thrown));
+      });
+    } catch (thrown) {
+      this.fail(asError(thrown));
+    }
+  }
+
+  private async run(attachment: Attachment): Promise<void> {
+    for await (const event of attachment) {
+      if (this.isOver) return;
+      this.on(event);
+      if (this.readings.size > 0) await this.room();
+    }
+    if (!this.isOver && this.latest.state !== 'ended') this.fail(new BinnacleError('client_closed'));
+  }
+
+  private on(event: AttachmentEvent): void {
+    switch (event.type) {
+      case 'attached': {
+        const { offset } = parsePosition(event.position);
+        const isFirst = this.latest.info === undefined;
+        this.change({
+          state: 'live',
+          info: event.info,
+          lease: event.info.lease,
+          ...(isFirst ? { skippedBytes: offset } : {}),
+        });
+        this.caughtUp(offset);
+        return;
+      }
+      case 'output':
+        this.push(event);
+        this.caughtUp(event.offset + event.bytes.length);
+        return;
+      case 'gap':
+        this.change({ gaps: [...this.latest.gaps, event].slice(-MAX_GAPS) });
+        this.push(event);
+        this.caughtUp(event.to);
+        return;
+      case 'resize':
+        this.inform(event.data);
+        this.push(event);
+        return;
+      case 'exit': {
+        const { exitCode, signal } = event.data;
+        this.inform({ state: 'exited', running: false, exitCode, signal, exitedAt: event.time });
+        return;
+      }
+      case 'end':
+        this.change({ state: 'ended', info: event.info, isCaughtUp: true, lease: null, isYours: false });
+        // Nothing is left that could connect again: no listener, no lease that is kept.
+        this.unlisten();
+        this.session.lease.drop();
+        return;
+      default:
+        return;
+    }
+  }
+
+  private inform(change: Partial<SessionInfo>): void {
+    const { info } = this.latest;
+    if (info !== undefined) this.change({ info: { ...info, ...change } });
+  }
+
+  private push(chunk: Chunk): void {
+    this.log.push(chunk);
+    this.change({});
+    this.wake();
+  }
+
+  private caughtUp(offset: number): void {
+    if (!this.latest.isCaughtUp && offset >= this.pastOffset) this.change({ isCaughtUp: true });
+  }
+
+  private fail(error: BinnacleError): void {
+    this.change({ state: 'failed', error, isYours: false });
+  }
+
+  private unlisten(): void {
+    for (const end of this.undo.splice(0)) end();
+  }
+
+  // Readers
+
+  private async tell(reading: Reading): Promise<void> {
+    const { log } = this;
+    while (!reading.isOver) {
+      if (reading.next < log.start) {
+        reading.reader.missed();
+        reading.next = log.start;
+      }
+      const chunk = log.at(reading.next);
+      if (chunk === undefined) {
+        await new Promise<void>((resolve) => this.wakes.add(resolve));
+        continue;
+      }
+      reading.next += 1;
+      await reading.reader.draw(chunk);
+      this.wake();
+    }
+  }
+
+  private leave(reading: Reading): void {
+    reading.isOver = true;
+    this.readings.delete(reading);
+    this.wake();
+  }
+
+  private async room(): Promise<void> {
+    const isBehind = (): boolean =>
+      [...this.readings].some(({ next }) => this.log.costFrom(next) > this.maxBytes * MAX_LAG);
+    while (!this.isOver && isBehind()) await new Promise<void>((resolve) => this.wakes.add(resolve));
+  }
+
+  private wake(): void {
+    const wakes = [...this.wakes];
+    this.wakes.clear();
+    for (const wake of wakes) wake();
+  }
+}

@@ -1,0 +1,101 @@
+// The states of all sessions that one may see, and which of them a filter lets through. Knows no React.
+
+import { BinnacleError, type Mode, type SessionInfo } from '@binnacle/protocol';
+import type { Binnacle } from '../../client.ts';
+import { KnownSessions } from '../../session/session-list.ts';
+import type { Watch, WatchEvent } from '../../session/watch.ts';
+import { asError } from '../result.ts';
+import { Followed } from './store.ts';
+
+export interface SessionsSnapshot {
+  readonly state: 'connecting' | 'live' | 'reconnecting' | 'failed';
+  /** Newest first. While reconnecting: as last heard; while connecting: as many as have come. */
+  readonly sessions: readonly SessionInfo[];
+  /** Why it failed. */
+  readonly error: BinnacleError | undefined;
+}
+
+export const NO_SESSIONS_YET: SessionsSnapshot = { state: 'connecting', sessions: [], error: undefined };
+
+export interface SessionFilter {
+  /** Starting or running; `false`: neither. */
+  readonly running?: boolean;
+  readonly mode?: Mode;
+  /** `true`: those whose program runs elsewhere; `false`: those of the gateway. */
+  readonly foreign?: boolean;
+  /** Of those that run elsewhere. */
+  readonly source?: string;
+  /** `key` or `key=value`. */
+  readonly label?: string;
+  /** Each word is in the name, the command or the emitter's id, whatever the case. */
+  readonly words?: string;
+}
+
+export function matching(sessions: readonly SessionInfo[], filter: SessionFilter): readonly SessionInfo[] {
+  const words = (filter.words ?? '').toLowerCase().split(/\s+/).filter(Boolean);
+  const { running, mode, foreign, source, label } = filter;
+  return sessions.filter((info) => {
+    if (running !== undefined && running !== (info.state === 'running' || info.state === 'starting')) return false;
+    if (mode !== undefined && info.mode !== mode) return false;
+    if (foreign !== undefined && foreign !== (info.foreign !== null)) return false;
+    if (source !== undefined && info.foreign?.source !== source) return false;
+    if (label !== undefined && !hasLabel(info, label)) return false;
+    const text = [info.name, ...info.argv, info.foreign?.sessionId ?? ''].join('\n').toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}
+
+const hasLabel = (info: SessionInfo, label: string): boolean =>
+  Object.entries(info.labels).some(([key, value]) => label === key || label === `${key}=${value}`);
+
+export class SessionsFollow extends Followed<SessionsSnapshot> {
+  private readonly client: Binnacle;
+  private readonly known: KnownSessions;
+  private unlisten: (() => void) | undefined;
+  private watch: Watch | undefined;
+  private isChanged: boolean;
+
+  constructor(client: Binnacle) {
+    super(NO_SESSIONS_YET);
+    this.client = client;
+    this.known = new KnownSessions();
+    this.unlisten = undefined;
+    this.watch = undefined;
+    this.isChanged = false;
+  }
+
+  begin(): void {
+    this.unlisten = this.client.on('state', ({ kind }) => {
+      // Live again with the next list, not with the connection.
+      if (kind !== 'open' && this.latest.state === 'live') this.change({ state: 'reconnecting' });
+    });
+    this.run().catch((thrown: unknown) => this.change({ state: 'failed', error: asError(thrown) }));
+  }
+
+  protected stop(): void {
+    this.unlisten?.();
+    this.watch?.stop();
+  }
+
+  protected override settle(state: SessionsSnapshot): SessionsSnapshot {
+    if (!this.isChanged) return state;
+    this.isChanged = false;
+    return { ...state, sessions: this.known.sessions };
+  }
+
+  private async run(): Promise<void> {
+    const watch = this.client.watch();
+    this.watch = watch;
+    for await (const event of watch) {
+      if (this.isOver) return;
+      this.apply(event);
+    }
+    if (!this.isOver) throw new BinnacleError('client_closed');
+  }
+
+  private apply(event: WatchEvent): void {
+    this.isChanged = true;
+    this.known.apply(event);
+    this.change(event.type === 'list' && event.isLast ? { state: 'live' } : {});
+  }
+}

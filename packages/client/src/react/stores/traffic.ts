@@ -1,0 +1,119 @@
+// What happens in the sessions that match a filter, as components see it: the latest events, within a bound. Knows no React.
+
+import { BinnacleError, type PtyEvent, type TrafficFilter } from '@binnacle/protocol';
+import type { Binnacle } from '../../client.ts';
+import type { TrafficGap, TrafficStream } from '../../traffic/stream.ts';
+import { asError } from '../result.ts';
+import type { FollowState } from './session.ts';
+import { Followed } from './store.ts';
+
+export interface TrafficOptions {
+  /** `start`: all that is kept. `now`: what comes. Default `start` where the filter names a session, else `now`. */
+  readonly from?: 'start' | 'now' | string;
+  /** Of the events that are kept here; older ones are let go of. Default 2 MiB. */
+  readonly maxBytes?: number;
+}
+
+export interface TrafficSnapshot {
+  /** `ended`: the one session that the filter names has ended, and nothing is connected again. */
+  readonly state: FollowState;
+  /** In their order, as pieces. Output is text; characters are never split. */
+  readonly events: readonly PtyEvent[];
+  /** How many came before the first of them, and were let go of. */
+  readonly dropped: number;
+  /** Output that is gone, the latest ones. */
+  readonly gaps: readonly TrafficGap[];
+  /** What the gateway last said of a single session, or of too many. Following goes on. */
+  readonly notice: BinnacleError | undefined;
+  /** Why it failed. */
+  readonly error: BinnacleError | undefined;
+}
+
+export const NO_TRAFFIC_YET: TrafficSnapshot = {
+  state: 'connecting',
+  events: [],
+  dropped: 0,
+  gaps: [],
+  notice: undefined,
+  error: undefined,
+};
+
+const MAX_BYTES = 2 * 1024 * 1024;
+const MAX_GAPS = 100;
+/** What an event costs besides its output. */
+const EVENT_BYTES = 256;
+
+export class TrafficFollow extends Followed<TrafficSnapshot> {
+  private readonly client: Binnacle;
+  private readonly filter: TrafficFilter;
+  private readonly options: TrafficOptions;
+  private readonly events: PtyEvent[];
+  private cost: number;
+  private dropped: number;
+  private isChanged: boolean;
+  private stream: TrafficStream | undefined;
+
+  constructor(client: Binnacle, filter: TrafficFilter, options: TrafficOptions) {
+    super(NO_TRAFFIC_YET);
+    this.client = client;
+    this.filter = filter;
+    this.options = options;
+    this.events = [];
+    this.cost = 0;
+    this.dropped = 0;
+    this.isChanged = false;
+    this.stream = undefined;
+  }
+
+  begin(): void {
+    this.run().catch((thrown: unknown) => this.change({ state: 'failed', error: asError(thrown) }));
+  }
+
+  protected stop(): void {
+    this.stream?.stop();
+  }
+
+  protected override settle(state: TrafficSnapshot): TrafficSnapshot {
+    if (!this.isChanged) return state;
+    this.isChanged = false;
+    return { ...state, events: [...this.events], dropped: this.dropped };
+  }
+
+  private async run(): Promise<void> {
+    const { from } = this.options;
+    const stream = this.client.watchTraffic(this.filter, {
+      ...(from === undefined ? {} : { from }),
+      onState: (state) => this.change({ state }),
+      onGap: (gap) => this.change({ gaps: [...this.latest.gaps, gap].slice(-MAX_GAPS) }),
+      onError: (notice) => this.change({ notice }),
+    });
+    this.stream = stream;
+    let hasEnded = false;
+    for await (const event of stream) {
+      if (this.isOver) return;
+      this.keep(event);
+      hasEnded = event.is_final && this.filter.session_id !== undefined;
+    }
+    if (hasEnded) this.change({ state: 'ended' });
+    else if (!this.isOver) throw new BinnacleError('client_closed');
+  }
+
+  private keep(event: PtyEvent): void {
+    this.events.push(event);
+    this.cost += costOf(event);
+    const limit = this.options.maxBytes ?? MAX_BYTES;
+    let tooMany = 0;
+    for (const old of this.events) {
+      if (this.cost <= limit || tooMany === this.events.length - 1) break;
+      this.cost -= costOf(old);
+      tooMany += 1;
+    }
+    this.events.splice(0, tooMany);
+    this.dropped += tooMany;
+    this.isChanged = true;
+    this.change({});
+  }
+}
+
+const costOf = (event: PtyEvent): number =>
+  EVENT_BYTES + ((event.response ?? '').length + (event.command ?? '').length) * 2;

@@ -1,0 +1,219 @@
+// One terminal in a page: draws chunks at its own pace, has a size, and sorts what comes out of it. Knows no React and
+// no session. xterm.js is handed in, because it is loaded only where there is a page.
+
+import type { SessionInfo } from '@binnacle/protocol';
+import type * as Xterm from '@xterm/xterm';
+import type { Chunk } from '../log/chunks.ts';
+import { TerminalFeed } from './feed.ts';
+import { boundSize, guard } from './guards.ts';
+import { type HandEvents, listenToHand } from './input-events.ts';
+
+export interface TerminalLook {
+  readonly fontSize?: number;
+  readonly fontFamily?: string;
+  /** Lines above the screen. Default 5000. */
+  readonly scrollback?: number;
+  /** Default: background and letters as the style sheet says, `--binnacle-bg` and `--binnacle-fg`. */
+  readonly theme?: Xterm.ITheme;
+}
+
+export interface TerminalEvents extends HandEvents {
+  /** All that was printed up to this output offset was printed before we came. */
+  past(): number;
+}
+
+const SCROLLBACK_LINES = 5000;
+const FONT_SIZE = 13.5;
+// Smaller than this nobody reads: the rest is reached by scrolling.
+const SMALLEST_FONT = 7;
+// Of a point: finer differences nobody sees.
+const STEPS = 2;
+const MAX_TRIES = 4;
+// Of xterm's own scrollbar.
+const BAR_PX = 14;
+const MONO =
+  'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, "DejaVu Sans Mono", "Liberation Mono", Consolas, monospace';
+// CAN ends a sequence that a gap cut; the rest takes back colours.
+const AFTER_GAP = '\x18\x1b[0m';
+
+export class TerminalScreen {
+  private readonly terminal: Xterm.Terminal;
+  private readonly box: HTMLElement;
+  private readonly baseFont: number;
+  private readonly events: TerminalEvents;
+  private readonly feed: TerminalFeed;
+  private readonly undo: (() => void)[];
+  private theme: Xterm.ITheme | undefined;
+  /** Output offset behind what is drawn. */
+  private drawn: number;
+  private hasBegun: boolean;
+  private isDisposed: boolean;
+
+  /** Fills `box`, which must be visible: cells are measured in it. */
+  constructor(
+    xterm: Pick<typeof Xterm, 'Terminal'>,
+    box: HTMLElement,
+    host: HTMLElement,
+    look: TerminalLook,
+    events: TerminalEvents,
+  ) {
+    this.box = box;
+    this.events = events;
+    this.theme = look.theme;
+    this.drawn = 0;
+    this.hasBegun = false;
+    this.isDisposed = false;
+    this.baseFont = look.fontSize ?? FONT_SIZE;
+    this.terminal = new xterm.Terminal({
+      fontSize: this.baseFont,
+      fontFamily: look.fontFamily ?? MONO,
+      scrollback: look.scrollback ?? SCROLLBACK_LINES,
+      // The sixteen colours of programs are made for black; on paper they need help.
+      minimumContrastRatio: look.theme === undefined ? 4.5 : 1,
+      // Title and size reports, and moving the window: a program must not read or move what is not its own.
+      windowOptions: {},
+    });
+    const { terminal } = this;
+    this.feed = new TerminalFeed(terminal);
+    const handlers = [guard(terminal), listenToHand(terminal, host, events, () => this.isAnswering)];
+    this.undo = handlers.map((handler) => () => handler.dispose());
+    terminal.open(host);
+    this.setTheme(look.theme);
+    const scheme = window.matchMedia('(prefers-color-scheme: dark)');
+    const changed = (): void => this.setTheme(this.theme);
+    scheme.addEventListener('change', changed);
+    this.undo.push(() => scheme.removeEventListener('change', changed));
+  }
+
+  /** Takes the size that the session has when reading begins; later ones are among the chunks. */
+  begin(info: Pick<SessionInfo, 'mode' | 'cols' | 'rows'> | undefined): void {
+    if (this.hasBegun || info === undefined) return;
+    this.hasBegun = true;
+    // Without a terminal there is no size.
+    if (info.mode === 'pty') this.resize(info);
+  }
+
+  /** Waits while too much is not drawn yet. */
+  draw(chunk: Chunk): Promise<void> | undefined {
+    if (this.isDisposed) return undefined;
+    switch (chunk.type) {
+      case 'output': {
+        // Pipes carry bare line feeds; a terminal's line discipline would have added the returns.
+        if (chunk.kind !== 'tty' && !this.terminal.options.convertEol) this.terminal.options.convertEol = true;
+        const { bytes, offset } = chunk;
+        return this.feed.write(bytes, () => {
+          this.drawn = offset + bytes.length;
+        });
+      }
+      case 'gap':
+        this.terminal.write(AFTER_GAP, () => {
+          this.drawn = chunk.to;
+        });
+        return undefined;
+      case 'resize':
+        // What is drawn with the old size must be drawn before it changes.
+        return this.settled().then(() => this.resize(chunk.data));
+    }
+  }
+
+  /** What would have been next is not there any more. */
+  missed(): void {
+    if (!this.isDisposed) this.terminal.write(AFTER_GAP);
+  }
+
+  /** Resolves when all that was handed over is drawn. */
+  async settled(): Promise<void> {
+    await this.feed.settled();
+  }
+
+  resize(size: { readonly cols: number; readonly rows: number }): void {
+    const { cols, rows } = boundSize(size);
+    if (!this.isDisposed) this.terminal.resize(cols, rows);
+  }
+
+  /** The program's terminal has another size: what is drawn shows that later than what is known of the session. */
+  onResize(listener: () => void): Xterm.IDisposable {
+    return this.terminal.onResize(listener);
+  }
+
+  /** The size that would fill the box, in the usual type. */
+  wanted(): { readonly cols: number; readonly rows: number } | undefined {
+    if (this.isDisposed) return undefined;
+    this.setFont(this.baseFont);
+    const cell = this.cell();
+    if (cell === undefined) return undefined;
+    const cols = Math.floor((this.box.clientWidth - BAR_PX) / cell.width);
+    const rows = Math.floor(this.box.clientHeight / cell.height);
+    return cols >= 2 && rows >= 1 ? boundSize({ cols, rows }) : undefined;
+  }
+
+  /** Fits the type to the box, so that a terminal of somebody else's size can be seen whole, where that can be read. */
+  letterbox(): void {
+    if (this.isDisposed) return;
+    const room = this.room();
+    if (room === undefined) return;
+    const font = this.terminal.options.fontSize ?? this.baseFont;
+    let size = Math.min(this.baseFont, Math.floor(font * room * STEPS) / STEPS);
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      this.setFont(Math.max(SMALLEST_FONT, size));
+      if (size <= SMALLEST_FONT || (this.room() ?? 1) >= 1) return;
+      // Cells are snapped to pixels, so the size of the picture is not quite that of the type.
+      size -= 1 / STEPS;
+    }
+  }
+
+  /** Undefined: as the style sheet says. */
+  setTheme(theme: Xterm.ITheme | undefined): void {
+    this.theme = theme;
+    if (!this.isDisposed) this.terminal.options.theme = theme ?? themeOf(this.box);
+  }
+
+  /** Typing is refused, and looks so. */
+  readOnly(isSo: boolean): void {
+    if (!this.isDisposed) this.terminal.options.disableStdin = isSo;
+  }
+
+  focus(): void {
+    this.terminal.focus();
+  }
+
+  dispose(): void {
+    this.isDisposed = true;
+    for (const undo of this.undo) undo();
+    this.feed.stop();
+    this.terminal.dispose();
+  }
+
+  /** History was answered when it happened. */
+  private get isAnswering(): boolean {
+    return this.drawn >= this.events.past();
+  }
+
+  private cell(): { readonly width: number; readonly height: number } | undefined {
+    const screen = this.terminal.element?.querySelector('.xterm-screen');
+    if (!(screen instanceof HTMLElement) || screen.offsetWidth === 0 || screen.offsetHeight === 0) return undefined;
+    return { width: screen.offsetWidth / this.terminal.cols, height: screen.offsetHeight / this.terminal.rows };
+  }
+
+  /** How many times as large the picture could be. */
+  private room(): number | undefined {
+    const cell = this.cell();
+    if (cell === undefined) return undefined;
+    const across = (this.box.clientWidth - BAR_PX) / (cell.width * this.terminal.cols);
+    return Math.min(across, this.box.clientHeight / (cell.height * this.terminal.rows));
+  }
+
+  private setFont(size: number): void {
+    if (this.terminal.options.fontSize !== size) this.terminal.options.fontSize = size;
+  }
+}
+
+/** Nothing where there is no style sheet: then xterm's own colours hold. */
+function themeOf(box: HTMLElement): Xterm.ITheme {
+  const style = getComputedStyle(box);
+  const [background, foreground] = ['--binnacle-bg', '--binnacle-fg'].map((name) =>
+    style.getPropertyValue(name).trim(),
+  );
+  if (!background || !foreground) return {};
+  return { background, foreground, cursor: foreground, cursorAccent: background };
+}

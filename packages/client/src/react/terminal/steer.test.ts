@@ -1,0 +1,94 @@
+import type { BinnacleError } from '@binnacle/protocol';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { TestGateway, type TestSession, until } from '../../../test/test-gateway.ts';
+import { Binnacle } from '../../client.ts';
+import { TerminalSteer } from './steer.ts';
+
+let gateway: TestGateway;
+let there: TestSession;
+let client: Binnacle;
+let steer: TerminalSteer;
+/** Gates the answer to the question for the helm. */
+let open: () => void;
+let problems: (BinnacleError | undefined)[];
+
+beforeEach(async () => {
+  gateway = await TestGateway.start();
+  there = gateway.session();
+  client = new Binnacle({ url: gateway.url, token: 't', WebSocket });
+  const session = client.session(there.id);
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  problems = [];
+  steer = new TerminalSteer(
+    {
+      session,
+      hold: async (action) => {
+        await session.lease[action]();
+        await gate;
+      },
+      release: () => session.lease.release(),
+    },
+    (error) => problems.push(error),
+  );
+});
+
+afterEach(async () => {
+  steer.stop();
+  client.close();
+  await gateway.stop();
+});
+
+const codes = () => problems.map((error) => error?.code);
+const actions = () => gateway.received.flatMap((frame) => (frame.t === 'lease' ? [frame.action] : []));
+
+it('typing takes the helm once where it is free, and what was typed meanwhile goes before what comes then', async () => {
+  for (const key of ['a', 'b', 'c']) steer.typed(key);
+  await until(() => steer.holds, 'the helm');
+  // It is there, and the owner does not know yet: what waits goes first.
+  steer.typed('d');
+  expect(there.input).toBe('');
+  open();
+  await until(() => there.input.length === 4, 'what was typed');
+  steer.typed('e');
+  await until(() => there.input === 'abcde', 'all of it in order');
+  expect(actions()).toEqual(['acquire']);
+  expect(codes()).toEqual([undefined]);
+});
+
+it('more than 1 MiB does not wait for the helm: it is refused, with a code, and what waited before it is sent', async () => {
+  steer.typed('x'.repeat(512 * 1024));
+  steer.typed('y'.repeat(512 * 1024 + 1));
+  expect(codes()).toEqual(['input_full']);
+  steer.typed('z');
+  open();
+  await until(() => there.input.length === 512 * 1024 + 1, 'what waited');
+  expect(there.input.endsWith('xz')).toBe(true);
+});
+
+it('what is typed where somebody else has the helm is not sent, now or later, and that is said; a mouse does not ask', async () => {
+  await client.session(there.id).lease.acquire({ holder: 'Ada' });
+  steer.pointed('\x1b[M !!');
+  steer.replied('\x1b[?1;2c');
+  steer.typed('rm');
+  await until(() => problems.length === 1, 'the refusal');
+  expect(problems[0]).toMatchObject({
+    code: 'lease_held',
+    message: 'Ada has the helm. What you typed was not sent.',
+  });
+  steer.take();
+  open();
+  await until(() => problems.length === 2, 'the helm');
+  expect([codes(), there.input]).toEqual([['lease_held', undefined], '']);
+});
+
+it('the helm that comes when nobody is there any more is let go of', async () => {
+  steer.typed('x');
+  await until(() => steer.holds, 'the helm');
+  steer.stop();
+  open();
+  await until(() => actions().includes('release'), 'the release');
+  expect([there.input, steer.holds, codes()]).toEqual(['', false, []]);
+});

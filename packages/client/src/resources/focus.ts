@@ -1,0 +1,47 @@
+// Tells the gateway what somebody has before their eyes, so that they are not notified of it. Says it again after a reconnect.
+
+import type { Connection, Participant } from '../transport/connection.ts';
+import type { Muted } from './push.ts';
+
+/** What can be looked at is what can be muted. */
+export type Looked = Muted;
+
+export class Look {
+  private readonly connection: Connection;
+  private readonly participant: Participant;
+  private looked: Looked | undefined;
+  /** As the gateway has it on this connection. */
+  private told: Looked | undefined;
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+    this.looked = undefined;
+    this.told = undefined;
+    const forget = (): void => {
+      this.told = undefined;
+    };
+    this.participant = { opened: () => this.tell(), lost: forget, stopped: forget };
+  }
+
+  /** Undefined: at nothing of it. */
+  set(looked: Looked | undefined): void {
+    const had = this.looked;
+    this.looked = looked;
+    if (this.connection.isOpen) this.tell();
+    // Nothing to look at is no reason for a connection.
+    if (looked !== undefined && had === undefined) this.connection.join(this.participant);
+    if (looked === undefined && had !== undefined) this.connection.leave(this.participant);
+  }
+
+  private tell(): void {
+    if (nameOf(this.looked) === nameOf(this.told)) return;
+    this.told = this.looked;
+    // A gateway that does not know of it notifies once more.
+    this.connection.ask(
+      (ref) => ({ t: 'look', ref, ...this.looked }),
+      () => {},
+    );
+  }
+}
+
+const nameOf = (looked: Looked | undefined): string => JSON.stringify(looked ?? null);

@@ -1,0 +1,90 @@
+// Sessions and conversations as files, and recordings as sessions. Streams both ways: nothing is held in memory.
+
+import type { ExportQuery, ImportCounts, SessionInfo } from '@binnacle/protocol';
+import type { Http } from '../transport/http.ts';
+
+export interface ExportOptions extends ExportQuery {
+  /** Ends it, as leaving the loop does, also while nothing comes. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ImportOptions {
+  /** Default: the title of the recording, or its command. */
+  readonly name?: string;
+  /** Keep what was typed, for everybody who may see the session. Default false. */
+  readonly input?: boolean;
+}
+
+export interface ImportedRecording {
+  readonly session: SessionInfo;
+  readonly recording: ImportCounts;
+}
+
+/** A file of the page, or bytes as they come. */
+export type RecordingBody = Blob | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
+
+/** The gateway takes a minute for a request. */
+const UPLOAD_MS = 120_000;
+
+export class Recordings {
+  private readonly http: Http;
+
+  constructor(http: Http) {
+    this.http = http;
+  }
+
+  /** Leaving the loop ends it. What is cut off in the middle throws `unreachable`. */
+  export(session: string, options: ExportOptions = {}): AsyncGenerator<Uint8Array> {
+    const { format, version, input, idleLimit, follow, signal } = options;
+    const query = {
+      ...{ format, version },
+      idle_limit: idleLimit,
+      ...(input === true ? { input: 1 } : {}),
+      ...(follow === true ? { follow: 1 } : {}),
+    };
+    return this.stream(`/v1/sessions/${encodeURIComponent(session)}/export`, query, signal);
+  }
+
+  exportConversation(key: string, format: 'markdown' | 'jsonl' = 'markdown'): AsyncGenerator<Uint8Array> {
+    return this.stream(`/v1/conversations/${encodeURIComponent(key)}/export`, { format });
+  }
+
+  /** An asciicast file of version 1, 2 or 3. Throws `bad_recording`, `body_too_large`, `too_many_imports`. */
+  async import(recording: RecordingBody, { name, input }: ImportOptions = {}): Promise<ImportedRecording> {
+    return await this.http.json({
+      method: 'POST',
+      path: '/v1/recordings',
+      query: { name, ...(input === true ? { input: 1 } : {}) },
+      bytes: recording,
+      waitMs: UPLOAD_MS,
+    });
+  }
+
+  private async *stream(
+    path: string,
+    query: Readonly<Record<string, string | number | undefined>>,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    const abort = new AbortController();
+    const stop = () => abort.abort();
+    if (signal !== undefined && isAborted(signal)) return;
+    signal?.addEventListener('abort', stop);
+    try {
+      const response = await this.http.open({ path, query }, abort);
+      const reader = response.body?.getReader();
+      while (reader !== undefined) {
+        const { value } = await this.http.reading(() => reader.read());
+        if (value === undefined) return;
+        yield value;
+      }
+    } catch (error) {
+      if (signal === undefined || !isAborted(signal)) throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      stop();
+    }
+  }
+}
+
+/** Asked anew each time: TypeScript would take the first answer for the last. */
+const isAborted = (signal: AbortSignal): boolean => signal.aborted;

@@ -1,0 +1,277 @@
+// One run as its caller sees it: started once whatever happens to the connection, read as a stream, asked how it ended.
+
+import { BinnacleError, CODES, type RunInfo, type RunRequest } from '@binnacle/protocol';
+import type { Emitter } from '../transport/event-emitter.ts';
+import type { Http, HttpRequest } from '../transport/http.ts';
+import type { Settings } from '../transport/options.ts';
+import { backoffDelay } from '../transport/reconnect.ts';
+import { RunStream, type RunStreamEvent } from './stream.ts';
+
+export interface RunOptions extends Omit<RunRequest, 'command'> {
+  /**
+   * What becomes of a run that is looped over from its beginning, when the connection is lost or the loop is left before
+   * its end: it goes on (`detach`, default), or is cancelled.
+   */
+  readonly onDisconnect?: 'detach' | 'cancel';
+  /** Overrides the client's. */
+  readonly bufferBytes?: number;
+}
+
+/** Where reading begins: an output offset of the session, a position, or (neither) at the run's start. */
+export interface RunFrom {
+  readonly since?: number;
+  readonly position?: string;
+}
+
+export interface RunParts {
+  readonly http: Http;
+  readonly settings: Settings;
+  /** Hears of faults that no call waits for. */
+  readonly events: Emitter<{ error: BinnacleError }>;
+  /** Every run that has something under way, so that closing the client ends it. */
+  readonly open: Set<Run>;
+}
+
+/** A run to be started, or one that is there. */
+export type RunOrigin =
+  | { readonly kind: 'new'; readonly body: object; readonly lease: string | undefined }
+  | { readonly kind: 'known'; readonly from: RunFrom };
+
+/** Less than the 60 s after which common proxies cut a request. */
+const WAIT_MS = 50_000;
+
+export class Run implements AsyncIterable<RunStreamEvent> {
+  readonly session: string;
+  readonly id: string;
+  private readonly parts: RunParts;
+  private readonly origin: RunOrigin;
+  private readonly bufferBytes: number;
+  private readonly streams: Set<RunStream>;
+  private readonly abort: AbortController;
+  private readonly acceptance: Promise<RunInfo>;
+  private accept: (run: RunInfo) => void;
+  private refuse: (error: BinnacleError) => void;
+  private isAccepted: boolean;
+  private isWatched: boolean;
+  /** Milliseconds, until when a start is tried again. */
+  private readonly deadline: number;
+  private final: RunInfo | null;
+  private ending: Promise<RunInfo> | null;
+  /** What is under way here. */
+  private doing: number;
+
+  constructor(parts: RunParts, session: string, id: string, origin: RunOrigin, bufferBytes?: number) {
+    this.session = session;
+    this.id = id;
+    this.parts = parts;
+    this.origin = origin;
+    this.bufferBytes = bufferBytes ?? parts.settings.bufferBytes;
+    this.streams = new Set();
+    this.abort = new AbortController();
+    this.accept = () => undefined;
+    this.refuse = () => undefined;
+    this.acceptance = new Promise((resolve, reject) => {
+      this.accept = resolve;
+      this.refuse = reject;
+    });
+    this.isAccepted = origin.kind === 'known';
+    this.isWatched = origin.kind === 'known';
+    this.deadline = parts.settings.now() + parts.settings.requestTimeoutMs;
+    this.final = null;
+    this.ending = null;
+    this.doing = 0;
+    this.acceptance.catch((error: BinnacleError) => {
+      if (!this.isWatched) parts.events.emit('error', error);
+    });
+    if (origin.kind === 'known') return;
+    this.begin();
+    // By then it is known whether the caller reads it: then one request does both.
+    queueMicrotask(() => {
+      if (this.streams.size === 0) void this.start().finally(() => this.done());
+      else this.done();
+    });
+  }
+
+  /**
+   * Resolves when the gateway has it: queued or running. Throws what the gateway refuses (`bad_cwd`, `shell_busy`,
+   * `too_many_runs`, `no_runs`, `lease_held` …), and `unreachable` after `requestTimeoutMs`.
+   */
+  get accepted(): Promise<RunInfo> {
+    this.isWatched = true;
+    return this.origin.kind === 'known' ? this.info() : this.acceptance;
+  }
+
+  /** Resolves when it has ended. Throws what `accepted` throws, `session_gone`, `run_not_found`, `client_closed`. */
+  get ended(): Promise<RunInfo> {
+    this.isWatched = true;
+    if (this.ending === null) {
+      this.begin();
+      this.ending = this.waitForEnd().finally(() => this.done());
+    }
+    return this.ending;
+  }
+
+  /** As it is now. */
+  async info(): Promise<RunInfo> {
+    this.isWatched = true;
+    if (this.origin.kind === 'new') await this.acceptance;
+    return this.final ?? (await this.parts.http.json({ path: this.path }));
+  }
+
+  /** Interrupts it, then ends it; the session goes on. Resolves when it has ended, at once when it had. */
+  async cancel(): Promise<RunInfo> {
+    this.isWatched = true;
+    if (this.origin.kind === 'new') await this.acceptance;
+    const run = await this.parts.http.json<RunInfo>({ method: 'DELETE', path: this.path, headers: this.headers });
+    this.final = run;
+    return run;
+  }
+
+  /** Each loop over it reads from its beginning, or from where it was resumed. */
+  [Symbol.asyncIterator](): RunStream {
+    this.isWatched = true;
+    const { parts } = this;
+    const stream: RunStream = new RunStream({
+      http: parts.http,
+      settings: parts.settings,
+      bufferBytes: this.bufferBytes,
+      request: (position) => this.request(position),
+      refusal: (error) => (this.mayTryAgain(error) ? undefined : error),
+      came: (event) => {
+        if (event.type === 'end') this.final = event.run;
+        if (event.type === 'run' || event.type === 'end') this.accepts(event.run);
+      },
+      mended: (error) => parts.events.emit('error', error),
+      over: (error) => {
+        this.streams.delete(stream);
+        // Nobody knows whether it acted: it may have been on its way.
+        if (!this.isAccepted) this.refuse(error ?? new BinnacleError('connection_lost'));
+        this.done();
+      },
+    });
+    this.streams.add(stream);
+    this.begin();
+    return stream;
+  }
+
+  /** Ends what is under way here. The run itself goes on. */
+  stop(error: BinnacleError): void {
+    this.isWatched = true;
+    this.refuse(error);
+    this.abort.abort(error);
+    for (const stream of [...this.streams]) stream.stop(null);
+  }
+
+  wake(): void {
+    for (const stream of this.streams) stream.wake();
+  }
+
+  private accepts(run: RunInfo): void {
+    this.isAccepted = true;
+    this.accept(run);
+  }
+
+  private begin(): void {
+    this.doing += 1;
+    this.parts.open.add(this);
+  }
+
+  private done(): void {
+    this.doing -= 1;
+    if (this.doing === 0) this.parts.open.delete(this);
+  }
+
+  /** Sent again and again under one id, it acts once. */
+  private async start(): Promise<void> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        this.accepts(await this.parts.http.json<RunInfo>({ ...this.post, ...this.signal }));
+        return;
+      } catch (cause) {
+        const error = known(cause);
+        if (!this.mayTryAgain(error)) {
+          this.refuse(error);
+          return;
+        }
+        await this.pause(failures);
+      }
+    }
+  }
+
+  private async waitForEnd(): Promise<RunInfo> {
+    if (this.origin.kind === 'new') await this.acceptance;
+    for (let failures = 0; this.final === null; ) {
+      try {
+        const request = { path: this.path, query: { wait: WAIT_MS }, waitMs: WAIT_MS, ...this.signal };
+        const run = await this.parts.http.json<RunInfo>(request);
+        failures = 0;
+        if (run.state === 'ended') this.final = run;
+      } catch (cause) {
+        const error = known(cause);
+        // A stream of ours may have been quicker.
+        if (this.final !== null) break;
+        if (!this.mayTryAgain(error)) throw this.abort.signal.aborted ? this.abort.signal.reason : error;
+        await this.pause(failures);
+        failures += 1;
+      }
+    }
+    return this.final;
+  }
+
+  /** Before it is accepted, what the gateway says counts at once, and nobody waits for a gateway for ever. */
+  private mayTryAgain({ code }: BinnacleError): boolean {
+    if (this.abort.signal.aborted) return false;
+    if (this.isAccepted) return CODES[code].retry;
+    return CODES[code].status === 503 && this.parts.settings.now() < this.deadline;
+  }
+
+  private pause(failures: number): Promise<void> {
+    const { random, backoff } = this.parts.settings;
+    const { signal } = this.abort;
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, backoffDelay(failures, random(), backoff));
+      signal.addEventListener('abort', wake);
+      if (signal.aborted) wake();
+    });
+  }
+
+  private request(position: string | null): HttpRequest {
+    this.abort.signal.throwIfAborted();
+    if (!this.isAccepted) {
+      const headers = { ...this.headers, Accept: 'text/event-stream' };
+      return { ...this.post, headers, query: { format: 'sse', encoding: 'base64' } };
+    }
+    const from = position !== null ? { position } : this.origin.kind === 'known' ? this.origin.from : {};
+    return { path: `${this.path}/output`, query: { format: 'sse', encoding: 'base64', ...from } };
+  }
+
+  private get post(): HttpRequest {
+    const body = this.origin.kind === 'new' ? this.origin.body : {};
+    return { method: 'POST', path: this.list, headers: this.headers, body };
+  }
+
+  private get headers(): Readonly<Record<string, string>> {
+    const lease = this.origin.kind === 'new' ? this.origin.lease : undefined;
+    return lease === undefined ? {} : { 'Binnacle-Lease': lease };
+  }
+
+  private get signal(): { readonly signal: AbortSignal } {
+    return { signal: this.abort.signal };
+  }
+
+  private get list(): string {
+    return `/v1/sessions/${encodeURIComponent(this.session)}/runs`;
+  }
+
+  private get path(): string {
+    return `${this.list}/${encodeURIComponent(this.id)}`;
+  }
+}
+
+const known = (cause: unknown): BinnacleError =>
+  cause instanceof BinnacleError ? cause : new BinnacleError('internal', { cause });

@@ -1,0 +1,411 @@
+// One cursor into a session's log, as an async iterable: resumes exactly, checks that nothing is missing or doubled,
+// and keeps no more than its buffer. Knows no socket.
+
+import {
+  BinnacleError,
+  CODES,
+  comparePositions,
+  type EntryData,
+  type EntryFrame,
+  type From,
+  type FromScreen,
+  formatPosition,
+  type OutputFrame,
+  type OutputKind,
+  type Position,
+  parsePosition,
+  positionAfter,
+  type ScreenSnapshot,
+  type ServerFrame,
+  type SessionInfo,
+} from '@binnacle/protocol';
+import { Outlet } from '../feed/outlet.ts';
+import type { Answer, Connection, Participant, Subscriber } from '../transport/connection.ts';
+import { backoffDelay } from '../transport/reconnect.ts';
+
+export interface OutputEvent {
+  readonly type: 'output';
+  readonly kind: OutputKind;
+  /** Output offset of the first byte. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  /** Where to resume behind this event. */
+  readonly position: string;
+}
+
+/** `resize`, `input`, `signal`, `exit`, `closed` or `event`; `data` says what. */
+export type EntryEvent = {
+  readonly [K in keyof EntryData]: {
+    readonly type: K;
+    /** Milliseconds since 1970. */
+    readonly time: number;
+    /** Output bytes before it. */
+    readonly offset: number;
+    readonly position: string;
+    readonly data: EntryData[K];
+  };
+}[keyof EntryData];
+
+/** Output bytes `from` up to `to` are gone. */
+export interface GapEvent {
+  readonly type: 'gap';
+  readonly from: number;
+  readonly to: number;
+  readonly reason: 'retention' | 'damaged';
+  readonly position: string;
+}
+
+/** What the terminal shows at `position`: behind `attached`, where following began with the screen. Output goes on there. */
+export interface ScreenEvent extends ScreenSnapshot {
+  readonly type: 'screen';
+}
+
+export type AttachmentEvent =
+  /** The first event: following begins at `position`. Not repeated after a reconnect. */
+  | { readonly type: 'attached'; readonly position: string; readonly info: SessionInfo }
+  | ScreenEvent
+  | OutputEvent
+  | EntryEvent
+  | GapEvent
+  /** The log's end. The last event. */
+  | { readonly type: 'end'; readonly position: string; readonly info: SessionInfo };
+
+export interface AttachOptions {
+  /** Overrides the client's. */
+  readonly bufferBytes?: number;
+}
+
+/** What an event costs besides its bytes: a flood of one-byte events must not slip through the limit. */
+const EVENT_BYTES = 256;
+/** Follow again when so little is left: the rest bridges the round trip. */
+const LOW_WATER = 1 / 4;
+
+/** So many faults in the same place are the server's; one may be a proxy's. */
+const MAX_FAULTS = 3;
+
+type Phase =
+  /** For a connection, or for the next try on it. */
+  | 'waiting'
+  | 'subscribing'
+  | 'live'
+  /** The buffer is full; the server was told to stop. */
+  | 'paused'
+  | 'over';
+
+export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefined, undefined> {
+  readonly session: string;
+  private readonly connection: Connection;
+  private readonly participant: Participant;
+  private readonly subscriber: Subscriber;
+  private readonly from: From | FromScreen;
+  private readonly bufferBytes: number;
+  private readonly siblings: Set<Attachment>;
+  private readonly asked: () => void;
+  private readonly outlet: Outlet<AttachmentEvent>;
+  private readonly buffer: AttachmentEvent[];
+  private buffered: number;
+  private phase: Phase;
+  /** Counts subscriptions, so that the answer to an older one is not taken for this one's. */
+  private attempt: number;
+  private failures: number;
+  private retry: ReturnType<typeof setTimeout> | null;
+  /** Behind the last event that is in the buffer or was handed out. Null until the first subscription began. */
+  private head: Position | null;
+  private delivered: string | null;
+  private latest: SessionInfo | null;
+  /** How often the server sent what does not follow, since it last sent what does. */
+  private faults: number;
+  /** It begins with the screen, which has not come yet: what came of it is asked for again. */
+  private awaitsScreen: boolean;
+
+  /** `siblings`: where it is listed until it is over. `asked`: called behind each subscription that is asked for. */
+  constructor(
+    connection: Connection,
+    session: string,
+    from: From | FromScreen,
+    options: AttachOptions,
+    siblings: Set<Attachment>,
+    asked: () => void = () => {},
+  ) {
+    this.session = session;
+    this.connection = connection;
+    this.from = from;
+    this.bufferBytes = options.bufferBytes ?? connection.settings.bufferBytes;
+    this.siblings = siblings;
+    this.asked = asked;
+    this.outlet = new Outlet(() => this.take());
+    this.buffer = [];
+    this.buffered = 0;
+    this.phase = 'waiting';
+    this.attempt = 0;
+    this.failures = 0;
+    this.retry = null;
+    this.head = typeof from === 'string' && from !== 'start' && from !== 'now' ? parsePosition(from) : null;
+    this.delivered = null;
+    this.latest = null;
+    this.faults = 0;
+    this.awaitsScreen = typeof from === 'object' && 'screen' in from;
+    this.subscriber = {
+      output: (frame) => this.onOutput(frame),
+      frame: (frame) => this.onFrame(frame),
+    };
+    this.participant = {
+      opened: () => this.subscribe(),
+      lost: () => {
+        this.clearRetry();
+        if (this.phase === 'subscribing' || this.phase === 'live') this.phase = 'waiting';
+      },
+      stopped: (error) => {
+        if (error.code === 'client_closed') this.finish(null);
+        else this.finish(error);
+      },
+    };
+    connection.route(session, this.subscriber);
+    siblings.add(this);
+    connection.join(this.participant);
+  }
+
+  /** Behind the last event that was handed out: pass it to `attach` to go on from there. Null before the first. */
+  get position(): string | null {
+    return this.delivered;
+  }
+
+  /** As of the last subscription or the end. */
+  get info(): SessionInfo | null {
+    return this.latest;
+  }
+
+  /**
+   * The next event, `done` behind the end or a detach. Throws what ends the following early: `session_gone`,
+   * `wrong_epoch`, `offset_ahead`, `forbidden` …
+   */
+  next(): Promise<IteratorResult<AttachmentEvent, undefined>> {
+    return this.outlet.next();
+  }
+
+  /** Leaving a `for await` early detaches. */
+  return(): Promise<IteratorResult<AttachmentEvent, undefined>> {
+    this.detach();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Tells the server to stop sending, and ends the iteration. What was buffered is dropped. */
+  detach(): void {
+    if (this.phase === 'live' || this.phase === 'subscribing') this.unsubscribe();
+    this.buffer.length = 0;
+    this.finish(null);
+  }
+
+  private subscribe(): void {
+    if (this.phase !== 'waiting' || !this.connection.isOpen || this.retry !== null) return;
+    this.phase = 'subscribing';
+    this.attempt += 1;
+    const { attempt, session } = this;
+    const from = this.head === null || this.awaitsScreen ? this.from : formatPosition(this.head);
+    this.connection.ask(
+      (ref) => ({ t: 'subscribe', ref, session, from }),
+      (answer) => {
+        if (this.phase === 'subscribing' && this.attempt === attempt) this.onAnswer(answer);
+      },
+    );
+    this.asked();
+  }
+
+  private unsubscribe(): void {
+    if (!this.connection.isOpen) return;
+    const { session } = this;
+    // Whatever the answer is, the frames that are still on their way are told apart by the next `subscribed`.
+    this.connection.ask(
+      (ref) => ({ t: 'unsubscribe', ref, session }),
+      () => {},
+    );
+  }
+
+  private onAnswer(answer: Answer): void {
+    if ('error' in answer) {
+      this.onRefused(answer.error);
+      return;
+    }
+    const { frame } = answer;
+    if (frame.t !== 'subscribed') return;
+    const at = parsePosition(frame.from);
+    this.latest = frame.info;
+    if (this.head === null) {
+      this.head = at;
+      this.phase = 'live';
+      this.push({ type: 'attached', position: frame.from, info: frame.info }, at);
+    } else if (this.awaitsScreen) {
+      // Nothing was shown yet: it begins where the screen is now.
+      this.head = at;
+      this.phase = 'live';
+    } else if (at.epoch !== this.head.epoch) {
+      this.finish(new BinnacleError('wrong_epoch', { details: { asked: this.head.epoch, got: at.epoch } }));
+      return;
+    } else if (at.offset !== this.head.offset) {
+      this.outOfStep(at.offset);
+      return;
+    } else {
+      this.phase = 'live';
+      if (this.delivered === null && this.buffer.length === 0)
+        this.push({ type: 'attached', position: frame.from, info: frame.info }, this.head);
+    }
+    this.failures = 0;
+  }
+
+  /** The subscription is over without having reached the end. */
+  private onRefused(error: BinnacleError): void {
+    // Waiting does not make room among our own subscriptions.
+    if (!CODES[error.code].retry || error.code === 'too_many_subscriptions') {
+      this.finish(error);
+      return;
+    }
+    this.connection.events.emit('error', error);
+    this.phase = 'waiting';
+    const { random, backoff } = this.connection.settings;
+    const delayMs = backoffDelay(this.failures, random(), backoff);
+    this.failures += 1;
+    this.retry = setTimeout(() => {
+      this.retry = null;
+      this.subscribe();
+    }, delayMs);
+  }
+
+  private onOutput(frame: OutputFrame): void {
+    // Frames of a subscription that we ended are still on their way for a while.
+    if (this.phase !== 'live' || this.head === null) return;
+    if (frame.offset !== this.head.offset || frame.place < this.head.place) {
+      this.outOfStep(frame.offset);
+      return;
+    }
+    const after = positionAfter(frame, this.head.epoch);
+    const { kind, offset, bytes } = frame;
+    this.push({ type: 'output', kind, offset, bytes, position: formatPosition(after) }, after);
+  }
+
+  private onFrame(frame: ServerFrame): void {
+    if (this.phase !== 'live' || this.head === null) return;
+    switch (frame.t) {
+      case 'error':
+        this.onRefused(BinnacleError.fromWire(frame.error));
+        return;
+      case 'screen': {
+        const { t: _, seq: __, session: ___, ...snapshot } = frame;
+        if (!this.awaitsScreen || frame.offset !== this.head.offset) {
+          this.outOfStep(frame.offset);
+          return;
+        }
+        this.awaitsScreen = false;
+        this.push({ type: 'screen', ...snapshot }, this.head);
+        return;
+      }
+      case 'entry': {
+        const after = parsePosition(frame.position);
+        if (frame.offset !== this.head.offset || comparePositions(after, this.head) <= 0) {
+          this.outOfStep(frame.offset);
+          return;
+        }
+        this.push(entryEvent(frame), after);
+        return;
+      }
+      case 'gap': {
+        const after = parsePosition(frame.position);
+        if (
+          frame.from > this.head.offset ||
+          after.offset < this.head.offset ||
+          comparePositions(after, this.head) < 0
+        ) {
+          this.outOfStep(frame.from);
+          return;
+        }
+        const { to, reason, position } = frame;
+        // The gap may begin before what we have of an entry that went away under us.
+        this.push({ type: 'gap', from: this.head.offset, to, reason, position }, after);
+        return;
+      }
+      case 'end': {
+        const after = parsePosition(frame.position);
+        if (after.offset !== this.head.offset || comparePositions(after, this.head) < 0) {
+          this.outOfStep(after.offset);
+          return;
+        }
+        this.latest = frame.info;
+        this.push({ type: 'end', position: frame.position, info: frame.info }, after);
+        this.finish(null);
+        return;
+      }
+      default:
+        return;
+    }
+  }
+
+  /** What came does not follow what we have. Never shown; a new connection may mend it. */
+  private outOfStep(offset: number): void {
+    const expectedOffset = this.head?.offset ?? 0;
+    const error = new BinnacleError('protocol_error', {
+      message: 'Output is missing or doubled.',
+      details: { session: this.session, expectedOffset, offset },
+    });
+    this.faults += 1;
+    if (this.faults < MAX_FAULTS) {
+      this.connection.broken(error);
+      return;
+    }
+    this.unsubscribe();
+    this.finish(error);
+  }
+
+  private push(event: AttachmentEvent, after: Position): void {
+    this.head = after;
+    if (event.type !== 'attached') this.faults = 0;
+    this.buffer.push(event);
+    this.buffered += cost(event);
+    this.outlet.deliver();
+    if (this.phase === 'live' && this.buffered > this.bufferBytes && event.type !== 'end') {
+      this.phase = 'paused';
+      this.unsubscribe();
+    }
+  }
+
+  private take(): AttachmentEvent | undefined {
+    const event = this.buffer.shift();
+    if (event === undefined) return undefined;
+    this.buffered -= cost(event);
+    this.delivered = event.position;
+    if (this.phase === 'paused' && this.buffered <= this.bufferBytes * LOW_WATER) {
+      this.phase = 'waiting';
+      this.subscribe();
+    }
+    return event;
+  }
+
+  private finish(error: BinnacleError | null): void {
+    if (this.phase === 'over') {
+      this.outlet.end(error);
+      return;
+    }
+    this.phase = 'over';
+    this.clearRetry();
+    this.connection.unroute(this.session, this.subscriber);
+    this.connection.leave(this.participant);
+    this.siblings.delete(this);
+    this.outlet.end(error);
+  }
+
+  private clearRetry(): void {
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.retry = null;
+  }
+}
+
+const cost = (event: AttachmentEvent): number =>
+  EVENT_BYTES + (event.type === 'output' ? event.bytes.length : event.type === 'screen' ? event.data.length : 0);
+
+function entryEvent(frame: EntryFrame): EntryEvent {
+  const { kind, time, offset, position, data } = frame;
+  // The frame ties `kind` to `data`; TypeScript loses that tie when they are taken apart.
+  return { type: kind, time, offset, position, data } as EntryEvent;
+}

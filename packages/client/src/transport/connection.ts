@@ -1,0 +1,457 @@
+// The one WebSocket that all attachments share: opens, counts, answers, and hands frames on. Knows no positions.
+
+import {
+  BinnacleError,
+  type ClientFrame,
+  type Code,
+  decodeOutput,
+  type OkResult,
+  type OutputFrame,
+  parseServerFrame,
+  type ServerFrame,
+} from '@binnacle/protocol';
+import { Emitter } from './event-emitter.ts';
+import { Liveness } from './liveness.ts';
+import { type Settings, socketUrl, type WebSocketLike } from './options.ts';
+import { FIRST, type Link, type LinkAction, type LinkEvent, step } from './reconnect.ts';
+import { listenForWake } from './wake.ts';
+
+export type ClientState =
+  /** Nothing needs a connection. */
+  | { readonly kind: 'idle'; readonly latencyMs: number | null }
+  | { readonly kind: 'connecting'; readonly latencyMs: number | null }
+  | { readonly kind: 'open'; readonly latencyMs: number | null }
+  | { readonly kind: 'waiting'; readonly latencyMs: number | null; readonly retryInMs: number }
+  /** For good; `login` is the way back. */
+  | { readonly kind: 'stopped'; readonly latencyMs: number | null; readonly code: Code };
+
+export interface ClientEvents {
+  /** The connection's state or latency changed. */
+  state: ClientState;
+  /** A fault that nobody waits for: a broken connection, an error of the gateway without a request. */
+  error: BinnacleError;
+}
+
+/** Who needs the connection. Attachments, input, leases, watches and requests do. */
+export interface Participant {
+  /** It is open: send what is to be sent, again if need be. */
+  opened(): void;
+  /** It is gone, and with it every answer that was waited for. */
+  lost(): void;
+  /** There will be none. */
+  stopped(error: BinnacleError): void;
+}
+
+/** Takes the frames of one session's subscription, or of one conversation that is followed. */
+export interface Subscriber {
+  output(frame: OutputFrame): void;
+  frame(frame: ServerFrame): void;
+}
+
+export type Answer = { readonly frame: ServerFrame } | { readonly error: BinnacleError };
+
+export interface RequestOptions {
+  /** Doing it twice does no harm: send it again after a reconnect. Default false: throws `connection_lost`. */
+  readonly resend?: boolean;
+}
+
+export class Connection {
+  readonly events: Emitter<ClientEvents>;
+  readonly settings: Settings;
+  /** Who watches the states of all sessions: the server knows one watch for a connection. */
+  readonly watchers: Set<object>;
+  private readonly probe: () => Promise<void>;
+  private readonly participants: Set<Participant>;
+  private readonly subscribers: Map<string, Subscriber>;
+  private readonly listeners: Set<(frame: ServerFrame) => void>;
+  private readonly answers: Map<number, (answer: Answer) => void>;
+  private readonly unlisten: () => void;
+  private link: Link;
+  private socket: WebSocketLike | null;
+  private timer: ReturnType<typeof setTimeout> | null;
+  private giveUp: ReturnType<typeof setTimeout> | null;
+  /** Events that came up while another was carried out; they wait their turn. */
+  private readonly due: LinkEvent[];
+  private isApplying: boolean;
+  private liveness: Liveness | null;
+  private latencyMs: number | null;
+  private lastRef: number;
+  private framesReceived: number;
+  /** What the gateway said was wrong with this connection, before it closed it. */
+  private fault: BinnacleError | null;
+
+  /** `probe` throws why the gateway does not let us in: a browser's failed upgrade tells nothing. */
+  constructor(settings: Settings, probe: () => Promise<void>) {
+    this.settings = settings;
+    this.probe = probe;
+    this.events = new Emitter();
+    this.watchers = new Set();
+    this.participants = new Set();
+    this.subscribers = new Map();
+    this.listeners = new Set();
+    this.answers = new Map();
+    this.link = FIRST;
+    this.socket = null;
+    this.timer = null;
+    this.giveUp = null;
+    this.due = [];
+    this.isApplying = false;
+    this.liveness = null;
+    this.latencyMs = null;
+    this.lastRef = 0;
+    this.framesReceived = 0;
+    this.fault = null;
+    this.unlisten = listenForWake(() => this.wake());
+  }
+
+  get isOpen(): boolean {
+    return this.link.kind === 'open';
+  }
+
+  get state(): ClientState {
+    const { link, latencyMs } = this;
+    if (link.kind === 'waiting') return { kind: link.kind, latencyMs, retryInMs: link.retryInMs };
+    if (link.kind === 'stopped') return { kind: link.kind, latencyMs, code: link.code };
+    return { kind: link.kind, latencyMs };
+  }
+
+  get clockOffsetMs(): number | null {
+    return this.liveness?.clockOffsetMs ?? null;
+  }
+
+  /** Keeps the connection wanted until `leave`. Once is enough. Calls `opened` in this turn if it is open, `stopped` if it is that. */
+  join(participant: Participant): void {
+    if (this.link.kind === 'stopped') {
+      participant.stopped(this.stopError());
+      return;
+    }
+    if (this.participants.has(participant)) return;
+    this.participants.add(participant);
+    if (this.participants.size === 1) this.apply({ kind: 'want' });
+    if (this.isOpen) participant.opened();
+  }
+
+  leave(participant: Participant): void {
+    if (this.participants.delete(participant) && this.participants.size === 0) this.apply({ kind: 'unwant' });
+  }
+
+  /**
+   * Routes the frames of one session or conversation (the ids of the one cannot be keys of the other). A frame names that
+   * and nothing else, so there is one subscriber for it.
+   */
+  route(session: string, subscriber: Subscriber): void {
+    if (this.subscribers.has(session)) {
+      throw new BinnacleError('too_many_subscriptions', {
+        message: 'This client follows that already.',
+        hint: 'Detach the other attachment first, or make a second client.',
+        details: { session },
+      });
+    }
+    this.subscribers.set(session, subscriber);
+  }
+
+  unroute(session: string, subscriber: Subscriber): void {
+    if (this.subscribers.get(session) === subscriber) this.subscribers.delete(session);
+  }
+
+  /** Hears every frame that is no answer and belongs to no subscription, and the events of conversations. */
+  listen(listener: (frame: ServerFrame) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Sends a frame on the open connection. The answer never comes when the connection is lost: see `Participant`. */
+  ask(make: (ref: number) => ClientFrame, answer: (answer: Answer) => void): void {
+    this.lastRef += 1;
+    this.answers.set(this.lastRef, answer);
+    this.send(make(this.lastRef));
+  }
+
+  /** Sends when there is a connection, and resolves with the answer. Throws what the gateway answered. */
+  request(make: (ref: number) => ClientFrame, options: RequestOptions = {}): Promise<OkResult | undefined> {
+    return new Promise((resolve, reject) => {
+      let sent = false;
+      const finish = () => {
+        clearTimeout(timer);
+        this.leave(participant);
+      };
+      const fail = (error: BinnacleError) => {
+        finish();
+        reject(error);
+      };
+      const participant: Participant = {
+        opened: () => {
+          sent = true;
+          this.ask(make, (answer) => {
+            if ('error' in answer) {
+              fail(answer.error);
+            } else {
+              finish();
+              resolve(answer.frame.t === 'ok' ? answer.frame.result : undefined);
+            }
+          });
+        },
+        lost: () => {
+          if (sent && options.resend !== true) fail(new BinnacleError('connection_lost'));
+        },
+        stopped: fail,
+      };
+      const timer = setTimeout(
+        () => fail(new BinnacleError(sent ? 'connection_lost' : 'unreachable')),
+        this.settings.requestTimeoutMs,
+      );
+      this.join(participant);
+    });
+  }
+
+  /** Closes a connection whose frames cannot be trusted, and makes a new one. */
+  broken(error: BinnacleError): void {
+    this.events.emit('error', error);
+    this.apply({ kind: 'broken', generation: this.link.generation });
+  }
+
+  /** The network may be back: connects now if it waits, and if it is open finds out soon whether that is true. */
+  wake(): void {
+    this.apply({ kind: 'wake' });
+    this.liveness?.check();
+  }
+
+  restart(): void {
+    this.apply({ kind: 'restart', wanted: this.participants.size > 0 });
+  }
+
+  stop(): void {
+    this.unlisten();
+    this.apply({ kind: 'stop', code: 'client_closed' });
+  }
+
+  private stopError(): BinnacleError {
+    if (this.fault !== null && this.link.kind === 'stopped' && this.fault.code === this.link.code) return this.fault;
+    return new BinnacleError(this.link.kind === 'stopped' ? this.link.code : 'internal');
+  }
+
+  /** One event at a time: what a participant does in its callback must not run in the middle of a transition. */
+  private apply(event: LinkEvent): void {
+    this.due.push(event);
+    if (this.isApplying) return;
+    this.isApplying = true;
+    try {
+      for (let next = this.due.shift(); next !== undefined; next = this.due.shift()) this.carryOut(next);
+    } finally {
+      this.isApplying = false;
+    }
+  }
+
+  private carryOut(event: LinkEvent): void {
+    const { now, random, backoff } = this.settings;
+    const before = this.link;
+    const { state, actions } = step(before, event, now(), random(), backoff);
+    this.link = state;
+    for (const action of actions) this.act(action);
+    if (before.kind === 'open' && state.kind !== 'open') this.socketIsLost();
+    if (state.kind === 'stopped' && before.kind !== 'stopped') this.tellStopped();
+    if (before.kind !== state.kind) this.events.emit('state', this.state);
+    if (before.kind !== 'open' && state.kind === 'open')
+      for (const participant of [...this.participants]) if (this.participants.has(participant)) participant.opened();
+  }
+
+  private act(action: LinkAction): void {
+    switch (action.kind) {
+      case 'open':
+        this.openSocket(action.generation);
+        break;
+      case 'wait': {
+        const { generation } = action;
+        this.timer = setTimeout(() => this.apply({ kind: 'timer', generation }), action.ms);
+        break;
+      }
+      case 'cancel':
+        if (this.timer !== null) clearTimeout(this.timer);
+        this.timer = null;
+        break;
+      case 'drop':
+        this.dropSocket();
+        break;
+    }
+  }
+
+  private openSocket(generation: number): void {
+    this.framesReceived = 0;
+    this.fault = null;
+    let socket: WebSocketLike;
+    try {
+      socket = this.settings.makeSocket(socketUrl(this.settings.base), this.settings.headers);
+    } catch (cause) {
+      const error = cause instanceof BinnacleError ? cause : new BinnacleError('bad_request', { cause });
+      this.fault = error;
+      this.apply({ kind: 'refused', generation, code: error.code });
+      return;
+    }
+    socket.binaryType = 'arraybuffer';
+    this.socket = socket;
+    const current = () => this.socket === socket;
+    this.giveUp = setTimeout(() => this.apply({ kind: 'broken', generation }), this.settings.connectTimeoutMs);
+    socket.addEventListener('message', (event) => {
+      if (!current()) return;
+      try {
+        this.socketOnMessage(event.data, generation);
+      } catch (cause) {
+        this.broken(cause instanceof BinnacleError ? cause : new BinnacleError('protocol_error', { cause }));
+      }
+    });
+    // 'error' says nothing that 'close' does not; without a listener `ws` would throw it.
+    socket.addEventListener('error', () => {});
+    socket.addEventListener('close', (event) => {
+      if (!current()) return;
+      const hadHello = this.link.kind === 'open';
+      this.socket = null;
+      const closed: LinkEvent = {
+        kind: 'closed',
+        generation,
+        closeCode: event.code ?? 1006,
+        code: this.fault?.code ?? null,
+      };
+      if (hadHello) this.apply(closed);
+      else this.askWhy(closed);
+    });
+  }
+
+  /** The upgrade failed. Only an HTTP request can tell "not now" from "not you". */
+  private askWhy(closed: Extract<LinkEvent, { kind: 'closed' }>): void {
+    const isOurs = () => this.link.kind === 'connecting' && this.link.generation === closed.generation;
+    this.probe().then(
+      () => {
+        if (isOurs()) this.clearGiveUp();
+        this.apply(closed);
+      },
+      (cause: unknown) => {
+        if (!isOurs()) return;
+        this.clearGiveUp();
+        const error = cause instanceof BinnacleError ? cause : new BinnacleError('internal', { cause });
+        this.fault = error;
+        this.apply({ kind: 'refused', generation: closed.generation, code: error.code });
+      },
+    );
+  }
+
+  private clearGiveUp(): void {
+    if (this.giveUp !== null) clearTimeout(this.giveUp);
+    this.giveUp = null;
+  }
+
+  private dropSocket(): void {
+    this.clearGiveUp();
+    const socket = this.socket;
+    this.socket = null;
+    if (socket === null) return;
+    try {
+      // A dead link never completes the closing handshake; a living one tells the gateway why we went.
+      socket.close(1000);
+      if (this.link.kind !== 'stopped' || this.link.code !== 'client_closed') socket.terminate?.();
+    } catch {
+      // Closing twice or too early is no fault: it is gone either way.
+    }
+  }
+
+  private socketOnMessage(data: unknown, generation: number): void {
+    this.framesReceived += 1;
+    this.liveness?.heard();
+    if (data instanceof ArrayBuffer) {
+      const frame = decodeOutput(new Uint8Array(data));
+      this.subscribers.get(frame.session)?.output(frame);
+      return;
+    }
+    const frame = parseServerFrame(String(data));
+    if (frame.seq !== this.framesReceived) {
+      throw new BinnacleError('protocol_error', {
+        message: 'Frames are missing or doubled.',
+        details: { expectedSeq: this.framesReceived, seq: frame.seq },
+      });
+    }
+    if (frame.t === 'hello') {
+      const hooks = {
+        ping: (time: number) => this.send({ t: 'ping', time }),
+        dead: () => this.broken(new BinnacleError('no_pong')),
+        measured: (latencyMs: number) => {
+          this.latencyMs = latencyMs;
+          this.events.emit('state', this.state);
+        },
+      };
+      const { now, wall } = this.settings;
+      this.liveness = new Liveness(now, frame.heartbeatMs, hooks, wall);
+      this.clearGiveUp();
+      this.apply({ kind: 'opened', generation });
+      return;
+    }
+    this.dispatch(frame);
+  }
+
+  private dispatch(frame: ServerFrame): void {
+    switch (frame.t) {
+      case 'ping':
+        this.send({ t: 'pong', time: frame.time, clientTime: this.settings.wall() });
+        return;
+      case 'pong':
+        this.liveness?.pong(frame.time, frame.serverTime);
+        return;
+      case 'ok':
+      case 'subscribed':
+      case 'following':
+      case 'error': {
+        const answer = frame.ref === undefined ? undefined : this.answers.get(frame.ref);
+        if (frame.ref !== undefined && answer !== undefined) {
+          this.answers.delete(frame.ref);
+          answer(frame.t === 'error' ? { error: BinnacleError.fromWire(frame.error) } : { frame });
+          if (frame.t === 'subscribed') this.tell(frame);
+          return;
+        }
+        if (frame.t !== 'error') return;
+        const followed = frame.session ?? frame.conversation;
+        const subscriber = followed === undefined ? undefined : this.subscribers.get(followed);
+        if (subscriber !== undefined) {
+          subscriber.frame(frame);
+          return;
+        }
+        this.fault = BinnacleError.fromWire(frame.error);
+        this.events.emit('error', this.fault);
+        return;
+      }
+      case 'screen':
+      case 'entry':
+      case 'gap':
+      case 'end':
+        this.subscribers.get(frame.session)?.frame(frame);
+        return;
+      case 'events':
+      case 'events_gap':
+        this.subscribers.get(frame.conversation)?.frame(frame);
+        this.tell(frame);
+        return;
+      default:
+        this.tell(frame);
+    }
+  }
+
+  private tell(frame: ServerFrame): void {
+    for (const listener of [...this.listeners]) listener(frame);
+  }
+
+  private send(frame: ClientFrame): void {
+    this.socket?.send(JSON.stringify(frame));
+  }
+
+  private socketIsLost(): void {
+    this.liveness?.stop();
+    this.liveness = null;
+    this.latencyMs = null;
+    this.answers.clear();
+    for (const participant of [...this.participants]) participant.lost();
+  }
+
+  private tellStopped(): void {
+    const error = this.stopError();
+    const participants = [...this.participants];
+    this.participants.clear();
+    for (const participant of participants) participant.stopped(error);
+  }
+}

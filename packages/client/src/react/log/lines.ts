@@ -2,8 +2,8 @@
 
 import type { OutputKind } from '@binnacle/protocol';
 import { TextReader } from '../../session/text.ts';
-import { gapWords } from '../components/status.ts';
 import type { Chunk, ChunkList } from './chunks.ts';
+import { gapWords } from './format.ts';
 import { type PlainLine, PlainText } from './plain-text.ts';
 
 export interface LogLine {

@@ -26,6 +26,21 @@ export const LAYERS = {
     ['index.ts'],
     ['cli'],
   ],
+  client: [
+    ['transport'],
+    ['feed'],
+    ['run', 'traffic'],
+    ['session'],
+    ['conversation', 'resources'],
+    ['client.ts'],
+    ['index.ts'],
+    ['react/result.ts', 'react/log'],
+    ['react/terminal'],
+    ['react/stores', 'react/terminal.ts'],
+    ['react/hooks'],
+    ['react/components'],
+    ['react/index.ts'],
+  ],
 };
 
 /** Imports against the layers that are still there, as `package: from → to`. The list only ever gets shorter. */

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
-import { type BuiltPart, overBudget } from './src/bundle-budget.ts';
+import { type BuiltPart, overBudget } from './src/build/bundle-budget.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -81,7 +81,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,
     rolldownOptions: {
-      input: { index: source('index.html'), sw: source('src/worker/sw.ts') },
+      input: { index: source('index.html'), sw: source('src/notifications/service-worker.ts') },
       output: {
         // A worker's scope is where it lies, and its name must not change.
         entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js'),

@@ -8,7 +8,7 @@ import { type Route, route } from './routes.ts';
 /**
  * What the page may do. It talks to its own origin only, nobody may frame it, and nothing inline is in force, be it a
  * script or a style: what xterm.js writes into <style> elements and style attributes while it runs, the page turns into
- * style sheets of scripts (packages/viewer/src/out-of-line.ts).
+ * style sheets of scripts (packages/viewer/src/app/csp-styles.ts).
  */
 export const PAGE_CSP = [
   "default-src 'none'",

@@ -1,0 +1,172 @@
+// A program wants to act here for the person who is logged in, and has sent them to say so: who asks, where the answer
+// goes, what it may do. Nothing is allowed by coming here.
+
+import type { Authorization, Binnacle, Me } from '@binnacle/client';
+import type { BinnacleError, Scope } from '@binnacle/protocol';
+import { useEffect, useId, useState } from 'react';
+import { oneLine, person } from '../model/format.ts';
+import { asFailure, Failure } from '../ui/failure.tsx';
+
+const PREFIX = '#authorize=';
+
+/** The query that a program has sent the browser with; undefined where the address is none of a program's. */
+export function authorizationIn(hash: string): string | undefined {
+  if (!hash.startsWith(PREFIX)) return undefined;
+  try {
+    return decodeURIComponent(hash.slice(PREFIX.length));
+  } catch {
+    return ''; // The gateway says what is wrong with it.
+  }
+}
+
+const MAY: Readonly<Partial<Record<Scope, { readonly name: string; readonly words: string }>>> = {
+  view: { name: 'Watch', words: 'see all sessions that you may see, and read their output' },
+  input: { name: 'Watch and type', words: 'type into programs that run, and send them signals' },
+  create: {
+    name: 'Start commands',
+    words: 'start any command on this machine, as the user of the gateway, and end it',
+  },
+};
+const DESTINATIONS: Readonly<Record<Authorization['destination']['kind'], string>> = {
+  here: 'a program on the machine of this browser',
+  web: 'a website',
+  program: 'whatever program has this kind of address',
+};
+
+interface AuthorizeProps {
+  readonly client: Binnacle;
+  readonly me: Me;
+  readonly query: string;
+  /** The person has done with it without an answer. */
+  readonly onLeave: () => void;
+}
+
+export function Authorize({ client, me, query, onLeave }: AuthorizeProps) {
+  const [asked, setAsked] = useState<Authorization>();
+  const [error, setError] = useState<BinnacleError>();
+  const [scope, setScope] = useState<Scope>();
+  const [answered, setAnswered] = useState<'allow' | 'deny'>();
+  const name = useId();
+
+  useEffect(() => {
+    client.authorization(query).then(
+      (found) => {
+        setAsked(found);
+        setScope(found.choices.at(-1));
+      },
+      (thrown: unknown) => setError(asFailure(thrown)),
+    );
+  }, [client, query]);
+
+  const answer = (decision: 'allow' | 'deny'): void => {
+    setAnswered(decision);
+    setError(undefined);
+    client.authorize(query, decision, decision === 'allow' ? scope : undefined).then(
+      // Replaced in the history: a code works once.
+      (redirect) => location.replace(redirect),
+      (thrown: unknown) => {
+        setAnswered(undefined);
+        setError(asFailure(thrown));
+      },
+    );
+  };
+
+  if (asked === undefined) {
+    return (
+      <main className="door" aria-busy={error === undefined} data-testid="authorize">
+        {error !== undefined && (
+          <div className="door-card">
+            <h1>That cannot be allowed</h1>
+            <Failure error={error} />
+            <div className="door-acts">
+              <button type="button" className="button" onClick={onLeave} data-testid="authorize-leave">
+                To the sessions
+              </button>
+              {typeof error.details?.back === 'string' && <Back to={error.details.back} />}
+            </div>
+          </div>
+        )}
+      </main>
+    );
+  }
+  const { destination, choices } = asked;
+  return (
+    <main className="door" data-testid="authorize">
+      <div className="door-card">
+        <h1>Allow access?</h1>
+        <p className="door-lead">
+          A program that calls itself{' '}
+          <strong className="authorize-name" data-testid="authorize-client">
+            <bdi>{oneLine(asked.client, 80)}</bdi>
+          </strong>{' '}
+          wants to use Binnacle for you.
+        </p>
+        <dl className="authorize-facts">
+          <dt>Goes to</dt>
+          <dd>
+            <code data-testid="authorize-host">{destination.text}</code>
+            <span className={destination.kind === 'here' ? 'authorize-note' : 'authorize-note warned'}>
+              {DESTINATIONS[destination.kind]}
+            </span>
+          </dd>
+          <dt>As</dt>
+          <dd data-testid="authorize-user">{person(me.user)}</dd>
+        </dl>
+        {choices.length > 0 && (
+          <fieldset className="share-modes authorize-scopes" disabled={answered !== undefined}>
+            <legend>It may</legend>
+            {choices.map((one) => (
+              <label key={one} className={one === scope ? 'share-mode chosen' : 'share-mode'}>
+                <input
+                  type="radio"
+                  name={name}
+                  checked={scope === one}
+                  onChange={() => setScope(one)}
+                  data-testid={`authorize-${one}`}
+                />
+                <span>
+                  {MAY[one]?.name ?? one}
+                  <small>{MAY[one]?.words}</small>
+                </span>
+              </label>
+            ))}
+          </fieldset>
+        )}
+        <p className="authorize-end">
+          Allow it only if you have just asked that program to connect: anybody can call a program so. It ends after 30
+          days without use, or with <kbd className="command">binnacle token revoke</kbd>
+        </p>
+        {error !== undefined && <Failure error={error} />}
+        <div className="door-acts">
+          <button
+            type="button"
+            className="button"
+            disabled={answered !== undefined}
+            onClick={() => answer('deny')}
+            data-testid="authorize-deny"
+          >
+            Deny
+          </button>
+          <button
+            type="button"
+            className="button primary"
+            disabled={answered !== undefined || scope === undefined}
+            onClick={() => answer('allow')}
+            data-testid="authorize-allow"
+          >
+            {answered === 'allow' ? 'Going back…' : 'Allow'}
+          </button>
+        </div>
+      </div>
+    </main>
+  );
+}
+
+/** Leads back to the program, which learns what was wrong. The gateway knows that the address is the program's. */
+function Back({ to }: { readonly to: string }) {
+  return (
+    <button type="button" className="button primary" onClick={() => location.replace(to)} data-testid="authorize-back">
+      Back to the program
+    </button>
+  );
+}

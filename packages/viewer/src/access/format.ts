@@ -1,0 +1,37 @@
+// Tokens in words. Pure.
+
+import type { IssuedByToken, TokenInfo } from '@binnacle/client';
+import { age, oneLine } from '../model/format.ts';
+
+/** The user of a token that names none is made of its id, and says nothing more. */
+const isOwn = (user: string): boolean => user.startsWith('token-');
+
+export function makerWords({ madeBy }: Pick<TokenInfo, 'madeBy'>): string {
+  if (madeBy === null) return 'made before that was kept';
+  const { name, user } = madeBy;
+  return `made by ${oneLine(name, 60)}${name === user || isOwn(user) ? '' : ` (${oneLine(user, 70)})`}`;
+}
+
+/** Says who made a token, when, until when, and for whom. */
+export function factsOf(token: TokenInfo, now: number): string {
+  const since = age(now - token.createdAt);
+  const when = since === 'now' ? 'just now' : `${since} ago`;
+  const whom = isOwn(token.user) ? [] : [`user ${oneLine(token.user, 70)}`];
+  return [`${makerWords(token)} ${when}`, expiryWords(token, now), ...whom].join(' · ');
+}
+
+export function expiryWords({ expiresAt }: Pick<TokenInfo, 'expiresAt'>, now: number): string {
+  if (expiresAt === null) return 'no end';
+  return expiresAt <= now ? 'has ended' : `ends in ${age(expiresAt - now)}`;
+}
+
+/** Lists what ends with a token in any case; empty where nothing does. */
+export function endsWithWords({ logins, shares, links }: IssuedByToken): string {
+  const count = (n: number, one: string): string[] => (n === 0 ? [] : [`${n} ${one}${n === 1 ? '' : 's'}`]);
+  const all = [
+    ...count(logins.length, 'browser login'),
+    ...count(shares.length, 'share link'),
+    ...count(links, 'unused login link'),
+  ];
+  return all.join(', ').replace(/, ([^,]*)$/, ' and $1');
+}

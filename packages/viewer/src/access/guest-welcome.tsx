@@ -1,0 +1,141 @@
+// What stands before what a share link shows: what it is, what one may do, and a name to be seen by; or why there is
+// nothing to see, and what to do. Knows no connection.
+
+import type { ShareMode, ShareOutlook } from '@binnacle/client';
+import type { BinnacleError } from '@binnacle/protocol';
+import { type FormEvent, useId, useState } from 'react';
+import { oneLine } from '../model/format.ts';
+import { leftWords } from '../sharing/format.ts';
+import { Failure } from '../ui/failure.tsx';
+import { Compass } from '../ui/icons.tsx';
+import { forgetGuest, MAX_NAME } from './guest-entry.ts';
+
+interface GuestDoorProps {
+  readonly outlook: ShareOutlook;
+  readonly busy: boolean;
+  readonly onEnter: (name: string) => void;
+}
+
+/** Names that people go by are kept where they were typed, for the next link. */
+const NAME_KEPT = 'binnacle.guest-name';
+
+const WHAT: Readonly<Record<ShareOutlook['kind'], string>> = {
+  session: 'a terminal',
+  conversation: 'a conversation with an agent',
+};
+const MAY: Readonly<Record<ShareOutlook['kind'], Readonly<Record<ShareMode, string>>>> = {
+  session: {
+    view: 'You may watch it live. What you do here changes nothing there.',
+    type: 'You may watch it live, and type once you take the helm. Others see that it is you.',
+  },
+  conversation: {
+    view: 'You may read along, live. What you do here changes nothing there.',
+    type: 'You may read along, live, and write to the agent. Others see that it is you.',
+  },
+};
+
+export function GuestDoor({ outlook, busy, onEnter }: GuestDoorProps) {
+  const [name, setName] = useState(keptName);
+  const field = useId();
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    keepName(name.trim());
+    onEnter(name.trim());
+  };
+  const { kind, mode, label, expiresAt, usesLeft } = outlook;
+  return (
+    <main className="door" data-testid="guest-door" data-mode={mode}>
+      <div className="door-card">
+        <Compass large />
+        <h1>{label === '' ? 'Binnacle' : oneLine(label, 100)}</h1>
+        <p className="door-lead">Somebody shares {WHAT[kind]} with you.</p>
+        <ul className="door-steps">
+          <li>{MAY[kind][mode]}</li>
+          <li>The link ends in {leftWords(expiresAt, Date.now())}.</li>
+          {usesLeft === 1 && <li>It opens once: after you nobody else can use it.</li>}
+        </ul>
+        <form onSubmit={submit}>
+          <label htmlFor={field}>Your name, for those who share</label>
+          <div className="door-row">
+            <input
+              id={field}
+              value={name}
+              maxLength={MAX_NAME}
+              onChange={(event) => setName(event.target.value)}
+              placeholder="guest"
+              autoComplete="nickname"
+              spellCheck={false}
+              data-testid="guest-name"
+            />
+            <button type="submit" className="button primary" disabled={busy} data-testid="guest-enter">
+              {busy ? 'Coming in…' : mode === 'view' ? 'Watch' : 'Come in'}
+            </button>
+          </div>
+        </form>
+      </div>
+    </main>
+  );
+}
+
+/** What to do about it, where the code's own words are for programs. */
+const NEXT: Readonly<Record<string, string>> = {
+  conversation_not_found: 'The conversation was removed. Ask whoever sent you the link.',
+  session_not_found: 'The session was removed. Ask whoever sent you the link.',
+  session_gone: 'The session was removed. Ask whoever sent you the link.',
+  unreachable: 'The gateway does not answer. It may be restarting: try again in a moment.',
+};
+
+export function GuestShut({ error }: { readonly error: BinnacleError }) {
+  const leave = (): void => {
+    forgetGuest();
+    location.reload();
+  };
+  const next = NEXT[error.code];
+  return (
+    <main className="door" data-testid="guest-shut">
+      <div className="door-card">
+        <Compass large />
+        <h1>Binnacle</h1>
+        {next === undefined ? (
+          <Failure error={error} />
+        ) : (
+          <p className="failure" role="alert" data-testid="failure" data-code={error.code}>
+            {next}
+          </p>
+        )}
+        <div className="door-acts">
+          {error.retryable && (
+            <button
+              type="button"
+              className="button primary"
+              onClick={() => location.reload()}
+              data-testid="guest-again"
+            >
+              Try again
+            </button>
+          )}
+          <button type="button" className="button" onClick={leave} data-testid="guest-leave">
+            Leave
+          </button>
+        </div>
+      </div>
+    </main>
+  );
+}
+
+function keptName(): string {
+  try {
+    return localStorage.getItem(NAME_KEPT) ?? '';
+  } catch {
+    return ''; // storage may be forbidden
+  }
+}
+
+function keepName(name: string): void {
+  try {
+    if (name === '') localStorage.removeItem(NAME_KEPT);
+    else localStorage.setItem(NAME_KEPT, name);
+  } catch {
+    // Storage may be forbidden: it is asked for again next time.
+  }
+}

@@ -1,0 +1,85 @@
+// The door: how to get a login link, and a field for one. It does not know what lies behind.
+
+import type { BinnacleError, Code } from '@binnacle/protocol';
+import { type FormEvent, useId, useState } from 'react';
+import { ticketIn } from '../model/format.ts';
+import { Failure } from '../ui/failure.tsx';
+import { Compass } from '../ui/icons.tsx';
+
+/** Whose hints are for programs: a person needs another link. */
+const EXPLAINED: ReadonlySet<Code> = new Set(['unauthorized', 'login_incomplete']);
+
+interface LoginProps {
+  /** Why the last attempt failed. */
+  readonly error: BinnacleError | undefined;
+  readonly onTicket: (ticket: string) => void;
+}
+
+export function Login({ error, onTicket }: LoginProps) {
+  const [text, setText] = useState('');
+  const [unclear, setUnclear] = useState(false);
+  const field = useId();
+
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    const ticket = ticketIn(text);
+    setUnclear(ticket === undefined);
+    if (ticket !== undefined) onTicket(ticket);
+  };
+
+  return (
+    <main className="door" data-testid="login">
+      <div className="door-card">
+        <Compass large />
+        <h1>Binnacle</h1>
+        <p className="door-lead">This gateway opens with a login link.</p>
+        <ol className="door-steps">
+          <li>
+            On the machine that runs it, type <kbd className="command">binnacle token link</kbd> or, in the folder of
+            its code, <kbd className="command">npx binnacle token link</kbd>
+          </li>
+          <li>Open the link that it prints, or scan its code. It works once, for ten minutes.</li>
+        </ol>
+        <form onSubmit={submit}>
+          <label htmlFor={field}>Or paste the link or its ticket</label>
+          <div className="door-row">
+            <input
+              id={field}
+              data-testid="ticket"
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+              autoComplete="off"
+              autoCapitalize="off"
+              autoCorrect="off"
+              spellCheck={false}
+              placeholder="http://…/#ticket=…"
+              aria-invalid={unclear}
+            />
+            <button type="submit" className="button primary" disabled={text.trim() === ''} data-testid="enter">
+              Open
+            </button>
+          </div>
+        </form>
+        {unclear && (
+          <p className="failure" role="alert" data-testid="failure" data-code="no_ticket">
+            There is no ticket in that. A login link ends in <code>#ticket=…</code>
+          </p>
+        )}
+        {!unclear && error?.code === 'unauthorized' && (
+          <p className="failure" role="alert" data-testid="failure" data-code={error.code}>
+            That link does not open any more. Each one works once and for a short time: make a fresh one.
+          </p>
+        )}
+        {!unclear && error?.code === 'login_incomplete' && (
+          <p className="failure" role="alert" data-testid="failure" data-code={error.code}>
+            {error.details?.missing === 'cookie'
+              ? 'This browser did not send the cookie of its login. Something else on this host has put its own in the place, or cookies are blocked here. '
+              : 'This browser’s login is from before an upgrade, or its storage was cleared. '}
+            Log in again with a fresh link.
+          </p>
+        )}
+        {!unclear && error !== undefined && !EXPLAINED.has(error.code) && <Failure error={error} />}
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,94 @@
+// Asks before a token is revoked, and what becomes of the tokens that it has made.
+
+import type { Binnacle, IssuedByToken, TokenInfo } from '@binnacle/client';
+import type { BinnacleError } from '@binnacle/protocol';
+import { useEffect, useState } from 'react';
+import { oneLine } from '../model/format.ts';
+import { Dialog } from '../ui/dialog.tsx';
+import { asFailure, Failure } from '../ui/failure.tsx';
+import { endsWithWords, makerWords } from './format.ts';
+
+interface RevokeTokenProps {
+  readonly client: Binnacle;
+  readonly token: TokenInfo;
+  readonly onRevoked: () => Promise<void>;
+  readonly onClose: () => void;
+}
+
+export function RevokeToken({ client, token, onRevoked, onClose }: RevokeTokenProps) {
+  const [issued, setIssued] = useState<IssuedByToken>();
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<BinnacleError>();
+  const { id } = token;
+  useEffect(() => {
+    let isOver = false;
+    client.tokens.issued(id).then(
+      (found) => {
+        if (!isOver) setIssued(found);
+      },
+      (thrown: unknown) => {
+        if (!isOver) setError(asFailure(thrown));
+      },
+    );
+    return () => {
+      isOver = true;
+    };
+  }, [client, id]);
+  const revoke = (what: 'revoke' | 'keep'): void => {
+    setBusy(true);
+    setError(undefined);
+    client.tokens
+      .revoke(id, { issued: what })
+      .then(onRevoked)
+      .then(onClose, (thrown: unknown) => setError(asFailure(thrown)))
+      .finally(() => setBusy(false));
+  };
+  const hasMade = issued !== undefined && issued.tokens.length > 0;
+  const also = issued === undefined ? '' : endsWithWords(issued);
+  return (
+    <Dialog label="Revoke this token?" onClose={onClose}>
+      <h2>Revoke “{oneLine(token.name, 60)}”?</h2>
+      <p>What it has open is closed at once. That cannot be undone.{also !== '' && ` With it end ${also}.`}</p>
+      {issued === undefined && error === undefined && <p>Looking for what it has made…</p>}
+      {hasMade && (
+        <>
+          <p>It has made tokens that count still:</p>
+          <ul className="issued" data-testid="issued">
+            {issued.tokens.map((one) => (
+              <li key={one.id}>
+                <strong>{oneLine(one.name, 60)}</strong> <span className="turn-mark">{one.scope}</span>{' '}
+                <small>{makerWords(one)}</small>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+      {error !== undefined && <Failure error={error} />}
+      <div className="dialog-buttons">
+        <button type="button" className="button" onClick={onClose}>
+          Cancel
+        </button>
+        {hasMade && (
+          <button
+            type="button"
+            className="button danger"
+            disabled={busy}
+            onClick={() => revoke('keep')}
+            data-testid="revoke-alone"
+          >
+            Revoke it alone
+          </button>
+        )}
+        <button
+          type="button"
+          className="button danger"
+          disabled={busy || issued === undefined}
+          onClick={() => revoke(hasMade ? 'revoke' : 'keep')}
+          data-testid="revoke-sure"
+        >
+          {hasMade ? 'Revoke all' : 'Revoke'}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

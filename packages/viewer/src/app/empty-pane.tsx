@@ -1,0 +1,80 @@
+// What stands where nothing is chosen, or what was chosen is gone: how to begin.
+
+import type { ReactNode } from 'react';
+import type { Choice } from '../model/route.ts';
+import { Compass, PlusIcon, TalkIcon } from '../ui/icons.tsx';
+
+interface EmptyDeckProps {
+  /** What the address names and is not there; undefined where it names nothing, or nobody knows yet. */
+  readonly gone: Choice['kind'] | undefined;
+  /** What the address means and cannot be the name of anything. */
+  readonly stray: 'session' | 'conversation' | undefined;
+  /** So many of them wait for a person. */
+  readonly waiting: number;
+  readonly starting: boolean;
+  readonly menu: ReactNode;
+  readonly notices: ReactNode;
+  /** Undefined when this token may not start sessions. */
+  readonly onShell: (() => void) | undefined;
+  /** This token may write to agents, and there are some, or that is not known yet. */
+  readonly mayTalk: boolean;
+  /** Undefined until there are agents. */
+  readonly onTalk: (() => void) | undefined;
+}
+
+export function EmptyDeck({ gone, stray, waiting, starting, menu, notices, onShell, mayTalk, onTalk }: EmptyDeckProps) {
+  return (
+    <main className="main">
+      <header className="bar bar-bare">{menu}</header>
+      <div className="empty" data-testid="empty">
+        <Compass large />
+        <h2>
+          {stray !== undefined
+            ? `There is no such ${stray}`
+            : gone === undefined
+              ? quietWords(waiting)
+              : `That ${gone} is gone`}
+        </h2>
+        {stray !== undefined && <p>What the address names is no {stray}: it may be cut, or mistyped.</p>}
+        {waiting > 0 && stray === undefined && gone === undefined && (
+          <p>{waiting === 1 ? 'It stands' : 'They stand'} first in the list, with what is asked.</p>
+        )}
+        <p>
+          {onShell === undefined
+            ? 'Choose from the list what you want to watch.'
+            : 'Start a shell or talk to an agent, or choose from the list. Both go on when you leave.'}
+        </p>
+        <div className="empty-acts">
+          {mayTalk && (
+            <button
+              type="button"
+              className="button"
+              onClick={onTalk}
+              disabled={starting || onTalk === undefined}
+              data-testid="empty-new-conversation"
+            >
+              <TalkIcon /> New conversation
+            </button>
+          )}
+          {onShell !== undefined && (
+            <button
+              type="button"
+              className="button primary"
+              onClick={onShell}
+              disabled={starting}
+              data-testid="empty-new-shell"
+            >
+              <PlusIcon /> {starting ? 'Starting…' : 'New shell'}
+            </button>
+          )}
+        </div>
+      </div>
+      <div className="notices" aria-live="polite" data-testid="notices">
+        {notices}
+      </div>
+    </main>
+  );
+}
+
+const quietWords = (waiting: number): string =>
+  waiting === 0 ? 'All quiet on deck' : waiting === 1 ? 'One waits for you' : `${waiting} wait for you`;

@@ -1,0 +1,72 @@
+// Where the page begins.
+
+import '../ui/style.css';
+import './layout.css';
+import '../sidebar/sidebar.css';
+import './palette.css';
+import '../conversation/conversation.css';
+import '../conversation/turns.css';
+import '../session/foreign.css';
+import '../ui/pages.css';
+import '../plugins/plugins.css';
+import '../access/guest.css';
+import '../sharing/share.css';
+import '../access/tokens.css';
+import '../access/authorize.css';
+import './phone.css';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { forgetGuest, isGuestTab, knock, takeShare } from '../access/guest-entry.ts';
+import { enter, gateway, takeTicket } from '../access/sign-in.ts';
+import { choiceIn } from '../model/route.ts';
+import { registerWorker } from '../notifications/register-worker.ts';
+import { Mishap } from '../ui/error-boundary.tsx';
+import { App } from './app.tsx';
+import { keepStylesOutOfLine } from './csp-styles.ts';
+import { prepareTerminal } from './detail-pane.tsx';
+import { GuestPage } from './guest-page.tsx';
+
+keepStylesOutOfLine(document);
+const root = document.getElementById('root');
+if (root !== null) {
+  const page = createRoot(root);
+  let shown = 0;
+  const show = (): void => {
+    const secret = takeShare();
+    if (secret !== undefined || isGuestTab()) {
+      const door = knock(secret);
+      shown += 1;
+      page.render(
+        <StrictMode>
+          <Mishap key={shown} menu={undefined}>
+            <GuestPage door={door} />
+          </Mishap>
+        </StrictMode>,
+      );
+      return;
+    }
+    // It is the last to come, so it is asked for first.
+    if (choiceIn(location.hash)?.kind === 'session') prepareTerminal();
+    const client = gateway();
+    registerWorker();
+    const entering = enter(client, takeTicket());
+    page.render(
+      <StrictMode>
+        <Mishap menu={undefined}>
+          <App client={client} entering={entering} />
+        </Mishap>
+      </StrictMode>,
+    );
+  };
+  // A login link that is opened is what this tab is for from now on.
+  if (location.hash.startsWith('#ticket=')) forgetGuest();
+  show();
+  window.addEventListener('hashchange', () => {
+    // A share link that is opened in a tab where the page is already; nothing of before goes on.
+    if (location.hash.startsWith('#share=')) show();
+    else if (location.hash.startsWith('#ticket=') && isGuestTab()) {
+      forgetGuest();
+      location.reload();
+    }
+  });
+}

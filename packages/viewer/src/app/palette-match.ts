@@ -1,0 +1,128 @@
+// What the palette offers for the words that were typed. Pure; knows no React.
+
+import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
+import { conversationTitle, doingMark, doingWord } from '../conversation/format.ts';
+import { commandLine, mark, oneLine, stateWord, title } from '../model/format.ts';
+import type { Choice } from '../model/route.ts';
+import { choiceOf, isAsking, isWaiting, type Row, sectionsOf } from '../sidebar/rows.ts';
+
+export interface Command {
+  readonly name: string;
+  /** Other words for it. */
+  readonly also?: string;
+  /** What it belongs to, where that is not the page. */
+  readonly of?: string;
+  readonly act: Act;
+}
+
+export type Act = { readonly to: Choice } | { readonly run: () => void };
+
+export interface Offer {
+  readonly key: string;
+  readonly name: string;
+  /** What it is or how it fares. */
+  readonly more: string;
+  /** Class of its dot; undefined for what is no session and no conversation. */
+  readonly mark: string | undefined;
+  readonly act: Act;
+}
+
+/** More than these nobody reads: another letter is faster. */
+export const MAX_OFFERS = 40;
+
+/**
+ * How well a text fits one word: 3 where a word of it begins so, 2 where it is in it, 1 where its letters are in it in
+ * that order, 0 where they are not.
+ */
+export function fit(text: string, word: string): number {
+  const at = text.indexOf(word);
+  if (at !== -1) return at === 0 || beginsWord(text, word) ? 3 : 2;
+  let from = 0;
+  for (const letter of word) {
+    const found = text.indexOf(letter, from);
+    if (found === -1) return 0;
+    from = found + 1;
+  }
+  // Any long text has two letters somewhere.
+  return word.length >= 3 ? 1 : 0;
+}
+
+function beginsWord(text: string, word: string): boolean {
+  for (let at = text.indexOf(word); at !== -1; at = text.indexOf(word, at + 1))
+    if (at === 0 || /[^\p{L}\p{N}]/u.test(text[at - 1] ?? '')) return true;
+  return false;
+}
+
+/** The sum over all words; 0 where one of them does not fit. What is called just so is the best of those that fit. */
+export function score(name: string, also: string, words: readonly string[]): number {
+  let sum = 0;
+  for (const word of words) {
+    // What is only in the small print weighs less, and its letters here and there nothing.
+    const small = fit(also, word);
+    const found = Math.max(fit(name, word) * 2, small > 1 ? small : 0);
+    if (found === 0) return 0;
+    sum += found;
+  }
+  return name === words.join(' ') ? sum + 1 : sum;
+}
+
+interface Asked {
+  readonly text: string;
+  readonly sessions: readonly SessionInfo[];
+  readonly conversations: readonly ConversationInfo[];
+  readonly commands: readonly Command[];
+}
+
+/** The best first. Without words: what waits, what is to be done, and the newest of the rest. */
+export function offersFor({ text, sessions, conversations, commands }: Asked): readonly Offer[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const rows = sectionsOf(sessions, conversations).flatMap((section) => section.rows);
+  if (words.length === 0) {
+    const waiting = rows.filter((row) => (row.kind === 'session' ? isWaiting(row.info) : isAsking(row.info)));
+    const rest = rows.filter((row) => !waiting.includes(row)).slice(0, MAX_OFFERS);
+    return [...waiting.map(rowOffer), ...commands.map(commandOffer), ...rest.map(rowOffer)].slice(0, MAX_OFFERS);
+  }
+  const found: { readonly offer: () => Offer; readonly score: number }[] = [];
+  for (const command of commands) {
+    const fits = score(command.name.toLowerCase(), command.also ?? '', words);
+    if (fits > 0) found.push({ offer: () => commandOffer(command), score: fits });
+  }
+  for (const row of rows) {
+    const fits = score(nameOf(row).toLowerCase(), smallPrint(row), words);
+    if (fits > 0) found.push({ offer: () => rowOffer(row), score: fits });
+  }
+  const best = found.sort((a, b) => b.score - a.score).slice(0, MAX_OFFERS - 1);
+  const q = text.trim();
+  return [
+    ...best.map(({ offer }) => offer()),
+    {
+      key: 'search',
+      name: `Search all output for “${oneLine(q, 60)}”`,
+      more: '',
+      mark: undefined,
+      act: { to: { kind: 'search', q } },
+    },
+  ];
+}
+
+const nameOf = (row: Row): string => (row.kind === 'session' ? title(row.info) : row.info.title || 'New conversation');
+const smallPrint = (row: Row): string =>
+  row.kind === 'session'
+    ? `${commandLine(row.info)} ${stateWord(row.info)} ${row.info.cwd} ${row.info.foreign?.source ?? ''}`.toLowerCase()
+    : `${row.info.agent} ${doingWord(row.info)} conversation`.toLowerCase();
+
+function rowOffer(row: Row): Offer {
+  const { key } = row;
+  const act = { to: choiceOf(row) };
+  return row.kind === 'session'
+    ? { key, name: oneLine(title(row.info)), more: stateWord(row.info), mark: mark(row.info), act }
+    : { key, name: conversationTitle(row.info), more: doingWord(row.info), mark: doingMark(row.info), act };
+}
+
+const commandOffer = ({ name, of = '', act }: Command): Offer => ({
+  key: `command:${of}:${name}`,
+  name,
+  more: of,
+  mark: undefined,
+  act,
+});

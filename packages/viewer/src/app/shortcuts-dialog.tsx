@@ -1,0 +1,54 @@
+// The keys of the page, for who asked for them.
+
+import { Fragment, useLayoutEffect, useRef } from 'react';
+import { Dialog } from '../ui/dialog.tsx';
+import { SHORTCUTS } from '../ui/shortcuts.ts';
+
+export function KeysDialog({ onClose }: { readonly onClose: () => void }) {
+  const top = useRef<HTMLHeadingElement>(null);
+  useLayoutEffect(() => top.current?.focus(), []);
+  return (
+    <Dialog label="Keyboard shortcuts" onClose={onClose}>
+      {/* With the focus on the button below, a low window would show the end of the list first. */}
+      <h2 ref={top} tabIndex={-1}>
+        Keyboard shortcuts
+      </h2>
+      <div className="keys-all">
+        {SHORTCUTS.map(({ where, keys }) => (
+          <section key={where} className="keys-of" aria-label={where}>
+            <h3>{where}</h3>
+            <dl>
+              {keys.map(([chords, words]) => (
+                <div key={chords}>
+                  <dt>
+                    <Chords text={chords} />
+                  </dt>
+                  <dd>{words}</dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
+      <div className="dialog-buttons">
+        <button type="button" className="button" onClick={onClose} data-testid="keys-close">
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+function Chords({ text }: { readonly text: string }) {
+  return text.split(' or ').map((chord, n) => (
+    <Fragment key={chord}>
+      {n > 0 && ' or '}
+      {chord.split('+').map((key, i) => (
+        <Fragment key={key}>
+          {i > 0 && '+'}
+          <kbd>{key}</kbd>
+        </Fragment>
+      ))}
+    </Fragment>
+  ));
+}

@@ -1,0 +1,66 @@
+// Beginning something: a shell, a session with its own command, a conversation. Knows what is under way and what failed.
+
+import type { Binnacle } from '@binnacle/client';
+import type { BinnacleError, CreateSession } from '@binnacle/protocol';
+import { useCallback, useRef, useState } from 'react';
+import type { Choice } from '../model/route.ts';
+import type { Talks } from '../state/use-conversations.ts';
+import { sizeFor } from '../terminal/cell-size.ts';
+import { asFailure } from '../ui/failure.tsx';
+
+export interface Box {
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Begin {
+  /** The session that was started here last. */
+  readonly fresh: string | undefined;
+  readonly starting: boolean;
+  readonly error: BinnacleError | undefined;
+  readonly forget: () => void;
+  /** Throws what the gateway answers. */
+  readonly session: (wanted: CreateSession) => Promise<void>;
+  readonly shell: () => void;
+  /** Throws what the gateway answers. */
+  readonly conversation: (agent?: string) => Promise<void>;
+  readonly talk: () => void;
+}
+
+/** `box`: where a terminal will be, in pixels. */
+export function useBegin(client: Binnacle, talks: Talks, box: () => Box, pick: (choice: Choice) => void): Begin {
+  const [fresh, setFresh] = useState<string>();
+  const [starting, setStarting] = useState(false);
+  const [error, setError] = useState<BinnacleError>();
+  const latest = useRef({ talks, box, pick });
+  latest.current = { talks, box, pick };
+
+  const session = useCallback(
+    async (wanted: CreateSession): Promise<void> => {
+      const { width, height } = latest.current.box();
+      const made = await client.sessions.create({ ...wanted, ...(sizeFor(width, height) ?? {}) });
+      setFresh(made.id);
+      latest.current.pick({ kind: 'session', id: made.id });
+    },
+    [client],
+  );
+  const conversation = useCallback(
+    async (agent?: string): Promise<void> => {
+      const info = await client.conversations.create(agent === undefined ? {} : { agent });
+      latest.current.talks.add(info);
+      latest.current.pick({ kind: 'conversation', key: info.key });
+    },
+    [client],
+  );
+  const begin = useCallback((make: () => Promise<void>): void => {
+    setStarting(true);
+    setError(undefined);
+    make()
+      .catch((thrown: unknown) => setError(asFailure(thrown)))
+      .finally(() => setStarting(false));
+  }, []);
+  const shell = useCallback(() => begin(() => session({})), [begin, session]);
+  const talk = useCallback(() => begin(() => conversation()), [begin, conversation]);
+  const forget = useCallback(() => setError(undefined), []);
+  return { fresh, starting, error, forget, session, shell, conversation, talk };
+}

@@ -1,0 +1,45 @@
+// What the page's keys do: from row to row, between the list and what is shown, and what opens over it.
+
+import { useEffect, useRef } from 'react';
+import { type Choice, isSameChoice, rowOf } from '../model/route.ts';
+import { choiceOf, type Row } from '../sidebar/rows.ts';
+import { isArrowChord, type PageAct, pageAct, placeOf } from '../ui/shortcuts.ts';
+
+interface DeckKeys {
+  /** As they stand in the list. */
+  readonly rows: () => readonly Row[];
+  readonly chosen: Choice | undefined;
+  readonly pick: (choice: Choice) => void;
+  readonly act: (act: PageAct) => void;
+}
+
+const LIST = '.session[tabindex="0"], .session';
+const SHOWN = '.xterm-helper-textarea, .composer textarea, .page .hit, .page input, .page a, .page button';
+
+export function useDeckKeys(keys: DeckKeys): void {
+  const latest = useRef(keys);
+  latest.current = keys;
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent): void => {
+      // A dialog is above all this, and has keys of its own.
+      if (event.defaultPrevented || document.querySelector('dialog[open]') !== null) return;
+      const act = pageAct(event, placeOf(event.target));
+      if (act === undefined && !isArrowChord(event)) return;
+      event.preventDefault();
+      if (act === undefined) move(event.key, latest.current);
+      else if (!event.repeat) latest.current.act(act);
+    };
+    window.addEventListener('keydown', pressed);
+    return () => window.removeEventListener('keydown', pressed);
+  }, []);
+}
+
+function move(key: string, { rows, chosen, pick }: DeckKeys): void {
+  if (key === 'ArrowLeft') document.querySelector<HTMLElement>(LIST)?.focus();
+  if (key === 'ArrowRight') document.querySelector<HTMLElement>(SHOWN)?.focus();
+  if (key !== 'ArrowUp' && key !== 'ArrowDown') return;
+  const all = rows().map(choiceOf);
+  const at = all.findIndex((row) => isSameChoice(row, rowOf(chosen)));
+  const next = all[key === 'ArrowUp' ? Math.max(0, at - 1) : at + 1];
+  if (next !== undefined) pick(next);
+}

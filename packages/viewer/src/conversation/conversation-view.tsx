@@ -1,0 +1,333 @@
+// One conversation: its header, what was said in it, what waits, and where one writes. Puts the parts together.
+
+import { type Answer, answerOf, type Binnacle, type ConversationItem, type Me } from '@binnacle/client';
+import { allows, type ConversationInfo } from '@binnacle/protocol';
+import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { oneLine, person } from '../model/format.ts';
+import { MuteButton, useMute } from '../notifications/mute-button.tsx';
+import { ExportDialog } from '../recordings/export-dialog.tsx';
+import { ShareDialog } from '../sharing/share-dialog.tsx';
+import { DialogButton } from '../ui/icon-button.tsx';
+import { EyeIcon, FileOutIcon, LockIcon, PeopleIcon, ShareIcon } from '../ui/icons.tsx';
+import { ErrorNotice, Notice } from '../ui/notices.tsx';
+import { Composer, type Outgoing } from './composer.tsx';
+import { conversationTitle, doingMark, doingWord, endWords, usageWords, visibilityWords } from './format.ts';
+import { ConversationFollow, type FollowedTalk, NO_TALK_YET } from './log-follower.ts';
+import { Queue } from './queue.tsx';
+import { ConversationSettings } from './settings-dialog.tsx';
+import { TalkScroll } from './transcript-scroll.tsx';
+import { AnswerTurn, MessageTurn, NoteTurn, type TurnContext } from './turns.tsx';
+
+interface ConversationViewProps {
+  readonly client: Binnacle;
+  /** As the list knows it, live. */
+  readonly info: ConversationInfo;
+  readonly me: Me;
+  /** Ids of the sessions that there are. */
+  readonly sessions: ReadonlySet<string>;
+  /** Came by a share link: writes, if it may, and neither steers nor manages. */
+  readonly guest?: boolean;
+  readonly menu: ReactNode;
+  /** Notices about the connection: they stand above ours. */
+  readonly linkNotice: ReactNode;
+  readonly onSession: (id: string) => void;
+  readonly onGone: () => void;
+}
+
+export function ConversationView(props: ConversationViewProps) {
+  const { client, info, me, sessions, menu, linkNotice, onSession, onGone } = props;
+  const isGuest = props.guest === true;
+  const [followed, setFollowed] = useState(NO_TALK_YET);
+  const [asking, setAsking] = useState(false);
+  const following = useRef<ConversationFollow>(null);
+  const { key } = info;
+
+  const handle = useMemo(() => client.conversation(key), [client, key]);
+  useEffect(() => {
+    const follow = new ConversationFollow(handle, (change: Partial<FollowedTalk>) =>
+      setFollowed((before) => ({ ...before, ...change })),
+    );
+    following.current = follow;
+    follow.begin();
+    return () => {
+      following.current = null;
+      follow.stop();
+      setFollowed(NO_TALK_YET);
+    };
+  }, [handle]);
+  useEffect(() => following.current?.know(info), [info]);
+
+  const mute = useMute(client, 'conversation', isGuest ? undefined : key);
+  const { state } = followed;
+  const maySteer = allows(me.scope, 'input') && info.mine;
+  // Who was sent a link to type may say something; to stop, to answer and to change is not theirs.
+  const mayWrite = maySteer || (isGuest && allows(me.scope, 'input'));
+  const mayChange = allows(me.scope, 'input') && (me.scope === 'admin' || info.owner === me.user);
+  const run = state === undefined ? (info.run?.id ?? null) : state.run;
+  const isWorking = run !== null;
+
+  const answer = useCallback((approval: string, option: string) => handle.answer(approval, option), [handle]);
+  const hasSession = useCallback((id: string) => sessions.has(id), [sessions]);
+  // It is measured anew with each ping; seconds are what is shown of it.
+  const clockOffsetMs = Math.round((client.clockOffsetMs ?? 0) / 1000) * 1000;
+  const context = useMemo<TurnContext>(
+    () => ({
+      client,
+      agent: info.agent,
+      user: me.user,
+      clockOffsetMs,
+      onAnswer: maySteer ? answer : undefined,
+      onSession,
+      hasSession,
+    }),
+    [client, info.agent, me.user, clockOffsetMs, maySteer, answer, onSession, hasSession],
+  );
+  const items = state?.items ?? NOTHING;
+  const entries = useMemo(() => items.map(entryOf), [items]);
+  const render = useCallback((item: ConversationItem) => turnOf(item, context), [context]);
+
+  const queue = state?.queue ?? info.queue;
+  const approvals = state?.approvals ?? info.approvals;
+  const name = conversationTitle(info);
+  const used = usageWords(info.usage);
+  const isShared = info.visibility.kind !== 'private';
+  // What the conversation itself tells is newer than what a list does.
+  const silence = state === undefined || run === null ? undefined : answerOf(state, run)?.silence;
+  const now = { run: run === null ? null : { silence }, queue, approvals };
+
+  return (
+    <main
+      className="main"
+      aria-label={`Conversation ${name}`}
+      data-testid="conversation-view"
+      data-conversation={key}
+      data-phase={followed.phase}
+      data-working={isWorking}
+    >
+      <header className="bar">
+        {menu}
+        <div className="bar-name">
+          <h2>
+            <span className={`dot ${doingMark(now)}`} />
+            <span data-testid="conversation-title">{name}</span>
+          </h2>
+          <p>
+            {doingWord(now)} · {oneLine(info.agent, 60)}
+            {info.owner !== null && info.owner !== me.user && ` · of ${oneLine(info.owner, 40)}`}
+            {used !== undefined && (
+              <span title="All runs together, as far as the agent tells" data-testid="conversation-usage">
+                {' · '}
+                {used}
+              </span>
+            )}
+          </p>
+        </div>
+        {!isGuest && (
+          <>
+            <MuteButton kind="conversation" mute={mute} />
+            <DialogButton
+              label="Share by a link"
+              test="share"
+              dialog={(close) => (
+                <ShareDialog {...{ client, name }} scope={me.scope} target={{ conversation: key }} onClose={close} />
+              )}
+            >
+              <ShareIcon />
+            </DialogButton>
+            <DialogButton
+              className="wide roomy"
+              label="Save as a file"
+              test="export"
+              dialog={(close) => (
+                <ExportDialog
+                  client={client}
+                  path={`/v1/conversations/${encodeURIComponent(key)}/export`}
+                  kind="conversation"
+                  onClose={close}
+                />
+              )}
+            >
+              <FileOutIcon />
+            </DialogButton>
+          </>
+        )}
+        {!isGuest && (
+          <button
+            type="button"
+            className={isShared ? 'button visibility shared' : 'button visibility'}
+            onClick={() => setAsking(true)}
+            aria-haspopup="dialog"
+            aria-label={`${visibilityWords(info.visibility)}. About this conversation`}
+            title="Title, who may see it, removal…"
+            data-testid="visibility"
+            data-visibility={info.visibility.kind}
+          >
+            {isShared ? <PeopleIcon /> : <LockIcon />}
+            <span className="visibility-words">{visibilityWords(info.visibility)}</span>
+          </button>
+        )}
+      </header>
+      <Announcer items={items} asking={approvals.length} phase={followed.phase} agent={info.agent} />
+      <TalkScroll
+        entries={entries}
+        render={render}
+        loading={followed.phase === 'past'}
+        loadingOlder={followed.loadingOlder}
+        hasOlder={state !== undefined && state.earlier !== null}
+        wanted={approvals.length > 0 ? 'Approval needed' : undefined}
+        onOlder={() => following.current?.older()}
+        onTrim={() => following.current?.trim()}
+        empty={
+          <div className="talk-empty">
+            <p>Nothing was said yet.{mayWrite ? ` Write to ${oneLine(info.agent, 40)} below.` : ''}</p>
+          </div>
+        }
+      />
+      <div className="notices" aria-live="polite" data-testid="notices">
+        {linkNotice}
+        {followed.error !== undefined && (
+          <ErrorNotice
+            error={followed.error}
+            {...(followed.phase === 'over'
+              ? {}
+              : { onClose: () => setFollowed((before) => ({ ...before, error: undefined })) })}
+          />
+        )}
+        {followed.isDeleted && (
+          <Notice about="deleted" tone="warn">
+            This conversation was removed.
+          </Notice>
+        )}
+        {info.lease !== null && (
+          <Notice about="lease" tone="plain">
+            {person(info.lease.holder)} is the only one who may write now.
+          </Notice>
+        )}
+      </div>
+      <div className="talk-foot">
+        <Queue
+          queue={queue}
+          user={me.user}
+          acts={
+            maySteer
+              ? {
+                  edit: (id, text) => handle.edit(id, text),
+                  cancel: (id) => handle.cancel(id),
+                  stopAll: () => handle.abort(),
+                }
+              : undefined
+          }
+        />
+        {mayWrite && followed.phase !== 'over' ? (
+          <Composer
+            conversation={key}
+            agent={oneLine(info.agent, 40)}
+            steer={maySteer ? info.steer : info.steer.filter((mode) => mode !== 'interrupt')}
+            working={isWorking}
+            onSend={({ text, ...options }: Outgoing) => handle.send(text, options).receipt}
+            onStop={maySteer ? () => handle.abort(run ?? undefined) : undefined}
+          />
+        ) : (
+          <p className="watching-only" data-testid="watching-only">
+            <EyeIcon /> {readOnlyWords(me, info, isGuest)}
+          </p>
+        )}
+      </div>
+      {asking && (
+        <ConversationSettings
+          info={info}
+          acts={
+            mayChange
+              ? {
+                  change: (change) => handle.update(change),
+                  remove: async () => {
+                    await handle.delete();
+                    onGone();
+                  },
+                }
+              : undefined
+          }
+          onClose={() => setAsking(false)}
+        />
+      )}
+    </main>
+  );
+}
+
+const NOTHING: readonly ConversationItem[] = [];
+
+function readOnlyWords(me: Me, info: ConversationInfo, isGuest: boolean): string {
+  if (isGuest && !allows(me.scope, 'input')) return 'You are watching: this link is for looking, not for writing.';
+  if (!allows(me.scope, 'input')) return 'You are watching: this login may look, and not write (scope view).';
+  if (!info.mine && !isGuest) {
+    return info.owner === null
+      ? 'You are watching: a channel began this conversation.'
+      : `You are watching: this conversation is ${oneLine(info.owner, 40)}’s.`;
+  }
+  return 'Nothing can be sent here any more.';
+}
+
+/** With what names it, for the list and to find it again when others come before it. */
+function entryOf(item: ConversationItem, at: number): { readonly key: string; readonly item: ConversationItem } {
+  if (item.kind === 'message') return { key: `m-${item.message.id}`, item };
+  if (item.kind === 'answer') return { key: `a-${item.run}`, item };
+  return { key: item.kind === 'note' ? `n-${item.at}-${item.text.slice(0, 40)}` : `g-${at}`, item };
+}
+
+function turnOf(item: ConversationItem, context: TurnContext): ReactNode {
+  switch (item.kind) {
+    case 'message':
+      return <MessageTurn message={item.message} context={context} />;
+    case 'answer':
+      return <AnswerTurn answer={item} context={context} />;
+    case 'note':
+      return <NoteTurn text={item.text} by={item.by} at={item.at} />;
+    case 'gap':
+      return (
+        <p className="turn-gap" role="note" data-testid="gap">
+          {item.reason === 'retention' ? 'What was here is no longer kept.' : 'What was here is damaged, and left out.'}
+        </p>
+      );
+    default:
+      return null; // a newer client knows items that this page does not
+  }
+}
+
+interface AnnouncerProps {
+  readonly items: readonly ConversationItem[];
+  /** Requests that wait for an answer. */
+  readonly asking: number;
+  readonly phase: FollowedTalk['phase'];
+  readonly agent: string;
+}
+
+// Longer than this nobody listens to; the text itself is there to be read.
+const SPOKEN_CHARACTERS = 400;
+
+/** Says to those who listen that an answer is there, at its end and not word by word, and that something is asked. */
+function Announcer({ items, asking, phase, agent }: AnnouncerProps) {
+  const [words, setWords] = useState('');
+  const running = useRef<ReadonlySet<string>>(new Set());
+  const asked = useRef(0);
+  useEffect(() => {
+    if (phase !== 'live') return;
+    const ended = items.findLast(
+      (item): item is Answer => item.kind === 'answer' && item.end !== null && running.current.has(item.run),
+    );
+    running.current = new Set(items.flatMap((item) => (item.kind === 'answer' && item.end === null ? [item.run] : [])));
+    if (ended !== undefined) setWords(endOf(ended, agent));
+    if (asking > asked.current) setWords(`${agent} asks for approval.`);
+    asked.current = asking;
+  }, [items, asking, phase, agent]);
+  return (
+    <p className="sr-only" role="status" aria-live="polite" data-testid="status">
+      {words}
+    </p>
+  );
+}
+
+function endOf({ end, text }: Answer, agent: string): string {
+  const how = end === null ? undefined : endWords(end);
+  const said = oneLine(text.replace(/\s+/g, ' '), SPOKEN_CHARACTERS);
+  return [`${agent}:`, said, how].filter(Boolean).join(' ');
+}

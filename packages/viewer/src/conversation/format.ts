@@ -1,0 +1,253 @@
+// How the page puts conversations into words. Pure; knows no React and no network.
+
+import { optionLabel, visibleLine, visibleText } from '@binnacle/client';
+import type {
+  ApprovalAnswer,
+  ApprovalOption,
+  Author,
+  ConversationInfo,
+  RunEnd,
+  SteerMode,
+  ToolCall,
+  Usage,
+  Visibility,
+} from '@binnacle/protocol';
+import { oneLine, person } from '../model/format.ts';
+
+/** What a conversation is doing; what wants somebody comes first. */
+export type Doing = 'asking' | 'working' | 'waiting' | 'idle';
+
+/** What of a conversation says what it is doing; a run by its id is as good as the whole of it. */
+export interface Busyness {
+  readonly run: unknown;
+  readonly queue: readonly unknown[];
+  readonly approvals: readonly unknown[];
+}
+
+export function doing(info: Busyness): Doing {
+  if (info.approvals.length > 0) return 'asking';
+  if (info.run !== null) return 'working';
+  return info.queue.length > 0 ? 'waiting' : 'idle';
+}
+
+const DOING_WORDS: Readonly<Record<Doing, string>> = {
+  asking: 'waits for approval',
+  working: 'working',
+  waiting: 'about to begin',
+  idle: 'idle',
+};
+export const doingWord = (info: Busyness): string =>
+  doing(info) === 'working' && isSilentForLong(info.run) ? 'says nothing' : DOING_WORDS[doing(info)];
+
+const isSilentForLong = (run: unknown): boolean =>
+  isRecord(run) && isRecord(run.silence) && run.silence.isLong === true;
+
+/** Class of the dot, as sessions have it. */
+export const doingMark = (info: Busyness): string =>
+  ({ asking: 'waits', working: 'running', waiting: 'starting', idle: 'idle' })[doing(info)];
+
+export const conversationTitle = (info: ConversationInfo): string => oneLine(info.title) || 'New conversation';
+
+const RANK: Readonly<Record<Doing, number>> = { asking: 0, working: 1, waiting: 1, idle: 2 };
+
+/** What wants somebody first, then what works, then the rest; the latest first among equals. */
+export const byUrgency = (a: ConversationInfo, b: ConversationInfo): number =>
+  RANK[doing(a)] - RANK[doing(b)] || b.updatedAt - a.updatedAt || (a.key < b.key ? -1 : 1);
+
+/** The gateway names a login after its token: that it is in a browser goes without saying here. */
+export const nameOf = (by: Author): string => person(by.name.replace(/ \(browser\)$/, '')) || by.user || 'somebody';
+
+/** How a run ended, as a sentence; undefined where there is nothing to say: it came to its end. */
+export function endWords(end: RunEnd): string | undefined {
+  if (end.state === 'final') return stopWords(end.stopReason);
+  if (end.state === 'error') return end.error.message;
+  const who = nameOf(end.by);
+  switch (end.via) {
+    case 'run':
+    case 'conversation':
+      return `Stopped by ${who}.`;
+    case 'stop_text':
+      return `Stopped by a message of ${who}.`;
+    case 'interrupt':
+      return `Interrupted by the next message of ${who}.`;
+    case 'timeout':
+      return 'Stopped: it took longer than its time limit.';
+    case 'shutdown':
+      return 'Stopped: the gateway was shut down.';
+    case 'deleted':
+      return `Stopped: ${who} deleted the conversation.`;
+    default:
+      return `Stopped by ${who}.`;
+  }
+}
+
+// What agents call the plain end of a turn; anything else is worth saying.
+const PLAIN_STOP = new Set(['end_turn', 'stop', 'completed', 'success', 'done', 'final']);
+
+function stopWords(reason: string | undefined): string | undefined {
+  if (reason === undefined || PLAIN_STOP.has(reason)) return undefined;
+  if (reason === 'max_tokens' || reason === 'length') return 'The answer was cut: it reached the length limit.';
+  if (reason === 'refusal') return 'The agent refused to go on.';
+  return `Ended: ${oneLine(reason, 80)}.`;
+}
+
+/** What became of a request, as a sentence. */
+export function answerWords(answer: ApprovalAnswer, options: readonly ApprovalOption[]): string {
+  if (answer.reason === 'run_ended') return 'Nobody answered before the run ended.';
+  if (answer.reason === 'timed_out') return 'Denied: nobody answered in time.';
+  if (answer.reason === 'vetoed') return `Denied by ${nameOf(answer.by)}: ${visibleLine(answer.why ?? '')}`;
+  const option = options.find(({ id }) => id === answer.option);
+  return `${nameOf(answer.by)}: ${option === undefined ? visibleLine(answer.option) : optionLabel(option)}`;
+}
+
+export const isAllowing = (option: ApprovalOption): boolean => option.kind.startsWith('allow');
+
+const TOOL_WORDS: Readonly<Record<ToolCall['kind'], string>> = {
+  read: 'Read',
+  edit: 'Edit',
+  delete: 'Delete',
+  move: 'Move',
+  search: 'Search',
+  execute: 'Run',
+  think: 'Think',
+  fetch: 'Fetch',
+  other: 'Tool',
+};
+// A newer gateway may know kinds that this page does not.
+export const toolWord = (tool: ToolCall): string => TOOL_WORDS[tool.kind] ?? 'Tool';
+
+const STATUS_WORDS: Readonly<Record<ToolCall['status'], string>> = {
+  pending: 'waiting',
+  running: 'running',
+  done: 'done',
+  failed: 'failed',
+};
+export const statusWord = (tool: ToolCall): string => STATUS_WORDS[tool.status] ?? tool.status;
+
+export const STEER_WORDS: Readonly<Record<SteerMode, { readonly label: string; readonly what: string }>> = {
+  queue: { label: 'Queue', what: 'It waits until this run has ended.' },
+  inject: { label: 'Inject', what: 'It goes into the run that is under way.' },
+  interrupt: { label: 'Interrupt', what: 'It ends the run that is under way, and is next.' },
+};
+
+export function visibilityWords(visibility: Visibility): string {
+  if (visibility.kind === 'private') return 'Private';
+  if (visibility.kind === 'everyone') return 'Everyone';
+  const [first, ...more] = visibility.with;
+  if (first === undefined) return 'Shared';
+  return more.length === 0 ? `Shared with ${oneLine(first, 24)}` : `Shared with ${visibility.with.length}`;
+}
+
+/** What an older gateway took from an agent as it was can be any number, and in JSON some of those are null. */
+const isSane = (number: unknown): number is number =>
+  typeof number === 'number' && number >= 0 && number <= Number.MAX_SAFE_INTEGER;
+
+/** `1,204 tokens in, 88 out, $0.02`; undefined where nothing is known. */
+export function usageWords(usage: Usage | null): string | undefined {
+  const count = (number: number): string => number.toLocaleString('en');
+  const known = (number: unknown): number | undefined => (isSane(number) ? number : undefined);
+  const [input, output, cost] = [known(usage?.inputTokens), known(usage?.outputTokens), known(usage?.costUsd)];
+  const parts = [
+    input === undefined ? '' : `${count(input)} tokens in`,
+    output === undefined ? '' : `${count(output)} out`,
+    cost === undefined ? '' : `$${cost.toFixed(cost < 0.1 ? 4 : 2)}`,
+  ].filter(Boolean);
+  return parts.length === 0 ? undefined : parts.join(', ');
+}
+
+/** @example sentence('waits for the model') // 'Waits for the model.' */
+export const sentence = (words: string): string => `${words.slice(0, 1).toUpperCase()}${words.slice(1)}.`;
+
+/** `4 min 05 s`, `12 s`; for what runs out. */
+export function timeLeft(seconds: number): string {
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds >= 3600) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
+}
+
+/** The time of day, with the date if it was another day than `now`. In the reader's language. */
+export function clock(at: number, now: number): string {
+  const when = new Date(at);
+  const time = when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  if (when.toDateString() === new Date(now).toDateString()) return time;
+  return `${when.toLocaleDateString([], { day: 'numeric', month: 'short' })} ${time}`;
+}
+
+// Colours (SGR), and no other sequence: nothing can be written inside of these.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes
+const COLOURS = /\u001b\[[0-9;:]*m/g;
+// All but tab and line feed; and what has no width, but for what joins pictures to one.
+const HIDDEN =
+  /[^\P{Cc}\t\n]|(?![\u200d\ufe0f])\p{Default_Ignorable_Code_Point}|[\u2028\u2029\ufff9-\ufffb\ud800-\udfff]|(?<!\p{Extended_Pictographic}\ufe0f?)\u200d|(?<![\p{Extended_Pictographic}0-9#*])\ufe0f/gu;
+
+/**
+ * What a tool printed, so that nothing in it is hidden: colours go, and characters that nobody sees, or that make a line
+ * read otherwise than it is, stand as a sign.
+ */
+export const visible = (text: string): string =>
+  text
+    .replace(COLOURS, '')
+    .replaceAll('\r\n', '\n')
+    .replace(HIDDEN, (mark) => visibleText(mark));
+
+/** A word that a shell takes as it is. */
+const PLAIN_WORD = /^[\w@%+=:,./-]+$/;
+
+/** A tool's input as text, with all that is in it: a command alone as it is, everything else as JSON. */
+export function inputText(input: unknown): string {
+  if (typeof input === 'string') return visibleText(input);
+  if (isRecord(input)) {
+    const { command, cmd } = input;
+    const line = command ?? cmd;
+    if (Object.keys(input).length === 1) {
+      if (typeof line === 'string') return visibleText(line);
+      const isPlain = Array.isArray(line) && line.every((word) => typeof word === 'string' && PLAIN_WORD.test(word));
+      if (isPlain) return line.join(' ');
+    }
+  }
+  return visibleText(JSON.stringify(input, null, 2) ?? String(input));
+}
+
+export interface PlanStep {
+  readonly text: string;
+  readonly state: 'done' | 'now' | 'later';
+}
+
+/** The steps of a plan, in whichever of the known shapes an agent tells it; undefined if it is none of them. */
+export function planSteps(data: unknown): PlanStep[] | undefined {
+  const list = Array.isArray(data) ? data : isRecord(data) ? (data.entries ?? data.plan ?? data.steps) : undefined;
+  if (!Array.isArray(list)) return undefined;
+  const steps = list.map((entry: unknown): PlanStep | undefined => {
+    if (typeof entry === 'string') return { text: entry, state: 'later' };
+    if (!isRecord(entry)) return undefined;
+    const text = entry.content ?? entry.step ?? entry.text;
+    if (typeof text !== 'string') return undefined;
+    const status = String(entry.status).toLowerCase();
+    return {
+      text,
+      state: status === 'completed' || status === 'done' ? 'done' : /progress/.test(status) ? 'now' : 'later',
+    };
+  });
+  return steps.every((step) => step !== undefined) ? steps : undefined;
+}
+
+/** What an agent told besides, as one line. */
+export function agentText(data: unknown): string {
+  if (typeof data === 'string') return oneLine(data, 400);
+  if (isRecord(data)) {
+    const { contextTokens, contextWindow, compaction } = data;
+    if (isSane(contextTokens) && isSane(contextWindow)) {
+      return `${contextTokens.toLocaleString('en')} of ${contextWindow.toLocaleString('en')} tokens of context used`;
+    }
+    if (typeof compaction === 'string') {
+      return compaction === 'completed' ? 'Its context was compacted.' : 'It is compacting its context.';
+    }
+    const said = data.text ?? data.message ?? data.title ?? data.status ?? data.mode ?? data.currentModeId;
+    if (typeof said === 'string') return oneLine(said, 400);
+  }
+  return oneLine(JSON.stringify(data) ?? '', 400);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}

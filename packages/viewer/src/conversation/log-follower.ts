@@ -1,0 +1,168 @@
+// From a conversation's log to what the page shows of it: where to begin, when the past ends, and older pages. Knows no
+// React.
+
+import {
+  type Conversation,
+  type ConversationFeed,
+  type ConversationState,
+  hasReached,
+  openConversation,
+  reduceConversation,
+  withHistory,
+  withInfo,
+  withoutOldest,
+} from '@binnacle/client';
+import type { BinnacleError, ConversationInfo } from '@binnacle/protocol';
+import { asFailure } from '../ui/failure.tsx';
+
+export interface FollowedTalk {
+  /** `past`: it is being read. `live`: it has caught up. `over`: nothing more will come. */
+  readonly phase: 'past' | 'live' | 'over';
+  readonly state: ConversationState | undefined;
+  /** Why following ended early. */
+  readonly error: BinnacleError | undefined;
+  readonly isDeleted: boolean;
+  readonly loadingOlder: boolean;
+}
+
+export const NO_TALK_YET: FollowedTalk = {
+  phase: 'past',
+  state: undefined,
+  error: undefined,
+  isDeleted: false,
+  loadingOlder: false,
+};
+
+/** Messages of the first page. */
+const FIRST_PAGE = 40;
+/** Messages of each older page. */
+const OLDER_PAGE = 50;
+/** An older page may hold nothing that is not there already; after so many of those something is wrong. */
+const MAX_EMPTY_PAGES = 20;
+/** An entry that nobody is shown may be the last one: where nothing comes for so long, the past has been told. */
+const QUIET_MS = 250;
+/** Its log began anew, or lost its beginning, while we read. */
+const MAX_BEGINNINGS = 3;
+/** Above this the oldest items are let go of, as far as nobody is reading there. */
+const MAX_ITEMS = 400;
+const KEPT_ITEMS = 200;
+
+export class ConversationFollow {
+  private readonly conversation: Conversation;
+  private readonly changed: (change: Partial<FollowedTalk>) => void;
+  private feed: ConversationFeed | undefined;
+  private state: ConversationState | undefined;
+  private quiet: ReturnType<typeof setTimeout> | undefined;
+  private isStopped: boolean;
+  private isLoading: boolean;
+
+  constructor(conversation: Conversation, changed: (change: Partial<FollowedTalk>) => void) {
+    this.conversation = conversation;
+    this.changed = changed;
+    this.feed = undefined;
+    this.state = undefined;
+    this.quiet = undefined;
+    this.isStopped = false;
+    this.isLoading = false;
+  }
+
+  begin(attempt = 1): void {
+    this.run().catch((thrown: unknown) => {
+      this.hush();
+      if (this.isStopped) return;
+      const error = asFailure(thrown);
+      if ((error.code === 'wrong_epoch' || error.code === 'gap') && attempt < MAX_BEGINNINGS) {
+        this.state = undefined;
+        this.begin(attempt + 1);
+      } else this.changed({ phase: 'over', error });
+    });
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.hush();
+    this.feed?.stop();
+  }
+
+  /** What the list knows: the lease, the title, who may see it. */
+  know(info: ConversationInfo): void {
+    if (this.state === undefined) return;
+    this.state = withInfo(this.state, info);
+    this.changed({ state: this.state });
+  }
+
+  /** Loads the page before. Resolves when it is there, or did not come. */
+  async older(): Promise<void> {
+    if (this.isLoading || this.state === undefined || this.state.earlier === null) return;
+    this.isLoading = true;
+    this.changed({ loadingOlder: true });
+    try {
+      let state = this.state;
+      const count = state.items.length;
+      let before = state.earlier ?? undefined;
+      for (let tries = 0; tries < MAX_EMPTY_PAGES; tries += 1) {
+        const page = await this.conversation.history({
+          limit: OLDER_PAGE,
+          ...(before === undefined ? {} : { before }),
+        });
+        if (this.isStopped || this.state === undefined) return;
+        // Events went on coming meanwhile.
+        state = withHistory(this.state, page);
+        this.state = state;
+        if (page.before === null || state.items.length > count) break;
+        before = page.before;
+      }
+      this.changed({ state });
+    } catch (thrown) {
+      if (!this.isStopped) this.changed({ error: asFailure(thrown) });
+    } finally {
+      this.isLoading = false;
+      if (!this.isStopped) this.changed({ loadingOlder: false });
+    }
+  }
+
+  /** Lets go of what is far above the end. Nobody may be reading there. */
+  trim(): void {
+    if (this.isLoading || this.state === undefined || this.state.items.length <= MAX_ITEMS) return;
+    this.state = withoutOldest(this.state, KEPT_ITEMS);
+    this.changed({ state: this.state });
+  }
+
+  private async run(): Promise<void> {
+    const { conversation, changed } = this;
+    const { from, until, ...opening } = await openConversation(conversation, FIRST_PAGE);
+    if (this.isStopped) return;
+    let { state } = opening;
+    let isLive = false;
+    const show = (): void => {
+      isLive = true;
+      this.state = state;
+      changed({ phase: 'live', state });
+    };
+    const catchUp = (): void => {
+      this.hush();
+      if (isLive || hasReached(state.position, until)) show();
+      else this.quiet = setTimeout(show, QUIET_MS);
+    };
+    if (hasReached(from, until)) show();
+    const feed = conversation.subscribe(from);
+    this.feed = feed;
+    for await (const step of feed) {
+      if (this.isStopped) return;
+      if (step.type === 'deleted') {
+        this.hush();
+        changed({ phase: 'over', isDeleted: true });
+        return;
+      }
+      // What the log has lost of the past, the page of messages has kept the words of.
+      if (step.type === 'gap' && !isLive) continue;
+      // Older pages, and what the list told, have changed it meanwhile.
+      state = reduceConversation(this.state ?? state, step);
+      catchUp();
+    }
+  }
+
+  private hush(): void {
+    clearTimeout(this.quiet);
+  }
+}

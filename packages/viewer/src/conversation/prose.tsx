@@ -1,0 +1,86 @@
+// What an agent said: text with its line breaks, headings, strong words and code. Never markup, never links.
+
+import { memo, useEffect, useRef, useState } from 'react';
+import { copyText } from '../ui/clipboard.ts';
+import { CopyIcon, TickIcon } from '../ui/icons.tsx';
+import { type Piece, splitFences } from './code-fences.ts';
+import { blocksOf, type Span } from './emphasis.ts';
+
+/** `live`: more of it comes. */
+export const Prose = memo(function Prose({ text, live = false }: { readonly text: string; readonly live?: boolean }) {
+  const pieces = splitFences(text);
+  if (pieces.length === 0) return null;
+  return (
+    <div className={live ? 'prose live' : 'prose'}>
+      {pieces.map((piece, at) =>
+        piece.kind === 'code' ? (
+          // biome-ignore lint/suspicious/noArrayIndexKey: pieces only grow at the end while a text streams
+          <CodeBlock key={at} piece={piece} />
+        ) : (
+          // biome-ignore lint/suspicious/noArrayIndexKey: as above
+          <Text key={at} text={piece.text} />
+        ),
+      )}
+    </div>
+  );
+});
+
+/** Below the page's own headings. */
+const HEADINGS = ['h3', 'h4', 'h5', 'h6'] as const;
+
+const Text = memo(function Text({ text }: { readonly text: string }) {
+  return blocksOf(text).map(({ level, spans }, at) => {
+    const Block = level === 0 ? 'p' : (HEADINGS[level - 1] ?? 'h6');
+    // biome-ignore lint/suspicious/noArrayIndexKey: as with pieces
+    return <Block key={at}>{spans.map(drawn)}</Block>;
+  });
+});
+
+function drawn({ kind, text }: Span, at: number) {
+  if (kind === 'strong') return <strong key={at}>{text}</strong>;
+  return kind === 'code' ? <code key={at}>{text}</code> : text;
+}
+
+const CodeBlock = memo(
+  function CodeBlock({ piece }: { readonly piece: Extract<Piece, { kind: 'code' }> }) {
+    return (
+      <figure className="code" data-testid="code">
+        <figcaption>
+          <span>{piece.language || 'text'}</span>
+          <CopyButton text={piece.text} what="code" />
+        </figcaption>
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls sideways must be reachable by keyboard */}
+        <pre tabIndex={0}>
+          <code>{piece.text}</code>
+        </pre>
+      </figure>
+    );
+  },
+  (a, b) => a.piece.text === b.piece.text && a.piece.language === b.piece.language,
+);
+
+// As long as somebody needs to see it.
+const COPIED_MS = 1600;
+
+export function CopyButton({ text, what }: { readonly text: string; readonly what: string }) {
+  const [state, setState] = useState<'idle' | 'copied' | 'failed'>('idle');
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const copy = (): void => {
+    copyText(text)
+      .then(
+        () => setState('copied'),
+        () => setState('failed'),
+      )
+      .finally(() => {
+        clearTimeout(timer.current);
+        timer.current = setTimeout(() => setState('idle'), COPIED_MS);
+      });
+  };
+  const words = { idle: 'Copy', copied: 'Copied', failed: 'Not allowed' }[state];
+  return (
+    <button type="button" className="copy" onClick={copy} aria-label={`${words} ${what}`} data-testid="copy">
+      {state === 'copied' ? <TickIcon /> : <CopyIcon />} {words}
+    </button>
+  );
+}

@@ -1,0 +1,127 @@
+// One call of a tool as a row that opens: what went in, what came out, and which lines it changed.
+
+import { type Binnacle, visibleLine } from '@binnacle/client';
+import type { ToolCall } from '@binnacle/protocol';
+import { memo, useMemo, useState } from 'react';
+import { TerminalIcon, ToolIcon } from '../ui/icons.tsx';
+import { PagePart, usePart } from '../ui/lazy-part.ts';
+import { inputText, statusWord, toolWord, visible } from './format.ts';
+import { lineDiff } from './line-diff.ts';
+import { CopyButton } from './prose.tsx';
+import { Diff } from './tool-diff.tsx';
+
+// With all that a terminal needs, which most conversations do without.
+const terminal = new PagePart(() => import('./tool-terminal.tsx').catch(() => ({ ToolTerminal: NoTerminal })));
+const NoTerminal = () => (
+  <p className="failure">The terminal could not be loaded. Open it on its own page, or reload this one.</p>
+);
+
+interface ToolRowProps {
+  readonly tool: ToolCall;
+  readonly client: Binnacle;
+  /** Opens the view of a session; undefined where that session is not there (any more). */
+  readonly onSession: ((id: string) => void) | undefined;
+}
+
+const STATUS_MARKS = { pending: 'starting', running: 'running', done: 'ended', failed: 'failed' } as const;
+/** A change of so many lines is read where it stands; a larger one is folded until somebody wants it. */
+const SMALL_DIFF_ROWS = 24;
+
+export const ToolRow = memo(function ToolRow({ tool, client, onSession }: ToolRowProps) {
+  // Undefined: as it is best for what the call tells.
+  const [wanted, setWanted] = useState<boolean>();
+  const diffs = useMemo(
+    () =>
+      (tool.diffs ?? []).map((diff) => ({
+        path: diff.path,
+        isNew: diff.before === null,
+        ...lineDiff(diff.before, diff.after),
+      })),
+    [tool.diffs],
+  );
+  const added = diffs.reduce((sum, diff) => sum + diff.added, 0);
+  const removed = diffs.reduce((sum, diff) => sum + diff.removed, 0);
+  const rows = diffs.reduce((sum, diff) => sum + diff.rows.length, 0);
+  const open = wanted ?? (rows > 0 && rows <= SMALL_DIFF_ROWS);
+  return (
+    <div className={`tool ${tool.status}`} data-testid="tool" data-tool={tool.id} data-status={tool.status}>
+      <div className="tool-head">
+        <button
+          type="button"
+          className="tool-open"
+          aria-expanded={open}
+          onClick={() => setWanted(!open)}
+          data-testid="tool-open"
+        >
+          <ToolIcon kind={tool.kind} />
+          <span className="tool-kind">{toolWord(tool)}</span>
+          <span className="tool-title">{visibleLine(tool.title)}</span>
+          {diffs.length > 0 && (
+            <span className="tool-count">
+              <span className="plus">+{added}</span> <span className="minus">−{removed}</span>
+              <span className="sr-only"> lines added and removed</span>
+            </span>
+          )}
+          <span className="tool-status">
+            <span className={`dot ${STATUS_MARKS[tool.status] ?? ''}`} />
+            {statusWord(tool)}
+          </span>
+        </button>
+        {tool.session !== undefined && (
+          <button
+            type="button"
+            className="button tool-session"
+            disabled={onSession === undefined}
+            title={onSession === undefined ? 'That session is gone' : 'Open the agent’s terminal'}
+            onClick={() => tool.session !== undefined && onSession?.(tool.session)}
+            data-testid="tool-session"
+          >
+            <TerminalIcon /> <span>Terminal</span>
+          </button>
+        )}
+      </div>
+      {open && (
+        <div className="tool-body" data-testid="tool-body">
+          {tool.session !== undefined && onSession !== undefined && (
+            <LiveTerminal client={client} session={tool.session} />
+          )}
+          {tool.input !== undefined && <Part name="Input" text={inputText(tool.input)} />}
+          {diffs.map((diff, at) => (
+            <Diff
+              // biome-ignore lint/suspicious/noArrayIndexKey: one file may be changed twice, and the order stays
+              key={at}
+              path={diff.path}
+              isNew={diff.isNew}
+              rows={diff.rows}
+              added={diff.added}
+              removed={diff.removed}
+            />
+          ))}
+          {tool.output !== undefined && tool.output !== '' && <Part name="Output" text={visible(tool.output)} />}
+          {tool.input === undefined && tool.session === undefined && diffs.length === 0 && !tool.output && (
+            <p className="tool-nothing">{tool.status === 'done' ? 'It told nothing more.' : 'Nothing yet.'}</p>
+          )}
+        </div>
+      )}
+    </div>
+  );
+});
+
+function LiveTerminal({ client, session }: { readonly client: Binnacle; readonly session: string }) {
+  const view = usePart(terminal);
+  if (view === undefined) return <div className="tool-terminal" aria-busy="true" />;
+  return <view.ToolTerminal client={client} session={session} />;
+}
+
+function Part({ name, text }: { readonly name: string; readonly text: string }) {
+  return (
+    <figure className="code">
+      <figcaption>
+        <span>{name}</span>
+        <CopyButton text={text} what={name.toLowerCase()} />
+      </figcaption>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard */}
+      <pre tabIndex={0}>{text}</pre>
+    </figure>
+  );
+}

@@ -1,0 +1,197 @@
+// The part that scrolls: keeps to the end while the reader is there, and to what is being read when not. Shows at most
+// so many turns at a time; which those are, it decides. Knows no conversation.
+
+import type { ConversationItem } from '@binnacle/client';
+import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { PartMishap } from '../ui/error-boundary.tsx';
+import { DownIcon } from '../ui/icons.tsx';
+
+export interface Entry {
+  readonly key: string;
+  readonly item: ConversationItem;
+}
+
+interface TalkScrollProps {
+  readonly entries: readonly Entry[];
+  readonly render: (item: ConversationItem) => ReactNode;
+  readonly loading: boolean;
+  readonly loadingOlder: boolean;
+  readonly hasOlder: boolean;
+  /** Why one should look at the end; undefined where there is no particular reason. */
+  readonly wanted: string | undefined;
+  readonly onOlder: () => void;
+  /** Nobody reads far above the end. */
+  readonly onTrim: () => void;
+  readonly empty: ReactNode;
+}
+
+/** Turns in the document at a time. */
+const MAX_SHOWN = 120;
+const STEP = 30;
+// Who is so near to the end reads what comes.
+const NEAR_PX = 48;
+// Older turns are fetched before the reader has arrived at the first one.
+const EARLY_PX = 300;
+
+interface Anchor {
+  readonly key: string;
+  readonly top: number;
+}
+
+export function TalkScroll(props: TalkScrollProps) {
+  const { entries, render, loading, loadingOlder, hasOlder, wanted, onOlder, onTrim, empty } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const anchor = useRef<Anchor>(undefined);
+  const [atEnd, setAtEnd] = useState(true);
+  const isAtEnd = useRef(true);
+  // Asked for, and to be shown when it is there.
+  const wantsOlder = useRef(false);
+  // Key of the first turn that is shown; undefined: as many as fit before the end.
+  const [first, setFirst] = useState<string>();
+
+  const found = first === undefined ? -1 : entries.findIndex((entry) => entry.key === first);
+  const start = found < 0 ? Math.max(0, entries.length - MAX_SHOWN) : found;
+  const shown = entries.slice(start, start + MAX_SHOWN);
+  const hasLater = start + shown.length < entries.length;
+
+  /** The first turn that is seen, and where: it stays there when others come before it. */
+  const hold = useCallback((): void => {
+    const element = box.current;
+    if (element === null) return;
+    const edge = element.getBoundingClientRect().top;
+    for (const turn of element.querySelectorAll<HTMLElement>('[data-entry]')) {
+      const { top, bottom } = turn.getBoundingClientRect();
+      if (bottom <= edge) continue;
+      anchor.current = { key: turn.dataset.entry ?? '', top: top - edge };
+      return;
+    }
+  }, []);
+
+  const toEnd = useCallback((): void => {
+    const element = box.current;
+    if (element !== null) element.scrollTop = element.scrollHeight;
+  }, []);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: after every change of what is shown
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    if (isAtEnd.current && !hasLater) {
+      toEnd();
+      return;
+    }
+    const held = anchor.current;
+    if (held === undefined) return;
+    const turn = element.querySelector<HTMLElement>(`[data-entry="${CSS.escape(held.key)}"]`);
+    if (turn === null) return;
+    const moved = turn.getBoundingClientRect().top - element.getBoundingClientRect().top - held.top;
+    if (Math.abs(moved) > 0.5) element.scrollTop += moved;
+  }, [entries, start, loadingOlder]);
+
+  // A phone's keyboard, a longer message below, a turned screen: the end stays in sight.
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const observer = new ResizeObserver(() => {
+      if (isAtEnd.current) toEnd();
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [toEnd]);
+
+  const earlier = useCallback((): void => {
+    hold();
+    if (start > 0) setFirst(entries[Math.max(0, start - STEP)]?.key);
+    else if (hasOlder && !loadingOlder) {
+      // What comes is before the window, and then moves into it.
+      setFirst(entries[0]?.key);
+      wantsOlder.current = true;
+      onOlder();
+    }
+  }, [hold, start, entries, hasOlder, loadingOlder, onOlder]);
+
+  useLayoutEffect(() => {
+    if (loadingOlder || !wantsOlder.current || start === 0) return;
+    wantsOlder.current = false;
+    setFirst(entries[Math.max(0, start - STEP)]?.key);
+  }, [loadingOlder, entries, start]);
+
+  const later = useCallback((): void => {
+    hold();
+    const next = start + STEP;
+    setFirst(next + MAX_SHOWN >= entries.length ? undefined : entries[next]?.key);
+  }, [hold, start, entries]);
+
+  /** Where the reader is now. */
+  const measure = (): void => {
+    const element = box.current;
+    if (element === null) return;
+    const rest = element.scrollHeight - element.scrollTop - element.clientHeight;
+    isAtEnd.current = rest < NEAR_PX && !hasLater;
+    setAtEnd(isAtEnd.current);
+    hold();
+  };
+  const scrolled = (): void => {
+    measure();
+    if (isAtEnd.current) {
+      setFirst(undefined);
+      onTrim();
+    } else if (box.current !== null && box.current.scrollTop < EARLY_PX) earlier();
+  };
+
+  const jump = (): void => {
+    isAtEnd.current = true;
+    setAtEnd(true);
+    setFirst(undefined);
+    toEnd();
+    onTrim();
+  };
+
+  return (
+    <div className="talk-area">
+      <section
+        className="talk"
+        ref={box}
+        onScroll={scrolled}
+        // Who opens a row at the end reads that: what comes then must not push it away.
+        onClickCapture={() => requestAnimationFrame(measure)}
+        aria-label="What was said"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+        tabIndex={0}
+        data-testid="talk"
+        data-at-end={atEnd}
+      >
+        <div className="talk-column">
+          {loading && <p className="talk-loading">Looking…</p>}
+          {!loading && (hasOlder || start > 0) && entries.length > 0 && (
+            <button
+              type="button"
+              className="button quiet talk-older"
+              onClick={earlier}
+              disabled={loadingOlder}
+              data-testid="older"
+            >
+              {loadingOlder ? 'Loading…' : 'Earlier messages'}
+            </button>
+          )}
+          {!loading && entries.length === 0 && empty}
+          {shown.map(({ key, item }) => (
+            <div key={key} data-entry={key}>
+              <PartMishap of={item}>{render(item)}</PartMishap>
+            </div>
+          ))}
+          {hasLater && (
+            <button type="button" className="button quiet talk-older" onClick={later} data-testid="later">
+              Later messages
+            </button>
+          )}
+        </div>
+      </section>
+      {(!atEnd || hasLater) && (
+        <button type="button" className="button jump" onClick={jump} data-testid="jump">
+          <DownIcon /> {wanted ?? 'Jump to the latest'}
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,278 @@
+// What was said and done, one turn after the other: messages of people, answers of the agent with all that is in them.
+
+import type { Answer, AnswerPart, Binnacle } from '@binnacle/client';
+import { type Author, type MessageInfo, type SilenceInfo, silenceWords } from '@binnacle/protocol';
+import { memo, type ReactNode, useState } from 'react';
+import { useElapsed } from '../state/use-client.ts';
+import { MoreIcon } from '../ui/icons.tsx';
+import { ApprovalCard } from './approval-card.tsx';
+import {
+  agentText,
+  clock,
+  endWords,
+  nameOf,
+  type PlanStep,
+  planSteps,
+  STEER_WORDS,
+  sentence,
+  usageWords,
+  visible,
+} from './format.ts';
+import { Prose } from './prose.tsx';
+import { ToolRow } from './tool-call.tsx';
+
+/** What rows need of the page. The same object as long as nothing in it changes, so that rows need not be drawn again. */
+export interface TurnContext {
+  /** The agent's name. */
+  readonly agent: string;
+  readonly user: string;
+  readonly clockOffsetMs: number;
+  /** Undefined for those who may only watch. */
+  readonly onAnswer: ((approval: string, option: string) => Promise<unknown>) | undefined;
+  readonly onSession: (id: string) => void;
+  /** For terminals inside of answers. */
+  readonly client: Binnacle;
+  readonly hasSession: (id: string) => boolean;
+}
+
+function Head({
+  name,
+  at,
+  children,
+}: {
+  readonly name: string;
+  readonly at: number | null;
+  readonly children?: ReactNode;
+}) {
+  return (
+    <header className="turn-head">
+      <strong>{name}</strong>
+      {children}
+      {at !== null && at > 0 && (
+        <time dateTime={new Date(at).toISOString()} title={new Date(at).toLocaleString()}>
+          {clock(at, Date.now())}
+        </time>
+      )}
+    </header>
+  );
+}
+
+interface MessageTurnProps {
+  readonly message: MessageInfo;
+  readonly context: TurnContext;
+}
+
+export const MessageTurn = memo(function MessageTurn({ message, context }: MessageTurnProps) {
+  const isMine = message.by.user !== null && message.by.user === context.user;
+  const isCancelled = message.state === 'cancelled';
+  return (
+    <article
+      className={isCancelled ? 'turn person cancelled' : 'turn person'}
+      aria-label={`Message of ${isMine ? 'you' : nameOf(message.by)}`}
+      data-testid="message"
+      data-message={message.id}
+      data-state={message.state}
+    >
+      <Head name={isMine ? 'You' : nameOf(message.by)} at={message.at}>
+        {isCancelled && <span className="turn-mark">taken back</span>}
+        {!isCancelled && message.steer !== 'queue' && (
+          <span className="turn-mark">{STEER_WORDS[message.steer].label.toLowerCase()}ed</span>
+        )}
+      </Head>
+      <div className="prose">
+        <p>{message.text}</p>
+      </div>
+    </article>
+  );
+});
+
+interface AnswerTurnProps {
+  readonly answer: Answer;
+  readonly context: TurnContext;
+}
+
+export const AnswerTurn = memo(function AnswerTurn({ answer, context }: AnswerTurnProps) {
+  const isLive = answer.end === null && answer.state === 'running';
+  const last = answer.parts.length - 1;
+  const isAsking = answer.parts.some((part) => part.kind === 'approval' && part.answer === null);
+  const usage = usageWords(answer.usage);
+  return (
+    <article
+      className="turn agent"
+      aria-label={`Answer of ${context.agent}`}
+      aria-busy={isLive}
+      data-testid="answer"
+      data-run={answer.run}
+      data-state={answer.state}
+    >
+      <Head name={context.agent} at={answer.startedAt ?? answer.endedAt}>
+        {isLive && (
+          <span className={isAsking ? 'turn-mark asking' : 'turn-mark live'}>{isAsking ? 'asks' : 'working'}</span>
+        )}
+      </Head>
+      {answer.parts.map((part, at) => (
+        <Part key={keyOf(part, at)} part={part} live={isLive && at === last} context={context} />
+      ))}
+      {isLive && answer.silence === null && answer.parts.length === 0 && <p className="turn-wait">…</p>}
+      {isLive && !isAsking && answer.silence !== null && (
+        <Silent silence={answer.silence} clockOffsetMs={context.clockOffsetMs} />
+      )}
+      <Ending answer={answer} />
+      {usage !== undefined && <p className="turn-usage">{usage}</p>}
+    </article>
+  );
+});
+
+function keyOf(part: AnswerPart, at: number): string {
+  if (part.kind === 'tool') return `tool-${part.tool.id}`;
+  return part.kind === 'approval' ? `approval-${part.approval.id}` : `${part.kind}-${at}`;
+}
+
+/** Silence of a turn: for how long nothing comes, and what the turn waits for. */
+function Silent({ silence, clockOffsetMs }: { readonly silence: SilenceInfo; readonly clockOffsetMs: number }) {
+  const { at, silentMs, waitsFor, isLong } = silence;
+  const seconds = useElapsed(at - silentMs - clockOffsetMs);
+  return (
+    <p className={isLong === true ? 'turn-wait long' : 'turn-wait'} data-testid="silence">
+      {/* What counts up is read out once. */}
+      <span className="sr-only" role="status">
+        {visible(sentence(silenceWords(silence)))}
+      </span>
+      <span aria-hidden="true">
+        {visible(sentence(silenceWords({ silentMs: silentMs === 0 ? 0 : seconds * 1000, waitsFor })))}
+      </span>
+    </p>
+  );
+}
+
+function Ending({ answer }: { readonly answer: Answer }) {
+  const { end } = answer;
+  // From a page of history: that it did not end well is known, and not why.
+  if (end === null) {
+    if (answer.state === 'final' && answer.text === '')
+      return <p className="turn-end final">It ended without a word.</p>;
+    if (answer.state !== 'error' && answer.state !== 'aborted') return null;
+    return (
+      <p className={`turn-end ${answer.state}`} data-testid="end" data-state={answer.state}>
+        {answer.state === 'error' ? 'The agent failed here.' : 'It was stopped here.'}
+      </p>
+    );
+  }
+  const words = endWords(end) ?? (answer.text === '' ? 'It ended without a word.' : undefined);
+  if (words === undefined) return null;
+  return (
+    <p className={`turn-end ${end.state}`} data-testid="end" data-state={end.state}>
+      {words}
+      {end.state === 'error' && (
+        <small>
+          {' '}
+          {end.error.hint} <code>{end.error.code}</code>
+        </small>
+      )}
+    </p>
+  );
+}
+
+interface PartProps {
+  readonly part: AnswerPart;
+  /** More of it comes. */
+  readonly live: boolean;
+  readonly context: TurnContext;
+}
+
+const Part = memo(function Part({ part, live, context }: PartProps) {
+  switch (part.kind) {
+    case 'said':
+      return <Prose text={part.text} live={live} />;
+    case 'thought':
+      return <Thought text={part.text} live={live} />;
+    case 'tool': {
+      const { session } = part.tool;
+      const isThere = session !== undefined && context.hasSession(session);
+      return <ToolRow tool={part.tool} client={context.client} onSession={isThere ? context.onSession : undefined} />;
+    }
+    case 'approval': {
+      const { onAnswer, clockOffsetMs } = context;
+      const { approval } = part;
+      return (
+        <ApprovalCard
+          approval={approval}
+          answer={part.answer}
+          clockOffsetMs={clockOffsetMs}
+          onAnswer={onAnswer === undefined ? undefined : (option) => onAnswer(approval.id, option)}
+        />
+      );
+    }
+    case 'message':
+      return <MessageTurn message={part.message} context={context} />;
+    case 'agent':
+      return <Told name={part.name} data={part.data} />;
+    default:
+      return null; // a newer client knows parts that this page does not
+  }
+});
+
+function Thought({ text, live }: { readonly text: string; readonly live: boolean }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <div className="thought" data-testid="thought">
+      <button type="button" className="thought-open" aria-expanded={open} onClick={() => setOpen((before) => !before)}>
+        <MoreIcon /> {live ? 'Thinking…' : 'Thoughts'}
+      </button>
+      {open && <p className="thought-text">{visible(text)}</p>}
+    </div>
+  );
+}
+
+const STEP_MARKS: Readonly<Record<PlanStep['state'], readonly [string, string]>> = {
+  done: ['✓', 'done'],
+  now: ['▸', 'under way'],
+  later: ['○', 'to do'],
+};
+
+function Told({ name, data }: { readonly name: string; readonly data: unknown }) {
+  const steps = name === 'plan' ? planSteps(data) : undefined;
+  if (steps === undefined) {
+    return (
+      <p className="told" data-testid="told" data-name={name}>
+        <span>{visible(name)}</span> {visible(agentText(data))}
+      </p>
+    );
+  }
+  return (
+    <section className="plan" aria-label="Plan" data-testid="plan">
+      <ol>
+        {steps.map((step, at) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a plan is replaced as a whole
+          <li key={at} className={step.state}>
+            <span aria-hidden="true">{STEP_MARKS[step.state][0]}</span>
+            <span>
+              {visible(step.text)}
+              <span className="sr-only">, {STEP_MARKS[step.state][1]}</span>
+            </span>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+interface NoteTurnProps {
+  readonly text: string;
+  readonly by: Author;
+  readonly at: number;
+}
+
+/** Written into the conversation by a program; not for the agent. */
+export const NoteTurn = memo(function NoteTurn({ text, by, at }: NoteTurnProps) {
+  return (
+    <article className="turn note" aria-label={`Note of ${nameOf(by)}`} data-testid="note">
+      <Head name={nameOf(by)} at={at}>
+        <span className="turn-mark">note</span>
+      </Head>
+      <div className="prose">
+        <p>{visible(text)}</p>
+      </div>
+    </article>
+  );
+});

@@ -1,0 +1,86 @@
+// Mutes one session or conversation for whoever looks at it, and shows whether it is.
+
+import type { Binnacle, Muted } from '@binnacle/client';
+import { useEffect, useState } from 'react';
+import { IconButton } from '../ui/icon-button.tsx';
+import { BellIcon, BellOffIcon } from '../ui/icons.tsx';
+
+export interface Mute {
+  /** Undefined until it is known. */
+  readonly isMuted: boolean | undefined;
+  readonly change: () => void;
+}
+
+/** `id`: of a session, or the key of a conversation; undefined: nothing is asked. */
+export function useMute(client: Binnacle, kind: 'session' | 'conversation', id: string | undefined): Mute {
+  const [isMuted, setMuted] = useState<boolean>();
+  useEffect(() => {
+    let isGone = false;
+    setMuted(undefined);
+    if (id === undefined) return;
+    client.push.mutes().then(
+      ({ sessions, conversations }) =>
+        !isGone && setMuted((kind === 'session' ? sessions : conversations).includes(id)),
+      // A gateway that knows no mutes has nothing to mute.
+      () => undefined,
+    );
+    return () => {
+      isGone = true;
+    };
+  }, [client, kind, id]);
+  const change = (): void => {
+    if (id === undefined) return;
+    const what: Muted = kind === 'session' ? { session: id } : { conversation: id };
+    const now = isMuted !== true;
+    setMuted(now);
+    (now ? client.push.mute(what) : client.push.unmute(what)).catch(() => setMuted(!now));
+  };
+  return { isMuted, change };
+}
+
+interface MuteButtonProps {
+  readonly kind: 'session' | 'conversation';
+  readonly mute: Mute;
+}
+
+/** In a header; on a phone there is no room for it, see `MuteBox`. */
+export function MuteButton({ kind, mute: { isMuted, change } }: MuteButtonProps) {
+  const act = `Mute notifications of this ${kind}`;
+  return (
+    <IconButton
+      className="wide"
+      label={act}
+      title={isMuted === true ? `Notifications of this ${kind} are muted` : act}
+      test="mute"
+      aria-pressed={isMuted === true}
+      disabled={isMuted === undefined}
+      onClick={change}
+    >
+      {isMuted === true ? <BellOffIcon /> : <BellIcon />}
+    </IconButton>
+  );
+}
+
+interface MuteBoxProps {
+  readonly client: Binnacle;
+  readonly kind: 'session' | 'conversation';
+  readonly id: string;
+  readonly name: string;
+}
+
+/** In words, for a dialog. */
+export function MuteBox({ client, kind, id, name }: MuteBoxProps) {
+  const { isMuted, change } = useMute(client, kind, id);
+  return (
+    <label className="mute-box">
+      <input
+        type="checkbox"
+        checked={isMuted === true}
+        disabled={isMuted === undefined}
+        onChange={change}
+        data-testid="mute-box"
+      />
+      <span>Mute “{name}”</span>
+    </label>
+  );
+}

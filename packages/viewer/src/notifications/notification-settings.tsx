@@ -1,0 +1,140 @@
+// Notifications in this browser: on or off and why, a test, and what is muted.
+
+import type { Binnacle, Muted } from '@binnacle/client';
+import type { BinnacleError } from '@binnacle/protocol';
+import { type ReactNode, useEffect, useState } from 'react';
+import { oneLine } from '../model/format.ts';
+import type { Choice } from '../model/route.ts';
+import { asFailure, Failure } from '../ui/failure.tsx';
+import { MuteBox } from './mute-button.tsx';
+import { type Notified, useNotifications } from './use-notifications.ts';
+
+interface NotificationsProps {
+  readonly client: Binnacle;
+  /** What is shown. */
+  readonly chosen: Choice | undefined;
+  /** What a session or conversation is called in the lists; undefined where it is not in them. */
+  readonly nameOf: (what: Muted) => string | undefined;
+}
+
+const WORDS: Readonly<Record<Notified, ReactNode>> = {
+  looking: 'Asking this browser…',
+  on: 'This browser tells you when something waits for you. Not while you look at it.',
+  off: 'This browser can tell you when an agent asks for approval or is done, and when a program waits for you.',
+  refused:
+    'This browser was told never to notify from this page. Allow it in its settings for this site, then come back.',
+  insecure:
+    'Browsers notify only from pages that came over https, or from localhost. Open this page there, and turn it on.',
+  install: 'On an iPhone or iPad: tap Share, then Add to Home Screen, and open Binnacle from there.',
+  none: 'This browser cannot be notified from a page.',
+  stopped: 'Whoever runs this gateway has switched notifications in browsers off.',
+};
+
+export function Notifications({ client, chosen, nameOf }: NotificationsProps) {
+  const shortName = (what: Muted): string => oneLine(nameOf(what) ?? 'this', 40);
+  const { state, busy, error, sent, done, setDone, turnOn, turnOff, test } = useNotifications(client);
+  return (
+    <section
+      className="phone-part"
+      aria-labelledby="notifications-title"
+      data-testid="notifications"
+      data-state={state}
+    >
+      <h3 id="notifications-title">Notifications</h3>
+      <p aria-live="polite">{WORDS[state]}</p>
+      {state === 'off' && (
+        <button type="button" className="button primary" onClick={turnOn} disabled={busy} data-testid="notify-on">
+          Turn on in this browser
+        </button>
+      )}
+      {state === 'on' && (
+        <div className="phone-row">
+          <button type="button" className="button" onClick={test} disabled={busy} data-testid="notify-test">
+            Send a test
+          </button>
+          <button type="button" className="button" onClick={turnOff} disabled={busy} data-testid="notify-off">
+            Turn off
+          </button>
+        </div>
+      )}
+      {state === 'on' && done !== undefined && (
+        <fieldset className="notify-when" data-testid="notify-when" data-done={done}>
+          <legend>Tell me</legend>
+          <label>
+            <input type="radio" name="notify-when" checked={!done} onChange={() => setDone(false)} />
+            when an agent waits
+          </label>
+          <label>
+            <input type="radio" name="notify-when" checked={done} onChange={() => setDone(true)} />
+            and when it is done
+          </label>
+          <p>The same in all of your browsers. Short answers are not told.</p>
+        </fieldset>
+      )}
+      {sent && (
+        <p role="status" data-testid="notify-sent">
+          Sent. If nothing comes, look at what this device does with notifications of the browser.
+        </p>
+      )}
+      {error !== undefined && <Failure error={error} />}
+      {chosen?.kind === 'session' && (
+        <MuteBox client={client} kind="session" id={chosen.id} name={shortName({ session: chosen.id })} />
+      )}
+      {chosen?.kind === 'conversation' && (
+        <MuteBox client={client} kind="conversation" id={chosen.key} name={shortName({ conversation: chosen.key })} />
+      )}
+      <MutedList client={client} nameOf={nameOf} />
+    </section>
+  );
+}
+
+function MutedList({ client, nameOf }: Omit<NotificationsProps, 'chosen'>) {
+  const [muted, setMuted] = useState<readonly Muted[]>([]);
+  const [error, setError] = useState<BinnacleError>();
+  useEffect(() => {
+    let isGone = false;
+    client.push.mutes().then(
+      ({ sessions, conversations }) => {
+        if (isGone) return;
+        setMuted([
+          ...conversations.map((conversation) => ({ conversation })),
+          ...sessions.map((session) => ({ session })),
+        ]);
+      },
+      (thrown: unknown) => !isGone && setError(asFailure(thrown)),
+    );
+    return () => {
+      isGone = true;
+    };
+  }, [client]);
+  const unmute = (what: Muted): void => {
+    client.push.unmute(what).then(
+      () => setMuted((all) => all.filter((one) => one !== what)),
+      (thrown: unknown) => setError(asFailure(thrown)),
+    );
+  };
+  return (
+    <>
+      {muted.length > 0 && (
+        <>
+          <h4>Muted</h4>
+          <ul className="muted-list" data-testid="muted-list">
+            {muted.map((what) => {
+              const id = 'session' in what ? what.session : what.conversation;
+              const name = oneLine(nameOf(what) ?? id, 60);
+              return (
+                <li key={id}>
+                  <span>{name}</span>
+                  <button type="button" className="button" onClick={() => unmute(what)} aria-label={`Unmute ${name}`}>
+                    Unmute
+                  </button>
+                </li>
+              );
+            })}
+          </ul>
+        </>
+      )}
+      {error !== undefined && <Failure error={error} />}
+    </>
+  );
+}

@@ -1,0 +1,32 @@
+// Says to the gateway what somebody has before their eyes: a page that is visible and has the focus, and what it shows.
+
+import type { Binnacle } from '@binnacle/client';
+import { useEffect } from 'react';
+import type { Choice } from '../model/route.ts';
+import { renewSubscription } from './use-notifications.ts';
+
+export function useLook(client: Binnacle, chosen: Choice | undefined): void {
+  const session = chosen?.kind === 'session' ? chosen.id : undefined;
+  const conversation = chosen?.kind === 'conversation' ? chosen.key : undefined;
+  useEffect(() => {
+    const say = (): void => {
+      const isSeen = document.visibilityState === 'visible' && document.hasFocus();
+      const looked = session !== undefined ? { session } : conversation === undefined ? undefined : { conversation };
+      client.look(isSeen ? looked : undefined);
+    };
+    say();
+    document.addEventListener('visibilitychange', say);
+    window.addEventListener('focus', say);
+    window.addEventListener('blur', say);
+    return () => {
+      document.removeEventListener('visibilitychange', say);
+      window.removeEventListener('focus', say);
+      window.removeEventListener('blur', say);
+      client.look(undefined);
+    };
+  }, [client, session, conversation]);
+  useEffect(() => {
+    // It is said again with the next start; who opens the dialog is told what is wrong.
+    renewSubscription(client).catch(() => undefined);
+  }, [client]);
+}

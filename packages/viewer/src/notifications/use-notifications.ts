@@ -1,0 +1,166 @@
+// Whether this browser is notified, and turning it on and off. Knows no words.
+
+import type { Binnacle } from '@binnacle/client';
+import type { BinnacleError } from '@binnacle/protocol';
+import { useCallback, useEffect, useState } from 'react';
+import { asFailure } from '../ui/failure.tsx';
+import { hasWorkers, tellLogin, workerOf } from './register-worker.ts';
+
+/**
+ * `insecure`: browsers allow it over https and on localhost only. `install`: iPhones allow it on the home screen only.
+ * `none`: this browser cannot. `refused`: somebody has told it not to ask. `stopped`: the operator wants none.
+ */
+export type Notified = 'looking' | 'insecure' | 'install' | 'none' | 'refused' | 'stopped' | 'off' | 'on';
+
+export interface Notifications {
+  readonly state: Notified;
+  readonly busy: boolean;
+  readonly error: BinnacleError | undefined;
+  /** A test was sent. */
+  readonly sent: boolean;
+  /** Also when an agent is done, and not only when something waits; undefined until the gateway has said so. */
+  readonly done: boolean | undefined;
+  readonly setDone: (done: boolean) => void;
+  readonly turnOn: () => void;
+  readonly turnOff: () => void;
+  readonly test: () => void;
+}
+
+export function useNotifications(client: Binnacle): Notifications {
+  const [state, setState] = useState<Notified>('looking');
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<BinnacleError>();
+  const [sent, setSent] = useState(false);
+  const [done, keepDone] = useState<boolean>();
+
+  const act = useCallback((work: () => Promise<Notified | undefined>): void => {
+    setBusy(true);
+    setError(undefined);
+    setSent(false);
+    work()
+      .then(
+        (next) => next !== undefined && setState(next),
+        (thrown: unknown) => setError(asFailure(thrown)),
+      )
+      .finally(() => setBusy(false));
+  }, []);
+
+  useEffect(() => act(() => stateNow(client)), [client, act]);
+
+  // What other browsers of this user are told is the same, whether this one is or not.
+  useEffect(() => {
+    let isGone = false;
+    client.push.state().then(
+      (state) => !isGone && keepDone(state.done),
+      (thrown: unknown) => !isGone && setError(asFailure(thrown)),
+    );
+    return () => {
+      isGone = true;
+    };
+  }, [client]);
+  const setDone = useCallback(
+    (wanted: boolean) =>
+      act(async () => {
+        // Shown at once, as a button that is pressed is.
+        keepDone(wanted);
+        try {
+          await client.push.wish({ done: wanted });
+        } catch (thrown) {
+          keepDone(!wanted);
+          throw thrown;
+        }
+        return undefined;
+      }),
+    [client, act],
+  );
+
+  const turnOn = useCallback(
+    () =>
+      act(async () => {
+        // Asked in the click itself: browsers want that.
+        const permission = await Notification.requestPermission();
+        if (permission === 'denied') return 'refused';
+        if (permission !== 'granted') return 'off';
+        const { publicKey } = await client.push.state();
+        if (publicKey === null) return 'stopped';
+        await subscribe(client, publicKey);
+        return 'on';
+      }),
+    [client, act],
+  );
+  const turnOff = useCallback(
+    () =>
+      act(async () => {
+        const subscription = await currentSubscription();
+        if (subscription !== null) {
+          await client.push.unsubscribe(subscription.endpoint);
+          await subscription.unsubscribe();
+        }
+        return 'off';
+      }),
+    [client, act],
+  );
+  const test = useCallback(
+    () =>
+      act(async () => {
+        await client.push.test((await currentSubscription())?.endpoint);
+        setSent(true);
+        return undefined;
+      }),
+    [client, act],
+  );
+  return { state, busy, error, sent, done, setDone, turnOn, turnOff, test };
+}
+
+async function stateNow(client: Binnacle): Promise<Notified> {
+  if (!window.isSecureContext) return 'insecure';
+  if (!hasWorkers() || !('PushManager' in window) || !('Notification' in window)) {
+    return /iPhone|iPad/.test(navigator.userAgent) ? 'install' : 'none';
+  }
+  if (Notification.permission === 'denied') return 'refused';
+  const { publicKey } = await client.push.state();
+  if (publicKey === null) return 'stopped';
+  const subscription = await currentSubscription();
+  return subscription !== null && isFor(subscription, publicKey) ? 'on' : 'off';
+}
+
+/**
+ * At each start of the page: the gateway forgets a browser with the login that it had, and may have another key by now.
+ * Asks nobody for anything.
+ */
+export async function renewSubscription(client: Binnacle): Promise<void> {
+  const subscription = await currentSubscription();
+  if (subscription === null || Notification.permission !== 'granted') return;
+  const { publicKey } = await client.push.state();
+  if (publicKey !== null) await subscribe(client, publicKey);
+}
+
+async function subscribe(client: Binnacle, publicKey: string): Promise<void> {
+  await client.push.subscribe(await subscribed(publicKey));
+  // The browser may change its address while no page is open.
+  await tellLogin(client.headers);
+}
+
+async function currentSubscription(): Promise<PushSubscription | null> {
+  return (await (await workerOf())?.pushManager?.getSubscription()) ?? null;
+}
+
+async function subscribed(publicKey: string) {
+  const { pushManager } = await navigator.serviceWorker.ready;
+  const known = await pushManager.getSubscription();
+  // One for another key can be sent to by nobody any more.
+  if (known !== null && !isFor(known, publicKey)) await known.unsubscribe();
+  const options = { userVisibleOnly: true, applicationServerKey: bytesOf(publicKey) };
+  const { endpoint, expirationTime, keys } = (await pushManager.subscribe(options)).toJSON();
+  return { endpoint: endpoint ?? '', expirationTime: expirationTime ?? null, keys: { p256dh: '', auth: '', ...keys } };
+}
+
+function isFor({ options }: PushSubscription, publicKey: string): boolean {
+  const held = options.applicationServerKey;
+  const wanted = bytesOf(publicKey);
+  if (held === null || held.byteLength !== wanted.length) return false;
+  return new Uint8Array(held).every((byte, at) => byte === wanted[at]);
+}
+
+const bytesOf = (base64url: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(atob(base64url.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0));

@@ -1,0 +1,215 @@
+// One plugin: how well it is contained, how it fares, what it may and what it offers, and what can be done with it.
+
+import type { Binnacle } from '@binnacle/client';
+import type { BinnacleError, PluginInfo, PluginOffer, PluginSetting } from '@binnacle/protocol';
+import { useId, useState } from 'react';
+import { age, bytes, oneLine } from '../model/format.ts';
+import { useNow } from '../state/use-client.ts';
+import { asFailure, Failure } from '../ui/failure.tsx';
+import { kindWords, levelWords, settingWords, stateOf } from './format.ts';
+import { PluginLog } from './plugin-log.tsx';
+import { PluginPermissions } from './plugin-permissions.tsx';
+import { RemovePlugin } from './remove-plugin.tsx';
+import type { Crew } from './use-plugins.ts';
+
+interface PluginCardProps {
+  readonly client: Binnacle;
+  readonly info: PluginInfo;
+  readonly act: Crew['act'];
+  /** Beside several others: its head alone, until somebody wants the rest, or something is wrong with it. */
+  readonly folds: boolean;
+}
+
+export function PluginCard({ client, info, act, folds }: PluginCardProps) {
+  const { id } = info;
+  const name = useId();
+  const now = useNow();
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<BinnacleError>();
+  const [shown, setShown] = useState<'log' | 'remove'>();
+  const [done, setDone] = useState('');
+  // Once: from then on it is open as people left it.
+  const [startsOpen] = useState(!folds || info.problem !== null);
+  const run = (work: () => Promise<unknown>, words: string): void => {
+    if (busy) return;
+    setBusy(true);
+    setError(undefined);
+    setDone('');
+    act(work)
+      .then(() => setDone(words))
+      .catch((thrown: unknown) => setError(asFailure(thrown)))
+      .finally(() => setBusy(false));
+  };
+  const { words, mark } = stateOf(info);
+  const isOff = info.state === 'off';
+  const { plugins } = client;
+  return (
+    <section className="plugin" aria-labelledby={name} data-testid="plugin" data-plugin={id} data-state={info.state}>
+      <details open={startsOpen}>
+        <summary className="plugin-head">
+          <h3 id={name}>
+            <span className={`dot ${mark}`} />
+            <span>{oneLine(info.name, 80)}</span>
+            <small>{oneLine(info.version, 40)}</small>
+          </h3>
+          <span className={`session-state ${mark}`}>{words}</span>
+          <span className={`level ${info.level ?? 'unknown'}`} data-testid="level">
+            {info.level ?? 'level not known'}
+          </span>
+        </summary>
+        <div className="plugin-body">
+          {info.description !== '' && <p className="plugin-about">{oneLine(info.description, 400)}</p>}
+          <p className="plugin-facts" data-testid="plugin-facts">
+            {info.name !== id && <code>{id}</code>}
+            {info.memoryBytes !== null && <span>{bytes(info.memoryBytes)} of memory</span>}
+            {info.restarts > 0 && (
+              <span className="plugin-restarts">
+                {info.restarts === 1 ? 'ended once' : `ended ${info.restarts} times`} in the last ten minutes
+              </span>
+            )}
+            <span>installed {ago(now - info.installedAt)}</span>
+          </p>
+          <p className="plugin-level" data-testid="level-words">
+            {levelWords(info.level)}
+            {info.missing.length > 0 &&
+              ` This machine lacks ${info.missing.map((one) => oneLine(one, 40)).join(', ')}: each a wall less.`}
+          </p>
+          {info.problem !== null && (
+            <div className="failure" data-testid="problem" data-code={info.problem.code}>
+              <p className="failure-message">{oneLine(info.problem.message, 600)}</p>
+              <p className="failure-hint">
+                {info.problem.hint !== null && oneLine(info.problem.hint, 400)} <code>{info.problem.code}</code>
+              </p>
+            </div>
+          )}
+          <h4>What it may do</h4>
+          <PluginPermissions
+            plugin={id}
+            permissions={info.permissions}
+            busy={busy}
+            onGrant={(permission, value) =>
+              run(() => plugins.grant(id, permission, value), `${permission} is granted.`)
+            }
+            onRevoke={(permission) => run(() => plugins.revoke(id, permission), `${permission} is revoked.`)}
+          />
+          {info.offers.length > 0 && (
+            <>
+              <h4>What it offers</h4>
+              <Offers offers={info.offers} />
+            </>
+          )}
+          {info.settings.length > 0 && (
+            <>
+              <h4>Settings</h4>
+              <Settings settings={info.settings} />
+            </>
+          )}
+          {error !== undefined && <Failure error={error} />}
+          <p className="sr-only" role="status">
+            {done}
+          </p>
+          <div className="plugin-acts">
+            <Act words="Log" of={id} test="plugin-log-open" onAct={() => setShown('log')} />
+            {!isOff && (
+              <Act
+                words={info.pid === null ? 'Start' : 'Restart'}
+                of={id}
+                busy={busy}
+                test="plugin-restart"
+                onAct={() => run(() => plugins.restart(id), 'It was started.')}
+              />
+            )}
+            <Act
+              words={isOff ? 'Enable' : 'Disable'}
+              of={id}
+              busy={busy}
+              test="plugin-enable"
+              onAct={() => run(() => plugins.setEnabled(id, isOff), isOff ? 'It is enabled.' : 'It is disabled.')}
+            />
+            <Act words="Remove" of={id} busy={busy} danger test="plugin-remove" onAct={() => setShown('remove')} />
+          </div>
+        </div>
+      </details>
+      {shown === 'log' && <PluginLog client={client} id={id} onClose={() => setShown(undefined)} />}
+      {shown === 'remove' && (
+        <RemovePlugin info={info} onRemove={() => act(() => plugins.remove(id))} onClose={() => setShown(undefined)} />
+      )}
+    </section>
+  );
+}
+
+interface ActProps {
+  readonly words: string;
+  /** Whose button it is, for those who hear it alone. */
+  readonly of: string;
+  readonly busy?: boolean;
+  readonly danger?: boolean;
+  readonly test: string;
+  readonly onAct: () => void;
+}
+
+/** Not `disabled` while it is busy: whoever pressed it would lose it. */
+function Act({ words, of, busy = false, danger = false, test, onAct }: ActProps) {
+  return (
+    <button
+      type="button"
+      className={danger ? 'button danger' : 'button'}
+      aria-disabled={busy}
+      aria-label={`${words} ${of}`}
+      onClick={() => {
+        if (!busy) onAct();
+      }}
+      data-testid={test}
+    >
+      {words}
+    </button>
+  );
+}
+
+function Offers({ offers }: { readonly offers: readonly PluginOffer[] }) {
+  return (
+    <ul className="plugin-rows">
+      {offers.map((offer) => (
+        <li
+          key={`${offer.kind} ${offer.name}`}
+          data-testid="offer"
+          data-kind={offer.kind}
+          data-in-force={offer.inForce}
+        >
+          <div className="plugin-row-words">
+            <p>
+              {kindWords(offer.kind)} <code>{oneLine(offer.name, 200)}</code>{' '}
+              <span className={`standing ${offer.inForce ? 'granted' : 'denied'}`}>
+                {offer.inForce ? 'in force' : `not in force: it lacks ${offer.permission}`}
+              </span>
+            </p>
+            {offer.description !== '' && <p className="plugin-reason">{oneLine(offer.description, 200)}</p>}
+          </div>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Their values are in the config file, and nowhere else: they may be secrets. */
+function Settings({ settings }: { readonly settings: readonly PluginSetting[] }) {
+  return (
+    <ul className="plugin-rows">
+      {settings.map((one) => (
+        <li key={one.key} data-testid="setting" data-set={one.isSet}>
+          <div className="plugin-row-words">
+            <p>
+              <code>{oneLine(one.key, 100)}</code>{' '}
+              <span className={`standing ${one.isSet ? 'granted' : one.isRequired ? 'partly' : 'denied'}`}>
+                {settingWords(one)}
+              </span>
+            </p>
+            {one.description !== '' && <p className="plugin-reason">{oneLine(one.description, 200)}</p>}
+          </div>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const ago = (ms: number): string => (age(ms) === 'now' ? 'just now' : `${age(ms)} ago`);

@@ -1,0 +1,67 @@
+// What a plugin printed and what the gateway says of it, with each new line; in a dialog.
+
+import type { Binnacle } from '@binnacle/client';
+import { useEffect, useRef } from 'react';
+import { oneLine } from '../model/format.ts';
+import { clock } from '../traffic/format.ts';
+import { Dialog } from '../ui/dialog.tsx';
+import { Failure } from '../ui/failure.tsx';
+import { usePluginLog } from './use-plugins.ts';
+
+interface PluginLogProps {
+  readonly client: Binnacle;
+  readonly id: string;
+  readonly onClose: () => void;
+}
+
+// So near to the end counts as the end: a line is higher than that.
+const NEAR_PX = 24;
+
+export function PluginLog({ client, id, onClose }: PluginLogProps) {
+  const { lines, error, loading } = usePluginLog(client, id);
+  const box = useRef<HTMLDivElement>(null);
+  const isAtEnd = useRef(true);
+  const last = lines.at(-1)?.n;
+  // Who has scrolled up reads something there.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new line is what it is for
+  useEffect(() => {
+    const { current } = box;
+    if (current !== null && isAtEnd.current) current.scrollTop = current.scrollHeight;
+  }, [last]);
+  const now = Date.now();
+  return (
+    <Dialog label={`Log of ${id}`} onClose={onClose}>
+      <div className="plugin-log-dialog">
+        <h2>Log of {id}</h2>
+        {error !== undefined && <Failure error={error} />}
+        <div
+          className="plugin-log"
+          ref={box}
+          role="log"
+          aria-live="off"
+          aria-label={`Lines of ${id}`}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and keys must be able to scroll it
+          tabIndex={0}
+          onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
+            isAtEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+          }}
+          data-testid="plugin-log"
+        >
+          {lines.length === 0 && <p className="plugin-none">{loading ? 'Looking…' : 'Nothing yet.'}</p>}
+          {lines.map(({ n, at, stream, text }) => (
+            <p key={n} className={`log-line ${stream}`} data-testid="log-line" data-stream={stream}>
+              <time dateTime={new Date(at).toISOString()}>{clock(at, now)}</time>{' '}
+              {stream !== 'stdout' && <small>{stream} </small>}
+              <span>{oneLine(text, 4000)}</span>
+            </p>
+          ))}
+        </div>
+        <div className="dialog-buttons">
+          <button type="button" className="button" onClick={onClose} data-testid="log-close">
+            Close
+          </button>
+        </div>
+      </div>
+    </Dialog>
+  );
+}

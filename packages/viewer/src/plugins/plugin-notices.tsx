@@ -1,0 +1,126 @@
+// What plugins tell people: for a moment at the edge of the page, and all of it behind a bell. Always as text.
+
+import type { PluginNotice } from '@binnacle/protocol';
+import { useEffect, useState } from 'react';
+import { age, oneLine } from '../model/format.ts';
+import { useNow } from '../state/use-client.ts';
+import { Dialog } from '../ui/dialog.tsx';
+import { IconButton } from '../ui/icon-button.tsx';
+import { BellIcon, CloseIcon } from '../ui/icons.tsx';
+import type { Told } from './use-plugin-notices.ts';
+
+/** Time enough to read four lines. */
+const TOAST_MS = 10_000;
+
+export function Toasts({ toasts, dismiss }: Pick<Told, 'toasts' | 'dismiss'>) {
+  const newest = toasts.at(-1)?.n;
+  useEffect(() => {
+    if (newest === undefined) return;
+    const pressed = (event: KeyboardEvent): void => {
+      // In a terminal and in a dialog it has a meaning of its own.
+      const { target } = event;
+      const isOthers = target instanceof Element && target.closest('.xterm, dialog') !== null;
+      if (event.key === 'Escape' && !isOthers && !event.defaultPrevented) dismiss(newest);
+    };
+    window.addEventListener('keydown', pressed);
+    return () => window.removeEventListener('keydown', pressed);
+  }, [newest, dismiss]);
+  return (
+    // It is there before there is anything in it: else nobody is told of the first.
+    <div className="toasts" role="status" aria-live="polite" data-testid="toasts">
+      {toasts.map((notice) => (
+        <Toast key={notice.n} notice={notice} onClose={dismiss} />
+      ))}
+    </div>
+  );
+}
+
+function Toast({ notice, onClose }: { readonly notice: PluginNotice; readonly onClose: (n: number) => void }) {
+  const { n, plugin, title, text } = notice;
+  const [isHeld, setHeld] = useState(false);
+  useEffect(() => {
+    if (isHeld) return;
+    // Behind a dialog nobody can read it: it waits until that is closed.
+    const timer = setInterval(() => {
+      if (document.querySelector('dialog[open]') === null) onClose(n);
+    }, TOAST_MS);
+    return () => clearInterval(timer);
+  }, [n, isHeld, onClose]);
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: whoever reads it holds it; nothing is done with it
+    <div
+      className="toast"
+      onPointerEnter={() => setHeld(true)}
+      onPointerLeave={() => setHeld(false)}
+      onFocus={() => setHeld(true)}
+      onBlur={() => setHeld(false)}
+      data-testid="toast"
+    >
+      <div className="told-words">
+        <small>Plugin {oneLine(plugin, 64)}</small>
+        <strong>{oneLine(title, 200)}</strong>
+        {text !== '' && <p>{lines(text, 300)}</p>}
+      </div>
+      <IconButton label="Dismiss" onClick={() => onClose(n)}>
+        <CloseIcon />
+      </IconButton>
+    </div>
+  );
+}
+
+export function Bell({ all, unseen, isKnown, see }: Pick<Told, 'all' | 'unseen' | 'isKnown' | 'see'>) {
+  const [isOpen, setOpen] = useState(false);
+  const now = useNow();
+  const words = unseen === 0 ? 'What plugins told' : `What plugins told: ${unseen} new`;
+  const close = (): void => {
+    see();
+    setOpen(false);
+  };
+  return (
+    <>
+      <IconButton
+        className="bell"
+        label={words}
+        aria-haspopup="dialog"
+        onClick={() => {
+          see();
+          setOpen(true);
+        }}
+        test="bell"
+        data-unseen={isKnown ? unseen : undefined}
+      >
+        <BellIcon />
+        {unseen > 0 && <span className="bell-count">{unseen > 99 ? '99+' : unseen}</span>}
+      </IconButton>
+      {isOpen && (
+        <Dialog label="What plugins told" onClose={close}>
+          <h2>What plugins told</h2>
+          {all.length === 0 ? (
+            <p data-testid="told-none">Nothing since the gateway was started.</p>
+          ) : (
+            <ul className="told">
+              {all.map(({ n, at, plugin, title, text }) => (
+                <li key={n} className="told-words" data-testid="told">
+                  <small>
+                    Plugin {oneLine(plugin, 64)} · <time dateTime={new Date(at).toISOString()}>{age(now - at)}</time>
+                  </small>
+                  <strong>{oneLine(title, 200)}</strong>
+                  {text !== '' && <p>{lines(text, 4000)}</p>}
+                </li>
+              ))}
+            </ul>
+          )}
+          <div className="dialog-buttons">
+            <button type="button" className="button" onClick={close} data-testid="told-close">
+              Close
+            </button>
+          </div>
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+/** With its line ends, and nothing else that is not to be seen. */
+const lines = (text: string, limit: number): string =>
+  oneLine(text.replaceAll('\n', '\ue000'), limit).replaceAll('\ue000', '\n');

@@ -1,0 +1,43 @@
+// Asks before a plugin is removed with all that belongs to it.
+
+import type { BinnacleError, PluginInfo } from '@binnacle/protocol';
+import { useState } from 'react';
+import { oneLine } from '../model/format.ts';
+import { Dialog } from '../ui/dialog.tsx';
+import { asFailure, Failure } from '../ui/failure.tsx';
+
+interface RemovePluginProps {
+  readonly info: PluginInfo;
+  readonly onRemove: () => Promise<void>;
+  readonly onClose: () => void;
+}
+
+export function RemovePlugin({ info, onRemove, onClose }: RemovePluginProps) {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<BinnacleError>();
+  const remove = (): void => {
+    setBusy(true);
+    setError(undefined);
+    onRemove()
+      .then(onClose, (thrown: unknown) => setError(asFailure(thrown)))
+      .finally(() => setBusy(false));
+  };
+  return (
+    <Dialog label="Remove this plugin?" onClose={onClose}>
+      <h2>Remove “{oneLine(info.name, 60)}”?</h2>
+      <p>
+        Its process is ended, and its files, its log, what it kept and what it was granted are removed from this
+        gateway. That cannot be undone.
+      </p>
+      {error !== undefined && <Failure error={error} />}
+      <div className="dialog-buttons">
+        <button type="button" className="button" onClick={onClose}>
+          Cancel
+        </button>
+        <button type="button" className="button danger" disabled={busy} onClick={remove} data-testid="remove-sure">
+          Remove
+        </button>
+      </div>
+    </Dialog>
+  );
+}

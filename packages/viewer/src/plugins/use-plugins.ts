@@ -1,0 +1,112 @@
+// The plugins and their logs as React state: looked at again while the page is seen, and at once after something was done.
+
+import type { Binnacle } from '@binnacle/client';
+import type { BinnacleError, PluginInfo, PluginLogLine } from '@binnacle/protocol';
+import { useCallback, useEffect, useRef, useState } from 'react';
+import { asFailure } from '../ui/failure.tsx';
+
+export interface Crew {
+  /** Undefined until the first answer. */
+  readonly plugins: readonly PluginInfo[] | undefined;
+  readonly error: BinnacleError | undefined;
+  readonly again: () => void;
+  /** What somebody did; shows what it led to. Throws what the gateway answers. */
+  readonly act: (work: () => Promise<unknown>) => Promise<void>;
+}
+
+// A plugin that dies and comes back shows both.
+const EVERY_MS = 2000;
+
+export function usePlugins(client: Binnacle): Crew {
+  const [plugins, setPlugins] = useState<readonly PluginInfo[]>();
+  const [error, setError] = useState<BinnacleError>();
+  const look = useRef<() => Promise<void>>(async () => undefined);
+  useEffect(() => {
+    let isOver = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let round = 0;
+    const again = async (): Promise<void> => {
+      clearTimeout(timer);
+      round += 1;
+      const mine = round;
+      try {
+        // Nobody looks: coming back begins at once. Without a connection the notice about it says why nothing changes.
+        if (!document.hidden && (mine === 1 || client.state.kind === 'open')) {
+          const found = await client.plugins.list();
+          if (isOver || mine !== round) return;
+          setPlugins(found);
+          setError(undefined);
+        }
+      } catch (thrown) {
+        if (isOver || mine !== round) return;
+        const failure = asFailure(thrown);
+        setError(failure);
+        // It would be refused again.
+        if (!failure.retryable) return;
+      }
+      if (mine === round && !isOver) timer = setTimeout(() => void again(), EVERY_MS);
+    };
+    look.current = again;
+    void again();
+    const seen = (): void => void again();
+    document.addEventListener('visibilitychange', seen);
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+      document.removeEventListener('visibilitychange', seen);
+    };
+  }, [client]);
+  const act = useCallback(async (work: () => Promise<unknown>) => {
+    try {
+      await work();
+    } finally {
+      await look.current();
+    }
+  }, []);
+  return { plugins, error, again: () => void look.current(), act };
+}
+
+const MAX_LINES = 500;
+const WAIT_MS = 20_000;
+const RETRY_MS = 2000;
+
+export interface Followed {
+  readonly lines: readonly PluginLogLine[];
+  readonly error: BinnacleError | undefined;
+  readonly loading: boolean;
+}
+
+/** The last lines of a plugin's log, and each that comes. */
+export function usePluginLog(client: Binnacle, id: string): Followed {
+  const [lines, setLines] = useState<readonly PluginLogLine[]>();
+  const [error, setError] = useState<BinnacleError>();
+  useEffect(() => {
+    const abort = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let after: number | undefined;
+    const read = async (): Promise<void> => {
+      const query = after === undefined ? {} : { after, waitMs: WAIT_MS };
+      const page = await client.plugins.logs(id, { ...query, signal: abort.signal });
+      if (abort.signal.aborted) return;
+      after = page.next;
+      setError(undefined);
+      setLines((known = []) => [...known, ...page.lines].slice(-MAX_LINES));
+    };
+    const follow = (): void => {
+      if (abort.signal.aborted) return;
+      read().then(follow, (thrown: unknown) => {
+        if (abort.signal.aborted) return;
+        const failure = asFailure(thrown);
+        setError(failure);
+        if (failure.retryable) timer = setTimeout(follow, RETRY_MS);
+      });
+    };
+    setLines(undefined);
+    follow();
+    return () => {
+      abort.abort();
+      clearTimeout(timer);
+    };
+  }, [client, id]);
+  return { lines: lines ?? [], error, loading: lines === undefined && error === undefined };
+}

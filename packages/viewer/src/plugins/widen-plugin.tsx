@@ -1,0 +1,50 @@
+// Asks before a plugin is granted something without a limit, and says what it keeps and how it would be limited.
+
+import type { PluginPermission } from '@binnacle/protocol';
+import { oneLine } from '../model/format.ts';
+import { Dialog } from '../ui/dialog.tsx';
+import { valueWords } from './format.ts';
+
+interface WidenPluginProps {
+  readonly plugin: string;
+  readonly wanted: PluginPermission;
+  readonly onGrant: () => void;
+  readonly onClose: () => void;
+}
+
+export function WidenPlugin({ plugin, wanted, onGrant, onClose }: WidenPluginProps) {
+  const { permission, sentence, granted, asked, limits } = wanted;
+  const isAll = asked === true;
+  const question = isAll ? `Grant ${permission} without a limit?` : `Grant more of ${permission}?`;
+  return (
+    <Dialog label={question} onClose={onClose}>
+      <h2>{question}</h2>
+      <p>
+        {plugin} can then {oneLine(sentence, 300)}
+        {isAll ? ', without a limit' : `: ${valueWords(asked)}`}.
+        {typeof granted === 'object' && ` Somebody has narrowed it to ${valueWords(granted)}, which it keeps.`}
+      </p>
+      {isAll && limits !== null && (
+        <p className="plugin-limits">
+          A list limits it, of {oneLine(limits, 300)}: <code>{`binnacle plugin grant ${plugin} ${permission} …`}</code>
+        </p>
+      )}
+      <div className="dialog-buttons">
+        <button type="button" className="button" onClick={onClose}>
+          Cancel
+        </button>
+        <button
+          type="button"
+          className="button danger"
+          onClick={() => {
+            onGrant();
+            onClose();
+          }}
+          data-testid="widen-sure"
+        >
+          {isAll ? 'Grant without a limit' : 'Grant'}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,94 @@
+// Taking a session or a conversation away as a file, which the browser downloads by itself: nothing is held in memory.
+
+import type { Binnacle } from '@binnacle/client';
+import type { BinnacleError } from '@binnacle/protocol';
+import { type ReactNode, useState } from 'react';
+import { Dialog } from '../ui/dialog.tsx';
+import { asFailure, Failure } from '../ui/failure.tsx';
+import { InputChoice } from './include-input.tsx';
+
+interface ExportDialogProps {
+  readonly client: Binnacle;
+  /** The route, without a query. */
+  readonly path: string;
+  readonly kind: 'session' | 'conversation';
+  /** Of a recording the typed text may be there, if it was imported with it. */
+  readonly isRecording?: boolean;
+  readonly onClose: () => void;
+}
+
+interface Form {
+  readonly format: string;
+  readonly label: string;
+  readonly what: string;
+}
+
+const FORMS: Readonly<Record<ExportDialogProps['kind'], readonly Form[]>> = {
+  session: [
+    { format: 'cast', label: 'Recording (.cast)', what: 'asciicast v3: plays here, in asciinema 3 and on pages' },
+    { format: 'text', label: 'Text', what: 'what was printed, without colours' },
+    { format: 'markdown', label: 'Markdown', what: 'to read and to send: command, output, how it ended' },
+    { format: 'jsonl', label: 'Lines of JSON', what: 'each entry of the log, for programs' },
+  ],
+  conversation: [
+    { format: 'markdown', label: 'Markdown', what: 'to read and to send: what was said and done' },
+    { format: 'jsonl', label: 'Lines of JSON', what: 'each event of the log, for programs' },
+  ],
+};
+/** Where who typed, and when, can be in the file. */
+const TELLS_INPUT = new Set(['cast', 'jsonl', 'markdown']);
+
+export function ExportDialog({ client, path, kind, isRecording = false, onClose }: ExportDialogProps) {
+  return (
+    <Dialog label={`Save this ${kind} as a file`} onClose={onClose}>
+      <h2>Save as a file</h2>
+      <p>The whole {kind}, as far as it is kept, up to now.</p>
+      <Forms client={client} path={path} kind={kind} isRecording={isRecording} />
+      <div className="dialog-buttons">
+        <button type="button" className="button" onClick={onClose}>
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+function Forms({ client, path, kind, isRecording }: Required<Omit<ExportDialogProps, 'onClose'>>): ReactNode {
+  const [input, setInput] = useState(false);
+  const [error, setError] = useState<BinnacleError>();
+  const save = (format: string): void => {
+    setError(undefined);
+    const query = `?format=${format}${input && TELLS_INPUT.has(format) ? '&input=1' : ''}`;
+    client.downloadUrl(path + query).then(download, (thrown: unknown) => setError(asFailure(thrown)));
+  };
+  return (
+    <>
+      <ul className="export-forms">
+        {FORMS[kind].map(({ format, label, what }) => (
+          <li key={format}>
+            <button type="button" className="export-form" onClick={() => save(format)} data-testid={`export-${format}`}>
+              <strong>{label}</strong>
+              <small>{what}</small>
+            </button>
+          </li>
+        ))}
+      </ul>
+      {error !== undefined && <Failure error={error} />}
+      {kind === 'session' && (
+        <InputChoice checked={input} onChange={setInput} label="With input" test="export-input">
+          {isRecording
+            ? 'What was typed, if it was imported with the recording. It may hold passwords.'
+            : 'Who typed and when; what was typed is never kept.'}
+        </InputChoice>
+      )}
+    </>
+  );
+}
+
+function download(url: string): void {
+  const link = document.createElement('a');
+  link.href = url;
+  // The name of the file is the gateway's to say.
+  link.download = '';
+  link.click();
+}

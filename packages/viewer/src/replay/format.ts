@@ -1,0 +1,44 @@
+// How the timeline is put into words and heights. Pure.
+
+import type { Timeline, TimelineMark } from '@binnacle/protocol';
+import { oneLine } from '../model/format.ts';
+
+/** `0:07`, `12:03`, `1:02:03`: since the beginning. */
+export function elapsed(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
+
+const KINDS: Readonly<Record<TimelineMark['kind'], string>> = {
+  run: 'Command',
+  resize: 'Size',
+  signal: 'Signal',
+  gap: 'Missing output',
+  exit: 'End',
+  waiting: 'Waits',
+};
+
+export function markWords({ kind, text }: TimelineMark): string {
+  const words = oneLine(text, 80);
+  return words === '' ? KINDS[kind] : `${KINDS[kind]}: ${words}`;
+}
+
+export const nextMark = ({ marks }: Timeline, time: number): TimelineMark | undefined =>
+  marks.find((mark) => mark.time > time);
+
+export const previousMark = ({ marks }: Timeline, time: number): TimelineMark | undefined =>
+  marks.findLast((mark) => mark.time < time);
+
+/** Times in seconds, and heights from 0 to 1: by the root, so that a prompt is seen beside a flood. */
+export function bars({ points, from, to, stepMs }: Timeline): readonly [number[], number[]] {
+  const most = Math.max(1, ...points.map(({ bytes }) => bytes));
+  const times = points.map(({ time }) => (time + stepMs / 2) / 1000);
+  const heights = points.map(({ bytes }) => (bytes === 0 ? 0 : Math.max(0.06, Math.sqrt(bytes / most))));
+  // Both ends, so that the plot is as wide as the time.
+  return [
+    [from / 1000, ...times, to / 1000],
+    [0, ...heights, 0],
+  ];
+}

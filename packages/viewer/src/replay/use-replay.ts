@@ -1,0 +1,162 @@
+// The replay of a session as React state: its timeline, the moment that is shown, and a terminal that is made for it.
+
+import type { Binnacle, Session } from '@binnacle/client';
+import type { BinnacleError, SessionInfo, Timeline, TimelineMark } from '@binnacle/protocol';
+import { useCallback, useEffect, useRef, useState } from 'react';
+import { Screen } from '../terminal/screen.ts';
+import { asFailure } from '../ui/failure.tsx';
+import type { Theme } from '../ui/theme.ts';
+import { useSetting } from '../ui/theme.ts';
+import { nextMark, previousMark } from './format.ts';
+import { offsetAt, type Played, Player, type Speed } from './player.ts';
+
+const POINTS = 600;
+/** A live session's timeline grows. */
+const LOOK_EVERY_MS = 5000;
+
+export type Replay = ReturnType<typeof useReplay>;
+
+/** `offset`: of a mark, which stands exactly there, and not only at its millisecond. */
+type Moment = Pick<TimelineMark, 'time'> & Partial<Pick<TimelineMark, 'offset'>>;
+
+/** `session`: undefined while there is nothing to replay. */
+export function useReplay(client: Binnacle, session: Session | undefined, info: SessionInfo, theme: Theme) {
+  const host = useRef<HTMLElement>(null);
+  const parts = useRef<{ readonly player: Player; readonly screen: Screen }>(null);
+  const latest = useRef({ info, theme });
+  latest.current = { info, theme };
+  const [timeline, setTimeline] = useState<Timeline>();
+  const [error, setError] = useState<BinnacleError>();
+  /** Undefined: live. */
+  const [played, setPlayed] = useState<Played>();
+  const [speed, setSpeed] = useState<Speed>(1);
+  const [isLong, setLong] = useSetting('binnacle.long-pauses');
+  const isOpen = played !== undefined;
+  const wanted = useRef<{ readonly time: number; readonly offset: number | undefined; readonly isPlaying: boolean }>(
+    undefined,
+  );
+
+  const isRunning = info.running;
+  useEffect(() => {
+    if (session === undefined) return;
+    let isOver = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const look = (): void => {
+      session.timeline({ points: POINTS }).then(
+        (seen) => {
+          if (isOver) return;
+          setTimeline(seen);
+          setError(undefined);
+          if (isRunning) timer = setTimeout(look, LOOK_EVERY_MS);
+        },
+        (thrown: unknown) => {
+          if (isOver) return;
+          setError(asFailure(thrown));
+          timer = setTimeout(look, LOOK_EVERY_MS);
+        },
+      );
+    };
+    look();
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  }, [session, isRunning]);
+
+  // What could not be read then can be now: it stays where it was, and is played again by hand.
+  useEffect(() => {
+    let isOpen = client.state.kind === 'open';
+    return client.on('state', ({ kind }) => {
+      if (kind === 'open' && !isOpen) setPlayed((before) => before && { ...before, error: undefined });
+      isOpen = kind === 'open';
+    });
+  }, [client]);
+
+  // The terminal of the replay is there as long as it is not live.
+  useEffect(() => {
+    const element = host.current;
+    if (!isOpen || session === undefined || element === null) return;
+    const { info: now, theme: look } = latest.current;
+    const screen = new Screen(
+      element,
+      { cols: now.cols, rows: now.rows, theme: look, pipe: now.mode === 'pipe', screenReader: false },
+      {
+        typed: () => undefined,
+        pointed: () => undefined,
+        replied: () => undefined,
+        titled: () => undefined,
+        hovered: () => undefined,
+        followed: () => undefined,
+        resized: () => undefined,
+      },
+    );
+    screen.terminal.options.disableStdin = true;
+    const fit = (): void => {
+      const size = now.mode === 'pipe' ? screen.wanted() : undefined;
+      if (size === undefined) screen.letterbox();
+      else screen.resize(size);
+    };
+    const observer = new ResizeObserver(fit);
+    observer.observe(element);
+    const player = new Player(session, now, screen, (change) =>
+      setPlayed((before) => (before === undefined ? before : { ...before, ...change })),
+    );
+    parts.current = { player, screen };
+    return () => {
+      parts.current = null;
+      observer.disconnect();
+      player.stop();
+      screen.dispose();
+    };
+  }, [isOpen, session]);
+  useEffect(() => parts.current?.screen.setTheme(theme), [theme]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a player that is new is told, too
+  useEffect(() => parts.current?.player.pace(speed, !isLong), [speed, isLong, isOpen]);
+
+  const seek = useCallback(
+    ({ time, offset }: Moment, isPlaying?: boolean): void => {
+      if (timeline === undefined) return;
+      const to = Math.max(timeline.from, Math.min(time, timeline.to));
+      wanted.current = { time: to, offset, isPlaying: isPlaying ?? wanted.current?.isPlaying ?? false };
+      setPlayed((before) => ({
+        ...(before ?? { offset: 0, cols: latest.current.info.cols, rows: latest.current.info.rows, error: undefined }),
+        phase: 'seeking',
+        time: to,
+      }));
+    },
+    [timeline],
+  );
+  // Behind the rendering that makes the terminal; many moves of the scrubber in one are one.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is wanted is in a ref
+  useEffect(() => {
+    const { player } = parts.current ?? {};
+    const to = wanted.current;
+    if (player === undefined || to === undefined || timeline === undefined || played?.phase !== 'seeking') return;
+    wanted.current = undefined;
+    if (to.isPlaying) player.play();
+    player.seek(to.time, to.offset ?? offsetAt(timeline, to.time), to.offset !== undefined);
+  }, [played]);
+
+  return {
+    ...{ host, timeline, error: error ?? played?.error, played, speed, setSpeed, isLong, setLong, seek },
+    toggle: (): void => {
+      const { player } = parts.current ?? {};
+      if (timeline === undefined) return;
+      if (player === undefined || played === undefined || played.phase === 'over') seek({ time: timeline.from }, true);
+      else if (played.phase === 'playing') player.pause();
+      else player.play();
+    },
+    step: (isBack: boolean): void => {
+      if (timeline === undefined) return;
+      const now = played?.time ?? timeline.to;
+      const mark = isBack ? previousMark(timeline, now) : nextMark(timeline, now);
+      seek(mark ?? { time: isBack ? timeline.from : timeline.to }, played?.phase === 'playing');
+    },
+    /** Leaves the replay. */
+    live: (): void => {
+      parts.current?.player.stop();
+      wanted.current = undefined;
+      setPlayed(undefined);
+    },
+  };
+}

@@ -1,0 +1,91 @@
+// The keys that a phone's keyboard lacks. Knows what they send, not where to.
+
+import { useHold } from './use-key-repeat.ts';
+
+export type Arrow = 'A' | 'B' | 'C' | 'D';
+
+interface KeyBarProps {
+  /** Ctrl is held for the next key. */
+  readonly ctrl: boolean;
+  readonly onCtrl: () => void;
+  readonly onText: (text: string) => void;
+  /** Arrows depend on the terminal's cursor key mode. */
+  readonly onArrow: (arrow: Arrow) => void;
+  /** Gives the program the size of this screen, and back. Undefined where that is not to be chosen. */
+  readonly fit: { readonly isFit: boolean; readonly onFit: (on: boolean) => void } | undefined;
+}
+
+const ARROWS: readonly (readonly [Arrow, string, string])[] = [
+  ['D', '←', 'Left'],
+  ['B', '↓', 'Down'],
+  ['A', '↑', 'Up'],
+  ['C', '→', 'Right'],
+];
+
+/** What Ctrl and a character send; undefined where there is nothing. */
+export function withCtrl(text: string): string | undefined {
+  if (text === ' ') return '\x00';
+  if (text === '?') return '\x7f';
+  const code = text.length === 1 ? text.toUpperCase().charCodeAt(0) : 0;
+  return code >= 0x40 && code <= 0x5f ? String.fromCharCode(code - 0x40) : undefined;
+}
+
+export function KeyBar({ ctrl, onCtrl, onText, onArrow, fit }: KeyBarProps) {
+  return (
+    <div className="keys" role="toolbar" aria-label="Extra keys" data-testid="key-bar">
+      <Key label="Esc" name="Esc" onPress={() => onText('\x1b')} />
+      <Key label="Tab" name="Tab" onPress={() => onText('\t')} />
+      <Key label="⇧Tab" name="Shift Tab" onPress={() => onText('\x1b[Z')} />
+      <Key label="Ctrl" name="Ctrl" onPress={onCtrl} isPressed={ctrl} />
+      <Key label="^C" name="Ctrl C" onPress={() => onText('\x03')} />
+      {ARROWS.map(([arrow, label, name]) => (
+        <RepeatingKey key={name} label={label} name={name} onPress={() => onArrow(arrow)} />
+      ))}
+      {fit !== undefined && (
+        <Key label="Fit" name="Fit to this screen" onPress={() => fit.onFit(!fit.isFit)} isPressed={fit.isFit} />
+      )}
+    </div>
+  );
+}
+
+interface KeyProps {
+  readonly label: string;
+  readonly name: string;
+  readonly onPress: () => void;
+  readonly isPressed?: boolean;
+}
+
+function Key({ label, name, onPress, isPressed }: KeyProps) {
+  // A press must not take the focus from the terminal: the phone's keyboard would fold away.
+  return (
+    <button
+      type="button"
+      className="key"
+      aria-label={name}
+      aria-pressed={isPressed}
+      title={name}
+      onPointerDown={(event) => event.preventDefault()}
+      onMouseDown={(event) => event.preventDefault()}
+      onClick={onPress}
+    >
+      {label}
+    </button>
+  );
+}
+
+function RepeatingKey({ label, name, onPress }: KeyProps) {
+  const hold = useHold(onPress);
+  return (
+    <button
+      type="button"
+      className="key"
+      aria-label={name}
+      onMouseDown={(event) => event.preventDefault()}
+      // A long touch would ask what to do with the text of the button.
+      onContextMenu={(event) => event.preventDefault()}
+      {...hold}
+    >
+      {label}
+    </button>
+  );
+}

@@ -1,0 +1,147 @@
+// From the page to a session: what it shows of the helm, and what is done with that besides typing. Knows no React.
+
+import type { Session } from '@binnacle/client';
+import { lostTo, type SteerOwner, TerminalSteer } from '@binnacle/client/terminal';
+import { BinnacleError, type LeaseInfo, type Watcher } from '@binnacle/protocol';
+import { asFailure } from '../ui/failure.tsx';
+
+export interface Steered {
+  readonly lease: LeaseInfo | null;
+  readonly yours: boolean;
+  /** A change of the helm is under way. */
+  readonly busy: boolean;
+  /** Who took the helm from us; null: it ran out. Undefined: we did not lose it. */
+  readonly lostTo: string | null | undefined;
+  readonly error: BinnacleError | undefined;
+  /** We have it, and somebody would like it. */
+  readonly askedBy: Watcher | undefined;
+  /** We asked who has it. */
+  readonly hasAsked: boolean;
+  /** Who handed it to us. */
+  readonly givenBy: string | undefined;
+}
+
+export const NOT_STEERED: Steered = {
+  lease: null,
+  yours: false,
+  busy: false,
+  lostTo: undefined,
+  error: undefined,
+  askedBy: undefined,
+  hasAsked: false,
+  givenBy: undefined,
+};
+
+// A shell, its job, that one's job: deeper nesting is rare, and removing the session ends that too.
+const KILL_ROUNDS = 6;
+// A killed job is reaped and reported within this.
+const KILL_WAIT_MS = 700;
+const STILL_RUNNING = {
+  message: 'The program still runs.',
+  hint: 'End and remove the session: that ends every process in it.',
+};
+
+export class Steer extends TerminalSteer {
+  private readonly changed: (change: Partial<Steered>) => void;
+  private readonly undo: (() => void)[];
+  /** Of the lease that was heard of last. */
+  private fence: number | undefined;
+
+  constructor(session: Session, lease: LeaseInfo | null, changed: (change: Partial<Steered>) => void) {
+    super(ownerOf(session, changed), (error) =>
+      changed(error?.code === 'lease_held' ? { error, lostTo: undefined } : { error }),
+    );
+    this.changed = changed;
+    this.fence = lease?.fence;
+    changed({ ...NOT_STEERED, lease });
+    this.undo = [
+      session.lease.on('change', ({ lease: now }) => {
+        const yours = this.holds;
+        // Another hand: what was asked of the one before is over.
+        const isOther = now?.fence !== this.fence;
+        this.fence = now?.fence;
+        changed({ lease: now, yours, ...(isOther ? { hasAsked: false, askedBy: undefined } : {}) });
+      }),
+      session.lease.on('asked', (askedBy) => changed({ askedBy })),
+      session.lease.on('given', ({ by }) => {
+        changed({
+          lease: session.lease.info,
+          yours: true,
+          givenBy: by,
+          lostTo: undefined,
+          hasAsked: false,
+          error: undefined,
+        });
+      }),
+      session.lease.on('lost', (error) => {
+        changed({ lease: session.lease.info, yours: false, lostTo: lostTo(error) });
+      }),
+    ];
+  }
+
+  /** Tells who has it that we would like it. */
+  ask(): void {
+    this.changed({ hasAsked: true, error: undefined });
+    this.session.lease.ask().catch((thrown: unknown) => {
+      this.changed({ hasAsked: false });
+      // It became free meanwhile: that is what was wanted.
+      if (asFailure(thrown).code === 'helm_free') this.acquire();
+      else this.fail(thrown);
+    });
+  }
+
+  handOver(to: string): void {
+    this.stopTimers();
+    this.changed({ askedBy: undefined });
+    this.session.lease.handOver(to).then(
+      () => this.changed({ lease: this.session.lease.info, yours: this.holds }),
+      (thrown: unknown) => this.fail(thrown),
+    );
+  }
+
+  interrupt(): void {
+    this.session.signal('SIGINT').catch((thrown: unknown) => this.fail(thrown));
+  }
+
+  /** Kills the program. A signal goes to the job in the foreground, so a shell is the second to get it. */
+  async kill(isRunning: () => boolean): Promise<void> {
+    for (let round = 0; round < KILL_ROUNDS && isRunning(); round += 1) {
+      try {
+        await this.session.signal('SIGKILL');
+      } catch (thrown) {
+        const error = asFailure(thrown);
+        if (error.code === 'session_exited') return;
+        // The job of the last round is gone, and its shell is not in the foreground yet.
+        if (error.code !== 'no_job') throw error;
+      }
+      await until(() => !isRunning(), KILL_WAIT_MS);
+    }
+    if (isRunning()) throw new BinnacleError('internal', STILL_RUNNING);
+  }
+
+  override stop(): void {
+    super.stop();
+    for (const undo of this.undo) undo();
+  }
+}
+
+const ownerOf = (session: Session, changed: (change: Partial<Steered>) => void): SteerOwner => ({
+  session,
+  hold: async (action) => {
+    changed({ busy: true, error: undefined });
+    try {
+      changed({ lease: await session.lease[action](), yours: true, lostTo: undefined });
+    } finally {
+      changed({ busy: false });
+    }
+  },
+  release: async () => {
+    changed({ yours: false, lease: null, lostTo: undefined, askedBy: undefined, givenBy: undefined });
+    await session.lease.release();
+  },
+});
+
+async function until(holds: () => boolean, limitMs: number): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!holds() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
+}

@@ -1,0 +1,117 @@
+// The form for a session that is more than a plain shell.
+
+import type { Binnacle } from '@binnacle/client';
+import type { BinnacleError, CreateSession, Mode, TerminalProblem } from '@binnacle/protocol';
+import { type FormEvent, useEffect, useId, useState } from 'react';
+import { Dialog } from '../ui/dialog.tsx';
+import { asFailure, Failure } from '../ui/failure.tsx';
+import { labelsFrom } from './parse-labels.ts';
+
+interface NewSessionProps {
+  readonly client: Binnacle;
+  readonly onCreate: (wanted: CreateSession) => Promise<void>;
+  readonly onClose: () => void;
+}
+
+/** Why no terminal can be opened; undefined where one can, and until the gateway has said. */
+function useTerminalProblem(client: Binnacle): TerminalProblem | undefined {
+  const [problem, setProblem] = useState<TerminalProblem>();
+  useEffect(() => {
+    client.info().then(
+      ({ terminals }) => setProblem(terminals.available ? undefined : terminals),
+      // Starting one says what is wrong; an older gateway does not say it before.
+      () => undefined,
+    );
+  }, [client]);
+  return problem;
+}
+
+export function NewSession({ client, onCreate, onClose }: NewSessionProps) {
+  const [command, setCommand] = useState('');
+  const [name, setName] = useState('');
+  const [cwd, setCwd] = useState('');
+  const [labels, setLabels] = useState('');
+  const [wanted, setMode] = useState<Mode>('pty');
+  const terminalProblem = useTerminalProblem(client);
+  const mode = terminalProblem === undefined ? wanted : 'pipe';
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<BinnacleError>();
+  const id = useId();
+
+  const begin = async (): Promise<void> =>
+    await onCreate({
+      mode,
+      ...(command.trim() === '' ? {} : { command }),
+      ...(name.trim() === '' ? {} : { name: name.trim() }),
+      ...(cwd.trim() === '' ? {} : { cwd: cwd.trim() }),
+      ...(labels.trim() === '' ? {} : { labels: labelsFrom(labels) }),
+    });
+
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    setBusy(true);
+    setError(undefined);
+    begin()
+      .then(onClose, (thrown: unknown) => setError(asFailure(thrown)))
+      .finally(() => setBusy(false));
+  };
+
+  const field = (key: string, label: string, value: string, set: (value: string) => void, placeholder: string) => (
+    <div>
+      <label htmlFor={`${id}-${key}`}>{label}</label>
+      <input
+        id={`${id}-${key}`}
+        data-testid={`new-${key}`}
+        value={value}
+        onChange={(event) => set(event.target.value)}
+        placeholder={placeholder}
+        autoComplete="off"
+        autoCapitalize="off"
+        spellCheck={false}
+      />
+    </div>
+  );
+
+  return (
+    <Dialog label="New session" onClose={onClose}>
+      <form onSubmit={submit}>
+        <h2>New session</h2>
+        <div className="dialog-fields">
+          {field('command', 'Command', command, setCommand, 'empty: your shell')}
+          {field('name', 'Name', name, setName, 'empty: the command')}
+          {field('cwd', 'Directory', cwd, setCwd, 'empty: your home directory')}
+          {field('labels', 'Labels (key=value, …)', labels, setLabels, 'empty: none')}
+          <div>
+            <label htmlFor={`${id}-mode`}>Mode</label>
+            <select
+              id={`${id}-mode`}
+              data-testid="new-mode"
+              value={mode}
+              aria-describedby={terminalProblem === undefined ? undefined : `${id}-mode-note`}
+              onChange={(event) => setMode(event.target.value === 'pipe' ? 'pipe' : 'pty')}
+            >
+              <option value="pty" disabled={terminalProblem !== undefined}>
+                Terminal: programs behave as in your own
+              </option>
+              <option value="pipe">Pipes: stdout and stderr apart, no terminal</option>
+            </select>
+            {terminalProblem !== undefined && (
+              <p className="dialog-note" id={`${id}-mode-note`} data-testid="new-no-terminal">
+                {terminalProblem.message} {terminalProblem.hint}
+              </p>
+            )}
+          </div>
+        </div>
+        {error !== undefined && <Failure error={error} />}
+        <div className="dialog-buttons">
+          <button type="button" className="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" className="button primary" disabled={busy} data-testid="new-start">
+            {busy ? 'Starting…' : 'Start'}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

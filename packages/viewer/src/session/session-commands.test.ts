@@ -1,0 +1,80 @@
+import { expect, it } from 'vitest';
+import { offersFor } from '../app/palette-match.ts';
+import { type SessionActs, type SessionFacts, sessionCommands } from './session-commands.ts';
+
+const FACTS: SessionFacts = {
+  session: '0199f2aa-0000-7000-8000-000000000001',
+  scope: 'admin',
+  isGuest: false,
+  helm: { kind: 'free' },
+  hasAsked: false,
+  isSteerable: true,
+  isEndable: true,
+  isPipe: false,
+  only: undefined,
+  hasRuns: true,
+  isMuted: false,
+};
+
+/** What was done, by name. */
+function recorded(): { readonly did: string[]; readonly acts: SessionActs } {
+  const did: string[] = [];
+  const acts = new Proxy({} as SessionActs, {
+    get: (_target, name) => (what?: unknown) => did.push([name, what].filter((part) => part !== undefined).join(' ')),
+  });
+  return { did, acts };
+}
+
+const names = (over: Partial<SessionFacts> = {}): readonly string[] =>
+  sessionCommands({ ...FACTS, ...over }, recorded().acts).map(({ name }) => name);
+
+it('offers what can be done now: the helm as it is, the program as long as it runs, streams where there are two', () => {
+  expect(names()).toEqual([
+    'Take the helm',
+    'Find in the output…',
+    'Search all of its output',
+    'Timeline and replay',
+    'Copy all that is loaded',
+    'Copy the last command’s output',
+    'Previous command',
+    'Next command',
+    'Share by a link…',
+    'Save as a file…',
+    'Mute notifications',
+    'Interrupt the program',
+    'End the program…',
+  ]);
+  expect(names({ helm: { kind: 'yours' } })[0]).toBe('Release the helm');
+  const held = { helm: { kind: 'held', holder: 'Ada' } } as const;
+  expect(names(held).slice(0, 2)).toEqual(['Ask Ada for the helm', 'Take the helm over from Ada']);
+  expect(names({ ...held, hasAsked: true })[0]).toBe('Take the helm over from Ada');
+  expect(names({ isPipe: true })).toContain('Show stderr alone');
+  expect(names({ isMuted: true })).toContain('Unmute notifications');
+  const over = names({ helm: { kind: 'none' }, isSteerable: false, isEndable: false, hasRuns: false });
+  expect([over[0], over.at(-1)]).toEqual(['Find in the output…', 'Remove the session…']);
+});
+
+it('nobody is offered what would be refused: not a guest, not one who may only look', () => {
+  expect(names({ isGuest: true, helm: { kind: 'yours' }, isMuted: undefined, hasRuns: false })).toEqual([
+    'Release the helm',
+    'Find in the output…',
+    'Timeline and replay',
+    'Copy all that is loaded',
+  ]);
+  const looks = names({ scope: 'view', helm: { kind: 'none' }, isSteerable: false });
+  for (const name of ['Take the helm', 'Interrupt the program', 'End the program…']) expect(looks).not.toContain(name);
+  expect(names({ scope: 'input', isEndable: false })).not.toContain('Remove the session…');
+});
+
+it('the palette finds them by what people call them, before all that is elsewhere, and does them', () => {
+  const { did, acts } = recorded();
+  const commands = sessionCommands({ ...FACTS, isPipe: true }, acts);
+  for (const text of ['', 'export', 'kill', 'download', 'bell', 'previous command', 'stderr']) {
+    const [best] = offersFor({ text, sessions: [], conversations: [], commands });
+    expect(best?.more).toBe('this session');
+    if (best !== undefined && 'run' in best.act) best.act.run();
+  }
+  expect(did).toEqual(['acquire', 'save', 'end', 'save', 'mute', 'jump true', 'show stderr']);
+  const [search] = offersFor({ text: 'all of its output', sessions: [], conversations: [], commands });
+  expect(search?.act).toEqual({ to: { kind: 'search', q: '', session: FACTS.session } });
+});

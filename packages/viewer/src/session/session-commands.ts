@@ -1,0 +1,106 @@
+// What can be done with the session that is looked at: one table for its header, its menu and the palette. Does none of it.
+
+import { allows, type Scope } from '@binnacle/protocol';
+import type { Command } from '../app/palette-match.ts';
+import type { Stream } from '../terminal/history-page.ts';
+import type { Helm } from './lease-button.tsx';
+
+export interface SessionCommand extends Command {
+  readonly key: string;
+  /** What stands together in the menu. What is in no group is in the header, on a phone too. */
+  readonly group?: 'look' | 'copy' | 'runs' | 'streams' | 'away' | 'end';
+  readonly keys?: string;
+  /** One of several, and whether it is the one. */
+  readonly choice?: { readonly label: string; readonly isOn: boolean };
+}
+
+export interface SessionFacts {
+  readonly session: string;
+  readonly scope: Scope;
+  /** What takes more than typing is not offered. */
+  readonly isGuest: boolean;
+  readonly helm: Helm;
+  /** We have asked for the helm. */
+  readonly hasAsked: boolean;
+  readonly isSteerable: boolean;
+  /** The program can be ended; else what is kept of it can be removed. */
+  readonly isEndable: boolean;
+  readonly isPipe: boolean;
+  readonly only: Stream | undefined;
+  /** Commands are marked. */
+  readonly hasRuns: boolean;
+  /** Undefined until that is known. */
+  readonly isMuted: boolean | undefined;
+}
+
+export interface SessionActs {
+  readonly acquire: () => void;
+  readonly take: () => void;
+  readonly release: () => void;
+  readonly ask: () => void;
+  readonly find: () => void;
+  readonly timeline: () => void;
+  readonly copy: (what: 'all' | 'last') => void;
+  readonly jump: (isOlder: boolean) => void;
+  readonly show: (only: Stream | undefined) => void;
+  readonly share: () => void;
+  readonly save: () => void;
+  readonly mute: () => void;
+  readonly interrupt: () => void;
+  readonly end: () => void;
+}
+
+const STREAMS = [
+  [undefined, 'Both', 'Show both streams'],
+  ['stdout', 'stdout', 'Show stdout alone'],
+  ['stderr', 'stderr', 'Show stderr alone'],
+] as const;
+
+/** Those that hold now, in the order in which they are read. */
+export function sessionCommands(facts: SessionFacts, acts: SessionActs): readonly SessionCommand[] {
+  const { session, helm, isGuest, isEndable, isMuted } = facts;
+  const run = (key: string, name: string, act: () => void, more: Partial<SessionCommand> = {}): SessionCommand => ({
+    ...{ key, name, of: 'this session', act: { run: act } },
+    ...more,
+  });
+  const mayEnd = !isGuest && allows(facts.scope, isEndable ? 'input' : 'create');
+  const holder = helm.kind === 'held' ? helm.holder : undefined;
+  const all: readonly (SessionCommand | false)[] = [
+    helm.kind === 'free' && run('acquire', 'Take the helm', acts.acquire, { also: 'steer type' }),
+    holder !== undefined && !facts.hasAsked && run('ask', `Ask ${holder} for the helm`, acts.ask),
+    holder !== undefined && run('take', `Take the helm over from ${holder}`, acts.take, { also: 'steer type' }),
+    helm.kind === 'yours' && run('release', 'Release the helm', acts.release, { also: 'steer let go' }),
+    run('find', 'Find in the output…', acts.find, { group: 'look', keys: 'Ctrl+Shift+F' }),
+    !isGuest && {
+      ...{ key: 'search', name: 'Search all of its output', of: 'this session', group: 'look' },
+      act: { to: { kind: 'search', q: '', session } },
+    },
+    run('timeline', 'Timeline and replay', acts.timeline, { group: 'look', also: 'play history' }),
+    run('copy-all', 'Copy all that is loaded', () => acts.copy('all'), { group: 'copy' }),
+    facts.hasRuns && run('copy-last', 'Copy the last command’s output', () => acts.copy('last'), { group: 'copy' }),
+    facts.hasRuns && run('run-older', 'Previous command', () => acts.jump(true), { group: 'runs', keys: 'Alt+PgUp' }),
+    facts.hasRuns && run('run-newer', 'Next command', () => acts.jump(false), { group: 'runs', keys: 'Alt+PgDn' }),
+    ...STREAMS.map(
+      ([stream, label, name]) =>
+        facts.isPipe &&
+        run(`stream-${stream ?? 'both'}`, name, () => acts.show(stream), {
+          group: 'streams',
+          choice: { label, isOn: facts.only === stream },
+        }),
+    ),
+    !isGuest && run('share', 'Share by a link…', acts.share, { group: 'away' }),
+    !isGuest && run('save', 'Save as a file…', acts.save, { group: 'away', also: 'export download recording cast' }),
+    !isGuest &&
+      isMuted !== undefined &&
+      run('mute', isMuted ? 'Unmute notifications' : 'Mute notifications', acts.mute, { group: 'away', also: 'bell' }),
+    !isGuest &&
+      facts.isSteerable &&
+      run('interrupt', 'Interrupt the program', acts.interrupt, { group: 'end', also: 'sigint ctrl+c stop' }),
+    mayEnd &&
+      run('end', isEndable ? 'End the program…' : 'Remove the session…', acts.end, {
+        group: 'end',
+        also: isEndable ? 'kill stop' : 'delete',
+      }),
+  ];
+  return all.filter((command) => command !== false);
+}

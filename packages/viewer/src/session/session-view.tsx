@@ -1,0 +1,269 @@
+// One session: its header, its terminal, and what is to be said about it. Puts the pieces together.
+
+import { type ReactNode, useLayoutEffect, useMemo, useState } from 'react';
+import type { Command } from '../app/palette-match.ts';
+import { commandLine, ending, oneLine, title } from '../model/format.ts';
+import { useMute } from '../notifications/mute-button.tsx';
+import { ExportDialog } from '../recordings/export-dialog.tsx';
+import { isRecording } from '../recordings/format.ts';
+import { ReplayBar } from '../replay/replay-bar.tsx';
+import { ReplayScreen } from '../replay/replay-screen.tsx';
+import { useReplay } from '../replay/use-replay.ts';
+import { ShareDialog } from '../sharing/share-dialog.tsx';
+import { textOf } from '../terminal/copy-text.ts';
+import { FindBar } from '../terminal/find-bar.tsx';
+import { copyText } from '../ui/clipboard.ts';
+import { EndSession } from './end-session.tsx';
+import { ForeignStrip } from './foreign-strip.tsx';
+import { KeyBar } from './key-bar.tsx';
+import { helmWords } from './lease-button.tsx';
+import { LinkQuestion } from './link-question.tsx';
+import { HelmAsked, WatchersButton } from './presence.tsx';
+import { type SessionActs, sessionCommands } from './session-commands.ts';
+import { SessionHeader } from './session-header.tsx';
+import { SessionMenu } from './session-menu.tsx';
+import { SessionNotices } from './session-notices.tsx';
+import { TypeBar } from './type-bar.tsx';
+import { type SessionScreenOptions, useSessionScreen } from './use-session-screen.ts';
+import './session.css';
+
+interface SessionViewProps extends SessionScreenOptions {
+  /** Came by a share link: what takes more than typing is not offered. */
+  readonly guest?: boolean;
+  readonly menu: ReactNode;
+  /** Notices about the connection: they stand above ours. */
+  readonly linkNotice: ReactNode;
+  /** Where to put what can be done here, for the palette. */
+  readonly offered?: { current: readonly Command[] } | undefined;
+  /** The place that was asked for is left. */
+  readonly onLive: () => void;
+}
+
+export function SessionView(props: SessionViewProps) {
+  const { client, info, scope, menu, linkNotice, onLive } = props;
+  const isGuest = props.guest === true;
+  /** A place that was reached by going back, and is in no address. */
+  const [place, setPlace] = useState<number>();
+  const shown = useSessionScreen({ ...props, at: place ?? props.at });
+  const [above, setAbove] = useState<'end' | 'share' | 'save'>();
+  const [copied, setCopied] = useState('');
+  const mute = useMute(client, 'session', isGuest ? undefined : info.id);
+  // A recording is there to be played.
+  const [hasTimeline, setTimeline] = useState(!isGuest && isRecording(info));
+  const [isAsked, setAsked] = useState(false);
+  const session = useMemo(() => (hasTimeline ? client.session(info.id) : undefined), [hasTimeline, client, info.id]);
+  const replay = useReplay(client, session, shown.now, props.theme);
+
+  const { now, followed, steered, helm, steerable } = shown;
+  const name = oneLine(title(now));
+  const command = oneLine(followed.command ?? commandLine(now), 200);
+  const isEndable = now.running && !shown.isForeign;
+  const isPipe = info.mode === 'pipe';
+  const status = [
+    isRecording(now) ? 'A recording' : shown.isForeign ? 'Runs elsewhere' : helmWords(helm),
+    followed.phase === 'past' ? 'loading history' : (ending(now) ?? ''),
+    followed.place === undefined ? '' : 'at the place found',
+  ].filter(Boolean);
+  /** And back to the keyboard. */
+  const steer = (act: 'acquire' | 'take' | 'interrupt') => (): void => {
+    shown.parts?.steer[act]();
+    shown.focus();
+  };
+  const close = (): void => setAbove(undefined);
+  const acts: SessionActs = {
+    acquire: steer('acquire'),
+    take: steer('take'),
+    release: shown.release,
+    ask: () => shown.parts?.steer.ask(),
+    find: () => shown.setFinding(true),
+    timeline: () => {
+      setTimeline(true);
+      setAsked(true);
+    },
+    copy: (what) => {
+      const { screen } = shown.parts ?? {};
+      const text = what === 'all' ? screen && textOf(screen.terminal.buffer.active) : screen?.runs.lastOutput();
+      if (text === undefined) return setCopied('There is no output to copy yet.');
+      copyText(text).then(
+        () => setCopied('Copied.'),
+        () => setCopied('The browser did not let the page copy. Select the text and press Ctrl+C.'),
+      );
+    },
+    jump: (isOlder) => shown.parts?.screen.jump(isOlder),
+    show: shown.showOnly,
+    share: () => setAbove('share'),
+    save: () => setAbove('save'),
+    mute: mute.change,
+    interrupt: steer('interrupt'),
+    end: () => setAbove('end'),
+  };
+  const { hasAsked } = steered;
+  const { only } = shown;
+  const commands = sessionCommands(
+    {
+      ...{ session: info.id, scope, isGuest, helm, hasAsked, isSteerable: steerable, isEndable, isPipe, only },
+      ...{ hasRuns: shown.runCount > 0, isMuted: mute.isMuted },
+    },
+    acts,
+  );
+  const { offered } = props;
+  useLayoutEffect(() => {
+    if (offered === undefined) return;
+    offered.current = commands;
+    return () => {
+      offered.current = [];
+    };
+  });
+  const endFind = (): void => {
+    shown.setFinding(false);
+    void shown.parts?.screen.finder.clear();
+    shown.focus();
+  };
+
+  return (
+    <main
+      className="main"
+      aria-label={`Session ${name}`}
+      data-testid="session-view"
+      data-session={info.id}
+      data-phase={followed.phase}
+      data-above={followed.above.state}
+    >
+      <SessionHeader
+        {...{ name, command, helm, commands, acts, menu }}
+        info={now}
+        wish={shown.wish}
+        isBusy={steered.busy}
+        mute={isGuest ? undefined : mute}
+      >
+        {shown.watched !== undefined && (
+          <WatchersButton
+            watched={shown.watched}
+            helm={helm}
+            isAsked={hasAsked}
+            onAsk={acts.ask}
+            onHandOver={shown.handOver}
+          />
+        )}
+        <SessionMenu commands={commands} told={copied} />
+      </SessionHeader>
+      <ForeignStrip info={now} heardAt={followed.heardAt} />
+      <p className="sr-only" role="status" aria-live="polite" data-testid="status">
+        {status.join(', ')}
+      </p>
+      <div className="stage">
+        <div className="screen-area">
+          <div className="screen">
+            <section
+              className={shown.isSized || isPipe ? 'screen-fit' : 'screen-fit watching'}
+              ref={shown.host}
+              aria-label={`Terminal of ${name}`}
+              data-testid="terminal"
+              data-helm={helm.kind}
+            />
+            {isPipe && <div className="stream-signs" ref={shown.signs} aria-hidden="true" />}
+          </div>
+          <ReplayScreen replay={replay} />
+          {followed.above.state === 'loading' && (
+            <p className="above-loading" role="status">
+              Loading earlier output…
+            </p>
+          )}
+          {steered.askedBy !== undefined && steered.yours && (
+            <HelmAsked
+              by={steered.askedBy}
+              onHandOver={() => {
+                if (steered.askedBy !== undefined) shown.handOver(steered.askedBy.id);
+              }}
+              onNotNow={() => {
+                shown.steeredTold({ askedBy: undefined });
+                shown.focus();
+              }}
+            />
+          )}
+          {shown.hovered !== undefined && <div className="target">{shown.hovered}</div>}
+          {shown.isFinding && (
+            <FindBar
+              found={shown.found}
+              session={isGuest ? undefined : info.id}
+              onFind={(words, isOlder, isExact) => void shown.parts?.screen.finder.find(words, isOlder, isExact)}
+              onClose={endFind}
+            />
+          )}
+        </div>
+        <div
+          className={shown.isSized ? 'notices over' : 'notices'}
+          ref={shown.notices}
+          aria-live="polite"
+          data-testid="notices"
+        >
+          <SessionNotices
+            shown={shown}
+            linkNotice={linkNotice}
+            isReplay={replay.played !== undefined}
+            onLive={() => {
+              setPlace(undefined);
+              onLive();
+            }}
+            onBack={setPlace}
+            onAsk={helm.kind === 'held' && !hasAsked ? acts.ask : undefined}
+          />
+        </div>
+        {hasTimeline && (
+          <ReplayBar
+            replay={replay}
+            theme={props.theme}
+            running={now.running}
+            takesFocus={isAsked}
+            onClose={() => {
+              replay.live();
+              setTimeline(false);
+              setAsked(false);
+              shown.focus();
+            }}
+          />
+        )}
+      </div>
+      {steerable && (
+        <KeyBar
+          ctrl={shown.ctrl}
+          onCtrl={() => shown.setCtrl((on) => !on)}
+          onText={(text) => shown.parts?.screen.press(text)}
+          onArrow={(arrow) => shown.parts?.screen.pressArrow(arrow)}
+          fit={shown.fit}
+        />
+      )}
+      {steerable && (
+        <TypeBar
+          ctrl={shown.ctrl}
+          onCtrlKey={(letter) => shown.parts?.screen.press(letter)}
+          onSend={(text) => shown.parts?.screen.enter(text)}
+        />
+      )}
+      {above === 'end' && (
+        <EndSession
+          info={now}
+          onKill={async () => shown.parts?.steer.kill(shown.isRunning)}
+          onRemove={() => client.sessions.delete(info.id)}
+          onClose={() => {
+            close();
+            shown.focus();
+          }}
+        />
+      )}
+      {above === 'share' && (
+        <ShareDialog {...{ client, scope }} target={{ session: info.id }} name={title(info)} onClose={close} />
+      )}
+      {above === 'save' && (
+        <ExportDialog
+          client={client}
+          path={`/v1/sessions/${info.id}/export`}
+          kind="session"
+          isRecording={isRecording(info)}
+          onClose={close}
+        />
+      )}
+      {shown.link !== undefined && <LinkQuestion target={shown.link} onClose={() => shown.setLink(undefined)} />}
+    </main>
+  );
+}

@@ -1,0 +1,247 @@
+// A session's terminal, what it follows and what steers it, as React state: made once a session, and taken apart with it.
+
+import type { Binnacle, Session, WatchersChange } from '@binnacle/client';
+import { allows, type Scope, type SessionInfo } from '@binnacle/protocol';
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import type { Size } from '../terminal/cell-size.ts';
+import type { Found } from '../terminal/finder.ts';
+import type { Stream } from '../terminal/history-page.ts';
+import { Screen } from '../terminal/screen.ts';
+import type { Theme } from '../ui/theme.ts';
+import { withCtrl } from './key-bar.tsx';
+import { NOT_STEERED, Steer, type Steered } from './lease.ts';
+import { type Helm, helmOf } from './lease-button.tsx';
+import { Follow, type Followed, NOTHING_YET } from './log-follower.ts';
+
+export interface SessionScreenOptions {
+  readonly client: Binnacle;
+  /** As the list knows it, live. */
+  readonly info: SessionInfo;
+  readonly scope: Scope;
+  /** The output offset to show; without it the end. */
+  readonly at: number | undefined;
+  readonly theme: Theme;
+  readonly screenReader: boolean;
+  /** We started it just now: take the helm at once. */
+  readonly fresh: boolean;
+  readonly onSize: (size: { readonly width: number; readonly height: number }) => void;
+}
+
+interface Parts {
+  readonly session: Session;
+  readonly screen: Screen;
+  readonly follow: Follow;
+  readonly steer: Steer;
+}
+
+const NOTHING_FOUND: Found = { at: 0, count: 0, isMore: false };
+export const hasKeyboard = (): boolean => window.matchMedia('(hover: hover)').matches;
+
+export type SessionScreen = ReturnType<typeof useSessionScreen>;
+
+export function useSessionScreen(options: SessionScreenOptions) {
+  const { client, info, scope, at, theme, screenReader, fresh, onSize } = options;
+  const host = useRef<HTMLElement>(null);
+  /** Lies over the terminal, for signs beside its rows. */
+  const signs = useRef<HTMLDivElement>(null);
+  const notices = useRef<HTMLDivElement>(null);
+  const parts = useRef<Parts>(null);
+  /** What was asked for when the screen was drawn last. */
+  const begunAt = useRef(at);
+  const [followed, setFollowed] = useState(NOTHING_YET);
+  const [steered, setSteered] = useState(NOT_STEERED);
+  const [wish, setWish] = useState('');
+  const [hovered, setHovered] = useState<string>();
+  const [link, setLink] = useState<string>();
+  const [ctrl, setCtrl] = useState(false);
+  const [runCount, setRunCount] = useState(0);
+  const [found, setFound] = useState(NOTHING_FOUND);
+  const [isFinding, setFinding] = useState(false);
+  const [watched, setWatched] = useState<WatchersChange>();
+  const [only, setOnly] = useState<Stream>();
+  /** The program gets the size of this page while the helm is ours. On a phone only where that is asked for. */
+  const [isFit, setFit] = useState(() => hasKeyboard() || fresh);
+  /** What it had before somebody on a phone asked. */
+  const sizeBefore = useRef<Size>(undefined);
+
+  const now = followed.ended ?? info;
+  const isForeign = now.foreign !== null;
+  // Nobody should type into what is not on the screen.
+  const isShown = followed.error === undefined && followed.phase !== 'held';
+  const steerable = allows(scope, 'input') && now.running && isShown && !isForeign;
+  const helm: Helm = helmOf(steered.lease, steered.yours, steerable);
+  const { yours } = steered;
+  /** The terminal has the size of this page. */
+  const isSized = yours && isFit;
+  // The screen is made once a session; what it calls must see the page as it is then.
+  const latest = useRef({ ctrl, steerable, yours, running: now.running, info, at, theme, fresh, onSize, only, isFit });
+  latest.current = { ctrl, steerable, yours, running: now.running, info, at, theme, fresh, onSize, only, isFit };
+
+  const arrange = useCallback(() => {
+    const { screen, steer } = parts.current ?? {};
+    if (screen === undefined || steer === undefined) return;
+    const isPipe = latest.current.info.mode === 'pipe';
+    if (!isPipe && !(latest.current.yours && latest.current.isFit)) return screen.letterbox();
+    const wanted = screen.wanted();
+    const { cols, rows } = screen.size;
+    if (wanted === undefined || (wanted.cols === cols && wanted.rows === rows)) return;
+    // Pipes have no size: the page wraps their lines as it likes.
+    if (isPipe) screen.resize(wanted);
+    else steer.resize(wanted);
+  }, []);
+
+  useLayoutEffect(() => {
+    const element = host.current;
+    if (element === null) return;
+    const begun = latest.current;
+    const session = client.session(info.id);
+    const steer = new Steer(session, begun.info.lease, (change) => setSteered((before) => ({ ...before, ...change })));
+    const typed = (text: string): void => {
+      const { ctrl: held, steerable: may } = latest.current;
+      if (held) setCtrl(false);
+      if (may) steer.typed(held ? (withCtrl(text) ?? text) : text);
+    };
+    const { cols, rows, mode } = begun.info;
+    const screen = new Screen(
+      element,
+      { cols, rows, theme: begun.theme, pipe: mode === 'pipe', screenReader },
+      {
+        typed,
+        pointed: (report) => steer.pointed(report),
+        replied: (text) => steer.replied(text),
+        titled: setWish,
+        hovered: setHovered,
+        followed: setLink,
+        resized: () => arrange(),
+        marked: setRunCount,
+        found: setFound,
+        finds: () => setFinding(true),
+        neared: () => parts.current?.follow.reachUp(),
+      },
+    );
+    const shownSigns = mode === 'pipe' && signs.current !== null ? screen.streams.show(signs.current) : undefined;
+    const follow = new Follow(session, screen, (change: Partial<Followed>) =>
+      setFollowed((before) => ({ ...before, ...change })),
+    );
+    parts.current = { session, screen, follow, steer };
+    begunAt.current = begun.at;
+    follow.begin(begun.info, begun.at === undefined ? 'end' : { at: begun.at }, begun.only);
+    const unwatch = session.watchers.on('change', setWatched);
+    if (begun.fresh && begun.steerable) steer.acquire();
+    // A reload would else meet its own lease for as long as its grace lasts.
+    const leave = (): void => {
+      giveBack(steer, sizeBefore);
+      steer.release();
+    };
+    window.addEventListener('pagehide', leave);
+    if (hasKeyboard()) screen.focus();
+    const observer = new ResizeObserver(() => {
+      latest.current.onSize({ width: element.clientWidth, height: element.clientHeight });
+      arrange();
+    });
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      unwatch();
+      parts.current = null;
+      follow.stop();
+      window.removeEventListener('pagehide', leave);
+      giveBack(steer, sizeBefore);
+      shownSigns?.dispose();
+      steer.stop();
+      session.detach();
+      screen.dispose();
+    };
+  }, [client, info.id, screenReader, arrange]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another place is shown once, as the session is then.
+  useEffect(() => {
+    if (begunAt.current === at) return;
+    begunAt.current = at;
+    if (at !== undefined) parts.current?.follow.begin(now, { at }, only);
+    else if (followed.phase === 'held') parts.current?.follow.begin(now, 'end', only);
+    else {
+      parts.current?.screen.scrollToEnd();
+      setFollowed((before) => ({ ...before, place: undefined }));
+    }
+  }, [at]);
+  useEffect(() => parts.current?.screen.setTheme(theme), [theme]);
+  // Whose size it is decides where notices go: over the terminal of the one who steers, else below it.
+  useEffect(() => {
+    const element = notices.current;
+    if (element === null) return;
+    const cover = (): void => parts.current?.screen.cover(isSized ? element.offsetHeight : 0);
+    cover();
+    const observer = new ResizeObserver(cover);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [isSized]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: who steers decides whose size it is.
+  useEffect(() => arrange(), [isSized, arrange]);
+
+  const hadHelm = useRef(false);
+  useEffect(() => {
+    // Whoever gets the helm again on a phone has not asked for anything yet.
+    if (hadHelm.current && !yours && !hasKeyboard()) setFit(false);
+    if (!yours) sizeBefore.current = undefined;
+    hadHelm.current = yours;
+  }, [yours]);
+
+  return {
+    ...{ host, signs, notices, now, isForeign, steerable, helm, followed, steered, wish, hovered, runCount },
+    ...{ link, setLink, ctrl, setCtrl, found, isFinding, setFinding, only, watched },
+    /** None before the terminal is made, and behind its end. */
+    get parts(): Parts | null {
+      return parts.current;
+    },
+    isSized,
+    /** For who has the helm on a phone; undefined for others, whose size it is anyway or never. */
+    fit:
+      yours && now.mode === 'pty' && !hasKeyboard()
+        ? {
+            isFit,
+            onFit: (on: boolean) => {
+              const { screen, steer } = parts.current ?? {};
+              if (on) sizeBefore.current = screen?.size;
+              else if (steer !== undefined) giveBack(steer, sizeBefore);
+              setFit(on);
+            },
+          }
+        : undefined,
+    /** Gives the helm back, and the size that it had. */
+    release: () => {
+      const { steer } = parts.current ?? {};
+      if (steer === undefined) return;
+      giveBack(steer, sizeBefore);
+      if (!hasKeyboard()) setFit(false);
+      steer.release();
+    },
+    /** Hands the helm over, with the size that it had. */
+    handOver: (to: string) => {
+      const { steer } = parts.current ?? {};
+      if (steer === undefined) return;
+      giveBack(steer, sizeBefore);
+      if (!hasKeyboard()) setFit(false);
+      steer.handOver(to);
+    },
+    isRunning: () => latest.current.running,
+    told: (change: Partial<Followed>) => setFollowed((before) => ({ ...before, ...change })),
+    steeredTold: (change: Partial<Steered>) => setSteered((before) => ({ ...before, ...change })),
+    /** Shows one stream of a session on pipes, or both. */
+    showOnly: (stream: Stream | undefined) => {
+      setOnly(stream);
+      parts.current?.follow.begin(now, 'end', stream);
+    },
+    /** Back to the keyboard, where there is one. */
+    focus: () => {
+      if (hasKeyboard()) parts.current?.screen.focus();
+    },
+  };
+}
+
+/** The size of before, if it was another one: whoever comes next should not find a phone's. */
+function giveBack(steer: Steer, before: { current: Size | undefined }): void {
+  const size = before.current;
+  before.current = undefined;
+  if (size !== undefined) steer.resizeNow(size);
+}

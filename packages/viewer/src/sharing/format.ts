@@ -1,0 +1,71 @@
+// How the page puts share links into words. Pure; knows no React and no network.
+
+import type { ShareDetails, ShareInfo, ShareMode } from '@binnacle/client';
+import { CODES, type Code, isCode } from '@binnacle/protocol';
+import { oneLine, person } from '../model/format.ts';
+
+const HOUR_MS = 3600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** What the dialog offers; the gateway takes anything up to 30 days. */
+export const LIFETIMES: readonly { readonly ms: number; readonly label: string }[] = [
+  { ms: HOUR_MS, label: '1 hour' },
+  { ms: DAY_MS, label: '1 day' },
+  { ms: 7 * DAY_MS, label: '7 days' },
+  { ms: 30 * DAY_MS, label: '30 days' },
+];
+export const USUAL_LIFETIME_MS = DAY_MS;
+/** The most that the gateway takes. */
+export const MAX_USES = 1000;
+export const MAX_LABEL = 100;
+
+export const MODE_WORDS: Readonly<Record<ShareMode, { readonly label: string; readonly what: string }>> = {
+  view: { label: 'Watch', what: 'They see it live, and change nothing.' },
+  type: { label: 'Watch and type', what: 'They can write, too. In a terminal: once they take the helm.' },
+};
+
+/** `for 23 h`, as long as it lasts. */
+export function leftWords(expiresAt: number, now: number): string {
+  const minutes = Math.max(0, Math.round((expiresAt - now) / 60_000));
+  if (minutes < 1) return 'less than a minute';
+  if (minutes < 120) return minutes === 1 ? '1 minute' : `${minutes} minutes`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
+}
+
+/** How a link stands, as one line. */
+export function standingWords(share: ShareInfo, now: number): string {
+  const used =
+    share.uses === null
+      ? `opened ${times(share.used)}`
+      : `opened ${share.used} of ${share.uses} ${share.uses === 1 ? 'time' : 'times'}`;
+  switch (share.state) {
+    case 'revoked':
+      return share.revokedBy === null ? 'revoked' : `revoked by ${oneLine(share.revokedBy, 40)}`;
+    case 'expired':
+      return `expired · ${used}`;
+    case 'used_up':
+      return `${used}; lets nobody else in · ends in ${leftWords(share.expiresAt, now)}`;
+    default:
+      return `${used} · ends in ${leftWords(share.expiresAt, now)}`;
+  }
+}
+
+const times = (count: number): string => (count === 0 ? 'by nobody yet' : count === 1 ? 'once' : `${count} times`);
+
+/** One line of a link's history. */
+export function deedWords({ what, by }: ShareDetails['audit'][number]): string {
+  const who = person(by, 60);
+  switch (what) {
+    case 'made':
+      return `Made by ${who}`;
+    case 'redeemed':
+      return `Opened by ${who}`;
+    case 'revoked':
+      return `Revoked by ${who}`;
+    case 'refused':
+      return `Somebody was refused: ${isCode(by) ? CODES[by as Code].message : who}`;
+    default:
+      return `${oneLine(String(what), 40)}: ${who}`;
+  }
+}

@@ -1,0 +1,238 @@
+// Sharing one session or conversation: makes a link, shows it this once, and tells of the links that there are. Polls
+// while it is open: nothing else tells of viewers of links.
+
+import type { Binnacle, CreatedShare, ShareInfo, ShareMode } from '@binnacle/client';
+import { allows, type BinnacleError, type Scope } from '@binnacle/protocol';
+import { type FormEvent, useCallback, useEffect, useId, useState } from 'react';
+import { CopyButton } from '../conversation/prose.tsx';
+import { oneLine } from '../model/format.ts';
+import { Dialog } from '../ui/dialog.tsx';
+import { asFailure, Failure } from '../ui/failure.tsx';
+import { Qr } from '../ui/qr.tsx';
+import { LIFETIMES, leftWords, MAX_LABEL, MAX_USES, MODE_WORDS, USUAL_LIFETIME_MS } from './format.ts';
+import { ShareList } from './share-list.tsx';
+
+/** What is shared: one of the two. */
+export type ShareTarget = { readonly session: string } | { readonly conversation: string };
+
+interface ShareDialogProps {
+  readonly client: Binnacle;
+  readonly scope: Scope;
+  readonly target: ShareTarget;
+  readonly name: string;
+  readonly onClose: () => void;
+}
+
+/** Who looks at the dialog sees somebody come within this time. */
+const LOOK_EVERY_MS = 2000;
+const MODES = ['view', 'type'] as const;
+
+export function ShareDialog({ client, scope, target, name, onClose }: ShareDialogProps) {
+  const [mode, setMode] = useState<ShareMode>('view');
+  const [lifetime, setLifetime] = useState(USUAL_LIFETIME_MS);
+  const [uses, setUses] = useState('');
+  const [label, setLabel] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [made, setMade] = useState<CreatedShare>();
+  const [error, setError] = useState<BinnacleError>();
+  const { shares, failed, look } = useShares(client, target);
+  const id = useId();
+  const kind = 'session' in target ? 'session' : 'conversation';
+  const mayType = allows(scope, 'input');
+  const isCount = uses === '' || (/^\d{1,4}$/.test(uses) && Number(uses) >= 1 && Number(uses) <= MAX_USES);
+
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    if (!isCount) return;
+    setBusy(true);
+    setError(undefined);
+    const wanted = { ...target, mode, expiresInMs: lifetime, label: label.trim() };
+    client.shares
+      .create(uses === '' ? wanted : { ...wanted, uses: Number(uses) })
+      .then(
+        (link) => {
+          setMade(link);
+          look();
+        },
+        (thrown: unknown) => setError(asFailure(thrown)),
+      )
+      .finally(() => setBusy(false));
+  };
+  const revoke = async (share: string): Promise<void> => {
+    setError(undefined);
+    try {
+      await client.shares.revoke(share);
+      if (made?.id === share) setMade(undefined);
+    } catch (thrown) {
+      setError(asFailure(thrown));
+    }
+    look();
+  };
+
+  return (
+    <Dialog label={`Share this ${kind}`} onClose={onClose}>
+      <div className="share" data-testid="share-dialog">
+        <h2>Share “{oneLine(name, 60)}”</h2>
+        {made === undefined ? (
+          <form onSubmit={submit}>
+            <p>A link shows this {kind} to whoever has it, without a login. Nothing else can be seen through it.</p>
+            <fieldset className="share-modes">
+              <legend>Who has the link may</legend>
+              {MODES.map((one) => (
+                <label key={one} className={one === mode ? 'share-mode chosen' : 'share-mode'}>
+                  <input
+                    type="radio"
+                    name={`${id}-mode`}
+                    value={one}
+                    checked={one === mode}
+                    disabled={one === 'type' && !mayType}
+                    onChange={() => setMode(one)}
+                    data-testid={`share-${one}`}
+                  />
+                  <span>
+                    {MODE_WORDS[one].label}
+                    <small>
+                      {one === 'type' && !mayType ? 'This login may not write itself.' : MODE_WORDS[one].what}
+                    </small>
+                  </span>
+                </label>
+              ))}
+            </fieldset>
+            <div className="dialog-fields share-fields">
+              <div>
+                <label htmlFor={`${id}-lifetime`}>It ends after</label>
+                <select
+                  id={`${id}-lifetime`}
+                  value={lifetime}
+                  onChange={(event) => setLifetime(Number(event.target.value))}
+                  data-testid="share-lifetime"
+                >
+                  {LIFETIMES.map(({ ms, label: words }) => (
+                    <option key={ms} value={ms}>
+                      {words}
+                    </option>
+                  ))}
+                </select>
+              </div>
+              <div>
+                <label htmlFor={`${id}-uses`}>Opens so many times</label>
+                <input
+                  id={`${id}-uses`}
+                  value={uses}
+                  inputMode="numeric"
+                  placeholder="any number"
+                  autoComplete="off"
+                  aria-invalid={!isCount}
+                  aria-describedby={isCount ? undefined : `${id}-uses-wrong`}
+                  onChange={(event) => setUses(event.target.value.trim())}
+                  data-testid="share-uses"
+                />
+                {!isCount && (
+                  <small id={`${id}-uses-wrong`} className="share-wrong">
+                    A number from 1 to {MAX_USES}, or nothing.
+                  </small>
+                )}
+              </div>
+              <div className="share-label">
+                <label htmlFor={`${id}-label`}>What it is for (they see it)</label>
+                <input
+                  id={`${id}-label`}
+                  value={label}
+                  maxLength={MAX_LABEL}
+                  autoComplete="off"
+                  onChange={(event) => setLabel(event.target.value)}
+                  data-testid="share-label"
+                />
+              </div>
+            </div>
+            <div className="dialog-buttons">
+              <button type="button" className="button" onClick={onClose}>
+                Close
+              </button>
+              <button type="submit" className="button primary" disabled={busy || !isCount} data-testid="share-make">
+                {busy ? 'Making it…' : 'Make a link'}
+              </button>
+            </div>
+          </form>
+        ) : (
+          <MadeLink
+            made={made}
+            now={Date.now() + (client.clockOffsetMs ?? 0)}
+            onAnother={() => {
+              setMade(undefined);
+              setLabel('');
+            }}
+            onClose={onClose}
+          />
+        )}
+        {(error ?? failed) !== undefined && <Failure error={(error ?? failed) as BinnacleError} />}
+        <ShareList client={client} shares={shares} onRevoke={revoke} />
+      </div>
+    </Dialog>
+  );
+}
+
+interface MadeLinkProps {
+  readonly made: CreatedShare;
+  /** The gateway's time. */
+  readonly now: number;
+  readonly onAnother: () => void;
+  readonly onClose: () => void;
+}
+
+function MadeLink({ made, now, onAnother, onClose }: MadeLinkProps) {
+  const id = useId();
+  const often = made.uses === null ? '' : made.uses === 1 ? ', once' : `, ${made.uses} times`;
+  return (
+    <div data-testid="share-made">
+      <p id={id}>
+        Whoever has this link may {MODE_WORDS[made.mode].label.toLowerCase()}, for {leftWords(made.expiresAt, now)}
+        {often}. <strong>It is shown this once:</strong> copy it now.
+      </p>
+      <div className="share-link">
+        <input
+          readOnly
+          value={made.url}
+          aria-label="The link"
+          aria-describedby={id}
+          onFocus={(event) => event.target.select()}
+          data-testid="share-url"
+        />
+        <CopyButton text={made.url} what="the link" />
+      </div>
+      <div className="share-qr">
+        <Qr text={made.url} label="The link as a QR code: point a phone’s camera at it" />
+      </div>
+      <div className="dialog-buttons">
+        <button type="button" className="button" onClick={onAnother} data-testid="share-another">
+          Another link
+        </button>
+        <button type="button" className="button primary" onClick={onClose} data-testid="share-done">
+          Done
+        </button>
+      </div>
+    </div>
+  );
+}
+
+/** The links to this one thing, with those that let nobody in any more. */
+function useShares(client: Binnacle, target: ShareTarget) {
+  const [shares, setShares] = useState<readonly ShareInfo[]>();
+  const [failed, setFailed] = useState<BinnacleError>();
+  const wanted = 'session' in target ? target.session : target.conversation;
+  const look = useCallback(() => {
+    client.shares.list({ over: true }).then(
+      (all) => {
+        setShares(all.filter(({ session, conversation }) => session === wanted || conversation === wanted));
+        setFailed(undefined);
+      },
+      (thrown: unknown) => setFailed(asFailure(thrown)),
+    );
+  }, [client, wanted]);
+  useEffect(() => {
+    look();
+    const timer = setInterval(look, LOOK_EVERY_MS);
+    return () => clearInterval(timer);
+  }, [look]);
+  return { shares, failed, look };
+}

@@ -1,0 +1,119 @@
+// Which rows of the list are shown: here or elsewhere, by source, label, state and words. Pure.
+
+import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
+import { doing } from '../conversation/format.ts';
+import { commandLine } from '../model/format.ts';
+import { isAsking, isWaiting } from './rows.ts';
+
+/** `running` is each that has not ended, whatever it does. */
+export type StateFilter = 'all' | 'waiting' | 'working' | 'idle' | 'running' | 'ended';
+
+export interface SessionFilter {
+  readonly where: 'all' | 'here' | 'elsewhere';
+  readonly state: StateFilter;
+  /** Empty: any. */
+  readonly source: string;
+  /** `key=value`; empty: any. */
+  readonly label: string;
+  /** All of them must be in the name, the title or the command, whatever the case. */
+  readonly words: string;
+}
+
+export const NO_FILTER: SessionFilter = { where: 'all', state: 'all', source: '', label: '', words: '' };
+
+export const isFiltering = (filter: SessionFilter): boolean => narrowings(filter) > 0 || filter.words.trim() !== '';
+
+/** How many of the choices narrow the list; words are seen anyway. */
+export const narrowings = (filter: SessionFilter): number =>
+  [filter.where !== 'all', filter.state !== 'all', filter.source !== '', filter.label !== ''].filter(Boolean).length;
+
+export function filtered(sessions: readonly SessionInfo[], filter: SessionFilter): readonly SessionInfo[] {
+  if (!isFiltering(filter)) return sessions;
+  const words = wordsOf(filter);
+  return sessions.filter((info) => {
+    const { foreign } = info;
+    if (filter.where !== 'all' && (foreign === null) !== (filter.where === 'here')) return false;
+    if (!isInState(info, filter.state)) return false;
+    if (filter.source !== '' && foreign?.source !== filter.source) return false;
+    if (filter.label !== '' && !labelsOf(info).includes(filter.label)) return false;
+    return words.length === 0 || hasAll(textOf(info), words);
+  });
+}
+
+/** Conversations are here, of no source, and have no labels. */
+export function filteredTalks(
+  conversations: readonly ConversationInfo[],
+  filter: SessionFilter,
+): readonly ConversationInfo[] {
+  if (!isFiltering(filter)) return conversations;
+  if (filter.where === 'elsewhere' || filter.source !== '' || filter.label !== '') return [];
+  const words = wordsOf(filter);
+  return conversations.filter(
+    (info) => isTalkInState(info, filter.state) && hasAll(`${info.title}\n${info.agent}`.toLowerCase(), words),
+  );
+}
+
+const wordsOf = (filter: SessionFilter): readonly string[] => filter.words.toLowerCase().split(/\s+/).filter(Boolean);
+const hasAll = (text: string, words: readonly string[]): boolean => words.every((word) => text.includes(word));
+
+/** What words are looked for in. */
+export const textOf = (info: SessionInfo): string =>
+  `${info.name}\n${commandLine(info)}\n${info.foreign?.sessionId ?? ''}`.toLowerCase();
+
+function isInState(info: SessionInfo, state: StateFilter): boolean {
+  switch (state) {
+    case 'all':
+      return true;
+    case 'waiting':
+      return isWaiting(info);
+    case 'running':
+      return isUp(info);
+    case 'ended':
+      return !isUp(info);
+    default:
+      return isUp(info) && info.activity?.state === state;
+  }
+}
+
+function isTalkInState(info: ConversationInfo, state: StateFilter): boolean {
+  const does = doing(info);
+  switch (state) {
+    case 'all':
+      return true;
+    case 'waiting':
+      return isAsking(info);
+    case 'running':
+      return does !== 'idle';
+    case 'ended':
+      return false;
+    case 'working':
+      return does === 'working' || does === 'waiting';
+    case 'idle':
+      return does === 'idle';
+  }
+}
+
+const isUp = (info: SessionInfo): boolean => info.state === 'running' || info.state === 'starting';
+
+/** `key=value` of each label. */
+export const labelsOf = (info: SessionInfo): readonly string[] =>
+  Object.entries(info.labels).map(([key, value]) => `${key}=${value}`);
+
+// A list that is longer nobody looks through; what is not in it is found by words.
+const MOST_CHOICES = 200;
+
+/** What there is to choose from, each once and in order. */
+export function choices(sessions: readonly SessionInfo[]): {
+  readonly sources: readonly string[];
+  readonly labels: readonly string[];
+} {
+  const sources = new Set<string>();
+  const labels = new Set<string>();
+  for (const info of sessions) {
+    if (info.foreign !== null) sources.add(info.foreign.source);
+    for (const label of labelsOf(info)) labels.add(label);
+  }
+  return { sources: some(sources), labels: some(labels) };
+}
+
+const some = (texts: ReadonlySet<string>): readonly string[] => [...texts].sort().slice(0, MOST_CHOICES);

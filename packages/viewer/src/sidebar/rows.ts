@@ -1,0 +1,81 @@
+// The rows of the list: which there are, and in what order they stand. Pure; knows no React.
+
+import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
+import { byUrgency, doing } from '../conversation/format.ts';
+import type { Choice } from '../model/route.ts';
+
+export type Row =
+  | { readonly kind: 'session'; readonly key: string; readonly info: SessionInfo }
+  | { readonly kind: 'conversation'; readonly key: string; readonly info: ConversationInfo };
+
+export type SectionName = 'waiting' | 'conversations' | 'sessions';
+
+export interface Section {
+  readonly name: SectionName;
+  readonly rows: readonly Row[];
+}
+
+export const keyOf = (choice: Choice | undefined): string | undefined => {
+  if (choice?.kind === 'session') return `session:${choice.id}`;
+  return choice?.kind === 'conversation' ? `conversation:${choice.key}` : undefined;
+};
+
+export const choiceOf = (row: Row): Choice =>
+  row.kind === 'session' ? { kind: 'session', id: row.info.id } : { kind: 'conversation', key: row.info.key };
+
+const sessionRow = (info: SessionInfo): Row => ({ kind: 'session', key: `session:${info.id}`, info });
+const conversationRow = (info: ConversationInfo): Row => ({
+  kind: 'conversation',
+  key: `conversation:${info.key}`,
+  info,
+});
+
+export const isWaiting = ({ activity, state }: SessionInfo): boolean =>
+  state === 'running' && (activity?.state === 'waiting_approval' || activity?.state === 'waiting_input');
+
+/** Somebody's answer is wanted. */
+export const isAsking = (info: ConversationInfo): boolean => doing(info) === 'asking';
+
+/** How many of them wait for a person. */
+export const countWaiting = (sessions: readonly SessionInfo[], conversations: readonly ConversationInfo[]): number =>
+  sessions.filter(isWaiting).length + conversations.filter(isAsking).length;
+
+/** Approvals before questions; the newest first among equals. */
+const urgency = (row: Row): number =>
+  row.kind === 'conversation' || row.info.activity?.state === 'waiting_approval' ? 0 : 1;
+
+/** `sessions` newest first, as they are shown. What waits for a person stands first. */
+export function sectionsOf(
+  sessions: readonly SessionInfo[],
+  conversations: readonly ConversationInfo[],
+): readonly Section[] {
+  const sorted = [...conversations].sort(byUrgency);
+  const waiting = [...sorted.filter(isAsking).map(conversationRow), ...sessions.filter(isWaiting).map(sessionRow)];
+  return [
+    // The sort is stable: what was in order stays so.
+    { name: 'waiting', rows: waiting.sort((a, b) => urgency(a) - urgency(b)) },
+    { name: 'conversations', rows: sorted.filter((info) => !isAsking(info)).map(conversationRow) },
+    { name: 'sessions', rows: sessions.filter((info) => !isWaiting(info)).map(sessionRow) },
+  ];
+}
+
+/**
+ * What there is now, in the order of before: nothing moves below a pointer. What is new stands last in its section,
+ * what is gone is gone.
+ */
+export function held(before: readonly Section[], now: readonly Section[]): readonly Section[] {
+  const rows = new Map(now.flatMap((section) => section.rows.map((row) => [row.key, row] as const)));
+  const kept = before.map(({ name, rows: old }) => {
+    const found: Row[] = [];
+    for (const { key } of old) {
+      const row = rows.get(key);
+      if (row !== undefined) found.push(row);
+      rows.delete(key);
+    }
+    return { name, rows: found };
+  });
+  return kept.map(({ name, rows: old }) => {
+    const fresh = now.find((section) => section.name === name)?.rows.filter(({ key }) => rows.has(key)) ?? [];
+    return { name, rows: [...old, ...fresh] };
+  });
+}

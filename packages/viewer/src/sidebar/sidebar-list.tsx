@@ -1,0 +1,289 @@
+// The list of the side: what waits for somebody first, then conversations, then sessions, newest first. Only what is
+// near the window is in the page, so that ten thousand rows cost what thirty do. It shows and chooses; it does not fetch.
+
+import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual';
+import {
+  type KeyboardEvent,
+  useCallback,
+  useDeferredValue,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
+import { oneLine } from '../model/format.ts';
+import { addressOf, type Choice } from '../model/route.ts';
+import { type Fleet, useNow } from '../state/use-client.ts';
+import type { Talks } from '../state/use-conversations.ts';
+import { choices, filtered, filteredTalks, isFiltering, NO_FILTER, type SessionFilter } from './filter.ts';
+import { SessionFilterBar } from './filter-bar.tsx';
+import { choiceOf, keyOf, type Row, type Section, type SectionName, sectionsOf } from './rows.ts';
+import { ListRow } from './sidebar-row.tsx';
+import { useHeld } from './use-stable-order.ts';
+
+interface SideListProps {
+  readonly fleet: Fleet;
+  readonly talks: Talks;
+  readonly chosen: Choice | undefined;
+  readonly isNews: (row: Row) => boolean;
+  readonly onChoose: (choice: Choice) => void;
+  /** What is in the list now, in order. */
+  readonly onOrder: (rows: readonly Row[]) => void;
+}
+
+// As sidebar.css has them: what is not measured cannot make the page jump.
+const ROW_PX = 56;
+const HEAD_PX = 30;
+const NOTE_PX = 42;
+/** Rows that are drawn above and below the window. */
+const OVERSCAN = 8;
+const PAGE_ROWS = 10;
+
+const TITLES: Readonly<Record<SectionName, string>> = {
+  waiting: 'Waiting for you',
+  conversations: 'Conversations',
+  sessions: 'Sessions',
+};
+
+type Item =
+  | { readonly kind: 'head'; readonly key: string; readonly section: Section }
+  | { readonly kind: 'note'; readonly key: string; readonly words: string; readonly busy: boolean }
+  | { readonly kind: 'row'; readonly key: string; readonly row: Row; readonly at: number; readonly of: number };
+
+const heightOf = (item: Item | undefined): number =>
+  item === undefined || item.kind === 'row' ? ROW_PX : item.kind === 'head' ? HEAD_PX : NOTE_PX;
+
+function itemsOf(sections: readonly Section[], loading: Readonly<Record<SectionName, boolean>>): readonly Item[] {
+  const waiting = sections.find(({ name }) => name === 'waiting')?.rows ?? [];
+  return sections.flatMap((section): Item[] => {
+    const { name, rows } = section;
+    if (name === 'waiting' && rows.length === 0) return [];
+    // All of them wait, and stand above: there is no "none yet" to tell.
+    if (rows.length === 0 && !loading[name] && waiting.some((row) => `${row.kind}s` === name)) return [];
+    const head: Item = { kind: 'head', key: name, section };
+    if (rows.length > 0)
+      return [
+        head,
+        ...rows.map((row, at) => ({ kind: 'row' as const, key: row.key, row, at: at + 1, of: rows.length })),
+      ];
+    const words = loading[name] ? 'Looking…' : name === 'sessions' ? 'No sessions yet.' : 'No conversations yet.';
+    return [head, { kind: 'note', key: `no-${name}`, words, busy: loading[name] }];
+  });
+}
+
+export function SideList({ fleet, talks, chosen, isNews, onChoose, onOrder }: SideListProps) {
+  const now = useNow();
+  const scroller = useRef<HTMLElement>(null);
+  const [wanted, setFilter] = useState<SessionFilter>(NO_FILTER);
+  // A key that is typed is shown at once; ten thousand rows are looked through after that.
+  const filter = useDeferredValue(wanted);
+  const { sessions } = fleet;
+  const { conversations } = talks;
+  const { sources, labels } = useMemo(() => choices(sessions), [sessions]);
+  const found = useMemo(
+    () => sectionsOf(filtered(sessions, filter), filteredTalks(conversations, filter)),
+    [sessions, conversations, filter],
+  );
+  // Another filter is another list: there is no order to hold.
+  const { sections, holder } = useHeld(found, filter);
+  const count = sections.reduce((sum, { rows }) => sum + rows.length, 0);
+  const all = sessions.length + conversations.length;
+  const isNarrow = isFiltering(filter);
+  const items = useMemo(() => {
+    const shown = isNarrow ? sections.filter(({ rows }) => rows.length > 0) : sections;
+    return itemsOf(shown, { waiting: false, conversations: talks.loading, sessions: fleet.loading });
+  }, [sections, isNarrow, talks.loading, fleet.loading]);
+  useEffect(() => onOrder(sections.flatMap(({ rows }) => rows)), [sections, onOrder]);
+
+  const current = keyOf(chosen);
+  const [active, setActive] = useState<string>();
+  /** The row with the focus or, where none has it, that it comes to first. */
+  const at = useMemo(() => {
+    const found = (key: string | undefined): number =>
+      key === undefined ? -1 : items.findIndex((item) => item.kind === 'row' && item.key === key);
+    const here = found(active);
+    const there = here === -1 ? found(current) : here;
+    return there === -1 ? items.findIndex(({ kind }) => kind === 'row') : there;
+  }, [items, active, current]);
+  const virtual = useVirtualizer<HTMLElement, HTMLElement>({
+    count: items.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => heightOf(items[index]),
+    getItemKey: (index) => items[index]?.key ?? index,
+    overscan: OVERSCAN,
+    // The row with the focus stays in the page however far the others are scrolled.
+    rangeExtractor: (range) => {
+      const near = defaultRangeExtractor(range);
+      if (at === -1 || at >= items.length || near.includes(at)) return near;
+      return [...near, at].sort((a, b) => a - b);
+    },
+  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: heights go by what the items are.
+  useLayoutEffect(() => virtual.measure(), [virtual, items]);
+
+  const focusing = useRef<string>(undefined);
+  useLayoutEffect(() => {
+    if (focusing.current === undefined) return;
+    const row = scroller.current?.querySelector<HTMLElement>(`[data-row="${CSS.escape(focusing.current)}"]`);
+    if (row === null || row === undefined) return;
+    focusing.current = undefined;
+    row.focus({ preventScroll: true });
+  });
+  const pressed = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const to = target(event.key, items, at);
+    const item = to === undefined ? undefined : items[to];
+    if (to === undefined || item === undefined) return;
+    event.preventDefault();
+    focusing.current = item.key;
+    setActive(item.key);
+    // The heading above the first row is worth seeing too.
+    virtual.scrollToIndex(to <= 1 ? 0 : to, { align: 'auto' });
+  };
+  const choose = useCallback(
+    (row: Row) => {
+      setActive(row.key);
+      onChoose(choiceOf(row));
+    },
+    [onChoose],
+  );
+
+  return (
+    <>
+      {all > 0 && <SessionFilterBar filter={wanted} sources={sources} labels={labels} onChange={setFilter} />}
+      <p className="sr-only" role="status" data-testid="found">
+        {isNarrow ? `${count} of ${all} rows` : ''}
+      </p>
+      <section
+        className="side-lists"
+        ref={scroller}
+        onKeyDown={pressed}
+        {...holder}
+        aria-busy={fleet.loading || talks.loading || !fleet.isWhole}
+        aria-label="Conversations and sessions"
+        data-testid="side-list"
+      >
+        {count === 0 && isNarrow ? (
+          <NoneMatch filter={filter} all={all} onChoose={onChoose} onClear={() => setFilter(NO_FILTER)} />
+        ) : (
+          <div className="rows" style={{ height: virtual.getTotalSize() }}>
+            {groups(virtual.getVirtualItems(), items).map(({ name, shown }) => (
+              <div key={name} className="rows-of">
+                {shown.map(({ item, top }) =>
+                  item.kind === 'head' ? (
+                    <h2 key={item.key} id={`rows-${name}`} className="rows-head" style={{ top }}>
+                      {TITLES[item.section.name]}
+                      {item.section.rows.length > 0 && <span className="rows-count">{item.section.rows.length}</span>}
+                    </h2>
+                  ) : item.kind === 'note' ? (
+                    <p
+                      key={item.key}
+                      className={item.busy ? 'rows-note busy' : 'rows-note'}
+                      style={{ top }}
+                      data-testid={item.key}
+                    >
+                      {item.words}
+                    </p>
+                  ) : null,
+                )}
+                {shown.some(({ item }) => item.kind === 'row') && (
+                  <ul aria-label={TITLES[name]} data-testid={`rows-${name}`}>
+                    {shown.map(
+                      ({ item, top, index }) =>
+                        item.kind === 'row' && (
+                          <li key={item.key} aria-posinset={item.at} aria-setsize={item.of} style={{ top }}>
+                            <ListRow
+                              row={item.row}
+                              now={now}
+                              current={item.key === current}
+                              first={index === at}
+                              news={isNews(item.row)}
+                              onChoose={choose}
+                              onFocus={setActive}
+                            />
+                          </li>
+                        ),
+                    )}
+                  </ul>
+                )}
+              </div>
+            ))}
+          </div>
+        )}
+      </section>
+    </>
+  );
+}
+
+/** Where a key leads to; undefined where it leads nowhere. */
+function target(key: string, items: readonly Item[], at: number): number | undefined {
+  const rows = items.flatMap((item, index) => (item.kind === 'row' ? [index] : []));
+  const here = rows.indexOf(at);
+  const last = rows.length - 1;
+  const to: Readonly<Record<string, number>> = {
+    ArrowDown: here + 1,
+    ArrowUp: here - 1,
+    PageDown: here + PAGE_ROWS,
+    PageUp: here - PAGE_ROWS,
+    Home: 0,
+    End: last,
+  };
+  const wanted = to[key];
+  return wanted === undefined ? undefined : rows[Math.max(0, Math.min(last, wanted))];
+}
+
+interface Shown {
+  readonly item: Item;
+  readonly index: number;
+  readonly top: number;
+}
+
+/** What is in the page, by section. */
+function groups(
+  near: readonly { readonly index: number; readonly start: number }[],
+  items: readonly Item[],
+): readonly { readonly name: SectionName; readonly shown: readonly Shown[] }[] {
+  const heads = items.flatMap((item, index) => (item.kind === 'head' ? [{ name: item.section.name, index }] : []));
+  return heads.map(({ name, index }, n) => {
+    const end = heads[n + 1]?.index ?? items.length;
+    const shown = near.flatMap(({ index: i, start }) => {
+      const item = items[i];
+      return item !== undefined && i >= index && i < end ? [{ item, index: i, top: start }] : [];
+    });
+    return { name, shown };
+  });
+}
+
+interface NoneMatchProps {
+  readonly filter: SessionFilter;
+  readonly all: number;
+  readonly onChoose: (choice: Choice) => void;
+  readonly onClear: () => void;
+}
+
+function NoneMatch({ filter, all, onChoose, onClear }: NoneMatchProps) {
+  const words = filter.words.trim();
+  const search: Choice = { kind: 'search', q: words };
+  return (
+    <div className="rows-none" data-testid="none-match">
+      <p>None of {all} fits the filter.</p>
+      <button type="button" className="button" onClick={onClear} data-testid="none-clear">
+        Show all
+      </button>
+      {words !== '' && (
+        <a
+          className="button quiet"
+          href={addressOf(search)}
+          onClick={(event) => {
+            if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+            event.preventDefault();
+            onChoose(search);
+          }}
+        >
+          Search all output for “{oneLine(words, 30)}”
+        </a>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,74 @@
+// The ways to what is no session and no conversation: the search over all output, the traffic, the recordings, the plugins,
+// the tokens.
+
+import type { ReactNode } from 'react';
+import { addressOf, type Choice } from '../model/route.ts';
+import { SearchBox } from '../search/search-box.tsx';
+import { FilmIcon, LockIcon, PluginIcon, SearchIcon, TrafficIcon } from '../ui/icons.tsx';
+
+interface SidePagesProps {
+  readonly chosen: Choice | undefined;
+  /** This token may look after plugins and tokens. */
+  readonly mayManage: boolean;
+  readonly onChoose: (choice: Choice) => void;
+}
+
+export function SidePages({ chosen, mayManage, onChoose }: SidePagesProps) {
+  return (
+    <div className="side-pages">
+      {/* A search that is shown has its field on its page; two of them would ask which one counts. */}
+      {chosen?.kind === 'search' ? (
+        <a className="side-page" href={addressOf(chosen)} aria-current="page">
+          <SearchIcon /> Search
+        </a>
+      ) : (
+        <SearchBox
+          q=""
+          placeholder="Search all output"
+          onSearch={(q) => onChoose({ kind: 'search', q })}
+          test="side-search"
+        />
+      )}
+      <PageLink to={{ kind: 'traffic', ask: {} }} chosen={chosen} onChoose={onChoose}>
+        <TrafficIcon /> Traffic
+      </PageLink>
+      <PageLink to={{ kind: 'recordings' }} chosen={chosen} onChoose={onChoose}>
+        <FilmIcon /> Recordings
+      </PageLink>
+      {mayManage && (
+        <>
+          <PageLink to={{ kind: 'plugins' }} chosen={chosen} onChoose={onChoose}>
+            <PluginIcon /> Plugins
+          </PageLink>
+          <PageLink to={{ kind: 'tokens' }} chosen={chosen} onChoose={onChoose}>
+            <LockIcon /> Tokens
+          </PageLink>
+        </>
+      )}
+    </div>
+  );
+}
+
+interface PageLinkProps extends Omit<SidePagesProps, 'mayManage'> {
+  readonly to: Choice;
+  readonly children: ReactNode;
+}
+
+function PageLink({ to, chosen, onChoose, children }: PageLinkProps) {
+  return (
+    <a
+      className="side-page"
+      href={addressOf(to)}
+      aria-current={chosen?.kind === to.kind ? 'page' : undefined}
+      onClick={(event) => {
+        // With a modifier it is the browser's: another tab.
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        onChoose(to);
+      }}
+      data-testid={`side-${to.kind}`}
+    >
+      {children}
+    </a>
+  );
+}

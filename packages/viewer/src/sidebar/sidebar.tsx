@@ -1,0 +1,174 @@
+// The left side: the mark, what can be begun, the lists, and who and how we are connected.
+
+import type { Me } from '@binnacle/client';
+import { allows } from '@binnacle/protocol';
+import type { ReactNode } from 'react';
+import { oneLine } from '../model/format.ts';
+import type { Choice } from '../model/route.ts';
+import type { Fleet, Link } from '../state/use-client.ts';
+import type { Talks } from '../state/use-conversations.ts';
+import { IconButton } from '../ui/icon-button.tsx';
+import {
+  CloseIcon,
+  CommandIcon,
+  Compass,
+  EarIcon,
+  LeaveIcon,
+  MoonIcon,
+  MoreIcon,
+  PlusIcon,
+  SunIcon,
+  TalkIcon,
+} from '../ui/icons.tsx';
+import type { Theme } from '../ui/theme.ts';
+import type { Row } from './rows.ts';
+import { SideList } from './sidebar-list.tsx';
+import { SidePages } from './sidebar-pages.tsx';
+
+interface SideProps {
+  readonly me: Me;
+  readonly link: Link;
+  readonly fleet: Fleet;
+  readonly talks: Talks;
+  readonly chosen: Choice | undefined;
+  readonly theme: Theme;
+  readonly screenReader: boolean;
+  readonly starting: boolean;
+  /** What leads to what plugins told. */
+  readonly bell: ReactNode;
+  readonly isNews: (row: Row) => boolean;
+  readonly onChoose: (choice: Choice) => void;
+  readonly onOrder: (rows: readonly Row[]) => void;
+  readonly onPalette: () => void;
+  /** Undefined when this token may not start sessions. */
+  readonly onShell: (() => void) | undefined;
+  readonly onForm: () => void;
+  /** This token may write to agents, and there are some, or that is not known yet. */
+  readonly mayTalk: boolean;
+  /** Undefined until there are agents. */
+  readonly onTalk: (() => void) | undefined;
+  readonly onTheme: () => void;
+  readonly onScreenReader: () => void;
+  readonly onLeave: () => void;
+  /** Closes the drawer, on a phone. */
+  readonly onClose: () => void;
+}
+
+const LINK_WORDS = {
+  idle: 'idle',
+  connecting: 'connecting',
+  open: 'connected',
+  waiting: 'offline',
+  stopped: 'ended',
+} as const;
+const LINK_MARKS = {
+  idle: '',
+  connecting: 'starting',
+  open: 'running',
+  waiting: 'stalled',
+  stopped: 'failed',
+} as const;
+
+export function Side(props: SideProps) {
+  const { me, link, fleet, talks, chosen, theme, screenReader, starting } = props;
+  const other = theme === 'dark' ? 'light' : 'dark';
+  return (
+    <nav className="side" aria-label="Conversations, sessions and settings">
+      <div className="side-top">
+        <Compass />
+        <p className="side-name">Binnacle</p>
+        <IconButton
+          label="Go to, or do"
+          title="Go to, or do (Ctrl+K; in a terminal Ctrl+Shift+K)"
+          aria-haspopup="dialog"
+          aria-keyshortcuts="Control+Shift+K Meta+K"
+          onClick={props.onPalette}
+          test="palette"
+        >
+          <CommandIcon />
+        </IconButton>
+        {props.bell}
+        <IconButton className="drawer-close" label="Close the list" onClick={props.onClose}>
+          <CloseIcon />
+        </IconButton>
+      </div>
+      {props.mayTalk && (
+        <div className="side-new">
+          <button
+            type="button"
+            className="button"
+            onClick={props.onTalk}
+            disabled={starting || props.onTalk === undefined}
+            data-testid="new-conversation"
+          >
+            <TalkIcon /> New conversation
+          </button>
+        </div>
+      )}
+      {props.onShell !== undefined && (
+        <div className="side-new">
+          <button
+            type="button"
+            className="button primary"
+            onClick={props.onShell}
+            disabled={starting}
+            data-testid="new-shell"
+          >
+            <PlusIcon /> {starting ? 'Starting…' : 'New shell'}
+          </button>
+          <button
+            type="button"
+            className="button primary"
+            aria-label="New session with a command, name or directory"
+            title="Command, name, directory…"
+            aria-haspopup="dialog"
+            onClick={props.onForm}
+            data-testid="new-form"
+          >
+            <MoreIcon />
+          </button>
+        </div>
+      )}
+      <SidePages chosen={chosen} mayManage={allows(me.scope, 'admin')} onChoose={props.onChoose} />
+      <SideList
+        fleet={fleet}
+        talks={talks}
+        chosen={chosen}
+        isNews={props.isNews}
+        onChoose={props.onChoose}
+        onOrder={props.onOrder}
+      />
+      <div className="side-foot">
+        <span className="link" data-testid="link" data-link={link.kind} title="Connection to the gateway">
+          <span className={`dot ${LINK_MARKS[link.kind]}`} />
+          <span className={link.latencyMs === null ? undefined : 'sr-only'}>{LINK_WORDS[link.kind]}</span>
+          {link.latencyMs !== null && (
+            <span data-testid="latency">
+              {link.latencyMs < 1 ? '<1' : Math.round(link.latencyMs)} ms
+              <span className="sr-only"> latency</span>
+            </span>
+          )}
+        </span>
+        <span className="who" title={`${oneLine(me.name, 80)}, may ${me.scope}`}>
+          {/* The gateway names a login after its token: that it is in a browser goes without saying here. */}
+          {oneLine(me.name.replace(/ \(browser\)$/, ''), 40)}
+          {me.scope === 'admin' ? '' : ` (${me.scope})`}
+        </span>
+        <IconButton
+          label="Screen reader support in the terminal"
+          aria-pressed={screenReader}
+          onClick={props.onScreenReader}
+          test="screen-reader"
+        >
+          <EarIcon />
+        </IconButton>
+        <IconButton label={`Change to ${other}`} onClick={props.onTheme} test="theme">
+          {theme === 'dark' ? <SunIcon /> : <MoonIcon />}
+        </IconButton>
+        <IconButton label="Log out" onClick={props.onLeave} test="logout">
+          <LeaveIcon />
+        </IconButton>
+      </div>
+    </nav>
+  );
+}

@@ -1,0 +1,75 @@
+// The conversations that there are and the agents that one can talk to, as React state.
+
+import type { Binnacle, ConversationChange } from '@binnacle/client';
+import type { AgentInfo, BinnacleError, ConversationInfo } from '@binnacle/protocol';
+import { useCallback, useEffect, useState } from 'react';
+import { asFailure } from '../ui/failure.tsx';
+
+export interface Talks {
+  /** In no order. */
+  readonly conversations: readonly ConversationInfo[];
+  /** Undefined until they are known. */
+  readonly agents: readonly AgentInfo[] | undefined;
+  readonly loading: boolean;
+  readonly error: BinnacleError | undefined;
+  /** One that was made here: it is in the list before anybody else tells of it. */
+  readonly add: (info: ConversationInfo) => void;
+}
+
+type Known = ReadonlyMap<string, ConversationInfo>;
+
+function apply(known: Known, event: ConversationChange): Known {
+  switch (event.type) {
+    case 'list':
+      return new Map(event.conversations.map((info) => [info.key, info]));
+    case 'conversation':
+      return new Map(known).set(event.info.key, event.info);
+    case 'deleted': {
+      const next = new Map(known);
+      next.delete(event.conversation);
+      return next;
+    }
+    default:
+      return known;
+  }
+}
+
+export function useConversations(client: Binnacle): Talks {
+  const [known, setKnown] = useState<Known>();
+  const [agents, setAgents] = useState<readonly AgentInfo[]>();
+  const [error, setError] = useState<BinnacleError>();
+  useEffect(() => {
+    let isOver = false;
+    const watch = client.conversations.watch();
+    // The config file may have been read again: each list, which comes after a reconnect too, asks for the agents.
+    const ask = async (): Promise<void> => {
+      const found = await client.conversations.agents();
+      if (!isOver) setAgents(found);
+    };
+    const run = async (): Promise<void> => {
+      for await (const event of watch) {
+        setKnown((before) => apply(before ?? new Map(), event));
+        if (event.type === 'list') ask().catch((thrown: unknown) => setError(asFailure(thrown)));
+      }
+    };
+    run().catch((thrown: unknown) => {
+      if (!isOver) setError(asFailure(thrown));
+    });
+    return () => {
+      isOver = true;
+      watch.stop();
+    };
+  }, [client]);
+  const add = useCallback((info: ConversationInfo) => {
+    setKnown((before) => (before?.has(info.key) === true ? before : new Map(before).set(info.key, info)));
+  }, []);
+  return {
+    conversations: known === undefined ? NONE : [...known.values()],
+    agents,
+    loading: known === undefined,
+    error,
+    add,
+  };
+}
+
+const NONE: readonly ConversationInfo[] = [];

@@ -1,0 +1,86 @@
+// Which line of a terminal belongs to which output offset: a mark every now and then, that moves with its line. Knows no
+// session.
+
+import type { IMarker, Terminal } from '@xterm/xterm';
+import { inside } from './xterm-internals.ts';
+
+export interface Anchor {
+  readonly marker: IMarker;
+  /** Output bytes before it: the cursor was on that line when they were drawn. */
+  readonly offset: number;
+}
+
+const EVERY_BYTES = 64 * 1024;
+/** Then every other one goes. */
+export const MOST_ANCHORS = 128;
+
+export class Anchors {
+  private readonly terminal: Terminal;
+  private list: Anchor[];
+  /** Of what was drawn last. */
+  private end: number | undefined;
+
+  constructor(terminal: Terminal) {
+    this.terminal = terminal;
+    this.list = [];
+    this.end = undefined;
+  }
+
+  /** All up to `offset` is drawn, and nothing behind it. */
+  drawn(offset: number): void {
+    this.end = offset;
+    const last = this.list.at(-1);
+    if (last !== undefined && offset - last.offset < EVERY_BYTES && !last.marker.isDisposed) return;
+    this.mark(offset);
+  }
+
+  mark(offset: number): void {
+    // A program on the whole screen has no lines that stay.
+    if (this.terminal.buffer.active.type !== 'normal') return;
+    const marker = this.terminal.registerMarker(0);
+    if (marker !== undefined) this.list.push({ marker, offset });
+    if (this.list.length > MOST_ANCHORS) this.thin();
+  }
+
+  /** The first of those whose lines are still there. */
+  get oldest(): Anchor | undefined {
+    while (this.list[0]?.marker.isDisposed === true) this.list.shift();
+    return this.list[0];
+  }
+
+  /** All went away with their lines, as where a smaller width makes more lines of them: one at the end. */
+  again(): Anchor | undefined {
+    if (this.end !== undefined) this.mark(this.end);
+    return this.oldest;
+  }
+
+  get count(): number {
+    return this.list.length;
+  }
+
+  /** Takes over those of a terminal whose lines from `first` on were put above all of ours. */
+  putAbove(older: Anchors, first: number): void {
+    const taken: Anchor[] = [];
+    const limit = this.oldest;
+    for (const { marker, offset } of older.list) {
+      if (marker.isDisposed || marker.line < first || (limit !== undefined && offset >= limit.offset)) continue;
+      taken.push({ marker: inside(this.terminal).buffers.normal.addMarker(marker.line - first), offset });
+    }
+    this.list = [...taken, ...this.list];
+    while (this.list.length > MOST_ANCHORS) this.thin();
+  }
+
+  clear(): void {
+    for (const { marker } of this.list) marker.dispose();
+    this.list = [];
+    this.end = undefined;
+  }
+
+  private thin(): void {
+    this.list = this.list.filter((anchor, at) => {
+      if (at % 2 === 0 || at === this.list.length - 1) return true;
+      anchor.marker.dispose();
+      return false;
+    });
+  }
+}

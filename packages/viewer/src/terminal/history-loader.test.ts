@@ -1,0 +1,160 @@
+import type { Session, SessionEntry } from '@binnacle/client';
+import type { SessionInfo, ShownScreen } from '@binnacle/protocol';
+import { Terminal } from '@xterm/xterm';
+import { expect, it } from 'vitest';
+import { Anchors } from './anchors.ts';
+import { RunMarks } from './command-marks.ts';
+import { type Above, Older } from './history-loader.ts';
+import type { Screen } from './screen.ts';
+import { StreamRows } from './stderr-rows.ts';
+
+const COLS = 200;
+const ROWS = 6;
+const row = (n: number): string => `line ${String(n).padStart(5, '0')} ${'x'.repeat(100)}\r\n`;
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const draw = async (terminal: Terminal, text: string): Promise<void> =>
+  await new Promise<void>((resolve) => terminal.write(text, resolve));
+const rowsOf = (terminal: Terminal): string[] =>
+  Array.from(
+    { length: terminal.buffer.normal.length },
+    (_, at) => terminal.buffer.normal.getLine(at)?.translateToString(true).slice(0, 10) ?? '',
+  ).filter(Boolean);
+const numbered = (from: number, to: number): string[] =>
+  Array.from({ length: to - from }, (_, at) => `line ${String(from + at).padStart(5, '0')}`);
+
+/** A terminal that shows the last 100 of `count` lines, and what loads those above. `said`: what the log says it was. */
+async function opened(
+  count: number,
+  mostLines?: number,
+  said: (n: number) => string = row,
+  kindOf: (n: number) => 'tty' | 'stdout' | 'stderr' = () => 'tty',
+  gap?: { readonly from: number; readonly to: number },
+) {
+  const log = Array.from({ length: count }, (_, n) => said(n)).join('');
+  const each = row(0).length;
+  const terminal = new Terminal({ cols: COLS, rows: ROWS, scrollback: 5000, allowProposedApi: true });
+  const anchors = new Anchors(terminal);
+  await draw(terminal, Array.from({ length: 100 }, (_, at) => row(count - 100 + at)).join(''));
+  anchors.mark(log.length);
+  const streams = new StreamRows(terminal);
+  const screen = {
+    ...{ terminal, anchors, streams, runs: new RunMarks(terminal, () => undefined), size: { cols: COLS, rows: ROWS } },
+    finder: { forget: () => undefined },
+  } as unknown as Screen;
+  const session = {
+    // Drawn from nothing at the beginning of a line: as exact as these lines need.
+    screen: async ({ at = 0 }) => {
+      const offset = Math.floor(at / each) * each;
+      return { offset, cols: COLS, rows: ROWS, data: '\x1bc' } as ShownScreen;
+    },
+    entries: async function* ({ since = 0, until = log.length }): AsyncGenerator<SessionEntry> {
+      const isPipe = kindOf(0) !== 'tty';
+      for (let at = since; at < until; ) {
+        if (at === gap?.from) {
+          yield { kind: 'gap', offset: gap.from, to: gap.to, reason: 'damaged' };
+          at = gap.to;
+        }
+        const end = isPipe ? Math.min(until, (Math.floor(at / each) + 1) * each) : until;
+        yield { kind: kindOf(Math.floor(at / each)), time: 0, offset: at, bytes: bytes(log.slice(at, end)) };
+        at = end;
+      }
+    },
+  } as unknown as Session;
+  let above: Above | undefined;
+  let woken: (() => void) | undefined;
+  const older = new Older(
+    session,
+    screen,
+    (change) => {
+      above = change;
+      if (change.state !== 'loading') woken?.();
+    },
+    mostLines,
+  );
+  const mode = kindOf(0) === 'tty' ? 'pty' : 'pipe';
+  older.begin({ mode, oldestOffset: 0, runs: null } as SessionInfo, false, undefined);
+  const reach = async (): Promise<Above | undefined> => {
+    const settled = new Promise<void>((resolve) => {
+      woken = resolve;
+    });
+    older.reach();
+    await settled;
+    return above;
+  };
+  return { terminal, reach, streams, older, anchors };
+}
+
+it('pieces are put above the first line until it is the log’s, each line once, and what is looked at stays', async () => {
+  const { terminal, reach } = await opened(2500);
+  terminal.scrollToTop();
+  const seen = rowsOf(terminal)[terminal.buffer.active.viewportY];
+  expect((await reach())?.state).toBe('there');
+  expect(rowsOf(terminal)[terminal.buffer.active.viewportY]).toBe(seen);
+  expect((await reach())?.state).toBe('there');
+  expect((await reach())?.state).toBe('none');
+  expect(rowsOf(terminal)).toEqual(numbered(0, 2500));
+});
+
+it('no more lines are held than a page may hold, the nearest are, and it says where reading goes on', async () => {
+  const { terminal, reach } = await opened(2500, 700);
+  const above = await reach();
+  expect(above?.state).toBe('far');
+  expect(above?.offset).toBeGreaterThan(0);
+  expect(terminal.buffer.normal.length).toBe(700);
+  const held = rowsOf(terminal);
+  expect(held).toEqual(numbered(2500 - held.length, 2500));
+});
+
+it('what does not join is not put there: the page offers to go further back', async () => {
+  const { terminal, reach } = await opened(2500, undefined, (n) => row(n).replace('line', 'else'));
+  expect((await reach())?.state).toBe('far');
+  expect(rowsOf(terminal)).toEqual(numbered(2400, 2500));
+});
+
+it('older output of pipes joins as well, and knows which stream each line came on', async () => {
+  const isStderr = (n: number): boolean => n % 7 === 1;
+  const { terminal, reach, streams } = await opened(1500, undefined, row, (n) => (isStderr(n) ? 'stderr' : 'stdout'));
+  expect((await reach())?.state).toBe('there');
+  expect((await reach())?.state).toBe('none');
+  expect(rowsOf(terminal)).toEqual(numbered(0, 1500));
+  // Those that were drawn first were not told of here.
+  const told = numbered(0, 1400).map((_, n) => streams.has(n));
+  expect(told).toEqual(told.map((_, n) => isStderr(n)));
+});
+
+it('what went away at the top since the beginning was drawn is loaded again, and nothing where all is here', async () => {
+  const { terminal, reach, older } = await opened(1500);
+  older.begin({ mode: 'pty', oldestOffset: 0, runs: null } as SessionInfo, true, undefined);
+  // Not full: the first line is the log's, as far as it knows.
+  await draw(terminal, '');
+  older.reach();
+  expect(rowsOf(terminal)).toEqual(numbered(1400, 1500));
+  terminal.options.scrollback = 50;
+  // A smaller size took some lines more: it is not full any more.
+  terminal.options.scrollback = 90;
+  expect((await reach())?.state).toBe('there');
+  expect((await reach())?.state).toBe('none');
+  expect(rowsOf(terminal)).toEqual(numbered(0, 1500));
+});
+
+it('where all that was known of the lines went away with them, older ones are found from the end', async () => {
+  const { terminal, reach, anchors } = await opened(1500);
+  anchors.clear();
+  anchors.drawn(1500 * row(0).length);
+  anchors.oldest?.marker.dispose();
+  expect((await reach())?.state).toBe('there');
+  expect((await reach())?.state).toBe('none');
+  expect(rowsOf(terminal)).toEqual(numbered(0, 1500));
+});
+
+it('where older output is damaged the lines about it do not join without a word', async () => {
+  const each = row(0).length;
+  const { terminal, reach } = await opened(1500, undefined, row, () => 'stdout', { from: 700 * each, to: 710 * each });
+  for (let state = (await reach())?.state; state !== 'none'; state = (await reach())?.state) {
+    expect(state).toBe('there');
+  }
+  const rows = rowsOf(terminal);
+  const at = rows.indexOf('line 00699');
+  expect(rows.slice(at + 1, at + 3)).toEqual([`[${(10 * each).toLocaleString('en')} byt`, 'line 00710']);
+  expect(rows.at(-1)).toBe('line 01499');
+});

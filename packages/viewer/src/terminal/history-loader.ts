@@ -1,0 +1,210 @@
+// What stands above what is drawn: loaded a piece at a time as the reader goes up, as far as a page may hold. Knows no React.
+
+import type { Session } from '@binnacle/client';
+import type { BinnacleError, SessionInfo } from '@binnacle/protocol';
+import type { IMarker } from '@xterm/xterm';
+import { asFailure } from '../ui/failure.tsx';
+import type { Anchor } from './anchors.ts';
+import { drawPage, type PastPage, type Stream } from './history-page.ts';
+import type { Screen } from './screen.ts';
+import { inside, putAbove } from './xterm-internals.ts';
+
+export interface Above {
+  /** `there`: more can be loaded. `far`: more is kept, and too much is loaded. `none`: the first line is the first. */
+  readonly state: 'there' | 'loading' | 'far' | 'none';
+  /** Where reading goes on further back, where it is `far`. */
+  readonly offset: number;
+  readonly error: BinnacleError | undefined;
+}
+
+export const NOTHING_ABOVE: Above = { state: 'none', offset: 0, error: undefined };
+
+/** The first piece; where it gives no lines, as of a program on the whole screen, more is read for the next one. */
+const FIRST_BYTES = 128 * 1024;
+const MOST_BYTES = 4 * 1024 * 1024;
+/** 12 bytes a cell: some 48 MB. */
+const MOST_CELLS = 4_000_000;
+const MOST_LINES = 50_000;
+/** Commands that began so near to what is shown are looked for in the lines that came with it. */
+const MARK_BYTES = 512 * 1024;
+/** Lines that are compared where two pieces meet, and how far the seam may be from where it was thought to be. */
+const SEAM_LINES = 8;
+const SEAM_SLACK = 2000;
+
+export class Older {
+  private readonly session: Session;
+  private readonly screen: Screen;
+  private readonly changed: (above: Above) => void;
+  private readonly mostLines: number;
+  private info: SessionInfo | undefined;
+  private only: Stream | undefined;
+  private state: Above['state'];
+  private aborter: AbortController;
+  /** At the log's first line, where that is known to be here. */
+  private first: IMarker | undefined;
+
+  constructor(session: Session, screen: Screen, changed: (above: Above) => void, mostLines = MOST_LINES) {
+    this.mostLines = mostLines;
+    this.session = session;
+    this.screen = screen;
+    this.changed = changed;
+    this.info = undefined;
+    this.only = undefined;
+    this.state = 'none';
+    this.aborter = new AbortController();
+    this.first = undefined;
+  }
+
+  /** Another beginning is drawn. `isWhole`: it is the log's. */
+  begin(info: SessionInfo, isWhole: boolean, only: Stream | undefined): void {
+    this.stop();
+    this.aborter = new AbortController();
+    this.info = info;
+    this.only = only;
+    this.first = undefined;
+    const { terminal } = this.screen;
+    const { signal } = this.aborter;
+    // In its turn: behind what takes the last one away, and before what comes.
+    if (isWhole) terminal.write('', () => signal.aborted || this.markFirst());
+    this.tell(isWhole ? 'none' : 'there');
+  }
+
+  stop(): void {
+    this.aborter.abort();
+  }
+
+  /** Loads the next piece, unless one is on its way. */
+  reach(): void {
+    const { info, aborter } = this;
+    if (info === undefined || (this.state !== 'there' && !(this.state === 'none' && this.isCut))) return;
+    const anchor = this.screen.anchors.oldest ?? this.screen.anchors.again();
+    if (anchor === undefined) return;
+    this.tell('loading');
+    this.load(info, anchor, aborter.signal).then(
+      (state) => {
+        if (aborter.signal.aborted) return;
+        if (state === 'none') this.markFirst();
+        this.tell(state);
+      },
+      (thrown: unknown) => {
+        if (!aborter.signal.aborted) this.tell('far', asFailure(thrown));
+      },
+    );
+  }
+
+  /** Marks the commands in the lines that came with the screen, which tells lines and not where commands began. */
+  markRuns(): void {
+    const { info, aborter } = this;
+    if (info === undefined || info.runs === null) return;
+    // Where it fails they are not marked, and all else is as it was.
+    this.findRuns(info, aborter.signal).catch(() => undefined);
+  }
+
+  private async findRuns(info: SessionInfo, signal: AbortSignal): Promise<void> {
+    const { screen, session } = this;
+    await screen.settled();
+    const anchor = screen.anchors.oldest;
+    if (signal.aborted || anchor === undefined) return;
+    const { marks } = await session.timeline({ points: 1, signal });
+    const near = Math.max(info.oldestOffset, anchor.offset - MARK_BYTES);
+    const first = marks.find(({ kind, offset }) => kind === 'run' && offset >= near && offset <= anchor.offset);
+    if (signal.aborted || first === undefined) return;
+    // A byte before it, so that its beginning is among what is read.
+    const from = Math.max(near, first.offset - 1);
+    const page = await drawPage(session, info, screen, from, anchor.offset, this.only, signal);
+    try {
+      if (!signal.aborted) this.takeRuns(page, anchor);
+    } finally {
+      page.dispose();
+    }
+  }
+
+  /** Those of a page that ends where the anchor is, in lines that are here. */
+  private takeRuns(page: PastPage, anchor: Anchor): void {
+    const { line, isDisposed } = anchor.marker;
+    if (isDisposed || page.terminal.cols !== this.screen.terminal.cols) return;
+    const shift = page.end - line;
+    const from = Math.max(0, -shift);
+    for (let at = from; at < Math.min(line, from + SEAM_LINES); at += 1) {
+      if (lineText(page, at + shift) !== this.lineText(at)) return;
+    }
+    this.screen.runs.putWithin(page.runs, shift, line);
+  }
+
+  /** More came than there are lines for: the first one is not the log's any more. */
+  private get isCut(): boolean {
+    return this.first?.isDisposed === true;
+  }
+
+  private markFirst(): void {
+    this.first = inside(this.screen.terminal).buffers.normal.addMarker(0);
+  }
+
+  private async load(info: SessionInfo, anchor: Anchor, signal: AbortSignal): Promise<Above['state']> {
+    const { terminal } = this.screen;
+    const oldest = info.oldestOffset;
+    if (anchor.offset <= oldest) return 'none';
+    for (let bytes = FIRST_BYTES; ; bytes *= 4) {
+      const from = Math.max(oldest, anchor.offset - bytes);
+      const page = await drawPage(this.session, info, this.screen, from, anchor.offset, this.only, signal);
+      try {
+        signal.throwIfAborted();
+        // What was there when it was asked for may have gone away at the top meanwhile.
+        if (anchor.marker.isDisposed) return 'there';
+        // The size may have changed, too.
+        if (page.terminal.cols !== terminal.cols) page.terminal.resize(terminal.cols, page.terminal.rows);
+        this.takeRuns(page, anchor);
+        const count = this.seam(page, anchor);
+        if (count === undefined) return 'far';
+        const most = Math.min(this.mostLines, Math.floor(MOST_CELLS / terminal.cols));
+        const room = most - inside(terminal).buffers.normal.lines.length;
+        if (count > 0 && room > 0) {
+          const first = Math.max(0, count - room);
+          putAbove(terminal, page.terminal, first, count);
+          this.screen.anchors.putAbove(page.anchors, first);
+          this.screen.runs.putAbove(page.runs, first, count - first);
+          this.screen.finder.forget();
+          if (first > 0) return 'far';
+        }
+        if (from === oldest) return 'none';
+        if (room <= 0) return 'far';
+        if (count > 0) return 'there';
+        if (bytes >= MOST_BYTES) return 'far';
+      } finally {
+        page.dispose();
+      }
+    }
+  }
+
+  /** So many lines of the page stand above our first one. Undefined where they do not fit together. */
+  private seam(page: PastPage, anchor: Anchor): number | undefined {
+    const guess = page.end - anchor.marker.line;
+    const fits = (count: number): boolean => {
+      if (count < 0) return false;
+      for (let at = 0; at < Math.min(SEAM_LINES, anchor.marker.line); at += 1) {
+        if (lineText(page, count + at) !== this.lineText(at)) return false;
+      }
+      return true;
+    };
+    // More than the page has was there already.
+    if (guess <= 0) return 0;
+    if (fits(guess)) return guess;
+    for (let off = 1; off < SEAM_SLACK; off += 1) {
+      if (fits(guess - off)) return guess - off;
+      if (guess + off <= page.end && fits(guess + off)) return guess + off;
+    }
+    return undefined;
+  }
+
+  private lineText(at: number): string {
+    return this.screen.terminal.buffer.normal.getLine(at)?.translateToString(true) ?? '';
+  }
+
+  private tell(state: Above['state'], error?: BinnacleError): void {
+    this.state = state;
+    this.changed({ state, offset: this.screen.anchors.oldest?.offset ?? 0, error });
+  }
+}
+
+const lineText = (page: PastPage, at: number): string =>
+  page.terminal.buffer.normal.getLine(at)?.translateToString(true) ?? '';

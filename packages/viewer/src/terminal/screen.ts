@@ -1,0 +1,406 @@
+// One terminal on the page: draws bytes, has a size, and sorts what comes out of it. Knows no session and no React.
+
+import '@xterm/xterm/css/xterm.css';
+import { boundSize, guard, type HandEvents, listenToHand, TerminalFeed } from '@binnacle/client/terminal';
+import type { OutputKind } from '@binnacle/protocol';
+import { FitAddon } from '@xterm/addon-fit';
+import { type IDisposable, type IMarker, type ITheme, Terminal } from '@xterm/xterm';
+import { oneLine } from '../model/format.ts';
+import type { Arrow } from '../session/key-bar.tsx';
+import { isPageKey } from '../ui/shortcuts.ts';
+import { type Theme, terminalColours } from '../ui/theme.ts';
+import { Anchors } from './anchors.ts';
+import { baseFont, isPhone, MONO, type Size } from './cell-size.ts';
+import { RunMarks } from './command-marks.ts';
+import { selectedText } from './copy-text.ts';
+import { blinkCursor } from './cursor-blink.ts';
+import { Finder, type Found } from './finder.ts';
+import { decorate } from './highlight-line.ts';
+import { StreamRows } from './stderr-rows.ts';
+import { lineHeight, scrollByTouch } from './touch-scroll.ts';
+import { accelerate } from './webgl.ts';
+
+export interface ScreenEvents extends HandEvents {
+  /** The window title that the program asked for. */
+  readonly titled: (title: string) => void;
+  /** The target of the link under the pointer. */
+  readonly hovered: (target: string | undefined) => void;
+  /** A link was chosen: http or https only. */
+  readonly followed: (target: string) => void;
+  /** The terminal has another size now. */
+  readonly resized: () => void;
+  /** So many beginnings of commands are marked. */
+  readonly marked?: (count: number) => void;
+  readonly found?: (found: Found) => void;
+  /** The keys that ask for the find bar were pressed. */
+  readonly finds?: () => void;
+  /** The reader is near the first line, and goes up. */
+  readonly neared?: () => void;
+}
+
+// About 5 MB at 80 columns; the log holds all of it.
+const SCROLLBACK_LINES = 5000;
+// Smaller than this nobody reads: the rest is reached by scrolling.
+const SMALLEST_FONT = 7;
+// On a phone all of a wide line would be that small: there a finger moves the picture sideways.
+const SMALLEST_ON_PHONE = 11;
+// So long the picture stays where a finger has moved it.
+const TOUCH_REST_MS = 4000;
+
+export interface ScreenOptions extends Size {
+  readonly theme: Theme;
+  readonly pipe: boolean;
+  /** Keeps the text where a screen reader finds it, and announces what comes. */
+  readonly screenReader: boolean;
+}
+
+/** The line between the rows and the scrollbar is not drawn: it would be white. */
+function coloursOf(theme: Theme): ITheme {
+  const colours = terminalColours(theme);
+  return colours.background === undefined ? colours : { ...colours, overviewRulerBorder: colours.background };
+}
+
+export class Screen {
+  /** For those that draw into it, or read from it, what a screen does not know of. */
+  readonly terminal: Terminal;
+  readonly anchors: Anchors;
+  readonly runs: RunMarks;
+  readonly finder: Finder;
+  readonly streams: StreamRows;
+  private readonly fit: FitAddon;
+  private readonly host: HTMLElement;
+  private readonly events: ScreenEvents;
+  private readonly feed: TerminalFeed;
+  private readonly hand: ReturnType<typeof listenToHand>;
+  private readonly undo: IDisposable[];
+  private readonly aborter: AbortController;
+  private answering: boolean;
+  private disposed: boolean;
+  /** Pixels at the bottom of the host. */
+  private covered: number;
+  private touchedAt: number;
+  /** The cursor, since the last frame. */
+  private hasMoved: boolean;
+  /** The picture may be larger than the page; false once it was seen to fit, until a size changes. */
+  private mayBeLarger: boolean;
+  /** A look at the size, with the next frame. */
+  private letterboxing: number | undefined;
+  /** The line that was asked for. */
+  private place: IMarker | undefined;
+
+  /** `host` must be visible: cells are measured in it. */
+  constructor(host: HTMLElement, options: ScreenOptions, events: ScreenEvents) {
+    this.host = host;
+    this.events = events;
+    this.undo = [];
+    this.aborter = new AbortController();
+    this.answering = false;
+    this.disposed = false;
+    this.covered = 0;
+    this.touchedAt = Number.NEGATIVE_INFINITY;
+    this.hasMoved = false;
+    this.mayBeLarger = true;
+    this.letterboxing = undefined;
+    this.place = undefined;
+    const isMoving = !window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+    this.terminal = new Terminal({
+      ...boundSize(options),
+      theme: coloursOf(options.theme),
+      minimumContrastRatio: options.theme === 'light' ? 4.5 : 1,
+      fontFamily: MONO,
+      fontSize: baseFont(),
+      scrollback: SCROLLBACK_LINES,
+      cursorBlink: isMoving,
+      // Pipes carry bare line feeds; a terminal's line discipline would have added the returns.
+      convertEol: options.pipe,
+      screenReaderMode: options.screenReader,
+      // For decorations: they mark the line that a search led to.
+      allowProposedApi: true,
+      // Title and size reports, and moving the window: a program must not read or move what is not its own.
+      windowOptions: {},
+      linkHandler: {
+        allowNonHttpProtocols: false,
+        activate: (_event, target) => this.events.followed(target),
+        hover: (_event, target) => this.events.hovered(oneLine(target, 300)),
+        leave: () => this.events.hovered(undefined),
+      },
+    });
+    this.anchors = new Anchors(this.terminal);
+    this.runs = new RunMarks(this.terminal, (count) => events.marked?.(count));
+    this.finder = new Finder(this.terminal, (found) => events.found?.(found));
+    this.streams = new StreamRows(this.terminal);
+    this.fit = new FitAddon();
+    this.terminal.loadAddon(this.fit);
+    this.feed = new TerminalFeed(this.terminal);
+    this.hand = listenToHand(this.terminal, host, events, () => this.answering);
+    this.undo.push(guard(this.terminal), this.hand);
+    this.terminal.open(host);
+    if (isMoving) this.undo.push(blinkCursor(this.terminal));
+    this.listen();
+    if (!options.screenReader) void accelerate(this.terminal, () => this.disposed);
+  }
+
+  /** Draws bytes as the program wrote them; `end`: the output offset behind them. Waits while too many are not drawn yet. */
+  async write(bytes: Uint8Array, end?: number, kind: OutputKind = 'tty'): Promise<void> {
+    await this.feed.write(bytes, () => {
+      if (end !== undefined) this.anchors.drawn(end);
+      if (kind !== 'tty') this.streams.drawn(kind === 'stderr');
+    });
+  }
+
+  /** Resolves when all that was written before is drawn. */
+  async settled(): Promise<void> {
+    await this.feed.settled();
+  }
+
+  /** Answers queries from now on, or not: history was answered when it happened. */
+  answer(on: boolean): void {
+    this.answering = on;
+  }
+
+  /** Forgets everything drawn, and what was to be drawn before this. */
+  clear(): void {
+    this.place = undefined;
+    this.anchors.clear();
+    this.runs.clear();
+    // As a sequence among the others, so that it is in its turn.
+    if (!this.disposed) this.terminal.write('\x18\x1bc');
+  }
+
+  /** Line feeds alone begin new lines from now on, as without a terminal they mean to. */
+  returnLines(): void {
+    if (!this.terminal.options.convertEol) this.terminal.options.convertEol = true;
+  }
+
+  /** Remembers the line where the cursor is. Call it when all before is drawn. */
+  markPlace(): void {
+    // A program on the whole screen has no lines that stay.
+    if (this.disposed || this.terminal.buffer.active.type !== 'normal') return;
+    this.place = this.terminal.registerMarker(0);
+  }
+
+  /** Scrolls to the remembered line and marks it. Call it when what follows it is drawn. */
+  showPlace(): void {
+    if (!this.disposed && this.place !== undefined) decorate(this.terminal, this.place);
+  }
+
+  scrollToEnd(): void {
+    this.terminal.scrollToBottom();
+  }
+
+  get size(): Size {
+    return { cols: this.terminal.cols, rows: this.terminal.rows };
+  }
+
+  resize(size: Size): void {
+    const { cols, rows } = boundSize(size);
+    if (!this.disposed) this.terminal.resize(cols, rows);
+  }
+
+  /** The size that would fill the host, in the usual type. */
+  wanted(): Size | undefined {
+    this.stopLetterboxing();
+    this.setFont(baseFont());
+    const size = this.fit.proposeDimensions();
+    return size === undefined || !Number.isFinite(size.cols) ? undefined : size;
+  }
+
+  /**
+   * Fits the type to the host, so that a terminal of somebody else's size can be seen whole, where that can be read.
+   * With the next frame: of the sizes of a past, which come by the hundred, nobody sees more, and each costs a layout.
+   */
+  letterbox(): void {
+    this.letterboxing ??= requestAnimationFrame(() => {
+      this.letterboxing = undefined;
+      this.fitType();
+    });
+  }
+
+  private stopLetterboxing(): void {
+    if (this.letterboxing !== undefined) cancelAnimationFrame(this.letterboxing);
+    this.letterboxing = undefined;
+  }
+
+  private fitType(): void {
+    const element = this.terminal.element?.querySelector('.xterm-screen');
+    if (!(element instanceof HTMLElement) || element.offsetWidth === 0 || element.offsetHeight === 0) return;
+    const font = this.terminal.options.fontSize ?? baseFont();
+    const style = getComputedStyle(this.host);
+    const across = Number.parseFloat(style.width) / (element.offsetWidth / font);
+    const down = Number.parseFloat(style.height) / (element.offsetHeight / font);
+    // Half a point at most between sizes: cells are snapped to pixels, so the ratio is not quite linear.
+    const fitting = Math.floor(Math.min(across, down) * 2) / 2;
+    const smallest = isPhone() ? SMALLEST_ON_PHONE : SMALLEST_FONT;
+    this.setFont(Math.max(smallest, Math.min(baseFont(), fitting)));
+    this.showCursor();
+    // What this looks like is drawn with the next frame: that one looks again.
+    this.mayBeLarger = true;
+  }
+
+  /**
+   * So many pixels at the bottom of the host are covered: moves the picture up as far as the cursor's line needs.
+   * The size stays: the program should not be told of a new one because a notice came and went.
+   */
+  cover(pixels: number): void {
+    this.covered = pixels;
+    this.lift();
+  }
+
+  /** Where the picture is larger than the page: the part with the cursor, unless a finger is looking at another one. */
+  private showCursor(): void {
+    const frame = this.host.parentElement;
+    if (frame === null || performance.now() - this.touchedAt < TOUCH_REST_MS) return;
+    this.mayBeLarger = frame.scrollHeight > frame.clientHeight + 1;
+    if (!this.mayBeLarger) return;
+    const line = lineHeight(this.terminal);
+    const top = this.host.offsetTop + this.terminal.buffer.active.cursorY * line;
+    if (top < frame.scrollTop) frame.scrollTop = top - line;
+    else if (top + 2 * line > frame.scrollTop + frame.clientHeight)
+      frame.scrollTop = top + 2 * line - frame.clientHeight;
+  }
+
+  setTheme(theme: Theme): void {
+    this.terminal.options.theme = coloursOf(theme);
+    this.terminal.options.minimumContrastRatio = theme === 'light' ? 4.5 : 1;
+  }
+
+  focus(): void {
+    this.terminal.focus();
+  }
+
+  /** A key that is not on the keyboard. */
+  press(text: string): void {
+    this.hand.gestures.typed(performance.now());
+    this.terminal.input(text, true);
+  }
+
+  /** A line that was written beside the terminal, as it is pasted, and Enter. */
+  enter(text: string): void {
+    if (text !== '') {
+      this.hand.gestures.typed(performance.now());
+      this.terminal.paste(text);
+    }
+    this.press('\r');
+    this.terminal.scrollToBottom();
+  }
+
+  pressArrow(arrow: Arrow): void {
+    this.press(this.terminal.modes.applicationCursorKeysMode ? `\x1bO${arrow}` : `\x1b[${arrow}`);
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.stopLetterboxing();
+    this.aborter.abort();
+    for (const undo of this.undo) undo.dispose();
+    this.finder.dispose();
+    this.runs.dispose();
+    this.feed.stop();
+    this.terminal.dispose();
+  }
+
+  private lift(): void {
+    const { element } = this.terminal;
+    if (element === undefined) return;
+    const below = this.host.clientHeight - (this.terminal.buffer.active.cursorY + 1) * lineHeight(this.terminal);
+    const up = this.covered === 0 ? 0 : Math.max(0, Math.ceil(this.covered - below));
+    element.style.translate = up === 0 ? '' : `0 ${-up}px`;
+  }
+
+  private setFont(size: number): void {
+    if (this.terminal.options.fontSize !== size) this.terminal.options.fontSize = size;
+  }
+
+  private listen(): void {
+    const { terminal, events } = this;
+    this.undo.push(
+      terminal.onResize(() => events.resized()),
+      // Once a frame: it asks where things are, which makes the browser work that out anew, and output moves it often.
+      terminal.onCursorMove(() => {
+        this.hasMoved = true;
+      }),
+      terminal.onRender(() => {
+        if (!this.hasMoved) return;
+        this.hasMoved = false;
+        if (this.covered > 0) this.lift();
+        if (this.mayBeLarger) this.showCursor();
+      }),
+      terminal.onTitleChange((title) => events.titled(oneLine(title))),
+    );
+    terminal.attachCustomKeyEventHandler(
+      (event) => !isPageKey(event) && !this.copied(event) && !this.finds(event) && !this.jumps(event),
+    );
+    const signal = this.aborter.signal;
+    // xterm's own answer to it would copy what pads the lines.
+    const copy = (event: ClipboardEvent): void => {
+      if (!terminal.hasSelection()) return;
+      event.clipboardData?.setData('text/plain', selectedText(terminal));
+      event.preventDefault();
+      event.stopPropagation();
+    };
+    this.host.addEventListener('copy', copy, { capture: true, signal });
+    const near = (): void => {
+      const { type, viewportY, baseY } = terminal.buffer.active;
+      if (type === 'normal' && viewportY < baseY && viewportY < terminal.rows) events.neared?.();
+    };
+    this.undo.push(terminal.onRender(near));
+    const upwards = ({ deltaY }: WheelEvent): void => {
+      const { type, viewportY } = terminal.buffer.active;
+      // Nothing is above that could be scrolled to: it is asked for all the same.
+      if (deltaY < 0 && type === 'normal' && viewportY === 0 && terminal.modes.mouseTrackingMode === 'none') {
+        events.neared?.();
+      }
+    };
+    this.host.addEventListener('wheel', upwards, { capture: true, passive: true, signal });
+    // Beside the terminal, which may be smaller than the page: a click there means the terminal too.
+    this.host.addEventListener(
+      'mousedown',
+      (event) => {
+        if (event.target !== this.host) return;
+        event.preventDefault();
+        terminal.focus();
+      },
+      { signal },
+    );
+    const touched = (): void => {
+      this.touchedAt = performance.now();
+    };
+    this.host.addEventListener('touchmove', touched, { passive: true, signal });
+    scrollByTouch(terminal, this.host, signal);
+  }
+
+  /** Ctrl-Shift-C copies, as in every terminal window. */
+  private copied(event: KeyboardEvent): boolean {
+    if (event.type !== 'keydown' || !event.ctrlKey || !event.shiftKey || event.code !== 'KeyC') return false;
+    event.preventDefault();
+    // Works without the clipboard permission and on plain http; xterm answers the copy event with its selection.
+    if (this.terminal.hasSelection()) document.execCommand('copy');
+    return true;
+  }
+
+  private finds(event: KeyboardEvent): boolean {
+    const { events } = this;
+    const isAsked = event.code === 'KeyF' && ((event.ctrlKey && event.shiftKey) || (event.metaKey && !event.ctrlKey));
+    if (event.type !== 'keydown' || !isAsked || event.altKey || events.finds === undefined) return false;
+    event.preventDefault();
+    events.finds();
+    return true;
+  }
+
+  /** Alt and a page key: from one command to the next. */
+  private jumps(event: KeyboardEvent): boolean {
+    if (event.type !== 'keydown' || !event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return false;
+    if (event.key !== 'PageUp' && event.key !== 'PageDown') return false;
+    event.preventDefault();
+    this.jump(event.key === 'PageUp');
+    return true;
+  }
+
+  /** Shows the beginning of the command above or below. */
+  jump(isOlder: boolean): void {
+    const line = this.runs.next(isOlder);
+    if (line !== undefined) this.runs.show(line);
+    else if (isOlder) this.events.neared?.();
+    else this.terminal.scrollToBottom();
+  }
+}

@@ -1,0 +1,78 @@
+// Which rows of a terminal hold what came on stderr, and a sign beside each that is seen. The colours of the program stay
+// as they are. Knows no session.
+
+import type { IDisposable, IMarker, Terminal } from '@xterm/xterm';
+import { lineHeight } from './touch-scroll.ts';
+import { type BufferLine, cursorLine, inside } from './xterm-internals.ts';
+
+export class StreamRows {
+  /** First rows of lines; rows are objects that go with their text. One for all terminals whose rows are exchanged. */
+  private readonly told: WeakSet<BufferLine>;
+  private readonly terminal: Terminal;
+  private readonly signs: HTMLElement[];
+  /** Where the cursor was behind what was drawn last: a mark, as lines that go away at the top change all numbers. */
+  private behind: IMarker | undefined;
+
+  constructor(terminal: Terminal, told: WeakSet<BufferLine> = new WeakSet()) {
+    this.terminal = terminal;
+    this.told = told;
+    this.signs = [];
+    this.behind = undefined;
+  }
+
+  /** The same rows for another terminal, from which rows come to this one. */
+  of(terminal: Terminal): StreamRows {
+    return new StreamRows(terminal, this.told);
+  }
+
+  /** Call it when a piece is drawn, before the next one is. */
+  drawn(isStderr: boolean): void {
+    const { normal } = inside(this.terminal).buffers;
+    const now = cursorLine(this.terminal);
+    // Where that line went away, all that are there were drawn by this piece.
+    const before = this.behind?.isDisposed === false ? this.behind.line : -1;
+    const from = Math.max(0, Math.min(before, now));
+    const { cursorX } = this.terminal.buffer.active;
+    for (let at = from; at <= now; at += 1) {
+      const row = normal.lines.get(at);
+      if (row === undefined) continue;
+      // The row of the cursor is begun by who writes there first. Rows that went away at the top come back at the end.
+      if (at === now && cursorX === 0) this.told.delete(row);
+      else if (isStderr) this.told.add(row);
+      else if (at > before) this.told.delete(row);
+    }
+    this.behind?.dispose();
+    this.behind = normal.addMarker(now);
+  }
+
+  has(line: number): boolean {
+    const { lines } = inside(this.terminal).buffers.normal;
+    let at = line;
+    while (at > 0 && lines.get(at)?.isWrapped === true) at -= 1;
+    const row = lines.get(at);
+    return row !== undefined && this.told.has(row);
+  }
+
+  /** Shows the signs in `layer`, which lies over the terminal. */
+  show(layer: HTMLElement): IDisposable {
+    return this.terminal.onRender(() => {
+      const height = lineHeight(this.terminal);
+      const top = this.terminal.buffer.active.viewportY;
+      for (let row = 0; row < Math.max(this.terminal.rows, this.signs.length); row += 1) {
+        const isOn = row < this.terminal.rows && this.has(top + row);
+        let sign = this.signs[row];
+        if (sign === undefined) {
+          if (!isOn) continue;
+          sign = document.createElement('i');
+          sign.className = 'stderr-sign';
+          sign.textContent = '!';
+          this.signs[row] = sign;
+          layer.append(sign);
+        }
+        sign.hidden = !isOn;
+        sign.style.top = `${row * height}px`;
+        sign.style.height = `${height}px`;
+      }
+    });
+  }
+}

@@ -1,0 +1,145 @@
+// The last day of traffic in one strip: three numbers and a bar for each hour, with the same as a table for listeners.
+
+import type { TrafficStats } from '@binnacle/protocol';
+import { bytes, oneLine } from '../model/format.ts';
+import { useNow } from '../state/use-client.ts';
+import { counted, type Hour, lastHours, total } from './format.ts';
+import { STATS_HOURS } from './use-traffic.ts';
+
+const HEIGHT = 44;
+const STEP = 10;
+const BAR = 7;
+const LEAST = 4;
+
+interface TrafficStripProps {
+  readonly stats: TrafficStats | undefined;
+  readonly source: string | undefined;
+  /** Other filters are in force, which do not count here. */
+  readonly isWider: boolean;
+}
+
+export function TrafficStrip({ stats, source, isWider }: TrafficStripProps) {
+  const now = useNow();
+  const hours = lastHours(stats ?? { hours: [] }, now, STATS_HOURS);
+  const sum = total(hours);
+  return (
+    <section
+      className="strip"
+      aria-label="The last 24 hours"
+      aria-busy={stats === undefined}
+      data-testid="traffic-strip"
+    >
+      <dl className="strip-sums">
+        <Sum name="events" value={stats && sum.events.toLocaleString()} />
+        <Sum name="output" value={stats && bytes(sum.bytes)} />
+        <Sum
+          name={sum.failures === 1 ? 'failure' : 'failures'}
+          value={stats && sum.failures.toLocaleString()}
+          bad={sum.failures > 0}
+        />
+      </dl>
+      <figure className="strip-bars">
+        <Bars hours={hours} />
+        <figcaption>
+          {isWider ? (
+            <strong data-testid="strip-wider">
+              Last 24 hours, all events{source !== undefined && ` of ${oneLine(source, 40)}`}:{' '}
+              {source === undefined ? 'filters' : 'other filters'} do not count here
+            </strong>
+          ) : (
+            <span>Events by hour, last 24 hours{source !== undefined && `, from ${oneLine(source, 40)}`}</span>
+          )}
+          {sum.failures > 0 && (
+            <span className="strip-key">
+              <svg viewBox="0 0 10 10" aria-hidden="true" focusable="false">
+                <rect className="bar-failed" x="0.75" y="0.75" width="8.5" height="8.5" />
+                <path className="bar-hatch" d="M0 10L10 0" />
+              </svg>{' '}
+              failures
+            </span>
+          )}
+        </figcaption>
+      </figure>
+      <table className="sr-only">
+        <caption>Traffic by hour, hours without any left out</caption>
+        <thead>
+          <tr>
+            <th scope="col">Hour</th>
+            <th scope="col">Events</th>
+            <th scope="col">Output</th>
+            <th scope="col">Failures</th>
+          </tr>
+        </thead>
+        <tbody>
+          {hours
+            .filter((hour) => hour.events > 0)
+            .map((hour) => (
+              <tr key={hour.hour}>
+                <th scope="row">{hourWords(hour)}</th>
+                <td>{hour.events}</td>
+                <td>{bytes(hour.bytes)}</td>
+                <td>{hour.failures}</td>
+              </tr>
+            ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Sum({
+  name,
+  value,
+  bad = false,
+}: {
+  readonly name: string /** Undefined while nobody knows. */;
+  readonly value: string | undefined;
+  readonly bad?: boolean;
+}) {
+  return (
+    <div className={bad ? 'bad' : undefined} data-testid={`strip-${name.replace(/s$/, '')}`}>
+      <dt>{name}</dt>
+      <dd>{value ?? '–'}</dd>
+    </div>
+  );
+}
+
+const hourWords = ({ hour }: Hour): string =>
+  new Date(hour).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+
+/** Failures are hatched and outlined at the foot of their hour, so that it does not take colours to see them. */
+function Bars({ hours }: { readonly hours: readonly Hour[] }) {
+  const most = Math.max(1, ...hours.map((hour) => hour.events));
+  // What is there is seen, however much more there was in another hour.
+  const tall = (count: number): number => (count === 0 ? 0 : Math.max(LEAST, (count / most) * (HEIGHT - 2)));
+  return (
+    <svg
+      className="bars"
+      viewBox={`0 0 ${hours.length * STEP} ${HEIGHT}`}
+      preserveAspectRatio="none"
+      aria-hidden="true"
+      focusable="false"
+    >
+      <defs>
+        <pattern id="bar-hatch" width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+          <path className="bar-hatch" d="M0 0V4" />
+        </pattern>
+      </defs>
+      {hours.map((hour, at) => {
+        const box = (count: number) => {
+          const height = count === 0 ? 1 : tall(count);
+          return { x: at * STEP + (STEP - BAR) / 2, y: HEIGHT - 1 - height, width: BAR, height };
+        };
+        const words = `${hourWords(hour)}: ${counted(hour.events, 'event')}, ${counted(hour.failures, 'failure')}`;
+        return (
+          <g key={hour.hour}>
+            <title>{words}</title>
+            <rect className={hour.events === 0 ? 'bar none' : 'bar'} {...box(hour.events)} />
+            {hour.failures > 0 && <rect className="bar-failed" {...box(hour.failures)} />}
+            {hour.failures > 0 && <rect fill="url(#bar-hatch)" {...box(hour.failures)} />}
+          </g>
+        );
+      })}
+    </svg>
+  );
+}

@@ -1,0 +1,186 @@
+// The filters of the page of traffic. What is typed holds after a pause, with Enter, or when the field is left. It does
+// not filter.
+
+import type { SessionInfo } from '@binnacle/protocol';
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
+import { askIn, askWords, isAskEmpty, isExit, type TrafficAsk } from '../model/traffic-query.ts';
+import { choices } from '../sidebar/filter.ts';
+import { Pick } from '../sidebar/filter-bar.tsx';
+
+interface TrafficFiltersProps {
+  readonly ask: TrafficAsk;
+  readonly sessions: readonly SessionInfo[];
+  readonly onAsk: (ask: TrafficAsk) => void;
+}
+
+const TIMES: readonly (readonly [string, string])[] = [
+  ['', 'any time'],
+  ['1', 'the last hour'],
+  ['24', 'the last day'],
+  ['168', 'the last week'],
+];
+
+/** So long nothing is typed before what was typed holds. */
+const PAUSE_MS = 300;
+
+export function TrafficFilters({ ask, sessions, onAsk }: TrafficFiltersProps) {
+  const [open, setOpen] = useState(() => window.matchMedia('(min-width: 720px)').matches || !isAskEmpty(ask));
+  /** Empties the fields, also of what does not hold. */
+  const [cleared, setCleared] = useState(0);
+  const { sources, labels } = choices(sessions);
+  const words = askWords(ask);
+  const change = (name: string, value: string): void => {
+    const given = new URLSearchParams();
+    for (const [key, text] of Object.entries({ ...words, [name]: value })) if (text) given.set(key, text);
+    onAsk(askIn(given));
+  };
+  return (
+    <search aria-label="Filters of the events">
+      <details className="asks" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
+        <summary data-testid="traffic-filters">
+          Filters{isAskEmpty(ask) ? '' : `, ${Object.keys(ask).length} in force`}
+        </summary>
+        <form
+          key={cleared}
+          className="asks-fields"
+          onSubmit={(event) => {
+            event.preventDefault();
+            // Leaving the field is what makes its text hold.
+            if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+          }}
+        >
+          <Text name="source" label="Source" value={words.source ?? ''} among={sources} onSet={change} />
+          <Text
+            name="label"
+            label="Label"
+            value={words.label ?? ''}
+            among={labels}
+            onSet={change}
+            hint="key or key=value"
+          />
+          <Text name="command" label="Command contains" value={words.command ?? ''} onSet={change} />
+          <Text name="session" label="Session" value={words.session ?? ''} onSet={change} hint="its id" />
+          <Text
+            name="exit"
+            label="Exit code"
+            value={words.exit ?? ''}
+            onSet={change}
+            mode="numeric"
+            wrong={(text) => (isExit(text) ? undefined : 'An exit code is a number.')}
+          />
+          <Pick
+            label="Came in"
+            value={words.hours ?? ''}
+            of={TIMES}
+            onPick={(hours) => change('hours', hours)}
+            test="ask-hours"
+          />
+          <Check isOn={ask.final === true} onSet={(on) => change('final', on ? '1' : '')}>
+            Only final events
+          </Check>
+          {!isAskEmpty(ask) && (
+            <button
+              type="button"
+              className="button quiet"
+              // A field that is left for this would hold first, and could move the button away from under the pointer.
+              onMouseDown={(event) => event.preventDefault()}
+              onClick={() => {
+                setCleared((times) => times + 1);
+                onAsk({});
+              }}
+              data-testid="ask-clear"
+            >
+              Show all events
+            </button>
+          )}
+          <button type="submit" className="sr-only">
+            Apply
+          </button>
+        </form>
+      </details>
+    </search>
+  );
+}
+
+interface TextProps {
+  readonly name: string;
+  readonly label: string;
+  readonly value: string;
+  readonly among?: readonly string[];
+  readonly hint?: string;
+  readonly mode?: 'numeric';
+  /** Why a text is none that could hold. */
+  readonly wrong?: (text: string) => string | undefined;
+  readonly onSet: (name: string, value: string) => void;
+}
+
+function Text({ name, label, value, among = [], hint, mode, wrong, onSet }: TextProps) {
+  const id = useId();
+  const [text, setText] = useState(value);
+  const typed = text.trim();
+  const why = typed === '' ? undefined : wrong?.(typed);
+  const wanted = why === undefined ? typed : '';
+  /** What held here last: a value that is another one was not typed here, and takes the place of what was. */
+  const held = useRef(value);
+  useEffect(() => {
+    if (value !== held.current) setText(value);
+    held.current = value;
+  }, [value]);
+  const hold = (): void => {
+    if (wanted === held.current) return;
+    held.current = wanted;
+    onSet(name, wanted);
+  };
+  // As it is when the pause is over: other filters may have changed until then.
+  const latest = useRef(hold);
+  latest.current = hold;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: every key begins the pause anew.
+  useEffect(() => {
+    const timer = setTimeout(() => latest.current(), PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return (
+    <div className="pick">
+      <label htmlFor={id}>{label}</label>
+      <input
+        id={id}
+        value={text}
+        list={`${id}-among`}
+        inputMode={mode}
+        placeholder={hint ?? 'any'}
+        autoComplete="off"
+        spellCheck={false}
+        onChange={(event) => setText(event.target.value)}
+        onBlur={hold}
+        aria-invalid={why !== undefined}
+        aria-describedby={why === undefined ? undefined : `${id}-wrong`}
+        data-testid={`ask-${name}`}
+      />
+      {why !== undefined && (
+        <p className="pick-wrong" id={`${id}-wrong`} role="alert" data-testid={`wrong-${name}`}>
+          {why}
+        </p>
+      )}
+      <datalist id={`${id}-among`}>
+        {among.map((one) => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
+    </div>
+  );
+}
+
+interface CheckProps {
+  readonly isOn: boolean;
+  readonly onSet: (on: boolean) => void;
+  readonly children: ReactNode;
+}
+
+function Check({ isOn, onSet, children }: CheckProps) {
+  return (
+    <label className="check">
+      <input type="checkbox" checked={isOn} onChange={(event) => onSet(event.target.checked)} data-testid="ask-final" />
+      {children}
+    </label>
+  );
+}

@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import { PagePart } from './lazy-part.ts';
+
+it('a part is loaded once for all who ask, and is there at once for those who come later', async () => {
+  let count = 0;
+  const part = new PagePart(async () => {
+    count += 1;
+    return { count };
+  });
+  expect(part.loaded).toBeUndefined();
+  const [one, other] = await Promise.all([part.load(), part.load()]);
+  expect([one, other, part.loaded]).toEqual([{ count: 1 }, { count: 1 }, { count: 1 }]);
+  expect(part.loaded).toBe(one);
+});
+
+it('a part that does not come is told as unreachable, with the cause, to all who ask', async () => {
+  const cause = new TypeError('Failed to fetch dynamically imported module');
+  const part = new PagePart(() => Promise.reject(cause));
+  for (let time = 0; time < 2; time += 1) {
+    await expect(part.load()).rejects.toMatchObject({ code: 'unreachable', cause });
+  }
+  expect(part.loaded).toBeUndefined();
+});

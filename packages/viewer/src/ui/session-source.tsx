@@ -1,0 +1,24 @@
+// Where a session comes from that does not run here: a recording, or a program elsewhere.
+
+import type { ForeignInfo } from '@binnacle/protocol';
+import { oneLine } from '../model/format.ts';
+import { isRecording } from '../recordings/format.ts';
+import { ElsewhereIcon, FilmIcon } from './icons.tsx';
+
+interface SessionSourceProps {
+  readonly foreign: ForeignInfo;
+  /** `Runs` or `Ran`. A recording did neither. */
+  readonly verb: string;
+}
+
+export function SessionSource({ foreign, verb }: SessionSourceProps) {
+  const source = oneLine(foreign.source, 64);
+  const isFilm = isRecording({ foreign });
+  return (
+    <span className="session-source" title={isFilm ? 'A recording' : `${verb} elsewhere, from ${source}`}>
+      {isFilm ? <FilmIcon /> : <ElsewhereIcon />}
+      {!isFilm && <span className="sr-only">{verb.toLowerCase()} elsewhere, from </span>}
+      <span className="session-source-name">{source}</span>
+    </span>
+  );
+}

@@ -9,6 +9,7 @@ import type { SilenceTimes } from './conversation/silence.ts';
 import type { WriteLeaseTimes } from './conversation/write-lease.ts';
 import type { DeliveryLimits } from './hail/deliveries.ts';
 import type { WaitTimes } from './hail/waits.ts';
+import type { Address } from './http/routes.ts';
 import type { HttpLimits } from './http/server.ts';
 import type { PluginLimits } from './plugin/process/limits.ts';
 import type { EndingTimes } from './process/ending.ts';
@@ -136,6 +137,8 @@ export interface Gateway {
   /** Address by which others reach the gateway, without a slash at the end; undefined where nobody has named one. */
   readonly publicUrl: string | undefined;
   readonly adminToken: string;
+  /** Every address that is served, also those that /openapi.json and /asyncapi.json leave out. */
+  readonly addresses: readonly Address[];
   /** A link that logs a browser in, once. */
   loginLink(): string;
   /** Tells of every event of every conversation, whoever watches. Returns what ends it. */

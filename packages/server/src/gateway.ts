@@ -471,6 +471,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       url,
       publicUrl: publicUrl.href,
       adminToken,
+      addresses: http.addresses,
       loginLink: () => `${publicUrl.href ?? url}/#ticket=${auth.issueOwnTicket()}`,
       listen: (listener) => conversations.listen(listener),
       close,

@@ -1,7 +1,6 @@
 // The conversations of one WebSocket connection: what it follows, what it sends, and what it is told unasked.
 
 import {
-  allows,
   BinnacleError,
   type ClientFrame,
   type ConversationEvent,
@@ -130,7 +129,6 @@ export class ConversationDesk implements FeedOutlet {
   }
 
   async #send(frame: Of<'send'>): Promise<void> {
-    this.#needInput();
     const { ref, conversation: key, id, text, steer, timeoutMs, lease, deltaIntervalMs } = frame;
     const conversation = await this.#get(key);
     assertMaySend(this.#parts.viewer, { text, steer });
@@ -168,14 +166,12 @@ export class ConversationDesk implements FeedOutlet {
   }
 
   async #abort({ ref, conversation: key, run }: Of<'abort'>): Promise<void> {
-    this.#needInput();
     const conversation = await this.#get(key);
     const via = run === undefined ? 'conversation' : 'run';
     this.#parts.ok(ref, { aborted: conversation.abort(run, via, authorOf(this.#parts.viewer)) });
   }
 
   async #answer({ ref, conversation: key, approval, option }: Of<'answer'>): Promise<void> {
-    this.#needInput();
     (await this.#get(key)).answer(approval, option, authorOf(this.#parts.viewer));
     this.#parts.ok(ref);
   }
@@ -290,15 +286,6 @@ export class ConversationDesk implements FeedOutlet {
 
   #get(key: string): Promise<Conversation> {
     return this.#parts.conversations.get(key, this.#parts.viewer);
-  }
-
-  #needInput(): void {
-    const { scope } = this.#parts.viewer;
-    if (allows(scope, 'input')) return;
-    throw new BinnacleError('forbidden', {
-      message: `This needs the scope "input"; the token has "${scope}".`,
-      details: { needed: 'input', held: scope },
-    });
   }
 }
 

@@ -1,7 +1,7 @@
 // What the frames of the session socket look like. What is done with them is in session-socket.ts.
 
 import { constants } from 'node:os';
-import type { Code, Mode, OutputKind } from '@binnacle/protocol';
+import type { Code, Mode, OutputKind, Scope } from '@binnacle/protocol';
 import { z } from 'zod';
 import { TextCutter } from '../cursor/text.ts';
 import type { Session } from '../session.ts';
@@ -59,6 +59,12 @@ export const SessionRequests = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ping') }),
   z.object({ type: z.literal('pong') }),
 ]);
+
+/** Scopes that the frames need. */
+export const SESSION_SCOPES: Readonly<Record<ClientFrame['type'], Scope>> = {
+  ...{ stdin: 'input', signal: 'input', resize: 'input' },
+  ...{ ping: 'view', pong: 'view' },
+};
 
 export type Encoding = 'text' | 'base64';
 

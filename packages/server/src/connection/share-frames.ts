@@ -29,6 +29,9 @@ const FRAMES: Readonly<Record<ClientFrame['t'], boolean>> = {
   look: false,
 };
 
+/** Names of the frames that guests may send. */
+export const GUEST_FRAMES: readonly string[] = Object.entries(FRAMES).flatMap(([t, isFree]) => (isFree ? [t] : []));
+
 /** Throws `not_found`. */
 export function assertGuestFrame({ t }: ClientFrame): void {
   if (!FRAMES[t]) throw new BinnacleError('not_found', { message: 'There is no such frame here.' });

@@ -18,10 +18,12 @@ import { EXECD } from './execd/errors.ts';
 import { attachPty } from './execd/pty-socket.ts';
 import type { Ptys } from './execd/ptys.ts';
 import { PtyFrames, ServerFrames, SessionFrames, SHAPES, TrafficMessages } from './frame-schemas.ts';
+import { FRAME_SCOPES } from './frame-scopes.ts';
 import type { Liveness } from './liveness.ts';
 import type { SessionAccess } from './session-access.ts';
 import { attachCompat } from './session-socket.ts';
-import { SessionRequests } from './session-wire.ts';
+import { SESSION_SCOPES, SessionRequests } from './session-wire.ts';
+import { GUEST_FRAMES } from './share-frames.ts';
 import { TrafficRequests } from './traffic-messages.ts';
 import { TrafficSocket } from './traffic-socket.ts';
 import { Watchers } from './watchers.ts';
@@ -66,6 +68,8 @@ export class Sockets {
         frames: {
           ...{ takes: ClientFrames, sends: ServerFrames, withEach: { seq: z.int() } },
           shapes: SHAPES,
+          scopes: FRAME_SCOPES,
+          guests: GUEST_FRAMES,
           binary: { sends: 'Output: 36 bytes of header, then the bytes. See PROTOCOL.md, section 6.' },
         },
         upgrade: (request, socket, head, principal) => this.#connect(request, socket, head, principal),
@@ -81,7 +85,7 @@ export class Sockets {
         path: '/ws/session/:id',
         scope: 'view',
         summary: 'One session as JSON frames, for clients of the sandbox daemon.',
-        frames: { takes: SessionRequests, sends: SessionFrames },
+        frames: { takes: SessionRequests, sends: SessionFrames, scopes: SESSION_SCOPES },
         upgrade: (request, socket, head, principal, params) => {
           this.#admit();
           return attachCompat(
@@ -96,7 +100,7 @@ export class Sockets {
         dialect: EXECD,
         summary: 'A terminal of the sandbox daemon: binary frames for bytes, JSON for the rest.',
         frames: {
-          ...{ takes: SessionRequests, sends: PtyFrames },
+          ...{ takes: SessionRequests, sends: PtyFrames, scopes: SESSION_SCOPES },
           binary: {
             takes: '0x00, then input.',
             sends: '0x01 or 0x02, then output; 0x03, 8 bytes of offset, then old output.',

@@ -27,6 +27,7 @@ import { parseClientFrame } from './client-frames.ts';
 import { ConversationDesk } from './conversation-desk.ts';
 import { type EncodedFrame, tail } from './encode.ts';
 import { FrameOrder } from './frame-order.ts';
+import { FRAME_SCOPES } from './frame-scopes.ts';
 import { HelmDesk } from './helm-desk.ts';
 import type { Liveness, Watched } from './liveness.ts';
 import { Seats } from './seats.ts';
@@ -275,6 +276,7 @@ export class Connection implements Watched {
    */
   #handle(frame: ClientFrame): Promise<void> | undefined {
     if (this.#principal.reach !== null) assertGuestFrame(frame);
+    this.#need(FRAME_SCOPES[frame.t]);
     switch (frame.t) {
       case 'subscribe':
         return this.#inTurn(frame.session, () => this.#subscriptions.begin(frame));
@@ -351,7 +353,7 @@ export class Connection implements Watched {
   }
 
   #input(frame: Of<'input'>): Promise<void> {
-    const session = this.#writable(frame.session);
+    const session = this.#seen.get(frame.session);
     const bytes = frame.base64 === undefined ? Buffer.from(frame.text ?? '') : Buffer.from(frame.base64, 'base64');
     if (frame.auto === true && !session.helm.isHeldBy(this.id)) {
       // Every viewer's terminal answers the program's questions; one answer is enough, and it is the helm's.
@@ -369,14 +371,14 @@ export class Connection implements Watched {
     act: (session: Session, by: Steering) => Promise<void>,
   ): Promise<void> {
     return this.#order.run(frame.session, false, async () => {
-      await act(this.#writable(frame.session), this.#by(frame.lease));
+      await act(this.#seen.get(frame.session), this.#by(frame.lease));
       this.#ok(frame.ref);
     });
   }
 
   #lease(frame: Of<'lease'>): Promise<void> {
     const handle = async (): Promise<void> => {
-      await this.#helms.handle(frame, this.#writable(frame.session));
+      await this.#helms.handle(frame, this.#seen.get(frame.session));
     };
     // A follower's request waits for the subscription that was sent before it.
     if (frame.action === 'ask') return this.#inTurn(frame.session, handle);
@@ -386,11 +388,6 @@ export class Connection implements Watched {
   #by(lease: string | undefined): Steering {
     const by = { name: this.#principal.name, connection: this.id };
     return lease === undefined ? by : { ...by, lease };
-  }
-
-  #writable(id: string): Session {
-    this.#need('input');
-    return this.#seen.get(id);
   }
 
   #need(scope: Scope): void {

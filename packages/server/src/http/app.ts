@@ -12,6 +12,8 @@ import { describeRoutes } from './openapi.ts';
 import type { Principal } from './principal.ts';
 import type { PublicUrl } from './public-url.ts';
 import {
+  type Address,
+  addressesOf,
   bySpecificity,
   checkRoutes,
   hasRest,
@@ -56,7 +58,7 @@ const NO_QUERY = z.strictObject({});
 const LATE_MS = 500;
 
 /** Throws when the routes are not fit to be served. `/openapi.json` and `/asyncapi.json` are added to them. */
-export function buildApp(options: AppOptions): Hono<AppEnv> {
+export function buildApp(options: AppOptions): { readonly app: Hono<AppEnv>; readonly addresses: readonly Address[] } {
   const { wsRoutes, auth, publicUrl, log } = options;
   // Written when it is first asked for: it costs as much as a third of all else that a start does.
   let described: object | undefined;
@@ -109,7 +111,7 @@ export function buildApp(options: AppOptions): Hono<AppEnv> {
     outgoing.destroy();
     return TAKEN_OVER;
   });
-  return app;
+  return { app, addresses: addressesOf(routes, wsRoutes) };
 
   async function serve(one: Route, c: Context<AppEnv>, { bodyLimit, onTakeOver }: AppOptions): Promise<Response> {
     const { incoming, outgoing } = c.env;

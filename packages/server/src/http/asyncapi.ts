@@ -1,9 +1,11 @@
 // The AsyncAPI 3 document: WebSockets and event streams, from the schemas of their frames. Knows no request.
 
+import type { Scope } from '@binnacle/protocol';
 import { z } from 'zod';
 import { ErrorShape } from './answer.ts';
 import { operationOf } from './operations.ts';
 import type { Frames, Route, WsRoute } from './routes.ts';
+import { type Names, namesOf } from './share-reach.ts';
 
 /** Components of the document, by their names there. */
 type Payloads = Map<string, z.ZodType>;
@@ -16,6 +18,9 @@ interface Channel {
   readonly servers: readonly { readonly $ref: string }[];
   readonly messages: Readonly<Record<string, { readonly $ref: string }>>;
   readonly bindings: object;
+  readonly 'x-scope'?: Scope;
+  /** The target of a share link that reaches the address; `self`: any share link does. */
+  readonly 'x-guests'?: Names;
 }
 interface Message {
   readonly name: string;
@@ -23,7 +28,13 @@ interface Message {
   readonly contentType: string;
   readonly payload: object;
   readonly summary?: string;
+  readonly 'x-scope'?: Scope;
+  /** Guests of share links may send it. */
+  readonly 'x-guests'?: boolean;
 }
+
+/** What a client needs to send a frame. */
+type Rights = Pick<Message, 'x-scope' | 'x-guests'>;
 
 const NAMES: Readonly<Record<string, string>> = {
   '/v1/ws': 'gateway',
@@ -90,15 +101,21 @@ class Channels {
   readonly messages = new Map<string, Message>();
   readonly payloads: Payloads = new Map([['Error', ErrorShape as z.ZodType]]);
 
-  addSocket({ path, summary = '', scope }: WsRoute, { takes, sends, withEach, binary, shapes = {} }: Frames): void {
+  addSocket({ path, summary = '', scope }: WsRoute, frames: Frames): void {
+    const { takes, sends, withEach, binary, shapes = {}, scopes = {}, guests } = frames;
     for (const [called, shape] of Object.entries(shapes)) this.payloads.set(called, shape);
     const name = NAMES[path] ?? path.replace(/\W+/g, '-');
-    const taken = this.#frames(`${name}.client`, takes);
+    const taken = this.#frames(`${name}.client`, takes, {}, (frame) => ({
+      'x-scope': scopes[frame] ?? scope,
+      ...(guests === undefined ? {} : { 'x-guests': guests.includes(frame) }),
+    }));
     const sent = this.#frames(`${name}.server`, sends, withEach);
     if (binary?.takes !== undefined) taken.push(this.#binary(`${name}.client.bytes`, binary.takes));
     if (binary?.sends !== undefined) sent.push(this.#binary(`${name}.server.bytes`, binary.sends));
     const description = `${summary} Needs the scope \`${scope}\`; what writes needs \`input\`.`;
-    this.#channel(name, path, { title: summary, description }, 'sockets', [...taken, ...sent]);
+    const reached = namesOf('websocket', path);
+    const rights = { 'x-scope': scope, ...(reached === undefined ? {} : { 'x-guests': reached }) };
+    this.#channel(name, path, { title: summary, description, ...rights }, 'sockets', [...taken, ...sent]);
     this.#operation(`${name}Takes`, 'receive', name, taken, 'What clients send.', 'WebSocket');
     this.#operation(`${name}Sends`, 'send', name, sent, 'What the gateway sends.', 'WebSocket');
   }
@@ -107,7 +124,7 @@ class Channels {
     const { operationId } = operationOf(one);
     const sent = Object.entries(events).map(([event, schema]) => {
       const summary = `The event \`${event}\`: its \`data\` is this JSON.`;
-      return this.#message(`${operationId}.${event}`, event, schema, summary);
+      return this.#message(`${operationId}.${event}`, event, schema, { summary });
     });
     const description = `${one.summary} As server-sent events: \`Accept: text/event-stream\` or \`format=sse\`. Needs the scope \`${one.scope}\`.`;
     this.#channel(operationId, one.path, { title: one.summary, description }, 'streams', sent, {});
@@ -125,7 +142,12 @@ class Channels {
   }
 
   /** One message for each name; where several schemas have one, any of them. */
-  #frames(prefix: string, schema: z.ZodType, withEach: Readonly<Record<string, z.ZodType>> = {}): string[] {
+  #frames(
+    prefix: string,
+    schema: z.ZodType,
+    withEach: Readonly<Record<string, z.ZodType>> = {},
+    rightsOf: (name: string) => Rights = () => ({}),
+  ): string[] {
     const byName = new Map<string, z.ZodObject[]>();
     for (const option of optionsOf(schema)) {
       const name = discriminatorOf(option);
@@ -135,15 +157,15 @@ class Channels {
       const whole = all.map((one) => (Object.keys(withEach).length === 0 ? one : one.safeExtend(withEach)));
       const [first, ...others] = whole;
       if (first === undefined) throw new Error(`The frame ${name} has no schema.`);
-      return this.#message(`${prefix}.${name}`, name, others.length === 0 ? first : z.union([first, ...others]));
+      const payload = others.length === 0 ? first : z.union([first, ...others]);
+      return this.#message(`${prefix}.${name}`, name, payload, rightsOf(name));
     });
   }
 
-  #message(id: string, name: string, schema: z.ZodType, summary?: string): string {
+  #message(id: string, name: string, schema: z.ZodType, more: Rights & Pick<Message, 'summary'>): string {
     this.payloads.set(id, schema);
     const payload = { $ref: refOf(id) };
-    const known = { name, title: name, contentType: 'application/json', payload };
-    this.messages.set(id, summary === undefined ? known : { ...known, summary });
+    this.messages.set(id, { name, title: name, contentType: 'application/json', payload, ...more });
     return id;
   }
 
@@ -156,7 +178,7 @@ class Channels {
   #channel(
     name: string,
     path: string,
-    words: { readonly title: string; readonly description: string },
+    words: Pick<Channel, 'title' | 'description' | 'x-scope' | 'x-guests'>,
     server: string,
     messages: readonly string[],
     bindings: object = { ws: { method: 'GET', bindingVersion: '0.1.0' } },

@@ -5,6 +5,7 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { ErrorShape } from './answer.ts';
 import { operationOf, TAGS } from './operations.ts';
 import { isOurs, type Route, z } from './routes.ts';
+import { namesOf } from './share-reach.ts';
 
 const ErrorBody = z.object({ error: ErrorShape }).openapi('Error');
 
@@ -127,6 +128,7 @@ type Described = Parameters<typeof createRoute>[0];
 function describe(one: Route) {
   const { method, path, summary, description, scope, params, query, headers, body } = one;
   const { operationId, tag } = operationOf(one);
+  const guests = namesOf(method, path);
   const needed = scope === 'public' ? 'Needs no token.' : `Needs the scope \`${scope}\`.`;
   return createRoute({
     method,
@@ -136,6 +138,9 @@ function describe(one: Route) {
     summary,
     // Marked for readers of the document: unknown fields are refused everywhere else.
     ...(isOurs(one) ? {} : { 'x-unknown-fields': 'ignored' }),
+    ...(scope === 'public' ? {} : { 'x-scope': scope }),
+    // The target of a share link that reaches the address; `self`: any share link does.
+    ...(guests === undefined ? {} : { 'x-guests': guests }),
     description: description === undefined ? needed : `${description}\n\n${needed}`,
     security: scope === 'public' ? [] : [{ bearer: [] }, { login: [] }],
     request: {

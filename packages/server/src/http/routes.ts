@@ -131,7 +131,28 @@ export interface Frames {
   readonly withEach?: Readonly<Record<string, z.ZodType>>;
   /** Contents of binary frames, in words. */
   readonly binary?: { readonly takes?: string; readonly sends?: string };
+  /** Scopes of frames that need more than the socket does, by the name of the frame. */
+  readonly scopes?: Readonly<Record<string, Scope>>;
+  /** Names of the frames that guests of share links may send. Default: none. */
+  readonly guests?: readonly string[];
 }
+
+/** An address that a gateway serves. */
+export interface Address {
+  readonly kind: Method | 'websocket';
+  readonly path: string;
+  readonly scope: RouteScope;
+  /** False: neither /openapi.json nor /asyncapi.json names the address. */
+  readonly isDescribed: boolean;
+}
+
+/** Lists the addresses of routes. */
+export const addressesOf = (routes: readonly Route[], wsRoutes: readonly WsRoute[]): readonly Address[] => [
+  ...routes.map(({ method, path, scope, hidden }) => ({ kind: method, path, scope, isDescribed: hidden !== true })),
+  ...wsRoutes.map(({ path, scope, frames }) => ({
+    ...{ kind: 'websocket' as const, path, scope, isDescribed: frames !== undefined },
+  })),
+];
 
 /**
  * A WebSocket address. When `upgrade` is called, host, origin and scope were checked; it may still throw a

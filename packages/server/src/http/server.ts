@@ -12,7 +12,7 @@ import type { Auth } from './auth.ts';
 import { type Hosts, headerValues } from './host-origin.ts';
 import type { Principal } from './principal.ts';
 import type { PublicUrl } from './public-url.ts';
-import { matchPath, pathOf, type Route, type WsRoute } from './routes.ts';
+import { type Address, matchPath, pathOf, type Route, type WsRoute } from './routes.ts';
 import { isReached } from './share-reach.ts';
 
 export interface HttpServerOptions {
@@ -69,6 +69,8 @@ export type ListenAt = { readonly port: number; readonly host?: string } | { rea
 export interface HttpServer {
   /** For what needs Node's server itself. */
   readonly server: Server;
+  /** Every address that is served, also those that the documents leave out. */
+  readonly addresses: readonly Address[];
   /** Resolves when it listens; `port` 0 takes a free one. Default host 127.0.0.1. A unix socket gets mode 0600. */
   listen(at: ListenAt): Promise<{ readonly port: number | undefined; readonly url: string }>;
   /** Takes no new connection, ends idle ones at once and all others after `graceMs` (default 2000). */
@@ -84,7 +86,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const onTakeOver = (principal: Principal | undefined, outgoing: ServerResponse): void => {
     if (principal !== undefined) destroyWhenRevoked(auth, principal, outgoing);
   };
-  const app = buildApp({
+  const { app, addresses } = buildApp({
     ...{ routes, wsRoutes, auth, publicUrl: hosts.publicUrl, log, version, onTakeOver },
     bodyLimit: limits.bodyBytes,
   });
@@ -180,6 +182,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   return {
     server,
+    addresses,
     async listen(at) {
       if ('path' in at) {
         await listenOnPath(server, at.path);

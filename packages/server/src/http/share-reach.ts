@@ -4,7 +4,7 @@ import { BinnacleError } from '@binnacle/protocol';
 import type { Reach } from '../catalogue/shares.ts';
 
 /** What the first parameter of the path names; `self`: nothing, it tells of the guest alone. */
-type Names = 'session' | 'conversation' | 'self';
+export type Names = 'session' | 'conversation' | 'self';
 
 /**
  * Addresses that show, or write to, what a link is for. Each takes its scope as ever: of a link that only views, `view`.
@@ -31,7 +31,8 @@ const REACHED: Readonly<Record<string, Names>> = {
   'post /v1/conversations/:key/messages': 'conversation',
 };
 
-const namesOf = (kind: string, path: string): Names | undefined =>
+/** Returns undefined for an address that guests do not reach. `kind` and `path` as in `isReached`. */
+export const namesOf = (kind: string, path: string): Names | undefined =>
   Object.hasOwn(REACHED, `${kind} ${path}`) ? REACHED[`${kind} ${path}`] : undefined;
 
 /** `kind`: the method, or `websocket`. `path`: as the route spells it. */

@@ -14,6 +14,9 @@ const ALL = ['packages/*/{src,test}/**/*.test.ts', 'test/**/*.test.ts'];
 /** They leave nothing behind: one after the other in the same process. */
 const UNITS = ['packages/{client,emit,mock-llm,plugin,protocol,viewer}/{src,test}/**/*.test.ts'];
 const LIVE = ['test/live/**/*.test.ts'];
+/** Tests that cannot be made small: for `npm run test:all` alone. */
+const LARGE = ['**/*.all.test.ts'];
+const EXCLUDED = [...configDefaults.exclude, ...(live || soak ? [] : LARGE)];
 /** They measure how late something comes, or kill and flood for it: what runs beside them would be measured as well. */
 const MEASURING = [
   'test/{crash,slow,steering,soak}/**/*.test.ts',
@@ -37,14 +40,17 @@ export default defineConfig({
     environment: 'node',
     // Forks: the tests start programs, load native code and are killed; a thread would take the others along.
     pool: 'forks',
+    setupFiles: [fileURLToPath(new URL('test/support/setup.ts', import.meta.url))],
+    // The built gateway that test/support/gateway.ts runs is loaded as it is.
+    server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
     projects: [
       // Most tests wait for processes of their own more than they work: three at a time fill the two cores of a small machine.
-      group('tests', 0, 3, { include: ALL, exclude: [...configDefaults.exclude, ...UNITS, ...MEASURING, ...LIVE] }),
+      group('tests', 0, 3, { include: ALL, exclude: [...EXCLUDED, ...UNITS, ...MEASURING, ...LIVE] }),
       group('measuring', 1, 2, {
         include: MEASURING,
-        exclude: [...configDefaults.exclude, ...(soak ? [] : ['test/soak/**'])],
+        exclude: [...EXCLUDED, ...(soak ? [] : ['test/soak/**'])],
       }),
-      group('units', 2, 3, { include: UNITS, exclude: configDefaults.exclude, isolate: false }),
+      group('units', 2, 3, { include: UNITS, exclude: EXCLUDED, isolate: false }),
       ...(live ? [group('live', 3, 1, { include: LIVE, exclude: configDefaults.exclude })] : []),
     ],
     testTimeout: soak ? 3_600_000 : 30_000,

@@ -55,7 +55,7 @@ function importsOf(file) {
 }
 
 const short = (file) => relative(root, file);
-const isTest = (file) => /\.(test|fixture)\.tsx?$/.test(file) || /^packages\/[^/]+\/test\//.test(short(file));
+const isTest = (file) => /\.(test|fixture)\.tsx?$/.test(file) || /^(packages\/[^/]+\/)?test\//.test(short(file));
 const packageOf = (file) => /^packages\/([^/]+)\/(?:src|test)\//.exec(short(file))?.[1];
 
 /** The part of the client that is for pages made with React, and asks for what the rest does without. */

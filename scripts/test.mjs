@@ -1,5 +1,5 @@
 // `npm test`: everything that the tests need, then the tests. Arguments go to vitest.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { buildIfNeeded } from './build.mjs';
@@ -9,6 +9,10 @@ import { findChromium, findPromtool, findShell, installTools } from './system-to
 
 /** Where more files than this have failed, it was not chance (docs/decisions/018). */
 const MOST_TRIED_AGAIN = 3;
+
+/** A test takes at most so long in `npm test`; its long version is for `npm run test:all` (test/support/count.ts). */
+const LONG_MS = 2000;
+const MOST_LONG_SHOWN = 40;
 
 /** Runs vitest, prints `N passed, N failed` alone on the last line, and returns the exit code. */
 export async function test(args, env = {}) {
@@ -38,8 +42,12 @@ export async function test(args, env = {}) {
 }
 
 async function vitest(args, env) {
-  const scratch = mkdtempSync(join(tmpdir(), 'binnacle-test-'));
+  const scratch = mkdtempSync(join(tmpdir(), 'bt-'));
   const report = join(scratch, 'report.json');
+  // A temporary directory of this run, open to all like the machine's: what is in it at the end, a test has left.
+  const temporary = join(scratch, 't');
+  mkdirSync(temporary);
+  chmodSync(temporary, 0o1777);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const tools = {
     BINNACLE_CHROMIUM: findChromium(),
@@ -47,11 +55,28 @@ async function vitest(args, env) {
     BINNACLE_PROMTOOL: findPromtool(),
   };
   const code = await run(bin('vitest'), ['run', ...reporters, ...args], {
-    env: { ...process.env, ...tools, ...env },
+    env: { ...process.env, ...tools, ...env, TMPDIR: temporary },
   });
   const counted = count(report);
+  const left = readdirSync(temporary).filter((name) => !isOfVitest(name));
+  if (left.length > 0) console.log(`Left in the temporary directory (${left.length}): ${left.sort().join(' ')}`);
   rmSync(scratch, { recursive: true, force: true });
+  if (env.BINNACLE_ALL === undefined && env.BINNACLE_SOAK === undefined) tellLong(counted.tests);
   return { code, ...counted };
+}
+
+/** Vitest has a folder of its own there, named by 21 random characters. */
+const isOfVitest = (name) => /^[\w-]{21}$/.test(name);
+
+/** Prints the tests that took longer than a test should. */
+function tellLong(tests) {
+  const long = tests.filter(({ ms }) => ms > LONG_MS).sort((a, b) => b.ms - a.ms);
+  if (long.length === 0) return;
+  console.log(`${long.length} tests took longer than ${LONG_MS / 1000} s:`);
+  for (const { ms, file, name } of long.slice(0, MOST_LONG_SHOWN)) {
+    console.log(`  ${(ms / 1000).toFixed(1).padStart(5)} s  ${file}  ${name}`);
+  }
+  if (long.length > MOST_LONG_SHOWN) console.log(`  and ${long.length - MOST_LONG_SHOWN} more`);
 }
 
 function count(path) {
@@ -59,7 +84,7 @@ function count(path) {
   try {
     report = JSON.parse(readFileSync(path, 'utf8'));
   } catch {
-    return { passed: 0, failed: 0, files: [] }; // vitest ended before it could write one; its exit code says why
+    return { passed: 0, failed: 0, files: [], tests: [] }; // vitest ended before it could write one; its exit code says why
   }
   // A file that could not be loaded has no failed test, but is a failure.
   const unloaded = report.testResults.filter(
@@ -70,6 +95,13 @@ function count(path) {
     passed: report.numPassedTests,
     failed: report.numFailedTests + unloaded.length,
     files: failed.map(({ name }) => relative(root, name)),
+    tests: report.testResults.flatMap((file) =>
+      file.assertionResults.map(({ duration, fullName }) => ({
+        ms: duration ?? 0,
+        file: relative(root, file.name),
+        name: fullName,
+      })),
+    ),
   };
 }
 

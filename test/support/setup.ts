@@ -1,0 +1,5 @@
+// Runs before each test file (vitest.config.ts, setupFiles).
+
+import { closeAtEnd } from './teardown.ts';
+
+closeAtEnd();

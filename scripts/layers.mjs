@@ -7,7 +7,18 @@
 /** @type {Record<string, string[][]>} */
 export const LAYERS = {
   server: [
-    ['askers.ts', 'at-once.ts', 'clock', 'labels.ts', 'net', 'notices.ts', 'own-time.ts', 'turns.ts', 'version.ts'],
+    [
+      'askers.ts',
+      'at-once.ts',
+      'base',
+      'clock',
+      'labels.ts',
+      'net',
+      'notices.ts',
+      'own-time.ts',
+      'turns.ts',
+      'version.ts',
+    ],
     ['log', 'process', 'routing'],
     ['catalogue', 'cursor', 'runner', 'steering'],
     ['http'],

@@ -1,7 +1,7 @@
 // Jobs of real plugin processes, on a clock that the test turns.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Log } from '../../packages/server/src/http/answer.ts';
+import type { Log } from '../../packages/server/src/base/logger.ts';
 import { Jobs } from '../../packages/server/src/plugin/jobs.ts';
 import type { Offer, Offers } from '../../packages/server/src/plugin/offers.ts';
 import { methodOf, OffersShape } from '../../packages/server/src/plugin/offers.ts';

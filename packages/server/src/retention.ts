@@ -3,9 +3,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BinnacleError, type SessionId } from '@binnacle/protocol';
+import type { Log } from './base/logger.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { SessionRecord } from './catalogue/sessions.ts';
-import type { Log } from './http/answer.ts';
 import type { Sessions } from './sessions.ts';
 
 /** Sizes change by segments of 32 MiB; looking more often would find nothing new. */

@@ -16,11 +16,11 @@ import {
   type SessionQuery,
 } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
+import type { Log } from './base/logger.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import { describeSession } from './catalogue/descriptions.ts';
 import { toDisk } from './catalogue/driver.ts';
 import type { NewSession, SessionChange, SessionFilter, SessionRecord } from './catalogue/sessions.ts';
-import type { Log } from './http/answer.ts';
 import type { Head } from './log/log.ts';
 import { PAGE_BYTES } from './log/page.ts';
 import { PageCache } from './log/page-cache.ts';

@@ -2,8 +2,8 @@
 // terminal says. Made again from the logs after a restart; keeps only when each began to wait.
 
 import type { Approval, SessionActivity, StatusReport } from '@binnacle/protocol';
+import type { Log } from '../base/logger.ts';
 import type { WaitStore } from '../catalogue/waits.ts';
-import type { Log } from '../http/answer.ts';
 import type { Session } from '../session.ts';
 import type { Sessions } from '../sessions.ts';
 import { ActivityFollower, type LookTimes, type Sight } from './activity-follower.ts';

@@ -3,9 +3,9 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
+import type { Log } from '../base/logger.ts';
 import { responseOf } from '../connection/plugin-page-answer.ts';
 import { findPage, queryOf } from '../connection/plugin-page-request.ts';
-import type { Log } from '../http/answer.ts';
 import { type Before, Hooks } from '../plugin/hooks.ts';
 import { commandsOf } from '../plugin/in-conversations.ts';
 import { methodOf, type Offer, type Offers } from '../plugin/offers.ts';

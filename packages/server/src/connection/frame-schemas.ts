@@ -4,7 +4,7 @@
 import type { ConversationEvent, ServerBody, TrafficServerMessage } from '@binnacle/protocol';
 import { z } from 'zod';
 import { ErrorShape } from '../http/answer.ts';
-import type { ServerFrame as SessionFrame } from './session-wire.ts';
+import type { ServerFrame as SessionFrame } from './session-frames.ts';
 import { ConversationShape, LeaseShape, SessionShape } from './shapes.ts';
 
 const ref = z.int().optional();

@@ -3,12 +3,13 @@
 
 import type { IncomingMessage } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
-import type { Log } from '../http/answer.ts';
+import type { Log } from '../base/logger.ts';
+import { pathOf } from '../base/request-path.ts';
 import type { Auth } from '../http/auth.ts';
 import { readBody } from '../http/body.ts';
 import { headerValues } from '../http/host-origin.ts';
 import { limiterKey } from '../http/limiter.ts';
-import { type Method, pathOf, type Route, type RouteContext, route, z } from '../http/routes.ts';
+import { type Method, type Route, type RouteContext, route, z } from '../http/routes.ts';
 import { type RateLimits, Rates } from '../traffic/rate.ts';
 import { type Asked, responseOf } from './plugin-page-answer.ts';
 import { findPage, headersFor, type PluginPage, queryOf } from './plugin-page-request.ts';

@@ -1,6 +1,5 @@
 // What the terminal of a session shows now, for one who asks once. Drawing is done elsewhere.
 
-import type { ScreenSnapshot } from '@binnacle/protocol';
 import { askerOf } from '../http/principal.ts';
 import { json, type Route, route, z } from '../http/routes.ts';
 import type { SessionScreens } from '../screen/session-screens.ts';
@@ -63,9 +62,3 @@ export function screenRoutes(access: SessionAccess, screens: SessionScreens): Ro
 
 const wantsText = (accept: string | undefined): boolean =>
   accept?.includes('text/plain') === true && !accept.includes('application/json');
-
-/** Without what a terminal makes of it by itself. */
-export function snapshotOf(drawn: Drawn): ScreenSnapshot {
-  const { offset, position, cols, rows, data, scrollback, drawnFrom, exact } = drawn;
-  return { offset, position, cols, rows, data, scrollback, drawnFrom, exact };
-}

@@ -26,7 +26,8 @@ import type { Session, Steering } from '../session.ts';
 import type { Liveness, Watched } from './liveness.ts';
 import { watcherOf } from './seats.ts';
 import type { SeenSessions, SessionAccess } from './session-access.ts';
-import { type Encoding, type Exit, JsonWire, type Sendable, type ServerFrame, type Wire } from './session-wire.ts';
+import type { ServerFrame } from './session-frames.ts';
+import { type Encoding, type Exit, JsonWire, type Sendable, type Wire } from './session-wire.ts';
 import type { Watchers } from './watchers.ts';
 
 /** Children left behind may hold the output open for ever; a viewer hears of the exit this long after the last byte. */

@@ -5,7 +5,8 @@ import { Cursor } from '../cursor/cursor.ts';
 import { positionOf } from '../cursor/from.ts';
 import { heldBefore } from '../cursor/held-before.ts';
 import { MemoryLog } from '../log/memory-log.ts';
-import { JsonWire, type ServerFrame } from './session-wire.ts';
+import type { ServerFrame } from './session-frames.ts';
+import { JsonWire } from './session-wire.ts';
 
 type Said = Extract<ServerFrame, { readonly data: string }>;
 

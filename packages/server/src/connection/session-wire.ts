@@ -1,26 +1,11 @@
 // What the frames of the session socket look like. What is done with them is in session-socket.ts.
 
 import { constants } from 'node:os';
-import type { Code, Mode, OutputKind, Scope } from '@binnacle/protocol';
+import type { Code, OutputKind, Scope } from '@binnacle/protocol';
 import { z } from 'zod';
 import { TextCutter } from '../cursor/text.ts';
 import type { Session } from '../session.ts';
-
-export type ServerFrame =
-  /** `offset`, here and below: the `since` with which somebody goes on behind this frame. */
-  | { readonly type: 'connected'; readonly session_id: string; readonly mode: Mode; readonly offset: number }
-  | { readonly type: 'stdout' | 'stderr'; readonly offset: number; readonly data: string }
-  | { readonly type: 'replay'; readonly offset: number; readonly data: string }
-  | { readonly type: 'exit'; readonly exit_code: number }
-  | {
-      readonly type: 'error';
-      readonly code: string;
-      readonly error: string;
-      readonly from?: number;
-      readonly to?: number;
-      readonly offset?: number;
-    }
-  | { readonly type: 'ping' | 'pong' };
+import type { ServerFrame } from './session-frames.ts';
 
 /** Text is a JSON frame, bytes a binary one. */
 export type Sendable = object | Uint8Array;

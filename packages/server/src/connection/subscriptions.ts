@@ -8,8 +8,8 @@ import type { SessionScreens } from '../screen/session-screens.ts';
 import type { Drawn } from '../screen/wire.ts';
 import type { Session } from '../session.ts';
 import { type EncodedFrame, tail } from './encode.ts';
-import { snapshotOf } from './screen-routes.ts';
 import type { SeenSessions } from './session-access.ts';
+import { snapshotOf } from './snapshot.ts';
 import { type Outlet, Subscription } from './subscription.ts';
 
 type SubscribeFrame = Extract<ClientFrame, { t: 'subscribe' }>;

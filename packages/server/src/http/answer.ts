@@ -3,10 +3,8 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { BinnacleError, CODES, type Code } from '@binnacle/protocol';
-import type { Logger } from 'pino';
 import { z } from 'zod';
-
-export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
+import type { Log } from '../base/logger.ts';
 
 /** On every answer, also on the page and on refusals. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {

@@ -3,7 +3,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
 import { type Context, Hono } from 'hono';
-import { type Answer, answerOf, type Dialect, type Log } from './answer.ts';
+import type { Log } from '../base/logger.ts';
+import { pathOf } from '../base/request-path.ts';
+import { type Answer, answerOf, type Dialect } from './answer.ts';
 import type { Auth } from './auth.ts';
 import { readBody, readJson } from './body.ts';
 import { headerValues } from './host-origin.ts';
@@ -20,7 +22,6 @@ import {
   isOurs,
   json,
   matchPath,
-  pathOf,
   patternOf,
   type Route,
   type RouteContext,

@@ -7,7 +7,6 @@ import { kindOfSecret, newSecret } from '../catalogue/admin-token.ts';
 import type { IssuedStore, MadeBy } from '../catalogue/issued.ts';
 import type { ShareRecord } from '../catalogue/shares.ts';
 import type { LoginStore, NewToken, TokenRecord, TokenStore } from '../catalogue/tokens.ts';
-import type { Dialect } from './answer.ts';
 import { cookieText, loginPartsOf, targetOf } from './cookie.ts';
 import type { Hosts } from './host-origin.ts';
 import { headerValues } from './host-origin.ts';
@@ -70,7 +69,7 @@ const LOGIN_TTL_MS = 30 * 24 * 3600_000;
 export interface AuthorizeOptions {
   /** It asks for a WebSocket. Default false. */
   readonly upgrade?: boolean;
-  readonly dialect?: Pick<Dialect, 'tokenHeaders'>;
+  readonly dialect?: { readonly tokenHeaders: readonly string[] };
   /** False: only what is sent on purpose counts, and no login that a browser adds by itself. Default true. */
   readonly cookies?: boolean;
   /** Whether guests of share links may ask here at all. Default false: to them it is not there. */

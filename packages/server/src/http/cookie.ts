@@ -2,9 +2,9 @@
 // key, which only the page of one origin has. Knows neither secret.
 
 import type { IncomingMessage } from 'node:http';
+import { pathOf } from '../base/request-path.ts';
 import { isOwnSecret } from '../catalogue/admin-token.ts';
 import { headerValues } from './host-origin.ts';
-import { pathOf } from './routes.ts';
 import { offeredSecret } from './subprotocol.ts';
 
 const isRead = (request: IncomingMessage): boolean => request.method === 'GET' || request.method === 'HEAD';

@@ -1,7 +1,7 @@
 // What a person reads who opens an address where nothing is. Programs get JSON, as ever. Nothing of the request is in it.
 
 import type { IncomingMessage } from 'node:http';
-import { pathOf } from './routes.ts';
+import { pathOf } from '../base/request-path.ts';
 import { PAGE_CSP } from './static.ts';
 
 /** A browser opens it as a page, where a program would name JSON or take anything. */

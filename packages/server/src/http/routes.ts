@@ -239,9 +239,6 @@ export function matchPath(pattern: string, path: string): Record<string, string>
   return params;
 }
 
-/** The path of a request target, without the query. */
-export const pathOf = (target: string | undefined): string => (target ?? '/').split('?', 1)[0] ?? '/';
-
 const segmentsOf = (path: string): string[] => path.split('/').slice(1);
 const isNamed = (segment: string): boolean => segment.startsWith(':') || segment.startsWith('*');
 export const hasRest = (path: string): boolean => path.includes('/*');

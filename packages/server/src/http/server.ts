@@ -6,13 +6,15 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
 import { getRequestListener } from '@hono/node-server';
-import { type Answer, answerOf, answerRaw, type Dialect, type Log, SECURITY_HEADERS } from './answer.ts';
+import type { Log } from '../base/logger.ts';
+import { pathOf } from '../base/request-path.ts';
+import { type Answer, answerOf, answerRaw, type Dialect, SECURITY_HEADERS } from './answer.ts';
 import { buildApp, validate } from './app.ts';
 import type { Auth } from './auth.ts';
 import { type Hosts, headerValues } from './host-origin.ts';
 import type { Principal } from './principal.ts';
 import type { PublicUrl } from './public-url.ts';
-import { type Address, matchPath, pathOf, type Route, type WsRoute } from './routes.ts';
+import { type Address, matchPath, type Route, type WsRoute } from './routes.ts';
 import { isReached } from './share-reach.ts';
 
 export interface HttpServerOptions {

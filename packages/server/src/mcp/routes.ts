@@ -3,11 +3,11 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { AtOnce } from '../at-once.ts';
+import type { Log } from '../base/logger.ts';
 import type { Commands } from '../connection/execd/commands.ts';
 import type { Liveness } from '../connection/liveness.ts';
 import type { SessionAccess } from '../connection/session-access.ts';
 import { EventStream } from '../connection/sse.ts';
-import type { Log } from '../http/answer.ts';
 import { noContent, type Route, type RouteContext, route, TAKEN_OVER, z } from '../http/routes.ts';
 import type { SessionScreens } from '../screen/session-screens.ts';
 import type { Turns } from '../turns.ts';

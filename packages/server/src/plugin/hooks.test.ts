@@ -1,6 +1,6 @@
 import { BinnacleError } from '@binnacle/protocol';
 import { describe, expect, test } from 'vitest';
-import type { Log } from '../http/answer.ts';
+import type { Log } from '../base/logger.ts';
 import { Hooks } from './hooks.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 import { Seldom } from './seldom.ts';

@@ -2,7 +2,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
-import type { Log } from '../http/answer.ts';
+import type { Log } from '../base/logger.ts';
 import type { HookName } from './grant/permissions.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 import { briefly, Seldom } from './seldom.ts';

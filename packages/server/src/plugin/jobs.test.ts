@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import type { Log } from '../http/answer.ts';
+import type { Log } from '../base/logger.ts';
 import { Jobs } from './jobs.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 import { type Clock, REAL_CLOCK } from './process/supervision.ts';

@@ -1,6 +1,6 @@
 // The jobs of plugins: each is run when its time has come, never two at once of the same name. Knows no process.
 
-import type { Log } from '../http/answer.ts';
+import type { Log } from '../base/logger.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 import type { Clock } from './process/supervision.ts';
 import { briefly, Seldom } from './seldom.ts';

@@ -3,7 +3,7 @@
 
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Log } from '../http/answer.ts';
+import type { Log } from '../base/logger.ts';
 import { type Offer, OffersShape } from './offers.ts';
 
 export class KeptOffers {

@@ -2,7 +2,7 @@
 // what it offers.
 
 import { BinnacleError, type PluginGrantValue, type PluginInfo, type PluginState } from '@binnacle/protocol';
-import type { Log } from '../http/answer.ts';
+import type { Log } from '../base/logger.ts';
 import type { PluginAudit } from './audit.ts';
 import { offersOf, permissionsOf, problemOf, settingsOf } from './facts.ts';
 import type { World } from './grant/calls.ts';

@@ -11,7 +11,7 @@ import {
   type PluginInherits,
   type PluginPreview,
 } from '@binnacle/protocol';
-import type { Log } from '../http/answer.ts';
+import type { Log } from '../base/logger.ts';
 import { DEFAULT_PATH } from '../process/environment.ts';
 import { PluginAudit } from './audit.ts';
 import { BrokenPlugin } from './broken-plugin.ts';

@@ -13,7 +13,7 @@ import {
   type SessionId,
 } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
-import type { Log } from '../http/answer.ts';
+import type { Log } from '../base/logger.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
 import type { Session } from '../session.ts';
 import type { Sessions } from '../sessions.ts';

@@ -2,7 +2,7 @@
 
 import { BinnacleError, DEFAULT_SIZE, type RecordingEvent } from '@binnacle/protocol';
 import { z } from 'zod';
-import { isDeeperThan } from '../http/body.ts';
+import { isDeeperThan } from '../base/json-depth.ts';
 import { MAX_COMMAND_CHARS } from './asciicast.ts';
 
 /** `time`: ms since the beginning, never less than that of the event before. */

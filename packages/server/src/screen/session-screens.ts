@@ -3,8 +3,8 @@
 
 import { BinnacleError, DEFAULT_SIZE, formatPosition, type SessionId } from '@binnacle/protocol';
 import { Askers } from '../askers.ts';
+import type { Log } from '../base/logger.ts';
 import { positionOf } from '../cursor/from.ts';
-import type { Log } from '../http/answer.ts';
 import { checkOffset } from '../log/standing.ts';
 import type { Session, SessionListener } from '../session.ts';
 import { DrawingProcess } from './drawing-process.ts';

@@ -2,7 +2,7 @@
 // an answer or a code, in time. Knows neither sessions nor queries.
 
 import { BinnacleError } from '@binnacle/protocol';
-import type { Log } from '../http/answer.ts';
+import type { Log } from '../base/logger.ts';
 import { afterOwnTime } from '../own-time.ts';
 import { SideProcess } from '../process/side-process.ts';
 import { removeIndex } from './index-db.ts';

@@ -10,9 +10,9 @@ import {
   type TrafficQuery,
   type TrafficStats,
 } from '@binnacle/protocol';
+import type { Log } from '../base/logger.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { SessionFilter, SessionRecord } from '../catalogue/sessions.ts';
-import type { Log } from '../http/answer.ts';
 import type { Session } from '../session.ts';
 import type { Sessions } from '../sessions.ts';
 import { Followed, newsOf } from './followed.ts';

@@ -9,8 +9,8 @@ import {
   type SessionId,
   type TrafficProducer,
 } from '@binnacle/protocol';
+import type { Log } from '../base/logger.ts';
 import type { ForeignEnded, ForeignRecord, ForeignStanding, ForeignStore } from '../catalogue/foreign.ts';
-import type { Log } from '../http/answer.ts';
 import type { HostedStatus, Request } from '../runner/wire.ts';
 import type { SessionHost } from '../session.ts';
 import type { Sessions } from '../sessions.ts';

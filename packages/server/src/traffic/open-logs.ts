@@ -1,7 +1,7 @@
 // The logs of foreign sessions that are open for the next event: a bounded number, each opened once however many ask.
 
 import { BinnacleError, type SessionId } from '@binnacle/protocol';
-import type { Log } from '../http/answer.ts';
+import type { Log } from '../base/logger.ts';
 import type { Session } from '../session.ts';
 import type { ForeignLog } from './foreign-log.ts';
 

@@ -2,14 +2,11 @@
 
 import { BinnacleError, type CreateSession, isSessionId, type SessionId } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
+import type { Log } from '../../base/logger.ts';
 import type { CommandStore } from '../../catalogue/commands.ts';
 import { Alarm } from '../../clock/alarm.ts';
 import type { TrustedTime } from '../../clock/trusted-time.ts';
-import type { Log } from '../../http/answer.ts';
-import type { Entry } from '../../log/log.ts';
 import type { Session, Steering } from '../../session.ts';
-import type { SeenSessions } from '../session-access.ts';
-import type { Ending, Execution } from './events.ts';
 
 /** Not by the PATH, which a request may replace. */
 const BASH = '/bin/bash';
@@ -18,6 +15,14 @@ const INTERRUPT_MS = 3000;
 /** Its runner did not answer: it may be stopped, or swapped out. */
 const RETRY_MS = 5000;
 const MAX_NAME_LENGTH = 60;
+
+/** Sessions as one principal sees them. */
+export interface VisibleSessions {
+  create(program: CreateSession, options?: { readonly id: SessionId }): Promise<Session>;
+  has(id: string): boolean;
+  /** Throws `session_not_found`. */
+  get(id: string): Session;
+}
 
 export interface CommandRequest {
   readonly command: string;
@@ -52,7 +57,7 @@ export class Commands {
   }
 
   /** Throws what `Sessions.create` throws. */
-  async start(seen: SeenSessions, asked: CommandRequest, by: Steering): Promise<Session> {
+  async start(seen: VisibleSessions, asked: CommandRequest, by: Steering): Promise<Session> {
     const { command, cwd, envs, timeoutMs } = asked;
     const program: CreateSession = {
       argv: [BASH, '-c', command],
@@ -71,16 +76,16 @@ export class Commands {
   }
 
   /** Any program, with the time that it may take: it is ended then, also by a later gateway. Its input stays open. */
-  async startWithin(seen: SeenSessions, program: CreateSession, timeoutMs: number | undefined): Promise<Session> {
+  async startWithin(seen: VisibleSessions, program: CreateSession, timeoutMs: number | undefined): Promise<Session> {
     return timeoutMs === undefined ? await seen.create(program) : await this.#startAs(seen, program, timeoutMs);
   }
 
-  isCommand(seen: SeenSessions, id: string): boolean {
+  isCommand(seen: VisibleSessions, id: string): boolean {
     return isSessionId(id) && this.#store.get(id) !== undefined && seen.has(id);
   }
 
   /** Throws `session_not_found`. */
-  find(seen: SeenSessions, id: string): Session {
+  find(seen: VisibleSessions, id: string): Session {
     if (!this.isCommand(seen, id)) throw new BinnacleError('session_not_found', { message: 'No such command.' });
     return seen.get(id);
   }
@@ -91,7 +96,7 @@ export class Commands {
   }
 
   /** Asks the command to end, and ends it and all it has started. Throws `session_exited`, `lease_held`. */
-  async interrupt(seen: SeenSessions, id: string, by: Steering): Promise<void> {
+  async interrupt(seen: VisibleSessions, id: string, by: Steering): Promise<void> {
     const session = this.find(seen, id);
     if (!session.isHosted) throw new BinnacleError('session_exited', { message: 'The command has ended.' });
     try {
@@ -110,7 +115,7 @@ export class Commands {
     for (const disarm of [...this.#disarm.values()]) disarm();
   }
 
-  async #startAs(seen: SeenSessions, program: CreateSession, timeoutMs: number | undefined): Promise<Session> {
+  async #startAs(seen: VisibleSessions, program: CreateSession, timeoutMs: number | undefined): Promise<Session> {
     const id = uuidv7() as SessionId;
     // For a later gateway; this one counts the time itself.
     this.#store.put(id, timeoutMs === undefined ? null : Date.now() + timeoutMs);
@@ -164,51 +169,4 @@ function exited(session: Session, withinMs: number): Promise<void> {
     };
     look();
   });
-}
-
-interface Exit {
-  readonly exitCode: number | null;
-  readonly signal: string | null;
-}
-
-/** A signal and a timeout are words, never a number: there is no exit code then. */
-export function endingOf({ exitCode, signal }: Exit, hasTimedOut: boolean, ms: number): Ending {
-  if (hasTimedOut) return { type: 'error', evalue: 'timeout', why: 'It took longer than its timeout and was ended.' };
-  if (exitCode === 0) return { type: 'complete', ms };
-  if (exitCode !== null) return { type: 'error', evalue: String(exitCode), why: `exit status ${exitCode}` };
-  if (signal !== null) return { type: 'error', evalue: signal, why: `It was ended by the signal ${signal}.` };
-  return { type: 'error', evalue: 'lost', why: 'How it ended was not seen: the process that owned it died.' };
-}
-
-/** A command as a stream: all its output, and its end as soon as it has exited, whoever holds its output open still. */
-export class CommandExecution implements Execution {
-  readonly session: Session;
-  readonly id: SessionId;
-  readonly #commands: Commands;
-
-  constructor(session: Session, commands: Commands) {
-    this.session = session;
-    this.id = session.id;
-    this.#commands = commands;
-  }
-
-  get at() {
-    const { epoch, oldest } = this.session.log;
-    return { epoch, ...oldest };
-  }
-
-  sort({ kind, bytes, time }: Entry) {
-    if (kind === 'exit') return this.#end(JSON.parse(Buffer.from(bytes).toString()) as Exit, time);
-    if (kind === 'closed') return this.over();
-    return 'output';
-  }
-
-  over(): Ending {
-    const { record } = this.session;
-    return this.#end(record, record.exitedAt ?? Date.now());
-  }
-
-  #end(exit: Exit, time: number): Ending {
-    return endingOf(exit, this.#commands.hasTimedOut(this.id), time - this.session.record.createdAt);
-  }
 }

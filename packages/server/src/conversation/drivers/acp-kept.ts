@@ -1,7 +1,7 @@
 // The tool calls of a turn that are kept, so that an update can be told as a whole call. Knows no update.
 
 import type { ToolCall } from '@binnacle/protocol';
-import { cutText } from './acp-tools.ts';
+import { cutText } from './tool-text.ts';
 
 /**
  * The state of a link is written often: about so many characters of one call and of all. A call that is larger is told

@@ -5,11 +5,11 @@ import { VERSION } from '../../version.ts';
 import { Initialized, Opened, Prompted, SessionUpdate } from './acp-messages.ts';
 import { AcpRequests } from './acp-requests.ts';
 import { type AcpState, type Asked, FRESH, SETTLED } from './acp-state.ts';
-import { cutText } from './acp-tools.ts';
 import { UPDATES } from './acp-updates.ts';
 import type { AgentLink, AgentSettings, ProcessOut, Prompt, TerminalAnswer, TurnEnd } from './driver.ts';
 import { type RpcError, type RpcMessage, readMessage } from './json-rpc.ts';
 import { oneMoreRefused } from './refused.ts';
+import { cutText } from './tool-text.ts';
 
 /** Lines that are no messages: programs print warnings where they should not. More than these are another program. */
 const MAX_RUBBISH = 20;

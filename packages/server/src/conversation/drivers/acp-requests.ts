@@ -5,9 +5,10 @@ import type { z } from 'zod';
 import { keepTool } from './acp-kept.ts';
 import { CancelRequest, CreateTerminal, OfTerminal, PermissionRequest } from './acp-messages.ts';
 import type { AcpState, Question } from './acp-state.ts';
-import { cutText, detailOf, mergeTool } from './acp-tools.ts';
+import { detailOf, mergeTool } from './acp-tools.ts';
 import type { ProcessOut, TerminalAnswer } from './driver.ts';
 import type { RpcId } from './json-rpc.ts';
+import { cutText } from './tool-text.ts';
 
 const MAX_PENDING_APPROVALS = 32;
 const MAX_QUESTIONS = 64;

@@ -2,6 +2,7 @@
 
 import type { ToolCall } from '@binnacle/protocol';
 import type { ContentBlock, ToolUpdate } from './acp-messages.ts';
+import { type Change, changeText, quoted } from './tool-text.ts';
 
 const KINDS: Readonly<Record<string, ToolCall['kind']>> = {
   read: 'read',
@@ -91,19 +92,6 @@ export function detailOf(call: ToolCall, paths: readonly string[]): string {
   return [...parts, ...named].join('\n\n') || call.title;
 }
 
-/** A difference as text: the file, what goes, what comes. */
-export const changeText = ({ path, before, after }: Change): string =>
-  [path, ...lines('-', before ?? ''), ...lines('+', after)].join('\n');
-type Change = NonNullable<ToolCall['diffs']>[number];
-
-const lines = (sign: string, text: string): string[] =>
-  text === ''
-    ? []
-    : text
-        .replace(/\n$/, '')
-        .split('\n')
-        .map((line) => `${sign} ${line}`);
-
 interface ShownInput {
   /** The command as a shell would be given it. */
   readonly shown?: string;
@@ -144,22 +132,10 @@ const OF_DIFFS = /path|file|old|new|content|text/i;
 const isWords = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((word) => typeof word === 'string');
 
-/** As a shell takes it for one word. */
-export const quoted = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-
 /** On the first two levels: whatever is named there is on the screen. */
 function stringsIn(input: unknown): string[] {
   if (typeof input !== 'object' || input === null) return [];
   return Object.values(input)
     .flat()
     .filter((value) => typeof value === 'string');
-}
-
-/** At most `max` UTF-16 units, never half a character. */
-export function cutText(text: string, max: number): string {
-  if (text.length <= max) return text;
-  const last = text.charCodeAt(max - 1);
-  const end = last >= 0xd800 && last < 0xdc00 ? max - 1 : max;
-  return `${text.slice(0, end)}…`;
 }

@@ -2,7 +2,6 @@
 
 import { createHash } from 'node:crypto';
 import { BinnacleError, type Retry, type ToolCall, type Usage } from '@binnacle/protocol';
-import { cutText } from './acp-tools.ts';
 import { readJson } from './agent-json.ts';
 import {
   ApiRetry,
@@ -23,6 +22,7 @@ import {
 import { callOf, permissionOf, planOf, resultText } from './claude-code-tools.ts';
 import type { AgentLink, ProcessOut, Prompt, TurnEnd } from './driver.ts';
 import { oneMoreRefused } from './refused.ts';
+import { cutText } from './tool-text.ts';
 
 /** Lines that are no messages: programs print warnings where they should not. More than these are another program. */
 const MAX_RUBBISH = 20;

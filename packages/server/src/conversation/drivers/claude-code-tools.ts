@@ -1,8 +1,8 @@
 // The tools of Claude Code as tool calls, and what a person is asked before one is used. Knows no connection.
 
 import type { ApprovalOption, ToolCall } from '@binnacle/protocol';
-import { changeText, cutText } from './acp-tools.ts';
 import type { CanUseTool } from './claude-code-messages.ts';
+import { changeText, cutText } from './tool-text.ts';
 
 type Input = Readonly<Record<string, unknown>>;
 

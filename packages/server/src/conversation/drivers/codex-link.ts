@@ -3,7 +3,6 @@
 import { BinnacleError, type ToolCall } from '@binnacle/protocol';
 import type { z } from 'zod';
 import { VERSION } from '../../version.ts';
-import { cutText } from './acp-tools.ts';
 import { sentBytes } from './agent-json.ts';
 import { toolOf } from './codex-items.ts';
 import { MessageItem, OfThread, OfTurn, ThreadOpened, type TurnError, UserItem } from './codex-messages.ts';
@@ -13,6 +12,7 @@ import { type CodexTold, need, TOLD, type TokenCount } from './codex-told.ts';
 import type { AgentLink, AgentSettings, ProcessOut, Prompt, TurnEnd } from './driver.ts';
 import { type RpcError, type RpcId, type RpcMessage, readMessage } from './json-rpc.ts';
 import { oneMoreRefused } from './refused.ts';
+import { cutText } from './tool-text.ts';
 
 /** Lines that are no messages: programs print warnings where they should not. More than these are another program. */
 const MAX_RUBBISH = 20;

@@ -1,9 +1,9 @@
 // What Codex asks a person for, and what each answer is on the wire. Knows no state.
 
 import type { ApprovalOption, ToolCall } from '@binnacle/protocol';
-import { changeText, cutText, quoted } from './acp-tools.ts';
 import { commandHead } from './codex-items.ts';
 import { CommandApproval, Elicitation, FileApproval, PermissionsApproval } from './codex-messages.ts';
+import { changeText, cutText, quoted } from './tool-text.ts';
 
 export interface Question {
   readonly title: string;

@@ -2,8 +2,8 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
-import { cutText } from './acp-tools.ts';
 import type { Out, TurnTool, TurnTools } from './driver.ts';
+import { cutText } from './tool-text.ts';
 
 /** In one answer of the model. */
 const MAX_CALLS = 32;

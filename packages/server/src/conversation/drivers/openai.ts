@@ -3,10 +3,10 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
-import { cutText } from './acp-tools.ts';
 import type { AgentSettings, LocalDriver, LocalTurn, Out, TurnEnd, TurnTool } from './driver.ts';
 import { CallPieces, CallReader, type ModelCall, makeCall } from './openai-calls.ts';
 import { SseReader } from './openai-sse.ts';
+import { cutText } from './tool-text.ts';
 
 const MAX_ERROR_CHARS = 500;
 /** Of an answer that is no stream: enough for every error message that a server can mean. */

@@ -3,7 +3,6 @@
 
 import { z } from 'zod';
 import { type Grants, grantIn, NONE, readGrants } from '../grant/grants.ts';
-import type { LevelPolicy } from '../process/level.ts';
 import { isPluginId } from './plugin-id.ts';
 
 export interface PluginSettings {
@@ -32,6 +31,15 @@ export const unsaid = (id: string): PluginSettings =>
 
 /** Of the config file. Whatever the entries are is looked at below, and never keeps the file from being in force. */
 export const PluginsShape = z.strictObject({ entries: z.unknown().optional() });
+
+export interface LevelPolicy {
+  /** Whether the plugin may talk to every host anyway, so that an open network takes nothing away from the operator. */
+  readonly mayUseAnyHost: boolean;
+  /** The operator accepts `restricted` for this plugin (`plugins.entries.<id>.allowRestricted`). */
+  readonly allowRestricted: boolean;
+  /** The operator wants no walls for this plugin. */
+  readonly trusted: boolean;
+}
 
 /** What decides how well it is shut in. */
 export function policyOf({ grants, allowsRestricted, isTrusted }: PluginSettings): LevelPolicy {

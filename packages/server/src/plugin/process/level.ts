@@ -1,6 +1,7 @@
 // How well a plugin is shut in, and when that is not enough for it to load. Pure.
 
 import { BinnacleError } from '@binnacle/protocol';
+import type { LevelPolicy } from '../install/settings.ts';
 
 /**
  * `sealed`: Node's permission flags within bubblewrap: no network, no other process, no file but its own.
@@ -14,15 +15,6 @@ export interface Walls {
   readonly bwrap: { readonly works: true } | { readonly works: false; readonly why: string };
   /** Whether Node's flags alone close the network. */
   readonly closesNetwork: boolean;
-}
-
-export interface LevelPolicy {
-  /** Whether the plugin may talk to every host anyway, so that an open network takes nothing away from the operator. */
-  readonly mayUseAnyHost: boolean;
-  /** The operator accepts `restricted` for this plugin (`plugins.entries.<id>.allowRestricted`). */
-  readonly allowRestricted: boolean;
-  /** The operator wants no walls for this plugin. */
-  readonly trusted: boolean;
 }
 
 /** Throws `plugin_refused`, which names what would let it load. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isDeeperThan } from './body.ts';
+import { isDeeperThan } from './json-depth.ts';
 
 /** Of parsed JSON. */
 const depthOf = (value: unknown): number =>

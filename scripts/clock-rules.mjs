@@ -67,7 +67,7 @@ const ALLOWED = {
   'viewer/src/sharing/share-dialog.tsx': 'ages for people',
   'viewer/src/sharing/share-list.tsx': 'ages for people',
   'viewer/src/access/tokens-view.tsx': 'ages for people',
-  'viewer/src/state/use-client.ts': 'ages for people',
+  'viewer/src/state/use-clock.ts': 'ages for people',
   'viewer/src/traffic/use-traffic.ts': 'asks for what came before a time of day',
 };
 

@@ -52,6 +52,15 @@ export const LAYERS = {
     ['react/components'],
     ['react/index.ts'],
   ],
+  viewer: [
+    ['build', 'model'],
+    ['state'],
+    ['ui'],
+    ['terminal'],
+    ['access', 'notifications', 'plugins', 'recordings', 'replay', 'search', 'sharing', 'traffic'],
+    ['conversation', 'session', 'sidebar'],
+    ['app'],
+  ],
 };
 
 /** Imports against the layers that are still there, as `package: from → to`. The list only ever gets shorter. */

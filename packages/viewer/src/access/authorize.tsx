@@ -4,8 +4,9 @@
 import type { Authorization, Binnacle, Me } from '@binnacle/client';
 import type { BinnacleError, Scope } from '@binnacle/protocol';
 import { useEffect, useId, useState } from 'react';
+import { asFailure } from '../model/failure.ts';
 import { oneLine, person } from '../model/format.ts';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { Failure } from '../ui/failure.tsx';
 
 const PREFIX = '#authorize=';
 

@@ -4,8 +4,7 @@
 import type { ShareMode, ShareOutlook } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { type FormEvent, useId, useState } from 'react';
-import { oneLine } from '../model/format.ts';
-import { leftWords } from '../sharing/format.ts';
+import { leftWords, oneLine } from '../model/format.ts';
 import { Failure } from '../ui/failure.tsx';
 import { Compass } from '../ui/icons.tsx';
 import { forgetGuest, MAX_NAME } from './guest-entry.ts';

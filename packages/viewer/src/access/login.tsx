@@ -2,9 +2,9 @@
 
 import type { BinnacleError, Code } from '@binnacle/protocol';
 import { type FormEvent, useId, useState } from 'react';
-import { ticketIn } from '../model/format.ts';
 import { Failure } from '../ui/failure.tsx';
 import { Compass } from '../ui/icons.tsx';
+import { ticketIn } from './ticket.ts';
 
 /** Whose hints are for programs: a person needs another link. */
 const EXPLAINED: ReadonlySet<Code> = new Set(['unauthorized', 'login_incomplete']);

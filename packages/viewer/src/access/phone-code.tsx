@@ -3,9 +3,10 @@
 import type { Binnacle, Ticket } from '@binnacle/client';
 import { allows, type BinnacleError, type Scope } from '@binnacle/protocol';
 import { useId, useState } from 'react';
-import { CopyButton } from '../conversation/prose.tsx';
-import { useCountdown } from '../state/use-client.ts';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { asFailure } from '../model/failure.ts';
+import { useCountdown } from '../state/use-clock.ts';
+import { CopyButton } from '../ui/copy-button.tsx';
+import { Failure } from '../ui/failure.tsx';
 import { Qr } from '../ui/qr.tsx';
 
 interface PhoneCodeProps {

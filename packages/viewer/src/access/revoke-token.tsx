@@ -3,9 +3,10 @@
 import type { Binnacle, IssuedByToken, TokenInfo } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { useEffect, useState } from 'react';
+import { asFailure } from '../model/failure.ts';
 import { oneLine } from '../model/format.ts';
 import { Dialog } from '../ui/dialog.tsx';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { Failure } from '../ui/failure.tsx';
 import { endsWithWords, makerWords } from './format.ts';
 
 interface RevokeTokenProps {

@@ -2,8 +2,8 @@
 
 import { type Binnacle, connect, type Me } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
-import { ticketIn } from '../model/format.ts';
-import { asFailure } from '../ui/failure.tsx';
+import { asFailure } from '../model/failure.ts';
+import { ticketIn } from './ticket.ts';
 
 /** The gateway is where this page came from. Nothing in the query or the fragment can say otherwise. */
 export const gateway = (): Binnacle => connect({ url: new URL('.', location.origin + location.pathname).href });

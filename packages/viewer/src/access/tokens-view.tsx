@@ -4,8 +4,8 @@
 import type { Binnacle, TokenInfo } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { type ReactNode, useCallback, useEffect, useState } from 'react';
+import { asFailure } from '../model/failure.ts';
 import { oneLine } from '../model/format.ts';
-import { asFailure } from '../ui/failure.tsx';
 import { LockIcon } from '../ui/icons.tsx';
 import { ErrorNotice } from '../ui/notices.tsx';
 import { Empty, Failed, Page } from '../ui/page.tsx';

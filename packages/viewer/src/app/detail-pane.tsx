@@ -5,13 +5,14 @@ import type { Binnacle, Me } from '@binnacle/client';
 import type { BinnacleError, ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { type ReactNode, useMemo } from 'react';
 import { ConversationView } from '../conversation/conversation-view.tsx';
-import { oneLine, title } from '../model/format.ts';
-import type { Link } from '../state/use-client.ts';
+import type { Command } from '../model/command.ts';
+import { oneLine } from '../model/format.ts';
+import { title } from '../model/sessions.ts';
+import type { Link } from '../state/use-connection.ts';
 import { Mishap } from '../ui/error-boundary.tsx';
 import { PagePart, usePart } from '../ui/lazy-part.ts';
 import { ErrorNotice, LinkNotice, Notice } from '../ui/notices.tsx';
 import type { Theme } from '../ui/theme.ts';
-import type { Command } from './palette-match.ts';
 
 const sessionView = new PagePart(() => import('../session/session-view.tsx'));
 

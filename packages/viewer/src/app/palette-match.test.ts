@@ -1,7 +1,8 @@
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { expect, it } from 'vitest';
+import type { Command } from '../model/command.ts';
 import { info } from '../model/session.fixture.ts';
-import { type Command, fit, MAX_OFFERS, offersFor, score } from './palette-match.ts';
+import { fit, MAX_OFFERS, offersFor, score } from './palette-match.ts';
 
 const act = { run: (): void => undefined };
 const COMMANDS: readonly Command[] = [

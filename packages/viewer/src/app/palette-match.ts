@@ -1,21 +1,11 @@
 // What the palette offers for the words that were typed. Pure; knows no React.
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
-import { conversationTitle, doingMark, doingWord } from '../conversation/format.ts';
-import { commandLine, mark, oneLine, stateWord, title } from '../model/format.ts';
-import type { Choice } from '../model/route.ts';
+import type { Act, Command } from '../model/command.ts';
+import { conversationTitle, doingMark, doingWord } from '../model/conversations.ts';
+import { oneLine } from '../model/format.ts';
+import { commandLine, mark, stateWord, title } from '../model/sessions.ts';
 import { choiceOf, isAsking, isWaiting, type Row, sectionsOf } from '../sidebar/rows.ts';
-
-export interface Command {
-  readonly name: string;
-  /** Other words for it. */
-  readonly also?: string;
-  /** What it belongs to, where that is not the page. */
-  readonly of?: string;
-  readonly act: Act;
-}
-
-export type Act = { readonly to: Choice } | { readonly run: () => void };
 
 export interface Offer {
   readonly key: string;

@@ -3,11 +3,12 @@
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { type KeyboardEvent, useDeferredValue, useEffect, useId, useMemo, useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
+import type { Command } from '../model/command.ts';
 import type { Choice } from '../model/route.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { RightIcon, SearchIcon } from '../ui/icons.tsx';
 import { isPaletteChord } from '../ui/shortcuts.ts';
-import { type Command, type Offer, offersFor } from './palette-match.ts';
+import { type Offer, offersFor } from './palette-match.ts';
 
 interface PaletteProps {
   readonly sessions: readonly SessionInfo[];

@@ -3,10 +3,10 @@
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, CreateSession } from '@binnacle/protocol';
 import { useCallback, useRef, useState } from 'react';
+import { asFailure } from '../model/failure.ts';
 import type { Choice } from '../model/route.ts';
 import type { Talks } from '../state/use-conversations.ts';
 import { sizeFor } from '../terminal/cell-size.ts';
-import { asFailure } from '../ui/failure.tsx';
 
 export interface Box {
   readonly width: number;

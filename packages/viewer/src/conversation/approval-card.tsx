@@ -3,8 +3,9 @@
 import { optionLabel, visibleLine, visibleText } from '@binnacle/client';
 import type { Approval, ApprovalAnswer, BinnacleError } from '@binnacle/protocol';
 import { type KeyboardEvent, type RefObject, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react';
-import { useCountdown } from '../state/use-client.ts';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { asFailure } from '../model/failure.ts';
+import { useCountdown } from '../state/use-clock.ts';
+import { Failure } from '../ui/failure.tsx';
 import { ShieldIcon } from '../ui/icons.tsx';
 import { answerWords, isAllowing, timeLeft } from './format.ts';
 

@@ -2,7 +2,7 @@
 
 import type { BinnacleError, SteerMode } from '@binnacle/protocol';
 import { type KeyboardEvent, useCallback, useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
-import { asFailure } from '../ui/failure.tsx';
+import { asFailure } from '../model/failure.ts';
 import { SendIcon, StopIcon } from '../ui/icons.tsx';
 import { ErrorNotice } from '../ui/notices.tsx';
 import { STEER_WORDS } from './format.ts';

@@ -3,6 +3,7 @@
 import { type Answer, answerOf, type Binnacle, type ConversationItem, type Me } from '@binnacle/client';
 import { allows, type ConversationInfo } from '@binnacle/protocol';
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { conversationTitle, doingMark, doingWord } from '../model/conversations.ts';
 import { oneLine, person } from '../model/format.ts';
 import { MuteButton, useMute } from '../notifications/mute-button.tsx';
 import { ExportDialog } from '../recordings/export-dialog.tsx';
@@ -11,7 +12,7 @@ import { DialogButton } from '../ui/icon-button.tsx';
 import { EyeIcon, FileOutIcon, LockIcon, PeopleIcon, ShareIcon } from '../ui/icons.tsx';
 import { ErrorNotice, Notice } from '../ui/notices.tsx';
 import { Composer, type Outgoing } from './composer.tsx';
-import { conversationTitle, doingMark, doingWord, endWords, usageWords, visibilityWords } from './format.ts';
+import { endWords, usageWords, visibilityWords } from './format.ts';
 import { ConversationFollow, type FollowedTalk, NO_TALK_YET } from './log-follower.ts';
 import { Queue } from './queue.tsx';
 import { ConversationSettings } from './settings-dialog.tsx';

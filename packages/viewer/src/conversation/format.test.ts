@@ -1,10 +1,8 @@
-import type { Approval, ConversationInfo, Usage } from '@binnacle/protocol';
+import type { Approval, Usage } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
 import {
   agentText,
   answerWords,
-  byUrgency,
-  doing,
   endWords,
   inputText,
   nameOf,
@@ -15,18 +13,7 @@ import {
   visible,
 } from './format.ts';
 
-const info = (over: object): ConversationInfo =>
-  ({ key: 'agent:main:a', run: null, queue: [], approvals: [], updatedAt: 0, ...over }) as unknown as ConversationInfo;
 const ann = { user: 'ann', name: 'Ann' };
-
-it('what wants an answer comes first in the list, then what works, then the latest', () => {
-  const asking = info({ key: 'asking', approvals: [{}], run: {}, updatedAt: 1 });
-  const working = info({ key: 'working', run: {}, updatedAt: 2 });
-  const late = info({ key: 'late', updatedAt: 9 });
-  const early = info({ key: 'early', updatedAt: 3 });
-  expect([early, late, working, asking].sort(byUrgency)).toEqual([asking, working, late, early]);
-  expect([asking, working, late].map(doing)).toEqual(['asking', 'working', 'idle']);
-});
 
 it('the end of a run is a sentence, but for the plain end', () => {
   expect(endWords({ state: 'final' })).toBeUndefined();

@@ -1,58 +1,18 @@
-// How the page puts conversations into words. Pure; knows no React and no network.
+// Text inside a conversation: authors, ends of runs, answers, tools, usage and plans. Pure.
 
 import { optionLabel, visibleLine, visibleText } from '@binnacle/client';
 import type {
   ApprovalAnswer,
   ApprovalOption,
   Author,
-  ConversationInfo,
   RunEnd,
   SteerMode,
   ToolCall,
   Usage,
   Visibility,
 } from '@binnacle/protocol';
+import { isRecord } from '../model/conversations.ts';
 import { oneLine, person } from '../model/format.ts';
-
-/** What a conversation is doing; what wants somebody comes first. */
-export type Doing = 'asking' | 'working' | 'waiting' | 'idle';
-
-/** What of a conversation says what it is doing; a run by its id is as good as the whole of it. */
-export interface Busyness {
-  readonly run: unknown;
-  readonly queue: readonly unknown[];
-  readonly approvals: readonly unknown[];
-}
-
-export function doing(info: Busyness): Doing {
-  if (info.approvals.length > 0) return 'asking';
-  if (info.run !== null) return 'working';
-  return info.queue.length > 0 ? 'waiting' : 'idle';
-}
-
-const DOING_WORDS: Readonly<Record<Doing, string>> = {
-  asking: 'waits for approval',
-  working: 'working',
-  waiting: 'about to begin',
-  idle: 'idle',
-};
-export const doingWord = (info: Busyness): string =>
-  doing(info) === 'working' && isSilentForLong(info.run) ? 'says nothing' : DOING_WORDS[doing(info)];
-
-const isSilentForLong = (run: unknown): boolean =>
-  isRecord(run) && isRecord(run.silence) && run.silence.isLong === true;
-
-/** Class of the dot, as sessions have it. */
-export const doingMark = (info: Busyness): string =>
-  ({ asking: 'waits', working: 'running', waiting: 'starting', idle: 'idle' })[doing(info)];
-
-export const conversationTitle = (info: ConversationInfo): string => oneLine(info.title) || 'New conversation';
-
-const RANK: Readonly<Record<Doing, number>> = { asking: 0, working: 1, waiting: 1, idle: 2 };
-
-/** What wants somebody first, then what works, then the rest; the latest first among equals. */
-export const byUrgency = (a: ConversationInfo, b: ConversationInfo): number =>
-  RANK[doing(a)] - RANK[doing(b)] || b.updatedAt - a.updatedAt || (a.key < b.key ? -1 : 1);
 
 /** The gateway names a login after its token: that it is in a browser goes without saying here. */
 export const nameOf = (by: Author): string => person(by.name.replace(/ \(browser\)$/, '')) || by.user || 'somebody';
@@ -165,14 +125,6 @@ export function timeLeft(seconds: number): string {
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
 }
 
-/** The time of day, with the date if it was another day than `now`. In the reader's language. */
-export function clock(at: number, now: number): string {
-  const when = new Date(at);
-  const time = when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-  if (when.toDateString() === new Date(now).toDateString()) return time;
-  return `${when.toLocaleDateString([], { day: 'numeric', month: 'short' })} ${time}`;
-}
-
 // Colours (SGR), and no other sequence: nothing can be written inside of these.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes
 const COLOURS = /\u001b\[[0-9;:]*m/g;
@@ -246,8 +198,4 @@ export function agentText(data: unknown): string {
     if (typeof said === 'string') return oneLine(said, 400);
   }
   return oneLine(JSON.stringify(data) ?? '', 400);
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }

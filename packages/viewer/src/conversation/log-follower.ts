@@ -13,7 +13,7 @@ import {
   withoutOldest,
 } from '@binnacle/client';
 import type { BinnacleError, ConversationInfo } from '@binnacle/protocol';
-import { asFailure } from '../ui/failure.tsx';
+import { asFailure } from '../model/failure.ts';
 
 export interface FollowedTalk {
   /** `past`: it is being read. `live`: it has caught up. `over`: nothing more will come. */

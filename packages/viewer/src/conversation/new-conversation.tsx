@@ -2,8 +2,9 @@
 
 import type { AgentInfo, BinnacleError } from '@binnacle/protocol';
 import { useState } from 'react';
+import { asFailure } from '../model/failure.ts';
 import { Dialog } from '../ui/dialog.tsx';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { Failure } from '../ui/failure.tsx';
 import { TalkIcon } from '../ui/icons.tsx';
 
 interface NewConversationProps {

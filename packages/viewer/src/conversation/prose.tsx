@@ -1,8 +1,7 @@
 // What an agent said: text with its line breaks, headings, strong words and code. Never markup, never links.
 
-import { memo, useEffect, useRef, useState } from 'react';
-import { copyText } from '../ui/clipboard.ts';
-import { CopyIcon, TickIcon } from '../ui/icons.tsx';
+import { memo } from 'react';
+import { CopyButton } from '../ui/copy-button.tsx';
 import { type Piece, splitFences } from './code-fences.ts';
 import { blocksOf, type Span } from './emphasis.ts';
 
@@ -58,29 +57,3 @@ const CodeBlock = memo(
   },
   (a, b) => a.piece.text === b.piece.text && a.piece.language === b.piece.language,
 );
-
-// As long as somebody needs to see it.
-const COPIED_MS = 1600;
-
-export function CopyButton({ text, what }: { readonly text: string; readonly what: string }) {
-  const [state, setState] = useState<'idle' | 'copied' | 'failed'>('idle');
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  const copy = (): void => {
-    copyText(text)
-      .then(
-        () => setState('copied'),
-        () => setState('failed'),
-      )
-      .finally(() => {
-        clearTimeout(timer.current);
-        timer.current = setTimeout(() => setState('idle'), COPIED_MS);
-      });
-  };
-  const words = { idle: 'Copy', copied: 'Copied', failed: 'Not allowed' }[state];
-  return (
-    <button type="button" className="copy" onClick={copy} aria-label={`${words} ${what}`} data-testid="copy">
-      {state === 'copied' ? <TickIcon /> : <CopyIcon />} {words}
-    </button>
-  );
-}

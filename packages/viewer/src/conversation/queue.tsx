@@ -2,7 +2,8 @@
 
 import type { BinnacleError, MessageInfo } from '@binnacle/protocol';
 import { useRef, useState } from 'react';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { asFailure } from '../model/failure.ts';
+import { Failure } from '../ui/failure.tsx';
 import { CloseIcon, PencilIcon } from '../ui/icons.tsx';
 import { nameOf } from './format.ts';
 

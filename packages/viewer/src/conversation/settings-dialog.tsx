@@ -2,9 +2,11 @@
 
 import type { BinnacleError, ConversationInfo, Visibility } from '@binnacle/protocol';
 import { type FormEvent, useId, useState } from 'react';
+import { conversationTitle } from '../model/conversations.ts';
+import { asFailure } from '../model/failure.ts';
 import { Dialog } from '../ui/dialog.tsx';
-import { asFailure, Failure } from '../ui/failure.tsx';
-import { conversationTitle, usageWords } from './format.ts';
+import { Failure } from '../ui/failure.tsx';
+import { usageWords } from './format.ts';
 
 export interface ConversationChange {
   readonly title?: string;

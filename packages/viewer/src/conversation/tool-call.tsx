@@ -3,11 +3,11 @@
 import { type Binnacle, visibleLine } from '@binnacle/client';
 import type { ToolCall } from '@binnacle/protocol';
 import { memo, useMemo, useState } from 'react';
+import { CopyButton } from '../ui/copy-button.tsx';
 import { TerminalIcon, ToolIcon } from '../ui/icons.tsx';
 import { PagePart, usePart } from '../ui/lazy-part.ts';
 import { inputText, statusWord, toolWord, visible } from './format.ts';
 import { lineDiff } from './line-diff.ts';
-import { CopyButton } from './prose.tsx';
 import { Diff } from './tool-diff.tsx';
 
 // With all that a terminal needs, which most conversations do without.

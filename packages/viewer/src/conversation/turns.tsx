@@ -3,12 +3,12 @@
 import type { Answer, AnswerPart, Binnacle } from '@binnacle/client';
 import { type Author, type MessageInfo, type SilenceInfo, silenceWords } from '@binnacle/protocol';
 import { memo, type ReactNode, useState } from 'react';
-import { useElapsed } from '../state/use-client.ts';
+import { clockTime } from '../model/format.ts';
+import { useElapsed } from '../state/use-clock.ts';
 import { MoreIcon } from '../ui/icons.tsx';
 import { ApprovalCard } from './approval-card.tsx';
 import {
   agentText,
-  clock,
   endWords,
   nameOf,
   type PlanStep,
@@ -50,7 +50,7 @@ function Head({
       {children}
       {at !== null && at > 0 && (
         <time dateTime={new Date(at).toISOString()} title={new Date(at).toLocaleString()}>
-          {clock(at, Date.now())}
+          {clockTime(at, Date.now())}
         </time>
       )}
     </header>

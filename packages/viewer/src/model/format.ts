@@ -1,107 +1,4 @@
-// How the page puts facts into words. Pure; knows no React and no network.
-
-import {
-  isShell,
-  type LostReason,
-  nameOfCommand,
-  type SessionActivity,
-  type SessionInfo,
-  shellText,
-} from '@binnacle/protocol';
-import { isRecording } from '../recordings/format.ts';
-
-/** How a session fares, for its dot: the name is the class of the dot. */
-export type Mark = 'running' | 'starting' | 'waits' | 'idle' | 'stalled' | 'ended' | 'failed' | 'lost';
-
-export function mark(info: SessionInfo): Mark {
-  if (info.state === 'lost') return 'lost';
-  if (info.stalled !== null) return 'stalled';
-  if (info.state === 'starting') return info.state;
-  if (info.state === 'running') return ACTIVITY_MARKS[info.activity?.state ?? 'working'] ?? 'running';
-  // Not every emitter tells how its program ended: that is no failure.
-  const isUntold = info.foreign !== null && info.exitCode === null && info.signal === null;
-  return info.exitCode === 0 || isUntold || wasStopped(info) ? 'ended' : 'failed';
-}
-
-const ACTIVITY_MARKS: Readonly<Record<SessionActivity['state'], Mark>> = {
-  waiting_approval: 'waits',
-  waiting_input: 'waits',
-  working: 'running',
-  idle: 'idle',
-};
-
-const ACTIVITY_WORDS: Readonly<Record<SessionActivity['state'], string>> = {
-  waiting_approval: 'waits for approval',
-  waiting_input: 'waits for input',
-  working: 'working',
-  idle: 'idle',
-};
-
-/** Somebody ended it: what these signals ask for is an end, and no fault of the program. */
-const wasStopped = ({ signal }: SessionInfo): boolean =>
-  signal !== null && ['SIGHUP', 'SIGINT', 'SIGTERM'].includes(signal);
-
-/** One or two words, for the list. */
-export function stateWord(info: SessionInfo): string {
-  if (info.stalled !== null) return 'waits for disk space';
-  // A newer gateway may know states that this page does not.
-  if (info.state === 'running') return (info.activity && ACTIVITY_WORDS[info.activity.state]) ?? 'running';
-  if (info.state === 'lost' || info.state === 'starting') return info.state;
-  if (info.signal !== null) return `ended by ${info.signal}`;
-  return info.exitCode === null ? 'ended' : `exited ${info.exitCode}`;
-}
-
-/** Who sent a session from elsewhere. A token without a user has only a made-up name, of which the beginning is enough. */
-export function sender(user: string): string {
-  if (!user.startsWith('token-')) return oneLine(user, 64);
-  return user.length > 12
-    ? `a token without a user (${oneLine(user.slice(0, 10))}…)`
-    : `a token without a user (${oneLine(user)})`;
-}
-
-/** A long id of an emitter, which nobody reads to its end; the whole of it belongs in a `title`. */
-export function shortId(id: string): string {
-  const isUuid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(id);
-  return isUuid ? `${id.slice(0, 8)}…${id.slice(-4)}` : oneLine(id, 60);
-}
-
-const LOST_WORDS: Readonly<Record<LostReason, string>> = {
-  runner_died: 'lost: its runner died',
-  copied: 'goes on elsewhere: this data directory is a copy, and the program belongs to the original',
-  silent: 'lost: nothing was heard of it any more',
-};
-
-/** A sentence about how it ended, or undefined while it runs. */
-export function ending(info: SessionInfo): string | undefined {
-  if (info.state === 'lost') return LOST_WORDS[info.lostReason ?? (info.foreign === null ? 'runner_died' : 'silent')];
-  if (info.state === 'running' || info.state === 'starting') return undefined;
-  if (info.signal !== null) return `ended by ${info.signal}`;
-  if (info.exitCode === null && isRecording(info)) return 'the recording ends here';
-  return info.exitCode === null ? 'ended, its exit code is not known' : `exited with code ${info.exitCode}`;
-}
-
-/** What it runs, as one line. */
-export function commandLine(info: SessionInfo): string {
-  // Emitters send it as its user would type it.
-  if (info.foreign !== null && info.argv.length <= 1) return info.argv[0] ?? '';
-  const text = shellText(info.argv);
-  if (text !== undefined) return text;
-  const [path = '', ...rest] = info.argv;
-  const program = path.slice(path.lastIndexOf('/') + 1);
-  if (isShell(program) && rest.every((flag) => /^(-[il]+|--login|--norc)$/.test(flag))) return program;
-  return [program, ...rest].join(' ');
-}
-
-export const title = (info: SessionInfo): string =>
-  info.name || commandLine(info) || info.foreign?.sessionId || 'session';
-
-/** The name says the command, whole or cut. A program's name does not: `npm` may be any of its commands. */
-export function namesCommand(info: SessionInfo): boolean {
-  const name = oneLine(title(info));
-  const command = commandLine(info);
-  if (name === oneLine(command) || name === oneLine(nameOfCommand(command))) return true;
-  return name.endsWith('…') && oneLine(command).startsWith(name.slice(0, -1));
-}
+// Ages, sizes, times, names and other texts of a line, as the page shows them. Pure.
 
 /** `now`, `42 s`, `5 min`, `3 h`, `12 d`. */
 export function age(ms: number): string {
@@ -152,17 +49,32 @@ export function person(name: string, limit = 40): string {
   return `${oneLine(name.slice(0, -GUEST.length), limit - GUEST.length)}${GUEST}`;
 }
 
-/** The ticket in a login link, in its fragment alone, or as it is. Undefined when there is none. */
-export function ticketIn(text: string): string | undefined {
-  const match = /(?:^|#|&)ticket=([^&\s]+)/.exec(text.trim());
-  if (match?.[1] !== undefined) return decode(match[1]);
-  return /^[A-Za-z0-9._~-]{8,200}$/.test(text.trim()) ? text.trim() : undefined;
+/** The time of day, with the date if it was another day than `now`. In the reader's language. */
+export function clockTime(at: number, now: number): string {
+  const when = new Date(at);
+  const time = when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  if (when.toDateString() === new Date(now).toDateString()) return time;
+  return `${when.toLocaleDateString([], { day: 'numeric', month: 'short' })} ${time}`;
 }
 
-function decode(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined; // a broken escape: there is no ticket in this
-  }
+/** `14:03:09`, and with the day before it where that is not today. Of the browser's own clock and language. */
+export function exactClockTime(time: number, now: number): string {
+  const date = new Date(time);
+  const at = date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  return new Date(now).toDateString() === date.toDateString()
+    ? at
+    : `${date.toLocaleDateString(undefined, { day: 'numeric', month: 'short' })} ${at}`;
+}
+
+/** `1 event`, `1,204 events`. */
+export const counted = (count: number, one: string): string =>
+  `${count.toLocaleString()} ${one}${count === 1 ? '' : 's'}`;
+
+/** `for 23 h`, as long as it lasts. */
+export function leftWords(expiresAt: number, now: number): string {
+  const minutes = Math.max(0, Math.round((expiresAt - now) / 60_000));
+  if (minutes < 1) return 'less than a minute';
+  if (minutes < 120) return minutes === 1 ? '1 minute' : `${minutes} minutes`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
 }

@@ -3,9 +3,10 @@
 import type { Binnacle, Muted } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { type ReactNode, useEffect, useState } from 'react';
+import { asFailure } from '../model/failure.ts';
 import { oneLine } from '../model/format.ts';
 import type { Choice } from '../model/route.ts';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { Failure } from '../ui/failure.tsx';
 import { MuteBox } from './mute-button.tsx';
 import { type Notified, useNotifications } from './use-notifications.ts';
 

@@ -3,7 +3,7 @@
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { useCallback, useEffect, useState } from 'react';
-import { asFailure } from '../ui/failure.tsx';
+import { asFailure } from '../model/failure.ts';
 import { hasWorkers, tellLogin, workerOf } from './register-worker.ts';
 
 /**

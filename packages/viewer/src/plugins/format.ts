@@ -9,7 +9,8 @@ import type {
   PluginSetting,
   PluginState,
 } from '@binnacle/protocol';
-import { type Mark, oneLine } from '../model/format.ts';
+import { oneLine } from '../model/format.ts';
+import type { Mark } from '../model/sessions.ts';
 
 /** What a level means for whoever has to trust it. */
 export function levelWords(level: PluginLevel | null): string {

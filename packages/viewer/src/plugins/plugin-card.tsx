@@ -3,9 +3,10 @@
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, PluginInfo, PluginOffer, PluginSetting } from '@binnacle/protocol';
 import { useId, useState } from 'react';
+import { asFailure } from '../model/failure.ts';
 import { age, bytes, oneLine } from '../model/format.ts';
-import { useNow } from '../state/use-client.ts';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { useNow } from '../state/use-clock.ts';
+import { Failure } from '../ui/failure.tsx';
 import { kindWords, levelWords, settingWords, stateOf } from './format.ts';
 import { PluginLog } from './plugin-log.tsx';
 import { PluginPermissions } from './plugin-permissions.tsx';

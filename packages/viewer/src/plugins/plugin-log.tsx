@@ -2,8 +2,7 @@
 
 import type { Binnacle } from '@binnacle/client';
 import { useEffect, useRef } from 'react';
-import { oneLine } from '../model/format.ts';
-import { clock } from '../traffic/format.ts';
+import { exactClockTime, oneLine } from '../model/format.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { usePluginLog } from './use-plugins.ts';
@@ -50,7 +49,7 @@ export function PluginLog({ client, id, onClose }: PluginLogProps) {
           {lines.length === 0 && <p className="plugin-none">{loading ? 'Looking…' : 'Nothing yet.'}</p>}
           {lines.map(({ n, at, stream, text }) => (
             <p key={n} className={`log-line ${stream}`} data-testid="log-line" data-stream={stream}>
-              <time dateTime={new Date(at).toISOString()}>{clock(at, now)}</time>{' '}
+              <time dateTime={new Date(at).toISOString()}>{exactClockTime(at, now)}</time>{' '}
               {stream !== 'stdout' && <small>{stream} </small>}
               <span>{oneLine(text, 4000)}</span>
             </p>

@@ -3,7 +3,7 @@
 import type { PluginNotice } from '@binnacle/protocol';
 import { useEffect, useState } from 'react';
 import { age, oneLine } from '../model/format.ts';
-import { useNow } from '../state/use-client.ts';
+import { useNow } from '../state/use-clock.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
 import { BellIcon, CloseIcon } from '../ui/icons.tsx';

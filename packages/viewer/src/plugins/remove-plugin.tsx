@@ -2,9 +2,10 @@
 
 import type { BinnacleError, PluginInfo } from '@binnacle/protocol';
 import { useState } from 'react';
+import { asFailure } from '../model/failure.ts';
 import { oneLine } from '../model/format.ts';
 import { Dialog } from '../ui/dialog.tsx';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { Failure } from '../ui/failure.tsx';
 
 interface RemovePluginProps {
   readonly info: PluginInfo;

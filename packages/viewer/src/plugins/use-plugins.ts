@@ -3,7 +3,7 @@
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, PluginInfo, PluginLogLine } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { asFailure } from '../ui/failure.tsx';
+import { asFailure } from '../model/failure.ts';
 
 export interface Crew {
   /** Undefined until the first answer. */

@@ -3,8 +3,9 @@
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { type ReactNode, useState } from 'react';
+import { asFailure } from '../model/failure.ts';
 import { Dialog } from '../ui/dialog.tsx';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { Failure } from '../ui/failure.tsx';
 import { InputChoice } from './include-input.tsx';
 
 interface ExportDialogProps {

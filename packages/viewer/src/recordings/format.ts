@@ -1,8 +1,6 @@
 // How the page puts recordings into words. Pure; knows no React and no network.
 
-import { type ImportCounts, RECORDING_SOURCE, type SessionInfo } from '@binnacle/protocol';
-
-export const isRecording = ({ foreign }: Pick<SessionInfo, 'foreign'>): boolean => foreign?.source === RECORDING_SOURCE;
+import type { ImportCounts } from '@binnacle/protocol';
 
 const counted = (count: number, one: string, many = `${one}s`): string =>
   count === 1 ? `1 ${one}` : `${count.toLocaleString('en')} ${many}`;

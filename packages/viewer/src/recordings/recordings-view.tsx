@@ -3,14 +3,15 @@
 import type { Binnacle } from '@binnacle/client';
 import { RECORDING_SOURCE, type SessionInfo } from '@binnacle/protocol';
 import { type DragEvent, type ReactNode, useRef, useState } from 'react';
-import { age, bytes, oneLine, title } from '../model/format.ts';
+import { age, bytes, oneLine } from '../model/format.ts';
 import { addressOf } from '../model/route.ts';
-import { useNow } from '../state/use-client.ts';
+import { isRecording, title } from '../model/sessions.ts';
+import { useNow } from '../state/use-clock.ts';
 import { Failure } from '../ui/failure.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
 import { CloseIcon, FileInIcon, FilmIcon } from '../ui/icons.tsx';
 import { Empty, Page } from '../ui/page.tsx';
-import { importWords, isRecording, lengthWords } from './format.ts';
+import { importWords, lengthWords } from './format.ts';
 import { InputChoice } from './include-input.tsx';
 import { type Import, useImports } from './use-imports.ts';
 

@@ -3,7 +3,7 @@
 import type { Binnacle, ImportedRecording } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { asFailure } from '../ui/failure.tsx';
+import { asFailure } from '../model/failure.ts';
 import { type Upload, uploadRecording } from './upload.ts';
 
 export interface Import {

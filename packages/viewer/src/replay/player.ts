@@ -3,9 +3,9 @@
 
 import type { Session } from '@binnacle/client';
 import type { BinnacleError, SessionInfo, Timeline } from '@binnacle/protocol';
+import { asFailure } from '../model/failure.ts';
 import { isOfRun } from '../terminal/command-marks.ts';
 import type { Screen } from '../terminal/screen.ts';
-import { asFailure } from '../ui/failure.tsx';
 
 export const SPEEDS = [1, 2, 4, 8, 16] as const;
 export type Speed = (typeof SPEEDS)[number];

@@ -1,7 +1,7 @@
 // The timeline of a session with its scrubber and the buttons of its replay. Plays nothing itself.
 
 import { type KeyboardEvent, useEffect, useRef } from 'react';
-import { clock } from '../traffic/format.ts';
+import { exactClockTime } from '../model/format.ts';
 import { CloseIcon, PauseIcon, PlayIcon, StepBackIcon, StepIcon } from '../ui/icons.tsx';
 import { PagePart, usePart } from '../ui/lazy-part.ts';
 import type { Theme } from '../ui/theme.ts';
@@ -119,7 +119,7 @@ export function ReplayBar({ replay, theme, running, takesFocus = false, onClose 
         <span className="replay-time" data-testid="replay-time" data-phase={played?.phase ?? 'live'}>
           {played === undefined ? (running ? 'Live' : 'End') : elapsed(time - from)}
           <small> / {elapsed(to - from)}</small>
-          {timeline !== undefined && <small className="wide"> · {clock(time, Date.now())}</small>}
+          {timeline !== undefined && <small className="wide"> · {exactClockTime(time, Date.now())}</small>}
         </span>
         <select
           className="replay-speed"

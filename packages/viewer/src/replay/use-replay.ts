@@ -3,8 +3,8 @@
 import type { Binnacle, Session } from '@binnacle/client';
 import type { BinnacleError, SessionInfo, Timeline, TimelineMark } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
+import { asFailure } from '../model/failure.ts';
 import { Screen } from '../terminal/screen.ts';
-import { asFailure } from '../ui/failure.tsx';
 import type { Theme } from '../ui/theme.ts';
 import { useSetting } from '../ui/theme.ts';
 import { nextMark, previousMark } from './format.ts';

@@ -2,11 +2,12 @@
 
 import type { SearchHit, SessionInfo } from '@binnacle/protocol';
 import { useMemo } from 'react';
-import { age, oneLine, stateWord } from '../model/format.ts';
+import { age, exactClockTime, oneLine } from '../model/format.ts';
 import { addressOf } from '../model/route.ts';
-import { useNow } from '../state/use-client.ts';
-import { clock, pieces } from '../traffic/format.ts';
+import { stateWord } from '../model/sessions.ts';
+import { useNow } from '../state/use-clock.ts';
 import { SessionSource } from '../ui/session-source.tsx';
+import { pieces } from './snippet.ts';
 
 interface SearchHitsProps {
   readonly hits: readonly SearchHit[];
@@ -32,7 +33,7 @@ export function SearchHits({ hits, sessions }: SearchHitsProps) {
               <span className="hit-name">{oneLine(hit.name, 80) || 'session'}</span>
               {hit.foreign !== null && <SessionSource foreign={hit.foreign} verb="Ran" />}
               <span className="hit-state">{states.get(hit.session)}</span>
-              <time dateTime={new Date(hit.time).toISOString()} title={clock(hit.time, now)}>
+              <time dateTime={new Date(hit.time).toISOString()} title={exactClockTime(hit.time, now)}>
                 {age(Math.max(now, hit.time) - hit.time)}
               </time>
             </span>

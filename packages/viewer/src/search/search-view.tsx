@@ -3,13 +3,13 @@
 import type { Binnacle } from '@binnacle/client';
 import { BinnacleError, CODES, type SessionInfo } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
-import { bytes, oneLine, title } from '../model/format.ts';
+import { bytes, counted, oneLine } from '../model/format.ts';
 import type { SearchChoice } from '../model/route.ts';
-import { choices } from '../sidebar/filter.ts';
-import { Pick } from '../sidebar/filter-bar.tsx';
-import { counted } from '../traffic/format.ts';
+import { choices } from '../model/session-facets.ts';
+import { title } from '../model/sessions.ts';
 import { CloseIcon, SearchIcon } from '../ui/icons.tsx';
 import { Empty, Failed, More, Page } from '../ui/page.tsx';
+import { Pick } from '../ui/pick.tsx';
 import { SearchBox } from './search-box.tsx';
 import { SearchHits } from './search-hits.tsx';
 import { type Found, useSearch } from './use-search.ts';

@@ -3,8 +3,8 @@
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, SearchHit } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
+import { asFailure } from '../model/failure.ts';
 import type { SearchChoice } from '../model/route.ts';
-import { asFailure } from '../ui/failure.tsx';
 
 export interface Found {
   /** Undefined while the first page is on its way, and where nothing is searched for. */

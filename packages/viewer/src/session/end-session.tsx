@@ -2,9 +2,11 @@
 
 import type { BinnacleError, SessionInfo } from '@binnacle/protocol';
 import { useState } from 'react';
-import { oneLine, title } from '../model/format.ts';
+import { asFailure } from '../model/failure.ts';
+import { oneLine } from '../model/format.ts';
+import { title } from '../model/sessions.ts';
 import { Dialog } from '../ui/dialog.tsx';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { Failure } from '../ui/failure.tsx';
 
 interface EndSessionProps {
   readonly info: SessionInfo;

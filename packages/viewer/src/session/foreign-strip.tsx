@@ -2,10 +2,11 @@
 // what is lost; of one that runs here its labels.
 
 import type { SessionInfo } from '@binnacle/protocol';
-import { age, bytes, oneLine, sender, shortId } from '../model/format.ts';
+import { age, bytes, oneLine } from '../model/format.ts';
 import { addressOf } from '../model/route.ts';
-import { isRecording, lengthWords } from '../recordings/format.ts';
-import { useNow } from '../state/use-client.ts';
+import { isRecording, sender, shortId } from '../model/sessions.ts';
+import { lengthWords } from '../recordings/format.ts';
+import { useNow } from '../state/use-clock.ts';
 import { ElsewhereIcon, FilmIcon, TrafficIcon } from '../ui/icons.tsx';
 import { Notice } from '../ui/notices.tsx';
 

@@ -1,8 +1,7 @@
 // The keys that a phone's keyboard lacks. Knows what they send, not where to.
 
+import type { Arrow } from '../terminal/keys.ts';
 import { useHold } from './use-key-repeat.ts';
-
-export type Arrow = 'A' | 'B' | 'C' | 'D';
 
 interface KeyBarProps {
   /** Ctrl is held for the next key. */
@@ -21,14 +20,6 @@ const ARROWS: readonly (readonly [Arrow, string, string])[] = [
   ['A', '↑', 'Up'],
   ['C', '→', 'Right'],
 ];
-
-/** What Ctrl and a character send; undefined where there is nothing. */
-export function withCtrl(text: string): string | undefined {
-  if (text === ' ') return '\x00';
-  if (text === '?') return '\x7f';
-  const code = text.length === 1 ? text.toUpperCase().charCodeAt(0) : 0;
-  return code >= 0x40 && code <= 0x5f ? String.fromCharCode(code - 0x40) : undefined;
-}
 
 export function KeyBar({ ctrl, onCtrl, onText, onArrow, fit }: KeyBarProps) {
   return (

@@ -3,7 +3,7 @@
 import type { Session } from '@binnacle/client';
 import { lostTo, type SteerOwner, TerminalSteer } from '@binnacle/client/terminal';
 import { BinnacleError, type LeaseInfo, type Watcher } from '@binnacle/protocol';
-import { asFailure } from '../ui/failure.tsx';
+import { asFailure } from '../model/failure.ts';
 
 export interface Steered {
   readonly lease: LeaseInfo | null;

@@ -2,6 +2,7 @@
 
 import type { Attachment, Session } from '@binnacle/client';
 import type { BinnacleError, From, FromScreen, SessionInfo } from '@binnacle/protocol';
+import { asFailure } from '../model/failure.ts';
 import { isOfRun } from '../terminal/command-marks.ts';
 import { type Above, NOTHING_ABOVE, Older } from '../terminal/history-loader.ts';
 import type { Stream } from '../terminal/history-page.ts';
@@ -9,8 +10,6 @@ import { BareLines } from '../terminal/line-endings.ts';
 import type { Screen } from '../terminal/screen.ts';
 import { Approach } from '../terminal/seek.ts';
 import { trafficIn } from '../traffic/format.ts';
-import { asFailure } from '../ui/failure.tsx';
-import type { Gap } from '../ui/notices.tsx';
 
 export interface Followed {
   /**
@@ -259,4 +258,10 @@ function beginningOf(info: SessionInfo, start: Start): Beginning {
 function afterFirstLine(bytes: Uint8Array): Uint8Array {
   const at = bytes.subarray(0, RAGGED_BYTES).indexOf(LINE_FEED);
   return at === -1 ? bytes : bytes.subarray(at + 1);
+}
+
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+  readonly reason: 'retention' | 'damaged';
 }

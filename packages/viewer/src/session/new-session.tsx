@@ -3,8 +3,9 @@
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, CreateSession, Mode, TerminalProblem } from '@binnacle/protocol';
 import { type FormEvent, useEffect, useId, useState } from 'react';
+import { asFailure } from '../model/failure.ts';
 import { Dialog } from '../ui/dialog.tsx';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { Failure } from '../ui/failure.tsx';
 import { labelsFrom } from './parse-labels.ts';
 
 interface NewSessionProps {

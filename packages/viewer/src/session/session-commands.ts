@@ -1,7 +1,7 @@
 // What can be done with the session that is looked at: one table for its header, its menu and the palette. Does none of it.
 
 import { allows, type Scope } from '@binnacle/protocol';
-import type { Command } from '../app/palette-match.ts';
+import type { Command } from '../model/command.ts';
 import type { Stream } from '../terminal/history-page.ts';
 import type { Helm } from './lease-button.tsx';
 

@@ -2,7 +2,7 @@
 
 import type { SessionInfo } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
-import { mark, stateWord } from '../model/format.ts';
+import { mark, stateWord } from '../model/sessions.ts';
 import { type Mute, MuteButton } from '../notifications/mute-button.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
 import { BinIcon, FileOutIcon, InterruptIcon, SearchIcon, ShareIcon, StopIcon } from '../ui/icons.tsx';

@@ -1,18 +1,12 @@
 // All that is to be said about a session, in order: what is wrong, what is missing, where one is, how it ended.
 
+import type { SessionInfo } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
-import { bytes, person } from '../model/format.ts';
-import {
-  EndNotice,
-  ErrorNotice,
-  GapNotice,
-  HelmLostNotice,
-  Notice,
-  PlaceNotice,
-  StalledNotice,
-} from '../ui/notices.tsx';
+import { age, bytes, person } from '../model/format.ts';
+import { ending, mark } from '../model/sessions.ts';
+import { ErrorNotice, Notice } from '../ui/notices.tsx';
 import { LostNotice } from './foreign-strip.tsx';
-import type { Followed } from './log-follower.ts';
+import type { Followed, Gap } from './log-follower.ts';
 import type { SessionScreen } from './use-session-screen.ts';
 
 interface SessionNoticesProps {
@@ -94,6 +88,80 @@ function RoughNotice({ followed, onClose }: { readonly followed: Followed; reado
         {followed.roughFrom > 0 && `, ${bytes(followed.roughFrom)} are before it`}. It becomes right as the program
         draws.
       </small>
+    </Notice>
+  );
+}
+
+export function GapNotice({ gap, onClose }: { readonly gap: Gap; readonly onClose: () => void }) {
+  const size = bytes(gap.to - gap.from);
+  const are = gap.to - gap.from === 1 ? 'is' : 'are';
+  return (
+    <Notice about="gap" tone="warn" onClose={onClose}>
+      {gap.reason === 'retention'
+        ? `${size} of output ${are} no longer kept.`
+        : `${size} of output ${are} damaged and left out.`}{' '}
+      <small>
+        bytes {gap.from.toLocaleString()} to {gap.to.toLocaleString()}
+      </small>
+    </Notice>
+  );
+}
+
+export function EndNotice({ info }: { readonly info: SessionInfo }) {
+  const words = ending(info);
+  if (words === undefined) return null;
+  const how = mark(info);
+  const after = info.exitedAt === null ? undefined : age(info.exitedAt - info.createdAt);
+  return (
+    <Notice about="exit" tone={how === 'ended' ? 'good' : 'bad'}>
+      {words[0]?.toUpperCase()}
+      {words.slice(1)} {after !== undefined && after !== 'now' && <small>after {after}</small>}
+    </Notice>
+  );
+}
+
+export function StalledNotice() {
+  return (
+    <Notice about="stalled" tone="warn">
+      The program waits: the gateway’s disk is full. <small>It goes on where it stopped when there is room.</small>
+    </Notice>
+  );
+}
+
+/** Says that somebody else steers now. */
+export function HelmLostNotice({
+  holder,
+  onClose,
+}: {
+  readonly holder: string | undefined;
+  readonly onClose: () => void;
+}) {
+  return (
+    <Notice about="helm-lost" tone="warn" onClose={onClose}>
+      {holder === undefined ? 'You no longer have the helm.' : `${person(holder)} took the helm.`}{' '}
+      <small>You are watching now.</small>
+    </Notice>
+  );
+}
+
+interface PlaceNoticeProps {
+  /** Its output offset, and whether that is still kept. */
+  readonly place: { readonly at: number; readonly isGone: boolean };
+  /** Output bytes behind what is drawn. */
+  readonly ahead: number;
+  readonly running: boolean;
+  readonly onLive: () => void;
+}
+
+/** Says that an old place is shown, and leads back to what happens now. */
+export function PlaceNotice({ place, ahead, running, onLive }: PlaceNoticeProps) {
+  return (
+    <Notice about="place" tone="plain" act={{ label: running ? 'Go on to live' : 'Go to the end', onClick: onLive }}>
+      {place.isGone
+        ? 'The place that was found is no longer kept: what follows it is marked.'
+        : 'The place that was found is marked.'}{' '}
+      <small>byte {place.at.toLocaleString()}</small>
+      {ahead > 0 && <small>, {bytes(ahead)} more follow what is shown</small>}
     </Notice>
   );
 }

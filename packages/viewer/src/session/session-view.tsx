@@ -1,11 +1,11 @@
 // One session: its header, its terminal, and what is to be said about it. Puts the pieces together.
 
 import { type ReactNode, useLayoutEffect, useMemo, useState } from 'react';
-import type { Command } from '../app/palette-match.ts';
-import { commandLine, ending, oneLine, title } from '../model/format.ts';
+import type { Command } from '../model/command.ts';
+import { oneLine } from '../model/format.ts';
+import { commandLine, ending, isRecording, title } from '../model/sessions.ts';
 import { useMute } from '../notifications/mute-button.tsx';
 import { ExportDialog } from '../recordings/export-dialog.tsx';
-import { isRecording } from '../recordings/format.ts';
 import { ReplayBar } from '../replay/replay-bar.tsx';
 import { ReplayScreen } from '../replay/replay-screen.tsx';
 import { useReplay } from '../replay/use-replay.ts';

@@ -6,9 +6,9 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react
 import type { Size } from '../terminal/cell-size.ts';
 import type { Found } from '../terminal/finder.ts';
 import type { Stream } from '../terminal/history-page.ts';
+import { withCtrl } from '../terminal/keys.ts';
 import { Screen } from '../terminal/screen.ts';
 import type { Theme } from '../ui/theme.ts';
-import { withCtrl } from './key-bar.tsx';
 import { NOT_STEERED, Steer, type Steered } from './lease.ts';
 import { type Helm, helmOf } from './lease-button.tsx';
 import { Follow, type Followed, NOTHING_YET } from './log-follower.ts';

@@ -2,7 +2,7 @@
 
 import type { ShareDetails, ShareInfo, ShareMode } from '@binnacle/client';
 import { CODES, type Code, isCode } from '@binnacle/protocol';
-import { oneLine, person } from '../model/format.ts';
+import { leftWords, oneLine, person } from '../model/format.ts';
 
 const HOUR_MS = 3600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -23,15 +23,6 @@ export const MODE_WORDS: Readonly<Record<ShareMode, { readonly label: string; re
   view: { label: 'Watch', what: 'They see it live, and change nothing.' },
   type: { label: 'Watch and type', what: 'They can write, too. In a terminal: once they take the helm.' },
 };
-
-/** `for 23 h`, as long as it lasts. */
-export function leftWords(expiresAt: number, now: number): string {
-  const minutes = Math.max(0, Math.round((expiresAt - now) / 60_000));
-  if (minutes < 1) return 'less than a minute';
-  if (minutes < 120) return minutes === 1 ? '1 minute' : `${minutes} minutes`;
-  const hours = Math.round(minutes / 60);
-  return hours < 48 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
-}
 
 /** How a link stands, as one line. */
 export function standingWords(share: ShareInfo, now: number): string {

@@ -4,12 +4,13 @@
 import type { Binnacle, CreatedShare, ShareInfo, ShareMode } from '@binnacle/client';
 import { allows, type BinnacleError, type Scope } from '@binnacle/protocol';
 import { type FormEvent, useCallback, useEffect, useId, useState } from 'react';
-import { CopyButton } from '../conversation/prose.tsx';
-import { oneLine } from '../model/format.ts';
+import { asFailure } from '../model/failure.ts';
+import { leftWords, oneLine } from '../model/format.ts';
+import { CopyButton } from '../ui/copy-button.tsx';
 import { Dialog } from '../ui/dialog.tsx';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { Failure } from '../ui/failure.tsx';
 import { Qr } from '../ui/qr.tsx';
-import { LIFETIMES, leftWords, MAX_LABEL, MAX_USES, MODE_WORDS, USUAL_LIFETIME_MS } from './format.ts';
+import { LIFETIMES, MAX_LABEL, MAX_USES, MODE_WORDS, USUAL_LIFETIME_MS } from './format.ts';
 import { ShareList } from './share-list.tsx';
 
 /** What is shared: one of the two. */

@@ -3,9 +3,9 @@
 import type { Binnacle, ShareDetails, ShareInfo } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { useEffect, useState } from 'react';
-import { clock } from '../conversation/format.ts';
-import { oneLine, person } from '../model/format.ts';
-import { asFailure, Failure } from '../ui/failure.tsx';
+import { asFailure } from '../model/failure.ts';
+import { clockTime, oneLine, person } from '../model/format.ts';
+import { Failure } from '../ui/failure.tsx';
 import { deedWords, MODE_WORDS, standingWords } from './format.ts';
 
 interface ShareListProps {
@@ -129,7 +129,7 @@ function History({ client, share }: { readonly client: Binnacle; readonly share:
       {details.audit.map((deed, at) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: it only grows
         <li key={at} data-what={deed.what}>
-          <time dateTime={new Date(deed.at).toISOString()}>{clock(deed.at, Date.now())}</time> {deedWords(deed)}
+          <time dateTime={new Date(deed.at).toISOString()}>{clockTime(deed.at, Date.now())}</time> {deedWords(deed)}
           {deed.address !== null && <span className="share-address"> from {oneLine(deed.address, 60)}</span>}
         </li>
       ))}

@@ -4,6 +4,7 @@ import { useId, useState } from 'react';
 import { oneLine } from '../model/format.ts';
 import { IconButton } from '../ui/icon-button.tsx';
 import { FilterIcon } from '../ui/icons.tsx';
+import { Pick } from '../ui/pick.tsx';
 import { isFiltering, NO_FILTER, narrowings, type SessionFilter } from './filter.ts';
 
 interface SessionFilterBarProps {
@@ -96,29 +97,3 @@ export function SessionFilterBar({ filter, sources, labels, onChange }: SessionF
 /** What is chosen stays in the list when the last session that has it goes. */
 const withKept = (values: readonly string[], chosen: string): readonly (readonly [string, string])[] =>
   (chosen === '' || values.includes(chosen) ? values : [chosen, ...values]).map((value) => [value, oneLine(value, 60)]);
-
-interface PickProps {
-  readonly label: string;
-  readonly value: string;
-  /** Values and their words. */
-  readonly of: readonly (readonly [string, string])[];
-  readonly onPick: (value: string) => void;
-  readonly test: string;
-}
-
-/** A label and its choices. */
-export function Pick({ label, value, of, onPick, test }: PickProps) {
-  const id = useId();
-  return (
-    <div className="pick">
-      <label htmlFor={id}>{label}</label>
-      <select id={id} value={value} onChange={(event) => onPick(event.target.value)} data-testid={test}>
-        {of.map(([one, words]) => (
-          <option key={one} value={one}>
-            {words}
-          </option>
-        ))}
-      </select>
-    </div>
-  );
-}

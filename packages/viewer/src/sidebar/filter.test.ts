@@ -1,7 +1,7 @@
 import type { SessionInfo } from '@binnacle/protocol';
 import { expect, it } from 'vitest';
 import { foreign, info } from '../model/session.fixture.ts';
-import { choices, filtered, isFiltering, NO_FILTER, narrowings, type SessionFilter } from './filter.ts';
+import { filtered, isFiltering, NO_FILTER, narrowings, type SessionFilter } from './filter.ts';
 
 const session = (name: string, over: Partial<SessionInfo> = {}): SessionInfo =>
   info({ name, argv: ['/bin/bash', '-c', 'make all'], ...over });
@@ -39,11 +39,4 @@ it('finds words in the name, the command and the name that the emitter gave, wha
   expect(names({ words: 'all make' })).toEqual(['shell', 'old shell']);
   expect(names({ words: 'mcp_core-session' })).toEqual(['lost one']);
   expect(names({ words: 'npm nowhere' })).toEqual([]);
-});
-
-it('offers what there is to choose from, in order', () => {
-  expect(choices(all)).toEqual({
-    sources: ['ci', 'mcp_core'],
-    labels: ['mine=a=b', 'repo=binnacle', 'repo=other', 'task=7'],
-  });
 });

@@ -1,8 +1,9 @@
 // Which rows of the list are shown: here or elsewhere, by source, label, state and words. Pure.
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
-import { doing } from '../conversation/format.ts';
-import { commandLine } from '../model/format.ts';
+import { doing } from '../model/conversations.ts';
+import { labelsOf } from '../model/session-facets.ts';
+import { commandLine } from '../model/sessions.ts';
 import { isAsking, isWaiting } from './rows.ts';
 
 /** `running` is each that has not ended, whatever it does. */
@@ -94,26 +95,3 @@ function isTalkInState(info: ConversationInfo, state: StateFilter): boolean {
 }
 
 const isUp = (info: SessionInfo): boolean => info.state === 'running' || info.state === 'starting';
-
-/** `key=value` of each label. */
-export const labelsOf = (info: SessionInfo): readonly string[] =>
-  Object.entries(info.labels).map(([key, value]) => `${key}=${value}`);
-
-// A list that is longer nobody looks through; what is not in it is found by words.
-const MOST_CHOICES = 200;
-
-/** What there is to choose from, each once and in order. */
-export function choices(sessions: readonly SessionInfo[]): {
-  readonly sources: readonly string[];
-  readonly labels: readonly string[];
-} {
-  const sources = new Set<string>();
-  const labels = new Set<string>();
-  for (const info of sessions) {
-    if (info.foreign !== null) sources.add(info.foreign.source);
-    for (const label of labelsOf(info)) labels.add(label);
-  }
-  return { sources: some(sources), labels: some(labels) };
-}
-
-const some = (texts: ReadonlySet<string>): readonly string[] => [...texts].sort().slice(0, MOST_CHOICES);

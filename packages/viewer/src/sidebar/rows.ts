@@ -1,7 +1,7 @@
 // The rows of the list: which there are, and in what order they stand. Pure; knows no React.
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
-import { byUrgency, doing } from '../conversation/format.ts';
+import { byUrgency, doing } from '../model/conversations.ts';
 import type { Choice } from '../model/route.ts';
 
 export type Row =

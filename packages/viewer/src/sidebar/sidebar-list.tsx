@@ -14,9 +14,11 @@ import {
 } from 'react';
 import { oneLine } from '../model/format.ts';
 import { addressOf, type Choice } from '../model/route.ts';
-import { type Fleet, useNow } from '../state/use-client.ts';
+import { choices } from '../model/session-facets.ts';
+import { useNow } from '../state/use-clock.ts';
 import type { Talks } from '../state/use-conversations.ts';
-import { choices, filtered, filteredTalks, isFiltering, NO_FILTER, type SessionFilter } from './filter.ts';
+import type { Fleet } from '../state/use-session-list.ts';
+import { filtered, filteredTalks, isFiltering, NO_FILTER, type SessionFilter } from './filter.ts';
 import { SessionFilterBar } from './filter-bar.tsx';
 import { choiceOf, keyOf, type Row, type Section, type SectionName, sectionsOf } from './rows.ts';
 import { ListRow } from './sidebar-row.tsx';

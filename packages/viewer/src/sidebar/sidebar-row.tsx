@@ -2,11 +2,12 @@
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { memo, type ReactNode } from 'react';
-import { conversationTitle, doing, doingMark, doingWord } from '../conversation/format.ts';
-import { age, commandLine, mark, namesCommand, oneLine, person, stateWord, title } from '../model/format.ts';
+import { conversationTitle, doing, doingMark, doingWord } from '../model/conversations.ts';
+import { age, oneLine, person } from '../model/format.ts';
+import { labelsOf } from '../model/session-facets.ts';
+import { commandLine, mark, namesCommand, stateWord, title } from '../model/sessions.ts';
 import { HelmIcon } from '../ui/icons.tsx';
 import { SessionSource } from '../ui/session-source.tsx';
-import { labelsOf } from './filter.ts';
 import type { Row } from './rows.ts';
 
 interface RowProps {

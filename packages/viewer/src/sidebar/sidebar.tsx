@@ -5,8 +5,9 @@ import { allows } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
 import { oneLine } from '../model/format.ts';
 import type { Choice } from '../model/route.ts';
-import type { Fleet, Link } from '../state/use-client.ts';
+import type { Link } from '../state/use-connection.ts';
 import type { Talks } from '../state/use-conversations.ts';
+import type { Fleet } from '../state/use-session-list.ts';
 import { IconButton } from '../ui/icon-button.tsx';
 import {
   CloseIcon,

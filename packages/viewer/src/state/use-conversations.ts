@@ -3,7 +3,7 @@
 import type { Binnacle, ConversationChange } from '@binnacle/client';
 import type { AgentInfo, BinnacleError, ConversationInfo } from '@binnacle/protocol';
 import { useCallback, useEffect, useState } from 'react';
-import { asFailure } from '../ui/failure.tsx';
+import { asFailure } from '../model/failure.ts';
 
 export interface Talks {
   /** In no order. */

@@ -3,7 +3,7 @@
 import type { Session } from '@binnacle/client';
 import type { BinnacleError, SessionInfo } from '@binnacle/protocol';
 import type { IMarker } from '@xterm/xterm';
-import { asFailure } from '../ui/failure.tsx';
+import { asFailure } from '../model/failure.ts';
 import type { Anchor } from './anchors.ts';
 import { drawPage, type PastPage, type Stream } from './history-page.ts';
 import type { Screen } from './screen.ts';

@@ -1,6 +1,6 @@
 import type { StoredEvent } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
-import { exitWords, isFailure, lastHours, pieces, total, trafficIn, withNewest } from './format.ts';
+import { exitWords, isFailure, lastHours, total, trafficIn, withNewest } from './format.ts';
 
 const event = (id: string, over: Partial<StoredEvent> = {}): StoredEvent => ({
   id,
@@ -53,32 +53,6 @@ describe('the list of events', () => {
     const page = list('zyx', 'x');
     expect(withNewest(list('dcba', null), page)).toBe(page);
     expect(withNewest(list('', null), page)).toBe(page);
-  });
-});
-
-describe('a snippet', () => {
-  const cut = (text: string, matches: [number, number][]) =>
-    pieces(text, matches).map(({ text: part, isMatch }) => (isMatch ? `[${part}]` : part));
-
-  it('is cut at its matches', () => {
-    expect(cut('an error here', [[3, 8]])).toEqual(['an ', '[error]', ' here']);
-    expect(cut('error', [[0, 5]])).toEqual(['[error]']);
-    expect(cut('none', [])).toEqual(['none']);
-  });
-
-  it('shows each character once, whatever the ranges are', () => {
-    const odd: [number, number][] = [
-      [4, 9],
-      [-3, 2],
-      [1, 5],
-      [7, 3],
-      [8, 99],
-    ];
-    expect(
-      pieces('0123456789', odd)
-        .map(({ text }) => text)
-        .join(''),
-    ).toBe('0123456789');
   });
 });
 

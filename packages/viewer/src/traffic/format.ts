@@ -22,38 +22,6 @@ export function exitWords(event: StoredEvent): string {
   return event.is_final ? 'ended' : '';
 }
 
-/** `14:03:09`, and with the day before it where that is not today. Of the browser's own clock and language. */
-export function clock(time: number, now: number): string {
-  const date = new Date(time);
-  const at = date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-  return new Date(now).toDateString() === date.toDateString()
-    ? at
-    : `${date.toLocaleDateString(undefined, { day: 'numeric', month: 'short' })} ${at}`;
-}
-
-/** A text cut at its matches, in order; overlapping and impossible ranges do no harm. */
-export interface Piece {
-  readonly text: string;
-  readonly isMatch: boolean;
-  /** Where it begins. */
-  readonly at: number;
-}
-
-export function pieces(text: string, matches: readonly (readonly [number, number])[]): readonly Piece[] {
-  const found: Piece[] = [];
-  let at = 0;
-  const add = (to: number, isMatch: boolean): void => {
-    if (to > at) found.push({ text: text.slice(at, to), isMatch, at });
-    at = Math.max(at, to);
-  };
-  for (const [from, to] of [...matches].sort((a, b) => a[0] - b[0])) {
-    add(Math.min(Math.max(from, 0), text.length), false);
-    add(Math.min(to, text.length), true);
-  }
-  add(text.length, false);
-  return found;
-}
-
 export interface Hour {
   readonly hour: number;
   readonly events: number;
@@ -86,10 +54,6 @@ export const total = (hours: readonly Hour[]): Omit<Hour, 'hour'> => ({
   bytes: hours.reduce((sum, hour) => sum + hour.bytes, 0),
   failures: hours.reduce((sum, hour) => sum + hour.failures, 0),
 });
-
-/** `1 event`, `1,204 events`. */
-export const counted = (count: number, one: string): string =>
-  `${count.toLocaleString()} ${one}${count === 1 ? '' : 's'}`;
 
 /**
  * What is known, with the first page as it is now before it. Where the page does not reach down to what was known, it

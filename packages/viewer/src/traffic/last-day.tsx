@@ -1,9 +1,9 @@
 // The last day of traffic in one strip: three numbers and a bar for each hour, with the same as a table for listeners.
 
 import type { TrafficStats } from '@binnacle/protocol';
-import { bytes, oneLine } from '../model/format.ts';
-import { useNow } from '../state/use-client.ts';
-import { counted, type Hour, lastHours, total } from './format.ts';
+import { bytes, counted, oneLine } from '../model/format.ts';
+import { useNow } from '../state/use-clock.ts';
+import { type Hour, lastHours, total } from './format.ts';
 import { STATS_HOURS } from './use-traffic.ts';
 
 const HEIGHT = 44;

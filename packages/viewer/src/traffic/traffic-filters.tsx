@@ -3,9 +3,9 @@
 
 import type { SessionInfo } from '@binnacle/protocol';
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
+import { choices } from '../model/session-facets.ts';
 import { askIn, askWords, isAskEmpty, isExit, type TrafficAsk } from '../model/traffic-query.ts';
-import { choices } from '../sidebar/filter.ts';
-import { Pick } from '../sidebar/filter-bar.tsx';
+import { Pick } from '../ui/pick.tsx';
 
 interface TrafficFiltersProps {
   readonly ask: TrafficAsk;

@@ -1,10 +1,11 @@
 // Events as a table, and as cards where there is no room for one. It shows; it does not fetch.
 
 import type { SessionInfo, StoredEvent } from '@binnacle/protocol';
-import { bytes, oneLine, shortId, title } from '../model/format.ts';
+import { bytes, exactClockTime, oneLine } from '../model/format.ts';
 import { addressOf } from '../model/route.ts';
-import { useNow } from '../state/use-client.ts';
-import { clock, exitWords, isFailure } from './format.ts';
+import { shortId, title } from '../model/sessions.ts';
+import { useNow } from '../state/use-clock.ts';
+import { exitWords, isFailure } from './format.ts';
 
 interface TrafficTableProps {
   readonly events: readonly StoredEvent[];
@@ -54,8 +55,8 @@ function Row({ event, now, name }: RowProps) {
   return (
     <tr className={failed ? 'failed' : undefined} data-testid="traffic-row" data-event={event.id}>
       <td className="cell-time">
-        <time dateTime={new Date(happened).toISOString()} title={`came ${clock(event.received_at, now)}`}>
-          {clock(happened, now)}
+        <time dateTime={new Date(happened).toISOString()} title={`came ${exactClockTime(event.received_at, now)}`}>
+          {exactClockTime(happened, now)}
         </time>
       </td>
       <td className="cell-source">{oneLine(event.source, 64)}</td>

@@ -3,11 +3,11 @@
 import type { Binnacle } from '@binnacle/client';
 import type { SessionInfo, StoredEventList } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
+import { counted } from '../model/format.ts';
 import { isAskEmpty, type TrafficAsk } from '../model/traffic-query.ts';
 import { TrafficIcon } from '../ui/icons.tsx';
 import { ErrorNotice } from '../ui/notices.tsx';
 import { Empty, Failed, More, Page } from '../ui/page.tsx';
-import { counted } from './format.ts';
 import { TrafficStrip } from './last-day.tsx';
 import { TrafficFilters } from './traffic-filters.tsx';
 import { TrafficTable } from './traffic-table.tsx';

@@ -3,8 +3,8 @@
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, StoredEventList, TrafficStats } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
+import { asFailure } from '../model/failure.ts';
 import { queryOf, type TrafficAsk } from '../model/traffic-query.ts';
-import { asFailure } from '../ui/failure.tsx';
 import { withNewest } from './format.ts';
 
 export interface Heard {

@@ -2,7 +2,8 @@
 
 import type { BinnacleError } from '@binnacle/protocol';
 import { Component, type ReactNode } from 'react';
-import { asFailure, Failure } from './failure.tsx';
+import { asFailure } from '../model/failure.ts';
+import { Failure } from './failure.tsx';
 import { reloadWhenThere } from './lazy-part.ts';
 
 interface MishapProps {

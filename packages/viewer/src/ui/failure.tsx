@@ -1,16 +1,6 @@
-// A failure in words: what happened, what to do, and the code to search for.
+// Shows an error: its message, its hint, and its code to search for.
 
-import { BinnacleError } from '@binnacle/protocol';
-
-/** Whatever was thrown, as one of ours. */
-export function asFailure(thrown: unknown): BinnacleError {
-  if (thrown instanceof BinnacleError) return thrown;
-  return new BinnacleError('internal', {
-    message: `The page failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
-    hint: 'Reload it; if that happens again, please report it.',
-    cause: thrown,
-  });
-}
+import type { BinnacleError } from '@binnacle/protocol';
 
 export function Failure({ error }: { readonly error: BinnacleError }) {
   return (

@@ -2,7 +2,7 @@
 
 import type { ForeignInfo } from '@binnacle/protocol';
 import { oneLine } from '../model/format.ts';
-import { isRecording } from '../recordings/format.ts';
+import { isRecording } from '../model/sessions.ts';
 import { ElsewhereIcon, FilmIcon } from './icons.tsx';
 
 interface SessionSourceProps {

@@ -1,0 +1,13 @@
+// Turns whatever was thrown into an error that the page can show. Pure.
+
+import { BinnacleError } from '@binnacle/protocol';
+
+/** Whatever was thrown, as one of ours. */
+export function asFailure(thrown: unknown): BinnacleError {
+  if (thrown instanceof BinnacleError) return thrown;
+  return new BinnacleError('internal', {
+    message: `The page failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+    hint: 'Reload it; if that happens again, please report it.',
+    cause: thrown,
+  });
+}

@@ -1,0 +1,24 @@
+// Cuts the snippet of a hit at its matches. Pure.
+
+/** A text cut at its matches, in order; overlapping and impossible ranges do no harm. */
+export interface Piece {
+  readonly text: string;
+  readonly isMatch: boolean;
+  /** Where it begins. */
+  readonly at: number;
+}
+
+export function pieces(text: string, matches: readonly (readonly [number, number])[]): readonly Piece[] {
+  const found: Piece[] = [];
+  let at = 0;
+  const add = (to: number, isMatch: boolean): void => {
+    if (to > at) found.push({ text: text.slice(at, to), isMatch, at });
+    at = Math.max(at, to);
+  };
+  for (const [from, to] of [...matches].sort((a, b) => a[0] - b[0])) {
+    add(Math.min(Math.max(from, 0), text.length), false);
+    add(Math.min(to, text.length), true);
+  }
+  add(text.length, false);
+  return found;
+}

@@ -1,0 +1,29 @@
+// A label with a list of choices.
+
+import { useId } from 'react';
+
+interface PickProps {
+  readonly label: string;
+  readonly value: string;
+  /** Values and their words. */
+  readonly of: readonly (readonly [string, string])[];
+  readonly onPick: (value: string) => void;
+  readonly test: string;
+}
+
+/** A label and its choices. */
+export function Pick({ label, value, of, onPick, test }: PickProps) {
+  const id = useId();
+  return (
+    <div className="pick">
+      <label htmlFor={id}>{label}</label>
+      <select id={id} value={value} onChange={(event) => onPick(event.target.value)} data-testid={test}>
+        {of.map(([one, words]) => (
+          <option key={one} value={one}>
+            {words}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}

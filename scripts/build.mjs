@@ -24,6 +24,9 @@ const EXTERNAL = [
   '@swc/wasm-typescript',
 ];
 
+/** Files in dist/ that are copies of sources of other packages. */
+const COPIED = new Set(['plugin.d.ts']);
+
 /** Builds if any source is newer than the last whole build. */
 export async function buildIfNeeded() {
   const built = statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0;
@@ -55,6 +58,19 @@ async function compile() {
     'packages/mock-llm',
     'packages/server',
   ]);
+  for (const name of readdirSync(join(root, 'packages'))) removeStale(join(root, 'packages', name));
+}
+
+/** Removes what the compiler has made of sources that were moved or removed since: all of dist/ is packed. */
+function removeStale(folder) {
+  const dist = join(folder, 'dist');
+  if (!existsSync(dist)) return;
+  for (const name of readdirSync(dist, { recursive: true, encoding: 'utf8' })) {
+    const source = /^(.*)(?:\.js|\.d\.ts)(?:\.map)?$/.exec(name)?.[1];
+    if (source === undefined || COPIED.has(name)) continue;
+    const isThere = ['.ts', '.tsx'].some((extension) => existsSync(join(folder, 'src', source + extension)));
+    if (!isThere) rmSync(join(dist, name));
+  }
 }
 
 /** What rolldown makes. Shared with dev.mjs, which watches the same. */

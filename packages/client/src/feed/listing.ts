@@ -1,19 +1,18 @@
-// A list, then its changes, as an async iterable that survives reconnects: the list over HTTP page by page, changes
-// over the WebSocket. Independent of what is listed.
+// What there is, then what changes, as an async iterable that survives reconnects: a list over HTTP, page by page, and
+// news over the socket. Knows neither of what.
 
 import { BinnacleError, CODES, type ServerFrame } from '@binnacle/protocol';
 import type { Connection, Participant } from '../transport/connection.ts';
 import { backoffDelay } from '../transport/reconnect.ts';
 import { Outlet } from './outlet.ts';
 
-/** One page, as the consumer gets it. */
+/** One page as the consumer gets it. */
 export interface Listed<Item> {
   readonly item: Item;
-  /** Whether the list ends with this page; changes follow. */
+  /** The list ends with it; news follow. */
   readonly isLast: boolean;
 }
 
-/** Base of the iterables that yield a list and then its changes. Each reconnect begins with a new list. */
 export abstract class Listing<Item extends object, Page> implements AsyncIterableIterator<Item, undefined, undefined> {
   protected readonly connection: Connection;
   private readonly participant: Participant;
@@ -48,22 +47,22 @@ export abstract class Listing<Item extends object, Page> implements AsyncIterabl
     });
   }
 
-  /** Requests changes from the gateway. */
+  /** Asks the gateway for news. */
   protected abstract ask(answered: (error?: BinnacleError) => void): void;
-  /** Called when the iteration is over. */
+  /** Nobody takes them here any more. */
   protected abstract left(): void;
-  /** Reads the next page of the list. */
+  /** The next page of the list. */
   protected abstract fetch(): Promise<Page>;
-  /** Turns a page into an item. */
+  /** A page has come. */
   protected abstract told(page: Page): Listed<Item>;
-  /** Buffers a change; returns false for a frame that is none. */
+  /** Keeps what is news; false where it is none. */
   protected abstract heard(frame: ServerFrame): boolean;
-  /** Returns the next buffered change. */
+  /** The next of what was kept. */
   protected abstract news(): Item | undefined;
-  /** Drops the buffered changes, because a new list begins. */
+  /** The next list makes what was kept old, and begins with its first page. */
   protected abstract forgetNews(): void;
 
-  /** Starts the iteration. The last line of a constructor, because it calls the methods above. */
+  /** The last line of a constructor: it calls what is told above. */
   protected start(): void {
     this.connection.join(this.participant);
   }

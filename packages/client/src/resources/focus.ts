@@ -1,13 +1,11 @@
-// Focus: reports what the user has in view, so that the gateway sends no notifications about it. Repeats it after a
-// reconnect.
+// Tells the gateway what somebody has before their eyes, so that they are not notified of it. Says it again after a reconnect.
 
 import type { Connection, Participant } from '../transport/connection.ts';
 import type { Muted } from './push.ts';
 
-/** What a user can have in view: the same as what can be muted. */
+/** What can be looked at is what can be muted. */
 export type Looked = Muted;
 
-/** The focus of this client. */
 export class Look {
   private readonly connection: Connection;
   private readonly participant: Participant;
@@ -25,7 +23,7 @@ export class Look {
     this.participant = { opened: () => this.tell(), lost: forget, stopped: forget };
   }
 
-  /** Reports the focus; undefined: nothing. */
+  /** Undefined: at nothing of it. */
   set(looked: Looked | undefined): void {
     const had = this.looked;
     this.looked = looked;

@@ -19,7 +19,6 @@ import { FIRST, type Link, type LinkAction, type LinkEvent, step } from '../tran
 import { EventReader, type ServerEvent } from '../transport/server-sent-events.ts';
 import { listenForWake } from '../transport/wake.ts';
 
-/** Everything that a run yields: first `run`, then its output, last `end`. */
 export type RunStreamEvent =
   /** It was accepted (`queued`) or has begun (`running`). The first event; not repeated after a reconnect. */
   | { readonly type: 'run'; readonly run: RunInfo; readonly position: string }
@@ -45,20 +44,19 @@ export type RunStreamEvent =
   /** How it ended, behind its last byte. The last event. */
   | { readonly type: 'end'; readonly run: RunInfo; readonly position: string };
 
-/** What a stream needs of its run. */
 export interface RunStreamParts {
   readonly http: Http;
   readonly settings: Settings;
   readonly bufferBytes: number;
-  /** Returns the request for what follows `position`; null: for all of it. */
+  /** What is asked for, to go on behind `position`; null: from the beginning. */
   request(position: string | null): HttpRequest;
-  /** Returns the error if the request must not be repeated, else undefined. */
+  /** Why it is not to be tried again; undefined: it is. */
   refusal(error: BinnacleError): BinnacleError | undefined;
-  /** Called with each event before it is handed out. */
+  /** What came, before it is handed out. */
   came(event: RunStreamEvent): void;
-  /** Reports an error that a new connection repairs. */
+  /** A fault that is mended by a new connection. */
   mended(error: BinnacleError): void;
-  /** Called at the end. `error`: the stream broke off. */
+  /** It is over. `error`: before its end. */
   over(error: BinnacleError | null): void;
 }
 
@@ -69,10 +67,6 @@ const SILENCE_MS = 45_000;
 /** So many faults in the same place are the gateway's; one may be a proxy's. */
 const MAX_FAULTS = 3;
 
-/**
- * Cursor into the output of a run, from a loop over `Run`. It resumes at the exact byte after cut connections and
- * restarts of the gateway.
- */
 export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefined, undefined> {
   private readonly parts: RunStreamParts;
   private readonly outlet: Outlet<RunStreamEvent>;
@@ -114,20 +108,17 @@ export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefine
     this.apply({ kind: 'want' });
   }
 
-  /** Position behind the last event that was handed out: `Runs.resume` goes on there. Null before the first event. */
+  /** Behind the last event that was handed out: `client.runs.resume` goes on from there. Null before the first. */
   get position(): string | null {
     return this.delivered;
   }
 
-  /**
-   * Resolves with the next event; `done` behind the end. Throws what ends it early: `session_gone`, `wrong_epoch`,
-   * `run_not_found`.
-   */
+  /** The next event; `done` behind the end. Throws what ends it early: `session_gone`, `wrong_epoch`, `run_not_found` … */
   next(): Promise<IteratorResult<RunStreamEvent, undefined>> {
     return this.outlet.next();
   }
 
-  /** Closes the connection. Leaving a `for await` early calls it. The run goes on unless `onDisconnect` is `cancel`. */
+  /** Leaving a `for await` early lets go of the connection. The run goes on, unless it was to be cancelled then. */
   return(): Promise<IteratorResult<RunStreamEvent, undefined>> {
     this.stop(null);
     return Promise.resolve({ done: true, value: undefined });
@@ -137,12 +128,12 @@ export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefine
     return this;
   }
 
-  /** Reconnects at once if the stream waits to. */
+  /** The network may be back: connects at once if it waits to. */
   wake(): void {
     this.apply({ kind: 'wake' });
   }
 
-  /** Ends the iteration and drops what is buffered. */
+  /** Ends the iteration. What was buffered is dropped. */
   stop(error: BinnacleError | null): void {
     this.buffer.length = 0;
     this.finish(error);

@@ -1,30 +1,14 @@
-// Output as text. Characters that are cut between two events stay whole.
+// Output as text, for those who want strings. Characters that were cut between two events stay whole.
 
 import type { OutputKind } from '@binnacle/protocol';
 import type { AttachmentEvent } from './attachment.ts';
 
-/** A piece of text from one stream. */
 export interface TextPiece {
-  /** Stream that it comes from. */
   readonly kind: OutputKind;
-  /** Whole characters. Invalid UTF-8 is U+FFFD. */
   readonly text: string;
 }
 
-/**
- * Decodes UTF-8 piece by piece, each stream apart: stdout and stderr interleave anywhere.
- *
- * @example
- * ```ts
- * import { TextReader } from '@binnacle/client';
- *
- * const reader = new TextReader();
- * for await (const event of session.attach()) {
- *   if (event.type === 'output') process.stdout.write(reader.read(event.kind, event.bytes));
- *   if (event.type === 'gap') reader.flush();
- * }
- * ```
- */
+/** Decodes UTF-8 piece by piece, each kind for itself: stdout and stderr interleave anywhere. */
 export class TextReader {
   private readonly decoders: Map<OutputKind, TextDecoder>;
 
@@ -32,7 +16,7 @@ export class TextReader {
     this.decoders = new Map();
   }
 
-  /** Returns the characters that are complete, which may be none. Invalid UTF-8 becomes U+FFFD. */
+  /** May be empty while a character is not complete. What is no UTF-8 becomes U+FFFD. */
   read(kind: OutputKind, bytes: Uint8Array): string {
     let decoder = this.decoders.get(kind);
     if (decoder === undefined) {
@@ -43,7 +27,7 @@ export class TextReader {
     return decoder.decode(bytes, { stream: true });
   }
 
-  /** Returns what is incomplete at the end of the output or before a gap, as U+FFFD, and forgets it. */
+  /** What was incomplete at the end, or before a gap. */
   flush(): TextPiece[] {
     const pieces: TextPiece[] = [];
     for (const [kind, decoder] of this.decoders) {
@@ -54,18 +38,7 @@ export class TextReader {
   }
 }
 
-/**
- * Yields the output of an attachment as text and leaves everything else out.
- *
- * @example
- * ```ts
- * import { textOf } from '@binnacle/client';
- *
- * for await (const { kind, text } of textOf(session.attach())) {
- *   (kind === 'stderr' ? process.stderr : process.stdout).write(text);
- * }
- * ```
- */
+/** The output of an attachment as text; everything else is left out. */
 export async function* textOf(events: AsyncIterable<AttachmentEvent>): AsyncGenerator<TextPiece, void, undefined> {
   const reader = new TextReader();
   for await (const event of events) {

@@ -15,39 +15,34 @@ import type { Settings, WebSocketLike } from '../transport/options.ts';
 import { FIRST, type Link, type LinkAction, type LinkEvent, step } from '../transport/reconnect.ts';
 import { listenForWake } from '../transport/wake.ts';
 
-/** Output bytes `from` up to `to` of a session that are no longer stored. */
+/** Output bytes `from` up to `to` of a session are not kept any more. */
 export type TrafficGap = Omit<Extract<TrafficServerMessage, { type: 'gap' }>, 'type' | 'id'>;
 
-/** Options of `Binnacle.watchTraffic`. */
 export interface WatchTrafficOptions {
   /**
-   * `start`: everything that is stored, then what comes. `now`: what comes. A position: behind an event of the one
+   * `start`: all that is kept of what matches, then what comes. `now`: what comes. A position: behind an event of the one
    * session that the filter names. Default `start` with a `session_id`, else `now`.
    */
   readonly from?: 'start' | 'now' | string;
-  /** `text` (default): invalid bytes are U+FFFD and no character is cut. `base64`: the bytes as they are. */
+  /** Default `text`: invalid bytes are U+FFFD, characters never split. */
   readonly encoding?: 'text' | 'base64';
-  /** Bytes to buffer for a slow consumer. Default: `bufferBytes` of the client. */
+  /** Overrides the client's. */
   readonly bufferBytes?: number;
-  /** Called for output that is gone, before the events behind it are handed out. */
+  /** Output that is gone, in its place among the events: called before those that follow it are handed out. */
   readonly onGap?: (gap: TrafficGap) => void;
-  /** Called for an error of one session (deleted, no longer visible) or of too many. The watch goes on. */
+  /** What the gateway says of one session (deleted, not to be seen any more), or of too many. The watching goes on. */
   readonly onError?: (error: BinnacleError, session: string | null) => void;
-  /**
-   * Called with `live` when the gateway has accepted the filter, with `reconnecting` when the connection is lost after
-   * that.
-   */
+  /** `live`: the gateway has taken what is asked for. `reconnecting`: it was, and the connection is lost. */
   readonly onState?: (state: 'live' | 'reconnecting') => void;
 }
 
-/** What a stream needs of its client. */
 export interface TrafficStreamParts {
   readonly settings: Settings;
   readonly filter: TrafficFilter;
   readonly options: WatchTrafficOptions;
-  /** Throws the reason why the gateway refuses this client: a browser gets no reason from a failed upgrade. */
+  /** Throws why the gateway does not let us in: a browser's failed upgrade tells nothing. */
   probe(): Promise<void>;
-  /** Called when the stream has ended. */
+  /** It is over, whoever ended it. */
   over(): void;
 }
 
@@ -61,7 +56,6 @@ const MAX_PLACES = 10_000;
 type Item = { readonly event: PtyEvent } | { readonly gap: TrafficGap };
 type Phase = 'waiting' | 'subscribed' | 'paused' | 'over';
 
-/** Iterable of events in all sessions that match a filter, from `Binnacle.watchTraffic`. */
 export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined, undefined> {
   private readonly parts: TrafficStreamParts;
   private readonly outlet: Outlet<PtyEvent>;
@@ -105,15 +99,12 @@ export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined,
     this.apply({ kind: 'want' });
   }
 
-  /**
-   * Resolves with the next event; `done` behind `is_final` of the one session that the filter names, and after
-   * `return`.
-   */
+  /** The next event; `done` behind `is_final` of the one session that the filter names, and after `return`. */
   next(): Promise<IteratorResult<PtyEvent, undefined>> {
     return this.outlet.next();
   }
 
-  /** Unsubscribes and closes the WebSocket. Leaving a `for await` early calls it. */
+  /** Leaving a `for await` early unsubscribes and closes the socket. */
   return(): Promise<IteratorResult<PtyEvent, undefined>> {
     this.stop();
     return Promise.resolve({ done: true, value: undefined });
@@ -123,13 +114,13 @@ export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined,
     return this;
   }
 
-  /** Reconnects at once if the stream waits to, and probes an open connection. */
+  /** The network may be back: connects at once if it waits to, and if it is open finds out soon whether that is true. */
   wake(): void {
     this.apply({ kind: 'wake' });
     this.liveness?.check();
   }
 
-  /** Ends the iteration and drops what is buffered. */
+  /** Ends the iteration. What was buffered is dropped. */
   stop(): void {
     if (this.phase === 'subscribed') this.unsubscribe();
     this.buffer.length = 0;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { PluginLog, PluginPreview } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Result } from '../../packages/server/src/cli/command.fixture.ts';
-import { standIns } from '../../packages/server/src/cli/plugin-stand-in.ts';
+import { standIns } from '../../packages/server/src/cli/plugin/test-powers.ts';
 import { METHODS } from '../../packages/server/src/plugin/powers.ts';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import { Folders, REPO } from './folders.fixture.ts';

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Commands } from '../../packages/server/src/cli/command.fixture.ts';
-import { shellText } from '../../packages/server/src/cli/exec.ts';
+import { shellText } from '../../packages/server/src/cli/commands/exec.ts';
 import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import { Gate, Shell } from './runs.fixture.ts';
 

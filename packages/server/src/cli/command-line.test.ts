@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import { BinnacleError, type SessionActivity, type SessionInfo } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
 import { VERSION } from '../version.ts';
-import { pick } from './connect.ts';
-import { describe as describeFailure, EXIT, exitCodeOf, Failure } from './failure.ts';
-import { sessionTable } from './ls.ts';
+import { exitCodeOfProgram } from './attach/session-view.ts';
+import { sessionTable } from './commands/ls.ts';
+import { toSpec } from './commands/run.ts';
+import { pick } from './gateway/connect.ts';
+import { formatDuration, parseBytes, parseDuration } from './input/quantities.ts';
+import { describe as describeFailure, EXIT, exitCodeOf, Failure } from './output/failure.ts';
+import { printable, style, table } from './output/style.ts';
 import { makeProgram } from './program.ts';
-import { formatDuration, parseBytes, parseDuration } from './quantities.ts';
-import { toSpec } from './run.ts';
-import { printable, style, table } from './style.ts';
-import { exitCodeOfProgram } from './viewing.ts';
 
 const session = (over: Partial<Omit<SessionInfo, 'id'>> & { readonly id: string }): SessionInfo =>
   ({

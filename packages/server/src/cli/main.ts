@@ -1,6 +1,6 @@
 // The entry of the `binnacle` binary: parses the command line, loads the one command that is meant, ends with its code.
 
-import { describe, EXIT, exitCodeOf } from './failure.ts';
+import { describe, EXIT, exitCodeOf } from './output/failure.ts';
 import { makeProgram } from './program.ts';
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -13,7 +13,7 @@ async function main(argv: readonly string[]): Promise<number> {
     exitCode = code;
   });
   try {
-    if (argv[0] === 'complete') await (await import('./completion.ts')).complete(program, argv.slice(1));
+    if (argv[0] === 'complete') await (await import('./commands/completion.ts')).complete(program, argv.slice(1));
     else await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
     return commanderCode(error) ?? report(error);

@@ -3,30 +3,30 @@
 import { SCOPES } from '@binnacle/protocol';
 import { Command, type Help, Option } from 'commander';
 import { VERSION } from '../version.ts';
-import type { ApproveOptions } from './approve.ts';
-import type { AttachOptions } from './attach.ts';
-import type { ChatOptions } from './chat.ts';
-import type { ConfigCheckOptions } from './config.ts';
-import type { ClientCommandOptions } from './connect.ts';
-import type { DoctorOptions } from './doctor.ts';
-import type { EmitOptions } from './emit.ts';
-import type { ExecOptions } from './exec.ts';
-import type { ExportOptions } from './export.ts';
-import { EXIT_HELP } from './failure.ts';
-import type { HooksOptions } from './hooks.ts';
-import type { ImportCommandOptions } from './import.ts';
-import { DEFAULT_DETACH_KEYS } from './keys.ts';
-import type { LsOptions } from './ls.ts';
-import type { McpOptions } from './mcp.ts';
-import { addPlugin } from './plugin-program.ts';
-import type { RouteExplainOptions } from './route.ts';
-import type { RunOptions } from './run.ts';
-import type { SearchCommandOptions } from './search.ts';
-import type { SendOptions } from './send.ts';
-import type { ServeOptions } from './serve.ts';
-import type { ShareListOptions, ShareOptions } from './share.ts';
-import type { TailOptions } from './tail.ts';
-import type { TokenCreateOptions, TokenLinkOptions, TokenRevokeOptions } from './token.ts';
+import { DEFAULT_DETACH_KEYS } from './attach/detach-keys.ts';
+import type { ApproveOptions } from './commands/approve.ts';
+import type { AttachOptions } from './commands/attach.ts';
+import type { ChatOptions } from './commands/chat.ts';
+import type { DoctorOptions } from './commands/doctor.ts';
+import type { EmitOptions } from './commands/emit.ts';
+import type { ExecOptions } from './commands/exec.ts';
+import type { ExportOptions } from './commands/export.ts';
+import type { HooksOptions } from './commands/hooks.ts';
+import type { ImportCommandOptions } from './commands/import.ts';
+import type { LsOptions } from './commands/ls.ts';
+import type { McpOptions } from './commands/mcp.ts';
+import type { RouteExplainOptions } from './commands/route.ts';
+import type { RunOptions } from './commands/run.ts';
+import type { SearchCommandOptions } from './commands/search.ts';
+import type { SendOptions } from './commands/send.ts';
+import type { ServeOptions } from './commands/serve.ts';
+import type { ShareListOptions, ShareOptions } from './commands/share.ts';
+import type { TailOptions } from './commands/tail.ts';
+import type { TokenCreateOptions, TokenLinkOptions, TokenRevokeOptions } from './commands/token.ts';
+import type { ConfigCheckOptions } from './doctor/config-check.ts';
+import type { ClientCommandOptions } from './gateway/connect.ts';
+import { EXIT_HELP } from './output/failure.ts';
+import { addPlugin } from './plugin/program.ts';
 
 const SESSION_HELP = 'id, the beginning of an id that only one has, name, or the id that its emitter gave it';
 
@@ -60,7 +60,7 @@ export function makeProgram(exit: (code: number) => void): Command {
       `\nDetach with ${DEFAULT_DETACH_KEYS}: the program goes on. Without a command: an interactive shell.`,
     )
     .action(async (command: string[], options: RunOptions) =>
-      exit(await (await import('./run.ts')).run(command, options)),
+      exit(await (await import('./commands/run.ts')).run(command, options)),
     );
 
   clientCommand(program, 'exec [session] [command...]', 'run a command in the shell of a session, and wait for its end')
@@ -78,7 +78,7 @@ It gets no input from here: on pipes it reads /dev/null, in a terminal what peop
 For example: binnacle exec build -- 'cd src && make'`,
     )
     .action(async (session: string | undefined, command: string[], options: ExecOptions) =>
-      exit(await (await import('./exec.ts')).exec(session, command, options)),
+      exit(await (await import('./commands/exec.ts')).exec(session, command, options)),
     );
 
   addEmit(program, exit);
@@ -88,7 +88,7 @@ For example: binnacle exec build -- 'cd src && make'`,
     .option('--take', 'take the helm from whoever holds it, and keep it (a shell that takes runs is shared otherwise)')
     .addOption(detachKeys())
     .action(async (session: string, options: AttachOptions) =>
-      exit(await (await import('./attach.ts')).attach(session, options)),
+      exit(await (await import('./commands/attach.ts')).attach(session, options)),
     );
 
   clientCommand(program, 'tail <session>', 'print what a session has written')
@@ -97,7 +97,7 @@ For example: binnacle exec build -- 'cd src && make'`,
     .option('-n, --bytes <n>', 'begin this many bytes before the end')
     .option('--raw', 'keep all escape sequences (default: colours only)')
     .action(async (session: string, options: TailOptions) =>
-      exit(await (await import('./tail.ts')).tail(session, options)),
+      exit(await (await import('./commands/tail.ts')).tail(session, options)),
     );
 
   clientCommand(program, 'search <words...>', 'find words in the output of all sessions, newest first')
@@ -113,7 +113,7 @@ For example: binnacle search 'connection refused'
              binnacle search -- error -warning`,
     )
     .action(async (words: string[], options: SearchCommandOptions) =>
-      exit(await (await import('./search.ts')).search(words, options)),
+      exit(await (await import('./commands/search.ts')).search(words, options)),
     );
 
   addRecordings(program, exit);
@@ -123,24 +123,24 @@ For example: binnacle search 'connection refused'
     .option('--waiting', 'only those that wait for somebody')
     .option('--label <key=value>', 'only those with this label; a key alone: whatever its value')
     .option('--json', 'as JSON')
-    .action(async (options: LsOptions) => exit(await (await import('./ls.ts')).ls(options)));
+    .action(async (options: LsOptions) => exit(await (await import('./commands/ls.ts')).ls(options)));
 
   clientCommand(program, 'send <session> [text...]', 'type into a session')
     .option('--enter', 'press Enter behind it')
     .option('--stdin', 'send what comes on stdin, byte by byte as it is')
     .option('--json', 'print the receipt as JSON')
     .action(async (session: string, text: string[], options: SendOptions) =>
-      exit(await (await import('./send.ts')).send(session, text, options)),
+      exit(await (await import('./commands/send.ts')).send(session, text, options)),
     );
 
   clientCommand(program, 'signal <session> <signal>', 'send a signal to the job in front, e.g. INT').action(
     async (session: string, signal: string, options: ClientCommandOptions) =>
-      exit(await (await import('./signal.ts')).signal(session, signal, options)),
+      exit(await (await import('./commands/signal.ts')).signal(session, signal, options)),
   );
 
   clientCommand(program, 'kill <session...>', 'end sessions and delete them with their output').action(
     async (sessions: string[], options: ClientCommandOptions) =>
-      exit(await (await import('./kill.ts')).kill(sessions, options)),
+      exit(await (await import('./commands/kill.ts')).kill(sessions, options)),
   );
 
   for (const [name, on, about] of [
@@ -150,7 +150,7 @@ For example: binnacle search 'connection refused'
     clientCommand(program, `${name} <session...>`, about)
       .addHelpText('after', '\nIn place of a session, the key of a conversation (agent:...). For you alone.')
       .action(async (sessions: string[], options: ClientCommandOptions) =>
-        exit(await (await import('./mute.ts')).mute(sessions, on, options)),
+        exit(await (await import('./commands/mute.ts')).mute(sessions, on, options)),
       );
   }
 
@@ -169,7 +169,7 @@ For example: binnacle search 'connection refused'
 Started by an agent, not by people: it passes messages on to the gateway, and goes on when that comes back.
 The tools are as strong as the token: see binnacle token create --scope.`,
     )
-    .action(async (options: McpOptions) => exit(await (await import('./mcp.ts')).mcp(options)));
+    .action(async (options: McpOptions) => exit(await (await import('./commands/mcp.ts')).mcp(options)));
 
   addPlugin(program, { exit, clientCommand, collect });
   addShare(program, exit);
@@ -182,13 +182,13 @@ The tools are as strong as the token: see binnacle token create --scope.`,
     .option('--rebuild-catalogue', 'make a damaged catalogue anew, of what can be read of it and of the logs')
     .option('--rebuild-index', 'make the index of search anew from the logs; looks for nothing')
     .option('--json', 'as JSON')
-    .action(async (options: DoctorOptions) => exit(await (await import('./doctor.ts')).doctor(options)));
+    .action(async (options: DoctorOptions) => exit(await (await import('./commands/doctor.ts')).doctor(options)));
 
   program
     .command('completion <shell>')
     .description('print a completion script for bash, zsh or fish')
     .addHelpText('after', '\nFor example: source <(binnacle completion bash)')
-    .action(async (shell: string) => exit(await (await import('./completion.ts')).completion(program, shell)));
+    .action(async (shell: string) => exit(await (await import('./commands/completion.ts')).completion(program, shell)));
 
   nameHelp(program, 'binnacle');
   return program;
@@ -224,7 +224,7 @@ An id of --session cannot be used again: for the next run, take another, such as
 For example: binnacle emit --label job=42 -- make -j4`,
     )
     .action(async (command: string[], options: EmitOptions) =>
-      exit(await (await import('./emit.ts')).emit(command, options)),
+      exit(await (await import('./commands/emit.ts')).emit(command, options)),
     );
 }
 
@@ -259,7 +259,7 @@ For example: binnacle export build -o build.cast
              binnacle export agent:main:user:ada:main -o talk.md`,
     )
     .action(async (session: string | undefined, options: ExportOptions) =>
-      exit(await (await import('./export.ts')).exportSession(session, options)),
+      exit(await (await import('./commands/export.ts')).exportSession(session, options)),
     );
   clientCommand(program, 'import <file>', 'make a session of an asciicast recording, version 1, 2 or 3')
     .option('--name <name>', 'a name for the session (default: the title of the recording, or its command)')
@@ -273,7 +273,7 @@ For example: binnacle import demo.cast
              ssh host cat demo.cast | binnacle import - --name demo`,
     )
     .action(async (file: string, options: ImportCommandOptions) =>
-      exit(await (await import('./import.ts')).importRecording(file, options)),
+      exit(await (await import('./commands/import.ts')).importRecording(file, options)),
     );
 }
 
@@ -349,7 +349,7 @@ function addServe(program: Command, exit: (code: number) => void): void {
         .choices(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
         .default('warn'),
     )
-    .action(async (options: ServeOptions) => exit(await (await import('./serve.ts')).serve(options)));
+    .action(async (options: ServeOptions) => exit(await (await import('./commands/serve.ts')).serve(options)));
 }
 
 function addChat(program: Command, exit: (code: number) => void): void {
@@ -379,14 +379,16 @@ For example: binnacle chat --agent codex
              (echo 'What could break?'; git diff) | binnacle chat --new`,
     )
     .action(async (conversation: string | undefined, options: ChatOptions) =>
-      exit(await (await import('./chat.ts')).chat(conversation, options)),
+      exit(await (await import('./commands/chat.ts')).chat(conversation, options)),
     );
 }
 
 function addAgents(program: Command, exit: (code: number) => void): void {
   clientCommand(program, 'agents', 'list the agents that can be talked with')
     .option('--json', 'as JSON')
-    .action(async (options: ClientCommandOptions) => exit(await (await import('./agents.ts')).agents(options)));
+    .action(async (options: ClientCommandOptions) =>
+      exit(await (await import('./commands/agents.ts')).agents(options)),
+    );
   clientCommand(program, 'approve <conversation> [option]', 'answer what an agent asks for, or tell what it is')
     .option('--request <id>', 'which request, where several wait')
     .option('--json', 'as JSON')
@@ -399,7 +401,7 @@ For example: binnacle approve main
              binnacle approve main allow_once`,
     )
     .action(async (conversation: string, option: string | undefined, options: ApproveOptions) =>
-      exit(await (await import('./approve.ts')).approve(conversation, option, options)),
+      exit(await (await import('./commands/approve.ts')).approve(conversation, option, options)),
     );
 }
 
@@ -421,14 +423,14 @@ function addHooks(program: Command, exit: (code: number) => void): void {
       .option('-y, --yes', 'do not ask before writing')
       .addHelpText('after', '\nEverything else in those files stays. Outside of a session the hooks do nothing.')
       .action(async (names: string[], options: HooksOptions) =>
-        exit(await (await import('./hooks.ts'))[action](names, options)),
+        exit(await (await import('./commands/hooks.ts'))[action](names, options)),
       );
   }
   hooks
     .command('status')
     .description('say where they are')
     .option('--json', 'as JSON')
-    .action(async (options: HooksOptions) => exit((await import('./hooks.ts')).hooksStatus(options)));
+    .action(async (options: HooksOptions) => exit((await import('./commands/hooks.ts')).hooksStatus(options)));
 }
 
 function addConfig(program: Command, exit: (code: number) => void): void {
@@ -442,7 +444,7 @@ function addConfig(program: Command, exit: (code: number) => void): void {
     .option('--json', 'as JSON')
     .addHelpText('after', '\nNeeds no gateway. Exit code 1 where a gateway would refuse the file.')
     .action(async (file: string | undefined, options: ConfigCheckOptions) =>
-      exit(await (await import('./config.ts')).checkConfig(file, options)),
+      exit(await (await import('./doctor/config-check.ts')).checkConfig(file, options)),
     );
 }
 
@@ -459,7 +461,9 @@ function addRoute(program: Command, exit: (code: number) => void): void {
     .option('--config <file>', 'by this config file, without a gateway (default: what the gateway has in force)')
     .option('--json', 'as JSON')
     .addHelpText('after', '\nSends nothing. Exit code 1 where the message could not be routed.')
-    .action(async (options: RouteExplainOptions) => exit(await (await import('./route.ts')).explainRoute(options)));
+    .action(async (options: RouteExplainOptions) =>
+      exit(await (await import('./commands/route.ts')).explainRoute(options)),
+    );
 }
 
 function addShare(program: Command, exit: (code: number) => void): void {
@@ -480,17 +484,17 @@ For example: binnacle share build --expires 2h --qr
              binnacle share rm 0198f3`,
     )
     .action(async (session: string, options: ShareOptions) =>
-      exit(await (await import('./share.ts')).share(session, options)),
+      exit(await (await import('./commands/share.ts')).share(session, options)),
     );
   clientCommand(share, 'ls', 'list share links, and who is watching')
     .alias('list')
     .option('--all', 'also those that are over')
     .option('--json', 'as JSON')
-    .action(async (options: ShareListOptions) => exit(await (await import('./share.ts')).listShares(options)));
+    .action(async (options: ShareListOptions) => exit(await (await import('./commands/share.ts')).listShares(options)));
   clientCommand(share, 'rm <id...>', 'revoke share links; whoever watches by them is cut off')
     .alias('revoke')
     .action(async (ids: string[], options: ClientCommandOptions) =>
-      exit(await (await import('./share.ts')).revokeShares(ids, options)),
+      exit(await (await import('./commands/share.ts')).revokeShares(ids, options)),
     );
 }
 
@@ -502,12 +506,14 @@ function addToken(program: Command, exit: (code: number) => void): void {
     .option('--user <name>', 'the person or bot that it speaks for (default: one of its own)')
     .option('--json', 'as JSON')
     .action(async (name: string, options: TokenCreateOptions) =>
-      exit(await (await import('./token.ts')).createToken(name, options)),
+      exit(await (await import('./commands/token.ts')).createToken(name, options)),
     );
   clientCommand(token, 'ls', 'list tokens')
     .alias('list')
     .option('--json', 'as JSON')
-    .action(async (options: ClientCommandOptions) => exit(await (await import('./token.ts')).listTokens(options)));
+    .action(async (options: ClientCommandOptions) =>
+      exit(await (await import('./commands/token.ts')).listTokens(options)),
+    );
   clientCommand(token, 'revoke <id>', 'make a token invalid, at once, with its logins and share links')
     .addOption(
       new Option(
@@ -516,12 +522,12 @@ function addToken(program: Command, exit: (code: number) => void): void {
       ).choices(['revoke', 'keep']),
     )
     .action(async (id: string, options: TokenRevokeOptions) =>
-      exit(await (await import('./token.ts')).revokeToken(id, options)),
+      exit(await (await import('./commands/token.ts')).revokeToken(id, options)),
     );
   clientCommand(token, 'link', 'print a login link for a browser, good for one time')
     .addOption(scope())
     .option('--json', 'as JSON')
-    .action(async (options: TokenLinkOptions) => exit(await (await import('./token.ts')).loginLink(options)));
+    .action(async (options: TokenLinkOptions) => exit(await (await import('./commands/token.ts')).loginLink(options)));
 }
 
 function clientCommand(parent: Command, nameAndArguments: string, description: string): Command {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { explainRoute, type RouteExplainOptions } from '../cli/route.ts';
+import { explainRoute, type RouteExplainOptions } from '../cli/commands/route.ts';
 import { Config } from '../config/config.ts';
 import { type Gateway, openGateway, postJson } from '../http/gateway.fixture.ts';
 import { routeRoutes } from './route-routes.ts';

@@ -1,0 +1,277 @@
+// One terminal at one session: output to it, keys and sizes from it, until it ends or the person detaches.
+
+import { constants, userInfo } from 'node:os';
+import type { AttachmentEvent, Binnacle, Session } from '@binnacle/client';
+import { BinnacleError, type From, type SessionInfo } from '@binnacle/protocol';
+import { EXIT } from '../output/failure.ts';
+import { printable } from '../output/style.ts';
+import { attachFilter } from '../terminal/filters.ts';
+import { Terminal, terminalSize } from '../terminal/terminal.ts';
+import { DetachKeys } from './detach-keys.ts';
+import { feed } from './session-input.ts';
+
+export interface ViewOptions {
+  readonly from: From;
+  /** Output before this offset is history: it is shown without its side effects. */
+  readonly replayUntil: number;
+  readonly helm: 'none' | 'acquire' | 'take';
+  /** What detaches, as `parseKeys` gave it; undefined: nothing does. */
+  readonly keys: readonly (readonly string[])[] | undefined;
+  /** Whether the end of our stdin is the end of the program's. */
+  readonly closesStdin: boolean;
+}
+
+/** After its end, a program's background processes may hold its output open for ever; nobody waits for them here. */
+const LINGER_MS = 1000;
+
+/** A round trip on a bad line. */
+const RELEASE_MS = 500;
+
+/** How the program ended; both null when nobody knows. */
+type Status = Pick<SessionInfo, 'exitCode' | 'signal'>;
+
+/** `lingers`: it has ended, but its background processes hold its output open. */
+type Ending = { readonly kind: 'ended' | 'lingers'; readonly status: Status } | { readonly kind: 'detached' };
+
+/** Resolves with the exit code of the program, or 0 when the person detached. */
+export async function view(client: Binnacle, info: SessionInfo, options: ViewOptions): Promise<number> {
+  const session = client.session(info.id);
+  if (info.foreign !== null) {
+    const where = `${hasEnded(info) ? 'ran' : 'runs'} elsewhere (${printable(info.foreign.source)})`;
+    process.stderr.write(`[binnacle: ${printable(info.name) || info.id} ${where}; only watching]\n`);
+  }
+  const steers = !hasEnded(info) && (await mayWrite(session, info, options.helm));
+  // On pipes nobody but us edits lines and makes Ctrl-C a signal, so the terminal keeps doing it.
+  const terminal = new Terminal({ raw: info.mode === 'pty' });
+  const stopNotices = [
+    noticeConnection(client, terminal),
+    session.lease.on('lost', (error) => {
+      // A program that ends takes its helm along: nobody has lost anything.
+      if (error.code !== 'session_exited') terminal.notice(`${error.message} Back with: attach --take`);
+    }),
+  ];
+  let ending: Ending;
+  try {
+    const attachment = session.attach(options.from);
+    const detached = new Promise<Ending>((resolve) => {
+      const detach = (): void => resolve({ kind: 'detached' });
+      signalKeys(session, terminal, steers, detach);
+      if (process.stdin.isTTY) readKeys(session, terminal, options, steers, detach);
+      else if (steers) feedStdin(session, terminal, options.closesStdin);
+    });
+    if (steers && info.mode === 'pty') await fitSize(session, terminal, info);
+    const shown = show(attachment, terminal, options.replayUntil, () => {
+      if (steers && info.mode === 'pty') redraw(session, terminal);
+    });
+    ending = await Promise.race([shown, detached]);
+  } finally {
+    for (const stop of stopNotices) stop();
+    terminal.leave();
+    await letGo(session);
+  }
+  const name = printable(info.name) || info.id;
+  if (ending.kind === 'detached') {
+    process.stderr.write(`\n[binnacle: detached; it goes on. Back: binnacle attach ${name}]\n`);
+    return EXIT.ok;
+  }
+  if (ending.kind === 'lingers') terminal.notice(`${name} has ended; background processes go on`);
+  const code = exitCodeOfProgram(ending.status);
+  if (code === undefined) terminal.notice('how the program ended is not known');
+  // No shell of ours has run it, so nothing else on this screen tells.
+  else if (info.foreign !== null) terminal.notice(`${name} ${endOf(ending.status)}`);
+  return code ?? EXIT.failed;
+}
+
+/** 128 + n for a signal, as shells have it. Undefined when nobody knows: none is made up. */
+export function exitCodeOfProgram(status: Status): number | undefined {
+  if (status.exitCode !== null) return status.exitCode;
+  const number = Object.entries(constants.signals).find(([name]) => name === status.signal)?.[1];
+  return number === undefined ? undefined : 128 + number;
+}
+
+const endOf = ({ exitCode, signal }: Status): string =>
+  exitCode === null ? `was ended by ${printable(signal ?? '')}` : `has ended with ${exitCode}`;
+
+const hasEnded = (info: SessionInfo): boolean => info.exitedAt !== null || info.state === 'lost';
+
+/**
+ * A shell that takes runs is shared: whoever holds the helm all the time would keep every run out. Each key is a write of
+ * its own there.
+ */
+async function mayWrite(session: Session, info: SessionInfo, helm: ViewOptions['helm']): Promise<boolean> {
+  if (helm === 'none') return false;
+  return (info.runs !== null && helm === 'acquire') || (await takeHelm(session, helm));
+}
+
+/** False, with a word on stderr, when somebody else has the helm: watching is possible all the same. */
+async function takeHelm(session: Session, how: 'acquire' | 'take'): Promise<boolean> {
+  try {
+    await session.lease[how]({ holder: holderName() });
+    return true;
+  } catch (error) {
+    if (error instanceof BinnacleError && error.code === 'session_exited') return false; // it was quicker than we
+    if (!(error instanceof BinnacleError) || (error.code !== 'lease_held' && error.code !== 'forbidden')) throw error;
+    const holder = error.details?.holder;
+    const who = typeof holder === 'string' ? `${printable(holder)} holds the helm` : error.message;
+    process.stderr.write(
+      `[binnacle: ${who}; only watching${error.code === 'lease_held' ? ' (--take takes it)' : ''}]\n`,
+    );
+    return false;
+  }
+}
+
+/** What others are told about who steers. */
+export const holderName = (): string => `${userInfo().username}@terminal`;
+
+async function show(
+  events: AsyncIterable<AttachmentEvent>,
+  terminal: Terminal,
+  replayUntil: number,
+  caughtUp: () => void,
+): Promise<Ending> {
+  // A file or a pipe gets live output byte for byte.
+  const filters = { stdout: attachFilter(process.stdout.isTTY), stderr: attachFilter(process.stderr.isTTY) };
+  let isHistory = replayUntil > 0;
+  const goLive = (): void => {
+    for (const filter of Object.values(filters)) filter.goLive();
+  };
+  if (!isHistory) goLive();
+  let lingering: NodeJS.Timeout | undefined;
+  let lingers: (ending: Ending) => void = () => undefined;
+  const endOfPatience = new Promise<Ending>((resolve) => {
+    lingers = resolve;
+  });
+  const all = (async (): Promise<Ending> => {
+    let status: Status = { exitCode: null, signal: null };
+    for await (const event of events) {
+      if (event.type === 'output') {
+        const name = event.kind === 'stderr' ? 'stderr' : 'stdout';
+        const [filter, to] = [filters[name], process[name]];
+        let live = event.bytes;
+        if (isHistory) {
+          const history = live.subarray(0, Math.max(0, replayUntil - event.offset));
+          live = live.subarray(history.length);
+          await terminal.write(filter.push(history), to);
+          if (event.offset + event.bytes.length >= replayUntil) {
+            isHistory = false;
+            goLive();
+            caughtUp();
+          }
+        }
+        await terminal.write(filter.push(live), to);
+      } else if (event.type === 'gap') {
+        terminal.notice(`${event.to - event.from} bytes of output are gone (${event.reason})`);
+      } else if (event.type === 'exit') {
+        status = event.data;
+        lingering = setTimeout(() => lingers({ kind: 'lingers', status: event.data }), LINGER_MS);
+      } else if (event.type === 'end' && lingering === undefined) {
+        status = event.info; // we began to follow it behind its exit
+      }
+    }
+    for (const name of ['stdout', 'stderr'] as const) await terminal.write(filters[name].end(), process[name]);
+    return { kind: 'ended', status };
+  })();
+  try {
+    return await Promise.race([all, endOfPatience]);
+  } finally {
+    clearTimeout(lingering);
+  }
+}
+
+function readKeys(
+  session: Session,
+  terminal: Terminal,
+  options: ViewOptions,
+  steers: boolean,
+  detach: () => void,
+): void {
+  const keys = new DetachKeys(terminal.raw ? options.keys : undefined);
+  let detached = false;
+  const send = (bytes: Uint8Array): void => {
+    if (bytes.length === 0 || detached) return;
+    if (steers) {
+      // Not waited for: the client keeps the order, and bounds what waits.
+      session.write(bytes).catch((error: unknown) => refused(terminal, error));
+    } else if (bytes.includes(0x03)) {
+      detach(); // Ctrl-C has no other use for somebody who only watches
+    }
+  };
+  process.stdin.on('data', (chunk: Buffer) => {
+    const typed = keys.push(chunk);
+    send(typed.bytes);
+    if (!typed.detached) return;
+    detached = true;
+    detach();
+  });
+  process.stdin.on('end', () => {
+    send(keys.end());
+    if (terminal.raw || !steers)
+      detach(); // the terminal is gone
+    else session.closeStdin().catch((error: unknown) => refused(terminal, error)); // Ctrl-D
+  });
+}
+
+function feedStdin(session: Session, terminal: Terminal, closesStdin: boolean): void {
+  feed(session, process.stdin)
+    .then(() => (closesStdin ? session.closeStdin() : undefined))
+    .catch((error: unknown) => refused(terminal, error));
+}
+
+/** Where the terminal makes signals of keys: Ctrl-C goes to the program, the second one ends us; Ctrl-\ detaches. */
+function signalKeys(session: Session, terminal: Terminal, steers: boolean, detach: () => void): void {
+  let interrupts = 0;
+  terminal.onSignalKey((signal) => {
+    if (signal === 'SIGQUIT' && process.stdin.isTTY) detach();
+    else if (signal === 'SIGINT' && steers && interrupts++ === 0) {
+      session.signal('SIGINT').catch((error: unknown) => refused(terminal, error));
+    } else return false;
+    return true;
+  });
+}
+
+function refused(terminal: Terminal, error: unknown): void {
+  // What is typed at the very end finds the program gone, which is no news.
+  if (error instanceof BinnacleError && ['session_exited', 'stdin_closed', 'client_closed'].includes(error.code))
+    return;
+  terminal.notice(error instanceof Error ? error.message : String(error));
+}
+
+async function fitSize(session: Session, terminal: Terminal, info: SessionInfo): Promise<void> {
+  const resize = (cols: number, rows: number): Promise<void> =>
+    session.resize(cols, rows).catch((error: unknown) => refused(terminal, error));
+  terminal.onResize(({ cols, rows }) => void resize(cols, rows));
+  const size = terminalSize();
+  if (size !== undefined && (size.cols !== info.cols || size.rows !== info.rows)) await resize(size.cols, size.rows);
+}
+
+/** A full-screen program draws anew when its size changes; what was replayed may have missed parts of its picture. */
+function redraw(session: Session, terminal: Terminal): void {
+  const size = terminalSize();
+  if (size === undefined || size.rows < 2 || !terminal.modes.fullScreen) return;
+  session
+    .resize(size.cols, size.rows - 1)
+    .then(() => session.resize(size.cols, size.rows))
+    .catch((error: unknown) => refused(terminal, error));
+}
+
+function noticeConnection(client: Binnacle, terminal: Terminal): () => void {
+  let away = false;
+  return client.on('state', (state) => {
+    if (state.kind === 'waiting' && !away) {
+      away = true;
+      terminal.notice('the gateway does not answer; the program goes on, and so do we when it is back');
+    } else if (state.kind === 'open' && away) {
+      away = false;
+      terminal.notice('connected again');
+    }
+  });
+}
+
+/** Gives the helm back. It releases itself when its holder has gone, so nobody waits long for a gateway that is away. */
+async function letGo(session: Session): Promise<void> {
+  const released = session.lease.release().catch((error: unknown) => {
+    if (!(error instanceof BinnacleError)) throw error;
+  });
+  await Promise.race([released, new Promise((resolve) => setTimeout(resolve, RELEASE_MS))]);
+  session.detach();
+}

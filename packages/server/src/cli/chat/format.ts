@@ -1,0 +1,181 @@
+// How a chat puts into words what happens: one line each. Pure; knows no terminal.
+
+import { optionKind, optionLabel, visibleLine, visibleText } from '@binnacle/client';
+import type {
+  Approval,
+  ApprovalAnswer,
+  ApprovalOption,
+  Author,
+  CommandInfo,
+  MessageInfo,
+  RunEnd,
+  SendReceipt,
+  SteerMode,
+  ToolCall,
+} from '@binnacle/protocol';
+import { hardRows } from '../output/cells.ts';
+import type { Style } from '../output/style.ts';
+import { harmless } from './text.ts';
+
+/** `user`: who we are, so that others are named. */
+export const nameOf = (by: Author, user: string): string =>
+  by.user === user ? 'you' : harmless(by.name) || by.user || 'somebody';
+
+export function toolLine(tool: ToolCall, look: Style): string {
+  const mark = {
+    pending: look.dim('·'),
+    running: look.yellow('▸'),
+    done: look.green('✓'),
+    failed: look.red('✗'),
+  }[tool.status];
+  const changed = (tool.diffs ?? []).map(({ path }) => visibleLine(path)).join(', ');
+  const title = visibleLine(tool.title) || tool.kind;
+  const more = [
+    title.includes(changed) ? '' : changed,
+    tool.session === undefined ? '' : `binnacle attach ${tool.session}`,
+  ].filter((text) => text !== '');
+  return `${mark} ${title}${more.length === 0 ? '' : look.dim(` (${more.join('; ')})`)}`;
+}
+
+const KEYS: Readonly<Record<ApprovalOption['kind'], string>> = {
+  allow_once: 'y',
+  allow_always: 'a',
+  deny_once: 'n',
+  deny_always: 'd',
+};
+
+/** For those whose letter is taken. */
+const SPARE_KEYS = '1234567890bcefghijk';
+
+/** The key for each option: a letter by what it does, another one where two do the same. */
+export function approvalKeys({ options }: Approval): ReadonlyMap<string, ApprovalOption> {
+  const keys = new Map<string, ApprovalOption>();
+  options.forEach((option, at) => {
+    const spare = [...SPARE_KEYS.slice(at), ...SPARE_KEYS];
+    const key = [KEYS[option.kind], ...spare].find((one) => one !== undefined && !keys.has(one));
+    if (key !== undefined) keys.set(key, option);
+  });
+  return keys;
+}
+
+/** What the keys do, in our own words: short, and nothing that an agent wrote. */
+export const keyList = (approval: Approval): string =>
+  [...approvalKeys(approval)].map(([key, option]) => `[${key}] ${optionKind(option)}`).join('  ');
+
+/** Before each line of what an agent wrote, and before what did not fit into that: it cannot pose as a line of ours. */
+const LINE = '│ ';
+const MORE = '┊ ';
+
+/**
+ * What is asked for, in rows of at most `width` cells: all of it, however long, and nothing of it left out. Nobody may agree
+ * to what was not shown.
+ */
+export function approvalLines(approval: Approval, look: Style, width: number = Number.POSITIVE_INFINITY): string[] {
+  const title = block(visibleLine(approval.title), '? ', MORE, width).map((row) => look.yellow(row));
+  const isTold = approval.detail !== '' && approval.detail !== approval.title;
+  return isTold ? [...title, ...block(visibleText(approval.detail), `  ${LINE}`, `  ${MORE}`, width)] : title;
+}
+
+/** The same, with the keys to answer with. `height`: rows of the screen. */
+export function approvalRows(approval: Approval, look: Style, width: number, height: number): string[] {
+  const rows = approvalLines(approval, look, width);
+  const options = [...approvalKeys(approval)].flatMap(([key, option]) =>
+    block(optionLabel(option), `  [${key}] `, `  ${MORE}`, width),
+  );
+  // The line that is typed has a row, too.
+  const isLong = rows.length + options.length + 1 > height;
+  const hint = isLong ? [look.yellow(`  ↑ ${rows.length} rows, which begin above: read them from there.`)] : [];
+  return [...rows, ...hint, ...options];
+}
+
+/** Lines behind a sign of ours, and behind another one where they go on in a row of their own. */
+function block(text: string, first: string, more: string, width: number): string[] {
+  const room = Math.max(8, width - Math.max(first.length, more.length));
+  return text.split('\n').flatMap((line) => hardRows(line, room).map((row, at) => (at === 0 ? first : more) + row));
+}
+
+export function answerLine(approval: Approval | undefined, answer: ApprovalAnswer, user: string, look: Style): string {
+  const option = approval?.options.find(({ id }) => id === answer.option);
+  const label = option === undefined ? visibleLine(answer.option) : optionLabel(option);
+  if (answer.reason === 'timed_out') return look.dim(`  ${label}: nobody answered in time`);
+  if (answer.reason === 'run_ended') return look.dim('  not answered: the run is over');
+  const why = answer.why === undefined ? '' : `: ${beginning(answer.why)}`;
+  return look.dim(`  ${label} (${nameOf(answer.by, user)}${why})`);
+}
+
+/** What plugins have to offer, below what is ours. */
+export const commandLines = (commands: readonly CommandInfo[]): string[] =>
+  commands.map(({ name, description, plugin }) =>
+    `${`/${name}`.padEnd(19)}${visibleLine(description)} (plugin ${visibleLine(plugin)})`.slice(0, 500),
+  );
+
+/** Nothing for a run that came to its end. */
+export function endLine(end: RunEnd, user: string, look: Style): string | undefined {
+  if (end.state === 'final') return end.stopReason === undefined ? undefined : stopReasonLine(end.stopReason, look);
+  if (end.state === 'error') {
+    return look.red(`[${failureText(end.error)}]`);
+  }
+  const who = nameOf(end.by, user);
+  const words = {
+    run: `stopped by ${who}`,
+    conversation: `stopped by ${who}`,
+    stop_text: `stopped by ${who}`,
+    timeout: 'stopped: it took too long',
+    shutdown: 'stopped: the gateway was shut down',
+    interrupt: `interrupted by ${who}`,
+    deleted: 'stopped: the conversation was deleted',
+  }[end.via];
+  return look.yellow(`[${words}]`);
+}
+
+/** What went wrong, and what helps. */
+export function failureText({
+  message,
+  hint,
+}: {
+  readonly message: string;
+  readonly hint?: string | undefined;
+}): string {
+  const text = harmless(message);
+  const sentence = /[.!?…]$/.test(text) ? text : `${text}.`;
+  return hint === undefined ? sentence : `${sentence} ${harmless(hint)}`;
+}
+
+/** `end_turn` and its like are no news. */
+function stopReasonLine(reason: string, look: Style): string | undefined {
+  return ['end_turn', 'stop', 'completed', 'success', ''].includes(reason)
+    ? undefined
+    : look.dim(`[ended: ${harmless(reason)}]`);
+}
+
+/** What became of a message that was sent. `waiting`: how many messages wait, this one included. Undefined: its run began. */
+export function receiptLine(receipt: SendReceipt, asked: SteerMode, waiting: number): string | undefined {
+  if (receipt.aborted !== undefined) {
+    return receipt.aborted.length === 0 ? 'there was nothing to stop' : 'stopped';
+  }
+  const { message, run } = receipt;
+  if (message.state === 'cancelled') return 'was cancelled';
+  if (message.steer === 'interrupt') return 'interrupts what it does, and is next';
+  if (message.steer === 'inject') {
+    return message.state === 'delivered' ? 'the agent has it' : 'accepted; the agent is given it in this turn';
+  }
+  if (run === null || run.state !== 'queued') return undefined;
+  const instead = asked === 'queue' ? '' : ` (this agent cannot ${asked})`;
+  const place = waiting > 1 ? `, number ${waiting} in the queue` : '';
+  return `waits for its turn${place}${instead}`;
+}
+
+export function queueLines(queue: readonly MessageInfo[], user: string): string[] {
+  if (queue.length === 0) return ['Nothing waits.'];
+  return queue.map((message, at) => {
+    const who = message.by.user === user ? '' : `${nameOf(message.by, user)}: `;
+    const how = message.steer === 'queue' ? '' : ` (${message.steer})`;
+    return `${at + 1}. ${who}${harmless(message.text)}${how}`;
+  });
+}
+
+/** The beginning of a message, where the whole would be too much. */
+export function beginning(text: string): string {
+  const line = harmless(text);
+  return line.length <= 60 ? line : `${line.slice(0, 59)}…`;
+}

@@ -1,0 +1,480 @@
+// A chat in a terminal: what is typed goes to the agent or is a command; what the agent does is shown as it happens.
+
+import { createInterface, type Interface } from 'node:readline';
+import {
+  type Binnacle,
+  type Conversation,
+  type ConversationFeed,
+  type ConversationStep,
+  emptyConversation,
+  type Reply,
+  withHistory,
+} from '@binnacle/client';
+import {
+  type Approval,
+  BinnacleError,
+  type CommandInfo,
+  type ConversationInfo,
+  type SteerMode,
+} from '@binnacle/protocol';
+import { EXIT } from '../output/failure.ts';
+import { style } from '../output/style.ts';
+import { Terminal } from '../terminal/terminal.ts';
+import { approvalKeys, commandLines, keyList, queueLines, receiptLine } from './format.ts';
+import { ChatInput, LINE_BREAK } from './keys.ts';
+import { Screen } from './screen.ts';
+import { harmless } from './text.ts';
+import { ChatView } from './view.ts';
+import { readSharing, sharingWords } from './visibility.ts';
+
+export interface TalkOptions {
+  readonly steer: SteerMode;
+  /** Messages of before that are shown. */
+  readonly history: number;
+  /** Of each run. Default: the agent's. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Ctrl-C within this time of the one before leaves, ms. */
+const TWICE_MS = 3_000;
+/** A key that was on its way when the question came is no answer to it, ms. */
+const GUARD_MS = 600;
+
+const HELP = [
+  '/stop              stop what it does, and what waits',
+  '/queue             what waits for its turn',
+  '/edit N TEXT       change a message that waits',
+  '/cancel N          take it back',
+  '/steer MODE        what becomes of messages while it works: queue, inject or interrupt',
+  '/history [N]       the last messages',
+  '/title TEXT        give the conversation a title',
+  '/share WHO         who may see it besides you: names of users, everyone, or nobody',
+  '/delete            remove it, with all that was said',
+  '/help              this',
+  '/quit              leave; what it does goes on',
+  "Other commands are the agent's own, and // before one of these sends it, too. Ctrl-C stops the run, twice leaves.",
+];
+const COMMANDS = [
+  '/stop',
+  '/queue',
+  '/edit ',
+  '/cancel ',
+  '/steer ',
+  '/history',
+  '/title ',
+  '/share ',
+  '/delete',
+  '/help',
+  '/quit',
+];
+
+/** What stands behind the name of a command. */
+const rest = (line: string): string => line.replace(/^\S+\s*/, '').replaceAll(LINE_BREAK, ' ');
+
+export async function talk(client: Binnacle, info: ConversationInfo, options: TalkOptions): Promise<number> {
+  const { user } = await client.me();
+  const conversation = client.conversation(info.key);
+  const feed = conversation.subscribe(info.run?.position ?? info.position);
+  const first = await feed.next();
+  if (first.done === true || first.value.type !== 'following') return EXIT.ok;
+  const { info: now, position } = first.value;
+  // The answer of the run under way is told by the feed, from its beginning.
+  const page = await conversation.history({ limit: Math.max(1, options.history) });
+  const messages = page.messages.filter(({ role, run }) => role === 'user' || run === null || run !== now.run?.id);
+  const shown = options.history === 0 ? [] : messages;
+  const state = withHistory(emptyConversation(now, position), { ...page, messages: shown });
+  const terminal = new Terminal({ raw: true });
+  const chat = new Talk(
+    client,
+    conversation,
+    terminal,
+    (screen) => new ChatView(screen, style(process.stdout), user, state),
+    options,
+  );
+  try {
+    await chat.run(feed, now);
+  } finally {
+    chat.close();
+    terminal.leave();
+  }
+  return EXIT.ok;
+}
+
+class Talk {
+  readonly #client: Binnacle;
+  readonly #conversation: Conversation;
+  readonly #terminal: Terminal;
+  readonly #readline: Interface;
+  readonly #input: ChatInput;
+  readonly #screen: Screen;
+  readonly #view: ChatView;
+  readonly #history: number;
+  readonly #timeoutMs: number | undefined;
+  readonly #cleanup: (() => void)[];
+  readonly #left: Promise<void>;
+  #leave: () => void;
+  #steer: SteerMode;
+  #isAway: boolean;
+  /** When Ctrl-C was pressed last for what is under way now, ms; and when a question was shown. */
+  #interruptedAt: number;
+  #askedAt: number;
+  #asking: Approval | undefined;
+  readonly #hasBeenAnswered: Set<string>;
+  /** Messages that were sent, and nobody knows yet what became of them. */
+  readonly #unheard: Set<Reply>;
+  /** Of messages that Ctrl-C was pressed for before their runs began. */
+  readonly #isStopping: Set<string>;
+  /** Of plugins, as they are typed; as of the start, or of the last /help. */
+  #commands: readonly string[];
+  /** The next key says whether the conversation is to be deleted. */
+  #isDeleting: boolean;
+  #isGone: boolean;
+  #isOver: boolean;
+
+  constructor(
+    client: Binnacle,
+    conversation: Conversation,
+    terminal: Terminal,
+    makeView: (screen: Screen) => ChatView,
+    options: TalkOptions,
+  ) {
+    this.#client = client;
+    this.#conversation = conversation;
+    this.#terminal = terminal;
+    this.#input = new ChatInput({
+      taken: (key) => this.#onKey(key),
+      insert: (text) => this.#insert(text),
+      entering: () => this.#screen.entering(),
+    });
+    this.#readline = createInterface({
+      input: this.#input.stream,
+      output: process.stdout,
+      terminal: true,
+      historySize: 200,
+      // One or nothing: a list of candidates would be written over the rows that change.
+      completer: (line: string) => {
+        const hits = [...COMMANDS, ...this.#commands].filter((command) => command.startsWith(line));
+        return [hits.length === 1 && line.startsWith('/') ? hits : [], line];
+      },
+    });
+    this.#screen = new Screen(process.stdout, this.#readline);
+    this.#view = makeView(this.#screen);
+    this.#history = options.history;
+    this.#timeoutMs = options.timeoutMs;
+    this.#cleanup = [];
+    this.#leave = () => undefined;
+    this.#left = new Promise((resolve) => {
+      this.#leave = resolve;
+    });
+    this.#steer = options.steer;
+    this.#isAway = false;
+    this.#interruptedAt = Number.NEGATIVE_INFINITY;
+    this.#askedAt = Number.NEGATIVE_INFINITY;
+    this.#asking = undefined;
+    this.#hasBeenAnswered = new Set();
+    this.#unheard = new Set();
+    this.#isStopping = new Set();
+    this.#commands = [];
+    this.#isDeleting = false;
+    this.#isGone = false;
+    this.#isOver = false;
+  }
+
+  /** Until it is left, or the conversation is deleted. */
+  async run(feed: ConversationFeed, info: ConversationInfo): Promise<void> {
+    this.#listen();
+    // An earlier gateway knows of none.
+    this.#learnCommands().catch(() => undefined);
+    await this.#terminal.write(Buffer.from('\x1b[?2004h')); // pastes come marked; `leave` puts it back
+    this.#readline.setPrompt(this.#prompt());
+    this.#readline.prompt();
+    const title = harmless(info.title);
+    this.#view.say(`${info.agent}${title === '' ? '' : `, ${title}`} (${info.key})`, '/help tells more');
+    this.#view.begin();
+    this.#changed();
+    const shown = this.#show(feed);
+    await Promise.race([shown, this.#left]);
+    feed.stop();
+  }
+
+  close(): void {
+    for (const undo of this.#cleanup) undo();
+    this.#isOver = true;
+    this.#screen.close();
+    this.#readline.close();
+    if (this.#isGone) return;
+    const { run, info, queue } = this.#view.state;
+    const goesOn = run !== null ? 'it goes on; ' : queue.length > 0 ? 'what waits is done; ' : '';
+    process.stderr.write(`[binnacle: ${goesOn}back with: binnacle chat '${info.key}']\n`);
+  }
+
+  async #show(feed: ConversationFeed): Promise<void> {
+    for await (const step of feed) {
+      if (this.#isOver) return;
+      this.#view.step(step);
+      this.#changed();
+      if (step.type === 'deleted') {
+        this.#isGone = true;
+        this.#view.say('the conversation was deleted');
+      } else this.#told(step);
+    }
+  }
+
+  #told(step: ConversationStep): void {
+    if (step.type !== 'events') return;
+    for (const event of step.events) {
+      if (event.type === 'approval_answered') this.#hasBeenAnswered.delete(event.id);
+      // Another run: to press Ctrl-C is to stop it, not to press it twice.
+      if (event.type === 'run_started' && !this.#isStopping.has(event.run.id)) this.#forgetInterrupt();
+    }
+  }
+
+  #listen(): void {
+    const onData = (bytes: Buffer): void => this.#input.push(bytes);
+    const onEnd = (): void => this.#leave(); // the terminal is gone
+    process.stdin.on('data', onData);
+    process.stdin.on('end', onEnd);
+    this.#cleanup.push(
+      () => process.stdin.off('data', onData),
+      () => process.stdin.off('end', onEnd),
+      this.#client.on('state', (state) => {
+        if (state.kind === 'waiting' && !this.#isAway) this.#connection(true);
+        else if (state.kind === 'open' && this.#isAway) this.#connection(false);
+      }),
+    );
+    this.#readline.on('line', (line) => this.#line(line));
+    this.#readline.on('SIGINT', () => this.#interrupt());
+    this.#readline.on('close', () => this.#leave());
+  }
+
+  #connection(isAway: boolean): void {
+    this.#isAway = isAway;
+    this.#view.say(isAway ? 'the connection is lost; trying again, nothing is missed' : 'connected again');
+    this.#changed();
+  }
+
+  /** Of what waits for an answer, the first that was not answered here. */
+  #changed(): void {
+    const next = this.#view.state.approvals.find(({ id }) => !this.#hasBeenAnswered.has(id));
+    if (next?.id !== this.#asking?.id) this.#askedAt = performance.now();
+    this.#asking = next;
+    const prompt = this.#prompt();
+    if (prompt !== this.#readline.getPrompt()) this.#screen.setPrompt(prompt);
+  }
+
+  #prompt(): string {
+    const look = style(process.stdout);
+    if (this.#isDeleting) return look.red('delete it, with all that was said? [y] yes  [n] no > ');
+    if (this.#isAway) return look.dim('offline > ');
+    if (this.#asking !== undefined) return `${look.yellow(keyList(this.#asking))} > `;
+    return this.#view.state.run === null ? '> ' : look.dim('working > ');
+  }
+
+  #onKey(key: string): boolean {
+    if (this.#isDeleting) {
+      this.#decide(key === 'y');
+      return true;
+    }
+    const approval = this.#asking;
+    if (approval === undefined || this.#readline.line !== '' || [...key].length !== 1) return false;
+    const option = approvalKeys(approval).get(key);
+    if (option === undefined || performance.now() - this.#askedAt < GUARD_MS) return false;
+    this.#hasBeenAnswered.add(approval.id);
+    this.#changed();
+    this.#try(async () => {
+      try {
+        await this.#conversation.answer(approval.id, option.id);
+      } catch (error) {
+        if (!(error instanceof BinnacleError) || error.code !== 'approval_answered')
+          this.#hasBeenAnswered.delete(approval.id);
+        this.#changed();
+        throw error;
+      }
+    });
+    return true;
+  }
+
+  #decide(isYes: boolean): void {
+    this.#isDeleting = false;
+    this.#changed();
+    if (isYes) this.#try(() => this.#conversation.delete());
+    else this.#view.say('it stays');
+  }
+
+  #insert(text: string): void {
+    if (this.#isDeleting) {
+      this.#decide(false);
+      return;
+    }
+    // Node lets both be set together (https://nodejs.org/api/readline.html#rlline); its types do not.
+    const typed: { line: string; cursor: number } = this.#readline;
+    typed.line = typed.line.slice(0, typed.cursor) + text + typed.line.slice(typed.cursor);
+    typed.cursor += text.length;
+    this.#readline.prompt(true);
+  }
+
+  #interrupt(): void {
+    if (this.#isDeleting) {
+      this.#decide(false);
+      return;
+    }
+    const now = performance.now();
+    const isTwice = now - this.#interruptedAt < TWICE_MS;
+    this.#interruptedAt = now;
+    if (isTwice) {
+      this.#leave();
+      return;
+    }
+    const { run } = this.#view.state;
+    if (run !== null) {
+      this.#view.say('stopping; Ctrl-C again leaves');
+      this.#try(() => this.#conversation.abort(run));
+    } else if (this.#unheard.size > 0) {
+      this.#view.say('stopping; Ctrl-C again leaves');
+      for (const reply of this.#unheard) {
+        this.#isStopping.add(reply.id);
+        this.#try(() => reply.abort());
+      }
+    } else {
+      // What was typed is let go of, as shells do.
+      this.#readline.write(null, { ctrl: true, name: 'u' });
+      this.#view.say('Ctrl-C again leaves');
+    }
+  }
+
+  #forgetInterrupt(): void {
+    this.#interruptedAt = Number.NEGATIVE_INFINITY;
+    this.#isStopping.clear();
+  }
+
+  #line(typed: string): void {
+    const line = typed.trim();
+    if (line === '' || this.#isDeleting) {
+      this.#screen.entered([]);
+      if (this.#isDeleting) this.#decide(false);
+      return;
+    }
+    const text = line.replaceAll(LINE_BREAK, '\n');
+    this.#screen.entered(this.#view.echo(text));
+    if (line.startsWith('//')) this.#send(text.slice(1));
+    else if (!this.#command(line)) this.#send(text);
+  }
+
+  #send(text: string): void {
+    const waits = this.#view.state.run !== null || this.#view.state.queue.length > 0;
+    this.#forgetInterrupt();
+    const timeout = this.#timeoutMs === undefined ? {} : { timeoutMs: this.#timeoutMs };
+    const reply = this.#conversation.send(text, { steer: this.#steer, ...timeout });
+    this.#unheard.add(reply);
+    const heard = (): boolean => this.#unheard.delete(reply);
+    reply.receipt.then(heard, heard);
+    this.#view.typed(reply.id);
+    this.#try(async () => {
+      const receipt = await reply.receipt;
+      const { queue } = this.#view.state;
+      const isThere = queue.some(({ id }) => id === reply.id);
+      const line = receiptLine(receipt, waits ? this.#steer : 'queue', queue.length + (isThere ? 0 : 1));
+      if (line !== undefined) this.#view.say(line);
+    });
+  }
+
+  /** False: it is none of ours; agents have commands of their own. */
+  #command(line: string): boolean {
+    const [name = '', ...words] = line.split(/\s+/);
+    switch (name) {
+      case '/stop':
+        this.#try(async () => {
+          const { aborted } = await this.#conversation.abort();
+          if (aborted.length === 0) this.#view.say('there is nothing to stop');
+        });
+        return true;
+      case '/queue':
+        this.#view.lines(queueLines(this.#view.state.queue, this.#view.user));
+        return true;
+      case '/edit':
+      case '/cancel': {
+        const message = this.#view.state.queue[Number(words[0]) - 1];
+        const text = line.replace(/^\S+\s+\S+\s*/, '').replaceAll(LINE_BREAK, '\n');
+        if (message === undefined) this.#view.say(`${name} takes the number of a message that waits`, '/queue');
+        else if (name === '/cancel') this.#try(() => this.#conversation.cancel(message.id));
+        else if (text === '') this.#view.say('/edit takes a number and the new text');
+        else
+          this.#try(async () => {
+            await this.#conversation.edit(message.id, text);
+            this.#view.say(`number ${words[0]} is changed`);
+          });
+        return true;
+      }
+      case '/steer': {
+        const [mode = ''] = words;
+        if (mode !== 'queue' && mode !== 'inject' && mode !== 'interrupt') {
+          this.#view.say(`messages while it works: ${this.#steer}; /steer takes queue, inject or interrupt`);
+          return true;
+        }
+        this.#steer = mode;
+        const can = this.#view.state.info.steer.includes(mode);
+        this.#view.say(can ? `messages while it works: ${mode}` : `this agent cannot ${mode}; its messages will wait`);
+        return true;
+      }
+      case '/history':
+        this.#try(() => this.#lookBack(words[0]));
+        return true;
+      case '/title': {
+        const title = rest(line);
+        if (title === '') this.#view.say('/title takes a text');
+        else this.#try(() => this.#conversation.update({ title }));
+        return true;
+      }
+      case '/share': {
+        const visibility = readSharing(rest(line));
+        if (visibility !== undefined) this.#try(() => this.#conversation.update({ visibility }));
+        else this.#view.say(sharingWords(this.#view.state.info.visibility), '/share takes users, everyone or nobody');
+        return true;
+      }
+      case '/delete':
+        this.#isDeleting = true;
+        this.#changed();
+        return true;
+      case '/help':
+        this.#view.lines(HELP);
+        this.#try(async () => this.#view.lines(commandLines(await this.#learnCommands())));
+        return true;
+      case '/quit':
+      case '/exit':
+        this.#leave();
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  async #learnCommands(): Promise<readonly CommandInfo[]> {
+    const commands = await this.#client.conversations.commands();
+    this.#commands = commands.map(({ name }) => `/${name} `);
+    return commands;
+  }
+
+  async #lookBack(count: string | undefined): Promise<void> {
+    const limit = count === undefined ? Math.max(20, this.#history) : Number(count);
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+      this.#view.say('/history takes a number from 1 to 1000');
+      return;
+    }
+    const page = await this.#conversation.history({ limit });
+    const { info } = this.#view.state;
+    const past = withHistory(
+      { info, position: '', items: [], queue: [], approvals: [], run: null, earlier: undefined },
+      page,
+    );
+    if (page.before !== null) this.#view.say('there is more before this', '/history with a larger number');
+    this.#view.items(past.items);
+  }
+
+  /** What fails is said, and nothing else of it. */
+  #try(act: () => Promise<unknown>): void {
+    act().catch((error: unknown) => {
+      if (this.#isOver || (error instanceof BinnacleError && error.code === 'client_closed')) return;
+      this.#view.fail(error instanceof Error ? error : new Error(String(error)));
+    });
+  }
+}

@@ -1,0 +1,185 @@
+// One message and its answer, for scripts: the answer on stdout, everything else on stderr, the end as an exit code.
+
+import { constants } from 'node:os';
+import type { Conversation, Reply } from '@binnacle/client';
+import {
+  type ConversationEvent,
+  type EndEvent,
+  isEndEvent,
+  retryOf,
+  retryWords,
+  type SteerMode,
+  silenceWords,
+  waitWords,
+} from '@binnacle/protocol';
+import { EXIT } from '../output/failure.ts';
+import { style } from '../output/style.ts';
+import { writeTo } from '../terminal/terminal.ts';
+import { answerLine, approvalLines, endLine, receiptLine, toolLine } from './format.ts';
+import { HarmlessText, harmless } from './text.ts';
+import { Waiting } from './wait-notice.ts';
+
+/** As a shell has it for what Ctrl-C ended. */
+export const EXIT_ABORTED = 130;
+
+export interface OnceOptions {
+  readonly steer: SteerMode;
+  readonly json: boolean;
+  /** Of the run. Default: the agent's. */
+  readonly timeoutMs?: number | undefined;
+}
+
+type Print = (event: ConversationEvent) => Promise<void>;
+
+/** Resolves with the exit code: 0 final, 1 error, 130 aborted or taken back. */
+export async function once(conversation: Conversation, text: string, options: OnceOptions): Promise<number> {
+  const { steer, timeoutMs } = options;
+  const reply = conversation.send(text, { steer, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+  const release = onSignals(reply);
+  const waiting = new Waiting(say);
+  try {
+    const receipt = await reply.receipt;
+    waiting.heard(receipt.run?.state === 'queued' ? 'still waits for its turn' : 'still waits for the answer');
+    const line = receiptLine(receipt, options.steer, 0);
+    if (line !== undefined && !options.json) say(line);
+    const print = options.json ? asJson : asText(conversation.key);
+    let end: EndEvent | undefined;
+    for await (const event of reply) {
+      if (event.type === 'silent') waiting.about(`still ${waitWords(event.waitsFor)}`);
+      else waiting.heard(event.type === 'approval' ? 'still waits for approval' : 'still waits for the answer');
+      await print(event);
+      if (isEndEvent(event)) end = event;
+    }
+    if (receipt.aborted !== undefined || end?.type === 'final') return EXIT.ok;
+    return end?.type === 'error' ? EXIT.failed : EXIT_ABORTED;
+  } finally {
+    waiting.end();
+    release();
+  }
+}
+
+/** Of a terminal, which would break what is longer into rows that pose as others. A file has room. */
+const columns = (): number =>
+  process.stderr.isTTY ? Math.max(20, process.stderr.columns - 1) : Number.POSITIVE_INFINITY;
+
+const asJson: Print = (event) => writeTo(process.stdout, Buffer.from(`${JSON.stringify(event)}\n`));
+
+/**
+ * Prints an answer as it comes. Text that an agent takes back stays in a pipe as it does on a screen: the whole answer
+ * follows in lines of its own, and stderr says so. The final text alone is in `final` of `--json`.
+ */
+function asText(key: string): Print {
+  const look = style(process.stderr);
+  const isLive = process.stdout.isTTY === true;
+  const write = (text: string): Promise<void> => writeTo(process.stdout, Buffer.from(text));
+  // A pipe gets the bytes as they are: only a terminal is to be protected.
+  const cleaner = (): Pick<HarmlessText, 'push' | 'end'> => (isLive ? new HarmlessText() : PLAIN);
+  let text = cleaner();
+  let said = '';
+  let isInLine = false;
+  const show = async (more: string): Promise<void> => {
+    const shown = text.push(more);
+    if (shown !== '') isInLine = !shown.endsWith('\n');
+    await write(shown);
+  };
+  const aside = (line: string): void => {
+    // A pipe is no screen: what stands on stderr breaks no line of it.
+    if (isLive && isInLine) process.stdout.write('\n');
+    if (isLive) isInLine = false;
+    process.stderr.write(`${line}\n`);
+  };
+  const delta = async (more: string, replace: boolean): Promise<void> => {
+    const before = said;
+    said = replace ? more : before + more;
+    if (!replace) await show(more);
+    else if (more.startsWith(before)) await show(more.slice(before.length));
+    else {
+      aside('[binnacle: it takes back what it said; this is the whole]');
+      if (isInLine) await write('\n');
+      text = cleaner();
+      await show(more);
+    }
+  };
+  return async (event) => {
+    switch (event.type) {
+      case 'delta':
+        if (event.stream === 'said') await delta(event.text, event.replace === true);
+        return;
+      case 'tool':
+        aside(toolLine(event.tool, look));
+        return;
+      case 'silent':
+        say(silenceWords(event));
+        return;
+      case 'agent': {
+        const retry = event.name === 'retry' ? retryOf(event.data) : undefined;
+        if (retry !== undefined) say(retryWords(retry));
+        return;
+      }
+      case 'approval':
+        for (const row of approvalLines(event.approval, look, columns())) aside(row);
+        say(`it waits for an answer: binnacle chat '${key}'`);
+        return;
+      case 'approval_answered':
+        aside(answerLine(undefined, event.answer, '', look));
+        return;
+      case 'final':
+      case 'error':
+      case 'aborted': {
+        if (event.text !== said) await delta(event.text, true);
+        await show(text.end());
+        if (isInLine) await write('\n');
+        isInLine = false;
+        if (event.type === 'final' && event.text === '') say('it ended without a word');
+        const line = endWords(event);
+        if (line !== undefined) aside(line);
+        return;
+      }
+      default:
+        return;
+    }
+  };
+
+  function endWords(event: EndEvent): string | undefined {
+    if (event.type === 'final') return undefined;
+    if (event.type === 'error') return endLine({ state: 'error', error: event.error }, '', look);
+    return endLine({ state: 'aborted', via: event.via, by: event.by }, '', look);
+  }
+}
+
+const PLAIN: Pick<HarmlessText, 'push' | 'end'> = { push: (text) => text, end: () => '' };
+
+const say = (text: string): boolean => process.stderr.write(`[binnacle: ${harmless(text)}]\n`);
+
+/**
+ * Ctrl-C ends the run, whose end ends us; a second one ends us, and the run goes on. Whoever else ends us (SIGTERM, a
+ * terminal that is closed) did not ask for the end of the run.
+ */
+function onSignals(reply: Reply): () => void {
+  let interrupts = 0;
+  let isKept = false;
+  reply.receipt.then(
+    () => {
+      isKept = true;
+    },
+    () => undefined,
+  );
+  const leave = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void => {
+    process.stderr.on('error', () => undefined); // the terminal may be gone
+    const back = `binnacle chat '${reply.conversation}'`;
+    say(isKept ? `it goes on; back with: ${back}` : `it is not known whether the message was sent; look with: ${back}`);
+    process.exit(128 + constants.signals[signal]);
+  };
+  const listeners = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map((signal) => {
+    const listener = (): void => {
+      interrupts += 1;
+      if (signal !== 'SIGINT' || interrupts > 1) leave(signal);
+      else reply.abort().catch(() => leave(signal));
+    };
+    process.on(signal, listener);
+    return (): void => void process.off(signal, listener);
+  });
+  return () => {
+    for (const release of listeners) release();
+  };
+}

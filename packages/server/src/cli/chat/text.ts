@@ -1,0 +1,99 @@
+// What an agent says, on its way to a terminal: made harmless, measured, and broken into rows. Knows no terminal.
+
+import { cellsOf, segmenter } from '../output/cells.ts';
+import { Escapes } from '../output/escapes.ts';
+import { printable } from '../output/style.ts';
+
+/** Marks that change the direction of what follows them, and line ends that only some know: text may pose as other text. */
+const ORDERING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
+
+/**
+ * Text without what would act on a terminal, however it was cut into pieces. A sequence reaches to the end of its line at
+ * most: what looks like one and is none must not swallow the rest of an answer.
+ */
+export class HarmlessText {
+  readonly #escapes = new Escapes();
+
+  push(text: string): string {
+    const [first = '', ...rest] = text.replace(/[\u2028\u2029\u0085]/gu, '\n').split('\n');
+    return rest.reduce((shown, line) => `${shown}${this.end()}\n${this.#line(line)}`, this.#line(first));
+  }
+
+  /** What was held for a sequence that never ended, to be seen. */
+  end(): string {
+    return this.#escapes
+      .end()
+      .map(({ bytes }) => printable(Buffer.from(bytes).toString()))
+      .join('');
+  }
+
+  #line(text: string): string {
+    const kept = this.#escapes
+      .feed(Buffer.from(text))
+      .filter(({ kind, bytes }) => kind === 'text' || (kind === 'control' && bytes[0] === 0x09));
+    return Buffer.concat(kept.map(({ bytes }) => bytes))
+      .toString()
+      .replace(ORDERING, '')
+      .replaceAll('\t', '    ');
+  }
+}
+
+/** One row of it, for titles and names. */
+export const harmless = (text: string): string => {
+  const whole = new HarmlessText();
+  return (whole.push(text) + whole.end()).replace(/\s+/gu, ' ').trim();
+};
+
+/** Breaks text into rows as it comes, between words where it can. */
+export class Rows {
+  readonly #width: () => number;
+  #row: string;
+
+  /** `width`: cells of a row, asked each time. */
+  constructor(width: () => number) {
+    this.#width = width;
+    this.#row = '';
+  }
+
+  /** The row that is not complete. */
+  get open(): string {
+    return this.#row;
+  }
+
+  /** The rows that are complete now. */
+  push(text: string): string[] {
+    const rows: string[] = [];
+    const [first = '', ...rest] = text.split('\n');
+    this.#add(first, rows);
+    for (const line of rest) {
+      rows.push(this.#row);
+      this.#row = '';
+      this.#add(line, rows);
+    }
+    return rows;
+  }
+
+  /** The last row, if there is one. */
+  end(): string[] {
+    const rows = this.#row === '' ? [] : [this.#row];
+    this.#row = '';
+    return rows;
+  }
+
+  #add(text: string, rows: string[]): void {
+    const width = Math.max(4, this.#width());
+    let row = this.#row;
+    for (const { segment } of segmenter.segment(text)) {
+      if (cellsOf(row) + cellsOf(segment) <= width) {
+        row += segment;
+        continue;
+      }
+      const space = row.lastIndexOf(' ');
+      const isBetweenWords = segment !== ' ' && space > 0 && row.slice(0, space).trim() !== '';
+      rows.push(isBetweenWords ? row.slice(0, space) : row);
+      if (segment === ' ') row = '';
+      else row = (isBetweenWords ? row.slice(space + 1) : '') + segment;
+    }
+    this.#row = row;
+  }
+}

@@ -1,0 +1,388 @@
+// What a chat shows of its conversation, as it happens: rows that stay, and rows that still change. Knows no keys.
+
+import {
+  type ConversationItem,
+  type ConversationState,
+  type ConversationStep,
+  reduceConversation,
+} from '@binnacle/client';
+import {
+  type Approval,
+  type ConversationEvent,
+  type EndEvent,
+  type MessageInfo,
+  type RunEnd,
+  retryOf,
+  retryWords,
+  silenceWords,
+} from '@binnacle/protocol';
+import { cellsOf, cutTo } from '../output/cells.ts';
+import type { Style } from '../output/style.ts';
+import { answerLine, approvalRows, beginning, endLine, failureText, nameOf, toolLine } from './format.ts';
+import type { Screen } from './screen.ts';
+import { HarmlessText, harmless, Rows } from './text.ts';
+import { sharingWords } from './visibility.ts';
+
+const EMPTY = '[it ended without a word]';
+
+export class ChatView {
+  readonly #screen: Pick<Screen, 'print' | 'width' | 'height'>;
+  readonly #look: Style;
+  readonly #user: string;
+  readonly #rows: Rows;
+  #state: ConversationState;
+  /** Messages that were typed here, which are on the screen already. */
+  readonly #typed: Set<string>;
+  /** What is written now; null between texts. */
+  #stream: 'said' | 'thought' | null;
+  #text: HarmlessText;
+  /** Of the run under way, as it was told. */
+  #said: string;
+  readonly #tools: Map<string, string>;
+  readonly #asked: Map<string, Approval>;
+  readonly #waiting: Map<string, MessageInfo>;
+  /** Of those, the ones that something else was before. */
+  readonly #behind: Set<string>;
+  #isWorking: boolean;
+
+  constructor(screen: Pick<Screen, 'print' | 'width' | 'height'>, look: Style, user: string, state: ConversationState) {
+    this.#screen = screen;
+    this.#look = look;
+    this.#user = user;
+    this.#rows = new Rows(() => screen.width);
+    this.#state = state;
+    this.#typed = new Set();
+    this.#stream = null;
+    this.#text = new HarmlessText();
+    this.#said = '';
+    this.#tools = new Map();
+    this.#asked = new Map();
+    this.#waiting = new Map(state.queue.map((message) => [message.id, message]));
+    this.#behind = new Set(this.#waiting.keys());
+    this.#isWorking = state.run !== null;
+  }
+
+  get state(): ConversationState {
+    return this.#state;
+  }
+
+  /** Shows what is there: the history, and what waits. */
+  begin(): void {
+    this.items(this.#state.items);
+    const { queue } = this.#state;
+    if (queue.length > 0)
+      this.say(queue.length === 1 ? 'one message waits' : `${queue.length} messages wait`, '/queue');
+    for (const approval of this.#state.approvals) this.#approval(approval);
+  }
+
+  items(items: readonly ConversationItem[]): void {
+    for (const item of items) this.#item(item);
+  }
+
+  /** A message that was typed here is on its way. */
+  typed(id: string): void {
+    this.#typed.add(id);
+  }
+
+  get user(): string {
+    return this.#user;
+  }
+
+  /** A line of ours, not of the conversation. `command`: what helps. */
+  say(text: string, command?: string): void {
+    this.lines([this.#look.dim(`[${text}${command === undefined ? '' : `; ${command}`}]`)]);
+  }
+
+  fail(error: { readonly message: string; readonly hint?: string | undefined }): void {
+    this.lines([this.#look.red(`[${failureText(error)}]`)]);
+  }
+
+  /** Lines of ours, above the row that is being written. */
+  lines(lines: readonly string[]): void {
+    this.#screen.print(
+      lines.flatMap((row) => this.#fitted(row)),
+      this.#live(),
+    );
+  }
+
+  /** What was typed, as it stays. */
+  echo(text: string): string[] {
+    return this.#block(this.#look.bold('> '), 2, text);
+  }
+
+  step(step: ConversationStep): void {
+    if (step.type === 'events') for (const event of step.events) this.#event(event);
+    else if (step.type === 'gap') this.say('what was here is not kept any more');
+    this.#state = reduceConversation(this.#state, step);
+  }
+
+  #event(event: ConversationEvent): void {
+    switch (event.type) {
+      case 'message':
+        this.#message(event.message);
+        return;
+      case 'message_edited':
+        if (event.by.user !== this.#user) this.say(`${this.#name(event)} changed a message that waits`);
+        this.#waitingText(event.id, event.text);
+        return;
+      case 'message_cancelled': {
+        const message = this.#waiting.get(event.id);
+        this.#waiting.delete(event.id);
+        this.#behind.delete(event.id);
+        this.#typed.delete(event.id);
+        if (message === undefined) return;
+        if (event.why === undefined) this.say(`taken back: ${beginning(message.text)}`);
+        else this.say(`${this.#name(event)} does not allow it: ${beginning(event.why)}`, beginning(message.text));
+        return;
+      }
+      case 'message_delivered':
+        this.#delivered(event.id, event.run);
+        return;
+      case 'run_started':
+        this.#said = '';
+        this.#isWorking = true;
+        if (event.run.command !== undefined) {
+          const { plugin, name } = event.run.command;
+          this.say(`/${harmless(name)} goes to the plugin ${harmless(plugin)}`);
+        }
+        return;
+      case 'delta':
+        if (event.stream === 'said') this.#saidDelta(event.text, event.replace === true);
+        else this.#write('thought', event.text);
+        return;
+      case 'tool':
+        this.#endText();
+        this.#tool(event.tool.id, toolLine(event.tool, this.#look), /done|failed/.test(event.tool.status));
+        return;
+      case 'agent':
+        this.#agent(event.name, event.data);
+        return;
+      case 'silent':
+        this.say(harmless(silenceWords(event)));
+        return;
+      case 'approval':
+        this.#approval(event.approval);
+        return;
+      case 'approval_answered':
+        this.#print([answerLine(this.#asked.get(event.id), event.answer, this.#user, this.#look)]);
+        this.#asked.delete(event.id);
+        return;
+      case 'final':
+      case 'error':
+      case 'aborted':
+        this.#end(event);
+        return;
+      case 'note':
+        this.#print(this.#block(this.#look.dim(`${this.#name(event)} notes: `), 0, event.text));
+        return;
+      case 'changed':
+        if (event.title !== undefined) this.say(`now called ${harmless(event.title)}`);
+        if (event.visibility !== undefined) this.say(`now ${sharingWords(event.visibility)}`);
+        return;
+      default:
+        return; // of a later version
+    }
+  }
+
+  #message(message: MessageInfo): void {
+    if (message.role === 'assistant') return;
+    const isKnown = this.#waiting.has(message.id);
+    if (message.state === 'queued') {
+      if (this.#isWorking || this.#waiting.size > 0) this.#behind.add(message.id);
+      this.#waiting.set(message.id, message);
+    }
+    if (isKnown || this.#typed.has(message.id)) return;
+    this.#endText();
+    this.#item({ kind: 'message', message });
+  }
+
+  #waitingText(id: string, text: string): void {
+    const message = this.#waiting.get(id);
+    if (message !== undefined) this.#waiting.set(id, { ...message, text });
+  }
+
+  #delivered(id: string, run: string): void {
+    const message = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (message === undefined) return;
+    if (run !== id) this.say(`the agent has it now: ${beginning(message.text)}`);
+    else if (this.#behind.has(id)) this.say(`its turn: ${beginning(message.text)}`);
+    this.#behind.delete(id);
+    this.#typed.delete(id);
+  }
+
+  #saidDelta(text: string, replace: boolean): void {
+    const before = this.#said;
+    this.#said = replace ? text : before + text;
+    if (!replace) this.#write('said', text);
+    else if (text.startsWith(before)) this.#write('said', text.slice(before.length));
+    else {
+      this.#endText();
+      if (before !== '') this.say('it takes back what it said; this is the whole');
+      this.#write('said', text);
+    }
+  }
+
+  #agent(name: string, data: unknown): void {
+    const retry = name === 'retry' ? retryOf(data) : undefined;
+    if (name === 'plan') this.#plan(data);
+    else if (retry !== undefined) this.say(harmless(retryWords(retry)));
+    else if (name === 'note' && typeof data === 'string') this.say(harmless(data));
+    else if (name === 'note' && typeof data === 'object' && data !== null && 'text' in data) {
+      this.say(harmless(String(data.text)));
+    }
+  }
+
+  /** Drivers tell a plan as a list of steps, each with its status. */
+  #plan(data: unknown): void {
+    const steps: unknown = typeof data === 'object' && data !== null && 'entries' in data ? data.entries : data;
+    if (!Array.isArray(steps)) return;
+    const lines = steps.slice(0, 30).flatMap((step: unknown): string[] => {
+      if (typeof step !== 'object' || step === null) return [];
+      const text = 'content' in step ? step.content : 'step' in step ? step.step : undefined;
+      const status = 'status' in step ? String(step.status) : '';
+      if (typeof text !== 'string') return [];
+      const mark = /complete|done/i.test(status) ? '☑' : /progress|running/i.test(status) ? '▸' : '☐';
+      return [this.#look.dim(`  ${mark} ${harmless(text)}`)];
+    });
+    this.#print(lines);
+  }
+
+  #approval(approval: Approval): void {
+    if (this.#asked.has(approval.id)) return;
+    this.#asked.set(approval.id, approval);
+    this.#print(approvalRows(approval, this.#look, this.#screen.width, this.#screen.height));
+  }
+
+  #end(event: EndEvent): void {
+    if (event.text !== this.#said && event.text !== '') this.#saidDelta(event.text, true);
+    this.#endText();
+    const { type } = event;
+    const end: RunEnd =
+      type === 'error'
+        ? { state: type, error: event.error }
+        : type === 'aborted'
+          ? { state: type, via: event.via, by: event.by }
+          : { state: type, ...(event.stopReason === undefined ? {} : { stopReason: event.stopReason }) };
+    const isEmpty = type === 'final' && event.text === '';
+    const line = endLine(end, this.#user, this.#look) ?? (isEmpty ? this.#look.dim(EMPTY) : undefined);
+    // Calls that were not told to be over are over with their run.
+    const open = [...this.#tools.values()];
+    this.#tools.clear();
+    this.#said = '';
+    this.#isWorking = false;
+    this.#screen.print([...open.map((tool) => this.#cut(tool)), ...(line === undefined ? [] : [line]), ''], []);
+  }
+
+  #item(item: ConversationItem): void {
+    switch (item.kind) {
+      case 'message': {
+        const { by, text, state } = item.message;
+        const isOurs = by.user === this.#user;
+        const name = isOurs ? '> ' : `${nameOf(by, this.#user)}> `;
+        const rows = this.#block(this.#look.bold(name), isOurs ? 2 : 0, text);
+        this.#print(state === 'cancelled' ? [...rows, this.#look.dim('[not sent to the agent]')] : rows);
+        return;
+      }
+      case 'answer': {
+        this.#said = item.text;
+        for (const part of item.parts) {
+          if (part.kind === 'said' || part.kind === 'thought') this.#write(part.kind, part.text);
+          if (part.kind === 'tool') this.#tool(part.tool.id, toolLine(part.tool, this.#look), item.state !== 'running');
+        }
+        if (item.state === 'running') return;
+        this.#endText();
+        const line = item.end === null ? undefined : endLine(item.end, this.#user, this.#look);
+        const short = item.state === 'error' ? 'it ended with an error' : 'it was stopped';
+        const empty = item.state === 'final' && item.text === '' ? this.#look.dim(EMPTY) : undefined;
+        const told = line ?? (item.end !== null || item.state === 'final' ? empty : this.#look.dim(`[${short}]`));
+        this.#print(told === undefined ? [''] : [told, '']);
+        return;
+      }
+      case 'note':
+        this.#print(this.#block(this.#look.dim(`${this.#name(item)} notes: `), 0, item.text));
+        return;
+      case 'gap':
+        this.say('what was here is not kept any more');
+        return;
+    }
+  }
+
+  #name({ by }: { readonly by: MessageInfo['by'] }): string {
+    return nameOf(by, this.#user);
+  }
+
+  #write(stream: 'said' | 'thought', text: string): void {
+    if (this.#stream !== stream) this.#endText();
+    // A text that begins needs no empty rows before it: it has a row of its own.
+    const more = this.#stream === null ? text.replace(/^\n+/, '') : text;
+    if (more === '') return;
+    this.#stream = stream;
+    const rows = this.#rows.push(this.#text.push(more));
+    this.#screen.print(this.#painted(rows), this.#live());
+  }
+
+  /** What comes next is something else. */
+  #endText(): void {
+    if (this.#stream === null) return;
+    const rows = [...this.#rows.push(this.#text.end()), ...this.#rows.end()];
+    const painted = this.#painted(rows);
+    this.#stream = null;
+    this.#screen.print(painted, this.#live());
+  }
+
+  #painted(rows: readonly string[]): string[] {
+    return this.#stream === 'thought' ? rows.map(this.#look.dim) : [...rows];
+  }
+
+  #tool(id: string, line: string, isOver: boolean): void {
+    if (isOver) this.#tools.delete(id);
+    else this.#tools.set(id, line);
+    this.#screen.print(isOver ? [this.#cut(line)] : [], this.#live());
+  }
+
+  /** The row that is being written, then the calls that run. */
+  #live(): string[] {
+    const open = this.#stream === null || this.#rows.open === '' ? [] : this.#painted([this.#rows.open]);
+    return [...open, ...[...this.#tools.values()].slice(-8).map((line) => this.#cut(line))];
+  }
+
+  #print(rows: readonly string[]): void {
+    this.#endText();
+    this.#screen.print(
+      rows.flatMap((row) => this.#fitted(row)),
+      this.#live(),
+    );
+  }
+
+  /** Text in rows, behind a prefix of so many cells. */
+  #block(prefix: string, indent: number, text: string): string[] {
+    const whole = new HarmlessText();
+    const lines = wrapped(whole.push(text) + whole.end(), this.#screen.width - (indent || 12));
+    return lines.map((line, at) => (at === 0 ? prefix : ' '.repeat(indent)) + line);
+  }
+
+  /** In as many rows as it needs, each in the colour of the whole. */
+  #fitted(row: string): string[] {
+    const plain = row.replace(SGR, '');
+    if (cellsOf(plain) <= this.#screen.width) return [row];
+    const [, on = '', inner = plain, off = ''] = COLOURED.exec(row) ?? [];
+    return wrapped(inner, this.#screen.width).map((line) => on + line + off);
+  }
+
+  /** Colours do not count; what is cut loses them. */
+  #cut(row: string): string {
+    const plain = row.replace(SGR, '');
+    const cut = cutTo(plain, this.#screen.width);
+    return cut === plain ? row : cut;
+  }
+}
+
+function wrapped(text: string, width: number): string[] {
+  const rows = new Rows(() => width);
+  return [...rows.push(text), ...rows.end()];
+}
+
+const ESC = String.fromCharCode(0x1b);
+const SGR = new RegExp(`${ESC}\\[[0-9;]*m`, 'g'); // what `style` adds
+const COLOURED = new RegExp(`^(${ESC}\\[[0-9;]*m)([^${ESC}]*)(${ESC}\\[[0-9;]*m)$`);

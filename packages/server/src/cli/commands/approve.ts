@@ -1,0 +1,68 @@
+// `binnacle approve`: what an agent asks for, and an answer to it, for scripts.
+
+import { optionLabel, visibleLine } from '@binnacle/client';
+import type { Approval, ApprovalOption } from '@binnacle/protocol';
+import { approvalRows } from '../chat/format.ts';
+import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import { EXIT, Failure, usage } from '../output/failure.ts';
+import { type Style, style } from '../output/style.ts';
+import { find } from './chat.ts';
+
+export interface ApproveOptions extends ClientCommandOptions {
+  /** Of the request, where several wait. */
+  readonly request?: string;
+}
+
+/** Without an option it tells what waits. */
+export async function approve(wanted: string, option: string | undefined, options: ApproveOptions): Promise<number> {
+  return await withClient(options, async (client) => {
+    const { key, approvals } = await find(client, wanted);
+    const asked = approvals.filter(({ id }) => options.request === undefined || id === options.request);
+    if (option === undefined) {
+      tell(asked, options.json === true);
+      return EXIT.ok;
+    }
+    const approval = theOnly(asked);
+    const answer = await client.conversation(key).answer(approval.id, optionOf(approval, option).id);
+    if (options.json === true) process.stdout.write(`${JSON.stringify({ id: approval.id, answer })}\n`);
+    else process.stderr.write(`Answered ${visibleLine(answer.option)}: ${visibleLine(approval.title)}\n`);
+    return EXIT.ok;
+  });
+}
+
+function tell(approvals: readonly Approval[], asJson: boolean): void {
+  if (asJson) process.stdout.write(`${JSON.stringify({ approvals })}\n`);
+  else if (approvals.length === 0) process.stderr.write('Nothing waits for approval.\n');
+  else for (const approval of approvals) process.stdout.write(requestText(approval, style(process.stdout)));
+}
+
+/** All of it: nobody may agree to what was not shown. */
+function requestText(approval: Approval, look: Style): string {
+  const columns = process.stdout.isTTY ? Math.max(20, process.stdout.columns - 1) : Number.POSITIVE_INFINITY;
+  const lines = [
+    ...approvalRows({ ...approval, options: [] }, look, columns, Number.POSITIVE_INFINITY),
+    `  request ${visibleLine(approval.id)}, to be answered with one of:`,
+    ...approval.options.map((option) => `    ${visibleLine(option.id)}  ${look.dim(optionLabel(option))}`),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function theOnly(approvals: readonly Approval[]): Approval {
+  const [only, ...others] = approvals;
+  if (only === undefined) throw new Failure(EXIT.failed, 'Nothing waits for approval there.');
+  if (others.length === 0) return only;
+  const ids = approvals.map(({ id }) => visibleLine(id)).join(', ');
+  throw usage(`${approvals.length} requests wait for approval.`, `Say which one with --request: ${ids}`);
+}
+
+/** By its id, or by what it does (`allow_once`) where only one does that. */
+function optionOf({ options }: Approval, wanted: string): ApprovalOption {
+  const exact = options.find(({ id }) => id === wanted);
+  const [only, ...others] = options.filter(({ kind }) => kind === wanted);
+  const found = exact ?? (others.length === 0 ? only : undefined);
+  if (found !== undefined) return found;
+  throw usage(
+    `The request has no option "${visibleLine(wanted)}".`,
+    `One of: ${options.map(({ id }) => visibleLine(id)).join(', ')}`,
+  );
+}

@@ -1,0 +1,131 @@
+// `binnacle chat`: finds the conversation that is meant, and talks in it: in this terminal, or with one message.
+
+import type { Binnacle } from '@binnacle/client';
+import { type ConversationInfo, isConversationKey, type SteerMode } from '@binnacle/protocol';
+import { once } from '../chat/single-message.ts';
+import { harmless } from '../chat/text.ts';
+import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import { formatDuration, parseCount, parseTimeout } from '../input/quantities.ts';
+import { EXIT, Failure, usage } from '../output/failure.ts';
+import { type Style, style, table } from '../output/style.ts';
+
+export interface ChatOptions extends ClientCommandOptions {
+  readonly agent?: string;
+  readonly new?: boolean;
+  readonly name?: string;
+  readonly message?: string;
+  readonly steer?: SteerMode;
+  readonly history?: string;
+  readonly timeout?: string;
+  readonly list?: boolean;
+}
+
+/** Of the conversation that is meant when none is named. */
+const DEFAULT_NAME = 'main';
+/** Conversations of a list whose last run is looked at. */
+const ASKED_FOR_END = 50;
+/** What is longer is no message; the gateway's own limit is told by the gateway. */
+const MAX_STDIN_BYTES = 16 * 1024 * 1024;
+
+export async function chat(key: string | undefined, options: ChatOptions): Promise<number> {
+  const named = [key, options.name, options.new === true ? '' : undefined].filter((one) => one !== undefined);
+  if (named.length > 1) throw usage('Name one conversation: by its key, with --name or with --new.');
+  if (key !== undefined && options.agent !== undefined) throw usage('The key of a conversation names its agent.');
+  const history = parseCount(options.history ?? '10', '--history', 0, 1000);
+  const { steer = 'queue' } = options;
+  const timeoutMs = options.timeout === undefined ? undefined : parseTimeout(options.timeout);
+  if (options.list === true) return await list(options);
+  const isScript =
+    options.message !== undefined || options.json === true || !process.stdout.isTTY || !process.stdin.isTTY;
+  const text = isScript ? (options.message ?? (await readStdin())) : '';
+  if (isScript && text.trim() === '') throw usage('There is no message.', 'Give it with -m, or on stdin.');
+  return await withClient(options, async (client) => {
+    const info = await open(client, key, options);
+    if (isScript)
+      return await once(client.conversation(info.key), text, { steer, timeoutMs, json: options.json === true });
+    return await (await import('../chat/interactive.ts')).talk(client, info, { steer, timeoutMs, history });
+  });
+}
+
+async function open(client: Binnacle, key: string | undefined, options: ChatOptions): Promise<ConversationInfo> {
+  if (key !== undefined) return await find(client, key);
+  return await client.conversations.create({
+    ...(options.agent === undefined ? {} : { agent: options.agent }),
+    ...(options.new === true ? {} : { name: options.name ?? DEFAULT_NAME }),
+  });
+}
+
+/** By its key, or by the end of it that only one has. */
+export async function find(client: Binnacle, wanted: string): Promise<ConversationInfo> {
+  if (isConversationKey(wanted)) return await client.conversations.get(wanted);
+  const found = (await client.conversations.all()).filter(({ key }) => key.endsWith(`:${wanted}`));
+  const [only, ...others] = found;
+  if (only === undefined) {
+    throw new Failure(EXIT.noSession, `There is no conversation "${wanted}".`, 'List them with: binnacle chat --list');
+  }
+  if (others.length === 0) return only;
+  throw usage(
+    `"${wanted}" means ${found.length} conversations.`,
+    `One of: ${found.map(({ key: one }) => one).join(', ')}`,
+  );
+}
+
+async function list(options: ChatOptions): Promise<number> {
+  const { conversations, failed } = await withClient(options, async (client) => {
+    const all = await client.conversations.all();
+    return { conversations: all, failed: options.json === true ? new Set<string>() : await failedAmong(client, all) };
+  });
+  if (options.json === true) process.stdout.write(`${JSON.stringify({ conversations })}\n`);
+  else if (conversations.length > 0) {
+    process.stdout.write(conversationTable(conversations, Date.now(), style(process.stdout), failed));
+  } else process.stderr.write('No conversations. Begin one with: binnacle chat\n');
+  return EXIT.ok;
+}
+
+/** Keys of those whose last run ended as an error. Of the latest ones: the list itself does not say it. */
+async function failedAmong(client: Binnacle, all: readonly ConversationInfo[]): Promise<ReadonlySet<string>> {
+  const idle = all.filter(({ run }) => run === null).slice(0, ASKED_FOR_END);
+  const looks = idle.map(async ({ key }) => {
+    const { messages } = await client.conversation(key).history({ limit: 1 });
+    return messages.at(-1)?.ended === 'error' ? [key] : [];
+  });
+  // One may be deleted meanwhile.
+  const found = await Promise.all(looks.map((look) => look.catch(() => [])));
+  return new Set(found.flat());
+}
+
+export function conversationTable(
+  conversations: readonly ConversationInfo[],
+  now: number,
+  look: Style,
+  failed: ReadonlySet<string> = new Set(),
+): string {
+  const head = ['KEY', 'STATE', 'AGE', 'TITLE'].map(look.dim);
+  const rows = conversations.map((info) => [
+    harmless(info.key),
+    stateOf(info, failed.has(info.key), look),
+    formatDuration(now - info.updatedAt),
+    harmless(info.title),
+  ]);
+  return table([head, ...rows], process.stdout.columns ?? 120);
+}
+
+function stateOf({ approvals, run }: ConversationInfo, isFailed: boolean, look: Style): string {
+  if (approvals.length > 0) return look.yellow('asks');
+  if (run !== null) return look.green('works');
+  return isFailed ? look.red('failed') : look.dim('idle');
+}
+
+async function readStdin(): Promise<string> {
+  if (process.stdin.isTTY) throw usage('There is no message.', 'Give it with -m, or on stdin.');
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > MAX_STDIN_BYTES) throw usage('That is too much for a message.', 'Put it into a file.');
+  }
+  return Buffer.concat(chunks)
+    .toString()
+    .replace(/\r?\n$/, '');
+}

@@ -1,0 +1,51 @@
+// `binnacle doctor`: looks for what could keep it from working, and says what to do. Changes nothing, but for the index
+// or the catalogue, where that is asked for.
+
+import { CHECKS, type Finding } from '../doctor/checks.ts';
+import { dataDir } from '../gateway/address.ts';
+import { EXIT } from '../output/failure.ts';
+import { style } from '../output/style.ts';
+
+export interface DoctorOptions {
+  readonly data?: string;
+  readonly rebuildCatalogue?: boolean;
+  readonly rebuildIndex?: boolean;
+  readonly json?: boolean;
+}
+
+export async function doctor(options: DoctorOptions): Promise<number> {
+  if (options.rebuildIndex === true) return await (await import('../doctor/rebuild-index.ts')).rebuildIndex(options);
+  if (options.rebuildCatalogue === true) {
+    return await (await import('../doctor/rebuild-catalogue.ts')).rebuildCatalogue(options);
+  }
+  const dir = dataDir(options.data);
+  const findings: (Finding & { readonly name: string })[] = [];
+  for (const [name, check] of Object.entries(CHECKS)) findings.push({ name, ...(await look(check, dir)) });
+  const failed = findings.filter(({ state }) => state === 'fail').length;
+  if (options.json === true) process.stdout.write(`${JSON.stringify({ ok: failed === 0, data: dir, findings })}\n`);
+  else process.stdout.write(report(findings));
+  return failed === 0 ? EXIT.ok : EXIT.failed;
+}
+
+/** A check that cannot be made is a finding, too. */
+async function look(check: (dir: string) => Finding | Promise<Finding>, dir: string): Promise<Finding> {
+  try {
+    return await check(dir);
+  } catch (error) {
+    return { state: 'fail', detail: error instanceof Error ? error.message : String(error), hint: hintOf(error) };
+  }
+}
+
+const hintOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined;
+
+function report(findings: readonly (Finding & { readonly name: string })[]): string {
+  const { green, yellow, red, dim } = style(process.stdout);
+  const marks = { ok: green('ok  '), warn: yellow('warn'), fail: red('fail') };
+  return findings
+    .map(({ name, state, detail, hint }) => {
+      const line = `${marks[state]}  ${name.padEnd(18)} ${detail}\n`;
+      return state === 'ok' || hint === undefined ? line : `${line}      ${' '.repeat(18)} ${dim(hint)}\n`;
+    })
+    .join('');
+}

@@ -1,0 +1,153 @@
+// `binnacle exec`: runs a command in the shell of a session, and ends with its exit code.
+
+import { constants } from 'node:os';
+import type { Binnacle, Run, RunStreamEvent } from '@binnacle/client';
+import { TextReader } from '@binnacle/client';
+import type { RunInfo } from '@binnacle/protocol';
+import { holderName } from '../attach/session-view.ts';
+import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
+import { parseTimeout } from '../input/quantities.ts';
+import { EXIT, usage } from '../output/failure.ts';
+import { writeTo } from '../terminal/terminal.ts';
+
+export interface ExecOptions extends ClientCommandOptions {
+  readonly new?: boolean;
+  readonly timeout?: string;
+  readonly detach?: boolean;
+  readonly take?: boolean;
+}
+
+export async function exec(
+  session: string | undefined,
+  words: readonly string[],
+  options: ExecOptions,
+): Promise<number> {
+  // With --new there is no session to be named: its place is the first word of the command.
+  const all = options.new === true && session !== undefined ? [session, ...words] : words;
+  if (options.new !== true && session === undefined) throw usage('Name a session, or give --new.');
+  if (all.length === 0) throw usage('There is no command.', 'Put it behind --, e.g. binnacle exec build -- make -j4');
+  if (options.new === true && options.detach === true) {
+    throw usage('--new deletes its session at the end, so it does not go with --detach.');
+  }
+  const request = {
+    command: shellText(all),
+    ...(options.timeout === undefined ? {} : { timeoutMs: parseTimeout(options.timeout) }),
+  };
+  return await withClient(options, async (client) => {
+    if (options.new !== true) return await execIn(client, await findSession(client, session ?? ''), request, options);
+    const made = await client.sessions.create({ runs: true, mode: 'pipe', cwd: process.cwd() });
+    try {
+      return await execIn(client, made, request, options);
+    } finally {
+      await client.sessions.delete(made.id);
+    }
+  });
+}
+
+/** One word is shell text as it is; several are the words of a command, and stay what they are. */
+export const shellText = (words: readonly string[]): string =>
+  words.length === 1 ? (words[0] ?? '') : words.map(quoted).join(' ');
+
+const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+async function execIn(
+  client: Binnacle,
+  { id }: { readonly id: string },
+  { command, ...request }: { readonly command: string; readonly timeoutMs?: number },
+  options: ExecOptions,
+): Promise<number> {
+  const session = client.session(id);
+  if (options.take === true) await session.lease.take({ holder: holderName() });
+  const run = session.run(command, request);
+  const release = cancelOnSignal(run);
+  try {
+    if (options.detach !== true) return exitCodeOf(await show(run, options.json === true ? asJson() : asItIs()));
+    const accepted = await run.accepted;
+    process.stdout.write(`${options.json === true ? JSON.stringify(accepted) : accepted.id}\n`);
+    return EXIT.ok;
+  } finally {
+    release();
+    await session.lease.release();
+  }
+}
+
+type Print = (event: RunStreamEvent) => Promise<void>;
+
+async function show(run: Run, print: Print): Promise<RunInfo> {
+  for await (const event of run) await print(event);
+  return await run.ended;
+}
+
+function asItIs(): Print {
+  return async (event) => {
+    if (event.type === 'output') await writeTo(event.kind === 'stderr' ? process.stderr : process.stdout, event.bytes);
+    if (event.type === 'gap') say(`${event.to - event.from} bytes of output are gone (${event.reason})`);
+    if (event.type === 'reset') say('it took the shell with it; the next command gets a fresh one');
+  };
+}
+
+/** One line for an event. Output as text: characters stay whole, and what is no UTF-8 becomes U+FFFD. */
+function asJson(): Print {
+  const reader = new TextReader();
+  const write = (value: object): Promise<void> => writeTo(process.stdout, Buffer.from(`${JSON.stringify(value)}\n`));
+  return async (event) => {
+    if (event.type === 'output') {
+      const { bytes, ...rest } = event;
+      const text = reader.read(event.kind, bytes);
+      if (text !== '') await write({ ...rest, text });
+      return;
+    }
+    if (event.type === 'gap' || event.type === 'end') {
+      for (const { kind, text } of reader.flush()) await write({ type: 'output', kind, text });
+    }
+    await write(event);
+  };
+}
+
+/** Nobody knows the code of a run that was lost: none is made up. */
+function exitCodeOf({ outcome, exitCode }: RunInfo): number {
+  if (outcome !== null && outcome !== 'exited') say(WORDS[outcome]);
+  return exitCode ?? EXIT.failed;
+}
+
+const WORDS = {
+  timed_out: 'it took longer than --timeout, and was ended',
+  cancelled: 'it was cancelled',
+  session_ended: 'its session ended before it did',
+  lost: 'how it ended is not known: the process that owned it died',
+} as const;
+
+const say = (text: string): boolean => process.stderr.write(`[binnacle: ${text}]\n`);
+
+/** The first signal ends the run, whose end ends us; the second one ends us at once. A reader that is gone ends both. */
+function cancelOnSignal(run: Run): () => void {
+  let signals = 0;
+  const cancel = (code: number): void => {
+    signals += 1;
+    if (signals > 1) process.exit(code);
+    run.cancel().catch(() => process.exit(code));
+  };
+  const listeners = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map((signal) => {
+    const listener = (): void => cancel(128 + constants.signals[signal]);
+    process.on(signal, listener);
+    return (): void => void process.off(signal, listener);
+  });
+  // In the place of what ends us at once: the run would go on writing for nobody.
+  const others = process.stdout.listeners('error') as ((error: Error) => void)[];
+  const closed = (): void => {
+    if (signals === 0)
+      run.cancel().then(
+        () => process.exit(EXIT.ok),
+        () => process.exit(EXIT.failed),
+      );
+    signals += 1;
+  };
+  process.stdout.removeAllListeners('error').on('error', closed);
+  listeners.push(() => {
+    process.stdout.off('error', closed);
+    for (const other of others) process.stdout.on('error', other);
+  });
+  return () => {
+    for (const release of listeners) release();
+  };
+}

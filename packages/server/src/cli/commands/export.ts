@@ -1,0 +1,255 @@
+// `binnacle export`: a session or a conversation as a file. Never writes over one, and leaves no half of one behind.
+
+import {
+  createWriteStream,
+  existsSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  type WriteStream,
+} from 'node:fs';
+import { basename, dirname, extname, join } from 'node:path';
+import type { Binnacle } from '@binnacle/client';
+import { EXPORT_FORMATS, type ExportFormat, isConversationKey } from '@binnacle/protocol';
+import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
+import { EXIT, Failure, usage } from '../output/failure.ts';
+import { Progress } from '../output/progress.ts';
+import { writeTo } from '../terminal/terminal.ts';
+
+export interface ExportOptions extends ClientCommandOptions {
+  /** The version where it says one. */
+  readonly cast?: boolean | string;
+  readonly text?: boolean;
+  readonly jsonl?: boolean;
+  readonly markdown?: boolean;
+  readonly output?: string;
+  readonly input?: boolean;
+  readonly idleLimit?: string;
+  readonly follow?: boolean;
+  readonly force?: boolean;
+}
+
+const BY_EXTENSION: Readonly<Record<string, ExportFormat>> = {
+  '.cast': 'cast',
+  '.log': 'text',
+  '.txt': 'text',
+  '.jsonl': 'jsonl',
+  '.md': 'markdown',
+};
+const LF = 0x0a;
+/** As a shell says SIGINT. */
+const INTERRUPTED = 130;
+
+export async function exportSession(named: string | undefined, options: ExportOptions): Promise<number> {
+  const { wanted, version } = castOf(named, options);
+  const format = formatOf(options);
+  const target = options.output === undefined || options.output === '-' ? new Stdout() : FileTarget.open(options);
+  const progress = new Progress('exported', target.isTerminal);
+  const interrupt = new AbortController();
+  const stop = () => {
+    // Who follows ends it like that, and keeps what has come.
+    if (options.follow === true && !interrupt.signal.aborted) {
+      interrupt.abort();
+      return;
+    }
+    target.drop();
+    process.exit(INTERRUPTED);
+  };
+  process.on('SIGINT', stop);
+  try {
+    await withClient(options, async (client) => {
+      const chunks = await chunksOf(client, wanted, { format, version }, options, interrupt.signal);
+      await (options.follow === true ? copyLines : copy)(chunks, target, progress, interrupt.signal);
+    });
+    await target.finish();
+    return interrupt.signal.aborted ? INTERRUPTED : EXIT.ok;
+  } catch (error) {
+    target.drop();
+    throw error;
+  } finally {
+    progress.end();
+    process.off('SIGINT', stop);
+  }
+}
+
+async function chunksOf(
+  client: Binnacle,
+  wanted: string,
+  { format, version }: { readonly format: ExportFormat | undefined; readonly version: 2 | 3 | undefined },
+  options: ExportOptions,
+  signal: AbortSignal,
+): Promise<AsyncGenerator<Uint8Array>> {
+  const { input = false, follow = false } = options;
+  if (isConversationKey(wanted)) {
+    if (format === 'cast' || format === 'text')
+      throw usage(`A conversation cannot be exported as ${format}.`, 'Pass --markdown or --jsonl.');
+    return client.recordings.exportConversation(wanted, format);
+  }
+  const { id } = await findSession(client, wanted);
+  const idleLimit = idleLimitOf(options.idleLimit);
+  return client.recordings.export(id, {
+    ...{ input, follow, signal },
+    ...(format === undefined ? {} : { format }),
+    ...(version === undefined ? {} : { version }),
+    ...(idleLimit === undefined ? {} : { idleLimit }),
+  });
+}
+
+/** `--cast build` names the session and no version, as it did before there were two. */
+function castOf(
+  named: string | undefined,
+  { cast }: ExportOptions,
+): { readonly wanted: string; readonly version: 2 | 3 | undefined } {
+  const isVersion = named !== undefined && (cast === '2' || cast === '3');
+  if (typeof cast === 'string' && !isVersion && named !== undefined) {
+    throw usage(`asciicast has no version "${cast}" that is written.`, 'Pass --cast 2 or --cast 3.');
+  }
+  const wanted = named ?? (typeof cast === 'string' ? cast : undefined);
+  if (wanted === undefined) throw usage('No session is named.', 'For example: binnacle export build -o build.cast');
+  return { wanted, version: isVersion ? (Number(cast) as 2 | 3) : undefined };
+}
+
+/** Undefined: what is usual for what is exported. */
+function formatOf(options: ExportOptions): ExportFormat | undefined {
+  const [format, ...more] = EXPORT_FORMATS.filter((name) => options[name] !== undefined);
+  if (more.length > 0) throw usage('Pass one of --cast, --text, --jsonl and --markdown.');
+  if (format !== undefined) return format;
+  const extension = extname(options.output ?? '').toLowerCase();
+  const known = BY_EXTENSION[extension];
+  if (known === undefined && extension !== '')
+    throw usage(`No format goes by the extension ${extension}.`, 'Pass one of --cast, --text, --jsonl and --markdown.');
+  return known;
+}
+
+function idleLimitOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = /^\d{1,5}(\.\d{1,3})?s?$/.test(text) ? Number.parseFloat(text) : Number.NaN;
+  if (!(seconds > 0 && seconds <= 86_400))
+    throw usage(`"${text}" is no number of seconds.`, 'For example: --idle-limit 2');
+  return seconds;
+}
+
+async function copy(chunks: AsyncGenerator<Uint8Array>, target: Target, progress: Progress): Promise<void> {
+  for await (const chunk of chunks) {
+    await target.write(chunk);
+    progress.add(chunk.length);
+  }
+}
+
+/** Where it is interrupted, only whole lines are kept. */
+async function copyLines(
+  chunks: AsyncGenerator<Uint8Array>,
+  target: Target,
+  progress: Progress,
+  interrupted: AbortSignal,
+): Promise<void> {
+  let rest: Uint8Array = new Uint8Array();
+  for await (const chunk of chunks) {
+    const end = chunk.lastIndexOf(LF) + 1;
+    if (end > 0) await target.write(Buffer.concat([rest, chunk.subarray(0, end)]));
+    rest = end > 0 ? chunk.subarray(end) : Buffer.concat([rest, chunk]);
+    progress.add(chunk.length);
+  }
+  if (!interrupted.aborted) await target.write(rest);
+}
+
+interface Target {
+  readonly isTerminal: boolean;
+  write(bytes: Uint8Array): Promise<void>;
+  finish(): Promise<void>;
+  drop(): void;
+}
+
+class Stdout implements Target {
+  readonly isTerminal = process.stdout.isTTY === true;
+
+  write(bytes: Uint8Array): Promise<void> {
+    return writeTo(process.stdout, bytes);
+  }
+
+  async finish(): Promise<void> {}
+
+  drop(): void {}
+}
+
+/** Written beside the file, which is there only when it is whole. */
+class FileTarget implements Target {
+  readonly isTerminal = false;
+  readonly #path: string;
+  readonly #aside: string;
+  readonly #force: boolean;
+  readonly #stream: WriteStream;
+  #failure: Error | undefined;
+
+  /** Throws where there is such a file, unless that is wanted. */
+  static open({ output = '', force = false }: ExportOptions): Target {
+    const found = lstatSync(output, { throwIfNoEntry: false });
+    // A device or a pipe is there to be written to, also by a link to it, as /dev/stdout and a shell's >(…) are.
+    const behind = found?.isSymbolicLink() === true ? statSync(output, { throwIfNoEntry: false }) : found;
+    const isDevice = behind !== undefined && !behind.isFile() && !behind.isDirectory();
+    if (behind?.isDirectory() === true) throw usage(`${output} is a directory.`, 'Name a file in it.');
+    if (found !== undefined && !isDevice && !force) throw taken(output);
+    if (!existsSync(dirname(output))) throw usage(`There is no directory ${dirname(output)}.`);
+    return new FileTarget(output, isDevice ? undefined : force);
+  }
+
+  private constructor(path: string, force: boolean | undefined) {
+    this.#path = path;
+    this.#force = force === true;
+    this.#aside = force === undefined ? path : join(dirname(path), `.${shortName(path)}.${process.pid}.part`);
+    // At once: what is opened later could be made behind a `drop`.
+    const fd = openSync(this.#aside, force === undefined ? 'w' : 'wx');
+    this.#stream = createWriteStream(this.#aside, { fd });
+    this.#stream.on('error', (error) => {
+      this.#failure = error;
+    });
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.#failure !== undefined) throw this.#broken(this.#failure);
+    if (bytes.length === 0) return;
+    await new Promise<void>((resolve, reject) => {
+      this.#stream.write(bytes, (error) => (error == null ? resolve() : reject(this.#broken(error))));
+    });
+  }
+
+  async finish(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#stream.once('close', resolve);
+      this.#stream.end();
+    });
+    if (this.#failure !== undefined) throw this.#broken(this.#failure);
+    if (this.#aside === this.#path) return;
+    if (this.#force) renameSync(this.#aside, this.#path);
+    else {
+      try {
+        // Fails where somebody has made such a file meanwhile.
+        linkSync(this.#aside, this.#path);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw taken(this.#path);
+        if (existsSync(this.#path)) throw taken(this.#path);
+        // A file system without links.
+        renameSync(this.#aside, this.#path);
+        return;
+      }
+      rmSync(this.#aside, { force: true });
+    }
+  }
+
+  drop(): void {
+    this.#stream.destroy();
+    if (this.#aside !== this.#path) rmSync(this.#aside, { force: true });
+  }
+
+  #broken(cause: Error): Failure {
+    return new Failure(EXIT.failed, `${this.#path} cannot be written: ${cause.message}`, undefined, cause);
+  }
+}
+
+/** With what stands around it, it still is a name: that has at most 255 bytes, and a character up to 4. */
+const shortName = (path: string): string => [...basename(path)].slice(0, 50).join('');
+
+const taken = (path: string): Failure => usage(`${path} is there already.`, 'Name another file, or pass --force.');

@@ -1,0 +1,79 @@
+// `binnacle import`: makes a session of a recording, a file or what comes on stdin.
+
+import { createReadStream, statSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import type { ImportedRecording } from '@binnacle/client';
+import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import { EXIT, usage } from '../output/failure.ts';
+import { Progress } from '../output/progress.ts';
+import { printable } from '../output/style.ts';
+
+export interface ImportCommandOptions extends ClientCommandOptions {
+  readonly name?: string;
+  readonly input?: boolean;
+}
+
+export async function importRecording(file: string, options: ImportCommandOptions): Promise<number> {
+  if (file === '-' && process.stdin.isTTY === true)
+    throw usage('There is nothing to import.', 'Name a file, or pipe one: binnacle import - < demo.cast');
+  const source = file === '-' ? process.stdin : await opened(file);
+  const progress = new Progress('sent', false);
+  const { name, input = false } = options;
+  let imported: ImportedRecording;
+  try {
+    imported = await withClient(options, (client) =>
+      client.recordings.import(bodyOf(source, progress), { input, ...(name === undefined ? {} : { name }) }),
+    );
+  } finally {
+    progress.end();
+    source.destroy();
+  }
+  if (options.json === true) process.stdout.write(`${JSON.stringify(imported)}\n`);
+  else {
+    process.stdout.write(`${imported.session.id}\n`);
+    for (const note of notesOf(imported)) process.stderr.write(`binnacle: ${note}\n`);
+  }
+  return EXIT.ok;
+}
+
+/** What is in the session otherwise than in the file. */
+export function notesOf({ recording, session }: ImportedRecording): readonly string[] {
+  const { events, skipped, inputDropped, timesMended, isCut } = recording;
+  const notes = [
+    [skipped, `${counted(skipped, 'event')} of an unknown kind or without sense left out`],
+    [inputDropped, `${counted(inputDropped, 'event')} of input left out; --input keeps them, for all who may see it`],
+    [timesMended, `${counted(timesMended, 'time')} that went backwards, mended`],
+    [isCut ? 1 : 0, 'the last line was not whole, and was left out'],
+  ] as const;
+  const said = notes.filter(([count]) => count > 0).map(([, note]) => note);
+  return [`${counted(events, 'event')} as "${printable(session.name)}"`, ...said];
+}
+
+const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+
+/** Throws where there is no such file, before the gateway is asked. */
+async function opened(file: string): Promise<Readable> {
+  const isFile = statSync(file, { throwIfNoEntry: false });
+  if (isFile === undefined) throw usage(`There is no file ${file}.`);
+  if (isFile.isDirectory()) throw usage(`${file} is a directory.`);
+  const stream = createReadStream(file);
+  await new Promise<void>((resolve, reject) => {
+    stream.once('open', () => resolve());
+    stream.once('error', (error) => reject(usage(`${file} cannot be read: ${error.message}`)));
+  });
+  return stream;
+}
+
+function bodyOf(source: Readable, progress: Progress): ReadableStream<Uint8Array> {
+  const chunks = source[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const read = (await chunks.next()) as IteratorResult<Uint8Array>;
+      if (read.done === true) controller.close();
+      else {
+        progress.add(read.value.length);
+        controller.enqueue(read.value);
+      }
+    },
+  });
+}

@@ -1,0 +1,18 @@
+// `binnacle kill`: ends sessions and deletes them with their output.
+
+import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
+import { EXIT } from '../output/failure.ts';
+import { printable } from '../output/style.ts';
+
+export async function kill(wanted: readonly string[], options: ClientCommandOptions): Promise<number> {
+  await withClient(options, async (client) => {
+    // All are looked up first, so that a typing error in one of them deletes none.
+    const sessions = [];
+    for (const one of wanted) sessions.push(await findSession(client, one));
+    for (const session of sessions) {
+      await client.sessions.delete(session.id);
+      process.stderr.write(`Deleted ${printable(session.name) || session.id}.\n`);
+    }
+  });
+  return EXIT.ok;
+}

@@ -1,0 +1,29 @@
+// `binnacle mute` and `unmute`: whether this user is told when a session or conversation waits.
+
+import type { Binnacle, Muted } from '@binnacle/client';
+import { isConversationKey } from '@binnacle/protocol';
+import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
+import { EXIT } from '../output/failure.ts';
+import { printable } from '../output/style.ts';
+
+export async function mute(wanted: readonly string[], on: boolean, options: ClientCommandOptions): Promise<number> {
+  await withClient(options, async (client) => {
+    // All are looked up first, so that a typing error in one of them changes nothing.
+    const found = [];
+    for (const one of wanted) found.push(await find(client, one));
+    for (const { name, what } of found) {
+      await (on ? client.push.mute(what) : client.push.unmute(what));
+      process.stderr.write(`${on ? 'Muted' : 'Not muted any more:'} ${printable(name)}.\n`);
+    }
+  });
+  return EXIT.ok;
+}
+
+async function find(client: Binnacle, wanted: string): Promise<{ readonly name: string; readonly what: Muted }> {
+  if (isConversationKey(wanted)) {
+    const { key, title } = await client.conversations.get(wanted);
+    return { name: title || key, what: { conversation: key } };
+  }
+  const { id, name } = await findSession(client, wanted);
+  return { name: name || id, what: { session: id } };
+}

@@ -1,0 +1,60 @@
+// `binnacle run`: starts a program and attaches this terminal to it.
+
+import { resolve } from 'node:path';
+import type { CreateSession } from '@binnacle/protocol';
+import { parseKeys } from '../attach/detach-keys.ts';
+import { view } from '../attach/session-view.ts';
+import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import { parseLabels } from '../input/labels.ts';
+import { EXIT, usage } from '../output/failure.ts';
+import { terminalSize } from '../terminal/terminal.ts';
+
+export interface RunOptions extends ClientCommandOptions {
+  readonly pipe?: boolean;
+  readonly shell?: string;
+  readonly runs?: boolean;
+  readonly name?: string;
+  readonly cwd?: string;
+  readonly env: readonly string[];
+  readonly label: readonly string[];
+  readonly attach: boolean;
+  readonly detachKeys: string;
+}
+
+export async function run(command: readonly string[], options: RunOptions): Promise<number> {
+  const keys = parseKeys(options.detachKeys);
+  if (options.json === true && options.attach) throw usage('--json goes with --no-attach.');
+  const spec = toSpec(command, options);
+  return await withClient(options, async (client) => {
+    const info = await client.sessions.create(spec);
+    if (!options.attach) {
+      process.stdout.write(`${options.json === true ? JSON.stringify(info) : info.id}\n`);
+      return EXIT.ok;
+    }
+    return await view(client, info, { from: 'start', replayUntil: 0, helm: 'acquire', keys, closesStdin: true });
+  });
+}
+
+export function toSpec(command: readonly string[], options: RunOptions): CreateSession {
+  if (options.shell !== undefined && command.length > 0) throw usage('Give a program, or --shell, not both.');
+  if (options.runs === true && (options.shell !== undefined || command.length > 0)) {
+    throw usage('--runs starts a shell of its own.', 'Leave the program out, and run it with: binnacle exec');
+  }
+  const env: Record<string, string> = {};
+  for (const pair of options.env) {
+    const at = pair.indexOf('=');
+    if (at < 1) throw usage(`"${pair}" is not KEY=VALUE.`);
+    env[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  return {
+    ...(options.shell === undefined ? {} : { command: options.shell }),
+    ...(command.length === 0 ? {} : { argv: command }),
+    ...(options.runs === true ? { runs: true } : {}),
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(Object.keys(env).length === 0 ? {} : { env }),
+    ...(options.label.length === 0 ? {} : { labels: parseLabels(options.label) }),
+    ...(options.pipe === true ? {} : terminalSize()),
+    mode: options.pipe === true ? 'pipe' : 'pty',
+    cwd: resolve(options.cwd ?? '.'),
+  };
+}

@@ -1,0 +1,75 @@
+// `binnacle search`: finds words in the output of all sessions, and shows the lines.
+
+import type { SearchHit, SearchResult } from '@binnacle/protocol';
+import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import { formatDuration } from '../input/quantities.ts';
+import { EXIT, usage } from '../output/failure.ts';
+import { printable, type Style, style } from '../output/style.ts';
+
+export interface SearchCommandOptions extends ClientCommandOptions {
+  readonly session?: string;
+  readonly limit?: string;
+}
+
+/** One page of the gateway's. */
+const MAX_PAGE = 50;
+const MAX_HITS = 1000;
+const DEFAULT_HITS = 20;
+
+export async function search(words: readonly string[], options: SearchCommandOptions): Promise<number> {
+  const limit = limitOf(options.limit);
+  const found = await withClient(options, async (client): Promise<SearchResult> => {
+    const hits: SearchHit[] = [];
+    let behindBytes = 0;
+    let next: string | null | undefined;
+    while (next !== null && hits.length < limit) {
+      const page = await client.search(words.join(' '), {
+        limit: Math.min(MAX_PAGE, limit - hits.length),
+        ...(options.session === undefined ? {} : { session_id: options.session }),
+        ...(next === undefined ? {} : { after: next }),
+      });
+      hits.push(...page.hits);
+      ({ next, behindBytes } = page);
+    }
+    return { hits, next: next ?? null, behindBytes };
+  });
+  if (options.json === true) process.stdout.write(`${JSON.stringify(found)}\n`);
+  else {
+    process.stdout.write(report(found.hits, Date.now(), style(process.stdout)));
+    if (found.hits.length === 0) process.stderr.write('Nothing was found.\n');
+    if (found.behindBytes > 0) process.stderr.write(`${found.behindBytes} bytes of output are not in the index yet.\n`);
+  }
+  return found.hits.length === 0 ? EXIT.failed : EXIT.ok;
+}
+
+/** A line for each hit with where it is, then what stands there. */
+export function report(hits: readonly SearchHit[], now: number, look: Style): string {
+  return hits
+    .map((hit) => {
+      const where = [`--since ${hit.offset}`, `${formatDuration(Math.max(0, now - hit.time))} ago`];
+      if (hit.foreign !== null) where.push(`at ${printable(hit.foreign.source)}`);
+      const head = `${look.cyan(hit.session)}  ${look.bold(printable(hit.name))}  ${look.dim(where.join(', '))}`;
+      const lines = marked(hit, look).split('\n');
+      return `${[head, ...lines.map((line) => `  ${line}`)].join('\n')}\n`;
+    })
+    .join('\n');
+}
+
+/** The snippet with its matches in colour. */
+function marked({ snippet, matches }: SearchHit, look: Style): string {
+  const clean = (text: string): string => text.split('\n').map(printable).join('\n');
+  let at = 0;
+  let text = '';
+  for (const [from, to] of matches) {
+    text += clean(snippet.slice(at, from)) + look.yellow(clean(snippet.slice(from, to)));
+    at = to;
+  }
+  return text + clean(snippet.slice(at));
+}
+
+function limitOf(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_HITS;
+  const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > MAX_HITS) throw usage(`"${text}" is not a number of hits.`, `From 1 to ${MAX_HITS}.`);
+  return limit;
+}

@@ -1,0 +1,104 @@
+// `binnacle share`: links that show one session or conversation to whoever has them.
+
+import type { ShareInfo, ShareMode } from '@binnacle/client';
+import { isConversationKey } from '@binnacle/protocol';
+import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
+import { formatDuration, parseCount, parseDuration } from '../input/quantities.ts';
+import { EXIT, usage } from '../output/failure.ts';
+import { printable, style, table } from '../output/style.ts';
+
+export interface ShareOptions extends ClientCommandOptions {
+  readonly type?: boolean;
+  readonly expires?: string;
+  readonly uses?: string;
+  readonly label?: string;
+  readonly qr?: boolean;
+}
+
+export interface ShareListOptions extends ClientCommandOptions {
+  readonly all?: boolean;
+}
+
+export async function share(what: string, options: ShareOptions): Promise<number> {
+  const mode: ShareMode = options.type === true ? 'type' : 'view';
+  const wanted = {
+    mode,
+    ...(options.expires === undefined ? {} : { expiresInMs: parseDuration(options.expires) }),
+    ...(options.uses === undefined ? {} : { uses: parseCount(options.uses, '--uses', 1, 1000) }),
+    ...(options.label === undefined ? {} : { label: options.label }),
+  };
+  const made = await withClient(options, async (client) => {
+    const target = isConversationKey(what) ? { conversation: what } : { session: (await findSession(client, what)).id };
+    return await client.shares.create({ ...wanted, ...target });
+  });
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify(made)}\n`);
+    return EXIT.ok;
+  }
+  // The link alone on stdout, so that a script can take it as it is.
+  process.stdout.write(`${made.url}\n`);
+  const may = mode === 'type' ? 'watch and type' : 'watch';
+  const uses = made.uses === null ? '' : `, ${made.uses === 1 ? 'once' : `${made.uses} times`}`;
+  const left = formatDuration(made.expiresAt - made.createdAt);
+  process.stderr.write(`Whoever has it may ${may}, for ${left}${uses}. It is not shown again.\n`);
+  process.stderr.write(`End it with: binnacle share rm ${made.id}\n`);
+  if (options.qr === true) {
+    const { renderUnicodeCompact } = await import('uqr');
+    process.stderr.write(`${renderUnicodeCompact(made.url, { border: 2 })}\n`);
+  }
+  return EXIT.ok;
+}
+
+export async function listShares(options: ShareListOptions): Promise<number> {
+  const shares = await withClient(options, (client) => client.shares.list({ over: options.all === true }));
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify({ shares })}\n`);
+    return EXIT.ok;
+  }
+  const look = style(process.stdout);
+  const now = Date.now();
+  const rows = shares.map((one) => [
+    one.id,
+    one.mode,
+    stateOf(one, now),
+    `${one.used}${one.uses === null ? '' : `/${one.uses}`}`,
+    watching(one),
+    printable(one.session ?? one.conversation ?? ''),
+    printable(one.label),
+  ]);
+  const head = ['ID', 'MODE', 'EXPIRES', 'USED', 'WATCHING', 'SHOWS', 'LABEL'].map(look.dim);
+  process.stdout.write(table([head, ...rows], process.stdout.columns ?? 160));
+  return EXIT.ok;
+}
+
+export async function revokeShares(ids: readonly string[], options: ClientCommandOptions): Promise<number> {
+  await withClient(options, async (client) => {
+    const shares = await client.shares.list();
+    for (const id of ids) {
+      const found = matching(shares, id);
+      await client.shares.revoke(found);
+      process.stderr.write(`Share link ${printable(found)} is revoked.\n`);
+    }
+  });
+  return EXIT.ok;
+}
+
+/** The id that begins like this; as it is where none does, for the gateway to say so. */
+function matching(shares: readonly ShareInfo[], wanted: string): string {
+  const found = shares.filter(({ id }) => id === wanted || (wanted !== '' && id.startsWith(wanted)));
+  if (found.length > 1) {
+    throw usage(`"${wanted}" means ${found.length} links.`, `One of: ${found.map(({ id }) => id).join(', ')}`);
+  }
+  return found[0]?.id ?? wanted;
+}
+
+function stateOf({ state, expiresAt }: ShareInfo, now: number): string {
+  if (state === 'revoked' || state === 'expired') return state;
+  const left = `in ${formatDuration(Math.max(0, expiresAt - now))}`;
+  return state === 'used_up' ? `used up, ends ${left}` : left;
+}
+
+const watching = ({ viewers }: ShareInfo): string =>
+  viewers.length === 0
+    ? '-'
+    : viewers.map(({ name, driving }) => `${printable(name)}${driving ? ' (has the helm)' : ''}`).join(', ');

@@ -1,0 +1,92 @@
+// `binnacle tail`: prints the output of a session, safe to look at unless it is wanted raw.
+
+import type { Binnacle } from '@binnacle/client';
+import type { SessionInfo } from '@binnacle/protocol';
+import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
+import { parseCount } from '../input/quantities.ts';
+import { EXIT, usage } from '../output/failure.ts';
+import { type Filter, plainFilter } from '../terminal/filters.ts';
+import { writeTo } from '../terminal/terminal.ts';
+
+export interface TailOptions extends ClientCommandOptions {
+  readonly follow?: boolean;
+  readonly since?: string;
+  readonly bytes?: string;
+  readonly raw?: boolean;
+}
+
+/** What fits on a few screens; --since 0 prints all. */
+const TAIL_BYTES = 16 * 1024;
+const PAGE_BYTES = 1024 * 1024;
+const LF = 0x0a;
+
+export async function tail(wanted: string, options: TailOptions): Promise<number> {
+  if (options.since !== undefined && options.bytes !== undefined) throw usage('Give --since or --bytes, not both.');
+  const since = count(options.since, '--since');
+  const bytes = count(options.bytes, '--bytes');
+  await withClient(options, async (client) => {
+    const info = await findSession(client, wanted);
+    const from = since ?? Math.max(info.oldestOffset, info.outputOffset - (bytes ?? TAIL_BYTES));
+    // Nobody asked for that byte exactly, so begin with a whole line.
+    const print = printer(options.raw === true, since === undefined && bytes === undefined && from > 0);
+    const offset = await printKept(client, info, from, print);
+    if (options.follow === true) await printFollowing(client, info, offset, print);
+    await print.end();
+  });
+  return EXIT.ok;
+}
+
+interface Printer {
+  push(bytes: Uint8Array): Promise<void>;
+  end(): Promise<void>;
+}
+
+function printer(raw: boolean, skipLine: boolean): Printer {
+  const filter: Filter = raw ? { push: (bytes) => bytes, end: () => new Uint8Array() } : plainFilter();
+  let skipping = skipLine;
+  let coloured = false;
+  return {
+    async push(bytes) {
+      let rest = bytes;
+      if (skipping) {
+        const at = rest.indexOf(LF);
+        if (at < 0) return;
+        rest = rest.subarray(at + 1);
+        skipping = false;
+      }
+      const kept = filter.push(rest);
+      coloured ||= !raw && kept.includes(0x1b);
+      await writeTo(process.stdout, kept);
+    },
+    async end() {
+      await writeTo(process.stdout, filter.end());
+      // What was printed last may have left a colour on.
+      if (coloured && process.stdout.isTTY) await writeTo(process.stdout, Buffer.from('\x1b[0m'));
+    },
+  };
+}
+
+/** Up to the head as it is now. */
+async function printKept(client: Binnacle, info: SessionInfo, from: number, print: Printer): Promise<number> {
+  const session = client.session(info.id);
+  let offset = from;
+  do {
+    const slice = await session.read({ since: offset, limit: PAGE_BYTES });
+    await print.push(slice.bytes);
+    if (slice.nextOffset <= offset) return offset;
+    offset = slice.nextOffset;
+  } while (offset < info.outputOffset);
+  return offset;
+}
+
+async function printFollowing(client: Binnacle, info: SessionInfo, offset: number, print: Printer): Promise<void> {
+  for await (const event of client.session(info.id).attach({ offset })) {
+    if (event.type === 'output') await print.push(event.bytes);
+    if (event.type === 'gap') {
+      process.stderr.write(`[binnacle: ${event.to - event.from} bytes of output are gone (${event.reason})]\n`);
+    }
+  }
+}
+
+const count = (text: string | undefined, name: string): number | undefined =>
+  text === undefined ? undefined : parseCount(text, name, 0, Number.MAX_SAFE_INTEGER);

@@ -1,0 +1,126 @@
+// `binnacle token`: tokens for programs and people, and login links for browsers.
+
+import type { Binnacle, IssuedByToken, TokenInfo } from '@binnacle/client';
+import type { Scope } from '@binnacle/protocol';
+import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import { ask, canAsk } from '../input/prompt.ts';
+import { formatDuration, parseDuration } from '../input/quantities.ts';
+import { EXIT, Failure } from '../output/failure.ts';
+import { printable, style, table } from '../output/style.ts';
+
+export interface TokenCreateOptions extends ClientCommandOptions {
+  readonly scope: Scope;
+  readonly expires?: string;
+  readonly user?: string;
+}
+
+export interface TokenRevokeOptions extends ClientCommandOptions {
+  readonly issued?: 'revoke' | 'keep';
+}
+
+export interface TokenLinkOptions extends ClientCommandOptions {
+  readonly scope?: Scope;
+}
+
+export async function createToken(name: string, options: TokenCreateOptions): Promise<number> {
+  const ttl = options.expires === undefined ? {} : { ttlMs: parseDuration(options.expires) };
+  const user = options.user === undefined ? {} : { user: options.user };
+  const asked = { name, scope: options.scope, ...ttl, ...user };
+  const created = await withClient(options, (client) => client.tokens.create(asked));
+  // The token alone on stdout, so that a script can take it as it is.
+  if (options.json === true) process.stdout.write(`${JSON.stringify(created)}\n`);
+  else {
+    const what = `${created.scope}, user ${printable(created.user)}`;
+    process.stderr.write(`Token ${created.id} for ${printable(name)} (${what}). It is not shown again:\n`);
+    process.stdout.write(`${created.token}\n`);
+  }
+  return EXIT.ok;
+}
+
+export async function listTokens(options: ClientCommandOptions): Promise<number> {
+  const tokens = await withClient(options, (client) => client.tokens.list());
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify({ tokens })}\n`);
+    return EXIT.ok;
+  }
+  const look = style(process.stdout);
+  const now = Date.now();
+  const rows = tokens.map((token) => [
+    token.id,
+    token.scope,
+    formatDuration(now - token.createdAt),
+    token.expiresAt === null
+      ? 'never'
+      : token.expiresAt <= now
+        ? 'expired'
+        : `in ${formatDuration(token.expiresAt - now)}`,
+    printable(token.user),
+    makerOf(token),
+    printable(token.name),
+  ]);
+  const head = ['ID', 'SCOPE', 'AGE', 'EXPIRES', 'USER', 'MADE BY', 'NAME'].map(look.dim);
+  process.stdout.write(table([head, ...rows], process.stdout.columns ?? 120));
+  return EXIT.ok;
+}
+
+export async function revokeToken(id: string, options: TokenRevokeOptions): Promise<number> {
+  const count = await withClient(options, async (client) => {
+    const found = await client.tokens.issued(id);
+    const issued = options.issued ?? (found.tokens.length === 0 ? 'keep' : await askWhatOf(client, id, found));
+    await client.tokens.revoke(id, { issued });
+    return issued === 'revoke' ? found.tokens.length : 0;
+  });
+  const more = count === 0 ? '' : `, and ${count} ${count === 1 ? 'token' : 'tokens'} that it made`;
+  process.stderr.write(`Token ${printable(id)} is revoked${more}.\n`);
+  return EXIT.ok;
+}
+
+/** Lists what it has made, and asks whether that is to end as well. */
+async function askWhatOf(client: Binnacle, id: string, issued: IssuedByToken): Promise<'revoke' | 'keep'> {
+  const name = (await client.tokens.list()).find((token) => token.id === id)?.name ?? id;
+  process.stderr.write(`${printable(name)} has made tokens that count still:\n${listOf(issued)}`);
+  if (!canAsk()) {
+    throw new Failure(
+      EXIT.usage,
+      'Nothing was revoked: it must be said what becomes of them.',
+      'Pass --issued revoke to end them as well, or --issued keep.',
+    );
+  }
+  const answer = await ask('End these tokens as well? [y]es, [n]o, they stay, or nothing at all [Enter]: ');
+  if (/^y(es)?$/.test(answer)) return 'revoke';
+  if (/^no?$/.test(answer)) return 'keep';
+  throw new Failure(EXIT.usage, 'Nothing was revoked.');
+}
+
+function listOf({ tokens, logins, shares, links }: IssuedByToken): string {
+  const rows = tokens.map((token) => [token.id, token.scope, makerOf(token), printable(token.name)]);
+  const others = [
+    ...logins.map(({ name }) => `the login ${printable(name)}`),
+    ...shares.map(({ id, label }) => `the share link ${printable(label === '' ? id : label)}`),
+    ...(links === 0 ? [] : [`${links} unused login ${links === 1 ? 'link' : 'links'}`]),
+  ];
+  const also = others.length === 0 ? '' : `In any case end: ${others.join(', ')}.\n`;
+  return table([['ID', 'SCOPE', 'MADE BY', 'NAME'], ...rows], process.stderr.columns ?? 120) + also;
+}
+
+/** Says nothing of tokens from before makers were recorded. A user that is made of an id adds nothing. */
+const makerOf = ({ madeBy }: TokenInfo): string =>
+  madeBy === null
+    ? ''
+    : madeBy.name === madeBy.user || madeBy.user.startsWith('token-')
+      ? printable(madeBy.name)
+      : printable(`${madeBy.name} (${madeBy.user})`);
+
+export async function loginLink(options: TokenLinkOptions): Promise<number> {
+  const ticket = await withClient(options, (client) => client.createTicket(options.scope));
+  if (options.json === true) process.stdout.write(`${JSON.stringify(ticket)}\n`);
+  else {
+    process.stdout.write(`${ticket.url}\n`);
+    process.stderr.write(`Works once, within ${formatDuration(ticket.expiresInMs)}.\n`);
+    if (process.stdout.isTTY) {
+      const { renderUnicodeCompact } = await import('uqr');
+      process.stderr.write(`${renderUnicodeCompact(ticket.url, { border: 2 })}\n`);
+    }
+  }
+  return EXIT.ok;
+}

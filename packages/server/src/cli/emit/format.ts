@@ -1,0 +1,92 @@
+// What `binnacle emit` says of itself, on stderr: each kind of trouble once, with what helps at this command line, and at
+// the end what did not arrive. Knows no program and no gateway.
+
+import { writeSync } from 'node:fs';
+import type { EmitDiagnostic, EmitStats } from '@binnacle/emit';
+import { hintOf, messageOf } from '../output/failure.ts';
+
+export interface EmitSetting {
+  /** As given on the command line. */
+  readonly session: string | undefined;
+  readonly bufferDir: string | undefined;
+  readonly flushMs: number;
+  /** What is waited for: `the program`, or `stdin`. */
+  readonly what: string;
+}
+
+/** The id was used before. */
+const USED = new Set(['session_taken', 'session_exited', 'session_gone', 'stale_epoch']);
+
+export class EmitWords {
+  readonly #setting: EmitSetting;
+  readonly #said: Set<string>;
+
+  constructor(setting: EmitSetting) {
+    this.#setting = setting;
+    this.#said = new Set();
+  }
+
+  /** One line for each kind. */
+  warn(diagnostic: EmitDiagnostic): void {
+    const { kind, code, message, session } = diagnostic;
+    // What an earlier run left in the directory may be refused as well: that says nothing of this one.
+    const key = this.#isOwn(diagnostic) ? `${kind} of this run` : kind;
+    if (this.#said.has(key)) return;
+    this.#said.add(key);
+    const hint = this.#hintOf(diagnostic);
+    const about = kind === 'session_refused' && session !== undefined ? ` (${session})` : '';
+    say(`${message}${code === undefined ? '' : ` [${code}]`}${about}${hint === undefined ? '' : ` ${hint}`}`);
+  }
+
+  /** Nothing will ever be sent. That it cannot be is not said a second time. */
+  wrongPlace(error: unknown): void {
+    const hint = hintOf(error);
+    say(`${messageOf(error)}${hint === undefined ? '' : ` ${hint}`}`);
+    this.#said.add('unreachable');
+  }
+
+  wrongStdin(error: Error): void {
+    say(`stdin cannot be read: ${error.message}`);
+  }
+
+  /** The last line. What the emitter itself would say when the process ends is said with it. */
+  end({ buffered, bufferedBytes, bufferedSessions, lostBytes }: EmitStats): void {
+    const { bufferDir } = this.#setting;
+    const kept = bufferDir === undefined ? '' : `; they are kept in ${bufferDir}`;
+    const sessions = bufferedSessions === 1 ? '1 session' : `${bufferedSessions} sessions`;
+    const said: string[] = [];
+    if (buffered > 0 && bufferedBytes > 0)
+      said.push(`${bytesOf(bufferedBytes)} of ${sessions} were not delivered${kept}`);
+    else if (buffered > 0) said.push(`some events of ${sessions}, without output, were not delivered${kept}`);
+    if (lostBytes > 0) said.push(`${bytesOf(lostBytes)} were lost`);
+    if (said.length > 0) say(`${said.join(', ')}.`);
+    this.#said.add('left');
+  }
+
+  #isOwn({ kind, session }: EmitDiagnostic): boolean {
+    return kind === 'session_refused' && session !== undefined && session === this.#setting.session;
+  }
+
+  #hintOf(diagnostic: EmitDiagnostic): string | undefined {
+    const { kind, code, hint, session } = diagnostic;
+    const { bufferDir, flushMs, what } = this.#setting;
+    if (kind === 'unreachable') {
+      const after = bufferDir === undefined ? '' : `; what is left then is kept in ${bufferDir}`;
+      return `It is tried again until ${what} has ended, and ${flushMs / 1000} s more${after}.`;
+    }
+    if (kind === 'buffer_full') return 'Viewers see how much is missing. A larger buffer: --buffer SIZE.';
+    if (this.#isOwn(diagnostic) && USED.has(code ?? ''))
+      return `This run is not shown. --session names one run: leave it out or make it unique, e.g. --session ${session}-$(date +%s).`;
+    return hint;
+  }
+}
+
+const bytesOf = (count: number): string => `${count} ${count === 1 ? 'byte' : 'bytes'} of output`;
+
+function say(line: string): void {
+  try {
+    writeSync(2, `binnacle emit: ${line}\n`);
+  } catch {
+    // Nobody reads it.
+  }
+}

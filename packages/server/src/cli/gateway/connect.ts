@@ -1,0 +1,59 @@
+// The client that a command talks with, and the session that a person means. Knows no terminal.
+
+import { type Binnacle, connect as connectClient, type WebSocketLike } from '@binnacle/client';
+import type { SessionInfo } from '@binnacle/protocol';
+import { WebSocket } from 'ws';
+import { EXIT, Failure, usage } from '../output/failure.ts';
+import { findGateway, type Place } from './address.ts';
+
+/** What every command that talks to a gateway takes. */
+export interface ClientCommandOptions {
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+/** `requestTimeoutMs`: see ClientOptions. */
+export const clientOf = (place: Place, requestTimeoutMs?: number): Binnacle =>
+  connectClient({
+    ...place,
+    // The same on all versions of Node: 20 has no WebSocket of its own, and later ones' sends no headers.
+    makeSocket: (url, headers) => new WebSocket(url, { headers }) as WebSocketLike,
+    ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
+  });
+
+/** Runs `body` with a client and closes it afterwards, whatever happens. */
+export async function withClient<T>(options: ClientCommandOptions, body: (client: Binnacle) => Promise<T>): Promise<T> {
+  const client = clientOf(findGateway(options.data));
+  try {
+    return await body(client);
+  } finally {
+    client.close();
+  }
+}
+
+/**
+ * The session with this id, with this name or id of its emitter (of several, the one that still runs), or with this
+ * beginning of an id.
+ */
+export async function findSession(client: Binnacle, wanted: string): Promise<SessionInfo> {
+  return pick(await client.sessions.all(), wanted);
+}
+
+export function pick(sessions: readonly SessionInfo[], wanted: string): SessionInfo {
+  if (wanted === '') throw usage('A session is named by its id or name, and this is empty.');
+  const exact = sessions.find((session) => session.id === wanted);
+  if (exact !== undefined) return exact;
+  const named = sessions.filter(({ name, foreign }) => name === wanted || foreign?.sessionId === wanted);
+  const running = named.filter((session) => session.running);
+  const candidates = [running, named, sessions.filter((session) => session.id.startsWith(wanted.toLowerCase()))];
+  const found = candidates.find((list) => list.length > 0) ?? [];
+  const [only, ...others] = found;
+  if (only === undefined) {
+    throw new Failure(EXIT.noSession, `There is no session "${wanted}".`, 'List them with: binnacle ls');
+  }
+  if (others.length === 0) return only;
+  throw usage(
+    `"${wanted}" means ${found.length} sessions.`,
+    `One of: ${found.map((session) => session.id).join(', ')}`,
+  );
+}

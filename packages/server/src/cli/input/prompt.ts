@@ -1,0 +1,30 @@
+// A question to the person at the terminal, and the line that they answer with. Knows no command.
+
+import { createInterface } from 'node:readline/promises';
+import { EXIT, Failure } from '../output/failure.ts';
+
+/** By Ctrl-C: 128 and the number of SIGINT. */
+export const INTERRUPTED = 130;
+
+/** There is somebody to ask. */
+export const canAsk = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
+
+/** In lower case; '' for Enter alone and for the end of input. Ctrl-C ends the command. */
+export async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const interrupted = new Promise<never>((_, reject) => {
+    lines.once('SIGINT', () => reject(new Failure(INTERRUPTED, 'Nothing was done.')));
+  });
+  const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+  try {
+    return (await Promise.race([lines.question(question), closed, interrupted])).trim().toLowerCase();
+  } finally {
+    lines.close();
+  }
+}
+
+/** `otherwise`: what to pass where nobody can be asked. */
+export async function askYes(question: string, otherwise: string): Promise<boolean> {
+  if (!canAsk()) throw new Failure(EXIT.usage, 'This needs an answer, and there is no terminal to ask in.', otherwise);
+  return /^y(es)?$/.test(await ask(`${question} [y/N] `));
+}

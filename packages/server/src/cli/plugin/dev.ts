@@ -1,0 +1,112 @@
+// `binnacle plugin dev`: has the plugin of a folder in the gateway that runs, installs it again after each change, and shows
+// what it prints. What it asks for more than was agreed to is asked about.
+
+import { resolve } from 'node:path';
+import type { Binnacle } from '@binnacle/client';
+import { BinnacleError, type PluginPreview } from '@binnacle/protocol';
+import { withClient } from '../gateway/connect.ts';
+import { INTERRUPTED } from '../input/prompt.ts';
+import { describe, EXIT, Failure } from '../output/failure.ts';
+import { printable, style } from '../output/style.ts';
+import { FolderChanges } from './folder-changes.ts';
+import { agree, carryOut, doneText, type PluginInstallOptions, previewText } from './install.ts';
+import { followLog, logLine } from './logs.ts';
+
+export async function developPlugin(folder: string, options: PluginInstallOptions): Promise<number> {
+  const path = resolve(folder);
+  return await withClient(options, async (client) => {
+    const changes = new FolderChanges(path);
+    await changes.look();
+    const first = await client.plugins.preview(path);
+    const { id } = first;
+    // Also one that is broken: what others installed is not for us to remove.
+    const wasThere = (await client.plugins.list()).some((one) => one.id === id);
+    const stop = new AbortController();
+    const end = (): void => stop.abort();
+    // A second Ctrl-C ends it without more ado. A terminal that is closed says so twice: its shell, and the kernel.
+    process.once('SIGINT', end).once('SIGTERM', end).on('SIGHUP', end);
+    // Whose terminal is gone has nobody to tell anything, and the plugin is to be removed all the same.
+    process.stdout.removeAllListeners('error').on('error', end);
+    process.stderr.on('error', end);
+    try {
+      if (!(await takeUp(client, path, first, options))) return EXIT.failed;
+      process.stderr.write('Waits for changes. Ctrl-C ends it.\n');
+      const digest = first.digest;
+      await Promise.all([
+        follow(client, id, stop.signal),
+        again(client, path, { id, digest }, options, changes, stop.signal),
+      ]);
+    } finally {
+      stop.abort();
+      if (wasThere) process.stderr.write(`${id} stays as it is now.\n`);
+      else {
+        const isGone = await client.plugins.remove(id).then(
+          () => true,
+          () => false,
+        );
+        // Where the person said no, it never was there.
+        if (isGone) process.stderr.write(`${id} is removed again.\n`);
+      }
+      process.off('SIGINT', end).off('SIGTERM', end).off('SIGHUP', end);
+    }
+    return EXIT.ok;
+  });
+}
+
+async function again(
+  client: Binnacle,
+  path: string,
+  { id, digest: first }: Pick<PluginPreview, 'id' | 'digest'>,
+  options: PluginInstallOptions,
+  changes: FolderChanges,
+  signal: AbortSignal,
+): Promise<void> {
+  let digest = first;
+  while (await changes.next(signal)) {
+    try {
+      const preview = await client.plugins.preview(path);
+      if (preview.digest === digest) continue;
+      if (preview.id !== id) {
+        process.stderr.write(`It is called ${printable(preview.id)} now: end this, and begin again.\n`);
+        continue;
+      }
+      if (await takeUp(client, path, preview, options)) digest = preview.digest;
+    } catch (error) {
+      // Ctrl-C, where the answer to a question was due.
+      if (error instanceof Failure && error.exitCode === INTERRUPTED) throw error;
+      // It was saved again meanwhile: that is the next change.
+      if (error instanceof BinnacleError && error.code === 'plugin_changed') continue;
+      // A file that is half written, a line that does not parse: the next change may mend it.
+      process.stderr.write(printableLines(describe(error, false)));
+    }
+  }
+}
+
+/** Nobody is asked twice about the same. False: the person does not want it. */
+async function takeUp(
+  client: Binnacle,
+  path: string,
+  preview: PluginPreview,
+  options: PluginInstallOptions,
+): Promise<boolean> {
+  const look = style(process.stderr);
+  const isAsked = preview.replaces === null || preview.widens.length > 0 || preview.inherits !== null;
+  if (isAsked) process.stderr.write(previewText(preview, look));
+  const agreed = isAsked ? await agree(preview, options) : { granted: {}, inherit: undefined };
+  if (agreed === undefined) return false;
+  process.stderr.write(doneText(await carryOut(client, path, preview, agreed), look));
+  return true;
+}
+
+async function follow(client: Binnacle, id: string, signal: AbortSignal): Promise<void> {
+  const look = style(process.stdout);
+  const { next } = await client.plugins.logs(id);
+  const write = (line: Parameters<typeof logLine>[0]): void => void process.stdout.write(logLine(line, look));
+  try {
+    await followLog(client, id, next, write, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');

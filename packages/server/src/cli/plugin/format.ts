@@ -1,0 +1,93 @@
+// Plugins and what they may do, in words for people. All that a plugin says of itself is made harmless here. Pure.
+
+import type {
+  PluginGrantValue,
+  PluginInfo,
+  PluginOffer,
+  PluginPermission,
+  PluginProblem,
+  PluginSetting,
+} from '@binnacle/protocol';
+import { printable, type Style } from '../output/style.ts';
+
+/** Undefined: the whole permission, or nothing of it. */
+export const itemsOf = (value: PluginGrantValue): readonly string[] | undefined =>
+  typeof value === 'boolean' ? undefined : Object.values(value).flat();
+
+/** What of a permission, behind its sentence: `: git, rg`. */
+function scopeOf({ asked, limits }: PluginPermission): string {
+  const items = itemsOf(asked);
+  if (items !== undefined) return `: ${items.map(printable).join(', ')}`;
+  return limits === null ? '' : ' (without a limit)';
+}
+
+function standingOf({ granted, missing, narrowed }: PluginPermission): string {
+  const items = (itemsOf(granted) ?? []).map(printable).join(', ');
+  if (narrowed) return ` (narrowed to ${items})`;
+  if (missing === false) return ' (granted)';
+  return items === '' ? '' : ` (granted for ${items})`;
+}
+
+/** Two lines for each permission that it asks for: what that lets it do, and why it says that it needs it. */
+export function askedLines(permissions: readonly PluginPermission[], isNew: readonly string[], look: Style): string[] {
+  return permissions
+    .filter(({ asked }) => asked !== false)
+    .flatMap((one) => {
+      const mark = isNew.includes(one.permission) ? look.yellow('new ') : '';
+      const granted = look.dim(standingOf(one));
+      const name = look.dim(printable(one.permission));
+      return [
+        `  ${mark}can ${printable(one.sentence)}${scopeOf(one)}${granted}`,
+        `      ${name}  “${printable(one.reason)}”`,
+      ];
+    });
+}
+
+/** The commands that grant what it lacks. */
+export const grantCommands = (id: string, permissions: readonly PluginPermission[]): string[] =>
+  permissions.filter(({ missing }) => missing !== false).map((one) => grantCommand(id, one.permission, one.missing));
+
+export const settingLine = ({ key, description, isRequired, isSet }: PluginSetting, look: Style): string => {
+  const standing = isSet ? 'set' : isRequired ? look.yellow('needed') : 'not set';
+  return `  ${printable(key)}  ${standing}${description === '' ? '' : look.dim(`  ${printable(description)}`)}`;
+};
+
+export function grantCommand(id: string, permission: string, value: PluginGrantValue): string {
+  const items = (itemsOf(value) ?? []).map(quoted);
+  return ['binnacle plugin grant', printable(id), printable(permission), ...items].join(' ');
+}
+
+/** For a shell: an item may be `*`, or what a shell would take for its own. */
+export const quoted = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${printable(text).replaceAll("'", "'\\''")}'`;
+
+export function stateOf({ state }: Pick<PluginInfo, 'state'>, look: Style): string {
+  if (state === 'unset') return look.yellow('needs settings');
+  if (state === 'running') return look.green(state);
+  return state === 'refused' || state === 'disabled' ? look.red(state) : look.yellow(state);
+}
+
+export const problemLines = ({ message, hint }: PluginProblem): string[] =>
+  [message, ...(hint === null ? [] : [hint])].map(printable);
+
+const KINDS: Record<PluginOffer['kind'], string> = {
+  tool: 'tool',
+  hook: 'hook',
+  route: 'route',
+  command: 'command',
+  channel: 'channel',
+  driver: 'driver',
+  job: 'job',
+};
+
+/** `2 tools, hook` */
+export function offersInShort(offers: readonly PluginOffer[]): string {
+  const counts = new Map<string, number>();
+  for (const { kind } of offers) counts.set(KINDS[kind], (counts.get(KINDS[kind]) ?? 0) + 1);
+  return Array.from(counts, ([kind, count]) => (count === 1 ? kind : `${count} ${kind}s`)).join(', ') || '-';
+}
+
+export function offerLine({ kind, name, inForce, permission }: PluginOffer, look: Style): string {
+  const off = inForce ? '' : look.yellow(`  not in force: it lacks ${printable(permission)}`);
+  return `  ${KINDS[kind]}  ${printable(name)}${off}`;
+}

@@ -1,0 +1,161 @@
+// `binnacle plugin install`: shows what a plugin asks for, asks the person, installs and grants. What was shown is what is
+// installed.
+
+import { resolve } from 'node:path';
+import type { Binnacle } from '@binnacle/client';
+import type { PluginGrantValue, PluginInfo, PluginPermission, PluginPreview, PluginState } from '@binnacle/protocol';
+import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import { ask, askYes, canAsk } from '../input/prompt.ts';
+import { EXIT, Failure } from '../output/failure.ts';
+import { printable, type Style, style } from '../output/style.ts';
+import { askedLines, grantCommands, problemLines, stateOf } from './format.ts';
+
+export interface PluginInstallOptions extends ClientCommandOptions {
+  readonly yes?: boolean;
+  /** False: --no-grant. */
+  readonly grant?: boolean;
+  /** Inheritance from a plugin with the same id that came from another folder. Default: the person is asked. */
+  readonly inherit?: Inherit;
+}
+
+type Inherit = 'all' | 'nothing';
+
+interface Agreed {
+  readonly granted: Readonly<Record<string, PluginGrantValue>>;
+  /** Undefined: nobody had to be asked. */
+  readonly inherit: Inherit | undefined;
+}
+
+/** Consent of the person; undefined: not even to the install. */
+type Consent = Agreed | undefined;
+
+/** Also one that waits for settings: there is nothing wrong with it, and nobody can give them before it is installed. */
+const AS_IT_SHOULD: ReadonlySet<PluginState> = new Set(['running', 'off', 'unset']);
+
+export async function installPlugin(folder: string, options: PluginInstallOptions): Promise<number> {
+  return await withClient(options, async (client) => {
+    const path = resolve(folder);
+    const preview = await client.plugins.preview(path);
+    const look = style(process.stderr);
+    if (options.json !== true || options.yes !== true) process.stderr.write(previewText(preview, look));
+    const consent = await agree(preview, options);
+    if (consent === undefined) {
+      process.stderr.write('Nothing was installed.\n');
+      return EXIT.failed;
+    }
+    const info = await carryOut(client, path, preview, consent);
+    if (options.json === true) process.stdout.write(`${JSON.stringify(info)}\n`);
+    else process.stderr.write(doneText(info, look));
+    return AS_IT_SHOULD.has(info.state) ? EXIT.ok : EXIT.failed;
+  });
+}
+
+/** Throws where nobody can be asked and nothing was said. */
+export async function agree(preview: PluginPreview, options: PluginInstallOptions): Promise<Consent> {
+  const inherit = await inheritance(preview, options);
+  if (inherit === 'neither') return undefined;
+  const isFresh = inherit === 'nothing';
+  const open = preview.permissions.filter(({ asked, missing }) => (isFresh ? asked : missing) !== false);
+  const wanted = options.grant === false ? [] : open;
+  const chosen = await grants(wanted, options);
+  if (chosen === undefined) return undefined;
+  const values = chosen.map(({ permission, asked, both }) => [permission, isFresh ? asked : both]);
+  return { granted: Object.fromEntries(values), inherit };
+}
+
+async function grants(
+  wanted: readonly PluginPermission[],
+  options: PluginInstallOptions,
+): Promise<readonly PluginPermission[] | undefined> {
+  if (options.yes === true) return wanted;
+  if (!canAsk()) {
+    throw new Failure(
+      EXIT.usage,
+      'An install has to be agreed to, and there is no terminal to ask in.',
+      'Pass --yes to install and grant what is asked for, or --yes --no-grant to install alone.',
+    );
+  }
+  if (wanted.length === 0) return (await askYes('Install it?', '')) ? [] : undefined;
+  const answer = await ask('Install it, and grant these? y: yes, N: no, c: choose [y/N/c] ');
+  if (/^y(es)?$/.test(answer)) return wanted;
+  return /^c(hoose)?$/.test(answer) ? await choose(wanted) : undefined;
+}
+
+/** `neither`: the person does not want it at all. --yes is no answer: it is said without knowing who was here before. */
+async function inheritance(
+  { inherits }: PluginPreview,
+  options: PluginInstallOptions,
+): Promise<Inherit | 'neither' | undefined> {
+  if (inherits === null || options.inherit !== undefined) return options.inherit;
+  if (options.yes === true || !canAsk()) {
+    throw new Failure(
+      EXIT.usage,
+      'It comes from another folder than the plugin of its id that is installed.',
+      'Pass --inherit nothing to begin without what that one has, or --inherit all where it is the same plugin.',
+    );
+  }
+  const answer = await ask(
+    'Let it have that? y: yes, it is the same plugin, n: no, begin without, A: do not install [y/n/A] ',
+  );
+  if (/^y(es)?$/.test(answer)) return 'all';
+  return /^no?$/.test(answer) ? 'nothing' : 'neither';
+}
+
+async function choose(wanted: readonly PluginPermission[]): Promise<readonly PluginPermission[] | undefined> {
+  const chosen: PluginPermission[] = [];
+  for (const one of wanted) {
+    if (await askYes(`Grant ${printable(one.permission)}?`, '')) chosen.push(one);
+  }
+  return (await askYes(`Install it, and grant ${chosen.length} of ${wanted.length}?`, '')) ? chosen : undefined;
+}
+
+export async function carryOut(
+  client: Binnacle,
+  path: string,
+  preview: PluginPreview,
+  { granted, inherit }: Agreed,
+): Promise<PluginInfo> {
+  return await client.plugins.install(path, preview.digest, granted, inherit);
+}
+
+function inheritedLines({ inherits }: PluginPreview, look: Style): string[] {
+  if (inherits === null) return [];
+  const { from, permissions, settings, values } = inherits;
+  const where = from === null ? 'an unknown one' : printable(from);
+  const got = [
+    ...(permissions.length === 0 ? [] : [`the permissions ${permissions.map(printable).join(', ')}`]),
+    ...(settings.length === 0 ? [] : [`the settings ${settings.map(printable).join(', ')}`]),
+    ...(values === 0 ? [] : [`${values} stored value${values === 1 ? '' : 's'}`]),
+  ];
+  return [
+    look.red(`It comes from another folder than the one that is installed, which came from ${where}.`),
+    `It would get what that one has: ${got.join('; ')}.`,
+  ];
+}
+
+export function previewText(preview: PluginPreview, look: Style): string {
+  const { id, name, version, description, permissions, replaces, widens, level, problem } = preview;
+  const title = `${look.bold(printable(name))} ${printable(version)} (${printable(id)})`;
+  const asks = permissions.some(({ asked }) => asked !== false);
+  const lines = [
+    `${title}${level === null ? '' : `, ${level} here`}`,
+    ...(description === '' ? [] : [`  ${printable(description)}`]),
+    ...(replaces === null ? [] : [`  takes the place of ${printable(replaces)}`]),
+    ...inheritedLines(preview, look),
+    ...(asks
+      ? ['It asks for this. Granted, it', ...askedLines(permissions, replaces === null ? [] : widens, look)]
+      : []),
+    ...(asks ? [] : ['It asks for no permission.']),
+    ...(problem === null ? [] : problemLines(problem).map((line) => look.red(line))),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+export function doneText(info: PluginInfo, look: Style): string {
+  const lines = [
+    `${printable(info.id)} ${printable(info.version)} is installed: ${stateOf(info, look)}${info.level === null ? '' : `, ${info.level}`}`,
+    ...(info.problem === null ? [] : problemLines(info.problem)),
+    ...grantCommands(info.id, info.permissions).map((command) => `  not granted: ${command}`),
+  ];
+  return `${lines.join('\n')}\n`;
+}

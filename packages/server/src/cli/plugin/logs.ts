@@ -1,0 +1,75 @@
+// `binnacle plugin logs` and `audit`: what a plugin printed, and what it was allowed and denied.
+
+import type { Binnacle } from '@binnacle/client';
+import type { PluginLogLine } from '@binnacle/protocol';
+import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import { parseCount } from '../input/quantities.ts';
+import { EXIT } from '../output/failure.ts';
+import { printable, type Style, style, table } from '../output/style.ts';
+
+export interface PluginLogOptions extends ClientCommandOptions {
+  readonly follow?: boolean;
+}
+
+export interface PluginAuditOptions extends ClientCommandOptions {
+  readonly limit?: string;
+}
+
+const WAIT_MS = 20_000;
+const MAX_AUDIT = 1000;
+
+export async function pluginLogs(id: string, options: PluginLogOptions): Promise<number> {
+  const look = style(process.stdout);
+  const write = (line: PluginLogLine): void => {
+    process.stdout.write(options.json === true ? `${JSON.stringify(line)}\n` : logLine(line, look));
+  };
+  await withClient(options, async (client) => {
+    const { lines, next } = await client.plugins.logs(id);
+    for (const line of lines) write(line);
+    if (options.follow === true) await followLog(client, id, next, write, new AbortController().signal);
+  });
+  return EXIT.ok;
+}
+
+/** Until it is aborted, or the plugin is gone. */
+export async function followLog(
+  client: Binnacle,
+  id: string,
+  after: number,
+  write: (line: PluginLogLine) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let from = after; !signal.aborted; ) {
+    const { lines, next } = await client.plugins.logs(id, { after: from, waitMs: WAIT_MS, signal });
+    for (const line of lines) write(line);
+    from = next;
+  }
+}
+
+export function logLine({ at, stream, text }: PluginLogLine, look: Style): string {
+  const time = look.dim(new Date(at).toTimeString().slice(0, 8));
+  const said = printable(text);
+  const shown = stream === 'gateway' ? look.cyan(`· ${said}`) : stream === 'stderr' ? look.yellow(said) : said;
+  return `${time} ${shown}\n`;
+}
+
+export async function pluginAudit(id: string, options: PluginAuditOptions): Promise<number> {
+  const limit = options.limit === undefined ? undefined : parseCount(options.limit, '--limit', 1, MAX_AUDIT);
+  const entries = await withClient(options, (client) => client.plugins.audit(id, limit));
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify({ entries })}\n`);
+    return EXIT.ok;
+  }
+  const look = style(process.stdout);
+  const rows = entries.map(({ at, what, outcome, target, count, by }) => [
+    new Date(at).toISOString().slice(0, 19).replace('T', ' '),
+    printable(what),
+    outcome === 'denied' || outcome === 'malformed' ? look.red(outcome) : outcome,
+    String(count),
+    printable(by ?? '-'),
+    printable(target),
+  ]);
+  const head = ['TIME (UTC)', 'WHAT', 'OUTCOME', 'TIMES', 'BY', 'TARGET'].map(look.dim);
+  process.stdout.write(table([head, ...rows], process.stdout.columns ?? 120));
+  return EXIT.ok;
+}

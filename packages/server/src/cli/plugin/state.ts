@@ -1,0 +1,51 @@
+// `binnacle plugin rm`, `restart`, `enable` and `disable`.
+
+import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import { askYes } from '../input/prompt.ts';
+import { EXIT, Failure } from '../output/failure.ts';
+import { printable, style } from '../output/style.ts';
+import { problemLines, stateOf } from './format.ts';
+
+export interface PluginRemoveOptions extends ClientCommandOptions {
+  readonly yes?: boolean;
+}
+
+export async function removePlugin(id: string, options: PluginRemoveOptions): Promise<number> {
+  return await withClient(options, async (client) => {
+    const { version } = await client.plugins.get(id);
+    const what = `${printable(id)} ${printable(version)}`.trim();
+    if (options.yes !== true) {
+      const question = `Remove ${what}, with its log, all that it keeps, its settings and what it was granted?`;
+      if (!(await askYes(question, 'Pass --yes.'))) throw new Failure(EXIT.failed, 'Nothing was removed.');
+    }
+    await client.plugins.remove(id);
+    process.stderr.write(`${what} is removed.\n`);
+    return EXIT.ok;
+  });
+}
+
+export async function restartPlugin(id: string, options: ClientCommandOptions): Promise<number> {
+  return await told(options, (plugins) => plugins.restart(id));
+}
+
+export async function enablePlugin(id: string, enabled: boolean, options: ClientCommandOptions): Promise<number> {
+  return await told(options, (plugins) => plugins.setEnabled(id, enabled));
+}
+
+type Plugins = Parameters<Parameters<typeof withClient>[1]>[0]['plugins'];
+
+async function told(
+  options: ClientCommandOptions,
+  act: (plugins: Plugins) => ReturnType<Plugins['get']>,
+): Promise<number> {
+  const info = await withClient(options, (client) => act(client.plugins));
+  if (options.json === true) process.stdout.write(`${JSON.stringify(info)}\n`);
+  else {
+    const lines = [`${printable(info.id)}: ${stateOf(info, style(process.stderr))}`];
+    if (info.problem !== null) lines.push(...problemLines(info.problem));
+    process.stderr.write(`${lines.join('\n')}\n`);
+  }
+  return info.state === 'refused' || info.state === 'unset' || info.state === 'disabled' || info.state === 'waiting'
+    ? EXIT.failed
+    : EXIT.ok;
+}

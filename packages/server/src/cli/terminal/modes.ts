@@ -1,0 +1,95 @@
+// Which modes of the terminal a program has changed, and what sets them back. Knows no terminal.
+
+import { csiParts, Escapes, type Token } from '../output/escapes.ts';
+
+/** DEC private modes that are on in a fresh terminal: line wrap, auto-repeat, visible cursor, alternate scroll. */
+const ON_BY_DEFAULT = new Set([7, 8, 25]);
+/** Left alone: the cursor's blinking is the user's own setting, and 1048 saves rather than sets. */
+const LEFT_ALONE = new Set([12, 1048]);
+/** The alternate screen, in its three forms. Left last, because leaving it also puts the cursor back. */
+const ALTERNATE_SCREEN = new Set([47, 1047, 1049]);
+
+export class Modes {
+  readonly #escapes = new Escapes();
+  /** Private modes that differ from a fresh terminal, with their value now. */
+  readonly #changed = new Map<number, boolean>();
+  #keypad = false;
+  #region = false;
+  #charset = false;
+  #keyboardDepth = 0;
+  #otherKeys = false;
+  #colours = false;
+
+  push(chunk: Uint8Array): void {
+    for (const token of this.#escapes.feed(chunk)) {
+      if (token.kind === 'csi') this.#csi(token);
+      else if (token.kind === 'escape') this.#escape(token);
+      else if (token.kind === 'control' && token.bytes[0] === 0x0e) this.#charset = true;
+    }
+  }
+
+  /** Whether a full-screen program has the alternate screen. */
+  get fullScreen(): boolean {
+    return [...ALTERNATE_SCREEN].some((mode) => this.#changed.get(mode) === true);
+  }
+
+  /** Bytes that make the terminal as it was; empty if nothing was changed. */
+  restore(): string {
+    let out = '';
+    if (this.#keyboardDepth > 0) out += `\x1b[<${this.#keyboardDepth}u`;
+    if (this.#otherKeys) out += '\x1b[>4m';
+    if (this.#keypad) out += '\x1b>';
+    if (this.#charset) out += '\x0f\x1b(B';
+    // Resetting the region moves the cursor home, so it is saved around it.
+    if (this.#region) out += '\x1b7\x1b[r\x1b8';
+    const byTurn = [...this.#changed].sort(([a], [b]) => turn(a) - turn(b));
+    for (const [mode, value] of byTurn) out += `\x1b[?${mode}${value ? 'l' : 'h'}`;
+    if (this.#colours) out += '\x1b[0m';
+    return out;
+  }
+
+  #csi(token: Token): void {
+    const { parameters, final } = csiParts(token);
+    if ((final === 'h' || final === 'l') && parameters.startsWith('?')) {
+      for (const number of parameters.slice(1).split(';')) this.#set(Number(number), final === 'h');
+    } else if (final === 'r' && /^[0-9;]*$/.test(parameters)) {
+      this.#region = parameters !== '';
+    } else if (final === 'u' && parameters.startsWith('>')) {
+      this.#keyboardDepth += 1;
+    } else if (final === 'u' && parameters.startsWith('<')) {
+      this.#keyboardDepth = Math.max(0, this.#keyboardDepth - (Number(parameters.slice(1)) || 1));
+    } else if (final === 'm' && parameters.startsWith('>4')) {
+      this.#otherKeys = /^>4;[12]$/.test(parameters);
+    } else if (final === 'm') {
+      this.#colours = !/^(?:|0|.*;0)$/.test(parameters);
+    } else if (final === 'p' && parameters === '!') {
+      this.#reset(); // DECSTR
+    }
+  }
+
+  #escape(token: Token): void {
+    const text = String.fromCharCode(...token.bytes.subarray(0, 4));
+    if (text === '\x1bc') this.#reset();
+    else if (text === '\x1b=') this.#keypad = true;
+    else if (text === '\x1b>') this.#keypad = false;
+    else if (text.startsWith('\x1b(') || text.startsWith('\x1b)')) this.#charset = text !== '\x1b(B';
+  }
+
+  #set(mode: number, value: boolean): void {
+    if (!Number.isInteger(mode) || mode <= 0 || LEFT_ALONE.has(mode)) return;
+    if (value === ON_BY_DEFAULT.has(mode)) this.#changed.delete(mode);
+    else this.#changed.set(mode, value);
+  }
+
+  #reset(): void {
+    // DECSTR and RIS leave the alternate screen only in the second case; leaving it twice does no harm.
+    for (const mode of [...this.#changed.keys()]) if (!ALTERNATE_SCREEN.has(mode)) this.#changed.delete(mode);
+    this.#keypad = false;
+    this.#region = false;
+    this.#charset = false;
+    this.#otherKeys = false;
+    this.#colours = false;
+  }
+}
+
+const turn = (mode: number): number => (ALTERNATE_SCREEN.has(mode) ? 1 : 0);

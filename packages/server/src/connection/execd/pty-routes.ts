@@ -13,12 +13,15 @@ const Standing = z
   .object({ session_id: z.string(), running: z.boolean(), output_offset: z.number() })
   .openapi('ExecdPty');
 
+/** Columns or rows. Clients in Python send null for what is left out. */
+const NullableSize = nothingOr(Size).openapi({ type: ['integer', 'null'], minimum: 1, maximum: 65_535 });
+
 const NewPty = z.object({
   cwd: nothingOr(text(4096)),
   command: nothingOr(argument),
   /** From here on ours. */
-  cols: nothingOr(Size),
-  rows: nothingOr(Size),
+  cols: NullableSize,
+  rows: NullableSize,
   envs: Envs,
 });
 

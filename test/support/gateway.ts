@@ -41,6 +41,11 @@ export class Gateway extends GatewayAccess {
     return this.#token;
   }
 
+  /** Every address that it serves. */
+  get addresses(): Running['addresses'] {
+    return this.#running?.addresses ?? [];
+  }
+
   /** Starts it on its directory, and on its port if it had one. */
   async start(): Promise<void> {
     const port = this.#url === '' ? 0 : Number(new URL(this.#url).port);

@@ -2,7 +2,6 @@
 
 import { writeSync } from 'node:fs';
 
-/** Kind of a diagnostic. */
 export type EmitDiagnosticKind =
   /** The gateway cannot be reached, or fails. It is tried again. */
   | 'unreachable'
@@ -27,17 +26,13 @@ export type EmitDiagnosticKind =
   /** The process ends, and not everything is delivered. */
   | 'left';
 
-/** A problem of the emitter, for `onDiagnostic`. */
 export interface EmitDiagnostic {
-  /** Kind, to branch on. */
   readonly kind: EmitDiagnosticKind;
-  /** Text for people. */
   readonly message: string;
-  /** Code of the gateway's answer. */
+  /** What the gateway answered. */
   readonly code?: string;
-  /** What to do about it. */
   readonly hint?: string;
-  /** Id of the session at the emitter, if it is about one. */
+  /** The emitter's id of the session that it is about. */
   readonly session?: string;
 }
 

@@ -1,41 +1,37 @@
 // What became of the events of one emitter, in numbers. `offered` is the sum of those below it.
 
-/** Counters of an emitter. */
 export interface EmitStats {
-  /** Events that the program passed to the emitter. Outputs that were joined into one event count once. */
+  /** Events that the program gave us. Outputs that were joined into one event count once. */
   readonly offered: number;
-  /** Events that the gateway has confirmed. */
+  /** Stored, and known to be. */
   readonly stored: number;
-  /** Events that the gateway had stored already, from a request whose answer was lost. */
+  /** Stored before, by a request whose answer was lost. */
   readonly duplicates: number;
-  /** Events that were given up because the gateway refused their session for good. */
+  /** Given up: the gateway refused their session for good. */
   readonly refused: number;
-  /** Events that were dropped because the buffer was full. */
+  /** There was no room for them. */
   readonly dropped: number;
-  /** Events that wait, including those of earlier processes. */
+  /** Not delivered yet, those left by earlier processes included. */
   readonly buffered: number;
 
-  /** Bytes of the events that wait. */
   readonly bufferedBytes: number;
-  /** Sessions with events that wait. */
   readonly bufferedSessions: number;
-  /** Events that were sent at least once. */
+  /** Events that went out at least once. */
   readonly sent: number;
-  /** Requests that were repeated. */
+  /** Requests that had to be sent again. */
   readonly retries: number;
-  /** Bytes of output that will not arrive: dropped, refused, or damaged on disk. */
+  /** Output that will not arrive: no room, refused, or damaged on disk. */
   readonly lostBytes: number;
   /** Events that an earlier process had left on disk; part of `offered`. */
   readonly adopted: number;
 }
 
-/** What is left after `flush` or `close`. */
+/** What is left, for a person at the end. */
 export interface Undelivered {
-  /** Number of events. */
   readonly events: number;
-  /** Bytes of their output. */
+  /** Of output. */
   readonly bytes: number;
-  /** Whether they are on disk for the next process that uses the directory. */
+  /** They are on disk, for the next process that uses the directory. */
   readonly isKept: boolean;
 }
 

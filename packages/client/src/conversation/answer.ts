@@ -14,11 +14,6 @@ import {
   type Usage,
 } from '@binnacle/protocol';
 
-/**
- * A part of an answer, in the order in which it came: text or thoughts, a tool call, a request for approval (`answer`
- * is null while it waits), a message that was injected into the run, or other news of the agent (`plan`, `mode`,
- * `status`, `note`; the latest of each name, of `note` all).
- */
 export type AnswerPart =
   /** Never empty. What comes behind a tool call, or another stream, is another part. */
   | { readonly kind: 'said' | 'thought'; readonly text: string }
@@ -31,33 +26,27 @@ export type AnswerPart =
   /** `plan`, `mode`, `status`: the latest of each name, where it first came. `note`: all of them. */
   | { readonly kind: 'agent'; readonly name: string; readonly data: unknown };
 
-/** What an agent did in one run. */
 export interface Answer {
-  /** `answer`. */
   readonly kind: 'answer';
-  /** Id of the run. A conversation has one answer per run. */
+  /** Of several with one run there is one: the run is its id. */
   readonly run: string;
-  /** State of the run. */
   readonly state: 'running' | RunEnd['state'];
-  /** Everything that was said: the `said` parts, joined. */
+  /** The whole of what was said: the `said` parts, joined. */
   readonly text: string;
-  /** The parts in the order in which they came. A tool call stays where it began. */
   readonly parts: readonly AnswerPart[];
-  /** Who sent the message; null if the beginning of the run is not known. */
+  /** Who sent the message; null where that was not heard. */
   readonly by: Author | null;
-  /** Unix time in milliseconds; null if not known. */
+  /** Milliseconds since 1970; null where it was not heard. */
   readonly startedAt: number | null;
-  /** Unix time in milliseconds; null while it runs, or if not known. */
   readonly endedAt: number | null;
-  /** The gateway's last report that nothing comes; null when something has come since. */
+  /** While nothing comes: what the gateway told of that. Null where something came. */
   readonly silence: SilenceInfo | null;
-  /** How the run ended; null while it runs. */
+  /** Null while it runs. */
   readonly end: RunEnd | null;
-  /** Tokens and cost of the run; null if the agent reported none. */
   readonly usage: Usage | null;
 }
 
-/** Returns the answer of a run whose beginning is not known. */
+/** Of a run whose beginning was not heard. */
 export const unheard = (run: string): Answer => ({
   kind: 'answer',
   run,
@@ -78,7 +67,7 @@ export function answerOfRun(run: ConversationRun): Answer {
   return { ...withDelta(answer, 'said', text, false), silence };
 }
 
-/** Returns an answer from a page of history, which has only its text. */
+/** From a page of history, which has the text only. */
 export function answerOfMessage(message: MessageInfo): Answer {
   const state = message.ended ?? 'final';
   const answer: Answer = {
@@ -139,10 +128,7 @@ export function withSilence(answer: Answer, { at, silentMs, waitsFor, isLong }: 
   return { ...answer, silence: { at, silentMs, waitsFor, ...(isLong === undefined ? {} : { isLong }) } };
 }
 
-/**
- * Returns the answer with its end. The text of the end is complete, so that deltas which were not received are there
- * now.
- */
+/** The text of the end is the whole: what was not heard of it is there now. */
 export function withEnd(answer: Answer, event: EndEvent): Answer {
   const whole = event.text === answer.text ? answer : withDelta(answer, 'said', event.text, true);
   const usage = event.type === 'final' ? (event.usage ?? answer.usage) : answer.usage;

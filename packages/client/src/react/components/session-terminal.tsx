@@ -11,25 +11,20 @@ import { TerminalSteer } from '../terminal/steer.ts';
 import { endWords, type Status, statusOf } from './status.ts';
 import { StatusLine } from './status-line.tsx';
 
-/** Properties of `SessionTerminal`. */
 export interface SessionTerminalProps extends TerminalLook {
-  /** Id of the session. */
   readonly id: string;
-  /** Where to begin, and how much to keep. The options of the first component of a session count. */
   readonly options?: SessionOptions;
-  /** Disables typing and resizing. Default false. */
+  /** Nobody types here, and the size is never changed from here. Default false. */
   readonly readOnly?: boolean;
-  /** Gives the program the size of this box while this client holds the lease. Default true. */
+  /** Give the program the size of this box while we have the helm. Default true. Without the helm it is never done. */
   readonly fit?: boolean;
-  /** Takes the keyboard focus when mounted. Default false. */
+  /** Puts the cursor here when it is there. Default false. */
   readonly autoFocus?: boolean;
-  /** Name for screen readers. Default "Terminal". */
+  /** For screen readers. Default "Terminal". */
   readonly label?: string;
-  /** CSS class. */
   readonly className?: string;
-  /** CSS properties. Give it a height. */
   readonly style?: CSSProperties;
-  /** Loads xterm.js. Default `() => import('@xterm/xterm')`. */
+  /** Where xterm.js comes from. Default `() => import('@xterm/xterm')`. */
   readonly load?: () => Promise<Pick<typeof Xterm, 'Terminal'>>;
 }
 
@@ -55,21 +50,6 @@ const notLoaded = (cause: unknown): BinnacleError =>
     cause,
   });
 
-/**
- * Shows a session as a live terminal. Typing takes a free lease. xterm.js is loaded when the component is mounted, so a
- * server renders it without xterm.js.
- *
- * @example
- * ```tsx
- * import { SessionTerminal } from '@binnacle/client/react';
- * import '@binnacle/client/react.css';
- * import '@xterm/xterm/css/xterm.css';
- *
- * export const Shell = ({ id }: { id: string }) => (
- *   <SessionTerminal id={id} autoFocus scrollback={10_000} style={{ height: 400 }} />
- * );
- * ```
- */
 export function SessionTerminal(props: SessionTerminalProps) {
   const { id, options = {}, readOnly = false, fit = true, label = 'Terminal', load = loadXterm, theme } = props;
   const shared = useShared();

@@ -1,4 +1,4 @@
-// The client that the hooks use, and the stores that they share. Whoever made the client closes it.
+// Which client the hooks below use, and what of it is followed. The client itself is its maker's, to close too.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { createContext, type ReactNode, useContext, useState } from 'react';
@@ -9,7 +9,7 @@ import type { SessionsFollow } from '../stores/sessions.ts';
 import { Pool } from '../stores/store.ts';
 import type { TrafficFollow } from '../stores/traffic.ts';
 
-/** The stores that the components below one provider share. */
+/** What the components below one provider look at together. */
 export class Shared {
   readonly client: Binnacle;
   readonly sessions: Pool<SessionFollow>;
@@ -28,34 +28,12 @@ export class Shared {
 
 const SharedContext = createContext<Shared | undefined>(undefined);
 
-/** Properties of `BinnacleProvider`. */
 export interface BinnacleProviderProps {
-  /**
-   * A client that is made once, outside of components. A second provider of the same client shares the stores of the
-   * first.
-   */
+  /** Made once, outside of components. Below a second provider of the same client, the first one's reading is shared. */
   readonly client: Binnacle;
-  /** Components that use the hooks. */
   readonly children?: ReactNode;
 }
 
-/**
- * Provides a client to the hooks and components below it.
- *
- * @example
- * ```tsx
- * import { connect } from '@binnacle/client';
- * import { BinnacleProvider, SessionTerminal } from '@binnacle/client/react';
- *
- * const client = connect({ url: location.origin });
- *
- * export const Page = ({ id }: { id: string }) => (
- *   <BinnacleProvider client={client}>
- *     <SessionTerminal id={id} style={{ height: 400 }} />
- *   </BinnacleProvider>
- * );
- * ```
- */
 export function BinnacleProvider({ client, children }: BinnacleProviderProps) {
   const above = useContext(SharedContext);
   const [own, setOwn] = useState(() => new Shared(client));
@@ -76,5 +54,5 @@ export function useShared(): Shared {
   return shared;
 }
 
-/** Returns the client of the provider. Throws `bad_request` outside of a `BinnacleProvider`. */
+/** The client, for what no hook does. */
 export const useBinnacle = (): Binnacle => useShared().client;

@@ -1,4 +1,4 @@
-// One conversation for a component: its state, and the actions on it.
+// One conversation for a component: what is said in it, and what one can say.
 
 import {
   type AbortReceipt,
@@ -19,47 +19,27 @@ import {
 import { type Shared, useShared } from './provider.tsx';
 import { useFollowed } from './use-store.ts';
 
-/** Actions on a conversation. None of them rejects: each resolves with a `Result`. */
+/** None of these rejects: each tells what came of it. */
 export interface ConversationActions {
-  /** Sends a message. Resolves when the gateway has stored it; the answer appears among the turns. */
+  /** Resolves when the gateway has it; the answer comes among the turns. */
   send(text: string, options?: SendOptions): Promise<Result<SendReceipt>>;
-  /** Aborts a run; without an id, the current run and all waiting messages. */
+  /** Ends a run; without an id, what runs and what waits. */
   abort(run?: string): Promise<Result<AbortReceipt>>;
   /** Answers a request for approval with the id of one of its options. */
   answer(approval: string, option: string): Promise<Result<ApprovalAnswer>>;
-  /** Changes the text of a waiting message. */
+  /** Of a message that waits. */
   edit(message: string, text: string): Promise<Result<MessageInfo>>;
-  /** Cancels a waiting message. */
+  /** Takes back a message that waits. */
   cancel(message: string): Promise<Result<MessageInfo>>;
-  /** Loads the turns in front of these. */
+  /** Loads the turns before these. */
   older(): Promise<Result>;
 }
 
-/** What `useConversation` returns. */
 export interface UsedConversation extends ConversationSnapshot, ConversationActions {
-  /** Key of the conversation. */
   readonly key: string;
 }
 
-/**
- * Follows one conversation while the component is mounted. Components with the same key share one subscription, with
- * the options of the first.
- *
- * @example
- * ```tsx
- * import { useConversation } from '@binnacle/client/react';
- *
- * export function Chat({ conversation: key }: { conversation: string }) {
- *   const { turns, run, send } = useConversation(key);
- *   return (
- *     <form action={async (form) => void (await send(String(form.get('text'))))}>
- *       {turns.map((turn, at) => ('text' in turn ? <p key={at}>{turn.text}</p> : null))}
- *       <input name="text" disabled={run !== null} />
- *     </form>
- *   );
- * }
- * ```
- */
+/** The options of those who look at a conversation first count for all who look at it together. */
 export function useConversation(key: string, options: ConversationOptions = {}): UsedConversation {
   const shared = useShared();
   const snapshot = useFollowed(

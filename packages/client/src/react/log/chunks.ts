@@ -1,11 +1,11 @@
-// The output of one log as a list of chunks that grows at its end and stays within a limit. Knows no React.
+// What was read of one log, as pieces in their order: a list that only grows at its end, and within a bound. Knows no React.
 
 import type { EntryEvent, GapEvent, OutputEvent } from '../../session/attachment.ts';
 
-/** Output, a gap, or a new size of the terminal. */
+/** Output, output that is gone, or a new size of the terminal. */
 export type Chunk = OutputEvent | GapEvent | Extract<EntryEvent, { type: 'resize' }>;
 
-/** Bytes that a chunk costs besides its output: a flood of one-byte chunks must not evade the limit. */
+/** What a chunk costs besides its bytes: a flood of one-byte chunks must not slip through the bound. */
 const CHUNK_BYTES = 256;
 
 interface Kept {
@@ -14,36 +14,17 @@ interface Kept {
   readonly cost: number;
 }
 
-/**
- * An immutable list of chunks. Later chunks are in a later list. Chunks are numbered through all lists, so that a
- * consumer draws only what is new.
- *
- * @example
- * ```tsx
- * import { useSession } from '@binnacle/client/react';
- * import { useEffect, useRef } from 'react';
- *
- * export function Bytes({ id, onBytes }: { id: string; onBytes: (bytes: Uint8Array) => void }) {
- *   const { chunks } = useSession(id);
- *   const seen = useRef(0);
- *   useEffect(() => {
- *     for (const chunk of chunks.from(seen.current)) if (chunk.type === 'output') onBytes(chunk.bytes);
- *     seen.current = chunks.end;
- *   }, [chunks, onBytes]);
- *   return <output>{chunks.bytes} bytes</output>;
- * }
- * ```
- */
+/** The list as it was at one moment. It stays so: what comes later is in a later one. */
 export class ChunkList implements Iterable<Chunk> {
-  /** Number of this list; equal versions have equal chunks. */
+  /** Another list is another version; the same version has the same chunks. */
   readonly version: number;
-  /** Number of the first chunk. */
+  /** The number of the first chunk that is kept. */
   readonly first: number;
-  /** Number behind the last chunk. */
+  /** Behind the number of the last one. */
   readonly end: number;
-  /** Output bytes of the chunks in this list. */
+  /** Output bytes of the chunks that are kept. */
   readonly bytes: number;
-  /** Output bytes of chunks that were dropped to stay within the limit. */
+  /** Output bytes of chunks that were let go of, to stay within the bound. */
   readonly droppedBytes: number;
   private readonly items: readonly (Kept | undefined)[];
   private readonly base: number;
@@ -63,17 +44,16 @@ export class ChunkList implements Iterable<Chunk> {
     this.droppedBytes = sums.droppedBytes;
   }
 
-  /** Number of chunks in this list. */
   get length(): number {
     return this.end - this.first;
   }
 
-  /** Returns a chunk by its number; undefined outside of this list. */
+  /** Undefined before the first that is kept, and behind the last. */
   at(number: number): Chunk | undefined {
     return number < this.end ? this.items[number - this.base]?.chunk : undefined;
   }
 
-  /** Yields the chunks from a number on. Pass the `end` of an earlier list to get what is new. */
+  /** From the chunk of that number on: pass the `end` of an earlier list for what has come since. */
   *from(number: number): Generator<Chunk, void, undefined> {
     for (let at = Math.max(number, this.first); at < this.end; at += 1) {
       const chunk = this.at(at);
@@ -89,7 +69,7 @@ export class ChunkList implements Iterable<Chunk> {
 
 export const NO_CHUNKS = new ChunkList([], { base: 0, first: 0, end: 0 }, { version: 0, bytes: 0, droppedBytes: 0 });
 
-/** Collects chunks and makes the lists. */
+/** Makes the lists. */
 export class ChunkLog {
   private readonly maxBytes: number;
   private items: (Kept | undefined)[];

@@ -6,15 +6,13 @@ import type { Chunk, ChunkList } from './chunks.ts';
 import { gapWords } from './format.ts';
 import { type PlainLine, PlainText } from './plain-text.ts';
 
-/** A line of plain text. */
 export interface LogLine {
-  /** Number of the line, from 0 at the first line that was read. */
+  /** Counts from 0 at the first line that was read. */
   readonly number: number;
-  /** Stream of the line. `notice`: not output of the program, but a report that output is missing here. */
+  /** `notice`: not printed by the program; it says what is missing here. */
   readonly kind: OutputKind | 'notice';
-  /** Text without control characters. */
   readonly text: string;
-  /** Whether the line goes on in the next line of its kind, because it was too long. */
+  /** It goes on in the next line of its kind: it was too long for one. */
   readonly isCut: boolean;
 }
 
@@ -24,7 +22,6 @@ interface Stream {
   open: number | undefined;
 }
 
-/** Makes lines from chunks, each stream apart, and drops the oldest beyond its limit. */
 export class LogLines {
   private readonly maxLines: number;
   private readonly streams: Map<OutputKind, Stream>;
@@ -117,7 +114,7 @@ export class LogLines {
   }
 }
 
-/** Returns lines as text, without notices. A line that was cut is one line again. */
+/** As text, without the notices: a line that was cut is one again. */
 export function textOfLines(lines: readonly LogLine[]): string {
   let text = '';
   for (const line of lines) if (line.kind !== 'notice') text += line.isCut ? line.text : `${line.text}\n`;

@@ -1,4 +1,4 @@
-// One conversation as a store for components: its turns, the current answer, the queue. Knows no React.
+// One conversation as components see it: what was said, what is being said, what waits. Knows no React.
 
 import { type Approval, BinnacleError, type MessageInfo } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
@@ -16,33 +16,27 @@ import {
 import { asError } from '../result.ts';
 import { Followed } from './store.ts';
 
-/** Options of `useConversation`. */
 export interface ConversationOptions {
-  /** Maximum number of messages, answers and notes to keep; `older` reads those in front of them. Default 400. */
+  /** Messages, answers and notes that are kept here; `older` brings back those before. Default 400. */
   readonly maxTurns?: number;
 }
 
-/** What a component knows of a conversation. */
 export interface ConversationSnapshot {
-  /** State of the reading. `ended`: the conversation was deleted. */
+  /** `ended`: it was deleted. */
   readonly state: 'connecting' | 'live' | 'reconnecting' | 'ended' | 'failed';
-  /** Title, owner, visibility and other facts. Undefined until connected. */
   readonly info: ConversationFacts | undefined;
-  /**
-   * Messages, answers and notes in the order in which the agent got them. The last answer grows while the agent talks.
-   */
+  /** In the order in which the agent had them; the last answer grows while the agent talks. */
   readonly turns: readonly ConversationItem[];
-  /** Waiting messages. */
+  /** Messages that wait for their turn. */
   readonly queue: readonly MessageInfo[];
-  /** Pending requests for approval. */
+  /** Requests that wait for somebody's answer. */
   readonly approvals: readonly Approval[];
-  /** Id of the current run; null if there is none. */
+  /** The run that is under way. */
   readonly run: string | null;
-  /** Whether there are turns in front of these. */
+  /** There are turns before these: see `older`. */
   readonly hasOlder: boolean;
-  /** Whether `older` is in progress. */
   readonly isLoadingOlder: boolean;
-  /** Why the reading failed. */
+  /** Why it failed. */
   readonly error: BinnacleError | undefined;
 }
 

@@ -1,4 +1,4 @@
-// The list of sessions as a store for components, and its filter. Knows no React.
+// The states of all sessions that one may see, and which of them a filter lets through. Knows no React.
 
 import { BinnacleError, type Mode, type SessionInfo } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
@@ -7,31 +7,27 @@ import type { Watch, WatchEvent } from '../../session/watch.ts';
 import { asError } from '../result.ts';
 import { Followed } from './store.ts';
 
-/** What a component knows of the list of sessions. */
 export interface SessionsSnapshot {
-  /** State of the watch. */
   readonly state: 'connecting' | 'live' | 'reconnecting' | 'failed';
-  /** Sessions, newest first. While connecting, those that have arrived; while reconnecting, the last known. */
+  /** Newest first. While reconnecting: as last heard; while connecting: as many as have come. */
   readonly sessions: readonly SessionInfo[];
-  /** Why the watch failed. */
+  /** Why it failed. */
   readonly error: BinnacleError | undefined;
 }
 
 export const NO_SESSIONS_YET: SessionsSnapshot = { state: 'connecting', sessions: [], error: undefined };
 
-/** Filter of `useSessions`. All given fields must match. */
 export interface SessionFilter {
-  /** `true`: starting or running; `false`: neither. */
+  /** Starting or running; `false`: neither. */
   readonly running?: boolean;
-  /** `pty` or `pipe`. */
   readonly mode?: Mode;
-  /** `true`: programs that run elsewhere; `false`: those of the gateway. */
+  /** `true`: those whose program runs elsewhere; `false`: those of the gateway. */
   readonly foreign?: boolean;
-  /** Source of programs that run elsewhere. */
+  /** Of those that run elsewhere. */
   readonly source?: string;
   /** `key` or `key=value`. */
   readonly label?: string;
-  /** Words that all occur in the name, the command or the emitter's id, in any case. */
+  /** Each word is in the name, the command or the emitter's id, whatever the case. */
   readonly words?: string;
 }
 

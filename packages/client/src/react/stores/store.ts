@@ -1,15 +1,12 @@
-// A store that several components share: a snapshot that changes at most once per frame, and how long the store stays
-// open. Knows no React and no network.
+// What several components may look at together: a snapshot that changes once a frame at most, and how long it is followed.
+// Knows no React and no network.
 
-/**
- * Milliseconds between two snapshots in a hidden page, which draws no frames: what it shows when it becomes visible
- * should not be older.
- */
+/** A page that nobody sees draws no frames; what it shows when it is seen again should not be older than this. */
 const UNSEEN_MS = 250;
-/** Milliseconds between two snapshots where there are no frames at all. */
+/** Where there are no frames at all. */
 const FRAME_MS = 16;
 
-/** Runs a function with the next frame. Returns a function that cancels it. */
+/** Returns what takes it back. */
 export function onNextFrame(run: () => void): () => void {
   const { requestAnimationFrame: ask, cancelAnimationFrame: cancel } = globalThis as Partial<typeof globalThis>;
   const stop = (): void => {
@@ -25,7 +22,7 @@ export function onNextFrame(run: () => void): () => void {
   return stop;
 }
 
-/** Base of the stores: a resource that is followed while a component is mounted. */
+/** Something that is followed while somebody looks at it. */
 export abstract class Followed<T extends object> {
   private readonly listeners: Set<() => void>;
   private shown: T;
@@ -41,18 +38,18 @@ export abstract class Followed<T extends object> {
     this.isClosed = false;
   }
 
-  /** The current snapshot; the same object until listeners are called. */
+  /** The same object until the listeners are told of another one. */
   get snapshot(): T {
     return this.shown;
   }
 
-  /** Adds a listener. Returns a function that removes it. */
+  /** Returns what ends the listening. */
   subscribe(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  /** Stops following for good and removes all listeners. */
+  /** For good: nothing is followed and nobody is told any more. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -62,7 +59,7 @@ export abstract class Followed<T extends object> {
     this.stop();
   }
 
-  /** Begins to follow. Called once, before anything else. */
+  /** Begins to follow. Once, before anything else. */
   abstract begin(): void;
   protected abstract stop(): void;
 
@@ -70,12 +67,12 @@ export abstract class Followed<T extends object> {
     return this.isClosed;
   }
 
-  /** The latest state, published or not. */
+  /** The latest, told or not. */
   protected get latest(): T {
     return this.next;
   }
 
-  /** Changes the state and publishes it with the next frame. */
+  /** Tells it with the next frame. */
   protected change(change: Partial<T>): void {
     if (this.isClosed) return;
     this.next = { ...this.next, ...change };
@@ -87,7 +84,7 @@ export abstract class Followed<T extends object> {
     });
   }
 
-  /** Completes the state before it is published: for what need not be made more often. */
+  /** The last touch before it is told: what need not be made more often than that. */
   protected settle(state: T): T {
     return state;
   }
@@ -95,13 +92,13 @@ export abstract class Followed<T extends object> {
 
 interface Entry<S> {
   readonly followed: S;
-  /** Options that the store was made with. */
+  /** What it was made with. */
   readonly options: string;
   users: number;
   closing: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** One store per key, however many components use it: a gateway takes one subscription per client. */
+/** One followed thing for each key, however many look at it: a gateway takes one subscription of a client. */
 export class Pool<S extends Followed<object>> {
   private readonly entries: Map<string, Entry<S>>;
 
@@ -113,10 +110,7 @@ export class Pool<S extends Followed<object>> {
     return this.entries.get(key)?.followed;
   }
 
-  /**
-   * Returns the store of a key, made with the `options` of the first component that takes it. Give it back with
-   * `release`.
-   */
+  /** Makes it for the first one who takes it; `options` are those of that one. Give it back with `release`. */
   take(key: string, options: string, make: () => S): S {
     const known = this.entries.get(key);
     if (known !== undefined && (known.users > 0 || known.options === options)) {
@@ -131,10 +125,6 @@ export class Pool<S extends Followed<object>> {
     return followed;
   }
 
-  /**
-   * Gives a store back. It closes in a later task, because React's strict mode and a component that replaces another
-   * take it again at once.
-   */
   release(key: string, followed: S): void {
     const entry = this.entries.get(key);
     if (entry === undefined || entry.followed !== followed) return;

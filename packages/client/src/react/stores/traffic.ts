@@ -1,5 +1,4 @@
-// Events of the sessions that match a filter as a store for components: the latest ones, within a limit. Knows no
-// React.
+// What happens in the sessions that match a filter, as components see it: the latest events, within a bound. Knows no React.
 
 import { BinnacleError, type PtyEvent, type TrafficFilter } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
@@ -8,29 +7,25 @@ import { asError } from '../result.ts';
 import type { FollowState } from './session.ts';
 import { Followed } from './store.ts';
 
-/** Options of `useTraffic`. */
 export interface TrafficOptions {
-  /**
-   * `start`: everything that is stored. `now`: what comes. Default `start` if the filter names a session, else `now`.
-   */
+  /** `start`: all that is kept. `now`: what comes. Default `start` where the filter names a session, else `now`. */
   readonly from?: 'start' | 'now' | string;
-  /** Bytes of events to keep; older ones are dropped. Default 2 MiB. */
+  /** Of the events that are kept here; older ones are let go of. Default 2 MiB. */
   readonly maxBytes?: number;
 }
 
-/** What a component knows of the traffic. */
 export interface TrafficSnapshot {
-  /** State of the watch. `ended`: the one session that the filter names has ended. */
+  /** `ended`: the one session that the filter names has ended, and nothing is connected again. */
   readonly state: FollowState;
-  /** Events in their order. Output is text, and no character is cut. */
+  /** In their order, as pieces. Output is text; characters are never split. */
   readonly events: readonly PtyEvent[];
-  /** Number of events in front of these that were dropped. */
+  /** How many came before the first of them, and were let go of. */
   readonly dropped: number;
-  /** The latest gaps. */
+  /** Output that is gone, the latest ones. */
   readonly gaps: readonly TrafficGap[];
-  /** The last error of a single session, or of too many. The watch goes on. */
+  /** What the gateway last said of a single session, or of too many. Following goes on. */
   readonly notice: BinnacleError | undefined;
-  /** Why the watch failed. */
+  /** Why it failed. */
   readonly error: BinnacleError | undefined;
 }
 

@@ -1,17 +1,14 @@
-// From a terminal in a page to its session: typing, the lease, the size. Takes a free lease for what is typed. Knows no
-// React.
+// From a terminal in a page to its session: typing, the helm, the size. Takes a free helm for what is typed. Knows no React.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Session } from '../../session/session.ts';
 import { asError } from '../result.ts';
 
-/** The component that shows the session. Changes of the lease go through it, so that it shows them. */
+/** Who shows the session: changes of the helm go through it, so that it shows them. */
 export interface SteerOwner {
-  /** Handle to the session. */
   readonly session: Session;
-  /** Acquires the lease if it is free (`acquire`), or takes it from its holder (`take`). */
+  /** Gets the helm if it is free, or takes it from whoever has it. */
   hold(action: 'acquire' | 'take'): Promise<unknown>;
-  /** Releases the lease. */
   release(): Promise<void>;
 }
 
@@ -23,7 +20,7 @@ const RESIZE_AFTER_MS = 80;
 /** Typed while the helm is on its way. */
 const MAX_WAITING = 1024 * 1024;
 
-/** Returns who took the lease; null if it expired; undefined if the program has ended. */
+/** Who took the helm from us; null: it ran out. Undefined: nobody lost it, for the program has ended. */
 export function lostTo({ code, details }: BinnacleError): string | null | undefined {
   if (code === 'session_exited') return undefined;
   return typeof details?.holder === 'string' ? details.holder : null;
@@ -34,10 +31,6 @@ interface TerminalSize {
   readonly rows: number;
 }
 
-/**
- * Sends what is typed in a terminal to its session. Typing takes a free lease first; if another client holds it, the
- * text waits for `acquire` or `take`, at most 1 MiB.
- */
 export class TerminalSteer {
   protected readonly session: Session;
   private readonly owner: SteerOwner;
@@ -62,12 +55,11 @@ export class TerminalSteer {
     this.unlisten = this.session.lease.on('given', () => this.touched());
   }
 
-  /** Whether this client holds the lease. */
   get holds(): boolean {
     return this.session.lease.held !== null;
   }
 
-  /** Sends typed text, in order. Takes a free lease first. */
+  /** Sends what was typed, in order. Takes the helm first where nobody has it. */
   typed(text: string): void {
     if (this.holds && this.waiting.length === 0) {
       this.send(text);
@@ -81,45 +73,41 @@ export class TerminalSteer {
     if (!this.isGetting) this.acquire();
   }
 
-  /** Sends a mouse report, only while this client holds the lease: looking around must not take it. */
+  /** Mouse reports, only with the helm: looking around must not take it. */
   pointed(report: string | Uint8Array): void {
     if (this.holds) this.send(report);
   }
 
-  /** Sends an automatic answer of the emulator, once, and only while this client holds the lease. */
+  /** What the emulator answered, once, and only with the helm: one program gets one answer. */
   replied(text: string): void {
     if (this.holds) this.session.write(text, { auto: true }).catch((thrown: unknown) => this.fail(thrown));
   }
 
-  /** Acquires a free lease. */
   acquire(): void {
     this.get('acquire');
   }
 
-  /** Takes the lease from its holder. */
   take(): void {
     this.get('take');
   }
 
-  /** Releases the lease. */
   release(): void {
     this.stopTimers();
     this.owner.release().catch((thrown: unknown) => this.fail(thrown));
   }
 
-  /** Gives the terminal this size, debounced, while this client holds the lease. */
+  /** Gives the program this size, if the helm is ours and it lasts for a moment. */
   resize(size: TerminalSize): void {
     clearTimeout(this.resizing);
     this.resizing = setTimeout(() => this.resizeNow(size), RESIZE_AFTER_MS);
   }
 
-  /** Gives the terminal this size at once, because a release follows. */
+  /** As `resize`, without waiting: what comes behind it is a release. */
   resizeNow({ cols, rows }: TerminalSize): void {
     clearTimeout(this.resizing);
     if (this.holds) this.session.resize(cols, rows).catch((thrown: unknown) => this.fail(thrown));
   }
 
-  /** Stops all timers and drops what waits. */
   stop(): void {
     this.isStopped = true;
     this.stopTimers();

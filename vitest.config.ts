@@ -11,19 +11,20 @@ const soak = process.env.BINNACLE_SOAK === '1';
 const live = process.env.BINNACLE_ALL === '1';
 
 const ALL = ['packages/*/{src,test}/**/*.test.ts', 'test/**/*.test.ts'];
-/** They leave nothing behind: one after the other in the same process. */
-const UNITS = ['packages/{client,emit,mock-llm,plugin,protocol,viewer}/{src,test}/**/*.test.ts'];
+/** A process of their own for each file: they change what a process has once, or count what it holds. */
+const ISOLATED: string[] = [];
 const LIVE = ['test/live/**/*.test.ts'];
+const SOAK = ['test/soak/**/*.test.ts'];
 /** Tests that cannot be made small: for `npm run test:all` alone. */
 const LARGE = ['**/*.all.test.ts'];
-const EXCLUDED = [...configDefaults.exclude, ...(live || soak ? [] : LARGE)];
-/** They measure how late something comes, or kill and flood for it: what runs beside them would be measured as well. */
-const MEASURING = [
-  'test/{crash,slow,steering,soak}/**/*.test.ts',
-  'test/traffic/storm.test.ts',
-  'test/plugins/{hostile*,orphans,too-much}.test.ts',
-  'packages/server/src/runner/runs.test.ts',
+const EXCLUDED = [
+  ...configDefaults.exclude,
+  ...(live || soak ? [] : LARGE),
+  ...(live ? [] : LIVE),
+  ...(soak ? [] : SOAK),
 ];
+/** Most tests wait for processes of their own more than they work: three at a time fill the two cores of a small machine. */
+const MAX_WORKERS = 3;
 
 export default defineConfig({
   resolve: {
@@ -43,15 +44,11 @@ export default defineConfig({
     setupFiles: [fileURLToPath(new URL('test/support/setup.ts', import.meta.url))],
     // The built gateway that test/support/gateway.ts runs is loaded as it is.
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
+    maxWorkers: MAX_WORKERS,
+    // One after the other in the same process, which leaves out a quarter of the work: imports.
     projects: [
-      // Most tests wait for processes of their own more than they work: three at a time fill the two cores of a small machine.
-      group('tests', 0, 3, { include: ALL, exclude: [...EXCLUDED, ...UNITS, ...MEASURING, ...LIVE] }),
-      group('measuring', 1, 2, {
-        include: MEASURING,
-        exclude: [...EXCLUDED, ...(soak ? [] : ['test/soak/**'])],
-      }),
-      group('units', 2, 3, { include: UNITS, exclude: EXCLUDED, isolate: false }),
-      ...(live ? [group('live', 3, 1, { include: LIVE, exclude: configDefaults.exclude })] : []),
+      project('isolated', { include: ISOLATED, exclude: EXCLUDED, isolate: true }),
+      project('tests', { include: ALL, exclude: [...EXCLUDED, ...ISOLATED], isolate: false }),
     ],
     testTimeout: soak ? 3_600_000 : 30_000,
     hookTimeout: 60_000,
@@ -59,12 +56,6 @@ export default defineConfig({
   },
 });
 
-/** Groups run one after the other. */
-function group(
-  name: string,
-  groupOrder: number,
-  maxWorkers: number,
-  files: { include: string[]; exclude: string[]; isolate?: boolean },
-) {
-  return { extends: true as const, test: { name, ...files, maxWorkers, sequence: { groupOrder } } };
+function project(name: string, test: { include: string[]; exclude: string[]; isolate: boolean }) {
+  return { extends: true as const, test: { name, ...test } };
 }

@@ -23,7 +23,8 @@ import {
   withJson,
   writeConfig,
 } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const FAKE = resolve(import.meta.dirname, 'fake-acp.mjs');
 /** Asks for more than anybody needs: `terminals 3000`, `args 2000000`, `deep 100000`; says the last error it was told. */
@@ -66,7 +67,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   }
 });
 `;
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let scratch: string;
 
 beforeAll(async () => {
@@ -81,7 +82,7 @@ beforeAll(async () => {
     cat: { driver: 'acp', command: ['cat'] },
     greedy: { driver: 'acp', command: [process.execPath, greedy], cwd: scratch },
   };
-  gateway = await openGateway([], (dir) => writeConfig(dir, { agents: { entries } }));
+  gateway = await openGatewayProcess({ flags: [], prepare: (dir) => writeConfig(dir, { agents: { entries } }) });
 });
 afterAll(async () => {
   // Agents outlive the gateway; they end with their conversations.

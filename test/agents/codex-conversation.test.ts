@@ -16,7 +16,8 @@ import {
   withJson,
   writeConfig,
 } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { type CodexHome, codexHome } from './codex.fixture.ts';
 
 /** The first use installs it. */
@@ -24,7 +25,7 @@ const INSTALL_MS = 600_000;
 const START_MS = 30_000;
 let model: MockLlm;
 let home: CodexHome;
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let cwd: string;
 
 beforeAll(async () => {
@@ -32,7 +33,10 @@ beforeAll(async () => {
   home = await codexHome(model.url, { asks: true });
   cwd = mkdtempSync(join(tmpdir(), 'binnacle-codex-work-'));
   const main = { driver: 'codex', command: home.command, env: home.env, cwd, default: true };
-  gateway = await openGateway([], (dir) => writeConfig(dir, { agents: { entries: { main } } }));
+  gateway = await openGatewayProcess({
+    flags: [],
+    prepare: (dir) => writeConfig(dir, { agents: { entries: { main } } }),
+  });
 }, INSTALL_MS);
 afterAll(async () => {
   await gateway?.close();

@@ -3,10 +3,11 @@
 import { type MockLlm, startMockLlm } from '@binnacle/mock-llm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { asJson, endOf, makeConversation, pathOf, sendTo, writeConfig } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 let model: MockLlm;
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 
 beforeAll(async () => {
   model = await startMockLlm();
@@ -14,7 +15,7 @@ beforeAll(async () => {
     main: { driver: 'openai', url: `${model.url}/v1`, model: 'm', instructions: 'Be brief.', default: true },
     keyless: { driver: 'openai', url: `${model.url}/v1`, apiKeyEnv: 'NO_SUCH_KEY' },
   };
-  gateway = await openGateway([], (dir) => writeConfig(dir, { agents: { entries } }));
+  gateway = await openGatewayProcess({ flags: [], prepare: (dir) => writeConfig(dir, { agents: { entries } }) });
 });
 afterAll(async () => {
   await gateway.close();

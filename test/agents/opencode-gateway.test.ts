@@ -13,7 +13,8 @@ import {
   withJson,
   writeConfig,
 } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { type OpenCodeHome, openCodeHome } from './opencode.fixture.ts';
 
 /** The first use installs it. */
@@ -22,14 +23,17 @@ const INSTALL_MS = 600_000;
 const START_MS = 60_000;
 let model: MockLlm;
 let home: OpenCodeHome;
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 
 beforeAll(async () => {
   model = await startMockLlm();
   home = await openCodeHome(model.url);
   const { command, env, cwd } = home;
   const main = { driver: 'acp', command, env, cwd, default: true };
-  gateway = await openGateway([], (dir) => writeConfig(dir, { agents: { entries: { main } } }));
+  gateway = await openGatewayProcess({
+    flags: [],
+    prepare: (dir) => writeConfig(dir, { agents: { entries: { main } } }),
+  });
 }, INSTALL_MS);
 afterAll(async () => {
   // Agents outlive the gateway; they end with their conversations.

@@ -1,11 +1,11 @@
 import type { Client } from '@modelcontextprotocol/client';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
 import { call, connectStdio } from '../mcp/mcp.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { choose, closePages, openBrowser, openDeck, seeLine } from './page.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let browser: Browser;
 let agent: Client;
 beforeAll(async () => {

@@ -2,19 +2,19 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { makeSessions } from './many-sessions.fixture.ts';
 import { choose, closePages, loginLink, openBrowser, openContext, openDeck, seeLine } from './page.fixture.ts';
 
 // Run in the page by the debugger's hand: its Content-Security-Policy would let no script of ours in.
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let browser: Browser;
 /** One that takes commands, with one behind it: there is a timeline. */
 let builds: string;
 beforeAll(async () => {
-  [browser, gateway] = await Promise.all([openBrowser(), openGateway([], (dir) => makeSessions(dir, 200))]);
+  [browser, gateway] = await Promise.all([openBrowser(), openGateway({ prepare: (dir) => makeSessions(dir, 200) })]);
   await gateway.client.sessions.create({ name: 'waits', command: "printf '\\033]9;Run the tests?\\007'; read go" });
   builds = (await gateway.client.sessions.create({ name: 'builds', runs: true, cols: 80, rows: 24 })).id;
   await gateway.client.session(builds).run('echo built').ended;

@@ -1,10 +1,10 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { choose, closePages, lines, openBrowser, openDeck, seeLine } from './page.fixture.ts';
 import { Emitter } from './traffic.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let browser: Browser;
 beforeAll(async () => {
   browser = await openBrowser();

@@ -2,18 +2,19 @@ import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { answer, answers, caughtUp, composer, ended, said, waiting, write } from './conversations.fixture.ts';
 import { closePages, openBrowser, openDeck, seeLine } from './page.fixture.ts';
 
 const ASKING_ACP = resolve(import.meta.dirname, '../conversations/asking-acp.mjs');
 const FAKE_ACP = resolve(import.meta.dirname, '../agents/fake-acp.mjs');
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let browser: Browser;
 beforeAll(async () => {
   browser = await openBrowser();
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   const entries = {
     main: { driver: 'echo', default: true },
     helper: { driver: 'acp', command: [process.execPath, FAKE_ACP], cwd: gateway.dir },

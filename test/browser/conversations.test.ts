@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import {
   answer,
   answers,
@@ -15,11 +16,11 @@ import {
 } from './conversations.fixture.ts';
 import { closePages, loginLink, openBrowser, openContext, openDeck } from './page.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let browser: Browser;
 beforeAll(async () => {
   browser = await openBrowser();
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {

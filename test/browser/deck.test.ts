@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { idOf, makeSessions, nameOf } from './many-sessions.fixture.ts';
 import {
   closePages,
@@ -15,10 +16,10 @@ import {
 
 const MANY = 10_000;
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let browser: Browser;
 beforeAll(async () => {
-  [browser, gateway] = await Promise.all([openBrowser(), openGateway([], (dir) => makeSessions(dir, MANY))]);
+  [browser, gateway] = await Promise.all([openBrowser(), openGateway({ prepare: (dir) => makeSessions(dir, MANY) })]);
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {

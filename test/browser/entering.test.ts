@@ -1,6 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import {
   closePages,
   keyOf,
@@ -13,7 +14,7 @@ import {
   type,
 } from './page.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let browser: Browser;
 beforeAll(async () => {
   browser = await openBrowser();

@@ -1,13 +1,13 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { choose, closePages, openBrowser, openDeck, seeLine, startShell, type } from './page.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let browser: Browser;
 beforeAll(async () => {
   browser = await openBrowser();
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {

@@ -6,11 +6,12 @@ import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeConversation, writeConfig } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { openWatched, residue, TRACE, type WatchedDeck } from './alarms.fixture.ts';
 import { choose, closePages, loginLink, openBrowser, openContext, seeLine } from './page.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let browser: Browser;
 let elsewhere: Server;
 /** Of another site: `localhost` is not `127.0.0.1`. */
@@ -19,7 +20,7 @@ let heard: { readonly url: string; readonly headers: IncomingHttpHeaders }[];
 beforeAll(async () => {
   browser = await openBrowser();
   const agents = { entries: { main: { driver: 'echo', default: true } } };
-  gateway = await openGateway([], (dir) => writeConfig(dir, { agents }));
+  gateway = await openGateway({ prepare: (dir) => writeConfig(dir, { agents }) });
   heard = [];
   elsewhere = createServer((request, response) => {
     heard.push({ url: request.url ?? '', headers: request.headers });

@@ -7,15 +7,16 @@ import { join, resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { writeConfig } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import { installPlugin } from '../plugins/installed.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { openWatched, residue, TRACE, type WatchedDeck } from './alarms.fixture.ts';
 import { caughtUp, composer, write } from './conversations.fixture.ts';
 import { choose, closePages, lines, loginLink, openBrowser, seeLine } from './page.fixture.ts';
 import { ASKS, LINKS, SEQUENCES } from './sequences.fixture.ts';
 import { Emitter } from './traffic.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let browser: Browser;
 let dir: string;
 beforeAll(async () => {
@@ -23,7 +24,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'binnacle-hostile-text-'));
   const agent = resolve(import.meta.dirname, '../conversations/asking-acp.mjs');
   const entries = { main: { driver: 'acp', command: [process.execPath, agent], cwd: dir, default: true } };
-  gateway = await openGateway([], (data) => writeConfig(data, { agents: { entries } }));
+  gateway = await openGateway({ prepare: (data) => writeConfig(data, { agents: { entries } }) });
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import {
   closePages,
   loginLink,
@@ -19,7 +19,7 @@ import {
   type,
 } from './page.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let browser: Browser;
 /** Something else on this host, as a dev server that an agent has started. */
 let other: Server;

@@ -2,12 +2,13 @@
 
 import type { Browser, CDPSession, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { type Deck, lines, openBrowser, openDeck, seeLine, tell } from './page.fixture.ts';
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let browser: Browser;
 /** One page for all: each test has a session of its own in it. */
 let deck: Deck;

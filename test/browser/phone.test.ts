@@ -4,12 +4,13 @@ import type { Browser, BrowserContext, Page, Worker } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { FakeService } from '../../packages/server/src/hail/push-service.fixture.ts';
 import { writeConfig } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { type Deck, keyOf, loginLink, openBrowser, openContext, tell } from './page.fixture.ts';
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let browser: Browser;
 let service: FakeService;
 let receiver: ReturnType<FakeService['browser']>;
@@ -21,7 +22,7 @@ beforeAll(async () => {
   service = await FakeService.open();
   receiver = service.browser('chromium');
   const notify = { pushOrigins: [service.origin] };
-  gateway = await openGateway([], (dir) => writeConfig(dir, { notify }));
+  gateway = await openGatewayProcess({ flags: [], prepare: (dir) => writeConfig(dir, { notify }) });
   browser = await openBrowser({ isWhole: true });
   deck = await openContext(browser, { ...PHONE, permissions: ['notifications', 'clipboard-read', 'clipboard-write'] });
   page = deck.page;

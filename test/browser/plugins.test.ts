@@ -4,8 +4,9 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import { installPlugin, pluginFolder, pluginInfo } from '../plugins/installed.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { closePages, keyOf, openBrowser, openContext, openDeck, seeLine, startShell, type } from './page.fixture.ts';
 
 const HARBOUR = `export default (api) => {
@@ -44,7 +45,7 @@ const permissions = {
   net: { hosts: ['tides.example', 'moon.example'] },
 } as const;
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let browser: Browser;
 beforeAll(async () => {
   browser = await openBrowser();

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { closePages, loginLink, openBrowser, openContext, seeLine, startShell, type } from './page.fixture.ts';
 import { openProxy, type ReverseProxy } from './proxy.fixture.ts';
 
@@ -20,10 +20,10 @@ describe.each([
   { what: 'passes the path on and names the gateway as the Host', strips: false, passesHost: false },
 ])('behind a proxy that $what', ({ strips, passesHost }) => {
   let proxy: ReverseProxy;
-  let gateway: GatewayFixture;
+  let gateway: GatewayProcess;
   beforeAll(async () => {
     proxy = await openProxy({ path: '/deep/binnacle/', strips, passesHost });
-    gateway = await openGateway(['--public-url', proxy.url]);
+    gateway = await openGatewayProcess({ flags: ['--public-url', proxy.url] });
     proxy.to(gateway.url);
   });
   afterAll(async () => {

@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { closePages, openBrowser, openDeck, seeLine } from './page.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let browser: Browser;
 const folder = mkdtempSync(join(tmpdir(), 'binnacle-casts-'));
 beforeAll(async () => {
   browser = await openBrowser();
-  gateway = await openGateway(['--max-recording', '1MiB']);
+  gateway = await openGatewayProcess({ flags: ['--max-recording', '1MiB'] });
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {

@@ -1,17 +1,18 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { choose, closePages, openBrowser, openDeck, screenfuls, seeLine, startShell, type } from './page.fixture.ts';
 import { openWire, type Wire } from './wire.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let browser: Browser;
 let wire: Wire;
 beforeAll(async () => {
   wire = await openWire();
   const flags = ['--retain-bytes', '128KiB', '--host-name', new URL(wire.url).host];
   browser = await openBrowser();
-  gateway = await openGateway(flags);
+  gateway = await openGatewayProcess({ flags });
   wire.to(gateway.url);
 });
 afterEach(async (test) => {

@@ -3,7 +3,8 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { makeConversation, sendTo, writeConfig } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import {
   closePages,
   type Deck,
@@ -15,12 +16,12 @@ import {
   type,
 } from './page.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let browser: Browser;
 beforeAll(async () => {
   browser = await openBrowser();
   const agents = { entries: { main: { driver: 'echo', default: true } } };
-  gateway = await openGateway([], (dir) => writeConfig(dir, { agents }));
+  gateway = await openGatewayProcess({ flags: [], prepare: (dir) => writeConfig(dir, { agents }) });
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {

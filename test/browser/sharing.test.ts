@@ -3,16 +3,17 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { makeConversation, sendTo, writeConfig } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { answers, openConversation, write } from './conversations.fixture.ts';
 import { choose, closePages, type Deck, openBrowser, openContext, openDeck, seeLine } from './page.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let browser: Browser;
 beforeAll(async () => {
   browser = await openBrowser();
   const agents = { entries: { main: { driver: 'echo', default: true } } };
-  gateway = await openGateway([], (dir) => writeConfig(dir, { agents }));
+  gateway = await openGateway({ prepare: (dir) => writeConfig(dir, { agents }) });
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {

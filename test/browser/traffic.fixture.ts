@@ -1,17 +1,18 @@
 // What comes from elsewhere, for tests of the page: events over HTTP as an emitter sends them. Knows no page.
 
 import type { EmitAnswer, EmitBatch, TrafficEvent } from '@binnacle/protocol';
-import { type GatewayFixture, until } from '../gateway/gateway.fixture.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
+import { until } from '../support/until.ts';
 
 /** One program elsewhere: numbers its events, and sends again what a gateway that was down did not answer. */
 export class Emitter {
   readonly sessionId: string;
-  private readonly gateway: GatewayFixture;
+  private readonly gateway: GatewayAccess;
   private readonly rest: Partial<TrafficEvent>;
   private seq: number;
 
   /** `rest` goes with every event. */
-  constructor(gateway: GatewayFixture, sessionId: string, rest: Partial<TrafficEvent> = {}) {
+  constructor(gateway: GatewayAccess, sessionId: string, rest: Partial<TrafficEvent> = {}) {
     this.gateway = gateway;
     this.sessionId = sessionId;
     this.rest = rest;
@@ -40,7 +41,7 @@ export class Emitter {
   }
 }
 
-async function post(gateway: GatewayFixture, batch: EmitBatch): Promise<EmitAnswer | undefined> {
+async function post(gateway: GatewayAccess, batch: EmitBatch): Promise<EmitAnswer | undefined> {
   try {
     const headers = { 'content-type': 'application/json' };
     const response = await gateway.fetch('/v1/pty-traffic/emit', {

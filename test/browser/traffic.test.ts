@@ -1,14 +1,15 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { choose, closePages, lines, openBrowser, openDeck, screenfuls, seeLine, shown } from './page.fixture.ts';
 import { Emitter } from './traffic.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let browser: Browser;
 beforeAll(async () => {
   browser = await openBrowser();
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {
@@ -295,7 +296,7 @@ describe('the search', () => {
   });
 
   it('a place that is no longer kept is told with how much is gone, and what is left is shown', async () => {
-    const small = await openGateway(['--retain-bytes', '64KiB']);
+    const small = await openGatewayProcess({ flags: ['--retain-bytes', '64KiB'] });
     try {
       const emitter = new Emitter(small, 'short-memory', { source: 'ci' });
       const id = await emitter.emit({ command: 'long', response: counted(1, 10) });

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ConversationRun } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../gateway/gateway.fixture.ts';
+import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
 import { AGENTS, type Core, gateIn, isAlive, openCore, openGate, untilGate } from './core.fixture.ts';
 

@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../gateway/gateway.fixture.ts';
+import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
 import { AGENTS, type Core, gateIn, isAlive, openCore, openGate } from './core.fixture.ts';
 

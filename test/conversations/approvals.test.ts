@@ -2,7 +2,7 @@
 
 import type { Approval, ApprovalAnswer, ConversationEvent, SessionInfo, SessionList } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../gateway/gateway.fixture.ts';
+import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
 import { AGENTS, type Core, openCore } from './core.fixture.ts';
 

@@ -4,7 +4,7 @@ import { chmodSync, readdirSync, readFileSync, readlinkSync, writeFileSync } fro
 import { resolve } from 'node:path';
 import { formatPosition, parsePosition } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../gateway/gateway.fixture.ts';
+import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
 import { AGENTS, type Core, gateIn, isAlive, openCore } from './core.fixture.ts';
 

@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Commands, type Screen } from '../../packages/server/src/cli/command.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { writeConfig } from './conversation.fixture.ts';
 
 const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
@@ -13,23 +14,25 @@ const COUNTER = 'for n in $(seq 1 200); do echo "count $n"; sleep 0.05; done';
 const ASKING = resolve(import.meta.dirname, 'asking-acp.mjs');
 const RUDE = 'printf "a\\033[2Jb\\033]0;title\\007c\\n"';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let commands: Commands;
 
 beforeAll(async () => {
-  gateway = await openGateway([], (dir) =>
-    writeConfig(dir, {
-      agents: {
-        entries: {
-          main: { driver: 'echo', default: true },
-          counter: { driver: 'command', command: ['bash', '-c', COUNTER] },
-          rude: { driver: 'command', command: ['bash', '-c', RUDE] },
-          quiet: { driver: 'command', command: ['true'] },
-          asking: { driver: 'acp', command: [process.execPath, ASKING], cwd: dir },
+  gateway = await openGatewayProcess({
+    flags: [],
+    prepare: (dir) =>
+      writeConfig(dir, {
+        agents: {
+          entries: {
+            main: { driver: 'echo', default: true },
+            counter: { driver: 'command', command: ['bash', '-c', COUNTER] },
+            rude: { driver: 'command', command: ['bash', '-c', RUDE] },
+            quiet: { driver: 'command', command: ['true'] },
+            asking: { driver: 'acp', command: [process.execPath, ASKING], cwd: dir },
+          },
         },
-      },
-    }),
-  );
+      }),
+  });
 });
 afterAll(() => gateway.close());
 

@@ -10,12 +10,13 @@ import {
 } from '@binnacle/client';
 import type { ConversationEvent } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
 });
 afterAll(() => gateway.close());
 
@@ -203,7 +204,7 @@ describe('a conversation', () => {
 
 describe('through a restart of the gateway', () => {
   it('a feed and a reply go on where they were: nothing twice, nothing missing', async () => {
-    const own = await openGateway();
+    const own = await openGatewayProcess({ flags: [] });
     try {
       const { key } = await own.client.conversations.create();
       const conversation = own.client.conversation(key);

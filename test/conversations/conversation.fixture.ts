@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ConversationEvent, ConversationInfo, ConversationRun, EndEvent, SendReceipt } from '@binnacle/protocol';
 import { isEndEvent } from '@binnacle/protocol';
 import { WebSocket } from 'ws';
-import type { GatewayFixture } from '../gateway/gateway.fixture.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
 
 export async function asJson<T>(response: Promise<Response>, status = 200): Promise<T> {
   const answer = await response;
@@ -22,14 +22,14 @@ export const withJson = (body: object, token?: string): RequestInit => ({
   body: JSON.stringify(body),
 });
 
-export const makeConversation = (gateway: GatewayFixture, asked: object = {}): Promise<ConversationInfo> =>
+export const makeConversation = (gateway: GatewayAccess, asked: object = {}): Promise<ConversationInfo> =>
   asJson(gateway.fetch('/v1/conversations', withJson(asked)), 201);
 
-export const sendTo = (gateway: GatewayFixture, key: string, body: object): Promise<SendReceipt> =>
+export const sendTo = (gateway: GatewayAccess, key: string, body: object): Promise<SendReceipt> =>
   asJson(gateway.fetch(`${pathOf(key)}/messages`, withJson(body)), 202);
 
 /** The run when it has ended. */
-export async function endOf(gateway: GatewayFixture, key: string, run: string): Promise<ConversationRun> {
+export async function endOf(gateway: GatewayAccess, key: string, run: string): Promise<ConversationRun> {
   for (;;) {
     const found = await asJson<ConversationRun>(gateway.fetch(`${pathOf(key)}/runs/${run}?wait=20000`));
     if (found.state !== 'running' && found.state !== 'queued') return found;

@@ -11,8 +11,9 @@ import type {
   SendReceipt,
 } from '@binnacle/protocol';
 import type { GatewayOptions } from '../../packages/server/src/gateway-options.ts';
-import { until } from '../gateway/gateway.fixture.ts';
-import { type Ask, GatewayProcess, type Reply } from '../steering/gateway-process.fixture.ts';
+import type { Ask, Reply } from '../support/gateway-access.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { pathOf, Transcript, Wire, writeConfig } from './conversation.fixture.ts';
 
 const FAKE_ACP = resolve(import.meta.dirname, '../agents/fake-acp.mjs');
@@ -182,12 +183,13 @@ export async function openCore(
   config: object = { agents: { entries: AGENTS } },
   env: Readonly<Record<string, string>> = {},
 ): Promise<Core> {
-  const times = { hupMs: 200, termMs: 200 };
-  const gateway = new GatewayProcess({ endingTimes: times, agentGraceMs: 500, ...options }, env);
-  const core = new Core(gateway);
-  core.configure(config);
-  await gateway.start();
-  return core;
+  const gateway = await openGatewayProcess({
+    agentGraceMs: 500,
+    ...options,
+    env,
+    prepare: (dir) => writeConfig(dir, config),
+  });
+  return new Core(gateway);
 }
 
 interface Told {

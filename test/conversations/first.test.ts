@@ -1,10 +1,10 @@
 // One turn, from the message to its end, over every road.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { asJson, endOf, makeConversation, pathOf, sendTo, Wire } from './conversation.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { ConversationEvent, MessageInfo, MessagePage } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../gateway/gateway.fixture.ts';
+import { until } from '../support/until.ts';
 import { pathOf, Transcript } from './conversation.fixture.ts';
 import { AGENTS, type Core, gateIn, openCore, openGate, parseSse, untilGate } from './core.fixture.ts';
 

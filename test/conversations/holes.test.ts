@@ -6,8 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import { mountSmallDisk, type SmallDisk } from '../gateway/small-disk.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { asJson, endOf, pathOf, Wire, withJson, writeConfig } from './conversation.fixture.ts';
 
 const FAKE_ACP = resolve(import.meta.dirname, '../agents/fake-acp.mjs');
@@ -17,11 +18,13 @@ const AGENTS = {
   acp: { driver: 'acp', command: [process.execPath, FAKE_ACP] },
 };
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGateway([], (dir) =>
-    writeConfig(dir, { agents: { entries: AGENTS }, bindings: [{ agentId: 'open', match: { channel: 'user' } }] }),
-  );
+  gateway = await openGatewayProcess({
+    flags: [],
+    prepare: (dir) =>
+      writeConfig(dir, { agents: { entries: AGENTS }, bindings: [{ agentId: 'open', match: { channel: 'user' } }] }),
+  });
 });
 afterAll(() => gateway.close());
 
@@ -149,7 +152,10 @@ test('An agent that is not in the config any more leaves no process behind when 
   // Its arguments tell it from all others on the machine.
   const mark = mkdtempSync(join(tmpdir(), 'binnacle-mark-'));
   const acp = { driver: 'acp', command: [process.execPath, FAKE_ACP, '--dir', mark] };
-  const other = await openGateway([], (dir) => writeConfig(dir, { agents: { entries: { main: AGENTS.main, acp } } }));
+  const other = await openGatewayProcess({
+    flags: [],
+    prepare: (dir) => writeConfig(dir, { agents: { entries: { main: AGENTS.main, acp } } }),
+  });
   const mine = (): string[] => readdirSync('/proc').filter((pid) => commandOf(pid).includes(mark));
   try {
     const { key } = await asJson<{ key: string }>(other.fetch('/v1/conversations', withJson({ agent: 'acp' })), 201);
@@ -196,7 +202,10 @@ describe.skipIf('reason' in disk)(
       }).listen(0);
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
       const there = await small.within(() =>
-        openGateway([], (data) => writeConfig(data, { agents: { entries: AGENTS }, inbound: { replies: [url] } })),
+        openGatewayProcess({
+          flags: [],
+          prepare: (data) => writeConfig(data, { agents: { entries: AGENTS }, inbound: { replies: [url] } }),
+        }),
       );
       try {
         const text = `/slow ${'word '.repeat(15)}`;

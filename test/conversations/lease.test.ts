@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Lease } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../gateway/gateway.fixture.ts';
-import type { Reply } from '../steering/gateway-process.fixture.ts';
+import type { Reply } from '../support/gateway-access.ts';
+import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
 import { type Core, gateIn, openCore, openGate, untilGate } from './core.fixture.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { ConversationEvent, ConversationInfo } from '@binnacle/protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startGateway } from '../../packages/server/src/gateway.ts';
-import { until } from '../gateway/gateway.fixture.ts';
+import { until } from '../support/until.ts';
 import { pathOf, Transcript, withJson } from './conversation.fixture.ts';
 
 let dir: string;

@@ -2,7 +2,8 @@
 // their own.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { asJson, pathOf, Wire, withJson, writeConfig } from './conversation.fixture.ts';
 
 const USERS = 100;
@@ -37,23 +38,24 @@ function random(seed: number): () => number {
   };
 }
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGateway([], (dir) =>
-    writeConfig(dir, {
-      agents: {
-        entries: {
-          main: { driver: 'echo', default: true },
-          open: { driver: 'echo', visibility: { kind: 'everyone' } },
-          closed: { driver: 'echo' },
+  gateway = await openGateway({
+    prepare: (dir) =>
+      writeConfig(dir, {
+        agents: {
+          entries: {
+            main: { driver: 'echo', default: true },
+            open: { driver: 'echo', visibility: { kind: 'everyone' } },
+            closed: { driver: 'echo' },
+          },
         },
-      },
-      bindings: [
-        { agentId: 'open', match: { channel: 'news' } },
-        { agentId: 'closed', match: { channel: 'secret' } },
-      ],
-    }),
-  );
+        bindings: [
+          { agentId: 'open', match: { channel: 'news' } },
+          { agentId: 'closed', match: { channel: 'secret' } },
+        ],
+      }),
+  });
 });
 afterAll(() => gateway.close());
 

@@ -4,7 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import {
   asJson,
   endOf,
@@ -19,22 +20,24 @@ import {
 
 const FAKE_ACP = resolve(import.meta.dirname, '../agents/fake-acp.mjs');
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let scratch: string;
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'binnacle-agents-'));
-  gateway = await openGateway([], (dir) =>
-    writeConfig(dir, {
-      agents: {
-        entries: {
-          main: { driver: 'echo', default: true },
-          shell: { driver: 'command', command: ['sh', '-c', 'sh'] },
-          missing: { driver: 'command', command: ['no-such-agent-anywhere'] },
-          acp: { driver: 'acp', command: [process.execPath, FAKE_ACP] },
+  gateway = await openGatewayProcess({
+    flags: [],
+    prepare: (dir) =>
+      writeConfig(dir, {
+        agents: {
+          entries: {
+            main: { driver: 'echo', default: true },
+            shell: { driver: 'command', command: ['sh', '-c', 'sh'] },
+            missing: { driver: 'command', command: ['no-such-agent-anywhere'] },
+            acp: { driver: 'acp', command: [process.execPath, FAKE_ACP] },
+          },
         },
-      },
-    }),
-  );
+      }),
+  });
 });
 afterAll(async () => {
   await gateway.close();

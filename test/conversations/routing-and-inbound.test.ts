@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ConversationInfo } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../gateway/gateway.fixture.ts';
-import type { Reply } from '../steering/gateway-process.fixture.ts';
+import type { Reply } from '../support/gateway-access.ts';
+import { until } from '../support/until.ts';
 import { pathOf } from './conversation.fixture.ts';
 import { AGENTS, type Core, gateIn, openCore, openGate, untilGate } from './core.fixture.ts';
 

@@ -1,11 +1,12 @@
 import type { SessionInfo } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { Watcher } from './flooding.fixture.ts';
 
 const TEXT = 'x'.repeat(1000);
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let ended: SessionInfo;
 let running: SessionInfo;
 

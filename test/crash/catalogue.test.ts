@@ -17,14 +17,15 @@ import { join, resolve } from 'node:path';
 import type { SessionInfo } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../packages/server/src/catalogue/driver.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let file: string;
 beforeEach(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   file = join(gateway.dir, 'catalogue.db');
 });
 afterEach(async () => {

@@ -1,16 +1,16 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { floodBytes } from './flood.mjs';
 import { random, startFlood, Watcher } from './flooding.fixture.ts';
 
 const BYTES = 600_000;
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let id: string;
 
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   ({ id } = await startFlood(gateway, { label: 'flipped', mode: 'pty', bytes: BYTES }));
   await new Watcher(gateway.client, id).ended;
   // A new gateway has nothing in its cache.

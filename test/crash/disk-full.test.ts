@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import { mountSmallDisk, type SmallDisk } from '../gateway/small-disk.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { isRunning, MIB, startFlood, threeWays, Watcher } from './flooding.fixture.ts';
 
 const disk = mountSmallDisk(48);
@@ -11,10 +12,10 @@ const why = 'reason' in disk ? ` (skipped, no file system can be mounted here: $
 
 describe.skipIf('reason' in disk)(`seen-means-kept: the disk is full${why}`, () => {
   const small = disk as SmallDisk;
-  let gateway: GatewayFixture;
+  let gateway: GatewayProcess;
 
   beforeEach(async () => {
-    gateway = await small.within(() => openGateway());
+    gateway = await small.within(() => openGatewayProcess({ flags: [] }));
   });
   afterEach(async () => {
     small.empty();

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { floodBytes, floodDigest } from './flood.mjs';
 import { eagerClient, type Flooding, logDigest, MIB, random, startFlood } from './flooding.fixture.ts';
 
@@ -8,7 +9,7 @@ const JOINS = 1000;
 const VIEWERS = 12;
 const LABEL = 'joined';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type AttachmentEvent, type Binnacle, connect } from '@binnacle/client';
 import type { From, Mode, OutputKind, SessionInfo } from '@binnacle/protocol';
 import { readProcess } from '../../packages/server/src/process/family.ts';
-import { type GatewayFixture, socketOf } from '../gateway/gateway.fixture.ts';
+import { type GatewayAccess, socketOf } from '../support/gateway-access.ts';
 import { floodDigest } from './flood.mjs';
 
 const PROGRAM = join(import.meta.dirname, 'flood.mjs');
@@ -34,7 +34,7 @@ export interface Flooding {
 }
 
 /** A terminal is set raw first: else it would turn line feeds into carriage returns and line feeds. */
-export async function startFlood(gateway: GatewayFixture, spec: FloodSpec): Promise<Flooding> {
+export async function startFlood(gateway: GatewayAccess, spec: FloodSpec): Promise<Flooding> {
   const { label, mode, bytes, rate = 0, endless = false, first = ':' } = spec;
   const stopFile = endless ? join(gateway.dir, `stop-${label}`) : '';
   const flood = JSON.stringify({ label, bytes, rate, stopFile, both: mode === 'pipe' });
@@ -45,7 +45,7 @@ export async function startFlood(gateway: GatewayFixture, spec: FloodSpec): Prom
 }
 
 /** Comes back within 50 ms of a restart; the default would wait longer each time while it is cut every second. */
-export const eagerClient = (gateway: GatewayFixture): Binnacle =>
+export const eagerClient = (gateway: GatewayAccess): Binnacle =>
   connect({
     url: gateway.url,
     token: gateway.token,
@@ -131,7 +131,7 @@ export class Watcher {
 }
 
 /** The log as a fresh reader gets it over plain HTTP. */
-export async function logDigest(gateway: GatewayFixture, id: string, stream?: 'stdout' | 'stderr') {
+export async function logDigest(gateway: GatewayAccess, id: string, stream?: 'stdout' | 'stderr') {
   const response = await gateway.fetch(
     `/v1/sessions/${id}/output?since=0${stream === undefined ? '' : `&stream=${stream}`}`,
   );
@@ -146,7 +146,7 @@ export async function logDigest(gateway: GatewayFixture, id: string, stream?: 's
 }
 
 /** Generator, viewer and log side by side: the three columns are to be equal. */
-export async function threeWays(gateway: GatewayFixture, flooding: Flooding, watcher: Watcher) {
+export async function threeWays(gateway: GatewayAccess, flooding: Flooding, watcher: Watcher) {
   const { id, label, mode } = flooding;
   const rows: { viewer: unknown; log: unknown; generator: unknown }[] = [];
   const kinds = mode === 'pty' ? (['tty'] as const) : (['stdout', 'stderr'] as const);
@@ -168,7 +168,7 @@ export interface RunnerProcess {
 }
 
 /** The runners that a gateway's directory tells of, dead ones as well. */
-export function runnersOf(gateway: GatewayFixture): RunnerProcess[] {
+export function runnersOf(gateway: GatewayAccess): RunnerProcess[] {
   const base = join(gateway.dir, 'runners');
   return readdirSync(base).flatMap((name) => {
     const dir = join(base, name);

@@ -1,7 +1,7 @@
 // Kills a gateway again and again while programs flood and viewers watch. Knows no number of its own.
 
 import { expect } from 'vitest';
-import type { GatewayFixture } from '../gateway/gateway.fixture.ts';
+import type { GatewayProcess } from '../support/gateway-process.ts';
 import {
   eagerClient,
   type Flooding,
@@ -31,7 +31,7 @@ export interface KillReport {
   readonly reattach: { readonly p50: number; readonly p99: number; readonly max: number };
 }
 
-export async function killInFlood(gateway: GatewayFixture, plan: KillPlan): Promise<KillReport> {
+export async function killInFlood(gateway: GatewayProcess, plan: KillPlan): Promise<KillReport> {
   const { rate } = plan;
   const floods: Flooding[] = [];
   for (const { mode, label } of plan.sessions) {

@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { MIB } from './flooding.fixture.ts';
 import { killInFlood } from './gateway-kill.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeEach(async () => {
   // The program floods until the last kill: on a slow machine that is more than is kept of a session by default.
-  gateway = await openGateway(['--retain-bytes', '16GiB']);
+  gateway = await openGatewayProcess({ flags: ['--retain-bytes', '16GiB'] });
 });
 afterEach(() => gateway.close());
 

@@ -1,7 +1,8 @@
 import { decodeOutput, parseServerFrame } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { floodBytes } from './flood.mjs';
 import { type Flooding, MIB, startFlood } from './flooding.fixture.ts';
 
@@ -9,10 +10,10 @@ const LABEL = 'kept';
 /** A stalled viewer's sockets hold some MiB; what is behind them is in the log only, and goes away. */
 const BEYOND_SOCKETS = 24 * MIB;
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let flooding: Flooding;
 beforeAll(async () => {
-  gateway = await openGateway(['--retain-bytes', '4MiB']);
+  gateway = await openGatewayProcess({ flags: ['--retain-bytes', '4MiB'] });
   flooding = await startFlood(gateway, { label: LABEL, mode: 'pty', bytes: 4 * MIB, rate: 6, endless: true });
 });
 afterAll(() => gateway.close());

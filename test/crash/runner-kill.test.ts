@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { SessionInfo } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { familyOf } from '../../packages/server/src/process/family.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { floodDigest } from './flood.mjs';
 import {
   eagerClient,
@@ -17,9 +18,9 @@ import {
   Watcher,
 } from './flooding.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeEach(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
 });
 afterEach(() => gateway.close());
 

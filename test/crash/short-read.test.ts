@@ -3,13 +3,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Mode } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { floodBytes, floodDigest } from './flood.mjs';
 
 const SOAK = process.env.BINNACLE_SOAK === '1';
 const LABEL = 'quick';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });

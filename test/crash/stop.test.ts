@@ -2,12 +2,13 @@ import type { SessionInfo } from '@binnacle/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { familyOf } from '../../packages/server/src/process/family.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { eagerClient, isRunning, MIB, runnerPidOf, startFlood, threeWays, Watcher } from './flooding.fixture.ts';
 
-const opened: GatewayFixture[] = [];
-const open = async (flags: string[] = []): Promise<GatewayFixture> => {
-  const gateway = await openGateway(flags);
+const opened: GatewayProcess[] = [];
+const open = async (flags: string[] = []): Promise<GatewayProcess> => {
+  const gateway = await openGatewayProcess({ flags });
   opened.push(gateway);
   return gateway;
 };
@@ -73,7 +74,7 @@ describe.each(['SIGTERM', 'SIGHUP'] as const)('outlives-us: the gateway is stopp
 
 describe('outlives-us: programs without a gateway', () => {
   const command = `trap '' HUP; setsid sleep 1010 & exec sleep 1011`;
-  const start = async (gateway: GatewayFixture): Promise<SessionInfo> => {
+  const start = async (gateway: GatewayProcess): Promise<SessionInfo> => {
     const { id } = await gateway.client.sessions.create({ command });
     await until('both run', () => families(id) === 2);
     return gateway.client.sessions.get(id);

@@ -5,14 +5,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const FOLDER = resolve(import.meta.dirname, '../../examples/client');
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let dir: string;
 
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   dir = mkdtempSync(join(tmpdir(), 'binnacle-examples-'));
 });
 afterAll(async () => {

@@ -5,21 +5,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { Frame, Frames } from '../steering/frames.fixture.ts';
-import { type GatewayProcess, openGatewayProcess } from '../steering/gateway-process.fixture.ts';
-import { until } from './gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
+import type { Frame, Frames } from '../support/wire.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON of a document.
 type Json = any;
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 let document: Json;
 const dir = mkdtempSync(join(tmpdir(), 'binnacle-asyncapi-'));
 beforeAll(async () => {
   const configPath = join(dir, 'config.jsonc');
   const agents = { entries: { main: { driver: 'echo', default: true } } };
   writeFileSync(configPath, JSON.stringify({ agents }), { mode: 0o600 });
-  gateway = await openGatewayProcess({ configPath });
+  gateway = await openGateway({ configPath });
   document = (await gateway.ask('/asyncapi.json', { token: null })).json;
 });
 afterAll(async () => {

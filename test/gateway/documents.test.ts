@@ -2,9 +2,9 @@
 
 import { CODES } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from './gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from './gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });

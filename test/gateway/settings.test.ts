@@ -1,13 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openFrames } from '../steering/frames.fixture.ts';
-import { type GatewayFixture, openGateway } from './gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { openFrames } from '../support/wire.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeAll(async () => {
   const env = { BINNACLE_LEASE_TIME: '7s', BINNACLE_HEARTBEAT: '9s' };
-  gateway = await openGateway(['--heartbeat', '2s', '--stall-time', '5s', '--lease-grace', '3s'], undefined, env);
+  gateway = await openGatewayProcess({
+    flags: ['--heartbeat', '2s', '--stall-time', '5s', '--lease-grace', '3s'],
+    env,
+  });
 });
 afterAll(() => gateway.close());
 

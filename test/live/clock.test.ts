@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const LIBRARY = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
 /** Longer than from one sweep of what is old to the next. */
@@ -25,7 +26,7 @@ const hook = createServer((request, response) => {
     response.end();
   });
 });
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 
 /** Written at once: what asks for the time reads the file each time. */
 const setClock = (by: string): void => writeFileSync(offset, by);
@@ -36,9 +37,13 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => hook.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/`;
   const config = JSON.stringify({ notify: { webhooks: [{ url }] } });
-  gateway = await openGateway([], (data) => writeFileSync(join(data, 'config.jsonc'), config, { mode: 0o600 }), {
-    ...{ LD_PRELOAD: LIBRARY, FAKETIME_TIMESTAMP_FILE: offset, FAKETIME_NO_CACHE: '1' },
-    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  gateway = await openGatewayProcess({
+    flags: [],
+    prepare: (data) => writeFileSync(join(data, 'config.jsonc'), config, { mode: 0o600 }),
+    env: {
+      ...{ LD_PRELOAD: LIBRARY, FAKETIME_TIMESTAMP_FILE: offset, FAKETIME_NO_CACHE: '1' },
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    },
   });
 });
 afterAll(async () => {

@@ -7,7 +7,7 @@ import type { ApprovalOption, ConversationEvent } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pathOf } from '../conversations/conversation.fixture.ts';
 import { type Core, openCore } from '../conversations/core.fixture.ts';
-import { until } from '../gateway/gateway.fixture.ts';
+import { until } from '../support/until.ts';
 import { type AgentHome, HOMES } from './agent-homes.fixture.ts';
 
 /** The first use installs them. */

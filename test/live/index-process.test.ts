@@ -1,7 +1,8 @@
 // Thirty times what test/traffic/index-process.test.ts does a few times, with the limits that people have.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { isThere, Searchers, startFlood } from '../traffic/index-process.fixture.ts';
 
 const TIMES = 30;

@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { agentBinary } from '../../scripts/agents.mjs';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
 import { call, connectHttp } from '../mcp/mcp.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 
 const FITTING = [
   'server-initialize',
@@ -52,7 +52,7 @@ const NOT_FITTING = [
   'tools-call-with-progress',
 ];
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let proxy: Server;
 let suite: string;
 let results: string;

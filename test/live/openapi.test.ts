@@ -8,13 +8,13 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { toolScript } from '../../scripts/agents.mjs';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const run = promisify(execFile);
 const INSTALL_MS = 300_000;
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 /** Inside of the workspace, so that what was generated is compiled by our compiler. */
 const dir = mkdtempSync(join(ROOT, 'node_modules/.cache/openapi-'));
 const document = join(dir, 'openapi.json');

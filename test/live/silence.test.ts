@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AGENTS, type Core, openCore } from '../conversations/core.fixture.ts';
-import { until } from '../gateway/gateway.fixture.ts';
+import { until } from '../support/until.ts';
 
 const LIMIT_MS = 12_000;
 /** Longer than the limit, and than a look at the clock can be late by itself. */

@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { choose, openBrowser, openDeck, seeLine } from '../browser/page.fixture.ts';
 import { Emitter } from '../browser/traffic.fixture.ts';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 
 const ESC = '\x1b';
 /** Filled with it, a screen scrolls, and its history has lines to move. */
@@ -36,7 +36,7 @@ const STORMS: readonly (readonly [name: string, one: string])[] = [
 ];
 const STORM_BYTES = 256 * 1024;
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let browser: Browser;
 let page: Page;
 beforeAll(async () => {

@@ -9,7 +9,8 @@ import { gzipSync } from 'node:zlib';
 import { type MockLlm, startMockLlm } from '@binnacle/mock-llm';
 import type { SessionActivity } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { agentInTerminal, TERMINAL_AGENTS, type TerminalAgent } from './terminal-agents.fixture.ts';
 
 const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
@@ -20,13 +21,13 @@ const MOST_LATE_MS = 2000;
 const COLS = 100;
 const ROWS = 30;
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 let llm: MockLlm;
 const homes: string[] = [];
 beforeAll(async () => {
   // The folder is removed at the end.
   if (RECORD !== undefined && existsSync(RECORD)) throw new Error(`${RECORD} is there already; name a new folder.`);
-  [gateway, llm] = await Promise.all([openGatewayProcess(), startMockLlm({ delayMs: 100 })]);
+  [gateway, llm] = await Promise.all([openGateway(), startMockLlm({ delayMs: 100 })]);
 });
 afterAll(async () => {
   await gateway?.close();

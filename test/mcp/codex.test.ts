@@ -17,7 +17,8 @@ import {
   withJson,
   writeConfig,
 } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { BINARY } from './mcp.fixture.ts';
 
 /** The first use installs it. */
@@ -27,7 +28,7 @@ const START_MS = 60_000;
 const COMMAND = 'echo begun; trap "echo stopped by a person; exit 7" INT; while :; do sleep 0.05; done';
 let model: MockLlm;
 let home: CodexHome;
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let cwd: string;
 
 type Asked = MockLlm['requests'][number]['asked'];
@@ -54,8 +55,11 @@ beforeAll(async () => {
   cwd = mkdtempSync(join(tmpdir(), 'binnacle-codex-work-'));
   // The gateway's own directory is known only when it is there, and Codex starts with the first message.
   let dir = '';
-  gateway = await openGateway([], (made) => {
-    dir = made;
+  gateway = await openGatewayProcess({
+    flags: [],
+    prepare: (made) => {
+      dir = made;
+    },
   });
   home = await codexHome(model.url, {
     asks: false,

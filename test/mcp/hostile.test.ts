@@ -2,10 +2,10 @@
 
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { type Answered, call, connectHttp, post } from './mcp.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let client: Client;
 let n = 0;
 beforeAll(async () => {

@@ -2,15 +2,16 @@
 
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { call, connectHttp, type Era, post, tokenFor } from './mcp.fixture.ts';
 
 const TOOLS = ['bash_start', 'bash_output', 'bash_input', 'bash_signal', 'bash_screen', 'bash_list', 'bash_stop'];
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 const clients: Client[] = [];
 beforeAll(async () => {
-  gateway = await openGateway(['--max-mcp-calls', '3']);
+  gateway = await openGatewayProcess({ flags: ['--max-mcp-calls', '3'] });
 });
 afterAll(async () => {
   await Promise.all(clients.map((client) => client.close()));

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { type CallToolResult, Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
-import type { GatewayFixture } from '../gateway/gateway.fixture.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
 
 export const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
 
@@ -16,7 +16,7 @@ const clientOf = (era: Era): Client =>
   );
 
 export async function connectHttp(
-  gateway: GatewayFixture,
+  gateway: GatewayAccess,
   options: { era?: Era; token?: string } = {},
 ): Promise<Client> {
   const { era = 'handshake', token = gateway.token } = options;
@@ -27,7 +27,7 @@ export async function connectHttp(
 }
 
 export async function connectStdio(
-  gateway: Pick<GatewayFixture, 'dir'>,
+  gateway: Pick<GatewayAccess, 'dir'>,
   options: { era?: Era; cwd?: string; env?: Record<string, string> } = {},
 ): Promise<Client> {
   const { era = 'handshake', cwd, env = {} } = options;
@@ -68,7 +68,7 @@ export async function call(
 
 /** One JSON-RPC message, by a client that knows the protocol of 2025 alone; the messages of the answer. */
 export async function post(
-  gateway: GatewayFixture,
+  gateway: GatewayAccess,
   message: unknown,
   headers: Record<string, string> = {},
 ): Promise<{ status: number; headers: Headers; messages: Record<string, unknown>[] }> {
@@ -83,7 +83,7 @@ export async function post(
   return { status: response.status, headers: response.headers, messages };
 }
 
-export async function tokenFor(gateway: GatewayFixture, scope: string): Promise<string> {
+export async function tokenFor(gateway: GatewayAccess, scope: string): Promise<string> {
   const response = await gateway.fetch('/v1/tokens', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

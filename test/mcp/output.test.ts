@@ -3,13 +3,14 @@
 import type { Client } from '@modelcontextprotocol/client';
 import { Terminal } from '@xterm/headless';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { type Answered, call, connectHttp } from './mcp.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let client: Client;
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   client = await connectHttp(gateway, { era: 'stateless' });
 });
 afterAll(async () => {

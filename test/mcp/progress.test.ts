@@ -2,10 +2,10 @@
 
 import type { Client, Progress } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { type Answered, call, connectHttp, connectStdio, post } from './mcp.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 const clients: Client[] = [];
 beforeAll(async () => {
   gateway = await openGateway();

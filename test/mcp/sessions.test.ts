@@ -4,18 +4,19 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { call, connectHttp } from './mcp.fixture.ts';
 
 /** Finished sessions whose log is kept open for the next reader. */
 const KEPT = 64;
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let client: Client;
 /** Writes more than is kept; what is too much goes away after some seconds. */
 let long: string;
 beforeAll(async () => {
-  gateway = await openGateway(['--retain-bytes', '256KiB']);
+  gateway = await openGatewayProcess({ flags: ['--retain-bytes', '256KiB'] });
   client = await connectHttp(gateway);
   long = (await call(client, 'bash_start', { command: 'seq -w 1 200000; sleep 100' })).data.id;
 });

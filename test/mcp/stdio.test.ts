@@ -8,14 +8,15 @@ import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { BINARY, call, connectStdio, type Era, tokenFor } from './mcp.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 const clients: Client[] = [];
 const bridges: ChildProcess[] = [];
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
 });
 afterEach(async () => {
   await Promise.all(clients.splice(0).map((client) => client.close()));

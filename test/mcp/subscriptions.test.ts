@@ -2,14 +2,15 @@
 
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { call, connectHttp, connectStdio, post, tokenFor } from './mcp.fixture.ts';
 
 const LIMIT = 6;
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 const clients: Client[] = [];
 beforeAll(async () => {
-  gateway = await openGateway(['--max-mcp-subscriptions', String(LIMIT)]);
+  gateway = await openGatewayProcess({ flags: ['--max-mcp-subscriptions', String(LIMIT)] });
 });
 afterAll(async () => {
   await Promise.all(clients.map((client) => client.close()));

@@ -4,7 +4,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Ask, type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import type { Ask } from '../support/gateway-access.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 let gateway: GatewayProcess;
 const dir = mkdtempSync(join(tmpdir(), 'binnacle-command-'));

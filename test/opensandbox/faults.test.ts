@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { attachPty, createPty, type Pty, refusedPty } from './pty.fixture.ts';
 
 const MIB = 1024 * 1024;

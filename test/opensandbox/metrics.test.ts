@@ -5,9 +5,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 const dir = mkdtempSync(join(tmpdir(), 'binnacle-metrics-'));
 beforeAll(async () => {
   const configPath = join(dir, 'config.jsonc');
@@ -15,7 +16,7 @@ beforeAll(async () => {
   // No server listens there: a notification that fails is counted, too.
   const notify = { webhook: [{ url: 'http://127.0.0.1:9/' }] };
   writeFileSync(configPath, JSON.stringify({ agents: { entries: { echo } }, notify }), { mode: 0o600 });
-  gateway = await openGatewayProcess({ configPath });
+  gateway = await openGateway({ configPath });
 });
 afterAll(async () => {
   await gateway.close();

@@ -2,7 +2,8 @@
 
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { type GatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
+import { until } from '../support/until.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test knows which frame it waits for.
 type Frame = any;
@@ -85,7 +86,7 @@ export class Pty {
   }
 }
 
-type Gateway = Pick<GatewayProcess, 'url' | 'token' | 'ask'>;
+type Gateway = Pick<GatewayAccess, 'url' | 'token' | 'ask'>;
 
 /** Asks for one; nothing is started. */
 export async function createPty(gateway: Gateway, body: object = {}): Promise<string> {

@@ -10,7 +10,7 @@ import {
   Sandbox,
 } from '@alibaba-group/opensandbox';
 import { CommandsAdapter, createExecdClient, HealthAdapter, MetricsAdapter } from '@alibaba-group/opensandbox/internal';
-import type { GatewayProcess } from '../steering/gateway-process.fixture.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
 
 export interface Sdk {
   readonly commands: ExecdCommands;
@@ -19,7 +19,7 @@ export interface Sdk {
   close(): Promise<void>;
 }
 
-type Gateway = Pick<GatewayProcess, 'url' | 'token'>;
+type Gateway = Pick<GatewayAccess, 'url' | 'token'>;
 
 const endpointHeaders = (token: string) => ({ 'X-EXECD-ACCESS-TOKEN': token });
 const hostOf = (url: string): string => new URL(url).host;

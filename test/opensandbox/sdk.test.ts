@@ -11,13 +11,14 @@ import {
 } from '@alibaba-group/opensandbox';
 import type { CommandsAdapter } from '@alibaba-group/opensandbox/internal';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { byAdapters, byConnect, byConnectWithFactory, byFactory, type Sdk } from './sdk.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'binnacle-sdk-')));
 beforeAll(async () => {
-  gateway = await openGatewayProcess();
+  gateway = await openGateway();
 });
 afterAll(async () => {
   await gateway.close();

@@ -1,7 +1,9 @@
 // `/session` of the sandbox daemon and what seed 003 adds: replay before a run, a status, the WebSocket beside it.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Ask, type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import type { Ask } from '../support/gateway-access.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 let gateway: GatewayProcess;
 beforeAll(async () => {

@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AGENTS, type Core, gateIn, openGate, untilGate } from '../conversations/core.fixture.ts';
-import { until } from '../gateway/gateway.fixture.ts';
-import type { Reply } from '../steering/gateway-process.fixture.ts';
+import type { Reply } from '../support/gateway-access.ts';
+import { until } from '../support/until.ts';
 import { openPluginCore, type PluginCore } from './conversation-plugins.fixture.ts';
 import { grant } from './installed.fixture.ts';
 

@@ -6,7 +6,8 @@ import { stripVTControlCharacters } from 'node:util';
 import type { PluginInfo } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Result } from '../../packages/server/src/cli/command.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { ECHO, Folders, manifest, TOOL } from './folders.fixture.ts';
 
 let folders: Folders;
@@ -19,7 +20,7 @@ afterEach(() => folders.close());
 const plain = (screen: string): string => stripVTControlCharacters(screen).replaceAll('\r', '');
 
 describe('plugins of a gateway', () => {
-  let gateway: GatewayFixture;
+  let gateway: Gateway;
   beforeAll(async () => {
     gateway = await openGateway();
   });

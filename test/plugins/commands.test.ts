@@ -4,7 +4,7 @@ import type { CommandInfo } from '@binnacle/protocol';
 import { isEndEvent } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AGENTS, type Core } from '../conversations/core.fixture.ts';
-import { until } from '../gateway/gateway.fixture.ts';
+import { until } from '../support/until.ts';
 import { openPluginCore, type PluginCore } from './conversation-plugins.fixture.ts';
 import { grant } from './installed.fixture.ts';
 

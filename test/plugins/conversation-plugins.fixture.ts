@@ -3,9 +3,8 @@
 import type { PluginGrantValue } from '@binnacle/protocol';
 import type { GatewayOptions } from '../../packages/server/src/gateway-options.ts';
 import { AGENTS, type Core, openCore } from '../conversations/core.fixture.ts';
-import type { GatewayFixture } from '../gateway/gateway.fixture.ts';
-import { until } from '../gateway/gateway.fixture.ts';
-import type { Ask, Reply } from '../steering/gateway-process.fixture.ts';
+import type { Ask, GatewayAccess, Reply } from '../support/gateway-access.ts';
+import { until } from '../support/until.ts';
 import { installPlugin, pluginInfo } from './installed.fixture.ts';
 
 export interface Told {
@@ -42,14 +41,14 @@ export class PluginCore {
     this.core = core;
   }
 
-  get gateway(): GatewayFixture {
+  get gateway(): GatewayAccess {
     const { core } = this;
     const fetchIt = (path: string, init: RequestInit = {}): Promise<Response> =>
       fetch(core.gateway.url + path, {
         ...init,
         headers: { authorization: `Bearer ${core.gateway.token}`, ...init.headers },
       });
-    return { fetch: fetchIt } as GatewayFixture;
+    return { fetch: fetchIt } as GatewayAccess;
   }
 
   /** `body`: of the function that is given `api`. */

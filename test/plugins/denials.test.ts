@@ -8,10 +8,11 @@ import { join } from 'node:path';
 import type { PluginLog } from '@binnacle/protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PERMISSION_NAMES } from '../../packages/server/src/plugin/grant/permissions.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { ask, installPlugin, pluginInfo } from './installed.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let server: Server;
 let port = 0;
 beforeAll(async () => {

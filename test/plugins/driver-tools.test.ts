@@ -4,7 +4,8 @@ import { type MockLlm, startMockLlm } from '@binnacle/mock-llm';
 import type { PluginLog } from '@binnacle/protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { endOf, makeConversation, pathOf, sendTo, writeConfig } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { ask, grant, installPlugin } from './installed.fixture.ts';
 
 const WORDS = `export default (api) => {
@@ -21,7 +22,7 @@ const GUARD = `export default (api) => {
 };`;
 
 let model: MockLlm;
-let gateway: GatewayFixture;
+let gateway: Gateway;
 beforeAll(async () => {
   // CALL <tool> <arguments>, and it repeats what came of it.
   model = await startMockLlm({
@@ -34,7 +35,7 @@ beforeAll(async () => {
     },
   });
   const entries = { main: { driver: 'openai', url: `${model.url}/v1`, default: true } };
-  gateway = await openGateway([], (dir) => writeConfig(dir, { agents: { entries } }));
+  gateway = await openGateway({ prepare: (dir) => writeConfig(dir, { agents: { entries } }) });
   await installPlugin(gateway, { id: 'words', source: WORDS, permissions: { tools: true } });
   await installPlugin(gateway, { id: 'guard', source: GUARD, permissions: { hooks: true } });
 });

@@ -9,8 +9,9 @@ import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { NoticeList, PluginInfo, PluginPreview } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import { call, connectHttp } from '../mcp/mcp.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { ask, grant, pluginInfo } from './installed.fixture.ts';
 
 const EXAMPLES = resolve(import.meta.dirname, '../../examples/plugins');
@@ -51,7 +52,7 @@ class Elsewhere {
 
 const chat = new Elsewhere();
 const ntfy = new Elsewhere();
-let gateway: GatewayFixture;
+let gateway: Gateway;
 
 beforeAll(async () => {
   const [chatPort, ntfyPort] = [await chat.listen(), await ntfy.listen()];
@@ -65,8 +66,10 @@ beforeAll(async () => {
       permissions: { hooks: true, notify: true, net: [`127.0.0.1:${ntfyPort}`] },
     },
   };
-  gateway = await openGateway([], (dir) => {
-    writeFileSync(join(dir, 'config.jsonc'), JSON.stringify({ plugins: { entries } }));
+  gateway = await openGateway({
+    prepare: (dir) => {
+      writeFileSync(join(dir, 'config.jsonc'), JSON.stringify({ plugins: { entries } }));
+    },
   });
   for (const name of ['hello', 'webhook', 'notify']) await install(name);
 });

@@ -5,7 +5,8 @@ import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeF
 import { join } from 'node:path';
 import type { PluginInfo, PluginPreview } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { ask, grant, installPlugin, pluginFolder, pluginInfo } from './installed.fixture.ts';
 
 const GUARD = `export default (api) => {
@@ -13,10 +14,10 @@ const GUARD = `export default (api) => {
 };`;
 const PERMISSIONS = { hooks: { on: ['beforeInput'] } };
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let session: string;
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   session = (await gateway.client.sessions.create({ name: 'guarded', command: 'cat' })).id;
 });
 afterAll(() => gateway.close());

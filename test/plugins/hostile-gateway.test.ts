@@ -6,7 +6,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PluginInfo } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { type Attack, BY_PROCESS, BY_RPC, RAW } from './attacks.fixture.ts';
 import { ask, installPlugin, pluginInfo } from './installed.fixture.ts';
 import { isAlive } from './plugin.fixture.ts';
@@ -72,11 +73,11 @@ export default (api) => {
   });
 };`;
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 const worst = { tookMs: 0, growth: 0, lagMs: 0, typedMs: 0 };
 
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
 });
 afterAll(async () => {
   await gateway?.close();

@@ -3,8 +3,9 @@
 
 import type { PluginLog } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import { call, connectHttp } from '../mcp/mcp.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { ask, grant, installPlugin } from './installed.fixture.ts';
 
 const GUARD = `export default (api) => {
@@ -18,9 +19,9 @@ const GUARD = `export default (api) => {
 };`;
 const HOOKS = { on: ['beforeInput', 'afterInput', 'sessionEnd'] };
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   await installPlugin(gateway, { id: 'guard', source: GUARD, permissions: { hooks: HOOKS } });
 });
 afterAll(() => gateway.close());

@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { PluginGrantValue, PluginInfo, PluginPreview } from '@binnacle/protocol';
-import { type GatewayFixture, until } from '../gateway/gateway.fixture.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
+import { until } from '../support/until.ts';
 
 export interface PluginSource {
   readonly id: string;
@@ -49,7 +50,7 @@ export function pluginFolder({
 }
 
 /** Installs it, grants, and waits until it runs. */
-export async function installPlugin(gateway: GatewayFixture, plugin: PluginSource): Promise<PluginInfo> {
+export async function installPlugin(gateway: GatewayAccess, plugin: PluginSource): Promise<PluginInfo> {
   const dir = pluginFolder(plugin);
   try {
     const { digest } = await ask<PluginPreview>(gateway, 'POST', '/v1/plugins/preview', { path: dir });
@@ -70,17 +71,17 @@ export async function installPlugin(gateway: GatewayFixture, plugin: PluginSourc
 }
 
 export const grant = (
-  gateway: GatewayFixture,
+  gateway: GatewayAccess,
   id: string,
   permission: string,
   value: PluginGrantValue,
 ): Promise<PluginInfo> => ask(gateway, 'PUT', `/v1/plugins/${id}/permissions/${permission}`, { value });
 
-export const pluginInfo = (gateway: GatewayFixture, id: string): Promise<PluginInfo> =>
+export const pluginInfo = (gateway: GatewayAccess, id: string): Promise<PluginInfo> =>
   ask(gateway, 'GET', `/v1/plugins/${id}`);
 
 /** Throws what the gateway says where it is no success. */
-export async function ask<T>(gateway: GatewayFixture, method: string, path: string, body?: object): Promise<T> {
+export async function ask<T>(gateway: GatewayAccess, method: string, path: string, body?: object): Promise<T> {
   const answer = await gateway.fetch(path, {
     method,
     ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),

@@ -5,19 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PluginInfo, PluginPreview } from '@binnacle/protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { ask, pluginFolder, pluginInfo } from './installed.fixture.ts';
 
 const CLOSES_NETWORK = Number(process.versions.node.split('.')[0]) >= 25;
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let tools: string;
 beforeAll(async () => {
   tools = mkdtempSync(join(tmpdir(), 'binnacle-path-'));
   for (const name of ['bash', 'sh', 'kill', 'prlimit', 'setpriv', 'stty']) {
     symlinkSync(join('/usr/bin', name), join(tools, name));
   }
-  gateway = await openGateway([], () => undefined, { PATH: tools });
+  gateway = await openGatewayProcess({ flags: [], env: { PATH: tools } });
 });
 afterAll(async () => {
   await gateway.close();

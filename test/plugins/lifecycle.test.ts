@@ -5,13 +5,14 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFil
 import { join } from 'node:path';
 import type { PluginAuditEntry, PluginInfo, PluginList, PluginLog, PluginPreview } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { ask, grant, installPlugin, type PluginSource, pluginFolder, pluginInfo } from './installed.fixture.ts';
 import { isAlive, treeOf } from './plugin.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
 });
 afterAll(() => gateway.close());
 

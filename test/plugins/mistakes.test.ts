@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Result } from '../../packages/server/src/cli/command.fixture.ts';
 import { standIns } from '../../packages/server/src/cli/plugin/test-powers.ts';
 import { METHODS } from '../../packages/server/src/plugin/powers.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { Folders, REPO } from './folders.fixture.ts';
 import { ask, installPlugin, pluginFolder, pluginInfo } from './installed.fixture.ts';
 
@@ -168,7 +169,7 @@ describe('plugin test', () => {
 });
 
 describe('the log of a plugin', () => {
-  let gateway: GatewayFixture;
+  let gateway: Gateway;
   beforeAll(async () => {
     gateway = await openGateway();
   });

@@ -3,7 +3,8 @@
 import type { NoticeEvent } from '@binnacle/client';
 import type { PluginNotice } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { grant, installPlugin } from './installed.fixture.ts';
 
 const TELLER = `export default (api) => {
@@ -17,9 +18,9 @@ const TELLER = `export default (api) => {
 };`;
 const permissions = { httpRoutes: true, notify: true } as const;
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   for (const id of ['teller', 'other']) await installPlugin(gateway, { id, source: TELLER, permissions });
 });
 afterAll(() => gateway?.close());

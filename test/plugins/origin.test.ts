@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { PluginInfo, PluginPreview } from '@binnacle/protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
 import { BINARY } from '../mcp/mcp.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { ask, installPlugin, pluginFolder } from './installed.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 const folders: string[] = [];
 beforeAll(async () => {
   gateway = await openGateway();

@@ -7,13 +7,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
 import { call, connectHttp } from '../mcp/mcp.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { pluginInfo } from './installed.fixture.ts';
 
 const REPOSITORY = resolve(import.meta.dirname, '../..');
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let dir: string;
 
 beforeAll(async () => {

@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PluginAuditEntry, PluginGrantValue, PluginInfo } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { ask, grant, installPlugin, pluginInfo } from './installed.fixture.ts';
 import { isAlive, Plugins, until as untilHere } from './plugin.fixture.ts';
 
@@ -39,7 +40,7 @@ const EVERYTHING: Readonly<Record<string, PluginGrantValue>> = {
   storage: true,
 };
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let dir = '';
 let server: Server;
 let port = 0;
@@ -50,7 +51,7 @@ beforeAll(async () => {
   certify(join(dir, 'key'), join(dir, 'cert'));
   // Of the gateway's own process: it believes this one certificate more.
   process.env.NODE_EXTRA_CA_CERTS = join(dir, 'cert');
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   server = createServer((request, response) => {
     requests.push(request.url ?? '');
     response.end('from afar');

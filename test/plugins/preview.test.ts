@@ -3,18 +3,19 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { ask, pluginFolder } from './installed.fixture.ts';
 
 /** A parser takes twice as long for each of these: forty are years. */
 const SLOW = 'a?(b):c=>'.repeat(40);
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let slow: string;
 let plain: string;
 
 beforeEach(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   slow = pluginFolder({ id: 'slow', source: '', files: { 'slow.ts': SLOW } });
   plain = pluginFolder({ id: 'plain', source: '' });
 });

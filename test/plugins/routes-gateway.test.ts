@@ -1,7 +1,8 @@
 // Routes of plugins in the gateway as it is served: by the config file, through a restart, and each plugin for itself.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { grant, installPlugin, pluginInfo } from './installed.fixture.ts';
 
 const source = `export default (api) => {
@@ -10,9 +11,9 @@ const source = `export default (api) => {
 };`;
 const permissions = { httpRoutes: true } as const;
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   for (const id of ['one', 'two']) await installPlugin(gateway, { id, source, permissions });
 });
 afterAll(() => gateway?.close());

@@ -6,15 +6,16 @@ import { join } from 'node:path';
 import type { PluginLog } from '@binnacle/protocol';
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import { call, connectHttp, connectStdio, type Era, tokenFor } from '../mcp/mcp.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { ask, grant, installPlugin, pluginFolder, pluginInfo } from './installed.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let client: Client;
 const clients: Client[] = [];
 beforeAll(async () => {
-  gateway = await openGateway(['--max-mcp-calls', '3']);
+  gateway = await openGatewayProcess({ flags: ['--max-mcp-calls', '3'] });
   client = await connect();
   await installPlugin(gateway, { id: 'words', source: WORDS, permissions: { tools: true } });
 });

@@ -1,15 +1,16 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { closePages, openBrowser } from '../browser/page.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { type Bundle, bundlePage, ends, openApp } from './react.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let browser: Browser;
 let bundle: Bundle;
 beforeAll(async () => {
   const flags = ['--retain-bytes', '128KiB'];
-  [gateway, browser, bundle] = await Promise.all([openGateway(flags), openBrowser(), bundlePage()]);
+  [gateway, browser, bundle] = await Promise.all([openGatewayProcess({ flags }), openBrowser(), bundlePage()]);
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {

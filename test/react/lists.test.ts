@@ -2,14 +2,14 @@ import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { closePages, openBrowser } from '../browser/page.fixture.ts';
 import { makeConversation } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { type Bundle, bundlePage, inState, openApp } from './react.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let browser: Browser;
 let bundle: Bundle;
 beforeAll(async () => {
-  [gateway, browser, bundle] = await Promise.all([openGateway(), openBrowser(), bundlePage()]);
+  [gateway, browser, bundle] = await Promise.all([openGatewayProcess({ flags: [] }), openBrowser(), bundlePage()]);
 });
 afterEach((test) => closePages(browser, test));
 afterAll(async () => {

@@ -5,7 +5,7 @@ import { extname, resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { rolldown } from 'rolldown';
 import { openContext } from '../browser/page.fixture.ts';
-import type { GatewayFixture } from '../gateway/gateway.fixture.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
 import type { Ask, Look } from './page.tsx';
 
 declare global {
@@ -63,7 +63,7 @@ export interface App {
 }
 
 /** The page, logged in; it shows nothing yet. */
-export async function openApp(browser: Browser, gateway: GatewayFixture, bundle: Bundle): Promise<App> {
+export async function openApp(browser: Browser, gateway: GatewayAccess, bundle: Bundle): Promise<App> {
   const { context, page, complaints } = await openContext(browser);
   // A document that a route makes up comes from nowhere, and may not open sockets to 127.0.0.1 by itself.
   await context.grantPermissions(['local-network-access']);

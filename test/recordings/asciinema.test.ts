@@ -8,12 +8,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Commands } from '../../packages/server/src/cli/command.fixture.ts';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 
 const binary = fileURLToPath(new URL('../../packages/server/dist/binnacle.mjs', import.meta.url));
 const PLAYER = '/usr/bin/asciinema';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let commands: Commands;
 const dir = mkdtempSync(join(tmpdir(), 'binnacle-asciinema-'));
 const at = (name: string): string => join(dir, name);

@@ -18,16 +18,19 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Commands } from '../../packages/server/src/cli/command.fixture.ts';
 import { endOf, makeConversation, sendTo, writeConfig } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { castOf, eventsOf, outputOf, ran } from './recordings.fixture.ts';
 
 const binary = fileURLToPath(new URL('../../packages/server/dist/binnacle.mjs', import.meta.url));
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let commands: Commands;
 let dir: string;
 beforeAll(async () => {
-  gateway = await openGateway([], (data) => writeConfig(data, { agents: { entries: { main: { driver: 'echo' } } } }));
+  gateway = await openGateway({
+    prepare: (data) => writeConfig(data, { agents: { entries: { main: { driver: 'echo' } } } }),
+  });
   commands = new Commands(binary, { BINNACLE_DATA: gateway.dir });
   dir = mkdtempSync(join(tmpdir(), 'binnacle-cast-'));
   await ran(gateway, { argv: ['bash', '-c', 'echo hello; exit 3'], name: 'build' });

@@ -1,8 +1,8 @@
 // A recording that is larger than the disk: refused as that, and the room is there again.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
 import { mountSmallDisk, type SmallDisk } from '../gateway/small-disk.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { castOf, eventsOf, exported, imported, onDisk, post, underWay, V3 } from './recordings.fixture.ts';
 
 const MIB = 1024 * 1024;
@@ -12,7 +12,7 @@ const why = 'reason' in disk ? ` (skipped, no file system can be mounted here: $
 
 describe.skipIf('reason' in disk)(`an import on a disk that becomes full${why}`, () => {
   const small = disk as SmallDisk;
-  let gateway: GatewayFixture;
+  let gateway: Gateway;
   beforeAll(async () => {
     gateway = await small.within(() => openGateway());
   });

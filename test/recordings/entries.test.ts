@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { connect, type SessionEntry } from '@binnacle/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SegmentReader } from '../../packages/server/src/log/segment-reader.ts';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { type CastEvent, castOf, imported, ran } from './recordings.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 /** Half a day with pauses, of more than two parts. */
 let long: string;
 beforeAll(async () => {

@@ -11,7 +11,8 @@ import {
   withJson,
   writeConfig,
 } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import {
   type CastEvent,
   castOf,
@@ -27,11 +28,12 @@ import {
   V3,
 } from './recordings.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGateway(['--max-recording', '1MiB'], (dir) =>
-    writeConfig(dir, { agents: { entries: { main: { driver: 'echo' } } } }),
-  );
+  gateway = await openGatewayProcess({
+    flags: ['--max-recording', '1MiB'],
+    prepare: (dir) => writeConfig(dir, { agents: { entries: { main: { driver: 'echo' } } } }),
+  });
 });
 afterAll(() => gateway.close());
 
@@ -312,7 +314,7 @@ describe('a recording as a session', () => {
   it('is not made for a token that was revoked while it came', async () => {
     const { id, token } = await gateway.client.tokens.create({ name: 'importer', scope: 'create' });
     const before = onDisk(gateway).length;
-    const sending = upload({ ...gateway, token, url: gateway.url });
+    const sending = upload({ token, url: gateway.url });
     sending.send(V3);
     await until('it is under way', () => underWay(gateway).length === 1);
     await gateway.client.tokens.revoke(id);

@@ -5,7 +5,8 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { ImportedRecording } from '@binnacle/client';
 import type { SessionInfo } from '@binnacle/protocol';
-import { type GatewayFixture, until } from '../gateway/gateway.fixture.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
+import { until } from '../support/until.ts';
 
 export type CastEvent = readonly [interval: number, code: string, data: string];
 
@@ -13,7 +14,7 @@ export const V3 = '{"version": 3, "term": {"cols": 80, "rows": 24}, "timestamp":
 export const castOf = (events: readonly CastEvent[], header = V3): string =>
   header + events.map((event) => `${JSON.stringify(event)}\n`).join('');
 
-export const exported = async (gateway: GatewayFixture, id: string, query = ''): Promise<string> => {
+export const exported = async (gateway: GatewayAccess, id: string, query = ''): Promise<string> => {
   const response = await gateway.fetch(`/v1/sessions/${id}/export${query}`);
   if (!response.ok) throw new Error(await response.text());
   return await response.text();
@@ -32,7 +33,7 @@ export const outputOf = (cast: string): string =>
     .map(([, , data]) => data)
     .join('');
 
-export async function post(gateway: GatewayFixture, body: string, query = '', headers: Record<string, string> = {}) {
+export async function post(gateway: GatewayAccess, body: string, query = '', headers: Record<string, string> = {}) {
   const response = await gateway.fetch(`/v1/recordings${query}`, { method: 'POST', body, headers });
   return {
     status: response.status,
@@ -46,7 +47,7 @@ export async function post(gateway: GatewayFixture, body: string, query = '', he
   };
 }
 
-export async function imported(gateway: GatewayFixture, cast: string, query = ''): Promise<ImportedRecording> {
+export async function imported(gateway: GatewayAccess, cast: string, query = ''): Promise<ImportedRecording> {
   const { status, body } = await post(gateway, cast, query);
   if (status !== 201) throw new Error(JSON.stringify(body));
   return body;
@@ -54,8 +55,8 @@ export async function imported(gateway: GatewayFixture, cast: string, query = ''
 
 /** Runs a program to its end. */
 export async function ran(
-  gateway: GatewayFixture,
-  spec: Parameters<GatewayFixture['client']['sessions']['create']>[0],
+  gateway: GatewayAccess,
+  spec: Parameters<GatewayAccess['client']['sessions']['create']>[0],
 ): Promise<SessionInfo> {
   const { id } = await gateway.client.sessions.create(spec);
   await until('it has closed', async () => (await gateway.client.sessions.get(id)).state === 'closed');
@@ -63,7 +64,7 @@ export async function ran(
 }
 
 /** An import whose body is sent bit by bit, and maybe never ends. */
-export function upload(gateway: GatewayFixture): {
+export function upload(gateway: Pick<GatewayAccess, 'url' | 'token'>): {
   readonly socket: Socket;
   send(text: string): void;
   answer(): string;
@@ -86,5 +87,5 @@ export function upload(gateway: GatewayFixture): {
 }
 
 /** What is under way, and what sessions there are, on the disk. */
-export const underWay = ({ dir }: GatewayFixture): string[] => readdirSync(join(dir, 'imports'));
-export const onDisk = ({ dir }: GatewayFixture): string[] => readdirSync(join(dir, 'sessions'));
+export const underWay = ({ dir }: GatewayAccess): string[] => readdirSync(join(dir, 'imports'));
+export const onDisk = ({ dir }: GatewayAccess): string[] => readdirSync(join(dir, 'sessions'));

@@ -4,13 +4,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import headless from '@xterm/headless';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { eventsOf, exported, imported } from './recordings.fixture.ts';
 
 const { Terminal } = headless;
 type Emulator = InstanceType<typeof Terminal>;
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let file: string;
 beforeAll(async () => {
   gateway = await openGateway();

@@ -1,10 +1,10 @@
 // The timeline of sessions, through a real gateway: real ones, recordings with times of their own, and limits.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { type CastEvent, castOf, imported, ran } from './recordings.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });

@@ -3,13 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Commands } from '../../packages/server/src/cli/command.fixture.ts';
 import { shellText } from '../../packages/server/src/cli/commands/exec.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { Gate, Shell } from './runs.fixture.ts';
 
 /** As it is installed: `npm test` builds it before. */
 const binary = fileURLToPath(new URL('../../packages/server/dist/binnacle.mjs', import.meta.url));
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let commands: Commands;
 let shell: Shell;
 beforeAll(async () => {

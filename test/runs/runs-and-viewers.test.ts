@@ -1,6 +1,6 @@
 import type { OutputKind, RunInfo } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { allOf, bytesOf, eventsOf, Shell } from './runs.fixture.ts';
 
 const RUNS = 100;
@@ -8,7 +8,7 @@ const VIEWERS = 20;
 /** Runs that are asked for at once: the rest of them waits in the queue of the shell. */
 const AT_ONCE = 10;
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });

@@ -2,10 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunInfo } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { Gate, hasWritten, Shell } from './runs.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 /** Its runs are `first` (bytes 0 to 10), `second` (10 to 20, running) and `third` (waiting). */
 let shell: Shell;
 let gate: Gate;

@@ -1,12 +1,13 @@
 import type { RunStreamEvent } from '@binnacle/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eagerClient } from '../crash/flooding.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { Gate, Shell } from './runs.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
 });
 afterAll(() => gateway.close());
 

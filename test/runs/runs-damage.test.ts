@@ -1,15 +1,15 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { allOf, Gate, hasWritten, Shell, type SseEvent } from './runs.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let shell: Shell;
 
 /** Three runs of which the disk forgot something: output in a character, the beginning, the end. */
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   shell = await Shell.open(gateway);
   const gates = [1, 2].map((n) => new Gate(gateway, `damage-${n}`));
   const [first, second] = gates.map(({ wait }) => wait);

@@ -2,13 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { comparePositions, parsePosition, type RunInfo } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
-import { openGatewayProcess } from '../steering/gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { allOf, bytesOf, eventsOf, Gate, hasWritten, Shell, type SseEvent, textOf } from './runs.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
 });
 afterAll(() => gateway.close());
 
@@ -385,7 +385,7 @@ describe('a run that is ended by others', () => {
 
 describe('a run whose output retention removed', () => {
   it('is a gap and the rest as events, and 410 as bytes; behind its end nothing is missing', async () => {
-    const small = await openGateway(['--retain-bytes', '256KiB']);
+    const small = await openGatewayProcess({ flags: ['--retain-bytes', '256KiB'] });
     try {
       const shell = await Shell.open(small);
       const first = await shell.start({ command: `printf ${'x'.repeat(200)}` }, 'wait=50000');

@@ -3,7 +3,8 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Mode, RunInfo, RunRequest, SessionInfo } from '@binnacle/protocol';
-import { type GatewayFixture, until } from '../gateway/gateway.fixture.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
+import { until } from '../support/until.ts';
 
 export interface SseEvent {
   readonly id: string;
@@ -50,15 +51,15 @@ export interface RunBody extends Partial<RunRequest> {
 
 /** One session that takes runs, over HTTP. */
 export class Shell {
-  readonly gateway: GatewayFixture;
+  readonly gateway: GatewayAccess;
   readonly id: string;
 
-  constructor(gateway: GatewayFixture, id: string) {
+  constructor(gateway: GatewayAccess, id: string) {
     this.gateway = gateway;
     this.id = id;
   }
 
-  static async open(gateway: GatewayFixture, mode: Mode = 'pipe'): Promise<Shell> {
+  static async open(gateway: GatewayAccess, mode: Mode = 'pipe'): Promise<Shell> {
     const { id } = await gateway.client.sessions.create({ runs: true, mode, cwd: gateway.dir });
     return new Shell(gateway, id);
   }
@@ -134,7 +135,7 @@ export class Shell {
 export class Gate {
   readonly path: string;
 
-  constructor(gateway: GatewayFixture, name: string) {
+  constructor(gateway: GatewayAccess, name: string) {
     this.path = join(gateway.dir, `gate-${name}`);
     rmSync(this.path, { force: true });
   }

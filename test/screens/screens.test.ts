@@ -6,13 +6,14 @@ import type { AttachmentEvent, ScreenEvent, Session } from '@binnacle/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Emulator } from '../../packages/server/src/screen/emulator.ts';
 import { stateOf } from '../../packages/server/src/screen/screen-state.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const MIB = 1024 * 1024;
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
 });
 afterAll(() => gateway.close());
 

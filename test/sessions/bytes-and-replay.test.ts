@@ -9,8 +9,9 @@ import { startGateway } from '../../packages/server/src/gateway.ts';
 import { createSegment, makeLogDir } from '../../packages/server/src/log/segment.ts';
 import { SegmentWriter } from '../../packages/server/src/log/segment-writer.ts';
 import { readProcess } from '../../packages/server/src/process/family.ts';
-import type { Frame } from '../steering/frames.fixture.ts';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
+import type { Frame } from '../support/wire.ts';
 import { type Events, openEvents } from './events.fixture.ts';
 
 let gateway: GatewayProcess;

@@ -1,6 +1,7 @@
 // Server-sent events for tests: keeps every event and comment in order, and waits for the ones that a test names.
 
-import { type GatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
+import { until } from '../support/until.ts';
 
 export interface ServerEvent {
   /** The position behind it. */
@@ -71,7 +72,7 @@ export class Events {
 
 /** Follows from `query` on. Throws when it is refused. */
 export async function openEvents(
-  gateway: Pick<GatewayProcess, 'url' | 'token'>,
+  gateway: Pick<GatewayAccess, 'url' | 'token'>,
   id: string,
   query = '',
   headers: Readonly<Record<string, string>> = {},

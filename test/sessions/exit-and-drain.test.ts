@@ -5,14 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeOutput } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { openEvents } from './events.fixture.ts';
 
 const MIB = 1024 * 1024;
-let gateway: GatewayProcess;
+let gateway: Gateway;
 let dir: string;
 beforeAll(async () => {
-  gateway = await openGatewayProcess();
+  gateway = await openGateway();
   dir = mkdtempSync(join(tmpdir(), 'binnacle-drain-'));
 });
 afterAll(async () => {

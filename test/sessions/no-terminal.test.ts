@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../steering/gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 
 const REPOSITORY = resolve(import.meta.dirname, '../..');
 const NATIVE = `@lydell/node-pty-${process.platform}-${process.arch}`;
@@ -16,7 +16,7 @@ let gateway: GatewayProcess;
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'binnacle-installed-'));
   server = install(root);
-  gateway = await openGatewayProcess({ assetsDir: join(root, 'none') }, {}, join(server, 'dist/gateway.js'));
+  gateway = await openGatewayProcess({ assetsDir: join(root, 'none'), library: join(server, 'dist/gateway.js') });
 });
 afterAll(async () => {
   await gateway.close();

@@ -4,10 +4,10 @@ import { readdirSync } from 'node:fs';
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { readProcess } from '../../packages/server/src/process/family.ts';
-import { openFrames } from '../steering/frames.fixture.ts';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
+import { openFrames } from '../support/wire.ts';
 import { openEvents } from './events.fixture.ts';
-import { type InspectedGateway, openInspectedGateway } from './inspected-gateway.fixture.ts';
 
 const KIB = 1024;
 /** By 300 that came and went: one that is kept alive by a forgotten listener holds some 10 kB, so 3 MB in all. */
@@ -108,11 +108,11 @@ describe('a WebSocket (no. 49)', () => {
 });
 
 describe('viewers who come and go (no. 50)', () => {
-  let gateway: InspectedGateway;
+  let gateway: GatewayProcess;
   let id: string;
   let viewToken: string;
   beforeAll(async () => {
-    gateway = await openInspectedGateway();
+    gateway = await openGatewayProcess({ isInspected: true });
     id = (await post('/v1/sessions', { command: 'echo hello; exec sleep 600', mode: 'pipe' })).id;
     viewToken = (await post('/v1/tokens', { name: 'viewer', scope: 'view' })).token;
   });
@@ -202,7 +202,7 @@ describe('viewers who come and go (no. 50)', () => {
       expect(grown).toEqual([]);
       expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + 40);
       expect(grownKib()).toBeLessThan(MOST_GROWN_KIB);
-      expect(gateway.stderr()).toBe('');
+      expect(gateway.stderr).toBe('');
     },
     60_000,
   );

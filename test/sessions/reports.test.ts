@@ -5,7 +5,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
 let gateway: GatewayProcess;
@@ -43,8 +44,7 @@ describe('a report from inside of a session', () => {
     await becomes(id, 'idle');
     const before = gateway.url;
     await gateway.kill();
-    gateway.url = '';
-    await gateway.start();
+    await gateway.start(0);
     expect(gateway.url).not.toBe(before);
     await becomes(id, 'idle');
     await gateway.input(id, `qwen ${PERMISSION}\n`);

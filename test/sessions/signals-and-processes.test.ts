@@ -5,14 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { familyOf, listProcesses, readProcess } from '../../packages/server/src/process/family.ts';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 /** What no program of ours may see; the function is one that a shell of whoever started the gateway exports. */
 const ENVIRONMENT = { 'BASH_FUNC_ls%%': '() { echo stolen; }', LD_PRELOAD: '', COLUMNS: '33', LINES: '11', TMUX: 'x' };
 let gateway: GatewayProcess;
 let dir: string;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({}, ENVIRONMENT);
+  gateway = await openGatewayProcess({ env: ENVIRONMENT });
   dir = mkdtempSync(join(tmpdir(), 'binnacle-processes-'));
 });
 afterAll(async () => {

@@ -1,11 +1,11 @@
 // Frames and fields that the gateway does not know: treated as the head of PROTOCOL.md says.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../steering/gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess();
+  gateway = await openGateway();
 });
 afterAll(() => gateway.close());
 

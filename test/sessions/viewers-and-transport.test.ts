@@ -3,14 +3,15 @@
 import { readFileSync } from 'node:fs';
 import { decodeOutput } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Frame } from '../steering/frames.fixture.ts';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
+import type { Frame } from '../support/wire.ts';
 import { openEvents } from './events.fixture.ts';
 
 const HEARTBEAT_MS = 200;
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ livenessTimes: { heartbeatMs: HEARTBEAT_MS } });
+  gateway = await openGateway({ livenessTimes: { heartbeatMs: HEARTBEAT_MS } });
 });
 afterAll(() => gateway.close());
 

@@ -5,7 +5,8 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const isLong = process.env.BINNACLE_SOAK === '1';
 const MIB = 1024 * 1024;
@@ -30,7 +31,7 @@ for (let done = 0; done < flood; done += block.length) {
 }
 `;
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let scratch: string;
 beforeAll(() => {
   scratch = mkdtempSync(join(tmpdir(), 'binnacle-slow-'));
@@ -48,7 +49,7 @@ interface Run {
 let runs = 0;
 
 async function run(stalled: number): Promise<Run> {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   const sleepers: Socket[] = [];
   try {
     const before = memoryOf(gateway.pid, 'VmRSS');
@@ -111,7 +112,7 @@ describe('slow-alone', () => {
   );
 
   it('a stalled viewer that is the only one does not pause the program', async () => {
-    gateway = await openGateway();
+    gateway = await openGatewayProcess({ flags: [] });
     const bytes = (isLong ? 1024 : 64) * MIB;
     const gate = join(scratch, 'gate-alone');
     try {

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MIB } from '../crash/flooding.fixture.ts';
 import { killInFlood } from '../crash/gateway-kill.fixture.ts';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 
 const GIB = 1024 * MIB;
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeEach(async () => {
   // Nothing of a flood is to fall to retention.
-  gateway = await openGateway(['--retain-bytes', '16GiB', '--retain-total', '64GiB']);
+  gateway = await openGatewayProcess({ flags: ['--retain-bytes', '16GiB', '--retain-total', '64GiB'] });
 });
 afterEach(() => gateway.close());
 

@@ -4,17 +4,18 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { withJson } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
 import { eventsOf, exported, ran } from '../recordings/recordings.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const MIB = 1024 * 1024;
 /** Many times what may be in memory. */
 const TOTAL = 200 * MIB;
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let id: string;
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   // Escapes and characters of several bytes: what costs most to encode.
   const line = '\\033[31mérgo 漢字\\033[0m plain text of a line that goes on for a while';
   ({ id } = await ran(gateway, { argv: ['bash', '-c', `yes "$(printf '${line}')" | head -c ${TOTAL}`], mode: 'pipe' }));
@@ -101,7 +102,7 @@ it('what ends while it is exported is cut where it was asked for, or followed to
 }, 30_000);
 
 it('what retention took is told with its number, in every form', async () => {
-  const small = await openGateway(['--retain-bytes', '1MiB']);
+  const small = await openGatewayProcess({ flags: ['--retain-bytes', '1MiB'] });
   try {
     // Of what runs elsewhere, for its log is trimmed at once.
     const emit = async (response: string) => {

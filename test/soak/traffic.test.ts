@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../steering/gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { killWhileEmitting, storm } from '../traffic/storm.fixture.ts';
 
 let gateway: GatewayProcess;

@@ -3,8 +3,9 @@
 import { Binnacle, type WatchersChange } from '@binnacle/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { Frame, Frames } from './frames.fixture.ts';
-import { type GatewayProcess, openGatewayProcess, until } from './gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
+import type { Frame, Frames } from '../support/wire.ts';
 
 let gateway: GatewayProcess;
 let typing: string;

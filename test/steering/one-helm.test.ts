@@ -6,8 +6,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunnerLink } from '../../packages/server/src/runner/link.ts';
-import type { Frames } from './frames.fixture.ts';
-import { type GatewayProcess, openGatewayProcess, until } from './gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
+import type { Frames } from '../support/wire.ts';
 
 const TIMES = { autoReleaseAfterMs: 2_000, graceMs: 1_500 };
 let gateway: GatewayProcess;

@@ -3,13 +3,14 @@
 
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from './gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 /** Looks on, so that several may. */
 let token: string;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({});
+  gateway = await openGateway();
   ({ token } = await gateway.tokenOf('view'));
 });
 afterAll(() => gateway.close());

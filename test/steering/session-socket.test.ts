@@ -2,12 +2,13 @@
 
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from './gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 
 const LIVENESS = { heartbeatMs: 200, stallMs: 2_000 };
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ livenessTimes: LIVENESS, helmTimes: { autoReleaseAfterMs: 2_500 } });
+  gateway = await openGateway({ livenessTimes: LIVENESS, helmTimes: { autoReleaseAfterMs: 2_500 } });
 });
 afterAll(() => gateway.close());
 

@@ -5,7 +5,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from './gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 /** What the environment of a gateway may hold that is no business of any program. */
 const SECRETS = {
@@ -22,7 +23,7 @@ const SECRETS = {
 };
 let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ passEnv: ['PASSED_ON'], maxSessions: 12 }, SECRETS);
+  gateway = await openGatewayProcess({ passEnv: ['PASSED_ON'], maxSessions: 12, env: SECRETS });
 });
 afterAll(() => gateway.close());
 

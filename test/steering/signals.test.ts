@@ -1,11 +1,12 @@
 // Signals and sizes: they reach the job and leave the shell alone.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from './gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess();
+  gateway = await openGateway();
 });
 afterAll(() => gateway.close());
 

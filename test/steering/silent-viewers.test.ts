@@ -6,13 +6,14 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { decodeOutput } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { Frames } from './frames.fixture.ts';
-import { type GatewayProcess, openGatewayProcess, until } from './gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
+import type { Frames } from '../support/wire.ts';
 
 const TIMES = { heartbeatMs: 300, stallMs: 600 };
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ livenessTimes: TIMES });
+  gateway = await openGateway({ livenessTimes: TIMES });
 });
 afterAll(() => gateway.close());
 
@@ -85,7 +86,7 @@ describe('a viewer', () => {
     'on %s that asks and asks and takes no answer is cut before it costs memory',
     async (path, text) => {
       // With its real times: a stall is not what cuts this one.
-      const patient = await openGatewayProcess();
+      const patient = await openGateway();
       onTestFinished(() => patient.close());
       const { id } = await patient.create({ argv: ['/bin/cat'], mode: 'pipe' });
       const { port } = new URL(patient.url);
@@ -119,7 +120,7 @@ describe('a viewer', () => {
     timeout: 25_000,
   }, async () => {
     // It answers no ping while it takes nothing: that must not be what cuts it, however slow the machine.
-    const gateway = await openGatewayProcess({ livenessTimes: { ...TIMES, heartbeatMs: 10_000 } });
+    const gateway = await openGateway({ livenessTimes: { ...TIMES, heartbeatMs: 10_000 } });
     onTestFinished(() => gateway.close());
     const size = 24 * 1024 * 1024;
     const script = `read -r; head -c ${size} /dev/zero | openssl enc -aes-128-ctr -nosalt -K 00112233445566778899aabbccddeeff -iv 00000000000000000000000000000000`;

@@ -2,11 +2,12 @@
 
 import { decodeOutput } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from './gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ maxSubscriptions: 4 });
+  gateway = await openGateway({ maxSubscriptions: 4 });
 });
 afterAll(() => gateway.close());
 

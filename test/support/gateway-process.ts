@@ -31,7 +31,7 @@ const scriptOf = (library: string): string => `
 `;
 
 export interface GatewayProcessSpec extends GatewaySpec {
-  /** Runs `binnacle serve` with these flags, and not the library: options of \`startGateway\` are not taken then. */
+  /** Runs `binnacle serve` with these flags, and not the library: options of `startGateway` are not taken then. */
   readonly flags?: readonly string[];
   /** Added to ours. */
   readonly env?: Readonly<Record<string, string>>;
@@ -82,10 +82,9 @@ export class GatewayProcess extends GatewayAccess {
     return this.#child?.pid ?? -1;
   }
 
-  /** Starts it on its directory, and on its port if it had one. Resolves when it is ready. */
-  async start(): Promise<void> {
+  /** Starts it on its directory, and on its port if it had one. Resolves when it is ready. `port`: 0 for another. */
+  async start(port = this.#url === '' ? 0 : Number(new URL(this.#url).port)): Promise<void> {
     const { flags, env, library = LIBRARY, isInspected } = this.#spec;
-    const port = this.#url === '' ? 0 : Number(new URL(this.#url).port);
     const options = { dataDir: this.dir, port, endingTimes: SHORT_ENDING, ...this.#options };
     const args =
       flags === undefined

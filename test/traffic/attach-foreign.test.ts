@@ -5,11 +5,12 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import type { TrafficEvent } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 
 const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 const children: ChildProcess[] = [];
 
 beforeAll(async () => {

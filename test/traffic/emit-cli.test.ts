@@ -7,17 +7,18 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { SessionInfo } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let token: string;
 let dir: string;
 let children: ChildProcess[];
 
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   token = (await gateway.client.tokens.create({ name: 'emitter', scope: 'ingest' })).token;
 });
 afterAll(async () => await gateway.close());

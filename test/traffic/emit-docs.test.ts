@@ -8,13 +8,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { SessionInfo } from '@binnacle/protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 
 const REPOSITORY = resolve(import.meta.dirname, '../..');
 const DOCS = readFileSync(join(REPOSITORY, 'docs/traffic.md'), 'utf8');
 const BUILD = '#!/bin/sh\necho "built $*"\necho "warned $*" >&2\n';
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let token: string;
 let dir: string;
 

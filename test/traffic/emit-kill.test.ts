@@ -8,13 +8,14 @@ import { join, resolve } from 'node:path';
 import { createEmitter } from '@binnacle/emit';
 import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const EMIT = resolve(import.meta.dirname, '../../packages/emit/src');
 const ROUNDS = process.env.BINNACLE_SOAK === '1' ? 200 : 8;
 
 let base: string;
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let token: string;
 const children = new Set<ChildProcess>();
 
@@ -27,7 +28,7 @@ beforeAll(async () => {
   });
   await made.write({ dir: base, format: 'esm', entryFileNames: '[name].mjs' });
   await made.close();
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   token = (await gateway.client.tokens.create({ name: 'emitter', scope: 'ingest' })).token;
 });
 afterAll(async () => {

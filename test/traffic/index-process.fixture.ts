@@ -1,7 +1,7 @@
 // Searches that go on while something is done to the process of the index, or to the gateway. Knows no assertion.
 
 import { readdirSync, readFileSync } from 'node:fs';
-import type { GatewayProcess } from '../steering/gateway-process.fixture.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
 
 /** Finds the pid of the process that keeps the index of a gateway. */
 export function indexPidOf(gateway: number): number | undefined {
@@ -27,24 +27,24 @@ export function isThere(pid: number): boolean {
 }
 
 /** A program that writes without end, in bursts of some MB. */
-export const startFlood = (gateway: GatewayProcess): Promise<unknown> =>
+export const startFlood = (gateway: GatewayAccess): Promise<unknown> =>
   gateway.create({ command: `while :; do seq 1 100000 | sed 's/^/needle in line /'; sleep 0.1; done`, mode: 'pipe' });
 
 export class Searchers {
-  readonly #gateway: GatewayProcess;
+  readonly #gateway: GatewayAccess;
   readonly #token: string;
   readonly #running: Promise<void>[] = [];
   #isStopped = false;
   /** How often each was answered: a status, or a code. */
   readonly answers = new Map<string, number>();
 
-  private constructor(gateway: GatewayProcess, token: string) {
+  private constructor(gateway: GatewayAccess, token: string) {
     this.#gateway = gateway;
     this.#token = token;
   }
 
   /** `count` of them with a token that may only view, until `stop`. */
-  static async start(gateway: GatewayProcess, count: number): Promise<Searchers> {
+  static async start(gateway: GatewayAccess, count: number): Promise<Searchers> {
     const { token } = await gateway.tokenOf('view');
     const searchers = new Searchers(gateway, token);
     for (let i = 0; i < count; i += 1) searchers.#running.push(searchers.#search(i % 2 === 0 ? 'needle' : 'nee*'));

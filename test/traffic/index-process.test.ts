@@ -1,7 +1,8 @@
 // The process of the index: killed, stopped, begun anew, outlived. The gateway never notices more than a refused search.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { indexPidOf, isThere, Searchers, startFlood } from './index-process.fixture.ts';
 
 let gateway: GatewayProcess;

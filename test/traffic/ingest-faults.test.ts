@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { mountSmallDisk, type SmallDisk } from '../gateway/small-disk.fixture.ts';
-import { openGatewayProcess } from '../steering/gateway-process.fixture.ts';
+import { openGatewayProcess } from '../support/gateway-process.ts';
 import { emit, keptOf, outcomesOf, stop } from './traffic.fixture.ts';
 
 const batch = (...events: object[]) => ({ producer: { id: 'p', epoch: 0 }, events });

@@ -9,7 +9,9 @@ import { promisify } from 'node:util';
 import type { SearchHit, SearchResult, StoredEventList, TrafficStats } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../packages/server/src/catalogue/driver.ts';
-import { type GatewayProcess, openGatewayProcess, type Reply, until } from '../steering/gateway-process.fixture.ts';
+import type { Reply } from '../support/gateway-access.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const BINARY = resolve(import.meta.dirname, '../../packages/server/dist/binnacle.mjs');
 

@@ -5,8 +5,9 @@ import { connect } from '@binnacle/client';
 import type { TrafficEvent } from '@binnacle/protocol';
 import { expect } from 'vitest';
 import { random, Watcher } from '../crash/flooding.fixture.ts';
-import { socketOf } from '../gateway/gateway.fixture.ts';
-import { type GatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { socketOf } from '../support/gateway-access.ts';
+import type { GatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { deliver, type Faults, keptOf, Told, Wire } from './traffic.fixture.ts';
 
 /** Told apart wherever it is cut, of a length that follows from its number. */

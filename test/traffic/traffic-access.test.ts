@@ -1,6 +1,6 @@
 import { allows } from '@binnacle/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Frames } from '../steering/frames.fixture.ts';
+import type { Frames } from '../support/wire.ts';
 import { openParts, type Parts } from '../who-may/session-access.fixture.ts';
 import { eventsOf, isFinal, textOf } from './traffic-socket.fixture.ts';
 

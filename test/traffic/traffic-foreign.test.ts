@@ -1,10 +1,11 @@
 import type { EmitAnswer, PtyEvent, TrafficEvent } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
-import type { Frames } from '../steering/frames.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
+import type { Frames } from '../support/wire.ts';
 import { bytesOf, eventsOf, isFinal, openTraffic, rawOutput, readAll, textOf } from './traffic-socket.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 const opened: Frames[] = [];
 const open = async (): Promise<Frames> => {
   const frames = await openTraffic(gateway);
@@ -13,7 +14,7 @@ const open = async (): Promise<Frames> => {
 };
 
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
 });
 afterAll(() => gateway.close());
 afterEach(() => {

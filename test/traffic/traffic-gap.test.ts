@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { ended, eventsOf, isFinal, openTraffic, startSession, textOf, write } from './traffic-socket.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await openGateway(['--retain-bytes', '1MiB']);
+  gateway = await openGatewayProcess({ flags: ['--retain-bytes', '1MiB'] });
 });
 afterAll(() => gateway.close());
 

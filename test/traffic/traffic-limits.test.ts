@@ -1,11 +1,12 @@
 import type { TrafficEvent } from '@binnacle/protocol';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
 import { eventsOf, isFinal, textOf } from './traffic-socket.fixture.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ livenessTimes: { heartbeatMs: 300, stallMs: 300 }, maxSubscriptions: 1 });
+  gateway = await openGateway({ livenessTimes: { heartbeatMs: 300, stallMs: 300 }, maxSubscriptions: 1 });
 });
 afterAll(() => gateway.close());
 
@@ -46,7 +47,7 @@ it('a viewer that takes nothing is cut', async () => {
 });
 
 it('a viewer that asks and asks and takes no answer is cut before it costs memory', async () => {
-  const patient = await openGatewayProcess();
+  const patient = await openGateway();
   onTestFinished(() => patient.close());
   const frames = await patient.frames('/ws/pty-traffic');
   frames.ws.pause();
@@ -92,7 +93,7 @@ it('a session that waits in line begins when another has no more to say, also wh
 });
 
 it('a line that stays is told once, and what waits in it comes when the viewer takes what is there', async () => {
-  const patient = await openGatewayProcess({ maxSubscriptions: 1 });
+  const patient = await openGateway({ maxSubscriptions: 1 });
   onTestFinished(() => patient.close());
   const spec = { command: 'read x; head -c 30000000 /dev/zero | tr "\\0" y; echo; echo end', mode: 'pipe' };
   const ids = [(await patient.create(spec)).id, (await patient.create(spec)).id];
@@ -117,7 +118,7 @@ it('a line that stays is told once, and what waits in it comes when the viewer t
 }, 60_000);
 
 it('among hundreds of idle sessions a new one is shown at once, and an old one that speaks again', async () => {
-  const many = await openGatewayProcess({ newForeignPerSecond: 1000 });
+  const many = await openGateway({ newForeignPerSecond: 1000 });
   onTestFinished(() => many.close());
   const emit = async (...events: TrafficEvent[]): Promise<void> => {
     const { json, text } = await many.ask('/v1/pty-traffic/emit', { body: { events } });

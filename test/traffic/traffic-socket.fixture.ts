@@ -1,10 +1,10 @@
 // A viewer of /ws/pty-traffic for tests, and what its messages amount to.
 
 import type { PtyEvent, SessionInfo } from '@binnacle/protocol';
-import type { GatewayFixture } from '../gateway/gateway.fixture.ts';
-import { type Frame, type Frames, openFrames } from '../steering/frames.fixture.ts';
+import type { GatewayAccess } from '../support/gateway-access.ts';
+import { type Frame, type Frames, openFrames } from '../support/wire.ts';
 
-export const openTraffic = async (gateway: GatewayFixture, token = gateway.token): Promise<Frames> => {
+export const openTraffic = async (gateway: GatewayAccess, token = gateway.token): Promise<Frames> => {
   const frames = await openFrames(`${gateway.url}/ws/pty-traffic`, token);
   await frames.next(({ type }) => type === 'connected');
   return frames;
@@ -26,7 +26,7 @@ export const isFinal = (frame: Frame, session?: string): boolean =>
   frame.type === 'pty_event' && frame.event.is_final && (session === undefined || frame.event.session === session);
 
 /** All of a session up to its end, on a socket of its own. */
-export async function readAll(gateway: GatewayFixture, subscribe: object): Promise<PtyEvent[]> {
+export async function readAll(gateway: GatewayAccess, subscribe: object): Promise<PtyEvent[]> {
   const frames = await openTraffic(gateway);
   try {
     frames.send({ type: 'subscribe', ...subscribe });
@@ -39,10 +39,10 @@ export async function readAll(gateway: GatewayFixture, subscribe: object): Promi
   }
 }
 
-export const rawOutput = async (gateway: GatewayFixture, id: string): Promise<Buffer> =>
+export const rawOutput = async (gateway: GatewayAccess, id: string): Promise<Buffer> =>
   Buffer.from(await (await gateway.fetch(`/v1/sessions/${id}/output`)).arrayBuffer());
 
-export async function startSession(gateway: GatewayFixture, spec: object): Promise<SessionInfo> {
+export async function startSession(gateway: GatewayAccess, spec: object): Promise<SessionInfo> {
   const headers = { 'content-type': 'application/json' };
   const answer = await gateway.fetch('/v1/sessions', { method: 'POST', headers, body: JSON.stringify(spec) });
   if (!answer.ok) throw new Error(await answer.text());
@@ -50,10 +50,10 @@ export async function startSession(gateway: GatewayFixture, spec: object): Promi
 }
 
 /** Resolves when its log is closed. */
-export const ended = async (gateway: GatewayFixture, id: string): Promise<void> => {
+export const ended = async (gateway: GatewayAccess, id: string): Promise<void> => {
   await (await gateway.fetch(`/v1/sessions/${id}/output?follow=1&since=0`)).arrayBuffer();
 };
 
-export async function write(gateway: GatewayFixture, id: string, input: string): Promise<void> {
+export async function write(gateway: GatewayAccess, id: string, input: string): Promise<void> {
   await gateway.fetch(`/v1/sessions/${id}/input`, { method: 'POST', body: input });
 }

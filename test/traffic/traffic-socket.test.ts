@@ -1,7 +1,8 @@
 import type { PtyEvent } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayFixture, openGateway, until } from '../gateway/gateway.fixture.ts';
-import type { Frames } from '../steering/frames.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
+import type { Frames } from '../support/wire.ts';
 import {
   bytesOf,
   ended,
@@ -15,7 +16,7 @@ import {
   write,
 } from './traffic-socket.fixture.ts';
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 const opened: Frames[] = [];
 const open = async (token?: string): Promise<Frames> => {
   const frames = await openTraffic(gateway, token);
@@ -24,7 +25,7 @@ const open = async (token?: string): Promise<Frames> => {
 };
 
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
 });
 afterAll(() => gateway.close());
 afterEach(() => {

@@ -8,7 +8,8 @@ import { join, resolve } from 'node:path';
 import type { EmitAnswer, EmitResult, TrafficEvent, TrafficMark } from '@binnacle/protocol';
 import { isOutput } from '@binnacle/protocol';
 import { SegmentReader } from '../../packages/server/src/log/segment-reader.ts';
-import type { GatewayProcess, Reply } from '../steering/gateway-process.fixture.ts';
+import type { Reply } from '../support/gateway-access.ts';
+import type { GatewayProcess } from '../support/gateway-process.ts';
 
 const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
 export const EMIT = '/v1/pty-traffic/emit';

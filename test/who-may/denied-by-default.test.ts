@@ -6,7 +6,8 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { contentOf } from './content.fixture.ts';
 
 let gateway: GatewayProcess;
@@ -270,7 +271,7 @@ describe('the secrets of the gateway', () => {
 
   it('given by the environment are in no file, and in no process but the gateway itself', async () => {
     const secret = 'bn_of-the-environment-0123456789012345678901234567';
-    const other = await openGatewayProcess({ logLevel: 'trace' }, { BINNACLE_TOKEN: secret });
+    const other = await openGatewayProcess({ logLevel: 'trace', env: { BINNACLE_TOKEN: secret } });
     try {
       expect(other.token).toBe(secret);
       for (const mode of ['pty', 'pipe']) await other.create({ argv: ['/bin/sleep', '60'], mode });

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Browser, FakeService } from '../../packages/server/src/hail/push-service.fixture.ts';
 import { pathOf } from '../conversations/conversation.fixture.ts';
 import { AGENTS, type Core, openCore } from '../conversations/core.fixture.ts';
-import { until } from '../gateway/gateway.fixture.ts';
+import { until } from '../support/until.ts';
 
 const LONG_MS = 1500;
 /** The agent says a word each 100 ms. */

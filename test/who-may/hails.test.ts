@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, FakeService, readVapid } from '../../packages/server/src/hail/push-service.fixture.ts';
 import { pathOf } from '../conversations/conversation.fixture.ts';
 import { AGENTS, type Core, openCore } from '../conversations/core.fixture.ts';
-import { until } from '../gateway/gateway.fixture.ts';
+import { until } from '../support/until.ts';
 
 let core: Core;
 let service: FakeService;

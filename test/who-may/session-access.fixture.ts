@@ -27,7 +27,7 @@ import { ENDING_TIMES } from '../../packages/server/src/process/ending.ts';
 import { Fleet } from '../../packages/server/src/runner/fleet.ts';
 import { type CreateOptions, Sessions } from '../../packages/server/src/sessions.ts';
 import { HELM_TIMES } from '../../packages/server/src/steering/helm.ts';
-import { type Frames, openFrames } from '../steering/frames.fixture.ts';
+import { type Frames, openFrames } from '../support/wire.ts';
 
 const RUNNER = resolve(import.meta.dirname, '../../packages/server/dist/runner.mjs');
 

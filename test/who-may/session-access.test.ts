@@ -7,8 +7,9 @@ import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../packages/server/src/catalogue/driver.ts';
 import { Sockets, type SocketsParts } from '../../packages/server/src/connection/sockets.ts';
-import type { Frames } from '../steering/frames.fixture.ts';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
+import type { Frames } from '../support/wire.ts';
 import { openParts, type Parts } from './session-access.fixture.ts';
 
 /** An answer without what is another each time: the date, and the id that was asked for. */

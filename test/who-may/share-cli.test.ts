@@ -4,16 +4,16 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Commands } from '../../packages/server/src/cli/command.fixture.ts';
 import { makeConversation, writeConfig } from '../conversations/conversation.fixture.ts';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 
 const binary = fileURLToPath(new URL('../../packages/server/dist/binnacle.mjs', import.meta.url));
 
-let gateway: GatewayFixture;
+let gateway: Gateway;
 let commands: Commands;
 let session: string;
 beforeAll(async () => {
   const agents = { entries: { main: { driver: 'echo', default: true } } };
-  gateway = await openGateway([], (data) => writeConfig(data, { agents }));
+  gateway = await openGateway({ prepare: (data) => writeConfig(data, { agents }) });
   commands = new Commands(binary, { BINNACLE_DATA: gateway.dir });
   session = (await gateway.client.sessions.create({ argv: ['/bin/cat'], name: 'build' })).id;
 });

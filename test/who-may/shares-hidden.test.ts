@@ -5,14 +5,15 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { Frames } from '../steering/frames.fixture.ts';
-import { type GatewayProcess, openGatewayProcess, until } from '../steering/gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
+import { Frames } from '../support/wire.ts';
 
 const COMMAND = 'hidden-command-5f21';
 const DIRECTORY = 'hidden-directory-90ac';
 const VARIABLE = 'hidden-variable-33de';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 const dir = mkdtempSync(join(tmpdir(), 'binnacle-hidden-'));
 const cwd = join(dir, DIRECTORY);
 beforeAll(async () => {
@@ -21,7 +22,7 @@ beforeAll(async () => {
   const fake = resolve(import.meta.dirname, '../agents/fake-acp.mjs');
   const agent = { driver: 'acp', command: [process.execPath, fake], cwd, default: true };
   writeFileSync(configPath, JSON.stringify({ agents: { entries: { agent } } }), { mode: 0o600 });
-  gateway = await openGatewayProcess({ configPath });
+  gateway = await openGateway({ configPath });
 });
 afterAll(async () => {
   const { conversations } = (await gateway.ask('/v1/conversations')).json;

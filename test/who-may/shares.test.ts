@@ -5,7 +5,9 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess, type Reply, until } from '../steering/gateway-process.fixture.ts';
+import type { Reply } from '../support/gateway-access.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { contentOf } from './content.fixture.ts';
 
 let gateway: GatewayProcess;

@@ -3,15 +3,15 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Commands } from '../../packages/server/src/cli/command.fixture.ts';
-import { type GatewayFixture, openGateway } from '../gateway/gateway.fixture.ts';
+import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 
 const binary = fileURLToPath(new URL('../../packages/server/dist/binnacle.mjs', import.meta.url));
 
-let gateway: GatewayFixture;
+let gateway: GatewayProcess;
 let commands: Commands;
 let session: string;
 beforeAll(async () => {
-  gateway = await openGateway();
+  gateway = await openGatewayProcess({ flags: [] });
   commands = new Commands(binary, { BINNACLE_DATA: gateway.dir });
   session = (await gateway.client.sessions.create({ argv: ['/bin/cat'], name: 'build' })).id;
 });

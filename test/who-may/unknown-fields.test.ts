@@ -1,11 +1,11 @@
 // Unknown fields of requests are refused: walked over every operation of the OpenAPI document.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GatewayProcess, openGatewayProcess } from '../steering/gateway-process.fixture.ts';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 
-let gateway: GatewayProcess;
+let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGatewayProcess();
+  gateway = await openGateway();
 });
 afterAll(() => gateway.close());
 

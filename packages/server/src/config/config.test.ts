@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, unlinkSync, writeFileSync }
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../../../../test/gateway/gateway.fixture.ts';
+import { until } from '../../../../test/support/until.ts';
 import { Config } from './config.ts';
 import { readConfig } from './read-config.ts';
 

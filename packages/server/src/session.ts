@@ -1,4 +1,4 @@
-// One program, its log and its helm, as the gateway sees them. Knows no transport. Read this second.
+// A session: one program, its log and its lease, as the gateway sees them. Read this file second.
 
 import { join } from 'node:path';
 import {
@@ -29,27 +29,27 @@ import { type Admitted, Helm, type HelmRecord, type HelmTimes, type Steering } f
 
 export type { Steering };
 
-/** A burst is collected until a page is full or this long: frames of 4 KiB cost a viewer ten times as much a byte. */
+/** Maximum wait per page during a burst. Frames of 4 KiB cost a viewer ten times as much per byte as full pages. */
 const BURST_MS = 2;
-/** What one read of a PTY gives when it floods; less than that is somebody typing, and is passed on at once. */
+/** Minimum growth of a burst, about one read of a flooding PTY. Less is the echo of typing, which goes out at once. */
 const BURST_BYTES = 3 * 1024;
 
-/** Its number is used up: it is not asked about again. */
+/** Message for numbered input that a plugin vetoed on its first arrival. The number is used up. */
 const VETOED_BEFORE = 'A plugin did not allow it when it came first.';
 
-/** A life goes one way. */
+/** Order of the states. A session never goes back to a lower rank. */
 const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, exited: 2, closed: 3, lost: 3 };
 
-/** Who writes its log and owns its program, as far as there is one here: a runner, or the ingest of what runs elsewhere. */
+/** The writer of the session's log: a runner that owns the program, or the ingest of a foreign session. */
 export interface SessionHost {
-  /** Rejects with `session_exited` where it is over, and `session_foreign` where nobody here could do it. */
+  /** Rejects with `session_exited` after the end, and with `session_foreign` for a program that runs elsewhere. */
   request(id: string, request: Request, payload?: Uint8Array, answerMs?: number): Promise<unknown>;
-  /** Says `grew` once the log is beyond `place`. */
+  /** Calls `Session.grew` once when the log is beyond `place`. */
   watch(id: string, place: number, pace: { readonly atLeast: number; readonly withinMs: number }): void;
 }
 
 export interface SessionParts {
-  /** Holds its log and the records of its runs. */
+  /** Directory of the log and of the records of runs. */
   readonly dir: string;
   readonly host: SessionHost;
   readonly pages: {
@@ -60,44 +60,44 @@ export interface SessionParts {
   };
   readonly helmTimes: HelmTimes;
   save(change: SessionChange): void;
-  /** Its state, size, exit, helm or activity is another now. */
+  /** Called after each change of state, size, exit, lease or activity. */
   changed(session: Session): void;
-  /** Somebody writes to it. */
+  /** Called for each input from a person or a client. */
   typed(session: Session): void;
-  /** Of one of its runs. */
+  /** Called for each change of a run. */
   ran(session: Session, run: RunInfo): void;
-  /** Nobody, until plugins are there. */
+  /** The plugins' input hooks; undefined before plugins have started. */
   guard(): SessionGuard | undefined;
   readonly helmRecord: HelmRecord;
   saveHelm(record: HelmRecord): void;
 }
 
-/** Told of everything but output, which is read from the log. */
+/** Listener to one session. Output is not among the events: listeners read it from the log. */
 export interface SessionListener {
-  /** Its state, size, exit, helm or activity is another now. */
+  /** Called after each change of state, size, exit, lease or activity. */
   changed?(session: Session): void;
-  /** Somebody writes to it, by keys: not what a terminal answers by itself. */
+  /** Called for each input but the automatic replies of a terminal. */
   typed?(session: Session): void;
   deleted?(session: Session): void;
-  /** A run is another than it was: queued, running, ended. */
+  /** Called when a run is queued, starts or ends. */
   ran?(session: Session, run: RunInfo): void;
 }
 
 export class Session {
   readonly id: SessionId;
   readonly helm: Helm;
-  /** Of a shell that takes them: `takesRuns`. */
+  /** Runs of a shell that accepts them: see `takesRuns`. */
   readonly runs: SessionRuns;
   readonly #parts: SessionParts;
   readonly #listeners = new Set<SessionListener>();
   #record: SessionRecord;
-  /** Set while a runner hosts it. */
+  /** Last status from the runner; undefined while no runner hosts the session. */
   #status: HostedStatus | undefined;
   #reader: SegmentReader | undefined;
   #isBursting = false;
   #activity: SessionActivity | null = null;
   #isOldActivity = false;
-  /** What waits for somebody's verdict on it. */
+  /** Input that waits for the verdict of a plugin. */
   #input: GuardedInput | undefined;
 
   constructor(record: SessionRecord, parts: SessionParts) {
@@ -125,12 +125,12 @@ export class Session {
     this.runs = new SessionRuns(asItsRunsSee, parts.dir);
   }
 
-  /** A runner has it, or should, or it goes on elsewhere: its log can grow. */
+  /** True while the log can grow: a runner or a foreign emitter has the session. */
   get isHosted(): boolean {
     return this.#record.state !== 'closed' && this.#record.state !== 'lost';
   }
 
-  /** Its program runs elsewhere: nobody steers it here. */
+  /** True if the program runs elsewhere: this gateway cannot steer it. */
   get isForeign(): boolean {
     return this.#record.foreign !== null;
   }
@@ -139,7 +139,7 @@ export class Session {
     return this.#record;
   }
 
-  /** As far as we know; `refresh` first where it must be the newest. */
+  /** The session as this gateway last learned of it. Call `refresh` first if the answer must be current. */
   get info(): SessionInfo {
     const record = this.#record;
     const status = this.#status;
@@ -176,52 +176,52 @@ export class Session {
     };
   }
 
-  /** Older rows have no reason: a session that was lost then had lost its runner, or its emitter. */
+  /** Reason of the loss. Rows from old versions have none: such a session had lost its runner or its emitter. */
   get #lostReason(): LostReason {
     return this.#record.lostReason ?? (this.isForeign ? 'silent' : 'runner_died');
   }
 
-  /** What it is doing, as was told last. Null where it does not run, or nobody can tell. */
+  /** The last reported activity; null if the program does not run or nothing can detect its activity. */
   get activity(): SessionActivity | null {
     const { state } = this.#record;
     return state === 'running' || state === 'starting' ? this.#activity : null;
   }
 
-  /** True for an activity from before this gateway. A flag, because times of another process are of another clock. */
+  /** True if an earlier gateway process set the activity. A flag: times of that process are of another clock. */
   get isOldActivity(): boolean {
     return this.#isOldActivity;
   }
 
-  /** Sets the activity, which another part watches. `isOld`: the activity is from before this gateway. */
+  /** Sets the activity that the activity follower detected. `isOld`: an earlier gateway process set it. */
   does(activity: SessionActivity | null, isOld = false): void {
     if (this.#activity === activity) return;
     this.#activity = activity;
     this.#isOldActivity = isOld;
-    // Its end is told by itself.
+    // A change of state follows at the end of the program, and notifies the listeners.
     if (activity !== null) this.#tell();
   }
 
-  /** Throws `session_gone` where there is no log (any more), `runner_unavailable` while it has not started. */
+  /** Throws `session_gone` without a log, and `runner_unavailable` before the program has started. */
   get log(): LogReader {
     this.#reader ??= this.#openLog();
     return this.#reader;
   }
 
   /**
-   * A reader of its own that hands entries out as they were written, each with its time. It has to be advanced when
-   * `onWait` was called and `log` has grown, and to be closed. Throws as `log`.
+   * Opens a separate reader that returns entries as they were written, each with its time. The caller advances the
+   * reader when `log` has grown after `onWait`, and closes it. Throws as `log`.
    */
   openEntries(onWait: (place: number) => void): SegmentReader {
     const { epoch, head } = this.log;
     return SegmentReader.open(join(this.#parts.dir, 'log'), {
       ...{ epoch, head, onWait },
-      // It reads once: what others want again stays in theirs.
+      // This reader reads each page once; a cache would only push out pages that viewers share.
       cache: new PageCache({ maxBytes: 0 }),
       mergeMs: Number.NEGATIVE_INFINITY,
     });
   }
 
-  /** How its log came about over time, as far as that can be told in time. Throws as `log`. */
+  /** Counts output over time, as far as the time limit of `ask` allows. Throws as `log`. */
   async progress(ask: ProgressAsk): Promise<Progress> {
     return await progressOf(join(this.#parts.dir, 'log'), this.log, ask);
   }
@@ -236,8 +236,8 @@ export class Session {
   }
 
   /**
-   * Asks the runner how far it is. A session that no runner hosts is as far as it will ever be. Throws
-   * `runner_unavailable` where it does not answer: what is known may then be less than a viewer has seen.
+   * Asks the runner for the current status. Does nothing for a session that no runner hosts. Throws
+   * `runner_unavailable` without an answer: `info` may then show less than a viewer has seen.
    */
   async refresh(answerMs?: number): Promise<void> {
     if (!this.isHosted) return;
@@ -245,15 +245,15 @@ export class Session {
       const status = await this.#parts.host.request(this.id, { t: 'status', id: this.id }, undefined, answerMs);
       this.update(status as HostedStatus);
     } catch (error) {
-      // It closed in between: the last word on it has come with that.
+      // The session closed during the request, and the final status came with the close.
       if (!(error instanceof BinnacleError) || error.code !== 'session_exited') throw error;
     }
   }
 
-  /** What the runner said. */
+  /** Applies a status from the runner. */
   update(status: HostedStatus): void {
     const before = this.#record;
-    // The answer to a question can come in one read with later news, and is then handled after them.
+    // One read can contain a status answer and later events; the older answer is then handled last.
     if (RANK[status.state] < RANK[before.state]) return;
     const isClosed = status.state === 'closed';
     const wasStalled = this.#status?.stalled ?? null;
@@ -277,10 +277,10 @@ export class Session {
       before.spec.cols === status.cols &&
       before.spec.rows === status.rows;
     if (!isSame) this.#save(change);
-    // Behind the change: who reads the end of the log now is told the state that goes with it.
+    // After the change: a reader that reaches the end of the log now sees the state that belongs to the end.
     this.#reader?.setOldest(status.oldest);
     this.#reader?.advance(status.head);
-    // This may be the first word on a new connection to the runner, which knows of no watch.
+    // This may be the first status on a new connection, on which the runner has no watch yet.
     if (!isClosed) this.#reader?.remind();
     if (isSame && status.stalled === wasStalled) return;
     if (isClosed) this.#ended();
@@ -295,7 +295,7 @@ export class Session {
     reader.advance(head);
   }
 
-  /** Of a foreign one: an event came. Kept also where nobody reads: a list shows it, and a reader begins with it. */
+  /** Records an event of a foreign session, with or without readers: the session list shows its time. */
   heard(at: number, head: Head, oldest: Head, synced: Head): void {
     const { foreign } = this.#record;
     if (foreign !== null) this.#record = { ...this.#record, head, foreign: { ...foreign, heardAt: at } };
@@ -303,7 +303,7 @@ export class Session {
     this.grew(head, oldest);
   }
 
-  /** Its runner is gone, or it was foreign and has ended; this is what the log and the exit record say. */
+  /** Closes the session from its log and exit record, after the runner died or the emitter ended. */
   close(change: SessionChange & { readonly head: Head }): void {
     const wasHosted = this.isHosted;
     this.#status = undefined;
@@ -314,7 +314,7 @@ export class Session {
     this.#tell();
   }
 
-  /** Once in its life. */
+  /** Ends the lease and notifies plugins; called once per session. */
   #ended(): void {
     this.helm.end();
     const { state, name, exitCode, signal, hidden } = this.#record;
@@ -338,7 +338,7 @@ export class Session {
     if (guarded === undefined) return await send(bytes, writer);
     const { guard, input } = guarded;
     const event = () => ({ session: this.id, text: Buffer.from(bytes).toString(), by: writer.by });
-    // The helm may be another's when the verdict is there.
+    // Each part is admitted again: another client may have taken the lease before the verdict.
     const { wasEmpty, ...receipt } = await (input.isNeeded
       ? input.pass(event(), bytes, message, async (part) => await send(part))
       : send(bytes, writer));
@@ -369,14 +369,14 @@ export class Session {
     return this.#record.spec.takesRuns;
   }
 
-  /** What the runner said of one of its runs. */
+  /** Applies the runner's report on one run. */
   ran(run: RunInfo, runs: HostedStatus['runs']): void {
     if (this.#status !== undefined) this.#status = { ...this.#status, runs };
     this.#parts.ran(this, run);
     for (const listener of [...this.#listeners]) listener.ran?.(this, run);
   }
 
-  /** Ends the program and all it has started. Resolves when its log is closed. */
+  /** Ends the program and all its descendants. Resolves when the log is closed. */
   async end(times?: EndingTimes): Promise<void> {
     if (!this.isHosted) return;
     try {
@@ -385,7 +385,7 @@ export class Session {
         times === undefined ? { t: 'end', id: this.id } : { t: 'end', id: this.id, times },
       );
     } catch (error) {
-      // It closed by itself in between, which is what was asked for.
+      // The session closed by itself during the request, which has the same result.
       if (!(error instanceof BinnacleError) || error.code !== 'session_exited') throw error;
     }
   }
@@ -394,20 +394,20 @@ export class Session {
     return this.#parts.host.request(this.id, { t: 'trim', id: this.id, maxBytes });
   }
 
-  /** It is deleted: nobody will read it again. */
+  /** Releases everything of a deleted session. */
   forget(): void {
     this.helm.stop();
     for (const listener of [...this.#listeners]) listener.deleted?.(this);
     this.release();
   }
 
-  /** Lets go of descriptors and cached pages. The next read opens them again. */
+  /** Closes descriptors and drops cached pages. The next read opens them again. */
   release(): void {
     this.#reader?.close();
     this.#reader = undefined;
   }
 
-  /** Of an agent's own process, whose input is its protocol: none. */
+  /** Input hooks; none for the process of an agent, whose input is the agent's protocol. */
   get #guarded(): Guarded | undefined {
     const guard = this.#record.hidden ? undefined : this.#parts.guard();
     if (guard === undefined) return undefined;
@@ -449,7 +449,7 @@ export class Session {
   }
 }
 
-/** What a terminal says by itself: that it has the focus, where the cursor is, what it is. */
+/** Tells whether input is an automatic reply of a terminal: focus, cursor position or device attributes. */
 const isReply = (bytes: Uint8Array): boolean =>
   bytes[0] === 0x1b &&
   bytes.length < 64 &&

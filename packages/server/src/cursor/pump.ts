@@ -1,18 +1,18 @@
-// Moves what a cursor finds into a sink, as fast as the sink takes it and no faster. The one loop behind every viewer.
+// Reads pages from a cursor into a sink, with back-pressure: the one loop behind every viewer, export and stream.
 
 import type { Page, Reading } from '../log/log.ts';
 import type { Cursor } from './cursor.ts';
 
 export type Gap = Extract<Reading, { kind: 'gap' }>;
 
-/** Where output goes: one viewer, by whatever transport. */
+/** The receiver of output: one viewer on some transport. */
 export interface Sink {
-  /** `more`: take the next one. `full`: call `resume` when there is room. `done`: this viewer has all it wants. */
+  /** Takes one page. `more`: send the next page. `full`: stop until `resume`. `done`: end the pump. */
   page(page: Page): Took;
   gap(gap: Gap): Took;
-  /** Everything there is was handed out; the pump waits for more. `done` ends it instead. */
+  /** Reports that the sink has all output so far. The pump then waits for more, or ends on `done`. */
   caughtUp?(): Took;
-  /** There is more than what was handed out. `full`: it is not read before `resume` is called. */
+  /** Reports new output after `caughtUp`. On `full` the pump does not read it before `resume`. */
   grew?(): Took;
   failed(error: unknown): void;
 }
@@ -38,7 +38,7 @@ export class Pump {
     return this.#state === 'full';
   }
 
-  /** The sink has room again. */
+  /** Continues after `full`, when the sink has room again. */
   resume(): void {
     if (this.#state === 'full') this.#run();
   }
@@ -49,7 +49,7 @@ export class Pump {
     this.#cancelWait = undefined;
   }
 
-  /** Loops without recursion: a log that is far ahead is read page by page in one turn, until the sink is full. */
+  /** Loops without recursion: reads cached pages in one event-loop turn until the sink is full. */
   #run(): void {
     this.#state = 'reading';
     try {
@@ -69,7 +69,7 @@ export class Pump {
   #cameLate(reading: Reading): void {
     if (this.#state !== 'reading') return;
     this.#hand(reading);
-    // Asked anew: handing it out may have stopped the pump.
+    // Checked again: the sink may have stopped the pump while it took the page.
     if (this.#isReading()) this.#run();
   }
 
@@ -100,7 +100,7 @@ export class Pump {
       if (this.#state === 'waiting' && this.#mayGoOn()) this.#run();
     });
     isInside = false;
-    // Grown between the reading and the waiting: the loop goes on by itself, if it may.
+    // The log grew between the read and the wait: the loop in #run continues unless the sink is full.
     if (hasGrown) {
       this.#mayGoOn();
       return;

@@ -1,49 +1,49 @@
-// The log: append-only entries, one writer, any number of readers. Knows no transport, no process and no file name.
+// An append-only log: one writer, any number of readers, each at a position of its own.
 
 import type { Epoch, Kind, Position } from '@binnacle/protocol';
 
-/** The end of a log, or of the part of it that is meant. */
+/** An end of a log, or of a part of a log. */
 export interface Head {
-  /** Bytes of framed entries since the beginning of the log. */
+  /** Bytes of framed entries before this point, counted from the beginning of the log. */
   readonly place: number;
-  /** Output bytes since the beginning of the log. */
+  /** Bytes of output before this point, counted from the beginning of the log. */
   readonly offset: number;
 }
 
-/** One entry as it is read. Neighbouring output entries of one kind are handed out as one. */
+/** One entry as a reader gets it. A reader merges neighbouring output entries of the same kind into one. */
 export interface Entry {
   readonly kind: Kind;
-  /** Milliseconds since 1970, fractions allowed. Never used to order anything. */
+  /** Milliseconds since 1970, with fractions. Order comes from positions, never from times. */
   readonly time: number;
-  /** Output bytes before `bytes`. */
+  /** Offset of the first byte of `bytes` in the output. */
   readonly offset: number;
-  /** Place behind this entry. */
+  /** Place directly after this entry. */
   readonly next: number;
-  /** `ReaderOptions.headroom` bytes in front of it, in the same ArrayBuffer, are free for one encoder. */
+  /** One encoder may use the `ReaderOptions.headroom` bytes before these, in the same ArrayBuffer. */
   readonly bytes: Uint8Array;
 }
 
-/** What one read gives. Shared by all readers at that position, so whoever encodes it keeps the result here. */
+/** The entries of one read. All readers at one position share the page, so an encoder stores its result here. */
 export interface Page {
   readonly from: Position;
   readonly next: Position;
-  /** Once these were looked at, their bytes stay as they are for ever. */
+  /** Entries whose bytes never change after the first access to this property. */
   readonly entries: readonly Entry[];
-  /** The same to look at between `hold` and `release`: afterwards the memory may be used for another page. */
+  /** The same entries without that promise: after `release` the memory may serve another page. */
   readonly heldEntries: readonly Entry[];
-  /** To be called in the turn in which the page was handed out. */
+  /** Pins the memory of `heldEntries`. Call in the same event-loop turn in which the read returned the page. */
   hold(): void;
-  /** Once for each `hold`; may be passed on as a function. */
+  /** Unpins the memory; one call for each `hold`. Needs no `this`. */
   readonly release: () => void;
-  /** Returns what `make` returned the first time it was called for this page with this key. */
+  /** Calls `make` once per page and key, and returns that result to every later caller. */
   once<T>(key: symbol, make: (page: Page) => T): T;
 }
 
 export type Reading =
   | { readonly kind: 'page'; readonly page: Page }
-  /** Nothing behind the position yet: `wait` for it. */
+  /** The position is the head of the log. Call `wait` to learn of the next entry. */
   | { readonly kind: 'head' }
-  /** Output `from` up to `to` is gone or damaged; reading can go on at `next`. */
+  /** Output from offset `from` up to `to` is lost. Reading continues at `next`. */
   | {
       readonly kind: 'gap';
       readonly reason: 'retention' | 'damaged';
@@ -53,53 +53,53 @@ export type Reading =
     };
 
 /**
- * Reads a log from any position. `head` is what this reader knows; it only grows.
- * Throws `wrong_epoch` for a position of another epoch, `offset_ahead` for one behind the head and
- * `bad_position` for one that is not the beginning of an entry.
+ * Reads a log from any position. `head` is the newest head that this reader has learned of; it only grows.
+ * Throws `wrong_epoch` for a position of another epoch, `offset_ahead` for a position after the head and
+ * `bad_position` for a position inside an entry.
  */
 export interface LogReader {
   readonly epoch: Epoch;
   readonly oldest: Head;
   readonly head: Head;
-  /** The entries from `at` on, one page at most. Answers at once when they are warm, else with a promise. */
+  /** Reads at most one page of entries, starting at `at`. Returns cached pages synchronously. */
   read(at: Position): Reading | Promise<Reading>;
   /**
-   * Calls back once, when the head is beyond `place`: in this turn if it is already, so that no growth is missed
-   * between looking and sleeping. Returns what cancels it.
+   * Calls `wake` once, when the head is beyond `place`. Calls synchronously if the head is there already, so that no
+   * growth is missed between a read and this call. Returns the function that cancels the wait.
    */
   wait(place: number, wake: () => void): () => void;
   /**
-   * The position of an output offset. Throws `offset_ahead` beyond the head, `gap` (details `oldestOffset`,
-   * `headOffset`) before the oldest.
+   * Finds the position of an output offset. Throws `offset_ahead` beyond the head and `gap` (details
+   * `oldestOffset`, `headOffset`) before the oldest output.
    */
   locate(offset: number): Position | Promise<Position>;
-  /** The position of the first entry at or after a time, or the head. */
+  /** Finds the position of the first entry at or after a time, or the head. */
   locateTime(time: number): Promise<Position>;
 }
 
-/** Appends to a log. There is exactly one for a log, in one process. */
+/** Appends to a log. Exactly one process has the writer of a log. */
 export interface LogWriter {
   readonly epoch: Epoch;
   readonly oldest: Head;
-  /** Level `accepted`: in the kernel, survives any kill of ours. */
+  /** End of the entries that the kernel has (level `accepted`). They survive a kill of this process. */
   readonly head: Head;
-  /** Level `synced`: on the disk, survives a power loss. */
+  /** End of the entries that the disk has (level `synced`). They survive a power loss. */
   readonly synced: Head;
   /**
-   * Appends one entry of at most `MAX_ENTRY_BYTES` and returns the head behind it. When it returns, the entry is
-   * `accepted`. Throws `disk_full` and leaves the log as it was when there is no room.
+   * Appends one entry of at most `MAX_ENTRY_BYTES` and returns the head after the entry, which is `accepted` by then.
+   * Throws `disk_full` without room on the disk; the log is then unchanged.
    */
   append(kind: Kind, bytes: Uint8Array, time: number): Head;
   /**
-   * As `append` for several entries with one write: all of them or none, but for a kill or a power loss in the middle of
-   * it, which may leave the first ones. Whoever cannot have that marks the end of what belongs together, and uses `cut`.
+   * Appends several entries by one write: all or none. A kill or a power loss during the write may leave the first
+   * entries. A caller that needs all or none even then marks the end of a group, and removes the rest with `cut`.
    */
   appendAll(entries: readonly NewEntry[], time: number): Head;
-  /** Takes back the entries behind `head`, of the last segment: only for what nobody was ever told of. */
+  /** Removes the entries of the last segment after `head`. Allowed only before any reader has learned of them. */
   cut(head: Head): void;
-  /** Resolves when everything that was appended before the call is `synced`. */
+  /** Resolves when all entries appended before the call are `synced`. */
   sync(): Promise<Head>;
-  /** Drops whole segments: those beyond `maxBytes` and those whose last entry is older than `olderThan`. */
+  /** Removes whole segments: those beyond `maxBytes`, and those whose last entry is older than `olderThan`. */
   trim(rule: RetentionRule): void;
   close(): Promise<void>;
 }
@@ -111,11 +111,11 @@ export interface NewEntry {
 }
 
 export interface RetentionRule {
-  /** Bytes to keep at least, newest first. The maximum that a writer keeps to by itself is `retainBytes` of its options. */
+  /** Minimum bytes to retain, newest first. The maximum is `retainBytes` in the writer's options. */
   readonly maxBytes?: number;
   /** Milliseconds since 1970. */
   readonly olderThan?: number;
 }
 
-/** Larger output is cut into several entries. One entry must fit in memory many times over. */
+/** Maximum bytes per entry. The writer splits larger output; a process has many entries in memory at once. */
 export const MAX_ENTRY_BYTES = 1024 * 1024;

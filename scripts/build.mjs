@@ -105,12 +105,12 @@ export function bundles() {
     },
     {
       ...common,
-      input: { 'search-index': join(server, 'src/search/process-main.ts') },
+      input: { 'search-index': join(server, 'src/search/worker.ts') },
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },
     {
       ...common,
-      input: { 'session-screens': join(server, 'src/screen/process-main.ts') },
+      input: { 'session-screens': join(server, 'src/screen/worker.ts') },
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },
     {
@@ -121,12 +121,12 @@ export function bundles() {
     },
     {
       ...common,
-      input: { 'plugin-types': join(server, 'src/plugin/install/type-worker.ts') },
+      input: { 'plugin-types': join(server, 'src/plugins/install/type-worker.ts') },
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },
     {
       ...common,
-      input: { 'plugin-guest': join(server, 'src/plugin/process/guest.ts') },
+      input: { 'plugin-guest': join(server, 'src/plugins/runtime/plugin-runtime.ts') },
       // One file: it is all of the installation that a plugin's process can see.
       output: { ...output, entryFileNames: '[name].mjs', codeSplitting: false },
     },

@@ -2,7 +2,7 @@
 
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDatabase } from '../../packages/server/src/catalogue/driver.ts';
+import { openDatabase } from '../../packages/server/src/store/sqlite.ts';
 import type { Bench } from '../bench.ts';
 import { until } from '../processes.ts';
 import { Role } from '../role.ts';

@@ -6,10 +6,10 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import type { SessionId, TrafficMark } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
-import { Catalogue } from '../../packages/server/src/catalogue/catalogue.ts';
-import { prepareDataDir } from '../../packages/server/src/catalogue/data-dir.ts';
-import type { Gateway, GatewayOptions } from '../../packages/server/src/gateway-options.ts';
+import { prepareDataDir } from '../../packages/server/src/data-dir/data-dir.ts';
+import type { Gateway, GatewayOptions } from '../../packages/server/src/gateway/options.ts';
 import { SegmentWriter } from '../../packages/server/src/log/segment-writer.ts';
+import { Catalogue } from '../../packages/server/src/store/store.ts';
 import { onTold, tell } from '../role.ts';
 
 export interface SearchSpec {
@@ -38,7 +38,7 @@ const ENTRY_BYTES = 32 * 1024;
 
 export async function main(spec: SearchSpec): Promise<void> {
   await write(spec);
-  const library = resolve(process.env.BINNACLE_ROOT ?? '.', 'packages/server/dist/gateway.js');
+  const library = resolve(process.env.BINNACLE_ROOT ?? '.', 'packages/server/dist/index.js');
   const { startGateway } = (await import(pathToFileURL(library).href)) as {
     startGateway(options: GatewayOptions): Promise<Gateway>;
   };

@@ -12,7 +12,7 @@ import type {
   ProcessDriver,
   ProcessOut,
   TurnEnd,
-} from '../../packages/server/src/conversation/drivers/driver.ts';
+} from '../../packages/server/src/conversations/drivers/driver.ts';
 
 export type Told =
   | { readonly kind: 'said'; readonly text: string }

@@ -5,7 +5,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { type MockLlm, startMockLlm } from '@binnacle/mock-llm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { claudeCodeDriver } from '../../packages/server/src/conversation/drivers/claude-code.ts';
+import { claudeCodeDriver } from '../../packages/server/src/conversations/drivers/claude-code/claude-code.ts';
 import { type AgentProcess, startAgent } from './agent-process.fixture.ts';
 
 const CLAUDE = (process.env.PATH ?? '')

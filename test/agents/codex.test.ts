@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MockLlm, startMockLlm } from '@binnacle/mock-llm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { codexDriver } from '../../packages/server/src/conversation/drivers/codex.ts';
+import { codexDriver } from '../../packages/server/src/conversations/drivers/codex/codex.ts';
 import { type AgentProcess, type AgentProcessOptions, startAgent } from './agent-process.fixture.ts';
 import { type CodexHome, codexHome } from './codex.fixture.ts';
 

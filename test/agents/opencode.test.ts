@@ -2,8 +2,8 @@
 
 import { type MockLlm, startMockLlm } from '@binnacle/mock-llm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { acpDriver } from '../../packages/server/src/conversation/drivers/acp.ts';
-import type { AgentSettings } from '../../packages/server/src/conversation/drivers/driver.ts';
+import { acpDriver } from '../../packages/server/src/conversations/drivers/acp/acp.ts';
+import type { AgentSettings } from '../../packages/server/src/conversations/drivers/driver.ts';
 import { type AgentProcess, startAgent } from './agent-process.fixture.ts';
 import { type OpenCodeHome, openCodeHome } from './opencode.fixture.ts';
 

@@ -1,8 +1,8 @@
 // A data directory with many sessions that have ended, as they are after months. Knows no gateway and no browser.
 
 import { join } from 'node:path';
-import { createPrivateFile } from '../../packages/server/src/catalogue/data-dir.ts';
-import { openCatalogueFile } from '../../packages/server/src/catalogue/schema.ts';
+import { createPrivateFile } from '../../packages/server/src/data-dir/data-dir.ts';
+import { openCatalogueFile } from '../../packages/server/src/store/schema.ts';
 
 const FIRST = Date.UTC(2026, 0, 1);
 const SPEC = { argv: ['/bin/true'], mode: 'pty', cwd: '/tmp', envNames: [], cols: 80, rows: 24, takesRuns: false };

@@ -2,7 +2,7 @@
 
 import type { Browser, BrowserContext, Page, Worker } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { FakeService } from '../../packages/server/src/hail/push-service.fixture.ts';
+import { FakeService } from '../../packages/server/src/notifications/push-service.fixture.ts';
 import { writeConfig } from '../conversations/conversation.fixture.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';

@@ -10,7 +10,7 @@ import type {
   MessagePage,
   SendReceipt,
 } from '@binnacle/protocol';
-import type { GatewayOptions } from '../../packages/server/src/gateway-options.ts';
+import type { GatewayOptions } from '../../packages/server/src/gateway/options.ts';
 import type { Ask, Reply } from '../support/gateway-access.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConversationEvent, ConversationInfo } from '@binnacle/protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startGateway } from '../../packages/server/src/gateway.ts';
+import { startGateway } from '../../packages/server/src/gateway/gateway.ts';
 import { until } from '../support/until.ts';
 import { pathOf, Transcript, withJson } from './conversation.fixture.ts';
 

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import type { ConversationEvent } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FakeService } from '../../packages/server/src/hail/push-service.fixture.ts';
+import { FakeService } from '../../packages/server/src/notifications/push-service.fixture.ts';
 import { until } from '../support/until.ts';
 import { AGENTS, type Core, openCore } from './core.fixture.ts';
 

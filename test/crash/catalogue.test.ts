@@ -16,7 +16,7 @@ import {
 import { join, resolve } from 'node:path';
 import type { SessionInfo } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openDatabase } from '../../packages/server/src/catalogue/driver.ts';
+import { openDatabase } from '../../packages/server/src/store/sqlite.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 

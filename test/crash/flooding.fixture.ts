@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AttachmentEvent, type Binnacle, connect } from '@binnacle/client';
 import type { From, Mode, OutputKind, SessionInfo } from '@binnacle/protocol';
-import { readProcess } from '../../packages/server/src/process/family.ts';
+import { readProcess } from '../../packages/server/src/process/session-processes.ts';
 import { type GatewayAccess, socketOf } from '../support/gateway-access.ts';
 import { floodDigest } from './flood.mjs';
 

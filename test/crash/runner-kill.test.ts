@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SessionInfo } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { familyOf } from '../../packages/server/src/process/family.ts';
+import { familyOf } from '../../packages/server/src/process/session-processes.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { floodDigest } from './flood.mjs';

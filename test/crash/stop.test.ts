@@ -1,7 +1,7 @@
 import type { SessionInfo } from '@binnacle/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { familyOf } from '../../packages/server/src/process/family.ts';
+import { familyOf } from '../../packages/server/src/process/session-processes.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { eagerClient, isRunning, MIB, runnerPidOf, startFlood, threeWays, Watcher } from './flooding.fixture.ts';

@@ -34,7 +34,7 @@ describe('/openapi.json', () => {
     expect(new Set(ids).size).toBe(ids.length);
     const known = tags.map(({ name, description }: { name: string; description: string }) => description && name);
     for (const { address, operationId, tags: of, requestBody, responses } of all) {
-      // Made of its address: it has no row in packages/server/src/http/operations.ts.
+      // Made of its address: it has no row in packages/server/src/api/http/operations.ts.
       const isMade = operationId.toLowerCase().startsWith(
         address
           .replace(/[^a-z0-9]/gi, '')

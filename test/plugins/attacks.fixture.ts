@@ -1,7 +1,7 @@
 // What a hostile or broken plugin does, as code of a plugin: run as it is by those that stand for the gateway
 // (hostile.test.ts) and by a gateway (hostile-gateway.test.ts).
 
-import type { StopCode } from '../../packages/server/src/plugin/process/stopping.ts';
+import type { StopCode } from '../../packages/server/src/plugins/host/stop-reason.ts';
 
 /** Speaks for itself on the descriptor, past the guest. Waits for room as a blocking write would. */
 export const RAW = `

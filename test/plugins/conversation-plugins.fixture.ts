@@ -1,7 +1,7 @@
 // A gateway with agents and real plugins that speak up in conversations, and what those were told.
 
 import type { PluginGrantValue } from '@binnacle/protocol';
-import type { GatewayOptions } from '../../packages/server/src/gateway-options.ts';
+import type { GatewayOptions } from '../../packages/server/src/gateway/options.ts';
 import { AGENTS, type Core, openCore } from '../conversations/core.fixture.ts';
 import type { Ask, GatewayAccess, Reply } from '../support/gateway-access.ts';
 import { until } from '../support/until.ts';

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { PluginLog } from '@binnacle/protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { PERMISSION_NAMES } from '../../packages/server/src/plugin/grant/permissions.ts';
+import { PERMISSION_NAMES } from '../../packages/server/src/plugins/grant/permissions.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { ask, installPlugin, pluginInfo } from './installed.fixture.ts';

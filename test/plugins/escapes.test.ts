@@ -24,8 +24,8 @@ import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { hostname, networkInterfaces, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PLUGIN_LIMITS } from '../../packages/server/src/plugin/process/limits.ts';
-import { commandOf, type Sandbox } from '../../packages/server/src/plugin/process/sandbox.ts';
+import { PLUGIN_LIMITS } from '../../packages/server/src/plugins/host/limits.ts';
+import { commandOf, type Sandbox } from '../../packages/server/src/plugins/host/sandbox.ts';
 import { PROBES, type Probe } from './escapes.mjs';
 import { GUEST, Plugins, sandboxOf } from './plugin.fixture.ts';
 

@@ -7,10 +7,10 @@ import { join, resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import swc from '@swc/wasm-typescript';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Gate } from '../../packages/server/src/plugin/grant/gate.ts';
-import { thisMachine } from '../../packages/server/src/plugin/grant/world.ts';
-import { asked, readManifestIn } from '../../packages/server/src/plugin/install/manifest.ts';
-import { needOf, type Offer, OffersShape } from '../../packages/server/src/plugin/offers.ts';
+import { Gate } from '../../packages/server/src/plugins/grant/gate.ts';
+import { thisMachine } from '../../packages/server/src/plugins/grant/world.ts';
+import { asked, readManifestIn } from '../../packages/server/src/plugins/install/manifest.ts';
+import { needOf, type Offer, OffersShape } from '../../packages/server/src/plugins/offers/offers.ts';
 import { Plugins, until } from './plugin.fixture.ts';
 
 const EXAMPLES = resolve(import.meta.dirname, '../../examples/plugins');

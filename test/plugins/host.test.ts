@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { BinnacleError } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { chooseLevel } from '../../packages/server/src/plugin/process/level.ts';
-import { nodeFlags } from '../../packages/server/src/plugin/process/sandbox.ts';
-import { Heartbeat, REAL_CLOCK, RestartBudget } from '../../packages/server/src/plugin/process/supervision.ts';
+import { chooseLevel } from '../../packages/server/src/plugins/host/isolation-level.ts';
+import { nodeFlags } from '../../packages/server/src/plugins/host/sandbox.ts';
+import { Heartbeat, REAL_CLOCK, RestartBudget } from '../../packages/server/src/plugins/host/supervision.ts';
 import { codeOf, isAlive, Plugins, sandboxOf, until } from './plugin.fixture.ts';
 
 /** Time that passes when it is told to. */

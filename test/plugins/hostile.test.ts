@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { BinnacleError } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PluginHost } from '../../packages/server/src/plugin/process/host.ts';
+import type { PluginHost } from '../../packages/server/src/plugins/host/host.ts';
 import { type Attack, BY_PROCESS, BY_RPC, RAW } from './attacks.fixture.ts';
 import { codeOf, isAlive, Plugins, treeOf, until } from './plugin.fixture.ts';
 

@@ -2,9 +2,9 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Log } from '../../packages/server/src/base/logger.ts';
-import { Jobs } from '../../packages/server/src/plugin/jobs.ts';
-import type { Offer, Offers } from '../../packages/server/src/plugin/offers.ts';
-import { methodOf, OffersShape } from '../../packages/server/src/plugin/offers.ts';
+import { Jobs } from '../../packages/server/src/plugins/offers/jobs.ts';
+import type { Offer, Offers } from '../../packages/server/src/plugins/offers/offers.ts';
+import { methodOf, OffersShape } from '../../packages/server/src/plugins/offers/offers.ts';
 import { Plugins, until } from './plugin.fixture.ts';
 
 const MINUTE = 60_000;

@@ -6,7 +6,7 @@ import type { PluginLog, PluginPreview } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Result } from '../../packages/server/src/cli/command.fixture.ts';
 import { standIns } from '../../packages/server/src/cli/plugin/test-powers.ts';
-import { METHODS } from '../../packages/server/src/plugin/powers.ts';
+import { METHODS } from '../../packages/server/src/plugins/powers/powers.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { Folders, REPO } from './folders.fixture.ts';
@@ -162,7 +162,7 @@ describe('plugin test', () => {
 
   it('has something in the place of all that a plugin can ask for', () => {
     expect(Object.keys(standIns([], () => undefined)).sort()).toEqual([...METHODS].sort());
-    const guest = readFileSync(join(REPO, 'packages/server/src/plugin/process/guest-api.ts'), 'utf8');
+    const guest = readFileSync(join(REPO, 'packages/server/src/plugins/runtime/plugin-api.ts'), 'utf8');
     const asked = new Set([...guest.matchAll(/\bask(?:<[^(]*>)?\(\s*'(\w+)'/g)].map(([, method]) => method));
     expect([...asked].sort()).toEqual([...METHODS].sort());
   });

@@ -21,7 +21,7 @@ describe('a stuck plugin whose gateway is killed', () => {
     const source = join(scratch, 'source.ts');
     writeFileSync(
       source,
-      `import { PluginHost } from ${JSON.stringify(join(root, 'packages/server/src/plugin/process/host.ts'))};
+      `import { PluginHost } from ${JSON.stringify(join(root, 'packages/server/src/plugins/host/host.ts'))};
        const { sandbox, ...options } = JSON.parse(process.argv[2] ?? '');
        const host = new PluginHost({ ...options, sandbox, call: async () => null, stopped: () => undefined });
        await host.start();

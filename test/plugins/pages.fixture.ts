@@ -1,10 +1,10 @@
 // A gateway whose only routes are those of real plugin processes. No part of the product.
 
 import { pino } from 'pino';
-import { type PluginPageLimits, pluginPages } from '../../packages/server/src/connection/plugin-pages.ts';
-import { type Gateway, openGateway } from '../../packages/server/src/http/gateway.fixture.ts';
-import { methodOf, type Offer, OffersShape } from '../../packages/server/src/plugin/offers.ts';
-import type { PluginHost } from '../../packages/server/src/plugin/process/host.ts';
+import { type Gateway, openGateway } from '../../packages/server/src/api/http/gateway.fixture.ts';
+import { type PluginPageLimits, pluginPages } from '../../packages/server/src/api/plugin-pages/plugin-pages.ts';
+import type { PluginHost } from '../../packages/server/src/plugins/host/host.ts';
+import { methodOf, type Offer, OffersShape } from '../../packages/server/src/plugins/offers/offers.ts';
 import { Plugins } from './plugin.fixture.ts';
 
 export interface Pages {

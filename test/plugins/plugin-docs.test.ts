@@ -5,10 +5,10 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { PERMISSION_NAMES } from '../../packages/server/src/plugin/grant/permissions.ts';
-import { readManifestIn } from '../../packages/server/src/plugin/install/manifest.ts';
-import { type Offer, OffersShape } from '../../packages/server/src/plugin/offers.ts';
-import { PLUGIN_LIMITS } from '../../packages/server/src/plugin/process/limits.ts';
+import { PERMISSION_NAMES } from '../../packages/server/src/plugins/grant/permissions.ts';
+import { PLUGIN_LIMITS } from '../../packages/server/src/plugins/host/limits.ts';
+import { readManifestIn } from '../../packages/server/src/plugins/install/manifest.ts';
+import { type Offer, OffersShape } from '../../packages/server/src/plugins/offers/offers.ts';
 import { PROBES } from './escapes.mjs';
 import { Plugins, sandboxOf, treeOf } from './plugin.fixture.ts';
 

@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { BinnacleError } from '@binnacle/protocol';
-import { PluginHost, type PluginHostOptions } from '../../packages/server/src/plugin/process/host.ts';
-import { probeSandbox, type Sandbox } from '../../packages/server/src/plugin/process/sandbox.ts';
-import type { AfterStop, StopReason } from '../../packages/server/src/plugin/process/stopping.ts';
+import { PluginHost, type PluginHostOptions } from '../../packages/server/src/plugins/host/host.ts';
+import { probeSandbox, type Sandbox } from '../../packages/server/src/plugins/host/sandbox.ts';
+import type { AfterStop, StopReason } from '../../packages/server/src/plugins/host/stop-reason.ts';
 
 export const GUEST = resolve(import.meta.dirname, '../../packages/server/dist/plugin-guest.mjs');
 

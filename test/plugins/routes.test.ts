@@ -1,7 +1,7 @@
 // HTTP routes of plugins: real plugin processes behind a real gateway, and what attackers send and plugins answer.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { responseOf } from '../../packages/server/src/connection/plugin-page-answer.ts';
+import { responseOf } from '../../packages/server/src/api/plugin-pages/page-answer.ts';
 import { openPages, type Pages } from './pages.fixture.ts';
 import { until } from './plugin.fixture.ts';
 

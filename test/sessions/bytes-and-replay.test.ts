@@ -4,11 +4,11 @@ import { closeSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { decodeOutput, type Epoch, type SessionId } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { Catalogue } from '../../packages/server/src/catalogue/catalogue.ts';
-import { startGateway } from '../../packages/server/src/gateway.ts';
+import { startGateway } from '../../packages/server/src/gateway/gateway.ts';
 import { createSegment, makeLogDir } from '../../packages/server/src/log/segment.ts';
 import { SegmentWriter } from '../../packages/server/src/log/segment-writer.ts';
-import { readProcess } from '../../packages/server/src/process/family.ts';
+import { readProcess } from '../../packages/server/src/process/session-processes.ts';
+import { Catalogue } from '../../packages/server/src/store/store.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import type { Frame } from '../support/wire.ts';

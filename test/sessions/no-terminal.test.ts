@@ -16,7 +16,7 @@ let gateway: GatewayProcess;
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'binnacle-installed-'));
   server = install(root);
-  gateway = await openGatewayProcess({ assetsDir: join(root, 'none'), library: join(server, 'dist/gateway.js') });
+  gateway = await openGatewayProcess({ assetsDir: join(root, 'none'), library: join(server, 'dist/index.js') });
 });
 afterAll(async () => {
   await gateway.close();

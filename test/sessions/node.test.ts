@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { readProcess } from '../../packages/server/src/process/family.ts';
+import { readProcess } from '../../packages/server/src/process/session-processes.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { openFrames } from '../support/wire.ts';

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { GatewayOptions } from '../../packages/server/src/gateway-options.ts';
+import type { GatewayOptions } from '../../packages/server/src/gateway/options.ts';
 import { type GatewaySpec, LIBRARY, SHORT_ENDING } from './gateway.ts';
 import { GatewayAccess } from './gateway-access.ts';
 import { atEnd } from './teardown.ts';

@@ -3,8 +3,8 @@
 
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { startGateway } from '../../packages/server/src/gateway.ts';
-import type { GatewayOptions, Gateway as Running } from '../../packages/server/src/gateway-options.ts';
+import type { startGateway } from '../../packages/server/src/gateway/gateway.ts';
+import type { GatewayOptions, Gateway as Running } from '../../packages/server/src/gateway/options.ts';
 import { GatewayAccess } from './gateway-access.ts';
 import { atEnd } from './teardown.ts';
 import { tempDir } from './temp-dir.ts';
@@ -12,7 +12,7 @@ import { tempDir } from './temp-dir.ts';
 export type { Ask, Reply } from './gateway-access.ts';
 export { GatewayAccess, socketOf } from './gateway-access.ts';
 
-export const LIBRARY = resolve(import.meta.dirname, '../../packages/server/dist/gateway.js');
+export const LIBRARY = resolve(import.meta.dirname, '../../packages/server/dist/index.js');
 /** Programs that do not end by themselves end soon. */
 export const SHORT_ENDING = { hupMs: 200, termMs: 200 };
 

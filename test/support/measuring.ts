@@ -4,7 +4,7 @@
 import { mkdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { beforeAll } from 'vitest';
-import { DataDirLock } from '../../packages/server/src/catalogue/lock.ts';
+import { DataDirLock } from '../../packages/server/src/store/lock.ts';
 import { atEnd } from './teardown.ts';
 
 /** Not below os.tmpdir(), which is another one in each run. */

@@ -1,7 +1,7 @@
 // Who is told that an agent's turn has ended, and who is not; and the limits of what is kept for telling people.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Browser, FakeService } from '../../packages/server/src/hail/push-service.fixture.ts';
+import { type Browser, FakeService } from '../../packages/server/src/notifications/push-service.fixture.ts';
 import { pathOf } from '../conversations/conversation.fixture.ts';
 import { AGENTS, type Core, openCore } from '../conversations/core.fixture.ts';
 import { until } from '../support/until.ts';

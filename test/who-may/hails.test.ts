@@ -1,7 +1,7 @@
 // Notifications over a real gateway: who is told that an agent waits, in which browser, how often, and who is not.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Browser, FakeService, readVapid } from '../../packages/server/src/hail/push-service.fixture.ts';
+import { type Browser, FakeService, readVapid } from '../../packages/server/src/notifications/push-service.fixture.ts';
 import { pathOf } from '../conversations/conversation.fixture.ts';
 import { AGENTS, type Core, openCore } from '../conversations/core.fixture.ts';
 import { until } from '../support/until.ts';

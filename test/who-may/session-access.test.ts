@@ -5,8 +5,8 @@ import { request } from 'node:http';
 import { join, resolve } from 'node:path';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openDatabase } from '../../packages/server/src/catalogue/driver.ts';
-import { Sockets, type SocketsParts } from '../../packages/server/src/connection/sockets.ts';
+import { Sockets, type SocketsParts } from '../../packages/server/src/gateway/sockets.ts';
+import { openDatabase } from '../../packages/server/src/store/sqlite.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import type { Frames } from '../support/wire.ts';
@@ -258,11 +258,17 @@ describe('a session that is hidden or foreign is answered like one that never wa
 });
 
 it('no part that answers anybody can reach a session past its viewer', () => {
-  const folder = resolve(import.meta.dirname, '../../packages/server/src/connection');
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
-  const importing = files.filter((name) => /from '[./]*\/sessions\.ts'/.test(readFileSync(join(folder, name), 'utf8')));
-  expect(files.length).toBeGreaterThan(25);
-  expect(importing).toEqual(['session-access.ts']);
+  const source = resolve(import.meta.dirname, '../../packages/server/src');
+  const files = ['api', 'presence', 'visibility'].flatMap((folder) =>
+    readdirSync(join(source, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !/\.(test|fixture)\.ts$/.test(name))
+      .map((name) => join(folder, name)),
+  );
+  const importing = files.filter((name) =>
+    /from '[./]*\/sessions\/sessions\.ts'/.test(readFileSync(join(source, name), 'utf8')),
+  );
+  expect(files.length).toBeGreaterThan(80);
+  expect(importing).toEqual(['visibility/session-access.ts']);
 });
 
 describe('who may see the sessions of a conversation', () => {

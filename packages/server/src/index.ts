@@ -1,3 +1,3 @@
-export { startGateway } from './gateway.ts';
-export type { Gateway, GatewayOptions } from './gateway-options.ts';
-export { VERSION } from './version.ts';
+export { VERSION } from './base/version.ts';
+export { startGateway } from './gateway/gateway.ts';
+export type { Gateway, GatewayOptions } from './gateway/options.ts';

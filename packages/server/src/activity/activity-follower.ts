@@ -3,14 +3,14 @@
 
 import { SteadyClock } from '@binnacle/protocol';
 import { Cursor } from '../cursor/cursor.ts';
-import { positionOf } from '../cursor/from.ts';
+import { positionOf } from '../cursor/start-position.ts';
 import type { Entry, LogReader } from '../log/log.ts';
-import type { Session } from '../session.ts';
+import type { Session } from '../sessions/session.ts';
 import { type Activity, ActivityMachine, type ActivityTimes } from './activity-machine.ts';
 import { dialogOf, hintsAtDialog } from './dialog.ts';
-import type { LookTurns } from './look-turns.ts';
 import { isOnlyTitles, Marks, type StatusMark, safeLine } from './marks.ts';
 import { lastLineOf, QUESTION_BYTES } from './question.ts';
+import type { LookTurns } from './scan-budget.ts';
 
 export interface LookTimes extends ActivityTimes {
   /** From one look at the output to the next, at least. */

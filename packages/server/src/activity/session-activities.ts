@@ -3,13 +3,13 @@
 
 import type { Approval, SessionActivity, StatusReport } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
-import type { WaitStore } from '../catalogue/waits.ts';
-import type { Session } from '../session.ts';
-import type { Sessions } from '../sessions.ts';
+import type { Session } from '../sessions/session.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { WaitStore } from '../store/waits.ts';
 import { ActivityFollower, type LookTimes, type Sight } from './activity-follower.ts';
 import { ACTIVITY_TIMES } from './activity-machine.ts';
-import { LookTurns } from './look-turns.ts';
 import { safeLine } from './marks.ts';
+import { LookTurns } from './scan-budget.ts';
 
 export interface SessionActivityTimes extends LookTimes {
   /** From one change that is told of a session to the next, at least. That it waits is told at once. */

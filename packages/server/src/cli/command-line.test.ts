@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { BinnacleError, type SessionActivity, type SessionInfo } from '@binnacle/protocol';
 import { describe, expect, it } from 'vitest';
-import { VERSION } from '../version.ts';
+import { VERSION } from '../base/version.ts';
 import { exitCodeOfProgram } from './attach/session-view.ts';
 import { sessionTable } from './commands/ls.ts';
 import { toSpec } from './commands/run.ts';

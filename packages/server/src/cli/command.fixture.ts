@@ -2,10 +2,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
-import { kill } from '../process/family.ts';
 import { PtyLoader } from '../process/native-pty.ts';
 import type { Program } from '../process/program.ts';
 import { ptyStarter, READ_BYTES } from '../process/pty.ts';
+import { kill } from '../process/session-processes.ts';
 
 export interface Result {
   readonly code: number | null;

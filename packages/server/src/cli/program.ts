@@ -2,7 +2,7 @@
 
 import { SCOPES } from '@binnacle/protocol';
 import { Command, type Help, Option } from 'commander';
-import { VERSION } from '../version.ts';
+import { VERSION } from '../base/version.ts';
 import { DEFAULT_DETACH_KEYS } from './attach/detach-keys.ts';
 import type { ApproveOptions } from './commands/approve.ts';
 import type { AttachOptions } from './commands/attach.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../../../test/support/until.ts';
 import { Config } from './config.ts';
-import { readConfig } from './read-config.ts';
+import { readConfig } from './parse.ts';
 
 let dir = '';
 let path = '';

@@ -6,15 +6,8 @@ import { BinnacleError } from '@binnacle/protocol';
 import type { Router } from '../routing/index.ts';
 import { type EditPath, editConfigFile } from './edit.ts';
 import { readJsonc } from './jsonc.ts';
-import {
-  type AlsoWrong,
-  type ConfigProblem,
-  MAX_CONFIG_BYTES,
-  NO_FILE,
-  type ReadConfig,
-  readConfig,
-} from './read-config.ts';
-import type { ConfigFile } from './shape.ts';
+import { type AlsoWrong, type ConfigProblem, MAX_CONFIG_BYTES, NO_FILE, type ReadConfig, readConfig } from './parse.ts';
+import type { ConfigFile } from './schema.ts';
 
 export interface ConfigOptions {
   readonly path: string;
@@ -150,7 +143,7 @@ export class Config {
 
   #refuse(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
-    // Made in read-config.ts, of this shape.
+    // Made in parse.ts, of this shape.
     const known = error instanceof BinnacleError ? (error.details?.problems as ConfigProblem[] | undefined) : undefined;
     this.#refused = known ?? [{ path: '', line: 1, column: 1, message }];
     this.#log.warn(

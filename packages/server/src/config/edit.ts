@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { BinnacleError, isDiskFull } from '@binnacle/protocol';
 import { applyEdits, type FormattingOptions, modify } from 'jsonc-parser';
 import { readJsonc } from './jsonc.ts';
-import { type ConfigProblem, NO_FILE, readConfig } from './read-config.ts';
+import { type ConfigProblem, NO_FILE, readConfig } from './parse.ts';
 
 export type EditPath = readonly string[];
 

@@ -12,8 +12,8 @@ import {
   type RetentionRule,
 } from './log.ts';
 import { PAGE_BYTES, PageBuilder, type PageOptions, pageEnd } from './page.ts';
+import { checkOffset, checkPosition } from './position-range.ts';
 import { lastIndex } from './segment-list.ts';
-import { checkOffset, checkPosition } from './standing.ts';
 import { Waiters } from './waiters.ts';
 
 const MEMORY = { allocate: Buffer.allocUnsafeSlow };

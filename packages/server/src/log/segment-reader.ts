@@ -7,11 +7,11 @@ import type { Head, LogReader, Reading } from './log.ts';
 import { type BuiltPage, PAGE_BYTES, type PageBuilder, type PageOptions, pageEnd } from './page.ts';
 import { PageCache } from './page-cache.ts';
 import { type Outcome, PageReading } from './page-reading.ts';
+import { checkOffset, checkPosition } from './position-range.ts';
 import { type Extent, nextValid, runSync } from './scan.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { isGone, type KnownSegment, SegmentList } from './segment-list.ts';
 import { findOffset, findTime, inFile, inspectPlace } from './segment-search.ts';
-import { checkOffset, checkPosition } from './standing.ts';
 import { Waiters } from './waiters.ts';
 
 export interface SegmentReaderOptions extends PageOptions {

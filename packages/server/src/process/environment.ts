@@ -2,7 +2,7 @@
 
 import { homedir, userInfo } from 'node:os';
 import { BinnacleError } from '@binnacle/protocol';
-import { SESSION_MARK } from './family.ts';
+import { SESSION_MARK } from './session-processes.ts';
 
 /** Who and where the user is, the language, and the way to their desktop and agents' keys: never a token of ours. */
 const PASSED = [

@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OutputKind } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endFamily } from './ending.ts';
-import { familyOf, type Leader, readProcess, SESSION_MARK } from './family.ts';
 import { Fifos } from './fifos.ts';
 import { PtyLoader } from './native-pty.ts';
 import { pipeStarter } from './pipe.ts';
 import type { ExitStatus, Program, StartProgram } from './program.ts';
 import { ptyStarter, READ_BYTES } from './pty.ts';
+import { familyOf, type Leader, readProcess, SESSION_MARK } from './session-processes.ts';
+import { endFamily } from './termination.ts';
 
 const SOAK = process.env.BINNACLE_SOAK === '1';
 const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', TERM: 'xterm-256color', HOME: tmpdir() };

@@ -1,7 +1,7 @@
 // The log of a session as it was written, entry by entry, for one reader. Grows with the session for as long as it is open.
 
 import type { LogReader } from '../log/log.ts';
-import type { Session } from '../session.ts';
+import type { Session } from '../sessions/session.ts';
 
 export interface EntryLog {
   readonly log: LogReader;

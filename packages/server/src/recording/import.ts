@@ -15,10 +15,10 @@ import {
 import { uuidv7 } from 'uuidv7';
 import type { Log } from '../base/logger.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
-import type { Session } from '../session.ts';
-import type { Sessions } from '../sessions.ts';
-import { eventTexts } from './asciicast.ts';
-import { type Batch, type CastEvent, CastReader, type ReadHeader } from './read-asciicast.ts';
+import type { Session } from '../sessions/session.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import { eventTexts } from './asciicast-lines.ts';
+import { type Batch, type CastEvent, CastReader, type ReadHeader } from './asciicast-reader.ts';
 import { oneLine } from './writer.ts';
 
 /** Each costs a descriptor or two, and up to a line in memory. */

@@ -2,9 +2,9 @@
 
 import { isOutput, type OutputKind } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
-import { TextCutter } from '../cursor/text.ts';
+import { TextCutter } from '../cursor/text-decoder.ts';
 import type { Entry } from '../log/log.ts';
-import { jsonText } from './asciicast.ts';
+import { jsonText } from './asciicast-lines.ts';
 import { bodyOf, type ExportWriter, type RecordedSession } from './writer.ts';
 
 export class JsonlWriter implements ExportWriter {

@@ -2,8 +2,8 @@
 
 import { isOutput, type Kind } from '@binnacle/protocol';
 import type { Entry } from '../log/log.ts';
-import type { CastEvent } from './read-asciicast.ts';
-import { CastReader, type ReadHeader } from './read-asciicast.ts';
+import type { CastEvent } from './asciicast-reader.ts';
+import { CastReader, type ReadHeader } from './asciicast-reader.ts';
 import type { ExportWriter, RecordedSession } from './writer.ts';
 
 export const T0 = 1_700_000_000_000;

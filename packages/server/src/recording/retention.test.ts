@@ -5,10 +5,10 @@ import type { SessionId } from '@binnacle/protocol';
 import { pino } from 'pino';
 import { uuidv7 } from 'uuidv7';
 import { expect, it } from 'vitest';
-import { Catalogue } from '../catalogue/catalogue.ts';
-import { prepareDataDir } from '../catalogue/data-dir.ts';
-import { Retention } from '../retention.ts';
-import type { Sessions } from '../sessions.ts';
+import { prepareDataDir } from '../data-dir/data-dir.ts';
+import { Retention } from '../sessions/retention.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import { Catalogue } from '../store/store.ts';
 
 const HOUR_MS = 3600_000;
 const spec = { argv: [], mode: 'pty', cwd: '', envNames: [], cols: 80, rows: 24, takesRuns: false } as const;

@@ -1,8 +1,8 @@
 // What happened in a session over time, for people: how much it wrote when, and what stands out. Knows no transport.
 
 import type { RunInfo, SessionInfo, Timeline, TimelineMark } from '@binnacle/protocol';
-import type { Wait } from '../catalogue/waits.ts';
 import type { Progress, Span, Told } from '../log/progress.ts';
+import type { Wait } from '../store/waits.ts';
 import { bodyOf, gapWords, oneLine } from './writer.ts';
 
 /** More than that is no timeline any more. Of more, the most telling ones and the newest of those. */

@@ -4,7 +4,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmodSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readPrivateFile, writePrivateFile } from '../catalogue/data-dir.ts';
+import { readPrivateFile, writePrivateFile } from '../data-dir/data-dir.ts';
 
 const KEY_FILE = 'hook.key';
 const SCRIPT_FILE = 'hook';

@@ -5,7 +5,7 @@ import { Roster, type RosterReading, readRoster, saysRosterStill } from './agent
 import { BindingIndex, type Found } from './binding-index.ts';
 import { type Reading, read, ruleOf, saysStill } from './bindings.ts';
 import { indexOf, linksOf, sessionRulesOf } from './create-router.ts';
-import { KEEPING, type Keeping, Kept } from './kept.ts';
+import { KEEPING, type Keeping, Kept } from './memo.ts';
 import type { Route, RouteInput, RoutingConfig } from './route.ts';
 import { routeOf } from './router.ts';
 import { type IdentityLinks, type LinkReading, readLinks, saysLinksStill } from './session-key.ts';

@@ -2,7 +2,7 @@
 
 import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bootId } from '../process/family.ts';
+import { bootId } from '../process/session-processes.ts';
 
 /** From this version on a runner lives in its data directory and says in its hello which one that is. */
 const LIVES_IN_IT = 2;

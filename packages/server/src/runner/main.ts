@@ -2,8 +2,8 @@
 
 import { closeSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { bootId, readProcess } from '../process/family.ts';
-import { RUNNER_TITLE } from './lost.ts';
+import { bootId, readProcess } from '../process/session-processes.ts';
+import { RUNNER_TITLE } from './lost-session.ts';
 import { Runner } from './runner.ts';
 import { RUNNER_PROTOCOL } from './wire.ts';
 

@@ -10,7 +10,7 @@ import {
   signalProcess,
   wouldEnd,
   youngestFirst,
-} from '../process/family.ts';
+} from '../process/session-processes.ts';
 
 /**
  * How long each step of ending a run may take until the next. A test suite that cleans up after itself takes a second.

@@ -19,7 +19,7 @@ import { Fifos } from '../process/fifos.ts';
 import { PtyLoader } from '../process/native-pty.ts';
 import { pipeStarter } from '../process/pipe.ts';
 import { ptyStarter, READ_BYTES } from '../process/pty.ts';
-import { Hosted } from './hosted.ts';
+import { Hosted } from './hosted-program.ts';
 
 export interface Ran {
   readonly info: RunInfo;

@@ -8,9 +8,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryLog } from '../log/memory-log.ts';
 import { Fifos } from '../process/fifos.ts';
 import type { ProgramEvents, StartProgram } from '../process/program.ts';
+import { RunnerLink } from './client/link.ts';
 import { identityOf } from './directory-identity.ts';
-import { Hosted } from './hosted.ts';
-import { RunnerLink } from './link.ts';
+import { Hosted } from './hosted-program.ts';
 import { Runner } from './runner.ts';
 import { encodeFrame, type HostedSpec, type HostedStatus, type RunnerReceipt, type ToRunner } from './wire.ts';
 

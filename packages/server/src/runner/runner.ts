@@ -4,16 +4,16 @@ import { timingSafeEqual } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { BinnacleError, isDiskFull } from '@binnacle/protocol';
+import { afterOwnTime } from '../base/running-time.ts';
 import { GroupSync } from '../log/group-sync.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
-import { afterOwnTime } from '../own-time.ts';
 import { Fifos } from '../process/fifos.ts';
 import { PtyLoader } from '../process/native-pty.ts';
 import { pipeStarter } from '../process/pipe.ts';
 import type { StartProgram } from '../process/program.ts';
 import { ptyStarter, READ_BYTES } from '../process/pty.ts';
 import { identityOf } from './directory-identity.ts';
-import { Hosted } from './hosted.ts';
+import { Hosted } from './hosted-program.ts';
 import {
   encodeFrame,
   FrameReader,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { readProcess } from '../process/family.ts';
+import { readProcess } from '../process/session-processes.ts';
 import { codeOf, openRunShell, type RunShell } from './run-shell.fixture.ts';
 
 const SOAK = process.env.BINNACLE_SOAK === '1';

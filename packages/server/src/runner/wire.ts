@@ -4,7 +4,7 @@
 import type { Mode, RunId, RunInfo, RunRequest, SignalName, WireError } from '@binnacle/protocol';
 import { BinnacleError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
-import type { EndingTimes } from '../process/ending.ts';
+import type { EndingTimes } from '../process/termination.ts';
 
 /** Version of these messages. A gateway speaks its own and the two before it. From 2 on a hello names the data directory. */
 export const RUNNER_PROTOCOL = 2;
@@ -122,7 +122,7 @@ export interface RunnerReceipt {
   readonly accepted: number;
   readonly duplicate: boolean;
   readonly queued: number;
-  /** Of a duplicate: what was taken under its number had no bytes, so it was refused then, see session-guard.ts. */
+  /** Of a duplicate: what was taken under its number had no bytes, so it was refused then, see sessions/input-hooks.ts. */
   readonly wasEmpty?: boolean;
 }
 

@@ -5,8 +5,8 @@ import type { LogReader } from '../log/log.ts';
 import { MemoryLog } from '../log/memory-log.ts';
 import { type Recorded, recordAll, type Step } from './corpus.fixture.ts';
 import { Emulator, type Size } from './emulator.ts';
+import { Walk } from './log-walk.ts';
 import { stateOf } from './screen-state.fixture.ts';
-import { Walk } from './walk.ts';
 import type { Drawn } from './wire.ts';
 
 const POSITIONS = 50;

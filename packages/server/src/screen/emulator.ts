@@ -1,9 +1,9 @@
 // A terminal that nobody sees: takes what a program wrote, and says where it may be stopped. Everything that is known of
-// the insides of the emulator is here and in restoring.ts; the version is pinned for that. Knows no log.
+// the insides of the emulator is here and in restore-text.ts; the version is pinned for that. Knows no log.
 
 // CommonJS, of which Node finds no names.
 import headless from '@xterm/headless';
-import { limitCounts } from './counts.ts';
+import { limitCounts } from './parameter-limits.ts';
 import { MAX_COLS, MAX_ROWS } from './screen-size.ts';
 
 const { Terminal } = headless;

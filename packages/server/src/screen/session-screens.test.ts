@@ -5,7 +5,7 @@ import { parseEpoch } from '@binnacle/protocol';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MemoryLog } from '../log/memory-log.ts';
-import type { Session, SessionListener } from '../session.ts';
+import type { Session, SessionListener } from '../sessions/session.ts';
 import { type ScreenTimes, SessionScreens } from './session-screens.ts';
 
 /** Nothing is late for want of a processor; tests of what is late say when that is. */

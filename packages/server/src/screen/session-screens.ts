@@ -2,14 +2,14 @@
 // background the checkpoints that make it quick. Draws nothing itself.
 
 import { BinnacleError, DEFAULT_SIZE, formatPosition, type SessionId } from '@binnacle/protocol';
-import { Askers } from '../askers.ts';
+import { Askers } from '../base/keyed-queue.ts';
 import type { Log } from '../base/logger.ts';
-import { positionOf } from '../cursor/from.ts';
-import { checkOffset } from '../log/standing.ts';
-import type { Session, SessionListener } from '../session.ts';
-import { DrawingProcess } from './drawing-process.ts';
-import { SPACING } from './spacing.ts';
+import { positionOf } from '../cursor/start-position.ts';
+import { checkOffset } from '../log/position-range.ts';
+import type { Session, SessionListener } from '../sessions/session.ts';
+import { SPACING } from './checkpoint-spacing.ts';
 import type { Drawn, ScreenJob } from './wire.ts';
+import { DrawingProcess } from './worker-client.ts';
 
 /** Screens that are drawn for viewers at once; the others wait. */
 const PROCESSES = 2;

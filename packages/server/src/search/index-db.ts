@@ -3,8 +3,8 @@
 
 import { lstatSync, renameSync, rmSync } from 'node:fs';
 import { isDiskFull } from '@binnacle/protocol';
-import { createPrivateFile } from '../catalogue/data-dir.ts';
-import { type Database, isBusy, openDatabase } from '../catalogue/driver.ts';
+import { createPrivateFile } from '../data-dir/data-dir.ts';
+import { type Database, isBusy, openDatabase } from '../store/sqlite.ts';
 
 /** Of the tables below. There are no migrations: another version is made anew. */
 const VERSION = 1;

@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, 
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { openDatabase } from '../catalogue/driver.ts';
 import { PlainText } from '../cursor/plain-text.ts';
+import { openDatabase } from '../store/sqlite.ts';
 import { IndexFixture } from './index.fixture.ts';
 import { removeIndex } from './index-db.ts';
 

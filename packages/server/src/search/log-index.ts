@@ -2,10 +2,10 @@
 // to begin again. Knows neither files nor other logs.
 
 import { isOutput, type TrafficMark } from '@binnacle/protocol';
-import type { Database, Statement } from '../catalogue/driver.ts';
 import { type Piece, PlainText } from '../cursor/plain-text.ts';
 import type { Entry, Head } from '../log/log.ts';
-import type { EventIndex } from './events.ts';
+import type { Database, Statement } from '../store/sqlite.ts';
+import type { EventIndex } from './event-rows.ts';
 import { inSteps } from './snippets.ts';
 import type { TextIndex } from './text-index.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Database, openDatabase } from '../catalogue/driver.ts';
+import { type Database, openDatabase } from '../store/sqlite.ts';
 import { TOKENIZER } from './index-db.ts';
 import { parseQuery } from './query.ts';
 

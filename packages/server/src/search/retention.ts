@@ -1,9 +1,9 @@
 // Takes out of the index what is not kept any more, a few rows at a time. Knows no log file.
 
-import type { Database, Statement } from '../catalogue/driver.ts';
-import { TrustedTime } from '../clock/trusted-time.ts';
-import type { EventIndex } from './events.ts';
-import { stampOf } from './stamp.ts';
+import { TrustedTime } from '../base/trusted-time.ts';
+import type { Database, Statement } from '../store/sqlite.ts';
+import type { EventIndex } from './event-rows.ts';
+import { stampOf } from './row-ids.ts';
 import type { TextIndex } from './text-index.ts';
 
 /** Rows and documents that one slice removes: some milliseconds. */

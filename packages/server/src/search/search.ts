@@ -11,14 +11,14 @@ import {
   type TrafficStats,
 } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
-import type { Catalogue } from '../catalogue/catalogue.ts';
-import type { SessionFilter, SessionRecord } from '../catalogue/sessions.ts';
-import type { Session } from '../session.ts';
-import type { Sessions } from '../sessions.ts';
-import { Followed, newsOf } from './followed.ts';
-import { IndexProcess } from './index-process.ts';
+import type { Session } from '../sessions/session.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { SessionFilter, SessionRecord } from '../store/sessions.ts';
+import type { Catalogue } from '../store/store.ts';
+import { Followed, newsOf } from './log-follower.ts';
 import { parseQuery } from './query.ts';
 import type { FoundHit, IndexFacts, LogNews } from './wire.ts';
+import { IndexProcess } from './worker-client.ts';
 
 /** Sessions that are looked at in one turn. */
 const BATCH = 100;

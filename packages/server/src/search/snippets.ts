@@ -1,8 +1,8 @@
 // Shows what was found: reads the text of a hit back from its log, and finds the words in it with the same rules that
 // found the hit. Knows no index.
 
-import { type Database, openDatabase, type Statement } from '../catalogue/driver.ts';
 import { type Piece, PlainText } from '../cursor/plain-text.ts';
+import { type Database, openDatabase, type Statement } from '../store/sqlite.ts';
 import { TOKENIZER } from './index-db.ts';
 import type { Readers } from './readers.ts';
 import type { FoundDoc } from './text-index.ts';

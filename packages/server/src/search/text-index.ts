@@ -2,9 +2,9 @@
 // looks for. Their text is not kept here. Knows no log file.
 
 import { BinnacleError } from '@binnacle/protocol';
-import type { Database, SqlValue, Statement } from '../catalogue/driver.ts';
-import { OF_SOURCE } from './events.ts';
-import { Stamps, timeOf } from './stamp.ts';
+import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
+import { OF_SOURCE } from './event-rows.ts';
+import { Stamps, timeOf } from './row-ids.ts';
 import type { SearchAsk } from './wire.ts';
 
 /** A search looks at so many documents in one go at first, and at four times as many in each that follows. */

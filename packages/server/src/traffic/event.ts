@@ -2,9 +2,9 @@
 
 import { BinnacleError, type Code, isEmittedId, type OutputKind, type TrafficMark } from '@binnacle/protocol';
 import { z } from 'zod';
-import { hasMoreThan, Labels, line, plain } from '../labels.ts';
 import { MAX_ENTRY_BYTES } from '../log/log.ts';
-import { fieldOf, isThere, wrongWords } from './event-words.ts';
+import { hasMoreThan, Labels, line, plain } from '../sessions/labels.ts';
+import { fieldOf, isThere, wrongWords } from './event-format.ts';
 
 const MAX_COMMAND_BYTES = 64 * 1024;
 const MAX_PREVIEW = 500;

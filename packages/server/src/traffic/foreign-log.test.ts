@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { BinnacleError, isOutput, type TrafficMark } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ForeignStanding } from '../catalogue/foreign.ts';
-import { TrustedTime } from '../clock/trusted-time.ts';
+import { TrustedTime } from '../base/trusted-time.ts';
 import { beginningOf, outputOf, readAll } from '../log/conformance.ts';
 import { GroupSync } from '../log/group-sync.ts';
 import type { Entry } from '../log/log.ts';
 import { listSegments, SEGMENT_HEADER_BYTES, segmentPath } from '../log/segment.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
+import type { ForeignStanding } from '../store/foreign-sessions.ts';
 import { type Emitted, parseEvent } from './event.ts';
 import { ForeignLog, type ForeignLogOptions, type Outcome } from './foreign-log.ts';
 

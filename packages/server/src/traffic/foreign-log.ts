@@ -4,14 +4,14 @@
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BinnacleError, type TrafficMark, type TrafficProducer } from '@binnacle/protocol';
-import type { ForeignStanding } from '../catalogue/foreign.ts';
-import type { TrustedTime } from '../clock/trusted-time.ts';
+import type { TrustedTime } from '../base/trusted-time.ts';
 import { Cursor } from '../cursor/cursor.ts';
 import type { GroupSync } from '../log/group-sync.ts';
 import type { Entry, Head, NewEntry } from '../log/log.ts';
 import { listSegments, SEGMENT_HEADER_BYTES, segmentPath } from '../log/segment.ts';
 import { SegmentReader } from '../log/segment-reader.ts';
 import { SegmentWriter } from '../log/segment-writer.ts';
+import type { ForeignStanding } from '../store/foreign-sessions.ts';
 import type { Emitted } from './event.ts';
 
 const TRIM_EVERY_BYTES = 1024 * 1024;

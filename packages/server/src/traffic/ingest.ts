@@ -10,14 +10,14 @@ import {
   type TrafficProducer,
 } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
-import type { ForeignEnded, ForeignRecord, ForeignStanding, ForeignStore } from '../catalogue/foreign.ts';
 import type { HostedStatus, Request } from '../runner/wire.ts';
-import type { SessionHost } from '../session.ts';
-import type { Sessions } from '../sessions.ts';
+import type { SessionHost } from '../sessions/session.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { ForeignEnded, ForeignRecord, ForeignStanding, ForeignStore } from '../store/foreign-sessions.ts';
 import { type Emitted, namesOf, parseEvent } from './event.ts';
 import { ForeignLog, type ForeignLogOptions, hasEnded, numberCheck, type Outcome } from './foreign-log.ts';
 import { type Opened, OpenLogs } from './open-logs.ts';
-import { Rates } from './rate.ts';
+import { Rates } from './rate-limit.ts';
 
 /** How far a session has come is in its log; its row follows this often. */
 const SAVE_MS = 1000;

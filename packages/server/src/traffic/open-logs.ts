@@ -2,7 +2,7 @@
 
 import { BinnacleError, type SessionId } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
-import type { Session } from '../session.ts';
+import type { Session } from '../sessions/session.ts';
 import type { ForeignLog } from './foreign-log.ts';
 
 /** Two descriptors and 32 KiB each. */

@@ -45,7 +45,7 @@ export async function complete(program: Command, args: readonly string[]): Promi
   }
   const permission = below?.get('permission');
   if (permission !== undefined) {
-    const { PERMISSIONS } = await import('../../plugin/grant/permissions.ts');
+    const { PERMISSIONS } = await import('../../plugins/grant/permissions.ts');
     permission.handler = (offer) => {
       for (const [name, { sentence }] of Object.entries(PERMISSIONS)) offer(name, sentence);
     };

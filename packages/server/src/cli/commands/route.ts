@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
-import type { ConfigProblem } from '../../config/read-config.ts';
+import type { ConfigProblem } from '../../config/parse.ts';
 import type { Explanation, RouteInput } from '../../routing/index.ts';
 import { findGateway, type Place } from '../gateway/address.ts';
 import type { ClientCommandOptions } from '../gateway/connect.ts';

@@ -1,8 +1,8 @@
 // `binnacle serve`: starts the gateway, says where it is, and stops it in time. Knows nothing of what it does.
 
-import { startGateway } from '../../gateway.ts';
-import type { Gateway, GatewayOptions } from '../../gateway-options.ts';
-import { VERSION } from '../../version.ts';
+import { VERSION } from '../../base/version.ts';
+import { startGateway } from '../../gateway/gateway.ts';
+import type { Gateway, GatewayOptions } from '../../gateway/options.ts';
 import { dataDir } from '../gateway/address.ts';
 import { parseBytes, parseCount, parseDuration, parseDurationWithin } from '../input/quantities.ts';
 import { EXIT, Failure } from '../output/failure.ts';

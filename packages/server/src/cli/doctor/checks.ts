@@ -3,12 +3,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkHeader, checkPages, explained } from '../../catalogue/check.ts';
-import { type Database, openDatabase } from '../../catalogue/driver.ts';
-import { socketBase } from '../../catalogue/socket-dir.ts';
+import { VERSION } from '../../base/version.ts';
+import { socketBase } from '../../data-dir/socket-dir.ts';
 import { PtyLoader } from '../../process/native-pty.ts';
-import { cgroupWarning } from '../../runner/scope.ts';
-import { VERSION } from '../../version.ts';
+import { cgroupWarning } from '../../runner/client/scope.ts';
+import { checkHeader, checkPages, explained } from '../../store/check.ts';
+import { type Database, openDatabase } from '../../store/sqlite.ts';
 import { findGateway, readGatewayFile } from '../gateway/address.ts';
 import { clientOf } from '../gateway/connect.ts';
 import { lookAtConfig, problemLine } from './config-check.ts';

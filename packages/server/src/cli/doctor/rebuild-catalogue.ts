@@ -4,12 +4,12 @@
 import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
-import { Catalogue } from '../../catalogue/catalogue.ts';
-import { createPrivateFile, prepareDataDir } from '../../catalogue/data-dir.ts';
-import { DataDirLock } from '../../catalogue/lock.ts';
-import { dropOrphans, type SalvagedTable, salvage } from '../../catalogue/salvage.ts';
-import { openCatalogueFile } from '../../catalogue/schema.ts';
-import { type Adopted, adoptUnlisted } from '../../catalogue/unlisted.ts';
+import { createPrivateFile, prepareDataDir } from '../../data-dir/data-dir.ts';
+import { DataDirLock } from '../../store/lock.ts';
+import { dropOrphans, type SalvagedTable, salvage } from '../../store/recovery/salvage.ts';
+import { type Adopted, adoptUnlisted } from '../../store/recovery/unlisted.ts';
+import { openCatalogueFile } from '../../store/schema.ts';
+import { Catalogue } from '../../store/store.ts';
 import { dataDir } from '../gateway/address.ts';
 import { EXIT, Failure } from '../output/failure.ts';
 

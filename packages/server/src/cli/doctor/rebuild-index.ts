@@ -3,8 +3,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BinnacleError, type WireError } from '@binnacle/protocol';
-import { DataDirLock } from '../../catalogue/lock.ts';
 import { removeIndex } from '../../search/index-db.ts';
+import { DataDirLock } from '../../store/lock.ts';
 import { dataDir, findGateway } from '../gateway/address.ts';
 import { EXIT, Failure } from '../output/failure.ts';
 

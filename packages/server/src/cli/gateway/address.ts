@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { readAdminToken } from '../../catalogue/admin-token.ts';
-import { defaultDataDir } from '../../catalogue/data-dir.ts';
+import { readAdminToken } from '../../data-dir/admin-token.ts';
+import { defaultDataDir } from '../../data-dir/data-dir.ts';
 import { identityOf } from '../../runner/directory-identity.ts';
 import { EXIT, Failure } from '../output/failure.ts';
 

@@ -2,7 +2,7 @@
 // variable but those that are printed: agents start their servers with few.
 
 import { realpathSync } from 'node:fs';
-import { defaultDataDir } from '../../catalogue/data-dir.ts';
+import { defaultDataDir } from '../../data-dir/data-dir.ts';
 import { dataDir } from '../gateway/address.ts';
 
 /** In the place of a token: that is not printed. */

@@ -1,8 +1,8 @@
 // Values of permissions, as the config file says them: put together and taken apart. Pure.
 
 import type { PluginGrantValue } from '@binnacle/protocol';
-import { DENIED, type Grant, readGrant, spellGrant, together, wider } from '../../plugin/grant/grants.ts';
-import { isPermission, PERMISSION_NAMES, type PermissionName } from '../../plugin/grant/permissions.ts';
+import { DENIED, type Grant, readGrant, spellGrant, together, wider } from '../../plugins/grant/grants.ts';
+import { isPermission, PERMISSION_NAMES, type PermissionName } from '../../plugins/grant/permissions.ts';
 import { usage } from '../output/failure.ts';
 import { itemsOf } from './format.ts';
 

@@ -2,7 +2,7 @@
 // config file.
 
 import type { PluginGrantValue, PluginInfo } from '@binnacle/protocol';
-import { type PermissionName, permission as permissionRow } from '../../plugin/grant/permissions.ts';
+import { type PermissionName, permission as permissionRow } from '../../plugins/grant/permissions.ts';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { askYes } from '../input/prompt.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';

@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isPluginId } from '../../plugin/install/plugin-id.ts';
+import { isPluginId } from '../../config/plugin-id.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { printable } from '../output/style.ts';
 import { quoted } from './format.ts';

@@ -1,7 +1,7 @@
 // The plugins that `binnacle plugin new` begins with: of each kind one that works, in JavaScript or TypeScript. Pure.
 
-import { MANIFEST_FILE } from '../../plugin/install/manifest.ts';
-import { VERSION } from '../../version.ts';
+import { VERSION } from '../../base/version.ts';
+import { MANIFEST_FILE } from '../../plugins/install/manifest.ts';
 
 export const PLUGIN_KINDS = ['tool', 'channel', 'notification', 'hook'] as const;
 export type PluginKind = (typeof PLUGIN_KINDS)[number];

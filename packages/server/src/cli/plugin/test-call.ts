@@ -3,13 +3,13 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
+import { responseOf } from '../../api/plugin-pages/page-answer.ts';
+import { findPage, queryOf } from '../../api/plugin-pages/page-request.ts';
 import type { Log } from '../../base/logger.ts';
-import { responseOf } from '../../connection/plugin-page-answer.ts';
-import { findPage, queryOf } from '../../connection/plugin-page-request.ts';
-import { type Before, Hooks } from '../../plugin/hooks.ts';
-import { commandsOf } from '../../plugin/in-conversations.ts';
-import { methodOf, type Offer, type Offers } from '../../plugin/offers.ts';
-import { PluginTools, toolNameOf } from '../../plugin/tools.ts';
+import { commandsOf } from '../../plugins/offers/conversation-hooks.ts';
+import { type Before, Hooks } from '../../plugins/offers/hooks.ts';
+import { methodOf, type Offer, type Offers } from '../../plugins/offers/offers.ts';
+import { PluginTools, toolNameOf } from '../../plugins/offers/tools.ts';
 import { usage } from '../output/failure.ts';
 
 export const CALLED = ['tool', 'hook', 'command', 'job', 'route'] as const;

@@ -3,10 +3,10 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
-import type { PermissionName } from '../../plugin/grant/permissions.ts';
-import { Fetches } from '../../plugin/powers/fetch.ts';
-import { PluginPrograms } from '../../plugin/powers/run-command.ts';
-import type { Asking, Power, Powers } from '../../plugin/powers.ts';
+import type { PermissionName } from '../../plugins/grant/permissions.ts';
+import { Fetches } from '../../plugins/powers/fetch.ts';
+import type { Asking, Power, Powers } from '../../plugins/powers/powers.ts';
+import { PluginPrograms } from '../../plugins/powers/run-command.ts';
 
 /** They reach beyond the test. */
 export const REAL = ['net', 'runCommandWithTimeout'] as const satisfies readonly PermissionName[];

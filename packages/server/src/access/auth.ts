@@ -1,0 +1,503 @@
+// Who may come in: bearer tokens, browser logins, and the end of both. Knows requests, but no route.
+
+import type { IncomingMessage } from 'node:http';
+import { allows, BinnacleError, type Scope } from '@binnacle/protocol';
+import { uuidv7 } from 'uuidv7';
+import { kindOfSecret, newSecret } from '../data-dir/admin-token.ts';
+import type { IssuedStore, MadeBy } from '../store/issued.ts';
+import type { ShareRecord } from '../store/shares.ts';
+import type { LoginStore, NewToken, TokenRecord, TokenStore } from '../store/tokens.ts';
+import { Limiter, type LimiterOptions, limiterKey } from './attempt-limit.ts';
+import { cookieText, loginPartsOf, targetOf } from './cookie.ts';
+import type { Hosts } from './host-origin.ts';
+import { headerValues } from './host-origin.ts';
+import { OpenConnections } from './open-connections.ts';
+import {
+  ADMIN_USER,
+  type CredentialStores,
+  Credentials,
+  checkUser,
+  freeUserOf,
+  issuerOf,
+  type Principal,
+  sha256,
+} from './principal.ts';
+import { credentialIn, Shares } from './shares.ts';
+import { PASS_TTL_MS, type PassGrant, TICKET_TTL_MS, type TicketGrant, Tickets } from './tickets.ts';
+
+export interface AuthOptions {
+  readonly catalogue: CredentialStores;
+  readonly adminToken: string;
+  readonly hosts: Hosts;
+  readonly limiter?: LimiterOptions;
+  /** Life of a login link. Default 10 minutes. */
+  readonly ticketTtlMs?: number;
+  /** Life of a browser login. Default 30 days: a phone that is used once a month stays logged in. */
+  readonly loginTtlMs?: number;
+  /** A monotonic clock in ms, for tickets. */
+  readonly now?: () => number;
+  /** Ms since 1970, for share links. Default `Date.now`. */
+  readonly clock?: () => number;
+}
+
+/** A bearer token or a browser login, without its secret. Times in ms since 1970. */
+export interface TokenInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly scope: Scope;
+  readonly user: string;
+  readonly kind: 'token' | 'cookie';
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly lastUsed: number | null;
+  /** Whose token or login asked for it; null of those that were made before anybody wrote that down. */
+  readonly madeBy: MadeBy | null;
+}
+
+/** Everything that a token or a login has issued. All but `tokens` ends together with its issuer. */
+export interface Issued {
+  /** Tokens, also those that were made through others in between. They end only on request. */
+  readonly tokens: readonly TokenInfo[];
+  readonly logins: readonly TokenInfo[];
+  readonly shares: readonly ShareRecord[];
+  /** Login links that nobody has used yet. */
+  readonly links: number;
+}
+
+const LOGIN_TTL_MS = 30 * 24 * 3600_000;
+
+export interface AuthorizeOptions {
+  /** It asks for a WebSocket. Default false. */
+  readonly upgrade?: boolean;
+  readonly dialect?: { readonly tokenHeaders: readonly string[] };
+  /** False: only what is sent on purpose counts, and no login that a browser adds by itself. Default true. */
+  readonly cookies?: boolean;
+  /** Whether guests of share links may ask here at all. Default false: to them it is not there. */
+  readonly shares?: boolean;
+}
+
+export class Auth {
+  readonly shares: Shares;
+  readonly #credentials: Credentials;
+  readonly #tokens: TokenStore;
+  readonly #logins: LoginStore;
+  readonly #issued: IssuedStore;
+  readonly #hosts: Hosts;
+  readonly #limiter: Limiter;
+  /** Limiter of possible guesses at a short admin token: failures of other kinds use up nothing of it. */
+  readonly #guesses: Limiter;
+  readonly #tickets: Tickets<TicketGrant>;
+  /** Passes for downloads: a page cannot send its key with a download. */
+  readonly #passes: Tickets<PassGrant>;
+  readonly #loginTtlMs: number;
+  readonly #open: OpenConnections;
+  readonly #listeners: Set<(principalId: string) => void>;
+  #evaluatedFailures: number;
+
+  constructor(options: AuthOptions) {
+    const { clock = Date.now } = options;
+    this.#credentials = new Credentials(options.catalogue, options.adminToken, clock);
+    this.shares = new Shares({
+      store: options.catalogue.shares,
+      clock,
+      ...(options.limiter === undefined ? {} : { limiter: options.limiter }),
+      require: (by, scope) => this.require(by, scope),
+      ended: (share) => this.#open.end(({ reach }) => reach?.share === share, new BinnacleError('share_revoked')),
+    });
+    this.#tokens = options.catalogue.tokens;
+    this.#logins = options.catalogue.logins;
+    this.#issued = options.catalogue.issued;
+    this.#hosts = options.hosts;
+    this.#limiter = new Limiter(options.limiter);
+    this.#guesses = new Limiter(options.limiter);
+    const now = options.now ?? (() => performance.now());
+    this.#tickets = new Tickets(options.ticketTtlMs ?? TICKET_TTL_MS, now);
+    this.#passes = new Tickets(PASS_TTL_MS, now);
+    this.#loginTtlMs = options.loginTtlMs ?? LOGIN_TTL_MS;
+    this.#open = new OpenConnections(clock);
+    this.#listeners = new Set();
+    this.#evaluatedFailures = 0;
+    // A new admin token ends what the old one had let in.
+    const { adminIssuer } = this.#credentials;
+    for (const issuer of this.#logins.listOtherAdminIssuers(adminIssuer)) this.#endIssued(issuer);
+    for (const issuer of this.shares.listOtherAdminIssuers(adminIssuer)) this.#endIssued(issuer);
+  }
+
+  /** Failed attempts, without those that were refused because of too many. */
+  get evaluatedFailures(): number {
+    return this.#evaluatedFailures;
+  }
+
+  /**
+   * The principal of a request, if it may do what needs `scope`. Throws `unauthorized`, `rate_limited`, `forbidden`
+   * and `bad_origin`.
+   */
+  authorize(request: IncomingMessage, scope: Scope, options: AuthorizeOptions = {}): Principal {
+    const principal = this.#authenticate(request, options);
+    if (principal.reach !== null && options.shares !== true) throw new BinnacleError('not_found');
+    this.require(principal, scope);
+    return principal;
+  }
+
+  /** Throws `forbidden` when the principal's scope does not contain `scope`. */
+  require(principal: Principal, scope: Scope): void {
+    if (allows(principal.scope, scope)) return;
+    throw new BinnacleError('forbidden', {
+      message: `This needs the scope "${scope}"; the token has "${principal.scope}".`,
+      hint: `Use a token with the scope "${scope}".`,
+      details: { needed: scope, held: principal.scope },
+    });
+  }
+
+  /** Throws `revoked` when the principal was revoked or has expired since it was verified. */
+  assertLive(principal: Principal): void {
+    const over = this.#credentials.whyOver(principal);
+    if (over !== undefined) throw over;
+  }
+
+  /** As `Credentials.holderOf`, for what is done for somebody who is not here. */
+  holderOf(issuer: string): ReturnType<Credentials['holderOf']> {
+    return this.#credentials.holderOf(issuer);
+  }
+
+  /** See `Credentials.hasEnded`. */
+  hasEnded(issuer: string): boolean {
+    return this.#credentials.hasEnded(issuer);
+  }
+
+  /**
+   * Returns the issuer behind a principal, under the name of `holderOf`: for a browser's login, the token that its
+   * first ticket came from. Things made with the login outlive it, and end with that token.
+   */
+  rootOf(principal: Principal): string {
+    let issuer = issuerOf(principal);
+    for (;;) {
+      const before = this.#logins.issuerOf(issuer);
+      if (before === undefined) return issuer;
+      issuer = before;
+    }
+  }
+
+  /** A one-time ticket for a browser, never with more scope than the issuer's (the default). Throws `forbidden`. */
+  issueTicket(by: Principal, scope: Scope = by.scope): { ticket: string; scope: Scope; expiresInMs: number } {
+    this.require(by, scope);
+    const name = by.kind === 'cookie' ? by.name : `${by.name} (browser)`;
+    this.#issued.check(by.id);
+    const madeBy = makerOf(by);
+    const grant: TicketGrant = { scope, name, user: by.user, issuer: issuerOf(by), madeBy, notAfter: by.expiresAt };
+    return { ...this.#tickets.issue(grant), scope };
+  }
+
+  /** The gateway's own: for the link that its owner is shown at start. Scope admin. */
+  issueOwnTicket(): string {
+    const grant: TicketGrant = {
+      scope: 'admin',
+      name: 'browser',
+      user: ADMIN_USER,
+      issuer: this.#credentials.adminIssuer,
+      madeBy: { id: ADMIN_USER, name: ADMIN_USER, user: ADMIN_USER },
+      notAfter: null,
+    };
+    return this.#tickets.issue(grant).ticket;
+  }
+
+  /**
+   * A pass for one GET of `target` (path and query) by a browser login, without its key, within a minute. Throws
+   * `forbidden` for others, which can send their token.
+   */
+  issuePass(by: Principal, target: string): { readonly pass: string; readonly expiresInMs: number } {
+    if (by.kind !== 'cookie') {
+      throw new BinnacleError('forbidden', {
+        message: 'Passes are for browser logins.',
+        hint: 'Send the token with the request itself: Authorization: Bearer TOKEN.',
+      });
+    }
+    const { ticket: pass, expiresInMs } = this.#passes.issue({ issuer: by.id, target: targetOf({ url: target }) });
+    return { pass, expiresInMs };
+  }
+
+  /**
+   * Exchanges a ticket for the two halves of a login: a Set-Cookie header, and a key that the page keeps and sends with
+   * each request. Throws `unauthorized` and `rate_limited`.
+   */
+  login(
+    request: IncomingMessage,
+    ticket: string,
+  ): { readonly setCookie: string; readonly key: string; readonly scope: Scope } {
+    const grant = this.#evaluate(request, ticket, {
+      verify: (given) => this.#tickets.take(sha256(given)),
+      refuse: () =>
+        new BinnacleError('unauthorized', {
+          message: 'The login link was used already, or is too old.',
+          hint: 'Make a fresh one (binnacle token link).',
+        }),
+    });
+    const secret = newSecret();
+    const key = newSecret();
+    const expiresAt = Math.min(Date.now() + this.#loginTtlMs, grant.notAfter ?? Number.POSITIVE_INFINITY);
+    const { name, scope, user } = grant;
+    const login = { id: uuidv7(), name, scope, user, sha256: sha256(secret), keySha256: sha256(key) };
+    const { ended } = this.#logins.insert({ ...login, issuer: grant.issuer, expiresAt });
+    this.#issued.put(login.id, grant.madeBy);
+    for (const id of ended) this.#end(id);
+    const maxAge = Math.max(0, Math.round((expiresAt - Date.now()) / 1000));
+    return { setCookie: cookieText(request, secret, maxAge, this.#baseOf(request)), key, scope: grant.scope };
+  }
+
+  /** Ends a browser login and returns the Set-Cookie header that clears it. A token is not touched. */
+  logout(request: IncomingMessage, principal: Principal): string {
+    if (principal.kind === 'cookie') this.revoke(principal.id);
+    return cookieText(request, '', 0, this.#baseOf(request));
+  }
+
+  /**
+   * Makes a bearer token; `token` is its secret and cannot be had again. Without `user` it has one of its own. Throws
+   * `forbidden`, `bad_request` for a user that cannot be had, `too_many_tokens`.
+   */
+  issueToken(
+    by: Principal,
+    options: {
+      readonly name: string;
+      readonly scope: Scope;
+      readonly ttlMs?: number | undefined;
+      readonly user?: string | undefined;
+    },
+  ): { readonly info: TokenInfo; readonly token: string } {
+    this.require(by, 'admin');
+    this.require(by, options.scope);
+    this.#issued.check(by.id);
+    const token = newSecret();
+    const asked = options.ttlMs === undefined ? null : Date.now() + options.ttlMs;
+    // A token that ends can not make one that does not.
+    const expiresAt = by.expiresAt === null ? asked : Math.min(asked ?? by.expiresAt, by.expiresAt);
+    const id = uuidv7();
+    const user =
+      options.user === undefined ? freeUserOf(id, (taken) => this.#tokens.hasUser(taken)) : checkUser(options.user);
+    const record = { id, name: options.name, scope: options.scope, user, sha256: sha256(token), expiresAt };
+    const inserted = this.#tokens.insert(record);
+    this.#issued.put(id, makerOf(by));
+    return { info: this.#infoOf(inserted, 'token'), token };
+  }
+
+  /**
+   * Makes the token of a program that somebody has allowed to act for them (`madeBy`), who was asked what it may. Throws
+   * `too_many_tokens`.
+   */
+  issueAllowed(token: NewToken, madeBy: MadeBy): void {
+    this.#issued.check(madeBy.id);
+    this.#tokens.insert(token);
+    this.#issued.put(token.id, madeBy);
+  }
+
+  /** Bearer tokens and browser logins that are valid now. The admin token is not among them. */
+  list(): readonly TokenInfo[] {
+    return [
+      ...this.#tokens.list().map((record) => this.#infoOf(record, 'token')),
+      ...this.#logins.list().map((record) => this.#infoOf(record, 'cookie')),
+    ];
+  }
+
+  /** Returns what a token or a login has issued and what still counts; undefined when there is no such id. */
+  issuedBy(id: string): Issued | undefined {
+    const listed = this.list();
+    if (!listed.some((one) => one.id === id)) return undefined;
+    const under = this.#issued.under(id);
+    const logins = this.#loginsOf(id);
+    const issuers = [id, ...logins];
+    return {
+      tokens: listed.filter((one) => one.kind === 'token' && under.has(one.id)),
+      logins: listed.filter((one) => logins.has(one.id)),
+      shares: issuers.flatMap((issuer) => this.shares.issuedBy(issuer)),
+      links: issuers.reduce((sum, issuer) => sum + this.#tickets.count(issuer), 0),
+    };
+  }
+
+  /**
+   * Ends a token or a login, every login that came from its tickets, and all their open connections; `withIssued`: the
+   * tokens as well that came from it, by whatever was in between. False when there is no such id.
+   */
+  revoke(id: string, { withIssued = false }: { readonly withIssued?: boolean } = {}): boolean {
+    const issued = withIssued ? this.#issued.under(id) : [];
+    const removed = this.#tokens.remove(id) || this.#logins.remove(id);
+    if (!removed) return false;
+    this.#end(id);
+    for (const one of issued) if (this.#tokens.remove(one) || this.#logins.remove(one)) this.#end(one);
+    return true;
+  }
+
+  /** Calls back with the id of every principal that was revoked. Returns what stops it. */
+  onRevoke(listener: (principalId: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Watches over an open connection: `close` is called once, with `revoked` (of guests `share_revoked` and
+   * `share_expired`), in the turn in which the principal is
+   * revoked, or within half a second of its expiry; in this turn if that has happened already.
+   * Returns what ends the watch: call it when the connection closes.
+   */
+  hold(principal: Principal, close: (why: BinnacleError) => void): () => void {
+    const over = this.#credentials.whyOver(principal);
+    if (over === undefined) return this.#open.hold(principal, close);
+    close(over);
+    return () => undefined;
+  }
+
+  /** The guests of share links that have something open: by link and by guest, the time since when. */
+  openGuests(): ReadonlyMap<string, ReadonlyMap<string, number>> {
+    return this.#open.guests();
+  }
+
+  /** Stops the watch over expiry. */
+  close(): void {
+    this.#open.stop();
+  }
+
+  /** Returns the base address that the cookies of a request's sender are for. */
+  #baseOf(request: IncomingMessage): string {
+    this.#hosts.checkOrigin(request);
+    return this.#hosts.publicUrl.baseOf(request);
+  }
+
+  #authenticate(request: IncomingMessage, options: AuthorizeOptions): Principal {
+    const { upgrade = false, dialect, cookies = true } = options;
+    // Twice checked on the way here, on purpose: no order of calls may let a foreign page in.
+    const origin = this.#hosts.checkOrigin(request);
+    const tokens = tokensOf(request, dialect?.tokenHeaders);
+    // A page cannot send headers with a WebSocket, and what it was shared is in no cookie.
+    const credential = upgrade ? credentialIn(request) : undefined;
+    if (credential !== undefined) {
+      return this.#evaluate(request, tokens === undefined ? credential : undefined, {
+        verify: (given) => this.#credentials.verifyGuest(sha256(given)),
+        refuse: () => new BinnacleError('unauthorized', { message: 'The share link is not valid, or not any more.' }),
+      });
+    }
+    if (tokens !== undefined) {
+      // One token, however often it was said; two are a riddle.
+      return this.#evaluate(request, tokens.size === 1 ? [...tokens][0] : undefined, {
+        verify: (token) => this.#credentials.verifyToken(token),
+        isChosen: true,
+        refuse: () => new BinnacleError('unauthorized', { message: 'The token is not valid, or not any more.' }),
+      });
+    }
+    if (!cookies) throw new BinnacleError('unauthorized');
+    return this.#authenticateLogin(request, origin, upgrade);
+  }
+
+  /** Both halves of a login: what goes to every port of this host (the cookie) opens nothing alone. */
+  #authenticateLogin(request: IncomingMessage, origin: string | undefined, upgrade: boolean): Principal {
+    const parts = loginPartsOf(request, origin, upgrade);
+    if (parts === undefined) throw new BinnacleError('unauthorized');
+    const { cookies, key, pass } = parts;
+    if (key === undefined && pass === undefined) {
+      throw new BinnacleError('login_incomplete', { details: { missing: 'key' } });
+    }
+    return this.#evaluate(request, key ?? pass, {
+      verify: (given) => {
+        const hash = sha256(given);
+        if (key !== undefined) return this.#credentials.verifyLogin({ key: hash }, cookies);
+        const grant = this.#passes.take(hash);
+        if (grant?.target !== targetOf(request)) return undefined;
+        // The route sees the target as it was asked for.
+        request.url = grant.target;
+        return this.#credentials.verifyLogin({ id: grant.issuer }, cookies);
+      },
+      refuse: () =>
+        new BinnacleError('unauthorized', {
+          message: 'The login has ended.',
+          hint: 'Open a fresh login link (binnacle token link).',
+        }),
+    });
+  }
+
+  /**
+   * Compares a secret with what we keep.
+   *
+   * A secret of our own shape has 256 bits, so it is always looked up, at the cost of one SHA-256 and one look into an
+   * index. An address that has failed too often is refused only what fails: otherwise twenty failures a minute from
+   * there (by any local user; behind a proxy, by anybody) would keep everybody else out. The hard stop is for the one
+   * secret that trying could find, a short admin token: behind the stop, that token is not compared at all.
+   */
+  #evaluate<T>(
+    request: IncomingMessage,
+    secret: string | undefined,
+    check: {
+      readonly verify: (secret: string) => T | undefined;
+      readonly refuse: () => BinnacleError;
+      /** True where an admin token of the operator's own choice may come. Default false: only our own shape counts. */
+      readonly isChosen?: boolean;
+    },
+  ): T {
+    const key = limiterKey(request.socket.remoteAddress);
+    const isOwn = secret !== undefined && kindOfSecret(secret) !== undefined;
+    const isGuess = !isOwn && check.isChosen === true && this.#credentials.isAdminGuessable;
+    const limiter = isGuess ? this.#guesses : this.#limiter;
+    const waitMs = limiter.waitMs(key);
+    const isCompared = isOwn || (check.isChosen === true && !(isGuess && waitMs > 0));
+    const found = secret !== undefined && isCompared ? check.verify(secret) : undefined;
+    if (found !== undefined) return found;
+    if (waitMs > 0) throw new BinnacleError('rate_limited', { details: { retryAfterMs: Math.ceil(waitMs) } });
+    limiter.fail(key);
+    this.#evaluatedFailures += 1;
+    throw check.refuse();
+  }
+
+  #infoOf(record: TokenRecord, kind: 'token' | 'cookie'): TokenInfo {
+    return toInfo(record, kind, this.#issued.madeBy(record.id));
+  }
+
+  /** Returns the logins that end with a token or a login, and those that end with these. */
+  #loginsOf(id: string, found = new Set<string>()): ReadonlySet<string> {
+    for (const login of this.#logins.listByIssuer(id)) {
+      if (found.has(login)) continue;
+      found.add(login);
+      this.#loginsOf(login, found);
+    }
+    return found;
+  }
+
+  // The row is gone already. Closes its connections, then ends everything that came from it.
+  #end(id: string): void {
+    this.#open.end((principal) => principal.id === id, new BinnacleError('revoked'));
+    for (const listener of [...this.#listeners]) listener(id);
+    this.#endIssued(id);
+  }
+
+  #endIssued(issuer: string): void {
+    this.#tickets.dropIssuer(issuer);
+    this.#passes.dropIssuer(issuer);
+    for (const id of this.#logins.listByIssuer(issuer)) if (this.#logins.remove(id)) this.#end(id);
+    this.shares.endIssued(issuer);
+  }
+}
+
+/**
+ * Of clients of the sandbox daemon. Like Authorization it is sent by a program on purpose: a browser adds it to no
+ * request of a foreign page, which would have to ask first, and we never say yes.
+ */
+const ACCESS_TOKEN = 'x-execd-access-token';
+
+/** What the headers that carry a token say; undefined where there is none. What cannot be a token is `''`. */
+export function tokensOf(request: IncomingMessage, more: readonly string[] = []): ReadonlySet<string> | undefined {
+  const bearers = headerValues(request, 'authorization').map(
+    (value) => /^Bearer +([\x21-\x7e]+)$/i.exec(value)?.[1] ?? '',
+  );
+  const bare = [ACCESS_TOKEN, ...more].flatMap((name) => headerValues(request, name));
+  const all = [...bearers, ...bare];
+  return all.length === 0 ? undefined : new Set(all);
+}
+
+export const makerOf = ({ id, name, user }: Principal): MadeBy => ({ id, name, user });
+
+const toInfo = (record: TokenRecord, kind: 'token' | 'cookie', madeBy: MadeBy | null): TokenInfo => ({
+  madeBy,
+  id: record.id,
+  name: record.name,
+  scope: record.scope,
+  user: record.user,
+  kind,
+  createdAt: record.createdAt,
+  expiresAt: record.expiresAt,
+  lastUsed: record.lastUsed,
+});

@@ -1,0 +1,223 @@
+// Who is asking. A Principal can only be made here, by comparing a secret with what the server keeps of it.
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { BinnacleError, type Scope } from '@binnacle/protocol';
+import type { TrustedTime } from '../base/trusted-time.ts';
+import { isGuessable, kindOfSecret } from '../data-dir/admin-token.ts';
+import type { IssuedStore } from '../store/issued.ts';
+import { endOf, type Reach, reachOf, type ShareStore } from '../store/shares.ts';
+import type { LoginStore, TokenStore } from '../store/tokens.ts';
+
+/** `share`: somebody who redeemed a share link. */
+export type PrincipalKind = 'admin-token' | 'token' | 'cookie' | 'share';
+
+/** Nominal (the private field): no object that only looks like one passes for it. */
+class VerifiedPrincipal {
+  readonly id: string;
+  readonly name: string;
+  /** From the server's record, never from the request. */
+  readonly scope: Scope;
+  /** The person or the program that it speaks for: a login has that of the token which its ticket came from. */
+  readonly user: string;
+  readonly kind: PrincipalKind;
+  /** Null: whatever scope and user allow. Else nothing but that, with no more than the scope. */
+  readonly reach: Reach | null;
+  /** Ms since 1970; null: until it is revoked. */
+  readonly expiresAt: number | null;
+  /** The name under which logins that come from this principal's tickets are kept. Changes with the admin token. */
+  readonly #issuer: string;
+
+  constructor(
+    record: {
+      readonly id: string;
+      readonly name: string;
+      readonly scope: Scope;
+      readonly user: string;
+      readonly expiresAt: number | null;
+    },
+    kind: PrincipalKind,
+    issuer: string,
+    reach: Reach | null = null,
+  ) {
+    this.reach = reach;
+    this.id = record.id;
+    this.name = record.name;
+    this.scope = record.scope;
+    this.user = record.user;
+    this.expiresAt = record.expiresAt;
+    this.kind = kind;
+    this.#issuer = issuer;
+  }
+
+  static issuerOf(principal: VerifiedPrincipal): string {
+    return principal.#issuer;
+  }
+}
+
+// The type only: nobody else can construct one.
+export type Principal = VerifiedPrincipal;
+export const issuerOf = (principal: Principal): string => VerifiedPrincipal.issuerOf(principal);
+
+/** Whose turn it is where everybody has one: all guests of a share link have one together. */
+export const askerOf = ({ id, reach }: Pick<Principal, 'id' | 'reach'>): string =>
+  reach === null ? id : `share:${reach.share}`;
+
+export const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+const ADMIN_ID = 'admin';
+/** The user of the admin token, and of nobody else. */
+export const ADMIN_USER = 'admin';
+const USER = /^[A-Za-z0-9_@-][A-Za-z0-9._@-]{0,63}$/;
+
+/** Of a token that names no user. Both ends of its id: the first eight digits stay the same for a minute. */
+export const ownUserOf = (tokenId: string): string => `token-${tokenId.slice(0, 8)}-${tokenId.slice(-8)}`;
+
+export function freeUserOf(tokenId: string, isTaken: (user: string) => boolean): string {
+  const user = ownUserOf(tokenId);
+  return isTaken(user) ? `token-${tokenId}` : user;
+}
+
+/** Throws `bad_request` for what is no name of a user, and for names that are not given away. */
+export function checkUser(user: string): string {
+  const message = !USER.test(user)
+    ? 'A user is 1 to 64 of A-Z, a-z, 0-9, ".", "_", "@" and "-", not beginning with a dot.'
+    : /^(?:admin$|token-)/i.test(user)
+      ? `The user "${user}" is reserved: "admin" is the admin token's, "token-…" is of tokens that name no user.`
+      : undefined;
+  if (message === undefined) return user;
+  throw new BinnacleError('bad_request', {
+    message,
+    hint: 'Choose another name.',
+    details: { in: 'body', field: 'user' },
+  });
+}
+/** Prefix of the issuer of logins that come from the admin token; a digest of that token follows. */
+export const ADMIN_ISSUER = 'admin:';
+
+export interface CredentialStores {
+  readonly tokens: TokenStore;
+  readonly logins: LoginStore;
+  readonly issued: IssuedStore;
+  readonly shares: ShareStore;
+  readonly time: TrustedTime;
+}
+
+/** Rights of the owner of a token or login, as they are now, for work that goes on without a request. */
+export interface Holder {
+  readonly user: string;
+  readonly scope: Scope;
+  readonly reach: null;
+  /** Ms since 1970; null: until it is revoked. */
+  readonly expiresAt: number | null;
+}
+
+export class Credentials {
+  readonly #tokens: TokenStore;
+  readonly #logins: LoginStore;
+  readonly #shares: ShareStore;
+  readonly #time: TrustedTime;
+  readonly #clock: () => number;
+  readonly #adminHash: Buffer;
+  readonly #adminIssuer: string;
+  /** The operator chose an admin token that trying could find. */
+  readonly isAdminGuessable: boolean;
+
+  /** `clock`: ms since 1970, for share links. */
+  constructor(stores: CredentialStores, adminToken: string, clock: () => number) {
+    this.#tokens = stores.tokens;
+    this.#logins = stores.logins;
+    this.#shares = stores.shares;
+    this.#time = stores.time;
+    this.#clock = clock;
+    this.#adminHash = sha256(adminToken);
+    this.isAdminGuessable = isGuessable(adminToken);
+    this.#adminIssuer = `${ADMIN_ISSUER}${createHash('sha256').update(this.#adminHash).digest('hex').slice(0, 16)}`;
+  }
+
+  get adminIssuer(): string {
+    return this.#adminIssuer;
+  }
+
+  /** The principal of a bearer token. One digest and one look into an index, whatever it is. */
+  verifyToken(token: string): Principal | undefined {
+    const hash = sha256(token);
+    const kind = kindOfSecret(token);
+    if (kind === 'bg') return this.verifyGuest(hash);
+    // Looked up in any case, so that the answer takes as long for the admin token as for others.
+    const record = kind === 'bn' ? this.#tokens.findByHash(hash) : undefined;
+    if (timingSafeEqual(hash, this.#adminHash)) {
+      const admin = { id: ADMIN_ID, name: ADMIN_ID, scope: 'admin', user: ADMIN_USER, expiresAt: null } as const;
+      return new VerifiedPrincipal(admin, 'admin-token', this.#adminIssuer);
+    }
+    if (record === undefined || !timingSafeEqual(hash, record.sha256) || isOver(record.expiresAt)) return undefined;
+    this.#tokens.touch(record);
+    return new VerifiedPrincipal(record, 'token', record.id);
+  }
+
+  /**
+   * The principal of a browser login, by the SHA-256 of its key, or by the id that a pass names. Any of the cookies may be
+   * its own. Throws `login_incomplete` where none is.
+   */
+  verifyLogin(
+    by: { readonly key: Buffer } | { readonly id: string },
+    cookies: readonly string[],
+  ): Principal | undefined {
+    const record = 'key' in by ? this.#logins.findByKey(by.key) : this.#logins.get(by.id);
+    if (record === undefined || isOver(record.expiresAt)) return undefined;
+    if (!cookies.some((cookie) => timingSafeEqual(sha256(cookie), record.sha256))) {
+      throw new BinnacleError('login_incomplete', {
+        message: 'The cookie of the login is missing, or something else on this host has put another in its place.',
+        details: { missing: 'cookie' },
+      });
+    }
+    this.#logins.touch(record);
+    return new VerifiedPrincipal(record, 'cookie', record.id);
+  }
+
+  /** The principal of a guest, by the SHA-256 of its credential. Throws why its share link has ended. */
+  verifyGuest(hash: Buffer): Principal | undefined {
+    const found = this.#shares.findGuest(hash);
+    const share = found === undefined ? undefined : this.#shares.get(found.share);
+    if (found === undefined || share === undefined || !timingSafeEqual(hash, found.guest.sha256)) return undefined;
+    const over = endOf(share, this.#clock());
+    if (over !== undefined) throw new BinnacleError(over);
+    const { id, name } = found.guest;
+    const scope: Scope = share.mode === 'type' ? 'input' : 'view';
+    // A user of its own, which no token can have: nothing that is its maker's is its.
+    const guest = { id, name, scope, user: `share:${id}`, expiresAt: share.expiresAt };
+    return new VerifiedPrincipal(guest, 'share', id, reachOf(share));
+  }
+
+  /** Whoever is behind what was kept under `issuerOf` of it, as they are now; undefined where that has ended. */
+  holderOf(issuer: string): Holder | undefined {
+    if (issuer === this.#adminIssuer) return { user: ADMIN_USER, scope: 'admin', reach: null, expiresAt: null };
+    const record = this.#tokens.get(issuer) ?? this.#logins.get(issuer);
+    if (record === undefined || isOver(record.expiresAt)) return undefined;
+    return { user: record.user, scope: record.scope, reach: null, expiresAt: record.expiresAt };
+  }
+
+  /** True when an issuer has ended for good. Expiry is not enough while the clock that reports it is doubted. */
+  hasEnded(issuer: string): boolean {
+    if (issuer === this.#adminIssuer) return false;
+    const record = this.#tokens.get(issuer) ?? this.#logins.get(issuer);
+    return record === undefined || (record.expiresAt !== null && record.expiresAt <= this.#time.now());
+  }
+
+  /** Why it counts no more; undefined as long as it does. */
+  whyOver(principal: Principal): BinnacleError | undefined {
+    if (principal.reach === null) return this.isLive(principal) ? undefined : new BinnacleError('revoked');
+    const share = this.#shares.get(principal.reach.share);
+    const over = share === undefined ? 'share_revoked' : endOf(share, this.#clock());
+    return over === undefined ? undefined : new BinnacleError(over);
+  }
+
+  /** False as soon as it was revoked or has expired. */
+  isLive(principal: Principal): boolean {
+    if (principal.kind === 'admin-token') return true;
+    if (principal.kind === 'share') return this.whyOver(principal) === undefined;
+    const store = principal.kind === 'token' ? this.#tokens : this.#logins;
+    return !isOver(principal.expiresAt) && store.get(principal.id) !== undefined;
+  }
+}
+
+export const isOver = (expiresAt: number | null): boolean => expiresAt !== null && expiresAt <= Date.now();

@@ -1,0 +1,235 @@
+// Share links: made, redeemed by guests, and ended. Knows no session: what a link shows is an id to it.
+
+import { createHmac, randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { BinnacleError, type Scope } from '@binnacle/protocol';
+import { uuidv7 } from 'uuidv7';
+import { kindOfSecret } from '../data-dir/admin-token.ts';
+import {
+  endOf,
+  type GuestRecord,
+  type Reach,
+  reachOf,
+  type ShareDeed,
+  type ShareKind,
+  type ShareMode,
+  type ShareRecord,
+  type ShareStore,
+} from '../store/shares.ts';
+import { Limiter, type LimiterOptions, limiterKey } from './attempt-limit.ts';
+import { issuerOf, type Principal, sha256 } from './principal.ts';
+import { offeredSecret } from './subprotocol.ts';
+
+export interface SharesParts {
+  readonly store: ShareStore;
+  /** Ms since 1970. */
+  readonly clock: () => number;
+  readonly limiter?: LimiterOptions;
+  /** Throws `forbidden` when the scope is not contained. */
+  require(by: Principal, scope: Scope): void;
+  /** A link was revoked: whatever its guests have open ends. */
+  ended(share: string): void;
+}
+
+export interface WantedShare {
+  readonly kind: ShareKind;
+  /** The id of what it shows, which its maker sees. */
+  readonly target: string;
+  readonly mode: ShareMode;
+  readonly label: string;
+  readonly expiresInMs: number;
+  readonly uses: number | null;
+}
+
+/** A day: who gets a link today looks at it today. */
+export const SHARE_TTL_MS = 24 * 3600_000;
+export const MAX_SHARE_TTL_MS = 30 * 24 * 3600_000;
+const CREDENTIAL_PROTOCOL = 'binnacle.guest.';
+
+/** What a WebSocket of a guest says; undefined where it is none. */
+export function credentialIn(request: IncomingMessage): string | undefined {
+  const credential = offeredSecret(request, CREDENTIAL_PROTOCOL);
+  return credential !== undefined && kindOfSecret(credential) === 'bg' ? credential : undefined;
+}
+
+export class Shares {
+  readonly #parts: SharesParts;
+  readonly #limiter: Limiter;
+
+  constructor(parts: SharesParts) {
+    this.#parts = parts;
+    this.#limiter = new Limiter(parts.limiter);
+  }
+
+  /**
+   * Makes a link; its secret cannot be had again. It lives no longer than `by`, and may no more. Throws `forbidden`,
+   * `too_many_shares`.
+   */
+  make(
+    request: IncomingMessage,
+    by: Principal,
+    wanted: WantedShare,
+  ): { readonly share: ShareRecord; readonly secret: string } {
+    this.#parts.require(by, wanted.mode === 'type' ? 'input' : 'view');
+    const secret = `bs_${randomBytes(32).toString('base64url')}`;
+    const { kind, target, mode, label, uses } = wanted;
+    const createdAt = this.#parts.clock();
+    const asked = createdAt + Math.min(wanted.expiresInMs, MAX_SHARE_TTL_MS);
+    const expiresAt = Math.min(asked, by.expiresAt ?? Number.POSITIVE_INFINITY);
+    const share = this.#parts.store.insert(
+      {
+        ...{ id: uuidv7(), label, kind, target, mode, uses, createdAt, expiresAt },
+        sha256: sha256(secret),
+        issuer: issuerOf(by),
+        by: { name: by.name, user: by.user, scope: by.scope },
+      },
+      addressOf(request),
+    );
+    return { share, secret };
+  }
+
+  /**
+   * The link of a secret. Throws `unauthorized` for none of ours, why it has ended, and `rate_limited` for what fails at an
+   * address that has failed too often: a secret of 256 bits is looked up at any rate, see `Auth`.
+   */
+  open(request: IncomingMessage, secret: string): ShareRecord {
+    const share = kindOfSecret(secret) === 'bs' ? this.#parts.store.findByHash(sha256(secret)) : undefined;
+    if (share !== undefined) {
+      this.#refuseOver(request, share);
+      return share;
+    }
+    const key = limiterKey(request.socket.remoteAddress);
+    const waitMs = this.#limiter.waitMs(key);
+    if (waitMs > 0) throw new BinnacleError('rate_limited', { details: { retryAfterMs: Math.ceil(waitMs) } });
+    this.#limiter.fail(key);
+    throw new BinnacleError('unauthorized', {
+      message: 'The share link is not valid.',
+      hint: 'Copy it whole, or ask whoever sent it for a new one.',
+    });
+  }
+
+  /** What somebody who has the secret would come to; takes no use. Throws what `open` throws, and `share_used_up`. */
+  look(request: IncomingMessage, secret: string): ShareRecord {
+    const share = this.open(request, secret);
+    if (this.stateOf(share) !== 'used_up') return share;
+    this.#parts.store.refused(share.id, 'share_used_up', this.#parts.clock(), addressOf(request));
+    throw new BinnacleError('share_used_up', { details: { uses: share.uses } });
+  }
+
+  /**
+   * Takes one use, and gives the guest a credential of its own. With the `id` of before: the same guest and credential
+   * again, and no use; so an answer that was lost costs nothing. Throws what `open` throws, `share_used_up`,
+   * `too_many_guests`.
+   */
+  redeem(
+    request: IncomingMessage,
+    share: ShareRecord,
+    asked: { readonly secret: string; readonly name: string; readonly id: string | undefined },
+  ): { readonly guest: GuestRecord; readonly credential: string } {
+    // It may have ended since it was opened.
+    this.#refuseOver(request, this.#parts.store.get(share.id) ?? share);
+    const id = asked.id ?? randomBytes(32).toString('base64url');
+    // Whoever does not have the secret cannot guess it from the id, and we need not keep it to say it again.
+    const credential = `bg_${createHmac('sha256', asked.secret).update(`guest ${id}`).digest('base64url')}`;
+    const guest = { id: uuidv7(), name: guestName(asked.name), sha256: sha256(credential) };
+    const when = { now: this.#parts.clock(), address: addressOf(request) };
+    try {
+      return { guest: this.#parts.store.redeem(share, guest, when), credential };
+    } catch (error) {
+      if (error instanceof BinnacleError) this.#parts.store.refused(share.id, error.code, when.now, when.address);
+      throw error;
+    }
+  }
+
+  /** Newest first; without those that are over, unless asked for. */
+  list(options: { readonly user?: string; readonly over?: boolean } = {}): readonly ShareRecord[] {
+    const now = this.#parts.clock();
+    return this.#parts.store
+      .list()
+      .filter((share) => options.user === undefined || share.by.user === options.user)
+      .filter((share) => options.over === true || endOf(share, now) === undefined);
+  }
+
+  /** Throws `share_not_found`. */
+  get(id: string): ShareRecord {
+    const share = this.#parts.store.get(id);
+    if (share === undefined) throw new BinnacleError('share_not_found');
+    return share;
+  }
+
+  stateOf(share: ShareRecord): 'open' | 'used_up' | 'expired' | 'revoked' {
+    const over = endOf(share, this.#parts.clock());
+    if (over !== undefined) return over === 'share_revoked' ? 'revoked' : 'expired';
+    return share.uses !== null && share.used >= share.uses ? 'used_up' : 'open';
+  }
+
+  reachOf(share: ShareRecord): Reach {
+    return reachOf(share);
+  }
+
+  guest(id: string): GuestRecord | undefined {
+    return this.#parts.store.guest(id);
+  }
+
+  guests(id: string): readonly GuestRecord[] {
+    return this.#parts.store.guests(id);
+  }
+
+  audit(id: string): readonly ShareDeed[] {
+    return this.#parts.store.audit(id);
+  }
+
+  /** Ends a link and all that its guests have open. One that has ended stays as it is. */
+  revoke(request: IncomingMessage, share: ShareRecord, by: Principal): void {
+    this.#end(share.id, by.name, addressOf(request));
+  }
+
+  /** With whoever made them. */
+  endIssued(issuer: string): void {
+    for (const id of this.#parts.store.listByIssuer(issuer)) this.#end(id, 'the end of the token that made it', null);
+  }
+
+  /** Lists the share links of an issuer that let people in. */
+  issuedBy(issuer: string): readonly ShareRecord[] {
+    const now = this.#parts.clock();
+    return this.#parts.store
+      .listByIssuer(issuer)
+      .flatMap((id) => this.#parts.store.get(id) ?? [])
+      .filter((share) => endOf(share, now) === undefined);
+  }
+
+  listOtherAdminIssuers(current: string): readonly string[] {
+    return this.#parts.store.listOtherAdminIssuers(current);
+  }
+
+  #end(id: string, by: string, address: string | null): void {
+    if (this.#parts.store.revoke(id, by, this.#parts.clock(), address)) this.#parts.ended(id);
+  }
+
+  #refuseOver(request: IncomingMessage, share: ShareRecord): void {
+    const now = this.#parts.clock();
+    const over = endOf(share, now);
+    if (over === undefined) return;
+    this.#parts.store.refused(share.id, over, now, addressOf(request));
+    throw new BinnacleError(over);
+  }
+}
+
+const addressOf = (request: IncomingMessage): string | null => request.socket.remoteAddress ?? null;
+
+// A page gives a name 40 characters, of which ` (guest)` takes eight.
+const MAX_NAME = 32;
+// Letters without ink.
+const BLANK = /[\p{C}\p{Z}\s\u2800\ufffc\u{13441}\u{13442}\u{1d159}]+/gu;
+
+/** One line that changes no direction and hides nothing. */
+const guestName = (asked: string): string =>
+  [
+    ...asked
+      .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+      .replace(BLANK, ' ')
+      .trim(),
+  ]
+    .slice(0, MAX_NAME)
+    .join('')
+    .trim();

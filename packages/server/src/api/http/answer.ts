@@ -1,0 +1,89 @@
+// How a failure and the headers of every answer look on the wire. The one place where an error becomes a status.
+
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { BinnacleError, CODES, type Code } from '@binnacle/protocol';
+import { z } from 'zod';
+import type { Log } from '../../base/logger.ts';
+
+/** On every answer, also on the page and on refusals. */
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  // An answer of the API that is opened as a page can do nothing. The page has its own policy (static.ts).
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+  'Cache-Control': 'no-store',
+};
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** How another product's clients are told of failures, and which headers of theirs carry a token. */
+export interface Dialect {
+  /** In lower case, besides those that count everywhere. */
+  readonly tokenHeaders: readonly string[];
+  failure(error: BinnacleError): { readonly status: number; readonly body: object };
+  /** For the OpenAPI document. */
+  readonly schema: z.ZodType;
+}
+
+/** A failure, as answers, frames and events have it. */
+export const ErrorShape = z.object({
+  code: z.enum(Object.keys(CODES) as [Code, ...Code[]]),
+  message: z.string(),
+  hint: z.string(),
+  retryable: z.boolean(),
+  details: z.record(z.string(), z.unknown()).optional(),
+});
+
+/** No failures of ours: what is not offered, and what plugins do, which has a log of its own. */
+const OF_OTHERS: ReadonlySet<Code> = new Set(['not_supported', 'plugin_stopped', 'plugin_timeout', 'plugin_failed']);
+
+/** Maps what was thrown. What is not ours is `internal`: it goes to the log, and nothing of it to the client. */
+export function answerOf(error: unknown, log: Log, request?: IncomingMessage, dialect?: Dialect): Answer {
+  const known = BinnacleError.of(error);
+  if (known.status >= 500 && !OF_OTHERS.has(known.code)) {
+    // The path only: queries are not meant for secrets, but people put them there.
+    log.error({ err: error, method: request?.method, path: request?.url?.split('?')[0] }, 'request failed');
+  }
+  const { status, body } = dialect?.failure(known) ?? { status: known.status, body: { error: known.toWire() } };
+  return {
+    status,
+    headers: { 'Content-Type': 'application/json', ...extraHeaders(known) },
+    body: JSON.stringify(body),
+  };
+}
+
+/** Answers an upgrade, or what is no HTTP, with a whole response and ends the connection. */
+export function answerRaw(socket: Duplex, answer: Answer): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const headers = {
+    ...SECURITY_HEADERS,
+    ...answer.headers,
+    'Content-Length': String(Buffer.byteLength(answer.body)),
+    Connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ''}\r\n${lines.join('')}\r\n${answer.body}`);
+  // The client may never close its half; it has had its answer.
+  socket.once('finish', () => socket.destroy());
+}
+
+function extraHeaders(error: BinnacleError): Record<string, string> {
+  const { code, details } = error;
+  if (code === 'unauthorized' || code === 'revoked' || code === 'login_incomplete')
+    return { 'WWW-Authenticate': 'Bearer' };
+  if (code === 'method_not_allowed') return { Allow: String(details?.allow ?? '') };
+  if (code === 'upgrade_required') return { Upgrade: 'websocket', Connection: 'Upgrade' };
+  if (code === 'rate_limited' || code === 'too_fast')
+    return { 'Retry-After': String(Math.ceil(Number(details?.retryAfterMs ?? 60_000) / 1000)) };
+  return {};
+}

@@ -1,0 +1,285 @@
+// Turns routes into one request listener: authorise, validate, call, map failures. Knows no socket beyond a request.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { BinnacleError } from '@binnacle/protocol';
+import { type Context, Hono } from 'hono';
+import type { Auth } from '../../access/auth.ts';
+import { headerValues } from '../../access/host-origin.ts';
+import type { Principal } from '../../access/principal.ts';
+import type { PublicUrl } from '../../access/public-url.ts';
+import type { Log } from '../../base/logger.ts';
+import { pathOf } from '../../base/request-path.ts';
+import { assertReached, errorForGuests, isReached } from '../../visibility/share-routes.ts';
+import { type Answer, answerOf, type Dialect } from './answer.ts';
+import { readBody, readJson } from './body.ts';
+import { isOpenedAsPage, nothingHere } from './not-found-page.ts';
+import { describeRoutes } from './openapi.ts';
+import {
+  type Address,
+  addressesOf,
+  bySpecificity,
+  checkRoutes,
+  hasRest,
+  isOurs,
+  json,
+  matchPath,
+  patternOf,
+  type Route,
+  type RouteContext,
+  route,
+  TAKEN_OVER,
+  type WsRoute,
+  z,
+} from './routes.ts';
+import { type UnknownField, unknownField } from './unknown-field.ts';
+
+export interface AppOptions {
+  readonly routes: readonly Route[];
+  readonly wsRoutes: readonly WsRoute[];
+  readonly auth: Auth;
+  readonly publicUrl: PublicUrl;
+  readonly log: Log;
+  readonly version: string;
+  /** Bytes of a body, where the route says nothing else. */
+  readonly bodyLimit: number;
+  /** Called when a handler takes the response over. */
+  readonly onTakeOver: (principal: Principal | undefined, outgoing: ServerResponse) => void;
+}
+
+export type AppEnv = {
+  readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
+  /** Of the route that was found, for the answer to what it throws. */
+  readonly Variables: { readonly dialect: Dialect | undefined; readonly challenge: string | undefined };
+};
+
+/** Query of routes that take none. */
+const NO_QUERY = z.strictObject({});
+
+/** What has a token revoked in it is refused within a second; so long an answer may take without another look. */
+const LATE_MS = 500;
+
+/** Throws when the routes are not fit to be served. `/openapi.json` and `/asyncapi.json` are added to them. */
+export function buildApp(options: AppOptions): { readonly app: Hono<AppEnv>; readonly addresses: readonly Address[] } {
+  const { wsRoutes, auth, publicUrl, log } = options;
+  // Written when it is first asked for: it costs as much as a third of all else that a start does.
+  let described: object | undefined;
+  const document: Route = route({
+    method: 'get',
+    path: '/openapi.json',
+    unknownFields: 'ignored',
+    scope: 'public',
+    summary: 'This document.',
+    responses: { 200: { description: 'OpenAPI 3.1', type: 'application/json' } },
+    handler: ({ base }) => {
+      described ??= describeRoutes(routes, options.version);
+      return json({ ...described, servers: [{ url: base, description: 'This gateway.' }] });
+    },
+  });
+  const channels: Route = route({
+    method: 'get',
+    path: '/asyncapi.json',
+    unknownFields: 'ignored',
+    scope: 'public',
+    summary: 'WebSockets and event streams.',
+    responses: { 200: { description: 'AsyncAPI 3.0', type: 'application/json' } },
+    handler: async ({ base }) => {
+      const { describeChannels } = await import('./asyncapi.ts');
+      return json(describeChannels({ routes, wsRoutes, version: options.version, base }));
+    },
+  });
+  const routes = [...options.routes, document, channels];
+  checkRoutes(routes, wsRoutes);
+
+  // Without the viewer there is no page to lead people to.
+  const hasPage = routes.some(({ method, path }) => method === 'get' && path === '/');
+  const app = new Hono<AppEnv>();
+  for (const one of [...routes, ...refusedReads(routes, wsRoutes)].sort(bySpecificity)) {
+    app.on(one.method.toUpperCase(), patternOf(one.path), (c) => serve(one, c, options));
+  }
+  app.notFound((c) => {
+    const path = pathOf(c.env.incoming.url);
+    c.set('dialect', [...routes, ...wsRoutes].find((one) => matchPath(one.path, path))?.dialect);
+    throw noSuchAddress(routes, wsRoutes, path);
+  });
+  app.onError((error, c) => {
+    const { incoming, outgoing } = c.env;
+    const dialect = c.get('dialect');
+    const isNothing = error instanceof BinnacleError && error.code === 'not_found' && dialect === undefined;
+    if (isNothing && hasPage && !outgoing.headersSent && isOpenedAsPage(incoming)) return nothingHere(incoming);
+    const { status, headers, body } = answerOf(error, log, incoming, dialect);
+    if (!outgoing.headersSent) return new Response(body, { status, headers: challenged(headers, c.get('challenge')) });
+    // A handler failed in the middle of its own answer: cutting it is the only honest end.
+    outgoing.destroy();
+    return TAKEN_OVER;
+  });
+  return { app, addresses: addressesOf(routes, wsRoutes) };
+
+  async function serve(one: Route, c: Context<AppEnv>, { bodyLimit, onTakeOver }: AppOptions): Promise<Response> {
+    const { incoming, outgoing } = c.env;
+    const { dialect } = one;
+    c.set('dialect', dialect);
+    if (one.challenge !== undefined) c.set('challenge', one.challenge(publicUrl.baseOf(incoming)));
+    const principal =
+      one.scope === 'public'
+        ? undefined
+        : auth.authorize(incoming, one.scope, {
+            shares: isReached(one.method, one.path),
+            ...(dialect === undefined ? {} : { dialect }),
+          });
+    const params = one.params === undefined ? {} : validate('path', one.params, paramsOf(one, c));
+    if (principal !== undefined) assertReached(principal.reach, one.path, params, one.method);
+    const asked = one.query ?? (isOurs(one) ? NO_QUERY : undefined);
+    const query = asked === undefined ? {} : validate('query', asked, queryOf(incoming));
+    const headers = one.headers === undefined ? {} : validate('header', one.headers, headersOf(incoming, one.headers));
+    const body = await bodyOf(one, incoming, one.bodyLimit ?? bodyLimit);
+    // A body takes its time, and the token may have been revoked meanwhile.
+    if (principal !== undefined && body !== undefined) auth.assertLive(principal);
+    const context: RouteContext = {
+      params,
+      query,
+      headers,
+      body,
+      principal,
+      request: incoming,
+      host: headerValues(incoming, 'host')[0] ?? '',
+      base: publicUrl.baseOf(incoming),
+      linkBase: publicUrl.linkBase(incoming),
+      get signal() {
+        return c.req.raw.signal;
+      },
+      takeOver() {
+        onTakeOver(principal, outgoing);
+        return outgoing;
+      },
+    };
+    const began = performance.now();
+    const response = await handle(one, context);
+    // An answer that was waited for: the token may have been revoked meanwhile. One that streams is cut elsewhere.
+    const isLate = performance.now() - began > LATE_MS;
+    if (principal !== undefined && isLate && response !== TAKEN_OVER) auth.assertLive(principal);
+    return response;
+  }
+}
+
+async function handle(one: Route, context: RouteContext): Promise<Response> {
+  try {
+    return await one.handler(context);
+  } catch (error) {
+    throw (context.principal as Principal | undefined)?.reach == null ? error : errorForGuests(error);
+  }
+}
+
+function challenged(headers: Answer['headers'], challenge: string | undefined): Answer['headers'] {
+  const name = 'WWW-Authenticate';
+  return challenge === undefined || headers[name] === undefined
+    ? headers
+    : { ...headers, [name]: `${headers[name]} ${challenge}` };
+}
+
+/** A plain GET of a WebSocket address: whoever may use it is told how; others are refused first. */
+function refusedReads(routes: readonly Route[], wsRoutes: readonly WsRoute[]): Route[] {
+  return wsRoutes
+    .filter(({ path }) => !routes.some((one) => one.method === 'get' && one.path === path))
+    .map(({ path, scope, dialect }) =>
+      route({
+        method: 'get',
+        path,
+        scope,
+        ...(dialect === undefined ? {} : { dialect }),
+        summary: 'WebSocket',
+        responses: {},
+        handler: () => {
+          throw new BinnacleError('upgrade_required');
+        },
+      }),
+    );
+}
+
+function noSuchAddress(routes: readonly Route[], wsRoutes: readonly WsRoute[], path: string): BinnacleError {
+  const methods = routes.filter((one) => matchPath(one.path, path)).map((one) => one.method.toUpperCase());
+  if (wsRoutes.some((one) => matchPath(one.path, path))) methods.push('GET');
+  if (methods.includes('GET')) methods.push('HEAD');
+  if (methods.length === 0) return new BinnacleError('not_found');
+  return new BinnacleError('method_not_allowed', { details: { allow: [...new Set(methods)].sort().join(', ') } });
+}
+
+/** What follows in a `*name` is cut from what was sent: the router has decoded it and knows no dots any more. */
+function paramsOf({ path }: Route, c: Context<AppEnv>): Record<string, string> {
+  if (!hasRest(path)) return c.req.param();
+  const params = matchPath(path, pathOf(c.env.incoming.url));
+  if (params === undefined) throw new BinnacleError('not_found');
+  return params;
+}
+
+async function bodyOf(one: Route, request: IncomingMessage, limit: number): Promise<unknown> {
+  if (one.body === undefined) return undefined;
+  if (one.body === 'bytes') return await readBody(request, limit);
+  return validate('body', one.body, await readJson(request, limit));
+}
+
+/**
+ * Throws `bad_request` that names the first field that is wrong: one that nobody knows comes before one that is missing,
+ * because it is mostly the same. What a schema itself throws passes through.
+ */
+export function validate<T>(place: 'path' | 'query' | 'header' | 'body', schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const unknown = unknownField(schema, result.error.issues);
+  if (unknown !== undefined) throw notKnown(place, unknown);
+  const [issue] = result.error.issues;
+  // Names of labels are the sender's, and as long as the sender likes.
+  const field = issue?.path.map(String).join('.').slice(0, 100) ?? '';
+  const name = field === '' ? `The ${place}` : `"${field}" in the ${place}`;
+  const isMissing = issue?.code === 'invalid_type' && issue.path.reduce(within, value) === undefined;
+  throw new BinnacleError('bad_request', {
+    message: isMissing ? `${name} is missing.` : `${name}: ${whyOf(issue)}.`,
+    details: { in: place, field },
+  });
+}
+
+function notKnown(place: string, { field, known, nearest }: UnknownField): BinnacleError {
+  const meant = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
+  return new BinnacleError('bad_request', {
+    message: `"${field}" in the ${place} is not known.${meant}`,
+    hint: `Leave it out. ${known.length === 0 ? `There is nothing to say in the ${place}` : `Known here: ${known.join(', ')}`}.`,
+    details: { in: place, field, ...(nearest === undefined ? {} : { nearest }) },
+  });
+}
+
+/** Of a name that is wrong: what is wrong with it. */
+const whyOf = (issue: z.core.$ZodIssue | undefined): string =>
+  (issue?.code === 'invalid_key' ? issue.issues[0]?.message : issue?.message) ?? 'not valid';
+
+const within = (value: unknown, key: PropertyKey): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+
+function queryOf(request: IncomingMessage): Record<string, string> {
+  const params = new URLSearchParams(request.url?.split('?').slice(1).join('?') ?? '');
+  const query = new Map<string, string>();
+  for (const [name, value] of params) {
+    if (query.has(name)) {
+      throw new BinnacleError('bad_request', {
+        message: `"${name.slice(0, 100)}" is in the query twice.`,
+        details: { in: 'query', field: name.slice(0, 100) },
+      });
+    }
+    query.set(name, value);
+  }
+  return Object.fromEntries(query);
+}
+
+function headersOf(request: IncomingMessage, schema: z.ZodType): Record<string, string> {
+  const names = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  const headers: Record<string, string> = {};
+  for (const name of names) {
+    const [value, ...more] = headerValues(request, name);
+    if (more.length > 0) {
+      throw new BinnacleError('bad_request', {
+        message: `The header "${name}" came twice.`,
+        details: { in: 'header', field: name },
+      });
+    }
+    if (value !== undefined) headers[name] = value;
+  }
+  return headers;
+}

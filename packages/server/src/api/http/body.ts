@@ -1,0 +1,71 @@
+// Reads the body of a request, never more than the limit. Knows no schema.
+
+import type { IncomingMessage } from 'node:http';
+import { BinnacleError } from '@binnacle/protocol';
+import { headerValues } from '../../access/host-origin.ts';
+import { isDeeperThan } from '../../base/json-depth.ts';
+
+/** No body of ours has ten. Millions of open brackets would be seconds of work for the parser and the collector. */
+const MAX_DEPTH = 100;
+
+/** The whole body. Throws `body_too_large` as soon as it is known to be larger than `limit` bytes. */
+export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  // Inflating would need a limit of its own, and nobody sends such bodies here.
+  const encoding = headerValues(request, 'content-encoding').join();
+  if (encoding !== '' && encoding.toLowerCase() !== 'identity') {
+    throw new BinnacleError('bad_content_type', {
+      message: 'Compressed bodies are not taken.',
+      hint: 'Send the body without Content-Encoding.',
+    });
+  }
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
+  return await new Promise<Buffer>((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size > limit) done(() => reject(tooLarge(limit)));
+      else chunks.push(chunk);
+    };
+    const onEnd = (): void => done(() => resolve(Buffer.concat(chunks, size)));
+    const onGone = (): void =>
+      done(() => reject(new BinnacleError('bad_request', { message: 'The body was cut off.' })));
+    // Without a listener for `data` the stream goes on flowing to nobody, which is what a refused body should do.
+    const done = (settle: () => void): void => {
+      request.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone);
+      settle();
+    };
+    request.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone);
+  });
+}
+
+/** The body as JSON, `{}` when there is none. Throws `bad_content_type`, `body_too_large`, `bad_request`. */
+export async function readJson(request: IncomingMessage, limit: number): Promise<unknown> {
+  const bytes = await readBody(request, limit);
+  if (bytes.length === 0) return {};
+  const [type, ...more] = headerValues(request, 'content-type');
+  if (more.length > 0 || type === undefined || !/^application\/json *(;|$)/i.test(type)) {
+    throw new BinnacleError('bad_content_type');
+  }
+  if (isDeeperThan(bytes, MAX_DEPTH)) {
+    throw new BinnacleError('bad_request', {
+      message: `The body is nested deeper than ${MAX_DEPTH} levels.`,
+      details: { limit: MAX_DEPTH },
+    });
+  }
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new BinnacleError('bad_request', {
+      message: 'The body is not JSON in UTF-8.',
+      hint: 'Check the quotes and the encoding of the body.',
+      cause: error,
+    });
+  }
+}
+
+const tooLarge = (limit: number): BinnacleError =>
+  new BinnacleError('body_too_large', {
+    message: `The body is larger than ${limit} bytes.`,
+    details: { limitBytes: limit },
+  });

@@ -1,0 +1,188 @@
+// The OpenAPI 3.1 document of the routes. Knows no request.
+
+import { CODES, type CodeRow } from '@binnacle/protocol';
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { namesOf } from '../../visibility/share-routes.ts';
+import { ErrorShape } from './answer.ts';
+import { operationOf, TAGS } from './operations.ts';
+import { isOurs, type Route, z } from './routes.ts';
+
+const ErrorBody = z.object({ error: ErrorShape }).openapi('Error');
+
+/** Names of failures in generated clients, by status. */
+const FAILURES: Readonly<Record<number, string>> = {
+  400: 'BadRequest',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'NotFound',
+  409: 'Conflict',
+  410: 'Gone',
+  413: 'TooLarge',
+  415: 'WrongContentType',
+  416: 'OutOfRange',
+  421: 'WrongHost',
+  429: 'TooMany',
+  500: 'Failed',
+  503: 'Unavailable',
+  507: 'DiskFull',
+};
+
+const ABOUT =
+  'Runs coding agents and shells in real terminals, shows them live, and lets people steer them. What it promises is in ' +
+  'PROTOCOL.md; WebSockets and event streams are in /asyncapi.json.';
+
+/** Makes the document without `servers`, which depend on the reader. Throws when a schema cannot be written down. */
+export function describeRoutes(routes: readonly Route[], version: string): object {
+  const { openAPIRegistry: registry, getOpenAPI31Document } = new OpenAPIHono();
+  registry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
+  registry.registerComponent('securitySchemes', 'login', {
+    type: 'apiKey',
+    in: 'cookie',
+    name: 'binnacle_PORT',
+    description: 'One half of a browser login. The other is the key of POST /v1/login, as the header Binnacle-Key.',
+  });
+  // Those of the dialects come with their routes.
+  registry.register('Error', ErrorBody);
+  for (const [status, name] of Object.entries(FAILURES)) {
+    registry.registerComponent('responses', name, {
+      description: wordsOf(Number(status)),
+      content: { 'application/json': { schema: ERROR_REF } },
+    });
+  }
+  const shown = routes.filter((one) => one.hidden !== true);
+  for (const one of shown) registry.registerPath(describe(one));
+  const info = { title: 'Binnacle', version, description: ABOUT, license: { name: 'MIT', identifier: 'MIT' } };
+  const used = new Set(shown.map((one) => operationOf(one).tag));
+  const tags = Object.entries(TAGS).flatMap(([name, description]) =>
+    used.has(name as keyof typeof TAGS) ? [{ name, description }] : [],
+  );
+  const document = getOpenAPI31Document.call({ openAPIRegistry: registry }, { openapi: '3.1.0', info, tags });
+  return nameSchemas(document as unknown as Document);
+}
+
+/** All codes of the table that come with a status. */
+function wordsOf(status: number): string {
+  const rows = Object.entries(CODES as Readonly<Record<string, CodeRow>>).filter(([, row]) => row.status === status);
+  return rows.map(([code, { message }]) => `\`${code}\`: ${message}`).join('\n');
+}
+
+/** Queries that name a place in a log. */
+const OFFSETS = ['since', 'position', 'at'];
+
+/** Returns the statuses that an operation may fail with, as far as its kind tells; any other failure is `default`. */
+function failuresOf({ method, scope, params, query, body }: Route): readonly number[] {
+  const isRead = method === 'get';
+  return [
+    ...(params === undefined && query === undefined && body === undefined && isRead ? [] : [400]),
+    ...(scope === 'public' ? [] : [401, 403]),
+    ...(params === undefined ? [] : [404, 410]),
+    ...(isRead ? [] : [409]),
+    ...(query instanceof z.ZodObject && OFFSETS.some((name) => name in query.shape) ? [416] : []),
+    ...(body === undefined ? [] : [413, ...(body === 'bytes' ? [] : [415])]),
+    421,
+    429,
+    500,
+    ...(isRead ? [503] : [503, 507]),
+  ];
+}
+
+const ERROR_REF = { $ref: '#/components/schemas/Error' };
+const errorAnswer = (schema: unknown) => ({ description: 'A failure.', content: { 'application/json': { schema } } });
+
+interface Content {
+  readonly content?: Record<string, { schema?: Record<string, unknown> }>;
+}
+interface DescribedOperation {
+  readonly operationId: string;
+  readonly requestBody?: Content;
+  readonly responses: Record<string, Content>;
+}
+interface Document {
+  readonly components: { readonly schemas: Record<string, unknown> };
+  readonly paths: Record<string, Record<string, DescribedOperation>>;
+}
+
+/** A body that has no name of its own has that of its operation: generators would call it `Body17`, each in its way. */
+function nameSchemas(document: Document): Document {
+  const { schemas } = document.components;
+  const name = (content: Content['content'], called: string): void => {
+    const json = content?.['application/json'];
+    if (json?.schema === undefined || json.schema.$ref !== undefined || Object.keys(json.schema).length === 0) return;
+    if (schemas[called] !== undefined) throw new Error(`Two schemas are called ${called}.`);
+    schemas[called] = json.schema;
+    json.schema = { $ref: `#/components/schemas/${called}` };
+  };
+  for (const operation of Object.values(document.paths).flatMap((methods) => Object.values(methods))) {
+    const { operationId, requestBody, responses } = operation;
+    const called = operationId.charAt(0).toUpperCase() + operationId.slice(1);
+    name(requestBody?.content, `${called}Body`);
+    for (const [status, answer] of Object.entries(responses)) {
+      if (/^2/.test(status)) name(answer.content, `${called}Result`);
+    }
+  }
+  return document;
+}
+
+type Described = Parameters<typeof createRoute>[0];
+
+function describe(one: Route) {
+  const { method, path, summary, description, scope, params, query, headers, body } = one;
+  const { operationId, tag } = operationOf(one);
+  const guests = namesOf(method, path);
+  const needed = scope === 'public' ? 'Needs no token.' : `Needs the scope \`${scope}\`.`;
+  return createRoute({
+    method,
+    operationId,
+    tags: [tag],
+    path: path.replace(/[:*]([A-Za-z0-9]+)/g, '{$1}'),
+    summary,
+    // Marked for readers of the document: unknown fields are refused everywhere else.
+    ...(isOurs(one) ? {} : { 'x-unknown-fields': 'ignored' }),
+    ...(scope === 'public' ? {} : { 'x-scope': scope }),
+    // The target of a share link that reaches the address; `self`: any share link does.
+    ...(guests === undefined ? {} : { 'x-guests': guests }),
+    description: description === undefined ? needed : `${description}\n\n${needed}`,
+    security: scope === 'public' ? [] : [{ bearer: [] }, { login: [] }],
+    request: {
+      ...(params === undefined ? {} : { params }),
+      ...(query === undefined ? {} : { query }),
+      ...(headers === undefined ? {} : { headers }),
+      ...(body === undefined ? {} : { body: { content: bodyContent(body), required: isNeeded(body) } }),
+    } as NonNullable<Described['request']>,
+    responses: {
+      ...Object.fromEntries(Object.entries(one.responses).map(([status, answer]) => [status, describeAnswer(answer)])),
+      ...failureAnswers(one),
+    } as Described['responses'],
+  });
+}
+
+/** Those of a dialect have one shape, and no names: `4XX` would do, but not every generator knows it. */
+function failureAnswers(one: Route): object {
+  const { dialect } = one;
+  const named = failuresOf(one).map((status) => [
+    status,
+    dialect === undefined ? { $ref: `#/components/responses/${FAILURES[status]}` } : errorAnswer(dialect.schema),
+  ]);
+  return { ...Object.fromEntries(named), default: errorAnswer(dialect?.schema ?? ErrorBody) };
+}
+
+const BINARY = { type: 'string', format: 'binary' } as const;
+
+/** A JSON body that is left out counts as an empty object. */
+function isNeeded(body: z.ZodType | 'bytes'): boolean {
+  if (body === 'bytes') return false;
+  try {
+    return !body.safeParse({}).success;
+  } catch {
+    // Some fields have codes of their own, which they throw.
+    return true;
+  }
+}
+
+const bodyContent = (body: z.ZodType | 'bytes') =>
+  body === 'bytes' ? { 'application/octet-stream': { schema: BINARY } } : { 'application/json': { schema: body } };
+
+function describeAnswer({ description, schema, type }: Route['responses'][number]) {
+  if (schema !== undefined) return { description, content: { [type ?? 'application/json']: { schema } } };
+  return type === undefined ? { description } : { description, content: { [type]: { schema: BINARY } } };
+}

@@ -1,0 +1,293 @@
+// The HTTP server: limits, listening, upgrades, and the checks that come before any route. Knows no session.
+
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { BinnacleError } from '@binnacle/protocol';
+import { getRequestListener } from '@hono/node-server';
+import type { Auth } from '../../access/auth.ts';
+import { type Hosts, headerValues } from '../../access/host-origin.ts';
+import type { Principal } from '../../access/principal.ts';
+import type { PublicUrl } from '../../access/public-url.ts';
+import type { Log } from '../../base/logger.ts';
+import { pathOf } from '../../base/request-path.ts';
+import { isReached } from '../../visibility/share-routes.ts';
+import { type Answer, answerOf, answerRaw, type Dialect, SECURITY_HEADERS } from './answer.ts';
+import { buildApp, validate } from './app.ts';
+import { type Address, matchPath, type Route, type WsRoute } from './routes.ts';
+
+export interface HttpServerOptions {
+  readonly routes: readonly Route[];
+  readonly wsRoutes?: readonly WsRoute[];
+  readonly auth: Auth;
+  readonly hosts: Hosts;
+  readonly log: Log;
+  /** What the OpenAPI document calls itself. */
+  readonly version: string;
+  readonly limits?: Partial<HttpLimits>;
+}
+
+export interface HttpLimits {
+  /** Bytes of a request body. */
+  readonly bodyBytes: number;
+  /** Bytes of a request head. */
+  readonly headerBytes: number;
+  /** Ms until a request head is complete. */
+  readonly headersMs: number;
+  /** Ms until a request is complete, body included. Answers may stream for as long as they like. */
+  readonly requestMs: number;
+  /** Ms that a connection may wait for its next request. */
+  readonly keepAliveMs: number;
+  /** Open connections; beyond it new ones are closed at once. */
+  readonly connections: number;
+}
+
+export const HTTP_LIMITS: HttpLimits = {
+  // A message to a terminal or an agent; larger things are files and do not travel through here.
+  bodyBytes: 1024 * 1024,
+  // Node's own default: a few cookies of other services on localhost fit.
+  headerBytes: 16 * 1024,
+  // A phone on a bad network manages it; whoever drips bytes (slowloris) does not hold a socket for long.
+  headersMs: 10_000,
+  // 1 MiB at 17 KiB/s, a slow uplink.
+  requestMs: 60_000,
+  // Longer than the 60 s of common proxies, so that it is they who close, never we under a request of theirs.
+  keepAliveMs: 65_000,
+  // Many viewers, and still below the descriptors that a service usually has (65 536).
+  connections: 16_384,
+};
+
+/** Node looks for late requests only this often; with its default of 30 s a limit of 10 s would act after 40 s. */
+const CHECK_MS = 500;
+/** What a revoked connection has for a close frame before its socket is destroyed. With it, a second holds. */
+const REVOKE_GRACE_MS = 600;
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+/** sockaddr_un holds 108 bytes on Linux, 104 on macOS, with a final zero. */
+const MAX_SOCKET_PATH = 103;
+
+export type ListenAt = { readonly port: number; readonly host?: string } | { readonly path: string };
+
+export interface HttpServer {
+  /** For what needs Node's server itself. */
+  readonly server: Server;
+  /** Every address that is served, also those that the documents leave out. */
+  readonly addresses: readonly Address[];
+  /** Resolves when it listens; `port` 0 takes a free one. Default host 127.0.0.1. A unix socket gets mode 0600. */
+  listen(at: ListenAt): Promise<{ readonly port: number | undefined; readonly url: string }>;
+  /** Takes no new connection, ends idle ones at once and all others after `graceMs` (default 2000). */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** Throws when the routes are not fit to be served: no scope, a collision, a schema that cannot be described. */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { routes, wsRoutes = [], auth, hosts, log, version } = options;
+  const limits = { ...HTTP_LIMITS, ...options.limits };
+  refuseOwnPath(hosts.publicUrl, [...routes, ...wsRoutes]);
+  const upgraded = new Set<Duplex>();
+  const onTakeOver = (principal: Principal | undefined, outgoing: ServerResponse): void => {
+    if (principal !== undefined) destroyWhenRevoked(auth, principal, outgoing);
+  };
+  const { app, addresses } = buildApp({
+    ...{ routes, wsRoutes, auth, publicUrl: hosts.publicUrl, log, version, onTakeOver },
+    bodyLimit: limits.bodyBytes,
+  });
+  const listener = getRequestListener(
+    (request, env) => {
+      const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
+      return app.fetch(request, { incoming, outgoing });
+    },
+    {
+      // Its faster Request and Response would replace the global ones of whoever embeds us.
+      overrideGlobalObjects: false,
+      // Only a request target that is no URL comes here; everything else is mapped in the app.
+      errorHandler: (cause) => {
+        const { status, headers, body } = answerOf(new BinnacleError('bad_request', { cause }), log);
+        return new Response(body, { status, headers });
+      },
+    },
+  );
+
+  const server = createServer({
+    connectionsCheckingInterval: CHECK_MS,
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    maxHeaderSize: limits.headerBytes,
+    // A missing Host is answered by us, with the same words as a wrong one.
+    requireHostHeader: false,
+    // Finds peers that vanished without a word, e.g. a laptop that was closed.
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+  });
+  server.maxConnections = limits.connections;
+  server.on('request', (incoming, outgoing) => {
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) outgoing.setHeader(name, value);
+    const requestId = headerValues(incoming, 'x-request-id')[0];
+    // Whoever numbers requests finds the number on the answer, errors included.
+    if (requestId !== undefined && REQUEST_ID.test(requestId)) outgoing.setHeader('X-Request-Id', requestId);
+    try {
+      hosts.checkHost(incoming);
+      hosts.checkOrigin(incoming);
+    } catch (error) {
+      send(outgoing, incoming, answerOf(error, log, incoming));
+      return;
+    }
+    const elsewhere = hosts.publicUrl.strip(incoming);
+    if (elsewhere !== undefined) {
+      send(outgoing, incoming, { status: 308, headers: { Location: elsewhere }, body: '' });
+      return;
+    }
+    const begun = performance.now();
+    outgoing.once('close', () => {
+      const { statusCode: status } = outgoing;
+      const ms = Math.round(performance.now() - begun);
+      log.debug({ method: incoming.method, path: pathOf(incoming.url), status, ms }, 'request');
+    });
+    listener(incoming, outgoing).catch((error: unknown) => {
+      log.error({ err: error }, 'request listener failed');
+      outgoing.destroy();
+    });
+  });
+
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', (error) => log.debug({ err: error }, 'upgraded socket failed'));
+    let dialect: Dialect | undefined;
+    const refuse = (error: unknown): void => answerRaw(socket, answerOf(error, log, request, dialect));
+    try {
+      hosts.checkHost(request);
+      hosts.checkOrigin(request);
+      hosts.publicUrl.strip(request);
+      const found = findWsRoute(wsRoutes, request);
+      const { route } = found;
+      dialect = route.dialect;
+      const principal = auth.authorize(request, route.scope, {
+        upgrade: true,
+        shares: isReached('websocket', route.path),
+        ...(dialect === undefined ? {} : { dialect }),
+      });
+      const params = route.params === undefined ? found.params : validate('path', route.params, found.params);
+      upgraded.add(socket);
+      socket.once('close', () => upgraded.delete(socket));
+      destroyWhenRevoked(auth, principal, socket);
+      Promise.resolve(route.upgrade(request, socket, head, principal, params)).catch(refuse);
+    } catch (error) {
+      refuse(error);
+    }
+  });
+
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || (socket as Socket).bytesWritten > 0) socket.destroy();
+    else answerRaw(socket, answerOf(clientFailure(error), log));
+  });
+  server.on('drop', (data) => log.warn({ remote: data?.remoteAddress }, 'connection refused: too many are open'));
+
+  return {
+    server,
+    addresses,
+    async listen(at) {
+      if ('path' in at) {
+        await listenOnPath(server, at.path);
+        return { port: undefined, url: `unix:${at.path}` };
+      }
+      const { host = '127.0.0.1' } = at;
+      await listening(server, () => server.listen(at.port, host));
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : at.port;
+      return { port, url: `http://${host.includes(':') ? `[${host}]` : host}:${port}` };
+    },
+    async close(graceMs = 2000) {
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+      server.closeIdleConnections();
+      const timer = setTimeout(() => {
+        server.closeAllConnections();
+        for (const socket of upgraded) socket.destroy();
+      }, graceMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** A proxy may take the path away or pass it on, which nobody could tell apart where our own addresses begin so. */
+function refuseOwnPath({ path, href }: PublicUrl, routes: readonly { readonly path: string }[]): void {
+  const [, first] = path.split('/');
+  if (first === undefined || !routes.some((route) => route.path.split('/')[1] === first)) return;
+  throw new BinnacleError('bad_request', {
+    message: `The path of the public URL ${href} begins as addresses of the gateway do: /${first}.`,
+    hint: 'Serve it below another path, e.g. /binnacle/.',
+  });
+}
+
+function findWsRoute(wsRoutes: readonly WsRoute[], request: IncomingMessage) {
+  const path = pathOf(request.url);
+  for (const route of wsRoutes) {
+    const params = matchPath(route.path, path);
+    if (params === undefined) continue;
+    if (request.method !== 'GET') throw new BinnacleError('method_not_allowed', { details: { allow: 'GET' } });
+    if (headerValues(request, 'upgrade').join().toLowerCase() !== 'websocket') {
+      throw new BinnacleError('upgrade_required');
+    }
+    return { route, params };
+  }
+  throw new BinnacleError('not_found', {
+    message: 'No WebSocket is served at this address.',
+    hint: 'Connect to /v1/ws, or send the request without an Upgrade header.',
+  });
+}
+
+/** The last resort: whoever owns the connection closes it politely; this makes sure that it is closed. */
+function destroyWhenRevoked(auth: Auth, principal: Principal, stream: Duplex | ServerResponse): void {
+  const release = auth.hold(principal, () => {
+    const timer = setTimeout(() => stream.destroy(), REVOKE_GRACE_MS);
+    stream.once('close', () => clearTimeout(timer));
+  });
+  stream.once('close', release);
+}
+
+/** For what is refused before the app. */
+function send(outgoing: ServerResponse, incoming: IncomingMessage, { status, headers, body }: Answer): void {
+  outgoing.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) });
+  outgoing.end(incoming.method === 'HEAD' ? undefined : body);
+}
+
+function clientFailure(error: NodeJS.ErrnoException): BinnacleError {
+  if (error.code === 'HPE_HEADER_OVERFLOW') return new BinnacleError('headers_too_large');
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new BinnacleError('request_timeout');
+  return new BinnacleError('bad_request', { message: 'This is not an HTTP request.' });
+}
+
+function listening(server: Server, start: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', () => {
+      server.off('error', reject);
+      resolve();
+    });
+    start();
+  });
+}
+
+/** The caller holds the lock of the data directory, so a socket that is there already belongs to a dead gateway. */
+async function listenOnPath(server: Server, path: string): Promise<void> {
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
+    throw new BinnacleError('bad_data_dir', {
+      message: `The socket path ${path} is longer than ${MAX_SOCKET_PATH} bytes.`,
+      hint: 'Pass a --data with a shorter path.',
+    });
+  }
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there?.isSocket()) unlinkSync(path);
+  await listening(server, () => {
+    // bind() makes the file in this call, with the mode that the umask leaves.
+    const before = process.umask(0o177);
+    try {
+      server.listen(path);
+    } finally {
+      process.umask(before);
+    }
+  });
+  chmodSync(path, 0o600);
+}

@@ -1,0 +1,169 @@
+// One request of the protocol, of either era, and its whole answer. Loaded with the first request: it brings the
+// protocol's package and its schemas along, which a gateway that no agent uses need not hold.
+
+import type { ServerResponse } from 'node:http';
+import { BinnacleError } from '@binnacle/protocol';
+import { createMcpHandler, type ServerEventBus } from '@modelcontextprotocol/server';
+import { askerOf } from '../../access/principal.ts';
+import type { AtOnce } from '../../base/concurrency-limit.ts';
+import { TAKEN_OVER } from '../http/routes.ts';
+import { EventStream } from '../stream/sse.ts';
+import { failure } from './answers.ts';
+import { makeMcpServer } from './server.ts';
+import { Subscriber } from './subscriber.ts';
+import type { Caller } from './tools.ts';
+
+const LISTEN = 'subscriptions/listen';
+/** Code of refusals, from the range for servers' own errors. */
+const REFUSED = -32000;
+
+export interface Exchange {
+  readonly caller: Caller;
+  /** Count of what each token follows. */
+  readonly held: AtOnce;
+  /** Reports failures that are ours. */
+  report(error: unknown, tool: string): void;
+  /** See `RouteContext.takeOver`. */
+  takeOver(): ServerResponse;
+}
+
+/** `message`: the parsed body; undefined where it is not JSON. */
+export async function answerMcp(request: Request, message: unknown, exchange: Exchange): Promise<Response> {
+  const { caller, report } = exchange;
+  if (isObject(message) && message.method === LISTEN) return await listen(request, message, exchange);
+  const handler = createMcpHandler((of) => makeMcpServer(caller, report, of), { maxSubscriptions: 0, keepAliveMs: 0 });
+  try {
+    const response = await handler.fetch(request, message === undefined ? {} : { parsedBody: message });
+    if (asksForProgress(message) && isStream(response)) return await relay(response, exchange);
+    // Whole, so that a token that was revoked while a call waited gets none of it.
+    return new Response(await response.text(), { status: response.status, headers: response.headers });
+  } finally {
+    await handler.close();
+  }
+}
+
+/** A stream of its own for each request of the era without a handshake: it ends with its connection, and keeps nothing. */
+async function listen(request: Request, message: Message, exchange: Exchange): Promise<Response> {
+  const { caller, held, report } = exchange;
+  const who = askerOf(caller.principal);
+  const subscriber = new Subscriber(who, caller.seen, held);
+  let release = (): void => undefined;
+  let stream: EventStream | undefined;
+  const bus: ServerEventBus = {
+    publish: () => undefined,
+    subscribe: (listener) =>
+      subscriber.connect({
+        get isFull() {
+          return stream?.fullSince !== undefined;
+        },
+        updated: (uri) => listener({ kind: 'resource_updated', uri }),
+        // This era has no messages of that kind on such a stream.
+        log: () => undefined,
+      }),
+  };
+  const handler = createMcpHandler((of) => makeMcpServer(caller, report, of), {
+    maxSubscriptions: 1,
+    keepAliveMs: 0,
+    bus,
+  });
+  try {
+    release = held.take(who);
+    const response = await handler.fetch(request, { parsedBody: honoured(message, subscriber) });
+    if (!isStream(response)) return response;
+    return await relay(response, exchange, (opened) => {
+      stream = opened;
+      return () => subscriber.flush();
+    });
+  } catch (error) {
+    if (!(error instanceof BinnacleError)) report(error, LISTEN);
+    const { structuredContent } = failure(error);
+    const wire = structuredContent as { readonly message: string };
+    return Response.json({
+      jsonrpc: '2.0',
+      id: message.id,
+      error: { code: REFUSED, message: wire.message, data: wire },
+    });
+  } finally {
+    release();
+    subscriber.end();
+    await handler.close();
+  }
+}
+
+/**
+ * The request with the addresses alone that the caller may see: the acknowledgement names those. Throws
+ * `too_many_subscriptions`.
+ */
+function honoured(message: Message, subscriber: Subscriber): unknown {
+  const { params } = message;
+  const wanted = isObject(params) ? params.notifications : undefined;
+  if (!isObject(params) || !isObject(wanted) || !Array.isArray(wanted.resourceSubscriptions)) return message;
+  const addresses = new Set<unknown>(wanted.resourceSubscriptions);
+  const resourceSubscriptions = [...addresses].filter((uri) => {
+    // The protocol's own check refuses an address that is no text.
+    if (typeof uri !== 'string') return true;
+    try {
+      subscriber.subscribe(uri);
+      return true;
+    } catch (error) {
+      if (error instanceof BinnacleError && (error.code === 'session_not_found' || error.code === 'session_gone')) {
+        return false;
+      }
+      throw error;
+    }
+  });
+  return { ...message, params: { ...params, notifications: { ...wanted, resourceSubscriptions } } };
+}
+
+/**
+ * Sends an event stream on as it comes, as fast as it is taken. The connection is cut when the token is revoked, so
+ * nothing of it follows. `opened` is told of the stream, and gives what is called when there is room again.
+ */
+async function relay(
+  response: Response,
+  { caller, takeOver }: Exchange,
+  opened: (stream: EventStream) => () => void = () => () => undefined,
+): Promise<Response> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return response;
+  const stream = new EventStream(takeOver(), caller.liveness);
+  const hasRoom = opened(stream);
+  let wake = (): void => undefined;
+  stream.onRoom(() => {
+    wake();
+    hasRoom();
+  });
+  void stream.closed.then(() => {
+    wake();
+    return reader.cancel();
+  });
+  stream.ping();
+  while (stream.isOpen) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    if (!stream.write(value) && stream.isOpen) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  }
+  if (stream.isOpen) stream.finish();
+  await stream.closed;
+  return TAKEN_OVER;
+}
+
+type Message = Readonly<Record<string, unknown>>;
+
+function asksForProgress(message: unknown): boolean {
+  // A batch, and no deeper: what somebody nests is no message, and half a million levels end the stack.
+  if (Array.isArray(message)) return message.some((one) => !Array.isArray(one) && asksForProgress(one));
+  const params = isObject(message) ? message.params : undefined;
+  const meta = isObject(params) ? params._meta : undefined;
+  return isObject(meta) && meta.progressToken !== undefined;
+}
+
+const isStream = ({ body, headers }: Response): boolean =>
+  body !== null && /^text\/event-stream/i.test(headers.get('content-type') ?? '');
+
+const isObject = (value: unknown): value is Message =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

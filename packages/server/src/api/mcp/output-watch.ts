@@ -1,0 +1,109 @@
+// One session whose output and state somebody wants to hear of: told at once, and then once a second at most. Reads
+// nothing: it waits for growth as every viewer does, so a flood costs one word a second.
+
+import { BinnacleError } from '@binnacle/protocol';
+import type { Session } from '../../sessions/session.ts';
+
+/** A client reads the resource after each word of it, up to 256 KiB. */
+const EVERY_MS = 1000;
+
+export interface OutputListener {
+  changed(): void;
+  /** The program has ended, or what owned it has died. Once. */
+  exited(): void;
+  /** The session is deleted: nothing will follow. */
+  gone(): void;
+}
+
+export class OutputWatch {
+  readonly #session: Session;
+  readonly #listener: OutputListener;
+  readonly #unlisten: () => void;
+  #seen: number;
+  #state: string;
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+  #cancelWait: (() => void) | undefined;
+  #isOver = false;
+
+  /** From now on, until `stop`. */
+  constructor(session: Session, listener: OutputListener) {
+    this.#session = session;
+    this.#listener = listener;
+    this.#seen = this.#log()?.head.place ?? 0;
+    this.#state = session.info.state;
+    this.#unlisten = session.listen({
+      changed: () => this.#look(),
+      deleted: () => {
+        if (this.#isOver) return;
+        this.stop();
+        listener.changed();
+        listener.gone();
+      },
+    });
+    this.#wait();
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#unlisten();
+    clearTimeout(this.#timer);
+    this.#cancelWait?.();
+    this.#cancelWait = undefined;
+  }
+
+  #look(): void {
+    // A session that is just starting has no log to wait for yet.
+    if (this.#cancelWait === undefined && this.#timer === undefined) this.#wait();
+    const { state, running } = this.#session.info;
+    if (state === this.#state || this.#isOver) return;
+    const wasRunning = this.#state === 'starting' || this.#state === 'running';
+    this.#state = state;
+    this.#tell();
+    if (wasRunning && !running) this.#listener.exited();
+  }
+
+  #wait(): void {
+    const log = this.#log();
+    if (log === undefined || this.#isOver) return;
+    let isInside = true;
+    let hasGrown = false;
+    const cancel = log.wait(this.#seen, () => {
+      this.#cancelWait = undefined;
+      if (isInside) hasGrown = true;
+      else this.#tell();
+    });
+    isInside = false;
+    if (hasGrown) this.#tell();
+    else this.#cancelWait = cancel;
+  }
+
+  /** Tells now, or when the second is over; news in between is told together. */
+  #tell(): void {
+    if (this.#timer !== undefined || this.#isOver) return;
+    const rest = this.#toldAt + EVERY_MS - performance.now();
+    if (rest > 0) {
+      this.#timer = setTimeout(() => this.#now(), rest);
+      this.#timer.unref();
+    } else this.#now();
+  }
+
+  #now(): void {
+    this.#timer = undefined;
+    this.#toldAt = performance.now();
+    this.#cancelWait?.();
+    this.#cancelWait = undefined;
+    this.#seen = this.#log()?.head.place ?? this.#seen;
+    this.#listener.changed();
+    this.#wait();
+  }
+
+  #log(): Session['log'] | undefined {
+    try {
+      return this.#session.log;
+    } catch (error) {
+      if (error instanceof BinnacleError) return undefined;
+      throw error;
+    }
+  }
+}

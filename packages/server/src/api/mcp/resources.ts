@@ -1,0 +1,116 @@
+// What can be read of a session as a resource: its output as text, and the whole of it as a page of Markdown.
+
+import { BinnacleError, type SessionInfo } from '@binnacle/protocol';
+import { type McpServer, ProtocolError, ResourceNotFoundError, ResourceTemplate } from '@modelcontextprotocol/server';
+import { commandOf, hintFor, inWords, standing } from './answers.ts';
+import { type ResourceKind, uriOf } from './resource-uri.ts';
+import { readText } from './text-reader.ts';
+import type { Caller } from './tools.ts';
+
+/** Of longer output, the end. */
+const MAX_BYTES = 256 * 1024;
+const RECENT = 50;
+const INTERNAL_ERROR = -32603;
+
+export function addResources(server: McpServer, caller: Caller): void {
+  const add = (
+    kind: ResourceKind,
+    of: { readonly title: string; readonly description: string; readonly mimeType: string },
+    read: (id: string, caller: Caller) => Promise<string>,
+  ): void => {
+    const { title, description, mimeType } = of;
+    const list = async () => {
+      const { sessions } = await reported(uriOf('{id}', kind), () => caller.seen.list({ limit: RECENT }));
+      return {
+        resources: sessions.map((info) => ({
+          uri: uriOf(info.id, kind),
+          name: `${info.name} (${kind})`,
+          description: `${title}: ${inWords(standing(info, caller.commands.hasTimedOut(info.id)))}`,
+          mimeType,
+        })),
+      };
+    };
+    const template = new ResourceTemplate(uriOf('{id}', kind), { list });
+    server.registerResource(kind, template, { title, description, mimeType }, async (uri, { id }) => {
+      const text = await reported(uri.href, () =>
+        caller.calls.during(caller.principal.id, () => read(String(id), caller)),
+      );
+      return { contents: [{ uri: uri.href, mimeType, text }] };
+    });
+  };
+  add(
+    'output',
+    {
+      title: 'Output of a session',
+      description: `The last ${MAX_BYTES / 1024} KiB of what it has written, without escape sequences.`,
+      mimeType: 'text/plain',
+    },
+    async (id) => (await textOf(id, caller)).text,
+  );
+  add(
+    'transcript',
+    {
+      title: 'Transcript of a session',
+      description: 'Command, times, end and output, as Markdown.',
+      mimeType: 'text/markdown',
+    },
+    async (id) => {
+      const part = await textOf(id, caller);
+      const info = caller.seen.get(id).info;
+      return markdownOf(info, inWords(standing(info, caller.commands.hasTimedOut(info.id))), part);
+    },
+  );
+}
+
+const textOf = (id: string, { seen, liveness, signal }: Caller) =>
+  readText(
+    seen.get(id),
+    { maxBytes: MAX_BYTES, waitMs: 0, waitsFor: 'output', strip: true, signal },
+    { seen, liveness },
+  );
+
+function markdownOf(info: SessionInfo, end: string, part: { readonly text: string; readonly offset: number }): string {
+  const time = (ms: number | null): string => (ms === null ? '–' : new Date(ms).toISOString());
+  const lines = [
+    `# ${oneLine(info.name)}`,
+    '',
+    `- Session: ${info.id}`,
+    `- Directory: ${oneLine(info.cwd)}`,
+    `- Started: ${time(info.createdAt)}`,
+    `- Ended: ${time(info.exitedAt)}`,
+    `- State: ${end}`,
+    '',
+    '## Command',
+    '',
+    fenced(commandOf(info), 'sh'),
+    '',
+    '## Output',
+    '',
+    ...(part.offset > 0 ? [`The ${part.offset} bytes before are left out.`, ''] : []),
+    fenced(part.text, 'text'),
+    '',
+  ];
+  return lines.join('\n');
+}
+
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ');
+
+/** No text can end its own fence: the fence is longer than any in it. */
+function fenced(text: string, language: string): string {
+  const longest = Math.max(2, ...Array.from(text.matchAll(/`+/g), ([ticks]) => ticks.length));
+  const fence = '`'.repeat(longest + 1);
+  return `${fence}${language}\n${text}${text === '' || text.endsWith('\n') ? '' : '\n'}${fence}`;
+}
+
+/** Failures of resources are errors of the protocol, with our code in `data`. */
+export async function reported<T>(uri: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    const known = BinnacleError.of(error);
+    if (known.code === 'session_not_found' || known.code === 'session_gone') {
+      throw new ResourceNotFoundError(uri, `${known.message} ${hintFor(known)}`);
+    }
+    throw new ProtocolError(INTERNAL_ERROR, `${known.message} ${hintFor(known)}`, known.toWire());
+  }
+}

@@ -1,0 +1,187 @@
+// The Model Context Protocol over streamable HTTP, of both eras, without a session: each POST is complete in itself.
+// Knows requests and answers; what the tools do is behind them.
+
+import { BinnacleError } from '@binnacle/protocol';
+import { AtOnce } from '../../base/concurrency-limit.ts';
+import type { Turns } from '../../base/fair-scheduler.ts';
+import type { Log } from '../../base/logger.ts';
+import type { SessionScreens } from '../../screen/session-screens.ts';
+import type { Commands } from '../../sessions/timed-sessions.ts';
+import type { SessionAccess } from '../../visibility/session-access.ts';
+import { noContent, type Route, type RouteContext, route, TAKEN_OVER, z } from '../http/routes.ts';
+import type { Liveness } from '../stream/liveness.ts';
+import { EventStream } from '../stream/sse.ts';
+import { McpConnections } from './connections.ts';
+import type { ToolGuard, ToolSource } from './tool-guard.ts';
+import type { Caller } from './tools.ts';
+
+/** What the protocol reads besides the body. */
+const HEADERS = ['accept', 'content-type', 'mcp-method', 'mcp-name', 'mcp-protocol-version'] as const;
+/** Header of clients with a handshake: names what is kept of one between its requests. */
+const SESSION_HEADER = 'mcp-session-id';
+/** Where an agent on this machine works: our stdio bridge tells, percent-encoded. */
+const CWD_HEADER = 'binnacle-cwd';
+
+const Headers = z.object({
+  ...Object.fromEntries(HEADERS.map((name) => [name, z.string().max(2000).optional()])),
+  [SESSION_HEADER]: z.string().max(200).optional(),
+  [CWD_HEADER]: z.string().max(12_000).optional(),
+});
+
+export interface McpParts {
+  readonly access: SessionAccess;
+  readonly commands: Commands;
+  readonly liveness: Liveness;
+  readonly log: Log;
+  /** Calls of one token that wait at once. */
+  readonly maxCalls: number;
+  /** Addresses that one token follows at once. */
+  readonly maxSubscriptions: number;
+  /** Part of the WWW-Authenticate header on how to log in. */
+  readonly challenge: (base: string) => string;
+  /** Calls back with the id of each principal that was revoked. */
+  onRevoke(listener: (principalId: string) => void): void;
+  readonly screens: SessionScreens;
+  readonly turns: Turns;
+  readonly guard: ToolGuard;
+  /** Tools besides our own. */
+  readonly others: ToolSource;
+}
+
+const SessionHeaders = z.object({ [SESSION_HEADER]: z.string().max(200).optional() });
+
+export function mcpRoutes({
+  access,
+  log,
+  maxCalls,
+  maxSubscriptions,
+  onRevoke,
+  challenge,
+  ...used
+}: McpParts): Route[] {
+  const connections = new McpConnections(maxSubscriptions);
+  onRevoke((principalId) => connections.revoked(principalId));
+  const calls = new AtOnce(maxCalls, (limit) => new BinnacleError('too_many_calls', { details: { limit } }));
+  const report = (error: unknown, tool: string): void => log.error({ err: error, tool }, 'a tool of MCP failed');
+  return [
+    route({
+      method: 'post',
+      path: '/mcp',
+      unknownFields: 'ignored',
+      scope: 'view',
+      challenge,
+      summary: 'Model Context Protocol: one JSON-RPC message (streamable HTTP, stateless).',
+      description: 'Background shells for agents. Each tool says which scope it needs.',
+      headers: Headers,
+      body: 'bytes',
+      responses: {
+        200: { description: 'The answer: JSON, or an event stream with one event for older clients.' },
+        202: { description: 'A notification was taken.' },
+      },
+      handler: async ({ body, headers, principal, host, linkBase, signal, takeOver }) => {
+        const seen = access.seenBy(principal);
+        const message = parsed(body);
+        const id = headers[SESSION_HEADER];
+        // A client that is told 404 begins anew; without an id it has nothing to begin anew.
+        if (id !== undefined && needsConnection(message)) connections.get(id, { principal, seen });
+        const caller: Caller = {
+          principal,
+          seen,
+          connection: () => connections.get(id, { principal, seen }),
+          base: linkBase,
+          cwd: decoded(headers[CWD_HEADER]),
+          signal,
+          calls,
+          ...used,
+        };
+        const { answerMcp } = await import('./exchange.ts');
+        const request = requestOf(host, headers, body, signal);
+        const answer = await answerMcp(request, message, { caller, report, takeOver, held: connections.held });
+        if (answer.ok && methodOf(message) === 'initialize')
+          answer.headers.set(SESSION_HEADER, connections.newId(principal));
+        return answer;
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/mcp',
+      scope: 'view',
+      challenge,
+      summary: 'Model Context Protocol: what a client with a handshake is told besides answers.',
+      description: 'An event stream for one Mcp-Session-Id: updates of the resources that it has subscribed to.',
+      headers: SessionHeaders,
+      responses: { 200: { description: 'The stream.', type: 'text/event-stream' } },
+      handler: async ({ headers, principal, takeOver }) => {
+        const connection = connections.get(named(headers[SESSION_HEADER]), {
+          principal,
+          seen: access.seenBy(principal),
+        });
+        const stream = new EventStream(takeOver(), used.liveness);
+        stream.ping();
+        await connection.listen(stream);
+        return TAKEN_OVER;
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/mcp',
+      scope: 'view',
+      challenge,
+      summary: 'Model Context Protocol: a client with a handshake follows nothing any more.',
+      headers: SessionHeaders,
+      responses: { 204: { description: 'Nothing is kept of it.' } },
+      handler: ({ headers, principal }) => {
+        connections.end(named(headers[SESSION_HEADER]), principal);
+        return noContent();
+      },
+    }),
+  ];
+}
+
+/** Throws `method_not_allowed` for clients that are told nothing but answers. */
+function named(id: string | undefined): string {
+  if (id !== undefined) return id;
+  throw new BinnacleError('method_not_allowed', {
+    hint: 'Send the Mcp-Session-Id that the answer to initialize brought, or POST.',
+    details: { allow: 'POST' },
+  });
+}
+
+/** Undefined where it is not JSON, which the protocol has its own answer for. */
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+const methodOf = (message: unknown): unknown =>
+  typeof message === 'object' && message !== null && 'method' in message ? message.method : undefined;
+
+const needsConnection = (message: unknown): boolean =>
+  ['resources/subscribe', 'resources/unsubscribe', 'logging/setLevel'].includes(String(methodOf(message)));
+
+function requestOf(
+  host: string,
+  headers: z.output<typeof Headers>,
+  body: Buffer,
+  signal: RouteContext['signal'],
+): Request {
+  const known = new globalThis.Headers();
+  for (const name of HEADERS) {
+    const value = (headers as Readonly<Record<string, string | undefined>>)[name];
+    if (value !== undefined) known.set(name, value);
+  }
+  return new Request(`http://${host}/mcp`, { method: 'POST', headers: known, body: Uint8Array.from(body), signal });
+}
+
+function decoded(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // Not ours: as if it had not come.
+    return undefined;
+  }
+}

@@ -1,0 +1,153 @@
+// An MCP server for one request of one caller: the tools and the resources. Made anew each time, so that nothing is
+// lost when the gateway restarts between two of them.
+
+import { allows, BinnacleError } from '@binnacle/protocol';
+import {
+  type CallToolResult,
+  type McpRequestContext,
+  McpServer,
+  type StandardSchemaWithJSON,
+} from '@modelcontextprotocol/server';
+import type { z } from 'zod';
+import { VERSION } from '../../base/version.ts';
+import { failure } from './answers.ts';
+import { parseArguments } from './arguments.ts';
+import { Progress } from './progress.ts';
+import { addPrompts } from './prompts.ts';
+import { addResources, reported } from './resources.ts';
+import { type GivenTool, guarded } from './tool-guard.ts';
+import { type Caller, TOOLS, type Tool } from './tools.ts';
+
+const INSTRUCTIONS =
+  'Runs shell commands in the background, each in a session of Binnacle that people can watch and steer. Start one ' +
+  'with bash_start, read it with bash_output (pass next_offset as offset to read on), end it with bash_stop. A person ' +
+  'may type into it, interrupt it or end it: bash_output tells what is so.';
+
+/** Clients read lists again when they want to know: no client is told that a list has changed. */
+const CAPABILITIES = {
+  tools: { listChanged: false },
+  resources: { listChanged: false, subscribe: true },
+  prompts: { listChanged: false },
+};
+
+/**
+ * Of tools that are not ours. Not less for those that say that they change nothing: that is the plugin's word, and who
+ * may only watch must not set anything going by it.
+ */
+const GIVEN_SCOPE = 'create';
+/** Whatever a plugin is called, it does not pass for us. */
+const OWN_NAMES = /^bash_/;
+
+/** `report`: of failures that are ours. */
+export function makeMcpServer(
+  caller: Caller,
+  report: (error: unknown, tool: string) => void,
+  { era }: Pick<McpRequestContext, 'era'>,
+): McpServer {
+  const isHandshake = era === 'legacy';
+  const server = new McpServer(
+    { name: 'binnacle', title: 'Binnacle', version: VERSION },
+    { instructions: INSTRUCTIONS, capabilities: { ...CAPABILITIES, ...(isHandshake ? { logging: {} } : {}) } },
+  );
+  const failed = (error: unknown, name: string): CallToolResult => {
+    if (!(error instanceof BinnacleError) || error.code === 'internal') report(error, name);
+    return failure(error);
+  };
+  for (const { name, title, description, annotations, takes, answers, ...tool } of TOOLS) {
+    const config = { title, description, annotations, inputSchema: advertised(takes), outputSchema: answers };
+    server.registerTool(
+      name,
+      config as typeof config & { outputSchema: StandardSchemaWithJSON },
+      async (given, context) => {
+        const fail = (error: unknown) => failed(error, name);
+        const progress = new Progress(name, context);
+        try {
+          require(caller, tool.scope, name);
+          const asked = parseArguments(takes, given);
+          return await guarded(name, asked, caller, () => tool.run(asked, caller, progress), fail);
+        } catch (error) {
+          return fail(error);
+        } finally {
+          progress.stop();
+        }
+      },
+    );
+  }
+  for (const tool of caller.others.list()) {
+    if (!OWN_NAMES.test(tool.name)) addGiven(server, tool, caller, (error) => failed(error, tool.name));
+  }
+  addResources(server, caller);
+  addPrompts(server, caller);
+  if (isHandshake) addConnection(server, caller);
+  return server;
+}
+
+/** Adds handlers that keep state between requests. Without a handshake, `subscriptions/listen` takes their place. */
+function addConnection({ server }: McpServer, caller: Caller): void {
+  server.setRequestHandler('resources/subscribe', async ({ params: { uri } }) => {
+    await reported(uri, async () => caller.connection().subscriber.subscribe(uri));
+    return {};
+  });
+  server.setRequestHandler('resources/unsubscribe', async ({ params: { uri } }) => {
+    await reported(uri, async () => caller.connection().subscriber.unsubscribe(uri));
+    return {};
+  });
+  server.setRequestHandler('logging/setLevel', async ({ params: { level } }) => {
+    await reported('', async () => {
+      caller.connection().level = level;
+    });
+    return {};
+  });
+}
+
+function addGiven(
+  server: McpServer,
+  { name, title, description, input, readOnly, parse, run }: GivenTool,
+  caller: Caller,
+  fail: (error: unknown) => CallToolResult,
+): void {
+  const config = {
+    ...(title === undefined ? {} : { title }),
+    description,
+    // More than what it says of itself nobody knows.
+    annotations: { readOnlyHint: readOnly },
+    inputSchema: listed('plugin', () => ({ ...input })),
+  };
+  server.registerTool(name, config, async (given, context) => {
+    const progress = new Progress(name, context);
+    try {
+      const { principal, calls } = caller;
+      require(caller, GIVEN_SCOPE, name);
+      const asked = parse(given);
+      const call = async (): Promise<CallToolResult> => {
+        const { text, data } = await run(asked, { caller: principal.name, via: 'mcp' });
+        return { content: [{ type: 'text', text }], ...(data === undefined ? {} : { structuredContent: { ...data } }) };
+      };
+      return await guarded(name, asked, caller, () => calls.during(principal.id, call), fail);
+    } catch (error) {
+      return fail(error);
+    } finally {
+      progress.stop();
+    }
+  });
+}
+
+/** Listed as it is, and checked by us, who know the other names of the fields and have our own words for what is wrong. */
+function advertised(takes: z.ZodType): StandardSchemaWithJSON<unknown, unknown> {
+  const { jsonSchema, vendor } = (takes as unknown as StandardSchemaWithJSON)['~standard'];
+  return { '~standard': { version: 1, vendor, jsonSchema, validate: (value) => ({ value }) } };
+}
+
+function listed(vendor: string, json: () => Record<string, unknown>): StandardSchemaWithJSON<unknown, unknown> {
+  const jsonSchema = { input: json, output: json };
+  return { '~standard': { version: 1, vendor, jsonSchema, validate: (value) => ({ value }) } };
+}
+
+function require({ principal }: Caller, scope: Tool['scope'], name: string): void {
+  if (allows(principal.scope, scope)) return;
+  throw new BinnacleError('forbidden', {
+    message: `${name} needs the scope "${scope}"; the token has "${principal.scope}".`,
+    hint: `Use a token with the scope "${scope}".`,
+    details: { needed: scope, held: principal.scope },
+  });
+}

@@ -1,0 +1,111 @@
+// The resources that one client follows, and what it has not been told of yet. Bounded: per client each address waits
+// once, however often it changes and however slowly the client reads.
+
+import { BinnacleError } from '@binnacle/protocol';
+import type { AtOnce } from '../../base/concurrency-limit.ts';
+import type { Session } from '../../sessions/session.ts';
+import type { SeenSessions } from '../../visibility/session-access.ts';
+import { inWords, standing } from './answers.ts';
+import { OutputWatch } from './output-watch.ts';
+import { sessionOf } from './resource-uri.ts';
+
+/** Maximum words kept for a client that is away: one for each of a usual number of sessions. */
+const MAX_WORDS = 64;
+
+/** Channel to a client. */
+export interface Outlet {
+  /** True while the channel takes nothing; its owner calls `flush` when it takes something again. */
+  readonly isFull: boolean;
+  updated(uri: string): void;
+  /** Sends what a person would want to know besides. */
+  log(level: 'info' | 'warning', words: string): void;
+}
+
+export class Subscriber {
+  readonly #seen: SeenSessions;
+  readonly #take: () => () => void;
+  readonly #followed = new Map<string, () => void>();
+  readonly #changed = new Set<string>();
+  readonly #words: { readonly level: 'info' | 'warning'; readonly words: string }[] = [];
+  #outlet: Outlet | undefined;
+
+  /** `held`: how many addresses `who` follows, over all its clients. */
+  constructor(who: string, seen: SeenSessions, held: AtOnce) {
+    this.#seen = seen;
+    this.#take = () => held.take(who);
+  }
+
+  /**
+   * Follows the session of a resource; twice is once. Throws `session_not_found` for what is no resource or is not
+   * seen, `session_gone`, and `too_many_subscriptions`.
+   */
+  subscribe(uri: string): void {
+    const id = sessionOf(uri);
+    if (id === undefined)
+      throw new BinnacleError('session_not_found', { message: `No resource "${uri.slice(0, 200)}".` });
+    const session = this.#seen.get(id);
+    if (this.#followed.has(uri)) return;
+    const undo: (() => void)[] = [this.#take()];
+    const end = (why: string): void => {
+      this.unsubscribe(uri);
+      this.#say('warning', `${uri} is not followed any more: ${why}`);
+    };
+    const watch = new OutputWatch(session, {
+      changed: () => this.#mark(uri),
+      exited: () => this.#say('info', `${uri}: ${endOf(session)}`),
+      gone: () => end('the session was deleted.'),
+    });
+    undo.push(
+      () => watch.stop(),
+      this.#seen.hold(session, (why) => end(why.message)),
+    );
+    this.#followed.set(uri, () => {
+      for (const one of undo) one();
+    });
+  }
+
+  unsubscribe(uri: string): void {
+    const release = this.#followed.get(uri);
+    this.#followed.delete(uri);
+    release?.();
+  }
+
+  /** Connects the client's channel, which first tells what has changed meanwhile. Returns what disconnects it. */
+  connect(outlet: Outlet): () => void {
+    this.#outlet = outlet;
+    this.flush();
+    return () => {
+      if (this.#outlet === outlet) this.#outlet = undefined;
+    };
+  }
+
+  flush(): void {
+    const outlet = this.#outlet;
+    if (outlet === undefined) return;
+    for (const uri of this.#changed) {
+      if (outlet.isFull) return;
+      this.#changed.delete(uri);
+      outlet.updated(uri);
+    }
+    for (const { level, words } of this.#words.splice(0)) outlet.log(level, words);
+  }
+
+  end(): void {
+    this.#outlet = undefined;
+    for (const uri of [...this.#followed.keys()]) this.unsubscribe(uri);
+    this.#changed.clear();
+  }
+
+  #mark(uri: string): void {
+    this.#changed.add(uri);
+    this.flush();
+  }
+
+  #say(level: 'info' | 'warning', words: string): void {
+    // The newest words are worth the most where nobody has listened for long.
+    if (this.#words.push({ level, words }) > MAX_WORDS) this.#words.shift();
+    this.flush();
+  }
+}
+
+const endOf = ({ info }: Session): string => inWords(standing(info, false));

@@ -1,0 +1,393 @@
+// Reads a part of a session's output as text, and waits for more of it where it is asked to. Bytes are counted as the
+// log counts them, so that the next read goes on exactly there; what a sequence or a character before the beginning
+// means for what follows is found by reading a little more than is shown. Knows no protocol.
+
+import { BinnacleError, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
+import { Cursor } from '../../cursor/cursor.ts';
+import { PlainText } from '../../cursor/plain-text.ts';
+import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { positionOf } from '../../cursor/start-position.ts';
+import { TextCutter } from '../../cursor/text-decoder.ts';
+import type { Entry, Page } from '../../log/log.ts';
+import type { Session } from '../../sessions/session.ts';
+import type { SeenSessions } from '../../visibility/session-access.ts';
+import type { Liveness } from '../stream/liveness.ts';
+import type { Seeker } from './pattern.ts';
+import type { Progress } from './progress.ts';
+
+/** As long as a sequence may be: one that was begun before the beginning is known for what it is. */
+const CONTEXT_BYTES = 64 * 1024;
+/** Output that stops this long is all that there is for now: a prompt, the end of a step. */
+const QUIET_MS = 250;
+/** After its exit, for the rest of its output: what it has started may hold that open for ever. */
+const DRAIN_MS = 1000;
+/** Of an end that moves on, what is dropped at once. */
+const SLICE = 4096;
+
+/** Maximum characters of output in a word of progress: one line of a terminal, and a half. */
+const MAX_LINE_CHARS = 120;
+/** Maximum pieces of output that are looked through for it: a program that writes single characters has many. */
+const MAX_LINE_PIECES = 32;
+
+export interface ReadRequest {
+  /** Output bytes before it. Default: as many before the end as are read. */
+  readonly offset?: number | undefined;
+  /** Output bytes at most. */
+  readonly maxBytes: number;
+  /** 0: what there is. */
+  readonly waitMs: number;
+  /** What the wait is for. `output`: some, and then a pause. */
+  readonly waitsFor: 'output' | 'end' | Seeker;
+  /** Escape sequences are left out, and lines are ended by a line feed. */
+  readonly strip: boolean;
+  /** Aborted when nobody waits any more. */
+  readonly signal: AbortSignal;
+  /** Told what the wait has found so far. */
+  readonly progress?: Pick<Progress, 'describe'>;
+}
+
+export interface Reader {
+  readonly seen: SeenSessions;
+  readonly liveness: Liveness;
+}
+
+export interface ReadAnswer {
+  readonly text: string;
+  readonly offset: number;
+  readonly nextOffset: number;
+  /** There is more behind it, or before it where no offset was asked for. */
+  readonly truncated: boolean;
+  /** Output that is gone. */
+  readonly gap: { readonly from: number; readonly to: number } | null;
+  /** Of a wait for a pattern. */
+  readonly matched: boolean | null;
+}
+
+/**
+ * Throws what finding the offset throws (`offset_ahead`), `session_gone` when it is deleted meanwhile,
+ * `session_not_found` when it is not seen any more, `going_away` when the gateway stops, and `log_damaged`.
+ */
+export async function readText(session: Session, request: ReadRequest, by: Reader): Promise<ReadAnswer> {
+  await session.refresh();
+  if (request.waitMs > 0) request.progress?.describe(request.waitMs, () => outputOf(session));
+  if (request.offset === undefined && request.waitsFor === 'end' && request.waitMs > 0) {
+    // The end of its output is known when there is an end: nothing before it need be looked at.
+    const begun = performance.now();
+    await untilExited(session, request, by);
+    const left = Math.max(1, request.waitMs - (performance.now() - begun));
+    return await readPart(session, { ...request, waitMs: session.info.running ? 0 : left }, by);
+  }
+  return await readPart(session, request, by);
+}
+
+async function readPart(session: Session, request: ReadRequest, by: Reader): Promise<ReadAnswer> {
+  const { log } = session;
+  const { head, oldest } = log;
+  const from = request.offset ?? Math.max(oldest.offset, head.offset - request.maxBytes);
+  // Found in any case, so that an offset ahead of the head is refused with the numbers.
+  const asked = await positionOf(log, { offset: from });
+  const begin = Math.max(oldest.offset, from - CONTEXT_BYTES);
+  const at = begin < from ? await positionOf(log, { offset: begin }) : asked;
+  const isCut = request.offset === undefined && from > oldest.offset;
+  return await new Promise((resolve, reject) => {
+    const reading = new TextReading(session, { request, at, from, isCut, resolve, reject });
+    reading.watch(by.seen, by.liveness);
+    reading.start();
+  });
+}
+
+interface ReadingParts {
+  readonly request: ReadRequest;
+  readonly at: Position;
+  readonly from: number;
+  readonly isCut: boolean;
+  resolve(answer: ReadAnswer): void;
+  reject(error: unknown): void;
+}
+
+class TextReading implements Sink {
+  readonly #session: Session;
+  readonly #parts: ReadingParts;
+  readonly #pump: Pump;
+  readonly #lines = new Lines();
+  readonly #characters = new TextCutter();
+  readonly #release: (() => void)[] = [];
+  #from: number;
+  #next: number;
+  #left: number;
+  readonly #pieces: { readonly offset: number; readonly bytes: number; readonly text: string }[] = [];
+  /** Output bytes of the pieces. */
+  #held = 0;
+  #isCut: boolean;
+  #gap: ReadAnswer['gap'] = null;
+  #sought = '';
+  #matched = false;
+  #quiet: NodeJS.Timeout | undefined;
+  #drain: NodeJS.Timeout | undefined;
+  /** Nothing is there that was not read. */
+  #isAtHead = false;
+  /** Nothing will follow what was read. */
+  #isEnded = false;
+  #isOver = false;
+
+  constructor(session: Session, parts: ReadingParts) {
+    this.#session = session;
+    this.#parts = parts;
+    this.#from = parts.from;
+    this.#next = parts.from;
+    this.#isCut = parts.isCut;
+    this.#left = this.#slides ? Number.POSITIVE_INFINITY : parts.request.maxBytes;
+    this.#pump = new Pump(new Cursor(session.log, parts.at), this);
+  }
+
+  watch(seen: SeenSessions, liveness: Liveness): void {
+    const { waitMs, signal } = this.#parts.request;
+    const finish = (): void => void this.#finish();
+    if (waitMs > 0) {
+      const timer = setTimeout(finish, waitMs);
+      this.#release.push(() => clearTimeout(timer));
+    }
+    signal.addEventListener('abort', finish);
+    this.#release.push(
+      () => signal.removeEventListener('abort', finish),
+      this.#session.listen({
+        // Nothing need come that would wake the pump: its runner has died, or what it left behind is silent, and its
+        // exit was read before we were told of it.
+        changed: (session) => {
+          if (!session.isHosted) this.#pauseBegins();
+          else if (!session.info.running && this.#isAtHead) this.#drainBegins();
+        },
+        deleted: () => this.failed(new BinnacleError('session_gone')),
+      }),
+      seen.hold(this.#session, (why) => this.failed(why)),
+      liveness.watch({
+        heardAt: undefined,
+        fullSince: undefined,
+        ping: () => undefined,
+        cut: (code) => this.failed(new BinnacleError(code)),
+      }),
+    );
+  }
+
+  start(): void {
+    const { progress, waitMs } = this.#parts.request;
+    if (waitMs > 0) progress?.describe(waitMs, () => `${outputOf(this.#session)}${this.#lastLine()}`);
+    if (this.#parts.request.signal.aborted) this.#finish();
+    else this.#pump.start();
+  }
+
+  page(page: Page): Took {
+    this.#isAtHead = false;
+    for (const entry of page.entries) {
+      if (isOutput(entry.kind)) this.#output(entry.kind, entry);
+      else if (entry.kind === 'closed') return this.#end();
+      if (this.#left <= 0) break;
+    }
+    if (this.#seeker !== undefined) {
+      this.#seek(this.#seeker);
+      return 'full';
+    }
+    return this.#left <= 0 ? this.#finish() : 'more';
+  }
+
+  gap({ from, to, reason, next }: Gap): Took {
+    if (to <= this.#from) return 'more';
+    if (reason === 'damaged') {
+      this.failed(new BinnacleError('log_damaged', { details: { from, to } }));
+      return 'done';
+    }
+    // What was shown before it is complete as it is; the rest is another answer.
+    if (this.#held > 0) return this.#finish();
+    this.#gap = { from: Math.max(from, this.#from), to };
+    this.#from = next.offset;
+    this.#next = next.offset;
+    return 'more';
+  }
+
+  caughtUp(): Took {
+    const { waitMs, waitsFor } = this.#parts.request;
+    if (!this.#session.isHosted) return this.#end();
+    // A prompt has no end of line.
+    if (this.#seeker?.isFoundAtEnd === true) {
+      this.#matched = true;
+      return this.#finish();
+    }
+    if (waitMs === 0) return this.#finish();
+    this.#isAtHead = true;
+    if (!this.#session.info.running) this.#drainBegins();
+    else if (waitsFor === 'output' && this.#next > this.#from) this.#pauseBegins();
+    return 'more';
+  }
+
+  failed(error: unknown): void {
+    if (this.#isOver) return;
+    this.#stop();
+    this.#parts.reject(error);
+  }
+
+  /** What is sought may come late: of what was read till then, the end is shown. */
+  get #slides(): boolean {
+    const { offset, waitsFor } = this.#parts.request;
+    return offset === undefined && typeof waitsFor !== 'string';
+  }
+
+  get #seeker(): Seeker | undefined {
+    const { waitsFor } = this.#parts.request;
+    return typeof waitsFor === 'string' ? undefined : waitsFor;
+  }
+
+  #output(kind: OutputKind, { bytes, offset }: Entry): void {
+    clearTimeout(this.#quiet);
+    const before = Math.min(bytes.length, Math.max(0, this.#from - offset));
+    if (before > 0) this.#decode(kind, bytes.subarray(0, before));
+    const shown = bytes.subarray(before, before + this.#left);
+    if (shown.length === 0) return;
+    const step = this.#slides ? SLICE : shown.length;
+    for (let at = 0; at < shown.length; at += step) {
+      const slice = shown.subarray(at, at + step);
+      this.#add(offset + before + at, slice.length, this.#decode(kind, slice));
+    }
+    this.#left -= shown.length;
+    this.#next = offset + before + shown.length;
+  }
+
+  /** Returns the line that a person would look for first; nothing for unstripped text, which may hold anything. */
+  #lastLine(): string {
+    if (!this.#parts.request.strip) return '';
+    const text = this.#pieces
+      .slice(-MAX_LINE_PIECES)
+      .map((piece) => piece.text)
+      .join('');
+    const line = text.trimEnd().split('\n').at(-1)?.slice(-MAX_LINE_CHARS).trim() ?? '';
+    return line === '' ? '' : `; last line: ${line}`;
+  }
+
+  #decode(kind: OutputKind, bytes: Uint8Array): string {
+    return this.#parts.request.strip ? this.#lines.of(kind, bytes) : this.#characters.cut(kind, bytes).text;
+  }
+
+  #add(offset: number, bytes: number, text: string): void {
+    this.#pieces.push({ offset, bytes, text });
+    this.#held += bytes;
+    if (this.#seeker !== undefined) this.#sought += text;
+    while (this.#slides && this.#held > this.#parts.request.maxBytes) {
+      this.#held -= this.#pieces.shift()?.bytes ?? 0;
+      this.#from = this.#pieces[0]?.offset ?? offset + bytes;
+      this.#isCut = true;
+    }
+  }
+
+  /** Lets others run in between, however fast a program writes; the pump stands still meanwhile. */
+  #seek(seeker: Seeker): void {
+    const text = this.#sought;
+    this.#sought = '';
+    const isAll = (): boolean => this.#isEnded || this.#left <= 0 || this.#next >= this.#session.log.head.offset;
+    seeker.feed(text, this.#parts.request.signal, isAll).then(
+      (found) => {
+        if (this.#isOver) return;
+        this.#matched = found;
+        if (found || this.#isEnded || this.#left <= 0) this.#finish();
+        else this.#pump.resume();
+      },
+      (error: unknown) => this.failed(error),
+    );
+  }
+
+  /** Once: what goes on writing after the exit does not put the answer off. */
+  #drainBegins(): void {
+    if (!this.#isOver) this.#drain ??= setTimeout(() => this.#finish(), DRAIN_MS);
+  }
+
+  #pauseBegins(): void {
+    clearTimeout(this.#quiet);
+    if (!this.#isOver) this.#quiet = setTimeout(() => this.#finish(), QUIET_MS);
+  }
+
+  /** Nothing will follow: what waits for the rest of its character is none. */
+  #end(): Took {
+    for (const kind of ['tty', 'stdout', 'stderr'] as const) {
+      this.#add(this.#next, 0, this.#parts.request.strip ? this.#lines.flush(kind) : this.#characters.flush(kind));
+    }
+    const seeker = this.#seeker;
+    if (seeker === undefined) return this.#finish();
+    this.#isEnded = true;
+    this.#seek(seeker);
+    return 'full';
+  }
+
+  #finish(): Took {
+    if (this.#isOver) return 'done';
+    this.#stop();
+    this.#parts.resolve({
+      text: this.#pieces.map(({ text }) => text).join(''),
+      offset: this.#from,
+      nextOffset: this.#next,
+      truncated: this.#isCut || this.#next < this.#session.log.head.offset,
+      gap: this.#gap,
+      matched: this.#seeker === undefined ? null : this.#matched,
+    });
+    return 'done';
+  }
+
+  #stop(): void {
+    this.#isOver = true;
+    clearTimeout(this.#quiet);
+    clearTimeout(this.#drain);
+    for (const undo of this.#release.splice(0)) undo();
+    this.#pump.stop();
+  }
+}
+
+/** Resolves when it does not run any more, when the time is over, or when nobody waits. Throws as reading does. */
+function untilExited(session: Session, { waitMs, signal }: ReadRequest, { seen, liveness }: Reader): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const release: (() => void)[] = [];
+    const settle = (act: () => void): void => {
+      for (const undo of release.splice(0)) undo();
+      act();
+    };
+    const done = (): void => settle(resolve);
+    const fail = (error: unknown): void => settle(() => reject(error));
+    const look = (): void => {
+      if (!session.info.running) done();
+    };
+    const timer = setTimeout(done, waitMs);
+    signal.addEventListener('abort', done);
+    release.push(
+      () => clearTimeout(timer),
+      () => signal.removeEventListener('abort', done),
+      session.listen({ changed: look, deleted: () => fail(new BinnacleError('session_gone')) }),
+      seen.hold(session, fail),
+      liveness.watch({
+        heardAt: undefined,
+        fullSince: undefined,
+        ping: () => undefined,
+        cut: (code) => fail(new BinnacleError(code)),
+      }),
+    );
+    if (signal.aborted) done();
+    else look();
+  });
+}
+
+/** The plain text of each stream: one's sequences and characters are not another's. */
+class Lines {
+  readonly #of = new Map<OutputKind, PlainText>();
+
+  of(kind: OutputKind, bytes: Uint8Array): string {
+    let plain = this.#of.get(kind);
+    if (plain === undefined) {
+      plain = new PlainText();
+      this.#of.set(kind, plain);
+    }
+    return joined(plain.push(bytes));
+  }
+
+  flush(kind: OutputKind): string {
+    return joined(this.#of.get(kind)?.flush() ?? []);
+  }
+}
+
+const outputOf = ({ info }: Session): string => `${info.outputOffset} bytes of output`;
+
+const joined = (pieces: readonly { readonly text: string }[]): string => pieces.map(({ text }) => text).join('');

@@ -1,0 +1,380 @@
+// The tools, as data: each a scope, what it takes and answers, and what it does with ordinary sessions, so that people
+// can watch and steer whatever an agent starts. Stateless: an answer depends on nothing that was asked before.
+
+import { BinnacleError, nameOfCommand, type Scope } from '@binnacle/protocol';
+import type { CallToolResult, ToolAnnotations } from '@modelcontextprotocol/server';
+import type { z } from 'zod';
+import { askerOf, type Principal } from '../../access/principal.ts';
+import type { AtOnce } from '../../base/concurrency-limit.ts';
+import type { Turns } from '../../base/fair-scheduler.ts';
+import { MAX_COLS, MAX_ROWS } from '../../screen/screen-size.ts';
+import { SessionScreens } from '../../screen/session-screens.ts';
+import type { Drawn } from '../../screen/wire.ts';
+import type { Session, Steering } from '../../sessions/session.ts';
+import type { Commands } from '../../sessions/timed-sessions.ts';
+import type { SeenSessions } from '../../visibility/session-access.ts';
+import type { Liveness } from '../stream/liveness.ts';
+import {
+  answer,
+  commandOf,
+  InputAnswer,
+  inWords,
+  ListAnswer,
+  OutputAnswer,
+  ScreenAnswer,
+  StandingAnswer,
+  type Stands,
+  StartAnswer,
+  standing,
+} from './answers.ts';
+import {
+  InputArguments,
+  ListArguments,
+  MAX_WAIT_MS,
+  OutputArguments,
+  ScreenArguments,
+  SignalArguments,
+  StartArguments,
+  StopArguments,
+} from './arguments.ts';
+import type { McpConnection } from './connections.ts';
+import { bytesOfKey, isCursorKey } from './keys.ts';
+import { compilePattern, Seeker } from './pattern.ts';
+import type { Progress } from './progress.ts';
+import { readText } from './text-reader.ts';
+import type { ToolGuard, ToolSource } from './tool-guard.ts';
+
+/** Not by the PATH, which a request may replace. */
+const BASH = '/bin/bash';
+const CTRL_D = '\x04';
+const LIST_PAGE = 200;
+/** Characters of a command or a name in a list. */
+const LIST_TEXT = 200;
+/** A list of those that run looks at so many sessions at most. */
+const LIST_LOOK = 2000;
+/** Of the times of an end, this part is for SIGHUP, as by default. */
+const HUP_PART = 0.2;
+
+/** Who asks, and what a tool may use for it. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly seen: SeenSessions;
+  /** What the address of a page begins with, without a slash at its end. */
+  readonly base: string;
+  /** Where commands run that say nothing of it. */
+  readonly cwd: string | undefined;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  /** Returns what is kept of a client with a handshake. Throws `mcp_session_not_found` where nothing can be kept. */
+  connection(): McpConnection;
+  readonly commands: Commands;
+  readonly liveness: Liveness;
+  /** Those that take more than a moment, for each token. */
+  readonly calls: AtOnce;
+  readonly turns: Turns;
+  readonly screens: SessionScreens;
+  /** Asked before each call, told after it. */
+  readonly guard: ToolGuard;
+  /** Tools besides these. */
+  readonly others: ToolSource;
+}
+
+export interface Tool<S extends z.ZodType = z.ZodType> {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly scope: Scope;
+  readonly annotations: ToolAnnotations;
+  readonly takes: S;
+  readonly answers: z.ZodType;
+  run(asked: z.output<S>, caller: Caller, progress: Progress): Promise<CallToolResult>;
+}
+
+const tool = <S extends z.ZodType>(one: Tool<S>): Tool => one as unknown as Tool;
+
+const READS: ToolAnnotations = {
+  readOnlyHint: true,
+  destructiveHint: false,
+  idempotentHint: true,
+  openWorldHint: false,
+};
+
+export const TOOLS: readonly Tool[] = [
+  tool({
+    name: 'bash_start',
+    title: 'Start a command',
+    description:
+      'Starts a shell command in the background and answers at once. It is a session: it goes on when this conversation ' +
+      'ends, and people can watch and steer it at the url. Read it with bash_output. Its input stays open for ' +
+      'bash_input; put </dev/null behind a program that would read it and should not (such as rg without a path).',
+    scope: 'create',
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+    takes: StartArguments,
+    answers: StartAnswer,
+    async run({ command, description, cwd = undefined, env, timeout_ms, pty, name = description }, caller) {
+      if (command.trim() === '') throw new BinnacleError('bad_request', { message: 'The command is empty.' });
+      const where = cwd ?? caller.cwd;
+      const session = await caller.commands.startWithin(
+        caller.seen,
+        {
+          argv: [BASH, '-c', command],
+          mode: pty ? 'pty' : 'pipe',
+          name: name ?? nameOfCommand(command),
+          ...(where === undefined ? {} : { cwd: where }),
+          ...(env === undefined ? {} : { env }),
+        },
+        timeout_ms,
+      );
+      const stands = standsOf(session, caller);
+      const url = urlOf(session.id, caller);
+      const { name: named, cwd: at } = session.info;
+      return answer(`Started ${session.id} in ${at}.\nPeople can watch it at ${url}`, {
+        ...stands,
+        offset: 0,
+        url,
+        name: named,
+        cwd: at,
+      });
+    },
+  }),
+  tool({
+    name: 'bash_output',
+    title: 'Read the output of a command',
+    description:
+      'Reads what a command has written, and how it stands. Nothing is remembered between calls: pass next_offset of ' +
+      'the last answer as offset to read on. Without an offset, it is the end of the output. ' +
+      `With wait_ms, until or block it waits, ${MAX_WAIT_MS / 1000} s at most; where that was not enough, call again.`,
+    scope: 'view',
+    annotations: READS,
+    takes: OutputArguments,
+    answers: OutputAnswer,
+    async run({ id, offset, wait_ms, until, block, max_bytes, strip_ansi }, caller, progress) {
+      const pattern = until === undefined ? undefined : compilePattern(until);
+      const session = caller.seen.get(id);
+      const wait = wait_ms ?? (until !== undefined || block === true ? MAX_WAIT_MS : 0);
+      const read = () =>
+        readText(
+          session,
+          {
+            offset,
+            maxBytes: max_bytes,
+            waitMs: block === false ? 0 : Math.min(wait, MAX_WAIT_MS),
+            waitsFor:
+              pattern !== undefined
+                ? new Seeker(pattern, caller.turns, askerOf(caller.principal))
+                : block === true
+                  ? 'end'
+                  : 'output',
+            strip: strip_ansi,
+            signal: caller.signal,
+            progress,
+          },
+          caller,
+        );
+      const part = await caller.calls.during(caller.principal.id, read);
+      const stands = standsOf(session, caller);
+      const said = [
+        inWords(stands),
+        ...(part.matched === false ? ['until was not found'] : []),
+        ...(part.gap === null ? [] : [`output ${part.gap.from} to ${part.gap.to} is not kept any more`]),
+        part.truncated
+          ? `there is more: offset ${part.offset} to ${part.nextOffset} is shown`
+          : `next_offset ${part.nextOffset}`,
+      ];
+      const separator = part.text === '' || part.text.endsWith('\n') ? '' : '\n';
+      return answer(`${part.text}${separator}[${said.join('; ')}]`, {
+        ...stands,
+        text: part.text,
+        offset: part.offset,
+        next_offset: part.nextOffset,
+        truncated: part.truncated,
+        matched: part.matched,
+        gap: part.gap,
+      });
+    },
+  }),
+  tool({
+    name: 'bash_input',
+    title: 'Type into a command',
+    description:
+      'Writes text to a command and presses keys. On pipes there are no keys but enter, tab and characters; ctrl-d ' +
+      'ends the input. To interrupt what runs on pipes, use bash_signal.',
+    scope: 'input',
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+    takes: InputArguments,
+    answers: InputAnswer,
+    async run({ id, text = '', keys = [] }, caller) {
+      const session = caller.seen.get(id);
+      const { input, ends } = await inputOf(session, text, keys, caller);
+      const bytes = Buffer.from(input);
+      const by = steering(caller);
+      const nothing = { accepted: 0, queued: 0 };
+      const { accepted, queued } = bytes.length === 0 ? nothing : await session.write(bytes, by);
+      if (ends) await session.closeInput(by);
+      const waiting = queued > 0 ? `; ${queued} wait because it does not read` : '';
+      return answer(`${accepted} bytes were written${waiting}${ends ? '; the input is ended' : ''}.`, {
+        ...standsOf(session, caller),
+        accepted,
+        queued,
+      });
+    },
+  }),
+  tool({
+    name: 'bash_signal',
+    title: 'Send a signal to a command',
+    description: 'Sends a signal to what runs in front, for example INT to interrupt it.',
+    scope: 'input',
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
+    takes: SignalArguments,
+    answers: StandingAnswer,
+    async run({ id, signal }, caller) {
+      const session = caller.seen.get(id);
+      await session.signal(signal, steering(caller));
+      return answer(`${signal} was sent. bash_output tells what became of it.`, { ...standsOf(session, caller) });
+    },
+  }),
+  tool({
+    name: 'bash_screen',
+    title: 'Look at the screen of a command',
+    description:
+      'The rows that the terminal of a command shows now, for programs that draw on it. Only of those with pty: true. ' +
+      `A terminal larger than ${MAX_COLS}×${MAX_ROWS} is drawn as if it were that large.`,
+    scope: 'view',
+    annotations: READS,
+    takes: ScreenArguments,
+    answers: ScreenAnswer,
+    async run({ id }, caller) {
+      const session = caller.seen.get(id);
+      const { cols, rows, lines, cursor, title, alternate, offset } = await screenOf(session, caller);
+      const last = lines.findLastIndex((line) => line !== '');
+      const stands = standsOf(session, caller);
+      return answer(
+        `${lines.slice(0, last + 1).join('\n')}\n[${inWords(stands)}; ${cols}×${rows}, cursor in row ${cursor.row}, column ${cursor.col}]`,
+        { ...stands, rows: lines, size: { cols, rows }, cursor, title, full_screen: alternate, next_offset: offset },
+      );
+    },
+  }),
+  tool({
+    name: 'bash_list',
+    title: 'List commands',
+    description: 'The sessions that this token may see, newest first: those of people and of other agents as well.',
+    scope: 'view',
+    annotations: READS,
+    takes: ListArguments,
+    answers: ListAnswer,
+    async run({ running, limit }, caller) {
+      const found: Record<string, unknown>[] = [];
+      const words: string[] = [];
+      let after: string | undefined;
+      let more = false;
+      for (let looked = 0; looked < LIST_LOOK && !more; looked += LIST_PAGE) {
+        const { sessions, next } = await caller.seen.list({
+          limit: LIST_PAGE,
+          ...(after === undefined ? {} : { after }),
+        });
+        for (const info of sessions) {
+          if (running !== undefined && info.running !== running) continue;
+          if (found.length >= limit) {
+            more = true;
+            break;
+          }
+          const stands = standing(info, caller.commands.hasTimedOut(info.id));
+          words.push(`${info.id}  ${inWords(stands)}  ${shortOf(info.name)}`);
+          found.push({
+            ...stands,
+            name: shortOf(info.name),
+            command: shortOf(commandOf(info)),
+            cwd: info.cwd,
+            pty: info.mode === 'pty',
+            source: info.foreign?.source ?? null,
+            started_at: new Date(info.createdAt).toISOString(),
+            ended_at: info.exitedAt === null ? null : new Date(info.exitedAt).toISOString(),
+            output_bytes: info.outputOffset,
+            url: urlOf(info.id, caller),
+          });
+        }
+        if (next === null) break;
+        after = next;
+        more ||= looked + LIST_PAGE >= LIST_LOOK;
+      }
+      return answer(words.length === 0 ? 'There are none.' : words.join('\n'), { sessions: found, more });
+    },
+  }),
+  tool({
+    name: 'bash_stop',
+    title: 'End a command',
+    description:
+      'Ends a command and everything that it started: SIGHUP, then SIGTERM, then SIGKILL. Its output stays. Ending one ' +
+      'that has ended does nothing.',
+    scope: 'create',
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+    takes: StopArguments,
+    answers: StandingAnswer,
+    async run({ id, grace_ms }, caller) {
+      const session = caller.seen.get(id);
+      const hupMs = Math.round((grace_ms ?? 0) * HUP_PART);
+      const times = grace_ms === undefined ? undefined : { hupMs, termMs: grace_ms - hupMs };
+      await caller.calls.during(caller.principal.id, () => session.end(times));
+      const stands = standsOf(session, caller);
+      return answer(`It ${inWords(stands).replace(/^ended/, 'was ended')}.`, { ...stands });
+    },
+  }),
+];
+
+const steering = ({ principal }: Caller): Steering => ({ name: `${principal.name} (MCP)` });
+
+/** A list is to be read: of what is longer, the beginning. */
+function shortOf(text: string): string {
+  if (text.length <= LIST_TEXT) return text;
+  // Not half of a character.
+  return `${text.slice(0, LIST_TEXT - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+}
+
+const urlOf = (id: string, { base }: Caller): string => `${base}/#/${id}`;
+
+const standsOf = (session: Session, { commands }: Caller): Stands =>
+  standing(session.info, commands.hasTimedOut(session.id));
+
+/** Throws `screen_timeout`: an empty screen would tell an agent that nothing is there. */
+async function screenOf(session: Session, { calls, principal, screens }: Caller): Promise<Drawn> {
+  if (!SessionScreens.has(session)) {
+    throw new BinnacleError('not_a_tty', {
+      message: 'The command runs on pipes and has no screen.',
+      hint: 'Read it with bash_output, or start it with pty: true.',
+    });
+  }
+  return await calls.during(principal.id, () => screens.drawn(session));
+}
+
+async function inputOf(
+  session: Session,
+  text: string,
+  keys: readonly string[],
+  caller: Caller,
+): Promise<{ readonly input: string; readonly ends: boolean }> {
+  if (session.record.spec.mode === 'pty') {
+    // Programs ask for one of two forms of the arrows, and only their output tells which.
+    const isAsked = keys.some(isCursorKey);
+    const application = isAsked && (await screenOf(session, caller)).applicationKeys;
+    return { input: text + keys.map((key) => bytesOfKey(key, application)).join(''), ends: false };
+  }
+  let input = text;
+  for (const [index, key] of keys.entries()) {
+    const bytes = bytesOfKey(key, false);
+    if (bytes === CTRL_D && index === keys.length - 1) return { input, ends: true };
+    // A terminal makes a line feed of it.
+    if (bytes === '\r') input += '\n';
+    else if (isTyped(bytes)) input += bytes;
+    else {
+      throw new BinnacleError('not_a_tty', {
+        message: `The command runs on pipes, which have no key "${key.slice(0, 40)}".`,
+        hint: 'Use bash_signal to interrupt it, or start it with pty: true.',
+      });
+    }
+  }
+  return { input, ends: false };
+}
+
+/** No program on pipes takes a control character for a key, but for a tab and a line feed. */
+const isTyped = (text: string): boolean =>
+  [...text].every((char) => char === '\t' || char === '\n' || (char >= ' ' && char !== '\x7f'));

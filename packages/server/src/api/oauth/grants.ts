@@ -1,0 +1,232 @@
+// Grants of a person: a code for the program, once and for a minute, tokens for the code, and fresh tokens for the
+// refresh token, each once. A grant is one token of ours, whose secret changes.
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { allows, BinnacleError, type Scope } from '@binnacle/protocol';
+import { uuidv7 } from 'uuidv7';
+import { type Auth, makerOf } from '../../access/auth.ts';
+import { type Holder, isOver, type Principal, sha256 } from '../../access/principal.ts';
+import { Tickets } from '../../access/tickets.ts';
+import { newSecret } from '../../data-dir/admin-token.ts';
+import type { MadeBy } from '../../store/issued.ts';
+import type { OAuthGrant, OAuthGrantStore } from '../../store/oauth-grants.ts';
+import type { TokenStore } from '../../store/tokens.ts';
+import { digestOf } from './client-ids.ts';
+import { OAuthFailure } from './errors.ts';
+import type { AuthorizationRequest, OfferedScope } from './request.ts';
+
+export const CODE_TTL_MS = 60_000;
+/** A secret that leaks is of use for so long. */
+export const ACCESS_TTL_MS = 3600_000;
+/** A grant that nobody has used for so long has ended, like a browser's login. */
+export const IDLE_MS = 30 * 24 * 3600_000;
+/** Maximum grants per user: more programs than a person has. The least recently used one ends for one more. */
+const MAX_OF_USER = 32;
+/** Maximum codes that are known again after their use, for the ten minutes in which one that was stolen would come. */
+const MAX_REDEEMED = 256;
+const VERIFIER = /^[A-Za-z0-9._~-]{43,128}$/;
+
+interface CodeGrant {
+  readonly issuer: string;
+  readonly clientDigest: string;
+  readonly clientName: string;
+  readonly redirect: string;
+  readonly challenge: string;
+  readonly resource: string;
+  readonly scope: Scope;
+  readonly user: string;
+  readonly madeBy: MadeBy;
+}
+
+export interface OAuthTokens {
+  readonly access_token: string;
+  readonly token_type: 'Bearer';
+  readonly expires_in: number;
+  readonly refresh_token: string;
+  readonly scope: string;
+}
+
+export interface GrantsParts {
+  readonly auth: Auth;
+  readonly tokens: TokenStore;
+  readonly store: OAuthGrantStore;
+  /** Monotonic ms. */
+  readonly now?: () => number;
+}
+
+export class Grants {
+  readonly #auth: Auth;
+  readonly #tokens: TokenStore;
+  readonly #store: OAuthGrantStore;
+  readonly #codes: Tickets<CodeGrant>;
+  /** The token that each code became, by its digest. */
+  readonly #redeemed = new Map<string, string>();
+
+  constructor({ auth, tokens, store, now = () => performance.now() }: GrantsParts) {
+    this.#auth = auth;
+    this.#tokens = tokens;
+    this.#store = store;
+    this.#codes = new Tickets(CODE_TTL_MS, now);
+    auth.onRevoke((id) => this.#endIssued(id));
+    // Issuers that ended while the gateway was away, such as an admin token that was replaced.
+    for (const issuer of store.listIssuers()) if (auth.hasEnded(issuer)) this.#endIssued(issuer);
+  }
+
+  /** Returns a code for the program, with no more than the person's scope. Throws `forbidden` and `too_many_tokens`. */
+  allow(request: AuthorizationRequest, scope: OfferedScope, by: Principal): string {
+    // A person has to say so, and sees who asks: a token would say yes by itself.
+    if (by.kind !== 'cookie') {
+      throw new BinnacleError('forbidden', {
+        message: 'Only a person who is logged in with a browser can allow that.',
+        hint: 'Open the address of the login in a browser.',
+      });
+    }
+    const issuer = this.#auth.rootOf(by);
+    // Logged in with a ticket of a grant: that is the program again, whose secret ends in an hour, and this would not.
+    if (this.#store.get(issuer) !== undefined) {
+      throw new BinnacleError('forbidden', {
+        message: 'This browser was logged in by a program that has been allowed itself: it cannot allow others.',
+        hint: 'Log in with a link of your own (binnacle token link), and allow it there.',
+      });
+    }
+    this.#auth.require(by, scope);
+    if (!allows(request.scope, scope))
+      throw new OAuthFailure('invalid_scope', 'That is more than the program asks for.');
+    const { clientDigest, client, redirect, challenge, resource } = request;
+    const { ticket } = this.#codes.issue({
+      ...{ issuer, clientDigest, clientName: client.name },
+      ...{ redirect: redirect.href, challenge, resource, scope, user: by.user, madeBy: makerOf(by) },
+    });
+    return ticket;
+  }
+
+  /** Throws `OAuthFailure`. A code that comes twice ends what it became: one of the two has stolen it. */
+  redeem(
+    code: string,
+    given: { clientId: string; redirect: string | undefined; verifier: string; isResource(of: string): boolean },
+  ): OAuthTokens {
+    const hash = sha256(code);
+    const became = this.#redeemed.get(hash.toString('hex'));
+    if (became !== undefined) this.#auth.revoke(became);
+    const found = this.#codes.take(hash);
+    if (found === undefined) throw invalidGrant('The code was used already, or is too old.');
+    if (found.clientDigest !== digestOf(given.clientId)) throw invalidGrant('The code is another program’s.');
+    if (
+      given.redirect === undefined ||
+      !URL.canParse(given.redirect) ||
+      new URL(given.redirect).href !== found.redirect
+    ) {
+      throw invalidGrant('redirect_uri is not the one that the code was sent to.');
+    }
+    const challenge = createHash('sha256').update(given.verifier).digest();
+    const isProven =
+      VERIFIER.test(given.verifier) && timingSafeEqual(challenge, Buffer.from(found.challenge, 'base64url'));
+    if (!isProven) throw invalidGrant('code_verifier does not fit.');
+    if (!given.isResource(found.resource))
+      throw new OAuthFailure('invalid_target', 'The code is for another resource.');
+    const holder = this.#auth.holderOf(found.issuer);
+    if (holder === undefined || !allows(holder.scope, found.scope))
+      throw invalidGrant('Whoever allowed it may not any more.');
+    const tokens = this.#make(found, holder);
+    this.#redeemed.set(hash.toString('hex'), tokens.id);
+    for (const oldest of this.#redeemed.keys()) {
+      if (this.#redeemed.size <= MAX_REDEEMED) break;
+      this.#redeemed.delete(oldest);
+    }
+    return tokens.answer;
+  }
+
+  /** Throws `OAuthFailure`. A refresh token that comes twice ends the grant. */
+  refresh(
+    refresh: string,
+    given: { clientId: string; scope: string | undefined; isResource(of: string): boolean },
+  ): OAuthTokens {
+    const hash = sha256(refresh);
+    const used = this.#store.findByUsed(hash);
+    if (used !== undefined) {
+      this.#auth.revoke(used.token);
+      throw invalidGrant('The refresh token was used before: the grant has ended.');
+    }
+    const grant = this.#store.findByRefresh(hash);
+    const token = grant === undefined ? undefined : this.#tokens.get(grant.token);
+    if (grant === undefined || token === undefined || isOver(token.expiresAt)) {
+      throw invalidGrant('The refresh token is not valid, or not any more.');
+    }
+    if (grant.client !== digestOf(given.clientId)) throw invalidGrant('The refresh token is another program’s.');
+    if (!given.isResource(grant.resource))
+      throw new OAuthFailure('invalid_target', 'The token is for another resource.');
+    const holder = this.#auth.holderOf(grant.issuer);
+    if (holder === undefined || !allows(holder.scope, token.scope)) {
+      throw invalidGrant('Whoever allowed it may not any more.');
+    }
+    if (given.scope !== undefined && !given.scope.split(/ +/).includes(token.scope)) {
+      throw new OAuthFailure(
+        'invalid_scope',
+        `The grant has the scope "${token.scope}", and nothing else can be had of it.`,
+      );
+    }
+    return this.#renew(grant, token.scope, holder);
+  }
+
+  /** Ends the grant of an access token or a refresh token of this client; others, and unknown ones, do nothing (RFC 7009). */
+  end(secret: string, clientId: string): void {
+    const hash = sha256(secret);
+    const grant = this.#store.findByRefresh(hash) ?? this.#store.get(this.#tokens.findByHash(hash)?.id ?? '');
+    if (grant?.client === digestOf(clientId)) this.#auth.revoke(grant.token);
+  }
+
+  #make(
+    { clientName, clientDigest, resource, issuer, scope, user, madeBy }: CodeGrant,
+    holder: Holder,
+  ): { id: string; answer: OAuthTokens } {
+    const own = this.#store.listOfUser(user);
+    for (const id of own.slice(0, Math.max(0, own.length + 1 - MAX_OF_USER))) this.#auth.revoke(id);
+    const id = uuidv7();
+    const [access, refresh] = [newSecret(), newSecret()];
+    const ends = endsOf(holder);
+    const record = { id, name: `${clientName} (MCP)`, scope, user, sha256: sha256(access), ...ends };
+    this.#auth.issueAllowed(record, madeBy);
+    this.#store.insert({ token: id, client: clientDigest, resource, issuer, refreshSha256: sha256(refresh) });
+    return { id, answer: answerOf(access, refresh, { scope, ...ends }) };
+  }
+
+  #renew(grant: OAuthGrant, scope: Scope, holder: Holder): OAuthTokens {
+    const [access, refresh] = [newSecret(), newSecret()];
+    const ends = endsOf(holder);
+    this.#store.rotate(grant, sha256(refresh), () =>
+      this.#tokens.renew(grant.token, { sha256: sha256(access), ...ends }),
+    );
+    return answerOf(access, refresh, { scope, ...ends });
+  }
+
+  #endIssued(issuer: string): void {
+    this.#codes.dropIssuer(issuer);
+    for (const id of this.#store.listByIssuer(issuer)) this.#auth.revoke(id);
+  }
+}
+
+interface Ends {
+  readonly secretExpiresAt: number;
+  readonly expiresAt: number;
+}
+
+/** Neither is behind the end of whoever allowed it. */
+function endsOf({ expiresAt }: Holder): Ends {
+  const now = Date.now();
+  const last = expiresAt ?? Number.POSITIVE_INFINITY;
+  return { secretExpiresAt: Math.min(now + ACCESS_TTL_MS, last), expiresAt: Math.min(now + IDLE_MS, last) };
+}
+
+const answerOf = (
+  access_token: string,
+  refresh_token: string,
+  { scope, secretExpiresAt }: Ends & { readonly scope: Scope },
+): OAuthTokens => ({
+  access_token,
+  token_type: 'Bearer',
+  expires_in: Math.max(0, Math.round((secretExpiresAt - Date.now()) / 1000)),
+  refresh_token,
+  scope,
+});
+
+const invalidGrant = (message: string): OAuthFailure => new OAuthFailure('invalid_grant', message);

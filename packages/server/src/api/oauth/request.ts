@@ -1,0 +1,106 @@
+// Request of a program that sends a person here to log in: read from the query of its address, and checked.
+
+import { allows, type Scope } from '@binnacle/protocol';
+import { type ClientIds, digestOf, isLoopback, isRegistered, type OAuthClient } from './client-ids.ts';
+import { type OAuthCode, OAuthFailure } from './errors.ts';
+
+/** Scopes that a login can give: never `admin`, which makes tokens. */
+export const OFFERED = ['view', 'input', 'create'] as const satisfies readonly Scope[];
+export type OfferedScope = (typeof OFFERED)[number];
+
+const CHALLENGE = /^[A-Za-z0-9_-]{43}$/;
+const MAX_STATE = 2000;
+
+export interface AuthorizationRequest {
+  readonly client: OAuthClient;
+  readonly clientDigest: string;
+  readonly redirect: URL;
+  readonly state: string | undefined;
+  readonly challenge: string;
+  readonly resource: string;
+  readonly scope: OfferedScope;
+}
+
+/** Describes where a person is sent, in words that they can judge. */
+export const destinationOf = (redirect: URL): { readonly text: string; readonly kind: 'here' | 'web' | 'program' } => {
+  if (isLoopback(redirect)) return { text: redirect.host, kind: 'here' };
+  if (redirect.protocol === 'https:') return { text: redirect.host, kind: 'web' };
+  return { text: redirect.protocol + (redirect.host === '' ? '' : `//${redirect.host}`), kind: 'program' };
+};
+
+/** The address of what `/mcp` is to clients, and what tokens are asked for (RFC 8707). */
+export const resourceOf = (base: string): string => `${base}/mcp`;
+
+/**
+ * Throws `OAuthFailure`; with the way back to the program as soon as that is known to be its own.
+ *
+ * @example
+ * readAuthorization('response_type=code&client_id=…&redirect_uri=…', { base: 'http://127.0.0.1:7117', clients });
+ */
+export function readAuthorization(
+  query: string,
+  { base, clients }: { readonly base: string; readonly clients: ClientIds },
+): AuthorizationRequest {
+  const given = fieldsOf(query);
+  const clientId = given.get('client_id') ?? '';
+  const client = clients.read(clientId);
+  if (client === undefined) {
+    throw new OAuthFailure('invalid_client', 'The program that asks is not known here: it has to register anew.');
+  }
+  const asked = given.get('redirect_uri') ?? (client.redirects.length === 1 ? client.redirects[0] : undefined);
+  if (asked === undefined || !isRegistered(client, asked)) {
+    throw new OAuthFailure('invalid_request', 'redirect_uri is none that the program has registered.');
+  }
+  const redirect = new URL(asked);
+  const state = given.get('state');
+  const refuse = (code: OAuthCode, message: string): never => {
+    throw new OAuthFailure(code, message, answerTo(redirect, { error: code, state, iss: base }));
+  };
+  if ((state ?? '').length > MAX_STATE) refuse('invalid_request', 'state is too long.');
+  if (given.get('response_type') !== 'code') refuse('unsupported_response_type', 'response_type takes "code".');
+  const challenge = given.get('code_challenge') ?? '';
+  if (given.get('code_challenge_method') !== 'S256' || !CHALLENGE.test(challenge)) {
+    refuse('invalid_request', 'PKCE is needed: code_challenge, with code_challenge_method=S256.');
+  }
+  const resource = resourceOf(base);
+  if (!isResource(given.get('resource'), base)) {
+    refuse('invalid_target', `resource takes ${resource}: a token for something else is not made here.`);
+  }
+  const scope = widestOf(given.get('scope')) ?? refuse('invalid_scope', `scope takes ${OFFERED.join(', ')}.`);
+  return { client, clientDigest: digestOf(clientId), redirect, state, challenge, resource, scope };
+}
+
+/** Each field once. Throws `invalid_request`. */
+export function fieldsOf(form: string): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(form)) {
+    if (fields.has(name)) throw new OAuthFailure('invalid_request', `"${name.slice(0, 50)}" comes twice.`);
+    fields.set(name, value);
+  }
+  return fields;
+}
+
+/** The answer to a program: its address with what is said to it, and by whom (RFC 9207). */
+export function answerTo(redirect: URL, answer: Readonly<Record<string, string | undefined>>): string {
+  const url = new URL(redirect);
+  for (const [name, value] of Object.entries(answer)) if (value !== undefined) url.searchParams.set(name, value);
+  return url.href;
+}
+
+export function isResource(given: string | undefined, base: string): boolean {
+  if (given === undefined) return true;
+  if (!URL.canParse(given)) return false;
+  const href = (url: string): string => new URL(url).href.replace(/\/$/, '');
+  return [resourceOf(base), base].some((ours) => href(ours) === href(given));
+}
+
+/** Returns the widest scope of ours; foreign ones, which some clients ask of every server, do not count. */
+function widestOf(scope: string | undefined): OfferedScope | undefined {
+  if (scope === undefined || scope.trim() === '') return 'view';
+  const asked = new Set(scope.split(/ +/));
+  return OFFERED.findLast((one) => asked.has(one));
+}
+
+/** Lists the scopes that a person with `held` may give when `asked` is asked for: not more, and down to the least. */
+export const choicesOf = (asked: OfferedScope, held: Scope): readonly OfferedScope[] =>
+  OFFERED.filter((one) => allows(asked, one) && allows(held, one));

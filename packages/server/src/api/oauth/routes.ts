@@ -1,0 +1,252 @@
+// Logging in for programs that only know how to connect and log in (MCP, section "Authorization"): what they discover,
+// how they register, the page that a person is sent to, and the tokens.
+
+import { BinnacleError } from '@binnacle/protocol';
+import { json, type Route, type RouteContext, route, z } from '../http/routes.ts';
+import type { ClientIds } from './client-ids.ts';
+import { OAUTH, OAuthFailure } from './errors.ts';
+import type { Grants } from './grants.ts';
+import {
+  answerTo,
+  choicesOf,
+  destinationOf,
+  fieldsOf,
+  isResource,
+  OFFERED,
+  readAuthorization,
+  resourceOf,
+} from './request.ts';
+
+/** Maximum characters of the query of a login, the id of the client and a state among them. */
+const MAX_QUERY = 8000;
+/** Maximum bytes of a registration or a request for tokens. */
+const MAX_BODY = 16 * 1024;
+
+const Text = z.string().max(MAX_QUERY);
+const Asked = z.strictObject({ query: Text });
+const Decided = z.strictObject({ query: Text, decision: z.enum(['allow', 'deny']), scope: z.enum(OFFERED).optional() });
+const Registration = z.object({
+  client_name: z.string().max(1000).optional(),
+  redirect_uris: z.array(z.string().max(2000)).max(100),
+});
+
+const Described = z.object({
+  client: z.string().describe('The name that the program gives itself: nobody has checked it.'),
+  destination: z.object({
+    text: z.string().describe('The host or the scheme that the answer goes to.'),
+    kind: z.enum(['here', 'web', 'program']).describe('here: a program on the machine of the browser.'),
+  }),
+  asked: z.enum(OFFERED),
+  choices: z.array(z.enum(OFFERED)).describe('What the caller may give of it, from little to much.'),
+});
+
+export interface OAuthParts {
+  readonly clients: ClientIds;
+  readonly grants: Grants;
+}
+
+/** For the WWW-Authenticate header of `/mcp`: where a client finds out how to log in (RFC 9728). */
+export const challengeOf = (base: string): string =>
+  `resource_metadata="${base}/.well-known/oauth-protected-resource/mcp", scope="${OFFERED.join(' ')}"`;
+
+export function oauthRoutes(parts: OAuthParts): Route[] {
+  return [...metadataRoutes(), ...programRoutes(parts), ...personRoutes(parts)];
+}
+
+function metadataRoutes(): Route[] {
+  // Clients put the path of what they look for behind the well-known one, with that of a proxy's prefix before it.
+  const metadata = (path: string, summary: string, of: string, describe: (base: string) => object): Route[] => {
+    const shared = { method: 'get', scope: 'public', unknownFields: 'ignored', summary } as const;
+    const responses = { 200: { description: 'The metadata.', type: 'application/json' } };
+    return [
+      route({ ...shared, path, responses, handler: ({ base }) => json(describe(base)) }),
+      route({
+        ...shared,
+        path: `${path}/*suffix`,
+        params: z.object({ suffix: z.string().max(500) }),
+        responses,
+        handler: ({ base, params: { suffix } }) => {
+          const prefix = new URL(base).pathname.replace(/\/$/, '');
+          if (![of, prefix + of].includes(`/${suffix}`)) throw new BinnacleError('not_found');
+          return json(describe(base));
+        },
+      }),
+    ];
+  };
+  const resource = (base: string) => ({
+    resource: resourceOf(base),
+    resource_name: 'Binnacle',
+    authorization_servers: [base],
+    scopes_supported: OFFERED,
+    bearer_methods_supported: ['header'],
+  });
+  const server = (base: string) => ({
+    issuer: base,
+    authorization_endpoint: `${base}/oauth/authorize`,
+    token_endpoint: `${base}/oauth/token`,
+    registration_endpoint: `${base}/oauth/register`,
+    revocation_endpoint: `${base}/oauth/revoke`,
+    scopes_supported: OFFERED,
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    grant_types_supported: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_methods_supported: ['none'],
+    revocation_endpoint_auth_methods_supported: ['none'],
+    code_challenge_methods_supported: ['S256'],
+    authorization_response_iss_parameter_supported: true,
+  });
+  return [
+    ...metadata(
+      '/.well-known/oauth-protected-resource',
+      'What a client of /mcp needs to log in (RFC 9728).',
+      '/mcp',
+      resource,
+    ),
+    ...metadata('/.well-known/oauth-authorization-server', 'How a client logs in (RFC 8414).', '', server),
+  ];
+}
+
+function programRoutes({ clients, grants }: OAuthParts): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/oauth/register',
+      scope: 'public',
+      dialect: OAUTH,
+      bodyLimit: MAX_BODY,
+      summary: 'A program registers itself (RFC 7591). Nothing is kept of it: what it says is in its id.',
+      body: Registration,
+      responses: { 201: { description: 'Its id.', type: 'application/json' } },
+      handler: ({ body: { client_name = 'A program without a name', redirect_uris } }) => {
+        const { id, client } = clients.register(client_name, redirect_uris);
+        return json(
+          {
+            client_id: id,
+            client_name: client.name,
+            redirect_uris: client.redirects,
+            grant_types: ['authorization_code', 'refresh_token'],
+            response_types: ['code'],
+            token_endpoint_auth_method: 'none',
+            scope: OFFERED.join(' '),
+          },
+          { status: 201 },
+        );
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/oauth/authorize',
+      scope: 'public',
+      dialect: OAUTH,
+      summary: 'Where a program sends a person to log in and to allow it: leads to the page, which asks.',
+      responses: { 303: { description: 'The page, with the query in its fragment.' } },
+      handler: ({ request }) => {
+        const query = request.url?.split('?').slice(1).join('?') ?? '';
+        if (query.length > MAX_QUERY) throw new OAuthFailure('invalid_request', 'The address is too long.');
+        // Relative, so that it holds behind a proxy with a path; in the fragment, which nothing is decided by.
+        return new Response(null, { status: 303, headers: { Location: `../#authorize=${encodeURIComponent(query)}` } });
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/oauth/token',
+      scope: 'public',
+      dialect: OAUTH,
+      bodyLimit: MAX_BODY,
+      summary: 'Tokens for a code or for a refresh token, each once.',
+      body: 'bytes',
+      responses: { 200: { description: 'The tokens.', type: 'application/json' } },
+      handler: (context) => json(tokensFor(context, grants, clients)),
+    }),
+    route({
+      method: 'post',
+      path: '/oauth/revoke',
+      scope: 'public',
+      dialect: OAUTH,
+      bodyLimit: MAX_BODY,
+      summary: 'A program gives back what it was allowed (RFC 7009).',
+      body: 'bytes',
+      responses: { 200: { description: 'It has ended, or was not known.' } },
+      handler: ({ request, body }) => {
+        const form = formOf(request, body);
+        grants.end(needed(form, 'token'), needed(form, 'client_id'));
+        return new Response(null, { status: 200 });
+      },
+    }),
+  ];
+}
+
+function personRoutes({ clients, grants }: OAuthParts): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/v1/authorization',
+      scope: 'view',
+      summary: 'What a program asks for that has sent a person here.',
+      description: 'Of a browser login. Whoever asks, and where the answer goes, is to be shown before it is decided.',
+      body: Asked,
+      responses: { 200: { description: 'Who asks for what.', schema: Described } },
+      handler: ({ base, body, principal }) => {
+        const { client, redirect, scope } = readAuthorization(body.query, { base, clients });
+        const choices = choicesOf(scope, principal.scope);
+        return json({ client: client.name, destination: destinationOf(redirect), asked: scope, choices });
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/authorization/decision',
+      scope: 'view',
+      summary: 'Allow or deny what a program asks for.',
+      body: Decided,
+      responses: {
+        200: { description: 'Where the browser goes with the answer.', schema: z.object({ redirect: z.string() }) },
+      },
+      handler: ({ base, body: { query, decision, scope }, principal }) => {
+        const asked = readAuthorization(query, { base, clients });
+        const { redirect, state } = asked;
+        const code = decision === 'allow' ? grants.allow(asked, scope ?? asked.scope, principal) : undefined;
+        const answer = code === undefined ? { error: 'access_denied' } : { code };
+        return json({ redirect: answerTo(redirect, { ...answer, state, iss: base }) });
+      },
+    }),
+  ];
+}
+
+function tokensFor(
+  { request, body, base }: Pick<RouteContext<'public', unknown, unknown, unknown, Buffer>, 'request' | 'body' | 'base'>,
+  grants: Grants,
+  clients: ClientIds,
+): object {
+  const form = formOf(request, body);
+  const clientId = needed(form, 'client_id');
+  if (clients.read(clientId) === undefined) {
+    throw new OAuthFailure('invalid_client', 'The program is not known here: it has to register anew.');
+  }
+  if (!isResource(form.get('resource'), base)) {
+    throw new OAuthFailure('invalid_target', `resource takes ${resourceOf(base)}.`);
+  }
+  const given = { clientId, isResource: (of: string) => of === resourceOf(base) };
+  switch (form.get('grant_type')) {
+    case 'authorization_code': {
+      const proof = { redirect: form.get('redirect_uri'), verifier: needed(form, 'code_verifier') };
+      return grants.redeem(needed(form, 'code'), { ...given, ...proof });
+    }
+    case 'refresh_token':
+      return grants.refresh(needed(form, 'refresh_token'), { ...given, scope: form.get('scope') });
+    default:
+      throw new OAuthFailure('unsupported_grant_type', 'grant_type takes authorization_code and refresh_token.');
+  }
+}
+
+function formOf(request: RouteContext['request'], body: Buffer): ReadonlyMap<string, string> {
+  if (!/^application\/x-www-form-urlencoded *(;|$)/i.test(request.headers['content-type'] ?? '')) {
+    throw new BinnacleError('bad_content_type', { hint: 'Send application/x-www-form-urlencoded.' });
+  }
+  return fieldsOf(body.toString());
+}
+
+function needed(form: ReadonlyMap<string, string>, name: string): string {
+  const value = form.get(name);
+  if (value !== undefined && value !== '') return value;
+  throw new OAuthFailure('invalid_request', `"${name}" is missing.`);
+}

@@ -1,0 +1,54 @@
+// A command of the sandbox daemon's protocol as a stream of its events, and how it ended.
+
+import type { SessionId } from '@binnacle/protocol';
+import type { Entry } from '../../log/log.ts';
+import type { Session } from '../../sessions/session.ts';
+import type { Commands } from '../../sessions/timed-sessions.ts';
+import type { Ending, Execution } from './events.ts';
+
+interface Exit {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+}
+
+/** A signal and a timeout are words, never a number: there is no exit code then. */
+export function endingOf({ exitCode, signal }: Exit, hasTimedOut: boolean, ms: number): Ending {
+  if (hasTimedOut) return { type: 'error', evalue: 'timeout', why: 'It took longer than its timeout and was ended.' };
+  if (exitCode === 0) return { type: 'complete', ms };
+  if (exitCode !== null) return { type: 'error', evalue: String(exitCode), why: `exit status ${exitCode}` };
+  if (signal !== null) return { type: 'error', evalue: signal, why: `It was ended by the signal ${signal}.` };
+  return { type: 'error', evalue: 'lost', why: 'How it ended was not seen: the process that owned it died.' };
+}
+
+/** A command as a stream: all its output, and its end as soon as it has exited, whoever holds its output open still. */
+export class CommandExecution implements Execution {
+  readonly session: Session;
+  readonly id: SessionId;
+  readonly #commands: Commands;
+
+  constructor(session: Session, commands: Commands) {
+    this.session = session;
+    this.id = session.id;
+    this.#commands = commands;
+  }
+
+  get at() {
+    const { epoch, oldest } = this.session.log;
+    return { epoch, ...oldest };
+  }
+
+  sort({ kind, bytes, time }: Entry) {
+    if (kind === 'exit') return this.#end(JSON.parse(Buffer.from(bytes).toString()) as Exit, time);
+    if (kind === 'closed') return this.over();
+    return 'output';
+  }
+
+  over(): Ending {
+    const { record } = this.session;
+    return this.#end(record, record.exitedAt ?? Date.now());
+  }
+
+  #end(exit: Exit, time: number): Ending {
+    return endingOf(exit, this.#commands.hasTimedOut(this.id), time - this.session.record.createdAt);
+  }
+}

@@ -1,0 +1,176 @@
+// `/command` of the sandbox daemon: parse, hand on, answer.
+
+import { BinnacleError } from '@binnacle/protocol';
+import type { Commands } from '../../sessions/timed-sessions.ts';
+import type { SeenSessions, SessionAccess } from '../../visibility/session-access.ts';
+import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import { Offset, text } from '../schemas/fields.ts';
+import type { Liveness } from '../stream/liveness.ts';
+import { CommandExecution, endingOf } from './command-execution.ts';
+import { expandCwd } from './cwd.ts';
+import { EXECD, missingQuery } from './errors.ts';
+import { type Ending, writeExecution, writeStarted } from './events.ts';
+import { writeLogs } from './logs.ts';
+import { currentRun, endingOfRun, findRun } from './runs.ts';
+import { Envs, empty, iso, nothingOr, Shell, Timeout } from './schemas.ts';
+
+const Id = z.object({ id: z.string() });
+const UserId = z
+  .number()
+  .int()
+  .min(0)
+  .max(2 ** 32 - 2);
+
+const NewCommand = z.object({
+  command: Shell,
+  cwd: nothingOr(text(4096)),
+  background: nothingOr(z.boolean()),
+  timeout: Timeout,
+  uid: nothingOr(UserId),
+  gid: nothingOr(UserId),
+  envs: Envs,
+});
+
+const Status = z
+  .object({
+    id: z.string(),
+    content: z.string(),
+    running: z.boolean(),
+    exit_code: z.number().optional(),
+    error: z.string().optional(),
+    started_at: z.string().optional(),
+    finished_at: z.string().optional(),
+  })
+  .openapi('ExecdCommandStatus');
+
+export function commandRoutes(access: SessionAccess, commands: Commands, liveness: Liveness): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/command',
+      scope: 'create',
+      dialect: EXECD,
+      summary: 'Run shell text in a bash of its own (OpenSandbox execd).',
+      body: NewCommand,
+      responses: { 200: { description: 'Its events.', type: 'text/event-stream' } },
+      handler: async ({ body, principal, takeOver }) => {
+        const { command, cwd, background, timeout, uid, gid } = body;
+        checkUser(uid, gid);
+        const envs = body.envs ?? {};
+        const begun = performance.now();
+        const by = { name: principal.name };
+        const asked = { command, envs, cwd: expandCwd(cwd, envs), timeoutMs: timeout };
+        const seen = access.seenBy(principal);
+        const session = await commands.start(seen, asked, by);
+        if (background === true) writeStarted(takeOver(), session.id, performance.now() - begun);
+        else await writeExecution(new CommandExecution(session, commands), seen.takeOver(session, takeOver), liveness);
+        return TAKEN_OVER;
+      },
+    }),
+    // The daemon has two addresses for it: of commands, and of what runs in contexts, among them its bash sessions.
+    ...(['/command', '/code'] as const).map((path) =>
+      route({
+        method: 'delete',
+        path,
+        scope: 'input',
+        dialect: EXECD,
+        summary: 'Interrupt a command, a run, or what runs in a session. The session stays usable (OpenSandbox execd).',
+        query: z.object({ id: z.string().optional() }),
+        responses: { 200: { description: 'It has ended.' } },
+        handler: async ({ query: { id = '' }, principal }) => {
+          if (id === '') throw missingQuery('id');
+          await interrupt(commands, access.seenBy(principal), { id, by: { name: principal.name } });
+          return empty();
+        },
+      }),
+    ),
+    route({
+      method: 'get',
+      path: '/command/status/:id',
+      scope: 'view',
+      dialect: EXECD,
+      summary: 'How a command or a run stands (OpenSandbox execd).',
+      params: Id,
+      responses: { 200: { description: 'Its status.', schema: Status } },
+      handler: async ({ params: { id }, principal }) => {
+        const seen = access.seenBy(principal);
+        const found = findRun(seen, id);
+        if (found !== undefined) {
+          const { command, state, exitCode, startedAt, endedAt } = found.run;
+          const ending = state === 'ended' ? endingOfRun(found.run) : undefined;
+          const times = { started_at: iso(startedAt), finished_at: iso(endedAt) };
+          return json({ id, content: command, running: state !== 'ended', ...ended(exitCode, ending), ...times });
+        }
+        const session = commands.find(seen, id);
+        const { running, exitCode, signal, createdAt, exitedAt, argv } = await seen.info(id);
+        const ending = running ? undefined : endingOf({ exitCode, signal }, commands.hasTimedOut(session.id), 0);
+        const times = { started_at: iso(createdAt), finished_at: iso(exitedAt) };
+        return json({ id, content: argv.at(-1) ?? '', running, ...ended(exitCode, ending), ...times });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/command/:id/logs',
+      scope: 'view',
+      dialect: EXECD,
+      summary:
+        'Output of a command or a run from byte `cursor` on, stdout and stderr as they came (OpenSandbox execd).',
+      description: 'The header EXECD-COMMANDS-TAIL-CURSOR is the `cursor` of the next call.',
+      params: Id,
+      query: z.object({ cursor: Offset.optional() }),
+      responses: { 200: { description: 'The bytes.', type: 'text/plain' } },
+      handler: async ({ params: { id }, query: { cursor }, principal, takeOver }) => {
+        const seen = access.seenBy(principal);
+        const found = findRun(seen, id);
+        const session = found?.session ?? commands.find(seen, id);
+        await session.refresh();
+        const range = found === undefined ? {} : { from: found.run.startOffset, to: found.run.endOffset };
+        await writeLogs(session, { cursor, ...range }, () => seen.takeOver(session, takeOver), liveness);
+        return TAKEN_OVER;
+      },
+    }),
+  ];
+}
+
+/** Resolves when what ran has ended. Throws `no_job` where nothing does, `session_not_found` for what takes no commands. */
+async function interrupt(
+  commands: Commands,
+  seen: SeenSessions,
+  { id, by }: { readonly id: string; readonly by: { readonly name: string } },
+): Promise<void> {
+  const found = findRun(seen, id);
+  if (found !== undefined) {
+    if (found.run.state === 'ended') {
+      throw new BinnacleError('no_job', { message: 'This run has ended.', hint: 'There is nothing to interrupt.' });
+    }
+    await found.session.runs.cancel(id, by);
+  } else if (commands.isCommand(seen, id)) await commands.interrupt(seen, id, by);
+  else {
+    const session = seen.get(id);
+    if (!session.takesRuns) throw new BinnacleError('session_not_found', { message: 'No such command.' });
+    await session.refresh();
+    await session.runs.cancel(currentRun(session), by);
+  }
+}
+
+const ended = (exitCode: number | null, ending: Ending | undefined) => ({
+  ...(exitCode === null ? {} : { exit_code: exitCode }),
+  ...(ending?.type === 'error' ? { error: ending.why } : {}),
+});
+
+/** Programs run as the gateway's own user, whoever asks. */
+function checkUser(uid: number | undefined, gid: number | undefined): void {
+  if (gid !== undefined && uid === undefined) {
+    throw new BinnacleError('bad_request', {
+      message: '"gid" in the body needs "uid".',
+      details: { in: 'body', field: 'uid' },
+    });
+  }
+  const isOther =
+    (uid !== undefined && uid !== process.getuid?.()) || (gid !== undefined && gid !== process.getgid?.());
+  if (isOther) {
+    throw new BinnacleError('not_supported', {
+      message: 'Commands run as the user of the gateway and as nobody else.',
+    });
+  }
+}

@@ -1,0 +1,27 @@
+// The one route of OpenSandbox's lifecycle server that its clients need to find the daemon: it is we, whatever they ask.
+
+import { tokensOf } from '../../access/auth.ts';
+import { json, type Route, route, z } from '../http/routes.ts';
+import { LIFECYCLE } from './errors.ts';
+
+const Endpoint = z.object({ endpoint: z.string(), headers: z.record(z.string(), z.string()) }).openapi('ExecdEndpoint');
+
+export const endpointRoutes = (): Route[] => [
+  route({
+    method: 'get',
+    path: '/v1/sandboxes/:id/endpoints/:port',
+    scope: 'view',
+    dialect: LIFECYCLE,
+    summary: 'Where the daemon of a sandbox is: here (OpenSandbox lifecycle API).',
+    description: 'Any sandbox and any port. The headers carry the token that came with the request.',
+    params: z.object({ id: z.string(), port: z.string() }),
+    responses: { 200: { description: 'Host, port and path without a scheme.', schema: Endpoint } },
+    handler: ({ request, base }) => {
+      const [token] = tokensOf(request, LIFECYCLE.tokenHeaders) ?? [];
+      return json({
+        endpoint: base.replace(/^https?:\/\//, ''),
+        headers: token === undefined ? {} : { 'X-EXECD-ACCESS-TOKEN': token },
+      });
+    },
+  }),
+];

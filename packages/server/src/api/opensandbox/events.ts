@@ -1,0 +1,212 @@
+// One command or run as the sandbox daemon's events, read from the session's log. Proper server-sent events: `data:` is
+// its JSON, `id:` is our position behind the event, so the same output can be read on from there on our own routes.
+
+import type { ServerResponse } from 'node:http';
+import { BinnacleError, formatPosition, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
+import { Cursor } from '../../cursor/cursor.ts';
+import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { TextCutter } from '../../cursor/text-decoder.ts';
+import type { Entry, Page } from '../../log/log.ts';
+import type { Session, SessionListener } from '../../sessions/session.ts';
+import type { SeenResponse } from '../../visibility/session-access.ts';
+import type { Liveness, Watched } from '../stream/liveness.ts';
+
+/** As its clients know it; some take a stream that is silent for longer for dead. */
+const PING_MS = 3000;
+
+/** How it ended. Clients take an `evalue` that is a whole number for the exit code, so it is one only where there is one. */
+export type Ending =
+  | { readonly type: 'complete'; readonly ms: number }
+  | { readonly type: 'error'; readonly evalue: string; readonly why: string };
+
+export interface Execution {
+  readonly session: Session;
+  /** What status, logs and interrupt take. */
+  readonly id: string;
+  readonly at: Position;
+  /** What an entry is for this stream; entries come in order. */
+  sort(entry: Entry): 'output' | 'replay' | 'nothing' | Ending;
+  /** Set when no more entry can come: how it ended, from what is kept beside the log. */
+  over(): Ending | undefined;
+  readonly listener?: (finish: (ending: Ending) => void) => SessionListener;
+}
+
+type ServerEvent =
+  | { readonly type: 'init' | 'ping' | 'stdout' | 'stderr'; readonly text: string }
+  /** What was there before; `offset` is behind `text`. Ours. */
+  | { readonly type: 'replay'; readonly text: string; readonly offset: number; readonly stream: 'stdout' | 'stderr' }
+  /** Output that is not kept any more, or damaged. Ours. */
+  | { readonly type: 'gap'; readonly from: number; readonly to: number; readonly reason: string }
+  | { readonly type: 'execution_complete'; readonly execution_time: number }
+  | {
+      readonly type: 'error';
+      readonly error: { readonly ename: string; readonly evalue: string; readonly traceback: readonly string[] };
+    };
+
+const HEAD = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' };
+
+const frame = (event: ServerEvent, time: number, behind?: Position): string => {
+  const id = behind === undefined ? '' : `id: ${formatPosition(behind)}\n`;
+  return `${id}data: ${JSON.stringify({ ...event, timestamp: Math.round(time) })}\n\n`;
+};
+
+const lastEvent = (ending: Ending): ServerEvent =>
+  ending.type === 'complete'
+    ? { type: 'execution_complete', execution_time: Math.max(0, Math.round(ending.ms)) }
+    : { type: 'error', error: { ename: 'CommandExecError', evalue: ending.evalue, traceback: [ending.why] } };
+
+/** A command in the background is done as far as the stream is concerned when it has started. */
+export function writeStarted(response: ServerResponse, id: string, ms: number): void {
+  const now = Date.now();
+  response.writeHead(200, HEAD);
+  response.end(frame({ type: 'init', text: id }, now) + frame(lastEvent({ type: 'complete', ms }), now));
+}
+
+/** Writes the answer; resolves when it is complete or the client is gone, which ends nothing but the stream. */
+export function writeExecution(execution: Execution, response: SeenResponse, liveness: Liveness): Promise<void> {
+  return new Promise((resolve) => {
+    new ExecutionAnswer(execution, response, liveness, resolve).start();
+  });
+}
+
+class ExecutionAnswer implements Sink, Watched {
+  readonly #execution: Execution;
+  readonly #response: ServerResponse;
+  readonly #pump: Pump;
+  readonly #text = new TextCutter();
+  /** Kinds of output whose last character is not complete. */
+  readonly #held = new Set<OutputKind>();
+  /** The id of the last event. */
+  #told: Position;
+  readonly #release: (() => void)[];
+  readonly #pinging: NodeJS.Timeout;
+  readonly #resolve: () => void;
+  #isOver = false;
+  readonly heardAt = undefined;
+  fullSince: number | undefined;
+
+  constructor(execution: Execution, response: ServerResponse, liveness: Liveness, resolve: () => void) {
+    this.#execution = execution;
+    this.#response = response;
+    this.#resolve = resolve;
+    this.#told = execution.at;
+    const { session, at } = execution;
+    this.#pump = new Pump(new Cursor(session.log, at), this);
+    const finish = (ending: Ending) => this.#finish(ending);
+    this.#release = [
+      liveness.watch(this),
+      session.listen({
+        ...execution.listener?.(finish),
+        deleted: () => finish({ type: 'error', evalue: 'deleted', why: 'The session was deleted.' }),
+      }),
+    ];
+    this.#pinging = setInterval(() => this.#sayAlive(), PING_MS);
+    response.on('drain', () => {
+      this.fullSince = undefined;
+      this.#pump.resume();
+    });
+    response.on('close', () => this.#stop());
+  }
+
+  start(): void {
+    // Gone while the command was started: it will not be closed once more.
+    if (this.#response.destroyed) {
+      this.#stop();
+      return;
+    }
+    this.#response.writeHead(200, HEAD);
+    this.#write({ type: 'init', text: this.#execution.id }, Date.now());
+    this.#pump.start();
+  }
+
+  page(page: Page): Took {
+    const { epoch } = page.from;
+    let hasRoom = true;
+    /** Place of the entry that is looked at. */
+    let begin = page.from.place;
+    for (const entry of page.entries) {
+      const sorted = this.#execution.sort(entry);
+      if (typeof sorted === 'object') return this.#finish(sorted, entry.time);
+      if (isOutput(entry.kind) && sorted !== 'nothing') {
+        const { kind, bytes, offset, next, time } = entry;
+        const { text, held } = this.#text.cut(kind, bytes);
+        if (held === 0) this.#held.delete(kind);
+        else this.#held.add(kind);
+        // A character that is not complete is not part of what was sent: reading on from there brings its bytes again.
+        const end = offset + bytes.length - held;
+        if (text !== '') this.#told = { epoch, place: held === 0 ? next : begin, offset: end };
+        const stream = kind === 'stderr' ? 'stderr' : 'stdout';
+        if (text !== '') {
+          hasRoom = this.#write(
+            sorted === 'replay' ? { type: 'replay', offset: end, text, stream } : { type: stream, text },
+            time,
+          );
+        }
+      }
+      begin = entry.next;
+    }
+    if (hasRoom) return 'more';
+    this.fullSince ??= performance.now();
+    return 'full';
+  }
+
+  gap({ from, to, reason, next }: Gap): Took {
+    // The rest of a character went with the gap.
+    this.#flush(Date.now());
+    this.#told = next;
+    return this.#write({ type: 'gap', from, to, reason }, Date.now()) ? 'more' : 'full';
+  }
+
+  caughtUp(): Took {
+    const ending = this.#execution.session.isHosted ? undefined : this.#execution.over();
+    return ending === undefined ? 'more' : this.#finish(ending);
+  }
+
+  failed(error: unknown): void {
+    const known = BinnacleError.of(error);
+    this.#finish({ type: 'error', evalue: known.code, why: known.message });
+  }
+
+  /** Its own ping comes more often. */
+  ping(): void {}
+
+  cut(): void {
+    this.#response.destroy();
+  }
+
+  #sayAlive(): void {
+    // Whoever takes nothing needs no sign of life, and it would only be kept for them in memory.
+    if (this.fullSince === undefined) this.#response.write(frame({ type: 'ping', text: 'pong' }, Date.now()));
+  }
+
+  #finish(ending: Ending, time = Date.now()): Took {
+    if (this.#isOver) return 'done';
+    this.#flush(time);
+    this.#write(lastEvent(ending), time);
+    this.#response.end();
+    this.#stop();
+    return 'done';
+  }
+
+  /** What waits is no character: nothing will complete it. */
+  #flush(time: number): void {
+    for (const kind of this.#held) {
+      this.#write({ type: kind === 'stderr' ? 'stderr' : 'stdout', text: this.#text.flush(kind) }, time);
+    }
+    this.#held.clear();
+  }
+
+  /** JSON holds no raw line break, so nothing that a program writes can end an event or forge one. */
+  #write(event: ServerEvent, time: number): boolean {
+    return this.#isOver || this.#response.write(frame(event, time, this.#told));
+  }
+
+  #stop(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearInterval(this.#pinging);
+    this.#pump.stop();
+    for (const release of this.#release) release();
+    this.#resolve();
+  }
+}

@@ -1,0 +1,75 @@
+// `/pty` of the sandbox daemon: parse, hand on, answer. Its WebSocket is in pty-socket.ts.
+
+import type { SessionAccess } from '../../visibility/session-access.ts';
+import { json, type Route, route, z } from '../http/routes.ts';
+import { argument, Size, text } from '../schemas/fields.ts';
+import { checkCwd, expandCwd } from './cwd.ts';
+import { EXECD } from './errors.ts';
+import type { Ptys } from './ptys.ts';
+import { Envs, empty, nothingOr } from './schemas.ts';
+
+const Id = z.object({ id: z.string() });
+const Standing = z
+  .object({ session_id: z.string(), running: z.boolean(), output_offset: z.number() })
+  .openapi('ExecdPty');
+
+/** Columns or rows. Clients in Python send null for what is left out. */
+const NullableSize = nothingOr(Size).openapi({ type: ['integer', 'null'], minimum: 1, maximum: 65_535 });
+
+const NewPty = z.object({
+  cwd: nothingOr(text(4096)),
+  command: nothingOr(argument),
+  /** From here on ours. */
+  cols: NullableSize,
+  rows: NullableSize,
+  envs: Envs,
+});
+
+export function ptyRoutes(access: SessionAccess, ptys: Ptys): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/pty',
+      scope: 'create',
+      dialect: EXECD,
+      summary: 'Ask for a terminal; it is started by the first who attaches (OpenSandbox execd).',
+      body: NewPty,
+      responses: { 201: { description: 'Its id.', schema: Standing.pick({ session_id: true }) } },
+      handler: ({ body }) => {
+        const { command, cols, rows, envs } = body;
+        const cwd = expandCwd(body.cwd, envs);
+        if (cwd !== undefined) checkCwd(cwd);
+        const asked = { cwd, cols, rows, envs, command: command === '' ? undefined : command };
+        return json({ session_id: ptys.create(asked) }, { status: 201 });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/pty/:id',
+      scope: 'view',
+      dialect: EXECD,
+      summary: 'How a terminal stands (OpenSandbox execd).',
+      params: Id,
+      responses: { 200: { description: 'Where its output is.', schema: Standing } },
+      handler: async ({ params: { id }, principal }) => {
+        const seen = access.seenBy(principal);
+        if (!('record' in ptys.find(seen, id))) return json({ session_id: id, running: false, output_offset: 0 });
+        const { running, outputOffset } = await seen.info(id);
+        return json({ session_id: id, running, output_offset: outputOffset });
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/pty/:id',
+      scope: 'create',
+      dialect: EXECD,
+      summary: 'End a terminal and everything that it started (OpenSandbox execd).',
+      params: Id,
+      responses: { 200: { description: 'Gone.' } },
+      handler: async ({ params, principal }) => {
+        await ptys.delete(access.seenBy(principal), params.id);
+        return empty();
+      },
+    }),
+  ];
+}

@@ -1,0 +1,149 @@
+// GET /pty/:id/ws of the sandbox daemon: binary frames for bytes, JSON for the rest. A dialect of session-socket.ts.
+
+import { allows, BinnacleError, type Code, type Mode, type OutputKind } from '@binnacle/protocol';
+import { positionOf } from '../../cursor/start-position.ts';
+import type { Session } from '../../sessions/session.ts';
+import type { SeenSessions } from '../../visibility/session-access.ts';
+import { validate } from '../http/app.ts';
+import { z } from '../http/routes.ts';
+import { Flag, Offset } from '../schemas/fields.ts';
+import {
+  type CompatParts,
+  type CompatRequest,
+  checkHandshake,
+  letGo,
+  SessionSocket,
+  takeHelm,
+} from '../session-socket/session-socket.ts';
+import { codeOf, type Exit, parseJsonFrame, type Sendable, type Wire } from '../session-socket/session-wire.ts';
+import { wordOf } from './errors.ts';
+import type { Ptys } from './ptys.ts';
+
+/** The first byte of a binary frame. */
+const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, replay: 3 } as const;
+const REPLAY_HEADER_BYTES = 9;
+/** What who names no place gets of what was there before: as much as the daemon keeps. */
+const DEFAULT_TAIL_BYTES = 1024 * 1024;
+
+const Query = z.object({
+  pty: Flag.optional(),
+  since: Offset.optional(),
+  /** Ours: so many bytes of what was there before. */
+  tail: Offset.optional(),
+  takeover: Flag.optional(),
+  /** Ours: watch, beside the one who writes. */
+  readonly: Flag.optional(),
+});
+
+/**
+ * Everything that can be refused is refused before the upgrade. The first writer starts the program, by `pty` in a
+ * terminal or on pipes; afterwards the session knows its mode. Nobody starts it again.
+ */
+export async function attachPty(parts: CompatParts & { readonly ptys: Ptys }, asked: CompatRequest): Promise<void> {
+  const { request, socket, head, principal } = asked;
+  const query = queryOf(request.url);
+  checkHandshake(request);
+  const isReadOnly = query.readonly === true || !allows(principal.scope, 'input');
+  const seen = parts.access.seenBy(principal);
+  const { session, isNew } = await started({ seen, ptys: parts.ptys }, asked.id, { ...query, isReadOnly });
+  await session.refresh();
+  const { log } = session;
+  // Who starts it has seen nothing of it, however much it has written by now.
+  const tail = query.tail ?? (isNew ? undefined : DEFAULT_TAIL_BYTES);
+  const from = query.since !== undefined ? { offset: query.since } : tail === undefined ? 'start' : { tail };
+  const at = await positionOf(log, from);
+  const lease = isReadOnly ? undefined : await takeHelm(session, principal, query.takeover === true);
+  const replayUntil = log.head.offset;
+  const wire = new PtyWire(session);
+  let isUpgraded = false;
+  parts.server.handleUpgrade(request, socket, head, (ws) => {
+    isUpgraded = true;
+    const shown = { ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, wire, parts };
+    new SessionSocket(shown).start();
+  });
+  // The handshake was refused, or the client has left meanwhile: nobody is there to hold the helm.
+  if (!isUpgraded) letGo(session, lease);
+}
+
+type Asked = z.output<typeof Query>;
+
+function queryOf(url: string | undefined): Asked {
+  const given: Record<string, string> = {};
+  for (const [name, value] of new URL(url ?? '', 'http://localhost').searchParams) {
+    if (!Object.hasOwn(Query.shape, name)) continue;
+    if (Object.hasOwn(given, name)) throw new BinnacleError('bad_request', { message: `"${name}" was given twice.` });
+    given[name] = value;
+  }
+  const query = validate('query', Query, given);
+  if (query.since !== undefined && query.tail !== undefined) {
+    throw new BinnacleError('bad_request', { message: 'Pass since or tail, not both.' });
+  }
+  return query;
+}
+
+async function started(
+  { seen, ptys }: { readonly seen: SeenSessions; readonly ptys: Ptys },
+  id: string,
+  asked: Asked & { readonly isReadOnly: boolean },
+): Promise<{ readonly session: Session; readonly isNew: boolean }> {
+  const found = ptys.find(seen, id);
+  if ('record' in found) return { session: found, isNew: false };
+  // What it has not written yet nobody can have read.
+  if ((asked.since ?? 0) > 0) throw new BinnacleError('offset_ahead', { details: { oldestOffset: 0, headOffset: 0 } });
+  if (asked.isReadOnly) throw new BinnacleError('not_started');
+  const mode: Mode = asked.pty === false ? 'pipe' : 'pty';
+  return { session: await ptys.start(seen, found, mode), isNew: true };
+}
+
+class PtyWire implements Wire {
+  /** It is quiet in JSON; the protocol's own ping finds the dead. */
+  readonly ping = undefined;
+  readonly #mode: Mode;
+
+  constructor(session: Session) {
+    this.#mode = session.record.spec.mode;
+  }
+
+  output(kind: OutputKind, bytes: Uint8Array, offset: number, isReplay: boolean): readonly Sendable[] {
+    const stream = kind === 'stderr' ? 'stderr' : 'stdout';
+    if (!isReplay) {
+      const frame = Buffer.allocUnsafe(1 + bytes.length);
+      frame[0] = CHANNEL[stream];
+      frame.set(bytes, 1);
+      return [frame];
+    }
+    const frame = Buffer.allocUnsafe(REPLAY_HEADER_BYTES + bytes.length);
+    frame[0] = CHANNEL.replay;
+    frame.writeBigUInt64BE(BigInt(offset), 1);
+    frame.set(bytes, REPLAY_HEADER_BYTES);
+    // A replay frame has no room for it, and says of one stream only what it was.
+    return this.#mode === 'pipe' ? [{ type: 'replay', stream, offset, length: bytes.length }, frame] : [frame];
+  }
+
+  /** Bytes are sent as they come. */
+  rest(): readonly Sendable[] {
+    return [];
+  }
+
+  connected({ id, info }: Session, liveFrom: number, isReadOnly: boolean): Sendable {
+    const { mode, running, oldestOffset, cols, rows, epoch } = info;
+    return {
+      ...{ type: 'connected', session_id: id, mode, running, epoch, cols, rows },
+      ...{ offset: liveFrom, oldest_offset: oldestOffset, readonly: isReadOnly },
+    };
+  }
+
+  exit(exit: Exit): Sendable {
+    return { type: 'exit', exit_code: codeOf(exit), ...(exit.signal === null ? {} : { signal: exit.signal }) };
+  }
+
+  reason(code: Code | 'exit'): string {
+    return code === 'exit' ? 'process exited' : wordOf(code);
+  }
+
+  parse(data: Buffer, isBinary: boolean): ReturnType<Wire['parse']> {
+    if (!isBinary) return parseJsonFrame(data.toString());
+    if (data[0] !== CHANNEL.stdin) return { type: 'invalid', why: 'a binary frame of a client begins with 0x00' };
+    return { type: 'stdin', bytes: data.subarray(1) };
+  }
+}

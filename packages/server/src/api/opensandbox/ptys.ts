@@ -1,0 +1,116 @@
+// Terminals of the sandbox daemon's protocol: asked for first, started by the first who attaches, then sessions of ours.
+
+import { BinnacleError, type Mode, type SessionId } from '@binnacle/protocol';
+import { uuidv7 } from 'uuidv7';
+import type { TrustedTime } from '../../base/trusted-time.ts';
+import type { Session } from '../../sessions/session.ts';
+import type { PtyRecord, PtySpec, PtyStore } from '../../store/ptys.ts';
+import type { SeenSessions } from '../../visibility/session-access.ts';
+
+/** Nobody has attached for so long: whoever asked for it has forgotten it. */
+const FORGET_MS = 24 * 3600_000;
+const SHELL = ['/bin/bash', '--norc', '--noprofile'] as const;
+
+export interface PtyRequest extends Omit<PtySpec, 'envNames'> {
+  readonly envs?: Readonly<Record<string, string>> | undefined;
+}
+
+export class Ptys {
+  readonly #store: PtyStore;
+  readonly #maxPending: number;
+  readonly #time: Pick<TrustedTime, 'now'>;
+  /** Values are kept in memory alone; a terminal that had some cannot be started after a restart of the gateway. */
+  readonly #envs = new Map<string, Readonly<Record<string, string>>>();
+  /** Many may attach at once; it is started once. */
+  readonly #starting = new Map<string, Promise<Session>>();
+
+  constructor(parts: {
+    readonly store: PtyStore;
+    readonly maxPending: number;
+    readonly time: Pick<TrustedTime, 'now'>;
+  }) {
+    this.#time = parts.time;
+    this.#store = parts.store;
+    this.#maxPending = parts.maxPending;
+  }
+
+  /** Nothing is started. Throws `too_many_ptys`. */
+  create({ envs = {}, ...spec }: PtyRequest): SessionId {
+    for (const id of this.#store.removeOlder(this.#time.now() - FORGET_MS)) this.#envs.delete(id);
+    if (this.#store.count() >= this.#maxPending) {
+      throw new BinnacleError('too_many_ptys', { details: { limit: this.#maxPending } });
+    }
+    const id = uuidv7() as SessionId;
+    const envNames = Object.keys(envs);
+    this.#store.insert(id, { ...spec, envNames });
+    if (envNames.length > 0) this.#envs.set(id, envs);
+    return id;
+  }
+
+  /** One that waits for its first writer, or a session. Throws `session_not_found`, `session_gone`. */
+  find(seen: SeenSessions, id: string): PtyRecord | Session {
+    // First: a record may be left of one that was started just before a crash.
+    return findSession(seen, id) ?? this.#store.get(id) ?? notFound();
+  }
+
+  /** Its session, started now if it was not. Throws what `Sessions.create` throws. */
+  async start(seen: SeenSessions, pty: PtyRecord, mode: Mode): Promise<Session> {
+    let starting = this.#starting.get(pty.id);
+    if (starting === undefined) {
+      starting = this.#start(seen, pty, mode).finally(() => this.#starting.delete(pty.id));
+      this.#starting.set(pty.id, starting);
+    }
+    return await starting;
+  }
+
+  /** Ends it if it runs, and removes what is kept of it. Throws `session_not_found`, `session_gone`. */
+  async delete(seen: SeenSessions, id: string): Promise<void> {
+    await this.#starting.get(id)?.catch(() => undefined);
+    const found = this.find(seen, id);
+    if ('record' in found) await seen.delete(id);
+    this.#forget(id);
+  }
+
+  async #start(seen: SeenSessions, { id, spec }: PtyRecord, mode: Mode): Promise<Session> {
+    const { cwd, command, cols, rows, envNames } = spec;
+    const env = this.#envs.get(id) ?? {};
+    if (envNames.some((name) => !Object.hasOwn(env, name))) {
+      this.#forget(id);
+      throw new BinnacleError('session_gone', {
+        message: 'The gateway was restarted before this terminal was started, and the values of its envs are not kept.',
+        hint: 'Make another one.',
+      });
+    }
+    const session = await seen.create(
+      {
+        argv: command === undefined ? SHELL : [...SHELL, '-c', command],
+        mode,
+        env,
+        ...(cwd === undefined ? {} : { cwd }),
+        ...(cols === undefined ? {} : { cols }),
+        ...(rows === undefined ? {} : { rows }),
+      },
+      { id, isShell: command === undefined },
+    );
+    this.#forget(id);
+    return session;
+  }
+
+  #forget(id: string): void {
+    this.#store.remove(id);
+    this.#envs.delete(id);
+  }
+}
+
+function findSession(seen: SeenSessions, id: string): Session | undefined {
+  try {
+    return seen.get(id);
+  } catch (error) {
+    if (error instanceof BinnacleError && error.code === 'session_not_found') return undefined;
+    throw error;
+  }
+}
+
+function notFound(): never {
+  throw new BinnacleError('session_not_found');
+}

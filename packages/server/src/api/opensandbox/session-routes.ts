@@ -1,0 +1,123 @@
+// `/session` of the sandbox daemon, with what seed 003 adds to it: parse, hand on, answer.
+
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { BinnacleError } from '@binnacle/protocol';
+import { positionOf } from '../../cursor/start-position.ts';
+import type { SessionAccess } from '../../visibility/session-access.ts';
+import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import { Flag, Offset, text } from '../schemas/fields.ts';
+import type { Liveness } from '../stream/liveness.ts';
+import { expandCwd } from './cwd.ts';
+import { EXECD } from './errors.ts';
+import { writeExecution } from './events.ts';
+import { newRunId, RunExecution } from './runs.ts';
+import { empty, nothingOr, Shell, Timeout } from './schemas.ts';
+
+const Id = z.object({ id: z.string() });
+const Cwd = nothingOr(text(4096));
+const Standing = z
+  .object({ session_id: z.string(), running: z.boolean(), output_offset: z.number() })
+  .openapi('ExecdSession');
+
+const Started = Standing.pick({ session_id: true }).extend({ mode: z.enum(['pty', 'pipe']).optional() });
+
+export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/session',
+      scope: 'create',
+      dialect: EXECD,
+      summary: 'Start a bash that takes runs (OpenSandbox execd).',
+      description: 'With `pty=1` in a terminal, where one can be opened: `mode` says what it got.',
+      query: z.object({ pty: Flag.optional() }),
+      body: z.object({ cwd: Cwd }),
+      responses: { 200: { description: 'Its id.', schema: Started } },
+      handler: async ({ query, body, principal }) => {
+        const cwd = expandCwd(body.cwd);
+        if (cwd !== undefined) make(cwd);
+        const mode = query.pty === true ? 'pty' : 'pipe';
+        const asked = { runs: true, mode, ...(cwd === undefined ? {} : { cwd }) } as const;
+        const { id, record } = await access.seenBy(principal).create(asked, { orPipes: true });
+        return json(query.pty === undefined ? { session_id: id } : { session_id: id, mode: record.spec.mode });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/session/:id',
+      scope: 'view',
+      dialect: EXECD,
+      summary: 'How a session stands.',
+      params: Id,
+      responses: { 200: { description: 'Where its output is.', schema: Standing } },
+      handler: async ({ params, principal }) => {
+        const { id, running, outputOffset } = await access.seenBy(principal).info(params.id);
+        return json({ session_id: id, running, output_offset: outputOffset });
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/session/:id/run',
+      scope: 'input',
+      dialect: EXECD,
+      summary: 'Run shell text in the bash of a session, behind the runs that wait already (OpenSandbox execd).',
+      description: 'With `since`, what came before the run is sent first, as `replay`.',
+      params: Id,
+      query: z.object({ since: Offset.optional() }),
+      body: z.object({ command: Shell, cwd: Cwd, timeout: Timeout }),
+      responses: { 200: { description: 'Its events.', type: 'text/event-stream' } },
+      handler: async ({ params, query, body, principal, takeOver }) => {
+        const seen = access.seenBy(principal);
+        const session = seen.get(params.id);
+        await session.refresh();
+        const { command, timeout } = body;
+        const cwd = expandCwd(body.cwd);
+        const from = {
+          before: await positionOf(session.log, 'now'),
+          ...(query.since === undefined ? {} : { since: await positionOf(session.log, { offset: query.since }) }),
+        };
+        const run = await session.runs.start(
+          {
+            id: newRunId(session),
+            command,
+            ...(cwd === undefined ? {} : { cwd }),
+            ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+          },
+          { name: principal.name },
+        );
+        // The news of a run can be quicker than those of its log.
+        if (run.position !== null) await session.refresh();
+        await writeExecution(new RunExecution(session, run, from), seen.takeOver(session, takeOver), liveness);
+        return TAKEN_OVER;
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/session/:id',
+      scope: 'create',
+      dialect: EXECD,
+      summary: 'End a session and everything that it started (OpenSandbox execd).',
+      params: Id,
+      responses: { 200: { description: 'Gone.' } },
+      handler: async ({ params, principal }) => {
+        await access.seenBy(principal).delete(params.id);
+        return empty();
+      },
+    }),
+  ];
+}
+
+/**
+ * As the daemon does. One level after the other: Node 20's own `recursive` tries for ever where the kernel says ENOENT to
+ * a folder whose parent is there, as below /proc. Throws `bad_cwd`.
+ */
+function make(cwd: string): void {
+  try {
+    const missing: string[] = [];
+    for (let path = cwd; !existsSync(path); path = dirname(path)) missing.unshift(path);
+    for (const path of missing) mkdirSync(path);
+  } catch (cause) {
+    throw new BinnacleError('bad_cwd', { message: `The working directory "${cwd}" cannot be made.`, cause });
+  }
+}

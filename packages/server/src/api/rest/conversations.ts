@@ -1,0 +1,225 @@
+// The REST routes of conversations: parse, hand on, answer. What they do is in conversation/.
+
+import { allows, BinnacleError, type ConversationInfo, type Visibility } from '@binnacle/protocol';
+import type { Conversations } from '../../conversations/conversations.ts';
+import { authorOf } from '../../conversations/state/audience.ts';
+import type { WriteLease } from '../../conversations/write-lease.ts';
+import { json, noContent, type Route, route, z } from '../http/routes.ts';
+import { LeaseHeader, LeaseTtl, text, ttlOf } from '../schemas/fields.ts';
+import { ConversationShape, Shown } from '../schemas/resources.ts';
+
+export const OfConversation = z.object({ key: z.string().max(512) });
+const Limit = z
+  .string()
+  .regex(/^\d{1,4}$/, 'a whole number')
+  .transform(Number);
+export const Page = { after: z.string().max(100).optional(), limit: Limit.optional() };
+const Title = text(200);
+const NewConversation = z.strictObject({
+  agent: text(64).min(1).optional(),
+  name: text(200).min(1).optional(),
+  key: z.string().max(1000).optional(),
+  title: Title.optional(),
+  visibility: Shown.optional(),
+});
+
+const Agent = z
+  .object({
+    id: z.string(),
+    driver: z.string(),
+    isDefault: z.boolean(),
+    steer: z.array(z.enum(['queue', 'inject', 'interrupt'])),
+    approvals: z.boolean(),
+  })
+  .openapi('Agent');
+const Command = z.object({ name: z.string(), description: z.string(), plugin: z.string() }).openapi('Command');
+const LeaseBody = z.strictObject({
+  action: z.enum(['acquire', 'renew', 'take', 'release']),
+  lease: z.string().max(100).optional(),
+  holder: text(100).min(1).optional(),
+  ...LeaseTtl,
+  pid: z.number().int().min(1).optional(),
+});
+const Answer = z.looseObject({ option: z.string(), reason: z.string() });
+
+export function conversationRoutes(conversations: Conversations): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/v1/agents',
+      scope: 'view',
+      summary: 'List the agents that messages can go to.',
+      responses: { 200: { description: 'As the config file says.', schema: z.object({ agents: z.array(Agent) }) } },
+      handler: () => json({ agents: conversations.agents.list() }),
+    }),
+    route({
+      method: 'get',
+      path: '/v1/commands',
+      scope: 'view',
+      summary: 'List what a message can begin with, as /name, to go to a plugin instead of the agent.',
+      responses: {
+        200: { description: 'Those in force now.', schema: z.object({ commands: z.array(Command) }) },
+      },
+      handler: () => json({ commands: conversations.commands }),
+    }),
+    route({
+      method: 'post',
+      path: '/v1/conversations',
+      scope: 'input',
+      summary: 'Begin a conversation with an agent. With a name: the one of that name, if it is there.',
+      body: NewConversation,
+      responses: {
+        201: { description: 'Made.', schema: ConversationShape },
+        200: { description: 'It was there.', schema: ConversationShape },
+      },
+      handler: async ({ body, principal }) => {
+        const { conversation, isNew } = await conversations.create(given(body), principal);
+        const info: ConversationInfo = conversations.infoOf(conversation, principal);
+        const headers = { Location: `/v1/conversations/${encodeURIComponent(info.key)}` };
+        return json(info, { status: isNew ? 201 : 200, headers });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/conversations',
+      scope: 'view',
+      summary: 'List the conversations that the caller may see; the ones that changed last come first.',
+      query: z.strictObject(Page),
+      responses: {
+        200: {
+          description: 'One page.',
+          schema: z.object({ conversations: z.array(ConversationShape), next: z.string().nullable() }),
+        },
+      },
+      handler: async ({ query, principal }) => json(await conversations.list(principal, query)),
+    }),
+    route({
+      method: 'get',
+      path: '/v1/conversations/:key',
+      scope: 'view',
+      summary: 'One conversation: what runs, what waits, what asks for approval.',
+      params: OfConversation,
+      responses: { 200: { description: 'As it is now.', schema: ConversationShape } },
+      handler: async ({ params, principal }) =>
+        json(conversations.infoOf(await conversations.get(params.key, principal), principal)),
+    }),
+    route({
+      method: 'patch',
+      path: '/v1/conversations/:key',
+      scope: 'input',
+      summary: 'Name it, or change who may see it. For its owner.',
+      params: OfConversation,
+      body: z.strictObject({ title: Title.min(1).optional(), visibility: Shown.optional() }),
+      responses: { 200: { description: 'As it is now.', schema: ConversationShape } },
+      handler: async ({ params, body, principal }) => {
+        const conversation = await conversations.get(params.key, principal);
+        conversations.requireManage(conversation, principal);
+        conversation.update(given(body) as { title?: string; visibility?: Visibility }, authorOf(principal));
+        return json(conversations.infoOf(conversation, principal));
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/v1/conversations/:key',
+      scope: 'input',
+      summary: 'End what it does, and remove it with all that was said. For its owner.',
+      params: OfConversation,
+      responses: { 204: { description: 'Gone.' } },
+      handler: async ({ params, principal }) => {
+        await conversations.delete(await conversations.get(params.key, principal), principal);
+        return noContent();
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/conversations/:key/abort',
+      scope: 'input',
+      summary: 'Abort the run that is under way, and what waits.',
+      params: OfConversation,
+      responses: {
+        200: { description: 'Ids of what was aborted.', schema: z.object({ aborted: z.array(z.string()) }) },
+      },
+      handler: async ({ params, principal }) => {
+        const conversation = await conversations.get(params.key, principal);
+        return json({ aborted: conversation.abort(undefined, 'conversation', authorOf(principal)) });
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/conversations/:key/approvals/:id',
+      scope: 'input',
+      summary: 'Answer a request for approval. The first answer counts.',
+      params: OfConversation.extend({ id: z.string().max(500) }),
+      body: z.strictObject({ option: z.string().max(200) }),
+      responses: { 200: { description: 'It is passed on.', schema: z.object({ answer: Answer }) } },
+      handler: async ({ params, body, principal }) => {
+        const conversation = await conversations.get(params.key, principal);
+        return json({ answer: conversation.answer(params.id, body.option, authorOf(principal)) });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/conversations/:key/lease',
+      scope: 'view',
+      summary: 'Who may write to it now.',
+      params: OfConversation,
+      responses: { 200: { description: 'Null: everybody who may send.', schema: z.object({ lease: z.unknown() }) } },
+      handler: async ({ params, principal }) =>
+        json({ lease: (await conversations.get(params.key, principal)).lease.info }),
+    }),
+    route({
+      method: 'post',
+      path: '/v1/conversations/:key/lease',
+      scope: 'input',
+      summary: 'Take, renew or release the exclusive right to write to it.',
+      params: OfConversation,
+      body: LeaseBody,
+      responses: { 200: { description: 'The lease, or that it was released.', schema: z.looseObject({}) } },
+      handler: async ({ params, body, principal }) => {
+        const { lease } = await conversations.get(params.key, principal);
+        // It tells which processes there are on the host.
+        if (body.pid !== undefined && !allows(principal.scope, 'create')) {
+          throw new BinnacleError('forbidden', { message: 'Naming a pid needs the scope "create".' });
+        }
+        return json(lead(lease, body, principal.name));
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/conversations/:key/notes',
+      scope: 'input',
+      summary: 'Add a note to what was said. The agent does not see it.',
+      params: OfConversation,
+      headers: z.object(LeaseHeader),
+      body: z.strictObject({ text: z.string() }),
+      responses: { 204: { description: 'It is kept.' } },
+      handler: async ({ params, body, headers, principal }) => {
+        const conversation = await conversations.get(params.key, principal);
+        conversation.note(body.text, authorOf(principal), headers['binnacle-lease']);
+        return noContent();
+      },
+    }),
+  ];
+}
+
+function lead(lease: WriteLease, asked: z.output<typeof LeaseBody>, name: string): object {
+  const { action, holder = name, pid } = asked;
+  const ttlMs = ttlOf(asked);
+  switch (action) {
+    case 'acquire':
+    case 'take':
+      return lease.acquire(holder, given({ take: action === 'take', ttlMs, pid }));
+    case 'renew':
+      return lease.renew(asked.lease ?? '');
+    case 'release':
+      lease.release(asked.lease ?? '');
+      return { released: true };
+  }
+}
+
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without the fields that were left out, which zod names all the same. */
+export function given<T extends object>(value: T): Given<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Given<T>;
+}

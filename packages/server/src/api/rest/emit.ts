@@ -1,0 +1,103 @@
+// Where programs elsewhere send what they do. Parses the envelope; what is in it is the ingest's.
+
+import { BinnacleError, type EmitAnswer, type EmitResult, type TrafficProducer } from '@binnacle/protocol';
+import type { Principal } from '../../access/principal.ts';
+import { Producer, unknownFields } from '../../traffic/event.ts';
+import type { Ingest } from '../../traffic/ingest.ts';
+import type { Rates } from '../../traffic/rate-limit.ts';
+import { validate } from '../http/app.ts';
+import { json, type Route, route, z } from '../http/routes.ts';
+
+export const MAX_BATCH_EVENTS = 1000;
+/** 1000 events of a few KiB, or one of 1 MiB as base64 with room to spare. */
+export const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+
+/** Maximum names of ignored fields per answer: enough to see what is misspelt. */
+const MAX_NAMED_FIELDS = 20;
+
+const Batch = z.strictObject({ producer: Producer.optional(), events: z.array(z.unknown()) });
+
+const Result = z.object({
+  status: z.enum(['stored', 'duplicate', 'refused']),
+  session_id: z.string().nullable(),
+  seq: z.number().nullable(),
+  session: z.string().optional(),
+  position: z.string().optional(),
+  offset: z.number().optional(),
+  error: z.unknown().optional(),
+});
+const Answer = z
+  .object({
+    results: z.array(Result),
+    stored: z.number(),
+    duplicates: z.number(),
+    refused: z.number(),
+    ignored: z.number(),
+    ignored_fields: z.array(z.string()),
+  })
+  .openapi('EmitAnswer');
+
+export function emitRoutes(ingest: Ingest, rates: Rates): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/v1/pty-traffic/emit',
+      // Emitters of a later version may send more fields, and are told how many were left out.
+      unknownFields: 'ignored',
+      scope: 'ingest',
+      summary: 'Emit what happens in a program that runs elsewhere: one event, or up to 1000 in order.',
+      body: z.unknown(),
+      bodyLimit: MAX_BATCH_BYTES,
+      responses: {
+        200: { description: 'All of them are kept.', schema: Answer },
+        207: { description: 'Some were refused: see each result.', schema: Answer },
+      },
+      handler: async ({ body, principal, request }) => {
+        const { events, producer, isOne } = envelopeOf(body);
+        admit(rates, principal, events.length, Number(request.headers['content-length'] ?? MAX_BATCH_BYTES));
+        const results = await ingest.emit(events, { user: principal.user, producer });
+        const [only] = results;
+        if (isOne && only?.status === 'refused') throw BinnacleError.fromWire(only.error);
+        const answer = answerOf(results, events.flatMap(unknownFields));
+        return json(answer, { status: answer.refused === 0 ? 200 : 207 });
+      },
+    }),
+  ];
+}
+
+/** One event, a list of them, or a batch that may have a producer. What an event is, is looked at one by one. */
+function envelopeOf(body: unknown): {
+  readonly events: readonly unknown[];
+  readonly producer: TrafficProducer | undefined;
+  readonly isOne: boolean;
+} {
+  if (typeof body !== 'object' || body === null) {
+    throw new BinnacleError('bad_event', { message: 'The body is neither an event nor a batch of them.' });
+  }
+  const isBatch = Object.hasOwn(body, 'events');
+  const { events, producer } = isBatch
+    ? validate('body', Batch, body)
+    : { events: Array.isArray(body) ? (body as unknown[]) : [body], producer: undefined };
+  if (events.length === 0) throw new BinnacleError('bad_event', { message: 'The batch is empty.' });
+  if (events.length > MAX_BATCH_EVENTS) {
+    throw new BinnacleError('batch_too_large', { details: { limit: MAX_BATCH_EVENTS, events: events.length } });
+  }
+  return { events, producer, isOne: !isBatch && !Array.isArray(body) };
+}
+
+function admit(rates: Rates, principal: Principal, events: number, bytes: number): void {
+  const waitMs = rates.take(principal.id, events, bytes);
+  if (waitMs > 0) throw new BinnacleError('too_fast', { details: { retryAfterMs: waitMs } });
+}
+
+function answerOf(results: readonly EmitResult[], ignored: readonly string[]): EmitAnswer {
+  const count = (wanted: EmitResult['status']): number => results.filter(({ status }) => status === wanted).length;
+  return {
+    results,
+    stored: count('stored'),
+    duplicates: count('duplicate'),
+    refused: count('refused'),
+    ignored: ignored.length,
+    ignored_fields: [...new Set(ignored)].slice(0, MAX_NAMED_FIELDS),
+  };
+}

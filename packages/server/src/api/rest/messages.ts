@@ -1,0 +1,306 @@
+// The REST routes of messages, runs and events of a conversation: parse, hand on, answer or stream.
+
+import type { ServerResponse } from 'node:http';
+import { type ConversationEvent, type ConversationRun, type Position, parsePosition } from '@binnacle/protocol';
+import type { Principal } from '../../access/principal.ts';
+import type { Conversation } from '../../conversations/conversation.ts';
+import type { Conversations } from '../../conversations/conversations.ts';
+import { assertMaySend, authorOf, mayManage } from '../../conversations/state/audience.ts';
+import { DELTA_INTERVAL_MS } from '../../conversations/state/pace.ts';
+import { positionOf } from '../../cursor/start-position.ts';
+import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import { EventHeaders, Flag, LeaseHeader, MAX_TIMEOUT_MS, Wait, wantsEvents } from '../schemas/fields.ts';
+import { CONVERSATION_EVENTS, MESSAGE_EVENTS } from '../schemas/frames.ts';
+import { ConversationFeed, headOf, runOfReceipt } from '../stream/conversation-feed.ts';
+import type { Liveness } from '../stream/liveness.ts';
+import { EventStream } from '../stream/sse.ts';
+import { given, OfConversation, Page } from './conversations.ts';
+
+const MessageId = z.string().max(100);
+const OfMessage = OfConversation.extend({ id: MessageId });
+const OfRun = OfConversation.extend({ run: MessageId });
+const Interval = z
+  .string()
+  .regex(/^\d{1,5}$/, 'milliseconds, a whole number')
+  .transform((ms) => Math.min(Number(ms), 10_000));
+
+/** A message of 256 KiB, with every character escaped. */
+const BODY_LIMIT = 2 * 1024 * 1024;
+
+const NewMessage = z.strictObject({
+  id: MessageId.optional(),
+  text: z.string(),
+  steer: z.enum(['queue', 'inject', 'interrupt']).optional(),
+  timeoutMs: z.number().int().min(0).max(MAX_TIMEOUT_MS).optional(),
+});
+const Message = z
+  .looseObject({ id: z.string(), role: z.string(), text: z.string(), state: z.string() })
+  .openapi('Message');
+const Run = z.looseObject({ id: z.string(), state: z.string(), text: z.string() }).openapi('ConversationRun');
+const Receipt = z
+  .object({ message: Message, run: Run.nullable(), duplicate: z.boolean(), aborted: z.array(z.string()).optional() })
+  .openapi('SendReceipt');
+
+export function messageRoutes(conversations: Conversations, liveness: Liveness): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/v1/conversations/:key/messages',
+      scope: 'input',
+      summary: 'Send a message. The answer comes as server-sent events (Accept: text/event-stream), or is asked for.',
+      params: OfConversation,
+      query: z.strictObject({
+        wait: Wait.optional(),
+        format: z.enum(['json', 'sse']).optional(),
+        deltaIntervalMs: Interval.optional(),
+      }),
+      headers: z.object({ ...LeaseHeader, accept: EventHeaders.accept }),
+      body: NewMessage,
+      bodyLimit: BODY_LIMIT,
+      events: MESSAGE_EVENTS,
+      responses: { 202: { description: 'It is kept; with ?wait= its run has ended, or not yet.', schema: Receipt } },
+      handler: async ({ params, query, headers, body, principal, signal, takeOver }) => {
+        const conversation = await conversations.get(params.key, principal);
+        assertMaySend(principal, body);
+        const head = headOf(conversation);
+        const receipt = conversation.send(
+          { text: body.text, ...given(body) },
+          authorOf(principal),
+          headers['binnacle-lease'],
+        );
+        const run = runOfReceipt(receipt, conversation);
+        if (run !== null && wantsEvents(query.format, headers.accept)) {
+          const at = receipt.duplicate && run.position !== null ? parsePosition(run.position) : head;
+          const events = { at, intervalMs: query.deltaIntervalMs, runs: [run.id], follow: true, first: receipt };
+          await stream({ conversations, liveness, principal }, conversation, takeOver(), events);
+          return TAKEN_OVER;
+        }
+        if (run === null || query.wait === undefined) return json(receipt, { status: 202 });
+        const read = () => {
+          const message = conversation.message(receipt.message.id);
+          // Taken back while we waited: there will be no run.
+          return { ...receipt, message, run: message.state === 'cancelled' ? null : conversation.findRun(run.id) };
+        };
+        const parts = { conversations, conversation, principal, run: run.id, read };
+        return json(await comeTo(parts, query.wait, signal), { status: 202 });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/conversations/:key/messages',
+      scope: 'view',
+      summary: 'What was said, newest page first, oldest message first within it.',
+      params: OfConversation,
+      query: z.strictObject({ before: z.string().max(20).optional(), limit: Page.limit }),
+      responses: {
+        200: {
+          description: 'Pass `before` back for what came before.',
+          schema: z.object({ messages: z.array(Message), before: z.string().nullable() }),
+        },
+      },
+      handler: async ({ params, query, principal }) =>
+        json((await conversations.get(params.key, principal)).history(query)),
+    }),
+    route({
+      method: 'get',
+      path: '/v1/conversations/:key/messages/:id',
+      scope: 'view',
+      summary: 'One message: whether it waits, and which run it went into.',
+      params: OfMessage,
+      responses: { 200: { description: 'The message.', schema: Message } },
+      handler: async ({ params, principal }) =>
+        json((await conversations.get(params.key, principal)).message(params.id)),
+    }),
+    route({
+      method: 'patch',
+      path: '/v1/conversations/:key/messages/:id',
+      scope: 'input',
+      summary: 'Change the text of a message that waits. For who sent it, and the owner.',
+      params: OfMessage,
+      headers: z.object(LeaseHeader),
+      body: z.strictObject({ text: z.string() }),
+      bodyLimit: BODY_LIMIT,
+      responses: { 200: { description: 'As it is now.', schema: Message } },
+      handler: async ({ params, body, headers, principal }) => {
+        const conversation = await conversations.get(params.key, principal);
+        const right = { isManager: mayManage(conversation.record, principal), lease: headers['binnacle-lease'] };
+        return json(conversation.edit(params.id, body.text, authorOf(principal), right));
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/v1/conversations/:key/messages/:id',
+      scope: 'input',
+      summary: 'Take back a message that waits.',
+      params: OfMessage,
+      responses: { 200: { description: 'Cancelled.', schema: Message } },
+      handler: async ({ params, principal }) =>
+        json((await conversations.get(params.key, principal)).cancel(params.id, authorOf(principal))),
+    }),
+    route({
+      method: 'get',
+      path: '/v1/conversations/:key/runs/:run',
+      scope: 'view',
+      summary: 'One run, as it is now, or when it has ended (?wait=).',
+      params: OfRun,
+      query: z.strictObject({ wait: Wait.optional() }),
+      responses: { 200: { description: 'The run.', schema: Run } },
+      handler: async ({ params, query, principal, signal }) => {
+        const conversation = await conversations.get(params.key, principal);
+        const read = () => conversation.findRun(params.run);
+        const parts = { conversations, conversation, principal, run: params.run, read };
+        return json(await comeTo(parts, query.wait ?? 0, signal));
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/v1/conversations/:key/runs/:run',
+      scope: 'input',
+      summary: 'Abort one run, or take back the message that would begin it.',
+      params: OfRun,
+      responses: {
+        200: { description: 'Ids of what was aborted.', schema: z.object({ aborted: z.array(z.string()) }) },
+      },
+      handler: async ({ params, principal }) => {
+        const conversation = await conversations.get(params.key, principal);
+        return json({ aborted: conversation.abort(params.run, 'run', authorOf(principal)) });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/conversations/:key/events',
+      scope: 'view',
+      summary: 'Its events from a position on (default: the oldest), as server-sent events.',
+      params: OfConversation,
+      query: z.strictObject({
+        position: z.string().max(64).optional(),
+        run: MessageId.optional(),
+        deltaIntervalMs: Interval.optional(),
+        follow: Flag.optional(),
+      }),
+      headers: z.object(EventHeaders),
+      events: CONVERSATION_EVENTS,
+      responses: { 200: { description: '`id` is the position behind each.', type: 'text/event-stream' } },
+      handler: async ({ params, query, headers, principal, takeOver }) => {
+        const conversation = await conversations.get(params.key, principal);
+        const { run, follow = true, deltaIntervalMs } = query;
+        const asked = headers['last-event-id'] || query.position;
+        const begin = run === undefined ? 'start' : (conversation.findRun(run).position ?? 'start');
+        const at = await positionOf(conversation.log, asked ?? begin);
+        const events = { at, intervalMs: deltaIntervalMs, follow, ...(run === undefined ? {} : { runs: [run] }) };
+        await stream({ conversations, liveness, principal }, conversation, takeOver(), events);
+        return TAKEN_OVER;
+      },
+    }),
+  ];
+}
+
+interface Streamed {
+  readonly at: Position;
+  readonly intervalMs: number | undefined;
+  /** Ends behind the last of them. Default: everything, without an end. */
+  readonly runs?: readonly string[];
+  /** False: ends at the head of now. */
+  readonly follow: boolean;
+  /** Told before the events. */
+  readonly first?: object;
+}
+
+/** Resolves when the stream is over, however it came to that. */
+async function stream(
+  parts: { readonly conversations: Conversations; readonly liveness: Liveness; readonly principal: Principal },
+  conversation: Conversation,
+  response: ServerResponse,
+  { at, intervalMs = DELTA_INTERVAL_MS, runs, follow, first }: Streamed,
+): Promise<void> {
+  const { conversations, liveness, principal } = parts;
+  const events = new EventStream(response, liveness);
+  if (first !== undefined) events.send('accepted', at, first);
+  // Whose end is in the log by now, or was: nothing of them will come behind its head.
+  const areOver = (): boolean => runs?.every((run) => isKnownOver(conversation, run)) === true;
+  let isLast = areOver();
+  const feed = new ConversationFeed({
+    conversation,
+    at,
+    intervalMs: follow ? intervalMs : 0,
+    ...(runs === undefined ? {} : { runs }),
+    outlet: {
+      events: (_, list, behind) => events.send('events', behind, { events: list }),
+      gap: (_, reason, next) => {
+        isLast = areOver();
+        return events.send('gap', next, { reason });
+      },
+      failed: (one, error) => events.fail(error, one.position),
+      over: () => events.finish(),
+      caughtUp: () => {
+        if (!follow || isLast) events.finish();
+      },
+    },
+  });
+  const release = conversations.hold(conversation);
+  const unwatch = conversations.onLoss(conversation, principal, (why) => events.fail(why, feed.position));
+  events.onRoom(() => feed.resume());
+  if (events.isOpen) feed.start();
+  await events.closed;
+  feed.stop();
+  unwatch();
+  release();
+}
+
+/** What `read` gives when the run has ended, or after a while. */
+function comeTo<T>(
+  parts: {
+    readonly conversations: Conversations;
+    readonly conversation: Conversation;
+    readonly principal: Principal;
+    readonly run: string;
+    read(): T;
+  },
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<T> {
+  const { conversations, conversation, principal, run } = parts;
+  if (waitMs === 0 || signal.aborted || isOver(conversation.findRun(run))) return Promise.resolve(parts.read());
+  return new Promise((resolve, reject) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      unlisten();
+      unwatch();
+      release();
+      signal.removeEventListener('abort', finish);
+      try {
+        resolve(parts.read());
+      } catch (error) {
+        reject(error);
+      }
+    };
+    const timer = setTimeout(finish, waitMs);
+    const release = conversations.hold(conversation);
+    // Who may not see it any more is not told what they waited for.
+    const unwatch = conversations.onLoss(conversation, principal, (why) => {
+      reject(why);
+      finish();
+    });
+    const unlisten = conversations.listen({
+      changed: (other: Conversation, events: readonly ConversationEvent[]) => {
+        if (other === conversation && events.some((event) => tells(event, run))) finish();
+      },
+    });
+    signal.addEventListener('abort', finish, { once: true });
+  });
+}
+
+const isOver = ({ state }: ConversationRun): boolean => state !== 'running' && state !== 'queued';
+
+function isKnownOver(conversation: Conversation, run: string): boolean {
+  try {
+    return isOver(conversation.findRun(run));
+  } catch {
+    return true; // Taken back before it began.
+  }
+}
+
+/** Ended, or taken back before it began. */
+const tells = (event: ConversationEvent, run: string): boolean =>
+  ((event.type === 'final' || event.type === 'error' || event.type === 'aborted') && event.run === run) ||
+  (event.type === 'message_cancelled' && event.id === run);

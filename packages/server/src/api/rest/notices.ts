@@ -1,0 +1,22 @@
+// The route by which people read what plugins had to say. New ones come over /v1/ws as well.
+
+import type { Notices } from '../../plugins/notices.ts';
+import { json, type Route, route, z } from '../http/routes.ts';
+import { numberIn } from '../schemas/fields.ts';
+
+const Notice = z.object({ n: z.number(), at: z.number(), plugin: z.string(), title: z.string(), text: z.string() });
+const List = z.object({ notices: z.array(Notice), next: z.number() });
+
+export function noticeRoutes(notices: Notices): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/v1/notices',
+      scope: 'view',
+      summary: 'What plugins have told people: the last 200, until the gateway is restarted.',
+      query: z.strictObject({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional() }),
+      responses: { 200: { description: 'Oldest first. Read on with after=next.', schema: List } },
+      handler: ({ query }) => json(notices.after(query.after)),
+    }),
+  ];
+}

@@ -1,0 +1,153 @@
+// Routes by which people look after plugins: see them, install them, grant and take away. What plugins themselves answer is
+// in api/plugin-pages/plugin-pages.ts.
+
+import type { Plugins } from '../../plugins/plugins.ts';
+import { json, noContent, type Route, route, z } from '../http/routes.ts';
+import { numberIn, text, Wait } from '../schemas/fields.ts';
+
+const MAX_AUDIT = 1000;
+
+const Id = z.object({ id: text(64) });
+const Grant = z.object({ id: text(64), permission: text(64) });
+const Path = text(4096).min(1).describe('A folder on the machine of the gateway.');
+/** Its items are checked by the table of permissions. */
+const Value = z.union([z.boolean(), z.record(z.string(), z.array(z.string().max(512)).max(200))]);
+
+const Info = z.looseObject({ id: z.string(), state: z.string() }).openapi('PluginInfo');
+const Preview = z.looseObject({ id: z.string(), digest: z.string() }).openapi('PluginPreview');
+const List = z.object({ plugins: z.array(Info) });
+const Log = z.looseObject({ lines: z.array(z.looseObject({ n: z.number(), text: z.string() })), next: z.number() });
+const Audit = z.object({ entries: z.array(z.looseObject({ plugin: z.string(), what: z.string() })) });
+
+const told = (description: string) => ({ 200: { description, schema: Info } });
+
+export function pluginRoutes(plugins: Plugins): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/v1/plugins',
+      scope: 'admin',
+      summary: 'The plugins that are installed: level, state, what they offer, ask for and are granted.',
+      responses: { 200: { description: 'By id.', schema: List } },
+      handler: () => json({ plugins: plugins.list() }),
+    }),
+    route({
+      method: 'get',
+      path: '/v1/plugins/:id',
+      scope: 'admin',
+      summary: 'One plugin.',
+      params: Id,
+      responses: told('As it is now.'),
+      handler: ({ params }) => json(plugins.info(params.id)),
+    }),
+    route({
+      method: 'post',
+      path: '/v1/plugins/preview',
+      scope: 'admin',
+      summary: 'What would be installed from a folder, and what it asks for. Runs none of its code.',
+      body: z.strictObject({ path: Path }),
+      responses: { 200: { description: 'For the person who has to agree.', schema: Preview } },
+      handler: async ({ body, principal, signal }) =>
+        json(await plugins.preview(body.path, { by: principal.name, signal })),
+    }),
+    route({
+      method: 'post',
+      path: '/v1/plugins',
+      scope: 'admin',
+      summary: 'Install what was looked at, and start it. Grants what is named, and nothing else.',
+      description:
+        'Where another one of its id came from another folder, "inherit" says whether it gets its permissions, settings and stored values; else it is refused (other_origin).',
+      body: z.strictObject({
+        path: Path,
+        digest: text(128),
+        grants: z.record(text(64), Value).optional(),
+        inherit: z.enum(['all', 'nothing']).optional(),
+      }),
+      responses: { 201: { description: 'It is installed; its state says whether it runs.', schema: Info } },
+      handler: async ({ body, principal, signal }) =>
+        json(await plugins.install(body.path, body.digest, { by: principal.name, signal }, body.grants, body.inherit), {
+          status: 201,
+        }),
+    }),
+    route({
+      method: 'delete',
+      path: '/v1/plugins/:id',
+      scope: 'admin',
+      summary: 'Remove a plugin with its log, what it kept, and its entry in the config file.',
+      params: Id,
+      responses: { 204: { description: 'It is gone.' } },
+      handler: async ({ params, principal }) => {
+        await plugins.remove(params.id, principal.name);
+        return noContent();
+      },
+    }),
+    route({
+      method: 'put',
+      path: '/v1/plugins/:id/permissions/:permission',
+      scope: 'admin',
+      summary: 'Grant a permission: writes its key of the config file. In force at once.',
+      params: Grant,
+      body: z.strictObject({ value: Value }),
+      responses: told('With the grant.'),
+      handler: async ({ params, body, principal }) =>
+        json(await plugins.grant(params.id, params.permission, body.value, principal.name)),
+    }),
+    route({
+      method: 'delete',
+      path: '/v1/plugins/:id/permissions/:permission',
+      scope: 'admin',
+      summary: 'Take a permission away.',
+      params: Grant,
+      responses: told('Without the grant.'),
+      handler: async ({ params, principal }) =>
+        json(await plugins.grant(params.id, params.permission, false, principal.name)),
+    }),
+    route({
+      method: 'put',
+      path: '/v1/plugins/:id/enabled',
+      scope: 'admin',
+      summary: 'Have a plugin run, or not.',
+      params: Id,
+      body: z.strictObject({ enabled: z.boolean() }),
+      responses: told('As it is now.'),
+      handler: async ({ params, body, principal }) =>
+        json(await plugins.setEnabled(params.id, body.enabled, principal.name)),
+    }),
+    route({
+      method: 'post',
+      path: '/v1/plugins/:id/restart',
+      scope: 'admin',
+      summary: 'End its process, if there is one, and start another, also of one that is disabled.',
+      params: Id,
+      responses: told('Once it is ready, or it is known why it is not.'),
+      handler: async ({ params, principal }) => json(await plugins.restart(params.id, principal.name)),
+    }),
+    route({
+      method: 'get',
+      path: '/v1/plugins/:id/logs',
+      scope: 'admin',
+      summary: 'What a plugin printed, and what the gateway says of it.',
+      params: Id,
+      query: z.strictObject({ after: numberIn(0, Number.MAX_SAFE_INTEGER).optional(), wait_ms: Wait.optional() }),
+      responses: { 200: { description: 'Oldest first. Read on with after=next.', schema: Log } },
+      handler: async ({ params, query, signal }) => {
+        const log = plugins.logOf(params.id);
+        const { after, wait_ms: waitMs = 0 } = query;
+        const page = log.read(after);
+        if (page.lines.length > 0 || waitMs === 0) return json(page);
+        await log.next(waitMs, signal);
+        return json(log.read(after ?? page.next));
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/plugins/:id/audit',
+      scope: 'admin',
+      summary: 'What it was allowed and denied, and what people did with it.',
+      params: Id,
+      query: z.strictObject({ limit: numberIn(1, MAX_AUDIT).default(100) }),
+      responses: { 200: { description: 'Newest first. Also of one that was removed.', schema: Audit } },
+      handler: ({ params, query }) => json({ entries: plugins.auditOf(params.id, query.limit) }),
+    }),
+  ];
+}

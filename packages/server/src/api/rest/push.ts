@@ -1,0 +1,160 @@
+// The routes by which people say whether and of what they want to be told when they do not look.
+
+import { issuerOf, type Principal } from '../../access/principal.ts';
+import type { Conversations } from '../../conversations/conversations.ts';
+import type { Hails } from '../../notifications/notifications.ts';
+import type { Muted, MuteStore } from '../../store/mutes.ts';
+import type { HailWishStore } from '../../store/notification-settings.ts';
+import type { SessionAccess } from '../../visibility/session-access.ts';
+import { json, noContent, type Route, route, z } from '../http/routes.ts';
+import { OfConversation } from './conversations.ts';
+
+export interface PushParts {
+  readonly hails: Hails;
+  readonly mutes: MuteStore;
+  readonly wishes: HailWishStore;
+  readonly access: SessionAccess;
+  readonly conversations: Conversations;
+}
+
+const Endpoint = z.string().min(1).max(2048);
+const bytes = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^[A-Za-z0-9_-]+={0,2}$/, 'base64url')
+    .transform((text) => Buffer.from(text, 'base64url'));
+/** As `PushSubscription.toJSON` of a browser gives it. */
+const Subscription = z.object({
+  endpoint: Endpoint,
+  expirationTime: z.number().nullish(),
+  keys: z.object({ p256dh: bytes(100), auth: bytes(40) }),
+});
+const State = z.object({ publicKey: z.string().nullable(), browsers: z.number(), done: z.boolean() }).openapi('Push');
+const Muting = z.object({ sessions: z.array(z.string()), conversations: z.array(z.string()) }).openapi('Mutes');
+const OfSession = z.object({ id: z.string().max(64) });
+
+export function pushRoutes({ hails, mutes, wishes, access, conversations }: PushParts): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/v1/push',
+      scope: 'view',
+      summary: 'What a browser needs to be notified: our public key. Null: the operator wants no push.',
+      responses: {
+        200: { description: 'The key, how many browsers of the caller are notified, and of what.', schema: State },
+      },
+      handler: ({ principal: { user } }) =>
+        json({ publicKey: hails.publicKey ?? null, browsers: hails.count(user), ...wishes.of(user) }),
+    }),
+    route({
+      method: 'patch',
+      path: '/v1/push',
+      scope: 'view',
+      summary: 'Of what to notify the caller.',
+      body: z.strictObject({
+        done: z.boolean().describe('Also when a turn of an agent has ended that the caller began, if it took long.'),
+      }),
+      responses: { 204: { description: 'In force for all browsers of this user.' } },
+      handler: ({ principal, body }) => {
+        wishes.set(principal.user, body);
+        return noContent();
+      },
+    }),
+    route({
+      method: 'put',
+      path: '/v1/push/subscription',
+      scope: 'view',
+      // Browsers write it.
+      unknownFields: 'ignored',
+      summary: 'Notify a browser from now on, as long as this login or token counts.',
+      description:
+        'The body is what `PushSubscription.toJSON()` gives. A browser has one; the last one to say so has it.',
+      body: Subscription,
+      responses: { 204: { description: 'It is notified.' } },
+      handler: async ({ principal, body: { endpoint, keys } }) => {
+        await hails.subscribe({ endpoint, ...keys }, { user: principal.user, issuer: issuerOf(principal) });
+        return noContent();
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/v1/push/subscription',
+      scope: 'view',
+      summary: 'Notify a browser no more. One that is not known is no error.',
+      body: z.strictObject({ endpoint: Endpoint }),
+      responses: { 204: { description: 'It is not.' } },
+      handler: ({ principal, body }) => {
+        hails.unsubscribe(body.endpoint, principal.user);
+        return noContent();
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/push/test',
+      scope: 'view',
+      summary: 'Send a test to the browsers of the caller, or to one of them.',
+      body: z.strictObject({ endpoint: Endpoint.optional() }),
+      responses: { 200: { description: 'How many took it.', schema: z.object({ taken: z.number() }) } },
+      handler: async ({ principal, body }) => json({ taken: await hails.test(principal.user, body.endpoint) }),
+    }),
+    route({
+      method: 'get',
+      path: '/v1/mutes',
+      scope: 'view',
+      summary: 'What the caller is not notified of.',
+      responses: { 200: { description: 'Ids of sessions, keys of conversations.', schema: Muting } },
+      handler: ({ principal }) => {
+        const list = mutes.list(principal.user);
+        const sessions = list.filter(({ kind, target }) => kind === 'session' && access.seenBy(principal).has(target));
+        const keys = list.flatMap(({ kind, target }) =>
+          kind === 'conversation' && conversations.mayAccess(target, principal)
+            ? (conversations.keyOf(target) ?? [])
+            : [],
+        );
+        return json({ sessions: sessions.map(({ target }) => target), conversations: keys });
+      },
+    }),
+    ...muteRoutes({
+      mutes,
+      kind: 'session',
+      path: '/v1/sessions/:id/mute',
+      params: OfSession,
+      targetOf: ({ id }, who) => access.seenBy(who).get(id).id,
+    }),
+    ...muteRoutes({
+      mutes,
+      kind: 'conversation',
+      path: '/v1/conversations/:key/mute',
+      params: OfConversation,
+      targetOf: async ({ key }, who) => (await conversations.get(key, who)).record.id,
+    }),
+  ];
+}
+
+interface Mutable<Params> {
+  readonly mutes: MuteStore;
+  readonly kind: Muted['kind'];
+  readonly path: string;
+  readonly params: z.ZodType<Params>;
+  /** Throws where whoever asks may not see it. */
+  targetOf(params: Params, who: Principal): string | Promise<string>;
+}
+
+function muteRoutes<Params>({ mutes, kind, path, params, targetOf }: Mutable<Params>): Route[] {
+  const saying = (method: 'put' | 'delete', summary: string, description: string): Route =>
+    route({
+      ...{ method, path, scope: 'view', summary, params },
+      responses: { 204: { description } },
+      handler: async ({ principal, params: asked }) => {
+        const muted = { kind, target: await targetOf(asked, principal) };
+        if (method === 'put') mutes.put(principal.user, muted);
+        else mutes.drop(principal.user, muted);
+        return noContent();
+      },
+    });
+  return [
+    saying('put', `Do not notify the caller of this ${kind}.`, 'Muted, for this user alone.'),
+    saying('delete', `Notify the caller of this ${kind} again.`, 'Not muted.'),
+  ];
+}

@@ -1,0 +1,38 @@
+// Route by which the programs of a session report what they do. The session's secret is all that they need and have.
+
+import { BinnacleError, STATUS_STATES } from '@binnacle/protocol';
+import type { SessionActivities } from '../../activity/session-activities.ts';
+import type { SessionReporters } from '../../reporting/session-reporters.ts';
+import { noContent, type Route, route, z } from '../http/routes.ts';
+
+const MAX_BODY_BYTES = 16 * 1024;
+
+export function reportRoutes(reporters: SessionReporters, activities: SessionActivities): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/v1/sessions/:id/report',
+      scope: 'public',
+      summary: 'Report the state of a session from inside of it, with the secret that its environment holds.',
+      description: 'For hooks of agents. A session that does not run is none.',
+      params: z.object({ id: z.string().max(100) }),
+      headers: z.object({ 'binnacle-session-secret': z.string().max(200).optional() }),
+      body: z.strictObject({
+        state: z.enum([...STATUS_STATES]),
+        reason: z.enum(['permission', 'question', 'auth']).optional(),
+        text: z.string().max(2000).optional(),
+        at: z.number().int().min(0).optional(),
+      }),
+      bodyLimit: MAX_BODY_BYTES,
+      responses: { 204: { description: 'It counts from now on, until the next one.' } },
+      handler: ({ params: { id }, headers, body }) => {
+        const secret = headers['binnacle-session-secret'] ?? '';
+        if (!reporters.isSecretOf(id, secret)) {
+          throw new BinnacleError('unauthorized', { message: 'This is not the secret of that session.' });
+        }
+        if (!activities.report(id, body)) throw new BinnacleError('session_not_found');
+        return noContent();
+      },
+    }),
+  ];
+}

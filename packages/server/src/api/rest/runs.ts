@@ -1,0 +1,217 @@
+// The REST routes of runs: parse, hand on, answer. What they do is in sessions/session.ts, what they show in api/stream/run-stream.ts.
+
+import { BinnacleError, isRunId, type ProcessInfo, type RunInfo, type RunRequest } from '@binnacle/protocol';
+import type { Session } from '../../sessions/session.ts';
+import type { SeenSessions, SessionAccess } from '../../visibility/session-access.ts';
+import { json, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import {
+  argument,
+  by,
+  EventHeaders,
+  Flag,
+  LeaseHeader,
+  MAX_TIMEOUT_MS,
+  Offset,
+  text,
+  Wait,
+  wantsEvents,
+} from '../schemas/fields.ts';
+import { RUN_EVENTS } from '../schemas/frames.ts';
+import type { Liveness } from '../stream/liveness.ts';
+import { headOf, type RunFrom, streamRun, writeRunOutput } from '../stream/run-stream.ts';
+import { hasEnded, waitForRun } from '../stream/run-wait.ts';
+
+const InSession = z.object({ id: z.string() });
+const OfRun = z.object({ id: z.string(), run: z.string() });
+const Encoding = z.enum(['text', 'base64']).optional();
+
+const NewRun = z.strictObject({
+  id: z.string().refine(isRunId, '1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot').optional(),
+  command: argument.refine((command) => command !== '', 'not empty'),
+  cwd: text(4096).min(1).optional(),
+  timeoutMs: z.number().int().min(0).max(MAX_TIMEOUT_MS).optional(),
+  stdin: z.enum(['null', 'session']).optional(),
+  onBusy: z.enum(['queue', 'refuse']).optional(),
+  onDisconnect: z.enum(['detach', 'cancel']).default('detach'),
+});
+
+const Info = z
+  .object({
+    id: z.string(),
+    session: z.uuid(),
+    command: z.string(),
+    by: z.string(),
+    state: z.enum(['queued', 'running', 'ended']),
+    queuedAt: z.number(),
+    startedAt: z.number().nullable(),
+    endedAt: z.number().nullable(),
+    durationMs: z.number().nullable(),
+    position: z.string().nullable(),
+    startOffset: z.number().nullable(),
+    endOffset: z.number().nullable(),
+    exitCode: z.number().nullable(),
+    outcome: z.enum(['exited', 'timed_out', 'cancelled', 'session_ended', 'lost']).nullable(),
+    reset: z.boolean(),
+    cwd: z.string().nullable(),
+  })
+  .openapi('Run');
+const Process = z.object({ pid: z.number(), parent: z.number(), command: z.string() }).openapi('Process');
+/** The descriptions say what the protocol package does, or this does not compile. */
+const describe = (info: Omit<RunInfo, 'id' | 'session'> & { id: string; session: string }): z.output<typeof Info> =>
+  info;
+const describeProcess = (info: ProcessInfo): z.output<typeof Process> => info;
+
+const OutputQuery = z.strictObject({
+  since: Offset.optional(),
+  position: z.string().max(64).optional(),
+  follow: Flag.optional(),
+  encoding: Encoding,
+  format: z.enum(['raw', 'sse']).optional(),
+});
+
+export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/v1/sessions/:id/runs',
+      scope: 'input',
+      summary:
+        'Run a command in the shell of a session: as server-sent events (Accept: text/event-stream), or told of.',
+      params: InSession,
+      query: z.strictObject({ format: z.enum(['json', 'sse']).optional(), encoding: Encoding, wait: Wait.optional() }),
+      headers: z.object({ ...LeaseHeader, accept: EventHeaders.accept }),
+      body: NewRun,
+      events: RUN_EVENTS,
+      responses: { 201: { description: 'It runs, waits for its turn, or has ended within ?wait=.', schema: Info } },
+      handler: async ({ params, query, headers, body, principal, signal, takeOver }) => {
+        const seen = access.seenBy(principal);
+        const session = seen.get(params.id);
+        const steering = by(principal, headers['binnacle-lease']);
+        const { onDisconnect, ...request } = body;
+        const isSse = wantsEvents(query.format, headers.accept);
+        // Before it starts, which is also when to say what keeps it from being read.
+        const head = isSse ? headOf(session) : undefined;
+        const run = await session.runs.start(request as RunRequest, steering);
+        const abandon = async (): Promise<void> => {
+          // Nobody is there to be told that somebody else has the helm by now, or that it was quicker.
+          if (onDisconnect === 'cancel') await session.runs.cancel(run.id, steering).catch(() => undefined);
+        };
+        if (head !== undefined) {
+          const answer = { seen, session, run, head, liveness, signal, takeOver };
+          const { encoding = 'text' } = query;
+          const end = await streamRun(answer, { from: 'start', follow: true, encoding });
+          if (end === 'left') await abandon();
+          return TAKEN_OVER;
+        }
+        const latest = await comeTo(session, run, { waitMs: query.wait, signal, liveness, seen });
+        if (signal.aborted) await abandon();
+        return json(describe(latest), {
+          status: 201,
+          headers: { Location: `/v1/sessions/${session.id}/runs/${run.id}` },
+        });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions/:id/runs',
+      scope: 'view',
+      summary: 'List the runs of a session, oldest first.',
+      params: InSession,
+      responses: { 200: { description: 'The newest 1000.', schema: z.object({ runs: z.array(Info) }) } },
+      handler: ({ params, principal }) =>
+        json({ runs: access.seenBy(principal).get(params.id).runs.list().map(describe) }),
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions/:id/runs/:run',
+      scope: 'view',
+      summary: 'One run, as it is now, or when it has ended (?wait=).',
+      params: OfRun,
+      query: z.strictObject({ wait: Wait.optional() }),
+      responses: { 200: { description: 'The run.', schema: Info } },
+      handler: async ({ params, query, principal, signal }) => {
+        const seen = access.seenBy(principal);
+        const session = seen.get(params.id);
+        const run = session.runs.find(params.run);
+        return json(describe(await comeTo(session, run, { waitMs: query.wait, signal, liveness, seen })));
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions/:id/runs/:run/output',
+      scope: 'view',
+      summary: 'Output of one run from a position on: raw bytes, or server-sent events (Accept: text/event-stream).',
+      params: OfRun,
+      query: OutputQuery,
+      headers: z.object(EventHeaders),
+      events: RUN_EVENTS,
+      responses: { 200: { description: 'The bytes.', type: 'application/octet-stream' } },
+      handler: async ({ params, query, headers, principal, signal, takeOver }) => {
+        const seen = access.seenBy(principal);
+        const session = seen.get(params.id);
+        await session.refresh();
+        const run = session.runs.find(params.run);
+        const answer = { seen, session, run, head: headOf(session), liveness, signal, takeOver };
+        const isSse = wantsEvents(query.format, headers.accept);
+        const from = fromOf(query, isSse ? headers['last-event-id'] : undefined);
+        if (isSse) {
+          const { encoding = 'text', follow = true } = query;
+          await streamRun(answer, { from, follow, encoding });
+          return TAKEN_OVER;
+        }
+        const { follow = false } = query;
+        if ((await writeRunOutput(answer, { from, follow })) === 'written') return TAKEN_OVER;
+        // It has not begun, or never did: there is no offset yet to go on from.
+        const isClosed = hasEnded(session.runs.find(params.run));
+        return new Response(null, {
+          headers: { 'Content-Type': 'application/octet-stream', 'Binnacle-Closed': isClosed ? '1' : '0' },
+        });
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/v1/sessions/:id/runs/:run',
+      scope: 'input',
+      summary: 'End a run: SIGINT, then SIGTERM, then SIGKILL. Answers when it has ended.',
+      params: OfRun,
+      headers: z.object(LeaseHeader),
+      responses: { 200: { description: 'How it ended.', schema: Info } },
+      handler: async ({ params, headers, principal }) => {
+        const steering = by(principal, headers['binnacle-lease']);
+        return json(describe(await access.seenBy(principal).get(params.id).runs.cancel(params.run, steering)));
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions/:id/processes',
+      scope: 'view',
+      summary: 'List the processes of a session.',
+      params: InSession,
+      responses: { 200: { description: 'As they are now.', schema: z.object({ processes: z.array(Process) }) } },
+      handler: async ({ params, principal }) =>
+        json({ processes: (await access.seenBy(principal).get(params.id).runs.listProcesses()).map(describeProcess) }),
+    }),
+  ];
+}
+
+interface Patience {
+  readonly waitMs: number | undefined;
+  readonly signal: AbortSignal;
+  readonly liveness: Liveness;
+  readonly seen: SeenSessions;
+}
+
+/** The run when it has ended, or as it is after a while. */
+async function comeTo(session: Session, run: RunInfo, { waitMs = 0, ...patience }: Patience): Promise<RunInfo> {
+  if (waitMs === 0 || hasEnded(run)) return run;
+  return await waitForRun(session, { run, isSo: hasEnded, withinMs: waitMs, ...patience });
+}
+
+function fromOf({ since, position }: z.output<typeof OutputQuery>, lastEventId: string | undefined): RunFrom {
+  if (lastEventId !== undefined && lastEventId !== '') return { position: lastEventId };
+  if (since !== undefined && position !== undefined) {
+    throw new BinnacleError('bad_request', { message: 'Pass one of since and position.' });
+  }
+  if (position !== undefined) return { position };
+  return since === undefined ? 'start' : { since };
+}

@@ -1,0 +1,64 @@
+// What the terminal of a session shows now, for one who asks once. Drawing is done elsewhere.
+
+import { askerOf } from '../../access/principal.ts';
+import type { SessionScreens } from '../../screen/session-screens.ts';
+import type { Drawn } from '../../screen/wire.ts';
+import type { SessionAccess } from '../../visibility/session-access.ts';
+import { json, type Route, route, z } from '../http/routes.ts';
+import { Offset } from '../schemas/fields.ts';
+
+const Screen = z
+  .object({
+    offset: z.number(),
+    position: z.string(),
+    cols: z.number(),
+    rows: z.number(),
+    data: z.string(),
+    scrollback: z.number(),
+    drawnFrom: z.number(),
+    exact: z.boolean(),
+    lines: z.array(z.string()).readonly(),
+    cursor: z.object({ row: z.number(), col: z.number() }),
+    title: z.string(),
+    alternate: z.boolean(),
+    applicationKeys: z.boolean(),
+  })
+  .openapi('Screen');
+/** The description says what is answered, or this does not compile. */
+const describe = (drawn: Drawn): z.output<typeof Screen> => drawn;
+
+export function screenRoutes(access: SessionAccess, screens: SessionScreens): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/v1/sessions/:id/screen',
+      scope: 'view',
+      summary:
+        'What the terminal of a session shows now, or showed at an output offset: as JSON, or its rows as text ' +
+        '(Accept: text/plain).',
+      params: z.object({ id: z.string() }),
+      query: z.strictObject({ format: z.enum(['json', 'text']).optional(), at: Offset.optional() }),
+      headers: z.object({ accept: z.string().optional() }),
+      responses: { 200: { description: 'The screen.', schema: Screen } },
+      handler: async ({ params, query, headers, principal }) => {
+        const seen = access.seenBy(principal);
+        const at = query.at === undefined ? undefined : { offset: query.at, by: askerOf(principal) };
+        const drawn = await screens.of(seen.get(params.id), at);
+        // Whose it is may have changed while it was drawn.
+        seen.get(params.id);
+        const isText = query.format === 'text' || (query.format === undefined && wantsText(headers.accept));
+        if (!isText) return json(describe(drawn));
+        return new Response(`${drawn.lines.join('\n').trimEnd()}\n`, {
+          headers: {
+            'Content-Type': 'text/plain; charset=utf-8',
+            'Binnacle-Next-Offset': String(drawn.offset),
+            'Binnacle-Exact': drawn.exact ? '1' : '0',
+          },
+        });
+      },
+    }),
+  ];
+}
+
+const wantsText = (accept: string | undefined): boolean =>
+  accept?.includes('text/plain') === true && !accept.includes('application/json');

@@ -1,0 +1,78 @@
+// The routes of search over the output of all sessions: parse, hand on, answer. What they do is in search/search.ts.
+
+import type { SearchResult } from '@binnacle/protocol';
+import type { Search } from '../../search/search.ts';
+import type { SessionAccess } from '../../visibility/session-access.ts';
+import { json, type Route, route, z } from '../http/routes.ts';
+import { numberIn } from '../schemas/fields.ts';
+
+const MAX_HITS = 50;
+
+const Query = z.strictObject({
+  // Its length is the query's own matter, with its own code.
+  q: z.string(),
+  session_id: z.string().max(200).optional(),
+  source: z.string().max(64).optional(),
+  after: z.string().max(64).optional(),
+  limit: numberIn(1, MAX_HITS).optional(),
+});
+
+const Foreign = z.object({
+  sessionId: z.string(),
+  source: z.string(),
+  labels: z.record(z.string(), z.string()),
+  user: z.string(),
+  producer: z.string().nullable(),
+  heardAt: z.number(),
+});
+const Hit = z
+  .object({
+    session: z.uuid(),
+    name: z.string(),
+    state: z.enum(['starting', 'running', 'exited', 'closed', 'lost']),
+    foreign: Foreign.nullable(),
+    offset: z.number(),
+    snippet: z.string(),
+    matches: z.array(z.tuple([z.number(), z.number()])),
+    time: z.number(),
+  })
+  .openapi('SearchHit');
+const Result = z.object({ hits: z.array(Hit), next: z.string().nullable(), behindBytes: z.number() });
+
+export function searchRoutes(access: SessionAccess, search: Search): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/v1/search',
+      scope: 'view',
+      summary: 'Find words in the output of all sessions that you may see, newest first.',
+      description: 'Words, "phrases in quotes", word* for beginnings, -word for what must not be there.',
+      query: Query,
+      responses: { 200: { description: 'One page.', schema: Result } },
+      handler: async ({ query: { q, session_id, source, after, limit }, principal }) => {
+        const found: SearchResult = await search.search(
+          {
+            q,
+            ...(session_id === undefined ? {} : { session_id }),
+            ...(source === undefined ? {} : { source }),
+            ...(after === undefined ? {} : { after }),
+            ...(limit === undefined ? {} : { limit }),
+          },
+          access.seenBy(principal).isSeen,
+        );
+        return json(found);
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/search/rebuild',
+      scope: 'admin',
+      summary: 'Make the index anew from the logs.',
+      responses: { 202: { description: 'It has begun: behindBytes of a search tells how far it is.' } },
+      handler: () => {
+        search.rebuild();
+        return new Response(null, { status: 202 });
+      },
+    }),
+  ];
+}

@@ -1,0 +1,307 @@
+// The REST routes of sessions: parse, hand on, answer. What they do is in sessions/session.ts and sessions/sessions.ts.
+
+import {
+  BinnacleError,
+  type CreateSession,
+  type From,
+  type OutputKind,
+  parseSignal,
+  SESSION_FILTERS,
+  type SessionInfo,
+  type SessionQuery,
+  SIGNALS,
+} from '@binnacle/protocol';
+import { positionOf } from '../../cursor/start-position.ts';
+import { Labels } from '../../sessions/labels.ts';
+import type { SessionAccess } from '../../visibility/session-access.ts';
+import { json, noContent, type Route, route, TAKEN_OVER, z } from '../http/routes.ts';
+import {
+  argument,
+  by,
+  EventHeaders,
+  Flag,
+  LeaseHeader,
+  LeaseTtl,
+  Offset,
+  Size,
+  text,
+  ttlOf,
+  Wait,
+  wantsEvents,
+} from '../schemas/fields.ts';
+import { OUTPUT_EVENTS } from '../schemas/frames.ts';
+import { LeaseShape, SessionShape } from '../schemas/resources.ts';
+import type { Liveness } from '../stream/liveness.ts';
+import { writeOutput } from '../stream/output.ts';
+import { writeEvents } from '../stream/sse.ts';
+
+const MAX_ARGS = 4096;
+
+const Id = z.object({ id: z.string() });
+const MessageNumber = Offset.refine((n) => n >= 1, 'a whole number from 1');
+
+/** The schema would drop that name without a word. */
+function withoutPrototype(env: unknown): unknown {
+  if (typeof env === 'object' && env !== null && Object.hasOwn(env, '__proto__')) {
+    throw new BinnacleError('bad_request', { message: '"__proto__" cannot be the name of a variable.' });
+  }
+  return env;
+}
+
+const NewSession = z.strictObject({
+  command: argument.optional(),
+  argv: z.array(argument).max(MAX_ARGS).optional(),
+  mode: z.enum(['pty', 'pipe']).optional(),
+  cwd: text(4096).optional(),
+  env: z.preprocess(withoutPrototype, z.record(z.string(), z.string()).optional()),
+  cols: Size.optional(),
+  rows: Size.optional(),
+  name: text(200).optional(),
+  labels: Labels.optional(),
+  runs: z.boolean().optional(),
+});
+
+/** The description says what the protocol package does, or this does not compile. */
+const describe = (info: Omit<SessionInfo, 'id'> & { id: string }): z.output<typeof SessionShape> => info;
+const Receipt = z.object({ accepted: z.number(), duplicate: z.boolean(), queued: z.number() }).openapi('Receipt');
+const ListQuery = z.strictObject({
+  activity: z.enum(SESSION_FILTERS).optional(),
+  q: z.string().max(200).optional(),
+  label: z.string().max(200).optional(),
+  after: z.string().max(64).optional(),
+  limit: Offset.optional(),
+});
+const OutputQuery = z.strictObject({
+  since: Offset.optional(),
+  tail: Offset.optional(),
+  position: z.string().max(64).optional(),
+  follow: Flag.optional(),
+  wait: Wait.optional(),
+  limit: Offset.optional(),
+  stream: z.enum(['stdout', 'stderr']).optional(),
+  encoding: z.enum(['text', 'base64']).optional(),
+  format: z.enum(['raw', 'sse']).optional(),
+});
+
+export function sessionRoutes(access: SessionAccess, liveness: Liveness): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/v1/sessions',
+      scope: 'create',
+      summary: 'Start a program.',
+      body: NewSession,
+      responses: { 201: { description: 'It runs.', schema: SessionShape } },
+      handler: async ({ body, principal }) => {
+        const session = await access.seenBy(principal).create(body as CreateSession);
+        return json(describe(session.info), { status: 201, headers: { Location: `/v1/sessions/${session.id}` } });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions',
+      scope: 'view',
+      summary: 'List sessions, newest first.',
+      query: ListQuery,
+      responses: {
+        200: {
+          description: 'One page.',
+          schema: z.object({ sessions: z.array(SessionShape), next: z.string().nullable() }),
+        },
+      },
+      handler: async ({ query, principal }) => {
+        const asked = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
+        return json(await access.seenBy(principal).list(asked as SessionQuery));
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions/:id',
+      scope: 'view',
+      summary: 'One session, as it is now.',
+      params: Id,
+      responses: { 200: { description: 'The session.', schema: SessionShape } },
+      handler: async ({ params, principal }) => json(await access.seenBy(principal).info(params.id)),
+    }),
+    route({
+      method: 'delete',
+      path: '/v1/sessions/:id',
+      scope: 'create',
+      summary: 'End a program and everything that it started, and remove its log.',
+      params: Id,
+      responses: { 204: { description: 'Gone.' } },
+      handler: async ({ params, principal }) => {
+        await access.seenBy(principal).delete(params.id);
+        return noContent();
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions/:id/output',
+      scope: 'view',
+      summary: 'Output from a position on: raw bytes, or server-sent events (Accept: text/event-stream).',
+      params: Id,
+      query: OutputQuery,
+      headers: z.object(EventHeaders),
+      events: OUTPUT_EVENTS,
+      responses: { 200: { description: 'The bytes.', type: 'application/octet-stream' } },
+      handler: async ({ params, query, headers, principal, takeOver }) => {
+        const seen = access.seenBy(principal);
+        const session = seen.get(params.id);
+        await session.refresh();
+        const isSse = wantsEvents(query.format, headers.accept);
+        const at = await positionOf(session.log, fromOf(query, isSse ? headers['last-event-id'] : undefined));
+        if (isSse) {
+          const follow = query.follow ?? true;
+          const encoding = query.encoding ?? 'text';
+          await writeEvents(session, { at, encoding, follow }, seen, seen.takeOver(session, takeOver), liveness);
+          return TAKEN_OVER;
+        }
+        if (at.place < session.log.oldest.place) {
+          throw new BinnacleError('gap', {
+            details: { oldestOffset: session.log.oldest.offset, headOffset: session.log.head.offset },
+          });
+        }
+        await writeOutput(
+          session,
+          {
+            at,
+            follow: query.follow ?? false,
+            waitMs: query.wait ?? 0,
+            ...(query.stream === undefined ? {} : { stream: query.stream satisfies OutputKind }),
+            ...(query.limit === undefined ? {} : { limit: query.limit }),
+          },
+          seen.takeOver(session, takeOver),
+          liveness,
+        );
+        return TAKEN_OVER;
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/sessions/:id/input',
+      scope: 'input',
+      summary: 'Write to the program. All of the body or none of it.',
+      params: Id,
+      headers: z.object({
+        ...LeaseHeader,
+        'binnacle-client': z.string().min(1).max(64).optional(),
+        'binnacle-message': MessageNumber.optional(),
+      }),
+      body: 'bytes',
+      responses: { 200: { description: 'How much was taken.', schema: Receipt } },
+      handler: async ({ params, headers, body, principal }) => {
+        const client = headers['binnacle-client'];
+        const n = headers['binnacle-message'];
+        if ((client === undefined) !== (n === undefined)) {
+          throw new BinnacleError('bad_request', { message: 'Binnacle-Client and Binnacle-Message go together.' });
+        }
+        const message =
+          client !== undefined && n !== undefined ? { client: `${principal.id}:${client}`, n } : undefined;
+        return json(
+          await access.seenBy(principal).get(params.id).write(body, by(principal, headers['binnacle-lease']), message),
+        );
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/sessions/:id/close-stdin',
+      scope: 'input',
+      summary: 'End the input of the program.',
+      params: Id,
+      headers: z.object(LeaseHeader),
+      responses: { 204: { description: 'Ended, behind all that was written.' } },
+      handler: async ({ params, headers, principal }) => {
+        await access.seenBy(principal).get(params.id).closeInput(by(principal, headers['binnacle-lease']));
+        return noContent();
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/sessions/:id/signal',
+      scope: 'input',
+      summary: 'Send a signal to the foreground job.',
+      params: Id,
+      headers: z.object(LeaseHeader),
+      body: z.strictObject({ signal: z.string() }),
+      responses: { 204: { description: 'Sent.' } },
+      handler: async ({ params, headers, body, principal }) => {
+        const signal = parseSignal(body.signal);
+        if (signal === undefined) {
+          throw new BinnacleError('unknown_signal', {
+            message: `"${body.signal.slice(0, 40)}" is not a signal that can be sent.`,
+            details: { known: SIGNALS },
+          });
+        }
+        await access.seenBy(principal).get(params.id).signal(signal, by(principal, headers['binnacle-lease']));
+        return noContent();
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/sessions/:id/resize',
+      scope: 'input',
+      summary: 'Give the terminal another size.',
+      params: Id,
+      headers: z.object(LeaseHeader),
+      body: z.strictObject({ cols: Size, rows: Size }),
+      responses: { 204: { description: 'Done.' } },
+      handler: async ({ params, headers, body, principal }) => {
+        await access
+          .seenBy(principal)
+          .get(params.id)
+          .resize(body.cols, body.rows, by(principal, headers['binnacle-lease']));
+        return noContent();
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions/:id/lease',
+      scope: 'view',
+      summary: 'Who holds the helm.',
+      params: Id,
+      responses: { 200: { description: 'The holder, or null.', schema: z.object({ lease: LeaseShape.nullable() }) } },
+      handler: ({ params, principal }) => json({ lease: access.seenBy(principal).get(params.id).helm.info }),
+    }),
+    route({
+      method: 'post',
+      path: '/v1/sessions/:id/lease',
+      scope: 'input',
+      summary: 'Acquire, renew, release or take over the helm.',
+      params: Id,
+      body: z.strictObject({
+        action: z.enum(['acquire', 'renew', 'release', 'take']).default('acquire'),
+        lease: z.string().max(100).optional(),
+        holder: text(100).optional(),
+        ...LeaseTtl,
+      }),
+      responses: {
+        200: {
+          description: 'The lease; its secret is for the holder alone.',
+          schema: LeaseShape.extend({ lease: z.string() }),
+        },
+      },
+      handler: async ({ params, body, principal }) => {
+        const { helm } = access.seenBy(principal).get(params.id);
+        const { action, lease = '' } = body;
+        const ttlMs = ttlOf(body);
+        if (action === 'renew') return json(helm.renew(lease));
+        if (action === 'release') {
+          helm.release(lease);
+          return json({ released: true });
+        }
+        const options = { take: action === 'take', ...(ttlMs === undefined ? {} : { ttlMs }) };
+        return json(await helm.acquire(body.holder ?? principal.name, options));
+      },
+    }),
+  ];
+}
+
+function fromOf(query: z.output<typeof OutputQuery>, lastEventId: string | undefined): From {
+  if (lastEventId !== undefined && lastEventId !== '') return lastEventId;
+  const given = [query.since, query.tail, query.position].filter((value) => value !== undefined);
+  if (given.length > 1) throw new BinnacleError('bad_request', { message: 'Pass one of since, tail and position.' });
+  if (query.position !== undefined) return query.position;
+  if (query.tail !== undefined) return { tail: query.tail };
+  return { offset: query.since ?? 0 };
+}

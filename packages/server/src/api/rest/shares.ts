@@ -1,0 +1,258 @@
+// The REST routes of share links: made, listed and revoked by who shares, redeemed and looked at by who comes.
+
+import { allows, BinnacleError, type SessionInfo } from '@binnacle/protocol';
+import type { Auth } from '../../access/auth.ts';
+import type { Principal } from '../../access/principal.ts';
+import { MAX_SHARE_TTL_MS, SHARE_TTL_MS } from '../../access/shares.ts';
+import type { Conversations } from '../../conversations/conversations.ts';
+import type { Reach, ShareRecord } from '../../store/shares.ts';
+import type { SessionAccess } from '../../visibility/session-access.ts';
+import { json, noContent, type Route, route, z } from '../http/routes.ts';
+import { Flag } from '../schemas/fields.ts';
+
+export interface ShareParts {
+  readonly auth: Auth;
+  readonly access: SessionAccess;
+  readonly conversations: Conversations;
+  /** Ids of the sessions of a conversation. */
+  sessionsOf(conversation: string, limit: number): readonly string[];
+  /** Whether a guest holds the helm. */
+  isDriving(guest: string): boolean;
+}
+
+/** Sessions of one conversation that a guest is told of. */
+const MAX_SHOWN = 200;
+
+const Mode = z.enum(['view', 'type']);
+const NewShare = z.strictObject({
+  session: z.string().max(64).optional(),
+  conversation: z.string().max(512).optional(),
+  mode: Mode.default('view'),
+  expiresInMs: z.number().int().min(1).max(MAX_SHARE_TTL_MS).default(SHARE_TTL_MS),
+  uses: z.number().int().min(1).max(1000).nullable().default(null),
+  label: z.string().trim().max(100).default(''),
+});
+const Viewer = z.object({ id: z.string(), name: z.string(), since: z.number(), driving: z.boolean() });
+const ShareInfo = z
+  .object({
+    id: z.string(),
+    label: z.string(),
+    session: z.string().nullable(),
+    conversation: z.string().nullable(),
+    mode: Mode,
+    state: z.enum(['open', 'used_up', 'expired', 'revoked']),
+    uses: z.number().nullable(),
+    used: z.number(),
+    by: z.string(),
+    createdAt: z.number(),
+    expiresAt: z.number(),
+    revokedAt: z.number().nullable(),
+    revokedBy: z.string().nullable(),
+    viewers: z.array(Viewer),
+  })
+  .openapi('Share');
+const Deed = z.object({ at: z.number(), what: z.string(), by: z.string(), address: z.string().nullable() });
+const Guest = z.object({ id: z.string(), name: z.string(), redeemedAt: z.number() });
+const What = { session: z.string().nullable(), conversation: z.string().nullable(), mode: Mode, label: z.string() };
+const OfShare = z.object({ id: z.string().max(100) });
+
+export function shareRoutes(parts: ShareParts): Route[] {
+  const { auth, access, conversations } = parts;
+  const { shares } = auth;
+
+  const infoOf = (share: ShareRecord, openGuests = auth.openGuests()): z.output<typeof ShareInfo> => {
+    const { id, label, mode, uses, used, by, createdAt, expiresAt, revokedAt, revokedBy } = share;
+    const open = [...(openGuests.get(id) ?? [])].sort(([, a], [, b]) => a - b);
+    const viewers = open.map(([guest, since]) => {
+      const name = shares.guest(guest)?.name ?? 'guest';
+      return { id: guest, name, since, driving: parts.isDriving(guest) };
+    });
+    return {
+      ...{ id, label, mode, uses, used, createdAt, expiresAt, revokedAt, revokedBy, viewers },
+      ...targetOf(share),
+      state: shares.stateOf(share),
+      by: by.name,
+    };
+  };
+  const targetOf = ({ kind, target }: Pick<ShareRecord, 'kind' | 'target'>) => ({
+    session: kind === 'session' ? target : null,
+    // By its key as it is now; by its id where it was deleted.
+    conversation: kind === 'conversation' ? (conversations.keyOf(target) ?? target) : null,
+  });
+  /** Those of others are not there, but for admins. */
+  const own = (id: string, principal: Principal): ShareRecord => {
+    const share = shares.get(id);
+    if (share.by.user !== principal.user && !allows(principal.scope, 'admin')) {
+      throw new BinnacleError('share_not_found');
+    }
+    return share;
+  };
+  /** Throws what is said of what is not there any more, as its guests would hear it. */
+  const assertThere = (reach: Reach): void => {
+    const who = { user: '', scope: 'view', reach } as const;
+    if (reach.kind === 'session') access.seenBy(who).get(reach.id);
+    else if (!conversations.mayAccess(reach.id, who)) throw new BinnacleError('conversation_not_found');
+  };
+
+  return [
+    route({
+      method: 'post',
+      path: '/v1/shares',
+      scope: 'view',
+      summary: 'Make a link that shows one session or conversation. Its secret is shown this once.',
+      description: '`type` takes a token that may give input. The link ends with the token or login that made it.',
+      body: NewShare,
+      responses: {
+        201: { description: 'The link.', schema: ShareInfo.extend({ secret: z.string(), url: z.string() }) },
+      },
+      handler: async (context) => {
+        const { body, principal, request } = context;
+        const { mode, label, expiresInMs, uses } = body;
+        const wanted = { mode, label, expiresInMs, uses, ...(await idOf(body, principal)) };
+        const { share, secret } = shares.make(request, principal, wanted);
+        // In the fragment, which no browser sends to any server.
+        const url = `${context.linkBase}/#share=${secret}`;
+        return json({ ...infoOf(share), secret, url }, { status: 201 });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/shares',
+      scope: 'view',
+      summary: "List share links with who is watching: the caller's; for admins all.",
+      query: z.strictObject({ over: Flag.optional() }),
+      responses: { 200: { description: 'Newest first.', schema: z.object({ shares: z.array(ShareInfo) }) } },
+      handler: ({ query, principal }) => {
+        const open = auth.openGuests();
+        const user = allows(principal.scope, 'admin') ? {} : { user: principal.user };
+        return json({
+          shares: shares.list({ over: query.over ?? false, ...user }).map((share) => infoOf(share, open)),
+        });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/shares/:id',
+      scope: 'view',
+      summary: 'One share link: who redeemed it, and what was done with it.',
+      params: OfShare,
+      responses: {
+        200: {
+          description: 'With its guests and its audit.',
+          schema: ShareInfo.extend({ guests: z.array(Guest), audit: z.array(Deed) }),
+        },
+      },
+      handler: ({ params, principal }) => {
+        const share = own(params.id, principal);
+        const guests = shares.guests(share.id).map(({ id, name, redeemedAt }) => ({ id, name, redeemedAt }));
+        return json({ ...infoOf(share), guests, audit: shares.audit(share.id) });
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/v1/shares/:id',
+      scope: 'view',
+      summary: 'Revoke a share link, and close what its guests have open.',
+      params: OfShare,
+      responses: { 204: { description: 'Revoked.' } },
+      handler: ({ params, principal, request }) => {
+        shares.revoke(request, own(params.id, principal), principal);
+        return noContent();
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/shares/redeem',
+      scope: 'public',
+      summary: 'Exchange the secret of a share link for a credential of one guest.',
+      description: 'With the same `id` again: the same guest, and no further use. `name` is shown to who shares.',
+      body: z.strictObject({
+        secret: z.string().max(200),
+        name: z.string().max(200).default(''),
+        id: z
+          .string()
+          .regex(/^[A-Za-z0-9_-]{16,64}$/, '16 to 64 of A-Z a-z 0-9 _ -')
+          .optional(),
+      }),
+      responses: {
+        201: {
+          description: 'Send the credential as Authorization: Bearer.',
+          schema: z.object({ credential: z.string(), name: z.string(), expiresAt: z.number(), ...What }),
+        },
+      },
+      handler: ({ body, request }) => {
+        const share = shares.open(request, body.secret);
+        // Before a use is taken for nothing.
+        assertThere(shares.reachOf(share));
+        const { guest, credential } = shares.redeem(request, share, body as typeof body & { id: string | undefined });
+        const { mode, label, expiresAt } = share;
+        return json({ credential, name: guest.name, expiresAt, ...targetOf(share), mode, label }, { status: 201 });
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/shares/look',
+      scope: 'public',
+      summary: 'What the secret of a share link would show. Takes no use of it.',
+      description: 'For who has to decide whether to come in: a page says what it is before it redeems.',
+      body: z.strictObject({ secret: z.string().max(200) }),
+      responses: {
+        200: {
+          description: 'Without names: those are for guests.',
+          schema: z.object({
+            kind: z.enum(['session', 'conversation']),
+            mode: Mode,
+            label: z.string(),
+            expiresAt: z.number(),
+            usesLeft: z.number().nullable(),
+          }),
+        },
+      },
+      handler: ({ body, request }) => {
+        const share = shares.look(request, body.secret);
+        assertThere(shares.reachOf(share));
+        const { kind, mode, label, expiresAt, uses, used } = share;
+        return json({ kind, mode, label, expiresAt, usesLeft: uses === null ? null : uses - used });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/shared',
+      scope: 'view',
+      summary: 'What the share link shows by which the caller came.',
+      responses: {
+        200: {
+          description: 'The session, or the conversation and its sessions.',
+          schema: z.object({ ...What, expiresAt: z.number(), sessions: z.array(z.looseObject({ id: z.string() })) }),
+        },
+      },
+      handler: async ({ principal }) => {
+        const { reach } = principal;
+        // For everybody else it is not there.
+        if (reach === null) throw new BinnacleError('not_found');
+        const share = shares.get(reach.share);
+        const { mode, label, expiresAt } = share;
+        return json({ ...targetOf(share), mode, label, expiresAt, sessions: await sessionsOf(principal, reach) });
+      },
+    }),
+  ];
+
+  /** What is shared, as whoever shares sees it. */
+  async function idOf(body: z.output<typeof NewShare>, principal: Principal) {
+    if ((body.session === undefined) === (body.conversation === undefined)) {
+      throw new BinnacleError('bad_request', { message: 'Pass one of session and conversation.' });
+    }
+    if (body.session !== undefined) {
+      return { kind: 'session', target: access.seenBy(principal).get(body.session).id } as const;
+    }
+    const conversation = await conversations.get(body.conversation ?? '', principal);
+    return { kind: 'conversation', target: conversation.record.id } as const;
+  }
+
+  async function sessionsOf(principal: Principal, reach: Reach): Promise<readonly SessionInfo[]> {
+    const seen = access.seenBy(principal);
+    if (reach.kind === 'session') return [await seen.info(reach.id)];
+    const ids = parts.sessionsOf(reach.id, MAX_SHOWN).filter((id) => seen.has(id));
+    return await Promise.all(ids.map((id) => seen.info(id)));
+  }
+}

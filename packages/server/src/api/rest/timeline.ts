@@ -1,0 +1,70 @@
+// The timeline of a session, for one who asks once. What is in it is found elsewhere.
+
+import type { Timeline } from '@binnacle/protocol';
+import { askerOf } from '../../access/principal.ts';
+import { Askers } from '../../base/keyed-queue.ts';
+import { timelineOf } from '../../recording/timeline.ts';
+import type { Session } from '../../sessions/session.ts';
+import type { WaitStore } from '../../store/waits.ts';
+import { timelineForGuests } from '../../visibility/guest-view.ts';
+import type { SessionAccess } from '../../visibility/session-access.ts';
+import { json, type Route, route, z } from '../http/routes.ts';
+import { numberIn } from '../schemas/fields.ts';
+
+const MAX_POINTS = 2000;
+const POINTS = 400;
+/** For what the index of a log does not say. */
+const WITHIN_MS = 150;
+
+const Found = z
+  .object({
+    from: z.number(),
+    to: z.number(),
+    points: z.array(z.object({ time: z.number(), offset: z.number(), bytes: z.number() })).readonly(),
+    stepMs: z.number(),
+    marks: z
+      .array(
+        z.object({
+          kind: z.enum(['run', 'resize', 'signal', 'gap', 'exit', 'waiting']),
+          time: z.number(),
+          offset: z.number(),
+          text: z.string(),
+        }),
+      )
+      .readonly(),
+    isClipped: z.boolean(),
+  })
+  .openapi('Timeline');
+/** The description says what is answered, or this does not compile. */
+const describe = (timeline: Timeline): z.output<typeof Found> => timeline;
+
+export function timelineRoutes(access: SessionAccess, waits: WaitStore): Route[] {
+  const askers = new Askers();
+  return [
+    route({
+      method: 'get',
+      path: '/v1/sessions/:id/timeline',
+      scope: 'view',
+      summary: 'How much a session wrote when, and what stands out: runs, waits, sizes, signals, gaps, its exit.',
+      params: z.object({ id: z.string() }),
+      query: z.strictObject({ points: numberIn(1, MAX_POINTS).optional() }),
+      responses: { 200: { description: 'Its timeline.', schema: Found } },
+      handler: async ({ params, query, principal }) => {
+        const seen = access.seenBy(principal);
+        const session = seen.get(params.id);
+        const timeline = await askers.inTurn(askerOf(principal), () => lookAt(session, waits, query.points ?? POINTS));
+        // Whose it is may have changed meanwhile.
+        seen.get(params.id);
+        return json(describe(seen.isGuest ? timelineForGuests(timeline) : timeline));
+      },
+    }),
+  ];
+}
+
+async function lookAt(session: Session, waits: WaitStore, points: number): Promise<Timeline> {
+  await session.refresh();
+  const now = session.isHosted ? { to: Date.now() } : {};
+  const progress = await session.progress({ points, withinMs: WITHIN_MS, ...now });
+  const runs = session.takesRuns ? session.runs.list() : [];
+  return timelineOf({ info: session.info, progress, runs, waits: waits.list(session.id) });
+}

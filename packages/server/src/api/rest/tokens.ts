@@ -1,0 +1,224 @@
+// Routes about who may come in: tokens, login links, logins; and whether the gateway is there at all.
+
+import { BinnacleError, SCOPES } from '@binnacle/protocol';
+import type { Auth } from '../../access/auth.ts';
+import { json, noContent, type Route, route, z } from '../http/routes.ts';
+
+export interface TokenRoutesOptions {
+  readonly auth: Auth;
+  /** Why the gateway cannot serve yet or any more; undefined when it can. */
+  readonly notReady?: () => string | undefined;
+}
+
+const ScopeName = z.enum([...SCOPES]);
+const Name = z.string().trim().min(1).max(100);
+/** One second to ten years: an expiry beyond that is none, and belongs left out. */
+const Ttl = z
+  .number()
+  .int()
+  .min(1000)
+  .max(10 * 365 * 24 * 3600_000);
+
+const TokenInfo = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    scope: ScopeName,
+    user: z.string(),
+    kind: z.enum(['token', 'cookie']),
+    createdAt: z.number(),
+    expiresAt: z.number().nullable(),
+    lastUsed: z.number().nullable(),
+    madeBy: z.object({ id: z.string(), name: z.string(), user: z.string() }).nullable(),
+  })
+  .openapi('TokenInfo');
+
+const OfToken = z.object({ id: z.string().max(100) });
+const Issued = z
+  .object({
+    tokens: z.array(TokenInfo).describe('End only with `issued=revoke`.'),
+    logins: z.array(TokenInfo).describe('End with it in any case, as all that follows.'),
+    shares: z.array(
+      z.object({
+        id: z.string(),
+        label: z.string(),
+        kind: z.enum(['session', 'conversation']),
+        mode: z.enum(['view', 'type']),
+        expiresAt: z.number(),
+      }),
+    ),
+    links: z.number().describe('Login links that nobody has used yet.'),
+  })
+  .openapi('IssuedByToken');
+
+const noSuchToken = (): BinnacleError =>
+  new BinnacleError('not_found', {
+    message: 'No such token.',
+    hint: 'List them with GET /v1/tokens, or binnacle token ls.',
+  });
+
+export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/v1/tokens',
+      scope: 'admin',
+      summary: 'Make a token. Its secret is shown this once.',
+      body: z.strictObject({
+        name: Name,
+        scope: ScopeName,
+        ttlMs: Ttl.optional(),
+        user: z.string().max(200).optional(),
+      }),
+      responses: { 201: { description: 'The token.', schema: TokenInfo.extend({ token: z.string() }) } },
+      handler: ({ principal, body }) => {
+        const { info, token } = auth.issueToken(principal, body);
+        return json({ ...info, token }, { status: 201 });
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/tokens',
+      scope: 'admin',
+      summary: 'List tokens and browser logins.',
+      responses: { 200: { description: 'Those that are valid.', schema: z.object({ tokens: z.array(TokenInfo) }) } },
+      handler: () => json({ tokens: auth.list() }),
+    }),
+    route({
+      method: 'delete',
+      path: '/v1/tokens/:id',
+      scope: 'admin',
+      summary: 'Revoke a token or a browser login, and close what it has open.',
+      description:
+        'Its browser logins, share links and login links end with it. `issued` says what becomes of the tokens that it has ' +
+        'made; while there are such, leaving it out is 409 `token_has_issued`.',
+      params: OfToken,
+      query: z.strictObject({ issued: z.enum(['revoke', 'keep']).optional() }),
+      responses: { 204: { description: 'Revoked.' } },
+      handler: ({ params, query }) => {
+        const issued = auth.issuedBy(params.id);
+        if (query.issued === undefined && issued !== undefined && issued.tokens.length > 0) {
+          throw new BinnacleError('token_has_issued', {
+            message: `It has made ${issued.tokens.length} tokens that count still.`,
+            details: { tokens: issued.tokens.length },
+          });
+        }
+        if (!auth.revoke(params.id, { withIssued: query.issued === 'revoke' })) throw noSuchToken();
+        return noContent();
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/tokens/:id/issued',
+      scope: 'admin',
+      summary: 'What a token or a browser login has made and counts still.',
+      params: OfToken,
+      responses: { 200: { description: 'Tokens, logins, share links, login links.', schema: Issued } },
+      handler: ({ params }) => {
+        const issued = auth.issuedBy(params.id);
+        if (issued === undefined) throw noSuchToken();
+        const shares = issued.shares.map(({ id, label, kind, mode, expiresAt }) => ({
+          id,
+          label,
+          kind,
+          mode,
+          expiresAt,
+        }));
+        return json({ ...issued, shares });
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/tickets',
+      scope: 'view',
+      summary: 'Make a one-time login link for a browser.',
+      description: "Never with more scope than the caller's, which is the default.",
+      body: z.strictObject({ scope: ScopeName.optional() }),
+      responses: {
+        201: {
+          description: 'The ticket, and the link that carries it.',
+          schema: z.object({ ticket: z.string(), url: z.string(), scope: ScopeName, expiresInMs: z.number() }),
+        },
+      },
+      handler: ({ principal, body, linkBase }) => {
+        const { ticket, scope, expiresInMs } = auth.issueTicket(principal, body.scope);
+        // In the fragment, which no browser sends to any server.
+        return json({ ticket, url: `${linkBase}/#ticket=${ticket}`, scope, expiresInMs }, { status: 201 });
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/login',
+      scope: 'public',
+      summary: 'Exchange a ticket for a browser login.',
+      description:
+        'A login has two halves: the cookie that is set, and the key that is answered. The page keeps the key (in localStorage) and sends it as the header Binnacle-Key, or with a WebSocket as the second of the subprotocols binnacle, binnacle.key.KEY.',
+      body: z.strictObject({ ticket: z.string().max(200) }),
+      responses: { 200: { description: 'Logged in; see Set-Cookie.', schema: z.object({ key: z.string() }) } },
+      handler: ({ request, body }) => {
+        const { setCookie, key } = auth.login(request, body.ticket);
+        return json({ key }, { headers: { 'Set-Cookie': setCookie } });
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/passes',
+      scope: 'view',
+      summary: 'Make a pass for one download by a browser login.',
+      description:
+        'Links and downloads send the cookie of a login and not its key. A pass stands in for the key, once and for a minute, in the query of exactly this target.',
+      body: z.strictObject({ target: z.string().startsWith('/').max(2000) }),
+      responses: {
+        201: {
+          description: 'The pass, to be added to the query of the target as "pass".',
+          schema: z.object({ pass: z.string(), expiresInMs: z.number() }),
+        },
+      },
+      handler: ({ principal, body }) => json(auth.issuePass(principal, body.target), { status: 201 }),
+    }),
+    route({
+      method: 'post',
+      path: '/v1/logout',
+      scope: 'view',
+      summary: 'End this browser login.',
+      responses: { 204: { description: 'Logged out.' } },
+      handler: ({ request, principal }) => noContent({ 'Set-Cookie': auth.logout(request, principal) }),
+    }),
+    route({
+      method: 'get',
+      path: '/v1/me',
+      scope: 'view',
+      summary: 'Who the caller is.',
+      responses: {
+        200: {
+          description: 'Name, scope and user.',
+          schema: z.object({ name: z.string(), scope: ScopeName, user: z.string() }),
+        },
+      },
+      handler: ({ principal: { name, scope, user } }) => json({ name, scope, user }),
+    }),
+    route({
+      method: 'get',
+      path: '/healthz',
+      // Probes say what they like.
+      unknownFields: 'ignored',
+      scope: 'public',
+      summary: 'Whether the process answers.',
+      responses: { 200: { description: 'It does.', schema: z.object({ ok: z.literal(true) }) } },
+      handler: () => json({ ok: true }),
+    }),
+    route({
+      method: 'get',
+      path: '/readyz',
+      unknownFields: 'ignored',
+      scope: 'public',
+      summary: 'Whether requests can be served.',
+      responses: { 200: { description: 'They can.', schema: z.object({ ok: z.literal(true) }) } },
+      handler: () => {
+        const reason = notReady?.();
+        if (reason !== undefined) throw new BinnacleError('going_away', { message: reason });
+        return json({ ok: true });
+      },
+    }),
+  ];
+}

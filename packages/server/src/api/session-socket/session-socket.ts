@@ -1,0 +1,405 @@
+// One session on one WebSocket, its one writer or a viewer: GET /ws/session/:id?since=&pty=1 of the sandbox daemon. What
+// the frames look like is in session-wire.ts; api/opensandbox/pty-socket.ts is another dialect.
+
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import {
+  allows,
+  BinnacleError,
+  CODES,
+  type Code,
+  isOutput,
+  type Lease,
+  type Position,
+  parseOffset,
+  parseSignal,
+} from '@binnacle/protocol';
+import type { WebSocket, WebSocketServer } from 'ws';
+import type { Auth } from '../../access/auth.ts';
+import type { Principal } from '../../access/principal.ts';
+import { Cursor } from '../../cursor/cursor.ts';
+import { heldBefore } from '../../cursor/partial-characters.ts';
+import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import { positionOf } from '../../cursor/start-position.ts';
+import type { Entry, Page } from '../../log/log.ts';
+import { watcherOf } from '../../presence/connection-presence.ts';
+import type { Watchers } from '../../presence/presence.ts';
+import type { Session, Steering } from '../../sessions/session.ts';
+import type { SeenSessions, SessionAccess } from '../../visibility/session-access.ts';
+import type { ServerFrame } from '../schemas/session-frames.ts';
+import type { Liveness, Watched } from '../stream/liveness.ts';
+import { type Encoding, type Exit, JsonWire, type Sendable, type Wire } from './session-wire.ts';
+
+/** Children left behind may hold the output open for ever; a viewer hears of the exit this long after the last byte. */
+const LINGER_MS = 1000;
+const CLOSE_MS = 1000;
+/** Answers that wait for a viewer who takes nothing; output waits in the log. */
+const MAX_UNTAKEN_BYTES = 1024 * 1024;
+
+export interface CompatParts {
+  readonly access: SessionAccess;
+  readonly liveness: Liveness;
+  readonly auth: Auth;
+  readonly server: WebSocketServer;
+  readonly watchers: Watchers;
+  join(): () => void;
+}
+
+export interface CompatRequest {
+  readonly request: IncomingMessage;
+  readonly socket: Socket;
+  readonly head: Buffer;
+  readonly principal: Principal;
+  readonly id: string;
+}
+
+/**
+ * Everything that can be refused is refused before the upgrade: unknown session, bad `since`, and 409 for a second
+ * writer (`takeover=1` takes the helm instead). Without `since` all kept output comes as `stdout` and `stderr`; with it,
+ * what was written up to now comes as `replay`. `encoding=base64`: exact bytes. `pty` is ignored: the session knows its mode.
+ */
+export async function attachCompat(parts: CompatParts, asked: CompatRequest): Promise<void> {
+  const { request, socket, head, principal } = asked;
+  const query = new URL(request.url ?? '', 'http://localhost').searchParams;
+  const seen = parts.access.seenBy(principal);
+  const session = seen.get(asked.id);
+  checkHandshake(request);
+  await session.refresh();
+  const log = session.log;
+  const sinces = query.getAll('since');
+  if (sinces.length > 1) throw new BinnacleError('bad_offset', { message: 'since was given twice.' });
+  const [since] = sinces;
+  const at = await positionOf(log, since === undefined ? 'start' : { offset: parseOffset(since) });
+  const replayUntil = since === undefined ? at.offset : log.head.offset;
+  const encoding = encodingIn(query);
+  // Two streams on one number line: one may be inside a character where the other was cut.
+  const isMore = session.isHosted || at.offset < log.head.offset;
+  const isInside = since !== undefined && encoding === 'text' && session.record.spec.mode === 'pipe' && isMore;
+  const held = isInside ? await heldBefore(log, at.offset) : undefined;
+  const lease = await takeHelm(session, principal, query.get('takeover') === '1');
+  let isUpgraded = false;
+  parts.server.handleUpgrade(request, socket, head, (ws) => {
+    isUpgraded = true;
+    const wire = new JsonWire(encoding, at.offset, held);
+    const isReadOnly = !allows(principal.scope, 'input');
+    const shown = { ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, wire, parts };
+    new SessionSocket(shown).start();
+  });
+  // The handshake was refused, or the client has left meanwhile: nobody is there to hold the helm.
+  if (!isUpgraded) letGo(session, lease);
+}
+
+/** Throws `bad_request`. */
+function encodingIn(query: URLSearchParams): Encoding {
+  const encoding = query.get('encoding') ?? 'text';
+  if (encoding === 'text' || encoding === 'base64') return encoding;
+  throw new BinnacleError('bad_request', { message: 'encoding is text or base64.' });
+}
+
+/** Before anything is done for it: a handshake that fails takes the helm from nobody. Throws `bad_request`. */
+export function checkHandshake(request: IncomingMessage): void {
+  const { 'sec-websocket-key': key = '', 'sec-websocket-version': version } = request.headers;
+  if (/^[+/0-9A-Za-z]{22}==$/.test(key) && (version === '13' || version === '8')) return;
+  throw new BinnacleError('bad_request', { message: 'This is not a handshake of WebSocket version 13.' });
+}
+
+export function letGo(session: Session, lease: Lease | undefined): void {
+  if (lease === undefined) return;
+  try {
+    session.helm.release(lease.lease);
+  } catch {
+    // Somebody else has taken it, or it has expired: it was not ours to release any more.
+  }
+}
+
+/** Who may write, writes alone. A read-only viewer takes nothing from anybody. */
+export async function takeHelm(session: Session, principal: Principal, take: boolean): Promise<Lease | undefined> {
+  if (!allows(principal.scope, 'input') || session.isForeign) return undefined;
+  try {
+    return await session.helm.acquire(principal.name, { take });
+  } catch (error) {
+    // It has ended: what it wrote is there to be read.
+    if (error instanceof BinnacleError && error.code === 'session_exited') return undefined;
+    if (!(error instanceof BinnacleError) || error.code !== 'lease_held') throw error;
+    throw new BinnacleError('already_connected', {
+      ...(error.details === undefined ? {} : { details: { ...error.details } }),
+    });
+  }
+}
+
+export interface SocketParts {
+  readonly ws: WebSocket;
+  readonly socket: Socket;
+  readonly session: Session;
+  readonly principal: Principal;
+  readonly seen: SeenSessions;
+  readonly at: Position;
+  readonly replayUntil: number;
+  readonly lease: Lease | undefined;
+  /** It writes nothing, whatever its token allows. */
+  readonly isReadOnly: boolean;
+  readonly wire: Wire;
+  readonly parts: CompatParts;
+}
+
+export class SessionSocket implements Sink, Watched {
+  readonly #ws: WebSocket;
+  readonly #socket: Socket;
+  readonly #session: Session;
+  readonly #principal: Principal;
+  readonly #replayUntil: number;
+  readonly #lease: Lease | undefined;
+  readonly #isReadOnly: boolean;
+  readonly #wire: Wire;
+  readonly #pump: Pump;
+  readonly #release: (() => void)[];
+  /** The exit code goes out behind the last byte, which may come after it in the log. */
+  #exit: Exit | undefined;
+  #lingering: NodeJS.Timeout | undefined;
+  #isReplaying: boolean;
+  #untakenBytes = 0;
+  #isOver = false;
+  heardAt = performance.now();
+  fullSince: number | undefined;
+
+  constructor(socketParts: SocketParts) {
+    const { ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, wire, parts } = socketParts;
+    this.#ws = ws;
+    this.#socket = socket;
+    this.#session = session;
+    this.#principal = principal;
+    this.#replayUntil = replayUntil;
+    this.#lease = lease;
+    this.#isReadOnly = isReadOnly;
+    this.#wire = wire;
+    this.#isReplaying = replayUntil > at.offset;
+    this.#pump = new Pump(new Cursor(session.log, at), this);
+    // Seen by those who can be handed the helm; this protocol has no words for that.
+    const seat = parts.watchers.join(session.id, { ...watcherOf(principal, session), maySteer: false });
+    this.#release = [
+      () => seat.leave(),
+      parts.join(),
+      parts.liveness.watch(this),
+      parts.auth.hold(principal, (why) => this.close(why.code)),
+      seen.hold(session, (why) => this.#fail(why)),
+      session.listen({
+        changed: () => this.#sessionOnChange(),
+        deleted: () => this.#fail(new BinnacleError('session_gone')),
+      }),
+    ];
+    socket.on('drain', () => {
+      this.fullSince = undefined;
+      this.#untakenBytes = 0;
+      this.#pump.resume();
+    });
+    ws.on('message', (data, isBinary) => this.#wsOnMessage(data as Buffer, isBinary));
+    // Clients that know only the protocol's own ping answer that one.
+    for (const sign of ['ping', 'pong'] as const) {
+      ws.on(sign, () => {
+        this.heardAt = performance.now();
+      });
+    }
+    ws.on('close', () => this.#wsOnClose());
+    // A malformed frame: ws answers with the fitting close code, then waits long for the peer's.
+    ws.on('error', () => {
+      this.#stop();
+      setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
+    });
+  }
+
+  start(): void {
+    if (!this.#isReplaying) this.#sayConnected();
+    this.#pump.start();
+  }
+
+  page(page: Page): Took {
+    let hasRoom = true;
+    let isLast = false;
+    for (const entry of page.entries) {
+      if (isOutput(entry.kind)) hasRoom = this.#output(entry);
+      else if (entry.kind === 'exit') this.#exit = JSON.parse(Buffer.from(entry.bytes).toString()) as Exit;
+      else if (entry.kind === 'closed') isLast = true;
+    }
+    if (isLast) return this.#finish();
+    if (hasRoom) return 'more';
+    this.fullSince ??= performance.now();
+    return 'full';
+  }
+
+  gap({ from, to, reason }: Gap): Took {
+    // The rest of a character went with the gap, or was another's.
+    this.#sendAll(this.#wire.rest(this.#isReplaying));
+    return this.#send(gapFrame(from, to, reason === 'damaged' ? 'is damaged' : 'is no longer kept')) ? 'more' : 'full';
+  }
+
+  caughtUp(): Took {
+    if (this.#isReplaying) this.#endReplay();
+    if (!this.#session.isHosted) return this.#finish();
+    if (this.#exit !== undefined) this.#lingering ??= setTimeout(() => this.#finish(), LINGER_MS);
+    return 'more';
+  }
+
+  failed(error: unknown): void {
+    this.#fail(BinnacleError.of(error));
+  }
+
+  ping(): void {
+    if (this.#wire.ping !== undefined) this.#send(this.#wire.ping);
+    this.#ws.ping();
+  }
+
+  cut(code: Extract<Code, 'no_pong' | 'too_slow' | 'going_away'>): void {
+    this.close(code);
+  }
+
+  close(code: Code): void {
+    const row = CODES[code];
+    this.#close('close' in row ? row.close : 1011, this.#wire.reason(code));
+  }
+
+  #output({ kind, bytes, offset }: Entry): boolean {
+    if (!isOutput(kind)) return true;
+    const cut = Math.max(0, Math.min(bytes.length, this.#replayUntil - offset));
+    let hasRoom = true;
+    if (this.#isReplaying && cut > 0) {
+      hasRoom = this.#sendAll(this.#wire.output(kind, bytes.subarray(0, cut), offset, true));
+    }
+    if (this.#isReplaying && offset + cut >= this.#replayUntil) this.#endReplay();
+    if (cut < bytes.length) {
+      hasRoom = this.#sendAll(this.#wire.output(kind, bytes.subarray(cut), offset + cut, false));
+    }
+    return hasRoom;
+  }
+
+  #endReplay(): void {
+    this.#isReplaying = false;
+    this.#sayConnected();
+  }
+
+  #sayConnected(): void {
+    this.#send(this.#wire.connected(this.#session, this.#replayUntil, this.#isReadOnly));
+  }
+
+  #finish(): Took {
+    if (this.#isOver) return 'done';
+    if (this.#isReplaying) this.#endReplay();
+    this.#sendAll(this.#wire.rest(false));
+    const { exitCode, signal, state } = this.#session.record;
+    if (this.#exit !== undefined) this.#send(this.#wire.exit(this.#exit));
+    else if (exitCode !== null || signal !== null) this.#send(this.#wire.exit({ exitCode, signal }));
+    else
+      this.#send({ type: 'error', code: 'SESSION_GONE', error: `The session is ${state}; how it ended was not seen.` });
+    this.#close(1000, this.#wire.reason('exit'));
+    return 'done';
+  }
+
+  #sessionOnChange(): void {
+    if (this.#lease === undefined || this.#isOver) return;
+    // Looks only: a renewal here would keep a dead holder at the helm.
+    const { info } = this.#session.helm;
+    if (info !== null && info.fence !== this.#lease.fence) this.close('taken_over');
+  }
+
+  #wsOnMessage(data: Buffer, isBinary: boolean): void {
+    this.heardAt = performance.now();
+    if (this.#isOver) return;
+    const frame = this.#wire.parse(data, isBinary);
+    try {
+      switch (frame.type) {
+        case 'invalid':
+          this.#answer({ type: 'error', code: 'INVALID_FRAME', error: frame.why });
+          return;
+        case 'ping':
+          this.#answer({ type: 'pong' });
+          return;
+        case 'pong':
+          return;
+        case 'stdin':
+          this.#follow(this.#session.write(frame.bytes, this.#by()));
+          return;
+        case 'resize':
+          this.#follow(this.#session.resize(frame.cols, frame.rows, this.#by()));
+          return;
+        case 'signal': {
+          const signal = parseSignal(frame.signal);
+          if (signal === undefined) throw new BinnacleError('unknown_signal');
+          this.#follow(this.#session.signal(signal, this.#by()));
+        }
+      }
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #by(): Steering {
+    if (this.#isReadOnly) {
+      throw new BinnacleError('forbidden', {
+        message: 'This connection only watches: writing needs the scope "input".',
+      });
+    }
+    const { name } = this.#principal;
+    // Expired while its user was idle, and taken by nobody since (that would have closed us): anybody may write now.
+    const isFree = this.#session.helm.info === null;
+    return this.#lease === undefined || isFree ? { name } : { name, lease: this.#lease.lease };
+  }
+
+  #follow(working: Promise<unknown>): void {
+    working.catch((error: unknown) => this.#refuse(error));
+  }
+
+  #refuse(error: unknown): void {
+    const known = BinnacleError.of(error);
+    this.#answer({ type: 'error', code: known.code.toUpperCase(), error: known.message });
+  }
+
+  #fail(error: BinnacleError): void {
+    this.#refuse(error);
+    this.close(error.code);
+  }
+
+  /** What the viewer asked for; who asks on and takes no answer is cut. */
+  #answer(frame: ServerFrame): void {
+    if (this.#send(frame)) return;
+    this.#untakenBytes += JSON.stringify(frame).length;
+    if (this.#untakenBytes > MAX_UNTAKEN_BYTES) this.close('too_slow');
+  }
+
+  #send(frame: Sendable): boolean {
+    if (this.#isOver) return false;
+    this.#ws.send(frame instanceof Uint8Array ? frame : JSON.stringify(frame));
+    return !this.#socket.writableNeedDrain;
+  }
+
+  #sendAll(frames: readonly Sendable[]): boolean {
+    for (const frame of frames) this.#send(frame);
+    return !this.#socket.writableNeedDrain;
+  }
+
+  #close(code: number, reason: string): void {
+    if (this.#isOver) return;
+    this.#stop();
+    this.#ws.close(code, reason);
+    setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
+  }
+
+  #stop(): void {
+    this.#isOver = true;
+    clearTimeout(this.#lingering);
+    this.#pump.stop();
+  }
+
+  #wsOnClose(): void {
+    this.#stop();
+    for (const release of this.#release) release();
+    letGo(this.#session, this.#lease);
+  }
+}
+
+const gapFrame = (from: number, to: number, what: string): ServerFrame => ({
+  type: 'error',
+  code: 'GAP',
+  error: `Output from byte ${from} up to ${to} ${what}.`,
+  from,
+  to,
+  offset: to,
+});

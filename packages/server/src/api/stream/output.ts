@@ -1,0 +1,231 @@
+// Output over plain HTTP: raw bytes, following or not, and long-poll. The only writer to its response.
+
+import type { Position } from '@binnacle/protocol';
+import { BinnacleError, isOutput, type OutputKind } from '@binnacle/protocol';
+import { Cursor } from '../../cursor/cursor.ts';
+import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
+import type { Page } from '../../log/log.ts';
+import type { Session } from '../../sessions/session.ts';
+import type { SeenResponse } from '../../visibility/session-access.ts';
+import type { Liveness, Watched } from './liveness.ts';
+import { type Selection, wholeLog } from './selection.ts';
+
+export interface OutputQuery {
+  readonly at: Position;
+  /** Only this stream of pipe mode. */
+  readonly stream?: OutputKind;
+  /** Bytes at most. */
+  readonly limit?: number;
+  /** Go on until there will be no more. */
+  readonly follow: boolean;
+  /** Without `follow`: wait this long for a first byte. */
+  readonly waitMs: number;
+  /** Default: bytes of no type. */
+  readonly type?: string;
+}
+
+/** Writes the answer; resolves when it is complete or the viewer is gone. Rejects before anything was written. */
+export function writeOutput(
+  session: Session,
+  query: OutputQuery,
+  response: SeenResponse,
+  liveness: Liveness,
+  selection: Selection = wholeLog(session),
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    new OutputAnswer({ session, selection, query, response, liveness, resolve, reject }).start();
+  });
+}
+
+interface OutputParts {
+  readonly session: Session;
+  readonly selection: Selection;
+  readonly query: OutputQuery;
+  readonly response: SeenResponse;
+  readonly liveness: Liveness;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+class OutputAnswer implements Sink, Watched {
+  readonly #session: Session;
+  readonly #selection: Selection;
+  readonly #query: OutputQuery;
+  readonly #response: SeenResponse;
+  readonly #pump: Pump;
+  readonly #unwatch: () => void;
+  readonly #resolve: () => void;
+  readonly #reject: (error: unknown) => void;
+  /** Output offset behind what was written. */
+  #offset: number;
+  /** A finite answer ends here, so that a program that never stops cannot make it endless. */
+  #until: number;
+  #left: number;
+  #timer: NodeJS.Timeout | undefined;
+  /** Finite answers are collected: their length and where they end belong in the head. */
+  #collected: Uint8Array[] = [];
+  #collectedBytes = 0;
+  #isOver = false;
+  /** Nothing comes back on plain HTTP; TCP's keep-alive finds the dead. */
+  readonly heardAt = undefined;
+  fullSince: number | undefined;
+
+  constructor({ session, selection, query, response, liveness, resolve, reject }: OutputParts) {
+    this.#session = session;
+    this.#selection = selection;
+    this.#query = query;
+    this.#response = response;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#offset = query.at.offset;
+    this.#until = query.follow ? Number.POSITIVE_INFINITY : session.log.head.offset;
+    this.#left = query.limit ?? Number.POSITIVE_INFINITY;
+    this.#pump = new Pump(new Cursor(session.log, query.at), this);
+    this.#unwatch = liveness.watch(this);
+    response.on('drain', () => {
+      this.fullSince = undefined;
+      this.#pump.resume();
+    });
+    response.on('close', () => this.#end());
+  }
+
+  start(): void {
+    const { follow, waitMs } = this.#query;
+    // Gone while the request was looked at: it will not be closed once more.
+    if (this.#response.destroyed) {
+      this.#end();
+      return;
+    }
+    // Behind the end nothing can be missing, whatever retention took.
+    if (this.#offset >= this.#selection.limit) {
+      this.#finish();
+      return;
+    }
+    if (follow) this.#writeHead({});
+    else if (waitMs > 0) this.#timer = setTimeout(() => this.#finish(), waitMs);
+    this.#pump.start();
+  }
+
+  page(page: Page): Took {
+    let hasRoom = true;
+    for (const entry of page.entries) {
+      if (!isOutput(entry.kind)) {
+        if (this.#selection.isLast(entry)) return this.#finish();
+        continue;
+      }
+      const isWanted = this.#query.stream === undefined || this.#query.stream === entry.kind;
+      const end = Math.min(
+        this.#last - entry.offset,
+        entry.bytes.length,
+        isWanted ? this.#left : Number.POSITIVE_INFINITY,
+      );
+      const bytes = entry.bytes.subarray(0, Math.max(0, end));
+      this.#offset = entry.offset + bytes.length;
+      if (isWanted) {
+        this.#left -= bytes.length;
+        hasRoom = this.#write(bytes);
+      }
+      if (this.#left <= 0 || this.#offset >= this.#last) return this.#finish();
+    }
+    if (hasRoom) return 'more';
+    this.fullSince ??= performance.now();
+    return 'full';
+  }
+
+  /** There is no place for a word about it among raw bytes: a range that is not whole is not sent. */
+  gap({ from, to, reason }: Gap): Took {
+    const { oldest, head } = this.#session.log;
+    const details = { from, to, oldestOffset: oldest.offset, headOffset: head.offset };
+    this.failed(new BinnacleError(reason === 'damaged' ? 'log_damaged' : 'gap', { details }));
+    return 'done';
+  }
+
+  caughtUp(): Took {
+    if (!this.#session.isHosted || this.#offset >= this.#selection.limit) return this.#finish();
+    if (this.#query.follow) return 'more';
+    const isWaiting = this.#collectedBytes === 0 && this.#timer !== undefined;
+    // The first bytes that come are the answer to a long poll.
+    if (isWaiting) this.#until = Number.POSITIVE_INFINITY;
+    return isWaiting ? 'more' : this.#finish();
+  }
+
+  failed(error: unknown): void {
+    if (this.#response.headersSent) this.#response.destroy();
+    else {
+      // Before the end, which takes the answer for given.
+      this.#reject(error);
+      this.#end();
+    }
+  }
+
+  ping(): void {}
+
+  cut(): void {
+    this.#response.destroy();
+  }
+
+  #write(bytes: Uint8Array): boolean {
+    if (bytes.length === 0) return true;
+    if (this.#query.follow) return this.#response.write(bytes);
+    this.#collected.push(bytes);
+    this.#collectedBytes += bytes.length;
+    // A long answer streams, with its end announced: what is in the log up to there cannot change.
+    if (this.#collectedBytes <= MAX_COLLECTED_BYTES) return true;
+    if (!this.#response.headersSent) this.#writeHead(this.#streamedHead());
+    return this.#flush();
+  }
+
+  #streamedHead(): Record<string, string> {
+    // With a stream filter or a limit the end is not known yet; a client then counts, or asks for less.
+    if (this.#query.stream !== undefined || this.#query.limit !== undefined || this.#last === Number.POSITIVE_INFINITY)
+      return {};
+    return { 'Binnacle-Next-Offset': String(this.#last) };
+  }
+
+  /** The offset behind the last byte of this answer, as far as that is known. */
+  get #last(): number {
+    return Math.min(this.#until, this.#selection.limit);
+  }
+
+  #flush(): boolean {
+    let hasRoom = true;
+    for (const bytes of this.#collected) hasRoom = this.#response.write(bytes);
+    this.#collected = [];
+    this.#collectedBytes = 0;
+    return hasRoom;
+  }
+
+  #finish(): Took {
+    if (this.#isOver) return 'done';
+    if (!this.#response.headersSent) {
+      this.#writeHead({ 'Binnacle-Next-Offset': String(this.#offset), 'Content-Length': String(this.#collectedBytes) });
+    }
+    this.#flush();
+    this.#response.end();
+    this.#end();
+    return 'done';
+  }
+
+  #writeHead(more: Readonly<Record<string, string>>): void {
+    this.#response.writeHead(200, {
+      'Content-Type': this.#query.type ?? 'application/octet-stream',
+      'Binnacle-Epoch': this.#session.log.epoch,
+      'Binnacle-From-Offset': String(this.#query.at.offset),
+      'Binnacle-Closed': this.#selection.isClosed ? '1' : '0',
+      'X-Accel-Buffering': 'no',
+      ...more,
+    });
+    this.#response.flushHeaders();
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#unwatch();
+    this.#pump.stop();
+    this.#resolve();
+  }
+}
+
+/** Up to this much is put together, so that the head can say how much it is. */
+const MAX_COLLECTED_BYTES = 1024 * 1024;

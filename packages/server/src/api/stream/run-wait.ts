@@ -1,0 +1,83 @@
+// Waits for a run to come so far as somebody wants it.
+
+import { BinnacleError, type RunInfo } from '@binnacle/protocol';
+import type { Session } from '../../sessions/session.ts';
+import type { SeenSessions } from '../../visibility/session-access.ts';
+import type { Liveness } from './liveness.ts';
+
+export interface RunWait {
+  readonly run: RunInfo;
+  isSo(run: RunInfo): boolean;
+  /** Default: as long as it takes. */
+  readonly withinMs?: number;
+  /** Aborted when nobody waits any more. */
+  readonly signal: AbortSignal;
+  readonly liveness: Liveness;
+  /** Of who waits. */
+  readonly seen: SeenSessions;
+}
+
+export const hasBegun = ({ state }: RunInfo): boolean => state !== 'queued';
+export const hasEnded = ({ state }: RunInfo): boolean => state === 'ended';
+
+/**
+ * The run when it is so, or as it is after `withinMs`, or when the wait was aborted. Throws `session_gone` when its
+ * session is deleted, `session_not_found` when it is not seen any more, and `going_away` when the gateway stops.
+ */
+export function waitForRun(
+  session: Session,
+  { run, isSo, withinMs, signal, liveness, seen }: RunWait,
+): Promise<RunInfo> {
+  return new Promise((resolve, reject) => {
+    // As it is in this turn, in which the listening begins: no change can come in between.
+    let latest = latestOf(session, run);
+    const release: (() => void)[] = [];
+    const settle = (act: () => void): void => {
+      for (const undo of release.splice(0)) undo();
+      act();
+    };
+    const done = (): void => settle(() => resolve(latest));
+    const look = (now: RunInfo): void => {
+      latest = now;
+      if (isSo(latest)) done();
+    };
+    release.push(
+      session.listen({
+        ran: (_, changed) => {
+          if (changed.id === run.id) look(changed);
+        },
+        // Where its runner died, the end of the session is the end of the run.
+        changed: () => {
+          if (!session.isHosted) look(latestOf(session, latest));
+        },
+        deleted: () => settle(() => reject(new BinnacleError('session_gone'))),
+      }),
+      seen.hold(session, (why) => settle(() => reject(why))),
+      liveness.watch({
+        heardAt: undefined,
+        fullSince: undefined,
+        ping: () => undefined,
+        cut: (code) => settle(() => reject(new BinnacleError(code))),
+      }),
+    );
+    const timer = withinMs === undefined ? undefined : setTimeout(done, withinMs);
+    signal.addEventListener('abort', done);
+    release.push(
+      () => clearTimeout(timer),
+      () => signal.removeEventListener('abort', done),
+    );
+    if (signal.aborted || !session.isHosted) done();
+    else look(latest);
+  });
+}
+
+/** As far as it is known; a run that is forgotten by now stays what it was. */
+export function latestOf(session: Session, run: RunInfo): RunInfo {
+  if (run.state === 'ended') return run;
+  try {
+    return session.runs.find(run.id);
+  } catch (error) {
+    if (error instanceof BinnacleError) return run;
+    throw error;
+  }
+}

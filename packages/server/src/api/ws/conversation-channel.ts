@@ -1,0 +1,292 @@
+// The conversations of one WebSocket connection: what it follows, what it sends, and what it is told unasked.
+
+import {
+  BinnacleError,
+  type ClientFrame,
+  type ConversationEvent,
+  type ConversationInfo,
+  formatPosition,
+  type OkResult,
+  type Position,
+  parsePosition,
+  type SendReceipt,
+  type ServerBody,
+} from '@binnacle/protocol';
+import type { Conversation } from '../../conversations/conversation.ts';
+import type { Conversations } from '../../conversations/conversations.ts';
+import { assertMaySend, authorOf, isFor, maySee, type Viewer } from '../../conversations/state/audience.ts';
+import { DELTA_INTERVAL_MS } from '../../conversations/state/pace.ts';
+import { positionOf } from '../../cursor/start-position.ts';
+import { ConversationFeed, type FeedOutlet, headOf, runOfReceipt } from '../stream/conversation-feed.ts';
+
+export type ConversationFrame = Extract<
+  ClientFrame,
+  { t: 'follow' | 'unfollow' | 'watch_conversations' | 'send' | 'abort' | 'answer' }
+>;
+type Of<T extends ConversationFrame['t']> = Extract<ConversationFrame, { t: T }>;
+
+/** Changes of one conversation are told this often at most: a list of them need not flicker. */
+const NEWS_MS = 100;
+
+export interface DeskParts {
+  readonly conversations: Conversations;
+  readonly viewer: Viewer;
+  /** Conversations that one connection follows. */
+  readonly maxFollows: number;
+  /** What a feed sends, which waits in the log otherwise. False when there is no room for more now. */
+  show(body: ServerBody): boolean;
+  /** What nowhere else waits; a viewer who takes too little of it is cut. */
+  say(body: ServerBody): boolean;
+  ok(ref: number | undefined, result?: OkResult): void;
+  refuse(ref: number | undefined, error: unknown, conversation?: string): void;
+}
+
+interface Followed {
+  readonly feed: ConversationFeed;
+  readonly release: () => void;
+}
+
+export class ConversationDesk implements FeedOutlet {
+  readonly #parts: DeskParts;
+  readonly #feeds = new Map<string, Followed>();
+  readonly #news = new Map<string, NodeJS.Timeout>();
+  #unlisten: (() => void) | undefined;
+  #watch: { readonly runs: boolean; readonly intervalMs: number } | undefined;
+  #isOver = false;
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+  }
+
+  handle(frame: ConversationFrame): Promise<void> | undefined {
+    switch (frame.t) {
+      case 'follow':
+        return this.#follow(frame);
+      case 'unfollow':
+        this.#drop(frame.conversation);
+        this.#parts.ok(frame.ref);
+        return undefined;
+      case 'watch_conversations':
+        this.#watchAll(frame);
+        this.#parts.ok(frame.ref);
+        return undefined;
+      case 'send':
+        return this.#send(frame);
+      case 'abort':
+        return this.#abort(frame);
+      case 'answer':
+        return this.#answer(frame);
+    }
+  }
+
+  /** There is room again. */
+  resume(): void {
+    for (const { feed } of this.#feeds.values()) feed.resume();
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#unlisten?.();
+    this.#unlisten = undefined;
+    for (const key of [...this.#feeds.keys()]) this.#drop(key);
+    for (const timer of this.#news.values()) clearTimeout(timer);
+    this.#news.clear();
+  }
+
+  events(feed: ConversationFeed, events: readonly ConversationEvent[], behind: Position): boolean {
+    const { key } = feed.conversation.record;
+    return this.#parts.show({ t: 'events', conversation: key, position: formatPosition(behind), events });
+  }
+
+  gap(feed: ConversationFeed, reason: 'retention' | 'damaged', next: Position): boolean {
+    const { key } = feed.conversation.record;
+    return this.#parts.show({ t: 'events_gap', conversation: key, reason, position: formatPosition(next) });
+  }
+
+  failed(feed: ConversationFeed, error: unknown): void {
+    const { key } = feed.conversation.record;
+    this.#drop(key);
+    this.#parts.refuse(undefined, error, key);
+  }
+
+  over(feed: ConversationFeed): void {
+    this.#drop(feed.conversation.record.key);
+  }
+
+  async #follow({ ref, conversation: key, from, deltaIntervalMs }: Of<'follow'>): Promise<void> {
+    const conversation = await this.#get(key);
+    const before = this.#feeds.get(key)?.feed;
+    // What belongs to a run of this connection, and was not sent yet, is not skipped by following all from now on.
+    const { log } = conversation;
+    const at = from === undefined && before !== undefined ? before.position : await positionOf(log, from ?? 'now');
+    if (this.#isOver) return;
+    this.#drop(key);
+    const feed = this.#open(conversation, at, deltaIntervalMs);
+    const { conversations, viewer } = this.#parts;
+    const info = conversations.infoOf(conversation, viewer);
+    this.#parts.say({ t: 'following', ...refOf(ref), conversation: key, from: formatPosition(at), info });
+    feed.start();
+  }
+
+  async #send(frame: Of<'send'>): Promise<void> {
+    const { ref, conversation: key, id, text, steer, timeoutMs, lease, deltaIntervalMs } = frame;
+    const conversation = await this.#get(key);
+    assertMaySend(this.#parts.viewer, { text, steer });
+    const asked = {
+      id,
+      text,
+      ...(steer === undefined ? {} : { steer }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    };
+    // Before the message, so that the news of its run find the place taken, and none of it is sent twice.
+    const made = this.#feeds.has(key)
+      ? undefined
+      : this.#open(conversation, headOf(conversation), deltaIntervalMs, [id]);
+    let receipt: SendReceipt;
+    try {
+      receipt = conversation.send(asked, authorOf(this.#parts.viewer), lease);
+    } catch (error) {
+      if (made !== undefined) this.#drop(key);
+      throw error;
+    }
+    this.#parts.ok(ref, receipt);
+    const run = runOfReceipt(receipt, conversation);
+    if (made === undefined) {
+      if (run !== null) this.#feeds.get(key)?.feed.addRun(run.id);
+      return;
+    }
+    if (run !== null && !receipt.duplicate) {
+      made.addRun(run.id);
+      made.start();
+      return;
+    }
+    this.#drop(key);
+    // Sent again after a reconnect: from its beginning, because what came before the break is not known here.
+    if (run?.position != null) this.#open(conversation, parsePosition(run.position), deltaIntervalMs, [run.id]).start();
+  }
+
+  async #abort({ ref, conversation: key, run }: Of<'abort'>): Promise<void> {
+    const conversation = await this.#get(key);
+    const via = run === undefined ? 'conversation' : 'run';
+    this.#parts.ok(ref, { aborted: conversation.abort(run, via, authorOf(this.#parts.viewer)) });
+  }
+
+  async #answer({ ref, conversation: key, approval, option }: Of<'answer'>): Promise<void> {
+    (await this.#get(key)).answer(approval, option, authorOf(this.#parts.viewer));
+    this.#parts.ok(ref);
+  }
+
+  #watchAll({ on, runs = false, deltaIntervalMs = DELTA_INTERVAL_MS }: Of<'watch_conversations'>): void {
+    this.#watch = on ? { runs, intervalMs: deltaIntervalMs } : undefined;
+    if (!on) return;
+    this.#listen();
+    if (!runs) return;
+    for (const conversation of this.#parts.conversations.working()) this.#runOnStart(conversation);
+  }
+
+  /** From the first follow or watch on: what it may see can become less. */
+  #listen(): void {
+    this.#unlisten ??= this.#parts.conversations.listen({
+      changed: (conversation, events) => this.#conversationOnChange(conversation, events),
+      deleted: (conversation) => this.#conversationOnDelete(conversation),
+    });
+  }
+
+  #conversationOnChange(conversation: Conversation, events: readonly ConversationEvent[]): void {
+    const { key } = conversation.record;
+    if (!maySee(conversation.record, this.#parts.viewer)) {
+      if (!this.#feeds.has(key)) return;
+      this.#drop(key);
+      this.#parts.refuse(undefined, new BinnacleError('conversation_not_found'), key);
+      return;
+    }
+    if (this.#watch === undefined) return;
+    this.#tellLater(conversation);
+    if (this.#watch.runs && events.some(({ type }) => type === 'run_started')) this.#runOnStart(conversation);
+  }
+
+  #conversationOnDelete(conversation: Conversation): void {
+    const { key } = conversation.record;
+    const isFollowed = this.#feeds.has(key);
+    this.#drop(key);
+    if (isFollowed || (this.#watch !== undefined && maySee(conversation.record, this.#parts.viewer))) {
+      this.#parts.say({ t: 'conversation_deleted', conversation: key });
+    }
+  }
+
+  #runOnStart(conversation: Conversation): void {
+    const { run, record } = conversation;
+    const { viewer } = this.#parts;
+    if (run === null || run.position === null || !isFor(run.by, viewer) || !maySee(record, viewer)) return;
+    this.#followRun(conversation, run.id, parsePosition(run.position), this.#watch?.intervalMs);
+  }
+
+  #followRun(conversation: Conversation, run: string, at: Position, intervalMs: number | undefined): void {
+    if (this.#isOver) return;
+    const { key } = conversation.record;
+    const known = this.#feeds.get(key);
+    if (known !== undefined) {
+      // It is not behind that place: every feed is at the head or catches up with it.
+      known.feed.addRun(run);
+      return;
+    }
+    if (this.#feeds.size >= this.#parts.maxFollows) return;
+    this.#open(conversation, at, intervalMs, [run]).start();
+  }
+
+  #open(
+    conversation: Conversation,
+    at: Position,
+    intervalMs = DELTA_INTERVAL_MS,
+    runs?: readonly string[],
+  ): ConversationFeed {
+    const { conversations, maxFollows } = this.#parts;
+    if (this.#feeds.size >= maxFollows)
+      throw new BinnacleError('too_many_subscriptions', { details: { limit: maxFollows } });
+    this.#listen();
+    const feed = new ConversationFeed({
+      conversation,
+      at,
+      intervalMs,
+      outlet: this,
+      ...(runs === undefined ? {} : { runs }),
+    });
+    this.#feeds.set(conversation.record.key, { feed, release: conversations.hold(conversation) });
+    return feed;
+  }
+
+  #drop(key: string): void {
+    const known = this.#feeds.get(key);
+    this.#feeds.delete(key);
+    known?.feed.stop();
+    known?.release();
+  }
+
+  #tellLater(conversation: Conversation): void {
+    const { key } = conversation.record;
+    if (this.#news.has(key)) return;
+    const tell = (): void => {
+      this.#news.delete(key);
+      const { conversations, viewer } = this.#parts;
+      if (this.#watch === undefined || !maySee(conversation.record, viewer) || conversation.isClosed) return;
+      let info: ConversationInfo;
+      try {
+        info = conversations.infoOf(conversation, viewer);
+      } catch {
+        return; // Its log cannot be opened now; whoever asks for it is told why.
+      }
+      // The list shows that it works, not what it says.
+      this.#parts.say({
+        t: 'conversation',
+        info: info.run === null ? info : { ...info, run: { ...info.run, text: '' } },
+      });
+    };
+    this.#news.set(key, setTimeout(tell, NEWS_MS));
+  }
+
+  #get(key: string): Promise<Conversation> {
+    return this.#parts.conversations.get(key, this.#parts.viewer);
+  }
+}
+
+const refOf = (ref: number | undefined): { readonly ref?: number } => (ref === undefined ? {} : { ref });

@@ -1,0 +1,61 @@
+// Pages as frames of /v1/ws. Made once for each page, whoever reads it.
+
+import {
+  type EntryFrame,
+  formatPosition,
+  isOutput,
+  OUTPUT_HEADER_BYTES,
+  type SessionId,
+  uuidBytes,
+  writeOutputHeader,
+} from '@binnacle/protocol';
+import type { Entry, Page } from '../../log/log.ts';
+import type { SeenSessions } from '../../visibility/session-access.ts';
+
+/** A binary frame, or the JSON of an entry without its beginning: the connection puts its `seq` in front. */
+export type EncodedFrame = Uint8Array | string;
+
+export interface EncodedPage {
+  readonly frames: readonly EncodedFrame[];
+  /** The log ends with this page. */
+  readonly isLast: boolean;
+}
+
+const ENCODED = Symbol('frames of /v1/ws');
+const ENCODED_FOR_GUESTS = Symbol('frames of /v1/ws for guests of share links');
+
+/** For who holds the page; binary frames lie in its memory. */
+export function encodePage(
+  page: Page,
+  session: SessionId,
+  seen: Pick<SeenSessions, 'isGuest' | 'entryOf'>,
+): EncodedPage {
+  const key = seen.isGuest ? ENCODED_FOR_GUESTS : ENCODED;
+  return page.once(key, () => encode(page, session, (entry) => seen.entryOf(entry)));
+}
+
+function encode(page: Page, session: SessionId, shown: (entry: Entry) => Entry): EncodedPage {
+  const sessionBytes = uuidBytes(session);
+  let isLast = false;
+  const frames = page.heldEntries.map((entry): EncodedFrame => {
+    const { kind, offset, next: place, bytes } = entry;
+    if (isOutput(kind)) {
+      // The reader leaves room for the header, so the bytes are not copied again.
+      const frame = new Uint8Array(
+        bytes.buffer,
+        bytes.byteOffset - OUTPUT_HEADER_BYTES,
+        OUTPUT_HEADER_BYTES + bytes.length,
+      );
+      writeOutputHeader(frame, { sessionBytes, kind, offset, place });
+      return frame;
+    }
+    if (kind === 'closed') isLast = true;
+    const position = formatPosition({ epoch: page.from.epoch, place, offset });
+    const data: unknown = JSON.parse(Buffer.from(shown(entry).bytes).toString());
+    return tail({ t: 'entry', session, kind, time: entry.time, offset, position, data } as EntryFrame);
+  });
+  return { frames, isLast };
+}
+
+/** JSON of an object less its opening brace, to be put behind `{"seq":N,`. */
+export const tail = (body: object): string => JSON.stringify(body).slice(1);

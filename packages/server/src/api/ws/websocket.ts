@@ -1,0 +1,448 @@
+// One viewer on the multiplexed WebSocket: its frames in and out. The only writer to its socket.
+
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import {
+  allows,
+  BinnacleError,
+  type ClientFrame,
+  CODES,
+  type Code,
+  type OkResult,
+  PROTOCOL_VERSION,
+  parseSignal,
+  type Scope,
+  type ServerBody,
+} from '@binnacle/protocol';
+import type { WebSocket } from 'ws';
+import type { Principal } from '../../access/principal.ts';
+import { VERSION } from '../../base/version.ts';
+import type { Conversations } from '../../conversations/conversations.ts';
+import type { Looked, Looks } from '../../notifications/focus.ts';
+import type { Notices } from '../../plugins/notices.ts';
+import { Seats } from '../../presence/connection-presence.ts';
+import type { Watchers } from '../../presence/presence.ts';
+import type { SessionScreens } from '../../screen/session-screens.ts';
+import type { Session, Steering } from '../../sessions/session.ts';
+import { FRAME_SCOPES } from '../../visibility/frame-scopes.ts';
+import type { SeenSessions } from '../../visibility/session-access.ts';
+import { assertGuestFrame } from '../../visibility/share-frames.ts';
+import { errorForGuests } from '../../visibility/share-routes.ts';
+import type { Liveness, Watched } from '../stream/liveness.ts';
+import { parseClientFrame } from './client-frames.ts';
+import { ConversationDesk } from './conversation-channel.ts';
+import { type EncodedFrame, tail } from './encode.ts';
+import { FrameOrder } from './frame-order.ts';
+import { HelmDesk } from './lease-channel.ts';
+import { Subscriptions } from './subscriptions.ts';
+
+/** Requests of one viewer that are under way; beyond it we read no more of its frames until some are answered. */
+const MAX_UNDER_WAY = 64;
+/**
+ * Bytes sent without giving other sockets a turn: a page. The kernel takes 4 MiB for one who reads nothing, and while
+ * 200 such sockets fill, who reads waits for all of their turns: with 1 MiB each it was twice as long.
+ */
+const TURN_BYTES = 64 * 1024;
+/** Answers and news that wait for a viewer who takes nothing. Output waits in the log; these have nowhere else to wait. */
+const MAX_UNTAKEN_BYTES = 1024 * 1024;
+/** A close frame that does not get through in this time never will. */
+const CLOSE_MS = 1000;
+
+type Of<T extends ClientFrame['t']> = Extract<ClientFrame, { t: T }>;
+
+export interface ConnectionParts {
+  /** What its principal may see. */
+  readonly seen: SeenSessions;
+  readonly conversations: Conversations;
+  readonly notices: Notices;
+  readonly screens: SessionScreens;
+  readonly liveness: Liveness;
+  readonly maxSubscriptions: number;
+  readonly watchers: Watchers;
+  readonly looks: Looks;
+  /** Watches over the principal; see `Auth.hold`. */
+  hold(principal: Principal, close: (why: BinnacleError) => void): () => void;
+  onClose(): void;
+}
+
+export class Connection implements Watched {
+  readonly id = randomUUID();
+  readonly #ws: WebSocket;
+  readonly #socket: Socket;
+  readonly #principal: Principal;
+  readonly #seen: SeenSessions;
+  readonly #desk: ConversationDesk;
+  readonly #subscriptions: Subscriptions;
+  /** Of each session the last `subscribe` or `unsubscribe` that is not done: they act in the order they came in. */
+  readonly #turns = new Map<string, Promise<void>>();
+  /** Order of the frames that steer sessions: input behind a take-over is judged by the holder of that moment. */
+  readonly #order = new FrameOrder();
+  readonly #seats: Seats;
+  readonly #helms: HelmDesk;
+  readonly #release: (() => void)[];
+  readonly #notices: Notices;
+  readonly #look: ReturnType<Looks['join']>;
+  #unwatch: (() => void) | undefined;
+  #unwatchNotices: (() => void) | undefined;
+  #seq = 0;
+  #underWay = 0;
+  #sentInTurn = 0;
+  #untakenBytes = 0;
+  #isOver = false;
+  heardAt = performance.now();
+  fullSince: number | undefined;
+
+  constructor(ws: WebSocket, socket: Socket, principal: Principal, parts: ConnectionParts) {
+    this.#ws = ws;
+    this.#socket = socket;
+    this.#principal = principal;
+    this.#seen = parts.seen;
+    this.#notices = parts.notices;
+    this.#look = parts.looks.join(principal.user);
+    this.#desk = new ConversationDesk({
+      conversations: parts.conversations,
+      viewer: principal,
+      maxFollows: parts.maxSubscriptions,
+      show: (body) => !this.#isOver && this.send(tail(body)),
+      say: (body) => this.#say(body),
+      ok: (ref, result) => this.#ok(ref, result),
+      refuse: (ref, error, conversation) => this.#refuse(ref, error, { conversation }),
+    });
+    this.#seats = new Seats({
+      ...{ watchers: parts.watchers, connection: this.id, principal },
+      hasRoom: () => !this.#isOver && !this.#socket.writableNeedDrain,
+      say: (body) => this.#say(body),
+    });
+    this.#helms = new HelmDesk({
+      ...{ connection: this.id, principal, seen: parts.seen, watchers: parts.watchers, seats: this.#seats },
+      isFollowing: (session) => this.#subscriptions.has(session),
+      lost: (session, why) => {
+        this.#subscriptions.drop(session);
+        this.#refuse(undefined, why, { session });
+      },
+      say: (body) => this.#say(body),
+      ok: (ref, result) => this.#ok(ref, result),
+    });
+    const { screens, maxSubscriptions } = parts;
+    this.#subscriptions = new Subscriptions({
+      ...{ principal, seen: parts.seen, screens, maxSubscriptions },
+      isFull: () => this.#socket.writableNeedDrain,
+      send: (frame, sent) => this.send(frame, sent),
+      say: (body) => this.#say(body),
+      refuse: (error, session) => this.#refuse(undefined, error, { session }),
+      began: (session) => {
+        this.#helms.hear(session);
+        this.#seats.take(session);
+      },
+      left: (session) => {
+        this.#seats.leave(session);
+        this.#helms.unhear(session);
+      },
+    });
+    this.#release = [
+      parts.liveness.watch(this),
+      parts.hold(principal, (why) => this.close(why.code)),
+      () => this.#look.end(),
+      () => parts.onClose(),
+    ];
+    socket.on('drain', this.#socketOnDrain);
+    ws.on('message', (data, isBinary) => this.#wsOnMessage(data as Buffer, isBinary));
+    // Whoever pings is alive; ws answers it.
+    ws.on('ping', () => {
+      this.heardAt = performance.now();
+    });
+    ws.on('close', () => this.#wsOnClose());
+    // A malformed frame: ws answers with the fitting close code (1002, 1007, 1009), then waits long for the peer's.
+    ws.on('error', () => {
+      this.#stop();
+      setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
+    });
+    this.#say({
+      t: 'hello',
+      connection: this.id,
+      version: VERSION,
+      protocol: PROTOCOL_VERSION,
+      time: Date.now(),
+      scope: principal.scope,
+      heartbeatMs: parts.liveness.times.heartbeatMs,
+    });
+  }
+
+  send(frame: EncodedFrame, sent?: () => void): boolean {
+    this.#seq += 1;
+    this.#ws.send(typeof frame === 'string' ? `{"seq":${this.#seq},${frame}` : frame, sent);
+    this.#sentInTurn += frame.length;
+    if (!this.#socket.writableNeedDrain) return true;
+    this.fullSince ??= performance.now();
+    return false;
+  }
+
+  ping(): void {
+    this.#say({ t: 'ping', time: Date.now() });
+  }
+
+  cut(code: Extract<Code, 'no_pong' | 'too_slow' | 'going_away'>): void {
+    this.close(code);
+  }
+
+  /** Holds the helm of a session. */
+  get isDriving(): boolean {
+    return this.#helms.isDriving;
+  }
+
+  /** Says why, and closes. */
+  close(code: Code): void {
+    if (this.#isOver) return;
+    this.#stop();
+    const row = CODES[code];
+    this.#ws.close('close' in row ? row.close : 1011, code);
+    setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
+  }
+
+  #say(body: ServerBody): boolean {
+    if (this.#isOver) return false;
+    const frame = tail(body);
+    if (this.send(frame)) return true;
+    this.#untakenBytes += frame.length;
+    if (this.#untakenBytes > MAX_UNTAKEN_BYTES) this.close('too_slow');
+    return false;
+  }
+
+  #ok(ref: number | undefined, result?: OkResult): void {
+    this.#say({ t: 'ok', ...(ref === undefined ? {} : { ref }), ...(result === undefined ? {} : { result }) });
+  }
+
+  #refuse(ref: number | undefined, error: unknown, about: About = {}): void {
+    const known = BinnacleError.of(this.#seen.isGuest ? errorForGuests(error) : error);
+    const { session, conversation } = about;
+    this.#say({
+      t: 'error',
+      ...(ref === undefined ? {} : { ref }),
+      ...(session === undefined ? {} : { session }),
+      ...(conversation === undefined ? {} : { conversation }),
+      error: known.toWire(),
+    });
+  }
+
+  readonly #socketOnDrain = (): void => {
+    // A fast reader's socket drains within the turn: without a pause it would keep all others waiting.
+    if (this.#sentInTurn > TURN_BYTES) setImmediate(this.#resume);
+    else this.#resume();
+  };
+
+  readonly #resume = (): void => {
+    this.#sentInTurn = 0;
+    this.#untakenBytes = 0;
+    this.fullSince = undefined;
+    this.#seats.resume();
+    this.#desk.resume();
+    this.#subscriptions.resume();
+  };
+
+  #wsOnMessage(data: Buffer, isBinary: boolean): void {
+    this.heardAt = performance.now();
+    if (this.#isOver) return;
+    if (isBinary) {
+      this.#refuse(undefined, new BinnacleError('protocol_error', { message: 'Clients send JSON frames.' }));
+      return;
+    }
+    const frame = parseClientFrame(data.toString());
+    if (frame.t === 'bad') {
+      this.#refuse(frame.ref, frame.error);
+      return;
+    }
+    try {
+      const working = this.#handle(frame);
+      if (working !== undefined) this.#follow(working, frame);
+    } catch (error) {
+      this.#refuse('ref' in frame ? frame.ref : undefined, error, aboutOf(frame));
+    }
+  }
+
+  #follow(working: Promise<void>, frame: ClientFrame): void {
+    this.#underWay += 1;
+    if (this.#underWay === MAX_UNDER_WAY) this.#ws.pause();
+    working
+      .catch((error: unknown) => this.#refuse('ref' in frame ? frame.ref : undefined, error, aboutOf(frame)))
+      .finally(() => {
+        if (this.#underWay === MAX_UNDER_WAY) this.#ws.resume();
+        this.#underWay -= 1;
+      });
+  }
+
+  /**
+   * Acts on a frame. Returns nothing for work that is done at once. Input is handed on in this turn, unless it waits
+   * for a change of hands, so that messages keep their order.
+   */
+  #handle(frame: ClientFrame): Promise<void> | undefined {
+    if (this.#principal.reach !== null) assertGuestFrame(frame);
+    this.#need(FRAME_SCOPES[frame.t]);
+    switch (frame.t) {
+      case 'subscribe':
+        return this.#inTurn(frame.session, () => this.#subscriptions.begin(frame));
+      case 'unsubscribe':
+        if (this.#turns.has(frame.session)) return this.#inTurn(frame.session, async () => this.#unsubscribe(frame));
+        this.#unsubscribe(frame);
+        return undefined;
+      case 'watch':
+        this.#watch(frame.on);
+        this.#ok(frame.ref);
+        return undefined;
+      case 'watch_notices':
+        this.#watchNotices(frame.on);
+        this.#ok(frame.ref);
+        return undefined;
+      case 'look':
+        this.#look.set(lookedIn(frame));
+        this.#ok(frame.ref);
+        return undefined;
+      case 'watch_watchers':
+        // Behind the subscription that it was sent behind.
+        return this.#inTurn(frame.session, async () => {
+          this.#seats.watch(frame.session, frame.on);
+          this.#ok(frame.ref);
+        });
+      case 'input':
+        return this.#order.run(frame.session, false, async () => await this.#input(frame));
+      case 'close_stdin':
+        return this.#steer(frame, (session, by) => session.closeInput(by));
+      case 'signal': {
+        const signal = parseSignal(frame.signal);
+        if (signal === undefined) throw new BinnacleError('unknown_signal');
+        return this.#steer(frame, (session, by) => session.signal(signal, by));
+      }
+      case 'resize':
+        return this.#steer(frame, (session, by) => session.resize(frame.cols, frame.rows, by));
+      case 'lease':
+        return this.#lease(frame);
+      case 'ping':
+        this.#say({
+          t: 'pong',
+          ...(frame.ref === undefined ? {} : { ref: frame.ref }),
+          time: frame.time,
+          serverTime: Date.now(),
+        });
+        return undefined;
+      case 'pong':
+        return undefined;
+      case 'follow':
+      case 'unfollow':
+        // As with subscribe: those of one conversation act in the order in which they came.
+        return this.#inTurn(frame.conversation, async () => this.#desk.handle(frame));
+      case 'watch_conversations':
+      case 'send':
+      case 'abort':
+      case 'answer':
+        return this.#desk.handle(frame);
+    }
+  }
+
+  #inTurn(session: string, act: () => Promise<void>): Promise<void> {
+    const mine = this.#turns.get(session)?.then(act, act) ?? act();
+    this.#turns.set(session, mine);
+    const done = () => {
+      if (this.#turns.get(session) === mine) this.#turns.delete(session);
+    };
+    mine.then(done, done);
+    return mine;
+  }
+
+  #unsubscribe(frame: Of<'unsubscribe'>): void {
+    this.#subscriptions.drop(frame.session);
+    this.#ok(frame.ref);
+  }
+
+  #input(frame: Of<'input'>): Promise<void> {
+    const session = this.#seen.get(frame.session);
+    const bytes = frame.base64 === undefined ? Buffer.from(frame.text ?? '') : Buffer.from(frame.base64, 'base64');
+    if (frame.auto === true && !session.helm.isHeldBy(this.id)) {
+      // Every viewer's terminal answers the program's questions; one answer is enough, and it is the helm's.
+      this.#ok(frame.ref, { accepted: 0, duplicate: false, queued: 0 });
+      return Promise.resolve();
+    }
+    const { client, n } = frame;
+    const message =
+      client !== undefined && n !== undefined ? { client: `${this.#principal.id}:${client}`, n } : undefined;
+    return session.write(bytes, this.#by(frame.lease), message).then((receipt) => this.#ok(frame.ref, receipt));
+  }
+
+  #steer(
+    frame: Of<'close_stdin' | 'signal' | 'resize'>,
+    act: (session: Session, by: Steering) => Promise<void>,
+  ): Promise<void> {
+    return this.#order.run(frame.session, false, async () => {
+      await act(this.#seen.get(frame.session), this.#by(frame.lease));
+      this.#ok(frame.ref);
+    });
+  }
+
+  #lease(frame: Of<'lease'>): Promise<void> {
+    const handle = async (): Promise<void> => {
+      await this.#helms.handle(frame, this.#seen.get(frame.session));
+    };
+    // A follower's request waits for the subscription that was sent before it.
+    if (frame.action === 'ask') return this.#inTurn(frame.session, handle);
+    return this.#order.run(frame.session, true, handle);
+  }
+
+  #by(lease: string | undefined): Steering {
+    const by = { name: this.#principal.name, connection: this.id };
+    return lease === undefined ? by : { ...by, lease };
+  }
+
+  #need(scope: Scope): void {
+    if (allows(this.#principal.scope, scope)) return;
+    throw new BinnacleError('forbidden', {
+      message: `This needs the scope "${scope}"; the token has "${this.#principal.scope}".`,
+      details: { needed: scope, held: this.#principal.scope },
+    });
+  }
+
+  #watch(on: boolean): void {
+    this.#unwatch?.();
+    this.#unwatch = on
+      ? this.#seen.watch({
+          changed: (session) => this.#say({ t: 'session', info: this.#seen.infoOf(session) }),
+          deleted: (session) => this.#say({ t: 'deleted', session: session.id }),
+        })
+      : undefined;
+  }
+
+  #watchNotices(on: boolean): void {
+    this.#unwatchNotices?.();
+    this.#unwatchNotices = on ? this.#notices.listen((notice) => this.#say({ t: 'notice', notice })) : undefined;
+  }
+
+  #wsOnClose(): void {
+    this.#stop();
+    for (const release of this.#release) release();
+  }
+
+  #stop(): void {
+    this.#isOver = true;
+    this.#desk.stop();
+    this.#unwatch?.();
+    this.#unwatchNotices?.();
+    this.#subscriptions.stop();
+    this.#helms.stop();
+    this.#seats.stop();
+  }
+}
+
+/** What an answer or an error is about, besides the question. */
+interface About {
+  readonly session?: string | undefined;
+  readonly conversation?: string | undefined;
+}
+
+const aboutOf = (frame: ClientFrame): About => ({
+  session: 'session' in frame ? frame.session : undefined,
+  conversation: 'conversation' in frame ? frame.conversation : undefined,
+});
+
+const lookedIn = ({ session, conversation }: Extract<ClientFrame, { t: 'look' }>): Looked | undefined =>
+  session !== undefined
+    ? { kind: 'session', key: session }
+    : conversation === undefined
+      ? undefined
+      : { kind: 'conversation', key: conversation };

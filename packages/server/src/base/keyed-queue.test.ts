@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest';
+import { Askers } from './keyed-queue.ts';
+
+it('one thing is done at a time for each, others do not wait for it, and the newest that wait are kept', async () => {
+  const askers = new Askers();
+  const begun: string[] = [];
+  const ends = new Map<string, () => void>();
+  const ask = (who: string, what: string): Promise<string> =>
+    askers.inTurn(who, async () => {
+      begun.push(what);
+      await new Promise<void>((resolve) => ends.set(what, resolve));
+      return what;
+    });
+  const asked = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((what) => ask('one', what).catch((error) => error.code));
+  const other = ask('two', 'other');
+  await Promise.resolve();
+  expect(begun).toEqual(['a', 'other']);
+  ends.get('other')?.();
+  expect(await other).toBe('other');
+  for (const what of ['a', 'd', 'e', 'f', 'g']) {
+    expect(begun.at(what === 'a' ? 0 : -1)).toBe(what);
+    ends.get(what)?.();
+    await asked[['a', 'b', 'c', 'd', 'e', 'f', 'g'].indexOf(what)];
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(await Promise.all(asked)).toEqual(['a', 'asked_again', 'asked_again', 'd', 'e', 'f', 'g']);
+});
+
+it('what fails lets the next one in', async () => {
+  const askers = new Askers();
+  const fails = askers.inTurn('one', () => Promise.reject(new Error('no')));
+  const next = askers.inTurn('one', async () => 'yes');
+  await expect(fails).rejects.toThrow('no');
+  expect(await next).toBe('yes');
+});
+
+it('where some are done at once the next ones wait until one of them has ended', async () => {
+  const askers = new Askers({ atOnce: 2, waiting: 1 });
+  const ends: (() => void)[] = [];
+  const ask = () => askers.inTurn('one', () => new Promise<void>((resolve) => ends.push(resolve)));
+  const [first, second, third, fourth] = [ask(), ask(), ask().catch((error) => error.code), ask()];
+  expect(await third).toBe('asked_again');
+  expect(ends).toHaveLength(2);
+  ends[1]?.();
+  await second;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(ends).toHaveLength(3);
+  for (const end of ends) end();
+  await Promise.all([first, fourth]);
+});

@@ -1,0 +1,309 @@
+// From the text of a config file to what is in force, and to what is wrong with it, with lines. Knows no disk.
+
+import { homedir } from 'node:os';
+import { BinnacleError } from '@binnacle/protocol';
+import type { z } from 'zod';
+import { type Binding, checkBindings, createRouter, type Router, type RoutingConfig } from '../routing/index.ts';
+import { type JsonText, type Path, type Place, readJsonc } from './jsonc.ts';
+import { readPluginSettings } from './plugin-settings.ts';
+import { exampleOf, wrongWords } from './problems.ts';
+import {
+  type AgentConfig,
+  BindingShape,
+  type ConfigFile,
+  DRIVERS,
+  type FileContent,
+  FileShape,
+  NEEDS,
+} from './schema.ts';
+
+export interface ConfigProblem {
+  /** `bindings[3].match.peer.id`; '' for the whole file. */
+  readonly path: string;
+  /** From 1. */
+  readonly line: number;
+  readonly column: number;
+  /** Sentences. */
+  readonly message: string;
+}
+
+export interface ReadConfig {
+  readonly file: ConfigFile;
+  readonly router: Router;
+  /** What was passed over: unknown keys, bindings that were dropped, agents that are not there. */
+  readonly problems: readonly ConfigProblem[];
+}
+
+/** What is in force without a file. */
+export const NO_FILE = '{ "agents": { "entries": { "main": { "driver": "echo", "default": true } } } }';
+
+/** 100 000 bindings take some 20 MB. Nothing else is done while they are read, which takes a second. */
+export const MAX_CONFIG_BYTES = 24 * 1024 * 1024;
+
+/** So many are told; of the rest their number. */
+const MAX_PROBLEMS = 100;
+/** More bindings that are wrong than these are a file that was made by mistake. */
+const MAX_WRONG = 1000;
+
+/** Finds further faults of agents that hold, for callers that know more than the file. */
+export type AlsoWrong = (agents: ReadonlyMap<string, AgentConfig>) => readonly Wrong[];
+
+/**
+ * Throws `bad_config` for what cannot be in force: no JSON, a wrong type, an unknown driver. Its details: `problems`, all
+ * that were found, and `problem`, the first of those that keep the file from being in force.
+ */
+export function readConfig(text: string, alsoWrong: AlsoWrong = () => []): ReadConfig {
+  const read = readJsonc(text.startsWith('\uFEFF') ? text.slice(1) : text);
+  if ('wrong' in read) {
+    const problem = { path: '', ...read.wrong.place, message: read.wrong.what };
+    throw badConfig([problem], [problem], 0);
+  }
+  const told: Wrong[] = [];
+  let untold = 0;
+  const tell = (at: Path, message: string): void => {
+    if (told.length < MAX_PROBLEMS) told.push({ at, message });
+    else untold += 1;
+  };
+  const refused = (...wrong: readonly Wrong[]): BinnacleError => {
+    const some = wrong.slice(0, MAX_PROBLEMS);
+    return badConfig(
+      placed(some, read.text),
+      placed([...some, ...told], read.text),
+      wrong.length - some.length + untold,
+    );
+  };
+  const content = check(FileShape, read.value, tell);
+  if ('wrong' in content) throw refused(...content.wrong);
+  const wrong: Wrong[] = [];
+  const agents = agentsOf(content.value, tell, (at, message) => void wrong.push({ at, message }));
+  if (wrong.length > 0) throw refused(...wrong);
+  const bindings = bindingsOf(content.value.bindings ?? [], tell, refused);
+  const routing = routingOf(content.value, agents, bindings);
+  for (const { index, path, message, isDropped } of checkBindings(routing)) {
+    const at = ['bindings', index, ...path.split('.').filter((name) => name !== '')];
+    const isBlank = path === 'match.guildId' || path === 'match.teamId';
+    if (bindings[index] === null) continue;
+    // A blank guild is no condition to the router. Whoever wrote one meant one: the binding would match too much.
+    if (isDropped || isBlank) bindings[index] = null;
+    tell(at, `Binding ${index}: ${message}${bindings[index] === null ? ' It is left out.' : ''}`);
+  }
+  const inForce = { ...routing, bindings };
+  const router = createRouter(inForce as RoutingConfig);
+  const owner = router.explain({ channel: '-' });
+  if (owner.error !== null) tell(['agents'], owner.error.message);
+  const plugins = readPluginSettings(content.value.plugins?.entries, (at, message) =>
+    tell(['plugins', 'entries', ...at], message),
+  );
+  for (const { at, message } of alsoWrong(agents)) tell(at, message);
+  const problems = placed(told, read.text);
+  if (untold > 0) problems.push(untoldProblem(untold));
+  return {
+    file: Object.freeze({
+      agents,
+      defaultAgent: owner.route?.agentId,
+      bindings: Object.freeze(bindings.filter((binding) => binding !== null)),
+      session: routing.session ?? {},
+      inbound: deepFreeze(content.value.inbound ?? {}),
+      publicUrl: content.value.publicUrl,
+      notify: deepFreeze(content.value.notify ?? {}),
+      plugins,
+    }),
+    router,
+    problems,
+  };
+}
+
+export interface Wrong {
+  readonly at: Path;
+  readonly message: string;
+}
+
+/** Unknown keys are told and taken away; anything else that is wrong is the answer, all of it. */
+function check<Shape extends z.ZodType>(
+  shape: Shape,
+  value: unknown,
+  tell: (path: Path, message: string) => void,
+): { readonly value: z.output<Shape> } | { readonly wrong: readonly Wrong[] } {
+  const first = shape.safeParse(value);
+  if (first.success) return { value: first.data };
+  for (const issue of first.error.issues) {
+    if (issue.code !== 'unrecognized_keys') continue;
+    for (const key of issue.keys) {
+      const path = [...(issue.path as Path), key];
+      tell(path, unknownKey(path));
+      // It was just parsed, and is nobody else's.
+      remove(value, path);
+    }
+  }
+  const second = shape.safeParse(value);
+  if (second.success) return { value: second.data };
+  return { wrong: second.error.issues.map((issue) => ({ at: issue.path as Path, message: wrongWords(issue) })) };
+}
+
+function remove(value: unknown, path: Path): void {
+  let at = value;
+  for (const key of path.slice(0, -1)) {
+    if (typeof at !== 'object' || at === null) return;
+    at = (at as Readonly<Record<string | number, unknown>>)[key];
+  }
+  const last = path.at(-1);
+  if (typeof at === 'object' && at !== null && last !== undefined) Reflect.deleteProperty(at, last);
+}
+
+function agentsOf(
+  { agents }: FileContent,
+  tell: (path: Path, message: string) => void,
+  wrong: (at: Path, message: string) => void,
+): Map<string, AgentConfig> {
+  const { systemAgent: _, ...defaults } = agents?.defaults ?? {};
+  const found = new Map<string, AgentConfig>();
+  const given = listOf(agents);
+  for (const { id, entry, at } of given) {
+    if (!isAgentId(id)) {
+      wrong(at, `"${id}" cannot be an agent: 1 to 64 of a-z 0-9 _ -, beginning with a letter or digit.`);
+      continue;
+    }
+    if (found.has(id)) {
+      tell(at, `There is an agent "${id}" already. This one is left out.`);
+      continue;
+    }
+    const { default: _marker, ...settings } = { ...defaults, ...entry };
+    const { driver } = settings;
+    if (driver === undefined) {
+      wrong(at, `The agent "${id}" has no driver. One of: ${DRIVERS.join(', ')}, or <plugin>/<driver>.`);
+      continue;
+    }
+    const need = NEEDS[driver];
+    if (need !== undefined && settings[need] === undefined) {
+      // It can still be named, and says this again; the other agents have nothing to do with it.
+      tell(at, `The agent "${id}" has no ${need}, without which ${driver} cannot work, e.g. ${exampleOf(need)}.`);
+    }
+    // What is undefined was left out: zod gives no such keys.
+    found.set(id, deepFreeze({ id, ...settings, ...placesOf(settings) }) as AgentConfig);
+  }
+  return found;
+}
+
+/** The home directory may be written as `~/`: no shell will read it. */
+function placesOf({ cwd, command }: Entry): Pick<Entry, 'cwd' | 'command'> {
+  const [program, ...rest] = command ?? [];
+  return {
+    ...(cwd === undefined ? {} : { cwd: fromHome(cwd) }),
+    ...(program === undefined ? {} : { command: [fromHome(program), ...rest] }),
+  };
+}
+
+const fromHome = (path: string): string => (path === '~' || path.startsWith('~/') ? homedir() + path.slice(1) : path);
+
+const isAgentId = (id: string): boolean => /^[a-z0-9][a-z0-9_-]{0,63}$/.test(id);
+
+type Entry = NonNullable<NonNullable<FileContent['agents']>['entries']>[string];
+
+function listOf(agents: FileContent['agents']): { readonly id: string; readonly entry: Entry; readonly at: Path }[] {
+  if (agents?.entries !== undefined) {
+    return Object.entries(agents.entries).map(([id, entry]) => ({ id, entry, at: ['agents', 'entries', id] }));
+  }
+  if (agents?.list !== undefined) {
+    return agents.list.map(({ id, ...entry }, n) => ({ id, entry, at: ['agents', 'list', n] }));
+  }
+  // A file that says nothing of agents has the one that there is without a file.
+  return [{ id: 'main', entry: { driver: 'echo', default: true }, at: ['agents'] }];
+}
+
+/** Null in the place of what is dropped, so that the others keep their index. */
+function bindingsOf(
+  given: readonly unknown[],
+  tell: (path: Path, message: string) => void,
+  refused: (wrong: Wrong) => BinnacleError,
+): (Binding | null)[] {
+  let first: Wrong | undefined;
+  let wrong = 0;
+  return given.map((raw, index) => {
+    const read = BindingShape.safeParse(raw);
+    if (read.success) {
+      for (const path of unknownIn(raw, read.data, ['bindings', index])) tell(path, unknownKey(path));
+      return deepFreeze(read.data) as Binding;
+    }
+    const [issue] = read.error.issues;
+    const at = ['bindings', index, ...((issue?.path ?? []) as Path)];
+    const message = `Binding ${index}: ${issue === undefined ? '' : wrongWords(issue)}`;
+    first ??= { at, message };
+    wrong += 1;
+    if (wrong > MAX_WRONG) {
+      throw refused({ at: first.at, message: `More than ${MAX_WRONG} bindings are wrong. ${first.message}` });
+    }
+    tell(at, `${message} It is left out.`);
+    return null;
+  });
+}
+
+/** What a value has and what was read of it has not. */
+function* unknownIn(raw: unknown, read: unknown, at: Path): Generator<Path> {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return;
+  for (const [key, value] of Object.entries(raw)) {
+    if (typeof read !== 'object' || read === null || !Object.hasOwn(read, key)) yield [...at, key];
+    else if (typeof value === 'object') yield* unknownIn(value, (read as Record<string, unknown>)[key], [...at, key]);
+  }
+}
+
+const unknownKey = (path: Path): string => `There is no setting "${path.at(-1)}" here. It is passed over.`;
+
+function routingOf(
+  { agents, session }: FileContent,
+  found: ReadonlyMap<string, AgentConfig>,
+  bindings: readonly (Binding | null)[],
+): RoutingConfig {
+  const marked = new Set(listOf(agents).flatMap(({ id, entry }) => (entry.default === true ? [id] : [])));
+  const entries = Object.fromEntries(Array.from(found.keys(), (id) => [id, { default: marked.has(id) }]));
+  const systemAgent = agents?.defaults?.systemAgent;
+  return deepFreeze({
+    agents: {
+      entries,
+      ...(agents?.ownership === undefined ? {} : { ownership: agents.ownership }),
+      ...(systemAgent === undefined ? {} : { defaults: { systemAgent } }),
+    },
+    // The router passes over null.
+    bindings: [...bindings],
+    session: session ?? {},
+  }) as RoutingConfig;
+}
+
+/** Those that are told, with their places, in the order of the file. */
+function placed(told: readonly Wrong[], text: JsonText): ConfigProblem[] {
+  const places = text.places(told.map(({ at }) => at));
+  return told
+    .map(({ at, message }, i) => ({ path: pathText(at), ...(places[i] ?? BEGIN), message }))
+    .sort((a, b) => a.line - b.line || a.column - b.column);
+}
+
+const BEGIN: Place = { line: 1, column: 1 };
+
+/** `keeping`: of the problems, those that keep it from being in force. `untold`: how many there are besides. */
+function badConfig(keeping: readonly ConfigProblem[], told: readonly ConfigProblem[], untold: number): BinnacleError {
+  const [problem = { path: '', ...BEGIN, message: 'It cannot be read.' }] = keeping;
+  const { path, line, column, message } = problem;
+  const more = told.length - 1 + untold;
+  const others = more === 0 ? '' : ` (And ${more} more; binnacle config check tells them.)`;
+  return new BinnacleError('bad_config', {
+    message: `Line ${line}, column ${column}${path === '' ? '' : ` (${path})`}: ${message}${others}`,
+    details: { problem, problems: untold === 0 ? told : [...told, untoldProblem(untold)] },
+  });
+}
+
+const untoldProblem = (untold: number): ConfigProblem => ({
+  path: '',
+  ...BEGIN,
+  message: `There are ${untold} more problems.`,
+});
+
+const pathText = (path: Path): string =>
+  path.reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? key : `${text}.${key}`),
+    '',
+  );
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}

@@ -1,0 +1,112 @@
+// What the config file says of plugins: `plugins.entries.<id>`. Each entry is read by itself: what is wrong with one is told
+// and closes that one, and neither the other plugins nor the gateway have anything to do with it.
+
+import { z } from 'zod';
+import { type Grants, grantIn, NONE, readGrants } from '../plugins/grant/grants.ts';
+import { isPluginId } from './plugin-id.ts';
+
+export interface PluginSettings {
+  readonly id: string;
+  /** False also where the entry could not be read. */
+  readonly isEnabled: boolean;
+  readonly grants: Grants;
+  /** For the plugin; checked by the schema in its manifest, not here. Undefined: nothing is said. */
+  readonly config: unknown;
+  /** It may run where the network cannot be closed, without a grant of the network. */
+  readonly allowsRestricted: boolean;
+  /** It runs without walls, with the rights of the gateway: as the operator says, and nobody else can. */
+  readonly isTrusted: boolean;
+}
+
+/** Of a plugin of which the file says nothing: it runs, and is granted nothing. */
+export const unsaid = (id: string): PluginSettings =>
+  Object.freeze({
+    id,
+    isEnabled: true,
+    grants: NONE,
+    config: undefined,
+    allowsRestricted: false,
+    isTrusted: false,
+  });
+
+/** Of the config file. Whatever the entries are is looked at below, and never keeps the file from being in force. */
+export const PluginsShape = z.strictObject({ entries: z.unknown().optional() });
+
+export interface LevelPolicy {
+  /** Whether the plugin may talk to every host anyway, so that an open network takes nothing away from the operator. */
+  readonly mayUseAnyHost: boolean;
+  /** The operator accepts `restricted` for this plugin (`plugins.entries.<id>.allowRestricted`). */
+  readonly allowRestricted: boolean;
+  /** The operator wants no walls for this plugin. */
+  readonly trusted: boolean;
+}
+
+/** What decides how well it is shut in. */
+export function policyOf({ grants, allowsRestricted, isTrusted }: PluginSettings): LevelPolicy {
+  const net = grantIn(grants, 'net');
+  const mayUseAnyHost = net.kind === 'all' || (net.kind === 'narrowed' && net.items.includes('*'));
+  return { mayUseAnyHost, allowRestricted: allowsRestricted, trusted: isTrusted };
+}
+
+export type Tell = (at: readonly string[], message: string) => void;
+
+const KEYS = ['enabled', 'permissions', 'config', 'allowRestricted', 'trusted'];
+
+/** `tell`: where, below `plugins.entries`, and sentences. */
+export function readPluginSettings(entries: unknown, tell: Tell): ReadonlyMap<string, PluginSettings> {
+  const found = new Map<string, PluginSettings>();
+  if (entries === undefined) return found;
+  if (!isObject(entries)) {
+    tell(
+      [],
+      'Expected an object, e.g. {"my-plugin": {"permissions": {"notify": true}}}. No plugin is granted anything.',
+    );
+    return found;
+  }
+  for (const [id, entry] of Object.entries(entries)) {
+    if (isPluginId(id))
+      found.set(
+        id,
+        readEntry(id, entry, (at, message) => tell([id, ...at], message)),
+      );
+    else
+      tell(
+        [id],
+        `"${id}" cannot be a plugin: 1 to 64 of a-z, 0-9 and single -, beginning with a letter. It is left out.`,
+      );
+  }
+  return found;
+}
+
+function readEntry(id: string, entry: unknown, tell: Tell): PluginSettings {
+  if (!isObject(entry)) {
+    tell([], `Expected an object, e.g. {"permissions": {"notify": true}}. The plugin "${id}" stays off.`);
+    return Object.freeze({ ...unsaid(id), isEnabled: false });
+  }
+  for (const key of Object.keys(entry)) {
+    if (!KEYS.includes(key)) tell([key], `There is no setting "${key}" here. It is passed over.`);
+  }
+  const { enabled = true, permissions, config, allowRestricted = false, trusted = false } = own(entry);
+  if (typeof enabled !== 'boolean') tell(['enabled'], `Expected true or false. The plugin "${id}" stays off.`);
+  if (typeof allowRestricted !== 'boolean') tell(['allowRestricted'], 'Expected true or false. It is taken for false.');
+  if (typeof trusted !== 'boolean') tell(['trusted'], 'Expected true or false. It is taken for false.');
+  return Object.freeze({
+    id,
+    isEnabled: enabled === true,
+    grants: readGrants(permissions, (at, message) => tell(['permissions', ...at], message)),
+    config,
+    allowsRestricted: allowRestricted === true,
+    isTrusted: trusted === true,
+  });
+}
+
+/** Nothing of a prototype, whatever its keys are called. */
+function own(entry: Record<string, unknown>): Record<string, unknown> {
+  const copy: Record<string, unknown> = Object.create(null);
+  for (const key of KEYS) if (Object.hasOwn(entry, key)) copy[key] = entry[key];
+  return copy;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,96 @@
+// Cuts what an agent writes into lines or text, and knows up to which byte that was handed on. Knows no meaning.
+
+import { BinnacleError } from '@binnacle/protocol';
+import { incompleteBytes } from '../../cursor/text-decoder.ts';
+
+/** A protocol's longest honest line is a file in a diff; what is longer is not a protocol. */
+const MAX_LINE_BYTES = 8 * 1024 * 1024;
+const STDERR_BYTES = 2048;
+const LINE_FEED = 10;
+
+export interface OutputPiece {
+  readonly text: string;
+}
+
+export class AgentOutput {
+  readonly #reads: 'lines' | 'text';
+  /** The beginning of a line or of a character whose rest has not come. */
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
+  #offset: number;
+  #stderr: Uint8Array = new Uint8Array(0);
+
+  /** `offset`: of the first byte that will come. */
+  constructor(reads: 'lines' | 'text', offset: number) {
+    this.#reads = reads;
+    this.#offset = offset;
+  }
+
+  /** Output offset of the first byte that was not handed on: where a later reader begins. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** What stdout gave at `offset`, as pieces; `offset` of this moves with each. Throws `agent_flood`. */
+  *stdout(bytes: Uint8Array, offset: number): Generator<OutputPiece> {
+    if (this.#heldBytes === 0) this.#offset = offset;
+    if (this.#reads === 'text') {
+      yield* this.#text(bytes, offset);
+      return;
+    }
+    let from = 0;
+    for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, from)) {
+      const line = this.#take(bytes.subarray(from, end));
+      from = end + 1;
+      this.#offset = offset + from;
+      yield { text: line };
+    }
+    this.#hold(bytes.subarray(from));
+  }
+
+  stderr(bytes: Uint8Array): void {
+    const all = Buffer.concat([this.#stderr, bytes]);
+    this.#stderr = all.subarray(Math.max(0, all.length - STDERR_BYTES));
+  }
+
+  /** The last of what stderr gave. */
+  get stderrTail(): string {
+    return new TextDecoder().decode(this.#stderr).trim();
+  }
+
+  /** At the end: a line without its line break, a character without its rest. */
+  *rest(): Generator<OutputPiece> {
+    if (this.#heldBytes === 0) return;
+    this.#offset += this.#heldBytes;
+    yield { text: this.#take(new Uint8Array(0)) };
+  }
+
+  *#text(bytes: Uint8Array, offset: number): Generator<OutputPiece> {
+    this.#hold(bytes);
+    const all = Buffer.concat(this.#held);
+    const open = incompleteBytes(all);
+    this.#held = [];
+    this.#heldBytes = 0;
+    if (open > 0) this.#hold(all.subarray(all.length - open));
+    this.#offset = offset + bytes.length - open;
+    if (all.length > open)
+      yield { text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(all.subarray(0, all.length - open)) };
+  }
+
+  #hold(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    if (this.#heldBytes + bytes.length > MAX_LINE_BYTES) {
+      throw new BinnacleError('agent_flood', { details: { limitBytes: MAX_LINE_BYTES } });
+    }
+    // A copy: pages are used again.
+    this.#held.push(Uint8Array.from(bytes));
+    this.#heldBytes += bytes.length;
+  }
+
+  #take(rest: Uint8Array): string {
+    const whole = this.#heldBytes === 0 ? rest : Buffer.concat([...this.#held, rest]);
+    this.#held = [];
+    this.#heldBytes = 0;
+    return new TextDecoder().decode(whole);
+  }
+}

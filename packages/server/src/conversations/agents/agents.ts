@@ -1,0 +1,139 @@
+// The agents of the config file, as conversations use them: settings and driver put together. Knows no conversation.
+
+import { createHash } from 'node:crypto';
+import { homedir } from 'node:os';
+import type { AgentInfo, Visibility } from '@binnacle/protocol';
+import type { AgentConfig } from '../../config/schema.ts';
+import type { Sessions } from '../../sessions/sessions.ts';
+import type { AgentSettings, Driver, LocalDriver, LocalTurn, Prompt, TurnTools } from '../drivers/driver.ts';
+import type { AgentKind, AgentMade, Told } from './agent.ts';
+import { type Guard, NO_GUARD } from './agent-hooks.ts';
+import { AgentProcess } from './agent-process.ts';
+import { driverOf } from './drivers.ts';
+import { LocalAgent } from './local-agent.ts';
+import { SILENCE_TIMES, type SilenceTimes } from './silence.ts';
+import { Terminals } from './terminals.ts';
+
+export interface AgentsParts {
+  /** Those of the config file, as it is now. */
+  configs(): ReadonlyMap<string, AgentConfig>;
+  /** Where messages without a binding go; undefined: that is not decided. */
+  defaultAgent(): string | undefined;
+  readonly sessions: Sessions;
+  /** From the request to end a turn until the process is ended, in ms. */
+  readonly graceMs: number;
+  /** A process without work is ended after so many ms. */
+  readonly idleMs: number;
+  /** Times of an agent's silence. Default: `SILENCE_TIMES`. */
+  readonly silenceTimes?: Partial<SilenceTimes>;
+  contextOf(conversation: string, prompt: Prompt): Pick<LocalTurn, 'history' | 'by'>;
+  /** Those of others that are offered to an agent inside of the gateway. Default: none. */
+  toolsOf?(agent: string): TurnTools;
+  /** Default: nobody is asked. */
+  readonly guard?: Guard;
+  /** The drivers whose names have a slash; whether there is such a one is known when it runs. Default: there are none. */
+  foreignDriver?(name: string): LocalDriver;
+}
+
+const DEFAULT_TIMEOUT_MS = 24 * 3600_000;
+const DEFAULT_APPROVAL_MS = 5 * 60_000;
+/** Longer than a model thinks, and shorter than a person waits. */
+const DEFAULT_SILENCE_MS = 30 * 60_000;
+
+export class Agents {
+  readonly #parts: AgentsParts;
+
+  constructor(parts: AgentsParts) {
+    this.#parts = parts;
+  }
+
+  get defaultAgent(): string | undefined {
+    return this.#parts.defaultAgent();
+  }
+
+  list(): AgentInfo[] {
+    const isDefault = this.#parts.defaultAgent();
+    return [...this.#parts.configs().values()].map(({ id, driver }) => {
+      const { name, steer, approvals } = this.#driverOf(driver);
+      return { id, driver: name, isDefault: id === isDefault, steer, approvals };
+    });
+  }
+
+  /** Ends agents' processes that no conversation goes on with: its agent is another one now, or it was deleted. */
+  async endOthers(kept: ReadonlySet<string>): Promise<void> {
+    const { sessions } = this.#parts;
+    const others = sessions.listHidden().filter((id) => !kept.has(id));
+    // One that cannot be ended now is found at the next start.
+    await Promise.allSettled(others.map((id) => sessions.delete(id)));
+  }
+
+  visibilityOf(id: string): Visibility {
+    return this.#parts.configs().get(id)?.visibility ?? { kind: 'private' };
+  }
+
+  of(id: string): AgentKind | undefined {
+    const config = this.#parts.configs().get(id);
+    if (config === undefined) return undefined;
+    const driver = this.#driverOf(config.driver);
+    const { timeoutMs, approvalTimeoutMs, silenceMs, visibility: _, ...settings } = config;
+    return {
+      driver,
+      version: createHash('sha256').update(JSON.stringify(settings)).digest('base64url'),
+      timeoutMs: timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      approvalMs: approvalTimeoutMs ?? DEFAULT_APPROVAL_MS,
+      silence: { ...SILENCE_TIMES, ...this.#parts.silenceTimes, limitMs: silenceMs ?? DEFAULT_SILENCE_MS },
+      make: (conversation, told, memory) => this.#make(settings, conversation, told, memory),
+    };
+  }
+
+  #driverOf(name: string): Driver {
+    return (name.includes('/') ? this.#parts.foreignDriver?.(name) : undefined) ?? driverOf(name);
+  }
+
+  #make(settings: AgentSettings, conversation: string, told: Told, memory: string | null): AgentMade {
+    const { sessions, graceMs, idleMs, guard = NO_GUARD } = this.#parts;
+    const driver = this.#driverOf(settings.driver);
+    if (driver.kind === 'local') {
+      const tools = this.#parts.toolsOf?.(settings.id);
+      const contextOf = (prompt: Prompt) => this.#parts.contextOf(conversation, prompt);
+      return {
+        agent: new LocalAgent({ driver, settings, told, ...(tools === undefined ? {} : { tools }), contextOf }),
+      };
+    }
+    const agent = new AgentProcess(
+      {
+        driver,
+        settings,
+        sessions,
+        conversation,
+        told,
+        terminals: ({ process, answer }) =>
+          new Terminals({
+            host: sessions,
+            conversation,
+            process,
+            answer,
+            before: ({ command, args, cwd }) => {
+              const input = { command, args, ...(cwd === undefined ? {} : { cwd }) };
+              return guard.beforeToolCall({ tool: 'terminal', input, caller: settings.id, via: 'terminal' });
+            },
+          }),
+        cwd: settings.cwd ?? homedir(),
+        graceMs,
+        idleMs,
+      },
+      memory,
+    );
+    return {
+      agent,
+      resume: (known, marks, isInTurn) => {
+        try {
+          agent.resume(known, marks, isInTurn);
+          return true;
+        } catch {
+          return false; // The session is gone: its runner was, or somebody deleted it.
+        }
+      },
+    };
+  }
+}

@@ -1,0 +1,135 @@
+// What an agent told in one call, in order, until it is made into events. Knows no run.
+
+import type { ToolCall, Usage } from '@binnacle/protocol';
+import { boundedUsage } from '../../store/usage.ts';
+import type { AgentTerminals, Out, ProcessOut, TurnEnd } from '../drivers/driver.ts';
+
+export type Asked = Parameters<Out['approval']>[0];
+
+export type Effect =
+  | { readonly kind: 'delta'; readonly stream: 'said' | 'thought'; readonly text: string }
+  | { readonly kind: 'replace'; readonly text: string }
+  | { readonly kind: 'paragraph' }
+  | { readonly kind: 'tool'; readonly call: ToolCall }
+  | { readonly kind: 'agent'; readonly name: string; readonly data: unknown }
+  | { readonly kind: 'usage'; readonly usage: Usage }
+  | { readonly kind: 'approval'; readonly asked: Asked }
+  | { readonly kind: 'withdraw'; readonly id: string }
+  | { readonly kind: 'delivered'; readonly message: string }
+  | { readonly kind: 'ended'; readonly end: TurnEnd };
+
+/** Collects. `told` is called for each, for agents inside of the gateway, whose calls have no end to wait for. */
+export class Effects implements Out {
+  #list: Effect[] = [];
+  #hasEnded = false;
+  readonly #told: () => void;
+
+  constructor(told: () => void = () => undefined) {
+    this.#told = told;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  get isEmpty(): boolean {
+    return this.#list.length === 0;
+  }
+
+  /** What was collected; begins anew. */
+  take(): readonly Effect[] {
+    const list = this.#list;
+    this.#list = [];
+    this.#hasEnded = false;
+    return list;
+  }
+
+  delta(text: string, stream: 'said' | 'thought' = 'said'): void {
+    if (text === '') return;
+    const last = this.#list.at(-1);
+    // What came in one read is one event.
+    if (last?.kind === 'delta' && last.stream === stream) {
+      this.#list[this.#list.length - 1] = { ...last, text: last.text + text };
+    } else this.#list.push({ kind: 'delta', stream, text });
+    this.#told();
+  }
+
+  replace(text: string): void {
+    this.#add({ kind: 'replace', text });
+  }
+
+  paragraph(): void {
+    this.#add({ kind: 'paragraph' });
+  }
+
+  tool(call: ToolCall): void {
+    const last = this.#list.at(-1);
+    // Of what came in one read the last word counts, as long as its status is the same.
+    if (last?.kind === 'tool' && last.call.id === call.id && last.call.status === call.status) {
+      this.#list[this.#list.length - 1] = { kind: 'tool', call };
+      this.#told();
+    } else this.#add({ kind: 'tool', call });
+  }
+
+  agent(name: string, data: unknown): void {
+    this.#add({ kind: 'agent', name, data });
+  }
+
+  usage(told: Usage): void {
+    const usage = boundedUsage(told);
+    if (Object.keys(usage).length > 0) this.#add({ kind: 'usage', usage });
+  }
+
+  approval(asked: Asked): void {
+    this.#add({ kind: 'approval', asked });
+  }
+
+  withdraw(id: string): void {
+    this.#add({ kind: 'withdraw', id });
+  }
+
+  delivered(message: string): void {
+    this.#add({ kind: 'delivered', message });
+  }
+
+  ended(end: TurnEnd): void {
+    this.#hasEnded = true;
+    this.#add({ kind: 'ended', end });
+  }
+
+  #add(effect: Effect): void {
+    this.#list.push(effect);
+    this.#told();
+  }
+}
+
+/** What a process is to be told, and what its terminals are to do, happens once what it told is kept. */
+export class ProcessEffects extends Effects implements ProcessOut {
+  readonly terminals: AgentTerminals;
+  sends: string[] = [];
+  endsInput = false;
+  operations: (() => void)[] = [];
+
+  constructor(terminals: AgentTerminals) {
+    super();
+    const queue = (operation: () => void): void => {
+      this.operations.push(operation);
+    };
+    this.terminals = {
+      create: (...args) => queue(() => terminals.create(...args)),
+      sessionOf: (ref) => terminals.sessionOf(ref),
+      output: (...args) => queue(() => terminals.output(...args)),
+      waitForExit: (...args) => queue(() => terminals.waitForExit(...args)),
+      kill: (ref) => queue(() => terminals.kill(ref)),
+      release: (ref) => queue(() => terminals.release(ref)),
+    };
+  }
+
+  send(line: string): void {
+    this.sends.push(line);
+  }
+
+  endInput(): void {
+    this.endsInput = true;
+  }
+}

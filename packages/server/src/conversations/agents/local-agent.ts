@@ -1,0 +1,92 @@
+// Turns of an agent that lives in the gateway or behind HTTP. They end with the gateway.
+
+import { BinnacleError } from '@binnacle/protocol';
+import type { AgentSettings, LocalDriver, LocalTurn, Prompt, TurnTools } from '../drivers/driver.ts';
+import type { Agent, Told } from './agent.ts';
+import { Effects } from './effects.ts';
+
+export interface LocalAgentParts {
+  readonly driver: LocalDriver;
+  readonly settings: AgentSettings;
+  readonly told: Told;
+  /** Default: none. */
+  readonly tools?: TurnTools;
+  /** What was said before the message, and who says it. */
+  contextOf(prompt: Prompt): Pick<LocalTurn, 'history' | 'by'>;
+}
+
+const NO_TOOLS: TurnTools = { list: () => [], call: () => Promise.reject(new BinnacleError('not_found')) };
+
+export class LocalAgent implements Agent {
+  readonly session = null;
+  readonly isStarting = false;
+  readonly #parts: LocalAgentParts;
+  #abort: AbortController | undefined;
+  #answers = new Map<string, (option: string) => void>();
+
+  constructor(parts: LocalAgentParts) {
+    this.#parts = parts;
+  }
+
+  begin(prompt: Prompt): void {
+    const { driver, settings, told, tools = NO_TOOLS, contextOf } = this.#parts;
+    const abort = new AbortController();
+    this.#abort = abort;
+    this.#answers = new Map();
+    const answers = this.#answers;
+    const effects = new Effects(() => this.#pass(effects, abort));
+    const turn: LocalTurn = {
+      ...prompt,
+      ...contextOf(prompt),
+      tools,
+      answerOf: (approval) => new Promise((resolve) => answers.set(approval, resolve)),
+    };
+    driver
+      .run(settings, turn, effects, abort.signal)
+      .catch((cause: unknown) => {
+        if (abort.signal.aborted) return;
+        const message = cause instanceof Error ? cause.message : 'The agent failed.';
+        told.failed(cause instanceof BinnacleError ? cause : new BinnacleError('agent_failed', { message, cause }));
+      })
+      .finally(() => this.#finish(effects, abort));
+  }
+
+  inject(): void {
+    // No local driver can; the conversation never asks.
+  }
+
+  interrupt(): void {
+    this.#abort?.abort();
+  }
+
+  answer(approval: string, option: string): void {
+    this.#answers.get(approval)?.(option);
+  }
+
+  async close(): Promise<void> {
+    this.#abort?.abort();
+  }
+
+  #pass(effects: Effects, abort: AbortController): void {
+    if (abort.signal.aborted || effects.isEmpty) return;
+    const list = effects.take();
+    try {
+      this.#parts.told.commit(list);
+    } catch (error) {
+      // Its words cannot wait for room; that it failed can.
+      abort.abort();
+      this.#parts.told.failed(BinnacleError.of(error));
+    }
+  }
+
+  #finish(effects: Effects, abort: AbortController): void {
+    this.#pass(effects, abort);
+    if (!abort.signal.aborted) {
+      // Where it has ended the turn itself, nothing is under way any more and this says nothing.
+      this.#parts.told.failed(new BinnacleError('agent_failed', { message: 'The agent returned without an end.' }));
+    }
+    if (this.#abort !== abort) return;
+    this.#abort = undefined;
+    this.#parts.told.free();
+  }
+}

@@ -1,0 +1,274 @@
+// The terminals of an agent: sessions in which its commands run, so that people watch and steer them. Knows no protocol.
+
+import { createHash } from 'node:crypto';
+import {
+  BinnacleError,
+  type CreateSession,
+  isOutput,
+  isSessionId,
+  nameOfCommand,
+  type SessionId,
+  type SessionState,
+  type SignalName,
+} from '@binnacle/protocol';
+import { Cursor } from '../../cursor/cursor.ts';
+import { positionOf } from '../../cursor/start-position.ts';
+import { incompleteBytes } from '../../cursor/text-decoder.ts';
+import type { LogReader } from '../../log/log.ts';
+import type { AgentTerminals, TerminalAnswer } from '../drivers/driver.ts';
+
+/** What is needed of `Session`. */
+export interface TerminalSession {
+  readonly id: SessionId;
+  readonly isHosted: boolean;
+  readonly record: { readonly state: SessionState; readonly exitCode: number | null; readonly signal: string | null };
+  /** Throws where there is none (any more). */
+  readonly log: LogReader;
+  refresh(): Promise<void>;
+  listen(listener: { changed?(): void; deleted?(): void }): () => void;
+  signal(signal: SignalName, by: { readonly name: string }): Promise<void>;
+  /** Ends the program and all it has started. */
+  end(): Promise<void>;
+}
+
+/** What is needed of `Sessions`. */
+export interface TerminalHost {
+  /** Throws what is wrong with the command; `invariant` where the id is taken. */
+  create(
+    asked: CreateSession,
+    options: {
+      readonly id: SessionId;
+      readonly isShell: boolean;
+      readonly conversation: string;
+      readonly orPipes: boolean;
+    },
+  ): Promise<TerminalSession>;
+  /** Throws `session_not_found`, `session_gone`. */
+  get(id: string): TerminalSession;
+}
+
+export interface TerminalsParts {
+  readonly host: TerminalHost;
+  /** Id of the conversation, and of the agent's process in it: together with a ref they make the id of a session. */
+  readonly conversation: string;
+  readonly process: string;
+  /** Shown in the log of a session as who sent a signal. */
+  readonly name?: string;
+  answer(answer: TerminalAnswer): void;
+  /** Asked before a command is run; rejects with what somebody has against it. Undefined: nobody wants to be asked. */
+  before?(spec: Spec): Promise<void> | undefined;
+  /** Terminals that are not released. Default 32: each costs a PTY and its processes. */
+  readonly maxTerminals?: number;
+  /** From SIGTERM until whatever is left is ended. Default 2000 ms. */
+  readonly killMs?: number;
+}
+
+type Spec = Parameters<AgentTerminals['create']>[1];
+type Exit = { readonly exitCode: number | null; readonly signal: string | null };
+const UNKNOWN: Exit = { exitCode: null, signal: null };
+
+const DEFAULT_MAX_TERMINALS = 32;
+const DEFAULT_KILL_MS = 2000;
+/** A page is drawn for people; most are wider than 80 columns. */
+const SIZE = { cols: 120, rows: 30 };
+/** On a terminal these programs would wait for somebody to scroll. */
+const ENV = { PAGER: 'cat', GIT_PAGER: 'cat' };
+/** What only a shell understands. */
+const SHELL_WORDS = /[\s;&|<>$`"'*?()[\]{}~#!\\]/;
+
+export class Terminals implements AgentTerminals {
+  readonly #parts: TerminalsParts;
+  /** Those that are not released, by ref. */
+  readonly #open = new Map<string, Promise<TerminalSession>>();
+
+  constructor(parts: TerminalsParts) {
+    this.#parts = parts;
+  }
+
+  create(ref: string, spec: Spec): void {
+    this.#made(ref, spec).then(
+      () => this.#parts.answer({ kind: 'created', ref }),
+      (error: unknown) => {
+        this.#open.delete(ref);
+        const message = error instanceof BinnacleError ? `${error.message} ${error.hint}` : 'It could not be started.';
+        this.#parts.answer({ kind: 'failed', ref, message });
+      },
+    );
+  }
+
+  sessionOf(ref: string): string {
+    const { conversation, process } = this.#parts;
+    const hash = createHash('sha256')
+      .update(JSON.stringify([conversation, process, ref]))
+      .digest('hex');
+    // Sessions are listed by their ids, newest first: the time is that of the process, which is a UUID of version 7.
+    const time = isSessionId(process) ? process.slice(0, 13) : `${hash.slice(12, 20)}-${hash.slice(20, 24)}`;
+    const variant = ((Number.parseInt(hash.slice(3, 4), 16) & 0x3) | 0x8).toString(16);
+    return `${time}-7${hash.slice(0, 3)}-${variant}${hash.slice(4, 7)}-${hash.slice(24, 36)}`;
+  }
+
+  output(ref: string, question: string, limit: number): void {
+    this.#find(ref)
+      .then((session) => outputOf(session, limit))
+      .catch(() => ({ text: '', truncated: true, exit: UNKNOWN }))
+      .then((output) => this.#parts.answer({ kind: 'output', ref, question, ...output }))
+      .catch(dropped);
+  }
+
+  waitForExit(ref: string, question: string): void {
+    this.#find(ref)
+      .then((session) => exitedOf(session))
+      // It was deleted; how it had ended is not known any more.
+      .catch(() => UNKNOWN)
+      .then((exit) => this.#parts.answer({ kind: 'exited', ref, question, exit }))
+      .catch(dropped);
+  }
+
+  kill(ref: string): void {
+    this.#find(ref)
+      .then((session) => this.#kill(session))
+      .catch(dropped);
+  }
+
+  release(ref: string): void {
+    const session = this.#find(ref);
+    this.#open.delete(ref);
+    session.then((found) => found.end()).catch(dropped);
+  }
+
+  /** Ends whatever runs in them. Their logs stay. */
+  endAll(): void {
+    for (const session of this.#open.values()) session.then((found) => found.end()).catch(dropped);
+  }
+
+  #made(ref: string, spec: Spec): Promise<TerminalSession> {
+    const known = this.#open.get(ref);
+    if (known !== undefined) return known;
+    const made = this.#make(ref, spec);
+    this.#open.set(ref, made);
+    return made;
+  }
+
+  async #make(ref: string, spec: Spec): Promise<TerminalSession> {
+    const { host, conversation, maxTerminals = DEFAULT_MAX_TERMINALS } = this.#parts;
+    const id = this.sessionOf(ref) as SessionId;
+    // An earlier gateway may have started it and not have lived to say so.
+    const found = there(host, id);
+    if (found !== undefined) return found;
+    if (this.#open.size >= maxTerminals) {
+      throw new BinnacleError('too_many_sessions', {
+        message: `The agent has ${maxTerminals} terminals already.`,
+        hint: 'Release one first.',
+        details: { limit: maxTerminals },
+      });
+    }
+    await this.#parts.before?.(spec);
+    return host.create(askedFor(spec), { id, isShell: false, conversation, orPipes: true });
+  }
+
+  #find(ref: string): Promise<TerminalSession> {
+    const known = this.#open.get(ref);
+    if (known !== undefined) return known;
+    try {
+      const found = Promise.resolve(this.#parts.host.get(this.sessionOf(ref)));
+      this.#open.set(ref, found);
+      return found;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #kill(session: TerminalSession): Promise<void> {
+    if (exitOf(session) !== null) return;
+    const { name = 'agent', killMs = DEFAULT_KILL_MS } = this.#parts;
+    // Somebody may hold the helm, or nothing listens to it: then it is ended below.
+    await session.signal('SIGTERM', { name }).catch(dropped);
+    const timer = setTimeout(() => session.end().catch(dropped), killMs);
+    await exitedOf(session);
+    clearTimeout(timer);
+  }
+}
+
+/** It is gone, or its runner is: there is nobody to tell, and whoever waits for its exit hears of it. */
+const dropped = (): void => undefined;
+
+/** Undefined where there never was one. Throws `session_gone` of one that was deleted: it must not run again. */
+function there(host: TerminalHost, id: SessionId): TerminalSession | undefined {
+  try {
+    return host.get(id);
+  } catch (error) {
+    if (error instanceof BinnacleError && error.code === 'session_not_found') return undefined;
+    throw error;
+  }
+}
+
+/** Clients of the protocol hand commands to a shell, so agents send whole command lines where a program is meant. */
+function askedFor({ command, args, cwd, env }: Spec): CreateSession {
+  const argv = args.length === 0 && SHELL_WORDS.test(command) ? ['/bin/sh', '-c', command] : [command, ...args];
+  return {
+    argv,
+    mode: 'pty',
+    ...SIZE,
+    name: nameOfCommand([command, ...args].join(' ')),
+    env: { ...ENV, ...env },
+    ...(cwd === undefined ? {} : { cwd }),
+  };
+}
+
+/** Null while it runs. */
+function exitOf({ record }: TerminalSession): Exit | null {
+  const { state, exitCode, signal } = record;
+  return state === 'starting' || state === 'running' ? null : { exitCode, signal };
+}
+
+/** All that the program itself wrote is in the log by then. */
+function exitedOf(session: TerminalSession): Promise<Exit> {
+  return new Promise((resolve) => {
+    const settle = (exit: Exit): void => {
+      unlisten();
+      resolve(exit);
+    };
+    const look = (): void => {
+      const exit = exitOf(session);
+      if (exit !== null) settle(exit);
+    };
+    const unlisten = session.listen({ changed: look, deleted: () => settle(exitOf(session) ?? UNKNOWN) });
+    look();
+  });
+}
+
+async function outputOf(
+  session: TerminalSession,
+  limit: number,
+): Promise<{ text: string; truncated: boolean; exit: Exit | null }> {
+  // A runner that does not answer has told us of some output before.
+  await session.refresh().catch(dropped);
+  const exit = exitOf(session);
+  const { log } = session;
+  const end = log.head;
+  const cursor = new Cursor(log, await positionOf(log, { tail: limit }));
+  let isWhole = cursor.position.offset === 0;
+  const parts: Uint8Array[] = [];
+  while (cursor.position.place < end.place) {
+    const reading = await cursor.next();
+    if (reading.kind === 'head') break;
+    if (reading.kind === 'gap') {
+      isWhole = false;
+      continue;
+    }
+    // What came while we read is for the next time.
+    for (const { kind, bytes, offset } of reading.page.entries) {
+      if (isOutput(kind) && offset < end.offset) parts.push(bytes.subarray(0, end.offset - offset));
+    }
+  }
+  const bytes = Buffer.concat(parts);
+  return { text: textOf(bytes, { cutsBegin: !isWhole, cutsEnd: exit === null }), truncated: !isWhole, exit };
+}
+
+/** Bytes of a character whose other part is not there are left out. */
+function textOf(bytes: Uint8Array, { cutsBegin, cutsEnd }: { cutsBegin: boolean; cutsEnd: boolean }): string {
+  let begin = 0;
+  if (cutsBegin) while (begin < 3 && ((bytes[begin] ?? 0) & 0xc0) === 0x80) begin += 1;
+  const end = bytes.length - (cutsEnd ? incompleteBytes(bytes.subarray(begin)) : 0);
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(begin, end));
+}

@@ -1,0 +1,156 @@
+// Watch over a turn in which nothing comes: what the turn waits for, who is told, and its end. Appends nothing itself.
+
+import {
+  BinnacleError,
+  type ConversationEvent,
+  endsSilence,
+  type Retry,
+  retryOf,
+  type SilenceInfo,
+  type WaitsFor,
+  waitWords,
+} from '@binnacle/protocol';
+import type { TrustedTime } from '../../base/trusted-time.ts';
+import type { RunRecord } from '../../store/conversations.ts';
+import { Silence, type SilenceStep, type SilenceTimes, type TurnDoing } from './silence.ts';
+
+/** Maximum per turn of calls that run, of which one is named: an agent may forget to tell their end. */
+const MAX_TOOLS = 64;
+
+export interface TurnWatchParts {
+  readonly time: Pick<TrustedTime, 'now'>;
+  /** The agent has not taken the message yet. */
+  isStarting(): boolean;
+  /** Keeps the event. May throw `disk_full`. */
+  tell(event: ConversationEvent): void;
+  /** The turn ends so. */
+  end(error: BinnacleError): void;
+}
+
+export interface WatchedTimes extends SilenceTimes {
+  readonly limitMs: number;
+}
+
+export class TurnWatch {
+  readonly #parts: TurnWatchParts;
+  readonly #silence: Silence;
+  #run: RunRecord | undefined;
+  #isAsked = false;
+  /** Ms since 1970, of the log. */
+  #heardAt = 0;
+  #told: SilenceInfo | undefined;
+  #retry: Retry | undefined;
+  /** Titles of the calls that run, by id. */
+  readonly #tools = new Map<string, string>();
+  readonly #approvals = new Set<string>();
+
+  constructor(parts: TurnWatchParts) {
+    this.#parts = parts;
+    this.#silence = new Silence({
+      doing: () => this.#doing(),
+      reached: (step, silentMs) => this.#reached(step, silentMs),
+    });
+  }
+
+  /** Last report of this silence; undefined where none was made. */
+  get told(): SilenceInfo | undefined {
+    return this.#told;
+  }
+
+  /** Takes a turn that begins, or that an earlier gateway left: its events are told by `fold` before `begin`. */
+  take(run: RunRecord): void {
+    this.stop();
+    this.#run = run;
+    this.#isAsked = run.isAsked === true;
+    this.#heardAt = run.startedAt ?? Date.now();
+  }
+
+  /** Starts the time. Across a restart it is the time of day, as far as that is believed, because it ends a turn. */
+  begin(times: WatchedTimes): void {
+    if (this.#run === undefined) return;
+    const step = this.#told === undefined ? undefined : this.#told.isLong === true ? 'tell' : 'say';
+    const silentMs = Math.max(0, this.#parts.time.now() - this.#heardAt);
+    this.#silence.begin({ ...times, before: { silentMs, step } });
+  }
+
+  /** An event of the turn is in the log. */
+  fold(event: ConversationEvent): void {
+    if (event.type === 'silent') {
+      const { at, silentMs, waitsFor, isLong } = event;
+      this.#told = { at, silentMs, waitsFor, ...(isLong === undefined ? {} : { isLong }) };
+    } else if (event.type === 'agent' && event.name === 'retry') {
+      this.#retry = retryOf(event.data) ?? this.#retry;
+      if (this.#retry !== undefined && this.#told?.isLong !== true) {
+        this.#told = { at: event.at, silentMs: 0, waitsFor: { kind: 'model', retry: this.#retry } };
+      }
+    }
+    if (!endsSilence(event)) return;
+    this.#heardAt = event.at;
+    this.#told = undefined;
+    this.#retry = undefined;
+    this.#silence.heard();
+    if (event.type === 'approval') this.#approvals.add(event.approval.id);
+    else if (event.type === 'approval_answered') this.#approvals.delete(event.id);
+    else if (event.type === 'run_allowed') this.#isAsked = false;
+    else if (event.type === 'tool') {
+      const { id, title, status } = event.tool;
+      this.#tools.delete(id);
+      if (status === 'done' || status === 'failed') return;
+      this.#tools.set(id, title);
+      const [oldest = id] = this.#tools.keys();
+      if (this.#tools.size > MAX_TOOLS) this.#tools.delete(oldest);
+    }
+  }
+
+  stop(): void {
+    this.#silence.stop();
+    this.#run = undefined;
+    this.#told = undefined;
+    this.#retry = undefined;
+    this.#tools.clear();
+    this.#approvals.clear();
+  }
+
+  #doing(): TurnDoing {
+    if (this.#approvals.size > 0) return 'asks';
+    // Plugins have limits of their own.
+    const isPlugins = this.#isAsked || this.#run?.command !== undefined;
+    return this.#tools.size > 0 || isPlugins ? 'works' : 'talks';
+  }
+
+  #waitsFor(): WaitsFor {
+    const title = [...this.#tools.values()].at(-1);
+    const plugin = this.#run?.command?.plugin;
+    if (plugin !== undefined) return { kind: 'plugin', plugin };
+    if (this.#isAsked) return { kind: 'plugin' };
+    if (title !== undefined) return { kind: 'tool', title };
+    if (this.#parts.isStarting()) return { kind: 'start' };
+    return { kind: 'model', ...(this.#retry === undefined ? {} : { retry: this.#retry }) };
+  }
+
+  #reached(step: SilenceStep, silentMs: number): void {
+    const run = this.#run;
+    if (run === undefined) return;
+    const waitsFor = this.#waitsFor();
+    if (step === 'end') {
+      const message = `The agent said nothing for ${lengthOf(silentMs)}, and no tool ran: it ${waitWords(waitsFor)}.`;
+      const hint = `Send the message again. Where such a silence is no fault, set agents.entries.${run.agent}.silenceMs higher.`;
+      this.#parts.end(
+        new BinnacleError('agent_silent', { message, hint, details: { silentMs: Math.round(silentMs) } }),
+      );
+      return;
+    }
+    const long = step === 'tell' ? { isLong: true as const } : {};
+    const told = { at: Date.now(), silentMs: Math.round(silentMs), waitsFor, ...long };
+    try {
+      this.#parts.tell({ type: 'silent', run: run.id, ...told });
+    } catch {
+      // A full disk; the next step is tried all the same.
+    }
+  }
+}
+
+const lengthOf = (ms: number): string => {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 120 ? `${seconds} seconds` : `${Math.round(seconds / 60)} minutes`;
+};

@@ -1,0 +1,57 @@
+import type { Approval } from '@binnacle/protocol';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { SetClocks } from '../base/clocks.fixture.ts';
+import { TrustedTime } from '../base/trusted-time.ts';
+import { Approvals } from './approvals.ts';
+
+const MINUTE = 60_000;
+let clocks: SetClocks;
+let due: number[];
+
+const asked = (askedAt: number): Approval =>
+  ({ id: 'a', title: 't', options: [], askedAt, expiresAt: askedAt + MINUTE }) as unknown as Approval;
+
+/** Does with approvals what `Turns` does: looks when called, and watches again. */
+function watch(open: readonly Approval[]): void {
+  const approvals = new Approvals(new TrustedTime(clocks), clocks);
+  const began = clocks.monotonic();
+  const look = (): void => {
+    if (approvals.due(open).length > 0) due.push(clocks.monotonic() - began);
+    else approvals.watch(open, look);
+  };
+  approvals.watch(open, look);
+}
+
+function pass(ms: number): void {
+  clocks.pass(ms);
+  vi.advanceTimersByTime(ms);
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  clocks = new SetClocks();
+  due = [];
+});
+afterEach(() => void vi.useRealTimers());
+
+test('a request has its time, whatever the clock is set to while it waits', () => {
+  for (const byMs of [-3600_000, 3600_000, 400 * 86_400_000]) {
+    due = [];
+    watch([asked(clocks.wall())]);
+    clocks.set(byMs);
+    pass(MINUTE - 1);
+    expect(due).toEqual([]);
+    pass(1);
+    expect(due).toEqual([MINUTE]);
+  }
+});
+
+test('one of an earlier gateway has what is left, and no more than it was given', () => {
+  watch([asked(clocks.wall() - MINUTE / 2)]);
+  pass(MINUTE / 2);
+  expect(due).toEqual([MINUTE / 2]);
+  // The clock was an hour ahead when it was asked.
+  watch([asked(clocks.wall() + 3600_000)]);
+  pass(MINUTE);
+  expect(due).toEqual([MINUTE / 2, MINUTE]);
+});

@@ -1,0 +1,273 @@
+// What an ACP agent asks of us: a permission from a person, and terminals. Knows no turn but the state of one.
+
+import type { ApprovalOption } from '@binnacle/protocol';
+import type { z } from 'zod';
+import type { ProcessOut, TerminalAnswer } from '../driver.ts';
+import type { RpcId } from '../json-rpc.ts';
+import { cutText } from '../tool-text.ts';
+import { CancelRequest, CreateTerminal, OfTerminal, PermissionRequest } from './messages.ts';
+import type { AcpState, Question } from './state.ts';
+import { keepTool } from './tool-calls.ts';
+import { detailOf, mergeTool } from './tools.ts';
+
+const MAX_PENDING_APPROVALS = 32;
+const MAX_QUESTIONS = 64;
+/** Each costs a PTY and its processes. */
+const MAX_TERMINALS = 32;
+/** Of a command with its arguments and its environment, as JSON; and of all that have not begun yet. */
+const MAX_SPEC_BYTES = 128 * 1024;
+/**
+ * Bytes of a terminal's output in one answer. An answer is kept as one entry of a log, which has at most 1 MiB, and
+ * JSON in JSON makes seven bytes of an escape character.
+ */
+const MAX_OUTPUT_BYTES = 96 * 1024;
+const MAX_ERROR_CHARS = 500;
+/** Ours, where the agent gives nothing to deny with: a request that nobody answers must be deniable. */
+const DENY = 'binnacle:deny';
+
+const METHOD_NOT_FOUND = -32601;
+const INVALID_PARAMS = -32602;
+const INTERNAL_ERROR = -32603;
+const NOT_FOUND = -32002;
+const CANCELLED = -32800;
+
+const OPTION_KINDS: Readonly<Record<string, ApprovalOption['kind']>> = {
+  allow_once: 'allow_once',
+  allow_always: 'allow_always',
+  reject_once: 'deny_once',
+  reject_always: 'deny_always',
+};
+
+/** What the link lends: its state and the way to the agent. */
+export interface AcpTalk {
+  readonly state: AcpState;
+  readonly out: ProcessOut;
+  readonly cwd: string;
+  set(change: Partial<AcpState>): void;
+  reply(request: RpcId, result: object): void;
+  /** An answer that says no. Throws `agent_flood` where there were too many of them in this turn. */
+  refuse(request: RpcId, result: object): void;
+  fail(request: RpcId, code: number, message: string): void;
+}
+
+export class AcpRequests {
+  readonly #talk: AcpTalk;
+  readonly #table: Readonly<Record<string, (id: RpcId, params: unknown) => void>>;
+
+  constructor(talk: AcpTalk) {
+    this.#talk = talk;
+    this.#table = {
+      'session/request_permission': this.#row(PermissionRequest, (id, asked) => this.#permission(id, asked)),
+      'terminal/create': this.#row(CreateTerminal, (id, asked) => this.#create(id, asked)),
+      'terminal/output': this.#row(OfTerminal, (id, { terminalId }) => this.#question(id, terminalId, 'output')),
+      'terminal/wait_for_exit': this.#row(OfTerminal, (id, { terminalId }) => this.#question(id, terminalId, 'exit')),
+      'terminal/kill': this.#row(OfTerminal, (id, { terminalId }) => this.#stop(id, terminalId, 'kill')),
+      'terminal/release': this.#row(OfTerminal, (id, { terminalId }) => this.#stop(id, terminalId, 'release')),
+    };
+  }
+
+  /** What there is not is answered with an error, so that an agent which asks for more goes on without it. */
+  handle(id: RpcId, method: string, params: unknown): void {
+    const row = Object.hasOwn(this.#table, method) ? this.#table[method] : undefined;
+    if (row === undefined) this.#talk.fail(id, METHOD_NOT_FOUND, `Method not found: ${cutText(method, 100)}`);
+    else row(id, params);
+  }
+
+  #row<T extends z.ZodType>(schema: T, then: (id: RpcId, params: z.output<T>) => void) {
+    return (id: RpcId, params: unknown): void => {
+      const read = schema.safeParse(params);
+      if (read.success) {
+        then(id, read.data);
+        return;
+      }
+      const where = read.error.issues[0]?.path.join('.') ?? '';
+      this.#talk.fail(id, INVALID_PARAMS, `Invalid params: ${cutText(where, 100)}`);
+    };
+  }
+
+  #permission(request: RpcId, { toolCall, options }: z.output<typeof PermissionRequest>): void {
+    const { turn, approvals, approvalCount, tools } = this.#talk.state;
+    if (turn === null || turn.isCancelling || approvals.length >= MAX_PENDING_APPROVALS) {
+      this.#talk.refuse(request, { outcome: { outcome: 'cancelled' } });
+      return;
+    }
+    const kept = tools.find(({ call: { id } }) => id === toolCall.toolCallId);
+    if (kept?.isShort === true && (toolCall.rawInput === undefined || toolCall.content === undefined)) {
+      // A person would be shown less than what will be done.
+      this.#talk.refuse(request, { outcome: { outcome: 'cancelled' } });
+      return;
+    }
+    const call = mergeTool(kept?.call, toolCall, (ref) => this.sessionOf(ref));
+    this.#talk.out.tool(call);
+    // Unique in the conversation: the id of the message is.
+    const id = `${turn.message}-${approvalCount + 1}`;
+    this.#talk.set({
+      approvalCount: approvalCount + 1,
+      approvals: [...approvals, { id, request }],
+      tools: keepTool(tools, call),
+    });
+    this.#talk.out.approval({
+      id,
+      // What is longer is in the detail, whole; a title that is cut would have it denied.
+      title: cutText(call.title, 400),
+      detail: detailOf(
+        call,
+        (toolCall.locations ?? []).map(({ path }) => path),
+      ),
+      tool: call.id,
+      options: optionsOf(options),
+    });
+  }
+
+  #create(request: RpcId, { command, args, env, cwd, outputByteLimit }: z.output<typeof CreateTerminal>): void {
+    const { terminals, terminalCount } = this.#talk.state;
+    if (terminals.length >= MAX_TERMINALS) {
+      this.#talk.fail(request, INTERNAL_ERROR, `There are ${MAX_TERMINALS} terminals already. Release one first.`);
+      return;
+    }
+    const ref = `t${terminalCount + 1}`;
+    const spec = {
+      command,
+      args: args ?? [],
+      cwd: cwd ?? this.#talk.cwd,
+      ...(env === undefined ? {} : { env: Object.fromEntries(env.map(({ name, value }) => [name, value])) }),
+    };
+    // Until it has begun it is kept, to be asked for again.
+    const bytes = Buffer.byteLength(JSON.stringify(spec));
+    if (terminals.reduce((sum, { wanted }) => sum + (wanted?.bytes ?? 0), bytes) > MAX_SPEC_BYTES) {
+      const words = `A command with its arguments and environment has at most ${MAX_SPEC_BYTES / 1024} KiB.`;
+      this.#talk.fail(request, INVALID_PARAMS, words);
+      return;
+    }
+    const limit = Math.min(outputByteLimit ?? MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES);
+    this.#talk.set({
+      terminalCount: terminalCount + 1,
+      terminals: [...terminals, { ref, limit, wanted: { request, spec, bytes } }],
+    });
+    this.#talk.out.terminals.create(ref, spec);
+  }
+
+  #created(answer: Extract<TerminalAnswer, { kind: 'created' | 'failed' }>): void {
+    const { terminals } = this.#talk.state;
+    const terminal = terminals.find(({ ref }) => ref === answer.ref);
+    // A new gateway asks again, and the answer to the first time may have come as well.
+    if (terminal === undefined || terminal.wanted === null) return;
+    const { request } = terminal.wanted;
+    if (answer.kind === 'failed') {
+      this.#talk.set({ terminals: terminals.filter((each) => each !== terminal) });
+      this.#talk.fail(request, INTERNAL_ERROR, cutText(answer.message, MAX_ERROR_CHARS));
+      return;
+    }
+    this.#talk.set({ terminals: terminals.map((each) => (each === terminal ? { ...each, wanted: null } : each)) });
+    this.#talk.reply(request, { terminalId: answer.ref });
+  }
+
+  #question(request: RpcId, ref: string, asks: Question['asks']): void {
+    if (!this.#has(request, ref)) return;
+    if (this.#talk.state.questions.length >= MAX_QUESTIONS) {
+      this.#talk.fail(request, INTERNAL_ERROR, `More than ${MAX_QUESTIONS} questions wait for an answer.`);
+      return;
+    }
+    const question = { request, ref, asks };
+    this.#talk.set({ questions: [...this.#talk.state.questions, question] });
+    this.#ask(question);
+  }
+
+  #ask(question: Question): void {
+    const { terminals } = this.#talk.out;
+    const limit = this.#talk.state.terminals.find(({ ref }) => ref === question.ref)?.limit ?? MAX_OUTPUT_BYTES;
+    if (question.asks === 'exit') terminals.waitForExit(question.ref, nameOf(question));
+    else terminals.output(question.ref, nameOf(question), limit);
+  }
+
+  #told(answer: Extract<TerminalAnswer, { kind: 'output' | 'exited' }>): void {
+    const question = this.#talk.state.questions.find((each) => nameOf(each) === answer.question);
+    if (question === undefined) return;
+    this.#talk.set({ questions: this.#talk.state.questions.filter((each) => each !== question) });
+    if (answer.kind === 'exited') this.#talk.reply(question.request, answer.exit);
+    else {
+      this.#talk.reply(question.request, { output: answer.text, truncated: answer.truncated, exitStatus: answer.exit });
+    }
+  }
+
+  #stop(request: RpcId, ref: string, how: 'kill' | 'release'): void {
+    if (!this.#has(request, ref)) return;
+    this.#talk.out.terminals[how](ref);
+    if (how === 'release') this.#talk.set({ terminals: this.#talk.state.terminals.filter((each) => each.ref !== ref) });
+    this.#talk.reply(request, {});
+  }
+
+  #has(request: RpcId, ref: string): boolean {
+    const isThere = this.#talk.state.terminals.some((each) => each.ref === ref && each.wanted === null);
+    if (!isThere) this.#talk.fail(request, NOT_FOUND, `No such terminal: ${cutText(ref, 100)}`);
+    return isThere;
+  }
+
+  /** Also of one that was released: what it said stays. */
+  sessionOf(ref: string): string | undefined {
+    const number = /^t([1-9]\d{0,8})$/.exec(ref)?.[1];
+    return number === undefined || Number(number) > this.#talk.state.terminalCount
+      ? undefined
+      : this.#talk.out.terminals.sessionOf(ref);
+  }
+
+  /** The agent does not want an answer any more; the protocol gives it one that says so. */
+  cancelled(params: unknown): void {
+    const read = CancelRequest.safeParse(params);
+    if (!read.success) return;
+    const { approvals, questions } = this.#talk.state;
+    const approval = approvals.find(({ request }) => request === read.data.requestId);
+    const question = questions.find(({ request }) => request === read.data.requestId);
+    if (approval === undefined && question === undefined) return;
+    this.#talk.set({
+      approvals: approvals.filter((each) => each !== approval),
+      questions: questions.filter((each) => each !== question),
+    });
+    if (approval !== undefined) this.#talk.out.withdraw(approval.id);
+    this.#talk.fail(read.data.requestId, CANCELLED, 'Request cancelled');
+  }
+
+  answer(approval: string, option: string): void {
+    const pending = this.#talk.state.approvals.find(({ id }) => id === approval);
+    if (pending === undefined) return;
+    this.#talk.set({ approvals: this.#talk.state.approvals.filter(({ id }) => id !== approval) });
+    const outcome = option === DENY ? { outcome: 'cancelled' } : { outcome: 'selected', optionId: option };
+    this.#talk.reply(pending.request, { outcome });
+  }
+
+  terminal(answer: TerminalAnswer): void {
+    if (answer.kind === 'created' || answer.kind === 'failed') this.#created(answer);
+    else this.#told(answer);
+  }
+
+  /** A new gateway asks for what had no answer. */
+  askAgain(): void {
+    const { terminals } = this.#talk.out;
+    for (const { ref, wanted } of this.#talk.state.terminals) if (wanted !== null) terminals.create(ref, wanted.spec);
+    for (const question of this.#talk.state.questions) this.#ask(question);
+    // The others must be known as well, to be ended with the turn. Nobody waits for this answer.
+    for (const { ref, wanted } of this.#talk.state.terminals) if (wanted === null) terminals.waitForExit(ref, '');
+  }
+
+  denyAll(): void {
+    const { approvals } = this.#talk.state;
+    this.#talk.set({ approvals: [] });
+    for (const { id, request } of approvals) {
+      this.#talk.out.withdraw(id);
+      this.#talk.reply(request, { outcome: { outcome: 'cancelled' } });
+    }
+  }
+}
+
+/** Ids of requests are numbers or strings, and 1 is not "1". */
+const nameOf = ({ request }: Question): string => JSON.stringify(request);
+
+/** What cannot be understood is not offered; there is always something to deny with. */
+function optionsOf(options: z.output<typeof PermissionRequest>['options']): ApprovalOption[] {
+  const known = options.flatMap(({ optionId, name, kind }) => {
+    const ours = Object.hasOwn(OPTION_KINDS, kind) ? OPTION_KINDS[kind] : undefined;
+    return ours === undefined ? [] : [{ id: optionId, label: name, kind: ours }];
+  });
+  const canDeny = known.some(({ kind }) => kind === 'deny_once' || kind === 'deny_always');
+  return canDeny ? known : [...known, { id: DENY, label: 'Deny', kind: 'deny_once' }];
+}

@@ -1,0 +1,106 @@
+// What each kind of `session/update` means, as a table. A kind that is not in it is not shown.
+
+import type { z } from 'zod';
+import type { Out } from '../driver.ts';
+import {
+  Chunk,
+  Compaction,
+  type ContentBlock,
+  ModeUpdate,
+  Notice,
+  Plan,
+  SessionInfoUpdate,
+  ToolUpdate,
+  UsageUpdate,
+} from './messages.ts';
+import type { AcpState } from './state.ts';
+import { keepTool } from './tool-calls.ts';
+import { mergeTool, textOf } from './tools.ts';
+
+/** What an update can do: tell something, and give the state that comes next. */
+export interface UpdateParts {
+  readonly state: AcpState;
+  readonly out: Out;
+  /** The session of a terminal, if it is one of ours. */
+  sessionOf(terminal: string): string | undefined;
+}
+
+/** Undefined where the update cannot be read. */
+type Row = (update: unknown, parts: UpdateParts) => AcpState | undefined;
+
+const row =
+  <T extends z.ZodType>(schema: T, apply: (update: z.output<T>, parts: UpdateParts) => AcpState): Row =>
+  (update, parts) => {
+    const read = schema.safeParse(update);
+    return read.success ? apply(read.data, parts) : undefined;
+  };
+
+/** Pictures and sound have no place in a text. */
+const hasText = ({ text, uri, resource }: ContentBlock): boolean =>
+  text !== undefined || uri !== undefined || resource !== undefined;
+
+export const UPDATES: Readonly<Record<string, Row>> = {
+  agent_message_chunk: row(Chunk, ({ content, messageId }, { state, out }) => {
+    if (!hasText(content)) {
+      out.agent('note', { text: textOf(content) });
+      return state;
+    }
+    const text = textOf(content);
+    if (text === '') return state;
+    const message = messageId ?? null;
+    const { saying } = state;
+    if (saying !== null && (saying.broken || saying.message !== message)) out.paragraph();
+    out.delta(text);
+    // The state is another one only where a message begins: it is kept with each change.
+    if (saying !== null && !saying.broken && saying.message === message) return state;
+    return { ...state, saying: { message, broken: false } };
+  }),
+  agent_thought_chunk: row(Chunk, ({ content }, { state, out }) => {
+    out.delta(textOf(content), 'thought');
+    return state;
+  }),
+  tool_call: row(ToolUpdate, applyTool),
+  tool_call_update: row(ToolUpdate, applyTool),
+  plan: row(Plan, ({ entries }, { state, out }) => {
+    out.agent('plan', { entries: entries ?? [] });
+    return state;
+  }),
+  current_mode_update: row(ModeUpdate, ({ currentModeId }, { state, out }) => {
+    out.agent('mode', { mode: currentModeId });
+    return state;
+  }),
+  session_info_update: row(SessionInfoUpdate, ({ title }, { state, out }) => {
+    if (title !== undefined) out.agent('status', { title });
+    return state;
+  }),
+  notice: row(Notice, ({ severity, title, description }, { state, out }) => {
+    const text = description === undefined ? title : `${title}\n${description}`;
+    out.agent('note', { text, ...(severity === undefined ? {} : { severity }) });
+    return state;
+  }),
+  compaction_update: row(Compaction, ({ status, error }, { state, out }) => {
+    out.agent('status', { compaction: status, ...(error === undefined ? {} : { error }) });
+    return state;
+  }),
+  usage_update: row(UsageUpdate, ({ used, size, cost }, { state, out }) => {
+    if (used !== undefined && size !== undefined) {
+      out.agent('status', { contextTokens: used, contextWindow: size });
+    }
+    if (cost === undefined || cost.currency !== 'USD') return state;
+    // It counts from the beginning of the session. Of one that an earlier process began, the first word is the base.
+    const base = state.cost.before ?? cost.amount;
+    if (cost.amount > base) out.usage({ costUsd: cost.amount - base });
+    return { ...state, cost: { before: base, now: cost.amount } };
+  }),
+};
+
+function applyTool(update: ToolUpdate, { state, out, sessionOf }: UpdateParts): AcpState {
+  const known = state.tools.find(({ call: { id } }) => id === update.toolCallId)?.call;
+  const call = mergeTool(known, update, sessionOf);
+  out.tool(call);
+  return {
+    ...state,
+    tools: keepTool(state.tools, call),
+    saying: state.saying === null ? null : { ...state.saying, broken: true },
+  };
+}

@@ -1,0 +1,488 @@
+// The talk with one `claude -p` process, as a fold over its lines.
+
+import { createHash } from 'node:crypto';
+import { BinnacleError, type Retry, type ToolCall, type Usage } from '@binnacle/protocol';
+import { readJson } from '../agent-json.ts';
+import type { AgentLink, ProcessOut, Prompt, TurnEnd } from '../driver.ts';
+import { oneMoreRefused } from '../refusal.ts';
+import { cutText } from '../tool-text.ts';
+import {
+  ApiRetry,
+  AssistantLine,
+  Blocks,
+  CancelRequest,
+  CanUseTool,
+  ControlRequest,
+  ControlResponse,
+  Line,
+  Result,
+  StreamEvent,
+  TextBlock,
+  ToolResult,
+  ToolUse,
+  UserLine,
+} from './messages.ts';
+import { callOf, permissionOf, planOf, resultText } from './tools.ts';
+
+/** Lines that are no messages: programs print warnings where they should not. More than these are another program. */
+const MAX_RUBBISH = 20;
+const MAX_ERROR_CHARS = 500;
+/** Calls that have no result yet, as they are kept; a larger input is told, but not again with the result. */
+const MAX_OPEN = 16;
+const MAX_KEPT_INPUT = 1500;
+/** Requests that wait. */
+const MAX_ASKED = 16;
+/** The input of a call must go back with the yes, so that it is kept: of all that wait, as JSON. */
+const MAX_ASKED_BYTES = 256 * 1024;
+/** Messages that go into one turn. */
+const MAX_STEERS = 64;
+
+interface Asked {
+  readonly request: string;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly suggestions: readonly object[];
+  /** Of both, as JSON. */
+  readonly bytes: number;
+}
+
+interface Turn {
+  readonly isCancelling: boolean;
+  /** Messages that were handed in, until they come back to say that they are part of the talk. */
+  readonly steers: readonly { readonly message: string; readonly uuid: string }[];
+  /** What is said next is another paragraph. */
+  readonly isBroken: boolean;
+  /** Of the text of the present block that was told by deltas: UTF-16 units. */
+  readonly chars: number;
+  readonly hasSaid: boolean;
+  readonly hasThought: boolean;
+  readonly usage: Usage;
+  readonly costBefore: number;
+}
+
+/** Replaced, never changed. */
+export interface ClaudeCodeState {
+  readonly session: string | null;
+  /** It does not know the session that it was to go on with. */
+  readonly isForgotten: boolean;
+  readonly turn: Turn | null;
+  readonly open: readonly ToolCall[];
+  readonly asked: readonly Asked[];
+  /** Our requests, by number. */
+  readonly nextId: number;
+  /** Those that take a message back that has not been read yet. */
+  readonly takingBack: readonly { readonly request: string; readonly message: string }[];
+  /** In USD, of the process. */
+  readonly cost: number;
+  /** Requests of this turn that were answered with no, because nobody could be asked. */
+  readonly refused: number;
+  readonly rubbish: number;
+}
+
+const FRESH: ClaudeCodeState = {
+  session: null,
+  isForgotten: false,
+  turn: null,
+  open: [],
+  asked: [],
+  nextId: 1,
+  takingBack: [],
+  cost: 0,
+  refused: 0,
+  rubbish: 0,
+};
+
+export class ClaudeCodeLink implements AgentLink {
+  readonly #out: ProcessOut;
+  #state: ClaudeCodeState;
+
+  constructor(out: ProcessOut, parts: { readonly state: object | undefined }) {
+    this.#out = out;
+    // It is what an earlier link of this version left, or one of an older version, which lacks what was added since.
+    this.#state = { ...FRESH, ...parts.state };
+  }
+
+  get state(): ClaudeCodeState {
+    return this.#state;
+  }
+
+  get isStarting(): boolean {
+    return this.#state.session === null;
+  }
+
+  prompt({ id, text }: Prompt): void {
+    const turn: Turn = {
+      isCancelling: false,
+      steers: [],
+      isBroken: false,
+      chars: 0,
+      hasSaid: false,
+      hasThought: false,
+      usage: {},
+      costBefore: this.#state.cost,
+    };
+    this.#set({ turn, open: [], asked: [], takingBack: [], refused: 0 });
+    this.#say(uuidOf(id), text);
+  }
+
+  inject({ id, text }: Prompt): void {
+    const { turn } = this.#state;
+    // The others stay undelivered.
+    if (turn === null || turn.isCancelling || turn.steers.length >= MAX_STEERS) return;
+    const uuid = uuidOf(id);
+    this.#setTurn({ steers: [...turn.steers, { message: id, uuid }] });
+    this.#say(uuid, text);
+  }
+
+  interrupt(): void {
+    const { turn } = this.#state;
+    if (turn === null || turn.isCancelling) return;
+    this.#setTurn({ isCancelling: true });
+    // Else it would begin a turn of its own for each of them.
+    for (const { message, uuid } of turn.steers) {
+      const request = this.#control({ subtype: 'cancel_async_message', message_uuid: uuid });
+      this.#set({ takingBack: [...this.#state.takingBack, { request, message }] });
+    }
+    this.#control({ subtype: 'interrupt' });
+  }
+
+  answer(approval: string, option: string): void {
+    const asked = this.#state.asked.find(({ request }) => request === approval);
+    if (asked === undefined) return;
+    this.#set({ asked: this.#state.asked.filter((one) => one !== asked) });
+    const index = /^allow-(\d)$/.exec(option)?.[1];
+    const suggestion = index === undefined ? undefined : asked.suggestions[Number(index)];
+    if (option === 'allow') this.#reply(approval, { behavior: 'allow', updatedInput: asked.input });
+    else if (suggestion !== undefined) {
+      this.#reply(approval, { behavior: 'allow', updatedInput: asked.input, updatedPermissions: [suggestion] });
+    } else this.#reply(approval, { behavior: 'deny', message: 'It was not allowed.' });
+  }
+
+  line(text: string): void {
+    const json = readJson(text);
+    const line = Line.safeParse(json?.value);
+    if (!line.success) this.#rubbish(text);
+    else this.#told(line.data, json?.isWhole === true);
+  }
+
+  exited({ stderr }: { readonly stderr: string }): void {
+    if (this.#state.turn !== null && isForgotten(stderr)) this.#forgotten(stderr);
+  }
+
+  // ---- What it tells
+
+  /** `isWhole`: nothing of it was nested too deeply. */
+  #told(line: Line, isWhole: boolean): void {
+    const isSub = line.parent_tool_use_id !== undefined;
+    switch (line.type) {
+      case 'system':
+        this.#system(line);
+        return;
+      case 'stream_event':
+        if (!isSub) this.#streamed(line);
+        return;
+      case 'assistant':
+        this.#assistant(line, isSub);
+        return;
+      case 'user':
+        this.#user(line);
+        return;
+      case 'result':
+        this.#result(line);
+        return;
+      case 'control_request':
+        this.#requested(line, isWhole);
+        return;
+      case 'control_cancel_request':
+        this.#withdrawn(line);
+        return;
+      case 'control_response':
+        this.#answered(line);
+        return;
+      default:
+        // Of a later version.
+        return;
+    }
+  }
+
+  #system(line: Line): void {
+    const { subtype, session_id, status } = line;
+    if (subtype === 'init' && session_id !== undefined) this.#set({ session: session_id });
+    else if (subtype === 'compact_boundary') this.#out.agent('status', { compaction: 'completed' });
+    else if (subtype === 'status' && status === 'compacting') this.#out.agent('status', { compaction: 'in_progress' });
+    else if (subtype === 'api_retry') this.#retries(line);
+  }
+
+  #retries(line: Line): void {
+    const read = ApiRetry.safeParse(line);
+    if (!read.success) return;
+    const { attempt, max_retries: of, retry_delay_ms: delayMs, error, error_status } = read.data;
+    const why = error === undefined ? undefined : cutText(error.replaceAll('_', ' '), 100);
+    const words = why ?? (error_status === undefined ? undefined : `HTTP ${error_status}`);
+    const retry: Retry = {
+      attempt,
+      ...(of === undefined ? {} : { of }),
+      ...(words === undefined ? {} : { why: words }),
+      ...(delayMs === undefined ? {} : { delayMs: Math.round(delayMs) }),
+    };
+    this.#out.agent('retry', retry);
+  }
+
+  #streamed(line: Line): void {
+    const read = StreamEvent.safeParse(line);
+    if (!read.success || this.#state.turn === null) return;
+    const { type, content_block, delta } = read.data.event;
+    if (type === 'message_start') this.#setTurn({ isBroken: true });
+    else if (type === 'content_block_start') {
+      this.#setTurn({ chars: 0, ...(content_block?.type === 'text' ? {} : { isBroken: true }) });
+    } else if (type === 'content_block_delta') {
+      if (delta?.text !== undefined) this.#said(delta.text);
+      if (delta?.thinking !== undefined) this.#thought(delta.thinking);
+    }
+  }
+
+  #said(text: string): void {
+    const { turn } = this.#state;
+    if (turn === null || text === '') return;
+    if (turn.isBroken) this.#out.paragraph();
+    this.#out.delta(text);
+    this.#setTurn({ isBroken: false, hasSaid: true, chars: turn.chars + text.length });
+  }
+
+  #thought(text: string): void {
+    const { turn } = this.#state;
+    if (turn === null || text === '') return;
+    this.#out.delta(turn.isBroken && turn.hasThought ? `\n\n${text}` : text, 'thought');
+    // The next word that is said is a new paragraph all the same: a block of text begins before it.
+    this.#setTurn({ isBroken: turn.hasSaid, hasThought: true });
+  }
+
+  /** A block that is complete. Its text was told by deltas, unless this version does not stream it. */
+  #assistant(line: Line, isSub: boolean): void {
+    const read = AssistantLine.safeParse(line);
+    const { turn } = this.#state;
+    if (!read.success || turn === null) return;
+    const { model, content = [] } = read.data.message;
+    for (const block of content) {
+      if (block.type === 'tool_use') this.#toolUse(block);
+      // What the program itself says, and says again in its result.
+      else if (block.type === 'text' && !isSub && model !== '<synthetic>') {
+        const text = TextBlock.safeParse(block);
+        const known = this.#state.turn?.chars ?? 0;
+        if (text.success && text.data.text.length > known) this.#said(text.data.text.slice(known));
+      }
+    }
+  }
+
+  #toolUse(block: unknown): void {
+    const read = ToolUse.safeParse(block);
+    if (!read.success) return;
+    const { id, name, input } = read.data;
+    const call = callOf(id, name, input);
+    const plan = planOf(name, input);
+    if (plan !== undefined) this.#out.agent('plan', plan);
+    this.#out.tool(call);
+    const { input: given, diffs, ...rest } = call;
+    const isSmall = JSON.stringify([given, diffs]).length <= MAX_KEPT_INPUT;
+    const short = { ...rest, title: cutText(rest.title, MAX_KEPT_INPUT) };
+    const kept: ToolCall = isSmall ? { ...call, title: short.title } : short;
+    this.#set({ open: [...this.#state.open.filter((one) => one.id !== id), kept].slice(-MAX_OPEN) });
+  }
+
+  #user(line: Line): void {
+    const read = UserLine.safeParse(line);
+    const { turn } = this.#state;
+    if (!read.success || turn === null) return;
+    const { message, uuid, isReplay } = read.data;
+    if (isReplay === true) {
+      const steer = turn.steers.find((one) => one.uuid === uuid);
+      if (steer === undefined) return;
+      this.#setTurn({ steers: turn.steers.filter((one) => one !== steer) });
+      this.#out.delivered(steer.message);
+      return;
+    }
+    const blocks = Blocks.safeParse(message.content);
+    for (const block of blocks.success ? blocks.data : []) {
+      if (block.type === 'tool_result') this.#toolResult(block);
+    }
+  }
+
+  #toolResult(block: unknown): void {
+    const read = ToolResult.safeParse(block);
+    if (!read.success) return;
+    const { tool_use_id: id, content, is_error } = read.data;
+    const call = this.#state.open.find((one) => one.id === id);
+    if (call === undefined) return;
+    this.#set({ open: this.#state.open.filter((one) => one !== call) });
+    const output = resultText(content);
+    this.#out.tool({ ...call, status: is_error === true ? 'failed' : 'done', ...(output === '' ? {} : { output }) });
+  }
+
+  #result(line: Line): void {
+    const read = Result.safeParse(line);
+    const { turn } = this.#state;
+    if (!read.success) throw new BinnacleError('agent_protocol', { message: 'Claude Code ended a turn in a new way.' });
+    const { is_error, result, errors, stop_reason, total_cost_usd } = read.data;
+    if (total_cost_usd !== undefined) this.#set({ cost: total_cost_usd });
+    // Of one that it began by itself.
+    if (turn === null) return;
+    const usage = added(turn, read.data, this.#state.cost);
+    this.#setTurn({ usage });
+    this.#out.usage(usage);
+    // It goes on with those.
+    if (turn.steers.length > 0) return;
+    if (turn.isCancelling) this.#end({ kind: 'cancelled' });
+    else if (is_error === true) {
+      const message = result ?? errors?.join('\n') ?? `Claude Code ended the turn with ${line.subtype ?? 'an error'}.`;
+      if (isForgotten(message)) this.#forgotten(message);
+      else this.#end(failureOf(message));
+    } else {
+      // Commands of its own (`/cost`) are answered without a model.
+      if (!turn.hasSaid && result !== undefined) this.#said(result);
+      this.#end({ kind: 'done', ...(stop_reason === undefined ? {} : { stopReason: stop_reason }) });
+    }
+  }
+
+  /** The next process is not to ask for it again. */
+  #forgotten(message: string): void {
+    this.#set({ isForgotten: true });
+    const hint = 'Send the message again; Claude Code begins without what was said before.';
+    this.#end({ kind: 'failed', message: cutText(message, MAX_ERROR_CHARS), hint });
+  }
+
+  // ---- What it asks
+
+  #requested(line: Line, isWhole: boolean): void {
+    const read = ControlRequest.safeParse(line);
+    if (!read.success) return;
+    const { request_id, request } = read.data;
+    const asked = request.subtype === 'can_use_tool' ? CanUseTool.safeParse(request) : undefined;
+    if (asked === undefined || !asked.success) {
+      const error = `${cutText(request.subtype, 100)} is not supported here`;
+      this.#refuse({ type: 'control_response', response: { subtype: 'error', request_id, error } });
+      return;
+    }
+    const { turn, asked: waiting } = this.#state;
+    const { input, tool_use_id } = asked.data;
+    const { title, detail, options, suggestions } = permissionOf(asked.data);
+    const bytes = Buffer.byteLength(JSON.stringify([input, suggestions]));
+    const others = waiting.filter((one) => one.request !== request_id);
+    // Nobody can say yes to what he cannot see.
+    const isTooLarge = !isWhole || bytes > MAX_ASKED_BYTES;
+    const isTooMuch =
+      others.length >= MAX_ASKED || others.reduce((sum, one) => sum + one.bytes, bytes) > MAX_ASKED_BYTES;
+    // Nobody could be asked.
+    if (turn === null || turn.isCancelling || isTooLarge || isTooMuch) {
+      const message = isTooLarge ? 'It is too large to be shown to somebody. Do it in parts.' : 'Nobody can be asked.';
+      this.#refuse(controlled(request_id, { behavior: 'deny', message }));
+      return;
+    }
+    this.#set({ asked: [...others, { request: request_id, input, suggestions, bytes }] });
+    const tool = tool_use_id === undefined ? {} : { tool: tool_use_id };
+    this.#out.approval({ id: request_id, title, detail, ...tool, options });
+  }
+
+  #withdrawn(line: Line): void {
+    const read = CancelRequest.safeParse(line);
+    const asked = this.#state.asked.find(({ request }) => read.success && request === read.data.request_id);
+    if (asked === undefined) return;
+    this.#set({ asked: this.#state.asked.filter((one) => one !== asked) });
+    this.#out.withdraw(asked.request);
+  }
+
+  /** To a request of ours. It also repeats our own answers, which have other ids. */
+  #answered(line: Line): void {
+    const read = ControlResponse.safeParse(line);
+    if (!read.success) return;
+    const { request_id, response } = read.data.response;
+    const back = this.#state.takingBack.find(({ request }) => request === request_id);
+    if (back === undefined) return;
+    this.#set({ takingBack: this.#state.takingBack.filter((one) => one !== back) });
+    const { turn } = this.#state;
+    if (turn === null || response?.cancelled !== true) return;
+    this.#setTurn({ steers: turn.steers.filter(({ message }) => message !== back.message) });
+  }
+
+  // ---- Small things
+
+  #say(uuid: string, text: string): void {
+    const message = { role: 'user', content: [{ type: 'text', text }] };
+    this.#send({ type: 'user', message, parent_tool_use_id: null, session_id: this.#state.session ?? '', uuid });
+  }
+
+  #control(request: object): string {
+    const id = `binnacle-${this.#state.nextId}`;
+    this.#set({ nextId: this.#state.nextId + 1 });
+    this.#send({ type: 'control_request', request_id: id, request });
+    return id;
+  }
+
+  #reply(request: string, response: object): void {
+    this.#send(controlled(request, response));
+  }
+
+  #refuse(answer: object): void {
+    this.#set({ refused: oneMoreRefused(this.#state.refused) });
+    this.#send(answer);
+  }
+
+  #end(end: TurnEnd): void {
+    this.#set({ turn: null, open: [], asked: [], takingBack: [] });
+    this.#out.ended(end);
+  }
+
+  #rubbish(line: string): void {
+    if (line.trim() === '') return;
+    const rubbish = this.#state.rubbish + 1;
+    this.#set({ rubbish });
+    if (rubbish <= MAX_RUBBISH) return;
+    throw new BinnacleError('agent_protocol', {
+      message: `Claude Code does not speak its protocol: ${JSON.stringify(cutText(line, 100))}`,
+    });
+  }
+
+  #setTurn(change: Partial<Turn>): void {
+    const { turn } = this.#state;
+    if (turn !== null) this.#set({ turn: { ...turn, ...change } });
+  }
+
+  #set(change: Partial<ClaudeCodeState>): void {
+    this.#state = { ...this.#state, ...change };
+  }
+
+  #send(message: object): void {
+    this.#out.send(JSON.stringify(message));
+  }
+}
+
+const controlled = (request_id: string, response: object): object => ({
+  type: 'control_response',
+  response: { subtype: 'success', request_id, response },
+});
+
+/** It wants a UUID for each message and knows it again by it. One message, one UUID, however often it is made. */
+function uuidOf(message: string): string {
+  const hex = createHash('sha256').update(message).digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
+    '-',
+  );
+}
+
+/** Tokens are told for each part of a turn, the cost for the life of the process. */
+function added({ usage, costBefore }: Turn, { usage: told }: Result, cost: number): Usage {
+  const input = [told?.input_tokens, told?.cache_creation_input_tokens, told?.cache_read_input_tokens];
+  return {
+    inputTokens: (usage.inputTokens ?? 0) + input.reduce<number>((sum, one) => sum + (one ?? 0), 0),
+    outputTokens: (usage.outputTokens ?? 0) + (told?.output_tokens ?? 0),
+    costUsd: Math.max(0, cost - costBefore),
+  };
+}
+
+/** Its own words, in a result or on stderr, when `--resume` names a session that was deleted. */
+const isForgotten = (text: string): boolean => /No conversation found/i.test(text);
+
+function failureOf(text: string): TurnEnd {
+  const message = cutText(text, MAX_ERROR_CHARS);
+  // Its own words.
+  if (!/\/login|invalid api key/i.test(text)) return { kind: 'failed', message };
+  return { kind: 'failed', message, hint: 'Run `claude` once as the user of the gateway and log in.' };
+}

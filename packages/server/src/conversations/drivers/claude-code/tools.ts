@@ -1,0 +1,172 @@
+// The tools of Claude Code as tool calls, and what a person is asked before one is used. Knows no connection.
+
+import type { ApprovalOption, ToolCall } from '@binnacle/protocol';
+import { changeText, cutText } from '../tool-text.ts';
+import type { CanUseTool } from './messages.ts';
+
+type Input = Readonly<Record<string, unknown>>;
+
+const KINDS: Readonly<Record<string, ToolCall['kind']>> = {
+  Bash: 'execute',
+  Read: 'read',
+  NotebookRead: 'read',
+  Edit: 'edit',
+  MultiEdit: 'edit',
+  Write: 'edit',
+  NotebookEdit: 'edit',
+  Glob: 'search',
+  Grep: 'search',
+  WebSearch: 'search',
+  WebFetch: 'fetch',
+  Task: 'think',
+  Agent: 'think',
+};
+/** What says most about a call, by name, the first that there is. */
+const TELLING = ['command', 'file_path', 'notebook_path', 'path', 'pattern', 'url', 'query', 'description', 'skill'];
+/** Of these the command is the title: everybody knows what it does. */
+const BARE: ReadonlySet<string> = new Set(['Bash']);
+
+export function callOf(id: string, name: string, input: unknown): ToolCall {
+  const given = inputOf(input);
+  const diffs = diffsOf(name, given);
+  return {
+    id,
+    title: titleOf(name, given),
+    kind: KINDS[name] ?? 'other',
+    status: 'running',
+    input: given,
+    ...(diffs.length === 0 ? {} : { diffs }),
+  };
+}
+
+const inputOf = (input: unknown): Input =>
+  typeof input === 'object' && input !== null && !Array.isArray(input) ? (input as Input) : {};
+
+function titleOf(name: string, input: Input): string {
+  const telling = TELLING.map((key) => input[key]).find((value) => typeof value === 'string' && value !== '');
+  if (typeof telling !== 'string') return name;
+  return BARE.has(name) ? telling : `${name} ${telling}`;
+}
+
+function diffsOf(name: string, input: Input): { path: string; before: string | null; after: string }[] {
+  const { file_path: path } = input;
+  if (typeof path !== 'string') return [];
+  // What was there before is not told.
+  if (name === 'Write' && typeof input.content === 'string') return [{ path, before: null, after: input.content }];
+  const edits = name === 'Edit' ? [input] : name === 'MultiEdit' && Array.isArray(input.edits) ? input.edits : [];
+  return edits.flatMap((edit: unknown) => {
+    const { old_string: before, new_string: after } = inputOf(edit);
+    return typeof before === 'string' && typeof after === 'string' ? [{ path, before, after }] : [];
+  });
+}
+
+/** The text of a result: a string, or blocks. */
+export function resultText(content: unknown): string {
+  if (typeof content === 'string') return content;
+  if (!Array.isArray(content)) return content === undefined ? '' : JSON.stringify(content);
+  return content
+    .map((block: unknown) =>
+      typeof block === 'object' && block !== null && 'text' in block && typeof block.text === 'string'
+        ? block.text
+        : `[${inputOf(block).type ?? 'something'}]`,
+    )
+    .join('\n');
+}
+
+/** The list of things to do, which it keeps by a tool. */
+export function planOf(name: string, input: unknown): object | undefined {
+  const { todos } = inputOf(input);
+  if (name !== 'TodoWrite' || !Array.isArray(todos)) return undefined;
+  const entries = todos.flatMap((todo: unknown) => {
+    const { content, status } = inputOf(todo);
+    return typeof content === 'string' ? [{ content, ...(typeof status === 'string' ? { status } : {}) }] : [];
+  });
+  return { entries };
+}
+
+/** More suggestions than these are nothing to choose from. */
+const MAX_SUGGESTIONS = 6;
+/** What cannot be shown whole on a button is not offered. Of a title the rest is in the detail. */
+const MAX_LABEL = 400;
+
+export interface Permission {
+  readonly title: string;
+  readonly detail: string;
+  /** Those with an index let it also do what the suggestion with that index says. */
+  readonly options: readonly ApprovalOption[];
+  readonly suggestions: readonly object[];
+}
+
+/** What is asked for is what is shown: the input with all its fields, as a command, as changes, or as JSON. */
+export function permissionOf(asked: CanUseTool): Permission {
+  const { tool_name, input, description, blocked_path, decision_reason, permission_suggestions = [] } = asked;
+  const { title, diffs = [] } = callOf('', tool_name, input);
+  const suggestions = permission_suggestions
+    .filter((one) => labelOf(one).length <= MAX_LABEL)
+    .slice(0, MAX_SUGGESTIONS);
+  const changes = diffs.map(changeText);
+  const { command, ...besides } = input;
+  const isCommand = typeof command === 'string' && command !== '';
+  const rest = isCommand ? besides : restOf(tool_name, input, diffs.length);
+  const detail = [
+    isCommand ? command : undefined,
+    ...changes,
+    Object.keys(rest).length === 0 && (isCommand || changes.length > 0) ? undefined : JSON.stringify(rest, null, 2),
+    description === title || description === input.description ? undefined : description,
+    blocked_path === undefined ? undefined : `outside of what is allowed: ${blocked_path}`,
+    decision_reason,
+  ].filter((part) => part !== undefined && part !== '');
+  return {
+    title: cutText(title, MAX_LABEL),
+    detail: detail.join('\n\n'),
+    options: [
+      { id: 'allow', kind: 'allow_once', label: 'Allow' },
+      ...suggestions.map(
+        (suggestion, i): ApprovalOption => ({ id: `allow-${i}`, kind: 'allow_always', label: labelOf(suggestion) }),
+      ),
+      { id: 'deny', kind: 'deny_once', label: 'Deny' },
+    ],
+    suggestions,
+  };
+}
+
+/** What of an input the changes do not tell. */
+function restOf(tool: string, input: Input, changes: number): Input {
+  if (changes === 0) return input;
+  const { file_path, content, old_string, new_string, edits, ...rest } = input;
+  if (tool === 'Write') return { ...rest, ...defined({ old_string, new_string, edits }) };
+  if (tool === 'Edit') return { ...rest, ...defined({ content, edits }) };
+  // An edit that could not be read, or one that says more than from what to what, is not told by the others.
+  const isTold =
+    Array.isArray(edits) &&
+    edits.length === changes &&
+    edits.every((edit: unknown) => Object.keys(inputOf(edit)).every((key) => /^(old|new)_string$/.test(key)));
+  return { ...rest, ...defined({ content, old_string, new_string, ...(isTold ? {} : { edits }) }) };
+}
+
+const defined = (fields: Input): Input =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+
+/** Where the permission is kept. */
+const PLACES: Readonly<Record<string, string>> = {
+  session: 'in this conversation',
+  localSettings: 'in this project, for you',
+  projectSettings: 'in this project',
+  userSettings: 'everywhere',
+};
+
+function labelOf(suggestion: Input): string {
+  const { type, rules, directories, mode, destination, behavior } = suggestion;
+  const where = typeof destination === 'string' ? (PLACES[destination] ?? destination) : 'from now on';
+  if (type === 'addRules' && Array.isArray(rules) && (behavior ?? 'allow') === 'allow') {
+    const named = rules.map((rule: unknown) => {
+      const { toolName, ruleContent } = inputOf(rule);
+      return typeof ruleContent === 'string' ? `${String(toolName)}(${ruleContent})` : String(toolName);
+    });
+    return `Allow ${named.join(', ')} ${where}`;
+  }
+  if (type === 'addDirectories' && Array.isArray(directories))
+    return `Allow work in ${directories.join(', ')} ${where}`;
+  if (type === 'setMode') return `Allow, and change to the mode ${String(mode)} ${where}`;
+  return `Allow, and ${JSON.stringify(suggestion)}`;
+}

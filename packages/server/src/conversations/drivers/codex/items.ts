@@ -1,0 +1,140 @@
+// Items of a Codex turn as tool calls: commands, changes of files, tools of MCP servers, searches. Knows no connection.
+
+import type { ToolCall } from '@binnacle/protocol';
+import type { z } from 'zod';
+import {
+  type Change,
+  CollabItem,
+  type CommandAction,
+  CommandItem,
+  DynamicItem,
+  FileItem,
+  ImageItem,
+  McpItem,
+  SearchItem,
+} from './messages.ts';
+
+const STATUSES: Readonly<Record<string, ToolCall['status']>> = {
+  inProgress: 'running',
+  completed: 'done',
+  failed: 'failed',
+  declined: 'failed',
+};
+const statusOf = (status: string): ToolCall['status'] => STATUSES[status] ?? 'running';
+
+const row =
+  <T extends z.ZodType>(schema: T, read: (item: z.output<T>, isOver: boolean) => ToolCall) =>
+  (item: unknown, isOver: boolean): ToolCall | undefined => {
+    const parsed = schema.safeParse(item);
+    return parsed.success ? read(parsed.data, isOver) : undefined;
+  };
+
+const TOOLS: Readonly<Record<string, (item: unknown, isOver: boolean) => ToolCall | undefined>> = {
+  commandExecution: row(CommandItem, (item) => {
+    const { id, command, cwd, status, commandActions = [], aggregatedOutput = '', exitCode } = item;
+    const ended = exitCode === undefined || exitCode === 0 ? '' : `${separated(aggregatedOutput)}exit code ${exitCode}`;
+    const output = aggregatedOutput + ended;
+    return {
+      id,
+      ...commandHead(command, commandActions),
+      status: statusOf(status),
+      input: { command, ...(cwd === undefined ? {} : { cwd }) },
+      ...(output === '' ? {} : { output }),
+    };
+  }),
+  fileChange: row(FileItem, ({ id, changes, status }) => ({
+    id,
+    title: `Edit ${changes.map(({ path }) => path).join(', ')}`,
+    kind: fileKind(changes),
+    status: statusOf(status),
+    diffs: changes.map(diffOf),
+  })),
+  mcpToolCall: row(McpItem, ({ id, server, tool, status, arguments: input, result, error }) => ({
+    id,
+    title: `${server}: ${tool}`,
+    kind: 'other',
+    status: statusOf(status),
+    ...(input === undefined ? {} : { input }),
+    ...outputOf(error?.message ?? textsOf(result?.content)),
+  })),
+  dynamicToolCall: row(DynamicItem, ({ id, tool, status, arguments: input, contentItems }) => ({
+    id,
+    title: tool,
+    kind: 'other',
+    status: statusOf(status),
+    ...(input === undefined ? {} : { input }),
+    ...outputOf(textsOf(contentItems)),
+  })),
+  collabAgentToolCall: row(CollabItem, ({ id, tool, status, prompt }) => ({
+    id,
+    title: `Agents: ${tool}`,
+    kind: 'think',
+    status: statusOf(status),
+    ...(prompt === undefined ? {} : { input: { prompt } }),
+  })),
+  webSearch: row(SearchItem, ({ id, query }, isOver) => ({
+    id,
+    title: query === '' ? 'Search the web' : `Search the web: ${query}`,
+    kind: 'search',
+    status: isOver ? 'done' : 'running',
+  })),
+  imageView: row(ImageItem, ({ id, path }, isOver) => ({
+    id,
+    title: `Look at ${path}`,
+    kind: 'read',
+    status: isOver ? 'done' : 'running',
+  })),
+};
+
+/** Undefined of an item that is no tool call, or not one that we can read. */
+export const toolOf = (type: string, item: unknown, isOver: boolean): ToolCall | undefined =>
+  Object.hasOwn(TOOLS, type) ? TOOLS[type]?.(item, isOver) : undefined;
+
+/** Codex says what a command does where it can tell, and runs it in a shell that nobody needs to see. */
+export function commandHead(
+  command: string,
+  actions: readonly CommandAction[],
+): { readonly title: string; readonly kind: ToolCall['kind'] } {
+  const [only] = actions;
+  const title = actions.length === 1 && only?.command !== undefined ? only.command : command;
+  const kinds = new Set(actions.map(({ type }) => ACTIONS[type] ?? 'execute'));
+  const [kind = 'execute'] = kinds;
+  return { title, kind: kinds.size === 1 ? kind : 'execute' };
+}
+
+const ACTIONS: Readonly<Record<string, ToolCall['kind']>> = { read: 'read', listFiles: 'search', search: 'search' };
+
+function fileKind(changes: readonly Change[]): ToolCall['kind'] {
+  if (changes.length > 0 && changes.every(({ kind }) => kind.type === 'delete')) return 'delete';
+  return changes.length > 0 && changes.every(({ kind }) => kind.move_path !== undefined) ? 'move' : 'edit';
+}
+
+/** Of a changed file only the hunks are known: the two sides of them, as if they were the file. */
+function diffOf({ path, kind, diff }: Change): { path: string; before: string | null; after: string } {
+  if (kind.type === 'add') return { path, before: null, after: diff };
+  if (kind.type === 'delete') return { path, before: diff, after: '' };
+  const before: string[] = [];
+  const after: string[] = [];
+  for (const line of diff.split('\n')) {
+    const sign = line[0];
+    const text = line.slice(1);
+    if (line.startsWith('@@') || sign === '\\' || sign === undefined) continue;
+    if (sign !== '+') before.push(text);
+    if (sign !== '-') after.push(text);
+  }
+  const whole = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
+  return { path: kind.move_path ?? path, before: whole(before), after: whole(after) };
+}
+
+const separated = (output: string): string => (output === '' || output.endsWith('\n') ? '' : '\n');
+const outputOf = (output: string): { readonly output?: string } => (output === '' ? {} : { output });
+
+/** Blocks with a text, the others as JSON. */
+function textsOf(blocks: readonly unknown[] | undefined): string {
+  const texts = (blocks ?? []).map((block) =>
+    typeof block === 'object' && block !== null && 'text' in block && typeof block.text === 'string'
+      ? block.text
+      : JSON.stringify(block),
+  );
+  return texts.join('\n');
+}

@@ -1,0 +1,217 @@
+// What Codex asks a person for, and what each answer is on the wire. Knows no state.
+
+import type { ApprovalOption, ToolCall } from '@binnacle/protocol';
+import { changeText, cutText, quoted } from '../tool-text.ts';
+import { commandHead } from './items.ts';
+import { CommandApproval, Elicitation, FileApproval, PermissionsApproval } from './messages.ts';
+
+export interface Question {
+  readonly title: string;
+  /** All of what is asked for. Undefined where that is not known any more: then nobody can say yes. */
+  readonly detail: string | undefined;
+  readonly tool?: string;
+  readonly choices: readonly Choice[];
+}
+
+export interface Choice {
+  readonly option: ApprovalOption;
+  /** The `result` of the answer. */
+  readonly result: object;
+}
+
+const option = (id: string, kind: ApprovalOption['kind'], label: string): ApprovalOption => ({ id, kind, label });
+const YES = option('accept', 'allow_once', 'Allow');
+const NO = option('decline', 'deny_once', 'Deny');
+
+/** Undefined of what cannot be asked: the request is answered with an error, and Codex goes on without. */
+export function questionOf(
+  method: string,
+  params: unknown,
+  running: (tool: string) => ToolCall | undefined,
+): Question | undefined {
+  switch (method) {
+    case 'item/commandExecution/requestApproval':
+      return command(params);
+    case 'item/fileChange/requestApproval':
+      return files(params, running);
+    case 'item/permissions/requestApproval':
+      return permissions(params);
+    case 'mcpServer/elicitation/request':
+      return elicitation(params);
+    default:
+      return undefined;
+  }
+}
+
+const about = (tool: string | undefined): { readonly tool?: string } => (tool === undefined ? {} : { tool });
+const lines = (...parts: readonly (string | undefined)[]): string =>
+  parts.filter((part) => part !== undefined && part !== '').join('\n\n');
+
+/** What cannot be shown whole on a button is not offered. Of a title the rest is in the detail. */
+const MAX_LABEL = 400;
+const titled = (title: string): string => cutText(title, MAX_LABEL);
+
+/** Of two with one id the first: the one that is shown must be the one that is meant. */
+const offered = (choices: readonly Choice[]): Choice[] =>
+  choices.filter(
+    ({ option: { id, label } }, at) =>
+      label.length <= MAX_LABEL && choices.findIndex(({ option }) => option.id === id) === at,
+  );
+
+/** Of every request, and nothing to decide by. */
+const NO_MATTER = new Set(['threadId', 'turnId', 'itemId', 'approvalId', 'elicitationId', 'startedAtMs', 'serverName']);
+
+/** What else it asks for, in fields of today or of a later version, as JSON. `told`: fields that are shown already. */
+function rest(params: unknown, told: readonly string[]): string {
+  if (typeof params !== 'object' || params === null) return '';
+  const others = Object.entries(params).filter(
+    ([key, value]) => value !== null && !NO_MATTER.has(key) && !told.includes(key),
+  );
+  return others.length === 0 ? '' : JSON.stringify(Object.fromEntries(others), null, 2);
+}
+
+/** `commandActions` and `proposed…` are what it makes of the command itself; the latter are offered as options. */
+const OF_COMMANDS = [
+  'command',
+  'cwd',
+  'reason',
+  'availableDecisions',
+  'commandActions',
+  'proposedExecpolicyAmendment',
+  'proposedNetworkPolicyAmendments',
+];
+/** What nobody needs to be told: it is so of nearly every command. */
+const USUAL: Readonly<Record<string, unknown>> = { kind: 'command', environmentId: 'local' };
+
+function command(params: unknown): Question | undefined {
+  const read = CommandApproval.safeParse(params);
+  if (!read.success) return undefined;
+  const { kind, itemId, reason, command = '', cwd, commandActions = [], availableDecisions } = read.data;
+  const decisions = availableDecisions ?? ['accept', 'acceptForSession'];
+  const usual = Object.entries(USUAL).filter(([key, value]) => Reflect.get(Object(params), key) === value);
+  return {
+    title: titled(kind === 'writeStdin' ? 'Write to a running command' : commandHead(command, commandActions).title),
+    detail: lines(
+      command,
+      cwd === undefined ? undefined : `in ${cwd}`,
+      reason,
+      rest(params, [...OF_COMMANDS, ...usual.map(([key]) => key)]),
+    ),
+    ...about(itemId),
+    // Codex lists `cancel`, which ends the turn as well, but takes `decline`, which lets it go on.
+    choices: offered([
+      ...decisions.flatMap((decision) => commandChoice(decision)),
+      { option: NO, result: { decision: 'decline' } },
+    ]),
+  };
+}
+
+function commandChoice(decision: string | Readonly<Record<string, unknown>>): Choice[] {
+  if (decision === 'accept') return [{ option: YES, result: { decision } }];
+  if (decision === 'acceptForSession') {
+    return [
+      { option: option('acceptForSession', 'allow_always', 'Allow for this conversation'), result: { decision } },
+    ];
+  }
+  if (typeof decision === 'string') return [];
+  if ('acceptWithExecpolicyAmendment' in decision) {
+    const label = `Always allow ${prefixOf(decision.acceptWithExecpolicyAmendment)}`;
+    return [{ option: option('acceptAlways', 'allow_always', label), result: { decision } }];
+  }
+  if ('applyNetworkPolicyAmendment' in decision) {
+    const { id, kind, label } = networkOf(decision.applyNetworkPolicyAmendment);
+    return [{ option: option(id, kind, label), result: { decision } }];
+  }
+  return [];
+}
+
+function prefixOf(amendment: unknown): string {
+  const words =
+    typeof amendment === 'object' && amendment !== null && 'execpolicy_amendment' in amendment
+      ? amendment.execpolicy_amendment
+      : undefined;
+  return Array.isArray(words)
+    ? `commands that begin with: ${words.map(String).map(quoted).join(' ')}`
+    : `what it says: ${JSON.stringify(amendment)}`;
+}
+
+function networkOf(amendment: unknown): { id: string; kind: ApprovalOption['kind']; label: string } {
+  const inner =
+    typeof amendment === 'object' && amendment !== null && 'network_policy_amendment' in amendment
+      ? amendment.network_policy_amendment
+      : undefined;
+  const { host, action } = (typeof inner === 'object' ? inner : {}) as { host?: unknown; action?: unknown };
+  const name = typeof host === 'string' ? host : JSON.stringify(amendment);
+  return action === 'deny'
+    ? { id: `denyHost:${name}`, kind: 'deny_always', label: `Never allow ${name}` }
+    : { id: `allowHost:${name}`, kind: 'allow_always', label: `Always allow ${name}` };
+}
+
+function files(params: unknown, running: (tool: string) => ToolCall | undefined): Question | undefined {
+  const read = FileApproval.safeParse(params);
+  if (!read.success) return undefined;
+  const { itemId, reason, grantRoot } = read.data;
+  const call = itemId === undefined ? undefined : running(itemId);
+  const changes = call?.diffs?.map(changeText);
+  return {
+    title: titled(call?.title ?? 'Change files'),
+    detail:
+      changes === undefined
+        ? undefined
+        : lines(
+            call?.title,
+            ...changes,
+            reason,
+            grantRoot === undefined ? undefined : `and write below ${grantRoot}`,
+            rest(params, ['reason', 'grantRoot']),
+          ),
+    ...about(itemId),
+    choices: [
+      { option: YES, result: { decision: 'accept' } },
+      {
+        option: option('acceptForSession', 'allow_always', 'Allow for this conversation'),
+        result: { decision: 'acceptForSession' },
+      },
+      { option: NO, result: { decision: 'decline' } },
+    ],
+  };
+}
+
+function permissions(params: unknown): Question | undefined {
+  const read = PermissionsApproval.safeParse(params);
+  if (!read.success) return undefined;
+  const { itemId, reason, permissions } = read.data;
+  // Null means that it does not ask for that one; in the answer that is said by leaving it out.
+  const wanted = Object.fromEntries(Object.entries(permissions).filter(([, value]) => value !== null));
+  return {
+    title: 'More permissions',
+    detail: lines(reason, JSON.stringify(wanted, null, 2), rest(params, ['reason', 'permissions'])),
+    ...about(itemId),
+    choices: [
+      { option: YES, result: { permissions: wanted, scope: 'turn' } },
+      {
+        option: option('acceptForSession', 'allow_always', 'Allow for this conversation'),
+        result: { permissions: wanted, scope: 'session' },
+      },
+      { option: NO, result: { permissions: {}, scope: 'turn' } },
+    ],
+  };
+}
+
+/** Only what can be answered with yes or no: a form that must be filled in is declined by the error. */
+function elicitation(params: unknown): Question | undefined {
+  const read = Elicitation.safeParse(params);
+  if (!read.success) return undefined;
+  const { serverName, mode, message, url, requestedSchema } = read.data;
+  if (mode !== 'url' && (requestedSchema?.required ?? []).length > 0) return undefined;
+  // That it wants no fields filled in is nothing to decide by.
+  const isEmpty = Object.keys(Object(requestedSchema?.properties)).length === 0;
+  return {
+    title: titled(`${serverName} asks`),
+    detail: lines(message, url, rest(params, ['message', 'url', 'mode', ...(isEmpty ? ['requestedSchema'] : [])])),
+    choices: [
+      { option: YES, result: { action: 'accept', content: mode === 'url' ? null : {}, _meta: null } },
+      { option: NO, result: { action: 'decline', content: null, _meta: null } },
+    ],
+  };
+}

@@ -1,0 +1,133 @@
+// The driver `command`: any program that takes a question and prints an answer. One process for each turn.
+
+import { basename } from 'node:path';
+import { BinnacleError } from '@binnacle/protocol';
+import type { AgentLink, AgentSettings, ProcessDriver, ProcessOut, Prompt } from '../driver.ts';
+
+const PLACE = '{prompt}';
+/** Linux takes at most 128 KiB in one argument, with the NUL behind it. */
+const MAX_ARG_BYTES = 128 * 1024 - 1;
+const MAX_STDERR_CHARS = 2000;
+/** An answer may end with an empty line; more of them than this are meant. */
+const MAX_HELD_CHARS = 1000;
+
+interface CommandState {
+  readonly isInTurn: boolean;
+  /** Line breaks at the end of what was printed: they belong to the answer only if something follows. */
+  readonly held: string;
+}
+
+export const commandDriver: ProcessDriver = {
+  name: 'command',
+  kind: 'process',
+  reads: 'text',
+  life: 'turn',
+  steer: ['queue', 'interrupt'],
+  approvals: false,
+  launch(agent, { prompt }) {
+    const [program, ...args] = commandOf(agent);
+    const text = withInstructions(agent, prompt);
+    return { argv: [program, ...args.map((arg) => filled(arg, text))] };
+  },
+  link: (agent, out, { state }) => new CommandLink(agent, out, state),
+  memoryOf: () => null,
+};
+
+class CommandLink implements AgentLink {
+  readonly #agent: AgentSettings;
+  readonly #out: ProcessOut;
+  #state: CommandState;
+
+  constructor(agent: AgentSettings, out: ProcessOut, state: object | undefined) {
+    this.#agent = agent;
+    this.#out = out;
+    // What an earlier link of ours left.
+    this.#state = { isInTurn: false, held: '', ...state };
+  }
+
+  get state(): CommandState {
+    return this.#state;
+  }
+
+  prompt(prompt: Prompt): void {
+    this.#state = { isInTurn: true, held: '' };
+    if (!takesArgument(this.#agent)) this.#out.send(withInstructions(this.#agent, prompt));
+    this.#out.endInput();
+  }
+
+  interrupt(): void {
+    // There is nothing that every program understands but its end, which comes after the grace.
+  }
+
+  answer(): void {
+    // It cannot ask.
+  }
+
+  text(text: string): void {
+    if (!this.#state.isInTurn) return;
+    const all = this.#state.held + text;
+    const said = all.replace(/[\r\n]+$/, '');
+    const held = all.slice(said.length);
+    const isMeant = held.length > MAX_HELD_CHARS;
+    this.#out.delta(isMeant ? all : said);
+    if (held !== this.#state.held) this.#state = { isInTurn: true, held: isMeant ? '' : held };
+  }
+
+  exited(how: { readonly exitCode: number | null; readonly signal: string | null; readonly stderr: string }): void {
+    if (!this.#state.isInTurn) return;
+    this.#state = { isInTurn: false, held: '' };
+    if (how.exitCode === 0) {
+      this.#out.ended({ kind: 'done' });
+      return;
+    }
+    const program = basename(commandOf(this.#agent)[0]);
+    const end =
+      how.signal !== null
+        ? `was ended by ${how.signal}`
+        : how.exitCode === null
+          ? 'has ended, nobody knows how'
+          : `ended with code ${how.exitCode}`;
+    const words = lastOf(how.stderr.trim(), MAX_STDERR_CHARS);
+    this.#out.ended({ kind: 'failed', message: `${program} ${end}${words === '' ? '.' : `: ${words}`}` });
+  }
+}
+
+function commandOf(agent: AgentSettings): readonly [string, ...string[]] {
+  const [program, ...args] = agent.command ?? [];
+  if (program !== undefined && program !== '') return [program, ...args];
+  throw new BinnacleError('bad_request', {
+    message: `The agent "${agent.id}" has the driver "command" and no command.`,
+    hint: 'Add the program, which gets the message on its stdin, or in place of {prompt}: "command": ["llm", "{prompt}"].',
+  });
+}
+
+const takesArgument = (agent: AgentSettings): boolean =>
+  commandOf(agent).some((arg, i) => i > 0 && arg.includes(PLACE));
+
+/** A new process each time remembers nothing, so it is told each time. */
+const withInstructions = ({ instructions }: AgentSettings, { text }: Prompt): string =>
+  instructions === undefined ? text : `${instructions}\n\n${text}`;
+
+function filled(arg: string, text: string): string {
+  if (!arg.includes(PLACE)) return arg;
+  const whole = arg.split(PLACE).join(text);
+  const bytes = Buffer.byteLength(whole);
+  if (bytes > MAX_ARG_BYTES) {
+    throw new BinnacleError('message_too_large', {
+      message: `The message is too long for an argument: ${bytes} bytes, of at most ${MAX_ARG_BYTES}.`,
+      hint: 'Leave {prompt} out of the command: then the message goes to its stdin.',
+    });
+  }
+  if (whole.includes('\0')) {
+    throw new BinnacleError('bad_request', { message: 'The message holds a NUL byte, which no argument can.' });
+  }
+  return whole;
+}
+
+/** The end says what went wrong. */
+function lastOf(text: string, max: number): string {
+  if (text.length <= max) return text;
+  const cut = text.length - max;
+  const first = text.charCodeAt(cut);
+  return `…${text.slice(first >= 0xdc00 && first < 0xe000 ? cut + 1 : cut)}`;
+}

@@ -1,0 +1,142 @@
+// The driver `echo`: says what it is told. What people try first, and what tests use, so it does the same each time.
+
+import type { LocalDriver, LocalTurn, Out } from '../driver.ts';
+
+/** Between the words of `/slow`. */
+const PAUSE_MS = 100;
+/** A long text is told in about so many pieces. */
+const MAX_DELTAS = 500;
+
+interface Scene {
+  readonly turn: LocalTurn;
+  /** What follows the word. */
+  readonly rest: string;
+  readonly out: Out;
+  readonly signal: AbortSignal;
+}
+
+const HELP = `I say what you say. I can also:
+/slow WORDS    say them slowly, a word each ${PAUSE_MS} ms
+/tool WORDS    call a tool, which prints them
+/ask WORDS     ask you for permission
+/fail WORDS    fail, with these as the reason
+/help          say this
+For a real agent, put one into the config file: see docs/agents.md.`;
+
+const SCENES: Readonly<Record<string, (scene: Scene) => Promise<void> | void>> = {
+  '/help': ({ out }) => finish(out, HELP),
+  '/slow': saySlowly,
+  '/tool': callTool,
+  '/ask': askPerson,
+  '/fail': ({ out, rest }) => {
+    out.delta('This goes wrong now.');
+    out.ended({ kind: 'failed', message: rest === '' ? 'I was told to fail.' : rest });
+  },
+};
+
+export const echoDriver: LocalDriver = {
+  name: 'echo',
+  kind: 'local',
+  steer: ['queue', 'interrupt'],
+  approvals: true,
+  async run(_agent, turn, out, signal) {
+    const [, word = '', rest = ''] = /^(\/[a-z]+)(?:\s+([\s\S]*))?$/.exec(turn.text.trimEnd()) ?? [];
+    const scene = Object.hasOwn(SCENES, word) ? SCENES[word] : undefined;
+    try {
+      if (scene === undefined) finish(out, turn.text);
+      else await scene({ turn, rest, out, signal });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      out.ended({ kind: 'cancelled' });
+    }
+  },
+};
+
+function finish(out: Out, text: string): void {
+  for (const words of piecesOf(text, MAX_DELTAS)) out.delta(words);
+  out.ended({ kind: 'done', text });
+}
+
+async function saySlowly({ rest, out, signal }: Scene): Promise<void> {
+  const text = rest === '' ? 'one two three four five' : rest;
+  let isFirst = true;
+  for (const word of wordsOf(text)) {
+    if (!isFirst) await pause(PAUSE_MS, signal);
+    isFirst = false;
+    out.delta(word);
+  }
+  out.ended({ kind: 'done', text });
+}
+
+function callTool({ turn, rest, out }: Scene): void {
+  const output = rest === '' ? 'hello' : rest;
+  const call = { id: `${turn.id}-tool`, title: 'echo', kind: 'execute', input: { text: output } } as const;
+  out.delta('I call a tool.');
+  out.tool({ ...call, status: 'running' });
+  out.tool({ ...call, status: 'done', output });
+  out.paragraph();
+  out.delta(`It said: ${output}`);
+  out.ended({ kind: 'done' });
+}
+
+async function askPerson({ turn, rest, out, signal }: Scene): Promise<void> {
+  const id = `${turn.id}-1`;
+  const what = rest === '' ? 'say hello' : rest;
+  const call = { id: `${turn.id}-tool`, title: what, kind: 'other' } as const;
+  out.delta('May I?');
+  out.tool({ ...call, status: 'pending' });
+  // Before it is asked: whoever is quick answers while we ask.
+  const answered = turn.answerOf(id);
+  out.approval({
+    id,
+    title: what,
+    detail: what,
+    tool: call.id,
+    options: [
+      { id: 'allow', label: 'Allow', kind: 'allow_once' },
+      { id: 'always', label: 'Always allow', kind: 'allow_always' },
+      { id: 'deny', label: 'Deny', kind: 'deny_once' },
+    ],
+  });
+  const option = await Promise.race([answered, abortOf(signal)]);
+  const isAllowed = option === 'allow' || option === 'always';
+  out.tool({ ...call, status: isAllowed ? 'done' : 'failed' });
+  out.paragraph();
+  out.delta(isAllowed ? `Thank you. You said "${option}".` : `I will not, then. You said "${option}".`);
+  out.ended({ kind: 'done' });
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    }, ms);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}
+
+function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}
+
+/** Each with the white space behind it, so that together they are the text. */
+const wordsOf = (text: string): string[] => text.match(/\s*\S+\s*|\s+/g) ?? [];
+
+function piecesOf(text: string, max: number): string[] {
+  const words = wordsOf(text);
+  const each = Math.ceil(words.length / max);
+  if (each <= 1) return words;
+  return Array.from({ length: Math.ceil(words.length / each) }, (_, i) =>
+    words.slice(i * each, (i + 1) * each).join(''),
+  );
+}

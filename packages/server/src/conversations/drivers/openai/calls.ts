@@ -1,0 +1,110 @@
+// The tool calls of a streamed chat completion: put together from their pieces, and made. Knows no socket.
+
+import { BinnacleError } from '@binnacle/protocol';
+import { z } from 'zod';
+import type { Out, TurnTool, TurnTools } from '../driver.ts';
+import { cutText } from '../tool-text.ts';
+
+/** In one answer of the model. */
+const MAX_CALLS = 32;
+const MAX_ARGUMENT_CHARS = 256 * 1024;
+const MAX_NAME_CHARS = 200;
+
+const text = z.string().nullish().catch(undefined);
+export const CallPieces = z
+  .array(
+    z.object({ index: z.int().optional(), id: text, function: z.object({ name: text, arguments: text }).nullish() }),
+  )
+  .nullish();
+
+export interface ModelCall {
+  readonly id: string;
+  readonly name: string;
+  readonly arguments: string;
+}
+
+export class CallReader {
+  readonly #calls: { id: string; name: string; arguments: string }[] = [];
+  #chars = 0;
+
+  /** Throws `agent_flood` beyond a limit. */
+  read(pieces: z.output<typeof CallPieces>): void {
+    for (const [at, piece] of (pieces ?? []).entries()) {
+      const index = piece.index ?? at;
+      if (index < 0 || index >= MAX_CALLS) throw flood(`The model called more than ${MAX_CALLS} tools at once.`);
+      // They come one after the other; what is skipped would be a call of nothing.
+      while (this.#calls.length <= index) this.#calls.push({ id: '', name: '', arguments: '' });
+      const call = this.#calls[index];
+      if (call === undefined) continue;
+      // Some servers repeat these with each piece.
+      if (call.id === '') call.id = (piece.id ?? '').slice(0, MAX_NAME_CHARS);
+      if (call.name === '') call.name = (piece.function?.name ?? '').slice(0, MAX_NAME_CHARS);
+      const more = piece.function?.arguments ?? '';
+      this.#chars += more.length;
+      if (this.#chars > MAX_ARGUMENT_CHARS) {
+        throw flood(`The model passed more than ${MAX_ARGUMENT_CHARS} characters to tools at once.`);
+      }
+      call.arguments += more;
+    }
+  }
+
+  take(): readonly ModelCall[] {
+    return this.#calls.filter(({ name }) => name !== '').map((call, at) => ({ ...call, id: call.id || `call_${at}` }));
+  }
+}
+
+const flood = (message: string): BinnacleError => new BinnacleError('agent_flood', { message });
+
+/**
+ * Makes one call; what goes wrong with it is told to the model, which may do something about it. `id`: unique in the run.
+ * Rejects when `signal` is aborted, whatever the tool does.
+ */
+export async function makeCall(
+  id: string,
+  { name, arguments: given }: ModelCall,
+  tools: TurnTools,
+  offered: readonly TurnTool[],
+  out: Out,
+  signal: AbortSignal,
+): Promise<string> {
+  const known = offered.find((tool) => tool.name === name);
+  const input = parsed(given);
+  const call = {
+    id,
+    title: cutText(known?.title ?? name, 200),
+    kind: 'other',
+    ...(input === undefined ? {} : { input }),
+  } as const;
+  out.tool({ ...call, status: 'running' });
+  try {
+    if (known === undefined) throw new BinnacleError('not_found', { message: `There is no tool "${name}".` });
+    if (input === undefined) throw new BinnacleError('bad_request', { message: 'The arguments are not JSON.' });
+    const output = await unless(signal, tools.call(name, input, signal));
+    out.tool({ ...call, status: 'done', output });
+    return output;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const output = error instanceof BinnacleError ? `${error.code}: ${error.message}` : 'internal: The tool failed.';
+    out.tool({ ...call, status: 'failed', output });
+    return output;
+  }
+}
+
+/** Undefined: it is no JSON. */
+function parsed(given: string): unknown {
+  if (given.trim() === '') return {};
+  try {
+    return JSON.parse(given) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -1,0 +1,206 @@
+// Answers that go back to where a message came from: one POST, or one call of a plugin, for each run that asked for it,
+// tried again until it is taken. Kept in the catalogue, so that a restart forgets none.
+
+import { type Clocks, type ConversationRun, type EndEvent, isEndEvent, REAL_CLOCKS } from '@binnacle/protocol';
+import type { Logger } from 'pino';
+import type { ConversationStore } from '../store/conversations.ts';
+import type { ReplyRecord, ReplyStore } from '../store/replies.ts';
+import type { Conversations } from './conversations.ts';
+import { type PluginReply, pluginReplyOf } from './state/reply-address.ts';
+
+/** Two days of tries, at growing distances: 47 hours on average, 31 at least. */
+const MAX_TRIES = 24;
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 6 * 3600_000;
+const REQUEST_MS = 15_000;
+const LOOK_MS = 1000;
+/** One slow host must not keep the replies of others waiting. */
+const MAX_SENDING = 64;
+const MAX_SENDING_TO_HOST = 8;
+/** Until its run has ended. */
+const NOT_YET = Number.MAX_SAFE_INTEGER;
+
+/** An answer on its way to a plugin. */
+export interface CarriedReply extends PluginReply {
+  /** The same each time it is tried. */
+  readonly id: string;
+  readonly conversation: string;
+  readonly run: ConversationRun;
+}
+
+export interface RepliesParts {
+  readonly store: ReplyStore;
+  /** What became of the runs. */
+  readonly rows: Pick<ConversationStore, 'run' | 'messages'>;
+  readonly conversations: Conversations;
+  readonly log: Logger;
+  /** Answers that a plugin takes back. Rejects: not now. Default: nobody takes them. */
+  carry?(reply: CarriedReply, signal: AbortSignal): Promise<'taken' | 'never'>;
+  /** Default: global `fetch`. */
+  readonly send?: typeof fetch;
+  /** Default: the machine's. */
+  readonly clocks?: Clocks;
+}
+
+export class Replies {
+  readonly #parts: RepliesParts;
+  readonly #timer: NodeJS.Timeout;
+  readonly #unlisten: () => void;
+  readonly #abort = new AbortController();
+  /** Those that are under way, with their host. */
+  readonly #sending = new Map<string, string>();
+  /** Due times of the next tries by name, monotonic. The rows keep them for the next gateway. */
+  readonly #dueAt = new Map<string, number>();
+  readonly #clocks: Clocks;
+
+  constructor(parts: RepliesParts) {
+    this.#parts = parts;
+    this.#clocks = parts.clocks ?? REAL_CLOCKS;
+    this.#unlisten = parts.conversations.listen({
+      changed: (conversation, events) => {
+        for (const event of events) {
+          if (isEndEvent(event)) this.#runOnEnd(conversation.record.id, event);
+          // There will be no run, and nothing to reply.
+          else if (event.type === 'message_cancelled') this.forget(conversation.record.id, event.id);
+        }
+      },
+    });
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  /** Before the message is sent, so that no end can be missed. */
+  expect(conversation: string, run: string, url: string): void {
+    this.#parts.store.put({ conversation, run, url, tries: 0, dueAt: NOT_YET });
+  }
+
+  /** The message was no work for the agent. */
+  forget(conversation: string, run: string): void {
+    this.#parts.store.remove(conversation, run);
+    this.#dueAt.delete(nameOf({ conversation, run }));
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#unlisten();
+    this.#abort.abort();
+  }
+
+  /** In a turn of its own: what goes wrong here is no business of who told us. */
+  #runOnEnd(conversation: string, { run }: EndEvent): void {
+    setImmediate(() => {
+      try {
+        const reply = this.#parts.store.find(conversation, run);
+        if (reply !== undefined) this.#post(reply);
+      } catch (error) {
+        this.#parts.log.error({ err: error, run }, 'a reply could not be looked up; it is tried again');
+      }
+    });
+  }
+
+  /** Those that are due, and those whose run ended while nobody looked. */
+  #look(): void {
+    try {
+      const replies = this.#parts.store.list();
+      // Rows go with their conversations.
+      const names = new Set(replies.map(nameOf));
+      for (const name of this.#dueAt.keys()) if (!names.has(name)) this.#dueAt.delete(name);
+      for (const reply of replies) {
+        if (reply.dueAt === NOT_YET ? this.#hasEnded(reply) : this.#isDue(reply)) this.#post(reply);
+      }
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'replies could not be looked up; it is tried again');
+    }
+  }
+
+  /** True when a reply is due. One that an earlier gateway tried waits at most one interval, whatever its clock was. */
+  #isDue(reply: ReplyRecord): boolean {
+    const now = this.#clocks.monotonic();
+    const name = nameOf(reply);
+    let dueAt = this.#dueAt.get(name);
+    if (dueAt === undefined) {
+      const leftMs = Math.max(0, reply.dueAt - this.#clocks.wall());
+      dueAt = now + Math.min(leftMs, mostPauseMs(reply.tries));
+      this.#dueAt.set(name, dueAt);
+    }
+    return dueAt <= now;
+  }
+
+  #hasEnded({ conversation, run }: ReplyRecord): boolean {
+    const found = this.#parts.rows.run(conversation, run);
+    if (found !== undefined) return found.end !== null;
+    return this.#parts.rows.messages.find(conversation, run)?.state !== 'queued';
+  }
+
+  /** Unless it is under way, or its host is busy with others: then it comes with the next look. */
+  #post(reply: ReplyRecord): void {
+    const name = nameOf(reply);
+    const host = hostOf(reply.url);
+    const sameHost = [...this.#sending.values()].filter((one) => one === host).length;
+    if (this.#sending.has(name) || this.#sending.size >= MAX_SENDING || sameHost >= MAX_SENDING_TO_HOST) return;
+    this.#sending.set(name, host);
+    this.#deliver(reply)
+      .catch((error: unknown) => {
+        // Nothing is kept of this try: the next look makes another.
+        this.#parts.log.error({ err: error, run: reply.run }, 'a reply could not be delivered; it is tried again');
+      })
+      .finally(() => this.#sending.delete(name));
+  }
+
+  async #deliver(reply: ReplyRecord): Promise<void> {
+    const { store, rows, log } = this.#parts;
+    const run = rows.run(reply.conversation, reply.run);
+    // Its rows are behind, on a full disk: its end is not there to be told.
+    if (run !== undefined && run.end === null) return;
+    const verdict = run === undefined ? 'never' : await this.#try(reply.url, run);
+    if (this.#abort.signal.aborted) return;
+    const tries = reply.tries + 1;
+    if (verdict === 'later' && tries < MAX_TRIES) {
+      // Many that failed together do not come back together; half of it is sure, so that the tries last for their days.
+      const pauseMs = (0.5 + Math.random() / 2) * mostPauseMs(tries);
+      this.#dueAt.set(nameOf(reply), this.#clocks.monotonic() + pauseMs);
+      store.put({ ...reply, tries, dueAt: Math.round(this.#clocks.wall() + pauseMs) });
+      return;
+    }
+    if (verdict !== 'taken')
+      log.warn({ run: reply.run, to: hostOf(reply.url), tries }, 'a reply could not be delivered');
+    this.forget(reply.conversation, reply.run);
+  }
+
+  async #try(url: string, run: ConversationRun): Promise<'taken' | 'later' | 'never'> {
+    const { carry, send = fetch } = this.#parts;
+    const carried = pluginReplyOf(url);
+    if (carried !== undefined) {
+      if (carry === undefined) return 'never';
+      const reply = { ...carried, id: run.id, conversation: run.conversation, run };
+      return await carry(reply, this.#abort.signal).catch(() => 'later');
+    }
+    const { conversation, id, state, text, end } = run;
+    const error = end?.state === 'error' ? { error: end.error } : {};
+    try {
+      const response = await send(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': id },
+        body: JSON.stringify({ conversation, run: id, state, text, ...error }),
+        // The address was allowed, not where it points to.
+        redirect: 'manual',
+        signal: AbortSignal.any([this.#abort.signal, AbortSignal.timeout(REQUEST_MS)]),
+      });
+      await response.body?.cancel();
+      if (response.ok) return 'taken';
+      return response.status >= 500 || response.status === 408 || response.status === 429 ? 'later' : 'never';
+    } catch {
+      return 'later';
+    }
+  }
+}
+
+const nameOf = ({ conversation, run }: Pick<ReplyRecord, 'conversation' | 'run'>): string => `${conversation} ${run}`;
+
+const mostPauseMs = (tries: number): number => Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** tries);
+
+/** Whom a slow answer keeps waiting. */
+function hostOf(address: string): string {
+  const carried = pluginReplyOf(address);
+  return carried === undefined ? new URL(address).host : `plugin ${carried.plugin}`;
+}

@@ -1,0 +1,425 @@
+// One run under way: what was said so far, what waits for an answer, and how what the agent tells becomes events. Keeps
+// nothing and sends nothing.
+
+import {
+  type Approval,
+  type ApprovalAnswer,
+  type Author,
+  BinnacleError,
+  type ConversationEvent,
+  type ConversationRun,
+  type EndEvent,
+  isEndEvent,
+  type ToolCall,
+  type Usage,
+  type WireError,
+} from '@binnacle/protocol';
+import type { RunRecord } from '../store/conversations.ts';
+import type { Effect } from './agents/effects.ts';
+import type { TurnEnd } from './drivers/driver.ts';
+import type { Carry } from './state/transcript.ts';
+
+/** Of an answer, as JSON: with a last `replace` and the end it must fit into one entry of the log (1 MiB). */
+const MAX_ANSWER_BYTES = 400 * 1024;
+/** UTF-16 units of one delta: a viewer's frame is about so long at most. */
+const MAX_DELTA_LENGTH = 32 * 1024;
+const MAX_TOOL_TEXT = 64 * 1024;
+/** Of one tool call as JSON: with all of it, it must fit into one entry of the log (1 MiB). */
+const MAX_TOOL_JSON = 192 * 1024;
+const MAX_DIFF_JSON = 384 * 1024;
+const MAX_DIFFS = 20;
+const MAX_DETAIL = 64 * 1024;
+const MAX_TITLE = 500;
+const MAX_OPTIONS = 16;
+/** An agent that asks on without an answer. */
+const MAX_APPROVALS = 32;
+
+export interface Turned {
+  readonly events: readonly ConversationEvent[];
+  readonly carry: Carry;
+  /** The agent is told to stop: it said more than fits. */
+  readonly isOver: boolean;
+}
+
+export class Turn {
+  readonly run: RunRecord;
+  readonly #approvalMs: number;
+  #said = '';
+  #saidBytes = 0;
+  #carry: Carry = {};
+  #usage: Usage | null;
+  readonly #approvals = new Map<string, Approval>();
+  #isOver = false;
+  /** Nobody is asked about it (any more). */
+  #isAllowed: boolean;
+
+  constructor(run: RunRecord, approvalMs: number) {
+    this.run = run;
+    this.#approvalMs = approvalMs;
+    this.#usage = run.usage;
+    this.#isAllowed = run.isAsked !== true;
+  }
+
+  get isAllowed(): boolean {
+    return this.#isAllowed;
+  }
+
+  get said(): string {
+    return this.#said;
+  }
+
+  get approvals(): readonly Approval[] {
+    return [...this.#approvals.values()];
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  get info(): ConversationRun {
+    const { isAsked: _, ...run } = this.run;
+    const asked = this.#isAllowed ? {} : { isAsked: true as const };
+    return { ...run, text: this.#said, usage: this.#usage, ...asked };
+  }
+
+  /** Driver's own id of a request, under which it wants the answer. */
+  driverId(approval: string): string {
+    return approval.slice(this.run.id.length + 1);
+  }
+
+  approvalId(driverId: string): string {
+    return `${this.run.id}.${driverId}`;
+  }
+
+  /** What was carried over from the entry before, after a restart. */
+  restore(carry: Carry): void {
+    this.#carry = carry;
+  }
+
+  /**
+   * What the agent told, as events; changes nothing but what `fold` will be told of, so that an entry that could not be
+   * kept can be made again.
+   */
+  turn(effects: readonly Effect[], at: number): Turned {
+    const draft = new Draft(this.run, at, { said: this.#said, bytes: this.#saidBytes, carry: this.#carry });
+    for (const effect of effects) {
+      if (draft.isEnded) break;
+      this.#add(draft, effect, at);
+    }
+    if (draft.isOver) this.#endRest(draft, at);
+    return { events: draft.events, carry: draft.carry, isOver: draft.isOver };
+  }
+
+  /** The events of an end that the agent did not tell. Nothing is lost that it had said. */
+  end(
+    end: { readonly error: WireError } | Pick<Extract<EndEvent, { type: 'aborted' }>, 'via' | 'by'>,
+    at: number,
+  ): ConversationEvent[] {
+    const draft = new Draft(this.run, at, { said: this.#said, bytes: this.#saidBytes, carry: this.#carry });
+    this.#endRest(draft, at);
+    if (draft.isEnded) return draft.events;
+    if ('error' in end) draft.events.push({ type: 'error', at, run: this.run.id, text: draft.said, error: end.error });
+    else draft.events.push({ type: 'aborted', at, run: this.run.id, text: draft.said, via: end.via, by: end.by });
+    return draft.events;
+  }
+
+  /** The event is kept. Also how a turn is built up again from the log. */
+  fold(event: ConversationEvent): void {
+    if (event.type === 'delta' && event.stream === 'said') {
+      this.#said = event.replace === true ? event.text : this.#said + event.text;
+      this.#saidBytes = event.replace === true ? jsonBytes(event.text) : this.#saidBytes + jsonBytes(event.text);
+    } else if (event.type === 'approval') this.#approvals.set(event.approval.id, event.approval);
+    else if (event.type === 'approval_answered') this.#approvals.delete(event.id);
+    else if (event.type === 'agent' && event.name === 'usage') this.#usage = event.data as Usage;
+    else if (event.type === 'run_allowed') this.#isAllowed = true;
+    else if (isEndEvent(event)) this.#isOver = true;
+  }
+
+  keep(carry: Carry): void {
+    this.#carry = carry;
+  }
+
+  #add(draft: Draft, effect: Effect, at: number): void {
+    const run = this.run.id;
+    switch (effect.kind) {
+      case 'delta':
+        draft.delta(effect.stream, effect.text);
+        return;
+      case 'replace':
+        draft.replace(effect.text);
+        return;
+      case 'paragraph':
+        draft.paragraph();
+        return;
+      case 'tool':
+        draft.events.push({ type: 'tool', at, run, tool: cutCall(effect.call) });
+        return;
+      case 'agent':
+        draft.events.push({ type: 'agent', at, run, name: cut(effect.name, 100), data: cutJson(effect.data) });
+        return;
+      case 'usage':
+        // Agents tell of tokens and of the cost apart.
+        draft.usage = { ...(draft.usage ?? this.#usage), ...effect.usage };
+        draft.events.push({ type: 'agent', at, run, name: 'usage', data: draft.usage });
+        return;
+      case 'approval':
+        if (draft.openApprovals(this.#approvals.keys()).size >= MAX_APPROVALS) {
+          draft.fail(new BinnacleError('agent_failed', { message: 'The agent asks for too many approvals at once.' }));
+          return;
+        }
+        draft.events.push({ type: 'approval', at, run, approval: this.#approvalOf(effect.asked, at) });
+        return;
+      case 'withdraw':
+        draft.answer(this.approvalId(effect.id), {
+          option: '',
+          by: { user: null, name: this.run.agent },
+          reason: 'run_ended',
+        });
+        return;
+      case 'delivered':
+        draft.events.push({ type: 'message_delivered', at, id: effect.message, run });
+        return;
+      case 'ended':
+        this.#end(draft, effect.end, at);
+        return;
+    }
+  }
+
+  #end(draft: Draft, end: TurnEnd, at: number): void {
+    const run = this.run.id;
+    if (end.kind === 'done' && end.text !== undefined) draft.settleOn(end.text);
+    if (draft.isEnded) return;
+    this.#endRest(draft, at);
+    if (end.kind === 'failed') {
+      const { message, hint } = end;
+      const error = new BinnacleError('agent_failed', hint === undefined ? { message } : { message, hint }).toWire();
+      draft.events.push({ type: 'error', at, run, text: draft.said, error });
+    } else if (end.kind === 'cancelled') {
+      // By itself: where we had asked for it, the run is over already.
+      const by: Author = { user: null, name: this.run.agent };
+      draft.events.push({ type: 'aborted', at, run, text: draft.said, via: 'run', by });
+    } else {
+      const { stopReason } = end;
+      const usage = draft.usage ?? this.#usage;
+      draft.events.push({
+        type: 'final',
+        at,
+        run,
+        text: draft.said,
+        ...(stopReason === undefined ? {} : { stopReason: cut(stopReason, 100) }),
+        ...(usage === null ? {} : { usage }),
+      });
+    }
+    draft.isEnded = true;
+  }
+
+  /** What comes before every end: the last half character, and requests that nobody needs to answer any more. */
+  #endRest(draft: Draft, at: number): void {
+    if (!draft.isEnded) draft.flush();
+    const answer: ApprovalAnswer = { option: '', by: { user: null, name: this.run.agent }, reason: 'run_ended' };
+    const answers = [...draft.openApprovals(this.#approvals.keys())].map(
+      (id): ConversationEvent => ({ type: 'approval_answered', at, run: this.run.id, id, answer }),
+    );
+    // Where it said more than fits, its end is told already.
+    const end = draft.isEnded ? draft.events.splice(-1) : [];
+    for (const event of [...answers, ...end]) draft.events.push(event);
+  }
+
+  #approvalOf(asked: Extract<Effect, { kind: 'approval' }>['asked'], at: number): Approval {
+    return {
+      id: this.approvalId(asked.id),
+      run: this.run.id,
+      title: cut(asked.title, MAX_TITLE),
+      detail: cut(asked.detail, MAX_DETAIL),
+      ...(asked.detail.length > MAX_DETAIL || asked.title.length > MAX_TITLE ? { isCut: true } : {}),
+      ...(asked.tool === undefined ? {} : { tool: asked.tool }),
+      options: asked.options
+        .filter(({ id }, at, all) => all.findIndex((one) => one.id === id) === at)
+        .slice(0, MAX_OPTIONS)
+        .map(({ id, label, kind }) => ({ id, label: cut(label, MAX_TITLE), kind })),
+      askedAt: at,
+      expiresAt: at + this.#approvalMs,
+    };
+  }
+}
+
+/** The events of one entry while they are made. */
+class Draft {
+  readonly events: ConversationEvent[] = [];
+  readonly #run: RunRecord;
+  readonly #at: number;
+  said: string;
+  /** Told in this entry. */
+  usage: Usage | undefined;
+  isEnded = false;
+  isOver = false;
+  #bytes: number;
+  #carry: { paragraph?: true; said?: string; thought?: string };
+
+  constructor(
+    run: RunRecord,
+    at: number,
+    from: { readonly said: string; readonly bytes: number; readonly carry: Carry },
+  ) {
+    this.#run = run;
+    this.#at = at;
+    this.said = from.said;
+    this.#bytes = from.bytes;
+    this.#carry = { ...from.carry };
+  }
+
+  get carry(): Carry {
+    return this.#carry;
+  }
+
+  paragraph(): void {
+    this.flush();
+    if (this.said !== '') this.#carry.paragraph = true;
+  }
+
+  delta(stream: 'said' | 'thought', text: string): void {
+    if (text === '') return;
+    let whole = (this.#carry[stream] ?? '') + text;
+    delete this.#carry[stream];
+    // The first half of a character waits for the second: drivers get their text in pieces, too.
+    const last = whole.charCodeAt(whole.length - 1);
+    if (last >= 0xd800 && last < 0xdc00) {
+      this.#carry[stream] = whole.slice(-1);
+      whole = whole.slice(0, -1);
+    }
+    if (stream === 'said' && this.#carry.paragraph === true && whole !== '') {
+      whole = `\n\n${whole}`;
+      delete this.#carry.paragraph;
+    }
+    this.#push(stream, whole.toWellFormed());
+  }
+
+  replace(text: string): void {
+    delete this.#carry.said;
+    delete this.#carry.paragraph;
+    const whole = text.toWellFormed();
+    if (whole === this.said || !this.#fits(jsonBytes(whole))) return;
+    this.said = whole;
+    this.#bytes = jsonBytes(whole);
+    this.events.push({ type: 'delta', at: this.#at, run: this.#run.id, stream: 'said', text: whole, replace: true });
+  }
+
+  /** The agent's own word on what it said as a whole. */
+  settleOn(text: string): void {
+    const whole = text.toWellFormed();
+    this.flush();
+    if (whole.startsWith(this.said)) this.#push('said', whole.slice(this.said.length));
+    else this.replace(whole);
+  }
+
+  flush(): void {
+    for (const stream of ['said', 'thought'] as const) {
+      const half = this.#carry[stream];
+      delete this.#carry[stream];
+      if (half !== undefined) this.#push(stream, half.toWellFormed());
+    }
+  }
+
+  answer(id: string, answer: ApprovalAnswer): void {
+    this.events.push({ type: 'approval_answered', at: this.#at, run: this.#run.id, id, answer });
+  }
+
+  /** Those that were open before, and those of this entry, less those that it answers. */
+  openApprovals(before: Iterable<string>): Set<string> {
+    const open = new Set(before);
+    for (const event of this.events) {
+      if (event.type === 'approval') open.add(event.approval.id);
+      if (event.type === 'approval_answered') open.delete(event.id);
+    }
+    return open;
+  }
+
+  fail(error: BinnacleError): void {
+    this.events.push({ type: 'error', at: this.#at, run: this.#run.id, text: this.said, error: error.toWire() });
+    this.isEnded = true;
+    this.isOver = true;
+  }
+
+  #push(stream: 'said' | 'thought', text: string): void {
+    for (const piece of pieces(text)) {
+      const bytes = jsonBytes(piece);
+      if (stream === 'said') {
+        if (!this.#fits(this.#bytes + bytes)) return;
+        this.said += piece;
+        this.#bytes += bytes;
+      }
+      this.events.push({ type: 'delta', at: this.#at, run: this.#run.id, stream, text: piece });
+    }
+  }
+
+  #fits(bytes: number): boolean {
+    if (this.isEnded) return false;
+    if (bytes <= MAX_ANSWER_BYTES) return true;
+    this.fail(new BinnacleError('answer_too_large', { details: { limitBytes: MAX_ANSWER_BYTES } }));
+    return false;
+  }
+}
+
+/** Cut where no character is. */
+function* pieces(text: string): Generator<string> {
+  for (let from = 0; from < text.length; ) {
+    let to = Math.min(text.length, from + MAX_DELTA_LENGTH);
+    const last = text.charCodeAt(to - 1);
+    if (to < text.length && last >= 0xd800 && last < 0xdc00) to -= 1;
+    yield text.slice(from, to);
+    from = to;
+  }
+}
+
+/** Without the quotes. */
+const jsonBytes = (text: string): number => Buffer.byteLength(JSON.stringify(text)) - 2;
+
+function cut(text: string, length: number): string {
+  return (text.length <= length ? text : `${text.slice(0, length - 1)}…`).toWellFormed();
+}
+
+function cutJson(value: unknown): unknown {
+  const text = JSON.stringify(value) ?? 'null';
+  if (Buffer.byteLength(text) <= MAX_TOOL_JSON) return JSON.parse(text.toWellFormed()) as unknown;
+  return cutBytes(text, MAX_TOOL_JSON);
+}
+
+/** To a length for people, and to so many bytes as JSON: control characters become six. */
+function cutBytes(text: string, maxBytes: number): string {
+  let short = cut(text, MAX_TOOL_TEXT);
+  for (let bytes = jsonBytes(short); bytes > maxBytes; bytes = jsonBytes(short)) {
+    short = cut(short, Math.floor((short.length * maxBytes) / bytes) - 1);
+  }
+  return short;
+}
+
+/** Whole differences, as many as fit: half of one would be a wrong one. */
+function cutDiffs(diffs: NonNullable<ToolCall['diffs']>): NonNullable<ToolCall['diffs']> {
+  const kept: NonNullable<ToolCall['diffs']>[number][] = [];
+  let bytes = 0;
+  for (const diff of diffs.slice(0, MAX_DIFFS)) {
+    const { path, before, after } = diff;
+    const whole = {
+      path: path.toWellFormed(),
+      before: before === null ? null : before.toWellFormed(),
+      after: after.toWellFormed(),
+    };
+    bytes += Buffer.byteLength(JSON.stringify(whole));
+    if (bytes > MAX_DIFF_JSON) break;
+    kept.push(whole);
+  }
+  return kept;
+}
+
+function cutCall(call: ToolCall): ToolCall {
+  return {
+    id: cut(call.id, 200),
+    title: cut(call.title, MAX_TITLE),
+    kind: call.kind,
+    status: call.status,
+    ...(call.input === undefined ? {} : { input: cutJson(call.input) }),
+    ...(call.output === undefined ? {} : { output: cutBytes(call.output, MAX_TOOL_JSON) }),
+    ...(call.diffs === undefined ? {} : { diffs: cutDiffs(call.diffs) }),
+    ...(call.session === undefined ? {} : { session: call.session }),
+  };
+}

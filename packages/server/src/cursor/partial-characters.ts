@@ -1,0 +1,43 @@
+// Characters that a reader of text was given half of, in streams that share a number line. Knows no frame.
+
+import { isOutput, type OutputKind } from '@binnacle/protocol';
+import type { LogReader } from '../log/log.ts';
+import { Cursor } from './cursor.ts';
+import { positionOf } from './start-position.ts';
+import { incompleteBytes } from './text-decoder.ts';
+
+/** Maximum bytes per look back. While one stream is inside a character, another seldom writes more than a page. */
+const LOOK_BACK_BYTES = 64 * 1024;
+/** Maximum bytes per incomplete character: a character of UTF-8 without its last byte. */
+const MAX_HELD = 3;
+
+/**
+ * The first bytes of characters that had only begun before `offset`, by stream. Not of the stream that wrote the byte
+ * before it: a reader behind that byte was given the whole character, or counts bytes.
+ */
+export async function heldBefore(log: LogReader, offset: number): Promise<ReadonlyMap<OutputKind, Uint8Array>> {
+  const begun = Math.max(log.oldest.offset, offset - LOOK_BACK_BYTES);
+  const held = new Map<OutputKind, Uint8Array>();
+  if (begun >= offset) return held;
+  const cursor = new Cursor(log, await positionOf(log, { offset: begun }));
+  let last: OutputKind | undefined;
+  while (cursor.position.offset < offset) {
+    const reading = await cursor.next();
+    if (reading.kind === 'head') break;
+    if (reading.kind === 'gap') {
+      held.clear();
+      continue;
+    }
+    for (const entry of reading.page.entries) {
+      const { kind } = entry;
+      if (!isOutput(kind) || entry.offset >= offset) continue;
+      const bytes = entry.bytes.subarray(0, offset - entry.offset);
+      if (bytes.length === 0) continue;
+      const tail = Buffer.concat([held.get(kind) ?? new Uint8Array(), bytes.subarray(-MAX_HELD)]);
+      held.set(kind, tail.subarray(tail.length - incompleteBytes(tail)));
+      last = kind;
+    }
+  }
+  if (last !== undefined) held.delete(last);
+  return held;
+}

@@ -1,0 +1,81 @@
+// Who we are to push services (RFC 8292): a key pair of our own, made once, and short-lived tokens signed with it.
+
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { join } from 'node:path';
+import { BinnacleError } from '@binnacle/protocol';
+import { readPrivateFile, writePrivateFile } from '../data-dir/data-dir.ts';
+
+const FILE = 'push.key';
+/** At most 24 hours are allowed; clocks differ. */
+const TOKEN_MS = 12 * 3600_000;
+/** A token is made anew so long before it ends. */
+const SPARE_MS = 3600_000;
+/** Tokens that are kept, one for each push service: there is a handful of those in the world. */
+const MAX_TOKENS = 64;
+
+export class Vapid {
+  /** What browsers subscribe with: the uncompressed point, as base64url. */
+  readonly publicKey: string;
+  readonly #key: KeyObject;
+  readonly #tokens = new Map<string, { readonly text: string; readonly until: number }>();
+
+  /** The key pair of `dir`, made if there is none. Throws `bad_data_dir`. */
+  static open(dir: string): Vapid {
+    const path = join(dir, FILE);
+    const found = readPrivateFile(path);
+    if (found !== undefined) return new Vapid(keyIn(found, path));
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    writePrivateFile(path, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
+    return new Vapid(privateKey);
+  }
+
+  private constructor(key: KeyObject) {
+    this.#key = key;
+    const { x = '', y = '' } = createPublicKey(key).export({ format: 'jwk' });
+    const point = Buffer.concat([Buffer.from([4]), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
+    this.publicKey = point.toString('base64url');
+  }
+
+  /** The Authorization header for one push service. `contact`: `mailto:` or `https:`, whom it can complain to. */
+  authorization(origin: string, contact: string, now: number = Date.now()): string {
+    const name = `${origin} ${contact}`;
+    const kept = this.#tokens.get(name);
+    // Made while the clock was ahead, it would be refused: push services take none that ends in more than a day.
+    const isGood = kept !== undefined && kept.until - SPARE_MS > now && kept.until <= now + TOKEN_MS;
+    const token = isGood ? kept : this.#make(origin, contact, now);
+    this.#tokens.delete(name);
+    this.#tokens.set(name, token);
+    for (const oldest of this.#tokens.keys()) {
+      if (this.#tokens.size <= MAX_TOKENS) break;
+      this.#tokens.delete(oldest);
+    }
+    return `vapid t=${token.text}, k=${this.publicKey}`;
+  }
+
+  #make(aud: string, sub: string, now: number): { readonly text: string; readonly until: number } {
+    const until = now + TOKEN_MS;
+    const head = encoded({ typ: 'JWT', alg: 'ES256' });
+    const claims = encoded({ aud, exp: Math.floor(until / 1000), sub });
+    const signature = sign('sha256', Buffer.from(`${head}.${claims}`), { key: this.#key, dsaEncoding: 'ieee-p1363' });
+    return { text: `${head}.${claims}.${signature.toString('base64url')}`, until };
+  }
+}
+
+function keyIn(text: string, path: string): KeyObject {
+  try {
+    const key = createPrivateKey(text);
+    if (key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return key;
+  } catch (error) {
+    throw unusable(path, error);
+  }
+  throw unusable(path);
+}
+
+const unusable = (path: string, cause?: unknown): BinnacleError =>
+  new BinnacleError('bad_data_dir', {
+    message: `${path} holds no P-256 key.`,
+    hint: 'Remove it: another is made, and browsers subscribe anew when their page is opened.',
+    cause,
+  });
+
+const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');

@@ -1,0 +1,197 @@
+// Sees when sessions and conversations begin to wait, when that is over, and when a turn has ended that took long. Knows
+// nobody to tell.
+
+import {
+  type ConversationEvent,
+  type ConversationRun,
+  type EndEvent,
+  endsSilence,
+  isEndEvent,
+  waitWords,
+} from '@binnacle/protocol';
+import type { Conversation } from '../conversations/conversation.ts';
+import type { Conversations } from '../conversations/conversations.ts';
+import type { Session } from '../sessions/session.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import { slotOf, type Wait, type Waits } from './waits.ts';
+
+export interface Watched {
+  readonly sessions: Pick<Sessions, 'watch'>;
+  readonly conversations: Pick<Conversations, 'listen' | 'working'>;
+  readonly waits: Pick<Waits, 'set' | 'forget' | 'longTurnMs'>;
+  /** It is deleted. */
+  readonly forget: (what: Pick<Wait, 'kind' | 'id'>) => void;
+  /** Monotonic, ms. Default: the machine's. */
+  readonly now?: () => number;
+}
+
+/** Returns what ends it. */
+export function watchWaits({ sessions, conversations, waits, forget, now }: Watched): () => void {
+  const turns = new TurnTimes(now);
+  // A gateway before this one has told them.
+  const isOld = new Set(conversations.working().flatMap(({ approvals }) => approvals.map(({ id }) => id)));
+  /** By conversation: where it stands that its turn is silent. */
+  const silent = new Map<string, string>();
+  const lookAt = (conversation: Conversation, event: ConversationEvent): void => {
+    const { id } = conversation.record;
+    const slot = silent.get(id);
+    if (slot !== undefined && endsSilence(event)) {
+      silent.delete(id);
+      waits.set(slot, undefined);
+    }
+    const wait = event.type === 'silent' ? silenceIn(conversation, event) : undefined;
+    if (wait === undefined) lookAtTurn(conversation, event, waits, turns);
+    else {
+      silent.set(id, slotOf(wait));
+      waits.set(slotOf(wait), wait);
+    }
+  };
+  const gone = (kind: Wait['kind'], id: string): void => {
+    waits.forget(id);
+    silent.delete(id);
+    forget({ kind, id });
+  };
+  const undo = [
+    sessions.watch({
+      changed: (session) => waits.set(session.id, waitOf(session)),
+      deleted: ({ id }) => gone('session', id),
+    }),
+    conversations.listen({
+      changed: (conversation, events) => {
+        waits.set(conversation.record.id, askedIn(conversation, isOld));
+        for (const event of events) lookAt(conversation, event);
+      },
+      deleted: ({ record: { id } }) => {
+        turns.forget(id);
+        gone('conversation', id);
+      },
+    }),
+  ];
+  return () => {
+    for (const end of undo) end();
+  };
+}
+
+function waitOf(session: Session): Wait | undefined {
+  const { id, record } = session;
+  // Of a hidden one nobody may know.
+  const activity = record.hidden ? null : session.info.activity;
+  // Of an approval its conversation tells, once for all of its terminals.
+  if (activity === null || activity.state !== 'waiting_input') return undefined;
+  const { state, since, text } = activity;
+  const mark = `${state} ${since}`;
+  const isOld = session.isOldActivity;
+  return { ...{ kind: 'session', id, key: id, for: null }, state, mark, since, isOld, title: record.name, text };
+}
+
+function askedIn(conversation: Conversation, old: ReadonlySet<string>): Wait | undefined {
+  const { approvals } = conversation;
+  const newest = approvals.at(-1);
+  if (newest === undefined) return undefined;
+  const { id, askedAt, title } = newest;
+  return {
+    ...{ ...nameOf(conversation), state: 'waiting_approval', for: null, mark: id, since: askedAt, text: title },
+    isOld: old.has(id),
+    others: approvals.map((approval) => approval.id),
+  };
+}
+
+/** Undefined: nobody is told yet, or there is nobody. */
+function silenceIn(
+  conversation: Conversation,
+  { run, at, isLong, waitsFor }: Extract<ConversationEvent, { type: 'silent' }>,
+): Wait | undefined {
+  const user = isLong === true ? personOf(conversation.findRun(run), conversation) : null;
+  if (user === null) return undefined;
+  const text = waitWords(waitsFor);
+  return { ...nameOf(conversation), state: 'silent', for: user, mark: `${run} silent ${at}`, since: at, text };
+}
+
+/** Also what begins is looked at: whoever has sent another message knows of the end of the one before. */
+function lookAtTurn(
+  conversation: Conversation,
+  event: ConversationEvent,
+  waits: Watched['waits'],
+  turns: TurnTimes,
+): void {
+  const { id } = conversation.record;
+  if (event.type === 'message') turns.begin(id, event.message.id);
+  // Into another's run.
+  const isInjected = event.type === 'message_delivered' && event.id !== event.run;
+  if (event.type === 'message_cancelled' || isInjected) turns.cancel(id, event.id);
+  const isEnd = isEndEvent(event);
+  if (!isEnd && event.type !== 'run_started') return;
+  const run = isEnd ? conversation.findRun(event.run) : event.run;
+  const tookMs = isEnd ? turns.end(id, run.id, event.at - run.queuedAt) : 0;
+  const user = personOf(run, conversation);
+  if (user === null) return;
+  const slot = slotOf({ id, for: user });
+  const isLong = isEnd && tookMs >= waits.longTurnMs;
+  const end = isLong ? endOf(event, user) : undefined;
+  waits.set(
+    slot,
+    end && { ...nameOf(conversation), ...end, for: user, mark: `${run.id} ${end.state}`, since: event.at },
+  );
+}
+
+/** How long turns take, from their message to their end, whatever is done to the clock meanwhile. */
+class TurnTimes {
+  readonly #now: () => number;
+  /** By conversation and run. */
+  readonly #begun = new Map<string, Map<string, number>>();
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  begin(conversation: string, run: string): void {
+    const begun = this.#begun.get(conversation) ?? new Map<string, number>();
+    this.#begun.set(conversation, begun.set(run, this.#now()));
+  }
+
+  cancel(conversation: string, run: string): void {
+    this.#take(conversation, run);
+  }
+
+  /** `saidMs`: by the clock of the wall, for one that began in an earlier gateway. Set back meanwhile, it says nothing. */
+  end(conversation: string, run: string, saidMs: number): number {
+    const begun = this.#take(conversation, run);
+    if (begun !== undefined) return this.#now() - begun;
+    return saidMs < 0 ? Number.POSITIVE_INFINITY : saidMs;
+  }
+
+  forget(conversation: string): void {
+    this.#begun.delete(conversation);
+  }
+
+  #take(conversation: string, run: string): number | undefined {
+    const begun = this.#begun.get(conversation);
+    const at = begun?.get(run);
+    begun?.delete(run);
+    if (begun?.size === 0) this.#begun.delete(conversation);
+    return at;
+  }
+}
+
+/** Whose turn it is behind a run: whoever sent its message, and where no user did, the owner. */
+const personOf = ({ by }: ConversationRun, { record }: Conversation): string | null => by.user ?? record.owner;
+
+/** Undefined: they did it themselves, or the conversation goes away. */
+function endOf(event: EndEvent, user: string): Pick<Wait, 'state' | 'text'> | undefined {
+  if (event.type === 'final') return { state: 'done', text: lastParagraph(event.text) };
+  if (event.type === 'error') return { state: 'failed', text: event.error.message };
+  const { via, by } = event;
+  if (by.user === user || via === 'deleted' || via === 'shutdown') return undefined;
+  return { state: 'stopped', text: via === 'timeout' ? 'it took too long' : `by ${by.name}` };
+}
+
+/** Agents say what came of it at the end. */
+function lastParagraph(text: string): string | null {
+  const whole = text.trimEnd();
+  const last = whole.slice(whole.lastIndexOf('\n\n') + 1).trim();
+  return last === '' ? null : last;
+}
+
+function nameOf({ record: { id, key, title, agent } }: Conversation): Pick<Wait, 'kind' | 'id' | 'key' | 'title'> {
+  return { kind: 'conversation', id, key, title: title === '' ? agent : title };
+}

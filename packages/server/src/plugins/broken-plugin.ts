@@ -1,0 +1,60 @@
+// A plugin that is installed and cannot be read any more: it can be seen and removed, and its hooks that fail closed go on
+// saying no.
+
+import type { BinnacleError, PluginInfo } from '@binnacle/protocol';
+import type { Gate } from './grant/gate.ts';
+import { needOf, type Offered, type OfferOf } from './offers/offers.ts';
+import type { KeptOffers } from './offers/stored-offers.ts';
+import { offersOf, problemOf } from './plugin-info.ts';
+
+export interface BrokenParts {
+  readonly id: string;
+  readonly problem: BinnacleError;
+  readonly gate: Gate;
+  readonly kept: KeptOffers;
+  isEnabled(): boolean;
+}
+
+export class BrokenPlugin {
+  readonly #parts: BrokenParts;
+
+  constructor(parts: BrokenParts) {
+    this.#parts = parts;
+  }
+
+  get problem(): BinnacleError {
+    return this.#parts.problem;
+  }
+
+  get info(): PluginInfo {
+    const { id, problem, gate, kept, isEnabled } = this.#parts;
+    return {
+      id,
+      name: id,
+      version: '',
+      description: '',
+      level: null,
+      state: isEnabled() ? 'refused' : 'off',
+      problem: problemOf(problem),
+      permissions: [],
+      offers: offersOf(id, kept.read(undefined), gate),
+      settings: [],
+      missing: [],
+      pid: null,
+      memoryBytes: null,
+      restarts: 0,
+      installedAt: 0,
+    };
+  }
+
+  hooks(): Offered<OfferOf<'hook'>>[] {
+    const { id, problem, gate, kept, isEnabled } = this.#parts;
+    if (!isEnabled()) return [];
+    return kept.read(undefined).flatMap((offer) => {
+      const { permission, args } = needOf(offer);
+      if (offer.kind !== 'hook' || !gate.holds(permission, args)) return [];
+      const refuse = (): Promise<never> => Promise.reject(problem);
+      return [{ plugin: id, offer, invoke: refuse, invokeOther: refuse, note: () => undefined }];
+    });
+  }
+}

@@ -1,0 +1,149 @@
+// The gate of one plugin: every call goes through it, and comes out as the object that is to be executed, or not at all.
+// Holds the grants in force; another config changes them for the next call. Executes nothing.
+
+import { BinnacleError } from '@binnacle/protocol';
+import { canonicalAddress, kindOfAddress } from '../../base/addresses.ts';
+import { hasTooMany, onlyArguments, reasonIn, TOO_MANY } from './arguments.ts';
+import { type CallOf, hostOpener, hostsOf, keysOf, type Opener, type RunCall, ruleOf, type World } from './calls.ts';
+import { type KeyPath, pickOpen } from './config-keys.ts';
+import { denied, neverGranted } from './denial.ts';
+import type { Fetch } from './fetch-call.ts';
+import { type Grant, type Grants, grantIn } from './grants.ts';
+import { isPermission, type PermissionName } from './permissions.ts';
+
+/** One line of the audit. Never what was sent: it may be secret. */
+export interface Decision {
+  readonly plugin: string;
+  readonly permission: PermissionName;
+  readonly outcome: 'allowed' | 'denied' | 'malformed';
+  /** A program, a key, a host, a name. '' where it could not be read. */
+  readonly target: string;
+}
+
+export interface GateParts {
+  readonly plugin: string;
+  readonly grants: Grants;
+  readonly world: World;
+  audit(decision: Decision): void;
+}
+
+const MAX_TARGET = 200;
+
+export class Gate {
+  readonly plugin: string;
+  readonly #world: World;
+  readonly #audit: (decision: Decision) => void;
+  #grants: Grants;
+
+  constructor({ plugin, grants, world, audit }: GateParts) {
+    this.plugin = plugin;
+    this.#grants = grants;
+    this.#world = world;
+    this.#audit = audit;
+  }
+
+  get grants(): Grants {
+    return this.#grants;
+  }
+
+  /** The config was read again. Calls that are under way were allowed when they began. */
+  replace(grants: Grants): void {
+    this.#grants = grants;
+  }
+
+  /**
+   * Returns the call in its one spelling, frozen: execute this, never what was passed in.
+   * Throws `bad_request` for arguments that are none, `permission_denied` with what would grant it, `not_grantable`, and
+   * `command_not_found`.
+   */
+  allow<Name extends PermissionName>(name: Name, args: unknown): CallOf<Name> {
+    if (!isPermission(name)) throw new BinnacleError('bad_request', { message: 'There is no such permission.' });
+    this.demand(name, args);
+    const rule = ruleOf(name);
+    if (hasTooMany(args)) throw this.#malformed(name, TOO_MANY);
+    const read = rule.args.safeParse(args);
+    if (!read.success) throw this.#malformed(name, reasonIn(read.error));
+    const call = rule.settle?.(read.data, this.#world) ?? read.data;
+    const grant = grantIn(this.#grants, name);
+    const isOpen = grant.kind !== 'denied' && rule.opens(grant, call, this.#world);
+    this.#tell(name, isOpen ? 'allowed' : 'denied', rule.target(call));
+    if (!isOpen) throw this.#refusal(name, grant, rule.opener(call, this.#world));
+    if (name === 'runCommandWithTimeout') checkFound(call as RunCall);
+    return deepFreeze(call) as CallOf<Name>;
+  }
+
+  /**
+   * To be asked before anything else is read of what a plugin sends: where it is granted nothing of this, only that of
+   * the arguments is looked at which a denial names. Throws `permission_denied`, `not_grantable`; `bad_request` where that is none.
+   */
+  demand(name: PermissionName, args: unknown): void {
+    const grant = grantIn(this.#grants, name);
+    if (opensAnything(grant)) return;
+    const { about, args: shape, isWhole, target, opener } = ruleOf(name);
+    const read = shape.safeParse(onlyArguments(args, about));
+    if (!read.success && !isWhole) throw this.#malformed(name, reasonIn(read.error));
+    this.#tell(name, 'denied', read.success ? target(read.data) : '');
+    throw this.#refusal(name, grant, read.success ? opener(read.data, this.#world) : 'whole');
+  }
+
+  /** Whether `allow` would, without a word in the audit: for what is offered, and done only later. */
+  holds(name: PermissionName, args: unknown): boolean {
+    const grant = grantIn(this.#grants, name);
+    if (grant.kind === 'denied') return false;
+    const rule = ruleOf(name);
+    const read = rule.args.safeParse(args);
+    return read.success && rule.opens(grant, read.data, this.#world);
+  }
+
+  /**
+   * To be asked for each address that a host was resolved to, before it is connected to, and the connection made to that
+   * very address: names can lead anywhere, and elsewhere the second time. Throws `permission_denied`, `not_grantable`.
+   */
+  allowAddress({ port }: Fetch, address: string): void {
+    const canonical = canonicalAddress(address) ?? '';
+    const own = this.#world.own();
+    const grant = grantIn(this.#grants, 'net');
+    const kind = kindOfAddress(canonical, own);
+    const isNamed =
+      grant.kind === 'narrowed' &&
+      hostsOf(grant).some((item) => item.host === canonical && item.port === port && !item.isWild);
+    if (grant.kind !== 'denied' && (kind === 'public' || (kind !== 'never' && isNamed))) return;
+    this.#tell('net', 'denied', `${canonical}:${port}`);
+    throw this.#refusal('net', grant, hostOpener({ host: canonical, port, isUsualPort: false }));
+  }
+
+  /** Of what stands at a key of the config file, the part that may be handed out. */
+  pick(path: KeyPath, value: unknown): unknown {
+    const grant = grantIn(this.#grants, 'readConfigFile');
+    return grant.kind === 'denied' ? undefined : pickOpen(value, path, keysOf(grant, 'read'));
+  }
+
+  #refusal(name: PermissionName, grant: Grant, opener: Opener): BinnacleError {
+    if (opener === 'whole') return denied(this.plugin, name, grant, true);
+    if ('never' in opener) return neverGranted(this.plugin, name, opener.never);
+    return denied(this.plugin, name, grant, opener.item);
+  }
+
+  #malformed(name: PermissionName, why: string): BinnacleError {
+    this.#tell(name, 'malformed', '');
+    const message = `The arguments of ${name} are wrong: ${why}`;
+    return new BinnacleError('bad_request', { message, details: { permission: name } });
+  }
+
+  #tell(permission: PermissionName, outcome: Decision['outcome'], target: string): void {
+    this.#audit({ plugin: this.plugin, permission, outcome, target: target.slice(0, MAX_TARGET) });
+  }
+}
+
+const opensAnything = (grant: Grant): boolean =>
+  grant.kind === 'all' || (grant.kind === 'narrowed' && grant.items.length > 0);
+
+function checkFound({ program, file }: RunCall): void {
+  if (file === '') throw new BinnacleError('command_not_found', { message: `There is no program "${program}".` });
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}

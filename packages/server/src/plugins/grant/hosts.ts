@@ -1,0 +1,100 @@
+// Which hosts a grant of the network names, and where a URL leads: one spelling for both, so that they can be compared.
+// Resolves no names.
+
+import { isIP } from 'node:net';
+import { canonicalAddress, kindOfAddress } from '../../base/addresses.ts';
+
+/** `*`: any public host. `*.example.org`: what is below it, at any depth, and not itself. */
+export interface HostItem {
+  readonly isWild: boolean;
+  /** '' for `*` alone. IPv6 without brackets. */
+  readonly host: string;
+  /** Undefined: that of the scheme. */
+  readonly port: number | undefined;
+}
+
+export interface Place {
+  /** IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** The port is that of the scheme. */
+  readonly isUsualPort: boolean;
+}
+
+/** Nothing that a URL would read as something else than a host and a port. */
+const ITEM = /^(\*\.)?(\[[0-9a-fA-F:.]+\]|[^\s:/?#@\\[\]%*<>^|]+)(?::([1-9][0-9]{0,4}))?$/u;
+const ALL = /^\*(?::([1-9][0-9]{0,4}))?$/;
+
+/** As the config file says it. The answer is a reason, in words, where it can be none. */
+export function readHostItem(text: string): HostItem | string {
+  const all = ALL.exec(text);
+  const parts = ITEM.exec(text);
+  if (all === null && parts === null) return 'a host is NAME, NAME:PORT, *.NAME or [IPv6]:PORT: no scheme, no path';
+  const portText = (all ?? parts)?.[all === null ? 3 : 1];
+  const port = portText === undefined ? undefined : Number(portText);
+  if (port !== undefined && port > 65_535) return 'there is no such port';
+  if (parts === null) return { isWild: true, host: '', port };
+  const host = canonicalHost(parts[2] ?? '');
+  if (host === undefined) return 'that is no host name';
+  const isWild = parts[1] !== undefined;
+  if (isIP(host) === 0) {
+    if (isWild && !host.includes('.')) return 'a wildcard needs two names behind it: *.example.org';
+    return { isWild, host, port };
+  }
+  if (isWild) return 'an address has no wildcard';
+  const kind = kindOfAddress(host);
+  if (kind === 'never') return 'no plugin may go there: metadata services, link-local and reserved addresses';
+  if (kind !== 'public' && port === undefined) return `name the port as well: ${spellHost(host)}:PORT`;
+  return { isWild, host, port };
+}
+
+export function spellHostItem({ isWild, host, port }: HostItem): string {
+  const name = host === '' ? '*' : `${isWild ? '*.' : ''}${spellHost(host)}`;
+  return port === undefined ? name : `${name}:${port}`;
+}
+
+/** The narrowest item by which the place can be reached, or a reason why there is none. */
+export const itemFor = (place: Place): HostItem | string => {
+  // Of an address the port is always named: it may be one of this machine.
+  const isNamed = !place.isUsualPort || isIP(place.host) !== 0;
+  return readHostItem(`${spellHost(place.host)}${isNamed ? `:${place.port}` : ''}`);
+};
+
+/** Of the name alone: where a name leads is known only when it is looked up, and is checked then. */
+export function reaches(item: HostItem, place: Place, own: ReadonlySet<string>): boolean {
+  const isPort = item.port === undefined ? place.isUsualPort : item.port === place.port;
+  if (!isPort) return false;
+  const address = canonicalAddress(place.host);
+  if (address !== undefined && kindOfAddress(address, own) !== 'public') {
+    return !item.isWild && item.host === address && item.port !== undefined;
+  }
+  if (!item.isWild) return item.host === place.host;
+  return item.host === '' || (address === undefined && place.host.endsWith(`.${item.host}`));
+}
+
+/** Whoever may reach `granted` may reach all of `asked`. */
+export function coversHost(granted: HostItem, asked: HostItem): boolean {
+  if (granted.port !== asked.port) return false;
+  if (!granted.isWild) return !asked.isWild && granted.host === asked.host;
+  if (granted.host === '') return isIP(asked.host) === 0 || kindOfAddress(asked.host) === 'public';
+  if (asked.isWild && asked.host === granted.host) return true;
+  return isIP(asked.host) === 0 && asked.host.endsWith(`.${granted.host}`);
+}
+
+/**
+ * As the resolver gets it: lower case, punycode, dotted numbers, no dot at the end; addresses without brackets.
+ * `URL` does it, so that nobody who is handed a URL later can understand another host.
+ */
+export function canonicalHost(text: string): string | undefined {
+  const url = `http://${text}/`;
+  if (!URL.canParse(url)) return undefined;
+  const read = new URL(url);
+  if (read.pathname !== '/' || read.username !== '' || read.password !== '' || read.port !== '') return undefined;
+  const host = read.hostname.replace(/\.$/, '');
+  const address = canonicalAddress(host);
+  if (address !== undefined) return address;
+  const isName = host.length <= 253 && host.split('.').every((label) => /^[^.]{1,63}$/.test(label));
+  return isName && !/[[\]:*]/.test(host) ? host : undefined;
+}
+
+export const spellHost = (host: string): string => (isIP(host) === 6 ? `[${host}]` : host);

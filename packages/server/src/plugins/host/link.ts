@@ -1,0 +1,363 @@
+// The gateway's end of one plugin process: frames both ways, what is on its way, and quotas. It believes nothing that
+// it reads: what does not belong ends the process. Knows neither how the process was launched nor what methods mean.
+
+import type { Duplex } from 'node:stream';
+import { BinnacleError } from '@binnacle/protocol';
+import type { PluginLimits } from './limits.ts';
+import { parseFromPlugin, type TooMany } from './messages.ts';
+import { endOf, type StopReason } from './stop-reason.ts';
+import { Allowance, type Clock, Heartbeat } from './supervision.ts';
+import {
+  type CallFrame,
+  encodeFrame,
+  FrameReader,
+  type FromPlugin,
+  PLUGIN_PROTOCOL,
+  TooLarge,
+  type ToPlugin,
+  type WireFailure,
+  WireFault,
+} from './wire.ts';
+
+/** What the plugin asks of us. Rejects with a BinnacleError; anything else is told to nobody but our log. */
+export type Call = (method: string, params: unknown, signal: AbortSignal) => Promise<unknown>;
+
+/** How long the answer may take where that is longer than for others. `params` are what came over the wire. */
+export type DeadlineOf = (method: string, params: unknown) => number | undefined;
+
+export interface LinkParts {
+  readonly plugin: string;
+  readonly socket: Duplex;
+  readonly limits: PluginLimits;
+  readonly clock: Clock;
+  readonly call: Call;
+  readonly deadlineOf?: DeadlineOf;
+  /** The first frame came: the process runs and can be started. */
+  readonly greeted: () => void;
+  readonly ready: (methods: readonly string[], offers: unknown) => void;
+  /** Its entry cannot be loaded: it ends itself, and says why before. */
+  readonly failed: (reason: StopReason) => void;
+  /** Once: the process must be ended. */
+  readonly fault: (reason: StopReason) => void;
+  /** A fault of ours while it was served. */
+  readonly broke: (error: unknown) => void;
+  readonly tick: () => void;
+}
+
+interface Invoked {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: BinnacleError) => void;
+  readonly cancel: () => void;
+}
+
+/** Who is refused and asks again costs more than who is served: an error is made each time. */
+const REFUSED_CALLS = 9;
+/** So many values in what it says cost as much as a call. */
+const VALUES_OF_A_CALL = 20;
+/** Answers that come too late are known as such, up to so many. */
+const MAX_LATE = 1000;
+
+export class PluginLink {
+  readonly #parts: LinkParts;
+  readonly #heartbeat: Heartbeat;
+  readonly #calls: Allowance;
+  readonly #bytes: Allowance;
+  /** What it asked of us: what ends the wait for each, and its size. */
+  readonly #asked = new Map<number, { readonly bytes: number; readonly end: () => void }>();
+  #askedBytes = 0;
+  #lastAsked = 0;
+  /** What we asked of it. */
+  readonly #invoked = new Map<number, Invoked>();
+  readonly #late = new Set<number>();
+  #lastInvoked = 0;
+  #hasGreeted = false;
+  #isReady = false;
+  #isClosed = false;
+  #unpause: (() => void) | undefined;
+  /** Of the calls that it made, the last that its allowance was charged for. */
+  #countedCalls = 0;
+  /** Refusals that it was not charged for. */
+  #refused = 0;
+  /** The same of values. */
+  #values = 0;
+
+  constructor(parts: LinkParts) {
+    this.#parts = parts;
+    const { socket, limits, clock } = parts;
+    this.#calls = new Allowance(clock, limits.callsPerSecond);
+    this.#bytes = new Allowance(clock, limits.bytesPerSecond);
+    this.#heartbeat = new Heartbeat(clock, limits, {
+      ping: (n) => this.#send({ t: 'ping', n }),
+      tick: parts.tick,
+      silent: () =>
+        this.#fault('silent', `It gave no sign of life for ${limits.silentMs} ms: it is stuck, or reads nothing.`),
+    });
+    // Until it greets, the deadline of the start holds instead.
+    this.#heartbeat.hold(true);
+    const reader = new FrameReader((json, bytes) => this.#hear(json, bytes));
+    socket.on('data', (bytes: Buffer) => {
+      if (this.#isClosed) return;
+      try {
+        reader.push(bytes);
+      } catch (error) {
+        if (error instanceof WireFault) this.#fault('protocol', error.message);
+        else {
+          parts.broke(error);
+          this.#fault('protocol', 'A frame could not be read.');
+        }
+      }
+      this.#slowDown(bytes.length);
+    });
+    // What a broken pipe means is said by the end of the process.
+    socket.on('error', () => undefined);
+  }
+
+  get inFlight(): { readonly asked: number; readonly invoked: number } {
+    return { asked: this.#asked.size, invoked: this.#invoked.size };
+  }
+
+  start(frame: Extract<ToPlugin, { t: 'start' }>): void {
+    this.#send(frame);
+  }
+
+  askToStop(): void {
+    this.#send({ t: 'stop' });
+  }
+
+  /** Rejects with `plugin_timeout`, `plugin_busy`, `plugin_failed`, `plugin_stopped` or `message_too_large`. */
+  invoke(method: string, params: unknown, deadlineMs: number): Promise<unknown> {
+    const { plugin, clock, limits, socket } = this.#parts;
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) throw new BinnacleError('plugin_stopped', { details: { plugin } });
+      if (this.#invoked.size >= limits.maxInFlight || socket.writableLength >= limits.maxUnreadBytes) {
+        throw new BinnacleError('plugin_busy', { details: { plugin, inFlight: this.#invoked.size } });
+      }
+      const id = this.#lastInvoked + 1;
+      const frame = this.#encoded({ t: 'call', id, method, params });
+      this.#lastInvoked = id;
+      const cancel = clock.after(deadlineMs, () => {
+        this.#invoked.delete(id);
+        this.#late.add(id);
+        for (const oldest of this.#late) {
+          if (this.#late.size <= MAX_LATE) break;
+          this.#late.delete(oldest);
+        }
+        const message = `The plugin ${plugin} gave no answer to ${method} within ${deadlineMs} ms.`;
+        reject(new BinnacleError('plugin_timeout', { message, details: { plugin, method, deadlineMs } }));
+      });
+      this.#invoked.set(id, { resolve, reject, cancel });
+      this.#write(frame);
+    });
+  }
+
+  /** The process ends, or has ended: nothing more is read, and nobody waits for it any longer. */
+  close(reason: StopReason): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#heartbeat.stop();
+    this.#unpause?.();
+    for (const { end } of this.#asked.values()) end();
+    this.#asked.clear();
+    const { plugin } = this.#parts;
+    const message = endOf(`The plugin ${plugin}`, reason);
+    for (const { reject, cancel } of this.#invoked.values()) {
+      cancel();
+      reject(new BinnacleError('plugin_stopped', { message, details: { plugin, reason: reason.code } }));
+    }
+    this.#invoked.clear();
+    this.#parts.socket.destroy();
+  }
+
+  #fault(code: StopReason['code'], message: string): void {
+    if (this.#isClosed) return;
+    this.#parts.fault({ code, message });
+  }
+
+  #hear(json: string, bytes: number): void {
+    // What comes behind a fault in the same piece is not looked at.
+    if (this.#isClosed) return;
+    const { maxValues, maxKeys } = this.#parts.limits;
+    const { frame, values } = parseFromPlugin(json, { values: maxValues, keys: maxKeys });
+    this.#values += values;
+    if (!this.#hasGreeted) {
+      this.#greet(frame);
+      return;
+    }
+    switch (frame.t) {
+      case 'hello':
+        throw new WireFault('It greeted twice.');
+      case 'ready':
+        if (this.#isReady) throw new WireFault('It was ready twice.');
+        this.#isReady = true;
+        this.#parts.ready(frame.methods, frame.offers);
+        break;
+      case 'failed':
+        this.#parts.failed({
+          code: 'load_failed',
+          message: frame.message,
+          ...(frame.isFinal === true ? { isFinal: true } : {}),
+        });
+        break;
+      case 'pong':
+        if (!this.#heartbeat.pong(frame.n)) throw new WireFault('It answered a ping that it was not sent.');
+        break;
+      case 'call':
+        this.#serve(frame, bytes);
+        break;
+      case 'answer':
+        this.#settle(frame);
+        break;
+      case 'too_many':
+        if (frame.of === 'call') this.#refuse(frame.id);
+        else this.#settle({ t: 'answer', id: frame.id, error: this.#tooMany('answer').toWire() });
+        break;
+    }
+    this.#heartbeat.heard();
+  }
+
+  #greet(frame: FromPlugin | TooMany): void {
+    if (frame.t !== 'hello') throw new WireFault('It did not greet first.');
+    if (frame.protocol !== PLUGIN_PROTOCOL) throw new WireFault(`It speaks version ${frame.protocol}.`);
+    this.#hasGreeted = true;
+    this.#heartbeat.hold(false);
+    this.#parts.greeted();
+  }
+
+  /** A call with more in it than is read. */
+  #refuse(id: number): void {
+    if (id <= this.#lastAsked) throw new WireFault('The id of a call was used before.');
+    this.#lastAsked = id;
+    this.#refused += 1;
+    this.#send({ t: 'answer', id, error: this.#tooMany('call').toWire() });
+  }
+
+  #tooMany(what: 'call' | 'answer'): BinnacleError {
+    const { maxValues, maxKeys } = this.#parts.limits;
+    return new BinnacleError('message_too_large', {
+      message: `There is too much in the ${what}: at most ${maxValues} values and ${maxKeys} keys, of whatever size.`,
+      hint: 'Send less at once, or pack it into a text.',
+      details: { maxValues, maxKeys },
+    });
+  }
+
+  /** Its own end keeps to the limits: beyond them it is not that end which speaks. */
+  #serve({ id, method, params }: CallFrame, bytes: number): void {
+    const { limits, clock } = this.#parts;
+    if (id !== this.#lastAsked + 1) throw new WireFault('The id of a call is not the next one.');
+    this.#lastAsked = id;
+    if (this.#asked.size >= limits.maxInFlight) throw new WireFault(`More than ${limits.maxInFlight} calls at once.`);
+    if (this.#asked.size > 0 && this.#askedBytes + bytes > limits.maxInFlightBytes) {
+      throw new WireFault(`Calls of more than ${limits.maxInFlightBytes} bytes at once.`);
+    }
+    const abort = new AbortController();
+    const deadlineMs = Math.min(this.#parts.deadlineOf?.(method, params) ?? limits.callMs, limits.longCallMs);
+    const cancel = clock.after(deadlineMs, () => {
+      const message = `${method} took longer than ${deadlineMs} ms.`;
+      this.#answer(id, { error: new BinnacleError('plugin_timeout', { message }).toWire() });
+      abort.abort();
+    });
+    const end = (): void => {
+      cancel();
+      abort.abort();
+    };
+    this.#asked.set(id, { bytes, end });
+    this.#askedBytes += bytes;
+    void this.#run(id, method, params, abort.signal).finally(cancel);
+  }
+
+  async #run(id: number, method: string, params: unknown, signal: AbortSignal): Promise<void> {
+    try {
+      this.#answer(id, { result: await this.#parts.call(method, params, signal) });
+    } catch (error) {
+      if (!(error instanceof BinnacleError)) this.#parts.broke(error);
+      const known = BinnacleError.of(error);
+      this.#answer(id, { error: known.toWire() });
+    }
+  }
+
+  /** Once for each call; what comes after its deadline is told to nobody. */
+  #answer(id: number, outcome: { readonly result: unknown } | { readonly error: WireFailure }): void {
+    const asked = this.#asked.get(id);
+    if (asked === undefined || this.#isClosed) return;
+    this.#asked.delete(id);
+    this.#askedBytes -= asked.bytes;
+    if ('error' in outcome) this.#refused += 1;
+    const { limits, socket } = this.#parts;
+    let frame: Buffer;
+    try {
+      const isFull = socket.writableLength >= limits.maxUnreadBytes && 'result' in outcome;
+      const said = isFull ? { error: new BinnacleError('plugin_busy').toWire() } : outcome;
+      frame = this.#encoded({ t: 'answer', id, ...said });
+    } catch (error) {
+      const told = BinnacleError.of(error);
+      if (told !== error) this.#parts.broke(error);
+      frame = encodeFrame({ t: 'answer', id, error: told.toWire() });
+    }
+    this.#write(frame);
+  }
+
+  #settle(frame: Extract<FromPlugin, { t: 'answer' }>): void {
+    const invoked = this.#invoked.get(frame.id);
+    if (invoked === undefined) {
+      if (this.#late.delete(frame.id)) return;
+      throw new WireFault('It answered a call that nobody made.');
+    }
+    this.#invoked.delete(frame.id);
+    invoked.cancel();
+    if ('error' in frame && frame.error !== undefined) {
+      const { plugin } = this.#parts;
+      // Its words, told as such: it cannot pass for a failure of ours.
+      const details = { plugin, code: frame.error.code };
+      invoked.reject(
+        new BinnacleError('plugin_failed', {
+          message: `${plugin}: ${frame.error.message}`,
+          hint: `binnacle plugin logs ${plugin} shows what it wrote.`,
+          details,
+        }),
+      );
+    } else invoked.resolve('result' in frame ? frame.result : undefined);
+  }
+
+  /** Throws `message_too_large`. */
+  #encoded(frame: ToPlugin): Buffer {
+    try {
+      return encodeFrame(frame);
+    } catch (error) {
+      if (!(error instanceof TooLarge)) throw error;
+      throw new BinnacleError('message_too_large', { message: error.message, details: { bytes: error.bytes } });
+    }
+  }
+
+  #send(frame: ToPlugin): void {
+    if (!this.#isClosed) this.#write(this.#encoded(frame));
+  }
+
+  #write(frame: Buffer): void {
+    const { socket, limits } = this.#parts;
+    socket.write(frame);
+    // Above the limit only short refusals are sent: if even they pile up, it asks and does not listen.
+    if (socket.writableLength > limits.maxUnreadBytes + 2 * 1024 * 1024) {
+      this.#fault('unread', `It has not read ${socket.writableLength} bytes.`);
+    }
+  }
+
+  /** Back-pressure: what it sends too fast stays in the kernel, and its own writes wait. */
+  #slowDown(bytes: number): void {
+    if (this.#isClosed || this.#unpause !== undefined) return;
+    const newCalls = this.#lastAsked - this.#countedCalls;
+    this.#countedCalls = this.#lastAsked;
+    const charged = newCalls + this.#refused * REFUSED_CALLS + this.#values / VALUES_OF_A_CALL;
+    this.#refused = 0;
+    this.#values = 0;
+    const waitMs = Math.max(this.#bytes.take(bytes), this.#calls.take(charged));
+    if (waitMs <= 0) return;
+    const { socket, clock } = this.#parts;
+    socket.pause();
+    this.#heartbeat.hold(true);
+    this.#unpause = clock.after(waitMs, () => {
+      this.#unpause = undefined;
+      this.#heartbeat.hold(false);
+      socket.resume();
+    });
+  }
+}

@@ -1,0 +1,227 @@
+// What walls there are on this machine, and the command line that puts a process behind them. What is behind them is
+// not known here. Everything is tried out with the arguments that are used later: a version number proves nothing.
+
+import { type ExecFileException, execFile } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { BinnacleError } from '@binnacle/protocol';
+import type { Level } from './isolation-level.ts';
+
+export interface Sandbox {
+  readonly node: NodeFacts;
+  readonly bwrap: Bubblewrap;
+  /** Limits of the kernel: no files are written, no core is dumped, no more memory than this. Null where it cannot. */
+  readonly prlimit: string | null;
+  /** Ends a process with the gateway where no bubblewrap does. Null where it cannot. */
+  readonly setpriv: string | null;
+  /** Whether Node's flags alone close the network. */
+  readonly closesNetwork: boolean;
+}
+
+export interface NodeFacts {
+  readonly path: string;
+  readonly version: string;
+  /** Shared libraries that it loads. */
+  readonly libraries: readonly string[];
+  /** Of the flags that only some versions have, those that this one has. */
+  readonly flags: readonly string[];
+}
+
+export type Bubblewrap =
+  | { readonly works: true; readonly path: string; readonly closesUserNamespaces: boolean }
+  /** Why not, for people. */
+  | { readonly works: false; readonly why: string };
+
+const PROBE_MS = 10_000;
+/** sqlite opens any path whatever the permissions; SIGUSR1 opens an inspector. */
+const SOME_FLAGS = ['--permission', '--experimental-permission', '--no-experimental-sqlite', '--disable-sigusr1'];
+
+/** Where a plugin finds itself when it is sealed: nothing of the real path is told. */
+const INSIDE_DIR = '/plugin';
+const INSIDE_GUEST = '/binnacle/plugin-guest.mjs';
+
+export interface SandboxOptions {
+  /** The Node that plugins run on. Default: ours. */
+  readonly node?: string;
+  /** Folders to look in for bwrap, prlimit and setpriv. Default: those of PATH. */
+  readonly path?: string;
+}
+
+/** Takes some 200 ms: once, at start. */
+export async function probeSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const path = options.path ?? process.env.PATH ?? '';
+  const node = await askNode(options.node ?? process.execPath);
+  const [prlimit, setpriv, bwrap] = await Promise.all([
+    tryTool(find('prlimit', path), [...prlimitArgs(1024 * 1024 * 1024), node.path, '-e', '0']),
+    tryTool(find('setpriv', path), [...SETPRIV_ARGS, node.path, '-e', '0']),
+    tryBubblewrap(find('bwrap', path), node),
+  ]);
+  return { node, bwrap, prlimit, setpriv, closesNetwork: major(node) >= 25 };
+}
+
+export interface Inmate {
+  readonly level: Level;
+  /** Its folder. The only one that it can read. */
+  readonly dir: string;
+  /** Within `dir`. */
+  readonly entry: string;
+  readonly guest: string;
+  readonly memoryBytes: number;
+}
+
+export interface Command {
+  readonly file: string;
+  readonly args: readonly string[];
+  /** Its folder and its entry, as it sees them. */
+  readonly dir: string;
+  readonly entry: string;
+  /** What was left out because this machine has no tool for it. */
+  readonly missing: readonly string[];
+}
+
+/** Throws `plugin_refused`. */
+export function commandOf(sandbox: Sandbox, inmate: Inmate): Command {
+  const { node } = sandbox;
+  const heap = `--max-old-space-size=${Math.max(16, Math.floor(inmate.memoryBytes / 2 / 1024 / 1024))}`;
+  if (inmate.level === 'trusted') {
+    const { dir, entry } = inmate;
+    return { file: node.path, args: [heap, inmate.guest], dir, entry: join(dir, entry), missing: [] };
+  }
+  const isSealed = inmate.level === 'sealed';
+  const dir = isSealed ? INSIDE_DIR : inmate.dir;
+  const guest = isSealed ? INSIDE_GUEST : inmate.guest;
+  const words = [node.path, ...nodeFlags(node, [dir, guest]), heap, guest];
+  const missing: string[] = [];
+  if (isSealed) {
+    const { bwrap } = sandbox;
+    if (!bwrap.works) throw new BinnacleError('plugin_refused', { message: `bubblewrap: ${bwrap.why}` });
+    const binds = ['--ro-bind', inmate.dir, INSIDE_DIR, '--ro-bind', inmate.guest, INSIDE_GUEST];
+    words.unshift(bwrap.path, ...bwrapArgs(node, binds, bwrap.closesUserNamespaces), '--');
+  } else if (sandbox.setpriv === null) missing.push('setpriv');
+  else words.unshift(sandbox.setpriv, ...SETPRIV_ARGS);
+  if (sandbox.prlimit === null) missing.push('prlimit');
+  else words.unshift(sandbox.prlimit, ...prlimitArgs(inmate.memoryBytes));
+  const [file = '', ...args] = words;
+  return { file, args, dir, entry: join(dir, inmate.entry), missing };
+}
+
+/** Throws `plugin_refused`: in these flags a comma separates paths and a star stands for many. */
+export function nodeFlags(node: NodeFacts, readable: readonly string[]): string[] {
+  const odd = readable.find((path) => /[*,\0]/.test(path));
+  if (odd !== undefined) {
+    throw new BinnacleError('plugin_refused', { message: `A plugin's path has no "*" and no ",": ${odd}` });
+  }
+  const permission = node.flags.includes('--permission') ? '--permission' : '--experimental-permission';
+  return [
+    permission,
+    ...readable.map((path) => `--allow-fs-read=${path}`),
+    '--no-addons',
+    '--disable-proto=delete',
+    '--disallow-code-generation-from-strings',
+    // V8 has flags that write files (--trace-turbo), and they can be set at run time.
+    '--freeze-flags-after-init',
+    '--disable-warning=ExperimentalWarning',
+    ...node.flags.filter((flag) => flag !== '--permission' && flag !== '--experimental-permission'),
+  ];
+}
+
+/** The world is made of node, its libraries and what `binds` adds: no shell, no /etc, no /proc, nothing to write to. */
+function bwrapArgs(node: NodeFacts, binds: readonly string[], closesUserNamespaces: boolean): string[] {
+  return [
+    '--unshare-all',
+    '--unshare-user',
+    ...(closesUserNamespaces ? ['--disable-userns'] : []),
+    '--die-with-parent',
+    '--new-session',
+    '--as-pid-1',
+    ...['--cap-drop', 'ALL', '--clearenv', '--uid', '65534', '--gid', '65534', '--hostname', 'plugin'],
+    ...node.libraries.flatMap((path) => ['--ro-bind', path, path]),
+    ...['--ro-bind', node.path, node.path],
+    ...['null', 'urandom'].flatMap((name) => ['--dev-bind', `/dev/${name}`, `/dev/${name}`]),
+    ...binds,
+    // Last: what was bound needed a place. From here on the root takes no files, so it costs no memory either.
+    ...['--remount-ro', '/', '--chdir', '/'],
+  ];
+}
+
+/** A file of any length over 0 ends the writer. Pipes and sockets are no files. */
+const prlimitArgs = (memoryBytes: number): string[] => [
+  '--core=0',
+  '--fsize=0',
+  '--nofile=256',
+  // Not the watchdog's limit but a wall behind it: a program can fill memory faster than anybody looks. Node itself
+  // needs some hundred MiB of what is counted here.
+  `--data=${memoryBytes + 768 * 1024 * 1024}`,
+  '--',
+];
+
+const SETPRIV_ARGS = ['--pdeathsig', 'KILL', '--no-new-privs', '--'];
+
+const major = (node: NodeFacts): number => Number(node.version.split('.')[0]);
+
+const ASK_NODE = `
+const { report } = process;
+report.excludeNetwork = true;
+const libraries = report.getReport().sharedObjects.filter((path) => path.startsWith('/') && !path.endsWith('.node'));
+const flags = ${JSON.stringify(SOME_FLAGS)}.filter((flag) => process.allowedNodeEnvironmentFlags.has(flag));
+console.log(JSON.stringify({ path: process.execPath, version: process.versions.node, libraries, flags }));`;
+
+async function askNode(path: string): Promise<NodeFacts> {
+  const { error, stdout } = await run(path, ['-e', ASK_NODE]);
+  if (error !== null) throw new BinnacleError('start_failed', { message: `${path} does not run.`, cause: error });
+  return JSON.parse(stdout) as NodeFacts;
+}
+
+/** What a process behind the wall must find. Without Node's own flags, so that it is the wall that is tried. */
+const ASK_WALL = `
+const fs = require('node:fs');
+let wrote = false;
+try { fs.writeFileSync('/x', 'x'); wrote = true; } catch {}
+const links = Object.keys(require('node:os').networkInterfaces()).filter((name) => name !== 'lo');
+console.log(JSON.stringify({ pid: process.pid, wrote, links, etc: fs.existsSync('/etc'), proc: fs.existsSync('/proc') }));`;
+
+const WALL = JSON.stringify({ pid: 1, wrote: false, links: [], etc: false, proc: false });
+
+async function tryBubblewrap(path: string | undefined, node: NodeFacts): Promise<Bubblewrap> {
+  if (process.platform !== 'linux') return { works: false, why: 'it is for Linux only' };
+  if (path === undefined) return { works: false, why: 'bwrap is not installed' };
+  let why = '';
+  // Older ones cannot close user namespaces, which is a wall less within the wall.
+  for (const closesUserNamespaces of [true, false]) {
+    const words = [...bwrapArgs(node, [], closesUserNamespaces), '--', node.path, '-e', ASK_WALL];
+    const { error, stdout, stderr } = await run(path, words);
+    if (error === null && stdout.trim() === WALL) return { works: true, path, closesUserNamespaces };
+    why = error === null ? `it does not hold: ${stdout.trim()}` : stderr.trim().split('\n')[0] || error.message;
+  }
+  return { works: false, why: why.slice(0, 300) };
+}
+
+async function tryTool(path: string | undefined, args: readonly string[]): Promise<string | null> {
+  if (path === undefined) return null;
+  const { error } = await run(path, args);
+  return error === null ? path : null;
+}
+
+function run(
+  file: string,
+  args: readonly string[],
+): Promise<{ error: ExecFileException | null; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const options = { env: {}, cwd: '/', timeout: PROBE_MS, killSignal: 'SIGKILL' as const, maxBuffer: 1024 * 1024 };
+    execFile(file, args, options, (error, stdout, stderr) => resolve({ error, stdout, stderr }));
+  });
+}
+
+/** Absolute folders only: what is found must not depend on where the gateway was started. */
+function find(name: string, path: string): string | undefined {
+  for (const folder of path.split(':').filter(isAbsolute)) {
+    const file = join(folder, name);
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      // The next one.
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,284 @@
+// What is on the disk of installed plugins, below `<data>/plugins/<id>/`: the files that were agreed to, and the record of
+// it. Knows neither the config file nor any process.
+//
+// The record names the folder of the files, so that renaming the record is what installs: who is killed before leaves the
+// version that was there, and who is killed behind it the new one. What is left over goes at the next start.
+
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BinnacleError } from '@binnacle/protocol';
+import { z } from 'zod';
+import { isPluginId } from '../../config/plugin-id.ts';
+import { checkInstall, copyInstall, type Installed, InstallRecordShape, recordInstall } from './install-record.ts';
+import type { Manifest } from './manifest.ts';
+import { type Asker, type Look, type LookBounds, Looks } from './scan-limits.ts';
+import { type Built, buildFrom, type StripTypes } from './source.ts';
+import { type TypeScripts, withoutTypes } from './type-stripping.ts';
+import { loadedName } from './typescript.ts';
+
+/** A copy that is loaded from. */
+export interface Staged {
+  /** Real, private, and with nothing in it that was not checked. */
+  readonly dir: string;
+  /** Within `dir`: of what the manifest names, what Node can load. */
+  readonly entry: string;
+  readonly manifest: Manifest;
+  /** When its process has ended. */
+  dispose(): Promise<void>;
+}
+
+export type InstalledPlugin =
+  | (Installed & { readonly id: string; readonly problem?: undefined })
+  | { readonly id: string; readonly problem: BinnacleError };
+
+/** Whoever asks within the same process. */
+const NOBODY: Asker = { by: '' };
+const RECORD = 'record.json';
+const MAX_RECORD_BYTES = 8 * 1024 * 1024;
+/** What is being made, loaded from, or taken away. No plugin is called like that. */
+const WORK = /^\.(?:new|run|gone)-/;
+const FILES = /^files-[0-9a-f]{16}$/;
+
+const Kept = z.strictObject({ files: z.string().regex(FILES), record: InstallRecordShape });
+type Kept = z.output<typeof Kept>;
+
+export class Installations {
+  readonly #dir: string;
+  readonly #types: TypeScripts;
+  readonly #looks: Looks;
+  #swept: Promise<void> | undefined;
+  /** By plugin: what is done with its files is done one after the other. */
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  /** `dir`: `<data>/plugins`, for us alone; made when something is installed. */
+  constructor(dir: string, types: TypeScripts, look: Partial<LookBounds> = {}) {
+    this.#dir = dir;
+    this.#types = types;
+    this.#looks = new Looks(look);
+  }
+
+  /** Each with its files checked, or with what is wrong with it. */
+  async list(): Promise<InstalledPlugin[]> {
+    await this.#sweep();
+    const ids = (await namesIn(this.#dir)).filter(isPluginId).sort();
+    const found = await Promise.all(ids.map((id) => this.#turn(id, () => this.#look(id))));
+    return found.filter((one) => one !== undefined);
+  }
+
+  /** Throws what `install` would, too: nobody is asked about what cannot be had. */
+  async preview(source: string, asker: Asker = NOBODY): Promise<Built> {
+    return await this.#built(source, asker, async (built, dir, look) => {
+      await recordInstall(dir, built.manifest, 0, { look });
+      return built;
+    });
+  }
+
+  /**
+   * To be called when a person has agreed. `digest`: of the preview that they saw. Throws `plugin_changed` where the folder is
+   * another one since, `unsafe_plugin`, `bad_manifest`, `bad_typescript`, `too_many_installs`, `client_closed` where the asker
+   * has gone, `going_away`, and what `ready` throws, which is called when nothing is left to refuse; the version that was there
+   * stays then.
+   */
+  async install(
+    source: string,
+    digest: string,
+    now: number,
+    { asker = NOBODY, ready }: { readonly asker?: Asker; readonly ready?: () => Promise<void> } = {},
+  ): Promise<Installed> {
+    return await this.#built(source, asker, async (built, dir, look) => {
+      if (built.digest !== digest) throw changedSince(source, built.manifest);
+      const { record } = await recordInstall(dir, built.manifest, now, { look, origin: await realpath(source) });
+      await ready?.();
+      return await this.#turn(record.id, () => this.#put(dir, record));
+    });
+  }
+
+  /** The gateway stops: nobody waits for what is looked at. */
+  quiet(): void {
+    this.#looks.end();
+  }
+
+  /** Nothing is looked at from here on. */
+  async close(): Promise<void> {
+    await this.#looks.close();
+  }
+
+  /** With all that is kept below its folder. Throws `plugin_not_found`. */
+  async remove(id: string): Promise<void> {
+    await this.#sweep();
+    await this.#turn(id, async () => {
+      if (!isPluginId(id)) throw notFound(id);
+      const gone = join(this.#dir, `.gone-${random()}`);
+      await rename(join(this.#dir, id), gone).catch((error: unknown) => {
+        throw codeOf(error) === 'ENOENT' ? notFound(id) : error;
+      });
+      await rm(gone, { recursive: true, force: true });
+    });
+  }
+
+  /** A fresh copy, checked while it was made. Throws `plugin_not_found`, `plugin_changed`, `unsafe_plugin`, `consent_needed` … */
+  async stage(id: string): Promise<Staged> {
+    await this.#sweep();
+    return await this.#turn(id, async () => {
+      const kept = await this.#kept(id);
+      if (kept === undefined) throw notFound(id);
+      const to = join(this.#dir, `.run-${id}-${random()}`);
+      const dispose = () => rm(to, { recursive: true, force: true });
+      try {
+        const { manifest, dir } = await copyInstall(kept.record, join(this.#dir, id, kept.files), to);
+        return { dir, entry: loadedName(manifest.entry), manifest, dispose };
+      } catch (error) {
+        await dispose();
+        throw error;
+      }
+    });
+  }
+
+  async #built<T>(
+    source: string,
+    asker: Asker,
+    use: (built: Built, dir: string, look: Look) => Promise<T>,
+  ): Promise<T> {
+    return await this.#looks.at(source, asker, async (look) => {
+      await this.#sweep();
+      await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+      const dir = join(this.#dir, `.new-${random()}`);
+      const inTurn = (act: () => Promise<void>): Promise<void> => this.#turn('.types', act);
+      const strip: StripTypes = (to, paths) =>
+        withoutTypes(to, paths, { thread: this.#types, signal: look.signal, inTurn });
+      try {
+        return await use(await buildFrom(source, dir, strip, look), dir, look);
+      } finally {
+        await rm(dir, { recursive: true, force: true });
+      }
+    });
+  }
+
+  async #put(from: string, record: Kept['record']): Promise<Installed> {
+    const home = join(this.#dir, record.id);
+    await mkdir(home, { recursive: true, mode: 0o700 });
+    const files = `files-${random()}`;
+    await rename(from, join(home, files));
+    const kept: Kept = { files, record };
+    await writeWhole(home, RECORD, JSON.stringify(kept));
+    await this.#clean(record.id, files);
+    return await checkInstall(record, join(home, files));
+  }
+
+  async #look(id: string): Promise<InstalledPlugin | undefined> {
+    try {
+      const kept = await this.#kept(id);
+      if (kept === undefined) return undefined;
+      return { id, ...(await checkInstall(kept.record, join(this.#dir, id, kept.files))) };
+    } catch (error) {
+      return { id, problem: error instanceof BinnacleError ? error : unreadable(id, error) };
+    }
+  }
+
+  /** Undefined: nothing is installed. Throws `plugin_changed` for a record that is none. */
+  async #kept(id: string): Promise<Kept | undefined> {
+    if (!isPluginId(id)) return undefined;
+    const path = join(this.#dir, id, RECORD);
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+      (error: unknown) => {
+        if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+        throw unreadable(id, error);
+      },
+    );
+    if (file === undefined) return undefined;
+    try {
+      const stat = await file.stat();
+      if (!stat.isFile() || stat.size > MAX_RECORD_BYTES) throw new Error('it is no file of this kind');
+      const kept = Kept.parse(JSON.parse(await file.readFile('utf8')));
+      if (kept.record.id !== id) throw new Error('it is of another plugin');
+      return kept;
+    } catch (error) {
+      throw unreadable(id, error);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Once, before anything else: nobody else uses the folder, so all that is unfinished is left over. */
+  #sweep(): Promise<void> {
+    this.#swept ??= (async () => {
+      for (const name of await namesIn(this.#dir)) {
+        if (WORK.test(name)) await rm(join(this.#dir, name), { recursive: true, force: true });
+        if (!isPluginId(name)) continue;
+        // Of a record that cannot be read nobody knows what belongs to it: it stays for a person to look at.
+        const kept = await this.#kept(name).catch(() => null);
+        if (kept !== null) await this.#clean(name, kept?.files);
+      }
+    })();
+    return this.#swept;
+  }
+
+  /** All but the files that the record names, and what others keep there. */
+  async #clean(id: string, files: string | undefined): Promise<void> {
+    const home = join(this.#dir, id);
+    for (const name of await namesIn(home)) {
+      const isOld = FILES.test(name) && name !== files;
+      if (isOld || UNFINISHED.test(name)) await rm(join(home, name), { recursive: true, force: true });
+    }
+    // Where nothing is left of what was never installed.
+    if (files === undefined) await rmdir(home).catch(() => undefined);
+  }
+
+  #turn<T>(id: string, act: () => Promise<T>): Promise<T> {
+    const done = (this.#last.get(id) ?? Promise.resolve()).then(act, act);
+    this.#last.set(id, done);
+    const forget = (): void => {
+      if (this.#last.get(id) === done) this.#last.delete(id);
+    };
+    done.then(forget, forget);
+    return done;
+  }
+}
+
+const UNFINISHED = /^record\.json\.[0-9a-f]{16}$/;
+
+/** Whole or not at all, and on the disk when it settles. */
+async function writeWhole(dir: string, name: string, text: string): Promise<void> {
+  const temporary = join(dir, `${name}.${random()}`);
+  const file = await open(temporary, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, join(dir, name));
+}
+
+const random = (): string => randomBytes(8).toString('hex');
+
+async function namesIn(dir: string): Promise<string[]> {
+  return await readdir(dir).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return [];
+    throw error;
+  });
+}
+
+const notFound = (id: string): BinnacleError =>
+  new BinnacleError('plugin_not_found', {
+    message: `There is no plugin "${id.slice(0, 100)}".`,
+    details: { plugin: id },
+  });
+
+const unreadable = (id: string, cause: unknown): BinnacleError =>
+  new BinnacleError('plugin_changed', {
+    message: `The record of the plugin "${id}" cannot be read: ${cause instanceof Error ? cause.message.slice(0, 200) : ''}.`,
+    details: { plugin: id },
+    cause,
+  });
+
+const changedSince = (source: string, { id }: Manifest): BinnacleError =>
+  new BinnacleError('plugin_changed', {
+    message: `The files in ${source} are not those any more that were looked at.`,
+    hint: 'Look at what it asks for now, and agree to that: binnacle plugin install.',
+    details: { plugin: id },
+  });
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);

@@ -1,0 +1,228 @@
+// The files of a plugin, each with its hash, and whether anybody but us could change them. Reads; runs and writes nothing.
+//
+// What is checked here is true at that moment. Between the check and the loading only who may write there could change it:
+// root, and programs of the same user, who could change the config file just as well. `copyChecked` closes even that: it
+// hashes the bytes that it copies, so that what is loaded from the copy is what was checked.
+
+import { createHash } from 'node:crypto';
+import { constants, type Dirent, type Stats } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, opendir, readdir, realpath, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { BinnacleError } from '@binnacle/protocol';
+import type { Look } from './scan-limits.ts';
+
+export interface PluginFile {
+  /** Below the folder, with `/`; one at its end for a folder. '' is the folder itself. */
+  readonly path: string;
+  /** Of a folder ''. */
+  readonly sha256: string;
+  readonly mode: number;
+}
+
+export interface FileBounds {
+  readonly maxFiles: number;
+  readonly maxFileBytes: number;
+  readonly maxBytes: number;
+  readonly maxDepth: number;
+}
+
+export const FILE_BOUNDS: FileBounds = {
+  maxFiles: 10_000,
+  maxFileBytes: 32 * 1024 * 1024,
+  maxBytes: 128 * 1024 * 1024,
+  maxDepth: 32,
+};
+
+/** Some ten milliseconds. */
+const HASHED_AT_ONCE = 4 * 1024 * 1024;
+const SET_ID = 0o6000;
+const STICKY = 0o1000;
+const GROUP_WRITES = 0o020;
+const OTHERS_WRITE = 0o002;
+const ODD_NAME = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufffd\\]/u;
+
+/**
+ * The real path of the folder, to be used from here on. It and all above it must belong to us or to root, and nobody else
+ * may write there; where a folder above is sticky, as /tmp, others cannot move what is ours. Throws `unsafe_plugin`.
+ */
+export async function checkPath(dir: string): Promise<string> {
+  const given = resolve(dir);
+  const stat = await lstat(given).catch((error: unknown) => refuse(given, `cannot be read: ${codeOf(error)}`));
+  if (stat.isSymbolicLink()) refuse(given, 'is a link', 'Name the folder that it leads to.');
+  if (!stat.isDirectory()) refuse(given, 'is no folder');
+  const real = await realpath(given);
+  checkOwner(real, await lstat(real), 0);
+  for (let above = dirname(real), below = real; above !== below; below = above, above = dirname(above)) {
+    checkOwner(above, await lstat(above), STICKY);
+  }
+  return real;
+}
+
+/** By path. Throws `unsafe_plugin` for what is neither a file nor a folder of ours, and for more than the bounds. */
+export async function readPluginFiles(dir: string, bounds: FileBounds = FILE_BOUNDS): Promise<PluginFile[]> {
+  return await readEach(await checkPath(dir), bounds, () => undefined);
+}
+
+/**
+ * Reads the files once: what was hashed is what is written below `to`, a folder that is made and must not be there yet.
+ * `isGood` sees the list before anybody can load from it. Throws what it throws, and `unsafe_plugin`.
+ */
+export async function copyChecked(
+  dir: string,
+  to: string,
+  isGood: (files: readonly PluginFile[]) => void,
+  bounds: FileBounds = FILE_BOUNDS,
+): Promise<void> {
+  const from = await checkPath(dir);
+  await mkdir(to, { mode: 0o700 });
+  isGood(await readEach(from, bounds, writeBelow(to)));
+}
+
+/**
+ * The same of a folder that somebody works in: `leavesOut` says what of it is no part of the plugin, by its path. What it
+ * leaves out is not looked at. Returns what is below `to` now.
+ */
+export async function copySource(
+  dir: string,
+  to: string,
+  source: { readonly leavesOut: (path: string) => boolean; readonly look: Look },
+  bounds: FileBounds = FILE_BOUNDS,
+): Promise<PluginFile[]> {
+  const from = await checkPath(dir);
+  await mkdir(to, { mode: 0o700 });
+  return await readEach(from, bounds, writeBelow(to), source);
+}
+
+/** Of a folder that anybody may have filled. */
+export async function entriesIn(dir: string, look: Look): Promise<Dirent[]> {
+  const found: Dirent[] = [];
+  for await (const entry of await opendir(dir, { bufferSize: 256 })) {
+    look.spend('maxEntries');
+    found.push(entry);
+    if (found.length % 256 === 0) await look.pause();
+  }
+  return found;
+}
+
+async function namesIn(dir: string, look: Look | undefined): Promise<string[]> {
+  if (look === undefined) return await readdir(dir);
+  return (await entriesIn(dir, look)).map(({ name }) => name);
+}
+
+type Each = (path: string, bytes: Uint8Array | undefined) => Promise<void> | void;
+
+const writeBelow =
+  (to: string): Each =>
+  async (path, bytes) => {
+    if (bytes === undefined) await mkdir(join(to, path), { mode: 0o700 });
+    else await writeFile(join(to, path), bytes, { mode: 0o400, flag: 'wx' });
+  };
+
+async function readEach(
+  root: string,
+  bounds: FileBounds,
+  each: Each,
+  { leavesOut = () => false, look }: { readonly leavesOut?: (path: string) => boolean; readonly look?: Look } = {},
+): Promise<PluginFile[]> {
+  const found: PluginFile[] = [];
+  let bytesLeft = bounds.maxBytes;
+  const add = (path: string, sha256: string, stat: Stats): void => {
+    if (found.length >= bounds.maxFiles) refuse(root, `has more than ${bounds.maxFiles} files`);
+    found.push({ path, sha256, mode: stat.mode & 0o7777 });
+  };
+  const visit = async (below: string, depth: number): Promise<void> => {
+    if (depth > bounds.maxDepth) refuse(join(root, below), `is deeper than ${bounds.maxDepth} folders`);
+    const names = await namesIn(join(root, below), look);
+    for (const name of names.sort()) {
+      await look?.pause();
+      const path = below + name;
+      if (leavesOut(path)) continue;
+      const full = join(root, path);
+      if (ODD_NAME.test(name)) refuse(spelled(full), 'has a name that not everybody reads the same way');
+      const stat = await lstat(full);
+      checkKind(full, stat);
+      checkOwner(full, stat, 0, `chmod -R go-w ${root}`);
+      if (stat.isDirectory()) {
+        add(`${path}/`, '', stat);
+        await each(path, undefined);
+        await visit(`${path}/`, depth + 1);
+        continue;
+      }
+      const bytes = await readExactly(full, stat, Math.min(bounds.maxFileBytes, bytesLeft));
+      bytesLeft -= bytes.length;
+      add(path, await sha256Of(bytes), stat);
+      await each(path, bytes);
+    }
+  };
+  add('', '', await lstat(root));
+  await visit('', 1);
+  return found;
+}
+
+/** The file that was looked at, and no other that took its name meanwhile. */
+async function readExactly(full: string, seen: Stats, maxBytes: number): Promise<Uint8Array> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(full, flags).catch((error: unknown) => refuse(full, `cannot be read: ${codeOf(error)}`));
+  try {
+    const stat = await file.stat();
+    if (stat.dev !== seen.dev || stat.ino !== seen.ino || !stat.isFile()) refuse(full, 'was changed while it was read');
+    if (stat.size > maxBytes) refuse(full, `has ${stat.size} bytes; ${maxBytes} are taken`);
+    return await readSize(full, file, stat.size);
+  } finally {
+    await file.close();
+  }
+}
+
+/** One byte more would be another file than the one whose size was checked. */
+async function readSize(full: string, file: FileHandle, size: number): Promise<Uint8Array> {
+  const buffer = Buffer.alloc(size + 1);
+  let length = 0;
+  while (length <= size) {
+    const { bytesRead } = await file.read(buffer, length, buffer.length - length, length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  if (length !== size) refuse(full, 'was changed while it was read');
+  return buffer.subarray(0, size);
+}
+
+async function sha256Of(bytes: Uint8Array): Promise<string> {
+  const hash = createHash('sha256');
+  for (let at = 0; at < bytes.length; at += HASHED_AT_ONCE) {
+    if (at > 0) await turn();
+    hash.update(bytes.subarray(at, at + HASHED_AT_ONCE));
+  }
+  return hash.digest('hex');
+}
+
+function checkKind(full: string, stat: Stats): void {
+  if (stat.isSymbolicLink()) refuse(full, 'is a link', 'A plugin has no links: they lead out of its folder.');
+  if (stat.isDirectory()) return;
+  if (!stat.isFile()) refuse(full, 'is neither a file nor a folder');
+  if (stat.nlink > 1) refuse(full, 'has another name elsewhere', 'Copy it: a hard link may be anybody’s file.');
+  if ((stat.mode & SET_ID) !== 0) refuse(full, 'runs as somebody else (setuid or setgid)');
+}
+
+function checkOwner(full: string, stat: Stats, pardons: number, hint = `chmod go-w ${full}`): void {
+  // Windows has no such owners and modes to check.
+  if (process.getuid === undefined) return;
+  if (stat.uid !== 0 && stat.uid !== process.getuid()) refuse(full, `belongs to user ${stat.uid}`);
+  // A group of one, as most systems make for each user, with a umask that lets it write.
+  const isOwnGroup = stat.gid === stat.uid;
+  const others = OTHERS_WRITE | (isOwnGroup ? 0 : GROUP_WRITES);
+  if ((stat.mode & others) !== 0 && (stat.mode & pardons) === 0) {
+    refuse(full, `has mode 0${(stat.mode & 0o777).toString(8)}, so others can write there`, hint);
+  }
+}
+
+/** So that nothing of it turns or hides what is said of it. */
+const spelled = (path: string): string =>
+  JSON.stringify(path).replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+function refuse(path: string, what: string, hint?: string): never {
+  throw new BinnacleError('unsafe_plugin', { message: `${path} ${what}.`, ...(hint === undefined ? {} : { hint }) });
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : String(error);

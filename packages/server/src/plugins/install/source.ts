@@ -1,0 +1,148 @@
+// From the folder that a person names to the files that would be installed: what is no part of a plugin is left out, and
+// types are taken away. Runs nothing of it.
+
+import { constants } from 'node:fs';
+import { lstat, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BinnacleError } from '@binnacle/protocol';
+import { hashOf } from './install-record.ts';
+import { findManifest, type Manifest, readManifestIn } from './manifest.ts';
+import { copySource, entriesIn } from './plugin-files.ts';
+import type { Look } from './scan-limits.ts';
+
+const MAX_PACKAGE_BYTES = 1024 * 1024;
+const DECLARATIONS = /\.d\.[cm]?ts$/;
+const TYPES_OF_A_PACKAGE = /(?:^|\/)node_modules\/.*\.[cm]?tsx?$/;
+const SCOPE = /^@[^/]+/;
+/** Or a folder of a scope. */
+const PACKAGE = /^node_modules\/((?:@[^/]+\/)?[^/]+)/;
+
+export interface Built {
+  readonly manifest: Manifest;
+  /** Over all that was read. */
+  readonly digest: string;
+}
+
+/** Takes the types out of what is below `dir`. */
+export type StripTypes = (dir: string, paths: readonly string[]) => Promise<void>;
+
+/**
+ * `to` is made; whoever named it takes it away, also after an error. Throws `unsafe_plugin`, `bad_manifest`, what `strip` throws,
+ * and what ends `look`.
+ */
+export async function buildFrom(source: string, to: string, strip: StripTypes, look: Look): Promise<Built> {
+  await findManifest(source);
+  const packages = await packagesOf(source, look);
+  const files = await copySource(source, to, { leavesOut: (path) => isLeftOut(path, packages), look });
+  const paths = files.map(({ path }) => path);
+  // Before the types: who has no manifest has not named a plugin.
+  const manifest = await readManifestIn(to);
+  await strip(to, paths);
+  return { manifest, digest: hashOf(files) };
+}
+
+/** What begins with a dot is of tools and of the author: .git, .env, .vscode. */
+function isLeftOut(path: string, packages: ReadonlySet<string> | undefined): boolean {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  if (name.startsWith('.') || DECLARATIONS.test(name) || TYPES_OF_A_PACKAGE.test(path)) return true;
+  if (path === 'node_modules') return packages?.size === 0;
+  const inPackage = PACKAGE.exec(path)?.[1];
+  return packages !== undefined && inPackage !== undefined && !packages.has(inPackage);
+}
+
+/**
+ * Of node_modules what package.json names as `dependencies`, and what those need, with the folders of their scopes: the others
+ * are for the author. Undefined where there is no package.json to say so.
+ */
+async function packagesOf(source: string, look: Look): Promise<ReadonlySet<string> | undefined> {
+  const first = await dependenciesIn(source, look);
+  if (first === undefined) return undefined;
+  const needed = new Set<string>();
+  const need = (names: readonly string[]): void => {
+    for (const name of names) {
+      if (needed.has(name)) continue;
+      look.spend('maxNames');
+      needed.add(name);
+    }
+  };
+  need(first);
+  const modules = join(source, 'node_modules');
+  const isThere = await isFolder(modules);
+  // A set gives those, too, that come to it meanwhile.
+  for (const name of needed) {
+    await look.pause();
+    if (!isThere || !(await isFolderIn(modules, name))) continue;
+    // Also of the packages that it brings along.
+    const folders = [join(modules, name)];
+    for (const folder of folders) {
+      await look.pause();
+      look.spend('maxFolders');
+      need((await dependenciesIn(folder, look)) ?? []);
+      folders.push(...(await packagesIn(join(folder, 'node_modules'), look)));
+    }
+  }
+  const scopes = Array.from(needed, (name) => SCOPE.exec(name)?.[0]).filter((scope) => scope !== undefined);
+  return new Set([...needed, ...scopes]);
+}
+
+async function packagesIn(dir: string, look: Look): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await foldersIn(dir, look)) {
+    if (!name.startsWith('@')) found.push(join(dir, name));
+    else for (const inner of await foldersIn(join(dir, name), look)) found.push(join(dir, name, inner));
+  }
+  return found;
+}
+
+/** No links: they could lead in a circle, or to what is not the plugin's. And none that are left out. */
+async function foldersIn(dir: string, look: Look): Promise<string[]> {
+  if (!(await isFolder(dir))) return [];
+  const entries = await entriesIn(dir, look);
+  return entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
+}
+
+async function dependenciesIn(dir: string, look: Look): Promise<string[] | undefined> {
+  const read = await jsonIn(join(dir, 'package.json'), look);
+  if (!isObject(read)) return undefined;
+  const { dependencies, optionalDependencies, peerDependencies } = read;
+  const names = [dependencies, optionalDependencies, peerDependencies].flatMap((one) =>
+    isObject(one) ? Object.keys(one) : [],
+  );
+  return names.filter((name) => /^(?:@[\w.~-]+\/)?[\w.~-]+$/.test(name) && !name.includes('..'));
+}
+
+/** Only to know what to leave out: what is installed is looked at when it is copied. */
+async function jsonIn(path: string, look: Look): Promise<unknown> {
+  // A pipe of that name would make us wait for a writer.
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    () => undefined,
+  );
+  if (file === undefined) return undefined;
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile() || stat.nlink > 1 || stat.size > MAX_PACKAGE_BYTES) return undefined;
+    look.spend('maxJsonBytes', stat.size);
+    const buffer = Buffer.alloc(stat.size);
+    const { bytesRead } = await file.read(buffer, 0, stat.size, 0);
+    return JSON.parse(buffer.toString('utf8', 0, bytesRead).replace(/^\uFEFF/, ''));
+  } catch (error) {
+    if (error instanceof BinnacleError) throw error;
+    return undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+async function isFolderIn(modules: string, name: string): Promise<boolean> {
+  const scope = SCOPE.exec(name)?.[0];
+  return (scope === undefined || (await isFolder(join(modules, scope)))) && (await isFolder(join(modules, name)));
+}
+
+const isFolder = (dir: string): Promise<boolean> =>
+  lstat(dir).then(
+    (stat) => stat.isDirectory(),
+    () => false,
+  );
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

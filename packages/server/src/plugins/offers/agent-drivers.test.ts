@@ -1,0 +1,133 @@
+// What a plugin tells of a turn: of whose, when, and that nothing else is believed.
+
+import { describe, expect, test } from 'vitest';
+import { Effects } from '../../conversations/agents/effects.ts';
+import type { AgentSettings, LocalTurn } from '../../conversations/drivers/driver.ts';
+import { gateOf, refusalOf } from '../grant/gate.fixture.ts';
+import { AgentDrivers } from './agent-drivers.ts';
+import type { Offered, OfferKind, Offers } from './offers.ts';
+
+/** Two plugins with a driver each; their turns end when they are told to. */
+function world() {
+  const begun: { turn: string; history: unknown[]; text: string; agent: object }[] = [];
+  const others: { method: string; params: unknown }[] = [];
+  const ends: ((answer: unknown) => void)[] = [];
+  const offered = (plugin: string): Offered => ({
+    plugin,
+    offer: { kind: 'driver', name: 'bot' },
+    invoke: (params) => {
+      begun.push(params as (typeof begun)[number]);
+      return new Promise((resolve) => ends.push(resolve));
+    },
+    invokeOther: async (method, params) => void others.push({ method, params }),
+    note: () => undefined,
+  });
+  const offers = {
+    inForce: (kind: OfferKind) => (kind === 'driver' ? [offered('one'), offered('two')] : []),
+    onChange: () => () => undefined,
+  } as Offers;
+  let late = 0;
+  const drivers = new AgentDrivers(offers, (count) => {
+    late += count;
+  });
+  const told: unknown[] = [];
+  const out = new Effects(() => told.push(...out.take()));
+  const tell = (params: unknown, plugin = 'one', grants: object = { agentDrivers: true }) => {
+    const asking = { plugin, gate: gateOf(grants, plugin).gate, signal: new AbortController().signal };
+    return drivers.powers.turn?.(params, asking);
+  };
+  const begin = (turn: Partial<LocalTurn> = {}, signal = new AbortController().signal) =>
+    drivers.driverOf('one/bot').run(
+      { id: 'helper', driver: 'one/bot', env: { SECRET: 'x' }, apiKeyEnv: 'KEY', model: 'm' } as AgentSettings,
+      {
+        ...{ id: 'm1', text: 'hello', history: [], by: { user: 'ann', name: 'ann' }, answerOf: async () => '' },
+        tools: { list: () => [], call: async () => '' },
+        ...turn,
+      },
+      out,
+      signal,
+    );
+  return { begun, others, ends, told, tell, begin, drivers, late: () => late };
+}
+
+const delta = { kind: 'delta', text: 'x', stream: 'said' };
+
+describe('what is told of a turn', () => {
+  test('counts while it is under way, for the plugin and the driver that have it', async () => {
+    const { begun, ends, told, tell, begin, late } = world();
+    const done = begin();
+    const { turn } = begun[0] ?? { turn: '' };
+    expect(tell({ driver: 'bot', turn, effects: [delta] })).toBe(null);
+    expect(told).toEqual([{ kind: 'delta', text: 'x', stream: 'said' }]);
+    expect(refusalOf(() => tell({ driver: 'bot', turn, effects: [delta] }, 'two')).code).toBe('run_not_found');
+    expect(refusalOf(() => tell({ driver: 'other', turn, effects: [delta] })).code).toBe('run_not_found');
+    expect(refusalOf(() => tell({ driver: 'bot', turn, effects: [delta] }, 'one', {})).code).toBe('permission_denied');
+    ends[0]?.('the whole');
+    await done;
+    expect(told.at(-1)).toEqual({ kind: 'ended', end: { kind: 'done', text: 'the whole' } });
+    expect(refusalOf(() => tell({ driver: 'bot', turn, effects: [delta, delta] })).code).toBe('run_not_found');
+    expect(late()).toBe(4);
+    expect(told).toHaveLength(2);
+  });
+
+  test.each([
+    null,
+    [],
+    { driver: 'bot', turn: 'm1', effects: [] },
+    { driver: 'bot', effects: [delta] },
+    { driver: 'bot', turn: '$', effects: [{ ...delta, more: 1 }] },
+    { driver: 'bot', turn: '$', effects: [{ ...delta, stream: 'loud' }] },
+    { driver: 'bot', turn: '$', effects: [{ kind: 'ended', end: { kind: 'done' } }] },
+    { driver: 'bot', turn: '$', effects: [{ kind: 'approval', asked: {} }] },
+    { driver: 'bot', turn: '$', effects: [{ kind: 'tool', call: { id: '', title: 't', status: 'done' } }] },
+    {
+      driver: 'bot',
+      turn: '$',
+      effects: [{ kind: 'tool', call: { id: 't', title: 't', status: 'done', session: 's' } }],
+    },
+    { driver: 'bot', turn: '$', effects: Array.from({ length: 101 }, () => delta) },
+  ])('is refused where it is none: %j', (params) => {
+    const { begun, told, tell, begin } = world();
+    void begin();
+    const given = JSON.parse(JSON.stringify(params).replace('"$"', JSON.stringify(begun[0]?.turn))) as unknown;
+    expect(refusalOf(() => tell(given)).code).toBe('bad_request');
+    expect(told).toEqual([]);
+  });
+
+  test('is not looked at where it is not granted, and counted before it is', () => {
+    const { tell } = world();
+    const effects = new Array(20_000).fill({ kind: 'delta' });
+    expect(refusalOf(() => tell({ driver: 'bot', turn: 'none', effects }, 'one', {})).code).toBe('permission_denied');
+    expect(refusalOf(() => tell({ driver: 'bot', turn: 'none', effects }, 'one', {})).details).toMatchObject({
+      value: { names: ['bot'] },
+    });
+    const turn = '00000000-0000-4000-8000-000000000000';
+    expect(refusalOf(() => tell({ driver: 'bot', turn, effects })).message).toContain('Too big');
+  });
+
+  test('that is aborted is nothing, from that moment on', async () => {
+    const { begun, others, told, tell, begin, late } = world();
+    const abort = new AbortController();
+    const done = begin({}, abort.signal);
+    const { turn } = begun[0] ?? { turn: '' };
+    abort.abort();
+    expect(refusalOf(() => tell({ driver: 'bot', turn, effects: [delta] })).code).toBe('run_not_found');
+    await expect(done).rejects.toThrow();
+    expect(others).toEqual([{ method: 'driver-abort:bot', params: { turn } }]);
+    expect([told, late()]).toEqual([[], 1]);
+  });
+});
+
+describe('what a plugin is told', () => {
+  test('is the newest of the history that fits into a call, and none of the secrets of the agent', () => {
+    const { begun, begin } = world();
+    const long = (n: number) => ({ role: 'user' as const, text: `${n} ${'\u0001'.repeat(50_000)}` });
+    void begin({ history: Array.from({ length: 20 }, (_, n) => long(n)) });
+    const [given] = begun;
+    expect(Buffer.byteLength(JSON.stringify(given))).toBeLessThan(1024 * 1024 - 1024);
+    expect(given?.history).toHaveLength(3);
+    expect(given?.history.at(-1)).toEqual(long(19));
+    expect(given?.agent).toEqual({ id: 'helper', model: 'm' });
+    expect(JSON.stringify(given)).not.toMatch(/SECRET|KEY/);
+  });
+});

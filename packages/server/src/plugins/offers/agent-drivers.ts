@@ -1,0 +1,156 @@
+// Agents whose driver is a plugin: a turn is one call of its process, which tells by calls of its own what the agent says
+// meanwhile. Knows no conversation.
+
+import { randomUUID } from 'node:crypto';
+import { BinnacleError, type ToolCall } from '@binnacle/protocol';
+import { z } from 'zod';
+import type { AgentSettings, LocalDriver, LocalTurn, Out } from '../../conversations/drivers/driver.ts';
+import { argument } from '../grant/arguments.ts';
+import { DRIVER_NAME } from '../grant/permissions.ts';
+import { parsed } from '../powers/parse.ts';
+import type { Asking, PowersOf } from '../powers/powers.ts';
+import { unlessAborted } from './conversation-hooks.ts';
+import type { Offered, OfferOf, Offers } from './offers.ts';
+
+/** A run has a time limit of its own, which is at most a day. */
+const TURN_MS = 25 * 3600_000;
+const ABORT_MS = 5000;
+/** As JSON, of what a turn is told: a frame has 1 MiB. */
+const MAX_TURN = 1000 * 1024;
+const MAX_EFFECTS = 100;
+
+const Effect = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('delta'), text: z.string(), stream: z.enum(['said', 'thought']) }),
+  z.strictObject({
+    kind: z.literal('tool'),
+    call: z.strictObject({
+      id: z.string().min(1).max(200),
+      title: z.string().max(500),
+      status: z.enum(['running', 'done', 'failed']),
+      output: z.string().optional(),
+    }),
+  }),
+]);
+const Told = z.strictObject({
+  driver: z.string().regex(DRIVER_NAME),
+  turn: z.uuid(),
+  // Counted before each is looked at.
+  effects: z.array(z.unknown()).max(MAX_EFFECTS).pipe(z.array(Effect)),
+});
+const Answer = z.string().nullish();
+
+interface Running {
+  readonly plugin: string;
+  readonly driver: string;
+  readonly out: Out;
+}
+
+export class AgentDrivers {
+  readonly #offers: Offers;
+  readonly #late: (count: number) => void;
+  /** Those under way, by ids of ours: ids of runs are unique in their conversation alone. */
+  readonly #turns = new Map<string, Running>();
+
+  /** `late`: so much was told of a turn that is over. */
+  constructor(offers: Offers, late: (count: number) => void) {
+    this.#offers = offers;
+    this.#late = late;
+  }
+
+  /** `<plugin>/<driver>`. Whether there is such a one is asked when a turn begins: plugins come and go. */
+  driverOf(name: string): LocalDriver {
+    return {
+      name,
+      kind: 'local',
+      steer: ['queue', 'interrupt'],
+      approvals: false,
+      run: (agent, turn, out, signal) => this.#run(name, agent, turn, out, signal),
+    };
+  }
+
+  get powers(): PowersOf<'turn'> {
+    return { turn: (params, asking) => this.#told(params, asking) };
+  }
+
+  async #run(name: string, agent: AgentSettings, turn: LocalTurn, out: Out, signal: AbortSignal): Promise<void> {
+    const offered = this.#find(name);
+    const id = randomUUID();
+    const { plugin, offer } = offered;
+    this.#turns.set(id, { plugin, driver: offer.name, out });
+    const abort = (): void => {
+      // It is over for us at once, whatever the plugin makes of it.
+      this.#turns.delete(id);
+      offered.invokeOther(`driver-abort:${offer.name}`, { turn: id }, ABORT_MS).catch(() => undefined);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      const answer = Answer.safeParse(await unlessAborted(offered.invoke(paramsOf(id, agent, turn), TURN_MS), signal));
+      if (!answer.success) throw noText(name, offered);
+      const text = answer.data ?? undefined;
+      out.ended({ kind: 'done', ...(text === undefined ? {} : { text }) });
+    } finally {
+      signal.removeEventListener('abort', abort);
+      this.#turns.delete(id);
+    }
+  }
+
+  #find(name: string): Offered<OfferOf<'driver'>> {
+    const [plugin, driver] = name.split('/', 2);
+    const found = this.#offers.inForce('driver').find((one) => one.plugin === plugin && one.offer.name === driver);
+    if (found !== undefined) return found;
+    throw new BinnacleError('unknown_driver', {
+      message: `No plugin that runs offers the driver "${name.slice(0, 100)}", or it is not granted that.`,
+      details: { driver: name },
+    });
+  }
+
+  /** Throws `bad_request`, `permission_denied`; `run_not_found` for a turn that is over, or another plugin's. */
+  #told(params: unknown, { plugin, gate }: Asking): null {
+    gate.demand('agentDrivers', { name: argument(params, 'driver') });
+    const { driver, turn, effects } = parsed(Told, params, 'turn');
+    gate.allow('agentDrivers', { name: driver });
+    const running = this.#turns.get(turn);
+    if (running === undefined || running.plugin !== plugin || running.driver !== driver) {
+      this.#late(effects.length);
+      throw new BinnacleError('run_not_found', { message: 'That turn is over.' });
+    }
+    const { out } = running;
+    for (const effect of effects) {
+      if (effect.kind === 'delta') out.delta(effect.text, effect.stream);
+      else out.tool(callOf(effect.call));
+    }
+    return null;
+  }
+}
+
+function callOf({ output, ...call }: Extract<z.output<typeof Effect>, { kind: 'tool' }>['call']): ToolCall {
+  return { ...call, kind: 'other', ...(output === undefined ? {} : { output }) };
+}
+
+function paramsOf(id: string, { id: agent, model, instructions }: AgentSettings, turn: LocalTurn): object {
+  const whole = {
+    turn: id,
+    text: turn.text,
+    by: turn.by.name,
+    agent: {
+      id: agent,
+      ...(model === undefined ? {} : { model }),
+      ...(instructions === undefined ? {} : { instructions }),
+    },
+  };
+  let room = MAX_TURN - jsonBytes(whole);
+  // The newest of it is worth most.
+  const from = turn.history.findLastIndex((message) => {
+    room -= jsonBytes(message) + 1;
+    return room < 0;
+  });
+  return { ...whole, history: turn.history.slice(from + 1) };
+}
+
+const jsonBytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+
+function noText(name: string, { plugin, note }: Offered<OfferOf<'driver'>>): BinnacleError {
+  const message = `What the driver "${name}" answers is no text.`;
+  note(message);
+  return new BinnacleError('plugin_failed', { message, details: { plugin } });
+}

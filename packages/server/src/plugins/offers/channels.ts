@@ -1,0 +1,91 @@
+// Channels of plugins: what they bring in, and the answers that they carry back. Knows no routing.
+
+import { BinnacleError } from '@binnacle/protocol';
+import { z } from 'zod';
+import type { Inbound, InboundMessage } from '../../conversations/inbound.ts';
+import type { CarriedReply } from '../../conversations/replies.ts';
+import { argument } from '../grant/arguments.ts';
+import { CHANNEL_NAME } from '../grant/permissions.ts';
+import { type Clock, REAL_CLOCK } from '../host/supervision.ts';
+import { parsed } from '../powers/parse.ts';
+import type { PowersOf } from '../powers/powers.ts';
+import { Pace } from '../powers/rate-limit.ts';
+import { unlessAborted } from './conversation-hooks.ts';
+import type { Offered, OfferOf, Offers } from './offers.ts';
+
+const REPLY_MS = 15_000;
+/** Each is written to the disk, and wakes an agent. */
+const PER_SECOND = 20;
+/** Keys of people begin with these. */
+const RESERVED: ReadonlySet<string> = new Set(['user', 'chat', 'direct', 'main']);
+
+const shown = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), 'no control characters');
+const Asked = z.strictObject({
+  channel: z
+    .string()
+    .regex(CHANNEL_NAME)
+    .refine((name) => !RESERVED.has(name.toLowerCase()), 'that name is taken'),
+  message: z.strictObject({
+    text: z.string().refine((text) => text.trim() !== '', 'the message is empty'),
+    id: z.string().min(1).max(512).optional(),
+    from: shown(200).optional(),
+    accountId: shown(200).optional(),
+    peer: z.strictObject({ kind: z.enum(['direct', 'group', 'channel']), id: shown(512) }).optional(),
+    guildId: shown(512).optional(),
+    teamId: shown(512).optional(),
+    replyTo: z.string().max(2000).optional(),
+  }),
+});
+
+export class PluginChannels {
+  readonly #offers: Offers;
+  readonly #isInstalled: (plugin: string) => boolean;
+  readonly #pace: Pace;
+
+  constructor(offers: Offers, isInstalled: (plugin: string) => boolean, clock: Clock = REAL_CLOCK) {
+    this.#pace = new Pace(clock, PER_SECOND);
+    this.#offers = offers;
+    this.#isInstalled = isInstalled;
+  }
+
+  powers(inbound: Pick<Inbound, 'receiveFromPlugin'>): PowersOf<'channels'> {
+    return {
+      channels: async (params, { plugin, gate, signal }) => {
+        gate.demand('channels', { name: argument(params, 'channel') });
+        const { channel, message } = parsed(Asked, params, 'channels');
+        gate.allow('channels', { name: channel });
+        if (this.#find(plugin, channel) === undefined) {
+          throw new BinnacleError('bad_request', { message: `The plugin does not offer the channel "${channel}".` });
+        }
+        const { replyTo, ...given } = message;
+        // What is undefined was left out: zod gives no such keys.
+        const asked = { ...given, channel } as Omit<InboundMessage, 'reply'>;
+        const reply = replyTo === undefined ? undefined : { plugin, channel, to: replyTo };
+        await this.#pace.turn(plugin, 1, signal);
+        const { conversation, run } = await inbound.receiveFromPlugin(plugin, asked, reply);
+        return { conversation, run: run?.id ?? null };
+      },
+    };
+  }
+
+  /** Rejects while nobody takes it: it is tried again. */
+  async carry({ plugin, channel, to, id, run }: CarriedReply, signal: AbortSignal): Promise<'taken' | 'never'> {
+    const offered = this.#find(plugin, channel);
+    if (offered === undefined) {
+      if (!this.#isInstalled(plugin)) return 'never';
+      throw new BinnacleError('plugin_stopped', { details: { plugin } });
+    }
+    const { conversation, state, text, end } = run;
+    const error = end?.state === 'error' ? { error: end.error.message } : {};
+    await unlessAborted(offered.invoke({ id, to, conversation, state, text, ...error }, REPLY_MS), signal);
+    return 'taken';
+  }
+
+  #find(plugin: string, channel: string): Offered<OfferOf<'channel'>> | undefined {
+    return this.#offers.inForce('channel').find((one) => one.plugin === plugin && one.offer.name === channel);
+  }
+}

@@ -1,0 +1,179 @@
+// Plugins in conversations: the hooks around runs, tool calls and messages from channels, and the commands. The parts of
+// conversation/ that use these declare what they need.
+
+import { BinnacleError, type ConversationEvent, isEndEvent } from '@binnacle/protocol';
+import type { CallAsked, Guard, RunAsked } from '../../conversations/agents/agent-hooks.ts';
+import type { ChatCommand, ChatCommands } from '../../conversations/agents/chat-command.ts';
+import type { Conversation } from '../../conversations/conversation.ts';
+import type { ConversationListener } from '../../conversations/conversations.ts';
+import type { InboundAsked, InboundGuard } from '../../conversations/inbound.ts';
+import type { Before, Hooks } from './hooks.ts';
+import type { Offered, OfferOf, Offers } from './offers.ts';
+
+const COMMAND_MS = 60_000;
+const MAX_COMMAND_ANSWER = 64 * 1024;
+/** As JSON, of what was answered: with what was asked it must fit into a frame. */
+const MAX_ANSWER = 256 * 1024;
+/** Tool calls of one run whose ends were told: an agent may tell of an end again. */
+const MAX_TOLD = 1000;
+
+/** Before: asked. Until all plugins have been started once, whoever asks waits for that. */
+export class ConversationGuard implements Guard, InboundGuard {
+  readonly #hooks: Hooks;
+  readonly #opened: Promise<void>;
+  #open: () => void = () => undefined;
+  #isOpen = false;
+
+  constructor(hooks: Hooks) {
+    this.#hooks = hooks;
+    this.#opened = new Promise((resolve) => {
+      this.#open = resolve;
+    });
+  }
+
+  get ready(): Promise<void> | undefined {
+    return this.#isOpen ? undefined : this.#opened;
+  }
+
+  /** Every plugin runs, or it is known why it does not. */
+  open(): void {
+    this.#isOpen = true;
+    this.#open();
+  }
+
+  beforeRun(asked: RunAsked): Promise<void> | undefined {
+    return this.#ask('beforeRun', asked);
+  }
+
+  beforeToolCall(asked: CallAsked): Promise<void> | undefined {
+    return this.#ask('beforeToolCall', asked);
+  }
+
+  before(asked: InboundAsked): Promise<void> | undefined {
+    return this.#ask('beforeInbound', asked);
+  }
+
+  after(asked: InboundAsked & { readonly conversation: string; readonly run: string | null }): void {
+    if (this.#hooks.has('afterInbound')) this.#hooks.tell('afterInbound', asked);
+  }
+
+  #ask(on: Before, event: object): Promise<void> | undefined {
+    if (!this.#hooks.has(on)) return undefined;
+    return this.#isOpen ? this.#hooks.ask(on, event) : this.#opened.then(() => this.#hooks.ask(on, event));
+  }
+}
+
+/** After: told. */
+export class ConversationNews implements ConversationListener {
+  readonly #hooks: Hooks;
+  /** By conversation. */
+  readonly #told = new Map<string, Set<string>>();
+
+  constructor(hooks: Hooks) {
+    this.#hooks = hooks;
+  }
+
+  changed(conversation: Conversation, events: readonly ConversationEvent[]): void {
+    for (const event of events) {
+      if (event.type === 'approval') this.#agentWaits(conversation, event);
+      else if (isEndEvent(event)) this.#afterRun(conversation, event);
+    }
+  }
+
+  happened(conversation: Conversation, events: readonly ConversationEvent[]): void {
+    for (const event of events) if (event.type === 'tool') this.#afterToolCall(conversation, event);
+  }
+
+  deleted(conversation: Conversation): void {
+    this.#told.delete(conversation.record.id);
+  }
+
+  #agentWaits(conversation: Conversation, event: Extract<ConversationEvent, { type: 'approval' }>): void {
+    const { title, detail, options, isCut } = event.approval;
+    // It is denied at once: nobody is waited for.
+    if (isCut === true || !this.#hooks.has('agentWaits')) return;
+    this.#hooks.tell('agentWaits', {
+      conversation: conversation.record.key,
+      run: event.run,
+      title,
+      detail,
+      options: options.map(({ id, label }) => ({ id, label })),
+    });
+  }
+
+  #afterRun(conversation: Conversation, event: Extract<ConversationEvent, { type: 'final' | 'error' | 'aborted' }>) {
+    this.#told.delete(conversation.record.id);
+    if (!this.#hooks.has('afterRun')) return;
+    const { command, by } = conversation.findRun(event.run);
+    // It was none of an agent's.
+    if (command !== undefined) return;
+    this.#hooks.tell('afterRun', {
+      conversation: conversation.record.key,
+      run: event.run,
+      agent: conversation.record.agent,
+      text: conversation.message(event.run).text,
+      by: by.name,
+      state: event.type,
+      answer: cutAsJson(event.text, MAX_ANSWER),
+      ...(event.type === 'error' ? { error: event.error.message } : {}),
+    });
+  }
+
+  #afterToolCall(conversation: Conversation, event: Extract<ConversationEvent, { type: 'tool' }>): void {
+    const { id, title, status, input = null, output = '' } = event.tool;
+    if ((status !== 'done' && status !== 'failed') || !this.#hooks.has('afterToolCall')) return;
+    const told = this.#told.get(conversation.record.id) ?? new Set<string>();
+    if (told.has(id) || told.size >= MAX_TOLD) return;
+    this.#told.set(conversation.record.id, told.add(id));
+    const caller = conversation.record.agent;
+    this.#hooks.tell('afterToolCall', {
+      ...{ tool: title, input, caller, via: 'driver' },
+      isError: status === 'failed',
+      output,
+    });
+  }
+}
+
+/** In force now, in the order of the plugins' ids. */
+export const commandsOf =
+  (offers: Offers): ChatCommands =>
+  () =>
+    offers.inForce('command').map(commandOf);
+
+function commandOf(offered: Offered<OfferOf<'command'>>): ChatCommand {
+  const { plugin, offer } = offered;
+  const { name, description } = offer;
+  return {
+    plugin,
+    name,
+    description,
+    async run(call, signal) {
+      const answer = await unlessAborted(offered.invoke(call, COMMAND_MS), signal);
+      if (typeof answer === 'string' && Buffer.byteLength(answer) <= MAX_COMMAND_ANSWER) return answer;
+      const message = `What the plugin "${plugin}" answers to /${name} is no text of at most 64 KiB.`;
+      offered.note(message);
+      throw new BinnacleError('plugin_failed', {
+        message,
+        hint: `binnacle plugin logs ${plugin} shows what it wrote.`,
+        details: { plugin, limitBytes: MAX_COMMAND_ANSWER },
+      });
+    },
+  };
+}
+
+/** Whoever does not want it any more does not wait for the plugin to see that. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+/** The beginning of it, of at most so many bytes as JSON. */
+function cutAsJson(text: string, max: number): string {
+  let kept = text;
+  while (Buffer.byteLength(JSON.stringify(kept)) > max) kept = kept.slice(0, Math.floor(kept.length * 0.8));
+  return kept.toWellFormed();
+}

@@ -1,0 +1,94 @@
+// The jobs of plugins: each is run when its time has come, never two at once of the same name. Knows no process.
+
+import type { Log } from '../../base/logger.ts';
+import type { Clock } from '../host/supervision.ts';
+import { briefly, Seldom } from './log-throttle.ts';
+import type { Offered, OfferOf, Offers } from './offers.ts';
+
+const RUN_MS = 60_000;
+/** What a timer of Node holds is less than the longest interval. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+interface Timed {
+  readonly everyMs: number;
+  /** On the clock. */
+  dueAt: number;
+  isRunning: boolean;
+  cancel: () => void;
+}
+
+export class Jobs {
+  readonly #offers: Offers;
+  readonly #log: Log;
+  readonly #seldom: Seldom;
+  readonly #clock: Clock;
+  readonly #timed = new Map<string, Timed>();
+  readonly #unlisten: () => void;
+
+  constructor(offers: Offers, log: Log, clock: Clock) {
+    this.#offers = offers;
+    this.#log = log;
+    this.#clock = clock;
+    this.#seldom = new Seldom(() => clock.now());
+    this.#unlisten = offers.onChange(() => this.#take());
+    this.#take();
+  }
+
+  stop(): void {
+    this.#unlisten();
+    for (const one of this.#timed.values()) one.cancel();
+    this.#timed.clear();
+  }
+
+  /** Those whose plugin is down just now are in force as well, so that a restart brings no run forward. */
+  #take(): void {
+    const inForce = new Map(this.#offers.inForce('job').map((job) => [keyOf(job), job]));
+    for (const [key, one] of this.#timed) {
+      if (inForce.get(key)?.offer.everyMs === one.everyMs) continue;
+      one.cancel();
+      this.#timed.delete(key);
+    }
+    for (const [key, { offer }] of inForce) {
+      if (this.#timed.has(key)) continue;
+      const { everyMs } = offer;
+      const one: Timed = { everyMs, dueAt: this.#clock.now() + everyMs, isRunning: false, cancel: () => undefined };
+      this.#timed.set(key, one);
+      this.#arm(key, one);
+    }
+  }
+
+  #arm(key: string, one: Timed): void {
+    const wait = Math.max(0, one.dueAt - this.#clock.now());
+    one.cancel = this.#clock.after(Math.min(wait, LONGEST_MS), () => {
+      if (this.#clock.now() < one.dueAt) {
+        this.#arm(key, one);
+        return;
+      }
+      // What was missed while we could not is not made up for.
+      const late = Math.floor((this.#clock.now() - one.dueAt) / one.everyMs);
+      one.dueAt += (late + 1) * one.everyMs;
+      this.#arm(key, one);
+      void this.#run(key, one);
+    });
+  }
+
+  async #run(key: string, one: Timed): Promise<void> {
+    // Asked again: what the listener tells can come behind the timer.
+    const job = this.#offers.inForce('job').find((each) => keyOf(each) === key);
+    if (job === undefined || one.isRunning) return;
+    one.isRunning = true;
+    try {
+      await job.invoke({}, RUN_MS);
+    } catch (error) {
+      const unsaid = this.#seldom.tell(job.plugin);
+      if (unsaid === undefined) return;
+      const { plugin, offer } = job;
+      this.#log.warn({ why: briefly(error), plugin, job: offer.name, unsaid }, 'a job of a plugin failed');
+    } finally {
+      one.isRunning = false;
+    }
+  }
+}
+
+/** Neither has a space in it. */
+const keyOf = ({ plugin, offer }: Offered<OfferOf<'job'>>): string => `${plugin} ${offer.name}`;

@@ -1,0 +1,52 @@
+// What a plugin offered last, on the disk: a hook that fails closed is in force before the plugin runs again, and also where
+// it cannot.
+
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Log } from '../../base/logger.ts';
+import { type Offer, OffersShape } from './offers.ts';
+
+export class KeptOffers {
+  readonly #path: string;
+  readonly #log: Log;
+
+  constructor(dir: string, plugin: string, log: Log) {
+    this.#path = join(dir, `${plugin}.offers.json`);
+    this.#log = log;
+  }
+
+  /**
+   * `hash`: of the files that are installed. Of other files only the hooks count, until these have been loaded: a guard is
+   * not got rid of by an update, nor by a change that keeps it from being loaded.
+   */
+  read(hash: string | undefined): readonly Offer[] {
+    try {
+      const kept = JSON.parse(readFileSync(this.#path, 'utf8')) as { hash?: unknown; offers?: unknown };
+      const offers = OffersShape.parse(kept.offers);
+      return kept.hash === hash ? offers : offers.filter(({ kind }) => kind === 'hook');
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
+        this.#log.error(
+          { err: error, path: this.#path },
+          'what a plugin offered cannot be read: its hooks are not in force',
+        );
+      }
+      return [];
+    }
+  }
+
+  keep(hash: string, offers: readonly Offer[]): void {
+    try {
+      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+      // Whole or not at all: with half of it a hook that fails closed would be forgotten.
+      writeFileSync(`${this.#path}.new`, JSON.stringify({ hash, offers }), { mode: 0o600 });
+      renameSync(`${this.#path}.new`, this.#path);
+    } catch (error) {
+      this.#log.warn({ err: error, path: this.#path }, 'what a plugin offers could not be kept');
+    }
+  }
+
+  forget(): void {
+    rmSync(this.#path, { force: true });
+  }
+}

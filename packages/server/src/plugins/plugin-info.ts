@@ -1,0 +1,81 @@
+// A plugin as the API tells of it. Pure.
+
+import type { BinnacleError, PluginOffer, PluginPermission, PluginProblem, PluginSetting } from '@binnacle/protocol';
+import type { Gate } from './grant/gate.ts';
+import { DENIED, type Grants, grantIn, lacking, spellGrant, together, wider } from './grant/grants.ts';
+import { configKey, PERMISSION_NAMES, type PermissionName, permission } from './grant/permissions.ts';
+import type { Manifest } from './install/manifest.ts';
+import { needOf, type Offer } from './offers/offers.ts';
+
+/** What it asks for or is granted; what is neither is left out. `needed`: of which something was denied, or is not in force. */
+export function permissionsOf(
+  { id, asks }: Manifest,
+  grants: Grants,
+  needed: ReadonlySet<PermissionName> = new Set(),
+): PluginPermission[] {
+  return PERMISSION_NAMES.flatMap((name): PluginPermission[] => {
+    const asked = asks.get(name);
+    const granted = grantIn(grants, name);
+    if (asked === undefined && granted.kind === 'denied') return [];
+    const wanted = asked?.grant ?? DENIED;
+    const missing = lacking(name, granted, wanted);
+    const { sentence, narrowing } = permission(name);
+    return [
+      {
+        permission: name,
+        sentence,
+        asked: asked === undefined ? false : spellGrant(name, asked.grant),
+        reason: asked?.reason ?? '',
+        granted: spellGrant(name, granted),
+        key: configKey(id, name),
+        missing: missing === undefined ? false : spellGrant(name, missing),
+        narrowed: missing === undefined && wider(name, granted, wanted) !== undefined,
+        needed: missing !== undefined && needed.has(name),
+        both: spellGrant(name, together(name, granted, wanted)),
+        limits: narrowing === null ? null : narrowing.items.replaceAll('`', ''),
+      },
+    ];
+  });
+}
+
+export function settingsOf({ config }: Manifest, values: unknown): PluginSetting[] {
+  const set = typeof values === 'object' && values !== null ? values : {};
+  return (config?.settings ?? []).map((one) => ({ ...one, isSet: Object.hasOwn(set, one.key) }));
+}
+
+export function offersOf(plugin: string, offers: readonly Offer[], gate: Gate): PluginOffer[] {
+  return offers.map((offer) => {
+    const { permission, args } = needOf(offer);
+    return {
+      kind: offer.kind,
+      name: nameOf(plugin, offer),
+      description: 'description' in offer ? offer.description : '',
+      inForce: gate.holds(permission, args),
+      permission,
+    };
+  });
+}
+
+export const problemOf = ({ code, message, hint }: BinnacleError): PluginProblem => ({
+  code,
+  message,
+  hint: hint ?? null,
+});
+
+function nameOf(plugin: string, offer: Offer): string {
+  switch (offer.kind) {
+    case 'hook':
+      return offer.on;
+    case 'route':
+      return `${offer.method} /plugins/${plugin}${offer.path === '/' ? '' : offer.path}${offer.isPublic ? ' (public)' : ''}`;
+    case 'command':
+      return `/${offer.name}`;
+    case 'driver':
+      return `${plugin}/${offer.name}`;
+    case 'job':
+      return `${offer.name}, every ${offer.everyMs / 1000} s`;
+    case 'tool':
+    case 'channel':
+      return offer.name;
+  }
+}

@@ -1,0 +1,356 @@
+// One installed plugin: what it is granted, what it offers, and its process. Knows no other plugin, and nobody who uses
+// what it offers.
+
+import { BinnacleError, type PluginGrantValue, type PluginInfo, type PluginState } from '@binnacle/protocol';
+import type { Log } from '../base/logger.ts';
+import { type PluginSettings, policyOf } from '../config/plugin-settings.ts';
+import type { PluginAudit } from './audit.ts';
+import type { World } from './grant/calls.ts';
+import { Gate } from './grant/gate.ts';
+import { type Grants, grantIn, NONE, spellGrant } from './grant/grants.ts';
+import { PERMISSION_NAMES, type PermissionName } from './grant/permissions.ts';
+import { PluginHost } from './host/host.ts';
+import type { Level } from './host/isolation-level.ts';
+import type { PluginLimits } from './host/limits.ts';
+import type { Sandbox } from './host/sandbox.ts';
+import { type AfterStop, endOf, type StopReason } from './host/stop-reason.ts';
+import type { Installed } from './install/install-record.ts';
+import type { Staged } from './install/installation.ts';
+import { readOffers } from './offers/offer-problems.ts';
+import { methodOf, needOf, type Offer, type Offered, type OfferKind, type OfferOf } from './offers/offers.ts';
+import type { KeptOffers } from './offers/stored-offers.ts';
+import { offersOf, permissionsOf, problemOf, settingsOf } from './plugin-info.ts';
+import type { PluginLog } from './plugin-log.ts';
+import { deadlineOf } from './powers/all.ts';
+import { type Powers, powerNamed } from './powers/powers.ts';
+
+export interface PluginParts {
+  readonly installed: Installed;
+  readonly settings: PluginSettings;
+  readonly output: PluginLog;
+  readonly kept: KeptOffers;
+  readonly guest: string;
+  readonly limits: Partial<PluginLimits>;
+  readonly world: World;
+  readonly audit: PluginAudit;
+  readonly log: Log;
+  powers(): Powers | undefined;
+  sandbox(): Promise<Sandbox>;
+  /** Throws `plugin_changed`, `unsafe_plugin`, `bad_manifest`, `consent_needed`. */
+  stage(): Promise<Staged>;
+  /** What it offers, or whether it runs, is another now. */
+  changed(): void;
+}
+
+export class Plugin {
+  readonly id: string;
+  readonly #parts: PluginParts;
+  readonly #gate: Gate;
+  #settings: PluginSettings;
+  /** Those of the last launch, or try; undefined before the first. */
+  #launchedWith: PluginSettings | undefined;
+  /** As of the last time that its entry was loaded, also by an earlier gateway: a hook that fails closed is one before. */
+  #offers: readonly Offer[];
+  #host: PluginHost | undefined;
+  #level: Level | undefined;
+  #staged: Staged | undefined;
+  #problem: BinnacleError | undefined;
+  /** Of which something was denied since they were granted or taken away last. */
+  readonly #denied = new Set<PermissionName>();
+  /** What a person has just said, as the config file is about to have it. */
+  readonly #said = new Map<PermissionName, string>();
+  /** One change of its process after the other. */
+  #work: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(parts: PluginParts) {
+    const { installed, settings, world, audit } = parts;
+    this.#parts = parts;
+    this.id = installed.record.id;
+    this.#settings = settings;
+    this.#gate = new Gate({
+      plugin: this.id,
+      grants: settings.grants,
+      world,
+      audit: (decision) => {
+        if (decision.outcome === 'denied') this.#denied.add(decision.permission);
+        audit.decided(decision);
+      },
+    });
+    this.#offers = parts.kept.read(installed.record.hash);
+  }
+
+  get info(): PluginInfo {
+    const { manifest, record } = this.#parts.installed;
+    const facts = this.#host?.facts;
+    return {
+      id: this.id,
+      name: manifest.name,
+      version: manifest.version,
+      description: manifest.description,
+      level: this.#level ?? null,
+      state: this.#state,
+      problem: this.#problem === undefined ? null : problemOf(this.#problem),
+      permissions: permissionsOf(manifest, this.#gate.grants, this.#needed),
+      offers: offersOf(this.id, this.#offers, this.#gate),
+      settings: settingsOf(manifest, this.#settings.config),
+      missing: facts?.missing ?? [],
+      pid: facts?.pid ?? null,
+      memoryBytes: facts?.memoryBytes ?? null,
+      restarts: facts?.restarts ?? 0,
+      installedAt: record.installedAt,
+    };
+  }
+
+  get output(): PluginLog {
+    return this.#parts.output;
+  }
+
+  get installed(): Installed {
+    return this.#parts.installed;
+  }
+
+  get isEnabled(): boolean {
+    return this.#settings.isEnabled;
+  }
+
+  /** In force. Hooks also while it does not run and may not: who fails closed must be heard of. */
+  inForce<Kind extends OfferKind>(kind: Kind): Offered<OfferOf<Kind>>[] {
+    const state = this.#state;
+    const runs = state === 'running' || state === 'starting' || state === 'waiting';
+    if (!this.isEnabled || (kind !== 'hook' && !runs)) return [];
+    return this.#offers.flatMap((offer): Offered<OfferOf<Kind>>[] => {
+      const { permission, args } = needOf(offer);
+      if (offer.kind !== kind || !this.#gate.holds(permission, args)) return [];
+      return [
+        {
+          plugin: this.id,
+          offer: offer as OfferOf<Kind>,
+          invoke: (params, deadlineMs) => this.#invoke(methodOf(offer), params, deadlineMs),
+          note: (text) => this.output.note(text),
+          invokeOther: (method, params, deadlineMs) => this.#invoke(method, params, deadlineMs),
+        },
+      ];
+    });
+  }
+
+  /** Settles once its process is ready, or it is known why there is none. */
+  start(): Promise<void> {
+    return this.#then(() => this.#launch());
+  }
+
+  /** Other grants hold for the next call; what else is changed takes another process. */
+  apply(settings: PluginSettings): Promise<void> {
+    if (this.#isClosed) return this.#work;
+    this.#settings = settings;
+    this.#tellGrants(this.#gate.grants, settings.grants);
+    this.#gate.replace(settings.grants);
+    this.#parts.changed();
+    if (this.#isOutdated()) this.#stopSoon();
+    return this.#then(async () => {
+      if (!this.#isOutdated()) return;
+      await this.#halt();
+      await this.#launch();
+    });
+  }
+
+  /**
+   * A person said so, which is audited with who it was: that the config file says it then is not audited as well. The answer
+   * is to be called when the file is in force, or could not be written.
+   */
+  said(name: PermissionName, value: PluginGrantValue): () => void {
+    this.#said.set(name, JSON.stringify(value));
+    return () => this.#said.delete(name);
+  }
+
+  restart(): Promise<void> {
+    this.#stopSoon();
+    return this.#then(async () => {
+      await this.#halt();
+      await this.#launch();
+    });
+  }
+
+  /** For good. From now on nothing is granted to it, whatever of it is still on its way. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#gate.replace(NONE);
+    this.#stopSoon();
+    await this.#then(() => this.#halt());
+  }
+
+  get #state(): PluginState {
+    if (!this.isEnabled) return 'off';
+    if (this.#host === undefined) {
+      if (this.#problem?.code === 'bad_plugin_config' && this.#problem.details?.missing !== undefined) return 'unset';
+      return this.#problem === undefined ? 'stopped' : 'refused';
+    }
+    const { state } = this.#host.facts;
+    return state === 'idle' || state === 'stopping' ? 'stopped' : state;
+  }
+
+  get #needed(): ReadonlySet<PermissionName> {
+    const needs = this.#offers.map(needOf).filter(({ permission, args }) => !this.#gate.holds(permission, args));
+    return new Set([...this.#denied, ...needs.map(({ permission }) => permission)]);
+  }
+
+  /** Nobody waits for a process to get ready that is to be ended. */
+  #stopSoon(): void {
+    void this.#host?.stop();
+  }
+
+  #then(work: () => Promise<void>): Promise<void> {
+    this.#work = this.#work.then(work).catch((error: unknown) => {
+      this.#parts.log.error({ err: error, plugin: this.id }, 'a plugin could not be started or stopped');
+    });
+    return this.#work;
+  }
+
+  async #launch(): Promise<void> {
+    const { powers, guest, limits, log, changed } = this.#parts;
+    // One process, whoever asks for it.
+    if (this.#isClosed || this.#host !== undefined) return;
+    const settings = this.#settings;
+    this.#launchedWith = settings;
+    if (!settings.isEnabled) return;
+    try {
+      const sandbox = await this.#parts.sandbox();
+      this.#staged = await this.#parts.stage();
+      if (this.#isClosed) {
+        await this.#dispose();
+        return;
+      }
+      const { dir, entry, manifest } = this.#staged;
+      const config = manifest.config?.check(this.id, settings.config) ?? settings.config;
+      const host = new PluginHost({
+        id: this.id,
+        dir,
+        entry,
+        config,
+        policy: policyOf(settings),
+        sandbox,
+        guest,
+        limits,
+        call: async (method, params, signal) => {
+          const all = powers();
+          const power = all === undefined ? undefined : powerNamed(all, method);
+          if (power === undefined) throw new BinnacleError('not_found', { message: `There is no call ${method}.` });
+          return await power(params, { plugin: this.id, gate: this.#gate, signal });
+        },
+        deadlineOf,
+        ready: (_methods, offers) => this.#ready(offers),
+        stopped: (reason, next) => this.#stopped(reason, next),
+        output: (stream, text) => this.output.add(stream, text),
+        broke: (error) => log.error({ err: error, plugin: this.id }, 'a call of a plugin failed'),
+      });
+      this.#level = host.facts.level;
+      this.#problem = undefined;
+      this.#host = host;
+      changed();
+      // What goes wrong from here on is told by `stopped`.
+      await host.start().catch(() => undefined);
+    } catch (error) {
+      await this.#dispose();
+      const known = error instanceof BinnacleError;
+      this.#problem = known ? error : new BinnacleError('internal', { cause: error });
+      if (!known) log.error({ err: error, plugin: this.id }, 'a plugin could not be loaded');
+      this.output.add('gateway', this.#problem.message);
+      changed();
+    }
+  }
+
+  async #halt(): Promise<void> {
+    await this.#host?.stop();
+    this.#host = undefined;
+    this.#level = undefined;
+    this.#problem = undefined;
+    await this.#dispose();
+    this.#parts.changed();
+  }
+
+  async #dispose(): Promise<void> {
+    const staged = this.#staged;
+    this.#staged = undefined;
+    await staged?.dispose();
+  }
+
+  #invoke(method: string, params: unknown, deadlineMs: number): Promise<unknown> {
+    const details = { plugin: this.id };
+    const hint = `binnacle plugin ls ${this.id} tells why.`;
+    const answer = this.#host?.invoke(method, params, deadlineMs);
+    if (answer === undefined) return Promise.reject(new BinnacleError('plugin_stopped', { details, hint }));
+    // What a handler throws, the process itself writes down.
+    answer.catch(({ code, message }: BinnacleError) => {
+      if (code === 'plugin_timeout' || code === 'plugin_busy') this.output.note(`${method}: ${message}`);
+    });
+    return answer;
+  }
+
+  /** Throws what is wrong with its offers: it is ended for that. */
+  #ready(given: unknown): void {
+    this.#offers = readOffers(given);
+    this.#problem = undefined;
+    this.#parts.kept.keep(this.#parts.installed.record.hash, this.#offers);
+    this.output.add('gateway', `It runs, ${this.#level ?? ''}.`);
+    for (const offer of this.#offers) this.#auditOffer(offer);
+    this.#parts.changed();
+  }
+
+  #stopped(reason: StopReason, next: AfterStop): void {
+    const { audit, log, changed } = this.#parts;
+    const { code, message } = reason;
+    if (code !== 'stopped') {
+      const details = { plugin: this.id, reason: code };
+      const hint = `binnacle plugin logs ${this.id} shows what it wrote.`;
+      this.#problem = new BinnacleError('plugin_stopped', { message, hint, details });
+      audit.did(this.id, 'stop', code, null);
+      log.warn({ plugin: this.id, reason: code, next }, `a plugin has ended: ${message}`);
+    }
+    const disabled =
+      reason.isFinal === true
+        ? 'It is disabled until its files or its settings change, or somebody restarts it.'
+        : 'It is disabled: it ended too often.';
+    const then = { restarting: 'It is started again.', stopped: '', disabled };
+    this.output.add('gateway', `${endOf('It', reason)} ${then[next]}`.trim());
+    changed();
+  }
+
+  #auditOffer(offer: Offer): void {
+    const { permission, args } = needOf(offer);
+    try {
+      this.#gate.allow(permission, args);
+    } catch (error) {
+      const { message, hint } = error as BinnacleError;
+      this.output.add('gateway', `${methodOf(offer)} is not in force. ${message} ${hint ?? ''}`.trim());
+    }
+  }
+
+  /** Of who changed the file is nothing known here. */
+  #tellGrants(before: Grants, now: Grants): void {
+    for (const name of PERMISSION_NAMES) {
+      const [was, is] = [before, now].map((grants) => JSON.stringify(spellGrant(name, grantIn(grants, name))));
+      if (was === is) continue;
+      const what = is === 'false' ? 'revoke' : 'grant';
+      this.#denied.delete(name);
+      if (this.#said.get(name) !== is) this.#parts.audit.did(this.id, what, `${name} ${is ?? ''}`.slice(0, 500), null);
+      this.output.add('gateway', `${name} is ${is} now.`);
+    }
+  }
+
+  /** Its process was started with something else than the config file says now, or not for a reason that may be gone. */
+  #isOutdated(): boolean {
+    const [was, now] = [this.#launchedWith, this.#settings];
+    if (was === undefined || was === now || this.#isClosed) return false;
+    if (was.isEnabled !== now.isEnabled || was.isTrusted !== now.isTrusted) return true;
+    if (JSON.stringify(was.config ?? null) !== JSON.stringify(now.config ?? null)) return true;
+    const state = this.#state;
+    if (state === 'refused' || state === 'disabled')
+      return JSON.stringify(spelled(was)) !== JSON.stringify(spelled(now));
+    return JSON.stringify(policyOf(was)) !== JSON.stringify(policyOf(now)) && this.#level === 'restricted';
+  }
+}
+
+const spelled = ({ grants, allowsRestricted }: PluginSettings): object => ({
+  allowsRestricted,
+  grants: Array.from(grants, ([name, grant]) => [name, spellGrant(name, grant)]),
+});

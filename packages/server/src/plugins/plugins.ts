@@ -1,0 +1,423 @@
+// All plugins of a gateway: what is installed, what the config file says of it, and what of it is in force. Read this
+// first, then plugin.ts.
+
+import { realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import {
+  BinnacleError,
+  type PluginAuditEntry,
+  type PluginGrantValue,
+  type PluginInfo,
+  type PluginInherits,
+  type PluginPreview,
+} from '@binnacle/protocol';
+import type { Log } from '../base/logger.ts';
+import { type PluginSettings, policyOf, unsaid } from '../config/plugin-settings.ts';
+import { DEFAULT_PATH } from '../process/environment.ts';
+import { PluginAudit } from './audit.ts';
+import { BrokenPlugin } from './broken-plugin.ts';
+import { Gate } from './grant/gate.ts';
+import { NONE, readGrant, spellGrant } from './grant/grants.ts';
+import { isPermission, type PermissionName } from './grant/permissions.ts';
+import { thisMachine } from './grant/world.ts';
+import { chooseLevel, type Level } from './host/isolation-level.ts';
+import type { PluginLimits } from './host/limits.ts';
+import { probeSandbox, type Sandbox } from './host/sandbox.ts';
+import { type Inherit, inheritanceOf, otherOrigin } from './inheritance.ts';
+import { consentedIn, type Installed, needsConsent } from './install/install-record.ts';
+import { Installations } from './install/installation.ts';
+import { readManifestIn } from './install/manifest.ts';
+import type { Asker } from './install/scan-limits.ts';
+import type { Offered, OfferKind, OfferOf, Offers } from './offers/offers.ts';
+import { KeptOffers } from './offers/stored-offers.ts';
+import { Plugin } from './plugin.ts';
+import { permissionsOf, problemOf } from './plugin-info.ts';
+import { PluginLog } from './plugin-log.ts';
+import type { Powers } from './powers/powers.ts';
+
+export interface PluginsParts {
+  readonly dataDir: string;
+  /** The script that runs in a plugin's process. */
+  readonly guest: string;
+  /** As the config file has them now. */
+  settings(): ReadonlyMap<string, PluginSettings>;
+  /** Sets a key of the config file, or takes it away (undefined), and has it in force then. */
+  editConfig(path: readonly string[], value: unknown): Promise<void>;
+  /** How many values it has stored. */
+  stored(plugin: string): number;
+  /** Nothing of it is kept any longer. */
+  forget(plugin: string): void;
+  readonly limits?: Partial<PluginLimits>;
+  readonly log: Log;
+}
+
+export class Plugins implements Offers {
+  readonly #parts: PluginsParts;
+  readonly #installations: Installations;
+  readonly #audit: PluginAudit;
+  readonly #plugins = new Map<string, Plugin>();
+  /** Installed once, and now not to be read. */
+  readonly #broken = new Map<string, BrokenPlugin>();
+  /** By plugin, over its versions. */
+  readonly #logs = new Map<string, PluginLog>();
+  readonly #listeners = new Set<() => void>();
+  /** By kind; asked for each key that somebody types. */
+  readonly #inForce = new Map<OfferKind, readonly Offered[]>();
+  /** By plugin: what people do with it, one after the other. */
+  readonly #work = new Map<string, Promise<unknown>>();
+  #sandbox: Promise<Sandbox> | undefined;
+  #powers: Powers | undefined;
+  #isClosed = false;
+
+  /** Nothing is started. Hooks that fail closed are in force. */
+  static async open(parts: PluginsParts): Promise<Plugins> {
+    const plugins = new Plugins(parts);
+    for (const one of await plugins.#installations.list()) {
+      if (one.problem !== undefined) plugins.#addBroken(one.id, one.problem);
+      else plugins.#add(one);
+    }
+    return plugins;
+  }
+
+  private constructor(parts: PluginsParts) {
+    this.#parts = parts;
+    const script = join(dirname(parts.guest), 'plugin-types.mjs');
+    this.#installations = new Installations(join(parts.dataDir, 'plugins'), { script });
+    this.#audit = new PluginAudit(this.#stateDir);
+  }
+
+  /** Settles once each of them runs, or it is known why it does not. */
+  async start(powers: Powers): Promise<void> {
+    this.#powers = powers;
+    await Promise.all([...this.#plugins.values()].map((plugin) => plugin.start()));
+  }
+
+  inForce<Kind extends OfferKind>(kind: Kind): readonly Offered<OfferOf<Kind>>[] {
+    const known = this.#inForce.get(kind);
+    if (known !== undefined) return known as readonly Offered<OfferOf<Kind>>[];
+    const ids = [...this.#plugins.keys()].sort();
+    const found: Offered<OfferOf<Kind>>[] = ids.flatMap((id) => this.#plugins.get(id)?.inForce(kind) ?? []);
+    if (kind === 'hook') {
+      for (const broken of this.#broken.values()) found.push(...(broken.hooks() as Offered<OfferOf<Kind>>[]));
+    }
+    this.#inForce.set(kind, found);
+    return found;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The config file is another one. */
+  configChanged(): void {
+    for (const plugin of this.#plugins.values()) void plugin.apply(this.#settingsOf(plugin.id));
+    for (const [id, { problem }] of this.#broken) this.#addBroken(id, problem);
+  }
+
+  list(): PluginInfo[] {
+    const ids = [...this.#plugins.keys(), ...this.#broken.keys()].sort();
+    return ids.map((id) => this.info(id));
+  }
+
+  /** Throws `plugin_not_found`. */
+  info(id: string): PluginInfo {
+    const broken = this.#broken.get(id);
+    return broken === undefined ? this.#get(id).info : broken.info;
+  }
+
+  /** Throws `plugin_not_found`. */
+  logOf(id: string): PluginLog {
+    this.info(id);
+    return this.#log(id);
+  }
+
+  /** The gateway stops: nobody waits for what comes next. */
+  quiet(): void {
+    this.#installations.quiet();
+    for (const log of this.#logs.values()) log.quiet();
+  }
+
+  /** It is installed, broken or not. */
+  has(id: string): boolean {
+    return this.#plugins.has(id) || this.#broken.has(id);
+  }
+
+  /** Newest first. Of one that was removed, what people did with it. Throws `plugin_not_found`. */
+  auditOf(id: string, limit: number): PluginAuditEntry[] {
+    if (this.has(id)) return this.#audit.recent(id, limit);
+    const done = this.#audit.done(id, limit);
+    if (done.length === 0) throw new BinnacleError('plugin_not_found');
+    return done;
+  }
+
+  /** Throws `unsafe_plugin`, `bad_manifest`, `bad_typescript`, `too_many_installs`, `client_closed` where the asker has gone. */
+  async preview(path: string, asker: Asker): Promise<PluginPreview> {
+    const { manifest, digest } = await this.#installations.preview(path, asker);
+    const before = this.#plugins.get(manifest.id);
+    const consented = before === undefined ? NONE : consentedIn(before.installed.record);
+    const settings = this.#settingsOf(manifest.id);
+    const { level, problem } = await this.#levelOf(settings);
+    return {
+      id: manifest.id,
+      name: manifest.name,
+      version: manifest.version,
+      description: manifest.description,
+      permissions: permissionsOf(manifest, settings.grants),
+      replaces: before?.installed.record.version ?? null,
+      widens: needsConsent(consented, manifest).map(({ permission }) => permission),
+      inherits: await this.#inherits(manifest.id, path),
+      level,
+      problem: problem === undefined ? null : problemOf(problem),
+      digest,
+    };
+  }
+
+  /**
+   * `digest`: of what the person saw who agrees. `grants`: what is in force before its entry is loaded. Throws what `preview`
+   * throws, `plugin_changed`, `consent_needed`, and what `grant` throws: then it is installed, and not all is granted.
+   * `inherit`: whether it gets what another one of its id has, that came from another folder; `other_origin` where that has
+   * to be said.
+   */
+  async install(
+    path: string,
+    digest: string,
+    asker: Asker,
+    grants: Readonly<Record<string, PluginGrantValue>> = {},
+    inherit?: Inherit,
+  ): Promise<PluginInfo> {
+    const { by } = asker;
+    const spelled = Object.entries(grants).map(([permission, value]) => spelledGrant(permission, value));
+    const { id } = await readManifestIn(path);
+    let started: Promise<void> | undefined;
+    const plugin = await this.#turn(id, async () => {
+      const inherits = await this.#inherits(id, path);
+      if (inherits !== null && inherit === undefined) throw otherOrigin(id, inherits);
+      const isFresh = inherits !== null && inherit === 'nothing';
+      // First: whoever is stopped in between has the one before without its grants, never the new one with them.
+      const ready = isFresh ? () => this.#disinherit(id) : async () => undefined;
+      const installed = await this.#installations.install(path, digest, Date.now(), { asker, ready });
+      this.#audit.did(id, 'install', `${installed.record.version} ${installed.record.hash}`, by);
+      const before = this.#plugins.get(id);
+      // In its place before that one goes: a hook that fails closed is in force all the while.
+      const plugin = this.#add(installed);
+      await before?.close();
+      // Removes values that the version before stored until it ended.
+      if (isFresh) this.#parts.forget(id);
+      try {
+        for (const { permission, value } of spelled) await this.#grantInFile(id, permission, value, by);
+      } finally {
+        started = plugin.start();
+      }
+      return plugin;
+    });
+    // Not in its turn: a plugin that hangs at its start must not keep anybody from taking its grants away.
+    await started;
+    return plugin.info;
+  }
+
+  /** With its log, what it kept, and what it was granted. Throws `plugin_not_found`, and what editing the config file throws. */
+  remove(id: string, by: string): Promise<void> {
+    return this.#turn(id, async () => {
+      this.info(id);
+      // First: no grant outlives the plugin that it was for.
+      if (this.#parts.settings().has(id)) await this.#parts.editConfig(['plugins', 'entries', id], undefined);
+      await this.#plugins.get(id)?.close();
+      await this.#installations.remove(id);
+      this.#plugins.delete(id);
+      this.#broken.delete(id);
+      this.#keptOf(id).forget();
+      this.#log(id).clear();
+      this.#changed();
+      this.#parts.forget(id);
+      this.#audit.forget(id);
+      this.#audit.did(id, 'remove', '', by);
+    });
+  }
+
+  /** False takes it away. Throws `plugin_not_found`, `bad_request`, and what editing the config file throws. */
+  grant(id: string, permission: string, value: PluginGrantValue, by: string): Promise<PluginInfo> {
+    return this.#turn(id, async () => {
+      this.info(id);
+      const spelled = spelledGrant(permission, value);
+      await this.#grantInFile(id, spelled.permission, spelled.value, by);
+      return this.info(id);
+    });
+  }
+
+  setEnabled(id: string, isEnabled: boolean, by: string): Promise<PluginInfo> {
+    return this.#turn(id, async () => {
+      this.info(id);
+      this.#audit.did(id, isEnabled ? 'start' : 'stop', '', by);
+      await this.#parts.editConfig(['plugins', 'entries', id, 'enabled'], isEnabled ? undefined : false);
+      await this.#applied(id);
+      return this.info(id);
+    });
+  }
+
+  async restart(id: string, by: string): Promise<PluginInfo> {
+    const plugin = this.#get(id);
+    this.#audit.did(id, 'start', 'restart', by);
+    await plugin.restart();
+    return plugin.info;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#installations.close();
+    const closeAll = () => Promise.all([...this.#plugins.values()].map((plugin) => plugin.close()));
+    await closeAll();
+    // What was being installed just then.
+    await Promise.allSettled(this.#work.values());
+    await closeAll();
+    for (const log of this.#logs.values()) log.close();
+    this.#audit.close();
+    this.#listeners.clear();
+  }
+
+  /** Returns what a plugin would inherit if it were installed from `path`; null: nobody has to be asked. */
+  async #inherits(id: string, path: string): Promise<PluginInherits | null> {
+    if (!this.has(id)) return null;
+    const from = this.#plugins.get(id)?.installed.record.origin ?? null;
+    return inheritanceOf({
+      from,
+      to: await realpath(path),
+      settings: this.#settingsOf(id),
+      values: this.#parts.stored(id),
+    });
+  }
+
+  /** Removes the grants and stored values of a plugin: only the log of what people did stays. */
+  async #disinherit(id: string): Promise<void> {
+    if (this.#parts.settings().has(id)) await this.#parts.editConfig(['plugins', 'entries', id], undefined);
+    await this.#applied(id);
+    this.#parts.forget(id);
+  }
+
+  async #grantInFile(id: string, permission: PermissionName, value: PluginGrantValue, by: string): Promise<void> {
+    this.#audit.did(id, value === false ? 'revoke' : 'grant', `${permission} ${JSON.stringify(value)}`, by);
+    const path = ['plugins', 'entries', id, 'permissions', permission];
+    const forget = this.#plugins.get(id)?.said(permission, value);
+    try {
+      await this.#parts.editConfig(path, value === false ? undefined : value);
+      await this.#applied(id);
+    } finally {
+      forget?.();
+    }
+  }
+
+  /** As the file has it now: another one may have been in force before it was read again. */
+  async #applied(id: string): Promise<void> {
+    const broken = this.#broken.get(id);
+    if (broken !== undefined) this.#addBroken(id, broken.problem);
+    else await this.#get(id).apply(this.#settingsOf(id));
+  }
+
+  get #stateDir(): string {
+    return join(this.#parts.dataDir, 'plugin-state');
+  }
+
+  #add(installed: Installed): Plugin {
+    const { guest, log, limits = {} } = this.#parts;
+    const { id } = installed.record;
+    const plugin = new Plugin({
+      installed,
+      settings: this.#settingsOf(id),
+      output: this.#log(id),
+      kept: this.#keptOf(id),
+      guest,
+      limits,
+      world: thisMachine(process.env.PATH ?? DEFAULT_PATH),
+      audit: this.#audit,
+      log,
+      powers: () => this.#powers,
+      sandbox: () => this.#walls(),
+      stage: () => this.#installations.stage(id),
+      changed: () => this.#changed(),
+    });
+    this.#broken.delete(id);
+    this.#plugins.set(id, plugin);
+    this.#changed();
+    return plugin;
+  }
+
+  #addBroken(id: string, problem: BinnacleError): void {
+    const { grants, isEnabled } = this.#settingsOf(id);
+    const world = thisMachine(process.env.PATH ?? DEFAULT_PATH);
+    const gate = new Gate({ plugin: id, grants, world, audit: (decision) => this.#audit.decided(decision) });
+    this.#broken.set(id, new BrokenPlugin({ id, problem, gate, kept: this.#keptOf(id), isEnabled: () => isEnabled }));
+    this.#changed();
+  }
+
+  #log(id: string): PluginLog {
+    const log = this.#logs.get(id) ?? new PluginLog(this.#stateDir, id);
+    this.#logs.set(id, log);
+    return log;
+  }
+
+  #keptOf(id: string): KeptOffers {
+    return new KeptOffers(this.#stateDir, id, this.#parts.log);
+  }
+
+  /** Tried out once, when there is something to put behind them. */
+  #walls(): Promise<Sandbox> {
+    this.#sandbox ??= probeSandbox();
+    return this.#sandbox;
+  }
+
+  async #levelOf(settings: PluginSettings): Promise<{ level: Level | null; problem?: BinnacleError }> {
+    try {
+      return { level: chooseLevel(settings.id, policyOf(settings), await this.#walls()) };
+    } catch (error) {
+      if (error instanceof BinnacleError) return { level: null, problem: error };
+      throw error;
+    }
+  }
+
+  #settingsOf(id: string): PluginSettings {
+    return this.#parts.settings().get(id) ?? unsaid(id);
+  }
+
+  #get(id: string): Plugin {
+    const plugin = this.#plugins.get(id);
+    if (plugin === undefined) throw this.#broken.get(id)?.problem ?? new BinnacleError('plugin_not_found');
+    return plugin;
+  }
+
+  #turn<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const done = (this.#work.get(id) ?? Promise.resolve()).then(() => {
+      if (this.#isClosed) throw new BinnacleError('going_away');
+      return work();
+    });
+    const settled = done.catch(() => undefined);
+    this.#work.set(id, settled);
+    void settled.then(() => {
+      if (this.#work.get(id) === settled) this.#work.delete(id);
+    });
+    return done;
+  }
+
+  #changed(): void {
+    this.#inForce.clear();
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener();
+      } catch (error) {
+        this.#parts.log.error({ err: error }, 'a listener of plugins failed');
+      }
+    }
+  }
+}
+
+/** Throws `bad_request`. */
+function spelledGrant(
+  permission: string,
+  value: PluginGrantValue,
+): { readonly permission: PermissionName; readonly value: PluginGrantValue } {
+  if (!isPermission(permission)) {
+    throw new BinnacleError('bad_request', { message: `There is no permission "${permission.slice(0, 100)}".` });
+  }
+  const read = readGrant(permission, value);
+  if ('wrong' in read) throw new BinnacleError('bad_request', { message: `${permission}: ${read.wrong}.` });
+  return { permission, value: spellGrant(permission, read.grant) };
+}

@@ -1,0 +1,37 @@
+// All that plugins can ask of the gateway, put together; and how long it may take.
+
+import type { Config } from '../../config/config.ts';
+import type { PluginStorage } from '../../store/plugin-storage.ts';
+import { configPowers } from './config-file.ts';
+import { Fetches, type FetchParts } from './fetch.ts';
+import { notifyPower, type ToldTo } from './notify.ts';
+import type { Powers, PowersOf } from './powers.ts';
+import { commandDeadlineMs, type PluginPrograms } from './run-command.ts';
+import { type ReadingParts, readingPowers } from './session-reader.ts';
+import { storagePowers } from './storage.ts';
+
+export interface PowerParts {
+  readonly programs: PluginPrograms;
+  readonly fetch?: FetchParts;
+  readonly config: Pick<Config, 'edit' | 'raw'>;
+  readonly storage: PluginStorage;
+  readonly reading: ReadingParts;
+  readonly notices: ToldTo;
+  readonly turns: PowersOf<'turn'>;
+  readonly inlets: PowersOf<'channels'>;
+}
+
+export const allPowers = (parts: PowerParts): Powers => ({
+  ...parts.programs.powers,
+  ...new Fetches(parts.fetch).powers,
+  ...configPowers(parts.config),
+  ...storagePowers(parts.storage),
+  ...readingPowers(parts.reading),
+  notify: notifyPower(parts.notices),
+  ...parts.turns,
+  ...parts.inlets,
+});
+
+/** Where the answer to a call may take longer than to others. `params` come as they are from a plugin. */
+export const deadlineOf = (method: string, params: unknown): number | undefined =>
+  method === 'runCommandWithTimeout' ? commandDeadlineMs(params) : undefined;

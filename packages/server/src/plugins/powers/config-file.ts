@@ -1,0 +1,57 @@
+// The config file, as plugins may change and read it: what their gate lets through of it. The file is the config's.
+
+import { BinnacleError } from '@binnacle/protocol';
+import type { Config } from '../../config/config.ts';
+import type { KeyPath } from '../grant/config-keys.ts';
+import { type Clock, REAL_CLOCK } from '../host/supervision.ts';
+import type { Asking, PowersOf } from './powers.ts';
+import { Pace } from './rate-limit.ts';
+
+/** Of what is read, as JSON: it has to fit into one answer. */
+const MAX_READ_BYTES = 900 * 1024;
+/** A second. Each change is read twice, synced to the disk, and told to everybody. */
+const EDITS_PER_SECOND = 1;
+const READS_PER_SECOND = 50;
+const UNIT_BYTES = 64 * 1024;
+const MAX_UNITS = 50;
+
+export function configPowers(
+  config: Pick<Config, 'edit' | 'raw'>,
+  clock: Clock = REAL_CLOCK,
+): PowersOf<'readConfigFile' | 'writeConfigFile'> {
+  const edits = new Pace(clock, EDITS_PER_SECOND);
+  const reads = new Pace(clock, READS_PER_SECOND);
+  return {
+    writeConfigFile: async (params, { plugin, gate, signal }: Asking): Promise<null> => {
+      const { path, value } = gate.allow('writeConfigFile', params);
+      await edits.turn(plugin, 1, signal);
+      await config.edit(path, value);
+      return null;
+    },
+    readConfigFile: async (params, { plugin, gate, signal }: Asking): Promise<unknown> => {
+      const { path } = gate.allow('readConfigFile', params);
+      await reads.turn(plugin, 1, signal);
+      const picked = gate.pick(path, valueAt(config.raw, path));
+      if (picked === undefined) return null;
+      const bytes = Buffer.byteLength(JSON.stringify(picked));
+      // A large answer costs everybody as much as many small ones.
+      await reads.turn(plugin, Math.min(MAX_UNITS, bytes / UNIT_BYTES), signal);
+      if (bytes <= MAX_READ_BYTES) return picked;
+      throw new BinnacleError('message_too_large', {
+        message: `What stands at ${path.join('.')} has ${bytes} bytes, more than fit into one answer.`,
+        hint: 'Ask for a key below it.',
+        details: { bytes },
+      });
+    },
+  };
+}
+
+/** Undefined where nothing stands. */
+function valueAt(value: unknown, path: KeyPath): unknown {
+  let at = value;
+  for (const name of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined;
+    at = (at as Readonly<Record<string, unknown>>)[name];
+  }
+  return at;
+}

@@ -1,0 +1,227 @@
+// Sends the requests of plugins: to the very addresses that a gate was shown, with what it let through, and one answer of
+// limited size within a limited time. Follows nothing, knows no proxy, judges nothing.
+
+import { lookup } from 'node:dns/promises';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { isIP } from 'node:net';
+import { BinnacleError } from '@binnacle/protocol';
+import { AtOnce } from '../../base/concurrency-limit.ts';
+import { type Address, always, MAX_ADDRESSES } from '../../base/fixed-lookup.ts';
+import type { CallOf } from '../grant/calls.ts';
+import { REAL_CLOCK } from '../host/supervision.ts';
+import type { Asking, PowersOf } from './powers.ts';
+import { Pace, unawaited } from './rate-limit.ts';
+
+export interface FetchParts {
+  /** Asks for all addresses of a name. */
+  readonly resolve?: (host: string) => Promise<readonly Address[]>;
+  /** For all of it, from the name to the last byte. Below that of a call of a plugin. */
+  readonly deadlineMs?: number;
+  /** At once, of one plugin. */
+  readonly maxAtOnce?: number;
+}
+
+type Fetch = CallOf<'net'>;
+
+interface FetchAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** base64. */
+  readonly body: string;
+}
+
+const DEADLINE_MS = 9000;
+const MAX_AT_ONCE = 8;
+const PER_SECOND = 50;
+const MAX_BODY_BYTES = 512 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+
+export class Fetches {
+  readonly powers: PowersOf<'net'> = { net: (params, asking) => this.#ask(params, asking) };
+  readonly #parts: FetchParts;
+  readonly #underWay: AtOnce;
+  readonly #pace = new Pace(REAL_CLOCK, PER_SECOND);
+  /**
+   * Two threads look up all names of this process, and nobody can call them back: plugins have one of them, by turns.
+   * Slow names of plugins are waited for by plugins.
+   */
+  readonly #lookups = new Turns();
+  readonly #lookupsOf = new Map<string, Turns>();
+
+  constructor(parts: FetchParts = {}) {
+    this.#parts = parts;
+    this.#underWay = new AtOnce(parts.maxAtOnce ?? MAX_AT_ONCE, tooMany);
+  }
+
+  async #ask(params: unknown, asking: Asking): Promise<FetchAnswer> {
+    const call = asking.gate.allow('net', params);
+    return await this.#underWay.during(asking.plugin, () => this.#fetchInTime(call, asking));
+  }
+
+  async #fetchInTime(call: Fetch, asking: Asking): Promise<FetchAnswer> {
+    const { signal } = asking;
+    const { deadlineMs = DEADLINE_MS } = this.#parts;
+    const stop = new AbortController();
+    const abort = (): void => stop.abort(unawaited());
+    const timer = setTimeout(() => stop.abort(late(call, deadlineMs)), deadlineMs);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    try {
+      return await this.#fetch(call, asking, stop.signal);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async #fetch(call: Fetch, { plugin, gate }: Asking, signal: AbortSignal): Promise<FetchAnswer> {
+    await this.#pace.turn(plugin, 1, signal);
+    const addresses = await unlessAborted(this.#addressesOf(call, plugin, signal), signal);
+    for (const { address } of addresses) gate.allowAddress(call, address);
+    return await send(call, addresses, signal);
+  }
+
+  async #addressesOf({ host }: Fetch, plugin: string, signal: AbortSignal): Promise<readonly Address[]> {
+    const family = isIP(host);
+    if (family !== 0) return [{ address: host, family }];
+    const { resolve = (name: string) => lookup(name, { all: true, verbatim: true }) } = this.#parts;
+    let found: readonly Address[];
+    try {
+      const own = this.#lookupsOf.get(plugin) ?? new Turns();
+      this.#lookupsOf.set(plugin, own);
+      found = await own.take(() =>
+        this.#lookups.take(() => {
+          signal.throwIfAborted();
+          return resolve(host);
+        }),
+      );
+    } catch (error) {
+      throw failed(host, error);
+    }
+    if (found.length === 0 || found.length > MAX_ADDRESSES) throw failed(host, { code: 'ENOTFOUND' });
+    return found;
+  }
+}
+
+/** One behind the other. */
+class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  take<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+}
+
+function send(call: Fetch, addresses: readonly Address[], signal: AbortSignal): Promise<FetchAnswer> {
+  const { host, port, method, body } = call;
+  const url = new URL(call.url);
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const request = (url.protocol === 'https:' ? requestHttps : requestHttp)({
+      host,
+      port,
+      path: `${url.pathname}${url.search}`,
+      method,
+      headers: headersOf(call, url.host),
+      lookup: always(addresses),
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      maxHeaderSize: MAX_HEADER_BYTES,
+      // One of its own: neither a connection of somebody else's nor a proxy of the environment.
+      agent: false,
+    });
+    const settle = (act: () => void): void => {
+      signal.removeEventListener('abort', abort);
+      act();
+      request.destroy();
+    };
+    const fail = (error: unknown): void => settle(() => reject(error));
+    const abort = (): void => fail(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    request.on('error', (error) => fail(error instanceof BinnacleError ? error : failed(url.host, error)));
+    // Nobody asked for another protocol.
+    request.once('upgrade', (_response, socket) => {
+      socket.destroy();
+      fail(failed(url.host, { code: 'EPROTO' }));
+    });
+    request.once('response', (response) => {
+      read(response, url.host).then((answer) => settle(() => resolve(answer)), fail);
+    });
+    request.end(body);
+  });
+}
+
+function headersOf({ headers, body }: Fetch, host: string): Record<string, string | string[]> {
+  // A header may be called __proto__.
+  const all: Record<string, string | string[]> = Object.assign(Object.create(null), { host });
+  for (const [name, value] of headers) {
+    const had = all[name];
+    all[name] = had === undefined ? value : [...(Array.isArray(had) ? had : [had]), value];
+  }
+  // Where Node expects no body it would say nothing of one, and send it as what looks like another request.
+  if (body !== undefined) all['content-length'] = String(Buffer.byteLength(body));
+  return all;
+}
+
+async function read(response: IncomingMessage, host: string): Promise<FetchAnswer> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  // A body that is announced and not sent is none: HEAD, 304.
+  try {
+    for await (const piece of response as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      if (bytes > MAX_BODY_BYTES) throw tooLarge();
+      pieces.push(piece);
+    }
+  } catch (error) {
+    throw error instanceof BinnacleError ? error : failed(host, error);
+  }
+  if (!response.complete) throw failed(host, { code: 'ECONNRESET' });
+  const headers = Object.entries(response.headersDistinct).map(([name, values = []]) => [name, values.join(', ')]);
+  return {
+    status: response.statusCode ?? 0,
+    headers: Object.fromEntries(headers) as Record<string, string>,
+    body: Buffer.concat(pieces).toString('base64'),
+  };
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+const tooMany = (limit: number, plugin: string): BinnacleError =>
+  new BinnacleError('plugin_busy', {
+    message: `The plugin "${plugin}" waits for ${limit} requests already.`,
+    hint: 'Wait for one to be answered.',
+    details: { plugin, limit },
+  });
+
+const tooLarge = (): BinnacleError =>
+  new BinnacleError('answer_too_large', {
+    message: `The answer has more than ${MAX_BODY_BYTES / 1024} KiB.`,
+    hint: 'Ask for less at once.',
+    details: { limit: MAX_BODY_BYTES },
+  });
+
+const late = (call: Fetch, deadlineMs: number): BinnacleError =>
+  new BinnacleError('plugin_timeout', {
+    message: `${new URL(call.url).host} gave no whole answer within ${deadlineMs} ms.`,
+    details: { deadlineMs },
+  });
+
+/** By the code of what failed; its words could say what is none of the plugin's. */
+function failed(host: string, cause: unknown): BinnacleError {
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : 'unknown';
+  return new BinnacleError('fetch_failed', {
+    message: `The request to ${host} failed (${code.slice(0, 60)}).`,
+    details: { reason: code.slice(0, 60) },
+    cause,
+  });
+}

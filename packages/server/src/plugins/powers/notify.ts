@@ -1,0 +1,34 @@
+// The power `notify`: a plugin tells people something, no more often than people can bear. Knows nobody who is shown it.
+
+import { BinnacleError } from '@binnacle/protocol';
+import type { Power } from './powers.ts';
+
+/** Of each plugin: so many at once, and one more for each of these ms. */
+const BURST = 10;
+const EVERY_MS = 1000;
+
+export interface ToldTo {
+  add(notice: { readonly plugin: string; readonly title: string; readonly text: string }): void;
+}
+
+/** `now`: monotonic, ms. */
+export function notifyPower(notices: ToldTo, now: () => number = () => performance.now()): Power {
+  /** When each plugin will have got all of its burst back. There are no more than plugins are installed. */
+  const freeAt = new Map<string, number>();
+  return (params, { plugin, gate }) => {
+    const { title, text } = gate.allow('notify', params);
+    const at = Math.max(now(), freeAt.get(plugin) ?? 0) + EVERY_MS;
+    const overMs = at - now() - BURST * EVERY_MS;
+    if (overMs > 0) {
+      throw new BinnacleError('too_fast', {
+        message: `The plugin ${plugin} tells people more than ${BURST} things at once.`,
+        hint: 'Put what belongs together into one.',
+        details: { plugin, retryAfterMs: Math.ceil(overMs) },
+      });
+    }
+    freeAt.set(plugin, at);
+    // A title is one line wherever it is shown.
+    notices.add({ plugin, title: title.replace(/\s+/g, ' ').trim(), text: text.trim() });
+    return null;
+  };
+}

@@ -1,0 +1,172 @@
+// Sessions and conversations, as plugins may read them. Whoever was granted one of the two reads all of that kind: a
+// plugin is nobody's user. What belongs to a conversation needs the grant of those as well. Changes nothing.
+
+import {
+  BinnacleError,
+  type ConversationList,
+  isConversationKey,
+  type MessageInfo,
+  type SessionInfo,
+  type SessionList,
+} from '@binnacle/protocol';
+import { z } from 'zod';
+import type { Gate } from '../grant/gate.ts';
+import { grantIn } from '../grant/grants.ts';
+import { type Clock, REAL_CLOCK } from '../host/supervision.ts';
+import { parsed } from './parse.ts';
+import type { Asking, PowersOf } from './powers.ts';
+import { Pace } from './rate-limit.ts';
+
+export type IsSeen = (record: { readonly conversation: string | null; readonly hidden: boolean }) => boolean;
+
+/** Sessions that `isSeen` lets through; others are answered like those that never were. */
+export interface ReadSessions {
+  list(page: { readonly after?: string; readonly limit?: number }): Promise<SessionList>;
+  info(id: string): Promise<SessionInfo>;
+  /** Without escape sequences. `offset`: in bytes; default: as many before the end as are read. */
+  read(
+    id: string,
+    part: { readonly offset?: number | undefined; readonly maxBytes: number; readonly signal: AbortSignal },
+  ): Promise<{ readonly text: string; readonly offset: number; readonly nextOffset: number }>;
+}
+
+/** All of them. */
+export interface ReadConversations {
+  list(page: { readonly after?: string | undefined; readonly limit?: number | undefined }): Promise<ConversationList>;
+  /** Oldest first. Throws `conversation_not_found`. */
+  history(
+    key: string,
+    page: { readonly before?: string | undefined; readonly limit?: number | undefined },
+  ): Promise<{ readonly messages: readonly MessageInfo[]; readonly before: string | null }>;
+}
+
+export interface ReadingParts {
+  readonly sessions: (isSeen: IsSeen) => ReadSessions;
+  readonly conversations: ReadConversations;
+  readonly clock?: Clock;
+}
+
+const MAX_READ_BYTES = 64 * 1024;
+const TAIL_BYTES = 16 * 1024;
+const MAX_PAGE = 100;
+/** Of messages, as JSON: they have to fit into one answer. */
+const MAX_MESSAGES_BYTES = 900 * 1024;
+/** Of one that alone does not. A character is six bytes at most. */
+const MAX_CUT_CHARS = 128 * 1024;
+/** A page of output is one. A list asks each runner. */
+const PER_SECOND = 100;
+const LIST_UNITS = 5;
+
+const After = z.string().max(200).optional();
+const Limit = z.int().min(1).max(MAX_PAGE).optional();
+const AskSessions = z.discriminatedUnion('op', [
+  z.strictObject({ op: z.literal('list'), after: After, limit: Limit }),
+  z.strictObject({ op: z.literal('get'), session: z.string() }),
+  z.strictObject({
+    op: z.literal('read'),
+    session: z.string(),
+    from: z.int().min(0).optional(),
+  }),
+]);
+const AskConversations = z.discriminatedUnion('op', [
+  z.strictObject({ op: z.literal('list'), after: After, limit: Limit }),
+  z.strictObject({ op: z.literal('messages'), key: z.string(), before: After, limit: Limit }),
+]);
+
+export function readingPowers({
+  sessions,
+  conversations,
+  clock = REAL_CLOCK,
+}: ReadingParts): PowersOf<'readSessions' | 'readConversations'> {
+  const pace = new Pace(clock, PER_SECOND);
+  return {
+    readSessions: async (params, { plugin, gate, signal }: Asking): Promise<unknown> => {
+      gate.demand('readSessions', params);
+      const ask = parsed(AskSessions, params, 'readSessions');
+      const { session } = gate.allow('readSessions', ask.op === 'list' ? {} : { session: ask.session });
+      await pace.turn(plugin, ask.op === 'list' ? LIST_UNITS : 1, signal);
+      const seen = sessions(seenBy(gate));
+      if (ask.op === 'list') {
+        const { sessions: items, next } = await seen.list(given(ask));
+        return { items: items.map(sessionView), next };
+      }
+      const id = session ?? '';
+      if (ask.op === 'get') return sessionView(await seen.info(id));
+      const maxBytes = ask.from === undefined ? TAIL_BYTES : MAX_READ_BYTES;
+      const { text, offset, nextOffset } = await seen.read(id, { offset: ask.from, maxBytes, signal });
+      return { text, from: offset, next: nextOffset };
+    },
+    readConversations: async (params, { plugin, gate, signal }: Asking): Promise<unknown> => {
+      gate.demand('readConversations', params);
+      const ask = parsed(AskConversations, params, 'readConversations');
+      const { key } = gate.allow('readConversations', ask.op === 'list' ? {} : { key: ask.key });
+      await pace.turn(plugin, ask.op === 'list' ? LIST_UNITS : 1, signal);
+      if (ask.op === 'list') {
+        const { conversations: items, next } = await conversations.list(given(ask));
+        return {
+          items: items.map(({ key, agent, title, updatedAt }) => ({ key, agent, title, updatedAt })),
+          next,
+        };
+      }
+      if (key === undefined || !isConversationKey(key)) throw new BinnacleError('conversation_not_found');
+      return await pageOf(conversations, key, ask);
+    },
+  };
+}
+
+/** Asked of each session: a grant that is taken away closes it at once. */
+const seenBy =
+  (gate: Gate): IsSeen =>
+  ({ conversation, hidden }) =>
+    !hidden && (conversation === null || grantIn(gate.grants, 'readConversations').kind !== 'denied');
+
+/** Undefined is not left in: what is not there was not asked for. */
+const given = ({ after, limit }: { readonly after?: string | undefined; readonly limit?: number | undefined }) => ({
+  ...(after === undefined ? {} : { after }),
+  ...(limit === undefined ? {} : { limit }),
+});
+
+const sessionView = ({ id, name, argv, cwd, state, exitCode, createdAt, outputOffset }: SessionInfo) => ({
+  id,
+  name,
+  command: argv.join(' '),
+  cwd,
+  state,
+  exitCode,
+  createdAt,
+  outputBytes: outputOffset,
+});
+
+/** Newest first. Where they do not fit into one answer, fewer: the others are the next page. */
+async function pageOf(
+  conversations: ReadConversations,
+  key: string,
+  { before, limit }: { readonly before?: string | undefined; readonly limit?: number | undefined },
+) {
+  const asked = await conversations.history(key, { before, limit });
+  const fit = countFitting(asked.messages);
+  const page = fit === asked.messages.length ? asked : await conversations.history(key, { before, limit: fit });
+  return { items: [...page.messages].reverse().map(messageView), next: page.before };
+}
+
+/** At least one: it is cut. */
+function countFitting(messages: readonly MessageInfo[]): number {
+  let bytes = 0;
+  const newest = [...messages].reverse();
+  const over = newest.findIndex((message) => {
+    bytes += Buffer.byteLength(JSON.stringify(messageView(message)));
+    return bytes > MAX_MESSAGES_BYTES;
+  });
+  return over < 0 ? messages.length : Math.max(1, over);
+}
+
+function messageView({ id, role, text, by, at }: MessageInfo) {
+  const isLong = text.length * 6 > MAX_MESSAGES_BYTES && Buffer.byteLength(JSON.stringify(text)) > MAX_MESSAGES_BYTES;
+  return {
+    id,
+    role,
+    text: isLong ? `${text.slice(0, MAX_CUT_CHARS).replace(/[\ud800-\udbff]$/, '')}…` : text,
+    by: by.name,
+    at,
+  };
+}

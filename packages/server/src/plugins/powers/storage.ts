@@ -1,0 +1,65 @@
+// What plugins keep: parses what they ask, and hands on what their gate let through. The rows are the catalogue's.
+
+import { BinnacleError } from '@binnacle/protocol';
+import { z } from 'zod';
+import type { PluginStorage } from '../../store/plugin-storage.ts';
+import type { Clock } from '../host/supervision.ts';
+import { REAL_CLOCK } from '../host/supervision.ts';
+import { parsed } from './parse.ts';
+import type { Asking, PowersOf } from './powers.ts';
+import { Pace } from './rate-limit.ts';
+
+const MAX_VALUE_BYTES = 64 * 1024;
+/** Of a list of keys, as JSON: it has to fit into one answer. */
+const MAX_LIST_BYTES = 900 * 1024;
+/** Each of these a second; a list counts as many. Each is a statement of SQLite, in between those of everybody. */
+const PER_SECOND = 2000;
+const LIST_UNITS = 50;
+
+const Ask = z.discriminatedUnion('op', [
+  z.strictObject({ op: z.literal('get'), key: z.string() }),
+  z.strictObject({ op: z.literal('set'), key: z.string(), value: z.unknown() }),
+  z.strictObject({ op: z.literal('delete'), key: z.string() }),
+  z.strictObject({ op: z.literal('keys'), prefix: z.string().default('') }),
+]);
+
+export function storagePowers(storage: PluginStorage, clock: Clock = REAL_CLOCK): PowersOf<'storage'> {
+  const pace = new Pace(clock, PER_SECOND);
+  return {
+    storage: async (params, { plugin, gate, signal }: Asking): Promise<unknown> => {
+      gate.demand('storage', params);
+      const ask = parsed(Ask, params, 'storage');
+      const call = gate.allow('storage', ask.op === 'keys' ? { prefix: ask.prefix } : { key: ask.key });
+      await pace.turn(plugin, ask.op === 'keys' ? LIST_UNITS : 1, signal);
+      if ('prefix' in call) return listed(storage.keys(plugin, call.prefix));
+      if (ask.op === 'set') storage.set(plugin, call.key, jsonOf(ask.value));
+      else if (ask.op === 'delete') storage.delete(plugin, call.key);
+      else {
+        const json = storage.get(plugin, call.key);
+        return json === undefined ? null : JSON.parse(json);
+      }
+      return null;
+    },
+  };
+}
+
+function jsonOf(value: unknown): string {
+  if (value === undefined) throw new BinnacleError('bad_request', { message: 'There is no value: use delete.' });
+  const json = JSON.stringify(value);
+  const bytes = Buffer.byteLength(json);
+  if (bytes <= MAX_VALUE_BYTES) return json;
+  throw new BinnacleError('message_too_large', {
+    message: `The value has ${bytes} bytes as JSON; ${MAX_VALUE_BYTES} are taken.`,
+    details: { bytes, limit: MAX_VALUE_BYTES },
+  });
+}
+
+function listed(keys: readonly string[]): readonly string[] {
+  const bytes = keys.reduce((sum, key) => sum + key.length + 3, 2);
+  if (bytes <= MAX_LIST_BYTES) return keys;
+  throw new BinnacleError('message_too_large', {
+    message: `There are ${keys.length} keys, more than fit into one answer.`,
+    hint: 'Ask for those with a longer prefix.',
+    details: { keys: keys.length },
+  });
+}

@@ -1,0 +1,229 @@
+// The plugin's end: loads its entry in a process of its own and hands it an `api` whose calls go to the gateway.
+// All of it is a convenience for plugins that behave. The gateway trusts none of it: see plugins/host/link.ts.
+
+import { Socket } from 'node:net';
+import { pathToFileURL } from 'node:url';
+import {
+  badData,
+  type CallFrame,
+  encodeFrame,
+  FrameReader,
+  type FromPlugin,
+  PLUGIN_PROTOCOL,
+  RPC_FD,
+  type ToPlugin,
+  type WireFailure,
+} from '../host/wire.ts';
+import type { Offer } from '../offers/offers.ts';
+import { explainFetch, framesOf, placeOf, ThrownLog, wordsOf } from './error-format.ts';
+import { type Line, makeApi, OfferFault } from './plugin-api.ts';
+
+/** What a call of the plugin is refused with. `code` is what to branch on. */
+class CallFailed extends Error {
+  override readonly name = 'CallFailed';
+  readonly code: string;
+  readonly hint: string | undefined;
+  readonly details: Readonly<Record<string, unknown>> | undefined;
+
+  /** `stack`: where the plugin made the call. It is told of the answer from elsewhere. */
+  constructor({ code, message, hint, details }: WireFailure, stack: string | undefined) {
+    super(message);
+    this.stack = [`CallFailed: ${message}`, ...framesOf(stack)].join('\n');
+    this.code = code;
+    this.hint = hint;
+    this.details = details;
+  }
+}
+
+type Handler = (params: unknown) => unknown;
+
+interface Waiting {
+  readonly bytes: number;
+  readonly asked: { readonly stack?: string };
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+class Guest {
+  readonly #socket = new Socket({ fd: RPC_FD, readable: true, writable: true });
+  readonly #handlers = new Map<string, Handler>();
+  readonly #waiting = new Map<number, Waiting>();
+  /** Calls that find too many on their way. */
+  readonly #queue: { readonly frame: Buffer; readonly id: number; readonly waiting: Waiting }[] = [];
+  readonly #thrown = new ThrownLog();
+  #inFlightBytes = 0;
+  #lastId = 0;
+  #limits = { maxInFlight: 1, maxInFlightBytes: 0 };
+  #isLoading = true;
+  #onStop: () => unknown = () => undefined;
+
+  run(): void {
+    const reader = new FrameReader((json) => this.#hear(JSON.parse(json) as ToPlugin));
+    this.#socket.on('data', (bytes: Buffer) => reader.push(bytes));
+    // The gateway is gone, or has no more use for us.
+    this.#socket.on('close', () => process.exit(0));
+    this.#socket.on('error', () => process.exit(0));
+    explainFetch();
+    this.#send({ t: 'hello', protocol: PLUGIN_PROTOCOL });
+  }
+
+  #send(frame: FromPlugin): void {
+    this.#socket.write(encodeFrame(frame));
+  }
+
+  #hear(frame: ToPlugin): void {
+    switch (frame.t) {
+      case 'ping':
+        this.#send({ t: 'pong', n: frame.n });
+        break;
+      case 'start':
+        void this.#load(frame);
+        break;
+      case 'call':
+        void this.#answer(frame);
+        break;
+      case 'answer': {
+        const waiting = this.#waiting.get(frame.id);
+        this.#waiting.delete(frame.id);
+        if (waiting === undefined) break;
+        this.#inFlightBytes -= waiting.bytes;
+        if ('error' in frame) waiting.reject(new CallFailed(frame.error, waiting.asked.stack));
+        else waiting.resolve(frame.result);
+        this.#sendQueued();
+        break;
+      }
+      case 'stop':
+        void this.#stop();
+        break;
+    }
+  }
+
+  async #load(start: Extract<ToPlugin, { t: 'start' }>): Promise<void> {
+    this.#limits = start;
+    const line: Line = {
+      id: start.id,
+      config: start.config,
+      call: (method: string, params?: unknown) => this.#call(method, params),
+      handle: (method: string, handler: Handler) => {
+        if (!this.#isLoading)
+          throw new Error(`"${method}" comes too late: handlers are set while the entry is loaded.`);
+        if (typeof method !== 'string' || typeof handler !== 'function')
+          throw new OfferFault(`${method} has no function that handles it.`);
+        if (this.#handlers.has(method)) throw new OfferFault(`There are two handlers for ${method}.`);
+        this.#handlers.set(method, handler);
+      },
+      onStop: (handler: () => unknown) => {
+        this.#onStop = handler;
+      },
+    };
+    const offers: Offer[] = [];
+    // With what it is made of: whoever tries the walls speaks the wire itself.
+    const api = Object.freeze({ ...makeApi(line, offers), call: line.call, handle: line.handle });
+    try {
+      const entry = await imported(start.entry);
+      await entry(api);
+      // A rejection that nobody handles ends the process before it is called ready.
+      await new Promise((done) => setImmediate(done));
+      this.#isLoading = false;
+      this.#send({ t: 'ready', methods: [...this.#handlers.keys()], offers });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    const place = placeOf(error);
+    const message = `${wordsOf(error)}${place === undefined ? '' : ` (${place})`}`.slice(0, 4000);
+    const isFinal = error instanceof Unloadable || error instanceof OfferFault || isNoSuchCall(error);
+    const thrown = error instanceof Unloadable ? (error.cause ?? error) : error;
+    this.#socket.write(encodeFrame({ t: 'failed', message, isFinal }), () => {
+      // Of wrong syntax Node says where it is only where nobody catches it.
+      if (thrown instanceof SyntaxError) setImmediate(() => raise(thrown));
+      else {
+        if (place !== undefined) this.#thrown.tell('The entry', thrown);
+        process.exit(1);
+      }
+    });
+  }
+
+  #call(method: string, params: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const fault = badData(params);
+      if (fault !== undefined) throw new TypeError(`The params of ${method} are no plain data. ${fault}`);
+      const id = this.#lastId + 1;
+      const frame = encodeFrame({ t: 'call', id, method, params });
+      // Not of one that is too large: the gateway counts along.
+      this.#lastId = id;
+      const asked: { stack?: string } = {};
+      Error.captureStackTrace(asked, this.#call);
+      this.#queue.push({ frame, id, waiting: { bytes: frame.length, asked, resolve, reject } });
+      this.#sendQueued();
+    });
+  }
+
+  #sendQueued(): void {
+    for (;;) {
+      const next = this.#queue[0];
+      if (next === undefined || this.#waiting.size >= this.#limits.maxInFlight) return;
+      if (this.#waiting.size > 0 && this.#inFlightBytes + next.frame.length > this.#limits.maxInFlightBytes) return;
+      this.#queue.shift();
+      this.#waiting.set(next.id, next.waiting);
+      this.#inFlightBytes += next.frame.length;
+      this.#socket.write(next.frame);
+    }
+  }
+
+  async #answer({ id, method, params }: CallFrame): Promise<void> {
+    try {
+      const handler = this.#handlers.get(method);
+      if (handler === undefined) {
+        const error = { code: 'not_found', message: `The plugin has no ${method}.` };
+        this.#send({ t: 'answer', id, error });
+        return;
+      }
+      const result = await handler(params);
+      const fault = badData(result);
+      if (fault !== undefined) throw new TypeError(`What ${method} answered is no plain data. ${fault}`);
+      this.#send({ t: 'answer', id, result });
+    } catch (error) {
+      this.#thrown.tell(method, error);
+      this.#send({ t: 'answer', id, error: { code: 'plugin_failed', message: wordsOf(error) } });
+    }
+  }
+
+  async #stop(): Promise<void> {
+    try {
+      await this.#onStop();
+    } finally {
+      process.exit(0);
+    }
+  }
+}
+
+/** No other try would load it. */
+class Unloadable extends Error {}
+
+async function imported(path: string): Promise<(api: unknown) => unknown> {
+  let entry: { default?: unknown };
+  try {
+    entry = (await import(pathToFileURL(path).href)) as { default?: unknown };
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (error instanceof SyntaxError || code === 'ERR_MODULE_NOT_FOUND') {
+      throw new Unloadable(error instanceof Error ? error.message : '', { cause: error });
+    }
+    throw error;
+  }
+  const { default: load } = entry;
+  if (typeof load === 'function') return load as (api: unknown) => unknown;
+  throw new Unloadable('The entry has no default export that is a function: export default (api) => { … }.');
+}
+
+const isNoSuchCall = (error: unknown): boolean =>
+  error instanceof TypeError && /^api\.[\w.]+ is not a function$/.test(error.message);
+
+function raise(error: Error): never {
+  throw error;
+}
+
+new Guest().run();

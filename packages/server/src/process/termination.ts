@@ -1,0 +1,57 @@
+// Ends everything that belongs to a session: hang up, ask, kill. Each step goes to the whole family.
+
+import type { SignalName } from '@binnacle/protocol';
+import { Ticks } from '../base/running-time.ts';
+import { familyOf, type Leader, type ProcessRow, signalProcess } from './session-processes.ts';
+
+export interface EndingTimes {
+  /** After SIGHUP and SIGCONT (a stopped job cannot hear the first without the second). Shells end here. */
+  readonly hupMs: number;
+  /** After SIGTERM: for programs that tidy up. */
+  readonly termMs: number;
+}
+
+export const ENDING_TIMES: EndingTimes = { hupMs: 500, termMs: 2000 };
+
+/** How often we look whether they are gone: /proc costs about a millisecond per hundred processes. */
+const LOOK_MS = 20;
+/** Minimum ms between two looks that are no delay by load: twice as long, and we were stopped. */
+const LATE_MS = 250;
+/** SIGKILL is immediate but for a process in an uninterruptible wait; nobody should wait for that one. */
+const KILL_WAIT_MS = 2000;
+
+const STEPS: readonly { readonly signals: readonly SignalName[]; readonly wait: (times: EndingTimes) => number }[] = [
+  { signals: ['SIGHUP', 'SIGCONT'], wait: (times) => times.hupMs },
+  { signals: ['SIGTERM', 'SIGCONT'], wait: (times) => times.termMs },
+  { signals: ['SIGKILL'], wait: () => KILL_WAIT_MS },
+];
+
+/** Resolves when nobody is left, or with how many could not be ended. */
+export async function endFamily(leader: Leader, sessionId: string, times: EndingTimes = ENDING_TIMES): Promise<number> {
+  let family: readonly ProcessRow[] = [];
+  const look = () => {
+    family = familyOf(leader, sessionId, family);
+    return family;
+  };
+  for (const step of STEPS) {
+    for (const row of look()) for (const signal of step.signals) signalProcess(row, signal);
+    if (await allGone(look, step.wait(times))) return 0;
+  }
+  return look().length;
+}
+
+async function allGone(look: () => readonly ProcessRow[], withinMs: number): Promise<boolean> {
+  const ticks = new Ticks();
+  let deadline = performance.now() + withinMs;
+  let hasMore = true;
+  while (look().length > 0) {
+    // While the machine was stopped they could not end, either: the step is given once more.
+    if (ticks.isLate(LATE_MS) && hasMore) {
+      hasMore = false;
+      deadline = performance.now() + withinMs;
+    }
+    if (performance.now() >= deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  return true;
+}

@@ -1,0 +1,422 @@
+// The gateway's runners: starts them, finds them again after a crash, notices when one dies. Programs are its only cargo.
+
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { BinnacleError, type RunInfo } from '@binnacle/protocol';
+import { afterOwnTime } from '../../base/running-time.ts';
+import type { Head } from '../../log/log.ts';
+import { bootId, readProcess } from '../../process/session-processes.ts';
+import type { EndingTimes } from '../../process/termination.ts';
+import { identityOf, isOfAnother, keepIdentity, wasAnother } from '../directory-identity.ts';
+import { endOrphans } from '../lost-session.ts';
+import type { RunnerFile, RunnerStart } from '../main.ts';
+import type { HostedSpec, HostedStatus, Request } from '../wire.ts';
+import { ForeignRunner, RunnerLink } from './link.ts';
+import { runnerCommand } from './scope.ts';
+
+/** A runner that does not listen by then has failed: it takes 0.1 s, on a machine that swaps some seconds. */
+const START_MS = 15_000;
+/** A dead runner is noticed at once by its socket; one that let go of us is asked again after this. */
+const RECONNECT_MS = 100;
+/** The kernel takes milliseconds to end a process; one that is stopped or stuck is not waited for. */
+const END_MS = 2000;
+/** Runners die one at a time; where the third one dies too, it is the start that kills them. */
+const START_TRIES = 3;
+/** People wait for what is listed: of a runner that is stopped they are shown what is known. */
+export const LIST_MS = 1000;
+
+export interface FleetOptions {
+  /** The data directory. Runners that were started in another one are none of ours. */
+  readonly root: string;
+  /** Directory of the runners' files, below `root`. */
+  readonly dir: string;
+  /** Where their sockets are: short, because a path holds at most 107 bytes. */
+  readonly socketDir: string;
+  /** The bundled runner. */
+  readonly script: string;
+  /** Programs in one runner. Few keep small what one crash takes along; each runner costs some 6 MiB. Default 8. */
+  readonly programsPerRunner: number;
+  /** Interval of the group sync in ms; 0 leaves it to the kernel. */
+  readonly syncMs: number;
+  /** After so many ms without a gateway a runner ends its programs; 0: never. */
+  readonly orphanMs: number;
+  /** Environment of the runner itself, not of programs. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface FleetEvents {
+  grew(id: string, head: Head, oldest: Head): void;
+  changed(status: HostedStatus): void;
+  ran(id: string, run: RunInfo, runs: HostedStatus['runs']): void;
+  /** The runner that hosted these died. */
+  lost(ids: readonly string[]): void;
+  warn(message: string, facts: Record<string, unknown>): void;
+}
+
+interface Runner {
+  readonly id: string;
+  readonly file: RunnerFile;
+  readonly token: string;
+  link: RunnerLink;
+  /** Sessions in it that are not closed. */
+  readonly hosted: Set<string>;
+}
+
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #events: FleetEvents;
+  readonly #runners = new Map<string, Runner>();
+  readonly #hosts = new Map<string, Runner>();
+  /** Runners that are alive but do not answer, and the sessions that are expected in them. */
+  readonly #silent = new Map<string, Set<string>>();
+  /** Runners of the data directory that ours is a copy of. Their programs are not ours to end. */
+  readonly #foreign = new Set<string>();
+  #wasAnother: boolean;
+  /** The next runner, started ahead so that a program's start costs milliseconds. */
+  #spare: Promise<Runner> | undefined;
+  #isClosed = false;
+
+  constructor(options: FleetOptions, events: FleetEvents) {
+    this.#options = options;
+    this.#events = events;
+    mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+    this.#wasAnother = wasAnother(options.root);
+  }
+
+  /** Finds the runners that an earlier gateway left. `each` is told what they host, before anything else of it. */
+  async recover(each: (status: HostedStatus) => void): Promise<void> {
+    await Promise.all(readdirSync(this.#options.dir).map((id) => this.#reattach(id, each)));
+  }
+
+  /**
+   * After `recover`: true when the runner of a session is alive but does not answer (stopped, swapped out). It still
+   * writes the log, so nobody else may; `changed` or `lost` follows when it answers or ends.
+   */
+  expect(session: string, runner: string | null): boolean {
+    // The runner of a session without a description is not known: the only silent runner may host it.
+    const [only, ...others] = this.#silent.values();
+    const expected = runner !== null ? this.#silent.get(runner) : others.length === 0 ? only : undefined;
+    expected?.add(session);
+    return expected !== undefined;
+  }
+
+  /** After `recover`: true when a session goes on in the data directory that this one was copied from. */
+  goesOnElsewhere(runner: string | null): boolean {
+    // The runner of a session without a description is not known: no program is ended that may be another's.
+    return runner === null ? this.#foreign.size + this.#silent.size > 0 : this.#foreign.has(runner);
+  }
+
+  /** See `wasAnother`; until `recovered`. */
+  get wasAnother(): boolean {
+    return this.#wasAnother;
+  }
+
+  /** All sessions of before are accounted for: those that follow are this directory's own. */
+  recovered(): void {
+    this.#wasAnother = false;
+    keepIdentity(this.#options.root);
+  }
+
+  /** Runners that are known to live. */
+  get count(): number {
+    return this.#runners.size;
+  }
+
+  /** Starts a spare so that the first program does not wait for it. */
+  warm(): void {
+    if (this.#isClosed || this.#spare !== undefined || this.#findRoom() !== undefined) return;
+    this.#spare = this.#startRunner();
+    this.#spare.catch((error: unknown) => {
+      this.#spare = undefined;
+      this.#events.warn('A runner could not be started.', { error: String(error) });
+    });
+  }
+
+  /** Chooses the runner of a session and says its id, so that it can be kept before anything is started. */
+  async reserve(session: string): Promise<string> {
+    while (true) {
+      const runner = this.#findRoom();
+      if (runner !== undefined) {
+        runner.hosted.add(session);
+        this.#hosts.set(session, runner);
+        this.warm();
+        return runner.id;
+      }
+      // Many can wait for the same one: whoever finds no room in it any more waits for the next.
+      await this.#takeSpare();
+    }
+  }
+
+  /**
+   * Starts a program in the runner that was reserved for it. One that dies under a start costs nobody the start: the next
+   * one gets it, and `moved` is told which that is.
+   */
+  async start(
+    spec: HostedSpec,
+    options: { readonly runner: string; readonly endingTimes: EndingTimes; moved(runner: string): void },
+  ): Promise<HostedStatus> {
+    for (let { runner } = options, tries = 1; ; tries += 1) {
+      try {
+        const place = relative(this.#options.root, spec.dir);
+        return (await this.request(spec.id, { t: 'start', spec: { ...spec, place } })) as HostedStatus;
+      } catch (error) {
+        this.release(spec.id);
+        const isDead =
+          error instanceof BinnacleError && error.code === 'runner_unavailable' && (await this.isGone(runner));
+        if (!isDead || tries === START_TRIES) throw error;
+      }
+      // It may have come as far as a program or a log.
+      await endOrphans(spec.id, options.endingTimes);
+      rmSync(spec.dir, { recursive: true, force: true });
+      mkdirSync(spec.dir, { mode: 0o700 });
+      runner = await this.reserve(spec.id);
+      options.moved(runner);
+    }
+  }
+
+  /** Whether a runner is dead. Waits for it while it is just ending: its socket breaks before it is gone. */
+  async isGone(runner: string): Promise<boolean> {
+    const deadline = performance.now() + END_MS;
+    while (this.#silent.has(runner) && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS / 10));
+    }
+    return !this.#silent.has(runner) && !this.#runners.has(runner);
+  }
+
+  /** The session does not need its place any more. */
+  release(session: string): void {
+    this.#hosts.get(session)?.hosted.delete(session);
+    this.#hosts.delete(session);
+  }
+
+  /** Asks the runner that hosts a session. Throws `session_exited` where none does any more, `runner_unavailable`. */
+  request(id: string, request: Request, payload?: Uint8Array, answerMs?: number): Promise<unknown> {
+    const runner = this.#hosts.get(id);
+    if (runner === undefined) {
+      const isExpected = [...this.#silent.values()].some((sessions) => sessions.has(id));
+      return Promise.reject(new BinnacleError(isExpected ? 'runner_unavailable' : 'session_exited'));
+    }
+    return runner.link.request(request, payload, answerMs);
+  }
+
+  watch(id: string, place: number, pace: { readonly atLeast: number; readonly withinMs: number }): void {
+    this.#hosts.get(id)?.link.watch(id, place, pace);
+  }
+
+  /** The newest state of everything that is hosted: one question to each runner. */
+  async refresh(): Promise<HostedStatus[]> {
+    const answers = await Promise.allSettled(
+      [...this.#runners.values()].map((runner) => runner.link.request({ t: 'list' }, undefined, LIST_MS)),
+    );
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? (answer.value as HostedStatus[]) : []));
+  }
+
+  /** Lets go of all runners; they and their programs go on. A spare that hosts nothing ends. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#spare?.catch(() => undefined);
+    for (const runner of this.#runners.values()) {
+      if (runner.hosted.size === 0) await runner.link.request({ t: 'retire' }).catch(() => undefined);
+      runner.link.close();
+    }
+  }
+
+  #findRoom(): Runner | undefined {
+    for (const runner of this.#runners.values()) {
+      const hasRoom = runner.hosted.size < this.#options.programsPerRunner;
+      if (hasRoom && !runner.link.isSilent) return runner;
+    }
+    return undefined;
+  }
+
+  async #takeSpare(): Promise<Runner> {
+    this.#spare ??= this.#startRunner();
+    const coming = this.#spare;
+    try {
+      return await coming;
+    } finally {
+      if (this.#spare === coming) this.#spare = undefined;
+    }
+  }
+
+  async #startRunner(): Promise<Runner> {
+    const id = randomBytes(4).toString('hex');
+    const dir = join(this.#options.dir, id);
+    mkdirSync(dir, { mode: 0o700 });
+    const start: RunnerStart = {
+      token: randomBytes(32).toString('base64url'),
+      socket: socketPath(this.#options.socketDir, id),
+      root: this.#options.root,
+      syncMs: this.#options.syncMs,
+      orphanMs: this.#options.orphanMs,
+    };
+    writeFileSync(join(dir, 'start.json'), JSON.stringify(start), { mode: 0o600 });
+    await this.#launch(dir);
+    const runner = await this.#attach(id, start.token);
+    if (runner === undefined) throw new BinnacleError('runner_unavailable');
+    return runner;
+  }
+
+  #launch(dir: string): Promise<void> {
+    const output = openSync(join(dir, 'output.log'), 'a', 0o600);
+    const [command, ...args] = runnerCommand([process.execPath, this.#options.script, dir]);
+    const child = spawn(command, args, {
+      detached: true,
+      cwd: '/',
+      env: this.#options.env,
+      stdio: ['ignore', output, output, 'pipe'],
+    });
+    closeSync(output);
+    child.unref();
+    const ready = child.stdio[3];
+    return new Promise((resolve, reject) => {
+      const refuse = (cause?: unknown) => {
+        cancel();
+        ready?.destroy();
+        const told = readFileSync(join(dir, 'output.log'), 'utf8').trim().split('\n').at(-1) ?? '';
+        reject(new BinnacleError('runner_unavailable', { message: `A runner did not start. ${told}`, cause }));
+      };
+      const cancel = afterOwnTime(START_MS, refuse);
+      child.once('error', refuse);
+      ready?.once('close', refuse);
+      ready?.once('data', () => {
+        cancel();
+        child.off('error', refuse);
+        ready.off('close', refuse);
+        ready.destroy();
+        resolve();
+      });
+    });
+  }
+
+  /** Undefined when nobody answers; what a dead runner left is removed then. */
+  async #reattach(id: string, each: (status: HostedStatus) => void): Promise<void> {
+    const dir = join(this.#options.dir, id);
+    let token: string;
+    try {
+      token = (JSON.parse(readFileSync(join(dir, 'start.json'), 'utf8')) as RunnerStart).token;
+    } catch {
+      rmSync(dir, { recursive: true, force: true }); // Its start was cut short: it never hosted anything.
+      return;
+    }
+    const runner = await this.#attach(id, token, each);
+    if (this.#foreign.has(id)) return;
+    if (runner === undefined) {
+      const file = this.#fileOf(id);
+      if (file !== undefined && isAlive(file)) void this.#waitFor(id, token, file, new Set());
+      else this.#bury(id);
+    } else if (runner.hosted.size === 0 && this.#runners.size > 1) {
+      await runner.link.request({ t: 'retire' }).catch(() => undefined);
+    }
+  }
+
+  #fileOf(id: string): RunnerFile | undefined {
+    try {
+      return JSON.parse(readFileSync(join(this.#options.dir, id, 'runner.json'), 'utf8')) as RunnerFile;
+    } catch {
+      return undefined; // It did not come as far as listening.
+    }
+  }
+
+  async #attach(id: string, token: string, each?: (status: HostedStatus) => void): Promise<Runner | undefined> {
+    const file = this.#fileOf(id);
+    if (file === undefined) return undefined;
+    const { root, dir } = this.#options;
+    if (isAlive(file) && isOfAnother(file, root, join(dir, id))) {
+      this.#foreign.add(id);
+      return undefined;
+    }
+    const events = {
+      grew: (session: string, head: Head, oldest: Head) => this.#events.grew(session, head, oldest),
+      changed: (status: HostedStatus) => this.#linkOnChanged(status),
+      ran: (session: string, run: RunInfo, runs: HostedStatus['runs']) => this.#events.ran(session, run, runs),
+      lost: () => void this.#linkOnLost(id),
+    };
+    try {
+      const { link, programs } = await RunnerLink.open(file.socket, { token, directory: identityOf(root) }, events);
+      const hosted = new Set(programs.map((status) => status.id));
+      const runner: Runner = { id, file, token, link, hosted };
+      this.#runners.set(id, runner);
+      for (const status of programs) {
+        this.#hosts.set(status.id, runner);
+        each?.(status);
+      }
+      link.attend();
+      return runner;
+    } catch (error) {
+      if (error instanceof ForeignRunner) this.#foreign.add(id);
+      else if (isAlive(file))
+        this.#events.warn('A runner is alive but does not answer.', { runner: id, error: String(error) });
+      return undefined;
+    }
+  }
+
+  #linkOnChanged(status: HostedStatus): void {
+    this.#events.changed(status);
+    if (status.state === 'closed') this.release(status.id);
+  }
+
+  async #linkOnLost(id: string): Promise<void> {
+    const runner = this.#runners.get(id);
+    this.#runners.delete(id);
+    if (runner === undefined || this.#isClosed) return;
+    for (const session of runner.hosted) this.#hosts.delete(session);
+    await this.#waitFor(id, runner.token, runner.file, runner.hosted);
+    this.warm();
+  }
+
+  /** A socket that broke, a runner that was stopped, or one that is just ending: asks until it answers or is gone. */
+  async #waitFor(id: string, token: string, file: RunnerFile, expected: Set<string>): Promise<void> {
+    this.#silent.set(id, expected);
+    while (isAlive(file) && !this.#isClosed) {
+      const again = await this.#attach(id, token, (status) => this.#events.changed(status));
+      if (again !== undefined) {
+        this.#silent.delete(id);
+        // What closed while we were cut off is not hosted any more, and was not told.
+        this.#tellLost([...expected].filter((session) => !again.hosted.has(session)));
+        return;
+      }
+      if (this.#foreign.has(id)) break;
+      await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+    }
+    if (this.#isClosed) return;
+    this.#silent.delete(id);
+    if (!this.#foreign.has(id)) this.#bury(id);
+    this.#tellLost([...expected]);
+  }
+
+  #tellLost(sessions: readonly string[]): void {
+    if (sessions.length > 0) this.#events.lost(sessions);
+  }
+
+  /** Removes what a dead runner left. Only once its process is known to be gone: never a file of a living one. */
+  #bury(id: string): void {
+    const dir = join(this.#options.dir, id);
+    const file = this.#fileOf(id);
+    if (file !== undefined) {
+      if (isAlive(file)) return;
+      rmSync(file.socket, { force: true });
+    }
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** A pid alone proves nothing: it may be another process by now, or of another boot. */
+function isAlive(file: RunnerFile): boolean {
+  const row = readProcess(file.pid);
+  return row !== undefined && !row.isZombie && row.startTime === file.startTime && file.bootId === bootId();
+}
+
+/** sun_path holds 108 bytes with its NUL; Node 20 cuts a longer one silently (nodejs/node#52347). */
+export function socketPath(dir: string, id: string): string {
+  const path = join(dir, `${id}.sock`);
+  if (Buffer.byteLength(path) > 107) {
+    throw new BinnacleError('bad_data_dir', {
+      message: `The socket path is longer than 107 bytes: ${path}`,
+      hint: 'Set XDG_RUNTIME_DIR to a short path.',
+    });
+  }
+  return path;
+}

@@ -1,0 +1,455 @@
+// One program in a runner: reads it, appends its log, feeds it. Knows no gateway; who listens is told of changes.
+
+import { isAbsolute, join } from 'node:path';
+import {
+  BinnacleError,
+  type EntryData,
+  type Epoch,
+  formatPosition,
+  isDiskFull,
+  type Kind,
+  type ProcessInfo,
+  type RunEvent,
+  type RunId,
+  type RunInfo,
+  type RunRequest,
+  type SessionId,
+  type SignalName,
+  SteadyClock,
+} from '@binnacle/protocol';
+import { TrustedTime } from '../base/trusted-time.ts';
+import { type Head, type LogWriter, MAX_ENTRY_BYTES } from '../log/log.ts';
+import type { Fifos } from '../process/fifos.ts';
+import type { ExitStatus, Program, StartProgram } from '../process/program.ts';
+import { keeperCommand } from '../process/run-shell.ts';
+import {
+  familyOf,
+  kill,
+  type Leader,
+  readProcess,
+  signalProcess,
+  youngestFirst,
+} from '../process/session-processes.ts';
+import { ENDING_TIMES, type EndingTimes, endFamily } from '../process/termination.ts';
+import { type ExitRecord, writeExitRecord } from './exit-record.ts';
+import { InputQueue } from './input-queue.ts';
+import { RunJob } from './run-job.ts';
+import { RunRecords } from './run-record.ts';
+import { Runs } from './runs.ts';
+import { ShellLink } from './shell-link.ts';
+import { STATUS_REPLY, StatusQuery } from './status-query.ts';
+import type { HostedSpec, HostedStatus, RunnerReceipt, Writer } from './wire.ts';
+
+/** A full disk is asked again this often; the kernel holds the program meanwhile. */
+const DISK_RETRY_MS = 100;
+/** Keystrokes are summed up to one audit entry a second: one each would cost more than the echo that it records. */
+const INPUT_AUDIT_MS = 1000;
+/** How often segments are looked at for their age. Their bytes are kept within bounds by the log itself. */
+const TRIM_MS = 4_000;
+/** Signals that an interactive shell on pipes would die of, though they are meant for its job. */
+const FOR_JOBS_ONLY: ReadonlySet<SignalName> = new Set(['SIGINT', 'SIGQUIT', 'SIGTSTP']);
+
+export interface HostedEvents {
+  /** The log grew. Called in the turn of the append. */
+  grew(hosted: Hosted): void;
+  changed(hosted: Hosted): void;
+  /** A run is another than it was: queued, running, ended. */
+  ran(hosted: Hosted, run: RunInfo): void;
+}
+
+/** The EOF character of a terminal, as Ctrl-D sends it. */
+const END_OF_FILE = Buffer.of(4);
+
+interface Waiting {
+  readonly kind: Kind;
+  readonly bytes: Uint8Array;
+}
+
+export class Hosted {
+  readonly spec: HostedSpec;
+  readonly #log: LogWriter;
+  readonly #clock = new SteadyClock();
+  /** The log is no older than this process, so what an earlier one knew of the clock does not matter. */
+  readonly #time = new TrustedTime();
+  readonly #events: HostedEvents;
+  readonly #input: InputQueue;
+  readonly #statusQuery = new StatusQuery();
+  #program: Program | undefined;
+  #runs: Runs | undefined;
+  #job: RunJob | undefined;
+  #leader: Leader = { pid: -1, startTime: '' };
+  #exit: ExitRecord | undefined;
+  /** Earlier than `#exit`, which is set when it is kept on the disk. */
+  #hasExited = false;
+  #isBroken = false;
+  #state: HostedStatus['state'] = 'running';
+  #fence = 0;
+  #cols: number;
+  #rows: number;
+  /** What a full disk refused, in order. Reading is paused while there is any. */
+  readonly #refused: Waiting[] = [];
+  #diskRetry: NodeJS.Timeout | undefined;
+  #audit: { by: string; bytes: number; n?: number } | undefined;
+  #auditTimer: NodeJS.Timeout | undefined;
+  readonly #trimTimer: NodeJS.Timeout;
+  /** The exit must be recorded before the end is: the record is written asynchronously. */
+  #exitRecorded: Promise<void> = Promise.resolve();
+  #closedReason: EntryData['closed']['reason'] = 'eof';
+
+  constructor(spec: HostedSpec, log: LogWriter, events: HostedEvents) {
+    this.spec = spec;
+    this.#log = log;
+    this.#events = events;
+    this.#cols = spec.cols;
+    this.#rows = spec.rows;
+    this.#input = new InputQueue(spec.maxInputBytes, (bytes) => this.#program?.write(bytes) ?? 0);
+    this.#trimTimer = setInterval(() => this.trim(spec.retainBytes), TRIM_MS);
+    this.#trimTimer.unref();
+  }
+
+  /** Throws `start_failed`, `pty_unavailable`; then nothing of it is left. */
+  async start(startProgram: StartProgram, fifos: Fifos): Promise<void> {
+    try {
+      await this.#start(startProgram, fifos);
+    } catch (error) {
+      clearInterval(this.#trimTimer);
+      this.#runs?.stop();
+      throw error;
+    }
+  }
+
+  async #start(startProgram: StartProgram, fifos: Fifos): Promise<void> {
+    if (this.spec.mode === 'pty') this.#append('resize', json({ cols: this.#cols, rows: this.#rows }));
+    const spec = this.spec.takesRuns === true ? { ...this.spec, argv: await this.#prepareRuns(fifos) } : this.spec;
+    this.#program = await startProgram(spec, {
+      output: (kind, bytes) => {
+        this.#append(kind, bytes);
+        this.#runs?.noticeOutput();
+        if (kind === 'tty' && this.#statusQuery.take(bytes)) this.#type(STATUS_REPLY);
+      },
+      exited: (status) => this.#programOnExit(status),
+      ended: () => this.#programOnEnd(),
+    });
+    const row = readProcess(this.#program.pid);
+    // It may have ended already; then nothing carries its start time, and only its mark and session find its family.
+    this.#leader = { pid: this.#program.pid, startTime: row?.startTime ?? '' };
+  }
+
+  async #prepareRuns(fifos: Fifos): Promise<[string, ...string[]]> {
+    const { id, dir, mode } = this.spec;
+    const records = new RunRecords(dir);
+    records.make();
+    const link = await ShellLink.make(join(reachable(dir), 'shell'), mode, fifos, (told) => runs.handle(told));
+    const job = new RunJob(id, mode, () => this.#leader);
+    const log = this.#log;
+    const runs = new Runs({
+      session: id as SessionId,
+      mode,
+      link,
+      records,
+      maxQueued: this.spec.maxQueuedRuns ?? 64,
+      maxEnded: this.spec.maxEndedRuns ?? 1000,
+      job,
+      settle: (done) => this.#program?.settle(done),
+      type: (bytes) => this.#type(bytes),
+      append: (event: RunEvent) => this.#append('event', json(event)),
+      get head() {
+        return {
+          position: formatPosition({ epoch: log.epoch as Epoch, ...log.head }),
+          offset: log.head.offset,
+        };
+      },
+      changed: (run) => this.#events.ran(this, run),
+    });
+    this.#runs = runs;
+    this.#job = job;
+    return keeperCommand(link.keeper);
+  }
+
+  /** Types bytes of the runner's own, which come from no person. */
+  #type(bytes: Buffer): void {
+    try {
+      this.#input.push(bytes);
+    } catch {
+      // Closed: the program is about to end. Full: a shell is woken again, and who asked a question asks another terminal.
+    }
+  }
+
+  /** Throws `no_runs`, and what `Runs.submit` throws. */
+  run(id: RunId, request: RunRequest, writer: Writer): RunInfo {
+    this.#admit(writer);
+    return this.#needRuns().submit(id, request, writer.by);
+  }
+
+  async cancelRun(id: string, writer: Writer): Promise<RunInfo> {
+    this.#admit(writer);
+    return await this.#needRuns().cancel(id);
+  }
+
+  /** Throws `no_runs`. */
+  listProcesses(): ProcessInfo[] {
+    this.#needRuns();
+    return this.#job?.list() ?? [];
+  }
+
+  #needRuns(): Runs {
+    if (this.#runs === undefined) throw new BinnacleError('no_runs');
+    return this.#runs;
+  }
+
+  get status(): HostedStatus {
+    return {
+      id: this.spec.id,
+      state: this.#state,
+      pid: this.#leader.pid,
+      epoch: this.#log.epoch,
+      head: this.#log.head,
+      oldest: this.#log.oldest,
+      synced: this.#log.synced,
+      exitCode: this.#exit?.exitCode ?? null,
+      signal: this.#exit?.signal ?? null,
+      exitedAt: this.#exit?.exitedAt ?? null,
+      cols: this.#cols,
+      rows: this.#rows,
+      fence: this.#fence,
+      stalled: this.#refused.length > 0 ? 'disk_full' : null,
+      runs: this.#runs?.standing ?? null,
+    };
+  }
+
+  get head(): Head {
+    return this.#log.head;
+  }
+
+  get oldest(): Head {
+    return this.#log.oldest;
+  }
+
+  get isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /** Throws `lease_lost` when a newer writer was seen. */
+  #admit(writer: Writer): void {
+    if (writer.fence < this.#fence) {
+      throw new BinnacleError('lease_lost', { details: { fence: writer.fence, newest: this.#fence } });
+    }
+    this.#fence = writer.fence;
+  }
+
+  raiseFence(fence: number): void {
+    this.#fence = Math.max(this.#fence, fence);
+  }
+
+  write(bytes: Buffer, writer: Writer, client?: string, n?: number): RunnerReceipt {
+    this.#admit(writer);
+    if (this.#hasExited) throw new BinnacleError('session_exited');
+    const receipt = this.#input.push(bytes, client, n);
+    if (!receipt.duplicate) {
+      this.#runs?.noticeInput(bytes);
+      this.#auditInput(writer.by, bytes.length, n);
+    }
+    return receipt;
+  }
+
+  closeInput(writer: Writer): void {
+    this.#admit(writer);
+    if (this.#hasExited) throw new BinnacleError('session_exited');
+    this.#runs?.noticeEndOfInput();
+    if (this.spec.mode === 'pty') this.#input.push(END_OF_FILE);
+    else this.#input.end(() => this.#program?.closeInput?.());
+  }
+
+  resize(cols: number, rows: number, writer: Writer): void {
+    if (this.#program?.resize === undefined) throw new BinnacleError('not_a_tty');
+    this.#admit(writer);
+    if (this.#hasExited || (cols === this.#cols && rows === this.#rows)) return;
+    this.#program.resize(cols, rows);
+    this.#cols = cols;
+    this.#rows = rows;
+    this.#append('resize', json({ cols, rows }));
+    this.#events.changed(this);
+  }
+
+  /**
+   * PTY: the foreground group of the terminal, as Ctrl-C does; a signal to the shell's group would not reach its job.
+   * Pipes: the whole group of a command; of a shell, what it has started. Throws `no_job`, `session_exited`.
+   */
+  signal(signal: SignalName, writer: Writer): void {
+    this.#admit(writer);
+    const leader = readProcess(this.#leader.pid);
+    // Once it is reaped its number may be somebody else's, and its last output is still being read then.
+    if (this.#hasExited || leader === undefined || leader.isZombie || leader.startTime !== this.#leader.startTime) {
+      throw new BinnacleError('session_exited');
+    }
+    const delivered = this.spec.mode === 'pty' ? this.#signalForeground(signal) : this.#signalJob(signal);
+    if (!delivered) throw new BinnacleError('no_job');
+    this.#append('signal', json({ signal, by: writer.by }));
+  }
+
+  #signalForeground(signal: SignalName): boolean {
+    const foreground = readProcess(this.#leader.pid)?.foreground ?? -1;
+    return kill(foreground > 0 ? -foreground : this.#leader.pid, signal);
+  }
+
+  #signalJob(signal: SignalName): boolean {
+    if (!this.spec.isShell) return kill(-this.#leader.pid, signal);
+    const family = familyOf(this.#leader, this.spec.id).filter((row) => row.pid !== this.#leader.pid);
+    const job = youngestFirst(family);
+    // A shell that takes runs is the child of its keeper, and has to hear of an interrupt before its job does.
+    job.sort((a, b) => Number(b.parent === this.#leader.pid) - Number(a.parent === this.#leader.pid));
+    if (job.length === 0) return !FOR_JOBS_ONLY.has(signal) && kill(this.#leader.pid, signal);
+    return job.map((row) => signalProcess(row, signal)).includes(true);
+  }
+
+  /** Ends the whole family. Resolves when the log is closed. */
+  async end(times: EndingTimes = ENDING_TIMES): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#closedReason = 'deleted';
+    this.#runs?.expectEnd();
+    await endFamily(this.#leader, this.spec.id, times);
+    // Somebody whom we may not end can hold the output open; the log ends all the same.
+    if (!this.isClosed) this.#program?.abandon();
+    await this.closed;
+  }
+
+  #resolveClosed: () => void = () => undefined;
+  readonly closed = new Promise<void>((resolve) => {
+    this.#resolveClosed = resolve;
+  });
+
+  trim(maxBytes: number): void {
+    if (this.isClosed) return;
+    this.#log.trim({ maxBytes, olderThan: this.#time.now() - this.spec.retainMs });
+  }
+
+  #programOnExit(status: ExitStatus): void {
+    const record: ExitRecord = { ...status, exitedAt: Date.now() };
+    this.#hasExited = true;
+    this.#runs?.stop();
+    this.#input.stop();
+    this.#flushAudit();
+    this.#exitRecorded = this.#recordExit(record);
+  }
+
+  async #recordExit(record: ExitRecord): Promise<void> {
+    while (true) {
+      try {
+        await writeExitRecord(this.spec.dir, record);
+        break;
+      } catch (error) {
+        if (!refusesWrites(error)) {
+          // Its directory was removed under us, say. The log still tells the exit.
+          console.error(new Date().toISOString(), this.spec.id, 'the exit record cannot be written', error);
+          break;
+        }
+        // The same that stalls the log. Nobody is told of the exit until it is kept.
+        await new Promise((resolve) => setTimeout(resolve, DISK_RETRY_MS));
+      }
+    }
+    this.#exit = record;
+    this.#state = 'exited';
+    this.#append('exit', json({ exitCode: record.exitCode, signal: record.signal }));
+    this.#events.changed(this);
+  }
+
+  #programOnEnd(): void {
+    void this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#exitRecorded;
+    this.trim(this.spec.retainBytes);
+    this.#append('closed', json({ reason: this.#closedReason }));
+    while (this.#refused.length > 0) await new Promise((resolve) => setTimeout(resolve, DISK_RETRY_MS));
+    clearInterval(this.#trimTimer);
+    this.#state = 'closed';
+    this.#events.changed(this);
+    await this.#log.close();
+    this.#resolveClosed();
+  }
+
+  #auditInput(by: string, bytes: number, n: number | undefined): void {
+    if (this.#audit !== undefined && this.#audit.by !== by) this.#flushAudit();
+    this.#audit ??= { by, bytes: 0 };
+    this.#audit.bytes += bytes;
+    if (n !== undefined) this.#audit.n = n;
+    this.#auditTimer ??= setTimeout(() => this.#flushAudit(), INPUT_AUDIT_MS);
+  }
+
+  #flushAudit(): void {
+    clearTimeout(this.#auditTimer);
+    this.#auditTimer = undefined;
+    if (this.#audit === undefined) return;
+    const entry: EntryData['input'] = this.#audit;
+    this.#audit = undefined;
+    this.#append('input', json(entry));
+  }
+
+  /** The only way into the log. What a full disk refuses waits, and nothing overtakes it. */
+  #append(kind: Kind, bytes: Uint8Array): void {
+    if (this.#refused.length > 0 || !this.#appendNow(kind, bytes)) {
+      // A copy: what was read lies in a buffer that all programs of the runner share, and slice() of a Buffer copies nothing.
+      this.#refused.push({ kind, bytes: Uint8Array.from(bytes) });
+      this.#stall();
+      return;
+    }
+    // The change of state that follows tells of the end: nobody is to read it of a session that is not closed yet.
+    if (kind !== 'closed') this.#events.grew(this);
+  }
+
+  #appendNow(kind: Kind, bytes: Uint8Array): boolean {
+    if (this.#isBroken) return true;
+    try {
+      this.#log.append(kind, bytes, this.#clock.now());
+      return true;
+    } catch (error) {
+      if (error instanceof BinnacleError && error.code === 'disk_full') return false;
+      this.#breakOff(error);
+      return true;
+    }
+  }
+
+  /** A log that cannot be written for another reason than room ends its session, loudly: going on would lose output. */
+  #breakOff(error: unknown): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    console.error(new Date().toISOString(), this.spec.id, 'the log cannot be written; its program is ended', error);
+    this.#program?.pause();
+    void this.end();
+  }
+
+  #stall(): void {
+    if (this.#diskRetry !== undefined) return;
+    this.#program?.pause();
+    this.#events.changed(this);
+    this.#diskRetry = setInterval(() => this.#retryRefused(), DISK_RETRY_MS);
+  }
+
+  #retryRefused(): void {
+    // Room may come back by our own retention.
+    this.#log.trim({ maxBytes: this.spec.retainBytes, olderThan: this.#time.now() - this.spec.retainMs });
+    for (let first = this.#refused[0]; first !== undefined; first = this.#refused[0]) {
+      if (!this.#appendNow(first.kind, first.bytes)) return;
+      this.#refused.shift();
+    }
+    clearInterval(this.#diskRetry);
+    this.#diskRetry = undefined;
+    this.#events.grew(this);
+    this.#events.changed(this);
+    this.#program?.resume();
+  }
+}
+
+/**
+ * The name by which a shell of ours finds a place of this process: its own working directory is another, and an
+ * absolute path would be wrong once the data directory is moved.
+ */
+const reachable = (dir: string): string => (isAbsolute(dir) ? dir : `/proc/${process.pid}/cwd/${dir}`);
+
+const json = (value: EntryData[keyof EntryData] | RunEvent): Uint8Array => {
+  const bytes = Buffer.from(JSON.stringify(value));
+  return bytes.length <= MAX_ENTRY_BYTES ? bytes : bytes.subarray(0, 0);
+};
+
+const refusesWrites = (error: unknown): boolean => isDiskFull(error) || (error as NodeJS.ErrnoException).code === 'EIO';

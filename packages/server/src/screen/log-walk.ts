@@ -1,0 +1,193 @@
+// An emulator on its way through a log: takes pages, and knows the last position where nothing was open, which is where
+// it can be restored and read on from. Knows no file.
+
+import { formatPosition, isOutput, type Position } from '@binnacle/protocol';
+import type { Cursor } from '../cursor/cursor.ts';
+import type { Page } from '../log/log.ts';
+import { type Checkpoint, MAX_TEXT } from './checkpoints.ts';
+import { Ground } from './cut-points.ts';
+import { Emulator, SCROLLBACK, type Size } from './emulator.ts';
+import { isRestorable, restoring } from './restore-text.ts';
+import type { Drawn } from './wire.ts';
+
+/** A sequence that is longer is taken as it comes; until it ends there is no such position. */
+const MAX_HELD = 64 * 1024;
+const TAKEN = Symbol('taken');
+
+export class Walk {
+  readonly #emulator: Emulator;
+  readonly #ground = new Ground();
+  readonly #drawnFrom: number;
+  #isExact: boolean;
+  /** What was read last is up to there. */
+  #at: Position;
+  /** What the emulator has taken is up to there; undefined inside a sequence. */
+  #safe: Position | undefined;
+  /** Read, and not taken: the beginning of a sequence or of a character. */
+  #held: Buffer = Buffer.alloc(0);
+
+  /** From the beginning of what is there. */
+  static begin(at: Position, size: Size, isExact: boolean): Walk {
+    return new Walk(new Emulator(size), at, { drawnFrom: at.offset, exact: isExact });
+  }
+
+  static from({ epoch, place, offset, cols, rows, data, drawnFrom, exact }: Checkpoint): Walk {
+    const emulator = new Emulator({ cols, rows });
+    emulator.write(Buffer.from(data));
+    return new Walk(emulator, { epoch: epoch as Position['epoch'], place, offset }, { drawnFrom, exact });
+  }
+
+  private constructor(emulator: Emulator, at: Position, of: { readonly drawnFrom: number; readonly exact: boolean }) {
+    this.#emulator = emulator;
+    this.#at = at;
+    this.#safe = at;
+    this.#drawnFrom = of.drawnFrom;
+    this.#isExact = of.exact;
+  }
+
+  get at(): Position {
+    return this.#at;
+  }
+
+  /** It can be said what it shows. */
+  get isRestorable(): boolean {
+    return this.#safe !== undefined && isRestorable(this.#emulator);
+  }
+
+  /**
+   * Takes the next page, of its output no more than what is before the offset `until`; false at the head, and where that
+   * is reached. Throws what reading throws.
+   */
+  async step(cursor: Cursor, until = Number.POSITIVE_INFINITY): Promise<boolean> {
+    const reading = await cursor.next();
+    if (reading.kind === 'head') return false;
+    if (reading.kind === 'page') return this.#page(reading.page, until);
+    // What is missing may have been anything.
+    this.#isExact = false;
+    this.#flush();
+    this.#at = reading.next;
+    this.#settle(reading.next);
+    return reading.next.offset <= until;
+  }
+
+  checkpoint(): Checkpoint {
+    const at = this.#safe ?? this.#at;
+    const { text, above } = this.#text();
+    return {
+      ...{ epoch: at.epoch, place: at.place, offset: at.offset, ...this.#emulator.size, data: text, scrollback: above },
+      ...{ drawnFrom: this.#drawnFrom, exact: this.#wasExact },
+    };
+  }
+
+  drawn(): Drawn {
+    return shown(this.checkpoint(), this.#emulator);
+  }
+
+  dispose(): void {
+    this.#emulator.dispose();
+  }
+
+  get #wasExact(): boolean {
+    return this.#isExact && !this.#emulator.isClipped && !this.#emulator.isBroken;
+  }
+
+  /** As many rows above the screen as there is room for. */
+  #text(): { readonly text: string; readonly above: number } {
+    for (let above = SCROLLBACK; ; above = above >> 1) {
+      const made = restoring(this.#emulator, above);
+      if (made.text.length <= MAX_TEXT || above === 0) return made;
+    }
+  }
+
+  #page(page: Page, until: number): boolean {
+    // Its memory is used for the next one: without that, pages pile up until they are collected.
+    page.hold();
+    page.once(TAKEN, () => true);
+    const stopped = this.#entries(page, until);
+    page.release();
+    this.#at = stopped ?? page.next;
+    return stopped === undefined;
+  }
+
+  /** Where it stopped, if that is before the end of the page. */
+  #entries(page: Page, until: number): Position | undefined {
+    let { place } = page.from;
+    const { epoch } = page.from;
+    for (const { kind, bytes, offset, next } of page.heldEntries) {
+      if (isOutput(kind)) {
+        const at = { epoch, place, offset };
+        if (offset + bytes.length > until) {
+          if (offset < until) this.#output(bytes.subarray(0, until - offset), at, place);
+          return { epoch, place, offset: Math.max(offset, until) };
+        }
+        this.#output(bytes, at, next);
+      } else {
+        if (kind === 'resize') this.#resize(bytes);
+        if (this.#held.length === 0) this.#settle({ epoch, place: next, offset });
+      }
+      place = next;
+    }
+    return undefined;
+  }
+
+  #output(bytes: Uint8Array, at: Position, next: number): void {
+    const end = this.#ground.take(bytes);
+    if (end === 0) {
+      this.#held = Buffer.concat([this.#held, bytes]);
+      if (this.#held.length > MAX_HELD) this.#flush();
+      return;
+    }
+    // In one piece: the emulator loses some characters that come in two.
+    const whole = bytes.subarray(0, end);
+    this.#write(this.#held.length === 0 ? whole : Buffer.concat([this.#held, whole]));
+    this.#held = Buffer.from(bytes.subarray(end));
+    const place = end === bytes.length ? next : at.place;
+    this.#settle({ epoch: at.epoch, place, offset: at.offset + end });
+  }
+
+  #resize(bytes: Uint8Array): void {
+    // In the middle of a sequence the size changes all the same.
+    this.#flush();
+    this.#emulator.resize(JSON.parse(Buffer.from(bytes).toString()) as Size);
+  }
+
+  #flush(): void {
+    if (this.#held.length === 0) return;
+    this.#write(this.#held);
+    this.#held = Buffer.alloc(0);
+    this.#safe = undefined;
+  }
+
+  #write(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#emulator.write(bytes);
+  }
+
+  #settle(at: Position): void {
+    this.#safe = this.#emulator.isAtGround ? at : undefined;
+  }
+}
+
+function shown(checkpoint: Checkpoint, { terminal, core }: Emulator): Drawn {
+  const { active } = terminal.buffer;
+  const { place, offset, cols, rows, data, scrollback, drawnFrom, exact } = checkpoint;
+  return {
+    position: formatPosition({ epoch: checkpoint.epoch as Position['epoch'], place, offset }),
+    ...{ offset, cols, rows, data, scrollback, drawnFrom, exact },
+    lines: Array.from({ length: rows }, (_, y) => active.getLine(active.baseY + y)?.translateToString(true) ?? ''),
+    cursor: { row: active.cursorY, col: Math.min(active.cursorX, cols - 1) },
+    title: core._inputHandler._windowTitle.slice(0, 1000),
+    alternate: active.type === 'alternate',
+    applicationKeys: core.coreService.decPrivateModes.applicationCursorKeys,
+  };
+}
+
+/** One that was kept, without an emulator that goes on. */
+export function drawnOf(checkpoint: Checkpoint): Drawn {
+  const emulator = new Emulator(checkpoint);
+  emulator.write(Buffer.from(checkpoint.data));
+  try {
+    return shown(checkpoint, emulator);
+  } finally {
+    emulator.dispose();
+  }
+}

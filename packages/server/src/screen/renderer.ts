@@ -1,0 +1,218 @@
+// Draws screens of logs, each from the nearest one that is kept, and keeps more on the way. Runs in a thread of its own:
+// a few bytes can keep an emulator busy for ever, and nothing but the end of the thread stops it.
+
+import { join } from 'node:path';
+import type { Position } from '@binnacle/protocol';
+import { Cursor } from '../cursor/cursor.ts';
+import { positionOf } from '../cursor/start-position.ts';
+import { PageCache } from '../log/page-cache.ts';
+import { SegmentFiles } from '../log/segment-files.ts';
+import { SegmentReader } from '../log/segment-reader.ts';
+import { SPACING } from './checkpoint-spacing.ts';
+import { type Checkpoint, Checkpoints } from './checkpoints.ts';
+import type { Size } from './emulator.ts';
+import { drawnOf, Walk } from './log-walk.ts';
+import type { Drawn, ScreenJob } from './wire.ts';
+
+/** Emulators that are kept for what comes next. Each takes a few MiB. */
+const MAX_WARM = 3;
+/** Where a terminal cannot be said, it mostly can so few bytes before: the next text or move makes it so. */
+const STEPS_BACK = [1, 2, 4, 8, 16, 32, 64, 256, 1024];
+/** From there on each of those tries begins. */
+const BACK_BYTES = 4096;
+
+/** Of its time: by then it is seen how fast it goes. */
+const TRIAL = 1 / 6;
+/** It may become so much faster than it was on trial. */
+const HOPE = 2;
+
+interface Way {
+  readonly job: ScreenJob;
+  readonly reader: SegmentReader;
+  readonly checkpoints: Checkpoints;
+  /** By the clock of `performance`. */
+  readonly until: number;
+}
+
+export class Drawer {
+  /** Least recently used first. */
+  readonly #warm = new Map<string, Walk>();
+  /** For all that it reads, or each job would leave buffers behind. */
+  readonly #files = new SegmentFiles({ maxOpen: 4 });
+  readonly #cache = new PageCache({ maxBytes: 0 });
+
+  /** What was reached may be less than was asked for, if it took too long. Throws what reading throws. */
+  async draw(
+    job: ScreenJob,
+    answers: boolean,
+  ): Promise<{ readonly drawn: Drawn | undefined; readonly reached: number }> {
+    const until = performance.now() + job.withinMs;
+    const reader = SegmentReader.open(join(job.dir, 'log'), { head: job.head, files: this.#files, cache: this.#cache });
+    try {
+      reader.setOldest(job.oldest);
+      const checkpoints = new Checkpoints(job.dir);
+      if (job.at !== undefined) return await this.#drawAt({ reader, checkpoints, until, job: { ...job, at: job.at } });
+      const walk = this.#walkOf(job.id, job, { reader, checkpoints });
+      const isDone = await this.#walk(walk, { reader, checkpoints, until, job });
+      const reached = walk.at.offset;
+      if (!answers) return { drawn: undefined, reached };
+      if (isDone && walk.isRestorable) return { drawn: walk.drawn(), reached };
+      if (isDone) {
+        const way = { reader, checkpoints, until, job: { ...job, at: job.head.offset } };
+        const { drawn, isSure } = await this.#drawAt(way);
+        if (isSure) return { drawn, reached };
+      }
+      if (!isDone && job.tailBytes > 0) return { drawn: await this.#tail(job, reader, job.size), reached };
+      // What follows it is read like any output.
+      const { epoch } = reader;
+      const found = checkpoints.nearest(job.head.offset, { epoch, oldest: job.oldest.offset });
+      return { drawn: found === undefined ? begun(job, reader) : drawnOf(found), reached };
+    } finally {
+      reader.close();
+    }
+  }
+
+  /** What it showed at an offset, or where that cannot be said so little before it that nobody sees a difference. */
+  async #drawAt(way: Way & { readonly job: { readonly at: number } }): Promise<{
+    drawn: Drawn;
+    reached: number;
+    /** What follows it does there what it did. */
+    isSure: boolean;
+  }> {
+    const { job, reader, checkpoints } = way;
+    const { at, head } = job;
+    // Those who look back and forth are not to lose the one that follows the end.
+    const key = `${job.id}@`;
+    const walk = this.#walkOf(key, { ...job, head: { ...head, offset: Math.min(at, head.offset) } }, way);
+    let before: Checkpoint | undefined;
+    let isDone = true;
+    if (walk.at.offset < at - BACK_BYTES) {
+      isDone = await this.#walk(walk, { ...way, job: { ...job, at: at - BACK_BYTES } }, key);
+      if (isDone && walk.isRestorable) before = walk.checkpoint();
+    }
+    isDone = isDone && (await this.#walk(walk, way, key));
+    const reached = walk.at.offset;
+    const { epoch, oldest } = reader;
+    const kept = checkpoints.nearest(Math.min(at, head.offset), { epoch, oldest: oldest.offset });
+    if (!isDone) {
+      const size = kept ?? job.size;
+      const drawn = await this.#tail({ ...job, head: { ...head, offset: at } }, reader, size);
+      return { drawn, reached, isSure: false };
+    }
+    if (walk.isRestorable) return { drawn: walk.drawn(), reached, isSure: true };
+    const from = before ?? kept;
+    for (const back of STEPS_BACK) {
+      const drawn = at - back < (from?.offset ?? oldest.offset) ? undefined : await this.#again(way, from, at - back);
+      if (drawn !== undefined) return { drawn, reached, isSure: true };
+    }
+    return { drawn: walk.drawn(), reached, isSure: false };
+  }
+
+  /** Undefined where it cannot be said there either. */
+  async #again({ reader, job, until }: Way, from: Checkpoint | undefined, at: number): Promise<Drawn | undefined> {
+    const { epoch, oldest } = reader;
+    const walk =
+      from === undefined
+        ? Walk.begin({ epoch, ...oldest }, job.begin ?? job.size, oldest.offset === 0)
+        : Walk.from(from);
+    try {
+      const cursor = new Cursor(reader, walk.at);
+      while (performance.now() < until && walk.at.place < job.head.place && (await walk.step(cursor, at)));
+      return walk.isRestorable && walk.at.offset === at ? walk.drawn() : undefined;
+    } finally {
+      walk.dispose();
+    }
+  }
+
+  /** `key`: of those that are kept. As far as the head of the job. */
+  #walkOf(key: string, job: ScreenJob, { reader, checkpoints }: Pick<Way, 'reader' | 'checkpoints'>): Walk {
+    const { epoch, oldest } = reader;
+    const known = this.#warm.get(key);
+    const kept = checkpoints.nearest(job.head.offset, { epoch, oldest: oldest.offset });
+    const isGood =
+      known !== undefined &&
+      known.at.epoch === epoch &&
+      known.at.place >= oldest.place &&
+      known.at.place <= job.head.place &&
+      known.at.offset <= job.head.offset &&
+      known.at.offset >= (kept?.offset ?? 0);
+    if (isGood) {
+      this.#warm.delete(key);
+      this.#warm.set(key, known);
+      return known;
+    }
+    known?.dispose();
+    this.#warm.delete(key);
+    const walk =
+      kept === undefined
+        ? Walk.begin({ epoch, ...oldest }, job.begin ?? job.size, oldest.offset === 0)
+        : Walk.from(kept);
+    this.#warm.set(key, walk);
+    for (const [id, oldestWalk] of this.#warm) {
+      if (this.#warm.size <= MAX_WARM) break;
+      oldestWalk.dispose();
+      this.#warm.delete(id);
+    }
+    return walk;
+  }
+
+  /** True when it came to the head, or as far as the job says. */
+  async #walk(walk: Walk, { reader, checkpoints, until, job }: Way, key: string = job.id): Promise<boolean> {
+    const cursor = new Cursor(reader, walk.at);
+    const oldest = job.oldest.offset;
+    const isHopeless = hopeless(walk.at.offset, job, until);
+    let kept = checkpoints.nearest(walk.at.offset, { epoch: reader.epoch, oldest })?.offset ?? oldest;
+    try {
+      while (walk.at.place < job.head.place) {
+        if (performance.now() > until || isHopeless(walk.at.offset)) return false;
+        if (!(await walk.step(cursor, job.at))) break;
+        if (walk.at.offset - kept < SPACING || !walk.isRestorable) continue;
+        const checkpoint = walk.checkpoint();
+        checkpoints.keep(checkpoint, oldest);
+        kept = checkpoint.offset;
+      }
+      return true;
+    } catch (error) {
+      // Half of a page may have been taken.
+      this.#warm.delete(key);
+      walk.dispose();
+      throw error;
+    }
+  }
+
+  /** As if the terminal had been cleared before the last bytes. */
+  async #tail(job: ScreenJob, reader: SegmentReader, size: Size): Promise<Drawn> {
+    const { offset } = job.head;
+    const at = await positionOf(reader, { offset: Math.max(reader.oldest.offset, offset - job.tailBytes) });
+    const walk = Walk.begin(at, size, false);
+    try {
+      const cursor = new Cursor(reader, at);
+      while (walk.at.place < job.head.place && (await walk.step(cursor, job.at)));
+      return walk.isRestorable || job.at !== undefined ? walk.drawn() : begun(job, reader);
+    } finally {
+      walk.dispose();
+    }
+  }
+}
+
+/** Whether somebody waits for what would not arrive in time: better its end at once. */
+function hopeless(from: number, job: ScreenJob, until: number): (at: number) => boolean {
+  const began = performance.now();
+  const timeMs = until - began;
+  const way = Math.min(job.at ?? Number.POSITIVE_INFINITY, job.head.offset) - from;
+  return (at) => {
+    const spent = (performance.now() - began) / timeMs;
+    return job.tailBytes > 0 && spent > TRIAL && (at - from) * HOPE < way * spent;
+  };
+}
+
+/** Nothing yet: everything follows. */
+function begun({ size, begin = size }: ScreenJob, { epoch, oldest }: SegmentReader): Drawn {
+  const at: Position = { epoch, ...oldest };
+  const walk = Walk.begin(at, begin, oldest.offset === 0);
+  try {
+    return walk.drawn();
+  } finally {
+    walk.dispose();
+  }
+}

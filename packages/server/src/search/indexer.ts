@@ -1,0 +1,224 @@
+// Brings logs into the index as far as it was told that they go, a slice of one log at a time. Those that grow go before
+// those that are over. Knows no message and no question.
+
+import { BinnacleError, type Epoch } from '@binnacle/protocol';
+import type { Statement } from '../store/sqlite.ts';
+import { LogIndex, type LogIndexParts, type LogRow } from './log-index.ts';
+import type { Readers } from './readers.ts';
+import type { LogNews } from './wire.ts';
+
+/** Of one log in one go; then others have their turn. */
+const SLICE_BYTES = 1024 * 1024;
+/** Logs whose last text may still grow. More are read again from its beginning. */
+const MAX_OPEN = 256;
+
+export interface FollowEvents {
+  did(id: string, place: number): void;
+  warn(message: string, facts: Readonly<Record<string, unknown>>): void;
+}
+
+export class Follow {
+  readonly #parts: LogIndexParts;
+  readonly #readers: Readers;
+  readonly #events: FollowEvents;
+  readonly #get: Statement;
+  readonly #insert: Statement;
+  readonly #update: Statement;
+  readonly #retire: Statement;
+  readonly #keptFrom: Statement;
+  /** Least recently used first. */
+  readonly #open = new Map<string, LogIndex>();
+  /** What is behind, by what it is. */
+  readonly #live = new Set<string>();
+  readonly #over = new Set<string>();
+
+  constructor(parts: LogIndexParts, readers: Readers, events: FollowEvents) {
+    this.#parts = parts;
+    this.#readers = readers;
+    this.#events = events;
+    const { db } = parts;
+    this.#get = db.prepare('SELECT n, epoch, place, offset, marks, kept_from FROM logs WHERE id = ?');
+    this.#insert = db.prepare(
+      `INSERT INTO logs (id, conversation, foreign_id, source, labels, epoch, place, offset, marks, kept_from)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
+    );
+    this.#update = db.prepare('UPDATE logs SET conversation = ?, foreign_id = ?, source = ?, labels = ? WHERE id = ?');
+    // The name is free then for another life of the log.
+    this.#retire = db.prepare(`UPDATE logs SET gone = 1, id = id || ' ' || n, foreign_id = NULL WHERE id = ?`);
+    this.#keptFrom = db.prepare('UPDATE logs SET kept_from = ?1 WHERE n = ?2 AND kept_from < ?1');
+  }
+
+  get hasWork(): boolean {
+    return this.#live.size > 0 || this.#over.size > 0;
+  }
+
+  tell(news: LogNews): void {
+    const isKnown = this.#readers.news.has(news.id);
+    this.#readers.tell(news);
+    const row = this.#get.get(news.id) as LogRow | undefined;
+    if (row !== undefined) {
+      if (!isKnown) this.#describe(news);
+      if (news.oldest.offset > row.kept_from) this.#keptFrom.run(news.oldest.offset, row.n);
+      // Nothing new: most of what is told of after a restart.
+      if (news.isFinal && row.place === news.head.place && row.offset === news.head.offset) {
+        this.#events.did(news.id, news.head.place);
+        return;
+      }
+    }
+    this.#over.delete(news.id);
+    if (news.isFinal) this.#live.delete(news.id);
+    (news.isFinal ? this.#over : this.#live).add(news.id);
+  }
+
+  /** Nothing of it is found from now on; retention takes it away. */
+  forget(id: string): void {
+    this.#retire.run(id);
+    this.#drop(id);
+    this.#readers.forget(id);
+  }
+
+  /** A transaction was rolled back: what is in memory is more than what was kept. */
+  reset(): void {
+    for (const id of this.#open.keys()) this.#queueAgain(id);
+    this.#open.clear();
+  }
+
+  /** Output that is not in the index, of the logs that `isMeant`. */
+  behind(isMeant: (news: LogNews) => boolean = () => true): number {
+    let bytes = 0;
+    for (const id of [...this.#live, ...this.#over]) {
+      const news = this.#readers.news.get(id);
+      if (news === undefined || !isMeant(news)) continue;
+      const from = this.#open.get(id)?.at.offset ?? (this.#get.get(id) as LogRow | undefined)?.offset ?? 0;
+      bytes += Math.max(0, news.head.offset - Math.max(from, news.oldest.offset));
+    }
+    return bytes;
+  }
+
+  /** Takes a slice of the next log. Returns the bytes that it read. Throws SQLite's errors. */
+  async step(): Promise<number> {
+    const id = this.#next();
+    const news = id === undefined ? undefined : this.#readers.news.get(id);
+    if (id === undefined || news === undefined) return 0;
+    try {
+      return await this.#read(id);
+    } catch (error) {
+      if (!(error instanceof BinnacleError) && !isFileError(error)) throw error;
+      // Where it was deleted while it was read, nothing of it is left to be given up.
+      if (this.#readers.news.has(id)) this.#giveUp(news, error);
+      return 0;
+    }
+  }
+
+  #next(): string | undefined {
+    for (const queue of [this.#live, this.#over]) {
+      for (const id of queue) {
+        queue.delete(id);
+        if (this.#readers.news.has(id)) {
+          // Behind the others, until it is done.
+          queue.add(id);
+          return id;
+        }
+      }
+    }
+    return undefined;
+  }
+
+  async #read(id: string): Promise<number> {
+    const reader = this.#readers.of(id);
+    const log = this.#logOf(id, reader.epoch, reader.oldest);
+    const from = log.at.place;
+    const { head } = reader;
+    while (log.at.place < head.place && log.at.place - from < SLICE_BYTES) {
+      const reading = await reader.read({ epoch: reader.epoch, ...log.at });
+      // Deleted while it was read.
+      if (this.#open.get(id) !== log) return 0;
+      if (reading.kind === 'head') break;
+      if (reading.kind === 'gap') {
+        log.skipTo({ place: reading.next.place, offset: reading.next.offset });
+        continue;
+      }
+      for (const entry of reading.page.entries) log.take(entry);
+    }
+    const bytes = log.at.place - from;
+    const news = this.#readers.news.get(id);
+    if (news !== undefined && log.at.place >= news.head.place) {
+      log.settle(news.isFinal);
+      this.#live.delete(id);
+      this.#over.delete(id);
+      if (news.isFinal) this.#drop(id, log);
+      this.#events.did(id, log.at.place);
+    }
+    log.save();
+    return bytes;
+  }
+
+  #logOf(id: string, epoch: Epoch, oldest: { readonly place: number; readonly offset: number }): LogIndex {
+    let log = this.#open.get(id);
+    if (log !== undefined && log.row.epoch !== epoch) {
+      this.#retire.run(id);
+      log = undefined;
+    }
+    if (log === undefined) {
+      let row = this.#get.get(id) as LogRow | undefined;
+      if (row !== undefined && row.epoch !== epoch) {
+        this.#retire.run(id);
+        row = undefined;
+      }
+      row ??= this.#begin(id, epoch, oldest);
+      log = new LogIndex(row, { ...this.#parts, leastTime: bornAt(id) });
+    }
+    this.#open.delete(id);
+    this.#open.set(id, log);
+    for (const [oldestId] of this.#open) {
+      if (this.#open.size <= MAX_OPEN) break;
+      this.#open.delete(oldestId);
+    }
+    return log;
+  }
+
+  #begin(id: string, epoch: Epoch, oldest: { readonly place: number; readonly offset: number }): LogRow {
+    const news = this.#readers.news.get(id);
+    const { foreign = null, conversation = null } = news ?? {};
+    const labels = JSON.stringify(foreign?.labels ?? {});
+    const name = foreign?.sessionId ?? null;
+    const { place, offset } = oldest;
+    this.#insert.run(id, conversation, name, foreign?.source ?? null, labels, epoch, place, offset, offset);
+    return this.#get.get(id) as LogRow;
+  }
+
+  #describe({ id, conversation, foreign }: LogNews): void {
+    const labels = JSON.stringify(foreign?.labels ?? {});
+    this.#update.run(conversation, foreign?.sessionId ?? null, foreign?.source ?? null, labels, id);
+  }
+
+  #drop(id: string, log?: LogIndex): void {
+    if (log !== undefined && this.#open.get(id) !== log) return;
+    this.#open.delete(id);
+    this.#live.delete(id);
+    this.#over.delete(id);
+    this.#readers.close(id);
+  }
+
+  #queueAgain(id: string): void {
+    const news = this.#readers.news.get(id);
+    if (news !== undefined) (news.isFinal ? this.#over : this.#live).add(id);
+  }
+
+  /** Its log cannot be read from there: it is begun anew with the next news, or was deleted. */
+  #giveUp(news: LogNews, error: unknown): void {
+    const code = error instanceof BinnacleError ? error.code : 'internal';
+    // Of one that is being deleted, files go before anybody is told.
+    if (code !== 'session_gone' && this.#readers.hasLog(news.id)) {
+      this.#events.warn('a log could not be indexed', { session: news.id, error: String(error), code });
+    }
+    if (code === 'bad_position' || code === 'wrong_epoch' || code === 'offset_ahead') this.#retire.run(news.id);
+    this.#drop(news.id);
+    this.#events.did(news.id, news.head.place);
+  }
+}
+
+/** The id of a session begins with the ms in which it came to be here. */
+const bornAt = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) || 0;
+
+const isFileError = (error: unknown): boolean => error instanceof Error && 'syscall' in error;

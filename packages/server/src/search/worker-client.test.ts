@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { StatsAsk } from './wire.ts';
+import { IndexProcess } from './worker-client.ts';
+
+const ASK: StatsAsk = { kind: 'stats', conversations: [] };
+
+let dir: string;
+let index: IndexProcess;
+let starts: number;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'binnacle-index-process-'));
+  starts = 0;
+});
+afterEach(async () => {
+  await index.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** A real process that does this with each question. */
+async function open(onAsk: string, queueMs = 10_000): Promise<void> {
+  const script = join(dir, 'process.mjs');
+  writeFileSync(
+    script,
+    `const { writeFileSync } = await import('node:fs');
+     const post = (message) => process.send(message);
+     process.on('message', (message) => {
+       if (message.t === 'open') post({ t: 'ready', isNew: true });
+       if (message.t === 'stop') process.exit(0);
+       const { n } = message;
+       if (message.t === 'ask') { ${onAsk} }
+     });`,
+  );
+  const limits = { maxEvents: 1, maxIndexBytes: 1, retainMs: 1 };
+  index = new IndexProcess(
+    { path: join(dir, 'index.sqlite'), dir, script, searchMs: 50, queueMs, ...limits },
+    {
+      started: () => {
+        starts += 1;
+      },
+      did: () => undefined,
+    },
+    pino({ level: 'silent' }),
+  );
+  await vi.waitFor(() => expect(starts).toBe(1), 10_000);
+}
+
+describe('the process of the index', () => {
+  it('is ended when a search does not come back, and started again', async () => {
+    await open(`post({ t: 'began', n }); for (;;);`);
+    await expect(index.ask(ASK)).rejects.toMatchObject({ code: 'search_timeout' });
+    expect(() => index.ask(ASK)).toThrowError(expect.objectContaining({ code: 'index_unavailable' }));
+    await vi.waitFor(() => expect(starts).toBe(2), 10_000);
+  });
+
+  it('is started again when it dies, and who waits is told', async () => {
+    await open('process.exit(1)');
+    await expect(index.ask(ASK)).rejects.toMatchObject({ code: 'index_unavailable' });
+    await vi.waitFor(() => expect(starts).toBe(2), 10_000);
+    await expect(index.ask(ASK)).rejects.toMatchObject({ code: 'index_unavailable' });
+    await vi.waitFor(() => expect(starts).toBe(3), 10_000);
+  });
+
+  it('is not ended for a question that waited behind others, and the limit of that one counts from its beginning', async () => {
+    // Begins with each when the 50 ms of a search and the 1500 ms of grace are long over.
+    await open(`setTimeout(() => { post({ t: 'began', n }); post({ t: 'answer', n, value: 'there' }); }, 1700)`);
+    const asked = [index.ask(ASK), index.ask(ASK), index.ask(ASK)];
+    expect(await Promise.all(asked)).toEqual(['there', 'there', 'there']);
+    expect(starts).toBe(1);
+  });
+
+  it('refuses what it has not begun in time, and lives on while it says anything at all', async () => {
+    await open(`setInterval(() => post({ t: 'did', id: 'one', place: 1 }), 20)`, 200);
+    await expect(index.ask(ASK)).rejects.toMatchObject({ code: 'index_unavailable' });
+    expect(index.isReady).toBe(true);
+    expect(starts).toBe(1);
+  });
+
+  it('is begun anew at any moment, as often as somebody wants', async () => {
+    await open(`post({ t: 'began', n }); for (;;);`);
+    const lost = index.ask(ASK).catch((error: { code: string }) => error.code);
+    for (let i = 0; i < 30; i += 1) {
+      index.rebuild();
+      await new Promise((resolve) => setTimeout(resolve, i % 3));
+    }
+    expect(await lost).toBe('index_unavailable');
+    await vi.waitFor(() => expect(index.isReady).toBe(true), 10_000);
+  });
+
+  it('takes so many questions at once and no more', async () => {
+    await open('', 300);
+    const waiting = Array.from({ length: 64 }, () => index.ask(ASK));
+    expect(() => index.ask(ASK)).toThrowError(expect.objectContaining({ code: 'index_unavailable' }));
+    const codes = await Promise.all(waiting.map((one) => one.catch((error: { code: string }) => error.code)));
+    expect(codes.filter((code) => code !== 'search_timeout' && code !== 'index_unavailable')).toEqual([]);
+  });
+});

@@ -1,0 +1,230 @@
+// The index as the gateway has it: a process that is started again when it ends, however that was, and questions that get
+// an answer or a code, in time. Knows neither sessions nor queries.
+
+import { BinnacleError } from '@binnacle/protocol';
+import type { Log } from '../base/logger.ts';
+import { afterOwnTime } from '../base/running-time.ts';
+import { SideProcess } from '../process/worker-process.ts';
+import { removeIndex } from './index-db.ts';
+import type { Answers, Ask, FromIndex, IndexFacts, IndexOptions, ToIndex } from './wire.ts';
+
+/** Maximum questions that wait at once: they come from people. */
+const MAX_ASKS = 64;
+/** A question that its own limit does not stop is inside one statement of SQLite, which nothing but a kill ends. */
+const GRACE_MS = 1500;
+/** Maximum ms until the index begins with a question: as long as a page of somebody who waits for it stays open. */
+const QUEUE_MS = 30_000;
+const FIRST_PAUSE_MS = 100;
+const LAST_PAUSE_MS = 30_000;
+/** A process that lives so long has not died of what it was started with. */
+const SOUND_MS = 60_000;
+const STOP_MS = 3000;
+/** Maximum heap: a transaction's texts are 8 MiB of it. What SQLite caches is outside. */
+const MAX_HEAP_MB = 256;
+
+export interface IndexProcessOptions extends IndexOptions {
+  readonly script: string;
+  /** Maximum ms of a search, from when the index begins with it. */
+  readonly searchMs: number;
+  /** Maximum ms until it begins. Default 30 s. */
+  readonly queueMs?: number;
+}
+
+export interface IndexProcessEvents {
+  /** A process has begun, and knows nothing yet. */
+  started(): void;
+  did(id: string, place: number): void;
+}
+
+interface Waiting {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: BinnacleError) => void;
+  /** Cancels the present limit: until the question begins, then until it is answered. */
+  cancel: () => void;
+  /** Monotonic ms: nothing heard since then, and the process hangs. */
+  since: number;
+}
+
+type Child = SideProcess<ToIndex, FromIndex>;
+
+export class IndexProcess {
+  readonly #options: IndexProcessOptions;
+  readonly #events: IndexProcessEvents;
+  readonly #log: Log;
+  readonly #asks = new Map<number, Waiting>();
+  #child: Child | undefined;
+  #heardAt = 0;
+  #isReady = false;
+  #startedAt = 0;
+  #pause = FIRST_PAUSE_MS;
+  #again: NodeJS.Timeout | undefined;
+  #n = 0;
+  #isStopped = false;
+  #goneForGood: (() => void) | undefined;
+  /** Removes the file before the next start. */
+  #isRebuilding = false;
+  #facts: IndexFacts = { events: 0, documents: 0, behindBytes: 0, removed: 0, indexBytes: 0 };
+  #removedBefore = 0;
+
+  constructor(options: IndexProcessOptions, events: IndexProcessEvents, log: Log) {
+    this.#options = options;
+    this.#events = events;
+    this.#log = log;
+    this.#start();
+  }
+
+  get facts(): IndexFacts {
+    return { ...this.#facts, removed: this.#facts.removed + this.#removedBefore };
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Pid of the process, while there is one. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Lost while there is no process: the next one is told everything. */
+  post(message: ToIndex): void {
+    if (this.#isReady) this.#child?.send(message);
+  }
+
+  /** Throws `index_unavailable`, `search_timeout`. */
+  ask<A extends Ask>(ask: A): Promise<Answers[A['kind']]> {
+    if (!this.#isReady) throw new BinnacleError('index_unavailable');
+    if (this.#asks.size >= MAX_ASKS) {
+      throw new BinnacleError('index_unavailable', { message: 'Too many questions wait for the index.' });
+    }
+    this.#n += 1;
+    const n = this.#n;
+    return new Promise((resolve, reject) => {
+      const late = new BinnacleError('index_unavailable', { message: 'The index is busy and has not begun in time.' });
+      const cancel = afterOwnTime(this.#options.queueMs ?? QUEUE_MS, () => this.#giveUp(n, late));
+      this.#asks.set(n, { resolve, reject, cancel, since: performance.now() });
+      this.post({ t: 'ask', n, ask });
+    });
+  }
+
+  /** Starts again with an empty index. Safe at any moment: the file is removed once no process has it open. */
+  rebuild(): void {
+    this.#isRebuilding = true;
+    this.#pause = 0;
+    this.#isReady = false;
+    if (this.#child === undefined) this.#startIn(0);
+    else this.#child.kill();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#again);
+    const child = this.#child;
+    if (child === undefined) return;
+    const gone = new Promise<void>((resolve) => {
+      this.#goneForGood = resolve;
+    });
+    child.send({ t: 'stop' });
+    const timer = setTimeout(() => child.kill(), STOP_MS);
+    await gone;
+    clearTimeout(timer);
+  }
+
+  #start(): void {
+    if (this.#isStopped) return;
+    const { path, dir, maxEvents, maxIndexBytes, retainMs, script } = this.#options;
+    try {
+      if (this.#isRebuilding) removeIndex(path);
+      this.#isRebuilding = false;
+      this.#startedAt = performance.now();
+      const events = {
+        message: (message: FromIndex) => this.#take(message),
+        gone: (cause?: Error) => this.#exited(cause),
+      };
+      this.#child = new SideProcess({ script, maxHeapMb: MAX_HEAP_MB }, events);
+    } catch (error) {
+      this.#log.error({ err: error }, 'the index could not be started');
+      this.#startIn(LAST_PAUSE_MS);
+      return;
+    }
+    this.#child.send({ t: 'open', options: { path, dir, maxEvents, maxIndexBytes, retainMs } });
+  }
+
+  #exited(cause?: Error): void {
+    if (cause !== undefined) this.#log.error({ err: cause }, 'the index could not be started');
+    this.#child = undefined;
+    this.#isReady = false;
+    this.#removedBefore += this.#facts.removed;
+    this.#facts = { ...this.#facts, removed: 0 };
+    for (const n of [...this.#asks.keys()]) this.#refuse(n, new BinnacleError('index_unavailable'));
+    this.#goneForGood?.();
+    if (this.#isStopped) return;
+    if (performance.now() - this.#startedAt > SOUND_MS) this.#pause = FIRST_PAUSE_MS;
+    this.#startIn(this.#pause);
+    this.#pause = Math.min(LAST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, this.#pause * 2));
+  }
+
+  #startIn(ms: number): void {
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => this.#start(), ms);
+    this.#again.unref();
+  }
+
+  /** An index that has said nothing in all that time is inside SQLite, where nothing reaches it: that ends with it. */
+  #giveUp(n: number, why: BinnacleError): void {
+    const since = this.#asks.get(n)?.since ?? Number.POSITIVE_INFINITY;
+    this.#refuse(n, why);
+    if (this.#heardAt > since) return;
+    this.#isReady = false;
+    this.#child?.kill();
+  }
+
+  /** From here on its own limit counts, which the index keeps by itself where it can. */
+  #began(n: number): void {
+    const waiting = this.#asks.get(n);
+    if (waiting === undefined) return;
+    waiting.cancel();
+    waiting.since = this.#heardAt;
+    const late = new BinnacleError('search_timeout');
+    waiting.cancel = afterOwnTime(this.#options.searchMs + GRACE_MS, () => this.#giveUp(n, late));
+  }
+
+  #refuse(n: number, error: BinnacleError): void {
+    const waiting = this.#asks.get(n);
+    if (waiting === undefined) return;
+    this.#asks.delete(n);
+    waiting.cancel();
+    waiting.reject(error);
+  }
+
+  #take(message: FromIndex): void {
+    this.#heardAt = performance.now();
+    switch (message.t) {
+      case 'ready':
+        this.#isReady = true;
+        this.#events.started();
+        return;
+      case 'did':
+        this.#events.did(message.id, message.place);
+        return;
+      case 'began':
+        this.#began(message.n);
+        return;
+      case 'answer': {
+        const waiting = this.#asks.get(message.n);
+        this.#asks.delete(message.n);
+        waiting?.cancel();
+        waiting?.resolve(message.value as never);
+        return;
+      }
+      case 'refused':
+        this.#refuse(message.n, BinnacleError.fromWire(message.error));
+        return;
+      case 'facts':
+        this.#facts = message.facts;
+        return;
+      case 'warn':
+        this.#log.warn(message.facts, message.message);
+    }
+  }
+}

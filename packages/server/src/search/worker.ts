@@ -1,0 +1,302 @@
+// The process of the index: owns its file, takes logs in when there is nothing else to do, and answers questions in
+// between. Everything that it is told of is told again to the next one, so it may be killed at any time. Not a thread:
+// one that is ended inside SQLite takes the gateway along.
+
+import { randomInt } from 'node:crypto';
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { BinnacleError } from '@binnacle/protocol';
+import { serveGateway } from '../process/worker-entry.ts';
+import type { Database, Statement } from '../store/sqlite.ts';
+import { EventIndex } from './event-rows.ts';
+import { isDamaged, openIndex, removeIndex } from './index-db.ts';
+import { Follow } from './indexer.ts';
+import { Readers } from './readers.ts';
+import { IndexRetention } from './retention.ts';
+import { Snippets } from './snippets.ts';
+import { TextIndex } from './text-index.ts';
+import type { Answers, Ask, FromIndex, IndexOptions, SearchAsk, ToIndex } from './wire.ts';
+
+/** A transaction ends here at the latest. Larger ones make better segments of the full-text index. */
+const COMMIT_BYTES = 8 * 1024 * 1024;
+const COMMIT_MS = 1000;
+const FACTS_MS = 1000;
+/** Room on the disk that is left to the logs: they have what the index is made of. */
+const LEFT_FREE_BYTES = 64 * 1024 * 1024;
+/** After SQLite had no room, or an error that it gets over. */
+const AGAIN_MS = 5000;
+/** Ages run out while nothing happens. */
+const IDLE_MS = 60_000;
+
+type Post = (message: FromIndex, sent?: () => void) => void;
+
+class Index {
+  readonly #post: Post;
+  readonly #options: IndexOptions;
+  readonly #db: Database;
+  /** Stands in the file while this process owns it. */
+  readonly #mark = randomInt(1, 2 ** 31);
+  readonly #owner: Statement;
+  readonly #texts: TextIndex;
+  readonly #events: EventIndex;
+  readonly #readers: Readers;
+  readonly #follow: Follow;
+  readonly #retention: IndexRetention;
+  readonly #snippets: Snippets;
+  /** Deleted since the last commit: a transaction that fails must not bring them back. */
+  readonly #forgotten = new Set<string>();
+  #transaction: { bytes: number; readonly since: number } | undefined;
+  #toldFacts = Number.NEGATIVE_INFINITY;
+  #lookedForRoom = Number.NEGATIVE_INFINITY;
+  #hasRoom = true;
+  #wake: (() => void) | undefined;
+  #isStopping = false;
+  /** True once the file is gone: the process only has to end. */
+  #isOver = false;
+
+  constructor(options: IndexOptions, post: Post) {
+    this.#post = post;
+    this.#options = options;
+    const { db, isNew } = openIndex(options.path);
+    this.#db = db;
+    db.exec(`PRAGMA application_id = ${this.#mark}`);
+    this.#owner = db.prepare('PRAGMA application_id');
+    this.#texts = new TextIndex(db);
+    this.#events = new EventIndex(db);
+    this.#readers = new Readers(options.dir);
+    this.#follow = new Follow({ db, texts: this.#texts, events: this.#events }, this.#readers, {
+      did: (id, place) => this.#post({ t: 'did', id, place }),
+      warn: (message, facts) => this.#post({ t: 'warn', message, facts }),
+    });
+    this.#retention = new IndexRetention(db, this.#texts, this.#events, options);
+    this.#snippets = new Snippets(this.#readers);
+    this.#post({ t: 'ready', isNew });
+  }
+
+  async run(): Promise<void> {
+    while (!this.#isStopping && !this.#isOver) {
+      try {
+        const isIdle = !(await this.#step());
+        this.#tellFacts(isIdle);
+        if (isIdle) await this.#sleep(this.#hasRoom ? IDLE_MS : AGAIN_MS);
+        else await turn();
+      } catch (error) {
+        this.#recover(error);
+        await this.#sleep(AGAIN_MS);
+      }
+    }
+    // The process ends when the reason is sent.
+    if (this.#isOver) return await new Promise<never>(() => undefined);
+    this.#commit();
+    this.#snippets.close();
+    this.#db.close();
+  }
+
+  /** False when there is nothing to do. */
+  async #step(): Promise<boolean> {
+    this.#lookForRoom();
+    const transaction = this.#begin();
+    const isFollowing = this.#hasRoom && this.#follow.hasWork;
+    if (isFollowing) {
+      transaction.bytes += await this.#follow.step();
+      // A little of it all the time, or a log that floods would keep what is gone.
+      this.#retention.step();
+    } else if (!this.#retention.step()) {
+      this.#commit();
+      return false;
+    }
+    const isDue = transaction.bytes >= COMMIT_BYTES || performance.now() - transaction.since >= COMMIT_MS;
+    // What was taken in is kept when it is all there; a slice of retention alone is not worth a commit.
+    if (isDue || (isFollowing && !this.#follow.hasWork)) this.#commit();
+    return true;
+  }
+
+  #lookForRoom(): void {
+    const now = performance.now();
+    if (now - this.#lookedForRoom < FACTS_MS) return;
+    this.#lookedForRoom = now;
+    const { bavail, bsize } = statfsSync(dirname(this.#options.path));
+    const hasRoom = bavail * bsize >= LEFT_FREE_BYTES;
+    if (this.#hasRoom && !hasRoom) {
+      this.#post({
+        t: 'warn',
+        message: 'the disk is nearly full: the index waits',
+        facts: { leftBytes: bavail * bsize },
+      });
+    }
+    this.#hasRoom = hasRoom;
+  }
+
+  take(message: ToIndex): void {
+    if (this.#isOver) return;
+    try {
+      this.#act(message);
+    } catch (error) {
+      this.#recover(error);
+    }
+    this.#wake?.();
+  }
+
+  #act(message: ToIndex): void {
+    switch (message.t) {
+      case 'logs':
+        this.#begin();
+        for (const news of message.logs) {
+          const before = this.#readers.news.get(news.id)?.oldest.place ?? news.oldest.place;
+          this.#follow.tell(news);
+          if (news.oldest.place > before) this.#retention.lookAgain();
+        }
+        return;
+      case 'gone':
+        this.#forget(message.ids);
+        return;
+      case 'told_all':
+        this.#forgetUntold();
+        return;
+      case 'ask':
+        void this.#answer(message.n, message.ask);
+        return;
+      case 'stop':
+        this.#isStopping = true;
+        return;
+      case 'open': // That is how it came to be here.
+    }
+  }
+
+  #forget(ids: readonly string[]): void {
+    this.#begin();
+    for (const id of ids) {
+      this.#forgotten.add(id);
+      this.#follow.forget(id);
+    }
+    this.#retention.lookAgain();
+  }
+
+  #forgetUntold(): void {
+    const rows = this.#db.prepare('SELECT id FROM logs WHERE gone = 0').all() as { id: string }[];
+    const untold = rows.map(({ id }) => id).filter((id) => !this.#readers.news.has(id));
+    this.#forget(untold);
+  }
+
+  async #answer(n: number, ask: Ask): Promise<void> {
+    this.#post({ t: 'began', n });
+    try {
+      this.#post({ t: 'answer', n, value: await this.#find(ask) });
+    } catch (error) {
+      const wire =
+        error instanceof BinnacleError ? error : new BinnacleError('index_unavailable', { message: String(error) });
+      this.#post({ t: 'refused', n, error: wire.toWire() });
+      if (isDamaged(error) && !this.#isOver) this.#recover(error);
+    }
+  }
+
+  async #find(ask: Ask): Promise<Answers[keyof Answers]> {
+    if (ask.kind === 'events') return this.#events.list(ask);
+    if (ask.kind === 'stats') return this.#events.stats(ask);
+    return await this.#search(ask);
+  }
+
+  async #search(ask: SearchAsk): Promise<Answers['search']> {
+    const found = await this.#texts.find(ask, turn);
+    const page = found.slice(0, ask.limit);
+    const hits = await this.#snippets.of(page, ask.expression);
+    const seen = new Set(ask.conversations);
+    return {
+      hits,
+      next: found.length > ask.limit ? (page.at(-1)?.id ?? null) : null,
+      behindBytes: this.#follow.behind(({ conversation }) => conversation === null || seen.has(conversation)),
+    };
+  }
+
+  #begin(): { bytes: number; readonly since: number } {
+    if (this.#transaction === undefined) {
+      this.#db.exec('BEGIN IMMEDIATE');
+      // A gateway that was killed has a successor before we have noticed: what we know is older than what it wrote.
+      if ((this.#owner.get() as { application_id: number }).application_id !== this.#mark) process.exit(0);
+      this.#transaction = { bytes: 0, since: performance.now() };
+    }
+    return this.#transaction;
+  }
+
+  #commit(): void {
+    if (this.#transaction === undefined) return;
+    this.#db.exec('COMMIT');
+    this.#transaction = undefined;
+    this.#forgotten.clear();
+  }
+
+  /** Drops the transaction: its contents come from the logs again. The next process makes a damaged file anew. */
+  #recover(error: unknown): void {
+    if (isDamaged(error)) {
+      const facts = { path: this.#options.path, error: String(error) };
+      this.#isOver = true;
+      this.#db.close();
+      removeIndex(this.#options.path);
+      this.#post({ t: 'warn', message: 'the index was damaged, and is made anew', facts }, () => process.exit(1));
+      return;
+    }
+    this.#post({ t: 'warn', message: 'the index could not be written', facts: { error: String(error) } });
+    try {
+      this.#db.exec('ROLLBACK');
+    } catch {
+      // SQLite has rolled back by itself, as it does when the disk is full.
+    }
+    this.#transaction = undefined;
+    this.#texts.recount();
+    this.#events.recount();
+    this.#follow.reset();
+    const forgotten = [...this.#forgotten];
+    if (forgotten.length > 0) setTimeout(() => this.take({ t: 'gone', ids: forgotten }), AGAIN_MS).unref();
+  }
+
+  #tellFacts(isIdle: boolean): void {
+    const now = performance.now();
+    if (!isIdle && now - this.#toldFacts < FACTS_MS) return;
+    this.#toldFacts = now;
+    this.#post({
+      t: 'facts',
+      facts: {
+        events: this.#events.count,
+        documents: this.#texts.count,
+        behindBytes: this.#follow.behind(),
+        removed: this.#retention.removed,
+        indexBytes: this.#retention.bytes,
+      },
+    });
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    if (this.#isStopping || this.#isOver) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+  }
+}
+
+/** Lets messages in. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+serveGateway<ToIndex, FromIndex>((send) => {
+  let index: Index | undefined;
+  const end = (error: unknown): void => {
+    const facts = { error: String(error) };
+    send({ t: 'warn', message: 'the index failed', facts }, () => process.exit(1));
+  };
+  return (message) => {
+    try {
+      if (message.t !== 'open') {
+        index?.take(message);
+        return;
+      }
+      index = new Index(message.options, (said) => send(said));
+      index.run().then(() => process.exit(0), end);
+    } catch (error) {
+      end(error);
+    }
+  };
+});

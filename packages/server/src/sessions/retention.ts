@@ -1,0 +1,132 @@
+// Removes what is kept too long or is too much, over all sessions. Each log looks after its own bounds in its runner.
+
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BinnacleError, type SessionId } from '@binnacle/protocol';
+import type { Log } from '../base/logger.ts';
+import type { SessionRecord } from '../store/sessions.ts';
+import type { Catalogue } from '../store/store.ts';
+import type { Sessions } from './sessions.ts';
+
+/** Sizes change by segments of 32 MiB; looking more often would find nothing new. */
+const SWEEP_MS = 60_000;
+/** Rows of the catalogue that are read in one turn: about a millisecond. */
+const BATCH = 100;
+
+export interface RetentionRules {
+  readonly retainMs: number;
+  readonly totalBytes: number;
+  /** Finished sessions. */
+  readonly maxFinished: number;
+}
+
+export interface RetentionParts {
+  readonly catalogue: Catalogue;
+  readonly sessions: Sessions;
+  readonly dir: string;
+  readonly log: Log;
+}
+
+/** Of a session, all that a sweep keeps in mind. */
+type Kept = Pick<SessionRecord, 'id' | 'state'> & {
+  readonly bytes: number;
+  /** When it ended or, of a recording of something older, came here. */
+  readonly since: number;
+};
+
+export class Retention {
+  readonly #parts: RetentionParts;
+  readonly #rules: RetentionRules;
+  readonly #timer: NodeJS.Timeout;
+  #sweeping: Promise<void> | undefined;
+  #isStopped = false;
+
+  constructor(parts: RetentionParts, rules: RetentionRules) {
+    this.#parts = parts;
+    this.#rules = rules;
+    this.#timer = setInterval(() => {
+      this.sweep().catch((error: unknown) => parts.log.error({ err: error }, 'retention failed'));
+    }, SWEEP_MS);
+    this.#timer.unref();
+  }
+
+  /** Resolves when nothing of it touches the catalogue any more. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#isStopped = true;
+    await this.#sweeping?.catch(() => undefined);
+  }
+
+  /**
+   * Finished sessions go first, the oldest of them first; then running ones keep their newest share. A few sessions a
+   * turn: viewers must not wait for it. One at a time: a sweep that is under way is the one that is asked for.
+   */
+  sweep(): Promise<void> {
+    this.#sweeping ??= this.#sweep().finally(() => {
+      this.#sweeping = undefined;
+    });
+    return this.#sweeping;
+  }
+
+  async #sweep(): Promise<void> {
+    const kept = await this.#all();
+    let total = kept.reduce((sum, { bytes }) => sum + bytes, 0);
+    const oldest = this.#parts.catalogue.time.now() - this.#rules.retainMs;
+    const finished = kept.filter(isFinished).reverse();
+    let tooMany = finished.length - this.#rules.maxFinished;
+    for (const one of finished) {
+      const isOld = one.since < oldest;
+      if (!isOld && total <= this.#rules.totalBytes && tooMany <= 0) continue;
+      if (this.#isStopped) return;
+      await this.#delete(one.id);
+      total -= one.bytes;
+      tooMany -= 1;
+      await turn();
+    }
+    const running = kept.filter((one) => !isFinished(one));
+    if (total <= this.#rules.totalBytes || running.length === 0) return;
+    const share = Math.floor(this.#rules.totalBytes / running.length);
+    await Promise.allSettled(running.map(async ({ id }) => await this.#parts.sessions.get(id).trim(share)));
+  }
+
+  /** Somebody else may have deleted it since it was looked at. */
+  async #delete(id: SessionId): Promise<void> {
+    try {
+      await this.#parts.sessions.delete(id);
+    } catch (error) {
+      if (!(error instanceof BinnacleError) || error.code !== 'session_gone') throw error;
+    }
+  }
+
+  /** Newest first. */
+  async #all(): Promise<Kept[]> {
+    const kept: Kept[] = [];
+    let after: SessionId | null | undefined;
+    while (after !== null && !this.#isStopped) {
+      const page = this.#parts.catalogue.sessions.list({ limit: BATCH, ...(after === undefined ? {} : { after }) });
+      for (const { id, state, createdAt, exitedAt, foreign } of page.records) {
+        const since = Math.max(exitedAt ?? createdAt, foreign?.heardAt ?? 0);
+        kept.push({ id, state, since, bytes: await this.#bytesOf(id) });
+      }
+      after = page.next;
+      await turn();
+    }
+    return kept;
+  }
+
+  async #bytesOf(id: SessionId): Promise<number> {
+    const dir = join(this.#parts.dir, id, 'log');
+    try {
+      let bytes = 0;
+      for (const name of await readdir(dir)) bytes += (await stat(join(dir, name))).size;
+      return bytes;
+    } catch {
+      return 0; // Deleted, or rolled over, while we looked.
+    }
+  }
+}
+
+const isFinished = ({ state }: Kept): boolean => state === 'closed' || state === 'lost';
+
+/** Lets everybody else have their turn. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

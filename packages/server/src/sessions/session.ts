@@ -1,0 +1,456 @@
+// A session: one program, its log and its lease, as the gateway sees them. Read this file second.
+
+import { join } from 'node:path';
+import {
+  BinnacleError,
+  type Epoch,
+  formatPosition,
+  type InputReceipt,
+  type LostReason,
+  type RunInfo,
+  type SessionActivity,
+  type SessionId,
+  type SessionInfo,
+  type SessionState,
+  type SignalName,
+} from '@binnacle/protocol';
+import type { Head, LogReader } from '../log/log.ts';
+import { PageCache } from '../log/page-cache.ts';
+import { type Progress, type ProgressAsk, progressOf } from '../log/progress.ts';
+import type { SegmentFiles } from '../log/segment-files.ts';
+import { SegmentReader } from '../log/segment-reader.ts';
+import type { EndingTimes } from '../process/termination.ts';
+import type { HostedStatus, Request, RunnerReceipt } from '../runner/wire.ts';
+import type { SessionChange, SessionRecord } from '../store/sessions.ts';
+import { type Guarded, GuardedInput, type NumberedMessage, type SessionGuard } from './input-hooks.ts';
+import { labelsOf } from './labels.ts';
+import { type Admitted, Helm, type HelmRecord, type HelmTimes, type Steering } from './lease.ts';
+import { type RunsOf, SessionRuns } from './runs.ts';
+
+export type { Steering };
+
+/** Maximum wait per page during a burst. Frames of 4 KiB cost a viewer ten times as much per byte as full pages. */
+const BURST_MS = 2;
+/** Minimum growth of a burst, about one read of a flooding PTY. Less is the echo of typing, which goes out at once. */
+const BURST_BYTES = 3 * 1024;
+
+/** Message for numbered input that a plugin vetoed on its first arrival. The number is used up. */
+const VETOED_BEFORE = 'A plugin did not allow it when it came first.';
+
+/** Order of the states. A session never goes back to a lower rank. */
+const RANK: Readonly<Record<SessionState, number>> = { starting: 0, running: 1, exited: 2, closed: 3, lost: 3 };
+
+/** The writer of the session's log: a runner that owns the program, or the ingest of a foreign session. */
+export interface SessionHost {
+  /** Rejects with `session_exited` after the end, and with `session_foreign` for a program that runs elsewhere. */
+  request(id: string, request: Request, payload?: Uint8Array, answerMs?: number): Promise<unknown>;
+  /** Calls `Session.grew` once when the log is beyond `place`. */
+  watch(id: string, place: number, pace: { readonly atLeast: number; readonly withinMs: number }): void;
+}
+
+export interface SessionParts {
+  /** Directory of the log and of the records of runs. */
+  readonly dir: string;
+  readonly host: SessionHost;
+  readonly pages: {
+    readonly cache: PageCache;
+    readonly files: SegmentFiles;
+    readonly pageBytes: number;
+    readonly headroom: number;
+  };
+  readonly helmTimes: HelmTimes;
+  save(change: SessionChange): void;
+  /** Called after each change of state, size, exit, lease or activity. */
+  changed(session: Session): void;
+  /** Called for each input from a person or a client. */
+  typed(session: Session): void;
+  /** Called for each change of a run. */
+  ran(session: Session, run: RunInfo): void;
+  /** The plugins' input hooks; undefined before plugins have started. */
+  guard(): SessionGuard | undefined;
+  readonly helmRecord: HelmRecord;
+  saveHelm(record: HelmRecord): void;
+}
+
+/** Listener to one session. Output is not among the events: listeners read it from the log. */
+export interface SessionListener {
+  /** Called after each change of state, size, exit, lease or activity. */
+  changed?(session: Session): void;
+  /** Called for each input but the automatic replies of a terminal. */
+  typed?(session: Session): void;
+  deleted?(session: Session): void;
+  /** Called when a run is queued, starts or ends. */
+  ran?(session: Session, run: RunInfo): void;
+}
+
+export class Session {
+  readonly id: SessionId;
+  readonly helm: Helm;
+  /** Runs of a shell that accepts them: see `takesRuns`. */
+  readonly runs: SessionRuns;
+  readonly #parts: SessionParts;
+  readonly #listeners = new Set<SessionListener>();
+  #record: SessionRecord;
+  /** Last status from the runner; undefined while no runner hosts the session. */
+  #status: HostedStatus | undefined;
+  #reader: SegmentReader | undefined;
+  #isBursting = false;
+  #activity: SessionActivity | null = null;
+  #isOldActivity = false;
+  /** Input that waits for the verdict of a plugin. */
+  #input: GuardedInput | undefined;
+
+  constructor(record: SessionRecord, parts: SessionParts) {
+    this.id = record.id;
+    this.#record = record;
+    this.#parts = parts;
+    this.helm = new Helm(parts.helmRecord, {
+      times: parts.helmTimes,
+      events: {
+        raiseFence: async (fence) => {
+          if (this.isHosted) await parts.host.request(this.id, { t: 'fence', id: this.id, fence });
+        },
+        changed: () => this.#tell(),
+        save: (helm) => parts.saveHelm(helm),
+      },
+    });
+    if (!this.isHosted) this.helm.end();
+    const asItsRunsSee: RunsOf = {
+      record: () => this.#record,
+      isHosted: () => this.isHosted,
+      guarded: () => this.#guarded,
+      admit: (by) => this.#admit(by),
+      ask: (request) => parts.host.request(this.id, request),
+    };
+    this.runs = new SessionRuns(asItsRunsSee, parts.dir);
+  }
+
+  /** True while the log can grow: a runner or a foreign emitter has the session. */
+  get isHosted(): boolean {
+    return this.#record.state !== 'closed' && this.#record.state !== 'lost';
+  }
+
+  /** True if the program runs elsewhere: this gateway cannot steer it. */
+  get isForeign(): boolean {
+    return this.#record.foreign !== null;
+  }
+
+  get record(): SessionRecord {
+    return this.#record;
+  }
+
+  /** The session as this gateway last learned of it. Call `refresh` first if the answer must be current. */
+  get info(): SessionInfo {
+    const record = this.#record;
+    const status = this.#status;
+    const log = this.#reader;
+    const head = log?.head ?? status?.head ?? record.head ?? { place: 0, offset: 0 };
+    const epoch = (log?.epoch ?? status?.epoch ?? record.epoch ?? '') as Epoch;
+    return {
+      id: this.id,
+      name: record.name,
+      state: record.state,
+      running: record.state === 'running' || record.state === 'starting',
+      mode: record.spec.mode,
+      argv: record.spec.argv,
+      cwd: record.spec.cwd,
+      cols: record.spec.cols,
+      rows: record.spec.rows,
+      pid: record.pid,
+      exitCode: record.exitCode,
+      signal: record.signal,
+      epoch,
+      outputOffset: head.offset,
+      oldestOffset: log?.oldest.offset ?? status?.oldest.offset ?? 0,
+      syncedOffset: status?.synced.offset ?? head.offset,
+      position: epoch === '' ? '' : formatPosition({ epoch, ...head }),
+      createdAt: record.createdAt,
+      exitedAt: record.exitedAt,
+      lease: this.helm.info,
+      stalled: status?.stalled ?? null,
+      runs: this.takesRuns ? (status?.runs ?? { current: null, queued: 0 }) : null,
+      foreign: record.foreign,
+      labels: labelsOf(record),
+      activity: this.activity,
+      ...(record.state === 'lost' ? { lostReason: this.#lostReason } : {}),
+    };
+  }
+
+  /** Reason of the loss. Rows from old versions have none: such a session had lost its runner or its emitter. */
+  get #lostReason(): LostReason {
+    return this.#record.lostReason ?? (this.isForeign ? 'silent' : 'runner_died');
+  }
+
+  /** The last reported activity; null if the program does not run or nothing can detect its activity. */
+  get activity(): SessionActivity | null {
+    const { state } = this.#record;
+    return state === 'running' || state === 'starting' ? this.#activity : null;
+  }
+
+  /** True if an earlier gateway process set the activity. A flag: times of that process are of another clock. */
+  get isOldActivity(): boolean {
+    return this.#isOldActivity;
+  }
+
+  /** Sets the activity that the activity follower detected. `isOld`: an earlier gateway process set it. */
+  does(activity: SessionActivity | null, isOld = false): void {
+    if (this.#activity === activity) return;
+    this.#activity = activity;
+    this.#isOldActivity = isOld;
+    // A change of state follows at the end of the program, and notifies the listeners.
+    if (activity !== null) this.#tell();
+  }
+
+  /** Throws `session_gone` without a log, and `runner_unavailable` before the program has started. */
+  get log(): LogReader {
+    this.#reader ??= this.#openLog();
+    return this.#reader;
+  }
+
+  /**
+   * Opens a separate reader that returns entries as they were written, each with its time. The caller advances the
+   * reader when `log` has grown after `onWait`, and closes it. Throws as `log`.
+   */
+  openEntries(onWait: (place: number) => void): SegmentReader {
+    const { epoch, head } = this.log;
+    return SegmentReader.open(join(this.#parts.dir, 'log'), {
+      ...{ epoch, head, onWait },
+      // This reader reads each page once; a cache would only push out pages that viewers share.
+      cache: new PageCache({ maxBytes: 0 }),
+      mergeMs: Number.NEGATIVE_INFINITY,
+    });
+  }
+
+  /** Counts output over time, as far as the time limit of `ask` allows. Throws as `log`. */
+  async progress(ask: ProgressAsk): Promise<Progress> {
+    return await progressOf(join(this.#parts.dir, 'log'), this.log, ask);
+  }
+
+  listen(listener: SessionListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  get hasListeners(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  /**
+   * Asks the runner for the current status. Does nothing for a session that no runner hosts. Throws
+   * `runner_unavailable` without an answer: `info` may then show less than a viewer has seen.
+   */
+  async refresh(answerMs?: number): Promise<void> {
+    if (!this.isHosted) return;
+    try {
+      const status = await this.#parts.host.request(this.id, { t: 'status', id: this.id }, undefined, answerMs);
+      this.update(status as HostedStatus);
+    } catch (error) {
+      // The session closed during the request, and the final status came with the close.
+      if (!(error instanceof BinnacleError) || error.code !== 'session_exited') throw error;
+    }
+  }
+
+  /** Applies a status from the runner. */
+  update(status: HostedStatus): void {
+    const before = this.#record;
+    // One read can contain a status answer and later events; the older answer is then handled last.
+    if (RANK[status.state] < RANK[before.state]) return;
+    const isClosed = status.state === 'closed';
+    const wasStalled = this.#status?.stalled ?? null;
+    const isFirst = this.#status === undefined;
+    this.#status = isClosed ? undefined : status;
+    if (isFirst) this.helm.catchUp(status.fence);
+    const change: SessionChange = {
+      state: status.state,
+      epoch: status.epoch,
+      pid: status.pid,
+      exitCode: status.exitCode,
+      signal: status.signal,
+      exitedAt: status.exitedAt,
+      cols: status.cols,
+      rows: status.rows,
+      ...(isClosed ? { head: status.head } : {}),
+    };
+    const isSame =
+      before.state === status.state &&
+      before.pid === status.pid &&
+      before.spec.cols === status.cols &&
+      before.spec.rows === status.rows;
+    if (!isSame) this.#save(change);
+    // After the change: a reader that reaches the end of the log now sees the state that belongs to the end.
+    this.#reader?.setOldest(status.oldest);
+    this.#reader?.advance(status.head);
+    // This may be the first status on a new connection, on which the runner has no watch yet.
+    if (!isClosed) this.#reader?.remind();
+    if (isSame && status.stalled === wasStalled) return;
+    if (isClosed) this.#ended();
+    this.#tell();
+  }
+
+  grew(head: Head, oldest: Head): void {
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    this.#isBursting = head.place - reader.head.place >= BURST_BYTES;
+    reader.setOldest(oldest);
+    reader.advance(head);
+  }
+
+  /** Records an event of a foreign session, with or without readers: the session list shows its time. */
+  heard(at: number, head: Head, oldest: Head, synced: Head): void {
+    const { foreign } = this.#record;
+    if (foreign !== null) this.#record = { ...this.#record, head, foreign: { ...foreign, heardAt: at } };
+    if (this.#status !== undefined) this.#status = { ...this.#status, head, oldest, synced };
+    this.grew(head, oldest);
+  }
+
+  /** Closes the session from its log and exit record, after the runner died or the emitter ended. */
+  close(change: SessionChange & { readonly head: Head }): void {
+    const wasHosted = this.isHosted;
+    this.#status = undefined;
+    this.#save(change);
+    this.#reader?.advance(change.head);
+    if (wasHosted) this.#ended();
+    else this.helm.end();
+    this.#tell();
+  }
+
+  /** Ends the lease and notifies plugins; called once per session. */
+  #ended(): void {
+    this.helm.end();
+    const { state, name, exitCode, signal, hidden } = this.#record;
+    if (hidden || (state !== 'closed' && state !== 'lost')) return;
+    this.#parts.guard()?.ended({ session: this.id, name, state, exitCode, signal });
+  }
+
+  /** Throws `lease_held`, `lease_lost`, `session_exited`, `stdin_closed`, `input_full`, `input_gap`, `vetoed`. */
+  async write(bytes: Uint8Array, by: Steering, message?: NumberedMessage): Promise<InputReceipt> {
+    const writer = this.#admit(by);
+    const { host } = this.#parts;
+    const send = (part: Uint8Array, admitted = this.#admit(by)): Promise<RunnerReceipt> => {
+      if (!isReply(part)) this.#parts.typed(this);
+      return host.request(
+        this.id,
+        { t: 'input', id: this.id, writer: admitted, ...message },
+        part,
+      ) as Promise<RunnerReceipt>;
+    };
+    const guarded = this.#guarded;
+    if (guarded === undefined) return await send(bytes, writer);
+    const { guard, input } = guarded;
+    const event = () => ({ session: this.id, text: Buffer.from(bytes).toString(), by: writer.by });
+    // Each part is admitted again: another client may have taken the lease before the verdict.
+    const { wasEmpty, ...receipt } = await (input.isNeeded
+      ? input.pass(event(), bytes, message, async (part) => await send(part))
+      : send(bytes, writer));
+    if (wasEmpty === true && bytes.length > 0) throw new BinnacleError('vetoed', { message: VETOED_BEFORE });
+    if (guard.isTold && !receipt.duplicate) guard.after(event());
+    return receipt;
+  }
+
+  async closeInput(by: Steering): Promise<void> {
+    const writer = this.#admit(by);
+    const close = (admitted = this.#admit(by)): Promise<unknown> =>
+      this.#parts.host.request(this.id, { t: 'close_input', id: this.id, writer: admitted });
+    const input = this.#guarded?.input;
+    await (input?.isNeeded === true ? input.inTurn(0, async () => await close()) : close(writer));
+  }
+
+  async signal(signal: SignalName, by: Steering): Promise<void> {
+    await this.#parts.host.request(this.id, { t: 'signal', id: this.id, writer: this.#admit(by), signal });
+  }
+
+  async resize(cols: number, rows: number, by: Steering): Promise<void> {
+    const writer = this.#admit(by);
+    if (this.#record.spec.mode !== 'pty') throw new BinnacleError('not_a_tty');
+    await this.#parts.host.request(this.id, { t: 'resize', id: this.id, writer, cols, rows });
+  }
+
+  get takesRuns(): boolean {
+    return this.#record.spec.takesRuns;
+  }
+
+  /** Applies the runner's report on one run. */
+  ran(run: RunInfo, runs: HostedStatus['runs']): void {
+    if (this.#status !== undefined) this.#status = { ...this.#status, runs };
+    this.#parts.ran(this, run);
+    for (const listener of [...this.#listeners]) listener.ran?.(this, run);
+  }
+
+  /** Ends the program and all its descendants. Resolves when the log is closed. */
+  async end(times?: EndingTimes): Promise<void> {
+    if (!this.isHosted) return;
+    try {
+      await this.#parts.host.request(
+        this.id,
+        times === undefined ? { t: 'end', id: this.id } : { t: 'end', id: this.id, times },
+      );
+    } catch (error) {
+      // The session closed by itself during the request, which has the same result.
+      if (!(error instanceof BinnacleError) || error.code !== 'session_exited') throw error;
+    }
+  }
+
+  trim(maxBytes: number): Promise<unknown> {
+    return this.#parts.host.request(this.id, { t: 'trim', id: this.id, maxBytes });
+  }
+
+  /** Releases everything of a deleted session. */
+  forget(): void {
+    this.helm.stop();
+    for (const listener of [...this.#listeners]) listener.deleted?.(this);
+    this.release();
+  }
+
+  /** Closes descriptors and drops cached pages. The next read opens them again. */
+  release(): void {
+    this.#reader?.close();
+    this.#reader = undefined;
+  }
+
+  /** Input hooks; none for the process of an agent, whose input is the agent's protocol. */
+  get #guarded(): Guarded | undefined {
+    const guard = this.#record.hidden ? undefined : this.#parts.guard();
+    if (guard === undefined) return undefined;
+    this.#input ??= new GuardedInput(guard);
+    return { guard, input: this.#input };
+  }
+
+  #admit(by: Steering): Admitted {
+    if (!this.isHosted) throw new BinnacleError('session_exited');
+    if (this.isForeign) throw new BinnacleError('session_foreign');
+    return this.helm.admit(by.name, by.lease, by.connection);
+  }
+
+  #openLog(): SegmentReader {
+    const { pageBytes, ...pages } = this.#parts.pages;
+    const status = this.#status;
+    const head = status?.head ?? this.#record.head ?? undefined;
+    return SegmentReader.open(join(this.#parts.dir, 'log'), {
+      ...pages,
+      pageBytes,
+      ...(head === undefined ? {} : { head }),
+      onWait: (place) => {
+        const pace = this.#isBursting ? { atLeast: pageBytes, withinMs: BURST_MS } : { atLeast: 1, withinMs: 0 };
+        this.#parts.host.watch(this.id, place, pace);
+      },
+    });
+  }
+
+  #save(change: SessionChange): void {
+    const { cols, rows, ...rest } = change;
+    const spec = { ...this.#record.spec, cols: cols ?? this.#record.spec.cols, rows: rows ?? this.#record.spec.rows };
+    this.#record = { ...this.#record, ...rest, spec };
+    this.#parts.save(change);
+  }
+
+  #tell(): void {
+    this.#parts.changed(this);
+    for (const listener of [...this.#listeners]) listener.changed?.(this);
+  }
+}
+
+/** Tells whether input is an automatic reply of a terminal: focus, cursor position or device attributes. */
+const isReply = (bytes: Uint8Array): boolean =>
+  bytes[0] === 0x1b &&
+  bytes.length < 64 &&
+  /^.\[(?:[IO]|\??[\d;]*[Rn]|[?>=][\d;]*c)$/.test(Buffer.from(bytes).toString());

@@ -1,0 +1,172 @@
+// Commands of the sandbox daemon's protocol. Each is a session of ours; what is added here is the time that it may take.
+
+import { BinnacleError, type CreateSession, isSessionId, type SessionId } from '@binnacle/protocol';
+import { uuidv7 } from 'uuidv7';
+import type { Log } from '../base/logger.ts';
+import { Alarm } from '../base/long-timer.ts';
+import type { TrustedTime } from '../base/trusted-time.ts';
+import type { CommandStore } from '../store/commands.ts';
+import type { Session, Steering } from './session.ts';
+
+/** Not by the PATH, which a request may replace. */
+const BASH = '/bin/bash';
+/** After SIGTERM, until everything that is left of it is ended. */
+const INTERRUPT_MS = 3000;
+/** Its runner did not answer: it may be stopped, or swapped out. */
+const RETRY_MS = 5000;
+const MAX_NAME_LENGTH = 60;
+
+/** Sessions as one principal sees them. */
+export interface VisibleSessions {
+  create(program: CreateSession, options?: { readonly id: SessionId }): Promise<Session>;
+  has(id: string): boolean;
+  /** Throws `session_not_found`. */
+  get(id: string): Session;
+}
+
+export interface CommandRequest {
+  readonly command: string;
+  readonly cwd?: string | undefined;
+  readonly envs?: Readonly<Record<string, string>> | undefined;
+  /** Default: no limit. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export class Commands {
+  readonly #store: CommandStore;
+  readonly #log: Log;
+  /** What takes back the end of a command that runs. */
+  readonly #disarm = new Map<SessionId, () => void>();
+  #isStopped = false;
+
+  constructor(parts: {
+    readonly store: CommandStore;
+    readonly log: Log;
+    /** Finds those of an earlier gateway; asked in here alone, and not for anybody. */
+    sessionOf(id: SessionId): Session;
+    readonly time: Pick<TrustedTime, 'leftOf'>;
+  }) {
+    this.#store = parts.store;
+    this.#log = parts.log;
+    // Programs outlive the gateway, and so does the time that they were given.
+    for (const { session: id, deadline } of this.#store.listDue()) {
+      const session = parts.sessionOf(id);
+      const since = session.record.createdAt;
+      if (deadline !== null) this.#arm(session, parts.time.leftOf(since, deadline - since));
+    }
+  }
+
+  /** Throws what `Sessions.create` throws. */
+  async start(seen: VisibleSessions, asked: CommandRequest, by: Steering): Promise<Session> {
+    const { command, cwd, envs, timeoutMs } = asked;
+    const program: CreateSession = {
+      argv: [BASH, '-c', command],
+      mode: 'pipe',
+      name: command.trim().split('\n', 1)[0]?.slice(0, MAX_NAME_LENGTH) ?? '',
+      ...(cwd === undefined ? {} : { cwd }),
+      ...(envs === undefined ? {} : { env: envs }),
+    };
+    const session = await this.#startAs(seen, program, timeoutMs);
+    // Nobody can write to a command of this protocol, so one that reads finds the end, as with /dev/null.
+    session.closeInput(by).catch((error: unknown) => {
+      const hasEnded = error instanceof BinnacleError && error.code === 'session_exited';
+      if (!hasEnded) this.#log.warn({ err: error, session: session.id }, 'the input of a command could not be closed');
+    });
+    return session;
+  }
+
+  /** Any program, with the time that it may take: it is ended then, also by a later gateway. Its input stays open. */
+  async startWithin(seen: VisibleSessions, program: CreateSession, timeoutMs: number | undefined): Promise<Session> {
+    return timeoutMs === undefined ? await seen.create(program) : await this.#startAs(seen, program, timeoutMs);
+  }
+
+  isCommand(seen: VisibleSessions, id: string): boolean {
+    return isSessionId(id) && this.#store.get(id) !== undefined && seen.has(id);
+  }
+
+  /** Throws `session_not_found`. */
+  find(seen: VisibleSessions, id: string): Session {
+    if (!this.isCommand(seen, id)) throw new BinnacleError('session_not_found', { message: 'No such command.' });
+    return seen.get(id);
+  }
+
+  /** True once it was ended because its time was over. */
+  hasTimedOut(id: SessionId): boolean {
+    return this.#store.get(id)?.timedOut ?? false;
+  }
+
+  /** Asks the command to end, and ends it and all it has started. Throws `session_exited`, `lease_held`. */
+  async interrupt(seen: VisibleSessions, id: string, by: Steering): Promise<void> {
+    const session = this.find(seen, id);
+    if (!session.isHosted) throw new BinnacleError('session_exited', { message: 'The command has ended.' });
+    try {
+      await session.signal('SIGTERM', by);
+    } catch (error) {
+      // The command itself is over; what it left running is not.
+      if (!(error instanceof BinnacleError) || !['session_exited', 'no_job'].includes(error.code)) throw error;
+    }
+    await exited(session, INTERRUPT_MS);
+    await session.end();
+  }
+
+  /** Stops the clocks; commands go on. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const disarm of [...this.#disarm.values()]) disarm();
+  }
+
+  async #startAs(seen: VisibleSessions, program: CreateSession, timeoutMs: number | undefined): Promise<Session> {
+    const id = uuidv7() as SessionId;
+    // For a later gateway; this one counts the time itself.
+    this.#store.put(id, timeoutMs === undefined ? null : Date.now() + timeoutMs);
+    let session: Session;
+    try {
+      session = await seen.create(program, { id });
+    } catch (error) {
+      this.#store.remove(id);
+      throw error;
+    }
+    if (timeoutMs !== undefined) this.#arm(session, timeoutMs);
+    return session;
+  }
+
+  #arm(session: Session, withinMs: number): void {
+    const alarm = new Alarm();
+    const disarm = () => {
+      alarm.clear();
+      stop();
+      this.#disarm.delete(session.id);
+    };
+    const stop = session.listen({ changed: () => !session.info.running && disarm(), deleted: disarm });
+    alarm.set(withinMs, () => this.#expire(session));
+    this.#disarm.set(session.id, disarm);
+  }
+
+  #expire(session: Session): void {
+    this.#disarm.get(session.id)?.();
+    if (!session.info.running) return;
+    // Before it is ended: whoever reads of the exit is to know why.
+    this.#store.markTimedOut(session.id);
+    session.end().catch((error: unknown) => {
+      this.#log.warn({ err: error, session: session.id }, 'a command that took too long could not be ended yet');
+      if (!this.#isStopped) this.#arm(session, RETRY_MS);
+    });
+  }
+}
+
+/** Resolves when it does not run any more, or after `withinMs`. */
+function exited(session: Session, withinMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!session.info.running) done();
+    };
+    const stop = session.listen({ changed: look, deleted: () => done() });
+    const timer = setTimeout(() => done(), withinMs);
+    const done = () => {
+      clearTimeout(timer);
+      stop();
+      resolve();
+    };
+    look();
+  });
+}

@@ -1,0 +1,134 @@
+// The rows of sessions whose programs run elsewhere: whose they are, and how far each has come. Knows no event.
+
+import type { ForeignInfo, SessionId } from '@binnacle/protocol';
+import { transaction } from './schema.ts';
+import type { NewSession, SessionChange, SessionStore } from './sessions.ts';
+import type { Database, Statement } from './sqlite.ts';
+
+/** How far a session has come. What is behind `place` in its log is not in here yet. */
+export interface ForeignStanding {
+  /** Of its producer. -1: it has none, or has sent nothing. */
+  readonly epoch: number;
+  /** Of the producer's next event. */
+  readonly nextSeq: number;
+  readonly place: number;
+  readonly offset: number;
+  /** When the last event came, ms since 1970. */
+  readonly heardAt: number;
+}
+
+export interface ForeignEnded {
+  readonly standing: ForeignStanding;
+  readonly change: SessionChange;
+}
+
+export interface ForeignRecord extends ForeignStanding, Omit<ForeignInfo, 'heardAt'> {
+  readonly session: SessionId;
+}
+
+export class ForeignStore {
+  readonly #db: Database;
+  readonly #sessions: SessionStore;
+  readonly #insert: Statement;
+  readonly #byId: Statement;
+  readonly #bySession: Statement;
+  readonly #save: Statement;
+  readonly #silent: Statement;
+
+  constructor(db: Database, sessions: SessionStore) {
+    this.#db = db;
+    this.#sessions = sessions;
+    this.#insert = db.prepare(
+      `INSERT INTO foreign_sessions
+         (session, emitted_id, user, producer, source, labels, epoch, next_seq, place, offset, heard_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#byId = db.prepare('SELECT * FROM foreign_sessions WHERE emitted_id = ?');
+    this.#bySession = db.prepare('SELECT * FROM foreign_sessions WHERE session = ?');
+    this.#save = db.prepare(
+      'UPDATE foreign_sessions SET epoch = ?, next_seq = ?, place = ?, offset = ?, heard_at = ? WHERE session = ?',
+    );
+    this.#silent = db.prepare(
+      `SELECT session FROM foreign_sessions JOIN sessions ON sessions.id = session
+       WHERE deleted_at IS NULL AND state NOT IN ('closed', 'lost') AND heard_at < ?`,
+    );
+  }
+
+  /** The session and what makes it a foreign one, and what has become of it already: all or nothing. */
+  insertWith(session: NewSession, foreign: ForeignInfo, change?: SessionChange): void {
+    const { sessionId, user, producer, source, labels, heardAt } = foreign;
+    transaction(this.#db, () => {
+      this.#sessions.insert(session);
+      this.#insert.run(session.id, sessionId, user, producer, source, JSON.stringify(labels), -1, 0, 0, 0, heardAt);
+      if (change !== undefined) this.#sessions.update(session.id, change);
+    });
+  }
+
+  /** Also of a session that was deleted, as long as its trace is kept: its id is not given away again. */
+  find(emittedId: string): ForeignRecord | undefined {
+    return recordOf(this.#byId.get(emittedId));
+  }
+
+  get(session: SessionId): ForeignRecord | undefined {
+    return recordOf(this.#bySession.get(session));
+  }
+
+  /** All of them or none. */
+  save(standings: Iterable<readonly [SessionId, ForeignStanding]>): void {
+    transaction(this.#db, () => {
+      for (const [session, { epoch, nextSeq, place, offset, heardAt }] of standings) {
+        this.#save.run(epoch, nextSeq, place, offset, heardAt, session);
+      }
+    });
+  }
+
+  /** They are over: how far each came and how it ended, all of it or nothing. */
+  end(ended: Iterable<readonly [SessionId, ForeignEnded]>): void {
+    transaction(this.#db, () => {
+      for (const [session, { standing, change }] of ended) {
+        // It was deleted while there was no room to write this.
+        if (this.#sessions.get(session)?.deleted !== false) continue;
+        const { epoch, nextSeq, place, offset, heardAt } = standing;
+        this.#save.run(epoch, nextSeq, place, offset, heardAt, session);
+        this.#sessions.update(session, change);
+      }
+    });
+  }
+
+  /** Those that go on, and of which nothing came since `time` (ms since 1970). */
+  listSilent(time: number): readonly SessionId[] {
+    return (this.#silent.all(time) as readonly { readonly session: SessionId }[]).map(({ session }) => session);
+  }
+}
+
+interface Row {
+  readonly session: SessionId;
+  readonly emitted_id: string;
+  readonly user: string;
+  readonly producer: string | null;
+  readonly source: string;
+  readonly labels: string;
+  readonly epoch: number;
+  readonly next_seq: number;
+  readonly place: number;
+  readonly offset: number;
+  readonly heard_at: number;
+}
+
+function recordOf(found: unknown): ForeignRecord | undefined {
+  if (found === undefined) return undefined;
+  const row = found as Row;
+  return {
+    session: row.session,
+    sessionId: row.emitted_id,
+    user: row.user,
+    producer: row.producer,
+    source: row.source,
+    labels: JSON.parse(row.labels) as Record<string, string>,
+    epoch: row.epoch,
+    nextSeq: row.next_seq,
+    place: row.place,
+    offset: row.offset,
+    heardAt: row.heard_at,
+  };
+}

@@ -1,0 +1,29 @@
+// What users want to be told of when they do not look: one row for each who does not want all of it.
+
+import { type Database, type Statement, toDisk } from './sqlite.ts';
+
+export interface HailWishes {
+  /** Also when an agent's turn of theirs has ended, and not only when something waits for them. */
+  readonly done: boolean;
+}
+
+export class HailWishStore {
+  readonly #put: Statement;
+  readonly #drop: Statement;
+  readonly #has: Statement;
+
+  constructor(db: Database) {
+    this.#put = db.prepare('INSERT OR IGNORE INTO hail_wishes (user) VALUES (?)');
+    this.#drop = db.prepare('DELETE FROM hail_wishes WHERE user = ?');
+    this.#has = db.prepare('SELECT 1 FROM hail_wishes WHERE user = ?');
+  }
+
+  of(user: string): HailWishes {
+    return { done: this.#has.get(user) === undefined };
+  }
+
+  /** Throws `disk_full`. */
+  set(user: string, { done }: HailWishes): void {
+    toDisk(() => (done ? this.#drop : this.#put).run(user));
+  }
+}

@@ -1,0 +1,236 @@
+// Copy of what can be read of a damaged catalogue, row by row, into a new one. The damaged file is copied first and
+// never written to. Knows no meaning of any row.
+
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { isDiskFull } from '@binnacle/protocol';
+import { openCatalogueFile, transaction } from '../schema.ts';
+import { type Database, openDatabase, type SqlValue } from '../sqlite.ts';
+
+/** Result for one table: rows that were copied, and whether others could not be read. */
+export interface SalvagedTable {
+  readonly table: string;
+  readonly rows: number;
+  readonly isWhole: boolean;
+}
+
+type Row = Readonly<Record<string, SqlValue>>;
+/** False for a row that is not taken. */
+type Keep = (row: Row) => boolean;
+
+/** Rows that are read at once; where one of them cannot be read, one by one. */
+const PAGE = 500;
+/** Magic, page size (at 16), file format, reserved bytes, fractions: what stands in each catalogue alike. */
+const HEADER_BYTES = 24;
+/** Offset of the number of pages in the header. */
+const COUNT_AT = 28;
+/** Maximum growth per file, as a factor: a count that asks for more is damaged itself. */
+const MAX_GROWTH = 1000;
+
+/**
+ * Copies from `path` into `into`, which has all tables and no row. Returns what became of each table; of one that could
+ * not even be found, nothing and `isWhole: false`. Throws what a full disk says.
+ */
+export function salvage(path: string, into: Database): SalvagedTable[] {
+  const tables = tablesOf(into);
+  const scratch = mkdtempSync(`${path}.reading-`);
+  try {
+    const copy = join(scratch, 'copy.db');
+    copyFileSync(path, copy);
+    if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${copy}-wal`);
+    mendHeader(copy, dirOf(into));
+    let from: Database | undefined;
+    try {
+      from = openOld(copy);
+      const source = from;
+      into.exec('PRAGMA foreign_keys = OFF');
+      return tables.map((table) => copyTable(source, into, table));
+    } catch (error) {
+      if (isDiskFull(error)) throw error;
+      return tables.map((table) => ({ table, rows: 0, isWhole: false }));
+    } finally {
+      from?.close();
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** With the newest tables, where it is whole enough for them to be made. */
+function openOld(path: string): Database {
+  try {
+    return openCatalogueFile(path);
+  } catch {
+    return openDatabase(path);
+  }
+}
+
+/** Removes rows whose parents were not readable. Returns how many. */
+export function dropOrphans(db: Database): number {
+  let dropped = 0;
+  for (;;) {
+    const orphans = db.prepare('PRAGMA foreign_key_check').all() as { table: string; rowid: number }[];
+    if (orphans.length === 0) return dropped;
+    let changes = 0;
+    for (const { table, rowid } of orphans) {
+      changes += Number(db.prepare(`DELETE FROM "${table}" WHERE rowid = ?`).run(rowid).changes);
+    }
+    dropped += changes;
+    if (changes === 0) return dropped;
+  }
+}
+
+function copyTable(from: Database, into: Database, table: string): SalvagedTable {
+  const columns = columnsOf(into, table);
+  const found = columnsOf(from, table);
+  const shared = columns.filter((column) => found.includes(column));
+  if (shared.length === 0) return { table, rows: 0, isWhole: false };
+  const names = shared.map((name) => `"${name}"`).join(', ');
+  const insert = into.prepare(
+    `INSERT OR IGNORE INTO "${table}" (${names}) VALUES (${shared.map(() => '?').join(', ')})`,
+  );
+  let rows = 0;
+  let full: unknown;
+  const keep = (row: Row): boolean => {
+    try {
+      const { changes } = insert.run(...shared.map((name) => row[name] ?? null));
+      rows += Number(changes);
+      return Number(changes) > 0;
+    } catch (error) {
+      if (isDiskFull(error)) full = error;
+      // Otherwise the values are not those of such a row: the page belongs to another table.
+      return false;
+    }
+  };
+  const isWhole = transaction(into, () => {
+    const isAllRead = readAll(from, table, names, keep);
+    if (full !== undefined) throw full;
+    return isAllRead;
+  });
+  return { table, rows, isWhole };
+}
+
+/** Upwards until a page cannot be read, over it in growing steps, and downwards from the end. False: not all was read. */
+function readAll(db: Database, table: string, names: string, keep: Keep): boolean {
+  // Without a rowid there is nothing to step by.
+  if (!hasRowid(db, table)) return readUp(db, `SELECT ${names} FROM "${table}" LIMIT -1 OFFSET ?`, keep);
+  const next = (after: number, count: number): Row[] =>
+    db
+      .prepare(`SELECT rowid AS "rowid", ${names} FROM "${table}" WHERE rowid > ? ORDER BY rowid LIMIT ?`)
+      .all(after, count) as Row[];
+  let at = -1;
+  let step = 0;
+  let isWhole = true;
+  const end = lastRowid(db, table) ?? Number.MAX_SAFE_INTEGER;
+  for (let count = PAGE; at + step <= end; ) {
+    try {
+      const rows = next(at + step, count);
+      if (rows.length === 0) break;
+      for (const row of rows) isWhole = keep(row) && isWhole;
+      at = Number(rows.at(-1)?.rowid);
+      step = 0;
+      if (count < PAGE) count *= 2;
+    } catch {
+      isWhole = false;
+      if (count > 1) count = 1;
+      else step = step === 0 ? 1 : step * 2;
+    }
+  }
+  return (isWhole && end !== Number.MAX_SAFE_INTEGER) || readDown(db, table, names, keep, isWhole);
+}
+
+/** Reads the rows behind the damage, nearest to the end first. */
+function readDown(db: Database, table: string, names: string, keep: Keep, wasWhole: boolean): boolean {
+  const before = db.prepare(
+    `SELECT rowid AS "rowid", ${names} FROM "${table}" WHERE rowid < ? ORDER BY rowid DESC LIMIT 1`,
+  );
+  try {
+    for (let at = Number.MAX_SAFE_INTEGER; ; ) {
+      const row = before.get(at) as Row | undefined;
+      if (row === undefined) return wasWhole;
+      keep(row);
+      at = Number(row.rowid);
+    }
+  } catch {
+    return false;
+  }
+}
+
+function readUp(db: Database, sql: string, keep: Keep): boolean {
+  const one = db.prepare(sql);
+  try {
+    return (one.all(0) as Row[]).map(keep).every((isKept) => isKept);
+  } catch {
+    return false;
+  }
+}
+
+/** Undefined where the end of the table cannot be read. */
+function lastRowid(db: Database, table: string): number | undefined {
+  try {
+    return Number(
+      (db.prepare(`SELECT max(rowid) AS last FROM "${table}"`).get() as { last: number | null }).last ?? -1,
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+function hasRowid(db: Database, table: string): boolean {
+  try {
+    db.prepare(`SELECT rowid FROM "${table}" LIMIT 0`).all();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const tablesOf = (db: Database): string[] =>
+  (
+    db.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").all() as {
+      name: string;
+    }[]
+  ).map(({ name }) => name);
+
+function columnsOf(db: Database, table: string): string[] {
+  try {
+    return (db.prepare(`PRAGMA table_info("${table}")`).all() as { name: string }[]).map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+/** The file of a database that is open. */
+const dirOf = (db: Database): string =>
+  (db.prepare("SELECT file FROM pragma_database_list WHERE name = 'main'").get() as { file: string }).file;
+
+/** Damage to the first bytes alone would hide all the others, and so would pages that the header counts and are cut off. */
+function mendHeader(path: string, like: string): void {
+  const head = Buffer.alloc(HEADER_BYTES);
+  const source = openSync(like, 'r');
+  readSync(source, head, 0, HEADER_BYTES, 0);
+  closeSync(source);
+  const fd = openSync(path, 'r+');
+  try {
+    writeSync(fd, head, 0, HEADER_BYTES, 0);
+    const count = Buffer.alloc(4);
+    readSync(fd, count, 0, 4, COUNT_AT);
+    const wanted = count.readUInt32BE() * head.readUInt16BE(16);
+    const { size } = fstatSync(fd);
+    // Zeros take no room; a count that is damaged itself is no reason to make a file of terabytes.
+    if (wanted > size && wanted <= size * MAX_GROWTH) ftruncateSync(fd, wanted);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,119 @@
+// Logs without a row: what a catalogue that was lost, or made anew, does not know of. They get rows of sessions and
+// conversations that go on, as a gateway that was killed leaves them; what became of each is then found out as always.
+
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type ConversationKey,
+  isConversationKey,
+  isSessionId,
+  type SessionId,
+  type Visibility,
+} from '@binnacle/protocol';
+import { listSegments } from '../../log/segment.ts';
+import type { Catalogue } from '../store.ts';
+import {
+  describeConversation,
+  describeSession,
+  readConversation,
+  readSession,
+  type SessionDescription,
+  undescribed,
+} from './descriptions.ts';
+
+export interface Adopted {
+  readonly sessions: number;
+  readonly conversations: number;
+  /** Sessions of which nothing is known but the log: only an admin sees them. */
+  readonly undescribed: number;
+  /** Logs of conversations of which nobody knows whose they are: they stay where they are. */
+  readonly left: number;
+}
+
+const BATCH = 100;
+
+/** `dir`: the data directory. No gateway may use it but the caller. Throws what SQLite throws. */
+export function adoptUnlisted(dir: string, catalogue: Catalogue): Adopted {
+  return { ...adoptSessions(dir, catalogue), ...adoptConversations(dir, catalogue) };
+}
+
+function adoptSessions(root: string, catalogue: Catalogue): Pick<Adopted, 'sessions' | 'undescribed'> {
+  const base = join(root, 'sessions');
+  const known = catalogue.sessions.ids();
+  // An import that did not come to its end is removed, not taken up.
+  const importing = new Set(namesIn(join(root, 'imports')));
+  const counts = { sessions: 0, undescribed: 0 };
+  for (const id of namesIn(base)) {
+    if (!isSessionId(id) || importing.has(id)) continue;
+    const dir = join(base, id);
+    const row = known.get(id);
+    // Killed in the middle of deleting it.
+    if (row === 'deleted') rmSync(dir, { recursive: true, force: true });
+    if (row !== undefined || listSegments(join(dir, 'log')).length === 0) continue;
+    const found = readSession(dir);
+    insertSession(catalogue, id, found ?? undescribed(id, Math.round(statSync(dir).birthtimeMs)));
+    counts.sessions += 1;
+    if (found === undefined) counts.undescribed += 1;
+  }
+  return counts;
+}
+
+function insertSession(catalogue: Catalogue, id: SessionId, found: SessionDescription): void {
+  const { name, spec, createdAt, runner, conversation, hidden, foreign, ended } = found;
+  const { labels, ...rest } = spec;
+  const row = {
+    ...{ id, name, createdAt, runner, conversation, hidden },
+    spec: { ...rest, ...(labels === undefined ? {} : { labels }) },
+    state: ended === null ? ('running' as const) : ('closed' as const),
+  };
+  if (foreign === null) catalogue.sessions.insert(row);
+  else if (catalogue.foreign.find(foreign.sessionId) === undefined) {
+    catalogue.foreign.insertWith(row, foreign, ended ?? undefined);
+  }
+}
+
+function adoptConversations(root: string, catalogue: Catalogue): Pick<Adopted, 'conversations' | 'left'> {
+  const base = join(root, 'conversations');
+  const known = catalogue.conversations.ids();
+  const counts = { conversations: 0, left: 0 };
+  for (const id of namesIn(base)) {
+    if (id.endsWith('.json') || known.has(id) || listSegments(join(base, id)).length === 0) continue;
+    const found = readConversation(join(base, id));
+    const isTaken =
+      found !== undefined &&
+      isConversationKey(found.key) &&
+      catalogue.conversations.adopt({
+        ...found,
+        id,
+        key: found.key as ConversationKey,
+        visibility: found.visibility as Visibility,
+      });
+    if (isTaken) counts.conversations += 1;
+    else counts.left += 1;
+  }
+  return counts;
+}
+
+/** Describes what was made before there were descriptions, a few in a turn. `isOver`: asked between them. */
+export async function describeListed(dir: string, catalogue: Catalogue, isOver: () => boolean): Promise<void> {
+  let after: string | undefined;
+  do {
+    const page = catalogue.sessions.list({ limit: BATCH, ...(after === undefined ? {} : { after }) });
+    for (const record of page.records) {
+      const own = join(dir, 'sessions', record.id);
+      if (existsSync(own) && !existsSync(join(own, 'session.json'))) describeSession(own, record);
+    }
+    after = page.next ?? undefined;
+    await turn();
+  } while (after !== undefined && !isOver());
+  for (const id of catalogue.conversations.ids()) {
+    if (isOver()) return;
+    const own = join(dir, 'conversations', id);
+    const record = existsSync(own) && !existsSync(`${own}.json`) ? catalogue.conversations.byId(id) : undefined;
+    if (record !== undefined) describeConversation(own, record, catalogue.conversations.pluginOf(id));
+    await turn();
+  }
+}
+
+const namesIn = (dir: string): string[] => (existsSync(dir) ? readdirSync(dir) : []);
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

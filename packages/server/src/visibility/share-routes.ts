@@ -1,0 +1,60 @@
+// What guests of share links may ask for: the one list, and everything that is not on it is not there for them.
+
+import { BinnacleError } from '@binnacle/protocol';
+import type { Reach } from '../store/shares.ts';
+
+/** What the first parameter of the path names; `self`: nothing, it tells of the guest alone. */
+export type Names = 'session' | 'conversation' | 'self';
+
+/**
+ * Addresses that show, or write to, what a link is for. Each takes its scope as ever: of a link that only views, `view`.
+ * `type` is input: no signals, no runs, no commands, no approvals, nothing that ends or names anything.
+ */
+const REACHED: Readonly<Record<string, Names>> = {
+  'get /v1/me': 'self',
+  'get /v1/shared': 'self',
+  'websocket /v1/ws': 'self',
+  'get /v1/sessions/:id': 'session',
+  'get /v1/sessions/:id/output': 'session',
+  'get /v1/sessions/:id/lease': 'session',
+  'get /v1/sessions/:id/screen': 'session',
+  'get /v1/sessions/:id/timeline': 'session',
+  'get /v1/sessions/:id/export': 'session',
+  'post /v1/sessions/:id/input': 'session',
+  'post /v1/sessions/:id/resize': 'session',
+  'get /v1/conversations/:key': 'conversation',
+  'get /v1/conversations/:key/messages': 'conversation',
+  'get /v1/conversations/:key/messages/:id': 'conversation',
+  'get /v1/conversations/:key/runs/:run': 'conversation',
+  'get /v1/conversations/:key/events': 'conversation',
+  'get /v1/conversations/:key/lease': 'conversation',
+  'post /v1/conversations/:key/messages': 'conversation',
+};
+
+/** Returns undefined for an address that guests do not reach. `kind` and `path` as in `isReached`. */
+export const namesOf = (kind: string, path: string): Names | undefined =>
+  Object.hasOwn(REACHED, `${kind} ${path}`) ? REACHED[`${kind} ${path}`] : undefined;
+
+/** `kind`: the method, or `websocket`. `path`: as the route spells it. */
+export const isReached = (kind: string, path: string): boolean => namesOf(kind, path) !== undefined;
+
+/**
+ * Throws what the address throws for what never was. What is shown looks once more: a conversation has sessions, and who
+ * may see what can change.
+ */
+export function assertReached(reach: Reach | null, path: string, params: unknown, method: string): void {
+  if (reach === null) return;
+  const names = namesOf(method, path);
+  if (names === undefined) throw new BinnacleError('not_found');
+  if (names === 'conversation' && reach.kind !== 'conversation') throw new BinnacleError('conversation_not_found');
+  const { id } = params as { readonly id?: unknown };
+  if (names === 'session' && reach.kind === 'session' && id !== reach.id) throw new BinnacleError('session_not_found');
+}
+
+/** Removes from a failure what a guest is not told: whose process holds the lease of a conversation. */
+export function errorForGuests(error: unknown): unknown {
+  if (!(error instanceof BinnacleError) || error.details?.pid === undefined) return error;
+  const { code, message, hint } = error;
+  const { pid: _, ...details } = error.details;
+  return new BinnacleError(code, { message, hint, details, cause: error });
+}

@@ -1,4 +1,4 @@
-// A client of one gateway: what it offers over HTTP, and the sessions over the one connection. Read this first.
+// The client of one gateway: its resources over HTTP, and its sessions over one shared WebSocket. Read this file first.
 
 import type {
   CreateSession,
@@ -27,44 +27,75 @@ import { type ClientEvents, type ClientState, Connection } from './transport/con
 import { Http } from './transport/http.ts';
 import { type ClientOptions, type Settings, settle } from './transport/options.ts';
 
+/** The sessions of a gateway, as `Binnacle.sessions`. */
 export interface Sessions {
-  /** One page, newest first; `after` is the `next` of the page before. */
+  /**
+   * Returns one page, newest first. Pass the `next` of a page as `after` to get the page behind it. Throws
+   * `bad_request` for a malformed query.
+   */
   list(query?: SessionQuery): Promise<SessionList>;
-  /** All pages. */
+  /** Returns the sessions of all pages, newest first. */
   all(query?: Omit<SessionQuery, 'after'>): Promise<SessionInfo[]>;
+  /**
+   * Starts a program and returns its session. Without a `command`, the program is an interactive shell in a terminal of
+   * 80 × 24. Needs the scope `create`. Throws `bad_cwd`, `command_not_found`, `bad_size`, `pty_unavailable`,
+   * `forbidden`.
+   *
+   * @example
+   * ```ts
+   * const { id } = await binnacle.sessions.create({ command: 'npm test', cwd: '/srv/app', labels: { job: '42' } });
+   * ```
+   */
   create(spec?: CreateSession): Promise<SessionInfo>;
+  /** Returns a session. Throws `session_not_found`. */
   get(id: string): Promise<SessionInfo>;
+  /** Ends the program and removes the session with its log. Throws `session_not_found`. */
   delete(id: string): Promise<void>;
 }
 
+/** Request for a token. */
 export interface NewToken {
+  /** Name for people, shown in lists and in the audit. */
   readonly name: string;
+  /** Rights of the token. Each of `view`, `input`, `create` and `admin` contains those before it. */
   readonly scope: Scope;
-  /** Milliseconds that it is valid. Default: until it is revoked. */
+  /** Milliseconds until the token expires. Default: never. */
   readonly ttlMs?: number;
-  /** The person or the bot that it speaks for: 1 to 64 of `A-Z a-z 0-9 . _ @ -`. Default: one of its own. */
+  /**
+   * Person or bot that the token speaks for: 1 to 64 characters of `A-Z a-z 0-9 . _ @ -`. Default: a user of its own.
+   */
   readonly user?: string;
 }
 
+/** A token or a browser's login, without its secret. */
 export interface TokenInfo {
+  /** Id, for `Tokens.issued` and `Tokens.revoke`. */
   readonly id: string;
+  /** Name for people. */
   readonly name: string;
+  /** Rights of the token. */
   readonly scope: Scope;
+  /** Person or bot that the token speaks for. */
   readonly user: string;
-  /** `cookie`: the login of a browser. */
+  /** `cookie` is the login of a browser. */
   readonly kind: 'token' | 'cookie';
-  /** Milliseconds since 1970. */
+  /** Unix time in milliseconds. */
   readonly createdAt: number;
+  /** Unix time in milliseconds; null for a token that does not expire. */
   readonly expiresAt: number | null;
+  /** Unix time in milliseconds; null before the first use. */
   readonly lastUsed: number | null;
-  /** Whose token or login asked for it; null of those that were made before anybody wrote that down. */
+  /** Token or login that created this one; null for the first token and for tokens that are older than this record. */
   readonly madeBy: { readonly id: string; readonly name: string; readonly user: string } | null;
 }
 
-/** Everything that a token has issued and that still counts. All but `tokens` ends together with the token. */
+/** Everything that a token has issued and that is still valid. All but `tokens` ends together with the token. */
 export interface IssuedByToken {
+  /** Tokens that it created. */
   readonly tokens: readonly TokenInfo[];
+  /** Logins of browsers that used its login links. */
   readonly logins: readonly TokenInfo[];
+  /** Share links that it created. `expiresAt` is a Unix time in milliseconds. */
   readonly shares: readonly {
     readonly id: string;
     readonly label: string;
@@ -72,70 +103,116 @@ export interface IssuedByToken {
     readonly mode: 'view' | 'type';
     readonly expiresAt: number;
   }[];
-  /** Login links that nobody has used yet. */
+  /** Number of its login links that are not used yet. */
   readonly links: number;
 }
 
+/** A new token, with its secret. */
 export interface CreatedToken extends TokenInfo {
-  /** Shown this once. */
+  /** The secret. The gateway shows it this once and stores a hash. */
   readonly token: string;
 }
 
+/** A login link for a browser. */
 export interface Ticket {
+  /** The secret of the link, for `Binnacle.login`. */
   readonly ticket: string;
-  /** The login link; works once. */
+  /** The login link. It works once. */
   readonly url: string;
+  /** Rights of the login. */
   readonly scope: Scope;
+  /** Milliseconds until the link expires. */
   readonly expiresInMs: number;
 }
 
+/** The owner of the credentials that this client uses. */
 export interface Me {
+  /** Name of the token or login. */
   readonly name: string;
+  /** Its rights. */
   readonly scope: Scope;
+  /** Person or bot that it speaks for. */
   readonly user: string;
 }
 
-/** Request of a program that has sent its person to the page. */
+/** Request of a program that has sent its user to the gateway's page to log in with OAuth. */
 export interface Authorization {
-  /** Name that the program gives itself; nobody has checked it. */
+  /** Name that the program gives itself. Nobody has verified it. */
   readonly client: string;
-  /** Address that the answer goes to: a host or a scheme. `here`: a program on the machine of the browser. */
+  /** Address that receives the answer: a host or a scheme. `here` is a program on the machine of the browser. */
   readonly destination: { readonly text: string; readonly kind: 'here' | 'web' | 'program' };
+  /** Scope that the program asks for. */
   readonly asked: Scope;
-  /** Scopes out of `asked` that the person may give, from little to much. */
+  /** Scopes up to `asked` that the user may grant, in ascending order. */
   readonly choices: readonly Scope[];
 }
 
+/** The tokens of a gateway, as `Binnacle.tokens`. All methods need the scope `admin`. */
 export interface Tokens {
+  /** Returns all tokens and logins. */
   list(): Promise<TokenInfo[]>;
+  /**
+   * Creates a token. Throws `bad_request`, `forbidden`.
+   *
+   * @example
+   * ```ts
+   * const { token } = await binnacle.tokens.create({ name: 'ci', scope: 'ingest', ttlMs: 30 * 86_400_000 });
+   * ```
+   */
   create(token: NewToken): Promise<CreatedToken>;
-  /** Lists everything that a token has made and that still counts. Throws `not_found`. */
+  /** Returns everything that a token has issued and that is still valid. Throws `not_found`. */
   issued(id: string): Promise<IssuedByToken>;
   /**
-   * Revokes a token at once. `issued`: what becomes of the tokens that the token has made; without `issued`, throws
-   * `token_has_issued` where there are any. Its logins, share links and login links end with it in any case.
+   * Revokes a token at once. Its logins, share links and login links end with it. `issued` decides about the tokens
+   * that it created; without `issued`, throws `token_has_issued` if there are any. Throws `not_found`.
    *
-   * @example await client.tokens.revoke(id, { issued: 'revoke' });
+   * @example
+   * ```ts
+   * const [oldest] = await binnacle.tokens.list();
+   * if (oldest !== undefined) await binnacle.tokens.revoke(oldest.id, { issued: 'revoke' });
+   * ```
    */
   revoke(id: string, options?: { readonly issued?: 'revoke' | 'keep' }): Promise<void>;
 }
 
+/**
+ * Client of one gateway. It opens one WebSocket when something needs it (an attachment, a lease, a watch), closes it
+ * when nothing does, and reconnects by itself with exponential back-off and full jitter. Everything else goes over
+ * HTTP.
+ *
+ * All failures are `BinnacleError`: branch on `code`.
+ *
+ * @example
+ * ```ts
+ * import { Binnacle, textOf } from '@binnacle/client';
+ * import { WebSocket } from 'ws'; // Node 20 only: browsers and later Nodes have their own
+ *
+ * const client = new Binnacle({ url: 'http://127.0.0.1:7117', token: 'TOKEN', WebSocket });
+ * const { id } = await client.sessions.create({ command: 'make' });
+ * for await (const { text } of textOf(client.session(id).attach())) process.stdout.write(text);
+ * client.close();
+ * ```
+ */
 export class Binnacle {
+  /** Sessions: list, create, delete. `session(id)` steers one of them. */
   readonly sessions: Sessions;
+  /** Tokens and logins. Needs the scope `admin`. */
   readonly tokens: Tokens;
+  /** Commands in sessions that take runs. */
   readonly runs: Runs;
+  /** Conversations with agents. `conversation(key)` is a handle to one of them. */
   readonly conversations: Conversations;
-  /** Programs that run elsewhere: what is kept of them. */
+  /** Stored events of programs that run elsewhere, and their statistics. */
   readonly traffic: Traffic;
-  /** For who looks after them. */
+  /** Plugins of the gateway. Needs the scope `admin`. */
   readonly plugins: Plugins;
-  /** What plugins tell people. */
+  /** Notices of plugins to the users of the gateway. */
   readonly notices: Notices;
-  /** Links that show one session or conversation to whoever has them. */
+  /** Share links: each shows one session or conversation to anyone who has the link. */
   readonly shares: Shares;
-  /** Notifications for who does not look. */
+  /** Push notifications to browsers. */
   readonly push: Push;
-  /** Sessions and conversations as files, and recordings as sessions. */
+  /** Export of sessions and conversations to files, and import of recordings. */
   readonly recordings: Recordings;
   private readonly eyes: Look;
   private readonly http: Http;
@@ -143,6 +220,7 @@ export class Binnacle {
   private readonly settings: Settings;
   private readonly trafficStreams: Set<TrafficStream>;
 
+  /** Throws `bad_request` for a URL that is not HTTP. Connects to nothing yet. */
   constructor(options: ClientOptions) {
     const settings = settle(options);
     this.settings = settings;
@@ -164,29 +242,66 @@ export class Binnacle {
     this.notices = new Notices(this.connection, this.http);
   }
 
-  /** A handle; asks nothing yet. Input numbers and the lease belong to the handle: keep one for a session. */
+  /**
+   * Returns a handle to a session, without a request. Input numbers and the lease belong to the handle, so keep one
+   * handle per session.
+   *
+   * @example
+   * ```ts
+   * const shell = binnacle.session('01890a5d-ac96-774b-bcce-b302099a8057');
+   * console.log((await shell.info()).state);
+   * ```
+   */
   session(id: string): Session {
     return new Session(this.connection, this.http, this.runs, id);
   }
 
-  /** A handle; asks nothing yet. The lease and the order of messages belong to the handle: keep one for a conversation. */
+  /**
+   * Returns a handle to a conversation, without a request. The lease and the order of messages belong to the handle, so
+   * keep one handle per conversation.
+   */
   conversation(key: string): Conversation {
     return this.conversations.handle(key);
   }
 
-  /** All sessions, then every change of their states. Each reconnect begins with a new `list`. */
+  /**
+   * Returns an iterable of all sessions, then of every change. Each reconnect begins with a new `list`. `KnownSessions`
+   * keeps the resulting list. Ends on `return()`, or on `close()` of the client.
+   *
+   * @example
+   * ```ts
+   * import { KnownSessions } from '@binnacle/client';
+   *
+   * const known = new KnownSessions();
+   * for await (const event of binnacle.watch()) {
+   *   known.apply(event);
+   *   if (known.isWhole) console.log(known.sessions.map(({ name, state }) => `${name}: ${state}`));
+   * }
+   * ```
+   */
   watch(): Watch {
     return new Watch(this.connection, (after) => this.sessions.list(pageAfter(after)));
   }
 
-  /** Of a guest of a share link: as `watch`, of the sessions that it is shown. */
+  /** Returns what `watch` returns, for a guest of a share link: the sessions that the link shows. */
   watchShared(): Watch {
     return new Watch(this.connection, async () => ({ sessions: (await this.shares.shown()).sessions, next: null }));
   }
 
   /**
-   * What happens in the sessions that match, own and foreign ones, on a socket of its own. Ends behind `is_final` where
-   * the filter names a session, else when it is left or the client is closed. Throws what ends it early.
+   * Returns an iterable of events in all sessions that match the filter, the gateway's own and those of programs that
+   * run elsewhere. It uses a WebSocket of its own, reconnects by itself, and resumes each session at its position.
+   *
+   * Ends behind `is_final` if the filter names a session. Otherwise it goes on until the loop is left or the client is
+   * closed. Throws `bad_filter`, `forbidden` and what else ends it early.
+   *
+   * @example
+   * ```ts
+   * for await (const event of binnacle.watchTraffic({ session_id: 'job-42' }, { from: 'start' })) {
+   *   if (event.response !== undefined) process.stdout.write(event.response);
+   *   if (event.is_final) console.log('exit code', event.exit_code);
+   * }
+   * ```
    */
   watchTraffic(filter: TrafficFilter = {}, options: WatchTrafficOptions = {}): TrafficStream {
     const stream: TrafficStream = new TrafficStream({
@@ -203,19 +318,30 @@ export class Binnacle {
     return stream;
   }
 
-  /** Looks for words in the output of all sessions that one may see. Newest hits first, a page at a time. */
+  /**
+   * Searches the output of all sessions that the user may see. Returns one page of hits, newest first. `q` holds words,
+   * `"phrases"` and `-exclusions`. Throws `bad_query`, `search_timeout`, `index_unavailable`.
+   *
+   * @example
+   * ```ts
+   * const { hits, next } = await binnacle.search('"connection refused" -proxy', { limit: 20 });
+   * for (const { session, offset, snippet } of hits) console.log(session, offset, snippet);
+   * if (next !== null) await binnacle.search('"connection refused" -proxy', { limit: 20, after: next });
+   * ```
+   */
   async search(q: string, options: SearchOptions = {}): Promise<SearchResult> {
     return await search(this.http, q, options);
   }
 
+  /** Creates a login link for a browser. `scope`: default and maximum are the client's own. */
   async createTicket(scope?: Scope): Promise<Ticket> {
     return await this.http.json({ method: 'POST', path: '/v1/tickets', body: scope === undefined ? {} : { scope } });
   }
 
   /**
-   * Browsers: exchanges the ticket of a login link for a login, and connects again if that was what was missing. A login is
-   * a cookie, and a key that is kept in `localStorage`. Resolves with whether the key is kept: false where the browser
-   * stores nothing, and then the login ends with the page.
+   * Exchanges the ticket of a login link for a login of this browser, and reconnects if the login was missing. A login
+   * is a cookie and a key in `localStorage`. Resolves with false if the browser stores nothing: the login then ends
+   * with the page. Throws `unauthorized` for a ticket that is used or expired.
    */
   async login(ticket: string): Promise<boolean> {
     const { key } = await this.http.json<{ key: string }>({ method: 'POST', path: '/v1/login', body: { ticket } });
@@ -224,7 +350,7 @@ export class Binnacle {
     return isKept;
   }
 
-  /** Browsers: ends the login of this browser, on all its pages. */
+  /** Ends the login of this browser, on all its pages. */
   async logout(): Promise<void> {
     try {
       await this.http.json({ method: 'POST', path: '/v1/logout' });
@@ -233,33 +359,36 @@ export class Binnacle {
     }
   }
 
-  /** Headers that say who is asking, for a request that is sent without this client. */
+  /** Headers that carry the credentials, for requests that are sent without this client. */
   get headers(): Readonly<Record<string, string>> {
     return this.settings.headers;
   }
 
   /**
-   * Browsers: an address for one download, once and within a minute. A link sends no header with it, so that a pass stands
-   * in for the key of the login. `target`: path and query, e.g. `/v1/sessions/ID/export?format=text`.
+   * Returns an address for one download in a browser, valid once and for one minute. A link sends no headers, so a pass
+   * in the address replaces the key of the login. `target` is a path with its query, such as
+   * `/v1/sessions/ID/export?format=text`.
    */
   async downloadUrl(target: string): Promise<string> {
     const { pass } = await this.http.json<{ pass: string }>({ method: 'POST', path: '/v1/passes', body: { target } });
     return `${this.settings.base}${target}${target.includes('?') ? '&' : '?'}pass=${pass}`;
   }
 
-  /** Returns what the gateway is and can do. Throws `not_found` where the gateway is too old to say. */
+  /** Returns the version and the abilities of the gateway. Throws `not_found` if the gateway is too old to answer. */
   async info(): Promise<GatewayInfo> {
     return await this.http.json({ path: '/v1/info' });
   }
 
-  /** Browsers: returns the request of a program that has sent its person here. `query` as it stands in the address. */
+  /**
+   * Returns the request of a program that has sent its user to this page. `query` is the query of the page's address.
+   */
   async authorization(query: string): Promise<Authorization> {
     return await this.http.json({ method: 'POST', path: '/v1/authorization', body: { query } });
   }
 
   /**
-   * Browsers: answers that program. Resolves with the address that the browser goes to, with the answer in it. `scope`: of
-   * `choices`; default what was asked for.
+   * Answers that program. Resolves with the address that the browser has to open. `scope` is one of `choices`; default:
+   * what the program asked for.
    */
   async authorize(query: string, decision: 'allow' | 'deny', scope?: Scope): Promise<string> {
     const body = { query, decision, ...(scope === undefined ? {} : { scope }) };
@@ -267,30 +396,45 @@ export class Binnacle {
     return (await this.http.json<{ redirect: string }>({ method: 'POST', path, body })).redirect;
   }
 
+  /** Returns the name, the user and the scope of the credentials. Throws `unauthorized`. */
   async me(): Promise<Me> {
     return await this.http.json({ path: '/v1/me' });
   }
 
-  /** What somebody has before their eyes just now: of that they are not notified. Undefined: nothing. */
+  /** Reports what the user has in view. The gateway sends no notifications about it. Undefined: nothing. */
   look(looked: Looked | undefined): void {
     this.eyes.set(looked);
   }
 
-  /** Returns what ends the listening. */
+  /**
+   * Adds a listener for changes of the connection's state and for errors that no call waits for. Returns a function
+   * that removes it.
+   *
+   * @example
+   * ```ts
+   * const off = binnacle.on('state', (state) => console.error(state.kind, state.latencyMs));
+   * binnacle.on('error', ({ code, message }) => console.error(code, message));
+   * off();
+   * ```
+   */
   on<K extends keyof ClientEvents>(name: K, listener: (value: ClientEvents[K]) => void): () => void {
     return this.connection.events.on(name, listener);
   }
 
+  /** State of the shared WebSocket. */
   get state(): ClientState {
     return this.connection.state;
   }
 
-  /** The gateway's clock minus ours, ms; null until measured. */
+  /** Milliseconds that the gateway's clock is ahead of this machine's; null until measured. */
   get clockOffsetMs(): number | null {
     return this.connection.clockOffsetMs;
   }
 
-  /** Connects at once if it waits to, and checks the connection if there is one. Browsers' wake-ups call it already. */
+  /**
+   * Reconnects at once if the client waits to, and probes an open connection. In browsers, wake-ups and network changes
+   * call it already.
+   */
   wake(): void {
     this.connection.wake();
     this.runs.wake();
@@ -298,7 +442,10 @@ export class Binnacle {
     for (const stream of this.trafficStreams) stream.wake();
   }
 
-  /** For good. Attachments and loops over runs end (the runs go on); input without a receipt and open requests throw `client_closed`. */
+  /**
+   * Closes the client for good. Attachments end, and loops over runs end while the runs go on. Input without a receipt
+   * and open requests throw `client_closed`.
+   */
   close(): void {
     this.connection.stop();
     this.runs.stop();
@@ -307,7 +454,18 @@ export class Binnacle {
   }
 }
 
-/** The same as `new Binnacle`; it connects when something needs it. */
+/**
+ * Returns a client, the same as `new Binnacle(options)`. It connects when something needs it.
+ *
+ * @example
+ * ```ts
+ * import { connect } from '@binnacle/client';
+ *
+ * const client = connect({ url: 'http://127.0.0.1:7117', token: 'TOKEN' });
+ * console.log((await client.sessions.list({ activity: 'waiting' })).sessions);
+ * client.close();
+ * ```
+ */
 export const connect = (options: ClientOptions): Binnacle => new Binnacle(options);
 
 // The first page is small, so that there is something to look at soon; the others are few.

@@ -2,6 +2,7 @@
 
 import { writeSync } from 'node:fs';
 
+/** Kind of a diagnostic. */
 export type EmitDiagnosticKind =
   /** The gateway cannot be reached, or fails. It is tried again. */
   | 'unreachable'
@@ -26,13 +27,17 @@ export type EmitDiagnosticKind =
   /** The process ends, and not everything is delivered. */
   | 'left';
 
+/** A problem of the emitter, for `onDiagnostic`. */
 export interface EmitDiagnostic {
+  /** Kind, to branch on. */
   readonly kind: EmitDiagnosticKind;
+  /** Text for people. */
   readonly message: string;
-  /** What the gateway answered. */
+  /** Code of the gateway's answer. */
   readonly code?: string;
+  /** Remedy, for people. */
   readonly hint?: string;
-  /** The emitter's id of the session that it is about. */
+  /** Id of the session at the emitter, if it is about one. */
   readonly session?: string;
 }
 

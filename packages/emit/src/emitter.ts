@@ -16,19 +16,44 @@ const LOOK_MS = 30_000;
 /** Names of ended sessions that are remembered, so that none is begun a second time. */
 const REMEMBERED = 10_000;
 
+/**
+ * Sends the output of programs that run elsewhere to a gateway. No method throws, waits for the network or keeps the
+ * process alive.
+ */
 export interface Emitter {
-  /** Begins a session. The id of one that is open gives that one. Never throws. */
+  /** Begins a session and returns it. The id of an open session returns that session. Never throws. */
   session(options?: SessionOptions): EmittedSession;
+  /** Counters since the start of the process. */
   readonly stats: EmitStats;
-  /** Sends what waits, for at most `withinMs` (default: `flushMs`), and says what is left. Never throws. */
+  /**
+   * Sends what waits, for at most `withinMs` milliseconds (default: `flushMs`), and resolves with what is left. Never
+   * throws.
+   */
   flush(withinMs?: number): Promise<Undelivered>;
   /** Flushes and stops. What is left is lost, unless it is on disk. */
   close(withinMs?: number): Promise<Undelivered>;
 }
 
 /**
- * Throws TypeError where the options are wrong. Whatever happens later, the program that emits goes on: it never
- * waits, gets no error, and is not kept alive.
+ * Creates an emitter. Throws `TypeError` for wrong options, so that a mistake shows when the program starts. Nothing
+ * throws later: the program never waits, gets no error, and is not kept alive.
+ *
+ * @example
+ * ```ts
+ * import { createEmitter } from '@binnacle/emit';
+ *
+ * const emitter = createEmitter({
+ *   url: 'http://127.0.0.1:7117',
+ *   token: () => process.env.BINNACLE_TOKEN, // scope ingest
+ *   source: 'ci',
+ *   buffer: { dir: '/var/lib/ci/binnacle' },
+ * });
+ * const build = emitter.session({ command: 'make all', labels: { job: '42' } });
+ * build.output('building\n');
+ * build.end({ exitCode: 0 });
+ * const { events, isKept } = await emitter.close();
+ * if (events > 0) console.error(`${events} events are left`, isKept ? 'on disk' : 'and lost');
+ * ```
  */
 export function createEmitter(options: EmitterOptions): Emitter {
   return new BufferedEmitter(settingsOf(options), new Diagnostics(options.onDiagnostic));

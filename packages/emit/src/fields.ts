@@ -2,7 +2,7 @@
 
 import type { TrafficEvent } from '@binnacle/protocol';
 
-/** As the wire names them. `response` may be bytes of any kind. */
+/** Fields of an event, named as on the wire. */
 export interface EmittedFields
   extends Pick<
     TrafficEvent,
@@ -18,6 +18,7 @@ export interface EmittedFields
     | 'cols'
     | 'rows'
   > {
+  /** Output of the program: text, or bytes of any kind. */
   readonly response?: string | Uint8Array;
 }
 

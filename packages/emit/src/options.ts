@@ -2,53 +2,69 @@
 
 import type { EmitDiagnostic } from './diagnostics.ts';
 
-/** Asked anew for each request; undefined means that there is none now. */
+/** A value, or a function that is called for each request; undefined: none at present. */
 export type Changing = string | (() => string | undefined);
 
+/** Options of `createEmitter`. */
 export interface EmitterOptions {
-  /** Of the gateway, e.g. http://127.0.0.1:7117. */
+  /** Address of the gateway, such as `http://127.0.0.1:7117`. */
   readonly url: Changing;
-  /** Of scope `ingest`. */
+  /** Secret of a token with the scope `ingest`. */
   readonly token: Changing;
-  /** A name of this emitter that stays over restarts. Default: random, and kept in `buffer.dir` where there is one. */
+  /**
+   * Name of this emitter that survives restarts: 1 to 128 characters. Default: random, and stored in `buffer.dir` if
+   * there is one.
+   */
   readonly producer?: string;
-  /** The program that emits, e.g. `mcp_core`. Default: `node`. */
+  /** Name of the program that emits. Default `node`. */
   readonly source?: string;
+  /** Labels of every session. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Buffer for events that wait for the gateway. */
   readonly buffer?: {
-    /** What may wait for the gateway. Default: 8 MiB. */
+    /** Maximum size in bytes. Default 8 MiB. */
     readonly bytes?: number;
-    /** On disk, so that it outlives the process. Default: in memory. */
+    /** Directory for a buffer that outlives the process. Default: in memory. */
     readonly dir?: string;
   };
+  /** Size of requests. */
   readonly batch?: {
-    /** Events in one request. Default, and at most: 1000. */
+    /** Maximum number of events per request. Default and maximum 1000. */
     readonly events?: number;
-    /** Size of one request. Default: 1 MiB. */
+    /** Maximum size of a request in bytes. Default 1 MiB. */
     readonly bytes?: number;
-    /** How long an event may wait for others to go with it. Default: 50 ms. */
+    /** Milliseconds that an event waits for others to share its request. Default 50. */
     readonly lingerMs?: number;
   };
-  /** How long `flush` and `close` wait. Default: 5000. */
+  /** Milliseconds that `flush` and `close` wait. Default 5000. */
   readonly flushMs?: number;
-  /** How long one request may take. Default: 30,000. */
+  /** Milliseconds for one request. Default 30,000. */
   readonly requestTimeoutMs?: number;
-  /** Waits between tries: at random from 0 to a bound that doubles from `baseMs` to `capMs`. Default: 200, 10,000. */
+  /**
+   * Back-off between attempts: random from 0 to a bound that doubles from `baseMs` to `capMs`. Defaults 200 and 10,000.
+   */
   readonly retry?: { readonly baseMs?: number; readonly capMs?: number };
-  /** Default: a line on stderr, once for each kind. */
+  /** Receives diagnostics. Default: one line per kind on stderr. */
   readonly onDiagnostic?: (diagnostic: EmitDiagnostic) => void;
 }
 
+/** Options of `Emitter.session`. */
 export interface SessionOptions {
-  /** Default: a new UUID. */
+  /** Id of the session at the emitter. Default: a new UUID. */
   readonly id?: string;
+  /** Command, as its user would type it. */
   readonly command?: string;
+  /** Name of the program that emits. Default: that of the emitter. */
   readonly source?: string;
+  /** Labels, in addition to those of the emitter. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Working directory of the program. */
   readonly cwd?: string;
-  /** Where its output goes unless that says otherwise. Default: `tty`, a terminal; a program on pipes has `stdout`. */
+  /** Stream of output that names none. `tty` (default) is a terminal; a program on pipes has `stdout` and `stderr`. */
   readonly stream?: 'tty' | 'stdout' | 'stderr';
+  /** Columns of the terminal. Together with `rows`. */
   readonly cols?: number;
+  /** Rows of the terminal. Together with `cols`. */
   readonly rows?: number;
 }
 
@@ -71,7 +87,10 @@ export interface Settings {
 
 const PRODUCER = /^[A-Za-z0-9][A-Za-z0-9._:@+=,~-]{0,127}$/;
 
-/** Throws TypeError: what is wrong here is wrong in the source of a program, and shows when it starts. */
+/**
+ * Returns the options with their defaults. Throws `TypeError`: what is wrong here is wrong in the source of a program,
+ * and shows when it starts.
+ */
 export function settingsOf(options: EmitterOptions): Settings {
   const { buffer = {}, batch = {}, retry = {}, producer } = options;
   if (typeof options.url === 'string' && !/^https?:\/\//i.test(options.url))

@@ -9,13 +9,28 @@ import type { Channel, Waiting } from './waiting.ts';
 /** An event of the wire holds at most 1 MiB; smaller ones find room where a larger would be lost whole. */
 const EVENT_BYTES = 128 * 1024;
 
+/**
+ * A session of an emitter. No method throws or waits.
+ *
+ * @example
+ * ```ts
+ * const session = emitter.session({ command: 'pytest', stream: 'stdout', labels: { job: '42' } });
+ * session.output('collected 12 items\n');
+ * session.output('1 warning\n', { stream: 'stderr' });
+ * session.end({ exitCode: 1 });
+ * ```
+ */
 export interface EmittedSession {
+  /** Id of the session at the emitter. */
   readonly id: string;
-  /** What the program wrote. Bytes are kept as they are. */
+  /**
+   * Sends output of the program. Bytes are sent as they are, a string as UTF-8. It is dropped and counted when the
+   * buffer is full.
+   */
   output(output: string | Uint8Array, options?: { readonly stream?: 'tty' | 'stdout' | 'stderr' }): void;
-  /** Anything else that happened, with output or without. */
+  /** Sends another event, with output or without. */
   event(fields: EmittedFields): void;
-  /** Nothing follows. Without both: it is not known how the program ended. */
+  /** Ends the session; nothing may follow. Without an exit code and a signal, the end of the program is unknown. */
   end(how?: { readonly exitCode?: number | null; readonly signal?: string | null }): void;
 }
 

@@ -1,37 +1,41 @@
 // What became of the events of one emitter, in numbers. `offered` is the sum of those below it.
 
+/** Counters of an emitter. */
 export interface EmitStats {
-  /** Events that the program gave us. Outputs that were joined into one event count once. */
+  /** Events that the program passed to the emitter. Outputs that were joined into one event count once. */
   readonly offered: number;
-  /** Stored, and known to be. */
+  /** Events that the gateway has confirmed. */
   readonly stored: number;
-  /** Stored before, by a request whose answer was lost. */
+  /** Events that the gateway had stored already, from a request whose answer was lost. */
   readonly duplicates: number;
-  /** Given up: the gateway refused their session for good. */
+  /** Events that were given up because the gateway refused their session for good. */
   readonly refused: number;
-  /** There was no room for them. */
+  /** Events that were dropped because the buffer was full. */
   readonly dropped: number;
-  /** Not delivered yet, those left by earlier processes included. */
+  /** Events that wait, including those of earlier processes. */
   readonly buffered: number;
 
+  /** Bytes of the events that wait. */
   readonly bufferedBytes: number;
+  /** Sessions with events that wait. */
   readonly bufferedSessions: number;
-  /** Events that went out at least once. */
+  /** Events that were sent at least once. */
   readonly sent: number;
-  /** Requests that had to be sent again. */
+  /** Requests that were repeated. */
   readonly retries: number;
-  /** Output that will not arrive: no room, refused, or damaged on disk. */
+  /** Bytes of output that will not arrive: dropped, refused, or damaged on disk. */
   readonly lostBytes: number;
   /** Events that an earlier process had left on disk; part of `offered`. */
   readonly adopted: number;
 }
 
-/** What is left, for a person at the end. */
+/** Events that are left after `flush` or `close`. */
 export interface Undelivered {
+  /** Number of events. */
   readonly events: number;
-  /** Of output. */
+  /** Bytes of their output. */
   readonly bytes: number;
-  /** They are on disk, for the next process that uses the directory. */
+  /** Whether they are on disk for the next process that uses the directory. */
   readonly isKept: boolean;
 }
 

@@ -6,20 +6,24 @@ import type { Epoch, Position } from './position.ts';
 import { isSessionId, type SessionId } from './session.ts';
 
 /**
- * Header, big-endian: version u8 = 1, kind u8, reserved u16 = 0, offset u64 of the first byte,
- * place u64 behind the last byte, session UUID (16 bytes). The payload is the rest.
- * Nothing in it depends on the connection, so one encoding serves every viewer at that position.
+ * Size of the header of a binary frame. Header, big-endian: version u8 = 1, kind u8, reserved u16 = 0, offset u64 of
+ * the first byte, place u64 behind the last byte, UUID of the session (16 bytes). The payload is the rest. Nothing in
+ * it depends on the connection, so one encoding serves every viewer at that position.
  */
 export const OUTPUT_HEADER_BYTES = 36;
 const VERSION = 1;
 
+/** A binary frame: output of one session. */
 export interface OutputFrame {
+  /** Id of the session. */
   readonly session: SessionId;
+  /** Stream of the output. */
   readonly kind: OutputKind;
   /** Output offset of the first byte of `bytes`. */
   readonly offset: number;
   /** Place to resume at, together with `offset + bytes.length`. */
   readonly place: number;
+  /** The output: a view into the frame. */
   readonly bytes: Uint8Array;
 }
 
@@ -42,7 +46,7 @@ export function writeOutputHeader(
   target.set(head.sessionBytes, 20);
 }
 
-/** Reads a frame; `bytes` is a view into `data`. Throws `protocol_error`. */
+/** Decodes a frame; `bytes` is a view into `data`. Throws `protocol_error`. */
 export function decodeOutput(data: Uint8Array): OutputFrame {
   if (data.length < OUTPUT_HEADER_BYTES)
     throw new BinnacleError('protocol_error', { message: 'The output frame is too short.' });
@@ -60,18 +64,20 @@ export function decodeOutput(data: Uint8Array): OutputFrame {
   };
 }
 
-/** The position behind a frame: what to resume from. */
+/** Returns the position behind a frame, to resume from. */
 export const positionAfter = (frame: OutputFrame, epoch: Epoch): Position => ({
   epoch,
   place: frame.place,
   offset: frame.offset + frame.bytes.length,
 });
 
+/** Returns the 16 bytes of an id. */
 export function uuidBytes(id: SessionId): Uint8Array {
   const hex = id.replaceAll('-', '');
   return Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16));
 }
 
+/** Returns the id of 16 bytes. */
 export function uuidText(bytes: Uint8Array): SessionId {
   let hex = '';
   for (const byte of bytes) hex += byte.toString(16).padStart(2, '0');

@@ -1,22 +1,23 @@
-// The one table of failures. Callers branch on `code`, never on wording.
+// The table of failures. Callers branch on `code`, never on wording.
 
-/**
- * One row per failure.
- * `status`: HTTP status. `close`: WebSocket close code where the failure ends a connection.
- * `retry`: the same request may succeed later, unchanged.
- * `message`: for a person. `hint`: what to change; may be replaced by a more exact one where it is raised.
- */
+/** One row of the table of failures. */
 export interface CodeRow {
+  /** HTTP status. */
   readonly status: number;
+  /** WebSocket close code, if the failure ends a connection. */
   readonly close?: number;
+  /** Whether the same request may succeed later, unchanged. */
   readonly retry: boolean;
+  /** Text for people. */
   readonly message: string;
+  /** Remedy. The place that throws may give a more exact one. */
   readonly hint: string;
 }
 
 const row = (status: number, retry: boolean, message: string, hint: string, close?: number): CodeRow =>
   close === undefined ? { status, retry, message, hint } : { status, retry, message, hint, close };
 
+/** All failures by their code. */
 export const CODES = {
   // Requests that are wrong
   bad_request: row(400, false, 'The request is not well formed.', 'Compare the body and query with PROTOCOL.md.'),
@@ -563,25 +564,49 @@ export const CODES = {
   internal: row(500, false, 'The gateway failed to answer.', 'See the gateway log.'),
 } as const satisfies Record<string, CodeRow>;
 
+/** Code of a failure. */
 export type Code = keyof typeof CODES;
 
+/** Returns whether a text is a code of this version. */
 export const isCode = (text: string): text is Code => Object.hasOwn(CODES, text);
 
-/** What a failure looks like on the wire: the body of an HTTP error and the `error` of a frame. */
+/** A failure on the wire: the body of an HTTP error, and the `error` of a frame. */
 export interface WireError {
+  /** Code, to branch on. */
   readonly code: Code;
+  /** Text for people. */
   readonly message: string;
+  /** Remedy, for people. */
   readonly hint: string;
+  /** Whether the same request may succeed later, unchanged. */
   readonly retryable: boolean;
-  /** Numbers and names that belong to the failure, e.g. `{oldestOffset, headOffset}` or `{holder}`. */
+  /** Numbers and names that belong to the failure, such as `{oldestOffset, headOffset}` or `{holder}`. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** The one error class. Thrown where a failure is noticed, mapped once where it leaves the process. */
+/**
+ * The error of all packages. Branch on `code`; show `message` and `hint`.
+ *
+ * @example
+ * ```ts
+ * import { BinnacleError } from '@binnacle/protocol';
+ *
+ * try {
+ *   await session.lease.acquire();
+ * } catch (error) {
+ *   if (!(error instanceof BinnacleError) || error.code !== 'lease_held') throw error;
+ *   console.log(`${error.details?.holder} has control. ${error.hint}`);
+ * }
+ * ```
+ */
 export class BinnacleError extends Error {
+  /** `BinnacleError`. */
   override readonly name = 'BinnacleError';
+  /** Code of the failure. */
   readonly code: Code;
+  /** Remedy, for people. */
   readonly hint: string;
+  /** Numbers and names that belong to the failure. */
   readonly details: Readonly<Record<string, unknown>> | undefined;
 
   constructor(
@@ -594,26 +619,34 @@ export class BinnacleError extends Error {
     this.details = options.details;
   }
 
+  /** HTTP status. */
   get status(): number {
     return CODES[this.code].status;
   }
 
+  /** Whether the same request may succeed later, unchanged. */
   get retryable(): boolean {
     return CODES[this.code].retry;
   }
 
+  /** Returns the failure as it goes over the wire. */
   toWire(): WireError {
     const wire = { code: this.code, message: this.message, hint: this.hint, retryable: this.retryable };
     return this.details === undefined ? wire : { ...wire, details: this.details };
   }
 
   /**
-   * Converts what was thrown to a `BinnacleError`: itself, `disk_full` where the system or SQLite had no room,
-   * `catalogue_damaged` where SQLite found a damaged file, else `internal`. For every place where a failure leaves the
+   * Returns a thrown value as a `BinnacleError`: itself, `disk_full` if the system or SQLite had no room,
+   * `catalogue_damaged` if SQLite found a damaged file, else `internal`. For every place where a failure leaves the
    * process.
    *
    * @example
-   * try { write(); } catch (error) { send(BinnacleError.of(error).toWire()); }
+   * ```ts
+   * import { BinnacleError } from '@binnacle/protocol';
+   *
+   * const full = Object.assign(new Error('write failed'), { code: 'ENOSPC' });
+   * console.log(BinnacleError.of(full).toWire().code); // 'disk_full'
+   * ```
    */
   static of(thrown: unknown): BinnacleError {
     if (thrown instanceof BinnacleError) return thrown;
@@ -621,6 +654,7 @@ export class BinnacleError extends Error {
     return new BinnacleError(code, { cause: thrown });
   }
 
+  /** Returns the error of a failure that came over the wire. An unknown code becomes `internal`. */
   static fromWire(wire: WireError): BinnacleError {
     return new BinnacleError(isCode(wire.code) ? wire.code : 'internal', {
       message: wire.message,
@@ -631,31 +665,41 @@ export class BinnacleError extends Error {
 }
 
 const NO_ROOM: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
-/** Codes of SQLite: FULL, and those of IOERR that writing gives: WRITE, FSYNC, DIR_FSYNC, TRUNCATE, SHMOPEN, SHMSIZE, SHMMAP. */
+/**
+ * SQLite's FULL, and the codes of IOERR that writing gives: WRITE, FSYNC, DIR_FSYNC, TRUNCATE, SHMOPEN, SHMSIZE,
+ * SHMMAP.
+ */
 const NO_ROOM_IN_SQLITE: readonly unknown[] = [13, 10, 778, 1034, 1290, 1546, 4618, 4874, 5386];
 
-/** True for what the system says of a disk, a quota or a file size that is used up, and what SQLite makes of that. */
+/** Returns whether an error says that a disk, a quota or a file size is exhausted, or is SQLite's version of that. */
 export function isDiskFull(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, errcode } = error as { readonly code?: unknown; readonly errcode?: unknown };
   return NO_ROOM.includes(code) || NO_ROOM_IN_SQLITE.includes(errcode);
 }
 
-/** SQLITE_CORRUPT and SQLITE_NOTADB: of the databases, a gateway itself reads the catalogue alone. */
+/** Recognizes SQLITE_CORRUPT and SQLITE_NOTADB. The catalogue is the only database that a gateway reads itself. */
 function isDamagedDatabase(error: unknown): boolean {
   if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return false;
   return [11, 26].includes(error.errcode & 0xff);
 }
 
-/** For what cannot happen: "cannot" is where data loss hides, so it is loud and carries the facts. */
+/**
+ * Throws `invariant` unless a condition holds. For what cannot happen: it is loud and carries the facts, because data
+ * loss hides there.
+ */
 export function invariant(condition: unknown, message: string, facts?: Record<string, unknown>): asserts condition {
   if (condition) return;
   throw new BinnacleError('invariant', facts === undefined ? { message } : { message, details: facts });
 }
 
-/** What a client should do when a connection was closed. Unknown codes reconnect: the network does odd things. */
+/**
+ * Reaction of a client to a closed connection. Unknown codes reconnect, because networks close connections in odd
+ * ways.
+ */
 export type AfterClose = 'reconnect' | 'stop';
 
 const STOP = new Set([1002, 1007, 1008, 1009, 4001, 4003, 4004, 4005, 4006]);
 
+/** Returns what a client does after a WebSocket close code. */
 export const afterClose = (closeCode: number): AfterClose => (STOP.has(closeCode) ? 'stop' : 'reconnect');

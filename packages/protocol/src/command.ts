@@ -1,23 +1,25 @@
-// What stands for a session where nobody said more: its size, and the words for what it runs. Pure.
+// Defaults of a session: its size, and its name from what it runs. Pure.
 
-/** Of a terminal that nobody gave a size: columns and rows. */
+/** Default size of a terminal in columns and rows. */
 export const DEFAULT_SIZE = { cols: 80, rows: 24 } as const;
 
-/** UTF-16 units of a command that become the name of its session. */
+/** Maximum UTF-16 units of a command that become the name of its session. */
 const NAME_LENGTH = 60;
 
-/** The name of a session whose command nobody named: its first line, cut. Empty where there is none. */
+/**
+ * Returns the default name of a session: the first line of its command, cut to 60 characters. Empty without a command.
+ */
 export const nameOfCommand = (command: string | undefined): string =>
   command?.trim().split('\n', 1)[0]?.slice(0, NAME_LENGTH) ?? '';
 
 const SHELL = /(?:^|\/)(?:ba|da|z|k|fi)?sh$/;
 
-/** Whether it names a shell, by any path. */
+/** Returns whether a path names a shell. */
 export const isShell = (program: string): boolean => SHELL.test(program);
 
 /**
- * The text that a shell is given to run (`bash -c TEXT`, `/bin/sh -lc TEXT`); undefined for any other command. Programs
- * that are no shells have an option `-c` as well.
+ * Returns the text that a shell is given to run (`bash -c TEXT`, `/bin/sh -lc TEXT`); undefined for any other command,
+ * because other programs have an option `-c` as well.
  */
 export function shellText([program = '', option = '', text, ...rest]: readonly string[]): string | undefined {
   return isShell(program) && /^-[il]*c$/.test(option) && rest.length === 0 ? text : undefined;

@@ -1,18 +1,22 @@
-// What the API says about conversations: a session key, its messages and its runs, as a log of JSON events.
+// Conversations in the API: a key, messages and runs, as a log of JSON events.
 
 import type { WireError } from './codes.ts';
 import type { LeaseInfo } from './session.ts';
 import type { SilenceInfo } from './silence.ts';
 
 declare const brand: unique symbol;
-/** `agent:<agent>:<rest>`, at most 512 characters, none of them a control character. */
+/** Key of a conversation: `agent:<agent>:<rest>`, at most 512 characters, none of them a control character. */
 export type ConversationKey = string & { readonly [brand]: 'ConversationKey' };
 
 /** The agent is a slug, see routing; the rest is not empty and does not begin with a colon. */
 const KEY = /^agent:[a-z0-9][a-z0-9_-]{0,63}:[^:\p{Cc}\p{Cs}][^\p{Cc}\p{Cs}]*$/u;
+/** Returns whether a text is a key of a conversation. */
 export const isConversationKey = (text: string): text is ConversationKey => text.length <= 512 && KEY.test(text);
 
-/** Who may see it besides its owner and the scope `admin`. */
+/**
+ * Audience of a conversation besides its owner and the scope `admin`: nobody, the users of a list, or every token of
+ * the gateway.
+ */
 export type Visibility =
   | { readonly kind: 'private' }
   | { readonly kind: 'shared'; readonly with: readonly string[] }
@@ -20,149 +24,197 @@ export type Visibility =
   | { readonly kind: 'everyone' };
 
 /**
- * What becomes of a message that is sent while a run is under way: it waits for its turn (`queue`, every agent can), is
- * handed into the running turn (`inject`), or ends it and is next (`interrupt`).
+ * Fate of a message that is sent during a run: it waits for its turn (`queue`, which every agent supports), is
+ * injected into the current turn (`inject`), or ends the turn and is next (`interrupt`).
  */
 export type SteerMode = 'queue' | 'inject' | 'interrupt';
 
-/** Who did something. `user`: null where it was no person (a channel, the gateway itself). */
+/** Author of a message, an answer or a change. */
 export interface Author {
+  /** The user; null for a channel and for the gateway itself. */
   readonly user: string | null;
-  /** For people to read: the name of the token, of the sender on a channel. */
+  /** Name for people: that of the token, or of the sender on a channel. */
   readonly name: string;
 }
 
-/**
- * `queued`: accepted and kept. `delivered`: the agent has it: it began `run`, or was handed into it. `cancelled`: taken
- * back, or aborted while it waited.
- */
+/** `queued`: accepted and stored. `delivered`: the agent has it. `cancelled`: cancelled, or aborted while it waited. */
 export type MessageState = 'queued' | 'delivered' | 'cancelled';
 
+/** Request to send a message. */
 export interface SendMessage {
-  /** Chosen by the client: 1 to 64 of `A-Z a-z 0-9 . _ -`, not beginning with a dot. Sent twice it acts once. Default: one of ours. */
+  /**
+   * Id that the client chooses: 1 to 64 of `A-Z a-z 0-9 . _ -`, not beginning with a dot. Sent twice, the message acts
+   * once. Default: an id of the gateway.
+   */
   readonly id?: string;
-  /** Not empty; at most `maxMessageBytes` of the gateway (256 KiB) as UTF-8. */
+  /** Not empty, at most `maxMessageBytes` of the gateway (256 KiB) as UTF-8. */
   readonly text: string;
-  /** Default `queue`. What an agent cannot do becomes `queue`, and the answer says so. */
+  /** Default `queue`. A mode that the agent does not support becomes `queue`, and the receipt says so. */
   readonly steer?: SteerMode;
-  /** Milliseconds from the start of the run after which it is aborted. Default: the agent's. */
+  /** Milliseconds from the start of the run until it is aborted. Default: the agent's. */
   readonly timeoutMs?: number;
 }
 
+/** A message of a user, or an answer of the agent. */
 export interface MessageInfo {
+  /** Id of the message. */
   readonly id: string;
+  /** `assistant` is the agent. */
   readonly role: 'user' | 'assistant';
+  /** The text. */
   readonly text: string;
+  /** Author of the message. */
   readonly by: Author;
-  /** Milliseconds since 1970. */
+  /** Unix time in milliseconds. */
   readonly at: number;
-  /** Of the assistant's: always `delivered`. */
+  /** State of the message; an answer is always `delivered`. */
   readonly state: MessageState;
-  /** What was done, which is not always what was asked for. */
+  /** Mode that was applied, which may differ from the request. */
   readonly steer: SteerMode;
-  /** The run that it began or was handed into, or whose answer it is. Null while it waits and when it was cancelled. */
+  /**
+   * Run that the message began or was injected into, or whose answer it is. Null while it waits and when it was
+   * cancelled.
+   */
   readonly run: string | null;
-  /** Milliseconds from the start of its run after which that is aborted; none: the agent's. */
+  /** Milliseconds from the start of its run until the run is aborted. Absent: the agent's default. */
   readonly timeoutMs?: number;
-  /** Of an answer: how its run ended. */
+  /** How its run ended, for an answer. */
   readonly ended?: RunEnd['state'];
-  /** Of an answer, where its agent told: what its run took. */
+  /** Tokens and cost of its run, for an answer, if the agent reported them. */
   readonly usage?: Usage;
 }
 
+/** State of a run. `final`, `error` and `aborted` are its ends. */
 export type ConversationRunState = 'queued' | 'running' | 'final' | 'error' | 'aborted';
 
-/** By which road a run was aborted. */
+/**
+ * Cause of an abort: a request for the run or for the conversation, a stop text, its time limit, the shutdown of the
+ * gateway, an interrupting message, or the deletion of the conversation.
+ */
 export type AbortVia = 'run' | 'conversation' | 'stop_text' | 'timeout' | 'shutdown' | 'interrupt' | 'deleted';
 
-/** One definite end. */
+/** End of a run: `final`, `error` (a code of `CODES`; `agent_failed` carries the agent's own words) or `aborted`. */
 export type RunEnd =
   | { readonly state: 'final'; readonly stopReason?: string }
   /** `error.code`: one of the table, or `agent_failed` with the agent's own words. */
   | { readonly state: 'error'; readonly error: WireError }
   | { readonly state: 'aborted'; readonly via: AbortVia; readonly by: Author };
 
-/** One turn of an agent. Its id is that of the message which began it. */
+/** One turn of an agent. Its id is that of the message that began it. */
 export interface ConversationRun {
+  /** Id of the run and of its message. */
   readonly id: string;
+  /** Key of the conversation. */
   readonly conversation: ConversationKey;
+  /** Id of the agent. */
   readonly agent: string;
+  /** State of the run. */
   readonly state: ConversationRunState;
-  /** Who sent the message. */
+  /** Author of the message. */
   readonly by: Author;
-  /** Milliseconds since 1970. */
+  /** Unix time in milliseconds. */
   readonly queuedAt: number;
+  /** Unix time in milliseconds; null before the start. */
   readonly startedAt: number | null;
+  /** Unix time in milliseconds; null before the end. */
   readonly endedAt: number | null;
-  /** The position before its `run_started`; null until then. */
+  /** Position before its `run_started`; null before the start. */
   readonly position: string | null;
-  /** What the agent has said so far; the whole once it has ended. */
+  /** Text that the agent has said so far; complete at the end. */
   readonly text: string;
+  /** How it ended; null before the end. */
   readonly end: RunEnd | null;
+  /** Tokens and cost; null if the agent reported none. */
   readonly usage: Usage | null;
-  /** Its message went to a command of a plugin, not to the agent. */
+  /** Command of a plugin that got the message instead of the agent. */
   readonly command?: { readonly plugin: string; readonly name: string };
-  /** Plugins were asked first: the agent has the message from `run_allowed` on. */
+  /** Plugins decide first: the agent gets the message with `run_allowed`. */
   readonly isAsked?: true;
-  /** While it runs and its agent says nothing: what was told of that last. */
+  /** The last report that nothing comes, while the run is silent. */
   readonly silence?: SilenceInfo;
 }
 
+/** Tokens and cost, as far as the agent reported them. */
 export interface Usage {
+  /** Tokens that the model read. */
   readonly inputTokens?: number;
+  /** Tokens that the model wrote. */
   readonly outputTokens?: number;
+  /** US dollars. */
   readonly costUsd?: number;
 }
 
+/** A tool call of an agent. */
 export interface ToolCall {
+  /** Id, unique in the run. */
   readonly id: string;
+  /** Text for people. */
   readonly title: string;
+  /** Effect of the tool. */
   readonly kind: 'read' | 'edit' | 'delete' | 'move' | 'search' | 'execute' | 'think' | 'fetch' | 'other';
+  /** State of the call. */
   readonly status: 'pending' | 'running' | 'done' | 'failed';
-  /** As the agent gave it, cut to 64 KiB as JSON. */
+  /** Arguments as the agent gave them, cut to 64 KiB of JSON. */
   readonly input?: unknown;
   /** Text for people, cut to 64 KiB. */
   readonly output?: string;
+  /** Changes of files. `before` is null for a new file. */
   readonly diffs?: readonly { readonly path: string; readonly before: string | null; readonly after: string }[];
-  /** The session that it runs in, which can be watched and steered. */
+  /** Id of the session that it runs in, which can be followed and steered. */
   readonly session?: string;
 }
 
+/** One way to answer a request for approval. */
 export interface ApprovalOption {
+  /** Id, for `Conversation.answer`. */
   readonly id: string;
+  /** The agent's words. Show them with `optionLabel`. */
   readonly label: string;
+  /** Effect of the option. */
   readonly kind: 'allow_once' | 'allow_always' | 'deny_once' | 'deny_always';
 }
 
+/** An agent's request for approval. */
 export interface Approval {
-  /** Unique in the conversation. */
+  /** Id, unique in the conversation. */
   readonly id: string;
+  /** Id of the run. */
   readonly run: string;
+  /** Text for people, one line. */
   readonly title: string;
   /** The command, the file, the reason: text for people, at most 64 KiB. */
   readonly detail: string;
-  /** It asks for more than can be shown: `detail` is its beginning, and it is denied. */
+  /** The request is larger than what can be shown: `detail` is its beginning, and it is denied. */
   readonly isCut?: true;
+  /** Id of the tool call that waits for it. */
   readonly tool?: string;
+  /** The possible answers. */
   readonly options: readonly ApprovalOption[];
+  /** Unix time in milliseconds. */
   readonly askedAt: number;
-  /** Then it is denied. */
+  /** Unix time in milliseconds at which the request is denied. */
   readonly expiresAt: number;
 }
 
+/** Answer to a request for approval. */
 export interface ApprovalAnswer {
+  /** Id of the option. */
   readonly option: string;
+  /** Author of the answer. */
   readonly by: Author;
-  /** `run_ended`: nobody answered, and there is nothing to answer any more. `vetoed`: a plugin did, see `why`. */
+  /**
+   * `timed_out`: denied at `expiresAt`. `run_ended`: the run ended without an answer. `vetoed`: a plugin denied it, see
+   * `why`.
+   */
   readonly reason: 'answered' | 'timed_out' | 'run_ended' | 'vetoed';
-  /** The plugin's words; at most 1000 characters. */
+  /** The plugin's reason, at most 1000 characters. */
   readonly why?: string;
 }
 
-/** Entries of a conversation's log. `at`: ms since 1970. The order is the log's. */
+/** An entry of a conversation's log. `at` is a Unix time in milliseconds. The order is that of the log. */
 export type ConversationEvent =
   | { readonly type: 'message'; readonly at: number; readonly message: MessageInfo }
-  /** Of a message that waits. */
+  /** A waiting message has another text. */
   | {
       readonly type: 'message_edited';
       readonly at: number;
@@ -175,17 +227,17 @@ export type ConversationEvent =
       readonly at: number;
       readonly id: string;
       readonly by: Author;
-      /** Where a plugin did not allow it: its words. */
+      /** Reason of the plugin that denied it. */
       readonly why?: string;
     }
-  /** The agent has it. */
+  /** The agent has the message. */
   | { readonly type: 'message_delivered'; readonly at: number; readonly id: string; readonly run: string }
   | { readonly type: 'run_started'; readonly at: number; readonly run: ConversationRun }
-  /** Those who had to be asked let it through: the agent is given the message now. */
+  /** The plugins that decide allowed it: the agent gets the message now. */
   | { readonly type: 'run_allowed'; readonly at: number; readonly run: string }
   /**
-   * `text` goes behind what was said before (of that stream); with `replace` it takes its place. `said` is the answer,
-   * `thought` is not part of it.
+   * `text` continues the stream; with `replace` it replaces all of it. `said` is the answer, `thought` is not part of
+   * it.
    */
   | {
       readonly type: 'delta';
@@ -195,7 +247,7 @@ export type ConversationEvent =
       readonly text: string;
       readonly replace?: true;
     }
-  /** A call began, or is another than it was: the whole of it each time. */
+  /** A call began or changed; each event carries the whole call. */
   | { readonly type: 'tool'; readonly at: number; readonly run: string; readonly tool: ToolCall }
   /** Other news of an agent, by name: `plan`, `mode`, `status`, `note`, `retry` (see `Retry`). */
   | { readonly type: 'agent'; readonly at: number; readonly run: string; readonly name: string; readonly data: unknown }
@@ -209,7 +261,7 @@ export type ConversationEvent =
       readonly id: string;
       readonly answer: ApprovalAnswer;
     }
-  /** Behind the last delta, always; `text` is the whole of what was said. */
+  /** Always behind the last delta; `text` is the whole answer. */
   | {
       readonly type: 'final';
       readonly at: number;
@@ -233,7 +285,7 @@ export type ConversationEvent =
       readonly via: AbortVia;
       readonly by: Author;
     }
-  /** Written by whoever holds the lease, see `POST …/notes`. Not for the agent. */
+  /** A line that the agent does not see, see `POST …/notes`. */
   | { readonly type: 'note'; readonly at: number; readonly text: string; readonly by: Author }
   | {
       readonly type: 'changed';
@@ -243,94 +295,119 @@ export type ConversationEvent =
       readonly visibility?: Visibility;
     };
 
+/** The event that ends a run. */
 export type EndEvent = Extract<ConversationEvent, { readonly type: 'final' | 'error' | 'aborted' }>;
+/** Returns whether an event ends its run. */
 export const isEndEvent = (event: ConversationEvent): event is EndEvent =>
   event.type === 'final' || event.type === 'error' || event.type === 'aborted';
 
+/** State of a conversation. */
 export interface ConversationInfo {
+  /** Key of the conversation. */
   readonly key: ConversationKey;
+  /** Id of the agent. */
   readonly agent: string;
-  /** Its user; null of one that a channel began. */
+  /** User who owns it; null for one that a channel began. */
   readonly owner: string | null;
+  /** Users who may see it. */
   readonly visibility: Visibility;
-  /** The first words of its first message, until somebody gives it another. */
+  /** The first words of its first message, unless it was given a title. */
   readonly title: string;
-  /** Milliseconds since 1970. */
+  /** Unix time in milliseconds. */
   readonly createdAt: number;
+  /** Unix time in milliseconds. */
   readonly updatedAt: number;
-  /** The position behind its last entry. */
+  /** Position behind its last entry. */
   readonly position: string;
+  /** Epoch of its log. */
   readonly epoch: string;
-  /** Under way now. Its `text` is what has been said so far: what a late joiner sees first. */
+  /** The current run; its `text` is what has been said so far. Null if there is none. */
   readonly run: ConversationRun | null;
-  /** Messages that wait for their turn, in order. */
+  /** Waiting messages, in order. */
   readonly queue: readonly MessageInfo[];
-  /** Requests that wait for somebody's answer. */
+  /** Pending requests for approval. */
   readonly approvals: readonly Approval[];
+  /** Holder of the write lease; null if it is free. */
   readonly lease: LeaseInfo | null;
-  /** The sum over its runs that have ended, as far as agents told; null where none did. */
+  /** Sum over the runs that have ended, as far as agents reported it; null if none did. */
   readonly usage: Usage | null;
-  /** What its agent can do with a message while a run is under way. */
+  /** Modes that its agent supports for a message during a run. */
   readonly steer: readonly SteerMode[];
-  /** True for who may send to it, by what it is; the scope `input` is needed as well. */
+  /** Whether this user may send to it. The scope `input` is needed as well. */
   readonly mine: boolean;
 }
 
+/** A page of conversations. */
 export interface ConversationList {
+  /** The conversations, the last changed first. */
   readonly conversations: readonly ConversationInfo[];
-  /** Pass as `?after=` for the next page; null on the last. */
+  /** The `after` of the next page; null on the last page. */
   readonly next: string | null;
 }
 
+/** Request to create a conversation. */
 export interface CreateConversation {
-  /** Default: the agent that messages without a binding go to. */
+  /** Id of an agent. Default: the agent that gets messages without a binding. */
   readonly agent?: string;
   /**
-   * With a name the key is `agent:<agent>:user:<user>:<name>`, and asking again gives the same conversation. Without: a
-   * new one each time.
+   * With a name the key is `agent:<agent>:user:<user>:<name>`, and a second request returns the same conversation.
+   * Without one, each request creates a conversation.
    */
   readonly name?: string;
   /** Any key, for the scope `admin`. Not together with `name`. */
   readonly key?: string;
+  /** Title. Default: the first words of the first message. */
   readonly title?: string;
-  /** Default private. */
+  /** Default `private`. */
   readonly visibility?: Visibility;
 }
 
-/** The answer to a message. */
+/** Answer to a message. */
 export interface SendReceipt {
+  /** The message as it is stored. */
   readonly message: MessageInfo;
-  /** The run that it began or will begin; null where it went into another one, or was a stop text. */
+  /** The run that it began or will begin; null if it went into another run or was a stop text. */
   readonly run: ConversationRun | null;
-  /** Had been sent before: nothing was done again. */
+  /** Whether it had been sent before. Nothing was done again. */
   readonly duplicate: boolean;
-  /** It was a stop text: these runs and waiting messages were aborted, and nothing was sent to the agent. */
+  /** Ids of what a stop text aborted: runs and waiting messages. The agent did not get the text. */
   readonly aborted?: readonly string[];
 }
 
+/** Answer to an abort. */
 export interface AbortReceipt {
-  /** Ids of the runs and of the waiting messages. Empty where there was nothing to abort. */
+  /** Ids of the aborted runs and waiting messages. Empty if there was nothing to abort. */
   readonly aborted: readonly string[];
 }
 
-/** Newest last. `before`: pass it back for what came before; null at the beginning. */
+/** A page of messages. */
 export interface MessagePage {
+  /** Newest last. */
   readonly messages: readonly MessageInfo[];
+  /** The `before` of the page in front of this one; null at the beginning. */
   readonly before: string | null;
 }
 
-/** What a message can begin with, as `/name`, to go to a plugin instead of the agent. */
+/** A command of a plugin. A message that begins with `/name` goes to the plugin instead of the agent. */
 export interface CommandInfo {
+  /** Name without the slash. */
   readonly name: string;
+  /** Text for people. */
   readonly description: string;
+  /** Id of the plugin. */
   readonly plugin: string;
 }
 
+/** An agent that the gateway offers. */
 export interface AgentInfo {
+  /** Id, for `CreateConversation.agent`. */
   readonly id: string;
+  /** Driver that connects it. */
   readonly driver: string;
-  /** Where messages without a binding go. */
+  /** Whether it gets messages without a binding. */
   readonly isDefault: boolean;
+  /** Modes that it supports for a message during a run. */
   readonly steer: readonly SteerMode[];
+  /** Whether it requests approvals. */
   readonly approvals: boolean;
 }

@@ -1,4 +1,4 @@
-// The JSON frames of /v1/ws, and the parser for those that a server sends.
+// The JSON frames of /v1/ws, and the parser for those of the server.
 
 import type { WireError } from './codes.ts';
 import { BinnacleError } from './codes.ts';
@@ -7,21 +7,22 @@ import type { EntryData } from './entry.ts';
 import type { PluginNotice } from './notices.ts';
 import type { InputReceipt, Lease, LeaseAction, LeaseInfo, Scope, SessionInfo, Watcher } from './session.ts';
 
-/** Where a subscription begins. A string is a position. `tail`: that many output bytes before the head. */
+/** Start of a subscription: a position, an output offset, `tail` output bytes before the end, the start, or now. */
 export type From = string | { readonly offset: number } | { readonly tail: number } | 'start' | 'now';
 
-/** What the terminal of a session shows now, and then all that follows it. */
+/** Begins with what the terminal shows. */
 export interface FromScreen {
+  /** Always true. */
   readonly screen: true;
-  /** What it showed at that output offset. Default: now. */
+  /** Output offset at which to show the terminal. Default: now. */
   readonly at?: number;
 }
 
-/** Client frames. `ref`, where given, comes back in the answer (`ok` or `error`). */
+/** Frames of a client. `ref` comes back in the answer (`ok` or `error`). */
 export type ClientFrame =
   | { readonly t: 'subscribe'; readonly ref?: number; readonly session: string; readonly from?: From | FromScreen }
   | { readonly t: 'unsubscribe'; readonly ref?: number; readonly session: string }
-  /** Tell this connection about every change of any session's state. */
+  /** Requests every change of any session's state. */
   | { readonly t: 'watch'; readonly ref?: number; readonly on: boolean }
   /**
    * `text` is sent as UTF-8, `base64` as bytes. `client` and `n` (1, 2, 3 …) make it idempotent.
@@ -64,10 +65,10 @@ export type ClientFrame =
       readonly ttlMs?: number;
       /** Another name of `ttlMs`. */
       readonly autoReleaseAfterMs?: number;
-      /** Of `hand_over`: the `id` of a watcher. */
+      /** For `hand_over`: the `id` of a watcher. */
       readonly to?: string;
     }
-  /** Tell this connection who else follows a session that it follows. */
+  /** Requests presence in a session that this connection follows. */
   | { readonly t: 'watch_watchers'; readonly ref?: number; readonly session: string; readonly on: boolean }
   /** The events of a conversation from a position on (default: `now`). `deltaIntervalMs`: 0 to 10 000, default 50. */
   | {
@@ -89,11 +90,11 @@ export type ClientFrame =
       readonly runs?: boolean;
       readonly deltaIntervalMs?: number;
     }
-  /** Tell this connection what plugins tell people from now on. */
+  /** Requests notices of plugins from now on. */
   | { readonly t: 'watch_notices'; readonly ref?: number; readonly on: boolean }
-  /** What somebody has before their eyes just now, on this connection: of that they are not notified. Neither: nothing. */
+  /** Focus of the user on this connection; suppresses notifications about it. Neither: nothing. */
   | { readonly t: 'look'; readonly ref?: number; readonly session?: string; readonly conversation?: string }
-  /** As POST /v1/conversations/:key/messages. This connection gets the events of the run, until its end. */
+  /** The same as POST /v1/conversations/:key/messages. This connection gets the events of the run until its end. */
   | {
       readonly t: 'send';
       readonly ref?: number;
@@ -105,7 +106,7 @@ export type ClientFrame =
       readonly lease?: string;
       readonly deltaIntervalMs?: number;
     }
-  /** Without `run`: what runs and what waits. */
+  /** Without `run`: the current run and all waiting messages. */
   | { readonly t: 'abort'; readonly ref?: number; readonly conversation: string; readonly run?: string }
   | {
       readonly t: 'answer';
@@ -119,11 +120,12 @@ export type ClientFrame =
   | { readonly t: 'pong'; readonly time: number; readonly clientTime?: number };
 
 /**
- * Server frames. `seq` numbers every frame of this connection from 1, the binary ones included; those do not
- * carry it, so a client that counts can check itself at the next JSON frame.
+ * Frames of the server. `seq` numbers all frames of the connection from 1, binary ones included; those do not carry it,
+ * so a client that counts can check itself at the next JSON frame.
  */
 export type ServerFrame = { readonly seq: number } & ServerBody;
 
+/** Frames of the server without their number. */
 export type ServerBody =
   | {
       readonly t: 'hello';
@@ -164,7 +166,7 @@ export type ServerBody =
   | EntryFrame
   /** The subscription reached the log's end and is over. Comes after the last byte, always. */
   | { readonly t: 'end'; readonly session: string; readonly position: string; readonly info: SessionInfo }
-  /** The helm changed hands. `lost`, to who held it: why not any more (`taken_over`, `lease_lost`, `session_exited`). */
+  /** The lease changed its holder. `lost`, for the former holder: `taken_over`, `lease_lost` or `session_exited`. */
   | {
       readonly t: 'lease';
       readonly session: string;
@@ -172,11 +174,11 @@ export type ServerBody =
       readonly yours: boolean;
       readonly lost?: WireError;
     }
-  /** To who holds the helm: somebody would like it. */
+  /** To the holder of the lease: another client asks for it. */
   | { readonly t: 'lease_asked'; readonly session: string; readonly by: Watcher }
-  /** To who was handed the helm: it is theirs. */
+  /** To the new holder: the lease was handed over to it. */
   | { readonly t: 'lease_given'; readonly session: string; readonly lease: Lease; readonly by: string }
-  /** Who follows the session, this connection among them (`you`). At most 100 by name; `count`: all. */
+  /** Clients that follow the session, this one among them (`you`): at most 100 of `count`. */
   | {
       readonly t: 'watchers';
       readonly session: string;
@@ -213,39 +215,50 @@ export type ServerBody =
   | { readonly t: 'ping'; readonly time: number }
   | { readonly t: 'pong'; readonly ref?: number; readonly time: number; readonly serverTime: number };
 
-/** What a terminal shows at one position of its log. */
+/** Screen of a terminal at one position of its log. */
 export interface ScreenSnapshot {
   /** Output bytes before it. */
   readonly offset: number;
+  /** Position in the log. */
   readonly position: string;
+  /** Columns of the terminal. */
   readonly cols: number;
+  /** Rows of the terminal. */
   readonly rows: number;
-  /** Written to a terminal of that size it makes it what it was: rows, colours, cursor, modes, both buffers. */
+  /** Escape sequences that restore it in a terminal of that size: rows, colours, cursor, modes, both buffers. */
   readonly data: string;
-  /** Rows above the screen that are in `data`; what is older is in the log. */
+  /** Rows above the screen that `data` contains; older ones are in the log. */
   readonly scrollback: number;
-  /** The first byte of output that it was drawn from. */
+  /** Output offset of the first byte that it was drawn from. */
   readonly drawnFrom: number;
-  /** It is what all output up to there gives. False where only the end of it could be drawn in time, or some is gone. */
+  /**
+   * Whether it results from all output up to there. False if only the end could be drawn in time, or some output is
+   * gone.
+   */
   readonly exact: boolean;
 }
 
-/** A snapshot, and what a terminal makes of it. */
+/** A snapshot with its text. */
 export interface ShownScreen extends ScreenSnapshot {
-  /** Its rows as text, without the blanks at their ends. */
+  /** Rows as text, without the blanks at their ends. */
   readonly lines: readonly string[];
-  /** From 0. */
+  /** Row and column of the cursor, from 0. */
   readonly cursor: { readonly row: number; readonly col: number };
+  /** Title of the terminal. */
   readonly title: string;
-  /** The screen of a full-screen program, which has no rows above it. */
+  /** Whether a full-screen program shows its own screen, which has no rows above it. */
   readonly alternate: boolean;
-  /** The program asked for the other form of the arrow keys (DECCKM). */
+  /** Whether the program has requested the other form of the arrow keys (DECCKM). */
   readonly applicationKeys: boolean;
 }
 
+/** Result of a request. */
 export type OkResult = InputReceipt | Lease | LeaseInfo | { readonly released: true } | SendReceipt | AbortReceipt;
 
-/** An entry that is not output. `time`: ms since 1970. `offset`: output bytes before it. `position`: behind it. */
+/**
+ * An entry that is not output. `time` is a Unix time in milliseconds, `offset` counts the output bytes before it,
+ * `position` is behind it.
+ */
 export type EntryFrame = {
   readonly [K in keyof EntryData]: {
     readonly t: 'entry';
@@ -258,7 +271,7 @@ export type EntryFrame = {
   };
 }[keyof EntryData];
 
-/** Reads a server frame. A client trusts its server for the fields; this only guards against what is no frame. */
+/** Parses a frame of the server. The fields are trusted; only a text that is no frame throws `protocol_error`. */
 export function parseServerFrame(text: string): ServerFrame {
   const value: unknown = JSON.parse(text);
   if (typeof value === 'object' && value !== null && 't' in value && 'seq' in value && typeof value.t === 'string') {

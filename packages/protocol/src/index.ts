@@ -16,5 +16,8 @@ export * from './silence.ts';
 export * from './steady-clock.ts';
 export * from './traffic.ts';
 
-/** Grows when an older peer could misread us. What each side does with what it does not know: the head of PROTOCOL.md. */
+/**
+ * Version of the protocol. It grows when an older peer could misread a newer one. The head of PROTOCOL.md says what
+ * each side does with what it does not know.
+ */
 export const PROTOCOL_VERSION = 1;

@@ -1,21 +1,23 @@
-// What plugins have to say to the people who use a gateway.
+// Notices of plugins to the users of a gateway.
 
+/** A notice of a plugin. */
 export interface PluginNotice {
-  /** Counts up, also over a restart of the gateway. */
+  /** Number of the notice. It grows, also over restarts of the gateway. */
   readonly n: number;
-  /** Ms since 1970. */
+  /** Unix time in milliseconds. */
   readonly at: number;
-  /** The id of the plugin that says it. */
+  /** Id of the plugin. */
   readonly plugin: string;
   /** One line. */
   readonly title: string;
-  /** May be ''. Plain text, whatever it looks like. */
+  /** Plain text, which may be empty. */
   readonly text: string;
 }
 
+/** Notices, oldest first. */
 export interface NoticeList {
-  /** Oldest first. The last 200 are kept until the gateway is restarted. */
+  /** At most 200, which the gateway keeps until it restarts. */
   readonly notices: readonly PluginNotice[];
-  /** To read on from, as `after`. */
+  /** The `after` of the next request. */
   readonly next: number;
 }

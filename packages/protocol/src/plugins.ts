@@ -1,157 +1,195 @@
-// Plugins as the API tells of them.
+// Plugins in the API.
 
 /**
- * `sealed`: no file but its own, no network, no other process. `restricted`: Node's permission flags alone.
- * `trusted`: the gateway's rights, by the operator's will.
+ * Isolation of a plugin. `sealed`: no files but its own, no network, no other process. `restricted`: Node's permission
+ * flags. `trusted`: the rights of the gateway, granted by the operator.
  */
 export type PluginLevel = 'sealed' | 'restricted' | 'trusted';
 
 /**
- * `off`: the config file says so. `refused`: it may not be loaded here, see `problem`. `unset`: the config file lacks settings
- * that it needs, see `problem`. `waiting`: its process ended, and is started again soon. `disabled`: it ended too
- * often, or cannot be loaded whatever is tried.
+ * State of a plugin. `off`: switched off in the config file. `refused`: it may not be loaded here, see `problem`.
+ * `unset`: the config file lacks settings that it needs, see `problem`. `waiting`: its process ended and will restart.
+ * `disabled`: it ended too often, or cannot be loaded.
  */
 export type PluginState = 'off' | 'refused' | 'unset' | 'starting' | 'running' | 'waiting' | 'disabled' | 'stopped';
 
-/** As the config file says it: `true`, or an object with one list. */
+/** A grant as the config file has it: `true`, or an object with one list. */
 export type PluginGrantValue = boolean | Readonly<Record<string, readonly string[]>>;
 
+/** A permission of a plugin. */
 export interface PluginPermission {
+  /** Name of the permission. */
   readonly permission: string;
-  /** What it lets a plugin do, behind "can". */
+  /** Effect of the permission, to be read behind "It can". */
   readonly sentence: string;
-  /** What the manifest asks for; false: it does not. */
+  /** Request of the manifest; false: none. */
   readonly asked: PluginGrantValue;
-  /** The plugin's own words for why; '' where it does not ask. */
+  /** The plugin's own reason; '' if it requests nothing. */
   readonly reason: string;
-  /** What the config file grants. */
+  /** Grant in the config file. */
   readonly granted: PluginGrantValue;
-  /** The key of the config file. */
+  /** Key in the config file. */
   readonly key: string;
-  /** What of the asked is not granted, and nobody decided about; false: nothing. */
+  /** Part that is requested, not granted and not yet decided; false: none. */
   readonly missing: PluginGrantValue;
-  /** Less is granted than is asked for, as somebody decided: `missing` is false. */
+  /** Whether someone decided to grant less than is requested. `missing` is then false. */
   readonly narrowed: boolean;
-  /** Something of `missing` is of use now: an offer that is not in force needs it, or a call that was denied did. */
+  /** Whether a part of `missing` is of use now: an offer that is not in force needs it, or a denied call did. */
   readonly needed: boolean;
-  /** All that is asked for, with what is granted: what to grant for that. */
+  /** Grant that allows the request in addition to the present grant. */
   readonly both: PluginGrantValue;
-  /** What a list can limit it to, for people; null: it is had whole or not at all. */
+  /** Meaning of the list that limits it, for people; null: it is granted whole or not at all. */
   readonly limits: string | null;
 }
 
-/** Of the manifest's schema. Never its value: it may be a secret. */
+/** A setting in the schema of the manifest. Never its value, which may be a secret. */
 export interface PluginSetting {
+  /** Key in the config file. */
   readonly key: string;
+  /** Text for people. */
   readonly description: string;
+  /** Whether the plugin needs it. */
   readonly isRequired: boolean;
-  /** The config file sets it. */
+  /** Whether the config file sets it. */
   readonly isSet: boolean;
 }
 
+/** Something that a plugin adds to the gateway. */
 export interface PluginOffer {
+  /** Kind of the addition. */
   readonly kind: 'tool' | 'hook' | 'route' | 'command' | 'channel' | 'driver' | 'job';
-  /** As people write it: `lookup`, `POST /plugins/x/hook`, `/deploy`. */
+  /** Name as people write it: `lookup`, `POST /plugins/x/hook`, `/deploy`. */
   readonly name: string;
+  /** Text for people. */
   readonly description: string;
-  /** It is granted. */
+  /** Whether it is granted. */
   readonly inForce: boolean;
-  /** Where it is not: the permission that it lacks. */
+  /** Permission that it needs. */
   readonly permission: string;
 }
 
+/** Why a plugin does not run. */
 export interface PluginProblem {
+  /** Code, to branch on. */
   readonly code: string;
+  /** Text for people. */
   readonly message: string;
+  /** Remedy, for people; null if none is known. */
   readonly hint: string | null;
 }
 
+/** State of a plugin. */
 export interface PluginInfo {
+  /** Id of the plugin. */
   readonly id: string;
+  /** Name for people. */
   readonly name: string;
+  /** Version in its manifest. */
   readonly version: string;
+  /** Text for people. */
   readonly description: string;
-  /** Null until it could be told. */
+  /** Isolation; null until known. */
   readonly level: PluginLevel | null;
+  /** State of its process. */
   readonly state: PluginState;
-  /** Why it does not run, or why it ended last. */
+  /** Why it does not run, or why it ended last; null if all is well. */
   readonly problem: PluginProblem | null;
+  /** Permissions that it requests or has. */
   readonly permissions: readonly PluginPermission[];
+  /** Additions to the gateway. */
   readonly offers: readonly PluginOffer[];
+  /** Settings of its schema. */
   readonly settings: readonly PluginSetting[];
-  /** Tools that this machine lacks, each a wall less. */
+  /** Tools for isolation that this machine lacks. */
   readonly missing: readonly string[];
+  /** Process id; null if it does not run. */
   readonly pid: number | null;
+  /** Resident memory; null if it does not run. */
   readonly memoryBytes: number | null;
-  /** Within the last ten minutes. */
+  /** Restarts within the last ten minutes. */
   readonly restarts: number;
-  /** Ms since 1970. */
+  /** Unix time in milliseconds. */
   readonly installedAt: number;
 }
 
+/** All plugins. */
 export interface PluginList {
+  /** The plugins. */
   readonly plugins: readonly PluginInfo[];
 }
 
-/** Inheritance of a plugin from the one with the same id that is installed from another folder. */
+/** Inheritance of a plugin from the one with the same id that was installed from another folder. */
 export interface PluginInherits {
-  /** Folder that the installed plugin came from; null: not recorded. */
+  /** Folder of the installed plugin; null: not recorded. */
   readonly from: string | null;
-  /** Permissions that are granted. */
+  /** Granted permissions. */
   readonly permissions: readonly string[];
-  /** Keys of its entry in the config file besides the permissions. */
+  /** Keys of its entry in the config file, without the permissions. */
   readonly settings: readonly string[];
-  /** How many values it has stored. */
+  /** Number of its stored values. */
   readonly values: number;
 }
 
-/** Plugin that would be installed: for the person who has to agree. */
+/** A plugin that would be installed, for the person who has to agree. */
 export interface PluginPreview {
+  /** Id of the plugin. */
   readonly id: string;
+  /** Name for people. */
   readonly name: string;
+  /** Version in its manifest. */
   readonly version: string;
+  /** Text for people. */
   readonly description: string;
+  /** Permissions that it requests. */
   readonly permissions: readonly PluginPermission[];
-  /** Of the version that is installed; null: none is. */
+  /** Version that is installed; null: none. */
   readonly replaces: string | null;
-  /** Permissions of which more is asked for than was agreed to before; of a new one all. */
+  /** Permissions of which it requests more than was agreed to before; all of them for a new plugin. */
   readonly widens: readonly string[];
-  /** Null: it comes from the same folder, or there is nothing to get. Else the install has to say whether it gets it. */
+  /** Inheritance. If not null, the install has to say whether the plugin gets it. */
   readonly inherits: PluginInherits | null;
+  /** Isolation; null if not known. */
   readonly level: PluginLevel | null;
-  /** Why it could not run here. */
+  /** Why it could not run here; null if it could. */
   readonly problem: PluginProblem | null;
-  /** To be sent with the consent: what was looked at is what is installed. */
+  /** Digest to send with the consent: what was previewed is what is installed. */
   readonly digest: string;
 }
 
+/** A line of a plugin's log. */
 export interface PluginLogLine {
-  /** Counts up. */
+  /** Number of the line. */
   readonly n: number;
-  /** Ms since 1970. */
+  /** Unix time in milliseconds. */
   readonly at: number;
-  /** `gateway`: said by us about it. */
+  /** Source of the line. `gateway`: a message of the gateway about the plugin. */
   readonly stream: 'stdout' | 'stderr' | 'gateway';
+  /** Text without control characters. */
   readonly text: string;
 }
 
+/** Lines of a plugin's log. */
 export interface PluginLog {
+  /** Oldest first. */
   readonly lines: readonly PluginLogLine[];
-  /** To read on from. */
+  /** The `after` of the next request. */
   readonly next: number;
 }
 
-/** Something that was done for or denied to a plugin, or that a person did with it. */
+/** A call that was allowed or denied to a plugin, or an action of a person on it. */
 export interface PluginAuditEntry {
-  /** Ms since 1970. */
+  /** Unix time in milliseconds. */
   readonly at: number;
+  /** Id of the plugin. */
   readonly plugin: string;
   /** The permission; or `install`, `remove`, `grant`, `revoke`, `start`, `stop`. */
   readonly what: string;
+  /** Decision of the gateway; `done` for an action of a person. */
   readonly outcome: 'allowed' | 'denied' | 'malformed' | 'done';
+  /** Subject of the call. */
   readonly target: string;
-  /** Of the same in one second. */
+  /** Number of equal entries within one second. */
   readonly count: number;
-  /** The token of who did it; null: the plugin itself, or the config file. */
+  /** Token of the person; null for the plugin itself and the config file. */
   readonly by: string | null;
 }

@@ -1,40 +1,45 @@
-// Recordings: what an export is asked for, what an import answers, and the entries that only imported sessions have.
+// Recordings: queries for exports, results of imports, and the entries that only imported sessions have.
 
+/** Formats of an export. */
 export const EXPORT_FORMATS = ['cast', 'text', 'jsonl', 'markdown'] as const;
-/** `cast`: asciicast. `text`: without escape sequences. `jsonl`: one entry a line. */
+/** `cast`: asciicast. `text`: without escape sequences. `jsonl`: one entry per line. `markdown`: conversations only. */
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
-/** Versions of asciicast that are written; 1, 2 and 3 are read. */
+/** Versions of asciicast that can be written. Versions 1, 2 and 3 can be read. */
 export const CAST_VERSIONS = [2, 3] as const;
 
+/** Query of an export. */
 export interface ExportQuery {
-  /** Default `cast`; of a conversation `markdown`, and that and `jsonl` are all there is. */
+  /** Default `cast` for a session. A conversation has `markdown` (default) and `jsonl`. */
   readonly format?: ExportFormat;
-  /** Version of a `cast`. Default 3; asciinema 2 plays version 2 and no later one. */
+  /** Version of a `cast`. Default 3; asciinema 2 plays no later version than 2. */
   readonly version?: (typeof CAST_VERSIONS)[number];
-  /** Who typed how much; of an imported recording that was kept with it, also what. Default false. */
+  /**
+   * Includes who typed how much, and for an imported recording that was stored with its input also what. Default false.
+   */
   readonly input?: boolean;
-  /** Written into the header of a cast: players make longer pauses this long. Seconds. */
+  /** Seconds to which players shorten longer pauses; written into the header of a cast. */
   readonly idleLimit?: number;
-  /** Go on until the session has closed. Default: up to what there is now. */
+  /** Goes on until the session has closed. Default: up to what there is now. */
   readonly follow?: boolean;
 }
 
-/** What became of the events of an imported recording. */
+/** Counts of an imported recording. */
 export interface ImportCounts {
-  /** Of the format: 1, 2 or 3. */
+  /** Version of the format: 1, 2 or 3. */
   readonly version: number;
+  /** Events that were read. */
   readonly events: number;
-  /** Of kinds that are not known, or whose data makes no sense. */
+  /** Events of unknown kinds or with invalid data. */
   readonly skipped: number;
-  /** Keystrokes that were left out: `input` was not asked for. */
+  /** Keystrokes that were left out because `input` was not set. */
   readonly inputDropped: number;
-  /** Times that went backwards: taken as those before. */
+  /** Times that went backwards and were set to the time before. */
   readonly timesMended: number;
-  /** The last line was not whole: it is left out. */
+  /** Whether the last line was incomplete and left out. */
   readonly isCut: boolean;
 }
 
-/** Entries of kind `event` in the log of a recording. */
+/** Entry of kind `event` in the log of a recording: its header, or a marker. */
 export type RecordingEvent =
   | {
       readonly type: 'recording';
@@ -50,11 +55,15 @@ export type RecordingEvent =
     }
   | { readonly type: 'marker'; readonly label: string };
 
+/** Colours of a recording, as asciicast has them. */
 export interface RecordingTheme {
+  /** Colour of text. */
   readonly fg: string;
+  /** Colour of the background. */
   readonly bg: string;
+  /** Colours 0 to 7 or 0 to 15, joined by colons. */
   readonly palette: string;
 }
 
-/** `source` of sessions that are recordings. */
+/** The `source` of sessions that are recordings. */
 export const RECORDING_SOURCE = 'recording';

@@ -1,73 +1,92 @@
-// What the REST API says about runs: one command in a session that takes runs, with one definite end.
+// Runs in the API: one command in a session that takes runs, with one definite end.
 
 import type { Mode, SessionId } from './session.ts';
 
 declare const brand: unique symbol;
-/** Chosen by the client, or a UUID of ours: 1 to 64 of `A-Z a-z 0-9 . _ -`, not beginning with a dot. */
+/**
+ * Id of a run: 1 to 64 of `A-Z a-z 0-9 . _ -`, not beginning with a dot. Chosen by the client, or a UUID of the
+ * gateway.
+ */
 export type RunId = string & { readonly [brand]: 'RunId' };
 
 const RUN_ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/;
+/** Returns whether a text has the form of a run's id. */
 export const isRunId = (text: string): text is RunId => RUN_ID.test(text);
 
-/** Characters of a command that are shown of it. */
+/** Maximum characters of a command in a `RunInfo`. */
 export const SHOWN_COMMAND_LENGTH = 1000;
 
+/** Request to start a run. */
 export interface RunRequest {
-  /** Sent twice it acts once: the answer is the run that has the id already. Default: one of ours. */
+  /** Id of the run. A second request with the same id returns the existing run. Default: an id of the gateway. */
   readonly id?: string;
-  /** Shell text for bash, as it is: at most 131 071 bytes, not empty, no NUL. */
+  /** Shell text for bash: not empty, at most 131,071 bytes, without NUL. */
   readonly command: string;
-  /** Goes there first, and stays. */
+  /** Directory to change to first; the shell stays there. */
   readonly cwd?: string;
-  /** Milliseconds until it is interrupted, then ended. 0 or none: never. */
+  /** Milliseconds until the run is interrupted, then killed. 0 or absent: never. */
   readonly timeoutMs?: number;
   /**
-   * What it reads: `null` (default on pipes) is /dev/null; `session` (default and only choice on a terminal) is the
-   * input of the session, which viewers with the helm write.
+   * Standard input. `null` (default on pipes): /dev/null. `session` (default and only choice in a terminal): the input
+   * of the session, which the holder of the lease writes.
    */
   readonly stdin?: 'null' | 'session';
-  /** While another run or a person's command is going on: wait for its end (default), or fail with `shell_busy`. */
+  /**
+   * While another run or a person's command is in progress: wait for its end (`queue`, default), or fail with
+   * `shell_busy` (`refuse`).
+   */
   readonly onBusy?: 'queue' | 'refuse';
 }
 
+/** State of a run. */
 export type RunState = 'queued' | 'running' | 'ended';
 
 /**
- * `exited`: by itself. `timed_out`, `cancelled`: we ended it; there may be an exit code all the same. `session_ended`:
- * its session closed before it began or ended. `lost`: the process that owned it died; nobody knows.
+ * How a run ended. `exited`: by itself. `timed_out`, `cancelled`: ended by the gateway, possibly with an exit code.
+ * `session_ended`: its session closed first. `lost`: the process that owned it died, and nothing is known.
  */
 export type RunOutcome = 'exited' | 'timed_out' | 'cancelled' | 'session_ended' | 'lost';
 
+/** State of a run. */
 export interface RunInfo {
+  /** Id of the run. */
   readonly id: RunId;
+  /** Id of its session. */
   readonly session: SessionId;
-  /** Its first `SHOWN_COMMAND_LENGTH` characters. */
+  /** The first `SHOWN_COMMAND_LENGTH` characters of the command. */
   readonly command: string;
-  /** Who asked for it. */
+  /** Name of the token that started it. */
   readonly by: string;
+  /** State of the run. */
   readonly state: RunState;
-  /** Milliseconds since 1970. */
+  /** Unix time in milliseconds. */
   readonly queuedAt: number;
+  /** Unix time in milliseconds; null before the start. */
   readonly startedAt: number | null;
+  /** Unix time in milliseconds; null before the end. */
   readonly endedAt: number | null;
-  /** Of the command alone, by a monotonic clock. */
+  /** Milliseconds that the command took, by a monotonic clock; null before the end. */
   readonly durationMs: number | null;
-  /** The position before its first entry; null until it has begun. */
+  /** Position before its first entry; null before the start. */
   readonly position: string | null;
-  /** Its output is the session's output from here … */
+  /** Output offset of the session at which its output begins; null before the start. */
   readonly startOffset: number | null;
-  /** … to here. */
+  /** Output offset behind its output; null before the end. */
   readonly endOffset: number | null;
-  /** What bash calls `$?`: 128 + n where signal n ended it. Null until it has ended, and where nobody knows. */
+  /** The value of `$?`: 128 + n after signal n. Null before the end, and where it is not known. */
   readonly exitCode: number | null;
+  /** How it ended; null before the end. */
   readonly outcome: RunOutcome | null;
-  /** It took the shell with it (`exit`, `exec`, `set -e`, a kill). The next run has a fresh one, see PROTOCOL.md. */
+  /** Whether it ended the shell (`exit`, `exec`, `set -e`, a kill). The next run has a fresh shell, see PROTOCOL.md. */
   readonly reset: boolean;
-  /** Where the shell was afterwards. */
+  /** Directory of the shell afterwards; null where it is not known. */
   readonly cwd: string | null;
 }
 
-/** Entries of kind `event` in the log of a session that takes runs. */
+/**
+ * Entry of kind `event` in the log of a session that takes runs. `run_ended` stands behind the last byte of the run's
+ * output. `session_reset`: a fresh shell replaced one that ended; its functions, jobs and traps are gone.
+ */
 export type RunEvent =
   | { readonly type: 'run_started'; readonly run: RunInfo }
   /** Behind the last byte of its output, always. */
@@ -75,12 +94,15 @@ export type RunEvent =
   /** A fresh shell took the place of one that ended: functions, jobs and traps of it are gone. */
   | { readonly type: 'session_reset'; readonly exitCode: number };
 
-/** One process of a session, besides those that are ours. */
+/** A process of a session, other than those of the gateway. */
 export interface ProcessInfo {
+  /** Process id. */
   readonly pid: number;
+  /** Process id of its parent. */
   readonly parent: number;
-  /** Its arguments, joined by spaces, at most 1000 characters. */
+  /** Arguments, joined by spaces, at most 1000 characters. */
   readonly command: string;
 }
 
+/** Returns the default of `RunRequest.stdin`. */
 export const defaultStdin = (mode: Mode): 'null' | 'session' => (mode === 'pty' ? 'session' : 'null');

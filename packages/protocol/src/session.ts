@@ -1,215 +1,275 @@
-// What the REST API says about sessions and leases.
+// Sessions and leases in the API.
 
 declare const brand: unique symbol;
-/** A UUID (version 7, so that ids sort by creation time). */
+/** Id of a session: a UUID of version 7, so that ids sort by creation time. */
 export type SessionId = string & { readonly [brand]: 'SessionId' };
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** Returns whether a text has the form of a session's id. */
 export const isSessionId = (text: string): text is SessionId => UUID.test(text);
 
+/** `pty`: in a terminal. `pipe`: with stdout and stderr on pipes. */
 export type Mode = 'pty' | 'pipe';
 
-/** `lost`: the runner that owned the program died; the log is whole up to what it had written. */
+/**
+ * State of a session. `exited`: the program has ended, and its output may still be open. `closed`: nothing follows in
+ * the log. `lost`: the program's runner died; the log is whole up to what the runner had written.
+ */
 export type SessionState = 'starting' | 'running' | 'exited' | 'closed' | 'lost';
 
 /**
- * Why a session is `lost`: the runner that owned its program died; the data directory is a copy, and the program goes
- * on in the original; nothing was heard of a session from elsewhere any more.
+ * Reasons for the state `lost`: the runner died; the data directory is a copy, and the program goes on in the original;
+ * nothing has come from a program that runs elsewhere.
  */
 export const LOST_REASONS = ['runner_died', 'copied', 'silent'] as const;
+/** Reason for the state `lost`. */
 export type LostReason = (typeof LOST_REASONS)[number];
 
-/** `ingest` stands beside the others: it may emit what happens elsewhere, and see nothing. */
+/**
+ * Rights of a token. Each of `view`, `input`, `create` and `admin` contains those before it. `ingest` stands apart: it
+ * may emit events of programs that run elsewhere, and see nothing.
+ */
 export type Scope = 'view' | 'input' | 'create' | 'admin' | 'ingest';
+/** All scopes. */
 export const SCOPES: readonly Scope[] = ['view', 'input', 'create', 'admin', 'ingest'];
 const LADDER: readonly Scope[] = ['view', 'input', 'create', 'admin'];
-/** `view`, `input`, `create` and `admin` each contain those before them; `admin` contains `ingest` as well. */
+/** Returns whether a scope contains another. `admin` contains `ingest`. */
 export const allows = (held: Scope, needed: Scope): boolean =>
   held === needed || (needed === 'ingest' ? held === 'admin' : LADDER.indexOf(held) > LADDER.indexOf(needed));
 
+/** Request to create a session. */
 export interface CreateSession {
-  /** Shell text, run by `$SHELL -c`. Not together with `argv`. Neither: an interactive shell. */
+  /** Shell text, run by `$SHELL -c`. Not together with `argv`. Without both, the program is an interactive shell. */
   readonly command?: string;
+  /** Program and arguments, run without a shell. */
   readonly argv?: readonly string[];
   /** Default `pty`. */
   readonly mode?: Mode;
-  /** Default: the home directory. */
+  /** Working directory. Default: the home directory. */
   readonly cwd?: string;
-  /** Added to the allow-listed environment. */
+  /** Variables in addition to the allow-listed environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Columns, 1 to 65535, default 80. */
+  /** Columns, 1 to 65535. Default 80. */
   readonly cols?: number;
-  /** Rows, 1 to 65535, default 24. */
+  /** Rows, 1 to 65535. Default 24. */
   readonly rows?: number;
+  /** Name for people. Default: the first line of the command. */
   readonly name?: string;
-  /** Seen with its name, to filter by. At most 16; names 1 to 64 characters, values at most 256, of one line. */
+  /**
+   * Labels to filter by, visible with the name. At most 16; keys of 1 to 64 characters, values of one line and at most
+   * 256 characters.
+   */
   readonly labels?: Readonly<Record<string, string>>;
   /**
-   * Start a bash that takes runs (POST /v1/sessions/:id/runs), without anybody's start-up files. In a terminal people
-   * can type into it as well. Not together with `command` or `argv`.
+   * Starts a bash that takes runs (`POST /v1/sessions/:id/runs`), without start-up files. In a terminal people can type
+   * into it as well. Not together with `command` or `argv`.
    */
   readonly runs?: boolean;
 }
 
+/** State of a session. */
 export interface SessionInfo {
+  /** Id of the session. */
   readonly id: SessionId;
+  /** Name for people. */
   readonly name: string;
+  /** State of the program and its log. */
   readonly state: SessionState;
+  /** Whether the program runs. */
   readonly running: boolean;
+  /** Terminal or pipes. */
   readonly mode: Mode;
+  /** Program and arguments. */
   readonly argv: readonly string[];
+  /** Working directory at the start. */
   readonly cwd: string;
+  /** Columns of the terminal. */
   readonly cols: number;
+  /** Rows of the terminal. */
   readonly rows: number;
+  /** Process id; null before the start and for programs that run elsewhere. */
   readonly pid: number | null;
-  /** Null until it has exited, and when a signal ended it. Never made up. */
+  /** Exit code; null before the exit, after a signal, and where it is not known. Never guessed. */
   readonly exitCode: number | null;
-  /** The signal that ended it, by name. */
+  /** Name of the signal that ended the program; null otherwise. */
   readonly signal: string | null;
+  /** Epoch of the log, which is part of each position. */
   readonly epoch: string;
-  /** Output bytes since the beginning: the `since` of "only what comes next". */
+  /** Output bytes since the beginning: the `since` for what comes next. */
   readonly outputOffset: number;
-  /** The first output byte that is still kept. */
+  /** Output offset of the first byte that is still stored. */
   readonly oldestOffset: number;
-  /** Output bytes known to survive a power loss (fdatasync done). */
+  /** Output bytes that survive a power loss (fdatasync done). */
   readonly syncedOffset: number;
-  /** The position behind the last entry. */
+  /** Position behind the last entry. */
   readonly position: string;
-  /** Milliseconds since 1970. */
+  /** Unix time in milliseconds. */
   readonly createdAt: number;
+  /** Unix time in milliseconds; null before the exit. */
   readonly exitedAt: number | null;
+  /** Holder of the lease; null if it is free. */
   readonly lease: LeaseInfo | null;
   /** Set while the program waits for disk space. */
   readonly stalled: 'disk_full' | null;
-  /** Null where the session takes no runs. */
+  /** Id of the current run and number of waiting ones; null if the session takes no runs. */
   readonly runs: { readonly current: string | null; readonly queued: number } | null;
-  /** Where it comes from, for a session whose program runs elsewhere. It can be watched, not steered. */
+  /**
+   * Origin of a session whose program runs elsewhere; it can be followed and not steered. Null for the gateway's own.
+   */
   readonly foreign: ForeignInfo | null;
-  /** Given when it was made; those of `foreign` where its program runs elsewhere. */
+  /** Labels given at its creation; those of `foreign` for a program that runs elsewhere. */
   readonly labels: Readonly<Record<string, string>>;
-  /** What it is doing. Null where it does not run, or nobody can tell. */
+  /** Activity of the program; null if it does not run or nothing is known. */
   readonly activity: SessionActivity | null;
-  /** Reason of the loss; only `lost` sessions have one. */
+  /** Reason for the state `lost`; absent otherwise. */
   readonly lostReason?: LostReason;
 }
 
 /** States in a program's report about itself (OSC 7501, or a hook). */
 export const STATUS_STATES = ['idle', 'working', 'blocked', 'done', 'error', 'clear'] as const;
 
-/** Report of a program about its own state. `reason`: what blocks it. `text`: in its words, one line. */
+/** Report of a program about its own state. */
 export interface StatusReport {
+  /** The state. */
   readonly state: (typeof STATUS_STATES)[number];
+  /** Reason for `blocked`. */
   readonly reason?: 'permission' | 'question' | 'auth' | undefined;
+  /** The program's words, one line. */
   readonly text?: string | undefined;
-  /** Time of the state, ms since 1970: reports may overtake one another. */
+  /** Unix time of the state in milliseconds: reports may overtake one another. */
   readonly at?: number | undefined;
 }
 
 /** States of an activity. Sessions that wait for a person come first in lists. */
 export const ACTIVITY_STATES = ['waiting_approval', 'waiting_input', 'working', 'idle'] as const;
 
+/** Activity of a program. */
 export interface SessionActivity {
+  /** The state. */
   readonly state: (typeof ACTIVITY_STATES)[number];
-  /** Milliseconds since 1970. */
+  /** Unix time in milliseconds. */
   readonly since: number;
-  /** What it waits for, in words that are safe to show; null where nobody said. */
+  /** Subject of the wait, safe to show; null if not known. */
   readonly text: string | null;
 }
 
-/** Somebody who follows a session. */
+/** A client that follows a session. */
 export interface Watcher {
-  /** Of the connection; a helm is handed over to it. Says nothing to anybody else. */
+  /** Id of its connection, for `Helm.handOver`. It has no other meaning. */
   readonly id: string;
+  /** Name for people. */
   readonly name: string;
-  /** Came by a share link. */
+  /** Whether it came by a share link. */
   readonly isGuest: boolean;
-  /** May take the helm when it is handed over. */
+  /** Whether the lease can be handed over to it. */
   readonly maySteer: boolean;
 }
 
-/** What happened in a session over time, drawn from its log. Offsets count output bytes, times are ms since 1970. */
+/** History of a session over time, read from its log. Offsets count output bytes. */
 export interface Timeline {
+  /** Unix time of the beginning in milliseconds. */
   readonly from: number;
+  /** Unix time of the end in milliseconds. */
   readonly to: number;
-  /** Output by time: `bytes` were written from `time` on, for `stepMs`; `offset` is before them. None where there were none. */
+  /**
+   * Output by time: `bytes` were written in the `stepMs` from `time` on, `offset` is in front of them. Steps without
+   * output have no point.
+   */
   readonly points: readonly { readonly time: number; readonly offset: number; readonly bytes: number }[];
+  /** Milliseconds per step. */
   readonly stepMs: number;
+  /** Events that stand out. */
   readonly marks: readonly TimelineMark[];
-  /** There were more marks than are named. */
+  /** Whether there are more marks than are listed. */
   readonly isClipped: boolean;
 }
 
+/** An event on a timeline. */
 export interface TimelineMark {
+  /** Kind of the event. */
   readonly kind: 'run' | 'resize' | 'signal' | 'gap' | 'exit' | 'waiting';
+  /** Unix time in milliseconds. */
   readonly time: number;
+  /** Output offset. */
   readonly offset: number;
-  /** A command, what it waits for, a size, a signal, an exit code: safe to show, and may be empty. */
+  /** A command, what the program waits for, a size, a signal, an exit code: safe to show, and may be empty. */
   readonly text: string;
 }
 
-/** What everybody may know of where a session comes from that runs elsewhere. */
+/** Origin of a session whose program runs elsewhere, visible to everyone who sees the session. */
 export interface ForeignInfo {
-  /** The emitter's name of it. */
+  /** The emitter's id of the session. */
   readonly sessionId: string;
+  /** Name of the program that emits. */
   readonly source: string;
+  /** Labels of the emitter. */
   readonly labels: Readonly<Record<string, string>>;
-  /** The user of the token that it came with. */
+  /** User of the emitter's token. */
   readonly user: string;
-  /** Id of its producer; null of an emitter that names none. */
+  /** Id of the producer; null for an emitter that names none. */
   readonly producer: string | null;
-  /** When the last event came, ms since 1970. */
+  /** Unix time of the last event in milliseconds. */
   readonly heardAt: number;
 }
 
+/** A page of sessions. */
 export interface SessionList {
+  /** Newest first. */
   readonly sessions: readonly SessionInfo[];
-  /** Pass as `?after=` for the next page; null on the last. */
+  /** The `after` of the next page; null on the last page. */
   readonly next: string | null;
 }
 
-/** `waiting`: for approval or for input. `exited`: it does not run. */
+/** Activities to filter by. `waiting`: for approval or input. `exited`: not running. */
 export const SESSION_FILTERS = ['waiting', 'working', 'idle', 'exited'] as const;
 
-/** Of a list of sessions: all that is given must hold. */
+/** Query for a list of sessions. All given fields must match. */
 export interface SessionQuery {
+  /** Activity of the sessions. */
   readonly activity?: (typeof SESSION_FILTERS)[number];
-  /** Words that are all in its name, command, directory, id, or what its emitter says of it; not in its output. */
+  /**
+   * Words that all occur in the name, the command, the directory, the id or the emitter's description, but not the
+   * output.
+   */
   readonly q?: string;
   /** `key` or `key=value`. */
   readonly label?: string;
   /** The `next` of the page before. */
   readonly after?: string;
-  /** 1 to 1000, default 100. */
+  /** Maximum number of sessions, 1 to 1000. Default 100. */
   readonly limit?: number;
 }
 
-/** What everybody may know about the helm. */
+/** Public facts about a lease. */
 export interface LeaseInfo {
+  /** Name of the holder. */
   readonly holder: string;
-  /** Grows with every change of hands. A write with an older one is refused. */
+  /** Number that grows with every change of the holder. A write with a lower fence is refused. */
   readonly fence: number;
-  /** Milliseconds from now until it releases itself. */
+  /** Milliseconds until the lease expires without renewal. */
   readonly expiresInMs: number;
 }
 
-/** What the holder gets: `lease` is a secret that goes with each write. */
+/** A lease, as its holder gets it. */
 export interface Lease extends LeaseInfo {
+  /** Secret that goes with each write. */
   readonly lease: string;
 }
 
-/** `ask`: tell the holder that one would like it. `hand_over`: the holder gives it `to` somebody who watches. */
+/** Action on a lease. `ask` asks the holder for it; `hand_over` gives it to another client that follows the session. */
 export type LeaseAction = 'acquire' | 'renew' | 'release' | 'take' | 'ask' | 'hand_over';
 
-/** The answer to an input message. */
+/** Answer to an input message. */
 export interface InputReceipt {
-  /** Bytes taken. All or none of one message. */
+  /** Bytes taken: all or none of a message. */
   readonly accepted: number;
-  /** This number of this client had been taken before; nothing was written again. */
+  /** Whether this number of this client had been taken before. Nothing was written again. */
   readonly duplicate: boolean;
   /** Bytes that wait because the program does not read. */
   readonly queued: number;
 }
 
+/** Signals that can be sent. */
 export const SIGNALS = [
   'SIGHUP',
   'SIGINT',
@@ -228,9 +288,19 @@ export const SIGNALS = [
   'SIGPIPE',
   'SIGWINCH',
 ] as const;
+/** Name of a signal that can be sent. */
 export type SignalName = (typeof SIGNALS)[number];
 
-/** Accepts `INT`, `int` and `SIGINT`. */
+/**
+ * Returns the name of a signal; accepts `INT`, `int` and `SIGINT`. Undefined for an unknown one.
+ *
+ * @example
+ * ```ts
+ * import { parseSignal } from '@binnacle/protocol';
+ *
+ * console.log(parseSignal('int')); // 'SIGINT'
+ * ```
+ */
 export function parseSignal(text: string): SignalName | undefined {
   const upper = text.toUpperCase();
   const name = upper.startsWith('SIG') ? upper : `SIG${upper}`;

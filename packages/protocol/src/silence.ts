@@ -1,21 +1,20 @@
-// A turn in which nothing is said: what it waits for, and what ends a silence.
+// Silent turns: what a turn waits for while nothing comes, and what ends a silence.
 
-/** An agent asks its model again, because that failed. */
+/** An agent's report that it repeats a failed request to its model. */
 export interface Retry {
-  /** From 1. */
+  /** Number of the attempt, from 1. */
   readonly attempt: number;
-  /** Maximum of attempts, where the agent tells. */
+  /** Maximum number of attempts, if the agent reports it. */
   readonly of?: number;
-  /** Reason in the agent's words: `overloaded`, `rate limited`. */
+  /** The agent's reason: `overloaded`, `rate limited`. */
   readonly why?: string;
-  /** Milliseconds until it asks. */
+  /** Milliseconds until the next attempt. */
   readonly delayMs?: number;
 }
 
 /**
- * `start`: the agent has not taken the message yet, its process or its session is being made. `model`: the agent has it;
- * `retry`: what it told last of its model. `tool`: a call that runs, by its title. `plugin`: a plugin that is asked, or has
- * the message.
+ * Subject of a wait. `start`: the agent's process or session. `model`: the agent has the message; `retry` is its
+ * last report of its model. `tool`: a running call, by its title. `plugin`: a plugin that decides, or has the message.
  */
 export type WaitsFor =
   | { readonly kind: 'start' }
@@ -23,19 +22,24 @@ export type WaitsFor =
   | { readonly kind: 'tool'; readonly title: string }
   | { readonly kind: 'plugin'; readonly plugin?: string };
 
-/** Contents of a `silent` event. */
+/** Report that nothing comes. */
 export interface SilenceInfo {
-  /** Time of the event, ms since 1970; the silence began `silentMs` before. */
+  /** Unix time of the report in milliseconds; the silence began `silentMs` before. */
   readonly at: number;
+  /** Milliseconds of silence. */
   readonly silentMs: number;
+  /** Subject of the wait. */
   readonly waitsFor: WaitsFor;
-  /** No tool runs, and whom it concerns is notified. */
+  /** No tool runs, and the user is notified. */
   readonly isLong?: true;
 }
 
 const COUNTS: ReadonlySet<string> = new Set(['usage', 'status', 'retry']);
 
-/** Whether the agent has said or done something by this event of a run: numbers and failures of its model are neither. */
+/**
+ * Returns whether an event of a run ends a silence: the agent has said or done something. Usage and failures of its
+ * model do not count.
+ */
 export function endsSilence(event: { readonly type: string; readonly name?: unknown }): boolean {
   switch (event.type) {
     case 'delta':
@@ -61,8 +65,15 @@ const time = (ms: number): string => {
 };
 
 /**
- * Describes a retry that an agent told of its model. The data is not from the agent itself, so any value may come.
- * @example retryWords({ attempt: 3, of: 10, why: 'overloaded', delayMs: 2000 }) // 'asks again: 3 of 10, overloaded, in 2 s'
+ * Describes a retry. The data may come from anywhere, so any value is accepted.
+ *
+ * @example
+ * ```ts
+ * import { retryWords } from '@binnacle/protocol';
+ *
+ * console.log(retryWords({ attempt: 3, of: 10, why: 'overloaded', delayMs: 2000 }));
+ * // 'asks again: 3 of 10, overloaded, in 2 s'
+ * ```
  */
 export function retryWords({ attempt, of, why, delayMs }: Retry): string {
   const count = of === undefined ? `attempt ${attempt}` : `${attempt} of ${of}`;
@@ -70,7 +81,7 @@ export function retryWords({ attempt, of, why, delayMs }: Retry): string {
   return [`asks again: ${count}`, ...(why === undefined ? [] : [why]), ...when].join(', ');
 }
 
-/** The same of the data of an `agent` event named `retry`; undefined where that is something else. */
+/** Returns the retry in the data of an `agent` event named `retry`; undefined for other data. */
 export function retryOf(data: unknown): Retry | undefined {
   if (typeof data !== 'object' || data === null) return undefined;
   const { attempt, of, why, delayMs } = data as Readonly<Record<string, unknown>>;
@@ -101,6 +112,16 @@ export function waitWords(waitsFor: WaitsFor): string {
   }
 }
 
-/** @example silenceWords(info) // 'nothing said for 2 min; waits for the model' */
+/**
+ * Describes a silence.
+ *
+ * @example
+ * ```ts
+ * import { silenceWords } from '@binnacle/protocol';
+ *
+ * console.log(silenceWords({ silentMs: 120_000, waitsFor: { kind: 'model' } }));
+ * // 'nothing said for 2 min; waits for the model'
+ * ```
+ */
 export const silenceWords = ({ silentMs, waitsFor }: Pick<SilenceInfo, 'silentMs' | 'waitsFor'>): string =>
   `${silentMs < 1000 ? '' : `nothing said for ${time(silentMs)}; `}${waitWords(waitsFor)}`;

@@ -7,61 +7,76 @@ import type { ForeignInfo, SessionId, SessionState } from './session.ts';
 
 /** The emitter's own name of a session: 1 to 200 of letters, digits and `. _ : @ + = , ~ -`, beginning with a letter or digit. */
 const EMITTED_ID = /^[A-Za-z0-9][A-Za-z0-9._:@+=,~-]{0,199}$/;
+/** Returns whether a text may be an emitter's id of a session. */
 export const isEmittedId = (text: string): boolean => EMITTED_ID.test(text);
 
-/** One thing that happened in a program that runs elsewhere. `POST /v1/pty-traffic/emit` takes one, or a batch. */
+/** An event of a program that runs elsewhere. `POST /v1/pty-traffic/emit` takes one, or a batch. */
 export interface TrafficEvent {
+  /** The emitter's id of the session. */
   readonly session_id: string;
-  /** Counts the events of this session from 0 on, without a gap. Needed with a `producer`, not allowed without. */
+  /**
+   * Number of the event in its session, from 0 on, without a gap. Required with a `producer`, not allowed without one.
+   */
   readonly seq?: number;
-  /** What is run, as its user would type it. At most 64 KiB. */
+  /** Command, as its user would type it. At most 64 KiB. */
   readonly command?: string;
   /** Output as text, at most 1 MiB as UTF-8. Not together with `response_base64`. */
   readonly response?: string;
-  /** Output as it was: bytes that need not be UTF-8. */
+  /** Output as bytes, which need not be UTF-8. */
   readonly response_base64?: string;
   /** Default `tty`. */
   readonly stream?: OutputKind;
+  /** Exit code of the program. */
   readonly exit_code?: number | null;
-  /** By name, where a signal ended it. */
+  /** Name of the signal that ended the program. */
   readonly signal?: string | null;
   /** Nothing follows in this session. */
   readonly is_final?: boolean;
-  /** The program that emits, e.g. `mcp_core`. At most 64 characters. The first event of a session decides. */
+  /**
+   * Name of the program that emits, such as `mcp_core`. At most 64 characters. The first event of a session decides.
+   */
   readonly source?: string;
-  /** At most 16, keys of at most 64 and values of at most 256 characters. Those of the first event stay. */
+  /** At most 16; keys of at most 64 and values of at most 256 characters. Those of the first event stay. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** When it happened: ms since 1970, or ISO 8601. At most a minute ahead of the gateway's clock. */
+  /** Time of the event: Unix time in milliseconds, or ISO 8601. At most a minute ahead of the gateway's clock. */
   readonly timestamp?: number | string;
-  /** At most 500 characters. Default: made of `command`. */
+  /** At most 500 characters. Default: made from `command`. */
   readonly command_preview?: string;
-  /** At most 500 characters. Default: made of the output. */
+  /** At most 500 characters. Default: made from the output. */
   readonly response_preview?: string;
+  /** Working directory of the program. */
   readonly cwd?: string;
-  /** Of a terminal, from this event on. Both or none. */
+  /** Columns of the terminal from this event on. Together with `rows`. */
   readonly cols?: number;
+  /** Rows of the terminal from this event on. Together with `cols`. */
   readonly rows?: number;
-  /** Bytes of output before this event that the emitter had no room for. They are gone; viewers are told. */
+  /** Bytes of output in front of this event that the emitter had no room for. They are gone, and viewers are told. */
   readonly lost_bytes?: number;
 }
 
 /**
- * Makes retries harmless: an event is stored once for each (producer, session, seq). A producer that begins anew takes
- * a higher epoch, in which every session counts from 0 again; whoever still sends with a lower one is refused.
+ * Producer of a batch, which makes retries harmless: an event is stored once per producer, session and `seq`. A
+ * producer that begins anew takes a higher epoch, in which every session counts from 0 again; lower epochs are refused.
  */
 export interface TrafficProducer {
-  /** 1 to 128 of the characters of a session id. Chosen once for each emitter, and kept over its restarts. */
+  /** 1 to 128 of the characters of a session id. Chosen once per emitter, and stored over its restarts. */
   readonly id: string;
-  /** From 0 on. */
+  /** Number from 0 on. */
   readonly epoch: number;
 }
 
+/** Request with several events. */
 export interface EmitBatch {
+  /** Producer of the events. */
   readonly producer?: TrafficProducer;
-  /** 1 to 1000. */
+  /** 1 to 1000 events. */
   readonly events: readonly TrafficEvent[];
 }
 
+/**
+ * Result of one event. `session` is the gateway's id of its session; `position` and `offset` are the end of the log,
+ * behind this event and perhaps behind later ones.
+ */
 export type EmitResult =
   | {
       readonly status: 'stored' | 'duplicate';
@@ -80,20 +95,25 @@ export type EmitResult =
       readonly error: WireError;
     };
 
-/** One for each event, in their order. HTTP status 200, or 207 where one of several was refused. */
+/** One result per event, in their order. HTTP status 200, or 207 if one of several was refused. */
 export interface EmitAnswer {
+  /** The results. */
   readonly results: readonly EmitResult[];
+  /** Number of stored events. */
   readonly stored: number;
+  /** Number of events that were stored before. */
   readonly duplicates: number;
+  /** Number of refused events. */
   readonly refused: number;
-  /** Fields that the gateway does not know and left out, over all events. Absent from older gateways. */
+  /** Number of unknown fields that were left out. Absent in answers of older gateways. */
   readonly ignored?: number;
   /** Names of such fields, each once; at most 20. */
   readonly ignored_fields?: readonly string[];
 }
 
-/** What is kept in the log of an emitted session beside its output: the body of its `event` entries. */
+/** Body of the `event` entries in the log of an emitted session: what is stored beside its output. */
 export interface TrafficMark {
+  /** The event without its output. */
   readonly traffic: {
     /** Null of emitters without a producer. */
     readonly epoch: number | null;
@@ -114,63 +134,83 @@ export interface TrafficMark {
 
 // Queries
 
-/** One event, without its output: `GET /v1/pty-traffic`. Newest first. */
+/** One event without its output, from `GET /v1/pty-traffic`. */
 export interface StoredEvent {
-  /** For paging; sorts by arrival. */
+  /** Id for paging; sorts by arrival. */
   readonly id: string;
+  /** The gateway's id of the session. */
   readonly session: SessionId;
+  /** The emitter's id of the session. */
   readonly session_id: string;
+  /** Name of the program that emits. */
   readonly source: string;
+  /** Labels of the session. */
   readonly labels: Readonly<Record<string, string>>;
+  /** Number of the event in its session; null without a producer. */
   readonly seq: number | null;
-  /** When it came, ms since 1970. */
+  /** Unix time of the arrival in milliseconds. */
   readonly received_at: number;
-  /** When the emitter says that it happened. */
+  /** Unix time in milliseconds at the emitter; null if it gave none. */
   readonly timestamp: number | null;
+  /** Beginning of the command; null if the event has none. */
   readonly command_preview: string | null;
+  /** Beginning of the output; null if the event has none. */
   readonly response_preview: string | null;
+  /** Exit code; null if the event has none. */
   readonly exit_code: number | null;
+  /** Name of a signal; null if the event has none. */
   readonly signal: string | null;
+  /** Whether the session ended with it. */
   readonly is_final: boolean;
   /** Bytes of output. */
   readonly size: number;
+  /** Bytes of output in front of it that the emitter dropped. */
   readonly lost_bytes: number;
-  /** Output offset where its output begins, in the session's log. */
+  /** Output offset at which its output begins in the session's log. */
   readonly offset: number;
 }
 
-/** What `GET /v1/pty-traffic` takes. All that are given must hold; the names are those of the events. */
+/** Query of `GET /v1/pty-traffic`. All given fields must match; the names are those of the events. */
 export interface TrafficQuery {
-  /** The emitter's name of a session, or our id of it. */
+  /** The emitter's id of a session, or the gateway's. */
   readonly session_id?: string;
+  /** Name of the program that emits. */
   readonly source?: string;
   /** `key` or `key=value`. */
   readonly label?: string;
-  /** Contained in the command, whatever the case. */
+  /** Text that the command contains, in any case. */
   readonly command?: string;
+  /** Exit code. */
   readonly exit_code?: number;
+  /** Whether the session ended with the event. */
   readonly is_final?: boolean;
-  /** Received then or later, ms since 1970. */
+  /** Unix time in milliseconds: received then or later. */
   readonly since?: number;
-  /** Received before, ms since 1970. */
+  /** Unix time in milliseconds: received before. */
   readonly until?: number;
   /** The `next` of the page before. */
   readonly after?: string;
-  /** 1 to 500, default 100. */
+  /** Maximum number of events, 1 to 500. Default 100. */
   readonly limit?: number;
 }
 
-/** What `GET /v1/pty-traffic/stats` takes. */
+/** Query of `GET /v1/pty-traffic/stats`. */
 export type StatsQuery = Pick<TrafficQuery, 'since' | 'until' | 'source'>;
 
+/** A page of events. */
 export interface StoredEventList {
+  /** Newest first. */
   readonly events: readonly StoredEvent[];
-  /** Pass as `after` for the next page; null on the last. */
+  /** The `after` of the next page; null on the last page. */
   readonly next: string | null;
 }
 
-/** By hour and source: `GET /v1/pty-traffic/stats`. */
+/** Answer of `GET /v1/pty-traffic/stats`. */
 export interface TrafficStats {
+  /**
+   * Counts by hour and source. `hour` is the Unix time of its beginning in milliseconds; `failures` are final events
+   * with a signal or an exit code other than 0.
+   */
   readonly hours: readonly {
     /** Its beginning, ms since 1970. */
     readonly hour: number;
@@ -185,19 +225,23 @@ export interface TrafficStats {
 
 // /ws/pty-traffic
 
-/** All that are given must hold. */
+/** Filter of live events. All given fields must match. */
 export interface TrafficFilter {
-  /** The emitter's name of a session, or our id of any session. */
+  /** The emitter's id of a session, or the gateway's id of any session. */
   readonly session_id?: string;
+  /** Name of the program that emits; `local` for the gateway's own sessions. */
   readonly source?: string;
   /** `key` or `key=value`. */
   readonly label?: string;
-  /** Contained in the command, whatever the case. */
+  /** Text that the command contains, in any case. */
   readonly command?: string;
+  /** Exit code. */
   readonly exit_code?: number;
+  /** Whether the program runs. */
   readonly running?: boolean;
 }
 
+/** Messages of a client to `/v1/pty-traffic/ws`. */
 export type TrafficClientMessage =
   | {
       readonly type: 'subscribe';
@@ -222,33 +266,48 @@ export type TrafficClientMessage =
   | { readonly type: 'ping'; readonly timestamp: number }
   | { readonly type: 'pong'; readonly timestamp: number };
 
-/** A piece of what happened in one session, in order. Several for one large event. The first one of a session that is
- *  not read from a position has no output: it tells what runs, and where reading begins. */
+/**
+ * A piece of what happened in one session, in order; a large event is sent in several. The first piece of a session
+ * that is not read from a position has no output: it tells what runs, and where reading begins.
+ */
 export interface PtyEvent {
+  /** The emitter's id of the session, or the gateway's for its own. */
   readonly session_id: string;
+  /** The gateway's id of the session. */
   readonly session: SessionId;
+  /** Name of the program that emits; `local` for the gateway's own sessions. */
   readonly source: string;
+  /** Labels of the session. */
   readonly labels: Readonly<Record<string, string>>;
-  /** The command of the session, with its first event and where it changes. */
+  /** Command of the session, with its first event and when it changes. */
   readonly command?: string;
-  /** Preview of the command, with `command` and where an emitter gave a preview: at most 500 characters. */
+  /** Beginning of the command, with `command` and where an emitter gave one: at most 500 characters. */
   readonly command_preview?: string;
+  /** Output as text. */
   readonly response?: string;
+  /** Output as bytes, if `encoding` is `base64`. */
   readonly response_base64?: string;
-  /** Preview of output: of an emitted event's first output, and of all local output. At most 500 characters. */
+  /** Beginning of the output: of an emitted event's first piece, and of all local output. At most 500 characters. */
   readonly response_preview?: string;
+  /** Stream of the output. */
   readonly stream?: OutputKind;
+  /** Exit code, with the event that has it. */
   readonly exit_code?: number | null;
+  /** Name of the signal that ended the program. */
   readonly signal?: string | null;
+  /** Whether the session ended with it. */
   readonly is_final: boolean;
+  /** Bytes of output in front of it that the emitter dropped. */
   readonly lost_bytes?: number;
+  /** Unix time in milliseconds. */
   readonly timestamp: number;
-  /** Where the output of this message begins. */
+  /** Output offset at which its output begins. */
   readonly offset: number;
-  /** Behind this message: `from` of the next subscription. */
+  /** Position behind it: the `from` of the next subscription. */
   readonly position: string;
 }
 
+/** Messages of `/v1/pty-traffic/ws` to a client. */
 export type TrafficServerMessage =
   | { readonly type: 'connected'; readonly connection_id: string; readonly timestamp: number; readonly version: string }
   | {
@@ -285,26 +344,31 @@ export type TrafficServerMessage =
 
 // Search over the output of all sessions: `GET /v1/search`
 
+/** A place in the output of a session that matches a search. */
 export interface SearchHit {
+  /** Id of the session. */
   readonly session: SessionId;
+  /** Name of the session. */
   readonly name: string;
+  /** State of the session. */
   readonly state: SessionState;
-  /** Null of our own sessions. */
+  /** Origin of a program that runs elsewhere; null for the gateway's own sessions. */
   readonly foreign: ForeignInfo | null;
-  /** Output offset of the line with the first match: where to jump. */
+  /** Output offset of the line with the first match: `attach({ offset })` begins there. */
   readonly offset: number;
-  /** Some lines around it as plain text, at most 400 characters. */
+  /** Lines around it as plain text, at most 400 characters. */
   readonly snippet: string;
-  /** In `snippet`, as UTF-16 ranges: from, behind. */
+  /** Ranges of the matches in `snippet`, in UTF-16 units: first, and behind the last. */
   readonly matches: readonly (readonly [number, number])[];
-  /** When that output came, ms since 1970. */
+  /** Unix time of the output in milliseconds. */
   readonly time: number;
 }
 
+/** A page of hits. */
 export interface SearchResult {
   /** Newest first. */
   readonly hits: readonly SearchHit[];
-  /** Pass as `after` for the next page; null on the last. */
+  /** The `after` of the next page; null on the last page. */
   readonly next: string | null;
   /** Bytes of output that are not in the index yet. */
   readonly behindBytes: number;

@@ -14,6 +14,11 @@ import {
   type Usage,
 } from '@binnacle/protocol';
 
+/**
+ * A part of an answer, in the order in which it came: text or thoughts, a tool call, a request for approval (`answer`
+ * is null while it waits), a message that was injected into the run, or other news of the agent (`plan`, `mode`,
+ * `status`, `note`; the latest of each name, of `note` all).
+ */
 export type AnswerPart =
   /** Never empty. What comes behind a tool call, or another stream, is another part. */
   | { readonly kind: 'said' | 'thought'; readonly text: string }
@@ -26,27 +31,33 @@ export type AnswerPart =
   /** `plan`, `mode`, `status`: the latest of each name, where it first came. `note`: all of them. */
   | { readonly kind: 'agent'; readonly name: string; readonly data: unknown };
 
+/** Answer of an agent in one run. */
 export interface Answer {
+  /** `answer`. */
   readonly kind: 'answer';
-  /** Of several with one run there is one: the run is its id. */
+  /** Id of the run. A conversation has one answer per run. */
   readonly run: string;
+  /** State of the run. */
   readonly state: 'running' | RunEnd['state'];
-  /** The whole of what was said: the `said` parts, joined. */
+  /** Everything that was said: the `said` parts, joined. */
   readonly text: string;
+  /** The parts in the order in which they came. A tool call stays where it began. */
   readonly parts: readonly AnswerPart[];
-  /** Who sent the message; null where that was not heard. */
+  /** Author of the message; null if the beginning of the run is not known. */
   readonly by: Author | null;
-  /** Milliseconds since 1970; null where it was not heard. */
+  /** Unix time in milliseconds; null if not known. */
   readonly startedAt: number | null;
+  /** Unix time in milliseconds; null while it runs, or if not known. */
   readonly endedAt: number | null;
-  /** While nothing comes: what the gateway told of that. Null where something came. */
+  /** The gateway's last report that nothing comes; null when something has come since. */
   readonly silence: SilenceInfo | null;
-  /** Null while it runs. */
+  /** How the run ended; null while it runs. */
   readonly end: RunEnd | null;
+  /** Tokens and cost of the run; null if the agent reported none. */
   readonly usage: Usage | null;
 }
 
-/** Of a run whose beginning was not heard. */
+/** Returns the answer of a run whose beginning is not known. */
 export const unheard = (run: string): Answer => ({
   kind: 'answer',
   run,
@@ -67,7 +78,7 @@ export function answerOfRun(run: ConversationRun): Answer {
   return { ...withDelta(answer, 'said', text, false), silence };
 }
 
-/** From a page of history, which has the text only. */
+/** Returns an answer from a page of history, which has only its text. */
 export function answerOfMessage(message: MessageInfo): Answer {
   const state = message.ended ?? 'final';
   const answer: Answer = {
@@ -128,7 +139,10 @@ export function withSilence(answer: Answer, { at, silentMs, waitsFor, isLong }: 
   return { ...answer, silence: { at, silentMs, waitsFor, ...(isLong === undefined ? {} : { isLong }) } };
 }
 
-/** The text of the end is the whole: what was not heard of it is there now. */
+/**
+ * Returns the answer with its end. The text of the end is complete, so that deltas which were not received are there
+ * now.
+ */
 export function withEnd(answer: Answer, event: EndEvent): Answer {
   const whole = event.text === answer.text ? answer : withDelta(answer, 'said', event.text, true);
   const usage = event.type === 'final' ? (event.usage ?? answer.usage) : answer.usage;

@@ -1,4 +1,4 @@
-// One conversation as its caller sees it: send, follow, answer, look back. Asks nothing by itself.
+// One conversation: send, follow, answer, read its history. Sends no request by itself.
 
 import type {
   AbortReceipt,
@@ -16,9 +16,22 @@ import { ConversationLease } from './lease.ts';
 import { Reply, type SendOptions } from './reply.ts';
 import { type ConversationParts, conversationPath } from './retry.ts';
 
+/**
+ * Handle to one conversation with an agent. It sends no request until a method is called.
+ *
+ * @example
+ * ```ts
+ * const { key } = await binnacle.conversations.create({ agent: 'claude', name: 'release notes' });
+ * const chat = binnacle.conversation(key);
+ * const reply = chat.send('Summarise the last commit.');
+ * for await (const event of reply) if (event.type === 'delta' && event.stream === 'said') process.stdout.write(event.text);
+ * console.log((await reply.ended)?.state);
+ * ```
+ */
 export class Conversation {
+  /** Key of the conversation: `agent:<agent>:<rest>`. */
   readonly key: string;
-  /** Who may write while somebody holds it: see `acquire`. */
+  /** Write lease: while a client holds it, the gateway refuses messages of all others. */
   readonly lease: ConversationLease;
   private readonly connection: Connection;
   private readonly parts: ConversationParts;
@@ -34,8 +47,16 @@ export class Conversation {
   }
 
   /**
-   * Sends a message, whether or not anybody reads the reply: loop over it for the events of its run, await `receipt` for
-   * what the gateway made of it, or `ended` for how it ended. Sent again after a lost connection, it acts once.
+   * Sends a message. The agent answers whether or not anyone reads the reply: loop over it for the events of its run,
+   * await `receipt` for what the gateway did with the message, or `ended` for the end of the run. Messages of one
+   * handle arrive in the order of the calls. Sent again after a lost connection, a message acts once.
+   *
+   * @example
+   * ```ts
+   * const reply = conversation.send('Stop the server first.', { steer: 'interrupt' });
+   * const { message, duplicate } = await reply.receipt;
+   * console.log(message.state, message.steer, duplicate);
+   * ```
    */
   send(text: string, options: SendOptions = {}): Reply {
     const { id = randomId(), steer, timeoutMs, ...rest } = options;
@@ -58,70 +79,98 @@ export class Conversation {
   }
 
   /**
-   * Follows the log from `from`: a position (`info.position`, that of a run, of another feed) or `'now'`, the default. A
-   * client follows a conversation once at a time: a second feed throws `too_many_subscriptions`. Reduce what it tells
-   * with `reduceConversation`.
+   * Follows the log from a place on: a position (`info.position`, that of a run, of another feed) or `'now'` (default).
+   * It survives cut connections. Reduce its steps with `reduceConversation`. A client follows a conversation once at a
+   * time: a second feed throws `too_many_subscriptions`.
+   *
+   * @example
+   * ```ts
+   * import { openConversation, reduceConversation } from '@binnacle/client';
+   *
+   * let { state, from } = await openConversation(conversation, 50);
+   * for await (const step of conversation.subscribe(from)) {
+   *   state = reduceConversation(state, step);
+   *   console.log(state.items.length, state.approvals.map(({ title }) => title));
+   * }
+   * ```
    */
   subscribe(from = 'now', options: SubscribeOptions = {}): ConversationFeed {
     return new ConversationFeed(this.connection, this.key, from, options);
   }
 
-  /** Ends a run; without an id, what runs and what waits. */
+  /** Aborts a run; without an id, the current run and all waiting messages. */
   async abort(run?: string): Promise<AbortReceipt> {
     return run === undefined
       ? await this.parts.http.json({ method: 'POST', path: `${this.path}/abort` })
       : await this.parts.http.json({ method: 'DELETE', path: this.below('runs', run) });
   }
 
-  /** A page of messages, newest last. `before`: of the page that came after it; default: the newest. */
+  /** Returns a page of messages, newest last. `before` is that of the page behind it; default: the newest page. */
   async history(page: { readonly before?: string; readonly limit?: number } = {}): Promise<MessagePage> {
     return await this.parts.http.json({ path: `${this.path}/messages`, query: { ...page } });
   }
 
-  /** Throws `message_not_found`. */
+  /** Returns one message. Throws `message_not_found`. */
   async message(id: string): Promise<MessageInfo> {
     return await this.parts.http.json({ path: this.below('messages', id) });
   }
 
-  /** A run as it is now; with `waitMs` (at most 55,000), as it is when it has ended or that time is over. */
+  /**
+   * Returns a run. With `waitMs` (at most 55,000) it waits until the run has ended or the time is over. Throws
+   * `run_not_found`.
+   */
   async run(id: string, options: { readonly waitMs?: number } = {}): Promise<ConversationRun> {
     const { waitMs = 0 } = options;
     const query = waitMs === 0 ? {} : { wait: waitMs };
     return await this.parts.http.json({ path: this.below('runs', id), query, waitMs });
   }
 
-  /** Answers a request. The first answer counts: a later one throws `approval_answered`, with details of the first. */
+  /**
+   * Answers a request for approval with the id of one of its options. The first answer counts: a later one throws
+   * `approval_answered`, with the first in `details`. Throws `approval_not_found`, `unknown_option`.
+   *
+   * @example
+   * ```ts
+   * const { approvals } = await conversation.info();
+   * for (const { id, title, options } of approvals) {
+   *   const once = options.find(({ kind }) => kind === 'allow_once');
+   *   if (once !== undefined) console.log(title, (await conversation.answer(id, once.id)).reason);
+   * }
+   * ```
+   */
   async answer(approval: string, option: string): Promise<ApprovalAnswer> {
     const request = { method: 'POST' as const, path: this.below('approvals', approval), body: { option } };
     return (await this.parts.http.json<{ answer: ApprovalAnswer }>(request)).answer;
   }
 
-  /** Of a message that waits. Throws `message_delivered` when the agent has it already. */
+  /** Changes the text of a waiting message. Throws `message_delivered` if the agent has it already. */
   async edit(id: string, text: string): Promise<MessageInfo> {
     return await this.parts.http.json({ method: 'PATCH', path: this.below('messages', id), body: { text } });
   }
 
-  /** Takes back a message that waits. Throws `message_delivered` when the agent has it already. */
+  /** Cancels a waiting message. Throws `message_delivered` if the agent has it already. */
   async cancel(id: string): Promise<MessageInfo> {
     return await this.parts.http.json({ method: 'DELETE', path: this.below('messages', id) });
   }
 
-  /** A line in the log that the agent does not get. With the lease, if it is held here. */
+  /** Adds a line to the log that the agent does not see. It carries the lease if this handle holds it. */
   async note(text: string): Promise<void> {
     const lease = this.lease.held?.lease;
     const headers = lease === undefined ? {} : { 'Binnacle-Lease': lease };
     await this.parts.http.json({ method: 'POST', path: `${this.path}/notes`, headers, body: { text } });
   }
 
+  /** Returns the conversation's state. Throws `conversation_not_found`. */
   async info(): Promise<ConversationInfo> {
     return await this.parts.http.json({ path: this.path });
   }
 
+  /** Changes the title or who may see the conversation. */
   async update(changes: { readonly title?: string; readonly visibility?: Visibility }): Promise<ConversationInfo> {
     return await this.parts.http.json({ method: 'PATCH', path: this.path, body: changes });
   }
 
-  /** Ends what runs, and removes the conversation with its log. */
+  /** Ends the current run and removes the conversation with its log. */
   async delete(): Promise<void> {
     await this.parts.http.json({ method: 'DELETE', path: this.path });
   }

@@ -1,4 +1,4 @@
-// Conversations of one gateway: make, list, look, watch. Knows no single one's log.
+// The conversations of one gateway: create, list, watch. Reads no conversation's log.
 
 import {
   type AgentInfo,
@@ -14,6 +14,15 @@ import { Conversation } from './conversation.ts';
 import { type ConversationParts, conversationPath } from './retry.ts';
 import { ConversationWatch, type ConversationWatchers, type WatchConversationsOptions } from './watch.ts';
 
+/**
+ * Conversations with agents, as `Binnacle.conversations`.
+ *
+ * @example
+ * ```ts
+ * const { key } = await binnacle.conversations.create({ name: 'deploy' });
+ * console.log(await binnacle.conversation(key).info());
+ * ```
+ */
 export class Conversations {
   private readonly connection: Connection;
   private readonly parts: ConversationParts;
@@ -26,17 +35,23 @@ export class Conversations {
     this.watchers = new Map();
   }
 
-  /** With a name: the one that is there, or a new one. Throws `unknown_agent`, `too_many_conversations` … */
+  /**
+   * Creates a conversation. With a `name`, returns the existing conversation of that name if there is one. Throws
+   * `unknown_agent`, `bad_key`, `too_many_conversations`.
+   */
   async create(spec: CreateConversation = {}): Promise<ConversationInfo> {
     return await this.parts.http.json({ method: 'POST', path: '/v1/conversations', body: spec });
   }
 
-  /** One page of those that one may see; `after` is the `next` of the page before. */
+  /**
+   * Returns one page of the conversations that the user may see. Pass the `next` of a page as `after` to get the page
+   * behind it.
+   */
   async list(page: { readonly after?: string; readonly limit?: number } = {}): Promise<ConversationList> {
     return await this.parts.http.json({ path: '/v1/conversations', query: { ...page } });
   }
 
-  /** All pages. */
+  /** Returns the conversations of all pages. */
   async all(): Promise<ConversationInfo[]> {
     const conversations: ConversationInfo[] = [];
     let after: string | null = null;
@@ -48,41 +63,42 @@ export class Conversations {
     return conversations;
   }
 
-  /** Throws `conversation_not_found` for one that one may not see, too. */
+  /** Returns one conversation. Throws `conversation_not_found`, also for a conversation that the user may not see. */
   async get(key: string): Promise<ConversationInfo> {
     return await this.parts.http.json({ path: conversationPath(key) });
   }
 
-  /** Who answers here. */
+  /** Returns the agents that this gateway offers. */
   async agents(): Promise<AgentInfo[]> {
     return (await this.parts.http.json<{ agents: AgentInfo[] }>({ path: '/v1/agents' })).agents;
   }
 
-  /** What a message can begin with, as `/name`, to go to a plugin instead of the agent. */
+  /** Returns the commands of plugins. A message that begins with `/name` goes to the plugin instead of the agent. */
   async commands(): Promise<readonly CommandInfo[]> {
     return (await this.parts.http.json<{ commands: CommandInfo[] }>({ path: '/v1/commands' })).commands;
   }
 
-  /** All conversations, then every change of them. Each reconnect begins with a new `list`. */
+  /** Returns an iterable of all conversations, then of every change. Each reconnect begins with a new `list`. */
   watch(options: WatchConversationsOptions = {}): ConversationWatch {
     return new ConversationWatch(this.connection, () => this.all(), options, this.watchers);
   }
 
-  /** Of a guest of a share link: as `watch`, of the conversation that it is shown. */
+  /** Returns what `watch` returns, for a guest of a share link: the conversation that the link shows. */
   watchShared(key: string): ConversationWatch {
     return new ConversationWatch(this.connection, async () => [await this.get(key)], {}, this.watchers);
   }
 
-  /** A handle, see `Binnacle.conversation`. */
+  /** Returns a handle; see `Binnacle.conversation`. */
   handle(key: string): Conversation {
     return new Conversation(this.connection, this.parts, key);
   }
 
+  /** Retries at once what waits for the network. */
   wake(): void {
     for (const wake of [...this.parts.sleepers]) wake();
   }
 
-  /** The client is closed. */
+  /** Ends what is in progress here when the client is closed. */
   stop(): void {
     this.parts.isClosed = true;
     for (const open of [...this.parts.open]) open.stop(new BinnacleError('client_closed'));

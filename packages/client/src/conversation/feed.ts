@@ -1,4 +1,5 @@
-// One cursor into a conversation's log, over the shared connection: resumes exactly and keeps no more than its buffer.
+// One cursor into a conversation's log, over the shared connection. It resumes exactly and buffers no more than its
+// limit.
 
 import {
   BinnacleError,
@@ -16,10 +17,11 @@ import type { Answer, Connection, Participant, Subscriber } from '../transport/c
 import { backoffDelay } from '../transport/reconnect.ts';
 import type { ConversationStep } from './state.ts';
 
+/** Options of `Conversation.subscribe`. */
 export interface SubscribeOptions {
   /** Milliseconds between two deltas, 0 to 10,000. Default: the gateway's, 50. */
   readonly deltaIntervalMs?: number;
-  /** Overrides the client's. */
+  /** Bytes to buffer for a slow consumer. Default: `bufferBytes` of the client. */
   readonly bufferBytes?: number;
 }
 
@@ -44,7 +46,9 @@ interface Item {
   readonly cost: number;
 }
 
+/** Iterable of the steps of one conversation, from `Conversation.subscribe`. */
 export class ConversationFeed implements AsyncIterableIterator<ConversationStep, undefined, undefined> {
+  /** Key of the conversation. */
   readonly conversation: string;
   private readonly connection: Connection;
   private readonly participant: Participant;
@@ -108,25 +112,28 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
     connection.join(this.participant);
   }
 
-  /** Behind the last event that was handed out: pass it to `subscribe` to go on from there. Null before the first. */
+  /**
+   * Position behind the last event that was handed out: `subscribe(position)` goes on there. Null before the first
+   * event.
+   */
   get position(): string | null {
     return this.delivered;
   }
 
-  /** As of the last time that following began. */
+  /** The conversation's state as of the last time that following began. Null before that. */
   get info(): ConversationInfo | null {
     return this.latest;
   }
 
   /**
-   * The next step, `done` behind `deleted` or a `stop`. Throws what ends the following early: `conversation_not_found`,
-   * `wrong_epoch`, `forbidden` …
+   * Resolves with the next step; `done` behind `deleted` and after `stop`. Throws what ends the following early:
+   * `conversation_not_found`, `wrong_epoch`, `forbidden`.
    */
   next(): Promise<IteratorResult<ConversationStep, undefined>> {
     return this.outlet.next();
   }
 
-  /** Leaving a `for await` early stops following. */
+  /** Stops following. Leaving a `for await` early calls it. */
   return(): Promise<IteratorResult<ConversationStep, undefined>> {
     this.stop();
     return Promise.resolve({ done: true, value: undefined });
@@ -136,7 +143,7 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
     return this;
   }
 
-  /** Tells the server to stop sending, and ends the iteration. What was buffered is dropped. */
+  /** Tells the gateway to stop sending, ends the iteration, and drops what is buffered. */
   stop(): void {
     if (this.phase === 'live' || this.phase === 'asking') this.unfollow();
     this.buffer.length = 0;
@@ -306,7 +313,10 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
 const costOf = (step: ConversationStep): number =>
   step.type === 'events' ? step.events.reduce((sum, event) => sum + eventCost(event), EVENT_BYTES) : EVENT_BYTES;
 
-/** About the bytes that it takes: two a character. Tools and plans may be large, and are rare beside deltas. */
+/**
+ * Estimates the bytes of an event in memory, two per character. Tools and plans may be large and are rare beside
+ * deltas.
+ */
 export function eventCost(event: ConversationEvent): number {
   const chars = event.type === 'delta' ? event.text.length : JSON.stringify(event).length;
   return EVENT_BYTES + 2 * chars;

@@ -1,9 +1,21 @@
-// The write lease of one conversation, over HTTP. Renewed only when it is asked to be: nobody should hold it for a turn.
+// The write lease of one conversation, over HTTP. It is renewed only on request: nobody should hold it for a whole turn
+// of an agent.
 
 import { BinnacleError, type Lease, type LeaseAction, type LeaseInfo } from '@binnacle/protocol';
 import type { LeaseRequest } from '../session/lease.ts';
 import type { Http } from '../transport/http.ts';
 
+/**
+ * Write lease of one conversation, as `Conversation.lease`. This client does not renew it by itself.
+ *
+ * @example
+ * ```ts
+ * const { expiresInMs } = await conversation.lease.acquire({ holder: 'the release script', ttlMs: 10_000 });
+ * await conversation.send('Tag the release.').receipt;
+ * await conversation.lease.release();
+ * console.log(expiresInMs);
+ * ```
+ */
 export class ConversationLease {
   private readonly http: Http;
   private readonly path: string;
@@ -16,27 +28,30 @@ export class ConversationLease {
     this.lease = null;
   }
 
-  /** What we hold, as far as we know: it may have run out or been taken. Goes with each message and note. */
+  /**
+   * The lease that this client acquired, as far as it knows: it may have expired or been taken. Goes with each message
+   * and note.
+   */
   get held(): Lease | null {
     return this.lease;
   }
 
-  /** Who holds it; null: nobody. */
+  /** Returns the holder; null if the lease is free. */
   async info(): Promise<LeaseInfo | null> {
     return (await this.http.json<{ lease: LeaseInfo | null }>({ path: this.path })).lease;
   }
 
-  /** Throws `lease_held` (details: the holder) while somebody else has it. */
+  /** Acquires a free lease. Throws `lease_held` (`details.holder`) while another client has it. */
   async acquire(request: LeaseRequest = {}): Promise<Lease> {
     return await this.get('acquire', request);
   }
 
-  /** Takes it from whoever has it; what they write with theirs is refused from then on. */
+  /** Takes the lease from its holder, whose writes are refused from then on. */
   async take(request: LeaseRequest = {}): Promise<Lease> {
     return await this.get('take', request);
   }
 
-  /** Throws `lease_lost` when it is not ours any more. */
+  /** Renews the lease. Throws `lease_lost` if this client no longer holds it. */
   async renew(request: Pick<LeaseRequest, 'ttlMs'> = {}): Promise<Lease> {
     const { lease } = this;
     if (lease === null) throw new BinnacleError('lease_lost');
@@ -48,6 +63,7 @@ export class ConversationLease {
     }
   }
 
+  /** Releases the lease. */
   async release(): Promise<void> {
     const { lease } = this;
     if (lease === null) return;

@@ -1,5 +1,5 @@
-// How the page of a conversation begins: the last messages as texts, and the place in its log from which its last runs are
-// told anew, with their tools. Follows nothing.
+// The beginning of a conversation's page: the last messages as text, and the position from which the last runs are read
+// in full.
 
 import {
   type ConversationInfo,
@@ -14,15 +14,20 @@ import { type ConversationState, emptyConversation, withHistory } from './state.
 /** So many answers are told with their tools and thoughts at first; those before as text alone. */
 const WHOLE_ANSWERS = 10;
 
+/** The state to begin with, and where to follow on. */
 export interface ConversationOpening {
-  /** To be reduced with what `subscribe(from)` tells. */
+  /** State to reduce with the steps of `subscribe(from)`. */
   readonly state: ConversationState;
+  /** Position for `Conversation.subscribe`. */
   readonly from: string;
-  /** Behind it nothing of the past is told any more. */
+  /** Position at the time of the call: events behind it are new. */
   readonly until: string;
 }
 
-/** Reads `messages` of them at most. */
+/**
+ * Reads the last messages, at most `messages` of them, for a page that opens a conversation. `Conversation.subscribe`
+ * shows it in use.
+ */
 export async function openConversation(conversation: Conversation, messages: number): Promise<ConversationOpening> {
   // The info first: what happens behind its position is told by events, whatever the page has of it already.
   const info = await conversation.info();
@@ -31,7 +36,7 @@ export async function openConversation(conversation: Conversation, messages: num
   return { state: withHistory(emptyConversation(info, from), withoutInjected(page, info)), from, until: info.position };
 }
 
-/** Also where the log has begun anew. */
+/** Returns whether a position is at or behind another, or in a later epoch of the log. */
 export function hasReached(position: string, until: string): boolean {
   const [a, b] = [parsePosition(position), parsePosition(until)];
   return a.epoch !== b.epoch || comparePositions(a, b) >= 0;

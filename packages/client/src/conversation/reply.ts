@@ -1,4 +1,4 @@
-// One message and what came of it: sent once whatever happens to the connection, read as a stream, asked how it ended.
+// One message and its run: sent once whatever happens to the connection, read as a stream, awaited for its end.
 
 import {
   type AbortReceipt,
@@ -15,6 +15,7 @@ import {
 import { type ConversationParts, conversationPath, known, pause } from './retry.ts';
 import { eventStream, type StreamOptions } from './stream.ts';
 
+/** Options of `Conversation.send`. */
 export interface SendOptions extends Omit<SendMessage, 'text'>, StreamOptions {}
 
 /** Where the run of a message is to be read. `run`: null while the message waits to be handed into one. */
@@ -26,9 +27,24 @@ interface Place {
 /** Less than the 55 s that the gateway takes, and the 60 s after which common proxies cut a request. */
 const WAIT_MS = 50_000;
 
+/**
+ * A sent message and the run that it begins, from `Conversation.send`. Each loop over it yields the run from its
+ * beginning to its end, which comes last.
+ *
+ * @example
+ * ```ts
+ * const reply = conversation.send('Run the tests.');
+ * for await (const event of reply) {
+ *   if (event.type === 'delta' && event.stream === 'said') process.stdout.write(event.text);
+ *   if (event.type === 'tool') console.log(event.tool.title, event.tool.status);
+ *   if (event.type === 'approval') await conversation.answer(event.approval.id, 'allow');
+ * }
+ * ```
+ */
 export class Reply implements AsyncIterable<ConversationEvent> {
+  /** Key of the conversation. */
   readonly conversation: string;
-  /** The message's, and the run's that it begins. */
+  /** Id of the message, and of the run that it begins. */
   readonly id: string;
   private readonly parts: ConversationParts;
   private readonly message: SendMessage & { readonly id: string };
@@ -73,8 +89,8 @@ export class Reply implements AsyncIterable<ConversationEvent> {
   }
 
   /**
-   * Resolves when the gateway has it. Throws what the gateway refuses (`message_conflict`, `queue_full`,
-   * `message_too_large`, `lease_held` …), and `unreachable` after `requestTimeoutMs`.
+   * Resolves when the gateway has stored the message. Throws `message_conflict`, `queue_full`, `message_too_large`,
+   * `lease_held`, and `unreachable` after `requestTimeoutMs`.
    */
   get receipt(): Promise<SendReceipt> {
     this.isWatched = true;
@@ -82,8 +98,8 @@ export class Reply implements AsyncIterable<ConversationEvent> {
   }
 
   /**
-   * Resolves with the run when it has ended; with null where there was none: a stop text, a message that was cancelled
-   * while it waited. Throws what `receipt` throws, `conversation_not_found`, `client_closed`.
+   * Resolves with the run when it has ended; with null if there was none (a stop text, a message that was cancelled
+   * while it waited). Throws what `receipt` throws, `conversation_not_found`, `client_closed`.
    */
   get ended(): Promise<ConversationRun | null> {
     this.isWatched = true;
@@ -91,7 +107,7 @@ export class Reply implements AsyncIterable<ConversationEvent> {
     return this.ending;
   }
 
-  /** Resolves when it is known whether the gateway has it. */
+  /** Resolves when it is known whether the gateway has the message. Never throws. */
   get settled(): Promise<void> {
     return this.acceptance.then(
       () => undefined,
@@ -99,7 +115,7 @@ export class Reply implements AsyncIterable<ConversationEvent> {
     );
   }
 
-  /** Ends the run, or takes the message back while it waits. Resolves when it is done. */
+  /** Aborts the run, or cancels the message while it waits. Resolves when that is done. */
   async abort(): Promise<AbortReceipt> {
     await this.receipt;
     const place = await this.place();
@@ -116,7 +132,7 @@ export class Reply implements AsyncIterable<ConversationEvent> {
     return this.read();
   }
 
-  /** Ends what is under way here. The run itself goes on. */
+  /** Ends what is in progress here. The run itself goes on. */
   stop(error: BinnacleError): void {
     this.isWatched = true;
     this.closing.abort(error);

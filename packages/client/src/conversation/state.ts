@@ -28,9 +28,13 @@ import {
   withTool,
 } from './answer.ts';
 
-/** What of a ConversationInfo does not change with each event. */
+/** The part of a `ConversationInfo` that does not change with each event. */
 export type ConversationFacts = Omit<ConversationInfo, 'position' | 'run' | 'queue' | 'approvals' | 'usage'>;
 
+/**
+ * An item of a conversation: a message that the agent has or that was cancelled (waiting ones are in the queue), an
+ * answer, a note, or a gap where events are gone.
+ */
 export type ConversationItem =
   /** Of a person or a channel, once the agent has it or it was cancelled. What waits is in the queue. */
   | { readonly kind: 'message'; readonly message: MessageInfo }
@@ -39,29 +43,36 @@ export type ConversationItem =
   /** Events that were here are not kept any more, or are damaged. */
   | { readonly kind: 'gap'; readonly reason: 'retention' | 'damaged' };
 
+/** The state of a conversation after a number of events. */
 export interface ConversationState {
+  /** Owner, title, visibility and other facts. */
   readonly info: ConversationFacts;
-  /** Behind the last event that is in here. */
+  /** Position behind the last event of this state. */
   readonly position: string;
-  /** In the order in which the agent had them. */
+  /** Items in the order in which the agent got them. */
   readonly items: readonly ConversationItem[];
-  /** Messages that wait for their turn, in order. */
+  /** Waiting messages, in order. */
   readonly queue: readonly MessageInfo[];
-  /** Requests that wait for somebody's answer, in the order in which they were asked. */
+  /** Pending requests for approval, oldest first. */
   readonly approvals: readonly Approval[];
-  /** The run that is under way; its answer is among the items. */
+  /** Id of the current run, whose answer is among the items; null if there is none. */
   readonly run: string | null;
-  /** Pass as `before` for the page before these items; null at the beginning, undefined until a page was added. */
+  /** The `before` of the page in front of these items; null at the beginning, undefined until a page was added. */
   readonly earlier: string | null | undefined;
 }
 
-/** `position` is behind the last of the events: an `events` of a feed, or a frame. */
+/** Events with the position behind the last of them. */
 export interface EventBatch {
+  /** Position behind the last event. */
   readonly position: string;
+  /** Events in the order of the log. */
   readonly events: readonly ConversationEvent[];
 }
 
-/** Something that a feed told, see `Conversation.subscribe`. */
+/**
+ * A step of a feed: events, a gap, the begin of following (`following`, `reconnected`), or the deletion of the
+ * conversation.
+ */
 export type ConversationStep =
   | ({ readonly type: 'events' } & EventBatch)
   | { readonly type: 'gap'; readonly position: string; readonly reason: 'retention' | 'damaged' }
@@ -69,8 +80,8 @@ export type ConversationStep =
   | { readonly type: 'deleted' };
 
 /**
- * What is known before the first event. `from`: where the events begin that will be reduced. Default: at the info's own
- * position, so that the run under way is there with what it has said so far. From an earlier position the events tell it.
+ * Returns the state before the first event. `from` is where the events to reduce begin. Default: the position of
+ * `info`, so that the current run is there with what it has said so far.
  */
 export function emptyConversation(info: ConversationInfo, from: string = info.position): ConversationState {
   const { position, run, queue, approvals, usage, ...facts } = info;
@@ -87,8 +98,20 @@ export function emptyConversation(info: ConversationInfo, from: string = info.po
 }
 
 /**
- * The state after more events, the same however they were cut into batches and adjacent deltas were joined. A batch that
- * is not behind the state's position was there before, and changes nothing.
+ * Returns the state after a step. Pure. The result does not depend on how events are cut into batches or adjacent
+ * deltas are joined, and a batch that is not behind the state's position changes nothing.
+ *
+ * @example
+ * ```ts
+ * import { answerOf, emptyConversation, reduceConversation } from '@binnacle/client';
+ *
+ * const info = await conversation.info();
+ * let state = emptyConversation(info);
+ * for await (const step of conversation.subscribe(info.position)) {
+ *   state = reduceConversation(state, step);
+ *   if (state.run !== null) console.log(answerOf(state, state.run)?.text);
+ * }
+ * ```
  */
 export function reduceConversation(state: ConversationState, step: EventBatch | ConversationStep): ConversationState {
   if (!('type' in step) || step.type === 'events') {
@@ -111,13 +134,13 @@ export function reduceConversation(state: ConversationState, step: EventBatch | 
   }
 }
 
-/** What else is known of it by a later info (a `conversation` change): the lease, the title, who may see it. */
+/** Returns the state with a later `ConversationInfo`: lease, title, visibility. */
 export function withInfo(state: ConversationState, info: ConversationInfo): ConversationState {
   const { position, run, queue, approvals, usage, ...facts } = info;
   return { ...state, info: facts };
 }
 
-/** Puts a page of history before the items. What is here already stays as it is. */
+/** Returns the state with a page of history in front. Items that are there already stay as they are. */
 export function withHistory(state: ConversationState, page: MessagePage): ConversationState {
   const isKnown = known(state);
   // Behind the first that is known there is only what the events tell better, now or soon.
@@ -131,20 +154,20 @@ export function withHistory(state: ConversationState, page: MessagePage): Conver
   return { ...state, items: [...items, ...state.items], earlier: page.before };
 }
 
-/** Lets go of all but the last `count` items; `withHistory` brings them back, from a page that is asked for anew. */
+/** Returns the state with its last `count` items. `withHistory` brings the others back from a new page. */
 export function withoutOldest(state: ConversationState, count: number): ConversationState {
   if (state.items.length <= count) return state;
   return { ...state, items: state.items.slice(-count), earlier: undefined };
 }
 
-/** The answer of a run, if it is among the items. */
+/** Returns the answer of a run if it is among the items. */
 export function answerOf(state: ConversationState, run: string): Answer | undefined {
   return state.items.findLast((item): item is Answer => item.kind === 'answer' && item.run === run);
 }
 
 const messageItem = (message: MessageInfo): ConversationItem => ({ kind: 'message', message });
 
-/** What interrupts comes before what waits, behind what interrupted before. */
+/** Puts an interrupting message in front of waiting ones, behind earlier interrupting ones. */
 function enqueued(queue: readonly MessageInfo[], message: MessageInfo): readonly MessageInfo[] {
   const at = message.steer === 'interrupt' ? queue.findIndex(({ steer }) => steer !== 'interrupt') : -1;
   return at < 0 ? [...queue, message] : queue.toSpliced(at, 0, message);

@@ -11,7 +11,9 @@ import {
 import { EventReader, type ServerEvent } from '../transport/server-sent-events.ts';
 import { type ConversationParts, conversationPath, pause } from './retry.ts';
 
+/** Options for reading events. */
 export interface StreamOptions {
+  /** Milliseconds between two deltas, 0 to 10,000. Default: the gateway's, 50. */
   readonly deltaIntervalMs?: number;
 }
 
@@ -19,12 +21,13 @@ export type StreamStep =
   | { readonly type: 'events'; readonly position: string; readonly events: readonly ConversationEvent[] }
   | { readonly type: 'gap'; readonly position: string; readonly reason: 'retention' | 'damaged' };
 
-/** The gateway says something every 15 s: three of them missed, and the connection is dead. */
+/** The gateway sends something every 15 s. Without three of them the connection is dead. */
 const SILENCE_MS = 45_000;
 
 /**
- * Follows the log without end, through lost connections: nothing is told twice and nothing is left out. Reads no further
- * than its reader does, so what waits is with the gateway. Throws what is no use to try again, and the reason of `signal`.
+ * Follows the log without end, through lost connections: nothing is repeated and nothing is left out. Reads no further
+ * than its consumer, so that the gateway keeps what waits. Throws errors that a repetition would not mend, and the
+ * reason of `signal`.
  */
 export async function* eventStream(
   parts: ConversationParts,

@@ -40,9 +40,9 @@ function signOf(code: number): string {
 }
 
 /**
- * The text with nothing removed and nothing that acts, hides or changes the order: each character that is not ink, a space
- * or a line feed stands as a sign (`⟨ESC⟩`, `⟨U+202E⟩`). Two texts never look the same: a bracket of a sign stands as a sign
- * itself. Letters that are written from right to left stay; who shows them keeps their order (CSS: `bidi-override`).
+ * Returns the text so that nothing in it acts, hides or changes the order: each character without ink becomes a sign
+ * (`⟨ESC⟩`, `⟨U+202E⟩`), except spaces and line feeds. Two different texts never look the same. Letters that are
+ * written from right to left stay; the page keeps their order (CSS: `bidi-override`).
  */
 export function visibleText(text: string): string {
   // All of nearly every command.
@@ -68,7 +68,7 @@ export function visibleText(text: string): string {
   return shown;
 }
 
-/** The same for what has one line: a line feed is a sign, too. */
+/** Returns the same for text of one line: a line feed becomes a sign, too. */
 export const visibleLine = (text: string): string => visibleText(text).replaceAll('\n', signOf(0x0a));
 
 const ALLOWS = /^(always )?(allow|yes|accept|approve|permit)\b/i;
@@ -85,10 +85,22 @@ const KIND_WORDS: Readonly<Record<ApprovalOption['kind'], string>> = {
   deny_always: 'Deny always',
 };
 
-/** What an answer does, whatever the agent calls it. */
+/** Returns what an option of an approval does, whatever the agent calls it. */
 export const optionKind = ({ kind }: Pick<ApprovalOption, 'kind'>): string => KIND_WORDS[kind] ?? 'Unknown';
 
-/** What an agent calls an answer, on one line; behind what the answer does, where the agent's words do not plainly say it. */
+/**
+ * Returns the agent's label of an option on one line. What the option does stands in front where the label does not
+ * plainly say it.
+ *
+ * @example
+ * ```ts
+ * import { optionLabel, visibleText } from '@binnacle/client';
+ *
+ * for (const { detail, options } of (await conversation.info()).approvals) {
+ *   console.log(visibleText(detail), options.map(optionLabel));
+ * }
+ * ```
+ */
 export function optionLabel(option: Pick<ApprovalOption, 'kind' | 'label'>): string {
   const label = visibleLine(option.label);
   return isPlain(label, option.kind) ? label : `${optionKind(option)}: “${label}”`;

@@ -1,17 +1,24 @@
-// The states of all conversations that one may see, as an async iterable: a list, then changes; with `runs`, their events.
+// The states of all conversations that the user may see, as an async iterable: a list, then changes; with `runs`, also
+// their events.
 
 import type { BinnacleError, ConversationEvent, ConversationInfo, ServerFrame } from '@binnacle/protocol';
 import { type Listed, Listing } from '../feed/listing.ts';
 import type { Connection } from '../transport/connection.ts';
 import { eventCost } from './feed.ts';
 
+/** Options of `Conversations.watch`. */
 export interface WatchConversationsOptions {
-  /** Follow the runs that the same user starts, on whatever connection, and those that no user started. Default false. */
+  /** Follows the runs that the same user starts on any connection, and those that no user started. Default false. */
   readonly runs?: boolean;
   /** Milliseconds between two deltas of a run. Default: the gateway's, 50. */
   readonly deltaIntervalMs?: number;
 }
 
+/**
+ * A step of a watch. `list` replaces everything and comes first, and again after each reconnect. With `runs`, `events`
+ * carries events, and `missed` says that some were dropped because nobody took them in time: `Conversation.subscribe`
+ * has them.
+ */
 export type ConversationChange =
   /** All there are. Replaces what was known; the first change, and again after each reconnect. */
   | { readonly type: 'list'; readonly conversations: readonly ConversationInfo[] }
@@ -30,6 +37,7 @@ export type ConversationChange =
 /** Who watches on one connection: the server knows one watch for it. */
 export type ConversationWatchers = Map<object, WatchConversationsOptions>;
 
+/** Iterable of conversations, from `Conversations.watch`. */
 export class ConversationWatch extends Listing<ConversationChange, readonly ConversationInfo[]> {
   private readonly list: () => Promise<ConversationInfo[]>;
   private readonly options: WatchConversationsOptions;

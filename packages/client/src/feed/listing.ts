@@ -1,18 +1,19 @@
-// What there is, then what changes, as an async iterable that survives reconnects: a list over HTTP, page by page, and
-// news over the socket. Knows neither of what.
+// A list, then its changes, as an async iterable that survives reconnects: the list over HTTP page by page, changes
+// over the WebSocket. Independent of what is listed.
 
 import { BinnacleError, CODES, type ServerFrame } from '@binnacle/protocol';
 import type { Connection, Participant } from '../transport/connection.ts';
 import { backoffDelay } from '../transport/reconnect.ts';
 import { Outlet } from './outlet.ts';
 
-/** One page as the consumer gets it. */
+/** One page, as the consumer gets it. */
 export interface Listed<Item> {
   readonly item: Item;
-  /** The list ends with it; news follow. */
+  /** Whether the list ends with this page; changes follow. */
   readonly isLast: boolean;
 }
 
+/** Base of the iterables that yield a list and then its changes. Each reconnect begins with a new list. */
 export abstract class Listing<Item extends object, Page> implements AsyncIterableIterator<Item, undefined, undefined> {
   protected readonly connection: Connection;
   private readonly participant: Participant;
@@ -47,22 +48,22 @@ export abstract class Listing<Item extends object, Page> implements AsyncIterabl
     });
   }
 
-  /** Asks the gateway for news. */
+  /** Requests changes from the gateway. */
   protected abstract ask(answered: (error?: BinnacleError) => void): void;
-  /** Nobody takes them here any more. */
+  /** Called when the iteration is over. */
   protected abstract left(): void;
-  /** The next page of the list. */
+  /** Reads the next page of the list. */
   protected abstract fetch(): Promise<Page>;
-  /** A page has come. */
+  /** Turns a page into an item. */
   protected abstract told(page: Page): Listed<Item>;
-  /** Keeps what is news; false where it is none. */
+  /** Buffers a change; returns false for a frame that is none. */
   protected abstract heard(frame: ServerFrame): boolean;
-  /** The next of what was kept. */
+  /** Returns the next buffered change. */
   protected abstract news(): Item | undefined;
-  /** The next list makes what was kept old, and begins with its first page. */
+  /** Drops the buffered changes, because a new list begins. */
   protected abstract forgetNews(): void;
 
-  /** The last line of a constructor: it calls what is told above. */
+  /** Starts the iteration. The last line of a constructor, because it calls the methods above. */
   protected start(): void {
     this.connection.join(this.participant);
   }

@@ -1,11 +1,11 @@
-// The pulling end of an async iterable: hands out what there is, or makes the consumer wait. Holds no items itself.
+// The pulling end of an async iterable: hands out an item, or makes the consumer wait. Holds no items itself.
 
 interface Waiter<T> {
   resolve(result: IteratorResult<T, undefined>): void;
   reject(error: unknown): void;
 }
 
-/** `take` gives the next item, or undefined while there is none. */
+/** Queue of waiting consumers. `take` returns the next item, or undefined while there is none. */
 export class Outlet<T extends object> {
   private readonly take: () => T | undefined;
   private readonly waiters: Waiter<T>[];
@@ -24,7 +24,7 @@ export class Outlet<T extends object> {
     });
   }
 
-  /** Call when an item was added. */
+  /** Hands out items to waiting consumers. Call it when an item was added. */
   deliver(): void {
     for (let waiter = this.waiters[0]; waiter !== undefined; waiter = this.waiters[0]) {
       const item = this.take();
@@ -42,7 +42,7 @@ export class Outlet<T extends object> {
     }
   }
 
-  /** What is left is still handed out, then the iteration ends, or throws `error`. The first end counts. */
+  /** Ends the iteration behind the items that are left, or throws `error` there. The first call counts. */
   end(error: Error | null): void {
     this.ending ??= { error };
     this.deliver();

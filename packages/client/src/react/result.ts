@@ -2,6 +2,7 @@
 
 import { BinnacleError } from '@binnacle/protocol';
 
+/** Outcome of an action: a value, or the error with its `code`, `message` and `hint`. */
 export type Result<T = void> =
   | { readonly ok: true; readonly value: T }
   /** Branch on `error.code`; show `error.message` and `error.hint`. */
@@ -10,7 +11,7 @@ export type Result<T = void> =
 export const asError = (thrown: unknown): BinnacleError =>
   thrown instanceof BinnacleError ? thrown : new BinnacleError('internal', { cause: thrown });
 
-/** Never rejects. */
+/** Runs an action and returns its outcome. Never rejects. */
 export async function resultOf<T>(act: () => Promise<T>): Promise<Result<T>> {
   try {
     return { ok: true, value: await act() };

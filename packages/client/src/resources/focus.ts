@@ -1,11 +1,13 @@
-// Tells the gateway what somebody has before their eyes, so that they are not notified of it. Says it again after a reconnect.
+// Focus: reports what the user has in view, so that the gateway sends no notifications about it. Repeats it after a
+// reconnect.
 
 import type { Connection, Participant } from '../transport/connection.ts';
 import type { Muted } from './push.ts';
 
-/** What can be looked at is what can be muted. */
+/** Focus of a user: a session or a conversation, as for `Muted`. */
 export type Looked = Muted;
 
+/** The focus of this client. */
 export class Look {
   private readonly connection: Connection;
   private readonly participant: Participant;
@@ -23,7 +25,7 @@ export class Look {
     this.participant = { opened: () => this.tell(), lost: forget, stopped: forget };
   }
 
-  /** Undefined: at nothing of it. */
+  /** Reports the focus; undefined: nothing. */
   set(looked: Looked | undefined): void {
     const had = this.looked;
     this.looked = looked;

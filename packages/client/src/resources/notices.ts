@@ -1,15 +1,29 @@
-// What plugins tell people: the last of it, and what comes, as an async iterable that survives reconnects.
+// Notices of plugins to users: the stored ones, then new ones, as an async iterable that survives reconnects.
 
 import type { BinnacleError, NoticeList, PluginNotice, ServerFrame } from '@binnacle/protocol';
 import { type Listed, Listing } from '../feed/listing.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { Http } from '../transport/http.ts';
 
+/**
+ * The stored notices, oldest first (the first event, and again after each reconnect: it replaces what was known), or a
+ * new one.
+ */
 export type NoticeEvent =
   /** All that are kept, oldest first. Replaces what was known; the first event, and again after each reconnect. */
   | { readonly type: 'list'; readonly notices: readonly PluginNotice[] }
   | { readonly type: 'notice'; readonly notice: PluginNotice };
 
+/**
+ * Notices of plugins, as `Binnacle.notices`.
+ *
+ * @example
+ * ```ts
+ * for await (const event of binnacle.notices.watch()) {
+ *   if (event.type === 'notice') console.log(event.notice.plugin, event.notice.title);
+ * }
+ * ```
+ */
 export class Notices {
   private readonly connection: Connection;
   private readonly http: Http;
@@ -22,12 +36,12 @@ export class Notices {
     this.watchers = new Set();
   }
 
-  /** Those that are kept; `after` is the `next` of the answer before. */
+  /** Returns the stored notices, oldest first. Pass the `next` of an answer as `after` to get what came behind it. */
   async list(after?: number): Promise<NoticeList> {
     return await this.http.json({ path: '/v1/notices', query: { after } });
   }
 
-  /** All that are kept, then each new one. Each reconnect begins with a new `list`. */
+  /** Returns an iterable of the stored notices, then of each new one. Each reconnect begins with a new `list`. */
   watch(): NoticeWatch {
     return new NoticeWatch(this.connection, () => this.list(), this.watchers);
   }
@@ -36,6 +50,7 @@ export class Notices {
 /** A consumer that is slow loses the oldest beyond this. The gateway keeps as many. */
 const MAX_WAITING = 200;
 
+/** Iterable of notices, from `Notices.watch`. */
 export class NoticeWatch extends Listing<NoticeEvent, NoticeList> {
   private readonly list: () => Promise<NoticeList>;
   private readonly watchers: Set<object>;

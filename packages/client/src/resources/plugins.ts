@@ -1,4 +1,5 @@
-// The plugins of a gateway, for who looks after them: the scope is `admin`. Installs from folders of the gateway's machine.
+// The plugins of a gateway, for its administrator: the scope is `admin`. Installs from folders of the gateway's
+// machine.
 
 import type {
   PluginAuditEntry,
@@ -10,11 +11,13 @@ import type {
 } from '@binnacle/protocol';
 import type { Http } from '../transport/http.ts';
 
+/** Options of `Plugins.logs`. */
 export interface PluginLogQuery {
   /** The `next` of the page before. */
   readonly after?: number;
-  /** How long to wait for a line when there is none. */
+  /** Milliseconds to wait for a line if there is none. */
   readonly waitMs?: number;
+  /** Cancels the request, which then throws `unreachable`. */
   readonly signal?: AbortSignal;
 }
 
@@ -23,6 +26,17 @@ const START_MS = 15_000;
 /** To have a folder looked at: longer than the gateway gives itself, so that it can tell what is wrong. */
 const LOOK_MS = 45_000;
 
+/**
+ * Plugins of the gateway, as `Binnacle.plugins`. All methods need the scope `admin`, and those that take an `id` throw
+ * `plugin_not_found`.
+ *
+ * @example
+ * ```ts
+ * const preview = await binnacle.plugins.preview('/srv/plugins/deploy');
+ * console.log(preview.permissions.map(({ sentence }) => `It can ${sentence}`));
+ * await binnacle.plugins.install('/srv/plugins/deploy', preview.digest);
+ * ```
+ */
 export class Plugins {
   private readonly http: Http;
 
@@ -30,16 +44,20 @@ export class Plugins {
     this.http = http;
   }
 
+  /** Returns all plugins. */
   async list(): Promise<readonly PluginInfo[]> {
     return (await this.http.json<PluginList>({ path: '/v1/plugins' })).plugins;
   }
 
-  /** Throws `plugin_not_found`. */
+  /** Returns one plugin. */
   async get(id: string): Promise<PluginInfo> {
     return await this.http.json({ path: path(id) });
   }
 
-  /** What would be installed, for the person who has to agree. Throws `bad_manifest`, `unsafe_plugin`, `bad_typescript`, `too_many_installs`. */
+  /**
+   * Returns what would be installed from a folder of the gateway's machine, for the person who has to agree. Throws
+   * `bad_manifest`, `unsafe_plugin`, `bad_typescript`, `too_many_installs`.
+   */
   async preview(folder: string): Promise<PluginPreview> {
     return await this.http.json({
       method: 'POST',
@@ -50,9 +68,10 @@ export class Plugins {
   }
 
   /**
-   * `digest`: of the preview that was agreed to. `grants`: in force before it is loaded. Throws `plugin_changed` where the
-   * folder is another one since, and `other_origin` where it came from another folder and nobody said whether it inherits
-   * (`inherits` of the preview).
+   * Installs a plugin. `digest` is that of the preview that the person agreed to. `grants` are in force before the
+   * plugin is loaded. `inherit` decides whether it gets the grants, settings and values of the plugin with the same id
+   * (`inherits` of the preview). Throws `plugin_changed` if the folder changed since the preview, and `other_origin` if
+   * `inherit` is missing where it is needed.
    */
   async install(
     folder: string,
@@ -68,28 +87,32 @@ export class Plugins {
     });
   }
 
-  /** With its log, what it kept, and what it was granted. */
+  /** Removes a plugin with its log, its stored values and its grants. */
   async remove(id: string): Promise<void> {
     await this.http.json({ method: 'DELETE', path: path(id) });
   }
 
-  /** Takes the place of what was granted of it before. */
+  /** Grants a permission, in place of what was granted of it before. Throws `not_grantable`. */
   async grant(id: string, permission: string, value: PluginGrantValue): Promise<PluginInfo> {
     return await this.http.json({ method: 'PUT', path: grantPath(id, permission), body: { value }, waitMs: START_MS });
   }
 
+  /** Revokes a permission. */
   async revoke(id: string, permission: string): Promise<PluginInfo> {
     return await this.http.json({ method: 'DELETE', path: grantPath(id, permission), waitMs: START_MS });
   }
 
+  /** Starts or stops a plugin, also after the next start of the gateway. */
   async setEnabled(id: string, enabled: boolean): Promise<PluginInfo> {
     return await this.http.json({ method: 'PUT', path: `${path(id)}/enabled`, body: { enabled }, waitMs: START_MS });
   }
 
+  /** Ends the plugin's process and starts a new one. */
   async restart(id: string): Promise<PluginInfo> {
     return await this.http.json({ method: 'POST', path: `${path(id)}/restart`, waitMs: START_MS });
   }
 
+  /** Returns lines of the plugin's log, oldest first. */
   async logs(id: string, { after, waitMs, signal }: PluginLogQuery = {}): Promise<PluginLog> {
     return await this.http.json({
       path: `${path(id)}/logs`,
@@ -99,7 +122,7 @@ export class Plugins {
     });
   }
 
-  /** Newest first. */
+  /** Returns what was allowed or denied to the plugin, newest first. */
   async audit(id: string, limit?: number): Promise<readonly PluginAuditEntry[]> {
     const { entries } = await this.http.json<{ entries: PluginAuditEntry[] }>({
       path: `${path(id)}/audit`,

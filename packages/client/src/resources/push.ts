@@ -1,32 +1,49 @@
-// Notifications for who does not look: which browsers get them, and what is muted. Asks no browser for anything.
+// Push notifications: which browsers receive them, and what is muted. Asks no browser for permission.
 
 import type { Http } from '../transport/http.ts';
 
+/** Push notifications of this user. */
 export interface PushState {
-  /** What `PushManager.subscribe` takes; null where the operator wants none. */
+  /** Key for `PushManager.subscribe`; null if the operator has switched push notifications off. */
   readonly publicKey: string | null;
-  /** Of this user, that are notified. */
+  /** Number of browsers of this user that receive notifications. */
   readonly browsers: number;
-  /** Also when a turn of an agent has ended, and not only when something waits. */
+  /** Whether a long turn of an agent notifies when it has ended. Otherwise only something that waits does. */
   readonly done: boolean;
 }
 
-/** As `PushSubscription.toJSON()` gives it. */
+/** A browser's subscription, as `PushSubscription.toJSON()` returns it. */
 export interface PushSubscriptionJson {
+  /** Address of the browser's push service. */
   readonly endpoint: string;
+  /** Unix time in milliseconds, if the subscription expires. */
   readonly expirationTime?: number | null;
+  /** Keys for encryption. */
   readonly keys: { readonly p256dh: string; readonly auth: string };
 }
 
+/** Muted sessions and conversations of a user. */
 export interface Mutes {
-  /** Ids. */
+  /** Ids of sessions. */
   readonly sessions: readonly string[];
-  /** Keys. */
+  /** Keys of conversations. */
   readonly conversations: readonly string[];
 }
 
+/** A session by its id, or a conversation by its key. */
 export type Muted = { readonly session: string } | { readonly conversation: string };
 
+/**
+ * Push notifications, as `Binnacle.push`.
+ *
+ * @example
+ * ```ts
+ * const { publicKey } = await binnacle.push.state();
+ * const worker = await navigator.serviceWorker.ready;
+ * const subscription = await worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: publicKey });
+ * await binnacle.push.subscribe(subscription.toJSON() as Parameters<typeof binnacle.push.subscribe>[0]);
+ * ```
+ */
 export class Push {
   private readonly http: Http;
 
@@ -34,39 +51,46 @@ export class Push {
     this.http = http;
   }
 
+  /** Returns the settings of this user. */
   async state(): Promise<PushState> {
     return await this.http.json({ path: '/v1/push' });
   }
 
-  /** Until this login ends. Throws `bad_push_endpoint`, `too_many_push_subscriptions`. */
+  /** Subscribes a browser until its login ends. Throws `bad_push_endpoint`, `too_many_push_subscriptions`. */
   async subscribe(subscription: PushSubscriptionJson): Promise<void> {
     await this.http.json({ method: 'PUT', path: '/v1/push/subscription', body: subscription });
   }
 
+  /** Removes a browser's subscription. */
   async unsubscribe(endpoint: string): Promise<void> {
     await this.http.json({ method: 'DELETE', path: '/v1/push/subscription', body: { endpoint } });
   }
 
-  /** How many browsers took it. Throws `push_failed`, `push_not_subscribed`, `rate_limited`. */
+  /**
+   * Sends a test notification to one browser, or to all of this user. Returns how many push services took it. Throws
+   * `push_failed`, `push_not_subscribed`, `rate_limited`.
+   */
   async test(endpoint?: string): Promise<number> {
     const body = endpoint === undefined ? {} : { endpoint };
     return (await this.http.json<{ taken: number }>({ method: 'POST', path: '/v1/push/test', body })).taken;
   }
 
-  /** For this user, in all browsers. `done`: also when a turn of an agent has ended that took long. */
+  /** Sets whether a long turn of an agent notifies when it has ended, for this user in all browsers. */
   async wish(wishes: Pick<PushState, 'done'>): Promise<void> {
     await this.http.json({ method: 'PATCH', path: '/v1/push', body: wishes });
   }
 
+  /** Returns what this user has muted. */
   async mutes(): Promise<Mutes> {
     return await this.http.json({ path: '/v1/mutes' });
   }
 
-  /** For this user alone. Throws `too_many_mutes`. */
+  /** Mutes a session or a conversation for this user. Throws `too_many_mutes`. */
   async mute(what: Muted): Promise<void> {
     await this.http.json({ method: 'PUT', path: pathOf(what) });
   }
 
+  /** Removes a mute. */
   async unmute(what: Muted): Promise<void> {
     await this.http.json({ method: 'DELETE', path: pathOf(what) });
   }

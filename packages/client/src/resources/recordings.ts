@@ -1,22 +1,28 @@
-// Sessions and conversations as files, and recordings as sessions. Streams both ways: nothing is held in memory.
+// Export of sessions and conversations as files, and import of recordings. Streams both ways: nothing is held in
+// memory.
 
 import type { ExportQuery, ImportCounts, SessionInfo } from '@binnacle/protocol';
 import type { Http } from '../transport/http.ts';
 
+/** Options of `Recordings.export`. */
 export interface ExportOptions extends ExportQuery {
-  /** Ends it, as leaving the loop does, also while nothing comes. */
+  /** Ends the iteration, also while nothing comes. */
   readonly signal?: AbortSignal;
 }
 
+/** Options of `Recordings.import`. */
 export interface ImportOptions {
-  /** Default: the title of the recording, or its command. */
+  /** Name of the session. Default: the title of the recording, or its command. */
   readonly name?: string;
-  /** Keep what was typed, for everybody who may see the session. Default false. */
+  /** Stores what was typed, visible to everyone who may see the session. Default false. */
   readonly input?: boolean;
 }
 
+/** Result of an import. */
 export interface ImportedRecording {
+  /** The new session. */
   readonly session: SessionInfo;
+  /** Counts of what was read and skipped. */
   readonly recording: ImportCounts;
 }
 
@@ -26,6 +32,17 @@ export type RecordingBody = Blob | Uint8Array<ArrayBuffer> | ReadableStream<Uint
 /** The gateway takes a minute for a request. */
 const UPLOAD_MS = 120_000;
 
+/**
+ * Exports and imports, as `Binnacle.recordings`.
+ *
+ * @example
+ * ```ts
+ * import { createWriteStream } from 'node:fs';
+ * import { pipeline } from 'node:stream/promises';
+ *
+ * await pipeline(binnacle.recordings.export(session.id, { format: 'cast' }), createWriteStream('session.cast'));
+ * ```
+ */
 export class Recordings {
   private readonly http: Http;
 
@@ -33,7 +50,10 @@ export class Recordings {
     this.http = http;
   }
 
-  /** Leaving the loop ends it. What is cut off in the middle throws `unreachable`. */
+  /**
+   * Yields a session as a file: asciicast (default), plain text or JSON lines. Leaving the loop ends the request.
+   * Throws `unreachable` if the answer breaks off.
+   */
   export(session: string, options: ExportOptions = {}): AsyncGenerator<Uint8Array> {
     const { format, version, input, idleLimit, follow, signal } = options;
     const query = {
@@ -45,11 +65,23 @@ export class Recordings {
     return this.stream(`/v1/sessions/${encodeURIComponent(session)}/export`, query, signal);
   }
 
+  /** Yields a conversation as Markdown (default) or JSON lines. */
   exportConversation(key: string, format: 'markdown' | 'jsonl' = 'markdown'): AsyncGenerator<Uint8Array> {
     return this.stream(`/v1/conversations/${encodeURIComponent(key)}/export`, { format });
   }
 
-  /** An asciicast file of version 1, 2 or 3. Throws `bad_recording`, `body_too_large`, `too_many_imports`. */
+  /**
+   * Imports an asciicast file of version 1, 2 or 3 as a session. Throws `bad_recording`, `body_too_large`,
+   * `too_many_imports`.
+   *
+   * @example
+   * ```ts
+   * import { readFile } from 'node:fs/promises';
+   *
+   * const { session: replay } = await binnacle.recordings.import(new Uint8Array(await readFile('demo.cast')));
+   * console.log(replay.id);
+   * ```
+   */
   async import(recording: RecordingBody, { name, input }: ImportOptions = {}): Promise<ImportedRecording> {
     return await this.http.json({
       method: 'POST',

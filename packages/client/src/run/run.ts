@@ -1,4 +1,4 @@
-// One run as its caller sees it: started once whatever happens to the connection, read as a stream, asked how it ended.
+// One run: started once whatever happens to the connection, read as a stream, awaited for its end.
 
 import { BinnacleError, CODES, type RunInfo, type RunRequest } from '@binnacle/protocol';
 import type { Emitter } from '../transport/event-emitter.ts';
@@ -7,32 +7,36 @@ import type { Settings } from '../transport/options.ts';
 import { backoffDelay } from '../transport/reconnect.ts';
 import { RunStream, type RunStreamEvent } from './stream.ts';
 
+/** Options of `Session.run`. */
 export interface RunOptions extends Omit<RunRequest, 'command'> {
   /**
-   * What becomes of a run that is looped over from its beginning, when the connection is lost or the loop is left before
-   * its end: it goes on (`detach`, default), or is cancelled.
+   * Fate of a run that is read from its beginning when the connection is lost or the loop is left before its
+   * end: it goes on (`detach`, default) or is cancelled (`cancel`).
    */
   readonly onDisconnect?: 'detach' | 'cancel';
-  /** Overrides the client's. */
+  /** Bytes to buffer for a slow consumer. Default: `bufferBytes` of the client. */
   readonly bufferBytes?: number;
 }
 
-/** Where reading begins: an output offset of the session, a position, or (neither) at the run's start. */
+/** Start of the reading: an output offset of the session, a position, or (neither) the start of the run. */
 export interface RunFrom {
+  /** Output offset of the session. */
   readonly since?: number;
+  /** Position in the session's log. */
   readonly position?: string;
 }
 
+/** Parts that runs share. */
 export interface RunParts {
   readonly http: Http;
   readonly settings: Settings;
-  /** Hears of faults that no call waits for. */
+  /** Receives errors that no call waits for. */
   readonly events: Emitter<{ error: BinnacleError }>;
-  /** Every run that has something under way, so that closing the client ends it. */
+  /** Runs that are in progress here, so that closing the client ends them. */
   readonly open: Set<Run>;
 }
 
-/** A run to be started, or one that is there. */
+/** A run to be started, or an existing one. */
 export type RunOrigin =
   | { readonly kind: 'new'; readonly body: object; readonly lease: string | undefined }
   | { readonly kind: 'known'; readonly from: RunFrom };
@@ -40,8 +44,23 @@ export type RunOrigin =
 /** Less than the 60 s after which common proxies cut a request. */
 const WAIT_MS = 50_000;
 
+/**
+ * One command in a session that takes runs. It goes on in the gateway whether or not anyone reads it.
+ *
+ * @example
+ * ```ts
+ * const run = session.run('make');
+ * await run.accepted;
+ * // … later, in another process, by the two ids:
+ * const same = binnacle.runs.resume(session.id, run.id);
+ * const { outcome, exitCode } = await same.ended;
+ * console.log(outcome, exitCode);
+ * ```
+ */
 export class Run implements AsyncIterable<RunStreamEvent> {
+  /** Id of the session. */
   readonly session: string;
+  /** Id of the run. */
   readonly id: string;
   private readonly parts: RunParts;
   private readonly origin: RunOrigin;
@@ -93,15 +112,18 @@ export class Run implements AsyncIterable<RunStreamEvent> {
   }
 
   /**
-   * Resolves when the gateway has it: queued or running. Throws what the gateway refuses (`bad_cwd`, `shell_busy`,
-   * `too_many_runs`, `no_runs`, `lease_held` …), and `unreachable` after `requestTimeoutMs`.
+   * Resolves when the gateway has accepted the run: queued or running. Throws `bad_cwd`, `shell_busy`, `too_many_runs`,
+   * `no_runs`, `lease_held`, and `unreachable` after `requestTimeoutMs`.
    */
   get accepted(): Promise<RunInfo> {
     this.isWatched = true;
     return this.origin.kind === 'known' ? this.info() : this.acceptance;
   }
 
-  /** Resolves when it has ended. Throws what `accepted` throws, `session_gone`, `run_not_found`, `client_closed`. */
+  /**
+   * Resolves with the run when it has ended. Throws what `accepted` throws, `session_gone`, `run_not_found`,
+   * `client_closed`.
+   */
   get ended(): Promise<RunInfo> {
     this.isWatched = true;
     if (this.ending === null) {
@@ -111,14 +133,17 @@ export class Run implements AsyncIterable<RunStreamEvent> {
     return this.ending;
   }
 
-  /** As it is now. */
+  /** Returns the current state of the run. Throws `run_not_found`. */
   async info(): Promise<RunInfo> {
     this.isWatched = true;
     if (this.origin.kind === 'new') await this.acceptance;
     return this.final ?? (await this.parts.http.json({ path: this.path }));
   }
 
-  /** Interrupts it, then ends it; the session goes on. Resolves when it has ended, at once when it had. */
+  /**
+   * Interrupts the command, then kills it; the session goes on. Resolves when the run has ended, at once if it has
+   * ended before.
+   */
   async cancel(): Promise<RunInfo> {
     this.isWatched = true;
     if (this.origin.kind === 'new') await this.acceptance;
@@ -154,7 +179,7 @@ export class Run implements AsyncIterable<RunStreamEvent> {
     return stream;
   }
 
-  /** Ends what is under way here. The run itself goes on. */
+  /** Ends what is in progress here. The run itself goes on. */
   stop(error: BinnacleError): void {
     this.isWatched = true;
     this.refuse(error);
@@ -162,6 +187,7 @@ export class Run implements AsyncIterable<RunStreamEvent> {
     for (const stream of [...this.streams]) stream.stop(null);
   }
 
+  /** Retries at once what waits for the network. */
   wake(): void {
     for (const stream of this.streams) stream.wake();
   }

@@ -1,4 +1,4 @@
-// Runs of any session: start, come back to, list. Knows no WebSocket.
+// Runs of any session: start, resume, list. Knows no WebSocket.
 
 import { BinnacleError, type ProcessInfo, type RunInfo } from '@binnacle/protocol';
 import type { Connection } from '../transport/connection.ts';
@@ -6,6 +6,7 @@ import type { Http } from '../transport/http.ts';
 import { randomId } from '../transport/random-id.ts';
 import { Run, type RunFrom, type RunOptions, type RunParts } from './run.ts';
 
+/** Commands in sessions that take runs, as `Binnacle.runs`. `Session.run` starts one. */
 export class Runs {
   private readonly parts: RunParts;
   private isClosed: boolean;
@@ -15,7 +16,19 @@ export class Runs {
     this.isClosed = false;
   }
 
-  /** A run that is there: read it from an offset or a position on (default: its start), wait for its end, cancel it. */
+  /**
+   * Returns a handle to an existing run: read it from an offset or a position on (default: its start), await its end,
+   * cancel it.
+   *
+   * @example
+   * ```ts
+   * const run = binnacle.runs.resume('SESSION', 'RUN', { since: 4096 });
+   * for await (const event of run) {
+   *   if (event.type === 'output') process.stdout.write(event.bytes);
+   *   if (event.type === 'end') console.log(event.run.exitCode);
+   * }
+   * ```
+   */
   resume(session: string, run: string, from: RunFrom & Pick<RunOptions, 'bufferBytes'> = {}): Run {
     const { bufferBytes, ...place } = from;
     if (place.since !== undefined && place.position !== undefined) {
@@ -24,34 +37,35 @@ export class Runs {
     return this.made(new Run(this.parts, session, run, { kind: 'known', from: place }, bufferBytes));
   }
 
-  /** Of the session, oldest first. */
+  /** Returns the runs of a session, oldest first. Throws `session_not_found`, `no_runs`. */
   async list(session: string): Promise<RunInfo[]> {
     return (await this.parts.http.json<{ runs: RunInfo[] }>({ path: `${pathOf(session)}/runs` })).runs;
   }
 
-  /** As it is now. */
+  /** Returns the current state of a run. Throws `run_not_found`. */
   async get(session: string, run: string): Promise<RunInfo> {
     return await this.parts.http.json({ path: `${pathOf(session)}/runs/${encodeURIComponent(run)}` });
   }
 
-  /** What runs in the session, besides what is ours. */
+  /** Returns the processes of a session without those of the gateway. */
   async processes(session: string): Promise<ProcessInfo[]> {
     const path = `${pathOf(session)}/processes`;
     return (await this.parts.http.json<{ processes: ProcessInfo[] }>({ path })).processes;
   }
 
-  /** `Session.run` calls it, with the lease that is held. */
+  /** Starts a run. `Session.run` calls it, with its lease. */
   start(session: string, command: string, options: RunOptions, lease: string | undefined): Run {
     const { id = randomId(), bufferBytes, ...rest } = options;
     const body = { ...rest, id, command };
     return this.made(new Run(this.parts, session, id, { kind: 'new', body, lease }, bufferBytes));
   }
 
+  /** Retries at once what waits for the network. */
   wake(): void {
     for (const run of this.parts.open) run.wake();
   }
 
-  /** The client is closed. */
+  /** Ends what is in progress here when the client is closed. */
   stop(): void {
     this.isClosed = true;
     for (const run of [...this.parts.open]) run.stop(new BinnacleError('client_closed'));

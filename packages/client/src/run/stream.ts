@@ -19,6 +19,7 @@ import { FIRST, type Link, type LinkAction, type LinkEvent, step } from '../tran
 import { EventReader, type ServerEvent } from '../transport/server-sent-events.ts';
 import { listenForWake } from '../transport/wake.ts';
 
+/** Everything that a run yields: first `run`, then its output, last `end`. */
 export type RunStreamEvent =
   /** It was accepted (`queued`) or has begun (`running`). The first event; not repeated after a reconnect. */
   | { readonly type: 'run'; readonly run: RunInfo; readonly position: string }
@@ -44,19 +45,20 @@ export type RunStreamEvent =
   /** How it ended, behind its last byte. The last event. */
   | { readonly type: 'end'; readonly run: RunInfo; readonly position: string };
 
+/** Parts that a stream takes from its run. */
 export interface RunStreamParts {
   readonly http: Http;
   readonly settings: Settings;
   readonly bufferBytes: number;
-  /** What is asked for, to go on behind `position`; null: from the beginning. */
+  /** Returns the request for what follows `position`; null: for all of it. */
   request(position: string | null): HttpRequest;
-  /** Why it is not to be tried again; undefined: it is. */
+  /** Returns the error if the request must not be repeated, else undefined. */
   refusal(error: BinnacleError): BinnacleError | undefined;
-  /** What came, before it is handed out. */
+  /** Called with each event before it is handed out. */
   came(event: RunStreamEvent): void;
-  /** A fault that is mended by a new connection. */
+  /** Reports an error that a new connection repairs. */
   mended(error: BinnacleError): void;
-  /** It is over. `error`: before its end. */
+  /** Called at the end. `error`: the stream broke off. */
   over(error: BinnacleError | null): void;
 }
 
@@ -67,6 +69,10 @@ const SILENCE_MS = 45_000;
 /** So many faults in the same place are the gateway's; one may be a proxy's. */
 const MAX_FAULTS = 3;
 
+/**
+ * Cursor into the output of a run, from a loop over `Run`. It resumes at the exact byte after cut connections and
+ * restarts of the gateway.
+ */
 export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefined, undefined> {
   private readonly parts: RunStreamParts;
   private readonly outlet: Outlet<RunStreamEvent>;
@@ -108,17 +114,20 @@ export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefine
     this.apply({ kind: 'want' });
   }
 
-  /** Behind the last event that was handed out: `client.runs.resume` goes on from there. Null before the first. */
+  /** Position behind the last event that was handed out: `Runs.resume` goes on there. Null before the first event. */
   get position(): string | null {
     return this.delivered;
   }
 
-  /** The next event; `done` behind the end. Throws what ends it early: `session_gone`, `wrong_epoch`, `run_not_found` … */
+  /**
+   * Resolves with the next event; `done` behind the end. Throws what ends it early: `session_gone`, `wrong_epoch`,
+   * `run_not_found`.
+   */
   next(): Promise<IteratorResult<RunStreamEvent, undefined>> {
     return this.outlet.next();
   }
 
-  /** Leaving a `for await` early lets go of the connection. The run goes on, unless it was to be cancelled then. */
+  /** Closes the connection. Leaving a `for await` early calls it. The run goes on unless `onDisconnect` is `cancel`. */
   return(): Promise<IteratorResult<RunStreamEvent, undefined>> {
     this.stop(null);
     return Promise.resolve({ done: true, value: undefined });
@@ -128,12 +137,12 @@ export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefine
     return this;
   }
 
-  /** The network may be back: connects at once if it waits to. */
+  /** Reconnects at once if the stream waits to. */
   wake(): void {
     this.apply({ kind: 'wake' });
   }
 
-  /** Ends the iteration. What was buffered is dropped. */
+  /** Ends the iteration and drops what is buffered. */
   stop(error: BinnacleError | null): void {
     this.buffer.length = 0;
     this.finish(error);

@@ -1,5 +1,5 @@
-// One cursor into a session's log, as an async iterable: resumes exactly, checks that nothing is missing or doubled,
-// and keeps no more than its buffer. Knows no socket.
+// One cursor into a session's log, as an async iterable. It resumes at the exact byte, checks that nothing is missing
+// or doubled, and buffers no more than its limit.
 
 import {
   BinnacleError,
@@ -23,17 +23,24 @@ import { Outlet } from '../feed/outlet.ts';
 import type { Answer, Connection, Participant, Subscriber } from '../transport/connection.ts';
 import { backoffDelay } from '../transport/reconnect.ts';
 
+/** Output of the program. */
 export interface OutputEvent {
+  /** `output`. */
   readonly type: 'output';
+  /** `tty` from a terminal, `stdout` or `stderr` from pipes. */
   readonly kind: OutputKind;
   /** Output offset of the first byte. */
   readonly offset: number;
+  /** The bytes as the program wrote them. A character may be cut at either end: `textOf` puts it together. */
   readonly bytes: Uint8Array;
-  /** Where to resume behind this event. */
+  /** Position behind this event: `attach(position)` goes on there. */
   readonly position: string;
 }
 
-/** `resize`, `input`, `signal`, `exit`, `closed` or `event`; `data` says what. */
+/**
+ * An entry that is not output: `resize`, `input`, `signal`, `exit`, `closed` or `event`, with its `data`. `time` is a
+ * Unix time in milliseconds, `offset` counts the output bytes before the entry, `position` is behind it.
+ */
 export type EntryEvent = {
   readonly [K in keyof EntryData]: {
     readonly type: K;
@@ -48,18 +55,27 @@ export type EntryEvent = {
 
 /** Output bytes `from` up to `to` are gone. */
 export interface GapEvent {
+  /** `gap`. */
   readonly type: 'gap';
+  /** Output offset of the first missing byte. */
   readonly from: number;
+  /** Output offset behind the last missing byte. */
   readonly to: number;
+  /** `retention`: removed by the limits of the gateway. `damaged`: not readable. */
   readonly reason: 'retention' | 'damaged';
+  /** Position behind the gap. */
   readonly position: string;
 }
 
-/** What the terminal shows at `position`: behind `attached`, where following began with the screen. Output goes on there. */
+/**
+ * Screen of the terminal at `position`, behind `attached`, if following began with the screen. Output goes on there.
+ */
 export interface ScreenEvent extends ScreenSnapshot {
+  /** `screen`. */
   readonly type: 'screen';
 }
 
+/** Everything that an attachment yields: first `attached`, then the log in its order, last `end`. */
 export type AttachmentEvent =
   /** The first event: following begins at `position`. Not repeated after a reconnect. */
   | { readonly type: 'attached'; readonly position: string; readonly info: SessionInfo }
@@ -70,8 +86,9 @@ export type AttachmentEvent =
   /** The log's end. The last event. */
   | { readonly type: 'end'; readonly position: string; readonly info: SessionInfo };
 
+/** Options of `Session.attach`. */
 export interface AttachOptions {
-  /** Overrides the client's. */
+  /** Bytes to buffer for a slow consumer. Default: `bufferBytes` of the client. */
   readonly bufferBytes?: number;
 }
 
@@ -92,7 +109,21 @@ type Phase =
   | 'paused'
   | 'over';
 
+/**
+ * Cursor into the log of a session, from `Session.attach`.
+ *
+ * @example
+ * ```ts
+ * const attachment = session.attach('now');
+ * for await (const event of attachment) {
+ *   if (event.type === 'exit') break; // leaving the loop detaches
+ * }
+ * const later = session.attach(attachment.position ?? 'start');
+ * later.detach();
+ * ```
+ */
 export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefined, undefined> {
+  /** Id of the session. */
   readonly session: string;
   private readonly connection: Connection;
   private readonly participant: Participant;
@@ -165,25 +196,27 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
     connection.join(this.participant);
   }
 
-  /** Behind the last event that was handed out: pass it to `attach` to go on from there. Null before the first. */
+  /**
+   * Position behind the last event that was handed out: `attach(position)` goes on there. Null before the first event.
+   */
   get position(): string | null {
     return this.delivered;
   }
 
-  /** As of the last subscription or the end. */
+  /** The session's state as of the last subscription, or as of the end. Null before the first event. */
   get info(): SessionInfo | null {
     return this.latest;
   }
 
   /**
-   * The next event, `done` behind the end or a detach. Throws what ends the following early: `session_gone`,
-   * `wrong_epoch`, `offset_ahead`, `forbidden` …
+   * Resolves with the next event; `done` behind the end and after a detach. Throws what ends the following early:
+   * `session_gone`, `wrong_epoch`, `offset_ahead`, `forbidden`.
    */
   next(): Promise<IteratorResult<AttachmentEvent, undefined>> {
     return this.outlet.next();
   }
 
-  /** Leaving a `for await` early detaches. */
+  /** Detaches. Leaving a `for await` early calls it. */
   return(): Promise<IteratorResult<AttachmentEvent, undefined>> {
     this.detach();
     return Promise.resolve({ done: true, value: undefined });
@@ -193,7 +226,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
     return this;
   }
 
-  /** Tells the server to stop sending, and ends the iteration. What was buffered is dropped. */
+  /** Tells the gateway to stop sending, ends the iteration, and drops what is buffered. */
   detach(): void {
     if (this.phase === 'live' || this.phase === 'subscribing') this.unsubscribe();
     this.buffer.length = 0;

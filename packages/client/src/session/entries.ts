@@ -6,6 +6,10 @@ import { fromBase64 } from '../transport/base64.ts';
 import type { Http } from '../transport/http.ts';
 import { type Backoff, backoffDelay } from '../transport/reconnect.ts';
 
+/**
+ * An entry of a session's log: output, another entry with its `data`, or a gap. `time` is a Unix time in milliseconds
+ * with fractions.
+ */
 export type SessionEntry =
   | {
       readonly kind: OutputKind;
@@ -31,14 +35,17 @@ export type SessionEntry =
       readonly reason: 'retention' | 'damaged';
     };
 
+/** Options of `Session.entries`. */
 export interface EntriesOptions {
-  /** Output offset to begin at. Default 0. */
+  /** Output offset of the first byte. Default 0. */
   readonly since?: number;
-  /** Output before that offset, and what happened before that byte. Default: up to what there is when it is reached. */
+  /** Output offset behind the last byte. Default: the end of the log at the time when it is reached. */
   readonly until?: number;
-  /** Who typed how much; of an imported recording that was kept with it, also what. Default false. */
+  /**
+   * Includes who typed how much, and for an imported recording that was stored with its input also what. Default false.
+   */
   readonly input?: boolean;
-  /** Ends it, as leaving the loop does, also while nothing comes. */
+  /** Ends the iteration, also while nothing comes. */
   readonly signal?: AbortSignal;
 }
 
@@ -60,7 +67,10 @@ export interface EntriesParts {
   readonly random: () => number;
 }
 
-/** Leaving the loop ends it. A part that breaks off is asked for again, and goes on where it was. */
+/**
+ * Reads the entries in parts. A part that breaks off is requested again from its last entry. Leaving the loop ends the
+ * reading.
+ */
 export async function* readEntries(parts: EntriesParts, options: EntriesOptions): AsyncGenerator<SessionEntry, void> {
   const { until = Number.POSITIVE_INFINITY, signal } = options;
   let since = options.since ?? 0;

@@ -1,4 +1,4 @@
-// The lease of one session: gets it, keeps it renewed while it is held, and says when it is lost.
+// The lease of one session: acquires it, renews it while it is held, and reports when it is lost.
 
 import {
   BinnacleError,
@@ -12,33 +12,54 @@ import {
 import type { Connection, Participant } from '../transport/connection.ts';
 import { Emitter } from '../transport/event-emitter.ts';
 
+/** Options of `acquire` and `take`. */
 export interface LeaseRequest {
-  /** Shown to others. Default: the gateway names it after the token. */
+  /** Name that others see. Default: the name of the token. */
   readonly holder?: string;
-  /** Milliseconds without renewal until it releases itself. Default: the gateway's. */
+  /** Milliseconds without renewal until the gateway releases the lease. Default: the gateway's. */
   readonly ttlMs?: number;
 }
 
+/** A change of the holder. */
 export interface HelmChange {
-  /** Who steers; null: nobody. */
+  /** The holder; null if the lease is free. */
   readonly lease: LeaseInfo | null;
+  /** Whether this client holds it. */
   readonly yours: boolean;
 }
 
+/** Events of a session's lease. */
 export interface HelmEvents {
-  /** Another hand, or none; and who it is whenever the session is attached. Heard while it is, or the lease held. */
+  /**
+   * The holder changed; also sent whenever the session is attached. Received while it is attached or the lease is held.
+   */
   change: HelmChange;
-  /** It was ours: `taken_over`, `lease_lost`, `session_exited`, or what stopped the client. */
+  /**
+   * This client no longer holds the lease: `taken_over`, `lease_lost`, `session_exited`, or the error that stopped the
+   * client.
+   */
   lost: BinnacleError;
-  /** We hold it, and somebody would like it. `handOver(by.id)` gives it to them. */
+  /** Another client asks for the lease that this client holds. `handOver(by.id)` gives it away. */
   asked: Watcher;
-  /** It is ours: `by` handed it over. */
+  /** Another client has handed the lease over to this one. */
   given: { readonly by: string };
 }
 
 /** Two renewals may fail before the lease runs out. */
 const RENEWALS = 3;
 
+/**
+ * Lease of one session, as `Session.lease`. While a client holds it, the gateway refuses the input of all others. The
+ * client renews it until it is released.
+ *
+ * @example
+ * ```ts
+ * session.lease.on('lost', ({ code, details }) => console.log(code, details));
+ * await session.lease.take({ holder: 'Ada' });
+ * await session.write('exit\n');
+ * await session.lease.release();
+ * ```
+ */
 export class Helm {
   private readonly connection: Connection;
   private readonly session: string;
@@ -82,33 +103,39 @@ export class Helm {
     };
   }
 
-  /** What we hold, or null. */
+  /** The lease that this client holds; null if it holds none. */
   get held(): Lease | null {
     return this.lease;
   }
 
-  /** Who holds it, as last heard; null: nobody, or not heard. */
+  /** The holder as last reported; null if the lease is free or nothing was reported yet. */
   get info(): LeaseInfo | null {
     return this.latest;
   }
 
-  /** Returns what ends the listening. */
+  /** Adds a listener. Returns a function that removes it. */
   on<K extends keyof HelmEvents>(name: K, listener: (value: HelmEvents[K]) => void): () => void {
     this.listen();
     return this.events.on(name, listener);
   }
 
-  /** Throws `lease_held` (details: the holder) while somebody else has it. Renewed by itself from then on. */
+  /**
+   * Acquires a free lease and renews it from then on. Throws `lease_held` (`details.holder`) while another client has
+   * it, `session_exited`, `forbidden`.
+   */
   acquire(request: LeaseRequest = {}): Promise<Lease> {
     return this.get('acquire', request);
   }
 
-  /** Takes it from whoever has it; the loser is told. */
+  /** Takes the lease from its holder, who is notified. Throws `session_exited`, `forbidden`. */
   take(request: LeaseRequest = {}): Promise<Lease> {
     return this.get('take', request);
   }
 
-  /** Seldom needed: it renews itself at a third of its time. Throws `lease_lost`, `session_exited`. */
+  /**
+   * Renews the lease at once. The client already does so after a third of `ttlMs`. Throws `lease_lost`,
+   * `session_exited`.
+   */
   async renew(): Promise<Lease> {
     const { lease } = this;
     if (lease === null) throw new BinnacleError('lease_lost');
@@ -123,6 +150,7 @@ export class Helm {
     }
   }
 
+  /** Releases the lease. Resolves at once if this client does not hold it. */
   async release(): Promise<void> {
     const { lease } = this;
     if (lease === null) return;
@@ -136,16 +164,16 @@ export class Helm {
   }
 
   /**
-   * Tells the holder that we would like it. Throws `helm_free` (acquire it), `holder_unreachable` (take it),
-   * `asked_lately`, and `not_subscribed`: who asks follows the session.
+   * Asks the holder for the lease. The session must be attached: otherwise throws `not_subscribed`. Throws `helm_free`
+   * (acquire it), `holder_unreachable` (take it), `asked_lately`.
    */
   async ask(): Promise<void> {
     await this.send('ask', {}, false);
   }
 
   /**
-   * Gives it to one who follows the session: the `id` of a watcher. Writes of ours are refused from then on. Throws
-   * `lease_lost`, `watcher_not_found`, `watcher_cannot_steer`.
+   * Hands the lease over to a client that follows the session, by the `id` in `Session.watchers`. Writes of this client
+   * are refused from then on. Throws `lease_lost`, `watcher_not_found`, `watcher_cannot_steer`.
    */
   async handOver(to: string): Promise<void> {
     const { lease } = this;
@@ -159,7 +187,10 @@ export class Helm {
     }
   }
 
-  /** Stops renewing and listening, and releases without waiting for the answer; also what is on its way to us. */
+  /**
+   * Stops renewing and listening, and releases the lease without waiting for the answer. Cancels requests for the lease
+   * that are under way.
+   */
   drop(): void {
     this.drops += 1;
     this.release().catch(() => {

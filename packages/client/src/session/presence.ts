@@ -1,22 +1,35 @@
-// Who follows a session besides us. Listens from the first listener on, as long as the session is attached.
+// Presence: the clients that follow a session. Listens from the first listener on, while the session is attached.
 
 import type { ServerFrame, Watcher } from '@binnacle/protocol';
 import type { Connection } from '../transport/connection.ts';
 import { Emitter } from '../transport/event-emitter.ts';
 
+/** The clients that follow a session. */
 export interface WatchersChange {
-  /** At most 100 by name, oneself among them. Guests of a share link are told of themselves alone. */
+  /** At most 100 of them, this client included. A guest of a share link sees itself alone. */
   readonly watchers: readonly Watcher[];
-  /** All of them. */
+  /** Number of all of them. */
   readonly count: number;
-  /** Our own `id`. */
+  /** The `id` of this client. */
   readonly you: string;
 }
 
+/** Events of `Watchers`. */
 export interface WatchersEvents {
+  /** A client came, went or got another name. */
   change: WatchersChange;
 }
 
+/**
+ * Presence in one session, as `Session.watchers`. It reports while the session is attached and has a listener.
+ *
+ * @example
+ * ```ts
+ * session.watchers.on('change', ({ watchers, count }) => {
+ *   console.log(count, watchers.map(({ name }) => name).join(', '));
+ * });
+ * ```
+ */
 export class Watchers {
   private readonly connection: Connection;
   private readonly session: string;
@@ -34,12 +47,15 @@ export class Watchers {
     this.now = null;
   }
 
-  /** As last heard; null before that, and while nobody listens. */
+  /** The last report; null before the first one and while there is no listener. */
   get latest(): WatchersChange | null {
     return this.now;
   }
 
-  /** Heard with each change while the session is attached, also after a reconnect. Returns what ends the listening. */
+  /**
+   * Adds a listener for changes while the session is attached, also after a reconnect. Returns a function that removes
+   * it.
+   */
   on<K extends keyof WatchersEvents>(name: K, listener: (value: WatchersEvents[K]) => void): () => void {
     const undo = this.events.on(name, listener);
     this.listeners += 1;
@@ -61,7 +77,7 @@ export class Watchers {
     };
   }
 
-  /** A subscription was asked for: what we want to hear goes behind it. */
+  /** Called by the attachment when it has sent a subscription: the request for presence goes behind it. */
   subscribed(): void {
     if (this.listeners > 0) this.ask(true);
   }

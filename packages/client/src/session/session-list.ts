@@ -1,8 +1,23 @@
-// The sessions that a watch told of: what is known after each of its events. Knows no connection.
+// The list of sessions that results from the events of a watch. Knows no connection.
 
 import type { SessionInfo } from '@binnacle/protocol';
 import type { WatchEvent } from './watch.ts';
 
+/**
+ * Reduces the events of `Binnacle.watch` to the current list. While a new list arrives after a reconnect, sessions of
+ * the old one stay, so that a page sees none go and come back.
+ *
+ * @example
+ * ```ts
+ * import { KnownSessions } from '@binnacle/client';
+ *
+ * const known = new KnownSessions();
+ * for await (const event of binnacle.watch()) {
+ *   known.apply(event);
+ *   console.log(known.sessions.length);
+ * }
+ * ```
+ */
 export class KnownSessions {
   private readonly byId: Map<string, SessionInfo>;
   /** What the list that is under way has not named yet, of what was known before it; null between lists. */
@@ -17,18 +32,19 @@ export class KnownSessions {
     this.isListed = false;
   }
 
-  /** A whole list has come, some time. */
+  /** Whether a whole list has arrived at some time. */
   get isWhole(): boolean {
     return this.isListed;
   }
 
-  /** Newest first. The same array until something changes. */
+  /** The sessions, newest first. The same array until something changes. */
   get sessions(): readonly SessionInfo[] {
     // A recording began long before it was imported, which is when its id was made.
     this.sorted ??= [...this.byId.values()].sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
     return this.sorted;
   }
 
+  /** Applies one event of a watch. */
   apply(event: WatchEvent): void {
     this.sorted = null;
     if (event.type === 'deleted') this.byId.delete(event.session);

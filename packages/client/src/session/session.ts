@@ -1,4 +1,4 @@
-// One session as its caller sees it: attach, steer, ask. Knows frames; the socket is the connection's.
+// One session: follow its log, steer its program, read its history. Knows frames; the socket belongs to the connection.
 
 import {
   BinnacleError,
@@ -21,52 +21,76 @@ import { Helm } from './lease.ts';
 import { Outbox } from './outbox.ts';
 import { Watchers } from './presence.ts';
 
+/** Options of `Session.write`. */
 export interface WriteOptions {
   /**
-   * The terminal answered by itself (device attributes, colours). Sent once without a number, dropped by the gateway
-   * unless this client holds the lease, and here while there is no connection. Default false.
+   * Marks an automatic answer of a terminal (device attributes, colours). It is sent once and without a number. The
+   * gateway drops it unless this client holds the lease, and the client drops it while there is no connection. Default
+   * false.
    */
   readonly auto?: boolean;
 }
 
-/** Where and how much to read; one of `since`, `tail` and `position`. */
+/** Options of `Session.read`. Pass one of `since`, `tail` and `position`. */
 export interface ReadOptions {
-  /** Output offset to begin at. */
+  /** Output offset of the first byte. */
   readonly since?: number;
-  /** Bytes before the head. */
+  /** Bytes before the end of the output. */
   readonly tail?: number;
+  /** Position of the first byte. */
   readonly position?: string;
-  /** Bytes at most. */
+  /** Maximum number of bytes. */
   readonly limit?: number;
-  /** Milliseconds to wait for output where there is none yet. */
+  /** Milliseconds to wait for output if there is none yet. Default 0. */
   readonly waitMs?: number;
+  /** Reads one stream of a program on pipes. Default: both. */
   readonly stream?: 'stdout' | 'stderr';
 }
 
+/** Options of `Session.screen`. */
 export interface ScreenOptions {
   /** Output offset. Default: now. */
   readonly at?: number;
-  /** Ends it, with `unreachable`. */
+  /** Cancels the request, which then throws `unreachable`. */
   readonly signal?: AbortSignal;
 }
 
+/** Options of `Session.timeline`. */
 export interface TimelineOptions {
+  /** Maximum number of points, 1 to 2000. Default 400. */
   readonly points?: number;
-  /** Ends it, with `unreachable`. */
+  /** Cancels the request, which then throws `unreachable`. */
   readonly signal?: AbortSignal;
 }
 
+/** Raw output, as `Session.read` returns it. */
 export interface OutputSlice {
+  /** The bytes as the program wrote them. */
   readonly bytes: Uint8Array;
-  /** What to pass as `since` to go on. */
+  /** Output offset behind `bytes`: the `since` of the next read. */
   readonly nextOffset: number;
 }
 
+/**
+ * Handle to one session. It sends no request until a method is called.
+ *
+ * @example
+ * ```ts
+ * import { textOf } from '@binnacle/client';
+ *
+ * const { id } = await binnacle.sessions.create({ command: 'read name; echo "hello $name"' });
+ * const greeter = binnacle.session(id);
+ * await greeter.lease.acquire({ holder: 'the example' });
+ * await greeter.write('Ada\n');
+ * for await (const { text } of textOf(greeter.attach())) process.stdout.write(text);
+ * ```
+ */
 export class Session {
+  /** Id of the session, a UUID. */
   readonly id: string;
-  /** The helm of this session. */
+  /** Lease of this session: the right to write. */
   readonly lease: Helm;
-  /** Who else follows it. */
+  /** Presence: the other clients that follow this session. */
   readonly watchers: Watchers;
   private readonly connection: Connection;
   private readonly http: Http;
@@ -86,9 +110,23 @@ export class Session {
   }
 
   /**
-   * Follows the log from `from`: a position (string), `{offset}`, `{tail}` (bytes), `'start'`, `'now'`, or `'screen'`: what the
-   * terminal shows now, and all that follows; `{screen: true, at}`: what it showed at an output offset. Default
-   * `'start'`. A client follows a session once at a time: a second attachment throws `too_many_subscriptions`.
+   * Follows the log from a place on, as an async iterable. It survives cut connections and restarts of the gateway, and
+   * resumes at the exact byte.
+   *
+   * `from` is a position, `{ offset }`, `{ tail }` (bytes before the end), `'start'` (default), `'now'`, `'screen'`
+   * (what the terminal shows now, and all that follows) or `{ screen: true, at }` (what it showed at an output offset).
+   *
+   * A client follows a session once at a time: a second attachment throws `too_many_subscriptions`. The iteration
+   * throws `session_gone`, `wrong_epoch`, `offset_ahead` or `forbidden` if it ends early.
+   *
+   * @example
+   * ```ts
+   * for await (const event of session.attach({ tail: 4096 })) {
+   *   if (event.type === 'output') process.stdout.write(event.bytes);
+   *   if (event.type === 'gap') console.error(`${event.to - event.from} bytes are gone: ${event.reason}`);
+   *   if (event.type === 'end') console.log(event.info.exitCode);
+   * }
+   * ```
    */
   attach(from: From | FromScreen | 'screen' = 'start', options: AttachOptions = {}): Attachment {
     const begin = from === 'screen' ? ({ screen: true } as const) : from;
@@ -96,8 +134,15 @@ export class Session {
   }
 
   /**
-   * Sends input; text as UTF-8. Resolves when the program's queue has taken all of it; after a reconnect it is sent
-   * again and acts once. Throws `input_full` when `outboxBytes` already wait here, and what the gateway refuses.
+   * Sends input; a string is sent as UTF-8. Resolves when the queue of the program has taken all of it. After a
+   * reconnect the client sends it again, and the gateway applies it once. Throws `input_full` if `outboxBytes` already
+   * wait here, `lease_held` if another client holds the lease, `session_exited`.
+   *
+   * @example
+   * ```ts
+   * const { queued } = await session.write('make test\n');
+   * if (queued > 0) console.log(`the program has not read ${queued} bytes yet`);
+   * ```
    */
   write(input: string | Uint8Array, options: WriteOptions = {}): Promise<InputReceipt> {
     const bytes = typeof input === 'string' ? new TextEncoder().encode(input) : input;
@@ -106,61 +151,91 @@ export class Session {
   }
 
   /**
-   * Runs shell text in a session that takes runs (`{ runs: true }`). It starts whether or not anybody reads it: loop
-   * over it for its events, await `ended` for how it ended, or come back to it by its `id` with `client.runs.resume`.
-   * Sent again after a lost connection, it acts once. With the lease, if it is held here.
+   * Runs shell text in a session that takes runs (created with `{ runs: true }`). The run starts whether or not anyone
+   * reads it. Loop over it for its events, or await `ended`. `client.runs.resume` returns to it by its id. Sent again
+   * after a lost connection, it acts once. It carries the lease if this handle holds it.
+   *
+   * @example
+   * ```ts
+   * const run = session.run('npm test', { timeoutMs: 600_000 });
+   * for await (const event of run) if (event.type === 'output') process.stdout.write(event.bytes);
+   * console.log((await run.ended).exitCode);
+   * ```
    */
   run(command: string, options: RunOptions = {}): Run {
     return this.allRuns.start(this.id, command, options, this.lease.held?.lease);
   }
 
-  /** Its runs, oldest first. */
+  /** Returns the runs of the session, oldest first. */
   async runs(): Promise<RunInfo[]> {
     return await this.allRuns.list(this.id);
   }
 
-  /** What runs in it, background jobs included. */
+  /** Returns the processes of the session, background jobs included. */
   async processes(): Promise<ProcessInfo[]> {
     return await this.allRuns.processes(this.id);
   }
 
-  /** Sends a signal (`SIGINT`) to the job in the foreground. Throws `connection_lost` if it may have been lost. */
+  /**
+   * Sends a signal by name (`SIGINT`) to the foreground job. It is sent once: throws `connection_lost` if the answer
+   * was lost, `unknown_signal`, `lease_held`.
+   */
   async signal(signal: string): Promise<void> {
     await this.connection.request((ref) => ({ t: 'signal', ref, session: this.id, signal, ...this.held() }));
   }
 
-  /** Columns and rows of the terminal. */
+  /** Sets the size of the terminal in columns and rows, 1 to 65535. Throws `bad_size`, `not_a_tty`, `lease_held`. */
   async resize(cols: number, rows: number): Promise<void> {
     await this.connection.request((ref) => ({ t: 'resize', ref, session: this.id, cols, rows, ...this.held() }), {
       resend: true,
     });
   }
 
-  /** Ends the program's input: end of file on a pipe, Ctrl-D on a terminal. Waits for input that was written before. */
+  /** Ends the program's input behind all input that was written before: end of file on a pipe, Ctrl-D on a terminal. */
   async closeStdin(): Promise<void> {
     await this.outbox.drained();
     await this.connection.request((ref) => ({ t: 'close_stdin', ref, session: this.id, ...this.held() }));
   }
 
+  /** Returns the session's state. Throws `session_not_found`. */
   async info(): Promise<SessionInfo> {
     return await this.http.json({ path: this.path });
   }
 
   /**
-   * What its terminal shows now, or showed at an output offset. Throws `not_a_tty`; with `at` also `offset_ahead` and
-   * `gap` (not kept any more), both with numbers, and `asked_again` where later ones were asked for meanwhile.
+   * Returns what the terminal shows now, or showed at an output offset. Throws `not_a_tty`. With `at` also throws
+   * `offset_ahead`, `gap` (no longer kept) and `asked_again` (later requests replaced this one).
+   *
+   * @example
+   * ```ts
+   * const { lines, cursor } = await session.screen();
+   * console.log(lines.join('\n'), cursor.row);
+   * ```
    */
   async screen({ at, signal }: ScreenOptions = {}): Promise<ShownScreen> {
     const ends = signal === undefined ? {} : { signal };
     return await this.http.json({ path: `${this.path}/screen`, query: { at }, ...ends });
   }
 
-  /** Ends the program and removes the session with its log. */
+  /** Ends the program and removes the session with its log. Throws `session_not_found`. */
   async delete(): Promise<void> {
     await this.http.json({ method: 'DELETE', path: this.path });
   }
 
-  /** A piece of the raw output, without following it. */
+  /**
+   * Returns a piece of the raw output, without following it. Throws `offset_ahead`, `session_not_found`.
+   *
+   * @example
+   * ```ts
+   * let since = 0;
+   * for (;;) {
+   *   const { bytes, nextOffset } = await session.read({ since, waitMs: 10_000 });
+   *   if (bytes.length === 0) break;
+   *   process.stdout.write(bytes);
+   *   since = nextOffset;
+   * }
+   * ```
+   */
   async read(options: ReadOptions = {}): Promise<OutputSlice> {
     const { waitMs, ...query } = options;
     return await this.http.send(
@@ -173,22 +248,31 @@ export class Session {
     );
   }
 
-  /** How much it wrote when, in at most so many `points` (1 to 2000, default 400), and what stands out. */
+  /**
+   * Returns how much the program wrote when, in at most `points` steps, with runs, resizes, signals, gaps and the exit.
+   */
   async timeline({ points, signal }: TimelineOptions = {}): Promise<Timeline> {
     const ends = signal === undefined ? {} : { signal };
     return await this.http.json({ path: `${this.path}/timeline`, query: { points }, ...ends });
   }
 
   /**
-   * Its log as it was written, from one output offset to another, each entry with its time: for replay. Reads no more
-   * than half a MiB of output ahead of its reader. Throws `offset_ahead`, `session_gone` and what the gateway refuses.
+   * Reads the log as it was written, entry by entry with its time, for replay. Reads at most 512 KiB of output ahead of
+   * its consumer. Throws `offset_ahead`, `session_gone`.
+   *
+   * @example
+   * ```ts
+   * for await (const entry of session.entries({ since: 0 })) {
+   *   if (entry.kind === 'resize') console.log(entry.time, entry.data.cols, entry.data.rows);
+   * }
+   * ```
    */
   entries(options: EntriesOptions = {}): AsyncGenerator<SessionEntry, void> {
     const { backoff, random } = this.connection.settings;
     return readEntries({ http: this.http, path: this.path, backoff, random }, options);
   }
 
-  /** Ends attachments (the gateway is told to stop sending) and gives up the lease. */
+  /** Ends the attachments of this handle and releases its lease. The program goes on. */
   detach(): void {
     for (const attachment of [...this.attachments]) attachment.detach();
     this.lease.drop();

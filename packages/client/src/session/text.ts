@@ -1,14 +1,30 @@
-// Output as text, for those who want strings. Characters that were cut between two events stay whole.
+// Output as text. Characters that are cut between two events stay whole.
 
 import type { OutputKind } from '@binnacle/protocol';
 import type { AttachmentEvent } from './attachment.ts';
 
+/** A piece of text from one stream. */
 export interface TextPiece {
+  /** Stream that it comes from. */
   readonly kind: OutputKind;
+  /** Whole characters. Invalid UTF-8 is U+FFFD. */
   readonly text: string;
 }
 
-/** Decodes UTF-8 piece by piece, each kind for itself: stdout and stderr interleave anywhere. */
+/**
+ * Decodes UTF-8 piece by piece, each stream apart: stdout and stderr interleave anywhere.
+ *
+ * @example
+ * ```ts
+ * import { TextReader } from '@binnacle/client';
+ *
+ * const reader = new TextReader();
+ * for await (const event of session.attach()) {
+ *   if (event.type === 'output') process.stdout.write(reader.read(event.kind, event.bytes));
+ *   if (event.type === 'gap') reader.flush();
+ * }
+ * ```
+ */
 export class TextReader {
   private readonly decoders: Map<OutputKind, TextDecoder>;
 
@@ -16,7 +32,7 @@ export class TextReader {
     this.decoders = new Map();
   }
 
-  /** May be empty while a character is not complete. What is no UTF-8 becomes U+FFFD. */
+  /** Returns the characters that are complete, which may be none. Invalid UTF-8 becomes U+FFFD. */
   read(kind: OutputKind, bytes: Uint8Array): string {
     let decoder = this.decoders.get(kind);
     if (decoder === undefined) {
@@ -27,7 +43,7 @@ export class TextReader {
     return decoder.decode(bytes, { stream: true });
   }
 
-  /** What was incomplete at the end, or before a gap. */
+  /** Returns what is incomplete at the end of the output or before a gap, as U+FFFD, and forgets it. */
   flush(): TextPiece[] {
     const pieces: TextPiece[] = [];
     for (const [kind, decoder] of this.decoders) {
@@ -38,7 +54,18 @@ export class TextReader {
   }
 }
 
-/** The output of an attachment as text; everything else is left out. */
+/**
+ * Yields the output of an attachment as text and leaves everything else out.
+ *
+ * @example
+ * ```ts
+ * import { textOf } from '@binnacle/client';
+ *
+ * for await (const { kind, text } of textOf(session.attach())) {
+ *   (kind === 'stderr' ? process.stderr : process.stdout).write(text);
+ * }
+ * ```
+ */
 export async function* textOf(events: AsyncIterable<AttachmentEvent>): AsyncGenerator<TextPiece, void, undefined> {
   const reader = new TextReader();
   for await (const event of events) {

@@ -1,10 +1,11 @@
-// The states of all sessions, as an async iterable: their list page by page, then changes. Keeps one pending change for
-// a session, and one page.
+// The states of all sessions as an async iterable: their list page by page, then changes. Buffers one pending change
+// per session, and one page.
 
 import type { BinnacleError, ServerFrame, SessionInfo, SessionList } from '@binnacle/protocol';
 import { type Listed, Listing } from '../feed/listing.ts';
 import type { Connection } from '../transport/connection.ts';
 
+/** A page of the list, a session that is new or changed, or the id of a deleted session. */
 export type WatchEvent =
   /**
    * Some of all there are, newest first: a list comes first, and again after each reconnect, in as many of these as it
@@ -21,9 +22,12 @@ export type WatchEvent =
   | { readonly type: 'session'; readonly info: SessionInfo }
   | { readonly type: 'deleted'; readonly session: string };
 
-/** A page of the list; `after` is null for the first. */
+/** Reads a page of the list; `after` is null for the first page. */
 export type ListPage = (after: string | null) => Promise<SessionList>;
 
+/**
+ * Iterable of the states of all sessions, from `Binnacle.watch`. A slow consumer gets the latest state of each session.
+ */
 export class Watch extends Listing<WatchEvent, SessionList> {
   private readonly list: ListPage;
   /** By session: a consumer that is slow gets the latest, and costs no more than there are sessions. */

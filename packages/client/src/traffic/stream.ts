@@ -15,34 +15,39 @@ import type { Settings, WebSocketLike } from '../transport/options.ts';
 import { FIRST, type Link, type LinkAction, type LinkEvent, step } from '../transport/reconnect.ts';
 import { listenForWake } from '../transport/wake.ts';
 
-/** Output bytes `from` up to `to` of a session are not kept any more. */
+/** Output bytes `from` up to `to` of a session that are no longer stored. */
 export type TrafficGap = Omit<Extract<TrafficServerMessage, { type: 'gap' }>, 'type' | 'id'>;
 
+/** Options of `Binnacle.watchTraffic`. */
 export interface WatchTrafficOptions {
   /**
-   * `start`: all that is kept of what matches, then what comes. `now`: what comes. A position: behind an event of the one
+   * `start`: everything that is stored, then what comes. `now`: what comes. A position: behind an event of the one
    * session that the filter names. Default `start` with a `session_id`, else `now`.
    */
   readonly from?: 'start' | 'now' | string;
-  /** Default `text`: invalid bytes are U+FFFD, characters never split. */
+  /** `text` (default): invalid bytes are U+FFFD and no character is cut. `base64`: the bytes as they are. */
   readonly encoding?: 'text' | 'base64';
-  /** Overrides the client's. */
+  /** Bytes to buffer for a slow consumer. Default: `bufferBytes` of the client. */
   readonly bufferBytes?: number;
-  /** Output that is gone, in its place among the events: called before those that follow it are handed out. */
+  /** Called for output that is gone, before the events behind it are handed out. */
   readonly onGap?: (gap: TrafficGap) => void;
-  /** What the gateway says of one session (deleted, not to be seen any more), or of too many. The watching goes on. */
+  /** Called for an error of one session (deleted, no longer visible) or of too many. The watch goes on. */
   readonly onError?: (error: BinnacleError, session: string | null) => void;
-  /** `live`: the gateway has taken what is asked for. `reconnecting`: it was, and the connection is lost. */
+  /**
+   * Called with `live` when the gateway has accepted the filter, with `reconnecting` when the connection is lost after
+   * that.
+   */
   readonly onState?: (state: 'live' | 'reconnecting') => void;
 }
 
+/** Parts that a stream takes from its client. */
 export interface TrafficStreamParts {
   readonly settings: Settings;
   readonly filter: TrafficFilter;
   readonly options: WatchTrafficOptions;
-  /** Throws why the gateway does not let us in: a browser's failed upgrade tells nothing. */
+  /** Throws the reason why the gateway refuses this client: a browser gets no reason from a failed upgrade. */
   probe(): Promise<void>;
-  /** It is over, whoever ended it. */
+  /** Called when the stream has ended. */
   over(): void;
 }
 
@@ -56,6 +61,7 @@ const MAX_PLACES = 10_000;
 type Item = { readonly event: PtyEvent } | { readonly gap: TrafficGap };
 type Phase = 'waiting' | 'subscribed' | 'paused' | 'over';
 
+/** Iterable of events in all sessions that match a filter, from `Binnacle.watchTraffic`. */
 export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined, undefined> {
   private readonly parts: TrafficStreamParts;
   private readonly outlet: Outlet<PtyEvent>;
@@ -99,12 +105,15 @@ export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined,
     this.apply({ kind: 'want' });
   }
 
-  /** The next event; `done` behind `is_final` of the one session that the filter names, and after `return`. */
+  /**
+   * Resolves with the next event; `done` behind `is_final` of the one session that the filter names, and after
+   * `return`.
+   */
   next(): Promise<IteratorResult<PtyEvent, undefined>> {
     return this.outlet.next();
   }
 
-  /** Leaving a `for await` early unsubscribes and closes the socket. */
+  /** Unsubscribes and closes the WebSocket. Leaving a `for await` early calls it. */
   return(): Promise<IteratorResult<PtyEvent, undefined>> {
     this.stop();
     return Promise.resolve({ done: true, value: undefined });
@@ -114,13 +123,13 @@ export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined,
     return this;
   }
 
-  /** The network may be back: connects at once if it waits to, and if it is open finds out soon whether that is true. */
+  /** Reconnects at once if the stream waits to, and probes an open connection. */
   wake(): void {
     this.apply({ kind: 'wake' });
     this.liveness?.check();
   }
 
-  /** Ends the iteration. What was buffered is dropped. */
+  /** Ends the iteration and drops what is buffered. */
   stop(): void {
     if (this.phase === 'subscribed') this.unsubscribe();
     this.buffer.length = 0;

@@ -1,21 +1,34 @@
-// What is kept of programs that run elsewhere, and the search over the output of all sessions. Emits nothing.
+// Stored events of programs that run elsewhere, and the search over the output of all sessions. Emits nothing.
 
 import type { SearchResult, StatsQuery, StoredEventList, TrafficQuery, TrafficStats } from '@binnacle/protocol';
 import type { Http } from '../transport/http.ts';
 
 export type { StatsQuery, TrafficQuery } from '@binnacle/protocol';
 
+/** Options of `Binnacle.search`. */
 export interface SearchOptions {
-  /** The emitter's name of a session, or our id of any session. */
+  /** Searches one session: by its id, or by the name that its emitter gave it. */
   readonly session_id?: string;
+  /** Searches the sessions of one source. */
   readonly source?: string;
   /** The `next` of the page before. */
   readonly after?: string;
+  /** Maximum number of hits. */
   readonly limit?: number;
-  /** Ends the waiting, with `unreachable`: what was typed since asks for something else. */
+  /** Cancels the request, which then throws `unreachable`. */
   readonly signal?: AbortSignal;
 }
 
+/**
+ * Stored events of programs that run elsewhere, as `Binnacle.traffic`. `Binnacle.watchTraffic` follows them live.
+ *
+ * @example
+ * ```ts
+ * const hour = Date.now() - 3_600_000;
+ * const { events } = await binnacle.traffic.events({ source: 'ci', exit_code: 1, since: hour });
+ * for (const { session, command_preview } of events) console.log(session, command_preview);
+ * ```
+ */
 export class Traffic {
   private readonly http: Http;
 
@@ -23,7 +36,10 @@ export class Traffic {
     this.http = http;
   }
 
-  /** One page of events, newest first, without their output. Throws `bad_filter`, `index_unavailable` … */
+  /**
+   * Returns one page of events, newest first, without their output. All fields of the query must match. Throws
+   * `bad_filter`, `index_unavailable`.
+   */
   async events(query: TrafficQuery = {}, signal?: AbortSignal): Promise<StoredEventList> {
     const { is_final, ...rest } = query;
     return await this.http.json({
@@ -33,7 +49,7 @@ export class Traffic {
     });
   }
 
-  /** Events, bytes and failures by hour and source. */
+  /** Returns events, bytes and failures by hour and source. */
   async stats(query: StatsQuery = {}, signal?: AbortSignal): Promise<TrafficStats> {
     return await this.http.json({
       path: '/v1/pty-traffic/stats',
@@ -43,7 +59,7 @@ export class Traffic {
   }
 }
 
-/** One page of hits, newest first. Throws `bad_query`, `search_timeout`, `index_unavailable` … */
+/** Returns one page of hits, newest first. Throws `bad_query`, `search_timeout`, `index_unavailable`. */
 export async function search(http: Http, q: string, options: SearchOptions = {}): Promise<SearchResult> {
   // As text it would be looked for: "[object Object]" is found nowhere.
   if (typeof q !== 'string') throw new TypeError('q is a string; the rest goes into the second argument.');

@@ -1,4 +1,5 @@
-// The one WebSocket that all attachments share: opens, counts, answers, and hands frames on. Knows no positions.
+// The one WebSocket that all attachments share: opens it, numbers requests, matches answers and routes frames. Knows no
+// positions.
 
 import {
   BinnacleError,
@@ -16,6 +17,10 @@ import { type Settings, socketUrl, type WebSocketLike } from './options.ts';
 import { FIRST, type Link, type LinkAction, type LinkEvent, step } from './reconnect.ts';
 import { listenForWake } from './wake.ts';
 
+/**
+ * State of the shared WebSocket. `idle`: nothing needs a connection. `waiting`: the next attempt is in `retryInMs`.
+ * `stopped`: for good, until `login` succeeds. `latencyMs` is the last round trip; null until measured.
+ */
 export type ClientState =
   /** Nothing needs a connection. */
   | { readonly kind: 'idle'; readonly latencyMs: number | null }
@@ -25,24 +30,25 @@ export type ClientState =
   /** For good; `login` is the way back. */
   | { readonly kind: 'stopped'; readonly latencyMs: number | null; readonly code: Code };
 
+/** Events of a client, for `Binnacle.on`. */
 export interface ClientEvents {
-  /** The connection's state or latency changed. */
+  /** The state or the latency of the connection changed. */
   state: ClientState;
-  /** A fault that nobody waits for: a broken connection, an error of the gateway without a request. */
+  /** An error that no call waits for: a broken connection, an error of the gateway without a request. */
   error: BinnacleError;
 }
 
-/** Who needs the connection. Attachments, input, leases, watches and requests do. */
+/** A part of the client that needs the connection: an attachment, input, a lease, a watch, a request. */
 export interface Participant {
-  /** It is open: send what is to be sent, again if need be. */
+  /** The connection is open: send what has to be sent, again if need be. */
   opened(): void;
-  /** It is gone, and with it every answer that was waited for. */
+  /** The connection is lost, and with it every pending answer. */
   lost(): void;
-  /** There will be none. */
+  /** There will be no connection any more. */
   stopped(error: BinnacleError): void;
 }
 
-/** Takes the frames of one session's subscription, or of one conversation that is followed. */
+/** Receiver of the frames of one session or one conversation. */
 export interface Subscriber {
   output(frame: OutputFrame): void;
   frame(frame: ServerFrame): void;
@@ -50,15 +56,19 @@ export interface Subscriber {
 
 export type Answer = { readonly frame: ServerFrame } | { readonly error: BinnacleError };
 
+/** Options of `Connection.request`. */
 export interface RequestOptions {
-  /** Doing it twice does no harm: send it again after a reconnect. Default false: throws `connection_lost`. */
+  /**
+   * Sends the request again after a reconnect, because doing it twice is harmless. Default false: throws
+   * `connection_lost`.
+   */
   readonly resend?: boolean;
 }
 
 export class Connection {
   readonly events: Emitter<ClientEvents>;
   readonly settings: Settings;
-  /** Who watches the states of all sessions: the server knows one watch for a connection. */
+  /** Watches of all sessions on this connection: the gateway knows one watch per connection. */
   readonly watchers: Set<object>;
   private readonly probe: () => Promise<void>;
   private readonly participants: Set<Participant>;
@@ -119,7 +129,7 @@ export class Connection {
     return this.liveness?.clockOffsetMs ?? null;
   }
 
-  /** Keeps the connection wanted until `leave`. Once is enough. Calls `opened` in this turn if it is open, `stopped` if it is that. */
+  /** Keeps the connection wanted until `leave`. Calls `opened` at once if it is open, `stopped` if it has stopped. */
   join(participant: Participant): void {
     if (this.link.kind === 'stopped') {
       participant.stopped(this.stopError());
@@ -135,10 +145,7 @@ export class Connection {
     if (this.participants.delete(participant) && this.participants.size === 0) this.apply({ kind: 'unwant' });
   }
 
-  /**
-   * Routes the frames of one session or conversation (the ids of the one cannot be keys of the other). A frame names that
-   * and nothing else, so there is one subscriber for it.
-   */
+  /** Routes the frames of one session or conversation to its one subscriber. */
   route(session: string, subscriber: Subscriber): void {
     if (this.subscribers.has(session)) {
       throw new BinnacleError('too_many_subscriptions', {
@@ -154,13 +161,13 @@ export class Connection {
     if (this.subscribers.get(session) === subscriber) this.subscribers.delete(session);
   }
 
-  /** Hears every frame that is no answer and belongs to no subscription, and the events of conversations. */
+  /** Adds a listener for frames that are no answer and belong to no subscription, and for events of conversations. */
   listen(listener: (frame: ServerFrame) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  /** Sends a frame on the open connection. The answer never comes when the connection is lost: see `Participant`. */
+  /** Sends a frame on the open connection. The answer never comes if the connection is lost: see `Participant`. */
   ask(make: (ref: number) => ClientFrame, answer: (answer: Answer) => void): void {
     this.lastRef += 1;
     this.answers.set(this.lastRef, answer);
@@ -204,13 +211,13 @@ export class Connection {
     });
   }
 
-  /** Closes a connection whose frames cannot be trusted, and makes a new one. */
+  /** Closes a connection whose frames cannot be trusted, and opens a new one. */
   broken(error: BinnacleError): void {
     this.events.emit('error', error);
     this.apply({ kind: 'broken', generation: this.link.generation });
   }
 
-  /** The network may be back: connects now if it waits, and if it is open finds out soon whether that is true. */
+  /** Reconnects at once if the client waits to, and probes an open connection. */
   wake(): void {
     this.apply({ kind: 'wake' });
     this.liveness?.check();

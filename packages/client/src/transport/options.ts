@@ -1,58 +1,67 @@
-// What a client is told at its beginning, with the defaults and their reasons. Opens nothing by itself.
+// Options of a client, with their defaults and the reasons for them.
 
 import { BinnacleError, SteadyClock } from '@binnacle/protocol';
 import { LoginKey } from './login-key.ts';
 import { BACKOFF, type Backoff } from './reconnect.ts';
 
-/** What the client needs of a WebSocket. Browsers', Node's own and the `ws` package's all fit. */
+/** The part of a WebSocket that the client uses. Those of browsers, of Node and of the `ws` package fit. */
 export interface WebSocketLike {
+  /** Set to `arraybuffer`. */
   binaryType: string;
+  /** Sends a text frame. */
   send(data: string): void;
+  /** Begins the closing handshake. */
   close(code?: number, reason?: string): void;
+  /** Adds a listener; the client removes none. */
   addEventListener(
     type: 'open' | 'message' | 'close' | 'error',
     listener: (event: { readonly type: string; readonly data?: unknown; readonly code?: number }) => void,
   ): void;
-  /** `ws` only: lets go without the closing handshake, which a dead link would never answer. */
+  /** Closes without the handshake, which a dead link would never answer. `ws` has it, browsers do not. */
   terminate?(): void;
 }
 
-/** What follows the address differs (`ws` and Node take `{ headers }` there), so nothing is said about it. */
+/** Class of a WebSocket. The arguments behind the address are open, because `ws` and Node take `{ headers }` there. */
 export type WebSocketClass = new (url: string, ...rest: never[]) => WebSocketLike;
 
+/** Options of `connect`. Only `url` is required. */
 export interface ClientOptions {
-  /** The gateway, e.g. `http://127.0.0.1:7117`. A path before `/v1` is kept, for gateways behind a proxy. */
+  /** Address of the gateway, such as `http://127.0.0.1:7117`. A path is kept, for gateways behind a proxy. */
   readonly url: string;
-  /** Sent as `Authorization: Bearer`, never in an address. Leave it out in browsers: `login` does it there. */
+  /**
+   * Secret of a token, sent as `Authorization: Bearer` and never in an address. Browsers leave it out and use `login`.
+   */
   readonly token?: string;
   /** Default: the global `fetch`. */
   readonly fetch?: typeof fetch;
   /** Default: the global `WebSocket`. Node 20 has none: pass the class of the `ws` package. */
   readonly WebSocket?: WebSocketClass;
-  /** Makes the socket, where `WebSocket` is not enough. `headers` holds the token. */
+  /** Opens the socket, where a class is not enough. `headers` holds the token. */
   readonly makeSocket?: (url: string, headers: Readonly<Record<string, string>>) => WebSocketLike;
-  /** Bytes that an attachment keeps for a slow consumer before it stops the server. Default 8 MiB. */
+  /** Bytes that an attachment buffers for a slow consumer before it stops the gateway. Default 8 MiB. */
   readonly bufferBytes?: number;
-  /** Bytes of input that may wait for a receipt, per session; more is `input_full`. Default 1 MiB. */
+  /** Bytes of input per session that may wait for a receipt; more throws `input_full`. Default 1 MiB. */
   readonly outboxBytes?: number;
-  /** Milliseconds that a request may take, waiting for a connection included. Default 30,000. */
+  /** Milliseconds for a request, including the wait for a connection. Default 30,000. */
   readonly requestTimeoutMs?: number;
-  /** Milliseconds from opening a socket to the gateway's hello. Default 10,000. */
+  /** Milliseconds from the opening of a socket to the gateway's `hello`. Default 10,000. */
   readonly connectTimeoutMs?: number;
+  /** Delays between attempts to connect. Default: 250 ms, doubling to 10 s, with full jitter. */
   readonly backoff?: Partial<Backoff>;
   /**
-   * Milliseconds since 1970, never back. Default: a `SteadyClock`, which follows the machine's clock behind a sleep, so
-   * that a dead link shows at once, and not where it is set back, so that a dead link shows at all.
+   * Clock for time-outs, in milliseconds. It must not go backwards. Default: a `SteadyClock`, which follows the
+   * machine's clock after a sleep, so that a dead link shows at once, and ignores a clock that is set back.
    */
   readonly now?: () => number;
-  /** 0 to 1. Default `Math.random`. */
+  /** Random numbers from 0 to 1, for the jitter. Default `Math.random`. */
   readonly random?: () => number;
 }
 
+/** Options with their defaults filled in. */
 export interface Settings {
-  /** Without a slash at the end. */
+  /** The address without a slash at its end. */
   readonly base: string;
-  /** Headers that say who is asking now: the token, or the key of the browser's login. */
+  /** Headers that carry the credentials: the token, or the key of the browser's login. */
   readonly headers: Readonly<Record<string, string>>;
   readonly key: LoginKey;
   readonly fetch: typeof fetch;
@@ -63,7 +72,7 @@ export interface Settings {
   readonly connectTimeoutMs: number;
   readonly backoff: Backoff;
   readonly now: () => number;
-  /** Time of day as `Date.now` says it; compared with the gateway's clock. */
+  /** Unix time in milliseconds, compared with the gateway's clock. */
   readonly wall: () => number;
   readonly random: () => number;
 }
@@ -101,10 +110,10 @@ export function settle(options: ClientOptions): Settings {
   };
 }
 
-/** Header of the gateway for the key. Pages send no headers with a WebSocket: there the key is a subprotocol. */
+/** Header for the key of a login. Pages cannot send headers with a WebSocket: there the key is a subprotocol. */
 const KEY_HEADER = 'Binnacle-Key';
 
-/** The address of the multiplexed WebSocket. */
+/** Returns the address of the shared WebSocket. */
 export const socketUrl = (base: string): string => `${base.replace(/^http/, 'ws')}/v1/ws`;
 
 function socketMaker(given: WebSocketClass | undefined): Settings['makeSocket'] {

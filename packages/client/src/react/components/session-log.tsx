@@ -21,14 +21,19 @@ import { statusOf } from './status.ts';
 import { StatusLine } from './status-line.tsx';
 import { useAnnouncement } from './use-announcement.ts';
 
+/** Properties of `SessionLog`. */
 export interface SessionLogProps {
+  /** Id of the session. */
   readonly id: string;
+  /** Start of the reading and limits. The options of the first component of a session count. */
   readonly options?: LinesOptions;
-  /** Tell a screen reader of what comes, a sentence at a time. Default true. */
+  /** Announces new lines to a screen reader, a sentence at a time. Default true. */
   readonly announce?: boolean;
-  /** For screen readers. Default "Log". */
+  /** Name for screen readers. Default "Log". */
   readonly label?: string;
+  /** CSS class. */
   readonly className?: string;
+  /** CSS properties. Give it a height: the log scrolls. */
   readonly style?: CSSProperties;
 }
 
@@ -55,6 +60,20 @@ const HIDDEN: CSSProperties = {
   whiteSpace: 'pre-line',
 };
 
+/**
+ * Shows a session as a log of lines. It follows the end while the reader is there, tells stderr apart, and reports gaps
+ * and the end in words.
+ *
+ * @example
+ * ```tsx
+ * import { SessionLog } from '@binnacle/client/react';
+ * import '@binnacle/client/react.css';
+ *
+ * export const Log = ({ id }: { id: string }) => (
+ *   <SessionLog id={id} options={{ maxLines: 2000 }} style={{ height: 300 }} />
+ * );
+ * ```
+ */
 export function SessionLog({ id, options, announce = true, label = 'Log', className, style }: SessionLogProps) {
   const session = useSession(id, withoutLines(options));
   const lines = useSessionLines(id, options);

@@ -11,20 +11,25 @@ import { TerminalSteer } from '../terminal/steer.ts';
 import { endWords, type Status, statusOf } from './status.ts';
 import { StatusLine } from './status-line.tsx';
 
+/** Properties of `SessionTerminal`. */
 export interface SessionTerminalProps extends TerminalLook {
+  /** Id of the session. */
   readonly id: string;
+  /** Start of the reading and limits. The options of the first component of a session count. */
   readonly options?: SessionOptions;
-  /** Nobody types here, and the size is never changed from here. Default false. */
+  /** Disables typing and resizing. Default false. */
   readonly readOnly?: boolean;
-  /** Give the program the size of this box while we have the helm. Default true. Without the helm it is never done. */
+  /** Gives the program the size of this box while this client holds the lease. Default true. */
   readonly fit?: boolean;
-  /** Puts the cursor here when it is there. Default false. */
+  /** Takes the keyboard focus when mounted. Default false. */
   readonly autoFocus?: boolean;
-  /** For screen readers. Default "Terminal". */
+  /** Name for screen readers. Default "Terminal". */
   readonly label?: string;
+  /** CSS class. */
   readonly className?: string;
+  /** CSS properties. Give it a height. */
   readonly style?: CSSProperties;
-  /** Where xterm.js comes from. Default `() => import('@xterm/xterm')`. */
+  /** Loads xterm.js. Default `() => import('@xterm/xterm')`. */
   readonly load?: () => Promise<Pick<typeof Xterm, 'Terminal'>>;
 }
 
@@ -50,6 +55,21 @@ const notLoaded = (cause: unknown): BinnacleError =>
     cause,
   });
 
+/**
+ * Shows a session as a live terminal. Typing takes a free lease. xterm.js is loaded when the component is mounted, so a
+ * server renders it without xterm.js.
+ *
+ * @example
+ * ```tsx
+ * import { SessionTerminal } from '@binnacle/client/react';
+ * import '@binnacle/client/react.css';
+ * import '@xterm/xterm/css/xterm.css';
+ *
+ * export const Shell = ({ id }: { id: string }) => (
+ *   <SessionTerminal id={id} autoFocus scrollback={10_000} style={{ height: 400 }} />
+ * );
+ * ```
+ */
 export function SessionTerminal(props: SessionTerminalProps) {
   const { id, options = {}, readOnly = false, fit = true, label = 'Terminal', load = loadXterm, theme } = props;
   const shared = useShared();

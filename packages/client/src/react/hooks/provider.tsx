@@ -1,4 +1,4 @@
-// Which client the hooks below use, and what of it is followed. The client itself is its maker's, to close too.
+// The client that the hooks use, and the stores that they share. Whoever made the client closes it.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { createContext, type ReactNode, useContext, useState } from 'react';
@@ -9,7 +9,7 @@ import type { SessionsFollow } from '../stores/sessions.ts';
 import { Pool } from '../stores/store.ts';
 import type { TrafficFollow } from '../stores/traffic.ts';
 
-/** What the components below one provider look at together. */
+/** The stores that the components below one provider share. */
 export class Shared {
   readonly client: Binnacle;
   readonly sessions: Pool<SessionFollow>;
@@ -28,12 +28,34 @@ export class Shared {
 
 const SharedContext = createContext<Shared | undefined>(undefined);
 
+/** Properties of `BinnacleProvider`. */
 export interface BinnacleProviderProps {
-  /** Made once, outside of components. Below a second provider of the same client, the first one's reading is shared. */
+  /**
+   * A client that is made once, outside of components. A second provider of the same client shares the stores of the
+   * first.
+   */
   readonly client: Binnacle;
+  /** Components that use the hooks. */
   readonly children?: ReactNode;
 }
 
+/**
+ * Provides a client to the hooks and components below it.
+ *
+ * @example
+ * ```tsx
+ * import { connect } from '@binnacle/client';
+ * import { BinnacleProvider, SessionTerminal } from '@binnacle/client/react';
+ *
+ * const client = connect({ url: location.origin });
+ *
+ * export const Page = ({ id }: { id: string }) => (
+ *   <BinnacleProvider client={client}>
+ *     <SessionTerminal id={id} style={{ height: 400 }} />
+ *   </BinnacleProvider>
+ * );
+ * ```
+ */
 export function BinnacleProvider({ client, children }: BinnacleProviderProps) {
   const above = useContext(SharedContext);
   const [own, setOwn] = useState(() => new Shared(client));
@@ -54,5 +76,5 @@ export function useShared(): Shared {
   return shared;
 }
 
-/** The client, for what no hook does. */
+/** Returns the client of the provider. Throws `bad_request` outside of a `BinnacleProvider`. */
 export const useBinnacle = (): Binnacle => useShared().client;

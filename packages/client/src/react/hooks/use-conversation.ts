@@ -1,4 +1,4 @@
-// One conversation for a component: what is said in it, and what one can say.
+// One conversation for a component: its state, and the actions on it.
 
 import {
   type AbortReceipt,
@@ -19,27 +19,47 @@ import {
 import { type Shared, useShared } from './provider.tsx';
 import { useFollowed } from './use-store.ts';
 
-/** None of these rejects: each tells what came of it. */
+/** Actions on a conversation. None of them rejects: each resolves with a `Result`. */
 export interface ConversationActions {
-  /** Resolves when the gateway has it; the answer comes among the turns. */
+  /** Sends a message. Resolves when the gateway has stored it; the answer appears among the turns. */
   send(text: string, options?: SendOptions): Promise<Result<SendReceipt>>;
-  /** Ends a run; without an id, what runs and what waits. */
+  /** Aborts a run; without an id, the current run and all waiting messages. */
   abort(run?: string): Promise<Result<AbortReceipt>>;
   /** Answers a request for approval with the id of one of its options. */
   answer(approval: string, option: string): Promise<Result<ApprovalAnswer>>;
-  /** Of a message that waits. */
+  /** Changes the text of a waiting message. */
   edit(message: string, text: string): Promise<Result<MessageInfo>>;
-  /** Takes back a message that waits. */
+  /** Cancels a waiting message. */
   cancel(message: string): Promise<Result<MessageInfo>>;
-  /** Loads the turns before these. */
+  /** Loads the turns in front of these. */
   older(): Promise<Result>;
 }
 
+/** Result of `useConversation`. */
 export interface UsedConversation extends ConversationSnapshot, ConversationActions {
+  /** Key of the conversation. */
   readonly key: string;
 }
 
-/** The options of those who look at a conversation first count for all who look at it together. */
+/**
+ * Follows one conversation while the component is mounted. Components with the same key share one subscription, with
+ * the options of the first.
+ *
+ * @example
+ * ```tsx
+ * import { useConversation } from '@binnacle/client/react';
+ *
+ * export function Chat({ conversation: key }: { conversation: string }) {
+ *   const { turns, run, send } = useConversation(key);
+ *   return (
+ *     <form action={async (form) => void (await send(String(form.get('text'))))}>
+ *       {turns.map((turn, at) => ('text' in turn ? <p key={at}>{turn.text}</p> : null))}
+ *       <input name="text" disabled={run !== null} />
+ *     </form>
+ *   );
+ * }
+ * ```
+ */
 export function useConversation(key: string, options: ConversationOptions = {}): UsedConversation {
   const shared = useShared();
   const snapshot = useFollowed(

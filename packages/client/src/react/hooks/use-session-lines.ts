@@ -6,14 +6,27 @@ import type { SessionFollow, SessionOptions } from '../stores/session.ts';
 import { type Shared, useShared } from './provider.tsx';
 import { makeSession } from './use-session.ts';
 
+/** Options of `useSessionLines` and `SessionLog`. */
 export interface LinesOptions extends SessionOptions {
-  /** The latest so many lines. Default 10,000. */
+  /** Maximum number of lines to keep. Default 10,000. */
   readonly maxLines?: number;
 }
 
 const MAX_LINES = 10_000;
 const NO_LINES: readonly LogLine[] = [];
 
+/**
+ * Returns the latest lines of a session's output as plain text, each stream apart.
+ *
+ * @example
+ * ```tsx
+ * import { useSessionLines } from '@binnacle/client/react';
+ *
+ * export const Tail = ({ id }: { id: string }) => (
+ *   <pre>{useSessionLines(id, { maxLines: 20 }).map(({ text }) => `${text}\n`)}</pre>
+ * );
+ * ```
+ */
 export function useSessionLines(id: string, options: LinesOptions = {}): readonly LogLine[] {
   const shared = useShared();
   const { maxLines = MAX_LINES, ...rest } = options;

@@ -1,4 +1,4 @@
-// One session for a component: what it prints, and its helm.
+// One session for a component: its output, its lease, and the actions on it.
 
 import { BinnacleError, type InputReceipt, type Lease } from '@binnacle/protocol';
 import { useMemo } from 'react';
@@ -9,34 +9,67 @@ import { NO_SESSION_YET, SessionFollow, type SessionOptions, type SessionSnapsho
 import { type Shared, useShared } from './provider.tsx';
 import { useFollowed } from './use-store.ts';
 
-/** The right to steer, and who has it. */
+/** The lease of a session: who holds it, and the actions on it. */
 export interface SessionHelm extends Pick<SessionSnapshot, 'lease' | 'isYours' | 'lostTo'> {
-  /** `lease_held` while somebody else has it. Renewed by itself until it is released or the last component is gone. */
+  /**
+   * Acquires a free lease; fails with `lease_held` while another client has it. It is renewed until it is released or
+   * the last component is unmounted.
+   */
   acquire(request?: LeaseRequest): Promise<Result<Lease>>;
-  /** Takes it from whoever has it. */
+  /** Takes the lease from its holder. */
   take(request?: LeaseRequest): Promise<Result<Lease>>;
+  /** Releases the lease. */
   release(): Promise<Result>;
 }
 
-/** None of these rejects: each tells what came of it. */
+/** Actions on a session. None of them rejects: each resolves with a `Result`. */
 export interface SessionActions {
+  /** Sends input; a string is sent as UTF-8. */
   write(input: string | Uint8Array, options?: WriteOptions): Promise<Result<InputReceipt>>;
-  /** To the job in the foreground, by name (`SIGINT`). */
+  /** Sends a signal by name (`SIGINT`) to the foreground job. */
   signal(signal: string): Promise<Result>;
+  /** Sets the size of the terminal in columns and rows. */
   resize(cols: number, rows: number): Promise<Result>;
-  /** Reads on after `failed`. Does nothing else. */
+  /** Resumes the reading after `failed`. Does nothing in other states. */
   retry(): void;
 }
 
+/** Result of `useSession`. */
 export interface UsedSession extends Omit<SessionSnapshot, 'lease' | 'isYours' | 'lostTo'>, SessionActions {
+  /** Id of the session. */
   readonly id: string;
+  /** The lease. */
   readonly helm: SessionHelm;
 }
 
 export const makeSession = (shared: Shared) => (id: string, options: string) =>
   new SessionFollow(shared.client, id, JSON.parse(options) as SessionOptions);
 
-/** The options of those who look at a session first count for all who look at it together. */
+/**
+ * Follows one session while the component is mounted. Components with the same id share one attachment, with the
+ * options of the first.
+ *
+ * @example
+ * ```tsx
+ * import { useSession } from '@binnacle/client/react';
+ *
+ * export function Build({ id }: { id: string }) {
+ *   const { state, info, chunks, write, helm, error } = useSession(id);
+ *   if (state === 'failed') return <p>{error?.message}</p>;
+ *   return (
+ *     <p>
+ *       {info?.name}: {chunks.bytes} bytes, {state}
+ *       <button type="button" disabled={!helm.isYours} onClick={() => void write('\u0003')}>
+ *         Interrupt
+ *       </button>
+ *       <button type="button" onClick={() => void helm.take()}>
+ *         Take control
+ *       </button>
+ *     </p>
+ *   );
+ * }
+ * ```
+ */
 export function useSession(id: string, options: SessionOptions = {}): UsedSession {
   const shared = useShared();
   const snapshot = useFollowed(shared.sessions, id, JSON.stringify(options), makeSession(shared), NO_SESSION_YET);

@@ -11,6 +11,23 @@ import {
 import { useShared } from './provider.tsx';
 import { useFollowed } from './use-store.ts';
 
+/**
+ * Watches the list of sessions while the component is mounted. All components share one watch; the filter applies to
+ * the result.
+ *
+ * @example
+ * ```tsx
+ * import { useSessions } from '@binnacle/client/react';
+ *
+ * export const Running = () => (
+ *   <ul>
+ *     {useSessions({ running: true }).sessions.map(({ id, name }) => (
+ *       <li key={id}>{name}</li>
+ *     ))}
+ *   </ul>
+ * );
+ * ```
+ */
 export function useSessions(filter: SessionFilter = {}): SessionsSnapshot {
   const shared = useShared();
   const all = useFollowed(shared.lists, 'all', '', () => new SessionsFollow(shared.client), NO_SESSIONS_YET);

@@ -5,7 +5,25 @@ import { NO_TRAFFIC_YET, TrafficFollow, type TrafficOptions, type TrafficSnapsho
 import { useShared } from './provider.tsx';
 import { useFollowed } from './use-store.ts';
 
-/** Those who ask for the same share one stream, on a socket of its own. */
+/**
+ * Watches the events of all sessions that match a filter while the component is mounted. Components with the same
+ * filter and options share one WebSocket.
+ *
+ * @example
+ * ```tsx
+ * import { useTraffic } from '@binnacle/client/react';
+ *
+ * export const Failures = () => (
+ *   <ul>
+ *     {useTraffic({ exit_code: 1 }).events.map(({ position, source, session_id }) => (
+ *       <li key={position}>
+ *         {source} {session_id}
+ *       </li>
+ *     ))}
+ *   </ul>
+ * );
+ * ```
+ */
 export function useTraffic(filter: TrafficFilter = {}, options: TrafficOptions = {}): TrafficSnapshot {
   const shared = useShared();
   const asked = JSON.stringify([filter, options]);

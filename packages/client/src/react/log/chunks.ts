@@ -1,11 +1,11 @@
-// What was read of one log, as pieces in their order: a list that only grows at its end, and within a bound. Knows no React.
+// The output of one log as a list of chunks that grows at its end and stays within a limit. Knows no React.
 
 import type { EntryEvent, GapEvent, OutputEvent } from '../../session/attachment.ts';
 
-/** Output, output that is gone, or a new size of the terminal. */
+/** Output, a gap, or a new size of the terminal. */
 export type Chunk = OutputEvent | GapEvent | Extract<EntryEvent, { type: 'resize' }>;
 
-/** What a chunk costs besides its bytes: a flood of one-byte chunks must not slip through the bound. */
+/** Bytes that a chunk costs besides its output: a flood of one-byte chunks must not evade the limit. */
 const CHUNK_BYTES = 256;
 
 interface Kept {
@@ -14,17 +14,36 @@ interface Kept {
   readonly cost: number;
 }
 
-/** The list as it was at one moment. It stays so: what comes later is in a later one. */
+/**
+ * An immutable list of chunks. Later chunks are in a later list. Chunks are numbered through all lists, so that a
+ * consumer draws only what is new.
+ *
+ * @example
+ * ```tsx
+ * import { useSession } from '@binnacle/client/react';
+ * import { useEffect, useRef } from 'react';
+ *
+ * export function Bytes({ id, onBytes }: { id: string; onBytes: (bytes: Uint8Array) => void }) {
+ *   const { chunks } = useSession(id);
+ *   const seen = useRef(0);
+ *   useEffect(() => {
+ *     for (const chunk of chunks.from(seen.current)) if (chunk.type === 'output') onBytes(chunk.bytes);
+ *     seen.current = chunks.end;
+ *   }, [chunks, onBytes]);
+ *   return <output>{chunks.bytes} bytes</output>;
+ * }
+ * ```
+ */
 export class ChunkList implements Iterable<Chunk> {
-  /** Another list is another version; the same version has the same chunks. */
+  /** Number of this list; equal versions have equal chunks. */
   readonly version: number;
-  /** The number of the first chunk that is kept. */
+  /** Number of the first chunk. */
   readonly first: number;
-  /** Behind the number of the last one. */
+  /** Number behind the last chunk. */
   readonly end: number;
-  /** Output bytes of the chunks that are kept. */
+  /** Output bytes of the chunks in this list. */
   readonly bytes: number;
-  /** Output bytes of chunks that were let go of, to stay within the bound. */
+  /** Output bytes of chunks that were dropped to stay within the limit. */
   readonly droppedBytes: number;
   private readonly items: readonly (Kept | undefined)[];
   private readonly base: number;
@@ -44,16 +63,17 @@ export class ChunkList implements Iterable<Chunk> {
     this.droppedBytes = sums.droppedBytes;
   }
 
+  /** Number of chunks in this list. */
   get length(): number {
     return this.end - this.first;
   }
 
-  /** Undefined before the first that is kept, and behind the last. */
+  /** Returns a chunk by its number; undefined outside of this list. */
   at(number: number): Chunk | undefined {
     return number < this.end ? this.items[number - this.base]?.chunk : undefined;
   }
 
-  /** From the chunk of that number on: pass the `end` of an earlier list for what has come since. */
+  /** Yields the chunks from a number on. Pass the `end` of an earlier list to get what is new. */
   *from(number: number): Generator<Chunk, void, undefined> {
     for (let at = Math.max(number, this.first); at < this.end; at += 1) {
       const chunk = this.at(at);
@@ -69,7 +89,7 @@ export class ChunkList implements Iterable<Chunk> {
 
 export const NO_CHUNKS = new ChunkList([], { base: 0, first: 0, end: 0 }, { version: 0, bytes: 0, droppedBytes: 0 });
 
-/** Makes the lists. */
+/** Collects chunks and makes the lists. */
 export class ChunkLog {
   private readonly maxBytes: number;
   private items: (Kept | undefined)[];

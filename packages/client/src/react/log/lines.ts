@@ -6,13 +6,15 @@ import type { Chunk, ChunkList } from './chunks.ts';
 import { gapWords } from './format.ts';
 import { type PlainLine, PlainText } from './plain-text.ts';
 
+/** A line of plain text. */
 export interface LogLine {
-  /** Counts from 0 at the first line that was read. */
+  /** Number of the line, from 0 at the first line that was read. */
   readonly number: number;
-  /** `notice`: not printed by the program; it says what is missing here. */
+  /** Stream of the line. `notice`: not output of the program, but a report that output is missing here. */
   readonly kind: OutputKind | 'notice';
+  /** Text without control characters. */
   readonly text: string;
-  /** It goes on in the next line of its kind: it was too long for one. */
+  /** Whether the line goes on in the next line of its kind, because it was too long. */
   readonly isCut: boolean;
 }
 
@@ -22,6 +24,7 @@ interface Stream {
   open: number | undefined;
 }
 
+/** Makes lines from chunks, each stream apart, and drops the oldest beyond its limit. */
 export class LogLines {
   private readonly maxLines: number;
   private readonly streams: Map<OutputKind, Stream>;
@@ -114,7 +117,7 @@ export class LogLines {
   }
 }
 
-/** As text, without the notices: a line that was cut is one again. */
+/** Returns lines as text, without notices. A line that was cut is one line again. */
 export function textOfLines(lines: readonly LogLine[]): string {
   let text = '';
   for (const line of lines) if (line.kind !== 'notice') text += line.isCut ? line.text : `${line.text}\n`;

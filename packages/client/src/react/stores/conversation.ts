@@ -1,4 +1,4 @@
-// One conversation as components see it: what was said, what is being said, what waits. Knows no React.
+// One conversation as a store for components: its turns, the current answer, the queue. Knows no React.
 
 import { type Approval, BinnacleError, type MessageInfo } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
@@ -16,27 +16,33 @@ import {
 import { asError } from '../result.ts';
 import { Followed } from './store.ts';
 
+/** Options of `useConversation`. */
 export interface ConversationOptions {
-  /** Messages, answers and notes that are kept here; `older` brings back those before. Default 400. */
+  /** Maximum number of messages, answers and notes to keep; `older` reads those in front of them. Default 400. */
   readonly maxTurns?: number;
 }
 
+/** State of a conversation, as components see it. */
 export interface ConversationSnapshot {
-  /** `ended`: it was deleted. */
+  /** State of the reading. `ended`: the conversation was deleted. */
   readonly state: 'connecting' | 'live' | 'reconnecting' | 'ended' | 'failed';
+  /** Title, owner, visibility and other facts. Undefined until connected. */
   readonly info: ConversationFacts | undefined;
-  /** In the order in which the agent had them; the last answer grows while the agent talks. */
+  /**
+   * Messages, answers and notes in the order in which the agent got them. The last answer grows while the agent talks.
+   */
   readonly turns: readonly ConversationItem[];
-  /** Messages that wait for their turn. */
+  /** Waiting messages. */
   readonly queue: readonly MessageInfo[];
-  /** Requests that wait for somebody's answer. */
+  /** Pending requests for approval. */
   readonly approvals: readonly Approval[];
-  /** The run that is under way. */
+  /** Id of the current run; null if there is none. */
   readonly run: string | null;
-  /** There are turns before these: see `older`. */
+  /** Whether there are turns in front of these. */
   readonly hasOlder: boolean;
+  /** Whether `older` is in progress. */
   readonly isLoadingOlder: boolean;
-  /** Why it failed. */
+  /** Why the reading failed. */
   readonly error: BinnacleError | undefined;
 }
 

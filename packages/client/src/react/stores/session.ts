@@ -1,4 +1,4 @@
-// One session as components see it: what was read of its log, how the reading fares, who has the helm. Knows no React.
+// One session as a store for components: its output, the state of the connection, the lease. Knows no React.
 
 import {
   BinnacleError,
@@ -17,33 +17,38 @@ import { asError } from '../result.ts';
 import { lostTo } from '../terminal/steer.ts';
 import { Followed } from './store.ts';
 
+/** Options of `useSession` and `SessionTerminal`. */
 export interface SessionOptions {
-  /** Where to begin. Default: `maxBytes` before the head, so all of a log that is shorter. */
+  /** Start of the reading. Default: `maxBytes` before the end, so the whole of a shorter log. */
   readonly from?: From;
-  /** Output that is kept here; older chunks are let go of. Default 8 MiB. */
+  /** Bytes of output to keep; older chunks are dropped. Default 8 MiB. */
   readonly maxBytes?: number;
 }
 
-/** `ended` and `failed` stay: nothing is connected again after them. */
+/** State of a store. `ended` and `failed` stay: nothing reconnects after them. */
 export type FollowState = 'connecting' | 'live' | 'reconnecting' | 'ended' | 'failed';
 
+/** State of a session, as components see it. */
 export interface SessionSnapshot {
+  /** State of the reading. */
   readonly state: FollowState;
-  /** As of the beginning, with the size and the exit that were read since; as of the end. */
+  /** The session as of the beginning, with later sizes and its exit. Undefined until connected. */
   readonly info: SessionInfo | undefined;
+  /** The output that is kept. */
   readonly chunks: ChunkList;
-  /** Output bytes of the log before the first chunk that ever was here: read from an earlier place for them. */
+  /** Output bytes in front of the first chunk that was read. Begin earlier with `from` to read them. */
   readonly skippedBytes: number;
-  /** Output that is gone, the latest ones. They stand among the chunks as well. */
+  /** The latest gaps; they are among the chunks as well. */
   readonly gaps: readonly GapEvent[];
-  /** What had been printed when reading began is here. */
+  /** Whether everything that was printed before reading began has arrived. */
   readonly isCaughtUp: boolean;
-  /** Why it failed. */
+  /** Why the reading failed. */
   readonly error: BinnacleError | undefined;
+  /** The holder of the lease; null if it is free. */
   readonly lease: LeaseInfo | null;
-  /** This client holds the lease. */
+  /** Whether this client holds the lease. */
   readonly isYours: boolean;
-  /** Who took the lease from us; null: it ran out. Undefined: we did not lose it. */
+  /** Client that took the lease from this one; null if it expired; undefined if it was not lost. */
   readonly lostTo: string | null | undefined;
 }
 

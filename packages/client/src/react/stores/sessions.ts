@@ -1,4 +1,4 @@
-// The states of all sessions that one may see, and which of them a filter lets through. Knows no React.
+// The list of sessions as a store for components, and its filter. Knows no React.
 
 import { BinnacleError, type Mode, type SessionInfo } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
@@ -7,27 +7,31 @@ import type { Watch, WatchEvent } from '../../session/watch.ts';
 import { asError } from '../result.ts';
 import { Followed } from './store.ts';
 
+/** State of the list of sessions, as components see it. */
 export interface SessionsSnapshot {
+  /** State of the watch. */
   readonly state: 'connecting' | 'live' | 'reconnecting' | 'failed';
-  /** Newest first. While reconnecting: as last heard; while connecting: as many as have come. */
+  /** Sessions, newest first. While connecting, those that have arrived; while reconnecting, the last known. */
   readonly sessions: readonly SessionInfo[];
-  /** Why it failed. */
+  /** Why the watch failed. */
   readonly error: BinnacleError | undefined;
 }
 
 export const NO_SESSIONS_YET: SessionsSnapshot = { state: 'connecting', sessions: [], error: undefined };
 
+/** Filter of `useSessions`. All given fields must match. */
 export interface SessionFilter {
-  /** Starting or running; `false`: neither. */
+  /** `true`: starting or running; `false`: neither. */
   readonly running?: boolean;
+  /** `pty` or `pipe`. */
   readonly mode?: Mode;
-  /** `true`: those whose program runs elsewhere; `false`: those of the gateway. */
+  /** `true`: programs that run elsewhere; `false`: those of the gateway. */
   readonly foreign?: boolean;
-  /** Of those that run elsewhere. */
+  /** Source of programs that run elsewhere. */
   readonly source?: string;
   /** `key` or `key=value`. */
   readonly label?: string;
-  /** Each word is in the name, the command or the emitter's id, whatever the case. */
+  /** Words that all occur in the name, the command or the emitter's id, in any case. */
   readonly words?: string;
 }
 

@@ -1,12 +1,15 @@
-// What several components may look at together: a snapshot that changes once a frame at most, and how long it is followed.
-// Knows no React and no network.
+// A store that several components share: a snapshot that changes at most once per frame, and how long the store stays
+// open. Knows no React and no network.
 
-/** A page that nobody sees draws no frames; what it shows when it is seen again should not be older than this. */
+/**
+ * Milliseconds between two snapshots in a hidden page, which draws no frames: what it shows when it becomes visible
+ * should not be older.
+ */
 const UNSEEN_MS = 250;
-/** Where there are no frames at all. */
+/** Milliseconds between two snapshots where there are no frames at all. */
 const FRAME_MS = 16;
 
-/** Returns what takes it back. */
+/** Runs a function with the next frame. Returns a function that cancels it. */
 export function onNextFrame(run: () => void): () => void {
   const { requestAnimationFrame: ask, cancelAnimationFrame: cancel } = globalThis as Partial<typeof globalThis>;
   const stop = (): void => {
@@ -22,7 +25,7 @@ export function onNextFrame(run: () => void): () => void {
   return stop;
 }
 
-/** Something that is followed while somebody looks at it. */
+/** Base of the stores: a resource that is followed while a component is mounted. */
 export abstract class Followed<T extends object> {
   private readonly listeners: Set<() => void>;
   private shown: T;
@@ -38,18 +41,18 @@ export abstract class Followed<T extends object> {
     this.isClosed = false;
   }
 
-  /** The same object until the listeners are told of another one. */
+  /** The current snapshot; the same object until listeners are called. */
   get snapshot(): T {
     return this.shown;
   }
 
-  /** Returns what ends the listening. */
+  /** Adds a listener. Returns a function that removes it. */
   subscribe(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  /** For good: nothing is followed and nobody is told any more. */
+  /** Stops following for good and removes all listeners. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -59,7 +62,7 @@ export abstract class Followed<T extends object> {
     this.stop();
   }
 
-  /** Begins to follow. Once, before anything else. */
+  /** Begins to follow. Called once, before anything else. */
   abstract begin(): void;
   protected abstract stop(): void;
 
@@ -67,12 +70,12 @@ export abstract class Followed<T extends object> {
     return this.isClosed;
   }
 
-  /** The latest, told or not. */
+  /** The latest state, published or not. */
   protected get latest(): T {
     return this.next;
   }
 
-  /** Tells it with the next frame. */
+  /** Changes the state and publishes it with the next frame. */
   protected change(change: Partial<T>): void {
     if (this.isClosed) return;
     this.next = { ...this.next, ...change };
@@ -84,7 +87,7 @@ export abstract class Followed<T extends object> {
     });
   }
 
-  /** The last touch before it is told: what need not be made more often than that. */
+  /** Completes the state before it is published: for what need not be made more often. */
   protected settle(state: T): T {
     return state;
   }
@@ -92,13 +95,13 @@ export abstract class Followed<T extends object> {
 
 interface Entry<S> {
   readonly followed: S;
-  /** What it was made with. */
+  /** Options that the store was made with. */
   readonly options: string;
   users: number;
   closing: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** One followed thing for each key, however many look at it: a gateway takes one subscription of a client. */
+/** One store per key, however many components use it: a gateway takes one subscription per client. */
 export class Pool<S extends Followed<object>> {
   private readonly entries: Map<string, Entry<S>>;
 
@@ -110,7 +113,10 @@ export class Pool<S extends Followed<object>> {
     return this.entries.get(key)?.followed;
   }
 
-  /** Makes it for the first one who takes it; `options` are those of that one. Give it back with `release`. */
+  /**
+   * Returns the store of a key, made with the `options` of the first component that takes it. Give it back with
+   * `release`.
+   */
   take(key: string, options: string, make: () => S): S {
     const known = this.entries.get(key);
     if (known !== undefined && (known.users > 0 || known.options === options)) {
@@ -125,6 +131,10 @@ export class Pool<S extends Followed<object>> {
     return followed;
   }
 
+  /**
+   * Gives a store back. It closes in a later task, because React's strict mode and a component that replaces another
+   * take it again at once.
+   */
   release(key: string, followed: S): void {
     const entry = this.entries.get(key);
     if (entry === undefined || entry.followed !== followed) return;

@@ -1,4 +1,5 @@
-// What happens in the sessions that match a filter, as components see it: the latest events, within a bound. Knows no React.
+// Events of the sessions that match a filter as a store for components: the latest ones, within a limit. Knows no
+// React.
 
 import { BinnacleError, type PtyEvent, type TrafficFilter } from '@binnacle/protocol';
 import type { Binnacle } from '../../client.ts';
@@ -7,25 +8,29 @@ import { asError } from '../result.ts';
 import type { FollowState } from './session.ts';
 import { Followed } from './store.ts';
 
+/** Options of `useTraffic`. */
 export interface TrafficOptions {
-  /** `start`: all that is kept. `now`: what comes. Default `start` where the filter names a session, else `now`. */
+  /**
+   * `start`: everything that is stored. `now`: what comes. Default `start` if the filter names a session, else `now`.
+   */
   readonly from?: 'start' | 'now' | string;
-  /** Of the events that are kept here; older ones are let go of. Default 2 MiB. */
+  /** Bytes of events to keep; older ones are dropped. Default 2 MiB. */
   readonly maxBytes?: number;
 }
 
+/** State of the traffic, as components see it. */
 export interface TrafficSnapshot {
-  /** `ended`: the one session that the filter names has ended, and nothing is connected again. */
+  /** State of the watch. `ended`: the one session that the filter names has ended. */
   readonly state: FollowState;
-  /** In their order, as pieces. Output is text; characters are never split. */
+  /** Events in their order. Output is text, and no character is cut. */
   readonly events: readonly PtyEvent[];
-  /** How many came before the first of them, and were let go of. */
+  /** Number of events in front of these that were dropped. */
   readonly dropped: number;
-  /** Output that is gone, the latest ones. */
+  /** The latest gaps. */
   readonly gaps: readonly TrafficGap[];
-  /** What the gateway last said of a single session, or of too many. Following goes on. */
+  /** The last error of a single session, or of too many. The watch goes on. */
   readonly notice: BinnacleError | undefined;
-  /** Why it failed. */
+  /** Why the watch failed. */
   readonly error: BinnacleError | undefined;
 }
 

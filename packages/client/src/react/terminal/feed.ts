@@ -8,6 +8,23 @@ const PENDING_LOW = 256 * 1024;
 // xterm looks at the clock between pieces only, and draws and hears keys behind some milliseconds of them.
 const PIECE_BYTES = 16 * 1024;
 
+/**
+ * Writes bytes to an emulator no faster than it draws them.
+ *
+ * @example
+ * ```ts
+ * import { guard, TerminalFeed } from '@binnacle/client/terminal';
+ * import { Terminal } from '@xterm/xterm';
+ *
+ * const terminal = new Terminal();
+ * guard(terminal);
+ * const feed = new TerminalFeed(terminal);
+ * for await (const event of session.attach('screen')) {
+ *   if (event.type === 'screen') terminal.write(event.data);
+ *   if (event.type === 'output') await feed.write(event.bytes, () => {});
+ * }
+ * ```
+ */
 export class TerminalFeed {
   private readonly terminal: Pick<Terminal, 'write'>;
   private pending: number;
@@ -21,7 +38,10 @@ export class TerminalFeed {
     this.isOver = false;
   }
 
-  /** `drawn`: it is. What is returned resolves when there is room for more; undefined: there is. */
+  /**
+   * Writes bytes. `drawn` is called when they are on the screen. Returns a promise that resolves when there is room for
+   * more; undefined if there is room now.
+   */
   write(bytes: Uint8Array, drawn: () => void): Promise<void> | undefined {
     if (this.isOver) return undefined;
     this.pending += bytes.length;
@@ -40,12 +60,12 @@ export class TerminalFeed {
     });
   }
 
-  /** Resolves when all that was written before is drawn. */
+  /** Resolves when everything that was written before is drawn. */
   async settled(): Promise<void> {
     if (!this.isOver) await new Promise<void>((resolve) => this.terminal.write('', resolve));
   }
 
-  /** Nobody waits any more. Before the terminal is disposed of. */
+  /** Resolves all waiting promises. Call it before the terminal is disposed of. */
   stop(): void {
     this.isOver = true;
     this.release();

@@ -1,5 +1,5 @@
-// How much work one session may give a page: xterm does what a sequence says up to 2,147,483,647 times in one turn,
-// and makes a screen of any size. Knows no session.
+// Limits on the work that one session may cause in a page: xterm repeats a sequence up to 2,147,483,647 times in one
+// task, and makes a screen of any size. Knows no session.
 
 import type { IDisposable, Terminal } from '@xterm/xterm';
 import { boundMarks } from './combining-marks.ts';
@@ -17,7 +17,10 @@ const BY_COLS = ['I', 'Z'];
 /** Lines that "repeat the last character" may fill. Programs use it within one. */
 const REPEATED_LINES = 4;
 
-/** All of them, for a terminal that draws what somebody's program wrote. */
+/**
+ * Applies all limits and repairs of this file to a terminal that draws the output of untrusted programs. Returns an
+ * object that removes them.
+ */
 export function guard(terminal: Terminal): IDisposable {
   const turns = new DrawingTurns();
   const undo = [
@@ -37,6 +40,7 @@ export function guard(terminal: Terminal): IDisposable {
   };
 }
 
+/** Limits a size to 1000 columns and 400 rows. */
 export const boundSize = ({ cols, rows }: { readonly cols: number; readonly rows: number }) => ({
   cols: Math.min(cols, MAX_COLS),
   rows: Math.min(rows, MAX_ROWS),

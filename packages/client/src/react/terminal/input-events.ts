@@ -1,19 +1,45 @@
-// What comes out of an emulator in a page, told apart: what a person types, where they point, what it answers by itself.
-// Knows no session; xterm.js is handed in.
+// What comes out of an emulator in a page, sorted: what a person types, where they point, what the emulator answers by
+// itself. Knows no session; xterm.js is passed in.
 
 import type { IDisposable, Terminal } from '@xterm/xterm';
 import { Gestures } from './input-kind.ts';
 
+/** Callbacks for `listenToHand`. */
 export interface HandEvents {
-  /** A key, a paste, composed text. */
+  /** A key, a paste or composed text. */
   readonly typed: (text: string) => void;
-  /** A mouse or wheel report: text, or bytes one a character in the oldest encoding. */
+  /** A mouse or wheel report: text, or bytes in the oldest encoding. */
   readonly pointed: (report: string | Uint8Array) => void;
-  /** The emulator answered the program by itself. Never while history is drawn. */
+  /** An automatic answer of the emulator to the program. Never called while history is drawn. */
   readonly replied: (text: string) => void;
 }
 
-/** `isAnswering`: history was answered when it happened. */
+/**
+ * Listens to a terminal and sorts what comes out of it. `isAnswering` returns false while history is drawn, because the
+ * program got its answers when the history happened. Returns an object that ends the listening.
+ *
+ * @example
+ * ```ts
+ * import { listenToHand, type SteerOwner, TerminalSteer } from '@binnacle/client/terminal';
+ * import { Terminal } from '@xterm/xterm';
+ *
+ * const host = document.createElement('div');
+ * const terminal = new Terminal();
+ * terminal.open(host);
+ * const owner: SteerOwner = {
+ *   session,
+ *   hold: (action) => session.lease[action](),
+ *   release: () => session.lease.release(),
+ * };
+ * const steer = new TerminalSteer(owner, (error) => console.error(error?.message));
+ * const events = {
+ *   typed: (text: string) => steer.typed(text),
+ *   pointed: (report: string | Uint8Array) => steer.pointed(report),
+ *   replied: (text: string) => steer.replied(text),
+ * };
+ * listenToHand(terminal, host, events, () => true);
+ * ```
+ */
 export function listenToHand(
   terminal: Terminal,
   host: HTMLElement,

@@ -1,10 +1,9 @@
 // Tells what a terminal emulator sends by itself from what a person does. Pure; knows no emulator and no network.
 
 /**
- * `auto`: an answer to a query in the output, or a focus report. A viewer that does not steer must not send it:
- * with two viewers the program would get two answers, and history must not be answered at all.
- * `pointer`: a mouse or wheel report.
- * `text`: everything else, so keys, paste and composed text.
+ * `auto`: an automatic answer to a query, or a focus report. Only the client that holds the lease may send it: with two
+ * viewers the program would get two answers, and history must not be answered at all. `pointer`: a mouse or wheel
+ * report. `text`: keys, paste and composed text.
  */
 export type InputKind = 'auto' | 'pointer' | 'text';
 
@@ -26,7 +25,7 @@ const STRING_ANSWER = /^\x1b[\]P_^X][\s\S]/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
 const POINTER = /^\x1b\[(?:<[0-9;]+[Mm]|M[\s\S]{3,}|[0-9]+;[0-9]+;[0-9]+M)$/;
 
-/** Sorts one chunk as an emulator hands it over: one answer, one report, or some text. */
+/** Classifies one chunk as an emulator hands it over: one answer, one report, or some text. */
 export function inputKind(data: string): InputKind {
   if (!data.startsWith('\x1b')) return 'text';
   if (CSI_ANSWER.test(data) || STRING_ANSWER.test(data)) return 'auto';
@@ -34,8 +33,8 @@ export function inputKind(data: string): InputKind {
 }
 
 /**
- * Whether text is deliberate enough to take a free helm: a key, a paste or composed text, and not the arrow keys
- * that an emulator makes of a turned wheel.
+ * Decides whether text is deliberate enough to take a free lease: a key, a paste or composed text, but not the arrow
+ * keys that an emulator makes from a turned wheel.
  */
 export class Gestures {
   private typedAt: number;
@@ -48,21 +47,23 @@ export class Gestures {
     this.key = undefined;
   }
 
-  /** A paste, composed text, a virtual key. `now` is any clock that does not run backwards. */
+  /** Notes a paste, composed text or a virtual key. `now` is a monotonic clock in milliseconds. */
   typed(now: number): void {
     this.typedAt = now;
   }
 
-  /** A key of the keyboard, with the sequence that it becomes: Shift-F3 looks like an answer, and is none. */
+  /** Notes a key with the sequence that it becomes: Shift-F3 looks like an answer and is none. */
   pressed(now: number, sequence: string): void {
     this.typedAt = now;
     this.key = sequence;
   }
 
+  /** Notes a turn of the wheel or a press of a button. */
   pointed(now: number): void {
     this.pointedAt = now;
   }
 
+  /** Classifies what the emulator sends, with the notes above. */
   sort(data: string): InputKind {
     const pressed = data === this.key;
     this.key = undefined;

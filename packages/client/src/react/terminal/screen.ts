@@ -8,12 +8,15 @@ import { TerminalFeed } from './feed.ts';
 import { boundSize, guard } from './guards.ts';
 import { type HandEvents, listenToHand } from './input-events.ts';
 
+/** Appearance of a terminal. */
 export interface TerminalLook {
+  /** Pixels. */
   readonly fontSize?: number;
+  /** CSS font family. */
   readonly fontFamily?: string;
   /** Lines above the screen. Default 5000. */
   readonly scrollback?: number;
-  /** Default: background and letters as the style sheet says, `--binnacle-bg` and `--binnacle-fg`. */
+  /** Colours. Default: background and text as the style sheet says, `--binnacle-bg` and `--binnacle-fg`. */
   readonly theme?: Xterm.ITheme;
 }
 

@@ -1,14 +1,17 @@
-// From a terminal in a page to its session: typing, the helm, the size. Takes a free helm for what is typed. Knows no React.
+// From a terminal in a page to its session: typing, the lease, the size. Takes a free lease for what is typed. Knows no
+// React.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Session } from '../../session/session.ts';
 import { asError } from '../result.ts';
 
-/** Who shows the session: changes of the helm go through it, so that it shows them. */
+/** The component that shows the session. Changes of the lease go through it, so that it shows them. */
 export interface SteerOwner {
+  /** Handle to the session. */
   readonly session: Session;
-  /** Gets the helm if it is free, or takes it from whoever has it. */
+  /** Acquires the lease if it is free (`acquire`), or takes it from its holder (`take`). */
   hold(action: 'acquire' | 'take'): Promise<unknown>;
+  /** Releases the lease. */
   release(): Promise<void>;
 }
 
@@ -20,7 +23,7 @@ const RESIZE_AFTER_MS = 80;
 /** Typed while the helm is on its way. */
 const MAX_WAITING = 1024 * 1024;
 
-/** Who took the helm from us; null: it ran out. Undefined: nobody lost it, for the program has ended. */
+/** Returns who took the lease; null if it expired; undefined if the program has ended. */
 export function lostTo({ code, details }: BinnacleError): string | null | undefined {
   if (code === 'session_exited') return undefined;
   return typeof details?.holder === 'string' ? details.holder : null;
@@ -31,6 +34,10 @@ interface TerminalSize {
   readonly rows: number;
 }
 
+/**
+ * Sends what is typed in a terminal to its session. Typing takes a free lease first; if another client holds it, the
+ * text waits for `acquire` or `take`, at most 1 MiB.
+ */
 export class TerminalSteer {
   protected readonly session: Session;
   private readonly owner: SteerOwner;
@@ -55,11 +62,12 @@ export class TerminalSteer {
     this.unlisten = this.session.lease.on('given', () => this.touched());
   }
 
+  /** Whether this client holds the lease. */
   get holds(): boolean {
     return this.session.lease.held !== null;
   }
 
-  /** Sends what was typed, in order. Takes the helm first where nobody has it. */
+  /** Sends typed text, in order. Takes a free lease first. */
   typed(text: string): void {
     if (this.holds && this.waiting.length === 0) {
       this.send(text);
@@ -73,41 +81,45 @@ export class TerminalSteer {
     if (!this.isGetting) this.acquire();
   }
 
-  /** Mouse reports, only with the helm: looking around must not take it. */
+  /** Sends a mouse report, only while this client holds the lease: looking around must not take it. */
   pointed(report: string | Uint8Array): void {
     if (this.holds) this.send(report);
   }
 
-  /** What the emulator answered, once, and only with the helm: one program gets one answer. */
+  /** Sends an automatic answer of the emulator, once, and only while this client holds the lease. */
   replied(text: string): void {
     if (this.holds) this.session.write(text, { auto: true }).catch((thrown: unknown) => this.fail(thrown));
   }
 
+  /** Acquires a free lease. */
   acquire(): void {
     this.get('acquire');
   }
 
+  /** Takes the lease from its holder. */
   take(): void {
     this.get('take');
   }
 
+  /** Releases the lease. */
   release(): void {
     this.stopTimers();
     this.owner.release().catch((thrown: unknown) => this.fail(thrown));
   }
 
-  /** Gives the program this size, if the helm is ours and it lasts for a moment. */
+  /** Gives the terminal this size, debounced, while this client holds the lease. */
   resize(size: TerminalSize): void {
     clearTimeout(this.resizing);
     this.resizing = setTimeout(() => this.resizeNow(size), RESIZE_AFTER_MS);
   }
 
-  /** As `resize`, without waiting: what comes behind it is a release. */
+  /** Gives the terminal this size at once, because a release follows. */
   resizeNow({ cols, rows }: TerminalSize): void {
     clearTimeout(this.resizing);
     if (this.holds) this.session.resize(cols, rows).catch((thrown: unknown) => this.fail(thrown));
   }
 
+  /** Stops all timers and drops what waits. */
   stop(): void {
     this.isStopped = true;
     this.stopTimers();

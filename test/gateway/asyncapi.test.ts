@@ -153,20 +153,6 @@ describe('/asyncapi.json', () => {
     );
   });
 
-  it('is true of what /v1/ws refuses: a frame that the document does not allow is no frame', async () => {
-    const frames = await gateway.frames();
-    for (const frame of [
-      { t: 'subscribe' },
-      { t: 'input', session: 'x', text: 1 },
-      { t: 'lease', session: 'x', action: 'steal' },
-      { t: 'send', conversation: 'x', id: 'x', text: 'x', steer: 'push' },
-    ]) {
-      expect.soft(faultOf(`gateway.client.${frame.t}`, frame), frame.t).toBeDefined();
-      expect.soft((await frames.ask(frame)).error?.code, frame.t).toBe('protocol_error');
-    }
-    expect(document.components.messages['gateway.client.nosuchframe']).toBeUndefined();
-  });
-
   it('is true of /ws/session/:id, of /pty/:id/ws, and of /ws/pty-traffic', async () => {
     const traffic = await gateway.frames('/ws/pty-traffic');
     for (const message of [

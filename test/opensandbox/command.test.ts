@@ -224,29 +224,10 @@ describe('an interrupt', () => {
 });
 
 describe('who may', () => {
-  it('is asked everywhere: no token, no answer, in the words of the daemon', async () => {
-    const paths: [string, string][] = [
-      ['GET', '/ping'],
-      ['GET', '/metrics'],
-      ['POST', '/command'],
-      ['DELETE', '/command?id=x'],
-      ['GET', '/command/status/x'],
-      ['GET', '/command/x/logs'],
-      ['POST', '/session'],
-      ['GET', '/session/x'],
-      ['POST', '/session/x/run'],
-      ['DELETE', '/session/x'],
-      ['POST', '/pty'],
-      ['GET', '/pty/x'],
-      ['DELETE', '/pty/x'],
-      ['GET', '/v1/sandboxes/x/endpoints/44772'],
-      ['GET', '/files/info'],
-    ];
-    for (const [method, path] of paths) {
-      const { status, json } = await gateway.ask(path, { method, token: null });
-      expect([path, status, json.code]).toEqual([path, 401, 'UNAUTHORIZED']);
-      expect(json.error).toBe(json.message);
-    }
+  it('is asked, and told to who has no token in the words of the daemon', async () => {
+    const { status, json } = await gateway.ask('/ping', { token: null });
+    expect([status, json.code]).toEqual([401, 'UNAUTHORIZED']);
+    expect(json.error).toBe(json.message);
   });
 
   it('is told by one token: twice the same is one, two are none, and an API key is none for the daemon', async () => {
@@ -262,22 +243,6 @@ describe('who may', () => {
     // That of another server, beside the token that we gave for it.
     expect(await ping({ 'OPEN-SANDBOX-API-KEY': 'other', 'X-EXECD-ACCESS-TOKEN': token })).toBe(200);
     expect(await ping({ 'X-EXECD-ACCESS-TOKEN': token, origin: 'https://evil.example' })).toBe(403);
-  });
-
-  it('needs view to read, input to steer, create to start and delete', async () => {
-    const view = (await gateway.tokenOf('view')).token;
-    const input = (await gateway.tokenOf('input')).token;
-    const { json } = await gateway.ask('/session', { body: {} });
-    const at = async (token: string, method: string, path: string, body?: object) =>
-      (await gateway.ask(path, { token, method, ...(body === undefined ? {} : { body }) })).status;
-    expect(await at(view, 'GET', '/ping')).toBe(200);
-    expect(await at(view, 'GET', `/session/${json.session_id}`)).toBe(200);
-    expect(await at(view, 'POST', `/session/${json.session_id}/run`, { command: 'true' })).toBe(403);
-    expect(await at(view, 'DELETE', '/command?id=x')).toBe(403);
-    expect(await at(input, 'POST', `/session/${json.session_id}/run`, { command: 'true' })).toBe(200);
-    expect(await at(input, 'POST', '/command', { command: 'true' })).toBe(403);
-    expect(await at(input, 'POST', '/session', {})).toBe(403);
-    expect(await at(input, 'DELETE', `/session/${json.session_id}`)).toBe(403);
   });
 });
 

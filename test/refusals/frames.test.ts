@@ -72,6 +72,8 @@ async function answersTo(
   return answers;
 }
 
+const NONE = ['', 'no JSON', '{', '5', 'null', '[]', '{}', `"ping"`];
+
 const codeOf = (answer: Frame | undefined): string | undefined => (answer?.error?.code ?? answer?.code)?.toLowerCase();
 /** As each socket says it. */
 const NOT_A_FRAME: Readonly<Record<string, readonly string[]>> = {
@@ -82,6 +84,15 @@ const NOT_A_FRAME: Readonly<Record<string, readonly string[]>> = {
 };
 
 describe('every frame that the document names', () => {
+  /** Frames that write. A new one joins the list here as well, or those who may only view send it. */
+  const WRITING = ['abort', 'answer', 'close_stdin', 'input', 'lease', 'resize', 'send', 'signal', 'stdin'];
+
+  it('that writes takes a token that may', () => {
+    const writing = contract.frames.filter(({ scope }) => scope === 'input').map(({ name }) => name);
+    expect([...new Set(writing)].sort()).toEqual(WRITING);
+    expect(contract.frames.filter(({ scope }) => scope !== 'input' && scope !== 'view')).toEqual([]);
+  });
+
   it('has a scope there, and every socket is one whose refusals are known here', () => {
     expect(contract.frames.filter(({ scope }) => scope === undefined)).toEqual([]);
     expect([...sockets()].sort()).toEqual(Object.keys(NOT_A_FRAME).sort());
@@ -101,10 +112,8 @@ describe('every frame that the document names', () => {
       const rows = contract.frames.filter((row) => row.path === path);
       const tag = rows[0]?.tag ?? 't';
       const wrong: readonly Wrong[] = [
-        { value: 'no JSON', field: '', why: 'what is no JSON' },
-        { value: [], field: '', why: 'a list' },
-        { value: { [tag]: 'nosuchframe' }, field: '', why: 'an unknown frame' },
-        { value: {}, field: '', why: 'a frame without a name' },
+        ...NONE.map((value) => ({ value, field: '', why: 'what is none' })),
+        ...['nosuchframe', '__proto__', 5, null].map((name) => ({ value: { [tag]: name }, field: '', why: 'no name' })),
         { value: Buffer.from([0xff, 1]), field: '', why: 'bytes' },
         ...rows.flatMap((row) =>
           // Another name is another frame.

@@ -181,6 +181,24 @@ describe('every address, by the list of the gateway itself', () => {
     expect(cases.length).toBeGreaterThan(guarded().length);
   });
 
+  it('takes the scope that it names', async () => {
+    const own = await openGateway();
+    const ownContract = await contractOf(own);
+    const ownSend = sender(own.url);
+    const ownTokens = new Map<Scope, string>();
+    for (const scope of SCOPES) ownTokens.set(scope, (await own.tokenOf(scope)).token);
+    const faults: string[] = [];
+    for (const row of ownContract.rows) {
+      // What ends here would be the token.
+      if (row.scope === undefined || row.name === 'POST /v1/logout') continue;
+      // No JSON: nothing is started for it.
+      const sent = { ...valid(row), ...(row.isSocket || row.method === 'GET' ? {} : json('{')) };
+      const { status, code, details } = await ownSend({ ...sent, token: ownTokens.get(row.scope) });
+      if (status === 401 || details.needed !== undefined) faults.push(`${row.name}: ${status} ${code}`);
+    }
+    expect(faults).toEqual([]);
+  });
+
   it('answers 403 to the web origin of another, also with a valid token', async () => {
     const cases = contract.rows.map((row): Case => {
       const headers = { origin: 'https://evil.example' };
@@ -249,6 +267,8 @@ describe('every address, by the list of the gateway itself', () => {
 });
 
 describe('every address that takes a body', () => {
+  /** JSON that is no object. What is emitted may be a list, and says itself what else is wrong. */
+  const KINDS = ['[]', '"text"', '7', 'null', 'true'];
   const TOO_LARGE = String(2 ** 40);
 
   it('refuses one that is larger than any may be, before it has come', async () => {
@@ -289,6 +309,7 @@ describe('every address that takes a body', () => {
         });
         return [
           bad('half an object', '{"a":'),
+          ...KINDS.map((value) => ({ ...bad(`${value} instead of an object`, value), codes: BAD })),
           bad('two values', '{} {}'),
           bad('bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0x22])),
           bad('101 levels', `${'['.repeat(101)}${']'.repeat(101)}`),

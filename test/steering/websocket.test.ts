@@ -142,13 +142,6 @@ describe('/v1/ws', () => {
   it('answers what is no frame, with the ref where there is one, and goes on', async () => {
     const frames = await gateway.frames();
     await frames.next();
-    for (const text of ['', 'x', '5', 'null', '[]', '{}', '{"t":5}', '{"t":"eval"}', '{"t":"__proto__"}', '"t"']) {
-      frames.send(text);
-      const { error } = await frames.next(({ t }) => t === 'error');
-      expect({ text, code: error.code }).toEqual({ text, code: 'protocol_error' });
-    }
-    frames.ws.send(Buffer.from('{"t":"ping","time":1}'));
-    expect((await frames.next(({ t }) => t === 'error')).error.code).toBe('protocol_error');
     const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
     frames.send(`{"t":"ping","time":1,"x":${deep}}`);
     expect(['error', 'pong']).toContain((await frames.next(({ t }) => t !== 'hello')).t);

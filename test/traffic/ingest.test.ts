@@ -456,41 +456,6 @@ describe('bad input', () => {
   });
 });
 
-describe('who may', () => {
-  it('an ingest token emits, and is refused at every other address', async () => {
-    const id = await emitted(gateway, ok1(newId()), ada);
-    const { paths } = (await gateway.ask('/openapi.json', { token: null })).json as {
-      paths: Record<string, Record<string, { description?: string }>>;
-    };
-    let refused = 0;
-    for (const [path, methods] of Object.entries(paths)) {
-      for (const [method, { description = '' }] of Object.entries(methods)) {
-        const scope = /scope `(\w+)`/.exec(description)?.[1];
-        if (scope === undefined || path === EMIT) continue;
-        const asked = { method: method.toUpperCase(), token: ada };
-        const body = method === 'get' || method === 'delete' ? {} : { body: {} };
-        const reply = await gateway.ask(path.replace('{id}', id).replace(/\{\w+\}/g, id), { ...asked, ...body });
-        expect([method, path, reply.status]).toEqual([method, path, 403]);
-        refused += 1;
-      }
-    }
-    expect(refused).toBeGreaterThan(40);
-    for (const path of ['/v1/ws', '/ws/pty-traffic', `/ws/session/${id}`]) {
-      await expect(gateway.frames(path, ada)).rejects.toMatchObject({ status: 403 });
-    }
-    expect(await gateway.output(id)).toBe('ok');
-  });
-
-  it('tokens of other scopes emit nothing', async () => {
-    for (const scope of ['view', 'input', 'create']) {
-      const { token } = await gateway.tokenOf(scope);
-      expect(await emit(gateway, ok1(newId()), token)).toMatchObject({ status: 403, code: 'forbidden' });
-    }
-    expect((await gateway.ask(EMIT, { body: ok1(newId()), token: null })).code).toBe('unauthorized');
-    expect((await emit(gateway, ok1(newId()), viewer)).code).toBe('forbidden');
-  });
-});
-
 const ok1 = (session_id: string) => ({ session_id, response: 'ok' });
 
 describe('steering', () => {

@@ -18,50 +18,6 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-interface Address {
-  readonly method: string;
-  readonly path: string;
-  /** Undefined for public ones. */
-  readonly scope: string | undefined;
-}
-
-async function addresses(): Promise<Address[]> {
-  const { paths } = (await gateway.ask('/openapi.json', { token: null })).json;
-  return Object.entries(paths as Record<string, Record<string, { description: string }>>).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { description }]) => ({
-      method: method.toUpperCase(),
-      path: path.replace('{id}', session),
-      scope: /scope `(\w+)`/.exec(description)?.[1],
-    })),
-  );
-}
-
-const SCOPES = ['view', 'input', 'create', 'admin'];
-/**
- * Addresses that need no token: the page, its health, its description, the exchange of a ticket or of a share link, and
- * those for a program that has no token yet.
- */
-const PUBLIC = [
-  '/.well-known/oauth-authorization-server',
-  '/.well-known/oauth-authorization-server/{suffix}',
-  '/.well-known/oauth-protected-resource',
-  '/.well-known/oauth-protected-resource/{suffix}',
-  '/oauth/authorize',
-  '/oauth/register',
-  '/oauth/revoke',
-  '/oauth/token',
-  '/',
-  '/assets/{name}',
-  '/healthz',
-  '/readyz',
-  '/openapi.json',
-  '/asyncapi.json',
-  '/v1/login',
-  '/v1/shares/look',
-  '/v1/shares/redeem',
-];
-const bodyOf = (method: string) => (method === 'GET' || method === 'DELETE' ? {} : { body: {} });
-
 /** Asks with exactly these headers, upgrade included, and returns the status. */
 function upgrade(path: string, headers: Record<string, string> = {}): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -84,40 +40,6 @@ function upgrade(path: string, headers: Record<string, string> = {}): Promise<nu
 }
 
 describe('denied-by-default', () => {
-  it('every address of the description is refused without a token, and with a wrong one', async () => {
-    const all = await addresses();
-    expect(all.length).toBeGreaterThan(15);
-    for (const { method, path, scope } of all) {
-      const name = `${method} ${path.replace(session, '{id}')}`;
-      // The route takes the secret of the session instead.
-      const isReport = path === `/v1/sessions/${session}/report`;
-      if (scope === undefined && !isReport) {
-        expect.soft([...PUBLIC, '/assets/:name']).toContain(path);
-        continue;
-      }
-      const body = isReport ? { body: { state: 'idle' } } : bodyOf(method);
-      const { status, code } = await gateway.ask(path, { method, token: null, ...body });
-      // 429: failures are counted, and this is the twenty-first of an address that has shown no token.
-      const isRefused = (status === 401 && code === 'unauthorized') || (status === 429 && code === 'rate_limited');
-      expect.soft({ name, status, code, isRefused }).toEqual({ name, status, code, isRefused: true });
-    }
-    const wrong = await gateway.ask(`/v1/sessions/${session}`, { token: gateway.token.slice(0, -1) });
-    expect([401, 429]).toContain(wrong.status);
-  });
-
-  it('all WebSocket addresses are refused without a token, with one in the address, and with a wrong one', async () => {
-    for (const path of ['/v1/ws', '/ws/pty-traffic', `/ws/session/${session}`, `/pty/${session}/ws`]) {
-      expect([401, 429]).toContain(await upgrade(path));
-      for (const name of ['token', 'access_token', 'ticket', 'authorization']) {
-        expect([401, 429]).toContain(await upgrade(`${path}?${name}=${gateway.token}`));
-      }
-      expect([401, 429]).toContain(await upgrade(path, { 'sec-websocket-protocol': gateway.token }));
-      expect([401, 429]).toContain(await upgrade(path, { cookie: `binnacle=${gateway.token}` }));
-      expect(await upgrade(path, { authorization: `Bearer ${gateway.token}` })).toBe(101);
-      await until('the helm is free again', async () => (await gateway.info(session)).lease === null);
-    }
-  });
-
   it('addresses that do not exist say so to everybody, in the same words', async () => {
     for (const path of ['/v1', '/v1/', '/v1/session', '/v1/sessions/', '/metric', '/admin', '/v1/sessions/a/b/c']) {
       for (const token of [null, gateway.token]) {
@@ -125,27 +47,6 @@ describe('denied-by-default', () => {
         expect.soft({ path, status }).toEqual({ path, status: 404 });
       }
     }
-  });
-
-  it('each address takes its scope and no lesser one, whatever the request claims', async () => {
-    const claims = {
-      'x-scope': 'admin',
-      'x-binnacle-scope': 'admin',
-      'binnacle-scope': 'admin',
-      'x-forwarded-user': 'admin',
-    };
-    const all = (await addresses()).filter(({ scope }) => scope !== undefined);
-    for (const held of SCOPES.slice(0, 3)) {
-      const { token } = await gateway.tokenOf(held);
-      for (const { method, path, scope } of all) {
-        if (SCOPES.indexOf(scope ?? '') <= SCOPES.indexOf(held)) continue;
-        const body = method === 'GET' || method === 'DELETE' ? {} : { body: { scope: 'admin', name: 'x' } };
-        const { status, code } = await gateway.ask(`${path}?scope=admin`, { method, token, headers: claims, ...body });
-        const name = `${held}: ${method} ${path.replace(session, '{id}')}`;
-        expect.soft({ name, status, code }).toEqual({ name, status: 403, code: 'forbidden' });
-      }
-    }
-    expect((await gateway.info(session)).running).toBe(true);
   });
 
   it('a token never makes one that may more than itself', async () => {
@@ -170,29 +71,6 @@ describe('denied-by-default', () => {
       });
       expect(again.status).toBe(401);
     }
-  });
-
-  it('a token that may view is refused on each frame that writes, and the program gets nothing (T47)', async () => {
-    const { token } = await gateway.tokenOf('view');
-    const frames = await gateway.frames('/v1/ws', token);
-    const writes = [
-      { t: 'input', text: 'x' },
-      { t: 'input', base64: 'eA==' },
-      { t: 'input', text: 'x', client: 'c', n: 1 },
-      { t: 'input', text: '\x1b[?62;c', auto: true },
-      { t: 'input', text: 'x', scope: 'admin' },
-      { t: 'close_stdin' },
-      { t: 'signal', signal: 'SIGKILL' },
-      { t: 'resize', cols: 10, rows: 10 },
-      ...['acquire', 'renew', 'release', 'take'].map((action) => ({ t: 'lease', action, lease: 'x' })),
-    ];
-    for (const frame of writes) {
-      const { t, error } = await frames.ask({ ...frame, session });
-      expect.soft({ frame, t, code: error?.code }).toEqual({ frame, t: 'error', code: 'forbidden' });
-      expect.soft(error?.details).toMatchObject({ needed: 'input', held: 'view' });
-    }
-    expect((await frames.ask({ t: 'subscribe', session })).t).toBe('subscribed');
-    expect(await gateway.info(session)).toMatchObject({ running: true, outputOffset: 0, lease: null });
   });
 });
 

@@ -3,7 +3,8 @@
 import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
 
-const source = (name: string): string => fileURLToPath(new URL(`packages/${name}/src/index.ts`, import.meta.url));
+const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const source = (name: string): string => file(`packages/${name}/src/index.ts`);
 /** Set by `npm run soak`: the long versions. */
 const soak = process.env.BINNACLE_SOAK === '1';
 
@@ -28,14 +29,13 @@ const MAX_WORKERS = 3;
 
 export default defineConfig({
   resolve: {
-    alias: {
-      '@binnacle/protocol': source('protocol'),
-      '@binnacle/emit': source('emit'),
-      '@binnacle/client/react': fileURLToPath(new URL('packages/client/src/react/index.ts', import.meta.url)),
-      '@binnacle/client/terminal': fileURLToPath(new URL('packages/client/src/react/terminal.ts', import.meta.url)),
-      '@binnacle/client': source('client'),
-      '@binnacle/mock-llm': source('mock-llm'),
-    },
+    alias: [
+      { find: /^@binnacle\/client\/react$/, replacement: file('packages/client/src/react/index.ts') },
+      { find: /^@binnacle\/client\/terminal$/, replacement: file('packages/client/src/react/terminal.ts') },
+      { find: /^@binnacle\/server\/routing$/, replacement: file('packages/server/src/routing/index.ts') },
+      { find: /^@binnacle\/server\/(.+)$/, replacement: file('packages/server/src/entry-points/$1.ts') },
+      { find: /^@binnacle\/(protocol|client|emit|mock-llm|server)$/, replacement: source('$1') },
+    ],
   },
   test: {
     environment: 'node',

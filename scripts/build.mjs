@@ -5,6 +5,7 @@ import { install } from './install.mjs';
 import { bin, main, must, root } from './run.mjs';
 
 const server = join(root, 'packages/server');
+const cli = join(root, 'packages/cli');
 const viewer = join(root, 'packages/viewer');
 const stamp = join(server, 'dist/.built');
 
@@ -39,7 +40,7 @@ export async function build() {
   await compile();
   await bundle();
   // For `binnacle plugin new --ts`: types alone, which any compiler takes as declarations.
-  copyFileSync(join(root, 'packages/plugin/src/index.ts'), join(server, 'dist/plugin.d.ts'));
+  copyFileSync(join(root, 'packages/plugin/src/index.ts'), join(cli, 'dist/plugin.d.ts'));
   await buildViewer();
   writeFileSync(stamp, '');
   // A source that was saved while we built belongs to the next build.
@@ -57,6 +58,7 @@ async function compile() {
     'packages/plugin',
     'packages/mock-llm',
     'packages/server',
+    'packages/cli',
   ]);
   for (const name of readdirSync(join(root, 'packages'))) removeStale(join(root, 'packages', name));
 }
@@ -78,25 +80,21 @@ export function bundles() {
   const common = {
     platform: 'node',
     external: EXTERNAL,
-    resolve: {
-      alias: {
-        '@binnacle/protocol': join(root, 'packages/protocol/src/index.ts'),
-        '@binnacle/emit': join(root, 'packages/emit/src/index.ts'),
-        '@binnacle/client': join(root, 'packages/client/src/index.ts'),
-      },
-    },
+    resolve: { alias: { '@binnacle/protocol': join(root, 'packages/protocol/src/index.ts') } },
     // Comments and whitespace only: names stay, so that a stack can be read.
     transform: { target: 'node20.19' },
   };
-  // All in one folder beside src/, so that `../dist/runner.mjs` and `../assets` mean the same from src/gateway.ts
-  // and from wherever the bundler puts it.
+  // All of the server in one folder, where its sources look for `runner.mjs` and the page (`../assets`) as well.
   const output = { dir: join(server, 'dist'), format: 'esm', sourcemap: true, minify: false };
+  const inParts = { entryFileNames: '[name].mjs', chunkFileNames: 'part-[name]-[hash].mjs' };
   const entries = [
     {
       ...common,
-      input: { binnacle: join(server, 'src/cli/main.ts') },
-      output: { ...output, entryFileNames: '[name].mjs', chunkFileNames: 'part-[name]-[hash].mjs' },
+      external: [...EXTERNAL, '@binnacle/protocol'],
+      input: entryPoints(),
+      output: { ...output, ...inParts },
     },
+    commandLine({ ...output, ...inParts, dir: join(cli, 'dist') }),
     {
       ...common,
       input: { runner: join(server, 'src/runner/main.ts') },
@@ -134,6 +132,32 @@ export function bundles() {
   return entries.filter((entry) => Object.values(entry.input).every((path) => existsSync(path)));
 }
 
+/** What package.json of the server exports as a bundle, by the name of the bundle. */
+function entryPoints() {
+  const folder = join(server, 'src/entry-points');
+  const names = readdirSync(folder).filter((name) => !/\.(test|fixture)\.ts$/.test(name));
+  const inFolder = names.map((name) => [name.replace(/\.ts$/, ''), join(folder, name)]);
+  return { server: join(server, 'src/index.ts'), ...Object.fromEntries(inFolder) };
+}
+
+/**
+ * The bundle of the command line. The server is loaded by the commands that need it. The protocol is shared with it: an
+ * error that the server throws is of the class that a command compares it with.
+ */
+export const commandLine = (output) => ({
+  platform: 'node',
+  external: [/^@binnacle\/server(\/|$)/, '@binnacle/protocol'],
+  resolve: {
+    alias: {
+      '@binnacle/emit': join(root, 'packages/emit/src/index.ts'),
+      '@binnacle/client': join(root, 'packages/client/src/index.ts'),
+    },
+  },
+  transform: { target: 'node20.19' },
+  input: { binnacle: join(cli, 'src/main.ts') },
+  output,
+});
+
 async function bundle() {
   const { rolldown } = await import('rolldown');
   const written = new Set();
@@ -143,9 +167,10 @@ async function bundle() {
     await bundled.close();
   }
   // Old parts go after the new ones are there: a program that starts meanwhile finds one set or the other.
-  const dist = join(server, 'dist');
-  for (const name of readdirSync(dist).filter((name) => name.startsWith('part-'))) {
-    if (!written.has(join(dist, name.replace(/\.map$/, '')))) rmSync(join(dist, name));
+  for (const dist of [join(server, 'dist'), join(cli, 'dist')]) {
+    for (const name of readdirSync(dist).filter((name) => /\.mjs(\.map)?$/.test(name))) {
+      if (!written.has(join(dist, name.replace(/\.map$/, '')))) rmSync(join(dist, name));
+    }
   }
 }
 

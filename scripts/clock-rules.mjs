@@ -49,14 +49,14 @@ const ALLOWED = {
   'server/src/api/traffic/feed.ts': 'stamps frames',
   'server/src/screen/checkpoints.ts': 'compares the times of files; those in the future count as old',
   // People read them, beside the clock on their wall.
-  'server/src/cli/commands/chat.ts': 'ages for people',
-  'server/src/cli/commands/ls.ts': 'ages for people',
-  'server/src/cli/plugin/ls.ts': 'ages for people',
-  'server/src/cli/plugin/templates.ts': 'text of a plugin that tells the time',
-  'server/src/cli/doctor/rebuild-catalogue.ts': 'the name of a file says when it was put aside',
-  'server/src/cli/commands/search.ts': 'ages for people',
-  'server/src/cli/commands/share.ts': 'ages for people',
-  'server/src/cli/commands/token.ts': 'ages for people',
+  'cli/src/commands/chat.ts': 'ages for people',
+  'cli/src/commands/ls.ts': 'ages for people',
+  'cli/src/plugin/ls.ts': 'ages for people',
+  'cli/src/plugin/templates.ts': 'text of a plugin that tells the time',
+  'cli/src/doctor/rebuild-catalogue.ts': 'the name of a file says when it was put aside',
+  'cli/src/commands/search.ts': 'ages for people',
+  'cli/src/commands/share.ts': 'ages for people',
+  'cli/src/commands/token.ts': 'ages for people',
   'viewer/src/conversation/approval-card.tsx': 'the end of an approval is a time of day; counted down without',
   'viewer/src/conversation/turns.tsx': 'ages for people',
   'viewer/src/access/guest-welcome.tsx': 'ages for people',
@@ -90,7 +90,7 @@ await main(import.meta, () => {
   const problems = [];
   const used = new Set();
   const packages = join(root, 'packages');
-  const files = ['protocol', 'client', 'emit', 'server', 'viewer', 'plugin'].flatMap((name) =>
+  const files = ['protocol', 'client', 'emit', 'server', 'cli', 'viewer', 'plugin'].flatMap((name) =>
     sources(join(packages, name, 'src')),
   );
   for (const file of files) {

@@ -12,17 +12,13 @@ const PACKAGES = {
   emit: { packages: ['protocol'], outside: ['node:'] },
   plugin: { packages: [], outside: [] },
   'mock-llm': { packages: [], outside: ['node:http', 'node:net', 'node:timers', 'node:util'] },
-  server: { packages: ['protocol', 'client', 'emit', 'plugin'], outside: 'any' },
+  server: { packages: ['protocol', 'plugin'], outside: 'any' },
+  cli: { packages: ['protocol', 'client', 'emit', 'plugin', 'server'], outside: 'any' },
   viewer: {
     packages: ['client', 'protocol'],
     outside: ['react', 'react-dom', '@xterm/', '@tanstack/react-virtual', 'uplot', 'uqr'],
   },
 };
-
-/** Only these folders of the server may import the client and the emitter: they are the gateway's peers. */
-const PEERS = ['client', 'emit'];
-const CLIENT_USERS = ['cli'];
-const isClientUser = (file) => CLIENT_USERS.some((folder) => short(file).startsWith(`packages/server/src/${folder}/`));
 
 const STATEMENT = /^[ \t]*(?:import|export)\s+(type\s)?(?:[^'"`;=]*?\sfrom\s*)?['"]([^'"\n]+)['"]/gm;
 const DYNAMIC = /\bimport\(\s*['"]([^'"\n]+)['"]\s*[,)]/g;
@@ -115,9 +111,6 @@ function fault(item) {
   const sibling = /^@binnacle\/([^/]+)/.exec(item.target)?.[1];
   if (sibling !== undefined) {
     if (!rule.packages.includes(sibling)) return `${from} may import ${list(rule.packages)} of the workspace`;
-    if (from === 'server' && PEERS.includes(sibling) && !isTest(item.file) && !isClientUser(item.file)) {
-      return `only ${list(CLIENT_USERS)} may import ${sibling}`;
-    }
     return undefined;
   }
   if (rule.outside === 'any' || isTest(item.file)) return undefined;

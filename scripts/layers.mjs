@@ -34,7 +34,16 @@ export const LAYERS = {
     ['api/mcp', 'api/opensandbox'],
     ['gateway'],
     ['index.ts'],
-    ['cli'],
+    ['entry-points'],
+  ],
+  cli: [
+    ['version.ts', 'output'],
+    ['input', 'terminal'],
+    ['gateway'],
+    ['attach', 'chat', 'doctor', 'emit', 'mcp', 'plugin'],
+    ['commands'],
+    ['program.ts'],
+    ['main.ts'],
   ],
   client: [
     ['transport'],

@@ -84,7 +84,7 @@ export async function packAndInstall() {
 
     console.log('── run');
     console.log(runIn(folder, join(folder, 'node_modules/.bin/binnacle'), ['--version']));
-    for (const { name } of archives)
+    for (const { name } of archives.filter(({ name }) => name !== '@binnacle/cli'))
       runIn(folder, process.execPath, ['-e', `await import('${name}')`, '--input-type=module']);
     await runSession(folder);
     return 0;

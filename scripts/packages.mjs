@@ -36,6 +36,6 @@ export async function lint({ name, path }) {
     ...(types.problems ?? [])
       .filter(({ resolutionKind, entrypoint }) => !NOT_SERVED.has(resolutionKind) && !entrypoint?.endsWith('.css'))
       .map((problem) => `${name}: ${JSON.stringify(problem)}`),
-    ...(types.types === false ? [`${name}: no types`] : []),
+    ...(types.types === false && pkg.exports !== undefined ? [`${name}: no types`] : []),
   ];
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { Commands } from '../../packages/server/src/cli/command.fixture.ts';
+import { Commands } from '../support/commands.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { choose, closePages, lines, openBrowser, openDeck, seeLine, startShell, type } from './page.fixture.ts';

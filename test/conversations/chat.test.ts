@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Commands, type Screen } from '../../packages/server/src/cli/command.fixture.ts';
+import { Commands, type Screen } from '../support/commands.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { writeConfig } from './conversation.fixture.ts';

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Result } from '../../packages/server/src/cli/command.fixture.ts';
+import type { Result } from '../support/commands.ts';
 import { ECHO, Folders, manifest, REPO, TOOL } from './folders.fixture.ts';
 
 let folders: Folders;

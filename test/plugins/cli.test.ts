@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import type { PluginInfo } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Result } from '../../packages/server/src/cli/command.fixture.ts';
+import type { Result } from '../support/commands.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { ECHO, Folders, manifest, TOOL } from './folders.fixture.ts';

@@ -3,7 +3,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { Commands } from '../../packages/server/src/cli/command.fixture.ts';
+import { Commands } from '../support/commands.ts';
 
 export const REPO = resolve(import.meta.dirname, '../..');
 
@@ -20,7 +20,7 @@ export const manifest = (more: object = {}): string =>
 
 export class Folders {
   readonly root = realpathSync(mkdtempSync(join(tmpdir(), 'binnacle-plugin-cli-')));
-  readonly commands = new Commands(join(REPO, 'packages/server/bin/binnacle.js'), {});
+  readonly commands = new Commands(join(REPO, 'packages/cli/bin/binnacle.js'), {});
 
   folder(name: string, files: Readonly<Record<string, string>>): string {
     const dir = join(this.root, name);

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { Commands } from '../../packages/server/src/cli/command.fixture.ts';
+import { Commands } from '../support/commands.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 
-const binary = fileURLToPath(new URL('../../packages/server/dist/binnacle.mjs', import.meta.url));
+const binary = fileURLToPath(new URL('../../packages/cli/dist/binnacle.mjs', import.meta.url));
 const PLAYER = '/usr/bin/asciinema';
 
 let gateway: Gateway;

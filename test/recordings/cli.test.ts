@@ -16,13 +16,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Commands } from '../../packages/server/src/cli/command.fixture.ts';
 import { endOf, makeConversation, sendTo, writeConfig } from '../conversations/conversation.fixture.ts';
+import { Commands } from '../support/commands.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { castOf, eventsOf, outputOf, ran } from './recordings.fixture.ts';
 
-const binary = fileURLToPath(new URL('../../packages/server/dist/binnacle.mjs', import.meta.url));
+const binary = fileURLToPath(new URL('../../packages/cli/dist/binnacle.mjs', import.meta.url));
 
 let gateway: Gateway;
 let commands: Commands;

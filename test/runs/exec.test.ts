@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Commands } from '../../packages/server/src/cli/command.fixture.ts';
-import { shellText } from '../../packages/server/src/cli/commands/exec.ts';
+import { shellText } from '../../packages/cli/src/commands/exec.ts';
+import { Commands } from '../support/commands.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { Gate, Shell } from './runs.fixture.ts';
 
 /** As it is installed: `npm test` builds it before. */
-const binary = fileURLToPath(new URL('../../packages/server/dist/binnacle.mjs', import.meta.url));
+const binary = fileURLToPath(new URL('../../packages/cli/dist/binnacle.mjs', import.meta.url));
 
 let gateway: Gateway;
 let commands: Commands;

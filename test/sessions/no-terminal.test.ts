@@ -8,29 +8,34 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 
 const REPOSITORY = resolve(import.meta.dirname, '../..');
+/** Copied instead of linked. */
+const INSTALLED = ['@binnacle/server', '@binnacle/cli'];
 const NATIVE = `@lydell/node-pty-${process.platform}-${process.arch}`;
 
 let root: string;
-let server: string;
+let installed: string;
 let gateway: GatewayProcess;
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'binnacle-installed-'));
-  server = install(root);
-  gateway = await openGatewayProcess({ assetsDir: join(root, 'none'), library: join(server, 'dist/index.js') });
+  installed = install(root);
+  gateway = await openGatewayProcess({
+    assetsDir: join(root, 'none'),
+    library: join(installed, '@binnacle/server/dist/index.js'),
+  });
 });
 afterAll(async () => {
   await gateway.close();
   rmSync(root, { recursive: true, force: true });
 });
 
-/** All that is installed, but for the packages with the binary: the server is copied, so that it looks for them here. */
+/** All that is installed, but for the packages with the native part: what loads it is copied, so that it looks for it here. */
 function install(into: string): string {
   const there = join(into, 'node_modules');
   for (const from of [join(REPOSITORY, 'node_modules'), join(REPOSITORY, 'packages/server/node_modules')]) {
     for (const name of readdirSync(from)) {
       const isScope = name.startsWith('@');
       const packages = isScope ? readdirSync(join(from, name)).map((one) => `${name}/${one}`) : [name];
-      for (const one of packages.filter((one) => !one.startsWith('@lydell/node-pty-') && one !== '@binnacle/server')) {
+      for (const one of packages.filter((one) => !one.startsWith('@lydell/node-pty-') && !INSTALLED.includes(one))) {
         mkdirSync(join(there, one, '..'), { recursive: true });
         rmSync(join(there, one), { recursive: true, force: true });
         if (one === '@lydell/node-pty') cpSync(join(from, one), join(there, one), { recursive: true });
@@ -38,17 +43,22 @@ function install(into: string): string {
       }
     }
   }
-  const copied = join(there, '@binnacle/server');
-  for (const part of ['bin', 'dist', 'package.json'])
-    cpSync(join(REPOSITORY, 'packages/server', part), join(copied, part), { recursive: true });
-  return copied;
+  for (const name of INSTALLED) {
+    const from = join(REPOSITORY, 'packages', name.replace('@binnacle/', ''));
+    for (const part of readdirSync(from).filter((one) => !['src', 'test', 'node_modules'].includes(one)))
+      cpSync(join(from, part), join(there, name, part), { recursive: true });
+  }
+  return there;
 }
 
 function binnacle(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const env = { ...process.env, BINNACLE_URL: gateway.url, BINNACLE_TOKEN: gateway.token };
   return new Promise((done) => {
-    execFile(process.execPath, [join(server, 'bin/binnacle.js'), ...args], { env }, (error, out, err) =>
-      done({ code: error === null ? 0 : Number(error.code), out, err }),
+    execFile(
+      process.execPath,
+      [join(installed, '@binnacle/cli/bin/binnacle.js'), ...args],
+      { env },
+      (error, out, err) => done({ code: error === null ? 0 : Number(error.code), out, err }),
     );
   });
 }

@@ -13,7 +13,7 @@ import type { Reply } from '../support/gateway-access.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
-const BINARY = resolve(import.meta.dirname, '../../packages/server/dist/binnacle.mjs');
+const BINARY = resolve(import.meta.dirname, '../../packages/cli/dist/binnacle.mjs');
 
 let gateway: GatewayProcess;
 let configDir: string;

@@ -2,11 +2,11 @@
 
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { Commands } from '../../packages/server/src/cli/command.fixture.ts';
 import { makeConversation, writeConfig } from '../conversations/conversation.fixture.ts';
+import { Commands } from '../support/commands.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 
-const binary = fileURLToPath(new URL('../../packages/server/dist/binnacle.mjs', import.meta.url));
+const binary = fileURLToPath(new URL('../../packages/cli/dist/binnacle.mjs', import.meta.url));
 
 let gateway: Gateway;
 let commands: Commands;

@@ -2,10 +2,10 @@
 
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Commands } from '../../packages/server/src/cli/command.fixture.ts';
+import { Commands } from '../support/commands.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 
-const binary = fileURLToPath(new URL('../../packages/server/dist/binnacle.mjs', import.meta.url));
+const binary = fileURLToPath(new URL('../../packages/cli/dist/binnacle.mjs', import.meta.url));
 
 let gateway: GatewayProcess;
 let commands: Commands;

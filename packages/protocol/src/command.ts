@@ -1,5 +1,7 @@
 // Defaults of a session: its size, and its name from what it runs. Pure.
 
+import type { SessionInfo } from './session.ts';
+
 /** Default size of a terminal in columns and rows. */
 export const DEFAULT_SIZE = { cols: 80, rows: 24 } as const;
 
@@ -24,3 +26,12 @@ export const isShell = (program: string): boolean => SHELL.test(program);
 export function shellText([program = '', option = '', text, ...rest]: readonly string[]): string | undefined {
   return isShell(program) && /^-[il]*c$/.test(option) && rest.length === 0 ? text : undefined;
 }
+
+/** What is run, as a person would type it: of a shell that is given a text, the text. */
+export function commandOf({ argv, foreign }: Pick<SessionInfo, 'argv' | 'foreign'>): string {
+  if (foreign !== null) return argv.join(' ');
+  return shellText(argv) ?? argv.map(quoted).join(' ');
+}
+
+const quoted = (word: string): string =>
+  /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

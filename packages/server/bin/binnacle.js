@@ -1,10 +1,3 @@
-#!/usr/bin/env node
-// Committed, unlike dist/, so that npm can link it before the first build.
-import { existsSync } from 'node:fs';
-
-const main = new URL('../dist/binnacle.mjs', import.meta.url);
-if (existsSync(main)) await import(main.href);
-else {
-  console.error('binnacle: not built yet. Run: npm run build');
-  process.exitCode = 1;
-}
+// The command is packages/cli/bin/binnacle.js. Settings of agents that `binnacle mcp --print-config` wrote in a checkout
+// before that package was made name this file. The npm package does not have it.
+await import('../../cli/bin/binnacle.js');

@@ -2,7 +2,7 @@
 
 import { constants } from 'node:os';
 import type { EntryData, OutputKind, RecordingEvent, RunInfo, TrafficMark } from '@binnacle/protocol';
-import { DEFAULT_SIZE, isOutput } from '@binnacle/protocol';
+import { commandOf, DEFAULT_SIZE, isOutput } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import { TextCutter } from '../cursor/text-decoder.ts';
 import type { Entry } from '../log/log.ts';
@@ -15,7 +15,7 @@ import {
   headerLine,
   MAX_COMMAND_CHARS,
 } from './asciicast-lines.ts';
-import { bodyOf, commandOf, type ExportWriter, gapWords, oneLine, type RecordedSession } from './writer.ts';
+import { bodyOf, type ExportWriter, gapWords, oneLine, type RecordedSession } from './writer.ts';
 
 export interface CastOptions {
   /** Tell of input as well. */

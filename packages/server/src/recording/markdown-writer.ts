@@ -1,11 +1,11 @@
 // A session's log as Markdown: what was run and when, its output in blocks that nothing in it can end, how it ended.
 
-import { type EntryData, isOutput, type RunInfo } from '@binnacle/protocol';
+import { commandOf, type EntryData, isOutput, type RunInfo } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import type { Entry } from '../log/log.ts';
 import { Fence, inlineCode } from './markdown.ts';
 import { PlainStreams } from './text-writer.ts';
-import { bodyOf, commandOf, type ExportWriter, gapWords, type RecordedSession } from './writer.ts';
+import { bodyOf, type ExportWriter, gapWords, type RecordedSession } from './writer.ts';
 
 const MAX_COMMAND = 2000;
 

@@ -1,13 +1,6 @@
 // What every form of an export has in common. Knows no transport and no form.
 
-import {
-  type RecordingEvent,
-  type RunEvent,
-  type RunInfo,
-  type SessionInfo,
-  shellText,
-  type TrafficMark,
-} from '@binnacle/protocol';
+import type { RecordingEvent, RunEvent, RunInfo, SessionInfo, TrafficMark } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import type { Entry } from '../log/log.ts';
 
@@ -38,15 +31,6 @@ export function bodyOf<T extends object = AnyEvent>({ bytes }: Pick<Entry, 'byte
   if (bytes.length === 0) return {};
   return JSON.parse(Buffer.from(bytes).toString()) as T;
 }
-
-/** What is run, as a person would type it: of a shell that is given a text, the text. */
-export function commandOf({ argv, foreign }: Pick<RecordedSession, 'argv' | 'foreign'>): string {
-  if (foreign !== null) return argv.join(' ');
-  return shellText(argv) ?? argv.map(quoted).join(' ');
-}
-
-const quoted = (word: string): string =>
-  /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** In words, for people: what is not there. */
 export const gapWords = ({ from, to, reason }: Pick<Gap, 'from' | 'to' | 'reason'>): string =>

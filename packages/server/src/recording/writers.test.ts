@@ -1,3 +1,4 @@
+import { commandOf } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConversationJsonl, ConversationMarkdown } from './conversation-writers.ts';
@@ -7,7 +8,7 @@ import { Fence, inlineCode, quotation } from './markdown.ts';
 import { MarkdownWriter } from './markdown-writer.ts';
 import { entriesOf, linesOf, type Said, session, written } from './recording.fixture.ts';
 import { TextWriter } from './text-writer.ts';
-import { commandOf, oneLine } from './writer.ts';
+import { oneLine } from './writer.ts';
 
 /** What a reader of CommonMark finds: lines inside of fenced blocks, and those outside. */
 function parsed(markdown: string): { readonly inside: string[]; readonly outside: string[]; readonly isOpen: boolean } {

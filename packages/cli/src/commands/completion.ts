@@ -1,0 +1,71 @@
+// `binnacle completion`: scripts for shells, and the answers that those scripts ask for (`binnacle complete -- …`).
+
+import type { PluginInfo, SessionInfo } from '@binnacle/protocol';
+import tab from '@bomb.sh/tab/commander';
+import type { Command } from 'commander';
+import { findGateway } from '../gateway/address.ts';
+import { clientOf } from '../gateway/connect.ts';
+import { EXIT, usage } from '../output/failure.ts';
+import { printable } from '../output/style.ts';
+
+const SHELLS = ['bash', 'zsh', 'fish'];
+/** A person waits for this between pressing Tab and seeing something. */
+const ASK_MS = 300;
+
+export async function completion(program: Command, shell: string): Promise<number> {
+  if (!SHELLS.includes(shell)) throw usage(`There is no completion for "${shell}".`, `One of: ${SHELLS.join(', ')}`);
+  tab(program).setup('binnacle', 'binnacle', shell);
+  return EXIT.ok;
+}
+
+/** Prints the suggestions for what stands behind `--`, with what the gateway has where a session or a plugin is wanted. */
+export async function complete(program: Command, args: readonly string[]): Promise<void> {
+  const words = args[0] === '--' ? args.slice(1) : args;
+  const suggestions = tab(program);
+  const wantsSession = program.commands.find((command) => command.name() === words[0])?.registeredArguments[0];
+  if (wantsSession?.name() === 'session' && words.length >= 2) {
+    const sessions = await knownSessions();
+    const argument = suggestions.commands.get(words[0] ?? '')?.arguments.get('session');
+    if (argument !== undefined) {
+      argument.handler = (offer) => {
+        for (const session of sessions) {
+          const name = /^[\w.-]+$/.test(session.name) ? session.name : session.id;
+          offer(name, printable(`${session.state}  ${session.argv.join(' ')}`));
+        }
+      };
+    }
+  }
+  const below = words[0] === 'plugin' ? suggestions.commands.get(`plugin ${words[1] ?? ''}`)?.arguments : undefined;
+  const plugin = below?.get('plugin');
+  if (plugin !== undefined) {
+    const plugins = await knownPlugins();
+    plugin.handler = (offer) => {
+      for (const { id, name } of plugins) offer(id, printable(name));
+    };
+  }
+  const permission = below?.get('permission');
+  if (permission !== undefined) {
+    const { PERMISSIONS } = await import('@binnacle/server/plugin-manifest');
+    permission.handler = (offer) => {
+      for (const [name, { sentence }] of Object.entries(PERMISSIONS)) offer(name, sentence);
+    };
+  }
+  suggestions.parse([...words]);
+}
+
+async function knownPlugins(): Promise<readonly PluginInfo[]> {
+  try {
+    return await clientOf(findGateway(undefined), ASK_MS).plugins.list();
+  } catch {
+    return [];
+  }
+}
+
+async function knownSessions(): Promise<readonly SessionInfo[]> {
+  try {
+    const client = clientOf(findGateway(undefined), ASK_MS);
+    return (await client.sessions.list()).sessions;
+  } catch {
+    return []; // no gateway, no suggestions: an error has no place in a half-written command line
+  }
+}

@@ -1,0 +1,283 @@
+// `binnacle emit`: shows a program that runs here in a gateway that may be elsewhere, or away. The program comes first:
+// its bytes, its exit code and its pace are those that it would have without us.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, rmSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { constants, tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { createEmitter, type EmittedSession, type Emitter, type EmitterOptions } from '@binnacle/emit';
+import { isEmittedId } from '@binnacle/protocol';
+import { Fifos, type OpenFifo } from '@binnacle/server/fifos';
+import { EmitWords } from '../emit/format.ts';
+import { PassingOn } from '../emit/pass-through.ts';
+import { findGateway, type Place } from '../gateway/address.ts';
+import type { ClientCommandOptions } from '../gateway/connect.ts';
+import { parseLabels } from '../input/labels.ts';
+import { parseBytes, parseTimeout } from '../input/quantities.ts';
+import { EXIT, Failure, usage } from '../output/failure.ts';
+
+export interface EmitOptions extends Pick<ClientCommandOptions, 'data'> {
+  readonly session?: string;
+  readonly source?: string;
+  readonly label: readonly string[];
+  readonly bufferDir?: string;
+  readonly buffer?: string;
+  readonly flushMs: string;
+}
+
+type Stream = 'stdout' | 'stderr';
+
+/** How a program ended; null of one that we only read. */
+interface Ended {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+const FORWARDED: readonly NodeJS.Signals[] = [
+  'SIGINT',
+  'SIGTERM',
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGCONT',
+];
+/** A terminal sends these to the program itself, too: forwarded they would count twice. */
+const FROM_TERMINALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
+/** What an emitter takes. */
+const LEAST_BUFFER = 64 * 1024;
+const MOST_BUFFER = 2 ** 40;
+
+export async function emit(command: readonly string[], options: EmitOptions): Promise<number> {
+  if (command.length === 0 && process.stdin.isTTY === true)
+    throw usage(
+      'There is nothing to emit.',
+      'Give a program behind --, or pipe the output of one: CMD | binnacle emit',
+    );
+  const { session: id, bufferDir } = options;
+  const flushMs = parseTimeout(options.flushMs);
+  const sessionOptions = sessionOf(command, options);
+  const what = command.length === 0 ? 'stdin' : 'the program';
+  const words = new EmitWords({ session: id, bufferDir, flushMs, what });
+  const emitter = emitterOf(options, flushMs, words);
+  const waitMs = isPlaceGood(options.data, words) ? flushMs : 0;
+  if (command.length === 0) return await tee(emitter, emitter.session(sessionOptions), waitMs, words);
+  const wrapped = await start(command);
+  const session = emitter.session(sessionOptions);
+  const interrupted = forwardTo(wrapped.child);
+  const { exitCode, signal } = await wrapped.run((stream, bytes) => session.output(bytes, { stream }));
+  session.end({ exitCode, signal });
+  const code = signal === null ? (exitCode ?? EXIT.failed) : 128 + constants.signals[signal];
+  interrupted(() => finish(emitter, code, words));
+  await emitter.close(waitMs);
+  return finish(emitter, code, words);
+}
+
+/** Ends the process: whoever holds our stdin open must not hold us. */
+function finish(emitter: Emitter, code: number, words: EmitWords): never {
+  words.end(emitter.stats);
+  process.exit(code);
+}
+
+/** False where the environment names a gateway that cannot be one, which nothing changes while we run. Says it. */
+function isPlaceGood(data: string | undefined, words: EmitWords): boolean {
+  try {
+    const { url } = findGateway(data);
+    if (/^https?:\/\//i.test(url) && URL.canParse(url)) return true;
+    throw usage(`BINNACLE_URL is no address of a gateway: ${url}.`, 'Write it as http://127.0.0.1:7117.');
+  } catch (error) {
+    // A gateway that does not run here now may start yet.
+    if (error instanceof Failure && error.exitCode === EXIT.unreachable) return true;
+    words.wrongPlace(error);
+    return false;
+  }
+}
+
+function sessionOf(command: readonly string[], options: EmitOptions) {
+  const { session, source, label } = options;
+  if (session !== undefined && !isEmittedId(session))
+    throw usage(
+      `"${session}" cannot be the id of a session.`,
+      'Use 1 to 200 of A-Z, a-z, 0-9 and . _ : @ + = , ~ -, beginning with a letter or digit.',
+    );
+  return {
+    source: source ?? sourceOf(command[0]),
+    labels: parseLabels(label),
+    cwd: process.cwd(),
+    stream: 'stdout',
+    ...(session === undefined ? {} : { id: session }),
+    ...(command.length === 0 ? {} : { command: command.map(quoted).join(' ') }),
+  } as const;
+}
+
+/** As one would type it. */
+const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+function emitterOf(options: EmitOptions, flushMs: number, words: EmitWords): Emitter {
+  // Asked for each request: a gateway that starts later, or again at another port, is found.
+  const place = (): Place => findGateway(options.data);
+  const { bufferDir, buffer } = options;
+  const settings: EmitterOptions = {
+    url: () => place().url,
+    token: () => place().token,
+    flushMs,
+    buffer: {
+      ...(buffer === undefined ? {} : { bytes: bufferBytes(buffer) }),
+      ...(bufferDir === undefined ? {} : { dir: bufferDir }),
+    },
+    onDiagnostic: (diagnostic) => words.warn(diagnostic),
+  };
+  try {
+    return createEmitter(settings);
+  } catch (error) {
+    throw usage((error as Error).message);
+  }
+}
+
+function bufferBytes(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes < LEAST_BUFFER || bytes > MOST_BUFFER)
+    throw usage('--buffer takes a size from 64KiB to 1TiB.', 'For example: --buffer 8MiB');
+  return bytes;
+}
+
+/** CMD | binnacle emit */
+async function tee(emitter: Emitter, session: EmittedSession, waitMs: number, words: EmitWords): Promise<number> {
+  let code: number = EXIT.ok;
+  let signals = 0;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      signals += 1;
+      // Ctrl-C goes to the program in front of us as well: what it says in the end is still for us.
+      if (signal === 'SIGINT' && signals === 1 && (process.stdout.isTTY || process.stderr.isTTY)) return;
+      code = 128 + constants.signals[signal];
+      // A write that nobody reads would hold up an orderly end.
+      if (signals > 1) process.kill(process.pid, 'SIGKILL');
+      process.stdin.destroy();
+    });
+  }
+  const out = new PassingOn(1);
+  const wrong = await readAll(process.stdin, out, (bytes) => session.output(bytes));
+  if (wrong !== undefined) {
+    words.wrongStdin(wrong);
+    code = EXIT.failed;
+  }
+  session.end();
+  await emitter.close(waitMs);
+  return finish(emitter, code, words);
+}
+
+interface Wrapped {
+  readonly child: ChildProcess;
+  /** Until it has ended, and both of its outputs are closed and passed on. */
+  run(take: (stream: Stream, bytes: Buffer) => void): Promise<Ended>;
+}
+
+/** FIFOs where they can be had: Node's own pipes are sockets, and `> /dev/stderr` fails on those. */
+async function start([program = '', ...args]: readonly string[]): Promise<Wrapped> {
+  const fifos = await openFifos();
+  let child: ChildProcess;
+  try {
+    child = spawn(program, args, { stdio: ['inherit', fifos?.[0].theirs ?? 'pipe', fifos?.[1].theirs ?? 'pipe'] });
+  } catch (error) {
+    // A name that no program can have; others fail with an event.
+    throw notStarted(program, error as NodeJS.ErrnoException);
+  } finally {
+    for (const { theirs } of fifos ?? []) closeSync(theirs);
+  }
+  const exited = new Promise<Ended>((resolve) =>
+    child.once('exit', (exitCode, signal) => resolve({ exitCode, signal })),
+  );
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (error: NodeJS.ErrnoException) => reject(notStarted(program, error)));
+  });
+  const stdout = fifos === undefined ? child.stdout : socketOf(fifos[0].ours);
+  const stderr = fifos === undefined ? child.stderr : socketOf(fifos[1].ours);
+  return {
+    child,
+    run: async (take) => {
+      const [ended] = await Promise.all([
+        exited,
+        readAll(stdout, new PassingOn(1), (bytes) => take('stdout', bytes)),
+        readAll(stderr, new PassingOn(2), (bytes) => take('stderr', bytes)),
+      ]);
+      return ended;
+    },
+  };
+}
+
+/** Undefined without a place to make them in: the program runs all the same. */
+async function openFifos(): Promise<readonly [OpenFifo, OpenFifo] | undefined> {
+  let dir: string | undefined;
+  try {
+    dir = mkdtempSync(join(tmpdir(), 'binnacle-emit-'));
+    const fifos = new Fifos(dir);
+    return [await fifos.openOutput(), await fifos.openOutput()];
+  } catch {
+    return undefined;
+  } finally {
+    if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function notStarted(program: string, error: NodeJS.ErrnoException): Failure {
+  const hint = /\s/.test(program) ? `For shell text: binnacle emit -- sh -c ${quoted(program)}` : undefined;
+  if (error.code === 'ENOENT') return new Failure(EXIT.noProgram, `There is no program "${program}".`, hint);
+  return new Failure(error.code === 'EACCES' ? 126 : EXIT.failed, `"${program}" cannot be started: ${error.message}`);
+}
+
+const socketOf = (fd: number): Socket => new Socket({ fd, readable: true, writable: false });
+
+/** Until the source has ended, and what came from it is passed on. No faster than that is read. Gives why it ended early. */
+async function readAll(
+  source: Readable | null,
+  out: PassingOn,
+  take: (bytes: Buffer) => void,
+): Promise<Error | undefined> {
+  if (source === null) return undefined;
+  const wrong = await new Promise<Error | undefined>((resolve) => {
+    source.on('data', (bytes: Buffer) => {
+      take(bytes);
+      if (out.write(bytes)) return;
+      source.pause();
+      void out.drained().then(() => source.resume());
+    });
+    source.on('error', (error) => {
+      source.destroy();
+      resolve(error);
+    });
+    // A stdin that is a file ends, and is never closed; one that we destroy is closed, and never ends.
+    source.on('end', () => resolve(undefined));
+    source.on('close', () => resolve(undefined));
+  });
+  await out.drained();
+  return wrong;
+}
+
+/**
+ * Passes on what comes. The result is to be called when the program has ended: from then on a signal ends the waiting
+ * for the gateway.
+ */
+function forwardTo(child: ChildProcess): (instead: () => void) => void {
+  let afterwards: (() => void) | undefined;
+  const hasTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY === true);
+  for (const signal of FORWARDED) {
+    process.on(signal, () => {
+      if (afterwards !== undefined) {
+        if (signal !== 'SIGCONT') afterwards();
+      } else if (!hasTerminal || !FROM_TERMINALS.includes(signal)) child.kill(signal);
+    });
+  }
+  return (instead) => {
+    afterwards = instead;
+  };
+}
+
+/** `local` stands for what runs here, and nobody else may have it. */
+function sourceOf(program: string | undefined): string {
+  const name = program === undefined ? 'stdin' : basename(program).slice(0, 64);
+  return name === 'local' ? 'emit' : name;
+}

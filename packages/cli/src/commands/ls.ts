@@ -1,0 +1,90 @@
+// `binnacle ls`: the sessions as a table, or as JSON.
+
+import { commandOf, type SessionActivity, type SessionInfo, type SessionQuery } from '@binnacle/protocol';
+import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import { formatDuration } from '../input/quantities.ts';
+import { EXIT } from '../output/failure.ts';
+import { printable, type Style, style, table } from '../output/style.ts';
+
+/** Of what one waits for, in a table. */
+const MAX_TEXT = 40;
+
+export interface LsOptions extends ClientCommandOptions {
+  readonly running?: boolean;
+  readonly waiting?: boolean;
+  /** `key` or `key=value`. */
+  readonly label?: string;
+}
+
+export async function ls(options: LsOptions): Promise<number> {
+  const { waiting, label } = options;
+  const query: SessionQuery = {
+    ...(waiting === true ? { activity: 'waiting' } : {}),
+    ...(label === undefined ? {} : { label }),
+  };
+  const all = await withClient(options, (client) => client.sessions.all(query));
+  const sessions = waitingFirst(options.running === true ? all.filter((session) => session.running) : all);
+  if (options.json === true) process.stdout.write(`${JSON.stringify({ sessions })}\n`);
+  else if (sessions.length > 0) process.stdout.write(sessionTable(sessions, Date.now(), style(process.stdout)));
+  else process.stderr.write(`${noneWords(options)}\n`);
+  return EXIT.ok;
+}
+
+function noneWords({ waiting, label }: LsOptions): string {
+  if (label !== undefined) return `No session with the label ${label}.`;
+  return waiting === true ? 'Nothing waits for you.' : 'No sessions. Start one with: binnacle run';
+}
+
+export function sessionTable(sessions: readonly SessionInfo[], now: number, look: Style): string {
+  const shortId = shortIds(sessions);
+  const isAsked = sessions.some((session) => textOf(session) !== '');
+  const head = ['ID', 'STATE', 'NAME', 'AGE', 'HELM', ...(isAsked ? ['WAITS FOR'] : []), 'COMMAND'].map(look.dim);
+  const rows = sessions.map((session) => [
+    shortId(session),
+    state(session, look),
+    printable(session.name) || '-',
+    formatDuration(now - session.createdAt),
+    session.foreign === null
+      ? printable(session.lease?.holder ?? '-')
+      : look.dim(`at ${printable(session.foreign.source)}`),
+    ...(isAsked ? [clipped(printable(textOf(session)))] : []),
+    printable(commandOf(session)),
+  ]);
+  return table([head, ...rows], process.stdout.columns ?? 120);
+}
+
+const isWaiting = ({ activity }: SessionInfo): boolean => activity?.state.startsWith('waiting') === true;
+const textOf = (session: SessionInfo): string => (isWaiting(session) ? (session.activity?.text ?? '') : '');
+const clipped = (text: string): string => (text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT - 1)}…`);
+
+/** Newest first among those that wait, and among the others. */
+const waitingFirst = (sessions: readonly SessionInfo[]): SessionInfo[] => [
+  ...sessions.filter(isWaiting),
+  ...sessions.filter((session) => !isWaiting(session)),
+];
+
+const ACTIVITY: Readonly<Record<SessionActivity['state'], (look: Style) => string>> = {
+  waiting_approval: (look) => look.yellow('approval?'),
+  waiting_input: (look) => look.yellow('waiting'),
+  working: (look) => look.green('working'),
+  idle: (look) => look.green('idle'),
+};
+
+/** What it does; as it ended, not only that it ended. */
+function state(session: SessionInfo, look: Style): string {
+  if (session.stalled !== null) return look.yellow('disk full');
+  // A gateway of an older version says nothing of it.
+  if (session.running && session.activity) return ACTIVITY[session.activity.state](look);
+  if (session.running) return look.green(session.state);
+  if (session.signal !== null) return look.red(session.signal);
+  if (session.exitCode !== null) return (session.exitCode === 0 ? look.dim : look.red)(`exit ${session.exitCode}`);
+  return session.state === 'lost' ? look.red('lost') : look.dim(session.state);
+}
+
+/** The shortest beginning that tells all of them apart. Ids begin with their time, so eight digits are often not enough. */
+function shortIds(sessions: readonly SessionInfo[]): (session: SessionInfo) => string {
+  let length = 8;
+  const distinct = (): boolean => new Set(sessions.map(({ id }) => id.slice(0, length))).size === sessions.length;
+  while (length < 36 && !distinct()) length += 1;
+  return (session) => session.id.slice(0, length).replace(/-$/, '');
+}

@@ -1,0 +1,121 @@
+// `binnacle route explain`: where a message would go and why, by a config file or by the one of the gateway.
+
+import { resolve } from 'node:path';
+import { BinnacleError } from '@binnacle/protocol';
+import type { ConfigProblem } from '@binnacle/server/config';
+import type { Explanation, RouteInput } from '@binnacle/server/routing';
+import { findGateway, type Place } from '../gateway/address.ts';
+import type { ClientCommandOptions } from '../gateway/connect.ts';
+import { EXIT, usage } from '../output/failure.ts';
+import { printable, type Style, style } from '../output/style.ts';
+
+export interface RouteExplainOptions extends ClientCommandOptions {
+  readonly config?: string;
+  readonly channel: string;
+  readonly account?: string;
+  readonly peer?: string;
+  readonly parent?: string;
+  readonly guild?: string;
+  readonly team?: string;
+  readonly role: readonly string[];
+}
+
+export async function explainRoute(options: RouteExplainOptions): Promise<number> {
+  const question = questionOf(options);
+  const { explanation, problems } =
+    options.config === undefined
+      ? await askGateway(findGateway(options.data), question)
+      : await askFile(options.config, question);
+  if (options.json === true) process.stdout.write(`${JSON.stringify({ ...explanation, problems })}\n`);
+  else process.stdout.write(report(explanation, problems, style(process.stdout)));
+  return explanation.route === null ? EXIT.failed : EXIT.ok;
+}
+
+type Question = Pick<RouteInput, 'channel' | 'accountId' | 'peer' | 'parentPeer' | 'guildId' | 'teamId'> & {
+  readonly roles?: readonly string[];
+};
+
+interface Answer {
+  readonly explanation: Explanation;
+  readonly problems: readonly ConfigProblem[];
+}
+
+function questionOf(options: RouteExplainOptions): Question {
+  return {
+    channel: options.channel,
+    ...(options.account === undefined ? {} : { accountId: options.account }),
+    ...(options.peer === undefined ? {} : { peer: peerOf(options.peer) }),
+    ...(options.parent === undefined ? {} : { parentPeer: peerOf(options.parent) }),
+    ...(options.guild === undefined ? {} : { guildId: options.guild }),
+    ...(options.team === undefined ? {} : { teamId: options.team }),
+    ...(options.role.length === 0 ? {} : { roles: options.role }),
+  };
+}
+
+/** The first colon divides: ids of some channels have colons of their own. */
+function peerOf(text: string): { readonly kind: string; readonly id: string } {
+  const at = text.indexOf(':');
+  if (at <= 0) throw usage(`"${text}" is not a peer.`, 'A kind and an id, for example group:123 or direct:ada.');
+  return { kind: text.slice(0, at), id: text.slice(at + 1) };
+}
+
+/** Loaded here, so that asking a gateway loads no parser. */
+async function askFile(path: string, question: Question): Promise<Answer> {
+  const { loadConfig } = await import('@binnacle/server/config');
+  const { roles, ...input } = question;
+  const { router, problems } = loadConfig(resolve(path), true);
+  return { explanation: router.explain(roles === undefined ? input : { ...input, memberRoleIds: roles }), problems };
+}
+
+async function askGateway({ url, token }: Place, question: Question): Promise<Answer> {
+  const ask = async (path: string, init: RequestInit): Promise<unknown> => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const response = await fetch(url + path, { ...init, headers });
+    const body: unknown = await response.json();
+    if (!response.ok)
+      throw BinnacleError.fromWire((body as { error: Parameters<typeof BinnacleError.fromWire>[0] }).error);
+    return body;
+  };
+  const explanation = await ask('/v1/routes/explain', { method: 'POST', body: JSON.stringify(question) });
+  const { problems } = (await ask('/v1/config/problems', {})) as Pick<Answer, 'problems'>;
+  // Our own gateway's answer, in the shape that its route declares.
+  return { explanation: explanation as Explanation, problems };
+}
+
+export function report(
+  { route, error, why, tiers, passedOver }: Explanation,
+  problems: readonly ConfigProblem[],
+  look: Style,
+): string {
+  const lines = [route === null ? look.red(printable(why)) : look.bold(printable(why))];
+  if (route !== null) {
+    lines.push(`  session key  ${printable(route.sessionKey)}`, `  account      ${printable(route.accountId)}`);
+    lines.push(`  scopes       ${printable(`${route.dmScope} for people, ${route.groupScope} for rooms`)}`);
+  } else lines.push(`  code         ${error?.code}`);
+  lines.push('');
+  const marks = {
+    matched: look.green('✓'),
+    no_match: look.red('✗'),
+    not_applicable: look.dim('–'),
+    not_tried: look.dim(' '),
+  };
+  for (const tier of tiers) {
+    if (tier.outcome === 'not_tried') continue;
+    lines.push(`${marks[tier.outcome]} ${tier.tier.padEnd(21)} ${look.dim(printable(tier.why))}`);
+    for (const { index, agentId, matches, why: reason } of tier.candidates) {
+      const name = `    binding ${index} (${printable(agentId ?? 'the default agent')})`;
+      lines.push(`${name}: ${matches ? look.green(printable(reason)) : printable(reason)}`);
+    }
+    if (tier.more > 0) lines.push(look.dim(`    and ${tier.more} more`));
+  }
+  const { otherChannels, faulty } = passedOver;
+  if (otherChannels + faulty > 0) {
+    lines.push(
+      '',
+      look.dim(`Not looked at: ${otherChannels} of other channels, ${faulty} that take no part in routing.`),
+    );
+  }
+  if (problems.length > 0) lines.push('', look.yellow('In the config file:'));
+  for (const { line, column, message } of problems) lines.push(`  ${line}:${column} ${printable(message)}`);
+  return `${lines.join('\n')}\n`;
+}

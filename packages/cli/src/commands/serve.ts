@@ -1,0 +1,209 @@
+// `binnacle serve`: starts the gateway, says where it is, and stops it in time. Knows nothing of what it does.
+
+import { type Gateway, type GatewayOptions, startGateway } from '@binnacle/server';
+import { dataDir } from '../gateway/address.ts';
+import { parseBytes, parseCount, parseDuration, parseDurationWithin } from '../input/quantities.ts';
+import { EXIT, Failure } from '../output/failure.ts';
+import { style } from '../output/style.ts';
+import { VERSION } from '../version.ts';
+
+export interface ServeOptions {
+  readonly data?: string;
+  readonly port: string;
+  readonly host: string;
+  readonly json?: boolean;
+  readonly origin: readonly string[];
+  readonly hostName: readonly string[];
+  readonly publicUrl?: string;
+  readonly leaseTime?: string;
+  readonly leaseGrace?: string;
+  readonly heartbeat?: string;
+  readonly stallTime?: string;
+  readonly maxSessions?: string;
+  readonly maxForeignSessions?: string;
+  readonly newForeignPerSecond?: string;
+  readonly emitEventsPerSecond?: string;
+  readonly emitBytesPerSecond?: string;
+  readonly maxViewers?: string;
+  readonly maxPendingPtys?: string;
+  readonly config?: string;
+  readonly maxConversations?: string;
+  readonly maxQueuedMessages?: string;
+  readonly runsAtStop: string;
+  readonly maxMcpCalls?: string;
+  readonly maxMcpSubscriptions?: string;
+  readonly programsPerRunner?: string;
+  readonly orphans: string;
+  readonly retainBytes?: string;
+  readonly retainAge?: string;
+  readonly retainTotal?: string;
+  readonly retainSessions?: string;
+  readonly maxEvents?: string;
+  readonly maxIndex?: string;
+  readonly maxRecording?: string;
+  readonly passEnv: readonly string[];
+  readonly logLevel: string;
+}
+
+const HOUR_MS = 3600_000;
+/** People press Ctrl-C again after about this long, and supervisors kill at 10 s: what is not closed by then is cut. */
+const CLOSE_MS = 3000;
+
+export async function serve(options: ServeOptions): Promise<number> {
+  const stop = stopSignal();
+  const isQuiet = options.json === true;
+  const gateway = await start({ ...toGatewayOptions(options), ...(isQuiet ? {} : { onConfig: sayConfig }) });
+  const data = dataDir(options.data);
+  if (options.json === true) {
+    const { url, publicUrl } = gateway;
+    process.stdout.write(`${JSON.stringify({ url, publicUrl, pid: process.pid, data, version: VERSION })}\n`);
+  } else {
+    await greet(gateway, data);
+  }
+  await stop;
+  if (options.json !== true) process.stderr.write('\nStopping. Programs go on running.\n');
+  await Promise.race([gateway.close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MS))]);
+  // Whatever still holds the loop (a socket that does not close) has had its time.
+  process.exit(EXIT.ok);
+}
+
+/** The log says it as well, but not at the level that people run with. */
+function sayConfig(path: string, problems: number): void {
+  const faults =
+    problems === 0 ? '' : `; ${problems} problem${problems === 1 ? '' : 's'}, see: binnacle config check '${path}'`;
+  process.stderr.write(`The config file ${path} is taken up${faults}.\n`);
+}
+
+export function toGatewayOptions(options: ServeOptions): GatewayOptions {
+  const count = (text: string | undefined, name: string, most = 1_000_000): number | undefined =>
+    text === undefined ? undefined : parseCount(text, name, 1, most);
+  const time = (text: string | undefined, name: string, max: number): number | undefined =>
+    text === undefined ? undefined : parseDurationWithin(text, name, 1000, max);
+  const leaseMs = time(options.leaseTime, '--lease-time', 24 * HOUR_MS);
+  return withoutUndefined({
+    dataDir: dataDir(options.data),
+    host: options.host,
+    port: parseCount(options.port, '--port', 0, 65_535),
+    origins: options.origin,
+    hostNames: options.hostName,
+    publicUrl: options.publicUrl ?? (process.env.BINNACLE_PUBLIC_URL || undefined),
+    helmTimes: withoutUndefined({
+      autoReleaseAfterMs: leaseMs,
+      graceMs: time(options.leaseGrace, '--lease-grace', HOUR_MS),
+    }),
+    writeLeaseTimes: withoutUndefined({
+      autoReleaseAfterMs: leaseMs,
+      maxIdleHoldMs: leaseMs === undefined ? undefined : Math.max(leaseMs, HOUR_MS),
+    }),
+    livenessTimes: withoutUndefined({
+      heartbeatMs: time(options.heartbeat, '--heartbeat', HOUR_MS),
+      stallMs: time(options.stallTime, '--stall-time', HOUR_MS),
+    }),
+    maxSessions: count(options.maxSessions, '--max-sessions'),
+    maxForeignSessions: count(options.maxForeignSessions, '--max-foreign-sessions'),
+    newForeignPerSecond: count(options.newForeignPerSecond, '--new-foreign-per-second'),
+    emitRates: withoutUndefined({
+      eventsPerSecond: count(options.emitEventsPerSecond, '--emit-events-per-second'),
+      bytesPerSecond: options.emitBytesPerSecond === undefined ? undefined : parseBytes(options.emitBytesPerSecond),
+    }),
+    maxViewers: count(options.maxViewers, '--max-viewers'),
+    maxPendingPtys: count(options.maxPendingPtys, '--max-pending-ptys'),
+    configPath: options.config,
+    maxConversations: count(options.maxConversations, '--max-conversations'),
+    maxQueuedMessages: count(options.maxQueuedMessages, '--max-queued-messages'),
+    runsAtStop: options.runsAtStop === 'abort' ? 'abort' : 'keep',
+    maxMcpCalls: count(options.maxMcpCalls, '--max-mcp-calls'),
+    maxMcpSubscriptions: count(options.maxMcpSubscriptions, '--max-mcp-subscriptions'),
+    programsPerRunner: count(options.programsPerRunner, '--programs-per-runner'),
+    orphans: options.orphans === 'keep' ? 'keep' : parseDuration(options.orphans),
+    retainBytes: options.retainBytes === undefined ? undefined : parseBytes(options.retainBytes),
+    retainAgeMs: options.retainAge === undefined ? undefined : parseDuration(options.retainAge),
+    retainTotalBytes: options.retainTotal === undefined ? undefined : parseBytes(options.retainTotal),
+    retainSessions: count(options.retainSessions, '--retain-sessions'),
+    maxEvents: count(options.maxEvents, '--max-events', 1_000_000_000),
+    maxIndexBytes: options.maxIndex === undefined ? undefined : parseBytes(options.maxIndex),
+    maxRecordingBytes: options.maxRecording === undefined ? undefined : parseBytes(options.maxRecording),
+    passEnv: options.passEnv,
+    logLevel: options.logLevel,
+  });
+}
+
+async function start(options: GatewayOptions): ReturnType<typeof startGateway> {
+  try {
+    return await startGateway(options);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const where = `${options.host}:${options.port}`;
+    if (code === 'EADDRINUSE') {
+      const hint = 'Is a gateway running already? Else pass another --port; 0 takes any that is free.';
+      throw new Failure(EXIT.failed, `The address ${where} is in use.`, hint, error);
+    }
+    if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+      throw new Failure(
+        EXIT.failed,
+        `${where} cannot be listened at (${code}).`,
+        'Pass another --host or --port.',
+        error,
+      );
+    }
+    throw error;
+  }
+}
+
+/** Resolves at the first request to stop; the second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const stop = (code: number): void => {
+      if (asked) process.exit(code);
+      asked = true;
+      resolve();
+    };
+    // Node opens its inspector at it, to every program of this user; with a listener it does not.
+    process.on('SIGUSR1', () => undefined);
+    process.on('SIGINT', () => stop(130));
+    process.on('SIGTERM', () => stop(143));
+    // The terminal was closed. Later writes to it fail with EIO, which must not end us before the gateway has closed.
+    process.on('SIGHUP', () => {
+      process.stdout.on('error', () => undefined);
+      process.stderr.on('error', () => undefined);
+      stop(129);
+    });
+  });
+}
+
+async function greet(gateway: Gateway, data: string): Promise<void> {
+  const { url, publicUrl } = gateway;
+  const link = gateway.loginLink();
+  const { bold, dim, cyan } = style(process.stdout);
+  // `npm start` runs from a checkout, where the command is not on the PATH.
+  const binnacle = process.env.npm_lifecycle_event === 'start' ? 'npx binnacle' : 'binnacle';
+  // Where it is neither given nor in the environment, the other commands look there by themselves.
+  const where = data === dataDir(undefined) ? '' : ` --data ${data}`;
+  const lines = [
+    '',
+    `  ${bold('Binnacle')} ${dim(VERSION)} ${dim('runs at')} ${url}`,
+    ...(publicUrl === undefined ? [] : [`  ${dim('for others at')} ${publicUrl}/`]),
+    '',
+    `  ${bold('Open')}  ${cyan(link)}`,
+    `        ${dim(`This link works once. Another: ${binnacle} token link${where}`)}`,
+    '',
+    `  ${dim('Data')}  ${data}`,
+    `  ${dim('Stop')}  Ctrl-C ${dim('(programs go on; start it again to find them)')}`,
+    '',
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  if (process.stdout.isTTY) {
+    const { renderUnicodeCompact } = await import('uqr');
+    process.stdout.write(`${renderUnicodeCompact(link, { border: 2 })}\n`);
+    const isLocal = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(link).hostname);
+    const note = 'A phone cannot reach this address; docs/operations.md tells how it can.';
+    process.stdout.write(isLocal ? `  ${dim(note)}\n\n` : '\n');
+  }
+}
+
+/** Leaves out what is undefined, so that the defaults are the gateway's own. */
+const withoutUndefined = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };

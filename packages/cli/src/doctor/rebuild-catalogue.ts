@@ -1,0 +1,134 @@
+// `binnacle doctor --rebuild-catalogue`: makes the catalogue anew, of what can be read of the one that is there and of
+// the logs. What was there is kept aside.
+
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { BinnacleError } from '@binnacle/protocol';
+import {
+  type Adopted,
+  adoptUnlisted,
+  Catalogue,
+  createPrivateFile,
+  DataDirLock,
+  dropOrphans,
+  openCatalogueFile,
+  prepareDataDir,
+  type SalvagedTable,
+  salvage,
+} from '@binnacle/server/maintenance';
+import { dataDir } from '../gateway/address.ts';
+import { EXIT, Failure } from '../output/failure.ts';
+
+export interface RebuildOptions {
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+interface Rebuilt {
+  /** New path of the old catalogue; null where there was none. */
+  readonly aside: string | null;
+  readonly tables: readonly SalvagedTable[];
+  readonly adopted: Adopted;
+}
+
+const FILES = ['', '-wal', '-shm'];
+/** Tables with data that only the catalogue has. */
+const LOST_FOR_GOOD: Readonly<Record<string, string>> = {
+  tokens: 'tokens',
+  logins: 'logins of browsers',
+  shares: 'share links',
+  share_guests: 'guests of share links',
+  plugin_storage: 'what plugins stored',
+  push_subscriptions: 'browsers that are notified',
+  mutes: 'mutes',
+};
+
+export async function rebuildCatalogue(options: RebuildOptions): Promise<number> {
+  const dir = dataDir(options.data);
+  if (!existsSync(dir)) throw new Failure(EXIT.failed, `There is no data directory at ${dir}.`);
+  prepareDataDir(dir);
+  const rebuilt = locked(dir, () => rebuild(dir));
+  process.stdout.write(options.json === true ? `${JSON.stringify(rebuilt)}\n` : report(rebuilt));
+  return EXIT.ok;
+}
+
+function locked<T>(dir: string, work: () => T): T {
+  let lock: DataDirLock;
+  try {
+    lock = DataDirLock.take(dir);
+  } catch (error) {
+    if (!(error instanceof BinnacleError) || error.code !== 'data_dir_in_use') throw error;
+    throw new Failure(
+      EXIT.failed,
+      `A gateway uses ${dir}.`,
+      'Stop it first; programs go on running. Then run this command again.',
+    );
+  }
+  try {
+    return work();
+  } finally {
+    lock.release();
+  }
+}
+
+function rebuild(dir: string): Rebuilt {
+  const path = join(dir, 'catalogue.db');
+  const made = join(dir, 'catalogue.db.new');
+  for (const suffix of FILES) rmSync(made + suffix, { force: true });
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  createPrivateFile(made);
+  const db = openCatalogueFile(made);
+  let tables: readonly SalvagedTable[] = [];
+  try {
+    if (isFile) tables = salvage(path, db);
+    dropOrphans(db);
+    const isSaid = ['messages', 'conversation_runs'].every((name) =>
+      tables.some(({ table, isWhole }) => table === name && isWhole),
+    );
+    // The logs of conversations are read again where the rows are not whole; rows that are there stay.
+    if (!isSaid) db.exec("UPDATE conversations SET place = 0, state = 'busy'");
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  } finally {
+    db.close();
+  }
+  const aside = setAside(path);
+  renameSync(made, path);
+  const catalogue = Catalogue.open(dir);
+  try {
+    return { aside, tables, adopted: adoptUnlisted(dir, catalogue) };
+  } finally {
+    catalogue.close();
+  }
+}
+
+/** Returns where it is then, with its journal beside it. Nothing of it is ever removed. */
+function setAside(path: string): string | null {
+  const time = new Date().toISOString().replace(/[:.]/g, '-');
+  const aside = `${path}.damaged-${time}`;
+  for (const suffix of FILES) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
+  return existsSync(aside) ? aside : null;
+}
+
+function report({ aside, tables, adopted }: Rebuilt): string {
+  const lines = ['The catalogue was made anew.'];
+  if (aside !== null) lines.push(`What was there is kept as ${aside}`);
+  const damaged = tables.filter(({ isWhole }) => !isWhole);
+  const rows = tables.reduce((sum, table) => sum + table.rows, 0);
+  if (tables.length === 0) lines.push('Nothing could be read of the old one.');
+  else lines.push(`Read from it: ${rows} rows${damaged.length === 0 ? ', all of them' : ''}.`);
+  for (const { table, rows: kept } of damaged) {
+    const words = LOST_FOR_GOOD[table];
+    if (words !== undefined) lines.push(`Not whole: ${words} (${kept} could be read). The others are lost.`);
+  }
+  if (tables.length === 0) lines.push(`Lost: ${Object.values(LOST_FOR_GOOD).join(', ')}.`);
+  lines.push(`Taken up from logs: ${adopted.sessions} sessions, ${adopted.conversations} conversations.`);
+  if (adopted.undescribed > 0) {
+    lines.push(`Of ${adopted.undescribed} sessions nothing is known but the log: only an admin sees them.`);
+  }
+  if (adopted.left > 0) lines.push(`${adopted.left} logs of conversations stay where they are: nobody knows whose.`);
+  if (tables.length === 0 || damaged.length > 0) {
+    lines.push('What was revoked last may be valid again, and what was made last may be missing. Look at:');
+    lines.push('  binnacle token ls; binnacle share ls');
+  }
+  return `${lines.join('\n')}\n`;
+}

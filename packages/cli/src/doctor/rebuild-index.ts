@@ -1,0 +1,50 @@
+// `binnacle doctor --rebuild-index`: has the index of search made anew, by the gateway that runs or by the next one.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { BinnacleError, type WireError } from '@binnacle/protocol';
+import { DataDirLock, removeIndex } from '@binnacle/server/maintenance';
+import { dataDir, findGateway } from '../gateway/address.ts';
+import { EXIT, Failure } from '../output/failure.ts';
+
+export interface RebuildOptions {
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+export async function rebuildIndex(options: RebuildOptions): Promise<number> {
+  const dir = dataDir(options.data);
+  if (!existsSync(dir)) throw new Failure(EXIT.failed, `There is no data directory at ${dir}.`);
+  const by = removeWithout(dir) ? 'next_start' : 'gateway';
+  if (by === 'gateway') await askGateway(dir);
+  if (options.json === true) process.stdout.write(`${JSON.stringify({ rebuild: by })}\n`);
+  else if (by === 'gateway') process.stdout.write('The gateway makes the index anew. Search finds more and more.\n');
+  else process.stdout.write('The index was removed. The next gateway makes it anew from the logs.\n');
+  return EXIT.ok;
+}
+
+/** False when a gateway runs: the file is in use then. */
+function removeWithout(dir: string): boolean {
+  let lock: DataDirLock;
+  try {
+    lock = DataDirLock.take(dir);
+  } catch (error) {
+    if (error instanceof BinnacleError && error.code === 'data_dir_in_use') return false;
+    throw error;
+  }
+  try {
+    removeIndex(join(dir, 'index.sqlite'));
+  } finally {
+    lock.release();
+  }
+  return true;
+}
+
+async function askGateway(dir: string): Promise<void> {
+  const { url, token } = findGateway(dir);
+  const response = await fetch(`${url}/v1/search/rebuild`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+  });
+  if (!response.ok) throw BinnacleError.fromWire(((await response.json()) as { error: WireError }).error);
+}

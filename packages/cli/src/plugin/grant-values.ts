@@ -1,0 +1,54 @@
+// Values of permissions, as the config file says them: put together and taken apart. Pure.
+
+import type { PluginGrantValue } from '@binnacle/protocol';
+import {
+  DENIED,
+  type Grant,
+  isPermission,
+  PERMISSION_NAMES,
+  type PermissionName,
+  readGrant,
+  spellGrant,
+  together,
+  wider,
+} from '@binnacle/server/plugin-manifest';
+import { usage } from '../output/failure.ts';
+import { itemsOf } from './format.ts';
+
+/** All of both. */
+export const joined = (name: PermissionName, one: PluginGrantValue, other: PluginGrantValue): PluginGrantValue =>
+  spellGrant(name, together(name, grantOf(name, one), grantOf(name, other)));
+
+/** What of `wanted` is more than `has`; false: nothing. */
+export function beyond(name: PermissionName, has: PluginGrantValue, wanted: PluginGrantValue): PluginGrantValue {
+  const more = wider(name, grantOf(name, has), grantOf(name, wanted));
+  return more === undefined ? false : spellGrant(name, more);
+}
+
+function grantOf(name: PermissionName, value: PluginGrantValue): Grant {
+  const read = readGrant(name, value);
+  return 'wrong' in read ? DENIED : read.grant;
+}
+
+/** Without those items; false where none is left. */
+export function without(value: PluginGrantValue, items: readonly string[]): PluginGrantValue {
+  if (typeof value === 'boolean') return value;
+  const [key = ''] = Object.keys(value);
+  const left = (itemsOf(value) ?? []).filter((item) => !items.includes(item));
+  return left.length === 0 ? false : { [key]: left };
+}
+
+/** Throws a usage error that names those that there are. */
+export function permissionNamed(text: string): PermissionName {
+  if (isPermission(text)) return text;
+  throw usage(`There is no permission "${text}".`, `One of: ${PERMISSION_NAMES.join(', ')}`);
+}
+
+/** Items as the config file spells them; none: the whole permission. */
+export function valueSaid(name: PermissionName, items: readonly string[]): PluginGrantValue {
+  const read = readGrant(name, items.length === 0 ? true : items);
+  if ('wrong' in read) {
+    throw usage(`${name}: ${read.wrong}.`, items.length > 0 ? 'For the whole of it, name no items.' : undefined);
+  }
+  return spellGrant(name, read.grant);
+}

@@ -1,0 +1,110 @@
+// `binnacle plugin grant` and `revoke`: permissions of a plugin, whole or by their items. The gateway writes them into the
+// config file.
+
+import type { PluginGrantValue, PluginInfo } from '@binnacle/protocol';
+import { type PermissionName, permission as permissionRow } from '@binnacle/server/plugin-manifest';
+import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
+import { askYes } from '../input/prompt.ts';
+import { EXIT, Failure, usage } from '../output/failure.ts';
+import { printable } from '../output/style.ts';
+import { grantCommand, itemsOf } from './format.ts';
+import { beyond, joined, permissionNamed, valueSaid, without } from './grant-values.ts';
+
+export interface PluginGrantOptions extends ClientCommandOptions {
+  readonly yes?: boolean;
+}
+
+export async function grantPermission(
+  id: string,
+  permission: string,
+  items: readonly string[],
+  options: PluginGrantOptions,
+): Promise<number> {
+  const name = permissionNamed(permission);
+  const more = valueSaid(name, items);
+  return await withClient(options, async (client) => {
+    const info = await client.plugins.get(id);
+    const before = grantedIn(info, name);
+    if (beyond(name, before, more) === false) {
+      const what = before === true ? `all of ${name}` : `that of ${name}`;
+      process.stderr.write(`${printable(id)} has ${what} already.\n`);
+      return EXIT.ok;
+    }
+    const asked = info.permissions.find((one) => one.permission === name)?.asked ?? false;
+    const doubts = doubtsOf(id, name, before, more, asked);
+    if (doubts.length > 0) {
+      process.stderr.write(doubts.map((line) => `${line}\n`).join(''));
+      const isAgreed = options.yes === true || (await askYes('Grant it?', 'Pass --yes to grant it all the same.'));
+      if (!isAgreed) throw new Failure(EXIT.failed, 'Nothing was granted.');
+    }
+    return tell(await client.plugins.grant(id, name, joined(name, before, more)), name, options);
+  });
+}
+
+/** What a person should know before they go on; empty: it is what the plugin asks for, and has a limit. */
+function doubtsOf(
+  plugin: string,
+  name: PermissionName,
+  before: PluginGrantValue,
+  more: PluginGrantValue,
+  asked: PluginGrantValue,
+): string[] {
+  const { narrowing, sentence } = permissionRow(name);
+  const id = printable(plugin);
+  if (asked === false) return [`${id} does not ask for ${name}. With it, it can ${sentence}.`];
+  if (more === true) {
+    if (narrowing === null) return [];
+    const had = itemsOf(before) ?? [];
+    return [
+      `Without a limit, ${id} can ${sentence}.`,
+      ...(had.length === 0 ? [] : [`It has ${had.map(printable).join(', ')} now, which it keeps.`]),
+      itemsOf(asked) === undefined
+        ? `It can be limited to ${narrowing.items.replaceAll('`', '')}: ${grantCommand(plugin, name, false)} ${narrowing.key.toUpperCase()}...`
+        : `It asks for less: ${grantCommand(plugin, name, asked)}`,
+    ];
+  }
+  // Whoever asks for all of it cannot know which of it there is here.
+  const unasked = asked === true ? [] : (itemsOf(beyond(name, asked, more)) ?? []);
+  if (unasked.length === 0) return [];
+  const items = (itemsOf(asked) ?? []).map(printable).join(', ');
+  return [`${id} does not ask for ${unasked.map(printable).join(', ')}; of ${name} it asks for ${items}.`];
+}
+
+export async function revokePermission(
+  id: string,
+  permission: string,
+  items: readonly string[],
+  options: ClientCommandOptions,
+): Promise<number> {
+  const name = permissionNamed(permission);
+  const less = items.length === 0 ? [] : (itemsOf(valueSaid(name, items)) ?? []);
+  return await withClient(options, async (client) => {
+    if (less.length === 0) return tell(await client.plugins.revoke(id, name), name, options);
+    const before = grantedIn(await client.plugins.get(id), name);
+    if (before === true) {
+      throw usage(
+        `${name} is granted without a limit, so that no item of it can be taken away.`,
+        `Revoke it, then grant what is to stay: binnacle plugin revoke ${printable(id)} ${name}`,
+      );
+    }
+    const after = without(before, less);
+    const { plugins } = client;
+    return tell(await (after === false ? plugins.revoke(id, name) : plugins.grant(id, name, after)), name, options);
+  });
+}
+
+const grantedIn = ({ permissions }: PluginInfo, name: string): PluginGrantValue =>
+  permissions.find(({ permission }) => permission === name)?.granted ?? false;
+
+/** In force as the gateway says, not as was asked. */
+function tell(info: PluginInfo, name: string, options: ClientCommandOptions): number {
+  if (options.json === true) process.stdout.write(`${JSON.stringify(info)}\n`);
+  else {
+    const value = grantedIn(info, name);
+    const items = itemsOf(value);
+    const what =
+      value === false ? 'is not granted' : items === undefined ? 'is granted' : `is granted for ${items.join(', ')}`;
+    process.stderr.write(`${printable(info.id)}: ${name} ${printable(what)}.\n`);
+  }
+  return EXIT.ok;
+}

@@ -1,0 +1,66 @@
+// `binnacle plugin new`: a folder with a plugin that works, to begin with. Asks no gateway.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isPluginId } from '@binnacle/server/plugin-manifest';
+import { EXIT, Failure, usage } from '../output/failure.ts';
+import { printable } from '../output/style.ts';
+import { quoted } from './format.ts';
+import { isPluginKind, PLUGIN_KINDS, type PluginKind, templateOf } from './templates.ts';
+
+export interface PluginNewOptions {
+  readonly kind: string;
+  readonly ts?: boolean;
+}
+
+export function newPlugin(folder: string, { kind, ts = false }: PluginNewOptions): number {
+  if (!isPluginKind(kind)) throw usage(`There is no kind "${kind}".`, `One of: ${PLUGIN_KINDS.join(', ')}`);
+  const dir = resolve(folder);
+  const id = idFor(basename(dir));
+  if (namesIn(dir).length > 0) throw new Failure(EXIT.failed, `${dir} is not empty.`, 'Name a folder that is new.');
+  write(dir, templateOf(kind satisfies PluginKind, id, ts ? apiTypes() : undefined));
+  process.stderr.write(`Made the plugin ${id} in ${printable(dir)}. Next:
+  binnacle plugin test ${quoted(folder)}
+  binnacle plugin dev ${quoted(folder)}
+`);
+  return EXIT.ok;
+}
+
+/** In dist/ of what was installed; in a checkout where they are written, from the bundle and from the sources. */
+function apiTypes(): string {
+  const places = ['plugin.d.ts', '../../plugin/src/index.ts', '../../../plugin/src/index.ts'];
+  const found = places.map((place) => fileURLToPath(new URL(place, import.meta.url))).find((path) => existsSync(path));
+  if (found === undefined) throw new Failure(EXIT.failed, 'The types for plugins are not where Binnacle is installed.');
+  return readFileSync(found, 'utf8');
+}
+
+function idFor(name: string): string {
+  const id = name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^[-0-9]+|-+$/g, '');
+  if (isPluginId(id)) return id;
+  throw usage(
+    `"${name}" cannot be the name of a plugin.`,
+    'Name the folder with a-z, 0-9 and single -, beginning with a letter.',
+  );
+}
+
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw new Failure(EXIT.failed, `${dir} cannot be used: ${error instanceof Error ? error.message : ''}`);
+  }
+}
+
+/** Nobody else may write there, whatever the umask: it would be refused at the install. */
+function write(dir: string, files: Readonly<Record<string, string>>): void {
+  mkdirSync(dir, { recursive: true, mode: 0o755 });
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(dir, path)), { recursive: true, mode: 0o755 });
+    writeFileSync(join(dir, path), text, { mode: 0o644, flag: 'wx' });
+  }
+}

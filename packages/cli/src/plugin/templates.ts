@@ -1,0 +1,140 @@
+// The plugins that `binnacle plugin new` begins with: of each kind one that works, in JavaScript or TypeScript. Pure.
+
+import { MANIFEST_FILE } from '@binnacle/server/plugin-manifest';
+import { VERSION } from '../version.ts';
+
+export const PLUGIN_KINDS = ['tool', 'channel', 'notification', 'hook'] as const;
+export type PluginKind = (typeof PLUGIN_KINDS)[number];
+
+export const isPluginKind = (text: string): text is PluginKind => (PLUGIN_KINDS as readonly string[]).includes(text);
+
+/** As all *.d.ts, left out at the install. */
+const TYPES_FILE = 'plugin.d.ts';
+
+interface Template {
+  readonly description: string;
+  readonly permissions: Readonly<Record<string, object>>;
+  /** The body of the entry: the same in both languages. */
+  readonly body: string;
+  readonly tryIt: string;
+}
+
+const TEMPLATES: Record<PluginKind, (id: string) => Template> = {
+  tool: (id) => ({
+    description: 'A tool for agents that tells the time.',
+    permissions: { tools: { reason: 'To offer the tool now.', names: ['now'] } },
+    body: `  api.tool({
+    name: 'now',
+    description: 'Tells the time. Use it whenever you need to know what time it is.',
+    readOnly: true,
+    run: () => new Date().toISOString(),
+  });`,
+    tryIt: `Agents have the tool \`${id}_now\` over MCP. Without one: \`binnacle plugin test --tool now\`.`,
+  }),
+  channel: (id) => ({
+    description: 'Brings messages in over HTTP, and prints the answers.',
+    permissions: {
+      channels: { reason: 'To bring messages to agents.', names: [id] },
+      httpRoutes: { reason: 'To be reached at POST /message.' },
+    },
+    body: `  const inlet = api.channel({
+    name: '${id}',
+    send: ({ to, text }) => console.log(\`\${to}: \${text}\`),
+  });
+  api.route('POST', '/message', async ({ body }) => {
+    const { from, text } = JSON.parse(new TextDecoder().decode(body));
+    const peer = { kind: 'direct'PEER, id: String(from) };
+    return { status: 202, body: { ...(await inlet.receive({ text: String(text), peer, replyTo: String(from) })) } };
+  });`,
+    tryIt: `Send a message, and see the answer in \`binnacle plugin logs ${id}\`:\n\n\`\`\`sh\ncurl -H "Authorization: Bearer $BINNACLE_TOKEN" $BINNACLE_URL/plugins/${id}/message -d '{"from": "me", "text": "hello"}'\n\`\`\``,
+  }),
+  notification: () => ({
+    description: 'Tells you when an agent waits for you.',
+    permissions: {
+      hooks: { reason: 'To know when an agent waits.', on: ['agentWaits'] },
+      notify: { reason: 'To tell you.' },
+    },
+    body: `  api.hook('agentWaits', async ({ title, detail }) => {
+    await api.notify({ title: \`An agent waits: \${title}\`, text: detail });
+  });`,
+    tryIt: 'Have an agent ask for approval: the viewer shows the notice.',
+  }),
+  hook: () => ({
+    description: 'Keeps agents from a word that they must not be told.',
+    permissions: { hooks: { reason: 'To look at messages before agents get them.', on: ['beforeRun'] } },
+    body: `  api.hook(
+    'beforeRun',
+    ({ text }) => (/\\bpassword\\b/i.test(text) ? { veto: 'Agents are told no passwords.' } : undefined),
+    { onFailure: 'closed' },
+  );`,
+    tryIt: "`binnacle chat -m 'my password is 1234'` is refused with the reason.",
+  }),
+};
+
+/** Files by their path. `types`: of the API, for one in TypeScript. */
+export function templateOf(kind: PluginKind, id: string, types: string | undefined): Record<string, string> {
+  const isTyped = types !== undefined;
+  const template = TEMPLATES[kind](id);
+  const entry = isTyped ? 'index.ts' : 'index.mjs';
+  const { description, permissions } = template;
+  const manifest = { id, version: '0.1.0', name: id, description, entry, permissions };
+  return {
+    [MANIFEST_FILE]: `${JSON.stringify(manifest, undefined, 2)}\n`,
+    [entry]: entryOf(template, isTyped),
+    'README.md': readme(id, template, isTyped),
+    ...(isTyped ? typedFiles(id, types) : {}),
+  };
+}
+
+function entryOf({ description, body }: Template, isTyped: boolean): string {
+  const text = body.replace('PEER', isTyped ? ' as const' : '');
+  return isTyped
+    ? `// ${description}\n\nimport type { PluginApi } from '@binnacle/plugin';\n\nexport default (api: PluginApi): void => {\n${text}\n};\n`
+    : `// ${description}\n\n/** @type {import('@binnacle/plugin').Plugin} */\nexport default (api) => {\n${text}\n};\n`;
+}
+
+/**
+ * Types are taken away at the install, and nothing is compiled: the compiler is there to check, and is told so. The types of
+ * the API are brought along: no registry has to have them.
+ */
+function typedFiles(id: string, types: string): Record<string, string> {
+  const compilerOptions = {
+    target: 'es2023',
+    lib: ['es2023', 'dom'],
+    module: 'nodenext',
+    types: [],
+    strict: true,
+    noEmit: true,
+    allowImportingTsExtensions: true,
+    erasableSyntaxOnly: true,
+    verbatimModuleSyntax: true,
+    skipLibCheck: true,
+    paths: { '@binnacle/plugin': [`./${TYPES_FILE}`] },
+  };
+  const described = {
+    name: id,
+    private: true,
+    type: 'module',
+    scripts: { check: 'tsc' },
+    devDependencies: { typescript: '>=5.8' },
+  };
+  return {
+    'tsconfig.json': `${JSON.stringify({ compilerOptions, include: ['*.ts'] }, undefined, 2)}\n`,
+    [TYPES_FILE]: `// The API of Binnacle ${VERSION}, for the compiler. Not installed with the plugin.\n\n${types}`,
+    'package.json': `${JSON.stringify(described, undefined, 2)}\n`,
+    '.gitignore': 'node_modules/\n',
+  };
+}
+
+const readme = (id: string, { description, tryIt }: Template, isTyped: boolean): string => `# ${id}
+
+${description}
+
+\`\`\`sh
+binnacle plugin test .      # loads it behind the walls that it will have, without a gateway
+binnacle plugin dev .       # in the gateway that runs, again after each change
+binnacle plugin install .
+\`\`\`
+${isTyped ? '\n`npm install && npm run check` has the compiler look at the types, which are in `plugin.d.ts`.\n' : ''}
+${tryIt}
+`;

@@ -1,0 +1,164 @@
+// One call of what a plugin under test offers, by the parts of the gateway that would make it: what they refuse is refused
+// here, in the same words. Knows no gateway.
+
+import { BinnacleError } from '@binnacle/protocol';
+import {
+  type Before,
+  commandsOf,
+  findPage,
+  Hooks,
+  type Log,
+  methodOf,
+  type Offer,
+  type Offers,
+  PluginTools,
+  queryOf,
+  responseOf,
+  toolNameOf,
+} from '@binnacle/server/plugin-host';
+import { z } from 'zod';
+import { usage } from '../output/failure.ts';
+
+export const CALLED = ['tool', 'hook', 'command', 'job', 'route'] as const;
+
+export interface TestCall {
+  readonly kind: (typeof CALLED)[number];
+  /** Of a route: its method and path, as `GET /tides/dover?day=1`. */
+  readonly name: string;
+  readonly input: unknown;
+}
+
+export interface Called {
+  readonly plugin: string;
+  readonly offers: readonly Offer[];
+  invoke(method: string, params: unknown, deadlineMs: number): Promise<unknown>;
+  /** What is wrong with an answer, also where the gateway would go on. */
+  fault(text: string): void;
+}
+
+const JOB_MS = 60_000;
+const ROUTE_MS = 10_000;
+const HOST = '127.0.0.1:7117';
+
+const CommandInput = z.union([
+  z.string().transform((args) => ({ args })),
+  z.looseObject({ args: z.string().default('') }),
+]);
+const RouteInput = z.looseObject({
+  headers: z.record(z.string(), z.string()).default({}),
+  body: z.unknown().optional(),
+  caller: z.string().optional(),
+});
+
+/** Throws what the gateway would throw, and a usage error where there is no such thing. */
+export async function callOne(called: Called, call: TestCall): Promise<unknown> {
+  const { plugin } = called;
+  const offers = offersOf(called);
+  switch (call.kind) {
+    case 'tool': {
+      const name = toolNameOf(plugin, call.name);
+      const tool = new PluginTools(offers).list().find((one) => one.name === name);
+      if (tool === undefined) throw nothing(called, call);
+      const { data, text } = await tool.run(tool.parse(call.input), { caller: 'test', via: 'mcp' });
+      return data ?? text;
+    }
+    case 'hook':
+      return await callHook(called, offers, call);
+    case 'command': {
+      const command = commandsOf(offers)().find(({ name }) => name === call.name.replace(/^\//, ''));
+      if (command === undefined) throw nothing(called, call);
+      const { args } = inputOf(CommandInput, call.input, '"the arguments"');
+      const asked = { args, conversation: 'agent:main:main', by: 'test' };
+      return await command.run(asked, new AbortController().signal);
+    }
+    case 'job': {
+      const job = offers.inForce('job').find(({ offer }) => offer.name === call.name);
+      if (job === undefined) throw nothing(called, call);
+      await job.invoke({}, JOB_MS);
+      return 'done';
+    }
+    case 'route':
+      return await callRoute(called, offers, call);
+  }
+}
+
+async function callHook(called: Called, offers: Offers, call: TestCall): Promise<unknown> {
+  const hook = offers.inForce('hook').find(({ offer }) => offer.on === call.name);
+  if (hook === undefined) throw nothing(called, call);
+  const { on, deadlineMs } = hook.offer;
+  const event = inputOf(z.looseObject({}), call.input, '{"text": "hi"}');
+  if (!on.startsWith('before')) {
+    await hook.invoke(event, deadlineMs);
+    return 'done';
+  }
+  // A failure of it is told to the log alone, where it is one that the gateway goes on after.
+  const told = ({ err }: { readonly err?: unknown }): void =>
+    called.fault(err instanceof Error ? err.message : String(err));
+  try {
+    await new Hooks(offers, { warn: told, error: told } as Log).ask(on as Before, event);
+    return { veto: null };
+  } catch (error) {
+    if (!(error instanceof BinnacleError) || error.code !== 'vetoed') throw error;
+    return { veto: error.details?.reason };
+  }
+}
+
+async function callRoute(called: Called, offers: Offers, call: TestCall): Promise<unknown> {
+  const [method = '', target = ''] = call.name.split(' ', 2);
+  const [path = ''] = target.split('?', 1);
+  const found = findPage(offers.inForce('route'), method.toUpperCase(), path);
+  if (found === undefined) throw nothing(called, call);
+  const { offer, invoke } = found.page;
+  const { headers, body, caller } = inputOf(RouteInput, call.input, '{"headers": {}, "body": "text"}');
+  const bytes = Buffer.from(body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body));
+  const given = await invoke(
+    {
+      method: offer.method,
+      path,
+      params: found.params,
+      query: queryOf(target),
+      headers,
+      body: bytes.toString('base64'),
+      caller: offer.isPublic ? null : (caller ?? 'test'),
+    },
+    ROUTE_MS,
+  );
+  const at = {
+    plugin: called.plugin,
+    base: `http://${HOST}`,
+    path: `/plugins/${called.plugin}${path}`,
+    isPublic: offer.isPublic,
+  };
+  const response = responseOf(given, at);
+  return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
+}
+
+/** All of them, as if all were granted: what is not asked for is told elsewhere. */
+function offersOf({ plugin, offers, invoke, fault }: Called): Offers {
+  return {
+    inForce: (kind) =>
+      offers.flatMap((offer) => {
+        if (offer.kind !== kind) return [];
+        const one = {
+          plugin,
+          offer: offer as Extract<Offer, { readonly kind: typeof kind }>,
+          invoke: (params: unknown, deadlineMs: number) => invoke(methodOf(offer), params, deadlineMs),
+          invokeOther: invoke,
+          note: fault,
+        };
+        return [one];
+      }),
+    onChange: () => () => undefined,
+  };
+}
+
+function inputOf<Shape extends z.ZodType>(shape: Shape, input: unknown, example: string): z.output<Shape> {
+  const read = shape.safeParse(input);
+  if (read.success) return read.data;
+  throw usage('--input is of another shape for this.', `For example: --input '${example}'`);
+}
+
+function nothing({ offers }: Called, { kind, name }: TestCall): Error {
+  const all = offers.filter((offer) => offer.kind === kind).map((offer) => methodOf(offer).slice(kind.length + 1));
+  return usage(`It has no ${kind} "${name}".`, `It has: ${all.join(', ') || 'none'}`);
+}

@@ -1,0 +1,82 @@
+// What a plugin under test asks for, answered without a gateway: judged by the same gate, and done only where a person said
+// so. What it keeps, it keeps until the end of the test.
+
+import { BinnacleError } from '@binnacle/protocol';
+import { type Asking, Fetches, PluginPrograms, type Power, type Powers } from '@binnacle/server/plugin-host';
+import type { PermissionName } from '@binnacle/server/plugin-manifest';
+import { z } from 'zod';
+
+/** They reach beyond the test. */
+export const REAL = ['net', 'runCommandWithTimeout'] as const satisfies readonly PermissionName[];
+export type Real = (typeof REAL)[number];
+
+const Storage = z.looseObject({ op: z.string(), key: z.string().optional(), prefix: z.string().optional() });
+const Channel = z.looseObject({ channel: z.string() });
+
+/** `tell`: one line, of what was not done. */
+export function standIns(real: readonly Real[], tell: (line: string) => void): Powers {
+  const kept = new Map<string, unknown>();
+  const programs = new PluginPrograms({
+    mark: `test${process.pid}`,
+    log: { warn: (_, message) => tell(message) },
+  });
+  const notDone = (what: string): BinnacleError =>
+    new BinnacleError('plugin_refused', {
+      message: `A test does not ${what}.`,
+      hint: `binnacle plugin test --real ${REAL.join(' --real ')} does what these allow; for the rest there is binnacle plugin dev.`,
+    });
+  const withheld = (name: Real, what: string): Power => {
+    return (params, { gate }) => {
+      gate.allow(name, params);
+      throw notDone(what);
+    };
+  };
+  return {
+    net: withheld('net', 'send requests'),
+    runCommandWithTimeout: withheld('runCommandWithTimeout', 'run programs'),
+    ...(real.includes('net') ? new Fetches().powers : {}),
+    ...(real.includes('runCommandWithTimeout') ? programs.powers : {}),
+    storage: (params, { gate }) => {
+      const { op, key, prefix, value } = Storage.parse(params);
+      const call = gate.allow('storage', op === 'keys' ? { prefix: prefix ?? '' } : { key });
+      if ('prefix' in call) return [...kept.keys()].filter((one) => one.startsWith(call.prefix)).sort();
+      if (op === 'set') kept.set(call.key, value);
+      else if (op === 'delete') kept.delete(call.key);
+      else return kept.get(call.key) ?? null;
+      return null;
+    },
+    notify: (params, { gate }) => {
+      const { title, text } = gate.allow('notify', params);
+      tell(`would tell people: ${title}${text === '' ? '' : `: ${text}`}`);
+      return null;
+    },
+    channels: (params, { gate }) => {
+      const { channel } = Channel.parse(params);
+      gate.allow('channels', { name: channel });
+      tell(`would bring a message in over ${channel}`);
+      return { conversation: `agent:main:${channel}`, run: null };
+    },
+    turn: () => {
+      throw new BinnacleError('run_not_found', { message: 'A test begins no turns.' });
+    },
+    readSessions: (params, asking) => nothing('readSessions', params, asking),
+    readConversations: (params, asking) => nothing('readConversations', params, asking),
+    readConfigFile: (params, { gate }) => {
+      gate.allow('readConfigFile', params);
+      return null;
+    },
+    writeConfigFile: (params, { gate }) => {
+      const { path } = gate.allow('writeConfigFile', params);
+      tell(`would change ${path.join('.')} in the config file`);
+      return null;
+    },
+  };
+}
+
+/** There are no sessions and no conversations here. */
+function nothing(name: 'readSessions' | 'readConversations', params: unknown, { gate }: Asking): unknown {
+  const { op } = z.looseObject({ op: z.string() }).parse(params);
+  gate.allow(name, {});
+  if (op === 'list') return { items: [], next: null };
+  throw new BinnacleError(name === 'readSessions' ? 'session_not_found' : 'conversation_not_found');
+}

@@ -1,0 +1,271 @@
+// `binnacle plugin test`: looks at a folder as an install would, and loads it behind the walls that it would have, with what
+// its manifest asks for. Needs no gateway, and changes nothing.
+
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { BinnacleError } from '@binnacle/protocol';
+import {
+  asked,
+  bundledProgram,
+  chooseLevel,
+  type Decision,
+  deadlineOf,
+  Gate,
+  Installations,
+  methodOf,
+  needOf,
+  type Offer,
+  PluginHost,
+  policyOf,
+  powerNamed,
+  probeSandbox,
+  readOffers,
+  residentBytes,
+  type Sandbox,
+  type Staged,
+  thisMachine,
+  unsaid,
+} from '@binnacle/server/plugin-host';
+import type { PermissionName } from '@binnacle/server/plugin-manifest';
+import { EXIT, usage } from '../output/failure.ts';
+import { printable, style } from '../output/style.ts';
+import { CALLED, callOne, type TestCall } from './test-call.ts';
+import { REAL, type Real, standIns } from './test-powers.ts';
+
+export interface PluginTestOptions {
+  readonly tool?: string;
+  readonly hook?: string;
+  readonly command?: string;
+  readonly job?: string;
+  readonly route?: string;
+  readonly input?: string;
+  readonly config?: string;
+  readonly real: readonly string[];
+  readonly json?: boolean;
+}
+
+/** As a script reads it. */
+interface Report {
+  id: string;
+  version: string;
+  level: string | null;
+  startMs: number | null;
+  memoryBytes: number | null;
+  offers: readonly { readonly method: string; readonly permission: PermissionName; readonly inForce: boolean }[];
+  /** What was denied while it was loaded and called. */
+  denied: readonly string[];
+  /** What to write into the manifest for it. */
+  hints: readonly string[];
+  answer?: unknown;
+  /** What is wrong; empty: it would work. */
+  problems: string[];
+}
+
+export async function testPlugin(folder: string, options: PluginTestOptions): Promise<number> {
+  const real = options.real.map(realNamed);
+  const call = callOf(options);
+  const config = options.config === undefined ? undefined : jsonIn('--config', options.config);
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'binnacle-plugin-')));
+  try {
+    const installations = new Installations(join(root, 'plugins'), { script: bundledProgram('plugin-types.mjs') });
+    const { manifest, digest } = await installations.preview(resolve(folder));
+    await installations.install(resolve(folder), digest, 0);
+    const staged = await installations.stage(manifest.id);
+    const test = new Test(staged, await probeSandbox(), real, config, (line) => process.stderr.write(`  ${line}\n`));
+    const report = await test.run(call);
+    if (options.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
+    else process.stdout.write(reportText(report));
+    return report.problems.length === 0 ? EXIT.ok : EXIT.failed;
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+/** One process, from its start to its end. */
+class Test {
+  readonly #staged: Staged;
+  readonly #sandbox: Sandbox;
+  readonly #real: readonly Real[];
+  readonly #config: unknown;
+  readonly #tell: (line: string) => void;
+  readonly #decisions: Decision[] = [];
+  #offers: readonly Offer[] = [];
+
+  constructor(staged: Staged, sandbox: Sandbox, real: readonly Real[], config: unknown, tell: (line: string) => void) {
+    this.#staged = staged;
+    this.#sandbox = sandbox;
+    this.#real = real;
+    this.#config = config;
+    this.#tell = (line) => tell(printable(line));
+  }
+
+  async run(call: TestCall | undefined): Promise<Report> {
+    const { manifest } = this.#staged;
+    const report: Report = {
+      id: manifest.id,
+      version: manifest.version,
+      level: null,
+      startMs: null,
+      memoryBytes: null,
+      offers: [],
+      denied: [],
+      hints: [],
+      problems: [],
+    };
+    const gate = new Gate({
+      plugin: manifest.id,
+      grants: asked(manifest),
+      world: thisMachine(process.env.PATH ?? ''),
+      audit: (decision) => this.#decisions.push(decision),
+    });
+    let host: PluginHost | undefined;
+    try {
+      host = this.#host(gate, report);
+      report.level = host.facts.level;
+      const before = performance.now();
+      await host.start();
+      report.startMs = Math.round(performance.now() - before);
+      const { pid } = host.facts;
+      report.memoryBytes = pid === null ? null : (residentBytes(pid) ?? null);
+      this.#lookAtOffers(gate, report);
+      if (call !== undefined) report.answer = await this.#call(host, call, report);
+    } catch (error) {
+      // Why it ended is told already where it did.
+      if (!(error instanceof BinnacleError)) throw error;
+      const isUnset = error.code === 'bad_plugin_config' && this.#config === undefined;
+      const hint = isUnset ? ' Pass its settings with --config.' : '';
+      if (report.problems.length === 0) report.problems.push(error.message + hint);
+    } finally {
+      await host?.stop();
+      await this.#staged.dispose();
+    }
+    const denied = this.#decisions.filter(({ outcome }) => outcome !== 'allowed');
+    report.denied = [
+      ...new Set(denied.map(({ permission, target, outcome }) => `${outcome}: ${permission} ${target}`.trim())),
+    ];
+    const lacks = new Set(
+      [...report.offers.filter(({ inForce }) => !inForce), ...denied].map(({ permission }) => permission),
+    );
+    report.hints = [...lacks]
+      .filter((name) => !manifest.asks.has(name))
+      .map((name) => `add "${name}": {"reason": "…"} to permissions in binnacle.plugin.json`);
+    return report;
+  }
+
+  #host(gate: Gate, report: Report): PluginHost {
+    const { dir, entry, manifest } = this.#staged;
+    const policy = policyOf({ ...unsaid(manifest.id), grants: gate.grants });
+    try {
+      chooseLevel(manifest.id, policy, this.#sandbox);
+    } catch (error) {
+      if (!(error instanceof BinnacleError)) throw error;
+      this.#tell(`A gateway would refuse it on this machine. ${error.message} ${error.hint}`);
+    }
+    const powers = standIns(this.#real, this.#tell);
+    return new PluginHost({
+      id: manifest.id,
+      dir,
+      entry,
+      config: manifest.config?.check(manifest.id, this.#config) ?? this.#config,
+      policy: { ...policy, allowRestricted: true },
+      sandbox: this.#sandbox,
+      guest: bundledProgram('plugin-guest.mjs'),
+      call: async (method, params, signal) => {
+        const power = powerNamed(powers, method);
+        if (power === undefined)
+          throw new BinnacleError('not_found', { message: `There is no call ${method} in a test.` });
+        return await power(params, { plugin: manifest.id, gate, signal });
+      },
+      deadlineOf,
+      ready: (_methods, offers) => {
+        this.#offers = readOffers(offers);
+      },
+      stopped: ({ code, message }) => {
+        if (code !== 'stopped') report.problems.push(message);
+      },
+      output: (stream, text) => this.#tell(`${stream}: ${text}`),
+      broke: (error) => report.problems.push(String(error)),
+    });
+  }
+
+  #lookAtOffers(gate: Gate, report: Report): void {
+    report.offers = this.#offers.map((offer) => {
+      const { permission, args } = needOf(offer);
+      const inForce = gate.holds(permission, args);
+      if (!inForce)
+        report.problems.push(`${methodOf(offer)} is not covered by what the manifest asks for: ${permission}.`);
+      return { method: methodOf(offer), permission, inForce };
+    });
+    if (report.offers.length === 0) this.#tell('It offers nothing: everything is offered before its entry returns.');
+  }
+
+  #call(host: PluginHost, call: TestCall, report: Report): Promise<unknown> {
+    const called = {
+      plugin: this.#staged.manifest.id,
+      offers: this.#offers,
+      invoke: (method: string, params: unknown, deadlineMs: number) => host.invoke(method, params, deadlineMs),
+      fault: (text: string) => {
+        // The first says it; what follows from it is no other one.
+        if (!report.problems.some((one) => one.includes(text) || text.includes(one))) report.problems.push(text);
+      },
+    };
+    return callOne(called, call);
+  }
+}
+
+/** At most one thing is called. */
+function callOf(options: PluginTestOptions): TestCall | undefined {
+  const asked = CALLED.flatMap((kind) => {
+    const name = options[kind];
+    return name === undefined ? [] : [{ kind, name }];
+  });
+  const [one, other] = asked;
+  if (other !== undefined) throw usage('One thing is called at a time.', `Pass one of ${flagsOf(asked)}.`);
+  if (one !== undefined) return { ...one, input: options.input === undefined ? {} : jsonIn('--input', options.input) };
+  if (options.input !== undefined)
+    throw usage('--input is for what is called.', `Add ${flagsOf(CALLED.map((kind) => ({ kind })))}.`);
+  return undefined;
+}
+
+const flagsOf = (asked: readonly { readonly kind: string }[]): string =>
+  asked.map(({ kind }) => `--${kind}`).join(', ');
+
+function reportText(report: Report): string {
+  const look = style(process.stdout);
+  const { id, version, level, startMs, memoryBytes, offers, denied, hints, answer, problems } = report;
+  const facts = [
+    ...(level === null ? [] : [level]),
+    ...(startMs === null ? [] : [`loaded in ${startMs} ms`]),
+    ...(memoryBytes === null ? [] : [`${Math.round(memoryBytes / 1024 / 1024)} MiB`]),
+  ];
+  const lines = [
+    `${look.bold(printable(id))} ${printable(version)}: ${facts.join(', ') || 'not loaded'}`,
+    ...offers.map(
+      ({ method, inForce }) => `  offers ${printable(method)}${inForce ? '' : look.red(' (not asked for)')}`,
+    ),
+    ...denied.map((line) => look.yellow(`  ${printable(line)}`)),
+    ...hints.map((line) => `  ${line}`),
+    ...(answer === undefined
+      ? []
+      : [typeof answer === 'string' ? safe(answer) : safe(JSON.stringify(answer, undefined, 2))]),
+    ...(problems.length === 0 ? [look.green('It works.')] : problems.map((line) => look.red(printable(line)))),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+const safe = (text: string): string => text.split('\n').map(printable).join('\n');
+
+function realNamed(text: string): Real {
+  const found = REAL.find((name) => name === text);
+  if (found === undefined) throw usage(`--real takes no "${text}".`, `One of: ${REAL.join(', ')}`);
+  return found;
+}
+
+function jsonIn(flag: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw usage(`${flag} takes JSON.`, `For example: ${flag} '{"name": "you"}'`);
+  }
+}

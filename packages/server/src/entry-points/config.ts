@@ -1,0 +1,7 @@
+// The config file as the gateway reads it, and whether the agents that it names can start here.
+
+export { loadConfig } from '../config/config.ts';
+export type { AlsoWrong, ConfigProblem, Wrong } from '../config/parse.ts';
+export type { AgentConfig } from '../config/schema.ts';
+export { driverOf } from '../conversations/agents/drivers.ts';
+export { checkCwd, findExecutable } from '../process/launcher.ts';

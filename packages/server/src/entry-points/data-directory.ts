@@ -1,0 +1,5 @@
+// What a command needs to find the gateway of a data directory: the directory, its token, its identity.
+
+export { readAdminToken } from '../data-dir/admin-token.ts';
+export { defaultDataDir } from '../data-dir/data-dir.ts';
+export { identityOf } from '../runner/directory-identity.ts';

@@ -1,6 +1,7 @@
 // Golden transcript: who may come in. Tokens, logins, share links and their guests, grants of OAuth, notifications.
 
 import { createHash } from 'node:crypto';
+import { createServer } from 'node:http';
 import { expect, it } from 'vitest';
 import { openTranscript } from './transcript.fixture.ts';
 
@@ -32,7 +33,7 @@ it('the gateway itself, tokens and logins are answered as they were', async () =
 
     t.part('tokens');
     const made = await t.ask('POST /v1/tokens', {
-      body: { name: 'phone', scope: 'admin', user: 'ada', ttlMs: 600_000 },
+      body: { name: 'phone', scope: 'admin', user: 'ada' },
     });
     const { id, token } = made.json;
     await t.ask('POST /v1/tokens', { body: { name: 'phone', scope: 'everything' } });
@@ -40,7 +41,11 @@ it('the gateway itself, tokens and logins are answered as they were', async () =
     await t.ask('POST /v1/tokens', { body: { name: 'x', scope: 'view', user: 'admin' } });
     await t.ask('GET /v1/tokens');
     await t.ask('GET /v1/tokens', { token: 'wrong', as: 'a wrong token' });
-    const child = await t.ask('POST /v1/tokens', { body: { name: 'tablet', scope: 'view' }, token, as: 'ada' });
+    const child = await t.ask('POST /v1/tokens', {
+      body: { name: 'tablet', scope: 'view', ttlMs: 600_000 },
+      token,
+      as: 'ada',
+    });
     await t.ask('GET /v1/tokens', { token: child.json.token, as: 'the child' });
     await t.ask('GET /v1/me', { token, as: 'ada' });
     await t.ask('GET /v1/me', { token: null });
@@ -229,10 +234,35 @@ it('programs that log in over OAuth are answered as they were', async () => {
   }
 });
 
+it('behind a proxy with a path, what a program finds out begins with that path as it did', async () => {
+  const t = await openTranscript('oauth-path', { publicUrl: 'https://box.example.org/binnacle/' });
+  try {
+    const headers = { Host: 'box.example.org' };
+    await t.ask('GET /.well-known/oauth-authorization-server/binnacle', { token: null, headers });
+    await t.ask('GET /.well-known/oauth-protected-resource/binnacle/mcp', { token: null, headers });
+    await t.ask('POST /v1/tickets', { body: {}, headers });
+    t.compare();
+  } finally {
+    await t.close();
+  }
+});
+
 it('notifications are answered as they were', async () => {
-  const t = await openTranscript('notifications', {
-    config: { agents: { entries: { main: { driver: 'echo' } } }, notify: { pushOrigins: ['http://127.0.0.1:9'] } },
+  // Takes what a push service takes; what it is told is encrypted.
+  const pushed: string[] = [];
+  const service = createServer((request, response) => {
+    pushed.push(`${request.method} ${request.url}`);
+    request.resume().on('end', () => response.writeHead(201).end());
   });
+  await new Promise<void>((done) => service.listen(0, '127.0.0.1', done));
+  const origin = `http://127.0.0.1:${(service.address() as { port: number }).port}`;
+  const t = await openTranscript('notifications', {
+    config: {
+      agents: { entries: { main: { driver: 'echo' } } },
+      notify: { pushOrigins: [origin, 'http://127.0.0.1:9'] },
+    },
+  });
+  t.normal.call(origin, '<push-service>');
   try {
     const { id } = await t.create({ argv: ['/bin/cat'], name: 'muted' });
     const { key } = await t.need('POST /v1/conversations', { body: { name: 'plans' } });
@@ -246,18 +276,23 @@ it('notifications are answered as they were', async () => {
       p256dh: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4',
       auth: 'BTBZMqHH6r4Tts7J_aSIgg',
     };
+    await t.ask('PUT /v1/push/subscription', { body: { endpoint: `${origin}/a-browser`, keys } });
+    await t.ask('POST /v1/push/test', { body: {} });
+    t.write({ pushed });
+    // Tests are sent once a second, to each user.
+    const ada = { token: await t.token('view', { user: 'ada' }), as: 'ada' };
     const endpoint = 'http://127.0.0.1:9/a-browser';
-    await t.ask('PUT /v1/push/subscription', { body: { endpoint, keys, expirationTime: null } });
-    await t.ask('PUT /v1/push/subscription', { body: { endpoint: 'http://10.0.0.1/', keys } });
-    await t.ask('GET /v1/push');
-    await t.ask('POST /v1/push/test', { body: {}, show: ({ error }) => ({ code: error.code }) });
+    await t.ask('PUT /v1/push/subscription', { ...ada, body: { endpoint, keys, expirationTime: null } });
+    await t.ask('PUT /v1/push/subscription', { ...ada, body: { endpoint: 'http://10.0.0.1/', keys } });
+    await t.ask('GET /v1/push', ada);
+    await t.ask('POST /v1/push/test', { ...ada, body: {}, show: ({ error }) => ({ code: error.code }) });
     await t.ask('POST /v1/push/test', {
       body: { endpoint: 'https://push.example.org/none' },
-      headers: {},
+      ...ada,
       show: ({ error }) => error.code,
     });
-    await t.ask('DELETE /v1/push/subscription', { body: { endpoint } });
-    await t.ask('DELETE /v1/push/subscription', { body: {} });
+    await t.ask('DELETE /v1/push/subscription', { ...ada, body: { endpoint } });
+    await t.ask('DELETE /v1/push/subscription', { ...ada, body: {} });
     t.part('mutes');
     await t.ask(`PUT /v1/sessions/${id}/mute`);
     await t.ask('PUT /v1/sessions/nosuchsession/mute');
@@ -275,6 +310,7 @@ it('notifications are answered as they were', async () => {
     t.compare();
   } finally {
     await t.close();
+    service.close();
   }
 });
 

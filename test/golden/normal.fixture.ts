@@ -1,7 +1,5 @@
 // Makes of what a gateway says what it says every time: ids, times, secrets and ports become names. Knows no socket.
 
-import { VERSION } from '../../packages/server/src/index.ts';
-
 /** Numbers that are another one in each run, by the name of their field. */
 const VOLATILE = new Set([
   'pid',
@@ -19,6 +17,7 @@ const VOLATILE = new Set([
   'mem_used_mib',
   'retryAfterMs',
   'clientTime',
+  'memoryBytes',
 ]);
 /** Text that is made at random, by the name of its field, where its shape alone does not tell. */
 const RANDOM = new Set([
@@ -51,10 +50,16 @@ const ISO_TIME = /\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
 const isTime = (value: number): boolean => value > 1_500_000_000_000 && value < 2_600_000_000_000;
 
 export class Normal {
+  readonly #version: string;
   readonly #names = new Map<string, string>();
   readonly #counts = new Map<string, number>();
   readonly #chance = new Set(VOLATILE);
   readonly #texts: (readonly [string, string])[] = [];
+
+  /** `version`: of the gateway. */
+  constructor(version: string) {
+    this.#version = version;
+  }
 
   /** Fields of that name hold a number of chance, in this transcript. */
   chance(...keys: readonly string[]): void {
@@ -88,7 +93,8 @@ export class Normal {
   }
 
   value(value: unknown, key = ''): unknown {
-    if (typeof value === 'string') return key === 'version' && value === VERSION ? '<version>' : this.text(value, key);
+    if (typeof value === 'string')
+      return key === 'version' && value === this.#version ? '<version>' : this.text(value, key);
     if (typeof value === 'number') return this.#number(value, key);
     if (Array.isArray(value)) return value.map((one) => this.value(one, key));
     if (typeof value !== 'object' || value === null) return value;
@@ -100,7 +106,7 @@ export class Normal {
   #number(value: number, key: string): unknown {
     if (isTime(value)) return '<time>';
     // What is left of a time that has begun.
-    if (key === 'expiresInMs' && value % 1000 !== 0) return `<up to ${Math.ceil(value / 60_000) * 60_000}>`;
+    if (key === 'expiresInMs') return `<up to ${Math.ceil(value / 60_000) * 60_000}>`;
     return this.#chance.has(key) ? '<number>' : value;
   }
 

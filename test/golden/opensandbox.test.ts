@@ -61,6 +61,10 @@ it('the routes of OpenSandbox are answered as they were', async () => {
     await t.ask(`GET ${of}`, execd);
     await t.ask('GET /session/nosuchsession', execd);
     await t.ask(`DELETE /code?id=${session.session_id}`, execd);
+    const sleeps = t.ask(`POST ${of}/run`, { ...execd, body: { command: 'echo sleeps; sleep 60' }, isSilent: true });
+    await t.shows(session.session_id, 'sleeps');
+    await t.ask(`DELETE /code?id=${session.session_id}`, execd);
+    await sleeps;
     await t.ask(`DELETE ${of}`, execd);
     await t.ask(`DELETE ${of}`, execd);
 
@@ -77,10 +81,13 @@ it('the routes of OpenSandbox are answered as they were', async () => {
     one.send({ type: 'ping' });
     one.send({ type: 'nosuchtype' });
     one.send({ type: 'resize', cols: 90, rows: 20 });
-    await one.until((frames) => frames.filter(({ type }) => type === 'error').length === 2);
+    one.send({ type: 'signal', signal: 'SIGUNKNOWN' });
+    one.send({ type: 'pong' });
+    await one.until((frames) => frames.filter(({ type }) => type === 'error').length === 3);
     const watching = await t.socket(`/pty/${pty.session_id}/ws?readonly=1`, { name: 'watching', laneOf });
     await watching.gets(({ type }) => type === 'connected');
-    one.send(Buffer.from('\u0000ahoy\n'));
+    one.send({ type: 'stdin', data: 'ah' });
+    one.send(Buffer.from('\u0000oy\n'));
     await one.gets(({ type }) => type === 'exit');
     await one.closing();
     await one.end();

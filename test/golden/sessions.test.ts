@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { eventsOf, type Json, openTranscript } from './transcript.fixture.ts';
+import { eventsOf, isNotDrawn, type Json, openTranscript } from './transcript.fixture.ts';
 
 const RECORDING = [
   '{"version":3,"term":{"cols":80,"rows":24},"timestamp":1700000000,"command":"make","title":"A build"}',
@@ -101,7 +101,7 @@ it('sessions are answered as they were', async () => {
     await t.ask('GET /v1/sessions/nosuchsession/output');
     await t.ask(`GET ${of}/output?format=sse`);
     await t.ask(`GET ${of}/output?since=6&encoding=base64`, { headers: { Accept: 'text/event-stream' } });
-    await t.ask(`GET ${of}/screen`);
+    await t.ask(`GET ${of}/screen`, { again: isNotDrawn });
     await t.ask(`GET ${of}/screen?at=5&format=text`);
     await t.ask(`GET ${of}/screen?at=99`);
     await t.ask(`GET ${of}/timeline?points=1`, { show: timeline });
@@ -153,7 +153,15 @@ it('runs are answered as they were', async () => {
       body: { id: 'r4', command: 'echo waits; sleep 60', timeoutMs: 50_000 },
       show: ({ id, command }) => ({ id, command }),
     });
-    await t.until('it runs', async () => (await t.need(`GET ${of}/r4`)).state === 'running');
+    await t.shows(shell.id, 'waits');
+    const isAsleep = async (): Promise<boolean> =>
+      (await t.need(`GET /v1/sessions/${shell.id}/processes`)).processes.some(
+        ({ command }: Json) => command === 'sleep 60',
+      );
+    await t.until('it sleeps', isAsleep);
+    await t.ask(`GET /v1/sessions/${shell.id}/processes`, {
+      show: ({ processes }) => processes.map(({ command }: Json) => command),
+    });
     await t.ask(`POST ${of}`, { body: { id: 'r5', command: 'true', onBusy: 'refuse' } });
     await t.ask(`POST ${of}`, { body: { id: 'r6', command: 'echo not me' } });
     await t.ask(`DELETE ${of}/r6`);
@@ -170,6 +178,7 @@ it('runs are answered as they were', async () => {
     await t.ask(`GET ${of}/r1/output`, { show: (text) => [...String(text)].sort().join('') });
     await t.ask(`GET ${of}/r2/output`);
     await t.ask(`GET ${of}/r2/output?format=sse`);
+    await t.ask(`GET ${of}/r3/output?format=sse`);
     await t.ask(`GET ${of}/r2/output?since=0`);
     await t.ask(`GET ${of}/nosuchrun/output`);
     t.part('in the log of the session');
@@ -204,7 +213,7 @@ it('recordings are answered as they were', async () => {
     await t.ask('GET /v1/sessions/nosuchsession/export');
     await t.ask(`GET ${of}/timeline?points=4`);
     await t.ask('GET /v1/sessions/nosuchsession/timeline');
-    await t.ask(`GET ${of}/screen`);
+    await t.ask(`GET ${of}/screen`, { again: isNotDrawn });
     await t.ask('GET /v1/sessions/nosuchsession/screen');
     await t.ask(`POST ${of}/input`, { body: 'x' });
     await t.ask(`GET ${of}/output?format=sse`);

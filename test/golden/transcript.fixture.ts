@@ -5,9 +5,11 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { WebSocket } from 'ws';
-import { type Gateway, type GatewayOptions, startGateway, VERSION } from '../../packages/server/src/index.ts';
+import type { Gateway, GatewayOptions } from '../../packages/server/src/index.ts';
+import { LIBRARY } from '../support/gateway.ts';
 import { compareWithGolden } from './compare.fixture.ts';
 import { Normal } from './normal.fixture.ts';
 
@@ -26,6 +28,8 @@ export interface Ask {
   readonly until?: (text: string) => boolean;
   /** Not written down: a step on the way. */
   readonly isSilent?: boolean;
+  /** Asks again, and writes the last answer down: of a machine that was too busy to draw a screen in time. */
+  readonly again?: (reply: Reply) => boolean;
   /** Written instead of the body, where that is large or of chance. */
   readonly show?: (json: Json) => unknown;
 }
@@ -36,6 +40,9 @@ export interface Reply {
   readonly bytes: Buffer;
   readonly json: Json;
 }
+
+/** For `again`: a screen that was not drawn whole. */
+export const isNotDrawn = ({ text }: Reply): boolean => /screen_timeout|"exact":false/.test(text);
 
 /** Of the connection, not of what we say. */
 const NOT_OURS = new Set(['date', 'connection', 'keep-alive', 'transfer-encoding', 'content-length', 'etag']);
@@ -52,15 +59,23 @@ const REPOSITORY = resolve(import.meta.dirname, '../..');
 
 export class Transcript {
   readonly name: string;
-  readonly gateway: Gateway;
+  gateway: Gateway;
   readonly root: string;
-  readonly normal = new Normal();
+  readonly normal: Normal;
+  readonly #options: GatewayOptions;
   readonly #lines: object[] = [];
   readonly #sockets: Socket[] = [];
   /** Headers of every answer; written with the first one only. */
   #common: Record<string, string> | undefined;
 
-  constructor(name: string, gateway: Gateway, root: string) {
+  constructor(
+    name: string,
+    gateway: Gateway,
+    root: string,
+    { version, options }: { readonly version: string; readonly options: GatewayOptions },
+  ) {
+    this.#options = options;
+    this.normal = new Normal(version);
     this.name = name;
     this.gateway = gateway;
     this.root = root;
@@ -68,7 +83,7 @@ export class Transcript {
     for (const host of ['127.0.0.1', 'localhost']) this.normal.call(`${host}:${port}`, `${host}:<port>`);
     this.normal.call(`binnacle_${port}`, 'binnacle_<port>');
     this.normal.call(process.version, '<node>');
-    this.normal.call(`version="${VERSION}"`, 'version="<version>"');
+    this.normal.call(`version="${version}"`, 'version="<version>"');
     this.normal.call(root, '<root>');
     this.normal.call(REPOSITORY, '<repository>');
     this.normal.call(process.env.PATH ?? '/', '<PATH>');
@@ -91,11 +106,13 @@ export class Transcript {
     const isRaw = typeof body === 'string' || Buffer.isBuffer(body) || body === undefined;
     const sent = isRaw ? (body as string | Buffer | undefined) : JSON.stringify(body);
     const given = { ...(isRaw ? {} : { 'Content-Type': 'application/json' }), ...ask.headers };
-    const reply = await send(this.gateway.url, {
+    const request = {
       ...{ method, path, until: ask.until },
       headers: { ...given, ...(token === null ? {} : { Authorization: `Bearer ${token}` }) },
       ...(sent === undefined ? {} : { body: sent }),
-    });
+    };
+    let reply = await send(this.gateway.url, request);
+    while (ask.again?.(reply) === true) reply = await send(this.gateway.url, request);
     if (ask.isSilent === true) return reply;
     this.#lines.push({
       '>': target,
@@ -205,6 +222,14 @@ export class Transcript {
     compareWithGolden(`${this.name}.golden.jsonl`, this.text);
   }
 
+  /** Stops the gateway, and starts it again on its directory and its port. */
+  async restart(between: () => void = () => undefined): Promise<void> {
+    await this.gateway.close();
+    between();
+    const { startGateway } = await library();
+    this.gateway = await startGateway({ ...this.#options, port: Number(new URL(this.gateway.url).port) });
+  }
+
   async close(): Promise<void> {
     for (const { ws } of this.#sockets) ws.terminate();
     const { conversations } = await this.need('GET /v1/conversations?limit=200');
@@ -244,7 +269,7 @@ export interface SocketOptions {
    * is chance. Undefined: not written.
    */
   readonly laneOf?: (frame: Json) => string | undefined;
-  /** Lanes of which only the last frame is written: how many there are is chance. */
+  /** Lanes, or what they begin with, of which only the last frame is written: how many there are is chance. */
   readonly lastOf?: readonly string[];
 }
 
@@ -322,7 +347,7 @@ export class Socket {
     }
     for (const lane of [...lanes.keys()].sort()) {
       const all = joined((lanes.get(lane) ?? []).map(readable));
-      const shown = lastOf.includes(lane) ? all.slice(-1) : all;
+      const shown = lastOf.some((one) => `${lane} `.startsWith(`${one} `)) ? all.slice(-1) : all;
       for (const gets of shown) this.#of.write({ socket: name, lane, gets });
     }
     this.#of.write({ socket: name, [isOurs ? 'is closed' : 'closes']: closed });
@@ -366,7 +391,8 @@ function readable(frame: Json): Json {
     };
   }
   if (frame.seq === undefined) return frame;
-  return { ...frame, seq: '<seq>' };
+  const isInput = frame.t === 'entry' && frame.kind === 'input';
+  return { ...frame, seq: '<seq>', ...(isInput ? { offset: '<number>', position: '<behind>' } : {}) };
 }
 
 function uuidOf(bytes: Buffer): string {
@@ -498,6 +524,10 @@ async function readAll(incoming: IncomingMessage, until?: (text: string) => bool
   return { status: incoming.statusCode ?? 0, headers: incoming.headers, text, bytes, json };
 }
 
+/** The package as it was built. */
+const library = async (): Promise<typeof import('../../packages/server/src/index.ts')> =>
+  await import(pathToFileURL(join(dirname(LIBRARY), 'index.js')).href);
+
 export interface TranscriptOptions extends Partial<GatewayOptions> {
   /** Text of the config file. */
   readonly config?: object;
@@ -512,7 +542,8 @@ export async function openTranscript(
   mkdirSync(join(root, 'work'));
   const configPath = join(root, 'config.jsonc');
   if (config !== undefined) writeFileSync(configPath, JSON.stringify(config), { mode: 0o600 });
-  const gateway = await startGateway({
+  const { startGateway, VERSION } = await library();
+  const all = {
     dataDir: join(root, 'data'),
     port: 0,
     endingTimes: { hupMs: 200, termMs: 200 },
@@ -521,6 +552,6 @@ export async function openTranscript(
     activityTimes: { quietMs: 600_000 },
     ...(config === undefined ? {} : { configPath }),
     ...options,
-  });
-  return new Transcript(name, gateway, root);
+  };
+  return new Transcript(name, await startGateway(all), root, { version: VERSION, options: all });
 }

@@ -1,6 +1,6 @@
 // `npm test`: everything that the tests need, then the tests. Arguments go to vitest.
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { buildIfNeeded } from './build.mjs';
 import { install } from './install.mjs';
@@ -47,7 +47,11 @@ async function vitest(args, env) {
   // A temporary directory of this run, open to all like the machine's: what is in it at the end, a test has left.
   const temporary = join(scratch, 't');
   mkdirSync(temporary);
+  chmodSync(scratch, 0o755);
   chmodSync(temporary, 0o1777);
+  // An empty home: what a person's shells do at their start is not under test, and can take seconds.
+  const home = join(scratch, 'home');
+  mkdirSync(home);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const tools = {
     BINNACLE_CHROMIUM: findChromium(),
@@ -55,7 +59,7 @@ async function vitest(args, env) {
     BINNACLE_PROMTOOL: findPromtool(),
   };
   const code = await run(bin('vitest'), ['run', ...reporters, ...args], {
-    env: { ...process.env, ...tools, ...env, TMPDIR: temporary },
+    env: { ...process.env, ...tools, ...npmOf(homedir()), ...env, TMPDIR: temporary, HOME: home },
   });
   const counted = count(report);
   const left = readdirSync(temporary).filter((name) => !isOfVitest(name));
@@ -64,6 +68,12 @@ async function vitest(args, env) {
   if (env.BINNACLE_ALL === undefined && env.BINNACLE_SOAK === undefined) tellLong(counted.tests);
   return { code, ...counted };
 }
+
+/** Lets npm, where a test runs it, keep its cache and its settings. */
+const npmOf = (home) => ({
+  npm_config_cache: process.env.npm_config_cache ?? join(home, '.npm'),
+  npm_config_userconfig: process.env.npm_config_userconfig ?? join(home, '.npmrc'),
+});
 
 /** Vitest has a folder of its own there, named by 21 random characters. */
 const isOfVitest = (name) => /^[\w-]{21}$/.test(name);

@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { floodBytes, floodDigest } from './flood.mjs';
 import { eagerClient, type Flooding, logDigest, MIB, random, startFlood } from './flooding.fixture.ts';
 
-const JOINS = 1000;
+const JOINS = count({ quick: 80, all: 1000 });
 /** What looks at the log at once; more would only wait for each other on two cores. */
 const VIEWERS = 12;
 const LABEL = 'joined';
@@ -13,7 +14,6 @@ let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });
-afterAll(() => gateway.close());
 
 interface Join {
   readonly from: number;
@@ -125,7 +125,13 @@ describe('exact-resume', () => {
   });
 
   it(`${JOINS} joins at random offsets during a flood each get exactly that range`, async () => {
-    const flooding = await startFlood(gateway, { label: LABEL, mode: 'pty', bytes: 8 * MIB, rate: 24, endless: true });
+    const flooding = await startFlood(gateway, {
+      label: LABEL,
+      mode: 'pty',
+      bytes: count({ quick: 1, all: 8 }) * MIB,
+      rate: count({ quick: 8, all: 24 }),
+      endless: true,
+    });
     const names = Object.keys(WAYS) as (keyof typeof WAYS)[];
     const done = { follow: 0, poll: 0, events: 0, attach: 0, live: 0 };
     let left = JOINS;

@@ -1,47 +1,57 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { MIB } from './flooding.fixture.ts';
 import { killInFlood } from './gateway-kill.fixture.ts';
 
 let gateway: GatewayProcess;
-beforeEach(async () => {
+beforeAll(async () => {
   // The program floods until the last kill: on a slow machine that is more than is kept of a session by default.
   gateway = await openGatewayProcess({ flags: ['--retain-bytes', '16GiB'] });
 });
-afterEach(() => gateway.close());
 
 const SLOW_MACHINE_MS = 60_000;
 /** One each 30 ms: from the kill to behind the moment in which the next gateway answers. */
-const ENDING = 120;
+const ENDING = count({ quick: 40, all: 120 });
+const KILLS = count({ quick: 2, all: 8 });
+const MEBIBYTES = count({ quick: 12, all: 200 });
+const MANY = count({ quick: 6, all: 20 });
+const KILLS_OF_MANY = count({ quick: 1, all: 4 });
 
 describe('seen-means-kept, outlives-us: the gateway is killed with SIGKILL at random moments', () => {
   // Paced, so that a slow machine, where each restart takes longer, does not get gigabytes to compare.
   it.each([
-    ['a terminal', 'pty', 200, 40],
-    ['pipes, stdout and stderr each in order and complete', 'pipe', 160, 32],
+    ['a terminal', 'pty', MEBIBYTES, count({ quick: 4, all: 40 })],
+    ['pipes, stdout and stderr each in order and complete', 'pipe', MEBIBYTES * 0.8, count({ quick: 3, all: 32 })],
   ] as const)(
-    '8 times in 200 MiB through %s: viewer, log and generator are equal',
+    `${KILLS} times in ${MEBIBYTES} MiB through %s: viewer, log and generator are equal`,
     async (_, mode, mebibytes, rate) => {
-      const sessions = [{ mode, label: 'flood' }];
-      const plan = { kills: 8, sessions, bytes: mebibytes * MIB, between: 8 * MIB, rate };
+      const sessions = [{ mode, label: `flood-${mode}` }];
+      const plan = { kills: KILLS, sessions, bytes: mebibytes * MIB, between: (mebibytes * MIB) / 25, rate };
       const report = await killInFlood(gateway, plan);
       console.log(mode, report);
-      expect(report.mebibytes).toBeGreaterThanOrEqual(200);
+      expect(report.mebibytes).toBeGreaterThanOrEqual(MEBIBYTES);
     },
     SLOW_MACHINE_MS,
   );
 
   it(
-    '4 times while 20 sessions flood at once',
+    `${KILLS_OF_MANY} times while ${MANY} sessions flood at once`,
     async () => {
-      const sessions = Array.from({ length: 20 }, (_, i) => ({
+      const sessions = Array.from({ length: MANY }, (_, i) => ({
         mode: i % 2 === 0 ? ('pty' as const) : ('pipe' as const),
         label: `many-${i}`,
       }));
-      const report = await killInFlood(gateway, { kills: 4, sessions, bytes: 4 * MIB, between: MIB / 2, rate: 1 });
-      console.log('20 sessions', report);
-      expect(report.kills).toBe(4);
+      const report = await killInFlood(gateway, {
+        kills: KILLS_OF_MANY,
+        sessions,
+        bytes: count({ quick: 1, all: 4 }) * MIB,
+        between: MIB / 2,
+        rate: 1,
+      });
+      console.log(`${MANY} sessions`, report);
+      expect(report.kills).toBe(KILLS_OF_MANY);
     },
     SLOW_MACHINE_MS,
   );

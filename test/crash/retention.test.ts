@@ -1,6 +1,9 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { decodeOutput, parseServerFrame } from '@binnacle/protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { floodBytes } from './flood.mjs';
@@ -9,15 +12,26 @@ import { type Flooding, MIB, startFlood } from './flooding.fixture.ts';
 const LABEL = 'kept';
 /** A stalled viewer's sockets hold some MiB; what is behind them is in the log only, and goes away. */
 const BEYOND_SOCKETS = 24 * MIB;
+/** MiB a second, and what is kept: a viewer that reads has two thirds of a second to do so. */
+const RATE = count({ quick: 12, all: 6 });
+const KEPT = count({ quick: 8, all: 4 }) * MIB;
 
 let gateway: GatewayProcess;
 let flooding: Flooding;
 beforeAll(async () => {
-  gateway = await openGatewayProcess({ flags: ['--retain-bytes', '4MiB'] });
-  flooding = await startFlood(gateway, { label: LABEL, mode: 'pty', bytes: 4 * MIB, rate: 6, endless: true });
+  gateway = await openGatewayProcess({ retainBytes: KEPT });
+  flooding = await startFlood(gateway, {
+    label: LABEL,
+    mode: 'pty',
+    bytes: 4 * MIB,
+    rate: RATE,
+    endless: true,
+    first: `until [ -e ${goFile()} ]; do sleep 0.02; done`,
+  });
 });
-afterAll(() => gateway.close());
 
+/** The program floods once this file is there. */
+const goFile = () => join(gateway.dir, 'go');
 const headers = () => ({ authorization: `Bearer ${gateway.token}` });
 const open = (path: string) => new WebSocket(gateway.url.replace('http', 'ws') + path, { headers: headers() });
 
@@ -80,6 +94,7 @@ describe('exact-resume: retention removes what a viewer has not read', () => {
   it('and everybody who asks for it is told exactly what is gone, and gets everything else', async () => {
     const stalled = stalledViewer();
     await stalled.subscribed;
+    writeFileSync(goFile(), '');
     stalled.socket.pause();
     const oldest = async () => (await gateway.client.sessions.get(flooding.id)).oldestOffset;
     await until('the old segments are gone', async () => (await oldest()) > BEYOND_SOCKETS, 20_000);

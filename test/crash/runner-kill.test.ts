@@ -1,8 +1,9 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SessionInfo } from '@binnacle/protocol';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { familyOf } from '../../packages/server/src/process/session-processes.ts';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { floodDigest } from './flood.mjs';
@@ -19,10 +20,9 @@ import {
 } from './flooding.fixture.ts';
 
 let gateway: GatewayProcess;
-beforeEach(async () => {
+beforeAll(async () => {
   gateway = await openGatewayProcess({ flags: [] });
 });
-afterEach(() => gateway.close());
 
 /** A child in a session of its own that hears neither SIGHUP nor SIGTERM: only its mark tells whose it is. */
 const STUBBORN = `trap '' HUP TERM; setsid sleep 1007 & trap - HUP TERM`;
@@ -37,7 +37,7 @@ describe('seen-means-kept: a runner is killed with SIGKILL in a flood', () => {
       const flooding = await startFlood(gateway, { label: 'doomed', mode, bytes: 1e12, rate: 30, first: STUBBORN });
       const { id } = flooding;
       const watcher = new Watcher(gateway.client, id);
-      await watcher.reached((5 + random(20)) * MIB);
+      await watcher.reached((count({ quick: 1, all: 5 }) + random(count({ quick: 5, all: 20 }))) * MIB);
       expect(families(id)).toBe(2);
       const info = await infoOf(id);
       process.kill(runnerPidOf(info), 'SIGKILL');
@@ -67,7 +67,7 @@ describe('seen-means-kept: a runner is killed with SIGKILL in a flood', () => {
 
 describe('outlives-us: a runner is killed', () => {
   it('under the start of a session: another runner starts it, and the gateway goes on', async () => {
-    for (let i = 0; i < 6; i++) {
+    for (let i = 0; i < count({ quick: 2, all: 6 }); i++) {
       const doomed = await gateway.client.sessions.create({ command: 'sleep 1006' });
       const runner = runnerPidOf(await infoOf(doomed.id));
       const starts = [gateway.client.sessions.create({ command: 'echo one', mode: 'pipe' })];
@@ -104,7 +104,7 @@ describe('outlives-us: a runner is stopped', () => {
 
 describe('honest-ends: a session is deleted while its runner dies', () => {
   it('and is gone, with its children', async () => {
-    for (let i = 0; i < 6; i++) {
+    for (let i = 0; i < count({ quick: 3, all: 6 }); i++) {
       const mode = i % 2 === 0 ? 'pty' : 'pipe';
       const { id } = await gateway.client.sessions.create({ command: `${STUBBORN}; exec sleep 1004`, mode });
       await until('both run', () => families(id) === 2);
@@ -137,7 +137,7 @@ describe('honest-ends: a runner is killed when the exit is recorded, before anyo
   };
 
   it('while a gateway listens: the exit code is known all the same', async () => {
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < count({ quick: 2, all: 4 }); i++) {
       const { id, killAtRecord } = await start(i % 2 === 0 ? 'pty' : 'pipe', i, 40 + i);
       const watcher = new Watcher(gateway.client, id);
       await watcher.reached(1);
@@ -148,7 +148,7 @@ describe('honest-ends: a runner is killed when the exit is recorded, before anyo
   });
 
   it('while there is no gateway: the exit code is known after the restart', async () => {
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < count({ quick: 1, all: 4 }); i++) {
       const { id, killAtRecord } = await start(i % 2 === 0 ? 'pty' : 'pipe', 10 + i, 50 + i);
       await gateway.kill();
       killAtRecord();
@@ -161,10 +161,13 @@ describe('honest-ends: a runner is killed when the exit is recorded, before anyo
   });
 });
 
+const ROUNDS = count({ quick: 3, all: 20 });
+
 describe('honest-ends: gateway and runners are killed at random', () => {
-  it('20 times, and no session is listed as running when it is dead or as dead when it runs', async () => {
+  it(`${ROUNDS} times, and no session is listed as running when it is dead or as dead when it runs`, async () => {
+    const gateway = await openGatewayProcess({ flags: [] });
     const known = new Map<string, number>();
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       for (let i = 0; i < 3; i++) {
         const command = ['sleep 1008', 'while :; do echo x; done', `sleep 0.${random(3)}; exit 9`][i] ?? '';
         const { id, pid } = await gateway.client.sessions.create({ command, mode: i === 1 ? 'pipe' : 'pty' });
@@ -205,7 +208,7 @@ describe('honest-ends: gateway and runners are killed at random', () => {
 
 describe('outlives-us: a new gateway', () => {
   it('takes over when the old one died while a runner started', async () => {
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < count({ quick: 1, all: 3 }); i++) {
       // The ninth program needs a second runner, and its start makes a spare.
       const starts = Array.from({ length: 9 }, () =>
         gateway.client.sessions.create({ command: 'sleep 1009' }).catch(() => undefined),

@@ -2,18 +2,18 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Mode } from '@binnacle/protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { count, isSoak } from '../support/count.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { floodBytes, floodDigest } from './flood.mjs';
 
-const SOAK = process.env.BINNACLE_SOAK === '1';
+const TIMES = count({ quick: 4, all: 20, soak: 500 });
 const LABEL = 'quick';
 
 let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });
-afterAll(() => gateway.close());
 
 /** One run: started, followed from its beginning, deleted. */
 async function run(mode: Mode, file: string) {
@@ -33,12 +33,12 @@ async function run(mode: Mode, file: string) {
 
 describe.each(['pty', 'pipe'] as const)('tail-first: a program on a %s', (mode) => {
   it.each([
-    [1, SOAK ? 500 : 20],
-    [4095, SOAK ? 500 : 20],
-    [4096, SOAK ? 500 : 20],
-    [4097, SOAK ? 500 : 20],
-    [300 * 1024, SOAK ? 500 : 20],
-    [20 * 1024 * 1024, SOAK ? 500 : 1],
+    [1, TIMES],
+    [4095, TIMES],
+    [4096, TIMES],
+    [4097, TIMES],
+    [300 * 1024, TIMES],
+    [count({ quick: 4, all: 20 }) * 1024 * 1024, isSoak ? 500 : 1],
   ])(
     'that writes %d bytes and exits at once is followed to its last byte, %d times',
     async (bytes, times) => {
@@ -51,6 +51,6 @@ describe.each(['pty', 'pipe'] as const)('tail-first: a program on a %s', (mode) 
       };
       await Promise.all(Array.from({ length: 4 }, worker));
     },
-    SOAK ? 3_600_000 : 60_000,
+    isSoak ? 3_600_000 : 60_000,
   );
 });

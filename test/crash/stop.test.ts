@@ -1,27 +1,28 @@
 import type { SessionInfo } from '@binnacle/protocol';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { familyOf } from '../../packages/server/src/process/session-processes.ts';
+import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { eagerClient, isRunning, MIB, runnerPidOf, startFlood, threeWays, Watcher } from './flooding.fixture.ts';
 
-const opened: GatewayProcess[] = [];
-const open = async (flags: string[] = []): Promise<GatewayProcess> => {
-  const gateway = await openGatewayProcess({ flags });
-  opened.push(gateway);
-  return gateway;
-};
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((gateway) => gateway.close()));
-});
+const open = (flags: string[] = []): Promise<GatewayProcess> => openGatewayProcess({ flags });
+/** How long programs live without a gateway. */
+const ORPHANS_MS = count({ quick: 600, all: 2000 });
 
 const families = (id: string) => familyOf({ pid: -1, startTime: '' }, id).length;
 
 describe.each(['SIGTERM', 'SIGHUP'] as const)('outlives-us: the gateway is stopped by %s', (signal) => {
   it('within 3 s; programs go on, viewers are told to come back and miss nothing', async () => {
     const gateway = await open();
-    const flooding = await startFlood(gateway, { label: signal, mode: 'pty', bytes: 8 * MIB, rate: 8, endless: true });
+    const flooding = await startFlood(gateway, {
+      label: signal,
+      mode: 'pty',
+      bytes: count({ quick: 1, all: 8 }) * MIB,
+      rate: 8,
+      endless: true,
+    });
     const client = eagerClient(gateway);
     const watcher = new Watcher(client, flooding.id);
     const url = gateway.url.replace('http', 'ws');
@@ -45,7 +46,7 @@ describe.each(['SIGTERM', 'SIGHUP'] as const)('outlives-us: the gateway is stopp
       }
       return bytes;
     });
-    await watcher.reached(2 * MIB);
+    await watcher.reached(count({ quick: 0.5, all: 2 }) * MIB);
     const { pid, outputOffset } = await gateway.client.sessions.get(flooding.id);
     const old = gateway.pid;
     process.kill(old, signal);
@@ -61,7 +62,7 @@ describe.each(['SIGTERM', 'SIGHUP'] as const)('outlives-us: the gateway is stopp
     const info = await gateway.client.sessions.get(flooding.id);
     expect(info).toMatchObject({ state: 'running', pid });
     expect(info.outputOffset).toBeGreaterThan(outputOffset);
-    await watcher.reached(info.outputOffset + MIB);
+    await watcher.reached(info.outputOffset + count({ quick: 0.25, all: 1 }) * MIB);
     flooding.stop();
     await watcher.ended;
     for (const { viewer, log, generator } of await threeWays(gateway, flooding, watcher)) {
@@ -81,7 +82,7 @@ describe('outlives-us: programs without a gateway', () => {
   };
 
   it('are ended after the time that --orphans names, and kept by default', async () => {
-    const [strict, kind] = await Promise.all([open(['--orphans', '2s']), open()]);
+    const [strict, kind] = await Promise.all([open(['--orphans', `${ORPHANS_MS}ms`]), open()]);
     const [ended, kept] = await Promise.all([start(strict), start(kind)]);
     const runner = runnerPidOf(ended);
     await Promise.all([strict.kill(), kind.kill()]);
@@ -89,7 +90,7 @@ describe('outlives-us: programs without a gateway', () => {
     await until('the orphans are ended', () => families(ended.id) === 0, 8000);
     const took = performance.now() - killed;
     console.log(`orphans ended after ${took.toFixed(0)} ms`);
-    expect(took).toBeGreaterThan(1900);
+    expect(took).toBeGreaterThan(ORPHANS_MS - 100);
     await until('their runner has ended', () => !isRunning(runner), 3000);
     expect(families(kept.id)).toBe(2);
     await Promise.all([strict.restart(), kind.restart()]);
@@ -103,13 +104,13 @@ describe('outlives-us: programs without a gateway', () => {
   });
 
   it('are kept when a gateway comes back in time', async () => {
-    const gateway = await open(['--orphans', '2s']);
+    const gateway = await open(['--orphans', `${ORPHANS_MS}ms`]);
     const { id, pid } = await start(gateway);
     await gateway.kill();
     const killed = performance.now();
     await gateway.restart();
     // Beyond the time at which they would have been ended.
-    await until('the time is over', () => performance.now() - killed > 3500);
+    await until('the time is over', () => performance.now() - killed > ORPHANS_MS + 1500);
     expect(families(id)).toBe(2);
     expect(await gateway.client.sessions.get(id)).toMatchObject({ state: 'running', pid });
   });

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AttachmentEvent, ScreenEvent, Session } from '@binnacle/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { Emulator } from '../../packages/server/src/screen/emulator.ts';
 import { stateOf } from '../../packages/server/src/screen/screen-state.fixture.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
@@ -15,7 +15,6 @@ let gateway: GatewayProcess;
 beforeAll(async () => {
   gateway = await openGatewayProcess({ flags: [] });
 });
-afterAll(() => gateway.close());
 
 /** Everything from there on, as a terminal shows it. */
 async function shown(id: string, from: Parameters<Session['attach']>[0], until: (event: AttachmentEvent) => boolean) {

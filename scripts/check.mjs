@@ -1,5 +1,5 @@
 // `npm run check`: types (tests too), lint and format, import directions and cycles, durations by the right clock,
-// links and paths that lead somewhere.
+// links and paths that lead somewhere, doc comments of the public API with examples that compile.
 import { install } from './install.mjs';
 import { bin, main, run } from './run.mjs';
 
@@ -13,6 +13,7 @@ await main(import.meta, async () => {
     ['imports', process.execPath, ['scripts/import-rules.mjs']],
     ['clocks', process.execPath, ['scripts/clock-rules.mjs']],
     ['links and paths', process.execPath, ['scripts/link-rules.mjs']],
+    ['doc comments', process.execPath, ['scripts/doc-rules.mjs']],
   ];
   const failed = [];
   for (const [name, command, args] of steps) {

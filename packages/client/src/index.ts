@@ -1,3 +1,11 @@
+/**
+ * Start, watch and steer the sessions of a gateway, talk to agents, and read what is stored, from a browser or from Node.
+ * Begin with `connect`. In the examples `binnacle` is a client, `session` a `Session` and `conversation` a
+ * `Conversation`.
+ *
+ * @module @binnacle/client
+ */
+
 export {
   type Authorization,
   Binnacle,

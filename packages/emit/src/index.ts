@@ -1,4 +1,9 @@
-// Emits what happens in programs that run elsewhere to a gateway. For Node only: browsers import the package itself.
+/**
+ * Sends the output of programs that run elsewhere to a gateway, from Node. Begin with `createEmitter`. In the examples
+ * `emitter` is an `Emitter`.
+ *
+ * @module @binnacle/emit
+ */
 
 export type { EmitDiagnostic, EmitDiagnosticKind } from './diagnostics.ts';
 export { createEmitter, type Emitter } from './emitter.ts';

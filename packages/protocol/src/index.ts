@@ -1,3 +1,10 @@
+/**
+ * Types, frames, positions and error codes that a gateway and its clients exchange. PROTOCOL.md describes how they are
+ * used.
+ *
+ * @module @binnacle/protocol
+ */
+
 export * from './codec.ts';
 export * from './codes.ts';
 export * from './command.ts';

@@ -1,6 +1,11 @@
-'use client';
+/**
+ * The client as React hooks and two components. Opens nothing that the client does not open: one socket for all
+ * components, and one reading of each session.
+ *
+ * @module @binnacle/client/react
+ */
 
-// @binnacle/client/react: what the client has, as hooks and as two components. Opens nothing that the client does not.
+'use client';
 
 export { SessionLog, type SessionLogProps } from './components/session-log.tsx';
 export { SessionTerminal, type SessionTerminalProps } from './components/session-terminal.tsx';

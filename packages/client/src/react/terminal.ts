@@ -1,5 +1,9 @@
-// @binnacle/client/terminal: what a page that draws sessions with xterm.js itself should have between the two. Loads neither
-// React nor xterm.js.
+/**
+ * Parts for a page that draws sessions with xterm.js itself: limits on the work of a sequence, a feed that waits for the
+ * drawing, and the sorting of input. Loads neither React nor xterm.js.
+ *
+ * @module @binnacle/client/terminal
+ */
 
 export { TerminalFeed } from './terminal/feed.ts';
 export { boundSize, guard } from './terminal/guards.ts';

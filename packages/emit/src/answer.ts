@@ -1,4 +1,4 @@
-// What an answer of the gateway means for each event of a batch. Pure: knows no buffer, timer or socket.
+// The meaning of the gateway's answer for each event of a batch. Pure: knows no buffer, timer or socket.
 
 import { CODES, isCode } from '@binnacle/protocol';
 import type { Reply } from './post.ts';
@@ -17,9 +17,9 @@ export type Verdict =
   | { readonly kind: 'events'; readonly events: readonly EventVerdict[] }
   /** The gateway is away or ill. */
   | { readonly kind: 'failed'; readonly message: string }
-  /** It wants us to wait. */
+  /** The gateway asks for a pause. */
   | { readonly kind: 'busy'; readonly code: string; readonly retryAfterMs: number | null }
-  /** It will have nothing of us as long as nobody changes something. */
+  /** The gateway refuses everything until a person changes something. */
   | { readonly kind: 'not_allowed'; readonly code: string; readonly message: string; readonly hint: string }
   /** Something in this batch cannot be read: in smaller parts it shows what. */
   | { readonly kind: 'smaller'; readonly code: string; readonly message: string; readonly hint: string };
@@ -104,7 +104,7 @@ function refusalIn(body: unknown): Refusal | undefined {
   };
 }
 
-/** Where a proxy in between took the header away. */
+/** Returns the pause that the body names, for a header that a proxy has removed. */
 function toldIn(refusal: Refusal | undefined): number | null {
   const ms = refusal?.details.retryAfterMs;
   return typeof ms === 'number' && ms >= 0 && ms <= 300_000 ? ms : null;

@@ -1,4 +1,4 @@
-// What a person should know of an emitter that has trouble: once for each kind, however often it happens.
+// Diagnostics of an emitter in trouble, for a person: each kind once, however often it happens.
 
 import { writeSync } from 'node:fs';
 
@@ -61,7 +61,7 @@ export class Diagnostics {
       if (this.listener !== undefined) this.listener(diagnostic);
       else writeSync(2, `${lineOf(diagnostic)}\n`);
     } catch {
-      // Nobody is left to tell.
+      // The listener is broken, and there is no other.
     }
   }
 }

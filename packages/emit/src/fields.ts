@@ -1,4 +1,4 @@
-// What an event says beside its output, brought within the limits of the wire: one long label must not cost a session.
+// Fields of an event besides its output, clipped to the limits of the wire: one long label must not cost a session.
 
 import type { TrafficEvent } from '@binnacle/protocol';
 

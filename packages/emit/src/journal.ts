@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib';
 import type { Head } from './fields.ts';
 import { readRegular } from './regular-file.ts';
 
-/** Where a record stands. */
+/** Place of a record. */
 export interface Place {
   readonly segment: number;
   readonly at: number;
@@ -21,7 +21,7 @@ export interface JournalEvent {
   readonly output: Uint8Array;
 }
 
-/** What a journal of an earlier process still holds. */
+/** Contents of an earlier process's journal. */
 export interface Recovered {
   /** By session, each in the order of `seq`. */
   readonly events: ReadonlyMap<string, readonly RecoveredEvent[]>;
@@ -110,7 +110,7 @@ export class Journal {
   }
 
   /**
-   * Where few needed records keep large segments, they are moved together. `moved` is called with each; the caller
+   * Moves the few needed records of large segments together. `moved` is called with each; the caller
    * then uses the new place.
    */
   compact(limit: number, moved: (id: string, seq: number, place: Place) => void): void {
@@ -127,7 +127,7 @@ export class Journal {
     this.remove(number);
   }
 
-  /** What an earlier process left here. Later records go to a new segment. */
+  /** Records that an earlier process left here. Later ones go to a new segment. */
   recover(): Recovered {
     const found = new Map<string, Map<number, RecoveredEvent>>();
     const done = new Map<string, number>();

@@ -42,9 +42,9 @@ export interface LifeFolder {
 interface Owner {
   readonly producer: string;
   readonly pid: number;
-  /** Of the process, in ticks since boot; empty where that is not known. */
+  /** Start of the process in ticks since boot; empty if not known. */
   readonly started: string;
-  /** One boot of one machine, and one space of process numbers. */
+  /** Identity of a boot of a machine and of a namespace of process ids. */
   readonly where: string;
 }
 
@@ -63,7 +63,7 @@ export class Lives {
     this.own = this.begin(producer, given === undefined ? 0 : now);
   }
 
-  /** Of processes that have ended, oldest first, without those in `known`. */
+  /** Directories of processes that have ended, oldest first, without those in `known`. */
   left(known: (epoch: number) => boolean): LifeFolder[] {
     return this.epochs()
       .filter((epoch) => epoch < this.own.epoch && !known(epoch))
@@ -100,7 +100,7 @@ export class Lives {
       writeFileSync(join(this.own.path, 'owner'), JSON.stringify(owner));
       utimesSync(join(this.own.path, 'owner'), 0, 0);
     } catch {
-      // Then it is free when this process has ended.
+      // The directory is then free when this process has ended.
     }
   }
 
@@ -121,7 +121,7 @@ export class Lives {
     }
   }
 
-  /** What processes left that died while they began. */
+  /** Remains of processes that died while they began. */
   private sweep(): void {
     for (const name of readdirSync(this.dir).filter((name) => name.startsWith(NEW))) {
       const made = statSync(join(this.dir, name), { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
@@ -197,7 +197,7 @@ function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // One that has ended, and that nobody has asked for its exit code yet, is dead.
+    // A zombie is dead: ended, with its exit code not collected yet.
     return fields[0] === 'Z' || fields[0] === 'X' ? '' : (fields[19] ?? '');
   } catch {
     return '';

@@ -1,4 +1,4 @@
-// What an emitter can be told, with its defaults. Checked once, when it is made.
+// Options of an emitter, with their defaults. Checked once, when it is made.
 
 import type { EmitDiagnostic } from './diagnostics.ts';
 

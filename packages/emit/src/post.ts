@@ -58,7 +58,7 @@ export class Post {
           'Content-Length': bytes.length,
         },
       });
-      // Of the whole exchange: a peer that sends a byte now and then must not hold it for ever.
+      // Limit of the whole exchange: a peer that sends a byte now and then must not hold it for ever.
       const timer = setTimeout(
         () => request.destroy(new Error(`No answer within ${this.settings.requestTimeoutMs} ms.`)),
         this.settings.requestTimeoutMs,

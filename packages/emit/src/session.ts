@@ -46,9 +46,9 @@ export interface SessionParts {
 export class BufferedSession implements EmittedSession {
   readonly id: string;
   private readonly parts: SessionParts;
-  /** What no kept event has told yet: the command and source of a session whose first event found no room. */
+  /** Fields that no buffered event has carried yet: command and source of a session whose first event found no room. */
   private untold: Head;
-  /** Of output that names no other. */
+  /** Stream of output that names none. */
   private readonly stream: Head['stream'];
   /** Output without room since the last kept event. */
   private lost: number;
@@ -85,7 +85,7 @@ export class BufferedSession implements EmittedSession {
       const { response, ...rest } = fields;
       const head = within({ timestamp: Date.now(), ...rest }, (what) => this.clipped(what));
       const bytes = bytesOf(response ?? NOTHING);
-      // Of several events the first says what it was, and the last how it ended: behind all of the output.
+      // The first of several events carries the command, the last one the end, behind all output.
       let part = bytes.length > EVENT_BYTES ? without(head, HOW_IT_ENDED) : head;
       let at = 0;
       for (; bytes.length - at > EVENT_BYTES; at += EVENT_BYTES) {

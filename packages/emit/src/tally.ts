@@ -1,4 +1,4 @@
-// What became of the events of one emitter, in numbers. `offered` is the sum of those below it.
+// Counters of one emitter. `offered` is the sum of those below it.
 
 /** Counters of an emitter. */
 export interface EmitStats {

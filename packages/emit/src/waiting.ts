@@ -7,7 +7,7 @@ import type { Head } from './fields.ts';
 import type { Journal, Place } from './journal.ts';
 import type { Tally } from './tally.ts';
 
-/** What one event takes beside its content. */
+/** Bytes that an event costs besides its content. */
 const OVERHEAD_BYTES = 96;
 /** Small outputs that wait are joined up to here. On disk they are not: each is kept when `output` returns. */
 const JOINED_BYTES = 64 * 1024;
@@ -21,7 +21,7 @@ interface Pending {
   size: number;
   cost: number;
   tried: boolean;
-  /** It is output and nothing else, in memory: what follows may join it. */
+  /** The event is output alone, in memory: later output may join it. */
   readonly isOpen: boolean;
   /** Null where it is on disk. */
   readonly head: Head | null;
@@ -30,7 +30,7 @@ interface Pending {
   place: Place | null;
 }
 
-/** One epoch of a producer: of ours, or of one whose process has ended. */
+/** Epoch of a producer: of this process, or of one that has ended. */
 export interface Life {
   readonly producer: string;
   readonly epoch: number;
@@ -65,7 +65,7 @@ export class Channel {
 export interface Picked {
   readonly channel: Channel;
   readonly seq: number;
-  /** It went out before, and nobody knows what came of it. */
+  /** The event was sent before, and the result is unknown. */
   readonly wasTried: boolean;
 }
 
@@ -91,7 +91,7 @@ export class Waiting {
   /** Oldest epoch first; the last is our own. */
   private readonly lives: Life[];
   events: number;
-  /** Of output. */
+  /** Bytes of output. */
   outputBytes: number;
   private used: number;
   isClosed: boolean;
@@ -107,7 +107,7 @@ export class Waiting {
     this.isClosed = false;
   }
 
-  /** Of which something waits. */
+  /** Number of sessions with waiting events. */
   get sessions(): number {
     return new Set(this.lives.flatMap((life) => [...life.waiting.keys()])).size;
   }
@@ -144,7 +144,7 @@ export class Waiting {
     return true;
   }
 
-  /** What an ended process has left is sent before all that is ours. */
+  /** Events that an ended process left are sent before this process's own. */
   adopt(life: Life): void {
     const { journal } = life;
     if (journal === null) return;

@@ -50,7 +50,7 @@ export const CODES = {
   method_not_allowed: row(405, false, 'This address does not take that method.', 'See the Allow header.'),
   protocol_error: row(400, false, 'The frame is not part of the protocol.', 'Compare it with PROTOCOL.md.', 1002),
 
-  // Who may
+  // Access
   unauthorized: row(
     401,
     false,
@@ -120,7 +120,7 @@ export const CODES = {
   push_failed: row(502, true, 'The push service did not take the message.', 'details.status is what it answered.'),
   too_many_mutes: row(429, false, 'The limit of muted sessions and conversations is reached.', 'Unmute one first.'),
 
-  // What is not there
+  // Not found
   not_found: row(404, false, 'There is nothing at this address.', 'See /openapi.json for all addresses.'),
   session_not_found: row(404, false, 'No such session.', 'List sessions with GET /v1/sessions.', 4004),
   session_gone: row(

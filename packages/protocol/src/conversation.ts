@@ -146,7 +146,7 @@ export interface Usage {
 
 /** A tool call of an agent. */
 export interface ToolCall {
-  /** Id, unique in the run. */
+  /** Id of the call, the same in all of its events. */
   readonly id: string;
   /** Text for people. */
   readonly title: string;
@@ -180,7 +180,7 @@ export interface Approval {
   readonly id: string;
   /** Id of the run. */
   readonly run: string;
-  /** Text for people, one line. */
+  /** Text for people. */
   readonly title: string;
   /** The command, the file, the reason: text for people, at most 64 KiB. */
   readonly detail: string;

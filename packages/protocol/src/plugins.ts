@@ -164,7 +164,7 @@ export interface PluginLogLine {
   readonly at: number;
   /** Source of the line. `gateway`: a message of the gateway about the plugin. */
   readonly stream: 'stdout' | 'stderr' | 'gateway';
-  /** Text without control characters. */
+  /** The line, cut to its maximum length. */
   readonly text: string;
 }
 

@@ -55,7 +55,7 @@ export interface RunInfo {
   readonly session: SessionId;
   /** The first `SHOWN_COMMAND_LENGTH` characters of the command. */
   readonly command: string;
-  /** Name of the token that started it. */
+  /** Name of the client that started it. */
   readonly by: string;
   /** State of the run. */
   readonly state: RunState;

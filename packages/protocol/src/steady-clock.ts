@@ -23,7 +23,7 @@ const LEAP_MS = 1000;
 /** Time that never goes back and is not stretched when somebody sets the clock. After a sleep it follows the clock. */
 export class SteadyClock {
   readonly #clocks: Clocks;
-  /** What the monotonic clock lacks to be ms since 1970. */
+  /** Milliseconds to add to the monotonic clock for a Unix time. */
   #base: number;
 
   constructor(clocks: Clocks = REAL_CLOCKS) {

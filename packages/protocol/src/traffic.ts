@@ -84,7 +84,7 @@ export type EmitResult =
       readonly seq: number | null;
       /** The session here: its page, its output, its place in lists. */
       readonly session: SessionId;
-      /** Where the session ends now: behind this event, and perhaps behind later ones. */
+      /** Present end of the session's log: behind this event, and perhaps behind later ones. */
       readonly position: string;
       readonly offset: number;
     }

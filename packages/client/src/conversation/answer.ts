@@ -1,4 +1,4 @@
-// What an agent answered in one run, as it is shown: text, thoughts, tool calls and questions in their order. Pure.
+// The answer of an agent in one run, as it is shown: text, thoughts, tool calls and approvals in their order. Pure.
 
 import {
   type Approval,
@@ -22,7 +22,7 @@ import {
 export type AnswerPart =
   /** Never empty. What comes behind a tool call, or another stream, is another part. */
   | { readonly kind: 'said' | 'thought'; readonly text: string }
-  /** As it is now; it stays where it began. */
+  /** The present state of a tool call, at the place where it began. */
   | { readonly kind: 'tool'; readonly tool: ToolCall }
   /** `answer`: null while it waits. */
   | { readonly kind: 'approval'; readonly approval: Approval; readonly answer: ApprovalAnswer | null }

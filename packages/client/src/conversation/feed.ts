@@ -25,11 +25,11 @@ export interface SubscribeOptions {
   readonly bufferBytes?: number;
 }
 
-/** What an event costs besides its text: a flood of small events must not slip through the limit. */
+/** Bytes that an event costs besides its text: a flood of small events must not evade the limit. */
 const EVENT_BYTES = 256;
 /** Follow again when so little is left: the rest bridges the round trip. */
 const LOW_WATER = 1 / 4;
-/** So many faults in the same place are the server's; one may be a proxy's. */
+/** Maximum faults at one place. One may be a proxy's; more are the gateway's. */
 const MAX_FAULTS = 3;
 
 type Phase =
@@ -254,7 +254,7 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
     this.finish(null);
   }
 
-  /** What came does not follow what we have. Never shown; a new connection may mend it. */
+  /** Handles output that does not continue the stream: it is never shown, and a new connection may mend it. */
   private outOfStep(position: string): void {
     const error = new BinnacleError('protocol_error', {
       message: 'Events are missing or doubled.',

@@ -11,7 +11,7 @@ import {
 import type { Conversation } from './conversation.ts';
 import { type ConversationState, emptyConversation, withHistory } from './state.ts';
 
-/** So many answers are told with their tools and thoughts at first; those before as text alone. */
+/** Number of last answers that open with their tools and thoughts; earlier ones open as text. */
 const WHOLE_ANSWERS = 10;
 
 /** The state to begin with, and where to follow on. */
@@ -49,14 +49,14 @@ async function beginning(conversation: Conversation, info: ConversationInfo, pag
   if (first === undefined || first === null) return now;
   // Without a place in the log (it is not kept any more), what was said is there still.
   const run = await conversation.run(first).catch(() => null);
-  // Of another life of the log it would lead nowhere.
+  // A position of another epoch would lead nowhere.
   return typeof run?.position === 'string' && parsePosition(run.position).epoch === info.epoch ? run.position : now;
 }
 
 const answersIn = (page: MessagePage): readonly MessageInfo[] =>
   page.messages.filter(({ role, run }) => role === 'assistant' && run !== null).slice(-WHOLE_ANSWERS);
 
-/** What was handed into a run that is told whole comes with its events, in its place. */
+/** Leaves out messages that were injected into a run which is read in full: its events bring them, in their place. */
 function withoutInjected(page: MessagePage, info: ConversationInfo): MessagePage {
   const whole = new Set(answersIn(page).map(({ run }) => run));
   if (info.run !== null) whole.add(info.run.id);

@@ -18,7 +18,7 @@ import { eventStream, type StreamOptions } from './stream.ts';
 /** Options of `Conversation.send`. */
 export interface SendOptions extends Omit<SendMessage, 'text'>, StreamOptions {}
 
-/** Where the run of a message is to be read. `run`: null while the message waits to be handed into one. */
+/** Place of a message's run. `run`: null while the message waits to be injected into one. */
 interface Place {
   readonly run: string | null;
   readonly position: string;
@@ -157,7 +157,7 @@ export class Reply implements AsyncIterable<ConversationEvent> {
         }
       }
     } catch (error) {
-      // As a loop over anything else of a client that was closed: it ends.
+      // The loop ends, like every loop of a closed client.
       if (!this.closing.signal.aborted) throw error;
     } finally {
       this.done();
@@ -219,7 +219,7 @@ export class Reply implements AsyncIterable<ConversationEvent> {
     const request = { method: 'POST' as const, path: `${this.path}/messages`, headers, body: this.message };
     return await this.persist<SendReceipt>(
       () => this.parts.http.json({ ...request, signal: this.closing.signal }),
-      // What the gateway says counts at once, and nobody waits for a gateway for ever.
+      // A refusal counts at once, and an unreachable gateway is not awaited for ever.
       ({ code }) => CODES[code].status === 503 && this.parts.settings.now() < this.deadline,
     );
   }

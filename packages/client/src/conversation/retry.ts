@@ -1,4 +1,4 @@
-// What requests of conversations share: trying again, in whose turn, and ending when the client is closed.
+// Shared by the requests of conversations: retries, their order, and the end when the client is closed.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Emitter } from '../transport/event-emitter.ts';
@@ -12,9 +12,9 @@ export interface ConversationParts {
   readonly settings: Settings;
   /** Hears of faults that no call waits for. */
   readonly events: Emitter<{ error: BinnacleError }>;
-  /** What is under way, so that closing the client ends it. */
+  /** Requests in progress, so that closing the client ends them. */
   readonly open: Set<{ stop(error: BinnacleError): void }>;
-  /** Who waits for its next try, so that a wake-up ends the waiting. */
+  /** Requests that wait for their next attempt, so that a wake-up ends the wait. */
   readonly sleepers: Set<() => void>;
   /** The client was closed: nothing begins any more. */
   isClosed: boolean;

@@ -1,4 +1,4 @@
-// What a conversation looks like after what was heard of it: messages, answers, the queue, open questions. Pure.
+// The state of a conversation after a number of events: messages, answers, the queue, pending approvals. Pure.
 
 import {
   type Approval,
@@ -36,7 +36,7 @@ export type ConversationFacts = Omit<ConversationInfo, 'position' | 'run' | 'que
  * answer, a note, or a gap where events are gone.
  */
 export type ConversationItem =
-  /** Of a person or a channel, once the agent has it or it was cancelled. What waits is in the queue. */
+  /** Message of a person or a channel, once the agent has it or it was cancelled. Waiting ones are in the queue. */
   | { readonly kind: 'message'; readonly message: MessageInfo }
   | Answer
   | { readonly kind: 'note'; readonly at: number; readonly text: string; readonly by: Author }
@@ -191,7 +191,7 @@ function known(state: ConversationState): (message: MessageInfo) => boolean {
   return (message) => (message.role === 'assistant' ? runs.has(message.run ?? '') : messages.has(message.id));
 }
 
-/** One batch: copies what it changes once, not once an event. */
+/** Applies one batch: copies each changed part once per batch, not once per event. */
 class Draft {
   private readonly before: ConversationState;
   private readonly items: ConversationItem[];
@@ -215,7 +215,7 @@ class Draft {
   }
 
   add(event: ConversationEvent): void {
-    // Of deltas only the text counts: joined ones have one time.
+    // Joined deltas have one time, so only their text counts.
     if (event.type !== 'delta' && event.type !== 'silent')
       this.info = { ...this.info, updatedAt: Math.max(this.info.updatedAt, event.at) };
     if (isEndEvent(event)) {
@@ -305,7 +305,7 @@ class Draft {
     else this.items[at] = messageItem(message);
   }
 
-  /** It began the run, or was handed into it: then it is shown where the answer was by then. */
+  /** Places a delivered message: one that was injected into a run stands where the answer was by then. */
   private deliver(id: string, run: string): void {
     this.leaveQueue(id, (waiting) => {
       const message: MessageInfo = { ...waiting, state: 'delivered', run };
@@ -327,7 +327,7 @@ class Draft {
     this.change(event.run, (answer) => withEnd(answer ?? unheard(event.run), event));
   }
 
-  /** Of a run that is under way. Nothing comes behind its end. */
+  /** Changes the answer of the current run. Nothing comes behind its end. */
   private goOn(event: Extract<ConversationEvent, { readonly run: string }>, change: (answer: Answer) => Answer): void {
     const { run } = event;
     const at = this.at(run);

@@ -60,7 +60,7 @@ export async function* eventStream(
       parts.events.emit('error', error);
     } finally {
       signal.removeEventListener('abort', stop);
-      // Whoever left early wants nothing more of it.
+      // A consumer that left early needs no more of the stream.
       abort.abort();
     }
     await pause(parts, failures, signal);

@@ -34,7 +34,7 @@ export type ConversationChange =
   /** With `runs`: events of it were let go because nobody took them in time. `subscribe` has them. */
   | { readonly type: 'missed'; readonly conversation: string };
 
-/** Who watches on one connection: the server knows one watch for it. */
+/** Watches of one connection: the gateway knows one watch per connection. */
 export type ConversationWatchers = Map<object, WatchConversationsOptions>;
 
 /** Iterable of conversations, from `Conversations.watch`. */
@@ -44,7 +44,7 @@ export class ConversationWatch extends Listing<ConversationChange, readonly Conv
   private readonly watchers: ConversationWatchers;
   /** By what makes another one old: a consumer that is slow gets the latest of each conversation. */
   private readonly changes: Map<unknown, ConversationChange>;
-  /** Of events that wait. */
+  /** Bytes of the buffered events. */
   private buffered: number;
 
   constructor(

@@ -6,7 +6,7 @@ import type { Connection, Participant } from '../transport/connection.ts';
 import { backoffDelay } from '../transport/reconnect.ts';
 import { Outlet } from './outlet.ts';
 
-/** One page, as the consumer gets it. */
+/** Page of a list, as the consumer gets it. */
 export interface Listed<Item> {
   readonly item: Item;
   /** Whether the list ends with this page; changes follow. */
@@ -23,7 +23,7 @@ export abstract class Listing<Item extends object, Page> implements AsyncIterabl
   private listed: Listed<Item> | null;
   /** News wait while a list is on its way: they are newer than it, or say the same. */
   private isListing: boolean;
-  /** What an older one asked for is not wanted any more. */
+  /** Number of the present list; answers to an older one are ignored. */
   private round: number;
   private failures: number;
   private retry: ReturnType<typeof setTimeout> | null;

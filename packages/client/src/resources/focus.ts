@@ -12,7 +12,7 @@ export class Look {
   private readonly connection: Connection;
   private readonly participant: Participant;
   private looked: Looked | undefined;
-  /** As the gateway has it on this connection. */
+  /** The focus that the gateway has for this connection. */
   private told: Looked | undefined;
 
   constructor(connection: Connection) {

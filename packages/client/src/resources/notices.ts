@@ -54,7 +54,7 @@ const MAX_WAITING = 200;
 export class NoticeWatch extends Listing<NoticeEvent, NoticeList> {
   private readonly list: () => Promise<NoticeList>;
   private readonly watchers: Set<object>;
-  /** What came; while a list is on its way, some of it may be in that too. */
+  /** New notices. Some of them may be in a list that is on its way, too. */
   private waiting: PluginNotice[];
 
   constructor(connection: Connection, list: () => Promise<NoticeList>, watchers: Set<object>) {

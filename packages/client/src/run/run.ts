@@ -76,7 +76,7 @@ export class Run implements AsyncIterable<RunStreamEvent> {
   private readonly deadline: number;
   private final: RunInfo | null;
   private ending: Promise<RunInfo> | null;
-  /** What is under way here. */
+  /** Number of requests in progress here. */
   private doing: number;
 
   constructor(parts: RunParts, session: string, id: string, origin: RunOrigin, bufferBytes?: number) {
@@ -169,7 +169,7 @@ export class Run implements AsyncIterable<RunStreamEvent> {
       mended: (error) => parts.events.emit('error', error),
       over: (error) => {
         this.streams.delete(stream);
-        // Nobody knows whether it acted: it may have been on its way.
+        // The request may have arrived, so its effect is unknown.
         if (!this.isAccepted) this.refuse(error ?? new BinnacleError('connection_lost'));
         this.done();
       },

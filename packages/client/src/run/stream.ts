@@ -1,5 +1,5 @@
-// One cursor into a run, as an async iterable: resumes exactly over cuts and restarts, checks that nothing is missing or
-// doubled, and keeps no more than its buffer. Speaks server-sent events, so it needs no WebSocket.
+// One cursor into a run, as an async iterable. It resumes exactly over cuts and restarts, checks that nothing is
+// missing or doubled, and buffers no more than its limit. Server-sent events: no WebSocket is needed.
 
 import {
   BinnacleError,
@@ -21,7 +21,7 @@ import { listenForWake } from '../transport/wake.ts';
 
 /** Everything that a run yields: first `run`, then its output, last `end`. */
 export type RunStreamEvent =
-  /** It was accepted (`queued`) or has begun (`running`). The first event; not repeated after a reconnect. */
+  /** The run was accepted (`queued`) or has begun (`running`). The first event; not repeated after a reconnect. */
   | { readonly type: 'run'; readonly run: RunInfo; readonly position: string }
   | {
       readonly type: 'output';
@@ -29,7 +29,7 @@ export type RunStreamEvent =
       /** Output offset of the session at the first byte. */
       readonly offset: number;
       readonly bytes: Uint8Array;
-      /** Where to resume behind this event. */
+      /** Position behind this event, to resume from. */
       readonly position: string;
     }
   /** Output bytes `from` up to `to` are gone. */
@@ -40,7 +40,7 @@ export type RunStreamEvent =
       readonly reason: 'retention' | 'damaged';
       readonly position: string;
     }
-  /** It took the shell with it: the next run has a fresh one. */
+  /** The run ended the shell: the next run has a fresh one. */
   | { readonly type: 'reset'; readonly exitCode: number | null; readonly position: string }
   /** How it ended, behind its last byte. The last event. */
   | { readonly type: 'end'; readonly run: RunInfo; readonly position: string };
@@ -62,11 +62,11 @@ export interface RunStreamParts {
   over(error: BinnacleError | null): void;
 }
 
-/** What an event costs besides its bytes: a flood of one-byte events must not slip through the limit. */
+/** Bytes that an event costs besides its output: a flood of one-byte events must not evade the limit. */
 const EVENT_BYTES = 256;
 /** The gateway says something every 15 s: three of them missed, and the connection is dead. */
 const SILENCE_MS = 45_000;
-/** So many faults in the same place are the gateway's; one may be a proxy's. */
+/** Maximum faults at one place. One may be a proxy's; more are the gateway's. */
 const MAX_FAULTS = 3;
 
 /**
@@ -86,7 +86,7 @@ export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefine
   private abort: AbortController | null;
   /** Behind the last event that came. */
   private head: Position | null;
-  /** Where the next output begins. Null: not known, because the run had not begun. */
+  /** Output offset of the next output. Null before the run has begun. */
   private offset: number | null;
   private delivered: string | null;
   private state: RunInfo['state'] | null;
@@ -197,7 +197,7 @@ export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefine
         return;
       }
       this.parts.mended(error);
-      // What of it still comes is not wanted any more.
+      // The rest of the stream is not wanted any more.
       abort.abort();
     }
     if (isOurs()) this.apply({ kind: 'closed', generation, closeCode: 1006, code: null });
@@ -241,7 +241,7 @@ export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefine
       case 'end': {
         const run = event === 'end' ? (body as { run: RunInfo }).run : (body as RunInfo);
         if (this.offset !== null && after.offset !== this.offset) throw this.outOfStep(after.offset);
-        // Where it has not begun, other runs go on writing before it.
+        // Before the run begins, other runs go on writing.
         this.offset = run.state === 'queued' ? null : after.offset;
         this.head = after;
         // Every connection begins by saying how it stands; that it has ended comes behind its output.
@@ -285,7 +285,7 @@ export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefine
     this.faults = 0;
   }
 
-  /** What came does not follow what we have. Never shown; a new connection may mend it. */
+  /** Handles output that does not continue the stream: it is never shown, and a new connection may mend it. */
   private outOfStep(offset: number): BinnacleError {
     this.faults += 1;
     const error = new BinnacleError('protocol_error', {

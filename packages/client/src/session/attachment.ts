@@ -92,12 +92,12 @@ export interface AttachOptions {
   readonly bufferBytes?: number;
 }
 
-/** What an event costs besides its bytes: a flood of one-byte events must not slip through the limit. */
+/** Bytes that an event costs besides its output: a flood of one-byte events must not evade the limit. */
 const EVENT_BYTES = 256;
 /** Follow again when so little is left: the rest bridges the round trip. */
 const LOW_WATER = 1 / 4;
 
-/** So many faults in the same place are the server's; one may be a proxy's. */
+/** Maximum faults at one place. One may be a proxy's; more are the gateway's. */
 const MAX_FAULTS = 3;
 
 type Phase =
@@ -146,7 +146,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
   private latest: SessionInfo | null;
   /** How often the server sent what does not follow, since it last sent what does. */
   private faults: number;
-  /** It begins with the screen, which has not come yet: what came of it is asked for again. */
+  /** The screen has not arrived yet: after a reconnect it is requested again. */
   private awaitsScreen: boolean;
 
   /** `siblings`: where it is listed until it is over. `asked`: called behind each subscription that is asked for. */
@@ -375,7 +375,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
     }
   }
 
-  /** What came does not follow what we have. Never shown; a new connection may mend it. */
+  /** Handles output that does not continue the stream: it is never shown, and a new connection may mend it. */
   private outOfStep(offset: number): void {
     const expectedOffset = this.head?.offset ?? 0;
     const error = new BinnacleError('protocol_error', {

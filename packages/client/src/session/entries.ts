@@ -74,7 +74,7 @@ export interface EntriesParts {
 export async function* readEntries(parts: EntriesParts, options: EntriesOptions): AsyncGenerator<SessionEntry, void> {
   const { until = Number.POSITIVE_INFINITY, signal } = options;
   let since = options.since ?? 0;
-  /** What was handed out and takes no output bytes, at `since`: it comes first when that is asked for again. */
+  /** Entries without output bytes at `since` that were handed out: a repeated request begins with them. */
   let seen = 0;
   let tries = 0;
   while (since < until && !isAborted(signal)) {

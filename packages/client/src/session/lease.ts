@@ -207,7 +207,7 @@ export class Helm {
     this.ttlMs = request.ttlMs;
     this.hold(lease);
     if (drops === this.drops) return lease;
-    // Nobody is left who would steer with it, or let go of it.
+    // No caller is left who would use or release the lease.
     this.drop();
     throw new BinnacleError('lease_lost');
   }

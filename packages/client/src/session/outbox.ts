@@ -20,7 +20,7 @@ interface Message {
 
 /** Keystrokes and pastes of others come between two messages at most this large, and base64 of it fits any frame. */
 const MESSAGE_BYTES = 32 * 1024;
-/** What a message costs besides its bytes: a million keystrokes must not slip through the limit. */
+/** Bytes that a message costs besides its input: a million keystrokes must not evade the limit. */
 const OVERHEAD_BYTES = 64;
 /** In flight at once: what a program that does not read refuses is sent again, so it should not be much. */
 const WINDOW_BYTES = 64 * 1024;
@@ -85,7 +85,7 @@ export class Outbox {
     }
     const receipts = cut(bytes).map((part) => this.enqueue(part, lease));
     this.pump();
-    // One rejected part rejects the write; the others' rejections are the same story.
+    // One rejected part rejects the write; the rejections of the others have the same cause.
     const parts = await Promise.all(receipts);
     const accepted = parts.reduce((sum, receipt) => sum + receipt.accepted, 0);
     return {

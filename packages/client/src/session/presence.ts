@@ -88,7 +88,7 @@ export class Watchers {
     this.connection.ask(
       (ref) => ({ t: 'watch_watchers', ref, session, on }),
       () => {
-        // Where it is not attached there is nobody to hear of, until it is.
+        // A session that is not attached has no presence to report.
       },
     );
   }

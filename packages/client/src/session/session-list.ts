@@ -20,7 +20,7 @@ import type { WatchEvent } from './watch.ts';
  */
 export class KnownSessions {
   private readonly byId: Map<string, SessionInfo>;
-  /** What the list that is under way has not named yet, of what was known before it; null between lists. */
+  /** Sessions of the old list that the new one has not named yet; null between lists. */
   private unnamed: Set<string> | null;
   private sorted: readonly SessionInfo[] | null;
   private isListed: boolean;
@@ -52,7 +52,7 @@ export class KnownSessions {
     else this.list(event);
   }
 
-  /** What was known stays until the whole list is here: who looks at it sees nothing go and come back. */
+  /** Old sessions stay until the whole list has arrived, so that none disappears and comes back. */
   private list({ sessions, isFirst, isLast }: Extract<WatchEvent, { type: 'list' }>): void {
     if (isFirst) this.unnamed = new Set(this.byId.keys());
     for (const info of sessions) {

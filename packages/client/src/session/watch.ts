@@ -14,9 +14,9 @@ export type WatchEvent =
   | {
       readonly type: 'list';
       readonly sessions: readonly SessionInfo[];
-      /** A list begins with it. */
+      /** Whether a list begins with this page. */
       readonly isFirst: boolean;
-      /** It ends with it; changes follow. */
+      /** Whether the list ends with this page; changes follow. */
       readonly isLast: boolean;
     }
   | { readonly type: 'session'; readonly info: SessionInfo }
@@ -32,7 +32,7 @@ export class Watch extends Listing<WatchEvent, SessionList> {
   private readonly list: ListPage;
   /** By session: a consumer that is slow gets the latest, and costs no more than there are sessions. */
   private readonly changes: Map<string, WatchEvent>;
-  /** Where the next page begins: asked for when the one before it was taken. */
+  /** Cursor of the next page, which is requested when the page before was taken. */
   private after: string | null;
 
   constructor(connection: Connection, list: ListPage) {

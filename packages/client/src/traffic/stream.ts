@@ -1,5 +1,5 @@
-// What happens in the sessions that match a filter, as an async iterable over a socket of its own: resumes each session
-// exactly where it stood, and keeps no more than its buffer. Knows no screen and no query.
+// Events of the sessions that match a filter, as an async iterable over a WebSocket of its own. It resumes each session
+// where it stood, over cuts and restarts, and buffers no more than its limit.
 
 import {
   BinnacleError,
@@ -77,10 +77,10 @@ export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined,
   private phase: Phase;
   /** Counts subscriptions: what an older one still sends is told apart by its id. */
   private attempt: number;
-  /** Where each session stands that was heard of, by our id. Those that ended are kept, or they would come again. */
+  /** Position of each known session, by its id. Ended ones stay, or they would come again. */
   private readonly places: Map<string, string>;
   private readonly ended: Set<string>;
-  /** Of the first `subscribed`, by the gateway's clock: what began before it is known, or was not wanted. */
+  /** Time of the first `subscribed` by the gateway's clock: sessions that began before are known or not wanted. */
   private since: number | null;
   private fault: BinnacleError | null;
 
@@ -273,7 +273,7 @@ export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined,
         return;
       case 'pty_event':
       case 'gap':
-        // What is on its way when we unsubscribe comes again from where we stand.
+        // Events on their way at the unsubscribe come again from the present position.
         if (this.phase === 'subscribed' && message.id === this.id) this.onNews(message);
         return;
       default:
@@ -342,7 +342,7 @@ export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined,
     const error = BinnacleError.fromWire(message.error);
     const { session } = message;
     const canRetry = CODES[error.code].retry;
-    // So many match that some wait: the gateway goes on with them by itself.
+    // Too many sessions match, and some wait: the gateway continues with them by itself.
     const isNotice = error.code === 'too_many_subscriptions';
     if (session !== undefined && !canRetry) {
       this.places.delete(session);

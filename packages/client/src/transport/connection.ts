@@ -19,7 +19,7 @@ import { listenForWake } from './wake.ts';
 
 /**
  * State of the shared WebSocket. `idle`: nothing needs a connection. `waiting`: the next attempt is in `retryInMs`.
- * `stopped`: for good, until `login` succeeds. `latencyMs` is the last round trip; null until measured.
+ * `stopped`: for good, until `login` succeeds. `latencyMs` is the smoothed round trip; null until measured.
  */
 export type ClientState =
   /** Nothing needs a connection. */
@@ -87,7 +87,7 @@ export class Connection {
   private latencyMs: number | null;
   private lastRef: number;
   private framesReceived: number;
-  /** What the gateway said was wrong with this connection, before it closed it. */
+  /** Error that the gateway sent for this connection before it closed it. */
   private fault: BinnacleError | null;
 
   /** `probe` throws why the gateway does not let us in: a browser's failed upgrade tells nothing. */
@@ -237,7 +237,7 @@ export class Connection {
     return new BinnacleError(this.link.kind === 'stopped' ? this.link.code : 'internal');
   }
 
-  /** One event at a time: what a participant does in its callback must not run in the middle of a transition. */
+  /** Handles one event at a time: callbacks of participants must not run in the middle of a transition. */
   private apply(event: LinkEvent): void {
     this.due.push(event);
     if (this.isApplying) return;

@@ -86,7 +86,7 @@ export class Http {
       signal,
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
       ...(request.bytes === undefined ? {} : { body: request.bytes }),
-      // What comes bit by bit is sent without hearing an answer first, and has to say so.
+      // A streamed body is sent before the answer, and fetch wants that declared.
       ...(request.bytes instanceof ReadableStream ? { duplex: 'half' } : {}),
     });
     if (!response.ok) throw await failure(response);

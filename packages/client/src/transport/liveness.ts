@@ -9,9 +9,9 @@ export interface LivenessHooks {
 
 /** After a wake-up a living link answers within this; so long a person looks at a frozen page. */
 const CHECK_MS = 5_000;
-/** What had come before the sleep is handed out within this after it, and says nothing about the link as it is now. */
+/** Milliseconds after a sleep in which frames from before it arrive. They say nothing about the present link. */
 const STALE_MS = 1_000;
-/** As many missed heartbeats are a dead link. The gateway counts the same. */
+/** Missed heartbeats that make a link dead. The gateway counts the same. */
 const MISSED = 3;
 /** The gain of TCP's own round-trip estimate (RFC 6298): smooth, and follows a changed path in about 8 samples. */
 const GAIN = 1 / 8;

@@ -1,5 +1,5 @@
-// One half of a browser's login: the key, which a page keeps where no other port of its host can read. The cookie is the
-// other half, and is sent by the browser itself.
+// One half of a browser's login: the key, which a page stores where no other port of its host can read. The cookie, the
+// other half, is sent by the browser itself.
 
 /** Part of `localStorage` that the key needs. */
 export interface KeyStorage {

@@ -7,7 +7,7 @@ import { afterClose, CODES, type Code } from '@binnacle/protocol';
  * older one changes nothing, so a late callback cannot bring a finished connection back.
  */
 export type Link =
-  /** Nobody needs a connection. */
+  /** No participant needs a connection. */
   | { readonly kind: 'idle'; readonly generation: number; readonly failures: number }
   | { readonly kind: 'connecting'; readonly generation: number; readonly failures: number; readonly wanted: boolean }
   | {

@@ -3,7 +3,7 @@
 import { BinnacleError } from '@binnacle/protocol';
 
 export interface ServerEvent {
-  /** Of this event or the last one that had one. */
+  /** Id of this event, or of the last one that had an id. */
   readonly id: string;
   readonly event: string;
   readonly data: string;
@@ -54,7 +54,7 @@ export class EventReader {
     const colon = line.indexOf(':');
     const name = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
-    // What begins with a colon is a comment, and a name that is not known is for later versions.
+    // A line that begins with a colon is a comment; an unknown name is for later versions.
     if (name === 'id') this.id = value;
     else if (name === 'event') this.event = value;
     else if (name === 'data') this.data.push(value);

@@ -37,7 +37,7 @@ export interface SessionLogProps {
   readonly style?: CSSProperties;
 }
 
-// Who is so near to the end reads what comes.
+// A reader within this distance of the end follows new lines.
 const NEAR_LINES = 1.5;
 /** Until the lines are measured. */
 const FIRST_LINE_PX = 18;
@@ -96,7 +96,7 @@ export function SessionLog({ id, options, announce = true, label = 'Log', classN
   const holding = held === undefined ? undefined : { from: held.from - first, to: held.to - first };
   const drawn = windowOf(count, { ...seen, top }, holding);
 
-  /** Where the reader is now. */
+  /** Present place of the reader. */
   const measure = useCallback((): void => {
     const element = scroller.current;
     if (element === null) return;
@@ -119,7 +119,7 @@ export function SessionLog({ id, options, announce = true, label = 'Log', classN
     const gone = first - firstShown.current;
     firstShown.current = first;
     if (isAtEnd.current) element.scrollTop = element.scrollHeight;
-    // What is read stays where it is when lines above it are let go of.
+    // The visible lines stay in place when lines above them are dropped.
     else if (gone > 0) element.scrollTop -= gone * seen.line;
   }, [lines, seen.line, seen.height]);
 
@@ -138,7 +138,7 @@ export function SessionLog({ id, options, announce = true, label = 'Log', classN
     return () => observer.disconnect();
   }, [measure, hasLines]);
 
-  // What is selected stays in the document.
+  // Selected lines stay in the document.
   useEffect(() => {
     const changed = (): void => {
       const selected = scroller.current === null ? undefined : selectedIn(scroller.current);

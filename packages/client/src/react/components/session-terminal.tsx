@@ -148,11 +148,11 @@ export function SessionTerminal(props: SessionTerminalProps) {
       else if (mode === 'pipe') shown.screen.resize(size);
       else if (size.cols !== cols || size.rows !== rows) shown.steer.resize(size);
     };
-    // What was drawn with the old size is drawn first.
+    // Chunks of the old size are drawn first.
     shown.screen.settled().then(place, () => undefined);
     const observer = new ResizeObserver(place);
     observer.observe(boxed);
-    // Of the sizes of a past, which come by the hundred, nobody sees more than those of a frame.
+    // History holds hundreds of sizes: one per frame is enough.
     let frame: number | undefined;
     const resized = shown.screen.onResize(() => {
       if (owns || mode === 'pipe') return;

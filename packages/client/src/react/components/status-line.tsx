@@ -1,4 +1,4 @@
-// One line below a log or a terminal that says how the reading fares. For all who read, screen readers too.
+// The line below a log or a terminal that states how the reading fares, for screen readers too.
 
 import type { CSSProperties, ReactNode } from 'react';
 import type { Status } from './status.ts';

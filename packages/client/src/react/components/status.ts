@@ -21,11 +21,11 @@ export interface Status {
   readonly tone: 'plain' | 'good' | 'warn' | 'bad';
   readonly text: string;
   readonly hint?: string;
-  /** Of an error. */
+  /** Code of an error. */
   readonly code?: string;
 }
 
-/** What is to be said of the reading, or undefined while all is well. */
+/** Returns the status to show, or undefined while all is well. */
 export function statusOf({
   state,
   error,

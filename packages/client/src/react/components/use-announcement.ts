@@ -1,4 +1,4 @@
-// What a screen reader is told of a log that goes on: its lines while they are few, how many while they are many.
+// Announcements of a growing log for screen readers: its lines while they are few, their number while they are many.
 
 import { useEffect, useRef, useState } from 'react';
 import type { LogLine } from '../log/lines.ts';
@@ -8,7 +8,7 @@ const EVERY_MS = 1500;
 const FEW_LINES = 3;
 const MAX_CHARS = 300;
 
-/** Of lines that come once `isCaughtUp`: history is read by whoever wants to. */
+/** Returns the announcement of lines that come once `isCaughtUp`. History is not announced. */
 export function useAnnouncement(lines: readonly LogLine[], isCaughtUp: boolean, isOn: boolean): string {
   const [said, setSaid] = useState('');
   const told = useRef<number>(undefined);

@@ -1,4 +1,4 @@
-// What happens in the sessions that match, for a component.
+// Events of the sessions that match a filter, for a component.
 
 import type { TrafficFilter } from '@binnacle/protocol';
 import { NO_TRAFFIC_YET, TrafficFollow, type TrafficOptions, type TrafficSnapshot } from '../stores/traffic.ts';

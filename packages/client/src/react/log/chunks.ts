@@ -10,7 +10,7 @@ const CHUNK_BYTES = 256;
 
 interface Kept {
   readonly chunk: Chunk;
-  /** Of all chunks up to the end of this one. */
+  /** Cost of all chunks up to the end of this one. */
   readonly cost: number;
 }
 
@@ -98,7 +98,7 @@ export class ChunkLog {
   private version: number;
   private bytes: number;
   private droppedBytes: number;
-  /** Of all chunks that ever came, and of those that were let go of. */
+  /** Cost of all chunks so far, and of those that were dropped. */
   private cost: number;
   private droppedCost: number;
 
@@ -141,7 +141,7 @@ export class ChunkLog {
     return this.items[number - this.base]?.chunk;
   }
 
-  /** What the chunks from that number on cost. */
+  /** Cost of the chunks from that number on. */
   costFrom(number: number): number {
     if (number >= this.end) return 0;
     return this.cost - (number <= this.first ? this.droppedCost : (this.items[number - 1 - this.base]?.cost ?? 0));

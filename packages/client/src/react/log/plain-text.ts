@@ -21,10 +21,10 @@ type Mode =
 
 const CSI_PARAMETERS = 64;
 
-/** One stream of output: it is written to, and gives the lines that are complete. */
+/** Splits one stream of output into lines: text is written to it, and complete lines come out. */
 export class PlainText {
   private line: string;
-  /** Where the next character goes. */
+  /** Column of the next character. */
   private column: number;
   private mode: Mode;
   private parameters: string;
@@ -36,7 +36,7 @@ export class PlainText {
     this.parameters = '';
   }
 
-  /** What stands in the line that is not complete. */
+  /** Text of the incomplete line. */
   get open(): string {
     return this.line;
   }

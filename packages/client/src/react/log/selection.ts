@@ -1,9 +1,9 @@
-// What a reader has selected in a log of which only a part is in the document: as places in lines. Knows no React.
+// The selection in a log of which only a part is in the document, as places in lines. Knows no React.
 
 import { type LogLine, textOfLines } from './lines.ts';
 
 export interface Place {
-  /** Of a line. */
+  /** Number of the line. */
   readonly number: number;
   readonly column: number;
 }
@@ -58,6 +58,6 @@ export function textIn(lines: readonly LogLine[], { from, to }: Selected): strin
     return { ...line, text: line.text.slice(start, end) };
   });
   const text = textOfLines(cut);
-  // What ends within a line has no line feed at its end.
+  // A selection that ends within a line has no line feed at its end.
   return chosen.at(-1)?.number === to.number && text.endsWith('\n') ? text.slice(0, -1) : text;
 }

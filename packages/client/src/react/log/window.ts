@@ -8,7 +8,7 @@ export interface Window {
 
 /** Drawn before and behind what is seen, so that a turn of the wheel shows no hole. */
 const BEYOND = 30;
-/** What is selected stays in the document, or the selection would be lost; not a whole log of it. */
+/** Maximum lines in the document. Selected ones stay there, or the selection is lost; a whole log is too much. */
 const MAX_DRAWN = 1500;
 
 /** `held`: indices of the lines that a selection begins and ends in. */

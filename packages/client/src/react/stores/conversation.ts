@@ -69,7 +69,7 @@ const QUIET_MS = 250;
 const MAX_BEGINNINGS = 3;
 
 export class ConversationFollow extends Followed<ConversationSnapshot> {
-  /** One for all components: the lease and the order of messages belong to it. */
+  /** Handle that all components share: the lease and the order of messages belong to it. */
   readonly conversation: Conversation;
   private readonly client: Binnacle;
   /** Turns that are kept: as many as were asked for, and the older ones that somebody has loaded to read them. */
@@ -126,7 +126,7 @@ export class ConversationFollow extends Followed<ConversationSnapshot> {
     this.unlisten?.();
     this.feed?.stop();
     this.conversation.lease.release().catch(() => {
-      // It runs out by itself.
+      // The lease expires by itself.
     });
   }
 
@@ -165,7 +165,7 @@ export class ConversationFollow extends Followed<ConversationSnapshot> {
         this.unlisten?.();
         return;
       }
-      // What the log has lost of the past, the page of messages has kept the words of.
+      // The page of messages still has the text of events that the log has lost.
       if (step.type === 'gap' && !isLive) continue;
       talk = reduceConversation(this.talk ?? talk, step);
       if (isLive) this.show(talk);

@@ -69,7 +69,7 @@ export const NO_SESSION_YET: SessionSnapshot = {
 export interface ChunkReader {
   /** The next chunk comes when the promise resolves. */
   draw(chunk: Chunk): Promise<void> | undefined;
-  /** What would have been next is not kept any more. */
+  /** The next chunk was dropped. */
   missed(): void;
 }
 
@@ -86,7 +86,7 @@ interface Reading {
 }
 
 export class SessionFollow extends Followed<SessionSnapshot> {
-  /** One for all components: input numbers and the lease belong to it. */
+  /** Handle that all components share: input numbers and the lease belong to it. */
   readonly session: Session;
   private readonly client: Binnacle;
   private readonly from: From;
@@ -156,7 +156,7 @@ export class SessionFollow extends Followed<SessionSnapshot> {
     return this.attachment?.info?.outputOffset ?? 0;
   }
 
-  /** As last read, told or not. */
+  /** The session as last read, published or not. */
   get info(): SessionInfo | undefined {
     return this.latest.info;
   }

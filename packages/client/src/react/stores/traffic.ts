@@ -45,7 +45,7 @@ export const NO_TRAFFIC_YET: TrafficSnapshot = {
 
 const MAX_BYTES = 2 * 1024 * 1024;
 const MAX_GAPS = 100;
-/** What an event costs besides its output. */
+/** Bytes that an event costs besides its output. */
 const EVENT_BYTES = 256;
 
 export class TrafficFollow extends Followed<TrafficSnapshot> {

@@ -20,7 +20,7 @@ export function boundMarks(terminal: Terminal): IDisposable {
   if (handler?.print === undefined || handler._unicodeService === undefined) return { dispose: () => {} };
   const { _unicodeService: unicode } = handler;
   const print = handler.print.bind(handler) as Printing['print'];
-  // Of the cell before the cursor; it goes on from one call to the next.
+  // Marks in the cell before the cursor; the count continues from call to call.
   let marks = 0;
   handler.print = (codes, start, end) => {
     let from = start;

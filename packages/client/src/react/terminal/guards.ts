@@ -136,8 +136,8 @@ interface Erasing {
 }
 
 /**
- * What xterm's own handlers read. Not public, and there is no public way to do less than a sequence says: `write` in a
- * handler comes behind all that waits.
+ * Returns the parameters that xterm's own handlers read. They are not public, and there is no public way to do less than
+ * a sequence says: `write` in a handler comes behind everything that waits.
  */
 function countsOf(terminal: Terminal): { [at: number]: number } | undefined {
   const { _core } = terminal as unknown as {

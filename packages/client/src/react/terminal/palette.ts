@@ -29,7 +29,7 @@ export function boundColours(terminal: Terminal): IDisposable {
       last = performance.now();
       fire(colours);
     };
-    // It is one object, and holds what is newest.
+    // The palette is one object and always holds the newest colours.
     emitter.fire = (colours) => {
       if (timer !== undefined) return;
       const restMs = last + CHANGE_MS - performance.now();

@@ -1,5 +1,5 @@
-// One terminal in a page: draws chunks at its own pace, has a size, and sorts what comes out of it. Knows no React and
-// no session. xterm.js is handed in, because it is loaded only where there is a page.
+// One terminal in a page: draws chunks at its own pace, has a size, and sorts what the emulator emits. Knows no React
+// and no session. xterm.js is passed in, because it is loaded only where there is a page.
 
 import type { SessionInfo } from '@binnacle/protocol';
 import type * as Xterm from '@xterm/xterm';
@@ -29,10 +29,10 @@ const SCROLLBACK_LINES = 5000;
 const FONT_SIZE = 13.5;
 // Smaller than this nobody reads: the rest is reached by scrolling.
 const SMALLEST_FONT = 7;
-// Of a point: finer differences nobody sees.
+// Steps per point: finer differences are invisible.
 const STEPS = 2;
 const MAX_TRIES = 4;
-// Of xterm's own scrollbar.
+// Width of xterm's scrollbar.
 const BAR_PX = 14;
 const MONO =
   'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, "DejaVu Sans Mono", "Liberation Mono", Consolas, monospace';
@@ -114,12 +114,12 @@ export class TerminalScreen {
         });
         return undefined;
       case 'resize':
-        // What is drawn with the old size must be drawn before it changes.
+        // Chunks of the old size must be drawn before it changes.
         return this.settled().then(() => this.resize(chunk.data));
     }
   }
 
-  /** What would have been next is not there any more. */
+  /** The next chunk was dropped. */
   missed(): void {
     if (!this.isDisposed) this.terminal.write(AFTER_GAP);
   }

@@ -144,14 +144,14 @@ export class TerminalSteer {
       .hold(action)
       .then(
         () => {
-          // Nobody is left who would type, or let go of it.
+          // The component is gone, and with it everything that would release the lease.
           if (this.isStopped) return this.session.lease.release();
           this.failed(undefined);
           this.touched();
           for (const text of this.waiting.splice(0)) this.send(text);
           return undefined;
         },
-        // What was typed goes nowhere, and that is said: later it might do harm.
+        // The text is dropped and reported: sent later it might do harm.
         (thrown: unknown) => this.fail(this.waiting.splice(0).length > 0 ? notSent(asError(thrown)) : thrown),
       )
       .catch((thrown: unknown) => this.fail(thrown))

@@ -1,5 +1,6 @@
 // What documents and comments point to exists: relative links and their #anchors in every *.md, and paths that begin at
-// the root of the repository (`packages/…`, `docs/…`) in documents, comments, scripts and settings. Reads files as text.
+// the root of the repository (`packages/…`, `docs/…`) in documents, comments, scripts and settings. A shorter path or a
+// bare name of a source file (`log/page.ts`) is the end of the path of some file. Reads files as text.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, join, posix } from 'node:path';
@@ -12,10 +13,15 @@ const PATH = new RegExp(
   `(?<![\\w/.@$~{}*-])(?:${ROOTS.map((name) => name.replace('.', '\\.')).join('|')})/[\\w.@*{},/<>$…-]*`,
   'g',
 );
-/** Folders that a build makes: they are not in the repository. */
-const BUILT = /(?:^|\/)(?:dist|assets|node_modules)(?:\/|$)/;
+/** What a script makes: it is not in the repository. */
+const BUILT = /(?:^|\/)(?:dist|assets|node_modules)(?:\/|$)|^docs\/api(?:\/|$)/;
 /** Marks of a pattern or of a placeholder: the part of the path before them must exist. */
 const PATTERN = /[*{}<>$…,]/;
+
+/** Name of a source file, with the last folders of its path or without. */
+const NAME = /(?<![\w/.@$~{}*:<>-])(?:[\w-][\w.-]*\/)*[\w-][\w.-]*\.(?:tsx?|mts|css)(?![\w/-]|\.\w)/g;
+/** Names that documents use for files of their readers, and names that are more than a file. */
+const EXAMPLES = new Set(['x.ts', 'index.ts', 'plugin.d.ts', 'index.d.ts']);
 
 /** Source files, in which only comments are read: a string in a program can be any path. */
 const SOURCE = /\.(?:tsx?|mts|cts|jsx?|css)$/;
@@ -34,30 +40,28 @@ const filesOf = (folder) =>
     .split('\n')
     .filter((file) => file !== '' && existsSync(join(folder, file)));
 
-/** Text of a document without code, whose brackets are no links. Lines stay where they are. */
-function withoutCode(text) {
+/** Lines of a document; those of code blocks are empty. */
+function withoutFences(text) {
   let fence;
-  return text
-    .split('\n')
-    .map((line) => {
-      const mark = /^\s*(?:>\s*)?(`{3,}|~{3,})/.exec(line)?.[1];
-      if (fence === undefined && mark !== undefined) {
-        fence = mark;
-        return '';
-      }
-      if (fence !== undefined) {
-        if (mark?.startsWith(fence)) fence = undefined;
-        return '';
-      }
-      return line.replace(/(`+)(?!`).*?(?<!`)\1(?!`)/g, '');
-    })
-    .join('\n');
+  return text.split('\n').map((line) => {
+    const mark = /^\s*(?:>\s*)?(`{3,}|~{3,})/.exec(line)?.[1];
+    if (fence === undefined && mark !== undefined) {
+      fence = mark;
+      return '';
+    }
+    if (fence === undefined) return line;
+    if (mark?.startsWith(fence)) fence = undefined;
+    return '';
+  });
 }
+
+/** Lines of a document without code, whose brackets are no links. */
+const withoutCode = (text) => withoutFences(text).map((line) => line.replace(/(`+)(?!`).*?(?<!`)\1(?!`)/g, ''));
 
 /** Targets of the links and images of a document, each with its line. */
 function linksOf(text) {
   const found = [];
-  for (const [at, line] of withoutCode(text).split('\n').entries()) {
+  for (const [at, line] of withoutCode(text).entries()) {
     const targets = [
       ...line.matchAll(/\]\(\s*<?([^)\s>]+)>?(?:\s+"[^"]*")?\s*\)/g),
       ...line.matchAll(/^\s{0,3}\[[^\]]+\]:\s*<?([^\s>]+)>?/g),
@@ -72,11 +76,7 @@ function linksOf(text) {
 function anchorsOf(text) {
   const anchors = new Set();
   const times = new Map();
-  let fence;
-  for (const line of text.split('\n')) {
-    const mark = /^\s*(`{3,}|~{3,})/.exec(line)?.[1];
-    if (mark !== undefined) fence = fence === undefined ? mark : mark.startsWith(fence) ? undefined : fence;
-    if (fence !== undefined) continue;
+  for (const line of withoutFences(text)) {
     for (const match of line.matchAll(/<a\s+(?:id|name)="([^"]+)"/g)) anchors.add(match[1]);
     const heading = /^\s{0,3}#{1,6}\s+(.*?)\s*#*\s*$/.exec(line)?.[1];
     if (heading === undefined) continue;
@@ -104,7 +104,7 @@ function linkFault(folder, file, target, anchorsAt) {
   const [path, anchor] = target.split('#');
   const to = path === '' ? file : posix.normalize(posix.join(dirname(file), decodeURIComponent(path)));
   if (to.startsWith('..')) return 'leaves the repository';
-  if (!existsSync(join(folder, to))) return 'is not there';
+  if (!BUILT.test(to) && !existsSync(join(folder, to))) return 'is not there';
   if (anchor === undefined || anchor === '' || extname(to) !== '.md') return undefined;
   return anchorsAt(to).has(decodeURIComponent(anchor)) ? undefined : `has no heading #${anchor}`;
 }
@@ -145,6 +145,21 @@ const pathsOf = (line) =>
     (path) => !ROOTS.includes(path),
   );
 
+/** Whether some file of the repository has a path that ends so. */
+const isFile = (name, files) =>
+  EXAMPLES.has(name) || BUILT.test(name) || files.some((file) => file === name || file.endsWith(`/${name}`));
+
+/** Names of source files in a line, of those that are not paths from the root. */
+const namesOf = (line) =>
+  Array.from(line.matchAll(NAME), ([name]) => name).filter((name) => !ROOTS.includes(name.split('/', 1)[0]));
+
+/** Lines of a file in which names of source files are looked up. */
+function proseOf(file, text) {
+  if (file === 'CHANGELOG.md') return []; // It tells of what was.
+  if (file.endsWith('.md')) return withoutFences(text);
+  return SOURCE.test(file) || file.endsWith('.mjs') ? commentsOf(text) : [];
+}
+
 function linesOf(file, text) {
   if (file.endsWith('.md') || WHOLE.test(file)) return text.split('\n');
   return SOURCE.test(file) ? commentsOf(text) : [];
@@ -161,6 +176,11 @@ function faultsOf(folder, file, files, anchorsAt) {
   for (const [at, line] of linesOf(file, text).entries()) {
     for (const path of pathsOf(line)) {
       if (!isThere(folder, path, files)) faults.push(`${file}:${at + 1} names ${path}, which is not there.`);
+    }
+  }
+  for (const [at, line] of proseOf(file, text).entries()) {
+    for (const name of namesOf(line)) {
+      if (!isFile(name, files)) faults.push(`${file}:${at + 1} names ${name}, and no file's path ends so.`);
     }
   }
   return faults;

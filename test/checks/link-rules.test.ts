@@ -72,3 +72,17 @@ it('what exists, what a build makes, patterns, other sites and code in a documen
   });
   expect({ code, faults }).toEqual({ code: 0, faults: [] });
 });
+
+it('a name of a source file is the end of the path of some file, with its last folders or without', () => {
+  const [dead, alsoDead] = ['writer.ts', 'page/log.ts'];
+  const { faults } = check({
+    'packages/a/src/log/page.ts': `// Beside reader.ts and log/page.ts, not ${dead}; a plugin has an index.ts.\n`,
+    'packages/a/src/log/reader.ts': `import './${dead}';\n/* As ${alsoDead} says. */\n`,
+    'docs/a.md': `Read \`page.ts\`, then \`${dead}\`.\n\n\`\`\`js\n// mine.mjs\n\`\`\`\n`,
+  });
+  expect(faults).toEqual([
+    `docs/a.md:1 names ${dead}, and no file's path ends so.`,
+    `packages/a/src/log/page.ts:1 names ${dead}, and no file's path ends so.`,
+    `packages/a/src/log/reader.ts:2 names ${alsoDead}, and no file's path ends so.`,
+  ]);
+});

@@ -1,4 +1,4 @@
-// `binnacle attach`: this terminal watches a session and steers it. What it shows and sends is in viewing.ts.
+// `binnacle attach`: this terminal watches a session and steers it. What it shows and sends is in attach/session-view.ts.
 
 import type { From, SessionInfo } from '@binnacle/protocol';
 import { parseKeys } from '../attach/detach-keys.ts';

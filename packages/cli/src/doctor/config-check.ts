@@ -81,7 +81,7 @@ function* missingOf(agent: AgentConfig): Generator<Wrong> {
 
 /** What a `bad_config` says, one by one. */
 export function problemsOf({ details, message }: BinnacleError): readonly ConfigProblem[] {
-  // Made in read-config.ts, of this shape.
+  // Made in config/config.ts, of this shape.
   const told = details?.problems as readonly ConfigProblem[] | undefined;
   return told ?? [{ path: '', line: 1, column: 1, message }];
 }

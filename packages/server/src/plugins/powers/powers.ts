@@ -2,7 +2,7 @@
 //
 // To add a call:
 // 1. grant/permissions.ts: its permission, and for people what that allows; grant/calls.ts: the rule that judges it.
-// 2. here: its name. The compiler then says what is missing in powers/all.ts and in cli/plugin-stand-in.ts.
+// 2. here: its name. The compiler then says what is missing in powers/all.ts and in plugin/test-powers.ts.
 // 3. powers/<name>.ts: the power. It has `gate.allow` judge the arguments, and does what that returns and nothing else.
 // 4. packages/plugin/src/index.ts, plugins/runtime/plugin-api.ts: what authors call, and how it goes over the wire.
 // 5. grant/gate.fixture.ts and test/plugins/powers.test.ts: an example; the tests of grants and denials take it from there.

@@ -15,6 +15,9 @@ it('the gateway itself, tokens and logins are answered as they were', async () =
     await t.ask('GET /readyz', { token: null, headers: { Origin: 'https://evil.example' } });
     await t.ask('GET /v1/info');
     await t.ask('GET /v1/info?nosuchfield=1');
+    const nonce = 'of-a-golden-transcript';
+    await t.ask('POST /v1/proof', { token: null, body: { nonce }, show: ({ proof }) => ({ proof: proof.length }) });
+    await t.ask('POST /v1/proof', { token: null, body: { nonce: 'short' } });
     await t.ask('GET /metrics', { show: namesOfMetrics });
     await t.ask('GET /metrics', {
       headers: { 'X-EXECD-ACCESS-TOKEN': t.gateway.adminToken },

@@ -37,6 +37,8 @@ const PUBLIC = [
   'GET /openapi.json',
   'GET /readyz',
   // Exchanges of a ticket, and of the secret of a share link.
+  // Says of a gateway to who can read its data directory that it is the one.
+  'POST /v1/proof',
   'POST /v1/login',
   'POST /v1/shares/look',
   'POST /v1/shares/redeem',

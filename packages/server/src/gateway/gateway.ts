@@ -1,6 +1,6 @@
 // The composition root: builds everything, wires it, listens, and stops it again. Read this first.
 
-import { existsSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { existsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { REAL_CLOCKS } from '@binnacle/protocol';
@@ -53,6 +53,7 @@ import { Inbound } from '../conversations/inbound.ts';
 import { Replies } from '../conversations/replies.ts';
 import { isGuessable, loadAdminToken } from '../data-dir/admin-token.ts';
 import { markOf, prepareDataDir } from '../data-dir/data-dir.ts';
+import { newProofKey, proofOf, removeGatewayFile, writeGatewayFile } from '../data-dir/gateway-file.ts';
 import { makeSocketDir, removeSocketDir } from '../data-dir/socket-dir.ts';
 import { KeptTime } from '../data-dir/time-file.ts';
 import { GroupSync } from '../log/group-sync.ts';
@@ -114,6 +115,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
+    // The file of a gateway that was killed: it names an address that may be another program's by now.
+    removeGatewayFile(dir);
+    const proofKey = newProofKey();
     const adminToken = loadAdminToken(dir);
     if (isGuessable(adminToken))
       log.warn('BINNACLE_TOKEN is short enough to be guessed. Make one with: openssl rand -hex 32');
@@ -386,7 +390,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const http = createHttpServer({
       routes: [
         ...tokenRoutes({ auth, notReady: () => (isStopping ? 'The gateway is stopping.' : undefined) }),
-        ...infoRoutes({ version: VERSION, terminalProblem: () => sessions.terminalProblem }),
+        ...infoRoutes({
+          version: VERSION,
+          terminalProblem: () => sessions.terminalProblem,
+          proofOf: (nonce) => proofOf(proofKey, nonce),
+        }),
         ...sessionRoutes(access, liveness),
         ...reportRoutes(reporters, activities),
         ...shareRoutes({
@@ -444,10 +452,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       plugins.quiet();
       await http.close();
     });
-    writeFileSync(join(dir, 'gateway.json'), JSON.stringify({ url, pid: process.pid, directory: identityOf(dir) }), {
-      mode: 0o600,
-    });
-    undo.push(() => rmSync(join(dir, 'gateway.json'), { force: true }));
+    writeGatewayFile(dir, { url, pid: process.pid, directory: identityOf(dir), key: proofKey });
+    undo.push(() => removeGatewayFile(dir));
     if (sessions.terminalProblem !== undefined) log.warn(`${sessions.terminalProblem.message} Programs on pipes run.`);
     // First of all: a stop that takes too long is cut short.
     undo.push(() => catalogue.checkpoint());

@@ -4,20 +4,23 @@
 
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
+import { readGatewayFile, whoAnswers } from '../data-dir/gateway-file.ts';
 import { HOOKED_AGENTS, statusOfEvent } from './agent-events.ts';
 
 /** A gateway that takes longer has other worries. */
 const TIMEOUT_MS = 2000;
 
-function main(): void {
+async function main(): Promise<void> {
   const { BINNACLE_HOOK: script, BINNACLE_HOOK_SECRET: secret, BINNACLE_SESSION: session } = process.env;
   const agent = HOOKED_AGENTS.find((one) => one === process.argv[2]);
   if (script === undefined || secret === undefined || session === undefined || agent === undefined) return;
   const report = statusOfEvent(agent, JSON.parse(readFileSync(0, 'utf8')));
   if (report === undefined) return;
-  const { url } = JSON.parse(readFileSync(join(dirname(script), 'gateway.json'), 'utf8')) as { url: string };
-  const sent = request(new URL(`/v1/sessions/${encodeURIComponent(session)}/report`, url), {
+  const file = readGatewayFile(dirname(script));
+  // The secret of the session is for the gateway alone.
+  if (file === undefined || (await whoAnswers(file)) !== 'gateway') return;
+  const sent = request(new URL(`/v1/sessions/${encodeURIComponent(session)}/report`, file.url), {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'binnacle-session-secret': secret },
     timeout: TIMEOUT_MS,
@@ -30,8 +33,6 @@ function main(): void {
   sent.end(JSON.stringify(Number.isSafeInteger(at) && at > 0 ? { ...report, at } : report));
 }
 
-try {
-  main();
-} catch {
+main().catch(() => {
   // No payload, or no gateway: an agent is not to hear of it.
-}
+});

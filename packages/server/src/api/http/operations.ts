@@ -139,6 +139,7 @@ const NAMES: Readonly<Record<Tag, Readonly<Record<string, string>>>> = {
     'get /openapi.json': 'getOpenApi',
     'get /asyncapi.json': 'getAsyncApi',
     'get /v1/info': 'getInfo',
+    'post /v1/proof': 'proveGateway',
   },
   OAuth: {
     'get /.well-known/oauth-protected-resource': 'getProtectedResource',

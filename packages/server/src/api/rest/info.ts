@@ -1,4 +1,5 @@
-// Route that says what this gateway is and can do, for those who may see it.
+// Routes that say what this gateway is and can do, for those who may see it, and which gateway it is, before a command
+// of the same user gives it a token.
 
 import { type BinnacleError, type GatewayInfo, PROTOCOL_VERSION } from '@binnacle/protocol';
 import { json, type Route, route, z } from '../http/routes.ts';
@@ -25,9 +26,11 @@ export interface InfoParts {
   readonly version: string;
   /** Looks for terminals each time: a missing package may be installed meanwhile. */
   terminalProblem(): BinnacleError | undefined;
+  /** Returns what this gateway alone can answer to a nonce; see data-dir/gateway-file.ts. */
+  proofOf(nonce: string): string;
 }
 
-export const infoRoutes = ({ version, terminalProblem }: InfoParts): Route[] => [
+export const infoRoutes = ({ version, terminalProblem, proofOf }: InfoParts): Route[] => [
   route({
     method: 'get',
     path: '/v1/info',
@@ -42,5 +45,15 @@ export const infoRoutes = ({ version, terminalProblem }: InfoParts): Route[] => 
           : ({ available: false, code: 'pty_unavailable', message: problem.message, hint: problem.hint } as const);
       return json(describe({ version, protocol: PROTOCOL_VERSION, terminals }));
     },
+  }),
+  route({
+    method: 'post',
+    path: '/v1/proof',
+    scope: 'public',
+    summary: 'Prove which gateway this is.',
+    description: 'To who can read gateway.json in the data directory: the HMAC-SHA256 of the nonce with the key there.',
+    body: z.strictObject({ nonce: z.string().regex(/^[A-Za-z0-9_-]{16,128}$/, '16 to 128 of A-Z a-z 0-9 _ -') }),
+    responses: { 200: { description: 'The proof, base64url.', schema: z.object({ proof: z.string() }) } },
+    handler: ({ body }) => json({ proof: proofOf(body.nonce) }),
   }),
 ];

@@ -19,6 +19,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DataDirLock } from '../store/lock.ts';
 import { loadAdminToken, readAdminToken } from './admin-token.ts';
 import { defaultDataDir, prepareDataDir } from './data-dir.ts';
+import { writeGatewayFile } from './gateway-file.ts';
 
 let root: string;
 let dir: string;
@@ -180,6 +181,17 @@ describe('the lock of the data directory', () => {
     expect((await lockElsewhere()).said).toBe('data_dir_in_use');
     lock.release();
     expect((await lockElsewhere()).said).toBe('locked');
+  });
+
+  test('is refused with the address and the process of who has it, once that has said so', () => {
+    const lock = DataDirLock.take(dir);
+    expect(refusal(() => DataDirLock.take(dir)).message).toBe('Another gateway uses this data directory.');
+    writeGatewayFile(dir, { url: 'http://127.0.0.1:7117', pid: 4711 });
+    expect(refusal(() => DataDirLock.take(dir))).toMatchObject({
+      message: 'Another gateway uses this data directory: http://127.0.0.1:7117, process 4711.',
+      details: { dir, url: 'http://127.0.0.1:7117', pid: 4711 },
+    });
+    lock.release();
   });
 
   test('is refused to a second taker in the same process, and that does not free it', async () => {

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { createPrivateFile } from '../data-dir/data-dir.ts';
+import { readGatewayFile } from '../data-dir/gateway-file.ts';
 import { type Database, isBusy, openDatabase } from './sqlite.ts';
 
 export class DataDirLock {
@@ -26,7 +27,7 @@ export class DataDirLock {
       db.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     } catch (error) {
       db.close();
-      if (isBusy(error)) throw new BinnacleError('data_dir_in_use', { details: { dir }, cause: error });
+      if (isBusy(error)) throw inUse(dir, error);
       throw error;
     }
     return new DataDirLock(db);
@@ -35,4 +36,13 @@ export class DataDirLock {
   release(): void {
     this.#db.close();
   }
+}
+
+/** Names the other gateway as far as it has said where it is: while it starts, it has not. */
+function inUse(dir: string, cause: unknown): BinnacleError {
+  const other = readGatewayFile(dir);
+  if (other === undefined) return new BinnacleError('data_dir_in_use', { details: { dir }, cause });
+  const { url, pid } = other;
+  const message = `Another gateway uses this data directory: ${url}, process ${pid}.`;
+  return new BinnacleError('data_dir_in_use', { message, details: { dir, url, pid }, cause });
 }

@@ -1,6 +1,6 @@
 // Doc comments of the public API: each export of the entry points has one, each member of an exported class or interface
-// too, codes that are thrown are in the table of codes, and each `@example` compiles. `npm run docs` makes the reference of
-// them. Runs behind `tsc -b`. `node scripts/doc-rules.mjs [FOLDER]`: of another repository.
+// too, codes that are thrown are in the table of codes, and each `@example` compiles, as does the code in the READMEs of the
+// packages. `npm run docs` makes the reference of them. Runs behind `tsc -b`. `node scripts/doc-rules.mjs [FOLDER]`: of another repository.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -162,7 +162,15 @@ function examplesIn(text) {
   return { found, empty };
 }
 
-/** What the examples may use without a declaration, so that each shows one thing. */
+/** The code blocks of a document. */
+const blocksIn = (text) =>
+  [...text.matchAll(/^```(?:js|(tsx?))\n(.*?)^```$/gms)].map(({ index, 1: kind = 'ts', 2: code }) => ({
+    line: lineAt(text, index) + 1,
+    kind,
+    code: code.split('\n'),
+  }));
+
+/** Declarations that examples may use, so that each shows one thing. */
 const GLOBALS = `import type { Binnacle, Conversation, Session } from '@binnacle/client';
 import type { Emitter } from '@binnacle/emit';
 declare global {
@@ -170,6 +178,12 @@ declare global {
   const session: Session;
   const conversation: Conversation;
   const emitter: Emitter;
+  namespace NodeJS {
+    interface ProcessEnv {
+      BINNACLE_URL: string;
+      BINNACLE_TOKEN: string;
+    }
+  }
 }
 `;
 const OPTIONS = {
@@ -177,6 +191,8 @@ const OPTIONS = {
   module: 'nodenext',
   jsx: 'react-jsx',
   strict: true,
+  // The code in the READMEs is JavaScript.
+  noImplicitAny: false,
   noEmit: true,
   skipLibCheck: true,
   lib: ['es2023', 'dom', 'dom.iterable', 'dom.asynciterable'],
@@ -193,8 +209,7 @@ function examplesThatFail(sources) {
   const problems = [];
   for (const file of sources) {
     const text = readFileSync(file, 'utf8');
-    if (!text.includes('@example')) continue;
-    const { found, empty } = examplesIn(text);
+    const { found, empty } = file.endsWith('.md') ? { found: blocksIn(text), empty: [] } : examplesIn(text);
     for (const line of empty) problems.push(`${short(file)}:${line} has an example that is no block of ts or tsx.`);
     for (const { line, kind, code } of found) {
       const name = `${short(file).replace(/[/.]/g, '-')}-${line}.${kind}`;
@@ -245,7 +260,10 @@ await main(import.meta, () => {
   const codes = codesIn(join(repository, 'packages/protocol/src/codes.ts'));
   const undocumented = withoutDoc(new Sources());
   const unknown = files.flatMap((file) => unknownCodes(file, codes));
-  const { count, problems } = examplesThatFail(files);
+  const readmes = [...packages]
+    .map((folder) => join(repository, dirname(folder), 'README.md'))
+    .filter((file) => existsSync(file));
+  const { count, problems } = examplesThatFail([...files, ...readmes]);
   const all = [...undocumented, ...unknown, ...problems];
   for (const problem of all) console.error(problem);
   console.log(

@@ -103,6 +103,17 @@ it('a code that is not in the table, an example that does not compile and one th
   ]);
 });
 
+it('the code in the README of a package compiles, and is named with its line where it does not', () => {
+  const { faults } = check({
+    'packages/emit/README.md':
+      '# Emit\n\n```js\nemitter.session({ command: process.env.BINNACLE_URL });\nconst twice = (text) => text + text;\n```\n\n```sh\nls\n```\n\n```ts\nemitter.begin(twice);\n```\n',
+  });
+  expect(faults).toEqual([
+    "packages/emit/README.md:13, an example: error TS2339: Property 'begin' does not exist on type 'Emitter'.",
+    "packages/emit/README.md:13, an example: error TS2304: Cannot find name 'twice'.",
+  ]);
+});
+
 it('examples use the packages by their names, and a client, a session and an emitter that they need not make', () => {
   const { code, faults } = check({
     'packages/client/src/react/index.ts': [

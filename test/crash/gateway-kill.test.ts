@@ -1,9 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { count } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { measuresAlone } from '../support/measuring.ts';
 import { until } from '../support/until.ts';
 import { MIB } from './flooding.fixture.ts';
 import { killInFlood } from './gateway-kill.fixture.ts';
+
+measuresAlone();
 
 let gateway: GatewayProcess;
 beforeAll(async () => {

@@ -7,10 +7,13 @@ import { join } from 'node:path';
 import type { PluginInfo } from '@binnacle/protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { measuresAlone } from '../support/measuring.ts';
 import { until } from '../support/until.ts';
 import { type Attack, BY_PROCESS, BY_RPC, RAW } from './attacks.fixture.ts';
 import { ask, installPlugin, pluginInfo } from './installed.fixture.ts';
 import { isAlive } from './plugin.fixture.ts';
+
+measuresAlone();
 
 const MIB = 1024 * 1024;
 const MAX_MS = 3000;

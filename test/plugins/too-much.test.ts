@@ -3,9 +3,12 @@
 
 import { afterAll, describe, expect, test } from 'vitest';
 import { AGENTS } from '../conversations/core.fixture.ts';
+import { measuresAlone } from '../support/measuring.ts';
 import { openPluginCore } from './conversation-plugins.fixture.ts';
 import { grant } from './installed.fixture.ts';
 import { codeOf, Plugins, until } from './plugin.fixture.ts';
+
+measuresAlone();
 
 const plugins = new Plugins();
 afterAll(() => plugins.close());

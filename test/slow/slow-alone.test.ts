@@ -5,14 +5,15 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { count, isSoak } from '../support/count.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { measuresAlone } from '../support/measuring.ts';
 import { until } from '../support/until.ts';
 
-const isLong = process.env.BINNACLE_SOAK === '1';
 const MIB = 1024 * 1024;
-const FLOOD_BYTES = (isLong ? 1024 : 128) * MIB;
-const PAIRS = isLong ? 5 : 1;
-const STALLED = 200;
+const FLOOD_BYTES = count({ quick: 32, all: 128, soak: 1024 }) * MIB;
+const PAIRS = isSoak ? 5 : 1;
+const STALLED = count({ quick: 50, all: 200 });
 /** The kernel takes up to 4 MiB for a socket that nobody reads: after this much, all of them are full. */
 const FILL_BYTES = 8 * MIB;
 const BLOCK = 64 * 1024;
@@ -30,6 +31,8 @@ for (let done = 0; done < flood; done += block.length) {
   print();
 }
 `;
+
+measuresAlone();
 
 let gateway: GatewayProcess;
 let scratch: string;
@@ -105,15 +108,15 @@ describe('slow-alone', () => {
         lags.push(withThem.lagP99Ms);
       }
       // A terminal's rate has two levels, a factor of two apart, whoever reads it: a short run tells only the gross.
-      expect(middle(ratios)).toBeGreaterThan(isLong ? 0.9 : 0.4);
-      expect(middle(lags)).toBeLessThan(isLong ? 100 : 1000);
+      expect(middle(ratios)).toBeGreaterThan(isSoak ? 0.9 : 0.4);
+      expect(middle(lags)).toBeLessThan(isSoak ? 100 : 1000);
     },
-    isLong ? 1_800_000 : 120_000,
+    isSoak ? 1_800_000 : 120_000,
   );
 
   it('a stalled viewer that is the only one does not pause the program', async () => {
     gateway = await openGatewayProcess({ flags: [] });
-    const bytes = (isLong ? 1024 : 64) * MIB;
+    const bytes = count({ quick: 16, all: 64, soak: 1024 }) * MIB;
     const gate = join(scratch, 'gate-alone');
     try {
       const argv = [process.execPath, join(scratch, 'flood.cjs'), String(FILL_BYTES), String(bytes), gate];

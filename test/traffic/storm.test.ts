@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
+import { measuresAlone } from '../support/measuring.ts';
 import { killWhileEmitting, storm } from './storm.fixture.ts';
+
+measuresAlone();
 
 let gateway: GatewayProcess;
 afterEach(() => gateway.close());

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { count } from '../../../../test/support/count.ts';
 import { createRouter, RouteError, type RouteInput, type RoutingConfig, resolveAgentRoute } from './index.ts';
 import { type SlowConfig, type SlowInput, slowRoute } from './restatement.fixture.ts';
 
@@ -103,7 +104,7 @@ describe('routing, against a slow restatement of its rules', () => {
           if (route !== null) expect(won?.tier).toBe(route.matchedBy);
         }
       }),
-      { numRuns: 4000 },
+      { numRuns: count({ quick: 400, all: 4000 }) },
     );
   });
 
@@ -139,7 +140,7 @@ describe('routing, against a slow restatement of its rules', () => {
           same();
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: count({ quick: 100, all: 1000 }) },
     );
   });
 });

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { count, isSoak } from '../../../../test/support/count.ts';
 import { readProcess } from '../process/session-processes.ts';
 import { codeOf, openRunShell, type RunShell } from './run-shell.fixture.ts';
 
-const SOAK = process.env.BINNACLE_SOAK === '1';
 let shell: RunShell;
 afterEach(() => shell.close());
 
@@ -138,7 +138,7 @@ describe.each(bothModes)('runs on a %s', (mode) => {
     shell = await openRunShell(mode);
     // Before its first prompt an interrupt ends any shell.
     await shell.run('true');
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < count({ quick: 10, all: 60 }); i++) {
       const { id } = shell.submit('sleep 0.01');
       const wait = Math.random() * 25;
       await new Promise((resolve) => setTimeout(resolve, wait));
@@ -291,14 +291,15 @@ describe.each(bothModes)('runs on a %s', (mode) => {
 
   it('an interrupt spares what an earlier run began in the same moment, and what that begins later', async () => {
     shell = await openRunShell(mode);
-    for (let round = 0; round < 20; round += 1) {
+    const rounds = count({ quick: 5, all: 20 });
+    for (let round = 0; round < rounds; round += 1) {
       // An interrupt that is meant for another run ends it, or the child that it has just started.
       await shell.run("(trap 'exit 1' INT; while sleep 0.01; do :; done) &");
       const { id } = shell.submit('sleep 100');
       await shell.begun(id);
       await shell.cancel(id);
     }
-    expect(plain(await shell.run('jobs -pr')).match(/^\d+$/gm)).toHaveLength(20);
+    expect(plain(await shell.run('jobs -pr')).match(/^\d+$/gm)).toHaveLength(rounds);
   });
 
   it('goes where it is asked to first, and stays there', async () => {
@@ -342,9 +343,10 @@ describe.each(bothModes)('runs on a %s', (mode) => {
     expect(plain(await shell.run('env | grep -ci binnacle'))).toBe('1\n');
   });
 
-  it('500 times one after the other, each with its own output and code', async () => {
+  const TIMES = count({ quick: 60, all: 500 });
+  it(`${TIMES} times one after the other, each with its own output and code`, async () => {
     shell = await openRunShell(mode);
-    for (let i = 0; i < 500; i++) {
+    for (let i = 0; i < TIMES; i++) {
       const ran = await shell.run(`echo ${i}; (exit ${i % 256})`);
       expect({ out: plain(ran), code: ran.info.exitCode }).toEqual({ out: `${i}\n`, code: i % 256 });
     }
@@ -354,7 +356,7 @@ describe.each(bothModes)('runs on a %s', (mode) => {
 describe('a run on pipes', () => {
   it('an interrupt at its beginning leaves nothing that a program of it was just starting', async () => {
     shell = await openRunShell('pipe');
-    for (let round = 0; round < 60; round += 1) {
+    for (let round = 0; round < count({ quick: 12, all: 60 }); round += 1) {
       const { id } = shell.submit('echo 1007 | xargs -n1 sleep');
       await shell.begun(id);
       const until = performance.now() + (round % 20) * 0.3;
@@ -468,11 +470,11 @@ describe('a run on pipes', () => {
           expect(ran.stderr === '').toBe(expected.stderr.length === 0);
         }),
         // A text that looks like an option of what runs it.
-        { numRuns: SOAK ? 5000 : 300, examples: [['- '], ['-x'], ['--help']] },
+        { numRuns: count({ quick: 40, all: 300, soak: 5000 }), examples: [['- '], ['-x'], ['--help']] },
       );
       rmSync(there, { recursive: true, force: true });
     },
-    SOAK ? 900_000 : 60_000,
+    isSoak ? 900_000 : 60_000,
   );
 });
 

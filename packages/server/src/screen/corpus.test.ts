@@ -1,5 +1,6 @@
 import { isOutput, parseEpoch, parsePosition } from '@binnacle/protocol';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { count } from '../../../../test/support/count.ts';
 import { Cursor } from '../cursor/cursor.ts';
 import type { LogReader } from '../log/log.ts';
 import { MemoryLog } from '../log/memory-log.ts';
@@ -9,7 +10,8 @@ import { Walk } from './log-walk.ts';
 import { stateOf } from './screen-state.fixture.ts';
 import type { Drawn } from './wire.ts';
 
-const POSITIONS = 50;
+const ROUNDS = count({ quick: 1, all: 5 });
+const POSITIONS = count({ quick: 12, all: 50 });
 
 let all: Recorded[];
 beforeAll(async () => {
@@ -109,15 +111,15 @@ const lengthOf = ({ steps }: Recorded): number =>
   steps.reduce((sum, step) => sum + ('bytes' in step ? step.bytes.length : 0), 0);
 
 describe('screen snapshots', () => {
-  it('give, with what follows them, the same screen as the whole log, at 50 random positions of real programs', async () => {
+  it(`give, with what follows them, the same screen as the whole log, at ${POSITIONS} random positions of real programs`, async () => {
     const told: string[] = [];
     for (const [index, recorded] of all.entries()) {
       const random = randomly(index + 7);
       const length = lengthOf(recorded);
       const at = Array.from({ length: POSITIONS }, () => Math.floor(random() * length)).sort((a, b) => a - b);
-      const count = await compare(recorded, at);
-      told.push(`${recorded.name}: ${length} bytes, ${count} of ${POSITIONS}`);
-      expect(count, recorded.name).toBeGreaterThan(POSITIONS * 0.8);
+      const drawn = await compare(recorded, at);
+      told.push(`${recorded.name}: ${length} bytes, ${drawn} of ${POSITIONS}`);
+      expect(drawn, recorded.name).toBeGreaterThan(POSITIONS * 0.8);
     }
     console.log(told.join('\n'));
   }, 60_000);
@@ -131,8 +133,8 @@ describe('screen snapshots', () => {
       const random = randomly(index + 107);
       const upTo = (most: number): number => Math.floor(random() * most);
       const bytes = Buffer.concat(recorded.steps.flatMap((step) => ('bytes' in step ? [step.bytes] : [])));
-      const places = (count: number) => Array.from({ length: count }, () => upTo(bytes.length)).sort((a, b) => a - b);
-      for (let round = 0; round < 5; round++) {
+      const places = (many: number) => Array.from({ length: many }, () => upTo(bytes.length)).sort((a, b) => a - b);
+      for (let round = 0; round < ROUNDS; round++) {
         const steps: Step[] = [];
         let from = 0;
         for (const place of places(4)) {

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, 
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { count } from '../../../../test/support/count.ts';
 import { PlainText } from '../cursor/plain-text.ts';
 import { openDatabase } from '../store/sqlite.ts';
 import { IndexFixture } from './index.fixture.ts';
@@ -80,7 +81,7 @@ describe('the index of one log', () => {
           await index.close();
         }
       }),
-      { numRuns: 40 },
+      { numRuns: count({ quick: 8, all: 40 }) },
     );
   });
 

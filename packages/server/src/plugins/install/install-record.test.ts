@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { count } from '../../../../../test/support/count.ts';
 import {
   checkInstall,
   consentedIn,
@@ -326,7 +327,7 @@ describe('a record of what was installed', () => {
       }
     })();
     const outcomes = new Set<string>();
-    for (let n = 0; n < 150; n += 1) {
+    for (let n = 0; n < count({ quick: 20, all: 150 }); n += 1) {
       const came = await checkInstall(record, dir).catch((error: BinnacleError) => error.code);
       outcomes.add(typeof came === 'string' ? came : came.manifest.entry);
     }
@@ -353,7 +354,7 @@ describe('a record of what was installed', () => {
       }
     })();
     const others: string[] = [];
-    for (let n = 0; n < 60; n += 1) {
+    for (let n = 0; n < count({ quick: 10, all: 60 }); n += 1) {
       const to = join(base, `copy${n}`);
       const { code } = await refusal(copyInstall(record, dir, to));
       if (code === 'taken') expect(readFileSync(join(to, 'dist/index.js'), 'utf8')).toBe(good);

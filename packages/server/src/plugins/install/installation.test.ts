@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { BinnacleError } from '@binnacle/protocol';
 import { build } from 'rolldown';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { count, isAll, some } from '../../../../../test/support/count.ts';
 import { Installations } from './installation.ts';
 
 type Files = Readonly<Record<string, string>>;
@@ -239,7 +240,7 @@ describe('an install', () => {
       }
     })();
     let taken = 0;
-    for (let n = 0; n < 40; n += 1) {
+    for (let n = 0; n < count({ quick: 10, all: 40 }); n += 1) {
       const done = await installations.install(dir, digest, n).catch((error: BinnacleError) => error.code);
       if (typeof done !== 'string') {
         taken += 1;
@@ -327,7 +328,7 @@ describe('an install', () => {
     );
     const both = await Promise.all(sources.map(async (dir) => `${dir}#${(await open().preview(dir)).digest}`));
     const seen = new Set<string>();
-    for (let n = 0; n < 8; n += 1) {
+    for (const n of some([0, 1, 2, 3, 4, 5, 6, 7], 3)) {
       const child = spawn(process.execPath, [join(built, 'child.mjs'), home, script, ...both]);
       await killAt(child, n, signal);
       const installations = new Installations(home, { script });
@@ -342,7 +343,8 @@ describe('an install', () => {
         expect(readdirSync(join(home, 'hello'))).toHaveLength(2);
       }
     }
-    expect([...seen].sort()).toEqual(['1.0.0', '2.0.0']);
+    if (isAll) expect([...seen].sort()).toEqual(['1.0.0', '2.0.0']);
+    else expect(seen.size).toBeGreaterThan(0);
   }, 60_000);
 });
 

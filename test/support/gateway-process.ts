@@ -128,9 +128,17 @@ export class GatewayProcess extends GatewayAccess {
   async holding(): Promise<Holding> {
     const child = this.#child;
     if (child === undefined) throw new Error('The gateway does not run.');
-    const answer = once(child, 'message').then(([holding]) => holding as Holding);
     child.send('report');
-    return await Promise.race([answer, this.#failure(child)]);
+    // Rejects with an AbortError when the gateway ends before.
+    const ended = new AbortController();
+    const end = (): void => ended.abort();
+    child.once('exit', end);
+    try {
+      const [holding] = await once(child, 'message', { signal: ended.signal });
+      return holding as Holding;
+    } finally {
+      child.off('exit', end);
+    }
   }
 
   /** Ends every session and the gateway. Comes by itself at the end of the test or the file. */

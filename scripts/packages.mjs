@@ -30,12 +30,14 @@ export async function lint({ name, path }) {
     pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) },
     strict: true,
   });
-  const types = await checkPackage(createPackageFromTarballData(new Uint8Array(bytes)));
+  // A package that exports nothing is a command: there is nothing to resolve.
+  const types =
+    pkg.exports === undefined ? {} : await checkPackage(createPackageFromTarballData(new Uint8Array(bytes)));
   return [
     ...messages.map((message) => `${name}: ${formatMessage(message, pkg, { color: false })}`),
     ...(types.problems ?? [])
       .filter(({ resolutionKind, entrypoint }) => !NOT_SERVED.has(resolutionKind) && !entrypoint?.endsWith('.css'))
       .map((problem) => `${name}: ${JSON.stringify(problem)}`),
-    ...(types.types === false && pkg.exports !== undefined ? [`${name}: no types`] : []),
+    ...(types.types === false ? [`${name}: no types`] : []),
   ];
 }

@@ -1,0 +1,20 @@
+// Preloaded into the binary by a test: writes the path of each file that the process loads to $LOADED_FILES, a line each.
+
+import { appendFileSync } from 'node:fs';
+import Module, { register } from 'node:module';
+
+const hooks = `import { appendFileSync } from 'node:fs';
+export async function load(url, context, next) {
+  if (url.startsWith('file:')) appendFileSync(process.env.LOADED_FILES, new URL(url).pathname + '\\n');
+  return next(url, context);
+}`;
+register(`data:text/javascript,${encodeURIComponent(hooks)}`);
+
+// What is loaded by require() passes no hook.
+const { _load: load } = Module;
+Module._load = function loadAndTell(request, parent, isMain) {
+  if (!Module.isBuiltin(request)) {
+    appendFileSync(process.env.LOADED_FILES, `${Module._resolveFilename(request, parent, isMain)}\n`);
+  }
+  return load.call(this, request, parent, isMain);
+};

@@ -7,6 +7,9 @@ import { useEffect, useId, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 import { oneLine, person } from '../model/format.ts';
 import { Failure } from '../ui/failure.tsx';
+import '../ui/radio-cards.css';
+import './login.css';
+import './authorize.css';
 
 const PREFIX = '#authorize=';
 

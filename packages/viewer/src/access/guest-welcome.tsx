@@ -8,6 +8,8 @@ import { leftWords, oneLine } from '../model/format.ts';
 import { Failure } from '../ui/failure.tsx';
 import { Compass } from '../ui/icons.tsx';
 import { forgetGuest, MAX_NAME } from './guest-entry.ts';
+import './login.css';
+import './guest-welcome.css';
 
 interface GuestDoorProps {
   readonly outlook: ShareOutlook;

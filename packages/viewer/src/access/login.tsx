@@ -5,6 +5,7 @@ import { type FormEvent, useId, useState } from 'react';
 import { Failure } from '../ui/failure.tsx';
 import { Compass } from '../ui/icons.tsx';
 import { ticketIn } from './ticket.ts';
+import './login.css';
 
 /** Whose hints are for programs: a person needs another link. */
 const EXPLAINED: ReadonlySet<Code> = new Set(['unauthorized', 'login_incomplete']);

@@ -8,6 +8,8 @@ import { useCountdown } from '../state/use-clock.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { Qr } from '../ui/qr.tsx';
+import '../ui/phone-part.css';
+import './phone-code.css';
 
 interface PhoneCodeProps {
   readonly client: Binnacle;

@@ -8,6 +8,7 @@ import { oneLine } from '../model/format.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { endsWithWords, makerWords } from './format.ts';
+import './revoke-token.css';
 
 interface RevokeTokenProps {
   readonly client: Binnacle;

@@ -11,6 +11,7 @@ import { ErrorNotice } from '../ui/notices.tsx';
 import { Empty, Failed, Page } from '../ui/page.tsx';
 import { factsOf } from './format.ts';
 import { RevokeToken } from './revoke-token.tsx';
+import './tokens-view.css';
 
 interface TokensViewProps {
   readonly client: Binnacle;

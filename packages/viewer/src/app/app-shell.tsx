@@ -37,6 +37,7 @@ import { KeysDialog } from './shortcuts-dialog.tsx';
 import { type Box, useBegin } from './use-create.ts';
 import { useDeckKeys } from './use-shortcuts.ts';
 import { useTitle } from './use-title.ts';
+import './app-shell.css';
 
 interface DeckProps {
   readonly client: Binnacle;

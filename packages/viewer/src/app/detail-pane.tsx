@@ -13,6 +13,7 @@ import { Mishap } from '../ui/error-boundary.tsx';
 import { PagePart, usePart } from '../ui/lazy-part.ts';
 import { ErrorNotice, LinkNotice, Notice } from '../ui/notices.tsx';
 import type { Theme } from '../ui/theme.ts';
+import './detail-pane.css';
 
 const sessionView = new PagePart(() => import('../session/session-view.tsx'));
 

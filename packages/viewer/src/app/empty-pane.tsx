@@ -3,6 +3,7 @@
 import type { ReactNode } from 'react';
 import type { Choice } from '../model/route.ts';
 import { Compass, PlusIcon, TalkIcon } from '../ui/icons.tsx';
+import './empty-pane.css';
 
 interface EmptyDeckProps {
   /** What the address names and is not there; undefined where it names nothing, or nobody knows yet. */

@@ -10,6 +10,7 @@ import { useFleet } from '../state/use-session-list.ts';
 import { useTheme } from '../ui/theme.ts';
 import { FrameNotices, Opening, Subject } from './detail-pane.tsx';
 import { useVisibleHeight } from './use-visible-height.ts';
+import './guest-page.css';
 
 type Failed = ReturnType<typeof asFailure>;
 

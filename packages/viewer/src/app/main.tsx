@@ -1,19 +1,10 @@
 // Where the page begins.
 
-import '../ui/style.css';
-import './layout.css';
-import '../sidebar/sidebar.css';
-import './palette.css';
-import '../conversation/conversation.css';
-import '../conversation/turns.css';
-import '../session/foreign.css';
-import '../ui/pages.css';
-import '../plugins/plugins.css';
-import '../access/guest.css';
-import '../sharing/share.css';
-import '../access/tokens.css';
-import '../access/authorize.css';
-import './phone.css';
+import '../ui/tokens.css';
+import '../ui/base.css';
+import '../ui/controls.css';
+import '../ui/dot.css';
+import '../ui/bar.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { forgetGuest, isGuestTab, knock, takeShare } from '../access/guest-entry.ts';

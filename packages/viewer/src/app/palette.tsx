@@ -9,6 +9,7 @@ import { Dialog } from '../ui/dialog.tsx';
 import { RightIcon, SearchIcon } from '../ui/icons.tsx';
 import { isPaletteChord } from '../ui/shortcuts.ts';
 import { type Offer, offersFor } from './palette-match.ts';
+import './palette.css';
 
 interface PaletteProps {
   readonly sessions: readonly SessionInfo[];

@@ -3,6 +3,7 @@
 import { Fragment, useLayoutEffect, useRef } from 'react';
 import { Dialog } from '../ui/dialog.tsx';
 import { SHORTCUTS } from '../ui/shortcuts.ts';
+import './shortcuts-dialog.css';
 
 export function KeysDialog({ onClose }: { readonly onClose: () => void }) {
   const top = useRef<HTMLHeadingElement>(null);

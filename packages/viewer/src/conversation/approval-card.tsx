@@ -8,6 +8,7 @@ import { useCountdown } from '../state/use-clock.ts';
 import { Failure } from '../ui/failure.tsx';
 import { ShieldIcon } from '../ui/icons.tsx';
 import { answerWords, isAllowing, timeLeft } from './format.ts';
+import './approval-card.css';
 
 /** As many answers have a key of their own. */
 const MAX_DIGIT = 9;

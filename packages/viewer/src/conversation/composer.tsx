@@ -6,6 +6,7 @@ import { asFailure } from '../model/failure.ts';
 import { SendIcon, StopIcon } from '../ui/icons.tsx';
 import { ErrorNotice } from '../ui/notices.tsx';
 import { STEER_WORDS } from './format.ts';
+import './composer.css';
 
 export interface Outgoing {
   readonly id: string;

@@ -18,6 +18,7 @@ import { Queue } from './queue.tsx';
 import { ConversationSettings } from './settings-dialog.tsx';
 import { TalkScroll } from './transcript-scroll.tsx';
 import { AnswerTurn, MessageTurn, NoteTurn, type TurnContext } from './turns.tsx';
+import './conversation-view.css';
 
 interface ConversationViewProps {
   readonly client: Binnacle;

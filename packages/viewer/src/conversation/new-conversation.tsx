@@ -6,6 +6,7 @@ import { asFailure } from '../model/failure.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { TalkIcon } from '../ui/icons.tsx';
+import './new-conversation.css';
 
 interface NewConversationProps {
   readonly agents: readonly AgentInfo[];

@@ -4,6 +4,7 @@ import { memo } from 'react';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { type Piece, splitFences } from './code-fences.ts';
 import { blocksOf, type Span } from './emphasis.ts';
+import './prose.css';
 
 /** `live`: more of it comes. */
 export const Prose = memo(function Prose({ text, live = false }: { readonly text: string; readonly live?: boolean }) {

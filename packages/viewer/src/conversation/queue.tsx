@@ -6,6 +6,7 @@ import { asFailure } from '../model/failure.ts';
 import { Failure } from '../ui/failure.tsx';
 import { CloseIcon, PencilIcon } from '../ui/icons.tsx';
 import { nameOf } from './format.ts';
+import './queue.css';
 
 interface QueueProps {
   readonly queue: readonly MessageInfo[];

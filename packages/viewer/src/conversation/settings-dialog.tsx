@@ -7,6 +7,7 @@ import { asFailure } from '../model/failure.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { usageWords } from './format.ts';
+import './settings-dialog.css';
 
 export interface ConversationChange {
   readonly title?: string;

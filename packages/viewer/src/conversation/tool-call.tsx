@@ -9,6 +9,7 @@ import { PagePart, usePart } from '../ui/lazy-part.ts';
 import { inputText, statusWord, toolWord, visible } from './format.ts';
 import { lineDiff } from './line-diff.ts';
 import { Diff } from './tool-diff.tsx';
+import './tool-call.css';
 
 // With all that a terminal needs, which most conversations do without.
 const terminal = new PagePart(() => import('./tool-terminal.tsx').catch(() => ({ ToolTerminal: NoTerminal })));

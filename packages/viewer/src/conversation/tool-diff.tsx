@@ -4,6 +4,7 @@ import { visibleLine } from '@binnacle/client';
 import { useState } from 'react';
 import { visible } from './format.ts';
 import type { DiffRow } from './line-diff.ts';
+import './tool-diff.css';
 
 /** A thousand lines at once help nobody; each piece is one click. */
 const MAX_ROWS = 400;

@@ -3,6 +3,8 @@
 import '@binnacle/client/react.css';
 import type { Binnacle } from '@binnacle/client';
 import { BinnacleProvider, SessionTerminal } from '@binnacle/client/react';
+import '../terminal/xterm-input.css';
+import './tool-terminal.css';
 
 interface ToolTerminalProps {
   readonly client: Binnacle;

@@ -5,6 +5,7 @@ import type { ConversationItem } from '@binnacle/client';
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { PartMishap } from '../ui/error-boundary.tsx';
 import { DownIcon } from '../ui/icons.tsx';
+import './transcript-scroll.css';
 
 export interface Entry {
   readonly key: string;

@@ -20,6 +20,7 @@ import {
 } from './format.ts';
 import { Prose } from './prose.tsx';
 import { ToolRow } from './tool-call.tsx';
+import './turns.css';
 
 /** What rows need of the page. The same object as long as nothing in it changes, so that rows need not be drawn again. */
 export interface TurnContext {

@@ -9,6 +9,8 @@ import type { Choice } from '../model/route.ts';
 import { Failure } from '../ui/failure.tsx';
 import { MuteBox } from './mute-button.tsx';
 import { type Notified, useNotifications } from './use-notifications.ts';
+import '../ui/phone-part.css';
+import './notification-settings.css';
 
 interface NotificationsProps {
   readonly client: Binnacle;

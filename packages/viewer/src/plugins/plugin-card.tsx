@@ -12,6 +12,7 @@ import { PluginLog } from './plugin-log.tsx';
 import { PluginPermissions } from './plugin-permissions.tsx';
 import { RemovePlugin } from './remove-plugin.tsx';
 import type { Crew } from './use-plugins.ts';
+import './plugin-card.css';
 
 interface PluginCardProps {
   readonly client: Binnacle;

@@ -6,6 +6,7 @@ import { exactClockTime, oneLine } from '../model/format.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { usePluginLog } from './use-plugins.ts';
+import './plugin-log.css';
 
 interface PluginLogProps {
   readonly client: Binnacle;

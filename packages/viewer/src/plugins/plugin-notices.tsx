@@ -8,6 +8,7 @@ import { Dialog } from '../ui/dialog.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
 import { BellIcon, CloseIcon } from '../ui/icons.tsx';
 import type { Told } from './use-plugin-notices.ts';
+import './plugin-notices.css';
 
 /** Time enough to read four lines. */
 const TOAST_MS = 10_000;

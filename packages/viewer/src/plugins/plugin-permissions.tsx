@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { oneLine } from '../model/format.ts';
 import { extentWords, isWide, standingOf, standingWords } from './format.ts';
 import { WidenPlugin } from './widen-plugin.tsx';
+import './plugin-permissions.css';
 
 interface PluginPermissionsProps {
   readonly plugin: string;

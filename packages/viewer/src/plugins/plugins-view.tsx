@@ -7,6 +7,7 @@ import { ErrorNotice } from '../ui/notices.tsx';
 import { Empty, Failed, Page } from '../ui/page.tsx';
 import { PluginCard } from './plugin-card.tsx';
 import { usePlugins } from './use-plugins.ts';
+import './plugins-view.css';
 
 interface PluginsViewProps {
   readonly client: Binnacle;

@@ -7,6 +7,7 @@ import { asFailure } from '../model/failure.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Failure } from '../ui/failure.tsx';
 import { InputChoice } from './include-input.tsx';
+import './export-dialog.css';
 
 interface ExportDialogProps {
   readonly client: Binnacle;

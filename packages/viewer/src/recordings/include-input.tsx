@@ -1,6 +1,7 @@
 // Whether a file has what was typed, as a box to tick with what that means.
 
 import { type ReactNode, useId } from 'react';
+import './include-input.css';
 
 interface InputChoiceProps {
   readonly checked: boolean;

@@ -14,6 +14,7 @@ import { Empty, Page } from '../ui/page.tsx';
 import { importWords, lengthWords } from './format.ts';
 import { InputChoice } from './include-input.tsx';
 import { type Import, useImports } from './use-imports.ts';
+import './recordings-view.css';
 
 interface RecordingsViewProps {
   readonly client: Binnacle;

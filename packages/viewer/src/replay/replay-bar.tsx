@@ -8,6 +8,7 @@ import type { Theme } from '../ui/theme.ts';
 import { elapsed, markWords } from './format.ts';
 import { SPEEDS, type Speed } from './player.ts';
 import type { Replay } from './use-replay.ts';
+import './replay-bar.css';
 
 // The replay works without its picture.
 const picture = new PagePart(() => import('./timeline-plot.tsx').catch(() => ({ TimelinePlot: NoPlot })));

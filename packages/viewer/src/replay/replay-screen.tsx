@@ -1,6 +1,7 @@
 // The terminal of a replay, over the live one.
 
 import type { Replay } from './use-replay.ts';
+import './replay-screen.css';
 
 export function ReplayScreen({ replay }: { readonly replay: Replay }) {
   if (replay.played === undefined) return null;

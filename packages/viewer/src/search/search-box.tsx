@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from 'react';
 import { SearchIcon } from '../ui/icons.tsx';
+import './search-box.css';
 
 interface SearchBoxProps {
   /** What is searched for now. */

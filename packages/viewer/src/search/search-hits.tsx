@@ -8,6 +8,7 @@ import { stateWord } from '../model/sessions.ts';
 import { useNow } from '../state/use-clock.ts';
 import { SessionSource } from '../ui/session-source.tsx';
 import { pieces } from './snippet.ts';
+import './search-hits.css';
 
 interface SearchHitsProps {
   readonly hits: readonly SearchHit[];

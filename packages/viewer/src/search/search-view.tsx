@@ -13,6 +13,7 @@ import { Pick } from '../ui/pick.tsx';
 import { SearchBox } from './search-box.tsx';
 import { SearchHits } from './search-hits.tsx';
 import { type Found, useSearch } from './use-search.ts';
+import './search-view.css';
 
 interface SearchViewProps {
   readonly client: Binnacle;

@@ -9,6 +9,8 @@ import { lengthWords } from '../recordings/format.ts';
 import { useNow } from '../state/use-clock.ts';
 import { ElsewhereIcon, FilmIcon, TrafficIcon } from '../ui/icons.tsx';
 import { Notice } from '../ui/notices.tsx';
+import '../ui/chip.css';
+import './foreign-strip.css';
 
 interface ForeignStripProps {
   /** As the list knows it: it is told of changes, not of every event. */

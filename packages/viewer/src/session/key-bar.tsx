@@ -2,6 +2,7 @@
 
 import type { Arrow } from '../terminal/keys.ts';
 import { useHold } from './use-key-repeat.ts';
+import './key-bar.css';
 
 interface KeyBarProps {
   /** Ctrl is held for the next key. */

@@ -3,6 +3,7 @@
 import type { LeaseInfo } from '@binnacle/protocol';
 import { person } from '../model/format.ts';
 import { EyeIcon, HelmIcon } from '../ui/icons.tsx';
+import './lease-button.css';
 
 /** `yours`: this page has it. `free`: nobody has it. `held`: somebody else has it. `none`: it cannot be steered. */
 export type Helm =

@@ -2,6 +2,7 @@
 
 import { oneLine } from '../model/format.ts';
 import { Dialog } from '../ui/dialog.tsx';
+import './link-question.css';
 
 export function LinkQuestion({ target, onClose }: { readonly target: string; readonly onClose: () => void }) {
   const url = webAddress(target);

@@ -6,6 +6,8 @@ import { useId, useRef } from 'react';
 import { person } from '../model/format.ts';
 import { PeopleIcon } from '../ui/icons.tsx';
 import type { Helm } from './lease-button.tsx';
+import './session-menu.css';
+import './presence.css';
 
 interface WatchersButtonProps {
   readonly watched: WatchersChange;

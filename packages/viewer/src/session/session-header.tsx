@@ -8,6 +8,7 @@ import { IconButton } from '../ui/icon-button.tsx';
 import { BinIcon, FileOutIcon, InterruptIcon, SearchIcon, ShareIcon, StopIcon } from '../ui/icons.tsx';
 import { type Helm, HelmButton } from './lease-button.tsx';
 import type { SessionActs, SessionCommand } from './session-commands.ts';
+import './session-header.css';
 
 interface SessionHeaderProps {
   readonly info: SessionInfo;

@@ -4,6 +4,7 @@ import { Fragment, useId, useRef } from 'react';
 import { addressOf } from '../model/route.ts';
 import { MoreIcon } from '../ui/icons.tsx';
 import type { SessionCommand } from './session-commands.ts';
+import './session-menu.css';
 
 interface SessionMenuProps {
   readonly commands: readonly SessionCommand[];

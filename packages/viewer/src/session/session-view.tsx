@@ -25,7 +25,7 @@ import { SessionMenu } from './session-menu.tsx';
 import { SessionNotices } from './session-notices.tsx';
 import { TypeBar } from './type-bar.tsx';
 import { type SessionScreenOptions, useSessionScreen } from './use-session-screen.ts';
-import './session.css';
+import './session-view.css';
 
 interface SessionViewProps extends SessionScreenOptions {
   /** Came by a share link: what takes more than typing is not offered. */

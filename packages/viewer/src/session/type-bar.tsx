@@ -3,6 +3,7 @@
 
 import { type FormEvent, type KeyboardEvent, useRef, useState } from 'react';
 import { HistoryIcon, SendIcon } from '../ui/icons.tsx';
+import './type-bar.css';
 
 interface TypeBarProps {
   /** Types the text, which may be empty, and Enter. */

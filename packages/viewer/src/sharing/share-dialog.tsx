@@ -12,6 +12,8 @@ import { Failure } from '../ui/failure.tsx';
 import { Qr } from '../ui/qr.tsx';
 import { LIFETIMES, MAX_LABEL, MAX_USES, MODE_WORDS, USUAL_LIFETIME_MS } from './format.ts';
 import { ShareList } from './share-list.tsx';
+import '../ui/radio-cards.css';
+import './share-dialog.css';
 
 /** What is shared: one of the two. */
 export type ShareTarget = { readonly session: string } | { readonly conversation: string };

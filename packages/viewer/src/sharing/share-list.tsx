@@ -7,6 +7,8 @@ import { asFailure } from '../model/failure.ts';
 import { clockTime, oneLine, person } from '../model/format.ts';
 import { Failure } from '../ui/failure.tsx';
 import { deedWords, MODE_WORDS, standingWords } from './format.ts';
+import '../ui/chip.css';
+import './share-list.css';
 
 interface ShareListProps {
   readonly client: Binnacle;

@@ -6,6 +6,7 @@ import { IconButton } from '../ui/icon-button.tsx';
 import { FilterIcon } from '../ui/icons.tsx';
 import { Pick } from '../ui/pick.tsx';
 import { isFiltering, NO_FILTER, narrowings, type SessionFilter } from './filter.ts';
+import './filter-bar.css';
 
 interface SessionFilterBarProps {
   readonly filter: SessionFilter;

@@ -23,6 +23,7 @@ import { SessionFilterBar } from './filter-bar.tsx';
 import { choiceOf, keyOf, type Row, type Section, type SectionName, sectionsOf } from './rows.ts';
 import { ListRow } from './sidebar-row.tsx';
 import { useHeld } from './use-stable-order.ts';
+import './sidebar-list.css';
 
 interface SideListProps {
   readonly fleet: Fleet;
@@ -34,7 +35,7 @@ interface SideListProps {
   readonly onOrder: (rows: readonly Row[]) => void;
 }
 
-// As sidebar.css has them: what is not measured cannot make the page jump.
+// As sidebar-list.css has them: what is not measured cannot make the page jump.
 const ROW_PX = 56;
 const HEAD_PX = 30;
 const NOTE_PX = 42;

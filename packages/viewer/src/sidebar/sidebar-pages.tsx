@@ -5,6 +5,7 @@ import type { ReactNode } from 'react';
 import { addressOf, type Choice } from '../model/route.ts';
 import { SearchBox } from '../search/search-box.tsx';
 import { FilmIcon, LockIcon, PluginIcon, SearchIcon, TrafficIcon } from '../ui/icons.tsx';
+import './sidebar-pages.css';
 
 interface SidePagesProps {
   readonly chosen: Choice | undefined;

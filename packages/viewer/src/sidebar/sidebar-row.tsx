@@ -9,6 +9,7 @@ import { commandLine, mark, namesCommand, stateWord, title } from '../model/sess
 import { HelmIcon } from '../ui/icons.tsx';
 import { SessionSource } from '../ui/session-source.tsx';
 import type { Row } from './rows.ts';
+import './sidebar-row.css';
 
 interface RowProps {
   readonly row: Row;

@@ -25,6 +25,7 @@ import type { Theme } from '../ui/theme.ts';
 import type { Row } from './rows.ts';
 import { SideList } from './sidebar-list.tsx';
 import { SidePages } from './sidebar-pages.tsx';
+import './sidebar.css';
 
 interface SideProps {
   readonly me: Me;

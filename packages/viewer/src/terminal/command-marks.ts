@@ -6,6 +6,7 @@ import type { IDecoration, IDisposable, IMarker, Terminal } from '@xterm/xterm';
 import { textOf } from './copy-text.ts';
 import { showRuler } from './ruler.ts';
 import { inside } from './xterm-internals.ts';
+import './command-marks.css';
 
 interface Run {
   /** The row of its command, where that is shown. */

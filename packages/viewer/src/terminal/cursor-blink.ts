@@ -1,8 +1,9 @@
 // Lets the cursor of a terminal blink with two frames a second. xterm's own blinking, where it draws with text, is a CSS
 // animation, which asks for all the frames that the display has; and while a frame is asked for, Chromium keeps what comes
-// from the network until it is drawn: each key was seen a frame late. Its look is in session.css.
+// from the network until it is drawn: each key was seen a frame late. Its look is in cursor-blink.css.
 
 import type { IDisposable, Terminal } from '@xterm/xterm';
+import './cursor-blink.css';
 
 const EVERY_MS = 500;
 const DARK = 'cursor-dark';

@@ -4,6 +4,7 @@ import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { addressOf } from '../model/route.ts';
 import { CloseIcon, DownIcon } from '../ui/icons.tsx';
 import type { Found } from './finder.ts';
+import './find-bar.css';
 
 interface FindBarProps {
   readonly found: Found;

@@ -1,6 +1,7 @@
-// Makes one line of a terminal stand out, and scrolls to it. Its look is in foreign.css.
+// Makes one line of a terminal stand out, and scrolls to it. Its look is in highlight-line.css.
 
 import type { IMarker, Terminal } from '@xterm/xterm';
+import './highlight-line.css';
 
 // What stands above the line: enough to see what it belongs to.
 const LINES_ABOVE = 4;

@@ -19,6 +19,8 @@ import type { Arrow } from './keys.ts';
 import { StreamRows } from './stderr-rows.ts';
 import { lineHeight, scrollByTouch } from './touch-scroll.ts';
 import { accelerate } from './webgl.ts';
+import './xterm-input.css';
+import './screen.css';
 
 export interface ScreenEvents extends HandEvents {
   /** The window title that the program asked for. */

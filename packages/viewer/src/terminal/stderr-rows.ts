@@ -4,6 +4,7 @@
 import type { IDisposable, IMarker, Terminal } from '@xterm/xterm';
 import { lineHeight } from './touch-scroll.ts';
 import { type BufferLine, cursorLine, inside } from './xterm-internals.ts';
+import './stderr-rows.css';
 
 export class StreamRows {
   /** First rows of lines; rows are objects that go with their text. One for all terminals whose rows are exchanged. */

@@ -5,6 +5,7 @@ import { bytes, counted, oneLine } from '../model/format.ts';
 import { useNow } from '../state/use-clock.ts';
 import { type Hour, lastHours, total } from './format.ts';
 import { STATS_HOURS } from './use-traffic.ts';
+import './last-day.css';
 
 const HEIGHT = 44;
 const STEP = 10;

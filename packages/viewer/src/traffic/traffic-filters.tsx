@@ -6,6 +6,7 @@ import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import { choices } from '../model/session-facets.ts';
 import { askIn, askWords, isAskEmpty, isExit, type TrafficAsk } from '../model/traffic-query.ts';
 import { Pick } from '../ui/pick.tsx';
+import './traffic-filters.css';
 
 interface TrafficFiltersProps {
   readonly ask: TrafficAsk;

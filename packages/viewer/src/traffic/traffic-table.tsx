@@ -6,6 +6,7 @@ import { addressOf } from '../model/route.ts';
 import { shortId, title } from '../model/sessions.ts';
 import { useNow } from '../state/use-clock.ts';
 import { exitWords, isFailure } from './format.ts';
+import './traffic-table.css';
 
 interface TrafficTableProps {
   readonly events: readonly StoredEvent[];

@@ -12,6 +12,7 @@ import { TrafficStrip } from './last-day.tsx';
 import { TrafficFilters } from './traffic-filters.tsx';
 import { TrafficTable } from './traffic-table.tsx';
 import { type Heard, useTraffic } from './use-traffic.ts';
+import './traffic-view.css';
 
 interface TrafficViewProps {
   readonly client: Binnacle;

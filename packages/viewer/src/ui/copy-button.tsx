@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { copyText } from './clipboard.ts';
 import { CopyIcon, TickIcon } from './icons.tsx';
+import './copy-button.css';
 
 // As long as somebody needs to see it.
 const COPIED_MS = 1600;

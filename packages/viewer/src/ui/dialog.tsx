@@ -1,6 +1,7 @@
 // A native modal dialog that is open as long as it is rendered. Knows nothing of what is asked in it.
 
 import { type ReactNode, useLayoutEffect, useRef } from 'react';
+import './dialog.css';
 
 interface DialogProps {
   readonly label: string;

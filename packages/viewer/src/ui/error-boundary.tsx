@@ -5,6 +5,7 @@ import { Component, type ReactNode } from 'react';
 import { asFailure } from '../model/failure.ts';
 import { Failure } from './failure.tsx';
 import { reloadWhenThere } from './lazy-part.ts';
+import './page.css';
 
 interface MishapProps {
   readonly menu: ReactNode;

@@ -1,6 +1,7 @@
 // Shows an error: its message, its hint, and its code to search for.
 
 import type { BinnacleError } from '@binnacle/protocol';
+import './failure.css';
 
 export function Failure({ error }: { readonly error: BinnacleError }) {
   return (

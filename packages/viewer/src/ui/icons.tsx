@@ -1,6 +1,7 @@
 // The page's drawings. All are decoration: the words next to them say the same.
 
 import type { ToolCall } from '@binnacle/protocol';
+import './icons.css';
 
 function Icon({ d }: { readonly d: string }) {
   return (

@@ -6,6 +6,7 @@ import { useCountdown } from '../state/use-clock.ts';
 import type { Link } from '../state/use-connection.ts';
 import { IconButton } from './icon-button.tsx';
 import { CloseIcon } from './icons.tsx';
+import './notices.css';
 
 interface NoticeProps {
   /** For tests and styles: what kind of notice it is. */

@@ -3,6 +3,7 @@
 import type { BinnacleError } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
 import { Failure } from './failure.tsx';
+import './page.css';
 
 interface PageProps {
   readonly title: string;

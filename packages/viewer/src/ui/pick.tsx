@@ -1,6 +1,7 @@
 // A label with a list of choices.
 
 import { useId } from 'react';
+import './pick.css';
 
 interface PickProps {
   readonly label: string;

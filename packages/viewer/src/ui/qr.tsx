@@ -2,6 +2,7 @@
 
 import { useMemo } from 'react';
 import { encode } from 'uqr';
+import './qr.css';
 
 interface QrProps {
   readonly text: string;

@@ -4,6 +4,7 @@ import type { ForeignInfo } from '@binnacle/protocol';
 import { oneLine } from '../model/format.ts';
 import { isRecording } from '../model/sessions.ts';
 import { ElsewhereIcon, FilmIcon } from './icons.tsx';
+import './session-source.css';
 
 interface SessionSourceProps {
   readonly foreign: ForeignInfo;

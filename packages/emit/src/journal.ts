@@ -25,7 +25,7 @@ export interface JournalEvent {
 export interface Recovered {
   /** By session, each in the order of `seq`. */
   readonly events: ReadonlyMap<string, readonly RecoveredEvent[]>;
-  /** Bytes that could not be read. A torn last record is no damage: nobody was told that it is kept. */
+  /** Bytes that could not be read. A torn last record is no damage: it was never confirmed. */
   readonly damagedBytes: number;
 }
 export interface RecoveredEvent {
@@ -105,7 +105,7 @@ export class Journal {
     try {
       this.write(DONE, Buffer.from(JSON.stringify({ id, seq })));
     } catch {
-      // Not told, it is sent again by the next process, and found to be there already.
+      // Without this note the next process sends the event again, and the gateway finds the duplicate.
     }
   }
 

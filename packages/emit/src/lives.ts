@@ -70,7 +70,7 @@ export class Lives {
       .flatMap((epoch) => {
         const path = this.pathOf(epoch);
         const owner = readOwner(path);
-        // Without a readable owner there is nobody who could be asked, and no producer to send for.
+        // Without a readable owner there is no process to look for, and no producer to send as.
         if (owner === undefined || isAlive(owner, path)) return [];
         return [{ path, producer: owner.producer, epoch }];
       });
@@ -104,7 +104,7 @@ export class Lives {
     }
   }
 
-  /** Made aside and renamed: whoever sees a life sees its owner. The rename fails where the epoch is taken. */
+  /** Made aside and renamed, so that a visible life has its owner. The rename fails if the epoch is taken. */
   private begin(producer: string, atLeast: number): LifeFolder {
     this.sweep();
     const made = mkdtempSync(join(this.dir, NEW));

@@ -12,7 +12,7 @@ export interface Reply {
 }
 
 const PATH = '/v1/pty-traffic/emit';
-/** An answer has a line for each event; whoever sends more is no gateway. */
+/** Maximum bytes of an answer, which has a line per event: more is not from a gateway. */
 const ANSWER_BYTES = 8 * 1024 * 1024;
 const RETRY_AFTER_MOST_MS = 300_000;
 
@@ -29,7 +29,7 @@ export class Post {
     this.secure = new HttpsAgent({ keepAlive: true, maxSockets: 1 });
   }
 
-  /** Throws where no whole answer came: nobody knows then whether the request acted. */
+  /** Throws if no whole answer came: the effect of the request is then unknown. */
   async send(body: string): Promise<Reply> {
     const state = { wasReused: false };
     try {

@@ -2,7 +2,7 @@
 
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 
-/** Throws for what is no file: to open a FIFO that nobody writes to would stop the program for ever. */
+/** Throws unless it is a regular file: to open a FIFO without a writer would block the program for ever. */
 export function readRegular(path: string): Buffer {
   // Not known on Windows, which has no FIFOs in directories either.
   const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));

@@ -7,9 +7,9 @@ import { Post } from './post.ts';
 import type { Tally } from './tally.ts';
 import type { Batch, Channel, Waiting } from './waiting.ts';
 
-/** Nothing changes by itself where a token is wrong. */
+/** Milliseconds between attempts with a refused token, which does not mend by itself. */
 const NOT_ALLOWED_MS = 30_000;
-/** While somebody waits for us to end, tries follow each other no slower than this. */
+/** Maximum milliseconds between attempts while `flush` or `close` waits. */
 const HURRY_MS = 500;
 
 export interface SenderParts {
@@ -31,7 +31,7 @@ export class Sender {
   private dueAt: number;
   /** No request before this time. */
   private holdUntil: number;
-  /** Whether it was the gateway that told us to wait. Then a hurry changes nothing. */
+  /** Whether the gateway requested the pause. Then a hurry changes nothing. */
   private isTold: boolean;
   private failures: number;
   /** Smaller than the setting while we look for an event that cannot be read. */
@@ -289,7 +289,7 @@ export class Sender {
 
   private hold(ms: number, toldMs: number | null): void {
     this.isTold = toldMs !== null;
-    // A little jitter behind what was told, so that not all come back at once.
+    // Jitter on the requested pause, so that not all emitters come back at once.
     this.holdUntil = performance.now() + (toldMs === null ? ms : toldMs + Math.random() * Math.min(1000, toldMs / 10));
   }
 

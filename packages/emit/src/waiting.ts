@@ -1,5 +1,5 @@
 // All that waits for the gateway: events by session, in order, bounded. In memory, or in memory by place and on disk by
-// content. Knows no network; what is sent and what came of it is told to it.
+// content. Knows no network: the sender reports what was sent and what came of it.
 
 import type { Diagnostics } from './diagnostics.ts';
 import { encodeEvent } from './encode.ts';
@@ -11,7 +11,7 @@ import type { Tally } from './tally.ts';
 const OVERHEAD_BYTES = 96;
 /** Small outputs that wait are joined up to here. On disk they are not: each is kept when `output` returns. */
 const JOINED_BYTES = 64 * 1024;
-/** The end of a session that nobody has heard of yet may use this much beyond the limit. */
+/** Bytes beyond the limit that the end of an unsent session may use. */
 const RESERVE_BYTES = 256 * 1024;
 /** Disk that is used for what is done already, as a multiple of the limit, before it is cleaned up. */
 const SLACK = 2;
@@ -223,7 +223,7 @@ export class Waiting {
     return undefined;
   }
 
-  /** When the next channel that was told to wait may go on; undefined where none waits. */
+  /** Time at which the next paused channel may go on; undefined if none is paused. */
   nextRetry(now: number): number | undefined {
     let next: number | undefined;
     for (const life of this.lives)

@@ -245,7 +245,7 @@ export interface TrafficFilter {
 export type TrafficClientMessage =
   | {
       readonly type: 'subscribe';
-      /** Chosen by the client, to unsubscribe and to tell answers apart. Default `default`; again: another filter. */
+      /** Chosen by the client, for `unsubscribe` and the answers. Default `default`; again: another filter. */
       readonly id?: string;
       readonly filter?: TrafficFilter;
       /**
@@ -255,8 +255,8 @@ export type TrafficClientMessage =
        */
       readonly from?: 'start' | 'now' | string;
       /**
-       * For a subscription that goes on after a lost connection: where each session stands that was heard of, by our id
-       * (at most 10,000). Of the others, those are read from their start that began or ended at `since` or later.
+       * For a subscription that goes on after a lost connection: the position of each known session, by the gateway's
+       * id (at most 10,000). Other sessions are read from their start if they began or ended at `since` or later.
        */
       readonly resume?: { readonly since: number; readonly positions: Readonly<Record<string, string>> };
       /** Default `text`: invalid bytes are U+FFFD, characters never split. */
@@ -268,7 +268,7 @@ export type TrafficClientMessage =
 
 /**
  * A piece of what happened in one session, in order; a large event is sent in several. The first piece of a session
- * that is not read from a position has no output: it tells what runs, and where reading begins.
+ * that is not read from a position has no output: it names the command, and where reading begins.
  */
 export interface PtyEvent {
   /** The emitter's id of the session, or the gateway's for its own. */

@@ -111,9 +111,8 @@ export const withTool = (answer: Answer, tool: ToolCall): Answer =>
   withPart(answer, { kind: 'tool', tool }, (part) => part.kind === 'tool' && part.tool.id === tool.id);
 
 export function withAgent(answer: Answer, name: string, data: unknown, at: number): Answer {
-  // Counts, which are of the answer and stand in no place of it. The gateway tells them in this shape.
+  // A retry belongs to the silence, and usage to the whole answer: neither is a part of it.
   const retry = name === 'retry' ? retryOf(data) : undefined;
-  // The silence ends with the next word, and stands in no place either.
   if (retry !== undefined) return withSilence(answer, { at, silentMs: 0, waitsFor: { kind: 'model', retry } });
   if (name === 'usage' && typeof data === 'object' && data !== null) return { ...answer, usage: data as Usage };
   return withPart(

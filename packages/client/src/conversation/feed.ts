@@ -37,7 +37,7 @@ type Phase =
   | 'waiting'
   | 'asking'
   | 'live'
-  /** The buffer is full; the server was told to stop. */
+  /** The buffer is full, and the gateway was asked to stop. */
   | 'paused'
   | 'over';
 
@@ -69,9 +69,9 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
   private head: Position | null;
   private delivered: string | null;
   private latest: ConversationInfo | null;
-  /** `following` was told. */
+  /** `following` was handed out. */
   private hasBegun: boolean;
-  /** The connection was lost since it was last followed. */
+  /** The connection was lost since following last began. */
   private wasLost: boolean;
   private faults: number;
 
@@ -168,7 +168,7 @@ export class ConversationFeed implements AsyncIterableIterator<ConversationStep,
   private unfollow(): void {
     if (!this.connection.isOpen) return;
     const { conversation } = this;
-    // Whatever the answer is, the frames that are still on their way are told apart by the next `following`.
+    // Whatever the answer is, the next `following` separates the frames that are still on their way.
     this.connection.ask(
       (ref) => ({ t: 'unfollow', ref, conversation }),
       () => {},

@@ -29,7 +29,7 @@ export interface ConversationOpening {
  * shows it in use.
  */
 export async function openConversation(conversation: Conversation, messages: number): Promise<ConversationOpening> {
-  // The info first: what happens behind its position is told by events, whatever the page has of it already.
+  // The info first: events report everything behind its position, whatever the page contains already.
   const info = await conversation.info();
   const page = await conversation.history({ limit: messages });
   const from = await beginning(conversation, info, page);
@@ -42,7 +42,7 @@ export function hasReached(position: string, until: string): boolean {
   return a.epoch !== b.epoch || comparePositions(a, b) >= 0;
 }
 
-/** Before the first run that is told whole. */
+/** Returns the position before the first run that is read in full. */
 async function beginning(conversation: Conversation, info: ConversationInfo, page: MessagePage): Promise<string> {
   const first = answersIn(page)[0]?.run;
   const now = info.run?.position ?? info.position;

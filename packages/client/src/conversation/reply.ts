@@ -124,8 +124,8 @@ export class Reply implements AsyncIterable<ConversationEvent> {
   }
 
   /**
-   * Each loop over it tells the run from its beginning to its end, which comes last, and what becomes of the message.
-   * Through a lost connection it goes on where it was. Leaving the loop early lets go of the connection, not of the run.
+   * Yields the run from its beginning to its end, which comes last, and what becomes of the message. It resumes after a
+   * lost connection. Leaving the loop early closes the connection; the run goes on.
    */
   [Symbol.asyncIterator](): AsyncGenerator<ConversationEvent, void, undefined> {
     this.isWatched = true;

@@ -143,7 +143,7 @@ export function withInfo(state: ConversationState, info: ConversationInfo): Conv
 /** Returns the state with a page of history in front. Items that are there already stay as they are. */
 export function withHistory(state: ConversationState, page: MessagePage): ConversationState {
   const isKnown = known(state);
-  // Behind the first that is known there is only what the events tell better, now or soon.
+  // Behind the first known message the events have more detail than the page.
   const firstKnown = page.messages.findIndex(isKnown);
   const fresh = firstKnown < 0 ? page.messages : page.messages.slice(0, firstKnown);
   const items = fresh
@@ -243,7 +243,7 @@ class Draft {
         const { run } = event;
         this.deliver(run.id, run.id);
         this.run = run.id;
-        // Told once more from its beginning, it is what is told.
+        // A run that begins again replaces what was known of it.
         this.change(run.id, () => answerOfRun({ ...run, text: '' }));
         return;
       }

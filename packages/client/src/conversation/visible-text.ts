@@ -1,11 +1,11 @@
-// How text is shown to somebody who must not be fooled by it, above all what an agent asks consent for. Pure.
+// Text made visible, so that it cannot deceive its reader: above all what an agent requests approval for. Pure.
 
 import type { ApprovalOption } from '@binnacle/protocol';
 
-/** Ink in a cell of its own, or the plain space. Whatever Unicode may add later is not known to be. */
+/** Ink in a cell of its own, or the plain space. Later additions to Unicode do not count. */
 const INK = /^[\p{L}\p{N}\p{P}\p{S} ]$/u;
 /**
- * Of those: what is empty all the same (fillers, blank braille, hieroglyphs and notes, an object that is not there), vowels
+ * Exceptions that are empty all the same (fillers, blank braille, hieroglyphs and notes, an object that is not there), vowels
  * and ends of Korean syllables, which join what is before them, and the brackets that are our own sign.
  */
 const NO_INK =
@@ -13,7 +13,7 @@ const NO_INK =
 const LETTER = /^\p{L}$/u;
 /**
  * Marks on letters that people write, in pieces also where a system takes names of files apart (macOS): no strokes through
- * the letter, no frames around it, nothing that is only told to a font.
+ * the letter, no frames around it, nothing that only instructs a font.
  */
 const MARK = /^(?!\p{Cn})[\u0300-\u0333\u0339-\u034e\u0350-\u036f\u3099\u309a\u1160-\u11ff\ud7b0-\ud7ff]$/u;
 const MARK_OF_SCRIPT =

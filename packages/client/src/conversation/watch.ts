@@ -24,14 +24,14 @@ export type ConversationChange =
   | { readonly type: 'list'; readonly conversations: readonly ConversationInfo[] }
   | { readonly type: 'conversation'; readonly info: ConversationInfo }
   | { readonly type: 'deleted'; readonly conversation: string }
-  /** With `runs`. After a reconnect those in between are not told: `subscribe` misses none. */
+  /** With `runs`. Events during a lost connection are missing: `subscribe` misses none. */
   | {
       readonly type: 'events';
       readonly conversation: string;
       readonly position: string;
       readonly events: readonly ConversationEvent[];
     }
-  /** With `runs`: events of it were let go because nobody took them in time. `subscribe` has them. */
+  /** With `runs`: events were dropped because the consumer was too slow. `subscribe` has them. */
   | { readonly type: 'missed'; readonly conversation: string };
 
 /** Watches of one connection: the gateway knows one watch per connection. */

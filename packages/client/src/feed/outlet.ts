@@ -34,7 +34,7 @@ export class Outlet<T extends object> {
         waiter.resolve({ done: false, value: item });
       } else {
         const error = this.ending?.error ?? null;
-        // Thrown once; who asks again is told that it is over.
+        // Thrown once; later calls return `done`.
         this.ending = { error: null };
         if (error === null) waiter.resolve({ done: true, value: undefined });
         else waiter.reject(error);

@@ -1,4 +1,4 @@
-// How actions tell what came of them: as a value, so that a forgotten `catch` of an event handler does no harm. Pure.
+// Outcomes of actions as values, so that a forgotten `catch` in an event handler does no harm. Pure.
 
 import { BinnacleError } from '@binnacle/protocol';
 

@@ -21,9 +21,9 @@ export interface PluginLogQuery {
   readonly signal?: AbortSignal;
 }
 
-/** To have a plugin started takes as long as it takes to load. */
+/** Milliseconds for a start, which takes as long as the plugin takes to load. */
 const START_MS = 15_000;
-/** To have a folder looked at: longer than the gateway gives itself, so that it can tell what is wrong. */
+/** Milliseconds for a preview: more than the gateway gives itself, so that its error arrives. */
 const LOOK_MS = 45_000;
 
 /**

@@ -244,7 +244,7 @@ export class Run implements AsyncIterable<RunStreamEvent> {
     return this.final;
   }
 
-  /** Before it is accepted, what the gateway says counts at once, and nobody waits for a gateway for ever. */
+  /** Returns whether to retry. Before acceptance a refusal counts at once, and there is a deadline. */
   private mayTryAgain({ code }: BinnacleError): boolean {
     if (this.abort.signal.aborted) return false;
     if (this.isAccepted) return CODES[code].retry;

@@ -180,7 +180,7 @@ export class RunStream implements AsyncIterableIterator<RunStreamEvent, undefine
     const abort = new AbortController();
     this.abort = abort;
     const isOurs = () => this.link.generation === generation && !this.isOver;
-    // By then whoever makes us has us, and can be told how it went.
+    // The constructor's caller has this object by then, and can be notified.
     await Promise.resolve();
     try {
       const position = this.head === null ? null : formatPosition(this.head);

@@ -105,7 +105,7 @@ type Phase =
   | 'waiting'
   | 'subscribing'
   | 'live'
-  /** The buffer is full; the server was told to stop. */
+  /** The buffer is full, and the gateway was asked to stop. */
   | 'paused'
   | 'over';
 
@@ -251,7 +251,7 @@ export class Attachment implements AsyncIterableIterator<AttachmentEvent, undefi
   private unsubscribe(): void {
     if (!this.connection.isOpen) return;
     const { session } = this;
-    // Whatever the answer is, the frames that are still on their way are told apart by the next `subscribed`.
+    // Whatever the answer is, the next `subscribed` separates the frames that are still on their way.
     this.connection.ask(
       (ref) => ({ t: 'unsubscribe', ref, session }),
       () => {},

@@ -74,9 +74,9 @@ export class Helm {
   private expiresAt: number;
   /** The connection on which the lease was last got or renewed is gone. */
   private isAdrift: boolean;
-  /** On its way to somebody else: it is not lost. */
+  /** The lease is being handed over: it is not lost. */
   private isGiving: boolean;
-  /** How often it was let go of for good. */
+  /** Number of calls of `drop`. */
   private drops: number;
 
   constructor(connection: Connection, session: string) {
@@ -270,7 +270,7 @@ export class Helm {
       this.hold(frame.lease);
       this.events.emit('given', { by: frame.by });
     } else if (frame.t === 'lease') this.onLease(frame, frame.lost && BinnacleError.fromWire(frame.lost));
-    // Only later changes are told by themselves: those before it, as while the connection was away, are told by this.
+    // The gateway reports later changes by itself. Earlier ones, as during a lost connection, are in this frame.
     else if (frame.t === 'subscribed') {
       const { lease, running } = frame.info;
       const yours = lease !== null && lease.fence === this.lease?.fence;

@@ -75,7 +75,7 @@ export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined,
   private socket: WebSocketLike | null;
   private liveness: Liveness | null;
   private phase: Phase;
-  /** Counts subscriptions: what an older one still sends is told apart by its id. */
+  /** Number of the subscription. Frames of an older one have another id. */
   private attempt: number;
   /** Position of each known session, by its id. Ended ones stay, or they would come again. */
   private readonly places: Map<string, string>;
@@ -202,7 +202,7 @@ export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined,
     });
   }
 
-  /** The upgrade failed. Only an HTTP request can tell "not now" from "not you". */
+  /** Handles a failed upgrade. Only an HTTP request can distinguish "not now" from "not you". */
   private askWhy(closed: Extract<LinkEvent, { kind: 'closed' }>): void {
     const { generation } = closed;
     this.parts.probe().then(
@@ -220,7 +220,7 @@ export class TrafficStream implements AsyncIterableIterator<PtyEvent, undefined,
     this.letGo();
     try {
       socket?.close(1000);
-      // A dead link never completes the closing handshake; a living one is told why we went.
+      // A dead link never completes the closing handshake; a living one carries the reason to the gateway.
       if (this.phase !== 'over') socket?.terminate?.();
     } catch {
       // Closing twice or too early is no fault: it is gone either way.

@@ -90,7 +90,7 @@ export class Connection {
   /** Error that the gateway sent for this connection before it closed it. */
   private fault: BinnacleError | null;
 
-  /** `probe` throws why the gateway does not let us in: a browser's failed upgrade tells nothing. */
+  /** `probe` throws the reason of a refusal: a browser gets none from a failed upgrade. */
   constructor(settings: Settings, probe: () => Promise<void>) {
     this.settings = settings;
     this.probe = probe;
@@ -323,7 +323,7 @@ export class Connection {
     });
   }
 
-  /** The upgrade failed. Only an HTTP request can tell "not now" from "not you". */
+  /** Handles a failed upgrade. Only an HTTP request can distinguish "not now" from "not you". */
   private askWhy(closed: Extract<LinkEvent, { kind: 'closed' }>): void {
     const isOurs = () => this.link.kind === 'connecting' && this.link.generation === closed.generation;
     this.probe().then(
@@ -352,7 +352,7 @@ export class Connection {
     this.socket = null;
     if (socket === null) return;
     try {
-      // A dead link never completes the closing handshake; a living one tells the gateway why we went.
+      // A dead link never completes the closing handshake; a living one carries the reason to the gateway.
       socket.close(1000);
       if (this.link.kind !== 'stopped' || this.link.code !== 'client_closed') socket.terminate?.();
     } catch {

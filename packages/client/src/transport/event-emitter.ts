@@ -1,4 +1,4 @@
-// Typed events for those who listen. Keeps nothing and waits for nobody.
+// Typed events for listeners. Stores nothing and waits for no listener.
 
 type Listener<T> = (value: T) => void;
 

@@ -101,7 +101,7 @@ async function failure(response: Response): Promise<BinnacleError> {
     const wire = (body as { error?: WireError } | null)?.error;
     if (wire !== undefined && typeof wire.code === 'string' && isCode(wire.code)) return BinnacleError.fromWire(wire);
   } catch {
-    // Not JSON: a proxy in between answered, and its status is all that it tells.
+    // Not JSON: a proxy answered, and its status is all there is.
   }
   const details = { status: response.status };
   if (response.status === 401) return new BinnacleError('unauthorized', { details });

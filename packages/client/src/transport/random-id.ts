@@ -1,4 +1,4 @@
-// Ids that nobody else chooses.
+// Random ids without collisions.
 
 // crypto.randomUUID exists on secure pages only, and a page on http://192.168.… is none.
 export function randomId(): string {

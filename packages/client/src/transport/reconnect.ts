@@ -27,9 +27,9 @@ export type Link =
   | { readonly kind: 'stopped'; readonly generation: number; readonly code: Code };
 
 export type LinkEvent =
-  /** Somebody needs a connection, where nobody did. */
+  /** The first participant needs a connection. */
   | { readonly kind: 'want' }
-  /** The last one who needed it is done. An open connection stays, a lost one is not made again. */
+  /** The last participant has left. An open connection stays, a lost one is not made again. */
   | { readonly kind: 'unwant' }
   /** The gateway said hello. */
   | { readonly kind: 'opened'; readonly generation: number }

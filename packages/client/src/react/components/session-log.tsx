@@ -1,5 +1,5 @@
-// A session as a log of lines: follows the end while the reader is there, tells stderr apart, and says in words what is
-// missing. Only the lines that are seen are in the document.
+// A session as a log of lines: follows the end while the reader is there, marks stderr, and reports gaps in words. Only
+// the visible lines are in the document.
 
 import {
   type ClipboardEvent,

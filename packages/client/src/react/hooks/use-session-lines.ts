@@ -35,7 +35,7 @@ export function useSessionLines(id: string, options: LinesOptions = {}): readonl
   return useSyncExternalStore(source.subscribe, source.read, () => NO_LINES);
 }
 
-/** Made in a render, so it does nothing until somebody listens. */
+/** Source of lines. Made in a render, so it does nothing until it has a listener. */
 class LineSource {
   readonly subscribe: (changed: () => void) => () => void;
   readonly read: () => readonly LogLine[];

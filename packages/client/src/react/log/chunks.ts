@@ -77,7 +77,7 @@ export class ChunkList implements Iterable<Chunk> {
   *from(number: number): Generator<Chunk, void, undefined> {
     for (let at = Math.max(number, this.first); at < this.end; at += 1) {
       const chunk = this.at(at);
-      // A later list has let go of it meanwhile.
+      // A later list has dropped it meanwhile.
       if (chunk !== undefined) yield chunk;
     }
   }

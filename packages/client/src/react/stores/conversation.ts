@@ -61,9 +61,9 @@ export const NO_CONVERSATION_YET: ConversationSnapshot = {
 const MAX_TURNS = 400;
 /** Messages of the first page, and of each older one. */
 const PAGE = 50;
-/** An older page may hold nothing that is not there already; after so many of those something is wrong. */
+/** Maximum older pages in a row without a new item. More mean that something is wrong. */
 const MAX_EMPTY_PAGES = 20;
-/** An entry that nobody is shown may be the last one: where nothing comes for so long, the past has been told. */
+/** Milliseconds without an event after which history is complete: its last entry may be an invisible one. */
 const QUIET_MS = 250;
 /** Its log began anew, or lost its beginning, while we read. */
 const MAX_BEGINNINGS = 3;
@@ -72,7 +72,7 @@ export class ConversationFollow extends Followed<ConversationSnapshot> {
   /** Handle that all components share: the lease and the order of messages belong to it. */
   readonly conversation: Conversation;
   private readonly client: Binnacle;
-  /** Turns that are kept: as many as were asked for, and the older ones that somebody has loaded to read them. */
+  /** Maximum turns to keep: as many as requested, plus the older ones that a reader has loaded. */
   private room: number;
   private feed: ConversationFeed | undefined;
   private talk: ConversationState | undefined;

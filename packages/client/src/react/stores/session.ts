@@ -76,7 +76,7 @@ export interface ChunkReader {
 /** About 800 pages of a terminal. */
 const MAX_BYTES = 8 * 1024 * 1024;
 const MAX_GAPS = 100;
-/** Reading waits for a reader that is so far behind, as a part of what is kept: nothing is let go of under it. */
+/** Maximum lag of a reader, as a part of the buffer, before reading waits: no chunk is dropped under a reader. */
 const MAX_LAG = 1 / 2;
 
 interface Reading {
@@ -165,7 +165,7 @@ export class SessionFollow extends Followed<SessionSnapshot> {
     return this.session.lease.held !== null;
   }
 
-  /** Gets the helm if it is free, or takes it from whoever has it. */
+  /** Acquires the lease if it is free, or takes it from its holder. */
   async hold(action: 'acquire' | 'take', request: LeaseRequest = {}): Promise<Lease> {
     const lease = await this.session.lease[action](request);
     const { holder, fence, expiresInMs } = lease;

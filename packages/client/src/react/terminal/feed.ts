@@ -5,7 +5,7 @@ import type { Terminal } from '@xterm/xterm';
 // xterm holds what it has not parsed in memory and gives up above 50 MB; a second of a fast flood is plenty.
 const PENDING_LIMIT = 1024 * 1024;
 const PENDING_LOW = 256 * 1024;
-// xterm looks at the clock between pieces only, and draws and hears keys behind some milliseconds of them.
+// xterm looks at the clock between pieces only, and draws and handles keys after some milliseconds of them.
 const PIECE_BYTES = 16 * 1024;
 
 /**

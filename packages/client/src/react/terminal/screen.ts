@@ -27,7 +27,7 @@ export interface TerminalEvents extends HandEvents {
 
 const SCROLLBACK_LINES = 5000;
 const FONT_SIZE = 13.5;
-// Smaller than this nobody reads: the rest is reached by scrolling.
+// Smaller type is not legible: the rest is reached by scrolling.
 const SMALLEST_FONT = 7;
 // Steps per point: finer differences are invisible.
 const STEPS = 2;
@@ -150,7 +150,7 @@ export class TerminalScreen {
     return cols >= 2 && rows >= 1 ? boundSize({ cols, rows }) : undefined;
   }
 
-  /** Fits the type to the box, so that a terminal of somebody else's size can be seen whole, where that can be read. */
+  /** Fits the type to the box, so that a terminal of another size is visible as a whole, unless that is not legible. */
   letterbox(): void {
     if (this.isDisposed) return;
     const room = this.room();

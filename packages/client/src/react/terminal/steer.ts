@@ -15,12 +15,12 @@ export interface SteerOwner {
   release(): Promise<void>;
 }
 
-// The client renews the lease as long as the page is open; a forgotten tab must not keep the helm. As the gateway's
-// own autoReleaseAfterMs.
+// The client renews the lease as long as the page is open; a forgotten tab must not keep it. The same as the gateway's
+// autoReleaseAfterMs.
 const IDLE_MS = 300_000;
 // A window that is dragged changes its size with each frame; the program needs the last one.
 const RESIZE_AFTER_MS = 80;
-/** Typed while the helm is on its way. */
+/** Maximum text that waits for the lease. */
 const MAX_WAITING = 1024 * 1024;
 
 /** Returns who took the lease; null if it expired; undefined if the program has ended. */
@@ -49,7 +49,7 @@ export class TerminalSteer {
   private idle: ReturnType<typeof setTimeout> | undefined;
   private resizing: ReturnType<typeof setTimeout> | undefined;
 
-  /** `failed`: something did not get there, and why; undefined: we have got the helm since then. */
+  /** `failed` is called with the error of input that was not delivered; with undefined once the lease is held again. */
   constructor(owner: SteerOwner, failed: (error: BinnacleError | undefined) => void) {
     this.session = owner.session;
     this.owner = owner;
@@ -129,7 +129,7 @@ export class TerminalSteer {
 
   protected fail(thrown: unknown): void {
     const error = asError(thrown);
-    // That the helm was lost is said already.
+    // The loss of the lease is reported already.
     if (!this.isStopped && error.code !== 'taken_over' && error.code !== 'client_closed') this.failed(error);
   }
 

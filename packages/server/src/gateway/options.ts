@@ -1,20 +1,23 @@
-// What a gateway can be told, and what it gives back. The defaults are beside each option.
+// Options of a gateway, their defaults, and what a gateway gives back.
 
-import type { Clocks } from '@binnacle/protocol';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Clocks, REAL_CLOCKS } from '@binnacle/protocol';
 import type { SessionActivityTimes } from '../activity/session-activities.ts';
 import type { Address } from '../api/http/routes.ts';
 import type { HttpLimits } from '../api/http/server.ts';
-import type { LivenessTimes } from '../api/stream/liveness.ts';
+import { LIVENESS_TIMES, type LivenessTimes } from '../api/stream/liveness.ts';
 import type { SilenceTimes } from '../conversations/agents/silence.ts';
 import type { ConversationListener } from '../conversations/conversations.ts';
 import type { WriteLeaseTimes } from '../conversations/write-lease.ts';
 import type { DeliveryLimits } from '../notifications/deliveries.ts';
 import type { WaitTimes } from '../notifications/waits.ts';
 import type { PluginLimits } from '../plugins/host/limits.ts';
-import type { EndingTimes } from '../process/termination.ts';
-import type { HelmTimes } from '../sessions/lease.ts';
+import { ENDING_TIMES, type EndingTimes } from '../process/termination.ts';
+import { HELM_TIMES, type HelmTimes } from '../sessions/lease.ts';
 import type { CatalogueLimits } from '../store/store.ts';
-import type { RateLimits } from '../traffic/rate-limit.ts';
+import { RATE_LIMITS, type RateLimits } from '../traffic/rate-limit.ts';
 
 export interface GatewayOptions {
   /** Holds everything: the catalogue, logs, runners, the admin token. Made with mode 0700. */
@@ -145,4 +148,81 @@ export interface Gateway {
   listen(listener: ConversationListener): () => void;
   /** Stops listening and lets go of everything. Programs go on. */
   close(): Promise<void>;
+}
+
+const DAY_MS = 24 * 3600_000;
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+
+export type GatewaySettings = ReturnType<typeof withDefaults>;
+
+/**
+ * Fills in the default of each option that is not set. Stays unset: what a part of the gateway has its own defaults for.
+ * `dir`: the data directory as it was prepared.
+ */
+export function withDefaults(options: GatewayOptions, dir: string) {
+  const retainBytes = options.retainBytes ?? GIB;
+  const maxConversations = options.maxConversations ?? 10_000;
+  return {
+    ...options,
+    host: options.host ?? '127.0.0.1',
+    port: options.port ?? 7117,
+    origins: options.origins ?? [],
+    hostNames: options.hostNames ?? [],
+    maxSessions: options.maxSessions ?? 200,
+    maxForeignSessions: options.maxForeignSessions ?? 1000,
+    newForeignPerSecond: options.newForeignPerSecond ?? 100,
+    foreignIdleMs: options.foreignIdleMs ?? 7 * DAY_MS,
+    emitRates: { ...RATE_LIMITS, ...options.emitRates },
+    maxViewers: options.maxViewers ?? 10_000,
+    maxSubscriptions: options.maxSubscriptions ?? 256,
+    maxPendingPtys: options.maxPendingPtys ?? 1000,
+    maxMcpCalls: options.maxMcpCalls ?? 32,
+    maxMcpSubscriptions: options.maxMcpSubscriptions ?? 256,
+    programsPerRunner: options.programsPerRunner ?? 8,
+    orphanMs: options.orphans === undefined || options.orphans === 'keep' ? 0 : options.orphans,
+    retainBytes,
+    retainTotalBytes: options.retainTotalBytes ?? 20 * GIB,
+    retainSessions: options.retainSessions ?? 20_000,
+    retainAgeMs: options.retainAgeMs ?? 30 * DAY_MS,
+    maxRecordingBytes: options.maxRecordingBytes ?? 256 * MIB,
+    segmentBytes: Math.min(options.segmentBytes ?? 32 * MIB, Math.max(64 * 1024, Math.floor(retainBytes / 4))),
+    maxInputBytes: options.maxInputBytes ?? MIB,
+    maxQueuedRuns: options.maxQueuedRuns ?? 64,
+    maxEndedRuns: options.maxEndedRuns ?? 1000,
+    syncMs: options.syncMs ?? 50,
+    passEnv: options.passEnv ?? [],
+    configPath: options.configPath ?? join(dir, 'config.jsonc'),
+    isConfigRequired: options.configPath !== undefined,
+    maxConversations,
+    maxConversationsOfUser: options.maxConversationsOfUser ?? 1000,
+    maxConversationsOfPlugin: options.maxConversationsOfPlugin ?? Math.ceil(maxConversations / 10),
+    maxQueuedMessages: options.maxQueuedMessages ?? 64,
+    maxMessageBytes: options.maxMessageBytes ?? 256 * 1024,
+    retainConversationBytes: options.retainConversationBytes ?? 64 * MIB,
+    agentGraceMs: options.agentGraceMs ?? 5000,
+    agentIdleMs: options.agentIdleMs ?? 30 * 60_000,
+    writeLeaseTimes: options.writeLeaseTimes ?? {},
+    helmTimes: { ...HELM_TIMES, ...options.helmTimes },
+    endingTimes: { ...ENDING_TIMES, ...options.endingTimes },
+    livenessTimes: { ...LIVENESS_TIMES, ...options.livenessTimes },
+    // Half of what one gateway may take over its base; a page is kept by those who have not sent it yet as well.
+    pageCacheBytes: options.pageCacheBytes ?? 8 * MIB,
+    maxEvents: options.maxEvents ?? 1_000_000,
+    maxIndexBytes: options.maxIndexBytes ?? 4 * GIB,
+    logLevel: options.logLevel ?? 'warn',
+    clocks: options.clocks ?? REAL_CLOCKS,
+    hookScript: beside('hook.mjs'),
+    pluginScript: beside('plugin-guest.mjs'),
+    runnerScript: options.runnerScript ?? beside('runner.mjs'),
+    searchScript: options.searchScript ?? beside('search-index.mjs'),
+    screensScript: options.screensScript ?? beside('session-screens.mjs'),
+    assetsDir: options.assetsDir ?? beside('../assets'),
+  };
+}
+
+/** Beside the bundle in dist/, or in dist/ when the sources run unbundled. */
+function beside(name: string): string {
+  const bundled = fileURLToPath(new URL(name, import.meta.url));
+  return existsSync(bundled) ? bundled : fileURLToPath(new URL(`../../dist/${name}`, import.meta.url));
 }

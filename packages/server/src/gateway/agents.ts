@@ -1,0 +1,124 @@
+// Plugins, agents and conversations of a gateway.
+
+import { join } from 'node:path';
+import { Config } from '../config/config.ts';
+import { Agents } from '../conversations/agents/agents.ts';
+import { Conversations } from '../conversations/conversations.ts';
+import { Inbound } from '../conversations/inbound.ts';
+import { Replies } from '../conversations/replies.ts';
+import { markOf } from '../data-dir/data-dir.ts';
+import { REAL_CLOCK } from '../plugins/host/supervision.ts';
+import { Notices } from '../plugins/notices.ts';
+import { AgentDrivers } from '../plugins/offers/agent-drivers.ts';
+import { PluginChannels } from '../plugins/offers/channels.ts';
+import { ConversationGuard, ConversationNews, commandsOf } from '../plugins/offers/conversation-hooks.ts';
+import { SessionHooks, ToolHooks } from '../plugins/offers/guards.ts';
+import { Hooks } from '../plugins/offers/hooks.ts';
+import { Jobs } from '../plugins/offers/jobs.ts';
+import { PluginTools } from '../plugins/offers/tools.ts';
+import { AgentTools } from '../plugins/offers/turn-tools.ts';
+import { Plugins } from '../plugins/plugins.ts';
+import { PluginPrograms } from '../plugins/powers/run-command.ts';
+import type { GatewayContext } from './context.ts';
+import type { Core } from './core.ts';
+
+export type Plugged = Awaited<ReturnType<typeof openPlugins>>;
+export type Conversing = Awaited<ReturnType<typeof openConversations>>;
+
+/** Opens the config file and the plugins that it names. None of them runs yet. */
+export async function openPlugins(context: GatewayContext, core: Core) {
+  const { dir, log, settings, teardown } = context;
+  const { catalogue, publicUrl, sessions } = core;
+  const config = Config.open({
+    path: settings.configPath,
+    isRequired: settings.isConfigRequired,
+    log,
+  });
+  teardown.add(() => config.close());
+  const programs = new PluginPrograms({ mark: markOf(dir), passEnv: settings.passEnv, log });
+  await programs.endLeft();
+  const plugins = await Plugins.open({
+    dataDir: dir,
+    guest: settings.pluginScript,
+    settings: () => config.current.plugins,
+    editConfig: (path, value) => config.edit(path, value),
+    stored: (plugin) => catalogue.pluginStorage.usage(plugin).keys,
+    forget: (plugin) => catalogue.pluginStorage.clear(plugin),
+    ...(settings.pluginLimits === undefined ? {} : { limits: settings.pluginLimits }),
+    log,
+  });
+  // What plugins have started ends with them.
+  teardown.add(async () => void (await Promise.all([plugins.close(), programs.close()])));
+  const notices = new Notices();
+  const hooks = new Hooks(plugins, log);
+  sessions.guard = new SessionHooks(hooks);
+  const toolHooks = new ToolHooks(hooks);
+  const pluginTools = new PluginTools(plugins);
+  const jobs = new Jobs(plugins, log, REAL_CLOCK);
+  teardown.add(() => jobs.stop());
+  publicUrl.configure(config.current.publicUrl);
+  config.onChange(() => {
+    publicUrl.configure(config.current.publicUrl);
+    plugins.configChanged();
+    settings.onConfig?.(config.path, config.problems.length);
+  });
+  return { config, programs, plugins, notices, hooks, toolHooks, pluginTools };
+}
+
+/** Opens the conversations with their agents, and what carries messages in and answers out. */
+export async function openConversations(context: GatewayContext, core: Core, plugged: Plugged) {
+  const { dir, log, settings, teardown } = context;
+  const { catalogue, time, sessions, group } = core;
+  const { config, plugins, hooks, toolHooks, pluginTools } = plugged;
+  const guard = new ConversationGuard(hooks);
+  const drivers = new AgentDrivers(plugins, (count) => conversations.droppedLate(count));
+  const agents = new Agents({
+    configs: () => config.current.agents,
+    defaultAgent: () => config.current.defaultAgent,
+    sessions,
+    graceMs: settings.agentGraceMs,
+    idleMs: settings.agentIdleMs,
+    ...(settings.silenceTimes === undefined ? {} : { silenceTimes: settings.silenceTimes }),
+    contextOf: (id, prompt) => catalogue.conversations.messages.contextOf(id, prompt.id),
+    guard,
+    foreignDriver: (name) => drivers.driverOf(name),
+    toolsOf: (agent) => new AgentTools(pluginTools, toolHooks, agent),
+  });
+  const conversations = new Conversations(
+    {
+      dir: join(dir, 'conversations'),
+      maxConversations: settings.maxConversations,
+      maxConversationsOfUser: settings.maxConversationsOfUser,
+      maxConversationsOfPlugin: settings.maxConversationsOfPlugin,
+      maxQueued: settings.maxQueuedMessages,
+      maxMessageBytes: settings.maxMessageBytes,
+      retainBytes: settings.retainConversationBytes,
+      leaseTimes: settings.writeLeaseTimes,
+    },
+    { store: catalogue.conversations, agents, group, log, time, guard, commands: commandsOf(plugins) },
+  );
+  teardown.add(() => conversations.close(settings.runsAtStop === 'abort'));
+  conversations.listen(new ConversationNews(hooks));
+  await conversations.recover();
+  const channels = new PluginChannels(plugins, (id) => plugins.has(id));
+  const replies = new Replies({
+    store: catalogue.replies,
+    rows: catalogue.conversations,
+    conversations,
+    log,
+    clocks: settings.clocks,
+    carry: async (reply, signal) => {
+      await guard.ready;
+      return await channels.carry(reply, signal);
+    },
+  });
+  teardown.add(() => replies.stop());
+  const inbound = new Inbound({
+    conversations,
+    replies,
+    route: (input) => config.router.resolve(input),
+    allowedReplies: () => config.current.inbound.replies ?? [],
+    guard,
+  });
+  return { guard, drivers, conversations, channels, inbound };
+}

@@ -1,0 +1,131 @@
+// The store of a gateway, its doors, and its sessions with their runners.
+
+import { join } from 'node:path';
+import { Auth } from '../access/auth.ts';
+import { Hosts } from '../access/host-origin.ts';
+import { PublicUrl } from '../access/public-url.ts';
+import type { Log } from '../base/logger.ts';
+import { isGuessable, loadAdminToken } from '../data-dir/admin-token.ts';
+import { newProofKey, removeGatewayFile } from '../data-dir/gateway-file.ts';
+import { makeSocketDir, removeSocketDir } from '../data-dir/socket-dir.ts';
+import { KeptTime } from '../data-dir/time-file.ts';
+import { GroupSync } from '../log/group-sync.ts';
+import { Recordings } from '../recording/import.ts';
+import { SessionReporters } from '../reporting/session-reporters.ts';
+import { Fleet } from '../runner/client/fleet.ts';
+import { Retention } from '../sessions/retention.ts';
+import { Sessions } from '../sessions/sessions.ts';
+import { adoptUnlisted } from '../store/recovery/unlisted.ts';
+import { Catalogue } from '../store/store.ts';
+import { Ingest } from '../traffic/ingest.ts';
+import type { GatewayContext } from './context.ts';
+
+export type Core = Store & Awaited<ReturnType<typeof openSessions>>;
+export type Store = ReturnType<typeof openStore>;
+
+/** Opens what is stored, and decides who may enter. */
+export function openStore({ dir, log, settings, teardown }: GatewayContext) {
+  // The file of a gateway that was killed: it names an address that may be another program's by now.
+  removeGatewayFile(dir);
+  const proofKey = newProofKey();
+  const adminToken = loadAdminToken(dir);
+  if (isGuessable(adminToken))
+    log.warn('BINNACLE_TOKEN is short enough to be guessed. Make one with: openssl rand -hex 32');
+  const keptTime = new KeptTime(dir, (err) => log.warn({ err }, 'the time cannot be kept'), settings.clocks);
+  teardown.add(() => keptTime.stop());
+  const { time } = keptTime;
+  const catalogue = Catalogue.open(dir, settings.catalogueLimits, time);
+  teardown.add(() => catalogue.close());
+  takeUp(dir, catalogue, log);
+  const publicUrl = new PublicUrl(settings.publicUrl);
+  const hosts = new Hosts({ names: settings.hostNames, origins: settings.origins, publicUrl });
+  const auth = new Auth({ catalogue, adminToken, hosts });
+  teardown.add(() => auth.close());
+  return { proofKey, adminToken, time, catalogue, publicUrl, hosts, auth };
+}
+
+/** Opens the sessions: those of runners, which are found again, and those of programs elsewhere. */
+export async function openSessions({ dir, log, settings, teardown }: GatewayContext, { catalogue, time }: Store) {
+  const limits = {
+    segmentBytes: settings.segmentBytes,
+    retainBytes: settings.retainBytes,
+    retainMs: settings.retainAgeMs,
+  };
+  const reporters = new SessionReporters(dir, settings.hookScript);
+  const sessions = new Sessions(
+    {
+      dir: join(dir, 'sessions'),
+      maxSessions: settings.maxSessions,
+      ...limits,
+      maxInputBytes: settings.maxInputBytes,
+      maxQueuedRuns: settings.maxQueuedRuns,
+      maxEndedRuns: settings.maxEndedRuns,
+      helmTimes: settings.helmTimes,
+      endingTimes: settings.endingTimes,
+      passEnv: settings.passEnv,
+      environmentOf: (id) => reporters.environmentOf(id),
+      pageCacheBytes: settings.pageCacheBytes,
+    },
+    catalogue,
+    log,
+  );
+  teardown.add(() => sessions.close());
+  const socketDir = makeSocketDir(dir);
+  teardown.add(() => removeSocketDir(socketDir));
+  const fleet = new Fleet(
+    {
+      root: dir,
+      dir: join(dir, 'runners'),
+      socketDir,
+      script: settings.runnerScript,
+      programsPerRunner: settings.programsPerRunner,
+      syncMs: settings.syncMs,
+      orphanMs: settings.orphanMs,
+      env: runnerEnvironment(),
+    },
+    sessions.fleetEvents,
+  );
+  teardown.add(() => fleet.close());
+  const group = new GroupSync({ intervalMs: settings.syncMs });
+  teardown.add(() => group.stop());
+  const ingest = new Ingest({
+    sessions,
+    store: catalogue.foreign,
+    log,
+    logOptions: { ...limits, group, time },
+    limits: {
+      maxSessions: settings.maxForeignSessions,
+      newPerSecond: settings.newForeignPerSecond,
+      idleMs: settings.foreignIdleMs,
+    },
+  });
+  teardown.add(() => ingest.close());
+  await sessions.recover(fleet, ingest);
+  void ingest.settle();
+  const recordings = new Recordings({
+    ...{ sessions, log },
+    segmentBytes: settings.segmentBytes,
+    dir: join(dir, 'imports'),
+    maxBytes: settings.maxRecordingBytes,
+  });
+  const retention = new Retention(
+    { catalogue, sessions, dir: join(dir, 'sessions'), log },
+    { retainMs: settings.retainAgeMs, totalBytes: settings.retainTotalBytes, maxFinished: settings.retainSessions },
+  );
+  teardown.add(() => retention.stop());
+  return { reporters, sessions, fleet, group, ingest, recordings };
+}
+
+/** Logs that no row tells of, because the catalogue was lost: they are listed again. */
+function takeUp(dir: string, catalogue: Catalogue, log: Log): void {
+  const found = adoptUnlisted(dir, catalogue);
+  if (found.sessions + found.conversations + found.left === 0) return;
+  log.warn(found, 'logs that the catalogue did not know of were taken up');
+}
+
+/** A runner needs to find node's libraries and little else; programs get their own environment. */
+function runnerEnvironment(): Record<string, string> {
+  const { PATH, HOME, LANG, XDG_RUNTIME_DIR } = process.env;
+  const known = { PATH, HOME, LANG, XDG_RUNTIME_DIR };
+  return Object.fromEntries(Object.entries(known).filter((pair): pair is [string, string] => pair[1] !== undefined));
+}

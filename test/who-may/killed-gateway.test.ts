@@ -4,12 +4,13 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { atEnd } from '../support/teardown.ts';
 
+const BINARY = resolve(import.meta.dirname, '../../node_modules/.bin/binnacle');
 const run = promisify(execFile);
 
 let gateway: GatewayProcess;
@@ -50,6 +51,35 @@ describe('the address of a gateway that was killed, where another program listen
   it('is left behind, with a key that nobody else can read', () => {
     const file = JSON.parse(readFileSync(join(gateway.dir, 'gateway.json'), 'utf8'));
     expect(file).toMatchObject({ url: gateway.url, key: expect.stringMatching(/^[\w-]{43}$/) });
+  });
+
+  it.each([
+    [['ls']],
+    [['token', 'ls']],
+    [['kill', 'x']],
+    [['doctor']],
+    [['route', 'explain', '--channel', 'irc']],
+    [['mcp']],
+  ])('gets no token from binnacle %j', async (args) => {
+    const env = { PATH: process.env.PATH, HOME: gateway.dir };
+    const asked = run(process.execPath, [BINARY, ...args, '--data', gateway.dir], { env, timeout: 20_000 });
+    asked.child.stdin?.end('{"jsonrpc":"2.0","id":1,"method":"tools/list"}\n');
+    const said = await asked.then(
+      ({ stdout, stderr }) => stdout + stderr,
+      ({ stdout, stderr }) => stdout + stderr,
+    );
+    expect(secretsSeen([gateway.token])).toEqual([]);
+    expect(said).toContain(gateway.url);
+    expect(said).toMatch(/another program/i);
+  });
+
+  it('gets no token from binnacle emit, which waits for a gateway', async () => {
+    const env = { PATH: process.env.PATH, HOME: gateway.dir };
+    const args = [BINARY, 'emit', '--data', gateway.dir, '--flush-ms', '500', '--', 'echo', 'emitted'];
+    const { stdout } = await run(process.execPath, args, { env, timeout: 20_000 });
+    expect(stdout).toBe('emitted\n');
+    expect(seen.some(({ request: { url } }) => url === '/v1/proof')).toBe(true);
+    expect(secretsSeen([gateway.token])).toEqual([]);
   });
 
   it('gets no secret from the hook of an agent', async () => {

@@ -202,7 +202,7 @@ describe('commands', () => {
   it('find the gateway of a data directory', async () => {
     const data = mkdtempSync(join(tmpdir(), 'binnacle-cli-'));
     const token = 'bn_0123456789012345678901234567890123456789';
-    writeFileSync(join(data, 'gateway.json'), JSON.stringify({ url: gateway.url }), { mode: 0o600 });
+    writeFileSync(join(data, 'gateway.json'), JSON.stringify({ url: gateway.url, pid: process.pid }), { mode: 0o600 });
     writeFileSync(join(data, 'admin.token'), `${token}\n`, { mode: 0o600 });
     const result = await commands.run(['ls', '--json', '--data', data], {
       BINNACLE_URL: 'http://127.0.0.1:9',

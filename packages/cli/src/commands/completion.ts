@@ -55,7 +55,7 @@ export async function complete(program: Command, args: readonly string[]): Promi
 
 async function knownPlugins(): Promise<readonly PluginInfo[]> {
   try {
-    return await clientOf(findGateway(undefined), ASK_MS).plugins.list();
+    return await clientOf(await findGateway(undefined), ASK_MS).plugins.list();
   } catch {
     return [];
   }
@@ -63,7 +63,7 @@ async function knownPlugins(): Promise<readonly PluginInfo[]> {
 
 async function knownSessions(): Promise<readonly SessionInfo[]> {
   try {
-    const client = clientOf(findGateway(undefined), ASK_MS);
+    const client = clientOf(await findGateway(undefined), ASK_MS);
     return (await client.sessions.list()).sessions;
   } catch {
     return []; // no gateway, no suggestions: an error has no place in a half-written command line

@@ -12,8 +12,9 @@ import { isEmittedId } from '@binnacle/protocol';
 import { Fifos, type OpenFifo } from '@binnacle/server/fifos';
 import { EmitWords } from '../emit/format.ts';
 import { PassingOn } from '../emit/pass-through.ts';
-import { findGateway, type Place } from '../gateway/address.ts';
+import { namedGateway } from '../gateway/address.ts';
 import type { ClientCommandOptions } from '../gateway/connect.ts';
+import { ProvenPlace } from '../gateway/proven-place.ts';
 import { parseLabels } from '../input/labels.ts';
 import { parseBytes, parseTimeout } from '../input/quantities.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
@@ -61,7 +62,9 @@ export async function emit(command: readonly string[], options: EmitOptions): Pr
   const sessionOptions = sessionOf(command, options);
   const what = command.length === 0 ? 'stdin' : 'the program';
   const words = new EmitWords({ session: id, bufferDir, flushMs, what });
-  const emitter = emitterOf(options, flushMs, words);
+  const place = new ProvenPlace(() => namedGateway(options.data));
+  await place.check();
+  const emitter = emitterOf(options, flushMs, words, place);
   const waitMs = isPlaceGood(options.data, words) ? flushMs : 0;
   if (command.length === 0) return await tee(emitter, emitter.session(sessionOptions), waitMs, words);
   const wrapped = await start(command);
@@ -84,7 +87,7 @@ function finish(emitter: Emitter, code: number, words: EmitWords): never {
 /** False where the environment names a gateway that cannot be one, which nothing changes while we run. Says it. */
 function isPlaceGood(data: string | undefined, words: EmitWords): boolean {
   try {
-    const { url } = findGateway(data);
+    const { url } = namedGateway(data);
     if (/^https?:\/\//i.test(url) && URL.canParse(url)) return true;
     throw usage(`BINNACLE_URL is no address of a gateway: ${url}.`, 'Write it as http://127.0.0.1:7117.');
   } catch (error) {
@@ -115,13 +118,12 @@ function sessionOf(command: readonly string[], options: EmitOptions) {
 /** As one would type it. */
 const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
-function emitterOf(options: EmitOptions, flushMs: number, words: EmitWords): Emitter {
-  // Asked for each request: a gateway that starts later, or again at another port, is found.
-  const place = (): Place => findGateway(options.data);
+function emitterOf(options: EmitOptions, flushMs: number, words: EmitWords, place: ProvenPlace): Emitter {
   const { bufferDir, buffer } = options;
   const settings: EmitterOptions = {
-    url: () => place().url,
-    token: () => place().token,
+    // Asked for each request: a gateway that starts later, or again at another port, is found.
+    url: () => place.current?.url,
+    token: () => place.current?.token,
     flushMs,
     buffer: {
       ...(buffer === undefined ? {} : { bytes: bufferBytes(buffer) }),

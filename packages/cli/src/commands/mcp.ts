@@ -52,7 +52,7 @@ export async function mcp(options: McpOptions): Promise<number> {
 
 interface BridgeParts {
   /** Asked for each message: a gateway that was started again may be elsewhere. Throws where there is none. */
-  place(): Place;
+  place(): Promise<Place>;
   readonly cwd: string;
   write(line: string): void;
 }
@@ -153,7 +153,7 @@ class Bridge {
 
   /** The messages that are the answer, each as it comes. Throws what keeps the rest from coming. */
   async *#post(text: string, message: unknown, signal: AbortSignal): AsyncGenerator<unknown> {
-    const { url, token } = this.#parts.place();
+    const { url, token } = await this.#parts.place();
     const request = fetch(`${url.replace(/\/+$/, '')}/mcp`, {
       method: 'POST',
       headers: {

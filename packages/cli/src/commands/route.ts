@@ -24,7 +24,7 @@ export async function explainRoute(options: RouteExplainOptions): Promise<number
   const question = questionOf(options);
   const { explanation, problems } =
     options.config === undefined
-      ? await askGateway(findGateway(options.data), question)
+      ? await askGateway(await findGateway(options.data), question)
       : await askFile(options.config, question);
   if (options.json === true) process.stdout.write(`${JSON.stringify({ ...explanation, problems })}\n`);
   else process.stdout.write(report(explanation, problems, style(process.stdout)));

@@ -13,7 +13,7 @@ import {
   PtyLoader,
   socketBase,
 } from '@binnacle/server/maintenance';
-import { findGateway, readGatewayFile } from '../gateway/address.ts';
+import { findGateway, gatewayFileOf } from '../gateway/address.ts';
 import { clientOf } from '../gateway/connect.ts';
 import { VERSION } from '../version.ts';
 import { lookAtConfig, problemLine } from './config-check.ts';
@@ -162,8 +162,8 @@ function processGroup(): Finding {
 
 async function gateway(dir: string): Promise<Finding> {
   const elsewhere = process.env.BINNACLE_URL !== undefined && process.env.BINNACLE_URL !== '';
-  if (!elsewhere && readGatewayFile(dir) === undefined) return warn('none runs here', 'Start it with: binnacle serve');
-  const place = findGateway(undefined, elsewhere ? process.env : { ...process.env, BINNACLE_DATA: dir });
+  if (!elsewhere && gatewayFileOf(dir) === undefined) return warn('none runs here', 'Start it with: binnacle serve');
+  const place = await findGateway(undefined, elsewhere ? process.env : { ...process.env, BINNACLE_DATA: dir });
   const client = clientOf(place, ANSWER_MS);
   try {
     const me = await client.me();
@@ -190,7 +190,7 @@ async function configFile(dir: string): Promise<Finding> {
 /** Undefined where no gateway of ours answers. */
 async function configInUse(dir: string): Promise<string | undefined> {
   try {
-    const { url, token } = findGateway(undefined, { ...process.env, BINNACLE_DATA: dir, BINNACLE_URL: '' });
+    const { url, token } = await findGateway(undefined, { ...process.env, BINNACLE_DATA: dir, BINNACLE_URL: '' });
     const headers = { Authorization: `Bearer ${token}` };
     const response = await fetch(new URL('/v1/config/problems', url), {
       headers,

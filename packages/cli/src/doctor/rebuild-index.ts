@@ -41,7 +41,7 @@ function removeWithout(dir: string): boolean {
 }
 
 async function askGateway(dir: string): Promise<void> {
-  const { url, token } = findGateway(dir);
+  const { url, token } = await findGateway(dir);
   const response = await fetch(`${url}/v1/search/rebuild`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}` },

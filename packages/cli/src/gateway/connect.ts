@@ -23,7 +23,7 @@ export const clientOf = (place: Place, requestTimeoutMs?: number): Binnacle =>
 
 /** Runs `body` with a client and closes it afterwards, whatever happens. */
 export async function withClient<T>(options: ClientCommandOptions, body: (client: Binnacle) => Promise<T>): Promise<T> {
-  const client = clientOf(findGateway(options.data));
+  const client = clientOf(await findGateway(options.data));
   try {
     return await body(client);
   } finally {

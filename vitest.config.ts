@@ -18,12 +18,7 @@ const LIVE = ['test/live/**/*.test.ts'];
 const SOAK = ['test/soak/**/*.test.ts'];
 /** Tests that cannot be made small: for `npm run test:all` alone. */
 const LARGE = ['**/*.all.test.ts'];
-const EXCLUDED = [
-  ...configDefaults.exclude,
-  ...(live || soak ? [] : LARGE),
-  ...(live ? [] : LIVE),
-  ...(soak ? [] : SOAK),
-];
+const EXCLUDED = [...configDefaults.exclude, ...(live || soak ? [] : LARGE), ...LIVE, ...(soak ? [] : SOAK)];
 /** Most tests wait for processes of their own more than they work: three at a time fill the two cores of a small machine. */
 const MAX_WORKERS = 3;
 
@@ -44,11 +39,12 @@ export default defineConfig({
     setupFiles: [fileURLToPath(new URL('test/support/setup.ts', import.meta.url))],
     // The built gateway that test/support/gateway.ts runs is loaded as it is.
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
-    maxWorkers: MAX_WORKERS,
     // One after the other in the same process, which leaves out a quarter of the work: imports.
     projects: [
       project('isolated', { include: ISOLATED, exclude: EXCLUDED, isolate: true }),
       project('tests', { include: ALL, exclude: [...EXCLUDED, ...ISOLATED], isolate: false }),
+      // Each of them needs the machine: one at a time, behind all others.
+      ...(live ? [project('live', { include: LIVE, exclude: configDefaults.exclude, isolate: true }, 1, 1)] : []),
     ],
     testTimeout: soak ? 3_600_000 : 30_000,
     hookTimeout: 60_000,
@@ -56,6 +52,12 @@ export default defineConfig({
   },
 });
 
-function project(name: string, test: { include: string[]; exclude: string[]; isolate: boolean }) {
-  return { extends: true as const, test: { name, ...test } };
+/** Those of a later order wait for those of an earlier one. */
+function project(
+  name: string,
+  test: { include: string[]; exclude: string[]; isolate: boolean },
+  maxWorkers = MAX_WORKERS,
+  groupOrder = 0,
+) {
+  return { extends: true as const, test: { name, ...test, maxWorkers, sequence: { groupOrder } } };
 }

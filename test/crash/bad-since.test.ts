@@ -1,5 +1,5 @@
 import type { SessionInfo } from '@binnacle/protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
@@ -19,7 +19,6 @@ beforeAll(async () => {
   await until('it has written', async () => (await gateway.client.sessions.get(other.id)).outputOffset === 1000);
   running = await gateway.client.sessions.get(other.id);
 });
-afterAll(() => gateway.close());
 
 interface Refused {
   readonly status: number;

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { SessionInfo } from '@binnacle/protocol';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../packages/server/src/store/sqlite.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
@@ -27,9 +27,6 @@ let file: string;
 beforeEach(async () => {
   gateway = await openGatewayProcess({ flags: [] });
   file = join(gateway.dir, 'catalogue.db');
-});
-afterEach(async () => {
-  await gateway.close();
 });
 
 const send = async (method: string, path: string, body: object, token = gateway.token) => {

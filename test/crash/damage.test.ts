@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { floodBytes } from './flood.mjs';
 import { random, startFlood, Watcher } from './flooding.fixture.ts';
@@ -23,7 +23,6 @@ beforeAll(async () => {
   writeFileSync(file, bytes);
   await gateway.restart();
 });
-afterAll(() => gateway.close());
 
 describe('exact-resume: a flipped bit in the log', () => {
   let gap: { from: number; to: number };

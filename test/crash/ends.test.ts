@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { eagerClient, startFlood, Watcher } from './flooding.fixture.ts';
 
@@ -8,7 +8,6 @@ let gateway: GatewayProcess;
 beforeAll(async () => {
   gateway = await openGatewayProcess({ flags: [] });
 });
-afterAll(() => gateway.close());
 
 describe('honest-ends: who reads the end of a session', () => {
   it('is told in the same breath that it is closed, and how it ended', async () => {

@@ -1,14 +1,13 @@
 // The documents that describe the API, as the gateway serves them: complete, named, and true of it.
 
 import { CODES } from '@binnacle/protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 
 let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });
-afterAll(() => gateway.close());
 
 interface Operation {
   readonly operationId: string;

@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 
 let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });
-afterAll(() => gateway.close());
 
 it('a shell is started, typed into and watched through the client', async () => {
   const info = await gateway.client.sessions.create({ cols: 100, rows: 30 });

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { openFrames } from '../support/wire.ts';
 
@@ -12,7 +12,6 @@ beforeAll(async () => {
     env,
   });
 });
-afterAll(() => gateway.close());
 
 it('how long a lease lasts, and how often a connection is asked for a sign of life, are settings of serve', async () => {
   const frames = await openFrames(`${gateway.url}/v1/ws`, gateway.token);

@@ -11,7 +11,8 @@ import { Gate } from '../../packages/server/src/plugins/grant/gate.ts';
 import { thisMachine } from '../../packages/server/src/plugins/grant/world.ts';
 import { asked, readManifestIn } from '../../packages/server/src/plugins/install/manifest.ts';
 import { needOf, type Offer, OffersShape } from '../../packages/server/src/plugins/offers/offers.ts';
-import { Plugins, until } from './plugin.fixture.ts';
+import { until } from '../support/until.ts';
+import { Plugins } from './plugin.fixture.ts';
 
 const EXAMPLES = resolve(import.meta.dirname, '../../examples/plugins');
 

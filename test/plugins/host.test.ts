@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chooseLevel } from '../../packages/server/src/plugins/host/isolation-level.ts';
 import { nodeFlags } from '../../packages/server/src/plugins/host/sandbox.ts';
 import { Heartbeat, REAL_CLOCK, RestartBudget } from '../../packages/server/src/plugins/host/supervision.ts';
-import { codeOf, isAlive, Plugins, sandboxOf, until } from './plugin.fixture.ts';
+import { until } from '../support/until.ts';
+import { codeOf, isAlive, Plugins, sandboxOf } from './plugin.fixture.ts';
 
 /** Time that passes when it is told to. */
 class TestClock {

@@ -5,8 +5,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { BinnacleError } from '@binnacle/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PluginHost } from '../../packages/server/src/plugins/host/host.ts';
+import { until } from '../support/until.ts';
 import { type Attack, BY_PROCESS, BY_RPC, RAW } from './attacks.fixture.ts';
-import { codeOf, isAlive, Plugins, treeOf, until } from './plugin.fixture.ts';
+import { codeOf, isAlive, Plugins, treeOf } from './plugin.fixture.ts';
 
 const MIB = 1024 * 1024;
 const MAX_MS = 3000;

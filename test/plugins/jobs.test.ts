@@ -5,7 +5,8 @@ import type { Log } from '../../packages/server/src/base/logger.ts';
 import { Jobs } from '../../packages/server/src/plugins/offers/jobs.ts';
 import type { Offer, Offers } from '../../packages/server/src/plugins/offers/offers.ts';
 import { methodOf, OffersShape } from '../../packages/server/src/plugins/offers/offers.ts';
-import { Plugins, until } from './plugin.fixture.ts';
+import { until } from '../support/until.ts';
+import { Plugins } from './plugin.fixture.ts';
 
 const MINUTE = 60_000;
 let plugins: Plugins;

@@ -5,7 +5,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { GUEST, isAlive, Plugins, sandboxOf, treeOf, until } from './plugin.fixture.ts';
+import { until } from '../support/until.ts';
+import { GUEST, isAlive, Plugins, sandboxOf, treeOf } from './plugin.fixture.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 

@@ -75,15 +75,6 @@ export class Plugins {
   }
 }
 
-/** Waits for a condition: no sleeps in tests. */
-export async function until(what: string, holds: () => boolean, ms = 10_000): Promise<void> {
-  const deadline = performance.now() + ms;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-    await new Promise((done) => setTimeout(done, 5));
-  }
-}
-
 export const isAlive = (pid: number): boolean => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

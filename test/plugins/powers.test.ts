@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { ask, grant, installPlugin, pluginInfo } from './installed.fixture.ts';
-import { isAlive, Plugins, until as untilHere } from './plugin.fixture.ts';
+import { isAlive, Plugins } from './plugin.fixture.ts';
 
 /** Does what its route is told to, and answers with what came of it. */
 const PUPPET = `export default (api) => {
@@ -153,7 +153,7 @@ describe('a plugin that asks the gateway', () => {
     await until('it runs', () => pidIn('child') > 0 && pidIn('leader') > 0);
     expect([isAlive(pidIn('child')), isAlive(pidIn('leader'))]).toEqual([true, true]);
     process.kill(pid ?? 0, 'SIGKILL');
-    await untilHere('they are gone', () => !isAlive(pidIn('child')) && !isAlive(pidIn('leader')));
+    await until('they are gone', () => !isAlive(pidIn('child')) && !isAlive(pidIn('leader')));
     await running;
   });
 

@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { responseOf } from '../../packages/server/src/api/plugin-pages/page-answer.ts';
+import { until } from '../support/until.ts';
 import { openPages, type Pages } from './pages.fixture.ts';
-import { until } from './plugin.fixture.ts';
 
 const ECHO = `
   const echo = (request) => ({ body: { ...request, body: Buffer.from(request.body).toString('latin1') } });

@@ -4,9 +4,10 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { AGENTS } from '../conversations/core.fixture.ts';
 import { measuresAlone } from '../support/measuring.ts';
+import { until } from '../support/until.ts';
 import { openPluginCore } from './conversation-plugins.fixture.ts';
 import { grant } from './installed.fixture.ts';
-import { codeOf, Plugins, until } from './plugin.fixture.ts';
+import { codeOf, Plugins } from './plugin.fixture.ts';
 
 measuresAlone();
 

@@ -1,7 +1,7 @@
 // Who follows a session, and the helm that goes from hand to hand: with real gateways, runners, programs and sockets.
 
 import { Binnacle, type WatchersChange } from '@binnacle/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
@@ -15,7 +15,6 @@ beforeAll(async () => {
   typing = (await gateway.tokenOf('input')).token;
   viewing = (await gateway.tokenOf('view')).token;
 });
-afterAll(() => gateway.close());
 
 const recorder = () => gateway.create({ argv: ['/bin/cat'], mode: 'pipe' });
 async function follower(session: string, token = gateway.token): Promise<Frames> {

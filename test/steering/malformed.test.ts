@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
@@ -14,7 +14,6 @@ beforeAll(async () => {
   gateway = await openGatewayProcess();
   session = (await gateway.create({ argv: ['/bin/cat'], mode: 'pipe' })).id;
 });
-afterAll(() => gateway.close());
 
 interface Raw {
   readonly socket: Socket;

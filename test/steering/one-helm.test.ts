@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { RunnerLink } from '../../packages/server/src/runner/client/link.ts';
 import { type GatewayProcess, openGatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
@@ -15,7 +15,6 @@ let gateway: GatewayProcess;
 beforeAll(async () => {
   gateway = await openGatewayProcess({ helmTimes: TIMES });
 });
-afterAll(() => gateway.close());
 
 /** Records what it is given, one line each. */
 const recorder = () => gateway.create({ argv: ['/bin/cat'], mode: 'pipe' });

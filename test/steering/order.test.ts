@@ -1,6 +1,6 @@
 // Frames of one connection act in the order in which they were sent, with a real gateway, runner and program.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 
@@ -8,7 +8,6 @@ let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });
-afterAll(() => gateway.close());
 
 /** Writes what it is given. */
 const recorder = () => gateway.create({ argv: ['/bin/cat'], mode: 'pipe' });

@@ -2,7 +2,7 @@
 // of the last frame that had one.
 
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 
@@ -13,7 +13,6 @@ beforeAll(async () => {
   gateway = await openGateway();
   ({ token } = await gateway.tokenOf('view'));
 });
-afterAll(() => gateway.close());
 
 type Output = { readonly type: string; readonly data?: string; readonly offset?: number };
 

@@ -1,7 +1,7 @@
 // GET /ws/session/:id, frame by frame as clients of the sandbox daemon know it.
 
 import { request } from 'node:http';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 
@@ -10,7 +10,6 @@ let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway({ livenessTimes: LIVENESS, helmTimes: { autoReleaseAfterMs: 2_500 } });
 });
-afterAll(() => gateway.close());
 
 const pipe = (command: string) => gateway.create({ command, mode: 'pipe', env: { SHELL: '/bin/bash' } });
 const attach = (id: string, query = '', token = gateway.token) => gateway.frames(`/ws/session/${id}${query}`, token);

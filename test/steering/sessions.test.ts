@@ -25,7 +25,6 @@ let gateway: GatewayProcess;
 beforeAll(async () => {
   gateway = await openGatewayProcess({ passEnv: ['PASSED_ON'], maxSessions: 12, env: SECRETS });
 });
-afterAll(() => gateway.close());
 
 const create = (body: unknown) => gateway.ask('/v1/sessions', { body });
 const isAlive = (pid: number) => {

@@ -1,6 +1,6 @@
 // Signals and sizes: they reach the job and leave the shell alone.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 
@@ -8,7 +8,6 @@ let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });
-afterAll(() => gateway.close());
 
 const signal = (id: string, name: string) => gateway.ask(`/v1/sessions/${id}/signal`, { body: { signal: name } });
 const resize = (id: string, body: unknown) => gateway.ask(`/v1/sessions/${id}/resize`, { body });

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { decodeOutput } from '@binnacle/protocol';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import type { Frames } from '../support/wire.ts';
@@ -15,7 +15,6 @@ let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway({ livenessTimes: TIMES });
 });
-afterAll(() => gateway.close());
 
 /** Answers pings, as a client must. */
 function alive(frames: Frames): Frames {
@@ -87,7 +86,6 @@ describe('a viewer', () => {
     async (path, text) => {
       // With its real times: a stall is not what cuts this one.
       const patient = await openGateway();
-      onTestFinished(() => patient.close());
       const { id } = await patient.create({ argv: ['/bin/cat'], mode: 'pipe' });
       const { port } = new URL(patient.url);
       const socket = connect(Number(port), '127.0.0.1');
@@ -122,7 +120,6 @@ describe('a viewer', () => {
   }, async () => {
     // It answers no ping while it takes nothing: that must not be what cuts it, however slow the machine.
     const gateway = await openGateway({ livenessTimes: { ...TIMES, heartbeatMs: 10_000 } });
-    onTestFinished(() => gateway.close());
     const size = 24 * 1024 * 1024;
     const script = `read -r; head -c ${size} /dev/zero | openssl enc -aes-128-ctr -nosalt -K 00112233445566778899aabbccddeeff -iv 00000000000000000000000000000000`;
     const { id } = await gateway.create({ command: script, mode: 'pipe' });

@@ -1,7 +1,7 @@
 // /v1/ws: what each frame does and what each wrong one is answered with.
 
 import { decodeOutput } from '@binnacle/protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 
@@ -9,7 +9,6 @@ let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway({ maxSubscriptions: 4 });
 });
-afterAll(() => gateway.close());
 
 const pipe = (command: string) => gateway.create({ command, mode: 'pipe' });
 const NOBODY = '01890000-0000-7000-8000-000000000000';

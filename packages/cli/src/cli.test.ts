@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Commands } from '../../../test/support/commands.ts';
-import { TestGateway, type TestSession, until } from '../../client/test/test-gateway.ts';
+import { until } from '../../../test/support/until.ts';
+import { TestGateway, type TestSession } from '../../client/test/test-gateway.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -58,13 +59,13 @@ describe('attach', () => {
   it('shows what there is, sends what is typed, and leaves the program running when the detach key is pressed', async () => {
     session.append('tty', 'history\r\n');
     const { text, type } = await commands.inTerminal('$B attach test');
-    await until(() => text().includes('history'), 'the history');
+    await until('the history', () => text().includes('history'));
     appendAndFlush('tty', 'live\r\n');
-    await until(() => text().includes('live'), 'live output');
+    await until('live output', () => text().includes('live'));
     type('ls\r\x03');
-    await until(() => session.input === 'ls\r\x03', 'the input, Ctrl-C included');
+    await until('the input, Ctrl-C included', () => session.input === 'ls\r\x03');
     type('\x1c');
-    await until(() => text().includes('done'), 'the shell');
+    await until('the shell', () => text().includes('done'));
     expect(text()).toContain('detached; it goes on');
     expect(text()).toContain('code=0');
     expect(session.isEnded).toBe(false);
@@ -73,11 +74,11 @@ describe('attach', () => {
 
   it('puts the terminal back when it detaches from a full-screen program', async () => {
     const { text, type } = await commands.inTerminal('$B attach test');
-    await until(() => gateway.received.some((frame) => frame.t === 'subscribe'), 'the subscription');
+    await until('the subscription', () => gateway.received.some((frame) => frame.t === 'subscribe'));
     appendAndFlush('tty', '\x1b[?1049h\x1b[?1000h\x1b[?2004h\x1b[?25lMENU');
-    await until(() => text().includes('MENU'), 'the menu');
+    await until('the menu', () => text().includes('MENU'));
     type('\x1b[92;5u'); // the detach key of a terminal in kitty mode
-    await until(() => text().includes('done'), 'the shell');
+    await until('the shell', () => text().includes('done'));
     expect(text()).toContain('\x1b[?1000l\x1b[?2004l\x1b[?25h\x1b[?1049l');
     expect(text()).toMatch(/\bicanon echo done|\becho icanon done/);
     expect(text()).not.toContain('-icanon');
@@ -85,11 +86,11 @@ describe('attach', () => {
 
   it('puts the terminal back when it is terminated', async () => {
     const { text } = await commands.inTerminal(`sh -c 'echo "pid=$$;"; exec $B attach test'`);
-    await until(() => gateway.received.some((frame) => frame.t === 'subscribe'), 'the subscription');
+    await until('the subscription', () => gateway.received.some((frame) => frame.t === 'subscribe'));
     appendAndFlush('tty', '\x1b[?1049hMENU');
-    await until(() => text().includes('MENU'), 'the menu');
+    await until('the menu', () => text().includes('MENU'));
     process.kill(Number(/pid=(\d+);/.exec(text())?.[1]), 'SIGTERM');
-    await until(() => text().includes('done'), 'the shell');
+    await until('the shell', () => text().includes('done'));
     expect(text()).toContain('\x1b[?1049l');
     expect(text()).toContain('code=143');
     expect(text()).not.toContain('-icanon');
@@ -97,22 +98,22 @@ describe('attach', () => {
 
   it('ends with the code of the program, after its last byte', async () => {
     const { text } = await commands.inTerminal('$B attach test');
-    await until(() => gateway.received.some((frame) => frame.t === 'subscribe'), 'the subscription');
+    await until('the subscription', () => gateway.received.some((frame) => frame.t === 'subscribe'));
     session.append('tty', 'last words\r\n');
     session.append('exit', { exitCode: 7, signal: null });
     session.append('closed', { reason: 'eof' });
     session.isEnded = true;
     gateway.flush();
-    await until(() => text().includes('done'), 'the shell');
+    await until('the shell', () => text().includes('done'));
     expect(text()).toMatch(/last words[\s\S]*code=7/);
   });
 
   it('says 128 + n when a signal ended the program, and does not wait for background processes', async () => {
     const { text } = await commands.inTerminal('$B attach test');
-    await until(() => gateway.received.some((frame) => frame.t === 'subscribe'), 'the subscription');
+    await until('the subscription', () => gateway.received.some((frame) => frame.t === 'subscribe'));
     session.append('exit', { exitCode: null, signal: 'SIGKILL' });
     gateway.flush();
-    await until(() => text().includes('done'), 'the shell');
+    await until('the shell', () => text().includes('done'));
     expect(text()).toContain('code=137');
     expect(text()).toContain('background processes go on');
   });
@@ -120,26 +121,26 @@ describe('attach', () => {
   it('only watches while somebody else has the helm, and says who', async () => {
     session.lease = { holder: 'anna', fence: 1, expiresInMs: 60_000, secret: 's' };
     const { text, type } = await commands.inTerminal('$B attach test');
-    await until(() => gateway.received.some((frame) => frame.t === 'subscribe'), 'the subscription');
+    await until('the subscription', () => gateway.received.some((frame) => frame.t === 'subscribe'));
     type('rm -rf /\r');
     appendAndFlush('tty', 'still here');
-    await until(() => text().includes('still here'), 'the output');
+    await until('the output', () => text().includes('still here'));
     type('\x03');
-    await until(() => text().includes('done'), 'the shell');
+    await until('the shell', () => text().includes('done'));
     expect(text()).toContain('anna holds the helm; only watching');
     expect(session.input).toBe('');
   });
 
   it('goes on by itself when the connection was cut, with nothing missing or doubled', async () => {
     const { text } = await commands.inTerminal('$B attach test');
-    await until(() => gateway.received.some((frame) => frame.t === 'subscribe'), 'the subscription');
+    await until('the subscription', () => gateway.received.some((frame) => frame.t === 'subscribe'));
     appendAndFlush('tty', 'one ');
-    await until(() => text().includes('one'), 'the first word');
+    await until('the first word', () => text().includes('one'));
     gateway.cutAll();
     session.append('tty', 'two ');
-    await until(() => gateway.history.length === 2, 'the second connection');
+    await until('the second connection', () => gateway.history.length === 2);
     appendAndFlush('tty', 'three.');
-    await until(() => text().includes('three.'), 'the third word');
+    await until('the third word', () => text().includes('three.'));
     expect(text().match(/one |two |three\./g)).toEqual(['one ', 'two ', 'three.']);
   });
 });

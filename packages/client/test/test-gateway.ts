@@ -463,12 +463,3 @@ export function outputFrame(
   frame.set(bytes, OUTPUT_HEADER_BYTES);
   return frame;
 }
-
-/** Looks again until it holds. */
-export async function until(holds: () => boolean, what = 'the condition'): Promise<void> {
-  const deadline = Date.now() + 5_000;
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`${what} did not come about within 5 s`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}

@@ -205,12 +205,3 @@ const refused = (event: TrafficEvent, error: BinnacleError): EmitResult => ({
   seq: event.seq ?? null,
   error: error.toWire(),
 });
-
-/** Waits for a condition; fails with its name. Polls, because what is waited for is another process. */
-export async function until(name: string, condition: () => boolean, withinMs = 10_000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`Waited ${withinMs} ms in vain until ${name}.`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { EmitGateway, type Failure, until } from './emit-gateway.fixture.ts';
+import { until } from '../../../test/support/until.ts';
+import { EmitGateway, type Failure } from './emit-gateway.fixture.ts';
 import { createEmitter, type EmitDiagnostic, type Emitter, type EmitterOptions } from './index.ts';
 
 let gateway: EmitGateway;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Commands } from '../../../../test/support/commands.ts';
-import { until } from '../../../client/test/test-gateway.ts';
+import { until } from '../../../../test/support/until.ts';
 
 /** As it is installed: `npm test` builds it before. */
 const binary = fileURLToPath(new URL('../../dist/binnacle.mjs', import.meta.url));
@@ -30,7 +30,7 @@ async function serve(): Promise<Serving> {
   child.stdout.on('data', (chunk) => {
     out += String(chunk);
   });
-  await until(() => out.includes('\n'), 'the line that says it is ready');
+  await until('the line that says it is ready', () => out.includes('\n'));
   return { child, ready: JSON.parse(out) };
 }
 
@@ -120,15 +120,15 @@ describe('run', () => {
 
   it('gives a shell that can be left and found again', async () => {
     const first = await commands.inTerminal('$B run --name work -- bash --norc --noprofile');
-    await until(() => first.text().includes('$ ') || first.text().includes('# '), 'the prompt');
+    await until('the prompt', () => first.text().includes('$ ') || first.text().includes('# '));
     first.type('stty size; MARK=$((6*7))\r');
-    await until(() => first.text().includes('30 100'), 'the size of this terminal');
+    await until('the size of this terminal', () => first.text().includes('30 100'));
     first.type('\x1c');
-    await until(() => first.text().includes('done'), 'the detached shell');
+    await until('the detached shell', () => first.text().includes('done'));
     const second = await commands.inTerminal('$B attach work');
-    await until(() => second.text().includes('30 100'), 'the history');
+    await until('the history', () => second.text().includes('30 100'));
     second.type('echo mark=$MARK; exit 5\r');
-    await until(() => second.text().includes('done'), 'the end');
+    await until('the end', () => second.text().includes('done'));
     expect(second.text()).toContain('mark=42');
     expect(second.text()).toContain('code=5');
     expect(second.text()).not.toContain('-icanon');
@@ -138,9 +138,9 @@ describe('run', () => {
     const screen = await commands.inTerminal(
       `$B run --pipe -- sh -c 'trap "echo caught; exit 9" INT; echo up; while :; do sleep 0.1; done'`,
     );
-    await until(() => screen.text().includes('up'), 'the program');
+    await until('the program', () => screen.text().includes('up'));
     screen.type('\x03');
-    await until(() => screen.text().includes('code='), 'the end');
+    await until('the end', () => screen.text().includes('code='));
     expect(screen.text()).toMatch(/caught[\s\S]*code=9/);
   });
 });
@@ -235,7 +235,7 @@ it('serve goes on when nobody can write down what it logs', async () => {
     child.stdout?.on('data', (chunk) => {
       out += String(chunk);
     });
-    await until(() => out.includes('\n'), 'the line that says it is ready');
+    await until('the line that says it is ready', () => out.includes('\n'));
     const { url } = JSON.parse(out) as { url: string };
     for (let i = 0; i < 3; i++) {
       const answer = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(2000) });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { until } from '../../../../test/support/until.ts';
 import { type TestConversation, TestConversations } from '../../test/test-conversations.ts';
-import { until } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
 import type { ConversationChange, ConversationWatch } from './watch.ts';
 
@@ -123,7 +123,7 @@ describe('a watch of conversations', () => {
     const other = { ...there.info, key: 'agent:main:other' as typeof there.key };
     gateway.broadcast({ t: 'conversation', info: other });
     gateway.broadcast({ t: 'ping', time: 1 });
-    await until(() => gateway.frames.some(({ t }) => t === 'pong'), 'the pong behind them');
+    await until('the pong behind them', () => gateway.frames.some(({ t }) => t === 'pong'));
     expect(await take(watch)).toMatchObject({ info: { title: '499' } });
     expect(await take(watch)).toMatchObject({ info: { key: other.key } });
   });
@@ -157,11 +157,11 @@ describe('a watch of conversations', () => {
     await take(one);
     await take(two);
     one.stop();
-    await until(() => asked().length === 3, 'the change');
+    await until('the change', () => asked().length === 3);
     expect(asked().at(-1)).not.toHaveProperty('runs');
     expect(asked().at(-1)).toMatchObject({ on: true });
     await two.return();
-    await until(() => asked().at(-1)?.t === 'watch_conversations' && asked().length === 4, 'the end');
+    await until('the end', () => asked().at(-1)?.t === 'watch_conversations' && asked().length === 4);
     expect(asked().at(-1)).toMatchObject({ on: false });
   });
 

@@ -2,8 +2,8 @@ import type { ConversationEvent } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { until } from '../../../../test/support/until.ts';
 import { type TestConversation, TestConversations, textIn } from '../../test/test-conversations.ts';
-import { until } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
 import type { Conversation } from './conversation.ts';
 import type { ConversationFeed } from './feed.ts';
@@ -103,7 +103,7 @@ describe('a feed', () => {
               if (step.type === 'events' && step.events.some(({ type }) => type === 'final')) return;
             }
           })();
-          await until(() => state !== null, 'the first step');
+          await until('the first step', () => state !== null);
           place.send({ id: 'm1', text: 'go' });
           for (const word of words) place.say(word);
           place.end();
@@ -124,7 +124,7 @@ describe('a feed', () => {
     const word = 'x'.repeat(1_000);
     for (let n = 0; n < 5; n += 1) there.say(word);
     for (let n = 0; n < 200; n += 1) there.say(word);
-    await until(() => asked('unfollow').length === 1, 'the pause');
+    await until('the pause', () => asked('unfollow').length === 1);
     for (let n = 0; n < 95; n += 1) there.say(word);
     there.end();
     const events = await untilEnd(feed);
@@ -179,10 +179,10 @@ describe('a feed', () => {
 
   it('tells the gateway when the loop over it is left, and keeps no connection', async () => {
     for await (const step of conversation.subscribe()) if (step.type === 'following') break;
-    await until(() => asked('unfollow').length === 1, 'the end');
-    await until(() => client.state.kind === 'open', 'open');
+    await until('the end', () => asked('unfollow').length === 1);
+    await until('open', () => client.state.kind === 'open');
     gateway.cutAll();
-    await until(() => client.state.kind === 'idle', 'idle');
+    await until('idle', () => client.state.kind === 'idle');
   });
 
   it('ends when the client is closed', async () => {

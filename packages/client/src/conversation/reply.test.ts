@@ -2,8 +2,8 @@ import type { BinnacleError, ConversationEvent } from '@binnacle/protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { until } from '../../../../test/support/until.ts';
 import { type TestConversation, TestConversations, textIn } from '../../test/test-conversations.ts';
-import { until } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
 import type { Conversation } from './conversation.ts';
 
@@ -61,7 +61,7 @@ describe('a reply', () => {
 
   it('is sent whether or not anybody reads it', async () => {
     const reply = conversation.send('hello');
-    await until(() => there.messages.has(reply.id), 'the message');
+    await until('the message', () => there.messages.has(reply.id));
     expect(gateway.streamCount).toBe(0);
     expect(errors).toEqual([]);
   });
@@ -99,7 +99,7 @@ describe('a reply', () => {
   it('tells the errors of the client why nothing was sent, where nobody asked', async () => {
     gateway.deny = () => 'message_too_large';
     conversation.send('bad');
-    await until(() => errors.length > 0, 'the error');
+    await until('the error', () => errors.length > 0);
     expect(errors[0]).toMatchObject({ code: 'message_too_large' });
   });
 
@@ -112,7 +112,7 @@ describe('a reply', () => {
     await reply.receipt;
     for (const word of ['one ', 'two ', 'three ', 'four']) {
       there.say(word);
-      await until(() => textIn(told).endsWith(word), word);
+      await until(word, () => textIn(told).endsWith(word));
       gateway.cutAll();
     }
     there.end();
@@ -176,7 +176,7 @@ describe('a reply', () => {
     const second = conversation.send('second', { id: 'm2' });
     await second.receipt;
     const told = all(second);
-    await until(() => gateway.streamCount === 1, 'the stream');
+    await until('the stream', () => gateway.streamCount === 1);
     await conversation.cancel('m2');
     expect(types(await told)).toEqual(['message_cancelled']);
     expect(await second.ended).toBeNull();
@@ -189,7 +189,7 @@ describe('a reply', () => {
     expect((await into.receipt).run).toBeNull();
     const told = all(into);
     const ended = into.ended;
-    await until(() => gateway.streamCount === 2, 'both streams');
+    await until('both streams', () => gateway.streamCount === 2);
     there.append({ type: 'message_delivered', at: 3, id: 'm2', run: 'm1' });
     there.say('yes', 'm1');
     there.end();
@@ -218,7 +218,7 @@ describe('a reply', () => {
     await reply.receipt;
     there.say('one');
     for await (const event of reply) if (event.type === 'delta') break;
-    await until(() => gateway.streamCount === 0, 'the end of the stream');
+    await until('the end of the stream', () => gateway.streamCount === 0);
     expect(there.current?.id).toBe('m1');
     there.say(' two');
     there.end();
@@ -233,7 +233,7 @@ describe('a reply', () => {
     const reading = (async () => {
       for await (const event of reply) told.push(event);
     })();
-    await until(() => told.length === 1, 'the first event');
+    await until('the first event', () => told.length === 1);
     client.close();
     await reading;
     expect(types(told)).toEqual(['run_started']);
@@ -245,7 +245,7 @@ describe('a reply', () => {
     const reply = conversation.send('go');
     await reply.receipt;
     const told = all(reply);
-    await until(() => gateway.streamCount === 1, 'the stream');
+    await until('the stream', () => gateway.streamCount === 1);
     gateway.conversations.delete(there.key);
     gateway.cutAll();
     await expect(told).rejects.toMatchObject({ code: 'conversation_not_found' });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../../test/test-gateway.ts';
+import { until } from '../../../../test/support/until.ts';
 import { type TestRun, TestRuns } from '../../test/test-runs.ts';
 import { Binnacle } from '../client.ts';
 import type { ClientOptions } from '../transport/options.ts';
@@ -73,7 +73,7 @@ describe('a run', () => {
   it('that nobody reads is started all the same, and found again by its id', async () => {
     const client = open();
     const { id } = client.session('s').run('sleep 5', { id: 'mine' });
-    await until(() => server.runs.has('mine'), 'the start');
+    await until('the start', () => server.runs.has('mine'));
     expect(requests()).toEqual([`POST ${RUNS}`]);
     expect(server.seen[0]?.query.get('format')).toBeNull();
     const run = server.runs.get(id);
@@ -91,7 +91,7 @@ describe('a run', () => {
     const run = client.session('s').run('sleep 5');
     const { ended } = run;
     await run.accepted;
-    await until(() => server.seen.length === 2, 'the poll');
+    await until('the poll', () => server.seen.length === 2);
     server.runs.get(run.id)?.end(7);
     server.flush();
     expect((await ended).exitCode).toBe(7);
@@ -102,7 +102,7 @@ describe('a run', () => {
   it('is waited for over a restart of the gateway', async () => {
     const run = open().session('s').run('sleep 5');
     const { ended } = run;
-    await until(() => server.seen.length === 2, 'the poll');
+    await until('the poll', () => server.seen.length === 2);
     const { port } = server;
     await server.stop();
     server.runs.get(run.id)?.end(0);
@@ -161,7 +161,7 @@ describe('a run', () => {
     const errors: string[] = [];
     client.on('error', (error) => errors.push(error.code));
     client.session('s').run('ls');
-    await until(() => errors.length > 0, 'the error');
+    await until('the error', () => errors.length > 0);
     expect(errors).toEqual(['bad_cwd']);
   });
 
@@ -335,7 +335,7 @@ describe('who reads a run', () => {
     server.script = (run) => run.write('stdout', 'x');
     const client = open();
     for await (const event of client.session('s').run('x')) if (event.type === 'output') break;
-    await until(() => server.streams.size === 0, 'the end of the stream');
+    await until('the end of the stream', () => server.streams.size === 0);
     expect(server.seen).toHaveLength(1);
   });
 
@@ -348,7 +348,7 @@ describe('who reads a run', () => {
     client.close();
     expect(types(await reading)).toEqual(['run']);
     await ended;
-    await until(() => server.streams.size === 0, 'the end of the stream');
+    await until('the end of the stream', () => server.streams.size === 0);
     expect(server.runs.get(run.id)?.info.state).toBe('running');
   });
 

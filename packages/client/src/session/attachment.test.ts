@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { BinnacleError, type Epoch } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { TestGateway, type TestSession, until } from '../../test/test-gateway.ts';
+import { until } from '../../../../test/support/until.ts';
+import { TestGateway, type TestSession } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
 import type { ClientOptions } from '../transport/options.ts';
 import type { Attachment, AttachmentEvent } from './attachment.ts';
@@ -183,7 +184,7 @@ describe('an attachment', () => {
     gateway.frameBytes = 1_000;
     const attachment = open({ bufferBytes: 30_000 }).session(session.id).attach();
     const unsubscribes = () => gateway.received.filter((frame) => frame.t === 'unsubscribe').length;
-    await until(() => unsubscribes() === 1, 'the first unsubscribe');
+    await until('the first unsubscribe', () => unsubscribes() === 1);
     // The whole log was on its way; what is kept is what fits.
     expect((attachment as unknown as { buffered: number }).buffered).toBeLessThanOrEqual(30_000 + 1_256);
     const events = await all(attachment);
@@ -245,7 +246,7 @@ describe('an attachment', () => {
     const client = open();
     await all(client.session(session.id).attach());
     gateway.cutAll();
-    await until(() => client.state.kind === 'idle', 'idle');
+    await until('idle', () => client.state.kind === 'idle');
     client.wake();
     // Another session proves that time went by and that the client still works.
     const other = gateway.session();
@@ -265,7 +266,7 @@ describe('an attachment', () => {
     gateway.cutAll();
     await expect(attachment.next()).rejects.toMatchObject({ code: 'session_gone' });
     gateway.cutAll();
-    await until(() => client.state.kind === 'idle', 'idle');
+    await until('idle', () => client.state.kind === 'idle');
     expect(gateway.history).toHaveLength(2);
   });
 
@@ -293,7 +294,7 @@ describe('an attachment', () => {
     first.detach();
     expect(await first.next()).toEqual({ done: true, value: undefined });
     for await (const event of client.session(session.id).attach()) if (event.type === 'output') break;
-    await until(() => gateway.received.filter((frame) => frame.t === 'unsubscribe').length === 2, 'both unsubscribes');
+    await until('both unsubscribes', () => gateway.received.filter((frame) => frame.t === 'unsubscribe').length === 2);
   });
 
   it('takes nothing of an earlier subscription for its own', async () => {

@@ -1,7 +1,8 @@
 import { BinnacleError } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { TestGateway, type TestSession, until } from '../../test/test-gateway.ts';
+import { until } from '../../../../test/support/until.ts';
+import { TestGateway, type TestSession } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
 
 let gateway: TestGateway;
@@ -44,7 +45,7 @@ describe('the lease', () => {
   it('renews itself at a third of its time while it is held', async () => {
     const { lease } = client.session(session.id);
     await lease.acquire({ ttlMs: 90 });
-    await until(() => actions().filter((action) => action === 'renew').length >= 4, 'four renewals');
+    await until('four renewals', () => actions().filter((action) => action === 'renew').length >= 4);
     expect(lease.held).not.toBeNull();
     await lease.release();
     const renewals = actions().length;
@@ -56,7 +57,7 @@ describe('the lease', () => {
     const { lease } = client.session(session.id);
     await lease.acquire({ ttlMs: 60_000 });
     gateway.cutAll();
-    await until(() => actions().includes('renew'), 'the renewal');
+    await until('the renewal', () => actions().includes('renew'));
     expect(gateway.history).toHaveLength(2);
     expect(lease.held).not.toBeNull();
   });
@@ -72,7 +73,7 @@ describe('the lease', () => {
     await lease.acquire();
     const frame = { t: 'lease', session: session.id, lease: next, yours: false } as const;
     gateway.broadcast(why === undefined ? frame : { ...frame, lost: why });
-    await until(() => lost.length === 1, 'the loss');
+    await until('the loss', () => lost.length === 1);
     expect(lost[0]?.code).toBe(code);
     expect(lease.held).toBeNull();
   });
@@ -95,7 +96,7 @@ describe('the lease', () => {
       lease: { holder: 'tester', fence: 2, expiresInMs: 1 },
       yours: true,
     });
-    await until(() => changes.length === 2, 'the changes');
+    await until('the changes', () => changes.length === 2);
     expect(lease.held).not.toBeNull();
   });
 
@@ -108,10 +109,10 @@ describe('the lease', () => {
     });
     session.lease = { holder: 'Ada', fence: 1, expiresInMs: 60_000, secret: 's' };
     watched.attach();
-    await until(() => holders.length === 1, 'who it was before we came');
+    await until('who it was before we came', () => holders.length === 1);
     session.lease = { holder: 'Bob', fence: 2, expiresInMs: 60_000, secret: 't' };
     gateway.cutAll();
-    await until(() => holders.length === 2, 'who it was when we came back');
+    await until('who it was when we came back', () => holders.length === 2);
     expect(holders).toEqual(['Ada', 'Bob']);
     expect(watched.lease.info?.holder).toBe('Bob');
   });
@@ -124,7 +125,7 @@ describe('the lease', () => {
     await held.lease.acquire({ ttlMs: 60_000 });
     session.lease = { holder: 'Bob', fence: 2, expiresInMs: 60_000, secret: 't' };
     gateway.cutAll();
-    await until(() => lost.length === 1, 'the loss');
+    await until('the loss', () => lost.length === 1);
     expect(held.lease.held).toBeNull();
     expect(held.lease.info?.holder).toBe('Bob');
   });
@@ -134,7 +135,7 @@ describe('the lease', () => {
     const getting = left.lease.acquire({ ttlMs: 60_000 });
     left.detach();
     await expect(getting).rejects.toMatchObject({ code: 'lease_lost' });
-    await until(() => actions().includes('release'), 'the release');
+    await until('the release', () => actions().includes('release'));
     expect(left.lease.held).toBeNull();
     expect(session.lease).toBeNull();
     // It can be had again by the same.
@@ -148,7 +149,7 @@ describe('the lease', () => {
     lease.on('lost', (error) => lost.push(error));
     await lease.acquire({ ttlMs: 30 });
     session.lease = null;
-    await until(() => lost.length === 1, 'the loss');
+    await until('the loss', () => lost.length === 1);
     expect(lost[0]?.code).toBe('lease_lost');
   });
 
@@ -158,17 +159,17 @@ describe('the lease', () => {
     lease.on('lost', (error) => lost.push(error));
     await lease.acquire({ ttlMs: 60 });
     await gateway.stop();
-    await until(() => lost.length === 1, 'the loss');
+    await until('the loss', () => lost.length === 1);
     expect(lost[0]?.code).toBe('lease_lost');
-    await until(() => client.state.kind === 'idle', 'idle: nothing needs the gateway');
+    await until('idle: nothing needs the gateway', () => client.state.kind === 'idle');
   });
 
   it('is given up on detach, and no longer keeps the connection', async () => {
     const handle = client.session(session.id);
     await handle.lease.acquire();
     handle.detach();
-    await until(() => actions().includes('release'), 'the release');
+    await until('the release', () => actions().includes('release'));
     gateway.cutAll();
-    await until(() => client.state.kind === 'idle', 'idle');
+    await until('idle', () => client.state.kind === 'idle');
   });
 });

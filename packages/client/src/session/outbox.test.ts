@@ -1,7 +1,8 @@
 import type { Code } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { TestGateway, type TestSession, until } from '../../test/test-gateway.ts';
+import { until } from '../../../../test/support/until.ts';
+import { TestGateway, type TestSession } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
 import type { ClientOptions } from '../transport/options.ts';
 
@@ -204,7 +205,7 @@ describe('input', () => {
     gateway.refuse = (frame) => (frame.t === 'input' ? 'input_full' : undefined);
     const client = open();
     const write = client.session(session.id).write('x');
-    await until(() => gateway.received.some((frame) => frame.t === 'input'), 'the input');
+    await until('the input', () => gateway.received.some((frame) => frame.t === 'input'));
     client.close();
     await expect(write).rejects.toMatchObject({ code: 'client_closed' });
   });

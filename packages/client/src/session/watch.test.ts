@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { TestGateway, until } from '../../test/test-gateway.ts';
+import { until } from '../../../../test/support/until.ts';
+import { TestGateway } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
 import { KnownSessions } from './session-list.ts';
 import type { Watch, WatchEvent } from './watch.ts';
@@ -90,7 +91,7 @@ describe('a watch', () => {
     for (let i = 0; i < 1_000; i += 1) gateway.broadcast({ t: 'session', info: { ...a.info, cols: i } });
     gateway.broadcast({ t: 'session', info: b.info });
     gateway.broadcast({ t: 'ping', time: 1 });
-    await until(() => gateway.received.some((frame) => frame.t === 'pong'), 'the pong behind them');
+    await until('the pong behind them', () => gateway.received.some((frame) => frame.t === 'pong'));
     expect(await take(watch)).toMatchObject({ info: { id: a.id, cols: 999 } });
     expect(await take(watch)).toMatchObject({ info: { id: b.id } });
   });
@@ -106,9 +107,9 @@ describe('a watch', () => {
     const off = () => gateway.received.filter((frame) => frame.t === 'watch' && !frame.on).length;
     expect(off()).toBe(0);
     await two.return();
-    await until(() => off() === 1, 'the end of the watch');
+    await until('the end of the watch', () => off() === 1);
     gateway.cutAll();
-    await until(() => client.state.kind === 'idle', 'idle');
+    await until('idle', () => client.state.kind === 'idle');
   });
 
   it('throws why the gateway refuses it', async () => {

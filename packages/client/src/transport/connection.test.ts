@@ -3,7 +3,8 @@ import { createServer, connect as dial } from 'node:net';
 import type { BinnacleError } from '@binnacle/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { TestGateway, until } from '../../test/test-gateway.ts';
+import { until } from '../../../../test/support/until.ts';
+import { TestGateway } from '../../test/test-gateway.ts';
 import { Binnacle } from '../client.ts';
 import type { ClientState } from './connection.ts';
 import type { ClientOptions, WebSocketLike } from './options.ts';
@@ -42,17 +43,17 @@ describe('the connection', () => {
     const { client } = open();
     expect(client.state.kind).toBe('idle');
     client.session(gateway.session().id).attach();
-    await until(() => client.state.kind === 'open', 'open');
+    await until('open', () => client.state.kind === 'open');
     expect(gateway.upgrades).toHaveLength(1);
   });
 
   it('reports connecting, open, waiting with the time, and stopped with the code', async () => {
     const { client, states } = open();
     client.session(gateway.session().id).attach();
-    await until(() => client.state.kind === 'open', 'open');
+    await until('open', () => client.state.kind === 'open');
     gateway.cutAll();
-    await until(() => states.some((state) => state.kind === 'waiting'), 'waiting');
-    await until(() => gateway.history.length === 2 && client.state.kind === 'open', 'open again');
+    await until('waiting', () => states.some((state) => state.kind === 'waiting'));
+    await until('open again', () => gateway.history.length === 2 && client.state.kind === 'open');
     client.close();
     const kinds = states.map((state) => state.kind).filter((kind, i, list) => kind !== list[i - 1]);
     expect(kinds).toEqual(['connecting', 'open', 'waiting', 'connecting', 'open', 'stopped']);
@@ -91,7 +92,7 @@ describe('the connection', () => {
     await attachment.next();
     const { port } = gateway;
     await gateway.stop();
-    await until(() => states.filter((state) => state.kind === 'waiting').length > 3, 'several attempts');
+    await until('several attempts', () => states.filter((state) => state.kind === 'waiting').length > 3);
     session.append('tty', 'two');
     session.end();
     await gateway.listen(port);
@@ -126,7 +127,7 @@ describe('the connection', () => {
     const { client } = open();
     await client.session(gateway.session().id).attach().next();
     gateway.broadcast({ t: 'ping', time: 12_345 });
-    await until(() => gateway.received.some((frame) => frame.t === 'pong'), 'the pong');
+    await until('the pong', () => gateway.received.some((frame) => frame.t === 'pong'));
     expect(gateway.received.find((frame) => frame.t === 'pong')).toMatchObject({
       time: 12_345,
       clientTime: expect.any(Number),
@@ -136,7 +137,7 @@ describe('the connection', () => {
   it('measures the latency and the offset of the clocks', async () => {
     const { client, states } = open();
     client.session(gateway.session().id).attach();
-    await until(() => states.some((state) => state.latencyMs !== null), 'a latency');
+    await until('a latency', () => states.some((state) => state.latencyMs !== null));
     expect(client.clockOffsetMs).toBeGreaterThan(4_500);
     expect(client.clockOffsetMs).toBeLessThan(5_500);
   });
@@ -148,7 +149,7 @@ describe('the connection', () => {
     await attachment.next();
     for (const peer of gateway.peers) peer.seq += 1;
     gateway.broadcast({ t: 'ping', time: 1 });
-    await until(() => gateway.history.length === 2 && client.state.kind === 'open', 'a second connection');
+    await until('a second connection', () => gateway.history.length === 2 && client.state.kind === 'open');
     expect(errors[0]).toMatchObject({ code: 'protocol_error', details: { expectedSeq: 4, seq: 5 } });
     session.append('tty', 'still here');
     gateway.flush();
@@ -159,7 +160,7 @@ describe('the connection', () => {
     const { client, errors } = open();
     await client.session(gateway.session().id).attach().next();
     for (const peer of gateway.peers) peer.socket.send(text);
-    await until(() => gateway.history.length === 2, 'a second connection');
+    await until('a second connection', () => gateway.history.length === 2);
     expect(errors[0]).toMatchObject({ code: 'protocol_error' });
   });
 
@@ -167,7 +168,7 @@ describe('the connection', () => {
     const { client, errors } = open();
     await client.session(gateway.session().id).attach().next();
     for (const peer of gateway.peers) peer.socket.send(new Uint8Array(10));
-    await until(() => gateway.history.length === 2, 'a second connection');
+    await until('a second connection', () => gateway.history.length === 2);
     expect(errors[0]).toMatchObject({ code: 'protocol_error' });
   });
 
@@ -176,7 +177,7 @@ describe('the connection', () => {
     await client.session(gateway.session().id).attach().next();
     gateway.broadcast({ t: 'novelty' } as never);
     gateway.broadcast({ t: 'ping', time: 1 });
-    await until(() => gateway.received.some((frame) => frame.t === 'pong'), 'the pong');
+    await until('the pong', () => gateway.received.some((frame) => frame.t === 'pong'));
     expect(errors).toEqual([]);
     expect(gateway.history).toHaveLength(1);
   });
@@ -188,7 +189,7 @@ describe('the connection', () => {
       t: 'error',
       error: { code: 'disk_full', message: 'Full.', hint: 'Free some.', retryable: true },
     });
-    await until(() => errors.length === 1, 'the error');
+    await until('the error', () => errors.length === 1);
     expect(errors[0]).toMatchObject({ code: 'disk_full', message: 'Full.' });
   });
 
@@ -198,7 +199,7 @@ describe('the connection', () => {
     const attachment = client.session(gateway.session().id).attach();
     await attachment.next();
     for (const peer of gateway.peers) peer.isMute = true;
-    await until(() => gateway.history.length === 2 && client.state.kind === 'open', 'a second connection');
+    await until('a second connection', () => gateway.history.length === 2 && client.state.kind === 'open');
     expect(errors.map((error) => error.code)).toEqual(['no_pong']);
   });
 
@@ -230,11 +231,11 @@ describe('the connection', () => {
     const session = gateway.session();
     const { client, states } = open({ backoff: { baseMs: 3_600_000, capMs: 3_600_000 }, random: () => 1 });
     client.session(session.id).attach();
-    await until(() => client.state.kind === 'open', 'open');
+    await until('open', () => client.state.kind === 'open');
     gateway.cutAll();
-    await until(() => states.some((state) => state.kind === 'waiting'), 'waiting');
+    await until('waiting', () => states.some((state) => state.kind === 'waiting'));
     client.wake();
-    await until(() => client.state.kind === 'open', 'open again');
+    await until('open again', () => client.state.kind === 'open');
   });
 
   it('never has two sockets, however often it is cut and woken', async () => {
@@ -254,14 +255,14 @@ describe('the connection', () => {
     });
     client.session(session.id).attach();
     for (let i = 0; i < 15; i += 1) {
-      await until(() => client.state.kind === 'open', 'open');
+      await until('open', () => client.state.kind === 'open');
       gateway.cutAll();
       for (let wakes = 0; wakes < 5; wakes += 1) client.wake();
       client
         .session(session.id)
         .signal('SIGINT')
         .catch(() => {});
-      await until(() => gateway.history.length > i + 1, 'the next connection');
+      await until('the next connection', () => gateway.history.length > i + 1);
     }
     expect(most).toBe(1);
   });
@@ -295,14 +296,14 @@ describe('the connection', () => {
     const { client } = open();
     await client.session(gateway.session().id).resize(120, 40);
     expect(gateway.received.filter((frame) => frame.t === 'resize')).toHaveLength(3);
-    await until(() => client.state.kind === 'open', 'open');
+    await until('open', () => client.state.kind === 'open');
   });
 
   it('does not wait for ever for a gateway that is not there', async () => {
     const { client } = open({ requestTimeoutMs: 50 });
     await gateway.stop();
     await expect(client.session('x').signal('SIGINT')).rejects.toMatchObject({ code: 'unreachable' });
-    await until(() => client.state.kind === 'idle', 'idle: nobody needs a connection any more');
+    await until('idle: nobody needs a connection any more', () => client.state.kind === 'idle');
     gateway = await TestGateway.start();
   });
 

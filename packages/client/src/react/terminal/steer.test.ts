@@ -1,7 +1,8 @@
 import type { BinnacleError } from '@binnacle/protocol';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { TestGateway, type TestSession, until } from '../../../test/test-gateway.ts';
+import { until } from '../../../../../test/support/until.ts';
+import { TestGateway, type TestSession } from '../../../test/test-gateway.ts';
 import { Binnacle } from '../../client.ts';
 import { TerminalSteer } from './steer.ts';
 
@@ -46,14 +47,14 @@ const actions = () => gateway.received.flatMap((frame) => (frame.t === 'lease' ?
 
 it('typing takes the helm once where it is free, and what was typed meanwhile goes before what comes then', async () => {
   for (const key of ['a', 'b', 'c']) steer.typed(key);
-  await until(() => steer.holds, 'the helm');
+  await until('the helm', () => steer.holds);
   // It is there, and the owner does not know yet: what waits goes first.
   steer.typed('d');
   expect(there.input).toBe('');
   open();
-  await until(() => there.input.length === 4, 'what was typed');
+  await until('what was typed', () => there.input.length === 4);
   steer.typed('e');
-  await until(() => there.input === 'abcde', 'all of it in order');
+  await until('all of it in order', () => there.input === 'abcde');
   expect(actions()).toEqual(['acquire']);
   expect(codes()).toEqual([undefined]);
 });
@@ -64,7 +65,7 @@ it('more than 1 MiB does not wait for the helm: it is refused, with a code, and 
   expect(codes()).toEqual(['input_full']);
   steer.typed('z');
   open();
-  await until(() => there.input.length === 512 * 1024 + 1, 'what waited');
+  await until('what waited', () => there.input.length === 512 * 1024 + 1);
   expect(there.input.endsWith('xz')).toBe(true);
 });
 
@@ -73,22 +74,22 @@ it('what is typed where somebody else has the helm is not sent, now or later, an
   steer.pointed('\x1b[M !!');
   steer.replied('\x1b[?1;2c');
   steer.typed('rm');
-  await until(() => problems.length === 1, 'the refusal');
+  await until('the refusal', () => problems.length === 1);
   expect(problems[0]).toMatchObject({
     code: 'lease_held',
     message: 'Ada has the helm. What you typed was not sent.',
   });
   steer.take();
   open();
-  await until(() => problems.length === 2, 'the helm');
+  await until('the helm', () => problems.length === 2);
   expect([codes(), there.input]).toEqual([['lease_held', undefined], '']);
 });
 
 it('the helm that comes when nobody is there any more is let go of', async () => {
   steer.typed('x');
-  await until(() => steer.holds, 'the helm');
+  await until('the helm', () => steer.holds);
   steer.stop();
   open();
-  await until(() => actions().includes('release'), 'the release');
+  await until('the release', () => actions().includes('release'));
   expect([there.input, steer.holds, codes()]).toEqual(['', false, []]);
 });

@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTls, type Server as TlsServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
+import { until } from '../../../../../test/support/until.ts';
 import type { Address } from '../../base/fixed-lookup.ts';
 import { Fetches, type FetchParts } from './fetch.ts';
-import { asking, until } from './powers.fixture.ts';
+import { asking } from './powers.fixture.ts';
 
 interface Answer {
   status: number;

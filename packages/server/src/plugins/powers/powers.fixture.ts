@@ -55,12 +55,3 @@ const granted = (permissions: unknown) =>
   readGrants(permissions, (at, message) => {
     throw new Error(`${at.join('.')}: ${message}`);
   });
-
-/** Waits for a condition. */
-export async function until(what: string, holds: () => boolean, ms = 8000): Promise<void> {
-  const deadline = performance.now() + ms;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-    await new Promise((done) => setTimeout(done, 5));
-  }
-}

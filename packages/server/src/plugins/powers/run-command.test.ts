@@ -2,8 +2,9 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../../../../../test/support/until.ts';
 import { readProcess } from '../../process/session-processes.ts';
-import { asking, until } from './powers.fixture.ts';
+import { asking } from './powers.fixture.ts';
 import { commandDeadlineMs, PluginPrograms } from './run-command.ts';
 
 interface Result {

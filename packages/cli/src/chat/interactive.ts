@@ -20,12 +20,12 @@ import {
 import { EXIT } from '../output/failure.ts';
 import { style } from '../output/style.ts';
 import { Terminal } from '../terminal/terminal.ts';
-import { approvalKeys, commandLines, keyList, queueLines, receiptLine } from './format.ts';
+import { approvalKeys, keyList, receiptLine } from './format.ts';
 import { ChatInput, LINE_BREAK } from './keys.ts';
 import { Screen } from './screen.ts';
+import { type ChatSession, COMPLETIONS, runSlashCommand } from './slash-commands.ts';
 import { harmless } from './text.ts';
 import { ChatView } from './view.ts';
-import { readSharing, sharingWords } from './visibility.ts';
 
 export interface TalkOptions {
   readonly steer: SteerMode;
@@ -39,37 +39,6 @@ export interface TalkOptions {
 const TWICE_MS = 3_000;
 /** A key that was on its way when the question came is no answer to it, ms. */
 const GUARD_MS = 600;
-
-const HELP = [
-  '/stop              stop what it does, and what waits',
-  '/queue             what waits for its turn',
-  '/edit N TEXT       change a message that waits',
-  '/cancel N          take it back',
-  '/steer MODE        what becomes of messages while it works: queue, inject or interrupt',
-  '/history [N]       the last messages',
-  '/title TEXT        give the conversation a title',
-  '/share WHO         who may see it besides you: names of users, everyone, or nobody',
-  '/delete            remove it, with all that was said',
-  '/help              this',
-  '/quit              leave; what it does goes on',
-  "Other commands are the agent's own, and // before one of these sends it, too. Ctrl-C stops the run, twice leaves.",
-];
-const COMMANDS = [
-  '/stop',
-  '/queue',
-  '/edit ',
-  '/cancel ',
-  '/steer ',
-  '/history',
-  '/title ',
-  '/share ',
-  '/delete',
-  '/help',
-  '/quit',
-];
-
-/** What stands behind the name of a command. */
-const rest = (line: string): string => line.replace(/^\S+\s*/, '').replaceAll(LINE_BREAK, ' ');
 
 export async function talk(client: Binnacle, info: ConversationInfo, options: TalkOptions): Promise<number> {
   const { user } = await client.me();
@@ -113,7 +82,8 @@ class Talk {
   readonly #cleanup: (() => void)[];
   readonly #left: Promise<void>;
   #leave: () => void;
-  #steer: SteerMode;
+  /** What slash commands act on. */
+  readonly #session: ChatSession;
   #isAway: boolean;
   /** When Ctrl-C was pressed last for what is under way now, ms; and when a question was shown. */
   #interruptedAt: number;
@@ -153,7 +123,7 @@ class Talk {
       historySize: 200,
       // One or nothing: a list of candidates would be written over the rows that change.
       completer: (line: string) => {
-        const hits = [...COMMANDS, ...this.#commands].filter((command) => command.startsWith(line));
+        const hits = [...COMPLETIONS, ...this.#commands].filter((command) => command.startsWith(line));
         return [hits.length === 1 && line.startsWith('/') ? hits : [], line];
       },
     });
@@ -166,7 +136,19 @@ class Talk {
     this.#left = new Promise((resolve) => {
       this.#leave = resolve;
     });
-    this.#steer = options.steer;
+    this.#session = {
+      conversation,
+      view: this.#view,
+      steer: options.steer,
+      attempt: (act) => this.#try(act),
+      showHistory: (count) => this.#lookBack(count),
+      learnCommands: () => this.#learnCommands(),
+      askToDelete: () => {
+        this.#isDeleting = true;
+        this.#changed();
+      },
+      leave: () => this.#leave(),
+    };
     this.#isAway = false;
     this.#interruptedAt = Number.NEGATIVE_INFINITY;
     this.#askedAt = Number.NEGATIVE_INFINITY;
@@ -357,14 +339,14 @@ class Talk {
     const text = line.replaceAll(LINE_BREAK, '\n');
     this.#screen.entered(this.#view.echo(text));
     if (line.startsWith('//')) this.#send(text.slice(1));
-    else if (!this.#command(line)) this.#send(text);
+    else if (!runSlashCommand(this.#session, line)) this.#send(text);
   }
 
   #send(text: string): void {
     const waits = this.#view.state.run !== null || this.#view.state.queue.length > 0;
     this.#forgetInterrupt();
     const timeout = this.#timeoutMs === undefined ? {} : { timeoutMs: this.#timeoutMs };
-    const reply = this.#conversation.send(text, { steer: this.#steer, ...timeout });
+    const reply = this.#conversation.send(text, { steer: this.#session.steer, ...timeout });
     this.#unheard.add(reply);
     const heard = (): boolean => this.#unheard.delete(reply);
     reply.receipt.then(heard, heard);
@@ -373,79 +355,9 @@ class Talk {
       const receipt = await reply.receipt;
       const { queue } = this.#view.state;
       const isThere = queue.some(({ id }) => id === reply.id);
-      const line = receiptLine(receipt, waits ? this.#steer : 'queue', queue.length + (isThere ? 0 : 1));
+      const line = receiptLine(receipt, waits ? this.#session.steer : 'queue', queue.length + (isThere ? 0 : 1));
       if (line !== undefined) this.#view.say(line);
     });
-  }
-
-  /** False: it is none of ours; agents have commands of their own. */
-  #command(line: string): boolean {
-    const [name = '', ...words] = line.split(/\s+/);
-    switch (name) {
-      case '/stop':
-        this.#try(async () => {
-          const { aborted } = await this.#conversation.abort();
-          if (aborted.length === 0) this.#view.say('there is nothing to stop');
-        });
-        return true;
-      case '/queue':
-        this.#view.lines(queueLines(this.#view.state.queue, this.#view.user));
-        return true;
-      case '/edit':
-      case '/cancel': {
-        const message = this.#view.state.queue[Number(words[0]) - 1];
-        const text = line.replace(/^\S+\s+\S+\s*/, '').replaceAll(LINE_BREAK, '\n');
-        if (message === undefined) this.#view.say(`${name} takes the number of a message that waits`, '/queue');
-        else if (name === '/cancel') this.#try(() => this.#conversation.cancel(message.id));
-        else if (text === '') this.#view.say('/edit takes a number and the new text');
-        else
-          this.#try(async () => {
-            await this.#conversation.edit(message.id, text);
-            this.#view.say(`number ${words[0]} is changed`);
-          });
-        return true;
-      }
-      case '/steer': {
-        const [mode = ''] = words;
-        if (mode !== 'queue' && mode !== 'inject' && mode !== 'interrupt') {
-          this.#view.say(`messages while it works: ${this.#steer}; /steer takes queue, inject or interrupt`);
-          return true;
-        }
-        this.#steer = mode;
-        const can = this.#view.state.info.steer.includes(mode);
-        this.#view.say(can ? `messages while it works: ${mode}` : `this agent cannot ${mode}; its messages will wait`);
-        return true;
-      }
-      case '/history':
-        this.#try(() => this.#lookBack(words[0]));
-        return true;
-      case '/title': {
-        const title = rest(line);
-        if (title === '') this.#view.say('/title takes a text');
-        else this.#try(() => this.#conversation.update({ title }));
-        return true;
-      }
-      case '/share': {
-        const visibility = readSharing(rest(line));
-        if (visibility !== undefined) this.#try(() => this.#conversation.update({ visibility }));
-        else this.#view.say(sharingWords(this.#view.state.info.visibility), '/share takes users, everyone or nobody');
-        return true;
-      }
-      case '/delete':
-        this.#isDeleting = true;
-        this.#changed();
-        return true;
-      case '/help':
-        this.#view.lines(HELP);
-        this.#try(async () => this.#view.lines(commandLines(await this.#learnCommands())));
-        return true;
-      case '/quit':
-      case '/exit':
-        this.#leave();
-        return true;
-      default:
-        return false;
-    }
   }
 
   async #learnCommands(): Promise<readonly CommandInfo[]> {

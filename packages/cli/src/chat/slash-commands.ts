@@ -1,0 +1,152 @@
+// Commands that a person types in a chat: what each is called, what /help says of it, and what it does. Pure.
+
+import type { Conversation } from '@binnacle/client';
+import type { CommandInfo, SteerMode } from '@binnacle/protocol';
+import { commandLines, queueLines } from './format.ts';
+import { LINE_BREAK } from './keys.ts';
+import type { ChatView } from './view.ts';
+import { readSharing, sharingWords } from './visibility.ts';
+
+/** What a command acts on. */
+export interface ChatSession {
+  readonly conversation: Conversation;
+  readonly view: ChatView;
+  /** What becomes of messages while the agent works. */
+  steer: SteerMode;
+  /** Runs `act` and shows its failure. */
+  attempt(act: () => Promise<unknown>): void;
+  /** Shows the last messages; how many, as typed. */
+  showHistory(count: string | undefined): Promise<void>;
+  /** Commands of plugins, asked for anew. */
+  learnCommands(): Promise<readonly CommandInfo[]>;
+  /** Has the next key say whether the conversation is deleted. */
+  askToDelete(): void;
+  leave(): void;
+}
+
+/** What was typed: the whole line, and the words behind the name. */
+interface Typed {
+  readonly line: string;
+  readonly words: readonly string[];
+}
+
+interface SlashCommand {
+  /** Arguments as /help shows them; one in brackets may be left out. */
+  readonly args?: string;
+  /** Text of /help. A command without one is another name of the command before it. */
+  readonly about?: string;
+  run(chat: ChatSession, typed: Typed): void;
+}
+
+const COMMANDS: Readonly<Record<string, SlashCommand>> = {
+  '/stop': {
+    about: 'stop what it does, and what waits',
+    run: ({ conversation, view, attempt }) =>
+      attempt(async () => {
+        const { aborted } = await conversation.abort();
+        if (aborted.length === 0) view.say('there is nothing to stop');
+      }),
+  },
+  '/queue': {
+    about: 'what waits for its turn',
+    run: ({ view }) => view.lines(queueLines(view.state.queue, view.user)),
+  },
+  '/edit': {
+    args: 'N TEXT',
+    about: 'change a message that waits',
+    run: ({ conversation, view, attempt }, { line, words }) => {
+      const message = view.state.queue[Number(words[0]) - 1];
+      const text = line.replace(/^\S+\s+\S+\s*/, '').replaceAll(LINE_BREAK, '\n');
+      if (message === undefined) view.say('/edit takes the number of a message that waits', '/queue');
+      else if (text === '') view.say('/edit takes a number and the new text');
+      else
+        attempt(async () => {
+          await conversation.edit(message.id, text);
+          view.say(`number ${words[0]} is changed`);
+        });
+    },
+  },
+  '/cancel': {
+    args: 'N',
+    about: 'take it back',
+    run: ({ conversation, view, attempt }, { words }) => {
+      const message = view.state.queue[Number(words[0]) - 1];
+      if (message === undefined) view.say('/cancel takes the number of a message that waits', '/queue');
+      else attempt(() => conversation.cancel(message.id));
+    },
+  },
+  '/steer': {
+    args: 'MODE',
+    about: 'what becomes of messages while it works: queue, inject or interrupt',
+    run: (chat, { words }) => {
+      const { view } = chat;
+      const [mode = ''] = words;
+      if (mode !== 'queue' && mode !== 'inject' && mode !== 'interrupt') {
+        view.say(`messages while it works: ${chat.steer}; /steer takes queue, inject or interrupt`);
+        return;
+      }
+      chat.steer = mode;
+      const can = view.state.info.steer.includes(mode);
+      view.say(can ? `messages while it works: ${mode}` : `this agent cannot ${mode}; its messages will wait`);
+    },
+  },
+  '/history': {
+    args: '[N]',
+    about: 'the last messages',
+    run: ({ attempt, showHistory }, { words }) => attempt(() => showHistory(words[0])),
+  },
+  '/title': {
+    args: 'TEXT',
+    about: 'give the conversation a title',
+    run: ({ conversation, view, attempt }, { line }) => {
+      const title = argumentsOf(line);
+      if (title === '') view.say('/title takes a text');
+      else attempt(() => conversation.update({ title }));
+    },
+  },
+  '/share': {
+    args: 'WHO',
+    about: 'who may see it besides you: names of users, everyone, or nobody',
+    run: ({ conversation, view, attempt }, { line }) => {
+      const visibility = readSharing(argumentsOf(line));
+      if (visibility !== undefined) attempt(() => conversation.update({ visibility }));
+      else view.say(sharingWords(view.state.info.visibility), '/share takes users, everyone or nobody');
+    },
+  },
+  '/delete': { about: 'remove it, with all that was said', run: ({ askToDelete }) => askToDelete() },
+  '/help': {
+    about: 'this',
+    run: ({ view, attempt, learnCommands }) => {
+      view.lines(HELP);
+      attempt(async () => view.lines(commandLines(await learnCommands())));
+    },
+  },
+  '/quit': { about: 'leave; what it does goes on', run: ({ leave }) => leave() },
+  '/exit': { run: ({ leave }) => leave() },
+};
+
+/** Width of the names and arguments in /help. */
+const USAGE_WIDTH = 19;
+
+const HELP: readonly string[] = [
+  ...Object.entries(COMMANDS).flatMap(([name, { args = '', about }]) =>
+    about === undefined ? [] : [`${`${name} ${args}`.trimEnd().padEnd(USAGE_WIDTH)}${about}`],
+  ),
+  "Other commands are the agent's own, and // before one of these sends it, too. Ctrl-C stops the run, twice leaves.",
+];
+
+/** What Tab completes: the names, with a space where an argument has to follow. */
+export const COMPLETIONS: readonly string[] = Object.entries(COMMANDS).flatMap(([name, { args = '[]', about }]) =>
+  about === undefined ? [] : [args.startsWith('[') ? name : `${name} `],
+);
+
+/** Runs the command that a line names. Returns false for any other line: agents have commands of their own. */
+export function runSlashCommand(chat: ChatSession, line: string): boolean {
+  const [name = '', ...words] = line.split(/\s+/);
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  command?.run(chat, { line, words });
+  return command !== undefined;
+}
+
+/** The text behind the name of a command. */
+const argumentsOf = (line: string): string => line.replace(/^\S+\s*/, '').replaceAll(LINE_BREAK, ' ');

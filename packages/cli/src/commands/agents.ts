@@ -3,7 +3,7 @@
 import type { AgentInfo } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { EXIT } from '../output/failure.ts';
-import { printable, type Style, style, table } from '../output/style.ts';
+import { printable, type Style, style, table, widthOf } from '../output/style.ts';
 
 export async function agents(options: ClientCommandOptions): Promise<number> {
   const all = await withClient(options, (client) => client.conversations.agents());
@@ -21,5 +21,5 @@ export function agentTable(all: readonly AgentInfo[], look: Style): string {
     steer.join(', '),
     approvals ? 'yes' : '-',
   ]);
-  return table([head, ...rows], process.stdout.columns ?? 120);
+  return table([head, ...rows], widthOf(process.stdout));
 }

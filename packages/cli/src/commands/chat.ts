@@ -7,7 +7,7 @@ import { harmless } from '../chat/text.ts';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { formatDuration, parseCount, parseTimeout } from '../input/quantities.ts';
 import { EXIT, Failure, usage } from '../output/failure.ts';
-import { type Style, style, table } from '../output/style.ts';
+import { type Style, style, table, widthOf } from '../output/style.ts';
 
 export interface ChatOptions extends ClientCommandOptions {
   readonly agent?: string;
@@ -107,7 +107,7 @@ export function conversationTable(
     formatDuration(now - info.updatedAt),
     harmless(info.title),
   ]);
-  return table([head, ...rows], process.stdout.columns ?? 120);
+  return table([head, ...rows], widthOf(process.stdout));
 }
 
 function stateOf({ approvals, run }: ConversationInfo, isFailed: boolean, look: Style): string {

@@ -4,7 +4,7 @@ import { commandOf, type SessionActivity, type SessionInfo, type SessionQuery } 
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { formatDuration } from '../input/quantities.ts';
 import { EXIT } from '../output/failure.ts';
-import { printable, type Style, style, table } from '../output/style.ts';
+import { printable, type Style, style, table, widthOf } from '../output/style.ts';
 
 /** Of what one waits for, in a table. */
 const MAX_TEXT = 40;
@@ -50,7 +50,7 @@ export function sessionTable(sessions: readonly SessionInfo[], now: number, look
     ...(isAsked ? [clipped(printable(textOf(session)))] : []),
     printable(commandOf(session)),
   ]);
-  return table([head, ...rows], process.stdout.columns ?? 120);
+  return table([head, ...rows], widthOf(process.stdout));
 }
 
 const isWaiting = ({ activity }: SessionInfo): boolean => activity?.state.startsWith('waiting') === true;

@@ -1,11 +1,11 @@
 // `binnacle share`: links that show one session or conversation to whoever has them.
 
-import type { ShareInfo, ShareMode } from '@binnacle/client';
+import type { Binnacle, ShareInfo, ShareMode } from '@binnacle/client';
 import { isConversationKey } from '@binnacle/protocol';
 import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';
 import { formatDuration, parseCount, parseDuration } from '../input/quantities.ts';
 import { EXIT, usage } from '../output/failure.ts';
-import { printable, style, table } from '../output/style.ts';
+import { printable, style, table, widthOf } from '../output/style.ts';
 
 export interface ShareOptions extends ClientCommandOptions {
   readonly type?: boolean;
@@ -50,7 +50,10 @@ export async function share(what: string, options: ShareOptions): Promise<number
 }
 
 export async function listShares(options: ShareListOptions): Promise<number> {
-  const shares = await withClient(options, (client) => client.shares.list({ over: options.all === true }));
+  const { shares, names } = await withClient(options, async (client) => {
+    const listed = await client.shares.list({ over: options.all === true });
+    return { shares: listed, names: options.json === true ? new Map<string, string>() : await namesOf(client, listed) };
+  });
   if (options.json === true) {
     process.stdout.write(`${JSON.stringify({ shares })}\n`);
     return EXIT.ok;
@@ -63,12 +66,19 @@ export async function listShares(options: ShareListOptions): Promise<number> {
     stateOf(one, now),
     `${one.used}${one.uses === null ? '' : `/${one.uses}`}`,
     watching(one),
-    printable(one.session ?? one.conversation ?? ''),
+    printable(names.get(one.session ?? '') ?? one.session ?? one.conversation ?? ''),
     printable(one.label),
   ]);
   const head = ['ID', 'MODE', 'EXPIRES', 'USED', 'WATCHING', 'SHOWS', 'LABEL'].map(look.dim);
-  process.stdout.write(table([head, ...rows], process.stdout.columns ?? 160));
+  process.stdout.write(table([head, ...rows], widthOf(process.stdout)));
   return EXIT.ok;
+}
+
+/** Names of the sessions that links show. One that is gone, or has no name, is shown by its id. */
+async function namesOf(client: Binnacle, shares: readonly ShareInfo[]): Promise<ReadonlyMap<string, string>> {
+  if (shares.every(({ session }) => session === null)) return new Map();
+  const sessions = await client.sessions.all();
+  return new Map(sessions.flatMap(({ id, name }) => (name === '' || name === null ? [] : [[id, name] as const])));
 }
 
 export async function revokeShares(ids: readonly string[], options: ClientCommandOptions): Promise<number> {

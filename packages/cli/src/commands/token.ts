@@ -5,8 +5,8 @@ import type { Scope } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { ask, canAsk } from '../input/prompt.ts';
 import { formatDuration, parseDuration } from '../input/quantities.ts';
-import { EXIT, Failure } from '../output/failure.ts';
-import { printable, style, table } from '../output/style.ts';
+import { EXIT, Failure, usage } from '../output/failure.ts';
+import { printable, style, table, widthOf } from '../output/style.ts';
 
 export interface TokenCreateOptions extends ClientCommandOptions {
   readonly scope: Scope;
@@ -59,20 +59,31 @@ export async function listTokens(options: ClientCommandOptions): Promise<number>
     printable(token.name),
   ]);
   const head = ['ID', 'SCOPE', 'AGE', 'EXPIRES', 'USER', 'MADE BY', 'NAME'].map(look.dim);
-  process.stdout.write(table([head, ...rows], process.stdout.columns ?? 120));
+  process.stdout.write(table([head, ...rows], widthOf(process.stdout)));
   return EXIT.ok;
 }
 
-export async function revokeToken(id: string, options: TokenRevokeOptions): Promise<number> {
-  const count = await withClient(options, async (client) => {
+export async function revokeToken(wanted: string, options: TokenRevokeOptions): Promise<number> {
+  const { id, count } = await withClient(options, async (client) => {
+    const id = matching(await client.tokens.list(), wanted);
     const found = await client.tokens.issued(id);
     const issued = options.issued ?? (found.tokens.length === 0 ? 'keep' : await askWhatOf(client, id, found));
     await client.tokens.revoke(id, { issued });
-    return issued === 'revoke' ? found.tokens.length : 0;
+    return { id, count: issued === 'revoke' ? found.tokens.length : 0 };
   });
   const more = count === 0 ? '' : `, and ${count} ${count === 1 ? 'token' : 'tokens'} that it made`;
   process.stderr.write(`Token ${printable(id)} is revoked${more}.\n`);
   return EXIT.ok;
+}
+
+/** The id that begins like this; as it is where none does, for the gateway to say so. */
+function matching(tokens: readonly TokenInfo[], wanted: string): string {
+  const exact = tokens.find(({ id }) => id === wanted);
+  const found = exact === undefined && wanted !== '' ? tokens.filter(({ id }) => id.startsWith(wanted)) : [];
+  if (found.length > 1) {
+    throw usage(`"${wanted}" means ${found.length} tokens.`, `One of: ${found.map(({ id }) => id).join(', ')}`);
+  }
+  return found[0]?.id ?? wanted;
 }
 
 /** Lists what it has made, and asks whether that is to end as well. */
@@ -100,7 +111,7 @@ function listOf({ tokens, logins, shares, links }: IssuedByToken): string {
     ...(links === 0 ? [] : [`${links} unused login ${links === 1 ? 'link' : 'links'}`]),
   ];
   const also = others.length === 0 ? '' : `In any case end: ${others.join(', ')}.\n`;
-  return table([['ID', 'SCOPE', 'MADE BY', 'NAME'], ...rows], process.stderr.columns ?? 120) + also;
+  return table([['ID', 'SCOPE', 'MADE BY', 'NAME'], ...rows], widthOf(process.stderr)) + also;
 }
 
 /** Says nothing of tokens from before makers were recorded. A user that is made of an id adds nothing. */

@@ -45,6 +45,10 @@ export function printable(text: string): string {
   return BLANK.test(seen) ? seen.replace(/\p{Zs}/gu, '·') : seen;
 }
 
+/** Returns how many cells a line may have: in a pipe any number, because a program reads all of it. */
+export const widthOf = ({ isTTY, columns }: { readonly isTTY?: boolean; readonly columns?: number }): number =>
+  isTTY === true ? (columns ?? 120) : Number.POSITIVE_INFINITY;
+
 /**
  * Columns by the widest cell, two spaces between; the last one is cut at `width` columns. A cell with letters that are
  * written from right to left is isolated, so that the columns around keep their places.

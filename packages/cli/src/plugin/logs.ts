@@ -5,7 +5,7 @@ import type { PluginLogLine } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { parseCount } from '../input/quantities.ts';
 import { EXIT } from '../output/failure.ts';
-import { printable, type Style, style, table } from '../output/style.ts';
+import { printable, type Style, style, table, widthOf } from '../output/style.ts';
 
 export interface PluginLogOptions extends ClientCommandOptions {
   readonly follow?: boolean;
@@ -70,6 +70,6 @@ export async function pluginAudit(id: string, options: PluginAuditOptions): Prom
     printable(target),
   ]);
   const head = ['TIME (UTC)', 'WHAT', 'OUTCOME', 'TIMES', 'BY', 'TARGET'].map(look.dim);
-  process.stdout.write(table([head, ...rows], process.stdout.columns ?? 120));
+  process.stdout.write(table([head, ...rows], widthOf(process.stdout)));
   return EXIT.ok;
 }

@@ -4,7 +4,7 @@ import type { PluginInfo } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
 import { formatDuration } from '../input/quantities.ts';
 import { EXIT } from '../output/failure.ts';
-import { printable, type Style, style, table } from '../output/style.ts';
+import { printable, type Style, style, table, widthOf } from '../output/style.ts';
 import {
   askedLines,
   grantCommand,
@@ -47,7 +47,7 @@ function listText(plugins: readonly PluginInfo[], look: Style): string {
       one.permissions.filter(({ needed }) => needed),
     ).map((command) => `${printable(one.id)} lacks what this grants: ${command}`),
   ]);
-  return table([head, ...rows], process.stdout.columns ?? 120) + notes.map((line) => `${line}\n`).join('');
+  return table([head, ...rows], widthOf(process.stdout)) + notes.map((line) => `${line}\n`).join('');
 }
 
 function detailText(info: PluginInfo, now: number, look: Style): string {

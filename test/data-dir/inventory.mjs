@@ -6,8 +6,10 @@ const sha = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
 /** Returns sessions, runs, conversations, traffic, search hits, shares, tokens, and the rest, by their ids. */
 export async function inventoryOf({ url, token }) {
-  const read = async (path, headers = {}) => {
-    const response = await fetch(url + path, { headers: { authorization: `Bearer ${token}`, ...headers } });
+  const read = async (path) => {
+    const response = await fetch(url + path, { headers: { authorization: `Bearer ${token}` } });
+    // A screen that the machine was too busy to draw, an index that is being opened.
+    if (response.status === 503) return await read(path);
     const bytes = Buffer.from(await response.arrayBuffer());
     if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${bytes}`);
     return bytes;
@@ -19,14 +21,19 @@ export async function inventoryOf({ url, token }) {
     const of = `/v1/sessions/${id}`;
     const info = await json(of);
     const isPty = info.mode === 'pty';
+    const [output, entries, cast, screen, runs] = await Promise.all([
+      read(`${of}/output`),
+      read(`${of}/export?format=jsonl&encoding=base64&input=1`),
+      read(`${of}/export?input=1`),
+      isPty ? json(`${of}/screen`) : null,
+      info.runs === null ? null : json(`${of}/runs`),
+    ]);
     sessions[id] = {
       ...picked(info, ['name', 'state', 'mode', 'argv', 'cwd', 'cols', 'rows', 'exitCode', 'signal', 'outputOffset']),
       ...picked(info, ['oldestOffset', 'epoch', 'createdAt', 'exitedAt', 'labels', 'foreign']),
-      output: sha(await read(`${of}/output`)),
-      entries: sha(await read(`${of}/export?format=jsonl&encoding=base64&input=1`)),
-      cast: sha(await read(`${of}/export?input=1`)),
-      screen: isPty ? (await json(`${of}/screen`)).lines.join('\n').trimEnd() : null,
-      runs: info.runs === null ? null : (await json(`${of}/runs`)).runs,
+      ...{ output: sha(output), entries: sha(entries), cast: sha(cast) },
+      screen: screen === null ? null : screen.lines.join('\n').trimEnd(),
+      runs: runs === null ? null : runs.runs,
     };
   }
   const conversations = {};

@@ -25,18 +25,31 @@ const unpack = (dir: string): void => {
   if (status !== 0) throw new Error(String(stderr));
 };
 
+/** Maximum ms until a start has come to rest: a plugin, an index and an agent of a machine that has much else to do. */
+const WAIT_MS = 30_000;
+/** Maximum ms per test: two starts each, and all that is kept is read after each of them. */
+const TEST_MS = 90_000;
+
 /** All of it, once nothing moves any more: what had waited has ended, the plugin runs, the index is whole. */
 async function settled(gateway: GatewayAccess): Promise<Json> {
   const ofOpen = `/v1/conversations/${encodeURIComponent(keys.open)}`;
-  await until('what waited has ended', async () => {
-    const { run, queue } = (await gateway.ask(ofOpen)).json;
-    return run === null && queue.length === 0;
-  });
-  await until('the plugin runs', async () => (await gateway.ask('/plugins/keeper/kept')).status === 200, 20_000);
-  await until('the index is whole', async () => {
-    const { status, json } = await gateway.ask('/v1/search?q=Ahoy');
-    return status === 200 && json.behindBytes === 0;
-  });
+  await until(
+    'what waited has ended',
+    async () => {
+      const { run, queue } = (await gateway.ask(ofOpen)).json;
+      return run === null && queue.length === 0;
+    },
+    WAIT_MS,
+  );
+  await until('the plugin runs', async () => (await gateway.ask('/plugins/keeper/kept')).status === 200, WAIT_MS);
+  await until(
+    'the index is whole',
+    async () => {
+      const { status, json } = await gateway.ask('/v1/search?q=Ahoy');
+      return status === 200 && json.behindBytes === 0;
+    },
+    WAIT_MS,
+  );
   return await inventoryOf(gateway);
 }
 
@@ -116,39 +129,47 @@ describe('a data directory of version 0.1 that was killed at work', () => {
     vi.restoreAllMocks();
   });
 
-  it('is opened by a gateway in this process, twice, and nothing is lost and nothing is there twice', async () => {
-    const gateway = await openGateway({ prepare: unpack });
-    const first = await settled(gateway);
-    expectEverything(first);
-    await expectDoors(gateway);
-    await gateway.restart();
-    expect(await settled(gateway)).toEqual({ ...first, shares: expect.anything() });
-    const redeemed = await gateway.ask('/v1/shares/redeem', { body: { secret: secrets.typed }, token: null });
-    expect(redeemed).toMatchObject({ status: 201, json: { session: ids.pty, mode: 'type' } });
-    const again = await gateway.ask('/v1/pty-traffic/emit', {
-      token: secrets.ingest,
-      body: {
-        producer: { id: 'runner-1', epoch: 1 },
-        events: [{ session_id: 'job-2', seq: 0, response: 'one of many\n' }],
-      },
-    });
-    expect(again.json).toMatchObject({ duplicates: 1, stored: 0 });
-  });
+  it(
+    'is opened by a gateway in this process, twice, and nothing is lost and nothing is there twice',
+    async () => {
+      const gateway = await openGateway({ prepare: unpack });
+      const first = await settled(gateway);
+      expectEverything(first);
+      await expectDoors(gateway);
+      await gateway.restart();
+      expect(await settled(gateway)).toEqual({ ...first, shares: expect.anything() });
+      const redeemed = await gateway.ask('/v1/shares/redeem', { body: { secret: secrets.typed }, token: null });
+      expect(redeemed).toMatchObject({ status: 201, json: { session: ids.pty, mode: 'type' } });
+      const again = await gateway.ask('/v1/pty-traffic/emit', {
+        token: secrets.ingest,
+        body: {
+          producer: { id: 'runner-1', epoch: 1 },
+          events: [{ session_id: 'job-2', seq: 0, response: 'one of many\n' }],
+        },
+      });
+      expect(again.json).toMatchObject({ duplicates: 1, stored: 0 });
+    },
+    TEST_MS,
+  );
 
-  it('is opened by the built program, also after a kill -9 of it', async () => {
-    const gateway = await openGatewayProcess({
-      prepare: unpack,
-      flags: [],
-      env: {
-        BINNACLE_TEST_BEHIND_MS: String(behindMs),
-        NODE_OPTIONS: `--import=${resolve(import.meta.dirname, 'back-then.mjs')}`,
-      },
-    });
-    const first = await settled(gateway);
-    expectEverything(first);
-    await gateway.kill();
-    await gateway.restart();
-    expect(await settled(gateway)).toEqual(first);
-    await expectDoors(gateway);
-  });
+  it(
+    'is opened by the built program, also after a kill -9 of it',
+    async () => {
+      const gateway = await openGatewayProcess({
+        prepare: unpack,
+        flags: [],
+        env: {
+          BINNACLE_TEST_BEHIND_MS: String(behindMs),
+          NODE_OPTIONS: `--import=${resolve(import.meta.dirname, 'back-then.mjs')}`,
+        },
+      });
+      const first = await settled(gateway);
+      expectEverything(first);
+      await gateway.kill();
+      await gateway.restart();
+      expect(await settled(gateway)).toEqual(first);
+      await expectDoors(gateway);
+    },
+    TEST_MS,
+  );
 });

@@ -1,10 +1,8 @@
-// The deck: the list beside the one thing that is looked at, and what opens above both.
+// The page of those who are logged in: the sidebar, the pane of the route beside it, and what opens above both.
 
 import type { Binnacle, Me, Muted } from '@binnacle/client';
 import { allows, type ConversationInfo, type SessionInfo } from '@binnacle/protocol';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { TokensView } from '../access/tokens-view.tsx';
-import { NewConversation } from '../conversation/new-conversation.tsx';
 import type { Command } from '../model/command.ts';
 import { conversationTitle } from '../model/conversations.ts';
 import { oneLine } from '../model/format.ts';
@@ -12,28 +10,23 @@ import type { Choice } from '../model/route.ts';
 import { title } from '../model/sessions.ts';
 import { useLook } from '../notifications/use-focus.ts';
 import { Bell, Toasts } from '../plugins/plugin-notices.tsx';
-import { PluginsView } from '../plugins/plugins-view.tsx';
 import { useTold } from '../plugins/use-plugin-notices.ts';
-import { RecordingsView } from '../recordings/recordings-view.tsx';
-import { SearchView } from '../search/search-view.tsx';
-import { NewSession } from '../session/new-session.tsx';
 import { useLooked } from '../sidebar/last-seen.ts';
 import { countWaiting, keyOf, type Row } from '../sidebar/rows.ts';
 import { Side } from '../sidebar/sidebar.tsx';
-import { useLink } from '../state/use-connection.ts';
-import { useConversations } from '../state/use-conversations.ts';
+import { type Link, useLink } from '../state/use-connection.ts';
+import { type Talks, useConversations } from '../state/use-conversations.ts';
 import { useAddress } from '../state/use-route.ts';
-import { useFleet, useSought } from '../state/use-session-list.ts';
-import { TrafficView } from '../traffic/traffic-view.tsx';
+import { type Fleet, useFleet, useSought } from '../state/use-session-list.ts';
 import { Mishap } from '../ui/error-boundary.tsx';
 import { IconButton } from '../ui/icon-button.tsx';
 import { MenuIcon } from '../ui/icons.tsx';
 import { type Theme, useSetting } from '../ui/theme.ts';
-import { FrameNotices, Opening, prepareTerminal, Subject } from './detail-pane.tsx';
-import { EmptyDeck } from './empty-pane.tsx';
-import { Palette } from './palette.tsx';
+import { FrameNotices, prepareTerminal } from './detail-pane.tsx';
+import { Overlay, type OverlayName } from './overlay.tsx';
+import { pageCommands } from './page-commands.ts';
 import { Phone } from './phone-dialog.tsx';
-import { KeysDialog } from './shortcuts-dialog.tsx';
+import { RoutePane } from './route-pane.tsx';
 import { type Box, useBegin } from './use-create.ts';
 import { useDeckKeys } from './use-shortcuts.ts';
 import { useTitle } from './use-title.ts';
@@ -54,8 +47,6 @@ interface DeckProps {
 /** The login is over. */
 const SHUT: ReadonlySet<string> = new Set(['unauthorized', 'revoked', 'login_incomplete']);
 
-type Above = 'palette' | 'keys' | 'session' | 'conversation';
-
 const BAR_PX = 54;
 
 export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: DeckProps) {
@@ -67,28 +58,16 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
   const [screenReader, setScreenReader] = useSetting('binnacle.screen-reader');
   const [drawer, setDrawer] = useState(false);
   /** One at a time. */
-  const [above, setAbove] = useState<Above>();
+  const [above, setAbove] = useState<OverlayName>();
   const main = useRef<HTMLDivElement>(null);
   const area = useRef<Box>(undefined);
   const order = useRef<readonly Row[]>([]);
   /** What can be done with what is looked at. */
   const offered = useRef<readonly Command[]>([]);
   const isNews = useLooked(keyOf(chosen));
-
-  const shut = link.kind === 'stopped' && SHUT.has(link.code);
-  useEffect(() => {
-    if (shut) onShut();
-  }, [shut, onShut]);
-  // When the lists are there, nothing is as likely to be wanted next.
-  const isQuiet = !fleet.loading;
-  useEffect(() => {
-    if (isQuiet) prepareTerminal();
-  }, [isQuiet]);
-
-  const wanted = chosen?.kind === 'session' ? chosen.id : undefined;
-  const sought = useSought(client, fleet, wanted);
-  const session = wanted === undefined ? undefined : (fleet.sessions.find(({ id }) => id === wanted) ?? sought);
-  const talk = chosen?.kind === 'conversation' ? talks.conversations.find(({ key }) => key === chosen.key) : undefined;
+  useLoginEnd(link, onShut);
+  useTerminalAhead(fleet);
+  const { session, talk } = useSubject(client, fleet, talks, chosen);
   const waiting = countWaiting(fleet.sessions, talks.conversations);
   useTitle(nameOf(chosen, session, talk), waiting);
 
@@ -101,11 +80,7 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
     },
     [choose],
   );
-  const box = (): Box =>
-    area.current ?? {
-      width: main.current?.clientWidth ?? 0,
-      height: (main.current?.clientHeight ?? 0) - BAR_PX,
-    };
+  const box = (): Box => area.current ?? boxIn(main.current);
   const begin = useBegin(client, talks, box, pick);
   forget.current = begin.forget;
   const mayCreate = allows(me.scope, 'create');
@@ -115,9 +90,6 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
   const agents = talks.agents ?? [];
   const newTalk = (): void => (agents.length > 1 ? setAbove('conversation') : begin.talk());
   const onTalk = mayTalk && agents.length > 0 ? newTalk : undefined;
-
-  const toSession = useCallback((id: string) => pick({ kind: 'session', id }), [pick]);
-  const leaveTalk = useCallback(() => pick(undefined), [pick]);
   const onOrder = useCallback((rows: readonly Row[]) => {
     order.current = rows;
   }, []);
@@ -125,41 +97,22 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
     rows: () => order.current,
     chosen,
     pick,
-    act: (act) => {
-      if (act === 'filter') document.querySelector<HTMLElement>('[data-testid="filter-words"]')?.focus();
-      else setAbove(act);
-    },
+    act: (act) => (act === 'filter' ? focusFilter() : setAbove(act)),
   });
 
   useLook(client, chosen);
-  const nameOfMuted = (what: Muted): string | undefined => {
-    if ('session' in what) return fleet.sessions.find(({ id }) => id === what.session)?.name;
-    const muted = talks.conversations.find((info) => info.key === what.conversation);
-    return muted && conversationTitle(muted);
-  };
-
-  const commands: readonly Command[] = [
-    ...offered.current,
-    ...(shell === undefined ? [] : [{ name: 'New shell', act: { run: shell } }]),
-    ...(mayCreate ? [{ name: 'New session with a command…', act: { run: () => setAbove('session') } }] : []),
-    ...(onTalk === undefined ? [] : [{ name: 'New conversation', act: { run: onTalk } }]),
-    { name: 'Search all output', act: { to: { kind: 'search', q: '' } } },
-    { name: 'Traffic', act: { to: { kind: 'traffic', ask: {} } } },
-    { name: 'Recordings', act: { to: { kind: 'recordings' } } },
-    ...(allows(me.scope, 'admin')
-      ? ([
-          { name: 'Plugins', act: { to: { kind: 'plugins' } } },
-          { name: 'Tokens and logins', act: { to: { kind: 'tokens' } } },
-        ] as const)
-      : []),
-    { name: theme === 'dark' ? 'Change to light' : 'Change to dark', also: 'theme colours', act: { run: onTheme } },
+  const commands = pageCommands(
+    { own: offered.current, isAdmin: allows(me.scope, 'admin'), theme, screenReader },
     {
-      name: `Screen reader support in the terminal: ${screenReader ? 'off' : 'on'}`,
-      act: { run: () => setScreenReader(!screenReader) },
+      shell,
+      command: mayCreate ? () => setAbove('session') : undefined,
+      conversation: onTalk,
+      theme: onTheme,
+      screenReader: () => setScreenReader(!screenReader),
+      shortcuts: () => setAbove('keys'),
+      leave: onLeave,
     },
-    { name: 'Keyboard shortcuts', also: 'keys help ?', act: { run: () => setAbove('keys') } },
-    { name: 'Log out', act: { run: onLeave } },
-  ];
+  );
 
   const notices = (
     <FrameNotices
@@ -170,23 +123,7 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
       onClose={begin.error === undefined ? undefined : begin.forget}
     />
   );
-  const menu = (
-    <IconButton
-      className="bar-menu"
-      label="Conversations and sessions"
-      aria-expanded={drawer}
-      onClick={() => setDrawer(true)}
-      test="menu"
-    >
-      <MenuIcon />
-    </IconButton>
-  );
-  const page = { client, menu, linkNotice: notices };
-  const subject = session !== undefined ? { session } : talk !== undefined ? { talk } : undefined;
-  // An old session is on a page of the list that comes later.
-  const isComing =
-    (chosen?.kind === 'session' && !fleet.isWhole && fleet.error === undefined) ||
-    (chosen?.kind === 'conversation' && talks.loading && talks.error === undefined);
+  const menu = <MenuButton isOpen={drawer} onOpen={() => setDrawer(true)} />;
 
   return (
     <div className={drawer ? 'deck drawer' : 'deck'} data-testid="deck" data-link={link.kind}>
@@ -195,124 +132,104 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
         <h1>Binnacle</h1>
       </header>
       <Side
-        me={me}
-        link={link}
-        fleet={fleet}
-        talks={talks}
-        chosen={chosen}
-        theme={theme}
-        screenReader={screenReader}
+        {...{ me, link, fleet, talks, chosen, theme, screenReader, isNews, mayTalk, onTalk, onTheme, onLeave, onOrder }}
         starting={begin.starting}
         bell={
           <>
-            <Phone client={client} me={me} chosen={chosen} nameOf={nameOfMuted} />
+            <Phone client={client} me={me} chosen={chosen} nameOf={(what) => nameOfMuted(what, fleet, talks)} />
             <Bell all={told.all} unseen={told.unseen} isKnown={told.isKnown} see={told.see} />
           </>
         }
-        isNews={isNews}
         onChoose={pick}
-        onOrder={onOrder}
         onPalette={() => setAbove('palette')}
         onShell={shell}
         onForm={() => setAbove('session')}
-        mayTalk={mayTalk}
-        onTalk={onTalk}
-        onTheme={onTheme}
         onScreenReader={() => setScreenReader(!screenReader)}
-        onLeave={onLeave}
         onClose={() => setDrawer(false)}
       />
-      <button
-        type="button"
-        className="shade"
-        aria-label="Close the list"
-        tabIndex={-1}
-        onClick={() => setDrawer(false)}
-      />
+      <Shade onClose={() => setDrawer(false)} />
       <div className="main-area" ref={main}>
         <Mishap key={chosen?.kind ?? 'nothing'} menu={menu}>
-          {chosen?.kind === 'search' ? (
-            <SearchView {...page} asked={chosen} sessions={fleet.sessions} onSearch={pick} />
-          ) : chosen?.kind === 'traffic' ? (
-            <TrafficView
-              {...page}
-              ask={chosen.ask}
-              sessions={fleet.sessions}
-              onAsk={(ask) => pick({ kind: 'traffic', ask }, true)}
-            />
-          ) : chosen?.kind === 'recordings' ? (
-            <RecordingsView
-              client={client}
-              sessions={fleet.sessions}
-              loading={fleet.loading}
-              mayImport={mayCreate}
-              menu={menu}
-              linkNotice={notices}
-            />
-          ) : chosen?.kind === 'plugins' ? (
-            <PluginsView {...page} />
-          ) : chosen?.kind === 'tokens' ? (
-            <TokensView {...page} />
-          ) : subject !== undefined ? (
-            <Subject
-              client={client}
-              me={me}
-              of={subject}
-              sessions={fleet.sessions}
-              theme={theme}
-              screenReader={screenReader}
-              at={chosen?.kind === 'session' ? chosen.at : undefined}
-              fresh={chosen?.kind === 'session' && chosen.id === begin.fresh}
-              menu={menu}
-              notices={notices}
-              offered={offered}
-              onSession={toSession}
-              onGone={leaveTalk}
-              onSize={(size) => {
-                area.current = size;
-              }}
-              onLive={() => chosen?.kind === 'session' && toSession(chosen.id)}
-            />
-          ) : isComing ? (
-            <Opening name="" menu={menu} />
-          ) : (
-            <EmptyDeck
-              gone={fleet.error === undefined && talks.error === undefined ? chosen?.kind : undefined}
-              stray={stray}
-              waiting={waiting}
-              starting={begin.starting}
-              menu={menu}
-              notices={notices}
-              onShell={shell}
-              mayTalk={mayTalk}
-              onTalk={onTalk}
-            />
-          )}
+          <RoutePane
+            {...{ client, me, chosen, stray, fleet, talks, begin, session, talk, theme, screenReader }}
+            {...{ waiting, menu, notices, offered, mayCreate, mayTalk, pick, onTalk }}
+            onShell={shell}
+            onSize={(size) => {
+              area.current = size;
+            }}
+          />
         </Mishap>
       </div>
       <Toasts toasts={told.toasts} dismiss={told.dismiss} />
-      {above === 'palette' && (
-        <Palette
-          sessions={fleet.sessions}
-          conversations={talks.conversations}
-          commands={commands}
-          onChoose={pick}
-          onClose={() => setAbove((now) => (now === 'palette' ? undefined : now))}
-        />
-      )}
-      {above === 'keys' && <KeysDialog onClose={() => setAbove(undefined)} />}
-      {above === 'conversation' && (
-        <NewConversation
-          agents={talks.agents ?? []}
-          onCreate={begin.conversation}
-          onClose={() => setAbove(undefined)}
-        />
-      )}
-      {above === 'session' && (
-        <NewSession client={client} onCreate={begin.session} onClose={() => setAbove(undefined)} />
-      )}
+      <Overlay
+        {...{ client, above, fleet, talks, begin, commands, pick }}
+        onClose={(which) => setAbove((now) => (which === undefined || now === which ? undefined : now))}
+      />
     </div>
   );
+}
+
+/** Opens the sidebar, where it is a drawer. */
+const MenuButton = ({ isOpen, onOpen }: { readonly isOpen: boolean; readonly onOpen: () => void }) => (
+  <IconButton
+    className="bar-menu"
+    label="Conversations and sessions"
+    aria-expanded={isOpen}
+    onClick={onOpen}
+    test="menu"
+  >
+    <MenuIcon />
+  </IconButton>
+);
+
+/** Beside the sidebar, where it is a drawer: a touch closes it. */
+const Shade = ({ onClose }: { readonly onClose: () => void }) => (
+  <button type="button" className="shade" aria-label="Close the list" tabIndex={-1} onClick={onClose} />
+);
+
+const focusFilter = (): void => document.querySelector<HTMLElement>('[data-testid="filter-words"]')?.focus();
+
+/** Calls `onShut` once the gateway has refused this login. */
+function useLoginEnd(link: Link, onShut: () => void): void {
+  const shut = link.kind === 'stopped' && SHUT.has(link.code);
+  useEffect(() => {
+    if (shut) onShut();
+  }, [shut, onShut]);
+}
+
+/** Loads what draws terminals once the list is there: nothing is as likely to be wanted next. */
+function useTerminalAhead({ loading }: Fleet): void {
+  const isQuiet = !loading;
+  useEffect(() => {
+    if (isQuiet) prepareTerminal();
+  }, [isQuiet]);
+}
+
+/** The room for a terminal before there was one. */
+const boxIn = (area: HTMLElement | null): Box => ({
+  width: area?.clientWidth ?? 0,
+  height: (area?.clientHeight ?? 0) - BAR_PX,
+});
+
+interface SubjectInfo {
+  readonly session: SessionInfo | undefined;
+  readonly talk: ConversationInfo | undefined;
+}
+
+/** The session or conversation that the route names, once it is known. */
+function useSubject(client: Binnacle, fleet: Fleet, talks: Talks, chosen: Choice | undefined): SubjectInfo {
+  const wanted = chosen?.kind === 'session' ? chosen.id : undefined;
+  const sought = useSought(client, fleet, wanted);
+  const session = wanted === undefined ? undefined : (fleet.sessions.find(({ id }) => id === wanted) ?? sought);
+  const talk = chosen?.kind === 'conversation' ? talks.conversations.find(({ key }) => key === chosen.key) : undefined;
+  return { session, talk };
+}
+
+/** The name of a muted session or conversation; undefined where the lists do not have it. */
+function nameOfMuted(what: Muted, fleet: Fleet, talks: Talks): string | undefined {
+  if ('session' in what) return fleet.sessions.find(({ id }) => id === what.session)?.name;
+  const muted = talks.conversations.find((info) => info.key === what.conversation);
+  return muted && conversationTitle(muted);
 }
 
 /** For the window's title: empty where nothing is shown. */

@@ -45,6 +45,12 @@ interface AuthorizeProps {
   readonly onLeave: () => void;
 }
 
+/** Returns the least that the program asks for: who only clicks gives no more. More is a choice. */
+function leastAsked(query: string, choices: readonly Scope[]): Scope | undefined {
+  const asked = (new URLSearchParams(query).get('scope') ?? '').split(' ');
+  return choices.find((one) => asked.includes(one)) ?? choices[0];
+}
+
 export function Authorize({ client, me, query, onLeave }: AuthorizeProps) {
   const [asked, setAsked] = useState<Authorization>();
   const [error, setError] = useState<BinnacleError>();
@@ -56,7 +62,7 @@ export function Authorize({ client, me, query, onLeave }: AuthorizeProps) {
     client.authorization(query).then(
       (found) => {
         setAsked(found);
-        setScope(found.choices.at(-1));
+        setScope(leastAsked(query, found.choices));
       },
       (thrown: unknown) => setError(asFailure(thrown)),
     );

@@ -42,6 +42,7 @@ export const LAYERS = {
     ['gateway'],
     ['attach', 'chat', 'doctor', 'emit', 'mcp', 'plugin'],
     ['commands'],
+    ['program'],
     ['program.ts'],
     ['main.ts'],
   ],

@@ -1,16 +1,12 @@
 // The tree of commands and their options. Loads a command only when it is called, so that `serve` loads no client.
 
-import { SCOPES } from '@binnacle/protocol';
 import { Command, type Help, Option } from 'commander';
 import { DEFAULT_DETACH_KEYS } from './attach/detach-keys.ts';
-import type { ApproveOptions } from './commands/approve.ts';
 import type { AttachOptions } from './commands/attach.ts';
-import type { ChatOptions } from './commands/chat.ts';
 import type { DoctorOptions } from './commands/doctor.ts';
 import type { EmitOptions } from './commands/emit.ts';
 import type { ExecOptions } from './commands/exec.ts';
 import type { ExportOptions } from './commands/export.ts';
-import type { HooksOptions } from './commands/hooks.ts';
 import type { ImportCommandOptions } from './commands/import.ts';
 import type { LsOptions } from './commands/ls.ts';
 import type { McpOptions } from './commands/mcp.ts';
@@ -18,17 +14,16 @@ import type { RouteExplainOptions } from './commands/route.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { SearchCommandOptions } from './commands/search.ts';
 import type { SendOptions } from './commands/send.ts';
-import type { ServeOptions } from './commands/serve.ts';
-import type { ShareListOptions, ShareOptions } from './commands/share.ts';
 import type { TailOptions } from './commands/tail.ts';
-import type { TokenCreateOptions, TokenLinkOptions, TokenRevokeOptions } from './commands/token.ts';
 import type { ConfigCheckOptions } from './doctor/config-check.ts';
 import type { ClientCommandOptions } from './gateway/connect.ts';
 import { EXIT_HELP } from './output/failure.ts';
 import { addPlugin } from './plugin/program.ts';
+import { addShare, addToken } from './program/access.ts';
+import { addAgents, addChat, addHooks } from './program/agents.ts';
+import { clientCommand, collect } from './program/client-command.ts';
+import { addServe } from './program/serve.ts';
 import { VERSION } from './version.ts';
-
-const SESSION_HELP = 'id, the beginning of an id that only one has, name, or the id that its emitter gave it';
 
 /** `exit` receives the exit code of the command that ran. */
 export function makeProgram(exit: (code: number) => void): Command {
@@ -277,162 +272,6 @@ For example: binnacle import demo.cast
     );
 }
 
-function addServe(program: Command, exit: (code: number) => void): void {
-  program
-    .command('serve')
-    .description('start the gateway')
-    .option('--data <dir>', 'the data directory (default: $BINNACLE_DATA, else below $XDG_DATA_HOME)')
-    .option('--config <file>', 'agents, bindings and session keys (default: config.jsonc in the data directory)')
-    .option('--port <n>', 'the port; 0 for any that is free', '7117')
-    .option('--host <address>', 'the address to listen at', '127.0.0.1')
-    .option('--json', 'print one line of JSON when it is ready, and nothing else')
-    .option('--origin <origin>', 'a web origin that may use it (may be repeated)', collect, [])
-    .option('--pass-env <name>', 'a variable of ours that programs get, too (may be repeated)', collect, [])
-    .option('--host-name <name>', 'a host name that it is reached by (may be repeated)', collect, [])
-    .option(
-      '--public-url <url>',
-      'what others reach it by, behind a proxy or a tunnel: links begin with it (default: $BINNACLE_PUBLIC_URL)',
-    )
-    .addOption(
-      new Option(
-        '--lease-time <duration>',
-        'how long who steers may do nothing until others may (default: 5m; 1s to 24h)',
-      ).env('BINNACLE_LEASE_TIME'),
-    )
-    .addOption(
-      new Option('--lease-grace <duration>', 'and how long after their connection broke (default: 15s)').env(
-        'BINNACLE_LEASE_GRACE',
-      ),
-    )
-    .addOption(
-      new Option(
-        '--heartbeat <duration>',
-        'from one ping to the next; three unanswered ones end a connection (default: 15s; 1s to 1h)',
-      ).env('BINNACLE_HEARTBEAT'),
-    )
-    .addOption(
-      new Option(
-        '--stall-time <duration>',
-        'how long a viewer may take nothing until it is cut (default: 30s; 1s to 1h)',
-      ).env('BINNACLE_STALL_TIME'),
-    )
-    .option('--max-sessions <n>', 'how many sessions may run at once (default: 200)')
-    .option('--max-foreign-sessions <n>', 'how many that run elsewhere may be under way at once (default: 1000)')
-    .option('--new-foreign-per-second <n>', 'how many of them one user may begin (default: 100)')
-    .option('--emit-events-per-second <n>', 'events that one token may emit (default: 20000)')
-    .option('--emit-bytes-per-second <size>', 'and how much, e.g. 10MiB (default: 64MiB)')
-    .option('--max-viewers <n>', 'how many WebSocket viewers may be connected at once (default: 10000)')
-    .option('--max-pending-ptys <n>', 'terminals that were asked for and not attached to (default: 1000)')
-    .option('--max-conversations <n>', 'how many conversations are kept (default: 10000)')
-    .option('--max-queued-messages <n>', 'messages that may wait in one conversation (default: 64)')
-    .addOption(
-      new Option('--runs-at-stop <policy>', 'what agents do when the gateway stops: those that can, go on (keep)')
-        .choices(['keep', 'abort'])
-        .default('keep'),
-    )
-    .option('--max-mcp-calls <n>', 'calls over MCP of one token that may wait at once (default: 32)')
-    .option('--max-mcp-subscriptions <n>', 'resources that one token may follow over MCP at once (default: 256)')
-    .option('--programs-per-runner <n>', 'how many programs share one runner process (default: 8)')
-    .option('--orphans <policy>', 'programs without a gateway: keep, or end after a time such as 12h', 'keep')
-    .option('--retain-bytes <size>', 'output to keep of each session at most, e.g. 256MiB (default: 1GiB)')
-    .option('--retain-total <size>', 'output to keep of all sessions together (default: 20GiB)')
-    .option('--retain-sessions <n>', 'ended sessions to keep (default: 20000)')
-    .option('--retain-age <duration>', 'how long to keep output and ended sessions (default: 30d)')
-    .option(
-      '--max-events <n>',
-      'events of programs that run elsewhere to keep in the table of traffic (default: 1000000)',
-    )
-    .option('--max-recording <size>', 'size of a recording that is imported (default: 256MiB)')
-    .option('--max-index <size>', 'size of the index that search uses (default: 4GiB)')
-    .addOption(
-      new Option('--log-level <level>', 'what to log on stderr')
-        .choices(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
-        .default('warn'),
-    )
-    .action(async (options: ServeOptions) => exit(await (await import('./commands/serve.ts')).serve(options)));
-}
-
-function addChat(program: Command, exit: (code: number) => void): void {
-  clientCommand(program, 'chat [conversation]', 'talk with an agent')
-    .option('--agent <id>', 'which agent (default: the one of the config file)')
-    .option('--new', 'in a new conversation')
-    .option('--name <name>', 'in your conversation of that name (default: main)')
-    .option('-m, --message <text>', 'send this, print the answer and return')
-    .addOption(
-      new Option('--steer <mode>', 'what becomes of messages while the agent works')
-        .choices(['queue', 'inject', 'interrupt'])
-        .default('queue'),
-    )
-    .option('--timeout <duration>', 'stop a run after so long, e.g. 30s, 5m (default: the limit of the agent)')
-    .option('--history <n>', 'how many messages of before to show', '10')
-    .option('--list', 'list the conversations')
-    .option('--json', 'one event a line; with --list: the list')
-    .addHelpText(
-      'after',
-      `
-In a terminal it goes on until /quit: type to talk, /help for what else there is. A key answers the agent's questions.
-Ctrl-C stops what the agent does; twice leaves, and it goes on. The conversation is a key, or the last part of one.
-With -m, or where stdin or stdout is no terminal, the answer goes to stdout and the rest to stderr. Exit codes: 0 it came
-to its end, 1 an error, 130 it was stopped (Ctrl-C stops it, and so does --timeout). SIGTERM and SIGHUP end the command
-alone: the run goes on.
-For example: binnacle chat --agent codex
-             (echo 'What could break?'; git diff) | binnacle chat --new`,
-    )
-    .action(async (conversation: string | undefined, options: ChatOptions) =>
-      exit(await (await import('./commands/chat.ts')).chat(conversation, options)),
-    );
-}
-
-function addAgents(program: Command, exit: (code: number) => void): void {
-  clientCommand(program, 'agents', 'list the agents that can be talked with')
-    .option('--json', 'as JSON')
-    .action(async (options: ClientCommandOptions) =>
-      exit(await (await import('./commands/agents.ts')).agents(options)),
-    );
-  clientCommand(program, 'approve <conversation> [option]', 'answer what an agent asks for, or tell what it is')
-    .option('--request <id>', 'which request, where several wait')
-    .option('--json', 'as JSON')
-    .addHelpText(
-      'after',
-      `
-The conversation is a key, or the last part of one. The option is the id of one of the request's, or what it does
-(allow_once, allow_always, deny_once, deny_always). The first answer counts. Exit code 1 where nothing waits.
-For example: binnacle approve main
-             binnacle approve main allow_once`,
-    )
-    .action(async (conversation: string, option: string | undefined, options: ApproveOptions) =>
-      exit(await (await import('./commands/approve.ts')).approve(conversation, option, options)),
-    );
-}
-
-function addHooks(program: Command, exit: (code: number) => void): void {
-  const hooks = program.command('hooks').description("the agents' own hooks, which tell a session what its agent does");
-  const agents = 'claude, codex, gemini, opencode, qwen (default: those found here)';
-  const verbs = [
-    ['install', 'put them into the settings of agents', 'installHooks'],
-    ['uninstall', 'take them out again', 'uninstallHooks'],
-  ] as const;
-  for (const [verb, description, action] of verbs) {
-    hooks
-      .command(verb)
-      .argument('[agent...]', agents)
-      .description(description)
-      .option('--project', 'in the settings of this folder')
-      .option('--user', 'in your own settings (default)')
-      .option('--print', 'show what would change, and write nothing')
-      .option('-y, --yes', 'do not ask before writing')
-      .addHelpText('after', '\nEverything else in those files stays. Outside of a session the hooks do nothing.')
-      .action(async (names: string[], options: HooksOptions) =>
-        exit(await (await import('./commands/hooks.ts'))[action](names, options)),
-      );
-  }
-  hooks
-    .command('status')
-    .description('say where they are')
-    .option('--json', 'as JSON')
-    .action(async (options: HooksOptions) => exit((await import('./commands/hooks.ts')).hooksStatus(options)));
-}
-
 function addConfig(program: Command, exit: (code: number) => void): void {
   program
     .command('config')
@@ -466,87 +305,8 @@ function addRoute(program: Command, exit: (code: number) => void): void {
     );
 }
 
-function addShare(program: Command, exit: (code: number) => void): void {
-  const share = clientCommand(program, 'share <session>', 'make a link that shows one session to whoever has it')
-    .option('--type', 'they may type as well (default: only watch)')
-    .option('--expires <duration>', 'for how long, e.g. 2h, at most 30d (default: 24h)')
-    .option('--uses <n>', 'how many browsers may open it (default: any number)')
-    .option('--label <text>', 'what you know it by')
-    .option('--qr', 'print it as a QR code as well')
-    .option('--json', 'as JSON')
-    .addHelpText(
-      'after',
-      `
-In place of a session, the key of a conversation (agent:...): then it shows that and its sessions. Nothing else of the
-gateway is there for whoever comes by the link. It ends with the token that made it.
-For example: binnacle share build --expires 2h --qr
-             binnacle share ls
-             binnacle share rm 0198f3`,
-    )
-    .action(async (session: string, options: ShareOptions) =>
-      exit(await (await import('./commands/share.ts')).share(session, options)),
-    );
-  clientCommand(share, 'ls', 'list share links, and who is watching')
-    .alias('list')
-    .option('--all', 'also those that are over')
-    .option('--json', 'as JSON')
-    .action(async (options: ShareListOptions) => exit(await (await import('./commands/share.ts')).listShares(options)));
-  clientCommand(share, 'rm <id...>', 'revoke share links; whoever watches by them is cut off')
-    .alias('revoke')
-    .action(async (ids: string[], options: ClientCommandOptions) =>
-      exit(await (await import('./commands/share.ts')).revokeShares(ids, options)),
-    );
-}
-
-function addToken(program: Command, exit: (code: number) => void): void {
-  const token = program.command('token').description('make, list and revoke tokens');
-  clientCommand(token, 'create <name>', 'make a token and print it, this once')
-    .addOption(scope().default('view'))
-    .option('--expires <duration>', 'for how long it is valid, e.g. 7d (default: until it is revoked)')
-    .option('--user <name>', 'the person or bot that it speaks for (default: one of its own)')
-    .option('--json', 'as JSON')
-    .action(async (name: string, options: TokenCreateOptions) =>
-      exit(await (await import('./commands/token.ts')).createToken(name, options)),
-    );
-  clientCommand(token, 'ls', 'list tokens')
-    .alias('list')
-    .option('--json', 'as JSON')
-    .action(async (options: ClientCommandOptions) =>
-      exit(await (await import('./commands/token.ts')).listTokens(options)),
-    );
-  clientCommand(token, 'revoke <id>', 'make a token invalid, at once, with its logins and share links')
-    .addOption(
-      new Option(
-        '--issued <what>',
-        'what becomes of the tokens that it has made (default: list them, and ask)',
-      ).choices(['revoke', 'keep']),
-    )
-    .action(async (id: string, options: TokenRevokeOptions) =>
-      exit(await (await import('./commands/token.ts')).revokeToken(id, options)),
-    );
-  clientCommand(token, 'link', 'print a login link for a browser, good for one time')
-    .addOption(scope())
-    .option('--json', 'as JSON')
-    .action(async (options: TokenLinkOptions) => exit(await (await import('./commands/token.ts')).loginLink(options)));
-}
-
-function clientCommand(parent: Command, nameAndArguments: string, description: string): Command {
-  const [name = '', ...names] = nameAndArguments.split(' ');
-  const command = parent.command(name).description(description);
-  for (const argument of names) {
-    if (/session/.test(argument)) command.argument(argument, SESSION_HELP);
-    else command.argument(argument);
-  }
-  return command.option('--data <dir>', 'the data directory of the gateway');
-}
-
 const detachKeys = (): Option =>
   new Option('--detach-keys <keys>', 'keys that detach, e.g. "ctrl-p ctrl-q", or none').default(DEFAULT_DETACH_KEYS);
-
-const scope = (): Option =>
-  new Option('--scope <scope>', 'what it allows; of the first four each contains those before it').choices(SCOPES);
-
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 /** The list of commands shows names and arguments; the options are in each command's own help. */
 function shortTerm(this: Help, command: Command): string {

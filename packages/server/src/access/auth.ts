@@ -5,12 +5,10 @@ import { allows, BinnacleError, type Scope } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
 import { kindOfSecret, newSecret } from '../data-dir/admin-token.ts';
 import type { IssuedStore, MadeBy } from '../store/issued.ts';
-import type { ShareRecord } from '../store/shares.ts';
 import type { LoginStore, NewToken, TokenRecord, TokenStore } from '../store/tokens.ts';
 import { Limiter, type LimiterOptions, limiterKey } from './attempt-limit.ts';
 import { cookieText, loginPartsOf, targetOf } from './cookie.ts';
 import type { Hosts } from './host-origin.ts';
-import { headerValues } from './host-origin.ts';
 import { OpenConnections } from './open-connections.ts';
 import {
   ADMIN_USER,
@@ -24,6 +22,8 @@ import {
 } from './principal.ts';
 import { credentialIn, Shares } from './shares.ts';
 import { PASS_TTL_MS, type PassGrant, TICKET_TTL_MS, type TicketGrant, Tickets } from './tickets.ts';
+import { tokensOf } from './token-headers.ts';
+import { type Issued, type TokenInfo, toInfo } from './token-info.ts';
 
 export interface AuthOptions {
   readonly catalogue: CredentialStores;
@@ -38,30 +38,6 @@ export interface AuthOptions {
   readonly now?: () => number;
   /** Ms since 1970, for share links. Default `Date.now`. */
   readonly clock?: () => number;
-}
-
-/** A bearer token or a browser login, without its secret. Times in ms since 1970. */
-export interface TokenInfo {
-  readonly id: string;
-  readonly name: string;
-  readonly scope: Scope;
-  readonly user: string;
-  readonly kind: 'token' | 'cookie';
-  readonly createdAt: number;
-  readonly expiresAt: number | null;
-  readonly lastUsed: number | null;
-  /** Whose token or login asked for it; null of those that were made before anybody wrote that down. */
-  readonly madeBy: MadeBy | null;
-}
-
-/** Everything that a token or a login has issued. All but `tokens` ends together with its issuer. */
-export interface Issued {
-  /** Tokens, also those that were made through others in between. They end only on request. */
-  readonly tokens: readonly TokenInfo[];
-  readonly logins: readonly TokenInfo[];
-  readonly shares: readonly ShareRecord[];
-  /** Login links that nobody has used yet. */
-  readonly links: number;
 }
 
 const LOGIN_TTL_MS = 30 * 24 * 3600_000;
@@ -472,32 +448,4 @@ export class Auth {
   }
 }
 
-/**
- * Of clients of the sandbox daemon. Like Authorization it is sent by a program on purpose: a browser adds it to no
- * request of a foreign page, which would have to ask first, and we never say yes.
- */
-const ACCESS_TOKEN = 'x-execd-access-token';
-
-/** What the headers that carry a token say; undefined where there is none. What cannot be a token is `''`. */
-export function tokensOf(request: IncomingMessage, more: readonly string[] = []): ReadonlySet<string> | undefined {
-  const bearers = headerValues(request, 'authorization').map(
-    (value) => /^Bearer +([\x21-\x7e]+)$/i.exec(value)?.[1] ?? '',
-  );
-  const bare = [ACCESS_TOKEN, ...more].flatMap((name) => headerValues(request, name));
-  const all = [...bearers, ...bare];
-  return all.length === 0 ? undefined : new Set(all);
-}
-
 export const makerOf = ({ id, name, user }: Principal): MadeBy => ({ id, name, user });
-
-const toInfo = (record: TokenRecord, kind: 'token' | 'cookie', madeBy: MadeBy | null): TokenInfo => ({
-  madeBy,
-  id: record.id,
-  name: record.name,
-  scope: record.scope,
-  user: record.user,
-  kind,
-  createdAt: record.createdAt,
-  expiresAt: record.expiresAt,
-  lastUsed: record.lastUsed,
-});

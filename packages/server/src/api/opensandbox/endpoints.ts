@@ -1,6 +1,6 @@
 // The one route of OpenSandbox's lifecycle server that its clients need to find the daemon: it is we, whatever they ask.
 
-import { tokensOf } from '../../access/auth.ts';
+import { tokensOf } from '../../access/token-headers.ts';
 import { json, type Route, route, z } from '../http/routes.ts';
 import { LIFECYCLE } from './errors.ts';
 

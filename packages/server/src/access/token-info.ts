@@ -1,0 +1,42 @@
+// Tokens and logins as lists of them show them, without their secrets.
+
+import type { Scope } from '@binnacle/protocol';
+import type { MadeBy } from '../store/issued.ts';
+import type { ShareRecord } from '../store/shares.ts';
+import type { TokenRecord } from '../store/tokens.ts';
+
+/** A bearer token or a browser login, without its secret. Times in ms since 1970. */
+export interface TokenInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly scope: Scope;
+  readonly user: string;
+  readonly kind: 'token' | 'cookie';
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly lastUsed: number | null;
+  /** Whose token or login asked for it; null of those that were made before anybody wrote that down. */
+  readonly madeBy: MadeBy | null;
+}
+
+/** Everything that a token or a login has issued. All but `tokens` ends together with its issuer. */
+export interface Issued {
+  /** Tokens, also those that were made through others in between. They end only on request. */
+  readonly tokens: readonly TokenInfo[];
+  readonly logins: readonly TokenInfo[];
+  readonly shares: readonly ShareRecord[];
+  /** Login links that nobody has used yet. */
+  readonly links: number;
+}
+
+export const toInfo = (record: TokenRecord, kind: 'token' | 'cookie', madeBy: MadeBy | null): TokenInfo => ({
+  madeBy,
+  id: record.id,
+  name: record.name,
+  scope: record.scope,
+  user: record.user,
+  kind,
+  createdAt: record.createdAt,
+  expiresAt: record.expiresAt,
+  lastUsed: record.lastUsed,
+});

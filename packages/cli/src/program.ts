@@ -3,6 +3,7 @@
 import { Command, type Help, Option } from 'commander';
 import { DEFAULT_DETACH_KEYS } from './attach/detach-keys.ts';
 import type { AttachOptions } from './commands/attach.ts';
+import type { ConfigCheckOptions } from './commands/config.ts';
 import type { DoctorOptions } from './commands/doctor.ts';
 import type { EmitOptions } from './commands/emit.ts';
 import type { ExecOptions } from './commands/exec.ts';
@@ -15,7 +16,6 @@ import type { RunOptions } from './commands/run.ts';
 import type { SearchCommandOptions } from './commands/search.ts';
 import type { SendOptions } from './commands/send.ts';
 import type { TailOptions } from './commands/tail.ts';
-import type { ConfigCheckOptions } from './doctor/config-check.ts';
 import type { ClientCommandOptions } from './gateway/connect.ts';
 import { EXIT_HELP } from './output/failure.ts';
 import { addPlugin } from './plugin/program.ts';
@@ -283,7 +283,7 @@ function addConfig(program: Command, exit: (code: number) => void): void {
     .option('--json', 'as JSON')
     .addHelpText('after', '\nNeeds no gateway. Exit code 1 where a gateway would refuse the file.')
     .action(async (file: string | undefined, options: ConfigCheckOptions) =>
-      exit(await (await import('./doctor/config-check.ts')).checkConfig(file, options)),
+      exit(await (await import('./commands/config.ts')).checkConfig(file, options)),
     );
 }
 

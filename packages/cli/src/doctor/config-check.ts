@@ -1,9 +1,6 @@
-// `binnacle config check`: what is wrong with a config file, by the same reading as the gateway's, and which of its agents
-// cannot start here. Needs no gateway.
+// What is wrong with a config file, by the same reading as the gateway's, and which of its agents cannot start here.
 
-import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import {
   type AgentConfig,
@@ -15,14 +12,7 @@ import {
   loadConfig,
   type Wrong,
 } from '@binnacle/server/config';
-import { dataDir } from '../gateway/address.ts';
-import { EXIT } from '../output/failure.ts';
-import { printable, type Style, style } from '../output/style.ts';
-
-export interface ConfigCheckOptions {
-  readonly data?: string;
-  readonly json?: boolean;
-}
+import { printable } from '../output/style.ts';
 
 export interface ConfigCheck {
   readonly path: string;
@@ -30,15 +20,6 @@ export interface ConfigCheck {
   readonly holds: boolean;
   /** Settings that are passed over or cannot work, where the config holds. */
   readonly problems: readonly ConfigProblem[];
-}
-
-/** Returns exit code 1 where anything in the file does not work, also where a gateway would take the file up. */
-export async function checkConfig(file: string | undefined, options: ConfigCheckOptions): Promise<number> {
-  const path = resolve(file ?? join(dataDir(options.data), 'config.jsonc'));
-  const check = lookAtConfig(path, file !== undefined, unstartable);
-  if (options.json === true) process.stdout.write(`${JSON.stringify(check)}\n`);
-  else process.stdout.write(checkText(check, style(process.stdout)));
-  return check.problems.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
 /** `isRequired`: it was named, so that its absence is a problem. */
@@ -52,7 +33,7 @@ export function lookAtConfig(path: string, isRequired: boolean, alsoWrong?: Also
 }
 
 /** Agents whose program, directory or key is not there, as far as this environment tells: the gateway's may be another. */
-function unstartable(agents: ReadonlyMap<string, AgentConfig>): Wrong[] {
+export function unstartable(agents: ReadonlyMap<string, AgentConfig>): Wrong[] {
   return [...agents.values()].flatMap((agent) => [...missingOf(agent)]);
 }
 
@@ -88,15 +69,3 @@ export function problemsOf({ details, message }: BinnacleError): readonly Config
 
 export const problemLine = ({ path, line, column, message }: ConfigProblem): string =>
   printable(`${line}:${column} ${path === '' ? '' : `${path}: `}${message}`);
-
-function checkText({ path, holds, problems }: ConfigCheck, look: Style): string {
-  const where = printable(path);
-  if (problems.length === 0) {
-    return existsSync(path) ? 'No problems.\n' : `No problems: there is no ${where}, and one agent, main, echoes.\n`;
-  }
-  const lines = problems.map((problem) => `  ${problemLine(problem)}`);
-  const verdict = holds
-    ? look.yellow('A gateway takes it up; what is named here does not work, or is passed over.')
-    : look.red('A gateway refuses this file.');
-  return `${[where, ...lines, verdict].join('\n')}\n`;
-}

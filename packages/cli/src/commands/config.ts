@@ -1,0 +1,35 @@
+// `binnacle config check`: what is wrong with a config file, by the same reading as the gateway's, and which of its agents
+// cannot start here. Needs no gateway.
+
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type ConfigCheck, lookAtConfig, problemLine, unstartable } from '../doctor/config-check.ts';
+import { dataDir } from '../gateway/address.ts';
+import { EXIT } from '../output/failure.ts';
+import { printable, type Style, style } from '../output/style.ts';
+
+export interface ConfigCheckOptions {
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+/** Returns exit code 1 where anything in the file does not work, also where a gateway would take the file up. */
+export async function checkConfig(file: string | undefined, options: ConfigCheckOptions): Promise<number> {
+  const path = resolve(file ?? join(dataDir(options.data), 'config.jsonc'));
+  const check = lookAtConfig(path, file !== undefined, unstartable);
+  if (options.json === true) process.stdout.write(`${JSON.stringify(check)}\n`);
+  else process.stdout.write(checkText(check, style(process.stdout)));
+  return check.problems.length === 0 ? EXIT.ok : EXIT.failed;
+}
+
+function checkText({ path, holds, problems }: ConfigCheck, look: Style): string {
+  const where = printable(path);
+  if (problems.length === 0) {
+    return existsSync(path) ? 'No problems.\n' : `No problems: there is no ${where}, and one agent, main, echoes.\n`;
+  }
+  const lines = problems.map((problem) => `  ${problemLine(problem)}`);
+  const verdict = holds
+    ? look.yellow('A gateway takes it up; what is named here does not work, or is passed over.')
+    : look.red('A gateway refuses this file.');
+  return `${[where, ...lines, verdict].join('\n')}\n`;
+}

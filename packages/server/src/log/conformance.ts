@@ -1,4 +1,4 @@
-// What every log promises, as one suite. Each implementation runs it.
+// A test suite of the promises of every log. Each implementation runs it.
 
 import { BinnacleError, type Code, isOutput, type Kind, type Position } from '@binnacle/protocol';
 import fc from 'fast-check';
@@ -9,15 +9,15 @@ import type { Entry, LogReader, LogWriter, NewEntry, Reading } from './log.ts';
 export interface LogUnderTest {
   readonly writer: LogWriter;
   readonly reader: LogReader;
-  /** Tells the reader what the writer knows. */
+  /** Makes the reader learn of the writer's head and oldest entry. */
   readonly tell: () => void;
   readonly end: () => Promise<void>;
 }
 
-/** Pages of 1 KiB, segments of 8 KiB and a headroom of 16 bytes are asked for, so that a few entries cross all borders. */
+/** Options of every log under test. They are so small that a few entries cross every page and segment border. */
 export const CONFORMANCE = { pageBytes: 1024, segmentBytes: 8192, headroom: 16 } as const;
 
-/** Reads on from a position to the head. */
+/** Reads from a position up to the head. */
 export async function readAll(reader: LogReader, from: Position): Promise<{ entries: Entry[]; gaps: Reading[] }> {
   const entries: Entry[] = [];
   const gaps: Reading[] = [];
@@ -39,7 +39,7 @@ export async function readAll(reader: LogReader, from: Position): Promise<{ entr
   }
 }
 
-/** The output bytes of entries, which must be in order and without a hole. */
+/** Returns the output bytes of entries, which must be in order and without a hole. */
 export function outputOf(entries: readonly Entry[], from: number): Buffer {
   let offset = from;
   const parts: Uint8Array[] = [];
@@ -134,7 +134,8 @@ export function describeLog(name: string, make: () => Promise<LogUnderTest>): vo
         expect(gaps).toEqual([]);
         expect(outputOf(entries, offset).equals(whole.subarray(offset))).toBe(true);
       }
-      // At the head's offset: before what is there besides output, so that who has all bytes still hears of the exit.
+      // At the head's offset: the position before the entries that are not output, so that a reader with all bytes
+      // still gets the exit.
       const { entries } = await readAll(reader, await reader.locate(whole.length));
       expect(entries.map((entry) => entry.kind)).toEqual(['event']);
     });

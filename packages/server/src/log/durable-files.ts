@@ -1,5 +1,4 @@
-// Which files of one log have bytes that may not be on the disk yet, and the fdatasync that brings them there.
-// Does not know what is in them.
+// The files of one log whose bytes may not be on the disk yet, and the fdatasync that writes them there.
 
 import { close, closeSync, fdatasync, fsync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -10,7 +9,7 @@ const dataSync = promisify(fdatasync);
 const fullSync = promisify(fsync);
 const closeFile = promisify(close);
 
-/** What a sync covers: looked at when it begins, confirmed when it is done. */
+/** The subject of a sync: determined when the sync begins, confirmed by `done` at its end. */
 export interface Covered {
   readonly fd: number;
   readonly done: () => void;
@@ -18,7 +17,7 @@ export interface Covered {
 
 export class DurableFiles {
   readonly #dir: string;
-  /** Files that are no longer written to; without a descriptor when an earlier process wrote them. */
+  /** Files that are complete, by path. The value is undefined for a file that an earlier process wrote. */
   readonly #retired: Map<string, number | undefined>;
   #dirDirty: boolean;
   #running: Promise<void> | undefined;
@@ -35,20 +34,20 @@ export class DurableFiles {
     this.#failure = undefined;
   }
 
-  /** Nothing but the active file can be unsynced. */
+  /** True if at most the active file can be unsynced. */
   get clean(): boolean {
     return !this.#dirDirty && this.#retired.size === 0;
   }
 
-  /** Takes over a descriptor of a file that is complete. It is closed once it is on the disk. */
+  /** Takes over the descriptor of a complete file, and closes it after the file is on the disk. */
   retire(fd: number, path: string): void {
     this.#retired.set(path, fd);
     this.#dirDirty = true;
   }
 
-  /** The file was removed, so nobody needs it on the disk. */
+  /** Drops a file that was removed: it need not reach the disk. */
   forget(path: string): void {
-    // A sync that runs may be using the descriptor; it closes it then.
+    // A running sync may use the descriptor, and closes it at its end.
     if (this.#running !== undefined) return;
     const fd = this.#retired.get(path);
     this.#retired.delete(path);
@@ -56,8 +55,8 @@ export class DurableFiles {
   }
 
   /**
-   * One fdatasync for all who ask while none runs. Who asks during one shares the next: their bytes may have been
-   * written after it began.
+   * Runs one fdatasync for all callers that come while none runs. Callers during a sync share the next one: their bytes
+   * may have been written after the running sync began.
    */
   sync(cover: () => Covered): Promise<void> {
     if (this.#running === undefined) {
@@ -77,7 +76,7 @@ export class DurableFiles {
 
   /** Waits for a running sync and closes what is left. */
   async close(): Promise<void> {
-    await this.#running?.catch(() => undefined); // whoever asked for it was told
+    await this.#running?.catch(() => undefined); // each caller of sync() got the failure
     this.abandon();
   }
 
@@ -94,9 +93,9 @@ export class DurableFiles {
     const dirDirty = this.#dirDirty;
     this.#dirDirty = false;
     try {
-      // Oldest first, so that what is on the disk after a power loss has no hole.
+      // Oldest first, so that the log on the disk has no hole after a power loss.
       for (const [path, open] of retired) {
-        this.#retired.delete(path); // first: its descriptor is closed even if this fails
+        this.#retired.delete(path); // before the sync, which closes the descriptor even if it fails
         await syncRetired(path, open);
       }
       await dataSync(fd);
@@ -104,7 +103,7 @@ export class DurableFiles {
       done();
     } catch (cause) {
       // Linux reports a failed write-back once and then drops the pages; a second fdatasync would succeed and lie
-      // (https://lwn.net/Articles/752063/). So no later one of this log is believed.
+      // (https://lwn.net/Articles/752063/). Every later sync of this log therefore fails.
       this.#failure = new BinnacleError('disk_full', { message: 'The log could not be synced to the disk.', cause });
       throw this.#failure;
     }

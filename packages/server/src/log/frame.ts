@@ -1,4 +1,4 @@
-// One framed entry as it lies on disk: header, checksum, payload. Knows no file and no log.
+// One framed entry as stored on disk: header, checksum, payload.
 
 import { crc32 } from 'node:zlib';
 import { isOutput, KINDS, type Kind, kindName } from '@binnacle/protocol';
@@ -10,9 +10,9 @@ import { MAX_ENTRY_BYTES } from './log.ts';
  */
 export const FRAME_HEADER_BYTES = 40;
 export const MAX_FRAME_BYTES = FRAME_HEADER_BYTES + MAX_ENTRY_BYTES;
-/** The bytes of the magic as they lie on disk, for a search. */
+/** The bytes of the version and the magic as stored on disk, for a search. */
 export const FRAME_MAGIC = Buffer.from([1, 0xb1, 0x0c]);
-/** Where `FRAME_MAGIC` lies in a frame. */
+/** Offset of `FRAME_MAGIC` in a frame. */
 export const FRAME_MAGIC_AT = 9;
 const VERSION = 1;
 const MAGIC = 0x0cb1;
@@ -24,19 +24,20 @@ export interface FrameHead {
   readonly time: number;
   readonly offset: number;
   readonly place: number;
-  /** Place behind the frame. */
+  /** Place directly after the frame. */
   readonly next: number;
-  /** Output offset behind the frame. */
+  /** Output offset directly after the frame. */
   readonly nextOffset: number;
 }
 
 /**
- * What every frame of an epoch carries. Program output could imitate a frame at its very place, and a disk may hand
- * back blocks of a deleted log after a power loss: neither knows the epoch, so neither passes for a frame of this log.
+ * Returns the tag that every frame of an epoch contains. Program output could imitate a frame at exactly its place, and
+ * after a power loss a disk may return blocks of a deleted log. Neither contains the tag of this epoch, so neither is
+ * taken for a frame of this log.
  */
 export const frameTag = (epoch: string): number => crc32(epoch);
 
-/** Writes the header at the front of `target`, all but the checksum. */
+/** Writes the header, without the checksum, to the front of `target`. */
 export function writeFrameHeader(
   target: Buffer,
   kind: Kind,
@@ -56,15 +57,18 @@ export function writeFrameHeader(
   writeU64(target, 32, place);
 }
 
-/** Writes the checksum. `rest` is the header behind it, with the payload or without; `payload` is what is missing. */
+/**
+ * Writes the checksum. `rest` is the header after the checksum, with or without the payload; `payload` is the payload
+ * if `rest` is without it.
+ */
 export function sealFrame(target: Buffer, rest: Uint8Array, payload?: Uint8Array): void {
   const sum = crc32(rest);
   target.writeUInt32LE(payload === undefined ? sum : crc32(payload, sum), 0);
 }
 
 /**
- * Reads the header that lies at `at` in `block`. Undefined when it is not that of a frame at `place`.
- * `FRAME_HEADER_BYTES` must be there. The checksum is not looked at: see `frameIsWhole`.
+ * Reads the header at `at` in `block`, which must contain `FRAME_HEADER_BYTES` there. Returns undefined unless it is
+ * the header of a frame at `place`. Does not verify the checksum: see `frameIsWhole`.
  */
 export function readFrameHeader(block: Buffer, at: number, place: number, tag: number): FrameHead | undefined {
   const kind = kindName(block.readUInt8(at + 8));
@@ -85,7 +89,7 @@ export function readFrameHeader(block: Buffer, at: number, place: number, tag: n
   };
 }
 
-/** Whether the frame of `head` at `at`, which must lie in `block` entirely, matches its checksum. */
+/** Returns whether the frame of `head` at `at` matches its checksum. All of the frame must be in `block`. */
 export const frameIsWhole = (block: Buffer, at: number, head: FrameHead): boolean =>
   block.readUInt32LE(at) === crc32(block.subarray(at + 4, at + FRAME_HEADER_BYTES + head.length));
 
@@ -95,6 +99,6 @@ export function writeU64(target: Buffer, at: number, value: number): void {
   target.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
 }
 
-/** May exceed 2^53 in damaged bytes; then it equals nothing that it is compared with. */
+/** Reads an unsigned 64-bit number. Damaged bytes may give a number above 2^53, which equals no place and no offset. */
 export const readU64 = (source: Buffer, at: number): number =>
   source.readUInt32LE(at) + source.readUInt32LE(at + 4) * 0x1_0000_0000;

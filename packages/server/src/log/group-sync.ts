@@ -1,22 +1,22 @@
-// One fdatasync rhythm for all logs of a process. Knows which writers have something unsynced, not what.
+// Schedules the fdatasyncs of all logs of a process.
 
-/** What can be brought to the disk. */
+/** A writer that can sync itself to the disk. */
 export interface Syncable {
   sync(): Promise<unknown>;
 }
 
 export interface GroupSyncOptions {
   /**
-   * Milliseconds between a first unsynced append and its sync; 0 turns it off. Default 50: a power loss takes no more
-   * than an eye would notice, at no more than 20 flushes a second and log.
+   * Milliseconds between a first unsynced append and its sync; 0 disables the syncs. Default 50: a power loss loses an
+   * imperceptibly short time, at a maximum of 20 flushes per second and log.
    */
   readonly intervalMs?: number;
   /**
-   * Syncs that run at once. Default 2: half of the four threads of libuv's pool, so that reads never wait behind
-   * a slow disk's flushes.
+   * Maximum syncs at the same time. Default 2: half of the four threads of libuv's pool, so that reads never wait
+   * behind the flushes of a slow disk.
    */
   readonly concurrency?: number;
-  /** Gets what a sync failed with. The writer itself goes on claiming only what was synced before. */
+  /** Called with the failure of a sync. The writer still reports as synced only what was synced before. */
   readonly onError?: (cause: unknown) => void;
 }
 
@@ -37,7 +37,10 @@ export class GroupSync {
     this.#round = undefined;
   }
 
-  /** Has `writer` synced within the interval. Costs a set insertion; writers call it once per sync, not per append. */
+  /**
+   * Schedules a sync of `writer` within the interval. Costs one set insertion; a writer calls it once per sync, not per
+   * append.
+   */
   mark(writer: Syncable): void {
     if (this.#intervalMs === 0) return;
     this.#dirty.add(writer);
@@ -48,13 +51,13 @@ export class GroupSync {
     this.#dirty.delete(writer);
   }
 
-  /** Syncs what is marked, now, and ends when that is done. */
+  /** Syncs all marked writers now. Resolves when they are synced. */
   async flush(): Promise<void> {
     await this.#round;
     await this.#run();
   }
 
-  /** Stops the timer. What is marked stays unsynced unless `flush` is called first. */
+  /** Stops the timer. Marked writers stay unsynced unless `flush` is called first. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -70,7 +73,7 @@ export class GroupSync {
         this.#arm();
       });
     }, this.#intervalMs);
-    this.#timer.unref(); // a process with nothing else to do may end; its writers sync when they are closed
+    this.#timer.unref(); // keeps no process alive: its writers sync at their close
   }
 
   async #run(): Promise<void> {

@@ -1,4 +1,4 @@
-// A log in memory, for tests: the same answers as from segment files, nothing kept.
+// A log in memory, for tests. It answers like a log of segment files, and stores nothing on disk.
 
 import { BinnacleError, type Epoch, invariant, isOutput, type Kind, type Position } from '@binnacle/protocol';
 import { FRAME_HEADER_BYTES, type FrameHead } from './frame.ts';
@@ -20,7 +20,7 @@ const MEMORY = { allocate: Buffer.allocUnsafeSlow };
 
 export interface MemoryLogOptions extends PageOptions {
   readonly epoch: Epoch;
-  /** Bytes after which retention could cut. Default 32 MiB. */
+  /** Minimum bytes per segment, the unit of retention. Default 32 MiB. */
   readonly segmentBytes?: number;
 }
 
@@ -35,9 +35,9 @@ export class MemoryLog implements LogWriter, LogReader {
   readonly #headroom: number;
   readonly #segmentBytes: number;
   readonly #waiters: Waiters;
-  /** Ascending; those before `oldest` are dropped. */
+  /** Ascending, without the entries before `oldest`. */
   readonly #entries: MemoryEntry[];
-  /** Where segments begin, oldest first. */
+  /** Beginnings of the segments, oldest first. */
   readonly #segments: Head[];
   #head: Head;
   #synced: Head;

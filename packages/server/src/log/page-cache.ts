@@ -1,9 +1,12 @@
-// Pages that somebody may want again, for all logs of a gateway. Knows neither files nor readers.
+// A least-recently-used cache of pages, shared by all logs of a gateway.
 
 import type { BuiltPage, PageMemory } from './page.ts';
 
 export interface PageCacheOptions {
-  /** Bytes of pages to keep. Default 32 MiB: some 500 pages, so a thousand viewers near a few heads share them. 0: none. */
+  /**
+   * Maximum bytes of cached pages; 0 disables the cache. Default 32 MiB: some 500 pages, so that a thousand viewers
+   * near a few heads share them.
+   */
   readonly maxBytes?: number;
 }
 
@@ -14,29 +17,32 @@ interface Kept {
   older: Kept | undefined;
 }
 
-/** Pages at a live head are small and many; the allocator's 3 us for each would be a good part of a read. */
+/**
+ * Bytes per slab. Pages at a live head are small and many; an allocation of 3 us per page would be a large part of a
+ * read.
+ */
 const SLAB_BYTES = 64 * 1024;
 const SLAB_SHARE = SLAB_BYTES / 4;
 /**
- * Larger ones are used again: V8 counts their bytes against the heap, and collected all of it once in 10 MiB of output,
- * at a third of the gateway's processor time.
+ * Unit of the sizes of larger buffers, which are reused. V8 counts their bytes against the heap, and without reuse ran
+ * one full collection per 10 MiB of output, at a third of the gateway's processor time.
  */
 const STEP_BYTES = 16 * 1024;
-/** Pages that came back and wait for the next; what is beyond it, the collector takes. */
+/** Maximum bytes of returned buffers that wait for the next page. The garbage collector gets the rest. */
 const SPARE_BYTES = 4 * 1024 * 1024;
 
-/** Least recently used pages go first. */
+/** Allocates the memory of pages, and evicts the least recently used pages first. */
 export class PageCache implements PageMemory {
   readonly #maxBytes: number;
   readonly #pages: Map<string, Kept>;
-  // A list of its own: a Map that is kept in order of use by delete and set leaves its holes in the hash chain, and the
-  // page that everybody reads then costs 15 us to find.
+  // A linked list in order of use. A Map in order of use, by delete and set, leaves holes in its hash chain, and then
+  // needs 15 us to find the page that all viewers read.
   #newest: Kept | undefined;
   #oldest: Kept | undefined;
   #bytes: number;
   #slab: Buffer;
   #slabUsed: number;
-  /** By size. */
+  /** Returned buffers by size. */
   readonly #spare: Map<number, Buffer[]>;
   #spareBytes: number;
 
@@ -52,7 +58,7 @@ export class PageCache implements PageMemory {
     this.#spareBytes = 0;
   }
 
-  /** Bytes held, about. */
+  /** Approximate bytes of all cached pages. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -61,7 +67,7 @@ export class PageCache implements PageMemory {
     return this.#maxBytes > 0;
   }
 
-  /** Leaves the order of use as it is. */
+  /** Returns a page without a change to the order of use. */
   peek(key: string): BuiltPage | undefined {
     return this.#pages.get(key)?.page;
   }
@@ -77,9 +83,9 @@ export class PageCache implements PageMemory {
   }
 
   set(key: string, page: BuiltPage): void {
-    // One that fills a good part of the cache would throw out everybody else's.
+    // A page that fills a large part of the cache would evict all others.
     const isKept = page.cost <= this.#maxBytes / 4;
-    // Before the drop, which may be of this same page.
+    // Before the drop, which may be of the same page.
     if (isKept) page.hold();
     const before = this.#pages.get(key);
     if (before !== undefined) this.#drop(before);
@@ -91,7 +97,7 @@ export class PageCache implements PageMemory {
     while (this.#bytes > this.#maxBytes && this.#oldest !== undefined) this.#drop(this.#oldest);
   }
 
-  /** Memory for a page. Small pages share a slab, which lives as long as the last of them. */
+  /** Allocates memory for a page. Small pages share a slab, which is freed with the last of them. */
   allocate(bytes: number): Buffer {
     if (bytes > SLAB_SHARE) {
       const size = Math.ceil(bytes / STEP_BYTES) * STEP_BYTES;
@@ -110,7 +116,7 @@ export class PageCache implements PageMemory {
   }
 
   recycle(memory: Buffer): void {
-    // A part of a slab: the slab is not free yet.
+    // Small memory is a part of a slab, which is not free yet.
     if (memory.length <= SLAB_SHARE || this.#spareBytes + memory.length > SPARE_BYTES) return;
     this.#spareBytes += memory.length;
     const same = this.#spare.get(memory.length);
@@ -118,12 +124,14 @@ export class PageCache implements PageMemory {
     else same.push(memory);
   }
 
-  /** Key of the page that a log, as one reader sees it, has at a position. */
+  /** Returns the key of the page at a position of a log, for readers with the same options. */
   static key(log: string, place: number, offset: number): string {
     return `${log}/${place}/${offset}`;
   }
 
-  /** Drops the pages of a log that is gone. `log` as for `key`. Looks at every page: for the rare deletion. */
+  /**
+   * Drops the pages of a removed log. `log` as in `key`. O(n) over all pages, which is acceptable for a rare deletion.
+   */
   forget(log: string): void {
     for (const kept of [...this.#pages.values()]) if (kept.key.startsWith(`${log}/`)) this.#drop(kept);
   }

@@ -1,4 +1,4 @@
-// Reads the frames of one page out of one segment file. Knows which bytes to ask for; does not run the reads.
+// Reads the frames of one page from one segment file: yields the reads, which the caller runs.
 
 import type { Position } from '@binnacle/protocol';
 import { FRAME_HEADER_BYTES } from './frame.ts';
@@ -7,12 +7,12 @@ import type { Extent, Reads } from './scan.ts';
 import { SEGMENT_HEADER_BYTES } from './segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
 
-/** `short`: the file ends before the extent does. Frames before a damaged one, or before that end, were taken. */
+/** `short`: the file ends before the extent. In all three cases the builder has the valid frames before that point. */
 export type Outcome = 'whole' | 'invalid' | 'short';
 
 export class PageReading {
   readonly builder: PageBuilder;
-  /** The page is complete when it reaches this place. */
+  /** Place at which the page is complete. */
   readonly full: number;
   readonly #until: number;
   readonly #extent: Extent;
@@ -20,7 +20,7 @@ export class PageReading {
   readonly #blocks: Buffer[];
   readonly #pageBytes: number;
   readonly #mergeMs: number | undefined;
-  /** What the last read brought, and the place of its first byte. */
+  /** The result of the last read, and the place of its first byte. */
   #last: { readonly block: Buffer; readonly filled: number; readonly from: number } | undefined;
 
   constructor(at: Position, extent: Extent, files: SegmentFiles, pageBytes: number, mergeMs?: number) {
@@ -35,14 +35,14 @@ export class PageReading {
     this.#blocks = [];
   }
 
-  /** Bytes by which the last entry went beyond the page's end. */
+  /** Bytes of the last entry after the page's end. */
   get overshoot(): number {
     return Math.max(0, this.builder.place - this.#until);
   }
 
   /**
-   * `slack`: bytes to read beyond the page's end, in the hope that its last entry ends there. One read if so. More of
-   * it brings the pages that follow along.
+   * Reads the page. `slack`: bytes to read beyond the page's end, so that one read usually contains the whole last
+   * entry. More slack also reads the following pages.
    */
   *read(slack: number): Reads<Outcome> {
     const { builder } = this;
@@ -63,13 +63,13 @@ export class PageReading {
       if (need === 0) return 'whole';
       if (need < 0) return 'invalid';
       if (filled < bytes) return 'short';
-      // The end is an entry boundary, so a frame that goes beyond it has a wrong length.
+      // The extent ends at an entry boundary, so a frame beyond that end has a wrong length.
       if (builder.place + Math.max(need, FRAME_HEADER_BYTES) > end) return 'invalid';
       cut = block.subarray(builder.place - from, filled);
     }
   }
 
-  /** The pages behind this one that were read along with it, whole ones only. */
+  /** Yields the following pages that the last read contains completely. */
   *following(): Generator<PageBuilder> {
     if (this.#last === undefined) return;
     const { block, filled, from } = this.#last;
@@ -84,7 +84,7 @@ export class PageReading {
     }
   }
 
-  /** Gives the blocks back. What the builder took is built by then, or given up. */
+  /** Returns the blocks. Call after the builder has built the page or is dropped, as it has views of them. */
   end(): void {
     for (const block of this.#blocks) this.#files.giveBlock(block);
     this.#blocks.length = 0;

@@ -1,4 +1,4 @@
-// Pages: what one read gives, put together from frames. Knows no file.
+// Pages, the results of reads, built from frames.
 
 import { invariant, isOutput, type Kind, type Position } from '@binnacle/protocol';
 import { FRAME_HEADER_BYTES, type FrameHead, frameIsWhole, readFrameHeader } from './frame.ts';
@@ -6,24 +6,24 @@ import type { Entry, Page } from './log.ts';
 
 export interface PageOptions {
   /**
-   * A page ends at the first entry at or behind a multiple of this place, so that readers at different places soon read
+   * A page ends at the first entry at or after a multiple of this place, so that readers at different places soon read
    * the same pages. Default 64 KiB: larger frames to a viewer gain nothing, smaller ones cost a system call each.
    */
   readonly pageBytes?: number;
-  /** Bytes that are left free in front of each entry, for an encoder. Default 0. */
+  /** Free bytes in front of each entry, for an encoder. Default 0. */
   readonly headroom?: number;
-  /** Output of one kind becomes one entry where it came within so many ms. Default: whenever it came. */
+  /** Maximum ms between output of one kind that is merged into one entry. Default: no maximum. */
   readonly mergeMs?: number;
 }
 export const PAGE_BYTES = 64 * 1024;
 
-/** Place at which a page from `place` on ends at the latest, but for the rest of its last entry. */
+/** Returns the place at which a page from `place` ends. Its last entry may go beyond that. */
 export const pageEnd = (place: number, pageBytes: number): number => (Math.floor(place / pageBytes) + 1) * pageBytes;
 
-/** Where pages get their memory. */
+/** The allocator of the memory of pages. */
 export interface PageMemory {
   allocate(bytes: number): Buffer;
-  /** Nobody looks at it any more. */
+  /** Takes back memory without readers. */
   recycle?(memory: Buffer): void;
 }
 
@@ -31,16 +31,16 @@ export class BuiltPage implements Page {
   readonly from: Position;
   readonly next: Position;
   readonly heldEntries: readonly Entry[];
-  /** No later read from `from` gives more. */
+  /** True if no later read from `from` returns more. */
   readonly complete: boolean;
-  /** Memory that it holds, about. */
+  /** Approximate bytes of memory. */
   readonly cost: number;
-  /** A property, so that it can be passed on as a function. */
+  /** A property, so that it can be passed as a function. */
   readonly release: () => void;
   #made: Map<symbol, unknown> | undefined;
   #holders: number;
   #isKept: boolean;
-  /** Until it is given back. */
+  /** Undefined after the memory was returned. */
   #buffer: Buffer | undefined;
 
   constructor(
@@ -64,7 +64,7 @@ export class BuiltPage implements Page {
     this.release = () => {
       this.#holders -= 1;
       if (this.#holders > 0 || this.#isKept || this.#buffer === undefined) return;
-      // Nobody has used it: it may be promised to who has not held it yet.
+      // A page without encoded results may have been promised to a reader that has not called `hold` yet.
       if (this.#made === undefined) return;
       memory.recycle?.(this.#buffer);
       this.#buffer = undefined;
@@ -82,7 +82,7 @@ export class BuiltPage implements Page {
     this.#holders += 1;
   }
 
-  /** Other bytes may stand there by now. */
+  /** Throws after the memory was returned: it may contain another page by now. */
   #check(): void {
     invariant(this.#buffer !== undefined, 'The page was given back.');
   }
@@ -96,7 +96,7 @@ export class BuiltPage implements Page {
   }
 }
 
-/** A run of payloads that becomes one entry. */
+/** Payloads in sequence that become one entry. */
 interface Run {
   readonly kind: Kind;
   readonly time: number;
@@ -106,14 +106,14 @@ interface Run {
 }
 
 /**
- * Collects frames from a position on and turns them into a page. Frames must come in order; `skip` of the position is
- * taken off the first output.
+ * Collects frames from a position on and builds a page of them. Frames must come in order. For a position inside an
+ * entry, the output before the position is left out.
  */
 export class PageBuilder {
   readonly #from: Position;
   readonly #mergeMs: number;
   readonly #runs: Run[];
-  /** Payloads, in order. Views of the blocks that were read. */
+  /** Payloads in order, as views of the blocks that were read. */
   readonly #parts: Uint8Array[];
   #place: number;
   #offset: number;
@@ -140,23 +140,23 @@ export class PageBuilder {
     return this.#runs.length === 0;
   }
 
-  /** Behind the frames taken so far. */
+  /** Position directly after the frames taken so far. */
   get next(): Position {
     return { epoch: this.#from.epoch, place: this.#place, offset: this.#offset };
   }
 
-  /** The position's offset lies behind all frames taken so far. */
+  /** True if the position's offset is beyond all frames taken so far. */
   get ahead(): boolean {
     return this.#offset > this.#reached;
   }
 
   /**
-   * Takes a frame that lies at the builder's place; `payload` must stay as it is until `build`. False, and nothing is
-   * taken, when it does not go on where the frames before it ended.
+   * Takes the frame at the builder's place. `payload` must not change until `build`. Returns false, and takes nothing,
+   * if the frame does not begin where the frames before it ended.
    */
   take(head: FrameHead, payload: Uint8Array): boolean {
     const skip = this.#offset - head.offset;
-    // Only from a position inside an entry on does anything have to be skipped; output before it is what is skipped.
+    // Only a position inside an entry needs a skip, and only before the first output.
     if (skip < 0 || (skip > 0 && (!isOutput(head.kind) || !this.empty))) return false;
     this.#place = head.next;
     this.#reached = head.nextOffset;
@@ -205,9 +205,9 @@ export class PageBuilder {
 }
 
 /**
- * Feeds `builder` the frames that lie in `block`, whose first byte is that of the frame at `builder.place`, up to the
- * first boundary at or behind `until`. Returns the bytes that the next frame needs if it is cut, 0 when `until` was
- * reached, -1 when the next frame is not valid.
+ * Feeds `builder` with the frames of `block`, whose first byte must be that of the frame at `builder.place`, up to the
+ * first boundary at or after `until`. Returns the bytes that the next frame needs if it is cut, 0 if `until` was
+ * reached, and -1 if the next frame is invalid.
  */
 export function takeFrames(builder: PageBuilder, block: Buffer, filled: number, tag: number, until: number): number {
   let at = 0;

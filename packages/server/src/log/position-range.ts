@@ -1,4 +1,4 @@
-// How a position or an offset stands to the part of a log that is there. The same for every kind of log.
+// Comparison of a position or an offset with the available part of a log, the same for every kind of log.
 
 import { BinnacleError, type Epoch, type Position } from '@binnacle/protocol';
 import type { Head, Reading } from './log.ts';
@@ -10,8 +10,8 @@ interface Bounds {
 }
 
 /**
- * What can be answered without reading: `head` or a gap by retention. Undefined when there is something to read.
- * Throws `wrong_epoch`, `offset_ahead` or `bad_position`.
+ * Returns the reading that needs no access to entries: `head`, or a gap by retention. Returns undefined if there are
+ * entries to read. Throws `wrong_epoch`, `offset_ahead` or `bad_position`.
  */
 export function checkPosition(log: Bounds, at: Position): Reading | undefined {
   const { epoch, head, oldest } = log;
@@ -27,7 +27,7 @@ export function checkPosition(log: Bounds, at: Position): Reading | undefined {
   return { kind: 'gap', reason: 'retention', from: at.offset, to: oldest.offset, next };
 }
 
-/** Throws `bad_offset`, `offset_ahead` or `gap`. */
+/** Throws `bad_offset`, `offset_ahead` or `gap` for an offset that cannot be read. */
 export function checkOffset(log: Bounds, offset: number): void {
   if (!Number.isSafeInteger(offset) || offset < 0) throw new BinnacleError('bad_offset');
   if (offset > log.head.offset) throw ahead(log);

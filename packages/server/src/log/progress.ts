@@ -1,5 +1,5 @@
-// How a log came about over time: what its index says, and its frames where that is too coarse, within a time. Reads a
-// small part of a large log. Knows no kind of reader.
+// The growth of a log over time: from its index, and from its frames where the index is too coarse, within a time
+// limit. Reads a small part of a large log.
 
 import { type Epoch, isOutput, type Kind } from '@binnacle/protocol';
 import { FRAME_HEADER_BYTES, type FrameHead } from './frame.ts';
@@ -10,22 +10,22 @@ import { SegmentFiles } from './segment-files.ts';
 import { isGone, SegmentList } from './segment-list.ts';
 import { inFile } from './segment-search.ts';
 
-/** A log as small as that is looked at whole. */
+/** Maximum bytes of a log that is always read completely. */
 const SMALL_BYTES = 8 * 1024 * 1024;
-/** Entries that are not output, of which the bodies are read; the newest are. */
+/** Maximum entries other than output whose bodies are read: the newest ones. */
 const MAX_TOLD = 2000;
-/** Of one: larger ones say nothing in a line. */
+/** Maximum bytes per body. A larger body has no use in one line of text. */
 const MAX_BODY = 64 * 1024;
 
 export interface ProgressAsk {
-  /** As finely as that; times between which less lies count as one. */
+  /** Number of points in time. Times less than one step apart count as equal. */
   readonly points: number;
-  /** Where time ends; default: with the last entry. */
+  /** End of the time. Default: the time of the last entry. */
   readonly to?: number;
   readonly withinMs: number;
 }
 
-/** Output bytes that came from one time up to another, in the order of the log. Times do not go back. */
+/** Output bytes that were written between two times, in the order of the log. Times never decrease. */
 export interface Span {
   readonly from: number;
   readonly to: number;
@@ -33,7 +33,7 @@ export interface Span {
   readonly bytes: number;
 }
 
-/** An entry that is not output. */
+/** An entry other than output. */
 export interface Told {
   readonly kind: Kind;
   readonly time: number;
@@ -48,18 +48,18 @@ export interface Progress {
   readonly spans: readonly Span[];
   readonly told: readonly Told[];
   readonly damaged: readonly { readonly time: number; readonly offset: number; readonly to: number }[];
-  /** All of it was looked at: `told` and `damaged` are all there are. */
+  /** True if all entries were read: `told` and `damaged` are then complete. */
   readonly isWhole: boolean;
 }
 
-/** Between two records of the index. */
+/** The part of a log between two records of the index. */
 interface Piece {
   readonly segment: number;
   readonly start: Head;
   readonly end: Head;
-  /** No entry before it is later. */
+  /** Maximum time of all entries before this piece. */
   readonly timeBefore: number;
-  /** No entry of it is later, where that is known. */
+  /** Maximum time of the entries of this piece, if known. */
   latest: number | undefined;
   looked: Looked | undefined;
 }
@@ -67,13 +67,16 @@ interface Piece {
 interface Looked {
   readonly spans: readonly Span[];
   readonly told: readonly FrameHead[];
-  /** Valid entries end there. */
+  /** End of the valid entries. */
   readonly stopped: Head;
   readonly first: number | undefined;
   readonly last: number;
 }
 
-/** `dir`: of the log, of which `oldest` and `head` are the ends. Throws `session_gone`, and what reading throws. */
+/**
+ * Returns the progress of the log in `dir`, whose ends are `oldest` and `head`. Throws `session_gone`, and the failures
+ * of reads.
+ */
 export async function progressOf(
   dir: string,
   { epoch, oldest, head }: { readonly epoch: Epoch; readonly oldest: Head; readonly head: Head },
@@ -111,7 +114,7 @@ class Looking {
     const pieces = this.#pieces;
     const [first, last] = [pieces[0], pieces.at(-1)];
     if (first === undefined || last === undefined) return this.#nothing();
-    // The ends, whatever they take: from when to when.
+    // The first and the last piece regardless of the time limit: they determine `from` and `to`.
     await this.#look(last, Number.POSITIVE_INFINITY);
     if (first !== last) await this.#look(first, Number.POSITIVE_INFINITY);
     const from = first.looked?.first ?? first.timeBefore;
@@ -133,7 +136,7 @@ class Looking {
     return { from: to, to, stepMs: 1, spans: [], told: [], damaged: [], isWhole: true };
   }
 
-  /** First where one piece lies across several steps, then the newest. */
+  /** Reads pieces in order: first those that span several steps, then the newest. */
   async #refine(stepMs: number): Promise<void> {
     const pieces = this.#pieces;
     const bytes = (pieces.at(-1)?.end.place ?? 0) - (pieces[0]?.start.place ?? 0);
@@ -145,7 +148,7 @@ class Looking {
     }
   }
 
-  /** Leaves it as it is where there is no time, and where retention was faster. */
+  /** Reads one piece. Leaves it unread after the time limit, and if retention removed it meanwhile. */
   async #look(piece: Piece, until: number): Promise<void> {
     if (piece.looked !== undefined) return;
     try {
@@ -170,7 +173,7 @@ class Looking {
       stopped = { place: frame.next, offset: frame.nextOffset };
       if (isOutput(frame.kind)) {
         const span = spans.at(-1);
-        // What came in one go is one.
+        // Output of one burst becomes one span.
         if (span !== undefined && last - span.from < 1) span.bytes += frame.length;
         else spans.push({ from: last, to: last, offset: frame.offset, bytes: frame.length });
       } else if (frame.kind !== 'input') {

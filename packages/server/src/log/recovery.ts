@@ -1,4 +1,4 @@
-// Finds out what a log's directory holds after its writer is gone, and cuts what it tore. Appends nothing.
+// Reads the segments of a log whose writer is gone, and cuts a torn entry off the end. Appends nothing.
 
 import { closeSync, constants, ftruncateSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,15 +28,15 @@ export type WrittenSegment = SegmentHeader;
 export interface Recovered {
   readonly epoch: Epoch;
   readonly segments: WrittenSegment[];
-  /** Of the last segment, open for writing. */
+  /** Descriptor of the last segment, open for writing. */
   readonly fd: number;
   readonly head: Head;
-  /** No entry is later. Milliseconds. */
+  /** Maximum time of all entries, in milliseconds. */
   readonly latest: number;
   readonly cutBytes: number;
 }
 
-/** Throws `log_damaged` when there is no segment, or none whose header names the epoch. */
+/** Recovers the log in `dir`. Throws `log_damaged` without a segment, and if no header names the epoch. */
 export function recoverSegments(dir: string): Recovered {
   const bases = listSegments(dir);
   dropUnbegun(dir, bases);
@@ -46,7 +46,7 @@ export function recoverSegments(dir: string): Recovered {
   invariant(last !== undefined, 'readHeaders throws when there is none.');
   const fd = openFile(segmentPath(dir, last.base), 'write');
   try {
-    // All of the last segment is verified, not only its end: after a power loss the hole may lie anywhere in it.
+    // All of the last segment is verified, not only its end: after a power loss a hole may be anywhere in it.
     const size = fileSize(fd);
     const extent: Extent = {
       base: last.base,
@@ -91,7 +91,7 @@ function dropUnbegun(dir: string, bases: number[]): void {
   bases.pop();
 }
 
-// Left by a crash between removing a segment's data and its index.
+// A crash between the removals of a segment's data and of its index leaves the index.
 function sweepIndexes(dir: string, bases: readonly number[]): void {
   const kept = new Set(bases.map((base) => indexPath(dir, base)));
   for (const name of readdirSync(dir)) {
@@ -116,13 +116,14 @@ function readHeaders(dir: string, bases: readonly number[]): WrittenSegment[] {
   });
 }
 
-// The frames tell what the damaged header said: epoch as around it, base by name, offset by the first valid frame.
+// The frames supply the content of a damaged header: the epoch of a neighbour, the base from the file name, the offset
+// of the first valid frame.
 function repairHeader(dir: string, base: number, neighbour: SegmentHeader): WrittenSegment {
   const fd = openFile(segmentPath(dir, base), 'write');
   try {
     const end = base + Math.max(0, fileSize(fd) - SEGMENT_HEADER_BYTES);
     const tag = frameTag(neighbour.epoch);
-    // One before the base, so that the frame at the base itself is found.
+    // From one place before the base, so that the frame at the base itself is found.
     const first = end - base < FRAME_HEADER_BYTES ? undefined : runSync(nextValid({ base, tag, end }, base - 1), fd);
     const header: SegmentHeader = {
       epoch: neighbour.epoch,
@@ -144,6 +145,6 @@ function writeIndex(path: string, records: readonly IndexRecord[]): void {
     writeFileSync(fd, encodeIndex(records));
     closeSync(fd);
   } catch {
-    // A full disk: the log works without, its readers scan longer.
+    // On a full disk the log works without an index, and its readers scan more.
   }
 }

@@ -1,5 +1,5 @@
-// Walking over frames in a segment file: from boundary to boundary, and from damage to the next valid frame.
-// Written once as generators that ask for bytes; the caller drives them at once or without blocking.
+// Scans over frames in a segment file: from boundary to boundary, and from damage to the next valid frame. They are
+// generators that yield the reads they need, so that a caller can run them synchronously or asynchronously.
 
 import { read as readCallback, readSync } from 'node:fs';
 import {
@@ -12,7 +12,10 @@ import {
 } from './frame.ts';
 import { SEGMENT_HEADER_BYTES } from './segment.ts';
 
-/** Asks for bytes at `position` of the file, into `block` from `at` on. Answered with their count; fewer at the end. */
+/**
+ * A request to read from `position` of the file into `block` at `at`. The answer is the byte count, which is smaller at
+ * the end of the file.
+ */
 export interface Wanted {
   readonly block: Buffer;
   readonly at: number;
@@ -25,16 +28,16 @@ export type Reads<T> = Generator<Wanted, T, number>;
 export interface Extent {
   readonly base: number;
   readonly tag: number;
-  /** Place behind the last byte that may be looked at. */
+  /** Place directly after the last byte that may be read. */
   readonly end: number;
 }
 
-/** 64 KiB: a scan stops soon after it found what it wants, and a larger read is no cheaper per byte. */
+/** Bytes per read: 64 KiB, because a scan stops soon after a match, and a larger read is no cheaper per byte. */
 const BLOCK_BYTES = 64 * 1024;
 
 /**
- * Reads and verifies frames from `place` on, until `visit` returns true, a frame is not valid or `extent.end` comes.
- * Returns the place where it stopped: that of the frame that `visit` wanted or that is not valid, or the end.
+ * Reads and verifies frames from `place` on, until `visit` returns true, a frame is invalid or `extent.end` is reached.
+ * Returns the place where it stopped: that of the frame that `visit` accepted or that is invalid, or the end.
  */
 export function* walk(extent: Extent, place: number, visit: (head: FrameHead) => boolean): Reads<number> {
   let block = Buffer.allocUnsafe(BLOCK_BYTES);
@@ -66,8 +69,8 @@ export function* walk(extent: Extent, place: number, visit: (head: FrameHead) =>
 }
 
 /**
- * The first valid frame behind the damaged one at `place`. The length in its header is believed if a valid frame lies
- * behind it; otherwise every byte is looked at, so that no frame that is whole is given up.
+ * Finds the first valid frame after the damaged one at `place`. Uses the length in the damaged header if a valid frame
+ * follows there; otherwise checks every byte, so that no whole frame is lost.
  */
 export function* nextValid(extent: Extent, place: number): Reads<FrameHead | undefined> {
   const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
@@ -96,7 +99,7 @@ export function* nextValid(extent: Extent, place: number): Reads<FrameHead | und
   }
 }
 
-/** Where valid frames end: behind the last one, damage inside skipped. What follows is a torn tail. */
+/** Returns the end of the last valid frame, and skips damage inside. The bytes after that end are a torn tail. */
 export function* findEnd(extent: Extent, place: number, visit: (head: FrameHead) => void): Reads<number> {
   let end = place;
   let from = place;
@@ -113,7 +116,7 @@ export function* findEnd(extent: Extent, place: number, visit: (head: FrameHead)
   }
 }
 
-/** The valid frame that begins at `place`, if there is one. */
+/** Returns the valid frame that begins at `place`, if there is one. */
 export function* frameAt(extent: Extent, place: number): Reads<FrameHead | undefined> {
   let found: FrameHead | undefined;
   yield* walk(extent, place, (head) => {
@@ -130,14 +133,14 @@ function* fill(extent: Extent, block: Buffer, at: number, from: number): Reads<n
   return yield { block, at, length, position: place - extent.base + SEGMENT_HEADER_BYTES };
 }
 
-/** Runs it in this turn. For what was written a moment ago, or where nothing else can go on anyway. */
+/** Runs reads synchronously: for bytes written a moment ago, and where nothing else can continue anyway. */
 export function runSync<T>(reads: Reads<T>, fd: number): T {
   let step = reads.next();
   while (step.done !== true) step = reads.next(readAllSync(fd, step.value));
   return step.value;
 }
 
-/** Runs it on the thread pool. */
+/** Runs reads on the thread pool. */
 export async function runAsync<T>(reads: Reads<T>, fd: number): Promise<T> {
   let step = reads.next();
   while (step.done !== true) step = reads.next(await readAll(fd, step.value));

@@ -1,10 +1,10 @@
-// Open descriptors of segment files and the blocks that reads go into, for all readers of a gateway.
+// Open descriptors of segment files and the buffers for reads, shared by all readers of a gateway.
 
 import { closeSync } from 'node:fs';
 import { openFile } from './segment.ts';
 
 export interface SegmentFilesOptions {
-  /** Descriptors kept open for the next read. Default 64: far below the usual limit of 1024 for a process. */
+  /** Maximum descriptors kept open for the next read. Default 64: far below the usual limit of 1024 per process. */
   readonly maxOpen?: number;
 }
 
@@ -12,15 +12,15 @@ interface OpenFile {
   readonly path: string;
   readonly fd: number;
   readers: number;
-  /** Closed by its last reader. */
+  /** True after a drop: the last reader closes the file. */
   dropped: boolean;
 }
 
-/** Two of the default pages: a page and the rest of its last entry. */
+/** Bytes per small buffer: two default pages, for a page and the rest of its last entry. */
 export const BLOCK_BYTES = 128 * 1024;
-/** A page and those read along with it. Larger ones are made for one read. */
+/** Bytes per large buffer: a page and the pages read along with it. A larger buffer serves one read. */
 const RUN_BYTES = 384 * 1024;
-/** As many as libuv's pool has threads: more reads than that do not run at once. */
+/** Maximum spare buffers per size: the threads of libuv's pool. No more reads run at the same time. */
 const SPARE_BLOCKS = 4;
 
 export class SegmentFiles {
@@ -37,7 +37,7 @@ export class SegmentFiles {
     this.#spareRuns = [];
   }
 
-  /** The descriptor of a file, open until `release` is called once. Throws what `open` throws. */
+  /** Returns the descriptor of a file, open until one call of `release`. Throws the failures of `open`. */
   acquire(path: string): OpenFile {
     let file = this.#open.get(path);
     if (file === undefined) {
@@ -58,7 +58,7 @@ export class SegmentFiles {
     else if (this.#open.size > this.#maxOpen) this.drop(file.path);
   }
 
-  /** Closes the file as soon as nobody reads it. */
+  /** Closes the file as soon as it has no readers. */
   drop(path: string): void {
     const file = this.#open.get(path);
     if (file === undefined) return;
@@ -82,7 +82,7 @@ export class SegmentFiles {
     if (spare !== undefined && spare.length < SPARE_BLOCKS) spare.push(block);
   }
 
-  // Files that are being read stay: the limit may be exceeded by as many as there are reads at once.
+  // Files with readers stay open: the limit may be exceeded by the number of concurrent reads.
   #makeRoom(): void {
     for (const [path, file] of this.#open) {
       if (this.#open.size < this.#maxOpen) return;

@@ -1,4 +1,4 @@
-// The segments of one log that a reader knows, and their headers. Finds new and removed ones when asked to look again.
+// The segments of one log that a reader knows, and their headers. `refresh` finds new and removed segments.
 
 import { BinnacleError, type Epoch, invariant } from '@binnacle/protocol';
 import { FRAME_HEADER_BYTES, frameTag } from './frame.ts';
@@ -30,7 +30,7 @@ export class SegmentList {
   /** Ascending. */
   #known: KnownSegment[];
 
-  /** `epoch` stands in where no header tells it. Throws `session_gone` when there is no segment. */
+  /** `epoch` is used if no header names one. Throws `session_gone` without a segment. */
   constructor(dir: string, files: SegmentFiles, epoch: Epoch | undefined) {
     this.dir = dir;
     this.#files = files;
@@ -50,7 +50,7 @@ export class SegmentList {
     return this.#known;
   }
 
-  /** Looks at the directory. True when there is something else than before. */
+  /** Lists the directory again. Returns true if the segments changed. */
   refresh(): boolean {
     const bases = listSegments(this.dir);
     if (bases.length === 0 && this.#known.length > 0) {
@@ -67,7 +67,7 @@ export class SegmentList {
     return true;
   }
 
-  /** Forgets the segments that end at or before `place`. */
+  /** Drops the segments that end at or before `place`. */
   forgetBefore(place: number): void {
     for (;;) {
       const [first, second] = this.#known;
@@ -77,19 +77,19 @@ export class SegmentList {
     }
   }
 
-  /** The index in `all` of the segment that holds `place`, -1 before the first. */
+  /** Returns the index in `all` of the segment that contains `place`, -1 before the first. */
   indexOf(place: number): number {
     return lastIndex(this.#known.length, (i) => (this.#known[i]?.base ?? 0) <= place);
   }
 
-  /** Place behind a segment. `headPlace` for the last one that began before it. */
+  /** Returns the place directly after a segment: `headPlace` for the last segment that began before it. */
   endOf(index: number, headPlace: number): number {
     return Math.min(this.#known[index + 1]?.base ?? headPlace, headPlace);
   }
 
   /**
-   * What its header says, or, where that is damaged, its name, its frames and its neighbours. Throws `log_damaged` when
-   * nobody knows the epoch, and what `open` throws.
+   * Returns the header of a segment. For a damaged header, infers it from the file name, the frames and the neighbours.
+   * Throws `log_damaged` if the epoch is unknown, and the failures of `open`.
    */
   header(segment: KnownSegment): SegmentHeader {
     segment.header ??= this.#readHeader(segment) ?? this.#inferHeader(segment);
@@ -106,7 +106,7 @@ export class SegmentList {
     };
   }
 
-  /** The epoch at a place: that of the last segment before it that tells. Throws `log_damaged`. */
+  /** Returns the epoch at a place: that of the last segment before it with a readable header. Throws `log_damaged`. */
   epochAt(place: number): Epoch {
     const before = this.#known.filter(({ base }) => base <= place).reverse();
     const epoch = firstOf(before, (segment) => this.#readHeader(segment))?.epoch ?? this.#fallbackEpoch;
@@ -114,7 +114,7 @@ export class SegmentList {
     return epoch;
   }
 
-  /** Where the valid entries end on disk. Only for a log that nobody appends to. */
+  /** Finds the end of the valid entries on disk. Only for a log without a writer. */
   findHead(): { readonly head: Head; readonly epoch: Epoch } {
     this.refresh();
     for (let i = this.#known.length - 1; i >= 0; i -= 1) {
@@ -143,7 +143,7 @@ export class SegmentList {
     });
   }
 
-  /** Place behind the file's last byte; undefined when not even the header is there. */
+  /** Returns the place directly after the file's last byte; undefined if the file is shorter than a header. */
   #dataEnd(segment: KnownSegment): number | undefined {
     return this.#withFile(segment, (fd) => {
       const size = fileSize(fd);
@@ -163,7 +163,7 @@ export class SegmentList {
     const epoch = near?.epoch ?? this.#fallbackEpoch;
     if (epoch === undefined) throw damagedLog('No segment header of the log is readable.', { dir: this.dir });
     const end = this.#dataEnd(segment) ?? base;
-    // One before the base, so that a frame at the base itself is found.
+    // From one place before the base, so that a frame at the base itself is found.
     const first =
       end - base < FRAME_HEADER_BYTES
         ? undefined
@@ -181,7 +181,10 @@ export class SegmentList {
   }
 }
 
-/** The last index below `count` for which `holds`, given that it holds up to some index and not beyond; else -1. */
+/**
+ * Returns the last index below `count` for which `holds` is true, or -1, by binary search. `holds` must be true up to
+ * some index and false after it.
+ */
 export function lastIndex(count: number, holds: (index: number) => boolean): number {
   let low = -1;
   let high = count - 1;

@@ -1,5 +1,5 @@
-// Reads a log from segment files that another process may be appending to. Believes in nothing beyond the head that it
-// was told.
+// Reads a log from segment files to which another process may append. Trusts no bytes beyond the head that the writer
+// reported.
 
 import { BinnacleError, type Epoch, type Position } from '@binnacle/protocol';
 import { FRAME_HEADER_BYTES } from './frame.ts';
@@ -15,30 +15,36 @@ import { findOffset, findTime, inFile, inspectPlace } from './segment-search.ts'
 import { Waiters } from './waiters.ts';
 
 export interface SegmentReaderOptions extends PageOptions {
-  /** What the writer last said. Without it the log must be finished: the end is looked for on disk. */
+  /**
+   * The last head that the writer reported. Without it the log must be finished: the reader searches its end on disk.
+   */
   readonly head?: Head;
-  /** Stands in when no segment header is readable. */
+  /** Used if no segment header is readable. */
   readonly epoch?: Epoch;
-  /** Shared by the readers of a gateway. Default: one of its own. */
+  /** Shared by the readers of a gateway. Default: a cache for this reader. */
   readonly cache?: PageCache;
-  /** Shared by the readers of a gateway. Default: one of its own. */
+  /** Shared by the readers of a gateway. Default: descriptors for this reader. */
   readonly files?: SegmentFiles;
   /**
-   * Bytes before the head that are read in the same turn. Default 8 MiB: they were written a moment ago, so the kernel
-   * has them in memory, and the trip to the thread pool costs more than the page (64 KiB: 40-67 us in the turn, 149-173 us through the pool).
+   * Bytes before the head that are read synchronously. Default 8 MiB: they were written a moment ago, so the kernel has
+   * them in memory, and the way through the thread pool costs more than the page (64 KiB: 40-67 us synchronously,
+   * 149-173 us through the pool).
    */
   readonly warmBytes?: number;
-  /** Called when somebody waits beyond the head: the reader then has to be told of growth, once. */
+  /** Called when the first waiter waits beyond the head: the reader then needs one report of growth. */
   readonly onWait?: (place: number) => void;
 }
 
-/** A few viewers that read old ranges at once; more of them only lose their read-ahead. */
+/**
+ * Maximum remembered ends of pages: enough for a few viewers that read old ranges at the same time. More viewers only
+ * lose their read-ahead.
+ */
 const REMEMBERED = 32;
-/** Half of libuv's pool at most. */
+/** Maximum concurrent read-aheads: half of libuv's pool. */
 const READ_AHEADS = 2;
-/** Pages that one trip to the thread pool brings for who reads in sequence: the trip costs more than the bytes. */
+/** Pages per read on the thread pool for a sequential reader: the way to the pool costs more than the bytes. */
 const RUN_PAGES = 4;
-/** What is read beyond a page's end at least, so that its last entry is there: what a PTY gives at once, with header. */
+/** Minimum bytes read beyond a page's end, so that its last entry is complete: one write of a PTY with its header. */
 const MIN_SLACK = 4096 + FRAME_HEADER_BYTES;
 
 export class SegmentReader implements LogReader {
@@ -54,17 +60,17 @@ export class SegmentReader implements LogReader {
   readonly #warmBytes: number;
   readonly #onWait: (place: number) => void;
   readonly #waiters: Waiters;
-  /** `onWait` was called, and no growth was told since. */
+  /** True after a call of `onWait`, until the next report of growth. */
   #hasAsked: boolean;
   readonly #reading: Map<string, Promise<Reading>>;
-  /** Places where old pages ended that were handed out: who comes back at one reads in sequence. */
+  /** Places where the returned old pages ended. A read that begins at such a place is sequential. */
   readonly #expected: Set<number>;
   #readAheads: number;
   #slack: number;
   #head: Head;
   #oldest: Head;
 
-  /** Throws `session_gone` when there is no log in `dir`, `log_damaged` when nothing tells its epoch. */
+  /** Opens the log in `dir`. Throws `session_gone` without a log, and `log_damaged` if its epoch is unknown. */
   static open(dir: string, options: SegmentReaderOptions = {}): SegmentReader {
     return new SegmentReader(dir, options);
   }
@@ -100,7 +106,7 @@ export class SegmentReader implements LogReader {
     return this.#oldest;
   }
 
-  /** The writer said that the log has grown. Older news are ignored. */
+  /** Takes the writer's report that the log has grown. Ignores outdated reports. */
   advance(head: Head): void {
     if (head.place <= this.#head.place) return;
     this.#head = head;
@@ -108,22 +114,22 @@ export class SegmentReader implements LogReader {
     this.#waiters.wake(head.place);
   }
 
-  /** The writer, or who applies retention, said that the log begins later now. */
+  /** Takes the report of the writer, or of the retention, that the log begins later now. */
   setOldest(oldest: Head): void {
     if (oldest.place <= this.#oldest.place) return;
     this.#oldest = oldest;
     this.#segments.forgetBefore(oldest.place);
-    // A fast writer may have removed all that its last word was about: the log reaches at least to where it begins.
+    // A fast writer may have removed all entries up to its last report: the log reaches at least to its beginning.
     this.advance(oldest);
   }
 
-  /** The writer is gone for good: finds where its entries end on disk, and takes that for the head. */
+  /** Finds the end of the entries on disk after the writer is gone for good, and uses it as the head. */
   settle(): Head {
     this.advance(this.#segments.findHead().head);
     return this.#head;
   }
 
-  /** Closes descriptors. Reads that are under way end first. */
+  /** Closes descriptors. Running reads end first. */
   close(): void {
     if (this.#ownFiles) this.#files.close();
     else for (const segment of this.#segments.all) this.#files.drop(segment.path);
@@ -161,7 +167,7 @@ export class SegmentReader implements LogReader {
       wake();
       return () => undefined;
     }
-    // Not only the first: of many who were woken, one waits again while the others are yet to be woken.
+    // Not only for the first waiter: of many woken waiters, one may wait again before the others are woken.
     const asks = !this.#hasAsked || this.#waiters.size === 0;
     const cancel = this.#waiters.add(place, wake);
     this.#hasAsked = true;
@@ -169,13 +175,14 @@ export class SegmentReader implements LogReader {
     return cancel;
   }
 
-  /** Asks for growth again if anybody waits for it: whoever was asked may have forgotten. */
+  /** Repeats `onWait` if there are waiters: the receiver may have lost the earlier call. */
   remind(): void {
     if (this.#waiters.size > 0) this.#onWait(this.#head.place);
   }
 
   /**
-   * At an offset between two entries: before those that are not output, also at the head's.
+   * Finds the position of an offset. Between two entries, and at the head, that is before the entries that are not
+   * output.
    */
   locate(offset: number): Position | Promise<Position> {
     const head = this.#head;
@@ -200,7 +207,7 @@ export class SegmentReader implements LogReader {
     return place >= this.#head.place - this.#warmBytes;
   }
 
-  // A page that ended at an earlier head stays right, but who comes later would crawl from small page to small page.
+  // A page that ended at an earlier head stays correct, but a late reader would crawl from small page to small page.
   #worthKeeping(page: BuiltPage): boolean {
     if (page.complete) return true;
     const from = page.from.place;
@@ -208,7 +215,7 @@ export class SegmentReader implements LogReader {
     return readable < 2 * (page.next.place - from);
   }
 
-  /** Read ahead for many, and they throw out each other's pages before they are wanted. */
+  /** Fewer pages for more readers: otherwise their read-aheads evict each other's pages before they are read. */
   get #runPages(): number {
     return this.#cache.enabled ? Math.max(1, Math.min(RUN_PAGES, Math.floor(REMEMBERED / this.#expected.size))) : 1;
   }
@@ -242,7 +249,7 @@ export class SegmentReader implements LogReader {
     const pages = this.#runPages;
     let at = next;
     let key = PageCache.key(this.#name, at.place, at.offset);
-    // Begins while half of what came along last time is still to be handed out.
+    // Begins while half of the previous read-ahead is still unread.
     for (let ahead = 0; ; ahead += 1) {
       if (ahead > pages / 2 || this.#isWarm(at.place)) return;
       const known = this.#cache.peek(key);
@@ -253,13 +260,13 @@ export class SegmentReader implements LogReader {
     if (this.#reading.has(key)) return;
     this.#readAheads += 1;
     this.#readOnce(key, at, pages)
-      .catch(() => undefined) // whoever reads there meets the same and reports it
+      .catch(() => undefined) // a reader of that place gets and reports the same failure
       .finally(() => {
         this.#readAheads -= 1;
       });
   }
 
-  /** Undefined when it takes more than reading what is there. */
+  /** Reads a page synchronously. Returns undefined if the known files are not enough. */
   #readNow(at: Position): BuiltPage | undefined {
     for (;;) {
       const index = this.#segments.indexOf(at.place);
@@ -267,7 +274,7 @@ export class SegmentReader implements LogReader {
       if (segment === undefined) return undefined;
       try {
         const page = this.#readFrom(segment, index, at);
-        // The entries may go on in a segment that is new.
+        // The entries may continue in a new segment.
         if (page !== 'short') return page;
         if (!this.#lookAgain()) return undefined;
       } catch (cause) {
@@ -289,7 +296,7 @@ export class SegmentReader implements LogReader {
     }
   }
 
-  /** `pages`: as many are read along with the first, and kept for who comes for them. */
+  /** Reads a page asynchronously. `pages`: number of pages read together with the first; the cache gets the others. */
   async #readLater(from: Position, pages: number): Promise<Reading> {
     let at = from;
     for (;;) {
@@ -339,7 +346,7 @@ export class SegmentReader implements LogReader {
     this.#cache.set(PageCache.key(this.#name, page.from.place, page.from.offset), page);
   }
 
-  /** Why nothing could be read at a position: it is none, or the log is damaged there. */
+  /** Explains why a read returned nothing: the position is invalid, or the log is damaged there. */
   async #explain(at: Position, index: number): Promise<Reading> {
     const headPlace = this.#head.place;
     const verdict = await inspectPlace(this.#segments, this.#files, index, headPlace, at.place);
@@ -367,7 +374,7 @@ export class SegmentReader implements LogReader {
     return { place: segment.base, offset: this.#segments.header(segment).baseOffset };
   }
 
-  /** Looks at the directory again. False when it holds what it held before. */
+  /** Lists the directory again. Returns false if the segments did not change. */
   #lookAgain(): boolean {
     for (let changed = false; ; ) {
       changed = this.#segments.refresh() || changed;
@@ -375,7 +382,7 @@ export class SegmentReader implements LogReader {
         this.setOldest(this.#beginningOf(this.#segments.first));
         return changed;
       } catch (cause) {
-        // Removed since it was listed: then the next listing differs.
+        // Removed since the listing, so the next listing differs.
         if (!isGone(cause)) throw cause;
       }
     }
@@ -387,7 +394,7 @@ export class SegmentReader implements LogReader {
       try {
         return await find();
       } catch (cause) {
-        // Retention was faster. It cannot be so for ever.
+        // Retention removed the segment during the search. After ten retries the cause is another.
         if (!isGone(cause) || tries === 10) throw cause;
       }
     }

@@ -1,4 +1,4 @@
-// Finds positions by offset and by time: segment, index record, then a bounded walk over frames. Decides no reading.
+// Finds positions by offset and by time: first the segment, then the index record, then a bounded walk over frames.
 
 import type { FrameHead } from './frame.ts';
 import { type Extent, nextValid, type Reads, runAsync, walk } from './scan.ts';
@@ -6,20 +6,20 @@ import { type IndexRecord, readIndex } from './segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import { lastIndex, type SegmentList } from './segment-list.ts';
 
-/** A place and the output offset there; the offset may lie inside the entry. */
+/** A place and the output offset there. The offset may be inside the entry. */
 export interface Spot {
   readonly place: number;
   readonly offset: number;
 }
 
-/** The first place with `offset` output bytes before it, or the entry that contains that byte. */
+/** Finds the first place with `offset` output bytes before it, or the entry that contains that byte. */
 export async function findOffset(
   segments: SegmentList,
   files: SegmentFiles,
   headPlace: number,
   offset: number,
 ): Promise<Spot> {
-  // Strictly before, so that entries without output behind byte `offset - 1` are not passed over.
+  // Strictly before, so that entries without output after byte `offset - 1` are not skipped.
   const inSegment = lastIndex(segments.all.length, (i) => headerAt(segments, i, headPlace).baseOffset < offset);
   const index = Math.max(0, inSegment);
   const extent = segments.extent(index, headPlace);
@@ -27,7 +27,7 @@ export async function findOffset(
   return await inFile(segments, files, index, offsetIn(extent, start, offset));
 }
 
-/** The first entry at or after `time`; undefined when there is none. */
+/** Finds the first entry at or after `time`; undefined if there is none. */
 export async function findTime(
   segments: SegmentList,
   files: SegmentFiles,
@@ -55,10 +55,10 @@ export async function findTime(
   return undefined;
 }
 
-/** What lies at a place that no valid frame could be read from. */
+/** The finding at a place without a valid frame. */
 export type Verdict = 'boundary' | 'inside' | 'damaged';
 
-/** Tells a position that is none from one whose entry is damaged, by walking to it from the index record before it. */
+/** Distinguishes an invalid position from a damaged entry, by a walk from the index record before the place. */
 export async function inspectPlace(
   segments: SegmentList,
   files: SegmentFiles,
@@ -87,7 +87,7 @@ export async function inFile<T>(
   }
 }
 
-// A segment that begins at the head may not have its header yet; it holds nothing that is looked for.
+// A segment that begins at the head may not have its header yet. It contains no entry that a search could find.
 const BEYOND = { baseOffset: Number.POSITIVE_INFINITY, timeBefore: Number.POSITIVE_INFINITY };
 function headerAt(segments: SegmentList, index: number, headPlace: number): typeof BEYOND {
   const segment = segments.all[index];
@@ -111,7 +111,7 @@ function* offsetIn(extent: Extent, start: number, offset: number): Reads<Spot> {
     });
     if (spot !== undefined) return spot;
     const found: FrameHead | undefined = stopped >= extent.end ? undefined : yield* nextValid(extent, stopped);
-    // In the damage, or behind the last entry: reading from there tells.
+    // Inside the damage, or after the last entry: a read from there reports which.
     if (found === undefined || found.offset > offset) return { place: stopped, offset };
     from = found.place;
   }
@@ -140,7 +140,7 @@ function* timeIn(
     if (stopped >= extent.end) return undefined;
     const found = yield* nextValid(extent, stopped);
     if (found === undefined) return undefined;
-    // The entry that is looked for may be in the damage: reading from its beginning reports that.
+    // The wanted entry may be in the damage: a read from the beginning of the damage reports it.
     if (found.time >= time) return { place: stopped, offset };
     from = found.place;
   }

@@ -1,4 +1,4 @@
-// Appends a log to segment files. The only code that changes them; knows no reader.
+// Appends a log to segment files. No other code changes them, except the recovery.
 
 import { closeSync, ftruncateSync, rmSync, writevSync } from 'node:fs';
 import { BinnacleError, type Epoch, invariant, isDiskFull, isOutput, type Kind, parseEpoch } from '@binnacle/protocol';
@@ -28,30 +28,30 @@ import {
 
 export interface SegmentWriterOptions {
   /**
-   * Bytes after which a new segment begins, at the next entry. Default 32 MiB: retention works in steps of it, and a
-   * log reopened after a crash verifies one segment in 20 to 30 ms. An entry larger than this has a segment to itself.
+   * Bytes after which a new segment begins, at the next entry. Default 32 MiB: the unit of retention, and a log
+   * reopened after a crash verifies one segment in 20 to 30 ms. An entry larger than this has a segment to itself.
    */
   readonly segmentBytes?: number;
   /**
-   * Maximum bytes of the log: when a segment is complete, the oldest ones go until the next one has room. The last
-   * complete one stays, so two segments are always possible. Default: no maximum; see `trim`.
+   * Maximum bytes of the log: when a segment is complete, the oldest segments are removed until the next one has room.
+   * The last complete segment stays, so two segments are always possible. Default: no maximum; see `trim`.
    */
   readonly retainBytes?: number;
-  /** Syncs this log together with others. Without it, it is synced at each new segment, at close and on demand. */
+  /** Syncs this log together with others. Without a group, it is synced at each new segment, at close and on demand. */
   readonly group?: GroupSync;
-  /** Names this life of the log. Default: a random one for `create`, the one on disk for `open`. */
+  /** Epoch of the log. Default: a random one for `create`, the one on disk for `open`. */
   readonly epoch?: Epoch;
 }
 
-/** What was found when a log was opened again. */
+/** The result of the recovery of a reopened log. */
 export interface Recovery {
-  /** Bytes of a torn entry that were cut off its end. Nobody was ever told of them. */
+  /** Bytes of a torn entry that were cut off the end. No reader has ever learned of them. */
   readonly cutBytes: number;
 }
 
 /**
- * Up to this size a payload is copied behind its header, above it `writev` takes both: 5.3 against 6.2 us for 4 KiB in
- * one run; at 64 KiB they cost about the same, and the buffer would only be larger.
+ * Maximum bytes of a payload that is copied after its header. For a larger payload, `writev` takes both: 5.3 against
+ * 6.2 us for 4 KiB in one run; at 64 KiB they cost about the same, and the buffer would only be larger.
  */
 const STAGED_BYTES = 32 * 1024;
 
@@ -64,7 +64,7 @@ export class SegmentWriter implements LogWriter {
   readonly #group: GroupSync | undefined;
   readonly #durable: DurableFiles;
   readonly #tag: number;
-  /** Oldest first; the last one is written to. */
+  /** Oldest first; the last segment is the active one. */
   readonly #segments: WrittenSegment[];
   readonly #stage: Buffer;
   readonly #stageRest: Buffer;
@@ -72,7 +72,7 @@ export class SegmentWriter implements LogWriter {
   #indexFd: number | undefined;
   #head: Head;
   #synced: Head;
-  /** No entry so far is later. */
+  /** Maximum time of all entries so far. */
   #latest: number;
   /** Place from which the next index record is due. */
   #nextIndexed: number;
@@ -80,8 +80,8 @@ export class SegmentWriter implements LogWriter {
   #closed: boolean;
 
   /**
-   * Creates `dir` (mode 0700) and an empty log in it. Throws `bad_data_dir` when it holds a log already and
-   * `disk_full` when there is no room.
+   * Creates `dir` (mode 0700) and an empty log in it. Throws `bad_data_dir` if it contains a log already, and
+   * `disk_full` without room on the disk.
    */
   static create(dir: string, options: SegmentWriterOptions = {}): SegmentWriter {
     makeLogDir(dir);
@@ -95,8 +95,8 @@ export class SegmentWriter implements LogWriter {
   }
 
   /**
-   * Opens a log whose writer is gone and cuts what it tore off its end. With another `epoch` than the one on disk a new
-   * life begins: positions of the old one are refused from here on. Throws `log_damaged` when nothing names its epoch.
+   * Opens a log whose writer is gone, and cuts a torn entry off its end. An `epoch` other than the one on disk begins a
+   * new epoch: positions of the old one are refused from then on. Throws `log_damaged` if no header names the epoch.
    */
   static open(dir: string, options: SegmentWriterOptions = {}): SegmentWriter {
     const found = recoverSegments(dir);
@@ -136,7 +136,7 @@ export class SegmentWriter implements LogWriter {
     this.#fd = fd;
     this.#head = head;
     this.#latest = latest;
-    // What an earlier process left may be in the kernel only, so nothing of it counts as synced yet.
+    // The writes of an earlier process may be in the kernel only, so none of them counts as synced yet.
     this.#synced = reopened ? this.oldest : head;
     this.#durable = new DurableFiles(dir, reopened ? segments.map(({ base }) => segmentPath(dir, base)) : []);
     this.#indexFd = openIndex(indexPath(dir, this.#active.base), reopened);
@@ -189,7 +189,7 @@ export class SegmentWriter implements LogWriter {
     const { base } = this.#active;
     invariant(head.place >= base && head.place <= this.#head.place, 'Only the last segment can be cut.', { ...head });
     ftruncateSync(this.#fd, head.place - base + SEGMENT_HEADER_BYTES);
-    // An index record behind the cut would point into the middle of what comes next.
+    // An index record after the cut would point into the middle of a later entry.
     const kept = encodeIndex(readIndex(this.#dir, base, head.place));
     if (this.#indexFd !== undefined) {
       ftruncateSync(this.#indexFd, 0);
@@ -200,7 +200,10 @@ export class SegmentWriter implements LogWriter {
     this.#touch();
   }
 
-  /** Rejects with `disk_full` when the disk failed. From then on `synced` stays: what the kernel dropped is unknown. */
+  /**
+   * Syncs all entries. Rejects with `disk_full` if the disk failed. From then on `synced` never changes: the kernel may
+   * have dropped any of the later writes.
+   */
   async sync(): Promise<Head> {
     if (this.#synced.place === this.#head.place && this.#durable.clean) return this.#synced;
     await this.#durable.sync(() => {
@@ -237,14 +240,14 @@ export class SegmentWriter implements LogWriter {
 
   #removeOldest(first: WrittenSegment): void {
     const path = segmentPath(this.#dir, first.base);
-    // The data goes first: an index without data is swept up at the next open, data without index would cost scans.
+    // Data first: an orphaned index is removed at the next open, but data without an index would cost scans.
     rmSync(path, { force: true });
     rmSync(indexPath(this.#dir, first.base), { force: true });
     this.#durable.forget(path);
     this.#segments.shift();
   }
 
-  /** Syncs and closes. Rejects as `sync` does, after everything is closed. */
+  /** Syncs and closes. Rejects as `sync` does, after all files are closed. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -264,7 +267,10 @@ export class SegmentWriter implements LogWriter {
     return last;
   }
 
-  /** Bytes of the frames of what is appended, which go into one segment. */
+  /**
+   * Returns the bytes of the frames of `entries`. Begins a new segment if they do not fit: all of them go into one
+   * segment.
+   */
   #makeRoom(entries: readonly NewEntry[]): number {
     invariant(!this.#closed, 'The log is closed.');
     let frameBytes = 0;
@@ -292,7 +298,7 @@ export class SegmentWriter implements LogWriter {
     this.#group?.mark(this);
   }
 
-  // Positions are explicit, so what a failed write left is overwritten even if cutting it off failed as well.
+  // Positions are explicit, so the remains of a failed write are overwritten even if the truncation failed as well.
   #write(put: (start: number) => void): void {
     const start = this.#head.place - this.#active.base + SEGMENT_HEADER_BYTES;
     try {
@@ -301,7 +307,7 @@ export class SegmentWriter implements LogWriter {
       try {
         ftruncateSync(this.#fd, start);
       } catch {
-        // The next append overwrites it, and an open after a crash cuts it: it is no valid frame.
+        // The next append overwrites it, and an open after a crash cuts it off: it is no valid frame.
       }
       throw diskFull(cause);
     }
@@ -324,7 +330,7 @@ export class SegmentWriter implements LogWriter {
     writeFully(this.#fd, bytes.subarray(behind - FRAME_HEADER_BYTES), start + behind);
   }
 
-  // When no new segment can be made the old one just grows: the append decides whether there is room.
+  // If no new segment can be created, the old one grows: the append decides whether there is room.
   #roll(): void {
     const { place, offset } = this.#head;
     const next = { base: place, baseOffset: offset, timeBefore: this.#latest, epoch: this.epoch };
@@ -342,7 +348,7 @@ export class SegmentWriter implements LogWriter {
     this.#indexFd = openIndex(indexPath(this.#dir, place), false);
     this.#nextIndexed = place;
     this.#keepWithinBounds();
-    // Who asks for `sync` hears of a failure; the next one fails alike.
+    // Callers of `sync` get the failure, because the next sync fails as well.
     this.sync().catch(() => undefined);
   }
 
@@ -358,11 +364,11 @@ export class SegmentWriter implements LogWriter {
         Math.floor((place - this.#active.base) / INDEX_STEP_BYTES) * INDEX_RECORD_BYTES,
       );
     } catch {
-      // Only shortens scans, and half a record does not match its checksum.
+      // The index only shortens scans, and half a record does not match its checksum.
     }
   }
 
-  // The new epoch begins with a segment of its own, since a header names it.
+  // The new epoch begins with a new segment, because the segment header names the epoch.
   #beginEpoch(epoch: Epoch): void {
     const { place, offset } = this.#head;
     const header = { base: place, baseOffset: offset, timeBefore: this.#latest, epoch };
@@ -381,13 +387,13 @@ function openIndex(path: string, exists: boolean): number | undefined {
   }
 }
 
-/** Names a life that no log has had. */
+/** Returns a new random epoch. */
 export function freshEpoch(): Epoch {
   return parseEpoch(crypto.randomUUID().replaceAll('-', '').slice(0, 16));
 }
 
 function diskFull(cause: unknown): BinnacleError {
-  // A disk that fails is one that has no room: programs wait.
+  // An I/O error of the disk counts as a full disk: programs wait.
   if (isDiskFull(cause) || isErrno(cause, 'EIO')) return new BinnacleError('disk_full', { cause });
   return new BinnacleError('internal', { message: 'The log cannot be written.', cause });
 }

@@ -1,4 +1,4 @@
-// Segment files by name and header: what a log's directory holds. Knows no entries.
+// Segment files by name and header: the content of a log's directory.
 
 import {
   closeSync,
@@ -22,20 +22,22 @@ import { readU64, writeU64 } from './frame.ts';
  * 44 base offset u64 · 52 time f64 · 60 crc32 of the 60 bytes before.
  */
 export const SEGMENT_HEADER_BYTES = 64;
-/** One index record about every so many bytes of log: a search reads no more than this and one entry. */
+/** Bytes of log per index record, approximately: a search reads no more than this and one entry. */
 export const INDEX_STEP_BYTES = 256 * 1024;
 
 export interface SegmentHeader {
   readonly epoch: Epoch;
-  /** Place of the first byte behind the header. */
+  /** Place of the first byte after the header. */
   readonly base: number;
   /** Output offset there. */
   readonly baseOffset: number;
-  /** No entry of the log before this segment is later. 0 for the first. Milliseconds since 1970. */
+  /** Maximum time of all entries of the log before this segment; 0 for the first segment. Milliseconds since 1970. */
   readonly timeBefore: number;
 }
 
-/** A record of the sparse index: an entry that begins at `place`. No entry before it is later than `timeBefore`. */
+/**
+ * A record of the sparse index: an entry that begins at `place`. All entries before it have times up to `timeBefore`.
+ */
 export interface IndexRecord {
   readonly place: number;
   readonly offset: number;
@@ -50,7 +52,7 @@ const stem = (base: number): string => base.toString().padStart(16, '0');
 export const segmentPath = (dir: string, base: number): string => join(dir, `${stem(base)}.log`);
 export const indexPath = (dir: string, base: number): string => join(dir, `${stem(base)}.idx`);
 
-/** Base places of the segments in `dir`, ascending. Empty when the directory does not exist. */
+/** Returns the base places of the segments in `dir`, ascending; none if the directory does not exist. */
 export function listSegments(dir: string): number[] {
   let names: string[];
   try {
@@ -76,7 +78,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   return bytes;
 }
 
-/** Undefined when the bytes are not the header of the segment at `base`. */
+/** Decodes the header of the segment at `base`. Returns undefined for any other bytes. */
 export function decodeSegmentHeader(bytes: Buffer, base: number): SegmentHeader | undefined {
   if (bytes.length < SEGMENT_HEADER_BYTES || bytes.toString('latin1', 0, 4) !== 'BLG\x01') return undefined;
   if (bytes.readUInt32LE(60) !== crc32(bytes.subarray(0, 60)) || readU64(bytes, 36) !== base) return undefined;
@@ -90,18 +92,18 @@ export function readSegmentHeader(fd: number, base: number): SegmentHeader | und
   return decodeSegmentHeader(bytes.subarray(0, count), base);
 }
 
-/** Makes the log's directory, for its owner alone. */
+/** Creates the log's directory, readable by its owner alone. */
 export function makeLogDir(dir: string): void {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
 }
 
-// O_NOFOLLOW and O_EXCL: a link that somebody planted in the directory is neither followed nor written through.
+// O_NOFOLLOW and O_EXCL: a link that an attacker created in the directory is neither followed nor written through.
 const CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 export const createFile = (path: string): number => openSync(path, CREATE, 0o600);
 export const openFile = (path: string, access: 'read' | 'write'): number =>
   openSync(path, (access === 'read' ? constants.O_RDONLY : constants.O_RDWR) | constants.O_NOFOLLOW);
 
-/** Creates a segment with its header and returns its descriptor. Leaves nothing behind when it throws. */
+/** Creates a segment with its header and returns its descriptor. Leaves no file after a failure. */
 export function createSegment(dir: string, header: SegmentHeader): number {
   const path = segmentPath(dir, header.base);
   const fd = createFile(path);
@@ -115,7 +117,7 @@ export function createSegment(dir: string, header: SegmentHeader): number {
   }
 }
 
-/** Writes all of `bytes`: a full disk takes part of them before it answers with an error. */
+/** Writes all of `bytes`, by several calls if needed: a full disk takes a part before it answers with an error. */
 export function writeFully(fd: number, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.length; ) {
     done += writeSync(fd, bytes, done, bytes.length - done, position + done);
@@ -139,8 +141,8 @@ export function encodeIndex(records: readonly IndexRecord[]): Buffer {
 }
 
 /**
- * The valid records of a segment's index, ascending, those from `end` on left out. Whatever is missing or damaged is
- * left out too: the index only shortens a scan, and the frames themselves have the last word.
+ * Returns the valid records of a segment's index before `end`, ascending. Missing and damaged records are left out: the
+ * index only shortens a scan, and the frames themselves are authoritative.
  */
 export function readIndex(dir: string, base: number, end: number): IndexRecord[] {
   let bytes: Buffer;
@@ -152,7 +154,7 @@ export function readIndex(dir: string, base: number, end: number): IndexRecord[]
       closeSync(fd);
     }
   } catch (cause) {
-    if (cause instanceof Error) return []; // no index, or none that can be read: the scan is longer
+    if (cause instanceof Error) return []; // without a readable index the scan is longer
     throw cause;
   }
   const records: IndexRecord[] = [];

@@ -1,4 +1,4 @@
-// Who waits for a log to grow. Knows neither the log nor what they do then.
+// Callers that wait for a log to grow.
 
 interface Waiter {
   readonly place: number;
@@ -16,7 +16,7 @@ export class Waiters {
     return this.#waiting.size;
   }
 
-  /** Returns what takes it back. */
+  /** Adds a waiter. Returns the function that removes it. */
   add(place: number, wake: () => void): () => void {
     const waiter = { place, wake };
     this.#waiting.add(waiter);
@@ -25,10 +25,10 @@ export class Waiters {
     };
   }
 
-  /** Wakes all who wait for growth beyond a place before `place`. One who throws does not keep the others asleep. */
+  /** Wakes all waiters for growth beyond a place before `place`. A waiter that throws does not stop the others. */
   wake(place: number): void {
     const failures: unknown[] = [];
-    // A copy: who is woken often waits again at once, and is not meant by this call.
+    // A copy: a woken waiter often waits again at once, and this call must not wake it a second time.
     for (const waiter of [...this.#waiting]) {
       if (waiter.place >= place || !this.#waiting.delete(waiter)) continue;
       try {

@@ -1,4 +1,4 @@
-// Where one viewer is in a log: catch up, go live, fall behind and come back are all `next`. Knows no transport.
+// The position of one viewer in a log. Catching up, going live, falling behind and resuming are all `next`.
 
 import type { Position } from '@binnacle/protocol';
 import type { LogReader, Reading } from '../log/log.ts';
@@ -12,18 +12,21 @@ export class Cursor {
     this.#at = at;
   }
 
-  /** Behind what was handed out last. */
+  /** Position directly after the last returned reading. */
   get position(): Position {
     return this.#at;
   }
 
-  /** The next page or gap, and steps behind it; `head` when there is nothing yet. */
+  /** Returns the next page or gap and moves after it, or returns `head` if there is nothing new. */
   next(): Reading | Promise<Reading> {
     const reading = this.#log.read(this.#at);
     return reading instanceof Promise ? reading.then((late) => this.#step(late)) : this.#step(reading);
   }
 
-  /** Calls back once there is more, at once if there is already. Returns what cancels it. */
+  /**
+   * Calls `wake` once when there is more, synchronously if there is already. Returns the function that cancels the
+   * wait.
+   */
   wait(wake: () => void): () => void {
     return this.#log.wait(this.#at.place, wake);
   }

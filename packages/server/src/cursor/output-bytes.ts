@@ -1,9 +1,9 @@
-// A piece of a log's output in one go, whatever came in between.
+// A range of a log's output as one buffer, regardless of the entries in between.
 
 import { isOutput } from '@binnacle/protocol';
 import type { Cursor } from './cursor.ts';
 
-/** So many bytes at most; less where there are no more, and where some are missing. Throws what reading throws. */
+/** Reads up to `most` bytes; fewer at the head and before a gap. Throws the failures of reads. */
 export async function outputBytes(cursor: Cursor, most: number): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   for (let left = most; left > 0; ) {

@@ -1,4 +1,4 @@
-// Characters that a reader of text was given half of, in streams that share a number line. Knows no frame.
+// Characters of which a reader of text has only the first bytes, in streams that share one range of offsets.
 
 import { isOutput, type OutputKind } from '@binnacle/protocol';
 import type { LogReader } from '../log/log.ts';
@@ -12,8 +12,8 @@ const LOOK_BACK_BYTES = 64 * 1024;
 const MAX_HELD = 3;
 
 /**
- * The first bytes of characters that had only begun before `offset`, by stream. Not of the stream that wrote the byte
- * before it: a reader behind that byte was given the whole character, or counts bytes.
+ * Returns the first bytes of the characters that are incomplete at `offset`, by stream. Leaves out the stream that
+ * wrote the byte before `offset`: a reader after that byte already got the whole character, or counts bytes.
  */
 export async function heldBefore(log: LogReader, offset: number): Promise<ReadonlyMap<OutputKind, Uint8Array>> {
   const begun = Math.max(log.oldest.offset, offset - LOOK_BACK_BYTES);

@@ -1,30 +1,30 @@
-// Turns a terminal's bytes into the text that a person would read: no escape sequences, no control characters, invalid
-// UTF-8 as U+FFFD. A state machine over bytes, so it does not matter how they are cut. Knows nothing of screens: what
-// was drawn over stays in the text, and a line that is drawn again is another line.
+// Converts a terminal's bytes into the text that a person would read: no escape sequences, no control characters,
+// invalid UTF-8 as U+FFFD. A state machine over bytes, so that the input may be cut anywhere. It has no screen:
+// overwritten text stays in the text, and a line that is drawn again is another line.
 
-/** A line, with the LF that ends it, or a part of one where the input was cut. Never empty. */
+/** A line with the LF that ends it, or a part of a line where the input was cut. Never empty. */
 export interface Piece {
   readonly text: string;
-  /** Input bytes since the beginning before it. A line's beginning is right behind the break before it. */
+  /** Input bytes before the piece, from the beginning. A line begins directly after the previous line break. */
   readonly at: number;
 }
 
-/** An escape sequence that is longer than this is none: what follows is text again. */
+/** Maximum bytes per escape sequence. After that the input counts as text again. */
 const MAX_SEQUENCE = 65_536;
-/** A buffer up to this size is kept for the next push. */
+/** Maximum bytes of a buffer that is kept for the next push. */
 const KEPT_BYTES = 8192;
 
 const GROUND = 0;
-/** Behind ESC. */
+/** After ESC. */
 const ESCAPE = 1;
-/** Behind ESC and intermediates, before the final byte. */
+/** After ESC and intermediates, before the final byte. */
 const ESCAPE_MORE = 2;
 const CSI = 3;
-/** OSC: BEL ends it, too. */
+/** OSC, which BEL ends, too. */
 const OSC = 4;
-/** DCS, SOS, PM, APC: only ST ends them. */
+/** DCS, SOS, PM and APC, which only ST ends. */
 const STRING = 5;
-/** Behind an ESC in OSC or STRING. */
+/** After an ESC in OSC or STRING. */
 const STRING_ESCAPE = 6;
 
 export class PlainText {
@@ -32,11 +32,11 @@ export class PlainText {
   /** Bytes of the sequence so far. */
   #length = 0;
   #sequenceAt = 0;
-  /** What the last byte within OSC or STRING was: 0xC2 0x9C is ST. */
+  /** The last byte within OSC or STRING: 0xC2 0x9C is ST. */
   #last = 0;
-  /** A CR has just broken the line: a LF or CR behind it belongs to it. */
+  /** True directly after a CR that broke the line: a following LF or CR belongs to that break. */
   #afterCr = false;
-  /** A character whose bytes are not all there: see "UTF-8 decoder" of the WHATWG's Encoding Standard. */
+  /** An incomplete character: see "UTF-8 decoder" of the WHATWG's Encoding Standard. */
   readonly #char = new Uint8Array(4);
   #charSeen = 0;
   #charNeeded = 0;
@@ -45,18 +45,18 @@ export class PlainText {
   #charAt = 0;
   /** Input bytes before this push. */
   #before = 0;
-  /** Where the piece begins that is being made; -1: with the next character. */
+  /** Beginning of the current piece; -1: it begins with the next character. */
   #pieceAt = 0;
   #out = Buffer.alloc(0);
   #written = 0;
   #ascii = true;
-  /** Ends in #out of pieces that end with a line, and their `at`. */
+  /** Ends of the completed lines in #out, and their `at`. */
   #ends: number[] = [];
   #ats: number[] = [];
 
   /**
-   * Input bytes since the beginning up to where another PlainText could go on: what was handed out came from before it,
-   * and no sequence or character that is cut stands there.
+   * Input bytes from the beginning up to where another PlainText could resume: all returned text came from before that
+   * point, and no incomplete sequence or character is there.
    */
   get resumeAt(): number {
     const piece = this.#pieceAt < 0 ? this.#before : this.#pieceAt;
@@ -69,7 +69,7 @@ export class PlainText {
     for (let i = 0; i < bytes.length; i++) {
       const byte = bytes[i] as number;
       if (byte >= 0x20 && byte < 0x7f && this.#state === GROUND && this.#charNeeded === 0) {
-        // what nearly all bytes are
+        // the path of nearly all bytes
         if (this.#pieceAt < 0) this.#pieceAt = this.#before + i;
         this.#afterCr = false;
         this.#out[this.#written++] = byte;
@@ -79,7 +79,7 @@ export class PlainText {
     return this.#close();
   }
 
-  /** The end has come: what waits is no character and no sequence. */
+  /** Ends the input. An incomplete character becomes U+FFFD, an incomplete sequence is dropped. */
   flush(): readonly Piece[] {
     this.#open(0);
     if (this.#charNeeded > 0) this.#replace();
@@ -89,7 +89,7 @@ export class PlainText {
   }
 
   #open(length: number): void {
-    // each byte becomes at most U+FFFD, and one may wait from before
+    // each byte becomes at most U+FFFD, and one character may wait from an earlier push
     const room = 3 * length + 6;
     if (this.#out.length < room) this.#out = Buffer.allocUnsafeSlow(room);
     this.#written = 0;
@@ -136,7 +136,7 @@ export class PlainText {
     if (byte === 0x1b) this.#begin(ESCAPE);
     else if (byte === 0x18 || byte === 0x1a) this.#state = GROUND;
     else if (byte === 0x0a || byte === 0x0d) {
-      // A terminal would go on with the sequence behind the break; a person finds whole lines again.
+      // A terminal would continue the sequence after the break. Here a person finds whole lines again.
       this.#state = GROUND;
       this.#control(byte, at);
     } else if (byte < 0x20 || byte === 0x7f) return;
@@ -150,7 +150,7 @@ export class PlainText {
     else this.#introduced(byte);
   }
 
-  /** The byte behind ESC, or a C1 control as such. */
+  /** Takes the byte after ESC, or the equivalent of a C1 control. */
   #introduced(byte: number): void {
     if (byte === 0x5b) this.#begin(CSI);
     else if (byte === 0x5d) this.#begin(OSC);
@@ -205,7 +205,7 @@ export class PlainText {
     this.#charNeeded -= 1;
     if (this.#charNeeded > 0) return;
     if (this.#charSeen === 2 && this.#char[0] === 0xc2 && byte < 0xa0) {
-      // a C1 control: what ESC and the byte 0x40 below it are
+      // a C1 control: the equivalent of ESC and the byte 0x40 below it
       if (byte === 0x85) this.#break(at);
       else {
         this.#sequenceAt = this.#charAt;

@@ -1,12 +1,12 @@
-// Turns what a viewer asks for into a position of the log.
+// Converts the start that a viewer requests into a position of the log.
 
 import { BinnacleError, type From, type Position, parsePosition } from '@binnacle/protocol';
 import type { LogReader } from '../log/log.ts';
 
 /**
- * `log` must know its newest head. What is not kept any more can be asked for: reading it says `gap`, with the numbers.
- * Throws `bad_position`, `wrong_epoch` and `offset_ahead`, the last two with the numbers that tell where reading is
- * possible.
+ * Returns the position of `from`. `log` must know its newest head. Output that retention removed may be requested: its
+ * reading is a `gap` with the numbers. Throws `bad_position`, `wrong_epoch` and `offset_ahead`, the last two with the
+ * numbers of the range that can be read.
  */
 export async function positionOf(log: LogReader, from: From): Promise<Position> {
   if (from === 'start') return { epoch: log.epoch, ...log.oldest };
@@ -17,13 +17,13 @@ export async function positionOf(log: LogReader, from: From): Promise<Position> 
 }
 
 async function located(log: LogReader, offset: number): Promise<Position> {
-  // Nobody knows the places of what is gone, but that they were before the oldest.
+  // Places of removed output are unknown, but before the oldest: 0 stands for them.
   const gone = { epoch: log.epoch, place: 0, offset };
   if (offset < log.oldest.offset) return gone;
   try {
     return await log.locate(offset);
   } catch (error) {
-    if (error instanceof BinnacleError && error.code === 'gap') return gone; // Retention was faster.
+    if (error instanceof BinnacleError && error.code === 'gap') return gone; // Retention removed it meanwhile.
     throw error;
   }
 }
@@ -34,8 +34,8 @@ async function checked(log: LogReader, at: Position): Promise<Position> {
   if (at.place > log.head.place || at.offset > log.head.offset) {
     throw new BinnacleError('offset_ahead', { details: numbers });
   }
-  // Only reading tells whether an entry begins there, and it must be told before an answer has begun. What is read is
-  // cached for who reads on.
+  // Only a read determines whether an entry begins there, and a failure must come before the answer begins. The page is
+  // cached for the reads that follow.
   await log.read(at);
   return at;
 }

@@ -1,11 +1,14 @@
-// Cuts bytes into text so that no character is broken: its first bytes wait for the rest, each stream for itself.
+// Cuts bytes into text without broken characters: the first bytes of a character wait for the rest, per stream.
 
 import type { OutputKind } from '@binnacle/protocol';
 
 export class TextCutter {
   readonly #decoders = new Map<OutputKind, { decoder: InstanceType<typeof TextDecoder>; held: Uint8Array }>();
 
-  /** The text that is complete, and how many bytes at the end are not. Bytes that are no UTF-8 become U+FFFD at once. */
+  /**
+   * Returns the complete text, and the number of bytes at the end that are incomplete. Bytes that are invalid in UTF-8
+   * become U+FFFD at once.
+   */
   cut(kind: OutputKind, bytes: Uint8Array): { readonly text: string; readonly held: number } {
     let state = this.#decoders.get(kind);
     if (state === undefined) {
@@ -19,12 +22,12 @@ export class TextCutter {
     return { text, held };
   }
 
-  /** Goes on inside a character: `held` are its first bytes, which were cut before. */
+  /** Starts inside a character: `held` are its first bytes, which were cut off before. */
   begin(kind: OutputKind, held: Uint8Array): void {
     this.#decoders.set(kind, { decoder: new TextDecoder('utf-8', { ignoreBOM: true }), held: Uint8Array.from(held) });
   }
 
-  /** What waits when the end has come: it is no character. */
+  /** Returns the replacement of an incomplete character at the end of the stream. */
   flush(kind: OutputKind): string {
     const held = this.#decoders.get(kind)?.held ?? new Uint8Array(0);
     this.#decoders.delete(kind);
@@ -32,12 +35,12 @@ export class TextCutter {
   }
 }
 
-/** How many bytes at the end begin a character that could still become one: 0 to 3. */
+/** Returns the number of bytes at the end that begin a valid but incomplete character: 0 to 3. */
 export function incompleteBytes(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back] ?? 0;
     if (byte < 0x80) return 0;
-    if (byte < 0xc0) continue; // a byte inside a character: its first one is further back
+    if (byte < 0xc0) continue; // a byte inside a character: the first byte is further back
     const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc2 ? 2 : 1;
     if (byte > 0xf4 || back >= length) return 0;
     return canContinue(byte, back > 1 ? (bytes[bytes.length - back + 1] ?? 0) : undefined) ? back : 0;
@@ -45,7 +48,10 @@ export function incompleteBytes(bytes: Uint8Array): number {
   return 0;
 }
 
-/** Some first bytes allow only part of the second ones (overlong forms, surrogates, beyond U+10FFFF). */
+/**
+ * Returns whether `second` may follow: some first bytes allow only a part of the second ones (overlong forms,
+ * surrogates, beyond U+10FFFF).
+ */
 function canContinue(first: number, second: number | undefined): boolean {
   if (second === undefined) return true;
   if (first === 0xe0) return second >= 0xa0;

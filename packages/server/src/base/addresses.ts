@@ -1,17 +1,16 @@
-// What kind of place an IP address is: the internet, a network of one's own, this machine, or nowhere anybody may have us go.
-// Knows no names and no grants.
+// Classes of IP addresses: the internet, a private network, this machine, or an address that no request may reach.
 
 import { BlockList, isIP } from 'node:net';
 
 /**
- * `own` and `private`: only where a grant names exactly that address and port. `never`: no grant opens it. There live the
- * metadata services that hand out the machine's credentials, and addresses that mean another address.
+ * `own` and `private`: only where a grant names exactly that address and port. `never`: no grant allows it. That class
+ * contains the metadata services that hand out the machine's credentials, and addresses that wrap another address.
  */
 export type AddressKind = 'public' | 'private' | 'own' | 'never';
 
 type Net = readonly [address: string, prefix: number];
 
-/** Asked before all others: some lie inside of a private or a public network. */
+/** Checked before all others: some are inside of a private or a public network. */
 const NEVER: readonly Net[] = [
   ['0.0.0.0', 8], // Linux takes 0.0.0.0 for itself
   ['100.100.100.200', 32], // metadata: Alibaba
@@ -25,7 +24,7 @@ const NEVER: readonly Net[] = [
   ['224.0.0.0', 3], // multicast, reserved, broadcast
   ['fd00:ec2::', 32], // metadata: AWS
   ['fd20:ce::', 32], // metadata: Google
-  ['2001::', 23], // Teredo, ORCHID: an IPv4 address inside of another
+  ['2001::', 23], // Teredo, ORCHID: contains an IPv4 address
   ['2001:db8::', 32],
   ['2002::', 16], // 6to4, likewise
 ];
@@ -41,12 +40,12 @@ const PRIVATE: readonly Net[] = [
   ['198.18.0.0', 15],
   ['fc00::', 7],
 ];
-/** All of IPv6 that is given out. Whatever is neither this nor listed above leads nowhere, or to the next cable. */
+/** The allocated part of IPv6. An address outside of it and of the lists above is unroutable or link-local. */
 const GLOBAL_IPV6: readonly Net[] = [['2000::', 3]];
-/** What a network without IPv4 puts before an IPv4 address. */
+/** Prefix of an IPv4 address in a network without IPv4. */
 const NAT64 = '64:ff9b::';
 
-/** `own`: the other addresses of this machine, as `canonicalAddress` spells them. */
+/** Returns the class of an address. `own`: the other addresses of this machine, as `canonicalAddress` spells them. */
 export function kindOfAddress(address: string, own: ReadonlySet<string> = new Set()): AddressKind {
   const canonical = canonicalAddress(address);
   if (canonical === undefined) return 'never';
@@ -55,14 +54,15 @@ export function kindOfAddress(address: string, own: ReadonlySet<string> = new Se
   if (isWithin(canonical, PRIVATE)) return 'private';
   if (isIP(canonical) === 4) return 'public';
   const inside = canonical.startsWith(NAT64) ? lastIpv4(canonical) : undefined;
-  // On its way through the translator it becomes the other address: only what is public may.
+  // The translator sends the packet to the inner address: only a public inner address is allowed.
   if (inside !== undefined) return kindOfAddress(inside, own) === 'public' ? 'public' : 'never';
   return isWithin(canonical, GLOBAL_IPV6) ? 'public' : 'never';
 }
 
 /**
- * The one spelling: no zone, no brackets, IPv4 where IPv6 only wraps it. Undefined for what is no address in dots or
- * colons; `0x7f.1` is one to `URL`, which has made it dots before it comes here.
+ * Returns the canonical spelling of an address: no zone, no brackets, IPv4 in place of IPv6 that only wraps it. Returns
+ * undefined for text without dots or colons that form an address; `0x7f.1` is an address to `URL`, which has converted
+ * it to dots before.
  */
 export function canonicalAddress(text: string): string | undefined {
   const bare = text.replace(/^\[(.*)\]$/, '$1').replace(/%.*$/s, '');
@@ -73,7 +73,10 @@ export function canonicalAddress(text: string): string | undefined {
   return spelled.startsWith('::ffff:') ? (lastIpv4(spelled) ?? spelled) : spelled;
 }
 
-/** `::ffff:7f00:1` → `127.0.0.1`. Undefined where other groups stand between the prefix and the address. */
+/**
+ * Extracts the IPv4 address: `::ffff:7f00:1` → `127.0.0.1`. Undefined if other groups are between the prefix and the
+ * address.
+ */
 function lastIpv4(spelled: string): string | undefined {
   const groups = /^(?:::ffff:|64:ff9b::)(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,4})?$/.exec(spelled);
   if (groups === null) return undefined;

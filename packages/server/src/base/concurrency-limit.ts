@@ -1,4 +1,5 @@
-// So many at once for each who asks: one more is refused. Knows nothing of what is done, and has nobody wait (keyed-queue.ts).
+// A limit of concurrent operations per key: an operation beyond the limit is refused. To wait in a queue see
+// keyed-queue.ts.
 
 import type { BinnacleError } from '@binnacle/protocol';
 
@@ -12,7 +13,7 @@ export class AtOnce {
     this.#refusal = refusal;
   }
 
-  /** Throws the refusal, and what `act` throws. */
+  /** Runs `act` within the limit. Throws the refusal, and the failures of `act`. */
   async during<T>(who: string, act: () => Promise<T>): Promise<T> {
     const release = this.take(who);
     try {
@@ -22,7 +23,10 @@ export class AtOnce {
     }
   }
 
-  /** One more, until what it returns is called; calling that again does nothing. Throws the refusal. */
+  /**
+   * Takes a slot, and returns the function that releases it; further calls of that function do nothing. Throws the
+   * refusal.
+   */
   take(who: string): () => void {
     const underWay = this.#underWay.get(who) ?? 0;
     if (underWay >= this.#limit) throw this.#refusal(this.#limit, who);

@@ -1,11 +1,11 @@
-// Long work in slices: one in a turn of the event loop, of one asker after the other. However many there are, everybody
-// else waits for one slice at most, as long as all take theirs from the same one. Knows nothing of what is done.
+// A fair scheduler for long work in slices: one slice per turn of the event loop, by turns between the keys. All other
+// work waits for one slice at most, as long as all slices come from the same scheduler.
 
 export class Turns {
-  /** Who goes next is first. */
+  /** Slices by key. The first key is the next. */
   readonly #waiting = new Map<string, (() => void)[]>();
 
-  /** `slice` throws nothing; what it leaves it asks for again. */
+  /** Adds a slice. `slice` must not throw; for remaining work it adds another slice. */
   ask(who: string, slice: () => void): void {
     const isFirst = this.#waiting.size === 0;
     const mine = this.#waiting.get(who);
@@ -14,7 +14,7 @@ export class Turns {
     if (isFirst) setImmediate(() => this.#next());
   }
 
-  /** Resolves in a turn that nobody else was given; the slice is what follows in it. */
+  /** Resolves in an event-loop turn that no other slice has. The slice is the code that follows in that turn. */
   take(who: string): Promise<void> {
     return new Promise((resolve) => this.ask(who, resolve));
   }
@@ -24,7 +24,7 @@ export class Turns {
     if (first === undefined) return;
     const [who, slices] = first;
     const slice = slices.shift();
-    // Until it is back: what it asks for stands behind the others.
+    // Removed and added again at the end, so that this key goes after the others.
     this.#waiting.delete(who);
     if (slices.length > 0) this.#waiting.set(who, slices);
     const hasMore = this.#waiting.size > 0;

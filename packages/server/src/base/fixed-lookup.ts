@@ -1,4 +1,4 @@
-// What a name leads to, and how a request goes to exactly that. Asks nobody.
+// Resolved addresses of a name, and a lookup that sends a request to exactly these.
 
 import type { LookupFunction } from 'node:net';
 
@@ -7,10 +7,10 @@ export interface Address {
   readonly family: number;
 }
 
-/** No name that we were given has more; each is judged. */
+/** Maximum addresses per name. No known name has more, and each address is checked. */
 export const MAX_ADDRESSES = 64;
 
-/** For a request that must not ask for the name again: the second answer could be another one. */
+/** Returns a lookup for a request that must not resolve the name again: a second answer could be another address. */
 export const always =
   (addresses: readonly Address[]): LookupFunction =>
   (_host, { all }, done) =>

@@ -1,13 +1,13 @@
-// Depth of JSON, before it is parsed.
+// Nesting depth of JSON, determined before the JSON is parsed.
 
 const [QUOTE, BACKSLASH] = [0x22, 0x5c];
 
-/** Of JSON, or of what claims to be some. Strings are skipped, whatever is in them. */
+/** Returns whether `bytes` nest deeper than `levels`. Accepts invalid JSON, and skips the content of strings. */
 export function isDeeperThan(bytes: Buffer, levels: number): boolean {
   let depth = 0;
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at];
-    // `[` and `{`, `]` and `}` differ in that one bit.
+    // `[` and `{`, as well as `]` and `}`, differ in that one bit.
     const bracket = (byte ?? 0) | 0x20;
     if (bracket === 0x7b) {
       depth += 1;
@@ -21,12 +21,12 @@ export function isDeeperThan(bytes: Buffer, levels: number): boolean {
   return false;
 }
 
-/** Where the string ends that begins at `from`; -1: nowhere. */
+/** Returns the index of the quote that ends the string from `from`; -1 without one. */
 function endOfString(bytes: Buffer, from: number): number {
   for (let at = bytes.indexOf(QUOTE, from + 1); at >= 0; at = bytes.indexOf(QUOTE, at + 1)) {
     let before = at;
     while (bytes[before - 1] === BACKSLASH) before -= 1;
-    // An even number of them escapes each other.
+    // An even number of backslashes escape each other.
     if ((at - before) % 2 === 0) return at;
   }
   return -1;

@@ -1,9 +1,9 @@
-// One thing at a time, or some, for each who asks: the next ones wait, a few at most, and a newer one takes the
-// place of the oldest that waits. Knows nothing of what is done.
+// A bounded queue per key: a fixed number of operations run, a few more wait, and when the queue is full a new
+// operation displaces the oldest waiting one.
 
 import { BinnacleError } from '@binnacle/protocol';
 
-/** Two pages of one person, and what each asked for while it moved on. */
+/** Default bounds: enough for two pages of one person, each with superseded requests. */
 const BOUNDS = { atOnce: 1, waiting: 4 };
 
 export interface AskersBounds {
@@ -17,7 +17,7 @@ interface Waiting {
 }
 
 export class Askers {
-  /** Of those for whom something is done: who waits behind it, oldest first. */
+  /** Running and waiting operations by key; the waiting ones oldest first. */
   readonly #busy = new Map<string, { underWay: number; readonly waiting: Waiting[] }>();
   readonly #bounds: AskersBounds;
 
@@ -25,7 +25,7 @@ export class Askers {
     this.#bounds = bounds;
   }
 
-  /** Throws `asked_again`, and what `act` throws. */
+  /** Runs `act` in its turn. Throws `asked_again` if a newer operation displaced it, and the failures of `act`. */
   async inTurn<T>(who: string, act: () => Promise<T>): Promise<T> {
     await this.#enter(who);
     try {
@@ -52,7 +52,7 @@ export class Askers {
   #leave(who: string): void {
     const busy = this.#busy.get(who);
     if (busy === undefined) return;
-    // Handed on: nobody who comes meanwhile goes before those who wait.
+    // The slot goes directly to the first waiting operation: a newcomer cannot overtake it.
     const next = busy.waiting.shift();
     if (next !== undefined) next.enter();
     else if (busy.underWay > 1) busy.underWay -= 1;

@@ -1,4 +1,4 @@
-// The log of this process, as its parts see it.
+// The interface of the process log for its users.
 
 import type { Logger } from 'pino';
 

@@ -1,11 +1,12 @@
-// Calls back after a time, once; also after weeks, which one timer of Node cannot wait for. Nobody sets its clock.
+// A timer that fires once, also after weeks: longer than one timer of Node can wait. Independent of changes to the wall
+// clock.
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class Alarm {
   #timer: NodeJS.Timeout | undefined;
 
-  /** `afterMs`: from now; below 0 counts as 0. Takes the place of what was set before. Keeps no process alive. */
+  /** Sets the timer and replaces an earlier one. `afterMs`: from now; below 0 counts as 0. Keeps no process alive. */
   set(afterMs: number, call: () => void): void {
     this.clear();
     const leftMs = Math.max(0, afterMs);

@@ -1,16 +1,16 @@
-// What has to wait for a verdict, and goes on in the order in which it came, whatever the order of the verdicts.
+// A queue of operations that wait for verdicts. They run in the order of arrival, whatever the order of the verdicts.
 
 export class InOrder {
   #last: Promise<unknown> | undefined;
 
-  /** Nothing waits: what needs no verdict may go on at once. */
+  /** True if nothing waits: an operation without a verdict may run at once. */
   get isEmpty(): boolean {
     return this.#last === undefined;
   }
 
-  /** Does it once all before it are done. Rejects with what the verdict rejects with, or `act`. */
+  /** Runs `act` after all earlier operations. Rejects with the failure of the verdict, or of `act`. */
   pass<T>(verdict: Promise<void> | undefined, act: () => T | Promise<T>): Promise<T> {
-    // It may be known long before its turn.
+    // The verdict may reject long before its turn: no unhandled rejection.
     verdict?.catch(() => undefined);
     const before = this.#last;
     const passed = (async () => {

@@ -1,4 +1,4 @@
-// The path of a request.
+// Parsing of request targets.
 
 /** The path of a request target, without the query. */
 export const pathOf = (target: string | undefined): string => (target ?? '/').split('?', 1)[0] ?? '/';

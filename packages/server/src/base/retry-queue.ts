@@ -1,11 +1,11 @@
-// What could not be kept for want of room on the disk, and is tried again. Knows not what it is.
+// Retries of operations that failed because the disk was full.
 
 const RETRY_MS = 500;
 
 export class Retries {
   readonly #timers = new Map<string, NodeJS.Timeout>();
 
-  /** One of each name: the last one counts. */
+  /** Schedules a retry. One per name: a later one replaces the earlier. */
   later(name: string, act: () => void): void {
     clearTimeout(this.#timers.get(name));
     const timer = setTimeout(() => {

@@ -1,14 +1,14 @@
-// Time in which this process could run. A timer that fires much later than it was asked to means that we were stopped
-// (SIGSTOP, a suspended machine) or busy: what the other side said meanwhile is not read yet, and silence proves nothing.
+// Time in which this process could run. A timer that fires much too late means that the process was stopped (SIGSTOP, a
+// suspended machine) or busy: messages of the other side are still unread, so its silence proves nothing.
 
-/** Maximum ms between two looks at the clock: what a pause can add to a deadline is less than this. */
+/** Maximum ms between two checks of the clock: the maximum that a pause adds to a deadline. */
 const MAX_STEP_MS = 10_000;
 const MIN_STEP_MS = 500;
 /** Steps of a deadline: a pause counts as one of them. */
 const STEPS = 20;
 
 /**
- * Tells for each tick of a clock whether it came so late that this process must have been stopped.
+ * Detects ticks of a clock that are so late that this process must have been stopped.
  *
  * @example
  * const ticks = new Ticks();
@@ -24,7 +24,7 @@ export class Ticks {
     this.#at = now();
   }
 
-  /** Tells whether a tick is late; call it at each tick. `afterMs`: the interval after which the tick was due. */
+  /** Returns whether a tick is late; call it at each tick. `afterMs`: the interval after which the tick was due. */
   isLate(afterMs: number): boolean {
     const now = this.#now();
     const elapsed = now - this.#at;
@@ -35,8 +35,8 @@ export class Ticks {
 
 /**
  * Calls back after `ms` (more than 0) in which this process ran, and keeps no process alive. A pause counts as one step
- * of at most 10 s; when the last step was late, one more follows, in which what came during the pause is read.
- * Returns what cancels the call.
+ * of at most 10 s; when the last step was late, one more follows, in which data that arrived during the pause is read.
+ * Returns the function that cancels the call.
  *
  * @example
  * const cancel = afterOwnTime(10_000, () => child.kill('SIGKILL'));

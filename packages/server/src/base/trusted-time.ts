@@ -1,6 +1,6 @@
-// The time by which something is old enough to be deleted, or to be ended for good. The wall clock, unless it has leapt
-// ahead by more than a day: a leap may be a mistake that somebody corrects, and what was deleted does not come back.
-// Everything that acts once and for all on the age of something asks here, and nothing else does.
+// The time for decisions about age that cannot be undone: to delete something, or to end it for good. It is the wall
+// clock, unless that has leapt ahead by more than a day: the leap may be a mistake that will be corrected, and deleted
+// data does not come back. All irreversible decisions about age use this time, and nothing else does.
 
 import { type Clocks, REAL_CLOCKS } from '@binnacle/protocol';
 
@@ -8,15 +8,17 @@ const DAY_MS = 24 * 3600_000;
 const HOUR_MS = 3600_000;
 
 export interface TrustedTimes {
-  /** The wall clock may be ahead by so much at once: less is a sleep, or a time server. Default: a day. */
+  /**
+   * Maximum leap of the wall clock that is accepted at once: it can come from a sleep or a time server. Default: a day.
+   */
   readonly leapMs: number;
-  /** A clock that stays ahead for so long is right. Counted with the monotonic clock. Default: an hour. */
+  /** Time after which a clock that stays ahead counts as right, by the monotonic clock. Default: an hour. */
   readonly waitMs: number;
 }
 
 export const TRUSTED_TIMES: TrustedTimes = { leapMs: DAY_MS, waitMs: HOUR_MS };
 
-/** State that the next process goes on from. */
+/** State from which the next process continues. */
 export interface TrustedState {
   /** ms since 1970. */
   readonly at: number;
@@ -27,17 +29,17 @@ export interface TrustedState {
 export class TrustedTime {
   readonly #clocks: Clocks;
   readonly #times: TrustedTimes;
-  /** The time at the last look. */
+  /** The time at the last call. */
   #at: number;
-  /** When that was, monotonic. */
+  /** Monotonic time of the last call. */
   #lookedAt: number;
   #waitedMs: number;
-  /** How far the wall clock is ahead; 0: not so far that it is doubted. */
+  /** Milliseconds by which the wall clock is ahead; 0: within the accepted leap. */
   #aheadMs: number;
 
   /**
-   * `before`: what an earlier process knew, where there was one; a machine that starts with a wrong clock is found out
-   * by it. A gateway that was off for more than a day waits its hour, too: nothing tells the one from the other.
+   * `before`: state of an earlier process, if there was one; it detects a machine that starts with a wrong clock. A
+   * gateway that was off for more than a day waits `waitMs`, too: nothing distinguishes the two cases.
    */
   constructor(clocks: Clocks = REAL_CLOCKS, before?: TrustedState, times: Partial<TrustedTimes> = {}) {
     this.#clocks = clocks;
@@ -63,14 +65,14 @@ export class TrustedTime {
     const aheadMs = wall - at;
     this.#lookedAt = lookedAt;
     if (aheadMs > leapMs) {
-      // The moment of the leap since the last look is unknown: the wait begins now. A second leap begins another wait.
+      // The moment of the leap since the last call is unknown: the wait begins now. A second leap begins another wait.
       const isNew = aheadMs - this.#aheadMs > leapMs;
       this.#waitedMs = isNew ? 0 : this.#waitedMs + passedMs;
       this.#aheadMs = aheadMs;
       this.#at = at;
       if (this.#waitedMs < waitMs) return Math.round(at);
     }
-    // Set back, the clock is followed at once: nothing is deleted too soon by that.
+    // A clock that was set back is followed at once: that deletes nothing too early.
     this.#waitedMs = 0;
     this.#aheadMs = 0;
     this.#at = wall;
@@ -78,8 +80,8 @@ export class TrustedTime {
   }
 
   /**
-   * Returns what is left, in ms, of a duration that began at `since` by the clock of whoever kept it: never more than
-   * the whole duration, so a time in the future counts as now; and nothing is over because the clock has just leapt.
+   * Returns the remaining ms of a duration that began at `since` by a wall clock. Never more than the whole duration,
+   * so a time in the future counts as now; and nothing expires because the clock has just leapt.
    *
    * @example
    * setTimeout(end, trusted.leftOf(run.startedAt, timeoutMs));
@@ -88,12 +90,12 @@ export class TrustedTime {
     return Math.max(0, Math.min(durationMs, since + durationMs - this.now()));
   }
 
-  /** State that the next process is given as `before`. */
+  /** State for the `before` of the next process. */
   get state(): TrustedState {
     return { at: this.now(), waitedMs: Math.round(this.#waitedMs) };
   }
 
-  /** Whether the wall clock is ahead and not believed yet. */
+  /** True while the wall clock is ahead and not accepted yet. */
   get isWaiting(): boolean {
     this.now();
     return this.#aheadMs > 0;

@@ -1,6 +1,9 @@
-// Waits for something no longer than so many ms, and not when nobody wants it any more. Knows not what it is.
+// Waits for an operation with a timeout and an abort signal.
 
-/** `act` is told by its signal; where it does not listen it is left to itself. Rejects when the time is over. */
+/**
+ * Runs `act`, whose signal reports the end of the wait; an `act` that ignores the signal goes on unobserved. Rejects on
+ * timeout or abort.
+ */
 export async function within<T>(
   ms: number,
   signal: AbortSignal | undefined,

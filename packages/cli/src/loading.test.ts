@@ -91,6 +91,7 @@ describe('a command', () => {
         server: [
           'packages/server/src/data-dir/admin-token.ts',
           'packages/server/src/data-dir/data-dir.ts',
+          'packages/server/src/data-dir/gateway-file.ts',
           'packages/server/src/process/session-processes.ts',
           'packages/server/src/runner/directory-identity.ts',
         ],

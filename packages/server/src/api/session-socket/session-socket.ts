@@ -1,5 +1,5 @@
-// One session on one WebSocket, its one writer or a viewer: GET /ws/session/:id?since=&pty=1 of the sandbox daemon. What
-// the frames look like is in session-wire.ts; api/opensandbox/pty-socket.ts is another dialect.
+// One session on one WebSocket, as its only writer or as a viewer: GET /ws/session/:id?since=&pty=1 of the sandbox
+// daemon. session-wire.ts has the frame formats; api/opensandbox/pty-socket.ts is another dialect.
 
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -30,10 +30,13 @@ import type { ServerFrame } from '../schemas/session-frames.ts';
 import type { Liveness, Watched } from '../stream/liveness.ts';
 import { type Encoding, type Exit, JsonWire, type Sendable, type Wire } from './session-wire.ts';
 
-/** Children left behind may hold the output open for ever; a viewer hears of the exit this long after the last byte. */
+/**
+ * Delay from the last output after the exit to the exit frame. Without a limit, orphaned children could hold the output
+ * open for ever.
+ */
 const LINGER_MS = 1000;
 const CLOSE_MS = 1000;
-/** Answers that wait for a viewer who takes nothing; output waits in the log. */
+/** Maximum bytes of replies that a stalled viewer leaves unread; output waits in the log. */
 const MAX_UNTAKEN_BYTES = 1024 * 1024;
 
 export interface CompatParts {
@@ -54,9 +57,10 @@ export interface CompatRequest {
 }
 
 /**
- * Everything that can be refused is refused before the upgrade: unknown session, bad `since`, and 409 for a second
- * writer (`takeover=1` takes the helm instead). Without `since` all kept output comes as `stdout` and `stderr`; with it,
- * what was written up to now comes as `replay`. `encoding=base64`: exact bytes. `pty` is ignored: the session knows its mode.
+ * Attaches a client to a session. Every refusal comes before the upgrade: unknown session, bad `since`, and 409 for a
+ * second writer (`takeover=1` takes the lease instead). Without `since` all stored output is sent as `stdout` and
+ * `stderr`; with `since`, output up to now is sent as `replay`. `encoding=base64`: exact bytes. `pty` is ignored: the
+ * session knows its mode.
  */
 export async function attachCompat(parts: CompatParts, asked: CompatRequest): Promise<void> {
   const { request, socket, head, principal } = asked;
@@ -72,7 +76,7 @@ export async function attachCompat(parts: CompatParts, asked: CompatRequest): Pr
   const at = await positionOf(log, since === undefined ? 'start' : { offset: parseOffset(since) });
   const replayUntil = since === undefined ? at.offset : log.head.offset;
   const encoding = encodingIn(query);
-  // Two streams on one number line: one may be inside a character where the other was cut.
+  // Two streams share one offset: one of them may be inside a character at the offset where the other was cut.
   const isMore = session.isHosted || at.offset < log.head.offset;
   const isInside = since !== undefined && encoding === 'text' && session.record.spec.mode === 'pipe' && isMore;
   const held = isInside ? await heldBefore(log, at.offset) : undefined;
@@ -85,18 +89,18 @@ export async function attachCompat(parts: CompatParts, asked: CompatRequest): Pr
     const shown = { ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, wire, parts };
     new SessionSocket(shown).start();
   });
-  // The handshake was refused, or the client has left meanwhile: nobody is there to hold the helm.
+  // The handshake was refused, or the client has disconnected meanwhile: no one is left to hold the lease.
   if (!isUpgraded) letGo(session, lease);
 }
 
-/** Throws `bad_request`. */
+/** Returns the encoding in the query. Throws `bad_request`. */
 function encodingIn(query: URLSearchParams): Encoding {
   const encoding = query.get('encoding') ?? 'text';
   if (encoding === 'text' || encoding === 'base64') return encoding;
   throw new BinnacleError('bad_request', { message: 'encoding is text or base64.' });
 }
 
-/** Before anything is done for it: a handshake that fails takes the helm from nobody. Throws `bad_request`. */
+/** Checks the handshake first, so that a failing handshake takes the lease from nobody. Throws `bad_request`. */
 export function checkHandshake(request: IncomingMessage): void {
   const { 'sec-websocket-key': key = '', 'sec-websocket-version': version } = request.headers;
   if (/^[+/0-9A-Za-z]{22}==$/.test(key) && (version === '13' || version === '8')) return;
@@ -108,17 +112,17 @@ export function letGo(session: Session, lease: Lease | undefined): void {
   try {
     session.helm.release(lease.lease);
   } catch {
-    // Somebody else has taken it, or it has expired: it was not ours to release any more.
+    // The lease was taken over or has expired, so there is nothing to release.
   }
 }
 
-/** Who may write, writes alone. A read-only viewer takes nothing from anybody. */
+/** Acquires the lease: a client that may write writes alone. A read-only viewer acquires none. */
 export async function takeHelm(session: Session, principal: Principal, take: boolean): Promise<Lease | undefined> {
   if (!allows(principal.scope, 'input') || session.isForeign) return undefined;
   try {
     return await session.helm.acquire(principal.name, { take });
   } catch (error) {
-    // It has ended: what it wrote is there to be read.
+    // The session has ended; its output can still be read.
     if (error instanceof BinnacleError && error.code === 'session_exited') return undefined;
     if (!(error instanceof BinnacleError) || error.code !== 'lease_held') throw error;
     throw new BinnacleError('already_connected', {
@@ -136,7 +140,7 @@ export interface SocketParts {
   readonly at: Position;
   readonly replayUntil: number;
   readonly lease: Lease | undefined;
-  /** It writes nothing, whatever its token allows. */
+  /** True for a client that writes nothing, whatever its token allows. */
   readonly isReadOnly: boolean;
   readonly wire: Wire;
   readonly parts: CompatParts;
@@ -153,7 +157,7 @@ export class SessionSocket implements Sink, Watched {
   readonly #wire: Wire;
   readonly #pump: Pump;
   readonly #release: (() => void)[];
-  /** The exit code goes out behind the last byte, which may come after it in the log. */
+  /** Exit of the program. Sent after the last output, which may come after the exit in the log. */
   #exit: Exit | undefined;
   #lingering: NodeJS.Timeout | undefined;
   #isReplaying: boolean;
@@ -174,7 +178,7 @@ export class SessionSocket implements Sink, Watched {
     this.#wire = wire;
     this.#isReplaying = replayUntil > at.offset;
     this.#pump = new Pump(new Cursor(session.log, at), this);
-    // Seen by those who can be handed the helm; this protocol has no words for that.
+    // Adds a presence entry. `maySteer` is false, because this protocol has no frames for a hand-over of the lease.
     const seat = parts.watchers.join(session.id, { ...watcherOf(principal, session), maySteer: false });
     this.#release = [
       () => seat.leave(),
@@ -193,14 +197,15 @@ export class SessionSocket implements Sink, Watched {
       this.#pump.resume();
     });
     ws.on('message', (data, isBinary) => this.#wsOnMessage(data as Buffer, isBinary));
-    // Clients that know only the protocol's own ping answer that one.
+    // Some clients know only the ping of the WebSocket protocol and answer only that.
     for (const sign of ['ping', 'pong'] as const) {
       ws.on(sign, () => {
         this.heardAt = performance.now();
       });
     }
     ws.on('close', () => this.#wsOnClose());
-    // A malformed frame: ws answers with the fitting close code, then waits long for the peer's.
+    // Raised for a malformed frame. ws closes with the fitting code and then waits long for the peer's close frame; the
+    // timer cuts that wait.
     ws.on('error', () => {
       this.#stop();
       setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
@@ -227,7 +232,7 @@ export class SessionSocket implements Sink, Watched {
   }
 
   gap({ from, to, reason }: Gap): Took {
-    // The rest of a character went with the gap, or was another's.
+    // The rest of the character is lost in the gap.
     this.#sendAll(this.#wire.rest(this.#isReplaying));
     return this.#send(gapFrame(from, to, reason === 'damaged' ? 'is damaged' : 'is no longer kept')) ? 'more' : 'full';
   }
@@ -295,7 +300,7 @@ export class SessionSocket implements Sink, Watched {
 
   #sessionOnChange(): void {
     if (this.#lease === undefined || this.#isOver) return;
-    // Looks only: a renewal here would keep a dead holder at the helm.
+    // Reads only: a renewal here would keep a lease alive whose holder is dead.
     const { info } = this.#session.helm;
     if (info !== null && info.fence !== this.#lease.fence) this.close('taken_over');
   }
@@ -338,7 +343,8 @@ export class SessionSocket implements Sink, Watched {
       });
     }
     const { name } = this.#principal;
-    // Expired while its user was idle, and taken by nobody since (that would have closed us): anybody may write now.
+    // The lease expired while its user was idle, and nobody took it since (a take-over would have closed this socket):
+    // any client may write now.
     const isFree = this.#session.helm.info === null;
     return this.#lease === undefined || isFree ? { name } : { name, lease: this.#lease.lease };
   }
@@ -357,7 +363,7 @@ export class SessionSocket implements Sink, Watched {
     this.close(error.code);
   }
 
-  /** What the viewer asked for; who asks on and takes no answer is cut. */
+  /** Sends a reply to a request. A client that sends requests and reads no replies is disconnected. */
   #answer(frame: ServerFrame): void {
     if (this.#send(frame)) return;
     this.#untakenBytes += JSON.stringify(frame).length;

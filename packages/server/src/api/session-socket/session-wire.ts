@@ -1,4 +1,4 @@
-// What the frames of the session socket look like. What is done with them is in session-socket.ts.
+// Formats of the frames of the session socket. session-socket.ts has their behavior.
 
 import { constants } from 'node:os';
 import type { Code, OutputKind, Scope } from '@binnacle/protocol';
@@ -7,7 +7,7 @@ import { TextCutter } from '../../cursor/text-decoder.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { ServerFrame } from '../schemas/session-frames.ts';
 
-/** Text is a JSON frame, bytes a binary one. */
+/** An object becomes a JSON text frame, bytes a binary frame. */
 export type Sendable = object | Uint8Array;
 
 export interface Exit {
@@ -15,19 +15,19 @@ export interface Exit {
   readonly signal: string | null;
 }
 
-/** How a dialect of this protocol looks on the wire. What is done is the same in all. */
+/** A dialect of the session socket: only the encoding differs between dialects. */
 export interface Wire {
-  /** `isReplay`: it was written before the viewer came. */
+  /** Encodes output. `isReplay`: the output is older than the connection. */
   output(kind: OutputKind, bytes: Uint8Array, offset: number, isReplay: boolean): readonly Sendable[];
-  /** Returns what waits for the rest of a character that will not come. */
+  /** Returns the bytes of an incomplete character that will not be completed. */
   rest(isReplay: boolean): readonly Sendable[];
   /** `liveFrom`: the offset at which live output begins. */
   connected(session: Session, liveFrom: number, isReadOnly: boolean): Sendable;
   exit(exit: Exit): Sendable;
   readonly ping: Sendable | undefined;
-  /** The reason that goes with a close code. */
+  /** Returns the reason for a close code. */
   reason(code: Code | 'exit'): string;
-  /** Text of what is no frame of a client. */
+  /** Parses a client frame; `why` is the text for an invalid frame. */
   parse(data: Buffer, isBinary: boolean): ClientFrame | { readonly type: 'invalid'; readonly why: string };
 }
 
@@ -45,7 +45,7 @@ export const SessionRequests = z.discriminatedUnion('type', [
   z.object({ type: z.literal('pong') }),
 ]);
 
-/** Scopes that the frames need. */
+/** Required scope for each frame. */
 export const SESSION_SCOPES: Readonly<Record<ClientFrame['type'], Scope>> = {
   ...{ stdin: 'input', signal: 'input', resize: 'input' },
   ...{ ping: 'view', pong: 'view' },
@@ -53,17 +53,17 @@ export const SESSION_SCOPES: Readonly<Record<ClientFrame['type'], Scope>> = {
 
 export type Encoding = 'text' | 'base64';
 
-/** JSON both ways: the sandbox daemon's own, as seed 003 has it, with the offset in all that carries output. */
+/** JSON in both directions: the format of the sandbox daemon, with the offset in every frame that has output. */
 export class JsonWire implements Wire {
   readonly #text = new TextCutter();
   readonly #encoding: Encoding;
-  /** Offset behind the output that was said last. */
+  /** Offset after the output of the last frame. */
   #said: number;
-  /** Offset behind the output that was given last. */
+  /** Offset after the last output passed to this encoder. */
   #end: number;
   readonly ping = { type: 'ping' } satisfies ServerFrame;
 
-  /** `held`: by stream, the beginnings of characters that stand before `from`; see `heldBefore`. */
+  /** `held`: by stream, the first bytes of characters that begin before `from`; see `heldBefore`. */
   constructor(encoding: Encoding, from: number, held: ReadonlyMap<OutputKind, Uint8Array> = new Map()) {
     this.#encoding = encoding;
     this.#said = from;
@@ -77,7 +77,7 @@ export class JsonWire implements Wire {
       const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
       return [this.#frame(kind, data, offset + bytes.length, isReplay)];
     }
-    // Held bytes are said later, and so is their offset.
+    // Bytes of an incomplete character are sent later, and the offset counts only sent bytes.
     const { text, held } = this.#text.cut(kind, bytes);
     return text === '' ? [] : [this.#frame(kind, text, offset + bytes.length - held, isReplay)];
   }
@@ -124,11 +124,11 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // The schema says that this is no frame.
+    return undefined; // The schema then rejects the frame.
   }
 }
 
-/** The protocol has a number only; a signal becomes 128 + n, as shells say it. */
+/** Returns the exit code. The protocol has a number only; a signal becomes 128 + n, as in shells. */
 export function codeOf({ exitCode, signal }: Exit): number {
   return exitCode ?? 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
 }

@@ -1,4 +1,4 @@
-// One conversation on one connection, by whatever transport: a pump over its log, at a pace. Knows no socket.
+// One conversation on one connection, on any transport: a pump over its log, with throttled deltas.
 
 import {
   type ConversationEvent,
@@ -14,21 +14,21 @@ import { Cursor } from '../../cursor/cursor.ts';
 import { type Gap, Pump, type Sink, type Took } from '../../cursor/pump.ts';
 import type { Page } from '../../log/log.ts';
 
-/** What a feed needs of its connection. */
+/** The parts of a connection that a feed needs. */
 export interface FeedOutlet {
-  /** False when there is no room for more now. */
+  /** Sends events. Returns false if the connection has no room for more now. */
   events(feed: ConversationFeed, events: readonly ConversationEvent[], behind: Position): boolean;
   gap(feed: ConversationFeed, reason: 'retention' | 'damaged', next: Position): boolean;
   failed(feed: ConversationFeed, error: unknown): void;
-  /** All runs that were wanted have ended. */
+  /** Called when all requested runs have ended. */
   over(feed: ConversationFeed): void;
-  /** Everything there is was sent, up to `until` at least. */
+  /** Called when all events so far were read from the log and sent. */
   caughtUp?(feed: ConversationFeed): void;
 }
 
 export const headOf = ({ log }: Conversation): Position => ({ epoch: log.epoch, ...log.head });
 
-/** The run that a message belongs to: its own, or the one that it was handed into. */
+/** Returns the run that a message belongs to: the message's own run, or the active run that received the message. */
 export const runOfReceipt = (receipt: SendReceipt, conversation: Conversation): ConversationRun | null =>
   receipt.run ?? (receipt.message.state === 'cancelled' ? null : conversation.run);
 
@@ -43,7 +43,7 @@ export class ConversationFeed implements Sink {
   readonly #outlet: FeedOutlet;
   readonly #pump: Pump;
   readonly #pace: Pace;
-  /** Undefined: everything. */
+  /** Requested runs; undefined for everything. */
   #runs: Set<string> | undefined;
   #sent: Position;
   #hasRoom = true;
@@ -53,7 +53,7 @@ export class ConversationFeed implements Sink {
     readonly conversation: Conversation;
     readonly at: Position;
     readonly intervalMs: number;
-    /** Only what belongs to these. Default: everything. */
+    /** Filter: only events of these runs. Default: everything. */
     readonly runs?: readonly string[];
     readonly outlet: FeedOutlet;
   }) {
@@ -66,7 +66,7 @@ export class ConversationFeed implements Sink {
     this.#pace = new Pace(intervalMs, REAL_CLOCK, (events, behind) => this.#emit(events, behind));
   }
 
-  /** Behind what was sent last. */
+  /** Position after the last sent event. */
   get position(): Position {
     return this.#sent;
   }
@@ -90,7 +90,7 @@ export class ConversationFeed implements Sink {
     this.#pump.stop();
   }
 
-  /** It begins somewhere behind the feed's place, or has begun in front of it and that part is not wanted. */
+  /** Adds a run to the filter. The run starts after the feed's position, or its earlier events are not wanted. */
   addRun(run: string): void {
     this.#runs?.add(run);
   }
@@ -128,7 +128,7 @@ export class ConversationFeed implements Sink {
     if (this.#runs === undefined) return;
     for (const event of events) {
       if (isEndEvent(event)) this.#runs.delete(event.run);
-      // Taken back before it began: it never will.
+      // A message cancelled before its run started: the run never starts.
       if (event.type === 'message_cancelled') this.#runs.delete(event.id);
     }
     if (this.#runs.size === 0) this.#outlet.over(this);
@@ -140,7 +140,7 @@ export class ConversationFeed implements Sink {
   }
 }
 
-/** The run that an event belongs to; that of a message has its id. */
+/** Returns the run that an event belongs to. The run of a message has the message's id. */
 function runOf(event: ConversationEvent): string | undefined {
   switch (event.type) {
     case 'run_started':

@@ -1,4 +1,4 @@
-// An export over HTTP: a log from its beginning, in one form, as fast as it is taken. The only writer to its response.
+// An export over HTTP: a log from its beginning in one format, with back-pressure. The only writer to its response.
 
 import type { ServerResponse } from 'node:http';
 import { isOutput, type Position } from '@binnacle/protocol';
@@ -10,40 +10,43 @@ import type { ExportWriter } from '../../recording/writer.ts';
 import type { Liveness, Watched } from './liveness.ts';
 
 const WRITE_CHARS = 64 * 1024;
-/** So long one turn makes text of entries; one that is large can take longer. */
+/** Maximum time per turn for converting entries to text. A single large entry can take longer. */
 const TURN_MS = 5;
-/** A stalled export costs a page and a socket. */
+/** Extra time before a stalled reader is cut. Long is affordable: a stalled export costs one page and one socket. */
 const PATIENCE_MS = 10 * 60_000;
 
 export interface ExportParts {
   readonly log: LogReader;
   readonly writer: ExportWriter;
   readonly headers: Readonly<Record<string, string>>;
-  /** Returns what the reader may see of an entry. */
+  /** Returns the part of an entry that the reader may see. */
   shown(entry: Entry): Entry;
-  /** Default: the very beginning, so that what retention took is told as a gap. */
+  /** Start position. Default: the beginning of the log, so that output removed by retention is reported as a gap. */
   readonly from?: Position;
-  /** Output offset: what is before that byte. Default: all. */
+  /** Output offset at which the export ends (exclusive). Default: all output. */
   readonly until?: number;
-  /** Go on at the head until nothing can follow. */
+  /** Continues at the head until the log has ended. */
   readonly follow: boolean;
-  /** Nothing will be added to what `log` knows of. */
+  /** True when nothing will be appended to `log`. */
   isOver(): boolean;
   readonly response: ServerResponse;
   readonly liveness: Liveness;
-  /** Whose turns it takes: the text of all exports is made in these. */
+  /** Scheduler of the export slices: the text of all exports is made in its turns. */
   readonly turns: Turns;
   readonly by: string;
 }
 
 export interface Written {
-  /** It costs no more than a viewer does: one that follows has come to the head, or it is over. */
+  /**
+   * Resolves when the export costs no more than a viewer: a following export has reached the head, or the export is
+   * over.
+   */
   readonly reached: Promise<void>;
-  /** The answer is complete or its reader is gone. */
+  /** Resolves when the response is complete or the reader has disconnected. */
   readonly over: Promise<void>;
 }
 
-/** Neither rejects. */
+/** Starts an export. Neither promise rejects. */
 export function writeExport(parts: ExportParts): Written {
   const answer = new ExportAnswer(parts);
   answer.start();
@@ -59,10 +62,10 @@ class ExportAnswer implements Sink, Watched, Written {
   #reached: () => void = () => undefined;
   #over: () => void = () => undefined;
   #isDone = false;
-  /** Nothing comes back on plain HTTP; TCP's keep-alive finds the dead. */
+  /** Undefined: a plain HTTP client sends nothing back. TCP keep-alive detects dead clients. */
   readonly heardAt = undefined;
   #fullSince: number | undefined;
-  /** Read, and not written yet; the last one first. */
+  /** Entries read but not yet written, in reverse order. */
   #left: Entry[] = [];
 
   constructor(parts: ExportParts) {
@@ -83,14 +86,14 @@ class ExportAnswer implements Sink, Watched, Written {
     response.on('close', () => this.#end());
   }
 
-  /** It cannot be resumed, and somebody may look through it page by page: a stall counts as one later. */
+  /** Start of the stall, shifted by PATIENCE_MS: an export cannot be resumed, and a user may page through it slowly. */
   get fullSince(): number | undefined {
     return this.#fullSince === undefined ? undefined : this.#fullSince + PATIENCE_MS;
   }
 
   start(): void {
     const { response, headers } = this.#parts;
-    // Gone while the request was looked at: it will not be closed once more.
+    // The client disconnected before the response began; `close` will not fire again.
     if (response.destroyed) {
       this.#end();
       return;
@@ -100,7 +103,7 @@ class ExportAnswer implements Sink, Watched, Written {
     this.#pump.start();
   }
 
-  /** Its text is made later, in turns. */
+  /** Stores the entries; `#slice` converts them later, in scheduled turns. */
   page(page: Page): Took {
     this.#left = [...page.entries].reverse();
     this.#goOn();
@@ -117,12 +120,12 @@ class ExportAnswer implements Sink, Watched, Written {
     try {
       this.#convert();
     } catch {
-      // As with what cannot be read.
+      // Handled like a read error.
       this.failed();
     }
   }
 
-  /** As many as there is time and room for. */
+  /** Converts as many entries as time and room allow. */
   #convert(): void {
     const { writer, shown, until = Number.POSITIVE_INFINITY } = this.#parts;
     const end = performance.now() + TURN_MS;
@@ -136,7 +139,7 @@ class ExportAnswer implements Sink, Watched, Written {
         return;
       }
       text += writer.entry(shown(before(entry, until)));
-      // An entry can be much larger than a page.
+      // Checked per entry: an entry can be much larger than a page.
       if (text.length >= WRITE_CHARS || performance.now() >= end) break;
     }
     if (!this.#write(text)) return;
@@ -158,7 +161,7 @@ class ExportAnswer implements Sink, Watched, Written {
     return this.#finish(isOver);
   }
 
-  /** What was sent looks whole up to here: cutting it is the only honest end. */
+  /** Destroys the socket: a normal end would make the truncated export look complete. */
   failed(): void {
     this.#parts.response.destroy();
   }
@@ -194,7 +197,7 @@ class ExportAnswer implements Sink, Watched, Written {
   }
 }
 
-/** What of it is before an offset. */
+/** Returns the part of the entry before an offset. */
 const before = (entry: Entry, until: number): Entry =>
   isOutput(entry.kind) && entry.offset + entry.bytes.length > until
     ? { ...entry, bytes: entry.bytes.subarray(0, until - entry.offset) }

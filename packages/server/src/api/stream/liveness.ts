@@ -1,12 +1,12 @@
-// Notices viewers that are gone without a word, and those that take nothing. One clock for all of a gateway's sockets.
+// Detects dead and stalled viewers. One clock for all sockets of a gateway.
 
 import type { Code } from '@binnacle/protocol';
 import { Ticks } from '../../base/running-time.ts';
 
 export interface LivenessTimes {
-  /** Between our pings. Three unanswered ones end a connection: 45 s, below the 60 s after which proxies cut. */
+  /** Interval between pings. Three unanswered pings end a connection: 45 s, below the 60 s after which proxies cut. */
   readonly heartbeatMs: number;
-  /** A socket that takes nothing for this long is cut; its viewer comes back where it was. */
+  /** Maximum stall of a full socket before it is cut. The viewer reconnects and resumes at its position. */
   readonly stallMs: number;
 }
 
@@ -14,9 +14,9 @@ export const LIVENESS_TIMES: LivenessTimes = { heartbeatMs: 15_000, stallMs: 30_
 const MISSED_PINGS = 3;
 
 export interface Watched {
-  /** Monotonic ms of the last frame that came; undefined for transports on which none ever comes. */
+  /** Monotonic ms of the last received frame; undefined for transports that receive none. */
   readonly heardAt: number | undefined;
-  /** Monotonic ms since when the socket is full; undefined while it takes what it gets. */
+  /** Monotonic ms since which the socket is full; undefined while it accepts data. */
   readonly fullSince: number | undefined;
   ping(): void;
   cut(code: Extract<Code, 'no_pong' | 'too_slow' | 'going_away'>): void;
@@ -29,13 +29,15 @@ export class Liveness {
   readonly #ticks = new Ticks();
   readonly #lookMs: number;
   #nextPing: number;
-  /** Monotonic ms since when we have looked without a pause: what came during one may not be read yet. */
+  /**
+   * Monotonic ms of the end of the last pause of this process. Data that arrived during a pause may still be unread.
+   */
   #awakeSince = performance.now();
 
   constructor(times: LivenessTimes = LIVENESS_TIMES) {
     this.times = times;
     this.#nextPing = performance.now() + times.heartbeatMs;
-    // Looks often enough that no limit is passed by more than a fifth.
+    // Check interval: each limit is exceeded by a fifth at most.
     this.#lookMs = Math.min(times.heartbeatMs, times.stallMs) / 5;
     this.#timer = setInterval(() => this.#look(), this.#lookMs);
     this.#timer.unref();
@@ -50,7 +52,7 @@ export class Liveness {
     return this.#watched.size;
   }
 
-  /** The gateway stops: everybody is told, as far as their protocol has a word for it, and cut. */
+  /** Stops with the gateway: cuts all connections, with a reason where the protocol has one. */
   stop(): void {
     clearInterval(this.#timer);
     for (const connection of [...this.#watched]) connection.cut('going_away');

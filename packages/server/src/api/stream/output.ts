@@ -1,4 +1,4 @@
-// Output over plain HTTP: raw bytes, following or not, and long-poll. The only writer to its response.
+// Output over plain HTTP: raw bytes, with or without follow, and long-poll. The only writer to its response.
 
 import type { Position } from '@binnacle/protocol';
 import { BinnacleError, isOutput, type OutputKind } from '@binnacle/protocol';
@@ -12,19 +12,21 @@ import { type Selection, wholeLog } from './selection.ts';
 
 export interface OutputQuery {
   readonly at: Position;
-  /** Only this stream of pipe mode. */
+  /** Filter: only this stream of a session in pipe mode. */
   readonly stream?: OutputKind;
-  /** Bytes at most. */
+  /** Maximum bytes. */
   readonly limit?: number;
-  /** Go on until there will be no more. */
+  /** Continues until no more output can follow. */
   readonly follow: boolean;
-  /** Without `follow`: wait this long for a first byte. */
+  /** Without `follow`: maximum wait for the first byte. */
   readonly waitMs: number;
-  /** Default: bytes of no type. */
+  /** Content type. Default: application/octet-stream. */
   readonly type?: string;
 }
 
-/** Writes the answer; resolves when it is complete or the viewer is gone. Rejects before anything was written. */
+/**
+ * Writes the response. Resolves when it is complete or the viewer has disconnected. Rejects only before the first byte.
+ */
 export function writeOutput(
   session: Session,
   query: OutputQuery,
@@ -56,17 +58,17 @@ class OutputAnswer implements Sink, Watched {
   readonly #unwatch: () => void;
   readonly #resolve: () => void;
   readonly #reject: (error: unknown) => void;
-  /** Output offset behind what was written. */
+  /** Output offset after the last written byte. */
   #offset: number;
-  /** A finite answer ends here, so that a program that never stops cannot make it endless. */
+  /** End of a finite response: the head at its start, so that a program that never stops cannot make it endless. */
   #until: number;
   #left: number;
   #timer: NodeJS.Timeout | undefined;
-  /** Finite answers are collected: their length and where they end belong in the head. */
+  /** Buffer of a finite response: its length and its end offset belong in the header. */
   #collected: Uint8Array[] = [];
   #collectedBytes = 0;
   #isOver = false;
-  /** Nothing comes back on plain HTTP; TCP's keep-alive finds the dead. */
+  /** Undefined: a plain HTTP client sends nothing back. TCP keep-alive detects dead clients. */
   readonly heardAt = undefined;
   fullSince: number | undefined;
 
@@ -91,12 +93,12 @@ class OutputAnswer implements Sink, Watched {
 
   start(): void {
     const { follow, waitMs } = this.#query;
-    // Gone while the request was looked at: it will not be closed once more.
+    // The client disconnected before the response began; `close` will not fire again.
     if (this.#response.destroyed) {
       this.#end();
       return;
     }
-    // Behind the end nothing can be missing, whatever retention took.
+    // After the end of the selection no output can be missing, whatever retention removed.
     if (this.#offset >= this.#selection.limit) {
       this.#finish();
       return;
@@ -132,7 +134,7 @@ class OutputAnswer implements Sink, Watched {
     return 'full';
   }
 
-  /** There is no place for a word about it among raw bytes: a range that is not whole is not sent. */
+  /** Fails: raw bytes have no place for a gap marker, so an incomplete range is not sent. */
   gap({ from, to, reason }: Gap): Took {
     const { oldest, head } = this.#session.log;
     const details = { from, to, oldestOffset: oldest.offset, headOffset: head.offset };
@@ -144,7 +146,7 @@ class OutputAnswer implements Sink, Watched {
     if (!this.#session.isHosted || this.#offset >= this.#selection.limit) return this.#finish();
     if (this.#query.follow) return 'more';
     const isWaiting = this.#collectedBytes === 0 && this.#timer !== undefined;
-    // The first bytes that come are the answer to a long poll.
+    // Long poll: the first bytes that arrive are the response.
     if (isWaiting) this.#until = Number.POSITIVE_INFINITY;
     return isWaiting ? 'more' : this.#finish();
   }
@@ -152,7 +154,7 @@ class OutputAnswer implements Sink, Watched {
   failed(error: unknown): void {
     if (this.#response.headersSent) this.#response.destroy();
     else {
-      // Before the end, which takes the answer for given.
+      // Before #end, which resolves the promise.
       this.#reject(error);
       this.#end();
     }
@@ -169,20 +171,20 @@ class OutputAnswer implements Sink, Watched {
     if (this.#query.follow) return this.#response.write(bytes);
     this.#collected.push(bytes);
     this.#collectedBytes += bytes.length;
-    // A long answer streams, with its end announced: what is in the log up to there cannot change.
+    // A long response streams and announces its end offset: the log before that offset cannot change.
     if (this.#collectedBytes <= MAX_COLLECTED_BYTES) return true;
     if (!this.#response.headersSent) this.#writeHead(this.#streamedHead());
     return this.#flush();
   }
 
   #streamedHead(): Record<string, string> {
-    // With a stream filter or a limit the end is not known yet; a client then counts, or asks for less.
+    // With a stream filter or a limit the end is not known yet; the client counts bytes, or requests a smaller range.
     if (this.#query.stream !== undefined || this.#query.limit !== undefined || this.#last === Number.POSITIVE_INFINITY)
       return {};
     return { 'Binnacle-Next-Offset': String(this.#last) };
   }
 
-  /** The offset behind the last byte of this answer, as far as that is known. */
+  /** Offset after the last byte of this response, as far as known. */
   get #last(): number {
     return Math.min(this.#until, this.#selection.limit);
   }
@@ -227,5 +229,5 @@ class OutputAnswer implements Sink, Watched {
   }
 }
 
-/** Up to this much is put together, so that the head can say how much it is. */
+/** Maximum bytes buffered so that the header can contain the length. */
 const MAX_COLLECTED_BYTES = 1024 * 1024;

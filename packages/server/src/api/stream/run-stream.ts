@@ -1,4 +1,4 @@
-// What one run has written and will write: raw, or as server-sent events. The run's part of its session's log.
+// Past and future output of one run, raw or as server-sent events: the run's part of its session's log.
 
 import type { ServerResponse } from 'node:http';
 import {
@@ -19,30 +19,32 @@ import { hasBegun, latestOf, waitForRun } from './run-wait.ts';
 import { bodyOf, type Selection, type Told } from './selection.ts';
 import { EventStream, type SseQuery, type StreamEnd, showLog } from './sse.ts';
 
-/** Where reading a run begins: an output offset of its session, a position of its log, or at its start. */
+/** Start of reading a run: an output offset of its session, a position in its log, or the start of the run. */
 export type RunFrom = { readonly since: number } | { readonly position: string } | 'start';
 
 export interface RunQuery {
   readonly from: RunFrom;
-  /** False: ends at the head of now. */
+  /** False: ends at the current head. */
   readonly follow: boolean;
 }
 
-/** One answer that streams: taken over at the last moment, so that all that can be refused is refused before. */
+/**
+ * One streaming response. `takeOver` is called last, so that every error can be returned before the response starts.
+ */
 export interface RunAnswer {
-  /** Of who asks. */
+  /** The sessions that the caller may see. */
   readonly seen: SeenSessions;
   readonly session: Session;
   readonly run: RunInfo;
-  /** Where the log ended when the run was asked for, or before: if it had not begun then, it begins behind that. */
+  /** Head of the log at the time of the request, or earlier. A run that was queued then starts after this position. */
   readonly head: Position;
   readonly liveness: Liveness;
-  /** Aborted when the client is gone. */
+  /** Aborted when the client disconnects. */
   readonly signal: AbortSignal;
   takeOver(): ServerResponse;
 }
 
-/** Events from a position on, `end` being the last. Throws what `placeIn` throws, before anything is written. */
+/** Sends the events from a position on; the last is `end`. Throws the errors of `placeIn`, before the first byte. */
 export async function streamRun(
   answer: RunAnswer,
   { from, follow, encoding }: RunQuery & Pick<SseQuery, 'encoding'>,
@@ -53,7 +55,7 @@ export async function streamRun(
   const selection = new RunSelection(session, run);
   const stream = new EventStream(seen.takeOver(session, takeOver), liveness);
   try {
-    // As it was when the place was looked for: one that has begun since begins elsewhere.
+    // The run as it was when `placeIn` computed the position: a run that has begun since begins elsewhere.
     if (!isTold) stream.send('run', at, run);
     if (run.position !== null) return await showLog(session, selection, { at, follow, encoding }, stream);
     if (follow && !hasBegun(run)) await selection.begin(stream, liveness, seen);
@@ -63,7 +65,7 @@ export async function streamRun(
       const begin = parsePosition(position);
       return await showLog(session, selection, { at: begin, follow, encoding }, stream);
     }
-    // It waits still, or it will never begin.
+    // The run is still queued, or will never begin.
     for (const { event, data } of selection.ending()) stream.send(event, at, data);
     stream.finish();
   } catch (error) {
@@ -74,7 +76,7 @@ export async function streamRun(
   return await stream.closed;
 }
 
-/** Its bytes. Throws what `placeIn` throws and `gap`, before anything is written. */
+/** Writes the bytes of a run. Throws the errors of `placeIn` and `gap`, before the first byte. */
 export async function writeRunOutput(answer: RunAnswer, { from, follow }: RunQuery): Promise<'empty' | 'written'> {
   const { seen, session, liveness, signal } = answer;
   let { run } = answer;
@@ -101,9 +103,9 @@ export async function writeRunOutput(answer: RunAnswer, { from, follow }: RunQue
 }
 
 /**
- * The place where reading begins; of a run that has not begun, one before it. Any position of the log will do: what lies
- * behind it and belongs to the run is what follows. Throws `bad_offset` and `offset_ahead` for a `since` outside of the
- * run, and what `positionOf` throws.
+ * Finds the position where reading begins; for a queued run a position before its start. Any position of the log is
+ * valid: the run's entries after that position follow. Throws `bad_offset` and `offset_ahead` for a `since` outside of
+ * the run, and the errors of `positionOf`.
  */
 async function placeIn({ session, run, head }: RunAnswer, from: RunFrom): Promise<Position> {
   const { log } = session;
@@ -128,26 +130,26 @@ async function placeIn({ session, run, head }: RunAnswer, from: RunFrom): Promis
   if (run.position === null) return asked !== undefined && comparePositions(asked, head) < 0 ? asked : head;
   const start = await positionOf(log, run.position);
   if (asked !== undefined) return comparePositions(asked, start) < 0 ? start : asked;
-  // At its first offset stand entries of others as well.
+  // At the run's first offset there can also be entries of other runs.
   if (from === 'start' || !('since' in from) || from.since === startOffset) return start;
   return await positionOf(log, { offset: from.since });
 }
 
-/** The head as far as it is known. */
+/** Returns the head of the log as this process knows it. */
 export const headOf = ({ log }: Session): Position => ({ epoch: log.epoch, ...log.head });
 
-/** The news of a run can be quicker than those of its log. */
+/** Refreshes the session if its log lags behind: a run event can arrive before the log growth that it reports. */
 async function reach(session: Session, position: string): Promise<void> {
   if (parsePosition(position).place > session.log.head.place) await session.refresh();
 }
 
-/** What is read there begins with the entry that says that the run has begun. */
+/** Returns true if the entry at this position is the start of the run. */
 async function tellsRun(session: Session, { position }: RunInfo, at: Position): Promise<boolean> {
   if (position === null || comparePositions(at, parsePosition(position)) !== 0) return false;
   return (await session.log.read(at)).kind === 'page';
 }
 
-/** From the entry that says that the run has begun to the one that says that it has ended. */
+/** The part of the log from the entry of the run's start to the entry of its end. */
 class RunSelection implements Selection {
   readonly #session: Session;
   readonly release: () => void;
@@ -161,7 +163,7 @@ class RunSelection implements Selection {
         if (changed.id === run.id) this.#run = changed;
       },
     });
-    // What has changed since it was asked for.
+    // Includes changes between the request and the start of the listener.
     this.#run = latestOf(session, run);
   }
 
@@ -187,11 +189,11 @@ class RunSelection implements Selection {
     if (entry.kind === 'closed') return true;
     const event = eventOf(entry);
     if (event?.type === 'run_ended' && event.run.id === this.#run.id) {
-      // The log may be quicker than the news.
+      // The log entry can arrive before the run event.
       this.#run = event.run;
       return true;
     }
-    // Reading began behind the end, or the end is damaged.
+    // The start of another run: reading began after the end of this run, or the end entry is damaged.
     return event?.type === 'run_started' && event.run.id !== this.#run.id;
   }
 
@@ -201,7 +203,10 @@ class RunSelection implements Selection {
     return run.reset ? [{ event: 'reset', data: { exitCode: run.exitCode } }, end] : [end];
   }
 
-  /** Resolves when it has begun, will never begin, or nobody waits any more. Throws what `waitForRun` throws. */
+  /**
+   * Resolves when the run has begun, will never begin, or the client has disconnected. Throws the errors of
+   * `waitForRun`.
+   */
   async begin(stream: EventStream, liveness: Liveness, seen: SeenSessions): Promise<void> {
     const gone = new AbortController();
     void stream.closed.then(() => gone.abort());

@@ -1,4 +1,4 @@
-// Waits for a run to come so far as somebody wants it.
+// Waits for a run to reach a state.
 
 import { BinnacleError, type RunInfo } from '@binnacle/protocol';
 import type { Session } from '../../sessions/session.ts';
@@ -8,12 +8,12 @@ import type { Liveness } from './liveness.ts';
 export interface RunWait {
   readonly run: RunInfo;
   isSo(run: RunInfo): boolean;
-  /** Default: as long as it takes. */
+  /** Maximum wait. Default: none. */
   readonly withinMs?: number;
-  /** Aborted when nobody waits any more. */
+  /** Aborted when the waiter is gone. */
   readonly signal: AbortSignal;
   readonly liveness: Liveness;
-  /** Of who waits. */
+  /** The sessions that the waiter may see. */
   readonly seen: SeenSessions;
 }
 
@@ -21,15 +21,15 @@ export const hasBegun = ({ state }: RunInfo): boolean => state !== 'queued';
 export const hasEnded = ({ state }: RunInfo): boolean => state === 'ended';
 
 /**
- * The run when it is so, or as it is after `withinMs`, or when the wait was aborted. Throws `session_gone` when its
- * session is deleted, `session_not_found` when it is not seen any more, and `going_away` when the gateway stops.
+ * Resolves with the run when `isSo` is true, after `withinMs`, or when the wait is aborted. Throws `session_gone` when
+ * its session is deleted, `session_not_found` when the waiter loses access, and `going_away` when the gateway stops.
  */
 export function waitForRun(
   session: Session,
   { run, isSo, withinMs, signal, liveness, seen }: RunWait,
 ): Promise<RunInfo> {
   return new Promise((resolve, reject) => {
-    // As it is in this turn, in which the listening begins: no change can come in between.
+    // Read in the same event-loop turn in which the listener starts: no change can be missed between the two.
     let latest = latestOf(session, run);
     const release: (() => void)[] = [];
     const settle = (act: () => void): void => {
@@ -46,7 +46,7 @@ export function waitForRun(
         ran: (_, changed) => {
           if (changed.id === run.id) look(changed);
         },
-        // Where its runner died, the end of the session is the end of the run.
+        // If the runner died, the end of the session is the end of the run.
         changed: () => {
           if (!session.isHosted) look(latestOf(session, latest));
         },
@@ -71,7 +71,7 @@ export function waitForRun(
   });
 }
 
-/** As far as it is known; a run that is forgotten by now stays what it was. */
+/** Returns the latest known state of a run. A run that the session has forgotten stays unchanged. */
 export function latestOf(session: Session, run: RunInfo): RunInfo {
   if (run.state === 'ended') return run;
   try {

@@ -1,4 +1,4 @@
-// Which part of a session's log a stream shows, and what becomes of entries that are not output.
+// The part of a session's log that a stream shows, and the events made from entries other than output.
 
 import type { Entry } from '../../log/log.ts';
 import type { Session } from '../../sessions/session.ts';
@@ -10,19 +10,19 @@ export interface Told {
 }
 
 export interface Selection {
-  /** Output from this offset on is not part of it. Infinity while that is not known. */
+  /** Output offset at which the part ends (exclusive); Infinity while unknown. */
   readonly limit: number;
-  /** No output will be added to it. */
+  /** True when no output will be added to the part. */
   readonly isClosed: boolean;
-  /** What is told of an entry that is no output. */
+  /** Returns the event for an entry other than output, or undefined for none. */
   tell(entry: Entry): Told | undefined;
-  /** Nothing behind this entry, which is no output, is part of it. */
+  /** Returns true if the part ends with this entry, which is not output. */
   isLast(entry: Entry): boolean;
-  /** What is told behind everything else. */
+  /** Returns the events after all others. */
   ending(): readonly Told[];
 }
 
-/** All that a session has written and will write, as it is shown; without `seen` as it is. */
+/** Selects the whole log of a session, as the viewer may see it; without `seen`, unfiltered. */
 export function wholeLog(session: Session, seen?: SeenSessions): Selection {
   return {
     limit: Number.POSITIVE_INFINITY,
@@ -38,5 +38,5 @@ export function wholeLog(session: Session, seen?: SeenSessions): Selection {
   };
 }
 
-/** The JSON of an entry that is no output. */
+/** Parses the JSON of an entry other than output. */
 export const bodyOf = ({ bytes }: Entry): unknown => JSON.parse(Buffer.from(bytes).toString());

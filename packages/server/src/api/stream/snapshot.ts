@@ -1,9 +1,9 @@
-// A drawn screen as a frame of it goes out.
+// Conversion of a drawn screen to the form that clients get.
 
 import type { ScreenSnapshot } from '@binnacle/protocol';
 import type { Drawn } from '../../screen/wire.ts';
 
-/** Without what a terminal makes of it by itself. */
+/** Removes the fields that only the server uses. */
 export function snapshotOf(drawn: Drawn): ScreenSnapshot {
   const { offset, position, cols, rows, data, scrollback, drawnFrom, exact } = drawn;
   return { offset, position, cols, rows, data, scrollback, drawnFrom, exact };

@@ -1,4 +1,4 @@
-// A part of a log as server-sent events. `id:` is the position behind an event, so Last-Event-ID resumes exactly.
+// A part of a log as server-sent events. `id:` is the position after an event, so Last-Event-ID resumes exactly.
 
 import type { ServerResponse } from 'node:http';
 import { BinnacleError, formatPosition, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
@@ -13,9 +13,9 @@ import { type Selection, wholeLog } from './selection.ts';
 
 export interface SseQuery {
   readonly at: Position;
-  /** `base64` is byte-exact; `text` puts U+FFFD for what is not UTF-8. */
+  /** `base64` is byte-exact; `text` replaces invalid UTF-8 by U+FFFD. */
   readonly encoding: 'text' | 'base64';
-  /** False: ends at the head of now. */
+  /** False: ends at the current head. */
   readonly follow: boolean;
 }
 
@@ -32,7 +32,7 @@ export async function writeEvents(
   await showLog(session, wholeLog(session, seen), query, stream);
 }
 
-/** Sends what is selected, and ends the stream. Resolves when the stream is closed, however it came to that. */
+/** Sends the selected part and ends the stream. Resolves when the stream is closed, for whatever reason. */
 export async function showLog(
   session: Session,
   selection: Selection,
@@ -47,21 +47,23 @@ export async function showLog(
   return end;
 }
 
-/** `complete`: all of it was sent. `left`: the viewer went, or takes nothing any more. `cut`: it was us. */
+/**
+ * `complete`: all events were sent. `left`: the viewer disconnected or stalled. `cut`: the gateway ended the stream.
+ */
 export type StreamEnd = 'complete' | 'left' | 'cut';
 
-/** A response that events are written to. The only writer to it. */
+/** A response with events. The only writer to the response. */
 export class EventStream implements Watched {
   readonly closed: Promise<StreamEnd>;
   readonly #response: ServerResponse;
   #isOpen = true;
   #end: StreamEnd = 'left';
   #resume = (): void => undefined;
-  /** Nothing comes back on plain HTTP; TCP's keep-alive finds the dead. */
+  /** Undefined: a plain HTTP client sends nothing back. TCP keep-alive detects dead clients. */
   readonly heardAt = undefined;
   fullSince: number | undefined;
 
-  /** `headers`: besides those that every event stream has. */
+  /** `headers`: additional to the headers of every event stream. */
   constructor(response: ServerResponse, liveness: Liveness, headers: Readonly<Record<string, string>> = {}) {
     this.#response = response;
     const unwatch = liveness.watch(this);
@@ -72,7 +74,7 @@ export class EventStream implements Watched {
         resolve(this.#end);
       };
       response.on('close', close);
-      // Gone while the request was looked at: it will not be closed once more.
+      // The client disconnected before the response began; `close` will not fire again.
       if (response.destroyed) close();
     });
     response.on('drain', () => {
@@ -91,22 +93,25 @@ export class EventStream implements Watched {
     return this.#isOpen;
   }
 
-  /** `resume` is called when there is room again. */
+  /** Sets the function that is called when the response has room again. */
   onRoom(resume: () => void): void {
     this.#resume = resume;
   }
 
-  /** False: there is no room for more. JSON holds no raw line break, so no program can end an event or forge one. */
+  /**
+   * Sends an event. Returns false if there is no room for more. JSON contains no raw line break, so no program can end
+   * or forge an event.
+   */
   send(event: string, behind: Position, data: object): boolean {
     return this.write(`id: ${formatPosition(behind)}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 
-  /** An event of its own, which nothing resumes behind. False: there is no room for more. */
+  /** Sends an event without an id, so that no client resumes after it. Returns false if there is no room for more. */
   message(data: object): boolean {
     return this.write(`event: message\ndata: ${JSON.stringify(data)}\n\n`);
   }
 
-  /** Events as they are written elsewhere, whole or in parts. False: there is no room for more. */
+  /** Writes already encoded events, whole or in parts. Returns false if there is no room for more. */
   write(events: string | Uint8Array): boolean {
     if (!this.#isOpen || this.#response.writableEnded) return false;
     const hasRoom = this.#response.write(events);
@@ -126,7 +131,7 @@ export class EventStream implements Watched {
     this.#response.end();
   }
 
-  /** A comment: keeps proxies from cutting a quiet stream. */
+  /** Sends a comment, which keeps proxies from cutting an idle stream. */
   ping(): void {
     if (this.fullSince === undefined && !this.#response.writableEnded) this.#response.write(': still here\n\n');
   }
@@ -145,11 +150,11 @@ class LogEvents implements Sink {
   readonly #stream: EventStream;
   readonly #cursor: Cursor;
   readonly #text = new TextCutter();
-  /** Where the bytes begin that wait for the rest of their character. */
+  /** Offset of the first byte of an incomplete character, by stream. */
   readonly #held = new Map<OutputKind, number>();
-  /** Behind what was looked at. */
+  /** Position after the last processed entry. */
   #at: Position;
-  /** The id of the last event. */
+  /** Position in the id of the last event. */
   #told: Position;
 
   constructor(session: Session, selection: Selection, query: SseQuery, stream: EventStream) {
@@ -175,7 +180,7 @@ class LogEvents implements Sink {
       } else {
         this.#at = { ...this.#at, place, offset };
         const told = this.#selection.tell(entry);
-        // While a character is not complete, its first bytes must come again after a resume, and this with them.
+        // While a character is incomplete, a resume must repeat its first bytes, and this event with them.
         const behind = this.#held.size === 0 ? this.#at : this.#told;
         if (told !== undefined) hasRoom = this.#send(told.event, behind, told.data) && hasRoom;
         if (this.#selection.isLast(entry)) return this.#finish(true);
@@ -186,7 +191,7 @@ class LogEvents implements Sink {
 
   gap({ from, to, reason, next }: Gap): Took {
     const { limit } = this.#selection;
-    // What stands behind a gap does not complete a character that stands before it.
+    // Bytes after a gap do not complete a character before the gap.
     this.#flush();
     this.#at = next;
     const hasRoom = from >= limit || this.#send('gap', next, { from, to: Math.min(to, limit), reason });
@@ -195,7 +200,7 @@ class LogEvents implements Sink {
   }
 
   caughtUp(): Took {
-    // With nobody to write it, and with all of it handed out, there is no more to come.
+    // Without a writer, and after all output was sent, no more can follow.
     const isOver = !this.#session.isHosted || this.#at.offset >= this.#selection.limit;
     return isOver || !this.#query.follow ? this.#finish(isOver) : 'more';
   }
@@ -211,13 +216,13 @@ class LogEvents implements Sink {
     const { text, held } = this.#text.cut(kind, bytes);
     if (held === 0) this.#held.delete(kind);
     else if (!this.#held.has(kind) || text !== '') this.#held.set(kind, behind.offset - held);
-    // A character that is not complete yet is not part of what was sent: its bytes come again after a resume.
+    // An incomplete character is not part of the sent output: a resume repeats its bytes.
     const at = held === 0 ? behind : { ...behind, place: this.#at.place, offset: behind.offset - held };
     return text === '' || this.#send('output', at, { kind, offset, text });
   }
 
   #finish(isOver: boolean): Took {
-    // What waits at the very end is no character. Else its bytes come again, with the rest of it.
+    // At the final end an incomplete character is invalid and is flushed. Otherwise a resume repeats its bytes.
     if (isOver) this.#flush();
     const behind = this.#held.size === 0 ? this.#at : this.#told;
     for (const { event, data } of this.#selection.ending()) this.#send(event, behind, data);

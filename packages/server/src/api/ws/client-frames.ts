@@ -1,4 +1,4 @@
-// Parses what a viewer sends over /v1/ws. The only place where such a frame is unknown input.
+// Parser of the frames that a viewer sends over /v1/ws. No other code sees such a frame before validation.
 
 import { BinnacleError, type ClientFrame } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -95,7 +95,7 @@ export const ClientFrames = z.discriminatedUnion('t', [
 
 const JustRef = z.object({ ref: z.int() });
 
-/** A frame, or why it is none; `ref` so that the answer finds the question. */
+/** Returns the frame, or the reason why the text is not a valid frame. `ref` matches the error to the request. */
 export function parseClientFrame(
   text: string,
 ): ClientFrame | { readonly t: 'bad'; readonly ref?: number; readonly error: BinnacleError } {

@@ -1,4 +1,4 @@
-// The conversations of one WebSocket connection: what it follows, what it sends, and what it is told unasked.
+// The conversations of one WebSocket connection: those that it follows, its messages, and its notifications.
 
 import {
   BinnacleError,
@@ -25,17 +25,17 @@ export type ConversationFrame = Extract<
 >;
 type Of<T extends ConversationFrame['t']> = Extract<ConversationFrame, { t: T }>;
 
-/** Changes of one conversation are told this often at most: a list of them need not flicker. */
+/** Minimum interval between `conversation` frames for one conversation: a throttle, so that lists do not flicker. */
 const NEWS_MS = 100;
 
 export interface DeskParts {
   readonly conversations: Conversations;
   readonly viewer: Viewer;
-  /** Conversations that one connection follows. */
+  /** Maximum conversations that one connection follows. */
   readonly maxFollows: number;
-  /** What a feed sends, which waits in the log otherwise. False when there is no room for more now. */
+  /** Sends a frame of a feed; the log buffers the rest. Returns false if the socket has no room for more now. */
   show(body: ServerBody): boolean;
-  /** What nowhere else waits; a viewer who takes too little of it is cut. */
+  /** Sends a frame that no log buffers. A viewer that reads too slowly is disconnected. */
   say(body: ServerBody): boolean;
   ok(ref: number | undefined, result?: OkResult): void;
   refuse(ref: number | undefined, error: unknown, conversation?: string): void;
@@ -79,7 +79,7 @@ export class ConversationDesk implements FeedOutlet {
     }
   }
 
-  /** There is room again. */
+  /** Continues all feeds when the socket has room again. */
   resume(): void {
     for (const { feed } of this.#feeds.values()) feed.resume();
   }
@@ -116,7 +116,7 @@ export class ConversationDesk implements FeedOutlet {
   async #follow({ ref, conversation: key, from, deltaIntervalMs }: Of<'follow'>): Promise<void> {
     const conversation = await this.#get(key);
     const before = this.#feeds.get(key)?.feed;
-    // What belongs to a run of this connection, and was not sent yet, is not skipped by following all from now on.
+    // A `follow` of everything must not skip unsent events of a run of this connection: start where the old feed is.
     const { log } = conversation;
     const at = from === undefined && before !== undefined ? before.position : await positionOf(log, from ?? 'now');
     if (this.#isOver) return;
@@ -138,7 +138,7 @@ export class ConversationDesk implements FeedOutlet {
       ...(steer === undefined ? {} : { steer }),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     };
-    // Before the message, so that the news of its run find the place taken, and none of it is sent twice.
+    // Opens the feed before the message is sent: then the change listener finds the feed, and sends nothing twice.
     const made = this.#feeds.has(key)
       ? undefined
       : this.#open(conversation, headOf(conversation), deltaIntervalMs, [id]);
@@ -161,7 +161,8 @@ export class ConversationDesk implements FeedOutlet {
       return;
     }
     this.#drop(key);
-    // Sent again after a reconnect: from its beginning, because what came before the break is not known here.
+    // The message is a duplicate, sent again after a reconnect. The feed starts at the beginning of the run, because
+    // this connection does not know what the client received before the break.
     if (run?.position != null) this.#open(conversation, parsePosition(run.position), deltaIntervalMs, [run.id]).start();
   }
 
@@ -184,7 +185,7 @@ export class ConversationDesk implements FeedOutlet {
     for (const conversation of this.#parts.conversations.working()) this.#runOnStart(conversation);
   }
 
-  /** From the first follow or watch on: what it may see can become less. */
+  /** Starts the listener with the first follow or watch. Needed from then on because the viewer can lose access. */
   #listen(): void {
     this.#unlisten ??= this.#parts.conversations.listen({
       changed: (conversation, events) => this.#conversationOnChange(conversation, events),
@@ -226,7 +227,7 @@ export class ConversationDesk implements FeedOutlet {
     const { key } = conversation.record;
     const known = this.#feeds.get(key);
     if (known !== undefined) {
-      // It is not behind that place: every feed is at the head or catches up with it.
+      // The feed cannot be beyond `at`: each feed is at the head or catches up with the head.
       known.feed.addRun(run);
       return;
     }
@@ -273,9 +274,9 @@ export class ConversationDesk implements FeedOutlet {
       try {
         info = conversations.infoOf(conversation, viewer);
       } catch {
-        return; // Its log cannot be opened now; whoever asks for it is told why.
+        return; // The log cannot be opened now; a request for the conversation returns the error.
       }
-      // The list shows that it works, not what it says.
+      // Without the text of the run: the list shows that a run is active, not the output.
       this.#parts.say({
         t: 'conversation',
         info: info.run === null ? info : { ...info, run: { ...info.run, text: '' } },

@@ -1,4 +1,4 @@
-// Pages as frames of /v1/ws. Made once for each page, whoever reads it.
+// Encoder of pages as frames of /v1/ws. Each page is encoded once for all readers.
 
 import {
   type EntryFrame,
@@ -12,19 +12,19 @@ import {
 import type { Entry, Page } from '../../log/log.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 
-/** A binary frame, or the JSON of an entry without its beginning: the connection puts its `seq` in front. */
+/** A binary frame, or the JSON of an entry without the opening brace: the connection puts its `seq` in front. */
 export type EncodedFrame = Uint8Array | string;
 
 export interface EncodedPage {
   readonly frames: readonly EncodedFrame[];
-  /** The log ends with this page. */
+  /** True if the log ends with this page. */
   readonly isLast: boolean;
 }
 
 const ENCODED = Symbol('frames of /v1/ws');
 const ENCODED_FOR_GUESTS = Symbol('frames of /v1/ws for guests of share links');
 
-/** For who holds the page; binary frames lie in its memory. */
+/** Encodes a page. The caller must hold the page: binary frames share its memory. */
 export function encodePage(
   page: Page,
   session: SessionId,
@@ -57,5 +57,5 @@ function encode(page: Page, session: SessionId, shown: (entry: Entry) => Entry):
   return { frames, isLast };
 }
 
-/** JSON of an object less its opening brace, to be put behind `{"seq":N,`. */
+/** Returns the JSON of an object without its opening brace, to follow `{"seq":N,`. */
 export const tail = (body: object): string => JSON.stringify(body).slice(1);

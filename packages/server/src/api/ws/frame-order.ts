@@ -1,12 +1,12 @@
-// The order of what one connection asks of each session: what changes hands is done alone, behind all that came before and
-// before all that comes behind; the rest goes side by side. Sessions do not wait for one another. Knows no frame.
+// Execution order of the frames of one connection, per session. A frame that changes the lease runs exclusively, after
+// all earlier frames and before all later frames. Other frames run concurrently. Sessions do not wait for one another.
 
 export class FrameOrder {
   readonly #lanes = new Map<string, Lane>();
 
   /**
-   * Calls `act` when it is its turn: at once, in this call, where nothing stands in its way. Settles as `act` does.
-   * `isAlone`: nothing else of this session is under way meanwhile.
+   * Calls `act` in its turn: synchronously if no earlier frame blocks it. Settles with the result of `act`. `isAlone`:
+   * no other frame of this session runs at the same time.
    */
   run(session: string, isAlone: boolean, act: () => Promise<void>): Promise<void> {
     const lane = this.#lanes.get(session) ?? { last: undefined, beside: new Set<Promise<void>>() };
@@ -14,7 +14,7 @@ export class FrameOrder {
     const before = isAlone ? [...lane.beside, ...(lane.last === undefined ? [] : [lane.last])] : lane.last;
     const isFree = before === undefined || (Array.isArray(before) && before.length === 0);
     const mine = isFree ? act() : (Array.isArray(before) ? Promise.all(before) : before).then(act);
-    // Later frames wait for the end of this one, whatever its result.
+    // Later frames wait for the end of this frame, whether it succeeds or fails.
     const settled = mine.then(nothing, nothing);
     if (isAlone) {
       lane.last = settled;
@@ -32,9 +32,9 @@ export class FrameOrder {
 }
 
 interface Lane {
-  /** The last that is done alone, while it is under way or waits. */
+  /** Last exclusive frame, while it runs or waits. */
   last: Promise<void> | undefined;
-  /** Work that came behind `last`. */
+  /** Concurrent frames after `last`. */
   beside: Set<Promise<void>>;
 }
 

@@ -1,5 +1,5 @@
-// The helms of one WebSocket connection: which it holds, how it gets, asks for and hands them over, and what it is told
-// of those of the sessions that it follows. Knows no output.
+// The leases of one WebSocket connection: acquires, requests and hands them over, and notifies the client of lease
+// changes in the sessions that it follows.
 
 import {
   BinnacleError,
@@ -26,7 +26,7 @@ export interface HelmDeskParts {
   readonly watchers: Watchers;
   readonly seats: Seats;
   isFollowing(session: string): boolean;
-  /** A session that it heard of is not there any more, or not for it: nothing more is sent of it. */
+  /** Reports that a followed session is deleted or no longer visible to this client. Nothing more is sent about it. */
   lost(session: string, why: BinnacleError): void;
   say(body: ServerBody): boolean;
   ok(ref: number | undefined, result?: OkResult): void;
@@ -35,9 +35,9 @@ export interface HelmDeskParts {
 export class HelmDesk implements Hand {
   readonly #parts: HelmDeskParts;
   readonly #held = new Set<string>();
-  /** Those that it is just handing over: it loses them to nobody. */
+  /** Sessions whose lease this connection is handing over now: the change must not be reported as a loss. */
   readonly #giving = new Set<string>();
-  /** Sessions whose changes it hears of, and how to stop that. */
+  /** Functions that stop the lease notifications, by session. */
   readonly #heard = new Map<string, () => void>();
   readonly #withdraw: () => void;
   #isOver = false;
@@ -47,7 +47,7 @@ export class HelmDesk implements Hand {
     this.#withdraw = parts.watchers.offerHand(parts.connection, this);
   }
 
-  /** It holds the helm of a session. */
+  /** True while this connection holds the lease of any session. */
   get isDriving(): boolean {
     return this.#held.size > 0;
   }
@@ -60,7 +60,7 @@ export class HelmDesk implements Hand {
       case 'take': {
         const options = { take: frame.action === 'take', connection };
         const ttlMs = ttlOf(frame);
-        // A guest does not choose to be somebody else.
+        // A guest cannot choose another name.
         const { name, reach } = this.#parts.principal;
         const holder = reach === null ? (frame.holder ?? name) : name;
         const granted = await helm.acquire(holder, ttlMs === undefined ? options : { ...options, ttlMs });
@@ -88,7 +88,8 @@ export class HelmDesk implements Hand {
   }
 
   asked(session: Session, by: Watcher): void {
-    // By name, to a guest as well: who steers and who types is named to all who may see, and this one wants to.
+    // The request names the asker, to guests as well: everyone who can see the session sees who steers, and the asker
+    // wants to.
     this.#parts.say({ t: 'lease_asked', session: session.id, by });
   }
 
@@ -101,7 +102,7 @@ export class HelmDesk implements Hand {
     this.#parts.say({ t: 'lease_given', session: session.id, lease, by });
   }
 
-  /** Tells of the helm's changes of hands, of a session that it follows or steers. */
+  /** Starts notifications of lease changes for a session that this connection follows or steers. */
   hear(session: Session): void {
     if (this.#heard.has(session.id)) return;
     let last = leaseKey(session.helm.info);
@@ -176,7 +177,7 @@ export class HelmDesk implements Hand {
     }
   }
 
-  /** It may not be seen any more: nothing is told of it from here on, and its helm is for others. */
+  /** Handles the loss of access to a session: stops its notifications and releases its lease. */
   #lose(session: Session, why: BinnacleError): void {
     if (this.#held.delete(session.id)) session.helm.connectionOnClose(this.#parts.connection);
     this.#parts.lost(session.id, why);
@@ -198,14 +199,14 @@ export class HelmDesk implements Hand {
     try {
       this.#parts.seen.get(session).helm.connectionOnClose(this.#parts.connection);
     } catch {
-      // The session was deleted, and its helm with it.
+      // The session was deleted together with its lease.
     }
   }
 }
 
 const leaseKey = (info: LeaseInfo | null): string => (info === null ? '' : `${info.fence} ${info.holder}`);
 
-/** Why a holder lost the helm. */
+/** Returns the reason why a holder lost the lease. */
 function lossOf({ isHosted, helm: { info } }: Session): BinnacleError {
   if (!isHosted) return new BinnacleError('session_exited');
   if (info === null) return new BinnacleError('lease_lost', { message: 'The helm was released.' });

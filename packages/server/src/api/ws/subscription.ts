@@ -1,4 +1,4 @@
-// One session on one multiplexed connection: a pump, and what it sends.
+// One session on one multiplexed connection: a pump and its frames.
 
 import type { Position } from '@binnacle/protocol';
 import { formatPosition, type SessionInfo } from '@binnacle/protocol';
@@ -9,9 +9,9 @@ import type { Session } from '../../sessions/session.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 import { type EncodedFrame, encodePage, tail } from './encode.ts';
 
-/** What a subscription needs of its connection. */
+/** The parts of a connection that a subscription needs. */
 export interface Outlet {
-  /** Sends a frame; false when the socket is full now. `sent` is called once the frame is not needed any more. */
+  /** Sends a frame; returns false when the socket is full. `sent` is called when the frame's memory is free again. */
   send(frame: EncodedFrame, sent?: () => void): boolean;
   failed(subscription: Subscription, error: unknown): void;
   ended(subscription: Subscription): void;
@@ -63,7 +63,9 @@ export class Subscription implements Sink {
     return this.#outlet.send(frame) ? 'more' : 'full';
   }
 
-  /** A log whose last entry was lost with a power cut has no `closed`; its session still is. */
+  /**
+   * Ends the subscription of a closed session even if its log lacks `closed`: a power loss can destroy the last entry.
+   */
   caughtUp(): Took {
     return this.session.isHosted ? 'more' : this.#end();
   }

@@ -1,5 +1,5 @@
-// The sessions that one WebSocket connection follows: how each begins, whose turn it is when there is room again, and
-// the screens that some begin with. Knows no helm and no socket.
+// The sessions that one WebSocket connection follows: their start, round-robin order under back-pressure, and the
+// screens that some subscriptions begin with.
 
 import { BinnacleError, type ClientFrame, type From, formatPosition, type ServerBody } from '@binnacle/protocol';
 import { askerOf, type Principal } from '../../access/principal.ts';
@@ -19,9 +19,9 @@ export interface SubscriptionsParts {
   readonly seen: SeenSessions;
   readonly screens: SessionScreens;
   readonly maxSubscriptions: number;
-  /** The socket takes no more now. */
+  /** True while the socket accepts no more data. */
   isFull(): boolean;
-  /** As that of an `Outlet`. */
+  /** Same contract as `send` of `Outlet`. */
   send(frame: EncodedFrame, sent?: () => void): boolean;
   say(body: ServerBody): boolean;
   refuse(error: unknown, session: string): void;
@@ -31,9 +31,9 @@ export interface SubscriptionsParts {
 
 export class Subscriptions implements Outlet {
   readonly #parts: SubscriptionsParts;
-  /** The next one that has its turn first. */
+  /** All subscriptions by session, in order of resumption: the first entry gets the next turn. */
   readonly #all = new Map<string, Subscription>();
-  /** Done when the last screen was drawn and sent. */
+  /** Resolves when the last requested screen has been drawn and sent. */
   #lastScreen: Promise<void> = Promise.resolve();
   readonly #waitingForRoom = new Set<() => void>();
   #isOver = false;
@@ -46,7 +46,10 @@ export class Subscriptions implements Outlet {
     return this.#all.has(session);
   }
 
-  /** Takes the place of one that there is. Throws `too_many_subscriptions`, and what reading throws. */
+  /**
+   * Starts a subscription, and replaces an existing subscription to the same session. Throws `too_many_subscriptions`
+   * and the errors of reading a log.
+   */
   async begin({ session: id, from = 'start', ref }: SubscribeFrame): Promise<void> {
     const { seen, maxSubscriptions, say, send, began } = this.#parts;
     const session = seen.get(id);
@@ -54,13 +57,13 @@ export class Subscriptions implements Outlet {
     const screen = typeof from === 'object' && 'screen' in from ? await this.#screenOf(session, from.at) : undefined;
     const at = await positionOf(session.log, screen?.position ?? (from as From));
     if (this.#isOver) return;
-    // Whose it is may have changed while we waited.
+    // Checks access again: the owner of the session may have changed during the awaits.
     seen.get(session.id);
-    // Only now: others may have begun while we waited.
+    // Checked after the awaits, because other subscriptions may have started meanwhile.
     if (this.#all.size >= maxSubscriptions && !this.#all.has(session.id)) {
       throw new BinnacleError('too_many_subscriptions', { details: { limit: maxSubscriptions } });
     }
-    // The place among those who follow it stays.
+    // `drop` is not called here, so that this client's presence entry stays.
     this.#all.get(session.id)?.stop();
     this.#all.delete(session.id);
     const subscription = new Subscription(session, seen, at, this);
@@ -73,7 +76,8 @@ export class Subscriptions implements Outlet {
       from: formatPosition(at),
       info: seen.infoOf(session),
     });
-    // One at a time, and when there was room: it may be larger than what is left to wait.
+    // Sent outside of the limit on unread bytes, because a screen can exceed that limit. Screens go out one at a time,
+    // and only after the socket had room.
     if (screen !== undefined && !this.#isOver) send(tail({ t: 'screen', session: session.id, ...snapshotOf(screen) }));
     subscription.start();
   }
@@ -84,13 +88,13 @@ export class Subscriptions implements Outlet {
     this.#parts.left(session);
   }
 
-  /** There is room again. */
+  /** Resumes subscriptions when the socket has room again. */
   resume(): void {
     this.#letIn();
     for (const [id, subscription] of this.#all) {
       subscription.resume();
       if (!this.#parts.isFull()) continue;
-      // The next one is first in line when there is room again.
+      // Moves this subscription to the end, so that the next one gets its turn first: no starvation.
       this.#all.delete(id);
       this.#all.set(id, subscription);
       return;
@@ -118,7 +122,10 @@ export class Subscriptions implements Outlet {
     this.#parts.left(session.id);
   }
 
-  /** One after the other, each when the one before it was taken: a viewer who takes nothing costs one. */
+  /**
+   * Draws screens sequentially, each after the client has read the previous one: a client that reads nothing costs one
+   * screen.
+   */
   #screenOf(session: Session, at?: number): Promise<Drawn> {
     const { screens, principal } = this.#parts;
     const drawing = this.#lastScreen.then(async () => {
@@ -142,5 +149,5 @@ export class Subscriptions implements Outlet {
   }
 }
 
-/** What was sent has reached the socket by then. */
+/** Waits one event-loop turn, by which time the data has reached the socket. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,4 @@
-// One viewer on the multiplexed WebSocket: its frames in and out. The only writer to its socket.
+// One viewer on the multiplexed WebSocket: parses and executes its frames. The only writer to its socket.
 
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -36,22 +36,26 @@ import { FrameOrder } from './frame-order.ts';
 import { HelmDesk } from './lease-channel.ts';
 import { Subscriptions } from './subscriptions.ts';
 
-/** Requests of one viewer that are under way; beyond it we read no more of its frames until some are answered. */
+/** Maximum requests of one viewer in progress. At the limit the socket is not read until a request completes. */
 const MAX_UNDER_WAY = 64;
 /**
- * Bytes sent without giving other sockets a turn: a page. The kernel takes 4 MiB for one who reads nothing, and while
- * 200 such sockets fill, who reads waits for all of their turns: with 1 MiB each it was twice as long.
+ * Maximum bytes sent per event-loop turn: one page. Then other sockets get a turn. The kernel accepts 4 MiB for a
+ * client that reads nothing; while 200 such sockets fill, healthy clients wait for all their turns. 1 MiB doubled that
+ * delay.
  */
 const TURN_BYTES = 64 * 1024;
-/** Answers and news that wait for a viewer who takes nothing. Output waits in the log; these have nowhere else to wait. */
+/**
+ * Maximum bytes of replies and notifications that a slow viewer leaves unread. Output waits in the log; these frames
+ * have no other buffer.
+ */
 const MAX_UNTAKEN_BYTES = 1024 * 1024;
-/** A close frame that does not get through in this time never will. */
+/** Maximum wait for the peer's close frame. A close frame that takes longer never arrives. */
 const CLOSE_MS = 1000;
 
 type Of<T extends ClientFrame['t']> = Extract<ClientFrame, { t: T }>;
 
 export interface ConnectionParts {
-  /** What its principal may see. */
+  /** The sessions that the principal may see. */
   readonly seen: SeenSessions;
   readonly conversations: Conversations;
   readonly notices: Notices;
@@ -60,7 +64,7 @@ export interface ConnectionParts {
   readonly maxSubscriptions: number;
   readonly watchers: Watchers;
   readonly looks: Looks;
-  /** Watches over the principal; see `Auth.hold`. */
+  /** Calls `close` when the principal loses access; see `Auth.hold`. */
   hold(principal: Principal, close: (why: BinnacleError) => void): () => void;
   onClose(): void;
 }
@@ -73,9 +77,9 @@ export class Connection implements Watched {
   readonly #seen: SeenSessions;
   readonly #desk: ConversationDesk;
   readonly #subscriptions: Subscriptions;
-  /** Of each session the last `subscribe` or `unsubscribe` that is not done: they act in the order they came in. */
+  /** Last unfinished `subscribe` or `unsubscribe` per session: these frames act in order of arrival. */
   readonly #turns = new Map<string, Promise<void>>();
-  /** Order of the frames that steer sessions: input behind a take-over is judged by the holder of that moment. */
+  /** Order of the frames that steer sessions: input after a take-over is checked against the new lease holder. */
   readonly #order = new FrameOrder();
   readonly #seats: Seats;
   readonly #helms: HelmDesk;
@@ -147,12 +151,13 @@ export class Connection implements Watched {
     ];
     socket.on('drain', this.#socketOnDrain);
     ws.on('message', (data, isBinary) => this.#wsOnMessage(data as Buffer, isBinary));
-    // Whoever pings is alive; ws answers it.
+    // A ping proves that the client is alive; ws answers it.
     ws.on('ping', () => {
       this.heardAt = performance.now();
     });
     ws.on('close', () => this.#wsOnClose());
-    // A malformed frame: ws answers with the fitting close code (1002, 1007, 1009), then waits long for the peer's.
+    // Raised for a malformed frame. ws closes with the fitting code (1002, 1007, 1009) and then waits long for the
+    // peer's close frame; the timer cuts that wait.
     ws.on('error', () => {
       this.#stop();
       setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
@@ -185,12 +190,12 @@ export class Connection implements Watched {
     this.close(code);
   }
 
-  /** Holds the helm of a session. */
+  /** True while this connection holds the lease of any session. */
   get isDriving(): boolean {
     return this.#helms.isDriving;
   }
 
-  /** Says why, and closes. */
+  /** Closes the socket with the close code and the reason. */
   close(code: Code): void {
     if (this.#isOver) return;
     this.#stop();
@@ -225,7 +230,7 @@ export class Connection implements Watched {
   }
 
   readonly #socketOnDrain = (): void => {
-    // A fast reader's socket drains within the turn: without a pause it would keep all others waiting.
+    // The socket of a fast reader drains within the same turn. Without this pause that reader would starve all others.
     if (this.#sentInTurn > TURN_BYTES) setImmediate(this.#resume);
     else this.#resume();
   };
@@ -271,8 +276,8 @@ export class Connection implements Watched {
   }
 
   /**
-   * Acts on a frame. Returns nothing for work that is done at once. Input is handed on in this turn, unless it waits
-   * for a change of hands, so that messages keep their order.
+   * Executes a frame. Returns undefined for synchronous work. Input is passed on in this event-loop turn, unless it
+   * waits for a lease change, so that messages keep their order.
    */
   #handle(frame: ClientFrame): Promise<void> | undefined {
     if (this.#principal.reach !== null) assertGuestFrame(frame);
@@ -297,7 +302,7 @@ export class Connection implements Watched {
         this.#ok(frame.ref);
         return undefined;
       case 'watch_watchers':
-        // Behind the subscription that it was sent behind.
+        // Runs after the `subscribe` that the client sent before this frame.
         return this.#inTurn(frame.session, async () => {
           this.#seats.watch(frame.session, frame.on);
           this.#ok(frame.ref);
@@ -327,7 +332,7 @@ export class Connection implements Watched {
         return undefined;
       case 'follow':
       case 'unfollow':
-        // As with subscribe: those of one conversation act in the order in which they came.
+        // Frames of one conversation act in order of arrival, like `subscribe`.
         return this.#inTurn(frame.conversation, async () => this.#desk.handle(frame));
       case 'watch_conversations':
       case 'send':
@@ -356,7 +361,7 @@ export class Connection implements Watched {
     const session = this.#seen.get(frame.session);
     const bytes = frame.base64 === undefined ? Buffer.from(frame.text ?? '') : Buffer.from(frame.base64, 'base64');
     if (frame.auto === true && !session.helm.isHeldBy(this.id)) {
-      // Every viewer's terminal answers the program's questions; one answer is enough, and it is the helm's.
+      // Every viewer's terminal answers the queries of the program. Only the answer of the lease holder is passed on.
       this.#ok(frame.ref, { accepted: 0, duplicate: false, queued: 0 });
       return Promise.resolve();
     }
@@ -380,7 +385,7 @@ export class Connection implements Watched {
     const handle = async (): Promise<void> => {
       await this.#helms.handle(frame, this.#seen.get(frame.session));
     };
-    // A follower's request waits for the subscription that was sent before it.
+    // A lease request of a follower waits for the subscription that the client sent before the request.
     if (frame.action === 'ask') return this.#inTurn(frame.session, handle);
     return this.#order.run(frame.session, true, handle);
   }
@@ -429,7 +434,7 @@ export class Connection implements Watched {
   }
 }
 
-/** What an answer or an error is about, besides the question. */
+/** The subject of a reply or an error, besides the `ref`. */
 interface About {
   readonly session?: string | undefined;
   readonly conversation?: string | undefined;

@@ -1,16 +1,19 @@
-// Tells a data directory from its copies. A copy has all of its bytes, the tokens of its runners too, but not its inode.
+// Distinguishes a data directory from its copies. A copy has all of its bytes, including the tokens of its runners, but
+// another inode.
 
 import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootId } from '../process/session-processes.ts';
 
-/** From this version on a runner lives in its data directory and says in its hello which one that is. */
+/**
+ * First protocol version in which a runner has its working directory in the data directory and names it in the hello.
+ */
 const LIVES_IN_IT = 2;
 
 /**
- * Names a directory as the kernel does: its device and inode. Moving it on its file system changes neither, copying it
- * gives another inode. Only good for a directory that somebody holds: else the number may be somebody else's by now.
- * Undefined when it cannot be looked at.
+ * Names a directory as the kernel does: by device and inode. A move on its file system changes neither, a copy gets
+ * another inode. Valid only for a directory that some process has open: after a removal the number may be reused.
+ * Returns undefined if the directory cannot be accessed.
  *
  * @example identityOf('/home/ann/.local/share/binnacle') // '65024:1310834'
  */
@@ -19,16 +22,17 @@ export function identityOf(path: string): string | undefined {
     const { dev, ino } = statSync(path, { bigint: true });
     return `${dev}:${ino}`;
   } catch {
-    return undefined; // It is gone, or somebody else's.
+    return undefined; // The directory is gone, or belongs to another user.
   }
 }
 
-/** In the data directory: what it was when a gateway had it last, in which run of the machine. */
+/** File in the data directory: its identity when a gateway last used it, and the boot in which that was. */
 const KEPT = 'directory';
 
 /**
- * Whether a gateway had this directory as another one since the machine was started: it is a copy, or has come from another
- * file system. What bears the marks of its sessions may be the original's. False where nobody wrote that down.
+ * Returns whether this directory had another identity when a gateway last used it in this boot: it is a copy, or was
+ * moved from another file system. Processes with the marks of its sessions may belong to the original. Returns false
+ * without a record.
  */
 export function wasAnother(root: string): boolean {
   const [boot, identity] = keptIn(root)?.split(' ') ?? [];
@@ -36,7 +40,7 @@ export function wasAnother(root: string): boolean {
   return boot === bootId() && here !== undefined && identity !== here;
 }
 
-/** From now on it is the one that it is. */
+/** Records the current identity of the directory. */
 export function keepIdentity(root: string): void {
   const here = identityOf(root);
   const text = `${bootId()} ${here}`;
@@ -46,7 +50,7 @@ export function keepIdentity(root: string): void {
     writeFileSync(`${path}.new`, text, { mode: 0o600 });
     renameSync(`${path}.new`, path);
   } catch {
-    // A full disk is no reason not to start; the next start tries again.
+    // A full disk must not prevent the start; the next start tries again.
   }
 }
 
@@ -54,13 +58,13 @@ function keptIn(root: string): string | undefined {
   try {
     return readFileSync(join(root, KEPT), 'utf8');
   } catch {
-    return undefined; // Nobody wrote it yet.
+    return undefined; // No record yet.
   }
 }
 
 /**
- * Whether a living runner was started in another data directory than `root`, which holds a copy of its files: told
- * from what the process has open, without asking it. False where that cannot be seen.
+ * Returns whether a living runner was started in another data directory than `root`, which contains a copy of its
+ * files. Determined from the open files of the process, without a request to it. Returns false if they cannot be read.
  */
 export function isOfAnother(
   runner: { readonly pid: number; readonly protocol: number },
@@ -70,7 +74,7 @@ export function isOfAnother(
   const [held, here] =
     runner.protocol >= LIVES_IN_IT
       ? [`/proc/${runner.pid}/cwd`, root]
-      : // An older one lives in /; what it writes to is the file of the directory that started it.
+      : // An older runner has / as working directory; its output goes to a file in the directory that started it.
         [`/proc/${runner.pid}/fd/1`, join(dir, 'output.log')];
   const [itsOwn, ours] = [identityOf(held), identityOf(here)];
   return itsOwn !== undefined && ours !== undefined && itsOwn !== ours;

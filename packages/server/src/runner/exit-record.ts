@@ -1,4 +1,4 @@
-// The exit status on disk: written whole and synced before anyone is told, so that no crash of ours can lose it.
+// The exit status on disk: written whole and synced before any client learns of it, so that no crash can lose it.
 
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,11 +23,11 @@ export async function writeExitRecord(dir: string, record: ExitRecord): Promise<
   await rename(`${path}.new`, path);
 }
 
-/** Undefined when the program was not seen to exit. */
+/** Returns undefined if no exit of the program was recorded. */
 export async function readExitRecord(dir: string): Promise<ExitRecord | undefined> {
   try {
     return JSON.parse(await readFile(join(dir, NAME), 'utf8')) as ExitRecord;
   } catch {
-    return undefined; // Not there, or torn by a power loss before the rename: nobody was told.
+    return undefined; // Absent, or torn by a power loss before the rename: no client has learned of it.
   }
 }

@@ -1,4 +1,4 @@
-// One program in a runner: reads it, appends its log, feeds it. Knows no gateway; who listens is told of changes.
+// One program in a runner: reads its output, appends its log, writes its input, and reports changes.
 
 import { isAbsolute, join } from 'node:path';
 import {
@@ -40,20 +40,23 @@ import { ShellLink } from './shell-link.ts';
 import { STATUS_REPLY, StatusQuery } from './status-query.ts';
 import type { HostedSpec, HostedStatus, RunnerReceipt, Writer } from './wire.ts';
 
-/** A full disk is asked again this often; the kernel holds the program meanwhile. */
+/** Delay before a retry on a full disk; meanwhile the kernel blocks the program. */
 const DISK_RETRY_MS = 100;
-/** Keystrokes are summed up to one audit entry a second: one each would cost more than the echo that it records. */
+/**
+ * Interval of audit entries for input. Keystrokes are summed up to one entry per second: one entry per keystroke would
+ * cost more than the recorded echo.
+ */
 const INPUT_AUDIT_MS = 1000;
-/** How often segments are looked at for their age. Their bytes are kept within bounds by the log itself. */
+/** Interval at which segments are checked for their age. The log itself enforces the maximum of bytes. */
 const TRIM_MS = 4_000;
-/** Signals that an interactive shell on pipes would die of, though they are meant for its job. */
+/** Signals for the job of an interactive shell, of which a shell on pipes would die. */
 const FOR_JOBS_ONLY: ReadonlySet<SignalName> = new Set(['SIGINT', 'SIGQUIT', 'SIGTSTP']);
 
 export interface HostedEvents {
-  /** The log grew. Called in the turn of the append. */
+  /** The log grew. Called in the event-loop turn of the append. */
   grew(hosted: Hosted): void;
   changed(hosted: Hosted): void;
-  /** A run is another than it was: queued, running, ended. */
+  /** The state of a run changed: queued, running or ended. */
   ran(hosted: Hosted, run: RunInfo): void;
 }
 
@@ -69,7 +72,7 @@ export class Hosted {
   readonly spec: HostedSpec;
   readonly #log: LogWriter;
   readonly #clock = new SteadyClock();
-  /** The log is no older than this process, so what an earlier one knew of the clock does not matter. */
+  /** No earlier state: the log is no older than this process. */
   readonly #time = new TrustedTime();
   readonly #events: HostedEvents;
   readonly #input: InputQueue;
@@ -79,20 +82,20 @@ export class Hosted {
   #job: RunJob | undefined;
   #leader: Leader = { pid: -1, startTime: '' };
   #exit: ExitRecord | undefined;
-  /** Earlier than `#exit`, which is set when it is kept on the disk. */
+  /** Set before `#exit`, which is set when the record is on the disk. */
   #hasExited = false;
   #isBroken = false;
   #state: HostedStatus['state'] = 'running';
   #fence = 0;
   #cols: number;
   #rows: number;
-  /** What a full disk refused, in order. Reading is paused while there is any. */
+  /** Entries that a full disk refused, in order. Reading is paused while there are any. */
   readonly #refused: Waiting[] = [];
   #diskRetry: NodeJS.Timeout | undefined;
   #audit: { by: string; bytes: number; n?: number } | undefined;
   #auditTimer: NodeJS.Timeout | undefined;
   readonly #trimTimer: NodeJS.Timeout;
-  /** The exit must be recorded before the end is: the record is written asynchronously. */
+  /** Resolves when the exit is recorded, which must happen before `closed`: the record is written asynchronously. */
   #exitRecorded: Promise<void> = Promise.resolve();
   #closedReason: EntryData['closed']['reason'] = 'eof';
 
@@ -107,7 +110,7 @@ export class Hosted {
     this.#trimTimer.unref();
   }
 
-  /** Throws `start_failed`, `pty_unavailable`; then nothing of it is left. */
+  /** Starts the program. Throws `start_failed` and `pty_unavailable`, after cleaning up. */
   async start(startProgram: StartProgram, fifos: Fifos): Promise<void> {
     try {
       await this.#start(startProgram, fifos);
@@ -131,7 +134,8 @@ export class Hosted {
       ended: () => this.#programOnEnd(),
     });
     const row = readProcess(this.#program.pid);
-    // It may have ended already; then nothing carries its start time, and only its mark and session find its family.
+    // The program may have ended already. Then its start time is unknown, and only its mark and session identify its
+    // family.
     this.#leader = { pid: this.#program.pid, startTime: row?.startTime ?? '' };
   }
 
@@ -166,16 +170,17 @@ export class Hosted {
     return keeperCommand(link.keeper);
   }
 
-  /** Types bytes of the runner's own, which come from no person. */
+  /** Types bytes that come from the runner itself, not from a person. */
   #type(bytes: Buffer): void {
     try {
       this.#input.push(bytes);
     } catch {
-      // Closed: the program is about to end. Full: a shell is woken again, and who asked a question asks another terminal.
+      // Closed: the program is about to end. Full: a shell is woken again, and a program that queried its terminal gets
+      // no reply.
     }
   }
 
-  /** Throws `no_runs`, and what `Runs.submit` throws. */
+  /** Submits a run. Throws `no_runs`, and the failures of `Runs.submit`. */
   run(id: RunId, request: RunRequest, writer: Writer): RunInfo {
     this.#admit(writer);
     return this.#needRuns().submit(id, request, writer.by);
@@ -186,7 +191,7 @@ export class Hosted {
     return await this.#needRuns().cancel(id);
   }
 
-  /** Throws `no_runs`. */
+  /** Lists the processes of the session's runs. Throws `no_runs`. */
   listProcesses(): ProcessInfo[] {
     this.#needRuns();
     return this.#job?.list() ?? [];
@@ -229,7 +234,7 @@ export class Hosted {
     return this.#state === 'closed';
   }
 
-  /** Throws `lease_lost` when a newer writer was seen. */
+  /** Throws `lease_lost` if a newer writer was seen (fencing). */
   #admit(writer: Writer): void {
     if (writer.fence < this.#fence) {
       throw new BinnacleError('lease_lost', { details: { fence: writer.fence, newest: this.#fence } });
@@ -272,13 +277,14 @@ export class Hosted {
   }
 
   /**
-   * PTY: the foreground group of the terminal, as Ctrl-C does; a signal to the shell's group would not reach its job.
-   * Pipes: the whole group of a command; of a shell, what it has started. Throws `no_job`, `session_exited`.
+   * Sends a signal. PTY: to the foreground group of the terminal, as Ctrl-C does; a signal to the shell's group would
+   * not reach its job. Pipes: to the whole group of a command; for a shell, to the processes that it has started.
+   * Throws `no_job` and `session_exited`.
    */
   signal(signal: SignalName, writer: Writer): void {
     this.#admit(writer);
     const leader = readProcess(this.#leader.pid);
-    // Once it is reaped its number may be somebody else's, and its last output is still being read then.
+    // After the leader is reaped its pid may belong to another process, while its last output is still being read.
     if (this.#hasExited || leader === undefined || leader.isZombie || leader.startTime !== this.#leader.startTime) {
       throw new BinnacleError('session_exited');
     }
@@ -296,19 +302,19 @@ export class Hosted {
     if (!this.spec.isShell) return kill(-this.#leader.pid, signal);
     const family = familyOf(this.#leader, this.spec.id).filter((row) => row.pid !== this.#leader.pid);
     const job = youngestFirst(family);
-    // A shell that takes runs is the child of its keeper, and has to hear of an interrupt before its job does.
+    // A shell that takes runs is the child of its keeper, and must get an interrupt before its job does.
     job.sort((a, b) => Number(b.parent === this.#leader.pid) - Number(a.parent === this.#leader.pid));
     if (job.length === 0) return !FOR_JOBS_ONLY.has(signal) && kill(this.#leader.pid, signal);
     return job.map((row) => signalProcess(row, signal)).includes(true);
   }
 
-  /** Ends the whole family. Resolves when the log is closed. */
+  /** Ends the whole process family. Resolves when the log is closed. */
   async end(times: EndingTimes = ENDING_TIMES): Promise<void> {
     if (this.#state === 'closed') return;
     this.#closedReason = 'deleted';
     this.#runs?.expectEnd();
     await endFamily(this.#leader, this.spec.id, times);
-    // Somebody whom we may not end can hold the output open; the log ends all the same.
+    // A process that may not be ended can keep the output open; the log ends all the same.
     if (!this.isClosed) this.#program?.abandon();
     await this.closed;
   }
@@ -339,11 +345,11 @@ export class Hosted {
         break;
       } catch (error) {
         if (!refusesWrites(error)) {
-          // Its directory was removed under us, say. The log still tells the exit.
+          // The directory was removed, for example. The log still has the exit.
           console.error(new Date().toISOString(), this.spec.id, 'the exit record cannot be written', error);
           break;
         }
-        // The same that stalls the log. Nobody is told of the exit until it is kept.
+        // The same cause stalls the log. The exit is reported only after it is on the disk.
         await new Promise((resolve) => setTimeout(resolve, DISK_RETRY_MS));
       }
     }
@@ -386,15 +392,19 @@ export class Hosted {
     this.#append('input', json(entry));
   }
 
-  /** The only way into the log. What a full disk refuses waits, and nothing overtakes it. */
+  /**
+   * Appends an entry; the only access to the log. Entries that a full disk refused wait, and no later entry overtakes
+   * them.
+   */
   #append(kind: Kind, bytes: Uint8Array): void {
     if (this.#refused.length > 0 || !this.#appendNow(kind, bytes)) {
-      // A copy: what was read lies in a buffer that all programs of the runner share, and slice() of a Buffer copies nothing.
+      // A copy: the bytes are in a buffer that all programs of the runner share, and slice() of a Buffer copies
+      // nothing.
       this.#refused.push({ kind, bytes: Uint8Array.from(bytes) });
       this.#stall();
       return;
     }
-    // The change of state that follows tells of the end: nobody is to read it of a session that is not closed yet.
+    // The change of state that follows reports the end: no reader may see `closed` before the session is closed.
     if (kind !== 'closed') this.#events.grew(this);
   }
 
@@ -410,7 +420,10 @@ export class Hosted {
     }
   }
 
-  /** A log that cannot be written for another reason than room ends its session, loudly: going on would lose output. */
+  /**
+   * Ends the session after a failure of the log other than a full disk, with an error message: going on would lose
+   * output.
+   */
   #breakOff(error: unknown): void {
     if (this.#isBroken) return;
     this.#isBroken = true;
@@ -427,7 +440,7 @@ export class Hosted {
   }
 
   #retryRefused(): void {
-    // Room may come back by our own retention.
+    // The retention of this log may free space.
     this.#log.trim({ maxBytes: this.spec.retainBytes, olderThan: this.#time.now() - this.spec.retainMs });
     for (let first = this.#refused[0]; first !== undefined; first = this.#refused[0]) {
       if (!this.#appendNow(first.kind, first.bytes)) return;
@@ -442,8 +455,8 @@ export class Hosted {
 }
 
 /**
- * The name by which a shell of ours finds a place of this process: its own working directory is another, and an
- * absolute path would be wrong once the data directory is moved.
+ * Returns the path by which a shell finds a directory of this process: the shell has another working directory, and an
+ * absolute path would be wrong after a move of the data directory.
  */
 const reachable = (dir: string): string => (isAbsolute(dir) ? dir : `/proc/${process.pid}/cwd/${dir}`);
 

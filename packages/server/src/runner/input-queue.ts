@@ -1,14 +1,18 @@
-// Input that waits for a program to read it. Bounded, ordered, never blocking, never spinning.
+// A queue of input for a program. Bounded, ordered, never blocking, never spinning.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { RunnerReceipt } from './wire.ts';
 
-/** A reader that stopped is asked again after 1 ms, then ever more rarely: a tight retry burns a core (node-pty#956). */
+/**
+ * Delays before retries to a program that does not read: 1 ms, then doubled. A tight retry burns a core (node-pty#956).
+ */
 const FIRST_RETRY_MS = 1;
 const LAST_RETRY_MS = 50;
-/** Of one client: more than it has on its way at once. */
+/** Maximum remembered numbers of empty messages per client: more than a client has in flight. */
 const MAX_EMPTY = 256;
-/** Clients whose last message number is remembered. One that was forgotten and comes back is taken at its word. */
+/**
+ * Maximum clients whose last message number is remembered. For a forgotten client that returns, any number is accepted.
+ */
 const MAX_CLIENTS = 256;
 
 export class InputQueue {
@@ -20,21 +24,21 @@ export class InputQueue {
   #retry: NodeJS.Timeout | undefined;
   #closing: (() => void) | undefined;
   #isClosed = false;
-  /** The last number taken of each client, most recent client last. */
+  /** The last accepted number per client, most recent client last. */
   readonly #taken = new Map<string, number>();
-  /** Of those clients, the last numbers that came without bytes. */
+  /** The last accepted numbers of empty messages per client. */
   readonly #empty = new Map<string, readonly number[]>();
 
-  /** `write` takes what it can and says how much. */
+  /** `write` takes as many bytes as it can and returns their count. */
   constructor(maxBytes: number, write: (bytes: Uint8Array) => number) {
     this.#maxBytes = maxBytes;
     this.#write = write;
   }
 
   /**
-   * Takes a whole message or none of it. With `client` and `n` a message that was taken before is not taken again.
-   * Throws `stdin_closed`, `body_too_large`, `input_gap` (details `expected`) and `input_full` (details `queued`,
-   * `limit`).
+   * Takes a whole message or nothing. With `client` and `n` it is idempotent: a message that was taken before is not
+   * taken again. Throws `stdin_closed`, `body_too_large`, `input_gap` (details `expected`) and `input_full` (details
+   * `queued`, `limit`).
    */
   push(bytes: Buffer, client?: string, n?: number): RunnerReceipt {
     if (client !== undefined && n !== undefined && this.#wasTaken(client, n)) {
@@ -42,12 +46,12 @@ export class InputQueue {
       return this.#empty.get(client)?.includes(n) === true ? { ...receipt, wasEmpty: true } : receipt;
     }
     if (this.#isClosed || this.#closing !== undefined) throw new BinnacleError('stdin_closed');
-    // Waiting would not help: it does not fit into an empty queue either.
+    // No wait could help: the message does not fit into an empty queue either.
     if (bytes.length > this.#maxBytes) {
       throw new BinnacleError('body_too_large', { details: { limitBytes: this.#maxBytes } });
     }
     if (this.#waitingBytes + bytes.length > this.#maxBytes) {
-      // An unknown client may begin with any number; from now on it must come back with this one.
+      // An unknown client may begin with any number; its retry must use this one.
       if (client !== undefined && n !== undefined && !this.#taken.has(client)) this.#remember(client, n - 1);
       throw new BinnacleError('input_full', { details: { queued: this.#waitingBytes, limit: this.#maxBytes } });
     }
@@ -57,7 +61,7 @@ export class InputQueue {
     }
     const rest = this.#waiting.length === 0 ? bytes.subarray(this.#write(bytes)) : bytes;
     if (rest.length > 0) {
-      // A copy: `bytes` is a view into what the socket read.
+      // A copy: `bytes` is a view of the socket's read buffer.
       this.#waiting.push(Buffer.from(rest));
       this.#waitingBytes += rest.length;
       this.#retryLater();
@@ -65,7 +69,7 @@ export class InputQueue {
     return { accepted: bytes.length, duplicate: false, queued: this.#waitingBytes };
   }
 
-  /** Calls `close` behind the last byte that was taken; nothing is taken afterwards. */
+  /** Calls `close` after the last byte of the queue; no input is taken afterwards. */
   end(close: () => void): void {
     if (this.#isClosed || this.#closing !== undefined) return;
     if (this.#waiting.length > 0) this.#closing = close;
@@ -75,7 +79,7 @@ export class InputQueue {
     }
   }
 
-  /** Forgets what waits: the program is gone. */
+  /** Drops the queue: the program is gone. */
   stop(): void {
     clearTimeout(this.#retry);
     this.#isClosed = true;

@@ -1,4 +1,5 @@
-// Ends a session whose runner died: its processes, and its log. There is no other writer any more, so we are it.
+// Ends a session whose runner died: its processes and its log. The log has no other writer any more, so this process
+// writes it.
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,31 +21,33 @@ export interface LostSession {
   readonly lostReason: LostReason | null;
 }
 
-/** They have had their hang-up already. */
+/** The processes have had their hang-up already. */
 const TIMES = { hupMs: 100, termMs: 500 };
-/** The exit entry is near the end: a child left behind rarely writes more than this after it. */
+/**
+ * Bytes at the end of the log that are searched for the exit entry. A child left behind rarely writes more after it.
+ */
 const TAIL_BYTES = 1024 * 1024;
 
 /** The title of a runner's process. */
 export const RUNNER_TITLE = 'binnacle-runner';
-/** Orphans are found by their mark: the leader's number may be somebody else's by now. */
+/** No leader: orphans are found by their mark, because the leader's pid may belong to another process by now. */
 const NOBODY = { pid: -1, startTime: '' };
 
-/** Ends the processes that a dead runner left of a session. Processes below a living runner are no orphans. */
+/** Ends the processes of a session that a dead runner left behind. Processes below a living runner are not orphans. */
 export async function endOrphans(session: string, times: EndingTimes): Promise<void> {
   if (familyOf(NOBODY, session).some(({ pid }) => descendsFrom(pid, RUNNER_TITLE))) return;
   await endFamily(NOBODY, session, times);
 }
 
 /**
- * `closed` when the program's exit is on the disk, `lost` when nobody saw it. What the runner managed to write is
- * completed, never repeated: it may have closed the log in good order while no gateway listened.
+ * Returns `closed` if the program's exit is on the disk, and `lost` if no exit was recorded. Completes the runner's
+ * entries and never repeats them: it may have closed the log in good order while no gateway was connected.
  *
- * `goesOnElsewhere`: `dir` is a copy, and the program and its runner live on with the original. Nobody is ended then,
- * and the copy of the log goes on in an epoch of its own: a position of the original is none of the copy.
+ * `goesOnElsewhere`: `dir` is a copy, and the program and its runner live on with the original. No process is ended
+ * then, and the copy of the log continues in a new epoch: a position of the original is invalid in the copy.
  *
- * `wasAnother`: nothing tells that it goes on, but `dir` was copied. A job that was told to outlive its program goes on with
- * the original all the same, so nobody is ended either.
+ * `wasAnother`: `dir` was copied, and it is unknown whether the program goes on. A job that was started to outlive its
+ * program goes on with the original all the same, so no process is ended either.
  */
 export async function closeLost(
   dir: string,
@@ -57,9 +60,9 @@ export async function closeLost(
   const logDir = join(dir, 'log');
   const exit = await readExitRecord(dir);
   const ending = await endingOf(logDir);
-  // A log that was closed in order has nobody left who writes to it; a job that was told to outlive it may do so.
+  // A log that was closed in good order has no writer left; a job that was started to outlive the program may go on.
   if (!ending.has('closed') && !goesOnElsewhere && !wasAnother) await endOrphans(id, TIMES);
-  // What is left of a shell that took runs holds values of its environment.
+  // The remaining files of a shell that took runs contain values of its environment.
   rmSync(join(dir, 'shell'), { recursive: true, force: true });
   const isCopy = goesOnElsewhere && !ending.has('closed');
   const log = SegmentWriter.open(logDir, isCopy ? { epoch: freshEpoch() } : {});
@@ -83,7 +86,7 @@ export async function closeLost(
   }
 }
 
-/** The kinds of entries near the end. */
+/** Returns the kinds of entries near the end. */
 async function endingOf(logDir: string): Promise<ReadonlySet<Kind>> {
   const log = SegmentReader.open(logDir);
   const kinds = new Set<Kind>();

@@ -1,4 +1,5 @@
-// The runner process. Started by a gateway, outlives it. Everything is loaded at start: the files may be replaced later.
+// The runner process. A gateway starts it, and it outlives the gateway. It loads everything at start: the files may be
+// replaced later.
 
 import { closeSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -7,7 +8,7 @@ import { RUNNER_TITLE } from './lost-session.ts';
 import { Runner } from './runner.ts';
 import { RUNNER_PROTOCOL } from './wire.ts';
 
-/** What a gateway needs to find a runner again: `runner.json` in the runner's directory. */
+/** Facts by which a gateway finds a runner again: `runner.json` in the runner's directory. */
 export interface RunnerFile {
   readonly pid: number;
   readonly startTime: string;
@@ -16,21 +17,21 @@ export interface RunnerFile {
   readonly protocol: number;
 }
 
-/** What the gateway writes for it: `start.json`, 0600. */
+/** Options that the gateway writes for the runner: `start.json`, 0600. */
 export interface RunnerStart {
   readonly token: string;
   readonly socket: string;
-  /** The data directory, in which the runner lives: paths below it are good also when it is moved. */
+  /** The data directory, the runner's working directory: relative paths below it stay valid after a move. */
   readonly root: string;
   readonly syncMs: number;
-  /** After so many ms without a gateway all programs are ended; 0: never. */
+  /** Time in ms without a gateway after which all programs are ended; 0: never. */
   readonly orphanMs: number;
 }
 
-/** Written to by the runner when it listens; the gateway waits for it. */
+/** Descriptor to which the runner writes when it listens; the gateway waits for that. */
 export const READY_FD = 3;
 
-/** A descriptor without CLOEXEC was left open by whoever started the gateway. It must not reach our programs. */
+/** Closes descriptors without CLOEXEC, which the parent of the gateway left open. They must not reach programs. */
 function closeInherited(): void {
   for (const name of readdirSync('/proc/self/fd')) {
     const fd = Number(name);
@@ -40,7 +41,7 @@ function closeInherited(): void {
       const O_CLOEXEC = 0o2000000;
       if ((Number.parseInt(flags, 8) & O_CLOEXEC) === 0) closeSync(fd);
     } catch {
-      // The descriptor that lists this directory: closed by now.
+      // The descriptor of this directory listing: closed by now.
     }
   }
 }
@@ -48,25 +49,25 @@ function closeInherited(): void {
 async function main(dir: string): Promise<void> {
   closeInherited();
   process.title = RUNNER_TITLE;
-  // The terminal of whoever started the gateway may hang up; that is none of our programs' business.
+  // The terminal of the gateway's parent may hang up. That must not affect programs.
   process.on('SIGHUP', () => undefined);
   process.on('SIGINT', () => undefined);
-  // Node opens its inspector at it, to every program of this user; with a listener it does not.
+  // On SIGUSR1 Node opens its inspector to every program of this user, unless there is a listener.
   process.on('SIGUSR1', () => undefined);
   const start = JSON.parse(readFileSync(join(dir, 'start.json'), 'utf8')) as RunnerStart;
   process.chdir(start.root);
   const below = relative(start.root, dir);
   const runner = new Runner({ ...start, root: '.', dir: below });
-  // One program's fault must not end the others: it is written down, and they go on.
+  // A fault in one program's code must not end the others: it is logged, and they go on.
   process.on('uncaughtException', (error) => console.error(new Date().toISOString(), error));
   process.on('SIGTERM', () => void runner.endAll().finally(() => process.exit(0)));
-  // The last of a data directory's runners takes their directory along.
+  // The last runner of a data directory removes the directory of the sockets.
   process.on('exit', () => {
     rmSync(start.socket, { force: true });
     try {
       rmdirSync(dirname(start.socket));
     } catch {
-      // Others are in it still, or the gateway has removed it.
+      // Other runners still use it, or the gateway has removed it.
     }
   });
   await runner.listen(start.socket);

@@ -1,4 +1,4 @@
-// The processes of a run, to be interrupted and ended without the shell that they belong to.
+// The processes of a run, which can be interrupted and ended without their shell.
 
 import { readFileSync } from 'node:fs';
 import type { Mode, ProcessInfo, SignalName } from '@binnacle/protocol';
@@ -13,13 +13,13 @@ import {
 } from '../process/session-processes.ts';
 
 /**
- * How long each step of ending a run may take until the next. A test suite that cleans up after itself takes a second.
- * What starts while we signal is looked for every `againMs`.
+ * Maximum time of each step of ending a run. A test suite that cleans up after itself takes a second. Every `againMs`,
+ * processes that started meanwhile are signalled too.
  */
 export const RUN_ENDING = { intMs: 1000, termMs: 1000, killMs: 500, againMs: 50 } as const;
-/** /proc counts in ticks of 1/100 s on every Linux that Node runs on (USER_HZ). */
+/** Ticks per second of /proc: 100 on every Linux that Node runs on (USER_HZ). */
 const TICKS_PER_SECOND = 100;
-/** Numbers of processes begin anew behind the largest, which is at least twice this. Nothing forks so often in a tick. */
+/** Maximum forks in a tick. Pids wrap around after the largest, which is at least twice this. */
 const MOST_FORKS = 16_384;
 const MAX_COMMAND_LENGTH = 1000;
 
@@ -28,11 +28,13 @@ export class RunJob {
   readonly #mode: Mode;
   readonly #leader: () => Leader;
   shellPid = -1;
-  /** Ticks since boot: what started before was left in the background by an earlier run. */
+  /** Ticks since boot. Processes from before then are background jobs of earlier runs. */
   #since = 0;
-  /** The newest process there was then, which tells apart what started in the same tick. 0 where the kernel does not say. */
+  /**
+   * The newest pid at that time, which distinguishes processes of the same tick. 0 if the kernel does not report it.
+   */
   #newest = 0;
-  /** Of this run: a second interrupt means "at once" to many programs. */
+  /** Signals sent in this run: a second interrupt means "at once" to many programs. */
   readonly #signalled = new Set<string>();
 
   constructor(session: string, mode: Mode, leader: () => Leader) {
@@ -50,11 +52,12 @@ export class RunJob {
   }
 
   /**
-   * To be called again until the run has ended: it reaches what has been started since. Nobody is signalled twice, except
-   * who should have ended of it: a child that bash has just forked loses an interrupt until it has become the program.
+   * Signals the processes of the run. Called repeatedly until the run has ended, to reach processes started since. No
+   * process gets a signal twice, except one that the signal should have ended: a child that bash has just forked loses
+   * an interrupt until it has become the program.
    *
-   * An interrupt is for the shell as well, and for the shell first. It gives up its command where its job dies of an
-   * interrupt that it has heard of itself; else it would go on with the next one.
+   * An interrupt also goes to the shell, and first to the shell. Bash gives up its command if its job dies of an
+   * interrupt that bash itself received; otherwise it would continue with the next command.
    */
   signal(signal: SignalName): void {
     const shell = readProcess(this.shellPid);
@@ -67,13 +70,19 @@ export class RunJob {
     for (const row of targets) signalProcess(row, signal);
   }
 
-  /** On pipes, when the job has ended of it: who was forked while we looked has not heard of it. Never the shell. */
+  /**
+   * On pipes, after the job has ended of a signal: signals processes that were forked during the first scan. Never the
+   * shell.
+   */
   sweep(signal: SignalName): void {
     const shell = readProcess(this.shellPid);
     for (const row of youngestFirst(this.#targets(shell))) if (wouldEnd(row.pid, signal)) signalProcess(row, signal);
   }
 
-  /** Without the shell. In a terminal: what has the terminal. Else there is one group for all: what the run started. */
+  /**
+   * Returns the processes of the run without the shell. In a terminal: the foreground group. On pipes, where all share
+   * one group: the processes that the run started.
+   */
   #targets(shell: ProcessRow | undefined): ProcessRow[] {
     if (this.#mode === 'pipe') {
       const family = new Map(this.#family().map((row) => [row.pid, row]));
@@ -84,7 +93,10 @@ export class RunJob {
     return this.#family().filter((row) => row.group === group);
   }
 
-  /** It started with this run or later, and so did what started it: jobs of earlier runs go on starting their own. */
+  /**
+   * Returns whether a process and all its ancestors in the family started with this run or later: jobs of earlier runs
+   * still start processes.
+   */
   #isOfRun(row: ProcessRow, family: ReadonlyMap<number, ProcessRow>): boolean {
     for (let one: ProcessRow | undefined = row; one !== undefined; one = family.get(one.parent)) {
       if (!this.#isNew(one)) return false;
@@ -94,13 +106,13 @@ export class RunJob {
 
   #isNew({ pid, startTime }: ProcessRow): boolean {
     const ticks = Number(startTime) - this.#since;
-    // The two clocks are rounded each for itself.
+    // The two clocks are rounded independently.
     if (ticks > 0 || ticks < -1) return ticks > 0;
     const later = pid - this.#newest;
     return this.#newest === 0 || later > 0 !== Math.abs(later) > MOST_FORKS;
   }
 
-  /** Nothing else can be reading the terminal. */
+  /** True if the shell has the terminal, so that no other process can read it. */
   get hasShellTerminal(): boolean {
     const group = readProcess(this.#leader().pid)?.foreground;
     return this.#mode === 'pty' && group !== undefined && group === readProcess(this.shellPid)?.group;
@@ -113,7 +125,7 @@ export class RunJob {
     return true;
   }
 
-  /** Its keeper starts another one; a run may have stopped it. */
+  /** Kills the shell, which its keeper replaces; a run may have stopped the keeper. */
   killShell(): void {
     const keeper = readProcess(this.#leader().pid);
     if (keeper !== undefined) signalProcess(keeper, 'SIGCONT');
@@ -121,7 +133,7 @@ export class RunJob {
     if (shell !== undefined && this.#family(true).some(({ pid }) => pid === shell.pid)) signalProcess(shell, 'SIGKILL');
   }
 
-  /** What the session's runs have started and left. */
+  /** Lists the processes that the session's runs have started and left behind. */
   list(): ProcessInfo[] {
     return this.#family().map(({ pid, parent }) => ({ pid, parent, command: commandOf(pid) }));
   }
@@ -138,6 +150,6 @@ function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim().slice(0, MAX_COMMAND_LENGTH);
   } catch {
-    return ''; // It ended in between.
+    return ''; // The process ended meanwhile.
   }
 }

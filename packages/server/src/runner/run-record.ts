@@ -1,4 +1,4 @@
-// What is known of each run, on disk: whoever asks reads it there, also after the session or its runner has ended.
+// The records of runs on disk, which can be read also after the end of the session or its runner.
 
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,13 +12,13 @@ import {
 } from '@binnacle/protocol';
 
 const FOLDER = 'runs';
-/** A full disk is asked again this often. */
+/** Delay before a retry on a full disk. */
 const DISK_RETRY_MS = 100;
 
-/** The runs of one session; `dir` is the session's. */
+/** The runs of one session; `dir` is the session's directory. */
 export class RunRecords {
   readonly #dir: string;
-  /** What a full disk refused: the newest of each run. */
+  /** Records that a full disk refused: the newest of each run. */
   readonly #unwritten = new Map<string, RunInfo>();
   #retry: NodeJS.Timeout | undefined;
 
@@ -30,7 +30,7 @@ export class RunRecords {
     mkdirSync(this.#dir, { mode: 0o700 });
   }
 
-  /** Where the disk is full, it is written when there is room: the log waits for room as well. */
+  /** Writes a record. On a full disk, retries until there is room: the log waits for room as well. */
   write(run: RunInfo): void {
     const path = join(this.#dir, `${run.id}.json`);
     try {
@@ -46,23 +46,23 @@ export class RunRecords {
     }
   }
 
-  /** Undefined when there is none by that id, or none any more. */
+  /** Returns undefined if there is no record with that id. */
   read(id: string): RunInfo | undefined {
     if (!isRunId(id)) return undefined;
     try {
       return JSON.parse(readFileSync(join(this.#dir, `${id}.json`), 'utf8')) as RunInfo;
     } catch {
-      return undefined; // Never there, or removed in between.
+      return undefined; // Never written, or removed meanwhile.
     }
   }
 
-  /** Oldest first. */
+  /** Lists all records, oldest first. */
   list(): RunInfo[] {
     let names: string[];
     try {
       names = readdirSync(this.#dir);
     } catch {
-      return []; // A session that takes no runs.
+      return []; // The session takes no runs.
     }
     const ids = names.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length));
     const runs = ids.map((id) => this.read(id)).filter((run) => run !== undefined);
@@ -74,13 +74,15 @@ export class RunRecords {
   }
 }
 
-/** What is asked for once more. Throws `run_exists` where something else is asked for by the same id. */
+/**
+ * Returns the known run for a repeated request (idempotent). Throws `run_exists` if the id belongs to another command.
+ */
 export function sameRun(known: RunInfo, request: RunRequest): RunInfo {
   if (known.command === request.command.slice(0, SHOWN_COMMAND_LENGTH)) return known;
   throw new BinnacleError('run_exists');
 }
 
-/** As it is when it is asked for. */
+/** Returns the record of a run at its request. */
 export const newRun = (id: RunId, session: RunInfo['session'], request: RunRequest, by: string): RunInfo => ({
   id,
   session,

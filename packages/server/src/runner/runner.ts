@@ -1,4 +1,4 @@
-// The runner: hosts programs, and answers one gateway on a socket. Knows no HTTP, no token but its own, no viewer.
+// The runner: hosts programs, and serves one gateway over a socket.
 
 import { timingSafeEqual } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -24,12 +24,15 @@ import {
   type ToRunner,
 } from './wire.ts';
 
-/** A connection that has not shown the token by then is not our gateway. */
+/** Maximum time until a connection has shown the token. A slower connection is not the gateway's. */
 const HELLO_MS = 5000;
-/** What waits in the socket to a gateway that has stopped reading; beyond it the connection is cut, and it comes back. */
+/**
+ * Maximum unsent bytes for a gateway that has stopped reading. Beyond it the runner closes the connection, and the
+ * gateway reconnects.
+ */
 const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
 
-/** A gateway that was killed is back within seconds, or its spare runners have no use. */
+/** Maximum life of a spare runner without a gateway. A gateway that was killed is back within seconds. */
 const SPARE_MS = 60_000;
 
 interface Watch {
@@ -50,15 +53,15 @@ export class Runner {
   readonly #fifos: Fifos;
   readonly #start: Readonly<Record<HostedSpec['mode'], StartProgram>>;
   readonly #server: Server;
-  /** The newest gateway that showed the token. An older one is cut off. */
+  /** The newest gateway that showed the token. An older connection is closed (fencing). */
   #gateway: Socket | undefined;
   #isRetiring = false;
 
   constructor(options: {
     readonly token: string;
-    /** The data directory. A gateway of another one is refused. */
+    /** The data directory. A gateway of another data directory is refused. */
     readonly root: string;
-    /** Its own directory. */
+    /** The runner's directory. */
     readonly dir: string;
     readonly syncMs: number;
     readonly orphanMs: number;
@@ -76,7 +79,7 @@ export class Runner {
     const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
     this.#start = { pty: ptyStarter(readBuffer, new PtyLoader()), pipe: pipeStarter(fifos, readBuffer) };
     this.#server = createServer((socket) => this.#socketOnConnect(socket));
-    // Failing here is failing at the first program on pipes, where it is reported.
+    // A failure here will appear again at the first program on pipes, which reports it.
     fifos.fill().catch(() => undefined);
   }
 
@@ -90,7 +93,7 @@ export class Runner {
     });
   }
 
-  /** Ends every program; for when the machine goes down. */
+  /** Ends every program. For a shutdown of the machine. */
   async endAll(): Promise<void> {
     await Promise.all([...this.#programs.values()].map((hosted) => hosted.end()));
   }
@@ -101,7 +104,7 @@ export class Runner {
       if (this.#gateway === socket) this.#handle(message, payload);
       else if (message.t === 'hello' && this.#isToken(message.token)) {
         cancelHello();
-        // Looked up each time: a new mount may have another number.
+        // Read on each hello: a new mount may have another number.
         const directory = identityOf(this.#root);
         if (directory !== undefined && message.directory !== undefined && message.directory !== directory) {
           socket.end(encodeFrame({ t: 'refused', directory }));
@@ -122,7 +125,7 @@ export class Runner {
       try {
         reader.push(bytes);
       } catch {
-        socket.destroy(); // Not a gateway of ours, or one that is broken: it connects again.
+        socket.destroy(); // A foreign client, or a broken gateway, which connects again.
       }
     });
     socket.on('error', () => socket.destroy());
@@ -136,7 +139,7 @@ export class Runner {
 
   #waitForGateway(): void {
     this.#cancelOrphaned?.();
-    // A runner that hosts nothing is of no use to anybody; it leaves when nobody comes for it.
+    // A runner without programs has no use; it exits when no gateway connects.
     const delay = this.#orphanMs > 0 ? this.#orphanMs : this.#programs.size === 0 ? SPARE_MS : undefined;
     if (delay === undefined) return;
     this.#cancelOrphaned = afterOwnTime(delay, () => {
@@ -244,7 +247,7 @@ export class Runner {
   #exitWhenEmpty(): void {
     if (this.#isRetiring && this.#programs.size === 0) {
       this.#server.close();
-      // What is in the socket gets out first; then nothing holds the loop.
+      // The unsent messages leave first; then nothing keeps the event loop alive.
       this.#gateway?.end();
       setTimeout(() => process.exit(0), 100).unref();
     }
@@ -252,7 +255,7 @@ export class Runner {
 
   #watch(id: string, watch: Watch): void {
     const hosted = this.#programs.get(id);
-    if (hosted === undefined) return; // Closed; `changed` with the last head is on its way.
+    if (hosted === undefined) return; // Closed: `changed` with the last head was sent.
     clearTimeout(this.#watches.get(id)?.timer);
     this.#watches.set(id, watch);
     this.#programOnGrew(hosted);
@@ -277,13 +280,13 @@ export class Runner {
 
   #send(message: FromRunner): void {
     const gateway = this.#gateway;
-    if (gateway === undefined) return; // The next one is told everything in the hello.
+    if (gateway === undefined) return; // The next gateway gets the whole state in the hello.
     gateway.write(encodeFrame(message));
     if (gateway.writableLength > MAX_UNSENT_BYTES) gateway.destroy();
   }
 }
 
-/** Chooses between two paths of one directory: the path that stays valid when the data directory is moved. */
+/** Returns the path that stays valid when the data directory is moved, if `place` and `dir` are the same directory. */
 function lastingPlace({ dir, place }: HostedSpec): string {
   return place !== undefined && identityOf(place) === identityOf(dir) ? place : dir;
 }

@@ -1,4 +1,4 @@
-// The runs of one session: one after the other in its shell, each with one definite end. Knows no gateway.
+// The runs of one session: one after the other in its shell, each with one definite end.
 
 import {
   BinnacleError,
@@ -14,17 +14,26 @@ import { RUN_ENDING, type RunJob } from './run-job.ts';
 import { newRun, type RunRecords, sameRun } from './run-record.ts';
 import type { ShellLink, ShellTold } from './shell-link.ts';
 
-/** Readline takes the terminal over right behind the prompt's hook; a prompt that shows nothing is not waited for. */
+/**
+ * Maximum wait for output after the prompt's hook. Readline takes over the terminal directly after the hook; an empty
+ * prompt shows nothing.
+ */
 const PROMPT_MS = 20;
-/** A shell that was woken at its prompt begins within milliseconds. */
+/** Delay before a second wake. A shell that was woken at its prompt begins within milliseconds. */
 const WAKE_MS = 2000;
-/** An interrupt key in the moment of the prompt's hook keeps bash from telling that it is there: then we look. */
+/**
+ * Delay before a check of the terminal. An interrupt key in the moment of the prompt's hook keeps bash from reporting
+ * its prompt.
+ */
 const LOOK_MS = 500;
-/** A shell that ends before it has executed anything will do so again: without memory or processes, for example. */
+/**
+ * Maximum restarts in a row. A shell that ends before it has executed a command will do so again: without memory or
+ * processes, for example.
+ */
 const MAX_RESTARTS = 5;
-/** A full disk is asked again this often. */
+/** Delay before a retry on a full disk. */
 const DISK_RETRY_MS = 100;
-/** What makes a shell execute what was typed: newline, return, end of file, and readline's operate-and-get-next. */
+/** Bytes at which a shell executes typed input: newline, return, end of file, and readline's operate-and-get-next. */
 const EXECUTING = new Set([0x0a, 0x0d, 0x04, 0x0f]);
 
 export interface RunsParts {
@@ -33,12 +42,12 @@ export interface RunsParts {
   readonly link: ShellLink;
   readonly records: RunRecords;
   readonly maxQueued: number;
-  /** Ended ones whose record is kept. */
+  /** Maximum ended runs whose record is kept. */
   readonly maxEnded: number;
   readonly job: RunJob;
-  /** Calls back when all that the shell wrote so far is in the log. */
+  /** Calls back when all output that the shell has written so far is in the log. */
   settle(done: () => void): void;
-  /** Behind all input that was taken. Where that is full or closed, nothing is typed. */
+  /** Types after all accepted input. Types nothing if the input is full or closed. */
   type(bytes: Buffer): void;
   append(event: RunEvent): void;
   readonly head: { readonly position: string; readonly offset: number };
@@ -56,12 +65,12 @@ interface PromiseWithResolvers {
   readonly resolve: (run: RunInfo) => void;
 }
 
-/** `woken`: the shell was told that there is a run. `begun`: it executes it. */
+/** The current run. `woken`: the shell was told that there is a run. `begun`: the shell executes it. */
 interface Current extends Waiting {
   phase: 'woken' | 'begun';
   /** Monotonic ms. */
   startedAt: number;
-  /** Why we end it. */
+  /** The reason for which the run is being ended. */
   outcome: RunOutcome | undefined;
   timer: NodeJS.Timeout | undefined;
 }
@@ -73,14 +82,14 @@ export class Runs {
   /** Ids of ended runs, oldest first. */
   readonly #ended: string[] = [];
   #isReady = false;
-  /** Readline is at the prompt, as it is in a terminal unless somebody turned it off. */
+  /** True if readline is at the prompt, the usual state in a terminal unless a user turned it off. */
   #editsLines = true;
-  /** Something was typed that the shell executes, since it was answered last. */
+  /** True if input that the shell executes was typed since the last answer to the shell. */
   #wasTyped = false;
-  /** The terminal showed something since the shell was answered: that can only be the prompt, or a job behind. */
+  /** True if the terminal showed output since the last answer to the shell: the prompt, or a background job. */
   #hasShown = false;
   #prompt: { readonly timer: NodeJS.Timeout; readonly hasLine: boolean } | undefined;
-  /** Shells in a row that ended without having executed anything. */
+  /** Shells in a row that ended without an executed command. */
   #restarts = 0;
   #look: NodeJS.Timeout | undefined;
   #isEnding = false;
@@ -95,8 +104,8 @@ export class Runs {
   }
 
   /**
-   * Of an id that is there already: that run, once more. Throws `run_exists` where that is another command, `shell_busy`,
-   * `too_many_runs`, `session_exited`.
+   * Submits a run. For an existing id, returns that run (idempotent). Throws `run_exists` if the id belongs to another
+   * command, `shell_busy`, `too_many_runs` and `session_exited`.
    */
   submit(id: RunId, request: RunRequest, by: string): RunInfo {
     const known = this.#find(id)?.info ?? this.#parts.records.read(id);
@@ -114,7 +123,7 @@ export class Runs {
     return waiting.info;
   }
 
-  /** Resolves when it has ended; at once when it had. Throws `run_not_found`. */
+  /** Cancels a run. Resolves when it has ended. Throws `run_not_found`. */
   async cancel(id: string): Promise<RunInfo> {
     const found = this.#find(id);
     if (found === undefined) {
@@ -127,31 +136,31 @@ export class Runs {
     return await found.ended.promise;
   }
 
-  /** The input ends: the shell will leave. */
+  /** Takes the end of the input: the shell will exit. */
   noticeEndOfInput(): void {
     this.#wasTyped = true;
     this.#isReady = false;
   }
 
-  /** Somebody types. */
+  /** Takes typed input. */
   noticeInput(bytes: Uint8Array): void {
     if (!bytes.some((byte) => EXECUTING.has(byte))) return;
     this.#wasTyped = true;
     this.#isReady = false;
   }
 
-  /** The terminal shows something: behind the prompt's hook that is the prompt. */
+  /** Takes output of the terminal: directly after the prompt's hook it is the prompt. */
   noticeOutput(): void {
     this.#hasShown = true;
     if (this.#prompt !== undefined) this.#beReady();
   }
 
-  /** The session is being ended: whatever ends from now on was ended by that. */
+  /** Reports that the session is being ended: every later end has that reason. */
   expectEnd(): void {
     this.#isEnding = true;
   }
 
-  /** The session's program has exited, and all that it wrote is in the log. */
+  /** Ends all runs. Call after the session's program has exited and all its output is in the log. */
   stop(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -163,7 +172,7 @@ export class Runs {
     this.#parts.link.close();
   }
 
-  /** What the shell tells. */
+  /** Takes a message of the shell. */
   handle(told: ShellTold): void {
     this.#lookLater();
     switch (told.t) {
@@ -190,7 +199,7 @@ export class Runs {
   }
 
   #answer(n: number, word: 'ok' | 'go' | 'no'): void {
-    // What is typed from now on may come before the prompt or behind it; `ready` tells of what came before.
+    // Input from now on may come before or after the prompt; `ready` reports earlier input.
     this.#wasTyped = false;
     this.#hasShown = false;
     this.#parts.link.answer(n, word);
@@ -203,7 +212,7 @@ export class Runs {
     try {
       this.#parts.link.offer(next.request.command, next.request.cwd);
     } catch {
-      // A full disk: it waits, as what programs write does.
+      // A full disk: the run waits, as the output of programs does.
       setTimeout(() => this.#startNext(), DISK_RETRY_MS);
       return;
     }
@@ -212,7 +221,7 @@ export class Runs {
     this.#wake(this.#current);
   }
 
-  /** Only while somebody waits for a prompt that was not told of. */
+  /** Schedules a check for an unreported prompt, if a run waits for one. */
   #lookLater(): void {
     clearTimeout(this.#look);
     this.#look = undefined;
@@ -233,11 +242,11 @@ export class Runs {
     this.#parts.type(isPlain ? WAKE_WITH_INPUT : WAKE[mode]);
   }
 
-  /** Either the key was thrown away, or something else had the terminal after all: then it waits for the next prompt. */
+  /** Retries if the key was lost. If another program had the terminal after all, the run waits for the next prompt. */
   #wakeOnTimeout(current: Current): void {
     if (this.#current !== current || current.phase !== 'woken') return;
     if (!this.#wasTyped && this.#parts.job.hasShellTerminal) {
-      // What an interrupt has left of the key would become a part of the next one.
+      // The remains of the key after an interrupt would become a part of the next key.
       if (this.#editsLines) this.#parts.type(ABORT);
       this.#wake(current);
       return;
@@ -261,9 +270,9 @@ export class Runs {
     clearTimeout(current.timer);
     this.#restarts = 0;
     current.phase = 'begun';
-    // Whoever interrupts it from here on means nothing that was there before.
+    // Earlier processes are not affected by an interrupt from here on.
     this.#parts.job.begin();
-    // The echo of what was typed comes before the run.
+    // The echo of the typed line comes before the run.
     this.#parts.settle(() => {
       if (this.#current !== current) return;
       const { position, offset } = this.#parts.head;
@@ -271,7 +280,7 @@ export class Runs {
       this.#parts.append({ type: 'run_started', run: current.info });
       current.startedAt = performance.now();
       const { timeoutMs = 0 } = current.request;
-      // It may be interrupted already, and that has a timer of its own.
+      // The run may be interrupted already, which has its own timer.
       if (timeoutMs > 0 && current.outcome === undefined)
         current.timer = setTimeout(() => this.#interrupt('timed_out'), Math.min(timeoutMs, 0x7fffffff));
       this.#answer(n, 'go');
@@ -281,7 +290,7 @@ export class Runs {
   #shellOnEnd(n: number, exitCode: number, cwd: string): void {
     const current = this.#current;
     if (current?.phase !== 'begun') {
-      // It was interrupted before it could ask for its command.
+      // The run was interrupted before it requested its command.
       this.#answer(n, 'ok');
       return;
     }
@@ -299,7 +308,7 @@ export class Runs {
       this.#answer(n, 'ok');
       return;
     }
-    // The run took away what would have told its end. It is over, and nobody knows how.
+    // The run removed the hook that reports its end. The run has ended with an unknown exit code.
     this.#parts.settle(() => {
       if (this.#current === current) this.#finish({});
       this.#answer(n, 'ok');
@@ -320,7 +329,7 @@ export class Runs {
     this.#prompt = undefined;
     if (this.#isOver || this.#wasTyped) return;
     this.#isReady = true;
-    // A run that was typed and has not begun: the line was thrown away, by an interrupt for example.
+    // A run that was typed but has not begun: the line was lost, by an interrupt for example.
     if (this.#current !== undefined) {
       if (this.#current.phase === 'woken') this.#wake(this.#current);
       return;
@@ -335,7 +344,7 @@ export class Runs {
     this.#isReady = false;
     const isRun = current?.phase === 'begun';
     this.#restarts += 1;
-    // Left by hand (`exit`, end of the input): that is the end of the session. Else it died of what a run has left behind.
+    // Left by the user (`exit`, end of the input): the session ends. Otherwise the shell died of an effect of a run.
     const isLeft = !isRun && this.#wasTyped && !isSignal(exitCode);
     if (this.#isEnding || isLeft || this.#restarts > MAX_RESTARTS) {
       this.#parts.link.answerKeeper('enough');
@@ -354,7 +363,7 @@ export class Runs {
     return current?.phase === 'begun' && current.startedAt > 0 ? round(performance.now() - current.startedAt) : null;
   }
 
-  /** An interrupt first; what does not hear it is ended, at last with the shell itself. */
+  /** Interrupts the run first; then ends the processes that ignore that, and finally the shell itself. */
   #interrupt(outcome: RunOutcome): void {
     const current = this.#current;
     if (current === undefined || current.outcome !== undefined) return;
@@ -398,7 +407,7 @@ export class Runs {
     });
   }
 
-  /** It has not begun, and never will. */
+  /** Ends a run that has not begun and never will. */
   #drop(waiting: Waiting, outcome: RunOutcome): void {
     const at = this.#queue.indexOf(waiting);
     if (at >= 0) this.#queue.splice(at, 1);
@@ -412,7 +421,7 @@ export class Runs {
 
   #end(waiting: Waiting, info: RunInfo): void {
     const ended: RunInfo = { ...info, state: 'ended', endedAt: Date.now() };
-    // Behind the last byte, and in the log before anybody is told.
+    // After the last byte, and in the log before any client learns of it.
     if (ended.startedAt !== null) this.#parts.append({ type: 'run_ended', run: ended });
     this.#tell(waiting, ended);
     this.#ended.push(ended.id);
@@ -432,12 +441,12 @@ export class Runs {
   }
 }
 
-/** What bash calls an end by a signal. */
+/** Returns whether bash reports an end by a signal. */
 const isSignal = (exitCode: number): boolean => exitCode > 128 && exitCode <= 128 + 64;
 
 const round = (ms: number): number => Math.round(ms * 1000) / 1000;
 
-/** Promise.withResolvers came with Node 22. */
+/** Replaces Promise.withResolvers, which came with Node 22. */
 function withResolvers(): PromiseWithResolvers {
   let resolve: (run: RunInfo) => void = () => undefined;
   const promise = new Promise<RunInfo>((settle) => {

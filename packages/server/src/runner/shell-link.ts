@@ -1,4 +1,4 @@
-// The runner's end of the two FIFOs to a bash that takes runs: what it tells, and what it waits for.
+// The runner's end of the two FIFOs to a bash that takes runs: its messages, and the answers to them.
 
 import { randomBytes } from 'node:crypto';
 import {
@@ -19,21 +19,29 @@ import type { Fifos } from '../process/fifos.ts';
 import { isCode } from '../process/pty.ts';
 import { keeperText, SHELL_FILES, startupText, titleOf } from '../process/run-shell.ts';
 
-/** A line of the shell is a word, a status and a path. A child that found the FIFO may write more; it is dropped. */
+/**
+ * Maximum bytes per line. The shell writes a word, a status and a path. A longer line comes from a child that found the
+ * FIFO, and is dropped.
+ */
 const MAX_LINE_BYTES = 32 * 1024;
-/** What fills the FIFO of answers can only be something of the run's; the shell reads it away. */
+/**
+ * Delay before a retry on a full FIFO of answers. Only a process of the run can have filled it; the shell drains it.
+ */
 const RETRY_MS = 10;
 
 export type ShellTold =
-  /** A fresh shell, by its pid. It has no prompt yet. */
+  /** A fresh shell with its pid. It has no prompt yet. */
   | { readonly t: 'shell'; readonly pid: number }
-  /** It was woken, and waits for `go` or `no`. `n` is for the answer. */
+  /** The shell was woken, and waits for `go` or `no`. `n` is the number for the answer. */
   | { readonly t: 'begin'; readonly n: number }
-  /** The run is over; everything that it wrote is written. Waits for any answer. */
+  /** The run is over, and all its output is written. Waits for any answer. */
   | { readonly t: 'end'; readonly n: number; readonly status: number; readonly cwd: string }
-  /** A command that was typed is over. Waits for any answer. */
+  /** A typed command is over. Waits for any answer. */
   | { readonly t: 'prompt'; readonly n: number }
-  /** It is at its prompt, or about to read what was typed ahead; `hasLine`: with a line kept that a person began. */
+  /**
+   * The shell is at its prompt, or about to read input that was typed ahead. `hasLine`: with a saved line that a person
+   * began.
+   */
   | { readonly t: 'ready'; readonly hasInput: boolean; readonly hasLine: boolean; readonly editsLines: boolean }
   /** The shell has ended; its keeper waits for `again` or `enough`. */
   | { readonly t: 'over'; readonly status: number };
@@ -57,7 +65,7 @@ export class ShellLink {
     this.#key = `${key} `;
     this.#answers = fds.answers;
     this.#listener = listener;
-    // Both FIFOs are open for both directions on our side: they never end, whoever else opens and closes them.
+    // Both FIFOs are open in both directions here: they never reach their end, whatever other processes do.
     this.#told = new Socket({ fd: fds.told, readable: true, writable: false });
     this.#told.on('data', (bytes: Buffer) => this.#toldOnData(bytes));
     this.#told.on('error', () => this.#told.destroy());
@@ -70,7 +78,7 @@ export class ShellLink {
     const key = randomBytes(16).toString('hex');
     write(SHELL_FILES.keeper, keeperText(dir, mode, key));
     write(SHELL_FILES.startup, startupText(dir, mode, key));
-    // There before it is needed, so that the umask of a run has no say in who may read it.
+    // Created in advance, so that the umask of a run does not determine who can read it.
     write(SHELL_FILES.state, '');
     const open = async (name: string) => {
       const path = join(dir, name);
@@ -90,19 +98,19 @@ export class ShellLink {
     return join(this.#dir, SHELL_FILES.keeper);
   }
 
-  /** The command of the next run, where the shell will look for it. */
+  /** Writes the command of the next run to the file where the shell reads it. */
   offer(command: string, cwd = ''): void {
     writeFileSync(join(this.#dir, SHELL_FILES.command), `${cwd}\0${command}`, { mode: 0o600 });
     writeFileSync(join(this.#dir, SHELL_FILES.title), titleOf(command), { mode: 0o600 });
   }
 
-  /** It has the command, or is not to have it any more. */
+  /** Removes the command: the shell has read it, or may not run it any more. */
   withdraw(): void {
     for (const name of [SHELL_FILES.command, SHELL_FILES.title]) {
       try {
         unlinkSync(join(this.#dir, name));
       } catch {
-        // The whole folder was removed under us: the shell finds nothing, as it should.
+        // The whole folder was removed: the shell finds no command, as intended.
       }
     }
   }
@@ -126,17 +134,17 @@ export class ShellLink {
   }
 
   /**
-   * Nothing of it is of use once its shell has ended, and its state holds values of the environment. The names go first:
-   * a shell that is left behind would wait for ever to open a FIFO that has no other end.
+   * Removes the files: they have no use after the end of the shell, and its state contains values of the environment.
+   * The names are removed first: a shell that is left behind would wait forever to open a FIFO without another end.
    */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     try {
-      // What is dying may still save its state there.
+      // A dying shell may still save its state there.
       rmSync(this.#dir, { recursive: true, force: true, maxRetries: 3, retryDelay: 5 });
     } catch (error) {
-      // Something of the run's goes on writing into it; it goes with the session's folder.
+      // A process of the run still writes into it; it is removed with the session's folder.
       console.error(new Date().toISOString(), this.#dir, 'could not be removed', error);
     }
     closeSync(this.#answers);
@@ -144,7 +152,7 @@ export class ShellLink {
   }
 
   #toldOnData(bytes: Buffer): void {
-    // Latin-1 keeps the bytes of a path together until its line is whole.
+    // Latin-1 keeps the bytes of a path together until its line is complete.
     this.#kept += bytes.toString('latin1');
     for (let end = this.#kept.indexOf('\n'); end >= 0; end = this.#kept.indexOf('\n')) {
       const line = Buffer.from(this.#kept.slice(0, end), 'latin1').toString();
@@ -156,7 +164,7 @@ export class ShellLink {
   }
 }
 
-/** Undefined for what the shell does not say. */
+/** Parses a line. Returns undefined for a line that is no message of the shell. */
 function parse(line: string): ShellTold | undefined {
   const [, asked, word, rest = ''] = /^(\d+) ([a-z]+)(?: (.*))?$/.exec(line) ?? [];
   const n = Number(asked);

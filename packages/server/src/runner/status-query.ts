@@ -1,17 +1,17 @@
-// Finds where a program asks whether its terminal takes reports of its state (OSC 7501 with a question mark). We do, and
-// nobody else can say so: a viewer may not be there, and what it knows of it does not matter to us.
+// Detects a program's query whether its terminal takes reports of its state (OSC 7501 with a question mark). The runner
+// takes them, and must answer itself: a viewer may be absent, and its support does not matter.
 
 const QUERY = Buffer.from('\x1b]7501;?');
-/** Searched for without its ESC: colours have one every few bytes, and a search stops at each. */
+/** Searched without its ESC: colours contain an ESC every few bytes, and a search stops at each. */
 const BODY = QUERY.subarray(1);
-/** Everything that the protocol knows; a reply is written like the query. */
+/** The whole reply of the protocol, which has the form of the query. */
 export const STATUS_REPLY = Buffer.from('\x1b]7501;?\x1b\\');
 
 export class StatusQuery {
-  /** The end of what came last, where a query may begin with it. */
+  /** The end of the last bytes, if a query may begin there. */
   #tail: Buffer = Buffer.alloc(0);
 
-  /** True when a query ends in these bytes. Of several in one piece one is answered. */
+  /** Returns true if a query ends in these bytes. Several queries in one piece get one reply. */
   take(bytes: Uint8Array): boolean {
     const piece = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const all = this.#tail.length === 0 ? piece : Buffer.concat([this.#tail, piece]);
@@ -28,7 +28,7 @@ function hasQuery(bytes: Buffer): boolean {
   return false;
 }
 
-/** A copy of the last bytes, where a query may begin with them. */
+/** Returns a copy of the last bytes if a query may begin there. */
 function begunIn(bytes: Buffer): Buffer {
   const at = bytes.lastIndexOf(QUERY[0] as number);
   const end = at < 0 ? bytes.subarray(0, 0) : bytes.subarray(at);

@@ -1,19 +1,25 @@
-// What a gateway and a runner say to each other over their socket, and how it is framed.
-// A runner outlives upgrades of the gateway: fields are only added, and what is unknown is ignored by both.
+// The messages between a gateway and a runner over their socket, and their framing. A runner outlives upgrades of the
+// gateway: fields are only added, and both sides ignore unknown ones.
 
 import type { Mode, RunId, RunInfo, RunRequest, SignalName, WireError } from '@binnacle/protocol';
 import { BinnacleError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 import type { EndingTimes } from '../process/termination.ts';
 
-/** Version of these messages. A gateway speaks its own and the two before it. From 2 on a hello names the data directory. */
+/**
+ * Version of these messages. A gateway supports its own and the two before it. From version 2 on a hello names the data
+ * directory.
+ */
 export const RUNNER_PROTOCOL = 2;
 
 export interface HostedSpec {
   readonly id: string;
-  /** Where its log and its exit record are kept; made by the gateway. */
+  /** Directory of its log and its exit record; the gateway creates it. */
   readonly dir: string;
-  /** The same below the data directory, which may be moved while the program runs. Older runners know only `dir`. */
+  /**
+   * The same directory relative to the data directory, which may be moved while the program runs. Older runners use
+   * only `dir`.
+   */
   readonly place?: string;
   readonly mode: Mode;
   readonly argv: readonly [string, ...string[]];
@@ -21,9 +27,9 @@ export interface HostedSpec {
   readonly env: Readonly<Record<string, string>>;
   readonly cols: number;
   readonly rows: number;
-  /** An interactive shell: an interrupt goes to its job and never to itself. */
+  /** True for an interactive shell: an interrupt goes to its job and never to the shell. */
   readonly isShell: boolean;
-  /** A bash of ours that takes runs; argv is what is shown of it. */
+  /** True for a bash that takes runs; `argv` is only what is shown. */
   readonly takesRuns?: boolean;
   readonly segmentBytes: number;
   readonly retainBytes: number;
@@ -36,7 +42,7 @@ export interface HostedSpec {
 export interface HostedStatus {
   readonly id: string;
   readonly state: 'running' | 'exited' | 'closed';
-  /** Null of a program that runs elsewhere; never from a runner. */
+  /** Null for a foreign program, never from a runner. */
   readonly pid: number | null;
   readonly epoch: string;
   readonly head: Head;
@@ -49,7 +55,7 @@ export interface HostedStatus {
   readonly rows: number;
   readonly fence: number;
   readonly stalled: 'disk_full' | null;
-  /** Null where it takes no runs. */
+  /** Null if it takes no runs. */
   readonly runs: RunsStanding | null;
 }
 
@@ -58,7 +64,7 @@ export interface RunsStanding {
   readonly queued: number;
 }
 
-/** Who writes: the fence is checked against the highest one that this program has seen. */
+/** The author of a write. The runner compares the fence with the highest one that the program has seen. */
 export interface Writer {
   readonly fence: number;
   readonly by: string;
@@ -68,7 +74,7 @@ export type ToRunner =
   /** `directory`: identity of the gateway's data directory. Older gateways leave it out. */
   | { readonly t: 'hello'; readonly token: string; readonly protocol: number; readonly directory?: string }
   | ({ readonly ref: number } & Request)
-  /** Say `grew` once the log is beyond `place`: by `atLeast` bytes, or by less after `withinMs`. */
+  /** Requests `grew` once the log is beyond `place`: by `atLeast` bytes, or by less after `withinMs`. */
   | {
       readonly t: 'watch';
       readonly id: string;
@@ -79,12 +85,12 @@ export type ToRunner =
 
 export type Request =
   | { readonly t: 'start'; readonly spec: HostedSpec }
-  /** The bytes are the frame's payload. */
+  /** The bytes are the payload of the frame. */
   | { readonly t: 'input'; readonly id: string; readonly writer: Writer; readonly client?: string; readonly n?: number }
   | { readonly t: 'close_input'; readonly id: string; readonly writer: Writer }
   | { readonly t: 'signal'; readonly id: string; readonly writer: Writer; readonly signal: SignalName }
   | { readonly t: 'resize'; readonly id: string; readonly writer: Writer; readonly cols: number; readonly rows: number }
-  /** Nobody with a lower fence may write from now on. */
+  /** Refuses writers with a lower fence from now on. */
   | { readonly t: 'fence'; readonly id: string; readonly fence: number }
   | {
       readonly t: 'run';
@@ -93,14 +99,14 @@ export type Request =
       readonly run: RunId;
       readonly request: RunRequest;
     }
-  /** Answered when it has ended. */
+  /** The reply comes after the run has ended. */
   | { readonly t: 'cancel_run'; readonly id: string; readonly writer: Writer; readonly run: string }
   | { readonly t: 'processes'; readonly id: string }
   | { readonly t: 'end'; readonly id: string; readonly times?: EndingTimes }
   | { readonly t: 'trim'; readonly id: string; readonly maxBytes: number }
   | { readonly t: 'list' }
   | { readonly t: 'status'; readonly id: string }
-  /** Exit as soon as no program is left. */
+  /** Exits as soon as no program is left. */
   | { readonly t: 'retire' };
 
 export type FromRunner =
@@ -108,10 +114,10 @@ export type FromRunner =
       readonly t: 'hello';
       readonly protocol: number;
       readonly programs: readonly HostedStatus[];
-      /** Identity of the data directory that it was started in. Older runners leave it out. */
+      /** Identity of the data directory in which the runner was started. Older runners leave it out. */
       readonly directory?: string;
     }
-  /** Instead of a hello: the gateway's data directory is another one. The connection ends behind it. */
+  /** In place of a hello: the gateway has another data directory. The connection ends after it. */
   | { readonly t: 'refused'; readonly directory: string }
   | { readonly t: 'reply'; readonly ref: number; readonly result?: unknown; readonly error?: WireError }
   | { readonly t: 'grew'; readonly id: string; readonly head: Head; readonly oldest: Head }
@@ -122,15 +128,17 @@ export interface RunnerReceipt {
   readonly accepted: number;
   readonly duplicate: boolean;
   readonly queued: number;
-  /** Of a duplicate: what was taken under its number had no bytes, so it was refused then, see sessions/input-hooks.ts. */
+  /**
+   * Set on a duplicate: the message with this number had no bytes, so it was refused then, see sessions/input-hooks.ts.
+   */
   readonly wasEmpty?: boolean;
 }
 
-/** A message holds at most one input (1 MiB by default) and its envelope. */
+/** Maximum bytes per frame. A message contains at most one input (1 MiB by default) and its envelope. */
 const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 const NOTHING = new Uint8Array(0);
 
-/** A frame: u32 length of the rest, u32 length of the JSON, the JSON, the payload. Big-endian. */
+/** Encodes a frame: u32 length of the rest, u32 length of the JSON, the JSON, the payload. Big-endian. */
 export function encodeFrame(message: ToRunner | FromRunner, payload: Uint8Array = NOTHING): Buffer {
   const json = Buffer.from(JSON.stringify(message));
   const frame = Buffer.allocUnsafe(8 + json.length + payload.length);
@@ -141,7 +149,7 @@ export function encodeFrame(message: ToRunner | FromRunner, payload: Uint8Array 
   return frame;
 }
 
-/** Cuts a stream of bytes into frames. Both ends are ours, so a frame that makes no sense ends the connection. */
+/** Cuts a stream of bytes into frames. Both ends are part of Binnacle, so an invalid frame ends the connection. */
 export class FrameReader<T> {
   #kept: Buffer = Buffer.alloc(0);
   readonly #onFrame: (message: T, payload: Buffer) => void;

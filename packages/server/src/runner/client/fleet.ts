@@ -1,4 +1,4 @@
-// The gateway's runners: starts them, finds them again after a crash, notices when one dies. Programs are its only cargo.
+// The gateway's runners: starts them, finds them again after a crash of the gateway, and detects their deaths.
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -16,31 +16,39 @@ import type { HostedSpec, HostedStatus, Request } from '../wire.ts';
 import { ForeignRunner, RunnerLink } from './link.ts';
 import { runnerCommand } from './scope.ts';
 
-/** A runner that does not listen by then has failed: it takes 0.1 s, on a machine that swaps some seconds. */
+/** Maximum time until a started runner listens. It takes 0.1 s, and some seconds on a machine that swaps. */
 const START_MS = 15_000;
-/** A dead runner is noticed at once by its socket; one that let go of us is asked again after this. */
+/** Interval of reconnects to a runner that closed the connection. The death of a runner shows at its socket at once. */
 const RECONNECT_MS = 100;
-/** The kernel takes milliseconds to end a process; one that is stopped or stuck is not waited for. */
+/**
+ * Maximum wait for the end of a runner's process. The kernel needs milliseconds; a stopped or stuck process is not
+ * waited for.
+ */
 const END_MS = 2000;
-/** Runners die one at a time; where the third one dies too, it is the start that kills them. */
+/**
+ * Maximum attempts to start a program. Runners die one at a time; if the third one dies too, the start itself kills
+ * them.
+ */
 const START_TRIES = 3;
-/** People wait for what is listed: of a runner that is stopped they are shown what is known. */
+/** Maximum wait for a runner's list. Users wait for the list, so for a stopped runner they get the last known state. */
 export const LIST_MS = 1000;
 
 export interface FleetOptions {
-  /** The data directory. Runners that were started in another one are none of ours. */
+  /** The data directory. Runners that were started in another data directory are foreign. */
   readonly root: string;
   /** Directory of the runners' files, below `root`. */
   readonly dir: string;
-  /** Where their sockets are: short, because a path holds at most 107 bytes. */
+  /** Directory of their sockets. It must be short, because a socket path has at most 107 bytes. */
   readonly socketDir: string;
   /** The bundled runner. */
   readonly script: string;
-  /** Programs in one runner. Few keep small what one crash takes along; each runner costs some 6 MiB. Default 8. */
+  /**
+   * Maximum programs per runner. Fewer programs limit the damage of one crash; each runner costs some 6 MiB. Default 8.
+   */
   readonly programsPerRunner: number;
-  /** Interval of the group sync in ms; 0 leaves it to the kernel. */
+  /** Interval of the group sync in ms; 0 leaves the sync to the kernel. */
   readonly syncMs: number;
-  /** After so many ms without a gateway a runner ends its programs; 0: never. */
+  /** Time in ms without a gateway after which a runner ends its programs; 0: never. */
   readonly orphanMs: number;
   /** Environment of the runner itself, not of programs. */
   readonly env: Readonly<Record<string, string>>;
@@ -50,7 +58,7 @@ export interface FleetEvents {
   grew(id: string, head: Head, oldest: Head): void;
   changed(status: HostedStatus): void;
   ran(id: string, run: RunInfo, runs: HostedStatus['runs']): void;
-  /** The runner that hosted these died. */
+  /** The runner of these sessions died. */
   lost(ids: readonly string[]): void;
   warn(message: string, facts: Record<string, unknown>): void;
 }
@@ -60,7 +68,7 @@ interface Runner {
   readonly file: RunnerFile;
   readonly token: string;
   link: RunnerLink;
-  /** Sessions in it that are not closed. */
+  /** Its sessions that are not closed. */
   readonly hosted: Set<string>;
 }
 
@@ -69,12 +77,12 @@ export class Fleet {
   readonly #events: FleetEvents;
   readonly #runners = new Map<string, Runner>();
   readonly #hosts = new Map<string, Runner>();
-  /** Runners that are alive but do not answer, and the sessions that are expected in them. */
+  /** Runners that are alive but do not answer, with the sessions expected in them. */
   readonly #silent = new Map<string, Set<string>>();
-  /** Runners of the data directory that ours is a copy of. Their programs are not ours to end. */
+  /** Runners of the data directory of which this one is a copy. This gateway must not end their programs. */
   readonly #foreign = new Set<string>();
   #wasAnother: boolean;
-  /** The next runner, started ahead so that a program's start costs milliseconds. */
+  /** The next runner, started ahead so that the start of a program costs milliseconds. */
   #spare: Promise<Runner> | undefined;
   #isClosed = false;
 
@@ -85,46 +93,46 @@ export class Fleet {
     this.#wasAnother = wasAnother(options.root);
   }
 
-  /** Finds the runners that an earlier gateway left. `each` is told what they host, before anything else of it. */
+  /** Finds the runners of an earlier gateway. Calls `each` for every hosted program before any other event of it. */
   async recover(each: (status: HostedStatus) => void): Promise<void> {
     await Promise.all(readdirSync(this.#options.dir).map((id) => this.#reattach(id, each)));
   }
 
   /**
-   * After `recover`: true when the runner of a session is alive but does not answer (stopped, swapped out). It still
-   * writes the log, so nobody else may; `changed` or `lost` follows when it answers or ends.
+   * Call after `recover`. Returns true if the runner of a session is alive but does not answer (stopped, swapped out).
+   * That runner still writes the log, so no other process may; `changed` or `lost` follows when it answers or ends.
    */
   expect(session: string, runner: string | null): boolean {
-    // The runner of a session without a description is not known: the only silent runner may host it.
+    // For a session without a description the runner is unknown: the only silent runner may host it.
     const [only, ...others] = this.#silent.values();
     const expected = runner !== null ? this.#silent.get(runner) : others.length === 0 ? only : undefined;
     expected?.add(session);
     return expected !== undefined;
   }
 
-  /** After `recover`: true when a session goes on in the data directory that this one was copied from. */
+  /** Call after `recover`. Returns true if a session runs on in the data directory that this one was copied from. */
   goesOnElsewhere(runner: string | null): boolean {
-    // The runner of a session without a description is not known: no program is ended that may be another's.
+    // For a session without a description the runner is unknown: no program is ended that may be foreign.
     return runner === null ? this.#foreign.size + this.#silent.size > 0 : this.#foreign.has(runner);
   }
 
-  /** See `wasAnother`; until `recovered`. */
+  /** The result of `wasAnother` at the start, until `recovered`. */
   get wasAnother(): boolean {
     return this.#wasAnother;
   }
 
-  /** All sessions of before are accounted for: those that follow are this directory's own. */
+  /** Reports that all earlier sessions are accounted for: later ones belong to this directory. */
   recovered(): void {
     this.#wasAnother = false;
     keepIdentity(this.#options.root);
   }
 
-  /** Runners that are known to live. */
+  /** Number of runners that are known to be alive. */
   get count(): number {
     return this.#runners.size;
   }
 
-  /** Starts a spare so that the first program does not wait for it. */
+  /** Starts a spare runner, so that the first program does not wait for it. */
   warm(): void {
     if (this.#isClosed || this.#spare !== undefined || this.#findRoom() !== undefined) return;
     this.#spare = this.#startRunner();
@@ -134,7 +142,7 @@ export class Fleet {
     });
   }
 
-  /** Chooses the runner of a session and says its id, so that it can be kept before anything is started. */
+  /** Selects the runner of a session and returns its id, so that the id can be stored before the program starts. */
   async reserve(session: string): Promise<string> {
     while (true) {
       const runner = this.#findRoom();
@@ -144,14 +152,14 @@ export class Fleet {
         this.warm();
         return runner.id;
       }
-      // Many can wait for the same one: whoever finds no room in it any more waits for the next.
+      // Several calls may wait for the same spare: a call that finds it full waits for the next one.
       await this.#takeSpare();
     }
   }
 
   /**
-   * Starts a program in the runner that was reserved for it. One that dies under a start costs nobody the start: the next
-   * one gets it, and `moved` is told which that is.
+   * Starts a program in the runner that was reserved for it. If that runner dies during the start, the program moves to
+   * the next runner, and `moved` gets its id.
    */
   async start(
     spec: HostedSpec,
@@ -167,7 +175,7 @@ export class Fleet {
           error instanceof BinnacleError && error.code === 'runner_unavailable' && (await this.isGone(runner));
         if (!isDead || tries === START_TRIES) throw error;
       }
-      // It may have come as far as a program or a log.
+      // The dead runner may already have started the program or the log.
       await endOrphans(spec.id, options.endingTimes);
       rmSync(spec.dir, { recursive: true, force: true });
       mkdirSync(spec.dir, { mode: 0o700 });
@@ -176,7 +184,7 @@ export class Fleet {
     }
   }
 
-  /** Whether a runner is dead. Waits for it while it is just ending: its socket breaks before it is gone. */
+  /** Returns whether a runner is dead. Waits while it is ending: its socket breaks before its process is gone. */
   async isGone(runner: string): Promise<boolean> {
     const deadline = performance.now() + END_MS;
     while (this.#silent.has(runner) && performance.now() < deadline) {
@@ -185,13 +193,13 @@ export class Fleet {
     return !this.#silent.has(runner) && !this.#runners.has(runner);
   }
 
-  /** The session does not need its place any more. */
+  /** Releases the session's slot in its runner. */
   release(session: string): void {
     this.#hosts.get(session)?.hosted.delete(session);
     this.#hosts.delete(session);
   }
 
-  /** Asks the runner that hosts a session. Throws `session_exited` where none does any more, `runner_unavailable`. */
+  /** Sends a request to the runner of a session. Throws `session_exited` without a runner, and `runner_unavailable`. */
   request(id: string, request: Request, payload?: Uint8Array, answerMs?: number): Promise<unknown> {
     const runner = this.#hosts.get(id);
     if (runner === undefined) {
@@ -205,7 +213,7 @@ export class Fleet {
     this.#hosts.get(id)?.link.watch(id, place, pace);
   }
 
-  /** The newest state of everything that is hosted: one question to each runner. */
+  /** Returns the newest state of all hosted programs, by one request to each runner. */
   async refresh(): Promise<HostedStatus[]> {
     const answers = await Promise.allSettled(
       [...this.#runners.values()].map((runner) => runner.link.request({ t: 'list' }, undefined, LIST_MS)),
@@ -213,7 +221,7 @@ export class Fleet {
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? (answer.value as HostedStatus[]) : []));
   }
 
-  /** Lets go of all runners; they and their programs go on. A spare that hosts nothing ends. */
+  /** Disconnects from all runners; they and their programs go on. Spares without programs end. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#spare?.catch(() => undefined);
@@ -291,14 +299,14 @@ export class Fleet {
     });
   }
 
-  /** Undefined when nobody answers; what a dead runner left is removed then. */
+  /** Connects to the runner of an earlier gateway again. If none answers and it is dead, removes its files. */
   async #reattach(id: string, each: (status: HostedStatus) => void): Promise<void> {
     const dir = join(this.#options.dir, id);
     let token: string;
     try {
       token = (JSON.parse(readFileSync(join(dir, 'start.json'), 'utf8')) as RunnerStart).token;
     } catch {
-      rmSync(dir, { recursive: true, force: true }); // Its start was cut short: it never hosted anything.
+      rmSync(dir, { recursive: true, force: true }); // A runner whose start was interrupted has hosted nothing.
       return;
     }
     const runner = await this.#attach(id, token, each);
@@ -316,7 +324,7 @@ export class Fleet {
     try {
       return JSON.parse(readFileSync(join(this.#options.dir, id, 'runner.json'), 'utf8')) as RunnerFile;
     } catch {
-      return undefined; // It did not come as far as listening.
+      return undefined; // The runner never listened.
     }
   }
 
@@ -367,14 +375,17 @@ export class Fleet {
     this.warm();
   }
 
-  /** A socket that broke, a runner that was stopped, or one that is just ending: asks until it answers or is gone. */
+  /**
+   * Reconnects until the runner answers or is dead. The cause may be a broken socket, a stopped runner or one that is
+   * ending.
+   */
   async #waitFor(id: string, token: string, file: RunnerFile, expected: Set<string>): Promise<void> {
     this.#silent.set(id, expected);
     while (isAlive(file) && !this.#isClosed) {
       const again = await this.#attach(id, token, (status) => this.#events.changed(status));
       if (again !== undefined) {
         this.#silent.delete(id);
-        // What closed while we were cut off is not hosted any more, and was not told.
+        // Programs that closed while the connection was broken are hosted no more, and no event reported their end.
         this.#tellLost([...expected].filter((session) => !again.hosted.has(session)));
         return;
       }
@@ -391,7 +402,9 @@ export class Fleet {
     if (sessions.length > 0) this.#events.lost(sessions);
   }
 
-  /** Removes what a dead runner left. Only once its process is known to be gone: never a file of a living one. */
+  /**
+   * Removes the files of a dead runner. Only after its process is known to be gone: never a file of a living runner.
+   */
   #bury(id: string): void {
     const dir = join(this.#options.dir, id);
     const file = this.#fileOf(id);
@@ -403,13 +416,19 @@ export class Fleet {
   }
 }
 
-/** A pid alone proves nothing: it may be another process by now, or of another boot. */
+/**
+ * Returns whether the runner's process is alive. A pid alone proves nothing: another process may have it by now, or it
+ * is from another boot.
+ */
 function isAlive(file: RunnerFile): boolean {
   const row = readProcess(file.pid);
   return row !== undefined && !row.isZombie && row.startTime === file.startTime && file.bootId === bootId();
 }
 
-/** sun_path holds 108 bytes with its NUL; Node 20 cuts a longer one silently (nodejs/node#52347). */
+/**
+ * Returns the path of a socket. sun_path has 108 bytes with its NUL; Node 20 cuts a longer path silently
+ * (nodejs/node#52347).
+ */
 export function socketPath(dir: string, id: string): string {
   const path = join(dir, `${id}.sock`);
   if (Buffer.byteLength(path) > 107) {

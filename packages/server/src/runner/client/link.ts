@@ -1,4 +1,4 @@
-// The gateway's end of the socket to one runner: requests with answers, and what the runner tells unasked.
+// The gateway's end of the socket to one runner: requests with replies, and the runner's events.
 
 import { connect, type Socket } from 'node:net';
 import { BinnacleError, type RunInfo, type WireError } from '@binnacle/protocol';
@@ -13,30 +13,36 @@ import {
   RUNNER_PROTOCOL,
 } from '../wire.ts';
 
-/** A runner answers within milliseconds; one that does not for this long is stopped or stuck. */
+/** Maximum time per reply. A runner needs milliseconds; without a reply for this long it is stopped or stuck. */
 const ANSWER_MS = 10_000;
-/** What waits for a runner that takes nothing: as much as it lets wait for us. */
+/** Maximum unsent bytes for a runner that does not read, the same as the runner's limit for the gateway. */
 const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
-/** Starting a program takes some 10 ms and ending a family seconds, but that is asked rarely. */
+/**
+ * Age of an unanswered request after which a runner counts as silent. The start of a program takes some 10 ms; ending a
+ * process family takes seconds, but is rare.
+ */
 const SILENT_MS = 1000;
-/** For the hello, which a gateway's start waits for: a runner that is stopped must not hold up all others. */
+/** Maximum time for the hello. The start of a gateway waits for it, and a stopped runner must not delay the others. */
 const HELLO_MS = 2000;
 
 export interface LinkEvents {
   grew(id: string, head: Head, oldest: Head): void;
   changed(status: HostedStatus): void;
   ran(id: string, run: RunInfo, runs: HostedStatus['runs']): void;
-  /** The runner is gone, or it let go of us for another gateway. */
+  /** The runner is gone, or disconnected in favour of another gateway. */
   lost(): void;
 }
 
-/** The runner was started in another data directory, of which the gateway's is a copy: hands off. */
+/**
+ * Failure for a runner that was started in another data directory, of which the gateway's is a copy: it must not be
+ * touched.
+ */
 export class ForeignRunner extends Error {}
 
 /** Identity that a gateway shows to a runner. */
 export interface Hello {
   readonly token: string;
-  /** Identity of the gateway's data directory. Undefined: not known, and not compared. */
+  /** Identity of the gateway's data directory. Undefined: unknown, and not compared. */
   readonly directory?: string | undefined;
 }
 
@@ -56,7 +62,7 @@ export class RunnerLink {
   readonly #asked = new Map<number, Asked>();
   #nextRef = 1;
   #isClosed = false;
-  /** News that came behind the hello, until whoever asked for that has heard it. */
+  /** Events that arrive after the hello, until `attend`. */
   #early: News[] | undefined = [];
   #helloReceived: ((hello: Extract<FromRunner, { t: 'hello' | 'refused' }>) => void) | undefined;
 
@@ -76,9 +82,9 @@ export class RunnerLink {
   }
 
   /**
-   * Connects and shows the hello. Nothing is told of what the runner says next until `attend`: a program may end in the
-   * moment of the hello, which still says that it runs. Throws `runner_unavailable` (a dead runner refuses within a
-   * millisecond), and `ForeignRunner` where either of the two finds that they belong to different data directories.
+   * Connects and sends the hello. Events wait until `attend`: a program may end in the moment of the hello, which still
+   * lists it as running. Throws `runner_unavailable` (a dead runner refuses within a millisecond), and `ForeignRunner`
+   * if either side finds that they belong to different data directories.
    */
   static open(
     path: string,
@@ -128,7 +134,7 @@ export class RunnerLink {
       return Promise.reject(new BinnacleError('runner_unavailable'));
     const ref = this.#nextRef++;
     return new Promise((resolve, reject) => {
-      // Ending a family takes as long as its steps may; those of a run are within the answer's time.
+      // The end of a process family may take all of its steps; the steps of a run fit into the reply's time.
       const steps = request.t === 'end' && request.times !== undefined ? request.times.hupMs + request.times.termMs : 0;
       const giveUp = () => this.#settle(ref)?.reject(new BinnacleError('runner_unavailable'));
       const cancel = afterOwnTime(answerMs + steps, giveUp);
@@ -137,14 +143,14 @@ export class RunnerLink {
     });
   }
 
-  /** What the hello said is known: from here on the events tell the rest, what has come meanwhile first. */
+  /** Delivers the waiting events, and all later ones directly. Call when the programs of the hello are known. */
   attend(): void {
     const early = this.#early;
     this.#early = undefined;
     for (const news of early ?? []) this.#tell(news);
   }
 
-  /** It owes an answer for a while: nothing new should be given to it. */
+  /** True while a reply is overdue: the runner should get no new programs. */
   get isSilent(): boolean {
     const [oldest] = this.#asked.values();
     return oldest !== undefined && performance.now() - oldest.askedAt > SILENT_MS;
@@ -154,7 +160,7 @@ export class RunnerLink {
     if (!this.#isClosed) this.#socket.write(encodeFrame({ t: 'watch', id, place, ...pace }));
   }
 
-  /** Lets go of the runner, which goes on. `lost` is not called. */
+  /** Disconnects from the runner, which goes on. `lost` is not called. */
   close(): void {
     this.#isClosed = true;
     this.#socket.destroy();
@@ -178,7 +184,7 @@ export class RunnerLink {
         else asked?.reject(BinnacleError.fromWire(message.error satisfies WireError));
         return;
       }
-      default: // A newer runner says something that we do not know.
+      default: // An unknown message of a newer runner.
     }
   }
 

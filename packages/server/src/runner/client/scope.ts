@@ -1,8 +1,12 @@
-// Keeps runners out of the reach of what ends the gateway: setsid saves from signals, only another cgroup from a cgroup kill.
+// Protects runners from the end of the gateway's service: setsid protects from signals, but only another cgroup
+// protects from a cgroup kill.
 
 import { accessSync, readFileSync } from 'node:fs';
 
-/** Command line that starts a runner in a scope of its own where the user's service manager answers, else plainly. */
+/**
+ * Returns the command line that starts a runner: in a scope unit if the user's service manager is available, otherwise
+ * directly.
+ */
 export function runnerCommand(argv: readonly [string, ...string[]]): readonly [string, ...string[]] {
   return hasUserManager() ? ['systemd-run', '--user', '--scope', '--quiet', '--collect', '--', ...argv] : argv;
 }
@@ -19,8 +23,8 @@ function hasUserManager(): boolean {
 }
 
 /**
- * What the operator should hear at start: undefined when a stop of the gateway cannot take the runners along.
- * systemd's default KillMode=control-group kills all of a service's cgroup, detached or not.
+ * Returns a warning for the operator at start, or undefined if a stop of the gateway cannot end the runners. systemd's
+ * default KillMode=control-group kills all of a service's cgroup, detached or not.
  */
 export function cgroupWarning(): string | undefined {
   if (hasUserManager()) return undefined;

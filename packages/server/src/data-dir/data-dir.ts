@@ -1,4 +1,4 @@
-// The data directory and the files in it that only we may read. Knows nothing of what they hold.
+// The data directory and its private files.
 
 import { createHash, randomBytes } from 'node:crypto';
 import {
@@ -18,15 +18,15 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 
-/** $XDG_DATA_HOME/binnacle, else ~/.local/share/binnacle. */
+/** Returns $XDG_DATA_HOME/binnacle, or ~/.local/share/binnacle. */
 export function defaultDataDir(env: NodeJS.ProcessEnv = process.env): string {
   const base = env.XDG_DATA_HOME;
-  // The XDG specification says that relative paths in it are to be ignored.
+  // The XDG specification requires that relative paths in it are ignored.
   return join(base !== undefined && isAbsolute(base) ? base : join(homedir(), '.local', 'share'), 'binnacle');
 }
 
 /**
- * Makes the directory (mode 0700) or checks that it is a directory of ours that nobody else can enter.
+ * Creates the directory (mode 0700), or checks that it is a directory of this user that no other user can enter.
  * Returns its absolute path. Throws `bad_data_dir`.
  */
 export function prepareDataDir(dir: string): string {
@@ -34,7 +34,7 @@ export function prepareDataDir(dir: string): string {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (error) {
-    // EEXIST: something is there already, a link or a file perhaps. What it is decides below.
+    // EEXIST: the path exists already, perhaps as a link or a file. The checks below decide.
     if (!isErrno(error, 'EEXIST')) throw bad(path, `cannot be made (${errnoOf(error)})`, 'Pass another --data.', error);
   }
   const stat = lstatSync(path);
@@ -44,10 +44,13 @@ export function prepareDataDir(dir: string): string {
   return path;
 }
 
-/** Tells what belongs to this data directory from what belongs to another. */
+/** Returns the mark in the names that belong to this data directory. */
 export const markOf = (dir: string): string => createHash('sha256').update(dir).digest('hex').slice(0, 8);
 
-/** Makes an empty file of mode 0600 if there is none; a file that is there must be ours alone. Throws `bad_data_dir`. */
+/**
+ * Creates an empty file of mode 0600 if there is none; an existing file must be private to this user. Throws
+ * `bad_data_dir`.
+ */
 export function createPrivateFile(path: string): void {
   try {
     // O_EXCL never opens a file that exists, nor follows a link.
@@ -59,7 +62,9 @@ export function createPrivateFile(path: string): void {
   }
 }
 
-/** Reads a file of ours. Undefined when there is none; throws `bad_data_dir` when others could have written it. */
+/**
+ * Reads a private file. Returns undefined if there is none; throws `bad_data_dir` if other users could have written it.
+ */
 export function readPrivateFile(path: string): string | undefined {
   let fd: number;
   try {
@@ -77,7 +82,7 @@ export function readPrivateFile(path: string): string | undefined {
   }
 }
 
-/** Written aside and renamed: a crash between making and writing would leave an empty file behind. */
+/** Writes a temporary file and renames it: a crash between creation and write would leave an empty file behind. */
 export function writePrivateFile(path: string, text: string): void {
   const aside = `${path}.${randomBytes(6).toString('hex')}`;
   const fd = openSync(aside, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
@@ -96,7 +101,7 @@ function checkFile(path: string, stat: Stats): void {
 }
 
 function checkOwner(path: string, stat: Stats, hint: string): void {
-  // getuid is missing on Windows, which has no such owners and modes to check.
+  // getuid does not exist on Windows, which has no such owners and modes.
   if (process.getuid === undefined) return;
   if (stat.uid !== process.getuid()) {
     throw bad(path, `belongs to user ${stat.uid}, not to user ${process.getuid()}`, 'Pass another --data.');

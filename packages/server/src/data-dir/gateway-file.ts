@@ -1,5 +1,6 @@
-// The file in the data directory that names the running gateway, for commands of the same user, and the proof that who
-// answers at its address is that gateway: the file of one that was killed stays, and its port may be another's by now.
+// The file in the data directory that names the running gateway, for commands of the same user, and the proof that the
+// program at its address is that gateway: the file of a killed gateway stays, and another program may have its port by
+// now.
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,27 +8,30 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 
 const NAME = 'gateway.json';
-/** A gateway that takes longer to answer is no help to a command. */
+/** Maximum wait for an answer. A slower gateway is no help to a command. */
 const TIMEOUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 4096;
 
 export interface GatewayFile {
   readonly url: string;
   readonly pid: number;
-  /** See `identityOf`. A copy of the data directory has the file of the original. Undefined in files of older gateways. */
+  /**
+   * See `identityOf`. A copy of the data directory contains the file of the original. Undefined in files of older
+   * gateways.
+   */
   readonly directory?: string | undefined;
-  /** Secret of this start of the gateway: who knows it, is it. Undefined in files of older gateways. */
+  /** Secret of this start of the gateway: only the gateway knows it. Undefined in files of older gateways. */
   readonly key?: string | undefined;
 }
 
 export const newProofKey = (): string => randomBytes(32).toString('base64url');
 
-/** Returns what a gateway with `key` answers to `nonce`. The key is of no other use, so a chosen nonce does no harm. */
+/** Returns the answer of a gateway with `key` to `nonce`. The key has no other use, so a chosen nonce does no harm. */
 export const proofOf = (key: string, nonce: string): string =>
   createHmac('sha256', key).update(`binnacle gateway ${nonce}`).digest('base64url');
 
 export function writeGatewayFile(dir: string, file: GatewayFile): void {
-  // What was there may have been made with another mode.
+  // An existing file may have another mode.
   removeGatewayFile(dir);
   writeFileSync(join(dir, NAME), JSON.stringify(file), { mode: 0o600 });
 }
@@ -47,8 +51,8 @@ export function readGatewayFile(dir: string): GatewayFile | undefined {
 }
 
 /**
- * Asks who answers at the address of the file, before a secret goes there: the `gateway` that wrote it, `another` program,
- * or `nobody`. An older gateway cannot prove itself, and counts while its process is there.
+ * Checks which program answers at the address of the file, before a secret is sent there: the `gateway` that wrote the
+ * file, `another` program, or `nobody`. An older gateway cannot prove itself, and counts while its process exists.
  */
 export async function whoAnswers({ url, pid, key }: GatewayFile): Promise<'gateway' | 'another' | 'nobody'> {
   if (key === undefined) return isProcess(pid) ? 'gateway' : 'nobody';
@@ -69,12 +73,12 @@ function proofIn(answer: string): string {
     const { proof } = JSON.parse(answer) as { readonly proof?: unknown };
     return typeof proof === 'string' ? proof : '';
   } catch {
-    // Another program answers in its own way.
+    // Another program may answer in any format.
     return '';
   }
 }
 
-/** Resolves with the beginning of the answer, whatever its status. Rejects where nothing answers. */
+/** Resolves with the beginning of the answer, whatever its status. Rejects without an answer. */
 function post(url: URL, body: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
@@ -102,7 +106,7 @@ function isProcess(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // A process of another user is one.
+    // EPERM: the process exists, and belongs to another user.
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -1,4 +1,4 @@
-// Directory of the runners' sockets: paths to sockets must be short, and nobody else may enter the directory.
+// Directory of the runners' sockets: paths to sockets must be short, and no other user may enter the directory.
 
 import { lstatSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,25 +15,25 @@ const OTHERS = 0o077;
 const WRITTEN_BY_OTHERS = 0o022;
 
 export interface SocketPlaces {
-  /** Default: $XDG_RUNTIME_DIR. Taken where it is ours alone. */
+  /** Default: $XDG_RUNTIME_DIR. Used if it is private to this user. */
   readonly runtime?: string | undefined;
   /** Default: the temporary directory. */
   readonly temporary?: string;
 }
 
 /**
- * The folder that the socket directory is made in: the runtime directory where it is ours alone (it may be that of
- * another user, after sudo), else the temporary one.
+ * Returns the parent of the socket directory: the runtime directory if it is private to this user (after sudo it may be
+ * that of another user), otherwise the temporary directory.
  */
 export function socketBase({ runtime = process.env.XDG_RUNTIME_DIR, temporary = tmpdir() }: SocketPlaces = {}): string {
   return runtime !== undefined && isOursAlone(runtime) ? runtime : temporary;
 }
 
 /**
- * Makes the directory for the sockets of a data directory's runners, mode 0700, or finds the one that is there.
- * In a temporary directory anybody can make files, so its name has a random part, and is kept in the data directory:
- * nobody can be there first, and what somebody has put there since is left alone and another name is taken. Throws
- * `bad_data_dir` where whoever shares the temporary directory could rename what we make in it.
+ * Creates the directory for the sockets of a data directory's runners, mode 0700, or finds the existing one. In a
+ * temporary directory any user can create files, so its name has a random part and is stored in the data directory: no
+ * attacker can create it first, and if its place was taken since, it is left alone and another name is used. Throws
+ * `bad_data_dir` if users who share the temporary directory could rename its content.
  *
  * @example makeSocketDir('/home/ann/.local/share/binnacle') // '/tmp/binnacle-1f0c9a2e-x7Qw0b'
  */
@@ -48,7 +48,7 @@ export function makeSocketDir(dataDir: string, places: SocketPlaces = {}): strin
   }
   checkShared(base);
   const kept = readPrivateFile(join(dataDir, KEPT));
-  // A copy of the data directory has the file, too, but another mark.
+  // A copy of the data directory contains the file, too, but has another mark.
   const isForHere = kept !== undefined && dirname(kept) === base && basename(kept).startsWith(`${name}-`);
   if (isForHere && isOursAlone(kept)) return kept;
   const dir = mkdtempSync(join(base, `${name}-`));
@@ -56,7 +56,7 @@ export function makeSocketDir(dataDir: string, places: SocketPlaces = {}): strin
   return dir;
 }
 
-/** Unless runners that go on have their sockets in it. */
+/** Removes the directory, unless it contains the sockets of living runners. */
 export function removeSocketDir(dir: string): void {
   try {
     rmdirSync(dir);
@@ -65,13 +65,16 @@ export function removeSocketDir(dir: string): void {
   }
 }
 
-/** A directory, no link to one, of ours, that nobody else can enter. */
+/** Returns whether a path is a directory, not a link, of this user that no other user can enter. */
 function isOursAlone(path: string): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   return stat?.isDirectory() === true && stat.uid === process.getuid?.() && (stat.mode & OTHERS) === 0;
 }
 
-/** Refuses a base where others can rename what is ours: only the sticky bit prevents that, and never for its owner. */
+/**
+ * Refuses a base in which other users can rename files of this user: only the sticky bit prevents that, and never for
+ * the owner of the base.
+ */
 function checkShared(base: string): void {
   const { uid, mode } = statSync(base);
   const isTrusted = [0, UNMAPPED, process.getuid?.()].includes(uid);

@@ -1,4 +1,4 @@
-// Keeps what is known of the wall clock from one gateway to the next: DIR/time.json. Knows no row.
+// Stores the state of the trusted time between gateways: DIR/time.json.
 
 import { join } from 'node:path';
 import { type Clocks, REAL_CLOCKS } from '@binnacle/protocol';
@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { type TrustedState, TrustedTime } from '../base/trusted-time.ts';
 import { readPrivateFile, writePrivateFile } from './data-dir.ts';
 
-/** Against a day, which is what a leap is, it may be behind by that. */
+/** Interval of writes, the maximum age of the stored time. Small compared with a day, the threshold of a leap. */
 const KEEP_MS = 5 * 60_000;
 const STATE = z.object({ at: z.number().finite(), waitedMs: z.number().nonnegative() });
 
@@ -16,7 +16,10 @@ export class KeptTime {
   readonly #warn: (error: unknown) => void;
   readonly #timer: NodeJS.Timeout;
 
-  /** `warn`: it could not be kept. Throws `bad_data_dir` where others could have written the file. */
+  /**
+   * `warn`: called when the state could not be written. Throws `bad_data_dir` if other users could have written the
+   * file.
+   */
   constructor(dir: string, warn: (error: unknown) => void, clocks: Clocks = REAL_CLOCKS) {
     this.#path = join(dir, 'time.json');
     this.#warn = warn;
@@ -40,7 +43,7 @@ export class KeptTime {
   }
 }
 
-/** Undefined: nobody kept any, or it was damaged. Then the wall clock is believed, as at a first start. */
+/** Returns undefined without a valid file. Then the wall clock is trusted, as at a first start. */
 function stateIn(text: string | undefined): TrustedState | undefined {
   try {
     return STATE.parse(JSON.parse(text ?? ''));

@@ -1,10 +1,10 @@
-// What a program sees of the gateway's environment: what is listed here, and nothing else.
+// The environment of a program: the listed variables of the gateway's environment, and no others.
 
 import { homedir, userInfo } from 'node:os';
 import { BinnacleError } from '@binnacle/protocol';
 import { SESSION_MARK } from './session-processes.ts';
 
-/** Who and where the user is, the language, and the way to their desktop and agents' keys: never a token of ours. */
+/** Variables that are passed: user, language, desktop and SSH agent, and never a token of the gateway. */
 const PASSED = [
   'PATH',
   'HOME',
@@ -37,10 +37,12 @@ const PASSED = [
   'SSL_CERT_DIR',
 ] as const;
 const PASSED_PREFIX = 'LC_';
-/** Where programs are looked for, where our own environment does not say. */
+/** PATH of programs if the gateway's environment has none. */
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-/** Beyond it execve fails with E2BIG, which nobody understands (128 KiB a string on Linux). */
+/**
+ * Maximum bytes per value. Beyond it execve fails with E2BIG, which no user understands (128 KiB per string on Linux).
+ */
 const MAX_VALUE_BYTES = 128 * 1024 - 256;
 const MAX_NAMES = 1000;
 
@@ -49,7 +51,9 @@ export interface EnvironmentOptions {
   readonly passEnv: readonly string[];
 }
 
-/** The environment of one program. Throws `bad_request` for names and values that no environment can hold. */
+/**
+ * Returns the environment of one program. Throws `bad_request` for names and values that no environment can contain.
+ */
 export function programEnvironment(
   own: NodeJS.ProcessEnv,
   asked: Readonly<Record<string, string>>,

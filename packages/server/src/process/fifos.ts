@@ -6,17 +6,19 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-/** Made ahead, so that starting a program does not wait for mkfifo(1); Node has no mkfifo(3). */
+/**
+ * Number of FIFOs made in advance, so that the start of a program does not wait for mkfifo(1); Node has no mkfifo(3).
+ */
 const AHEAD = 12;
 
 export interface OpenFifo {
-  /** Our end, not blocking. */
+  /** The runner's end, non-blocking. */
   readonly ours: number;
-  /** The program's end, blocking. To be closed as soon as the program has it. */
+  /** The program's end, blocking. Must be closed as soon as the program has it. */
   readonly theirs: number;
 }
 
-/** Makes FIFOs in a directory of its own, and removes each name as soon as both ends are open. */
+/** Creates FIFOs in its directory, and removes each name as soon as both ends are open. */
 export class Fifos {
   readonly #dir: string;
   #ready: string[] = [];
@@ -27,7 +29,7 @@ export class Fifos {
     this.#dir = dir;
   }
 
-  /** Makes enough for the next programs. */
+  /** Creates enough FIFOs for the next programs. */
   fill(): Promise<void> {
     this.#filling ??= this.#make().finally(() => {
       this.#filling = undefined;
@@ -35,14 +37,17 @@ export class Fifos {
     return this.#filling;
   }
 
-  /** One to read from a program. */
+  /** Opens a FIFO to read from a program. */
   async openOutput(): Promise<OpenFifo> {
     const path = await this.take();
     const ours = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     return this.#opened(path, ours, constants.O_WRONLY);
   }
 
-  /** One to write to a program. Opened for both on our side: for writing alone, open fails until somebody reads. */
+  /**
+   * Opens a FIFO to write to a program. The runner's end is open in both directions: for writing alone, open fails
+   * until there is a reader.
+   */
   async openInput(): Promise<OpenFifo> {
     const path = await this.take();
     const ours = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
@@ -60,12 +65,12 @@ export class Fifos {
     }
   }
 
-  /** The name of one that nobody has opened; the taker moves or removes it. */
+  /** Returns the path of an unopened FIFO; the caller moves or removes it. */
   async take(): Promise<string> {
     while (true) {
       const path = this.#ready.pop();
       if (path !== undefined) {
-        // A refill that fails is tried again, and reported, when the stock is out.
+        // A failed refill is retried when no FIFO is left, and reported then.
         if (this.#ready.length < AHEAD / 2) this.fill().catch(() => undefined);
         return path;
       }

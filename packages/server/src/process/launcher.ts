@@ -1,13 +1,14 @@
-// How a program is started so that it sees a clean world: its own session, no descriptor of ours, default signals.
+// Command lines that start a program in a clean environment: its own session, no leaked descriptors, default signals.
 
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 
 /**
- * Runs in bash because POSIX sh cannot name descriptors above 9. It closes whatever leaked in: openpty() of the
- * native binding does not set CLOEXEC on the master, and a foreign descriptor of the gateway's parent may be open too.
- * `-p` keeps bash from reading BASH_ENV and from importing functions. libuv has already reset the signals.
+ * Shell text that closes leaked descriptors, then becomes the program. It runs in bash because POSIX sh cannot name
+ * descriptors above 9. openpty() of the native binding does not set CLOEXEC on the master, and a descriptor of the
+ * gateway's parent may be open too. `-p` keeps bash from reading BASH_ENV and from importing functions. libuv has
+ * already reset the signals.
  */
 // biome-ignore lint/suspicious/noTemplateCurlyInString: it is bash.
 const CLOSE_AND_EXEC = 'for f in /proc/self/fd/*; do f=${f##*/}; (( f > 2 )) && eval "exec $f>&-"; done; exec "$@"';
@@ -17,8 +18,8 @@ const UTF8_TERMINAL = 'stty iutf8 2>/dev/null; ';
 export const BASH = '/bin/bash';
 
 /**
- * Command line that makes the given terminal the controlling one, then becomes the program (same pid throughout).
- * Its stderr must lead nowhere at first: bash complains there of a locale that this machine lacks.
+ * Returns the command line that makes the given terminal the controlling one, then becomes the program (same pid
+ * throughout). Its stderr must lead to /dev/null at first: bash complains there of a locale that this machine lacks.
  */
 export const ptyCommand = (argv: readonly string[]): readonly [string, ...string[]] => [
   'setsid',
@@ -31,7 +32,7 @@ export const ptyCommand = (argv: readonly string[]): readonly [string, ...string
   ...argv,
 ];
 
-/** As `ptyCommand`; the program's stderr comes as descriptor 3. */
+/** Returns the same for pipes, as `ptyCommand`; the program's stderr comes as descriptor 3. */
 export const pipeCommand = (argv: readonly string[]): readonly [string, ...string[]] => [
   BASH,
   '-p',
@@ -41,7 +42,7 @@ export const pipeCommand = (argv: readonly string[]): readonly [string, ...strin
   ...argv,
 ];
 
-/** Finds a program as execvp would, so that "not found" is an answer and not an exit code. Throws `command_not_found`. */
+/** Finds a program as execvp does, so that "not found" is an error and not an exit code. Throws `command_not_found`. */
 export function findExecutable(name: string, path: string, cwd: string): string {
   if (name.includes('\0'))
     throw new BinnacleError('bad_request', { message: 'A program name cannot hold a NUL byte.' });
@@ -53,13 +54,13 @@ export function findExecutable(name: string, path: string, cwd: string): string 
       accessSync(candidate, constants.X_OK);
       if (statSync(candidate).isFile()) return candidate;
     } catch {
-      // Not there or not ours to run: the next folder of PATH decides.
+      // Absent or not executable by this user: the next folder of PATH decides.
     }
   }
   throw new BinnacleError('command_not_found', { message: `The program "${name}" was not found.`, details: { path } });
 }
 
-/** Throws `bad_cwd` unless it is a directory that we may enter. */
+/** Throws `bad_cwd` unless the path is a directory that this user can enter. */
 export function checkCwd(cwd: string): void {
   try {
     accessSync(cwd, constants.X_OK);

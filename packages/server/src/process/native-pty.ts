@@ -1,4 +1,4 @@
-// The three native calls that Node lacks. Everything else about a PTY is done with plain descriptors.
+// The native calls that Node lacks. All other operations on a PTY use plain descriptors.
 
 import { createRequire } from 'node:module';
 import { BinnacleError } from '@binnacle/protocol';
@@ -11,20 +11,20 @@ export interface NativePty {
 
 const PACKAGE = '@lydell/node-pty';
 const BINARY = `${PACKAGE}-${process.platform}-${process.arch}`;
-/** A message of the loader has a line for each module that wanted the missing one. */
+/** Maximum characters of a reason. A message of the loader has a line for each module that required the missing one. */
 const MAX_REASON = 300;
 
-/** Loads the native part once it is there: it is optional, and may be installed while programs run. */
+/** Loads the native binary on demand: it is optional, and may be installed while programs run. */
 export class PtyLoader {
   #native: NativePty | undefined;
 
-  /** Throws `pty_unavailable`, which says why and what to do. */
+  /** Returns the native calls. Throws `pty_unavailable`, with the reason and the remedy. */
   load(): NativePty {
     this.#native ??= loadNativePty();
     return this.#native;
   }
 
-  /** Why no terminal can be opened here, as `load` throws it; undefined where one can. */
+  /** The failure of `load`; undefined if a terminal can be opened. */
   get problem(): BinnacleError | undefined {
     try {
       this.load();
@@ -39,7 +39,7 @@ export class PtyLoader {
 function loadNativePty(): NativePty {
   const here = createRequire(import.meta.url);
   try {
-    // The binary is an optional dependency of the package, so it is looked up from there: hoisting is not promised.
+    // The binary is an optional dependency of the package, so it is resolved from there: hoisting is not guaranteed.
     const there = createRequire(here.resolve(`${PACKAGE}/package.json`));
     return there(`${BINARY}/pty.node`) as NativePty;
   } catch (cause) {

@@ -1,4 +1,4 @@
-// A program on pipes: stdin, stdout and stderr apart, as FIFOs. Owns our ends of them.
+// A program on pipes: stdin, stdout and stderr apart, as FIFOs. Owns the runner's ends of them.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, writeSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { pipeCommand } from './launcher.ts';
 import type { ExitStatus, Program, ProgramEvents, StartProgram } from './program.ts';
 import { isCode, readNow, started } from './pty.ts';
 
-/** fs.pipe-max-size: a pipe cannot hold more, so what is read beyond it was written by a child left behind. */
+/** Maximum bytes in a pipe (fs.pipe-max-size): bytes beyond it were written later, by a child left behind. */
 const MAX_PIPE_BYTES = 1024 * 1024;
 
 export function pipeStarter(fifos: Fifos, readBuffer: Buffer): StartProgram {
@@ -23,7 +23,8 @@ export function pipeStarter(fifos: Fifos, readBuffer: Buffer): StartProgram {
       const stderr = await fifos.openOutput();
       opened.push(stderr);
       const [command, ...args] = pipeCommand(spec.argv);
-      // `detached` is setsid(2): its own session and process group, so that its jobs can be told from ours.
+      // `detached` is setsid(2): the program gets its own session and process group, which distinguishes its jobs from
+      // the runner's.
       const child = await started(
         spawn(command, args, {
           cwd: spec.cwd,
@@ -64,7 +65,7 @@ class PipeProgram implements Program {
   readonly #outputs: readonly PipeReader[];
   #exitReported = false;
   #paused = false;
-  /** Who waits until what was written is read; while reading is paused there may be more than one. */
+  /** Callbacks that wait until all written output is read. While reading is paused there may be several. */
   readonly #settling: (() => void)[] = [];
 
   constructor(child: ChildProcess, pipes: Pipes) {
@@ -123,7 +124,10 @@ class PipeProgram implements Program {
     });
   }
 
-  /** What was written before is in the kernel by now, so reading until there is nothing finds all of it. */
+  /**
+   * Settles the waiting callbacks. Earlier output is in the kernel by now, so reading until the pipes are empty finds
+   * all of it.
+   */
   #settleNow(): void {
     if (this.#settling.length === 0) return;
     for (const output of this.#outputs) {
@@ -154,7 +158,7 @@ class PipeReader {
       this.#events.output(this.#kind, this.#readBuffer.subarray(0, count));
       return !this.socket.isPaused();
     };
-    // The types know `onread` only for sockets that connect.
+    // The types allow `onread` only for sockets that connect.
     const options = { fd, readable: true, writable: false, onread: { buffer: pipes.readBuffer, callback } };
     this.socket = new Socket(options);
     this.socket.on('end', () => this.close());
@@ -166,13 +170,15 @@ class PipeReader {
     this.socket.resume();
   }
 
-  /** The descriptor is closed in this turn, `close` comes a turn later: in between its number is somebody else's. */
+  /**
+   * Closes the descriptor synchronously; `close` is emitted one turn later, and in between the number may be reused.
+   */
   close(): void {
     this.#fd = -1;
     this.socket.destroy();
   }
 
-  /** False when `isPaused` stopped it before the end. */
+  /** Reads until the pipe is empty. Returns false if `isPaused` stopped it before. */
   drainNow(isPaused: () => boolean): boolean {
     for (let taken = 0; this.#fd >= 0 && taken < MAX_PIPE_BYTES; ) {
       if (isPaused()) return false;

@@ -1,19 +1,19 @@
-// What the runner needs of a running program. Two kinds implement it: pty.ts and pipe.ts. Knows no log and no socket.
+// The runner's interface of a running program, implemented by pty.ts and pipe.ts.
 
 import type { OutputKind } from '@binnacle/protocol';
 
 export interface ProgramSpec {
-  /** The program and its arguments. `argv[0]` is an absolute path: whoever asks has looked it up. */
+  /** The program and its arguments. `argv[0]` is an absolute path: the caller has resolved it. */
   readonly argv: readonly [string, ...string[]];
   readonly cwd: string;
-  /** The whole environment; nothing of ours is added. */
+  /** The whole environment; the runner adds nothing. */
   readonly env: Readonly<Record<string, string>>;
   readonly cols: number;
   readonly rows: number;
 }
 
 export interface ExitStatus {
-  /** Null when a signal ended it. */
+  /** Null if a signal ended the program. */
   readonly exitCode: number | null;
   readonly signal: string | null;
 }
@@ -22,26 +22,29 @@ export interface ExitStatus {
 export interface ProgramEvents {
   /** `bytes` is reused as soon as this returns. */
   output(kind: OutputKind, bytes: Uint8Array): void;
-  /** Everything that the program itself wrote was handed to `output` before. */
+  /** All output that the program itself wrote was passed to `output` before. */
   exited(status: ExitStatus): void;
-  /** Nobody holds the output open any more; the last byte was handed to `output`. */
+  /** The output has no writer any more, and its last byte was passed to `output`. */
   ended(): void;
 }
 
 export interface Program {
   readonly pid: number;
-  /** Writes what the kernel takes without blocking; returns how many bytes that was. */
+  /** Writes the bytes that the kernel takes without blocking; returns their count. */
   write(bytes: Uint8Array): number;
-  /** Ends the input. Undefined where a terminal is the input: its EOF character ends one read, not the input. */
+  /** Ends the input. Undefined for a terminal: its EOF character ends one read, not the input. */
   readonly closeInput: (() => void) | undefined;
-  /** Stops and continues reading. While it is paused the kernel blocks the program as soon as its buffer is full. */
+  /**
+   * Stops and continues reading. While paused, the kernel blocks the program as soon as its buffer is full
+   * (back-pressure).
+   */
   pause(): void;
   resume(): void;
-  /** Undefined where there is no terminal. */
+  /** Undefined without a terminal. */
   readonly resize: ((cols: number, rows: number) => void) | undefined;
-  /** Calls back when all that was written to the output before this call was handed to `output`. In order. */
+  /** Calls back when all output written before this call was passed to `output`. Calls back in order. */
   settle(done: () => void): void;
-  /** Lets go of every descriptor; `ended` follows. For programs whose children hold the output open for ever. */
+  /** Closes every descriptor; `ended` follows. For programs whose children keep the output open forever. */
   abandon(): void;
 }
 

@@ -1,8 +1,8 @@
-// A program in a pseudo terminal. Owns both ends of it until the last byte is read.
+// A program in a pseudo terminal. Owns both ends of the terminal until the last byte is read.
 //
 // node-pty's own spawn loses the end of the output (microsoft/node-pty#85, libuv#4992: a short read with POLLHUP counts
-// as the end), so we keep the slave open until the program has exited, then write a random marker into it and read
-// until the marker comes back: what stands before it is all that the program wrote.
+// as the end). The slave therefore stays open until the program has exited; then a random marker is written into it and
+// read back: the bytes before the marker are all that the program wrote.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -13,19 +13,27 @@ import { ptyCommand } from './launcher.ts';
 import type { PtyLoader } from './native-pty.ts';
 import type { ExitStatus, Program, ProgramEvents, ProgramSpec, StartProgram } from './program.ts';
 
-/** A stopped terminal (XOFF) never echoes the marker; after this long what the kernel holds is all there is. */
+/**
+ * Maximum wait for the marker after the exit. A stopped terminal (XOFF) never echoes it; then the bytes in the kernel
+ * are all.
+ */
 const MARKER_TIMEOUT_MS = 1000;
-/** While the program goes on: an interrupt key makes the kernel throw away what it holds, and the marker with it. */
+/**
+ * Maximum wait for the marker while the program runs: an interrupt key makes the kernel discard its buffer, including
+ * the marker.
+ */
 const LIVE_MARKER_TIMEOUT_MS = 250;
-/** N_TTY hands over about 4 KiB a read whatever is asked; 64 KiB is room for the drain at the end. */
+/**
+ * Bytes per read. N_TTY returns about 4 KiB per read whatever is requested; 64 KiB is room for the drain at the end.
+ */
 export const READ_BYTES = 64 * 1024;
 
 /**
- * `readBuffer` is shared by all programs of a runner: reading is synchronous, so they never need it at once. What it
- * gives throws `pty_unavailable` where the native part is missing.
+ * Returns the starter for programs in terminals. All programs of a runner share `readBuffer`: reads are synchronous, so
+ * they never need it at the same time. The starter throws `pty_unavailable` if the native binary is missing.
  */
 export function ptyStarter(readBuffer: Buffer, loader: PtyLoader): StartProgram {
-  // Now, if it can be: the files may be replaced later.
+  // Loaded now, if possible: the files may be replaced later.
   void loader.problem;
   return async (spec, events) => {
     const native = loader.load();
@@ -33,7 +41,7 @@ export function ptyStarter(readBuffer: Buffer, loader: PtyLoader): StartProgram 
     let inherited = -1;
     let held = -1;
     try {
-      // Two descriptions of our own: libuv makes the child's blocking, and the marker must never block us.
+      // Two file descriptions: libuv makes the child's blocking, and the write of the marker must never block.
       inherited = openSync(pty.pty, constants.O_RDWR | constants.O_NOCTTY);
       held = openSync(pty.pty, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
       const child = await launch(spec, inherited);
@@ -82,7 +90,7 @@ class PtyProgram implements Program {
   readonly #readBuffer: Buffer;
   readonly #stream: ReadStream;
   #drain: Drain | undefined;
-  /** Who waits for the drain after this one. */
+  /** Callbacks that wait for the drain after this one. */
   readonly #settling: (() => void)[] = [];
   #hasEnded = false;
 
@@ -95,7 +103,8 @@ class PtyProgram implements Program {
     this.resize = (cols, rows) => {
       if (this.#master >= 0) terminal.resize(this.#master, cols, rows);
     };
-    // `onread` is undocumented for tty but is passed on to net.Socket: one static buffer instead of an allocation a read.
+    // `onread` is undocumented for tty but is passed on to net.Socket: one static buffer in place of an allocation per
+    // read.
     const options = { onread: { buffer: terminal.readBuffer, callback: this.#masterOnRead } };
     this.#stream = new ReadStream(terminal.master, options as object);
     this.#stream.on('end', this.#masterOnEnd);
@@ -111,7 +120,7 @@ class PtyProgram implements Program {
       return writeSync(this.#master, bytes);
     } catch (error) {
       if (isCode(error, 'EAGAIN')) return 0;
-      // EIO: the last holder of the terminal is gone. Nobody can read this; the end is reported by the reader.
+      // EIO: no process has the terminal open any more, so no process can read this; the reader reports the end.
       if (isCode(error, 'EIO')) return bytes.length;
       throw error;
     }
@@ -134,7 +143,9 @@ class PtyProgram implements Program {
     this.#close();
   }
 
-  /** The descriptor is closed in this turn, `close` comes a turn later: in between its number is somebody else's. */
+  /**
+   * Closes the descriptor synchronously; `close` is emitted one turn later, and in between the number may be reused.
+   */
   #close(): void {
     this.#master = -1;
     this.#stream.destroy();
@@ -155,12 +166,14 @@ class PtyProgram implements Program {
     if (found.after !== undefined) this.#drained(found.after);
   }
 
-  /** EIO: nobody holds the terminal and nothing is left in it. The stream has closed the descriptor already. */
+  /** EIO: no process has the terminal open, and it is empty. The stream has closed the descriptor already. */
   readonly #masterOnError = (): void => {
     this.#master = -1;
   };
 
-  /** Nobody holds the terminal, as libuv sees it; before its 1.52 bytes may still be in the kernel. */
+  /**
+   * The end according to libuv: no process has the terminal open. Before libuv 1.52 bytes may still be in the kernel.
+   */
   readonly #masterOnEnd = (): void => {
     if (this.#master < 0) return;
     while (true) {
@@ -195,7 +208,7 @@ class PtyProgram implements Program {
   #drainNext(): void {
     for (let done = this.#settling.shift(); done !== undefined; done = this.#settling.shift()) {
       if (this.#master < 0) {
-        done(); // Everything was read.
+        done(); // All output was read.
         continue;
       }
       const drain = new Drain(done);
@@ -210,7 +223,7 @@ class PtyProgram implements Program {
     const timer = setTimeout(
       () => {
         if (this.#drain !== drain) return;
-        // Reading is paused for want of disk space: the marker is still on its way.
+        // Reading is paused for lack of disk space: the marker is still on its way.
         if (this.#stream.isPaused() || this.#readLate(drain)) this.#giveUpLater(drain);
         else if (this.#drain === drain) this.#drained(drain.rest());
       },
@@ -219,7 +232,10 @@ class PtyProgram implements Program {
     timer.unref();
   }
 
-  /** Where it was we who were stopped (SIGSTOP, a slow disk), timers come before reads. True when more may come. */
+  /**
+   * Reads after this process was stopped (SIGSTOP, a slow disk), when timers fire before reads. Returns true if more
+   * may follow.
+   */
   #readLate(drain: Drain): boolean {
     for (let taken = 0; taken < READ_BYTES; ) {
       if (this.#drain !== drain || this.#master < 0) return false;
@@ -250,7 +266,7 @@ class PtyProgram implements Program {
     const drain = this.#drain;
     this.#drain = undefined;
     drain?.done();
-    // What came behind the marker may hold the next one.
+    // Bytes after the marker may contain the next marker.
     if (this.#drain === undefined) this.#drainNext();
     if (after.length > 0) this.#take(after);
   }
@@ -265,7 +281,7 @@ class PtyProgram implements Program {
   }
 }
 
-/** Looks for the marker in what is read after it was written, across reads. */
+/** Searches for the marker across reads after it was written. */
 class Drain {
   readonly done: () => void;
   /** Capitals and digits: `stty olcuc` would change small letters on their way. */
@@ -284,13 +300,15 @@ class Drain {
       this.#kept = Buffer.alloc(0);
       return { before: all.subarray(0, at), after: all.subarray(at + this.marker.length) };
     }
-    // Its beginning may stand at the end of this read.
+    // The beginning of the marker may be at the end of this read.
     const keep = Math.min(all.length, this.marker.length - 1);
     this.#kept = all.subarray(all.length - keep);
     return { before: all.subarray(0, all.length - keep) };
   }
 
-  /** What was held back in the hope of the marker, less the part of the marker in it. */
+  /**
+   * Returns the bytes that were withheld because the marker might begin there, without the part of the marker in them.
+   */
   rest(): Uint8Array {
     for (let length = Math.min(this.written, this.#kept.length); length > 0; length--) {
       const tail = this.#kept.subarray(this.#kept.length - length);
@@ -300,7 +318,7 @@ class Drain {
   }
 }
 
-/** Bytes read without waiting; 0 at the end of file, on EIO and when there is nothing. */
+/** Reads without waiting. Returns 0 at the end of file, on EIO and without data. */
 export function readNow(fd: number, buffer: Buffer): number {
   try {
     return readSync(fd, buffer);

@@ -1,54 +1,56 @@
-// The bash that takes runs: the text that it begins with. What is said over its two FIFOs is in runner/shell-link.ts.
+// The bash that takes runs: its start-up text. For the messages over its two FIFOs see runner/shell-link.ts.
 //
-// It is an interactive bash, because only that one gives up a whole command at an interrupt and lives on. In a terminal
-// people can use it as they are used to; on pipes it reads lines from the session's input. A run is one more line that
-// is typed at its prompt, and takes the command from a file, as data. Nothing is looked for in its output.
+// It is an interactive bash, because only an interactive bash gives up a whole command at an interrupt and lives on. In
+// a terminal people can use it as usual; on pipes it reads lines from the session's input. A run is one more line typed
+// at its prompt, and takes the command from a file, as data. The output is never searched for markers.
 
 import type { Mode } from '@binnacle/protocol';
 import { BASH } from './launcher.ts';
 
-/** Typed at the prompt to start a run. In a terminal it is a key that readline turns into the line. */
+/** Typed at the prompt to start a run. In a terminal it is a key that readline expands to the line. */
 export const WAKE: Readonly<Record<Mode, Buffer>> = {
   pty: Buffer.from('\u001b[7117;1~'),
   pipe: Buffer.from(
     ' { __binnacle_begin; } 2>/dev/null; eval -- "$__binnacle_command" </dev/null; { __binnacle_end; } 2>/dev/null\n',
   ),
 };
-/** The same on pipes, for a run that reads the session's input; and in a terminal whose line editing was turned off. */
+/** The same on pipes for a run that reads the session's input, and in a terminal whose line editing was turned off. */
 export const WAKE_WITH_INPUT = Buffer.from(
   ' { __binnacle_begin; } 2>/dev/null; eval -- "$__binnacle_command"; { __binnacle_end; } 2>/dev/null\n',
 );
-/** Typed before the key where that was lost: readline gives up what it has of a longer key. */
+/** Typed before the key when that was lost: readline discards its part of a longer key. */
 export const ABORT = Buffer.of(7);
-/** Typed at the prompt after a run: brings back what a person had begun to type before it. */
+/** Typed at the prompt after a run: restores the line that a person had begun to type before it. */
 export const RESTORE_LINE = Buffer.from('\u001b[7117;2~');
 
-/** In the folder of the shell: its files, by what they are for. */
+/** Files in the folder of the shell. */
 export const SHELL_FILES = {
-  /** Watches over the shell, and starts the next one when it ends. */
+  /** Supervises the shell, and starts the next one when it ends. */
   keeper: 'keeper.sh',
   startup: 'startup.sh',
-  /** FIFO: the shell tells, we listen. */
+  /** FIFO: messages of the shell to the runner. */
   told: 'told',
-  /** FIFO: what the shell waits for. */
+  /** FIFO: the answers for which the shell waits. */
   answers: 'answers',
-  /** Where to go first, NUL, the command. */
+  /** Working directory, NUL, command. */
   command: 'command',
-  /** What is shown of the command in a terminal. */
+  /** The text shown for the command in a terminal. */
   title: 'title',
-  /** Variables, functions and options after the last run: where a fresh shell goes on. */
+  /** Variables, functions and options after the last run, from which a fresh shell continues. */
   state: 'state',
 } as const;
 
 const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 /**
- * Descriptor 9 carries the real stderr past what an interactive bash without a terminal complains of at its start.
+ * Returns the text of the keeper. Descriptor 9 carries the real stderr past the complaints of an interactive bash
+ * without a terminal at its start.
  *
- * `set -m` makes each shell a job of its own: in a terminal it is given the terminal, which is taken back when it is
- * killed, and `kill 0` in a run does not reach the keeper. It needs the terminal on stderr when it forks, so stderr is
- * turned away for the shell alone. A shell that stops itself goes on at once; its session would have no shell else. The
- * traps are there so that children get default signals, and an interrupt of all does not end the keeper.
+ * `set -m` makes each shell a job of its own: in a terminal the job gets the terminal, which is taken back when the job
+ * is killed, and `kill 0` in a run does not reach the keeper. Bash needs the terminal on stderr when it forks, so
+ * stderr is redirected for the shell alone. A shell that stops itself continues at once; otherwise its session would
+ * have no shell. The traps give children default signals, and keep an interrupt of all processes from ending the
+ * keeper.
  */
 export const keeperText = (dir: string, mode: Mode, key: string): string => `set -m
 trap : INT QUIT TSTP
@@ -66,17 +68,20 @@ while :; do
 done
 `;
 
-/** Reads the keeper's text from a file: bash names the file that it runs in what it says of a shell that was killed. */
+/**
+ * Reads the keeper's text from a file: bash includes the name of the file that it runs in its message about a killed
+ * shell.
+ */
 export const keeperCommand = (path: string): [string, ...string[]] => [BASH, '-c', 'eval "$(<"$1")"', 'bash', path];
 
 /**
- * A fresh shell does not keep `set -e`, or it would end at every command that fails, as the last one did; nor `set -a`,
- * which would export what is ours.
- * What it asks has a number, which the answer repeats: an interrupt can come between the two, and leaves an answer.
- * `key` stands before each line that is told: a child that writes into the FIFO by accident tells nothing.
+ * Returns the start-up text of the shell. A fresh shell does not keep `set -e`, or it would end at every failing
+ * command, as the last shell did; nor `set -a`, which would export Binnacle's own variables. Each question of the shell
+ * has a number, which the answer repeats: an interrupt can come between the two, and leaves an answer. `key` begins
+ * each message: a child that writes into the FIFO by accident sends no valid message.
  *
- * Holds for whatever a run leaves behind: `set -eux`, noclobber, a PATH of nothing, an IFS, builtins that are functions.
- * `__binnacle_end` sets PROMPT_COMMAND again, because start-up files that a run sources like to replace it.
+ * The text works whatever a run leaves behind: `set -eux`, noclobber, an empty PATH, an IFS, builtins replaced by
+ * functions. `__binnacle_end` sets PROMPT_COMMAND again, because start-up files that a run sources often replace it.
  */
 export const startupText = (dir: string, mode: Mode, key: string): string => `
 if [[ -e ${quote(`${dir}/${SHELL_FILES.state}`)} ]]; then builtin . ${quote(`${dir}/${SHELL_FILES.state}`)}; fi
@@ -154,9 +159,9 @@ set +o history
 `;
 
 /**
- * The alias ends in a comment, so that what is shown behind it is never looked at. It is made anew each time, because
- * a run may have removed it; where aliases or comments were turned off, the line itself is shown (readline restores both
- * after a key's function, so it cannot turn them on).
+ * The alias ends in a comment, so that the title after it is never parsed. It is defined again each time, because a run
+ * may have removed it; if aliases or comments were turned off, the line itself is shown (readline restores both after a
+ * key's function, so the function cannot turn them on).
  */
 const TERMINAL_TEXT = `PS1='\\w\\$ '
 __binnacle_load() {
@@ -185,7 +190,7 @@ done
 unset __binnacle_map
 `;
 
-/** One line that a terminal shows as it is; what it may hold is not looked at by the shell. */
+/** Returns one line that a terminal shows unchanged; the shell does not parse its content. */
 export function titleOf(command: string): string {
   const line = command.trim().split('\n', 1)[0] ?? '';
   const shown = line.replaceAll(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 200);

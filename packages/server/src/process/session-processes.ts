@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { SignalName } from '@binnacle/protocol';
 
-/** In the environment of every program of ours: children that left the session and the group are found by it. */
+/** Environment variable of every started program: it identifies children that left the session and the group. */
 export const SESSION_MARK = 'BINNACLE_SESSION';
 
 export interface ProcessRow {
@@ -12,9 +12,9 @@ export interface ProcessRow {
   readonly parent: number;
   readonly group: number;
   readonly session: number;
-  /** The foreground group of its terminal, -1 without one. */
+  /** The foreground group of its terminal, -1 without a terminal. */
   readonly foreground: number;
-  /** Clock ticks since boot: together with the pid it names one process for ever. */
+  /** Clock ticks since boot: together with the pid it identifies one process for ever. */
   readonly startTime: string;
   readonly isZombie: boolean;
 }
@@ -22,15 +22,16 @@ export interface ProcessRow {
 /** The process that was started for a session. */
 export type Leader = Pick<ProcessRow, 'pid' | 'startTime'>;
 
-/** Undefined when there is no such process. */
+/** Returns undefined if there is no such process. */
 export function readProcess(pid: number): ProcessRow | undefined {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   } catch {
-    return undefined; // It ended; that is the answer.
+    return undefined; // The process has ended.
   }
-  // The name in brackets may hold spaces and brackets, so fields are counted from the last one: [0] is the state.
+  // The name in brackets may contain spaces and brackets, so fields are counted from the last bracket: [0] is the
+  // state.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return {
     pid,
@@ -55,13 +56,14 @@ export function listProcesses(): ProcessRow[] {
 }
 
 /**
- * The leader, what descends from it, what is in its session, and what carries the session's mark. No zombies. `known`
- * were found before: one that left the session with an empty environment is nobody's child once its parent has ended.
+ * Returns the leader, its descendants, the processes in its session, and those with the session's mark. No zombies.
+ * `known` are processes found before: a process that left the session with an empty environment loses its last link to
+ * the family when its parent ends.
  */
 export function familyOf(leader: Leader, sessionId: string, known: readonly Leader[] = []): ProcessRow[] {
   const rows = listProcesses();
   const knownTimes = new Map(known.map(({ pid, startTime }) => [pid, startTime]));
-  // Once the leader is reaped its number can come back, as somebody else and with somebody else's session.
+  // After the leader is reaped its pid can be reused, by another process in another session.
   const isReused = rows.some((row) => row.pid === leader.pid && row.startTime !== leader.startTime);
   const family = new Set<number>();
   const byParent = new Map<number, ProcessRow[]>();
@@ -73,7 +75,7 @@ export function familyOf(leader: Leader, sessionId: string, known: readonly Lead
     const isKnown = knownTimes.get(row.pid) === row.startTime;
     if (isInSession || isKnown || hasMark(row.pid, sessionId)) family.add(row.pid);
   }
-  // A Set goes on to what is added while it is walked.
+  // The iteration of a Set includes elements that are added during it.
   for (const pid of family) for (const child of byParent.get(pid) ?? []) family.add(child.pid);
   return rows.filter((row) => family.has(row.pid) && !row.isZombie && row.pid !== process.pid);
 }
@@ -82,11 +84,14 @@ function hasMark(pid: number, sessionId: string): boolean {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`${SESSION_MARK}=${sessionId}\0`);
   } catch {
-    return false; // Another user's process, or one that has just ended.
+    return false; // A process of another user, or one that has just ended.
   }
 }
 
-/** Whether a process descends from a living one with this title (at most 15 characters). Its own title does not count. */
+/**
+ * Returns whether a process has a living ancestor with this title (at most 15 characters). Its own title does not
+ * count.
+ */
 export function descendsFrom(pid: number, title: string): boolean {
   for (let at = readProcess(pid)?.parent ?? 0; at > 1; at = readProcess(at)?.parent ?? 0) {
     if (titleOf(at) === title) return true;
@@ -98,11 +103,11 @@ function titleOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
   } catch {
-    return ''; // It has just ended.
+    return ''; // The process has just ended.
   }
 }
 
-/** The marks of what runs that begin like this. */
+/** Returns the marks of running processes that begin with `prefix`. */
 export function marksOf(prefix: string): ReadonlySet<string> {
   const begin = `${SESSION_MARK}=${prefix}`;
   const marks = new Set<string>();
@@ -113,7 +118,7 @@ export function marksOf(prefix: string): ReadonlySet<string> {
   return marks;
 }
 
-/** Empty for another user's process, and for one that has just ended. */
+/** Returns no variables for a process of another user, and for one that has just ended. */
 function environmentOf(pid: number): readonly string[] {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
@@ -122,11 +127,11 @@ function environmentOf(pid: number): readonly string[] {
   }
 }
 
-/** The end of a pipeline before its beginning: it must hear of an interrupt before it sees its input end. */
+/** Sorts the end of a pipeline before its beginning: it must get an interrupt before it sees the end of its input. */
 export const youngestFirst = (rows: readonly ProcessRow[]): ProcessRow[] =>
   [...rows].sort((a, b) => Number(b.startTime) - Number(a.startTime) || b.pid - a.pid);
 
-/** Signals a process unless it is another one by now. False when it is gone. */
+/** Signals a process unless its pid was reused. Returns false if it is gone. */
 export function signalProcess(row: ProcessRow, signal: SignalName | 0): boolean {
   const now = readProcess(row.pid);
   if (now === undefined || now.startTime !== row.startTime || now.isZombie) return false;
@@ -138,14 +143,14 @@ export function kill(pid: number, signal: SignalName | 0): boolean {
     process.kill(pid, signal);
     return true;
   } catch {
-    return false; // ESRCH: it ended in between. EPERM: it changed its user, and is not ours to end.
+    return false; // ESRCH: it ended meanwhile. EPERM: it changed its user, and may not be ended.
   }
 }
 
-/** Names one boot of this machine: a pid from before it names nothing. */
+/** Returns the id of this boot of the machine: a pid from an earlier boot identifies no process. */
 export const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
 
-/** Whether a signal would end a process: it neither catches nor ignores it. False when it is gone. */
+/** Returns whether a signal would end a process: it neither catches nor ignores the signal. False if it is gone. */
 export function wouldEnd(pid: number, signal: SignalName): boolean {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'latin1');

@@ -1,23 +1,26 @@
-// Ends everything that belongs to a session: hang up, ask, kill. Each step goes to the whole family.
+// Ends all processes of a session: hang up, terminate, kill. Each step goes to the whole family.
 
 import type { SignalName } from '@binnacle/protocol';
 import { Ticks } from '../base/running-time.ts';
 import { familyOf, type Leader, type ProcessRow, signalProcess } from './session-processes.ts';
 
 export interface EndingTimes {
-  /** After SIGHUP and SIGCONT (a stopped job cannot hear the first without the second). Shells end here. */
+  /** Time after SIGHUP and SIGCONT (a stopped job cannot react to the first without the second). Shells end here. */
   readonly hupMs: number;
-  /** After SIGTERM: for programs that tidy up. */
+  /** Time after SIGTERM, for programs that clean up. */
   readonly termMs: number;
 }
 
 export const ENDING_TIMES: EndingTimes = { hupMs: 500, termMs: 2000 };
 
-/** How often we look whether they are gone: /proc costs about a millisecond per hundred processes. */
+/** Interval of checks whether the processes are gone: /proc costs about a millisecond per hundred processes. */
 const LOOK_MS = 20;
-/** Minimum ms between two looks that are no delay by load: twice as long, and we were stopped. */
+/** Minimum ms between two checks that load cannot explain: at twice this time, this process was stopped. */
 const LATE_MS = 250;
-/** SIGKILL is immediate but for a process in an uninterruptible wait; nobody should wait for that one. */
+/**
+ * Maximum wait after SIGKILL, which is immediate except for a process in an uninterruptible wait; that is not waited
+ * for.
+ */
 const KILL_WAIT_MS = 2000;
 
 const STEPS: readonly { readonly signals: readonly SignalName[]; readonly wait: (times: EndingTimes) => number }[] = [
@@ -26,7 +29,7 @@ const STEPS: readonly { readonly signals: readonly SignalName[]; readonly wait: 
   { signals: ['SIGKILL'], wait: () => KILL_WAIT_MS },
 ];
 
-/** Resolves when nobody is left, or with how many could not be ended. */
+/** Ends the family. Resolves with the number of processes that could not be ended. */
 export async function endFamily(leader: Leader, sessionId: string, times: EndingTimes = ENDING_TIMES): Promise<number> {
   let family: readonly ProcessRow[] = [];
   const look = () => {
@@ -45,7 +48,7 @@ async function allGone(look: () => readonly ProcessRow[], withinMs: number): Pro
   let deadline = performance.now() + withinMs;
   let hasMore = true;
   while (look().length > 0) {
-    // While the machine was stopped they could not end, either: the step is given once more.
+    // While the machine was stopped the processes could not end either: the step gets its time once more.
     if (ticks.isLate(LATE_MS) && hasMore) {
       hasMore = false;
       deadline = performance.now() + withinMs;

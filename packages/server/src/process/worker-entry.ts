@@ -1,12 +1,15 @@
-// The entry of a process that the gateway has started beside itself (worker-process.ts): the other end of the channel.
+// The entry of a worker process beside the gateway (worker-process.ts): the other end of the channel.
 
 import { setPriority } from 'node:os';
 import { invariant } from '@binnacle/protocol';
 
-/** Niceness of this process. Where processors are few, the gateway and people's programs come first. */
+/** Niceness of this process. On few processors the gateway and the users' programs come first. */
 const NICE = 5;
 
-/** Hands each message to what `begin` gives. Ends this process with the gateway, however that went. */
+/**
+ * Passes each message to the function that `begin` returns. Ends this process with the gateway, however the gateway
+ * ended.
+ */
 export function serveGateway<To, From extends object>(
   begin: (send: (message: From, sent?: () => void) => void) => (message: To) => void,
 ): void {

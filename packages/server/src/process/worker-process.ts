@@ -1,5 +1,5 @@
-// A process of ours beside the gateway, for work that a gateway must not do itself: what hangs, crashes or is ended there
-// takes nothing along. It may be killed at any time, and ends with the gateway. Knows nothing of the work.
+// A worker process beside the gateway, for work that a gateway must not do itself: a hang, crash or kill there does not
+// affect the gateway. It may be killed at any time, and ends with the gateway.
 
 import { type ChildProcess, fork } from 'node:child_process';
 
@@ -14,7 +14,7 @@ export interface SideProcessOptions {
 
 export interface SideProcessEvents<From> {
   message(message: From): void;
-  /** Once, when nothing of it is left: a file that it had open is free. `cause`: why it could not be started. */
+  /** Called once, when the process is gone: a file that it had open is free. `cause`: the reason of a failed start. */
   gone(cause?: Error): void;
 }
 
@@ -24,26 +24,26 @@ export class SideProcess<To extends object, From> {
   #isKilled = false;
   #isGone = false;
 
-  /** Starts the process. Throws where no process can be had at all; later failures are told by `gone`. */
+  /** Starts the process. Throws if no process can be created at all; `gone` reports later failures. */
   constructor({ script, maxHeapMb, youngMb }: SideProcessOptions, events: SideProcessEvents<From>) {
     this.#events = events;
     const young = youngMb === undefined ? [] : [`--max-semi-space-size=${youngMb}`];
     const child = fork(script, [], {
       serialization: 'advanced',
-      // Flags of whoever embeds us (--input-type, loaders) are not for it, nor is our environment.
+      // Not the flags of an embedding process (--input-type, loaders), nor the gateway's environment.
       execArgv: [`--max-old-space-size=${maxHeapMb}`, ...young],
       env: {},
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     this.#child = child;
-    // A gateway that was told to stop does not wait for it.
+    // Does not keep a stopping gateway alive.
     child.unref();
     child.channel?.unref();
     child.on('message', (message) => {
       if (!this.#isKilled) events.message(message as From);
     });
     child.on('error', (cause) => {
-      // Without a pid it never ran, and there will be no exit.
+      // Without a pid the process never ran, and there will be no exit.
       if (child.pid === undefined) this.#go(cause);
     });
     child.once('exit', () => this.#go());
@@ -53,12 +53,12 @@ export class SideProcess<To extends object, From> {
     return this.#child.pid;
   }
 
-  /** Lost when it is gone or about to be. */
+  /** Sends a message, which is lost if the process is gone or about to be. */
   send(message: To): void {
     if (!this.#isKilled && this.#child.connected) this.#child.send(message, () => undefined);
   }
 
-  /** Kills the process at once, whatever it is doing. Messages that it has sent are no longer told. */
+  /** Kills the process at once, whatever it is doing. Messages that it has sent are dropped. */
   kill(): void {
     this.#isKilled = true;
     this.#child.kill('SIGKILL');

@@ -1,19 +1,19 @@
-// Somebody who is asked before input reaches the program of a session, and told behind it: then each input waits for its
-// verdict, in the order in which it came. Where nobody is, nothing waits. Knows no plugin, no helm and no runner.
+// Runs input hooks: each input to a session's program waits, in order of arrival, for the verdict of the hooks, and the
+// hooks learn of the input afterwards. Without hooks, input passes straight through.
 
 import { BinnacleError, type InputReceipt } from '@binnacle/protocol';
 
-/** What waits for a verdict is in our memory. */
+/** Maximum bytes per session that wait for a verdict. They are in the gateway's memory. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 const MAX_WAITING = 1024;
-/** What a message costs besides its bytes. */
+/** Memory of a waiting message besides its bytes. */
 const OVERHEAD_BYTES = 64;
-/** Messages that were vetoed, and clients that were sent away, which come again. */
+/** Maximum remembered vetoes, and maximum remembered clients that have to retry after `input_full`. */
 const MAX_KNOWN = 256;
 
 export interface InputEvent {
   readonly session: string;
-  /** Of what is no UTF-8, the replacement character. */
+  /** The input as text, with the replacement character for bytes that are no UTF-8. */
   readonly text: string;
   readonly by: string;
 }
@@ -27,23 +27,23 @@ export interface SessionEnd {
 }
 
 export interface SessionGuard {
-  /** Somebody wants to be asked about input. */
+  /** True while at least one hook wants to judge input. */
   readonly isAsked: boolean;
   readonly isTold: boolean;
   /** Rejects with `vetoed`. */
   before(input: InputEvent): Promise<void>;
-  /** These two never throw. */
+  /** Never throws, and neither does `ended`. */
   after(input: InputEvent): void;
   ended(session: SessionEnd): void;
 }
 
-/** Who is asked, and what waits for the verdict. */
+/** The hooks of a session and the queue of input that waits for their verdict. */
 export interface Guarded {
   readonly guard: SessionGuard;
   readonly input: GuardedInput;
 }
 
-/** `wasEmpty`: of a duplicate, that it was vetoed when it came first, maybe of a gateway before us. */
+/** `wasEmpty`, of a duplicate: the first arrival was vetoed, perhaps by an earlier gateway. */
 export interface Taken extends InputReceipt {
   readonly wasEmpty?: boolean;
 }
@@ -53,29 +53,29 @@ export interface NumberedMessage {
   readonly n: number;
 }
 
-/** The queue of one session. It is empty, and nothing goes through it, as long as nobody wants to be asked. */
+/** The queue of one session. Empty and bypassed while no hook wants to judge input. */
 export class GuardedInput {
   readonly #guard: SessionGuard;
   #last: Promise<unknown> | undefined;
   #waiting = 0;
   #waitingBytes = 0;
   readonly #vetoes = new Map<string, BinnacleError>();
-  /** Of clients that were told `input_full`: with which number they have to come back. */
+  /** Number with which a client must retry after `input_full`, by client. */
   readonly #holes = new Map<string, number>();
 
   constructor(guard: SessionGuard) {
     this.#guard = guard;
   }
 
-  /** Also where nobody is asked any more: what comes later must not overtake what waits. */
+  /** True also after the last hook has gone: later input must not overtake input that waits. */
   get isNeeded(): boolean {
     return this.#last !== undefined || this.#vetoes.size > 0 || this.#holes.size > 0 || this.#guard.isAsked;
   }
 
   /**
-   * Hands `input` on with `write`, which is called when it is its turn. Of a numbered message that is vetoed the number
-   * is used up all the same, by one without bytes, so that the next one is no gap. Throws `vetoed`, `input_full`,
-   * `input_gap`, and what `write` throws.
+   * Passes `input` on by `write`, in its turn. A veto of a numbered message still uses up the number, by a write
+   * without bytes, so that the next number is no gap. Throws `vetoed`, `input_full`, `input_gap`, and the errors of
+   * `write`.
    */
   async pass(
     input: InputEvent,
@@ -92,14 +92,14 @@ export class GuardedInput {
       if (veto === undefined) return await write(bytes);
       if (key === undefined) throw veto;
       const { duplicate, queued, wasEmpty } = await write(new Uint8Array());
-      // An earlier copy of it was let through, and its receipt was lost.
+      // An earlier copy of this message was allowed, and its receipt was lost.
       if (duplicate && wasEmpty !== true) return { accepted: bytes.length, duplicate, queued };
       remember(this.#vetoes, key, veto);
       throw veto;
     });
   }
 
-  /** Asks about a command. Throws `vetoed`, `input_full`. */
+  /** Runs the hooks for a command. Throws `vetoed`, `input_full`. */
   async passRun<T>(input: InputEvent, isNew: boolean, run: () => Promise<T>): Promise<T> {
     this.#admit(input.text.length, undefined);
     return await this.inTurn(input.text.length, async () => {
@@ -109,7 +109,7 @@ export class GuardedInput {
     });
   }
 
-  /** Behind all that waits. */
+  /** Runs `act` after all input that waits. */
   inTurn<T>(bytes: number, act: () => Promise<T>): Promise<T> {
     const size = bytes + OVERHEAD_BYTES;
     this.#waiting += 1;
@@ -144,10 +144,11 @@ export class GuardedInput {
     if (message !== undefined && hole !== undefined && message.n > hole) {
       throw new BinnacleError('input_gap', { details: { expected: hole } });
     }
-    // Nothing waits for ever: one that is larger than all the room gets it when it is alone.
+    // Prevents starvation: a message larger than the whole limit is accepted once the queue is empty.
     const isFull = this.#waiting >= MAX_WAITING || this.#waitingBytes + bytes > MAX_WAITING_BYTES;
     if (isFull && this.#waiting > 0) {
-      // Else a later one would be taken in its place, and it would be a duplicate for ever after.
+      // Without this, a later number would be accepted first, and this message would then count as a duplicate for
+      // ever.
       if (message !== undefined) remember(this.#holes, message.client, message.n);
       const details = { queued: this.#waitingBytes, limit: MAX_WAITING_BYTES };
       throw new BinnacleError('input_full', { message: 'Too much input waits for a plugin.', details });

@@ -1,4 +1,4 @@
-// What somebody asks to start, made out: which program it is, where it is found, and what it gets. Knows no runner and no rows.
+// Resolves a request to start a program: which program, where it is found, and which directory and environment it gets.
 
 import { homedir } from 'node:os';
 import { basename } from 'node:path';
@@ -9,11 +9,11 @@ import type { HostedSpec } from '../runner/wire.ts';
 import type { SessionSpec } from '../store/sessions.ts';
 
 export interface Launch {
-  /** Where nobody names it. */
+  /** Name of the session if the request gives none. */
   readonly name: string;
-  /** As it is shown and kept: without the values of its environment. */
+  /** The spec as it is shown and stored: without the values of the environment. */
   readonly spec: SessionSpec;
-  /** As it is started. */
+  /** The spec as it is started. */
   readonly program: Pick<
     HostedSpec,
     'id' | 'mode' | 'argv' | 'cwd' | 'env' | 'cols' | 'rows' | 'isShell' | 'takesRuns'

@@ -1,21 +1,24 @@
-// The helm of one session: who may write, until when, and the number that fences off everybody before. Knows no socket.
+// The lease of one session: who may write, until when, and the fencing number that excludes all earlier holders.
 
 import { randomBytes } from 'node:crypto';
 import { BinnacleError, type Lease, type LeaseInfo } from '@binnacle/protocol';
 import { sha256Hex } from './lease-secret.ts';
 
 export interface HelmTimes {
-  /** A holder that does nothing for this long loses the helm: an agent or a person that hangs must not block others. */
+  /**
+   * Time without activity after which the holder loses the lease: a hung agent or an absent person must not block
+   * others.
+   */
   readonly autoReleaseAfterMs: number;
-  /** After the holder's connection broke: long enough for a phone that changes its network. */
+  /** Time to reconnect after the holder's connection broke. Long enough for a phone that changes its network. */
   readonly graceMs: number;
 }
 
 export const HELM_TIMES: HelmTimes = { autoReleaseAfterMs: 300_000, graceMs: 15_000 };
-/** A lease may ask for less than `autoReleaseAfterMs` or for more, up to this. */
+/** Maximum time to live that a client may request. It may be shorter or longer than `autoReleaseAfterMs`. */
 const MAX_TTL_MS = 24 * 3600_000;
 
-/** What survives a restart of the gateway. */
+/** The part of a lease that survives a restart of the gateway. */
 export interface HelmRecord {
   readonly holder: string | null;
   readonly leaseHash: string | null;
@@ -23,22 +26,22 @@ export interface HelmRecord {
 }
 
 export interface HelmEvents {
-  /** Before anybody is told: the old holder's writes must be refused from here on. */
+  /** Called before anyone is notified: from here on the old holder's writes must be refused. */
   raiseFence(fence: number): Promise<void>;
-  /** The helm has changed hands, or has been let go of. */
+  /** Called when the lease has changed hands or was released. */
   changed(lease: LeaseInfo | null): void;
   save(record: HelmRecord): void;
 }
 
-/** One permission to write: what the runner checks, and the name that the log will show. */
+/** One permission to write: the fencing number that the runner checks, and the name that the log will show. */
 export interface Admitted {
   readonly fence: number;
   readonly by: string;
 }
 
-/** Who steers, and by what right. */
+/** A writer and the proof of its right to write. */
 export interface Steering {
-  /** Shown in the log and to the others. */
+  /** Name that the log and other users see. */
   readonly name: string;
   readonly lease?: string;
   readonly connection?: string;
@@ -48,9 +51,9 @@ interface Held {
   readonly holder: string;
   readonly leaseHash: string;
   readonly ttlMs: number;
-  /** Monotonic, in ms: a clock that jumps takes the helm from nobody. */
+  /** Expiry on a monotonic clock, in ms: a wall clock that jumps takes the lease from no holder. */
   expiresAt: number;
-  /** The connection that it was acquired on; its end starts the grace. */
+  /** The connection that acquired the lease. Its end starts the grace. */
   connection: string | undefined;
 }
 
@@ -61,9 +64,9 @@ export class Helm {
   #fence: number;
   #held: Held | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** The program has: whoever still waits for the helm gets none. */
+  /** True once the program has ended: waiting clients get no lease any more. */
   #hasEnded = false;
-  /** Changes of hands are one after the other: each waits until the runner knows its fence. */
+  /** Queue of changes of hands: each waits until the runner has the fencing number of the one before. */
   #changing: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -75,7 +78,7 @@ export class Helm {
     this.#now = options.now ?? (() => performance.now());
     this.#fence = record.fence;
     if (record.holder !== null && record.leaseHash !== null) {
-      // After a restart of ours the holder has the grace to come back in.
+      // After a restart of the gateway the holder has the grace to reconnect.
       const { holder, leaseHash } = record;
       const ttlMs = this.#times.autoReleaseAfterMs;
       this.#held = { holder, leaseHash, ttlMs, expiresAt: this.#now() + this.#times.graceMs, connection: undefined };
@@ -97,7 +100,10 @@ export class Helm {
     return this.#fence;
   }
 
-  /** Throws `lease_held` (details `holder`) unless it is free, or `take` is set; `session_exited` behind the end. */
+  /**
+   * Throws `lease_held` (details `holder`) unless the lease is free or `take` is set, and `session_exited` after the
+   * end.
+   */
   acquire(
     holder: string,
     options: { readonly take?: boolean; readonly ttlMs?: number; readonly connection?: string } = {},
@@ -111,8 +117,8 @@ export class Helm {
   }
 
   /**
-   * Gives it to another hand: as `take` for who gets it, but only its holder may. Throws `lease_lost`, also where it was
-   * lost while others were before it.
+   * Gives the lease to another holder, as `take` does, but only the current holder may call it. Throws `lease_lost`,
+   * also if the lease was lost while this change waited in the queue.
    */
   handOver(
     lease: string | undefined,
@@ -126,8 +132,8 @@ export class Helm {
   }
 
   /**
-   * Starts the time anew, and ties the lease to the connection that it comes by. The connection that holds it needs no
-   * secret, and is told none. Throws `lease_lost`, `session_exited`.
+   * Restarts the time to live, and ties the lease to the connection of this call. The connection that has the lease
+   * needs no secret, and gets none. Throws `lease_lost`, `session_exited`.
    */
   renew(lease: string | undefined, connection?: string): LeaseInfo & Partial<Lease> {
     this.#mustGoOn();
@@ -139,15 +145,15 @@ export class Helm {
     return lease === undefined ? info : { lease, ...info };
   }
 
-  /** The connection that holds it needs no secret. Throws `lease_lost`. */
+  /** Releases the lease. The connection that has the lease needs no secret. Throws `lease_lost`. */
   release(lease: string | undefined, connection?: string): void {
     this.#require(lease, connection);
     this.#letGo();
   }
 
   /**
-   * Admits one write. With a lease: its holder, whose time starts anew. Without: anybody while nobody holds it, and the
-   * holder's own connection. Throws `lease_held` and `lease_lost`.
+   * Admits one write. With a secret: the holder, whose time to live restarts. Without: any writer while the lease is
+   * free, and the holder's own connection. Throws `lease_held` and `lease_lost`.
    */
   admit(by: string, lease?: string, connection?: string): Admitted {
     if (lease !== undefined) {
@@ -163,8 +169,8 @@ export class Helm {
   }
 
   /**
-   * The runner has seen this fence. A higher one than ours was raised by a change of hands that we did not see the end
-   * of: the old holder is fenced off already, and the new one was never told.
+   * Applies the fencing number that the runner has seen. A higher number comes from a change of hands that did not
+   * finish here: the old holder is fenced off already, and the new holder never got the lease.
    */
   catchUp(fence: number): void {
     if (fence <= this.#fence) return;
@@ -172,17 +178,17 @@ export class Helm {
     this.#letGo();
   }
 
-  /** The connection that holds it; undefined where nobody does, or by no connection. */
+  /** The connection that has the lease; undefined if the lease is free or has no connection. */
   get connection(): string | undefined {
     return this.#current()?.connection;
   }
 
-  /** True for the connection that holds it. */
+  /** True for the connection that has the lease. */
   isHeldBy(connection: string): boolean {
     return this.#current()?.connection === connection;
   }
 
-  /** A connection is gone. If it held the helm, the grace begins. */
+  /** Starts the grace if the closed connection had the lease. */
   connectionOnClose(connection: string): void {
     const held = this.#current();
     if (held === undefined || held.connection !== connection) return;
@@ -191,7 +197,7 @@ export class Helm {
     this.#arm();
   }
 
-  /** The program has ended: there is nothing to steer any more. Whoever asked for the end tells of it. */
+  /** Ends the lease after the program has ended. Notifies nobody: the caller that reports the end does. */
   end(): void {
     this.stop();
     this.#hasEnded = true;
@@ -200,7 +206,7 @@ export class Helm {
     this.#save();
   }
 
-  /** Stops the clock; for the gateway's end. */
+  /** Stops the timer, when the gateway ends. */
   stop(): void {
     clearTimeout(this.#timer);
   }
@@ -218,11 +224,12 @@ export class Helm {
     try {
       await this.#events.raiseFence(fence);
     } catch (error) {
-      // Nobody knows whether the runner has heard of it: the number is used up, and whoever had an older one is out.
+      // The runner may or may not have the new number: the number is used up, and the holder of an older number is
+      // fenced off.
       this.catchUp(fence);
       throw error;
     }
-    // The end may have come while it waited for its turn or for the runner: nobody would ever take it away again.
+    // The program may have ended while this waited for the queue or the runner; that lease would never end.
     this.#mustGoOn();
     const ttlMs = Math.min(asked ?? this.#times.autoReleaseAfterMs, MAX_TTL_MS);
     this.#fence = fence;
@@ -233,7 +240,7 @@ export class Helm {
 
   #inTurn<T>(change: () => Promise<T>): Promise<T> {
     const mine = this.#changing.then(change);
-    // Whoever asked hears of the failure; the next one in line must not.
+    // The caller gets the failure; the next change in the queue must not.
     this.#changing = mine.catch(() => undefined);
     return mine;
   }
@@ -243,7 +250,7 @@ export class Helm {
     return this.#held;
   }
 
-  /** Returns the present holder, proven by the secret, or by the connection where no secret is given. */
+  /** Returns the current holder, proven by the secret or, without a secret, by the connection. */
   #require(lease: string | undefined, connection?: string): Held {
     const held = this.#current();
     const isTheirs =
@@ -280,7 +287,8 @@ export class Helm {
   #arm(): void {
     clearTimeout(this.#timer);
     if (this.#held === undefined) return;
-    // setTimeout takes at most 2^31-1 ms, and `admit` moves the end without arming: it looks again when it fires.
+    // setTimeout takes at most 2^31-1 ms, and `admit` extends the expiry without re-arming: the timer checks again when
+    // it fires.
     const delay = Math.min(Math.max(1, this.#held.expiresAt - this.#now()), 2 ** 31 - 1);
     this.#timer = setTimeout(() => {
       if (this.#current() !== undefined) this.#arm();

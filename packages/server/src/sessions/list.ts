@@ -1,22 +1,22 @@
-// A page of the list of sessions: those that a question asks for, newest first. Looks at the rows a batch at a time, so
-// that a long list keeps nobody waiting. Knows no runner and no principal.
+// A page of the session list: the sessions that match a query, newest first. Reads rows in batches and yields to the
+// event loop in between, so that a long list blocks no other client.
 
 import type { SessionActivity, SessionQuery } from '@binnacle/protocol';
 import { pageSize, type SessionFilter, type SessionRecord, type SessionStore } from '../store/sessions.ts';
 import { labelsOf } from './labels.ts';
 
-/** Rows of one turn. */
+/** Rows read per event-loop turn. */
 const BATCH = 500;
 
 export interface Listed {
   readonly records: readonly SessionRecord[];
-  /** Pass as `after` for the next page; null on the last. */
+  /** Value of `after` for the next page; null on the last page. */
   readonly next: string | null;
 }
 
 export interface SessionRows {
   readonly store: Pick<SessionStore, 'list'>;
-  /** Those that may run, in any order: whoever waits, works or is idle is among them. */
+  /** Sessions that may run, in any order. Every waiting, working or idle session is among them. */
   live(): Iterable<{ readonly record: SessionRecord; readonly activity: SessionActivity | null }>;
 }
 
@@ -54,7 +54,7 @@ function isOf(wanted: SessionQuery['activity'], now: SessionActivity | null): bo
   return wanted === 'waiting' ? now.state.startsWith('waiting') : wanted === now.state;
 }
 
-/** All that is asked for must hold, but what a session is doing. */
+/** Returns a filter for all conditions of the query except the activity of a live session. */
 function fitting({ q, label, activity }: SessionQuery): (record: SessionRecord) => boolean {
   const words = (q ?? '').toLowerCase().split(/\s+/).filter(Boolean);
   return (record) => {
@@ -66,14 +66,16 @@ function fitting({ q, label, activity }: SessionQuery): (record: SessionRecord) 
   };
 }
 
-/** What people know a session by. */
+/** Joins the texts by which a person knows a session. */
 function textOf(record: SessionRecord): string {
   const { id, name, spec, foreign } = record;
   const labels = Object.entries(labelsOf(record)).map(([key, value]) => `${key}=${value}`);
   return [id, name, spec.argv.join(' '), spec.cwd, foreign?.sessionId, foreign?.source, ...labels].join('\n');
 }
 
-/** `wanted`: `key` or `key=value`. A value may hold `=`; a key that does is found by its name alone. */
+/**
+ * Tells whether `wanted`, `key` or `key=value`, matches. A value may contain `=`; a key with `=` matches by name alone.
+ */
 export function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {
   if (Object.hasOwn(labels, wanted)) return true;
   const at = wanted.indexOf('=');

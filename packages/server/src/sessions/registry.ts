@@ -1,19 +1,22 @@
-// The sessions that are in memory: all that go on, and of those that are over the ones that were asked for last. There is
-// one object for each, so that whoever listens hears of it. Knows no rows.
+// The sessions in memory: all that can still grow, and the most recently used finished ones. One object per session, so
+// that every listener gets its events.
 
 import type { SessionId } from '@binnacle/protocol';
 import type { Session } from './session.ts';
 
-/** Finished sessions whose log is kept open for the next reader. Each holds a few descriptors and its segment list. */
+/**
+ * Maximum finished sessions whose log stays open for the next reader. Each costs a few descriptors and its segment
+ * list.
+ */
 const MAX_IDLE = 64;
 
 export class OpenSessions {
-  /** Those that a runner hosts, or is asked to, and those that go on elsewhere. */
+  /** Sessions that a runner has or should have, and foreign sessions that have not ended. */
   readonly #live = new Map<SessionId, Session>();
-  /** Finished ones that somebody asked for, least recently used first. */
+  /** Finished sessions that were read, least recently used first. */
   readonly #idle = new Map<SessionId, Session>();
 
-  /** Those whose logs may grow. */
+  /** Sessions whose logs may grow. */
   get live(): readonly Session[] {
     return [...this.#live.values()];
   }
@@ -26,12 +29,12 @@ export class OpenSessions {
     return this.#live.get(id) ?? this.#idle.get(id);
   }
 
-  /** It goes on. */
+  /** Adds a session whose log can still grow. */
   add(session: Session): void {
     this.#live.set(session.id, session);
   }
 
-  /** It is over, and is kept until enough others were asked for. */
+  /** Moves a finished session to the idle ones, which are evicted in order of last use. */
   keep(session: Session): void {
     this.#live.delete(session.id);
     this.#idle.delete(session.id);

@@ -1,4 +1,4 @@
-// Removes what is kept too long or is too much, over all sessions. Each log looks after its own bounds in its runner.
+// Deletes sessions that are too old or beyond the limits for all sessions. The runner applies the limits of each log.
 
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,15 +8,15 @@ import type { SessionRecord } from '../store/sessions.ts';
 import type { Catalogue } from '../store/store.ts';
 import type { Sessions } from './sessions.ts';
 
-/** Sizes change by segments of 32 MiB; looking more often would find nothing new. */
+/** Delay between sweeps. Sizes change by segments of 32 MiB; more frequent sweeps would find nothing new. */
 const SWEEP_MS = 60_000;
-/** Rows of the catalogue that are read in one turn: about a millisecond. */
+/** Catalogue rows read per event-loop turn: about a millisecond. */
 const BATCH = 100;
 
 export interface RetentionRules {
   readonly retainMs: number;
   readonly totalBytes: number;
-  /** Finished sessions. */
+  /** Maximum finished sessions. */
   readonly maxFinished: number;
 }
 
@@ -27,10 +27,10 @@ export interface RetentionParts {
   readonly log: Log;
 }
 
-/** Of a session, all that a sweep keeps in mind. */
+/** The part of a session's record that a sweep keeps in memory. */
 type Kept = Pick<SessionRecord, 'id' | 'state'> & {
   readonly bytes: number;
-  /** When it ended or, of a recording of something older, came here. */
+  /** Time of the end or, for a recording of something older, of the import. */
   readonly since: number;
 };
 
@@ -50,7 +50,7 @@ export class Retention {
     this.#timer.unref();
   }
 
-  /** Resolves when nothing of it touches the catalogue any more. */
+  /** Stops the sweeps. Resolves when none of them uses the catalogue any more. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#isStopped = true;
@@ -58,8 +58,8 @@ export class Retention {
   }
 
   /**
-   * Finished sessions go first, the oldest of them first; then running ones keep their newest share. A few sessions a
-   * turn: viewers must not wait for it. One at a time: a sweep that is under way is the one that is asked for.
+   * Deletes finished sessions first, oldest first; then trims running ones to their newest share. Handles a few
+   * sessions per event-loop turn, so that viewers do not wait. Joins a sweep that is under way.
    */
   sweep(): Promise<void> {
     this.#sweeping ??= this.#sweep().finally(() => {
@@ -89,7 +89,7 @@ export class Retention {
     await Promise.allSettled(running.map(async ({ id }) => await this.#parts.sessions.get(id).trim(share)));
   }
 
-  /** Somebody else may have deleted it since it was looked at. */
+  /** Deletes a session, which may have been deleted by others since the sweep listed it. */
   async #delete(id: SessionId): Promise<void> {
     try {
       await this.#parts.sessions.delete(id);
@@ -98,7 +98,7 @@ export class Retention {
     }
   }
 
-  /** Newest first. */
+  /** Lists all sessions, newest first. */
   async #all(): Promise<Kept[]> {
     const kept: Kept[] = [];
     let after: SessionId | null | undefined;
@@ -121,12 +121,12 @@ export class Retention {
       for (const name of await readdir(dir)) bytes += (await stat(join(dir, name))).size;
       return bytes;
     } catch {
-      return 0; // Deleted, or rolled over, while we looked.
+      return 0; // Deleted or rolled over during the stat.
     }
   }
 }
 
 const isFinished = ({ state }: Kept): boolean => state === 'closed' || state === 'lost';
 
-/** Lets everybody else have their turn. */
+/** Yields to the event loop. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

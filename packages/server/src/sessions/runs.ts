@@ -1,4 +1,4 @@
-// The runs of one session: commands that its shell takes one after the other, while it goes on and when it is over.
+// The runs of one session: commands that its shell executes one after the other, and their records after the end.
 
 import { isAbsolute } from 'node:path';
 import { BinnacleError, isRunId, type ProcessInfo, type RunInfo, type RunRequest } from '@binnacle/protocol';
@@ -16,7 +16,7 @@ export interface RunsOf {
   isHosted(): boolean;
   guarded(): Guarded | undefined;
   admit(by: Steering): Admitted;
-  /** Asks whoever hosts it. */
+  /** Sends a request to the host of the session. */
   ask(request: Request): Promise<unknown>;
 }
 
@@ -24,15 +24,16 @@ export class SessionRuns {
   readonly #of: RunsOf;
   readonly #dir: string;
 
-  /** `dir` holds their records. */
+  /** `dir` contains the records of the runs. */
   constructor(of: RunsOf, dir: string) {
     this.#of = of;
     this.#dir = dir;
   }
 
   /**
-   * Takes a command for the shell; of an id that is there already, tells that run. Throws `no_runs`, `run_exists`,
-   * `shell_busy`, `too_many_runs`, `bad_request`, `session_foreign`, `vetoed`, and what `Session.write` throws.
+   * Queues a command for the shell. Returns the existing run if the id is already known. Throws `no_runs`,
+   * `run_exists`, `shell_busy`, `too_many_runs`, `bad_request`, `session_foreign`, `vetoed`, and the errors of
+   * `Session.write`.
    */
   async start(request: RunRequest, by: Steering): Promise<RunInfo> {
     if (this.#of.record().foreign !== null) throw new BinnacleError('session_foreign');
@@ -54,28 +55,33 @@ export class SessionRuns {
     if (guarded === undefined || !(guarded.input.isNeeded || guarded.guard.isTold)) return await start(writer);
     const { guard, input } = guarded;
     const event = { session: id, text: request.command, by: writer.by };
-    // Sent again, it runs already.
+    // A request that was sent again has its run already.
     const isNew = records.read(run) === undefined;
     const started = await (input.isNeeded ? input.passRun(event, isNew, async () => await start()) : start(writer));
     if (guard.isTold && isNew) guard.after(event);
     return started;
   }
 
-  /** As it is now; also after its end, and the session's. Throws `no_runs`, `run_not_found`. */
+  /**
+   * Returns a run in its current state; also after the end of the run or the session. Throws `no_runs`,
+   * `run_not_found`.
+   */
   find(id: string): RunInfo {
     const run = this.#require().read(id);
     if (run === undefined) throw new BinnacleError('run_not_found');
     return this.#settled(run);
   }
 
-  /** Oldest first. */
+  /** Lists the runs, oldest first. */
   list(): RunInfo[] {
     return this.#require()
       .list()
       .map((run) => this.#settled(run));
   }
 
-  /** Interrupts it, then ends it; the session goes on. Resolves when it has ended, at once when it had. */
+  /**
+   * Interrupts a run, then ends it; the session continues. Resolves when the run has ended, at once if it already had.
+   */
   async cancel(id: string, by: Steering): Promise<RunInfo> {
     const run = this.find(id);
     if (run.state === 'ended') return run;
@@ -88,7 +94,7 @@ export class SessionRuns {
     }
   }
 
-  /** What they have started and left running. */
+  /** Lists processes that runs have started and left running. */
   async listProcesses(): Promise<ProcessInfo[]> {
     this.#require();
     if (!this.#of.isHosted()) return [];
@@ -100,7 +106,7 @@ export class SessionRuns {
     return new RunRecords(this.#dir);
   }
 
-  /** A runner that died could not say how its runs ended. */
+  /** Corrects the state of a run whose runner died before it could report the end. */
   #settled(run: RunInfo): RunInfo {
     if (run.state === 'ended' || this.#of.isHosted()) return run;
     const { state, exitedAt } = this.#of.record();

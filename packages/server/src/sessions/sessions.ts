@@ -39,7 +39,9 @@ import { Session, type SessionHost, type SessionListener, type SessionParts } fr
 
 export interface SessionsOptions {
   readonly dir: string;
-  /** Sessions that are not closed. Each costs a PTY (kernel.pty.max is 4096 on most machines) and its processes. */
+  /**
+   * Maximum sessions that are not closed. Each costs a PTY (kernel.pty.max is 4096 on most machines) and its processes.
+   */
   readonly maxSessions: number;
   readonly segmentBytes: number;
   readonly retainBytes: number;
@@ -50,7 +52,7 @@ export interface SessionsOptions {
   readonly helmTimes: HelmTimes;
   readonly endingTimes: EndingTimes;
   readonly passEnv: readonly string[];
-  /** Returns variables that a session's programs find in their environment besides. Default: none. */
+  /** Returns additional environment variables for the programs of a session. Default: none. */
   readonly environmentOf?: (id: SessionId) => Readonly<Record<string, string>>;
   readonly pageCacheBytes: number;
   readonly pageBytes?: number;
@@ -58,17 +60,24 @@ export interface SessionsOptions {
 
 export interface CreateOptions {
   readonly id?: SessionId;
-  /** An interrupt on pipes is for what it has started, not for itself. Default: without a command. */
+  /**
+   * True if an interrupt on pipes goes to the children of the program and not to the program itself. Default: true for
+   * a request without a command.
+   */
   readonly isShell?: boolean;
-  /** Seen by those alone who may see that conversation. Default: by everybody who may see sessions. */
+  /**
+   * Key of a conversation: only users who may see that conversation see the session. Default: all who may see sessions.
+   */
   readonly conversation?: string;
-  /** Seen by nobody: an agent's own process. */
+  /** True for an agent's own process, which no user sees. */
   readonly hidden?: boolean;
-  /** On pipes where no terminal can be opened; else that is refused. Its `mode` says what it got. */
+  /**
+   * Falls back to pipes where no terminal can be opened, instead of an error. The session's `mode` shows the result.
+   */
   readonly orPipes?: boolean;
 }
 
-/** A session whose program runs elsewhere, as its first event tells of it. */
+/** A session whose program runs elsewhere, as its first event describes it. */
 export interface ForeignSpec {
   readonly foreign: ForeignInfo;
   readonly name: string;
@@ -90,9 +99,9 @@ export class Sessions {
   readonly #open = new OpenSessions();
   readonly #ptys = new PtyLoader();
   readonly #watchers = new Set<SessionListener>();
-  /** Those whose `create` has not come back. */
+  /** Ids of sessions whose `create` has not returned yet. */
   readonly #starting = new Set<string>();
-  /** Those whose runner died, until what it left is ended. */
+  /** Sessions whose runner died, until their leftover processes have ended. */
   readonly #losing = new Map<SessionId, Promise<void>>();
   #fleet: Fleet | undefined;
   #ingest: SessionHost | undefined;
@@ -106,18 +115,18 @@ export class Sessions {
       cache: new PageCache({ maxBytes: options.pageCacheBytes }),
       files: new SegmentFiles(),
       pageBytes: options.pageBytes ?? PAGE_BYTES,
-      // Where a page is encoded for the wire without being copied again.
+      // Space in which a page is encoded for the wire without another copy.
       headroom: OUTPUT_HEADER_BYTES,
     };
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   }
 
-  /** From now on it is asked about input, and told of ends. */
+  /** Sets the plugins' hooks, which from now on judge input and learn of ends. */
   set guard(guard: SessionGuard) {
     this.#guard = guard;
   }
 
-  /** What the fleet tells us. */
+  /** Events from the fleet of runners. */
   get fleetEvents(): FleetEvents {
     return {
       grew: (id, head, oldest) => this.#open.liveOne(id)?.grew(head, oldest),
@@ -131,8 +140,8 @@ export class Sessions {
   }
 
   /**
-   * Takes over what an earlier gateway left: what runners still host, and what ended while nobody looked. `ingest`
-   * answers for what runs elsewhere; without it there is nothing of that kind.
+   * Takes over the sessions of an earlier gateway: those that runners still host, and those that ended in the meantime.
+   * `ingest` is the host of foreign sessions; without it there are none.
    */
   async recover(fleet: Fleet, ingest?: SessionHost): Promise<void> {
     this.#fleet = fleet;
@@ -160,21 +169,21 @@ export class Sessions {
       const facts = { sessions: copied };
       this.#log.warn(facts, 'Programs go on in the data directory that this one was copied from; here they are lost.');
     }
-    // A few at a time: of a catalogue that was lost, all that has ended comes back here.
+    // In batches: after the loss of a catalogue, all ended sessions come back here.
     for (let at = 0; at < lost.length; at += LOSE_AT_ONCE) {
       await Promise.all(lost.slice(at, at + LOSE_AT_ONCE).map((record) => this.#lose(record.id, record)));
     }
     fleet.recovered();
   }
 
-  /** Why no terminal can be opened here; undefined where one can. */
+  /** The reason why no terminal can be opened; undefined where terminals work. */
   get terminalProblem(): BinnacleError | undefined {
     return this.#ptys.problem;
   }
 
   /**
-   * Throws `bad_request`, `bad_cwd`, `command_not_found`, `too_many_sessions`, `pty_unavailable`, `start_failed`,
-   * `runner_unavailable`.
+   * Starts a program in a new session. Throws `bad_request`, `bad_cwd`, `command_not_found`, `too_many_sessions`,
+   * `pty_unavailable`, `start_failed`, `runner_unavailable`.
    */
   async create(wanted: CreateSession, options: CreateOptions = {}): Promise<Session> {
     const fleet = this.#needFleet();
@@ -229,8 +238,8 @@ export class Sessions {
   }
 
   /**
-   * Makes the session of a program that runs elsewhere. Its log is the ingest's to make, in `dirOf(id)/log`; nobody is
-   * told of the session before that. Throws `disk_full`.
+   * Creates the session of a program that runs elsewhere. The ingest then creates the log in `dirOf(id)/log`, and only
+   * after that announces the session. Throws `disk_full`.
    */
   adopt({ foreign, name, command, cwd = '', mode, cols, rows }: ForeignSpec): Session {
     const id = uuidv7() as SessionId;
@@ -254,8 +263,8 @@ export class Sessions {
   }
 
   /**
-   * Makes a session of what is over and was recorded elsewhere. `moveTo` puts its log into the directory that it is
-   * given, as `log`. All of it or nothing. Throws `disk_full`.
+   * Creates a finished session from a recording made elsewhere. `moveTo` moves the log into the directory that it is
+   * given, under the name `log`. All or nothing. Throws `disk_full`.
    */
   addFinished(row: NewSession, foreign: ForeignInfo, change: SessionChange, moveTo: (dir: string) => void): Session {
     this.#allOrNothing(row.id, () => {
@@ -268,7 +277,7 @@ export class Sessions {
     return session;
   }
 
-  /** Leaves no directory behind where `make` throws. */
+  /** Runs `make`, and removes the session's directory if it throws. */
   #allOrNothing(id: SessionId, make: () => void): void {
     try {
       toDisk(make);
@@ -278,23 +287,23 @@ export class Sessions {
     }
   }
 
-  /** A foreign session is new, and its log is there. */
+  /** Notifies the watchers of a new foreign session, whose log exists by now. */
   announce(session: Session): void {
     for (const watcher of [...this.#watchers]) watcher.changed?.(session);
   }
 
-  /** Sessions that run elsewhere and have not ended. */
+  /** Counts foreign sessions that have not ended. */
   countForeign(): number {
     return this.#open.live.filter(({ isForeign }) => isForeign).length;
   }
 
-  /** A foreign session has ended. */
+  /** Closes a foreign session that has ended. */
   finish(session: Session, change: SessionChange & { readonly head: Head }): void {
     session.close(change);
     this.#open.keep(session);
   }
 
-  /** Where the log and the records of a session are kept. */
+  /** Returns the directory of a session's log and records. */
   dirOf(id: SessionId): string {
     return join(this.#options.dir, id);
   }
@@ -304,8 +313,8 @@ export class Sessions {
   }
 
   /**
-   * Throws `session_not_found`, and `session_gone` for one that was deleted. One that `isSeen` denies is not found,
-   * neither while it is there nor later.
+   * Throws `session_not_found`, and `session_gone` for a deleted session. A session that `isSeen` denies is not found,
+   * neither before nor after its deletion.
    */
   get(id: string, isSeen: SessionFilter = () => true): Session {
     if (!isSessionId(id)) throw new BinnacleError('session_not_found');
@@ -318,12 +327,14 @@ export class Sessions {
     return session;
   }
 
-  /** There is, or was, one by that id. */
+  /** Tells whether the id belongs to a session, even a deleted one. */
   knows(id: string): boolean {
     return isSessionId(id) && this.#catalogue.sessions.get(id) !== undefined;
   }
 
-  /** One session as it is now. Of a runner that does not answer, or is just ending, it shows what is known. */
+  /**
+   * Returns the current state of one session. If its runner does not answer or is ending, returns the last known state.
+   */
   async info(id: string): Promise<SessionInfo> {
     const session = this.get(id);
     try {
@@ -335,7 +346,10 @@ export class Sessions {
     return session.info;
   }
 
-  /** Newest first; those alone that `isSeen` allows. A page that names a next one is full, and the next is not empty. */
+  /**
+   * Lists the sessions that `isSeen` allows, newest first. A page that names a next page is full, and the next is not
+   * empty.
+   */
   async list(query: SessionQuery = {}, isSeen: SessionFilter = () => true): Promise<SessionList> {
     for (const status of await this.#needFleet().refresh()) this.#open.liveOne(status.id)?.update(status);
     const rows = { store: this.#catalogue.sessions, live: () => this.#open.live };
@@ -343,17 +357,17 @@ export class Sessions {
     return { sessions: records.map((record) => this.#infoOf(record)), next };
   }
 
-  /** Those whose logs may grow. */
+  /** Sessions whose logs may grow. */
   live(): readonly Session[] {
     return this.#open.live;
   }
 
-  /** Ids of those that nobody sees and that run, or should. */
+  /** Lists the ids of hidden sessions that run or should run. */
   listHidden(): SessionId[] {
     return this.#open.live.filter(({ record }) => record.hidden).map(({ id }) => id);
   }
 
-  /** Ends the program, then removes everything that is kept of it. */
+  /** Ends the program, then removes all data of the session. */
   async delete(id: string): Promise<void> {
     const session = this.get(id);
     await this.#end(session);
@@ -371,17 +385,17 @@ export class Sessions {
       const { runner } = this.#catalogue.sessions.require(session.id);
       if (runner === null || !(await this.#needFleet().isGone(runner))) throw error;
     }
-    // Its runner died: what it left is ended by us.
+    // Its runner died: the gateway ends the leftover processes.
     await this.#losing.get(session.id);
   }
 
-  /** Tells of every change of any session. */
+  /** Notifies the watcher of every change of any session. */
   watch(watcher: SessionListener): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
   }
 
-  /** Lets go of everything; programs go on. */
+  /** Closes all files; programs continue to run. */
   close(): void {
     this.#open.close();
     this.#pages.files.close();
@@ -398,7 +412,7 @@ export class Sessions {
     return this.#fleet;
   }
 
-  /** Two shells that nobody named are told apart all the same. Those of others do not count: a number would tell of them. */
+  /** Makes a default name unique. Counts only sessions of the same visibility: a number would reveal the others. */
   #freeName(wanted: string, of: Pick<SessionRecord, 'conversation' | 'hidden'>): string {
     const records = this.#open.live.map(({ record }) => record);
     const among = records.filter((one) => one.conversation === of.conversation && one.hidden === of.hidden);
@@ -454,8 +468,9 @@ export class Sessions {
   }
 
   /**
-   * A full disk must not stop the news of a session, nor end us in a timer of its helm. What could not be kept is found
-   * again at the next start: in the runner, which has the state and the fence, or in the log and the exit record.
+   * Writes to the catalogue, and logs a failure. A full disk must not stop events of a session, nor crash the gateway
+   * in a lease timer. The next start recovers the lost row from the runner, which has the state and the fencing number,
+   * or from the log and the exit record.
    */
   #keep(session: SessionId, write: () => unknown): void {
     try {
@@ -468,7 +483,7 @@ export class Sessions {
   #fleetOnChanged(status: HostedStatus): void {
     const session = this.#open.liveOne(status.id);
     if (session === undefined) {
-      // Its start was given up while we were cut off from the runner; nobody would ever end it.
+      // The start was given up while the runner was unreachable; nothing else would ever end this program.
       if (status.state === 'running') this.#endUnknown(status.id);
       return;
     }
@@ -483,10 +498,10 @@ export class Sessions {
     );
   }
 
-  /** The runner died, or nobody knows who hosted it: what is on the disk decides. */
+  /** Closes a session from the data on the disk, after its runner died or if its host is unknown. */
   async #lose(id: SessionId, record?: SessionRecord): Promise<void> {
     const session = this.#open.liveOne(id) ?? (record === undefined ? undefined : this.#make(record));
-    // Who starts it notices as well, and has another runner to try.
+    // `create` notices the death as well, and tries another runner.
     if (session === undefined || this.#starting.has(id)) return;
     const losing = this.#closeLost(session);
     this.#losing.set(id, losing);
@@ -510,11 +525,11 @@ export class Sessions {
   }
 }
 
-/** Only the log of a finished session knows how much of it is kept. */
+/** Opens the log, because only the log of a finished session knows how much output is retained. */
 function tryOpen(session: Session): void {
   try {
     void session.log;
   } catch {
-    // Reading its output says why.
+    // A read of the output reports the reason.
   }
 }

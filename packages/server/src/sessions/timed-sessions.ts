@@ -1,4 +1,4 @@
-// Commands of the sandbox daemon's protocol. Each is a session of ours; what is added here is the time that it may take.
+// Commands of the sandbox daemon's protocol. Each is a session with a time limit, which this file adds.
 
 import { BinnacleError, type CreateSession, isSessionId, type SessionId } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
@@ -8,11 +8,11 @@ import type { TrustedTime } from '../base/trusted-time.ts';
 import type { CommandStore } from '../store/commands.ts';
 import type { Session, Steering } from './session.ts';
 
-/** Not by the PATH, which a request may replace. */
+/** Absolute, not found by PATH: a request may replace PATH. */
 const BASH = '/bin/bash';
-/** After SIGTERM, until everything that is left of it is ended. */
+/** Time after SIGTERM until everything that is left of the command is ended. */
 const INTERRUPT_MS = 3000;
-/** Its runner did not answer: it may be stopped, or swapped out. */
+/** Delay before a retry if the runner did not answer: it may be stopped, or swapped out. */
 const RETRY_MS = 5000;
 const MAX_NAME_LENGTH = 60;
 
@@ -28,27 +28,27 @@ export interface CommandRequest {
   readonly command: string;
   readonly cwd?: string | undefined;
   readonly envs?: Readonly<Record<string, string>> | undefined;
-  /** Default: no limit. */
+  /** Time limit. Default: none. */
   readonly timeoutMs?: number | undefined;
 }
 
 export class Commands {
   readonly #store: CommandStore;
   readonly #log: Log;
-  /** What takes back the end of a command that runs. */
+  /** Functions that cancel the time limit of a running command. */
   readonly #disarm = new Map<SessionId, () => void>();
   #isStopped = false;
 
   constructor(parts: {
     readonly store: CommandStore;
     readonly log: Log;
-    /** Finds those of an earlier gateway; asked in here alone, and not for anybody. */
+    /** Finds sessions of an earlier gateway. Called only in the constructor, and on behalf of no principal. */
     sessionOf(id: SessionId): Session;
     readonly time: Pick<TrustedTime, 'leftOf'>;
   }) {
     this.#store = parts.store;
     this.#log = parts.log;
-    // Programs outlive the gateway, and so does the time that they were given.
+    // Programs outlive the gateway, and so do their time limits.
     for (const { session: id, deadline } of this.#store.listDue()) {
       const session = parts.sessionOf(id);
       const since = session.record.createdAt;
@@ -56,7 +56,7 @@ export class Commands {
     }
   }
 
-  /** Throws what `Sessions.create` throws. */
+  /** Starts a command. Throws the errors of `Sessions.create`. */
   async start(seen: VisibleSessions, asked: CommandRequest, by: Steering): Promise<Session> {
     const { command, cwd, envs, timeoutMs } = asked;
     const program: CreateSession = {
@@ -67,7 +67,8 @@ export class Commands {
       ...(envs === undefined ? {} : { env: envs }),
     };
     const session = await this.#startAs(seen, program, timeoutMs);
-    // Nobody can write to a command of this protocol, so one that reads finds the end, as with /dev/null.
+    // Clients of this protocol cannot write to a command, so a command that reads gets the end of input, as with
+    // /dev/null.
     session.closeInput(by).catch((error: unknown) => {
       const hasEnded = error instanceof BinnacleError && error.code === 'session_exited';
       if (!hasEnded) this.#log.warn({ err: error, session: session.id }, 'the input of a command could not be closed');
@@ -75,7 +76,7 @@ export class Commands {
     return session;
   }
 
-  /** Any program, with the time that it may take: it is ended then, also by a later gateway. Its input stays open. */
+  /** Starts any program with a time limit, which a later gateway enforces as well. The input stays open. */
   async startWithin(seen: VisibleSessions, program: CreateSession, timeoutMs: number | undefined): Promise<Session> {
     return timeoutMs === undefined ? await seen.create(program) : await this.#startAs(seen, program, timeoutMs);
   }
@@ -90,26 +91,26 @@ export class Commands {
     return seen.get(id);
   }
 
-  /** True once it was ended because its time was over. */
+  /** True once the command was ended by its time limit. */
   hasTimedOut(id: SessionId): boolean {
     return this.#store.get(id)?.timedOut ?? false;
   }
 
-  /** Asks the command to end, and ends it and all it has started. Throws `session_exited`, `lease_held`. */
+  /** Sends SIGTERM to the command, then ends it and all that it has started. Throws `session_exited`, `lease_held`. */
   async interrupt(seen: VisibleSessions, id: string, by: Steering): Promise<void> {
     const session = this.find(seen, id);
     if (!session.isHosted) throw new BinnacleError('session_exited', { message: 'The command has ended.' });
     try {
       await session.signal('SIGTERM', by);
     } catch (error) {
-      // The command itself is over; what it left running is not.
+      // The command itself has exited; processes that it left may still run.
       if (!(error instanceof BinnacleError) || !['session_exited', 'no_job'].includes(error.code)) throw error;
     }
     await exited(session, INTERRUPT_MS);
     await session.end();
   }
 
-  /** Stops the clocks; commands go on. */
+  /** Stops the timers; commands continue to run. */
   stop(): void {
     this.#isStopped = true;
     for (const disarm of [...this.#disarm.values()]) disarm();
@@ -117,7 +118,7 @@ export class Commands {
 
   async #startAs(seen: VisibleSessions, program: CreateSession, timeoutMs: number | undefined): Promise<Session> {
     const id = uuidv7() as SessionId;
-    // For a later gateway; this one counts the time itself.
+    // Stored for a later gateway; this one counts the time itself.
     this.#store.put(id, timeoutMs === undefined ? null : Date.now() + timeoutMs);
     let session: Session;
     try {
@@ -145,7 +146,7 @@ export class Commands {
   #expire(session: Session): void {
     this.#disarm.get(session.id)?.();
     if (!session.info.running) return;
-    // Before it is ended: whoever reads of the exit is to know why.
+    // Before the end: a client that reads of the exit must find the reason.
     this.#store.markTimedOut(session.id);
     session.end().catch((error: unknown) => {
       this.#log.warn({ err: error, session: session.id }, 'a command that took too long could not be ended yet');
@@ -154,7 +155,7 @@ export class Commands {
   }
 }
 
-/** Resolves when it does not run any more, or after `withinMs`. */
+/** Resolves when the program does not run any more, or after `withinMs`. */
 function exited(session: Session, withinMs: number): Promise<void> {
   return new Promise((resolve) => {
     const look = () => {

@@ -1,15 +1,15 @@
-// How many failed attempts an address has had in the last minute. Knows no credentials.
+// Limits failed attempts per address in a sliding window of a minute.
 
 import { isIPv4, isIPv6 } from 'node:net';
 
 export interface LimiterOptions {
-  /** Failures per address and window. Default 20: more than a person's typing errors, useless for guessing. */
+  /** Maximum failures per address and window. Default 20: more than a person's typing errors, useless for guessing. */
   readonly perAddress?: number;
-  /** Failures of all addresses per window. Default 200: ten broken clients, but no flood of lines in the log. */
+  /** Maximum failures of all addresses per window. Default 200: ten broken clients, but no flood of log lines. */
   readonly total?: number;
-  /** Default 60 000 ms. */
+  /** Length of the window. Default 60 000 ms. */
   readonly windowMs?: number;
-  /** Addresses that are remembered. Default 10 000, about 2 MiB; beyond it the one that failed first is forgotten. */
+  /** Maximum remembered addresses. Default 10 000, about 2 MiB; beyond the limit the oldest failure is forgotten. */
   readonly maxAddresses?: number;
   /** Monotonic clock in ms. */
   readonly now?: () => number;
@@ -21,7 +21,7 @@ export class Limiter {
   readonly #windowMs: number;
   readonly #maxAddresses: number;
   readonly #now: () => number;
-  /** Times of failures, oldest first, at most the limit of them. */
+  /** Times of failures, oldest first; at most as many as the limit. */
   readonly #failures: Map<string, number[]>;
   readonly #all: number[];
 
@@ -35,7 +35,7 @@ export class Limiter {
     this.#all = [];
   }
 
-  /** Milliseconds until this address may fail again; 0 when it may now. */
+  /** Returns the milliseconds until this address may fail again; 0 if it may now. */
   waitMs(key: string): number {
     return Math.max(
       this.#waitFor(this.#failures.get(key) ?? [], this.#perAddress),
@@ -43,7 +43,7 @@ export class Limiter {
     );
   }
 
-  /** Counts a failure that was evaluated. */
+  /** Counts a failed attempt whose secret was compared. */
   fail(key: string): void {
     const times = this.#failures.get(key) ?? [];
     this.#failures.delete(key);
@@ -65,7 +65,7 @@ export class Limiter {
     return this.#failures.size;
   }
 
-  // A sliding window: with a fixed one, twice the limit fits around its edge.
+  // Slides: a fixed window would allow twice the limit around its edge.
   #waitFor(times: readonly number[], limit: number): number {
     const decisive = times.at(-limit);
     return decisive === undefined ? 0 : Math.max(0, decisive + this.#windowMs - this.#now());
@@ -73,8 +73,8 @@ export class Limiter {
 }
 
 /**
- * The name under which an address is counted: IPv4 as it is, also when it came mapped into IPv6 in any spelling;
- * IPv6 by its /64, because whoever has one address there has all of them. No address (a unix socket): `local`.
+ * Returns the key under which an address is counted: an IPv4 address as it is, also if mapped into IPv6 in any
+ * spelling; an IPv6 address by its /64, because a machine usually has a whole /64. No address (a unix socket): `local`.
  */
 export function limiterKey(address: string | undefined): string {
   if (address === undefined) return 'local';
@@ -92,7 +92,7 @@ export function limiterKey(address: string | undefined): string {
     .join(':')}::/64`;
 }
 
-/** The eight 16-bit words of a valid IPv6 address. */
+/** Parses the eight 16-bit words of a valid IPv6 address. */
 function ipv6Words(address: string): number[] {
   const [head = '', tail] = address.split('::');
   const before = wordsOf(head);

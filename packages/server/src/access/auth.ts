@@ -1,4 +1,4 @@
-// Who may come in: bearer tokens, browser logins, and the end of both. Knows requests, but no route.
+// Authentication: bearer tokens, browser logins, and the revocation of both.
 
 import type { IncomingMessage } from 'node:http';
 import { allows, BinnacleError, type Scope } from '@binnacle/protocol';
@@ -30,25 +30,28 @@ export interface AuthOptions {
   readonly adminToken: string;
   readonly hosts: Hosts;
   readonly limiter?: LimiterOptions;
-  /** Life of a login link. Default 10 minutes. */
+  /** Time to live of a login link. Default 10 minutes. */
   readonly ticketTtlMs?: number;
-  /** Life of a browser login. Default 30 days: a phone that is used once a month stays logged in. */
+  /** Time to live of a browser login. Default 30 days: a phone that is used once a month stays logged in. */
   readonly loginTtlMs?: number;
-  /** A monotonic clock in ms, for tickets. */
+  /** Monotonic clock in ms, for tickets. */
   readonly now?: () => number;
-  /** Ms since 1970, for share links. Default `Date.now`. */
+  /** Wall clock in ms since 1970, for share links. Default `Date.now`. */
   readonly clock?: () => number;
 }
 
 const LOGIN_TTL_MS = 30 * 24 * 3600_000;
 
 export interface AuthorizeOptions {
-  /** It asks for a WebSocket. Default false. */
+  /** True for a request that opens a WebSocket. Default false. */
   readonly upgrade?: boolean;
   readonly dialect?: { readonly tokenHeaders: readonly string[] };
-  /** False: only what is sent on purpose counts, and no login that a browser adds by itself. Default true. */
+  /**
+   * False accepts only credentials that are sent on purpose, not the cookie that a browser adds by itself. Default
+   * true.
+   */
   readonly cookies?: boolean;
-  /** Whether guests of share links may ask here at all. Default false: to them it is not there. */
+  /** True if guests of share links may use this route. Default false: for them the route does not exist. */
   readonly shares?: boolean;
 }
 
@@ -60,10 +63,10 @@ export class Auth {
   readonly #issued: IssuedStore;
   readonly #hosts: Hosts;
   readonly #limiter: Limiter;
-  /** Limiter of possible guesses at a short admin token: failures of other kinds use up nothing of it. */
+  /** Limiter of possible guesses at a short admin token. Other failures do not count against it. */
   readonly #guesses: Limiter;
   readonly #tickets: Tickets<TicketGrant>;
-  /** Passes for downloads: a page cannot send its key with a download. */
+  /** One-time passes for downloads, with which a page cannot send its key. */
   readonly #passes: Tickets<PassGrant>;
   readonly #loginTtlMs: number;
   readonly #open: OpenConnections;
@@ -93,20 +96,20 @@ export class Auth {
     this.#open = new OpenConnections(clock);
     this.#listeners = new Set();
     this.#evaluatedFailures = 0;
-    // A new admin token ends what the old one had let in.
+    // A new admin token ends all logins and share links that the old one issued.
     const { adminIssuer } = this.#credentials;
     for (const issuer of this.#logins.listOtherAdminIssuers(adminIssuer)) this.#endIssued(issuer);
     for (const issuer of this.shares.listOtherAdminIssuers(adminIssuer)) this.#endIssued(issuer);
   }
 
-  /** Failed attempts, without those that were refused because of too many. */
+  /** Number of failed attempts, without those that the limiter refused. */
   get evaluatedFailures(): number {
     return this.#evaluatedFailures;
   }
 
   /**
-   * The principal of a request, if it may do what needs `scope`. Throws `unauthorized`, `rate_limited`, `forbidden`
-   * and `bad_origin`.
+   * Returns the principal of a request if its scope contains `scope`. Throws `unauthorized`, `rate_limited`,
+   * `forbidden` and `bad_origin`.
    */
   authorize(request: IncomingMessage, scope: Scope, options: AuthorizeOptions = {}): Principal {
     const principal = this.#authenticate(request, options);
@@ -115,7 +118,7 @@ export class Auth {
     return principal;
   }
 
-  /** Throws `forbidden` when the principal's scope does not contain `scope`. */
+  /** Throws `forbidden` if the principal's scope does not contain `scope`. */
   require(principal: Principal, scope: Scope): void {
     if (allows(principal.scope, scope)) return;
     throw new BinnacleError('forbidden', {
@@ -125,13 +128,13 @@ export class Auth {
     });
   }
 
-  /** Throws `revoked` when the principal was revoked or has expired since it was verified. */
+  /** Throws `revoked` if the principal was revoked or has expired since its verification. */
   assertLive(principal: Principal): void {
     const over = this.#credentials.whyOver(principal);
     if (over !== undefined) throw over;
   }
 
-  /** As `Credentials.holderOf`, for what is done for somebody who is not here. */
+  /** Returns `Credentials.holderOf`, for work on behalf of a user without a request. */
   holderOf(issuer: string): ReturnType<Credentials['holderOf']> {
     return this.#credentials.holderOf(issuer);
   }
@@ -142,8 +145,8 @@ export class Auth {
   }
 
   /**
-   * Returns the issuer behind a principal, under the name of `holderOf`: for a browser's login, the token that its
-   * first ticket came from. Things made with the login outlive it, and end with that token.
+   * Returns the root issuer of a principal, under the name that `holderOf` expects: for a browser login, the token
+   * behind its first ticket. Things made with the login outlive it, and end with that token.
    */
   rootOf(principal: Principal): string {
     let issuer = issuerOf(principal);
@@ -154,7 +157,10 @@ export class Auth {
     }
   }
 
-  /** A one-time ticket for a browser, never with more scope than the issuer's (the default). Throws `forbidden`. */
+  /**
+   * Issues a one-time ticket for a browser login, never with more scope than the issuer's (the default). Throws
+   * `forbidden`.
+   */
   issueTicket(by: Principal, scope: Scope = by.scope): { ticket: string; scope: Scope; expiresInMs: number } {
     this.require(by, scope);
     const name = by.kind === 'cookie' ? by.name : `${by.name} (browser)`;
@@ -164,7 +170,7 @@ export class Auth {
     return { ...this.#tickets.issue(grant), scope };
   }
 
-  /** The gateway's own: for the link that its owner is shown at start. Scope admin. */
+  /** Issues the gateway's own ticket, for the link that its owner sees at the start. Scope admin. */
   issueOwnTicket(): string {
     const grant: TicketGrant = {
       scope: 'admin',
@@ -178,8 +184,8 @@ export class Auth {
   }
 
   /**
-   * A pass for one GET of `target` (path and query) by a browser login, without its key, within a minute. Throws
-   * `forbidden` for others, which can send their token.
+   * Issues a pass for one GET of `target` (path and query) by a browser login, without its key, within a minute. Throws
+   * `forbidden` for other principals, which can send their token.
    */
   issuePass(by: Principal, target: string): { readonly pass: string; readonly expiresInMs: number } {
     if (by.kind !== 'cookie') {
@@ -193,8 +199,8 @@ export class Auth {
   }
 
   /**
-   * Exchanges a ticket for the two halves of a login: a Set-Cookie header, and a key that the page keeps and sends with
-   * each request. Throws `unauthorized` and `rate_limited`.
+   * Exchanges a ticket for the two halves of a login: a Set-Cookie header, and a key that the page stores and sends
+   * with each request. Throws `unauthorized` and `rate_limited`.
    */
   login(
     request: IncomingMessage,
@@ -220,15 +226,15 @@ export class Auth {
     return { setCookie: cookieText(request, secret, maxAge, this.#baseOf(request)), key, scope: grant.scope };
   }
 
-  /** Ends a browser login and returns the Set-Cookie header that clears it. A token is not touched. */
+  /** Ends a browser login and returns the Set-Cookie header that clears its cookie. Does not end a token. */
   logout(request: IncomingMessage, principal: Principal): string {
     if (principal.kind === 'cookie') this.revoke(principal.id);
     return cookieText(request, '', 0, this.#baseOf(request));
   }
 
   /**
-   * Makes a bearer token; `token` is its secret and cannot be had again. Without `user` it has one of its own. Throws
-   * `forbidden`, `bad_request` for a user that cannot be had, `too_many_tokens`.
+   * Makes a bearer token. `token` is its secret, which cannot be read again. Without `user`, the token gets a user of
+   * its own. Throws `forbidden`, `bad_request` for a reserved or invalid user, `too_many_tokens`.
    */
   issueToken(
     by: Principal,
@@ -244,7 +250,7 @@ export class Auth {
     this.#issued.check(by.id);
     const token = newSecret();
     const asked = options.ttlMs === undefined ? null : Date.now() + options.ttlMs;
-    // A token that ends can not make one that does not.
+    // A token that expires must not make one that does not.
     const expiresAt = by.expiresAt === null ? asked : Math.min(asked ?? by.expiresAt, by.expiresAt);
     const id = uuidv7();
     const user =
@@ -256,8 +262,8 @@ export class Auth {
   }
 
   /**
-   * Makes the token of a program that somebody has allowed to act for them (`madeBy`), who was asked what it may. Throws
-   * `too_many_tokens`.
+   * Makes the token of a program that a user has authorized to act on the user's behalf (`madeBy`). That user has
+   * agreed to the scope. Throws `too_many_tokens`.
    */
   issueAllowed(token: NewToken, madeBy: MadeBy): void {
     this.#issued.check(madeBy.id);
@@ -265,7 +271,7 @@ export class Auth {
     this.#issued.put(token.id, madeBy);
   }
 
-  /** Bearer tokens and browser logins that are valid now. The admin token is not among them. */
+  /** Lists the valid bearer tokens and browser logins, without the admin token. */
   list(): readonly TokenInfo[] {
     return [
       ...this.#tokens.list().map((record) => this.#infoOf(record, 'token')),
@@ -273,7 +279,7 @@ export class Auth {
     ];
   }
 
-  /** Returns what a token or a login has issued and what still counts; undefined when there is no such id. */
+  /** Returns everything valid that a token or a login has issued; undefined for an unknown id. */
   issuedBy(id: string): Issued | undefined {
     const listed = this.list();
     if (!listed.some((one) => one.id === id)) return undefined;
@@ -289,8 +295,8 @@ export class Auth {
   }
 
   /**
-   * Ends a token or a login, every login that came from its tickets, and all their open connections; `withIssued`: the
-   * tokens as well that came from it, by whatever was in between. False when there is no such id.
+   * Revokes a token or a login, every login from its tickets, and all their open connections. `withIssued` also revokes
+   * the tokens that came from it, directly or through others. Returns false for an unknown id.
    */
   revoke(id: string, { withIssued = false }: { readonly withIssued?: boolean } = {}): boolean {
     const issued = withIssued ? this.#issued.under(id) : [];
@@ -301,17 +307,16 @@ export class Auth {
     return true;
   }
 
-  /** Calls back with the id of every principal that was revoked. Returns what stops it. */
+  /** Calls `listener` with the id of every revoked principal. Returns the function that removes the listener. */
   onRevoke(listener: (principalId: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   /**
-   * Watches over an open connection: `close` is called once, with `revoked` (of guests `share_revoked` and
-   * `share_expired`), in the turn in which the principal is
-   * revoked, or within half a second of its expiry; in this turn if that has happened already.
-   * Returns what ends the watch: call it when the connection closes.
+   * Watches an open connection. Calls `close` once, with `revoked` (for guests `share_revoked` and `share_expired`): in
+   * the event-loop turn of the revocation, within half a second of the expiry, or synchronously if the principal is
+   * over already. Returns the function that ends the watch; call it when the connection closes.
    */
   hold(principal: Principal, close: (why: BinnacleError) => void): () => void {
     const over = this.#credentials.whyOver(principal);
@@ -320,17 +325,17 @@ export class Auth {
     return () => undefined;
   }
 
-  /** The guests of share links that have something open: by link and by guest, the time since when. */
+  /** Returns the guests with open connections: by link and by guest, the time since when. */
   openGuests(): ReadonlyMap<string, ReadonlyMap<string, number>> {
     return this.#open.guests();
   }
 
-  /** Stops the watch over expiry. */
+  /** Stops the expiry check. */
   close(): void {
     this.#open.stop();
   }
 
-  /** Returns the base address that the cookies of a request's sender are for. */
+  /** Returns the base address for the cookies of a request's sender. */
   #baseOf(request: IncomingMessage): string {
     this.#hosts.checkOrigin(request);
     return this.#hosts.publicUrl.baseOf(request);
@@ -338,10 +343,10 @@ export class Auth {
 
   #authenticate(request: IncomingMessage, options: AuthorizeOptions): Principal {
     const { upgrade = false, dialect, cookies = true } = options;
-    // Twice checked on the way here, on purpose: no order of calls may let a foreign page in.
+    // Deliberately checked a second time: no order of calls may let a foreign page in.
     const origin = this.#hosts.checkOrigin(request);
     const tokens = tokensOf(request, dialect?.tokenHeaders);
-    // A page cannot send headers with a WebSocket, and what it was shared is in no cookie.
+    // A page cannot send headers with a WebSocket, and a guest's credential is in no cookie.
     const credential = upgrade ? credentialIn(request) : undefined;
     if (credential !== undefined) {
       return this.#evaluate(request, tokens === undefined ? credential : undefined, {
@@ -350,7 +355,7 @@ export class Auth {
       });
     }
     if (tokens !== undefined) {
-      // One token, however often it was said; two are a riddle.
+      // The same token may be sent in several places; two different tokens are an error.
       return this.#evaluate(request, tokens.size === 1 ? [...tokens][0] : undefined, {
         verify: (token) => this.#credentials.verifyToken(token),
         isChosen: true,
@@ -361,7 +366,9 @@ export class Auth {
     return this.#authenticateLogin(request, origin, upgrade);
   }
 
-  /** Both halves of a login: what goes to every port of this host (the cookie) opens nothing alone. */
+  /**
+   * Verifies both halves of a login: the cookie, which browsers send to every port of this host, opens nothing alone.
+   */
   #authenticateLogin(request: IncomingMessage, origin: string | undefined, upgrade: boolean): Principal {
     const parts = loginPartsOf(request, origin, upgrade);
     if (parts === undefined) throw new BinnacleError('unauthorized');
@@ -375,7 +382,7 @@ export class Auth {
         if (key !== undefined) return this.#credentials.verifyLogin({ key: hash }, cookies);
         const grant = this.#passes.take(hash);
         if (grant?.target !== targetOf(request)) return undefined;
-        // The route sees the target as it was asked for.
+        // The route sees the request target without the pass.
         request.url = grant.target;
         return this.#credentials.verifyLogin({ id: grant.issuer }, cookies);
       },
@@ -388,12 +395,13 @@ export class Auth {
   }
 
   /**
-   * Compares a secret with what we keep.
+   * Compares a secret with the stored digests.
    *
-   * A secret of our own shape has 256 bits, so it is always looked up, at the cost of one SHA-256 and one look into an
-   * index. An address that has failed too often is refused only what fails: otherwise twenty failures a minute from
-   * there (by any local user; behind a proxy, by anybody) would keep everybody else out. The hard stop is for the one
-   * secret that trying could find, a short admin token: behind the stop, that token is not compared at all.
+   * A secret in the format of this gateway has 256 bits, so it is always looked up, at the cost of one SHA-256 and one
+   * index lookup. For an address with too many failures, the limiter refuses only attempts that fail: otherwise twenty
+   * failures a minute from that address (by any local user; behind a proxy, by any client) would lock all other users
+   * out. The hard limit protects the one secret that can be guessed, a short admin token: beyond that limit, the token
+   * is not compared at all.
    */
   #evaluate<T>(
     request: IncomingMessage,
@@ -401,7 +409,10 @@ export class Auth {
     check: {
       readonly verify: (secret: string) => T | undefined;
       readonly refuse: () => BinnacleError;
-      /** True where an admin token of the operator's own choice may come. Default false: only our own shape counts. */
+      /**
+       * True where an admin token of the operator's choice is accepted. Default false: only secrets in the gateway's
+       * format.
+       */
       readonly isChosen?: boolean;
     },
   ): T {
@@ -423,7 +434,7 @@ export class Auth {
     return toInfo(record, kind, this.#issued.madeBy(record.id));
   }
 
-  /** Returns the logins that end with a token or a login, and those that end with these. */
+  /** Collects the logins that end with a token or a login, recursively. */
   #loginsOf(id: string, found = new Set<string>()): ReadonlySet<string> {
     for (const login of this.#logins.listByIssuer(id)) {
       if (found.has(login)) continue;
@@ -433,7 +444,7 @@ export class Auth {
     return found;
   }
 
-  // The row is gone already. Closes its connections, then ends everything that came from it.
+  // Closes the connections of a revoked principal, whose row is gone already, and ends everything that it issued.
   #end(id: string): void {
     this.#open.end((principal) => principal.id === id, new BinnacleError('revoked'));
     for (const listener of [...this.#listeners]) listener(id);

@@ -1,5 +1,5 @@
-// The two halves of a browser login as requests carry them: a cookie, which a browser sends to every port of a host, and a
-// key, which only the page of one origin has. Knows neither secret.
+// The two halves of a browser login in a request: a cookie, which a browser sends to every port of a host, and a key,
+// which only the page of one origin has.
 
 import type { IncomingMessage } from 'node:http';
 import { pathOf } from '../base/request-path.ts';
@@ -9,22 +9,22 @@ import { offeredSecret } from './subprotocol.ts';
 
 const isRead = (request: IncomingMessage): boolean => request.method === 'GET' || request.method === 'HEAD';
 
-/** Names the key; pages keep it in localStorage, which browsers separate by scheme, host and port. */
+/** Header of the key. Pages store the key in localStorage, which browsers separate by scheme, host and port. */
 const KEY_HEADER = 'binnacle-key';
-/** The same in a subprotocol: pages send no headers with a WebSocket. */
+/** Subprotocol of the key: pages send no headers with a WebSocket. */
 const KEY_PROTOCOL = 'binnacle.key.';
-/** A one-time pass stands in for the key in the query of a download, with which a page sends no header either. */
+/** Query parameter of a one-time pass, which replaces the key in a download: pages send no header there either. */
 const PASS = 'pass';
 
-/** Parts of a browser login that came with a request. All are of our own shape, and none of them is verified. */
+/** Parts of a browser login in a request. All have the gateway's format; none is verified. */
 export interface LoginParts {
-  /** Every cookie of the name: other ports of this host can set more of them. */
+  /** Every cookie of the name: other ports of this host can set more. */
   readonly cookies: readonly string[];
   readonly key: string | undefined;
   readonly pass: string | undefined;
 }
 
-/** Undefined where nothing of a login came, or where a browser would have sent an Origin and did not. */
+/** Returns the parts of a login; undefined without any, or without the Origin that a browser would have sent. */
 export function loginPartsOf(
   request: IncomingMessage,
   origin: string | undefined,
@@ -36,11 +36,11 @@ export function loginPartsOf(
   const key = keys.length === 1 && keys[0] !== undefined && isOwnSecret(keys[0]) ? keys[0] : undefined;
   const pass = upgrade || !isRead(request) ? undefined : passOf(request);
   if (cookies.length === 0 && key === undefined && pass === undefined) return undefined;
-  // A browser sends one with every WebSocket and with everything but plain reads.
+  // A browser sends an Origin with every WebSocket and with every request but plain reads.
   return origin === undefined && (upgrade || !isRead(request)) ? undefined : { cookies, key, pass };
 }
 
-/** Returns what a pass is for: the request target as it was asked for, without the pass. */
+/** Returns the target of a pass: the request target without the pass. */
 export function targetOf(request: Pick<IncomingMessage, 'url'>): string {
   const query = queryOf(request);
   query.delete(PASS);
@@ -55,7 +55,7 @@ function passOf(request: IncomingMessage): string | undefined {
 const queryOf = ({ url = '' }: Pick<IncomingMessage, 'url'>): URLSearchParams =>
   new URLSearchParams(url.split('?').slice(1).join('?'));
 
-// Cookies are not separated by port, so the name is. A unix socket serves no browsers.
+// Browsers do not separate cookies by port, so the name contains the port. A unix socket serves no browsers.
 const cookieName = (request: IncomingMessage): string => `binnacle_${request.socket.localPort ?? 'local'}`;
 
 function readCookies(request: IncomingMessage): string[] {
@@ -68,7 +68,7 @@ function readCookies(request: IncomingMessage): string[] {
   return [...new Set(values.filter(isOwnSecret))];
 }
 
-/** `base`: the URL by which the browser reaches us, without a slash at the end. */
+/** `base`: the URL by which the browser reaches this gateway, without a slash at the end. */
 export function cookieText(request: IncomingMessage, value: string, maxAgeS: number, base: string): string {
   const { protocol, pathname } = new URL(`${base}/`);
   const secure = protocol === 'https:' ? '; Secure' : '';

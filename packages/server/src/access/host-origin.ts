@@ -1,4 +1,4 @@
-// Which Host and Origin headers are ours. Against DNS rebinding and foreign web pages; knows no credentials.
+// The Host and Origin headers that this gateway accepts. Protects against DNS rebinding and foreign web pages.
 
 import type { IncomingMessage } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
@@ -6,18 +6,20 @@ import { PublicUrl } from './public-url.ts';
 
 export interface HostOptions {
   /**
-   * Host names that are served besides the loopback literals: `NAME` (with any port, as a proxy may have one of its own)
-   * or `NAME:PORT` (exactly that).
+   * Host names that are served besides the loopback literals: `NAME` (with any port, because a proxy may have another
+   * port) or `NAME:PORT` (exactly that port).
    */
   readonly names?: readonly string[];
-  /** Web origins that may call us besides `http://HOST:PORT` of the served hosts, e.g. `https://box.example.org`. */
+  /**
+   * Web origins that may send requests besides `http://HOST:PORT` of the served hosts, e.g. `https://box.example.org`.
+   */
   readonly origins?: readonly string[];
-  /** Served and allowed as well. Default: none is set. */
+  /** Public URL, whose host and origin are accepted as well. Default: a public URL that is not set. */
   readonly publicUrl?: PublicUrl;
 }
 
 const LOOPBACK: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
-/** Lower case only, no userinfo, no trailing dot, no leading zeros: what browsers send, and nothing that is like it. */
+/** Lower case only, no userinfo, no trailing dot, no leading zeros: exactly what browsers send. */
 const AUTHORITY = /^(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_-])?)(?::([1-9][0-9]{0,4}))?$/;
 
 export class Hosts {
@@ -35,9 +37,9 @@ export class Hosts {
     this.publicUrl = options.publicUrl ?? new PublicUrl();
   }
 
-  /** Returns the Host of a request if it is served here. Throws `bad_host`. */
+  /** Returns the Host of a request if this gateway serves it. Throws `bad_host`. */
   checkHost(request: IncomingMessage): string {
-    // An absolute-form target names a host of its own, which counts more than the header (RFC 9112, 3.2.2).
+    // An absolute-form target has a host of its own, which overrides the header (RFC 9112, 3.2.2).
     if (!request.url?.startsWith('/')) {
       throw new BinnacleError('bad_host', {
         message: 'The request target must be a path.',
@@ -59,7 +61,9 @@ export class Hosts {
     return value;
   }
 
-  /** Returns the Origin of a request, if it has one and that is allowed. Throws `bad_origin`. */
+  /**
+   * Returns the Origin of a request, or undefined without one. Throws `bad_origin` for an origin that is not allowed.
+   */
   checkOrigin(request: IncomingMessage): string | undefined {
     const [origin, ...more] = headerValues(request, 'origin');
     if (origin === undefined) return undefined;
@@ -80,7 +84,7 @@ export class Hosts {
     return LOOPBACK.includes(host) && (port ?? (localPort === undefined ? undefined : 80)) === localPort;
   }
 
-  // Not `http://NAME` without a port: that is whatever else listens on port 80 of that machine.
+  // Refuses `http://NAME` without a port: that is any other server on port 80 of that machine.
   #isOwn(origin: string, localPort: number | undefined): boolean {
     if (!origin.startsWith('http://')) return false;
     const authority = parseAuthority(origin.slice('http://'.length));
@@ -91,7 +95,7 @@ export class Hosts {
   }
 }
 
-/** Every value of a header, in the order in which they came. `request.headers` hides duplicates. */
+/** Returns every value of a header, in order of arrival. `request.headers` hides duplicates. */
 export function headerValues(request: IncomingMessage, lowerName: string): string[] {
   const raw = request.rawHeaders;
   const values: string[] = [];

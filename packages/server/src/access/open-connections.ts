@@ -1,9 +1,9 @@
-// What principals have open: each is told, once, that it is over when its principal is. Knows no credential.
+// Open connections per principal: each is closed once, when its principal is revoked or expires.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { isOver, type Principal } from './principal.ts';
 
-/** Sockets of an expired token must be closed within a second. */
+/** Delay between expiry checks. Sockets of an expired token must be closed within a second. */
 const EXPIRY_CHECK_MS = 500;
 
 interface Held {
@@ -24,14 +24,14 @@ export class OpenConnections {
     this.#timer.unref();
   }
 
-  /** Until what it returns is called, or its principal is over. */
+  /** Registers a connection. Returns the function that unregisters it; the end of its principal unregisters it too. */
   hold(principal: Principal, close: (why: BinnacleError) => void): () => void {
     const held: Held = { principal, since: this.#clock(), close };
     this.#held.add(held);
     return () => this.#held.delete(held);
   }
 
-  /** The guests of share links that have something open: by link and by guest, the time since when. */
+  /** Returns the guests with open connections: by link and by guest, the time since when. */
   guests(): ReadonlyMap<string, ReadonlyMap<string, number>> {
     const open = new Map<string, Map<string, number>>();
     for (const { principal, since } of this.#held) {
@@ -42,7 +42,7 @@ export class OpenConnections {
     return open;
   }
 
-  /** All whose principals are these. */
+  /** Closes all connections whose principal `isEnded` selects. */
   end(isEnded: (principal: Principal) => boolean, why: BinnacleError): void {
     for (const held of [...this.#held]) if (isEnded(held.principal)) this.#letGo(held, why);
   }

@@ -1,4 +1,4 @@
-// Who is asking. A Principal can only be made here, by comparing a secret with what the server keeps of it.
+// Verified identities. A Principal is only made here, by comparing a secret with its stored digest.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { BinnacleError, type Scope } from '@binnacle/protocol';
@@ -8,23 +8,23 @@ import type { IssuedStore } from '../store/issued.ts';
 import { endOf, type Reach, reachOf, type ShareStore } from '../store/shares.ts';
 import type { LoginStore, TokenStore } from '../store/tokens.ts';
 
-/** `share`: somebody who redeemed a share link. */
+/** `share`: a guest of a share link. */
 export type PrincipalKind = 'admin-token' | 'token' | 'cookie' | 'share';
 
-/** Nominal (the private field): no object that only looks like one passes for it. */
+/** Nominal by its private field: no object of the same shape passes as a principal. */
 class VerifiedPrincipal {
   readonly id: string;
   readonly name: string;
-  /** From the server's record, never from the request. */
+  /** Scope from the server's record, never from the request. */
   readonly scope: Scope;
-  /** The person or the program that it speaks for: a login has that of the token which its ticket came from. */
+  /** The person or program that the principal speaks for. A login has the user of the token that issued its ticket. */
   readonly user: string;
   readonly kind: PrincipalKind;
-  /** Null: whatever scope and user allow. Else nothing but that, with no more than the scope. */
+  /** Limit to one shared target, within the scope. Null: everything that scope and user allow. */
   readonly reach: Reach | null;
-  /** Ms since 1970; null: until it is revoked. */
+  /** Ms since 1970; null: valid until revoked. */
   readonly expiresAt: number | null;
-  /** The name under which logins that come from this principal's tickets are kept. Changes with the admin token. */
+  /** Name under which logins from this principal's tickets are stored. Changes with the admin token. */
   readonly #issuer: string;
 
   constructor(
@@ -54,22 +54,22 @@ class VerifiedPrincipal {
   }
 }
 
-// The type only: nobody else can construct one.
+// Exports the type only: no other file can construct a principal.
 export type Principal = VerifiedPrincipal;
 export const issuerOf = (principal: Principal): string => VerifiedPrincipal.issuerOf(principal);
 
-/** Whose turn it is where everybody has one: all guests of a share link have one together. */
+/** Key of a principal for fair queues and limits. All guests of one share link have the same key. */
 export const askerOf = ({ id, reach }: Pick<Principal, 'id' | 'reach'>): string =>
   reach === null ? id : `share:${reach.share}`;
 
 export const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 const ADMIN_ID = 'admin';
-/** The user of the admin token, and of nobody else. */
+/** User of the admin token, reserved for it. */
 export const ADMIN_USER = 'admin';
 const USER = /^[A-Za-z0-9_@-][A-Za-z0-9._@-]{0,63}$/;
 
-/** Of a token that names no user. Both ends of its id: the first eight digits stay the same for a minute. */
+/** Returns the default user of a token. Uses both ends of the id: its first eight digits stay the same for a minute. */
 export const ownUserOf = (tokenId: string): string => `token-${tokenId.slice(0, 8)}-${tokenId.slice(-8)}`;
 
 export function freeUserOf(tokenId: string, isTaken: (user: string) => boolean): string {
@@ -77,7 +77,7 @@ export function freeUserOf(tokenId: string, isTaken: (user: string) => boolean):
   return isTaken(user) ? `token-${tokenId}` : user;
 }
 
-/** Throws `bad_request` for what is no name of a user, and for names that are not given away. */
+/** Throws `bad_request` for an invalid or reserved user name. */
 export function checkUser(user: string): string {
   const message = !USER.test(user)
     ? 'A user is 1 to 64 of A-Z, a-z, 0-9, ".", "_", "@" and "-", not beginning with a dot.'
@@ -102,12 +102,12 @@ export interface CredentialStores {
   readonly time: TrustedTime;
 }
 
-/** Rights of the owner of a token or login, as they are now, for work that goes on without a request. */
+/** Current rights of the owner of a token or login, for work that continues without a request. */
 export interface Holder {
   readonly user: string;
   readonly scope: Scope;
   readonly reach: null;
-  /** Ms since 1970; null: until it is revoked. */
+  /** Ms since 1970; null: valid until revoked. */
   readonly expiresAt: number | null;
 }
 
@@ -119,7 +119,7 @@ export class Credentials {
   readonly #clock: () => number;
   readonly #adminHash: Buffer;
   readonly #adminIssuer: string;
-  /** The operator chose an admin token that trying could find. */
+  /** True if the operator chose an admin token that is short enough to be guessed. */
   readonly isAdminGuessable: boolean;
 
   /** `clock`: ms since 1970, for share links. */
@@ -138,12 +138,12 @@ export class Credentials {
     return this.#adminIssuer;
   }
 
-  /** The principal of a bearer token. One digest and one look into an index, whatever it is. */
+  /** Returns the principal of a bearer token. Costs one digest and one index lookup for any text. */
   verifyToken(token: string): Principal | undefined {
     const hash = sha256(token);
     const kind = kindOfSecret(token);
     if (kind === 'bg') return this.verifyGuest(hash);
-    // Looked up in any case, so that the answer takes as long for the admin token as for others.
+    // Looked up in any case, so that the admin token takes as long as any other.
     const record = kind === 'bn' ? this.#tokens.findByHash(hash) : undefined;
     if (timingSafeEqual(hash, this.#adminHash)) {
       const admin = { id: ADMIN_ID, name: ADMIN_ID, scope: 'admin', user: ADMIN_USER, expiresAt: null } as const;
@@ -155,8 +155,8 @@ export class Credentials {
   }
 
   /**
-   * The principal of a browser login, by the SHA-256 of its key, or by the id that a pass names. Any of the cookies may be
-   * its own. Throws `login_incomplete` where none is.
+   * Returns the principal of a browser login, by the SHA-256 of its key or by the id that a pass names. Any of the
+   * cookies may be the matching one. Throws `login_incomplete` if none matches.
    */
   verifyLogin(
     by: { readonly key: Buffer } | { readonly id: string },
@@ -174,7 +174,9 @@ export class Credentials {
     return new VerifiedPrincipal(record, 'cookie', record.id);
   }
 
-  /** The principal of a guest, by the SHA-256 of its credential. Throws why its share link has ended. */
+  /**
+   * Returns the principal of a guest, by the SHA-256 of its credential. Throws the reason if its share link has ended.
+   */
   verifyGuest(hash: Buffer): Principal | undefined {
     const found = this.#shares.findGuest(hash);
     const share = found === undefined ? undefined : this.#shares.get(found.share);
@@ -183,12 +185,12 @@ export class Credentials {
     if (over !== undefined) throw new BinnacleError(over);
     const { id, name } = found.guest;
     const scope: Scope = share.mode === 'type' ? 'input' : 'view';
-    // A user of its own, which no token can have: nothing that is its maker's is its.
+    // The guest's user is unique, and no token can have it: the guest owns nothing of the link's creator.
     const guest = { id, name, scope, user: `share:${id}`, expiresAt: share.expiresAt };
     return new VerifiedPrincipal(guest, 'share', id, reachOf(share));
   }
 
-  /** Whoever is behind what was kept under `issuerOf` of it, as they are now; undefined where that has ended. */
+  /** Returns the current rights of the issuer stored as `issuerOf`; undefined after its end. */
   holderOf(issuer: string): Holder | undefined {
     if (issuer === this.#adminIssuer) return { user: ADMIN_USER, scope: 'admin', reach: null, expiresAt: null };
     const record = this.#tokens.get(issuer) ?? this.#logins.get(issuer);
@@ -196,14 +198,14 @@ export class Credentials {
     return { user: record.user, scope: record.scope, reach: null, expiresAt: record.expiresAt };
   }
 
-  /** True when an issuer has ended for good. Expiry is not enough while the clock that reports it is doubted. */
+  /** True if an issuer has ended for good. Expiry counts only while the clock is trusted. */
   hasEnded(issuer: string): boolean {
     if (issuer === this.#adminIssuer) return false;
     const record = this.#tokens.get(issuer) ?? this.#logins.get(issuer);
     return record === undefined || (record.expiresAt !== null && record.expiresAt <= this.#time.now());
   }
 
-  /** Why it counts no more; undefined as long as it does. */
+  /** Returns the reason why a principal is over; undefined while it is valid. */
   whyOver(principal: Principal): BinnacleError | undefined {
     if (principal.reach === null) return this.isLive(principal) ? undefined : new BinnacleError('revoked');
     const share = this.#shares.get(principal.reach.share);
@@ -211,7 +213,7 @@ export class Credentials {
     return over === undefined ? undefined : new BinnacleError(over);
   }
 
-  /** False as soon as it was revoked or has expired. */
+  /** False as soon as the principal was revoked or has expired. */
   isLive(principal: Principal): boolean {
     if (principal.kind === 'admin-token') return true;
     if (principal.kind === 'share') return this.whyOver(principal) === undefined;

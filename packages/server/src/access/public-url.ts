@@ -1,14 +1,14 @@
-// The address of this gateway as others see it: what links begin with, behind a proxy and below a path. Knows no route.
+// The public address of this gateway: the beginning of its links, also behind a proxy and below a path.
 
 import type { IncomingMessage } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
 
 interface Address {
-  /** Scheme, host and port, as browsers spell it. */
+  /** Scheme, host and port, as browsers spell them. */
   readonly origin: string;
-  /** Host and port, without the usual port of the scheme: what a Host header says. */
+  /** Host and port as in a Host header: without the default port of the scheme. */
   readonly authority: string;
-  /** Beginning of all paths: empty, or `/binnacle`. */
+  /** Prefix of all paths: empty, or `/binnacle`. */
   readonly path: string;
 }
 
@@ -16,8 +16,8 @@ interface Address {
 const PATH = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*\/?$/;
 
 /**
- * The public URL of a gateway (`serve --public-url`, else the config file's `publicUrl`), and what follows from it for a
- * request. Without one a request itself tells how it reached us.
+ * The public URL of a gateway (`serve --public-url`, else the config file's `publicUrl`), and what follows for a
+ * request. Without a public URL, the address comes from the request itself.
  *
  * @example
  * const url = new PublicUrl('https://box.example.org:8443/binnacle/');
@@ -27,46 +27,47 @@ export class PublicUrl {
   readonly #given: Address | undefined;
   #configured: Address | undefined;
 
-  /** `given`: of the command line, which wins over the config file. Throws `bad_request` for what is no such address. */
+  /** `given`: from the command line, which overrides the config file. Throws `bad_request` for an invalid address. */
   constructor(given?: string) {
     this.#given = given === undefined ? undefined : parsePublicUrl(given);
     this.#configured = undefined;
   }
 
-  /** Takes the config file's over. Throws `bad_request` for what is no such address. */
+  /** Applies the config file's public URL. Throws `bad_request` for an invalid address. */
   configure(url: string | undefined): void {
     this.#configured = url === undefined ? undefined : parsePublicUrl(url);
   }
 
-  /** Scheme, host and port; undefined where no public URL was set. */
+  /** Scheme, host and port; undefined without a public URL. */
   get origin(): string | undefined {
     return this.#address?.origin;
   }
 
-  /** Host and port, as a Host header names them; undefined where no public URL was set. */
+  /** Host and port as in a Host header; undefined without a public URL. */
   get authority(): string | undefined {
     return this.#address?.authority;
   }
 
-  /** Beginning of paths when a proxy does not take it away: empty, or `/binnacle`. */
+  /** Prefix of paths if a proxy does not strip it: empty, or `/binnacle`. */
   get path(): string {
     return this.#address?.path ?? '';
   }
 
-  /** The whole address without a slash at the end; undefined where no public URL was set. */
+  /** The whole address without a slash at the end; undefined without a public URL. */
   get href(): string | undefined {
     return this.#address === undefined ? undefined : this.#address.origin + this.#address.path;
   }
 
   /**
-   * The base URL by which the sender of a request reaches us, without a slash at the end: the public URL where the
-   * request came by that, `http://127.0.0.1:7117` where it came directly. Host and Origin must have been checked.
+   * Returns the base URL by which the sender of a request reaches this gateway, without a slash at the end: the public
+   * URL if the request came by it, `http://127.0.0.1:7117` if it came directly. Check Host and Origin first.
    */
   baseOf(request: IncomingMessage): string {
     const address = this.#address;
     if (address !== undefined && this.isPublic(request)) return address.origin + address.path;
     const { host = '' } = request.headers;
-    // A browser says how it reached us. Of others a proxy with TLS says it; else it was plain HTTP.
+    // A browser names its scheme in Origin. For other clients a proxy with TLS names it; without either it is plain
+    // HTTP.
     const scheme = request.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
     return request.headers.origin ?? `${scheme}://${host}`;
   }
@@ -76,7 +77,9 @@ export class PublicUrl {
     return this.href ?? this.baseOf(request);
   }
 
-  /** Whether a request came by the public URL. A proxy may have replaced the Host, and say so. */
+  /**
+   * True if a request came by the public URL. A proxy may replace Host, and name the original in `x-forwarded-host`.
+   */
   isPublic({ headers }: IncomingMessage): boolean {
     const address = this.#address;
     if (address === undefined) return false;
@@ -85,8 +88,8 @@ export class PublicUrl {
   }
 
   /**
-   * Takes the path of the public URL off a request target, where a proxy has passed it on. Returns where a browser has to be
-   * sent instead: the address of the page ends in a slash, or what it links to would be elsewhere.
+   * Strips the path of the public URL from a request target, if a proxy has passed the path on. Returns a redirect
+   * target for the page's address without its final slash, where relative links would resolve elsewhere.
    */
   strip(request: IncomingMessage): string | undefined {
     const { path } = this;
@@ -102,7 +105,7 @@ export class PublicUrl {
   }
 }
 
-/** Throws `bad_request` for anything but scheme, host, maybe port, maybe a path of plain names. */
+/** Throws `bad_request` for anything but scheme, host, optional port and optional path of plain names. */
 export function parsePublicUrl(text: string): Address {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:';
@@ -116,7 +119,7 @@ export const isPublicUrl = (text: string): boolean => {
     parsePublicUrl(text);
     return true;
   } catch {
-    return false; // what it throws is for who passed it on the command line
+    return false; // the text of the error is meant for the command line
   }
 };
 

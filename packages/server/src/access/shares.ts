@@ -1,4 +1,4 @@
-// Share links: made, redeemed by guests, and ended. Knows no session: what a link shows is an id to it.
+// Share links: creation, redemption by guests, and revocation. A link refers to its target by id only.
 
 import { createHmac, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -25,15 +25,15 @@ export interface SharesParts {
   /** Ms since 1970. */
   readonly clock: () => number;
   readonly limiter?: LimiterOptions;
-  /** Throws `forbidden` when the scope is not contained. */
+  /** Throws `forbidden` if the scope is not contained. */
   require(by: Principal, scope: Scope): void;
-  /** A link was revoked: whatever its guests have open ends. */
+  /** Closes all open connections of the guests of a revoked link. */
   ended(share: string): void;
 }
 
 export interface WantedShare {
   readonly kind: ShareKind;
-  /** The id of what it shows, which its maker sees. */
+  /** Id of the shared session or conversation, which the creator can see. */
   readonly target: string;
   readonly mode: ShareMode;
   readonly label: string;
@@ -41,12 +41,12 @@ export interface WantedShare {
   readonly uses: number | null;
 }
 
-/** A day: who gets a link today looks at it today. */
+/** Default time to live: a day. A link is usually opened on the day it is sent. */
 export const SHARE_TTL_MS = 24 * 3600_000;
 export const MAX_SHARE_TTL_MS = 30 * 24 * 3600_000;
 const CREDENTIAL_PROTOCOL = 'binnacle.guest.';
 
-/** What a WebSocket of a guest says; undefined where it is none. */
+/** Returns the guest credential in a WebSocket request; undefined without one. */
 export function credentialIn(request: IncomingMessage): string | undefined {
   const credential = offeredSecret(request, CREDENTIAL_PROTOCOL);
   return credential !== undefined && kindOfSecret(credential) === 'bg' ? credential : undefined;
@@ -62,8 +62,8 @@ export class Shares {
   }
 
   /**
-   * Makes a link; its secret cannot be had again. It lives no longer than `by`, and may no more. Throws `forbidden`,
-   * `too_many_shares`.
+   * Makes a link. Its secret cannot be read again. The link never outlives `by` and never has more scope. Throws
+   * `forbidden`, `too_many_shares`.
    */
   make(
     request: IncomingMessage,
@@ -89,8 +89,9 @@ export class Shares {
   }
 
   /**
-   * The link of a secret. Throws `unauthorized` for none of ours, why it has ended, and `rate_limited` for what fails at an
-   * address that has failed too often: a secret of 256 bits is looked up at any rate, see `Auth`.
+   * Returns the link of a secret. Throws `unauthorized` for an unknown secret, the reason for an ended link, and
+   * `rate_limited` for failures from an address with too many of them: a secret of 256 bits is always looked up, see
+   * `Auth`.
    */
   open(request: IncomingMessage, secret: string): ShareRecord {
     const share = kindOfSecret(secret) === 'bs' ? this.#parts.store.findByHash(sha256(secret)) : undefined;
@@ -108,7 +109,7 @@ export class Shares {
     });
   }
 
-  /** What somebody who has the secret would come to; takes no use. Throws what `open` throws, and `share_used_up`. */
+  /** Returns the link that a secret opens, without using it up. Throws the errors of `open`, and `share_used_up`. */
   look(request: IncomingMessage, secret: string): ShareRecord {
     const share = this.open(request, secret);
     if (this.stateOf(share) !== 'used_up') return share;
@@ -117,19 +118,19 @@ export class Shares {
   }
 
   /**
-   * Takes one use, and gives the guest a credential of its own. With the `id` of before: the same guest and credential
-   * again, and no use; so an answer that was lost costs nothing. Throws what `open` throws, `share_used_up`,
-   * `too_many_guests`.
+   * Uses the link once and gives the guest a credential. With the `id` of an earlier call: returns the same guest and
+   * credential, and takes no further use (idempotent), so that a lost answer costs nothing. Throws the errors of
+   * `open`, `share_used_up`, `too_many_guests`.
    */
   redeem(
     request: IncomingMessage,
     share: ShareRecord,
     asked: { readonly secret: string; readonly name: string; readonly id: string | undefined },
   ): { readonly guest: GuestRecord; readonly credential: string } {
-    // It may have ended since it was opened.
+    // The link may have ended since `open`.
     this.#refuseOver(request, this.#parts.store.get(share.id) ?? share);
     const id = asked.id ?? randomBytes(32).toString('base64url');
-    // Whoever does not have the secret cannot guess it from the id, and we need not keep it to say it again.
+    // Derived from the secret: without the secret nobody can compute it from the id, and the server need not store it.
     const credential = `bg_${createHmac('sha256', asked.secret).update(`guest ${id}`).digest('base64url')}`;
     const guest = { id: uuidv7(), name: guestName(asked.name), sha256: sha256(credential) };
     const when = { now: this.#parts.clock(), address: addressOf(request) };
@@ -141,7 +142,7 @@ export class Shares {
     }
   }
 
-  /** Newest first; without those that are over, unless asked for. */
+  /** Lists links, newest first. Ended links are included only with `over`. */
   list(options: { readonly user?: string; readonly over?: boolean } = {}): readonly ShareRecord[] {
     const now = this.#parts.clock();
     return this.#parts.store
@@ -179,17 +180,17 @@ export class Shares {
     return this.#parts.store.audit(id);
   }
 
-  /** Ends a link and all that its guests have open. One that has ended stays as it is. */
+  /** Ends a link and all open connections of its guests. Does nothing for an ended link. */
   revoke(request: IncomingMessage, share: ShareRecord, by: Principal): void {
     this.#end(share.id, by.name, addressOf(request));
   }
 
-  /** With whoever made them. */
+  /** Ends the links that an issuer made. */
   endIssued(issuer: string): void {
     for (const id of this.#parts.store.listByIssuer(issuer)) this.#end(id, 'the end of the token that made it', null);
   }
 
-  /** Lists the share links of an issuer that let people in. */
+  /** Lists the share links of an issuer that can still be used. */
   issuedBy(issuer: string): readonly ShareRecord[] {
     const now = this.#parts.clock();
     return this.#parts.store
@@ -217,12 +218,12 @@ export class Shares {
 
 const addressOf = (request: IncomingMessage): string | null => request.socket.remoteAddress ?? null;
 
-// A page gives a name 40 characters, of which ` (guest)` takes eight.
+// Maximum characters of a guest's name. The page shows 40 characters, of which ` (guest)` takes eight.
 const MAX_NAME = 32;
-// Letters without ink.
+// Characters without ink.
 const BLANK = /[\p{C}\p{Z}\s\u2800\ufffc\u{13441}\u{13442}\u{1d159}]+/gu;
 
-/** One line that changes no direction and hides nothing. */
+/** Makes a guest's name one line without direction changes and invisible characters. */
 const guestName = (asked: string): string =>
   [
     ...asked

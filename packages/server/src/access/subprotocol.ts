@@ -1,13 +1,13 @@
-// Secrets that pages send with a WebSocket, where they can send no header: as the second of two subprotocols.
+// Secrets that pages send with a WebSocket, which allows them no header: as the second of two subprotocols.
 
 import type { IncomingMessage } from 'node:http';
 import { headerValues } from './host-origin.ts';
 
-/** Offered first, so that what the answer names is this and never the secret. */
+/** Offered first, so that the answer names this subprotocol and never the secret. */
 const FIRST = 'binnacle';
 
 /**
- * Returns the secret that a request offers behind `prefix`; undefined where it offers none, or several.
+ * Returns the secret that a request offers after `prefix`; undefined for none or several.
  *
  * @example
  * // Sec-WebSocket-Protocol: binnacle, binnacle.key.bn_…

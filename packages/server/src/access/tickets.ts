@@ -1,4 +1,4 @@
-// Secrets that work once and for a while: login tickets, and passes of downloads. In memory, hashed. Knows no request.
+// One-time secrets that expire: login tickets and download passes. In memory only, as digests.
 
 import type { Scope } from '@binnacle/protocol';
 import { BinnacleError } from '@binnacle/protocol';
@@ -6,34 +6,40 @@ import { newSecret } from '../data-dir/admin-token.ts';
 import type { MadeBy } from '../store/issued.ts';
 import { sha256 } from './principal.ts';
 
-/** Owner of a ticket or a pass. Both end with their issuer. */
+/** The issuer of a ticket or a pass, which ends both. */
 export interface Grant {
   readonly issuer: string;
 }
 
 export interface TicketGrant extends Grant {
   readonly scope: Scope;
-  /** What the login is called in the list of tokens. */
+  /** Name of the login in the list of tokens. */
   readonly name: string;
-  /** The same, for people. */
+  /** The issuer, in the form that people read. */
   readonly madeBy: MadeBy;
-  /** The issuer's. */
+  /** User of the issuer. */
   readonly user: string;
-  /** When the issuer itself ends, in ms since 1970. */
+  /** Expiry of the issuer itself, in ms since 1970; null: none. */
   readonly notAfter: number | null;
 }
 
-/** Grant of a pass: what one GET of one login may ask for without its key. */
+/** Grant of a pass: one GET by one login without its key. */
 export interface PassGrant extends Grant {
   /** Path and query, as `targetOf` spells them. */
   readonly target: string;
 }
 
-/** Ten minutes: a person has to find the phone, unlock it and scan a code. One use, so a longer life costs little. */
+/**
+ * Time to live of a ticket, ten minutes: a person has to find the phone, unlock it and scan a code. A ticket works
+ * once, so a longer life costs little.
+ */
 export const TICKET_TTL_MS = 10 * 60_000;
-/** A minute: the page asks for the download at once, and a phone may have to find its network again. */
+/** Time to live of a pass, a minute: the page downloads at once, but a phone may have to find its network again. */
 export const PASS_TTL_MS = 60_000;
-/** Open tickets of one issuer: one for every member of a large team. Others' do not count, or a viewer could use up all. */
+/**
+ * Maximum open tickets per issuer: one for every member of a large team. Per issuer, so that a viewer cannot use up the
+ * tickets of others.
+ */
 const MAX_TICKETS = 100;
 
 export class Tickets<G extends Grant> {
@@ -48,7 +54,7 @@ export class Tickets<G extends Grant> {
     this.#now = now;
   }
 
-  /** Throws `too_many_tokens` when 100 of this issuer are open. */
+  /** Throws `too_many_tokens` if this issuer has 100 open tickets. */
   issue(grant: G): { readonly ticket: string; readonly expiresInMs: number } {
     for (const [hash, { expires }] of this.#open) if (expires <= this.#now()) this.#open.delete(hash);
     const own = [...this.#open.values()].filter((open) => open.grant.issuer === grant.issuer);
@@ -64,7 +70,7 @@ export class Tickets<G extends Grant> {
     return { ticket, expiresInMs: this.#ttlMs };
   }
 
-  /** Uses a ticket up. Undefined when it is unknown, used or late. */
+  /** Uses up a ticket. Returns undefined for an unknown, used or expired ticket. */
   take(hash: Buffer): G | undefined {
     const key = hash.toString('hex');
     const found = this.#open.get(key);
@@ -72,7 +78,7 @@ export class Tickets<G extends Grant> {
     return found !== undefined && found.expires > this.#now() ? found.grant : undefined;
   }
 
-  /** Counts the tickets of an issuer that can still be used. */
+  /** Counts the usable tickets of an issuer. */
   count(issuer: string): number {
     const now = this.#now();
     return [...this.#open.values()].filter(({ grant, expires }) => grant.issuer === issuer && expires > now).length;

@@ -4,12 +4,12 @@ import type { IncomingMessage } from 'node:http';
 import { headerValues } from './host-origin.ts';
 
 /**
- * Of clients of the sandbox daemon. Like Authorization it is sent by a program on purpose: a browser adds it to no
- * request of a foreign page, which would have to ask first, and we never say yes.
+ * Header of clients of the sandbox daemon. Like Authorization, a program sends it on purpose: a browser would send it
+ * from a foreign page only after a CORS preflight, which this gateway never allows.
  */
 const ACCESS_TOKEN = 'x-execd-access-token';
 
-/** What the headers that carry a token say; undefined where there is none. What cannot be a token is `''`. */
+/** Returns the tokens in the headers of a request; undefined without any. A malformed token becomes `''`. */
 export function tokensOf(request: IncomingMessage, more: readonly string[] = []): ReadonlySet<string> | undefined {
   const bearers = headerValues(request, 'authorization').map(
     (value) => /^Bearer +([\x21-\x7e]+)$/i.exec(value)?.[1] ?? '',

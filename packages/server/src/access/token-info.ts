@@ -1,4 +1,4 @@
-// Tokens and logins as lists of them show them, without their secrets.
+// Tokens and logins as lists show them, without their secrets.
 
 import type { Scope } from '@binnacle/protocol';
 import type { MadeBy } from '../store/issued.ts';
@@ -15,17 +15,17 @@ export interface TokenInfo {
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly lastUsed: number | null;
-  /** Whose token or login asked for it; null of those that were made before anybody wrote that down. */
+  /** Token or login that requested this one; null for records from before this was stored. */
   readonly madeBy: MadeBy | null;
 }
 
 /** Everything that a token or a login has issued. All but `tokens` ends together with its issuer. */
 export interface Issued {
-  /** Tokens, also those that were made through others in between. They end only on request. */
+  /** Tokens, also those made through other tokens in between. They end only on request. */
   readonly tokens: readonly TokenInfo[];
   readonly logins: readonly TokenInfo[];
   readonly shares: readonly ShareRecord[];
-  /** Login links that nobody has used yet. */
+  /** Number of login links that have not been used. */
   readonly links: number;
 }
 

@@ -1,4 +1,4 @@
-// The config file as the gateway reads it, and whether the agents that it names can start here.
+// The config file as the gateway reads it, and the drivers of the agents that it names.
 
 export { loadConfig } from '../config/config.ts';
 export type { AlsoWrong, ConfigProblem, Wrong } from '../config/parse.ts';

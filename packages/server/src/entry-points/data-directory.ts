@@ -1,4 +1,5 @@
-// What a command needs to find the gateway of a data directory: the directory, its token, its identity, and who answers at its address.
+// The parts that find the gateway of a data directory: the directory, its token, its identity, and the gateway's
+// address.
 
 export { readAdminToken } from '../data-dir/admin-token.ts';
 export { defaultDataDir } from '../data-dir/data-dir.ts';

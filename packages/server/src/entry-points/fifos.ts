@@ -1,3 +1,3 @@
-// Named pipes for the output of a program, which are neither sockets nor files to it.
+// Named pipes for the output of a program, which sees neither a socket nor a file.
 
 export { Fifos, type OpenFifo } from '../process/fifos.ts';

@@ -1,4 +1,4 @@
-// Checks and repairs of a data directory, and of what Binnacle needs of this machine. No gateway runs for them.
+// Checks and repairs of a data directory, and of the machine's requirements. They run without a gateway.
 
 export { createPrivateFile, prepareDataDir } from '../data-dir/data-dir.ts';
 export { socketBase } from '../data-dir/socket-dir.ts';

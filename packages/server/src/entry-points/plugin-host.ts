@@ -1,4 +1,4 @@
-// The parts of the gateway that load a plugin and call what it offers, for a test of the plugin without a gateway.
+// The parts of the gateway that load a plugin and call its offers, for a test of the plugin without a gateway.
 
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +25,9 @@ export { Fetches } from '../plugins/powers/fetch.ts';
 export { type Asking, type Power, type Powers, powerNamed } from '../plugins/powers/powers.ts';
 export { PluginPrograms } from '../plugins/powers/run-command.ts';
 
-/** The path of a bundled program of the server: beside this bundle, or in dist/ when the sources run unbundled. */
+/**
+ * Returns the path of a bundled program of the server: beside this bundle, or in dist/ when the sources run unbundled.
+ */
 export function bundledProgram(name: string): string {
   const bundled = fileURLToPath(new URL(name, import.meta.url));
   return existsSync(bundled) ? bundled : fileURLToPath(new URL(`../../dist/${name}`, import.meta.url));

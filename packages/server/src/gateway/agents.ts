@@ -47,7 +47,7 @@ export async function openPlugins(context: GatewayContext, core: Core) {
     ...(settings.pluginLimits === undefined ? {} : { limits: settings.pluginLimits }),
     log,
   });
-  // What plugins have started ends with them.
+  // Processes that plugins have started end with the plugins.
   teardown.add(async () => void (await Promise.all([plugins.close(), programs.close()])));
   const notices = new Notices();
   const hooks = new Hooks(plugins, log);
@@ -65,7 +65,7 @@ export async function openPlugins(context: GatewayContext, core: Core) {
   return { config, programs, plugins, notices, hooks, toolHooks, pluginTools };
 }
 
-/** Opens the conversations with their agents, and what carries messages in and answers out. */
+/** Opens the conversations with their agents, and the channels that deliver messages and answers. */
 export async function openConversations(context: GatewayContext, core: Core, plugged: Plugged) {
   const { dir, log, settings, teardown } = context;
   const { catalogue, time, sessions, group } = core;

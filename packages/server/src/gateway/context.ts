@@ -1,4 +1,4 @@
-// What every part of a gateway is built with, and how all of them are let go of again.
+// The context from which every part of a gateway is built, and the teardown of all parts.
 
 import type { Logger } from 'pino';
 import type { GatewaySettings } from './options.ts';
@@ -11,7 +11,7 @@ export interface GatewayContext {
   readonly teardown: Teardown;
 }
 
-/** Steps that let go of what was built, the newest first. */
+/** Teardown steps, run in reverse order of construction. */
 export class Teardown {
   readonly #steps: (() => void | Promise<void>)[] = [];
   #isRunning = false;

@@ -1,4 +1,4 @@
-// The store of a gateway, its doors, and its sessions with their runners.
+// The store of a gateway, its authentication, and its sessions with their runners.
 
 import { join } from 'node:path';
 import { Auth } from '../access/auth.ts';
@@ -23,9 +23,9 @@ import type { GatewayContext } from './context.ts';
 export type Core = Store & Awaited<ReturnType<typeof openSessions>>;
 export type Store = ReturnType<typeof openStore>;
 
-/** Opens what is stored, and decides who may enter. */
+/** Opens the store and the authentication. */
 export function openStore({ dir, log, settings, teardown }: GatewayContext) {
-  // The file of a gateway that was killed: it names an address that may be another program's by now.
+  // The file of a killed gateway names an address that may belong to another program by now.
   removeGatewayFile(dir);
   const proofKey = newProofKey();
   const adminToken = loadAdminToken(dir);
@@ -44,7 +44,7 @@ export function openStore({ dir, log, settings, teardown }: GatewayContext) {
   return { proofKey, adminToken, time, catalogue, publicUrl, hosts, auth };
 }
 
-/** Opens the sessions: those of runners, which are found again, and those of programs elsewhere. */
+/** Opens the sessions: those that runners still host, and foreign ones. */
 export async function openSessions({ dir, log, settings, teardown }: GatewayContext, { catalogue, time }: Store) {
   const limits = {
     segmentBytes: settings.segmentBytes,
@@ -116,14 +116,17 @@ export async function openSessions({ dir, log, settings, teardown }: GatewayCont
   return { reporters, sessions, fleet, group, ingest, recordings };
 }
 
-/** Logs that no row tells of, because the catalogue was lost: they are listed again. */
+/** Adds logs without a row to the catalogue again, after a loss of the catalogue. */
 function takeUp(dir: string, catalogue: Catalogue, log: Log): void {
   const found = adoptUnlisted(dir, catalogue);
   if (found.sessions + found.conversations + found.left === 0) return;
   log.warn(found, 'logs that the catalogue did not know of were taken up');
 }
 
-/** A runner needs to find node's libraries and little else; programs get their own environment. */
+/**
+ * Returns the environment of a runner, which needs to find node's libraries and little else. Programs get an
+ * environment of their own.
+ */
 function runnerEnvironment(): Record<string, string> {
   const { PATH, HOME, LANG, XDG_RUNTIME_DIR } = process.env;
   const known = { PATH, HOME, LANG, XDG_RUNTIME_DIR };

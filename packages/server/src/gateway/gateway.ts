@@ -1,4 +1,4 @@
-// The composition root: builds everything, wires it, listens, and stops it again. Read this first.
+// The composition root: builds all parts, wires them, listens, and stops. Read this file first.
 
 import { writeSync } from 'node:fs';
 import { pino } from 'pino';
@@ -18,7 +18,7 @@ import { type Gateway, type GatewayOptions, withDefaults } from './options.ts';
 import { readingOfPlugins } from './plugin-reader.ts';
 import { openSurfaces, type Parts } from './surfaces.ts';
 
-/** Throws `data_dir_in_use`, `bad_data_dir`, and what listening throws (EADDRINUSE, EACCES). */
+/** Starts a gateway. Throws `data_dir_in_use`, `bad_data_dir`, and the errors of listening (EADDRINUSE, EACCES). */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const log = pino(
     { level: options.logLevel ?? 'warn', redact: ['token', 'authorization', 'cookie'] },
@@ -37,7 +37,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
-/** Builds the parts, each of those before it, and listens when all are there. */
+/** Builds the parts in the order of their dependencies, and listens when all exist. */
 async function open(context: GatewayContext): Promise<Gateway> {
   const { dir, log, settings, teardown } = context;
   const store = openStore(context);
@@ -55,7 +55,7 @@ async function open(context: GatewayContext): Promise<Gateway> {
   writeGatewayFile(dir, { url, pid: process.pid, directory: identityOf(dir), key: parts.proofKey });
   teardown.add(() => removeGatewayFile(dir));
   if (sessions.terminalProblem !== undefined) log.warn(`${sessions.terminalProblem.message} Programs on pipes run.`);
-  // First of all: a stop that takes too long is cut short.
+  // Added last, so that it runs first: a stop that takes too long is cut short.
   teardown.add(() => catalogue.checkpoint());
   const warning = cgroupWarning();
   if (warning !== undefined) log.warn(warning);
@@ -76,7 +76,7 @@ async function open(context: GatewayContext): Promise<Gateway> {
   };
 }
 
-/** What plugins can ask of this gateway. */
+/** Returns the methods of this gateway that plugins can call. */
 function powersOf(parts: Parts): Powers {
   const { programs, config, catalogue, sessions, conversations, liveness, notices, drivers, channels, inbound } = parts;
   return allPowers({
@@ -90,11 +90,14 @@ function powersOf(parts: Parts): Powers {
   });
 }
 
-/** Where stderr is a file on a full disk or a terminal that is gone, a line is lost; pino's own would hang or end us. */
+/**
+ * Writes a log line, or loses it if stderr is a file on a full disk or a closed terminal: pino's own writer would hang
+ * or crash the process.
+ */
 function toStderr(line: string): void {
   try {
     writeSync(2, line);
   } catch {
-    // There is nowhere left to say so.
+    // There is no place left to report the failure.
   }
 }

@@ -1,4 +1,4 @@
-// Observers of sessions and conversations: who sees them, who is notified, what reads their logs.
+// Observers of sessions and conversations: access checks, notifications, and the readers of logs besides viewers.
 
 import { join } from 'node:path';
 import { SessionActivities } from '../activity/session-activities.ts';
@@ -20,7 +20,7 @@ import type { Core } from './core.ts';
 export type Audience = ReturnType<typeof openAudience>;
 export type Observers = ReturnType<typeof openObservers>;
 
-/** Decides who sees which session, and notifies those who do not look. */
+/** Opens the access checks of sessions, and the notifications for users who are not looking. */
 export function openAudience(context: GatewayContext, core: Core, { config }: Plugged, { conversations }: Conversing) {
   const { dir, log, settings, teardown } = context;
   const { catalogue, publicUrl, auth, sessions } = core;
@@ -55,7 +55,7 @@ export function openAudience(context: GatewayContext, core: Core, { config }: Pl
   return { liveness, access, looks, hails };
 }
 
-/** Opens what reads the logs of sessions besides their viewers: screens, activity, search, metrics. */
+/** Opens the readers of session logs besides viewers: screens, activity, search, metrics. */
 export function openObservers(context: GatewayContext, core: Core, { conversations }: Conversing, audience: Audience) {
   const { dir, log, settings, teardown } = context;
   const { catalogue, time, sessions, fleet, ingest } = core;

@@ -1,4 +1,4 @@
-// Options of a gateway, their defaults, and what a gateway gives back.
+// Options of a gateway, their defaults, and the interface of a started gateway.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,115 +20,130 @@ import type { CatalogueLimits } from '../store/store.ts';
 import { RATE_LIMITS, type RateLimits } from '../traffic/rate-limit.ts';
 
 export interface GatewayOptions {
-  /** Holds everything: the catalogue, logs, runners, the admin token. Made with mode 0700. */
+  /** Directory of all data: the catalogue, logs, runners, the admin token. Created with mode 0700. */
   readonly dataDir: string;
-  /** Default 127.0.0.1: other machines come through a tunnel or a proxy that speaks TLS. */
+  /** Listening address. Default 127.0.0.1: other machines connect through a tunnel or a proxy with TLS. */
   readonly host?: string;
-  /** Default 7117; 0 takes a free one. */
+  /** Listening port. Default 7117; 0 takes a free one. */
   readonly port?: number;
-  /** Web origins besides our own that may call us. */
+  /** Additional web origins that may call this gateway. */
   readonly origins?: readonly string[];
-  /** Address for others, e.g. `https://box.example.org:8443/binnacle/`. Wins over the config file's `publicUrl`. */
+  /** Public address, e.g. `https://box.example.org:8443/binnacle/`. Overrides the config file's `publicUrl`. */
   readonly publicUrl?: string;
-  /** Host names besides the loopback ones that we answer to. */
+  /** Host names that the gateway accepts besides the loopback names. */
   readonly hostNames?: readonly string[];
-  /** Default 200. */
+  /** Maximum sessions that are not closed, foreign ones excluded. Default 200. */
   readonly maxSessions?: number;
-  /** Sessions that run elsewhere and have not ended. Default 1000. */
+  /** Maximum foreign sessions that have not ended. Default 1000. */
   readonly maxForeignSessions?: number;
-  /** New ones that one user may begin, a second on average. Default 100. */
+  /** Maximum new foreign sessions of one user per second, on average. Default 100. */
   readonly newForeignPerSecond?: number;
-  /** One that runs elsewhere and of which nothing was heard for so long counts as lost. Default 7 days. */
+  /** Time without an event after which a foreign session counts as lost. Default 7 days. */
   readonly foreignIdleMs?: number;
-  /** What one token may emit. Default 20 000 events and 64 MiB a second. */
+  /** Maximum traffic of one emitting token. Default 20 000 events and 64 MiB per second. */
   readonly emitRates?: Partial<RateLimits>;
-  /** Open viewers over all sessions. Default 10 000. */
+  /** Maximum open viewers over all sessions. Default 10 000. */
   readonly maxViewers?: number;
   /**
-   * Sessions that one connection follows. Default 256: a person watches a dozen, a dashboard some hundreds, and each
-   * costs a page of memory at most.
+   * Maximum sessions that one connection follows. Default 256: a person watches a dozen, a dashboard some hundreds, and
+   * each costs at most a page of memory.
    */
   readonly maxSubscriptions?: number;
-  /** Terminals that were asked for by POST /pty and that nobody has attached to. Default 1000: a row on the disk each. */
+  /** Maximum terminals made by POST /pty to which no client has attached. Default 1000: each is a row on the disk. */
   readonly maxPendingPtys?: number;
-  /** Calls over MCP of one token that wait at once. Default 32: an agent that waits for more has lost count. */
+  /** Maximum waiting MCP calls of one token. Default 32: an agent that waits for more has lost count. */
   readonly maxMcpCalls?: number;
-  /** Addresses that one token follows over MCP at once. Default 256, as of one connection of our own. */
+  /** Maximum addresses that one token follows over MCP. Default 256, like `maxSubscriptions` of one connection. */
   readonly maxMcpSubscriptions?: number;
-  /** Default 8. */
+  /** Programs per runner process. Default 8. */
   readonly programsPerRunner?: number;
-  /** What runners do without a gateway: go on for ever (default), or end their programs after so many ms. */
+  /** Policy of runners without a gateway: continue for ever (default), or end their programs after this many ms. */
   readonly orphans?: 'keep' | number;
-  /** Bytes of log kept of one session. Default 1 GiB. */
+  /** Maximum bytes of one session's log. Default 1 GiB. */
   readonly retainBytes?: number;
-  /** Bytes of log kept of all sessions. Default 20 GiB. */
+  /** Maximum bytes of all sessions' logs. Default 20 GiB. */
   readonly retainTotalBytes?: number;
-  /** Finished sessions that are kept, own and foreign ones. Default 20 000. */
+  /** Maximum finished sessions, own and foreign. Default 20 000. */
   readonly retainSessions?: number;
-  /** Default 30 days. */
+  /** Maximum age of finished sessions, and of the logs of running ones. Default 30 days. */
   readonly retainAgeMs?: number;
-  /** Bytes of an asciicast file that is imported. Default 256 MiB: what comes in a minute, which is what a request may take. */
+  /**
+   * Maximum bytes of an imported asciicast file. Default 256 MiB: about a minute of upload, the time limit of a
+   * request.
+   */
   readonly maxRecordingBytes?: number;
-  /** Bytes of one segment of a log; retention works in steps of it. Default 32 MiB. */
+  /** Bytes of one log segment, the unit of retention. Default 32 MiB. */
   readonly segmentBytes?: number;
-  /** Input that waits for a program to read it, in bytes. Default 1 MiB. */
+  /** Maximum bytes of input that wait for a program to read them. Default 1 MiB. */
   readonly maxInputBytes?: number;
-  /** Runs that wait for one shell. Default 64: who has more to do at once wants more sessions. */
+  /** Maximum queued runs of one shell. Default 64: a client with more parallel work needs more sessions. */
   readonly maxQueuedRuns?: number;
-  /** Ended runs of one session that can still be asked for, some 600 bytes each. Default 1000. */
+  /** Maximum ended runs of one session that remain readable, some 600 bytes each. Default 1000. */
   readonly maxEndedRuns?: number;
-  /** Interval of the group sync (fdatasync) in ms; 0 leaves it to the kernel. Default 50. */
+  /** Interval of the group sync (fdatasync) in ms; 0 leaves syncing to the kernel. Default 50. */
   readonly syncMs?: number;
   /** Names of environment variables that programs get besides the allow-listed ones. */
   readonly passEnv?: readonly string[];
-  /** The config file: agents, bindings, session keys. Default: `config.jsonc` in the data directory, if it is there. */
+  /**
+   * Path of the config file: agents, bindings, session keys. Default: `config.jsonc` in the data directory, if present.
+   */
   readonly configPath?: string;
-  /** Conversations that are kept. Default 10 000. */
+  /** Maximum conversations. Default 10 000. */
   readonly maxConversations?: number;
-  /** Of one user, but for the scope `admin`. Default 1000. */
+  /** Maximum conversations of one user without the scope `admin`. Default 1000. */
   readonly maxConversationsOfUser?: number;
-  /** Made by the channels of one plugin. Default: a tenth of all. */
+  /** Maximum conversations made by the channels of one plugin. Default: a tenth of `maxConversations`. */
   readonly maxConversationsOfPlugin?: number;
-  /** Messages that wait in one conversation. Default 64. */
+  /** Maximum queued messages of one conversation. Default 64. */
   readonly maxQueuedMessages?: number;
-  /** Of one message, as UTF-8. Default 256 KiB. */
+  /** Maximum bytes of one message, as UTF-8. Default 256 KiB. */
   readonly maxMessageBytes?: number;
-  /** Bytes of log kept of one conversation. Default 64 MiB; its messages are kept besides. */
+  /** Maximum bytes of one conversation's log. Default 64 MiB; its messages are stored in addition. */
   readonly retainConversationBytes?: number;
-  /** From the request to end a turn until the agent's process is ended. Default 5 s. */
+  /** Time from the request to end a turn until the agent's process is ended. Default 5 s. */
   readonly agentGraceMs?: number;
-  /** An agent's process without work is ended after so long; the next message starts another. Default 30 min. */
+  /** Time without work after which an agent's process is ended; the next message starts another. Default 30 min. */
   readonly agentIdleMs?: number;
-  /** When it is said that a turn is silent, and when people are told. Default: 15 s and 2 min; its limit is the agent's. */
+  /**
+   * Times after which a silent turn is reported and people are notified. Default: 15 s and 2 min; the limit of silence
+   * is an option of the agent.
+   */
   readonly silenceTimes?: Partial<SilenceTimes>;
-  /** What becomes of runs when the gateway stops: those that can go on without it do (default), or all are aborted. */
+  /** Policy for runs when the gateway stops: runs that can continue without it do (default), or all are aborted. */
   readonly runsAtStop?: 'keep' | 'abort';
   readonly writeLeaseTimes?: Partial<WriteLeaseTimes>;
   readonly helmTimes?: Partial<HelmTimes>;
   readonly endingTimes?: Partial<EndingTimes>;
   readonly livenessTimes?: Partial<LivenessTimes>;
-  /** When a program counts as quiet, and how often its output is looked at. Default: 3 s, every 250 ms. */
+  /** Time after which a program counts as quiet, and interval of output checks. Default: 3 s, every 250 ms. */
   readonly activityTimes?: Partial<SessionActivityTimes>;
   readonly httpLimits?: Partial<HttpLimits>;
-  /** From the beginning of a wait until people are notified, and from there to the next one. See notifications/waits.ts. */
+  /**
+   * Time from the beginning of a wait to its notification, and from there to the next one. See notifications/waits.ts.
+   */
   readonly waitTimes?: Partial<WaitTimes>;
   readonly deliveryLimits?: Partial<DeliveryLimits>;
   readonly catalogueLimits?: Partial<CatalogueLimits>;
   readonly pageCacheBytes?: number;
-  /** Events of foreign sessions that can be listed. Default 1,000,000, some 200 bytes each; their output stays in the logs. */
+  /**
+   * Maximum listed events of foreign sessions. Default 1,000,000, some 200 bytes each; their output stays in the logs.
+   */
   readonly maxEvents?: number;
-  /** Bytes of the file that search works with, about half of the text that it knows. Default 4 GiB. */
+  /** Maximum bytes of the search index, about half of the indexed text. Default 4 GiB. */
   readonly maxIndexBytes?: number;
   /** Maximum ms of a search, from when the index begins with it (`search_timeout`). Default 10,000. */
   readonly searchMs?: number;
-  /** Of each plugin. The defaults are in plugins/host/limits.ts. */
+  /** Limits of each plugin. The defaults are in plugins/host/limits.ts. */
   readonly pluginLimits?: Partial<PluginLimits>;
   readonly logLevel?: string;
-  /** Clocks for durations and for the age of what is kept. Default: the clocks of the machine. */
+  /** Clocks for durations and for the age of stored data. Default: the clocks of the machine. */
   readonly clocks?: Clocks;
-  /** Told each time that a changed config file is in force. `problems`: how many are told of it. */
+  /** Called each time a changed config file takes effect. `problems`: number of reported problems. */
   readonly onConfig?: (path: string, problems: number) => void;
-  /** The built runner, processes of the index and of screens, and page; default: those beside the built gateway. */
+  /**
+   * Paths of the built runner, of the programs of search and screens, and of the page. Default: those beside the built
+   * gateway.
+   */
   readonly runnerScript?: string;
   readonly searchScript?: string;
   readonly screensScript?: string;
@@ -137,16 +152,19 @@ export interface GatewayOptions {
 
 export interface Gateway {
   readonly url: string;
-  /** Address by which others reach the gateway, without a slash at the end; undefined where nobody has named one. */
+  /** Public address of the gateway, without a slash at the end; undefined if none is configured. */
   readonly publicUrl: string | undefined;
   readonly adminToken: string;
-  /** Every address that is served, also those that /openapi.json and /asyncapi.json leave out. */
+  /** Every served address, including those that /openapi.json and /asyncapi.json leave out. */
   readonly addresses: readonly Address[];
-  /** A link that logs a browser in, once. */
+  /** Returns a link that logs in one browser, once. */
   loginLink(): string;
-  /** Tells of every event of every conversation, whoever watches. Returns what ends it. */
+  /**
+   * Calls `listener` for every event of every conversation, with or without watchers. Returns the function that ends
+   * it.
+   */
   listen(listener: ConversationListener): () => void;
-  /** Stops listening and lets go of everything. Programs go on. */
+  /** Stops listening and releases all resources. Programs continue to run. */
   close(): Promise<void>;
 }
 
@@ -157,8 +175,8 @@ const GIB = 1024 ** 3;
 export type GatewaySettings = ReturnType<typeof withDefaults>;
 
 /**
- * Fills in the default of each option that is not set. Stays unset: what a part of the gateway has its own defaults for.
- * `dir`: the data directory as it was prepared.
+ * Fills in the default of each unset option. An option stays unset if a part of the gateway has its own default. `dir`:
+ * the prepared data directory.
  */
 export function withDefaults(options: GatewayOptions, dir: string) {
   const retainBytes = options.retainBytes ?? GIB;
@@ -206,7 +224,7 @@ export function withDefaults(options: GatewayOptions, dir: string) {
     helmTimes: { ...HELM_TIMES, ...options.helmTimes },
     endingTimes: { ...ENDING_TIMES, ...options.endingTimes },
     livenessTimes: { ...LIVENESS_TIMES, ...options.livenessTimes },
-    // Half of what one gateway may take over its base; a page is kept by those who have not sent it yet as well.
+    // Half of the memory that a gateway may use over its base. Readers with unsent pages also use page memory.
     pageCacheBytes: options.pageCacheBytes ?? 8 * MIB,
     maxEvents: options.maxEvents ?? 1_000_000,
     maxIndexBytes: options.maxIndexBytes ?? 4 * GIB,
@@ -221,7 +239,7 @@ export function withDefaults(options: GatewayOptions, dir: string) {
   };
 }
 
-/** Beside the bundle in dist/, or in dist/ when the sources run unbundled. */
+/** Returns the path of a built file: beside the bundle in dist/, or in dist/ when the sources run unbundled. */
 function beside(name: string): string {
   const bundled = fileURLToPath(new URL(name, import.meta.url));
   return existsSync(bundled) ? bundled : fileURLToPath(new URL(`../../dist/${name}`, import.meta.url));

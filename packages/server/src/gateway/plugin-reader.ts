@@ -1,5 +1,5 @@
-// What plugins are shown of sessions and conversations, once their grant lets them: puts together what reads those here.
-// Judges nothing.
+// Reading of sessions and conversations for plugins, after their grant was checked: combines the gateway's readers.
+// Checks no grants.
 
 import { readText } from '../api/mcp/text-reader.ts';
 import type { Liveness } from '../api/stream/liveness.ts';
@@ -9,7 +9,7 @@ import type { ReadingParts } from '../plugins/powers/session-reader.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { SeenSessions } from '../visibility/session-access.ts';
 
-/** Sees all conversations, and owns none. */
+/** A viewer that sees all conversations and owns none. */
 const EVERYTHING: Viewer = { user: '', name: 'plugin', scope: 'admin' };
 
 export function readingOfPlugins({
@@ -23,7 +23,7 @@ export function readingOfPlugins({
 }): ReadingParts {
   return {
     sessions: (isSeen) => {
-      // What is read was there when it was asked for: nothing is held open.
+      // Each read is complete when it returns: nothing stays open that a change of access would have to close.
       const seen = new SeenSessions(sessions, { isGuest: false, isSeen, hold: () => () => undefined });
       return {
         list: (page) => seen.list(page),

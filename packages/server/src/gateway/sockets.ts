@@ -1,4 +1,4 @@
-// The WebSocket addresses and everybody who is connected to them.
+// The WebSocket addresses and all connections to them.
 
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -29,7 +29,7 @@ import { FRAME_SCOPES } from '../visibility/frame-scopes.ts';
 import type { SessionAccess } from '../visibility/session-access.ts';
 import { GUEST_FRAMES } from '../visibility/share-frames.ts';
 
-/** One frame of a client: an input message of 1 MiB in base64 and its envelope. */
+/** Maximum bytes of one client frame: an input message of 1 MiB in base64 and its envelope. */
 const MAX_FRAME_BYTES = 1.5 * 1024 * 1024;
 
 export interface SocketsParts {
@@ -42,7 +42,7 @@ export interface SocketsParts {
   readonly liveness: Liveness;
   readonly auth: Auth;
   readonly maxViewers: number;
-  /** Of one connection. */
+  /** Maximum of one connection. */
   readonly maxSubscriptions: number;
 }
 
@@ -50,9 +50,9 @@ export class Sockets {
   readonly #parts: SocketsParts;
   #viewers = 0;
   readonly #watchers = new Watchers();
-  /** Of guests of share links, by who it is. */
+  /** Connections of guests of share links, by guest. */
   readonly #guests = new Map<string, Set<Connection>>();
-  /** No compression: output is small or fast, and a deflate bomb is refused by not understanding it. */
+  /** Without compression: output is small or fast, and a deflate bomb cannot be decoded. */
   readonly #server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: MAX_FRAME_BYTES });
 
   constructor(parts: SocketsParts) {
@@ -141,7 +141,7 @@ export class Sockets {
     });
   }
 
-  /** Whether a guest of a share link holds the helm of what it was shared. */
+  /** Tells whether a guest of a share link has the lease of the shared session or conversation. */
   isDriving(guest: string): boolean {
     return [...(this.#guests.get(guest) ?? [])].some((connection) => connection.isDriving);
   }
@@ -174,7 +174,7 @@ export class Sockets {
     }
   }
 
-  /** Counts a viewer in; what it returns counts it out. */
+  /** Counts a viewer. Returns the function that ends the count. */
   #join(): () => void {
     this.#viewers += 1;
     return () => {

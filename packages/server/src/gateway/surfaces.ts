@@ -1,4 +1,4 @@
-// Surfaces of a gateway: every route and socket, and the parts that each is made of.
+// Surfaces of a gateway: every route and socket, and the parts that serve them.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -44,7 +44,7 @@ import type { Core } from './core.ts';
 import type { Audience, Observers } from './observers.ts';
 import { Sockets } from './sockets.ts';
 
-/** All that the surfaces are made of. */
+/** All parts that the surfaces use. */
 export type Parts = Core & Plugged & Conversing & Audience & Observers;
 
 /** Makes the sockets and the routes, and the server that listens on them. */

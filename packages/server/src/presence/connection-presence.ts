@@ -1,5 +1,5 @@
-// Where one connection sits among those who follow its sessions, and what it is told of the others. What it does not
-// take in time is not kept: only the newest counts.
+// Presence of one connection in the sessions that it follows, and its updates about the other watchers. Under
+// back-pressure only the newest update per session is stored.
 
 import { allows, BinnacleError, type ServerBody, type Watcher } from '@binnacle/protocol';
 import type { Principal } from '../access/principal.ts';
@@ -17,14 +17,14 @@ export interface SeatsParts {
 export class Seats {
   readonly #parts: SeatsParts;
   readonly #seats = new Map<string, Seat>();
-  /** What there was no room for, by session. */
+  /** Updates for which the connection had no room, by session. */
   readonly #late = new Map<string, WatchersNow>();
 
   constructor(parts: SeatsParts) {
     this.#parts = parts;
   }
 
-  /** Follows that session, from now on or as before. */
+  /** Joins the watchers of a session. Does nothing if the connection has joined already. */
   take(session: Session): void {
     if (this.#seats.has(session.id)) return;
     const { watchers, connection, principal } = this.#parts;
@@ -37,18 +37,18 @@ export class Seats {
     this.#late.delete(session);
   }
 
-  /** Throws `not_subscribed`. */
+  /** Returns the connection's own entry among the watchers. Throws `not_subscribed`. */
   own(session: string): Watcher {
     return this.#require(session).watcher;
   }
 
-  /** Throws `not_subscribed`. */
+  /** Starts or stops the updates about the watchers of a session. Throws `not_subscribed`. */
   watch(session: string, on: boolean): void {
     this.#require(session).watch(on ? (now) => this.#tell(session, now) : undefined);
     if (!on) this.#late.delete(session);
   }
 
-  /** There is room again. */
+  /** Sends stored updates when the connection has room again. */
   resume(): void {
     for (const [session, now] of this.#late) {
       if (!this.#parts.hasRoom()) return;
@@ -73,7 +73,7 @@ export class Seats {
   }
 }
 
-/** What others may know of somebody who follows a session. */
+/** Returns the part of a watcher that other watchers may see. */
 export const watcherOf = ({ name, reach, scope }: Principal, session: Session): NewWatcher => ({
   name,
   isGuest: reach !== null,

@@ -1,16 +1,19 @@
-// Who follows which session, for all connections: told to those who want to know, and how a helm finds its next hand.
-// Knows no socket, and nothing of a connection but what others may know.
+// Presence: the watchers of each session, over all connections. Notifies watchers of changes, and finds the connection
+// that gets the lease next. Other watchers see nothing of a connection but its `Watcher`.
 
 import { randomUUID } from 'node:crypto';
 import type { Lease, Watcher } from '@binnacle/protocol';
 import type { Session } from '../sessions/session.ts';
 
-/** Named to one who asks; the others are counted. */
+/** Maximum watchers named in one update; the others are counted. */
 export const MAX_NAMED = 100;
-/** From one telling to the next, at least; and longer by so much for each who follows: a crowd costs no more than a few. */
+/**
+ * Minimum delay between updates, in ms, plus a share for each watcher (throttle): a crowd costs no more than a few
+ * watchers.
+ */
 const TELL_MS = 250;
 const TELL_MS_EACH = 1;
-/** Somebody asks the same holder again so much later, at the earliest. */
+/** Minimum delay between two requests of one watcher for the same lease, in ms. */
 const ASK_MS = 10_000;
 
 export interface WatchersNow {
@@ -19,7 +22,7 @@ export interface WatchersNow {
   readonly you: string;
 }
 
-/** The helm's end of a connection. */
+/** Functions of a connection that receive requests for the lease, and a lease that was handed over. */
 export interface Hand {
   asked(session: Session, by: Watcher): void;
   given(session: Session, lease: Lease, by: string): void;
@@ -29,11 +32,11 @@ export interface NewWatcher {
   readonly name: string;
   readonly isGuest: boolean;
   readonly maySteer: boolean;
-  /** The connection by which it could hold the helm; none of one that only watches. */
+  /** The connection that could have the lease; undefined for a client that only watches. */
   readonly connection?: string;
 }
 
-/** One who follows one session. */
+/** One watcher of one session. */
 export class Seat {
   readonly watcher: Watcher;
   readonly connection: string | undefined;
@@ -41,13 +44,13 @@ export class Seat {
   #tell: ((now: WatchersNow) => void) | undefined;
 
   constructor(table: Table, { name, isGuest, maySteer, connection }: NewWatcher) {
-    // Made anew for each: it says nothing of the connection, nor of what else somebody follows.
+    // A new id for each session: it reveals neither the connection nor the watcher's other sessions.
     this.watcher = { id: randomUUID(), name, isGuest, maySteer };
     this.connection = connection;
     this.#table = table;
   }
 
-  /** From now on, beginning with how it is; undefined ends it. */
+  /** Starts updates, beginning with the current watchers; undefined stops them. */
   watch(tell: ((now: WatchersNow) => void) | undefined): void {
     this.#tell = tell;
     tell?.(this.#table.seenFrom(this));
@@ -63,7 +66,7 @@ export class Seat {
   }
 }
 
-/** All seats at one session. */
+/** All watchers of one session. */
 class Table {
   readonly #seats = new Map<string, Seat>();
   readonly #isEmpty: () => void;
@@ -94,7 +97,7 @@ class Table {
     return this.#seats.get(id);
   }
 
-  /** Guests are told how many there are, and of themselves. */
+  /** Returns the watchers that one watcher may see. Guests see the count and their own entry. */
   seenFrom(seat: Seat): WatchersNow {
     const you = seat.watcher.id;
     const count = this.#seats.size;
@@ -126,7 +129,7 @@ class Table {
 export class Watchers {
   readonly #tables = new Map<string, Table>();
   readonly #hands = new Map<string, Hand>();
-  /** Who asked for which helm and when, oldest first. */
+  /** Time of the last request for a lease, by session and watcher, oldest first. */
   readonly #asked = new Map<string, number>();
 
   join(session: string, who: NewWatcher): Seat {
@@ -142,7 +145,7 @@ export class Watchers {
     return this.#tables.get(session)?.find(id);
   }
 
-  /** Returns what takes it away. */
+  /** Registers the connection's functions. Returns the function that removes them. */
   offerHand(connection: string, hand: Hand): () => void {
     this.#hands.set(connection, hand);
     return () => this.#hands.delete(connection);
@@ -152,7 +155,9 @@ export class Watchers {
     return connection === undefined ? undefined : this.#hands.get(connection);
   }
 
-  /** Milliseconds until `who` may ask for the helm of that session again; 0: it may now, and has. */
+  /**
+   * Returns the milliseconds until `who` may request the session's lease again. 0 allows the request and records it.
+   */
   askAgainIn(session: string, who: string): number {
     const now = performance.now();
     for (const [key, at] of this.#asked) {

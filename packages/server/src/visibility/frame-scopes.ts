@@ -1,8 +1,8 @@
-// Scopes that the frames of /v1/ws need: the one list, for the socket that checks them and the document that names them.
+// Scopes that the frames of /v1/ws need: the one list for the socket that checks them and the document that names them.
 
 import type { ClientFrame, Scope } from '@binnacle/protocol';
 
-/** Names every frame, so that a new frame does not compile without a scope. */
+/** Scope by frame. Names every frame, so that a new frame does not compile without a scope. */
 export const FRAME_SCOPES: Readonly<Record<ClientFrame['t'], Scope>> = {
   ping: 'view',
   pong: 'view',

@@ -1,12 +1,12 @@
-// View of a session for guests of share links: what it does, and nothing of how it was started. Knows no share.
+// View of a session for guests of share links: its activity and output, and nothing of how it was started.
 
 import { basename } from 'node:path';
 import { nameOfCommand, type SessionInfo, shellText, type Timeline } from '@binnacle/protocol';
 import type { Entry } from '../log/log.ts';
 
 /**
- * Commands hold secrets, directories tell of the machine and its projects, and a pid is one to signal. A name that was
- * made of the command gives way to that of the program.
+ * Removes the command, directories and the pid: commands contain secrets, directories describe the machine and its
+ * projects, and a pid can be signalled. Replaces a name made of the command by the program's name.
  */
 export function infoForGuests(info: SessionInfo): SessionInfo {
   const { argv, name } = info;
@@ -17,7 +17,7 @@ export function infoForGuests(info: SessionInfo): SessionInfo {
   return { ...info, name: isMade ? plain : name, argv: [], cwd: '', pid: null };
 }
 
-/** Removes from an entry of the log what was run and where: from runs, emitted events and recordings. */
+/** Removes commands and directories from an entry of the log: from runs, emitted events and recordings. */
 export function entryForGuests(entry: Entry): Entry {
   if (entry.kind !== 'event' || entry.bytes.length === 0) return entry;
   return {
@@ -26,7 +26,9 @@ export function entryForGuests(entry: Entry): Entry {
   };
 }
 
-/** Shows guests the body of an entry of kind `event`. Unknown bodies, which later versions write, are not shown. */
+/**
+ * Filters the body of an entry of kind `event` for guests. Unknown bodies, which later versions write, are left out.
+ */
 function eventForGuests(body: Readonly<Record<string, unknown>>): object {
   const { type } = body;
   const { run, traffic } = body as { readonly run?: object; readonly traffic?: object };
@@ -43,7 +45,7 @@ function eventForGuests(body: Readonly<Record<string, unknown>>): object {
   }
 }
 
-/** Marks of runs stand where they stood, without their text. */
+/** Removes the text from marks of runs; their positions stay. */
 export const timelineForGuests = (timeline: Timeline): Timeline => ({
   ...timeline,
   marks: timeline.marks.map((mark) => (mark.kind === 'run' ? { ...mark, text: '' } : mark)),

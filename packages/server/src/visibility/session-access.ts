@@ -1,5 +1,5 @@
-// Who may see which session. The one file of this folder that has all of them: everything that answers somebody gets
-// what that principal may see, and can reach no more.
+// Access checks of sessions. The only file of this folder that has all sessions: every surface gets `SeenSessions`, the
+// part that its principal may see.
 
 import type { ServerResponse } from 'node:http';
 import {
@@ -18,17 +18,20 @@ import type { Sessions } from '../sessions/sessions.ts';
 import type { SessionFilter } from '../store/sessions.ts';
 import { entryForGuests, infoForGuests } from './guest-view.ts';
 
-/** What decides on what somebody sees. */
+/** The fields of a principal that decide which sessions it sees. */
 export type Seer = Pick<Principal, 'user' | 'scope' | 'reach'>;
 
-/** Whether somebody may see the sessions of a conversation: asked each time, so it may change. Must not throw. */
+/**
+ * Tells whether a principal may see the sessions of a conversation. Called at each check, so the answer may change.
+ * Must not throw.
+ */
 export type MayAccess = (conversation: string, who: Seer) => boolean;
 
-/** Where nobody knows of conversations. */
+/** Default without conversations: only admins see sessions of a conversation. */
 const onlyAdmins: MayAccess = (_, who) => allows(who.scope, 'admin');
 
 declare const brand: unique symbol;
-/** A response that ends when its viewer may not see its session any more. Only `SeenSessions.takeOver` makes one. */
+/** A response that ends when its viewer may no longer see its session. Only `SeenSessions.takeOver` makes one. */
 export type SeenResponse = ServerResponse & { readonly [brand]: 'SeenResponse' };
 
 interface Look {
@@ -40,7 +43,7 @@ interface Look {
 export class SessionAccess {
   readonly #sessions: Sessions;
   readonly #mayAccess: MayAccess;
-  /** What is open, by conversation. Sessions without one are seen as long as the token lives. */
+  /** Open views, by conversation. Sessions without a conversation are visible as long as the token lives. */
   readonly #open = new Map<string, Set<Look>>();
 
   constructor(sessions: Sessions, mayAccess: MayAccess = onlyAdmins) {
@@ -56,12 +59,12 @@ export class SessionAccess {
     });
   }
 
-  /** Who may see a conversation has changed: ends what is open of its sessions for those who may not any more. */
+  /** Ends the open views of a conversation's sessions for users who may no longer see the conversation. */
   recheck(conversation: string): void {
     for (const look of [...(this.#open.get(conversation) ?? [])]) this.#look(look);
   }
 
-  /** How much is open of the sessions of a conversation, for whomever. */
+  /** Counts the open views of a conversation's sessions, for all users. */
   countOpen(conversation: string): number {
     return this.#open.get(conversation)?.size ?? 0;
   }
@@ -70,7 +73,7 @@ export class SessionAccess {
     const { id, conversation, hidden } = record;
     const { reach } = who;
     if (reach !== null && reach.kind === 'session') {
-      // Of the one that it was shared, no more than whoever shared it sees now.
+      // Limits a guest to the shared session, and to the current access of the link's creator.
       return id === reach.id && this.#isSeen(record, { ...reach.maker, reach: null });
     }
     if (hidden) return false;
@@ -84,7 +87,7 @@ export class SessionAccess {
     const looks = this.#open.get(conversation) ?? new Set();
     this.#open.set(conversation, looks);
     looks.add(look);
-    // It may have changed since the session was looked up.
+    // Access may have changed since the session was looked up.
     queueMicrotask(() => this.#look(look));
     return () => this.#drop(look);
   }
@@ -94,7 +97,7 @@ export class SessionAccess {
     if (this.#drop(look)) look.close(new BinnacleError('session_not_found'));
   }
 
-  /** False when it was dropped before. */
+  /** Removes an open view. Returns false if it was removed before. */
   #drop(look: Look): boolean {
     const conversation = look.session.record.conversation ?? '';
     const looks = this.#open.get(conversation);
@@ -110,7 +113,7 @@ interface Sight {
   hold(session: Session, close: (why: BinnacleError) => void): () => void;
 }
 
-/** The sessions as one principal sees them. Those that it may not see are answered like those that never were. */
+/** The sessions that one principal may see. All others behave as if they had never existed. */
 export class SeenSessions {
   readonly #sessions: Sessions;
   readonly #sight: Sight;
@@ -120,17 +123,17 @@ export class SeenSessions {
     this.#sight = sight;
   }
 
-  /** For what asks of many sessions at once. */
+  /** Filter for queries over many sessions. */
   get isSeen(): SessionFilter {
     return this.#sight.isSeen;
   }
 
-  /** Throws `session_not_found`, and `session_gone` for one that was deleted. */
+  /** Throws `session_not_found`, and `session_gone` for a deleted session. */
   get(id: string): Session {
     return this.#sessions.get(id, this.#sight.isSeen);
   }
 
-  /** True for a deleted one as well, for those who saw it. */
+  /** Tells whether the principal sees the session. True also for a deleted session that the principal could see. */
   has(id: string): boolean {
     try {
       this.get(id);
@@ -141,7 +144,7 @@ export class SeenSessions {
     }
   }
 
-  /** True for a guest of a share link, who is shown nothing of how a program was started. */
+  /** True for a guest of a share link, who sees nothing of how a program was started. */
   get isGuest(): boolean {
     return this.#sight.isGuest;
   }
@@ -150,12 +153,12 @@ export class SeenSessions {
     return this.#shown(await this.#sessions.info(this.get(id).id));
   }
 
-  /** Returns the session as it is known now. */
+  /** Returns the session's last known state. */
   infoOf(session: Session): SessionInfo {
     return this.#shown(session.info);
   }
 
-  /** An entry of a session's log, as it is shown. */
+  /** Returns an entry of a session's log as this principal may see it. */
   entryOf(entry: Entry): Entry {
     return this.isGuest ? entryForGuests(entry) : entry;
   }
@@ -165,7 +168,7 @@ export class SeenSessions {
     return { sessions: sessions.map((info) => this.#shown(info)), next };
   }
 
-  /** Throws what `Sessions.create` throws. */
+  /** Throws the errors of `Sessions.create`. */
   async create(
     asked: CreateSession,
     options: { readonly id?: SessionId; readonly isShell?: boolean; readonly orPipes?: boolean } = {},
@@ -177,7 +180,7 @@ export class SeenSessions {
     await this.#sessions.delete(this.get(id).id);
   }
 
-  /** Tells of every change of any session that is seen then. */
+  /** Notifies the listener of every change of any session that the principal sees at that time. */
   watch({ changed, deleted, ran }: SessionListener): () => void {
     const ifSeen =
       <T extends unknown[]>(tell: ((session: Session, ...more: T) => void) | undefined) =>
@@ -188,8 +191,8 @@ export class SeenSessions {
   }
 
   /**
-   * Watches over what stays open: `close` is called once, with `session_not_found`, when the session is not seen any
-   * more, never in the turn of this call. Returns what ends the watch.
+   * Watches an open view. Calls `close` once, with `session_not_found`, when the principal may no longer see the
+   * session; never in the event-loop turn of this call. Returns the function that ends the watch.
    */
   hold(session: Session, close: (why: BinnacleError) => void): () => void {
     return this.#sight.hold(session, close);
@@ -199,12 +202,12 @@ export class SeenSessions {
     return this.isGuest ? infoForGuests(info) : info;
   }
 
-  /** As `RouteContext.takeOver`, for answers that show a session: cut when it is not seen any more. */
+  /** Wraps `RouteContext.takeOver` for responses that show a session: destroys the response when access ends. */
   takeOver(session: Session, takeOver: () => ServerResponse): SeenResponse {
     const response = takeOver();
     const letGo = this.hold(session, () => response.destroy());
     response.once('close', letGo);
-    // Gone while the request was looked at: it will not be closed once more.
+    // Closed during the check of the request: no further `close` event will come.
     if (response.destroyed) letGo();
     return response as SeenResponse;
   }

@@ -1,17 +1,21 @@
-// Which frames of /v1/ws guests of share links may send. What a frame names is looked up as they see it, like anybody's.
+// Frames of /v1/ws that guests of share links may send. Ids in a frame are looked up with the guest's access, as for
+// any principal.
 
 import { BinnacleError, type ClientFrame } from '@binnacle/protocol';
 
-/** Every frame is on it, so that a new one is decided on. Those that write take the scope `input` as well. */
+/**
+ * Permission by frame. Names every frame, so that a new frame needs a decision. Frames that write also need the scope
+ * `input`.
+ */
 const FRAMES: Readonly<Record<ClientFrame['t'], boolean>> = {
   ping: true,
   pong: true,
   subscribe: true,
   unsubscribe: true,
-  /** Tells of what one may see: of what was shared. */
+  /** Reports changes of visible sessions: only of the shared one. */
   watch: true,
   watch_conversations: true,
-  /** How many; not who. */
+  /** Reports the number of watchers, not their names. */
   watch_watchers: true,
   input: true,
   resize: true,
@@ -19,13 +23,13 @@ const FRAMES: Readonly<Record<ClientFrame['t'], boolean>> = {
   follow: true,
   unfollow: true,
   send: true,
-  /** Typing has its own keys for these; the rest of what they do is more than typing. */
+  /** Typing has its own keys for these; their other effects are more than typing. */
   signal: false,
   close_stdin: false,
   abort: false,
   answer: false,
   watch_notices: false,
-  /** Nobody notifies them. */
+  /** Guests get no notifications. */
   look: false,
 };
 

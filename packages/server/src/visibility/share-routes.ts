@@ -1,13 +1,13 @@
-// What guests of share links may ask for: the one list, and everything that is not on it is not there for them.
+// Routes for guests of share links: the one list. For guests, all other routes do not exist.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Reach } from '../store/shares.ts';
 
-/** What the first parameter of the path names; `self`: nothing, it tells of the guest alone. */
+/** Target named by the first parameter of the path; `self`: none, the route answers about the guest alone. */
 export type Names = 'session' | 'conversation' | 'self';
 
 /**
- * Addresses that show, or write to, what a link is for. Each takes its scope as ever: of a link that only views, `view`.
+ * Routes that show a link's target, or write to it. Each needs its usual scope; a link that only views has `view`.
  * `type` is input: no signals, no runs, no commands, no approvals, nothing that ends or names anything.
  */
 const REACHED: Readonly<Record<string, Names>> = {
@@ -31,7 +31,7 @@ const REACHED: Readonly<Record<string, Names>> = {
   'post /v1/conversations/:key/messages': 'conversation',
 };
 
-/** Returns undefined for an address that guests do not reach. `kind` and `path` as in `isReached`. */
+/** Returns undefined for a route that guests do not reach. `kind` and `path` as in `isReached`. */
 export const namesOf = (kind: string, path: string): Names | undefined =>
   Object.hasOwn(REACHED, `${kind} ${path}`) ? REACHED[`${kind} ${path}`] : undefined;
 
@@ -39,8 +39,8 @@ export const namesOf = (kind: string, path: string): Names | undefined =>
 export const isReached = (kind: string, path: string): boolean => namesOf(kind, path) !== undefined;
 
 /**
- * Throws what the address throws for what never was. What is shown looks once more: a conversation has sessions, and who
- * may see what can change.
+ * Throws the route's own error for an unknown id. The route itself checks again: a conversation has sessions, and
+ * access to them can change.
  */
 export function assertReached(reach: Reach | null, path: string, params: unknown, method: string): void {
   if (reach === null) return;
@@ -51,7 +51,7 @@ export function assertReached(reach: Reach | null, path: string, params: unknown
   if (names === 'session' && reach.kind === 'session' && id !== reach.id) throw new BinnacleError('session_not_found');
 }
 
-/** Removes from a failure what a guest is not told: whose process holds the lease of a conversation. */
+/** Removes the pid of the process that has a conversation's lease from an error. */
 export function errorForGuests(error: unknown): unknown {
   if (!(error instanceof BinnacleError) || error.details?.pid === undefined) return error;
   const { code, message, hint } = error;

@@ -1,17 +1,17 @@
-// What is on its way out: so many at once, so many that wait, so many tries each. Knows no push service.
+// Queue of outgoing notifications: limits on parallel requests, waiting deliveries and retries with back-off.
 
 import type { Verdict } from './post.ts';
 
 export interface Delivery {
-  /** A later one of the same name takes its place. */
+  /** Key of the delivery. A later delivery of the same name replaces it. */
   readonly name: string;
-  /** Whom a slow answer keeps waiting. */
+  /** Receiving host. A slow answer delays only deliveries to the same host. */
   readonly host: string;
-  /** Who gave its address; null: the operator. */
+  /** The user who gave the address; null: the operator. */
   readonly user: string | null;
-  /** Asked before each try: undefined when there is nothing to say any more. */
+  /** Called before each try. Returns undefined if there is nothing to send any more. */
   send(signal: AbortSignal): Promise<Verdict> | undefined;
-  /** What became of it, in the end: `dropped`, it had to make room. */
+  /** Called once with the final result. `dropped`: removed to make room. */
   over?(verdict: Verdict | 'dropped'): void;
 }
 
@@ -26,12 +26,12 @@ export interface DeliveryLimits {
 }
 
 export const DELIVERY_LIMITS: DeliveryLimits = {
-  // A few hundred bytes each.
+  // Each takes a few hundred bytes.
   maxWaiting: 1000,
   maxSending: 32,
   // Nearly all browsers of the world share three hosts.
   maxSendingToHost: 16,
-  // Addresses that answer late or never keep their own user waiting, and nobody else.
+  // Prevents starvation: addresses that answer late or never delay only their own user.
   maxSendingOfUser: 4,
   maxTries: 6,
   firstRetryMs: 2000,
@@ -41,15 +41,15 @@ export const DELIVERY_LIMITS: DeliveryLimits = {
 interface Held {
   readonly delivery: Delivery;
   tries: number;
-  /** Monotonic. */
+  /** Monotonic time in ms. */
   dueAt: number;
 }
 
 export class Deliveries {
   readonly #limits: DeliveryLimits;
-  /** By name, those that wait; the oldest first. */
+  /** Waiting deliveries by name, oldest first. */
   readonly #waiting = new Map<string, Held>();
-  /** By name. */
+  /** Deliveries on their way, by name. */
   readonly #sending = new Map<string, Pick<Delivery, 'host' | 'user'>>();
   readonly #abort = new AbortController();
   readonly #roomers: (() => void)[] = [];
@@ -66,7 +66,9 @@ export class Deliveries {
     return this.#waiting.size + this.#sending.size;
   }
 
-  /** Settles when one more may wait. What has failed already makes room for what has not been tried. */
+  /**
+   * Resolves when one more delivery may wait. Drops deliveries that have failed before, to make room for untried ones.
+   */
   async room(): Promise<void> {
     while (this.#waiting.size >= this.#limits.maxWaiting && !this.#abort.signal.aborted) {
       const tried = [...this.#waiting.values()].find(({ tries }) => tries > 0);
@@ -75,7 +77,7 @@ export class Deliveries {
     }
   }
 
-  /** Wait for `room` before. Without: the oldest one goes. */
+  /** Adds a delivery. Wait for `room` first; without room, the oldest delivery is dropped. */
   add(delivery: Delivery): void {
     if (this.#abort.signal.aborted) return;
     this.#waiting.delete(delivery.name);
@@ -139,10 +141,10 @@ export class Deliveries {
     }
     if (this.#abort.signal.aborted) return;
     held.tries += 1;
-    // Another of its name has come meanwhile: that one says more.
+    // A newer delivery of the same name came during the try and replaces this one.
     const isOutdone = this.#waiting.has(delivery.name);
     if (verdict.kind === 'later' && held.tries < maxTries && !isOutdone) {
-      // Many that failed together do not come back together.
+      // Jitter: deliveries that failed together are not retried together.
       const pauseMs = (0.5 + Math.random() / 2) * Math.min(lastRetryMs, firstRetryMs * 2 ** (held.tries - 1));
       held.dueAt = this.#now() + Math.min(lastRetryMs, Math.max(pauseMs, verdict.afterMs ?? 0));
       this.#waiting.set(delivery.name, held);

@@ -1,5 +1,5 @@
-// Asks where names lead that strangers gave us. Never by the system's own way: that takes a thread which files need as
-// well, for as long as a slow server of theirs likes. Judges no address.
+// DNS look-ups of names that untrusted users gave. Never by the system's resolver: it occupies a thread of the pool
+// that files need as well, for as long as a slow DNS server of those users takes.
 
 import { Resolver } from 'node:dns/promises';
 import { BinnacleError } from '@binnacle/protocol';
@@ -7,12 +7,14 @@ import { AtOnce } from '../base/concurrency-limit.ts';
 import type { Address } from '../base/fixed-lookup.ts';
 import { within } from '../base/with-timeout.ts';
 
-/** Rejects where nothing was found out. What is asked may go on when the signal ends it: nobody waits for it then. */
+/**
+ * Resolves a name, or rejects without a result. The query may continue after the signal; its result is then ignored.
+ */
 export type Resolve = (host: string, signal: AbortSignal) => Promise<readonly Address[]>;
 
-/** Of one name, all of its servers and tries together. */
+/** Maximum ms for one name, over all DNS servers and retries. */
 export const LOOKUP_MS = 5000;
-/** Under way at once for subscriptions: of one user, and of all. */
+/** Maximum parallel look-ups for subscriptions, of one user and of all users. */
 export const MAX_LOOKUPS_OF_USER = 2;
 export const MAX_LOOKUPS = 16;
 
@@ -31,18 +33,19 @@ export const resolveName: Resolve = async (host, signal) => {
   }
 };
 
-/** Ends with the signal, and after `LOOKUP_MS`, whatever is asked. */
+/** Resolves with a time limit: rejects on the signal and after `LOOKUP_MS`, even if `resolve` ignores both. */
 export const resolveWithin = (resolve: Resolve, host: string, signal?: AbortSignal): Promise<readonly Address[]> =>
   within(LOOKUP_MS, signal, (either) => resolve(host, either));
 
-/** The look-ups that subscriptions ask for. */
+/** The look-ups for new subscriptions. */
 export class SubscriptionLookups {
   readonly #ofUser = new AtOnce(MAX_LOOKUPS_OF_USER, stillLooking);
   #count = 0;
 
   /**
-   * Throws `rate_limited` where this user has as many under way as one may. Where all together have, nothing is looked up:
-   * nobody is kept from subscribing by others, and it is judged when something is sent.
+   * Runs `look` within the limits. Throws `rate_limited` if this user has the maximum of parallel look-ups. At the
+   * limit of all users, skips the look-up instead of failing: others must not block a subscription, and the address is
+   * checked again before each delivery.
    */
   async of(user: string, look: () => Promise<unknown>): Promise<void> {
     await this.#ofUser.during(user, async () => {

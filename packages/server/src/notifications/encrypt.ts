@@ -1,4 +1,5 @@
-// A message for one browser that its push service cannot read (RFC 8291, aes128gcm of RFC 8188). Pure but for randomness.
+// Encryption of a message for one browser, which its push service cannot read (RFC 8291, aes128gcm of RFC 8188). Pure
+// but for randomness.
 
 import { createCipheriv, createECDH, hkdfSync, randomBytes } from 'node:crypto';
 import { BinnacleError } from '@binnacle/protocol';
@@ -6,26 +7,26 @@ import { BinnacleError } from '@binnacle/protocol';
 export interface PushKeys {
   /** The browser's public key: an uncompressed point on P-256, 65 bytes. */
   readonly p256dh: Uint8Array;
-  /** 16 bytes that only the browser and we know. */
+  /** Shared secret of 16 bytes that only the browser and the gateway know. */
   readonly auth: Uint8Array;
 }
 
-/** What every push service takes; with what is put around it that is 4096 bytes. */
+/** Maximum plaintext that every push service accepts: 4096 bytes with header, delimiter and authentication tag. */
 export const MAX_PLAIN_BYTES = 3993;
 const RECORD_BYTES = 4096;
 const KEY_BYTES = 65;
 const SALT_BYTES = 16;
 const AUTH_BYTES = 16;
-/** Behind the last record. */
+/** Delimiter after the last record. */
 const LAST = 2;
 
-/** What is drawn for one message; given only where a known result is compared. */
+/** Random values of one message; given only in tests against a known result. */
 export interface Drawn {
   readonly salt: Uint8Array;
   readonly privateKey: Uint8Array;
 }
 
-/** Throws `bad_push_endpoint` for keys that are no keys: not a point on the curve above all. */
+/** Throws `bad_push_endpoint` for invalid keys, above all for a point that is not on the curve. */
 export function checkKeys({ p256dh, auth }: PushKeys): void {
   const isShaped = p256dh.length === KEY_BYTES && p256dh[0] === 4 && auth.length === AUTH_BYTES;
   try {
@@ -41,7 +42,7 @@ export function checkKeys({ p256dh, auth }: PushKeys): void {
   throw new BinnacleError('bad_push_endpoint', { message: 'p256dh has 65 bytes and begins with 4; auth has 16.' });
 }
 
-/** The body of the request; one record, padded to nothing. */
+/** Returns the body of the request: one record without padding. */
 export function encrypt(plain: Uint8Array, { p256dh, auth }: PushKeys, drawn?: Drawn): Buffer {
   const ours = createECDH('prime256v1');
   if (drawn === undefined) ours.generateKeys();

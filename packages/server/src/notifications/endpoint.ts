@@ -1,5 +1,5 @@
-// Where a browser may have us send to. Endpoints come from browsers, so from anybody who is let in: they must lead to the
-// public internet over TLS, by the addresses that their names have at that moment; or to an origin that the operator named.
+// Checks of push endpoints against SSRF. Endpoints come from browsers, so from any user: they must lead to the public
+// internet over TLS, by the current addresses of their names; or to an origin that the operator has listed.
 
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
@@ -9,13 +9,16 @@ import { type Address, MAX_ADDRESSES } from '../base/fixed-lookup.ts';
 import { ownAddresses } from '../base/own-addresses.ts';
 import { type Resolve, resolveName, resolveWithin } from './dns-lookup.ts';
 
-/** Longer than any push service's: those have some 200 characters. */
+/** Maximum characters of an endpoint. Those of push services have some 200. */
 export const MAX_ENDPOINT_CHARS = 1024;
 
-/** Names of one's own network or machine, whether they lead anywhere today or not. */
+/** Names of the local network or machine, whether they resolve today or not. */
 const INSIDE = /(?:^|\.)(?:localhost|local|internal|home\.arpa)$/;
 
-/** Throws `bad_push_endpoint`. Judges what is written there; where the name leads is judged when something is sent. */
+/**
+ * Parses an endpoint. Throws `bad_push_endpoint`. Checks the text only; the addresses of its name are checked before
+ * each delivery.
+ */
 export function readEndpoint(text: string, origins: readonly string[]): URL {
   const refuse = (message: string): never => {
     throw new BinnacleError('bad_push_endpoint', { message });
@@ -33,8 +36,8 @@ export function readEndpoint(text: string, origins: readonly string[]): URL {
 }
 
 /**
- * The addresses to connect to, and no others. Throws `bad_push_endpoint` where one of them is not of the internet. The
- * operator's own names are looked up as the system does it, in its file of hosts for one.
+ * Returns the addresses to connect to; no other may be used. Throws `bad_push_endpoint` if any of them is not public.
+ * Names that the operator has listed use the system's resolver, e.g. with its hosts file.
  */
 export async function addressesOf(
   url: URL,
@@ -57,7 +60,7 @@ export async function addressesOf(
   if (found.length === 0 || found.length > MAX_ADDRESSES) throw leadsNowhere(host);
   // The operator knows their own network.
   if (isNamed(url, origins)) return found;
-  // One that is not public condemns all: which of them is taken would be chance.
+  // One address that is not public refuses all: the choice among them would be random.
   if (found.some(({ address }) => kindOfAddress(canonicalAddress(address) ?? '', own) !== 'public'))
     throw leadsNowhere(host);
   return found;

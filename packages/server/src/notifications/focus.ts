@@ -1,4 +1,4 @@
-// What people have before their eyes, as their pages say it over their connections. Gone with the connection.
+// Focus: what users have in view, as their pages report it over their connections. Ends with the connection.
 
 import type { Wait } from './waits.ts';
 
@@ -13,7 +13,7 @@ interface Look {
 export class Looks {
   readonly #open = new Set<Look>();
 
-  /** For one connection: `set` says what is looked at now, `end` that it is closed. */
+  /** Registers one connection: `set` changes what is in view, `end` removes the connection. */
   join(user: string): { set(looked: Looked | undefined): void; end(): void } {
     const look: Look = { user, at: undefined };
     return {

@@ -1,4 +1,5 @@
-// What a person reads who is hailed: a name, and why. Everything in it came from programs, so nothing in it acts or hides.
+// Text of a notification: a name and a reason. All text comes from programs, so control and invisible characters are
+// removed.
 
 import type { Wait } from './waits.ts';
 
@@ -7,7 +8,7 @@ export interface HailText {
   readonly body: string;
 }
 
-/** What fits on a lock screen. */
+/** Maximum characters that fit on a lock screen. */
 const MAX_TITLE = 80;
 const MAX_BODY = 180;
 
@@ -20,18 +21,18 @@ const WHY = {
   stopped: 'Was stopped',
 } as const;
 
-/** `details`: with the words of the program, where what is in between may not read them it is left out. */
+/** Formats a wait. `details` includes the program's own words; false for transports whose operators could read them. */
 export function hailText({ state, title, text }: Wait, details: boolean): HailText {
   const name = cut(title, MAX_TITLE) || 'Binnacle';
   const said = details && text !== null ? cut(text, MAX_BODY - WHY[state].length) : '';
   return { title: name, body: said === '' ? WHY[state] : `${WHY[state]}: ${said}` };
 }
 
-/** Where its page is, behind the address of the page. */
+/** Returns the path of the wait's page, relative to the address of the viewer. */
 export const hailPath = ({ kind, key }: Pick<Wait, 'kind' | 'key'>): string =>
   kind === 'session' ? `#/${key}` : `#/c/${encodeURIComponent(key)}`;
 
-/** One line: no control characters, no directions, no characters without ink, no half of a pair. */
+/** Makes text one line without control characters, direction marks, invisible characters and half surrogate pairs. */
 function cut(text: string, max: number): string {
   const line = text
     .slice(0, 4 * max)

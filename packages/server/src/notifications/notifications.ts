@@ -1,5 +1,6 @@
-// Tells people who do not look that something waits for them: their browsers, and where the config file says. Read this
-// first. Who may see what is asked again before each try: nothing is sent to somebody who may not see it any more.
+// Notifications for people who are not looking: to their browsers, and to the targets of the config file. Read this
+// file first. Access is checked again before each try: a user who may no longer see something gets no notification of
+// it.
 
 import { createHash } from 'node:crypto';
 import { BinnacleError, type Scope } from '@binnacle/protocol';
@@ -20,7 +21,7 @@ import { type Message, ntfyMessage, webhookMessage } from './targets.ts';
 import type { Vapid } from './vapid.ts';
 import { isTurnEnd, slotOf, type Wait, Waits, type WaitTimes } from './waits.ts';
 
-/** Whoever is told, as they are now. */
+/** A recipient with current rights. */
 export interface Person {
   readonly user: string;
   readonly scope: Scope;
@@ -33,12 +34,12 @@ export interface HailParts {
   readonly wishes: HailWishStore;
   readonly vapid: Vapid;
   readonly settings: () => NotifySettings;
-  /** Of whoever subscribed; undefined where their token or login has ended. */
+  /** Returns the subscriber of an issuer; undefined after the end of the token or login. */
   readonly holderOf: (issuer: string) => Person | undefined;
-  /** Their token or login does not come back: it was revoked, or has expired by a clock that is to be believed. */
+  /** True if the token or login has ended for good: revoked, or expired by a trusted clock. */
   readonly hasEnded: (issuer: string) => boolean;
   readonly maySee: (person: Person, what: Pick<Wait, 'kind' | 'id'>) => boolean;
-  /** Has it before their eyes. */
+  /** True if the user has the session or conversation in view. */
   readonly isLooking: (user: string, what: Pick<Wait, 'kind' | 'key'>) => boolean;
   readonly log: Logger;
   readonly times?: Partial<WaitTimes>;
@@ -46,28 +47,31 @@ export interface HailParts {
   readonly resolve?: Resolve;
 }
 
-/** What waits that have not been handed to the deliveries; beyond it the oldest is left out. */
+/** Maximum waits not yet handed to the deliveries; beyond it the oldest is dropped. */
 const MAX_NEWS = 1000;
 const PAGE = 100;
-/** How long a push service keeps it for a phone that is off. Later it would be no news. */
+/** Time for which a push service stores a notification for a phone that is off. Later it would be outdated. */
 const TTL_S = 3600;
 const NO_CONTACT = 'mailto:nobody@binnacle.invalid';
 const TEST_EVERY_MS = 1000;
 
 export type HailWay = 'push' | 'ntfy' | 'webhook';
-/** `gone`: the browser has unsubscribed. `failed`: tried as often as is tried. `dropped`: it had to make room. */
+/**
+ * Final result of a delivery. `gone`: the browser has unsubscribed. `failed`: all retries failed. `dropped`: removed to
+ * make room.
+ */
 export type HailOutcome = 'taken' | 'gone' | 'refused' | 'failed' | 'dropped';
-/** Messages since the start, tests left out. */
+/** Number of deliveries since the start, without tests. */
 export type HailCounts = Readonly<Record<HailWay, Readonly<Record<HailOutcome, number>>>>;
 
 export class Hails {
   readonly waits: Waits;
   readonly #parts: HailParts;
   readonly #deliveries: Deliveries;
-  /** By slot: what is to be told. */
+  /** Waits to notify of, by slot. */
   readonly #news = new Map<string, Wait>();
   readonly #lookups = new SubscriptionLookups();
-  /** Times by user, monotonic, until which no other test is sent. For ever while a test is under way. */
+  /** Monotonic time by user before which no other test is sent. Infinite while a test is under way. */
   readonly #noTestBefore = new Map<string, number>();
   readonly #counts = { push: noneYet(), ntfy: noneYet(), webhook: noneYet() };
   #isTelling = false;
@@ -77,18 +81,21 @@ export class Hails {
     this.#parts = parts;
     this.waits = new Waits((wait) => this.#tell(wait), parts.times);
     this.#deliveries = new Deliveries(parts.limits);
-    // Those whose token or login has ended while no gateway ran.
+    // Subscriptions whose token or login ended while no gateway ran.
     for (const issuer of parts.subscriptions.issuers()) {
       if (parts.hasEnded(issuer)) parts.subscriptions.dropIssuer(issuer);
     }
   }
 
-  /** Undefined where the operator wants none. */
+  /** Public key for subscriptions; undefined if the operator has turned push off. */
   get publicKey(): string | undefined {
     return this.#parts.settings().push === false ? undefined : this.#parts.vapid.publicKey;
   }
 
-  /** Throws `bad_push_endpoint`, `too_many_push_subscriptions`, `rate_limited`, `forbidden` where the operator wants none. */
+  /**
+   * Stores a subscription. Throws `bad_push_endpoint`, `too_many_push_subscriptions`, `rate_limited`, and `forbidden`
+   * if the operator has turned push off.
+   */
   async subscribe(
     asked: { readonly endpoint: string; readonly p256dh: Uint8Array; readonly auth: Uint8Array },
     by: { readonly user: string; readonly issuer: string },
@@ -102,9 +109,9 @@ export class Hails {
     checkKeys(asked);
     const { pushOrigins = [] } = this.#parts.settings();
     const url = readEndpoint(asked.endpoint, pushOrigins);
-    // Before anything is asked of others: who has all that they may have costs nothing.
+    // Before the DNS look-up: a user at the limit must cause no queries.
     this.#parts.subscriptions.checkRoom(asked.endpoint, by.user);
-    // Said now, and not only when nothing comes. Where no name can be looked up at the moment it is taken all the same.
+    // Reported at once, and not only when no notification arrives. Accepted if DNS fails at the moment.
     if (!isNamed(url, pushOrigins)) {
       await this.#lookups.of(by.user, () =>
         addressesOf(url, pushOrigins, { resolve: this.#parts.resolve }).catch((error: unknown) => {
@@ -119,7 +126,7 @@ export class Hails {
     this.#parts.subscriptions.dropOwn(endpoint, user);
   }
 
-  /** Whatever had subscribed with it is not told any more. */
+  /** Removes the subscriptions of an ended issuer. */
   ended(issuer: string): void {
     this.#parts.subscriptions.dropIssuer(issuer);
   }
@@ -133,7 +140,7 @@ export class Hails {
   }
 
   /**
-   * To somebody's browsers, or to the one that is named. Answers how many took it. Throws `push_not_subscribed`,
+   * Sends a test to a user's browsers, or to the named one. Returns how many accepted it. Throws `push_not_subscribed`,
    * `push_failed` (details.status), `rate_limited`.
    */
   async test(user: string, endpoint: string | undefined): Promise<number> {
@@ -198,7 +205,10 @@ export class Hails {
     if (!this.#isTelling) void this.#tellAll();
   }
 
-  /** One behind the other, as fast as there is room: what waits here costs a row each, whoever is to be told. */
+  /**
+   * Hands waits to the deliveries one after the other, with back-pressure: a wait in this queue costs one row, for any
+   * number of recipients.
+   */
   async #tellAll(): Promise<void> {
     this.#isTelling = true;
     for (const [slot, wait] of this.#news) {
@@ -227,7 +237,7 @@ export class Hails {
     ];
     for (const { way, at, target, make } of ways) {
       const { user = 'admin', url } = target;
-      // Where no user is named it is for all of them.
+      // A target without a user gets the waits of all users.
       const isTheirs = wait.for === null || target.user === undefined || target.user === wait.for;
       if (!isTheirs || (isTurnEnd(wait) && target.done === false)) continue;
       const person: Person = { user, scope: user === 'admin' ? 'admin' : 'view', reach: null };
@@ -239,7 +249,7 @@ export class Hails {
         over: this.#over(way, String(at)),
         send: (signal) => {
           const now = this.waits.current(wait);
-          // Who looks at it in a browser may be another than who reads the topic: only mutes count here.
+          // The reader of the topic may be another person than the user at a browser: only mutes count here, not focus.
           if (now === undefined || !this.#parts.maySee(person, now) || this.#isMuted(person, now)) return undefined;
           return this.#send(make, now, signal);
         },
@@ -265,11 +275,11 @@ export class Hails {
       const page = wait.for === null ? subscriptions.after(last, PAGE) : subscriptions.ofUser(wait.for);
       for (const { n, endpoint, issuer, user } of page) {
         last = n;
-        // Whatever has been waited for.
+        // May have stopped during the wait for room.
         if (this.#isStopped) return;
         if (!this.#wants(issuer, wait)) continue;
         await this.#deliveries.room();
-        // An endpoint is a secret; its host says enough.
+        // The endpoint is a secret; the log gets its host only.
         const { host } = new URL(endpoint);
         this.#deliveries.add({
           ...{ name: `push ${endpoint} ${slotOf(wait)}`, host, user },
@@ -278,7 +288,7 @@ export class Hails {
         });
       }
       if (wait.for !== null || page.length < PAGE) return;
-      // Ten thousand of them must not keep anybody's keystroke waiting.
+      // Yields to the event loop: ten thousand subscriptions must not delay keystrokes.
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
@@ -322,10 +332,10 @@ export class Hails {
     signal: AbortSignal,
   ): Promise<Verdict> {
     try {
-      // Over both: a name that takes its time leaves less of it for the answer.
+      // One limit for both: a slow look-up leaves less time for the answer.
       return await within(POST_MS, signal, (limit) => this.#lookUpAndPost(subscription, message, limit));
     } catch (error) {
-      // It leads to where nothing may be sent, today.
+      // The name currently leads to a forbidden address.
       if (error instanceof BinnacleError) return { kind: 'refused', status: 0 };
       throw error;
     }
@@ -367,7 +377,7 @@ export class Hails {
   }
 }
 
-/** What is tried again to the end, and what has to make room for others, has `failed` or was `dropped`. */
+/** Maps a delivery's last verdict to its outcome: `failed` after the last retry, `dropped` if it had to make room. */
 const outcomeOf = (verdict: Verdict | 'dropped'): HailOutcome =>
   verdict === 'dropped' ? 'dropped' : verdict.kind === 'later' ? 'failed' : verdict.kind;
 

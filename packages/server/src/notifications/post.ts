@@ -1,4 +1,4 @@
-// One POST to somewhere else, and what became of it: no redirects, no answer read, an end in any case. Judges no address.
+// One POST to another server and its result: no redirects, no response body, always a time limit. Checks no addresses.
 
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
@@ -6,7 +6,7 @@ import type { LookupFunction } from 'node:net';
 
 export interface Posted {
   readonly status: number;
-  /** Asked for with Retry-After; undefined where it was not. */
+  /** From the Retry-After header; undefined without one. */
   readonly retryAfterMs: number | undefined;
 }
 
@@ -14,14 +14,14 @@ export interface ToPost {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
-  /** Default: the system's. */
+  /** Default: the system's resolver. */
   readonly lookup?: LookupFunction;
   readonly signal: AbortSignal;
 }
 
 export const POST_MS = 15_000;
 
-/** Rejects where there was no answer. */
+/** Sends the request. Rejects without a response. */
 export function post({ url, headers, body, lookup, signal }: ToPost): Promise<Posted> {
   return new Promise((resolve, reject) => {
     const outgoing = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
@@ -29,14 +29,14 @@ export function post({ url, headers, body, lookup, signal }: ToPost): Promise<Po
       headers: { ...headers, 'content-length': String(body.length) },
       signal: AbortSignal.any([signal, AbortSignal.timeout(POST_MS)]),
       maxHeaderSize: 16 * 1024,
-      // One of its own: no connection to an address that was judged at another time.
+      // A new connection: a pooled one may lead to an address that was checked at another time.
       agent: false,
       ...(lookup === undefined ? {} : { lookup }),
     });
     outgoing.on('error', reject);
     outgoing.once('response', (response) => {
       resolve({ status: response.statusCode ?? 0, retryAfterMs: retryAfter(response.headers['retry-after']) });
-      // Nobody reads what it says.
+      // The body is not used.
       response.destroy();
     });
     outgoing.once('upgrade', (_response, socket) => {
@@ -54,7 +54,7 @@ function retryAfter(header: string | undefined): number | undefined {
   return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
 
-/** What is worth another try. */
+/** Result of one try. Only `later` is worth a retry. */
 export type Verdict =
   | { readonly kind: 'taken' | 'gone' }
   | { readonly kind: 'refused'; readonly status: number }

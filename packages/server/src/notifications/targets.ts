@@ -1,4 +1,4 @@
-// The two ways out that the config file names: ntfy topics, and webhooks with a signature. Sends nothing.
+// Messages for the two targets of the config file: ntfy topics, and webhooks with a signature. Sends nothing.
 
 import { createHash, createHmac } from 'node:crypto';
 import type { NtfyTarget, WebhookTarget } from '../config/notification-settings.ts';
@@ -13,9 +13,9 @@ export interface Message {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Throws where the named variable is not set: without it the server would refuse, and say less. */
+/** Throws if the named variable is not set: without the token, the server would refuse with a less clear error. */
 export function ntfyMessage(target: NtfyTarget, wait: Wait, link: string | undefined, env: Env): Message {
-  // Their JSON goes to the root, with the topic in it: a title in a header could not be in all languages.
+  // ntfy takes JSON at its root, with the topic inside: a title in a header could not be in all languages.
   const url = new URL(target.url);
   const parts = url.pathname.replace(/\/+$/, '').split('/');
   const topic = decodeURIComponent(parts.pop() ?? '');
@@ -35,7 +35,7 @@ export function ntfyMessage(target: NtfyTarget, wait: Wait, link: string | undef
   };
 }
 
-/** Signed as standardwebhooks.com says, so that there is a library for it in every language. Throws as `ntfyMessage`. */
+/** Signs as standardwebhooks.com describes, for which libraries exist in every language. Throws as `ntfyMessage`. */
 export function webhookMessage(
   target: WebhookTarget,
   wait: Wait,
@@ -46,7 +46,7 @@ export function webhookMessage(
   const { kind, key, state, since, mark } = wait;
   const { title, body } = hailText(wait, target.details === true);
   const url = link === undefined ? {} : { url: pageOf(link, wait) };
-  // The same each time it is tried, so that who gets it twice knows.
+  // The same id for each retry, so that a receiver can dedupe.
   const id = `hail_${createHash('sha256')
     .update(`${slotOf(wait)} ${mark}`)
     .digest('base64url')

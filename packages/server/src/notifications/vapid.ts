@@ -1,4 +1,4 @@
-// Who we are to push services (RFC 8292): a key pair of our own, made once, and short-lived tokens signed with it.
+// Identity of this gateway for push services (RFC 8292): a key pair, made once, and short-lived tokens signed with it.
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { join } from 'node:path';
@@ -6,20 +6,20 @@ import { BinnacleError } from '@binnacle/protocol';
 import { readPrivateFile, writePrivateFile } from '../data-dir/data-dir.ts';
 
 const FILE = 'push.key';
-/** At most 24 hours are allowed; clocks differ. */
+/** Time to live of a token. The RFC allows 24 hours; clocks differ. */
 const TOKEN_MS = 12 * 3600_000;
-/** A token is made anew so long before it ends. */
+/** Time before its end at which a token is replaced. */
 const SPARE_MS = 3600_000;
-/** Tokens that are kept, one for each push service: there is a handful of those in the world. */
+/** Maximum cached tokens, one per push service: there is a handful of those in the world. */
 const MAX_TOKENS = 64;
 
 export class Vapid {
-  /** What browsers subscribe with: the uncompressed point, as base64url. */
+  /** Key with which browsers subscribe: the uncompressed point, as base64url. */
   readonly publicKey: string;
   readonly #key: KeyObject;
   readonly #tokens = new Map<string, { readonly text: string; readonly until: number }>();
 
-  /** The key pair of `dir`, made if there is none. Throws `bad_data_dir`. */
+  /** Opens the key pair of `dir`, and makes one if there is none. Throws `bad_data_dir`. */
   static open(dir: string): Vapid {
     const path = join(dir, FILE);
     const found = readPrivateFile(path);
@@ -36,11 +36,14 @@ export class Vapid {
     this.publicKey = point.toString('base64url');
   }
 
-  /** The Authorization header for one push service. `contact`: `mailto:` or `https:`, whom it can complain to. */
+  /**
+   * Returns the Authorization header for one push service. `contact`: `mailto:` or `https:`, for complaints of the
+   * service.
+   */
   authorization(origin: string, contact: string, now: number = Date.now()): string {
     const name = `${origin} ${contact}`;
     const kept = this.#tokens.get(name);
-    // Made while the clock was ahead, it would be refused: push services take none that ends in more than a day.
+    // A token made while the clock was ahead would be refused: push services accept none that ends in more than a day.
     const isGood = kept !== undefined && kept.until - SPARE_MS > now && kept.until <= now + TOKEN_MS;
     const token = isGood ? kept : this.#make(origin, contact, now);
     this.#tokens.delete(name);

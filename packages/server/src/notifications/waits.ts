@@ -1,61 +1,67 @@
-// What waits for a person, and which of it is news: once for each wait, when it has lasted a moment. Knows nobody to tell.
+// Waits for a person, and the decision which of them to notify of: once per wait, after a short delay.
 
 /**
- * `silent`: nothing has come in an agent's turn for long. `done`, `failed`, `stopped`: the turn has ended so, and it is its
- * person's turn now.
+ * `silent`: an agent's turn has had no output for a long time. `done`, `failed`, `stopped`: the turn has ended with
+ * this result, and it is its user's turn.
  */
 export type WaitState = 'waiting_approval' | 'waiting_input' | 'silent' | 'done' | 'failed' | 'stopped';
 
 const TURN_ENDS: ReadonlySet<WaitState> = new Set(['done', 'failed', 'stopped']);
 
-/** True for the end of a turn: people who want no news of ended turns are not told. */
+/** True for the end of a turn, of which users can turn notifications off. */
 export const isTurnEnd = ({ state }: Pick<Wait, 'state'>): boolean => TURN_ENDS.has(state);
 
 /** A session or a conversation that waits. */
 export interface Wait {
   readonly kind: 'session' | 'conversation';
   readonly id: string;
-  /** What its page is called by: the id of a session, the key of a conversation. */
+  /** Key in the address of its page: the id of a session, the key of a conversation. */
   readonly key: string;
   readonly state: WaitState;
-  /** The user whom alone it concerns; null: all who may see it. Those with one are news for an hour at most. */
+  /** The only user concerned; null: all who may see it. A wait of one user expires after an hour. */
   readonly for: string | null;
-  /** The same for one wait, another for the next one of the same session or conversation. */
+  /** Identity of the wait: changes with the next wait of the same session or conversation. */
   readonly mark: string;
-  /** Time in ms since 1970, for people; nothing is decided by it, because clocks are set. */
+  /** Time in ms since 1970, for display only: clocks can be set, so no decision depends on it. */
   readonly since: number;
-  /** True for a wait from before this gateway: an earlier gateway has told it. Default false. */
+  /** True for a wait from before this gateway, of which an earlier gateway has notified. Default false. */
   readonly isOld?: boolean;
-  /** Marks of other waits of the same session or conversation at the same time: told together with this wait. */
+  /** Marks of other waits of the same session or conversation at the same time: covered by the same notification. */
   readonly others?: readonly string[];
   readonly title: string;
-  /** What it waits for; null where nobody said. */
+  /** The question or request of the program; null if unknown. */
   readonly text: string | null;
 }
 
 export interface WaitTimes {
-  /** Shorter waits are nobody's news: whoever looks answers them. Default 2 s. */
+  /** Debounce: minimum duration of a wait, because a user who is looking answers shorter ones. Default 2 s. */
   readonly settleMs: number;
-  /** From one hail of a session or conversation to its next one. Default 20 s: a phone must not ring all the time. */
+  /**
+   * Throttle: minimum delay between notifications of one session or conversation. Default 20 s: a phone must not ring
+   * all the time.
+   */
   readonly restMs: number;
-  /** A turn that took less, from its message to its end, is nobody's news: who sent that still looks. Default 10 s. */
+  /**
+   * Minimum duration of a turn, from its message to its end: after a shorter one its sender is still looking. Default
+   * 10 s.
+   */
   readonly longTurnMs: number;
-  /** What concerns one user is no news any more so long after it was told. Default 1 hour. */
+  /** Time after its notification when a wait of one user expires. Default 1 hour. */
   readonly newsMs: number;
 }
 
 export const WAIT_TIMES: WaitTimes = { settleMs: 2000, restMs: 20_000, longTurnMs: 10_000, newsMs: 3600_000 };
 
-/** Where a wait stands: one for all, and one for each user whose turn has ended. */
+/** Returns the slot of a wait: one for all users, and one for each user whose turn has ended. */
 export const slotOf = ({ id, for: user }: Pick<Wait, 'id' | 'for'>): string => (user === null ? id : `${id} ${user}`);
 
 interface Standing {
   wait: Wait | undefined;
-  /** Monotonic. */
+  /** Monotonic time of the last notification. */
   toldAt: number;
-  /** Marks of all that waited then. */
+  /** Marks of all waits covered by the last notification. */
   told: ReadonlySet<string>;
-  /** It is told when the timer ends: what else is asked meanwhile does not put that off. */
+  /** True while the timer runs to the next notification: later calls of `set` do not postpone it. */
   isDue: boolean;
   timer: NodeJS.Timeout | undefined;
 }
@@ -70,7 +76,7 @@ export class Waits {
   readonly #times: WaitTimes;
   readonly #tell: (wait: Wait) => void;
   readonly #now: () => number;
-  /** By slot: those that wait, and those that have waited within the rest. */
+  /** Waits by slot, and ended waits within the rest time. */
   readonly #standing = new Map<string, Standing>();
 
   /** `now`: monotonic, ms. */
@@ -80,12 +86,12 @@ export class Waits {
     this.#now = now;
   }
 
-  /** How long a turn is, to be told. */
+  /** Minimum duration of a turn for a notification. */
   get longTurnMs(): number {
     return this.#times.longTurnMs;
   }
 
-  /** How it stands with one slot; undefined: it does not wait. */
+  /** Sets the wait of one slot; undefined: it does not wait. */
   set(slot: string, wait: Wait | undefined): void {
     const known = this.#standing.get(slot);
     if (wait === undefined) {
@@ -96,7 +102,7 @@ export class Waits {
     const isSame = standing.wait?.mark === wait.mark;
     standing.wait = wait;
     this.#standing.set(slot, standing);
-    // One of several that waited already when it was told last is no news.
+    // No news: the same wait, a wait already due, or one that an earlier notification covered.
     if (isSame || standing.isDue || wait.isOld === true || standing.told.has(wait.mark)) return;
     standing.isDue = true;
     this.#after(standing, Math.max(this.#times.settleMs, standing.toldAt + this.#times.restMs - this.#now()), () => {
@@ -106,18 +112,18 @@ export class Waits {
       if (told === undefined) return;
       standing.told = new Set([told.mark, ...(told.others ?? [])]);
       this.#tell(told);
-      // Nothing ends it but another message, which may never come.
+      // Only another message ends this wait, and may never come.
       if (told.for !== null) this.#after(standing, this.#times.newsMs, () => this.#standing.delete(slot));
     });
   }
 
-  /** As it is now, if it still is that wait. */
+  /** Returns the current version of a wait, if it still is the same wait. */
   current(told: Wait): Wait | undefined {
     const wait = this.#standing.get(slotOf(told))?.wait;
     return wait?.mark === told.mark ? wait : undefined;
   }
 
-  /** Of a session or conversation that is gone, for everybody. */
+  /** Removes the waits of a deleted session or conversation, for all users. */
   forget(id: string): void {
     for (const [slot, { timer }] of this.#standing) {
       if (slot !== id && !slot.startsWith(`${id} `)) continue;
@@ -135,7 +141,7 @@ export class Waits {
     standing.wait = undefined;
     standing.isDue = false;
     const restMs = standing.toldAt + this.#times.restMs - this.#now();
-    // What was never told leaves nothing behind.
+    // Removed at once unless the rest time of the last notification still runs.
     if (restMs <= 0) {
       clearTimeout(standing.timer);
       this.#standing.delete(slot);

@@ -1,5 +1,4 @@
-// Sees when sessions and conversations begin to wait, when that is over, and when a turn has ended that took long. Knows
-// nobody to tell.
+// Detects when sessions and conversations begin and cease to wait, and when a long turn has ended.
 
 import {
   type ConversationEvent,
@@ -19,18 +18,18 @@ export interface Watched {
   readonly sessions: Pick<Sessions, 'watch'>;
   readonly conversations: Pick<Conversations, 'listen' | 'working'>;
   readonly waits: Pick<Waits, 'set' | 'forget' | 'longTurnMs'>;
-  /** It is deleted. */
+  /** Called for a deleted session or conversation. */
   readonly forget: (what: Pick<Wait, 'kind' | 'id'>) => void;
   /** Monotonic, ms. Default: the machine's. */
   readonly now?: () => number;
 }
 
-/** Returns what ends it. */
+/** Watches sessions and conversations. Returns the function that ends it. */
 export function watchWaits({ sessions, conversations, waits, forget, now }: Watched): () => void {
   const turns = new TurnTimes(now);
-  // A gateway before this one has told them.
+  // An earlier gateway has notified of these.
   const isOld = new Set(conversations.working().flatMap(({ approvals }) => approvals.map(({ id }) => id)));
-  /** By conversation: where it stands that its turn is silent. */
+  /** Slot of the wait for a silent turn, by conversation. */
   const silent = new Map<string, string>();
   const lookAt = (conversation: Conversation, event: ConversationEvent): void => {
     const { id } = conversation.record;
@@ -74,9 +73,9 @@ export function watchWaits({ sessions, conversations, waits, forget, now }: Watc
 
 function waitOf(session: Session): Wait | undefined {
   const { id, record } = session;
-  // Of a hidden one nobody may know.
+  // A hidden session must not be revealed.
   const activity = record.hidden ? null : session.info.activity;
-  // Of an approval its conversation tells, once for all of its terminals.
+  // The conversation reports approvals, once for all of its terminals.
   if (activity === null || activity.state !== 'waiting_input') return undefined;
   const { state, since, text } = activity;
   const mark = `${state} ${since}`;
@@ -96,7 +95,7 @@ function askedIn(conversation: Conversation, old: ReadonlySet<string>): Wait | u
   };
 }
 
-/** Undefined: nobody is told yet, or there is nobody. */
+/** Returns the wait for a silent turn; undefined if it is not long enough yet or has no user. */
 function silenceIn(
   conversation: Conversation,
   { run, at, isLong, waitsFor }: Extract<ConversationEvent, { type: 'silent' }>,
@@ -107,7 +106,7 @@ function silenceIn(
   return { ...nameOf(conversation), state: 'silent', for: user, mark: `${run} silent ${at}`, since: at, text };
 }
 
-/** Also what begins is looked at: whoever has sent another message knows of the end of the one before. */
+/** Handles the start of a turn as well: a user who has sent another message knows of the end of the one before. */
 function lookAtTurn(
   conversation: Conversation,
   event: ConversationEvent,
@@ -116,7 +115,7 @@ function lookAtTurn(
 ): void {
   const { id } = conversation.record;
   if (event.type === 'message') turns.begin(id, event.message.id);
-  // Into another's run.
+  // The message was added to the run of another message.
   const isInjected = event.type === 'message_delivered' && event.id !== event.run;
   if (event.type === 'message_cancelled' || isInjected) turns.cancel(id, event.id);
   const isEnd = isEndEvent(event);
@@ -134,10 +133,10 @@ function lookAtTurn(
   );
 }
 
-/** How long turns take, from their message to their end, whatever is done to the clock meanwhile. */
+/** Durations of turns, from message to end, independent of changes of the wall clock. */
 class TurnTimes {
   readonly #now: () => number;
-  /** By conversation and run. */
+  /** Start times by conversation and run. */
   readonly #begun = new Map<string, Map<string, number>>();
 
   constructor(now: () => number = () => performance.now()) {
@@ -153,7 +152,10 @@ class TurnTimes {
     this.#take(conversation, run);
   }
 
-  /** `saidMs`: by the clock of the wall, for one that began in an earlier gateway. Set back meanwhile, it says nothing. */
+  /**
+   * Returns the duration. `saidMs`: by the wall clock, for a turn that began in an earlier gateway. A negative value
+   * means that the clock was set back, and counts as long.
+   */
   end(conversation: string, run: string, saidMs: number): number {
     const begun = this.#take(conversation, run);
     if (begun !== undefined) return this.#now() - begun;
@@ -173,10 +175,10 @@ class TurnTimes {
   }
 }
 
-/** Whose turn it is behind a run: whoever sent its message, and where no user did, the owner. */
+/** Returns the user whose turn follows a run: the sender of its message, or the owner if no user sent it. */
 const personOf = ({ by }: ConversationRun, { record }: Conversation): string | null => by.user ?? record.owner;
 
-/** Undefined: they did it themselves, or the conversation goes away. */
+/** Returns undefined if the user ended the turn, the conversation is being deleted, or the gateway is stopping. */
 function endOf(event: EndEvent, user: string): Pick<Wait, 'state' | 'text'> | undefined {
   if (event.type === 'final') return { state: 'done', text: lastParagraph(event.text) };
   if (event.type === 'error') return { state: 'failed', text: event.error.message };
@@ -185,7 +187,7 @@ function endOf(event: EndEvent, user: string): Pick<Wait, 'state' | 'text'> | un
   return { state: 'stopped', text: via === 'timeout' ? 'it took too long' : `by ${by.name}` };
 }
 
-/** Agents say what came of it at the end. */
+/** Returns the last paragraph, in which agents usually state the result. */
 function lastParagraph(text: string): string | null {
   const whole = text.trimEnd();
   const last = whole.slice(whole.lastIndexOf('\n\n') + 1).trim();

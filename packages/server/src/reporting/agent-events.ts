@@ -1,4 +1,4 @@
-// States of agents by the events of their own hooks. Pure: reads what an agent passed, as it came.
+// States of agents from the events of their own hooks. Pure: reads the payload of an agent as it came.
 
 import type { StatusReport } from '@binnacle/protocol';
 
@@ -11,7 +11,7 @@ const WORKING: StatusReport = { state: 'working' };
 const IDLE: StatusReport = { state: 'idle' };
 
 /**
- * The state that an event tells of; undefined where it tells of none.
+ * Returns the state that an event reports; undefined for an event without a state.
  * @param payload JSON, as the agent passes it to its hook
  * @example statusOfEvent('claude', { hook_event_name: 'Stop' }) // { state: 'idle' }
  */
@@ -33,7 +33,7 @@ export function statusOfEvent(agent: HookedAgent, payload: unknown): StatusRepor
   }
 }
 
-/** Qwen Code has the same events. */
+/** Reads the events of Claude Code. Qwen Code has the same events. */
 function ofClaude(event: Readonly<Record<string, unknown>>): StatusReport | undefined {
   switch (event.hook_event_name) {
     case 'UserPromptSubmit':
@@ -43,10 +43,10 @@ function ofClaude(event: Readonly<Record<string, unknown>>): StatusReport | unde
     case 'PermissionRequest':
       return blocked('permission', toolText(event.tool_name, event.tool_input));
     case 'Notification':
-      // Which tool it is for was said by PermissionRequest, in the versions that have it.
+      // PermissionRequest names the tool, in the versions that have it.
       if (event.notification_type === 'permission_prompt') return blocked('permission', null);
       if (event.notification_type === 'elicitation_dialog') return blocked('question', event.message);
-      return undefined; // That it has been idle for a minute is no news.
+      return undefined; // other notifications, e.g. a minute of idleness, change no state
     case 'Stop':
     case 'StopFailure':
       return IDLE;
@@ -79,7 +79,7 @@ function ofCodex(event: Readonly<Record<string, unknown>>): StatusReport | undef
   return event.type === 'approval-requested' ? blocked('permission', null) : undefined;
 }
 
-/** Reads what our plugin in OpenCode passes: the events of OpenCode's bus. */
+/** Reads the events of OpenCode's bus, as Binnacle's plugin in OpenCode passes them. */
 function ofOpenCode({ type, properties }: Readonly<Record<string, unknown>>): StatusReport | undefined {
   const about = (properties ?? {}) as Readonly<Record<string, unknown>>;
   const status = (about.status as { readonly type?: unknown } | undefined)?.type;
@@ -109,7 +109,7 @@ function blocked(reason: 'permission' | 'question', text: unknown): StatusReport
   return { state: 'blocked', reason, ...(words === '' ? {} : { text: words }) };
 }
 
-/** Describes what a tool is asked to do, in its own words: a command, a file. */
+/** Describes a tool call in the call's own words: a command, a file. */
 function toolText(name: unknown, input: unknown): string {
   const { command, file_path: path, url } = (input ?? {}) as Readonly<Record<string, unknown>>;
   const what = [command, path, url].find((one) => typeof one === 'string');

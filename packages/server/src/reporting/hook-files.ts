@@ -1,22 +1,28 @@
-// The settings of agents in which their hooks stand, and how ours get in and out again. Works on texts: what else is in a
-// file, comments too, stays as it is. Knows no disk.
+// Hooks in the settings of agents: how Binnacle's hooks are added and removed. Works on texts: everything else in a
+// file, including comments, stays unchanged.
 
 import { applyEdits, type FormattingOptions, type JSONPath, modify, type Node, parseTree } from 'jsonc-parser';
 import type { HookedAgent } from './agent-events.ts';
 
 export interface HookFile {
-  /** Place of the settings: the home of the user, or the folder of a project. */
+  /** Path of the settings, in the home of the user or in the folder of a project. */
   readonly path: string;
-  /** The text with our hooks in it; the same where they are. Throws an Error that says why it cannot be. */
+  /**
+   * Returns the text with the hooks; the same text if they are present. Throws an Error that states why the hooks
+   * cannot be added.
+   */
   install(text: string): string;
-  /** The text without them; undefined: the file goes. */
+  /** Returns the text without the hooks; undefined: delete the file. */
   uninstall(text: string): string | undefined;
 }
 
-/** Text that tells our hooks from others. */
+/** Text that identifies Binnacle's hooks. */
 const MARK = '$BINNACLE_HOOK';
 
-/** Makes a command that does nothing outside of our sessions (an empty variable), never fails, and prints nothing. */
+/**
+ * Makes a command that does nothing outside of Binnacle's sessions (an empty variable), never fails, and prints
+ * nothing.
+ */
 const commandOf = (agent: HookedAgent): string => `[ -z "${MARK}" ] || "${MARK}" ${agent} >/dev/null 2>&1 || true`;
 
 const CLAUDE_EVENTS = [
@@ -29,7 +35,10 @@ const CLAUDE_EVENTS = [
 ] as const;
 const GEMINI_EVENTS = ['BeforeAgent', 'AfterTool', 'Notification', 'AfterAgent', 'SessionEnd'] as const;
 
-/** `user`: of all projects, else of the one. Undefined where an agent has no such file. */
+/**
+ * Returns the settings file of an agent. `isUser`: of all projects, else of one. Undefined for an agent without such a
+ * file.
+ */
 export function hookFileOf(
   agent: HookedAgent,
   isUser: boolean,
@@ -49,7 +58,7 @@ export function hookFileOf(
     case 'gemini':
       return settings(`${base}/.gemini/settings.json`, agent, GEMINI_EVENTS);
     case 'codex':
-      // A project cannot say which programs Codex runs.
+      // A project cannot set the programs that Codex runs.
       return isUser ? codex(`${env.CODEX_HOME ?? `${home}/.codex`}/config.toml`) : undefined;
     case 'opencode': {
       const config = `${env.XDG_CONFIG_HOME ?? `${home}/.config`}/opencode`;
@@ -103,7 +112,7 @@ const childOf = (node: Node | undefined, name: string): Node | undefined =>
 const eventsOf = (text: string, path: string): string[] =>
   childOf(rootOf(text, path), 'hooks')?.children?.map((property) => String(property.children?.[0]?.value)) ?? [];
 
-/** Groups whose only hook is ours: what somebody put beside it is theirs. */
+/** Returns the groups whose only hook is Binnacle's. A group with a hook of the user belongs to the user. */
 function ownGroups(text: string, path: string, event: string): OwnGroup[] {
   const groups = childOf(childOf(rootOf(text, path), 'hooks'), event)?.children ?? [];
   return groups.flatMap((group, at) => {
@@ -152,7 +161,7 @@ function codex(path: string): HookFile {
       if (/^\s*notify\s*=/m.test(topOf(rest))) {
         throw new Error(`${path} has a notify of its own, and Codex takes one; nothing was changed.`);
       }
-      // Keys of the top stand before the first table.
+      // Top-level keys must precede the first table.
       return `${CODEX_COMMENT}\n${line}\n${rest}`;
     },
     uninstall: (text) => without(text),
@@ -161,12 +170,12 @@ function codex(path: string): HookFile {
 
 const STRINGS_AND_COMMENTS = /"""(?:\\[\s\S]|[^\\])*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*/g;
 
-/** The part of a TOML file before its first table, without strings, comments and the rest of long values. */
+/** Returns the part of a TOML file before its first table, without strings, comments and the rest of long values. */
 function topOf(text: string): string {
   const top: string[] = [];
   let depth = 0;
   for (const line of text.replace(STRINGS_AND_COMMENTS, '').split('\n')) {
-    // Within a value that goes over several lines it begins no table.
+    // A bracket within a value of several lines begins no table.
     if (depth === 0 && /^\s*\[/.test(line)) break;
     if (depth === 0) top.push(line);
     for (const sign of line) depth += '[{'.includes(sign) ? 1 : ']}'.includes(sign) ? -1 : 0;

@@ -1,6 +1,6 @@
-// Program of an agent's hook: tells the gateway what the event says of the session. The script in the data directory
-// starts it in the background, and the file beside the script names the gateway, which may come back on another port.
-// Silent, whatever happens.
+// Program of an agent's hook: reports the session's state from the event to the gateway. The script in the data
+// directory starts it in the background, and the file beside the script names the gateway, which may come back on
+// another port. Prints nothing, even on failure.
 
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 import { readGatewayFile, whoAnswers } from '../data-dir/gateway-file.ts';
 import { HOOKED_AGENTS, statusOfEvent } from './agent-events.ts';
 
-/** A gateway that takes longer has other worries. */
+/** Maximum wait for the gateway. A slower gateway is overloaded. */
 const TIMEOUT_MS = 2000;
 
 async function main(): Promise<void> {
@@ -18,7 +18,7 @@ async function main(): Promise<void> {
   const report = statusOfEvent(agent, JSON.parse(readFileSync(0, 'utf8')));
   if (report === undefined) return;
   const file = readGatewayFile(dirname(script));
-  // The secret of the session is for the gateway alone.
+  // Only the gateway may get the secret of the session.
   if (file === undefined || (await whoAnswers(file)) !== 'gateway') return;
   const sent = request(new URL(`/v1/sessions/${encodeURIComponent(session)}/report`, file.url), {
     method: 'POST',
@@ -28,11 +28,11 @@ async function main(): Promise<void> {
   sent.on('response', (response) => response.resume());
   sent.on('timeout', () => sent.destroy());
   sent.on('error', () => undefined);
-  // Each event has a process of its own, and the one that started first may be the last to send.
+  // Each event has a process of its own, and the process that started first may send last.
   const at = Number(process.argv[3]);
   sent.end(JSON.stringify(Number.isSafeInteger(at) && at > 0 ? { ...report, at } : report));
 }
 
 main().catch(() => {
-  // No payload, or no gateway: an agent is not to hear of it.
+  // No payload, or no gateway: the agent must not notice.
 });

@@ -1,5 +1,5 @@
-// Lets the programs in a session report what they do: each session has a secret that says the state of that session, and
-// nothing else. Programs outlive the gateway and its port, so what they are told is a path in the data directory.
+// Lets the programs in a session report their state: each session has a secret that authorizes reports for that session
+// only. Programs outlive the gateway and its port, so they get a path in the data directory.
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmodSync, renameSync, writeFileSync } from 'node:fs';
@@ -13,18 +13,20 @@ export class SessionReporters {
   readonly #key: string;
   readonly #script: string;
 
-  /** `program`: the bundled hook. Writes the script anew: the installation may be another one. Throws `bad_data_dir`. */
+  /**
+   * `program`: the bundled hook. Rewrites the script, because the installation may have moved. Throws `bad_data_dir`.
+   */
   constructor(dir: string, program: string) {
     this.#key = readPrivateFile(join(dir, KEY_FILE)) ?? createKey(dir);
     this.#script = join(dir, SCRIPT_FILE);
-    // Renamed into its place: a hook may start the script at any time.
+    // Renamed into place: a hook may start the script at any time.
     const made = `${this.#script}.new`;
     writeFileSync(made, scriptOf(process.execPath, program));
     chmodSync(made, 0o700);
     renameSync(made, this.#script);
   }
 
-  /** Returns the variables that a session's programs find in their environment. */
+  /** Returns the environment variables for a session's programs. */
   environmentOf(session: string): Readonly<Record<string, string>> {
     return { BINNACLE_HOOK: this.#script, BINNACLE_HOOK_SECRET: this.#secretOf(session) };
   }
@@ -46,7 +48,7 @@ function createKey(dir: string): string {
   return key;
 }
 
-/** The event comes as the second argument, else on stdin. An agent waits for its reading alone. */
+/** The event is the second argument, or else stdin. The agent waits only until the event is read. */
 const scriptOf = (node: string, program: string): string => `#!/bin/sh
 # Tells Binnacle what an agent does in this session. Written anew at each start of the gateway.
 at=$(date +%s%3N)

@@ -1,4 +1,4 @@
-// How a failure and the headers of every answer look on the wire. The one place where an error becomes a status.
+// Wire format of failures, and the headers of every response. The only place where an error becomes a status.
 
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -6,13 +6,13 @@ import { BinnacleError, CODES, type Code } from '@binnacle/protocol';
 import { z } from 'zod';
 import type { Log } from '../../base/logger.ts';
 
-/** On every answer, also on the page and on refusals. */
+/** Headers of every response, including pages and refusals. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
-  // An answer of the API that is opened as a page can do nothing. The page has its own policy (static.ts).
+  // An API response that is opened as a page can do nothing. The viewer's page has its own policy (static.ts).
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
   'Cache-Control': 'no-store',
 };
@@ -23,16 +23,16 @@ export interface Answer {
   readonly body: string;
 }
 
-/** How another product's clients are told of failures, and which headers of theirs carry a token. */
+/** Failure format and token headers of another product's protocol. */
 export interface Dialect {
-  /** In lower case, besides those that count everywhere. */
+  /** Additional token headers, in lower case. */
   readonly tokenHeaders: readonly string[];
   failure(error: BinnacleError): { readonly status: number; readonly body: object };
-  /** For the OpenAPI document. */
+  /** Schema of a failure, for the OpenAPI document. */
   readonly schema: z.ZodType;
 }
 
-/** A failure, as answers, frames and events have it. */
+/** Schema of a failure in responses, frames and events. */
 export const ErrorShape = z.object({
   code: z.enum(Object.keys(CODES) as [Code, ...Code[]]),
   message: z.string(),
@@ -41,14 +41,17 @@ export const ErrorShape = z.object({
   details: z.record(z.string(), z.unknown()).optional(),
 });
 
-/** No failures of ours: what is not offered, and what plugins do, which has a log of its own. */
+/**
+ * Codes with status 5xx that are not failures of this gateway: unsupported features, and plugins, which have their own
+ * log.
+ */
 const OF_OTHERS: ReadonlySet<Code> = new Set(['not_supported', 'plugin_stopped', 'plugin_timeout', 'plugin_failed']);
 
-/** Maps what was thrown. What is not ours is `internal`: it goes to the log, and nothing of it to the client. */
+/** Maps an error to a response. An unknown error becomes `internal`: the log gets it, the client gets no part of it. */
 export function answerOf(error: unknown, log: Log, request?: IncomingMessage, dialect?: Dialect): Answer {
   const known = BinnacleError.of(error);
   if (known.status >= 500 && !OF_OTHERS.has(known.code)) {
-    // The path only: queries are not meant for secrets, but people put them there.
+    // The path only: queries are not meant for secrets, but users put secrets there.
     log.error({ err: error, method: request?.method, path: request?.url?.split('?')[0] }, 'request failed');
   }
   const { status, body } = dialect?.failure(known) ?? { status: known.status, body: { error: known.toWire() } };
@@ -59,7 +62,7 @@ export function answerOf(error: unknown, log: Log, request?: IncomingMessage, di
   };
 }
 
-/** Answers an upgrade, or what is no HTTP, with a whole response and ends the connection. */
+/** Sends a complete response to an upgrade or to invalid HTTP, and ends the connection. */
 export function answerRaw(socket: Duplex, answer: Answer): void {
   if (!socket.writable) {
     socket.destroy();
@@ -73,7 +76,7 @@ export function answerRaw(socket: Duplex, answer: Answer): void {
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ''}\r\n${lines.join('')}\r\n${answer.body}`);
-  // The client may never close its half; it has had its answer.
+  // Destroys the socket after the response: the client may never close its half.
   socket.once('finish', () => socket.destroy());
 }
 

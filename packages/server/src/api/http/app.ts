@@ -1,4 +1,4 @@
-// Turns routes into one request listener: authorise, validate, call, map failures. Knows no socket beyond a request.
+// Builds the request listener from routes: authorize, validate, call the handler, map failures.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
@@ -40,7 +40,7 @@ export interface AppOptions {
   readonly publicUrl: PublicUrl;
   readonly log: Log;
   readonly version: string;
-  /** Bytes of a body, where the route says nothing else. */
+  /** Maximum bytes of a body, unless the route sets another limit. */
   readonly bodyLimit: number;
   /** Called when a handler takes the response over. */
   readonly onTakeOver: (principal: Principal | undefined, outgoing: ServerResponse) => void;
@@ -48,20 +48,22 @@ export interface AppOptions {
 
 export type AppEnv = {
   readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
-  /** Of the route that was found, for the answer to what it throws. */
+  /** Set from the matched route, for failures after the match. */
   readonly Variables: { readonly dialect: Dialect | undefined; readonly challenge: string | undefined };
 };
 
-/** Query of routes that take none. */
+/** Schema for routes without a query. */
 const NO_QUERY = z.strictObject({});
 
-/** What has a token revoked in it is refused within a second; so long an answer may take without another look. */
+/**
+ * Maximum duration of a response without a second token check. Requests after a revocation are refused within a second.
+ */
 const LATE_MS = 500;
 
-/** Throws when the routes are not fit to be served. `/openapi.json` and `/asyncapi.json` are added to them. */
+/** Builds the app. Throws for invalid routes. Adds `/openapi.json` and `/asyncapi.json`. */
 export function buildApp(options: AppOptions): { readonly app: Hono<AppEnv>; readonly addresses: readonly Address[] } {
   const { wsRoutes, auth, publicUrl, log } = options;
-  // Written when it is first asked for: it costs as much as a third of all else that a start does.
+  // Built on first request: the document costs a third of all other startup work.
   let described: object | undefined;
   const document: Route = route({
     method: 'get',
@@ -90,7 +92,7 @@ export function buildApp(options: AppOptions): { readonly app: Hono<AppEnv>; rea
   const routes = [...options.routes, document, channels];
   checkRoutes(routes, wsRoutes);
 
-  // Without the viewer there is no page to lead people to.
+  // True if the viewer is served: without the viewer a page for people has no place to link to.
   const hasPage = routes.some(({ method, path }) => method === 'get' && path === '/');
   const app = new Hono<AppEnv>();
   for (const one of [...routes, ...refusedReads(routes, wsRoutes)].sort(bySpecificity)) {
@@ -108,7 +110,7 @@ export function buildApp(options: AppOptions): { readonly app: Hono<AppEnv>; rea
     if (isNothing && hasPage && !outgoing.headersSent && isOpenedAsPage(incoming)) return nothingHere(incoming);
     const { status, headers, body } = answerOf(error, log, incoming, dialect);
     if (!outgoing.headersSent) return new Response(body, { status, headers: challenged(headers, c.get('challenge')) });
-    // A handler failed in the middle of its own answer: cutting it is the only honest end.
+    // A handler failed in the middle of its own response: the only honest end is to cut the connection.
     outgoing.destroy();
     return TAKEN_OVER;
   });
@@ -132,7 +134,7 @@ export function buildApp(options: AppOptions): { readonly app: Hono<AppEnv>; rea
     const query = asked === undefined ? {} : validate('query', asked, queryOf(incoming));
     const headers = one.headers === undefined ? {} : validate('header', one.headers, headersOf(incoming, one.headers));
     const body = await bodyOf(one, incoming, one.bodyLimit ?? bodyLimit);
-    // A body takes its time, and the token may have been revoked meanwhile.
+    // Checked again: reading a body takes time, and the token may have been revoked meanwhile.
     if (principal !== undefined && body !== undefined) auth.assertLive(principal);
     const context: RouteContext = {
       params,
@@ -154,7 +156,8 @@ export function buildApp(options: AppOptions): { readonly app: Hono<AppEnv>; rea
     };
     const began = performance.now();
     const response = await handle(one, context);
-    // An answer that was waited for: the token may have been revoked meanwhile. One that streams is cut elsewhere.
+    // Checked again after a slow handler: the token may have been revoked meanwhile. A streaming response is cut
+    // elsewhere.
     const isLate = performance.now() - began > LATE_MS;
     if (principal !== undefined && isLate && response !== TAKEN_OVER) auth.assertLive(principal);
     return response;
@@ -176,7 +179,10 @@ function challenged(headers: Answer['headers'], challenge: string | undefined): 
     : { ...headers, [name]: `${headers[name]} ${challenge}` };
 }
 
-/** A plain GET of a WebSocket address: whoever may use it is told how; others are refused first. */
+/**
+ * Creates routes for a plain GET of a WebSocket address. The token is checked first; then the error explains the
+ * upgrade.
+ */
 function refusedReads(routes: readonly Route[], wsRoutes: readonly WsRoute[]): Route[] {
   return wsRoutes
     .filter(({ path }) => !routes.some((one) => one.method === 'get' && one.path === path))
@@ -203,7 +209,7 @@ function noSuchAddress(routes: readonly Route[], wsRoutes: readonly WsRoute[], p
   return new BinnacleError('method_not_allowed', { details: { allow: [...new Set(methods)].sort().join(', ') } });
 }
 
-/** What follows in a `*name` is cut from what was sent: the router has decoded it and knows no dots any more. */
+/** Returns the path parameters. A `*name` is cut from the raw URL: the router has decoded it and resolved the dots. */
 function paramsOf({ path }: Route, c: Context<AppEnv>): Record<string, string> {
   if (!hasRest(path)) return c.req.param();
   const params = matchPath(path, pathOf(c.env.incoming.url));
@@ -218,8 +224,8 @@ async function bodyOf(one: Route, request: IncomingMessage, limit: number): Prom
 }
 
 /**
- * Throws `bad_request` that names the first field that is wrong: one that nobody knows comes before one that is missing,
- * because it is mostly the same. What a schema itself throws passes through.
+ * Validates a part of a request. Throws `bad_request` for the first wrong field. An unknown field takes precedence over
+ * a missing one, because mostly they are the same misspelt field. Errors that a schema throws pass through.
  */
 export function validate<T>(place: 'path' | 'query' | 'header' | 'body', schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
@@ -227,7 +233,7 @@ export function validate<T>(place: 'path' | 'query' | 'header' | 'body', schema:
   const unknown = unknownField(schema, result.error.issues);
   if (unknown !== undefined) throw notKnown(place, unknown);
   const [issue] = result.error.issues;
-  // Names of labels are the sender's, and as long as the sender likes.
+  // Label names come from the client and can have any length.
   const field = issue?.path.map(String).join('.').slice(0, 100) ?? '';
   const name = field === '' ? `The ${place}` : `"${field}" in the ${place}`;
   const isMissing = issue?.code === 'invalid_type' && issue.path.reduce(within, value) === undefined;
@@ -246,7 +252,7 @@ function notKnown(place: string, { field, known, nearest }: UnknownField): Binna
   });
 }
 
-/** Of a name that is wrong: what is wrong with it. */
+/** Returns the reason for an issue; for an invalid key the reason of the key. */
 const whyOf = (issue: z.core.$ZodIssue | undefined): string =>
   (issue?.code === 'invalid_key' ? issue.issues[0]?.message : issue?.message) ?? 'not valid';
 

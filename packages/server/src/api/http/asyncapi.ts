@@ -1,4 +1,4 @@
-// The AsyncAPI 3 document: WebSockets and event streams, from the schemas of their frames. Knows no request.
+// The AsyncAPI 3 document: WebSockets and event streams, from the schemas of their frames.
 
 import type { Scope } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -7,7 +7,7 @@ import { ErrorShape } from './answer.ts';
 import { operationOf } from './operations.ts';
 import type { Frames, Route, WsRoute } from './routes.ts';
 
-/** Components of the document, by their names there. */
+/** Components of the document, by name. */
 type Payloads = Map<string, z.ZodType>;
 
 interface Channel {
@@ -19,7 +19,7 @@ interface Channel {
   readonly messages: Readonly<Record<string, { readonly $ref: string }>>;
   readonly bindings: object;
   readonly 'x-scope'?: Scope;
-  /** The target of a share link that reaches the address; `self`: any share link does. */
+  /** Target of the share links that reach the address; `self`: any share link reaches it. */
   readonly 'x-guests'?: Names;
 }
 interface Message {
@@ -29,11 +29,11 @@ interface Message {
   readonly payload: object;
   readonly summary?: string;
   readonly 'x-scope'?: Scope;
-  /** Guests of share links may send it. */
+  /** True if guests of share links may send the message. */
   readonly 'x-guests'?: boolean;
 }
 
-/** What a client needs to send a frame. */
+/** Rights that a client needs to send a frame. */
 type Rights = Pick<Message, 'x-scope' | 'x-guests'>;
 
 const NAMES: Readonly<Record<string, string>> = {
@@ -49,15 +49,14 @@ const PARAMS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Throws when a schema cannot be written down.
- *
+ * Builds the document. Throws for a schema that JSON Schema cannot express.
  * @example describeChannels({ routes, wsRoutes, version: '1.0.0', base: 'https://box.example.org/binnacle' })
  */
 export function describeChannels(parts: {
   readonly routes: readonly Route[];
   readonly wsRoutes: readonly WsRoute[];
   readonly version: string;
-  /** How readers reach us, without a slash at the end. */
+  /** URL of this gateway for clients, without a trailing slash. */
   readonly base: string;
 }): object {
   const { routes, wsRoutes, version, base } = parts;
@@ -141,7 +140,7 @@ class Channels {
     );
   }
 
-  /** One message for each name; where several schemas have one, any of them. */
+  /** Adds one message per frame name. Several schemas of the same name become a union. */
   #frames(
     prefix: string,
     schema: z.ZodType,
@@ -226,7 +225,7 @@ function discriminatorOf({ shape }: z.ZodObject): string {
   throw new Error('A frame has no name.');
 }
 
-/** Makes the schemas of payloads as they come over the wire, before defaults are filled in. */
+/** Converts the payload schemas in their wire form, before defaults apply. */
 function schemasOf(payloads: Payloads): object {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of payloads) if (!registry.has(schema)) registry.add(schema, { id });

@@ -1,16 +1,19 @@
-// Reads the body of a request, never more than the limit. Knows no schema.
+// Reads the body of a request, up to a limit.
 
 import type { IncomingMessage } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
 import { headerValues } from '../../access/host-origin.ts';
 import { isDeeperThan } from '../../base/json-depth.ts';
 
-/** No body of ours has ten. Millions of open brackets would be seconds of work for the parser and the collector. */
+/**
+ * Maximum nesting of a JSON body; real bodies have fewer than ten levels. Millions of open brackets would cost seconds
+ * of parsing and garbage collection.
+ */
 const MAX_DEPTH = 100;
 
-/** The whole body. Throws `body_too_large` as soon as it is known to be larger than `limit` bytes. */
+/** Reads the whole body. Throws `body_too_large` as soon as the size is known to exceed `limit` bytes. */
 export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  // Inflating would need a limit of its own, and nobody sends such bodies here.
+  // Compressed bodies are refused: inflation would need its own limit, and no client sends them.
   const encoding = headerValues(request, 'content-encoding').join();
   if (encoding !== '' && encoding.toLowerCase() !== 'identity') {
     throw new BinnacleError('bad_content_type', {
@@ -30,7 +33,7 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
     const onEnd = (): void => done(() => resolve(Buffer.concat(chunks, size)));
     const onGone = (): void =>
       done(() => reject(new BinnacleError('bad_request', { message: 'The body was cut off.' })));
-    // Without a listener for `data` the stream goes on flowing to nobody, which is what a refused body should do.
+    // Without a `data` listener the stream still flows and discards the rest, as it should after a refused body.
     const done = (settle: () => void): void => {
       request.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone);
       settle();
@@ -39,7 +42,7 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   });
 }
 
-/** The body as JSON, `{}` when there is none. Throws `bad_content_type`, `body_too_large`, `bad_request`. */
+/** Parses the body as JSON; `{}` for an empty body. Throws `bad_content_type`, `body_too_large`, `bad_request`. */
 export async function readJson(request: IncomingMessage, limit: number): Promise<unknown> {
   const bytes = await readBody(request, limit);
   if (bytes.length === 0) return {};

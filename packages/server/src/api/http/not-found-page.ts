@@ -1,10 +1,10 @@
-// What a person reads who opens an address where nothing is. Programs get JSON, as ever. Nothing of the request is in it.
+// HTML page for a person who opens an unknown address. Programs get JSON. The page contains nothing of the request.
 
 import type { IncomingMessage } from 'node:http';
 import { pathOf } from '../../base/request-path.ts';
 import { PAGE_CSP } from './static.ts';
 
-/** A browser opens it as a page, where a program would name JSON or take anything. */
+/** Returns true if a browser opens the address as a page. Programs accept JSON or any type. */
 export function isOpenedAsPage({ method, headers: { accept = '' } }: IncomingMessage): boolean {
   if (method !== 'GET' && method !== 'HEAD') return false;
   const takes = (wanted: string): boolean =>
@@ -15,7 +15,7 @@ export function isOpenedAsPage({ method, headers: { accept = '' } }: IncomingMes
   return takes('text/html') && !takes('application/json');
 }
 
-/** Its links are relative: a reverse proxy may serve us below a path. */
+/** Builds the page with relative links: a reverse proxy may serve the gateway below a path. */
 export function nothingHere({ url }: IncomingMessage): Response {
   const home = '../'.repeat(pathOf(url).split('/').length - 2) || './';
   const html = `<!doctype html>

@@ -1,4 +1,4 @@
-// The OpenAPI 3.1 document of the routes. Knows no request.
+// The OpenAPI 3.1 document of the routes.
 
 import { CODES, type CodeRow } from '@binnacle/protocol';
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
@@ -9,7 +9,7 @@ import { isOurs, type Route, z } from './routes.ts';
 
 const ErrorBody = z.object({ error: ErrorShape }).openapi('Error');
 
-/** Names of failures in generated clients, by status. */
+/** Names of failure responses in generated clients, by status. */
 const FAILURES: Readonly<Record<number, string>> = {
   400: 'BadRequest',
   401: 'Unauthorized',
@@ -31,7 +31,9 @@ const ABOUT =
   'Runs coding agents and shells in real terminals, shows them live, and lets people steer them. What it promises is in ' +
   'PROTOCOL.md; WebSockets and event streams are in /asyncapi.json.';
 
-/** Makes the document without `servers`, which depend on the reader. Throws when a schema cannot be written down. */
+/**
+ * Builds the document without `servers`, which depend on the client. Throws for a schema that OpenAPI cannot express.
+ */
 export function describeRoutes(routes: readonly Route[], version: string): object {
   const { openAPIRegistry: registry, getOpenAPI31Document } = new OpenAPIHono();
   registry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
@@ -41,7 +43,7 @@ export function describeRoutes(routes: readonly Route[], version: string): objec
     name: 'binnacle_PORT',
     description: 'One half of a browser login. The other is the key of POST /v1/login, as the header Binnacle-Key.',
   });
-  // Those of the dialects come with their routes.
+  // Only the gateway's own failure; failures of dialects are described with their routes.
   registry.register('Error', ErrorBody);
   for (const [status, name] of Object.entries(FAILURES)) {
     registry.registerComponent('responses', name, {
@@ -60,16 +62,16 @@ export function describeRoutes(routes: readonly Route[], version: string): objec
   return nameSchemas(document as unknown as Document);
 }
 
-/** All codes of the table that come with a status. */
+/** Lists all codes with a status, with their messages. */
 function wordsOf(status: number): string {
   const rows = Object.entries(CODES as Readonly<Record<string, CodeRow>>).filter(([, row]) => row.status === status);
   return rows.map(([code, { message }]) => `\`${code}\`: ${message}`).join('\n');
 }
 
-/** Queries that name a place in a log. */
+/** Query parameters that name a position in a log. */
 const OFFSETS = ['since', 'position', 'at'];
 
-/** Returns the statuses that an operation may fail with, as far as its kind tells; any other failure is `default`. */
+/** Returns the failure statuses that the kind of an operation implies. All other failures are `default`. */
 function failuresOf({ method, scope, params, query, body }: Route): readonly number[] {
   const isRead = method === 'get';
   return [
@@ -102,7 +104,7 @@ interface Document {
   readonly paths: Record<string, Record<string, DescribedOperation>>;
 }
 
-/** A body that has no name of its own has that of its operation: generators would call it `Body17`, each in its way. */
+/** Names each anonymous body after its operation. Generators would otherwise call it `Body17`, each in its own way. */
 function nameSchemas(document: Document): Document {
   const { schemas } = document.components;
   const name = (content: Content['content'], called: string): void => {
@@ -136,10 +138,10 @@ function describe(one: Route) {
     tags: [tag],
     path: path.replace(/[:*]([A-Za-z0-9]+)/g, '{$1}'),
     summary,
-    // Marked for readers of the document: unknown fields are refused everywhere else.
+    // Marks routes that ignore unknown fields; all other routes refuse them.
     ...(isOurs(one) ? {} : { 'x-unknown-fields': 'ignored' }),
     ...(scope === 'public' ? {} : { 'x-scope': scope }),
-    // The target of a share link that reaches the address; `self`: any share link does.
+    // Target of the share links that reach the address; `self`: any share link reaches it.
     ...(guests === undefined ? {} : { 'x-guests': guests }),
     description: description === undefined ? needed : `${description}\n\n${needed}`,
     security: scope === 'public' ? [] : [{ bearer: [] }, { login: [] }],
@@ -156,7 +158,10 @@ function describe(one: Route) {
   });
 }
 
-/** Those of a dialect have one shape, and no names: `4XX` would do, but not every generator knows it. */
+/**
+ * Describes the failures of a route. All failures of a dialect share one unnamed schema. `4XX` would be shorter, but
+ * not every generator supports it.
+ */
 function failureAnswers(one: Route): object {
   const { dialect } = one;
   const named = failuresOf(one).map((status) => [
@@ -168,13 +173,13 @@ function failureAnswers(one: Route): object {
 
 const BINARY = { type: 'string', format: 'binary' } as const;
 
-/** A JSON body that is left out counts as an empty object. */
+/** Returns true if the body is required. An omitted JSON body counts as an empty object. */
 function isNeeded(body: z.ZodType | 'bytes'): boolean {
   if (body === 'bytes') return false;
   try {
     return !body.safeParse({}).success;
   } catch {
-    // Some fields have codes of their own, which they throw.
+    // Some field schemas throw their own error codes.
     return true;
   }
 }

@@ -1,7 +1,6 @@
-// Names and tags of the operations of the API: the one list, for the OpenAPI document. Names are for people who read
-// code that was generated from the document. Knows no schema.
+// Names and tags of all API operations, for the OpenAPI document. The names appear in generated client code.
 
-/** Tags in the order in which the document shows them. */
+/** Tags in the order of the document. */
 export const TAGS = {
   Sessions: 'Programs in terminals or on pipes: start, watch, steer, end.',
   Runs: 'Commands in the shell of a session, one after the other, each with one definite end.',
@@ -185,8 +184,8 @@ const BY_ADDRESS: ReadonlyMap<string, Operation> = new Map(
 );
 
 /**
- * The name of an operation. One that is not on the list has a clumsy one, made of its address; a test names those.
- *
+ * Returns the name of an operation. An operation that is not listed gets a clumsy name from its address; a test reports
+ * such names.
  * @example operationOf({ method: 'get', path: '/v1/sessions/:id' }) // { tag: 'Sessions', operationId: 'getSession' }
  */
 export function operationOf({ method, path }: { readonly method: string; readonly path: string }): Operation {

@@ -1,4 +1,4 @@
-// What a route is: data that the app, the authorisation and the OpenAPI document are made from. Knows no server.
+// Routes as data: the source of the app, the authorization and the OpenAPI document.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -10,39 +10,39 @@ import type { Dialect } from './answer.ts';
 
 export { z };
 
-/** What a caller needs; `public`: nothing, not even a token. */
+/** Scope that a caller needs; `public`: not even a token. */
 export type RouteScope = Scope | 'public';
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
-/** What a handler gets: everything is checked already. */
+/** Arguments of a handler, all of them already validated. */
 export interface RouteContext<S extends RouteScope = RouteScope, P = unknown, Q = unknown, H = unknown, B = unknown> {
   readonly params: P;
   readonly query: Q;
-  /** By lower-case name; only those that `headers` declares. */
+  /** Headers by lower-case name; only those that `headers` declares. */
   readonly headers: H;
   readonly body: B;
   readonly principal: S extends 'public' ? undefined : Principal;
-  /** Node's request, for streaming bodies in. */
+  /** Node's request, for streaming request bodies. */
   readonly request: IncomingMessage;
-  /** The Host header, checked. */
+  /** The validated Host header. */
   readonly host: string;
-  /** The URL by which the sender reaches us, without a slash at the end; see `PublicUrl.baseOf`. */
+  /** URL of the gateway as this client reaches it, without a trailing slash; see `PublicUrl.baseOf`. */
   readonly base: string;
-  /** Beginning of links that are opened elsewhere, without a slash at the end; see `PublicUrl.linkBase`. */
+  /** Prefix of links that are opened elsewhere, without a trailing slash; see `PublicUrl.linkBase`. */
   readonly linkBase: string;
-  /** Aborted when the client went away before the answer was complete. */
+  /** Aborted when the client disconnects before the response is complete. */
   readonly signal: AbortSignal;
   /**
-   * Hands out Node's response, with the security headers set, for answers that stream. From then on the handler
-   * writes the head and the body, looks after backpressure, and returns `TAKEN_OVER`, at once or at the end. The
-   * socket is destroyed within a second after the principal was revoked; see `Auth.hold` for doing it politely.
+   * Returns Node's response, with the security headers set, for a streaming response. The handler then writes the head
+   * and the body, handles back-pressure, and returns `TAKEN_OVER`, at once or at the end. The socket is destroyed
+   * within a second after the principal is revoked; `Auth.hold` allows a graceful end.
    */
   takeOver(): ServerResponse;
 }
 
 export interface RouteAnswer {
   readonly description: string;
-  /** The JSON body. Or `type` for another media type, or neither for no body. */
+  /** Schema of the JSON body. Alternatives: `type` for another media type, or neither for no body. */
   readonly schema?: z.ZodType;
   readonly type?: string;
 }
@@ -51,29 +51,32 @@ type BodyOf<B> = B extends 'bytes' ? Buffer : B extends z.ZodType ? z.output<B> 
 
 interface RouteFields {
   readonly method: Method;
-  /** Fixed segments and `:name`; at the end maybe `*name`: all that follows, as it came, at least a slash. */
+  /** Fixed segments and `:name`. The last segment can be `*name`: the undecoded rest of the path, at least a slash. */
   readonly path: string;
   readonly summary: string;
   readonly description?: string;
-  /** Bytes of body that are read at most; default: the server's (1 MiB). Beyond: `body_too_large`. */
+  /** Maximum bytes of the body; default: the server's limit (1 MiB). A larger body is `body_too_large`. */
   readonly bodyLimit?: number;
   readonly responses: Readonly<Record<number, RouteAnswer>>;
-  /** Left out of the OpenAPI document. */
+  /** True if the OpenAPI document leaves the route out. */
   readonly hidden?: boolean;
   /**
-   * Unknown fields of the query and the body pass: the protocol is another's, or says that more may come. Default:
-   * they are refused, which takes strict schemas. Routes with a `dialect` are another's in any case.
+   * Set if unknown fields of the query and the body are ignored: the protocol is not the gateway's own, or allows later
+   * additions. Default: unknown fields are refused, which needs strict schemas. A `dialect` implies `ignored`.
    */
   readonly unknownFields?: 'ignored';
-  /** Server-sent events that it answers with where they are asked for, by name: for the AsyncAPI document. */
+  /** Server-sent events that the route can respond with, by name: for the AsyncAPI document. */
   readonly events?: Readonly<Record<string, z.ZodType>>;
-  /** How failures look to clients of another product's protocol. Default: our own shape. */
+  /** Failure format of another product's protocol. Default: the gateway's own format. */
   readonly dialect?: Dialect;
-  /** Part of the WWW-Authenticate header on how to get a token, given the base URL (RFC 6750, 3). Default: nothing. */
+  /**
+   * Returns the part of the WWW-Authenticate header that tells how to get a token, for a base URL (RFC 6750, 3).
+   * Default: none.
+   */
   readonly challenge?: (base: string) => string;
 }
 
-/** A route whose types are known to its handler. */
+/** A route with the types that its handler sees. */
 export interface RouteDefinition<
   S extends RouteScope,
   P extends z.ZodType,
@@ -82,35 +85,36 @@ export interface RouteDefinition<
   B extends z.ZodType | 'bytes' | undefined,
 > extends RouteFields {
   readonly scope: S;
-  /** Required where the path has a `:name`. */
+  /** Required if the path has a `:name`. */
   readonly params?: P;
-  /** Values are text; a name that comes twice is refused. */
+  /** Schema of the query. Values are text; a repeated name is refused. */
   readonly query?: Q;
-  /** Names in lower case. */
+  /** Schema of the headers, with lower-case names. */
   readonly headers?: H;
-  /** A schema: JSON, `{}` when there is no body. `'bytes'`: as it is, whatever the Content-Type says. */
+  /** A schema: JSON, `{}` for an empty body. `'bytes'`: the raw body, whatever its Content-Type. */
   readonly body?: B;
   handler(context: RouteContext<S, z.output<P>, z.output<Q>, z.output<H>, BodyOf<B>>): Response | Promise<Response>;
 }
 
-/** Any route, as the app sees it. */
+/** A route with its types erased, as the app sees it. */
 export interface Route extends RouteFields {
   readonly scope: RouteScope;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly headers?: z.ZodType;
   readonly body?: z.ZodType | 'bytes' | undefined;
-  // A method, so that TypeScript lets a handler of a narrower context stand here; the app keeps that promise.
+  // A method rather than a property: TypeScript then accepts a handler of a narrower context. The app passes that
+  // context.
   handler(context: RouteContext): Response | Promise<Response>;
 }
 
 type None = z.ZodType<Readonly<Record<string, never>>>;
 
-/** Whether what its schemas do not know is refused. */
+/** Returns true if the route refuses fields that its schemas do not know. */
 export const isOurs = ({ dialect, unknownFields, hidden }: RouteFields): boolean =>
   dialect === undefined && unknownFields === undefined && hidden !== true;
 
-/** Writes a route down with the types of its schemas. */
+/** Defines a route with the types of its schemas. */
 export function route<
   const S extends RouteScope,
   P extends z.ZodType = None,
@@ -121,28 +125,28 @@ export function route<
   return definition as unknown as Route;
 }
 
-/** Frames of a WebSocket. Each schema is a union of objects that a field (`t` or `type`) tells from each other. */
+/** Frames of a WebSocket. Each schema is a union of objects, discriminated by a field (`t` or `type`). */
 export interface Frames {
   readonly takes: z.ZodType;
   readonly sends: z.ZodType;
-  /** Parts of several frames, by their names in the document. */
+  /** Shared parts of frames, by their names in the document. */
   readonly shapes?: Readonly<Record<string, z.ZodType>>;
-  /** On every JSON frame that is sent. */
+  /** Fields of every JSON frame that the gateway sends. */
   readonly withEach?: Readonly<Record<string, z.ZodType>>;
-  /** Contents of binary frames, in words. */
+  /** Description of the binary frames. */
   readonly binary?: { readonly takes?: string; readonly sends?: string };
-  /** Scopes of frames that need more than the socket does, by the name of the frame. */
+  /** Scopes of frames that need more than the scope of the socket, by name. */
   readonly scopes?: Readonly<Record<string, Scope>>;
   /** Names of the frames that guests of share links may send. Default: none. */
   readonly guests?: readonly string[];
 }
 
-/** An address that a gateway serves. */
+/** An address that the gateway serves. */
 export interface Address {
   readonly kind: Method | 'websocket';
   readonly path: string;
   readonly scope: RouteScope;
-  /** False: neither /openapi.json nor /asyncapi.json names the address. */
+  /** False if neither /openapi.json nor /asyncapi.json names the address. */
   readonly isDescribed: boolean;
 }
 
@@ -155,8 +159,8 @@ export const addressesOf = (routes: readonly Route[], wsRoutes: readonly WsRoute
 ];
 
 /**
- * A WebSocket address. When `upgrade` is called, host, origin and scope were checked; it may still throw a
- * BinnacleError as long as it wrote nothing. The socket is destroyed within a second after the principal was revoked.
+ * A WebSocket address. Host, origin and scope were checked before `upgrade` is called; until `upgrade` writes, it may
+ * still throw a BinnacleError. The socket is destroyed within a second after the principal is revoked.
  */
 export interface WsRoute {
   readonly path: string;
@@ -164,9 +168,9 @@ export interface WsRoute {
   readonly summary?: string;
   /** Frames of this socket; without them the AsyncAPI document leaves the socket out. */
   readonly frames?: Frames;
-  /** As with routes, for what is refused before the upgrade. */
+  /** Failure format of refusals before the upgrade, as in routes. */
   readonly dialect?: Dialect;
-  /** Checks the `:name`s; default: any text. */
+  /** Schema of the `:name`s; default: any text. */
   readonly params?: z.ZodType<Readonly<Record<string, string>>>;
   upgrade(
     request: IncomingMessage,
@@ -180,13 +184,15 @@ export interface WsRoute {
 export const json = (value: unknown, init: ResponseInit = {}): Response => Response.json(value, init);
 export const noContent = (headers: Readonly<Record<string, string>> = {}): Response =>
   new Response(null, { status: 204, headers });
-/** What a handler returns after `takeOver`. */
+/** Return value of a handler after `takeOver`. */
 export const TAKEN_OVER: Response = RESPONSE_ALREADY_SENT;
 
 const SEGMENT = /^(?::[A-Za-z][A-Za-z0-9]*|[A-Za-z0-9._~!$&'(),;=@%-]+)$/;
 const REST = /^\*[A-Za-z][A-Za-z0-9]*$/;
 
-/** Throws when a route has no scope, a path that is more than segments, parameters without a schema, or a double. */
+/**
+ * Throws for a route without a scope, with an invalid path, with parameters but no schema, or with a colliding path.
+ */
 export function checkRoutes(routes: readonly Route[], wsRoutes: readonly WsRoute[]): void {
   const seen = new Map<string, string>();
   const all = [
@@ -211,7 +217,7 @@ export function checkRoutes(routes: readonly Route[], wsRoutes: readonly WsRoute
   }
 }
 
-/** Orders routes so that a fixed segment is tried before a `:name` in its place, and that before a `*name`. */
+/** Orders routes: fixed segments before a `:name` in the same place, and `:name` before `*name`. */
 export const bySpecificity = (a: { readonly path: string }, b: { readonly path: string }): number => {
   const key = (path: string) =>
     segmentsOf(path)
@@ -220,7 +226,7 @@ export const bySpecificity = (a: { readonly path: string }, b: { readonly path: 
   return key(a.path) < key(b.path) ? -1 : key(a.path) > key(b.path) ? 1 : 0;
 };
 
-/** The `:name`s of `pattern` in `path`, decoded, and its `*name`, as it came; undefined when it does not match. */
+/** Matches a path. Returns the decoded `:name`s and the undecoded `*name`, or undefined for no match. */
 export function matchPath(pattern: string, path: string): Record<string, string> | undefined {
   const wanted = segmentsOf(pattern);
   const given = segmentsOf(path);
@@ -242,14 +248,14 @@ export function matchPath(pattern: string, path: string): Record<string, string>
 const segmentsOf = (path: string): string[] => path.split('/').slice(1);
 const isNamed = (segment: string): boolean => segment.startsWith(':') || segment.startsWith('*');
 export const hasRest = (path: string): boolean => path.includes('/*');
-/** As the router spells it. */
+/** Converts a path to the router's syntax. */
 export const patternOf = (path: string): string => path.replace(/\/\*[A-Za-z0-9]+$/, '/*');
 
 function decodeSegment(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {
-    // Not percent-encoded UTF-8: no address of ours is spelt like that.
+    // Invalid percent-encoding or UTF-8: no address of this gateway contains that.
     return undefined;
   }
 }

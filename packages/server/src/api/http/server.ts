@@ -1,4 +1,4 @@
-// The HTTP server: limits, listening, upgrades, and the checks that come before any route. Knows no session.
+// The HTTP server: limits, listening, upgrades, and the checks before any route.
 
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -23,63 +23,70 @@ export interface HttpServerOptions {
   readonly auth: Auth;
   readonly hosts: Hosts;
   readonly log: Log;
-  /** What the OpenAPI document calls itself. */
+  /** Version in the OpenAPI document. */
   readonly version: string;
   readonly limits?: Partial<HttpLimits>;
 }
 
 export interface HttpLimits {
-  /** Bytes of a request body. */
+  /** Maximum bytes of a request body. */
   readonly bodyBytes: number;
-  /** Bytes of a request head. */
+  /** Maximum bytes of a request head. */
   readonly headerBytes: number;
-  /** Ms until a request head is complete. */
+  /** Maximum ms until a request head is complete. */
   readonly headersMs: number;
-  /** Ms until a request is complete, body included. Answers may stream for as long as they like. */
+  /** Maximum ms until a request is complete, including the body. Responses may stream without limit. */
   readonly requestMs: number;
-  /** Ms that a connection may wait for its next request. */
+  /** Maximum ms that an idle connection waits for its next request. */
   readonly keepAliveMs: number;
-  /** Open connections; beyond it new ones are closed at once. */
+  /** Maximum open connections; further connections are closed at once. */
   readonly connections: number;
 }
 
 export const HTTP_LIMITS: HttpLimits = {
-  // A message to a terminal or an agent; larger things are files and do not travel through here.
+  // Enough for a message to a terminal or an agent. Larger data belongs in files, which this API does not transfer.
   bodyBytes: 1024 * 1024,
-  // Node's own default: a few cookies of other services on localhost fit.
+  // Node's default: enough for a few cookies of other services on localhost.
   headerBytes: 16 * 1024,
-  // A phone on a bad network manages it; whoever drips bytes (slowloris) does not hold a socket for long.
+  // Enough for a phone on a bad network; a slowloris client cannot occupy a socket for long.
   headersMs: 10_000,
   // 1 MiB at 17 KiB/s, a slow uplink.
   requestMs: 60_000,
-  // Longer than the 60 s of common proxies, so that it is they who close, never we under a request of theirs.
+  // Longer than the 60 s of common proxies: otherwise a race, in which the gateway closes a connection just as the
+  // proxy sends a request.
   keepAliveMs: 65_000,
-  // Many viewers, and still below the descriptors that a service usually has (65 536).
+  // Enough for many viewers, and below the usual descriptor limit of a service (65 536).
   connections: 16_384,
 };
 
-/** Node looks for late requests only this often; with its default of 30 s a limit of 10 s would act after 40 s. */
+/**
+ * Interval at which Node checks for late requests. With Node's default of 30 s a limit of 10 s would act after up to 40
+ * s.
+ */
 const CHECK_MS = 500;
-/** What a revoked connection has for a close frame before its socket is destroyed. With it, a second holds. */
+/** Time for the close frame of a revoked connection before its socket is destroyed. Keeps the total below a second. */
 const REVOKE_GRACE_MS = 600;
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
-/** sockaddr_un holds 108 bytes on Linux, 104 on macOS, with a final zero. */
+/** Maximum path bytes: sockaddr_un has 108 bytes on Linux and 104 on macOS, including the final zero. */
 const MAX_SOCKET_PATH = 103;
 
 export type ListenAt = { readonly port: number; readonly host?: string } | { readonly path: string };
 
 export interface HttpServer {
-  /** For what needs Node's server itself. */
+  /** Node's server, for code that needs it. */
   readonly server: Server;
-  /** Every address that is served, also those that the documents leave out. */
+  /** All addresses served, including those that the documents leave out. */
   readonly addresses: readonly Address[];
-  /** Resolves when it listens; `port` 0 takes a free one. Default host 127.0.0.1. A unix socket gets mode 0600. */
+  /**
+   * Resolves when the server listens. `port` 0 picks a free port. Default host: 127.0.0.1. A unix socket gets mode
+   * 0600.
+   */
   listen(at: ListenAt): Promise<{ readonly port: number | undefined; readonly url: string }>;
-  /** Takes no new connection, ends idle ones at once and all others after `graceMs` (default 2000). */
+  /** Refuses new connections, ends idle connections at once and all others after `graceMs` (default 2000). */
   close(graceMs?: number): Promise<void>;
 }
 
-/** Throws when the routes are not fit to be served: no scope, a collision, a schema that cannot be described. */
+/** Creates the server. Throws for invalid routes: no scope, a collision, a schema that cannot be described. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { routes, wsRoutes = [], auth, hosts, log, version } = options;
   const limits = { ...HTTP_LIMITS, ...options.limits };
@@ -98,9 +105,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return app.fetch(request, { incoming, outgoing });
     },
     {
-      // Its faster Request and Response would replace the global ones of whoever embeds us.
+      // The adapter's faster Request and Response would replace the globals of the embedding program.
       overrideGlobalObjects: false,
-      // Only a request target that is no URL comes here; everything else is mapped in the app.
+      // Called only for a request target that is not a URL; the app maps all other errors.
       errorHandler: (cause) => {
         const { status, headers, body } = answerOf(new BinnacleError('bad_request', { cause }), log);
         return new Response(body, { status, headers });
@@ -114,9 +121,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     requestTimeout: limits.requestMs,
     keepAliveTimeout: limits.keepAliveMs,
     maxHeaderSize: limits.headerBytes,
-    // A missing Host is answered by us, with the same words as a wrong one.
+    // The app handles a missing Host, with the same error as for a wrong one.
     requireHostHeader: false,
-    // Finds peers that vanished without a word, e.g. a laptop that was closed.
+    // TCP keep-alive detects peers that vanished, e.g. a closed laptop.
     keepAlive: true,
     keepAliveInitialDelay: 30_000,
   });
@@ -124,7 +131,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   server.on('request', (incoming, outgoing) => {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) outgoing.setHeader(name, value);
     const requestId = headerValues(incoming, 'x-request-id')[0];
-    // Whoever numbers requests finds the number on the answer, errors included.
+    // Echoes the client's request id on the response, including errors.
     if (requestId !== undefined && REQUEST_ID.test(requestId)) outgoing.setHeader('X-Request-Id', requestId);
     try {
       hosts.checkHost(incoming);
@@ -211,7 +218,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   };
 }
 
-/** A proxy may take the path away or pass it on, which nobody could tell apart where our own addresses begin so. */
+/**
+ * Refuses a public path that begins like the gateway's own addresses: a proxy may strip the path or pass it on, and the
+ * two cases could not be distinguished.
+ */
 function refuseOwnPath({ path, href }: PublicUrl, routes: readonly { readonly path: string }[]): void {
   const [, first] = path.split('/');
   if (first === undefined || !routes.some((route) => route.path.split('/')[1] === first)) return;
@@ -238,7 +248,7 @@ function findWsRoute(wsRoutes: readonly WsRoute[], request: IncomingMessage) {
   });
 }
 
-/** The last resort: whoever owns the connection closes it politely; this makes sure that it is closed. */
+/** Fallback: the owner of the connection closes it gracefully; this timer guarantees that it is closed. */
 function destroyWhenRevoked(auth: Auth, principal: Principal, stream: Duplex | ServerResponse): void {
   const release = auth.hold(principal, () => {
     const timer = setTimeout(() => stream.destroy(), REVOKE_GRACE_MS);
@@ -247,7 +257,7 @@ function destroyWhenRevoked(auth: Auth, principal: Principal, stream: Duplex | S
   stream.once('close', release);
 }
 
-/** For what is refused before the app. */
+/** Sends a refusal that comes before the app. */
 function send(outgoing: ServerResponse, incoming: IncomingMessage, { status, headers, body }: Answer): void {
   outgoing.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) });
   outgoing.end(incoming.method === 'HEAD' ? undefined : body);
@@ -270,7 +280,10 @@ function listening(server: Server, start: () => void): Promise<void> {
   });
 }
 
-/** The caller holds the lock of the data directory, so a socket that is there already belongs to a dead gateway. */
+/**
+ * Listens on a unix socket. The caller has the lock of the data directory, so an existing socket belongs to a dead
+ * gateway.
+ */
 async function listenOnPath(server: Server, path: string): Promise<void> {
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
     throw new BinnacleError('bad_data_dir', {
@@ -281,7 +294,7 @@ async function listenOnPath(server: Server, path: string): Promise<void> {
   const there = lstatSync(path, { throwIfNoEntry: false });
   if (there?.isSocket()) unlinkSync(path);
   await listening(server, () => {
-    // bind() makes the file in this call, with the mode that the umask leaves.
+    // bind() creates the file during this call, with the mode that the umask allows.
     const before = process.umask(0o177);
     try {
       server.listen(path);

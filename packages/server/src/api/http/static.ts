@@ -1,4 +1,4 @@
-// The viewer's page and its files, read once at start: each is a route of its own, so no path can lead elsewhere.
+// The files of the viewer, read at startup. Each file is a route of its own, so there is no path traversal.
 
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -6,9 +6,9 @@ import { extname, join, relative, sep } from 'node:path';
 import { type Route, route } from './routes.ts';
 
 /**
- * What the page may do. It talks to its own origin only, nobody may frame it, and nothing inline is in force, be it a
- * script or a style: what xterm.js writes into <style> elements and style attributes while it runs, the page turns into
- * style sheets of scripts (packages/viewer/src/app/csp-styles.ts).
+ * Content security policy of the viewer: connections to its own origin only, no framing, no inline scripts or styles.
+ * xterm.js writes <style> elements and style attributes at run time; the page turns them into constructed style sheets
+ * (packages/viewer/src/app/csp-styles.ts).
  */
 export const PAGE_CSP = [
   "default-src 'none'",
@@ -36,11 +36,11 @@ const TYPES: Readonly<Record<string, string>> = {
   '.txt': 'text/plain; charset=utf-8',
 };
 
-/** Files under here have a hash in their names. */
+/** Path prefix of files with a hash in their names. */
 const HASHED = '/assets/';
 const SERVABLE = /^(\/[A-Za-z0-9_][A-Za-z0-9._-]*)+$/;
 
-/** One public route per file of `dir`; `index.html` is `/`. None when the directory does not exist. */
+/** Returns one public route per file of `dir`; `index.html` is `/`. Returns none if the directory does not exist. */
 export function staticRoutes(dir: string): Route[] {
   return filesOf(dir).map((file) => {
     const path = `/${relative(dir, file).split(sep).join('/')}`;
@@ -53,7 +53,7 @@ function filesOf(dir: string): string[] {
   try {
     entries = list(dir);
   } catch (error) {
-    // A server without its page is a server for programs: the API works as ever.
+    // Without the viewer the gateway still serves programs: the API works as usual.
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
     throw error;
   }

@@ -1,20 +1,20 @@
-// Finds, of a field that a schema does not know, the names that stand there and the one that was meant. Knows no request.
+// Finds the known names beside an unknown field, and the name that the client probably meant.
 
 import type { z } from './routes.ts';
 
 export interface UnknownField {
-  /** Whole path of the field, e.g. `peer.kindd`, at most 100 characters. */
+  /** Full path of the field, e.g. `peer.kindd`, at most 100 characters. */
   readonly field: string;
-  /** Names that are known in its place, as the schema spells them. */
+  /** Known names in the same place, as the schema spells them. */
   readonly known: readonly string[];
-  /** The known name that is most like it; undefined when none is. */
+  /** The most similar known name; undefined if no name is similar. */
   readonly nearest: string | undefined;
 }
 
 /**
- * The first field that a strict schema has refused, also inside of a union; undefined when none was.
- *
- * @example unknownField(z.strictObject({ ttlMs: z.int() }), issues) // { field: 'ttlms', known: ['ttlMs'], nearest: 'ttlMs' }
+ * Returns the first field that a strict schema refused, also inside a union; undefined if none was refused.
+ * @example unknownField(z.strictObject({ ttlMs: z.int() }), issues)
+ * // { field: 'ttlms', known: ['ttlMs'], nearest: 'ttlMs' }
  */
 export function unknownField(schema: z.ZodType, issues: readonly z.core.$ZodIssue[]): UnknownField | undefined {
   const found = firstUnknown(issues, []);
@@ -42,7 +42,7 @@ function firstUnknown(
 
 type Def = z.core.$ZodTypes['_zod']['def'];
 
-/** Lists the names of the object that stands at `path`; for a union, the names of all its choices. */
+/** Lists the names of the object at `path`; for a union, the names of all its choices. */
 function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonly string[] {
   const def = schema._zod.def as Def;
   switch (def.type) {
@@ -59,7 +59,7 @@ function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonl
     case 'union':
       return def.options.flatMap((option) => namesAt(option, path));
     case 'pipe':
-      // The input of the pipe, unless that is only a function in front of the schema.
+      // The input of the pipe, unless the input is only a function before the schema.
       return namesAt(def.in._zod.def.type === 'transform' ? def.out : def.in, path);
     case 'optional':
     case 'nullable':
@@ -74,7 +74,7 @@ function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonl
   }
 }
 
-/** A slip of the finger, or else a name that has pairs of letters in common: `expiresInMs` is meant for `ttlMs`. */
+/** Finds the nearest name: a typo, or else a name with common letter pairs: `expiresInMs` is meant for `ttlMs`. */
 function nearestTo(field: string, known: readonly string[]): string | undefined {
   const wanted = field.slice(0, 64).toLowerCase();
   let best: { readonly name: string; readonly score: number } | undefined;
@@ -85,7 +85,7 @@ function nearestTo(field: string, known: readonly string[]): string | undefined 
   return best?.name;
 }
 
-/** From 0, nothing in common, to 1, the same: slips count more than common pairs. */
+/** Computes similarity from 0, nothing in common, to 1, equal. A typo scores higher than common pairs. */
 function likeness(a: string, b: string): number {
   const longest = Math.max(a.length, b.length);
   const slips = 1 - slipsBetween(a, b) / longest;
@@ -98,7 +98,7 @@ function likeness(a: string, b: string): number {
 const pairsOf = (text: string): ReadonlySet<string> =>
   new Set(Array.from({ length: Math.max(0, text.length - 1) }, (_, at) => text.slice(at, at + 2)));
 
-/** Letters to put in, to take out or to change (Levenshtein). */
+/** Counts insertions, deletions and substitutions of letters (Levenshtein distance). */
 function slipsBetween(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, at) => at);
   for (const [i, letter] of [...a].entries()) {

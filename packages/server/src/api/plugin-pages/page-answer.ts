@@ -1,5 +1,4 @@
-// What a plugin may answer over HTTP, and what of it goes out. Everything is checked here; a plugin sets no header that
-// says anything to a browser about us. Knows no process and no socket.
+// Validation of a plugin's HTTP response. A plugin cannot set a header that tells a browser anything about the gateway.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -7,23 +6,23 @@ import { z } from 'zod';
 const MAX_BYTES = 512 * 1024;
 const MAX_BASE64 = Math.ceil(MAX_BYTES / 3) * 4;
 const MAX_VALUE = 2000;
-/** More than there are names that a plugin sets. */
+/** Maximum headers of a response; the allowed names are fewer. */
 const MAX_HEADERS = 16;
 const MAX_REASON = 300;
 
-/** Counted before each is looked at. */
+/** Counts the headers before each is validated. */
 const Few = z.custom<object>(
   (value) => typeof value === 'object' && value !== null && Object.keys(value).length <= MAX_HEADERS,
   `at most ${MAX_HEADERS} headers`,
 );
 
 const Answer = z.strictObject({
-  // 1xx are the connection's own.
+  // 1xx belong to the connection.
   status: z.int().min(200).max(599),
   headers: Few.pipe(
     z.record(
       z.string().regex(/^[a-z0-9-]{1,60}$/, 'names of headers in lower case'),
-      // What is printed: no line ends, so no header or body can follow where a value should be.
+      // Printable characters only: without line ends a value cannot inject a header or a body.
       z
         .string()
         .max(MAX_VALUE)
@@ -36,7 +35,7 @@ const Answer = z.strictObject({
     .regex(/^[A-Za-z0-9+/]*={0,2}$/, 'base64'),
 });
 
-/** They say what the body is, or where to go. The gateway sets all others. */
+/** Headers that describe the body or a redirect. The gateway sets all others. */
 const ALLOWED: ReadonlySet<string> = new Set([
   'content-type',
   'content-disposition',
@@ -49,14 +48,14 @@ const ALLOWED: ReadonlySet<string> = new Set([
 
 const TYPE = /^([a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+)(?: *; *[a-z0-9_-]+=(?:[a-z0-9_.:+-]+|"[a-z0-9_.:+ -]*"))*$/i;
 /**
- * What a page of ours could load as its code or its looks: our page trusts its own origin with that, so nothing that a
- * plugin wrote may come from there. Browsers take no other type for it, since we forbid them to guess.
+ * Types that the viewer could load as scripts or styles. The viewer's CSP trusts its own origin for these, so a plugin
+ * must not serve them from there. Browsers accept no other types for scripts and styles, because of nosniff.
  */
 const LOADABLE = /(?:java|ecma|j|live)script|text\/css|wasm|manifest\+json|importmap|speculationrules/i;
 
 /**
- * A page of a plugin is one document with its styles and pictures in it: no scripts, no forms, nothing that is loaded
- * from anywhere, and an origin of its own, which no login of ours belongs to.
+ * Content security policy of a plugin page: one document with inline styles and images, no scripts, no forms, no loads,
+ * and an opaque origin without the gateway's logins.
  */
 export const PLUGIN_PAGE_CSP = [
   "default-src 'none'",
@@ -72,14 +71,14 @@ const NO_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 export interface Asked {
   readonly plugin: string;
-  /** The URL by which the sender reaches us, without a slash at the end. */
+  /** URL of the gateway as the client reaches it, without a trailing slash. */
   readonly base: string;
-  /** As it came, without the query. */
+  /** Undecoded path, without the query. */
   readonly path: string;
   readonly isPublic: boolean;
 }
 
-/** Throws `plugin_failed` with what is wrong, in words that a plugin's author can use. */
+/** Builds the response. Throws `plugin_failed` with a reason for the plugin's author. */
 export function responseOf(given: unknown, asked: Asked): Response {
   const read = Answer.safeParse(given);
   if (!read.success) {
@@ -119,11 +118,14 @@ function typeThe(out: Headers, asked: Asked): void {
   if (isPage) out.set('content-security-policy', PLUGIN_PAGE_CSP);
 }
 
-/** A place of the same plugin; and from a public page, which nobody's token was sent to, https anywhere. */
+/**
+ * Validates a redirect: an address of the same plugin, or any https address from a public page, to which no token was
+ * sent.
+ */
 function locationOf(value: string, asked: Asked): string {
   const { base, plugin, path, isPublic } = asked;
   const { origin, pathname } = new URL(base);
-  // A plugin names paths as we do, and knows of no path that a proxy puts before them.
+  // A plugin names paths like the gateway, without the prefix of a proxy.
   const before = pathname.replace(/\/$/, '');
   const own = `/plugins/${plugin}`;
   const url = URL.canParse(value, origin + path) ? new URL(value, origin + path) : undefined;

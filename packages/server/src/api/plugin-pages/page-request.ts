@@ -1,14 +1,14 @@
-// A request as a plugin gets it: which of its pages is meant, and what of the request is for its eyes. Knows no process.
+// The request as a plugin gets it: finds the page, and removes headers that a plugin must not see.
 
 import type { IncomingMessage } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
 import { bySpecificity, matchPath } from '../http/routes.ts';
 
-/** A page that a plugin offers. `path`: fixed segments and `:name`, behind `/plugins/:id`. */
+/** A page of a plugin. `path`: fixed segments and `:name`, after `/plugins/:id`. */
 export interface PluginPage {
   readonly method: string;
   readonly path: string;
-  /** Needs no token. */
+  /** True if the page needs no token. */
   readonly isPublic: boolean;
 }
 
@@ -17,7 +17,7 @@ export interface Found<One> {
   readonly params: Readonly<Record<string, string>>;
 }
 
-/** The page for what stands behind `/plugins/:id`, as it came: nothing is decoded, folded or resolved but its names. */
+/** Finds the page for the undecoded path after `/plugins/:id`. Only the `:name`s are decoded; nothing is normalized. */
 export function findPage<One extends { readonly offer: PluginPage }>(
   pages: readonly One[],
   method: string,
@@ -31,10 +31,13 @@ export function findPage<One extends { readonly offer: PluginPage }>(
   return undefined;
 }
 
-/** No part of a path, nor a way up in it, for whoever makes one of it; and nothing that is not to be seen. */
+/**
+ * Returns true for a safe parameter: no slash, no `..` and no control characters, in case a plugin builds a path from
+ * it.
+ */
 const isPlain = (value: string): boolean => !/[\p{Cc}/\\]/u.test(value) && value !== '.' && value !== '..';
 
-/** The first value of each name. Throws `bad_request` for names that no data of ours has. */
+/** Returns the first value of each name. Throws `bad_request` for names that would pollute prototypes. */
 export function queryOf(target: string): Record<string, string> {
   const query = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(target.split('?').slice(1).join('?'))) {
@@ -51,11 +54,14 @@ export function queryOf(target: string): Record<string, string> {
 
 const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** Credentials for us, what belongs to one connection, and what anybody can claim of where a request came from. */
+/**
+ * Headers with credentials for the gateway, headers of one connection, and forgeable claims about the origin of a
+ * request.
+ */
 const OURS =
   /^(?:cookie2?|authorization|proxy-.*|x-execd-access-token|open-sandbox-api-key|binnacle-.*|x-binnacle|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|http2-settings|forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|true-client-ip|cf-connecting-ip)$/;
 
-/** By lower-case name; what came twice is one, with a comma. */
+/** Returns the headers by lower-case name; repeated headers are joined with a comma. */
 export function headersFor({ rawHeaders }: IncomingMessage): Record<string, string> {
   const headers = new Map<string, string>();
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {

@@ -1,5 +1,5 @@
-// The HTTP routes of plugins, at /plugins/:id/…: the gateway ends HTTP here, and a plugin sees whole requests and gives
-// whole answers, as data. No cookie counts here and none is set. Knows no process.
+// The HTTP routes of plugins, at /plugins/:id/…. The gateway terminates HTTP; a plugin gets whole requests and returns
+// whole responses, as data. Cookies are neither accepted nor set here.
 
 import type { IncomingMessage } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
@@ -14,18 +14,18 @@ import { type Method, type Route, type RouteContext, route, z } from '../http/ro
 import { type Asked, responseOf } from './page-answer.ts';
 import { findPage, headersFor, type PluginPage, queryOf } from './page-request.ts';
 
-/** One that is in force. */
+/** A page of an active plugin. */
 export interface OfferedPage {
   readonly plugin: string;
   readonly offer: PluginPage;
-  /** For the log of the plugin: what is wrong with an answer of it. */
+  /** Writes to the plugin's log: the reason why a response is invalid. */
   note(text: string): void;
   /** Rejects with `plugin_stopped`, `plugin_timeout`, `plugin_busy` or `plugin_failed`. */
   invoke(params: unknown, deadlineMs: number): Promise<unknown>;
 }
 
 export interface PluginPagesParts {
-  /** Asked for every request. */
+  /** Returns the active pages; called for every request. */
   offered(): readonly OfferedPage[];
   readonly auth: Pick<Auth, 'authorize' | 'assertLive'>;
   readonly log: Log;
@@ -34,22 +34,22 @@ export interface PluginPagesParts {
 
 export interface PluginPageLimits {
   readonly bodyBytes: number;
-  /** From the whole request until the plugin's answer. */
+  /** Maximum ms from the complete request to the plugin's response. */
   readonly answerMs: number;
   /**
-   * Requests that one plugin has and has not answered: half of what may be on its way to it, so that no flood of requests
-   * keeps its hooks and its tools from it.
+   * Maximum requests in flight per plugin: half of the limit on all calls to a plugin, so that a flood of requests
+   * cannot starve its hooks and tools.
    */
   readonly inFlight: number;
-  /** The same of one token, or of one address where none is needed. */
+  /** Maximum requests in flight per plugin and token, or per address if no token is needed. */
   readonly inFlightOfOne: number;
-  /** Of their bodies. */
+  /** Maximum bytes of the bodies in flight. */
   readonly inFlightBytes: number;
-  /** Requests to one plugin whose body is on its way here. */
+  /** Maximum requests per plugin whose body is being received. */
   readonly arriving: number;
-  /** The same of one address. */
+  /** Maximum such requests per plugin and address. */
   readonly arrivingOfOne: number;
-  /** Of one token, or of one address where none is needed. */
+  /** Rate limits per token, or per address if no token is needed. */
   readonly rates: RateLimits;
 }
 
@@ -61,27 +61,27 @@ export const PLUGIN_PAGE_LIMITS: PluginPageLimits = {
   inFlightBytes: 4 * 1024 * 1024,
   arriving: 128,
   arrivingOfOne: 32,
-  // A proxy in front of us is one address for all who come through it.
+  // High enough for a proxy, whose single address stands for all its clients.
   rates: { eventsPerSecond: 50, bytesPerSecond: 4 * 1024 * 1024 },
 };
 
 const METHODS: readonly Method[] = ['get', 'post', 'put', 'patch', 'delete'];
 const Params = z.object({ id: z.string(), rest: z.string().optional() });
-/** A failing page can be asked for as often as one likes: no more lines of one plugin in our log than one in so long. */
+/** Minimum interval between log lines about one plugin (throttle): clients can request a failing page at will. */
 const TELL_EVERY_MS = 10_000;
 
 export function pluginPages(parts: PluginPagesParts): Route[] {
   const pages = new PluginPages(parts);
-  // `/` of a plugin is at both.
+  // The plugin's `/` is at both paths.
   return ['/plugins/:id', '/plugins/:id/*rest'].flatMap((path) =>
     METHODS.map((method) =>
       route({
         method,
         path,
-        // Its page says whether a token is needed.
+        // The page decides whether a token is needed.
         scope: 'public',
         summary: 'What a plugin offers here.',
-        // There are as many as plugins offer, and other ones tomorrow: PROTOCOL.md tells what they have in common.
+        // Pages depend on the installed plugins and change at run time; PROTOCOL.md describes what they have in common.
         hidden: true,
         params: Params,
         responses: {},
@@ -119,7 +119,7 @@ class PluginPages {
     );
     const isPublic = found?.page.offer.isPublic ?? false;
     const { auth } = this.#parts;
-    // Before anything is told: without a token a plugin that is not there looks like one that is.
+    // Checked before anything is revealed: without a token an unknown plugin looks like an installed one.
     const principal = isPublic ? undefined : auth.authorize(request, 'view', { cookies: false });
     if (found === undefined) throw new BinnacleError('not_found');
     refuseEmbedding(request);
@@ -128,7 +128,7 @@ class PluginPages {
     this.#count(sender, 1, 0);
     const body = await this.#bodyOf(request, id, address);
     this.#count(sender, 0, body.length);
-    // A body takes its time, and the token may have been revoked meanwhile.
+    // Checked again: reading a body takes time, and the token may have been revoked meanwhile.
     if (principal !== undefined) auth.assertLive(principal);
     const target = request.url ?? '';
     const path = pathOf(target);
@@ -195,7 +195,7 @@ class PluginPages {
     });
   }
 
-  /** What a plugin says of its own failure is for those whom we know. */
+  /** Hides the plugin's own failure message on public pages. */
   #failure(error: unknown, { plugin, offer }: OfferedPage): unknown {
     if (!(error instanceof BinnacleError) || error.status < 500) return error;
     const now = performance.now();
@@ -214,14 +214,14 @@ class PluginPages {
 const busy = (plugin: string): BinnacleError => new BinnacleError('plugin_busy', { details: { plugin } });
 
 /**
- * A browser that opens an address or fetches it says so. As a script, a style, a picture, a frame or a service worker of
- * another page nothing of a plugin is given out, whatever it says that it is; and what a foreign page fetches without
- * being able to read it can only do harm.
+ * Refuses requests that do not open the page directly. Browsers declare the purpose of a request. A plugin's response
+ * is never served as a script, a style, a picture, a frame or a service worker of another page, whatever its content
+ * type; and a cross-site fetch that cannot read the response can only do harm.
  */
 function refuseEmbedding(request: IncomingMessage): void {
   const [dest = 'empty'] = headerValues(request, 'sec-fetch-dest');
   const [site = 'none'] = headerValues(request, 'sec-fetch-site');
-  // To follow a link, and to come back from somewhere else, is to open it by itself.
+  // A followed link and a redirect back from another site both open the page directly.
   if (dest === 'document' || (dest === 'empty' && (site === 'none' || site === 'same-origin'))) return;
   throw new BinnacleError('forbidden', {
     message: 'A page of a plugin cannot be a part of another page.',
@@ -229,11 +229,14 @@ function refuseEmbedding(request: IncomingMessage): void {
   });
 }
 
-/** How much of something each has at once. */
+/** Counters of concurrent use by key. */
 class Loads {
   readonly #loads = new Map<string, { count: number; bytes: number }>();
 
-  /** What gives it back, once; undefined where it is too much. One alone is always taken. */
+  /**
+   * Reserves capacity. Returns the function that releases it, to be called once, or undefined over the limit. A single
+   * request is always accepted.
+   */
   take(key: string, bytes: number, most: { readonly count: number; readonly bytes: number }): (() => void) | undefined {
     const load = this.#loads.get(key) ?? { count: 0, bytes: 0 };
     if (load.count >= most.count || (load.count > 0 && load.bytes + bytes > most.bytes)) return undefined;

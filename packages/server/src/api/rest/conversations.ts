@@ -1,4 +1,4 @@
-// The REST routes of conversations: parse, hand on, answer. What they do is in conversation/.
+// The REST routes of conversations: parse, delegate, respond. conversation/ has the behavior.
 
 import { allows, BinnacleError, type ConversationInfo, type Visibility } from '@binnacle/protocol';
 import type { Conversations } from '../../conversations/conversations.ts';
@@ -177,7 +177,7 @@ export function conversationRoutes(conversations: Conversations): Route[] {
       responses: { 200: { description: 'The lease, or that it was released.', schema: z.looseObject({}) } },
       handler: async ({ params, body, principal }) => {
         const { lease } = await conversations.get(params.key, principal);
-        // It tells which processes there are on the host.
+        // A pid reveals which processes exist on the host.
         if (body.pid !== undefined && !allows(principal.scope, 'create')) {
           throw new BinnacleError('forbidden', { message: 'Naming a pid needs the scope "create".' });
         }
@@ -219,7 +219,7 @@ function lead(lease: WriteLease, asked: z.output<typeof LeaseBody>, name: string
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
-/** Without the fields that were left out, which zod names all the same. */
+/** Removes fields with the value undefined, which zod includes. */
 export function given<T extends object>(value: T): Given<T> {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Given<T>;
 }

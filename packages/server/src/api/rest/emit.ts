@@ -1,4 +1,4 @@
-// Where programs elsewhere send what they do. Parses the envelope; what is in it is the ingest's.
+// The route for events of foreign sessions. Parses the envelope; the ingest validates the events.
 
 import { BinnacleError, type EmitAnswer, type EmitResult, type TrafficProducer } from '@binnacle/protocol';
 import type { Principal } from '../../access/principal.ts';
@@ -9,10 +9,10 @@ import { validate } from '../http/app.ts';
 import { json, type Route, route, z } from '../http/routes.ts';
 
 export const MAX_BATCH_EVENTS = 1000;
-/** 1000 events of a few KiB, or one of 1 MiB as base64 with room to spare. */
+/** Maximum bytes of a batch: 1000 events of a few KiB, or one event of 1 MiB as base64 with room to spare. */
 export const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 
-/** Maximum names of ignored fields per answer: enough to see what is misspelt. */
+/** Maximum names of ignored fields per response: enough to find a misspelling. */
 const MAX_NAMED_FIELDS = 20;
 
 const Batch = z.strictObject({ producer: Producer.optional(), events: z.array(z.unknown()) });
@@ -42,7 +42,7 @@ export function emitRoutes(ingest: Ingest, rates: Rates): Route[] {
     route({
       method: 'post',
       path: '/v1/pty-traffic/emit',
-      // Emitters of a later version may send more fields, and are told how many were left out.
+      // Emitters of a later version may send more fields; the response counts the ignored ones.
       unknownFields: 'ignored',
       scope: 'ingest',
       summary: 'Emit what happens in a program that runs elsewhere: one event, or up to 1000 in order.',
@@ -65,7 +65,7 @@ export function emitRoutes(ingest: Ingest, rates: Rates): Route[] {
   ];
 }
 
-/** One event, a list of them, or a batch that may have a producer. What an event is, is looked at one by one. */
+/** Parses one event, a list of events, or a batch with an optional producer. Each event is validated later. */
 function envelopeOf(body: unknown): {
   readonly events: readonly unknown[];
   readonly producer: TrafficProducer | undefined;

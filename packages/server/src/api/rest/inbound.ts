@@ -1,4 +1,4 @@
-// The route by which channels bring messages in.
+// The route for messages from channels.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Inbound, InboundMessage } from '../../conversations/inbound.ts';
@@ -8,7 +8,10 @@ import { given } from './conversations.ts';
 
 const Id = z.union([text(512), z.number().int()]);
 const Peer = z.strictObject({ kind: z.enum(['direct', 'dm', 'group', 'channel']), id: Id });
-/** Keys begin with it: what people make themselves begins with `user` and `chat`, and main keys have a name of their own. */
+/**
+ * Prefix of conversation keys. Reserved: `user` and `chat` begin the keys of users' own conversations, and main keys
+ * have a name of their own.
+ */
 const Channel = z
   .string()
   .regex(/^\s*[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\s*$/, '1 to 63 of A-Z a-z 0-9 _ . -')
@@ -39,7 +42,7 @@ export function inboundRoutes(inbound: Inbound): Route[] {
     route({
       method: 'post',
       path: '/v1/inbound',
-      // Whoever speaks for a channel speaks to everybody's conversations.
+      // A channel's sender can write to every user's conversations.
       scope: 'create',
       summary: 'A message from a channel: routed by the bindings of the config file, and sent to the agent.',
       description: 'With `reply` the answer is posted there, and tried again until it is taken.',

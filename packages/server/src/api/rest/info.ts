@@ -1,5 +1,5 @@
-// Routes that say what this gateway is and can do, for those who may see it, and which gateway it is, before a command
-// of the same user gives it a token.
+// Routes that describe this gateway and its abilities, and prove its identity before a command of the same user sends a
+// token.
 
 import { type BinnacleError, type GatewayInfo, PROTOCOL_VERSION } from '@binnacle/protocol';
 import { json, type Route, route, z } from '../http/routes.ts';
@@ -19,14 +19,14 @@ const Info = z
     ]),
   })
   .openapi('GatewayInfo');
-/** The description says what the protocol package does, or this does not compile. */
+/** Fails to compile if the schema and the protocol package differ. */
 const describe = (info: GatewayInfo): z.output<typeof Info> => info;
 
 export interface InfoParts {
   readonly version: string;
-  /** Looks for terminals each time: a missing package may be installed meanwhile. */
+  /** Checks for terminals on each call: a missing package may have been installed meanwhile. */
   terminalProblem(): BinnacleError | undefined;
-  /** Returns what this gateway alone can answer to a nonce; see data-dir/gateway-file.ts. */
+  /** Returns the response to a nonce that only this gateway can compute; see data-dir/gateway-file.ts. */
   proofOf(nonce: string): string;
 }
 

@@ -1,4 +1,4 @@
-// The REST routes of messages, runs and events of a conversation: parse, hand on, answer or stream.
+// The REST routes of messages, runs and events of a conversation: parse, delegate, respond or stream.
 
 import type { ServerResponse } from 'node:http';
 import { type ConversationEvent, type ConversationRun, type Position, parsePosition } from '@binnacle/protocol';
@@ -24,7 +24,7 @@ const Interval = z
   .regex(/^\d{1,5}$/, 'milliseconds, a whole number')
   .transform((ms) => Math.min(Number(ms), 10_000));
 
-/** A message of 256 KiB, with every character escaped. */
+/** Maximum bytes of a body: a message of 256 KiB with every character escaped. */
 const BODY_LIMIT = 2 * 1024 * 1024;
 
 const NewMessage = z.strictObject({
@@ -78,7 +78,7 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
         if (run === null || query.wait === undefined) return json(receipt, { status: 202 });
         const read = () => {
           const message = conversation.message(receipt.message.id);
-          // Taken back while we waited: there will be no run.
+          // A message cancelled during the wait has no run.
           return { ...receipt, message, run: message.state === 'cancelled' ? null : conversation.findRun(run.id) };
         };
         const parts = { conversations, conversation, principal, run: run.id, read };
@@ -198,15 +198,15 @@ export function messageRoutes(conversations: Conversations, liveness: Liveness):
 interface Streamed {
   readonly at: Position;
   readonly intervalMs: number | undefined;
-  /** Ends behind the last of them. Default: everything, without an end. */
+  /** Ends after the last of these runs. Default: everything, without an end. */
   readonly runs?: readonly string[];
-  /** False: ends at the head of now. */
+  /** False: ends at the current head. */
   readonly follow: boolean;
-  /** Told before the events. */
+  /** Sent before the events. */
   readonly first?: object;
 }
 
-/** Resolves when the stream is over, however it came to that. */
+/** Streams the events. Resolves when the stream is closed, for whatever reason. */
 async function stream(
   parts: { readonly conversations: Conversations; readonly liveness: Liveness; readonly principal: Principal },
   conversation: Conversation,
@@ -216,7 +216,7 @@ async function stream(
   const { conversations, liveness, principal } = parts;
   const events = new EventStream(response, liveness);
   if (first !== undefined) events.send('accepted', at, first);
-  // Whose end is in the log by now, or was: nothing of them will come behind its head.
+  // True if all runs have ended: no further event of them follows the current head.
   const areOver = (): boolean => runs?.every((run) => isKnownOver(conversation, run)) === true;
   let isLast = areOver();
   const feed = new ConversationFeed({
@@ -247,7 +247,7 @@ async function stream(
   release();
 }
 
-/** What `read` gives when the run has ended, or after a while. */
+/** Returns the result of `read` when the run has ended, or after `waitMs`. */
 function comeTo<T>(
   parts: {
     readonly conversations: Conversations;
@@ -276,7 +276,7 @@ function comeTo<T>(
     };
     const timer = setTimeout(finish, waitMs);
     const release = conversations.hold(conversation);
-    // Who may not see it any more is not told what they waited for.
+    // A caller that loses access during the wait gets an error instead of the result.
     const unwatch = conversations.onLoss(conversation, principal, (why) => {
       reject(why);
       finish();
@@ -296,11 +296,11 @@ function isKnownOver(conversation: Conversation, run: string): boolean {
   try {
     return isOver(conversation.findRun(run));
   } catch {
-    return true; // Taken back before it began.
+    return true; // The message was cancelled before its run began.
   }
 }
 
-/** Ended, or taken back before it began. */
+/** Returns true if the event ends the run, or cancels its message before the run began. */
 const tells = (event: ConversationEvent, run: string): boolean =>
   ((event.type === 'final' || event.type === 'error' || event.type === 'aborted') && event.run === run) ||
   (event.type === 'message_cancelled' && event.id === run);

@@ -1,4 +1,4 @@
-// The route by which people read what plugins had to say. New ones come over /v1/ws as well.
+// The route for reading the notices of plugins. /v1/ws also sends new notices.
 
 import type { Notices } from '../../plugins/notices.ts';
 import { json, type Route, route, z } from '../http/routes.ts';

@@ -1,5 +1,5 @@
-// Routes by which people look after plugins: see them, install them, grant and take away. What plugins themselves answer is
-// in api/plugin-pages/plugin-pages.ts.
+// Routes for managing plugins: list, install, grant and revoke. api/plugin-pages/plugin-pages.ts serves the plugins'
+// own pages.
 
 import type { Plugins } from '../../plugins/plugins.ts';
 import { json, noContent, type Route, route, z } from '../http/routes.ts';
@@ -10,7 +10,7 @@ const MAX_AUDIT = 1000;
 const Id = z.object({ id: text(64) });
 const Grant = z.object({ id: text(64), permission: text(64) });
 const Path = text(4096).min(1).describe('A folder on the machine of the gateway.');
-/** Its items are checked by the table of permissions. */
+/** The table of permissions validates the items. */
 const Value = z.union([z.boolean(), z.record(z.string(), z.array(z.string().max(512)).max(200))]);
 
 const Info = z.looseObject({ id: z.string(), state: z.string() }).openapi('PluginInfo');

@@ -1,4 +1,4 @@
-// The routes by which people say whether and of what they want to be told when they do not look.
+// The routes for push subscriptions, mutes and notification preferences.
 
 import { issuerOf, type Principal } from '../../access/principal.ts';
 import type { Conversations } from '../../conversations/conversations.ts';
@@ -24,7 +24,7 @@ const bytes = (max: number) =>
     .max(max)
     .regex(/^[A-Za-z0-9_-]+={0,2}$/, 'base64url')
     .transform((text) => Buffer.from(text, 'base64url'));
-/** As `PushSubscription.toJSON` of a browser gives it. */
+/** The format of a browser's `PushSubscription.toJSON`. */
 const Subscription = z.object({
   endpoint: Endpoint,
   expirationTime: z.number().nullish(),
@@ -65,7 +65,7 @@ export function pushRoutes({ hails, mutes, wishes, access, conversations }: Push
       method: 'put',
       path: '/v1/push/subscription',
       scope: 'view',
-      // Browsers write it.
+      // Browsers write the body and may add fields.
       unknownFields: 'ignored',
       summary: 'Notify a browser from now on, as long as this login or token counts.',
       description:
@@ -137,7 +137,7 @@ interface Mutable<Params> {
   readonly kind: Muted['kind'];
   readonly path: string;
   readonly params: z.ZodType<Params>;
-  /** Throws where whoever asks may not see it. */
+  /** Throws if the caller may not see the target. */
   targetOf(params: Params, who: Principal): string | Promise<string>;
 }
 

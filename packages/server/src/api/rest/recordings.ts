@@ -1,4 +1,4 @@
-// The REST routes of recordings: a session or a conversation as a file, and a file as a session.
+// The REST routes of recordings: exports of sessions and conversations, and imports as sessions.
 
 import { BinnacleError, CAST_VERSIONS, EXPORT_FORMATS, type ExportFormat } from '@binnacle/protocol';
 import { headerValues } from '../../access/host-origin.ts';
@@ -31,11 +31,11 @@ export interface RecordingParts {
   readonly recordings: Recordings;
   readonly liveness: Liveness;
   readonly turns: Turns;
-  /** Throws where the principal's token has ended meanwhile. */
+  /** Throws if the principal's token has ended meanwhile. */
   assertLive(principal: Principal): void;
 }
 
-/** For each who asks, those on their way to the head. Replays that rest count, too. */
+/** Limits of concurrent exports per caller, until they reach the head. A paused replay counts, too. */
 const EXPORTS = { atOnce: 8, waiting: 32 };
 
 const FORMS: Readonly<Record<ExportFormat, { readonly type: string; readonly extension: string }>> = {
@@ -45,7 +45,7 @@ const FORMS: Readonly<Record<ExportFormat, { readonly type: string; readonly ext
   markdown: { type: 'text/markdown; charset=utf-8', extension: 'md' },
 };
 const WrittenVersion = z.enum(CAST_VERSIONS.map(String) as ['2', '3']).transform((text) => Number(text) as CastVersion);
-/** Seconds; a day is no pause that somebody watches. */
+/** Seconds; nobody watches a pause longer than a day. */
 const IdleLimit = z
   .string()
   .regex(/^\d{1,5}(\.\d{1,3})?$/, 'seconds')
@@ -100,7 +100,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
           throw new BinnacleError('bad_offset', { message: 'until is before since.' });
         const by = askerOf(principal);
         const { over } = await exports.inTurn(by, async () => {
-          // Much may have changed while it waited.
+          // Checked again after the wait in the queue.
           assertLive(principal);
           const session = seen.get(params.id);
           await session.refresh();
@@ -197,7 +197,7 @@ export function recordingRoutes(parts: RecordingParts): Route[] {
           const headers = { Location: `/v1/sessions/${info.id}` };
           return json({ session: info, recording: counts }, { status: 201, headers });
         } finally {
-          // Of a file that was refused, the rest is nobody's; the answer is read behind it.
+          // Discards the rest of a refused file: the client reads the response only after sending everything.
           request.resume();
         }
       },

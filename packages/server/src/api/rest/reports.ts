@@ -1,4 +1,4 @@
-// Route by which the programs of a session report what they do. The session's secret is all that they need and have.
+// The route for status reports from programs inside a session. The session's secret is their only credential.
 
 import { BinnacleError, STATUS_STATES } from '@binnacle/protocol';
 import type { SessionActivities } from '../../activity/session-activities.ts';

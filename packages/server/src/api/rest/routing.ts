@@ -1,4 +1,4 @@
-// Routes about routing: where a message would go and why, and what is wrong with the config file. Routes nothing itself.
+// Routes that explain routing: where a message would go and why, and the problems in the config file.
 
 import type { Config } from '../../config/config.ts';
 import { json, type Route, route, z } from '../http/routes.ts';
@@ -8,10 +8,10 @@ const Peer = z.strictObject({ kind: z.string().max(64), id: Id });
 const Name = z.string().max(512);
 const DmScope = z.enum(['main', 'per-peer', 'per-channel-peer', 'per-account-channel-peer']);
 const GroupScope = z.enum(['main', 'per-group']);
-/** More than any platform gives to one member. */
+/** Maximum roles: more than any platform gives to one member. */
 const MAX_ROLES = 1000;
 
-/** What a message brings besides its text; `POST /v1/inbound` takes the same. */
+/** Fields of a message besides its text; `POST /v1/inbound` accepts the same. */
 export const RouteQuestion = z.strictObject({
   channel: Name,
   accountId: Name.optional(),
@@ -87,7 +87,7 @@ export function routeRoutes(config: Pick<Config, 'path' | 'problems' | 'router'>
   ];
 }
 
-/** In the words of routing. */
+/** Converts a request to the router's field names. */
 export function routeInputOf(question: z.output<typeof RouteQuestion>) {
   const { roles, ...input } = question;
   return roles === undefined ? input : { ...input, memberRoleIds: roles };

@@ -1,4 +1,5 @@
-// The REST routes of runs: parse, hand on, answer. What they do is in sessions/session.ts, what they show in api/stream/run-stream.ts.
+// The REST routes of runs: parse, delegate, respond. sessions/session.ts has their behavior, api/stream/run-stream.ts
+// their output.
 
 import { BinnacleError, isRunId, type ProcessInfo, type RunInfo, type RunRequest } from '@binnacle/protocol';
 import type { Session } from '../../sessions/session.ts';
@@ -56,7 +57,7 @@ const Info = z
   })
   .openapi('Run');
 const Process = z.object({ pid: z.number(), parent: z.number(), command: z.string() }).openapi('Process');
-/** The descriptions say what the protocol package does, or this does not compile. */
+/** Fails to compile if the schema and the protocol package differ. */
 const describe = (info: Omit<RunInfo, 'id' | 'session'> & { id: string; session: string }): z.output<typeof Info> =>
   info;
 const describeProcess = (info: ProcessInfo): z.output<typeof Process> => info;
@@ -89,11 +90,12 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
         const steering = by(principal, headers['binnacle-lease']);
         const { onDisconnect, ...request } = body;
         const isSse = wantsEvents(query.format, headers.accept);
-        // Before it starts, which is also when to say what keeps it from being read.
+        // Read before the run starts, so that an unreadable log is reported before the start.
         const head = isSse ? headOf(session) : undefined;
         const run = await session.runs.start(request as RunRequest, steering);
         const abandon = async (): Promise<void> => {
-          // Nobody is there to be told that somebody else has the helm by now, or that it was quicker.
+          // The client is gone, so errors have no receiver: another client may have the lease by now, or the run may
+          // have ended.
           if (onDisconnect === 'cancel') await session.runs.cancel(run.id, steering).catch(() => undefined);
         };
         if (head !== undefined) {
@@ -161,7 +163,7 @@ export function runRoutes(access: SessionAccess, liveness: Liveness): Route[] {
         }
         const { follow = false } = query;
         if ((await writeRunOutput(answer, { from, follow })) === 'written') return TAKEN_OVER;
-        // It has not begun, or never did: there is no offset yet to go on from.
+        // The run has not begun, or never did: there is no offset to resume from.
         const isClosed = hasEnded(session.runs.find(params.run));
         return new Response(null, {
           headers: { 'Content-Type': 'application/octet-stream', 'Binnacle-Closed': isClosed ? '1' : '0' },
@@ -201,7 +203,7 @@ interface Patience {
   readonly seen: SeenSessions;
 }
 
-/** The run when it has ended, or as it is after a while. */
+/** Returns the run when it has ended, or its state after the wait. */
 async function comeTo(session: Session, run: RunInfo, { waitMs = 0, ...patience }: Patience): Promise<RunInfo> {
   if (waitMs === 0 || hasEnded(run)) return run;
   return await waitForRun(session, { run, isSo: hasEnded, withinMs: waitMs, ...patience });

@@ -1,4 +1,4 @@
-// What the terminal of a session shows now, for one who asks once. Drawing is done elsewhere.
+// The route that returns the current screen of a session's terminal. screen/ draws it.
 
 import { askerOf } from '../../access/principal.ts';
 import type { SessionScreens } from '../../screen/session-screens.ts';
@@ -24,7 +24,7 @@ const Screen = z
     applicationKeys: z.boolean(),
   })
   .openapi('Screen');
-/** The description says what is answered, or this does not compile. */
+/** Fails to compile if the schema and the drawn screen differ. */
 const describe = (drawn: Drawn): z.output<typeof Screen> => drawn;
 
 export function screenRoutes(access: SessionAccess, screens: SessionScreens): Route[] {
@@ -44,7 +44,7 @@ export function screenRoutes(access: SessionAccess, screens: SessionScreens): Ro
         const seen = access.seenBy(principal);
         const at = query.at === undefined ? undefined : { offset: query.at, by: askerOf(principal) };
         const drawn = await screens.of(seen.get(params.id), at);
-        // Whose it is may have changed while it was drawn.
+        // Checks access again: the owner of the session may have changed during the drawing.
         seen.get(params.id);
         const isText = query.format === 'text' || (query.format === undefined && wantsText(headers.accept));
         if (!isText) return json(describe(drawn));

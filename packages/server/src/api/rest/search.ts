@@ -1,4 +1,4 @@
-// The routes of search over the output of all sessions: parse, hand on, answer. What they do is in search/search.ts.
+// The routes of search over the output of all sessions: parse, delegate, respond. search/search.ts has the behavior.
 
 import type { SearchResult } from '@binnacle/protocol';
 import type { Search } from '../../search/search.ts';
@@ -9,7 +9,7 @@ import { numberIn } from '../schemas/fields.ts';
 const MAX_HITS = 50;
 
 const Query = z.strictObject({
-  // Its length is the query's own matter, with its own code.
+  // The query parser checks the length and has its own error code.
   q: z.string(),
   session_id: z.string().max(200).optional(),
   source: z.string().max(64).optional(),

@@ -1,4 +1,5 @@
-// The REST routes of sessions: parse, hand on, answer. What they do is in sessions/session.ts and sessions/sessions.ts.
+// The REST routes of sessions: parse, delegate, respond. sessions/session.ts and sessions/sessions.ts have the
+// behavior.
 
 import {
   BinnacleError,
@@ -40,7 +41,7 @@ const MAX_ARGS = 4096;
 const Id = z.object({ id: z.string() });
 const MessageNumber = Offset.refine((n) => n >= 1, 'a whole number from 1');
 
-/** The schema would drop that name without a word. */
+/** Refuses `__proto__`: the schema would drop that name silently. */
 function withoutPrototype(env: unknown): unknown {
   if (typeof env === 'object' && env !== null && Object.hasOwn(env, '__proto__')) {
     throw new BinnacleError('bad_request', { message: '"__proto__" cannot be the name of a variable.' });
@@ -61,7 +62,7 @@ const NewSession = z.strictObject({
   runs: z.boolean().optional(),
 });
 
-/** The description says what the protocol package does, or this does not compile. */
+/** Fails to compile if the schema and the protocol package differ. */
 const describe = (info: Omit<SessionInfo, 'id'> & { id: string }): z.output<typeof SessionShape> => info;
 const Receipt = z.object({ accepted: z.number(), duplicate: z.boolean(), queued: z.number() }).openapi('Receipt');
 const ListQuery = z.strictObject({

@@ -1,4 +1,4 @@
-// The REST routes of share links: made, listed and revoked by who shares, redeemed and looked at by who comes.
+// The REST routes of share links: the owner creates, lists and revokes them; guests preview and redeem them.
 
 import { allows, BinnacleError, type SessionInfo } from '@binnacle/protocol';
 import type { Auth } from '../../access/auth.ts';
@@ -14,13 +14,13 @@ export interface ShareParts {
   readonly auth: Auth;
   readonly access: SessionAccess;
   readonly conversations: Conversations;
-  /** Ids of the sessions of a conversation. */
+  /** Returns the ids of the sessions of a conversation. */
   sessionsOf(conversation: string, limit: number): readonly string[];
-  /** Whether a guest holds the helm. */
+  /** Returns true if the guest has the lease of a session. */
   isDriving(guest: string): boolean;
 }
 
-/** Sessions of one conversation that a guest is told of. */
+/** Maximum sessions of one conversation that a guest sees. */
 const MAX_SHOWN = 200;
 
 const Mode = z.enum(['view', 'type']);
@@ -76,10 +76,10 @@ export function shareRoutes(parts: ShareParts): Route[] {
   };
   const targetOf = ({ kind, target }: Pick<ShareRecord, 'kind' | 'target'>) => ({
     session: kind === 'session' ? target : null,
-    // By its key as it is now; by its id where it was deleted.
+    // The current key of the conversation, or the id of a deleted one.
     conversation: kind === 'conversation' ? (conversations.keyOf(target) ?? target) : null,
   });
-  /** Those of others are not there, but for admins. */
+  /** Returns a share of the caller. Other users' shares count as not found, except for admins. */
   const own = (id: string, principal: Principal): ShareRecord => {
     const share = shares.get(id);
     if (share.by.user !== principal.user && !allows(principal.scope, 'admin')) {
@@ -87,7 +87,7 @@ export function shareRoutes(parts: ShareParts): Route[] {
     }
     return share;
   };
-  /** Throws what is said of what is not there any more, as its guests would hear it. */
+  /** Throws the error that guests get for a deleted target. */
   const assertThere = (reach: Reach): void => {
     const who = { user: '', scope: 'view', reach } as const;
     if (reach.kind === 'session') access.seenBy(who).get(reach.id);
@@ -110,7 +110,7 @@ export function shareRoutes(parts: ShareParts): Route[] {
         const { mode, label, expiresInMs, uses } = body;
         const wanted = { mode, label, expiresInMs, uses, ...(await idOf(body, principal)) };
         const { share, secret } = shares.make(request, principal, wanted);
-        // In the fragment, which no browser sends to any server.
+        // The secret is in the fragment, which browsers send to no server.
         const url = `${context.linkBase}/#share=${secret}`;
         return json({ ...infoOf(share), secret, url }, { status: 201 });
       },
@@ -182,7 +182,7 @@ export function shareRoutes(parts: ShareParts): Route[] {
       },
       handler: ({ body, request }) => {
         const share = shares.open(request, body.secret);
-        // Before a use is taken for nothing.
+        // Checked before the redemption, which would waste a use on a deleted target.
         assertThere(shares.reachOf(share));
         const { guest, credential } = shares.redeem(request, share, body as typeof body & { id: string | undefined });
         const { mode, label, expiresAt } = share;
@@ -228,7 +228,7 @@ export function shareRoutes(parts: ShareParts): Route[] {
       },
       handler: async ({ principal }) => {
         const { reach } = principal;
-        // For everybody else it is not there.
+        // Only guests have a shared target.
         if (reach === null) throw new BinnacleError('not_found');
         const share = shares.get(reach.share);
         const { mode, label, expiresAt } = share;
@@ -237,7 +237,7 @@ export function shareRoutes(parts: ShareParts): Route[] {
     }),
   ];
 
-  /** What is shared, as whoever shares sees it. */
+  /** Resolves the target with the rights of the sharing user. */
   async function idOf(body: z.output<typeof NewShare>, principal: Principal) {
     if ((body.session === undefined) === (body.conversation === undefined)) {
       throw new BinnacleError('bad_request', { message: 'Pass one of session and conversation.' });

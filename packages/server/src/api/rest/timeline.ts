@@ -1,4 +1,4 @@
-// The timeline of a session, for one who asks once. What is in it is found elsewhere.
+// The route that returns the timeline of a session. `timelineOf` computes it.
 
 import type { Timeline } from '@binnacle/protocol';
 import { askerOf } from '../../access/principal.ts';
@@ -13,7 +13,7 @@ import { numberIn } from '../schemas/fields.ts';
 
 const MAX_POINTS = 2000;
 const POINTS = 400;
-/** For what the index of a log does not say. */
+/** Maximum time for scanning a log where its index is not precise enough. */
 const WITHIN_MS = 150;
 
 const Found = z
@@ -35,7 +35,7 @@ const Found = z
     isClipped: z.boolean(),
   })
   .openapi('Timeline');
-/** The description says what is answered, or this does not compile. */
+/** Fails to compile if the schema and the timeline differ. */
 const describe = (timeline: Timeline): z.output<typeof Found> => timeline;
 
 export function timelineRoutes(access: SessionAccess, waits: WaitStore): Route[] {
@@ -53,7 +53,7 @@ export function timelineRoutes(access: SessionAccess, waits: WaitStore): Route[]
         const seen = access.seenBy(principal);
         const session = seen.get(params.id);
         const timeline = await askers.inTurn(askerOf(principal), () => lookAt(session, waits, query.points ?? POINTS));
-        // Whose it is may have changed meanwhile.
+        // Checks access again: the owner of the session may have changed meanwhile.
         seen.get(params.id);
         return json(describe(seen.isGuest ? timelineForGuests(timeline) : timeline));
       },

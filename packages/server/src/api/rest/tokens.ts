@@ -1,4 +1,4 @@
-// Routes about who may come in: tokens, login links, logins; and whether the gateway is there at all.
+// Routes of tokens, login links and logins, and of the gateway's health.
 
 import { BinnacleError, SCOPES } from '@binnacle/protocol';
 import type { Auth } from '../../access/auth.ts';
@@ -6,13 +6,13 @@ import { json, noContent, type Route, route, z } from '../http/routes.ts';
 
 export interface TokenRoutesOptions {
   readonly auth: Auth;
-  /** Why the gateway cannot serve yet or any more; undefined when it can. */
+  /** Returns the reason why the gateway cannot serve yet or any more; undefined when it can. */
   readonly notReady?: () => string | undefined;
 }
 
 const ScopeName = z.enum([...SCOPES]);
 const Name = z.string().trim().min(1).max(100);
-/** One second to ten years: an expiry beyond that is none, and belongs left out. */
+/** One second to ten years. A token with a longer life should have no expiry. */
 const Ttl = z
   .number()
   .int()
@@ -142,7 +142,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
       },
       handler: ({ principal, body, linkBase }) => {
         const { ticket, scope, expiresInMs } = auth.issueTicket(principal, body.scope);
-        // In the fragment, which no browser sends to any server.
+        // The ticket is in the fragment, which browsers send to no server.
         return json({ ticket, url: `${linkBase}/#ticket=${ticket}`, scope, expiresInMs }, { status: 201 });
       },
     }),
@@ -200,7 +200,7 @@ export function tokenRoutes({ auth, notReady }: TokenRoutesOptions): Route[] {
     route({
       method: 'get',
       path: '/healthz',
-      // Probes say what they like.
+      // Probes may add any query.
       unknownFields: 'ignored',
       scope: 'public',
       summary: 'Whether the process answers.',

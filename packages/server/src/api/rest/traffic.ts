@@ -1,4 +1,4 @@
-// The routes of stored traffic: what emitters sent, as rows and as sums. What they do is in search/search.ts.
+// The routes of stored traffic: events of emitters, and statistics. search/search.ts has the behavior.
 
 import { BinnacleError, type StatsQuery, type TrafficQuery } from '@binnacle/protocol';
 import type { Search } from '../../search/search.ts';
@@ -9,7 +9,7 @@ import { Flag, numberIn, text } from '../schemas/fields.ts';
 const MAX_EVENTS = 500;
 const Time = numberIn(0, Number.MAX_SAFE_INTEGER);
 
-/** Names that are none get a code of their own, which names them. */
+/** Refuses unknown filters with a code of their own. */
 const filters = <S extends z.ZodRawShape>(shape: S) => {
   const refuse = (query: unknown): unknown => {
     for (const name of Object.keys(query as object)) {
@@ -25,7 +25,7 @@ const filters = <S extends z.ZodRawShape>(shape: S) => {
   return z.preprocess(refuse, z.strictObject(shape));
 };
 
-/** Every name of the protocol package and no other, or this does not compile. */
+/** Exactly the names of the protocol package; otherwise this does not compile. */
 type Taken<Q> = { [K in keyof Required<Q>]: z.ZodType<Q[K] | undefined> };
 const EventFilters = {
   session_id: text(200).optional(),

@@ -1,5 +1,5 @@
-// One session for one subscription of /ws/pty-traffic: a pump over its log, whose entries become messages, one at a time
-// as there is room. Knows no socket and no filter.
+// One session for one subscription of /ws/pty-traffic: a pump over its log. Turns entries into messages, one at a time,
+// with back-pressure.
 
 import {
   isOutput,
@@ -19,31 +19,34 @@ import { bodyOf } from '../stream/selection.ts';
 import { commandOf, LOCAL } from './filter.ts';
 import { formatTextPosition, type HeldBytes, type TextPosition } from './messages.ts';
 
-/** With a character that waits in front of it, text of so many bytes has at most 65,536 characters. */
+/** Maximum bytes per text message: at most 65,536 characters, together with an incomplete character before the text. */
 const TEXT_BYTES = 64 * 1024 - 3;
-/** 65,536 characters of base64. */
+/** Maximum bytes per base64 message: 65,536 characters. */
 const BASE64_BYTES = 48 * 1024;
 
 const PREVIEW_CHARS = 500;
-/** Bytes that are looked at for a preview: what stands behind them is seldom among its first characters. */
+/** Maximum bytes examined for a preview: later bytes rarely contribute to its first characters. */
 const PREVIEW_BYTES = 4 * PREVIEW_CHARS;
 
-/** Children left behind may hold the output open for ever; a viewer hears of the exit this long after it. */
+/**
+ * Delay from the exit to the exit message while output is still open. Orphaned children could hold the output open for
+ * ever.
+ */
 const LINGER_MS = 1000;
 
 type Less<T> = T extends unknown ? Omit<T, 'id'> : never;
-/** Without the id of the subscription. */
+/** A message without the id of the subscription. */
 export type FeedMessage = Less<Extract<TrafficServerMessage, { type: 'pty_event' | 'gap' }>>;
 
-/** What a feed needs of its connection. */
+/** The parts of a connection that a feed needs. */
 export interface FeedOutlet {
   hasRoom(): boolean;
   tell(message: FeedMessage): void;
-  /** All that there is was told: it gives its place up, and waits for more without one. */
+  /** Called when all output so far was sent: the feed gives up its slot and waits for more without a slot. */
   quiet(): void;
-  /** There is something to tell again. False: there is no place now; `enter` is called when there is. */
+  /** Requests a slot for new output. False: no slot is free; `enter` is called later. */
   wake(): boolean;
-  /** `is_final` was told. */
+  /** Called after `is_final` was sent. */
   over(): void;
   failed(error: unknown): void;
 }
@@ -51,7 +54,7 @@ export interface FeedOutlet {
 export interface FeedParts {
   readonly session: Session;
   readonly from: TextPosition;
-  /** Nothing was told of the session before: it begins with what runs. */
+  /** True if no earlier connection has seen the session: the feed begins with the command. */
   readonly isNew: boolean;
   readonly encoding: 'text' | 'base64';
   readonly outlet: FeedOutlet;
@@ -71,24 +74,24 @@ export class TrafficFeed implements Sink {
   readonly #pump: Pump;
   readonly #names: Pick<PtyEvent, 'session_id' | 'session' | 'source' | 'labels'>;
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  /** By stream: the beginning of a character whose rest has not come. */
+  /** Incomplete character by stream. */
   readonly #held: Map<OutputKind, HeldBytes>;
-  /** What was read and is still to be told. Made message by message, so that no more than a page waits here. */
+  /** Messages to send, generated lazily, so that at most one page is buffered here. */
   readonly #waiting: Generator<FeedMessage>[] = [];
-  /** Behind what was told. */
+  /** Position after the last sent message. */
   #at: Position;
   #command: string;
-  /** Preview of the output of the emitted event that is being told; undefined before its first piece. */
+  /** Preview of the output of the current emitted event; undefined before its first piece. */
   #preview: string | undefined;
   #exit: Exit | undefined;
   #isExitTold = false;
   #lingering: NodeJS.Timeout | undefined;
   #isStarted = false;
-  /** Among those whose logs are read. */
+  /** True while the feed has a slot: only feeds with a slot read their logs. */
   #hasPlace = true;
   #isInLine = false;
   #isCaughtUp = false;
-  /** `is_final` was told, or is not wanted any more. */
+  /** True after `is_final` was sent, or when the feed is no longer wanted. */
   #isOver = false;
 
   constructor({ session, from, isNew, encoding, outlet }: FeedParts) {
@@ -110,7 +113,7 @@ export class TrafficFeed implements Sink {
     this.#waiting.push(this.#opening(isNew));
   }
 
-  /** Begins, or goes on now that there is room. */
+  /** Starts, or continues when there is room. */
   resume(): void {
     if (this.#isOver || !this.#hasPlace || this.#drain() !== 'more') return;
     if (!this.#isStarted) {
@@ -123,7 +126,7 @@ export class TrafficFeed implements Sink {
     }
   }
 
-  /** There is a place for it again. */
+  /** Takes a free slot and continues. */
   enter(): void {
     this.#isInLine = false;
     this.#hasPlace = true;
@@ -137,7 +140,10 @@ export class TrafficFeed implements Sink {
     this.#pump.stop();
   }
 
-  /** Nobody hosts the session any more. A log whose end was lost with a power cut will not grow to say so. */
+  /**
+   * Ends the feed of a session that is no longer hosted. A log whose end was lost in a power failure never gets a
+   * `closed`.
+   */
   settle(): void {
     const isRead = this.#waiting.length === 0 && this.#at.place >= this.session.log.head.place;
     if (this.#isOver || !this.#isStarted || !isRead || this.session.isHosted) return;
@@ -181,7 +187,7 @@ export class TrafficFeed implements Sink {
     this.#giveWay();
   }
 
-  /** Others may wait for the place. */
+  /** Gives up the slot, so that other feeds can use it. */
   #giveWay(): void {
     if (this.#isOver || !this.#hasPlace || !this.#isCaughtUp || this.#waiting.length > 0) return;
     this.#hasPlace = false;
@@ -209,7 +215,7 @@ export class TrafficFeed implements Sink {
 
   *#opening(isNew: boolean): Generator<FeedMessage> {
     if (this.#encoding === 'base64') {
-      // It went on as text so far; these bytes were not told.
+      // The feed before the resume sent text and had not sent these bytes.
       for (const [kind, { offset, bytes }] of [...this.#held]) {
         this.#held.delete(kind);
         yield this.#event({ ...base64(kind, bytes), offset, timestamp: Date.now() });
@@ -230,7 +236,7 @@ export class TrafficFeed implements Sink {
         for (let from = 0; from < bytes.length; from += step) {
           const piece = bytes.subarray(from, from + step);
           const isLast = from + step >= bytes.length;
-          // Inside of an entry the place is the entry's own: reading there skips up to the offset.
+          // Inside an entry the place is the start of the entry: a reader skips from there to the offset.
           this.#at = {
             ...this.#at,
             place: isLast ? place : this.#at.place,
@@ -256,7 +262,7 @@ export class TrafficFeed implements Sink {
     }
   }
 
-  /** What an emitted event says besides its output, which stands before the mark. */
+  /** Generates the message for the fields of an emitted event except output: the event's output precedes its mark. */
   *#markNews({ traffic }: Partial<TrafficMark>, time: number): Generator<FeedMessage> {
     if (traffic === undefined) return;
     const { command, command_preview, response_preview, exit_code, signal, lost_bytes, is_final, bytes, at } = traffic;
@@ -267,9 +273,9 @@ export class TrafficFeed implements Sink {
         ? {}
         : { command, command_preview: command_preview ?? previewOf(command) }),
       ...(command === undefined && command_preview !== undefined ? { command_preview } : {}),
-      // Sent where the output was told before the emitter's preview could be read, or where there was no output.
+      // Sent if the output went out before the emitter's preview could be read, or if there was no output.
       ...(response_preview === undefined || response_preview === told ? {} : { response_preview }),
-      // At the end it goes with `is_final`.
+      // Sent with `is_final` at the end.
       ...(exit_code === undefined || is_final === true ? {} : { exit_code }),
       ...(signal === undefined || is_final === true ? {} : { signal }),
       ...(lost_bytes === undefined ? {} : { lost_bytes }),
@@ -279,24 +285,26 @@ export class TrafficFeed implements Sink {
     yield this.#event({ ...news, offset: this.#at.offset - bytes, timestamp: at ?? time });
   }
 
-  /** Previews the first piece of an event's output: the emitter's preview, else the beginning of the piece as text. */
+  /**
+   * Returns the preview for the first piece of an event's output: the emitter's preview, or the beginning of the piece.
+   */
   #previewOf(output: string | Uint8Array, entries: readonly Entry[], behind: number): Partial<PtyEvent> {
     if (this.#preview !== undefined) return {};
     const response_preview = givenPreview(entries, behind) ?? previewOf(plainText(output));
-    // Output of sessions that run here comes without events: each piece has a preview of its own.
+    // Output of local sessions has no events: each piece has its own preview.
     if (this.#names.source !== LOCAL) this.#preview = response_preview;
     return { response_preview };
   }
 
   *#gapNews({ from, to, next }: Gap): Generator<FeedMessage> {
-    // What stands behind a gap does not complete a character that stands before it.
+    // Bytes after a gap do not complete a character before the gap.
     yield* this.#rest(Date.now());
     this.#at = next;
     const { session_id, session } = this.#names;
     yield { type: 'gap', session_id, session, from, to, position: this.#position };
   }
 
-  /** It has exited, and what it left behind holds its output open. */
+  /** Generates the exit message for a program that has exited while orphaned children hold its output open. */
   *#exitNews(): Generator<FeedMessage> {
     if (this.#exit === undefined || this.#isExitTold) return;
     this.#isExitTold = true;
@@ -305,7 +313,7 @@ export class TrafficFeed implements Sink {
   }
 
   *#ending(timestamp = this.session.record.exitedAt ?? Date.now()): Generator<FeedMessage> {
-    // At the very end it is no character.
+    // At the final end an incomplete character is invalid and is flushed.
     yield* this.#rest(timestamp);
     const { exitCode, signal } = this.#exit ?? this.session.record;
     yield this.#event({ exit_code: exitCode, signal, is_final: true, timestamp });
@@ -349,7 +357,7 @@ const base64 = (stream: OutputKind, bytes: Uint8Array) => ({
   stream,
 });
 
-/** Returns the preview that the emitter gave with this output: an event's mark stands behind all of its output. */
+/** Returns the emitter's preview for this output: the mark of an event follows all of its output. */
 function givenPreview(entries: readonly Entry[], behind: number): string | undefined {
   const mark = entries.slice(behind).find(({ kind }) => !isOutput(kind));
   return mark?.kind === 'event' ? (bodyOf(mark) as Partial<TrafficMark>).traffic?.response_preview : undefined;
@@ -363,5 +371,5 @@ function plainText(output: string | Uint8Array): string {
   return pieces.map(({ text }) => text).join('');
 }
 
-/** No half of a character at its end. */
+/** Truncates to the preview length, without half a surrogate pair at the end. */
 const previewOf = (text: string): string => text.slice(0, PREVIEW_CHARS).replace(/[\ud800-\udbff]$/, '');

@@ -1,17 +1,17 @@
-// Whether a session is one that a subscription of /ws/pty-traffic asks for. Pure; knows no log and no socket.
+// Matches sessions against the filter of a subscription of /ws/pty-traffic. Pure.
 
 import type { SessionInfo, TrafficFilter } from '@binnacle/protocol';
 import { hasLabel } from '../../sessions/list.ts';
 
-/** The `source` of the sessions that run here. */
+/** The `source` of local sessions. */
 export const LOCAL = 'local';
 
 type Known = Pick<SessionInfo, 'id' | 'name' | 'argv' | 'running' | 'exitCode' | 'foreign'>;
 
-/** What is run, as far as the session says it: of foreign ones their first command, which may be none. */
+/** Returns the command of a session; for a foreign session its first command, which may be empty. */
 export const commandOf = ({ argv }: Pick<Known, 'argv'>): string => argv.join(' ');
 
-/** All that are given must hold. */
+/** Returns true if all given filters match. */
 export function matches(filter: TrafficFilter, info: Known): boolean {
   const { session_id, source, label, command, exit_code, running } = filter;
   const { foreign } = info;

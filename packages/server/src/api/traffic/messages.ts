@@ -1,5 +1,5 @@
-// Parses what a viewer sends over /ws/pty-traffic, and the positions that go to and fro there. The only place where such a
-// message is unknown input.
+// Parser of the messages that a viewer sends over /ws/pty-traffic, and of the positions in both directions. No other
+// code sees such a message before validation.
 
 import {
   BinnacleError,
@@ -15,7 +15,7 @@ import {
 import { z } from 'zod';
 import { incompleteBytes } from '../../cursor/text-decoder.ts';
 
-/** Sessions that one `resume` may name: with their positions about 1 MiB, below the limit of a frame. */
+/** Maximum sessions per `resume`: about 1 MiB with their positions, below the frame limit. */
 const MAX_RESUMED = 10_000;
 export const DEFAULT_ID = 'default';
 
@@ -23,7 +23,7 @@ const id = z.string().min(1).max(64).default(DEFAULT_ID);
 const position = z.string().max(128);
 const text = z.string().min(1);
 
-/** Every filter of the protocol package and no other, or this does not compile. */
+/** Exactly the filters of the protocol package; otherwise this does not compile. */
 const Filter = z.strictObject({
   session_id: z.string().refine(isEmittedId, 'that cannot be the id of a session').optional(),
   source: text.max(64).optional(),
@@ -59,7 +59,7 @@ export type Subscribe = Extract<ParsedMessage, { type: 'subscribe' }>;
 
 const JustId = z.object({ id: z.string().min(1).max(64) });
 
-/** A message, or why it is none; `id` so that the answer finds the question. */
+/** Returns the message, or the reason why it is invalid. `id` matches the error to the request. */
 export function parseTrafficMessage(
   data: Buffer,
   isBinary: boolean,
@@ -95,22 +95,22 @@ export function parseTrafficMessage(
 const bad = (message: string, about: { readonly id?: string } = {}) =>
   ({ type: 'bad', ...about, error: new BinnacleError('protocol_error', { message }) }) as const;
 
-/** The first bytes of a character whose rest has not come, and the offset of the first of them. */
+/** First bytes of an incomplete character, and the offset of the first byte. */
 export interface HeldBytes {
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
 export type Held = ReadonlyMap<OutputKind, HeldBytes>;
 
-/** A place in a log as a viewer of text has reached it. */
+/** Position in a log as a viewer of text has reached it. */
 export interface TextPosition {
   readonly at: Position;
   readonly held: Held;
 }
 
 /**
- * A position of the log. Where a character is not complete, its bytes go along (`~KIND.OFFSET.HEX`): output of the other
- * stream may have been told behind them, so that no place in the log alone says what was told and what was not.
+ * Formats a position. An incomplete character is appended (`~KIND.OFFSET.HEX`): output of the other stream may have
+ * been sent after it, so no position in the log alone separates sent from unsent bytes.
  */
 export function formatTextPosition(at: Position, held: Held): string {
   let all = formatPosition(at);
@@ -122,7 +122,7 @@ export function formatTextPosition(at: Position, held: Held): string {
 
 const HELD = /^([123])\.([0-9a-z]{1,11})\.((?:[0-9a-f]{2}){1,3})$/;
 
-/** Throws `bad_position`. */
+/** Parses a position. Throws `bad_position`. */
 export function parseTextPosition(text: string): TextPosition {
   const [place = '', ...rest] = text.split('~');
   const at = parsePosition(place);

@@ -1,4 +1,4 @@
-// One viewer of /ws/pty-traffic: its subscriptions, its messages in and out. The only writer to its socket.
+// One viewer of /ws/pty-traffic: its subscriptions and messages. The only writer to its socket.
 
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -11,25 +11,25 @@ import type { Liveness, Watched } from '../stream/liveness.ts';
 import { parseTrafficMessage, type Subscribe } from './messages.ts';
 import { type SubscriptionOutlet, TrafficSubscription } from './subscription.ts';
 
-/** Each is told of every change of any session. */
+/** Maximum subscriptions per connection: each of them handles every change of any session. */
 const MAX_SUBSCRIPTIONS = 16;
-/** Subscriptions that are being made; beyond it we read no more of its messages until some are. */
+/** Maximum subscriptions being opened. At the limit the socket is not read until one is open. */
 const MAX_UNDER_WAY = 64;
-/** Bytes sent without giving other sockets a turn: see api/ws/websocket.ts. */
+/** Maximum bytes sent per event-loop turn: see api/ws/websocket.ts. */
 const TURN_BYTES = 64 * 1024;
-/** Answers that wait for a viewer who takes nothing; output waits in the log. */
+/** Maximum bytes of replies that a stalled viewer leaves unread; output waits in the log. */
 const MAX_UNTAKEN_BYTES = 1024 * 1024;
 const CLOSE_MS = 1000;
 
 export interface TrafficParts {
-  /** What its principal may see. */
+  /** The sessions that the principal may see. */
   readonly seen: SeenSessions;
   readonly liveness: Liveness;
-  /** Sessions that are followed at once. */
+  /** Maximum sessions followed at once. */
   readonly maxFollowed: number;
-  /** Default 16. */
+  /** Default: 16. */
   readonly maxSubscriptions?: number;
-  /** Watches over the principal; see `Auth.hold`. */
+  /** Calls `close` when the principal loses access; see `Auth.hold`. */
   hold(principal: Principal, close: (why: BinnacleError) => void): () => void;
   onClose(): void;
 }
@@ -42,7 +42,7 @@ export class TrafficSocket implements SubscriptionOutlet, Watched {
   readonly #maxSubscriptions: number;
   readonly #subscriptions = new Map<string, TrafficSubscription>();
   readonly #release: (() => void)[];
-  /** The subscription that is being made: one after the other, in the order in which they were asked for. */
+  /** Serial queue of subscriptions being opened, in order of request. */
   #making: Promise<void> = Promise.resolve();
   #underWay = 0;
   #followed = 0;
@@ -66,14 +66,15 @@ export class TrafficSocket implements SubscriptionOutlet, Watched {
     ];
     socket.on('drain', this.#socketOnDrain);
     ws.on('message', (data, isBinary) => this.#wsOnMessage(data as Buffer, isBinary));
-    // Clients that know only the protocol's own ping answer that one.
+    // Some clients know only the ping of the WebSocket protocol and answer only that.
     for (const sign of ['ping', 'pong'] as const) {
       ws.on(sign, () => {
         this.heardAt = performance.now();
       });
     }
     ws.on('close', () => this.#wsOnClose());
-    // A malformed frame: ws answers with the fitting close code, then waits long for the peer's.
+    // Raised for a malformed frame. ws closes with the fitting code and then waits long for the peer's close frame; the
+    // timer cuts that wait.
     ws.on('error', () => {
       this.#stop();
       setTimeout(() => this.#ws.terminate(), CLOSE_MS).unref();
@@ -108,7 +109,7 @@ export class TrafficSocket implements SubscriptionOutlet, Watched {
       this.#isAdvancing = false;
       const [first] = this.#subscriptions;
       for (const subscription of [...this.#subscriptions.values()]) subscription.advance();
-      // Another one is first in line the next time.
+      // Rotates the order, so that another subscription is first the next time.
       if (first !== undefined && this.#subscriptions.delete(first[0])) this.#subscriptions.set(...first);
     });
   }
@@ -125,7 +126,7 @@ export class TrafficSocket implements SubscriptionOutlet, Watched {
   }
 
   ping(): void {
-    // Behind what it does not take it would be no sign of anything; liveness counts how long that is so.
+    // A ping queued after unread output proves nothing; liveness measures the stall.
     if (this.fullSince === undefined) this.say({ type: 'ping', timestamp: Date.now() });
     if (!this.#isOver) this.#ws.ping();
   }
@@ -134,7 +135,7 @@ export class TrafficSocket implements SubscriptionOutlet, Watched {
     this.close(code);
   }
 
-  /** Says why, and closes. */
+  /** Closes the socket with the close code and the reason. */
   close(code: Code): void {
     if (this.#isOver) return;
     this.#stop();
@@ -153,7 +154,7 @@ export class TrafficSocket implements SubscriptionOutlet, Watched {
   }
 
   readonly #socketOnDrain = (): void => {
-    // A fast reader's socket drains within the turn: without a pause it would keep all others waiting.
+    // The socket of a fast reader drains within the same turn. Without this pause that reader would starve all others.
     if (this.#sentInTurn > TURN_BYTES) setImmediate(this.#resume);
     else this.#resume();
   };
@@ -165,7 +166,7 @@ export class TrafficSocket implements SubscriptionOutlet, Watched {
     for (const [id, subscription] of this.#subscriptions) {
       subscription.resume();
       if (this.hasRoom) continue;
-      // The next one is first in line when there is room again.
+      // Moves this subscription to the end, so that the next one gets its turn first: no starvation.
       if (this.#subscriptions.delete(id)) this.#subscriptions.set(id, subscription);
       return;
     }
@@ -210,7 +211,7 @@ export class TrafficSocket implements SubscriptionOutlet, Watched {
 
   async #make(subscription: TrafficSubscription): Promise<void> {
     try {
-      // Dropped while it waited for its turn: nothing was told of it, and nothing will be.
+      // A subscription dropped while it waited for its turn: nothing was sent about it, and nothing will be.
       if (!subscription.isOver) await subscription.open();
     } catch (error) {
       if (subscription.isOver) return;

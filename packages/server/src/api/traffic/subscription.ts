@@ -1,5 +1,5 @@
-// Which sessions one subscription of /ws/pty-traffic follows, and from where: those that match now, and those that begin
-// to. Knows no socket; what each of them says is a feed's.
+// The sessions that one subscription of /ws/pty-traffic follows, and their start positions: matching sessions now and
+// later. A feed generates the messages of each session.
 
 import {
   BinnacleError,
@@ -16,36 +16,39 @@ import { type FeedMessage, type FeedOutlet, TrafficFeed } from './feed.ts';
 import { matches } from './filter.ts';
 import { parseTextPosition, type Subscribe, type TextPosition } from './messages.ts';
 
-/** What the error names of those that wait. */
+/** Maximum waiting sessions that the error names. */
 const MAX_NAMED = 20;
-/** Some 50 us each, in which nobody else is served. */
+/** Sessions per page of the list. Each costs some 50 us, during which the gateway serves nothing else. */
 const LIST_PAGE = 200;
-/** Of so many that leave the line one is from its end: else those who say much would keep it waiting for ever. */
+/** Every fourth admission takes the oldest waiter, so that busy sessions cannot starve it. */
 const OLD_IN = 4;
-/** A line that is gone by then is worth no word. */
+/** Delay before a waiting line is reported: a line that clears sooner needs no message. */
 const LINE_MS = 1000;
-/** Begun in one turn: to open a log takes some tenths of a millisecond, in which nobody else is served. */
+/**
+ * Maximum feeds started per event-loop turn: to open a log takes some tenths of a millisecond, during which the gateway
+ * serves nothing else.
+ */
 const BEGUN_IN_TURN = 8;
 
-/** What a subscription needs of its connection. */
+/** The parts of a connection that a subscription needs. */
 export interface SubscriptionOutlet {
   readonly hasRoom: boolean;
-  /** Some wait for a place, of whichever subscription. */
+  /** True if a session of any subscription of the connection waits for a slot. */
   readonly hasLine: boolean;
-  /** Of all subscriptions of the connection. */
+  /** Maximum sessions followed by all subscriptions of the connection. */
   readonly maxFollowed: number;
-  /** False: as many sessions are followed as may be. */
+  /** Reserves a slot. False: all slots are in use. */
   admit(): boolean;
-  /** Takes back what `admit` gave. */
+  /** Returns a slot that `admit` reserved. */
   leave(): void;
-  /** Calls `advance` in a turn to come. */
+  /** Calls `advance` in a later event-loop turn. */
   advanceSoon(): void;
-  /** Output, of which there may be much. */
+  /** Sends output, without the limit on unread bytes. */
   show(message: TrafficServerMessage): void;
   say(message: TrafficServerMessage): void;
 }
 
-/** Where a session is to be read from. A position is text as the client or the list has it. */
+/** Start of reading a session. A position is text from the client or from the list. */
 interface Wish {
   readonly id: SessionId;
   readonly from: 'start' | { readonly position: string; readonly isNew: boolean };
@@ -56,10 +59,10 @@ interface Following {
   readonly release: () => void;
 }
 
-/** Waits for a place. */
+/** A session waiting for a slot. */
 interface InLine {
   readonly id: SessionId;
-  /** False: it does not want the place any more. */
+  /** Starts with the slot. False: the slot is no longer needed. */
   begin(): boolean;
 }
 
@@ -69,17 +72,20 @@ export class TrafficSubscription {
   readonly #filter: TrafficFilter;
   readonly #seen: SeenSessions;
   readonly #outlet: SubscriptionOutlet;
-  /** They have a place each. */
+  /** Sessions with a slot. */
   readonly #following = new Map<SessionId, Following>();
-  /** Told as far as they go. They have no place, and want one when they grow. */
+  /** Sessions sent up to the head of their logs. They have no slot, and request one when the log grows. */
   readonly #quiet = new Map<SessionId, Following>();
-  /** Followed, waiting, or told to their end: not to be begun again. */
+  /** Sessions that are followed, waiting, or sent to their end: not to be started again. */
   readonly #known = new Set<SessionId>();
-  /** For others to end, or to fall silent. The newest, and those who have just grown, are in front. */
+  /**
+   * Line for slots, which become free when a session ends or is idle. The newest sessions, and those that have just
+   * grown, go to the front.
+   */
   readonly #line: InLine[] = [];
   #left = 0;
   #lineTimer: NodeJS.Timeout | undefined;
-  /** Those that changed while the list was made: set until then. */
+  /** Sessions that changed while the list was read; undefined afterwards. */
   #early: Map<SessionId, Session> | undefined = new Map();
   #unwatch: (() => void) | undefined;
   #isLineTold = false;
@@ -101,7 +107,7 @@ export class TrafficSubscription {
     return this.#line.length > 0;
   }
 
-  /** Throws what there is against it; nothing was told then. */
+  /** Opens the subscription. Throws before the first message is sent. */
   async open(): Promise<void> {
     const { resume, filter } = this.#asked;
     const isWide = filter.session_id === undefined;
@@ -143,19 +149,19 @@ export class TrafficSubscription {
     for (const session of early?.values() ?? []) this.#sessionOnChange(session);
   }
 
-  /** There is room in the socket. */
+  /** Continues all feeds when the socket has room. */
   resume(): void {
     for (const [id, following] of this.#following) {
       following.feed.resume();
       if (this.#outlet.hasRoom) continue;
       if (!this.#following.delete(id)) return;
-      // The next one is first in line when there is room again.
+      // Moves this feed to the end, so that the next one gets its turn first: no starvation.
       this.#following.set(id, following);
       return;
     }
   }
 
-  /** Begins with those in line, as far as there is room and in one turn. */
+  /** Starts waiting sessions while slots are free, up to a limit per event-loop turn. */
   advance(): void {
     for (let begun = 0; this.#line.length > 0; begun += 1) {
       if (begun === BEGUN_IN_TURN) {
@@ -182,7 +188,7 @@ export class TrafficSubscription {
     for (const id of [...this.#following.keys(), ...this.#quiet.keys()]) this.#drop(id);
   }
 
-  /** Those that match now and may be seen, newest first. */
+  /** Returns the visible sessions that match now, newest first. */
   async #find(): Promise<SessionInfo[]> {
     const { session_id } = this.#filter;
     if (session_id !== undefined && isSessionId(session_id)) {
@@ -199,7 +205,7 @@ export class TrafficSubscription {
     return found;
   }
 
-  /** Undefined: it is no id of ours, but an emitter may have chosen it. */
+  /** Returns a session by its id. Undefined: not an id of this gateway, but possibly an emitter's own id. */
   async #one(id: SessionId): Promise<SessionInfo | undefined> {
     try {
       return await this.#seen.info(id);
@@ -209,7 +215,7 @@ export class TrafficSubscription {
     }
   }
 
-  /** A position that is wrong is refused before anything is told. */
+  /** Checks a position, so that a wrong one is refused before the first message. */
   async #check(found: readonly SessionInfo[], position: string): Promise<void> {
     if (found.length === 0) throw new BinnacleError('session_not_found');
     for (const { id } of found) {
@@ -219,16 +225,16 @@ export class TrafficSubscription {
     }
   }
 
-  /** Undefined: nothing of it is wanted. */
+  /** Returns the start of reading a session, or undefined if nothing of the session is wanted. */
   #wish(info: SessionInfo, from: string, isWide: boolean): Wish | undefined {
     const { id, position, state, createdAt, exitedAt } = info;
     const isFinished = state === 'closed' || state === 'lost';
     const { resume } = this.#asked;
-    // There is no log yet; the change that says that there is will find it.
+    // A starting session has no log yet; its next change starts the feed.
     if (state === 'starting') return undefined;
     const known = resume?.positions[id];
     if (known !== undefined) {
-      // Of one that was asked for by name the end is said again.
+      // A session that was requested by name gets its end again.
       if (isWide && isFinished && placeOf(known) === position) return undefined;
       return { id, from: { position: known, isNew: false } };
     }
@@ -250,7 +256,7 @@ export class TrafficSubscription {
       if (!session.isHosted) (this.#following.get(id) ?? this.#quiet.get(id))?.feed.settle();
       return;
     }
-    // Of one that is just starting there is no log yet; the next change says that there is.
+    // A starting session has no log yet; its next change starts the feed.
     if (session.record.state === 'starting' || !matches(this.#filter, session.info)) return;
     this.#known.add(id);
     this.#toFront(this.#inLine({ id, from: 'start' }));
@@ -271,14 +277,14 @@ export class TrafficSubscription {
     this.#outlet.advanceSoon();
   }
 
-  /** It has nothing to tell now: others may have its place. */
+  /** Frees the slot of an idle feed for other feeds. */
   #leave(id: SessionId, following: Following): void {
     this.#following.delete(id);
     this.#quiet.set(id, following);
     this.#outlet.leave();
   }
 
-  /** It has grown. False: it waits for a place. */
+  /** Requests a slot for a feed whose log has grown. False: the feed waits for a slot. */
   #comeBack(id: SessionId, following: Following): boolean {
     const enter = (): void => {
       this.#quiet.delete(id);
@@ -314,7 +320,7 @@ export class TrafficSubscription {
     this.#outlet.say({ type: 'error', id: this.id, error: error.toWire() });
   }
 
-  /** It was admitted. */
+  /** Starts a session that has been admitted. */
   #begin(wish: Wish): void {
     this.#place(wish).then(
       (from) => {
@@ -333,7 +339,7 @@ export class TrafficSubscription {
     const session = this.#seen.get(id);
     if (from === 'start') return { session, at: { at: await positionOf(session.log, 'start'), held: new Map() } };
     const { at, held } = parseTextPosition(from.position);
-    // Who was told of it knows more than we may.
+    // The client may have learned of newer output from another connection: the local head can be older.
     if (at.place > session.log.head.place) await session.refresh();
     return { session, at: { at: await positionOf(session.log, placeOf(from.position)), held } };
   }
@@ -343,7 +349,7 @@ export class TrafficSubscription {
       this.#outlet.leave();
       return;
     }
-    // Whose it is may have changed while we waited.
+    // Checks access again: the owner of the session may have changed during the awaits.
     if (!this.#seen.has(id)) {
       this.#outlet.leave();
       this.#fail(id, new BinnacleError('session_not_found'));
@@ -386,7 +392,7 @@ export class TrafficSubscription {
     this.#outlet.show({ ...message, id: this.id });
   }
 
-  /** It is not followed any more, whatever comes: what it is known for stays. */
+  /** Stops following a session. Leaves `#known` unchanged, so that the session is not started again. */
   #drop(id: SessionId): void {
     const following = this.#following.get(id) ?? this.#quiet.get(id);
     if (following === undefined) return;
@@ -399,11 +405,11 @@ export class TrafficSubscription {
     if (this.#isOver) return;
     const known = BinnacleError.of(error);
     const session_id = session?.record.foreign?.sessionId ?? id;
-    // It may match again, and is read from its start then.
+    // A session that matches again later is read from its start.
     if (known.code === 'session_not_found') this.#known.delete(id);
     this.#outlet.say({ type: 'error', id: this.id, session_id, session: id, error: known.toWire() });
   }
 }
 
-/** Less the bytes that go along. */
+/** Returns the position without the bytes of incomplete characters. */
 const placeOf = (position: string): string => position.split('~', 1)[0] ?? '';

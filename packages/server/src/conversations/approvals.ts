@@ -1,4 +1,4 @@
-// The requests of a run that wait for somebody: who was first, and when time runs out. Knows no agent and no log.
+// The approval requests of a run: decides which answer is the first, and when a request times out.
 
 import {
   type Approval,
@@ -12,11 +12,11 @@ import {
 import { Alarm } from '../base/long-timer.ts';
 import type { TrustedTime } from '../base/trusted-time.ts';
 
-/** Of those that were answered, for who comes second. */
+/** Maximum stored answers. A second answer to the same request is refused with the first one. */
 const MAX_ANSWERS = 200;
 
 export class Approvals {
-  /** Answered, and on the way to the agent. */
+  /** Ids of requests whose answer is on its way to the agent. */
   readonly #passing = new Set<string>();
   readonly #answers = new Map<string, ApprovalAnswer>();
   readonly #alarm = new Alarm();
@@ -25,15 +25,15 @@ export class Approvals {
   readonly #clocks: Clocks;
   readonly #time: Pick<TrustedTime, 'leftOf'>;
 
-  /** `time`: tells how much is left of those that an earlier gateway was asked. */
+  /** `time` measures the rest of the time of requests from an earlier gateway. */
   constructor(time: Pick<TrustedTime, 'leftOf'>, clocks: Clocks = REAL_CLOCKS) {
     this.#time = time;
     this.#clocks = clocks;
   }
 
   /**
-   * The request, if it waits for an answer and has that option. Throws `approval_not_found`, `approval_answered` (with
-   * who and what), `unknown_option`.
+   * Returns the request if it waits for an answer and has that option. Throws `approval_not_found`, `approval_answered`
+   * (with the author and the option of the answer), `unknown_option`.
    */
   require(open: readonly Approval[], id: string, option: string): Approval {
     const approval = open.find((one) => one.id === id);
@@ -43,24 +43,24 @@ export class Approvals {
       const details = { option: answer.option, by: answer.by.name, reason: answer.reason };
       throw new BinnacleError('approval_answered', { details });
     }
-    // It is denied in a moment, see `verdict`.
+    // A request that is cut off is denied in a moment, see `#dueOf`.
     if (approval.isCut === true) throw new BinnacleError('approval_not_found');
     if (approval.options.some((one) => one.id === option)) return approval;
     throw new BinnacleError('unknown_option', { details: { options: approval.options.map((one) => one.id) } });
   }
 
-  /** The request, if it still waits for an answer. */
+  /** Returns the request if it still waits for an answer. */
   find(open: readonly Approval[], id: string): Approval | undefined {
     return this.#waiting(open).find((one) => one.id === id);
   }
 
-  /** From now on nobody else answers it. */
+  /** Accepts an answer: a later answer to the same request is refused. */
   pass(id: string, answer: ApprovalAnswer): void {
     this.#passing.add(id);
     this.note(id, answer);
   }
 
-  /** The log has it. */
+  /** Stores an answer that the log has. */
   note(id: string, answer: ApprovalAnswer): void {
     this.#answers.set(id, answer);
     for (const old of this.#answers.keys()) {
@@ -69,12 +69,12 @@ export class Approvals {
     }
   }
 
-  /** Its answer has reached the log and the agent. */
+  /** Ends the passage of an answer, which has reached the log and the agent. */
   passed(id: string): void {
     this.#passing.delete(id);
   }
 
-  /** Calls back when the next one is due. */
+  /** Sets a timer that calls `due` when the next request times out. */
   watch(open: readonly Approval[], due: () => void): void {
     const ids = new Set(open.map(({ id }) => id));
     for (const id of this.#dueAt.keys()) if (!ids.has(id)) this.#dueAt.delete(id);
@@ -83,20 +83,20 @@ export class Approvals {
     else this.#alarm.set(Math.min(...times) - this.#clocks.monotonic(), due);
   }
 
-  /** Those whose time is over. */
+  /** Returns the requests that have timed out. */
   due(open: readonly Approval[]): readonly Approval[] {
     const now = this.#clocks.monotonic();
     return this.#waiting(open).filter((approval) => this.#dueOf(approval) <= now);
   }
 
-  /** The run is over. */
+  /** Clears everything at the end of a run. */
   clear(): void {
     this.#passing.clear();
     this.#alarm.clear();
     this.#dueAt.clear();
   }
 
-  /** Returns when an approval is due. An approval that nobody can be shown as a whole is denied at once. */
+  /** Returns when a request times out. A request that is too long to show as a whole times out at once. */
   #dueOf({ id, isCut, askedAt, expiresAt }: Approval): number {
     const known = this.#dueAt.get(id);
     if (known !== undefined) return known;
@@ -111,7 +111,7 @@ export class Approvals {
   }
 }
 
-/** By whom a request is denied that nobody answers. */
+/** Author of the denial of a request without an answer. */
 export const denierOf = ({ isCut }: Approval): Author => ({
   user: null,
   name: isCut === true ? 'size limit' : 'time limit',

@@ -1,5 +1,5 @@
-// One session key: its log, its runs one after the other, and the messages that wait. The only place that appends to its
-// log, so that no road to an end can be forgotten. Knows no transport.
+// A conversation: one session key, its log, its runs in order, and its queue of messages. The only code that appends to
+// the log, so that every way in which a run can end is recorded.
 
 import {
   type AbortVia,
@@ -34,8 +34,9 @@ import { queuedRun, Turns, type TurnsOf, unknownAgent } from './turns.ts';
 import type { WriteLease } from './write-lease.ts';
 
 /**
- * A message goes to an agent as JSON in JSON, and as that into one entry of the log (1 MiB) with what the driver knows:
- * control characters and backslashes become many.
+ * Maximum bytes of a message after escaping twice. A message reaches an agent as JSON inside JSON, and that form must
+ * fit into one log entry (1 MiB) together with the driver's state; escaping multiplies control characters and
+ * backslashes.
  */
 const MAX_ESCAPED_BYTES = 700 * 1024;
 
@@ -49,15 +50,15 @@ export interface ConversationParts {
   agent(id: string): AgentKind | undefined;
   readonly guard: Guard;
   readonly commands: ChatCommands;
-  /** In-process subscribers hear of everything, whoever watches. */
+  /** Called for in-process subscribers with every event, whether or not a viewer watches. */
   happened(conversation: Conversation, events: readonly ConversationEvent[], position: string): void;
-  /** Something came for a run that is over. */
+  /** Called with the number of events that arrived after their run had ended. */
   droppedLate(count: number): void;
 }
 
-/** By what right a message is changed. */
+/** The right by which a caller changes a message. */
 export interface Changing {
-  /** Owner or admin. */
+  /** True for the owner and for admins. */
   readonly isManager: boolean;
   readonly lease?: string | undefined;
 }
@@ -69,7 +70,7 @@ export class Conversation {
   #transcript: Transcript | undefined;
   #inbox: Inbox;
   readonly #turns: Turns;
-  /** Of files that are not needed any more. */
+  /** Settles when released log files are closed. */
   #closing: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
@@ -91,12 +92,12 @@ export class Conversation {
     return this.#open().log;
   }
 
-  /** Its log holds more than its rows: we were killed in between, and `recover` is due. */
+  /** True if the log is ahead of the rows: the gateway was killed between the two writes, and `recover` is due. */
   get isBehind(): boolean {
     return this.#open().head.place > this.record.place;
   }
 
-  /** The session that its agent's process is, while there is one. */
+  /** Id of the session of the agent's process; null without a process. */
   get process(): string | null {
     return this.#turns.process;
   }
@@ -117,7 +118,7 @@ export class Conversation {
     return this.#turns.run;
   }
 
-  /** Requests that wait for somebody's answer. */
+  /** Requests that wait for an answer. */
   get approvals(): readonly Approval[] {
     return this.#turns.approvals;
   }
@@ -146,7 +147,7 @@ export class Conversation {
   }
 
   /**
-   * Takes a message. Throws `bad_request`, `message_too_large`, `message_conflict`, `queue_full`, `unknown_agent`,
+   * Accepts a message. Throws `bad_request`, `message_too_large`, `message_conflict`, `queue_full`, `unknown_agent`,
    * `lease_held`, `lease_lost`, `disk_full`.
    */
   send(asked: SendMessage, by: Author, lease?: string): SendReceipt {
@@ -164,7 +165,8 @@ export class Conversation {
       throw new BinnacleError('queue_full', { details: { limit: maxQueued } });
     }
     const wanted = asked.steer ?? 'queue';
-    // While an agent settles after an abort there is no run, and still a place to be put before the others.
+    // While an agent settles after an abort there is no run, but an interrupting message still goes to the front of the
+    // queue.
     const isWorking = this.#turns.isUnderWay || (wanted === 'interrupt' && this.#inbox.messages.length > 0);
     const canSteer = wanted !== 'inject' || this.#turns.takesInjected(asked.text);
     const steer: SteerMode = isWorking && canSteer && kind.driver.steer.includes(wanted) ? wanted : 'queue';
@@ -187,12 +189,15 @@ export class Conversation {
     return this.#receipt(id, false);
   }
 
-  /** What runs and what waits, or one of them. Ids of what was aborted. Throws `run_not_found`, `disk_full`. */
+  /**
+   * Aborts the run and all queued messages, or only `target`. Returns the aborted ids. Throws `run_not_found`,
+   * `disk_full`.
+   */
   abort(target: string | undefined, via: AbortVia, by: Author): readonly string[] {
     return this.#abort(target, via, by, []);
   }
 
-  /** `first`: kept in one entry with the ends, or not at all. */
+  /** `first`: events that are stored in the same entry as the ends, all or none. */
   #abort(
     target: string | undefined,
     via: AbortVia,
@@ -221,19 +226,22 @@ export class Conversation {
     return [run, ...ids];
   }
 
-  /** First answer wins. Throws `approval_not_found`, `approval_answered` (details), `unknown_option`, `disk_full`. */
+  /**
+   * Answers a request. The first answer wins. Throws `approval_not_found`, `approval_answered` (details),
+   * `unknown_option`, `disk_full`.
+   */
   answer(id: string, option: string, by: Author): ApprovalAnswer {
     return this.#turns.answer(id, option, by);
   }
 
   /**
-   * Of a message that waits: by who sent it, or `isManager`. Throws `message_not_found`, `message_delivered`,
-   * `forbidden`, and what `send` throws for a text and for the lease.
+   * Edits a queued message. Allowed to its sender, or with `isManager`. Throws `message_not_found`,
+   * `message_delivered`, `forbidden`, and what `send` throws for a text and for the lease.
    */
   edit(id: string, text: string, by: Author, { isManager, lease }: Changing): MessageInfo {
     this.#check(id, text);
     const message = this.#inbox.requireWaiting(this.message(id));
-    // The agent takes it for the word of who sent it.
+    // The agent takes the text for the words of the original sender.
     if (!isManager && message.by.user !== by.user) {
       throw new BinnacleError('forbidden', {
         message: `Only ${message.by.name} and the owner may change that message.`,
@@ -245,21 +253,24 @@ export class Conversation {
     return this.message(id);
   }
 
-  /** Throws `message_not_found`, `message_delivered`. By everybody who may abort what it would begin. */
+  /**
+   * Cancels a queued message. Callers: everybody who may abort the run that it would start. Throws `message_not_found`,
+   * `message_delivered`.
+   */
   cancel(id: string, by: Author): MessageInfo {
     this.#inbox.requireWaiting(this.message(id));
     this.#append([{ type: 'message_cancelled', at: Date.now(), id, by }]);
     return this.message(id);
   }
 
-  /** Throws `message_not_found`. */
+  /** Returns a message. Throws `message_not_found`. */
   message(id: string): MessageInfo {
     const message = this.#rows.message(id);
     if (message === undefined) throw new BinnacleError('message_not_found');
     return message;
   }
 
-  /** A message by that id was sent before. */
+  /** Returns true if a message with that id was sent before. */
   knows(id: string): boolean {
     return this.#rows.message(id) !== undefined;
   }
@@ -268,7 +279,7 @@ export class Conversation {
     return this.#rows.history(page);
   }
 
-  /** Also of a message that waits for its turn. Throws `run_not_found`. */
+  /** Returns a run, or the future run of a queued message. Throws `run_not_found`. */
   findRun(id: string): ConversationRun {
     const { run } = this;
     if (run?.id === id) return run;
@@ -285,20 +296,20 @@ export class Conversation {
     this.#append([{ type: 'changed', at: Date.now(), by, ...change }]);
   }
 
-  /** Throws `lease_held`, `lease_lost`, `message_too_large`. */
+  /** Appends a note. Throws `lease_held`, `lease_lost`, `message_too_large`. */
   note(text: string, by: Author, lease?: string): void {
     this.#check('note', text);
     this.lease.check(this.lease.admit(by.name, lease));
     this.#append([{ type: 'note', at: Date.now(), text, by }]);
   }
 
-  /** What an earlier gateway left: a run under way, messages that wait, a process without work. */
+  /** Takes over from an earlier gateway: a run under way, queued messages, an idle process. */
   async recover(): Promise<void> {
     const rows = this.#rows;
     const transcript = this.#open();
     const left = this.record.place;
     for await (const { entry, place } of transcript.readFrom(left)) {
-      // What is in the log and not in the rows: we were killed in between.
+      // The log has entries that the rows lack: the gateway was killed between the two writes.
       rows.take(entry.events, { epoch: transcript.epoch, place, state: 'busy' });
     }
     this.#inbox = new Inbox(rows.queue());
@@ -307,18 +318,21 @@ export class Conversation {
     if (!this.isBusy) rows.rest({ epoch: transcript.epoch, place: transcript.head.place });
   }
 
-  /** Closes its files until they are needed again. Only while nothing is under way and nobody reads. */
+  /** Closes the files until the next use. Call only while the conversation is idle and has no readers. */
   release(): void {
     const transcript = this.#transcript;
     this.#transcript = undefined;
     if (transcript !== undefined) this.#closing = Promise.all([this.#closing, this.#shut(transcript)]);
   }
 
-  /** Lets go. Runs that cannot outlive the gateway are aborted; `all`: the others, too, with their processes. */
+  /**
+   * Closes the conversation. Aborts a run that cannot outlive the gateway. `all`: aborts every run and ends its
+   * process.
+   */
   async close(all: boolean): Promise<void> {
     const by: Author = { user: null, name: 'gateway' };
     const { run } = this;
-    // What waits goes on waiting, for the next gateway; so does what others are asked about.
+    // Queued messages stay for the next gateway, as do runs that wait for the verdict of a plugin.
     if (run !== null && (all || !this.#turns.outlivesUs)) this.#tryAbort(run.id, 'shutdown', by);
     this.#isClosed = true;
     this.#rows.stop();
@@ -328,7 +342,7 @@ export class Conversation {
     await this.#closing;
   }
 
-  /** Ends everything of it; whoever reads it hears so. */
+  /** Ends the run, the queue and the lease, and closes the conversation. The log tells its readers of the aborts. */
   async destroy(by: Author): Promise<void> {
     this.#tryAbort(undefined, 'deleted', by);
     this.lease.end();
@@ -339,12 +353,13 @@ export class Conversation {
     try {
       await transcript.close();
     } catch (error) {
-      // Every entry was written before anybody was told; what a full disk keeps from us is the sync of the last ones.
+      // Every event was written before any listener learned of it. A full disk prevents only the sync of the last
+      // entries.
       this.#parts.log.error({ err: error, conversation: this.record.key }, 'a log could not be synced');
     }
   }
 
-  /** Everything that becomes of a conversation goes through here. Throws `disk_full` and has changed nothing then. */
+  /** Appends events; the only way in which a conversation changes. Throws `disk_full`; nothing has changed then. */
   #append(events: readonly ConversationEvent[], mark?: DriverMark): void {
     const transcript = this.#open();
     const head = transcript.append(mark === undefined ? { events } : { events, driver: mark });
@@ -387,7 +402,7 @@ export class Conversation {
       timeoutOf: (message) => this.#rows.message(message)?.timeoutMs,
       kind: () => this.#parts.agent(agent),
       remember: (process) => {
-        // Also while it is closed, when its log is not opened again.
+        // The process can also change while the conversation is closed, when the log must not be opened again.
         const memory = { ...process, place: this.#transcript?.head.place ?? this.record.place };
         this.#rows.setProcess(JSON.stringify(memory));
         return memory;
@@ -399,7 +414,7 @@ export class Conversation {
     try {
       this.abort(target, via, by);
     } catch (error) {
-      // The next gateway finds a run without an end, and says so.
+      // The next gateway finds the run without an end, and records one.
       this.#parts.log.error({ err: error, conversation: this.record.key }, 'a run could not be aborted');
     }
   }

@@ -1,4 +1,4 @@
-// All conversations: which there are, and who may see, make and delete them. Knows no transport.
+// All conversations: lists them, and decides who may see, create and delete them.
 
 import {
   BinnacleError,
@@ -26,17 +26,17 @@ import { authorOf, mayManage, maySee, type Viewer } from './state/audience.ts';
 
 export interface ConversationsOptions extends OpenConversationsOptions {
   readonly maxConversations: number;
-  /** Of one user. */
+  /** Maximum conversations per user. */
   readonly maxConversationsOfUser: number;
-  /** Made by the channels of one plugin. */
+  /** Maximum conversations created by the channels of one plugin. */
   readonly maxConversationsOfPlugin: number;
 }
 
-/** Told of everything, in the order of each log; for plugins, webhooks, metrics and connections. */
+/** Listener to all conversations, in the order of each log: plugins, webhooks, metrics and connections. */
 export interface ConversationListener {
   /**
-   * Something other than text and tool calls: what it is, who may see it, what waits or runs. Without events: it was
-   * made, or its lease has changed hands.
+   * Called for every change but text and tool calls: title, visibility, queue, run. Called without events when a
+   * conversation was created or its lease has changed hands.
    */
   changed?(conversation: Conversation, events: readonly ConversationEvent[]): void;
   happened?(conversation: Conversation, events: readonly ConversationEvent[], position: string): void;
@@ -51,9 +51,9 @@ export class Conversations {
   readonly #commands: ChatCommands;
   readonly #open: OpenConversations;
   readonly #listeners = new Set<ConversationListener>();
-  /** Those of them that hear of every event: every delta goes through these, and there are thousands of the others. */
+  /** Listeners with `happened`. Every delta goes through these few; there are thousands of other listeners. */
   readonly #hearers = new Set<ConversationListener>();
-  /** Until they and their agents have ended. */
+  /** Conversations that are being deleted, until they and their agents have ended. */
   readonly #deleting = new Map<string, Promise<void>>();
   #late = 0;
 
@@ -64,11 +64,11 @@ export class Conversations {
       readonly agents: Agents;
       readonly group: GroupSync;
       readonly log: Logger;
-      /** Default: one that knows no earlier gateway. */
+      /** Default: a clock without knowledge of an earlier gateway. */
       readonly time?: TrustedTime;
-      /** Default: nobody is asked. */
+      /** Default: a guard that allows everything. */
       readonly guard?: Guard;
-      /** Default: none. */
+      /** Default: no commands. */
       readonly commands?: ChatCommands;
     },
   ) {
@@ -92,7 +92,7 @@ export class Conversations {
     return this.#agents;
   }
 
-  /** What messages can begin with to go to a plugin. */
+  /** Chat commands of plugins, each name once. */
   get commands(): readonly CommandInfo[] {
     const names = new Set<string>();
     const isFirst = ({ name }: CommandInfo): boolean => !names.has(name) && names.add(name).has(name);
@@ -105,24 +105,24 @@ export class Conversations {
     return this.#store.count();
   }
 
-  /** What agents told after their run was over, and nobody was shown. */
+  /** Number of events that agents sent after the end of their run. They were not shown. */
   get lateEvents(): number {
     return this.#late;
   }
 
-  /** Of what came for a turn that is over. */
+  /** Counts events of a run that has ended. */
   droppedLate(count: number): void {
     this.#late += count;
   }
 
-  /** Takes over what an earlier gateway left. */
+  /** Takes over the work that an earlier gateway left. */
   async recover(): Promise<void> {
     for (const record of this.#store.listBusy()) {
       try {
         await this.#open.load(record, true);
       } catch (error) {
         this.#log.error({ err: error, conversation: record.key }, 'a conversation could not be opened');
-        return; // Its agent may be among those that nobody seems to have.
+        return; // Its agent may be among those that seem to have no conversation.
       }
     }
     await this.#agents.endOthers(new Set(this.#open.all.flatMap(({ process }) => process ?? [])));
@@ -138,8 +138,8 @@ export class Conversations {
   }
 
   /**
-   * The conversation and whether it was made by this. Throws `unknown_agent`, `bad_key`, `bad_request`, `forbidden`,
-   * `too_many_conversations`.
+   * Creates or finds a conversation, and tells which of the two. Throws `unknown_agent`, `bad_key`, `bad_request`,
+   * `forbidden`, `too_many_conversations`.
    */
   async create(
     asked: CreateConversation,
@@ -155,12 +155,15 @@ export class Conversations {
       visibility: asked.visibility ?? { kind: 'private' },
       title: asked.title ?? '',
     });
-    // A key that looks like their own may be somebody's whom they may not see.
+    // A key that looks like the caller's own may belong to another user.
     if (!maySee(found.conversation.record, by)) throw new BinnacleError('conversation_not_found');
     return found;
   }
 
-  /** The one that a channel's messages go to, by the key that routing gave; `plugin`: whose channel. Throws as `create`. */
+  /**
+   * Returns the conversation for a channel's messages, by the key from routing. `plugin`: owner of the channel. Throws
+   * as `create` does.
+   */
   async ofChannel(key: string, plugin?: string): Promise<Conversation> {
     if (!isConversationKey(key)) throw new BinnacleError('bad_key', { details: { key } });
     if (plugin !== undefined) this.#requireShareOf(plugin, key);
@@ -169,36 +172,42 @@ export class Conversations {
     return (await this.#findOrMake(key, made)).conversation;
   }
 
-  /** Throws `conversation_not_found`, also for one that the viewer may not see: nobody learns that it is there. */
+  /**
+   * Returns a conversation. Throws `conversation_not_found` also for a conversation that the viewer may not see, so
+   * that its existence stays secret.
+   */
   async get(key: string, viewer: Pick<Viewer, 'user' | 'scope' | 'reach'>): Promise<Conversation> {
     const record = this.#store.find(key);
     if (record === undefined || this.#deleting.has(record.id) || !maySee(record, viewer)) {
       throw new BinnacleError('conversation_not_found');
     }
     const conversation = await this.#open.load(record);
-    // Its rows may have been behind.
+    // The row may have been behind the log.
     if (!maySee(conversation.record, viewer)) throw new BinnacleError('conversation_not_found');
     return conversation;
   }
 
-  /** Of sessions that belong to a conversation, by its id: a key can be another's later. */
+  /**
+   * Returns whether a viewer may see the sessions of a conversation. By id: a key can later belong to another
+   * conversation.
+   */
   mayAccess(id: string, viewer: Pick<Viewer, 'user' | 'scope' | 'reach'>): boolean {
     const record = this.#store.byId(id);
     return record === undefined ? viewer.scope === 'admin' : maySee(record, viewer);
   }
 
-  /** What is under way in one, by its id; undefined where that is nothing. */
+  /** Returns a conversation with work under way, by id; undefined if it is idle. */
   turnOf(id: string): Pick<Conversation, 'run' | 'approvals'> | undefined {
     const conversation = this.#open.find(id);
     return conversation?.isBusy === true ? conversation : undefined;
   }
 
-  /** Undefined for one that was deleted. */
+  /** Returns the key; undefined for a deleted conversation. */
   keyOf(id: string): string | undefined {
     return this.#store.byId(id)?.key;
   }
 
-  /** Those that changed last first. */
+  /** Lists conversations, the most recently changed first. */
   async list(
     viewer: Viewer,
     page: { readonly after?: string | undefined; readonly limit?: number | undefined },
@@ -216,7 +225,7 @@ export class Conversations {
         continue;
       }
       const conversation = await this.#open.load(record);
-      // Else it is being deleted.
+      // A closed conversation is being deleted.
       if (!conversation.isClosed) conversations.push(this.infoOf(conversation, viewer));
     }
     return { conversations, next };
@@ -224,11 +233,11 @@ export class Conversations {
 
   infoOf(conversation: Conversation, viewer: Viewer): ConversationInfo {
     const info = { ...conversation.info, mine: mayManage(conversation.record, viewer) };
-    // Who else may see it is no business of a guest's.
+    // A share link does not reveal owner and visibility.
     return viewer.reach == null ? info : { ...info, owner: null, visibility: { kind: 'private' } };
   }
 
-  /** Of one that nothing happens in: without opening its log, so that a long list costs no more than its rows. */
+  /** Describes an idle conversation without opening its log, so that a long list costs only its rows. */
   #quietInfo(record: ConversationRecord, viewer: Viewer): ConversationInfo {
     const { key, agent, owner, visibility, title, createdAt, updatedAt, epoch, place, usage } = record;
     return {
@@ -251,17 +260,17 @@ export class Conversations {
     };
   }
 
-  /** Throws `forbidden`. */
+  /** Throws `forbidden` unless the viewer may manage the conversation. */
   requireManage(conversation: Conversation, viewer: Viewer): void {
     if (mayManage(conversation.record, viewer)) return;
     throw new BinnacleError('forbidden', { message: 'Only the owner of a conversation and admins may do that.' });
   }
 
-  /** Ends what it does and removes it. */
+  /** Ends all work of a conversation and removes it. */
   async delete(conversation: Conversation, by: Viewer): Promise<void> {
     this.requireManage(conversation, by);
     const { id } = conversation.record;
-    // Nobody finds it any more, though its agent may take seconds to end.
+    // Lookups fail from now on, although the agent may take seconds to end.
     const ended = conversation.destroy(authorOf(by));
     this.#deleting.set(id, ended);
     try {
@@ -275,7 +284,10 @@ export class Conversations {
     this.#tell((listener) => listener.deleted?.(conversation));
   }
 
-  /** Calls back, once, when the viewer may not see it any more, or it is deleted. Returns what ends the watch. */
+  /**
+   * Calls `lost` once, when the viewer may no longer see the conversation or it is deleted. Returns the function that
+   * ends the watch.
+   */
   onLoss(
     conversation: Conversation,
     viewer: Pick<Viewer, 'user' | 'scope' | 'reach'>,
@@ -296,17 +308,17 @@ export class Conversations {
     return unlisten;
   }
 
-  /** Those with a run under way. */
+  /** Returns the conversations with a run under way. */
   working(): readonly Conversation[] {
     return this.#open.all.filter(({ run }) => run !== null);
   }
 
-  /** Keeps it open while somebody reads it; what it returns lets go. */
+  /** Keeps a conversation open while a reader uses it. Returns the function that releases it. */
   hold(conversation: Conversation): () => void {
     return this.#open.hold(conversation);
   }
 
-  /** Lets go of everything. Agents that are processes go on, unless `abortRuns`. */
+  /** Closes all conversations. Agents that are processes continue, unless `abortRuns` is set. */
   async close(abortRuns: boolean): Promise<void> {
     await this.#open.close(abortRuns);
   }
@@ -318,7 +330,7 @@ export class Conversations {
         hint: 'Pass agent, one of GET /v1/agents.',
       });
     }
-    // Also what is no agent could spell a key of somebody else's.
+    // A name that is no agent could otherwise spell the key of another user.
     if (this.#agents.of(agent) === undefined) throw unknownAgent(agent);
     const key = name === undefined ? `agent:${agent}:chat:${uuidv7()}` : `agent:${agent}:user:${by.user}:${name}`;
     if (isConversationKey(key)) return key;
@@ -327,7 +339,7 @@ export class Conversations {
     });
   }
 
-  /** One user's script must not use up everybody's conversations. Throws `too_many_conversations`. */
+  /** Protects the total from one user's script. Throws `too_many_conversations`. */
   #requireShare(key: ConversationKey, by: Viewer): void {
     const { maxConversationsOfUser } = this.#options;
     if (by.scope === 'admin' || this.#store.find(key) !== undefined) return;
@@ -339,7 +351,9 @@ export class Conversations {
     });
   }
 
-  /** Senders of a channel are as many as its plugin says. Throws `too_many_conversations`. */
+  /**
+   * Protects the total from a plugin, which decides how many senders a channel has. Throws `too_many_conversations`.
+   */
   #requireShareOf(plugin: string, key: ConversationKey): void {
     const { maxConversationsOfPlugin: limit } = this.#options;
     if (this.#store.find(key) !== undefined || this.#store.countOfPlugin(plugin) < limit) return;
@@ -382,7 +396,7 @@ export class Conversations {
       throw new BinnacleError('too_many_conversations', { details: { limit: maxConversations } });
     }
     const record = this.#store.insert({ id: uuidv7(), key, agent, ...made });
-    // Somebody was quicker: that is the one.
+    // Lost a race: another caller has created it.
     if (record === undefined) return await this.#findOrMake(key, made);
     try {
       this.#open.describe(record, made.plugin ?? null);
@@ -395,7 +409,7 @@ export class Conversations {
     return { conversation, isNew: true };
   }
 
-  /** One listener's fault must not keep the others from hearing, nor undo what is kept. */
+  /** Calls each listener. A failure of one must neither stop the others nor undo what is stored. */
   #tell(call: (listener: ConversationListener) => void, among = this.#listeners): void {
     for (const listener of [...among]) {
       try {
@@ -412,13 +426,13 @@ export class Conversations {
     if (isChange) this.#tell((listener) => listener.changed?.(conversation, events));
   }
 
-  /** Something of it that its log does not tell: that it is there, who holds its lease. */
+  /** Reports a change that is not in the log: the creation, or a change of the lease. */
   #tellChanged(conversation: Conversation): void {
     this.#tell((listener) => listener.changed?.(conversation, []));
   }
 }
 
-/** The agent that a key names. */
+/** Returns the agent that a key names. */
 const agentOf = (key: ConversationKey): string => key.split(':', 2)[1] ?? '';
 
 const unknownAgent = (agent: string): BinnacleError =>

@@ -1,4 +1,4 @@
-// A message from a channel: routed to an agent and a session key, and sent there. Knows no HTTP.
+// Messages from channels: routes each to an agent and a session key, and sends it there.
 
 import { createHash, randomUUID } from 'node:crypto';
 import { BinnacleError, type SendReceipt, type SteerMode } from '@binnacle/protocol';
@@ -11,12 +11,12 @@ import { addressOf, type PluginReply } from './state/reply-address.ts';
 
 export interface InboundMessage extends RouteInput {
   readonly text: string;
-  /** The channel's own id of the message: sent twice it acts once. */
+  /** The channel's own id of the message, for deduplication. */
   readonly id?: string;
-  /** Who wrote it, for people to read. */
+  /** Name of the sender, for display. */
   readonly from?: string;
   readonly steer?: SteerMode;
-  /** Where the answer is to be posted. Must begin with one of the config's `inbound.replies`. */
+  /** Address to which the answer is posted. Must begin with one of the config's `inbound.replies`. */
   readonly reply?: string;
 }
 
@@ -31,9 +31,9 @@ export interface InboundAsked {
   readonly text: string;
 }
 
-/** Who else hears of messages from channels. Neither throws. */
+/** Hooks around messages from channels. Neither method throws. */
 export interface InboundGuard {
-  /** As `Guard.beforeRun`. */
+  /** Called before the message is sent, as `Guard.beforeRun`. */
   before(asked: InboundAsked): Promise<void> | undefined;
   after(asked: InboundAsked & { readonly conversation: string; readonly run: string | null }): void;
 }
@@ -43,28 +43,34 @@ export interface InboundParts {
   readonly replies: Replies;
   /** Throws `RouteError`. */
   route(input: RouteInput): Route;
-  /** What reply addresses may begin with. */
+  /** Allowed prefixes of reply addresses. */
   allowedReplies(): readonly string[];
-  /** Default: nobody. */
+  /** Default: no hooks. */
   readonly guard?: InboundGuard;
 }
 
 export class Inbound {
   readonly #parts: InboundParts;
-  /** By whom they are from: those that others are asked about. */
+  /** Order of messages that wait for hooks, by session key. */
   readonly #asked = new Map<string, InOrder>();
 
   constructor(parts: InboundParts) {
     this.#parts = parts;
   }
 
-  /** Throws `unknown_agent`, `bad_key`, `reply_not_allowed`, `vetoed`, and what `Conversation.send` throws. */
+  /**
+   * Routes and sends a message. Throws `unknown_agent`, `bad_key`, `reply_not_allowed`, `vetoed`, and what
+   * `Conversation.send` throws.
+   */
   async receive(message: InboundMessage): Promise<InboundReceipt> {
     if (message.reply !== undefined) this.#checkReply(message.reply);
     return await this.#receive(message);
   }
 
-  /** `reply`: of our own making, which nobody passes in from outside. Throws what `receive` throws. */
+  /**
+   * Receives a message for a plugin's channel. `reply` is made by the gateway and never comes from outside. Throws as
+   * `receive` does.
+   */
   async receiveFromPlugin(plugin: string, message: Omit<InboundMessage, 'reply'>, reply: PluginReply | undefined) {
     return await this.#receive(reply === undefined ? message : { ...message, reply: addressOf(reply) }, plugin);
   }
@@ -81,14 +87,14 @@ export class Inbound {
     return receipt;
   }
 
-  /** What one answers quickly about must not come before what was there first. */
+  /** Keeps the order of arrival, although verdicts may take different times. */
   #inOrder<T>(key: string, verdict: Promise<void> | undefined, act: () => Promise<T>): Promise<T> {
     const known = this.#asked.get(key);
     if (verdict === undefined && known === undefined) return act();
     const order = known ?? new InOrder();
     this.#asked.set(key, order);
     const done = order.pass(verdict, act);
-    // Behind the turn of the event loop in which it lets go.
+    // Runs after the event-loop turn in which the order becomes empty.
     const forget = (): void =>
       void setImmediate(() => {
         if (order.isEmpty && this.#asked.get(key) === order) this.#asked.delete(key);
@@ -102,7 +108,7 @@ export class Inbound {
     const { text, id, steer, reply } = message;
     const conversation = await conversations.ofChannel(route.sessionKey, plugin);
     const run = idOf(route, message, id);
-    // Of one that was sent before, the reply is under way or done.
+    // For a message that was sent before, the reply is under way or done.
     const isNew = reply !== undefined && !conversation.knows(run);
     if (isNew) replies.expect(conversation.record.id, run, reply);
     const by = { user: null, name: nameOf(message, route) };
@@ -133,7 +139,7 @@ export class Inbound {
 
   #checkReply(reply: string): void {
     if (URL.canParse(reply)) {
-      // As it will be understood: neither dots nor a user name nor a hidden slash hides where it goes.
+      // Checks the address as it will be interpreted: dots, a user name or an encoded slash must not hide the target.
       const asked = new URL(reply);
       const isWeb = asked.protocol === 'http:' || asked.protocol === 'https:';
       const isPlain = isWeb && asked.username === '' && asked.password === '' && !/%2f|%5c/i.test(asked.pathname);
@@ -146,7 +152,7 @@ export class Inbound {
 const nameOf = ({ from, peer }: InboundMessage, { channel }: Route): string =>
   from ?? (String(peer?.id ?? '') || channel);
 
-/** The same address, or one behind it: `/team` allows `/team?x=1` and `/team/a`, and not `/teams`. */
+/** Returns true for the same address or one below it: `/team` allows `/team?x=1` and `/team/a`, but not `/teams`. */
 function isBelow(asked: URL, prefix: string): boolean {
   if (!URL.canParse(prefix)) return false;
   const allowed = new URL(prefix);
@@ -155,7 +161,7 @@ function isBelow(asked: URL, prefix: string): boolean {
   return asked.pathname === path || asked.pathname.startsWith(path.endsWith('/') ? path : `${path}/`);
 }
 
-/** Ids of channels are anything; two accounts may use the same. */
+/** Makes the id of a message. Ids of channels are arbitrary, and two accounts may use the same. */
 function idOf({ channel, accountId }: Route, { peer }: RouteInput, id: string | undefined): string {
   if (id === undefined) return `in-${randomUUID()}`;
   const whole = JSON.stringify([channel, accountId, peer?.kind ?? null, String(peer?.id ?? ''), id]);

@@ -1,5 +1,4 @@
-// The conversations that are open: one object for each that was asked for, and the files of those that work or are read.
-// Knows no viewer.
+// The open conversations: one object for each conversation in use, with open files for those that work or have readers.
 
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,10 +20,10 @@ import { WriteLease, type WriteLeaseTimes } from './write-lease.ts';
 
 export interface OpenConversationsOptions {
   readonly dir: string;
-  /** Messages that wait in one conversation. */
+  /** Maximum queued messages per conversation. */
   readonly maxQueued: number;
   readonly maxMessageBytes: number;
-  /** Bytes of log kept of one conversation. */
+  /** Bytes of log to retain per conversation. */
   readonly retainBytes: number;
   readonly leaseTimes: Partial<WriteLeaseTimes>;
 }
@@ -39,18 +38,21 @@ interface With {
   readonly commands: ChatCommands;
 }
 
-/** What is told of each. */
+/** Listener to all open conversations. */
 interface Told {
-  /** Its lease has changed hands. */
+  /** Called when the lease has changed hands, and after the creation. */
   changed(conversation: Conversation): void;
   happened(conversation: Conversation, events: readonly ConversationEvent[], position: string): void;
   droppedLate(count: number): void;
 }
 
-/** Without work and without readers, with their files open. Each holds a few descriptors. */
+/** Maximum idle conversations with open files and no reader. Each has a few file descriptors. */
 const MAX_IDLE = 64;
 const SEGMENT_BYTES = 4 * 1024 * 1024;
-/** Each conversation that is read at its head has one; with fewer, hundreds that talk at once open and close all the time. */
+/**
+ * Maximum open segment files. Each conversation that is read at its head needs one; with fewer, hundreds of active
+ * conversations would open and close files all the time.
+ */
 const OPEN_FILES = 512;
 const PAGE_CACHE_BYTES = 8 * 1024 * 1024;
 
@@ -62,10 +64,10 @@ export class OpenConversations {
     cache: new PageCache({ maxBytes: PAGE_CACHE_BYTES }),
     files: new SegmentFiles({ maxOpen: OPEN_FILES }),
   };
-  /** By id, those that were asked for; the ones used last are last. */
+  /** Conversations in use, by id; the most recently used last. */
   readonly #open = new Map<string, Conversation>();
   readonly #opening = new Map<string, Promise<Conversation>>();
-  /** How many read a conversation, so that nobody closes it under them. */
+  /** Number of readers per conversation. A conversation with readers is not closed. */
   readonly #held = new Map<string, number>();
   #isEvicting = false;
 
@@ -84,7 +86,7 @@ export class OpenConversations {
     return this.#open.get(id);
   }
 
-  /** Opens it where it is not. `mustRecover`: what an earlier gateway left under way is taken over. */
+  /** Returns the conversation, opened if necessary. `mustRecover`: takes over the work that an earlier gateway left. */
   async load(record: ConversationRecord, mustRecover = false): Promise<Conversation> {
     const { id } = record;
     const open = this.#open.get(id);
@@ -102,7 +104,7 @@ export class OpenConversations {
     }
   }
 
-  /** Keeps it open while somebody reads it; what it returns lets go. */
+  /** Keeps the conversation open while a reader uses it. Returns the function that releases it. */
   hold(conversation: Conversation): () => void {
     const { id } = conversation.record;
     this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
@@ -116,23 +118,23 @@ export class OpenConversations {
     };
   }
 
-  /** Keeps beside its log what the log does not say. Throws what writing throws. */
+  /** Stores beside the log what the log does not contain. Throws the errors of the write. */
   describe(record: ConversationRecord, plugin: string | null): void {
     describeConversation(this.#dirOf(record.id), record, plugin);
   }
 
-  /** Before the row of one goes that has ended. */
+  /** Removes the description. Call before removing the row of a conversation that has ended. */
   undescribe(id: string): void {
     forgetConversation(this.#dirOf(id));
   }
 
-  /** Removes the files of one that has ended. */
+  /** Removes the files of a conversation that has ended. */
   forget(id: string): void {
     this.#open.delete(id);
     rmSync(this.#dirOf(id), { recursive: true, force: true });
   }
 
-  /** Agents that are processes go on, unless `abortRuns`. */
+  /** Closes all conversations. Agents that are processes continue, unless `abortRuns` is set. */
   async close(abortRuns: boolean): Promise<void> {
     await Promise.all(this.all.map((one) => one.close(abortRuns)));
     this.#open.clear();
@@ -146,7 +148,7 @@ export class OpenConversations {
     return conversation;
   }
 
-  /** Whoever has opened files may still be at work with them in this turn of the event loop. */
+  /** Evicts in a later event-loop turn: a caller that has just opened files may still use them in this one. */
   #evictSoon(): void {
     if (this.#isEvicting) return;
     this.#isEvicting = true;
@@ -156,7 +158,10 @@ export class OpenConversations {
     });
   }
 
-  /** Closes the files of those that were used longest ago. The conversations stay: there is one object for each. */
+  /**
+   * Closes the files of the least recently used conversations. The objects stay, because each conversation has exactly
+   * one.
+   */
   #evict(): void {
     const open = this.all.filter((one) => one.isOpen);
     let surplus = open.length - MAX_IDLE;

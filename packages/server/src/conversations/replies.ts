@@ -1,5 +1,5 @@
-// Answers that go back to where a message came from: one POST, or one call of a plugin, for each run that asked for it,
-// tried again until it is taken. Kept in the catalogue, so that a restart forgets none.
+// Replies to channels: one POST, or one call of a plugin, for each run whose message requested a reply, with retries
+// until delivery. Stored in the catalogue, so that a restart loses none.
 
 import { type Clocks, type ConversationRun, type EndEvent, isEndEvent, REAL_CLOCKS } from '@binnacle/protocol';
 import type { Logger } from 'pino';
@@ -8,21 +8,21 @@ import type { ReplyRecord, ReplyStore } from '../store/replies.ts';
 import type { Conversations } from './conversations.ts';
 import { type PluginReply, pluginReplyOf } from './state/reply-address.ts';
 
-/** Two days of tries, at growing distances: 47 hours on average, 31 at least. */
+/** Maximum tries. With growing delays they span two days: 47 hours on average, 31 at least. */
 const MAX_TRIES = 24;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 6 * 3600_000;
 const REQUEST_MS = 15_000;
 const LOOK_MS = 1000;
-/** One slow host must not keep the replies of others waiting. */
+/** Maximum replies under way. Together with the limit per host it keeps a slow host from starving the others. */
 const MAX_SENDING = 64;
 const MAX_SENDING_TO_HOST = 8;
-/** Until its run has ended. */
+/** Due time of a reply whose run has not ended. */
 const NOT_YET = Number.MAX_SAFE_INTEGER;
 
-/** An answer on its way to a plugin. */
+/** A reply on its way to a plugin. */
 export interface CarriedReply extends PluginReply {
-  /** The same each time it is tried. */
+  /** Id for deduplication: the same on each try. */
   readonly id: string;
   readonly conversation: string;
   readonly run: ConversationRun;
@@ -30,15 +30,15 @@ export interface CarriedReply extends PluginReply {
 
 export interface RepliesParts {
   readonly store: ReplyStore;
-  /** What became of the runs. */
+  /** Reads the state of runs and messages. */
   readonly rows: Pick<ConversationStore, 'run' | 'messages'>;
   readonly conversations: Conversations;
   readonly log: Logger;
-  /** Answers that a plugin takes back. Rejects: not now. Default: nobody takes them. */
+  /** Delivers a reply by a plugin. Rejects to have it tried again. Default: such replies are dropped. */
   carry?(reply: CarriedReply, signal: AbortSignal): Promise<'taken' | 'never'>;
   /** Default: global `fetch`. */
   readonly send?: typeof fetch;
-  /** Default: the machine's. */
+  /** Default: the clocks of the machine. */
   readonly clocks?: Clocks;
 }
 
@@ -47,9 +47,9 @@ export class Replies {
   readonly #timer: NodeJS.Timeout;
   readonly #unlisten: () => void;
   readonly #abort = new AbortController();
-  /** Those that are under way, with their host. */
+  /** Names of the replies under way, with their hosts. */
   readonly #sending = new Map<string, string>();
-  /** Due times of the next tries by name, monotonic. The rows keep them for the next gateway. */
+  /** Due times of the next tries by name, monotonic. The rows store them for the next gateway. */
   readonly #dueAt = new Map<string, number>();
   readonly #clocks: Clocks;
 
@@ -60,7 +60,7 @@ export class Replies {
       changed: (conversation, events) => {
         for (const event of events) {
           if (isEndEvent(event)) this.#runOnEnd(conversation.record.id, event);
-          // There will be no run, and nothing to reply.
+          // A cancelled message has no run, and therefore no reply.
           else if (event.type === 'message_cancelled') this.forget(conversation.record.id, event.id);
         }
       },
@@ -69,12 +69,12 @@ export class Replies {
     this.#timer.unref();
   }
 
-  /** Before the message is sent, so that no end can be missed. */
+  /** Registers a reply. Call before the message is sent, so that no end of a run is missed. */
   expect(conversation: string, run: string, url: string): void {
     this.#parts.store.put({ conversation, run, url, tries: 0, dueAt: NOT_YET });
   }
 
-  /** The message was no work for the agent. */
+  /** Removes a reply; for example that of a message which started no run. */
   forget(conversation: string, run: string): void {
     this.#parts.store.remove(conversation, run);
     this.#dueAt.delete(nameOf({ conversation, run }));
@@ -86,7 +86,7 @@ export class Replies {
     this.#abort.abort();
   }
 
-  /** In a turn of its own: what goes wrong here is no business of who told us. */
+  /** Sends the reply in a later event-loop turn: errors here must not reach the caller that reported the end. */
   #runOnEnd(conversation: string, { run }: EndEvent): void {
     setImmediate(() => {
       try {
@@ -98,11 +98,11 @@ export class Replies {
     });
   }
 
-  /** Those that are due, and those whose run ended while nobody looked. */
+  /** Sends the replies that are due, and those whose run ended unnoticed. */
   #look(): void {
     try {
       const replies = this.#parts.store.list();
-      // Rows go with their conversations.
+      // Rows disappear with their conversations.
       const names = new Set(replies.map(nameOf));
       for (const name of this.#dueAt.keys()) if (!names.has(name)) this.#dueAt.delete(name);
       for (const reply of replies) {
@@ -113,7 +113,10 @@ export class Replies {
     }
   }
 
-  /** True when a reply is due. One that an earlier gateway tried waits at most one interval, whatever its clock was. */
+  /**
+   * Returns true when a reply is due. A reply that an earlier gateway tried waits at most one interval, whatever that
+   * gateway's clock was.
+   */
   #isDue(reply: ReplyRecord): boolean {
     const now = this.#clocks.monotonic();
     const name = nameOf(reply);
@@ -132,7 +135,7 @@ export class Replies {
     return this.#parts.rows.messages.find(conversation, run)?.state !== 'queued';
   }
 
-  /** Unless it is under way, or its host is busy with others: then it comes with the next look. */
+  /** Delivers a reply unless it is under way or its host is busy. The next look then finds it again. */
   #post(reply: ReplyRecord): void {
     const name = nameOf(reply);
     const host = hostOf(reply.url);
@@ -141,7 +144,7 @@ export class Replies {
     this.#sending.set(name, host);
     this.#deliver(reply)
       .catch((error: unknown) => {
-        // Nothing is kept of this try: the next look makes another.
+        // This try leaves no trace: the next look makes another.
         this.#parts.log.error({ err: error, run: reply.run }, 'a reply could not be delivered; it is tried again');
       })
       .finally(() => this.#sending.delete(name));
@@ -150,13 +153,14 @@ export class Replies {
   async #deliver(reply: ReplyRecord): Promise<void> {
     const { store, rows, log } = this.#parts;
     const run = rows.run(reply.conversation, reply.run);
-    // Its rows are behind, on a full disk: its end is not there to be told.
+    // The disk is full and the rows are behind the log: the end cannot be read yet.
     if (run !== undefined && run.end === null) return;
     const verdict = run === undefined ? 'never' : await this.#try(reply.url, run);
     if (this.#abort.signal.aborted) return;
     const tries = reply.tries + 1;
     if (verdict === 'later' && tries < MAX_TRIES) {
-      // Many that failed together do not come back together; half of it is sure, so that the tries last for their days.
+      // Random back-off, so that replies that failed together do not return together. At least half of the delay is
+      // certain, so that the tries last for their days.
       const pauseMs = (0.5 + Math.random() / 2) * mostPauseMs(tries);
       this.#dueAt.set(nameOf(reply), this.#clocks.monotonic() + pauseMs);
       store.put({ ...reply, tries, dueAt: Math.round(this.#clocks.wall() + pauseMs) });
@@ -182,7 +186,7 @@ export class Replies {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'idempotency-key': id },
         body: JSON.stringify({ conversation, run: id, state, text, ...error }),
-        // The address was allowed, not where it points to.
+        // Only the address itself was allowed, not the target of a redirect.
         redirect: 'manual',
         signal: AbortSignal.any([this.#abort.signal, AbortSignal.timeout(REQUEST_MS)]),
       });
@@ -199,7 +203,7 @@ const nameOf = ({ conversation, run }: Pick<ReplyRecord, 'conversation' | 'run'>
 
 const mostPauseMs = (tries: number): number => Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** tries);
 
-/** Whom a slow answer keeps waiting. */
+/** Returns the host, or the plugin, by which concurrent deliveries are limited. */
 function hostOf(address: string): string {
   const carried = pluginReplyOf(address);
   return carried === undefined ? new URL(address).host : `plugin ${carried.plugin}`;

@@ -1,4 +1,4 @@
-// One run under way: what was said so far, what waits for an answer, and how what the agent tells becomes events. Keeps
+// One run under way: its text so far, its open requests, and the conversion of the agent's effects into events. Stores
 // nothing and sends nothing.
 
 import {
@@ -19,25 +19,28 @@ import type { Effect } from './agents/effects.ts';
 import type { TurnEnd } from './drivers/driver.ts';
 import type { Carry } from './state/transcript.ts';
 
-/** Of an answer, as JSON: with a last `replace` and the end it must fit into one entry of the log (1 MiB). */
+/**
+ * Maximum bytes of an answer as JSON. Together with a last `replace` and the end it must fit into one log entry (1
+ * MiB).
+ */
 const MAX_ANSWER_BYTES = 400 * 1024;
-/** UTF-16 units of one delta: a viewer's frame is about so long at most. */
+/** Maximum UTF-16 units of one delta, about the largest frame for a viewer. */
 const MAX_DELTA_LENGTH = 32 * 1024;
 const MAX_TOOL_TEXT = 64 * 1024;
-/** Of one tool call as JSON: with all of it, it must fit into one entry of the log (1 MiB). */
+/** Maximum bytes of each part of a tool call as JSON: the whole call must fit into one log entry (1 MiB). */
 const MAX_TOOL_JSON = 192 * 1024;
 const MAX_DIFF_JSON = 384 * 1024;
 const MAX_DIFFS = 20;
 const MAX_DETAIL = 64 * 1024;
 const MAX_TITLE = 500;
 const MAX_OPTIONS = 16;
-/** An agent that asks on without an answer. */
+/** Maximum open requests, against an agent that keeps asking without waiting for answers. */
 const MAX_APPROVALS = 32;
 
 export interface Turned {
   readonly events: readonly ConversationEvent[];
   readonly carry: Carry;
-  /** The agent is told to stop: it said more than fits. */
+  /** True if the agent must be interrupted because its answer exceeded the limit. */
   readonly isOver: boolean;
 }
 
@@ -50,7 +53,7 @@ export class Turn {
   #usage: Usage | null;
   readonly #approvals = new Map<string, Approval>();
   #isOver = false;
-  /** Nobody is asked about it (any more). */
+  /** True once all hooks have allowed the run, or none had to be called. */
   #isAllowed: boolean;
 
   constructor(run: RunRecord, approvalMs: number) {
@@ -82,7 +85,7 @@ export class Turn {
     return { ...run, text: this.#said, usage: this.#usage, ...asked };
   }
 
-  /** Driver's own id of a request, under which it wants the answer. */
+  /** Returns the driver's own id of a request, which its answer needs. */
   driverId(approval: string): string {
     return approval.slice(this.run.id.length + 1);
   }
@@ -91,14 +94,14 @@ export class Turn {
     return `${this.run.id}.${driverId}`;
   }
 
-  /** What was carried over from the entry before, after a restart. */
+  /** Sets the carry from the previous entry, after a restart. */
   restore(carry: Carry): void {
     this.#carry = carry;
   }
 
   /**
-   * What the agent told, as events; changes nothing but what `fold` will be told of, so that an entry that could not be
-   * kept can be made again.
+   * Converts effects into events. Changes nothing in this object; `fold` does, once the events are stored. The
+   * conversion can therefore be repeated when the write failed.
    */
   turn(effects: readonly Effect[], at: number): Turned {
     const draft = new Draft(this.run, at, { said: this.#said, bytes: this.#saidBytes, carry: this.#carry });
@@ -110,7 +113,7 @@ export class Turn {
     return { events: draft.events, carry: draft.carry, isOver: draft.isOver };
   }
 
-  /** The events of an end that the agent did not tell. Nothing is lost that it had said. */
+  /** Returns the events of an end that the agent did not report. No text is lost. */
   end(
     end: { readonly error: WireError } | Pick<Extract<EndEvent, { type: 'aborted' }>, 'via' | 'by'>,
     at: number,
@@ -123,7 +126,7 @@ export class Turn {
     return draft.events;
   }
 
-  /** The event is kept. Also how a turn is built up again from the log. */
+  /** Applies a stored event. Also rebuilds a turn from the log. */
   fold(event: ConversationEvent): void {
     if (event.type === 'delta' && event.stream === 'said') {
       this.#said = event.replace === true ? event.text : this.#said + event.text;
@@ -158,7 +161,7 @@ export class Turn {
         draft.events.push({ type: 'agent', at, run, name: cut(effect.name, 100), data: cutJson(effect.data) });
         return;
       case 'usage':
-        // Agents tell of tokens and of the cost apart.
+        // Agents report tokens and cost separately.
         draft.usage = { ...(draft.usage ?? this.#usage), ...effect.usage };
         draft.events.push({ type: 'agent', at, run, name: 'usage', data: draft.usage });
         return;
@@ -195,7 +198,7 @@ export class Turn {
       const error = new BinnacleError('agent_failed', hint === undefined ? { message } : { message, hint }).toWire();
       draft.events.push({ type: 'error', at, run, text: draft.said, error });
     } else if (end.kind === 'cancelled') {
-      // By itself: where we had asked for it, the run is over already.
+      // The agent cancelled on its own: after an abort of ours the run would be over already.
       const by: Author = { user: null, name: this.run.agent };
       draft.events.push({ type: 'aborted', at, run, text: draft.said, via: 'run', by });
     } else {
@@ -213,14 +216,14 @@ export class Turn {
     draft.isEnded = true;
   }
 
-  /** What comes before every end: the last half character, and requests that nobody needs to answer any more. */
+  /** Appends the events before every end: a last half character, and the withdrawal of open requests. */
   #endRest(draft: Draft, at: number): void {
     if (!draft.isEnded) draft.flush();
     const answer: ApprovalAnswer = { option: '', by: { user: null, name: this.run.agent }, reason: 'run_ended' };
     const answers = [...draft.openApprovals(this.#approvals.keys())].map(
       (id): ConversationEvent => ({ type: 'approval_answered', at, run: this.run.id, id, answer }),
     );
-    // Where it said more than fits, its end is told already.
+    // After `answer_too_large` the end is already among the events, and must stay the last.
     const end = draft.isEnded ? draft.events.splice(-1) : [];
     for (const event of [...answers, ...end]) draft.events.push(event);
   }
@@ -243,13 +246,13 @@ export class Turn {
   }
 }
 
-/** The events of one entry while they are made. */
+/** The events of one log entry under construction. */
 class Draft {
   readonly events: ConversationEvent[] = [];
   readonly #run: RunRecord;
   readonly #at: number;
   said: string;
-  /** Told in this entry. */
+  /** Usage that was reported in this entry. */
   usage: Usage | undefined;
   isEnded = false;
   isOver = false;
@@ -281,7 +284,7 @@ class Draft {
     if (text === '') return;
     let whole = (this.#carry[stream] ?? '') + text;
     delete this.#carry[stream];
-    // The first half of a character waits for the second: drivers get their text in pieces, too.
+    // A high surrogate waits for its other half: drivers, too, receive their text in pieces.
     const last = whole.charCodeAt(whole.length - 1);
     if (last >= 0xd800 && last < 0xdc00) {
       this.#carry[stream] = whole.slice(-1);
@@ -304,7 +307,7 @@ class Draft {
     this.events.push({ type: 'delta', at: this.#at, run: this.#run.id, stream: 'said', text: whole, replace: true });
   }
 
-  /** The agent's own word on what it said as a whole. */
+  /** Adopts the agent's own version of the whole text. */
   settleOn(text: string): void {
     const whole = text.toWellFormed();
     this.flush();
@@ -324,7 +327,7 @@ class Draft {
     this.events.push({ type: 'approval_answered', at: this.#at, run: this.#run.id, id, answer });
   }
 
-  /** Those that were open before, and those of this entry, less those that it answers. */
+  /** Returns the open requests: those from before and from this entry, without those that it answers. */
   openApprovals(before: Iterable<string>): Set<string> {
     const open = new Set(before);
     for (const event of this.events) {
@@ -360,7 +363,7 @@ class Draft {
   }
 }
 
-/** Cut where no character is. */
+/** Splits text between characters. */
 function* pieces(text: string): Generator<string> {
   for (let from = 0; from < text.length; ) {
     let to = Math.min(text.length, from + MAX_DELTA_LENGTH);
@@ -371,7 +374,7 @@ function* pieces(text: string): Generator<string> {
   }
 }
 
-/** Without the quotes. */
+/** Counts the bytes of the JSON text, without the quotes. */
 const jsonBytes = (text: string): number => Buffer.byteLength(JSON.stringify(text)) - 2;
 
 function cut(text: string, length: number): string {
@@ -384,7 +387,7 @@ function cutJson(value: unknown): unknown {
   return cutBytes(text, MAX_TOOL_JSON);
 }
 
-/** To a length for people, and to so many bytes as JSON: control characters become six. */
+/** Cuts to a length for display and to a maximum of bytes as JSON, where a control character takes six. */
 function cutBytes(text: string, maxBytes: number): string {
   let short = cut(text, MAX_TOOL_TEXT);
   for (let bytes = jsonBytes(short); bytes > maxBytes; bytes = jsonBytes(short)) {
@@ -393,7 +396,7 @@ function cutBytes(text: string, maxBytes: number): string {
   return short;
 }
 
-/** Whole differences, as many as fit: half of one would be a wrong one. */
+/** Returns as many whole diffs as fit: half of a diff would be a wrong diff. */
 function cutDiffs(diffs: NonNullable<ToolCall['diffs']>): NonNullable<ToolCall['diffs']> {
   const kept: NonNullable<ToolCall['diffs']>[number][] = [];
   let bytes = 0;

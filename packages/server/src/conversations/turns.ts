@@ -1,5 +1,5 @@
-// The turns of a conversation, one after the other: who gets the message that is next, what is told meanwhile, and the one
-// end of each. Appends through its conversation alone. Knows no viewer and no rows.
+// The turns of a conversation, in order: delivers the next message, records the events of its run, and gives each run
+// exactly one end. Appends only through its conversation.
 
 import {
   type AbortVia,
@@ -32,24 +32,24 @@ import { Turn } from './turn.ts';
 
 /** The conversation as its turns see it. */
 export interface TurnsOf {
-  /** Its id. */
+  /** Id of the conversation. */
   readonly id: string;
   readonly key: ConversationKey;
-  /** The name of its agent. */
+  /** Name of the agent. */
   readonly agent: string;
-  /** Where its log ends. Throws `disk_full`, where it cannot be opened. */
+  /** Returns the end of the log. Throws `disk_full` if the log cannot be opened. */
   position(): string;
-  /** Throws `disk_full` and has changed nothing then. */
+  /** Appends events. Throws `disk_full`; nothing has changed then. */
   append(events: readonly ConversationEvent[], mark?: DriverMark): void;
-  /** The one that waits longest. */
+  /** Returns the first message of the queue. */
   next(): MessageInfo | undefined;
   isWaiting(message: string): boolean;
   message(id: string): MessageInfo;
-  /** As whoever sent it asked for, in ms. */
+  /** Returns the time limit that the sender requested, in ms. */
   timeoutOf(message: string): number | undefined;
-  /** Of its agent; undefined where there is none of that name any more. */
+  /** Returns the agent; undefined if the config no longer has an agent of that name. */
   kind(): AgentKind | undefined;
-  /** Keeps it, with the place in the log that it belongs to. */
+  /** Stores the memory of the process, with its place in the log. */
   remember(process: Omit<ProcessMemory, 'place'>): ProcessMemory;
 }
 
@@ -59,7 +59,7 @@ export interface TurnsParts {
   readonly guard: Guard;
   readonly commands: ChatCommands;
   readonly log: Logger;
-  /** Tells how much is left of what began in an earlier gateway. */
+  /** Measures the rest of time limits that began in an earlier gateway. */
   readonly time: Pick<TrustedTime, 'leftOf' | 'now'>;
   droppedLate(count: number): void;
 }
@@ -69,17 +69,23 @@ export class Turns {
   readonly #of: TurnsOf;
   readonly #seat: Seat;
   #turn: Turn | undefined;
-  /** Told to the log with the next entry of the agent: what it is the answer to must not be there without it. */
+  /**
+   * Events that are appended with the agent's next entry: the answer to a request must not be stored without the line
+   * that tells the agent.
+   */
   #attached: ConversationEvent[] = [];
-  /** What the run under way has said is in the log from this place on. */
+  /** Place in the log from which on the text of the run under way is complete. */
   #wordsFrom = 0;
   readonly #approvals: Approvals;
   readonly #deadline = new Alarm();
   readonly #watch: TurnWatch;
   readonly #retries = new Retries();
-  /** Messages that others are asked about before they are handed into the turn. */
+  /** Order of messages that wait for hooks before they are injected into the turn. */
   readonly #injections = new InOrder();
-  /** The agent has the message of the turn under way. Until then, and while a command runs, it has nothing to say in it. */
+  /**
+   * True once the agent has the message of this turn. Before that, and while a command runs, its events do not belong
+   * to the turn.
+   */
   #isGiven = false;
   #isClosed = false;
 
@@ -96,12 +102,12 @@ export class Turns {
     this.#seat = new Seat({ conversation: parts.of.id, told: this.#told, memory: parts.memory });
   }
 
-  /** The session that its agent's process is, while there is one. */
+  /** Id of the session of the agent's process; null without a process. */
   get process(): string | null {
     return this.#seat.session;
   }
 
-  /** Also while the end of one is being told. */
+  /** True also while the end of the turn is being recorded. */
   get isUnderWay(): boolean {
     return this.#turn !== undefined;
   }
@@ -120,22 +126,22 @@ export class Turns {
     return this.#running?.approvals ?? [];
   }
 
-  /** Marks in the log behind this place are newer than what is remembered of the process. */
+  /** Place of the memory of the process: marks in the log after this place are newer. */
   get memoryPlace(): number {
     return this.#seat.memoryPlace;
   }
 
-  /** Whether a message like that can go into the turn that is under way. */
+  /** Returns true if such a message can be injected into the turn under way. */
   takesInjected(text: string): boolean {
     return this.#isGiven && callIn(text, this.#parts.commands) === undefined;
   }
 
-  /** '' where none is under way. */
+  /** Id of the run under way; '' without a run. */
   get runId(): string {
     return this.#turn?.run.id ?? '';
   }
 
-  /** What became of the conversation is so for its turn, too. */
+  /** Applies a stored event to the turn under way. */
   fold(event: ConversationEvent): void {
     if ('run' in event && event.run === this.#turn?.run.id) {
       this.#turn.fold(event);
@@ -147,7 +153,7 @@ export class Turns {
     } else if (event.type === 'approval_answered') this.#approvals.note(event.id, event.answer);
   }
 
-  /** The log lets go of its oldest part; what the run under way has said must not go with it. */
+  /** Repeats the text of the run under way before retention removes its beginning from the log. */
   keepWords(transcript: Transcript): void {
     const turn = this.#running;
     if (turn === undefined || turn.said === '' || transcript.doomed <= this.#wordsFrom) return;
@@ -159,18 +165,18 @@ export class Turns {
       });
       this.#wordsFrom = place;
     } catch (error) {
-      // Only who is killed before the end of the run would miss them.
+      // The text is missing only if the gateway is killed before the end of the run.
       this.#parts.log.error({ err: error, conversation: this.#of.key }, 'what was said could not be kept again');
     }
   }
 
-  /** From where on the log must be read again for `resume`. */
+  /** Returns the place from which on `resume` needs the log. */
   placeToResumeFrom(running: RunRecord | undefined): number {
     const { memoryPlace } = this.#seat;
     return running !== undefined && isGivenIn(running) ? Math.min(memoryPlace, startOf(running)) : memoryPlace;
   }
 
-  /** Goes on with what an earlier gateway left: `entries` are those of the log from `placeToResumeFrom` on. */
+  /** Continues the work of an earlier gateway. `entries`: the log from `placeToResumeFrom` on. */
   async resume(running: RunRecord | undefined, entries: ReturnType<Transcript['readFrom']>): Promise<void> {
     const { memoryPlace } = this.#seat;
     const kind = this.#of.kind();
@@ -189,7 +195,7 @@ export class Turns {
       turn?.restore(entry.driver.carry ?? {});
     }
     this.#turn = turn;
-    // Or from a later place, where they were kept again; then they are once more.
+    // Possibly too early, if the text was repeated at a later place. It is then repeated once more.
     if (running !== undefined) this.#wordsFrom = startOf(running);
     this.#isGiven = running !== undefined && isGivenIn(running);
     this.#goOn(kind, running, marks);
@@ -199,7 +205,7 @@ export class Turns {
     this.startNext();
   }
 
-  /** Where the agent is free and a message waits. */
+  /** Starts the next run if the agent is free and a message waits. */
   startNext(): void {
     if (!this.isFree || this.#isClosed) return;
     const message = this.#of.next();
@@ -240,7 +246,7 @@ export class Turns {
     } catch {
       this.#turn = undefined;
       this.#watch.stop();
-      // It is asked again then.
+      // The next attempt calls the hooks again.
       asking?.catch(() => undefined);
       this.#retries.later('start', () => this.startNext());
       return;
@@ -253,7 +259,10 @@ export class Turns {
     else this.#give(kind, { id, text });
   }
 
-  /** Into the turn that is under way. Where that ends first, the message begins one of its own, and is asked about then. */
+  /**
+   * Injects a message into the turn under way. If the turn ends first, the message starts its own run, and the hooks
+   * are called for that run.
+   */
   inject(prompt: Prompt, by: Author): void {
     const turn = this.#turn;
     const asking = this.#asking(prompt, by);
@@ -274,12 +283,15 @@ export class Turns {
     else this.#injections.pass(asking, hand).catch(cancel);
   }
 
-  /** Ends the one under way, if there is one. Throws `disk_full` and has changed nothing then. */
+  /** Ends the turn under way, if there is one. Throws `disk_full`; nothing has changed then. */
   abort(via: AbortVia, by: Author, before: readonly ConversationEvent[] = []): void {
     this.#cut({ via, by }, before);
   }
 
-  /** First answer wins. Throws `approval_not_found`, `approval_answered` (details), `unknown_option`, `disk_full`. */
+  /**
+   * Answers a request. The first answer wins. Throws `approval_not_found`, `approval_answered` (details),
+   * `unknown_option`, `disk_full`.
+   */
   answer(id: string, option: string, by: Author): ApprovalAnswer {
     const approval = this.#approvals.require(this.approvals, id, option);
     const answer: ApprovalAnswer = { option, by, reason: 'answered' };
@@ -287,12 +299,12 @@ export class Turns {
     return answer;
   }
 
-  /** Whether the run under way can go on when there is no gateway, or is not yet anybody's. */
+  /** True if the run can go on without a gateway, or has not been given to an agent yet. */
   get outlivesUs(): boolean {
     return this.run?.isAsked === true || this.#seat.isProcess;
   }
 
-  /** `ends`: the agent's process is ended, too. */
+  /** `ends`: the agent's process is ended as well. */
   async close(ends: boolean): Promise<void> {
     this.#isClosed = true;
     this.#deadline.clear();
@@ -307,7 +319,7 @@ export class Turns {
     if (running === undefined) return;
     const { id, by } = running;
     if (running.command !== undefined) {
-      // Half of it may be done: nobody does it twice.
+      // The command may be half done, and must not run twice.
       const message = `The gateway was restarted while the plugin "${running.command.plugin}" was at it.`;
       this.#fail(new BinnacleError('agent_lost', { message }));
     } else if (running.isAsked === true) {
@@ -333,10 +345,10 @@ export class Turns {
     return this.#parts.guard.beforeRun({ conversation, run: id, agent, text, by: by.name });
   }
 
-  /** The run has begun, and the agent gets its message when nobody has anything against it. */
+  /** Gives the message of a started run to the agent once the hooks have allowed it. */
   #await(prompt: Prompt, asking: Promise<void> | undefined): void {
     const turn = this.#turn;
-    // Whoever ended it meanwhile was quicker.
+    // The run may have ended while the hooks were deciding.
     const isStill = (): boolean => this.#turn === turn && this.#running !== undefined && !this.#isClosed;
     const allow = (): void => {
       if (!isStill()) return;
@@ -355,7 +367,7 @@ export class Turns {
       });
   }
 
-  /** The turn that is under way ends so, if there is one. */
+  /** Ends the turn under way, if there is one, with an error. */
   #fail(error: BinnacleError): void {
     const turn = this.#turn;
     if (turn === undefined || this.#isClosed) return;
@@ -396,7 +408,7 @@ export class Turns {
     remember: (process) => this.#seat.remember(this.#of.remember(process)),
   };
 
-  /** Not in the middle of what the agent is doing. */
+  /** Starts the next run in a later event-loop turn, not inside a call of the agent. */
   #startSoon(): void {
     if (!this.#isClosed) setImmediate(() => this.startNext());
   }
@@ -410,7 +422,7 @@ export class Turns {
       this.#attached = [];
       return;
     }
-    // What is told of a message that does not wait (any more) is old news.
+    // A delivery report for a message that is no longer queued is out of date.
     const news = effects.filter((effect) => effect.kind !== 'delivered' || this.#of.isWaiting(effect.message));
     const { events, carry, isOver } = turn.turn(news, Date.now());
     const all = [...attached, ...events];
@@ -424,11 +436,11 @@ export class Turns {
     turn.keep(carry);
     if (!turn.isOver) return;
     this.#turnOnEnd();
-    // It said more than fits: it goes on until it is told.
+    // The answer exceeded its limit, and the agent continues until it is interrupted.
     if (isOver) this.#seat.agent?.interrupt();
   }
 
-  /** Throws `disk_full` and has changed nothing then. */
+  /** Ends the turn under way and interrupts the agent. Throws `disk_full`; nothing has changed then. */
   #cut(end: Parameters<Turn['end']>[0], before: readonly ConversationEvent[] = []): void {
     const turn = this.#turn;
     if (turn === undefined) return;
@@ -444,7 +456,7 @@ export class Turns {
     this.#approvals.clear();
     this.#deadline.clear();
     this.#watch.stop();
-    // The agent may be free already, where it was it that failed to begin.
+    // The agent may be free already, if it was the agent that failed to begin.
     this.#startSoon();
   }
 
@@ -460,7 +472,7 @@ export class Turns {
       agent.answer(driverId, answer.option);
       return;
     }
-    // Kept in one entry with the line that tells the agent: there is never one without the other.
+    // The event and the line to the agent are stored in one entry, so that neither exists without the other.
     this.#approvals.pass(id, answer);
     this.#attached.push(event);
     agent.answer(driverId, answer.option);
@@ -485,9 +497,9 @@ export class Turns {
     this.#watchApprovals();
   }
 
-  /** A person who answers first wins. */
+  /** Calls the hooks for a request. A person who answers first wins. */
   #askAbout({ id, title, detail, isCut }: Approval): void {
-    // It is denied as it is.
+    // A request that is cut off is denied anyway.
     if (isCut === true) return;
     const asked = { tool: title, input: { detail }, caller: this.#of.agent, via: 'approval' } as const;
     this.#parts.guard.beforeToolCall(asked)?.catch((error: unknown) => this.#veto(id, error));
@@ -536,13 +548,13 @@ export class Turns {
     }
   }
 
-  /** Not the one whose end is being told. */
+  /** The turn under way, unless its end is being recorded. */
   get #running(): Turn | undefined {
     return this.#turn?.isOver === true ? undefined : this.#turn;
   }
 }
 
-/** What a message that waits will be. */
+/** Returns the future run of a queued message. */
 export const queuedRun = (
   { id, by, at }: MessageInfo,
   { key, agent }: Pick<TurnsOf, 'key' | 'agent'>,
@@ -567,7 +579,7 @@ export const unknownAgent = (agent: string): BinnacleError =>
     hint: `Add agents.entries.${agent}, or use another agent (GET /v1/agents).`,
   });
 
-/** The agent was given its message before the gateway ended. */
+/** Returns true if the agent had been given its message before the gateway ended. */
 const isGivenIn = ({ isAsked, command }: RunRecord): boolean => isAsked !== true && command === undefined;
 
 const startOf = ({ position }: RunRecord): number => (position === null ? 0 : parsePosition(position).place);

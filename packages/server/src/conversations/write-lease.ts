@@ -1,5 +1,5 @@
-// The write lease of one conversation: who may append to its transcript, until when, and the number that fences off
-// everybody before. As sessions/lease.ts, but with no runner to tell and with holders that are processes. Knows no log.
+// The write lease of one conversation: who may append to its transcript, until when, and the fencing number that
+// excludes earlier holders. Like sessions/lease.ts, but without a runner, and with holders that may be processes.
 
 import { randomBytes } from 'node:crypto';
 import { BinnacleError, type Lease, type LeaseInfo } from '@binnacle/protocol';
@@ -7,38 +7,40 @@ import type { Admitted } from '../sessions/lease.ts';
 import { sha256Hex } from '../sessions/lease-secret.ts';
 
 export interface WriteLeaseTimes {
-  /** A holder that neither writes nor renews for this long has lost it, without anybody looking after it. */
+  /** Maximum time without a write or a renewal, in ms. The lease then expires without anybody's intervention. */
   readonly autoReleaseAfterMs: number;
-  /** Renewals alone hold it no longer than this: a wedged holder can still have a heartbeat. */
+  /**
+   * Maximum time without a write, in ms, however often the holder renews: a wedged process can still send heartbeats.
+   */
   readonly maxIdleHoldMs: number;
 }
 
 export const WRITE_LEASE_TIMES: WriteLeaseTimes = { autoReleaseAfterMs: 300_000, maxIdleHoldMs: 3600_000 };
 
-/** What is known of a process on this host; see `readProcess`. */
+/** State of a process on this host; see `readProcess`. */
 export interface HolderProcess {
-  /** Together with the pid it names one process for ever. */
+  /** Start time. Together with the pid it identifies a process for ever. */
   readonly startTime: string;
   readonly isZombie: boolean;
 }
 
 export interface WriteLeaseParts {
   readonly times?: Partial<WriteLeaseTimes>;
-  /** Undefined when there is no such process. */
+  /** Returns the state of a process; undefined if there is none. */
   processOf(pid: number): HolderProcess | undefined;
   /**
-   * Keeps what survives a restart; JSON. May throw: then nobody gets the lease. Not called by writing, so a long
-   * transcript costs nothing.
+   * Stores the JSON that survives a restart. May throw; the lease is then not granted. Not called for writes, so that a
+   * long transcript costs nothing.
    */
   save(state: string): void;
-  /** It has changed hands, or was let go of. Also called out of a timer. */
+  /** Called after the lease was granted, released or has expired. Also called from a timer. */
   changed?(lease: LeaseInfo | null): void;
   /**
-   * The highest fence that the log has seen. The log is kept when what `save` wrote is lost or is older: without this
-   * a number could be given twice. Default 0.
+   * Highest fence in the log. The log may survive when the state from `save` is lost or older; without this number a
+   * fence could be used twice. Default 0.
    */
   readonly seenFence?: number;
-  /** Monotonic, in ms: a clock that jumps takes the lease from nobody. */
+  /** Monotonic clock, in ms: a clock that jumps must not expire a lease. */
   readonly now?: () => number;
 }
 
@@ -52,9 +54,9 @@ interface Held {
 }
 
 /**
- * Every change of hands raises the fence: taking, acquiring, releasing, expiring. So what was admitted before it is
- * refused when it comes to be appended. Nothing waits in here: who does not get it is told at once by whom and for how
- * long it is held. It is not reentrant: a holder that asks again is refused like anybody.
+ * Fencing: every change of the holder raises the fence (take, acquire, release, expiry), so a write that was admitted
+ * before is refused at its append. Nothing waits here: a refused caller learns at once who holds the lease and for how
+ * long. Not reentrant: a holder that acquires again is refused like any other caller.
  */
 export class WriteLease {
   readonly #times: WriteLeaseTimes;
@@ -65,19 +67,19 @@ export class WriteLease {
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
 
-  /** `saved`: what `save` was given last. What cannot be read names no holder. */
+  /** `saved`: the last text given to `save`. Unreadable text names no holder. */
   constructor(saved: string | null, parts: WriteLeaseParts) {
     this.#times = { ...WRITE_LEASE_TIMES, ...parts.times };
     this.#parts = parts;
     this.#now = parts.now ?? (() => performance.now());
     const { fence, held, isWhole } = parse(saved);
     const { seenFence = 0 } = parts;
-    // Where that is not the last word, somebody may have had the highest number whom we know nothing of.
+    // Otherwise an unknown holder may have had the highest fence.
     const isLast = isWhole && seenFence <= fence;
     this.#fence = isLast ? fence : Math.max(fence, seenFence) + 1;
     if (held === undefined || !isLast) return;
     const now = this.#now();
-    // Nobody could renew while we were away, so it has its whole time again.
+    // The holder could not renew while the gateway was down, and therefore gets the whole time again.
     this.#held = { ...held, ttlMs: this.#times.autoReleaseAfterMs, expiresAt: now, wroteAt: now };
     this.#extend(this.#held);
     this.#arm();
@@ -93,8 +95,8 @@ export class WriteLease {
   }
 
   /**
-   * Throws `lease_held` (details `holder`, `fence`, `expiresInMs` and, where it is known, `pid`) unless it is free or
-   * `take` is set; `bad_request` for a `pid` that is no process of this host; what `save` throws.
+   * Grants the lease. Throws `lease_held` (details `holder`, `fence`, `expiresInMs` and, if known, `pid`) unless it is
+   * free or `take` is set; `bad_request` for a `pid` that is no process of this host; the errors of `save`.
    */
   acquire(
     holder: string,
@@ -108,7 +110,7 @@ export class WriteLease {
     const ttlMs = Math.min(options.ttlMs ?? this.#times.autoReleaseAfterMs, this.#times.maxIdleHoldMs);
     const now = this.#now();
     const next: Held = { holder, leaseHash: sha256Hex(lease), ttlMs, process, expiresAt: now, wroteAt: now };
-    // Used up also if it cannot be saved: nobody knows how much of it came to the disk.
+    // The number is used up even if the save fails: part of it may have reached the disk.
     this.#fence += 1;
     this.#parts.save(textOf(this.#fence, next));
     this.#held = next;
@@ -118,22 +120,22 @@ export class WriteLease {
     return { lease, ...this.#infoOf(next) };
   }
 
-  /** Starts the time anew, up to `maxIdleHoldMs` from the last write. Throws `lease_lost`. */
+  /** Restarts the time, up to `maxIdleHoldMs` after the last write. Throws `lease_lost`. */
   renew(lease: string): Lease {
     const held = this.#require(lease);
     this.#extend(held);
     return { lease, ...this.#infoOf(held) };
   }
 
-  /** Bound to this hold: the lease of an earlier one frees nothing. Throws `lease_lost`. */
+  /** Releases the lease. The secret of an earlier grant releases nothing. Throws `lease_lost`. */
   release(lease: string): void {
     this.#require(lease);
     this.#letGo();
   }
 
   /**
-   * Admits one write: of the holder, whose time starts anew, or without a lease while nobody holds it. Throws
-   * `lease_held` and `lease_lost`. Pass what it returns to `check` right before the append.
+   * Admits one write: by the holder, whose time restarts, or without a lease while it is free. Pass the result to
+   * `check` right before the append. Throws `lease_held` and `lease_lost`.
    */
   admit(by: string, lease?: string): Admitted {
     this.#assertThere();
@@ -148,15 +150,18 @@ export class WriteLease {
     return { fence: this.#fence, by: held.holder };
   }
 
-  /** In the same turn as the append. Throws `lease_lost` when it has changed hands since that write was admitted. */
+  /**
+   * Call in the same event-loop turn as the append. Throws `lease_lost` if the lease has changed hands since the write
+   * was admitted.
+   */
   check(admitted: Admitted): void {
     this.#assertThere();
-    // Looks at the clock first: a timer can be late.
+    // Checks the clock first, because a timer can be late.
     this.#current();
     if (admitted.fence !== this.#fence) throw new BinnacleError('lease_lost', { details: { fence: this.#fence } });
   }
 
-  /** The conversation is deleted: its lease goes with it, and nobody gets another. */
+  /** Ends the lease of a deleted conversation. It cannot be acquired again. */
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -164,7 +169,7 @@ export class WriteLease {
     if (this.#held !== undefined) this.#letGo();
   }
 
-  /** Stops the clock; for the gateway's end. */
+  /** Stops the timer, when the gateway ends. */
   stop(): void {
     clearTimeout(this.#timer);
   }
@@ -174,7 +179,7 @@ export class WriteLease {
     return this.#held;
   }
 
-  /** For others than the holder, who would not ask if it were dead. */
+  /** Returns the holder if its process is alive. For calls from others: a dead holder makes none. */
   #living(): Held | undefined {
     const held = this.#current();
     if (held?.process === undefined) return held;
@@ -229,8 +234,8 @@ export class WriteLease {
     try {
       this.#parts.save(textOf(this.#fence, undefined));
     } catch {
-      // It is let go of all the same. After a restart the holder has its time again; `seenFence` shuts it out if
-      // anybody has written since.
+      // The lease is released all the same. After a restart the holder has its time again; `seenFence` excludes the
+      // holder if anyone has written since.
     }
     this.#parts.changed?.(null);
   }
@@ -238,7 +243,7 @@ export class WriteLease {
   #arm(): void {
     clearTimeout(this.#timer);
     if (this.#held === undefined || this.#isOver) return;
-    // setTimeout takes at most 2^31-1 ms, and the end moves without arming: it looks again when it fires.
+    // setTimeout accepts at most 2^31-1 ms, and renewals move the end without a new timer: the callback checks again.
     const delay = Math.min(Math.max(1, this.#held.expiresAt - this.#now()), 2 ** 31 - 1);
     this.#timer = setTimeout(() => {
       if (this.#current() !== undefined) this.#arm();
@@ -249,14 +254,14 @@ export class WriteLease {
 
 type Kept = Pick<Held, 'holder' | 'leaseHash' | 'process'>;
 
-/** `{fence, holder, leaseHash, pid?, startTime?}`; holder and leaseHash are null while nobody holds it. */
+/** Format `{fence, holder, leaseHash, pid?, startTime?}`; holder and leaseHash are null while the lease is free. */
 const textOf = (fence: number, held: Kept | undefined): string =>
   JSON.stringify({ fence, holder: held?.holder ?? null, leaseHash: held?.leaseHash ?? null, ...held?.process });
 
 function parse(saved: string | null): {
   readonly fence: number;
   readonly held: Kept | undefined;
-  /** False: it is not what we wrote, and does not tell whether anybody held it. */
+  /** False if the text is damaged, and does not tell whether the lease was held. */
   readonly isWhole: boolean;
 } {
   if (saved === null) return { fence: 0, held: undefined, isWhole: true };
@@ -279,12 +284,12 @@ function objectOf(text: string): Readonly<Record<string, unknown>> {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
   } catch {
-    return {}; // Cut off in the middle, or overwritten: it says nothing of a holder.
+    return {}; // Truncated or overwritten text names no holder.
   }
 }
 
 const isFence = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
-/** What can still be read of text that is damaged. */
+/** Finds the highest fence in damaged text. */
 const fenceIn = (text: string): number =>
   Math.max(0, ...Array.from(text.matchAll(/"fence"\s*:\s*(\d{1,15})(?![\d.eE])/g), ([, digits]) => Number(digits)));

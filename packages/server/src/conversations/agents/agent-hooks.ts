@@ -1,8 +1,8 @@
-// Who else is asked before an agent is given a message, and before it may call a tool. Knows no plugin and no agent.
+// Hooks before an agent gets a message and before it may call a tool.
 
 import { type Author, BinnacleError } from '@binnacle/protocol';
 
-/** A message on its way to an agent. */
+/** A message that is about to be given to an agent. */
 export interface RunAsked {
   readonly conversation: string;
   readonly run: string;
@@ -14,17 +14,17 @@ export interface RunAsked {
 export interface CallAsked {
   readonly tool: string;
   readonly input: unknown;
-  /** The agent. */
+  /** Name of the agent. */
   readonly caller: string;
   readonly via: 'approval' | 'terminal';
 }
 
 /**
- * Undefined: nobody wants to be asked, and nothing waits. Else it settles once all of them have answered, and rejects with
- * `vetoed` where one does not want it. Never throws.
+ * The hooks of plugins. A hook method returns undefined if no hook applies, so that nothing waits. Otherwise its
+ * promise settles once all hooks have answered, and rejects with `vetoed` if one refuses. The methods never throw.
  */
 export interface Guard {
-  /** Until then no turn begins: nobody can be asked yet. Undefined: that is over. */
+  /** Settles when hooks can be called; no turn begins before. Undefined from then on. */
   readonly ready: Promise<void> | undefined;
   beforeRun(asked: RunAsked): Promise<void> | undefined;
   beforeToolCall(asked: CallAsked): Promise<void> | undefined;

@@ -1,22 +1,21 @@
-// What one life of an agent's program is sent: lines one after the other, each with its number, behind the start. Knows no
-// link.
+// The input of one life of an agent's program: numbered lines in order, after the start of the program.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Session } from '../../sessions/session.ts';
 
-/** A send that found the process's input full, or its runner away, is tried again. */
+/** Delay before a retry of a send that found the input of the process full or its runner away. */
 const SEND_RETRY_MS = 50;
-/** What it has not read of what we sent: until it has, nobody reads what it says. */
+/** Maximum bytes sent but not read by the process. Above that its output is not read either: back-pressure. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
 const RETRIED: ReadonlySet<string> = new Set(['input_full', 'runner_unavailable']);
 const BY = { name: 'binnacle' };
 
 export interface AgentInputParts {
   session(): Session;
-  /** Nobody wants it sent any more. */
+  /** Returns true when the input is no longer needed. */
   isOver(): boolean;
   failed(error: BinnacleError): void;
-  /** It has read so much that what it says may be read on. */
+  /** Called when the process has read enough for its output to be read on. */
   hasRoom(): void;
 }
 
@@ -24,7 +23,7 @@ export class AgentInput {
   readonly #parts: AgentInputParts;
   #queue: Promise<void> = Promise.resolve();
   #unsentBytes = 0;
-  /** The number of the last line. */
+  /** Number of the last line. */
   n = 0;
 
   constructor(parts: AgentInputParts) {
@@ -35,22 +34,22 @@ export class AgentInput {
     return this.#unsentBytes > MAX_UNSENT_BYTES;
   }
 
-  /** Done when all that was asked for until now is. */
+  /** Settles when everything requested so far is done. */
   get drained(): Promise<void> {
     return this.#queue;
   }
 
-  /** What must be there before anything else is sent; it sees to its failures itself. */
+  /** Sets the operation that precedes all sends. It handles its own failures. */
   begin(start: Promise<void>): void {
     this.#queue = start;
   }
 
-  /** Sent twice with the same number it is written once. */
+  /** Sends a line. A line sent twice with the same number is written once. */
   send(line: string, n: number): void {
     const bytes = Buffer.from(`${line}\n`);
     this.#unsentBytes += bytes.length;
     this.#write((session) => session.write(bytes, BY, { client: 'agent', n }));
-    // Taken, or given up.
+    // Sent or abandoned.
     void this.#queue.then(() => {
       this.#unsentBytes -= bytes.length;
       if (!this.isFull) this.#parts.hasRoom();
@@ -68,7 +67,7 @@ export class AgentInput {
           await act(this.#parts.session());
           return;
         } catch (error) {
-          // An end that is under way is told by the output; only what may pass is tried again.
+          // The output reports an end of the program; only temporary failures are retried.
           if (!(error instanceof BinnacleError) || !RETRIED.has(error.code)) {
             if (error instanceof BinnacleError && error.code === 'body_too_large') this.#parts.failed(error);
             return;

@@ -1,9 +1,9 @@
-// Cuts what an agent writes into lines or text, and knows up to which byte that was handed on. Knows no meaning.
+// Cuts the output of an agent into lines or text, and tracks the offset up to which it was handled.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { incompleteBytes } from '../../cursor/text-decoder.ts';
 
-/** A protocol's longest honest line is a file in a diff; what is longer is not a protocol. */
+/** Maximum bytes of a line. The longest legitimate line of a protocol is a file in a diff. */
 const MAX_LINE_BYTES = 8 * 1024 * 1024;
 const STDERR_BYTES = 2048;
 const LINE_FEED = 10;
@@ -14,24 +14,24 @@ export interface OutputPiece {
 
 export class AgentOutput {
   readonly #reads: 'lines' | 'text';
-  /** The beginning of a line or of a character whose rest has not come. */
+  /** The beginning of a line or of a character whose rest has not arrived. */
   #held: Uint8Array[] = [];
   #heldBytes = 0;
   #offset: number;
   #stderr: Uint8Array = new Uint8Array(0);
 
-  /** `offset`: of the first byte that will come. */
+  /** `offset`: of the first byte that will arrive. */
   constructor(reads: 'lines' | 'text', offset: number) {
     this.#reads = reads;
     this.#offset = offset;
   }
 
-  /** Output offset of the first byte that was not handed on: where a later reader begins. */
+  /** Output offset of the first unhandled byte: a later reader begins here. */
   get offset(): number {
     return this.#offset;
   }
 
-  /** What stdout gave at `offset`, as pieces; `offset` of this moves with each. Throws `agent_flood`. */
+  /** Cuts stdout bytes at `offset` into pieces; the property `offset` moves with each piece. Throws `agent_flood`. */
   *stdout(bytes: Uint8Array, offset: number): Generator<OutputPiece> {
     if (this.#heldBytes === 0) this.#offset = offset;
     if (this.#reads === 'text') {
@@ -53,12 +53,12 @@ export class AgentOutput {
     this.#stderr = all.subarray(Math.max(0, all.length - STDERR_BYTES));
   }
 
-  /** The last of what stderr gave. */
+  /** The last output on stderr. */
   get stderrTail(): string {
     return new TextDecoder().decode(this.#stderr).trim();
   }
 
-  /** At the end: a line without its line break, a character without its rest. */
+  /** Returns the rest at the end of the output: a line without its line break, a character without its rest. */
   *rest(): Generator<OutputPiece> {
     if (this.#heldBytes === 0) return;
     this.#offset += this.#heldBytes;
@@ -82,7 +82,7 @@ export class AgentOutput {
     if (this.#heldBytes + bytes.length > MAX_LINE_BYTES) {
       throw new BinnacleError('agent_flood', { details: { limitBytes: MAX_LINE_BYTES } });
     }
-    // A copy: pages are used again.
+    // Copies the bytes, because the memory of pages is reused.
     this.#held.push(Uint8Array.from(bytes));
     this.#heldBytes += bytes.length;
   }

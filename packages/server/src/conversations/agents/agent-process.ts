@@ -1,4 +1,4 @@
-// The one loop around agents that are programs: launch, read, keep, send. What the lines mean is the driver's.
+// Agents that are programs: the one loop that launches, reads, stores and sends. The driver interprets the lines.
 
 import { BinnacleError, type SessionId, type SessionInfo } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
@@ -17,11 +17,14 @@ import { ProcessEffects } from './effects.ts';
 import { Quiet } from './quiet-timer.ts';
 import type { Terminals } from './terminals.ts';
 
-/** Where what it said could not be kept for want of room. */
+/** Delay before a retry after the disk was full. */
 const DISK_RETRY_MS = 500;
-/** In a long turn the log may let go of what the link needs; so often it is remembered beside it. */
+/**
+ * Interval, in bytes of output, at which the state of the link is stored beside the log: in a long turn, retention may
+ * remove what the link needs from the log.
+ */
 const REMEMBER_BYTES = 8 * 1024 * 1024;
-/** Children that hold its output open do not keep its end from us for longer. */
+/** Maximum wait, ms, for the end of the output after the program's exit: children may keep the output open. */
 const LINGER_MS = 1000;
 
 export interface AgentProcessParts {
@@ -33,9 +36,9 @@ export interface AgentProcessParts {
   readonly told: Told;
   readonly terminals: (parts: { readonly process: string; answer(answer: TerminalAnswer): void }) => Terminals;
   readonly cwd: string;
-  /** From the request to end the turn until the process is ended, in ms. */
+  /** Delay, ms, between the request to end the turn and the end of the process. */
   readonly graceMs: number;
-  /** A process that has nothing to do is ended after so many ms. */
+  /** Time, ms, after which an idle process is ended. */
   readonly idleMs: number;
 }
 
@@ -48,9 +51,9 @@ interface Life {
   readonly output: AgentOutput;
   readonly effects: ProcessEffects;
   pump: Pump | undefined;
-  /** Output offset up to which all is remembered beside the log. */
+  /** Output offset up to which everything is stored beside the log. */
   rememberedAt: number;
-  /** What was kept last, to begin again from. */
+  /** State stored last, from which a new link can begin. */
   kept: { readonly state: string; readonly offset: number };
   isOver: boolean;
   lingering: NodeJS.Timeout | undefined;
@@ -65,12 +68,12 @@ export class AgentProcess implements Agent {
   #memory: string | null;
   #isInTurn = false;
   #isClosed = false;
-  /** For want of room: what was asked for meanwhile. */
+  /** Calls that wait while the disk is full, with the timer of the retry. */
   #stalled: { readonly acts: Act[]; readonly timer: NodeJS.Timeout } | undefined;
   #grace: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
   readonly #quiet = new Quiet();
-  /** Of the processes that were ended. */
+  /** Settles when all ended processes are deleted. */
   #ending: Promise<unknown> = Promise.resolve();
 
   constructor(parts: AgentProcessParts, memory: string | null) {
@@ -123,7 +126,7 @@ export class AgentProcess implements Agent {
     clearTimeout(this.#stalled?.timer);
     const life = this.#life;
     if (life !== undefined) this.#letGo(life);
-    // Without work it is no use to anybody while we are away, if a later one can remember what it knows.
+    // An idle process is useless while the gateway is down, provided that a later process can load its memory.
     const isSpare = life !== undefined && !this.#isInTurn && this.#memory !== null;
     if (isSpare && !ends)
       this.#parts.told.remember({ session: null, offset: 0, n: 0, state: null, memory: this.#memory });
@@ -134,8 +137,8 @@ export class AgentProcess implements Agent {
   }
 
   /**
-   * Goes on with a process that an earlier gateway launched. `isInTurn`: it was left in the middle of one. Throws what
-   * `Sessions.get` throws when there is no such process any more.
+   * Continues with a process that an earlier gateway launched. `isInTurn`: it was in the middle of a turn. Throws the
+   * errors of `Sessions.get` if the process no longer exists.
    */
   resume(memory: ProcessMemory & { readonly session: string }, marks: readonly DriverMark[], isInTurn: boolean): void {
     const session = this.#parts.sessions.get(memory.session);
@@ -145,7 +148,7 @@ export class AgentProcess implements Agent {
     const life = this.#makeLife(session.id, state ?? undefined, last?.offset ?? memory.offset);
     life.input.n = last?.n ?? memory.n;
     this.#life = life;
-    // Whether these had been sent is not known; the runner knows, by their numbers.
+    // These lines may or may not have been sent. The runner dedupes them by their numbers.
     for (const mark of marks) {
       const sent = mark.sent ?? [];
       for (const [i, line] of sent.entries()) life.input.send(line, mark.n - sent.length + 1 + i);
@@ -173,12 +176,12 @@ export class AgentProcess implements Agent {
     this.#life = life;
     const { argv, env } = launched;
     const asked = { argv, mode: 'pipe', cwd, env: { ...settings.env, ...env }, name: `agent ${settings.id}` } as const;
-    // What it will be told is kept in this turn of the event loop; the process comes later.
+    // The first prompt is stored in this event-loop turn; the process starts later.
     life.input.begin(
       sessions
         .create(asked, { id, isShell: false, conversation, hidden: true })
         .then((session) => {
-          // Given up while it started.
+          // The turn was abandoned while the process started.
           if (life.isOver) return this.#delete(id);
           return this.#follow(life, session);
         })
@@ -217,13 +220,13 @@ export class AgentProcess implements Agent {
     return life;
   }
 
-  /** Now, or when there is room again. */
+  /** Calls the link now, or after a full disk has room again. */
   #ask(act: Act): void {
     if (this.#stalled !== undefined) this.#stalled.acts.push(act);
     else if (this.#life !== undefined) this.#call(this.#life, act);
   }
 
-  /** Calls the link, keeps what it told, then does what it asked for. */
+  /** Calls the link, stores its effects, then executes its requests. */
   #call(life: Life, act: Act): void {
     if (life.isOver) return;
     try {
@@ -235,7 +238,7 @@ export class AgentProcess implements Agent {
     this.#commit(life, act);
   }
 
-  /** `act`: what is to be called again where nothing could be kept. */
+  /** Stores the effects, then executes the requests. `act`: call to repeat if the disk was full. */
   #commit(life: Life, act?: Act): void {
     const { effects, output, kept } = life;
     const state = JSON.stringify(life.link.state);
@@ -275,8 +278,8 @@ export class AgentProcess implements Agent {
   }
 
   /**
-   * A full disk: the process waits, because nobody reads it. What the link knows by now was not kept, so that another
-   * one is made of what was, and reads again.
+   * Handles a full disk: the process waits, because its output is not read. The current state of the link was not
+   * stored, so a new link is made from the stored state and reads the output again.
    */
   #stall(life: Life, act: Act | undefined): void {
     this.#letGo(life);
@@ -287,7 +290,7 @@ export class AgentProcess implements Agent {
       const next = this.#makeLife(life.session, state === '' ? undefined : (JSON.parse(state) as object), offset);
       next.input.n = life.input.n;
       this.#life = next;
-      // The start may still be under way, and so may lines that were kept.
+      // The start may still be under way, as may stored lines.
       next.input.begin(
         life.input.drained
           .then(() => this.#follow(next, this.#parts.sessions.get(life.session)))
@@ -298,7 +301,7 @@ export class AgentProcess implements Agent {
     this.#stalled = { acts, timer };
   }
 
-  /** The process cannot be gone on with. */
+  /** Ends a process that cannot continue, with an error. */
   #fail(life: Life, error: unknown): void {
     if (life.isOver) return;
     this.#tellFailed(error);
@@ -319,7 +322,7 @@ export class AgentProcess implements Agent {
     told.free();
   }
 
-  /** From here a later gateway goes on; marks in the log before it are not needed any more. */
+  /** Stores the state from which a later gateway continues. It no longer needs earlier marks in the log. */
   #remember(life: Life): void {
     const { session, input, output, link } = life;
     life.rememberedAt = output.offset;
@@ -373,7 +376,7 @@ export class AgentProcess implements Agent {
     if (life.isOver) return 'done';
     if (isLast) this.#processOnEnd(life, this.#parts.sessions.get(life.session).info);
     if (life.isOver) return 'done';
-    // A page at a time: others want to be heard, too.
+    // Yields after each page, so that a busy agent cannot starve others.
     if (!life.input.isFull) setImmediate(() => life.pump?.resume());
     return 'full';
   }
@@ -382,12 +385,12 @@ export class AgentProcess implements Agent {
     try {
       for (const piece of life.output.stdout(bytes, offset)) {
         this.#handle(life, piece);
-        // What comes behind the end of a turn is told by itself, when the end is kept.
+        // Events after the end of a turn are committed separately, after the end is stored.
         if (life.effects.hasEnded) this.#commit(life);
         if (life.isOver) return;
       }
     } catch (error) {
-      // What it said before that counts.
+      // Output before the error counts.
       this.#commit(life);
       this.#fail(life, error);
     }
@@ -404,7 +407,7 @@ export class AgentProcess implements Agent {
     return 'done';
   }
 
-  /** All that it wrote is read. */
+  /** Handles the end of the process, after all output is read. */
   #processOnEnd(life: Life, { exitCode, signal }: Pick<SessionInfo, 'exitCode' | 'signal'>): void {
     if (life.isOver) return;
     const stderr = life.output.stderrTail;
@@ -425,7 +428,7 @@ export class AgentProcess implements Agent {
     this.#end(life);
   }
 
-  /** Ends the process and all that it has started; the agent is free when that is done. */
+  /** Ends the process and all its children. The agent is free after that. */
   #end(life: Life): void {
     if (life.isOver) return;
     this.#memory = this.#parts.driver.memoryOf(life.link.state) ?? this.#memory;
@@ -433,13 +436,13 @@ export class AgentProcess implements Agent {
     life.terminals.endAll();
     const ended = this.#delete(life.session);
     this.#ending = Promise.all([this.#ending, ended]);
-    // An idle process that takes its time has no say in the turn of the next one.
+    // An idle process that ends slowly must not free the agent in the middle of the next turn.
     void ended.then(() => {
       if (this.#life === undefined) this.#free();
     });
   }
 
-  /** There is no process, and there will be none. */
+  /** Fails the turn when no process could be started. */
   #giveUp(error: unknown): void {
     this.#tellFailed(error);
     this.#free();
@@ -470,7 +473,8 @@ export class AgentProcess implements Agent {
     try {
       await this.#parts.sessions.delete(session);
     } catch {
-      // It was never started, or is deleted already. What a runner that does not answer holds is found by recover().
+      // The session was never started, or is deleted already. `recover` finds what remains in a runner that does not
+      // answer.
     }
   }
 }

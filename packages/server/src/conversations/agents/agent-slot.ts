@@ -1,4 +1,4 @@
-// The agent of one conversation: the one that is in use, whether it is free, and what is known of its process.
+// The slot for the agent of one conversation: the current agent, whether it is free, and the memory of its process.
 
 import type { RunRecord } from '../../store/conversations.ts';
 import type { Driver, Prompt } from '../drivers/driver.ts';
@@ -12,13 +12,13 @@ export interface SeatParts {
   readonly memory: ProcessMemory | null;
 }
 
-/** What became of a run that an earlier gateway left: it goes on, begins again, or cannot. */
+/** Result for a run that an earlier gateway left: it continues, begins again, or is lost. */
 export type Left = 'goes_on' | 'begins' | 'lost';
 
 export class Seat {
   readonly #parts: SeatParts;
   #taken: { readonly made: AgentMade; readonly version: string; readonly kind: Driver['kind'] } | undefined;
-  /** Sits in for the agent for one turn. */
+  /** Stand-in for the agent during one turn. */
   #guest: Agent | undefined;
   #isFree = true;
   #memory: ProcessMemory | null;
@@ -28,27 +28,30 @@ export class Seat {
     this.#memory = parts.memory;
   }
 
-  /** Whoever has the turn. */
+  /** The agent, or the stand-in, that has the turn. */
   get agent(): Agent | undefined {
     return this.#guest ?? this.#taken?.made.agent;
   }
 
-  /** The session that the agent's process is. */
+  /** Id of the session of the agent's process. */
   get session(): string | null {
     return this.#taken?.made.agent.session ?? null;
   }
 
-  /** A turn can begin. */
+  /** True if a turn can begin. */
   get isFree(): boolean {
     return this.#isFree && this.#guest === undefined;
   }
 
-  /** Its process outlives the gateway, and what it is told is kept with the line that tells it. */
+  /**
+   * True if the agent is a process: it outlives the gateway, and each answer is stored together with the line that
+   * sends it.
+   */
   get isProcess(): boolean {
     return this.#guest === undefined && this.#taken?.kind === 'process';
   }
 
-  /** Marks in the log behind this place are newer than what is remembered. */
+  /** Place of the stored memory: marks in the log after this place are newer. */
   get memoryPlace(): number {
     return this.#memory?.place ?? 0;
   }
@@ -59,7 +62,7 @@ export class Seat {
     agent.begin(prompt);
   }
 
-  /** Of one turn. The agent hears nothing of it, and its process goes on as it was. */
+  /** Lends one turn to a stand-in. The agent does not learn of the turn, and its process continues unchanged. */
   lend(guest: Agent, prompt: Prompt): void {
     this.#guest = guest;
     guest.begin(prompt);
@@ -69,7 +72,7 @@ export class Seat {
     this.#guest = undefined;
   }
 
-  /** The agent says that it is free. */
+  /** Marks the agent as free. */
   free(): void {
     this.#isFree = true;
   }
@@ -78,11 +81,11 @@ export class Seat {
     this.#memory = memory;
   }
 
-  /** Goes on with what an earlier gateway left of the agent, in the middle of `running`, or between turns. */
+  /** Continues with an agent that an earlier gateway left, in the middle of `running` or between turns. */
   resume(kind: AgentKind | undefined, running: RunRecord | undefined, marks: readonly DriverMark[]): Left {
     if (kind === undefined || kind.driver.kind === 'local') return 'lost';
     const session = marks.at(-1)?.session ?? this.#memory?.session ?? undefined;
-    // Killed between the start of the run and the first word to the agent.
+    // The gateway was killed between the start of the run and the first line to the agent.
     if (session === undefined) return 'begins';
     const made = this.#take(kind);
     this.#isFree = running === undefined;
@@ -91,7 +94,7 @@ export class Seat {
       this.#isFree = true;
       return 'lost';
     }
-    // A run that was aborted a moment before: nobody knows when it has settled, so its process gets no second one.
+    // A run was aborted shortly before. When its process has settled is unknown, so that process gets no further run.
     if (running === undefined && marks.length > 0) {
       this.#taken = undefined;
       void made.agent.close(true);
@@ -103,7 +106,7 @@ export class Seat {
     await Promise.all([this.#guest?.close(true), this.#taken?.made.agent.close(ends)]);
   }
 
-  /** The one of before, unless its settings are others now. */
+  /** Returns the current agent, or a new one if its settings have changed. */
   #take(kind: AgentKind): AgentMade {
     if (this.#taken?.version === kind.version) return this.#taken.made;
     void this.#taken?.made.agent.close(true);
@@ -113,7 +116,7 @@ export class Seat {
     return made;
   }
 
-  /** What is remembered of that process; of one that is newer, only what it was told of the one before. */
+  /** Returns the memory of that process. For a newer process only `memory`, from the process before, applies. */
   #memoryOf(session: string): ProcessMemory & { readonly session: string } {
     const known = this.#memory;
     if (known !== null && known.session === session) return { ...known, session };

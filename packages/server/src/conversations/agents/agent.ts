@@ -1,4 +1,4 @@
-// An agent as its conversation sees it, whether it is a process or not.
+// An agent as its conversation sees it: a process or not.
 
 import type { BinnacleError } from '@binnacle/protocol';
 import type { Driver, Prompt } from '../drivers/driver.ts';
@@ -7,64 +7,70 @@ import type { Effect } from './effects.ts';
 import type { WatchedTimes } from './turn-watch.ts';
 
 export interface Agent {
-  /** The session that its process is, while there is one. */
+  /** Id of the session of the agent's process; null without a process. */
   readonly session: string | null;
-  /** True until the agent takes the message of the turn: its program, or its session, is being made. */
+  /** True until the agent accepts the message of the turn: its program, or its session, is being started. */
   readonly isStarting: boolean;
-  /** Begins a turn; only when the agent is free. What goes wrong comes by `failed`. */
+  /** Begins a turn. Call only when the agent is free. Errors arrive by `failed`. */
   begin(prompt: Prompt): void;
-  /** Hands a message into the turn. */
+  /** Injects a message into the turn. */
   inject(prompt: Prompt): void;
-  /** Ends the turn, politely first. `free` comes when it has ended, by force if need be. */
+  /** Ends the turn, by a request first. `free` follows when the turn has ended, by force if necessary. */
   interrupt(): void;
   answer(approval: string, option: string): void;
-  /** Lets go of it. `ends`: whatever runs of it is ended, too; else it goes on without us, if it can. */
+  /**
+   * Releases the agent. `ends`: everything that runs for it is ended, too; otherwise it continues without the gateway
+   * if it can.
+   */
   close(ends: boolean): Promise<void>;
 }
 
 /** The conversation as its agent sees it. */
 export interface Told {
   /**
-   * Keeps what was told, together with how far the talk has come. `mark` is undefined for agents that no restart can go
-   * on with. Throws `disk_full`; then nothing was kept, and it must be told again.
+   * Stores effects together with the progress of the exchange. `mark` is undefined for agents that cannot continue
+   * after a restart. Throws `disk_full`; nothing was stored then, and the caller must repeat the effects.
    */
   commit(effects: readonly Effect[], mark?: Omit<DriverMark, 'carry'>): void;
-  /** The turn that is under way ends so, if there is one. Never throws: what cannot be kept is tried again. */
+  /** Ends the turn under way, if there is one, with an error. Never throws: a failed write is retried. */
   failed(error: BinnacleError): void;
-  /** The agent can begin a turn. May come in the turn of any call. */
+  /** Reports that the agent can begin a turn. May be called inside any call of the agent. */
   free(): void;
-  /** What a later gateway must know of the process while no run is under way. */
+  /** Stores the state of the process that a later gateway needs while no run is under way. */
   remember(process: Omit<ProcessMemory, 'place'>): void;
 }
 
 export interface ProcessMemory {
-  /** Null: it has ended; only what it remembers is left. */
+  /** Null after the end of the process; only `memory` is left then. */
   readonly session: string | null;
   readonly offset: number;
   readonly n: number;
   readonly state: object | null;
-  /** For the next process; see `ProcessDriver.memoryOf`. */
+  /** Memory for the next process; see `ProcessDriver.memoryOf`. */
   readonly memory: string | null;
-  /** Place in the conversation's log; marks behind it are newer. */
+  /** Place in the conversation's log; marks after this place are newer. */
   readonly place: number;
 }
 
-/** One agent of the config, ready to be used. */
+/** An agent of the config, ready for use. */
 export interface AgentKind {
   readonly driver: Driver;
-  /** Changes when its settings do. */
+  /** Hash of the settings: another version has other settings. */
   readonly version: string;
-  /** Milliseconds; 0: none. */
+  /** Milliseconds; 0: no limit. */
   readonly timeoutMs: number;
   readonly approvalMs: number;
   readonly silence: WatchedTimes;
-  /** `conversation`: its id. `memory`: what the process before remembered, see `ProcessDriver.memoryOf`. */
+  /**
+   * Makes the agent for a conversation. `conversation`: its id. `memory`: from the process before, see
+   * `ProcessDriver.memoryOf`.
+   */
   make(conversation: string, told: Told, memory: string | null): AgentMade;
 }
 
 export interface AgentMade {
   readonly agent: Agent;
-  /** Goes on with a process of an earlier gateway; false: there is none any more. */
+  /** Continues with a process of an earlier gateway. Returns false if the process no longer exists. */
   resume?(
     memory: ProcessMemory & { readonly session: string },
     marks: readonly DriverMark[],

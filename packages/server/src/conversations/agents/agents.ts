@@ -1,4 +1,4 @@
-// The agents of the config file, as conversations use them: settings and driver put together. Knows no conversation.
+// The agents of the config file, each a combination of settings and driver.
 
 import { createHash } from 'node:crypto';
 import { homedir } from 'node:os';
@@ -15,23 +15,26 @@ import { SILENCE_TIMES, type SilenceTimes } from './silence.ts';
 import { Terminals } from './terminals.ts';
 
 export interface AgentsParts {
-  /** Those of the config file, as it is now. */
+  /** Returns the agents of the current config file. */
   configs(): ReadonlyMap<string, AgentConfig>;
-  /** Where messages without a binding go; undefined: that is not decided. */
+  /** Returns the agent for messages without a binding; undefined if the config names none. */
   defaultAgent(): string | undefined;
   readonly sessions: Sessions;
-  /** From the request to end a turn until the process is ended, in ms. */
+  /** Delay, ms, between the request to end a turn and the end of the process. */
   readonly graceMs: number;
-  /** A process without work is ended after so many ms. */
+  /** Time, ms, after which an idle process is ended. */
   readonly idleMs: number;
   /** Times of an agent's silence. Default: `SILENCE_TIMES`. */
   readonly silenceTimes?: Partial<SilenceTimes>;
   contextOf(conversation: string, prompt: Prompt): Pick<LocalTurn, 'history' | 'by'>;
-  /** Those of others that are offered to an agent inside of the gateway. Default: none. */
+  /** Returns the tools that plugins offer to an agent inside the gateway. Default: none. */
   toolsOf?(agent: string): TurnTools;
-  /** Default: nobody is asked. */
+  /** Default: a guard that allows everything. */
   readonly guard?: Guard;
-  /** The drivers whose names have a slash; whether there is such a one is known when it runs. Default: there are none. */
+  /**
+   * Returns a driver whose name has a slash. Whether a plugin provides the driver is known only when it runs. Default:
+   * no such drivers.
+   */
   foreignDriver?(name: string): LocalDriver;
 }
 
@@ -59,11 +62,13 @@ export class Agents {
     });
   }
 
-  /** Ends agents' processes that no conversation goes on with: its agent is another one now, or it was deleted. */
+  /**
+   * Ends agents' processes that no conversation continues with: the agent was replaced, or the conversation deleted.
+   */
   async endOthers(kept: ReadonlySet<string>): Promise<void> {
     const { sessions } = this.#parts;
     const others = sessions.listHidden().filter((id) => !kept.has(id));
-    // One that cannot be ended now is found at the next start.
+    // The next start finds a process that cannot be ended now.
     await Promise.allSettled(others.map((id) => sessions.delete(id)));
   }
 
@@ -131,7 +136,7 @@ export class Agents {
           agent.resume(known, marks, isInTurn);
           return true;
         } catch {
-          return false; // The session is gone: its runner was, or somebody deleted it.
+          return false; // The session is gone: its runner died, or a user deleted the session.
         }
       },
     };

@@ -1,4 +1,4 @@
-// Messages that begin with /name and go to somebody else than the agent, as a run of their own. Knows no plugin.
+// Chat commands: messages that begin with /name and go to a plugin instead of the agent, as a run of their own.
 
 import type { Author, CommandInfo } from '@binnacle/protocol';
 import type { LocalDriver } from '../drivers/driver.ts';
@@ -6,14 +6,14 @@ import type { Agent, Told } from './agent.ts';
 import { LocalAgent } from './local-agent.ts';
 
 export interface ChatCommand extends CommandInfo {
-  /** Rejects with what went wrong. `signal`: nobody wants the answer any more. */
+  /** Runs the command. Rejects with its error. `signal`: the answer is no longer needed. */
   run(
     call: { readonly args: string; readonly conversation: string; readonly by: string },
     signal: AbortSignal,
   ): Promise<string>;
 }
 
-/** Those that are in force now; of two of one name the first counts. */
+/** Returns the commands in force. Of two with the same name the first counts. */
 export type ChatCommands = () => readonly ChatCommand[];
 
 export interface CommandCall {
@@ -23,7 +23,7 @@ export interface CommandCall {
 
 const CALL = /^\/([a-z][a-z0-9_-]{0,31})(?:\s+([\s\S]*))?$/;
 
-/** Undefined: it is for the agent, whatever it makes of it. */
+/** Returns the command that a message calls; undefined for a message to the agent. */
 export function callIn(text: string, commands: ChatCommands): CommandCall | undefined {
   if (!text.startsWith('/')) return undefined;
   const [, name, args = ''] = CALL.exec(text.trimEnd()) ?? [];
@@ -31,7 +31,7 @@ export function callIn(text: string, commands: ChatCommands): CommandCall | unde
   return command === undefined ? undefined : { command, args };
 }
 
-/** Sits in for the agent for one turn, and knows nothing of what was said to that. */
+/** Makes a stand-in that takes one turn and does not see the agent's history. */
 export function commandAgent(
   { command, args }: CommandCall,
   from: { readonly conversation: string; readonly agent: string; readonly by: Author; readonly told: Told },

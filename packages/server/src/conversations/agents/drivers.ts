@@ -1,4 +1,4 @@
-// Every driver that there is, by its name.
+// All built-in drivers, by name.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { acpDriver } from '../drivers/acp/acp.ts';
@@ -13,7 +13,7 @@ const DRIVERS: readonly Driver[] = [echoDriver, acpDriver, claudeCodeDriver, cod
 
 export const DRIVER_NAMES: readonly string[] = DRIVERS.map(({ name }) => name);
 
-/** Throws `bad_request` with the names that there are. */
+/** Returns a driver. Throws `bad_request` with the list of names. */
 export function driverOf(name: string): Driver {
   const driver = DRIVERS.find((each) => each.name === name);
   if (driver !== undefined) return driver;

@@ -1,4 +1,4 @@
-// What an agent told in one call, in order, until it is made into events. Knows no run.
+// The effects of an agent's calls, in order, until they are converted into events.
 
 import type { ToolCall, Usage } from '@binnacle/protocol';
 import { boundedUsage } from '../../store/usage.ts';
@@ -18,7 +18,9 @@ export type Effect =
   | { readonly kind: 'delivered'; readonly message: string }
   | { readonly kind: 'ended'; readonly end: TurnEnd };
 
-/** Collects. `told` is called for each, for agents inside of the gateway, whose calls have no end to wait for. */
+/**
+ * Collects effects. `told` is called for each effect, for agents inside the gateway, whose calls have no definite end.
+ */
 export class Effects implements Out {
   #list: Effect[] = [];
   #hasEnded = false;
@@ -36,7 +38,7 @@ export class Effects implements Out {
     return this.#list.length === 0;
   }
 
-  /** What was collected; begins anew. */
+  /** Returns the collected effects and clears the list. */
   take(): readonly Effect[] {
     const list = this.#list;
     this.#list = [];
@@ -47,7 +49,7 @@ export class Effects implements Out {
   delta(text: string, stream: 'said' | 'thought' = 'said'): void {
     if (text === '') return;
     const last = this.#list.at(-1);
-    // What came in one read is one event.
+    // Text of one read is merged into one event.
     if (last?.kind === 'delta' && last.stream === stream) {
       this.#list[this.#list.length - 1] = { ...last, text: last.text + text };
     } else this.#list.push({ kind: 'delta', stream, text });
@@ -64,7 +66,7 @@ export class Effects implements Out {
 
   tool(call: ToolCall): void {
     const last = this.#list.at(-1);
-    // Of what came in one read the last word counts, as long as its status is the same.
+    // Of several reports in one read the last counts, as long as the status is the same.
     if (last?.kind === 'tool' && last.call.id === call.id && last.call.status === call.status) {
       this.#list[this.#list.length - 1] = { kind: 'tool', call };
       this.#told();
@@ -103,7 +105,9 @@ export class Effects implements Out {
   }
 }
 
-/** What a process is to be told, and what its terminals are to do, happens once what it told is kept. */
+/**
+ * Collects the effects of a process. Lines to send and operations on terminals wait here until the effects are stored.
+ */
 export class ProcessEffects extends Effects implements ProcessOut {
   readonly terminals: AgentTerminals;
   sends: string[] = [];

@@ -1,4 +1,4 @@
-// Turns of an agent that lives in the gateway or behind HTTP. They end with the gateway.
+// An agent inside the gateway or behind HTTP. Its turns end with the gateway.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { AgentSettings, LocalDriver, LocalTurn, Prompt, TurnTools } from '../drivers/driver.ts';
@@ -11,7 +11,7 @@ export interface LocalAgentParts {
   readonly told: Told;
   /** Default: none. */
   readonly tools?: TurnTools;
-  /** What was said before the message, and who says it. */
+  /** Returns the history before the message, and the author. */
   contextOf(prompt: Prompt): Pick<LocalTurn, 'history' | 'by'>;
 }
 
@@ -52,7 +52,7 @@ export class LocalAgent implements Agent {
   }
 
   inject(): void {
-    // No local driver can; the conversation never asks.
+    // No local driver supports injection; the conversation never calls this.
   }
 
   interrupt(): void {
@@ -73,7 +73,7 @@ export class LocalAgent implements Agent {
     try {
       this.#parts.told.commit(list);
     } catch (error) {
-      // Its words cannot wait for room; that it failed can.
+      // Text cannot wait for room on the disk; the failure of the turn can.
       abort.abort();
       this.#parts.told.failed(BinnacleError.of(error));
     }
@@ -82,7 +82,7 @@ export class LocalAgent implements Agent {
   #finish(effects: Effects, abort: AbortController): void {
     this.#pass(effects, abort);
     if (!abort.signal.aborted) {
-      // Where it has ended the turn itself, nothing is under way any more and this says nothing.
+      // If the driver has ended the turn itself, no turn is under way and this has no effect.
       this.#parts.told.failed(new BinnacleError('agent_failed', { message: 'The agent returned without an end.' }));
     }
     if (this.#abort !== abort) return;

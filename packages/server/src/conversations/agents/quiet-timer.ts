@@ -1,14 +1,17 @@
-// Calls back when an agent has been quiet for a while: what it still tells of an earlier time has come to its end.
+// A timer for quiet: calls back when an agent has sent nothing for a while, and late output of earlier work is over.
 
-/** Maximum time, ms, that a message waits for quiet: an agent that never is gets it all the same. */
+/** Maximum wait of a message for quiet, ms. A message to an agent that is never quiet is then sent anyway. */
 const MAX_WAIT_MS = 15_000;
 
 export class Quiet {
   #timer: NodeJS.Timeout | undefined;
-  /** Monotonic, of the wait that is under way. */
+  /** Monotonic end of the current wait. */
   #until: number | undefined;
 
-  /** Behind everything that an agent tells. `quietMs`: how much quiet is waited for; undefined: none. */
+  /**
+   * Restarts the timer. Call after each output of the agent. `quietMs`: length of quiet to wait for; undefined: no
+   * wait.
+   */
   look(quietMs: number | undefined, call: () => void): void {
     this.stop(quietMs === undefined);
     if (quietMs === undefined) return;
@@ -17,7 +20,7 @@ export class Quiet {
     this.#timer = setTimeout(call, Math.max(0, Math.min(quietMs, this.#until - now)));
   }
 
-  /** `isOver`: the next wait is another one. */
+  /** Stops the timer. `isOver`: the next call of `look` begins a new wait. */
   stop(isOver = true): void {
     clearTimeout(this.#timer);
     if (isOver) this.#until = undefined;

@@ -1,33 +1,33 @@
-// How long the agent of a turn has been silent, and when that is worth a word, a notification, and the end of the turn.
-// Knows no run and no log. Time is monotonic: a clock that is set changes nothing.
+// The silence of an agent during a turn: measures it, and reports when to inform viewers, to notify people and to end
+// the turn. Uses monotonic time, so that setting the clock changes nothing.
 
-/** Times of an agent's silence at which something is done. All in ms. */
+/** Thresholds of an agent's silence. All in ms. */
 export interface SilenceTimes {
-  /** Silence after which the gateway says what the turn waits for. Default 15 s. */
+  /** Silence after which the gateway reports what the turn waits for. Default 15 s. */
   readonly sayMs: number;
-  /** Silence after which the people concerned are told. Default 2 min. */
+  /** Silence after which the people concerned are notified. Default 2 min. */
   readonly tellMs: number;
 }
 
 export const SILENCE_TIMES: SilenceTimes = { sayMs: 15_000, tellMs: 120_000 };
 
-/** Maximum time between two looks at the clock, ms. A pause of the machine shows by a look that comes late. */
+/** Maximum time between two checks of the clock, ms. A late check reveals a pause of the machine. */
 const LOOK_MS = 5000;
-/** A look that comes later than this, ms, comes behind a pause. A process under load is late by less. */
+/** Minimum delay of a check, ms, that counts as a pause of the machine. A process under load is late by less. */
 const PAUSE_MS = 10_000;
 
-/** `say`: viewers are told. `tell`: people who do not look are notified, too. `end`: nobody waits longer. */
+/** `say`: viewers see what the turn waits for. `tell`: absent people are notified. `end`: the turn ends. */
 export type SilenceStep = 'say' | 'tell' | 'end';
 
 /**
- * How the turn is. `talks`: words are due from the agent. `works`: a tool runs, which may take as long as it takes.
- * `asks`: somebody else is due, a person as a rule.
+ * State of the turn. `talks`: output is due from the agent. `works`: a tool runs, for as long as it takes. `asks`: an
+ * answer is due from elsewhere, usually from a person.
  */
 export type TurnDoing = 'talks' | 'works' | 'asks';
 
 export interface SilenceParts {
   doing(): TurnDoing;
-  /** Called once for each step of one silence, in their order. `silentMs`: how long it has lasted. */
+  /** Called once for each step of a silence, in order. `silentMs`: length of the silence. */
   reached(step: SilenceStep, silentMs: number): void;
   /** Monotonic clock, in ms. Default: the clock of the process. */
   now?(): number;
@@ -36,7 +36,7 @@ export interface SilenceParts {
 export interface SilenceBegin extends SilenceTimes {
   /** Silence after which the turn ends. */
   readonly limitMs: number;
-  /** How long an earlier gateway has seen of this silence, and how far it had come. Default: none. */
+  /** Length and last step of this silence in an earlier gateway. Default: none. */
   readonly before?: { readonly silentMs: number; readonly step: SilenceStep | undefined };
 }
 
@@ -46,7 +46,7 @@ const ORDER: readonly SilenceStep[] = ['say', 'tell', 'end'];
  * Watches one turn after the other.
  * @example
  * silence.begin({ ...SILENCE_TIMES, limitMs: 1_800_000 });
- * silence.heard(); // the agent has said something
+ * silence.heard(); // the agent has sent output
  * silence.stop();
  */
 export class Silence {
@@ -66,7 +66,7 @@ export class Silence {
     this.#now = parts.now ?? (() => performance.now());
   }
 
-  /** A turn begins, or is gone on with: then what the agent said meanwhile has the time of `sayMs` to be read. */
+  /** Begins or continues a turn. After a continuation, output from the meantime can be read during `sayMs` first. */
   begin(times: SilenceBegin): void {
     this.#times = times;
     const { silentMs = 0, step } = times.before ?? {};
@@ -75,7 +75,7 @@ export class Silence {
     this.#look();
   }
 
-  /** The agent has said or done something: the next silence begins. */
+  /** Begins a new silence: the agent has sent or done something. */
   heard(): void {
     if (this.#times === undefined) return;
     this.#silentMs = 0;
@@ -83,13 +83,13 @@ export class Silence {
     this.#lookedAt = this.#now();
   }
 
-  /** No turn is under way. */
+  /** Ends the watch at the end of a turn. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#times = undefined;
   }
 
-  /** Something more to wait for: a look is due when the next step may be. */
+  /** Sets the timer for the next check, when the next step may be due. */
   #look(): void {
     const times = this.#times;
     if (times === undefined) return;
@@ -109,7 +109,7 @@ export class Silence {
     if (times === undefined) return;
     const passedMs = this.#now() - this.#lookedAt;
     const doing = this.#parts.doing();
-    // A pause of the machine lets nobody be heard; connections may have to be made again.
+    // A pause of the machine silences every agent; connections may have to be made again.
     if (doing === 'asks' || passedMs > this.#dueInMs + PAUSE_MS) this.#silentMs = 0;
     else this.#silentMs += passedMs;
     const [next] = this.#steps(times).filter(([step, atMs]) => this.#silentMs >= atMs && isDueWhile(step, doing));
@@ -132,6 +132,6 @@ export class Silence {
   }
 }
 
-/** While a tool runs, that may be said, and nothing is done about it. */
+/** Returns whether a step applies. While a tool runs, the silence is shown, and nothing else happens. */
 const isDueWhile = (step: SilenceStep, doing: TurnDoing): boolean =>
   doing === 'talks' || (doing === 'works' && step === 'say');

@@ -1,4 +1,4 @@
-// The terminals of an agent: sessions in which its commands run, so that people watch and steer them. Knows no protocol.
+// The terminals of an agent: sessions in which its commands run, so that people can watch and steer them.
 
 import { createHash } from 'node:crypto';
 import {
@@ -17,23 +17,23 @@ import { incompleteBytes } from '../../cursor/text-decoder.ts';
 import type { LogReader } from '../../log/log.ts';
 import type { AgentTerminals, TerminalAnswer } from '../drivers/driver.ts';
 
-/** What is needed of `Session`. */
+/** The part of `Session` that terminals need. */
 export interface TerminalSession {
   readonly id: SessionId;
   readonly isHosted: boolean;
   readonly record: { readonly state: SessionState; readonly exitCode: number | null; readonly signal: string | null };
-  /** Throws where there is none (any more). */
+  /** Throws if there is no log (any more). */
   readonly log: LogReader;
   refresh(): Promise<void>;
   listen(listener: { changed?(): void; deleted?(): void }): () => void;
   signal(signal: SignalName, by: { readonly name: string }): Promise<void>;
-  /** Ends the program and all it has started. */
+  /** Ends the program and all its children. */
   end(): Promise<void>;
 }
 
-/** What is needed of `Sessions`. */
+/** The part of `Sessions` that terminals need. */
 export interface TerminalHost {
-  /** Throws what is wrong with the command; `invariant` where the id is taken. */
+  /** Creates a session. Throws for an invalid command, and `invariant` for an id that is in use. */
   create(
     asked: CreateSession,
     options: {
@@ -43,23 +43,23 @@ export interface TerminalHost {
       readonly orPipes: boolean;
     },
   ): Promise<TerminalSession>;
-  /** Throws `session_not_found`, `session_gone`. */
+  /** Returns a session. Throws `session_not_found`, `session_gone`. */
   get(id: string): TerminalSession;
 }
 
 export interface TerminalsParts {
   readonly host: TerminalHost;
-  /** Id of the conversation, and of the agent's process in it: together with a ref they make the id of a session. */
+  /** Ids of the conversation and of the agent's process in it: together with a ref they make the id of a session. */
   readonly conversation: string;
   readonly process: string;
-  /** Shown in the log of a session as who sent a signal. */
+  /** Sender of signals in the log of a session. */
   readonly name?: string;
   answer(answer: TerminalAnswer): void;
-  /** Asked before a command is run; rejects with what somebody has against it. Undefined: nobody wants to be asked. */
+  /** Called before a command runs; rejects with the veto of a hook. Returns undefined if no hook applies. */
   before?(spec: Spec): Promise<void> | undefined;
-  /** Terminals that are not released. Default 32: each costs a PTY and its processes. */
+  /** Maximum terminals that are not released. Default 32: each costs a PTY and its processes. */
   readonly maxTerminals?: number;
-  /** From SIGTERM until whatever is left is ended. Default 2000 ms. */
+  /** Delay between SIGTERM and the end by force. Default 2000 ms. */
   readonly killMs?: number;
 }
 
@@ -69,16 +69,16 @@ const UNKNOWN: Exit = { exitCode: null, signal: null };
 
 const DEFAULT_MAX_TERMINALS = 32;
 const DEFAULT_KILL_MS = 2000;
-/** A page is drawn for people; most are wider than 80 columns. */
+/** Size of a terminal. Output is laid out for people, most of whose pages are wider than 80 columns. */
 const SIZE = { cols: 120, rows: 30 };
-/** On a terminal these programs would wait for somebody to scroll. */
+/** Variables against pagers, which would wait for a person to scroll on a terminal. */
 const ENV = { PAGER: 'cat', GIT_PAGER: 'cat' };
-/** What only a shell understands. */
+/** Characters that only a shell interprets. */
 const SHELL_WORDS = /[\s;&|<>$`"'*?()[\]{}~#!\\]/;
 
 export class Terminals implements AgentTerminals {
   readonly #parts: TerminalsParts;
-  /** Those that are not released, by ref. */
+  /** Terminals that are not released, by ref. */
   readonly #open = new Map<string, Promise<TerminalSession>>();
 
   constructor(parts: TerminalsParts) {
@@ -101,7 +101,8 @@ export class Terminals implements AgentTerminals {
     const hash = createHash('sha256')
       .update(JSON.stringify([conversation, process, ref]))
       .digest('hex');
-    // Sessions are listed by their ids, newest first: the time is that of the process, which is a UUID of version 7.
+    // Lists order sessions by id, newest first. The time in the id is that of the process, whose id is a UUID of
+    // version 7.
     const time = isSessionId(process) ? process.slice(0, 13) : `${hash.slice(12, 20)}-${hash.slice(20, 24)}`;
     const variant = ((Number.parseInt(hash.slice(3, 4), 16) & 0x3) | 0x8).toString(16);
     return `${time}-7${hash.slice(0, 3)}-${variant}${hash.slice(4, 7)}-${hash.slice(24, 36)}`;
@@ -118,7 +119,7 @@ export class Terminals implements AgentTerminals {
   waitForExit(ref: string, question: string): void {
     this.#find(ref)
       .then((session) => exitedOf(session))
-      // It was deleted; how it had ended is not known any more.
+      // The session was deleted; its exit is no longer known.
       .catch(() => UNKNOWN)
       .then((exit) => this.#parts.answer({ kind: 'exited', ref, question, exit }))
       .catch(dropped);
@@ -136,7 +137,7 @@ export class Terminals implements AgentTerminals {
     session.then((found) => found.end()).catch(dropped);
   }
 
-  /** Ends whatever runs in them. Their logs stay. */
+  /** Ends the programs of all terminals. Their logs stay. */
   endAll(): void {
     for (const session of this.#open.values()) session.then((found) => found.end()).catch(dropped);
   }
@@ -152,7 +153,7 @@ export class Terminals implements AgentTerminals {
   async #make(ref: string, spec: Spec): Promise<TerminalSession> {
     const { host, conversation, maxTerminals = DEFAULT_MAX_TERMINALS } = this.#parts;
     const id = this.sessionOf(ref) as SessionId;
-    // An earlier gateway may have started it and not have lived to say so.
+    // An earlier gateway may have started the session and ended before it could report that.
     const found = there(host, id);
     if (found !== undefined) return found;
     if (this.#open.size >= maxTerminals) {
@@ -181,7 +182,7 @@ export class Terminals implements AgentTerminals {
   async #kill(session: TerminalSession): Promise<void> {
     if (exitOf(session) !== null) return;
     const { name = 'agent', killMs = DEFAULT_KILL_MS } = this.#parts;
-    // Somebody may hold the helm, or nothing listens to it: then it is ended below.
+    // Another user may hold the lease, or the program may ignore the signal: it is then ended below.
     await session.signal('SIGTERM', { name }).catch(dropped);
     const timer = setTimeout(() => session.end().catch(dropped), killMs);
     await exitedOf(session);
@@ -189,10 +190,13 @@ export class Terminals implements AgentTerminals {
   }
 }
 
-/** It is gone, or its runner is: there is nobody to tell, and whoever waits for its exit hears of it. */
+/** Ignores an error: the session or its runner is gone, and callers that wait for the exit learn of it. */
 const dropped = (): void => undefined;
 
-/** Undefined where there never was one. Throws `session_gone` of one that was deleted: it must not run again. */
+/**
+ * Returns the session; undefined if it never existed. Throws `session_gone` for a deleted session, which must not run
+ * again.
+ */
 function there(host: TerminalHost, id: SessionId): TerminalSession | undefined {
   try {
     return host.get(id);
@@ -202,7 +206,10 @@ function there(host: TerminalHost, id: SessionId): TerminalSession | undefined {
   }
 }
 
-/** Clients of the protocol hand commands to a shell, so agents send whole command lines where a program is meant. */
+/**
+ * Converts a request into a session. Clients of the protocol pass commands to a shell, so agents send whole command
+ * lines in the place of a program.
+ */
 function askedFor({ command, args, cwd, env }: Spec): CreateSession {
   const argv = args.length === 0 && SHELL_WORDS.test(command) ? ['/bin/sh', '-c', command] : [command, ...args];
   return {
@@ -215,13 +222,13 @@ function askedFor({ command, args, cwd, env }: Spec): CreateSession {
   };
 }
 
-/** Null while it runs. */
+/** Returns the exit; null while the program runs. */
 function exitOf({ record }: TerminalSession): Exit | null {
   const { state, exitCode, signal } = record;
   return state === 'starting' || state === 'running' ? null : { exitCode, signal };
 }
 
-/** All that the program itself wrote is in the log by then. */
+/** Waits for the exit. All output of the program itself is in the log by then. */
 function exitedOf(session: TerminalSession): Promise<Exit> {
   return new Promise((resolve) => {
     const settle = (exit: Exit): void => {
@@ -241,7 +248,7 @@ async function outputOf(
   session: TerminalSession,
   limit: number,
 ): Promise<{ text: string; truncated: boolean; exit: Exit | null }> {
-  // A runner that does not answer has told us of some output before.
+  // If the runner does not answer, the output known so far is used.
   await session.refresh().catch(dropped);
   const exit = exitOf(session);
   const { log } = session;
@@ -256,7 +263,7 @@ async function outputOf(
       isWhole = false;
       continue;
     }
-    // What came while we read is for the next time.
+    // Output that arrived during this read belongs to the next one.
     for (const { kind, bytes, offset } of reading.page.entries) {
       if (isOutput(kind) && offset < end.offset) parts.push(bytes.subarray(0, end.offset - offset));
     }
@@ -265,7 +272,7 @@ async function outputOf(
   return { text: textOf(bytes, { cutsBegin: !isWhole, cutsEnd: exit === null }), truncated: !isWhole, exit };
 }
 
-/** Bytes of a character whose other part is not there are left out. */
+/** Decodes text, without partial characters at its cut ends. */
 function textOf(bytes: Uint8Array, { cutsBegin, cutsEnd }: { cutsBegin: boolean; cutsEnd: boolean }): string {
   let begin = 0;
   if (cutsBegin) while (begin < 3 && ((bytes[begin] ?? 0) & 0xc0) === 0x80) begin += 1;

@@ -1,4 +1,5 @@
-// Watch over a turn in which nothing comes: what the turn waits for, who is told, and its end. Appends nothing itself.
+// The watch over the silence of a turn: records what the turn waits for, and ends a turn that is silent for too long.
+// Appends only through its callbacks.
 
 import {
   BinnacleError,
@@ -14,16 +15,16 @@ import type { TrustedTime } from '../../base/trusted-time.ts';
 import type { RunRecord } from '../../store/conversations.ts';
 import { Silence, type SilenceStep, type SilenceTimes, type TurnDoing } from './silence.ts';
 
-/** Maximum per turn of calls that run, of which one is named: an agent may forget to tell their end. */
+/** Maximum running calls to track per turn, of which one is named: an agent may fail to report their ends. */
 const MAX_TOOLS = 64;
 
 export interface TurnWatchParts {
   readonly time: Pick<TrustedTime, 'now'>;
-  /** The agent has not taken the message yet. */
+  /** Returns true until the agent has accepted the message. */
   isStarting(): boolean;
-  /** Keeps the event. May throw `disk_full`. */
+  /** Stores the event. May throw `disk_full`. */
   tell(event: ConversationEvent): void;
-  /** The turn ends so. */
+  /** Ends the turn with an error. */
   end(error: BinnacleError): void;
 }
 
@@ -36,11 +37,11 @@ export class TurnWatch {
   readonly #silence: Silence;
   #run: RunRecord | undefined;
   #isAsked = false;
-  /** Ms since 1970, of the log. */
+  /** Time of the last output, ms since 1970, from the log. */
   #heardAt = 0;
   #told: SilenceInfo | undefined;
   #retry: Retry | undefined;
-  /** Titles of the calls that run, by id. */
+  /** Titles of the running calls, by id. */
   readonly #tools = new Map<string, string>();
   readonly #approvals = new Set<string>();
 
@@ -52,12 +53,12 @@ export class TurnWatch {
     });
   }
 
-  /** Last report of this silence; undefined where none was made. */
+  /** Last report of this silence; undefined before a report. */
   get told(): SilenceInfo | undefined {
     return this.#told;
   }
 
-  /** Takes a turn that begins, or that an earlier gateway left: its events are told by `fold` before `begin`. */
+  /** Takes a turn that begins, or that an earlier gateway left: its events arrive by `fold` before `begin`. */
   take(run: RunRecord): void {
     this.stop();
     this.#run = run;
@@ -65,7 +66,9 @@ export class TurnWatch {
     this.#heardAt = run.startedAt ?? Date.now();
   }
 
-  /** Starts the time. Across a restart it is the time of day, as far as that is believed, because it ends a turn. */
+  /**
+   * Starts the timer. Across a restart the silence is measured by the trusted time of day, because it can end a turn.
+   */
   begin(times: WatchedTimes): void {
     if (this.#run === undefined) return;
     const step = this.#told === undefined ? undefined : this.#told.isLong === true ? 'tell' : 'say';
@@ -73,7 +76,7 @@ export class TurnWatch {
     this.#silence.begin({ ...times, before: { silentMs, step } });
   }
 
-  /** An event of the turn is in the log. */
+  /** Applies an event that is in the log. */
   fold(event: ConversationEvent): void {
     if (event.type === 'silent') {
       const { at, silentMs, waitsFor, isLong } = event;
@@ -145,7 +148,7 @@ export class TurnWatch {
     try {
       this.#parts.tell({ type: 'silent', run: run.id, ...told });
     } catch {
-      // A full disk; the next step is tried all the same.
+      // The disk is full; the next step is tried all the same.
     }
   }
 }

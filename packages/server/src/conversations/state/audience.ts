@@ -1,32 +1,32 @@
-// Who may see a conversation, and whose a run is. Knows no connection.
+// The audience of a conversation: who may see it, and who gets the events of a run.
 
 import { type Author, allows, BinnacleError, type Scope, type Visibility } from '@binnacle/protocol';
 import type { Reach } from '../../store/shares.ts';
 import { isStopText } from './stop-text.ts';
 
-/** Whoever asks: a token, by the user that it stands for. */
+/** The caller: a token, by the user that it stands for. */
 export interface Viewer {
   readonly user: string;
   readonly name: string;
   readonly scope: Scope;
-  /** Of a guest of a share link. */
+  /** Reach of a guest of a share link; null or undefined for users. */
   readonly reach?: Reach | null;
 }
 
 type Who = Pick<Viewer, 'user' | 'scope' | 'reach'>;
 
 export interface Audience {
-  /** Of the conversation. */
+  /** Id of the conversation. */
   readonly id: string;
   readonly owner: string | null;
   readonly visibility: Visibility;
 }
 
-/** Sees it, and may send to it with the scope `input`. */
+/** Returns whether a viewer may see the conversation, and with the scope `input` send to it. */
 export function maySee(audience: Audience, viewer: Who): boolean {
   const { reach } = viewer;
   if (reach != null) {
-    // What it was shared, as long as whoever shared it sees that.
+    // A guest sees the shared conversation as long as its sharer may see it.
     return reach.kind === 'conversation' && reach.id === audience.id && maySee(audience, reach.maker);
   }
   const { owner, visibility } = audience;
@@ -41,23 +41,25 @@ export function maySee(audience: Audience, viewer: Who): boolean {
   }
 }
 
-/** Changes who else may see it, names it, deletes it. */
+/** Returns whether a viewer may rename or delete the conversation and change its visibility. */
 export const mayManage = ({ owner }: Audience, viewer: Who): boolean =>
   viewer.reach == null && allows(viewer.scope, 'input') && (viewer.scope === 'admin' || owner === viewer.user);
 
 /**
- * To whom a run's events go without their asking for the conversation: to its author's connections that watch; of a run
- * that no user began, to all that watch and may see the conversation. Decided by what the run says, which never changes:
- * that somebody left cannot make it more.
+ * Returns whether a run's events go to a viewer without a subscription to the conversation: to the watching connections
+ * of its author; for a run that no user began, to all watching viewers who may see the conversation. Depends only on
+ * the run's author, which never changes, so that a departure cannot widen the audience.
  */
 export const isFor = (by: Author, viewer: Pick<Viewer, 'user'>): boolean => by.user === null || by.user === viewer.user;
 
 export const authorOf = ({ user, name }: Viewer): Author => ({ user, name });
 
-/** What a message says that is more than a message: it is for whoever takes orders, or breaks off what is under way. */
+/** Pattern of a command: a message that addresses a plugin, or aborts a run, instead of being text for the agent. */
 const ORDER = /^\s*\/[a-z][a-z0-9_-]{0,31}(?:\s|$)/i;
 
-/** Throws `forbidden` for messages that a guest of a share link may not send: `type` is typing, and no more. */
+/**
+ * Throws `forbidden` for messages that a guest of a share link may not send: the right `type` covers plain text only.
+ */
 export function assertMaySend(
   viewer: Who,
   message: { readonly text: string; readonly steer?: string | undefined },

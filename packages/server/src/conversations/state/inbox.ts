@@ -1,11 +1,11 @@
-// The messages of one conversation that wait for their turn. Knows no log: it is told what became of them.
+// The queued messages of one conversation. Events report what becomes of them.
 
 import { BinnacleError, type ConversationEvent, type MessageInfo } from '@binnacle/protocol';
 
 export class Inbox {
   #waiting: readonly MessageInfo[];
 
-  /** In order. */
+  /** `waiting`: the queued messages, in order. */
   constructor(waiting: readonly MessageInfo[]) {
     this.#waiting = waiting;
   }
@@ -22,7 +22,10 @@ export class Inbox {
     return this.#waiting.find((one) => one.id === id);
   }
 
-  /** One that can still be changed: what was handed into a turn may be there any moment. */
+  /**
+   * Returns a message that can still be changed. An injected message may reach the agent at any moment. Throws
+   * `message_delivered`, `message_not_found`.
+   */
   requireWaiting(message: MessageInfo): MessageInfo {
     const found = this.find(message.id);
     if (found !== undefined && found.steer !== 'inject') return found;
@@ -39,7 +42,7 @@ export class Inbox {
     }
   }
 
-  /** Who interrupts comes before those who wait, behind others who interrupt. */
+  /** Adds a message. Interrupting messages go before the others, after earlier interrupting ones. */
   #add(message: MessageInfo): void {
     const isFirst = message.steer === 'interrupt';
     const at = isFirst ? this.#waiting.findIndex(({ steer }) => steer !== 'interrupt') : -1;

@@ -1,12 +1,12 @@
-// When a viewer gets to see what: deltas at an even pace, everything else at once and behind them. A property of one
-// cursor; the log knows nothing of it.
+// The pace of events for one viewer: deltas at an even interval, all other events at once, in order. A property of one
+// cursor, not of the log.
 
 import type { ConversationEvent, Position } from '@binnacle/protocol';
 
 export interface Clock {
   /** Monotonic, ms. */
   now(): number;
-  /** Calls back after `ms`; returns what cancels it. */
+  /** Calls back after `ms`. Returns the function that cancels the call. */
   after(ms: number, call: () => void): () => void;
 }
 
@@ -20,7 +20,7 @@ export const REAL_CLOCK: Clock = {
 };
 
 export const DELTA_INTERVAL_MS = 50;
-/** Held text beyond this is a frame of its own, whatever the pace: what is held costs memory. */
+/** Maximum length of collected text. More is sent at once, whatever the pace, because it occupies memory. */
 const MAX_HELD_LENGTH = 64 * 1024;
 
 export type Emit = (events: readonly ConversationEvent[], position: Position) => void;
@@ -32,24 +32,24 @@ export class Pace {
   #held: ConversationEvent[] = [];
   #heldLength = 0;
   #position: Position | undefined;
-  /** When deltas were sent last. */
+  /** Time at which deltas were last sent. */
   #sentAt = Number.NEGATIVE_INFINITY;
   #cancel: (() => void) | undefined;
 
-  /** `intervalMs` 0: every delta as it comes. */
+  /** `intervalMs` 0: sends every delta at once. */
   constructor(intervalMs: number, clock: Clock, emit: Emit) {
     this.#intervalMs = intervalMs;
     this.#clock = clock;
     this.#emit = emit;
   }
 
-  /** The events of one entry, all or those that are wanted, and the position behind it. */
+  /** Takes the events of one entry, all or a selection, and the position after it. */
   take(events: readonly ConversationEvent[], position: Position): void {
     let isUrgent = false;
     for (const event of events) {
       if (event.type === 'delta') this.#join(event);
       else {
-        // The first word of a run comes at once.
+        // The first text of a run is sent at once.
         if (event.type === 'run_started') this.#sentAt = Number.NEGATIVE_INFINITY;
         this.#held.push(event);
         isUrgent = true;
@@ -59,7 +59,7 @@ export class Pace {
     if (isUrgent || this.#heldLength > MAX_HELD_LENGTH) this.flush();
   }
 
-  /** There is nothing behind what was taken, for now. */
+  /** Reports that there are no further events for now. */
   caughtUp(): void {
     if (this.#held.length === 0 || this.#cancel !== undefined) return;
     const waitMs = this.#sentAt + this.#intervalMs - this.#clock.now();

@@ -1,9 +1,9 @@
-// Where an answer goes that a plugin carries, as the one text that is kept of it. Never passed in from outside.
+// Addresses of replies that a plugin delivers, in the text form that is stored. Never accepted from outside.
 
 export interface PluginReply {
   readonly plugin: string;
   readonly channel: string;
-  /** The plugin's own words for where. */
+  /** Target, in a format of the plugin. */
   readonly to: string;
 }
 
@@ -12,6 +12,6 @@ const SCHEME = 'plugin:';
 export const addressOf = ({ plugin, channel, to }: PluginReply): string =>
   `${SCHEME}${JSON.stringify({ plugin, channel, to })}`;
 
-/** Undefined: it is one that we post to. */
+/** Returns the plugin's address; undefined for a URL that replies are posted to. */
 export const pluginReplyOf = (address: string): PluginReply | undefined =>
   address.startsWith(SCHEME) ? (JSON.parse(address.slice(SCHEME.length)) as PluginReply) : undefined;

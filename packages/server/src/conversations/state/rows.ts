@@ -1,4 +1,4 @@
-// What the log of one conversation says, as rows that can be asked; and what a full disk keeps from them. Appends nothing.
+// The catalogue rows of one conversation, derived from its log, and the events that a full disk keeps from them.
 
 import {
   BinnacleError,
@@ -11,7 +11,7 @@ import type { Logger } from 'pino';
 import { type ConversationRecord, type ConversationStore, endOf, type RunRecord } from '../../store/conversations.ts';
 import { digestOf } from '../../store/messages.ts';
 
-/** What could not be taken for want of room is tried again this often. */
+/** Delay before a retry of events that had no room. */
 const RETRY_MS = 500;
 
 type Standing = Pick<ConversationRecord, 'epoch' | 'place' | 'state'>;
@@ -20,7 +20,7 @@ export class Rows {
   readonly #store: ConversationStore;
   readonly #log: Logger;
   #record: ConversationRecord;
-  /** In the log, and not in the catalogue. Empty but on a full disk. */
+  /** Events that are in the log but not in the catalogue. Empty unless the disk is full. */
   #waiting: ConversationEvent[] = [];
   #standing: Standing;
   #retry: NodeJS.Timeout | undefined;
@@ -37,8 +37,8 @@ export class Rows {
   }
 
   /**
-   * Takes over what an entry of the log says; never throws. Deltas and tool calls are in the log alone. What the
-   * catalogue has no room for is told from here all the same, and taken over when there is room.
+   * Takes over the events of a log entry; never throws. Deltas and tool calls stay in the log alone. Events for which
+   * the catalogue has no room are answered from memory, and taken over when there is room.
    */
   take(events: readonly ConversationEvent[], standing: Standing): void {
     const rest = events.filter(({ type }) => type !== 'delta' && type !== 'tool');
@@ -48,19 +48,23 @@ export class Rows {
     this.#settle();
   }
 
-  /** All of the log is taken over and nothing is under way: the next start need not look after it. */
+  /**
+   * Records that all of the log is taken over and the conversation is idle, so that the next start need not recover it.
+   */
   rest(standing: Pick<Standing, 'epoch' | 'place'>): void {
     if (this.#record.state === 'idle') return;
     this.#standing = { ...standing, state: 'idle' };
     this.#settle();
   }
 
-  /** Of what is asked for next, all must be found again by its id. Throws `disk_full`. */
+  /**
+   * Writes the waiting events first, because each accepted message must be found again by its id. Throws `disk_full`.
+   */
   requireRoom(): void {
     if (this.#waiting.length > 0 && !this.#settle()) throw new BinnacleError('disk_full');
   }
 
-  /** Also where there is no room for it; then a restart does not know it. */
+  /** Stores the memory of the process. Without room, a restart does not know the memory. */
   setProcess(process: string): void {
     try {
       this.#store.setProcess(this.#record.id, process);
@@ -81,7 +85,7 @@ export class Rows {
     return message;
   }
 
-  /** What it was when it was sent, whatever was edited since. */
+  /** Returns the digest of a message as it was sent, before any edit. */
   digest(id: string): string | undefined {
     const sent = this.#waiting.find((event) => event.type === 'message' && event.message.id === id);
     return sent?.type === 'message' ? digestOf(sent.message) : this.#store.messages.digest(this.#record.id, id);
@@ -98,12 +102,12 @@ export class Rows {
     return run;
   }
 
-  /** The one that was under way when the gateway ended. */
+  /** Returns the run that was under way when the gateway ended. */
   running(): RunRecord | undefined {
     return this.#store.running(this.#record.id);
   }
 
-  /** Messages that wait for their turn, in order. */
+  /** Returns the queued messages, in order. */
   queue(): MessageInfo[] {
     return this.#store.messages.waiting(this.#record.id);
   }
@@ -116,7 +120,7 @@ export class Rows {
     clearTimeout(this.#retry);
   }
 
-  /** False: there is no room yet. */
+  /** Writes the waiting events. Returns false if there is no room yet. */
   #settle(): boolean {
     clearTimeout(this.#retry);
     try {
@@ -125,7 +129,7 @@ export class Rows {
       return true;
     } catch (error) {
       this.#complain(error);
-      // Whoever may see it must be asked of what is in force now.
+      // Access must be decided by the visibility in force now.
       this.#record = this.#seen();
       this.#retry = setTimeout(() => this.#settle(), RETRY_MS);
       this.#retry.unref();
@@ -133,7 +137,7 @@ export class Rows {
     }
   }
 
-  /** With what waits of it that others go by. */
+  /** Returns the record with the waiting changes of title and visibility. */
   #seen(): ConversationRecord {
     let { title, visibility } = this.#record;
     for (const event of this.#waiting) {

@@ -1,6 +1,6 @@
-// The words that stop an agent instead of being sent to it. Exact forms only: "stop the server" is work for the agent.
+// Texts that stop an agent instead of being sent to it. Exact forms only: "stop the server" is work for the agent.
 
-/** The command, and what people type in a hurry, in the languages that most of them speak. */
+/** The command, and the words that people type in a hurry, in the most widely spoken languages. */
 const STOP_WORDS: ReadonlySet<string> = new Set(
   [
     '/stop',
@@ -63,11 +63,11 @@ const STOP_WORDS: ReadonlySet<string> = new Set(
 );
 
 export function isStopText(text: string): boolean {
-  // Nobody types a stop word longer than that.
+  // Every stop word is shorter than that.
   return text.length <= 100 && STOP_WORDS.has(fold(text));
 }
 
-/** Case, accents, apostrophes, runs of spaces and closing punctuation make no difference. */
+/** Normalizes a text: case, accents, apostrophes, runs of spaces and closing punctuation make no difference. */
 function fold(text: string): string {
   return text
     .normalize('NFKD')

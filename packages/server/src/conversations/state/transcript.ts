@@ -1,4 +1,4 @@
-// The log of one conversation: the one place that appends to it, and the reader that everybody shares. Knows no run.
+// The log of one conversation: its one writer and its shared reader.
 
 import { type ConversationEvent, formatPosition } from '@binnacle/protocol';
 import { Cursor } from '../../cursor/cursor.ts';
@@ -9,30 +9,30 @@ import type { SegmentFiles } from '../../log/segment-files.ts';
 import { SegmentReader } from '../../log/segment-reader.ts';
 import { SegmentWriter } from '../../log/segment-writer.ts';
 
-/** What one entry holds. Its events are there all together or not at all. */
+/** The content of one log entry. Its events are stored all or none. */
 export interface TranscriptEntry {
   readonly events: readonly ConversationEvent[];
   readonly driver?: DriverMark;
 }
 
 /**
- * How far the talk with an agent's process had come when the events of this entry were kept: a new gateway goes on
- * from here. Never shown to anybody.
+ * Progress of the exchange with an agent's process at the time of this entry. A new gateway continues from here. Never
+ * shown to viewers.
  */
 export interface DriverMark {
-  /** The session that the process is. */
+  /** Id of the session of the process. */
   readonly session: string;
-  /** Output offset of the session behind what these events came from. */
+  /** Output offset of the session after the source of these events. */
   readonly offset: number;
-  /** Lines that were sent to its stdin so far, with those of this entry. */
+  /** Number of lines sent to the stdin of the process so far, including this entry's. */
   readonly n: number;
-  /** `AgentLink.state`, where it is another than before. */
+  /** `AgentLink.state`, if it has changed. */
   readonly state?: object;
-  /** Lines that are to be sent once this is kept. */
+  /** Lines to send once this entry is stored. */
   readonly sent?: readonly string[];
-  /** The end of its input is to be sent behind them. */
+  /** The end of input is to be sent after these lines. */
   readonly endsInput?: true;
-  /** What was said, and is not among the events yet: a break between paragraphs, half of a character. */
+  /** Text that is not yet among the events: a break between paragraphs, half of a character. */
   readonly carry?: Carry;
 }
 
@@ -55,7 +55,7 @@ export class Transcript {
   readonly #writer: SegmentWriter;
   readonly #reader: SegmentReader;
   readonly #retainBytes: number;
-  /** At least so much of the newest stays: whole segments go. */
+  /** Minimum bytes of the newest events that trimming retains, because it removes whole segments. */
   readonly #keptBytes: number;
   #trimAt: number;
 
@@ -67,7 +67,7 @@ export class Transcript {
     this.#trimAt = writer.head.place + TRIM_EVERY_BYTES;
   }
 
-  /** Throws `disk_full`, `log_damaged`. */
+  /** Opens or creates the log. Throws `disk_full`, `log_damaged`. */
   static open(dir: string, isNew: boolean, options: TranscriptOptions): Transcript {
     const { segmentBytes, group, retainBytes, pages } = options;
     const writer = isNew
@@ -94,8 +94,8 @@ export class Transcript {
   }
 
   /**
-   * When it returns, the entry is kept; nobody is woken yet. Throws `disk_full` and has changed nothing then.
-   * What is too large for one entry becomes several, the mark with the last.
+   * Stores an entry without waking readers. Throws `disk_full`; nothing has changed then. An entry that is too large is
+   * split into several, with the mark in the last.
    */
   append(entry: TranscriptEntry): Head {
     const bytes = Buffer.from(JSON.stringify(entry));
@@ -106,13 +106,13 @@ export class Transcript {
     return this.append({ ...entry, events: entry.events.slice(half) });
   }
 
-  /** What is before this place may go with the next `tell`. */
+  /** Place before which the next `tell` may remove the log. */
   get doomed(): number {
     const { place } = this.#writer.head;
     return place < this.#trimAt ? 0 : Math.max(0, place - this.#keptBytes);
   }
 
-  /** Wakes those who wait at the head. */
+  /** Wakes the readers that wait at the head, and trims the log. */
   tell(): void {
     this.#reader.advance(this.#writer.head);
     if (this.#writer.head.place < this.#trimAt) return;
@@ -121,7 +121,7 @@ export class Transcript {
     this.#reader.setOldest(this.#writer.oldest);
   }
 
-  /** What is kept from a place on, in order, each with the place behind it. What is damaged or gone is left out. */
+  /** Reads the log from a place on, in order; each entry with the place after it. Skips damaged and removed parts. */
   async *readFrom(place: number): AsyncGenerator<{ readonly entry: TranscriptEntry; readonly place: number }> {
     const { log } = this;
     const cursor = new Cursor(log, { epoch: log.epoch, place: Math.max(place, log.oldest.place), offset: 0 });
@@ -139,6 +139,6 @@ export class Transcript {
   }
 }
 
-/** Written by us, and checked by its checksum. */
+/** Parses an entry without validation: the gateway wrote the entry, and its checksum was verified. */
 export const parseEntry = ({ bytes }: Entry): TranscriptEntry =>
   JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()) as TranscriptEntry;

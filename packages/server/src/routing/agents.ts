@@ -1,13 +1,13 @@
-// Which agents there are, and which of them gets what names none. Knows no binding and no channel.
+// The agents of a config, and the selection of an agent for messages that name none.
 
 import { agentName, isBlank, MAIN_AGENT } from './normalise.ts';
 import { RouteError, type RoutingConfig } from './route.ts';
 
 type Agents = RoutingConfig['agents'];
 
-/** What the config said of its agents when it was read. */
+/** A copy of the config's agents, as they were read. */
 export interface RosterReading {
-  /** False: no list of agents at all, which is not the same as an empty one. */
+  /** False if the config has no list of agents at all, which differs from an empty list. */
   readonly isGiven: boolean;
   readonly agents: readonly { readonly id: unknown; readonly isDefault: boolean }[];
   readonly isExplicit: boolean;
@@ -23,7 +23,7 @@ export function readRoster(raw: Agents): RosterReading {
   return { isGiven: isGiven(raw), agents, isExplicit: raw?.ownership === 'explicit', system: systemOf(raw) };
 }
 
-/** True where `raw` still says what was read. */
+/** Returns whether `raw` still has the content of the copy. */
 export function saysRosterStill(was: RosterReading, raw: Agents): boolean {
   if (was.isGiven !== isGiven(raw)) return false;
   if (was.isExplicit !== (raw?.ownership === 'explicit') || was.system !== systemOf(raw)) return false;
@@ -36,19 +36,19 @@ export function saysRosterStill(was: RosterReading, raw: Agents): boolean {
 }
 
 export class Roster {
-  /** Empty also where no list was given: then any name will do. */
+  /** Empty also without a list: then every name is accepted. */
   readonly #ids: ReadonlySet<string>;
   readonly #owner: string | undefined;
   readonly #isEmpty: boolean;
 
   constructor({ isGiven, agents, isExplicit, system }: RosterReading) {
-    // A blank id can be named by no binding; alone, it is `main`.
+    // No binding can name a blank id; if it is the only agent, it is `main`.
     this.#ids = new Set(agents.filter(({ id }) => !isBlank(id)).map(({ id }) => agentName(id)));
     this.#isEmpty = isGiven && agents.length === 0;
     this.#owner = isGiven ? ownerOf(agents, isExplicit, system) : MAIN_AGENT;
   }
 
-  /** The agent that a binding names. It is never silently another: an unknown name throws `AGENT_SELECTION_REQUIRED`. */
+  /** Returns the agent that a binding names, never a substitute: an unknown name throws `AGENT_SELECTION_REQUIRED`. */
   pick(name: string): string {
     if (this.#ids.size === 0 || name === MAIN_AGENT || this.#ids.has(name)) return name;
     throw new RouteError(
@@ -61,7 +61,9 @@ export class Roster {
     return this.#ids.size === 0 || name === MAIN_AGENT || this.#ids.has(name);
   }
 
-  /** Who gets what names no agent. Throws `NO_AGENTS_CONFIGURED` and `AGENT_SELECTION_REQUIRED`. */
+  /**
+   * Returns the agent for messages that name no agent. Throws `NO_AGENTS_CONFIGURED` and `AGENT_SELECTION_REQUIRED`.
+   */
   owner(): string {
     if (this.#owner !== undefined) return this.#owner;
     if (this.#isEmpty) {
@@ -79,7 +81,7 @@ function ownerOf(agents: RosterReading['agents'], isExplicit: boolean, system: u
     const named = isBlank(system) ? undefined : agentName(system);
     if (named !== undefined && agents.some(({ id }) => agentName(id) === named)) return named;
   } else {
-    // Two markers say nothing.
+    // Two markers are ambiguous, and count as none.
     const [marked, ...others] = agents.filter(({ isDefault }) => isDefault);
     if (marked !== undefined && others.length === 0) return agentName(marked.id);
   }
@@ -87,14 +89,14 @@ function ownerOf(agents: RosterReading['agents'], isExplicit: boolean, system: u
   return only !== undefined && others.length === 0 ? agentName(only.id) : undefined;
 }
 
-// The config may come from anywhere, so what should be an object is looked at before it is used.
+// The config may come from any source, so the type of each value is checked before its use.
 
-/** An own property that is not undefined decides, even if it is empty or no list. */
+/** Returns whether a list is given: a value other than undefined counts, even if it is empty or no list. */
 const isGiven = (raw: Agents): boolean => raw?.entries !== undefined || raw?.list !== undefined;
 
 const systemOf = (raw: Agents): unknown => raw?.defaults?.systemAgent?.agentId;
 
-/** Each agent in the order of the config, as long as `visit` says true. Gives the last answer. */
+/** Visits each agent in the order of the config, as long as `visit` returns true. Returns the last result. */
 function each(raw: Agents, visit: (id: unknown, isDefault: boolean) => boolean): boolean {
   const entries: unknown = raw?.entries;
   if (entries !== undefined) {

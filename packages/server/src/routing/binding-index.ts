@@ -1,18 +1,18 @@
-// Finds the binding that wins, in a time that does not depend on how many there are. Knows no agent and no session key.
+// Finds the winning binding in a time that does not depend on the number of bindings.
 
 import { folded, type Rule } from './bindings.ts';
 import { ANY, accountName, channelName, DEFAULT_ACCOUNT, idText, peerKind } from './normalise.ts';
 import type { DmScope, GroupScope, MatchedBy, RouteInput } from './route.ts';
 
 /**
- * Rules that differ in nothing but their guild, team and roles. A message has at most one guild and one team, so it
- * looks at four of these leaves at most, and asks each for its roles: what it costs depends on the message alone.
- * Maps within maps, one for each part: two different keys cannot become one, whatever characters are in them.
+ * The rules that differ only in guild, team and roles. A message has at most one guild and one team, so it needs at
+ * most four of these leaves, each with a look-up per role: the cost depends on the message alone. Nested maps, one
+ * level per part: two different keys cannot collide, whatever characters they contain.
  */
 interface Leaf {
   /** The lowest order among the rules without roles. */
   everyone: number;
-  /** The lowest order of each role. */
+  /** The lowest order per role. */
   roles: Map<unknown, number> | undefined;
 }
 interface TeamLeaves extends Leaf {
@@ -22,7 +22,7 @@ interface Scopes extends TeamLeaves {
   guilds: Map<string, TeamLeaves> | undefined;
 }
 
-/** By id. Most peers have one rule without further conditions: then its order stands here itself. */
+/** Rules by peer id. Most peers have one rule without further conditions: then the value is its order. */
 type Peers = Map<string, number | Scopes>;
 
 interface Account {
@@ -35,7 +35,7 @@ interface Account {
 }
 
 interface Channel {
-  /** Normalised: handed out, so that it is made once. */
+  /** Normalised once, and used in every result. */
   readonly name: string;
   readonly accounts: Map<string, Account>;
   any: Account | undefined;
@@ -44,24 +44,24 @@ interface Channel {
 const NONE = Number.POSITIVE_INFINITY;
 const NO_ROLES: readonly string[] = [];
 
-/** What a rule gives to its messages. Rules that give the same share one: then a look-up touches less memory. */
+/** The result of a rule. Rules with the same result share one object, so that a look-up touches less memory. */
 export interface Outcome {
   readonly agentId: string | undefined;
   readonly dmScope: DmScope | undefined;
   readonly groupScope: GroupScope | undefined;
 }
 
-/** What a message is compared by, and who has won. */
+/** The normalised message, and the rule that won. */
 export interface Found {
   readonly channel: string;
   readonly accountId: string;
-  /** -1 for none. */
+  /** -1 without a winner. */
   readonly order: number;
   readonly outcome: Outcome | undefined;
   readonly matchedBy: MatchedBy;
 }
 
-/** A message as the rules see it. */
+/** The parts of a message that rules compare. */
 interface Seen {
   readonly guild: string;
   readonly team: string;
@@ -70,14 +70,14 @@ interface Seen {
 
 export class BindingIndex {
   readonly #channels = new Map<string, Channel>();
-  /** By order. */
+  /** Outcomes by order. */
   readonly #outcomes: (Outcome | undefined)[] = [];
 
-  /** In the order of the config. */
+  /** `rules`: in the order of the config. */
   constructor(rules: readonly Rule[]) {
     const shared = new Outcomes();
     for (const rule of rules) {
-      // Without holes, so that the array stays a plain one.
+      // Without holes, so that V8 keeps a packed array.
       while (this.#outcomes.length < rule.order) this.#outcomes.push(undefined);
       this.#outcomes.push(shared.of(rule));
       this.#add(rule);
@@ -85,7 +85,7 @@ export class BindingIndex {
   }
 
   find(input: RouteInput): Found {
-    // What is a key of ours is normalised already, so most messages need no normalising.
+    // Keys are normalised, so most messages match without normalisation.
     let channel = this.#channels.get(input.channel);
     if (channel === undefined) {
       const name = channelName(input.channel);
@@ -137,7 +137,7 @@ const missed = (channel: string, accountId: string): Found => ({
   matchedBy: 'default',
 });
 
-/** The first tier with a match, and in it the lowest order. */
+/** Returns the lowest order in the first tier with a match. */
 function winner(exact: Account | undefined, any: Account | undefined, input: RouteInput): Hit {
   const roles = input.memberRoleIds ?? NO_ROLES;
   const seen: Seen = { guild: idText(input.guildId), team: idText(input.teamId), roles };
@@ -193,7 +193,7 @@ function accountOf(channel: Channel, name: string): Account {
   return known;
 }
 
-/** Undefined where the order was put down already. */
+/** Returns undefined if the order is stored already. */
 function scopesOf(account: Account, rule: Rule): Scopes | undefined {
   if (rule.peer === undefined) return account.open;
   const { kind, id } = rule.peer;
@@ -235,7 +235,7 @@ const emptyAccount = (): Account => ({
   open: emptyScopes(),
 });
 
-// Everything below takes the best order so far and gives the better of the two.
+// Each function below takes the best order so far and returns the better of the two.
 
 function ofPeer(
   exact: Account | undefined,
@@ -294,7 +294,7 @@ function everyoneOfTeams(teams: TeamLeaves | undefined, seen: Seen, best: number
   return leaf === undefined ? open : Math.min(open, leaf.everyone);
 }
 
-/** Gives rules with the same outcome the same object, and the same agent the same text. */
+/** Shares one object between rules with the same outcome, and one text per agent. */
 class Outcomes {
   readonly #known = new Map<string, Outcome>();
 

@@ -1,13 +1,13 @@
-// One binding: what it says, copied; whether it still says that; and the rule that it makes. Knows no other binding.
+// One binding: a copy of its values, the comparison with a later state, and its rule.
 
 import { ANY, accountName, agentName, channelName, idText, isBlank, type PeerKind, peerKind } from './normalise.ts';
 import type { DmScope, GroupScope, Tier } from './route.ts';
 
-/** What a binding said when it was read: raw values, so that a later change can be seen by comparing. */
+/** A copy of the raw values of a binding, so that a comparison detects a later change. */
 export interface Reading {
   readonly type: unknown;
   readonly agentId: unknown;
-  /** Whether there is an object at all: what is not of the type `object` cannot be read further. */
+  /** True if `match` is an object: other types have no values to read. */
   readonly hasMatch: boolean;
   readonly channel: unknown;
   readonly accountId: unknown;
@@ -16,27 +16,27 @@ export interface Reading {
   readonly id: unknown;
   readonly guildId: unknown;
   readonly teamId: unknown;
-  /** The array's items; undefined without one, the value itself where it is no array. */
+  /** The array's items; undefined without an array, `bad` for another value. */
   readonly roles: readonly unknown[] | undefined | 'bad';
   readonly dmScope: unknown;
   readonly groupScope: unknown;
 }
 
-/** One binding that takes part in routing. Of several that match in one tier, the lowest `order` wins. */
+/** A binding that takes part in routing. Of several matches in one tier, the lowest `order` wins. */
 export interface Rule {
-  /** Its index in the config. */
+  /** Index in the config. */
   readonly order: number;
   readonly channel: string;
-  /** Or `*`. */
+  /** An account name or `*`. */
   readonly accountId: string;
-  /** Undefined where it names none: then the owner of the agents is meant. */
+  /** Undefined for the owner of the agents. */
   readonly agentId: string | undefined;
   /** `group` and `channel` match each other and are one kind here. `id` may be `*`. */
   readonly peer: { readonly kind: 'direct' | 'group'; readonly id: string } | undefined;
-  /** '' for no condition, here and in `teamId`: no input has a blank one. */
+  /** '' for no condition, here and in `teamId`: no input has a blank id. */
   readonly guildId: string;
   readonly teamId: string;
-  /** Empty for no condition. Compared as they are. */
+  /** Empty for no condition. Compared without normalisation. */
   readonly roles: readonly unknown[];
   readonly dmScope: DmScope | undefined;
   readonly groupScope: GroupScope | undefined;
@@ -53,7 +53,7 @@ export type Fault =
   | 'bad_team'
   | 'bad_roles';
 
-/** `agentId: undefined` is left out rather than blank; both mean the owner. */
+/** Copies a binding. `agentId: undefined` means that it is absent rather than blank; both mean the owner. */
 export function read(raw: unknown): Reading {
   const binding = objectOf(raw);
   const match = objectOf(binding?.match);
@@ -77,7 +77,7 @@ export function read(raw: unknown): Reading {
   };
 }
 
-/** True where `raw` still says what was read. Compares values, allocates nothing. */
+/** Returns whether `raw` still has the values of the copy. Compares values, allocates nothing. */
 export function saysStill(was: Reading, raw: unknown): boolean {
   const binding = objectOf(raw);
   if (!same(was.agentId, binding?.agentId) || !same(was.type, binding?.type)) return false;
@@ -97,8 +97,8 @@ export function saysStill(was: Reading, raw: unknown): boolean {
 }
 
 /**
- * The rule, or what is wrong with the binding: then it takes no part, and never less exactly than it was written.
- * Undefined for what is not for routing (`acp`).
+ * Returns the rule, or the fault of the binding: a faulty binding takes no part, and never matches more than it says.
+ * Returns undefined for a binding that is not for routing (`acp`).
  */
 export function ruleOf(was: Reading, order: number): Rule | Fault | undefined {
   if (was.type === 'acp') return undefined;
@@ -129,7 +129,7 @@ export function ruleOf(was: Reading, order: number): Rule | Fault | undefined {
   };
 }
 
-/** The tier that a rule stands in. A rule with a peer may win as that of a thread's parent, too. */
+/** Returns the tier of a rule. A rule with a peer may also win as the rule of a thread's parent. */
 export function tierOf(rule: Rule): Exclude<Tier, 'binding.peer.parent'> {
   if (rule.peer !== undefined) return rule.peer.id === ANY ? 'binding.peer.wildcard' : 'binding.peer';
   if (rule.guildId !== '') return rule.roles.length > 0 ? 'binding.guild+roles' : 'binding.guild';
@@ -137,7 +137,7 @@ export function tierOf(rule: Rule): Exclude<Tier, 'binding.peer.parent'> {
   return rule.accountId === ANY ? 'binding.channel' : 'binding.account';
 }
 
-/** As what a peer's kind is compared: rooms are called `group` by one platform and `channel` by another. */
+/** Returns the kind for comparisons: some platforms call rooms `group` and others `channel`. */
 export const folded = (kind: PeerKind): 'direct' | 'group' => (kind === 'direct' ? 'direct' : 'group');
 
 type Raw = Readonly<Record<string, unknown>>;
@@ -150,16 +150,18 @@ const shapeOf = (peer: unknown): Reading['peer'] =>
 
 const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
 
-/** A blank text is no condition, as if it was left out; anything that cannot be an id is a fault. */
+/**
+ * Returns whether a value can be an id. A blank text is no condition, like an absent one; any other type is a fault.
+ */
 const isIdOrAbsent = (value: unknown): boolean =>
   isAbsent(value) || typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint';
 
-// An unknown scope is handed on as it is, as the reference does: it has the effect of `main` for people and of
-// `per-group` for rooms. The config file refuses it earlier.
+// An unknown scope is passed on, as the reference does: it has the effect of `main` for people and of `per-group` for
+// rooms. The config file refuses it earlier.
 const scopeOf = <Scope extends string>(value: unknown): Scope | undefined =>
   isAbsent(value) ? undefined : (value as Scope);
 
-/** `Object.is` for NaN, behind the comparison that is nearly always enough. */
+/** Compares two values. `Object.is` is for NaN, after the comparison that is nearly always enough. */
 const same = (a: unknown, b: unknown): boolean => a === b || Object.is(a, b);
 
 function sameRoles(was: Reading['roles'], now: unknown): boolean {

@@ -1,4 +1,4 @@
-// A router of one config as it is now. What is changed in the config afterwards is another config: make another router.
+// A router for one state of a config. Later changes in the config need a new router.
 
 import { Roster, readRoster } from './agents.ts';
 import { BindingIndex } from './binding-index.ts';
@@ -11,7 +11,10 @@ import { IdentityLinks, mainKeyName, readLinks } from './session-key.ts';
 export interface Router {
   /** Throws RouteError: `AGENT_SELECTION_REQUIRED`, `NO_AGENTS_CONFIGURED`. */
   resolve(input: RouteInput): Route;
-  /** Never throws for what `resolve` throws: the explanation says it. Looks at all bindings of the channel. */
+  /**
+   * Explains a route. Never throws the failures of `resolve`: the explanation contains them. O(n) over the bindings of
+   * the channel.
+   */
   explain(input: RouteInput): Explanation;
 }
 
@@ -28,7 +31,7 @@ export function createRouter(config: RoutingConfig | null | undefined): Router {
   };
 }
 
-/** Nothing for what is no list. */
+/** Returns no bindings for a value that is no list. */
 export function readBindings(config: RoutingConfig | null | undefined): readonly Reading[] {
   const bindings: unknown = config?.bindings;
   return Array.isArray(bindings) ? Array.from(bindings, read) : [];

@@ -1,4 +1,4 @@
-// Why a message goes where it goes: each tier, what stood in it, and what kept it from matching. For people.
+// The explanation of a route for people: each tier, its bindings, and the conditions that did not match.
 
 import { type Fault, folded, type Rule, tierOf } from './bindings.ts';
 import { ANY, idText, peerKind } from './normalise.ts';
@@ -6,37 +6,37 @@ import { type MatchedBy, type Peer, type Route, RouteError, type RouteInput, TIE
 import { type Parts, routeOf } from './router.ts';
 
 export interface Candidate {
-  /** The index of the binding in the config. */
+  /** Index of the binding in the config. */
   readonly index: number;
-  /** Null where it names none. */
+  /** Null if the binding names no agent. */
   readonly agentId: string | null;
-  /** True of the one that wins and of those that would have, had they stood before it. */
+  /** True for the winner, and for bindings that would win if they stood before it. */
   readonly matches: boolean;
   readonly why: string;
 }
 
 export interface TierReport {
   readonly tier: MatchedBy;
-  /** `not_applicable`: the message lacks what this tier compares. `not_tried`: an earlier tier has won. */
+  /** `not_applicable`: the message lacks the part that this tier compares. `not_tried`: an earlier tier has won. */
   readonly outcome: 'matched' | 'no_match' | 'not_applicable' | 'not_tried';
   readonly why: string;
-  /** What matches first, then what misses by the least; at most 5. */
+  /** Matches first, then the bindings with the fewest misses; at most 5. */
   readonly candidates: readonly Candidate[];
-  /** How many more bindings stand in this tier. */
+  /** Number of further bindings in this tier. */
   readonly more: number;
 }
 
 export interface Explanation {
-  /** Null where the message cannot be routed; see `error`. */
+  /** Null if the message cannot be routed; see `error`. */
   readonly route: Route | null;
   readonly error: { readonly code: string; readonly message: string } | null;
-  /** The index of the binding that won; null without one. */
+  /** Index of the winning binding; null without a winner. */
   readonly binding: number | null;
   /** One sentence. */
   readonly why: string;
   /** All nine, in the order in which they are tried. */
   readonly tiers: readonly TierReport[];
-  /** Bindings that were not looked at: those of other channels, and those that are faulty or not for routing. */
+  /** Bindings without a comparison: those of other channels, and those that are faulty or not for routing. */
   readonly passedOver: { readonly otherChannels: number; readonly faulty: number };
 }
 
@@ -82,11 +82,11 @@ interface Message {
   readonly roles: readonly unknown[];
 }
 
-/** `kind`: undefined for one that no binding can name. */
+/** A normalised peer. `kind`: undefined for a kind that no binding can name. */
 interface Compared {
   readonly kind: 'direct' | 'group' | undefined;
   readonly id: string;
-  /** As it was given. */
+  /** The name as given. */
   readonly name: string;
 }
 
@@ -112,7 +112,7 @@ function compared(peer: Peer | null | undefined): Compared | undefined {
   };
 }
 
-/** What a message has to bring for a tier, in words; undefined where it does. */
+/** Returns a sentence about the part that a message lacks for a tier; undefined if it lacks none. */
 function lackOf(tier: Tier, { peer, parentPeer, guildId, teamId, roles }: Message): string | undefined {
   switch (tier) {
     case 'binding.peer':
@@ -146,7 +146,7 @@ function report(tier: Tier, rules: readonly Rule[], message: Message, won: Rule 
     if (tierOf(rule) !== home) continue;
     count += 1;
     const misses = missesOf(rule, message, tier === 'binding.peer.parent' ? message.parentPeer : message.peer);
-    // Kept sorted, and short: a channel may have a hundred thousand.
+    // Sorted and short at any time: a channel may have a hundred thousand bindings.
     const place = nearest.findIndex((other) => other.misses.length > misses.length);
     if (place >= 0) nearest.splice(place, 0, { rule, misses });
     else if (nearest.length < MAX_CANDIDATES) nearest.push({ rule, misses });
@@ -166,7 +166,7 @@ function report(tier: Tier, rules: readonly Rule[], message: Message, won: Rule 
 const whyNot = (rule: Rule, won: Rule | undefined): string =>
   rule === won ? 'All of its conditions hold.' : `It would match, but binding ${won?.order} stands before it.`;
 
-/** What of a rule does not hold, each in a few words. */
+/** Returns the conditions of a rule that do not match, each in a few words. */
 function missesOf(rule: Rule, message: Message, peer: Compared | undefined): string[] {
   const misses: string[] = [];
   if (rule.accountId !== ANY && rule.accountId !== message.accountId) {
@@ -224,7 +224,7 @@ function attempt(act: () => Route): Pick<Explanation, 'route' | 'error'> {
   }
 }
 
-/** Config and messages come from elsewhere: long texts are cut. */
+/** Returns a value as text. Config and messages come from outside, so long texts are cut. */
 function shown(value: unknown): string {
   const text = String(value);
   return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}…`;

@@ -1,4 +1,4 @@
-// What others use of routing. Stands for itself: imports no other part of the server and no package.
+// The public interface of routing. The module imports no other part of the server and no package.
 
 export { createRouter, type Router } from './create-router.ts';
 export type { Candidate, Explanation, TierReport } from './explain.ts';

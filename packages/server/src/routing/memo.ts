@@ -1,29 +1,34 @@
-// What was made of an object, for as long as that object says the same. Notices changes made in place.
+// A cache of products made from objects, valid as long as the object has the same content. Detects changes in place.
 
-/** How one kind of object is read. What is made is made of a copy. */
+/** Functions for one kind of source object. The product is made from a copy. */
 export interface Making<Source extends object, Copy, Made> {
-  /** A copy of all that matters. */
+  /** Copies all relevant values. */
   read(source: Source): Copy;
-  /** How many things were copied. */
+  /** Returns the number of copied items. */
   sizeOf(copy: Copy): number;
-  /** How many there are now, where that costs nothing to know. */
+  /** Returns the current number of items. Only for sources where that costs nothing. */
   sizeNow?(source: Source): number;
-  /** Compares every value; allocates as little as it can. */
+  /** Compares every value; allocates as little as possible. */
   saysStill(copy: Copy, source: Source): boolean;
   make(copy: Copy): Made;
 }
 
 export interface Keeping {
-  /** Up to so many things are all compared at every call. */
+  /** Maximum items that are all compared on every call. */
   readonly comparedEachTime: number;
-  /** Of more, all are compared once in so many ms of a monotonic clock, and their number at every call. */
+  /**
+   * Interval in ms, by a monotonic clock, at which more items are all compared. Their number is compared on every call.
+   */
   readonly comparedEveryMs: number;
 }
 
-/** 16 bindings are compared in some 0.2 µs; 100 000 in some milliseconds, which is too much for every message. */
+/**
+ * Default intervals: 16 bindings are compared in some 0.2 µs; 100 000 in some milliseconds, which is too much for every
+ * message.
+ */
 export const KEEPING: Keeping = { comparedEachTime: 16, comparedEveryMs: 1000 };
 
-/** For clones: an object that was never seen is compared with so many of those that were. */
+/** Maximum recent products with which an unknown object is compared. It may be a clone. */
 const RECENT = 4;
 
 export interface Product<Copy, Made> {
@@ -39,9 +44,9 @@ interface Entry<Copy, Made> {
 export class Kept<Source extends object, Copy, Made> {
   readonly #making: Making<Source, Copy, Made>;
   readonly #keeping: Keeping;
-  /** An entry goes with its object. */
+  /** Entries by object. The garbage collector removes an entry with its object. */
   readonly #entries = new WeakMap<Source, Entry<Copy, Made>>();
-  /** Most callers have one config: it is found without a look into the map. */
+  /** The last entry: most callers have one config, which needs no look-up in the map. */
   #last: { readonly source: Source; readonly entry: Entry<Copy, Made> } | undefined;
   /** Newest first. */
   #recent: readonly Product<Copy, Made>[] = [];
@@ -51,7 +56,7 @@ export class Kept<Source extends object, Copy, Made> {
     this.#keeping = keeping;
   }
 
-  /** Made anew where the object is seen to say something else than before. `now`: in ms, monotonic. */
+  /** Returns the product of an object, made again after a detected change. `now`: in ms, monotonic. */
   of(source: Source, now: number): Product<Copy, Made> {
     const entry = this.#last?.source === source ? this.#last.entry : this.#entries.get(source);
     if (entry === undefined) return this.renew(source, now);
@@ -67,7 +72,7 @@ export class Kept<Source extends object, Copy, Made> {
     return this.#making.saysStill(product.copy, source) ? product : this.renew(source, now);
   }
 
-  /** For an object that was never seen, and for one that says something else. A clone of a recent one costs one comparison. */
+  /** Returns the product of an unknown or changed object. A clone of a recent object costs one comparison. */
   renew(source: Source, now: number): Product<Copy, Made> {
     const product = this.#recent.find((one) => this.#isLike(one, source)) ?? this.#make(source);
     if (this.#recent[0] !== product) {

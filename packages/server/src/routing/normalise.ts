@@ -1,31 +1,34 @@
-// How names and ids are brought into one form before they are compared. Each function leaves its own results as they are.
+// Normalisation of names and ids before comparisons. Each function is idempotent.
 
 const SLUG = /^[a-z0-9][a-z0-9_-]{0,63}$/i;
 const MAX_SLUG = 64;
 
 export const DEFAULT_ACCOUNT = 'default';
 export const MAIN_AGENT = 'main';
-/** A binding's account that stands for all, and a binding's peer id that does. */
+/** Wildcard for the account of a binding, and for the id of its peer. */
 export const ANY = '*';
 
-/** The empty text stays: no binding has such a channel. */
+/** Normalises a channel name. No binding has an empty channel. */
 export const channelName = (raw: unknown): string => (typeof raw === 'string' ? raw.trim().toLowerCase() : '');
 
-/** Blank, or nothing left of it: `default`. Also for `*`, which is an account only in a binding. */
+/**
+ * Normalises an account name. Blank, or empty after normalisation: `default`. Also for `*`, which is an account only in
+ * a binding.
+ */
 export function accountName(raw: unknown): string {
   if (raw === undefined || raw === null) return DEFAULT_ACCOUNT;
   const name = slug(raw);
-  // Names that are special as keys of objects, in whatever keeps accounts by name.
+  // Names that are special as keys of objects, wherever accounts are stored by name.
   if (name === '' || name === '__proto__' || name === 'prototype' || name === 'constructor') return DEFAULT_ACCOUNT;
   return name;
 }
 
-/** Blank, or nothing left of it: `main`. */
+/** Normalises an agent name. Blank, or empty after normalisation: `main`. */
 export const agentName = (raw: unknown): string => slug(raw) || MAIN_AGENT;
 
 export const isBlank = (raw: unknown): boolean => typeof raw !== 'string' || raw.trim() === '';
 
-/** Of peers, guilds and teams. Case counts. What is neither text nor a number is ''. */
+/** Normalises the id of a peer, guild or team. Case-sensitive. Returns '' for other types than text and number. */
 export function idText(raw: unknown): string {
   if (typeof raw === 'string') return raw.trim();
   return typeof raw === 'number' || typeof raw === 'bigint' ? String(raw) : '';
@@ -46,7 +49,7 @@ function slug(raw: unknown): string {
   const text = raw.trim();
   if (SLUG.test(text)) return text.toLowerCase();
   const dashed = text.toLowerCase().replace(/[^a-z0-9_-]+/g, '-');
-  // By hand: an expression that is tried at every dash takes quadratic time on a text of dashes.
+  // A loop: a regular expression that is tried at every dash takes O(n²) time on a text of dashes.
   let from = 0;
   let to = dashed.length;
   while (from < to && dashed[from] === '-') from += 1;

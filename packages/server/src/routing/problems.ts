@@ -1,16 +1,16 @@
-// What is wrong with the bindings of a config, in words. Knows no file: a problem names the index, others find the line.
+// The faults of a config's bindings as sentences. A problem has the index of the binding; the caller finds the line.
 
 import { Roster, readRoster } from './agents.ts';
 import { type Fault, read, ruleOf } from './bindings.ts';
 import type { RoutingConfig } from './route.ts';
 
 export interface BindingProblem {
-  /** Of the binding, from 0. */
+  /** Index of the binding, from 0. */
   readonly index: number;
-  /** Below the binding, e.g. `match.peer.id`; '' for the whole. */
+  /** Path below the binding, e.g. `match.peer.id`; '' for the whole. */
   readonly path: string;
   readonly message: string;
-  /** True where the binding takes no part in routing. */
+  /** True if the binding takes no part in routing. */
   readonly isDropped: boolean;
 }
 
@@ -26,7 +26,10 @@ const FAULTS: Readonly<Record<Fault, readonly [path: string, message: string]>> 
   bad_roles: ['match.roles', 'Roles are a list of texts.'],
 };
 
-/** In the order of the config. A binding that is wrong is left out of routing; it never matches more than it says. */
+/**
+ * Returns the problems in the order of the config. A faulty binding is left out of routing; it never matches more than
+ * it says.
+ */
 export function checkBindings(config: RoutingConfig | null | undefined): BindingProblem[] {
   const bindings: unknown = config?.bindings;
   if (!Array.isArray(bindings)) return [];

@@ -1,5 +1,4 @@
-// Routes one message by a config that the caller keeps. Makes an index when it first sees the config, and notices when
-// the config is another one.
+// Routes messages by a config of the caller. Makes an index at the first use of a config, and detects changes.
 
 import { Roster, type RosterReading, readRoster, saysRosterStill } from './agents.ts';
 import { BindingIndex, type Found } from './binding-index.ts';
@@ -19,7 +18,7 @@ type Agents = NonNullable<RoutingConfig['agents']>;
 const NO_AGENTS = new Roster(readRoster(undefined));
 const NO_BINDINGS = new BindingIndex([]);
 
-/** Owns what was made of configs. One for the process, see below; tests make their own, with their own clock. */
+/** Owns the products made of configs. The process has one, see below; tests create their own, with a test clock. */
 export class RouteResolver {
   readonly #bindings: Kept<readonly unknown[], readonly Reading[], BindingIndex>;
   readonly #agents: Kept<Agents, RosterReading, Roster>;
@@ -52,7 +51,7 @@ export class RouteResolver {
         saysStill: saysRosterStill,
         make: (copy) => new Roster(copy),
       },
-      // An agent costs more to compare than a binding, and before a message is refused all are compared, see below.
+      // An agent costs more to compare than a binding, and all are compared before a message is refused, see below.
       { ...keeping, comparedEachTime: Math.min(8, keeping.comparedEachTime) },
     );
     this.#links = new Kept(
@@ -64,7 +63,7 @@ export class RouteResolver {
   /** Throws RouteError: `AGENT_SELECTION_REQUIRED`, `NO_AGENTS_CONFIGURED`. */
   resolve(input: ResolveInput): Route {
     const { cfg } = input;
-    // Once a call: reading the clock takes a tenth of it.
+    // Once per call: a clock read takes a tenth of the call.
     const now = this.#now();
     const found = this.#find(cfg?.bindings, input, now);
     const links = cfg?.session?.identityLinks;
@@ -76,7 +75,7 @@ export class RouteResolver {
     try {
       return routeOf(found, { roster, session }, input);
     } catch (error) {
-      // Before anybody is told that an agent is not there: has it come meanwhile?
+      // Before a refusal for a missing agent: it may have been added meanwhile.
       if (saysRosterStill(copy, agents)) throw error;
       return routeOf(found, { roster: this.#agents.renew(agents, now).made, session }, input);
     }
@@ -86,7 +85,7 @@ export class RouteResolver {
     if (!Array.isArray(bindings)) return NO_BINDINGS.find(input);
     const { copy, made } = this.#bindings.of(bindings, now);
     const found = made.find(input);
-    // The one that wins is compared at every call, however many there are: it cannot have become another one unseen.
+    // The winner is compared on every call, whatever the number of bindings: it cannot have changed unnoticed.
     const was = copy[found.order];
     return was === undefined || saysStill(was, bindings[found.order])
       ? found
@@ -94,8 +93,8 @@ export class RouteResolver {
   }
 }
 
-// The one thing that this module keeps: indexes of configs that are still in use, by the config's own arrays.
+// The only state of this module: indexes of configs that are still in use, by the config's own arrays.
 const resolver = new RouteResolver();
 
-/** Routes one message. See docs/routing.md for what changes of `cfg` are noticed when. */
+/** Routes one message. See docs/routing.md for when changes of `cfg` are detected. */
 export const resolveAgentRoute = (input: ResolveInput): Route => resolver.resolve(input);

@@ -1,26 +1,29 @@
-// The words of routing: what a config may say, what a message brings, and what comes out. Knows no rule.
+// The types of routing: the config, the message and the resulting route.
 
 export type DmScope = 'main' | 'per-peer' | 'per-channel-peer' | 'per-account-channel-peer';
 export type GroupScope = 'main' | 'per-group';
 
-/** Numbers and bigints are taken as their decimal text. */
+/** Numbers and bigints count as their decimal text. */
 export type Id = string | number | bigint;
 
 export interface Peer {
-  /** `direct` (or `dm`), `group`, `channel`. Of a message also anything else; it is written into the session key as it is. */
+  /**
+   * `direct` (or `dm`), `group`, `channel`. A message may also have another kind, which goes into the session key
+   * unchanged.
+   */
   readonly kind: string;
   readonly id: Id;
 }
 
 export interface BindingMatch {
   readonly channel: string;
-  /** `*`: every account. Left out: the account `default`, not every one. */
+  /** `*`: every account. Absent: the account `default`, not every account. */
   readonly accountId?: string | null | undefined;
   /** The id `*`: every peer of that kind. */
   readonly peer?: Peer | null | undefined;
   readonly guildId?: Id | null | undefined;
   readonly teamId?: Id | null | undefined;
-  /** One of them is enough. Empty: no condition. */
+  /** Alternatives: one matching role is enough. Empty: no condition. */
   readonly roles?: readonly string[] | null | undefined;
 }
 
@@ -41,10 +44,10 @@ export interface RoutingConfig {
   readonly bindings?: readonly Binding[] | null | undefined;
   readonly agents?:
     | {
-        /** By id. Where it is present, even if empty, `list` does not count. */
+        /** Agents by id. If present, even if empty, `list` is ignored. */
         readonly entries?: Readonly<Record<string, AgentEntry>> | undefined;
         readonly list?: readonly (AgentEntry & { readonly id: string })[] | undefined;
-        /** `explicit`: markers `default` do not count, `defaults.systemAgent.agentId` does. */
+        /** `explicit`: `default` markers are ignored, and `defaults.systemAgent.agentId` counts. */
         readonly ownership?: string | undefined;
         readonly defaults?:
           | { readonly systemAgent?: { readonly agentId?: string | undefined } | undefined }
@@ -60,7 +63,7 @@ export interface RoutingConfig {
         readonly groupScope?: GroupScope | null;
         /** Default `main`. */
         readonly mainKey?: string;
-        /** One person's ids, with or without `channel:` before them, by the name that stands for all of them. */
+        /** The ids of one person, with or without `channel:` before them, by the common name. */
         readonly identityLinks?: Readonly<Record<string, readonly string[]>> | null;
       }
     | null
@@ -71,15 +74,15 @@ export interface RouteInput {
   readonly channel: string;
   readonly accountId?: string | null | undefined;
   readonly peer?: Peer | null | undefined;
-  /** Of a thread: where it hangs. */
+  /** The parent of a thread. */
   readonly parentPeer?: Peer | null | undefined;
   readonly guildId?: Id | null | undefined;
   readonly teamId?: Id | null | undefined;
   readonly memberRoleIds?: readonly string[] | null | undefined;
-  /** For this message instead of what the config's `session` says; a binding's own scope outranks both. */
+  /** Scope for this message in place of the config's `session`; a binding's own scope takes precedence over both. */
   readonly dmScope?: DmScope | null | undefined;
   readonly groupScope?: GroupScope | null | undefined;
-  /** Who gets what no binding matches. */
+  /** The agent for messages that no binding matches. */
   readonly defaultAgentId?: string | null | undefined;
 }
 
@@ -106,14 +109,16 @@ export interface Route {
   readonly groupScope: GroupScope;
   readonly sessionKey: string;
   readonly mainSessionKey: string;
-  /** Where "the last route" of the conversation is kept: at the main key, or at its own. */
+  /** Where "the last route" of the conversation is stored: at the main key, or at its own. */
   readonly lastRoutePolicy: 'main' | 'session';
   readonly matchedBy: MatchedBy;
 }
 
 export type RouteErrorCode = 'AGENT_SELECTION_REQUIRED' | 'NO_AGENTS_CONFIGURED';
 
-/** No agent can be named for a message. Nobody else's code table has these: the module stands for itself. */
+/**
+ * Failure to select an agent for a message. Not in the common table of error codes, because the module is independent.
+ */
 export class RouteError extends Error {
   override readonly name = 'RouteError';
   readonly code: RouteErrorCode;

@@ -1,4 +1,4 @@
-// The way of one message through rules, agents and scopes to a route. Knows no config: it is given what was made of one.
+// The steps of one message through rules, agents and scopes to a route, from products of the config.
 
 import type { Roster } from './agents.ts';
 import type { BindingIndex, Found } from './binding-index.ts';
@@ -6,7 +6,7 @@ import { agentName, isBlank } from './normalise.ts';
 import type { DmScope, GroupScope, Route, RouteInput } from './route.ts';
 import { type IdentityLinks, mainSessionKey, sessionKeyOf } from './session-key.ts';
 
-/** What the config says of sessions. */
+/** The session settings of the config. */
 export interface SessionRules {
   readonly dmScope: DmScope;
   readonly groupScope: GroupScope;
@@ -20,7 +20,7 @@ export interface Parts {
   readonly session: SessionRules;
 }
 
-/** A fresh and frozen route each time: what a caller does with it is seen by nobody else. Throws RouteError. */
+/** Returns a new and frozen route, so that callers cannot affect each other. Throws RouteError. */
 export function routeOf(found: Found, { roster, session }: Omit<Parts, 'index'>, input: RouteInput): Route {
   const { channel, accountId, outcome } = found;
   const agentId = agentOf(found, roster, input);
@@ -46,7 +46,7 @@ export function routeOf(found: Found, { roster, session }: Omit<Parts, 'index'>,
   });
 }
 
-/** The first hit decides: if it names an agent that is not there, no other binding is tried. */
+/** Returns the agent. The first match decides: if it names an unknown agent, no other binding is tried. */
 function agentOf({ outcome }: Found, roster: Roster, { defaultAgentId }: RouteInput): string {
   if (outcome !== undefined) return outcome.agentId === undefined ? roster.owner() : roster.pick(outcome.agentId);
   return isBlank(defaultAgentId) ? roster.owner() : roster.pick(agentName(defaultAgentId));

@@ -1,19 +1,19 @@
-// Session keys: how they are put together, taken apart and told from each other. Knows no binding.
+// Session keys: composition, parsing and classification.
 
 import { accountName, agentName, channelName, idText, isBlank, peerKind } from './normalise.ts';
 import type { DmScope, GroupScope, Id, Peer } from './route.ts';
 
 const DEFAULT_MAIN_KEY = 'main';
-/** Stands for a channel or an id that is empty, so that no two keys differ by a missing part alone. */
+/** Placeholder for an empty channel or id, so that no two keys differ by a missing part alone. */
 const UNKNOWN = 'unknown';
 
-/** The last part of an agent's main key. */
+/** Returns the last part of an agent's main key. */
 export const mainKeyName = (raw: unknown): string =>
   isBlank(raw) ? DEFAULT_MAIN_KEY : String(raw).trim().toLowerCase();
 
 export const mainSessionKey = (agentId: string, mainKey: string): string => `agent:${agentId}:${mainKey}`;
 
-/** Normalised already. */
+/** The parts of a session key, normalised. */
 export interface KeyParts {
   readonly agentId: string;
   readonly channel: string;
@@ -25,11 +25,11 @@ export interface KeyParts {
   readonly links: IdentityLinks | undefined;
 }
 
-/** The key of the conversation that a message belongs to. */
+/** Returns the key of the conversation to which a message belongs. */
 export function sessionKeyOf(parts: KeyParts): string {
   const { agentId, peer, mainKey } = parts;
   if (peer === undefined || peer === null) return mainSessionKey(agentId, mainKey);
-  // A kind that nobody knows is written as it is: an own room rather than somebody else's.
+  // An unknown kind is written unchanged: a separate room rather than a shared one.
   const kind = peerKind(peer.kind) ?? peer.kind ?? 'direct';
   const channel = parts.channel === '' ? UNKNOWN : parts.channel;
   if (kind === 'direct') return directKey(parts, channel, idText(peer.id));
@@ -48,7 +48,10 @@ function directKey(parts: KeyParts, channel: string, id: string): string {
   return mainSessionKey(agentId, parts.mainKey);
 }
 
-/** Room ids of Signal (base64) and Matrix differ by case alone; lowercase would put two rooms into one conversation. */
+/**
+ * Returns the room id in the key. Room ids of Signal (base64) and Matrix may differ by case alone; lowercase would
+ * merge two rooms into one conversation.
+ */
 function roomId(channel: string, kind: string, id: string): string {
   if (id === '') return UNKNOWN;
   return keepsCase(channel, kind) ? id : id.toLowerCase();
@@ -57,7 +60,7 @@ function roomId(channel: string, kind: string, id: string): string {
 const keepsCase = (channel: string, kind: string): boolean =>
   channel === 'signal' ? kind === 'group' : channel === 'matrix' && (kind === 'group' || kind === 'channel');
 
-/** The history of a room whoever answers in it: no agent in the key. */
+/** Returns the history key of a room, which is the same for all agents: no agent in the key. */
 export function groupHistoryKey(room: {
   readonly channel: string;
   readonly accountId?: string | null;
@@ -68,12 +71,12 @@ export function groupHistoryKey(room: {
   return `${channel}:${accountName(room.accountId)}:${kind}:${roomId(channel, kind, idText(room.peer.id))}`;
 }
 
-/** One person's ids on several channels, and the name that stands for all of them. */
+/** The ids of one person on several channels, and their common name. */
 export class IdentityLinks {
-  /** By id, or by `channel:id`, in lower case. */
+  /** Names by id or by `channel:id`, in lower case. */
   readonly #byId: ReadonlyMap<string, { readonly rank: number; readonly name: string }>;
 
-  /** In the order of the config: of two names that claim one id, the first has it. */
+  /** `links`: in the order of the config. If two names claim one id, the first gets it. */
   constructor(links: readonly LinkReading[]) {
     const byId = new Map<string, { rank: number; name: string }>();
     for (const [rank, { name, ids }] of links.entries()) {
@@ -88,7 +91,7 @@ export class IdentityLinks {
     this.#byId = byId;
   }
 
-  /** `id` in lower case. */
+  /** Returns the common name of an id. `id`: in lower case. */
   nameOf(channel: string, id: string): string | undefined {
     const bare = this.#byId.get(id);
     const there = this.#byId.get(`${channel}:${id}`);
@@ -102,7 +105,7 @@ export interface LinkReading {
   readonly ids: readonly unknown[];
 }
 
-/** What `session.identityLinks` said when it was read. What is no list of ids is left out. */
+/** Copies `session.identityLinks`. Leaves out values that are no list of ids. */
 export function readLinks(raw: unknown): readonly LinkReading[] {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return [];
   return Object.entries(raw).flatMap(([name, ids]) => (Array.isArray(ids) ? [{ name, ids: [...ids] }] : []));
@@ -122,15 +125,15 @@ export function saysLinksStill(was: readonly LinkReading[], raw: object): boolea
 }
 
 export interface ParsedKey {
-  /** As it stands in the key, in lower case. */
+  /** The agent id of the key, in lower case. */
   readonly agentId: string;
   readonly rest: string;
 }
 
-/** `agent` may be written in any case; the rest is not empty and does not begin with a colon. */
+/** `agent` may have any case; the rest is not empty and does not begin with a colon. */
 const AGENT_KEY = /^agent:([^:]+):([^:].*)$/is;
 
-/** Undefined for what is no agent's key. */
+/** Returns undefined for a text that is no agent's key. */
 export function parseSessionKey(raw: string | null | undefined): ParsedKey | undefined {
   const [, agentId = '', rest = ''] = AGENT_KEY.exec((raw ?? '').trim()) ?? [];
   if (agentId.trim() === '' || rest.trim() === '') return undefined;
@@ -144,7 +147,7 @@ function restOf(rest: string): string {
   return isRoom ? `${there}:${kind.toLowerCase()}:${id.join(':')}` : rest.toLowerCase();
 }
 
-/** `malformed`: begins like an agent's key and is none. `alias`: a short name that some agent's key stands behind. */
+/** `malformed`: begins like an agent's key and is none. `alias`: a short name for an agent's key. */
 export type KeyShape = 'missing' | 'agent' | 'malformed' | 'alias';
 
 export function keyShape(raw: string | null | undefined): KeyShape {
@@ -154,7 +157,7 @@ export function keyShape(raw: string | null | undefined): KeyShape {
   return /^agent:/i.test(key) ? 'malformed' : 'alias';
 }
 
-/** The full key of what an agent calls by a short name: blank and `main` are its main key. */
+/** Returns the full key for an agent's short name: blank and `main` mean its main key. */
 export function agentSessionKey(agentId: string, raw: string | null | undefined, mainKey?: string): string {
   const key = (raw ?? '').trim();
   const parsed = parseSessionKey(key);
@@ -164,7 +167,7 @@ export function agentSessionKey(agentId: string, raw: string | null | undefined,
   return `agent:${name}:${restOf(key)}`;
 }
 
-/** What belongs to no agent. */
+/** Returns whether a key belongs to no agent. */
 export const isUnscopedKey = (key: string): boolean => key === 'global' || key === 'unknown';
 
 export type SpecialKey =
@@ -174,7 +177,7 @@ export type SpecialKey =
   | { readonly kind: 'acp' }
   | { readonly kind: 'dashboard' };
 
-/** What a key is for besides a conversation with people; undefined for one of those. */
+/** Returns the special purpose of a key; undefined for a conversation with people. */
 export function specialKey(key: string): SpecialKey | undefined {
   const parts = (parseSessionKey(key)?.rest ?? key.trim()).split(':');
   const [head = '', name] = parts;
@@ -197,11 +200,11 @@ const THREAD = ':thread:';
 
 export interface ThreadKeys {
   readonly sessionKey: string;
-  /** Where the thread hangs; only for a thread. */
+  /** Key of the thread's parent; only for a thread. */
   readonly parentSessionKey?: string;
 }
 
-/** The keys of a thread below a conversation. A blank id is no thread. `normalise`: default lower case. */
+/** Returns the keys of a thread below a conversation. A blank id is no thread. `normalise`: default lower case. */
 export function threadKeys(options: {
   readonly sessionKey: string;
   readonly threadId: Id | null | undefined;
@@ -217,7 +220,7 @@ export function threadKeys(options: {
     : { sessionKey, parentSessionKey: options.parentSessionKey };
 }
 
-/** The last `:thread:` divides. A Telegram topic (`:topic:`) is a part of its group's id and no thread. */
+/** Splits a key at the last `:thread:`. A Telegram topic (`:topic:`) is a part of its group's id and no thread. */
 export function parseThreadKey(key: string): { readonly base: string; readonly threadId: string | undefined } {
   const at = key.toLowerCase().lastIndexOf(THREAD);
   const threadId = at < 0 ? '' : key.slice(at + THREAD.length).trim();

@@ -1,4 +1,4 @@
-// The config file of a gateway: what is in force now, and another one as soon as the file is changed.
+// The config file of a gateway: the settings in force, and their replacement after a change of the file.
 
 import { type FSWatcher, readFileSync, type Stats, statSync, watch } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
@@ -11,12 +11,12 @@ import type { ConfigFile } from './schema.ts';
 
 export interface ConfigOptions {
   readonly path: string;
-  /** The file was named by somebody, so its absence is an error. Default: without it one agent echoes. */
+  /** True if the operator named the file, so that its absence is an error. Default: without a file one agent echoes. */
   readonly isRequired?: boolean;
   readonly log: { warn(details: object, message: string): void; info(details: object, message: string): void };
-  /** Editors write in several steps. Default 50 ms after the last. */
+  /** Debounce after the last change, because editors write in several steps. Default 50 ms. */
   readonly debounceMs?: number;
-  /** Where the system tells nothing (network disks, links to elsewhere) the file is looked at so often. Default 2000. */
+  /** Interval of polling, for places without file events (network disks, links to elsewhere). Default 2000. */
   readonly pollMs?: number;
 }
 
@@ -31,17 +31,17 @@ export class Config {
   #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
   #inForce: ReadConfig;
-  /** Why the file as it is now is not in force; empty where it is. */
+  /** The problems for which the current file is not in force; empty if it is. */
   #refused: readonly ConfigProblem[];
   #seen: string;
-  /** Edits are done one behind the other. */
+  /** Queue of edits, which run one after the other. */
   #edited: Promise<unknown> = Promise.resolve();
   #raw: { readonly stamp: string; readonly value: unknown } | undefined;
 
   /** Throws `bad_config`, with the line and column in its message. */
   static open(options: ConfigOptions): Config {
     const path = resolve(options.path);
-    // The stamp is of before the reading: what changes meanwhile is seen as a change.
+    // The stamp is older than the read: a change in between is detected.
     const stamp = stampOf(path);
     return new Config(path, loadConfig(path, options.isRequired === true), stamp, options);
   }
@@ -59,33 +59,36 @@ export class Config {
     this.#poll.unref();
   }
 
-  /** Frozen. Another object after each change. */
+  /** The settings in force, frozen. A new object after each change. */
   get current(): ConfigFile {
     return this.#inForce.file;
   }
 
-  /** Of `current`; made once. */
+  /** The router for `current`. */
   get router(): Router {
     return this.#inForce.router;
   }
 
-  /** First, if the file is not in force as it is now, why. Then what of the file in force was passed over. */
+  /** First the problems for which the current file is not in force, then the ignored parts of the file in force. */
   get problems(): readonly ConfigProblem[] {
     return [...this.#refused, ...this.#inForce.problems];
   }
 
-  /** Called after another file is in force; not for one that is refused. Returns what ends it. */
+  /** Adds a listener for new settings in force; refused files do not call it. Returns the function that removes it. */
   onChange(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Reads the file now. True where it is in force; else the one before stays, and `problems` says why. */
+  /**
+   * Reads the file now. Returns true if it is in force; otherwise the previous one stays, and `problems` has the
+   * reason.
+   */
   reload(): boolean {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#seen = stampOf(this.path);
-    // Who never asks for it again does not keep it.
+    // Frees the raw value, which may never be requested again.
     this.#raw = undefined;
     try {
       const text = readFile(this.path);
@@ -102,7 +105,7 @@ export class Config {
       try {
         listener(this.current);
       } catch (error) {
-        // One listener's fault must not keep the others from hearing.
+        // A failure of one listener must not affect the others.
         this.#log.warn({ err: error }, 'A listener failed when the config file changed.');
       }
     }
@@ -110,20 +113,21 @@ export class Config {
   }
 
   /**
-   * Sets one key of the file, or takes it away (undefined); it is in force when this settles. Throws `bad_config` for
-   * what would not be, `config_not_writable`, `disk_full`. Comments and formatting stay.
+   * Sets one key of the file, or removes it (undefined); the change is in force when the promise settles. Throws
+   * `bad_config` for a change that could not be in force, `config_not_writable`, `disk_full`. Comments and formatting
+   * stay.
    */
   edit(path: EditPath, value: unknown): Promise<void> {
     const done = this.#edited.then(async () => {
       const isChanged = await editConfigFile(this.path, path, value);
-      // Where somebody has overwritten it meanwhile with what is refused, that is told as ever.
+      // A conflicting write by another program is reported like every change of the file.
       if (isChanged || stampOf(this.path) !== this.#seen) this.reload();
     });
     this.#edited = done.catch(() => undefined);
     return done;
   }
 
-  /** What the file says, as it stands there; undefined where there is none. Not to be changed. Throws `bad_config`. */
+  /** The raw content of the file; undefined without a file. Read-only. Throws `bad_config`. */
   get raw(): unknown {
     const stamp = stampOf(this.path);
     if (this.#raw?.stamp === stamp) return this.#raw.value;
@@ -143,7 +147,7 @@ export class Config {
 
   #refuse(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
-    // Made in parse.ts, of this shape.
+    // Made in parse.ts, with this type.
     const known = error instanceof BinnacleError ? (error.details?.problems as ConfigProblem[] | undefined) : undefined;
     this.#refused = known ?? [{ path: '', line: 1, column: 1, message }];
     this.#log.warn(
@@ -158,7 +162,10 @@ export class Config {
     }
   }
 
-  /** The directory, not the file: an editor that renames a new file into place leaves a watcher of the file behind. */
+  /**
+   * Watches the directory, not the file: an editor that renames a new file into place leaves a watcher of the file
+   * behind.
+   */
   #watch(): void {
     try {
       const name = basename(this.path);
@@ -190,7 +197,10 @@ export class Config {
   }
 }
 
-/** What is in force by a file at the start. Throws `bad_config`, with the file, the line and the column in its message. */
+/**
+ * Returns the settings of a file at the start. Throws `bad_config`, with the file, the line and the column in its
+ * message.
+ */
 export function loadConfig(path: string, isRequired: boolean, alsoWrong?: AlsoWrong): ReadConfig {
   try {
     const text = readFile(path);
@@ -210,7 +220,7 @@ export function loadConfig(path: string, isRequired: boolean, alsoWrong?: AlsoWr
   }
 }
 
-/** Undefined where there is none. Throws `bad_config` for what cannot be read. */
+/** Returns undefined without a file. Throws `bad_config` for an unreadable file. */
 function readFile(path: string): string | undefined {
   try {
     const { size } = statSync(path);
@@ -228,13 +238,16 @@ function readFile(path: string): string | undefined {
   }
 }
 
-/** Changes with whatever is changed. A file that is replaced has another inode, one that is rewritten another time. */
+/**
+ * Returns a text that changes with every change of the file: a replaced file has another inode, a rewritten one another
+ * time.
+ */
 function stampOf(path: string): string {
   try {
     const { dev, ino, size, mtimeMs, ctimeMs }: Stats = statSync(path);
     return `${dev}:${ino}:${size}:${mtimeMs}:${ctimeMs}`;
   } catch {
-    // Not there, or not to be seen: `reload` finds out why, and says so.
+    // Absent or inaccessible: `reload` finds and reports the reason.
     return '';
   }
 }

@@ -1,5 +1,5 @@
-// Changes one key of a config file: comments and formatting stay, what would not be in force is refused before it is
-// written, and the file is replaced whole or not at all. Knows no setting.
+// Changes one key of a config file: comments and formatting stay, an invalid change is refused before the write, and
+// the file is replaced atomically.
 
 import { randomBytes } from 'node:crypto';
 import { constants, renameSync, statSync } from 'node:fs';
@@ -13,16 +13,16 @@ import { type ConfigProblem, NO_FILE, readConfig } from './parse.ts';
 
 export type EditPath = readonly string[];
 
-/** Somebody may save the file while it is edited here; then it is read again. */
+/** Maximum attempts. Another program may save the file during an edit; then it is read again. */
 const TRIES = 5;
 
 const BOM = '\uFEFF';
 
 /** A file as it was read. */
 interface Found {
-  /** Where links lead. */
+  /** The path after resolving links. */
   readonly file: string;
-  /** Undefined: there is none. */
+  /** Undefined without a file. */
   readonly text: string | undefined;
   readonly mode: number;
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
@@ -30,13 +30,13 @@ interface Found {
 }
 
 /**
- * The file says it when this settles; false where it did before. Throws `bad_config` for what would not be in force,
- * `config_not_writable`, `disk_full`. One at a time.
+ * Changes a key. Returns false if the file already had the value. Throws `bad_config` for a change that could not be in
+ * force, `config_not_writable`, `disk_full`. Must not run concurrently.
  */
 export async function editConfigFile(path: string, key: EditPath, value: unknown): Promise<boolean> {
   for (let tries = 1; ; tries += 1) {
     const found = await find(path);
-    // What is in force without a file goes on to be.
+    // The settings in force without a file stay in force.
     const text = found.text ?? `${JSON.stringify(JSON.parse(NO_FILE), null, 2)}\n`;
     const edited = editText(text, key, value);
     if (edited === text) return false;
@@ -50,7 +50,7 @@ export function editText(text: string, key: EditPath, value: unknown): string {
   const bom = text.startsWith(BOM) ? BOM : '';
   const plain = text.slice(bom.length);
   if (isDeepStrictEqual(valueAt(plain, key), value)) {
-    // A file that is no JSON says nothing, and the settings before it stay in force: nothing was taken away.
+    // A file that is not JSON has no settings, and the earlier settings stay in force: nothing was removed.
     const read = readJsonc(plain);
     if ('wrong' in read) throw refused(key, `the file cannot be read (${read.wrong.what.replace(/\.$/, '')})`);
     return text;
@@ -59,7 +59,7 @@ export function editText(text: string, key: EditPath, value: unknown): string {
   try {
     edited = applyEdits(plain, modify(plain, [...key], value, { formattingOptions: styleOf(plain) }));
   } catch (cause) {
-    // What is above it is no object, or the file is no JSON.
+    // The parent of the key is no object, or the file is not JSON.
     throw refused(key, `it has no place there (${cause instanceof Error ? cause.message : 'unknown'})`, cause);
   }
   const had = problemsAt(readConfigOr(plain), key);
@@ -67,12 +67,12 @@ export function editText(text: string, key: EditPath, value: unknown): string {
     ({ message }) => !had.some((one) => one.message === message),
   );
   if (problem !== undefined) throw refused(key, problem.message);
-  // A key that is there twice is read where it stands last, and changed where it stands first.
+  // A duplicate key is read at its last place, and changed at its first.
   if (!isDeepStrictEqual(valueAt(edited, key), value)) throw refused(key, 'it stands in the file more than once');
   return bom + edited;
 }
 
-/** Undefined where nothing stands. */
+/** Returns undefined if there is no value. */
 function valueAt(text: string, key: EditPath): unknown {
   const read = readJsonc(text);
   if ('wrong' in read) return undefined;
@@ -84,7 +84,7 @@ function valueAt(text: string, key: EditPath): unknown {
   return at;
 }
 
-/** Of a file that is not in force there is nothing to compare with. */
+/** Returns no problems for a file that is not in force: there is nothing to compare with. */
 function readConfigOr(text: string): readonly ConfigProblem[] {
   try {
     return readConfig(text).problems;
@@ -93,7 +93,7 @@ function readConfigOr(text: string): readonly ConfigProblem[] {
   }
 }
 
-/** Paths are spelled `bindings[3].match`. */
+/** Returns the problems at or below a key. Paths have the form `bindings[3].match`. */
 function problemsAt(problems: readonly ConfigProblem[], key: EditPath): readonly ConfigProblem[] {
   const path = key.join('.');
   return problems.filter(
@@ -101,7 +101,7 @@ function problemsAt(problems: readonly ConfigProblem[], key: EditPath): readonly
   );
 }
 
-/** As the rest of the file is. */
+/** Returns the formatting of the rest of the file. */
 function styleOf(text: string): FormattingOptions {
   const indent = /^([ \t]+)\S/m.exec(text)?.[1] ?? '  ';
   const eol = text.includes('\r\n') ? '\r\n' : '\n';
@@ -114,14 +114,15 @@ async function find(path: string): Promise<Found> {
     file = await realpath(path);
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw notWritable(path, error);
-    // A link that leads nowhere is not taken away: whoever made it has a reason.
+    // A dangling link is not replaced: its owner has a reason.
     if (await isThere(path)) throw notWritable(path, error, 'it is a link to a file that is not there');
     return { file: path, text: undefined, mode: 0o600, owner: undefined, stamp: '' };
   }
   try {
     const facts = await stat(file);
     if (!facts.isFile()) throw notWritable(file, undefined, 'it is no file');
-    // To replace it, leave to write its folder would do: whoever closed the file means it.
+    // A replacement needs only write permission for the folder, but a read-only file shows that its owner forbids
+    // changes.
     if ((facts.mode & 0o222) === 0) throw notWritable(file, undefined, 'it is read-only');
     await access(file, constants.W_OK);
     const { uid, gid, mode, dev, ino, size, mtimeMs } = facts;
@@ -132,7 +133,7 @@ async function find(path: string): Promise<Found> {
   }
 }
 
-/** False where the file is another by now: nothing was changed then. */
+/** Replaces the file. Returns false, and changes nothing, if the file has changed since it was read. */
 async function replace({ file, mode, owner, stamp }: Found, text: string): Promise<boolean> {
   const folder = dirname(file);
   const made = join(folder, `.${basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
@@ -145,7 +146,7 @@ async function replace({ file, mode, owner, stamp }: Found, text: string): Promi
     await handle.sync();
     await handle.close();
     handle = undefined;
-    // Nothing of ours comes between: an editor that saves just then is overwritten only in the time of two system calls.
+    // No code runs between these calls: a concurrent save is overwritten only within the time of two system calls.
     if (stampNow(file) !== stamp) return false;
     renameSync(made, file);
     await syncFolder(folder);
@@ -158,7 +159,7 @@ async function replace({ file, mode, owner, stamp }: Found, text: string): Promi
   }
 }
 
-/** A file of somebody else's stays theirs, or as it is. */
+/** Preserves the owner of the file, or fails. */
 async function giveTo(handle: FileHandle, { uid, gid }: NonNullable<Found['owner']>): Promise<void> {
   const made = await handle.stat();
   if (made.uid !== uid || made.gid !== gid) await handle.chown(uid, gid);
@@ -169,7 +170,7 @@ function stampNow(file: string): string {
   return facts === undefined ? '' : `${facts.dev}:${facts.ino}:${facts.size}:${facts.mtimeMs}`;
 }
 
-/** The new name is on the disk, too. Some file systems cannot, and the file is there all the same. */
+/** Syncs the new name to the disk. Some file systems cannot; the file exists all the same. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined);
   await handle?.sync().catch(() => undefined);

@@ -1,11 +1,11 @@
-// JSON with comments and trailing commas, and where in the text a value stands. A file may have 100 000 bindings, so that
-// `JSON.parse` reads it, and only what is told about is looked for in the text. Knows no setting.
+// JSON with comments and trailing commas, and the places of values in the text. A file may have 100 000 bindings, so
+// `JSON.parse` reads it, and only reported values are searched in the text.
 
 import { type ParseErrorCode, printParseErrorCode, visit } from 'jsonc-parser';
 
 export type Path = readonly (string | number)[];
 
-/** From 1. */
+/** A place in the text, from 1. */
 export interface Place {
   readonly line: number;
   readonly column: number;
@@ -20,7 +20,7 @@ export function readJsonc(text: string): Jsonc {
   try {
     return { value: JSON.parse(text), text: new JsonText(text) };
   } catch {
-    // It may have comments.
+    // The text may have comments.
   }
   const plain = withoutComments(text);
   try {
@@ -30,23 +30,23 @@ export function readJsonc(text: string): Jsonc {
   }
 }
 
-/** A text that is JSON. */
+/** A text that is valid JSON. */
 export class JsonText {
   readonly #text: string;
-  /** Of each list and object that was looked into, by its offset: the offsets of its members. */
+  /** Offsets of the members per visited list and object, by its offset. */
   readonly #members = new Map<number, ReadonlyMap<string | number, number>>();
 
   constructor(text: string) {
     this.#text = text;
   }
 
-  /** Where each is written, in the order that was asked for; of what is not there, where it belongs. */
+  /** Returns the places of values, in the order of `paths`; for an absent value, the place of its parent. */
   places(paths: readonly Path[]): Place[] {
     const offsets = paths.map((path) => this.#find(path));
     const places = new Map<number, Place>();
     let line = 1;
     let lineStart = 0;
-    // The lines are counted once for all.
+    // One count of the lines for all places.
     for (const offset of [...offsets].sort((a, b) => a - b)) {
       let end = this.#text.indexOf('\n', lineStart);
       for (; end >= 0 && end < offset; end = this.#text.indexOf('\n', lineStart)) {
@@ -85,12 +85,12 @@ const OBJECT_END = 0x7d;
 
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 
-/** The same text, of the same length and with the same lines; spaces where comments and needless commas were. */
+/** Returns the text with the same length and lines, and with spaces in place of comments and trailing commas. */
 function withoutComments(text: string): string {
   const blanks: { readonly from: number; readonly to: number }[] = [];
-  /** The last that was neither space nor comment. */
+  /** The last character other than space and comment. */
   let before = 0;
-  /** A comma that nothing has come behind. */
+  /** Offset of a comma without a following value. */
   let comma = -1;
   for (let at = 0; at < text.length; ) {
     const code = text.charCodeAt(at);
@@ -123,7 +123,7 @@ function withoutComments(text: string): string {
   return [...parts, text.slice(taken)].join('');
 }
 
-/** -1 where it has none. */
+/** Returns -1 for a comment without an end. */
 function commentEnd(text: string, at: number): number {
   const isLine = text.charCodeAt(at + 1) === SLASH;
   const end = isLine ? text.indexOf('\n', at) : text.indexOf('*/', at + 2);
@@ -131,7 +131,7 @@ function commentEnd(text: string, at: number): number {
   return isLine ? end : end + 2;
 }
 
-/** Behind the string that begins here. */
+/** Returns the offset after the string that begins here. */
 function stringEnd(text: string, at: number): number {
   for (let end = text.indexOf('"', at + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let slash = end;
@@ -147,7 +147,7 @@ function afterSpace(text: string, at: number): number {
   return next;
 }
 
-/** Behind the value that begins here. */
+/** Returns the offset after the value that begins here. */
 function valueEnd(text: string, at: number): number {
   let depth = 0;
   for (let next = at; next < text.length; ) {
@@ -165,7 +165,9 @@ function valueEnd(text: string, at: number): number {
   return text.length;
 }
 
-/** By index or name; of a name that is there twice the last, as in `JSON.parse`. Empty for what has no members. */
+/**
+ * Returns members by index or name; of duplicate names the last, as in `JSON.parse`. Empty for a value without members.
+ */
 function membersOf(text: string, begin: number): ReadonlyMap<string | number, number> {
   const members = new Map<string | number, number>();
   const open = text.charCodeAt(begin);
@@ -191,13 +193,13 @@ function membersOf(text: string, begin: number): ReadonlyMap<string | number, nu
 
 class Stop extends Error {}
 
-/** Undefined where the other parser finds nothing wrong. */
+/** Returns undefined if the other parser finds no error. */
 function firstError(text: string): { readonly what: string; readonly place: Place } | undefined {
   if (text.trim() === '') return { what: 'The file is empty.', place: BEGIN };
   let found: { readonly what: string; readonly place: Place } | undefined;
   const onError = (error: ParseErrorCode, _offset: number, _length: number, line: number, character: number): void => {
     found = { what: `This is not JSON: ${spelled(error)}.`, place: { line: line + 1, column: character + 1 } };
-    // There may be as many more as characters.
+    // There may be as many more errors as characters.
     throw new Stop();
   };
   try {
@@ -209,7 +211,7 @@ function firstError(text: string): { readonly what: string; readonly place: Plac
   return found;
 }
 
-/** `CloseBraceExpected` → `close brace expected`. */
+/** Formats an error code: `CloseBraceExpected` → `close brace expected`. */
 const spelled = (error: ParseErrorCode): string =>
   printParseErrorCode(error)
     .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)

@@ -1,4 +1,4 @@
-// What the config file may say of whom to tell: `notify`. Knows no file and sends nothing.
+// Schema of the `notify` section of the config file: the targets of notifications.
 
 import { z } from 'zod';
 
@@ -6,32 +6,32 @@ const Url = z.url({ protocol: /^https?$/ });
 const EnvName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable');
 
 const TARGET = {
-  /** Whose sessions and conversations: what this user may see. Default `admin`, who sees all. */
+  /** The user whose visible sessions and conversations count. Default `admin`, who sees all. */
   user: z.string().min(1).max(64).optional(),
-  /** With the words of the program, too, not only that it waits. */
+  /** True: also sends the text of the program, not only that it waits. */
   details: z.boolean().optional(),
-  /** False: not when an agent's turn has ended, only when something waits. Default true. */
+  /** False: not at the end of an agent's turn, only when a program waits. Default true. */
   done: z.boolean().optional(),
 };
 
-/** More than these are no list of targets. */
+/** Maximum targets. A longer list is a mistake. */
 const MAX_TARGETS = 20;
 
 export const NotifyShape = z.strictObject({
-  /** False: browsers cannot subscribe, and none is sent to. Default true. */
+  /** False: browsers cannot subscribe, and no push messages are sent. Default true. */
   push: z.boolean().optional(),
-  /** Whom push services can complain to. */
+  /** Contact address for push services. */
   contact: z
     .string()
     .regex(/^(?:mailto:[^\s@]+@[^\s@]+|https:\/\/\S+)$/, 'mailto:you@example.org or an https address')
     .max(200)
     .optional(),
-  /** Origins of push services in one's own network, which else are refused. */
+  /** Origins of push services in a private network, which are refused otherwise. */
   pushOrigins: z
     .array(Url.transform((text) => new URL(text).origin))
     .max(MAX_TARGETS)
     .optional(),
-  /** What the page is reached by from outside: links in messages begin with it. */
+  /** External address of the page: links in messages begin with it. */
   link: Url.optional(),
   /** The address of a topic: https://ntfy.sh/your-topic. */
   ntfy: z

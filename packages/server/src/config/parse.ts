@@ -1,4 +1,4 @@
-// From the text of a config file to what is in force, and to what is wrong with it, with lines. Knows no disk.
+// Conversion of the text of a config file to the settings in force, and to problems with lines.
 
 import { homedir } from 'node:os';
 import { BinnacleError } from '@binnacle/protocol';
@@ -23,34 +23,37 @@ export interface ConfigProblem {
   /** From 1. */
   readonly line: number;
   readonly column: number;
-  /** Sentences. */
+  /** One or more sentences. */
   readonly message: string;
 }
 
 export interface ReadConfig {
   readonly file: ConfigFile;
   readonly router: Router;
-  /** What was passed over: unknown keys, bindings that were dropped, agents that are not there. */
+  /** Ignored parts: unknown keys, dropped bindings, unknown agents. */
   readonly problems: readonly ConfigProblem[];
 }
 
-/** What is in force without a file. */
+/** The settings in force without a file. */
 export const NO_FILE = '{ "agents": { "entries": { "main": { "driver": "echo", "default": true } } } }';
 
-/** 100 000 bindings take some 20 MB. Nothing else is done while they are read, which takes a second. */
+/**
+ * Maximum bytes of the file. 100 000 bindings take some 20 MB. Their parsing takes a second and blocks the event loop.
+ */
 export const MAX_CONFIG_BYTES = 24 * 1024 * 1024;
 
-/** So many are told; of the rest their number. */
+/** Maximum problems that are reported one by one; the rest is counted. */
 const MAX_PROBLEMS = 100;
-/** More bindings that are wrong than these are a file that was made by mistake. */
+/** Maximum faulty bindings. A file with more was made by mistake. */
 const MAX_WRONG = 1000;
 
-/** Finds further faults of agents that hold, for callers that know more than the file. */
+/** Finds further faults of valid agents, for callers that know more than the file. */
 export type AlsoWrong = (agents: ReadonlyMap<string, AgentConfig>) => readonly Wrong[];
 
 /**
- * Throws `bad_config` for what cannot be in force: no JSON, a wrong type, an unknown driver. Its details: `problems`, all
- * that were found, and `problem`, the first of those that keep the file from being in force.
+ * Parses a config file. Throws `bad_config` for a file that cannot be in force: invalid JSON, a wrong type, an unknown
+ * driver. Its details: `problems`, all problems found, and `problem`, the first that keeps the file from being in
+ * force.
  */
 export function readConfig(text: string, alsoWrong: AlsoWrong = () => []): ReadConfig {
   const read = readJsonc(text.startsWith('\uFEFF') ? text.slice(1) : text);
@@ -83,7 +86,7 @@ export function readConfig(text: string, alsoWrong: AlsoWrong = () => []): ReadC
     const at = ['bindings', index, ...path.split('.').filter((name) => name !== '')];
     const isBlank = path === 'match.guildId' || path === 'match.teamId';
     if (bindings[index] === null) continue;
-    // A blank guild is no condition to the router. Whoever wrote one meant one: the binding would match too much.
+    // To the router, a blank guild is no condition. The author meant a condition: the binding would match too much.
     if (isDropped || isBlank) bindings[index] = null;
     tell(at, `Binding ${index}: ${message}${bindings[index] === null ? ' It is left out.' : ''}`);
   }
@@ -118,7 +121,7 @@ export interface Wrong {
   readonly message: string;
 }
 
-/** Unknown keys are told and taken away; anything else that is wrong is the answer, all of it. */
+/** Validates a value. Unknown keys are reported and removed; all other faults are returned. */
 function check<Shape extends z.ZodType>(
   shape: Shape,
   value: unknown,
@@ -131,7 +134,7 @@ function check<Shape extends z.ZodType>(
     for (const key of issue.keys) {
       const path = [...(issue.path as Path), key];
       tell(path, unknownKey(path));
-      // It was just parsed, and is nobody else's.
+      // The value was just parsed, and has no other user.
       remove(value, path);
     }
   }
@@ -175,16 +178,16 @@ function agentsOf(
     }
     const need = NEEDS[driver];
     if (need !== undefined && settings[need] === undefined) {
-      // It can still be named, and says this again; the other agents have nothing to do with it.
+      // The agent can still be named, and then fails with this message; the other agents are not affected.
       tell(at, `The agent "${id}" has no ${need}, without which ${driver} cannot work, e.g. ${exampleOf(need)}.`);
     }
-    // What is undefined was left out: zod gives no such keys.
+    // Undefined means absent: zod returns no such keys.
     found.set(id, deepFreeze({ id, ...settings, ...placesOf(settings) }) as AgentConfig);
   }
   return found;
 }
 
-/** The home directory may be written as `~/`: no shell will read it. */
+/** Expands `~/` to the home directory, because no shell does it. */
 function placesOf({ cwd, command }: Entry): Pick<Entry, 'cwd' | 'command'> {
   const [program, ...rest] = command ?? [];
   return {
@@ -206,11 +209,11 @@ function listOf(agents: FileContent['agents']): { readonly id: string; readonly 
   if (agents?.list !== undefined) {
     return agents.list.map(({ id, ...entry }, n) => ({ id, entry, at: ['agents', 'list', n] }));
   }
-  // A file that says nothing of agents has the one that there is without a file.
+  // A file without agents has the default agent of an absent file.
   return [{ id: 'main', entry: { driver: 'echo', default: true }, at: ['agents'] }];
 }
 
-/** Null in the place of what is dropped, so that the others keep their index. */
+/** Returns the bindings with null for dropped ones, so that the others keep their index. */
 function bindingsOf(
   given: readonly unknown[],
   tell: (path: Path, message: string) => void,
@@ -237,7 +240,7 @@ function bindingsOf(
   });
 }
 
-/** What a value has and what was read of it has not. */
+/** Yields the paths of keys that the parsed value does not have. */
 function* unknownIn(raw: unknown, read: unknown, at: Path): Generator<Path> {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return;
   for (const [key, value] of Object.entries(raw)) {
@@ -262,13 +265,13 @@ function routingOf(
       ...(agents?.ownership === undefined ? {} : { ownership: agents.ownership }),
       ...(systemAgent === undefined ? {} : { defaults: { systemAgent } }),
     },
-    // The router passes over null.
+    // The router ignores null.
     bindings: [...bindings],
     session: session ?? {},
   }) as RoutingConfig;
 }
 
-/** Those that are told, with their places, in the order of the file. */
+/** Returns the reported problems with their places, in the order of the file. */
 function placed(told: readonly Wrong[], text: JsonText): ConfigProblem[] {
   const places = text.places(told.map(({ at }) => at));
   return told
@@ -278,7 +281,10 @@ function placed(told: readonly Wrong[], text: JsonText): ConfigProblem[] {
 
 const BEGIN: Place = { line: 1, column: 1 };
 
-/** `keeping`: of the problems, those that keep it from being in force. `untold`: how many there are besides. */
+/**
+ * Makes the error. `keeping`: the problems that keep the file from being in force. `untold`: the number of further
+ * problems.
+ */
 function badConfig(keeping: readonly ConfigProblem[], told: readonly ConfigProblem[], untold: number): BinnacleError {
   const [problem = { path: '', ...BEGIN, message: 'It cannot be read.' }] = keeping;
   const { path, line, column, message } = problem;

@@ -1,5 +1,5 @@
-// What the config file says of plugins: `plugins.entries.<id>`. Each entry is read by itself: what is wrong with one is told
-// and closes that one, and neither the other plugins nor the gateway have anything to do with it.
+// The plugin settings of the config file: `plugins.entries.<id>`. Each entry is parsed on its own: a faulty entry is
+// reported and disables that plugin, and affects neither the other plugins nor the gateway.
 
 import { z } from 'zod';
 import { type Grants, grantIn, NONE, readGrants } from '../plugins/grant/grants.ts';
@@ -7,18 +7,18 @@ import { isPluginId } from './plugin-id.ts';
 
 export interface PluginSettings {
   readonly id: string;
-  /** False also where the entry could not be read. */
+  /** False also if the entry could not be read. */
   readonly isEnabled: boolean;
   readonly grants: Grants;
-  /** For the plugin; checked by the schema in its manifest, not here. Undefined: nothing is said. */
+  /** Config for the plugin; validated by the schema in its manifest, not here. Undefined: no config. */
   readonly config: unknown;
-  /** It may run where the network cannot be closed, without a grant of the network. */
+  /** True if the plugin may run where the network cannot be closed, without a grant of the network. */
   readonly allowsRestricted: boolean;
-  /** It runs without walls, with the rights of the gateway: as the operator says, and nobody else can. */
+  /** True if the plugin runs without a sandbox, with the rights of the gateway. Only the operator can set this. */
   readonly isTrusted: boolean;
 }
 
-/** Of a plugin of which the file says nothing: it runs, and is granted nothing. */
+/** Returns the settings of a plugin that the file does not mention: enabled, and without grants. */
 export const unsaid = (id: string): PluginSettings =>
   Object.freeze({
     id,
@@ -29,19 +29,19 @@ export const unsaid = (id: string): PluginSettings =>
     isTrusted: false,
   });
 
-/** Of the config file. Whatever the entries are is looked at below, and never keeps the file from being in force. */
+/** Schema of the section. Entries of any type are checked below, and never keep the file from being in force. */
 export const PluginsShape = z.strictObject({ entries: z.unknown().optional() });
 
 export interface LevelPolicy {
-  /** Whether the plugin may talk to every host anyway, so that an open network takes nothing away from the operator. */
+  /** True if the plugin may connect to every host anyway, so that an open network gives it nothing more. */
   readonly mayUseAnyHost: boolean;
-  /** The operator accepts `restricted` for this plugin (`plugins.entries.<id>.allowRestricted`). */
+  /** True if the operator accepts `restricted` for this plugin (`plugins.entries.<id>.allowRestricted`). */
   readonly allowRestricted: boolean;
-  /** The operator wants no walls for this plugin. */
+  /** True if the operator wants no sandbox for this plugin. */
   readonly trusted: boolean;
 }
 
-/** What decides how well it is shut in. */
+/** Returns the settings that determine the sandbox level of a plugin. */
 export function policyOf({ grants, allowsRestricted, isTrusted }: PluginSettings): LevelPolicy {
   const net = grantIn(grants, 'net');
   const mayUseAnyHost = net.kind === 'all' || (net.kind === 'narrowed' && net.items.includes('*'));
@@ -52,7 +52,7 @@ export type Tell = (at: readonly string[], message: string) => void;
 
 const KEYS = ['enabled', 'permissions', 'config', 'allowRestricted', 'trusted'];
 
-/** `tell`: where, below `plugins.entries`, and sentences. */
+/** Reads all entries. `tell`: called with the path below `plugins.entries` and sentences. */
 export function readPluginSettings(entries: unknown, tell: Tell): ReadonlyMap<string, PluginSettings> {
   const found = new Map<string, PluginSettings>();
   if (entries === undefined) return found;
@@ -100,7 +100,7 @@ function readEntry(id: string, entry: unknown, tell: Tell): PluginSettings {
   });
 }
 
-/** Nothing of a prototype, whatever its keys are called. */
+/** Copies the own properties, whatever their names: none of a prototype. */
 function own(entry: Record<string, unknown>): Record<string, unknown> {
   const copy: Record<string, unknown> = Object.create(null);
   for (const key of KEYS) if (Object.hasOwn(entry, key)) copy[key] = entry[key];

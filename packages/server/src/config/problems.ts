@@ -1,8 +1,8 @@
-// What is wrong with a setting, in words for people, with an example of what is right. Knows no file and no line.
+// Faults of settings as sentences for people, with an example of a valid value.
 
 import type { z } from 'zod';
 
-/** By the name of the setting, as it would be written. */
+/** Examples by the name of the setting, in JSON. */
 const EXAMPLES: Readonly<Record<string, string>> = {
   agents: '{"entries": {"main": {"driver": "echo"}}}',
   entries: '{"main": {"driver": "echo"}}',
@@ -39,10 +39,10 @@ const KINDS: Readonly<Record<string, string>> = {
   record: 'an object',
 };
 
-/** A sentence, with an example where the setting is one that has one. */
+/** Returns a sentence, with an example if the setting has one. */
 export function wrongWords(issue: z.core.$ZodIssue): string {
   const name = issue.path.findLast((key) => typeof key === 'string');
-  // Of what is inside of a list or an object, its example would be misleading.
+  // For a value inside of a list or an object, the example of its parent would be misleading.
   const example = name === issue.path.at(-1) ? EXAMPLES[String(name)] : undefined;
   const what = whatOf(issue).replace(/\.$/, '');
   const words = `${what.slice(0, 1).toUpperCase()}${what.slice(1)}`;

@@ -1,4 +1,4 @@
-// What a config file may say, as schemas. Knows no file and no line.
+// Schemas of the config file.
 
 import type { Visibility } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -9,21 +9,21 @@ import { type PluginSettings, PluginsShape } from './plugin-settings.ts';
 
 export const DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai'] as const;
 export type OwnDriver = (typeof DRIVERS)[number];
-/** Behind the id of a plugin: that one's. Whether there is such a one is known when it is used. */
+/** A plugin id before the slash: a driver of that plugin. Its existence is checked at use. */
 export type DriverName = OwnDriver | `${string}/${string}`;
 
 const PLUGIN_DRIVER = /^[a-z][a-z0-9-]{0,63}\/[a-z][a-z0-9-]{0,31}$/;
 const isDriver = (name: string): name is DriverName =>
   (DRIVERS as readonly string[]).includes(name) || PLUGIN_DRIVER.test(name);
 
-/** What a driver cannot do without. Others have a default, or need nothing. */
+/** Settings that a driver requires. The others have a default, or need nothing. */
 export const NEEDS: Readonly<Partial<Record<string, 'command' | 'url'>>> = {
   acp: 'command',
   command: 'command',
   openai: 'url',
 };
 
-/** One agent as it is in force: what `defaults` says is filled in. */
+/** One agent as in force, with the values of `defaults` filled in. */
 export interface AgentConfig {
   readonly id: string;
   readonly driver: DriverName;
@@ -33,50 +33,50 @@ export interface AgentConfig {
   readonly cwd?: string;
   /** Added to the allow-listed environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Of an HTTP driver: the address that `/chat/completions` is put behind. */
+  /** HTTP drivers: the address before `/chat/completions`. */
   readonly url?: string;
   readonly model?: string;
-  /** The name of a variable of ours, never the key itself. */
+  /** Name of an environment variable of the gateway, never the key itself. */
   readonly apiKeyEnv?: string;
-  /** Of an HTTP driver: whether plugins' tools are offered to it. Default true. */
+  /** HTTP drivers: whether the tools of plugins are offered. Default true. */
   readonly tools?: boolean;
-  /** Put before the first message, where the protocol has a place for it. */
+  /** Put before the first message, if the protocol has a place for it. */
   readonly instructions?: string;
-  /** Of a run. */
+  /** Timeout of a run. */
   readonly timeoutMs?: number;
-  /** After which a request for approval is denied. */
+  /** Timeout after which a request for approval is denied. */
   readonly approvalTimeoutMs?: number;
-  /** After so long without a word and without a tool a run ends. */
+  /** Timeout of a run without output and without a tool. */
   readonly silenceMs?: number;
-  /** Of conversations that a channel begins. */
+  /** Visibility of conversations that a channel begins. */
   readonly visibility?: Visibility;
 }
 
 export interface ConfigFile {
-  /** By id, in the order of the file. */
+  /** Agents by id, in the order of the file. */
   readonly agents: ReadonlyMap<string, AgentConfig>;
-  /** Who gets what names no agent; undefined where the file does not say. */
+  /** The agent for messages that name none; undefined if the file does not determine it. */
   readonly defaultAgent: string | undefined;
-  /** Those that hold. */
+  /** The valid bindings. */
   readonly bindings: readonly Binding[];
   readonly session: NonNullable<RoutingConfig['session']>;
   readonly inbound: {
-    /** What the addresses that answers are posted to may begin with. Default: none. */
+    /** Allowed prefixes of the addresses to which replies are posted. Default: none. */
     readonly replies?: readonly string[] | undefined;
   };
-  /** Address by which others reach the gateway; `serve --public-url` wins. */
+  /** External address of the gateway; `serve --public-url` takes precedence. */
   readonly publicUrl: string | undefined;
-  /** Whom to tell that something waits. */
+  /** Targets of notifications. */
   readonly notify: NotifySettings;
-  /** By id. What is not in it is granted nothing. */
+  /** Settings by plugin id. A plugin that is not in the map has no grants. */
   readonly plugins: ReadonlyMap<string, PluginSettings>;
 }
 
-/** A day: a run or a request that waits longer is forgotten, not patient. */
+/** Maximum timeout, a day: a run or a request that waits longer is forgotten, not patient. */
 const MAX_WAIT_MS = 24 * 3600_000;
 const Millis = z.int().min(1).max(MAX_WAIT_MS);
 const Text = z.string().min(1);
-/** They are sent together with a message, and kept as one entry of a log with it. */
+/** Maximum bytes of instructions. They are sent together with a message, and stored with it as one log entry. */
 const MAX_INSTRUCTIONS_BYTES = 64 * 1024;
 const isSendable = (text: string): boolean =>
   Buffer.byteLength(JSON.stringify(JSON.stringify(text))) <= MAX_INSTRUCTIONS_BYTES;
@@ -114,7 +114,7 @@ const Entry = z.strictObject({ default: z.boolean().optional(), driver: Driver.o
 const DmScope = z.enum(['main', 'per-peer', 'per-channel-peer', 'per-account-channel-peer']);
 const GroupScope = z.enum(['main', 'per-group']);
 
-/** Everything but the bindings, which are looked at one by one. */
+/** Schema of the whole file except the bindings, which are validated one by one. */
 export const FileShape = z.strictObject({
   $schema: z.string().optional(),
   agents: z
@@ -147,11 +147,11 @@ export const FileShape = z.strictObject({
 });
 export type FileContent = z.output<typeof FileShape>;
 
-/** A number in JSON beyond 2^53 has become another number when we see it. */
+/** Schema of an id. A JSON number beyond 2^53 would already be another number here. */
 const Id = z.union([z.string(), z.int('a whole number below 2^53; put longer ids into quotes')]);
 const PeerShape = z.object({ kind: z.string(), id: Id });
 
-/** Unknown keys are taken away, and told by whoever compares: there may be as many as bindings. */
+/** Schema of a binding. Unknown keys are removed, and reported by a later comparison: there may be one per binding. */
 export const BindingShape = z.object({
   type: z.string().nullish(),
   agentId: Text,

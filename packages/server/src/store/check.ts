@@ -1,4 +1,4 @@
-// Check of the catalogue's file, and the words for a person when the file is damaged. Changes nothing.
+// Check of the catalogue's file, and error messages for a damaged file. Changes nothing.
 
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -6,15 +6,18 @@ import { BinnacleError, isDiskFull } from '@binnacle/protocol';
 import type { Database } from './sqlite.ts';
 
 const MAGIC = Buffer.from('SQLite format 3\0', 'latin1');
-/** Maximum bytes of a file of which every page is looked at: at 1 GiB/s a start waits for a quarter of a second. */
+/** Maximum bytes of a file whose pages are all checked: at 1 GiB/s a start waits for a quarter of a second. */
 const MAX_CHECKED_BYTES = 256 * 1024 * 1024;
 
-/** SQLITE_ERROR (a table that is not there), CORRUPT, NOTADB, FORMAT. */
+/** SQLITE_ERROR (a missing table), CORRUPT, NOTADB, FORMAT. */
 const DAMAGE: readonly number[] = [1, 11, 26, 24];
-/** SQLITE_IOERR. Without room it would be one of those that `isDiskFull` knows. */
+/** SQLITE_IOERR. `isDiskFull` has already recognised its variants for a full disk. */
 const IOERR = 10;
 
-/** Before SQLite opens it: a file that begins with something else is none, and an emptied one takes its journal along. */
+/**
+ * Checks the header before SQLite opens the file: another beginning is no database, and for an emptied file SQLite
+ * would remove the journal.
+ */
 export function checkHeader(path: string): void {
   const { size } = statSync(path);
   if (size === 0) {
@@ -32,7 +35,7 @@ export function checkHeader(path: string): void {
   if (!head.equals(MAGIC)) throw damaged(path, 'it does not begin as a database does');
 }
 
-/** Looks at all pages of what is open. Throws `catalogue_damaged`. */
+/** Checks all pages of an open database. Throws `catalogue_damaged`. */
 export function checkPages(db: Database, path: string): void {
   if (existsSync(path) && statSync(path).size > MAX_CHECKED_BYTES) return;
   const row = db.prepare('PRAGMA quick_check(1)').get() as { readonly quick_check: string } | undefined;
@@ -40,7 +43,7 @@ export function checkPages(db: Database, path: string): void {
   if (found !== 'ok') throw damaged(path, found.replace(/\s+/g, ' ').slice(0, 200));
 }
 
-/** Explains a failure of SQLite or the system in words that name the file and the way out. */
+/** Converts a failure of SQLite or the system to an error that names the file and the remedy. */
 export function explained(path: string, error: unknown): unknown {
   if (error instanceof BinnacleError) return error;
   if (isDiskFull(error)) return BinnacleError.of(error);

@@ -1,11 +1,12 @@
-// The rows of sessions that were started as a command of the sandbox daemon's protocol: what a session does not know.
+// Rows of sessions that were started as a command of the sandbox daemon's protocol: the facts that a session does not
+// have.
 
 import type { SessionId } from '@binnacle/protocol';
 import type { Database, Statement } from './sqlite.ts';
 
 export interface CommandRecord {
   readonly session: SessionId;
-  /** Ms since 1970; null: none. */
+  /** Ms since 1970; null: no deadline. */
   readonly deadline: number | null;
   readonly timedOut: boolean;
 }
@@ -18,10 +19,11 @@ export class CommandStore {
   readonly #due: Statement;
 
   constructor(db: Database) {
-    // Kept before the session is started, so that no crash can lose a deadline: some were never started, or are forgotten.
+    // Rows are stored before the session starts, so that no crash can lose a deadline: some sessions never started, or
+    // were removed.
     db.exec('DELETE FROM commands WHERE session_id NOT IN (SELECT id FROM sessions)');
     this.#put = db.prepare('INSERT INTO commands (session_id, deadline) VALUES (?, ?)');
-    // A deleted session leaves a trace of its id for a while; its command is gone at once.
+    // A deleted session leaves a tombstone with its id for a while; its command is gone at once.
     this.#get = db.prepare(
       `SELECT commands.* FROM commands JOIN sessions ON sessions.id = session_id
        WHERE session_id = ? AND deleted_at IS NULL`,
@@ -51,7 +53,7 @@ export class CommandStore {
     this.#markTimedOut.run(session);
   }
 
-  /** Those that may run still and have to be ended some time, also where that was tried. */
+  /** Returns commands with a deadline that may still run, including those whose end was tried already. */
   listDue(): readonly CommandRecord[] {
     return this.#due.all().map((row) => toRecord(row as Row));
   }

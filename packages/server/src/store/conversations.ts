@@ -1,4 +1,4 @@
-// The rows of conversations and their runs: what their logs say, in a form that can be asked. Knows no log.
+// Rows of conversations and their runs: the content of their logs in a form for queries.
 
 import {
   type Author,
@@ -26,17 +26,17 @@ export interface ConversationRecord {
   readonly owner: string | null;
   readonly visibility: Visibility;
   readonly title: string;
-  /** Of its log; '' until that is made. */
+  /** Epoch of its log; '' before the log exists. */
   readonly epoch: string;
-  /** What its log holds up to here is in these rows. */
+  /** The rows contain the content of the log up to this place. */
   readonly place: number;
-  /** `busy`: a run is under way or messages wait. */
+  /** `busy`: a run is in progress or messages wait. */
   readonly state: 'idle' | 'busy';
-  /** What the lease needs to survive a restart; JSON of its own. */
+  /** The state of the lease for a restart, as JSON. */
   readonly lease: string | null;
-  /** What is known of the agent's process; JSON of its own. */
+  /** The state of the agent's process, as JSON. */
   readonly process: string | null;
-  /** Of its runs that have ended, in all. */
+  /** Sum over its ended runs. */
   readonly usage: Usage | null;
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -44,11 +44,11 @@ export interface ConversationRecord {
 
 export interface NewConversation
   extends Pick<ConversationRecord, 'id' | 'key' | 'agent' | 'owner' | 'visibility' | 'title'> {
-  /** Whose channel it was made for. */
+  /** The plugin for whose channel the conversation was made. */
   readonly plugin?: string;
 }
 
-/** A run without what it said, which is kept as its answer. */
+/** A run without its text, which is stored as its answer. */
 export type RunRecord = Omit<ConversationRun, 'text'>;
 
 const TITLE_LENGTH = 80;
@@ -114,7 +114,7 @@ export class ConversationStore {
     );
   }
 
-  /** Undefined when the key is taken. */
+  /** Returns undefined if the key is taken. */
   insert(made: NewConversation): ConversationRecord | undefined {
     const now = Date.now();
     const { plugin = null, ...record } = made;
@@ -138,7 +138,10 @@ export class ConversationStore {
     };
   }
 
-  /** A row for a log that has none: all of the log is still to be taken over. False when the key or the id is taken. */
+  /**
+   * Inserts a row for a log without one: all of the log is still to be applied. Returns false if the key or the id is
+   * taken.
+   */
   adopt(
     found: Omit<NewConversation, 'plugin'> & { readonly plugin: string | null; readonly createdAt: number },
   ): boolean {
@@ -146,7 +149,7 @@ export class ConversationStore {
     try {
       transaction(this.#db, () => {
         this.#insert.run(id, key, agent, owner, JSON.stringify(visibility), title, plugin, createdAt, createdAt);
-        // Work is taken for under way until its log says that none is.
+        // The conversation counts as busy until its log shows that it is not.
         this.#db.prepare("UPDATE conversations SET state = 'busy' WHERE id = ?").run(id);
       });
       return true;
@@ -161,7 +164,7 @@ export class ConversationStore {
     return new Set(rows.map(({ id }) => id));
   }
 
-  /** Whose channel made it. */
+  /** Returns the plugin whose channel made the conversation. */
   pluginOf(id: string): string | null {
     const row = this.#db.prepare('SELECT plugin FROM conversations WHERE id = ?').get(id);
     return (row as { readonly plugin: string | null } | undefined)?.plugin ?? null;
@@ -187,12 +190,14 @@ export class ConversationStore {
     return (this.#count.get() as { readonly n: number }).n;
   }
 
-  /** Those that a restart has to look after. */
+  /** Returns the conversations that a restart must recover. */
   listBusy(): readonly ConversationRecord[] {
     return this.#busy.all().flatMap((row) => toRecord(row) ?? []);
   }
 
-  /** Those that `user` may see, the ones that changed last first. Throws `bad_request` for an `after` that is none. */
+  /**
+   * Returns the conversations that `user` may see, the last changed first. Throws `bad_request` for an invalid `after`.
+   */
   list(
     seenBy: { readonly user: string; readonly isAdmin: boolean },
     page: { readonly after?: string | undefined; readonly limit?: number | undefined },
@@ -218,7 +223,7 @@ export class ConversationStore {
     this.#remove.run(id);
   }
 
-  /** Takes over what one entry of the log says. `place`: behind that entry. Returns the conversation as it is then. */
+  /** Applies the events of one log entry. `place`: directly after that entry. Returns the changed conversation. */
   apply(
     record: ConversationRecord,
     events: readonly ConversationEvent[],
@@ -238,7 +243,7 @@ export class ConversationStore {
     return this.#withText(conversation, toRun(this.#run.get(conversation, id)));
   }
 
-  /** The one that was under way. */
+  /** Returns the run that was in progress. */
   running(conversation: string): RunRecord | undefined {
     return toRun(this.#running.get(conversation));
   }
@@ -294,7 +299,7 @@ export class ConversationStore {
           updatedAt: Math.round(event.at),
         };
       case 'agent': {
-        // Only a final end tells it again; what was stopped took something as well.
+        // Only a final end repeats the usage, but an aborted run has costs as well.
         const run = event.name === 'usage' ? toRun(this.#run.get(id, event.run)) : undefined;
         if (run !== undefined && run.end === null) {
           const told: RunRecord = { ...run, usage: event.data as Usage };
@@ -312,7 +317,7 @@ export class ConversationStore {
     }
   }
 
-  /** What the run took, if this was its end and not told before. */
+  /** Returns the usage of the run if this was its first end. */
   #endRun(conversation: string, event: EndEvent): Usage | null {
     const run = toRun(this.#run.get(conversation, event.run));
     if (run === undefined || run.end !== null) return null;
@@ -320,7 +325,7 @@ export class ConversationStore {
     const usage = event.type === 'final' ? (event.usage ?? run.usage) : run.usage;
     const ended: RunRecord = { ...run, state: end.state, endedAt: event.at, end, usage };
     this.#putRun.run(conversation, run.id, ended.state, JSON.stringify(ended));
-    // An error, an abort and a veto say themselves why no answer came.
+    // An error, an abort and a veto explain by themselves why no answer came.
     if (event.text === '' && event.type !== 'final') return usage;
     const { command } = run;
     const by: Author = { user: null, name: command === undefined ? run.agent : `plugin ${command.plugin}` };
@@ -385,7 +390,7 @@ interface Row {
   readonly created_at: number;
   readonly updated_at: number;
 }
-// The rows were written by us, by these types.
+// The rows were written by this store, with these types.
 function toRecord(found: unknown): ConversationRecord | undefined {
   if (found === undefined) return undefined;
   const row = found as Row;

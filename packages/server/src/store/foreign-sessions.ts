@@ -1,19 +1,19 @@
-// The rows of sessions whose programs run elsewhere: whose they are, and how far each has come. Knows no event.
+// Rows of sessions whose programs run elsewhere: their owners, and the progress of each.
 
 import type { ForeignInfo, SessionId } from '@binnacle/protocol';
 import { transaction } from './schema.ts';
 import type { NewSession, SessionChange, SessionStore } from './sessions.ts';
 import type { Database, Statement } from './sqlite.ts';
 
-/** How far a session has come. What is behind `place` in its log is not in here yet. */
+/** The progress of a session. Events after `place` in its log are not included yet. */
 export interface ForeignStanding {
-  /** Of its producer. -1: it has none, or has sent nothing. */
+  /** Epoch of its producer. -1: without a producer, or before its first event. */
   readonly epoch: number;
-  /** Of the producer's next event. */
+  /** Sequence number of the producer's next event. */
   readonly nextSeq: number;
   readonly place: number;
   readonly offset: number;
-  /** When the last event came, ms since 1970. */
+  /** Time of the last event, ms since 1970. */
   readonly heardAt: number;
 }
 
@@ -54,7 +54,7 @@ export class ForeignStore {
     );
   }
 
-  /** The session and what makes it a foreign one, and what has become of it already: all or nothing. */
+  /** Inserts the session, its foreign part and an earlier change, in one transaction. */
   insertWith(session: NewSession, foreign: ForeignInfo, change?: SessionChange): void {
     const { sessionId, user, producer, source, labels, heardAt } = foreign;
     transaction(this.#db, () => {
@@ -64,7 +64,7 @@ export class ForeignStore {
     });
   }
 
-  /** Also of a session that was deleted, as long as its trace is kept: its id is not given away again. */
+  /** Finds also a deleted session as long as its tombstone exists: its id is not reused. */
   find(emittedId: string): ForeignRecord | undefined {
     return recordOf(this.#byId.get(emittedId));
   }
@@ -73,7 +73,7 @@ export class ForeignStore {
     return recordOf(this.#bySession.get(session));
   }
 
-  /** All of them or none. */
+  /** Saves all in one transaction. */
   save(standings: Iterable<readonly [SessionId, ForeignStanding]>): void {
     transaction(this.#db, () => {
       for (const [session, { epoch, nextSeq, place, offset, heardAt }] of standings) {
@@ -82,11 +82,11 @@ export class ForeignStore {
     });
   }
 
-  /** They are over: how far each came and how it ended, all of it or nothing. */
+  /** Ends sessions: stores the progress and the end of each, in one transaction. */
   end(ended: Iterable<readonly [SessionId, ForeignEnded]>): void {
     transaction(this.#db, () => {
       for (const [session, { standing, change }] of ended) {
-        // It was deleted while there was no room to write this.
+        // The session was deleted while the disk was too full for this write.
         if (this.#sessions.get(session)?.deleted !== false) continue;
         const { epoch, nextSeq, place, offset, heardAt } = standing;
         this.#save.run(epoch, nextSeq, place, offset, heardAt, session);
@@ -95,7 +95,7 @@ export class ForeignStore {
     });
   }
 
-  /** Those that go on, and of which nothing came since `time` (ms since 1970). */
+  /** Returns the running sessions without an event since `time` (ms since 1970). */
   listSilent(time: number): readonly SessionId[] {
     return (this.#silent.all(time) as readonly { readonly session: SessionId }[]).map(({ session }) => session);
   }

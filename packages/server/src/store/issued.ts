@@ -1,4 +1,4 @@
-// Makers of tokens and browser logins, as they were then. Knows no secret and nobody's rights.
+// Makers of tokens and browser logins, as of the time of making.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Database, Statement } from './sqlite.ts';
@@ -11,7 +11,10 @@ export interface MadeBy {
   readonly user: string;
 }
 
-/** Tokens that make tokens that make tokens: each costs an id in a row, and nobody's way of working is deeper. */
+/**
+ * Maximum length of a line of tokens that make tokens. Each generation stores one more id per row, and no workflow is
+ * deeper.
+ */
 export const MAX_GENERATIONS = 32;
 
 export class IssuedStore {
@@ -25,7 +28,7 @@ export class IssuedStore {
     this.#under = db.prepare('SELECT issued.id FROM issued, json_each(issued.line) AS one WHERE one.value = ?');
   }
 
-  /** Throws `too_many_tokens` where `by` is the last of a line of `MAX_GENERATIONS`. */
+  /** Throws `too_many_tokens` if `by` is the last of a line of `MAX_GENERATIONS`. */
   check(by: string): void {
     if (this.#lineOf(by).length < MAX_GENERATIONS) return;
     throw new BinnacleError('too_many_tokens', {
@@ -39,18 +42,20 @@ export class IssuedStore {
     this.#put.run(id, by.id, by.name, by.user, JSON.stringify(this.#lineOf(by.id)));
   }
 
-  /** Null of those that were made before anybody wrote that down. */
+  /** Returns null for tokens that are older than this table. */
   madeBy(id: string): MadeBy | null {
     const row = this.#get.get(id) as Row | undefined;
     return row === undefined ? null : { id: row.by_id, name: row.by_name, user: row.by_user };
   }
 
-  /** Ids of the tokens and logins that came from `id`, by whatever was in between, also where that has ended. */
+  /**
+   * Returns the ids of all tokens and logins below `id`, directly or indirectly, even if those in between have ended.
+   */
   under(id: string): ReadonlySet<string> {
     return new Set(this.#under.all(id).map((row) => (row as { readonly id: string }).id));
   }
 
-  /** The ids from the first of the line down to `by`. */
+  /** Returns the ids from the first of the line down to `by`. */
   #lineOf(by: string): readonly string[] {
     const row = this.#get.get(by) as Row | undefined;
     return [...(row === undefined ? [] : (JSON.parse(row.line) as string[])), by];

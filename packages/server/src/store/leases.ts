@@ -1,11 +1,11 @@
-// The rows of leases: who holds the helm of a session, over restarts of the gateway. Knows no clock.
+// Rows of leases: the holder of the write lease of each session, across restarts of the gateway.
 
 import type { SessionId } from '@binnacle/protocol';
 import type { Database, Statement } from './sqlite.ts';
 
 export interface LeaseRecord {
   readonly sessionId: SessionId;
-  /** Null when nobody holds it; the row stays, because `fence` must never go back. */
+  /** Null without a holder; the row stays, because `fence` must never decrease. */
   readonly holder: string | null;
   /** SHA-256 of the holder's secret. */
   readonly leaseSha256: Uint8Array | null;
@@ -18,7 +18,7 @@ export class LeaseStore {
   readonly #held: Statement;
 
   constructor(db: Database) {
-    // A smaller fence than the stored one is never written: it would let an old holder write again.
+    // A fence smaller than the stored one is never written: it would let an old holder write again.
     this.#put = db.prepare(
       `INSERT INTO leases (session_id, holder, lease_sha256, fence) VALUES (?, ?, ?, ?)
        ON CONFLICT (session_id) DO UPDATE SET holder = excluded.holder, lease_sha256 = excluded.lease_sha256,
@@ -28,7 +28,7 @@ export class LeaseStore {
     this.#held = db.prepare('SELECT * FROM leases WHERE holder IS NOT NULL');
   }
 
-  /** False when a newer fence is stored: then nothing changed. */
+  /** Returns false, and changes nothing, if a newer fence is stored. */
   put(lease: LeaseRecord): boolean {
     return Number(this.#put.run(lease.sessionId, lease.holder, lease.leaseSha256, lease.fence).changes) > 0;
   }

@@ -23,7 +23,7 @@ export class DataDirLock {
     createPrivateFile(path);
     const db = openDatabase(path);
     try {
-      // No busy_timeout: whoever holds it holds it for life.
+      // No busy_timeout: a holder has the lock for its lifetime.
       db.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     } catch (error) {
       db.close();
@@ -38,7 +38,7 @@ export class DataDirLock {
   }
 }
 
-/** Names the other gateway as far as it has said where it is: while it starts, it has not. */
+/** Makes the error. Names the other gateway if it has written its file: during its start it has not. */
 function inUse(dir: string, cause: unknown): BinnacleError {
   const other = readGatewayFile(dir);
   if (other === undefined) return new BinnacleError('data_dir_in_use', { details: { dir }, cause });

@@ -1,4 +1,4 @@
-// The rows of messages: what was said in each conversation and what waits to be, in its order. Knows no conversation but by id.
+// Rows of messages: the history of each conversation and its queue, in order.
 
 import { createHash } from 'node:crypto';
 import { type Author, BinnacleError, type MessageInfo } from '@binnacle/protocol';
@@ -7,15 +7,15 @@ import type { Database, Statement } from './sqlite.ts';
 export const MAX_PAGE = 200;
 export const DEFAULT_PAGE = 50;
 const CONTEXT_MESSAGES = 100;
-/** Of one conversation, the newest; an id that is older than these can be used again. */
+/** Maximum messages per conversation, newest first. The ids of older ones can be used again. */
 const KEPT_MESSAGES = 10_000;
-/** How many are dropped at once. */
+/** Number of messages that are dropped at once. */
 const DROP_STEP = 100;
 
-/** What a run has said is a message, too. No id that a client may choose has a colon. */
+/** Returns the message id of a run's answer, which is a message, too. Ids from clients cannot contain a colon. */
 export const answerId = (run: string): string => `answer:${run}`;
 
-/** Two messages with one id are the same if these are. */
+/** Returns the digest of a message. Two messages with one id are the same if their digests are equal. */
 export const digestOf = ({ text, timeoutMs = 0 }: { readonly text: string; readonly timeoutMs?: number }): string =>
   createHash('sha256').update(`${timeoutMs}\n${text}`).digest('base64url');
 
@@ -31,14 +31,14 @@ export class MessageStore {
 
   constructor(db: Database) {
     this.#add = db.prepare(
-      // What is there already stays: an entry can come twice, where only some of it could be kept.
+      // An existing row stays: an entry can be applied twice, if only a part of it was stored.
       'INSERT OR IGNORE INTO messages (conversation, n, id, state, digest, body) VALUES (?, ?, ?, ?, ?, ?)',
     );
     this.#find = db.prepare('SELECT * FROM messages WHERE conversation = ? AND id = ?');
     this.#put = db.prepare('UPDATE messages SET n = ?, state = ?, body = ? WHERE conversation = ? AND id = ?');
     this.#drop = db.prepare("DELETE FROM messages WHERE conversation = ? AND n <= ? AND state <> 'queued'");
     this.#lastN = db.prepare('SELECT max(n) AS n FROM messages WHERE conversation = ?');
-    // Who interrupts is next.
+    // Interrupting messages come first.
     this.#waiting = db.prepare(
       `SELECT * FROM messages WHERE conversation = ? AND state = 'queued'
        ORDER BY json_extract(body, '$.steer') <> 'interrupt', n`,
@@ -56,7 +56,7 @@ export class MessageStore {
     );
   }
 
-  /** Behind all others. True: the oldest were dropped for it. */
+  /** Adds a message at the end. Returns true if the oldest were dropped for it. */
   add(conversation: string, message: MessageInfo): boolean {
     const n = this.#nextN(conversation);
     this.#add.run(conversation, n, message.id, message.state, digestOf(message), JSON.stringify(message));
@@ -65,13 +65,16 @@ export class MessageStore {
     return true;
   }
 
-  /** Nothing where it is not there. */
+  /** Changes a message. Does nothing if it does not exist. */
   change(conversation: string, id: string, change: Partial<MessageInfo>): void {
     const row = this.#row(conversation, id);
     if (row !== undefined) this.#write(conversation, row, change);
   }
 
-  /** It takes its place among what was said when the agent has it, not when it was put into the queue. */
+  /**
+   * Moves a message to its place in the history: it counts from its delivery to the agent, not from its arrival in the
+   * queue.
+   */
   deliver(conversation: string, id: string, run: string): void {
     const row = this.#row(conversation, id);
     if (row === undefined) return;
@@ -84,17 +87,17 @@ export class MessageStore {
     return row === undefined ? undefined : toMessage(row);
   }
 
-  /** The digest of what was asked for first, whatever was edited since. */
+  /** Returns the digest of the first version, regardless of later edits. */
   digest(conversation: string, id: string): string | undefined {
     return this.#row(conversation, id)?.digest;
   }
 
-  /** Those that wait, in order. */
+  /** Returns the queue, in order. */
   waiting(conversation: string): MessageInfo[] {
     return this.#waiting.all(conversation).map(toMessage);
   }
 
-  /** What was said, oldest first; those that wait are not among it. Throws `bad_request` for a `before` that is none. */
+  /** Returns the history without the queue, oldest first. Throws `bad_request` for an invalid `before`. */
   history(
     conversation: string,
     page: { readonly before?: string | undefined; readonly limit?: number | undefined },
@@ -113,8 +116,8 @@ export class MessageStore {
   }
 
   /**
-   * What was said to the agent and by it before a message was delivered, newest `CONTEXT_MESSAGES` of it, and who says
-   * that. What went to commands, and what plugins kept from it, is none of it.
+   * Returns the newest `CONTEXT_MESSAGES` messages to and from the agent before the delivery of a message, and the
+   * author of that message. Leaves out messages to commands, and those that plugins withheld from the agent.
    */
   contextOf(
     conversation: string,
@@ -123,7 +126,7 @@ export class MessageStore {
     const row = this.#row(conversation, id);
     const by = row === undefined ? { user: null, name: '' } : toMessage(row).by;
     const rows = this.#context.all(conversation, row?.n ?? 0, CONTEXT_MESSAGES).reverse();
-    // An answer without a word is there for people; models refuse it.
+    // An empty answer exists for people; models refuse it.
     const said = rows.map(toMessage).filter(({ state, text }) => state === 'delivered' && text !== '');
     return { history: said.map(({ role, text }) => ({ role, text })), by };
   }
@@ -150,5 +153,5 @@ interface MessageRow {
   readonly body: string;
 }
 
-// The rows were written by us, by this type.
+// The rows were written by this store, with this type.
 const toMessage = (row: unknown): MessageInfo => JSON.parse((row as MessageRow).body) as MessageInfo;

@@ -1,9 +1,9 @@
-// Of which sessions and conversations somebody does not want to be told. Knows nobody's rights.
+// Sessions and conversations of which a user wants no notifications.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { type Database, type Statement, toDisk } from './sqlite.ts';
 
-/** `target`: an id, of a conversation as well: a key can be another's later. */
+/** `target`: an id, for a conversation as well: its key can belong to another conversation later. */
 export interface Muted {
   readonly kind: 'session' | 'conversation';
   readonly target: string;
@@ -40,7 +40,7 @@ export class MuteStore {
   put(user: string, { kind, target }: Muted): void {
     const count = (): number => (this.#count.get(user) as { readonly n: number }).n;
     if (count() >= this.#maxOfUser && !this.has(user, { kind, target })) {
-      // Retention takes sessions without asking who has muted them.
+      // Retention removes sessions without their mutes.
       this.#prune.run(user);
       if (count() >= this.#maxOfUser) {
         throw new BinnacleError('too_many_mutes', { details: { limit: this.#maxOfUser } });
@@ -61,7 +61,7 @@ export class MuteStore {
     return this.#list.all(user) as unknown as readonly Muted[];
   }
 
-  /** It is gone, for everybody. */
+  /** Removes the mutes of all users for a target that is gone. */
   forget({ kind, target }: Muted): void {
     this.#forget.run(kind, target);
   }

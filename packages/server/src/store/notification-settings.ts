@@ -1,9 +1,9 @@
-// What users want to be told of when they do not look: one row for each who does not want all of it.
+// Notification settings of users: one row per user who does not want all notifications.
 
 import { type Database, type Statement, toDisk } from './sqlite.ts';
 
 export interface HailWishes {
-  /** Also when an agent's turn of theirs has ended, and not only when something waits for them. */
+  /** True: notifies also at the end of an agent's turn, and not only when something waits for the user. */
   readonly done: boolean;
 }
 

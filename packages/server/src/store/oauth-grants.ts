@@ -1,5 +1,5 @@
-// The rows of what a person has allowed a program to do by a login with OAuth: beside the token that it is. Knows no
-// secret, only digests. A grant ends with its token.
+// Rows of the grants that a person gave to a program by a login with OAuth; each grant is also a token. They contain
+// digests only, no secrets. A grant ends with its token.
 
 import { transaction } from './schema.ts';
 import type { Database, Statement } from './sqlite.ts';
@@ -9,14 +9,14 @@ export interface OAuthGrant {
   readonly token: string;
   /** The digest of the client's id. */
   readonly client: string;
-  /** Resource that the token was asked for (RFC 8707). */
+  /** Resource for which the token was requested (RFC 8707). */
   readonly resource: string;
-  /** Issuer behind the person who gave the grant: a token, or the admin token of then. The grant ends with it. */
+  /** Issuer behind the person who gave the grant: a token, or the admin token of that time. The grant ends with it. */
   readonly issuer: string;
   readonly refreshSha256: Uint8Array;
 }
 
-/** Maximum used refresh tokens remembered per grant. Four days at one an hour. */
+/** Maximum used refresh tokens remembered per grant. Four days at one per hour. */
 const MAX_USED = 100;
 
 export class OAuthGrantStore {
@@ -47,7 +47,7 @@ export class OAuthGrantStore {
     );
     this.#issuers = db.prepare('SELECT DISTINCT issuer FROM oauth_grants');
     this.#byIssuer = db.prepare('SELECT token FROM oauth_grants WHERE issuer = ?');
-    // The grant that was not used for longest goes first.
+    // The least recently used grant is removed first.
     this.#ofUser = db.prepare(
       `SELECT token FROM oauth_grants JOIN tokens ON tokens.id = token WHERE tokens.user = ?
        ORDER BY coalesce(tokens.last_used, tokens.created_at)`,
@@ -66,13 +66,13 @@ export class OAuthGrantStore {
     return toGrant(this.#byRefresh.get(sha256));
   }
 
-  /** The grant that a refresh token was of which has been used. */
+  /** Finds the grant by a refresh token that has been used. */
   findByUsed(sha256: Uint8Array): OAuthGrant | undefined {
     const row = this.#byUsed.get(sha256) as { readonly token: string } | undefined;
     return row === undefined ? undefined : this.get(row.token);
   }
 
-  /** The next refresh token: the one before it is known as used from now on. `also` is done with it or not at all. */
+  /** Stores the next refresh token, and marks the previous one as used. `also` runs in the same transaction. */
   rotate({ token, refreshSha256 }: OAuthGrant, next: Uint8Array, also: () => void): void {
     transaction(this.#db, () => {
       this.#use.run(refreshSha256, token);
@@ -86,12 +86,12 @@ export class OAuthGrantStore {
     return this.#issuers.all().map((row) => (row as { readonly issuer: string }).issuer);
   }
 
-  /** The tokens that came from those who are behind this issuer. */
+  /** Returns the tokens of the grants with this issuer. */
   listByIssuer(issuer: string): readonly string[] {
     return this.#byIssuer.all(issuer).map(tokenOf);
   }
 
-  /** The tokens of a user, the least recently used one first. */
+  /** Returns the tokens of a user, the least recently used first. */
   listOfUser(user: string): readonly string[] {
     return this.#ofUser.all(user).map(tokenOf);
   }

@@ -1,10 +1,10 @@
-// What plugins keep: values by key, each plugin's apart from those of others, and how much of it there may be.
+// Storage of plugins: values by key, separate per plugin and limited in size.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { type Database, type Statement, toDisk } from './sqlite.ts';
 
 export interface PluginStorageLimits {
-  /** Keys and values together. */
+  /** Maximum bytes of keys and values together. */
   readonly maxBytes: number;
   readonly maxKeys: number;
 }
@@ -25,7 +25,7 @@ export class PluginStorage {
   readonly #keys: Statement;
   readonly #sum: Statement;
   readonly #clear: Statement;
-  /** By plugin, as the rows have it: counting 10 000 of them each time would be felt. */
+  /** Usage by plugin, a cache of the sums over the rows: counting 10 000 rows on each write would be noticeable. */
   readonly #usage = new Map<string, Usage>();
 
   constructor(db: Database, limits: PluginStorageLimits = PLUGIN_STORAGE_LIMITS) {
@@ -37,7 +37,7 @@ export class PluginStorage {
     );
     this.#size = db.prepare('SELECT bytes FROM plugin_storage WHERE plugin = ? AND key = ?');
     this.#remove = db.prepare('DELETE FROM plugin_storage WHERE plugin = ? AND key = ?');
-    // Keys are printable ASCII, which char(127) is behind.
+    // Keys are printable ASCII, and char(127) sorts after all of it.
     this.#keys = db.prepare(
       'SELECT key FROM plugin_storage WHERE plugin = ? AND key >= ? AND key < ? || char(127) ORDER BY key',
     );
@@ -45,19 +45,19 @@ export class PluginStorage {
     this.#clear = db.prepare('DELETE FROM plugin_storage WHERE plugin = ?');
   }
 
-  /** JSON. */
+  /** Returns JSON. */
   get(plugin: string, key: string): string | undefined {
     return (this.#get.get(plugin, key) as { readonly value: string } | undefined)?.value;
   }
 
-  /** Throws `storage_full`, `disk_full`; what was there stays then. */
+  /** Throws `storage_full`, `disk_full`; the old value stays then. */
   set(plugin: string, key: string, value: string): void {
     const had = (this.#size.get(plugin, key) as { readonly bytes: number } | undefined)?.bytes;
     const bytes = Buffer.byteLength(key) + Buffer.byteLength(value);
     const before = this.usage(plugin);
     const after = { keys: before.keys + (had === undefined ? 1 : 0), bytes: before.bytes - (had ?? 0) + bytes };
     const { maxKeys, maxBytes } = this.#limits;
-    // What makes it less is taken even where there is too much.
+    // A change that reduces the usage is accepted even above the limit.
     const isMore = after.keys > before.keys || after.bytes > before.bytes;
     if (isMore && (after.keys > maxKeys || after.bytes > maxBytes)) {
       throw new BinnacleError('storage_full', { details: { plugin, ...before, maxKeys, maxBytes } });
@@ -74,7 +74,7 @@ export class PluginStorage {
     this.#usage.set(plugin, { keys: keys - 1, bytes: bytes - had });
   }
 
-  /** In order. */
+  /** Returns the keys in order. */
   keys(plugin: string, prefix: string): string[] {
     return this.#keys.all(plugin, prefix, prefix).map((row) => (row as { readonly key: string }).key);
   }
@@ -87,7 +87,7 @@ export class PluginStorage {
     return { keys, bytes };
   }
 
-  /** It was removed. */
+  /** Removes all values of a removed plugin. */
   clear(plugin: string): void {
     this.#clear.run(plugin);
     this.#usage.delete(plugin);

@@ -1,9 +1,9 @@
-// The rows of terminals that were asked for and have not been started: they wait for the first who attaches.
+// Rows of terminals that were requested but not started: they wait for the first client that attaches.
 
 import type { SessionId } from '@binnacle/protocol';
 import type { Database, Statement } from './sqlite.ts';
 
-/** `envNames` only: values are secrets more often than not and are never kept. */
+/** `envNames` only: values are often secrets, and are never stored. */
 export interface PtySpec {
   readonly cwd?: string | undefined;
   readonly command?: string | undefined;
@@ -43,12 +43,12 @@ export class PtyStore {
     return row && { id: row.id, spec: JSON.parse(row.spec) as PtySpec, createdAt: row.created_at };
   }
 
-  /** False when there was none. */
+  /** Returns false if there was none. */
   remove(id: string): boolean {
     return Number(this.#remove.run(id).changes) > 0;
   }
 
-  /** Returns the ids of those that were made before `time`. */
+  /** Removes the terminals made before `time` and returns their ids. */
   removeOlder(time: number): readonly SessionId[] {
     return (this.#removeOlder.all(time) as unknown as readonly Pick<Row, 'id'>[]).map(({ id }) => id);
   }

@@ -1,24 +1,25 @@
-// The rows of browsers that asked to be told: where their push services are, and the keys that only they can read with.
+// Rows of browsers that subscribed to notifications: the addresses of their push services, and the keys for the
+// encryption.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { transaction } from './schema.ts';
 import { type Database, type Statement, toDisk } from './sqlite.ts';
 
 export interface PushSubscriptionRecord {
-  /** Grows with each one: reads go on behind it. */
+  /** Grows with each row: reads continue after it. */
   readonly n: number;
-  /** An address of the push service that is for this browser alone. A secret: who knows it can send there. */
+  /** An address of the push service for this browser alone. A secret: it is enough to send messages to the browser. */
   readonly endpoint: string;
   /** The browser's public key, an uncompressed point on P-256. */
   readonly p256dh: Uint8Array;
   readonly auth: Uint8Array;
   readonly user: string;
-  /** Under what its logins are kept of whoever subscribed: the row ends with that. */
+  /** Issuer of the subscriber's logins: the row ends with it. */
   readonly issuer: string;
   readonly createdAt: number;
 }
 
-/** Somebody's browsers: more than anybody has, and each costs a request whenever something waits. */
+/** Maximum browsers per user: more than a person has, and each costs a request for every notification. */
 export const MAX_SUBSCRIPTIONS_OF_USER = 20;
 export const MAX_SUBSCRIPTIONS = 10_000;
 
@@ -54,7 +55,7 @@ export class PushSubscriptionStore {
   }
 
   /**
-   * A browser has one: whoever subscribes last with it is told there, and nobody else any more. Throws
+   * Stores a subscription. A browser has one: the last subscriber replaces any earlier one. Throws
    * `too_many_push_subscriptions`, `disk_full`.
    */
   put(one: Omit<PushSubscriptionRecord, 'n' | 'createdAt'>, now: number): void {
@@ -67,7 +68,7 @@ export class PushSubscriptionStore {
     );
   }
 
-  /** Throws `too_many_push_subscriptions`. Whoever has this very endpoint does not count it twice. */
+  /** Throws `too_many_push_subscriptions`. An existing row of the same endpoint is not counted twice. */
   checkRoom(endpoint: string, user: string): void {
     const known = this.get(endpoint);
     const all = countIn(this.#count.get()) - (known === undefined ? 0 : 1);
@@ -83,12 +84,12 @@ export class PushSubscriptionStore {
     return row === undefined ? undefined : toRecord(row);
   }
 
-  /** False when there is none. */
+  /** Returns false if there is none. */
   drop(endpoint: string): boolean {
     return Number(this.#drop.run(endpoint).changes) > 0;
   }
 
-  /** False when this user has none there. */
+  /** Returns false if this user has none at the endpoint. */
   dropOwn(endpoint: string, user: string): boolean {
     return Number(this.#dropOwn.run(endpoint, user).changes) > 0;
   }
@@ -97,7 +98,7 @@ export class PushSubscriptionStore {
     this.#dropIssuer.run(issuer);
   }
 
-  /** Oldest first, behind the one that is named. */
+  /** Returns subscriptions after `n`, oldest first. */
   after(n: number, limit: number): readonly PushSubscriptionRecord[] {
     return this.#after.all(n, limit).map(toRecord);
   }
@@ -106,7 +107,7 @@ export class PushSubscriptionStore {
     return this.#ofUser.all(user).map(toRecord);
   }
 
-  /** Whoever has one. */
+  /** Returns the issuers of all subscriptions. */
   issuers(): readonly string[] {
     return this.#issuers.all().map((row) => (row as { readonly issuer: string }).issuer);
   }

@@ -1,4 +1,4 @@
-// Where the answers of runs are to be posted, until they were taken there. Goes with its conversation.
+// Addresses to which the answers of runs are posted, until they were accepted there. Removed with the conversation.
 
 import type { Database, Statement } from './sqlite.ts';
 
@@ -30,7 +30,7 @@ export class ReplyStore {
     this.#put.run(conversation, run, url, tries, dueAt);
   }
 
-  /** Those that are due first. */
+  /** Returns the replies, earliest due time first. */
   list(): readonly ReplyRecord[] {
     return this.#list.all().map(toReply);
   }
@@ -45,7 +45,7 @@ export class ReplyStore {
   }
 }
 
-// The rows were written by us, by this type.
+// The rows were written by this store, with this type.
 function toReply(row: unknown): ReplyRecord {
   const { due_at: dueAt, ...reply } = row as Omit<ReplyRecord, 'dueAt'> & { readonly due_at: number };
   return { ...reply, dueAt };

@@ -1,9 +1,9 @@
-// The tables and how an older file becomes a newer one. Knows no row.
+// The tables and the migrations from older files.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { type Database, openDatabase } from './sqlite.ts';
 
-/** Migration n brings a file from `user_version` n to n + 1. Append only: files of every version are out there. */
+/** Migration n brings a file from `user_version` n to n + 1. Append only: files of every version exist. */
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE sessions (
      id TEXT PRIMARY KEY, name TEXT NOT NULL, spec TEXT NOT NULL, state TEXT NOT NULL,
@@ -40,7 +40,7 @@ const MIGRATIONS: readonly string[] = [
      id TEXT PRIMARY KEY, spec TEXT NOT NULL, created_at INTEGER NOT NULL
    ) STRICT;`,
 
-  // Tokens of before users have one each, so that nobody comes to share anything by an upgrade; see `ownUserOf`.
+  // Tokens from before users get a user each, so that an upgrade shares nothing between them; see `ownUserOf`.
   `ALTER TABLE tokens ADD COLUMN user TEXT NOT NULL DEFAULT '';
    ALTER TABLE logins ADD COLUMN user TEXT NOT NULL DEFAULT '';
    UPDATE tokens SET user = 'token-' || substr(id, 1, 8) || '-' || substr(id, -8);
@@ -57,7 +57,7 @@ const MIGRATIONS: readonly string[] = [
    ALTER TABLE sessions ADD COLUMN conversation TEXT;
    ALTER TABLE sessions ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;`,
 
-  // The logs of conversations hold all of this as well; `place` says up to where it was taken over from there.
+  // The logs of conversations contain all of this as well; `place` is the end of the part that the rows contain.
   `CREATE TABLE conversations (
      id TEXT PRIMARY KEY, key TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, owner TEXT, visibility TEXT NOT NULL,
      title TEXT NOT NULL, epoch TEXT NOT NULL, place INTEGER NOT NULL, state TEXT NOT NULL, lease TEXT, process TEXT,
@@ -87,7 +87,7 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT;
    CREATE INDEX replies_due ON replies (due_at);`,
 
-  // The logs of these sessions hold the rest; `place` says up to where the row has it from there.
+  // The logs of these sessions contain the rest; `place` is the end of the part that the row contains.
   `CREATE TABLE foreign_sessions (
      session TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
      emitted_id TEXT NOT NULL UNIQUE, user TEXT NOT NULL, producer TEXT, source TEXT NOT NULL, labels TEXT NOT NULL,
@@ -100,7 +100,7 @@ const MIGRATIONS: readonly string[] = [
      PRIMARY KEY (plugin, key)
    ) STRICT;`,
 
-  // What a share link shows is a session or a conversation by its id: a key can be another's later.
+  // A share link shows a session or a conversation by its id: a key can belong to another conversation later.
   `CREATE TABLE shares (
      id TEXT PRIMARY KEY, label TEXT NOT NULL, kind TEXT NOT NULL, target TEXT NOT NULL, mode TEXT NOT NULL,
      sha256 BLOB NOT NULL UNIQUE, uses INTEGER, used INTEGER NOT NULL DEFAULT 0, issuer TEXT NOT NULL,
@@ -134,7 +134,7 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT;
    CREATE INDEX mutes_target ON mutes (target);`,
 
-  // What its runs took, in all: the runs themselves are dropped with the oldest messages.
+  // The usage of all its runs: the runs themselves are dropped with the oldest messages.
   `ALTER TABLE conversations ADD COLUMN usage TEXT;
    UPDATE conversations SET usage = (
      SELECT json_object(
@@ -151,7 +151,7 @@ const MIGRATIONS: readonly string[] = [
    CREATE TRIGGER waits_gone AFTER UPDATE OF deleted_at ON sessions WHEN NEW.deleted_at IS NOT NULL
    BEGIN DELETE FROM waits WHERE session_id = NEW.id; END;`,
 
-  // Users who want to hear of what waits for them, and not of turns that have ended.
+  // Users who want notifications of waiting programs only, and not of turns that have ended.
   'CREATE TABLE hail_wishes (user TEXT PRIMARY KEY) STRICT;',
 
   // Reason for which a session counts as lost: `LostReason`. Null for other sessions, and in older rows.
@@ -163,8 +163,8 @@ const MIGRATIONS: readonly string[] = [
    CREATE TRIGGER issued_token_gone AFTER DELETE ON tokens BEGIN DELETE FROM issued WHERE id = OLD.id; END;
    CREATE TRIGGER issued_login_gone AFTER DELETE ON logins BEGIN DELETE FROM issued WHERE id = OLD.id; END;`,
 
-  // Older logins have no key, and open nothing: an exchange would give a key to every port that has the cookie. Their
-  // rows stay until they expire, for what was made with them (share links, browsers that are notified).
+  // Older logins have no key, and grant no access: an exchange would give a key to every port that has the cookie.
+  // Their rows stay until they expire, because of the share links and push subscriptions made with them.
   `ALTER TABLE logins ADD COLUMN key_sha256 BLOB;
    CREATE UNIQUE INDEX logins_key ON logins (key_sha256);`,
 
@@ -187,19 +187,19 @@ const MIGRATIONS: readonly string[] = [
 ];
 
 /**
- * How long a statement waits for another connection's lock, in ms. The gateway is alone on the file; only a backup
- * or a curious person can hold it, and blocking the event loop longer than this would be felt by every viewer.
+ * Maximum wait of a statement for another connection's lock, in ms. The gateway is alone on the file; only a backup or
+ * a curious person can lock it, and every viewer would notice a longer block of the event loop.
  */
 const BUSY_TIMEOUT_MS = 1000;
 
 /**
- * Opens the catalogue and brings it to the newest schema (or to the one named, as an older gateway would have left it).
+ * Opens the catalogue and migrates it to the newest schema (or to `version`, as an older gateway would have left it).
  * Throws `bad_data_dir` for a file of a newer version.
  */
 export function openCatalogueFile(path: string, version = MIGRATIONS.length): Database {
   const db = openDatabase(path);
   try {
-    // NORMAL: a commit survives any kill of ours; a power loss may take the last ones, never the file.
+    // NORMAL: a commit survives any kill of this process; a power loss may take the last commits, never the file.
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
              PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;`);
     migrate(db, path, version);
@@ -231,7 +231,7 @@ function schemaVersion(db: Database): number {
   return row.user_version;
 }
 
-/** Runs `work` in one transaction; what it throws rolls everything back. Not to be nested. */
+/** Runs `work` in one transaction; a failure rolls everything back. Must not be nested. */
 export function transaction<T>(db: Database, work: () => T): T {
   db.exec('BEGIN IMMEDIATE');
   try {

@@ -1,4 +1,4 @@
-// The rows of sessions. Knows nothing of processes or logs; never sees the value of an environment variable.
+// Rows of sessions. They never contain the value of an environment variable.
 
 import {
   BinnacleError,
@@ -11,7 +11,7 @@ import {
 import { transaction } from './schema.ts';
 import { type Database, isDuplicate, type Statement } from './sqlite.ts';
 
-/** How a session was asked for. `envNames` only: values are secrets more often than not and are never kept. */
+/** The request of a session. `envNames` only: values are often secrets, and are never stored. */
 export interface SessionSpec {
   readonly argv: readonly string[];
   readonly mode: Mode;
@@ -20,7 +20,7 @@ export interface SessionSpec {
   readonly cols: number;
   readonly rows: number;
   readonly takesRuns: boolean;
-  /** Of one that runs here. None where there are none. */
+  /** Labels of a session that runs here; undefined without labels. */
   readonly labels?: Readonly<Record<string, string>>;
 }
 
@@ -35,18 +35,18 @@ export interface SessionRecord {
   readonly pid: number | null;
   readonly exitCode: number | null;
   readonly signal: string | null;
-  /** Where its log ends: known once that is final. Of a foreign session that goes on: as far as its row knows. */
+  /** End of its log: known once it is final. For a running foreign session: the end according to its row. */
   readonly head: { readonly place: number; readonly offset: number } | null;
   readonly createdAt: number;
   readonly exitedAt: number | null;
-  /** Null where it is not lost, and where nobody wrote down why. */
+  /** Null for a session that is not lost, and for an unrecorded reason. */
   readonly lostReason: LostReason | null;
   readonly deleted: boolean;
-  /** Seen by those alone who may see that conversation. Null: by everybody who may see sessions. */
+  /** Visible only with access to that conversation. Null: visible to all who may see sessions. */
   readonly conversation: string | null;
-  /** Nobody sees it: it is an agent's own process. */
+  /** True for an agent's own process, which no user sees. */
   readonly hidden: boolean;
-  /** Its program runs elsewhere; see store/foreign-sessions.ts. */
+  /** Set if its program runs elsewhere; see store/foreign-sessions.ts. */
   readonly foreign: ForeignInfo | null;
 }
 
@@ -64,7 +64,7 @@ export interface NewSession {
   readonly hidden?: boolean;
 }
 
-/** What changes in a session's life. What is left out stays as it is. */
+/** Changes in a session's life. Absent values stay unchanged. */
 export type SessionChange = Partial<
   Pick<
     SessionRecord,
@@ -73,7 +73,7 @@ export type SessionChange = Partial<
     Pick<SessionSpec, 'cols' | 'rows'>
 >;
 
-/** True for a session that somebody may see; without an id, for the sessions of a conversation at large. */
+/** Returns true for a session that the reader may see; without an id, for the sessions of a conversation in general. */
 export type SessionFilter = (
   record: Pick<SessionRecord, 'conversation' | 'hidden'> & { readonly id?: SessionId },
 ) => boolean;
@@ -84,14 +84,14 @@ export interface SessionPage {
   readonly next: SessionId | null;
 }
 
-/** Rows of deleted sessions that are kept so that `session_gone` can be told from `session_not_found`. */
+/** Maximum rows of deleted sessions, which distinguish `session_gone` from `session_not_found`. */
 const MAX_TOMBSTONES = 10_000;
-/** They are counted this often: looking at all of them for each one that is added would take as long as they are many. */
+/** Deletions per prune of tombstones; a prune on each deletion would be O(n) per deletion. */
 const FORGET_EVERY = 100;
 const MAX_PAGE = 1000;
 const DEFAULT_PAGE = 100;
 
-/** Of a page that is asked for: 1 to 1000, default 100. */
+/** Limits a requested page size: 1 to 1000, default 100. */
 export const pageSize = (asked?: number): number => Math.max(1, Math.min(MAX_PAGE, asked ?? DEFAULT_PAGE));
 
 const ROWS = `SELECT sessions.*, emitted_id, user, producer, source, labels, place, offset, heard_at
@@ -142,7 +142,7 @@ export class SessionStore {
     );
   }
 
-  /** Throws `invariant` when the id is taken: ids are ours. */
+  /** Throws `invariant` if the id is taken: ids are generated here. */
   insert(session: NewSession): SessionRecord {
     const { id, name, spec, state = 'starting', runner = null, epoch = null } = session;
     const { conversation = null, hidden = false } = session;
@@ -182,13 +182,13 @@ export class SessionStore {
     return { ...after, exitedAt };
   }
 
-  /** Deleted ones as well: see `deleted`. */
+  /** Returns deleted sessions as well: see `deleted`. */
   get(id: SessionId): SessionRecord | undefined {
     const row = this.#get.get(id);
     return row === undefined ? undefined : toRecord(row as Row);
   }
 
-  /** Throws `session_not_found`, or `session_gone` for a deleted one. */
+  /** Throws `session_not_found`, or `session_gone` for a deleted session. */
   require(id: SessionId): SessionRecord {
     const record = this.get(id);
     if (record === undefined) throw new BinnacleError('session_not_found');
@@ -196,7 +196,7 @@ export class SessionStore {
     return record;
   }
 
-  /** Newest first; those alone that `isSeen` allows. `limit`: 1 to 1000, default 100. */
+  /** Lists the sessions that `isSeen` allows, newest first. `limit`: 1 to 1000, default 100. */
   list(
     options: { readonly after?: string; readonly limit?: number } = {},
     isSeen: SessionFilter = () => true,
@@ -204,7 +204,7 @@ export class SessionStore {
     const limit = pageSize(options.limit);
     const found: Row[] = [];
     let { after } = options;
-    // Rows that are not seen make no page shorter, and no `next` points at nothing.
+    // Invisible rows make no page shorter, and no `next` leads to an empty page.
     for (let batch = limit + 1; found.length <= limit; batch = MAX_PAGE) {
       const rows = (after === undefined ? this.#first.all(batch) : this.#after.all(after, batch)) as Row[];
       found.push(
@@ -217,12 +217,14 @@ export class SessionStore {
     return { records, next: found.length > limit ? (records.at(-1)?.id ?? null) : null };
   }
 
-  /** What a new gateway must look after: everything that is not `closed`, `lost` or deleted. Oldest first. */
+  /**
+   * Returns the sessions that a new gateway must recover: all that are not `closed`, `lost` or deleted. Oldest first.
+   */
   listUnfinished(): readonly SessionRecord[] {
     return this.#unfinished.all().map((row) => toRecord(row as Row));
   }
 
-  /** All that there is a row of, those that were deleted included. */
+  /** Returns the ids of all rows, including deleted sessions. */
   ids(): ReadonlyMap<string, 'kept' | 'deleted'> {
     const rows = this.#db.prepare('SELECT id, deleted_at FROM sessions').all() as {
       readonly id: string;
@@ -235,18 +237,18 @@ export class SessionStore {
     return (this.#count.get() as { readonly n: number }).n;
   }
 
-  /** Those that are listed; newest first. */
+  /** Returns the visible sessions of a conversation, newest first. */
   idsOfConversation(conversation: string, limit: number): readonly SessionId[] {
     return this.#ofConversation.all(conversation, limit).map((row) => (row as { readonly id: SessionId }).id);
   }
 
-  /** Of those that are not deleted. States that nobody is in are left out. */
+  /** Counts sessions that are not deleted. Leaves out states without sessions. */
   countByState(): Readonly<Partial<Record<SessionState, number>>> {
     const rows = this.#states.all() as readonly { readonly state: SessionState; readonly n: number }[];
     return Object.fromEntries(rows.map(({ state, n }) => [state, n]));
   }
 
-  /** Deletes a session and its lease; a trace of the id stays. False when there was nothing to delete. */
+  /** Deletes a session and its lease; a tombstone with the id stays. Returns false if there was nothing to delete. */
   remove(id: SessionId): boolean {
     return transaction(this.#db, () => {
       const { changes } = this.#bury.run(Date.now(), id);

@@ -1,21 +1,21 @@
-// The rows of share links, of the guests who redeemed them, and of what was done with them. Knows no secret, no request.
+// Rows of share links, of the guests who redeemed them, and of their audit.
 
 import { BinnacleError, type Code, type Scope } from '@binnacle/protocol';
 import type { TrustedTime } from '../base/trusted-time.ts';
 import { transaction } from './schema.ts';
 import type { Database, Statement } from './sqlite.ts';
 
-/** `type`: input and the helm, and nothing else that writes. */
+/** `type`: input and the lease, and no other writes. */
 export type ShareMode = 'view' | 'type';
 export type ShareKind = 'session' | 'conversation';
 
-/** What somebody who came by a share link may reach; whoever has none may reach what scope and user allow. */
+/** Access of a guest by a share link. Clients without one have the access of their scope and user. */
 export interface Reach {
   readonly share: string;
   readonly kind: ShareKind;
-  /** Of the session or the conversation. */
+  /** Id of the session or the conversation. */
   readonly id: string;
-  /** Whose link it is: a guest sees nothing that this user does not see now. */
+  /** Maker of the link: a guest sees nothing that this user does not see now. */
   readonly maker: { readonly user: string; readonly scope: Scope };
 }
 
@@ -44,7 +44,7 @@ export interface NewShare {
   readonly mode: ShareMode;
   readonly sha256: Uint8Array;
   readonly uses: number | null;
-  /** The id of the principal that made it: it ends with that. */
+  /** Id of the principal that made the link, which ends with it. */
   readonly issuer: string;
   readonly by: ShareRecord['by'];
   readonly createdAt: number;
@@ -54,7 +54,7 @@ export interface NewShare {
 /** A browser or a client that redeemed a link. */
 export interface GuestRecord {
   readonly id: string;
-  /** The how manieth of its link. */
+  /** Ordinal among the link's guests. */
   readonly n: number;
   readonly name: string;
   readonly sha256: Uint8Array;
@@ -64,23 +64,23 @@ export interface GuestRecord {
 export interface ShareDeed {
   readonly at: number;
   readonly what: 'made' | 'redeemed' | 'refused' | 'revoked';
-  /** Who did it, by name; of `refused` the code. */
+  /** Name of the person or the guest; for `refused` the error code. */
   readonly by: string;
   readonly address: string | null;
 }
 
 export const MAX_SHARES = 1000;
 export const MAX_SHARES_OF_USER = 100;
-/** Guests of one link: a lecture hall. Each costs a row until the link is forgotten. */
+/** Maximum guests per link: a lecture hall. Each costs a row until the link is removed. */
 export const MAX_GUESTS = 1000;
-/** How long a link that is over is kept, so that people are told what became of it. */
+/** Time for which an ended link is kept, so that users learn why it ended. */
 const KEEP_MS = 30 * 24 * 3600_000;
-/** Links that are over and still kept. */
+/** Maximum ended links that are kept. */
 const MAX_OVER = 1000;
-/** Of one link. What is beyond it adds nothing that the first ones do not tell. */
+/** Maximum `refused` entries per link. Further ones add no information. */
 const MAX_REFUSED = 100;
 
-/** Why a link lets nobody in any more; undefined while it does. */
+/** Returns the reason for which a link is closed; undefined while it is open. */
 export function endOf({ revokedAt, expiresAt }: ShareRecord, now: number): Code | undefined {
   if (revokedAt !== null) return 'share_revoked';
   return expiresAt <= now ? 'share_expired' : undefined;
@@ -181,19 +181,19 @@ export class ShareStore {
     return toShare(this.#get.get(id));
   }
 
-  /** Those that are over as well: the caller asks `endOf`. */
+  /** Finds ended links as well: the caller checks `endOf`. */
   findByHash(sha256: Uint8Array): ShareRecord | undefined {
     return toShare(this.#byHash.get(sha256));
   }
 
-  /** Newest first, with those that are over. */
+  /** Lists all links, ended ones included, newest first. */
   list(): readonly ShareRecord[] {
     return this.#list.all().flatMap((row) => toShare(row) ?? []);
   }
 
   /**
-   * Takes one use and makes the guest, or neither. With the hash of a guest of before: that one, and no use.
-   * Throws `share_used_up`, and `too_many_guests`.
+   * Takes one use and adds the guest, in one transaction. For the hash of an existing guest, returns that guest without
+   * a use. Throws `share_used_up` and `too_many_guests`.
    */
   redeem(
     share: ShareRecord,
@@ -229,7 +229,7 @@ export class ShareStore {
     return this.#guests.all(share).map((row) => toGuest(row as GuestRow));
   }
 
-  /** False when it was revoked before, or there is none. */
+  /** Returns false if the link was revoked before, or does not exist. */
   revoke(id: string, by: string, now: number, address: string | null): boolean {
     return transaction(this.#db, () => {
       if (Number(this.#revoke.run(now, by, id).changes) === 0) return false;
@@ -238,22 +238,22 @@ export class ShareStore {
     });
   }
 
-  /** Those of an issuer that were not revoked. */
+  /** Returns the links of an issuer that were not revoked. */
   listByIssuer(issuer: string): readonly string[] {
     return this.#byIssuer.all(issuer).map((row) => (row as { readonly id: string }).id);
   }
 
-  /** Issuers that were an admin token, other than the one of today. */
+  /** Returns issuers that were an admin token, other than the current one. */
   listOtherAdminIssuers(current: string): readonly string[] {
     return this.#otherAdmins.all(current).map((row) => (row as { readonly issuer: string }).issuer);
   }
 
-  /** Somebody who has the secret was not let in. */
+  /** Records that a client with the secret was refused. */
   refused(id: string, code: Code, now: number, address: string | null): void {
     if (countIn(this.#countRefused.get(id)) < MAX_REFUSED) this.#note.run(id, now, 'refused', code, address);
   }
 
-  /** Oldest first. */
+  /** Returns the audit, oldest first. */
   audit(id: string): readonly ShareDeed[] {
     return this.#audit.all(id) as unknown as readonly ShareDeed[];
   }

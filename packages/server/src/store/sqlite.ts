@@ -1,11 +1,11 @@
-// Which SQLite this process runs on. The only file that loads one; knows no table.
+// Selection of the SQLite of this process. No other file loads one.
 
 import { createRequire } from 'node:module';
 import { BinnacleError, isDiskFull } from '@binnacle/protocol';
 
 export type SqlValue = string | number | bigint | null | Uint8Array;
 
-/** The part of `node:sqlite`'s DatabaseSync that is used. `@photostructure/sqlite` 1.x has the same. */
+/** The used part of `node:sqlite`'s DatabaseSync. `@photostructure/sqlite` 1.x has the same. */
 export interface Database {
   exec(sql: string): void;
   prepare(sql: string): Statement;
@@ -25,10 +25,10 @@ interface Driver {
 /** Opens a database file, or `:memory:`. Throws SQLite's own error. */
 export const openDatabase = (path: string): Database => new (loadDriver().DatabaseSync)(path);
 
-/** True for the error of a lock that another connection holds (SQLITE_BUSY and its extended codes). */
+/** Returns true for the error of a lock of another connection (SQLITE_BUSY and its extended codes). */
 export const isBusy = (error: unknown): boolean => errcode(error) === 5;
 
-/** What `write` gives. Throws `disk_full` where there is no room for it, and whatever else it throws. */
+/** Returns the result of `write`. Throws `disk_full` on a full disk, and all other failures unchanged. */
 export function toDisk<T>(write: () => T): T {
   try {
     return write();
@@ -42,18 +42,18 @@ function errcode(error: unknown): number | undefined {
   return error.errcode & 0xff;
 }
 
-/** True for a violated PRIMARY KEY or UNIQUE. */
+/** Returns true for a violated PRIMARY KEY or UNIQUE. */
 export const isDuplicate = (error: unknown): boolean =>
   error instanceof Error && 'errcode' in error && (error.errcode === 1555 || error.errcode === 2067);
 
-// Both loads are cached by Node, so this costs a map look-up after the first.
+// Node caches both loads, so later calls cost a map look-up.
 function loadDriver(): Driver {
   return (builtin() ?? createRequire(import.meta.url)('@photostructure/sqlite')) as Driver;
 }
 
-// `node:sqlite` is there without a flag from Node 22.13 on; before that this answers undefined.
-// Node 22 announces it as experimental on stderr, in the middle of whatever a command prints. We use a
-// small, pinned-down part of it that both drivers are tested for, so that one warning is not passed on.
+// `node:sqlite` exists without a flag from Node 22.13 on; before that this returns undefined. Node 22 announces it as
+// experimental on stderr, in the middle of a command's output. Only a small part of it is used, for which both drivers
+// are tested, so that one warning is suppressed.
 function builtin(): object | undefined {
   const { emitWarning } = process;
   process.emitWarning = (warning: string | Error, ...rest: unknown[]): void => {

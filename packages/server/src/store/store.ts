@@ -1,4 +1,4 @@
-// Owns the catalogue's database and hands out its stores. Knows no SQL beyond opening.
+// Owns the catalogue's database and its stores.
 
 import { join } from 'node:path';
 import { TrustedTime } from '../base/trusted-time.ts';
@@ -23,13 +23,13 @@ import type { Database } from './sqlite.ts';
 import { LoginStore, TokenStore } from './tokens.ts';
 import { WaitStore } from './waits.ts';
 
-/** Rows that people can make as many of as they like. */
+/** Maximum numbers of rows that users can create. */
 export interface CatalogueLimits {
   /** Browsers that are notified, of all users. Default 10,000. */
   readonly maxPushSubscriptions: number;
-  /** Of one user. Default 20. */
+  /** The same per user. Default 20. */
   readonly maxPushSubscriptionsOfUser: number;
-  /** Sessions and conversations that one user is not notified of. Default 1000. */
+  /** Sessions and conversations that one user has muted. Default 1000. */
   readonly maxMutesOfUser: number;
 }
 
@@ -86,7 +86,7 @@ export class Catalogue {
    */
   static open(dir: string, limits: Partial<CatalogueLimits> = {}, time: TrustedTime = new TrustedTime()): Catalogue {
     const path = join(dir, 'catalogue.db');
-    // SQLite gives the -wal and -shm files the mode of this one.
+    // SQLite gives the -wal and -shm files the mode of this file.
     createPrivateFile(path);
     let db: Database | undefined;
     try {
@@ -100,16 +100,16 @@ export class Catalogue {
     }
   }
 
-  /** Brings what is in the journal (-wal) into the file. Never throws: the next start finds it in the journal. */
+  /** Moves the journal (-wal) into the file. Never throws: the next start finds the rest in the journal. */
   checkpoint(): void {
     try {
       this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
-      // No room, or somebody reads it.
+      // The disk is full, or another connection reads the file.
     }
   }
 
-  /** The stores throw after this. */
+  /** Closes the database. The stores throw after this. */
   close(): void {
     this.checkpoint();
     this.#db.close();

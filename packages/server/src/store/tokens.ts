@@ -1,4 +1,4 @@
-// The rows of tokens and browser logins, by the hash of their secret. Knows no secret and no request.
+// Rows of tokens and browser logins, by the hash of their secret.
 
 import { BinnacleError, type Scope } from '@binnacle/protocol';
 import type { TrustedTime } from '../base/trusted-time.ts';
@@ -9,11 +9,11 @@ export interface TokenRecord {
   readonly id: string;
   readonly name: string;
   readonly scope: Scope;
-  /** The person or the program that it speaks for; several tokens may have one user. */
+  /** The person or program of the token; several tokens may have one user. */
   readonly user: string;
   readonly sha256: Uint8Array;
   readonly createdAt: number;
-  /** Null: until it is revoked. */
+  /** Null: valid until it is revoked. */
   readonly expiresAt: number | null;
   readonly lastUsed: number | null;
 }
@@ -21,20 +21,22 @@ export interface TokenRecord {
 /** A browser that exchanged a ticket. */
 export interface LoginRecord extends TokenRecord {
   readonly expiresAt: number;
-  /** The id of the principal whose ticket it was, and whose user it has. It ends when that token is revoked. */
+  /**
+   * Id of the principal that issued the ticket, whose user the login has. The login ends when that token is revoked.
+   */
   readonly issuer: string;
 }
 
-/** `secretExpiresAt`: when its secret ends, where that is before its own end. */
+/** `secretExpiresAt`: the end of its secret, if that is before the end of the token. */
 export type NewToken = Omit<TokenRecord, 'createdAt' | 'lastUsed'> & { readonly secretExpiresAt?: number };
-/** `sha256` is of the cookie, `keySha256` of the key that the page keeps beside it. */
+/** `sha256` is of the cookie, `keySha256` of the key that the page stores beside it. */
 export type NewLogin = Omit<LoginRecord, 'createdAt' | 'lastUsed'> & { readonly keySha256: Uint8Array };
 
-/** More tokens than a team has tools. Each costs a row, so this only stops a runaway script. */
+/** Maximum tokens: more than a team has tools. Each costs a row, so this only stops a runaway script. */
 export const MAX_TOKENS = 1000;
-/** Beyond it the oldest login ends: a person who scans codes must not be stopped by forgotten browsers. */
+/** Maximum logins. Beyond it the oldest login ends: forgotten browsers must not stop a person who scans codes. */
 export const MAX_LOGINS = 1000;
-/** `last_used` is written at most this often (ms), or every request would be a write. */
+/** Minimum ms between writes of `last_used`, or every request would be a write. */
 const LAST_USED_EVERY_MS = 60_000;
 
 export class TokenStore {
@@ -72,7 +74,7 @@ export class TokenStore {
   /** Throws `too_many_tokens` at `MAX_TOKENS`. */
   insert(token: NewToken): TokenRecord {
     const now = Date.now();
-    // Expired rows let nobody in; they stay until the clock that reports the expiry is to be believed.
+    // Expired rows grant no access; they stay until the clock that reports the expiry is trusted.
     this.#expire.run(this.#time.now());
     const { n } = this.#count.get() as { readonly n: number };
     if (n >= MAX_TOKENS) throw new BinnacleError('too_many_tokens', { details: { limit: MAX_TOKENS } });
@@ -90,7 +92,7 @@ export class TokenStore {
     return token === undefined || ends === null ? token : { ...token, expiresAt: ends };
   }
 
-  /** Gives a token another secret; the earlier secret no longer counts. */
+  /** Gives a token another secret; the earlier secret becomes invalid. */
   renew(
     id: string,
     secret: { readonly sha256: Uint8Array; readonly secretExpiresAt: number; readonly expiresAt: number },
@@ -102,23 +104,23 @@ export class TokenStore {
     return toToken(this.#byId.get(id));
   }
 
-  /** Whether a token or a login speaks for this user. */
+  /** Returns whether a token or a login has this user. */
   hasUser(user: string): boolean {
     return this.#byUser.get(user, user) !== undefined;
   }
 
-  /** Those that are valid now, oldest first. */
+  /** Returns the valid tokens, oldest first. */
   list(): readonly TokenRecord[] {
     return this.#list.all(Date.now()).flatMap((row) => toToken(row) ?? []);
   }
 
-  /** Notes the use, at most once a minute. */
+  /** Records the use, at most once per minute. */
   touch(token: TokenRecord): void {
     const now = Date.now();
     if (now - (token.lastUsed ?? 0) >= LAST_USED_EVERY_MS) note(() => this.#touch.run(now, token.id));
   }
 
-  /** False when there is no such token. */
+  /** Returns false if there is no such token. */
   remove(id: string): boolean {
     return Number(this.#remove.run(id).changes) > 0;
   }
@@ -152,7 +154,7 @@ export class LoginStore {
     );
     this.#touch = db.prepare('UPDATE logins SET last_used = ? WHERE id = ?');
     this.#expire = db.prepare('DELETE FROM logins WHERE expires_at <= ?');
-    // The smallest scope goes first: whoever may only look could log everybody else out with tickets of their own.
+    // The smallest scope ends first: otherwise a viewer could log all others out by issuing tickets.
     this.#surplus = db.prepare(
       `SELECT id FROM logins ORDER BY CASE scope WHEN 'admin' THEN 0 WHEN 'create' THEN 1 WHEN 'input' THEN 2 ELSE 3 END,
          created_at DESC, id DESC LIMIT -1 OFFSET ?`,
@@ -160,10 +162,10 @@ export class LoginStore {
     this.#remove = db.prepare('DELETE FROM logins WHERE id = ?');
   }
 
-  /** Returns the new row, and the ids of the logins that had to go for it. */
+  /** Returns the new row, and the ids of the logins that ended because of it. */
   insert(login: NewLogin): { readonly record: LoginRecord; readonly ended: readonly string[] } {
     const now = Date.now();
-    // Expired rows let nobody in; they stay until the clock that reports the expiry is to be believed.
+    // Expired rows grant no access; they stay until the clock that reports the expiry is trusted.
     this.#expire.run(this.#time.now());
     const { keySha256, ...kept } = login;
     const { id, name, scope, user, sha256, issuer, expiresAt } = kept;
@@ -182,22 +184,22 @@ export class LoginStore {
     return toToken(this.#byId.get(id));
   }
 
-  /** Those that are valid now, oldest first. */
+  /** Returns the valid logins, oldest first. */
   list(): readonly TokenRecord[] {
     return this.#list.all(Date.now()).flatMap((row) => toToken(row) ?? []);
   }
 
-  /** Whose ticket a login came from; undefined for what is no login. */
+  /** Returns the issuer of a login's ticket; undefined for an id that is no login. */
   issuerOf(id: string): string | undefined {
     return (this.#byId.get(id) as { readonly issuer: string } | undefined)?.issuer;
   }
 
-  /** The logins that came from tickets of this principal. */
+  /** Returns the logins from tickets of this principal. */
   listByIssuer(issuer: string): readonly string[] {
     return this.#byIssuer.all(issuer).map((row) => (row as { readonly id: string }).id);
   }
 
-  /** Issuers that were an admin token, other than the one of today. */
+  /** Returns issuers that were an admin token, other than the current one. */
   listOtherAdminIssuers(current: string): readonly string[] {
     return this.#otherAdmins.all(current).map((row) => (row as { readonly issuer: string }).issuer);
   }
@@ -223,7 +225,7 @@ interface Row {
   readonly last_used: number | null;
 }
 
-/** On a full disk the use goes unnoted; nobody is refused for that. */
+/** Records a use. On a full disk the use is not recorded, and the request continues. */
 function note(write: () => void): void {
   try {
     write();

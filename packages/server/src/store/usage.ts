@@ -1,8 +1,8 @@
-// What runs of a conversation took, added up. Pure.
+// Sums of the usage of a conversation's runs. Pure functions.
 
 import type { Usage } from '@binnacle/protocol';
 
-/** More than any run takes, and than all of a conversation do; what tells more is broken or lies. */
+/** Maximum tokens of a run and of a conversation; a larger report is an error or a lie. */
 export const MAX_TOKENS = 1e15;
 export const MAX_COST_USD = 1e9;
 
@@ -13,12 +13,12 @@ const MOST: Readonly<Record<keyof Usage, number>> = {
 };
 const NAMES = Object.keys(MOST) as readonly (keyof Usage)[];
 
-/** Sums of fractions of a cent would else grow tails of digits. */
+/** Rounding of costs: sums of fractions of a cent would otherwise grow tails of digits. */
 const COST_STEPS = 1e9;
 
-/** What an agent told, without what no run can have taken: that is as if it were not told. */
+/** Returns an agent's reported usage without impossible values, which count as absent. */
 export function boundedUsage(told: Readonly<Partial<Record<keyof Usage, unknown>>>): Usage {
-  // Not with NaN either.
+  // NaN fails both comparisons.
   const isPossible = (name: keyof Usage): boolean => {
     const value = told[name];
     return typeof value === 'number' && value >= 0 && value <= MOST[name];
@@ -26,7 +26,7 @@ export function boundedUsage(told: Readonly<Partial<Record<keyof Usage, unknown>
   return Object.fromEntries(NAMES.filter(isPossible).map((name) => [name, told[name]])) as Usage;
 }
 
-/** Of each number what is known; null where nothing is. */
+/** Adds two usages, each number if it is known in either; null if none is. */
 export function sumOfUsage(one: Usage | null, other: Usage | null): Usage | null {
   const [a, b] = [boundedUsage(one ?? {}), boundedUsage(other ?? {})];
   const sum = (name: keyof Usage): number | undefined =>
@@ -40,7 +40,7 @@ export function sumOfUsage(one: Usage | null, other: Usage | null): Usage | null
   return Object.keys(known).length === 0 ? null : known;
 }
 
-/** As a row keeps it: a number that is not known can be null there. */
+/** Returns the usage of a row, in which an unknown number may be null. */
 export function usageOf(row: string | null): Usage | null {
   if (row === null) return null;
   return sumOfUsage(boundedUsage(JSON.parse(row)), null);

@@ -1,19 +1,22 @@
-// When sessions began to wait for somebody, so that it can be looked back at. Goes with its session (a trigger does that).
+// Times at which sessions began to wait for a person, for the history. A trigger removes them with the session.
 
 import type { Database, Statement } from './sqlite.ts';
 
 export interface Wait {
   /** ms since 1970. */
   readonly since: number;
-  /** Bytes of output that it had written by then. */
+  /** Bytes of output before the wait. */
   readonly offset: number;
-  /** What it waits for, one line; empty: nobody said. */
+  /** The reason of the wait in one line; empty if unknown. */
   readonly text: string;
 }
 
-/** Of one session, the newest. */
+/** Maximum waits per session; the newest are kept. */
 export const MAX_WAITS = 200;
-/** A gateway that starts anew finds a wait again nearly when it began; a program may begin to wait all the time. */
+/**
+ * Maximum difference of two times of the same wait. A restarted gateway finds a wait again at nearly the same time; a
+ * program may begin to wait all the time.
+ */
 export const SAME_MS = 1000;
 
 export class WaitStore {
@@ -33,13 +36,13 @@ export class WaitStore {
     this.#list = db.prepare('SELECT since, offset, text FROM waits WHERE session_id = ? ORDER BY since');
   }
 
-  /** Nothing where one began within `SAME_MS` of it. Throws what SQLite does where the disk is full. */
+  /** Stores a wait, unless another began within `SAME_MS`. Throws the failures of SQLite on a full disk. */
   put(session: string, { since, offset, text }: Wait): void {
     const { changes } = this.#put.run(session, since, offset, text, session, since - SAME_MS, since + SAME_MS);
     if (Number(changes) > 0) this.#trim.run(session, session);
   }
 
-  /** In their order. */
+  /** Returns the waits in order. */
   list(session: string): readonly Wait[] {
     return this.#list.all(session) as unknown as readonly Wait[];
   }

@@ -1,5 +1,5 @@
-// Descriptions of sessions and conversations, each in a file beside its log: a lost catalogue is made again from these.
-// Rows that were written last are right; a description is as new as the session's name, and knows no state.
+// Descriptions of sessions and conversations, each in a file beside its log: a lost catalogue is rebuilt from these.
+// The last written rows take precedence; a description is as new as the session's name, and has no state.
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ const SessionDescription = z.object({
   conversation: z.string().nullable(),
   hidden: z.boolean(),
   foreign: Foreign.nullable(),
-  /** End of a session that was over when it came here. */
+  /** End of a session that was over when it was imported. */
   ended: z
     .object({
       exitCode: z.number().nullable(),
@@ -59,7 +59,7 @@ export type ConversationDescription = z.infer<typeof ConversationDescription>;
 
 const NAME = 'session.json';
 
-/** Writes a description into the directory of a session, beside its log. Throws what writing throws (ENOSPC). */
+/** Writes a description into the directory of a session, beside its log. Throws the failures of writes (ENOSPC). */
 export function describeSession(dir: string, { id: _, ...record }: SessionRecord): void {
   const { name, spec, createdAt, runner, conversation, hidden, foreign, exitCode, exitedAt, epoch, head } = record;
   const isRecording = foreign !== null && record.state === 'closed';
@@ -67,12 +67,15 @@ export function describeSession(dir: string, { id: _, ...record }: SessionRecord
   write(join(dir, NAME), { name, spec, createdAt, runner, conversation, hidden, foreign, ended });
 }
 
-/** Undefined where there is none, or none that can be read. */
+/** Returns undefined without a readable description. */
 export function readSession(dir: string): SessionDescription | undefined {
   return read(join(dir, NAME), SessionDescription);
 }
 
-/** Beside the directory of a conversation, which is its log and nothing else. Throws what writing throws (ENOSPC). */
+/**
+ * Writes a description beside the directory of a conversation, which contains only its log. Throws the failures of
+ * writes (ENOSPC).
+ */
 export function describeConversation(
   dir: string,
   record: Pick<ConversationRecord, 'key' | 'agent' | 'owner' | 'visibility' | 'title' | 'createdAt'>,
@@ -82,15 +85,18 @@ export function describeConversation(
   write(`${dir}.json`, { key, agent, owner, visibility, title, plugin, createdAt });
 }
 
-/** Undefined where there is none, or none that can be read. */
+/** Returns undefined without a readable description. */
 export function readConversation(dir: string): ConversationDescription | undefined {
   return read(`${dir}.json`, ConversationDescription);
 }
 
-/** Before its row goes: what has no row and a description is taken for lost, and comes back. */
+/**
+ * Removes a description. Call before the removal of the row: a log with a description and without a row counts as lost,
+ * and is restored.
+ */
 export const forgetConversation = (dir: string): void => rmSync(`${dir}.json`, { force: true });
 
-/** Describes a session that has no description: only readers who may see everything may see it. */
+/** Describes a session without a description: only readers who may see everything may see it. */
 export const undescribed = (id: string, createdAt: number): SessionDescription & Pick<NewSession, 'name'> => ({
   name: `found-${id.slice(-8)}`,
   spec: { argv: [], mode: 'pty', cwd: '', envNames: [], cols: 80, rows: 24, takesRuns: false },
@@ -103,7 +109,7 @@ export const undescribed = (id: string, createdAt: number): SessionDescription &
   ended: null,
 });
 
-/** Whole or not at all, but for a power loss: that leaves the row, and what is read is checked. */
+/** Writes a file atomically, except at a power loss: then the row remains, and reads validate the file. */
 function write(path: string, value: object): void {
   const aside = `${path}.new`;
   try {

@@ -1,5 +1,5 @@
-// Copy of what can be read of a damaged catalogue, row by row, into a new one. The damaged file is copied first and
-// never written to. Knows no meaning of any row.
+// Copies the readable rows of a damaged catalogue, one by one, into a new one. The damaged file is copied first and
+// never written to. The meaning of rows does not matter.
 
 import {
   closeSync,
@@ -18,7 +18,7 @@ import { isDiskFull } from '@binnacle/protocol';
 import { openCatalogueFile, transaction } from '../schema.ts';
 import { type Database, openDatabase, type SqlValue } from '../sqlite.ts';
 
-/** Result for one table: rows that were copied, and whether others could not be read. */
+/** Result for one table: the number of copied rows, and whether all rows were readable. */
 export interface SalvagedTable {
   readonly table: string;
   readonly rows: number;
@@ -26,21 +26,21 @@ export interface SalvagedTable {
 }
 
 type Row = Readonly<Record<string, SqlValue>>;
-/** False for a row that is not taken. */
+/** Returns false for a rejected row. */
 type Keep = (row: Row) => boolean;
 
-/** Rows that are read at once; where one of them cannot be read, one by one. */
+/** Rows per read; after a failed read, one by one. */
 const PAGE = 500;
-/** Magic, page size (at 16), file format, reserved bytes, fractions: what stands in each catalogue alike. */
+/** Bytes that are the same in each catalogue: magic, page size (at 16), file format, reserved bytes, fractions. */
 const HEADER_BYTES = 24;
 /** Offset of the number of pages in the header. */
 const COUNT_AT = 28;
-/** Maximum growth per file, as a factor: a count that asks for more is damaged itself. */
+/** Maximum growth per file, as a factor: a count that requires more is damaged itself. */
 const MAX_GROWTH = 1000;
 
 /**
- * Copies from `path` into `into`, which has all tables and no row. Returns what became of each table; of one that could
- * not even be found, nothing and `isWhole: false`. Throws what a full disk says.
+ * Copies from `path` into `into`, which has all tables and no rows. Returns the result per table; for a table that was
+ * not found, no rows and `isWhole: false`. Throws on a full disk.
  */
 export function salvage(path: string, into: Database): SalvagedTable[] {
   const tables = tablesOf(into);
@@ -67,7 +67,7 @@ export function salvage(path: string, into: Database): SalvagedTable[] {
   }
 }
 
-/** With the newest tables, where it is whole enough for them to be made. */
+/** Opens the copy with the newest schema, if it is intact enough for the migrations. */
 function openOld(path: string): Database {
   try {
     return openCatalogueFile(path);
@@ -76,7 +76,7 @@ function openOld(path: string): Database {
   }
 }
 
-/** Removes rows whose parents were not readable. Returns how many. */
+/** Removes rows whose parents were unreadable. Returns their number. */
 export function dropOrphans(db: Database): number {
   let dropped = 0;
   for (;;) {
@@ -109,7 +109,7 @@ function copyTable(from: Database, into: Database, table: string): SalvagedTable
       return Number(changes) > 0;
     } catch (error) {
       if (isDiskFull(error)) full = error;
-      // Otherwise the values are not those of such a row: the page belongs to another table.
+      // Otherwise the values do not fit the table: the page belongs to another table.
       return false;
     }
   };
@@ -121,9 +121,12 @@ function copyTable(from: Database, into: Database, table: string): SalvagedTable
   return { table, rows, isWhole };
 }
 
-/** Upwards until a page cannot be read, over it in growing steps, and downwards from the end. False: not all was read. */
+/**
+ * Reads upwards until an unreadable page, skips it in growing steps, and reads downwards from the end. Returns false if
+ * rows are missing.
+ */
 function readAll(db: Database, table: string, names: string, keep: Keep): boolean {
-  // Without a rowid there is nothing to step by.
+  // Without a rowid there is no key for the steps.
   if (!hasRowid(db, table)) return readUp(db, `SELECT ${names} FROM "${table}" LIMIT -1 OFFSET ?`, keep);
   const next = (after: number, count: number): Row[] =>
     db
@@ -150,7 +153,7 @@ function readAll(db: Database, table: string, names: string, keep: Keep): boolea
   return (isWhole && end !== Number.MAX_SAFE_INTEGER) || readDown(db, table, names, keep, isWhole);
 }
 
-/** Reads the rows behind the damage, nearest to the end first. */
+/** Reads the rows after the damage, nearest to the end first. */
 function readDown(db: Database, table: string, names: string, keep: Keep, wasWhole: boolean): boolean {
   const before = db.prepare(
     `SELECT rowid AS "rowid", ${names} FROM "${table}" WHERE rowid < ? ORDER BY rowid DESC LIMIT 1`,
@@ -176,7 +179,7 @@ function readUp(db: Database, sql: string, keep: Keep): boolean {
   }
 }
 
-/** Undefined where the end of the table cannot be read. */
+/** Returns undefined if the end of the table is unreadable. */
 function lastRowid(db: Database, table: string): number | undefined {
   try {
     return Number(
@@ -211,11 +214,14 @@ function columnsOf(db: Database, table: string): string[] {
   }
 }
 
-/** The file of a database that is open. */
+/** Returns the path of an open database. */
 const dirOf = (db: Database): string =>
   (db.prepare("SELECT file FROM pragma_database_list WHERE name = 'main'").get() as { file: string }).file;
 
-/** Damage to the first bytes alone would hide all the others, and so would pages that the header counts and are cut off. */
+/**
+ * Repairs the header. Damage to the first bytes alone would hide all rows, and so would a header that counts more pages
+ * than a truncated file has.
+ */
 function mendHeader(path: string, like: string): void {
   const head = Buffer.alloc(HEADER_BYTES);
   const source = openSync(like, 'r');
@@ -228,7 +234,7 @@ function mendHeader(path: string, like: string): void {
     readSync(fd, count, 0, 4, COUNT_AT);
     const wanted = count.readUInt32BE() * head.readUInt16BE(16);
     const { size } = fstatSync(fd);
-    // Zeros take no room; a count that is damaged itself is no reason to make a file of terabytes.
+    // Zeros take no room; a damaged count must not create a file of terabytes.
     if (wanted > size && wanted <= size * MAX_GROWTH) ftruncateSync(fd, wanted);
   } finally {
     closeSync(fd);

@@ -1,5 +1,5 @@
-// Logs without a row: what a catalogue that was lost, or made anew, does not know of. They get rows of sessions and
-// conversations that go on, as a gateway that was killed leaves them; what became of each is then found out as always.
+// Logs without a row, which a lost or rebuilt catalogue does not list. They get rows of running sessions and
+// conversations, as after a kill of the gateway; the usual recovery then determines their state.
 
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,15 +24,15 @@ import {
 export interface Adopted {
   readonly sessions: number;
   readonly conversations: number;
-  /** Sessions of which nothing is known but the log: only an admin sees them. */
+  /** Sessions without a description: only an admin sees them. */
   readonly undescribed: number;
-  /** Logs of conversations of which nobody knows whose they are: they stay where they are. */
+  /** Logs of conversations with an unknown owner: they stay unlisted. */
   readonly left: number;
 }
 
 const BATCH = 100;
 
-/** `dir`: the data directory. No gateway may use it but the caller. Throws what SQLite throws. */
+/** Adds the missing rows. `dir`: the data directory, which no other gateway may use. Throws the failures of SQLite. */
 export function adoptUnlisted(dir: string, catalogue: Catalogue): Adopted {
   return { ...adoptSessions(dir, catalogue), ...adoptConversations(dir, catalogue) };
 }
@@ -40,14 +40,14 @@ export function adoptUnlisted(dir: string, catalogue: Catalogue): Adopted {
 function adoptSessions(root: string, catalogue: Catalogue): Pick<Adopted, 'sessions' | 'undescribed'> {
   const base = join(root, 'sessions');
   const known = catalogue.sessions.ids();
-  // An import that did not come to its end is removed, not taken up.
+  // An unfinished import is removed, not restored.
   const importing = new Set(namesIn(join(root, 'imports')));
   const counts = { sessions: 0, undescribed: 0 };
   for (const id of namesIn(base)) {
     if (!isSessionId(id) || importing.has(id)) continue;
     const dir = join(base, id);
     const row = known.get(id);
-    // Killed in the middle of deleting it.
+    // The gateway was killed during the deletion.
     if (row === 'deleted') rmSync(dir, { recursive: true, force: true });
     if (row !== undefined || listSegments(join(dir, 'log')).length === 0) continue;
     const found = readSession(dir);
@@ -94,7 +94,10 @@ function adoptConversations(root: string, catalogue: Catalogue): Pick<Adopted, '
   return counts;
 }
 
-/** Describes what was made before there were descriptions, a few in a turn. `isOver`: asked between them. */
+/**
+ * Writes descriptions for sessions and conversations from before there were descriptions, a few per event-loop turn.
+ * `isOver`: called between the turns.
+ */
 export async function describeListed(dir: string, catalogue: Catalogue, isOver: () => boolean): Promise<void> {
   let after: string | undefined;
   do {

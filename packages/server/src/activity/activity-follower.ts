@@ -1,5 +1,5 @@
-// One session whose output is looked at for what it tells of its program's activity. Reads like any viewer, but skips
-// what a flood has too much of: nothing but marks is lost. Knows no driver and tells nobody but its owner.
+// Follows the output of one session to detect its program's activity. Reads like any viewer, but skips output during a
+// flood: only marks are lost. Reports to its owner only.
 
 import { SteadyClock } from '@binnacle/protocol';
 import { Cursor } from '../cursor/cursor.ts';
@@ -13,7 +13,7 @@ import { lastLineOf, QUESTION_BYTES } from './question.ts';
 import type { LookTurns } from './scan-budget.ts';
 
 export interface LookTimes extends ActivityTimes {
-  /** From one look at the output to the next, at least. */
+  /** Minimum delay between two reads of the output. */
   readonly lookMs: number;
 }
 
@@ -24,25 +24,25 @@ export interface Sight {
 }
 
 export interface FollowerParts {
-  /** True for a session that ran when the gateway began. */
+  /** True for a session that ran when the gateway started. */
   readonly isFromBefore: boolean;
   changed(): void;
   failed(error: unknown): void;
-  /** Draws the screen; undefined where there is none. */
+  /** Draws the screen; undefined for a session without one. */
   see(session: Session): Promise<Sight | undefined>;
 }
 
-/** Read in one look; what is before it is skipped. */
+/** Maximum bytes per read of the output; earlier output is skipped. */
 export const LOOK_BYTES = 256 * 1024;
-/** Read anew from the end of a log that another gateway has followed. */
+/** Bytes read from the end of a log that an earlier gateway has followed. */
 const TAIL_BYTES = 64 * 1024;
-/** Looked through for what a dialog is written with, before its screen is drawn. */
+/** Bytes searched for the words of a dialog before the screen is drawn. */
 const WRITTEN_BYTES = 32 * 1024;
-/** Of entries that are no output there may be any number. */
+/** Maximum pages per read. Limits entries that are not output, which may be any number. */
 const LOOK_PAGES = 32;
 /** Maximum multiple of `quietMs` per timer: a longer silence says nothing more. */
 const LONGEST_QUIET = 5;
-/** The runner collects what is typed for so long before it writes it into the log. */
+/** Time for which the runner collects typed input before it writes an entry to the log. */
 const INPUT_AUDIT_MS = 1000;
 
 export class ActivityFollower {
@@ -58,25 +58,25 @@ export class ActivityFollower {
   #cursor: Cursor | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #isLooking = false;
-  /** It is another session's turn. */
+  /** True while the follower waits for its turn in the scan budget. */
   #isQueued = false;
   #hasWritten = false;
   #isOver = false;
-  /** Activity by the first reading of the log, of a session that ran when the gateway began. */
+  /** Activity after the first reading of the log, for a session that ran when the gateway started. */
   #found: Activity | undefined;
   readonly #isFromBefore: boolean;
-  /** Clock for times as the log has them: never goes back, not even when somebody sets the clock. */
+  /** Clock for times as the log has them: never goes back, not even when the wall clock is set. */
   readonly #clock = new SteadyClock();
-  /** Lead of the session's own clock over `#clock`: its runner may have begun before the clock was set back. */
+  /** Lead of the session's own clock over `#clock`: its runner may have started before the clock was set back. */
   #aheadMs = 0;
   #looking: NodeJS.Timeout | undefined;
   #quiet: NodeJS.Timeout | undefined;
   #seeing: NodeJS.Timeout | undefined;
   #isSeeing = false;
-  /** Up to that output offset what was written is known to draw no dialog, or the screen was seen. */
+  /** Output offset up to which the output is known to draw no dialog, or the screen was seen. */
   #seenTo = 0;
   #cancelWait: (() => void) | undefined;
-  /** When the last report past the terminal was taken. */
+  /** Time of the last report that did not come through the terminal. */
   #takenAt: number | undefined;
 
   constructor(
@@ -94,7 +94,10 @@ export class ActivityFollower {
     this.#machine = new ActivityMachine(session.record.createdAt, times);
   }
 
-  /** When the program reported its state through the terminal, ms since 1970; undefined where the last report came past it. */
+  /**
+   * Time when the program reported its state through the terminal, in ms since 1970; undefined if the last report came
+   * another way.
+   */
   get reportedInTerminalAt(): number | undefined {
     const { reportedAt } = this.#machine;
     return reportedAt === this.#takenAt ? undefined : reportedAt;
@@ -104,13 +107,15 @@ export class ActivityFollower {
     return this.#machine.now;
   }
 
-  /** True while the session does what it did when the gateway began. */
+  /** True while the session still has the activity that it had when the gateway started. */
   get isAsFound(): boolean {
     const { state, since } = this.now;
     return this.#found?.state === state && this.#found.since === since;
   }
 
-  /** Makes the state again of what the end of the log says, then goes on. False where there is no log to read yet. */
+  /**
+   * Restores the state from the end of the log, then follows new output. Returns false if there is no log to read yet.
+   */
   async begin(): Promise<boolean> {
     const log = this.#log();
     if (this.#isOver || this.#cursor !== undefined || this.#isLooking) return true;
@@ -123,7 +128,7 @@ export class ActivityFollower {
       this.#cursor = new Cursor(log, { epoch, ...head });
       const now = this.#time();
       this.#machine.pass(now, this.#lastLine);
-      // The sign in its title, or its dialog, may be from before what was read.
+      // The sign in the title, or the dialog, may be from before the part that was read.
       if (head.offset > TAIL_BYTES && lastLineOf(this.#tail).isDrawn) await this.#see(true);
       if (this.#isFromBefore) this.#found ??= this.#machine.now;
       this.#armSight();
@@ -139,14 +144,14 @@ export class ActivityFollower {
     return true;
   }
 
-  /** Somebody types, now. */
+  /** Handles input, which a user types now. */
   typed(): void {
     this.#tail = Buffer.alloc(0);
     this.#machine.take({ kind: 'typed' }, this.#time());
     this.#settle();
   }
 
-  /** The program reports its state past the terminal. */
+  /** Handles a report that did not come through the terminal. */
   reported(status: StatusMark): void {
     this.#machine.take(status, this.#time());
     this.#takenAt = this.#machine.reportedAt;
@@ -162,12 +167,12 @@ export class ActivityFollower {
     this.#cancelWait = undefined;
   }
 
-  /** Returns the time now, as the log would have it. */
+  /** Returns the current time on the clock of the log. */
   #time(): number {
     return this.#clock.now() + this.#aheadMs;
   }
 
-  /** Entry by entry, each with its time: in the pages of viewers what was written in an hour may be one. */
+  /** Reads entry by entry, each with its time: a page of viewers may merge the output of an hour into one entry. */
   async #catchUp(): Promise<void> {
     const reader = this.session.openEntries(() => undefined);
     try {
@@ -188,7 +193,7 @@ export class ActivityFollower {
   }
 
   #typedBefore(at: number): void {
-    // Written down late: what it answers had come before it was typed.
+    // The log gets input late: the output that this input answers had come before it was typed.
     if (this.#machine.now.since > at) return;
     this.#tail = Buffer.alloc(0);
     this.#machine.take({ kind: 'typed' }, at);
@@ -213,7 +218,7 @@ export class ActivityFollower {
   #lookSoon(): void {
     if (this.#isOver || this.#isQueued || this.#looking !== undefined) return;
     const rest = this.#lookedAt + this.#times.lookMs - performance.now();
-    // Never in the turn of those who are shown it.
+    // Delayed: must not run in the event-loop turn that serves viewers.
     this.#looking = setTimeout(
       () => {
         this.#looking = undefined;
@@ -257,7 +262,7 @@ export class ActivityFollower {
     this.#wait();
   }
 
-  /** Never longer than what a look may read, though the log grows on. */
+  /** Reads at most one slice, even while the log grows. */
   async #read(cursor: Cursor, take: (entry: Entry) => void): Promise<void> {
     const until = cursor.position.offset + LOOK_BYTES;
     for (let pages = 0; pages < LOOK_PAGES && cursor.position.offset < until && !this.#isOver; pages += 1) {
@@ -283,7 +288,7 @@ export class ActivityFollower {
     }
     for (const mark of this.#marks.take(bytes)) this.#machine.take(mark, time);
     if (kind !== 'tty') return;
-    // Copied: the page is not ours.
+    // Copied: the memory belongs to the page.
     this.#tail = Buffer.concat([this.#tail, bytes.subarray(-QUESTION_BYTES)]).subarray(-QUESTION_BYTES);
   }
 
@@ -295,7 +300,7 @@ export class ActivityFollower {
     this.#parts.changed();
   }
 
-  /** Until the machine has something to say of the silence. */
+  /** Delay until the machine can conclude something from the silence. */
   get #quietMs(): number {
     const { quietAt } = this.#machine;
     return quietAt === undefined ? this.#times.quietMs : quietAt - this.#time();
@@ -306,7 +311,7 @@ export class ActivityFollower {
     this.#quiet = setTimeout(
       () => {
         if (this.#isOver || this.#machine.quietAt === undefined) return;
-        // What was written meanwhile is looked at first.
+        // Output that came meanwhile is read first.
         if (this.#isLooking || this.#isQueued || this.#looking !== undefined) {
           this.#armQuiet(this.#times.lookMs);
           return;
@@ -340,7 +345,7 @@ export class ActivityFollower {
     this.#seeing.unref();
   }
 
-  /** Draws the screen, where it may show a dialog. */
+  /** Draws the screen if it may show a dialog. */
   async #see(isForced = false): Promise<void> {
     const log = this.#log();
     if (log === undefined || this.#isOver || this.#isSeeing) return;
@@ -363,7 +368,7 @@ export class ActivityFollower {
       if (sight.title !== '') this.#machine.take({ kind: 'title', text: safeLine(sight.title) }, now);
       this.#machine.saw(dialogOf(sight.rows), now);
     } catch {
-      // Too many screens are drawn, or this one cannot be: what it wrote decides.
+      // Too many screens are being drawn, or this one cannot be: the output decides.
       this.#machine.overlook();
     } finally {
       this.#isSeeing = false;
@@ -380,7 +385,9 @@ export class ActivityFollower {
     return hintsAtDialog(Buffer.concat(parts));
   }
 
-  /** Its log is gone, or another one by now: it begins again when it is heard of. */
+  /**
+   * Handles a failed read: the log is gone or was replaced. The follower begins again at the next event of the session.
+   */
   #fail(error: unknown): void {
     this.#isLooking = false;
     this.#cursor = undefined;
@@ -391,7 +398,7 @@ export class ActivityFollower {
     try {
       return this.session.log;
     } catch {
-      return undefined; // Not started yet, or deleted: it will be heard of again.
+      return undefined; // Not started yet, or deleted. The next event of the session tries again.
     }
   }
 }

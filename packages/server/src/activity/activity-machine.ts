@@ -1,51 +1,53 @@
-// Activity of a terminal's session, from the reports of its program, from its title and screen, and from when it
-// writes. A pure machine: its time comes from outside, and it knows no session. A driver that knows better (approvals,
-// turns) goes before it.
+// State machine for the activity of a terminal session: from its program's reports, its title and screen, and the times
+// of its output. Pure: time comes from outside, and no session is needed. The state of a conversation (approvals,
+// turns) takes precedence over this one.
 
 import type { Dialog } from './dialog.ts';
 import type { Mark, StatusMark } from './marks.ts';
 import { type TitleSign, titleSignOf } from './title-sign.ts';
 
 export interface Activity {
-  /** `asking`: an agent asks for leave. */
+  /** `asking`: an agent asks for permission. */
   readonly state: 'asking' | 'waiting' | 'working' | 'idle';
-  /** ms since 1970. */
+  /** Ms since 1970. */
   readonly since: number;
-  /** Of the notification, or the question, that it waits with. */
+  /** Text of the notification or question of a wait. */
   readonly text: string | null;
 }
 
 export type Happened =
-  /** `bytes`: how much; default 0. */
+  /** `bytes`: size of the output; default 0. */
   | { readonly kind: 'output'; readonly bytes?: number }
-  /** Somebody typed. */
+  /** Input from a user. */
   | { readonly kind: 'typed' }
   | Mark;
 
-/** What the end of the output looks like, when nothing follows. */
+/** Appearance of the end of the output when nothing follows. */
 export interface LastLine {
-  /** What the program asks for, where it looks like a question. */
+  /** The program's question, if the last line looks like one. */
   readonly question: string | null;
-  /** It moves the cursor about: a program that draws, and waits for keys. */
+  /** True if the program moves the cursor, so draws its screen and waits for keys. */
   readonly isDrawn: boolean;
 }
 
 export interface ActivityTimes {
-  /** A program that has written nothing for so long has done what it had to, or waits. */
+  /** Time without output after which a program has finished its work or waits. */
   readonly quietMs: number;
-  /** Writing on for so long, it does not wait any more: less than that is its own drawing, of a resize for one. */
+  /** Minimum duration of output that ends a wait. Shorter output is redrawing, for example after a resize. */
   readonly settleMs: number;
-  /** What comes so soon behind a key is its echo, and no work. */
+  /** Maximum delay between a key and its echo, which is not work. */
   readonly echoMs: number;
-  /** After a pause as long as this the screen is looked at. */
+  /** Minimum pause in the output before the screen is checked. */
   readonly pauseMs: number;
 }
 
 export const ACTIVITY_TIMES: ActivityTimes = { quietMs: 3000, settleMs: 5000, echoMs: 1000, pauseMs: 400 };
 
-/** A program that draws all the time, as blinking does, is looked at in the midst of it after so many pauses. */
+/** Number of pauses after which a screen is checked during constant output, such as blinking. */
 const PATIENCE = 3;
-/** Time between two looks at a screen; doubled while the screen shows the same dialog, or lacks the expected dialog. */
+/**
+ * Delay between two checks of a screen; doubled while the screen shows the same dialog, or lacks the expected dialog.
+ */
 const FIRST_REST_MS = 1000;
 const LAST_REST_MS = 16_000;
 /** Factor by which a silence may be longer while the program's title has the sign of work. */
@@ -56,30 +58,30 @@ const BLINKING_BYTES = 16 * 1024;
 export class ActivityMachine {
   readonly #times: ActivityTimes;
   #now: Activity;
-  /** Shells that mark their prompts say when they work, better than their output does. */
+  /** Prompt state from the marks of a shell, a better sign of work than output; undefined without marks. */
   #atPrompt: boolean | undefined;
   #wroteAt: number;
-  /** When the output began that has had no pause since, and how much it is. */
+  /** Start and size of the current burst: output without a pause. */
   #burstAt: number;
   #burstBytes = 0;
-  /** When it called for somebody last: a wait may call again and again. */
+  /** Time of the last notification: a wait may notify again and again. */
   #calledAt = Number.NEGATIVE_INFINITY;
   #typedAt = Number.NEGATIVE_INFINITY;
   #hasRung = false;
   #inProgress = false;
-  /** Somebody typed into the command that runs. */
+  /** True if a user typed into the running command. */
   #isInteractive = false;
-  /** Nothing came since it was quiet last. */
+  /** True if no output came since the last silence. */
   #isSettled = false;
-  /** The program reports its state, since then: nothing is guessed. */
+  /** Time of the program's last own report; undefined without one. Afterwards nothing is guessed until a user types. */
   #reportedAt: number | undefined;
   #sign: TitleSign | undefined;
   #signAt = Number.NEGATIVE_INFINITY;
-  /** Time since which the present screen has not been looked at. */
+  /** Time since which the present screen has not been checked. */
   #unseenSince: number | undefined;
   #seenAt = Number.NEGATIVE_INFINITY;
   #restMs = 0;
-  /** The program waits because of what its screen shows. */
+  /** True if the program waits because of what its screen shows. */
   #isBySight = false;
   /** Screen of a reported wait: whether the dialog was seen, and whether a key may have ended the wait. */
   #sight: 'none' | 'wanted' | 'seen' | 'doubted' = 'none';
@@ -95,19 +97,19 @@ export class ActivityMachine {
     return this.#now;
   }
 
-  /** When its program reported its state last, ms since 1970; undefined where it reports none. */
+  /** Time of the program's last report of its state, in ms since 1970; undefined if it reports none. */
   get reportedAt(): number | undefined {
     return this.#reportedAt;
   }
 
-  /** When `pass` has something to say, if nothing happens before. */
+  /** Time at which `pass` can conclude something, if nothing happens before. */
   get quietAt(): number | undefined {
     const isOpen = !this.#isSettled && !this.#inProgress && this.#atPrompt !== true;
     if (!isOpen || !this.#isGuessed) return undefined;
     return this.#wroteAt + this.#times.quietMs * (this.#sign === 'working' ? SIGNED : 1);
   }
 
-  /** When the screen is to be looked at, if nothing happens before. */
+  /** Time at which the screen should be checked, if nothing happens before. */
   get lookAt(): number | undefined {
     if (this.#unseenSince === undefined || this.#atPrompt === true) return undefined;
     if (this.#sign === 'working' && this.#reportedAt === undefined) return undefined;
@@ -118,12 +120,12 @@ export class ActivityMachine {
     return Math.max(due, this.#seenAt + this.#restMs);
   }
 
-  /** True while the screen may show a dialog, whatever was written last. */
+  /** True while the screen may show a dialog, whatever the output was. */
   get isSuspected(): boolean {
     return this.#isBySight || this.#sign === 'resting' || this.#isWordless || this.#reportedAt !== undefined;
   }
 
-  /** True while the program asks for leave, and only its screen says what for. */
+  /** True while the program asks for permission, and only its screen says for what. */
   get #isWordless(): boolean {
     return this.#now.state === 'asking' && this.#now.text === null;
   }
@@ -148,7 +150,7 @@ export class ActivityMachine {
         this.#notified(happened.text, at);
         return;
       case 'bell':
-        // Alone it says nothing, and shells ring at a Tab. It counts when nothing follows.
+        // A bell alone has no meaning, and shells ring at a Tab. It counts if no output follows.
         if (this.#atPrompt !== true && !this.#isEcho(at)) this.#hasRung = true;
         return;
       case 'prompt':
@@ -183,7 +185,7 @@ export class ActivityMachine {
     }
   }
 
-  /** Time has gone by. `look` is asked at most once, when it is quiet. */
+  /** Handles the passing of time. Calls `look` at most once, after a silence. */
   pass(at: number, look?: () => LastLine): void {
     const { quietAt } = this;
     if (quietAt === undefined || at < quietAt) return;
@@ -199,16 +201,16 @@ export class ActivityMachine {
     }
     if (this.#isWaiting) return;
     if (hasRung || question !== null) this.#become('waiting', quietAt, question);
-    // A command that its shell has marked works in silence as well, unless people are what it works with.
+    // A command that its shell has marked also works in silence, unless a user interacts with it.
     else if (this.#atPrompt === undefined || this.#isInteractive || isDrawn) this.#become('idle', quietAt);
   }
 
-  /** Nothing that was written hints at a dialog: the screen need not be looked at. */
+  /** Skips the check of the screen: the output contains no hint of a dialog. */
   overlook(): void {
     this.#unseenSince = undefined;
   }
 
-  /** The screen was looked at, as it was then. */
+  /** Handles a check of the screen, as it was at `at`. */
   saw(dialog: Dialog | undefined, at: number): void {
     const isSame = (dialog !== undefined && this.#isBySight) || this.#sight === 'wanted';
     this.#unseenSince = undefined;
@@ -267,13 +269,13 @@ export class ActivityMachine {
     }
   }
 
-  /** Told again without words, it is the same wait. */
+  /** Sets a wait. A repeated report without text is the same wait, and its text stays. */
   #block(state: 'asking' | 'waiting', at: number, text: string | null): void {
     this.#become(state, at, text ?? (this.#now.state === state ? this.#now.text : null));
   }
 
   #notified(text: string, at: number): void {
-    // The end of a turn is no wait where the program reports its state itself.
+    // A notification at the end of a turn is no wait for a program that reports its state itself.
     if (this.#reportedAt === undefined) {
       this.#calledAt = at;
       this.#become('waiting', at, text);
@@ -282,7 +284,7 @@ export class ActivityMachine {
 
   #titled(title: string, at: number): void {
     const before = this.#sign;
-    // Without a sign it is at rest, if it ever had one. With no title at all it is gone.
+    // A title without a sign is at rest if an earlier title had one. An empty title removes the sign.
     this.#sign = titleSignOf(title) ?? (before === undefined || title === '' ? undefined : 'resting');
     if (this.#sign !== before) this.#signAt = at;
     if (this.#sign === before || this.#sign === undefined || this.#reportedAt !== undefined) return;
@@ -296,7 +298,7 @@ export class ActivityMachine {
     if (this.#sign === 'asking') this.#become('asking', at, this.#now.state === 'asking' ? this.#now.text : null);
   }
 
-  /** Whatever it said of its state is of no program that goes on. */
+  /** Forgets the reports and the title of a program that no longer runs. */
   #forget(): void {
     this.#reportedAt = undefined;
     this.#sign = undefined;
@@ -307,7 +309,7 @@ export class ActivityMachine {
     this.#typedAt = at;
     this.#hasRung = false;
     this.#isInteractive = true;
-    // Typing takes a while to change what is shown.
+    // The screen changes a while after typing.
     this.#seenAt = at;
     this.#restMs = FIRST_REST_MS;
     this.#burstAt = at;
@@ -337,7 +339,7 @@ export class ActivityMachine {
     this.#burstBytes += bytes;
     this.#unseenSince ??= at;
     this.#isSettled = false;
-    // What comes at a prompt is the echo of what is typed.
+    // Output at a prompt is the echo of typing.
     if (this.#atPrompt === true || this.#now.state === 'working' || this.#reportedAt !== undefined) return;
     const hasSettled = at - Math.max(this.#burstAt, this.#now.since, this.#calledAt) >= this.#times.settleMs;
     if (this.#sign === 'resting' || this.#sign === 'asking') {
@@ -355,7 +357,7 @@ export class ActivityMachine {
   #become(state: Activity['state'], at: number, text: string | null = null): void {
     const { state: before, since, text: said } = this.#now;
     if (state === before && text === said) return;
-    // Other words make no other wait: whoever counts them would never be told.
+    // New text alone does not change `since`: a new time per text would restart the debounce of notifications for ever.
     this.#now = { state, since: state === before ? since : at, text };
   }
 }

@@ -1,18 +1,19 @@
-// Whether a screen ends in a dialog in which an agent asks for leave: options one below the other, one of them selected,
-// with a question above; or in one row. Knows text alone: colours, which some agents select with, are not in it.
+// Detects a dialog at the end of a screen in which an agent asks for permission: options below each other, one of them
+// selected, with a question above; or in one row. Works on text alone: colours, which some agents select with, are not
+// used.
 
 import { safeLine } from './marks.ts';
 
 export interface Dialog {
-  /** Question, in words that are safe to show. */
+  /** Question, made safe to show. */
   readonly question: string;
 }
 
-/** Rows with text that are looked at, from the last one. */
+/** Maximum rows with text that are searched, from the last one. */
 const LAST_ROWS = 24;
-/** Rows with text between the question and the first option. */
+/** Maximum rows with text between the question and the first option. */
 const ABOVE = 10;
-/** Options, and the rows that they go on in. */
+/** Maximum rows of options, including their continuation rows. */
 const MOST_OPTION_ROWS = 14;
 /** Frames around dialogs, bars beside them, and scroll bars. */
 const FRAME = /^[\s│┃║▌▐|╭╮╰╯┌┐└┘├┤─━═╌┄▀▄█▎△]+|[\s│┃║▌▐|╭╮╰╯┌┐└┘├┤─━═╌┄▀▄█▎]+$/g;
@@ -21,15 +22,15 @@ const OPTION = /^(?:[❯›>●▶▸➤→○](?:\uFE0E)?\s+)?(?:\[?\d{1,2}[.)\
 const NUMBERED = /^(?:[❯›>●▶▸➤→○](?:\uFE0E)?\s+)?\d{1,2}[.)]\s+/;
 const YES = /^(?:yes|allow|approve|accept|always allow|proceed|run|apply|continue)\b/i;
 const NO = /^(?:no|reject|deny|decline|cancel|abort|don['’]t)\b/i;
-/** Options side by side, as OpenCode has them. */
+/** Options side by side, as in OpenCode. */
 const IN_A_ROW = /^(?:allow|approve|yes)\b.*\s{2,}(?:reject|deny|no|cancel)\b/i;
 const ASKS = /\?\s*$|\bpermission\b|\brequire(?:s|d)\b.*\bapproval\b|\baction required\b/i;
-/** Text below the options: which keys there are, or a status. */
+/** Text below the options: key names, or a status. */
 const HINT =
   /\b(?:esc(?:ape)?|enter|tab|ctrl|shift|select|confirm|cancel|navigate|amend|explain|waiting|commands)\b|↑|↓/i;
 
 /**
- * The dialog that a screen ends with; undefined where there is none.
+ * Returns the dialog at the end of a screen; undefined without one.
  * @param rows of the screen, from the top, without colours
  */
 export function dialogOf(rows: readonly string[]): Dialog | undefined {
@@ -41,7 +42,7 @@ export function dialogOf(rows: readonly string[]): Dialog | undefined {
     const row = last[at] as string;
     if (IN_A_ROW.test(row)) return asked(last, at, at);
     if (isNo(row)) return ofOptions(last, at);
-    // Options are the last thing but for hints: else somebody reads about them.
+    // Only hints may follow the options: otherwise it is text about a dialog.
     if (!HINT.test(row) && !NUMBERED.test(row)) return undefined;
   }
   return undefined;
@@ -51,7 +52,7 @@ const textOf = (row: string): string => OPTION.exec(row)?.[1] ?? row;
 const isYes = (row: string): boolean => YES.test(textOf(row));
 const isNo = (row: string): boolean => NO.test(textOf(row));
 
-/** `end`: the option that refuses. The others stand above, or below it. */
+/** `end`: the option that refuses. The other options are above or below it. */
 function ofOptions(rows: readonly string[], end: number): Dialog | undefined {
   let first = -1;
   let isSelected = false;
@@ -75,11 +76,11 @@ function asked(rows: readonly string[], first: number, end: number): Dialog | un
   return { question: safeLine(question) };
 }
 
-/** A screen with such a dialog was written with one of these words. */
+/** Words of which one is in every such dialog. */
 const WORDS = /\b(?:allow|yes|approve|proceed|permission|reject|deny)\b/i;
-/** Colours and moves, which stand between words: a letter ends each. */
+/** Colours and cursor moves between words: a letter ends each. */
 const CONTROL = /\p{Cc}\[[0-?]*[ -/]*[@-~]/gu;
 
-/** Whether what was written may have drawn a dialog: screens are drawn for nothing else. */
+/** Tells whether output may have drawn a dialog. Screens are only drawn after such output. */
 export const hintsAtDialog = (written: Uint8Array): boolean =>
   WORDS.test(Buffer.from(written).toString().replace(CONTROL, ' '));

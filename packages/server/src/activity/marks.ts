@@ -1,32 +1,32 @@
-// Finds in the output of a terminal what programs say of themselves: prompts, progress, notifications, titles, the bell.
-// Knows no emulator, and keeps no more than the beginning of one sequence. Of what a flood repeats only the last counts.
+// Parses marks in the output of a terminal: prompts, progress, notifications, titles, the bell. Buffers only the
+// beginning of one sequence. Of repeated marks in a flood, only the last counts.
 
 import { STATUS_STATES } from '@binnacle/protocol';
 
-/** What is longer is no mark: titles and notifications are read by people. */
+/** Maximum bytes of a mark: titles and notifications are read by people. */
 const MAX_MARK = 4096;
 const MAX_TEXT = 200;
 
 /**
  * Report of a program about itself as a whole: OSC 7501 (Program Status Protocol 0.4), or an agent's own hook. Records
- * of its parts (`id=`) are passed over.
+ * about its parts (`id=`) are ignored.
  */
 export interface StatusMark {
   readonly kind: 'status';
   readonly state: (typeof STATUS_STATES)[number];
-  /** Cause of `blocked`, where the program names it. */
+  /** Cause of `blocked`, if the program names it. */
   readonly reason: 'permission' | 'question' | 'auth' | null;
-  /** Text in words that are safe to show. */
+  /** Text, made safe to show. */
   readonly text: string | null;
 }
 
 export type Mark =
-  /** OSC 133: a prompt begins, input begins, a command runs, it ended. */
+  /** OSC 133: a prompt begins, input begins, a command starts, it ended. */
   | { readonly kind: 'prompt' | 'input' | 'command' }
   | { readonly kind: 'ended'; readonly exitCode: number | null }
-  /** OSC 9;4: percent, null where nobody knows how much; `over` when it is taken away. */
+  /** OSC 9;4: percent, null if unknown; `over` when the progress is removed. */
   | { readonly kind: 'progress'; readonly state: 'set' | 'error' | 'paused' | 'over'; readonly percent: number | null }
-  /** OSC 9, 777 and 99, in words that are safe to show. */
+  /** OSC 9, 777 and 99, with text made safe to show. */
   | { readonly kind: 'notification'; readonly text: string }
   | { readonly kind: 'title'; readonly text: string }
   | StatusMark
@@ -36,18 +36,20 @@ const GROUND = 0;
 const ESCAPE = 1;
 const OSC = 2;
 const OSC_ESCAPE = 3;
-/** DCS, SOS, PM, APC: nothing of ours, until ST. */
+/** DCS, SOS, PM, APC: ignored until ST. */
 const OTHER = 4;
 const OTHER_ESCAPE = 5;
 
-/** So far it is looked byte by byte for the next sequence: the search of the runtime costs as much to begin. */
+/** Maximum bytes to scan one by one for the next sequence: starting the runtime's search costs as much. */
 const NEAR = 32;
 
 const SEMICOLON = 0x3b;
 /** OSC 0, 1 and 2. */
 const TITLE_CODES: ReadonlySet<number> = new Set([0x30, 0x31, 0x32]);
 
-/** What a mark is one of: of each only the last in one piece of output is told, in the order of these last ones. */
+/**
+ * Sorts of marks. `take` returns only the last mark of each sort per piece of output, in the order of these last ones.
+ */
 const BELL = 0;
 const TITLE = 1;
 const OSC_9 = 2;
@@ -65,24 +67,27 @@ interface Spot {
 }
 
 export class Marks {
-  /** The beginning of a sequence that was cut. */
+  /** The beginning of a sequence that continues in the next piece. */
   #kept: Buffer | undefined;
   #keptBytes = 0;
   #state = GROUND;
   #isTooLong = false;
-  /** Nobody knows what the bytes up to the next line or sequence belong to. */
+  /** True after skipped output: the bytes up to the next line or sequence may belong to anything. */
   #isLost = false;
-  /** By sort, where the last one is in what is taken. */
+  /** Position of the last mark of each sort in the current piece. */
   readonly #spots: (Spot | undefined)[] = new Array(SORTS).fill(undefined);
   #order = 0;
   #first: Mark | undefined;
 
-  /** Any cut: what has begun is kept for the next call. At most one mark of each sort, and the one that was cut. */
+  /**
+   * Parses a piece of output, cut anywhere: an unfinished sequence continues in the next call. Returns at most one mark
+   * of each sort, and the mark that was cut.
+   */
   take(bytes: Uint8Array): Mark[] {
     const { length } = bytes;
     let escapeAt = -2;
     let bellAt = -2;
-    /** Where the sequence goes on that is not at its end, and where it ends. */
+    /** Beginning and end, in this piece, of the unfinished sequence. */
     let from = 0;
     let to = 0;
     let i = 0;
@@ -155,7 +160,7 @@ export class Marks {
     return this.#order === 0 ? [] : this.#found(bytes);
   }
 
-  /** What comes next does not follow what came last: it may begin within a sequence, whose end is no bell. */
+  /** Notes that output was skipped: the next byte may be inside a sequence, whose end is no bell. */
   skip(): void {
     this.#drop(GROUND);
     this.#isLost = true;
@@ -187,7 +192,7 @@ export class Marks {
   #end(bytes: Uint8Array, from: number, to: number): void {
     if (this.#keptBytes > 0) {
       this.#keep(bytes, from, to);
-      // There is one in a piece at most, the first.
+      // At most the first mark of a piece continues from before.
       const cut = this.#isTooLong ? undefined : markOf(this.#kept?.toString('utf8', 0, this.#keptBytes) ?? '');
       if (cut !== undefined) this.#order += 1;
       this.#first = cut;
@@ -209,7 +214,7 @@ export class Marks {
     }
   }
 
-  /** Only now they are read: however many there were. */
+  /** Parses the last mark of each sort, for any number of marks in the piece. */
   #found(bytes: Uint8Array): Mark[] {
     const last = this.#spots
       .map((spot, sort) => ({ sort, order: spot?.order ?? 0, from: spot?.from ?? 0, to: spot?.to ?? 0 }))
@@ -228,7 +233,7 @@ export class Marks {
   }
 }
 
-/** -1: none of ours. Looks at no more than its first bytes. */
+/** Returns the sort of a mark from its first bytes; -1 for other sequences. */
 function sortOf(bytes: Uint8Array, from: number, to: number): number {
   const at = (n: number): number => (from + n < to ? (bytes[from + n] as number) : SEMICOLON);
   switch (at(0)) {
@@ -267,7 +272,7 @@ function markOf(osc: string): Mark | undefined {
         : undefined;
     }
     case '99': {
-      // kitty's: what is about it, then the text. What it asks of us, closes or sends in base64 is not shown.
+      // kitty's notification: metadata, then the text. Queries, closing and base64 text are ignored.
       const [, about = '', text = ''] = /^([^;]*);([\s\S]*)$/.exec(rest) ?? [];
       return /(^|:)(e=1|p=(?!title|body))/.test(about) ? undefined : notification(text);
     }
@@ -306,7 +311,7 @@ function promptOf(rest: string): Mark | undefined {
   return { kind: 'ended', exitCode: /^\d{1,3}$/.test(code ?? '') ? Number(code) : null };
 }
 
-/** True for a report on the whole program that asks the terminal nothing: only such a report may replace another. */
+/** True for a report on the whole program that is no query: only such a report may replace another. */
 function isStatus(bytes: Uint8Array, from: number, to: number): boolean {
   const osc = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from);
   return osc.indexOf('7501;') === 0 && !osc.includes('?') && !osc.includes('id=');
@@ -325,7 +330,7 @@ function statusOf(body: string): StatusMark | undefined {
   return { kind: 'status', state, reason: state === 'blocked' ? reason : null, text: text || null };
 }
 
-/** Whether these are titles and nothing else: a title that blinks is no work. */
+/** Tells whether output consists of titles only: a title that blinks is no work. */
 export function isOnlyTitles(bytes: Uint8Array): boolean {
   let at = 0;
   while (at < bytes.length) {
@@ -340,7 +345,7 @@ export function isOnlyTitles(bytes: Uint8Array): boolean {
   return true;
 }
 
-/** What a hostile program says is shown in lists: one line, short, without what turns or hides text. */
+/** Makes text of an untrusted program safe for lists: one line, short, without characters that reorder or hide text. */
 export function safeLine(text: string): string {
   return [
     ...text

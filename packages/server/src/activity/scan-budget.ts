@@ -1,11 +1,11 @@
-// Whose turn it is to look at the output of a session: one at a time, with pauses in which everybody else has theirs. All
-// looks together take a tenth of a core, however many sessions flood. Knows no session.
+// Budget for reading the output of sessions: one read at a time, with pauses for all other work. All reads together
+// take at most a tenth of a core, for any number of flooding sessions.
 
-/** So many times as long as a look has taken nobody looks. */
+/** Length of the pause after a read, as a multiple of the read's duration. */
 const REST = 9;
-/** Shorter pauses add up to one: a timer is late by more. */
+/** Minimum pause. Shorter pauses first add up to this, because timers are late by more. */
 const LEAST_REST_MS = 2;
-/** A disk that is slow is no work of ours. */
+/** Maximum pause: a read that waits for a slow disk uses no processor. */
 const MOST_REST_MS = 200;
 
 export class LookTurns {
@@ -13,7 +13,7 @@ export class LookTurns {
   #isTaken = false;
   #owedMs = 0;
 
-  /** Resolves when it has looked, and rejects with what that threw. */
+  /** Runs `look` in its turn. Resolves after it, and rejects with its error. */
   take(look: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push(() => look().then(resolve, reject));

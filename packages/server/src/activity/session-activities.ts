@@ -1,5 +1,5 @@
-// What each session is doing, for lists: of its agent's turn where it belongs to one, of its runs, else of what its
-// terminal says. Made again from the logs after a restart; keeps only when each began to wait.
+// Activity of each session, for lists: from the turn of its agent if it belongs to a conversation, from its runs, else
+// from its terminal. Rebuilt from the logs after a restart; only the start times of waits are stored.
 
 import type { Approval, SessionActivity, StatusReport } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
@@ -12,29 +12,29 @@ import { safeLine } from './marks.ts';
 import { LookTurns } from './scan-budget.ts';
 
 export interface SessionActivityTimes extends LookTimes {
-  /** From one change that is told of a session to the next, at least. That it waits is told at once. */
+  /** Minimum delay between two reported changes of a session (throttle). A new wait is reported at once. */
   readonly tellMs: number;
 }
 
-/** Reports overtake one another by less; beyond it the clock was set. */
+/** Maximum delay by which reports overtake one another; beyond it the clock was set. */
 const OVERTAKEN_MS = 30_000;
 
 const TIMES: SessionActivityTimes = { ...ACTIVITY_TIMES, lookMs: 250, tellMs: 1000 };
 
-/** What a conversation says of itself, in whose terminals the sessions are. */
+/** State of the conversation to which a session belongs. */
 export interface TurnNow {
-  /** Null: no turn is under way. ms since 1970. */
+  /** Null: no turn is under way. Ms since 1970. */
   readonly runningSince: number | null;
   readonly approvals: readonly Pick<Approval, 'title' | 'askedAt'>[];
 }
 
 export interface SessionActivitiesParts {
   readonly sessions: Sessions;
-  /** By the id of a conversation; undefined: nothing happens in it. */
+  /** Returns the state of a conversation by id; undefined while nothing happens in it. */
   turnOf(conversation: string): TurnNow | undefined;
-  /** Draws the screen of a session; undefined where it has none. */
+  /** Draws the screen of a session; undefined for a session without one. */
   see(session: Session): Promise<Sight | undefined>;
-  /** Keeps when they began to wait. One that is told again is no other. */
+  /** Stores the start times of waits. A wait that is reported again is the same wait. */
   readonly waits: Pick<WaitStore, 'put'>;
   readonly log: Log;
 }
@@ -42,10 +42,10 @@ export interface SessionActivitiesParts {
 interface Followed {
   readonly follower: ActivityFollower;
   hasBegun: boolean;
-  /** When its last run began, ms since 1970; null: it had none yet, or an earlier gateway saw it. */
+  /** Start time of its last run, in ms since 1970; null: no run yet, or an earlier gateway saw it. */
   runSince: number | null;
   toldAt: number;
-  /** When its newest report was made, ms since 1970, by the clock of who made it. */
+  /** Time of its newest report, in ms since 1970, on the reporter's clock. */
   reportedAt: number;
   timer: NodeJS.Timeout | undefined;
 }
@@ -54,11 +54,11 @@ export class SessionActivities {
   readonly #parts: SessionActivitiesParts;
   readonly #times: SessionActivityTimes;
   readonly #turns = new LookTurns();
-  /** Screens that are drawn for nobody but us. */
+  /** Budget of screens that are drawn for activity alone. */
   readonly #sights = new LookTurns();
   readonly #followed = new Map<string, Followed>();
   readonly #unwatch: () => void;
-  /** Logs are read again one after the other: a gateway that starts has other things to do. */
+  /** Queue of logs to read again, one after the other: a starting gateway has other work. */
   #beginning: Promise<void> = Promise.resolve();
 
   constructor(parts: SessionActivitiesParts, times: Partial<SessionActivityTimes> = {}) {
@@ -77,14 +77,14 @@ export class SessionActivities {
     for (const session of parts.sessions.live()) this.#sessionOnChange(session, true);
   }
 
-  /** A turn of that conversation began, asked, was answered or ended. */
+  /** Handles a change of a conversation's turn: started, asked, answered or ended. */
   turnChanged(conversation: string): void {
     for (const [id, { follower }] of this.#followed) {
       if (follower.session.record.conversation === conversation) this.#settle(id);
     }
   }
 
-  /** A program of the session reports its state. False where no such session runs. */
+  /** Applies a report of a session's program about its state. Returns false if no such session runs. */
   report(id: string, { state, reason, text = '', at = 0 }: StatusReport): boolean {
     const followed = this.#followed.get(id);
     if (followed !== undefined && at > 0) {
@@ -165,7 +165,7 @@ export class SessionActivities {
     followed.follower.session.does(null);
   }
 
-  /** Tells what it does now, if it is another thing than was told: that it waits at once, the rest now and then. */
+  /** Reports the session's activity if it has changed: a wait at once, other changes throttled. */
   #settle(id: string): void {
     const followed = this.#followed.get(id);
     if (followed === undefined) return;
@@ -215,7 +215,7 @@ export class SessionActivities {
     if (runningSince !== null && now.state === 'idle') {
       return { state: 'working', since: Math.max(runningSince, now.since), text: null };
     }
-    // A shell that takes runs works while there is one, however quiet it is.
+    // A shell that takes runs works while a run is current, even without output.
     if (spec.takesRuns && now.state === 'idle' && (session.info.runs?.current ?? null) !== null) {
       return { state: 'working', since: runSince ?? now.since, text: null };
     }

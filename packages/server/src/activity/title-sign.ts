@@ -1,7 +1,7 @@
 // Signs of agents' states in the titles of their terminals. Recorded from Claude Code 2.1, Codex 0.169, Gemini CLI 0.61
-// and Qwen Code 0.24; OpenCode 1.18 says nothing there.
+// and Qwen Code 0.24; OpenCode 1.18 sets no such titles.
 
-/** `asking`: for leave. `resting`: not at work; whether it asks for something is seen on its screen alone. */
+/** `asking`: for permission. `resting`: not at work; only the screen shows whether it asks for something. */
 export type TitleSign = 'asking' | 'working' | 'resting';
 
 const SIGNS: readonly (readonly [RegExp, TitleSign])[] = [
@@ -15,7 +15,7 @@ const SIGNS: readonly (readonly [RegExp, TitleSign])[] = [
 ];
 
 /**
- * The sign in a title; undefined where there is none.
+ * Returns the sign in a title; undefined without one.
  * @example titleSignOf('✋  Action Required (project)') // 'asking'
  */
 export function titleSignOf(title: string): TitleSign | undefined {

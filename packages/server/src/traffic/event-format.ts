@@ -1,4 +1,4 @@
-// What is wrong with a field of an event, as the end of a sentence that begins with its name. Knows no event and no code.
+// Text of an error in a field of an event, as the end of a sentence that begins with the field's name.
 
 import type { z } from 'zod';
 
@@ -13,7 +13,7 @@ const KINDS: Readonly<Record<string, string>> = {
   record: 'object',
 };
 
-/** `isThere`: whether the event has the field at all. */
+/** `isThere`: true if the event has the field at all. */
 export function wrongWords(issue: Issue, isThere: boolean): string {
   switch (issue.code) {
     case 'invalid_type':
@@ -36,10 +36,10 @@ export function wrongWords(issue: Issue, isThere: boolean): string {
   }
 }
 
-/** Returns the path of the field, as one would write it; empty for the whole event. */
+/** Returns the path of the field in usual notation; empty for the whole event. */
 export const fieldOf = (issue: Issue): string => issue.path.map(String).join('.');
 
-/** Whether there is something at the path, undefined included. */
+/** Tells whether there is a value at the path, undefined included. */
 export function isThere(raw: unknown, path: Issue['path']): boolean {
   let at = raw;
   for (const key of path) {

@@ -1,4 +1,4 @@
-// One event as an emitter sends it, checked and brought into one form. Knows no session and no log.
+// One event as an emitter sends it, validated and normalized.
 
 import { BinnacleError, type Code, isEmittedId, type OutputKind, type TrafficMark } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -9,23 +9,23 @@ import { fieldOf, isThere, wrongWords } from './event-format.ts';
 const MAX_COMMAND_BYTES = 64 * 1024;
 const MAX_PREVIEW = 500;
 const MAX_SOURCE = 64;
-/** There are not so many. */
+/** Maximum fields of an event. The format has fewer. */
 const MAX_FIELDS = 32;
-/** Maximum length of the name of an unknown field in an answer: it is the sender's. */
+/** Maximum length of the name of an unknown field in an answer: the name comes from the sender. */
 const MAX_FIELD_NAME = 64;
-/** Of our own sessions, in filters. */
+/** Source of the gateway's own sessions, in filters. */
 const OWN_SOURCE = 'local';
 const MAX_PRODUCER = 128;
-/** Clocks differ by a little; a time further ahead is a wrong one. */
+/** Maximum lead of an event's time. Clocks differ by a little; a time further ahead is wrong. */
 const MAX_AHEAD_MS = 60_000;
 const NO_TIME = 'is neither ms since 1970 nor ISO 8601';
 const NOTHING = new Uint8Array(0);
 
-/** What one event says. */
+/** Contents of one event. */
 export interface Emitted {
   readonly sessionId: string;
   readonly seq: number | null;
-  /** Undefined: not said. */
+  /** Undefined: not given. */
   readonly source: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly stream: OutputKind;
@@ -34,7 +34,7 @@ export interface Emitted {
   readonly cwd: string | undefined;
   readonly size: { readonly cols: number; readonly rows: number } | undefined;
   readonly isFinal: boolean;
-  /** What is kept of it besides; without epoch, seq and bytes. */
+  /** Further fields that are stored; without epoch, seq and bytes. */
   readonly told: Omit<TrafficMark['traffic'], 'epoch' | 'seq' | 'bytes'>;
 }
 
@@ -89,12 +89,18 @@ const Event = Fields.refine(
   });
 type Raw = z.output<typeof Event>;
 
-/** Looked at before the schema does: it tells of every field that is wrong, which takes seconds for 100,000 of them. */
+/**
+ * Checks the number of fields before the schema does: the schema reports every wrong field, which takes seconds for
+ * 100,000 of them.
+ */
 function checkSize(raw: unknown): void {
   if (hasMoreThan(raw, MAX_FIELDS)) throw bad('bad_event', '', `has more than ${MAX_FIELDS} fields`);
 }
 
-/** `hasProducer`: then every event has a number, else none. Throws `bad_event`, `bad_session_id`, `bad_time`, `event_too_large`. */
+/**
+ * Parses an event. `hasProducer`: every event must have a number, else none may. Throws `bad_event`, `bad_session_id`,
+ * `bad_time`, `event_too_large`.
+ */
 export function parseEvent(raw: unknown, hasProducer: boolean, now: number): Emitted {
   checkSize(raw);
   const result = Event.safeParse(raw);
@@ -127,7 +133,7 @@ export function parseEvent(raw: unknown, hasProducer: boolean, now: number): Emi
 }
 
 /**
- * Names of the fields of an event that nobody here knows: at most as many as an event may have, and 64 characters each.
+ * Returns the names of the unknown fields of an event: at most as many as an event may have, and 64 characters each.
  *
  * @example unknownFields({ session_id: 's', respnse: 'x' }) // ['respnse']
  */
@@ -138,7 +144,7 @@ export function unknownFields(raw: unknown): string[] {
     .map((name) => name.slice(0, MAX_FIELD_NAME));
 }
 
-/** What an event that could not be read calls itself, for the answer. */
+/** Returns the ids of an event that could not be parsed, for the answer. */
 export function namesOf(raw: unknown): { readonly sessionId: string | null; readonly seq: number | null } {
   const { session_id, seq } = (typeof raw === 'object' && raw !== null ? raw : {}) as Record<string, unknown>;
   return {
@@ -176,7 +182,7 @@ function toldBy(event: Raw, now: number): Emitted['told'] {
 function outputOf({ response, response_base64 }: Raw): Uint8Array {
   if (response_base64 !== undefined) {
     if (response_base64.length > Math.ceil(MAX_ENTRY_BYTES / 3) * 4) throw tooLarge('response_base64', MAX_ENTRY_BYTES);
-    // Node skips what is no base64; that would be output that nobody sent.
+    // Node skips characters that are not base64; the result would be output that was never sent.
     if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(response_base64)) {
       throw bad('bad_event', 'response_base64', 'is not base64 with padding');
     }
@@ -199,16 +205,19 @@ function timeOf(timestamp: string | number | undefined, now: number): number | u
   return Math.round(at);
 }
 
-/** Without a zone it is UTC: what Python's `datetime.utcnow().isoformat()` writes, and no machine's local time. */
+/**
+ * Parses an ISO time. Without a zone it is UTC: Python's `datetime.utcnow().isoformat()` writes such times, and no
+ * machine's local time is meant.
+ */
 function isoTime(text: string): number {
-  // Whole: behind a beginning that looks like a time, Date.parse takes almost anything.
+  // Matched as a whole: after a beginning that looks like a time, Date.parse accepts almost anything.
   const [isTime, zone] = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?$/i.exec(text) ?? [];
   if (isTime === undefined) return Number.NaN;
   const hasZone = zone !== undefined;
   return Date.parse((hasZone ? text : `${text}Z`).replace(' ', 'T'));
 }
 
-/** What it names is the sender's, and as long as the sender likes. */
+/** Makes an error. The field's name comes from the sender, and may have any length. */
 const bad = (code: Extract<Code, 'bad_event' | 'bad_session_id' | 'bad_time'>, field: string, why: string) => {
   const [name, reason] = [field.slice(0, 100), why.slice(0, 200)];
   return new BinnacleError(code, {

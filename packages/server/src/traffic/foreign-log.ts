@@ -1,5 +1,5 @@
-// The log of one session whose program runs elsewhere: takes its events in order, each once, and writes them. What makes
-// a retry harmless (epoch and number of the last event) is in the log itself, in the same write as the output.
+// The log of one foreign session: takes its events in order, each once, and writes them. Retries are idempotent: the
+// epoch and number of the last event are in the log itself, in the same write as the output.
 
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,15 +21,15 @@ export interface ForeignLogOptions {
   readonly retainBytes: number;
   readonly retainMs: number;
   readonly group: GroupSync;
-  /** Time by which entries are old. */
+  /** Clock for the age of entries. */
   readonly time: Pick<TrustedTime, 'now'>;
 }
 
-/** How it ended. */
+/** The end of a foreign session. */
 export interface ForeignEnd {
   readonly exitCode: number | null;
   readonly signal: string | null;
-  /** Nobody said so: nothing was heard of it for too long. */
+  /** True if no event reported the end: nothing was received for too long. */
   readonly isLost: boolean;
 }
 
@@ -38,7 +38,7 @@ export interface Size {
   readonly rows: number;
 }
 
-/** What became of an event. */
+/** Result of an event. */
 export type Outcome = 'stored' | 'duplicate' | BinnacleError;
 
 export class ForeignLog {
@@ -56,7 +56,7 @@ export class ForeignLog {
     this.#trimAt = writer.head.place + TRIM_EVERY_BYTES;
   }
 
-  /** Goes on where the log ends, whatever `standing` says of less. Throws `disk_full`, `log_damaged`. */
+  /** Opens the log and continues at its end, even if `standing` is older. Throws `disk_full`, `log_damaged`. */
   static async open(dir: string, standing: ForeignStanding, options: ForeignLogOptions): Promise<ForeignLog> {
     const path = join(dir, 'log');
     const isBegun = hasBegun(path);
@@ -92,17 +92,17 @@ export class ForeignLog {
     return this.#standing;
   }
 
-  /** Of the terminal, as far as an event that we saw has told. */
+  /** Size of the terminal, if an event since the opening has reported it. */
   get size(): Size | undefined {
     return this.#size;
   }
 
-  /** Set once nothing follows any more. */
+  /** Set once the session has ended. */
   get end(): ForeignEnd | undefined {
     return this.#end;
   }
 
-  /** Events of this session, in order: what is new of them is kept with one write. When it returns, that is done. */
+  /** Appends the new ones among a session's events, in order, with one write. They are written when it returns. */
   take(events: readonly Emitted[], producer: TrafficProducer | undefined, now: number): readonly Outcome[] {
     const draft = new Draft(this.#standing, this.#end, producer);
     const outcomes = events.map((event) => draft.take(event));
@@ -121,7 +121,7 @@ export class ForeignLog {
     return outcomes;
   }
 
-  /** It is over without a word of its emitter. Throws `disk_full`. */
+  /** Ends the session without an event of its emitter. Throws `disk_full`. */
   finish(reason: 'lost' | 'deleted', now: number): void {
     if (this.#end !== undefined) return;
     const end: ForeignEnd = { exitCode: null, signal: null, isLost: reason === 'lost' };
@@ -145,11 +145,14 @@ export class ForeignLog {
     this.#writer.trim({ maxBytes: retainBytes, olderThan: time.now() - retainMs });
   }
 
-  /** We may have been killed in the middle of a write: what no mark stands behind was never answered, and goes. */
+  /**
+   * Removes an incomplete group after a kill during a write: entries without a mark behind them were never
+   * acknowledged.
+   */
   async #recover(path: string): Promise<void> {
     const { head, oldest } = this.#writer;
     const { standing } = this;
-    // A power loss may have taken the end of the log, and left the row: what was answered is not asked for again.
+    // A power loss may have removed the end of the log but not the row: acknowledged events are not sent again.
     const isBehind = standing.place > head.place;
     const known = isBehind || standing.place < oldest.place ? oldest : standing;
     const { whole, last, closed, size } = await this.#read(path, { place: known.place, offset: known.offset });
@@ -166,7 +169,7 @@ export class ForeignLog {
     else if (closed !== undefined) this.#end = { exitCode: null, signal: null, isLost: closed === 'lost' };
   }
 
-  /** What the log says from `from` on, and up to where it is whole. */
+  /** Reads the log from `from` on, and finds the place up to which it is complete. */
   async #read(path: string, from: Head) {
     const { head, epoch } = this.#writer;
     let whole = from;
@@ -178,7 +181,7 @@ export class ForeignLog {
       for (const cursor = new Cursor(reader, { epoch, ...from }); ; ) {
         const reading = await cursor.next();
         if (reading.kind === 'head') return { whole, last, closed, size };
-        // What is before a gap stays: it may be its mark that is damaged.
+        // Entries before a gap stay: the damaged part may be their mark.
         if (reading.kind === 'gap') whole = { place: reading.next.place, offset: reading.next.offset };
         for (const one of reading.kind === 'page' ? reading.page.entries : []) {
           const body = one.kind === 'event' || one.kind === 'closed' || one.kind === 'resize' ? bodyOf(one) : {};
@@ -196,7 +199,7 @@ export class ForeignLog {
   }
 }
 
-/** Killed between making its first file and writing the header, it left a log in which nothing ever was. */
+/** Tells whether a log was begun. A kill between the creation of the first file and its header leaves an empty log. */
 function hasBegun(path: string): boolean {
   const [first, second] = listSegments(path);
   if (first === undefined) return false;
@@ -206,7 +209,7 @@ function hasBegun(path: string): boolean {
   return false;
 }
 
-/** What a few events would make of the log. */
+/** The changes of a group of events to the log, before they are written. */
 class Draft {
   readonly entries: NewEntry[] = [];
   readonly #producer: TrafficProducer | undefined;
@@ -260,11 +263,11 @@ class Draft {
   }
 }
 
-/** For who emits: nothing can be begun a second time by its id. */
+/** Error for an emitter: a session id cannot be used again after its end. */
 export const hasEnded = (): BinnacleError =>
   new BinnacleError('session_exited', { message: 'The session has ended.', hint: 'Use another session_id.' });
 
-/** Whether a number is the next one, was there, or is out of order. An epoch counts from 0. */
+/** Tells whether a number is the next one, a duplicate, or out of order. An epoch counts from 0. */
 export function numberCheck(
   { epoch, nextSeq }: Pick<ForeignStanding, 'epoch' | 'nextSeq'>,
   producer: TrafficProducer | undefined,
@@ -298,5 +301,5 @@ const endOf = ({ exit_code, signal }: Pick<TrafficMark['traffic'], 'exit_code' |
   isLost: false,
 });
 
-/** Written by us, and checked by its checksum. */
+/** Parses the body of an entry without validation: this gateway wrote it, and the checksum was verified. */
 const bodyOf = ({ bytes }: Entry): object => JSON.parse(Buffer.from(bytes).toString()) as object;

@@ -1,5 +1,5 @@
-// Takes what programs elsewhere emit: finds or makes the session, has its log keep the event once, and tells its viewers.
-// Stands in for a runner where there is none. Knows no request.
+// Ingest of programs elsewhere: finds or makes the session, writes each event once to its log, and notifies its
+// viewers. Takes the place of a runner for foreign sessions.
 
 import {
   BinnacleError,
@@ -19,19 +19,19 @@ import { ForeignLog, type ForeignLogOptions, hasEnded, numberCheck, type Outcome
 import { type Opened, OpenLogs } from './open-logs.ts';
 import { Rates } from './rate-limit.ts';
 
-/** How far a session has come is in its log; its row follows this often. */
+/** Interval at which rows of the catalogue follow their logs. The log has the exact state of a session. */
 const SAVE_MS = 1000;
 const SWEEP_MS = 60_000;
-/** A batch of many sessions gives everybody else a turn this often. */
+/** Maximum ms of a batch of many sessions before it yields to the event loop. */
 const TURN_MS = 5;
 const NO_SOURCE = 'unknown';
 
 export interface IngestLimits {
-  /** Sessions that have not ended. Default 1000. */
+  /** Maximum foreign sessions that have not ended. Default 1000. */
   readonly maxSessions: number;
-  /** New ones of one user, a second on average: each is a directory and a log. Default 100. */
+  /** Maximum new sessions of one user per second, on average: each is a directory and a log. Default 100. */
   readonly newPerSecond: number;
-  /** One of which nothing was heard for so long has ended unseen (`lost`). Default 7 days. */
+  /** Time without an event after which a session counts as lost (`lost`). Default 7 days. */
   readonly idleMs: number;
 }
 
@@ -43,7 +43,7 @@ export interface IngestParts {
   readonly limits: IngestLimits;
 }
 
-/** Who emits. */
+/** The sender of events. */
 export interface Emitter {
   readonly user: string;
   readonly producer: TrafficProducer | undefined;
@@ -59,10 +59,10 @@ export interface IngestFacts {
 export class Ingest implements SessionHost {
   readonly #parts: IngestParts;
   readonly #logs: OpenLogs;
-  /** Their viewers and rows know less than their logs. */
+  /** Sessions whose viewers and rows are behind their logs. */
   readonly #touched = new Set<Opened>();
   readonly #unsaved = new Map<SessionId, ForeignStanding>();
-  /** They have ended, and the catalogue could not be told yet. */
+  /** Ended sessions whose end is not in the catalogue yet. */
   readonly #unended = new Map<SessionId, ForeignEnded>();
   readonly #arrivals: Rates;
   readonly #timer: NodeJS.Timeout;
@@ -86,7 +86,7 @@ export class Ingest implements SessionHost {
     return this.#facts;
   }
 
-  /** One result for each event, in their order. What is wrong with one is told of that one. */
+  /** Takes events, and returns one result for each, in order. An error concerns its own event only. */
   async emit(raw: readonly unknown[], by: Emitter): Promise<readonly EmitResult[]> {
     const now = Date.now();
     const results: EmitResult[] = [];
@@ -108,7 +108,7 @@ export class Ingest implements SessionHost {
         await turn();
         turnBegan = performance.now();
       }
-      // Behind an event that makes no sense, nothing of its session is taken: their order is kept.
+      // After an invalid event, all later events of its session are refused: their order is preserved.
       const bad = group.findIndex(({ event }) => event instanceof BinnacleError);
       const good = (bad < 0 ? group : group.slice(0, bad)).map(({ event }) => event as Emitted);
       const answers = good.length === 0 ? [] : await this.#take(id, good, by, now);
@@ -147,13 +147,15 @@ export class Ingest implements SessionHost {
     }
   }
 
-  /** Everybody is told of every event anyway. */
+  /** Does nothing: the ingest reports every event anyway. */
   watch(): void {}
 
-  /** What an earlier gateway did not come to tell: brings every session that goes on to where its log is. */
+  /**
+   * Brings every session that has not ended to the state of its log, after an earlier gateway stopped before it could.
+   */
   async settle(): Promise<void> {
     for (const id of this.#parts.store.listSilent(Number.MAX_SAFE_INTEGER)) {
-      // Each may take 20 ms, if it was written to a moment before a kill: others are served in between.
+      // Each may take 20 ms, if it was written to a moment before a kill: yields to other work in between.
       await turn();
       if (this.#isClosed) return;
       try {
@@ -201,7 +203,7 @@ export class Ingest implements SessionHost {
     }
   }
 
-  /** Throws `too_fast`, `too_many_foreign`, `disk_full`. */
+  /** Makes the session of new events. Throws `too_fast`, `too_many_foreign`, `disk_full`. */
   async #adopt(
     sessionId: string,
     events: readonly Emitted[],
@@ -228,7 +230,7 @@ export class Ingest implements SessionHost {
     return opened;
   }
 
-  /** Of a session that is over: what was sent before is still known. Throws `session_gone`. */
+  /** Returns the results of events for an ended session: duplicates are still recognized. Throws `session_gone`. */
   #overResults(id: string, events: readonly Emitted[], by: Emitter): readonly EmitResult[] {
     const known = this.#parts.store.find(id);
     if (known === undefined) throw new BinnacleError('session_gone');
@@ -237,18 +239,18 @@ export class Ingest implements SessionHost {
     return resultsOf(events, overOutcomes(standing, by, events), known.session, { epoch: log.epoch, ...log.head });
   }
 
-  /** Throws `session_gone`. */
+  /** Returns the open log, or undefined for an ended session. Throws `session_gone`. */
   async #openedUnlessOver({ session }: ForeignRecord): Promise<Opened | undefined> {
     try {
       return this.#parts.sessions.get(session).isHosted ? await this.#logs.get(session) : undefined;
     } catch (error) {
-      // It ended while we waited for its log.
+      // The session ended during the wait for its log.
       if (error instanceof BinnacleError && error.code === 'session_exited') return undefined;
       throw error;
     }
   }
 
-  /** Throws `session_exited` for one that is over. */
+  /** Opens the log of a session. Throws `session_exited` for an ended session. */
   async #open(id: SessionId): Promise<Opened> {
     const { sessions, store, logOptions } = this.#parts;
     const session = sessions.get(id);
@@ -256,18 +258,18 @@ export class Ingest implements SessionHost {
     if (!session.isHosted || row === undefined) throw new BinnacleError('session_exited');
     const standing = this.#unsaved.get(id) ?? row;
     const opened = { session, log: await ForeignLog.open(sessions.dirOf(id), standing, logOptions) };
-    // It may have come further than its row, or have ended.
+    // The log may be ahead of its row, or have ended.
     if (opened.log.head.place !== standing.place || opened.log.end !== undefined) this.#touch(opened);
     return opened;
   }
 
-  /** Viewers are served behind the answer to the emitter, however many there are. */
+  /** Notifies viewers after the answer to the emitter, for any number of viewers. */
   #touch(opened: Opened): void {
     this.#touched.add(opened);
     this.#telling ??= setImmediate(() => this.#tell());
   }
 
-  /** As much as fits into a turn; the rest in the next one. */
+  /** Notifies viewers as far as one event-loop turn allows; the rest in the next turn. */
   #tell(): void {
     this.#telling = undefined;
     const began = performance.now();
@@ -281,7 +283,7 @@ export class Ingest implements SessionHost {
     if (this.#touched.size > 0) this.#telling ??= setImmediate(() => this.#tell());
   }
 
-  /** True for one that has ended: it is to be finished. */
+  /** Notifies the viewers of one session. Returns true if the session has ended and must be finished. */
   #tellOf({ session, log }: Opened): boolean {
     const { standing, end, size } = log;
     const { cols, rows } = session.record.spec;
@@ -307,13 +309,13 @@ export class Ingest implements SessionHost {
     }
   }
 
-  /** What a full disk keeps from us now is written later, by the timer. */
+  /** Saves rows. What a full disk refuses now is written later, by the timer. */
   #save(): void {
     const { store, log } = this.#parts;
     try {
       if (this.#unsaved.size > 0) store.save(this.#unsaved);
       this.#unsaved.clear();
-      // Each with how far it came: an event that is sent again must find both or neither.
+      // Each with its last number: an event that is sent again must find both or neither.
       if (this.#unended.size > 0) store.end(this.#unended);
       this.#unended.clear();
     } catch (error) {
@@ -329,7 +331,10 @@ export class Ingest implements SessionHost {
     await this.#logs.shut(id);
   }
 
-  /** What has no room for a last word, or cannot be read, can be deleted all the same. */
+  /**
+   * Ends a session before its deletion. The deletion continues even if the disk has no room for the last entry, or the
+   * log cannot be read.
+   */
   async #endDeleted(id: SessionId): Promise<void> {
     try {
       await this.#end(id, 'deleted');
@@ -369,19 +374,19 @@ function parsed(raw: unknown, hasProducer: boolean, now: number): Emitted | Binn
   }
 }
 
-/** Throws `session_taken`: what two emitters call by one name is never mixed. */
+/** Throws `session_taken`: events of two emitters under the same name are never mixed. */
 function checkClaim(known: ForeignRecord, { user, producer }: Emitter, events: readonly Emitted[]): void {
   const isSame =
     known.user === user &&
     known.producer === (producer?.id ?? null) &&
-    // Without a producer, its source is all that tells one program of a user from another.
+    // Without a producer, only the source distinguishes the programs of one user.
     (producer !== undefined || events.every(({ source = known.source }) => source === known.source));
   if (isSame) return;
-  // What others do is nobody's business.
+  // Details of another user's session must not be revealed.
   throw new BinnacleError('session_taken', known.user === user ? { details: { source: known.source } } : {});
 }
 
-/** Of events for a session that is over. */
+/** Returns the outcomes of events for an ended session. */
 const overOutcomes = (known: ForeignStanding, { producer }: Emitter, events: readonly Emitted[]): Outcome[] =>
   events.map(({ seq }) => {
     const number = numberCheck(known, producer, seq);
@@ -412,7 +417,7 @@ const refusal = (
   { sessionId, seq }: { readonly sessionId: string | null; readonly seq: number | null },
 ): EmitResult => ({ status: 'refused', session_id: sessionId, seq, error: error.toWire() });
 
-/** Lets everybody else have their turn. */
+/** Yields to the event loop. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function changeOf({ end, standing, head, epoch }: ForeignLog) {

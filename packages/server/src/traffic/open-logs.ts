@@ -1,11 +1,11 @@
-// The logs of foreign sessions that are open for the next event: a bounded number, each opened once however many ask.
+// Open logs of foreign sessions: a bounded number, each opened once for any number of concurrent requests.
 
 import { BinnacleError, type SessionId } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
 import type { Session } from '../sessions/session.ts';
 import type { ForeignLog } from './foreign-log.ts';
 
-/** Two descriptors and 32 KiB each. */
+/** Maximum open logs: two descriptors and 32 KiB each. */
 const MAX_OPEN = 256;
 
 export interface Opened {
@@ -18,7 +18,7 @@ export class OpenLogs {
   readonly #log: Log;
   /** Least recently used first. */
   readonly #open = new Map<SessionId, Opened>();
-  /** Those that are just being opened or closed: the next one waits for that. */
+  /** Logs that are being opened or closed; the next request waits for that. */
   readonly #busy = new Map<SessionId, Promise<unknown>>();
   #isClosed = false;
 
@@ -27,7 +27,7 @@ export class OpenLogs {
     this.#log = log;
   }
 
-  /** Throws `going_away`, and what opening throws. */
+  /** Returns the open log. Throws `going_away`, and the errors of opening. */
   async get(id: SessionId): Promise<Opened> {
     for (;;) {
       const known = this.#open.get(id);
@@ -46,18 +46,18 @@ export class OpenLogs {
     return await opening;
   }
 
-  /** Undefined where it is not open. */
+  /** Returns the log if it is open. */
   peek(id: SessionId): Opened | undefined {
     return this.#open.get(id);
   }
 
-  /** Resolves when it is closed, at once where it is not open. */
+  /** Closes a log. Resolves when it is closed, at once if it was not open. */
   async shut(id: SessionId): Promise<void> {
     const opened = this.#open.get(id);
     if (opened !== undefined) {
       this.#open.delete(id);
       const closing = opened.log.close().catch((error: unknown) => {
-        // All of it was written before anybody was told; what a full disk keeps from us is the sync of the last part.
+        // All entries were written before they were acknowledged; on a full disk only the last sync fails.
         this.#log.error({ err: error, session: id }, 'a log could not be synced');
       });
       this.#keepBusy(id, closing);
@@ -65,7 +65,7 @@ export class OpenLogs {
     await this.#busy.get(id);
   }
 
-  /** Those that are just being opened as well. */
+  /** Closes all logs, including those that are being opened. */
   async close(): Promise<void> {
     this.#isClosed = true;
     while (this.#open.size > 0 || this.#busy.size > 0) {

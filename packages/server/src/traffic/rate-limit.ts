@@ -1,16 +1,16 @@
-// How much one sender may send in a second. Knows no event.
+// Rate limit per sender.
 
 export interface RateLimits {
-  /** Events a second, on average. Default 20 000. */
+  /** Maximum events per second, on average. Default 20 000. */
   readonly eventsPerSecond: number;
-  /** Bytes of bodies a second, on average. Default 64 MiB. */
+  /** Maximum bytes of bodies per second, on average. Default 64 MiB. */
   readonly bytesPerSecond: number;
 }
 
 export const RATE_LIMITS: RateLimits = { eventsPerSecond: 20_000, bytesPerSecond: 64 * 1024 * 1024 };
-/** So much of a second may be used at once, and one request is always let through when nothing was sent before. */
+/** Burst, in seconds of the rate. A request of any size is allowed while nothing is used. */
 const BURST_SECONDS = 2;
-/** Those that have got all of it back are dropped when there are so many. */
+/** Number of senders above which those with a full allowance are dropped. */
 const MAX_KEPT = 1000;
 
 interface Bucket {
@@ -22,7 +22,7 @@ interface Bucket {
 export class Rates {
   readonly #limits: RateLimits;
   readonly #now: () => number;
-  /** What each sender has used and not got back, as it was at `at`. */
+  /** Used allowance of each sender at the time `at`. */
   readonly #used = new Map<string, Bucket>();
 
   /** `now`: monotonic, ms. */
@@ -31,7 +31,7 @@ export class Rates {
     this.#now = now;
   }
 
-  /** Ms to wait before so much may come; 0: it was counted and may come now. */
+  /** Returns the ms to wait before this much may come; 0: it is allowed, and counted. */
   take(sender: string, events: number, bytes: number): number {
     const { eventsPerSecond, bytesPerSecond } = this.#limits;
     const now = this.#now();
@@ -61,7 +61,7 @@ export class Rates {
   }
 }
 
-// No limit is Infinity, which times no time at all is not a number.
+// Special case: without a limit, perSecond is Infinity, and Infinity times 0 is NaN.
 const leftOf = (used: number, seconds: number, perSecond: number): number =>
   seconds === 0 || used === 0 ? used : Math.max(0, used - seconds * perSecond);
 

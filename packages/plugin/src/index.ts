@@ -1,14 +1,14 @@
-// What a plugin is written against. Types alone: the gateway hands the object in, and a plugin imports nothing of ours
-// at run time. Sizes are bytes, times are ms. Every call is checked in the gateway against what the config file grants;
-// one that is not granted rejects with an error whose `code` is `permission_denied` and whose `hint` names the key.
+// The API of a plugin. Types only: the gateway passes the object in, and a plugin imports none of the gateway's code at
+// run time. Sizes are bytes, times are ms. The gateway checks every call against the grants in the config file; a call
+// without a grant rejects with an error whose `code` is `permission_denied` and whose `hint` names the key.
 
-/** What crosses between a plugin and the gateway: plain data. */
+/** Data that a plugin and the gateway exchange: plain JSON data. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 
-/** The entry of a plugin: `export default (api) => { … }`. Everything is offered before it returns or settles. */
+/** The entry of a plugin: `export default (api) => { … }`. All offers must be made before it returns or settles. */
 export type Plugin<Config = unknown> = (api: PluginApi<Config>) => void | Promise<void>;
 
-/** What a call is refused with. Branch on `code`. */
+/** The error of a refused call. Branch on `code`. */
 export interface CallError extends Error {
   readonly code: string;
   readonly hint?: string;
@@ -17,95 +17,102 @@ export interface CallError extends Error {
 
 export interface PluginApi<Config = unknown> extends Offering, Calling {
   readonly id: string;
-  /** `plugins.entries.<id>.config`, checked by the schema of the manifest, with its defaults. */
+  /** The value of `plugins.entries.<id>.config`, validated by the schema of the manifest, with its defaults. */
   readonly config: Config;
-  /** Once, before the process ends, when the gateway stops the plugin. It has a second. */
+  /** Sets a handler that runs once when the gateway stops the plugin, before the process ends. It has one second. */
   onStop(handler: () => void | Promise<void>): void;
 }
 
-/** What a plugin offers. In force while the permission is granted, and again when it is granted later. */
+/** Offers of a plugin. An offer is in force while its permission is granted, and again when it is granted later. */
 export interface Offering {
-  /** `tools`. Listed to agents as `<plugin>_<name>`, over MCP and by drivers that can. */
+  /** Needs `tools`. Listed to agents as `<plugin>_<name>`, over MCP and by drivers that support tools. */
   tool<Input = Readonly<Record<string, Json>>>(tool: Tool<Input>): void;
-  /** `hooks`. One handler for each. */
+  /** Needs `hooks`. At most one handler for each event. */
   hook<On extends HookName>(on: On, handler: HookHandler<On>, options?: HookOptions): void;
-  /** `httpRoutes`. At `/plugins/<id>` and the path; `:name` in it stands for one segment. A text alone is the body. */
+  /**
+   * Needs `httpRoutes`. Served at `/plugins/<id>` followed by the path; `:name` in the path matches one segment. A
+   * string alone is the body.
+   */
   route(
     method: RouteMethod,
     path: string,
     handler: (request: RouteRequest) => Answered<RouteAnswer | string | Uint8Array>,
     options?: RouteOptions,
   ): void;
-  /** `commands`. `/name` at the beginning of a message; the agent never sees it. */
+  /** Needs `commands`. Called by `/name` at the beginning of a message; the agent never sees the message. */
   command(command: Command): void;
-  /** `channels`. */
+  /** Needs `channels`. */
   channel(channel: Channel): Inlet;
-  /** `agentDrivers`. An agent of the config file has it as `"driver": "<plugin>/<name>"`. */
+  /** Needs `agentDrivers`. An agent of the config file selects it by `"driver": "<plugin>/<name>"`. */
   driver(driver: Driver): void;
-  /** `schedule`. Never two at once of the same name; what was missed is not made up for. */
+  /** Needs `schedule`. Runs of the same name never overlap; missed runs are not repeated. */
   schedule(job: Job): void;
 }
 
 type Answered<T> = T | Promise<T>;
 
 export interface Tool<Input> {
-  /** A-Z, a-z, 0-9, `_` and `-`, beginning with a letter; 64 at most. */
+  /** A-Z, a-z, 0-9, `_` and `-`, beginning with a letter; at most 64 characters. */
   readonly name: string;
   readonly title?: string;
-  /** For the agent: what it does, and when to use it. */
+  /** Description for the agent: what the tool does, and when to use it. */
   readonly description: string;
   /**
-   * JSON Schema of an object. The gateway checks what the agent passes, and fills in defaults. A part of it is taken: `type`,
-   * `title`, `description`, `default`, `examples`, `enum`, `const`, `properties`, `required`, `additionalProperties` (true or
-   * false), `items`, `minimum`, `maximum`, `minLength`, `maxLength`, `minItems`, `maxItems`; no patterns, references or
-   * unions. A plugin with another one does not load. Default: an object of anything.
+   * JSON Schema of an object. The gateway validates the agent's input and fills in defaults. Supported is a subset:
+   * `type`, `title`, `description`, `default`, `examples`, `enum`, `const`, `properties`, `required`,
+   * `additionalProperties` (true or false), `items`, `minimum`, `maximum`, `minLength`, `maxLength`, `minItems`,
+   * `maxItems`; no patterns, references or unions. A plugin with any other keyword does not load. Default: an object
+   * with any properties.
    */
   readonly input?: Readonly<Record<string, Json>>;
-  /** It changes nothing. Default false. */
+  /** True if the tool changes nothing. Default false. */
   readonly readOnly?: boolean;
-  /** Within 25 s. A text, or an object that agents get as structured content. What it throws is told to the agent. */
+  /**
+   * Runs the tool; limit 25 s. Returns a string, or an object that agents get as structured content. The agent gets the
+   * message of an error thrown here.
+   */
   run(input: Input, call: ToolCaller): Answered<string | { readonly [key: string]: Json | undefined }>;
 }
 
 export interface ToolCaller {
-  /** The name of the token, or of the agent. */
+  /** Name of the token, or of the agent. */
   readonly caller: string;
   readonly via: 'mcp' | 'driver';
 }
 
 export interface HookOptions {
   /**
-   * What becomes of it when the plugin fails, is late or does not run: it goes on (`open`, default), or not (`closed`).
-   * Only of hooks whose name begins with `before`. What is too large to be asked about (1 MiB) is refused with
-   * `message_too_large`, whatever stands here.
+   * Result when the plugin fails, is late or does not run: the action continues (`open`, default) or is refused
+   * (`closed`). Applies only to hooks whose name begins with `before`. An action that is too large for a hook call (1
+   * MiB) is refused with `message_too_large` in either case.
    */
   readonly onFailure?: 'open' | 'closed';
-  /** Within which it answers. Default 500, at most 5000. */
+  /** Maximum time to answer. Default 500, at most 5000. */
   readonly deadlineMs?: number;
 }
 
-/** A reason, for people and agents. Anything else that is answered (`false`, say) is a failure of the hook. */
+/** A refusal with a reason for people and agents. Any other answer (`false`, say) is a failure of the hook. */
 export interface Veto {
   readonly veto: string;
 }
 
-/** Hooks that begin with `before` may veto; the others are told afterwards. */
+/** Events of hooks. Hooks that begin with `before` may veto; the others are called afterwards. */
 export interface HookEvents {
   /** A message is about to be given to an agent. */
   readonly beforeRun: RunEvent;
   readonly afterRun: RunEvent & {
     readonly state: 'final' | 'error' | 'aborted';
-    /** What was answered. */
+    /** Text of the agent's answer. */
     readonly answer: string;
     readonly error?: string;
   };
-  /** An agent calls a tool of the gateway, or asks for leave to call one of its own. */
+  /** An agent calls a tool of the gateway, or requests approval for a call of its own. */
   readonly beforeToolCall: ToolCallEvent;
   readonly afterToolCall: ToolCallEvent & { readonly isError: boolean; readonly output: string };
-  /** A message came from a channel. */
+  /** A message has arrived from a channel. */
   readonly beforeInbound: InboundEvent;
   readonly afterInbound: InboundEvent & { readonly conversation: string; readonly run: string | null };
-  /** Somebody types into a session, or a program writes to it over the API. */
+  /** A user types into a session, or a program writes to it over the API. */
   readonly beforeInput: InputEvent;
   readonly afterInput: InputEvent;
   readonly sessionEnd: {
@@ -115,7 +122,7 @@ export interface HookEvents {
     readonly exitCode: number | null;
     readonly signal: string | null;
   };
-  /** An agent waits for a person: it asked for approval. */
+  /** An agent waits for a person: it has requested approval. */
   readonly agentWaits: {
     readonly conversation: string;
     readonly run: string;
@@ -135,11 +142,11 @@ export interface RunEvent {
   readonly run: string;
   readonly agent: string;
   readonly text: string;
-  /** Who asked for it. */
+  /** Name of the author of the message. */
   readonly by: string;
 }
 export interface ToolCallEvent {
-  /** `bash_start`, or what the agent calls it. */
+  /** `bash_start`, or the agent's own name of the tool. */
   readonly tool: string;
   readonly input: Json;
   readonly caller: string;
@@ -152,36 +159,36 @@ export interface InboundEvent {
 }
 export interface InputEvent {
   readonly session: string;
-  /** Of what is no UTF-8, the replacement character. */
+  /** Bytes that are not UTF-8 appear as the replacement character. */
   readonly text: string;
   readonly by: string;
 }
 
 export type RouteMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export interface RouteOptions {
-  /** Answers without a token of the gateway: for callers elsewhere that prove themselves in their own way. */
+  /** Serves requests without a token of the gateway, for callers that authenticate in their own way. Default false. */
   readonly public?: boolean;
 }
 export interface RouteRequest {
   readonly method: RouteMethod;
-  /** Behind `/plugins/<id>`. */
+  /** Path after `/plugins/<id>`. */
   readonly path: string;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
-  /** Lower-case names. No cookies, no authorization. */
+  /** Headers with lower-case names, without cookies and authorization. */
   readonly headers: Readonly<Record<string, string>>;
   /** At most 256 KiB. */
   readonly body: Uint8Array;
-  /** The name of the token that was passed; null for a route that is `public`. */
+  /** Name of the token of the request; null for a `public` route. */
   readonly caller: string | null;
 }
 export interface RouteAnswer {
   /** Default 200. */
   readonly status?: number;
   /**
-   * `content-type`, `content-disposition`, `content-language`, `etag`, `last-modified`, `location`, `retry-after`; any other
-   * is an error. Scripts and style sheets are not sent; HTML is shown without scripts, with the styles and the pictures
-   * (`data:`) that are in it.
+   * Allowed: `content-type`, `content-disposition`, `content-language`, `etag`, `last-modified`, `location`,
+   * `retry-after`; any other header is an error. Scripts and style sheets are not sent; HTML is shown without scripts,
+   * with its inline styles and pictures (`data:`).
    */
   readonly headers?: Readonly<Record<string, string>>;
   /** An object is sent as JSON. At most 512 KiB. */
@@ -189,21 +196,21 @@ export interface RouteAnswer {
 }
 
 export interface Command {
-  /** a-z, 0-9, `_` and `-`, beginning with a letter; 32 at most. */
+  /** a-z, 0-9, `_` and `-`, beginning with a letter; at most 32 characters. */
   readonly name: string;
   readonly description: string;
-  /** Within 60 s. What it returns is the answer. */
+  /** Runs the command; limit 60 s. Returns the answer. */
   run(call: { readonly args: string; readonly conversation: string; readonly by: string }): Answered<string>;
 }
 
 export interface Channel {
   readonly name: string;
-  /** Carries an answer back. Tried again, at growing distances, while it throws; `id` is the same each time. */
+  /** Delivers an answer. Retried with growing delays while it throws; `id` is the same on each try. */
   send(reply: Reply): Answered<void>;
 }
 export interface Reply {
   readonly id: string;
-  /** What the message that it answers said: `replyTo`. */
+  /** Value of `replyTo` in the message that this answers. */
   readonly to: string;
   readonly conversation: string;
   readonly state: 'final' | 'error' | 'aborted';
@@ -211,26 +218,26 @@ export interface Reply {
   readonly error?: string;
 }
 export interface Inlet {
-  /** Brings a message in: routed by the bindings of the config file. */
+  /** Accepts a message from the channel. The bindings of the config file route it. */
   receive(message: Inbound): Promise<{ readonly conversation: string; readonly run: string | null }>;
 }
 export interface Inbound {
   readonly text: string;
-  /** The channel's own id of the message: sent twice it acts once. */
+  /** The channel's own id of the message, for deduplication. */
   readonly id?: string;
   readonly from?: string;
   readonly accountId?: string;
   readonly peer?: { readonly kind: 'direct' | 'group' | 'channel'; readonly id: string };
   readonly guildId?: string;
   readonly teamId?: string;
-  /** Handed back with the answer. Without it, none is sent. */
+  /** Address of the answer, passed back as `to`. Without it, no answer is sent. */
   readonly replyTo?: string;
 }
 
 export interface Driver {
-  /** a-z, 0-9 and `-`, beginning with a letter; 32 at most. */
+  /** a-z, 0-9 and `-`, beginning with a letter; at most 32 characters. */
   readonly name: string;
-  /** One turn. What it returns is the whole answer, where it is more than what was told by `out`. */
+  /** Runs one turn. Returns the whole answer if `out` did not get all of it. */
   run(turn: Turn, out: TurnOut): Answered<string | undefined>;
 }
 export interface Turn {
@@ -240,7 +247,7 @@ export interface Turn {
   readonly history: readonly { readonly role: 'user' | 'assistant'; readonly text: string }[];
   readonly by: string;
   readonly agent: { readonly id: string; readonly model?: string; readonly instructions?: string };
-  /** Aborted when the turn is; what is told later is dropped. */
+  /** Aborted together with the turn; later output is dropped. */
   readonly signal: AbortSignal;
 }
 export interface TurnOut {
@@ -255,32 +262,32 @@ export interface TurnOut {
 
 export interface Job {
   readonly name: string;
-  /** 60 000 or more. */
+  /** Minimum 60 000. */
   readonly everyMs: number;
-  /** Within 60 s. */
+  /** Runs the job; limit 60 s. */
   run(): Answered<void>;
 }
 
-/** What a plugin asks of the gateway. */
+/** Calls from a plugin to the gateway. */
 export interface Calling {
   /** Runs a program by its argv, without a shell. Each of its outputs is cut at 256 KiB. */
   runCommandWithTimeout(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
-  /** Sets one key of the config file, or takes it away (undefined). */
+  /** Sets one key of the config file, or removes it (undefined). */
   writeConfigFile(key: string, value: Json | undefined): Promise<void>;
-  /** What stands there, as far as it may be read; undefined where that is nothing. */
+  /** Returns the readable part of the value of a key; undefined without a value. */
   readConfigFile(key: string): Promise<Json | undefined>;
-  /** `net`. Redirects are not followed. The answer's body is cut off at 512 KiB, which rejects. */
+  /** Needs `net`. Redirects are not followed. Rejects when the body of the response exceeds 512 KiB. */
   fetch(url: string, init?: FetchInit): Promise<FetchAnswer>;
-  /** Shown to the people who use this gateway. */
+  /** Shows a notice to the people who use this gateway. */
   notify(notice: { readonly title: string; readonly text?: string }): Promise<void>;
-  /** `readSessions`. */
+  /** Needs `readSessions`. */
   readonly sessions: {
     list(page?: { readonly after?: string; readonly limit?: number }): Promise<Page<SessionView>>;
     get(id: string): Promise<SessionView>;
-    /** Output from an offset in bytes (default: the last 16 KiB), 64 KiB at most, without escape sequences. */
+    /** Reads output from an offset in bytes (default: the last 16 KiB), at most 64 KiB, without escape sequences. */
     read(id: string, from?: number): Promise<{ readonly text: string; readonly from: number; readonly next: number }>;
   };
-  /** `readConversations`. */
+  /** Needs `readConversations`. */
   readonly conversations: {
     list(page?: { readonly after?: string; readonly limit?: number }): Promise<Page<ConversationView>>;
     /** Newest first. */
@@ -297,11 +304,11 @@ export interface Calling {
 
 export interface Page<T> {
   readonly items: readonly T[];
-  /** For the page behind it; null where there is none. */
+  /** Argument for the next page; null on the last page. */
   readonly next: string | null;
 }
 export interface RunOptions {
-  /** Absolute. Default: the home directory. */
+  /** Absolute path. Default: the home directory. */
   readonly cwd?: string;
   /** Default 30 000, at most 600 000. */
   readonly timeoutMs?: number;
@@ -313,7 +320,7 @@ export interface RunResult {
   readonly timedOut: boolean;
   readonly stdout: string;
   readonly stderr: string;
-  /** One of them was cut. */
+  /** True if stdout or stderr was cut. */
   readonly truncated: boolean;
 }
 export interface FetchInit {

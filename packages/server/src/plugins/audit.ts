@@ -1,5 +1,6 @@
-// What plugins were allowed and denied, and what people did with plugins. Never what was sent: it may be secret. Each plugin
-// has a file of its own, so that none can bury what another did, or what was done to it.
+// The audit of plugins: allowed and denied calls, and the actions of people on plugins. Never the content of a call,
+// which may be secret. Each plugin has a file of its own, so that a plugin cannot push another plugin's entries, or the
+// actions of people, out of a file.
 
 import { join } from 'node:path';
 import type { PluginAuditEntry } from '@binnacle/protocol';
@@ -9,9 +10,9 @@ import { Journal } from './journal.ts';
 
 const PEOPLE = { maxBytes: 4 * 1024 * 1024, maxEntries: 5000 };
 const PLUGIN = { maxBytes: 1024 * 1024, maxEntries: 2000 };
-/** The same within it is one entry with a number: a plugin in a loop must not fill the disk. */
+/** Time within which equal decisions become one entry with a count: a plugin in a loop must not fill the disk. */
 const SAME_MS = 1000;
-/** Different ones of a plugin within it; beyond that they are counted by permission and outcome. */
+/** Maximum different decisions of a plugin in that time. Further ones are counted by permission and outcome. */
 const MAX_DIFFERENT = 20;
 const OTHERS = '(others)';
 
@@ -38,25 +39,25 @@ export class PluginAudit {
     this.#timer.unref();
   }
 
-  /** By a gate. */
+  /** Records a decision of a gate. */
   decided(decision: Decision): void {
     this.#of(decision.plugin).add(decision);
   }
 
-  /** By a person, or by the config file (null). */
+  /** Records an action of a person, or of the config file (`by` null). */
   did(plugin: string, what: string, target: string, by: string | null): void {
     this.#people.add({ at: Date.now(), plugin, what, outcome: 'done', target, count: 1, by });
-    // Whoever is told that it is done finds it here.
+    // Written at once, so that a caller that sees the action done finds its entry.
     this.#people.flush();
   }
 
-  /** Newest first. `plugin` is installed: its file is opened. */
+  /** Returns the newest entries first. `plugin` must be installed, because its file is opened. */
   recent(plugin: string, limit: number): PluginAuditEntry[] {
     const all = [...[...this.#of(plugin).settled()].reverse(), ...this.done(plugin, Number.POSITIVE_INFINITY)];
     return all.sort((a, b) => b.at - a.at).slice(0, limit);
   }
 
-  /** What people did with it, newest first; also with one that was removed. */
+  /** Returns the actions of people on a plugin, newest first; also for a plugin that was removed. */
   done(plugin: string, limit: number): PluginAuditEntry[] {
     return this.#people.entries
       .filter((entry) => entry.plugin === plugin)
@@ -86,7 +87,7 @@ export class PluginAudit {
   }
 }
 
-/** Of one plugin. */
+/** The decisions about one plugin. */
 class Decisions {
   readonly #journal: Journal<PluginAuditEntry>;
   readonly #counted = new Map<string, PluginAuditEntry>();
@@ -104,7 +105,7 @@ class Decisions {
     this.#counted.set(keyOf(about), { ...known, count: known.count + 1 });
   }
 
-  /** Oldest first. */
+  /** Writes the counted entries, and returns all entries, oldest first. */
   settled(): readonly PluginAuditEntry[] {
     for (const entry of this.#counted.values()) this.#journal.add(entry);
     this.#counted.clear();

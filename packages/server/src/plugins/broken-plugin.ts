@@ -1,5 +1,5 @@
-// A plugin that is installed and cannot be read any more: it can be seen and removed, and its hooks that fail closed go on
-// saying no.
+// An installed plugin whose files can no longer be read. It can be listed and removed, and its hooks that fail closed
+// keep refusing.
 
 import type { BinnacleError, PluginInfo } from '@binnacle/protocol';
 import type { Gate } from './grant/gate.ts';

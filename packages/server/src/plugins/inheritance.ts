@@ -1,16 +1,17 @@
-// Inheritance of a plugin from an earlier one with the same id: told to the person who is asked. Pure.
+// The data that a plugin would inherit from an earlier plugin with the same id, for the person who decides about the
+// installation. Pure.
 
 import { BinnacleError, type PluginInherits } from '@binnacle/protocol';
 import type { PluginSettings } from '../config/plugin-settings.ts';
 import { grantIn } from './grant/grants.ts';
 import { PERMISSION_NAMES } from './grant/permissions.ts';
 
-/** Whether it gets what there is of the plugin before it. */
+/** Decision whether the new plugin gets the data of the earlier one. */
 export type Inherit = 'all' | 'nothing';
 
 /**
- * `from`: the folder that the installed one came from; null where that was not written down. Null: it comes from the same
- * folder, or there is nothing to get.
+ * Returns the inheritance; null if the plugin comes from the same folder, or nothing can be inherited. `from`: folder
+ * of the installed plugin; null if it was not recorded.
  *
  * @example
  * inheritanceOf({ from: '/old', to: '/new', settings, values: 3 })?.permissions // ['storage']
@@ -19,7 +20,7 @@ export function inheritanceOf(of: {
   readonly from: string | null;
   readonly to: string;
   readonly settings: PluginSettings;
-  /** Stored values. */
+  /** Number of stored values. */
   readonly values: number;
 }): PluginInherits | null {
   const { from, to, settings, values } = of;

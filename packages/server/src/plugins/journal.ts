@@ -1,5 +1,5 @@
-// Lines of JSON on the disk, the newest in memory: what plugins print, and what was done for them. Old ones go. A full
-// disk costs lines, never the gateway.
+// A journal: JSON lines on the disk, the newest in memory. Rotated by size. A full disk loses lines, but never stops
+// the gateway.
 
 import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -8,11 +8,11 @@ const MAX_UNWRITTEN = 256 * 1024;
 
 export interface JournalOptions {
   readonly path: string;
-  /** Of one file, and the one before it is kept, too; and of what is in memory. */
+  /** Maximum bytes of one file, and of the entries in memory. The previous file is retained as well. */
   readonly maxBytes: number;
-  /** In memory. */
+  /** Maximum entries in memory. */
   readonly maxEntries: number;
-  /** What was lost with a kill was written less than this before. */
+  /** Interval between writes. A kill loses at most the lines of this time. Default 200. */
   readonly flushMs?: number;
 }
 
@@ -20,13 +20,13 @@ export class Journal<Entry extends object> {
   readonly #options: JournalOptions;
   readonly #timer: NodeJS.Timeout;
   #entries: Entry[] = [];
-  /** Of each of them, as a line. */
+  /** Length of each entry as a line. */
   #sizes: number[] = [];
   #size = 0;
   #unwritten: string;
   #bytes: number;
 
-  /** `parse`: undefined for a line that is none, as the last one after a kill may be. */
+  /** `parse`: returns undefined or throws for an invalid line, such as the last line after a kill. */
   constructor(options: JournalOptions, parse: (value: unknown) => Entry | undefined) {
     this.#options = options;
     mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
@@ -36,7 +36,7 @@ export class Journal<Entry extends object> {
       if (entry !== undefined) this.#keep(entry, line.length);
     }
     this.#bytes = sizeOf(options.path);
-    // Behind the half line that a kill may have left.
+    // Ends a partial line that a kill may have left.
     this.#unwritten = this.#bytes > 0 ? '\n' : '';
     this.#timer = setInterval(() => this.flush(), options.flushMs ?? 200);
     this.#timer.unref();
@@ -59,7 +59,7 @@ export class Journal<Entry extends object> {
     this.#entries.push(entry);
     this.#sizes.push(size);
     this.#size += size;
-    // In steps: moving a thousand for each line would be most of the work.
+    // Trims in steps: moving thousands of entries for each line would dominate the cost.
     if (this.#entries.length <= maxEntries * 1.5 && this.#size <= maxBytes * 1.5) return;
     let gone = 0;
     while (this.#entries.length - gone > maxEntries || this.#size > maxBytes) {
@@ -83,7 +83,7 @@ export class Journal<Entry extends object> {
       appendFileSync(path, text, { mode: 0o600 });
       this.#bytes += Buffer.byteLength(text);
     } catch {
-      // No room. They are in memory for now.
+      // No room on the disk. The entries stay in memory for now.
     }
   }
 
@@ -92,7 +92,7 @@ export class Journal<Entry extends object> {
     this.flush();
   }
 
-  /** Also what is on the disk. It can be added to again. */
+  /** Removes all entries, in memory and on the disk. Entries can be added again. */
   clear(): void {
     this.#unwritten = '';
     this.#entries = [];

@@ -1,5 +1,4 @@
-// What plugins have told people lately: the last ones, numbered, and who hears of new ones. Kept in memory; a restart
-// forgets them. Knows no plugin and no connection.
+// The latest notices of plugins to people, numbered, and their listeners. In memory only; a restart forgets them.
 
 import type { NoticeList, PluginNotice } from '@binnacle/protocol';
 
@@ -8,10 +7,10 @@ const MAX_KEPT = 200;
 export class Notices {
   readonly #kept: PluginNotice[] = [];
   readonly #listeners = new Set<(notice: PluginNotice) => void>();
-  /** Begins with the time, so that what comes after a restart is behind what came before it. */
+  /** Starts at the current time, so that numbers after a restart exceed those before. */
   #last = Date.now();
 
-  /** Nothing in it is checked here. */
+  /** Adds a notice. Does not validate it. */
   add(notice: Pick<PluginNotice, 'plugin' | 'title' | 'text'>): PluginNotice {
     this.#last += 1;
     const { plugin, title, text } = notice;
@@ -26,7 +25,7 @@ export class Notices {
     return { notices: this.#kept.filter((notice) => notice.n > n), next: this.#last };
   }
 
-  /** Returns what ends it. */
+  /** Returns the function that ends the listening. */
   listen(listener: (notice: PluginNotice) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

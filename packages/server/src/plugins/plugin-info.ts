@@ -1,4 +1,4 @@
-// A plugin as the API tells of it. Pure.
+// The description of a plugin in the API. Pure.
 
 import type { BinnacleError, PluginOffer, PluginPermission, PluginProblem, PluginSetting } from '@binnacle/protocol';
 import type { Gate } from './grant/gate.ts';
@@ -7,7 +7,10 @@ import { configKey, PERMISSION_NAMES, type PermissionName, permission } from './
 import type { Manifest } from './install/manifest.ts';
 import { needOf, type Offer } from './offers/offers.ts';
 
-/** What it asks for or is granted; what is neither is left out. `needed`: of which something was denied, or is not in force. */
+/**
+ * Lists the permissions that a plugin requests or has. `needed`: permissions with a denied call, or with an offer that
+ * is not in force.
+ */
 export function permissionsOf(
   { id, asks }: Manifest,
   grants: Grants,

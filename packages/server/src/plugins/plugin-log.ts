@@ -1,4 +1,4 @@
-// What a plugin prints, and what we say about it, as numbered lines that can be followed.
+// The log of a plugin: its output and the gateway's notes about it, as numbered lines that clients can follow.
 
 import { join } from 'node:path';
 import type { PluginLog as LogPage, PluginLogLine } from '@binnacle/protocol';
@@ -9,7 +9,7 @@ const MAX_BYTES = 1024 * 1024;
 const MAX_LINES = 2000;
 const MAX_PAGE = 500;
 const MAX_TEXT = 8192;
-/** The same note is added no more often, and so many of them within that. */
+/** Interval within which an equal note is dropped, and in which at most MAX_NOTES different ones are added. */
 const NOTE_MS = 10_000;
 const MAX_NOTES = 50;
 
@@ -30,7 +30,7 @@ export class PluginLog {
   constructor(dir: string, plugin: string) {
     const path = join(dir, `${plugin}.log.jsonl`);
     this.#journal = new Journal({ path, maxBytes: MAX_BYTES, maxEntries: MAX_LINES }, (value) => Line.parse(value));
-    // Never again one that somebody has seen, also when the log was removed since.
+    // Never reuses a number that a client may have seen, even if the log was removed since.
     this.#last = Math.max(this.#journal.entries.at(-1)?.n ?? 0, Date.now());
   }
 
@@ -40,7 +40,7 @@ export class PluginLog {
     for (const wake of [...this.#waiting]) wake();
   }
 
-  /** Of ours, about what it does: it may do that as often as it likes. */
+  /** Adds a note of the gateway, throttled: the plugin may trigger it as often as it likes. */
   note(text: string): void {
     const line = text.slice(0, MAX_TEXT);
     const now = performance.now();
@@ -50,9 +50,9 @@ export class PluginLog {
     this.add('gateway', line);
   }
 
-  /** Lines behind `after`; of more than fit the newest, where `after` is not given. */
+  /** Returns lines after `after`. Without `after`, the newest lines that fit into a page. */
   read(after: number | undefined): LogPage {
-    // What is told is written: after a kill its numbers are not given to others.
+    // Flushes first: numbers of lines that a client has seen must not be reused after a kill.
     this.#journal.flush();
     const lines = this.#journal.entries;
     const page = after === undefined ? lines.slice(-MAX_PAGE) : lines.filter(({ n }) => n > after).slice(0, MAX_PAGE);
@@ -76,7 +76,7 @@ export class PluginLog {
     });
   }
 
-  /** The gateway stops: nobody waits for another line. */
+  /** Ends all waits when the gateway stops. */
   quiet(): void {
     this.#isQuiet = true;
     for (const wake of [...this.#waiting]) wake();
@@ -87,7 +87,7 @@ export class PluginLog {
     this.#journal.close();
   }
 
-  /** The plugin was removed. One of that name that is installed later goes on counting. */
+  /** Clears the log of a removed plugin. A later plugin of that name continues the numbers. */
   clear(): void {
     this.#journal.clear();
     for (const wake of [...this.#waiting]) wake();

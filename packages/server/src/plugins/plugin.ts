@@ -1,5 +1,4 @@
-// One installed plugin: what it is granted, what it offers, and its process. Knows no other plugin, and nobody who uses
-// what it offers.
+// One installed plugin: its grants, its offers and its process.
 
 import { BinnacleError, type PluginGrantValue, type PluginInfo, type PluginState } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
@@ -36,9 +35,9 @@ export interface PluginParts {
   readonly log: Log;
   powers(): Powers | undefined;
   sandbox(): Promise<Sandbox>;
-  /** Throws `plugin_changed`, `unsafe_plugin`, `bad_manifest`, `consent_needed`. */
+  /** Copies the plugin into a stage. Throws `plugin_changed`, `unsafe_plugin`, `bad_manifest`, `consent_needed`. */
   stage(): Promise<Staged>;
-  /** What it offers, or whether it runs, is another now. */
+  /** Called after a change of the offers or of the state. */
   changed(): void;
 }
 
@@ -47,19 +46,22 @@ export class Plugin {
   readonly #parts: PluginParts;
   readonly #gate: Gate;
   #settings: PluginSettings;
-  /** Those of the last launch, or try; undefined before the first. */
+  /** Settings of the last launch or attempt; undefined before the first. */
   #launchedWith: PluginSettings | undefined;
-  /** As of the last time that its entry was loaded, also by an earlier gateway: a hook that fails closed is one before. */
+  /**
+   * Offers of the last load of the entry, possibly by an earlier gateway: a hook that fails closed is in force before
+   * the next load.
+   */
   #offers: readonly Offer[];
   #host: PluginHost | undefined;
   #level: Level | undefined;
   #staged: Staged | undefined;
   #problem: BinnacleError | undefined;
-  /** Of which something was denied since they were granted or taken away last. */
+  /** Permissions with a denied call since their last grant or revocation. */
   readonly #denied = new Set<PermissionName>();
-  /** What a person has just said, as the config file is about to have it. */
+  /** Grants that a person has just made, and that the config file is about to contain. */
   readonly #said = new Map<PermissionName, string>();
-  /** One change of its process after the other. */
+  /** Serializes the changes of the process. */
   #work: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -114,7 +116,10 @@ export class Plugin {
     return this.#settings.isEnabled;
   }
 
-  /** In force. Hooks also while it does not run and may not: who fails closed must be heard of. */
+  /**
+   * Returns the offers in force. Hooks count even while the plugin does not and may not run, so that those that fail
+   * closed refuse.
+   */
   inForce<Kind extends OfferKind>(kind: Kind): Offered<OfferOf<Kind>>[] {
     const state = this.#state;
     const runs = state === 'running' || state === 'starting' || state === 'waiting';
@@ -134,12 +139,12 @@ export class Plugin {
     });
   }
 
-  /** Settles once its process is ready, or it is known why there is none. */
+  /** Launches the process. Settles once it is ready or has failed. */
   start(): Promise<void> {
     return this.#then(() => this.#launch());
   }
 
-  /** Other grants hold for the next call; what else is changed takes another process. */
+  /** Applies settings. New grants hold for the next call; other changes need another process. */
   apply(settings: PluginSettings): Promise<void> {
     if (this.#isClosed) return this.#work;
     this.#settings = settings;
@@ -155,8 +160,9 @@ export class Plugin {
   }
 
   /**
-   * A person said so, which is audited with who it was: that the config file says it then is not audited as well. The answer
-   * is to be called when the file is in force, or could not be written.
+   * Announces a grant by a person, which is audited with the name of that person, so that the resulting change of the
+   * config file is not audited again. The caller must call the returned function when the file is in force or could not
+   * be written.
    */
   said(name: PermissionName, value: PluginGrantValue): () => void {
     this.#said.set(name, JSON.stringify(value));
@@ -171,7 +177,7 @@ export class Plugin {
     });
   }
 
-  /** For good. From now on nothing is granted to it, whatever of it is still on its way. */
+  /** Closes the plugin for good. From now on every call of it is denied, including those still under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#gate.replace(NONE);
@@ -194,7 +200,7 @@ export class Plugin {
     return new Set([...this.#denied, ...needs.map(({ permission }) => permission)]);
   }
 
-  /** Nobody waits for a process to get ready that is to be ended. */
+  /** Stops the process at once, so that no caller waits for its start. */
   #stopSoon(): void {
     void this.#host?.stop();
   }
@@ -208,7 +214,7 @@ export class Plugin {
 
   async #launch(): Promise<void> {
     const { powers, guest, limits, log, changed } = this.#parts;
-    // One process, whoever asks for it.
+    // At most one process, whatever the number of callers.
     if (this.#isClosed || this.#host !== undefined) return;
     const settings = this.#settings;
     this.#launchedWith = settings;
@@ -247,7 +253,7 @@ export class Plugin {
       this.#problem = undefined;
       this.#host = host;
       changed();
-      // What goes wrong from here on is told by `stopped`.
+      // From here on, `stopped` reports errors.
       await host.start().catch(() => undefined);
     } catch (error) {
       await this.#dispose();
@@ -279,14 +285,14 @@ export class Plugin {
     const hint = `binnacle plugin ls ${this.id} tells why.`;
     const answer = this.#host?.invoke(method, params, deadlineMs);
     if (answer === undefined) return Promise.reject(new BinnacleError('plugin_stopped', { details, hint }));
-    // What a handler throws, the process itself writes down.
+    // The process itself logs the errors of handlers.
     answer.catch(({ code, message }: BinnacleError) => {
       if (code === 'plugin_timeout' || code === 'plugin_busy') this.output.note(`${method}: ${message}`);
     });
     return answer;
   }
 
-  /** Throws what is wrong with its offers: it is ended for that. */
+  /** Takes the offers of the loaded entry. Throws for an invalid offer, which ends the process. */
   #ready(given: unknown): void {
     this.#offers = readOffers(given);
     this.#problem = undefined;
@@ -325,7 +331,7 @@ export class Plugin {
     }
   }
 
-  /** Of who changed the file is nothing known here. */
+  /** Audits and logs changed grants. The author of a change in the file is unknown here. */
   #tellGrants(before: Grants, now: Grants): void {
     for (const name of PERMISSION_NAMES) {
       const [was, is] = [before, now].map((grants) => JSON.stringify(spellGrant(name, grantIn(grants, name))));
@@ -337,7 +343,9 @@ export class Plugin {
     }
   }
 
-  /** Its process was started with something else than the config file says now, or not for a reason that may be gone. */
+  /**
+   * True if the process was started with other settings than the current ones, or failed for a reason that may be gone.
+   */
   #isOutdated(): boolean {
     const [was, now] = [this.#launchedWith, this.#settings];
     if (was === undefined || was === now || this.#isClosed) return false;

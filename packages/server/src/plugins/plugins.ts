@@ -1,5 +1,5 @@
-// All plugins of a gateway: what is installed, what the config file says of it, and what of it is in force. Read this
-// first, then plugin.ts.
+// All plugins of a gateway: the installed plugins, their settings in the config file, and the offers in force. Read
+// this file first, then plugin.ts.
 
 import { realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -37,15 +37,15 @@ import type { Powers } from './powers/powers.ts';
 
 export interface PluginsParts {
   readonly dataDir: string;
-  /** The script that runs in a plugin's process. */
+  /** Path of the script that runs in a plugin's process. */
   readonly guest: string;
-  /** As the config file has them now. */
+  /** Returns the plugin settings of the current config file. */
   settings(): ReadonlyMap<string, PluginSettings>;
-  /** Sets a key of the config file, or takes it away (undefined), and has it in force then. */
+  /** Sets a key of the config file, or removes it (undefined), and applies the file. */
   editConfig(path: readonly string[], value: unknown): Promise<void>;
-  /** How many values it has stored. */
+  /** Returns the number of values in the storage of a plugin. */
   stored(plugin: string): number;
-  /** Nothing of it is kept any longer. */
+  /** Removes the stored values of a plugin. */
   forget(plugin: string): void;
   readonly limits?: Partial<PluginLimits>;
   readonly log: Log;
@@ -56,20 +56,20 @@ export class Plugins implements Offers {
   readonly #installations: Installations;
   readonly #audit: PluginAudit;
   readonly #plugins = new Map<string, Plugin>();
-  /** Installed once, and now not to be read. */
+  /** Installed plugins whose files can no longer be read. */
   readonly #broken = new Map<string, BrokenPlugin>();
-  /** By plugin, over its versions. */
+  /** Logs by plugin, over all its versions. */
   readonly #logs = new Map<string, PluginLog>();
   readonly #listeners = new Set<() => void>();
-  /** By kind; asked for each key that somebody types. */
+  /** Offers in force by kind: a cache, because each key press looks for hooks. */
   readonly #inForce = new Map<OfferKind, readonly Offered[]>();
-  /** By plugin: what people do with it, one after the other. */
+  /** Serializes the actions of people on each plugin. */
   readonly #work = new Map<string, Promise<unknown>>();
   #sandbox: Promise<Sandbox> | undefined;
   #powers: Powers | undefined;
   #isClosed = false;
 
-  /** Nothing is started. Hooks that fail closed are in force. */
+  /** Opens all plugins without starting them. Hooks that fail closed are in force. */
   static async open(parts: PluginsParts): Promise<Plugins> {
     const plugins = new Plugins(parts);
     for (const one of await plugins.#installations.list()) {
@@ -86,7 +86,7 @@ export class Plugins implements Offers {
     this.#audit = new PluginAudit(this.#stateDir);
   }
 
-  /** Settles once each of them runs, or it is known why it does not. */
+  /** Starts all plugins. Settles once each is ready or has failed. */
   async start(powers: Powers): Promise<void> {
     this.#powers = powers;
     await Promise.all([...this.#plugins.values()].map((plugin) => plugin.start()));
@@ -109,7 +109,7 @@ export class Plugins implements Offers {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The config file is another one. */
+  /** Applies a changed config file. */
   configChanged(): void {
     for (const plugin of this.#plugins.values()) void plugin.apply(this.#settingsOf(plugin.id));
     for (const [id, { problem }] of this.#broken) this.#addBroken(id, problem);
@@ -120,30 +120,32 @@ export class Plugins implements Offers {
     return ids.map((id) => this.info(id));
   }
 
-  /** Throws `plugin_not_found`. */
+  /** Describes a plugin. Throws `plugin_not_found`. */
   info(id: string): PluginInfo {
     const broken = this.#broken.get(id);
     return broken === undefined ? this.#get(id).info : broken.info;
   }
 
-  /** Throws `plugin_not_found`. */
+  /** Returns the log of a plugin. Throws `plugin_not_found`. */
   logOf(id: string): PluginLog {
     this.info(id);
     return this.#log(id);
   }
 
-  /** The gateway stops: nobody waits for what comes next. */
+  /** Ends all waits for log lines and installations when the gateway stops. */
   quiet(): void {
     this.#installations.quiet();
     for (const log of this.#logs.values()) log.quiet();
   }
 
-  /** It is installed, broken or not. */
+  /** Returns true if the plugin is installed, broken or not. */
   has(id: string): boolean {
     return this.#plugins.has(id) || this.#broken.has(id);
   }
 
-  /** Newest first. Of one that was removed, what people did with it. Throws `plugin_not_found`. */
+  /**
+   * Returns audit entries, newest first; for a removed plugin only the actions of people. Throws `plugin_not_found`.
+   */
   auditOf(id: string, limit: number): PluginAuditEntry[] {
     if (this.has(id)) return this.#audit.recent(id, limit);
     const done = this.#audit.done(id, limit);
@@ -151,7 +153,10 @@ export class Plugins implements Offers {
     return done;
   }
 
-  /** Throws `unsafe_plugin`, `bad_manifest`, `bad_typescript`, `too_many_installs`, `client_closed` where the asker has gone. */
+  /**
+   * Describes a plugin before its installation. Throws `unsafe_plugin`, `bad_manifest`, `bad_typescript`,
+   * `too_many_installs`, and `client_closed` if the caller has disconnected.
+   */
   async preview(path: string, asker: Asker): Promise<PluginPreview> {
     const { manifest, digest } = await this.#installations.preview(path, asker);
     const before = this.#plugins.get(manifest.id);
@@ -174,10 +179,10 @@ export class Plugins implements Offers {
   }
 
   /**
-   * `digest`: of what the person saw who agrees. `grants`: what is in force before its entry is loaded. Throws what `preview`
-   * throws, `plugin_changed`, `consent_needed`, and what `grant` throws: then it is installed, and not all is granted.
-   * `inherit`: whether it gets what another one of its id has, that came from another folder; `other_origin` where that has
-   * to be said.
+   * Installs a plugin. `digest`: of the preview that the person has consented to. `grants`: put in force before the
+   * entry is loaded. `inherit`: whether the plugin gets the data of an earlier plugin with its id from another folder;
+   * throws `other_origin` if that decision is missing. Throws also the errors of `preview`, `plugin_changed`,
+   * `consent_needed`, and the errors of `grant`: the plugin is then installed with only a part of the grants.
    */
   async install(
     path: string,
@@ -194,15 +199,15 @@ export class Plugins implements Offers {
       const inherits = await this.#inherits(id, path);
       if (inherits !== null && inherit === undefined) throw otherOrigin(id, inherits);
       const isFresh = inherits !== null && inherit === 'nothing';
-      // First: whoever is stopped in between has the one before without its grants, never the new one with them.
+      // Comes first: an interruption leaves the earlier plugin without its grants, never the new plugin with them.
       const ready = isFresh ? () => this.#disinherit(id) : async () => undefined;
       const installed = await this.#installations.install(path, digest, Date.now(), { asker, ready });
       this.#audit.did(id, 'install', `${installed.record.version} ${installed.record.hash}`, by);
       const before = this.#plugins.get(id);
-      // In its place before that one goes: a hook that fails closed is in force all the while.
+      // Replaces the earlier plugin before that one closes, so that a hook that fails closed is in force throughout.
       const plugin = this.#add(installed);
       await before?.close();
-      // Removes values that the version before stored until it ended.
+      // Removes values that the earlier version stored until it ended.
       if (isFresh) this.#parts.forget(id);
       try {
         for (const { permission, value } of spelled) await this.#grantInFile(id, permission, value, by);
@@ -211,16 +216,19 @@ export class Plugins implements Offers {
       }
       return plugin;
     });
-    // Not in its turn: a plugin that hangs at its start must not keep anybody from taking its grants away.
+    // Outside the serial queue: a plugin that hangs at its start must not block the revocation of its grants.
     await started;
     return plugin.info;
   }
 
-  /** With its log, what it kept, and what it was granted. Throws `plugin_not_found`, and what editing the config file throws. */
+  /**
+   * Removes a plugin with its log, its stored values and its grants. Throws `plugin_not_found`, and the errors of
+   * editing the config file.
+   */
   remove(id: string, by: string): Promise<void> {
     return this.#turn(id, async () => {
       this.info(id);
-      // First: no grant outlives the plugin that it was for.
+      // Comes first: no grant outlives its plugin.
       if (this.#parts.settings().has(id)) await this.#parts.editConfig(['plugins', 'entries', id], undefined);
       await this.#plugins.get(id)?.close();
       await this.#installations.remove(id);
@@ -235,7 +243,10 @@ export class Plugins implements Offers {
     });
   }
 
-  /** False takes it away. Throws `plugin_not_found`, `bad_request`, and what editing the config file throws. */
+  /**
+   * Sets a grant; false revokes it. Throws `plugin_not_found`, `bad_request`, and the errors of editing the config
+   * file.
+   */
   grant(id: string, permission: string, value: PluginGrantValue, by: string): Promise<PluginInfo> {
     return this.#turn(id, async () => {
       this.info(id);
@@ -267,7 +278,7 @@ export class Plugins implements Offers {
     await this.#installations.close();
     const closeAll = () => Promise.all([...this.#plugins.values()].map((plugin) => plugin.close()));
     await closeAll();
-    // What was being installed just then.
+    // Also closes plugins whose installation was under way.
     await Promise.allSettled(this.#work.values());
     await closeAll();
     for (const log of this.#logs.values()) log.close();
@@ -275,7 +286,7 @@ export class Plugins implements Offers {
     this.#listeners.clear();
   }
 
-  /** Returns what a plugin would inherit if it were installed from `path`; null: nobody has to be asked. */
+  /** Returns the data that a plugin would inherit if it were installed from `path`; null if no decision is needed. */
   async #inherits(id: string, path: string): Promise<PluginInherits | null> {
     if (!this.has(id)) return null;
     const from = this.#plugins.get(id)?.installed.record.origin ?? null;
@@ -287,7 +298,7 @@ export class Plugins implements Offers {
     });
   }
 
-  /** Removes the grants and stored values of a plugin: only the log of what people did stays. */
+  /** Removes the grants and stored values of a plugin. Only its log and the audit of people's actions stay. */
   async #disinherit(id: string): Promise<void> {
     if (this.#parts.settings().has(id)) await this.#parts.editConfig(['plugins', 'entries', id], undefined);
     await this.#applied(id);
@@ -306,7 +317,9 @@ export class Plugins implements Offers {
     }
   }
 
-  /** As the file has it now: another one may have been in force before it was read again. */
+  /**
+   * Applies the current settings from the file. Other settings may have been in force before the file was read again.
+   */
   async #applied(id: string): Promise<void> {
     const broken = this.#broken.get(id);
     if (broken !== undefined) this.#addBroken(id, broken.problem);
@@ -359,7 +372,7 @@ export class Plugins implements Offers {
     return new KeptOffers(this.#stateDir, id, this.#parts.log);
   }
 
-  /** Tried out once, when there is something to put behind them. */
+  /** Returns the sandbox, probed once, when the first process needs it. */
   #walls(): Promise<Sandbox> {
     this.#sandbox ??= probeSandbox();
     return this.#sandbox;
@@ -409,7 +422,7 @@ export class Plugins implements Offers {
   }
 }
 
-/** Throws `bad_request`. */
+/** Validates a grant. Throws `bad_request`. */
 function spelledGrant(
   permission: string,
   value: PluginGrantValue,

@@ -1,5 +1,5 @@
-// One plugin: its process, launched behind the walls that this machine has, watched, ended when it misbehaves, and
-// launched again as often as its budget allows. Knows no grant and no method; what the plugin asks goes to `call`.
+// The process of one plugin: launched in the sandbox of this machine, supervised, ended on misbehaviour, and restarted
+// within its budget. Calls of the plugin go to `call`.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -20,25 +20,28 @@ import { RPC_FD, type ToPlugin } from './wire.ts';
 
 export interface PluginHostOptions {
   readonly id: string;
-  /** Absolute, without links in it, and checked: see install-record.ts. */
+  /** Absolute path without links, verified: see install-record.ts. */
   readonly dir: string;
-  /** Relative to `dir`. */
+  /** Path relative to `dir`. */
   readonly entry: string;
-  /** What the plugin is configured with; it may be told all of it. */
+  /** Config of the plugin, which may see all of it. */
   readonly config?: unknown;
   readonly policy: LevelPolicy;
   readonly sandbox: Sandbox;
-  /** The script that runs in the plugin's process: dist/plugin-guest.mjs. */
+  /** Path of the script that runs in the plugin's process: dist/plugin-guest.mjs. */
   readonly guest: string;
   readonly limits?: Partial<PluginLimits>;
   readonly call: Call;
   readonly deadlineOf?: DeadlineOf;
-  /** A process of the plugin has ended, and what comes of it. `disabled` wants to be told to people. */
+  /** Called after a process of the plugin has ended, with the consequence. `disabled` should be shown to people. */
   readonly stopped: (reason: StopReason, next: AfterStop) => void;
-  /** Its entry is loaded, at first and after each restart. What it throws ends the process as `load_failed`. */
+  /**
+   * Called after the entry was loaded, at first and after each restart. An error thrown here ends the process as
+   * `load_failed`.
+   */
   readonly ready?: (methods: readonly string[], offers: unknown) => void;
   readonly output?: OutputLine;
-  /** A fault of ours while it was served: for our log. */
+  /** Called with an internal error of the gateway while it served the plugin, for the gateway's log. */
   readonly broke?: (error: unknown) => void;
   readonly clock?: Clock;
 }
@@ -50,12 +53,12 @@ export interface PluginFacts {
   readonly level: Level;
   readonly state: Exclude<PluginState, 'restarting'>;
   readonly pid: number | null;
-  /** Null where it is not known. */
+  /** Null if unknown. */
   readonly memoryBytes: number | null;
   readonly methods: readonly string[];
-  /** Within the window of the budget. */
+  /** Restarts within the window of the budget. */
   readonly restarts: number;
-  /** Tools that this machine lacks, each a wall less. */
+  /** Tools that this machine lacks. Each missing tool is one barrier less. */
   readonly missing: readonly string[];
   readonly inFlight: { readonly asked: number; readonly invoked: number };
   readonly lastStop: StopReason | null;
@@ -67,21 +70,27 @@ interface Life {
   readonly link: PluginLink;
   methods: readonly string[];
   isReady: boolean;
-  /** The first reason counts: what follows from it is no other one. */
+  /** The first reason counts; later ones are its consequences. */
   reason: StopReason | undefined;
   cancelDeadline: () => void;
   memoryBytes: number | undefined;
-  /** The last lines that it wrote to stderr. */
+  /** The last lines on stderr. */
   lastWords: string[];
   readonly paths: PluginPaths;
 }
 
-/** A folder in which not even root can make a file, for what Node writes to wherever it is (trace_events). */
+/**
+ * Working directory in which not even root can create a file, because Node writes some files to its working directory
+ * (trace_events).
+ */
 const NOWHERE = existsSync('/proc/self') ? '/proc' : '/';
 
 const NICE = 5;
 
-/** From the end of the process until its last words are read, and from the failure of its entry until it has ended itself. */
+/**
+ * Maximum wait, ms, for the rest of the output after the end of the process, and for the process to end itself after
+ * its entry failed to load.
+ */
 const LAST_WORDS_MS = 200;
 const LAST_WORDS = 20;
 
@@ -97,7 +106,7 @@ export class PluginHost {
   #lastStop: StopReason | null = null;
   #cancelRestart: (() => void) | undefined;
   #firstLife: PromiseWithResolvers<void> | undefined;
-  /** Settled once nothing runs and nothing will. */
+  /** Settles once nothing runs and nothing will be started. */
   #over: PromiseWithResolvers<void> | undefined;
 
   /** Throws `plugin_refused`. */
@@ -129,7 +138,10 @@ export class PluginHost {
     };
   }
 
-  /** Settles with the first process: ready, or rejected with `plugin_stopped` while the budget may bring others. */
+  /**
+   * Launches the first process. Settles when it is ready, or rejects with `plugin_stopped`; the budget may still allow
+   * further processes.
+   */
   start(): Promise<void> {
     if (this.#firstLife === undefined) {
       this.#firstLife = withResolvers();
@@ -138,7 +150,10 @@ export class PluginHost {
     return this.#firstLife.promise;
   }
 
-  /** Rejects with `plugin_stopped`, `plugin_timeout`, `plugin_busy`, `plugin_failed` or `message_too_large`. */
+  /**
+   * Calls a method of the plugin. Rejects with `plugin_stopped`, `plugin_timeout`, `plugin_busy`, `plugin_failed` or
+   * `message_too_large`.
+   */
   async invoke(method: string, params: unknown, deadlineMs: number): Promise<unknown> {
     const life = this.#life;
     if (life === undefined || !life.isReady || life.reason !== undefined) {
@@ -148,7 +163,7 @@ export class PluginHost {
     return await life.link.invoke(method, params, deadlineMs);
   }
 
-  /** It is asked first, and ended after `graceMs`. Settles when the process is gone. */
+  /** Requests the process to stop, and ends it after `graceMs`. Settles when the process is gone. */
   stop(): Promise<void> {
     if (this.#over !== undefined) return this.#over.promise;
     this.#over = withResolvers();
@@ -184,10 +199,11 @@ export class PluginHost {
       const config = this.#options.config ?? null;
       start = { t: 'start', id, entry: command.entry, config, maxInFlight, maxInFlightBytes };
       child = spawn(command.file, command.args, {
-        // Nothing of ours: NODE_OPTIONS alone would open all that Node's flags close.
+        // An empty environment: NODE_OPTIONS alone could open everything that Node's flags close.
         env: {},
         cwd: NOWHERE,
-        // A Ctrl-C in our terminal is for us, and what a trusted plugin starts goes with it.
+        // A process group of its own: a Ctrl-C in the terminal is for the gateway only, and the children of a trusted
+        // plugin end with it.
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       });
@@ -219,7 +235,7 @@ export class PluginHost {
       },
       ready: (methods, offers) => this.#ready(life, methods, offers),
       failed: (reason) => {
-        // Once: who says it again and again would live on.
+        // Handled once: a process that repeats the report would otherwise postpone its end.
         if (life.reason !== undefined) return;
         life.reason = reason;
         life.cancelDeadline();
@@ -254,14 +270,14 @@ export class PluginHost {
       pipe.on('error', () => undefined);
       pipe.on('data', (bytes: Buffer) => {
         if (out.push(bytes)) return;
-        // Everybody else has a turn between two pieces of what is dropped.
+        // Yields between two dropped pieces, so that a flood cannot starve others.
         pipe.pause();
         setImmediate(() => pipe.resume());
       });
       return out;
     });
     child.once('error', (error) => {
-      // Without a pid it never ran, and there will be no exit.
+      // Without a pid the process never ran, and there will be no exit event.
       if (child.pid === undefined) this.#gone(life, { code: 'launch_failed', message: error.message });
     });
     child.once('exit', (exitCode, signal) => {
@@ -271,7 +287,7 @@ export class PluginHost {
         for (const out of lines) out.end();
         this.#gone(life, { code: 'exited', message: `It ended by itself (${how}).` });
       };
-      // Why it failed may still be in the pipe, and what is below it may hold the pipe open.
+      // The reason of the failure may still be in the pipe, and children may keep the pipe open.
       const cancel = this.#clock.after(LAST_WORDS_MS, gone);
       if (socket.destroyed) gone();
       else socket.once('close', gone);
@@ -304,26 +320,27 @@ export class PluginHost {
     this.#end(life, { code: 'memory', message });
   }
 
-  /** For good and at once: what it still had to say is of no interest. */
+  /** Ends the process at once and for good. Its remaining output is ignored. */
   #end(life: Life, reason: StopReason): void {
     life.reason ??= reason;
     life.link.close(life.reason);
     const { pid, exitCode, signalCode } = life.child;
     const hasExited = exitCode !== null || signalCode !== null;
-    // A number that nobody has any longer may soon be somebody else's. Only trusted plugins leave others behind.
+    // The pid of a process that has exited may soon belong to another process. Only trusted plugins leave children
+    // behind.
     if (pid === undefined || (hasExited && this.#level !== 'trusted')) return;
     try {
-      // Its group: a trusted plugin may have started others. bubblewrap ends what is within when it is ended.
+      // The whole group: a trusted plugin may have children. bubblewrap ends the processes inside when it is ended.
       process.kill(-pid, 'SIGKILL');
     } catch {
-      // It is gone.
+      // The process is gone.
     }
   }
 
   #gone(life: Life, reason: StopReason): void {
     if (this.#life !== life) return;
     life.cancelDeadline();
-    // What is left of its group goes too.
+    // Ends the rest of the process group as well.
     this.#end(life, reason);
     this.#life = undefined;
     const why = life.reason ?? reason;
@@ -356,12 +373,15 @@ export class PluginHost {
   }
 }
 
-/** A plugin that loops has a core until it is ended. Where cores are few, the gateway still comes first. */
+/**
+ * Lowers the priority: a plugin in a loop occupies a core until it is ended. On few cores, the gateway must still come
+ * first.
+ */
 function letOthersFirst(pid: number): void {
   try {
     setPriority(pid, NICE);
   } catch {
-    // It has ended already.
+    // The process has ended already.
   }
 }
 
@@ -369,7 +389,7 @@ const STOPPED: StopReason = { code: 'stopped', message: 'It was stopped.' };
 
 const mib = (bytes: number): number => Math.round(bytes / 1024 / 1024);
 
-/** Of ES2024; Node 20 has it not. */
+/** Part of ES2024, but missing in Node 20. */
 interface PromiseWithResolvers<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;

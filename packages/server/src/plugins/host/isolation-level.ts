@@ -1,23 +1,23 @@
-// How well a plugin is shut in, and when that is not enough for it to load. Pure.
+// The isolation of a plugin, and the minimum that it needs to load. Pure.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { LevelPolicy } from '../../config/plugin-settings.ts';
 
 /**
- * `sealed`: Node's permission flags within bubblewrap: no network, no other process, no file but its own.
+ * `sealed`: Node's permission flags inside bubblewrap: no network, no other process, only its own files.
  * `restricted`: Node's permission flags alone. See docs/plugins.md for what they leave open.
- * `trusted`: a process of its own with the gateway's rights, so that its faults stay its own.
+ * `trusted`: a process of its own with the gateway's rights, so that its crashes stay its own.
  */
 export type Level = 'sealed' | 'restricted' | 'trusted';
 
-/** What `probeSandbox` in packages/server/src/plugins/host/sandbox.ts found on this machine, as far as it matters here. */
+/** The part of the findings of `probeSandbox` (packages/server/src/plugins/host/sandbox.ts) that decides the level. */
 export interface Walls {
   readonly bwrap: { readonly works: true } | { readonly works: false; readonly why: string };
-  /** Whether Node's flags alone close the network. */
+  /** True if Node's flags alone close the network. */
   readonly closesNetwork: boolean;
 }
 
-/** Throws `plugin_refused`, which names what would let it load. */
+/** Chooses the level. Throws `plugin_refused`, which names the setting that would let the plugin load. */
 export function chooseLevel(id: string, policy: LevelPolicy, walls: Walls): Level {
   if (policy.trusted) return 'trusted';
   if (walls.bwrap.works) return 'sealed';

@@ -1,12 +1,12 @@
-// How much there is in a JSON text, before it is parsed: what a megabyte of `[]` becomes is many megabytes, and the time
-// of everybody. Judges nothing else; a text that is no JSON has some size, too.
+// Measures a JSON text before it is parsed: a megabyte of `[]` becomes many megabytes of objects, and blocks the event
+// loop. Judges nothing else; invalid JSON has a size, too.
 
 export interface JsonSize {
-  /** At least as many as will be made: what is empty counts twice. */
+  /** Upper bound of the number of values: an empty list or object counts twice. */
   readonly values: number;
-  /** Of all objects. */
+  /** Number of keys of all objects. */
   readonly keys: number;
-  /** Lists and objects within each other. */
+  /** Maximum nesting of lists and objects. */
   readonly depth: number;
 }
 
@@ -19,7 +19,7 @@ const LIST_END = 93;
 const OBJECT = 123;
 const OBJECT_END = 125;
 
-/** Counts on only until there is more than `most`. */
+/** Counts until a limit in `most` is exceeded. */
 export function sizeOf(json: string, most: JsonSize): JsonSize {
   let values = 1;
   let keys = 0;
@@ -52,7 +52,7 @@ export function sizeOf(json: string, most: JsonSize): JsonSize {
   return { values, keys, depth };
 }
 
-/** Where its last quote is. */
+/** Returns the index of the closing quote. */
 function endOfText(json: string, start: number): number {
   let end = start;
   for (;;) {

@@ -1,34 +1,37 @@
-// How much a plugin may use. Every number is an option of the operator; none is the plugin's.
+// Limits of a plugin. Each is an option of the operator; the plugin sets none.
 
 export interface PluginLimits {
-  /** Resident memory of all its processes together. */
+  /** Maximum resident memory of all its processes together. */
   readonly memoryBytes: number;
-  /** From the launch until its entry is loaded. */
+  /** Maximum time from the launch until its entry is loaded. */
   readonly startMs: number;
-  /** For what it asks of us. */
+  /** Maximum time of a call to the gateway. */
   readonly callMs: number;
-  /** For those few of them that say how long they may take, as running a program does. */
+  /** Maximum time of the few calls that bring their own limit, such as running a program. */
   readonly longCallMs: number;
-  /** Calls that wait for an answer, each way. */
+  /** Maximum calls that wait for an answer, in each direction. */
   readonly maxInFlight: number;
-  /** Of the calls that it waits for. */
+  /** Maximum bytes of the plugin's calls that wait for an answer. */
   readonly maxInFlightBytes: number;
-  /** Calls a second in the long run; beyond it we read no more until it is under it again. */
+  /**
+   * Maximum calls per second in the long run. Above that the gateway stops reading until the rate is below the limit
+   * again: back-pressure.
+   */
   readonly callsPerSecond: number;
   readonly bytesPerSecond: number;
-  /** Values in one message, whatever their size, */
+  /** Maximum values per message, whatever their size. */
   readonly maxValues: number;
-  /** and keys of objects: each costs as much as ten values. */
+  /** Maximum object keys per message: each costs as much as ten values. */
   readonly maxKeys: number;
-  /** What it has not read of what we sent. */
+  /** Maximum bytes that were sent to the plugin and that it has not read. */
   readonly maxUnreadBytes: number;
-  /** It is asked for a sign of life so often, */
+  /** Interval between pings. */
   readonly pingMs: number;
-  /** and is ended after so long without one. */
+  /** Maximum time without a sign of life. The process is then ended. */
   readonly silentMs: number;
-  /** After it was asked to stop. */
+  /** Maximum time to end after a request to stop. */
   readonly graceMs: number;
-  /** What it writes to stdout and stderr, in bytes a second in the long run; what is beyond it is counted and dropped. */
+  /** Maximum bytes per second on stdout and stderr, in the long run. The excess is counted and dropped. */
   readonly outputBytesPerSecond: number;
   readonly restarts: number;
   readonly restartsWithinMs: number;

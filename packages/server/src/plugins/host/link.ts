@@ -1,5 +1,5 @@
-// The gateway's end of one plugin process: frames both ways, what is on its way, and quotas. It believes nothing that
-// it reads: what does not belong ends the process. Knows neither how the process was launched nor what methods mean.
+// The gateway's end of the connection to one plugin process: frames in both directions, pending calls, and quotas.
+// Trusts nothing that it reads: a violation of the protocol ends the process.
 
 import type { Duplex } from 'node:stream';
 import { BinnacleError } from '@binnacle/protocol';
@@ -19,10 +19,10 @@ import {
   WireFault,
 } from './wire.ts';
 
-/** What the plugin asks of us. Rejects with a BinnacleError; anything else is told to nobody but our log. */
+/** Executes a call of the plugin. Rejects with a BinnacleError; any other error appears only in the gateway's log. */
 export type Call = (method: string, params: unknown, signal: AbortSignal) => Promise<unknown>;
 
-/** How long the answer may take where that is longer than for others. `params` are what came over the wire. */
+/** Returns the time limit of a call that may take longer than others. `params` are unvalidated. */
 export type DeadlineOf = (method: string, params: unknown) => number | undefined;
 
 export interface LinkParts {
@@ -32,14 +32,14 @@ export interface LinkParts {
   readonly clock: Clock;
   readonly call: Call;
   readonly deadlineOf?: DeadlineOf;
-  /** The first frame came: the process runs and can be started. */
+  /** Called on the first frame: the process runs and can be started. */
   readonly greeted: () => void;
   readonly ready: (methods: readonly string[], offers: unknown) => void;
-  /** Its entry cannot be loaded: it ends itself, and says why before. */
+  /** Called when the entry cannot be loaded. The process ends itself after this message. */
   readonly failed: (reason: StopReason) => void;
-  /** Once: the process must be ended. */
+  /** Called once: the process must be ended. */
   readonly fault: (reason: StopReason) => void;
-  /** A fault of ours while it was served. */
+  /** Called with an internal error of the gateway while it served the plugin. */
   readonly broke: (error: unknown) => void;
   readonly tick: () => void;
 }
@@ -50,11 +50,14 @@ interface Invoked {
   readonly cancel: () => void;
 }
 
-/** Who is refused and asks again costs more than who is served: an error is made each time. */
+/**
+ * Extra calls that a refusal is charged as: a plugin that repeats refused calls costs more than one that is served,
+ * because each refusal makes an error.
+ */
 const REFUSED_CALLS = 9;
-/** So many values in what it says cost as much as a call. */
+/** Number of values in a plugin's messages that are charged as one call. */
 const VALUES_OF_A_CALL = 20;
-/** Answers that come too late are known as such, up to so many. */
+/** Maximum remembered ids of calls that timed out. Their late answers are not a violation. */
 const MAX_LATE = 1000;
 
 export class PluginLink {
@@ -62,11 +65,11 @@ export class PluginLink {
   readonly #heartbeat: Heartbeat;
   readonly #calls: Allowance;
   readonly #bytes: Allowance;
-  /** What it asked of us: what ends the wait for each, and its size. */
+  /** Calls of the plugin that wait for an answer: their sizes, and the functions that end the wait. */
   readonly #asked = new Map<number, { readonly bytes: number; readonly end: () => void }>();
   #askedBytes = 0;
   #lastAsked = 0;
-  /** What we asked of it. */
+  /** Calls to the plugin that wait for an answer. */
   readonly #invoked = new Map<number, Invoked>();
   readonly #late = new Set<number>();
   #lastInvoked = 0;
@@ -74,11 +77,11 @@ export class PluginLink {
   #isReady = false;
   #isClosed = false;
   #unpause: (() => void) | undefined;
-  /** Of the calls that it made, the last that its allowance was charged for. */
+  /** Id of the last call of the plugin that was charged to its allowance. */
   #countedCalls = 0;
-  /** Refusals that it was not charged for. */
+  /** Refusals not yet charged. */
   #refused = 0;
-  /** The same of values. */
+  /** Values not yet charged. */
   #values = 0;
 
   constructor(parts: LinkParts) {
@@ -92,7 +95,7 @@ export class PluginLink {
       silent: () =>
         this.#fault('silent', `It gave no sign of life for ${limits.silentMs} ms: it is stuck, or reads nothing.`),
     });
-    // Until it greets, the deadline of the start holds instead.
+    // Before the greeting, the deadline of the start applies instead.
     this.#heartbeat.hold(true);
     const reader = new FrameReader((json, bytes) => this.#hear(json, bytes));
     socket.on('data', (bytes: Buffer) => {
@@ -108,7 +111,7 @@ export class PluginLink {
       }
       this.#slowDown(bytes.length);
     });
-    // What a broken pipe means is said by the end of the process.
+    // The end of the process explains a broken pipe.
     socket.on('error', () => undefined);
   }
 
@@ -124,7 +127,10 @@ export class PluginLink {
     this.#send({ t: 'stop' });
   }
 
-  /** Rejects with `plugin_timeout`, `plugin_busy`, `plugin_failed`, `plugin_stopped` or `message_too_large`. */
+  /**
+   * Calls a method of the plugin. Rejects with `plugin_timeout`, `plugin_busy`, `plugin_failed`, `plugin_stopped` or
+   * `message_too_large`.
+   */
   invoke(method: string, params: unknown, deadlineMs: number): Promise<unknown> {
     const { plugin, clock, limits, socket } = this.#parts;
     return new Promise((resolve, reject) => {
@@ -150,7 +156,7 @@ export class PluginLink {
     });
   }
 
-  /** The process ends, or has ended: nothing more is read, and nobody waits for it any longer. */
+  /** Closes the link when the process ends: stops reading, and rejects all pending calls. */
   close(reason: StopReason): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -174,7 +180,7 @@ export class PluginLink {
   }
 
   #hear(json: string, bytes: number): void {
-    // What comes behind a fault in the same piece is not looked at.
+    // Ignores frames after a violation in the same chunk.
     if (this.#isClosed) return;
     const { maxValues, maxKeys } = this.#parts.limits;
     const { frame, values } = parseFromPlugin(json, { values: maxValues, keys: maxKeys });
@@ -223,7 +229,7 @@ export class PluginLink {
     this.#parts.greeted();
   }
 
-  /** A call with more in it than is read. */
+  /** Refuses a call with more values or keys than allowed. */
   #refuse(id: number): void {
     if (id <= this.#lastAsked) throw new WireFault('The id of a call was used before.');
     this.#lastAsked = id;
@@ -240,7 +246,10 @@ export class PluginLink {
     });
   }
 
-  /** Its own end keeps to the limits: beyond them it is not that end which speaks. */
+  /**
+   * Serves a call. The runtime in the plugin's process observes the limits: a call beyond them does not come from the
+   * runtime.
+   */
   #serve({ id, method, params }: CallFrame, bytes: number): void {
     const { limits, clock } = this.#parts;
     if (id !== this.#lastAsked + 1) throw new WireFault('The id of a call is not the next one.');
@@ -275,7 +284,7 @@ export class PluginLink {
     }
   }
 
-  /** Once for each call; what comes after its deadline is told to nobody. */
+  /** Answers each call once. Drops a result after the deadline. */
   #answer(id: number, outcome: { readonly result: unknown } | { readonly error: WireFailure }): void {
     const asked = this.#asked.get(id);
     if (asked === undefined || this.#isClosed) return;
@@ -306,7 +315,7 @@ export class PluginLink {
     invoked.cancel();
     if ('error' in frame && frame.error !== undefined) {
       const { plugin } = this.#parts;
-      // Its words, told as such: it cannot pass for a failure of ours.
+      // Marks the message as the plugin's own, so that it cannot pass for an error of the gateway.
       const details = { plugin, code: frame.error.code };
       invoked.reject(
         new BinnacleError('plugin_failed', {
@@ -318,7 +327,7 @@ export class PluginLink {
     } else invoked.resolve('result' in frame ? frame.result : undefined);
   }
 
-  /** Throws `message_too_large`. */
+  /** Encodes a frame. Throws `message_too_large`. */
   #encoded(frame: ToPlugin): Buffer {
     try {
       return encodeFrame(frame);
@@ -335,13 +344,14 @@ export class PluginLink {
   #write(frame: Buffer): void {
     const { socket, limits } = this.#parts;
     socket.write(frame);
-    // Above the limit only short refusals are sent: if even they pile up, it asks and does not listen.
+    // Above the limit only short refusals are sent. If even they accumulate, the plugin sends calls without reading the
+    // answers.
     if (socket.writableLength > limits.maxUnreadBytes + 2 * 1024 * 1024) {
       this.#fault('unread', `It has not read ${socket.writableLength} bytes.`);
     }
   }
 
-  /** Back-pressure: what it sends too fast stays in the kernel, and its own writes wait. */
+  /** Applies back-pressure: excess data stays in the kernel, and the plugin's writes wait. */
   #slowDown(bytes: number): void {
     if (this.#isClosed || this.#unpause !== undefined) return;
     const newCalls = this.#lastAsked - this.#countedCalls;

@@ -1,4 +1,4 @@
-// What the gateway believes of what a plugin's process says. Nothing here knows what a method means.
+// Validation of the messages from a plugin's process.
 
 import { z } from 'zod';
 import { type JsonSize, sizeOf } from './json-size.ts';
@@ -28,17 +28,17 @@ const FROM_PLUGIN = z.discriminatedUnion('t', [
   }),
 ]);
 
-/** Of such a frame no more is read than what it is. */
+/** The head of a frame with too many values or keys. The rest of such a frame is not parsed. */
 export interface TooMany {
   readonly t: 'too_many';
   readonly of: 'call' | 'answer';
   readonly id: number;
 }
 
-/** As both ends write it, so that it is known before the rest is parsed. */
+/** Beginning of a frame as both ends write it, so that type and id are known before the rest is parsed. */
 const HEAD = /^\{"t":"(call|answer)","id":([1-9]\d{0,14}),/;
 
-/** Throws WireFault, whose text is for people and repeats nothing of what was said. */
+/** Parses and validates a frame. Throws WireFault, whose message is for people and repeats nothing from the frame. */
 export function parseFromPlugin(
   json: string,
   most: Omit<JsonSize, 'depth'>,

@@ -1,4 +1,4 @@
-// What a plugin writes to stdout and stderr, as lines for its log. Knows no process.
+// The stdout and stderr of a plugin, cut into lines for its log.
 
 import { StringDecoder } from 'node:string_decoder';
 import { Allowance, type Clock } from './supervision.ts';
@@ -7,7 +7,7 @@ const MAX_LINE_LENGTH = 8192;
 
 export type OutputLine = (stream: 'stdout' | 'stderr', text: string) => void;
 
-/** Reads as fast as it is written, so that nobody waits for us; what is too much is counted, not kept. */
+/** Reads as fast as the plugin writes, so that its writes never block; excess output is counted and dropped. */
 export class OutputLines {
   readonly #stream: 'stdout' | 'stderr';
   readonly #line: OutputLine;
@@ -22,9 +22,10 @@ export class OutputLines {
     this.#allowance = new Allowance(clock, bytesPerSecond);
   }
 
-  /** False: it writes too much, and was not listened to. */
+  /** Takes a chunk. Returns false if it was dropped because the plugin writes too much. */
   push(bytes: Buffer): boolean {
-    // Asked for nothing first: what is dropped costs no allowance, or a flood would end all output for good.
+    // Checks without taking first: dropped bytes must not use up the allowance, or a flood would end all output for
+    // good.
     if (this.#allowance.take(0) > 0) {
       this.#dropped += bytes.length;
       return false;

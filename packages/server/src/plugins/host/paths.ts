@@ -1,4 +1,4 @@
-// The files of a plugin in what it says of itself: paths within its folder, instead of where that folder is for its process.
+// The paths of a plugin's files in its messages: relative to its folder, instead of the folder as its process sees it.
 
 import type { StopReason } from './stop-reason.ts';
 
@@ -6,7 +6,7 @@ export class PluginPaths {
   readonly #dir: string;
   readonly #prefixes: readonly string[];
 
-  /** `dir`: as the process sees it. */
+  /** `dir`: the folder as the process sees it. */
   constructor(dir: string) {
     this.#dir = `${dir}/`;
     this.#prefixes = [`file://${dir}/`, ...["'", '(', ' '].map((before) => `${before}${dir}/`)];
@@ -22,8 +22,8 @@ export class PluginPaths {
   }
 
   /**
-   * Where the syntax of a file is wrong is known to Node alone, which says it as the last thing: a line with the file and
-   * the number of the line, before the line itself.
+   * Adds the location of a syntax error. Only Node knows it, and prints it last: a line with the file and the line
+   * number, before the source line.
    */
   located(reason: StopReason, lastWords: readonly string[]): StopReason {
     const message = this.shortened(reason.message);

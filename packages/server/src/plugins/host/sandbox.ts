@@ -1,5 +1,5 @@
-// What walls there are on this machine, and the command line that puts a process behind them. What is behind them is
-// not known here. Everything is tried out with the arguments that are used later: a version number proves nothing.
+// The sandbox tools of this machine, and the command line that puts a process into the sandbox. Every tool is tried
+// with the arguments that are used later, because a version number proves nothing.
 
 import { type ExecFileException, execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
@@ -10,44 +10,50 @@ import type { Level } from './isolation-level.ts';
 export interface Sandbox {
   readonly node: NodeFacts;
   readonly bwrap: Bubblewrap;
-  /** Limits of the kernel: no files are written, no core is dumped, no more memory than this. Null where it cannot. */
+  /**
+   * Path of prlimit, for limits of the kernel: no written files, no core dumps, bounded memory. Null if it does not
+   * work.
+   */
   readonly prlimit: string | null;
-  /** Ends a process with the gateway where no bubblewrap does. Null where it cannot. */
+  /**
+   * Path of setpriv, which ends a process together with the gateway where bubblewrap does not. Null if it does not
+   * work.
+   */
   readonly setpriv: string | null;
-  /** Whether Node's flags alone close the network. */
+  /** True if Node's flags alone close the network. */
   readonly closesNetwork: boolean;
 }
 
 export interface NodeFacts {
   readonly path: string;
   readonly version: string;
-  /** Shared libraries that it loads. */
+  /** Shared libraries that this Node loads. */
   readonly libraries: readonly string[];
-  /** Of the flags that only some versions have, those that this one has. */
+  /** The flags that only some versions have and this Node supports. */
   readonly flags: readonly string[];
 }
 
 export type Bubblewrap =
   | { readonly works: true; readonly path: string; readonly closesUserNamespaces: boolean }
-  /** Why not, for people. */
+  /** `why`: the reason, for people. */
   | { readonly works: false; readonly why: string };
 
 const PROBE_MS = 10_000;
-/** sqlite opens any path whatever the permissions; SIGUSR1 opens an inspector. */
+/** Optional flags. sqlite opens any path whatever the permissions; SIGUSR1 opens an inspector. */
 const SOME_FLAGS = ['--permission', '--experimental-permission', '--no-experimental-sqlite', '--disable-sigusr1'];
 
-/** Where a plugin finds itself when it is sealed: nothing of the real path is told. */
+/** Folder of a sealed plugin inside the sandbox, which hides the real path. */
 const INSIDE_DIR = '/plugin';
 const INSIDE_GUEST = '/binnacle/plugin-guest.mjs';
 
 export interface SandboxOptions {
-  /** The Node that plugins run on. Default: ours. */
+  /** The Node that runs plugins. Default: the gateway's. */
   readonly node?: string;
-  /** Folders to look in for bwrap, prlimit and setpriv. Default: those of PATH. */
+  /** Folders in which to find bwrap, prlimit and setpriv. Default: those of PATH. */
   readonly path?: string;
 }
 
-/** Takes some 200 ms: once, at start. */
+/** Probes the tools. Takes about 200 ms; call once. */
 export async function probeSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const path = options.path ?? process.env.PATH ?? '';
   const node = await askNode(options.node ?? process.execPath);
@@ -61,9 +67,9 @@ export async function probeSandbox(options: SandboxOptions = {}): Promise<Sandbo
 
 export interface Inmate {
   readonly level: Level;
-  /** Its folder. The only one that it can read. */
+  /** Folder of the plugin, the only one that it can read. */
   readonly dir: string;
-  /** Within `dir`. */
+  /** Path within `dir`. */
   readonly entry: string;
   readonly guest: string;
   readonly memoryBytes: number;
@@ -72,14 +78,14 @@ export interface Inmate {
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];
-  /** Its folder and its entry, as it sees them. */
+  /** Folder and entry of the plugin as its process sees them. */
   readonly dir: string;
   readonly entry: string;
-  /** What was left out because this machine has no tool for it. */
+  /** Missing tools of this machine, whose protection was left out. */
   readonly missing: readonly string[];
 }
 
-/** Throws `plugin_refused`. */
+/** Returns the command line of a plugin's process. Throws `plugin_refused`. */
 export function commandOf(sandbox: Sandbox, inmate: Inmate): Command {
   const { node } = sandbox;
   const heap = `--max-old-space-size=${Math.max(16, Math.floor(inmate.memoryBytes / 2 / 1024 / 1024))}`;
@@ -105,7 +111,10 @@ export function commandOf(sandbox: Sandbox, inmate: Inmate): Command {
   return { file, args, dir, entry: join(dir, inmate.entry), missing };
 }
 
-/** Throws `plugin_refused`: in these flags a comma separates paths and a star stands for many. */
+/**
+ * Returns Node's flags. Throws `plugin_refused` for a path with a comma, which separates paths in these flags, or a
+ * star, which is a wildcard.
+ */
 export function nodeFlags(node: NodeFacts, readable: readonly string[]): string[] {
   const odd = readable.find((path) => /[*,\0]/.test(path));
   if (odd !== undefined) {
@@ -125,7 +134,10 @@ export function nodeFlags(node: NodeFacts, readable: readonly string[]): string[
   ];
 }
 
-/** The world is made of node, its libraries and what `binds` adds: no shell, no /etc, no /proc, nothing to write to. */
+/**
+ * Returns the arguments of bubblewrap. The file system consists of node, its libraries and `binds`: no shell, no /etc,
+ * no /proc, and nothing writable.
+ */
 function bwrapArgs(node: NodeFacts, binds: readonly string[], closesUserNamespaces: boolean): string[] {
   return [
     '--unshare-all',
@@ -139,18 +151,18 @@ function bwrapArgs(node: NodeFacts, binds: readonly string[], closesUserNamespac
     ...['--ro-bind', node.path, node.path],
     ...['null', 'urandom'].flatMap((name) => ['--dev-bind', `/dev/${name}`, `/dev/${name}`]),
     ...binds,
-    // Last: what was bound needed a place. From here on the root takes no files, so it costs no memory either.
+    // Last, because the binds need mount points. From here on the root accepts no files, and therefore costs no memory.
     ...['--remount-ro', '/', '--chdir', '/'],
   ];
 }
 
-/** A file of any length over 0 ends the writer. Pipes and sockets are no files. */
+/** Returns the arguments of prlimit. A file of any length over 0 ends the writer. Pipes and sockets are not files. */
 const prlimitArgs = (memoryBytes: number): string[] => [
   '--core=0',
   '--fsize=0',
   '--nofile=256',
-  // Not the watchdog's limit but a wall behind it: a program can fill memory faster than anybody looks. Node itself
-  // needs some hundred MiB of what is counted here.
+  // A second barrier behind the watchdog, because a program can fill memory faster than the watchdog checks. Node
+  // itself needs some hundred MiB of the data counted here.
   `--data=${memoryBytes + 768 * 1024 * 1024}`,
   '--',
 ];
@@ -172,7 +184,7 @@ async function askNode(path: string): Promise<NodeFacts> {
   return JSON.parse(stdout) as NodeFacts;
 }
 
-/** What a process behind the wall must find. Without Node's own flags, so that it is the wall that is tried. */
+/** Script that checks the sandbox from inside. Runs without Node's own flags, so that it tests bubblewrap alone. */
 const ASK_WALL = `
 const fs = require('node:fs');
 let wrote = false;
@@ -186,7 +198,7 @@ async function tryBubblewrap(path: string | undefined, node: NodeFacts): Promise
   if (process.platform !== 'linux') return { works: false, why: 'it is for Linux only' };
   if (path === undefined) return { works: false, why: 'bwrap is not installed' };
   let why = '';
-  // Older ones cannot close user namespaces, which is a wall less within the wall.
+  // Older versions cannot close user namespaces, which is one inner barrier less.
   for (const closesUserNamespaces of [true, false]) {
     const words = [...bwrapArgs(node, [], closesUserNamespaces), '--', node.path, '-e', ASK_WALL];
     const { error, stdout, stderr } = await run(path, words);
@@ -212,7 +224,7 @@ function run(
   });
 }
 
-/** Absolute folders only: what is found must not depend on where the gateway was started. */
+/** Finds a program in absolute folders only, so that the result does not depend on the gateway's working directory. */
 function find(name: string, path: string): string | undefined {
   for (const folder of path.split(':').filter(isAbsolute)) {
     const file = join(folder, name);
@@ -220,7 +232,7 @@ function find(name: string, path: string): string | undefined {
       accessSync(file, constants.X_OK);
       return file;
     } catch {
-      // The next one.
+      // Continues with the next folder.
     }
   }
   return undefined;

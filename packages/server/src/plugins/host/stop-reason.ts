@@ -1,35 +1,35 @@
-// Why the process of a plugin ended. Words for people, and a code to branch on.
+// The reason why the process of a plugin ended: a text for people, and a code for programs.
 
 export type StopCode =
-  /** It was asked to. */
+  /** Stopped by request. */
   | 'stopped'
-  /** By itself: exit, a throw, a signal from elsewhere. */
+  /** Ended by itself: exit, uncaught error, or a signal from elsewhere. */
   | 'exited'
   | 'launch_failed'
-  /** Its entry threw, or is none. */
+  /** The entry threw, or is not a valid entry. */
   | 'load_failed'
   | 'start_timeout'
   /** No sign of life. */
   | 'silent'
   | 'memory'
-  /** It sent what does not belong. */
+  /** Violated the protocol. */
   | 'protocol'
-  /** It does not read what it asked for. */
+  /** Does not read the answers to its calls. */
   | 'unread';
 
 export interface StopReason {
   readonly code: StopCode;
   /** A sentence. */
   readonly message: string;
-  /** Another try would end otherwise only with other files or settings. */
+  /** True if another attempt needs other files or settings to succeed. */
   readonly isFinal?: true;
 }
 
-/** As a sentence about it. */
+/** Returns a sentence about the end. */
 export const endOf = (who: string, { code, message }: StopReason): string =>
   code === 'stopped' ? `${who} was stopped.` : `${who} has ended: ${sentence(message)}`;
 
 const sentence = (text: string): string => (/[.!?…]\)?$/.test(text) ? text : `${text}.`);
 
-/** What comes of it: `disabled` is for good, until somebody starts it again. */
+/** Consequence of the end: `disabled` lasts until a person starts the plugin again. */
 export type AfterStop = 'restarting' | 'stopped' | 'disabled';

@@ -1,5 +1,5 @@
-// What keeps a plugin's process within bounds from outside: signs of life, memory, and how often it may come back.
-// Ends nothing itself: it tells when something must be ended.
+// Supervision of a plugin's process from outside: heartbeat, memory, and the budget of restarts. Reports when a process
+// must be ended, and ends none itself.
 
 import { readFileSync } from 'node:fs';
 import { afterOwnTime, Ticks } from '../../base/running-time.ts';
@@ -7,7 +7,7 @@ import { afterOwnTime, Ticks } from '../../base/running-time.ts';
 export interface Clock {
   /** Monotonic, ms. */
   now(): number;
-  /** Calls back after `ms` in which this process ran; returns what cancels it. */
+  /** Calls back after `ms` in which this process ran. Returns the function that cancels the call. */
   after(ms: number, call: () => void): () => void;
 }
 
@@ -16,7 +16,7 @@ export const REAL_CLOCK: Clock = {
   after: afterOwnTime,
 };
 
-/** A process that is stuck reads no pings. One that is slow, or behind a slow gateway, does. */
+/** Detects a stuck process, which answers no pings. A process that is slow, or behind a slow gateway, does answer. */
 export class Heartbeat {
   readonly #clock: Clock;
   readonly #times: { readonly pingMs: number; readonly silentMs: number };
@@ -41,19 +41,19 @@ export class Heartbeat {
     this.#next();
   }
 
-  /** A whole frame came. */
+  /** Records the arrival of a whole frame. */
   heard(): void {
     this.#heardAt = this.#clock.now();
   }
 
-  /** False: nobody asked for that one. */
+  /** Records a pong. Returns false for a pong without a ping. */
   pong(n: number): boolean {
     if (n !== this.#answered + 1 || n > this.#asked) return false;
     this.#answered = n;
     return true;
   }
 
-  /** While we read nothing on purpose, silence is our doing. */
+  /** Suspends the check while the gateway itself does not read. */
   hold(isHeld: boolean): void {
     this.#isHeld = isHeld;
     this.heard();
@@ -71,7 +71,7 @@ export class Heartbeat {
   #tick(): void {
     this.#next();
     const now = this.#clock.now();
-    // We were stopped or busy: what it said meanwhile is not read yet.
+    // The gateway was suspended or busy: messages from that time are not read yet.
     const wasLate = this.#ticks.isLate(this.#times.pingMs);
     if (wasLate || this.#isHeld) this.#heardAt = now;
     if (this.#asked > this.#answered && now - this.#heardAt >= this.#times.silentMs) {
@@ -79,7 +79,7 @@ export class Heartbeat {
       this.#told.silent();
       return;
     }
-    // Pings that wait to be read need no others behind them.
+    // Limits unanswered pings: further ones would add nothing.
     if (this.#asked - this.#answered < 8) {
       this.#asked += 1;
       this.#told.ping(this.#asked);
@@ -88,11 +88,11 @@ export class Heartbeat {
   }
 }
 
-/** A plugin that ends may come back so often within so long; each time a little later. */
+/** Limits the restarts of a plugin within a window, with a growing back-off. */
 export class RestartBudget {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #limits: { readonly restarts: number; readonly restartsWithinMs: number };
-  /** When it came back, within the window. */
+  /** Times of the restarts within the window. */
   #times: number[] = [];
 
   constructor(clock: Pick<Clock, 'now'>, limits: { readonly restarts: number; readonly restartsWithinMs: number }) {
@@ -106,7 +106,7 @@ export class RestartBudget {
     return this.#times.length;
   }
 
-  /** Ms to wait before it is launched again; undefined: not again. */
+  /** Takes one restart. Returns the delay in ms, or undefined if the budget is used up. */
   take(): number | undefined {
     const spent = this.spent;
     if (spent >= this.#limits.restarts) return undefined;
@@ -115,7 +115,7 @@ export class RestartBudget {
   }
 }
 
-/** So much a second in the long run, and two seconds' worth at once. */
+/** A rate limit: an amount per second in the long run, with a burst of two seconds' worth. */
 export class Allowance {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #perSecond: number;
@@ -128,7 +128,7 @@ export class Allowance {
     this.#at = clock.now();
   }
 
-  /** Counts it, and answers for how many ms nothing more may come. */
+  /** Counts an amount, and returns the ms for which nothing more may follow. */
   take(amount: number): number {
     const now = this.#clock.now();
     this.#used = Math.max(0, this.#used - ((now - this.#at) / 1000) * this.#perSecond) + amount;
@@ -138,11 +138,14 @@ export class Allowance {
   }
 }
 
-/** Resident memory of a process and all below it, in bytes. Undefined where the kernel does not tell (no /proc). */
+/**
+ * Returns the resident memory of a process and its descendants, in bytes; undefined if the kernel does not report it
+ * (no /proc).
+ */
 export function residentBytes(pid: number): number | undefined {
   let total: number | undefined;
   const left = [pid];
-  // Bounded: a process that forks faster than we look must not keep us looking.
+  // Bounded: a process that forks faster than this loop reads must not keep the loop running.
   for (let seen = 0; seen < 1000; seen++) {
     const next = left.pop();
     if (next === undefined) break;
@@ -155,7 +158,7 @@ export function residentBytes(pid: number): number | undefined {
   return total;
 }
 
-/** Empty once it is gone. */
+/** Returns '' for a process that is gone. */
 function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');

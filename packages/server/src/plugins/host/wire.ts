@@ -1,16 +1,16 @@
-// What a plugin's process and the gateway say to each other, and how it is framed. Runs at both ends, so it imports
-// nothing; what the gateway believes of what it reads is in messages.ts.
+// The messages between a plugin's process and the gateway, and their frames. Runs at both ends, and therefore imports
+// nothing. The gateway's validation is in messages.ts.
 
-/** Version of these messages. Both ends come from one installation, so another one is a mistake. */
+/** Version of these messages. Both ends come from one installation, so a different version is an error. */
 export const PLUGIN_PROTOCOL = 1;
 
-/** The descriptor that a plugin's process finds the gateway on. */
+/** File descriptor of the connection to the gateway in a plugin's process. */
 export const RPC_FD = 3;
 
-/** Of the JSON in one frame. Announced lengths are checked before a byte is kept. */
+/** Maximum bytes of JSON per frame. The announced length is checked before any byte is buffered. */
 export const MAX_FRAME_BYTES = 1024 * 1024;
 
-/** What a failed call carries. `code` is one of the gateway's table where the gateway sends it. */
+/** The error of a failed call. From the gateway, `code` is one of its table. */
 export interface WireFailure {
   readonly code: string;
   readonly message: string;
@@ -18,7 +18,7 @@ export interface WireFailure {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** Either end calls the other; ids count up from 1 at each end. */
+/** A call of either end to the other. Ids count up from 1 at each end. */
 export type CallFrame = {
   readonly t: 'call';
   readonly id: number;
@@ -33,10 +33,10 @@ export type ToPlugin =
   | {
       readonly t: 'start';
       readonly id: string;
-      /** Where the entry is, as the plugin's process sees it. */
+      /** Path of the entry as the plugin's process sees it. */
       readonly entry: string;
       readonly config: unknown;
-      /** What the plugin's own end keeps to. Beyond it the gateway ends the process. */
+      /** Limits that the plugin's runtime observes. The gateway ends a process that exceeds them. */
       readonly maxInFlight: number;
       readonly maxInFlightBytes: number;
     }
@@ -47,15 +47,15 @@ export type ToPlugin =
 
 export type FromPlugin =
   | { readonly t: 'hello'; readonly protocol: number }
-  /** Its entry was loaded; these methods can be invoked. What it offers is parsed by who knows of offers. */
+  /** The entry was loaded, and these methods can be called. The reader of offers validates them. */
   | { readonly t: 'ready'; readonly methods: readonly string[]; readonly offers: unknown }
-  /** `isFinal`: what is wrong stands in its files. */
+  /** `isFinal`: the error is in the plugin's files. */
   | { readonly t: 'failed'; readonly message: string; readonly isFinal?: boolean }
   | { readonly t: 'pong'; readonly n: number }
   | CallFrame
   | AnswerFrame;
 
-/** The stream of bytes is no stream of frames. There is no way to go on from there. */
+/** A violation of the framing. Reading cannot continue. */
 export class WireFault extends Error {
   override readonly name = 'WireFault';
 }
@@ -71,7 +71,7 @@ export class TooLarge extends Error {
   }
 }
 
-/** A frame: u32 length of the rest, big-endian, and JSON. Throws TooLarge. */
+/** Encodes a frame: u32 length of the rest, big-endian, and JSON. Throws TooLarge. */
 export function encodeFrame(message: ToPlugin | FromPlugin): Buffer {
   const json = JSON.stringify(message);
   const length = Buffer.byteLength(json);
@@ -82,12 +82,12 @@ export function encodeFrame(message: ToPlugin | FromPlugin): Buffer {
   return frame;
 }
 
-/** Cuts a stream of bytes into frames. Keeps at most one frame that is not whole, however small the pieces are. */
+/** Cuts a stream of bytes into frames. Buffers at most one partial frame, however small the chunks are. */
 export class FrameReader {
   readonly #onFrame: (json: string, bytes: number) => void;
   readonly #head = Buffer.alloc(4);
   #headBytes = 0;
-  /** The frame that is being read; undefined while its length is. */
+  /** The partial frame; undefined while its length is being read. */
   #frame: Buffer | undefined;
   #frameBytes = 0;
 
@@ -95,7 +95,7 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** Throws WireFault, and what `onFrame` throws. */
+  /** Takes a chunk. Throws WireFault, and the errors of `onFrame`. */
   push(bytes: Buffer): void {
     let at = 0;
     while (at < bytes.length) {
@@ -127,11 +127,11 @@ export class FrameReader {
   }
 }
 
-/** Names that turn data into a change of what all objects are, where somebody merges it carelessly. */
+/** Keys that would change the prototype of objects when a careless program merges the data. */
 export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 export const MAX_DEPTH = 100;
 
-/** What is wrong with this as data from elsewhere, in words; undefined when nothing is. */
+/** Describes why a value is invalid as external data; undefined if it is valid. */
 export function badData(value: unknown, depth = 0): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (depth >= MAX_DEPTH) return `It is nested deeper than ${MAX_DEPTH}.`;

@@ -1,4 +1,4 @@
-// All that plugins can ask of the gateway, put together; and how long it may take.
+// All calls from plugins to the gateway, and their time limits.
 
 import type { Config } from '../../config/config.ts';
 import type { PluginStorage } from '../../store/plugin-storage.ts';
@@ -32,6 +32,6 @@ export const allPowers = (parts: PowerParts): Powers => ({
   ...parts.inlets,
 });
 
-/** Where the answer to a call may take longer than to others. `params` come as they are from a plugin. */
+/** Returns the time limit of a call that may take longer than others. `params` are unvalidated. */
 export const deadlineOf = (method: string, params: unknown): number | undefined =>
   method === 'runCommandWithTimeout' ? commandDeadlineMs(params) : undefined;

@@ -1,4 +1,4 @@
-// The config file, as plugins may change and read it: what their gate lets through of it. The file is the config's.
+// Read and write access of plugins to the config file, as far as their gate allows.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Config } from '../../config/config.ts';
@@ -7,9 +7,9 @@ import { type Clock, REAL_CLOCK } from '../host/supervision.ts';
 import type { Asking, PowersOf } from './powers.ts';
 import { Pace } from './rate-limit.ts';
 
-/** Of what is read, as JSON: it has to fit into one answer. */
+/** Maximum bytes of a value as JSON: it must fit into one answer. */
 const MAX_READ_BYTES = 900 * 1024;
-/** A second. Each change is read twice, synced to the disk, and told to everybody. */
+/** Maximum changes per second. Each change is read twice, synced to the disk, and announced to all parts. */
 const EDITS_PER_SECOND = 1;
 const READS_PER_SECOND = 50;
 const UNIT_BYTES = 64 * 1024;
@@ -34,7 +34,7 @@ export function configPowers(
       const picked = gate.pick(path, valueAt(config.raw, path));
       if (picked === undefined) return null;
       const bytes = Buffer.byteLength(JSON.stringify(picked));
-      // A large answer costs everybody as much as many small ones.
+      // A large answer costs as much of the gateway's time as many small ones.
       await reads.turn(plugin, Math.min(MAX_UNITS, bytes / UNIT_BYTES), signal);
       if (bytes <= MAX_READ_BYTES) return picked;
       throw new BinnacleError('message_too_large', {
@@ -46,7 +46,7 @@ export function configPowers(
   };
 }
 
-/** Undefined where nothing stands. */
+/** Returns the value at a path; undefined if there is none. */
 function valueAt(value: unknown, path: KeyPath): unknown {
   let at = value;
   for (const name of path) {

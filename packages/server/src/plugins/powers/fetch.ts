@@ -1,5 +1,5 @@
-// Sends the requests of plugins: to the very addresses that a gate was shown, with what it let through, and one answer of
-// limited size within a limited time. Follows nothing, knows no proxy, judges nothing.
+// Sends HTTP requests for plugins: to exactly the addresses that the gate has checked, with the allowed content; one
+// answer of limited size within a limited time. Follows no redirects and uses no proxy.
 
 import { lookup } from 'node:dns/promises';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
@@ -14,11 +14,11 @@ import type { Asking, PowersOf } from './powers.ts';
 import { Pace, unawaited } from './rate-limit.ts';
 
 export interface FetchParts {
-  /** Asks for all addresses of a name. */
+  /** Resolves all addresses of a name. */
   readonly resolve?: (host: string) => Promise<readonly Address[]>;
-  /** For all of it, from the name to the last byte. Below that of a call of a plugin. */
+  /** Maximum time from the name lookup to the last byte. Below the time limit of a plugin's call. */
   readonly deadlineMs?: number;
-  /** At once, of one plugin. */
+  /** Maximum concurrent requests per plugin. */
   readonly maxAtOnce?: number;
 }
 
@@ -43,8 +43,8 @@ export class Fetches {
   readonly #underWay: AtOnce;
   readonly #pace = new Pace(REAL_CLOCK, PER_SECOND);
   /**
-   * Two threads look up all names of this process, and nobody can call them back: plugins have one of them, by turns.
-   * Slow names of plugins are waited for by plugins.
+   * Serializes the lookups of plugins. Two threads resolve all names of this process, and a lookup cannot be cancelled:
+   * plugins share one thread in turns, so that their slow names delay only plugins.
    */
   readonly #lookups = new Turns();
   readonly #lookupsOf = new Map<string, Turns>();
@@ -104,7 +104,7 @@ export class Fetches {
   }
 }
 
-/** One behind the other. */
+/** A serial queue. */
 class Turns {
   #last: Promise<unknown> = Promise.resolve();
 
@@ -129,7 +129,7 @@ function send(call: Fetch, addresses: readonly Address[], signal: AbortSignal): 
       lookup: always(addresses),
       ...(isIP(host) === 0 ? { servername: host } : {}),
       maxHeaderSize: MAX_HEADER_BYTES,
-      // One of its own: neither a connection of somebody else's nor a proxy of the environment.
+      // A connection of its own: neither shared with other users nor through a proxy from the environment.
       agent: false,
     });
     const settle = (act: () => void): void => {
@@ -141,7 +141,7 @@ function send(call: Fetch, addresses: readonly Address[], signal: AbortSignal): 
     const abort = (): void => fail(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     request.on('error', (error) => fail(error instanceof BinnacleError ? error : failed(url.host, error)));
-    // Nobody asked for another protocol.
+    // Rejects an upgrade, which no request asks for.
     request.once('upgrade', (_response, socket) => {
       socket.destroy();
       fail(failed(url.host, { code: 'EPROTO' }));
@@ -154,13 +154,14 @@ function send(call: Fetch, addresses: readonly Address[], signal: AbortSignal): 
 }
 
 function headersOf({ headers, body }: Fetch, host: string): Record<string, string | string[]> {
-  // A header may be called __proto__.
+  // Without a prototype, because a header may be called __proto__.
   const all: Record<string, string | string[]> = Object.assign(Object.create(null), { host });
   for (const [name, value] of headers) {
     const had = all[name];
     all[name] = had === undefined ? value : [...(Array.isArray(had) ? had : [had]), value];
   }
-  // Where Node expects no body it would say nothing of one, and send it as what looks like another request.
+  // Sets the length explicitly: for methods without an expected body, Node would announce none, and the body would look
+  // like another request.
   if (body !== undefined) all['content-length'] = String(Buffer.byteLength(body));
   return all;
 }
@@ -168,7 +169,7 @@ function headersOf({ headers, body }: Fetch, host: string): Record<string, strin
 async function read(response: IncomingMessage, host: string): Promise<FetchAnswer> {
   const pieces: Buffer[] = [];
   let bytes = 0;
-  // A body that is announced and not sent is none: HEAD, 304.
+  // A body that is announced but not sent has no bytes: HEAD, 304.
   try {
     for await (const piece of response as AsyncIterable<Buffer>) {
       bytes += piece.length;
@@ -216,7 +217,7 @@ const late = (call: Fetch, deadlineMs: number): BinnacleError =>
     details: { deadlineMs },
   });
 
-/** By the code of what failed; its words could say what is none of the plugin's. */
+/** Makes an error from the code alone. The message of the cause could reveal something that the plugin may not know. */
 function failed(host: string, cause: unknown): BinnacleError {
   const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : 'unknown';
   return new BinnacleError('fetch_failed', {

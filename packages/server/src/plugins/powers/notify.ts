@@ -1,9 +1,9 @@
-// The power `notify`: a plugin tells people something, no more often than people can bear. Knows nobody who is shown it.
+// The call `notify`: a plugin shows a notice to people, throttled.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Power } from './powers.ts';
 
-/** Of each plugin: so many at once, and one more for each of these ms. */
+/** Maximum notices of a plugin in a burst. Afterwards one per EVERY_MS. */
 const BURST = 10;
 const EVERY_MS = 1000;
 
@@ -13,7 +13,7 @@ export interface ToldTo {
 
 /** `now`: monotonic, ms. */
 export function notifyPower(notices: ToldTo, now: () => number = () => performance.now()): Power {
-  /** When each plugin will have got all of its burst back. There are no more than plugins are installed. */
+  /** Time at which each plugin has its whole burst again. At most one entry per installed plugin. */
   const freeAt = new Map<string, number>();
   return (params, { plugin, gate }) => {
     const { title, text } = gate.allow('notify', params);
@@ -27,7 +27,7 @@ export function notifyPower(notices: ToldTo, now: () => number = () => performan
       });
     }
     freeAt.set(plugin, at);
-    // A title is one line wherever it is shown.
+    // A title is a single line wherever it is shown.
     notices.add({ plugin, title: title.replace(/\s+/g, ' ').trim(), text: text.trim() });
     return null;
   };

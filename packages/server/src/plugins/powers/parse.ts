@@ -1,10 +1,10 @@
-// What came over the wire from a plugin, by a schema.
+// Validation of a plugin's arguments by a schema.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { z } from 'zod';
 import { hasTooMany, reasonIn, TOO_MANY } from '../grant/arguments.ts';
 
-/** Throws `bad_request`, which names the first thing that is wrong. */
+/** Parses arguments. Throws `bad_request`, which names the first error. */
 export function parsed<Shape extends z.ZodType>(shape: Shape, params: unknown, method: string): z.output<Shape> {
   if (hasTooMany(params)) throw wrong(method, TOO_MANY);
   const read = shape.safeParse(params);

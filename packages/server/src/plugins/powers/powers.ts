@@ -1,28 +1,29 @@
-// What plugins can ask of the gateway: by the name of a method, who does it.
+// The calls from plugins to the gateway: for each method its implementation.
 //
 // To add a call:
-// 1. grant/permissions.ts: its permission, and for people what that allows; grant/calls.ts: the rule that judges it.
-// 2. here: its name. The compiler then says what is missing in powers/all.ts and in plugin/test-powers.ts.
-// 3. powers/<name>.ts: the power. It has `gate.allow` judge the arguments, and does what that returns and nothing else.
-// 4. packages/plugin/src/index.ts, plugins/runtime/plugin-api.ts: what authors call, and how it goes over the wire.
-// 5. grant/gate.fixture.ts and test/plugins/powers.test.ts: an example; the tests of grants and denials take it from there.
-// 6. docs: writing-a-plugin.md, plugins.md; plugin-permissions.md is made: WRITE_DOCS=1 npx vitest run grants.test.ts
+// 1. grant/permissions.ts: its permission, and the description for people; grant/calls.ts: the rule that judges it.
+// 2. This file: its name. The compiler then reports what is missing in powers/all.ts and in plugin/test-powers.ts.
+// 3. powers/<name>.ts: the implementation. `gate.allow` judges the arguments; execute only what it returns.
+// 4. packages/plugin/src/index.ts, plugins/runtime/plugin-api.ts: the call for authors, and its form on the wire.
+// 5. grant/gate.fixture.ts and test/plugins/powers.test.ts: an example; the tests of grants and denials take it from
+// there.
+// 6. docs: writing-a-plugin.md, plugins.md; generate plugin-permissions.md: WRITE_DOCS=1 npx vitest run grants.test.ts
 
 import type { Gate } from '../grant/gate.ts';
 
-/** Who asks. */
+/** The caller of a method. */
 export interface Asking {
   readonly plugin: string;
-  /** What is asked goes through it first, and what it returns is what is done. */
+  /** The gate of the plugin. It judges the arguments first, and only what it returns is executed. */
   readonly gate: Gate;
-  /** Aborted when nobody waits for the answer any more: its deadline is over, or the process has ended. */
+  /** Aborted when the answer is no longer needed: after its deadline, or after the end of the process. */
   readonly signal: AbortSignal;
 }
 
-/** Takes what came over the wire, as it is. Throws BinnacleError. Returns plain data, below 1 MiB as JSON. */
+/** Executes a call. Takes unvalidated arguments. Throws BinnacleError. Returns plain data, below 1 MiB as JSON. */
 export type Power = (params: unknown, asking: Asking) => Promise<unknown> | unknown;
 
-/** What a plugin can ask for. `turn` and `channels` are of those who offer drivers and channels. */
+/** Methods that a plugin can call. `turn` and `channels` belong to drivers and channels. */
 export const METHODS = [
   'runCommandWithTimeout',
   'writeConfigFile',
@@ -38,10 +39,10 @@ export const METHODS = [
 export type Method = (typeof METHODS)[number];
 
 export type Powers = Readonly<Record<Method, Power>>;
-/** A part of them. */
+/** A part of the implementations. */
 export type PowersOf<Methods extends Method> = Pick<Powers, Methods>;
 
-/** Undefined where there is none of that name. */
+/** Returns the implementation of a method; undefined for an unknown method. */
 export function powerNamed(powers: Powers, method: string): Power | undefined {
   const found = METHODS.find((one) => one === method);
   return found === undefined ? undefined : powers[found];

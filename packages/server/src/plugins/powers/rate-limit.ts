@@ -1,9 +1,9 @@
-// How much of the gateway's time one plugin may take with what it asks: so many units a second, for each plugin by itself.
+// A rate limit for the gateway's time that a plugin uses: units per second, for each plugin separately.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { Allowance, type Clock } from '../host/supervision.ts';
 
-/** Whoever would have to wait longer is refused. */
+/** Maximum wait. A call that would wait longer is refused. */
 const MAX_WAIT_MS = 2000;
 
 export class Pace {
@@ -16,7 +16,7 @@ export class Pace {
     this.#perSecond = perSecond;
   }
 
-  /** Settles when it is its turn. Rejects with `plugin_busy`, and once nobody waits for the answer. */
+  /** Settles when the units are available. Rejects with `plugin_busy`, and when `signal` is aborted. */
   async turn(plugin: string, units: number, signal: AbortSignal): Promise<void> {
     let allowance = this.#of.get(plugin);
     if (allowance === undefined) {
@@ -26,7 +26,7 @@ export class Pace {
     const waitMs = allowance.take(units);
     if (waitMs <= 0) return;
     if (waitMs > MAX_WAIT_MS) {
-      // What was refused was not done.
+      // Refunds the units of a refused call.
       allowance.take(-units);
       throw new BinnacleError('plugin_busy', {
         message: 'The plugin asks for too much at once.',
@@ -48,6 +48,6 @@ export class Pace {
   }
 }
 
-/** Nobody hears it: the plugin's process has ended, or the deadline of the call is over. */
+/** Returns an error that no caller sees: the plugin's process has ended, or the deadline of the call is over. */
 export const unawaited = (): BinnacleError =>
   new BinnacleError('plugin_stopped', { message: 'Nobody waits for the answer any more.' });

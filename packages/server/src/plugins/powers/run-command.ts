@@ -1,5 +1,5 @@
-// Runs programs for plugins: exactly what a gate let through, without a shell and within bounds; what a program has
-// started ends with it. Judges nothing.
+// Runs programs for plugins: exactly the allowed command, without a shell and within limits. All children end with
+// their program.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,11 +18,13 @@ import type { Asking, PowersOf } from './powers.ts';
 import { Pace, unawaited } from './rate-limit.ts';
 
 export interface ProgramParts {
-  /** Of this gateway alone, a-z and 0-9: programs that it leaves behind when it is killed are found by it. */
+  /**
+   * Mark of this gateway, a-z and 0-9. By this mark the next gateway finds programs that were left behind by a kill.
+   */
   readonly mark: string;
-  /** Names that programs are passed besides the usual ones. */
+  /** Names of environment variables that programs get besides the usual ones. */
   readonly passEnv?: readonly string[];
-  /** At once, of one plugin. */
+  /** Maximum concurrent programs per plugin. */
   readonly maxAtOnce?: number;
   readonly endingTimes?: EndingTimes;
   readonly log: { warn(details: object, message: string): void };
@@ -40,14 +42,14 @@ interface RunResult {
 }
 
 const MAX_AT_ONCE = 4;
-/** Each start holds up everybody for some milliseconds. */
+/** Maximum starts per second and plugin. Each start blocks the event loop for some milliseconds. */
 const STARTS_PER_SECOND = 10;
 const ENDING: EndingTimes = { hupMs: 100, termMs: 400 };
-/** What a program has started may still be writing when it ends. */
+/** Maximum wait for output after the end of a program: its children may still be writing. */
 const DRAIN_MS = 200;
-/** After all of them were ended; only what cannot be ended holds a pipe longer. */
+/** Maximum wait after all processes were ended. Only a process that cannot be ended keeps a pipe open longer. */
 const CLOSE_MS = 1000;
-/** Behind the deadline of the program: to end it, and to answer. */
+/** Time after the program's deadline to end the program and to answer. */
 const ENDING_MS = 5000;
 const NOBODY: Leader = { pid: -1, startTime: '' };
 
@@ -56,7 +58,7 @@ export class PluginPrograms {
     runCommandWithTimeout: (params, asking) => this.#ask(params, asking),
   };
   readonly #parts: ProgramParts;
-  /** By plugin. */
+  /** Running programs by plugin. */
   readonly #running: AtOnce;
   readonly #all = new Set<Promise<unknown>>();
   readonly #pace = new Pace(REAL_CLOCK, STARTS_PER_SECOND);
@@ -67,7 +69,7 @@ export class PluginPrograms {
     this.#running = new AtOnce(parts.maxAtOnce ?? MAX_AT_ONCE, tooMany);
   }
 
-  /** Ends what a gateway that was killed has left behind. Before the first plugin is started. */
+  /** Ends programs that an earlier gateway left behind when it was killed. Call before the first plugin starts. */
   async endLeft(): Promise<void> {
     const marks = marksOf(this.#prefix);
     await Promise.all([...marks].map((mark) => endFamily(NOBODY, mark, this.#times)));
@@ -76,7 +78,7 @@ export class PluginPrograms {
     }
   }
 
-  /** Settles once everything has ended. */
+  /** Ends all programs. Settles once they have ended. */
   async close(): Promise<void> {
     this.#stop.abort();
     await Promise.allSettled(this.#all);
@@ -109,19 +111,19 @@ export class PluginPrograms {
     const child = await launch(call, cwd, { ...env, PWD: cwd });
     const { pid = -1 } = child;
     const leader = readProcess(pid) ?? { pid, startTime: '' };
-    // Both before anything is waited for: neither is told twice.
+    // Registered before any wait, because neither event is repeated.
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
     const stdout = new Captured(child.stdout as Readable);
     const stderr = new Captured(child.stderr as Readable);
-    // A program that reads nothing is none that failed.
+    // A program that does not read its input has not failed.
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(call.stdin);
     const why = await firstOf(exited, call.timeoutMs, signal);
     stdout.stopDropping();
     stderr.stopDropping();
     if (why === 'exited') await within(DRAIN_MS, closed);
-    // Most leave nobody behind: to look once is enough then.
+    // Most programs leave no children: one check is then enough.
     const isAlone = why === 'exited' && familyOf(leader, id).length === 0;
     const left = isAlone ? 0 : await endFamily(leader, id, this.#times);
     if (left > 0) this.#parts.log.warn({ plugin, file: call.file, left }, 'a program of a plugin could not be ended');
@@ -138,14 +140,17 @@ export class PluginPrograms {
   }
 }
 
-/** How long the answer to such a call may take; it is told from what came over the wire, which is not checked yet. */
+/** Returns the time limit of such a call, from unvalidated arguments. */
 export function commandDeadlineMs(params: unknown): number {
   const asked = typeof params === 'object' && params !== null && 'timeoutMs' in params ? params.timeoutMs : undefined;
   const isTime = typeof asked === 'number' && asked >= 1 && asked <= MAX_TIMEOUT_MS;
   return (isTime ? asked : DEFAULT_TIMEOUT_MS) + ENDING_MS;
 }
 
-/** Its own session and group, so that a signal reaches it and nobody else. Throws where it cannot be started. */
+/**
+ * Starts a program in its own session and group, so that a signal reaches only that group. Throws if the program cannot
+ * be started.
+ */
 async function launch({ file, argv, stdin: _ }: RunCall, cwd: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
   const [argv0 = file, ...args] = argv;
   let child: ChildProcess;
@@ -158,7 +163,7 @@ async function launch({ file, argv, stdin: _ }: RunCall, cwd: string, env: NodeJ
     const [error] = (await once(child, 'error')) as [NodeJS.ErrnoException];
     throw notStarted(file, error);
   }
-  // It has a pid: what fails later is told by its end.
+  // The program has a pid: its end reports later errors.
   child.on('error', () => undefined);
   return child;
 }
@@ -195,12 +200,12 @@ async function within(ms: number, done: Promise<void>): Promise<void> {
 }
 
 const MAX_OUTPUT_BYTES = 256 * 1024;
-/** As JSON, where a control character takes six bytes: both fit into one answer. */
+/** Maximum bytes of each output as JSON, where a control character takes six bytes: both must fit into one answer. */
 const MAX_JSON_BYTES = 480 * 1024;
-/** Between two pieces that nobody keeps: whatever floods must not have us read all day. */
+/** Delay between two dropped chunks, so that a flood does not occupy the gateway. */
 const DROP_PAUSE_MS = 4;
 
-/** The beginning of what comes. The rest is read, so that the program can go on, and dropped. */
+/** Captures the beginning of an output. Reads and drops the rest, so that the program can continue. */
 class Captured {
   readonly #stream: Readable;
   readonly #pieces: Buffer[] = [];
@@ -215,14 +220,14 @@ class Captured {
     stream.on('data', (bytes: Buffer) => this.#take(bytes));
   }
 
-  /** The program has ended, or will: what is left of an output that was cut is not waited for. */
+  /** Stops waiting for the rest of a cut output. Call when the program has ended or is about to end. */
   stopDropping(): void {
     this.#isEnding = true;
     clearTimeout(this.#pause);
     if (this.#isCut) this.#stream.destroy();
   }
 
-  /** Whole characters; U+FFFD for what is none. */
+  /** Returns whole characters, with U+FFFD for invalid bytes. */
   get text(): { readonly text: string; readonly isCut: boolean } {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     const all = decoder.decode(Buffer.concat(this.#pieces), { stream: this.#isCut });

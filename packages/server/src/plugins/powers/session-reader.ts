@@ -1,5 +1,6 @@
-// Sessions and conversations, as plugins may read them. Whoever was granted one of the two reads all of that kind: a
-// plugin is nobody's user. What belongs to a conversation needs the grant of those as well. Changes nothing.
+// Read access of plugins to sessions and conversations. A plugin with one of the two grants reads everything of that
+// kind, because a plugin is not a user. Sessions of a conversation need the grant for conversations as well. Changes
+// nothing.
 
 import {
   BinnacleError,
@@ -19,21 +20,21 @@ import { Pace } from './rate-limit.ts';
 
 export type IsSeen = (record: { readonly conversation: string | null; readonly hidden: boolean }) => boolean;
 
-/** Sessions that `isSeen` lets through; others are answered like those that never were. */
+/** Sessions that `isSeen` allows. Other sessions look as if they never existed. */
 export interface ReadSessions {
   list(page: { readonly after?: string; readonly limit?: number }): Promise<SessionList>;
   info(id: string): Promise<SessionInfo>;
-  /** Without escape sequences. `offset`: in bytes; default: as many before the end as are read. */
+  /** Reads output without escape sequences. `offset`: in bytes; default: `maxBytes` before the end. */
   read(
     id: string,
     part: { readonly offset?: number | undefined; readonly maxBytes: number; readonly signal: AbortSignal },
   ): Promise<{ readonly text: string; readonly offset: number; readonly nextOffset: number }>;
 }
 
-/** All of them. */
+/** All conversations. */
 export interface ReadConversations {
   list(page: { readonly after?: string | undefined; readonly limit?: number | undefined }): Promise<ConversationList>;
-  /** Oldest first. Throws `conversation_not_found`. */
+  /** Returns messages, oldest first. Throws `conversation_not_found`. */
   history(
     key: string,
     page: { readonly before?: string | undefined; readonly limit?: number | undefined },
@@ -49,11 +50,11 @@ export interface ReadingParts {
 const MAX_READ_BYTES = 64 * 1024;
 const TAIL_BYTES = 16 * 1024;
 const MAX_PAGE = 100;
-/** Of messages, as JSON: they have to fit into one answer. */
+/** Maximum bytes of messages as JSON: they must fit into one answer. */
 const MAX_MESSAGES_BYTES = 900 * 1024;
-/** Of one that alone does not. A character is six bytes at most. */
+/** Maximum length of a message that alone does not fit. A character takes six bytes at most. */
 const MAX_CUT_CHARS = 128 * 1024;
-/** A page of output is one. A list asks each runner. */
+/** Units per second. A page of output is one unit; a list costs more, because it calls each runner. */
 const PER_SECOND = 100;
 const LIST_UNITS = 5;
 
@@ -114,13 +115,13 @@ export function readingPowers({
   };
 }
 
-/** Asked of each session: a grant that is taken away closes it at once. */
+/** Decides for each session anew, so that a revoked grant takes effect at once. */
 const seenBy =
   (gate: Gate): IsSeen =>
   ({ conversation, hidden }) =>
     !hidden && (conversation === null || grantIn(gate.grants, 'readConversations').kind !== 'denied');
 
-/** Undefined is not left in: what is not there was not asked for. */
+/** Removes undefined values, because an absent value was not requested. */
 const given = ({ after, limit }: { readonly after?: string | undefined; readonly limit?: number | undefined }) => ({
   ...(after === undefined ? {} : { after }),
   ...(limit === undefined ? {} : { limit }),
@@ -137,7 +138,7 @@ const sessionView = ({ id, name, argv, cwd, state, exitCode, createdAt, outputOf
   outputBytes: outputOffset,
 });
 
-/** Newest first. Where they do not fit into one answer, fewer: the others are the next page. */
+/** Returns messages, newest first. Fewer if they do not fit into one answer; the rest is on the next page. */
 async function pageOf(
   conversations: ReadConversations,
   key: string,
@@ -149,7 +150,7 @@ async function pageOf(
   return { items: [...page.messages].reverse().map(messageView), next: page.before };
 }
 
-/** At least one: it is cut. */
+/** Counts the newest messages that fit; at least one, which is then cut. */
 function countFitting(messages: readonly MessageInfo[]): number {
   let bytes = 0;
   const newest = [...messages].reverse();

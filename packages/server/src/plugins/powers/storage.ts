@@ -1,4 +1,4 @@
-// What plugins keep: parses what they ask, and hands on what their gate let through. The rows are the catalogue's.
+// The storage of plugins: parses their requests and executes what their gate allows. The catalogue has the rows.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -10,9 +10,9 @@ import type { Asking, PowersOf } from './powers.ts';
 import { Pace } from './rate-limit.ts';
 
 const MAX_VALUE_BYTES = 64 * 1024;
-/** Of a list of keys, as JSON: it has to fit into one answer. */
+/** Maximum bytes of a list of keys as JSON: it must fit into one answer. */
 const MAX_LIST_BYTES = 900 * 1024;
-/** Each of these a second; a list counts as many. Each is a statement of SQLite, in between those of everybody. */
+/** Units per second; a list costs several. Each unit is an SQLite statement, between those of other parts. */
 const PER_SECOND = 2000;
 const LIST_UNITS = 50;
 

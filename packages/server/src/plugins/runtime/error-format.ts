@@ -1,7 +1,7 @@
-// What the plugin's end says of errors: where in the plugin they come from, and what to do instead where a wall was met.
-// For authors alone; no wall is here.
+// The format of errors in the plugin's process: the location in the plugin, and the alternative to a blocked operation.
+// Advice for authors only; the sandbox enforces.
 
-/** By what Node calls the permission that a process has not. */
+/** Advice by Node's name of the missing permission. */
 const INSTEAD: Readonly<Record<string, string>> = {
   FileSystemRead: 'A plugin reads the files of its own folder, and no others.',
   FileSystemWrite: 'A plugin writes no files: api.storage keeps what it needs, with the permission "storage".',
@@ -12,7 +12,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
 const NO_NETWORK = 'A plugin has no network of its own: api.fetch has the gateway send it, with the permission "net".';
 const NETWORK = /^(?:ENETUNREACH|EAI_AGAIN|ENOTFOUND|EADDRNOTAVAIL|UND_ERR_\w+)$/;
 
-/** Of one that says the same as often as it is called, a line in so long is enough. */
+/** Interval within which an equal line is logged only once. */
 const AGAIN_MS = 10_000;
 const MAX_TOLD = 200;
 const MAX_TEXT = 4000;
@@ -23,7 +23,7 @@ interface Known {
   readonly cause?: unknown;
 }
 
-/** The message, and what to do instead. */
+/** Returns the message with the advice. */
 export function wordsOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const instead = insteadOf(error);
@@ -38,21 +38,21 @@ function insteadOf(error: unknown): string | undefined {
   return codes.some((one) => typeof one === 'string' && NETWORK.test(one)) ? NO_NETWORK : undefined;
 }
 
-/** The lines of a stack that are the plugin's own. */
+/** Returns the stack lines within the plugin. */
 export function framesOf(stack: unknown): string[] {
-  // A plugin may have its stacks made by something of its own.
+  // A plugin may replace the formatting of stacks.
   return (typeof stack === 'string' ? stack : '')
     .split('\n')
     .filter((line) => /^ {4}at /.test(line) && !line.includes('node:') && !line.includes(import.meta.url));
 }
 
-/** `index.js:3:9`, as the process sees the file. */
+/** Returns the location as `index.js:3:9`, with the path that the process sees. */
 export function placeOf(error: unknown): string | undefined {
   const [first = ''] = error instanceof Error ? framesOf(error.stack) : [];
   return /\(?([^\s()]+:\d+:\d+)\)?$/.exec(first)?.[1];
 }
 
-/** Writes what handlers throw to stderr, which is the plugin's log. */
+/** Writes the errors of handlers to stderr, which is the plugin's log. */
 export class ThrownLog {
   readonly #toldAt = new Map<string, number>();
 
@@ -68,10 +68,10 @@ export class ThrownLog {
   }
 }
 
-/** The global one fails with words that help nobody. */
+/** Replaces the global `fetch`, whose error messages do not help an author. */
 export function explainFetch(): void {
   const { fetch } = globalThis;
-  // Without walls it works.
+  // Without a sandbox it works.
   if ((process as { permission?: unknown }).permission === undefined || typeof fetch !== 'function') return;
   globalThis.fetch = async (...given) => {
     try {

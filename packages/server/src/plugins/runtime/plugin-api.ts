@@ -1,5 +1,5 @@
-// What a plugin's entry is given: the calls of @binnacle/plugin, made of the two that go over the wire. Runs in the
-// plugin's process; nothing here decides anything.
+// The API object for a plugin's entry: the calls of @binnacle/plugin, made of the two calls on the wire. Runs in the
+// plugin's process, and enforces nothing.
 
 import type {
   Driver,
@@ -20,19 +20,19 @@ export interface Line {
   readonly id: string;
   readonly config: unknown;
   call(method: string, params?: unknown): Promise<unknown>;
-  /** Throws once the entry is loaded. */
+  /** Sets a handler. Throws once the entry is loaded. */
   handle(method: string, handler: (params: unknown) => unknown): void;
   onStop(handler: () => unknown): void;
 }
 
-/** What is offered cannot be taken, whenever it is tried. */
+/** An invalid offer: another attempt would fail, too. */
 export class OfferFault extends Error {}
 
 const DEFAULT_HOOK_MS = 500;
 const JSON_TYPE = 'application/json; charset=utf-8';
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 
-/** `offers` grows while the entry is loaded. */
+/** Makes the API object. `offers` grows while the entry is loaded. */
 export function makeApi(line: Line, offers: Offer[]): PluginApi {
   const handle: Handle = (method, handler) => line.handle(method, handler as (params: unknown) => unknown);
   const methods = new Set<string>();
@@ -41,7 +41,7 @@ export function makeApi(line: Line, offers: Offer[]): PluginApi {
     if (methods.has(method)) throw new OfferFault(`There are two ${one.kind}s "${name}".`);
     methods.add(method);
     handle(method, handler);
-    // The gateway refuses them by their names. What they are is of no interest, and may be no data.
+    // The gateway refuses unknown keys by name. Their values do not matter, and may not be plain data.
     offers.push({ ...Object.fromEntries(Object.keys(others).map((key) => [key, null])), ...one });
   };
   const ask = <T>(method: string, params: unknown): Promise<T> => line.call(method, params) as Promise<T>;
@@ -77,7 +77,7 @@ export function makeApi(line: Line, offers: Offer[]): PluginApi {
     },
     route(method, path, handler, { public: isPublic = false, ...others } = {}) {
       called(handler, 'route', `${method} ${path}`, 'handler', {});
-      // What it is called on the way.
+      // `isPublic` is the name on the wire.
       if (Object.hasOwn(others, 'isPublic')) {
         throw new OfferFault(`The route "${method} ${path}": there is no \`isPublic\`; did you mean \`public\`?`);
       }
@@ -131,7 +131,7 @@ export function makeApi(line: Line, offers: Offer[]): PluginApi {
   };
 }
 
-/** Throws OfferFault: what handles it is no function, maybe since it stands under another name. */
+/** Throws OfferFault if the handler is not a function, perhaps because it stands under another name. */
 function called(handler: unknown, kind: string, name: unknown, key: string, others: object): void {
   if (typeof handler === 'function') return;
   const instead = Object.keys(others)[0];
@@ -139,8 +139,7 @@ function called(handler: unknown, kind: string, name: unknown, key: string, othe
   throw new OfferFault(`The ${kind} "${String(name)}": \`${key}\` is not a function.${hint}`);
 }
 
-/** `others`: keys that no offer has. */
-/** The gateway waits for a minute at most, and it may take longer: it is not begun a second time beside itself. */
+/** Prevents overlapping runs: the gateway waits for at most a minute, but a run may take longer. */
 function neverTwice(run: () => unknown): () => Promise<unknown> {
   let running: Promise<unknown> | undefined;
   return () => {
@@ -151,6 +150,7 @@ function neverTwice(run: () => unknown): () => Promise<unknown> {
   };
 }
 
+/** Adds one offer. `others`: unknown keys, which the gateway refuses. */
 type OfferOne = (one: Offer, others: object, method: string, handler: (params: never) => unknown) => void;
 type Handle = (method: string, handler: (params: never) => unknown) => void;
 type Ask = <T>(method: string, params: unknown) => Promise<T>;
@@ -168,11 +168,11 @@ function addDriver({ name, run, ...others }: Driver, offer: OfferOne, handle: Ha
       const out = new TurnLine((effects) => ask('turn', { driver: name, turn: id, effects }));
       try {
         const text = await run({ ...turn, id, signal: abort.signal }, out);
-        // What was told is there before the end is.
+        // Output must arrive before the end.
         await out.sent;
         return text ?? null;
       } catch (error) {
-        // Nobody waits for it any more: what it was stopped in the middle of may fail.
+        // The turn was aborted: errors after that are irrelevant.
         if (abort.signal.aborted) return null;
         throw error;
       } finally {
@@ -183,7 +183,7 @@ function addDriver({ name, run, ...others }: Driver, offer: OfferOne, handle: Ha
   handle(`driver-abort:${name}`, ({ turn }: { turn: string }) => turns.get(turn)?.abort());
 }
 
-/** What a turn tells, in order: what comes while something is on its way goes with the next. */
+/** Sends the output of a turn in order. Output that arrives during a send goes with the next one. */
 class TurnLine implements TurnOut {
   readonly #send: (effects: readonly object[]) => Promise<unknown>;
   #waiting: object[] = [];
@@ -194,7 +194,7 @@ class TurnLine implements TurnOut {
     this.#send = send;
   }
 
-  /** Rejects with what the gateway had against it. */
+  /** Settles when everything is sent. Rejects with the gateway's error. */
   get sent(): Promise<void> {
     return this.#sending ?? Promise.resolve();
   }
@@ -213,7 +213,7 @@ class TurnLine implements TurnOut {
     if (this.#sending !== undefined) return;
     this.#sending = this.#pass();
     this.#sending.catch(() => {
-      // Whoever waits for `sent` hears of it. What comes behind it would not be taken either.
+      // The caller of `sent` gets the error. Later output would be refused, too.
       this.#isRefused = true;
       this.#waiting = [];
     });
@@ -225,7 +225,7 @@ class TurnLine implements TurnOut {
   }
 }
 
-/** A text or bytes alone are the body. Throws for what is no answer. */
+/** Normalizes an answer; a string or bytes alone are the body. Throws for an invalid answer. */
 function answerOf(answer: RouteAnswer | string | Uint8Array): object {
   if (typeof answer === 'string' || answer instanceof Uint8Array) return answerOf({ body: answer });
   if (typeof answer !== 'object' || answer === null) {

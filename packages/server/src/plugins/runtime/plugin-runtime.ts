@@ -1,5 +1,5 @@
-// The plugin's end: loads its entry in a process of its own and hands it an `api` whose calls go to the gateway.
-// All of it is a convenience for plugins that behave. The gateway trusts none of it: see plugins/host/link.ts.
+// The runtime in the plugin's process: loads the entry and passes it an `api` whose calls go to the gateway. Only a
+// convenience for plugins that behave; the gateway trusts none of it: see plugins/host/link.ts.
 
 import { Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
@@ -18,14 +18,14 @@ import type { Offer } from '../offers/offers.ts';
 import { explainFetch, framesOf, placeOf, ThrownLog, wordsOf } from './error-format.ts';
 import { type Line, makeApi, OfferFault } from './plugin-api.ts';
 
-/** What a call of the plugin is refused with. `code` is what to branch on. */
+/** The error of a refused call. Branch on `code`. */
 class CallFailed extends Error {
   override readonly name = 'CallFailed';
   readonly code: string;
   readonly hint: string | undefined;
   readonly details: Readonly<Record<string, unknown>> | undefined;
 
-  /** `stack`: where the plugin made the call. It is told of the answer from elsewhere. */
+  /** `stack`: where the plugin made the call, because the answer arrives elsewhere. */
   constructor({ code, message, hint, details }: WireFailure, stack: string | undefined) {
     super(message);
     this.stack = [`CallFailed: ${message}`, ...framesOf(stack)].join('\n');
@@ -48,7 +48,7 @@ class Guest {
   readonly #socket = new Socket({ fd: RPC_FD, readable: true, writable: true });
   readonly #handlers = new Map<string, Handler>();
   readonly #waiting = new Map<number, Waiting>();
-  /** Calls that find too many on their way. */
+  /** Calls that wait because too many are pending. */
   readonly #queue: { readonly frame: Buffer; readonly id: number; readonly waiting: Waiting }[] = [];
   readonly #thrown = new ThrownLog();
   #inFlightBytes = 0;
@@ -60,7 +60,7 @@ class Guest {
   run(): void {
     const reader = new FrameReader((json) => this.#hear(JSON.parse(json) as ToPlugin));
     this.#socket.on('data', (bytes: Buffer) => reader.push(bytes));
-    // The gateway is gone, or has no more use for us.
+    // The gateway is gone, or does not need this process any more.
     this.#socket.on('close', () => process.exit(0));
     this.#socket.on('error', () => process.exit(0));
     explainFetch();
@@ -117,12 +117,12 @@ class Guest {
       },
     };
     const offers: Offer[] = [];
-    // With what it is made of: whoever tries the walls speaks the wire itself.
+    // Includes the raw calls: tests of the sandbox use the wire directly.
     const api = Object.freeze({ ...makeApi(line, offers), call: line.call, handle: line.handle });
     try {
       const entry = await imported(start.entry);
       await entry(api);
-      // A rejection that nobody handles ends the process before it is called ready.
+      // An unhandled rejection ends the process before it is reported as ready.
       await new Promise((done) => setImmediate(done));
       this.#isLoading = false;
       this.#send({ t: 'ready', methods: [...this.#handlers.keys()], offers });
@@ -137,7 +137,7 @@ class Guest {
     const isFinal = error instanceof Unloadable || error instanceof OfferFault || isNoSuchCall(error);
     const thrown = error instanceof Unloadable ? (error.cause ?? error) : error;
     this.#socket.write(encodeFrame({ t: 'failed', message, isFinal }), () => {
-      // Of wrong syntax Node says where it is only where nobody catches it.
+      // Node prints the location of a syntax error only if the error is not caught.
       if (thrown instanceof SyntaxError) setImmediate(() => raise(thrown));
       else {
         if (place !== undefined) this.#thrown.tell('The entry', thrown);
@@ -152,7 +152,7 @@ class Guest {
       if (fault !== undefined) throw new TypeError(`The params of ${method} are no plain data. ${fault}`);
       const id = this.#lastId + 1;
       const frame = encodeFrame({ t: 'call', id, method, params });
-      // Not of one that is too large: the gateway counts along.
+      // A call that is too large gets no id, because the gateway counts the ids, too.
       this.#lastId = id;
       const asked: { stack?: string } = {};
       Error.captureStackTrace(asked, this.#call);
@@ -200,7 +200,7 @@ class Guest {
   }
 }
 
-/** No other try would load it. */
+/** An entry that another attempt would not load either. */
 class Unloadable extends Error {}
 
 async function imported(path: string): Promise<(api: unknown) => unknown> {

@@ -1,4 +1,4 @@
-// The rows of what emitters sent: one for each event, without its output, and sums by hour. Knows no log file.
+// Rows of emitted events: one per event, without its output, and sums by hour.
 
 import type { SessionId, StoredEvent, TrafficMark, TrafficStats } from '@binnacle/protocol';
 import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
@@ -7,11 +7,11 @@ import type { Answers, EventsAsk, Sight, StatsAsk } from './wire.ts';
 
 const HOUR_MS = 3600_000;
 const PREVIEW_CHARS = 500;
-/** The `source` of the sessions that run here. */
+/** The `source` of the gateway's own sessions. */
 const LOCAL = 'local';
 export const OF_SOURCE = `coalesce(l.source, '${LOCAL}') = ?`;
 
-/** What is known of the command that a log is at. */
+/** Command to which the current events of a log belong. */
 interface Command {
   readonly n: number | null;
   readonly preview: string | null;
@@ -60,7 +60,9 @@ export class EventIndex {
     return this.#count;
   }
 
-  /** `time`: when it came. `offset`: behind its output. `output`: the beginning of that as text. */
+  /**
+   * Adds a row. `time`: arrival of the event. `offset`: end of its output. `output`: beginning of the output as text.
+   */
   add(log: number, { traffic }: TrafficMark, at: { time: number; offset: number; output: string }): void {
     const command = this.#commandOf(log, traffic);
     const exitCode = traffic.exit_code ?? null;
@@ -87,7 +89,7 @@ export class EventIndex {
     this.#sum.run(Math.floor(at.time / HOUR_MS) * HOUR_MS, log, traffic.bytes, failed ? 1 : 0);
   }
 
-  /** The oldest ones of a log go first: a command goes with the last event that it was run for. */
+  /** Removes a row, the oldest of its log. A command is removed with the last event that belongs to it. */
   remove(id: number): void {
     const row = this.#remove.get(id) as { log: number; command: number | null } | undefined;
     if (row === undefined) return;
@@ -101,7 +103,7 @@ export class EventIndex {
     this.#count = (this.#db.prepare('SELECT count(*) AS n FROM events').get() as { n: number }).n;
   }
 
-  /** Newest first. */
+  /** Lists events, newest first. */
   list(ask: EventsAsk): Answers['events'] {
     const where = new Where(ask);
     const bySession = ask.session_id !== undefined;
@@ -127,7 +129,7 @@ export class EventIndex {
     if (ask.since !== undefined) events.and('e.id >= ?', stampOf(ask.since));
     if (ask.until !== undefined) events.and('e.id < ?', stampOf(ask.until));
     if (ask.after !== undefined) events.and('e.id < ?', ask.after);
-    // One session has few of them, and all others come in the order that they are asked for.
+    // One session has few events; all others are read in the order of the answer.
     const from = bySession ? 'events e INDEXED BY events_log' : 'events e NOT INDEXED';
     const rows = this.#db
       .prepare(
@@ -139,7 +141,7 @@ export class EventIndex {
     return { events: page.map(toEvent), next: rows.length > ask.limit ? (page.at(-1)?.id ?? null) : null };
   }
 
-  /** Oldest hour first. */
+  /** Sums events by hour, oldest hour first. */
   stats(ask: StatsAsk): TrafficStats {
     const where = new Where(ask);
     if (ask.source !== undefined) where.and(OF_SOURCE, ask.source);
@@ -168,7 +170,7 @@ export class EventIndex {
   }
 }
 
-/** Conditions on logs, beginning with that the asker may see them, or on whatever else. */
+/** Conditions of a query, beginning with the logs that the principal may see. */
 class Where {
   readonly values: SqlValue[] = [];
   readonly #parts: string[] = [];

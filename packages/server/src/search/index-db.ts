@@ -1,15 +1,15 @@
-// The file of the index: its tables, and what becomes of one that is damaged. All of it is derived from the logs, so a
-// file that is not as it should be is thrown away. Knows no row.
+// The file of the index: its tables, and the replacement of a damaged file. Everything in it is derived from the logs,
+// so an unusable file is deleted.
 
 import { lstatSync, renameSync, rmSync } from 'node:fs';
 import { isDiskFull } from '@binnacle/protocol';
 import { createPrivateFile } from '../data-dir/data-dir.ts';
 import { type Database, isBusy, openDatabase } from '../store/sqlite.ts';
 
-/** Of the tables below. There are no migrations: another version is made anew. */
+/** Version of the tables below. There are no migrations: an index of another version is rebuilt. */
 const VERSION = 1;
 
-/** One tokenizer for the index and for finding the words again in what it found. */
+/** One tokenizer, both for the index and for finding the words again in a hit. */
 export const TOKENIZER = `tokenize="unicode61 remove_diacritics 2"`;
 
 const SCHEMA = `
@@ -50,14 +50,14 @@ export function openIndex(path: string): { readonly db: Database; readonly isNew
     const db = open(path);
     const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
     if (user_version === VERSION) {
-      // Damage in the pages that everything begins with is found here; other damage when it is met.
+      // Reads the first pages, where damage is found now; other damage is found when its page is read.
       db.prepare('SELECT count(*) FROM logs').get();
       db.prepare('SELECT max(id) FROM docs').get();
       return { db, isNew: false };
     }
     db.close();
   } catch (error) {
-    // Whatever else it is that cannot be used, damaged, unreadable, a directory: the logs have all that was in it.
+    // Any other unusable file, damaged, unreadable, a directory: the logs have its contents.
     if (isDiskFull(error) || isBusy(error)) throw error;
   }
   removeIndex(path);
@@ -66,11 +66,11 @@ export function openIndex(path: string): { readonly db: Database; readonly isNew
   return { db, isNew: true };
 }
 
-/** Nobody may have it open. */
+/** Removes the index. No process may have it open. */
 export function removeIndex(path: string): void {
   for (const suffix of ['', '-wal', '-shm', '-journal']) {
     const stat = lstatSync(path + suffix, { throwIfNoEntry: false });
-    // No index of ours: somebody may miss what is in it.
+    // A directory is not from this program, and its contents may be missed.
     if (stat?.isDirectory() === true) renameSync(path + suffix, `${path}${suffix}.aside-${Date.now()}`);
     else rmSync(path + suffix, { force: true });
   }
@@ -80,7 +80,7 @@ function open(path: string): Database {
   createPrivateFile(path);
   const db = openDatabase(path);
   try {
-    // NORMAL: a power loss may take the last commits, never the file; the logs have them.
+    // NORMAL: a power loss may lose the last commits, but never the file; the logs have their contents.
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;
              PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY;
              PRAGMA trusted_schema = OFF;`);

@@ -1,5 +1,5 @@
-// Brings logs into the index as far as it was told that they go, a slice of one log at a time. Those that grow go before
-// those that are over. Knows no message and no question.
+// Brings logs into the index up to their last reported heads, one slice of one log at a time. Growing logs go before
+// finished ones.
 
 import { BinnacleError, type Epoch } from '@binnacle/protocol';
 import type { Statement } from '../store/sqlite.ts';
@@ -7,9 +7,9 @@ import { LogIndex, type LogIndexParts, type LogRow } from './log-index.ts';
 import type { Readers } from './readers.ts';
 import type { LogNews } from './wire.ts';
 
-/** Of one log in one go; then others have their turn. */
+/** Maximum bytes of one log per slice; then other logs have their turn. */
 const SLICE_BYTES = 1024 * 1024;
-/** Logs whose last text may still grow. More are read again from its beginning. */
+/** Maximum logs whose last text may still grow. Beyond it, a log is read again from the beginning of that text. */
 const MAX_OPEN = 256;
 
 export interface FollowEvents {
@@ -28,7 +28,7 @@ export class Follow {
   readonly #keptFrom: Statement;
   /** Least recently used first. */
   readonly #open = new Map<string, LogIndex>();
-  /** What is behind, by what it is. */
+  /** Ids of logs that are behind, growing and finished ones. */
   readonly #live = new Set<string>();
   readonly #over = new Set<string>();
 
@@ -43,7 +43,7 @@ export class Follow {
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
     );
     this.#update = db.prepare('UPDATE logs SET conversation = ?, foreign_id = ?, source = ?, labels = ? WHERE id = ?');
-    // The name is free then for another life of the log.
+    // Renamed: the name is then free for a later log of the same id.
     this.#retire = db.prepare(`UPDATE logs SET gone = 1, id = id || ' ' || n, foreign_id = NULL WHERE id = ?`);
     this.#keptFrom = db.prepare('UPDATE logs SET kept_from = ?1 WHERE n = ?2 AND kept_from < ?1');
   }
@@ -59,7 +59,7 @@ export class Follow {
     if (row !== undefined) {
       if (!isKnown) this.#describe(news);
       if (news.oldest.offset > row.kept_from) this.#keptFrom.run(news.oldest.offset, row.n);
-      // Nothing new: most of what is told of after a restart.
+      // No change: most news after a restart.
       if (news.isFinal && row.place === news.head.place && row.offset === news.head.offset) {
         this.#events.did(news.id, news.head.place);
         return;
@@ -70,20 +70,20 @@ export class Follow {
     (news.isFinal ? this.#over : this.#live).add(news.id);
   }
 
-  /** Nothing of it is found from now on; retention takes it away. */
+  /** Hides a log's rows from all results; retention removes them later. */
   forget(id: string): void {
     this.#retire.run(id);
     this.#drop(id);
     this.#readers.forget(id);
   }
 
-  /** A transaction was rolled back: what is in memory is more than what was kept. */
+  /** Discards the state in memory after a rolled back transaction: it is ahead of the index. */
   reset(): void {
     for (const id of this.#open.keys()) this.#queueAgain(id);
     this.#open.clear();
   }
 
-  /** Output that is not in the index, of the logs that `isMeant`. */
+  /** Returns the bytes of output that are not in the index, for the logs that `isMeant` selects. */
   behind(isMeant: (news: LogNews) => boolean = () => true): number {
     let bytes = 0;
     for (const id of [...this.#live, ...this.#over]) {
@@ -104,7 +104,7 @@ export class Follow {
       return await this.#read(id);
     } catch (error) {
       if (!(error instanceof BinnacleError) && !isFileError(error)) throw error;
-      // Where it was deleted while it was read, nothing of it is left to be given up.
+      // The log was deleted during the read: nothing is left to give up.
       if (this.#readers.news.has(id)) this.#giveUp(news, error);
       return 0;
     }
@@ -115,7 +115,7 @@ export class Follow {
       for (const id of queue) {
         queue.delete(id);
         if (this.#readers.news.has(id)) {
-          // Behind the others, until it is done.
+          // Moved to the end of the queue until it is done.
           queue.add(id);
           return id;
         }
@@ -131,7 +131,7 @@ export class Follow {
     const { head } = reader;
     while (log.at.place < head.place && log.at.place - from < SLICE_BYTES) {
       const reading = await reader.read({ epoch: reader.epoch, ...log.at });
-      // Deleted while it was read.
+      // The log was deleted during the read.
       if (this.#open.get(id) !== log) return 0;
       if (reading.kind === 'head') break;
       if (reading.kind === 'gap') {
@@ -205,10 +205,10 @@ export class Follow {
     if (news !== undefined) (news.isFinal ? this.#over : this.#live).add(id);
   }
 
-  /** Its log cannot be read from there: it is begun anew with the next news, or was deleted. */
+  /** Gives up a log that cannot be read at its place. The next news starts it again, unless it was deleted. */
   #giveUp(news: LogNews, error: unknown): void {
     const code = error instanceof BinnacleError ? error.code : 'internal';
-    // Of one that is being deleted, files go before anybody is told.
+    // During a deletion the files go before the index is notified.
     if (code !== 'session_gone' && this.#readers.hasLog(news.id)) {
       this.#events.warn('a log could not be indexed', { session: news.id, error: String(error), code });
     }
@@ -218,7 +218,7 @@ export class Follow {
   }
 }
 
-/** The id of a session begins with the ms in which it came to be here. */
+/** Time of arrival of a session, in ms: the beginning of its id. */
 const bornAt = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) || 0;
 
 const isFileError = (error: unknown): boolean => error instanceof Error && 'syscall' in error;

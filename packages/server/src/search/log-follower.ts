@@ -1,10 +1,14 @@
-// One session whose log grows, on its way to the index: waits for growth where the index is, and lets a flood collect.
-// Like any viewer it asks the runner for growth only when all before it was taken.
+// Follows one growing session log for the index: waits for growth from the place that the index has reached, and
+// batches a flood. Like any viewer, waits at the runner only after the index has taken everything before
+// (back-pressure).
 
 import type { Session } from '../sessions/session.ts';
 import type { LogNews } from './wire.ts';
 
-/** A round costs a message or two and a commit: a flood has one a second, what is typed has one now and then. */
+/**
+ * Minimum delays between rounds. A round costs a message or two and a commit: a flood has one per second, typing has
+ * one now and then.
+ */
 const FLOOD_BYTES = 64 * 1024;
 const FLOOD_PAUSE_MS = 1000;
 const PAUSE_MS = 100;
@@ -12,7 +16,7 @@ const PAUSE_MS = 100;
 export class Followed {
   readonly session: Session;
   readonly #post: (news: LogNews) => void;
-  /** Told up to there, and taken up to there. */
+  /** Places up to which growth was reported to the index, and taken by it. */
   #told = -1;
   #taken = -1;
   #toldAt = 0;
@@ -34,21 +38,21 @@ export class Followed {
     return this.#isOver;
   }
 
-  /** It may have its log only now. */
+  /** Begins to follow if the session did not have a log before. */
   nudge(): void {
     if (this.#told < 0) this.tell();
   }
 
-  /** There is something that was not taken yet. */
+  /** True if the log has output that the index has not taken. */
   get isBehind(): boolean {
     const log = this.#log();
     return log !== undefined && log.head.place > Math.max(0, this.#taken);
   }
 
-  /** Tells of what there is, and goes on when that was taken. Also the way to begin, and to begin again. */
+  /** Reports the current head, and continues when the index has taken it. Also begins, and begins again. */
   tell(): void {
     const log = this.#log();
-    // Not started yet, or deleted: it will be heard of again.
+    // Not started yet, or deleted. The next event of the session tries again.
     if (log === undefined || this.#isOver) return;
     this.#cancel();
     const { head, oldest } = log;
@@ -72,7 +76,7 @@ export class Followed {
     }
   }
 
-  /** Nothing was taken: another index has begun. */
+  /** Starts again from nothing: a new index has begun. */
   reset(): void {
     this.#taken = -1;
     this.#told = -1;

@@ -1,5 +1,5 @@
-// One log on its way into the index: cuts its output into documents, takes its events, and remembers where it would have
-// to begin again. Knows neither files nor other logs.
+// One log on its way into the index: cuts its output into documents, takes its events, and stores where to continue
+// after a restart.
 
 import { isOutput, type TrafficMark } from '@binnacle/protocol';
 import { type Piece, PlainText } from '../cursor/plain-text.ts';
@@ -9,11 +9,11 @@ import type { EventIndex } from './event-rows.ts';
 import { inSteps } from './snippets.ts';
 import type { TextIndex } from './text-index.ts';
 
-/** A document ends with the first line behind so many characters, */
+/** Minimum characters of a document, which ends after the line that reaches this number. */
 const ENOUGH_CHARS = 3072;
-/** and here, wherever that is. */
+/** Maximum characters of a document, which ends here even inside a line. */
 const MOST_CHARS = 4096;
-/** What came so much later than its beginning is in the next. */
+/** Maximum time between the beginning of a document and its output; later output begins the next document. */
 const SPREAD_MS = 30_000;
 const PREVIEW_CHARS = 500;
 
@@ -27,12 +27,12 @@ export interface LogRow {
 }
 
 interface OpenDoc {
-  /** Where its output begins, as a reader would go there. */
+  /** Beginning of its output, as a position for a reader. */
   readonly start: Head;
   readonly time: number;
   text: string;
   end: number;
-  /** Once it is in the index. */
+  /** Row id; undefined before the document is in the index. */
   id: number | undefined;
   isDirty: boolean;
 }
@@ -41,7 +41,7 @@ export interface LogIndexParts {
   readonly db: Database;
   readonly texts: TextIndex;
   readonly events: EventIndex;
-  /** When the session came here, ms since 1970: what a recording brings along is not older to us. */
+  /** Arrival of the session, in ms since 1970: entries of an imported recording never count as older. */
   readonly leastTime?: number;
 }
 
@@ -52,17 +52,17 @@ export class LogIndex {
   #plain = new PlainText();
   /** Output offset at which #plain began. */
   #base: number;
-  /** Behind what was taken. */
+  /** End of the part that was taken. */
   #at: Head;
   #marks: number;
   #lastTime = 0;
   #doc: OpenDoc | undefined;
-  /** Where the last output entries begin, ascending: the line that is being made began in one of them. */
+  /** Positions of the last output entries, ascending: the current line began in one of them. */
   #begins: Head[] = [];
-  /** The beginning of the output since the last event. */
+  /** Beginning of the output since the last event. */
   #preview = '';
 
-  /** What is in the index from the row's offset on was not whole, and is made again. */
+  /** Removes documents from the row's offset on, which were incomplete, and makes them again. */
   constructor(row: LogRow, parts: LogIndexParts) {
     this.row = row;
     this.#parts = parts;
@@ -73,12 +73,12 @@ export class LogIndex {
     parts.texts.removeFrom(row.n, row.offset);
   }
 
-  /** Where reading goes on. */
+  /** Position at which reading continues. */
   get at(): Head {
     return this.#at;
   }
 
-  /** Takes what lies between `from` and the entry's end. */
+  /** Takes the part between `from` and the end of the entry. */
   take(entry: Entry): void {
     const begin = { place: this.#at.place, offset: entry.offset };
     if (isOutput(entry.kind)) {
@@ -95,7 +95,7 @@ export class LogIndex {
     this.#preview = '';
   }
 
-  /** Output is missing there. */
+  /** Skips a gap in the output. */
   skipTo(at: Head): void {
     this.#flush();
     this.#close();
@@ -105,17 +105,17 @@ export class LogIndex {
     this.#at = at;
   }
 
-  /** Nothing follows for now, or ever: what is there can be found. */
+  /** Writes the current document, so that it can be found. `isFinal`: no output will follow. */
   settle(isFinal: boolean): void {
     if (isFinal) this.#flush();
     this.#write();
     if (isFinal) this.#doc = undefined;
   }
 
-  /** Writes down where to begin again. */
+  /** Stores where to begin again after a restart. */
   save(): void {
     const next = this.#base + this.#plain.resumeAt;
-    // Behind all that was taken, but for a sequence or character that is cut: that is read again.
+    // After everything that was taken, except an incomplete sequence or character, which is read again.
     const { place, offset } = this.#doc?.start ?? (next < this.#at.offset ? this.#startOf(next) : this.#at);
     this.#save.run(place, offset, this.#marks, this.row.n);
   }
@@ -161,7 +161,7 @@ export class LogIndex {
     if (isEnough || doc.text.length >= MOST_CHARS) this.#close();
   }
 
-  /** As a position within the entry that holds that offset. */
+  /** Returns the position of an offset in the entry that contains it. */
   #startOf(offset: number): Head {
     let found = 0;
     this.#begins.forEach((begin, i) => {
@@ -188,7 +188,7 @@ export class LogIndex {
   }
 }
 
-/** Undefined for an event of another kind. */
+/** Parses an event; undefined for an event of another kind. */
 function markOf(bytes: Uint8Array): TrafficMark | undefined {
   try {
     const body = JSON.parse(Buffer.from(bytes).toString()) as Partial<TrafficMark> | null;
@@ -197,6 +197,6 @@ function markOf(bytes: Uint8Array): TrafficMark | undefined {
       ? (body as TrafficMark)
       : undefined;
   } catch {
-    return undefined; // not of ours
+    return undefined; // not written by this gateway
   }
 }

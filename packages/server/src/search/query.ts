@@ -1,16 +1,18 @@
-// What people type into a search box, as an expression of FTS5. Everything goes over in quotes, so nothing that they
-// type is syntax there. Knows no table.
+// Translates the text of a search box into an expression of FTS5. Quotes every term, so that no input is interpreted as
+// syntax.
 
 import { BinnacleError } from '@binnacle/protocol';
 
 const MAX_BYTES = 1024;
 const MAX_TERMS = 32;
-/** A beginning of one letter is that of nearly everything. */
+/** Minimum characters of a prefix: one letter is the beginning of nearly everything. */
 const MIN_PREFIX = 2;
 
-/** -"a phrase"*, each part of it optional; a quote that is not closed goes to the end. */
+/**
+ * Pattern of a term: -"a phrase"*, each part of it optional; a quote without its end reaches to the end of the text.
+ */
 const TERM = /(-?)(?:"([^"]*)(?:"|$)|([^\s"]+))(\*?)/gu;
-/** What the tokenizer makes words of. */
+/** Characters from which the tokenizer makes words. */
 const HAS_WORD = /[\p{L}\p{N}\p{Co}]/u;
 const CONTROL = /[\p{Cc}]/u;
 

@@ -1,4 +1,4 @@
-// Readers of session logs for the process of the index: which are open, and how far each log has come. Knows no row.
+// Open readers of session logs in the process of the index, and the last reported head of each log.
 
 import { join } from 'node:path';
 import { Cursor } from '../cursor/cursor.ts';
@@ -10,9 +10,11 @@ import { SegmentReader } from '../log/segment-reader.ts';
 import type { LogNews } from './wire.ts';
 
 const MAX_OPEN = 64;
-/** A search reads a page or two for each hit. */
+/** Bytes of a page. A search reads a page or two per hit. */
 const PAGE_BYTES = 16 * 1024;
-/** A flood is a few entries a page, and what came at another time keeps its own. */
+/**
+ * Maximum time span of merged entries: a flood makes a few entries per page, and output of another time keeps its own.
+ */
 const MERGE_MS = 1000;
 
 export class Readers {
@@ -27,14 +29,14 @@ export class Readers {
     this.#dir = dir;
   }
 
-  /** What was told last of each log. */
+  /** Last news of each log. */
   get news(): ReadonlyMap<string, LogNews> {
     return this.#news;
   }
 
   tell(told: LogNews): void {
     const before = this.#news.get(told.id);
-    // What the catalogue knows of a log that grows is older than what its session says.
+    // News from the catalogue is older than news from the session itself.
     const head = before !== undefined && before.head.place > told.head.place ? before.head : told.head;
     const oldest = before !== undefined && before.oldest.place > told.oldest.place ? before.oldest : told.oldest;
     const news = { ...told, head, oldest };
@@ -45,7 +47,7 @@ export class Readers {
     reader.advance(news.head);
   }
 
-  /** Any of it is there: not of a session that was deleted. */
+  /** True if any part of the log exists; false for a deleted session. */
   hasLog(id: string): boolean {
     return listSegments(join(this.#dir, id, 'log')).length > 0;
   }
@@ -60,7 +62,7 @@ export class Readers {
     this.#open.delete(id);
   }
 
-  /** Throws what `SegmentReader.open` throws, and for a log that nobody told of. */
+  /** Throws the errors of `SegmentReader.open`, and an Error for a log without news. */
   of(id: string): SegmentReader {
     const news = this.#news.get(id);
     if (news === undefined) throw new Error('Nobody told of that log.');
@@ -84,7 +86,7 @@ export class Readers {
     return reader;
   }
 
-  /** Output from an offset on, at most `bytes` of it. Throws what reading throws, `gap` included. */
+  /** Reads output from an offset on, at most `bytes`. Throws the errors of reading, including `gap`. */
   async output(id: string, offset: number, bytes: number): Promise<Buffer> {
     const reader = this.of(id);
     return await outputBytes(new Cursor(reader, await reader.locate(offset)), bytes);

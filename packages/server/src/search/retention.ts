@@ -1,4 +1,4 @@
-// Takes out of the index what is not kept any more, a few rows at a time. Knows no log file.
+// Removes from the index what retention has removed from the logs, a few rows at a time.
 
 import { TrustedTime } from '../base/trusted-time.ts';
 import type { Database, Statement } from '../store/sqlite.ts';
@@ -6,9 +6,9 @@ import type { EventIndex } from './event-rows.ts';
 import { stampOf } from './row-ids.ts';
 import type { TextIndex } from './text-index.ts';
 
-/** Rows and documents that one slice removes: some milliseconds. */
+/** Maximum rows and documents removed per slice: some milliseconds. */
 const SLICE = 256;
-/** Sizes and ages are looked at so often. */
+/** Delay between two checks of sizes and ages. */
 const LOOK_MS = 60_000;
 
 export interface RetentionLimits {
@@ -18,7 +18,7 @@ export interface RetentionLimits {
 }
 
 interface Work {
-  /** False when there is nothing more to do. */
+  /** Removes a slice. Returns false when the work is done. */
   step(): boolean;
 }
 
@@ -33,7 +33,10 @@ export class IndexRetention {
   readonly #oldestEvents: Statement;
   readonly #pages: Statement;
   #removed = 0;
-  /** Time without the knowledge of earlier processes, which is not needed: what goes here is still in the logs. */
+  /**
+   * Clock without the state of earlier processes, which is not needed: the logs still have everything that is removed
+   * here.
+   */
   readonly #time = new TrustedTime();
   #lookedAt = Number.NEGATIVE_INFINITY;
   #work: Work[] = [];
@@ -60,23 +63,23 @@ export class IndexRetention {
     this.#measure();
   }
 
-  /** Rows and documents, so far. */
+  /** Rows and documents removed so far. */
   get removed(): number {
     return this.#removed;
   }
 
-  /** Of the file, without what is free in it. */
+  /** Bytes of the file in use, without its free pages. */
   get bytes(): number {
     this.#measure();
     return this.#bytes;
   }
 
-  /** Something was deleted or trimmed: looks at once. */
+  /** Checks again at once, after a deletion or a trim. */
   lookAgain(): void {
     this.#lookedAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** Removes one slice. False when there was nothing to remove. */
+  /** Removes one slice. Returns false if there was nothing to remove. */
   step(now: number = this.#time.now()): boolean {
     if (this.#events.count > this.#limits.maxEvents) {
       return this.#dropEvents(Math.min(SLICE, this.#events.count - this.#limits.maxEvents));
@@ -109,7 +112,10 @@ export class IndexRetention {
     this.#bytes = used * size;
   }
 
-  /** The room that a document takes comes back only when FTS5 merges; so as many go as make up what is too much. */
+  /**
+   * Returns the work that brings the index to its maximum size. FTS5 frees the space of a document only by a merge, so
+   * the number to remove is computed in advance from the excess.
+   */
   #overSize(): Work[] {
     if (this.#bytes <= this.#limits.maxIndexBytes) return [];
     const share = 1 - this.#limits.maxIndexBytes / this.#bytes;
@@ -143,7 +149,7 @@ export class IndexRetention {
     return {
       step: () => {
         const before = (changes.get() as { n: number }).n;
-        // Negative: begins to merge all there is into one, as `optimize` would in one go.
+        // Negative: begins to merge everything into one segment, as `optimize` would in a single step.
         merge.run(isFirst ? -200 : 200);
         isFirst = false;
         return (changes.get() as { n: number }).n - before >= 2;

@@ -1,5 +1,5 @@
-// Search and stored traffic for the rest of the gateway: follows every session that anybody may see, asks the index, and
-// shows of its answers what the asker may see. Never touches the index itself.
+// Search and stored traffic for the rest of the gateway: follows every session except hidden ones, queries the index,
+// and filters the answers by the access of the principal. Never opens the index itself.
 
 import {
   BinnacleError,
@@ -20,9 +20,9 @@ import { parseQuery } from './query.ts';
 import type { FoundHit, IndexFacts, LogNews } from './wire.ts';
 import { IndexProcess } from './worker-client.ts';
 
-/** Sessions that are looked at in one turn. */
+/** Sessions per event-loop turn. */
 const BATCH = 100;
-/** A query for events waits so long for what has come already. */
+/** Maximum wait of a query for events that have arrived already. */
 const CATCH_UP_MS = 2000;
 const START = { place: 0, offset: 0 };
 
@@ -33,15 +33,15 @@ export interface SearchParts {
 }
 
 export interface SearchOptions {
-  /** The file of the index. */
+  /** Path of the index file. */
   readonly path: string;
-  /** Of sessions. */
+  /** Directory of the sessions. */
   readonly dir: string;
   readonly script: string;
   readonly maxEvents: number;
   readonly maxIndexBytes: number;
   readonly retainMs: number;
-  /** Default 10 s. */
+  /** Maximum ms of a search. Default 10 s. */
   readonly searchMs?: number;
 }
 
@@ -61,15 +61,15 @@ export class Search {
   readonly #parts: SearchParts;
   readonly #searchMs: number;
   readonly #index: IndexProcess;
-  /** Those whose log may grow. */
+  /** Sessions whose log may grow. */
   readonly #followed = new Map<string, Followed>();
-  /** Foreign ones that are over, and where their logs end, until the index is there. */
+  /** Ended foreign sessions and the ends of their logs, until the index has taken them. */
   readonly #ending = new Map<string, number>();
-  /** All that have sessions. */
+  /** All conversations that have sessions. */
   readonly #conversations = new Set<string>();
   readonly #waiting = new Set<() => void>();
   readonly #unwatch: () => void;
-  /** Which walk through all sessions is meant to go on. */
+  /** Number of the current walk through all sessions; an older walk stops. */
   #walk = 0;
   #isStopped = false;
 
@@ -96,7 +96,7 @@ export class Search {
     return this.#index.facts;
   }
 
-  /** Throws `bad_query`, `search_timeout`, `index_unavailable`. */
+  /** Searches output. Throws `bad_query`, `search_timeout`, `index_unavailable`. */
   async search(query: SearchQuery, isSeen: SessionFilter): Promise<SearchResult> {
     const { session_id: session, source, after } = query;
     const found = await this.#index.ask({
@@ -116,7 +116,7 @@ export class Search {
     };
   }
 
-  /** Throws `index_unavailable`. */
+  /** Lists stored events. Throws `index_unavailable`. */
   async events(query: TrafficQuery, isSeen: SessionFilter): Promise<StoredEventList> {
     const { after, limit = EVENTS_LIMIT, ...filter } = query;
     const place = after === undefined ? {} : { after: parseAfter(after) };
@@ -126,13 +126,13 @@ export class Search {
     return { events: events.filter(({ session }) => this.#isSeen(session, isSeen)), next: next?.toString(36) ?? null };
   }
 
-  /** Throws `index_unavailable`. */
+  /** Sums stored events by hour. Throws `index_unavailable`. */
   async stats(query: StatsQuery, isSeen: SessionFilter): Promise<TrafficStats> {
     await this.#catchUp();
     return await this.#index.ask({ kind: 'stats', ...query, conversations: this.#seenConversations(isSeen) });
   }
 
-  /** Makes the index anew from the logs. It answers in a moment, from what it has by then. */
+  /** Rebuilds the index from the logs. Queries soon work again, on the part that is indexed by then. */
   rebuild(): void {
     this.#index.rebuild();
   }
@@ -145,7 +145,7 @@ export class Search {
     await this.#index.stop();
   }
 
-  /** Tells a new process of all there is, a few sessions a turn. */
+  /** Reports all sessions to a new process, a few per event-loop turn. */
   #begin(): void {
     this.#walk += 1;
     void this.#tellAll(this.#walk).catch((error: unknown) =>
@@ -171,13 +171,13 @@ export class Search {
     this.#index.post({ t: 'told_all' });
   }
 
-  /** Of one that is over; one that goes on is followed. */
+  /** Returns the news of a finished session; begins to follow any other. */
   #newsOf(record: SessionRecord): LogNews | undefined {
     if (record.hidden) return undefined;
     if (record.conversation !== null) this.#conversations.add(record.conversation);
     if (!isOver(record)) {
       this.#follow(this.#parts.sessions.get(record.id));
-      // Where it has no log yet, the index must all the same not take it for deleted.
+      // Reported even without a log, so that the index does not treat the session as deleted.
       return newsOf({ id: record.id, record }, { head: START, oldest: START, isFinal: false });
     }
     return newsOf({ id: record.id, record }, { head: record.head ?? START, oldest: START, isFinal: true });
@@ -224,7 +224,7 @@ export class Search {
     for (const look of [...this.#waiting]) look();
   }
 
-  /** What emitters were told to be stored is in the answer. */
+  /** Waits until all acknowledged events are in the index. */
   async #catchUp(): Promise<void> {
     const behind = [...this.#followed.values()].filter(
       (followed) => followed.session.record.foreign !== null && followed.isBehind,
@@ -242,7 +242,7 @@ export class Search {
       const look = (): void => {
         for (const [id, place] of heads) {
           const followed = this.#followed.get(id);
-          // What is neither followed nor on its way was taken, or is deleted.
+          // A session that is neither followed nor ending was taken, or is deleted.
           const isTaken = followed === undefined ? !this.#ending.has(id) : followed.taken >= place;
           if (isTaken) heads.delete(id);
         }
@@ -271,7 +271,7 @@ export class Search {
         time,
       };
     } catch (error) {
-      if (error instanceof BinnacleError) return undefined; // deleted since
+      if (error instanceof BinnacleError) return undefined; // deleted since the query
       throw error;
     }
   }

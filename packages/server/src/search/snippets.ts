@@ -1,5 +1,5 @@
-// Shows what was found: reads the text of a hit back from its log, and finds the words in it with the same rules that
-// found the hit. Knows no index.
+// Snippets of hits: reads the text of a hit from its log, and finds the words in it with the tokenizer that found the
+// hit.
 
 import { type Piece, PlainText } from '../cursor/plain-text.ts';
 import { type Database, openDatabase, type Statement } from '../store/sqlite.ts';
@@ -9,12 +9,12 @@ import type { FoundDoc } from './text-index.ts';
 import type { FoundHit } from './wire.ts';
 
 const SNIPPET_CHARS = 400;
-/** Of the line before a match that stands far behind its beginning. */
+/** Maximum characters before a match that is far from the beginning of its line. */
 const BEFORE_CHARS = 100;
-/** Plain text has neither of them. */
+/** Markers that plain text never contains. */
 const OPEN = '\x01';
 const CLOSE = '\x02';
-/** As the index was made of them. */
+/** Bytes per step, the same as in the index. */
 const STEP_BYTES = 2048;
 
 type Range = readonly [number, number];
@@ -39,7 +39,7 @@ export class Snippets {
     this.#db.close();
   }
 
-  /** Those whose output is not kept any more are left out. */
+  /** Returns the hits, without those whose output has been removed. */
   async of(found: readonly FoundDoc[], expression: string): Promise<FoundHit[]> {
     const pieces: (readonly Piece[] | undefined)[] = [];
     for (const doc of found) pieces.push(await this.#read(doc));
@@ -60,12 +60,12 @@ export class Snippets {
       const bytes = await this.#readers.output(doc.session, doc.at, doc.bytes);
       return inPieces(new PlainText(), bytes);
     } catch {
-      return undefined; // trimmed or deleted since: retention is about to remove the document
+      return undefined; // trimmed or deleted since: retention will remove the document
     }
   }
 
   #matches(texts: readonly string[], expression: string): ReadonlyMap<number, readonly Range[]> {
-    // Emptied each time: nothing of one search may be seen in another.
+    // Emptied for each search: nothing of one search may be visible in another.
     this.#db.exec('DELETE FROM hits');
     texts.forEach((text, n) => {
       this.#insert.run(n, text);
@@ -75,7 +75,7 @@ export class Snippets {
   }
 }
 
-/** The text of output, cut as finely as the index does. */
+/** Converts output to text in the same steps as the index. */
 export function* inSteps(plain: PlainText, bytes: Uint8Array): Generator<readonly Piece[]> {
   for (let at = 0; at < bytes.length; at += STEP_BYTES) yield plain.push(bytes.subarray(at, at + STEP_BYTES));
 }
@@ -95,7 +95,9 @@ function rangesOf(marked: string): Range[] {
   return ranges;
 }
 
-/** `at`: where the line of the first match begins, in bytes of output since the beginning of the pieces. */
+/**
+ * Cuts a snippet. `at`: beginning of the line of the first match, in bytes of output from the beginning of the pieces.
+ */
 function cut(
   pieces: readonly Piece[],
   matches: readonly Range[],
@@ -106,7 +108,7 @@ function cut(
   let from = first[0] - line > SNIPPET_CHARS / 2 ? first[0] - BEFORE_CHARS : line;
   if (isInside(text, from)) from += 1;
   let to = Math.min(text.length, from + SNIPPET_CHARS);
-  // Whole lines, as long as the match is on one of them.
+  // Ends with a whole line if the match is inside it.
   const lastBreak = text.lastIndexOf('\n', to - 1);
   if (to < text.length && lastBreak >= first[1]) to = lastBreak;
   while (to > from && text[to - 1] === '\n') to -= 1;
@@ -117,11 +119,11 @@ function cut(
   return { snippet: text.slice(from, to), ranges, at: placeOf(pieces, line) };
 }
 
-/** Between the two halves of a character. */
+/** Tells whether `at` is between the two halves of a surrogate pair. */
 const isInside = (text: string, at: number): boolean =>
   at > 0 && (text.charCodeAt(at) & 0xfc00) === 0xdc00 && (text.charCodeAt(at - 1) & 0xfc00) === 0xd800;
 
-/** Lines begin where pieces do. */
+/** Returns the offset of the line that contains `index`. Lines begin at the beginning of pieces. */
 function placeOf(pieces: readonly Piece[], index: number): number {
   let start = 0;
   let at = 0;

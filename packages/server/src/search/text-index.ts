@@ -1,5 +1,4 @@
-// The documents of the full-text index: which there are, where their output is, and which have the words that somebody
-// looks for. Their text is not kept here. Knows no log file.
+// Documents of the full-text index: their ranges of output, and the words in them. The text itself is not stored.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Database, SqlValue, Statement } from '../store/sqlite.ts';
@@ -7,7 +6,10 @@ import { OF_SOURCE } from './event-rows.ts';
 import { Stamps, timeOf } from './row-ids.ts';
 import type { SearchAsk } from './wire.ts';
 
-/** A search looks at so many documents in one go at first, and at four times as many in each that follows. */
+/**
+ * Documents in the first window of a search, and maximum per window: each window is four times as large as the one
+ * before.
+ */
 const FIRST_WINDOW = 4096;
 const LAST_WINDOW = 262_144;
 /** Maximum ms that one window counts for: it takes some ms, and more than this only while the machine is stopped. */
@@ -15,7 +17,7 @@ const MAX_WINDOW_MS = 1000;
 const NO_BOUND = Number.MAX_SAFE_INTEGER;
 
 export interface Doc {
-  /** Output offset where it begins. */
+  /** Output offset of its beginning. */
   readonly at: number;
   readonly bytes: number;
   readonly text: string;
@@ -61,7 +63,7 @@ export class TextIndex {
     return this.#count;
   }
 
-  /** Returns its id. */
+  /** Adds a document. Returns its id. */
   add(log: number, doc: Doc): number {
     const id = this.#stamps.next(doc.time);
     this.#insert.run(id, log, doc.at, doc.bytes);
@@ -70,7 +72,7 @@ export class TextIndex {
     return id;
   }
 
-  /** It has grown. */
+  /** Replaces a document that has grown. */
   replace(id: number, doc: Doc): void {
     this.#resize.run(doc.bytes, id);
     this.#removeWords.run(id);
@@ -82,19 +84,19 @@ export class TextIndex {
     this.#count -= Number(this.#remove.run(id).changes);
   }
 
-  /** Those of a log from an offset on: there are few, as they are being made anew. */
+  /** Removes the documents of a log from an offset on. There are few, because they are being made again. */
   removeFrom(log: number, at: number): void {
     for (const { id } of this.#behind.all(log, at) as { id: number }[]) this.remove(id);
   }
 
-  /** As they were before a transaction that failed. */
+  /** Restores the counts after a failed transaction. */
   recount(): void {
     this.#count = (this.#db.prepare('SELECT count(*) AS n FROM docs').get() as { n: number }).n;
   }
 
   /**
-   * Newest first, one more than asked for if there are. Looks at them in windows with `turn` in between, so that neither
-   * the index nor other questions wait for a search of everything. Throws `search_timeout`.
+   * Finds documents, newest first, one more than requested if there are more. Searches in windows with `turn` in
+   * between, so that a search of everything blocks neither the index nor other queries. Throws `search_timeout`.
    */
   async find(ask: SearchAsk, turn: () => Promise<void>): Promise<FoundDoc[]> {
     let leftMs = ask.withinMs;
@@ -107,7 +109,7 @@ export class TextIndex {
        ORDER BY words.rowid DESC LIMIT ?`,
     );
     const conversations = JSON.stringify(ask.conversations);
-    // The words that begin so are gathered anew for each window, all over the index: one window is less.
+    // A prefix query collects its words from the whole index again for each window: one window is cheaper.
     let window = ask.expression.includes('"*') ? NO_BOUND : FIRST_WINDOW;
     const found: FoundDoc[] = [];
     for (let before = ask.after ?? NO_BOUND; ; ) {

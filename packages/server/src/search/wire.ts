@@ -3,24 +3,24 @@
 import type { StatsQuery, StoredEvent, TrafficQuery, TrafficStats, WireError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
 
-/** Options that the process is told first. */
+/** Options in the first message to the process. */
 export interface IndexOptions {
   readonly path: string;
-  /** Of sessions; their logs are in ID/log. */
+  /** Directory of the sessions; their logs are in ID/log. */
   readonly dir: string;
   readonly maxEvents: number;
   readonly maxIndexBytes: number;
   readonly retainMs: number;
 }
 
-/** How far a log has come. */
+/** State of a log. */
 export interface LogNews {
   readonly id: string;
   readonly head: Head;
   readonly oldest: Head;
-  /** Nothing follows. */
+  /** True if the log will not grow any more. */
   readonly isFinal: boolean;
-  /** Who may see it; see SessionRecord. */
+  /** Access to the session; see SessionRecord. */
   readonly conversation: string | null;
   readonly foreign: ForeignNews | null;
 }
@@ -31,16 +31,16 @@ export interface ForeignNews {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** Sessions that the asker may see: those without a conversation, and those of these. */
+/** Sessions that the principal may see: those without a conversation, and those of these conversations. */
 export interface Sight {
   readonly conversations: readonly string[];
 }
 
 export interface SearchAsk extends Sight {
   readonly kind: 'search';
-  /** As `parseQuery` made it. */
+  /** Expression from `parseQuery`. */
   readonly expression: string;
-  /** Our id of a session, or the emitter's name of one. */
+  /** Id of a session, or an emitter's name for one. */
   readonly session?: string;
   readonly source?: string;
   /** Only documents with a lower id. */
@@ -82,13 +82,13 @@ export interface Answers {
   readonly stats: TrafficStats;
 }
 
-/** For metrics. */
+/** Values for metrics. */
 export interface IndexFacts {
   readonly events: number;
   readonly documents: number;
   /** Output that is not in the index yet. */
   readonly behindBytes: number;
-  /** Rows and documents that retention took, since this process began. */
+  /** Rows and documents that retention has removed since this process began. */
   readonly removed: number;
   readonly indexBytes: number;
 }
@@ -97,7 +97,7 @@ export type ToIndex =
   | { readonly t: 'open'; readonly options: IndexOptions }
   | { readonly t: 'logs'; readonly logs: readonly LogNews[] }
   | { readonly t: 'gone'; readonly ids: readonly string[] }
-  /** All that is kept was told of: what the index has besides is gone. */
+  /** All sessions were reported: everything else in the index is deleted. */
   | { readonly t: 'told_all' }
   | { readonly t: 'ask'; readonly n: number; readonly ask: Ask }
   | { readonly t: 'stop' };
@@ -105,9 +105,9 @@ export type ToIndex =
 export type FromIndex =
   /** `isNew`: the index was empty. */
   | { readonly t: 'ready'; readonly isNew: boolean }
-  /** It is in the index up to there. */
+  /** The index has taken the log up to this place. */
   | { readonly t: 'did'; readonly id: string; readonly place: number }
-  /** From here on the limit of a question counts. */
+  /** The time limit of the query counts from here on. */
   | { readonly t: 'began'; readonly n: number }
   | { readonly t: 'answer'; readonly n: number; readonly value: Answers[keyof Answers] }
   | { readonly t: 'refused'; readonly n: number; readonly error: WireError }

@@ -1,5 +1,5 @@
-// The index as the gateway has it: a process that is started again when it ends, however that was, and questions that get
-// an answer or a code, in time. Knows neither sessions nor queries.
+// The process of the index, as the gateway uses it: restarted after any end, with queries that get an answer or an
+// error code in time.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Log } from '../base/logger.ts';
@@ -8,18 +8,21 @@ import { SideProcess } from '../process/worker-process.ts';
 import { removeIndex } from './index-db.ts';
 import type { Answers, Ask, FromIndex, IndexFacts, IndexOptions, ToIndex } from './wire.ts';
 
-/** Maximum questions that wait at once: they come from people. */
+/** Maximum queries that wait at once: they come from people. */
 const MAX_ASKS = 64;
-/** A question that its own limit does not stop is inside one statement of SQLite, which nothing but a kill ends. */
+/**
+ * Time after a query's own limit until the process is killed: the query is then inside one statement of SQLite, which
+ * only a kill can end.
+ */
 const GRACE_MS = 1500;
-/** Maximum ms until the index begins with a question: as long as a page of somebody who waits for it stays open. */
+/** Maximum ms until the index begins with a query: about as long as a user keeps a waiting page open. */
 const QUEUE_MS = 30_000;
 const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 30_000;
-/** A process that lives so long has not died of what it was started with. */
+/** Lifetime after which the process counts as started successfully; its end then resets the back-off. */
 const SOUND_MS = 60_000;
 const STOP_MS = 3000;
-/** Maximum heap: a transaction's texts are 8 MiB of it. What SQLite caches is outside. */
+/** Maximum heap: a transaction's texts are 8 MiB of it. SQLite's cache is outside. */
 const MAX_HEAP_MB = 256;
 
 export interface IndexProcessOptions extends IndexOptions {
@@ -31,7 +34,7 @@ export interface IndexProcessOptions extends IndexOptions {
 }
 
 export interface IndexProcessEvents {
-  /** A process has begun, and knows nothing yet. */
+  /** Called for a new process, which knows no sessions yet. */
   started(): void;
   did(id: string, place: number): void;
 }
@@ -39,9 +42,9 @@ export interface IndexProcessEvents {
 interface Waiting {
   readonly resolve: (value: never) => void;
   readonly reject: (error: BinnacleError) => void;
-  /** Cancels the present limit: until the question begins, then until it is answered. */
+  /** Cancels the current time limit: until the query begins, then until it is answered. */
   cancel: () => void;
-  /** Monotonic ms: nothing heard since then, and the process hangs. */
+  /** Monotonic ms. Without any message since then, the process hangs. */
   since: number;
 }
 
@@ -61,7 +64,7 @@ export class IndexProcess {
   #n = 0;
   #isStopped = false;
   #goneForGood: (() => void) | undefined;
-  /** Removes the file before the next start. */
+  /** True if the file must be removed before the next start. */
   #isRebuilding = false;
   #facts: IndexFacts = { events: 0, documents: 0, behindBytes: 0, removed: 0, indexBytes: 0 };
   #removedBefore = 0;
@@ -81,17 +84,17 @@ export class IndexProcess {
     return this.#isReady;
   }
 
-  /** Pid of the process, while there is one. */
+  /** Pid of the process; undefined without one. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
 
-  /** Lost while there is no process: the next one is told everything. */
+  /** Sends a message, or drops it without a process: the next process gets all news again. */
   post(message: ToIndex): void {
     if (this.#isReady) this.#child?.send(message);
   }
 
-  /** Throws `index_unavailable`, `search_timeout`. */
+  /** Queries the index. Throws `index_unavailable`, `search_timeout`. */
   ask<A extends Ask>(ask: A): Promise<Answers[A['kind']]> {
     if (!this.#isReady) throw new BinnacleError('index_unavailable');
     if (this.#asks.size >= MAX_ASKS) {
@@ -107,7 +110,7 @@ export class IndexProcess {
     });
   }
 
-  /** Starts again with an empty index. Safe at any moment: the file is removed once no process has it open. */
+  /** Restarts with an empty index. Safe at any time: the file is removed once no process has it open. */
   rebuild(): void {
     this.#isRebuilding = true;
     this.#pause = 0;
@@ -170,7 +173,10 @@ export class IndexProcess {
     this.#again.unref();
   }
 
-  /** An index that has said nothing in all that time is inside SQLite, where nothing reaches it: that ends with it. */
+  /**
+   * Fails a query after its time limit. A process without any message since then is inside SQLite and cannot react, so
+   * it is killed.
+   */
   #giveUp(n: number, why: BinnacleError): void {
     const since = this.#asks.get(n)?.since ?? Number.POSITIVE_INFINITY;
     this.#refuse(n, why);
@@ -179,7 +185,7 @@ export class IndexProcess {
     this.#child?.kill();
   }
 
-  /** From here on its own limit counts, which the index keeps by itself where it can. */
+  /** Starts the query's own limit, which the index enforces itself where it can. */
   #began(n: number): void {
     const waiting = this.#asks.get(n);
     if (waiting === undefined) return;

@@ -1,6 +1,6 @@
-// The process of the index: owns its file, takes logs in when there is nothing else to do, and answers questions in
-// between. Everything that it is told of is told again to the next one, so it may be killed at any time. Not a thread:
-// one that is ended inside SQLite takes the gateway along.
+// The process of the index: owns its file, indexes logs while no query waits, and answers queries. The next process
+// gets all news again, so this one may be killed at any time. A process, not a thread: a thread that is ended inside
+// SQLite crashes the gateway.
 
 import { randomInt } from 'node:crypto';
 import { statfsSync } from 'node:fs';
@@ -17,15 +17,15 @@ import { Snippets } from './snippets.ts';
 import { TextIndex } from './text-index.ts';
 import type { Answers, Ask, FromIndex, IndexOptions, SearchAsk, ToIndex } from './wire.ts';
 
-/** A transaction ends here at the latest. Larger ones make better segments of the full-text index. */
+/** Maximum size and duration of a transaction. Larger transactions make better segments of the full-text index. */
 const COMMIT_BYTES = 8 * 1024 * 1024;
 const COMMIT_MS = 1000;
 const FACTS_MS = 1000;
-/** Room on the disk that is left to the logs: they have what the index is made of. */
+/** Minimum free space on the disk, reserved for the logs, from which the index is made. */
 const LEFT_FREE_BYTES = 64 * 1024 * 1024;
-/** After SQLite had no room, or an error that it gets over. */
+/** Delay before a retry after a full disk, or a temporary error of SQLite. */
 const AGAIN_MS = 5000;
-/** Ages run out while nothing happens. */
+/** Maximum idle time: documents become too old even without events. */
 const IDLE_MS = 60_000;
 
 type Post = (message: FromIndex, sent?: () => void) => void;
@@ -34,7 +34,7 @@ class Index {
   readonly #post: Post;
   readonly #options: IndexOptions;
   readonly #db: Database;
-  /** Stands in the file while this process owns it. */
+  /** Number in the file while this process owns it. */
   readonly #mark = randomInt(1, 2 ** 31);
   readonly #owner: Statement;
   readonly #texts: TextIndex;
@@ -43,7 +43,7 @@ class Index {
   readonly #follow: Follow;
   readonly #retention: IndexRetention;
   readonly #snippets: Snippets;
-  /** Deleted since the last commit: a transaction that fails must not bring them back. */
+  /** Sessions deleted since the last commit: a failed transaction must not bring them back. */
   readonly #forgotten = new Set<string>();
   #transaction: { bytes: number; readonly since: number } | undefined;
   #toldFacts = Number.NEGATIVE_INFINITY;
@@ -92,21 +92,21 @@ class Index {
     this.#db.close();
   }
 
-  /** False when there is nothing to do. */
+  /** Does one step of work. Returns false if there is nothing to do. */
   async #step(): Promise<boolean> {
     this.#lookForRoom();
     const transaction = this.#begin();
     const isFollowing = this.#hasRoom && this.#follow.hasWork;
     if (isFollowing) {
       transaction.bytes += await this.#follow.step();
-      // A little of it all the time, or a log that floods would keep what is gone.
+      // Alternates with retention: a flooding log would otherwise starve it.
       this.#retention.step();
     } else if (!this.#retention.step()) {
       this.#commit();
       return false;
     }
     const isDue = transaction.bytes >= COMMIT_BYTES || performance.now() - transaction.since >= COMMIT_MS;
-    // What was taken in is kept when it is all there; a slice of retention alone is not worth a commit.
+    // Commits when all news is indexed; a slice of retention alone is not worth a commit.
     if (isDue || (isFollowing && !this.#follow.hasWork)) this.#commit();
     return true;
   }
@@ -159,7 +159,7 @@ class Index {
       case 'stop':
         this.#isStopping = true;
         return;
-      case 'open': // That is how it came to be here.
+      case 'open': // Handled by the caller: this message created the index.
     }
   }
 
@@ -211,7 +211,8 @@ class Index {
   #begin(): { bytes: number; readonly since: number } {
     if (this.#transaction === undefined) {
       this.#db.exec('BEGIN IMMEDIATE');
-      // A gateway that was killed has a successor before we have noticed: what we know is older than what it wrote.
+      // After a kill of the gateway, its successor may start a new process before this one notices: the new owner's
+      // data is newer.
       if ((this.#owner.get() as { application_id: number }).application_id !== this.#mark) process.exit(0);
       this.#transaction = { bytes: 0, since: performance.now() };
     }
@@ -225,7 +226,7 @@ class Index {
     this.#forgotten.clear();
   }
 
-  /** Drops the transaction: its contents come from the logs again. The next process makes a damaged file anew. */
+  /** Drops the transaction: its contents come from the logs again. The next process rebuilds a damaged file. */
   #recover(error: unknown): void {
     if (isDamaged(error)) {
       const facts = { path: this.#options.path, error: String(error) };
@@ -278,7 +279,7 @@ class Index {
   }
 }
 
-/** Lets messages in. */
+/** Yields to the event loop, so that messages arrive. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 serveGateway<ToIndex, FromIndex>((send) => {

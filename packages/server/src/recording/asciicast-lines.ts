@@ -1,8 +1,8 @@
-// The lines of an asciicast file of version 3 or 2 (docs.asciinema.org/manual/asciicast), written. Knows no log.
+// Writes the lines of an asciicast file of version 3 or 2 (docs.asciinema.org/manual/asciicast).
 
 import type { CAST_VERSIONS, RecordingEvent } from '@binnacle/protocol';
 
-/** 3: asciinema 3 and players of today. 2: asciinema 2, which Debian 12 and Ubuntu 24.04 have. */
+/** 3: asciinema 3 and current players. 2: asciinema 2, which Debian 12 and Ubuntu 24.04 have. */
 export type CastVersion = (typeof CAST_VERSIONS)[number];
 export type CastCode = 'o' | 'i' | 'm' | 'r' | 'x';
 
@@ -12,15 +12,15 @@ export interface CastHeader extends Omit<Extract<RecordingEvent, { type: 'record
 }
 
 /**
- * One event holds so many UTF-16 units at most: as UTF-8 it then fits into one entry of a log, so that an import of our
- * own export cuts nothing in two.
+ * Maximum UTF-16 units per event. As UTF-8 the event then fits into one log entry, so that an import of an export
+ * splits nothing.
  */
 export const MAX_EVENT_CHARS = 256 * 1024;
 
-/** Of the command in a header. */
+/** Maximum characters of the command in a header. */
 export const MAX_COMMAND_CHARS = 8 * 1024;
 
-/** JSON leaves these as they are; the format wants all that is not printable escaped. */
+/** Characters that JSON leaves as they are. The format wants all unprintable characters escaped. */
 const UNPRINTABLE = /[\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
 export function headerLine(header: CastHeader, version: CastVersion = 3): string {
@@ -44,20 +44,21 @@ export function headerLine(header: CastHeader, version: CastVersion = 3): string
 }
 
 /**
- * Times in whole ms: intervals whose sum is the time that has passed, so that what is rounded off one comes to the next;
- * in version 2 the time that has passed itself. */
+ * Formats times in whole ms. In version 3 as intervals whose sum is the elapsed time, so that rounding errors do not
+ * accumulate; in version 2 as the elapsed time itself.
+ */
 export class CastClock {
   readonly #startedAt: number;
   readonly #version: CastVersion;
   #told = 0;
 
-  /** ms since 1970. */
+  /** `startedAt`: ms since 1970. */
   constructor(startedAt: number, version: CastVersion = 3) {
     this.#startedAt = startedAt;
     this.#version = version;
   }
 
-  /** A time before the last one counts as that. */
+  /** Formats an event. A time before the last one counts as the last one. */
   event(time: number, code: CastCode, data: string): string {
     const at = Math.max(this.#told, Math.round(time - this.#startedAt));
     const told = this.#version === 2 ? at : at - this.#told;
@@ -66,7 +67,7 @@ export class CastClock {
   }
 }
 
-/** Parts of a text that an event can hold. No character is broken. */
+/** Splits a text into parts that an event can contain. Never splits a character. */
 export function eventTexts(text: string): readonly string[] {
   if (text.length <= MAX_EVENT_CHARS) return text === '' ? [] : [text];
   const parts: string[] = [];
@@ -80,6 +81,8 @@ export function eventTexts(text: string): readonly string[] {
   return parts;
 }
 
-/** JSON that a terminal shows as it is: C1 controls and what turns the direction of text are escaped, too. */
+/**
+ * Returns JSON that a terminal can show: C1 controls and characters that change the direction of text are escaped, too.
+ */
 export const jsonText = (value: object | string): string =>
   JSON.stringify(value).replace(UNPRINTABLE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);

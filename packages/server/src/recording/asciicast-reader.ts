@@ -1,4 +1,4 @@
-// Reads asciicast files of versions 1, 2 and 3, as they come in pieces. Believes in nothing that they say. Knows no log.
+// Parses asciicast files of versions 1, 2 and 3 as they arrive in chunks. Treats all contents as untrusted.
 
 import { BinnacleError, DEFAULT_SIZE, type RecordingEvent } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -15,30 +15,33 @@ export type CastEvent = { readonly time: number } & (
 export interface ReadHeader {
   readonly cols: number;
   readonly rows: number;
-  /** ms, as the file says. */
+  /** Duration in ms according to the file. */
   readonly duration: number | undefined;
   readonly told: Extract<RecordingEvent, { type: 'recording' }>;
 }
 
 export interface Batch {
-  /** Once, before all events. */
+  /** The header; set once, before all events. */
   readonly header?: ReadHeader;
-  /** To be taken before anything else is read. */
+  /** Events, to be consumed before the next call. */
   readonly events: Iterable<CastEvent>;
 }
 
-/** Of version 2 and 3: what it may hold is kept up to 50 KiB or so. */
+/** Maximum bytes of a header of version 2 or 3. Up to 50 KiB or so of its contents are stored. */
 const MAX_HEADER_BYTES = 128 * 1024;
-/** One event. */
+/** Maximum bytes of one event. */
 const MAX_LINE_BYTES = 4 * 1024 * 1024;
-/** A file of version 1 is one piece of JSON: all of it is in memory, and parsed in one turn. */
+/**
+ * Maximum bytes of a file of version 1, which is one piece of JSON: all of it is in memory, and parsed in one
+ * event-loop turn.
+ */
 const MAX_V1_BYTES = 4 * 1024 * 1024;
 const MAX_DEPTH = 16;
-/** An object of a million names takes the parser seconds. */
+/** Maximum names in one line: the parser takes seconds for an object of a million names. */
 const MAX_NAMES = 1000;
-/** What is shorter cannot hold enough of anything. */
+/** Bytes below which a line is not checked, because it cannot contain too many names. */
 const SMALL_BYTES = 16 * 1024;
-/** Longer than that is no terminal that somebody sat at, and costs who draws it gigabytes. */
+/** Maximum columns and rows. A larger terminal was never in use, and costs gigabytes to draw. */
 const MAX_SIZE = 2000;
 const MAX_SECONDS = 10 * 366 * 86_400;
 /** 1 January 2100. */
@@ -65,17 +68,17 @@ export class CastReader {
     return { skipped: this.#skipped, timesMended: this.#mended, isCut: this.#isCut };
   }
 
-  /** Throws `bad_recording`. */
+  /** Parses a chunk. Throws `bad_recording`. */
   push(chunk: Buffer): Batch {
     if (this.#version === 1 || this.#version === undefined) return this.#begin(chunk);
     return { events: this.#lines(chunk) };
   }
 
-  /** The end of the file. Throws `bad_recording`. */
+  /** Parses the rest at the end of the file. Throws `bad_recording`. */
   end(): Batch {
     const rest = this.#take();
     if (this.#version === undefined && rest.length > 0 && this.#line === 0) {
-      // One line that nothing ends: all of version 1, or a header alone.
+      // A single line without an end: all of version 1, or a header alone.
       const header = this.#header(rest);
       if (header !== undefined) return { header, events: [] };
     }
@@ -85,14 +88,14 @@ export class CastReader {
     try {
       return { events: this.#eventsOf(rest) };
     } catch (error) {
-      // Whoever recorded it was killed in the middle of the line.
+      // The recorder was killed in the middle of the line.
       if (!(error instanceof BinnacleError) || error.details?.isJson !== false) throw error;
       this.#isCut = true;
       return { events: [] };
     }
   }
 
-  /** The first line tells the version; one that is no JSON by itself may be the first of version 1. */
+  /** Detects the version from the first line. A line that is no JSON by itself may be the first of version 1. */
   #begin(chunk: Buffer): Batch {
     this.#keep(chunk);
     if (this.#bytes > MAX_V1_BYTES) throw this.#bad(`the header is longer than ${MAX_V1_BYTES} bytes`);
@@ -108,7 +111,7 @@ export class CastReader {
     return { events: [] };
   }
 
-  /** Undefined: it is none of version 2 or 3, but may be, or be part of, version 1. */
+  /** Parses a header; undefined if the line is not of version 2 or 3, but may be version 1 or a part of it. */
   #header(bytes: Buffer): ReadHeader | undefined {
     const text = textOf(bytes)
       ?.replace(/^\ufeff/, '')
@@ -123,7 +126,7 @@ export class CastReader {
       return undefined;
     }
     if (bytes.length > MAX_HEADER_BYTES) throw this.#bad(`the header is longer than ${MAX_HEADER_BYTES} bytes`);
-    // The first of several lines of version 1 can be a `{` alone, which is no JSON; what is JSON is whole.
+    // The first of several lines of version 1 can be a `{` alone, which is no JSON; a line that is JSON is complete.
     if (version !== 2 && version !== 3) throw this.#bad('its version is none of 1, 2 and 3');
     this.#version = version;
     return version === 2 ? this.#headerOf(HeaderV2, value, 2) : this.#headerOf(HeaderV3, value, 3);
@@ -175,13 +178,13 @@ export class CastReader {
     return event;
   }
 
-  /** Version 2 counts from the beginning, the others from the event before. */
+  /** Converts the time of an event: version 2 counts from the beginning, the others from the event before. */
   #time(seconds: number): number {
     const at = this.#version === 2 ? seconds : this.#at + seconds;
     if (!(Math.abs(at) <= MAX_SECONDS)) throw this.#bad('its time is more than ten years away');
     if (at < this.#at) this.#mended += 1;
     this.#at = Math.max(this.#at, at);
-    // To the microsecond: sums of fractions are not exact.
+    // Rounded to the microsecond: sums of fractions are not exact.
     return Math.round(this.#at * 1e6) / 1000;
   }
 
@@ -211,7 +214,7 @@ export class CastReader {
 
   #keep(bytes: Buffer): void {
     if (bytes.length === 0) return;
-    // Many tiny pieces cost more than their bytes.
+    // Joined: many tiny chunks cost more than their bytes.
     const last = this.#parts.at(-1);
     if (last !== undefined && this.#parts.length >= MAX_PARTS) this.#parts = [Buffer.concat([...this.#parts, bytes])];
     else this.#parts.push(bytes);
@@ -248,7 +251,7 @@ function eventOf(time: number, code: string, data: string): CastEvent | undefine
 
 const isSize = (n: number): boolean => n >= 1 && n <= MAX_SIZE;
 
-/** Recorders without a terminal write 0. */
+/** 0 allowed: recorders without a terminal write 0. */
 const Size = z.int().min(0).max(MAX_SIZE);
 const cutText = (max: number) => z.string().transform((text) => text.slice(0, max));
 const short = z.string().max(200);
@@ -260,7 +263,7 @@ const Theme = z.object({
 });
 const Env = z.record(z.string().max(100), z.string().max(1000)).refine((env) => Object.keys(env).length <= 32);
 
-/** What is wrong with one of these is no reason to refuse the rest. */
+/** Optional fields. An error in one of them does not refuse the file. */
 const Known = {
   title: cutText(1000).optional().catch(undefined),
   command: cutText(MAX_COMMAND_CHARS).optional().catch(undefined),
@@ -272,7 +275,7 @@ const Known = {
   theme: Theme.optional().catch(undefined),
 };
 const HeaderV2 = z.object({ ...Known, width: Size, height: Size });
-/** What is in it is looked at one by one: there can be a million of them. */
+/** Elements of `stdout` are checked one by one: there can be a million of them. */
 const FileV1 = HeaderV2.extend({ stdout: z.custom<readonly unknown[]>((value) => Array.isArray(value), 'no list') });
 const HeaderV3 = z.object({
   ...Known,
@@ -308,15 +311,15 @@ function headerOf(header: z.output<typeof HeaderV2> | z.output<typeof HeaderV3>,
 type Given<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
 };
-/** Without what was left out. */
+/** Removes the fields that are undefined. */
 const given = <T extends object>(value: T): Given<T> =>
   Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Given<T>;
 
-/** More than the parser should be given. */
+/** Tells whether JSON is too deep or has too many names for the parser. */
 const isTooMuch = (bytes: Buffer): boolean =>
   isDeeperThan(bytes, MAX_DEPTH) || (bytes.length > SMALL_BYTES && hasMoreNames(bytes, MAX_NAMES));
 
-/** Of objects in JSON, or in what claims to be some: a colon behind each. */
+/** Counts names in JSON, valid or not, by the colons behind them. */
 function hasMoreNames(bytes: Buffer, most: number): boolean {
   let names = 0;
   let isInString = false;
@@ -330,7 +333,7 @@ function hasMoreNames(bytes: Buffer, most: number): boolean {
   return false;
 }
 
-/** Undefined where it is not UTF-8. */
+/** Returns undefined for bytes that are not UTF-8. */
 function textOf(bytes: Buffer): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -339,7 +342,7 @@ function textOf(bytes: Buffer): string | undefined {
   }
 }
 
-/** Undefined where it is not JSON, which knows no such value. */
+/** Returns undefined for text that is not JSON, in which no value is undefined. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;

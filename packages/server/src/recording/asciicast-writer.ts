@@ -1,4 +1,5 @@
-// A session's log as asciicast, version 3 or 2: output as it came, sizes, marks at runs and gaps, and the exit behind everything.
+// Exports a session's log as asciicast, version 3 or 2: output unchanged, sizes, markers at runs and gaps, and the exit
+// after everything.
 
 import { constants } from 'node:os';
 import type { EntryData, OutputKind, RecordingEvent, RunInfo, TrafficMark } from '@binnacle/protocol';
@@ -18,9 +19,9 @@ import {
 import { bodyOf, type ExportWriter, gapWords, oneLine, type RecordedSession } from './writer.ts';
 
 export interface CastOptions {
-  /** Tell of input as well. */
+  /** Includes input. */
   readonly input: boolean;
-  /** Seconds. */
+  /** Maximum idle time of a player, in seconds. */
   readonly idleLimit?: number;
   /** Default 3. */
   readonly version?: CastVersion;
@@ -44,11 +45,11 @@ export class CastWriter implements ExportWriter {
   #clock: CastClock | undefined;
   #size: Size | undefined;
   #recording: Recording | undefined;
-  /** Gaps before the first entry: they have no time of their own. */
+  /** Gaps before the first entry, which have no time of their own. */
   readonly #early: string[] = [];
   #isWhole = true;
   #lastTime = 0;
-  /** Output without a terminal ended in a CR. */
+  /** True if output without a terminal ended in a CR. */
   #afterCr = false;
   #exit: { readonly time: number; readonly code: number } | undefined;
 
@@ -74,18 +75,18 @@ export class CastWriter implements ExportWriter {
 
   end(isOver: boolean): string {
     let text = this.#begin(this.#session.createdAt);
-    // What waits at the very end is no character. Else the rest of it may come.
+    // At the very end, waiting bytes are no character. Before it the rest may come.
     if (isOver) text += this.#flush();
     if (isOver && this.#exit !== undefined) {
       this.#lastTime = this.#exit.time;
       const { code } = this.#exit;
-      // Version 2 has no event for it, and its players pass over what they do not know.
+      // Version 2 has no exit event, and its players ignore unknown events.
       text += this.#options.version === 2 ? this.#event('m', `exit code ${code}`) : this.#event('x', String(code));
     }
     return text;
   }
 
-  /** What the header says stands in front of everything else. */
+  /** Takes an entry that belongs into the header. Returns false for any other entry. */
   #isPreamble(entry: Entry): boolean {
     if (entry.kind === 'resize' && this.#size === undefined && this.#isWhole) {
       this.#size = bodyOf<Size>(entry) as Size;
@@ -103,9 +104,9 @@ export class CastWriter implements ExportWriter {
   #begin(time: number): string {
     if (this.#clock !== undefined) return '';
     const { createdAt, cols, rows, mode, foreign } = this.#session;
-    // An emitter may tell the size late: what came before was shown in this one.
+    // An emitter may report the size late: earlier output was shown in this size.
     const first = this.#size ?? (foreign !== null && this.#isWhole ? DEFAULT_SIZE : { cols, rows });
-    // What happened before the oldest entry that is kept is no part of it.
+    // Time before the oldest retained entry is not part of the recording.
     const startedAt = this.#isWhole ? Math.min(createdAt, this.#lastTime || time) : time;
     this.#clock = new CastClock(startedAt, this.#options.version);
     this.#lastTime = startedAt;
@@ -162,7 +163,7 @@ export class CastWriter implements ExportWriter {
       .join('');
   }
 
-  /** A terminal's driver puts a CR before each LF; on pipes nobody did. */
+  /** Adds a CR before each LF, as a terminal's driver does; the output of pipes lacks it. */
   #withReturns(text: string): string {
     const shown = text.replace(/(^|[^\r])(?=\n)/g, (before, _, at) =>
       at === 0 && before === '' && this.#afterCr ? '' : `${before}\r`,
@@ -194,7 +195,7 @@ export class CastWriter implements ExportWriter {
     }
   }
 
-  /** Bytes that wait for the rest of a character which does not come. */
+  /** Returns the bytes that wait for the rest of a character which does not come. */
   #flush(): string {
     return KINDS.map((kind) => this.#output(kind, this.#text.flush(kind))).join('');
   }

@@ -1,4 +1,5 @@
-// A conversation's log for people (Markdown) and for programs (lines of JSON). Shows what its viewers see, and no more.
+// Exports of a conversation's log: Markdown for people, lines of JSON for programs. Contain what viewers of the
+// conversation see, and no more.
 
 import type { ConversationEvent, ConversationInfo, EndEvent, MessageInfo, ToolCall } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
@@ -9,7 +10,7 @@ import { bodyOf, type ExportWriter } from './writer.ts';
 
 type Conversation = Pick<ConversationInfo, 'key' | 'agent' | 'title' | 'createdAt'>;
 
-/** What its log holds besides events is between us and the agent's process. */
+/** Returns the events of an entry. Everything else in the log is private to the gateway and the agent's process. */
 const eventsOf = (entry: Entry): readonly ConversationEvent[] =>
   bodyOf<{ events: readonly ConversationEvent[] }>(entry).events ?? [];
 
@@ -43,7 +44,7 @@ export class ConversationJsonl implements ExportWriter {
 
 export class ConversationMarkdown implements ExportWriter {
   readonly #conversation: Conversation;
-  /** They wait for their turn, or for what becomes of them. */
+  /** Messages that wait for their turn, or for their result. */
   readonly #queued = new Map<string, MessageInfo>();
   #hasBegun = false;
 

@@ -1,5 +1,5 @@
-// A part of a session's log as lines of JSON, exactly as it was written: each entry with its time and offset, output as
-// bytes, and a last line that says where the next part begins.
+// Exports a part of a session's log as lines of JSON, exactly as written: each entry with its time and offset, output
+// as bytes, and a last line with the beginning of the next part.
 
 import { isOutput } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
@@ -22,7 +22,7 @@ export class EntryLines implements ExportWriter {
       return kind === 'input' && !this.#withInput ? '' : line({ kind, time, offset, data: bodyOf(entry) });
     }
     this.#offset = offset + bytes.length;
-    // Nothing in it is to be escaped: a flood is written at once.
+    // Formatted without JSON.stringify: nothing needs escaping, and a flood is written faster.
     const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
     return `{"kind":"${kind}","time":${time},"offset":${offset},"bytes":"${base64}"}\n`;
   }
@@ -32,7 +32,7 @@ export class EntryLines implements ExportWriter {
     return line({ kind: 'gap', offset: from, to, reason });
   }
 
-  /** Without it, what came is not all of the part. */
+  /** Returns the last line. Without that line, the part is incomplete. */
   end(isOver: boolean): string {
     return line({ kind: 'end', offset: this.#offset, isOver });
   }

@@ -1,16 +1,16 @@
-// The log of a session as it was written, entry by entry, for one reader. Grows with the session for as long as it is open.
+// A session's log for one reader, entry by entry as written. Grows with the session while it is open.
 
 import type { LogReader } from '../log/log.ts';
 import type { Session } from '../sessions/session.ts';
 
 export interface EntryLog {
   readonly log: LogReader;
-  /** The session has ended, and `log` knows of all of it. */
+  /** True if the session has ended, and `log` has learned of all of it. */
   isOver(): boolean;
   close(): void;
 }
 
-/** Throws what `Session.log` throws. The session must know its newest head. */
+/** Opens the log of a session, which must know its newest head. Throws the errors of `Session.log`. */
 export function openEntryLog(session: Session): EntryLog {
   let cancel: (() => void) | undefined;
   const reader = session.openEntries((place) => {
@@ -23,7 +23,7 @@ export function openEntryLog(session: Session): EntryLog {
   });
   return {
     log: reader,
-    // It may have ended since it was looked at, with more in its log than was known then.
+    // The session may have ended since the last look, with more in its log than was known then.
     isOver: () => !session.isHosted && reader.head.place >= session.log.head.place,
     close: () => {
       cancel?.();

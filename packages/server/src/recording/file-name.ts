@@ -1,10 +1,10 @@
-// Names of files that an export is saved as: from names that people and programs gave, harmless on every system.
+// File names of exports: made from names of people and programs, and safe on every system.
 
 const MAX_NAME = 80;
-/** Windows opens devices by these names, whatever stands behind the dot. */
+/** Names by which Windows opens devices, whatever follows the dot. */
 const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)$/i;
 
-/** Letters, digits, `_`, `-` and single dots between them; never empty, hidden, or a path. */
+/** Returns a name of letters, digits, `_`, `-` and single dots between them; never empty, hidden, or a path. */
 export function safeFileName(name: string, fallback: string, extension: string): string {
   const plain = name
     .normalize('NFKD')
@@ -16,5 +16,5 @@ export function safeFileName(name: string, fallback: string, extension: string):
   return `${base}.${extension}`;
 }
 
-/** Of nothing but characters that need no quoting. */
+/** Returns a Content-Disposition header. `fileName` must need no quoting. */
 export const attachment = (fileName: string): string => `attachment; filename="${fileName}"`;

@@ -1,5 +1,5 @@
-// Makes sessions of recordings. One is made aside, as a log with its times, and becomes a session when it is whole: of an
-// import that failed, or that we were killed in, nothing is left. Knows no request.
+// Imports recordings as sessions. The log of a recording, with its own times, is made in a directory aside and becomes
+// a session when it is complete: a failed import, or a kill during one, leaves nothing behind.
 
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,21 +21,24 @@ import { eventTexts } from './asciicast-lines.ts';
 import { type Batch, type CastEvent, CastReader, type ReadHeader } from './asciicast-reader.ts';
 import { oneLine } from './writer.ts';
 
-/** Each costs a descriptor or two, and up to a line in memory. */
+/** Maximum parallel imports: each costs a descriptor or two, and up to a line in memory. */
 const MAX_AT_ONCE = 4;
-/** A file of many small events gives everybody else a turn this often. */
+/** Maximum ms of parsing many small events before it yields to the event loop. */
 const TURN_MS = 5;
-/** Sizes with no output between them; of more the last one counts. Each costs drawing all of a screen. */
+/**
+ * Maximum changes of size without output between them; beyond it only the last one counts. Each costs drawing a whole
+ * screen.
+ */
 const MAX_SIZES = 100;
-/** Clocks may differ so much; a recording from a later day has a wrong one. */
+/** Maximum difference of clocks; a recording from a later day has a wrong one. */
 const DAY_MS = 24 * 3600_000;
 
 export interface RecordingsParts {
   readonly sessions: Sessions;
-  /** Where imports are under way; on the same file system as the sessions. */
+  /** Directory of imports under way; on the same file system as the sessions. */
   readonly dir: string;
   readonly segmentBytes: number;
-  /** Of one file. */
+  /** Maximum bytes of one file. */
   readonly maxBytes: number;
   readonly log: Log;
 }
@@ -44,9 +47,9 @@ export interface ImportRequest {
   readonly user: string;
   /** Default: the title of the recording, or its command. */
   readonly name: string | undefined;
-  /** Keep what was typed, for everybody who may see the session. */
+  /** Stores the recorded input, for all who may see the session. */
   readonly input: boolean;
-  /** Asked when all of the file has come. Throws where it may not be taken any more. */
+  /** Called when all of the file has arrived. Throws if the import is no longer allowed. */
   check(): void;
 }
 
@@ -69,7 +72,10 @@ export class Recordings {
     return this.#parts.maxBytes;
   }
 
-  /** Throws `bad_recording`, `body_too_large`, `too_many_imports`, `disk_full`, and what `chunks` throws. */
+  /**
+   * Imports a recording. Throws `bad_recording`, `body_too_large`, `too_many_imports`, `disk_full`, and the errors of
+   * `chunks`.
+   */
   async import(chunks: AsyncIterable<Uint8Array>, request: ImportRequest): Promise<Imported> {
     if (this.#underWay >= MAX_AT_ONCE) throw new BinnacleError('too_many_imports', { details: { limit: MAX_AT_ONCE } });
     this.#underWay += 1;
@@ -138,7 +144,7 @@ export class Recordings {
       createdAt: draft.startedAt,
     };
     const foreign = {
-      // Nobody emits into it: ids of emitters are theirs alone.
+      // No program emits into a recording: an emitter can only use session ids of its own.
       sessionId: `${RECORDING_SOURCE}:${id}`,
       source: RECORDING_SOURCE,
       labels: {},
@@ -146,13 +152,13 @@ export class Recordings {
       producer: null,
       heardAt: Date.now(),
     };
-    // While `aside` is there, a session of this id that no row tells of is ours to remove.
+    // While `aside` exists, recovery removes a session of this id without a row.
     return this.#parts.sessions.addFinished(row, foreign, { exitedAt: endedAt, exitCode, head }, (dir) =>
       renameSync(join(aside, 'session'), dir),
     );
   }
 
-  /** What imports left that we were killed in. */
+  /** Removes the remains of imports during which the gateway was killed. */
   #recover(): void {
     const { dir, sessions, log } = this.#parts;
     for (const id of readdirSync(dir)) {
@@ -163,7 +169,7 @@ export class Recordings {
   }
 }
 
-/** The log of one recording, as far as it has come. */
+/** The unfinished log of one recording. */
 class Draft {
   readonly #writer: SegmentWriter;
   readonly #withInput: boolean;
@@ -175,7 +181,7 @@ class Draft {
   #events = 0;
   #inputDropped = 0;
   #skipped = 0;
-  /** Sizes at the offset where it is, and whether the last one is not written yet. */
+  /** Number of sizes at the current offset, and whether the last one is still unwritten. */
   #sizes = { offset: 0, count: 0, isHeld: false };
 
   constructor(writer: SegmentWriter, withInput: boolean) {
@@ -220,7 +226,7 @@ class Draft {
     return { events: this.#events, inputDropped: this.#inputDropped };
   }
 
-  /** Ends besides the first. */
+  /** Number of `exit` events that were skipped. */
   get skipped(): number {
     return this.#skipped;
   }
@@ -266,7 +272,7 @@ class Draft {
     this.#events += 1;
   }
 
-  /** The exit stands behind everything, wherever it was. */
+  /** Writes the end. The exit comes last, wherever it was in the file. */
   finish(): void {
     void this.header;
     this.#settle();
@@ -286,7 +292,7 @@ class Draft {
     if (count <= MAX_SIZES) this.#append('resize', this.#size);
   }
 
-  /** What follows is written at the size that was set last. */
+  /** Writes the last size before the entry that follows. */
   #settle(): void {
     if (!this.#sizes.isHeld) return;
     this.#sizes.isHeld = false;
@@ -299,7 +305,7 @@ class Draft {
   }
 }
 
-/** When it was recorded. What says nothing of that, or something impossible, was recorded up to now. */
+/** Returns the start of the recording. Without a possible timestamp, the recording counts as made up to now. */
 function startOf({ told, duration = 0 }: ReadHeader, now: number): number {
   const said = (told.timestamp ?? 0) * 1000;
   return said > 0 && said < now + DAY_MS ? said : Math.floor((now - duration) / 1000) * 1000;
@@ -312,5 +318,5 @@ export const tooLarge = (limitBytes: number): BinnacleError =>
     details: { limitBytes },
   });
 
-/** Lets everybody else have their turn. */
+/** Yields to the event loop. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,4 @@
-// A session's log as lines of JSON: the session, then each entry with its time and its offset.
+// Exports a session's log as lines of JSON: the session, then each entry with its time and its offset.
 
 import { isOutput, type OutputKind } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
@@ -11,7 +11,7 @@ export class JsonlWriter implements ExportWriter {
   readonly #session: RecordedSession;
   readonly #withInput: boolean;
   readonly #text = new TextCutter();
-  /** Of each stream: where the bytes begin that wait for the rest of their character. */
+  /** Per stream: beginning of the bytes that wait for the rest of their character. */
   readonly #held = new Map<OutputKind, { readonly offset: number; readonly time: number }>();
   #hasBegun = false;
 

@@ -1,4 +1,5 @@
-// A session's log as Markdown: what was run and when, its output in blocks that nothing in it can end, how it ended.
+// Exports a session's log as Markdown: commands and their times, output in blocks that no output can close, and the
+// exit.
 
 import { commandOf, type EntryData, isOutput, type RunInfo } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
@@ -96,12 +97,12 @@ export class MarkdownWriter implements ExportWriter {
       .join('');
   }
 
-  /** Between two blocks of output. */
+  /** Returns a paragraph between two blocks of output. */
   #paragraph(text: string): string {
     return `${this.#settle()}\n${text}\n\n`;
   }
 
-  /** What follows stands on a line of its own, outside of the output. */
+  /** Ends the block of output, so that the following text is outside of it. */
   #settle(): string {
     return this.#fence.push(this.#streams.flush()) + this.#fence.close();
   }

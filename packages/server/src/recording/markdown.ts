@@ -1,12 +1,15 @@
-// Text that others wrote, put into Markdown so that it stays text. Knows no session.
+// Text of others in Markdown, escaped so that it stays text.
 
-/** A line of output that consists of backticks is cut after so many: a fence only has to be longer than that. */
+/**
+ * Maximum length of a line of output that could close a fence. A longer line is split, so that a fence only has to be
+ * longer than this.
+ */
 const MAX_RUN = 256;
 const FENCE = '```';
-/** What could close a fence: so many spaces at most, backticks, and blanks. */
+/** A line that could close a fence: at most three spaces, backticks, and blanks. */
 const COULD_CLOSE = /^ {0,3}`*[ \t]*$/;
 
-/** Code in a line of text, whatever is in it. */
+/** Returns inline code for any text. */
 export function inlineCode(text: string): string {
   const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
   if (line.trim() === '') return '` `';
@@ -16,20 +19,23 @@ export function inlineCode(text: string): string {
   return `${ticks}${pad}${line}${pad}${ticks}`;
 }
 
-/** What somebody said: its own Markdown, but nothing in it ends the quotation. */
+/** Quotes the text of a message: its own Markdown stays, but nothing in it ends the quotation. */
 export const quotation = (text: string): string =>
   text
     .split(/\r\n|[\r\n]/)
     .map((line) => `> ${line.replace(/[^\P{Cc}\t]/gu, '')}`.trimEnd())
     .join('\n');
 
-/** A block of code for text that comes bit by bit: a line that would close it closes it, and another begins. */
+/**
+ * A block of code for text that arrives in parts. A line that would close the block is put into a new block with a
+ * longer fence.
+ */
 export class Fence {
   #fence = FENCE;
   #isOpen = false;
-  /** The beginning of a line that could still become one that closes the fence. */
+  /** Beginning of a line that could still become a closing line. */
   #start = '';
-  /** Behind that. */
+  /** True after the beginning of a line that cannot close the fence. */
   #isInLine = false;
 
   get isOpen(): boolean {
@@ -85,7 +91,7 @@ export class Fence {
     return `${this.#open(text)}${text}\n`;
   }
 
-  /** The block is there, and `line` does not end it. */
+  /** Opens a block that `line` does not close. */
   #open(line: string): string {
     const ticks = line.trim().length;
     const isSafe = ticks < this.#fence.length;

@@ -1,4 +1,4 @@
-// A session's output as a person would read it: no escape sequences, no control characters, a line for each gap.
+// Exports a session's output as plain text: no escape sequences, no control characters, a line for each gap.
 
 import { isOutput, type OutputKind } from '@binnacle/protocol';
 import { PlainText } from '../cursor/plain-text.ts';
@@ -29,7 +29,7 @@ export class TextWriter implements ExportWriter {
   }
 }
 
-/** The text of each stream, whose sequences and characters are its own. */
+/** Plain text of each stream, which has sequences and characters of its own. */
 export class PlainStreams {
   readonly #plain = new Map<OutputKind, PlainText>();
 
@@ -42,7 +42,7 @@ export class PlainStreams {
     return textOf(plain.push(bytes));
   }
 
-  /** What waits is no sequence and no character. */
+  /** Returns the waiting bytes, which are no complete sequence or character. */
   flush(): string {
     return [...this.#plain.values()].map((plain) => textOf(plain.flush())).join('');
   }

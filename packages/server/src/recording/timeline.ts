@@ -1,21 +1,21 @@
-// What happened in a session over time, for people: how much it wrote when, and what stands out. Knows no transport.
+// Timeline of a session for people: amounts of output over time, and notable events.
 
 import type { RunInfo, SessionInfo, Timeline, TimelineMark } from '@binnacle/protocol';
 import type { Progress, Span, Told } from '../log/progress.ts';
 import type { Wait } from '../store/waits.ts';
 import { bodyOf, gapWords, oneLine } from './writer.ts';
 
-/** More than that is no timeline any more. Of more, the most telling ones and the newest of those. */
+/** Maximum marks of a timeline. Beyond it, the most important kinds are chosen, and the newest marks of each. */
 export const MAX_MARKS = 500;
-/** The most telling first. */
+/** Kinds of marks, the most important first. */
 const WORTH: readonly TimelineMark['kind'][] = ['exit', 'gap', 'waiting', 'run', 'signal', 'resize'];
 
 export interface Lived {
   readonly info: SessionInfo;
   readonly progress: Progress;
-  /** Of a session that takes runs. */
+  /** Runs of a session that takes runs. */
   readonly runs: readonly RunInfo[];
-  /** When it began to wait. */
+  /** Times at which the session began to wait. */
   readonly waits: readonly Wait[];
 }
 
@@ -38,7 +38,7 @@ export function timelineOf({ info, progress, runs, waits }: Lived): Timeline {
   };
 }
 
-/** Spans that lie across several steps are taken to have come evenly. */
+/** Distributes the bytes of spans over steps. A span across several steps counts as evenly distributed. */
 export function pointsOf(
   spans: readonly Span[],
   { from, to, stepMs }: Pick<Timeline, 'from' | 'to' | 'stepMs'>,
@@ -48,7 +48,7 @@ export function pointsOf(
   const add = (step: number, offset: number, bytes: number): void => {
     const time = from + step * stepMs;
     const last = points.at(-1);
-    // Nothing goes back, whatever clocks did.
+    // Times never go back, even if the clock was set back.
     if (last !== undefined && time <= last.time) last.bytes += bytes;
     else if (bytes > 0) points.push({ time, offset, bytes });
   };
@@ -97,7 +97,7 @@ function ofEntry(entry: Told): TimelineMark[] {
     case 'exit':
       return [exitOf(bodyOf<Pick<SessionInfo, 'exitCode' | 'signal'>>(entry), time, offset)];
     case 'event': {
-      // Of runs there are records.
+      // Marks of runs come from their records.
       const { traffic, type, label } = bodyOf(entry);
       const text = traffic?.command_preview ?? traffic?.command ?? (type === 'marker' ? label : undefined);
       return text === undefined ? [] : [{ kind: 'run', ...at, text: shown(text) }];
@@ -125,5 +125,5 @@ function mostTelling(marks: readonly TimelineMark[]): TimelineMark[] {
   return byWorth.slice(0, MAX_MARKS).sort(inOrder);
 }
 
-/** One line, of which nothing is drawn but what it says. */
+/** Returns one line without invisible formatting characters. */
 const shown = (text: string): string => oneLine(text.replace(/\p{Cf}+/gu, ''));

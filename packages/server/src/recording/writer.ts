@@ -1,24 +1,24 @@
-// What every form of an export has in common. Knows no transport and no form.
+// Common parts of all export formats.
 
 import type { RecordingEvent, RunEvent, RunInfo, SessionInfo, TrafficMark } from '@binnacle/protocol';
 import type { Gap } from '../cursor/pump.ts';
 import type { Entry } from '../log/log.ts';
 
-/** Makes text of a log, entry by entry in order. Keeps no more of it than an unfinished character or line. */
+/** Formats a log, entry by entry in order. Buffers only an unfinished character or line. */
 export interface ExportWriter {
   entry(entry: Entry): string;
   gap(gap: Pick<Gap, 'from' | 'to' | 'reason'>): string;
-  /** `isOver`: nothing will follow. False: the session goes on, and this is what there is. */
+  /** `isOver`: nothing will follow. False: the session continues, and the export ends here. */
   end(isOver: boolean): string;
 }
 
-/** What a writer may know of the session whose log it is given. */
+/** Fields of the session that a writer may use. */
 export type RecordedSession = Pick<
   SessionInfo,
   'id' | 'name' | 'mode' | 'argv' | 'cwd' | 'cols' | 'rows' | 'createdAt' | 'foreign'
 >;
 
-/** The body of an entry of kind `event`, whichever it is. */
+/** Body of an entry of kind `event`, of any type. */
 interface AnyEvent {
   readonly type: (RunEvent | RecordingEvent)['type'];
   readonly run: RunInfo;
@@ -26,17 +26,20 @@ interface AnyEvent {
   readonly traffic: TrafficMark['traffic'];
 }
 
-/** The JSON of an entry that is no output: written by us, and checked by its checksum. Empty where it is too large. */
+/**
+ * Parses the JSON of an entry that is no output. The runner or gateway wrote it, and the checksum was verified. Returns
+ * an empty object for a body that is too large.
+ */
 export function bodyOf<T extends object = AnyEvent>({ bytes }: Pick<Entry, 'bytes'>): Partial<T> {
   if (bytes.length === 0) return {};
   return JSON.parse(Buffer.from(bytes).toString()) as T;
 }
 
-/** In words, for people: what is not there. */
+/** Describes a gap for people. */
 export const gapWords = ({ from, to, reason }: Pick<Gap, 'from' | 'to' | 'reason'>): string =>
   `${to - from} bytes of output are missing here (${reason === 'retention' ? 'not kept any more' : 'the log is damaged'})`;
 
-/** One line, of a length that a list can show. No half of a character at its end. */
+/** Returns one line, short enough for a list, without half of a character at its end. */
 export const oneLine = (text: string, max = 200): string => {
   const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
   return line.length <= max ? line : `${line.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…`;

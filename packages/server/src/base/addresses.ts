@@ -61,8 +61,8 @@ export function kindOfAddress(address: string, own: ReadonlySet<string> = new Se
 
 /**
  * Returns the canonical spelling of an address: no zone, no brackets, IPv4 in place of IPv6 that only wraps it. Returns
- * undefined for text without dots or colons that form an address; `0x7f.1` is an address to `URL`, which has converted
- * it to dots before.
+ * undefined for text that is no address in dot or colon notation. `URL` also accepts `0x7f.1`, but has converted it to
+ * dots before.
  */
 export function canonicalAddress(text: string): string | undefined {
   const bare = text.replace(/^\[(.*)\]$/, '$1').replace(/%.*$/s, '');

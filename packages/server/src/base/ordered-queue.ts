@@ -10,7 +10,7 @@ export class InOrder {
 
   /** Runs `act` after all earlier operations. Rejects with the failure of the verdict, or of `act`. */
   pass<T>(verdict: Promise<void> | undefined, act: () => T | Promise<T>): Promise<T> {
-    // The verdict may reject long before its turn: no unhandled rejection.
+    // Prevents an unhandled rejection: the verdict may reject long before its turn.
     verdict?.catch(() => undefined);
     const before = this.#last;
     const passed = (async () => {

@@ -120,7 +120,7 @@ export class Config {
   edit(path: EditPath, value: unknown): Promise<void> {
     const done = this.#edited.then(async () => {
       const isChanged = await editConfigFile(this.path, path, value);
-      // A conflicting write by another program is reported like every change of the file.
+      // Another program may have written a file that is refused: the reload reports that as usual.
       if (isChanged || stampOf(this.path) !== this.#seen) this.reload();
     });
     this.#edited = done.catch(() => undefined);

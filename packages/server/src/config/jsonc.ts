@@ -40,7 +40,7 @@ export class JsonText {
     this.#text = text;
   }
 
-  /** Returns the places of values, in the order of `paths`; for an absent value, the place of its parent. */
+  /** Returns the places of values, in the order of `paths`; for an absent value, the place of its nearest parent. */
   places(paths: readonly Path[]): Place[] {
     const offsets = paths.map((path) => this.#find(path));
     const places = new Map<number, Place>();

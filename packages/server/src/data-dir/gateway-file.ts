@@ -20,7 +20,7 @@ export interface GatewayFile {
    * gateways.
    */
   readonly directory?: string | undefined;
-  /** Secret of this start of the gateway: only the gateway knows it. Undefined in files of older gateways. */
+  /** Secret of this start of the gateway, by which it proves its identity. Undefined in files of older gateways. */
   readonly key?: string | undefined;
 }
 

@@ -55,8 +55,8 @@ export class DurableFiles {
   }
 
   /**
-   * Runs one fdatasync for all callers that come while none runs. Callers during a sync share the next one: their bytes
-   * may have been written after the running sync began.
+   * Starts a fdatasync if none runs. All callers during a running one share the next: their bytes may have been written
+   * after the running one began.
    */
   sync(cover: () => Covered): Promise<void> {
     if (this.#running === undefined) {

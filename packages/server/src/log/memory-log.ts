@@ -20,7 +20,7 @@ const MEMORY = { allocate: Buffer.allocUnsafeSlow };
 
 export interface MemoryLogOptions extends PageOptions {
   readonly epoch: Epoch;
-  /** Minimum bytes per segment, the unit of retention. Default 32 MiB. */
+  /** Bytes after which a new segment begins: the unit of retention. Default 32 MiB. */
   readonly segmentBytes?: number;
 }
 

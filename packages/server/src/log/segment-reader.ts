@@ -394,7 +394,7 @@ export class SegmentReader implements LogReader {
       try {
         return await find();
       } catch (cause) {
-        // Retention removed the segment during the search. After ten retries the cause is another.
+        // Retention removed the segment during the search. A limit of retries, because that cannot happen every time.
         if (!isGone(cause) || tries === 10) throw cause;
       }
     }

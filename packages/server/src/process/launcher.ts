@@ -32,7 +32,7 @@ export const ptyCommand = (argv: readonly string[]): readonly [string, ...string
   ...argv,
 ];
 
-/** Returns the same for pipes, as `ptyCommand`; the program's stderr comes as descriptor 3. */
+/** Returns the command line for a program on pipes, like `ptyCommand`; the program's stderr comes as descriptor 3. */
 export const pipeCommand = (argv: readonly string[]): readonly [string, ...string[]] => [
   BASH,
   '-p',

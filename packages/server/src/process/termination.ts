@@ -15,12 +15,9 @@ export const ENDING_TIMES: EndingTimes = { hupMs: 500, termMs: 2000 };
 
 /** Interval of checks whether the processes are gone: /proc costs about a millisecond per hundred processes. */
 const LOOK_MS = 20;
-/** Minimum ms between two checks that load cannot explain: at twice this time, this process was stopped. */
+/** Maximum ms between two checks under load. More than twice this time means that this process was stopped. */
 const LATE_MS = 250;
-/**
- * Maximum wait after SIGKILL, which is immediate except for a process in an uninterruptible wait; that is not waited
- * for.
- */
+/** Maximum wait after SIGKILL. It is immediate, except for a process in an uninterruptible wait. */
 const KILL_WAIT_MS = 2000;
 
 const STEPS: readonly { readonly signals: readonly SignalName[]; readonly wait: (times: EndingTimes) => number }[] = [

@@ -30,7 +30,7 @@ export class SideProcess<To extends object, From> {
     const young = youngMb === undefined ? [] : [`--max-semi-space-size=${youngMb}`];
     const child = fork(script, [], {
       serialization: 'advanced',
-      // Not the flags of an embedding process (--input-type, loaders), nor the gateway's environment.
+      // The flags of an embedding process (--input-type, loaders) and the gateway's environment are not passed on.
       execArgv: [`--max-old-space-size=${maxHeapMb}`, ...young],
       env: {},
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

@@ -16,7 +16,7 @@ export interface Reading {
   readonly id: unknown;
   readonly guildId: unknown;
   readonly teamId: unknown;
-  /** The array's items; undefined without an array, `bad` for another value. */
+  /** The array's items; undefined if absent, `bad` for a value that is no array. */
   readonly roles: readonly unknown[] | undefined | 'bad';
   readonly dmScope: unknown;
   readonly groupScope: unknown;

@@ -40,8 +40,9 @@ export async function endOrphans(session: string, times: EndingTimes): Promise<v
 }
 
 /**
- * Returns `closed` if the program's exit is on the disk, and `lost` if no exit was recorded. Completes the runner's
- * entries and never repeats them: it may have closed the log in good order while no gateway was connected.
+ * Ends a lost session. Its state is `closed` if the program's exit is on the disk, and `lost` if no exit was recorded.
+ * Completes the runner's entries and never repeats them: it may have closed the log in good order while no gateway was
+ * connected.
  *
  * `goesOnElsewhere`: `dir` is a copy, and the program and its runner live on with the original. No process is ended
  * then, and the copy of the log continues in a new epoch: a position of the original is invalid in the copy.

@@ -82,7 +82,7 @@ export function sameRun(known: RunInfo, request: RunRequest): RunInfo {
   throw new BinnacleError('run_exists');
 }
 
-/** Returns the record of a run at its request. */
+/** Returns the first record of a requested run, in the state `queued`. */
 export const newRun = (id: RunId, session: RunInfo['session'], request: RunRequest, by: string): RunInfo => ({
   id,
   session,

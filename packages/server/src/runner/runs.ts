@@ -280,7 +280,7 @@ export class Runs {
       this.#parts.append({ type: 'run_started', run: current.info });
       current.startedAt = performance.now();
       const { timeoutMs = 0 } = current.request;
-      // The run may be interrupted already, which has its own timer.
+      // An interrupt may have come already, which set its own timer.
       if (timeoutMs > 0 && current.outcome === undefined)
         current.timer = setTimeout(() => this.#interrupt('timed_out'), Math.min(timeoutMs, 0x7fffffff));
       this.#answer(n, 'go');

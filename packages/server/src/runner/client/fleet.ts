@@ -21,8 +21,8 @@ const START_MS = 15_000;
 /** Interval of reconnects to a runner that closed the connection. The death of a runner shows at its socket at once. */
 const RECONNECT_MS = 100;
 /**
- * Maximum wait for the end of a runner's process. The kernel needs milliseconds; a stopped or stuck process is not
- * waited for.
+ * Maximum wait for the end of a runner's process. The kernel needs milliseconds; the limit is for a stopped or stuck
+ * process.
  */
 const END_MS = 2000;
 /**

@@ -1,5 +1,5 @@
 // Descriptions of sessions and conversations, each in a file beside its log: a lost catalogue is rebuilt from these.
-// The last written rows take precedence; a description is as new as the session's name, and has no state.
+// Rows take precedence where they exist: a description has the newest name of its session, but no state.
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The text that draws rows of cells anew. Knows the rows and what is in them; nothing of cursors and modes.
+// Text that redraws rows of cells. Contains neither cursor positions nor modes of the terminal.
 
 import type { Attributes, Buffer, Cell, Core, Line } from './emulator.ts';
 
@@ -9,7 +9,7 @@ const P256 = 0x2_00_00_00;
 const RGB = 0xff_ff_ff;
 const COLOR = COLOR_MODE | RGB;
 
-/** As the emulator has them: flags in the upper bits of the two colours. */
+/** Flags in the upper bits of the two colours, as the emulator stores them, and their SGR numbers. */
 const FG_FLAGS: readonly (readonly [number, string])[] = [
   [0x4_00_00_00, '7'],
   [0x8_00_00_00, '1'],
@@ -23,13 +23,13 @@ const BG_FLAGS: readonly (readonly [number, string])[] = [
   [0x8_00_00_00, '2'],
   [0x40_00_00_00, '53'],
 ];
-/** Of an empty cell: turned round, lines under, through and over it. */
+/** Flags that are visible on an empty cell: inverse, underline, strikethrough and overline. */
 const SHOWN_FG = 0x94_00_00_00;
 const SHOWN_BG = 0x40_00_00_00;
 const EXTENDED = 0x10_00_00_00;
 const PROTECTED = 0x20_00_00_00;
 
-/** A longer one is left out: the text of a link may be a page of links. */
+/** Maximum length of a link's address. A longer link is left out: it could be a page of text. */
 const MAX_URI = 2000;
 
 export class CellText {
@@ -37,7 +37,7 @@ export class CellText {
   readonly #cell: Cell;
   readonly #next: Cell;
   readonly #out: string[] = [];
-  /** What the terminal has now, in words. */
+  /** Current attributes of the terminal, as SGR parameters. */
   #sgr = '';
   #link = '';
   #isProtected = false;
@@ -55,7 +55,7 @@ export class CellText {
     this.#out.push(text);
   }
 
-  /** Of the next characters. */
+  /** Sets the attributes of the next characters. */
   attributes(of: Attributes): void {
     const sgr = sgrOf(of);
     if (sgr !== this.#sgr) {
@@ -78,7 +78,9 @@ export class CellText {
     this.attributes(PLAIN);
   }
 
-  /** All rows of a buffer from `first` on, beginning at the left end of a row. `begun`: at the left end of each. */
+  /**
+   * Draws all rows of a buffer from `first` on, from the left end of a row. Calls `begun` at the left end of each row.
+   */
   rows(buffer: Buffer, first: number, cols: number, begun: (y: number) => void): void {
     const { lines } = buffer;
     for (let y = first; y < lines.length; y++) {
@@ -89,20 +91,20 @@ export class CellText {
         this.#out.push('\r\n');
       }
       begun(y);
-      // Behind the last one it would give the first.
+      // After the last row, `get` would return the first one.
       const goesOn = y + 1 < lines.length && lines.get(y + 1)?.isWrapped === true;
       const blank = this.#row(line, cols);
       if (goesOn) this.#wrap(line, cols, blank);
     }
   }
 
-  /** The cells of a row; returns where nothing but empty cells follow. */
+  /** Draws the cells of a row. Returns the column after which only empty cells follow. */
   #row(line: Line, cols: number): number {
     const cell = this.#cell;
     const out = this.#out;
     let skip = 0;
     let blank = 0;
-    // So that what joins the character before it does not join another one.
+    // True directly behind a written character, which a lone joining character must not join.
     let isJoinable = false;
     for (let x = 0; x < cols; x++) {
       line.loadCell(x, cell);
@@ -125,10 +127,10 @@ export class CellText {
       if (skip > 0) out.push(`\x1b[${skip}C`);
       skip = 0;
       this.attributes(cell);
-      // Half of a wide one, as a change of the size may leave it, cannot be written.
+      // Half of a wide character, which a change of size may leave, cannot be written.
       const isHalf = width === 2 && !this.#isHalf(line, x + 1, cols);
       const chars = isEmpty || isHalf ? ' ' : cell.getChars();
-      // Alone it has no width: it was the first of its row, or what it joined has gone.
+      // A lone joining character has no width: it was the first of its row, or the character that it joined is gone.
       if (width === 0 && isJoinable) out.push(`\x1b[${x + 1}G`);
       out.push(chars);
       isJoinable = true;
@@ -138,7 +140,7 @@ export class CellText {
     return blank;
   }
 
-  /** Goes to the next row as a long line does, so that it is one again where the terminal becomes wider. */
+  /** Continues in the next row by wrapping, so that both become one line again when the terminal becomes wider. */
   #wrap(line: Line, cols: number, blank: number): void {
     const out = this.#out;
     this.plain();
@@ -155,7 +157,7 @@ export class CellText {
     out.push('\x1b[X');
   }
 
-  /** Blanks up to the end of the row, so that the next character wraps. Returns where they begin. */
+  /** Writes blanks to the end of the row, so that the next character wraps. Returns the column where they begin. */
   #fill(line: Line, cols: number): number {
     let from = cols;
     while (from > 0) {
@@ -177,14 +179,14 @@ export class CellText {
     }
   }
 
-  /** The second cell of a wide character. */
+  /** Tells whether a cell is the second half of a wide character. */
   #isHalf(line: Line, x: number, cols: number): boolean {
     if (x >= cols) return false;
     line.loadCell(x, this.#next);
     return this.#next.getWidth() === 0 && (this.#next.content & HAS_CONTENT) === 0;
   }
 
-  /** How many cells from `x` on are the same empty one. */
+  /** Returns the number of cells from `x` on that are equally empty. */
   #runOf(line: Line, x: number, cols: number): number {
     const bg = this.#cell.bg & COLOR;
     let end = x + 1;
@@ -207,10 +209,10 @@ export class CellText {
 
 export const PLAIN: Attributes = { fg: 0, bg: 0, extended: { underlineStyle: 0, underlineColor: 0, urlId: 0 } };
 
-/** Nothing of it shows but what is behind it: as if it were erased. */
+/** Tells whether only the background of a cell is visible, as if it were erased. */
 const isErased = ({ fg, bg }: Attributes): boolean => (fg & SHOWN_FG) === 0 && (bg & SHOWN_BG) === 0;
 
-/** Not the second half of a wide one either. */
+/** Tells whether a cell is blank; false for the second half of a wide character. */
 const isBlank = (cell: Cell): boolean => (cell.content & HAS_CONTENT) === 0 && cell.getWidth() !== 0 && isErased(cell);
 
 const behind = ({ bg }: Attributes): Attributes => ({ ...PLAIN, bg: bg & COLOR });
@@ -220,7 +222,7 @@ function sgrOf({ fg, bg, extended }: Attributes): string {
   for (const [flag, code] of FG_FLAGS) if ((fg & flag) !== 0) text += `;${code}`;
   for (const [flag, code] of BG_FLAGS) if ((bg & flag) !== 0) text += `;${code}`;
   const isExtended = (bg & EXTENDED) !== 0;
-  // A link has one of its own, which comes with it.
+  // A link has an underline of its own, which the link brings.
   if ((fg & UNDERLINE) !== 0)
     text += isExtended && extended.urlId === 0 && extended.underlineStyle > 1 ? `;4:${extended.underlineStyle}` : ';4';
   text += colorOf(fg, 38) + colorOf(bg, 48);

@@ -1,4 +1,4 @@
-// How far apart screens are kept. Apart from the drawing, which brings an emulator along.
+// Distance between checkpoints. A file of its own, because the drawing loads an emulator.
 
-/** Bytes of output: less than that is drawn faster than anybody notices. */
+/** Bytes of output between checkpoints. Less output is drawn faster than a user notices. */
 export const SPACING = 4 * 1024 * 1024;

@@ -1,17 +1,20 @@
-// The screens of one session that are kept on the disk, each a file that names its position. Any of them may be lost at
-// any time: they are made anew from the log. Knows no emulator.
+// Checkpoints of one session's screen on the disk, one file each, named by its position. Any of them may be lost at any
+// time: they are made again from the log.
 
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateSync, inflateSync } from 'node:zlib';
 import { z } from 'zod';
 
-/** Another one's are thrown away. Grows with what is written, and with the emulator. */
+/** Version of the files; others are deleted. Increases with the format, and with the emulator. */
 const VERSION = 1;
-/** A gap is some 6 % of the way to the end: those who look back and forth are never far from one. */
+/**
+ * Maximum checkpoints of a session. The distance of two is then some 6 % of the distance to the end, so that every
+ * position is close to one.
+ */
 const MAX_COUNT = 96;
 const MAX_BYTES = 4 * 1024 * 1024;
-/** Of one, unpacked. */
+/** Maximum size of one, uncompressed. */
 export const MAX_TEXT = 1024 * 1024;
 
 const Kept = z.object({
@@ -30,12 +33,15 @@ export type Checkpoint = z.output<typeof Kept>;
 export class Checkpoints {
   readonly #dir: string;
 
-  /** `dir`: of the session. */
+  /** `dir`: directory of the session. */
   constructor(dir: string) {
     this.#dir = join(dir, 'screens');
   }
 
-  /** The newest one at or before an offset that can be read, of that epoch, not before what the log still has. */
+  /**
+   * Returns the newest readable checkpoint at or before an offset, of the same epoch, and not before the oldest output
+   * in the log.
+   */
   nearest(
     offset: number,
     { epoch, oldest }: { readonly epoch: string; readonly oldest: number },
@@ -49,12 +55,15 @@ export class Checkpoints {
     return undefined;
   }
 
-  /** Keeps one, and takes away what is too much. A full disk is no reason to fail: the log says the same. */
+  /**
+   * Stores a checkpoint, and removes those beyond the limits. A full disk causes no error: the log has the same
+   * contents.
+   */
   keep(checkpoint: Checkpoint, oldest: number): void {
     try {
       mkdirSync(this.#dir, { recursive: false, mode: 0o700 });
     } catch (error) {
-      // Where the session was deleted it is not made again.
+      // The directory of a deleted session is not made again.
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return;
     }
     const path = this.#path(checkpoint.offset);
@@ -77,7 +86,7 @@ export class Checkpoints {
     }
   }
 
-  /** The nearer to the end, the closer they stand: most is asked for there. */
+  /** Removes checkpoints so that they are denser near the end, where most are read. */
   #prune(oldest: number): void {
     let all = this.#list();
     for (const at of all) if (at < oldest) rmSync(this.#path(at), { force: true });
@@ -98,7 +107,7 @@ export class Checkpoints {
     }
   }
 
-  /** Their offsets, in order. Files of another version, and what was left half-written, are taken away. */
+  /** Lists the offsets in order. Removes files of another version, and incomplete ones. */
   #list(): number[] {
     let names: string[];
     try {
@@ -120,7 +129,7 @@ export class Checkpoints {
   }
 }
 
-/** Somebody else may be writing it. */
+/** False for a recent file, which another process may be writing. */
 const isOld = (path: string): boolean => {
   const stat = statSync(path, { throwIfNoEntry: false });
   return stat !== undefined && Math.abs(Date.now() - stat.mtimeMs) > 60_000;

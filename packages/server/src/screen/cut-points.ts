@@ -1,5 +1,5 @@
-// Finds where bytes of a terminal may be cut: inside no escape sequence and no character. Knows no emulator; what it
-// finds is only proposed, and the emulator is asked whether it is so.
+// Finds positions where terminal output can be cut: outside of escape sequences and characters. The result is a
+// proposal, which the emulator confirms.
 
 const GROUND = 0;
 const ESCAPE = 1;
@@ -10,11 +10,14 @@ const STRING_ESCAPE = 4;
 
 export class Ground {
   #state = GROUND;
-  /** Bytes that a character still needs. */
+  /** Bytes that the current character still needs. */
   #rest = 0;
   #isC1 = false;
 
-  /** The length of the longest beginning of `bytes` behind which nothing is open; 0 when there is none. Takes them all. */
+  /**
+   * Returns the length of the longest prefix of `bytes` after which no sequence or character is open; 0 if there is
+   * none. Parses all of them.
+   */
   take(bytes: Uint8Array): number {
     let last = 0;
     for (let i = 0; i < bytes.length; i++) {

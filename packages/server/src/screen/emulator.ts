@@ -1,16 +1,16 @@
-// A terminal that nobody sees: takes what a program wrote, and says where it may be stopped. Everything that is known of
-// the insides of the emulator is here and in restore-text.ts; the version is pinned for that. Knows no log.
+// A terminal emulator without a display: processes output, and tells where it may be stopped. All dependencies on the
+// emulator's internals are here and in restore-text.ts; its version is pinned for that reason.
 
-// CommonJS, of which Node finds no names.
+// CommonJS, in which Node finds no named exports.
 import headless from '@xterm/headless';
 import { limitCounts } from './parameter-limits.ts';
 import { MAX_COLS, MAX_ROWS } from './screen-size.ts';
 
 const { Terminal } = headless;
 
-/** Rows above the screen that are kept: what an emulator of a viewer keeps if it is not told otherwise. */
+/** Rows above the screen that are retained: the default of an emulator in a viewer. */
 export const SCROLLBACK = 1000;
-/** The least that the emulator has. */
+/** Minimum columns of the emulator. */
 const MIN_COLS = 2;
 
 export interface Size {
@@ -59,7 +59,7 @@ export interface Buffer {
 }
 
 interface ColorEvent {
-  /** 0 asks, 1 sets, 2 gives the default back. */
+  /** 0 queries, 1 sets, 2 restores the default. */
   readonly type: number;
   readonly index?: number;
   readonly color?: readonly [number, number, number];
@@ -71,7 +71,7 @@ interface Changeable {
   extended: { underlineStyle: number; readonly urlId: number; clone(): Changeable['extended'] };
 }
 
-/** What of the emulator is not public. */
+/** The internals of the emulator. */
 export interface Core {
   readonly buffers: { readonly normal: Buffer; readonly alt: Buffer; readonly active: Buffer };
   readonly _inputHandler: {
@@ -125,11 +125,14 @@ const EXTENDED = 0x10_00_00_00;
 export class Emulator {
   readonly terminal: Headless;
   readonly core: Core;
-  /** Of the palette (0 to 255), the text (256), what is behind it (257) and the cursor (258), where a program set them. */
+  /**
+   * Colours that a program has set: of the palette (0 to 255), the text (256), the background (257) and the cursor
+   * (258).
+   */
   readonly colors = new Map<number, readonly [number, number, number]>();
-  /** Larger than what is drawn: it is drawn smaller, and not as it is. */
+  /** True if the size is above the maximum: the screen is drawn smaller, and not exactly. */
   isClipped = false;
-  /** The emulator failed at something. */
+  /** True after an error in the emulator. */
   isBroken = false;
 
   constructor(size: Size) {
@@ -147,12 +150,12 @@ export class Emulator {
     return { cols: this.terminal.cols, rows: this.terminal.rows };
   }
 
-  /** Takes all of it, now. */
+  /** Processes all bytes synchronously. */
   write(bytes: Uint8Array): void {
     try {
       this.core._inputHandler.parse(bytes);
     } catch {
-      // What was behind it in these bytes is lost.
+      // The emulator lost the rest of these bytes.
       this.isBroken = true;
     }
   }
@@ -163,7 +166,7 @@ export class Emulator {
     this.#cutHidden();
   }
 
-  /** Inside no sequence and no character. */
+  /** True outside of sequences and characters. */
   get isAtGround(): boolean {
     const { _parser, _utf8Decoder } = this.core._inputHandler;
     return _parser.currentState === GROUND && _utf8Decoder.interim[0] === 0;
@@ -173,7 +176,10 @@ export class Emulator {
     this.terminal.dispose();
   }
 
-  /** `CSI 1 J` in the last cell of a screen with nothing above it throws, and loses what is written behind it. */
+  /**
+   * Fixes a bug of the emulator: `CSI 1 J` in the last cell of a screen with nothing above it throws, and loses the
+   * output after it.
+   */
   #mendErasing(): void {
     const { _inputHandler: does, buffers } = this.core;
     this.core.registerCsiHandler({ final: 'J' }, (numbers) => {
@@ -188,8 +194,9 @@ export class Emulator {
   }
 
   /**
-   * Where nothing wraps, a wide character that does not fit is dropped, and half of the one before it was left: nothing
-   * that is written makes such a row again. It stays whole, or goes with what is written over it.
+   * Fixes a bug of the emulator: without wrapping, a wide character that does not fit was dropped, and half of the one
+   * before it was left. No output makes such a row again, so it could not be restored. Now the earlier character stays
+   * whole, or disappears with what is written over it.
    */
   #mendMargin(): void {
     const { _inputHandler: does, buffers, coreService } = this.core;
@@ -207,7 +214,10 @@ export class Emulator {
     };
   }
 
-  /** That there is a line under the text is kept with the cursor, what line is not: it could be one that has no style. */
+  /**
+   * Fixes a bug of the emulator: a saved cursor contains the fact of an underline, but not its style, so a restored
+   * underline could have no style.
+   */
   #mendRestoring(): void {
     const { _inputHandler: does } = this.core;
     const restoreCursor = does.restoreCursor.bind(does);
@@ -217,7 +227,7 @@ export class Emulator {
       if ((now.bg & EXTENDED) === 0 || now.extended.urlId !== 0) return isDone;
       const isUnderlined = (now.fg & UNDERLINE) !== 0;
       if (isUnderlined !== (now.extended.underlineStyle !== 0)) {
-        // Cells have the one that there was.
+        // Cells share the previous object.
         now.extended = now.extended.clone();
         now.extended.underlineStyle = isUnderlined ? 1 : 0;
       }
@@ -226,7 +236,10 @@ export class Emulator {
     };
   }
 
-  /** `CSI n @` between the halves of a wide character left the second one alone, and without a width. */
+  /**
+   * Fixes a bug of the emulator: `CSI n @` between the halves of a wide character left the second half alone, and
+   * without a width.
+   */
   #mendInserting(): void {
     const { _inputHandler: does, buffers } = this.core;
     const insertChars = does.insertChars.bind(does);
@@ -242,8 +255,8 @@ export class Emulator {
   }
 
   /**
-   * A screen of its own that becomes narrower keeps what is cut off, and shows it when it is wide again: of no other
-   * terminal is that so, and no text makes such a row.
+   * Removes the hidden part of rows after the alternate screen became narrower. The emulator would show it again when
+   * the screen becomes wider, unlike any other terminal, and no text makes such a row.
    */
   #cutHidden(): void {
     const { cols } = this.terminal;

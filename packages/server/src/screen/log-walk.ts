@@ -1,5 +1,5 @@
-// An emulator on its way through a log: takes pages, and knows the last position where nothing was open, which is where
-// it can be restored and read on from. Knows no file.
+// An emulator that advances through a log by pages, and tracks the last position outside of any sequence, where it can
+// be restored and reading can continue.
 
 import { formatPosition, isOutput, type Position } from '@binnacle/protocol';
 import type { Cursor } from '../cursor/cursor.ts';
@@ -10,7 +10,10 @@ import { Emulator, SCROLLBACK, type Size } from './emulator.ts';
 import { isRestorable, restoring } from './restore-text.ts';
 import type { Drawn } from './wire.ts';
 
-/** A sequence that is longer is taken as it comes; until it ends there is no such position. */
+/**
+ * Maximum buffered bytes of a sequence. A longer one is processed in parts; until it ends there is no position to
+ * restore.
+ */
 const MAX_HELD = 64 * 1024;
 const TAKEN = Symbol('taken');
 
@@ -19,14 +22,14 @@ export class Walk {
   readonly #ground = new Ground();
   readonly #drawnFrom: number;
   #isExact: boolean;
-  /** What was read last is up to there. */
+  /** Position after the last entry that was read. */
   #at: Position;
-  /** What the emulator has taken is up to there; undefined inside a sequence. */
+  /** Position up to which the emulator has processed output; undefined inside a sequence. */
   #safe: Position | undefined;
-  /** Read, and not taken: the beginning of a sequence or of a character. */
+  /** Bytes read but not processed: the beginning of a sequence or a character. */
   #held: Buffer = Buffer.alloc(0);
 
-  /** From the beginning of what is there. */
+  /** Starts at the beginning of the log. */
   static begin(at: Position, size: Size, isExact: boolean): Walk {
     return new Walk(new Emulator(size), at, { drawnFrom: at.offset, exact: isExact });
   }
@@ -49,20 +52,20 @@ export class Walk {
     return this.#at;
   }
 
-  /** It can be said what it shows. */
+  /** True if the screen can be restored from text here. */
   get isRestorable(): boolean {
     return this.#safe !== undefined && isRestorable(this.#emulator);
   }
 
   /**
-   * Takes the next page, of its output no more than what is before the offset `until`; false at the head, and where that
-   * is reached. Throws what reading throws.
+   * Processes the next page, of its output only the part before the offset `until`. Returns false at the head, and when
+   * `until` is reached. Throws the errors of reading.
    */
   async step(cursor: Cursor, until = Number.POSITIVE_INFINITY): Promise<boolean> {
     const reading = await cursor.next();
     if (reading.kind === 'head') return false;
     if (reading.kind === 'page') return this.#page(reading.page, until);
-    // What is missing may have been anything.
+    // The missing output may have been anything.
     this.#isExact = false;
     this.#flush();
     this.#at = reading.next;
@@ -91,7 +94,7 @@ export class Walk {
     return this.#isExact && !this.#emulator.isClipped && !this.#emulator.isBroken;
   }
 
-  /** As many rows above the screen as there is room for. */
+  /** Returns the restoring text, with as many rows above the screen as fit. */
   #text(): { readonly text: string; readonly above: number } {
     for (let above = SCROLLBACK; ; above = above >> 1) {
       const made = restoring(this.#emulator, above);
@@ -100,7 +103,7 @@ export class Walk {
   }
 
   #page(page: Page, until: number): boolean {
-    // Its memory is used for the next one: without that, pages pile up until they are collected.
+    // Releases the page's memory for the next page: otherwise pages pile up until garbage collection.
     page.hold();
     page.once(TAKEN, () => true);
     const stopped = this.#entries(page, until);
@@ -109,7 +112,7 @@ export class Walk {
     return stopped === undefined;
   }
 
-  /** Where it stopped, if that is before the end of the page. */
+  /** Processes the entries of a page. Returns the position of a stop before the end of the page. */
   #entries(page: Page, until: number): Position | undefined {
     let { place } = page.from;
     const { epoch } = page.from;
@@ -146,7 +149,7 @@ export class Walk {
   }
 
   #resize(bytes: Uint8Array): void {
-    // In the middle of a sequence the size changes all the same.
+    // The size changes even in the middle of a sequence.
     this.#flush();
     this.#emulator.resize(JSON.parse(Buffer.from(bytes).toString()) as Size);
   }
@@ -181,7 +184,7 @@ function shown(checkpoint: Checkpoint, { terminal, core }: Emulator): Drawn {
   };
 }
 
-/** One that was kept, without an emulator that goes on. */
+/** Draws a checkpoint with an emulator that is then disposed. */
 export function drawnOf(checkpoint: Checkpoint): Drawn {
   const emulator = new Emulator(checkpoint);
   emulator.write(Buffer.from(checkpoint.data));

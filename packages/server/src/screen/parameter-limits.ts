@@ -1,15 +1,15 @@
-// Keeps the numbers in escape sequences to what makes a difference. Knows nothing else of an emulator.
+// Limits the numbers in escape sequences to those that make a difference.
 
 import type { Terminal as Headless } from '@xterm/headless';
 
-/** What of a terminal is not public: its handlers get the numbers of a sequence themselves, and can change them. */
+/** Internals of a terminal: its handlers get the parameters of a sequence themselves, and can change them. */
 interface Core {
   registerCsiHandler(id: { final: string }, handler: (numbers: { readonly params: Int32Array }) => boolean): unknown;
 }
 
 /**
- * The emulator does these as often as it is told to, up to 2^31 times, one by one. More often than there are rows or
- * columns makes no difference.
+ * Limits repeat counts. The emulator executes these sequences one by one, up to 2^31 times. More than the number of
+ * rows or columns makes no difference.
  */
 export function limitCounts(terminal: Headless): void {
   const core = (terminal as unknown as { readonly _core: Core })._core;

@@ -1,5 +1,5 @@
-// Draws screens of logs, each from the nearest one that is kept, and keeps more on the way. Runs in a thread of its own:
-// a few bytes can keep an emulator busy for ever, and nothing but the end of the thread stops it.
+// Draws screens of logs, each from the nearest checkpoint, and stores more checkpoints on the way. Runs in a process of
+// its own: a few bytes can keep an emulator busy for ever, and only the end of the process stops it.
 
 import { join } from 'node:path';
 import type { Position } from '@binnacle/protocol';
@@ -14,34 +14,37 @@ import type { Size } from './emulator.ts';
 import { drawnOf, Walk } from './log-walk.ts';
 import type { Drawn, ScreenJob } from './wire.ts';
 
-/** Emulators that are kept for what comes next. Each takes a few MiB. */
+/** Maximum emulators retained for later jobs. Each takes a few MiB. */
 const MAX_WARM = 3;
-/** Where a terminal cannot be said, it mostly can so few bytes before: the next text or move makes it so. */
+/**
+ * Bytes to go back if a terminal cannot be restored from text at a position: mostly it can a few bytes before, because
+ * the next text or cursor move makes it so.
+ */
 const STEPS_BACK = [1, 2, 4, 8, 16, 32, 64, 256, 1024];
-/** From there on each of those tries begins. */
+/** Distance before the position at which each of those tries begins. */
 const BACK_BYTES = 4096;
 
-/** Of its time: by then it is seen how fast it goes. */
+/** Part of the time limit after which the speed is measured. */
 const TRIAL = 1 / 6;
-/** It may become so much faster than it was on trial. */
+/** Factor by which drawing may become faster than measured. */
 const HOPE = 2;
 
 interface Way {
   readonly job: ScreenJob;
   readonly reader: SegmentReader;
   readonly checkpoints: Checkpoints;
-  /** By the clock of `performance`. */
+  /** Deadline on the clock of `performance`. */
   readonly until: number;
 }
 
 export class Drawer {
-  /** Least recently used first. */
+  /** Emulators of earlier jobs, least recently used first. */
   readonly #warm = new Map<string, Walk>();
-  /** For all that it reads, or each job would leave buffers behind. */
+  /** Shared by all jobs: each would otherwise leave buffers behind. */
   readonly #files = new SegmentFiles({ maxOpen: 4 });
   readonly #cache = new PageCache({ maxBytes: 0 });
 
-  /** What was reached may be less than was asked for, if it took too long. Throws what reading throws. */
+  /** Draws a screen. `reached` is less than requested if it took too long. Throws the errors of reading. */
   async draw(
     job: ScreenJob,
     answers: boolean,
@@ -63,7 +66,7 @@ export class Drawer {
         if (isSure) return { drawn, reached };
       }
       if (!isDone && job.tailBytes > 0) return { drawn: await this.#tail(job, reader, job.size), reached };
-      // What follows it is read like any output.
+      // The output after the checkpoint is read like any output.
       const { epoch } = reader;
       const found = checkpoints.nearest(job.head.offset, { epoch, oldest: job.oldest.offset });
       return { drawn: found === undefined ? begun(job, reader) : drawnOf(found), reached };
@@ -72,16 +75,19 @@ export class Drawer {
     }
   }
 
-  /** What it showed at an offset, or where that cannot be said so little before it that nobody sees a difference. */
+  /**
+   * Draws the screen at an offset, or so few bytes before it that no user sees a difference, if the terminal cannot be
+   * restored there.
+   */
   async #drawAt(way: Way & { readonly job: { readonly at: number } }): Promise<{
     drawn: Drawn;
     reached: number;
-    /** What follows it does there what it did. */
+    /** True if the output after it has the same effect there. */
     isSure: boolean;
   }> {
     const { job, reader, checkpoints } = way;
     const { at, head } = job;
-    // Those who look back and forth are not to lose the one that follows the end.
+    // A key of its own: a user who seeks must not lose the emulator that follows the end.
     const key = `${job.id}@`;
     const walk = this.#walkOf(key, { ...job, head: { ...head, offset: Math.min(at, head.offset) } }, way);
     let before: Checkpoint | undefined;
@@ -108,7 +114,7 @@ export class Drawer {
     return { drawn: walk.drawn(), reached, isSure: false };
   }
 
-  /** Undefined where it cannot be said there either. */
+  /** Draws at a position before; undefined if the terminal cannot be restored there either. */
   async #again({ reader, job, until }: Way, from: Checkpoint | undefined, at: number): Promise<Drawn | undefined> {
     const { epoch, oldest } = reader;
     const walk =
@@ -124,7 +130,7 @@ export class Drawer {
     }
   }
 
-  /** `key`: of those that are kept. As far as the head of the job. */
+  /** Returns a retained emulator or a new one, at most at the head of the job. `key`: of the retained emulators. */
   #walkOf(key: string, job: ScreenJob, { reader, checkpoints }: Pick<Way, 'reader' | 'checkpoints'>): Walk {
     const { epoch, oldest } = reader;
     const known = this.#warm.get(key);
@@ -156,7 +162,7 @@ export class Drawer {
     return walk;
   }
 
-  /** True when it came to the head, or as far as the job says. */
+  /** Advances to the head, or to the offset of the job. Returns true when it got there. */
   async #walk(walk: Walk, { reader, checkpoints, until, job }: Way, key: string = job.id): Promise<boolean> {
     const cursor = new Cursor(reader, walk.at);
     const oldest = job.oldest.offset;
@@ -173,14 +179,14 @@ export class Drawer {
       }
       return true;
     } catch (error) {
-      // Half of a page may have been taken.
+      // A part of the page may have been processed.
       this.#warm.delete(key);
       walk.dispose();
       throw error;
     }
   }
 
-  /** As if the terminal had been cleared before the last bytes. */
+  /** Draws the last bytes as if the terminal had been cleared before them. */
   async #tail(job: ScreenJob, reader: SegmentReader, size: Size): Promise<Drawn> {
     const { offset } = job.head;
     const at = await positionOf(reader, { offset: Math.max(reader.oldest.offset, offset - job.tailBytes) });
@@ -195,7 +201,9 @@ export class Drawer {
   }
 }
 
-/** Whether somebody waits for what would not arrive in time: better its end at once. */
+/**
+ * Returns a check that predicts a missed deadline, so that a waiting viewer gets the end of the output at once instead.
+ */
 function hopeless(from: number, job: ScreenJob, until: number): (at: number) => boolean {
   const began = performance.now();
   const timeMs = until - began;
@@ -206,7 +214,7 @@ function hopeless(from: number, job: ScreenJob, until: number): (at: number) => 
   };
 }
 
-/** Nothing yet: everything follows. */
+/** Returns an empty screen at the beginning: all output follows. */
 function begun({ size, begin = size }: ScreenJob, { epoch, oldest }: SegmentReader): Drawn {
   const at: Position = { epoch, ...oldest };
   const walk = Walk.begin(at, begin, oldest.offset === 0);

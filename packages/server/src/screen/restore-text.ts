@@ -1,5 +1,5 @@
-// The text that makes a new terminal what an emulator is: rows, colours, cursor, modes. What is written behind it does
-// there what it would have done here. Knows no log.
+// Text that brings a new terminal into the state of an emulator: rows, colours, cursor, modes. Output written after it
+// has the same effect as in the emulator.
 
 import { CellText, PLAIN } from './cells.ts';
 import { type Attributes, type Cell, type Charset, type Core, Emulator, type Buffer as Rows } from './emulator.ts';
@@ -11,10 +11,13 @@ const MAX_TITLE = 1000;
 const MOUSE: Readonly<Record<string, string>> = { X10: '9', VT200: '1000', DRAG: '1002', ANY: '1003' };
 const MOUSE_ENCODINGS: Readonly<Record<string, string>> = { SGR: '1006', SGR_PIXELS: '1016' };
 const STYLES = ['block', 'underline', 'bar'];
-/** What a terminal may be told that its characters are. */
+/** Designators of the character sets that a terminal may select. */
 const CHARSETS = 'A045CRQKYE6ZH7=';
 
-/** Whether what the emulator is can be said here: not in the middle of a sequence, nor where a state has no words. */
+/**
+ * Tells whether the state can be restored from text: not in the middle of a sequence, nor in a state that no text
+ * produces.
+ */
 export function isRestorable(emulator: Emulator): boolean {
   if (!emulator.isAtGround) return false;
   const { core } = emulator;
@@ -23,14 +26,14 @@ export function isRestorable(emulator: Emulator): boolean {
   const last = lastCell(emulator);
   if (last === undefined) return false;
   const { _curAttrData: now } = core._inputHandler;
-  // It is written once more at the very end, as whatever was written last.
+  // The last character is written again at the very end, with the present attributes.
   const isSame = last.cell.fg >>> 0 === now.fg >>> 0 && last.cell.bg >>> 0 === now.bg >>> 0;
   return (
     !isJoining(core) || (isSame && !core.coreService.modes.insertMode && core._charsetService.charset === undefined)
   );
 }
 
-/** `scrollback`: rows above the screen, at most. */
+/** `scrollback`: maximum rows above the screen. */
 export function restoring(emulator: Emulator, scrollback: number): { readonly text: string; readonly above: number } {
   const { core, terminal } = emulator;
   const { normal, alt, active } = core.buffers;
@@ -49,7 +52,7 @@ export function restoring(emulator: Emulator, scrollback: number): { readonly te
   }
   if (active === alt) {
     out.plain();
-    // Where its rows become fewer, that tells which ones go.
+    // The cursor decides which rows are removed when the terminal has fewer rows.
     out.push(`\x1b[${normal.y + 1};${Math.min(normal.x, cols - 1) + 1}H\x1b(B\x1b[?47h\x1b[H`);
     buffer(out, alt, { first: alt.ybase, cols, rows });
   }
@@ -57,25 +60,25 @@ export function restoring(emulator: Emulator, scrollback: number): { readonly te
   region(out, active, rows);
   const { decPrivateModes, modes, isCursorHidden } = core.coreService;
   const row = active.y - (decPrivateModes.origin ? active.scrollTop : 0);
-  // Not by column alone: with an origin of its own the emulator goes down with each such step.
+  // Not by column alone: in origin mode the emulator moves down with each such step.
   const to = (x: number): string => `\x1b[${Math.max(0, row) + 1};${x + 1}H`;
   const x = Math.min(active.x, cols - 1);
   if (isOutside(core) && active === normal) {
-    // From the other buffer the cursor comes along.
+    // The cursor comes along from the other buffer.
     out.push(`\x1b[?47h\x1b[?6h\x1b[${active.y + 1};${x + 1}H\x1b[?47l`);
   } else {
     if (decPrivateModes.origin) out.push('\x1b[?6h');
     out.push(to(x));
   }
   const last = isAtMargin(emulator) || isJoining(core) ? lastCell(emulator) : undefined;
-  // Only a character at the margin brings the cursor behind it. ASCII must not be translated.
+  // Only a character at the margin moves the cursor behind it. ASCII must not be translated.
   if (last !== undefined) {
     out.push(`\x1b(B\x0f${to(last.x)}`);
     out.attributes(last.cell);
-    // Nothing joins it any more.
+    // No later character joins it.
     out.push(`${last.cell.getChars()}\x0f`);
   }
-  // Where that cannot be said, what it shows is, and nothing joins it.
+  // Otherwise only its appearance is restored, and no later character joins it.
   const repeats = isJoining(core) && last !== undefined && isRestorable(emulator);
   out.attributes(core._inputHandler._curAttrData);
   charsets(out, core);
@@ -97,7 +100,7 @@ export function restoring(emulator: Emulator, scrollback: number): { readonly te
   const { activeProtocol, activeEncoding } = core.coreMouseService;
   set(activeProtocol in MOUSE, MOUSE[activeProtocol] ?? '');
   set(activeEncoding in MOUSE_ENCODINGS, MOUSE_ENCODINGS[activeEncoding] ?? '');
-  // What is written next may join it, or ask for more of it.
+  // The next output may join it, or repeat it.
   if (repeats && last !== undefined)
     out.push(`${to(last.x)}${last.cell.getChars()}${hasDropped(emulator) ? WIDE : ''}`);
   return { text: out.text, above };
@@ -109,10 +112,10 @@ interface Extent {
   readonly rows: number;
 }
 
-/** Its rows, tabs, region, and what it would restore of its cursor. */
+/** Restores a buffer's rows, tabs, region and saved cursor. */
 function buffer(out: CellText, of: Rows, { first, cols, rows }: Extent): void {
   const isSaved = hasSaved(of);
-  // It stands in a row, which may be above the screen by now, and come back when there are more rows.
+  // The saved cursor is in a row, which may be above the screen by now, and come back when there are more rows.
   out.rows(of, first, cols, (y) => {
     if (!isSaved || of.savedY >= of.ybase || y !== Math.max(of.savedY, first)) return;
     out.push(`\x1b[${Math.min(of.savedX, cols - 1) + 1}G`);
@@ -132,7 +135,7 @@ function buffer(out: CellText, of: Rows, { first, cols, rows }: Extent): void {
 }
 
 function save(out: CellText, { savedCurAttrData, savedCharset }: Rows): void {
-  // Links and the like are not saved.
+  // Links, underline styles and colours are not saved.
   out.attributes({ ...savedCurAttrData, bg: savedCurAttrData.bg & ~0x10_00_00_00, extended: PLAIN.extended });
   out.push(`\x1b(${designator(savedCharset)}\x1b7\x1b(B`);
   out.plain();
@@ -149,7 +152,7 @@ function region(out: CellText, { scrollTop, scrollBottom }: Rows, rows: number):
 
 function charsets(out: CellText, { _charsetService }: Core): void {
   const { _charsets, glevel, charset } = _charsetService;
-  // The emulator may use another one than the one that it would come back to (behind `CSI ? 1049 l`).
+  // The current set can differ from the set of its slot (after `CSI ? 1049 l`).
   const all = [..._charsets];
   all[glevel] = charset;
   for (const [slot, introducer] of ['(', ')', '*', '+'].entries()) {
@@ -159,7 +162,7 @@ function charsets(out: CellText, { _charsetService }: Core): void {
   if (glevel > 0) out.push(['\x0f', '\x0e', '\x1bn', '\x1bo'][glevel] ?? '');
 }
 
-/** Only an emulator knows which is which. */
+/** Finds the name of a character set. Only an emulator knows which is which. */
 function designator(charset: Charset): string {
   if (charset === undefined) return 'B';
   const scratch = new Emulator({ cols: 2, rows: 1 });
@@ -190,23 +193,26 @@ function colorText(index: number, [r, g, b]: readonly [number, number, number]):
   return `\x1b]${name};rgb:${two(r)}/${two(g)}/${two(b)}\x1b\\`;
 }
 
-/** The character that was written last can be joined, or repeated. */
+/** True if the last character can be joined, or repeated. */
 const isJoining = ({ _inputHandler }: Core): boolean => _inputHandler._parser.precedingJoinState !== 0;
 
-/** The last one was wide and had no place before the margin: what comes next takes it for what is there. */
+/**
+ * True if the last character was wide and did not fit before the margin: the next one takes it for the character that
+ * is there.
+ */
 const hasDropped = ({ core, terminal }: Emulator): boolean =>
   !core.coreService.decPrivateModes.wraparound &&
   core.buffers.active.x === terminal.cols - 1 &&
   widthOf(core._inputHandler._parser.precedingJoinState) === 2;
 
-/** As the emulator packs it. */
+/** Unpacks the width from the emulator's join state. */
 const widthOf = (joinState: number): number => (joinState >> 1) & 3;
 
-/** Where its origin is the region's, no words lead there. */
+/** True if the cursor is outside of the region in origin mode, where no sequence can move it. */
 const isOutside = ({ buffers: { active }, coreService: { decPrivateModes } }: Core): boolean =>
   decPrivateModes.origin && (active.y < active.scrollTop || active.y > active.scrollBottom);
 
-/** Behind the last column: the next character begins a row. */
+/** True behind the last column: the next character begins a row. */
 const isAtMargin = ({ core, terminal }: Emulator): boolean => core.buffers.active.x >= terminal.cols;
 
 function lastCell({ core, terminal }: Emulator): { readonly x: number; readonly cell: Cell } | undefined {

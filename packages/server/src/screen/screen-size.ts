@@ -1,5 +1,5 @@
-// How large a terminal is drawn. Apart from the drawing, which brings an emulator along.
+// Maximum size of a drawn terminal. A file of its own, because the drawing loads an emulator.
 
-/** A larger one is drawn as if it were this large. */
+/** Maximum size. A larger terminal is drawn as if it had this size. */
 export const MAX_COLS = 500;
 export const MAX_ROWS = 200;

@@ -1,5 +1,5 @@
-// The screens of sessions for the rest of the gateway: what one shows now, in time or as well as can be, and in the
-// background the checkpoints that make it quick. Draws nothing itself.
+// Screens of sessions for the rest of the gateway: the current screen, in time or as well as possible, and in the
+// background the checkpoints that make it fast. The drawing itself is done by other processes.
 
 import { BinnacleError, DEFAULT_SIZE, formatPosition, type SessionId } from '@binnacle/protocol';
 import { Askers } from '../base/keyed-queue.ts';
@@ -11,54 +11,57 @@ import { SPACING } from './checkpoint-spacing.ts';
 import type { Drawn, ScreenJob } from './wire.ts';
 import { DrawingProcess } from './worker-client.ts';
 
-/** Screens that are drawn for viewers at once; the others wait. */
+/** Maximum screens that are drawn for viewers in parallel; other requests wait. */
 const PROCESSES = 2;
 const MAX_WAITING = 1000;
 
 export interface ScreenTimes {
-  /** Drawing what is behind the nearest checkpoint. */
+  /** Maximum ms to draw the output after the nearest checkpoint. */
   readonly drawMs: number;
-  /** Behind others. */
+  /** Maximum ms in the queue. */
   readonly waitMs: number;
-  /** Looking for logs that have grown. */
+  /** Interval of checks for logs that have grown. */
   readonly lookMs: number;
-  /** Drawing in the background, in one go; three times as long it rests. */
+  /** Ms of drawing in the background per slice, followed by a pause of three times as long. */
   readonly sliceMs: number;
 }
 
 const TIMES: ScreenTimes = { drawMs: 600, waitMs: 5000, lookMs: 1000, sliceMs: 200 };
 const REST = 3;
-/** Programs draw all of a screen again before they have written this much; a shell's screen is its last lines. */
+/**
+ * Bytes drawn of a long output: programs redraw all of a screen within this much, and a shell's screen is its last
+ * lines.
+ */
 const TAIL_BYTES = 1024 * 1024;
-/** A flood that goes on for longer is followed all the same. */
+/** Maximum delay of background drawing by a flood; a longer flood is followed all the same. */
 const FLOOD_MS = 15_000;
-/** What follows a screen that could not be drawn at all. */
+/** Bytes of output after an empty screen that stands for one that could not be drawn. */
 const UNSEEN_BYTES = 64 * 1024;
-/** A log that cannot be drawn, or hangs an emulator, is left alone in the background until it has grown so much. */
+/** Growth after which the background tries again with a log that cannot be drawn, or hangs an emulator. */
 const LEFT_ALONE_BYTES = 64 * 1024 * 1024;
 
 export interface SessionScreensParts {
-  /** The bundled process. */
+  /** Path of the bundled process. */
   readonly script: string;
   dirOf(id: SessionId): string;
-  /** Those whose logs may grow. */
+  /** Sessions whose logs may grow. */
   live(): Iterable<Session>;
-  /** Tells of those that begin and end. */
+  /** Notifies of sessions that begin and end. */
   watch(watcher: SessionListener): () => void;
   readonly log: Log;
 }
 
-/** What it showed at an output offset. */
+/** A request for the screen at an output offset. */
 export interface ScreenAt {
   readonly offset: number;
-  /** Who asks: for each of those one is drawn at a time, and of many the newest are. */
+  /** The requester. For each, one screen is drawn at a time, and of several requests only the newest. */
   readonly by: string;
 }
 
 type Enter = (drawing: DrawingProcess) => void;
 
 export class SessionScreens {
-  /** It is a terminal's, or may be. */
+  /** True for a session with a terminal, or perhaps with one. */
   static has({ record, isForeign }: Session): boolean {
     return record.spec.mode === 'pty' || isForeign;
   }
@@ -67,17 +70,17 @@ export class SessionScreens {
   readonly #times: ScreenTimes;
   readonly #processes: readonly DrawingProcess[];
   readonly #free: DrawingProcess[];
-  /** Those of now go first: somebody opens a session. */
+  /** Queues. Requests for the current screen go first: a user is opening a session. */
   readonly #waiting = { now: new Set<Enter>(), at: new Set<Enter>() };
-  /** What is being drawn, for all who ask meanwhile. */
+  /** Screens being drawn, shared by all concurrent requests (dedupe). */
   readonly #drawing = new Map<string, Promise<Drawn>>();
   readonly #askers = new Askers();
   readonly #behind: DrawingProcess;
-  /** Drawn in the background up to that offset. */
+  /** Output offsets up to which the background has drawn. */
   readonly #reached = new Map<string, number>();
-  /** Those whose logs may grow, or are over and were not drawn to their ends yet. */
+  /** Sessions whose logs may grow, or have ended but are not drawn to their ends yet. */
   readonly #followed = new Map<string, Session>();
-  /** How far those were that are behind, when they were looked at last; and since when they have flooded. */
+  /** Last seen offset of each session that is behind, and the start of its flood. */
   readonly #seen = new Map<string, { readonly offset: number; readonly since: number }>();
   readonly #unwatch: () => void;
   #timer: NodeJS.Timeout | undefined;
@@ -104,22 +107,22 @@ export class SessionScreens {
   }
 
   /**
-   * What it shows now, or did when its newest output was last whole; with `at`, what it showed then. Where that takes too
-   * long it is what the end of the output up to there gives, and says so (`exact`). Throws `not_a_tty`, and what reading
-   * throws; with `at` also `offset_ahead`, `gap`, `asked_again` and `screen_timeout`.
+   * Returns the current screen, or the screen at the newest output that was complete; with `at`, the screen at that
+   * offset. If it takes too long, draws only the end of the output, which `exact` shows. Throws `not_a_tty`, and the
+   * errors of reading; with `at` also `offset_ahead`, `gap`, `asked_again` and `screen_timeout`.
    */
   async of(session: Session, at?: ScreenAt): Promise<Drawn> {
     try {
       return await this.drawn(session, at);
     } catch (error) {
-      // Something hangs an emulator, or too many ask: the end of the output is shown all the same.
+      // The output hangs an emulator, or there are too many requests: the end of the output is shown all the same.
       const isLate = error instanceof BinnacleError && error.code === 'screen_timeout';
       if (isLate && at === undefined) return await unseen(session);
       throw error;
     }
   }
 
-  /** As `of`, but throws `screen_timeout` instead of showing an empty screen. */
+  /** Returns the screen as `of`, but throws `screen_timeout` instead of showing an empty screen. */
   async drawn(session: Session, at?: ScreenAt): Promise<Drawn> {
     if (!SessionScreens.has(session)) {
       throw new BinnacleError('not_a_tty', { message: 'The session runs on pipes and has no screen.' });
@@ -167,7 +170,8 @@ export class SessionScreens {
     const { log, id, record, isForeign } = session;
     const { cols, rows } = record.spec;
     const { head, oldest } = log;
-    // An emitter may tell the size late, or never: until then it was shown in this one. Our own logs begin with theirs.
+    // An emitter may report the size late, or never: until then output was shown in this size. The gateway's own logs
+    // begin with their size.
     const begin = isForeign && oldest.offset === 0 ? { begin: DEFAULT_SIZE } : {};
     return { id, dir: this.#parts.dirOf(id), head, oldest, size: { cols, rows }, ...begin, ...how };
   }
@@ -211,7 +215,7 @@ export class SessionScreens {
     this.#timer.unref();
   }
 
-  /** Draws a slice of the log that is furthest behind; returns how long it took, 0 where none is. */
+  /** Draws a slice of the log that is furthest behind. Returns how long it took; 0 if no log is behind. */
   async #follow(): Promise<number> {
     const session = this.#next();
     if (session === undefined) return 0;
@@ -246,7 +250,10 @@ export class SessionScreens {
     return next;
   }
 
-  /** A program in full swing is let be for a while: it needs the processor, and what it writes now is soon gone again. */
+  /**
+   * Tells whether a program is flooding. Its screen is drawn later: it needs the processor, and its output is soon gone
+   * again.
+   */
   #isFlooding({ id, log, isHosted }: Session): boolean {
     if (!isHosted) return false;
     const now = performance.now();
@@ -258,7 +265,7 @@ export class SessionScreens {
     return now - since < FLOOD_MS;
   }
 
-  /** Looked at often: must not open what is closed. */
+  /** Returns the bytes that are not drawn yet. Called often: must not open closed logs. */
   #behindOf(session: Session): number {
     if (!SessionScreens.has(session)) return 0;
     try {
@@ -270,7 +277,7 @@ export class SessionScreens {
   }
 }
 
-/** An empty screen before the last of the output, which says that it is not what it was. */
+/** Returns an empty screen before the last of the output, marked as not exact. */
 async function unseen({ log, record }: Session): Promise<Drawn> {
   const at = await positionOf(log, { tail: UNSEEN_BYTES });
   const { cols, rows } = record.spec;

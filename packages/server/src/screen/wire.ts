@@ -1,4 +1,4 @@
-// What the gateway and the processes that draw screens say to each other.
+// Messages between the gateway and the processes that draw screens.
 
 import type { ShownScreen, WireError } from '@binnacle/protocol';
 import type { Head } from '../log/log.ts';
@@ -6,20 +6,20 @@ import type { Size } from './emulator.ts';
 
 export interface ScreenJob {
   readonly id: string;
-  /** Holds the log of the session, and its checkpoints. */
+  /** Directory of the session's log and checkpoints. */
   readonly dir: string;
-  /** As far as it can be drawn. */
+  /** Maximum position to draw. */
   readonly head: Head;
-  /** Output offset that it is to be drawn at; default: the head's. All that happened before that byte is in it. */
+  /** Output offset to draw at; default: the head's. The screen contains all that happened before that byte. */
   readonly at?: number;
   readonly oldest: Head;
-  /** Of now: for what is not drawn from its beginning. */
+  /** Current size, for screens that are not drawn from the beginning. */
   readonly size: Size;
-  /** At `oldest`. Default: `size`. */
+  /** Size at `oldest`. Default: `size`. */
   readonly begin?: Size;
-  /** It stops there, wherever that is. */
+  /** Time limit, after which the drawing stops wherever it is. */
   readonly withinMs: number;
-  /** Bytes of output before the head that are drawn where the whole would take too long; 0: never. */
+  /** Bytes of output before the head that are drawn if the whole would take too long; 0: never. */
   readonly tailBytes: number;
 }
 

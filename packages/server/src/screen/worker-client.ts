@@ -1,17 +1,20 @@
-// One process that draws screens, as the gateway has it: one job at a time, ended when a job takes too long, and started
-// again for the next one. Knows no session.
+// One process that draws screens, as the gateway uses it: one job at a time, killed when a job takes too long, and
+// restarted for the next job.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { afterOwnTime } from '../base/running-time.ts';
 import { SideProcess } from '../process/worker-process.ts';
 import type { Drawn, FromProcess, ScreenJob, ToProcess } from './wire.ts';
 
-/** It looks at its clock after each page; one that does not come back is busy for ever. */
+/**
+ * Time after the limit until the process is killed. It checks its clock after each page, so a process without an answer
+ * is busy for ever.
+ */
 const GRACE_MS = 2000;
 const MAX_HEAP_MB = 256;
-/** Of each half. Pages and numbers live for moments: more room for them gains nothing here. */
+/** Maximum of each half of the young generation. Pages and numbers live for moments: more space gains nothing here. */
 const YOUNG_MB = 8;
-/** It takes some 60 MiB, and is there while there is something to draw. */
+/** Idle time until the process ends. It takes some 60 MiB. */
 const IDLE_MS = 30_000;
 
 export interface Outcome {
@@ -41,7 +44,7 @@ export class DrawingProcess {
     this.#script = script;
   }
 
-  /** Throws `screen_timeout`, `going_away`, and what reading throws. */
+  /** Draws a screen. Throws `screen_timeout`, `going_away`, and the errors of reading. */
   draw(job: ScreenJob, answers: boolean): Promise<Outcome> {
     if (this.#isStopped) return Promise.reject(new BinnacleError('going_away'));
     this.#child ??= this.#start();

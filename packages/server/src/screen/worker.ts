@@ -1,5 +1,5 @@
-// A process that draws screens, one after the other. Not a thread: what drawing takes for moments would count as the
-// gateway's memory, and the system can let others go first.
+// A process that draws screens, one after the other. Not a thread: the temporary memory of drawing would count as the
+// gateway's, and the system can give a process a lower priority.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { serveGateway } from '../process/worker-entry.ts';

@@ -9,7 +9,10 @@ export interface LimiterOptions {
   readonly total?: number;
   /** Length of the window. Default 60 000 ms. */
   readonly windowMs?: number;
-  /** Maximum remembered addresses. Default 10 000, about 2 MiB; beyond the limit the oldest failure is forgotten. */
+  /**
+   * Maximum remembered addresses. Default 10 000, about 2 MiB; beyond it the address whose last failure is oldest is
+   * forgotten.
+   */
   readonly maxAddresses?: number;
   /** Monotonic clock in ms. */
   readonly now?: () => number;

@@ -109,7 +109,7 @@ export class Auth {
 
   /**
    * Returns the principal of a request if its scope contains `scope`. Throws `unauthorized`, `rate_limited`,
-   * `forbidden` and `bad_origin`.
+   * `forbidden`, `bad_origin`, and `not_found` for a guest on a route without `shares`.
    */
   authorize(request: IncomingMessage, scope: Scope, options: AuthorizeOptions = {}): Principal {
     const principal = this.#authenticate(request, options);

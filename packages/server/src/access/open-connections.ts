@@ -3,7 +3,7 @@
 import { BinnacleError } from '@binnacle/protocol';
 import { isOver, type Principal } from './principal.ts';
 
-/** Delay between expiry checks. Sockets of an expired token must be closed within a second. */
+/** Delay between expiry checks. Sockets of an expired token must close within a second. */
 const EXPIRY_CHECK_MS = 500;
 
 interface Held {

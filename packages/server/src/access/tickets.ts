@@ -31,7 +31,7 @@ export interface PassGrant extends Grant {
 
 /**
  * Time to live of a ticket, ten minutes: a person has to find the phone, unlock it and scan a code. A ticket works
- * once, so a longer life costs little.
+ * once, so a longer time costs little.
  */
 export const TICKET_TTL_MS = 10 * 60_000;
 /** Time to live of a pass, a minute: the page downloads at once, but a phone may have to find its network again. */

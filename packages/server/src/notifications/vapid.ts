@@ -10,7 +10,7 @@ const FILE = 'push.key';
 const TOKEN_MS = 12 * 3600_000;
 /** Time before its end at which a token is replaced. */
 const SPARE_MS = 3600_000;
-/** Maximum cached tokens, one per push service: there is a handful of those in the world. */
+/** Maximum cached tokens, one per push service, of which there are a handful in the world. */
 const MAX_TOKENS = 64;
 
 export class Vapid {

@@ -319,7 +319,7 @@ const given = <T extends object>(value: T): Given<T> =>
 const isTooMuch = (bytes: Buffer): boolean =>
   isDeeperThan(bytes, MAX_DEPTH) || (bytes.length > SMALL_BYTES && hasMoreNames(bytes, MAX_NAMES));
 
-/** Counts names in JSON, valid or not, by the colons behind them. */
+/** Counts names in JSON, valid or not, by the colons after them. */
 function hasMoreNames(bytes: Buffer, most: number): boolean {
   let names = 0;
   let isInString = false;

@@ -1,4 +1,4 @@
-// Text of others in Markdown, escaped so that it stays text.
+// Untrusted text in Markdown, escaped so that it stays text.
 
 /**
  * Maximum length of a line of output that could close a fence. A longer line is split, so that a fence only has to be

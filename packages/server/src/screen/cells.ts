@@ -104,7 +104,7 @@ export class CellText {
     const out = this.#out;
     let skip = 0;
     let blank = 0;
-    // True directly behind a written character, which a lone joining character must not join.
+    // True directly after a written character, which a lone joining character must not join.
     let isJoinable = false;
     for (let x = 0; x < cols; x++) {
       line.loadCell(x, cell);

@@ -114,7 +114,7 @@ export class Drawer {
     return { drawn: walk.drawn(), reached, isSure: false };
   }
 
-  /** Draws at a position before; undefined if the terminal cannot be restored there either. */
+  /** Draws at an earlier offset; returns undefined if the terminal cannot be restored there either. */
   async #again({ reader, job, until }: Way, from: Checkpoint | undefined, at: number): Promise<Drawn | undefined> {
     const { epoch, oldest } = reader;
     const walk =

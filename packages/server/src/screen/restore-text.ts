@@ -71,7 +71,7 @@ export function restoring(emulator: Emulator, scrollback: number): { readonly te
     out.push(to(x));
   }
   const last = isAtMargin(emulator) || isJoining(core) ? lastCell(emulator) : undefined;
-  // Only a character at the margin moves the cursor behind it. ASCII must not be translated.
+  // Only a character at the margin moves the cursor past the margin. ASCII must not be translated.
   if (last !== undefined) {
     out.push(`\x1b(B\x0f${to(last.x)}`);
     out.attributes(last.cell);
@@ -212,7 +212,7 @@ const widthOf = (joinState: number): number => (joinState >> 1) & 3;
 const isOutside = ({ buffers: { active }, coreService: { decPrivateModes } }: Core): boolean =>
   decPrivateModes.origin && (active.y < active.scrollTop || active.y > active.scrollBottom);
 
-/** True behind the last column: the next character begins a row. */
+/** True past the last column: the next character begins a row. */
 const isAtMargin = ({ core, terminal }: Emulator): boolean => core.buffers.active.x >= terminal.cols;
 
 function lastCell({ core, terminal }: Emulator): { readonly x: number; readonly cell: Cell } | undefined {

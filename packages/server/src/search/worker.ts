@@ -106,7 +106,7 @@ class Index {
       return false;
     }
     const isDue = transaction.bytes >= COMMIT_BYTES || performance.now() - transaction.since >= COMMIT_MS;
-    // Commits when all news is indexed; a slice of retention alone is not worth a commit.
+    // Commits when everything reported is indexed; a slice of retention alone is not worth a commit.
     if (isDue || (isFollowing && !this.#follow.hasWork)) this.#commit();
     return true;
   }

@@ -146,7 +146,7 @@ export class ForeignLog {
   }
 
   /**
-   * Removes an incomplete group after a kill during a write: entries without a mark behind them were never
+   * Removes an incomplete group after a kill during a write: entries without a mark after them were never
    * acknowledged.
    */
   async #recover(path: string): Promise<void> {

@@ -355,7 +355,7 @@ export class Ingest implements SessionHost {
     const since = this.#parts.logOptions.time.now() - this.#parts.limits.idleMs;
     for (const id of this.#parts.store.listSilent(since)) {
       try {
-        // The row is behind by a moment.
+        // The row is a moment behind the session.
         const heardAt = this.#parts.sessions.get(id).record.foreign?.heardAt ?? 0;
         if (heardAt < since) await this.#end(id, 'lost');
       } catch (error) {

@@ -113,7 +113,7 @@ interface Sight {
   hold(session: Session, close: (why: BinnacleError) => void): () => void;
 }
 
-/** The sessions that one principal may see. All others behave as if they had never existed. */
+/** The sessions that one principal may see. All other sessions behave as if they had never existed. */
 export class SeenSessions {
   readonly #sessions: Sessions;
   readonly #sight: Sight;

@@ -52,7 +52,7 @@ export class Sockets {
   readonly #watchers = new Watchers();
   /** Connections of guests of share links, by guest. */
   readonly #guests = new Map<string, Set<Connection>>();
-  /** Without compression: output is small or fast, and a deflate bomb cannot be decoded. */
+  /** Without compression: output is small or fast, and a deflate bomb is refused, as all compressed frames are. */
   readonly #server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: MAX_FRAME_BYTES });
 
   constructor(parts: SocketsParts) {

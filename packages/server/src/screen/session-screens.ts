@@ -251,8 +251,8 @@ export class SessionScreens {
   }
 
   /**
-   * Tells whether a program is flooding. Its screen is drawn later: it needs the processor, and its output is soon gone
-   * again.
+   * Tells whether a program is flooding. Its screen is drawn later: the program needs the processor, and the screen is
+   * soon overwritten.
    */
   #isFlooding({ id, log, isHosted }: Session): boolean {
     if (!isHosted) return false;

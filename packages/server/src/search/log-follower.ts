@@ -6,8 +6,8 @@ import type { Session } from '../sessions/session.ts';
 import type { LogNews } from './wire.ts';
 
 /**
- * Minimum delays between rounds. A round costs a message or two and a commit: a flood has one per second, typing has
- * one now and then.
+ * Minimum growth of a flood, and minimum delay between rounds in a flood and otherwise. A round costs a message or two
+ * and a commit: a flood has one per second, typing has one now and then.
  */
 const FLOOD_BYTES = 64 * 1024;
 const FLOOD_PAUSE_MS = 1000;

@@ -1,4 +1,5 @@
-// Removes from the index what retention has removed from the logs, a few rows at a time.
+// Removes rows from the index, a few at a time: those of deleted and trimmed logs, and those beyond the limits of age,
+// number and size.
 
 import { TrustedTime } from '../base/trusted-time.ts';
 import type { Database, Statement } from '../store/sqlite.ts';
@@ -34,8 +35,8 @@ export class IndexRetention {
   readonly #pages: Statement;
   #removed = 0;
   /**
-   * Clock without the state of earlier processes, which is not needed: the logs still have everything that is removed
-   * here.
+   * Clock without the state of earlier processes, which is not needed: the logs still have what a wrong clock would
+   * remove here.
    */
   readonly #time = new TrustedTime();
   #lookedAt = Number.NEGATIVE_INFINITY;

@@ -81,6 +81,6 @@ const WORDS = /\b(?:allow|yes|approve|proceed|permission|reject|deny)\b/i;
 /** Colours and cursor moves between words: a letter ends each. */
 const CONTROL = /\p{Cc}\[[0-?]*[ -/]*[@-~]/gu;
 
-/** Tells whether output may have drawn a dialog. Screens are only drawn after such output. */
+/** Tells whether output may have drawn a dialog. Other output alone is no reason to draw the screen. */
 export const hintsAtDialog = (written: Uint8Array): boolean =>
   WORDS.test(Buffer.from(written).toString().replace(CONTROL, ' '));

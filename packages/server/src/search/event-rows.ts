@@ -89,7 +89,10 @@ export class EventIndex {
     this.#sum.run(Math.floor(at.time / HOUR_MS) * HOUR_MS, log, traffic.bytes, failed ? 1 : 0);
   }
 
-  /** Removes a row. Callers remove the oldest row of a log first: a command is removed with the last event that belongs to it. */
+  /**
+   * Removes a row. Callers remove the oldest row of a log first: a command is removed with the last event that belongs
+   * to it.
+   */
   remove(id: number): void {
     const row = this.#remove.get(id) as { log: number; command: number | null } | undefined;
     if (row === undefined) return;

@@ -1,4 +1,4 @@
-// Asks before a program is ended or its output removed.
+// The confirmation before a program is ended or its output removed.
 
 import type { BinnacleError, SessionInfo } from '@binnacle/protocol';
 import { useState } from 'react';
@@ -12,7 +12,7 @@ interface EndSessionProps {
   readonly info: SessionInfo;
   /** Ends the program; its output stays. */
   readonly onKill: () => Promise<void>;
-  /** Ends the program where it still runs, and removes the session with its output. */
+  /** Ends the program if it still runs, and removes the session with its output. */
   readonly onRemove: () => Promise<void>;
   readonly onClose: () => void;
 }
@@ -28,7 +28,7 @@ export function EndSession({ info, onKill, onRemove, onClose }: EndSessionProps)
       .finally(() => setBusy(false));
   };
   const name = oneLine(title(info), 60);
-  // What runs elsewhere is not ours to end: only what is kept of it here.
+  // A foreign session cannot be ended here: only its stored copy can be removed.
   const ends = info.running && info.foreign === null;
   return (
     <Dialog label={ends ? 'End this program?' : 'Remove this session?'} onClose={onClose}>

@@ -1,5 +1,5 @@
-// What a session's page says below its head: of a program that runs elsewhere that it can only be watched, where from, and
-// what is lost; of one that runs here its labels.
+// The strip below a session's header. A foreign session: watch only, its origin, and what is lost. A local session: its
+// labels.
 
 import type { SessionInfo } from '@binnacle/protocol';
 import { age, bytes, oneLine } from '../model/format.ts';
@@ -13,9 +13,9 @@ import '../ui/chip.css';
 import './foreign-strip.css';
 
 interface ForeignStripProps {
-  /** As the list knows it: it is told of changes, not of every event. */
+  /** The session as the list has it: the list follows changes, not every event. */
   readonly info: SessionInfo;
-  /** As its log says, ms since 1970. */
+  /** Time of the last event in the log, ms since 1970. */
   readonly heardAt: number;
 }
 
@@ -71,7 +71,7 @@ export function ForeignStrip({ info, heardAt }: ForeignStripProps) {
   );
 }
 
-/** What its maker said of one that runs here; nothing where that is nothing. */
+/** Shows the labels of a local session; renders nothing without labels. */
 function OwnLabels({ info }: { readonly info: SessionInfo }) {
   const labels = Object.entries(info.labels);
   if (labels.length === 0) return null;
@@ -101,7 +101,7 @@ interface RecordingStripProps {
   readonly now: number;
 }
 
-/** It ran elsewhere once: nobody sends more of it. */
+/** The strip of a recording: the program once ran elsewhere, and no more output will come. */
 function RecordingStrip({ info, foreign, now }: RecordingStripProps) {
   const made = new Date(info.createdAt);
   return (
@@ -123,7 +123,7 @@ function RecordingStrip({ info, foreign, now }: RecordingStripProps) {
   );
 }
 
-/** What an emitter had no room for never came here: the output has holes. */
+/** Reports output that the emitter dropped for lack of room: the log has holes. */
 export function LostNotice({ lostBytes }: { readonly lostBytes: number }) {
   if (lostBytes === 0) return null;
   return (

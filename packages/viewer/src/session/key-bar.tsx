@@ -1,17 +1,17 @@
-// The keys that a phone's keyboard lacks. Knows what they send, not where to.
+// The keys that a phone's keyboard lacks.
 
 import type { Arrow } from '../terminal/keys.ts';
 import { useHold } from './use-key-repeat.ts';
 import './key-bar.css';
 
 interface KeyBarProps {
-  /** Ctrl is held for the next key. */
+  /** True if Ctrl applies to the next key. */
   readonly ctrl: boolean;
   readonly onCtrl: () => void;
   readonly onText: (text: string) => void;
-  /** Arrows depend on the terminal's cursor key mode. */
+  /** Sends an arrow. Its bytes depend on the terminal's cursor key mode. */
   readonly onArrow: (arrow: Arrow) => void;
-  /** Gives the program the size of this screen, and back. Undefined where that is not to be chosen. */
+  /** Switches the program to the size of this screen, and back. Undefined if the size is not to be chosen. */
   readonly fit: { readonly isFit: boolean; readonly onFit: (on: boolean) => void } | undefined;
 }
 
@@ -48,7 +48,8 @@ interface KeyProps {
 }
 
 function Key({ label, name, onPress, isPressed }: KeyProps) {
-  // A press must not take the focus from the terminal: the phone's keyboard would fold away.
+  // The default action is prevented: a press must not take the focus from the terminal, or the phone's keyboard would
+  // fold away.
   return (
     <button
       type="button"
@@ -73,7 +74,7 @@ function RepeatingKey({ label, name, onPress }: KeyProps) {
       className="key"
       aria-label={name}
       onMouseDown={(event) => event.preventDefault()}
-      // A long touch would ask what to do with the text of the button.
+      // A long touch would open the browser's text menu for the label of the button.
       onContextMenu={(event) => event.preventDefault()}
       {...hold}
     >

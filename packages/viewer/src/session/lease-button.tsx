@@ -1,11 +1,14 @@
-// Who steers, as one button: take the helm, take it over, or let it go. It does not know how that is done.
+// The lease as one button: acquire, take over, or release.
 
 import type { LeaseInfo } from '@binnacle/protocol';
 import { person } from '../model/format.ts';
 import { EyeIcon, HelmIcon } from '../ui/icons.tsx';
 import './lease-button.css';
 
-/** `yours`: this page has it. `free`: nobody has it. `held`: somebody else has it. `none`: it cannot be steered. */
+/**
+ * State of the lease: `yours`: held by this page. `free`: no holder. `held`: another holder. `none`: the session takes
+ * no input.
+ */
 export type Helm =
   | { readonly kind: 'yours' }
   | { readonly kind: 'free' }
@@ -18,7 +21,7 @@ export function helmOf(lease: LeaseInfo | null, yours: boolean, steerable: boole
   return lease === null ? { kind: 'free' } : { kind: 'held', holder: person(lease.holder, 24) };
 }
 
-/** The state of the helm as a sentence, also for those who listen. */
+/** Describes the state of the lease in a sentence, also for screen readers. */
 export function helmWords(helm: Helm): string {
   if (helm.kind === 'yours') return 'You have the helm';
   if (helm.kind === 'held') return `${helm.holder} has the helm`;

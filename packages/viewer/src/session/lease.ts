@@ -1,4 +1,4 @@
-// From the page to a session: what it shows of the helm, and what is done with that besides typing. Knows no React.
+// The lease of a session, as the page shows and changes it, and the other actions that control the session.
 
 import type { Session } from '@binnacle/client';
 import { lostTo, type SteerOwner, TerminalSteer } from '@binnacle/client/terminal';
@@ -8,16 +8,16 @@ import { asFailure } from '../model/failure.ts';
 export interface Steered {
   readonly lease: LeaseInfo | null;
   readonly yours: boolean;
-  /** A change of the helm is under way. */
+  /** True while a change of the lease is under way. */
   readonly busy: boolean;
-  /** Who took the helm from us; null: it ran out. Undefined: we did not lose it. */
+  /** The holder that took the lease from this page; null: the lease expired. Undefined: this page did not lose it. */
   readonly lostTo: string | null | undefined;
   readonly error: BinnacleError | undefined;
-  /** We have it, and somebody would like it. */
+  /** The viewer that asks this page for the lease. */
   readonly askedBy: Watcher | undefined;
-  /** We asked who has it. */
+  /** True if this page asked the holder for the lease. */
   readonly hasAsked: boolean;
-  /** Who handed it to us. */
+  /** Name of the viewer that handed the lease to this page. */
   readonly givenBy: string | undefined;
 }
 
@@ -32,9 +32,10 @@ export const NOT_STEERED: Steered = {
   givenBy: undefined,
 };
 
-// A shell, its job, that one's job: deeper nesting is rare, and removing the session ends that too.
+// Maximum rounds of signals: a shell, its job, and that job's job. Deeper nesting is rare, and removing the session
+// ends that too.
 const KILL_ROUNDS = 6;
-// A killed job is reaped and reported within this.
+// Maximum delay until a killed job is reaped and reported.
 const KILL_WAIT_MS = 700;
 const STILL_RUNNING = {
   message: 'The program still runs.',
@@ -44,7 +45,7 @@ const STILL_RUNNING = {
 export class Steer extends TerminalSteer {
   private readonly changed: (change: Partial<Steered>) => void;
   private readonly undo: (() => void)[];
-  /** Of the lease that was heard of last. */
+  /** Fencing number of the last reported lease. */
   private fence: number | undefined;
 
   constructor(session: Session, lease: LeaseInfo | null, changed: (change: Partial<Steered>) => void) {
@@ -57,7 +58,7 @@ export class Steer extends TerminalSteer {
     this.undo = [
       session.lease.on('change', ({ lease: now }) => {
         const yours = this.holds;
-        // Another hand: what was asked of the one before is over.
+        // A new holder: requests to the former holder are obsolete.
         const isOther = now?.fence !== this.fence;
         this.fence = now?.fence;
         changed({ lease: now, yours, ...(isOther ? { hasAsked: false, askedBy: undefined } : {}) });
@@ -79,12 +80,12 @@ export class Steer extends TerminalSteer {
     ];
   }
 
-  /** Tells who has it that we would like it. */
+  /** Asks the holder for the lease. */
   ask(): void {
     this.changed({ hasAsked: true, error: undefined });
     this.session.lease.ask().catch((thrown: unknown) => {
       this.changed({ hasAsked: false });
-      // It became free meanwhile: that is what was wanted.
+      // The lease became free meanwhile, so this page takes it.
       if (asFailure(thrown).code === 'helm_free') this.acquire();
       else this.fail(thrown);
     });
@@ -103,7 +104,7 @@ export class Steer extends TerminalSteer {
     this.session.signal('SIGINT').catch((thrown: unknown) => this.fail(thrown));
   }
 
-  /** Kills the program. A signal goes to the job in the foreground, so a shell is the second to get it. */
+  /** Kills the program. A signal goes to the foreground job, so a shell receives only the second one. */
   async kill(isRunning: () => boolean): Promise<void> {
     for (let round = 0; round < KILL_ROUNDS && isRunning(); round += 1) {
       try {

@@ -1,4 +1,4 @@
-// Asks before a link of a program's output is opened: its words may say another place than its target.
+// The confirmation before a link in program output opens: its text may name another place than its target.
 
 import { oneLine } from '../model/format.ts';
 import { Dialog } from '../ui/dialog.tsx';
@@ -12,7 +12,7 @@ export function LinkQuestion({ target, onClose }: { readonly target: string; rea
       {url === undefined ? (
         <p>A program printed it. It is no web address, so it is not opened from here:</p>
       ) : (
-        // What stands before an @ in it, and letters that look like others, are made to be taken for the host.
+        // The host is shown alone: the text before an @ and look-alike letters are made to be mistaken for the host.
         <p>
           A program printed it. It leads to <strong data-testid="link-host">{url.host}</strong>:
         </p>
@@ -40,12 +40,12 @@ export function LinkQuestion({ target, onClose }: { readonly target: string; rea
   );
 }
 
-/** As the browser will read it: its host in plain letters, and nothing in it that hides. */
+/** Parses the target as the browser will read it: the host in plain letters, without hidden characters. */
 function webAddress(target: string): URL | undefined {
   try {
     const url = new URL(target);
     return url.protocol === 'https:' || url.protocol === 'http:' ? url : undefined;
   } catch {
-    return undefined; // no address at all
+    return undefined; // not a valid URL
   }
 }

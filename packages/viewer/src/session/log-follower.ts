@@ -1,4 +1,4 @@
-// From a session's log to a screen: where to begin, in which order, and when the past ends. Knows no React.
+// The flow from a session's log to a screen: the start, the order, and the end of the history.
 
 import type { Attachment, Session } from '@binnacle/client';
 import type { BinnacleError, From, FromScreen, SessionInfo } from '@binnacle/protocol';
@@ -13,29 +13,32 @@ import { trafficIn } from '../traffic/format.ts';
 
 export interface Followed {
   /**
-   * `past`: history is being drawn. `live`: it has caught up. `held`: it stopped behind a place that was asked for,
-   * because much follows. `over`: nothing more will come.
+   * Phase of drawing. `past`: history is being drawn. `live`: drawing has caught up. `held`: drawing stopped behind the
+   * requested position, because much output follows. `over`: no more output will come.
    */
   readonly phase: 'past' | 'live' | 'held' | 'over';
-  /** It began with a screen that is not all of what it was: only output from here on was drawn for it. */
+  /**
+   * Offset from which the screen is drawn. Set if the initial screen may be incomplete: only later output was drawn for
+   * it.
+   */
   readonly roughFrom: number | undefined;
-  /** What stands above what is drawn. */
+  /** State of the history above the drawn lines. */
   readonly above: Above;
-  /** The output offset that was asked for, once it is marked; or what follows it, where it is gone. */
+  /** The requested output offset once it is marked, or the next offset if the requested output is gone. */
   readonly place: { readonly at: number; readonly isGone: boolean } | undefined;
-  /** Output bytes behind what is drawn, where it is held. */
+  /** Output bytes after the drawn part, in phase `held`. */
   readonly ahead: number;
   /** The latest gap that was not dismissed. */
   readonly gap: Gap | undefined;
-  /** Bytes that never came here: the emitter of a session that runs elsewhere had no room for them. */
+  /** Bytes that never arrived: the emitter of a foreign session had no room for them. */
   readonly lostBytes: number;
-  /** When the emitter of a session that runs elsewhere was last heard, ms since 1970; a second late at most. */
+  /** Time of the last event from the emitter of a foreign session, ms since 1970; at most a second late. */
   readonly heardAt: number;
-  /** The latest command that came with a session from elsewhere. */
+  /** The latest command that a foreign session reported. */
   readonly command: string | undefined;
-  /** Why following ended early. */
+  /** The reason why following ended early. */
   readonly error: BinnacleError | undefined;
-  /** As of the end: how it ended. */
+  /** The session at its end, with the way it ended. */
   readonly ended: SessionInfo | undefined;
 }
 
@@ -53,18 +56,20 @@ export const NOTHING_YET: Followed = {
   ended: undefined,
 };
 
-/** `end`: all of a short log, and what a long one shows now. `at`: around that output offset. */
+/**
+ * Start of drawing. `end`: all of a short log, or the current screen of a long one. `at`: around that output offset.
+ */
 export type Start = 'end' | { readonly at: number };
 
-/** A log that is longer than this opens with its screen, or on pipes at its end: this much is drawn in a blink. */
+/** Minimum length of a log that opens with its screen, or on pipes at its end: this much is drawn in a blink. */
 export const TAIL_BYTES = 256 * 1024;
-// What stands before a place that was asked for: some screenfuls.
+// Bytes drawn before a requested position: some screenfuls.
 const BEFORE_BYTES = 16 * 1024;
-// A cut line or escape sequence at the beginning of a tail ends within this, or it is no text anyway.
+// Maximum bytes of a cut line or escape sequence at the beginning of a tail; anything longer is no text anyway.
 const RAGGED_BYTES = 4096;
 const LINE_FEED = 0x0a;
 const HEARD_EVERY_MS = 1000;
-// CAN ends a sequence that a gap cut; the rest takes back colours.
+// CAN ends a sequence that a gap cut; the rest resets the colours.
 const AFTER_GAP = new TextEncoder().encode('\x18\x1b[0m');
 
 export class Follow {
@@ -84,7 +89,10 @@ export class Follow {
     this.isDrawn = false;
   }
 
-  /** Draws the log of `info` from `start`, in place of what was drawn before; then follows it. `only`: of pipes. */
+  /**
+   * Draws the log of `info` from `start`, in place of the earlier drawing; then follows the log. `only`: one stream of
+   * a session on pipes.
+   */
   begin(info: SessionInfo, start: Start, only?: Stream): void {
     this.stop();
     this.screen.answer(false);
@@ -110,7 +118,7 @@ export class Follow {
     this.pause();
   }
 
-  /** The reader goes up, and is near the first line. */
+  /** Reports that the reader scrolls up and is near the first line. */
   reachUp(): void {
     this.older.reach();
   }
@@ -128,7 +136,8 @@ export class Follow {
     let isLive = false;
     let lostBytes = 0;
     let heardAt = 0;
-    // Where the past ends; a reconnect moves it: what was printed meanwhile was not printed to us.
+    // End of the history. A reconnect moves the end: output from the interruption is history, too, and its queries are
+    // not for this page.
     const past = (): number => attachment.info?.outputOffset ?? 0;
     const arrived = (): void => {
       if (approach?.mark !== undefined) {
@@ -184,9 +193,9 @@ export class Follow {
           break;
         }
         case 'resize':
-          // Without a terminal there is no size: the page wraps lines as it likes.
+          // Without a terminal there is no size: the page wraps lines by itself.
           if (attachment.info?.mode === 'pipe') break;
-          // What is drawn with the old size must be drawn before it changes.
+          // Output of the old size must be drawn before the size changes.
           await screen.settled();
           screen.resize(event.data);
           break;
@@ -207,7 +216,7 @@ export class Follow {
             lostBytes += mark.lost_bytes;
             changed({ lostBytes });
           }
-          // The page is not drawn anew for every event.
+          // Throttle: the page is not drawn again for every event.
           if (event.time - heardAt < HEARD_EVERY_MS) break;
           heardAt = event.time;
           changed({ heardAt });
@@ -219,7 +228,7 @@ export class Follow {
           changed({ phase: 'over', ended: event.info });
           break;
         default:
-          // Input, signals, exit: the list and the end say all that the page shows of them.
+          // Input, signals and exit: the list and the end show all that the page needs of these events.
           break;
       }
     }
@@ -228,13 +237,13 @@ export class Follow {
 
 interface Beginning {
   readonly from: From | FromScreen;
-  /** The offset of the first byte that will come, given the head. */
+  /** Returns the offset of the first byte to read, for a given head. */
   readonly first: (head: number) => number;
-  /** It begins within a line. */
+  /** True if the tail begins within a line. */
   readonly ragged: boolean;
-  /** Nothing that is kept stands before it. */
+  /** True if no stored output precedes the tail. */
   readonly isWhole: boolean;
-  /** It begins with the screen. */
+  /** True if the tail begins with a screen. */
   readonly isScreen?: boolean;
   readonly at: number | undefined;
 }
@@ -242,7 +251,7 @@ interface Beginning {
 function beginningOf(info: SessionInfo, start: Start): Beginning {
   if (typeof start === 'object') {
     const { at } = start;
-    // What is not kept any more is asked for as it is: the answer then names the gap.
+    // An offset before the oldest stored output is passed on unchanged: the response then names the gap.
     const offset = at < info.oldestOffset ? at : Math.max(info.oldestOffset, at - BEFORE_BYTES);
     const isWhole = offset <= info.oldestOffset;
     return { from: { offset }, first: () => offset, ragged: offset > 0 && offset < at, isWhole, at };

@@ -1,4 +1,4 @@
-// The form for a session that is more than a plain shell.
+// The form for a session with more options than a plain shell.
 
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, CreateSession, Mode, TerminalProblem } from '@binnacle/protocol';
@@ -14,13 +14,13 @@ interface NewSessionProps {
   readonly onClose: () => void;
 }
 
-/** Why no terminal can be opened; undefined where one can, and until the gateway has said. */
+/** Returns why no terminal can be opened; undefined if one can, and until the gateway has answered. */
 function useTerminalProblem(client: Binnacle): TerminalProblem | undefined {
   const [problem, setProblem] = useState<TerminalProblem>();
   useEffect(() => {
     client.info().then(
       ({ terminals }) => setProblem(terminals.available ? undefined : terminals),
-      // Starting one says what is wrong; an older gateway does not say it before.
+      // Failures are ignored: an older gateway reports the problem only when a session starts.
       () => undefined,
     );
   }, [client]);

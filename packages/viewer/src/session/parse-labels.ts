@@ -1,8 +1,8 @@
-// Labels as one types them into a field: key=value, with commas between. What may stand in them, the gateway says.
+// Parses typed labels: key=value, separated by commas. The gateway validates their content.
 
 import { BinnacleError } from '@binnacle/protocol';
 
-/** A value may hold `=`. Throws `bad_request` where a part has no key. */
+/** Parses labels; a value may contain `=`. Throws `bad_request` for a part without a key. */
 export const labelsFrom = (text: string): Readonly<Record<string, string>> =>
   Object.fromEntries(
     text

@@ -1,4 +1,5 @@
-// Who follows a session: how many on a button, their names behind it, and the ways of the helm between them.
+// Presence in a session: a button with the number of viewers, their names behind the button, and lease requests and
+// handovers.
 
 import type { WatchersChange } from '@binnacle/client';
 import type { Watcher } from '@binnacle/protocol';
@@ -12,7 +13,7 @@ import './presence.css';
 interface WatchersButtonProps {
   readonly watched: WatchersChange;
   readonly helm: Helm;
-  /** It was asked for, and nothing has come of it yet. */
+  /** True if this page asked for the lease and has no answer yet. */
   readonly isAsked: boolean;
   readonly onAsk: () => void;
   readonly onHandOver: (to: string) => void;
@@ -23,7 +24,7 @@ export function WatchersButton({ watched, helm, isAsked, onAsk, onHandOver }: Wa
   const list = useRef<HTMLDivElement>(null);
   const { watchers, count, you } = watched;
   const words = count === 1 ? 'Only you watch this' : `${count.toLocaleString()} watch this`;
-  // Oneself first.
+  // This page's own entry comes first.
   const listed = [...watchers.filter((one) => one.id === you), ...watchers.filter((one) => one.id !== you)];
   return (
     <>
@@ -92,7 +93,7 @@ interface HelmAskedProps {
   readonly onNotNow: () => void;
 }
 
-/** To who steers. Takes no focus: a key that is just being typed must not answer it. */
+/** Shows a lease request to the holder. Takes no focus: a key that is just being typed must not answer the request. */
 export function HelmAsked({ by, onHandOver, onNotNow }: HelmAskedProps) {
   const name = person(by.name);
   return (

@@ -1,4 +1,4 @@
-// What can be done with the session that is looked at: one table for its header, its menu and the palette. Does none of it.
+// The commands for the session in view: one table for its header, its menu and the palette.
 
 import { allows, type Scope } from '@binnacle/protocol';
 import type { Command } from '../model/command.ts';
@@ -7,29 +7,29 @@ import type { Helm } from './lease-button.tsx';
 
 export interface SessionCommand extends Command {
   readonly key: string;
-  /** What stands together in the menu. What is in no group is in the header, on a phone too. */
+  /** Group in the menu. A command without a group is in the header, on a phone too. */
   readonly group?: 'look' | 'copy' | 'runs' | 'streams' | 'away' | 'end';
   readonly keys?: string;
-  /** One of several, and whether it is the one. */
+  /** Marks one of several alternatives, and whether this one is selected. */
   readonly choice?: { readonly label: string; readonly isOn: boolean };
 }
 
 export interface SessionFacts {
   readonly session: string;
   readonly scope: Scope;
-  /** What takes more than typing is not offered. */
+  /** True for a guest: commands beyond typing are not offered. */
   readonly isGuest: boolean;
   readonly helm: Helm;
-  /** We have asked for the helm. */
+  /** True if this page asked for the lease. */
   readonly hasAsked: boolean;
   readonly isSteerable: boolean;
-  /** The program can be ended; else what is kept of it can be removed. */
+  /** True if the program can be ended; otherwise the stored session can be removed. */
   readonly isEndable: boolean;
   readonly isPipe: boolean;
   readonly only: Stream | undefined;
-  /** Commands are marked. */
+  /** True if commands are marked in the output. */
   readonly hasRuns: boolean;
-  /** Undefined until that is known. */
+  /** Undefined until the setting is known. */
   readonly isMuted: boolean | undefined;
 }
 
@@ -56,7 +56,7 @@ const STREAMS = [
   ['stderr', 'stderr', 'Show stderr alone'],
 ] as const;
 
-/** Those that hold now, in the order in which they are read. */
+/** Returns the commands that apply now, in reading order. */
 export function sessionCommands(facts: SessionFacts, acts: SessionActs): readonly SessionCommand[] {
   const { session, helm, isGuest, isEndable, isMuted } = facts;
   const run = (key: string, name: string, act: () => void, more: Partial<SessionCommand> = {}): SessionCommand => ({

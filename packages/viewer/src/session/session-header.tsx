@@ -1,4 +1,4 @@
-// The head of a session's page: its name, who steers, and what is done to it. Does none of it.
+// The header of a session's page: its name, the lease, and its actions.
 
 import type { SessionInfo } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
@@ -20,10 +20,10 @@ interface SessionHeaderProps {
   readonly isBusy: boolean;
   readonly commands: readonly SessionCommand[];
   readonly acts: Pick<SessionActs, 'acquire' | 'take' | 'release'>;
-  /** Undefined for who cannot. */
+  /** Undefined if the user cannot mute. */
   readonly mute: Mute | undefined;
   readonly menu: ReactNode;
-  /** Who watches, and what is done seldom. */
+  /** Presence, and rare actions. */
   readonly children: ReactNode;
 }
 
@@ -76,11 +76,11 @@ export function SessionHeader(props: SessionHeaderProps) {
 
 interface ButtonProps {
   readonly commands: readonly SessionCommand[];
-  /** Its key; where there is no such command now, there is no button. */
+  /** Key of the command. Without such a command there is no button. */
   readonly of: string;
   readonly icon: ReactNode;
   readonly test: string;
-  /** Where there is room for it. */
+  /** Class that decides at which widths the button is shown. Default `wide`. */
   readonly className?: string;
 }
 

@@ -1,4 +1,4 @@
-// What one does seldom with a session on the page, and on a phone all that its header has no room for.
+// The menu of rare actions for a session; on a phone, all actions that do not fit into the header.
 
 import { Fragment, useId, useRef } from 'react';
 import { addressOf } from '../model/route.ts';
@@ -8,7 +8,7 @@ import './session-menu.css';
 
 interface SessionMenuProps {
   readonly commands: readonly SessionCommand[];
-  /** What came of the last one, for those who listen. */
+  /** Result of the last action, for screen readers. */
   readonly told: string;
 }
 
@@ -79,7 +79,7 @@ function Item({ command, onChosen }: { readonly command: SessionCommand; readonl
   );
 }
 
-/** One of which holds: the menu stays open for another. */
+/** Renders alternatives, one of which is selected; the menu stays open for another choice. */
 function Choices({ name, commands }: { readonly name: string; readonly commands: readonly SessionCommand[] }) {
   return (
     <fieldset className="menu-choice" data-testid="streams">

@@ -1,4 +1,4 @@
-// All that is to be said about a session, in order: what is wrong, what is missing, where one is, how it ended.
+// All notices about a session, in order: faults, gaps, the position, and the end.
 
 import type { SessionInfo } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
@@ -11,12 +11,12 @@ import type { SessionScreen } from './use-session-screen.ts';
 
 interface SessionNoticesProps {
   readonly shown: SessionScreen;
-  /** Notices about the connection: they stand above ours. */
+  /** Notices about the connection, placed above the session's own. */
   readonly linkNotice: ReactNode;
-  /** Another moment lies over the live screen: what is to be said of how that one is drawn does not fit. */
+  /** True if another moment covers the live screen: notices about the drawing of the live screen do not fit then. */
   readonly isReplay: boolean;
   readonly onLive: () => void;
-  /** Read on further back from that output offset. */
+  /** Reads further back from that output offset. */
   readonly onBack: (offset: number) => void;
   readonly onAsk: (() => void) | undefined;
 }
@@ -77,7 +77,7 @@ export function SessionNotices({ shown, linkNotice, isReplay, onLive, onBack, on
   );
 }
 
-/** The screen was not drawn from all of the output: it may not be what the program means to show. */
+/** Warns that the screen was not drawn from all of the output and may differ from what the program means to show. */
 function RoughNotice({ followed, onClose }: { readonly followed: Followed; readonly onClose: () => void }) {
   if (followed.roughFrom === undefined) return null;
   return (
@@ -128,7 +128,7 @@ export function StalledNotice() {
   );
 }
 
-/** Says that somebody else steers now. */
+/** Reports that another holder has the lease now. */
 export function HelmLostNotice({
   holder,
   onClose,
@@ -145,15 +145,15 @@ export function HelmLostNotice({
 }
 
 interface PlaceNoticeProps {
-  /** Its output offset, and whether that is still kept. */
+  /** Output offset, and whether the output at that offset is gone. */
   readonly place: { readonly at: number; readonly isGone: boolean };
-  /** Output bytes behind what is drawn. */
+  /** Output bytes after the drawn part. */
   readonly ahead: number;
   readonly running: boolean;
   readonly onLive: () => void;
 }
 
-/** Says that an old place is shown, and leads back to what happens now. */
+/** Shows that an old position is in view, and leads back to the live output. */
 export function PlaceNotice({ place, ahead, running, onLive }: PlaceNoticeProps) {
   return (
     <Notice about="place" tone="plain" act={{ label: running ? 'Go on to live' : 'Go to the end', onClick: onLive }}>

@@ -1,4 +1,4 @@
-// One session: its header, its terminal, and what is to be said about it. Puts the pieces together.
+// The page of one session: header, terminal and notices.
 
 import { type ReactNode, useLayoutEffect, useMemo, useState } from 'react';
 import type { Command } from '../model/command.ts';
@@ -28,27 +28,27 @@ import { type SessionScreenOptions, useSessionScreen } from './use-session-scree
 import './session-view.css';
 
 interface SessionViewProps extends SessionScreenOptions {
-  /** Came by a share link: what takes more than typing is not offered. */
+  /** True for a guest of a share link: actions beyond typing are not offered. */
   readonly guest?: boolean;
   readonly menu: ReactNode;
-  /** Notices about the connection: they stand above ours. */
+  /** Notices about the connection, placed above the session's own. */
   readonly linkNotice: ReactNode;
-  /** Where to put what can be done here, for the palette. */
+  /** Receives the commands of this session, for the palette. */
   readonly offered?: { current: readonly Command[] } | undefined;
-  /** The place that was asked for is left. */
+  /** Called when the requested position is left. */
   readonly onLive: () => void;
 }
 
 export function SessionView(props: SessionViewProps) {
   const { client, info, scope, menu, linkNotice, onLive } = props;
   const isGuest = props.guest === true;
-  /** A place that was reached by going back, and is in no address. */
+  /** Position that was reached by going back; not part of the address. */
   const [place, setPlace] = useState<number>();
   const shown = useSessionScreen({ ...props, at: place ?? props.at });
   const [above, setAbove] = useState<'end' | 'share' | 'save'>();
   const [copied, setCopied] = useState('');
   const mute = useMute(client, 'session', isGuest ? undefined : info.id);
-  // A recording is there to be played.
+  // A recording opens with its timeline, ready to play.
   const [hasTimeline, setTimeline] = useState(!isGuest && isRecording(info));
   const [isAsked, setAsked] = useState(false);
   const session = useMemo(() => (hasTimeline ? client.session(info.id) : undefined), [hasTimeline, client, info.id]);
@@ -64,7 +64,7 @@ export function SessionView(props: SessionViewProps) {
     followed.phase === 'past' ? 'loading history' : (ending(now) ?? ''),
     followed.place === undefined ? '' : 'at the place found',
   ].filter(Boolean);
-  /** And back to the keyboard. */
+  /** Changes the lease or interrupts, and then focuses the terminal. */
   const steer = (act: 'acquire' | 'take' | 'interrupt') => (): void => {
     shown.parts?.steer[act]();
     shown.focus();

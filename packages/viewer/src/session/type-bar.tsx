@@ -1,5 +1,5 @@
-// A line that is written beside the terminal and sent as a whole: what a phone's keyboard does well (composing, swiping,
-// dictating) a terminal cannot take letter by letter. Knows no session; remembers what it has sent.
+// An input line beside the terminal that is sent as a whole. A phone's keyboard composes, swipes and dictates well, but
+// a terminal cannot take that letter by letter. The line keeps a history of sent lines.
 
 import { type FormEvent, type KeyboardEvent, useRef, useState } from 'react';
 import { HistoryIcon, SendIcon } from '../ui/icons.tsx';
@@ -8,21 +8,24 @@ import './type-bar.css';
 interface TypeBarProps {
   /** Types the text, which may be empty, and Enter. */
   readonly onSend: (text: string) => void;
-  /** Ctrl is held: the next letter goes to the program with it, and not into the line. */
+  /** True if Ctrl applies: the next letter goes to the program with Ctrl, and not into the line. */
   readonly ctrl: boolean;
   readonly onCtrlKey: (letter: string) => void;
 }
 
 const MAX_HISTORY = 50;
-/** More is a file: it is pasted into the terminal, or put where the program can read it. */
+/**
+ * Maximum characters per line. A longer text is a file: paste it into the terminal, or put it where the program can
+ * read it.
+ */
 const MAX_CHARS = 20_000;
 const MAX_ROWS = 4;
 
 export function TypeBar({ onSend, ctrl, onCtrlKey }: TypeBarProps) {
   const [text, setText] = useState('');
-  /** Newest last. Kept with the page alone: there may be a password among them. */
+  /** Sent lines, newest last. Stored only in the page's memory: there may be a password among them. */
   const sent = useRef<string[]>([]);
-  /** Of `sent`; undefined at the line that is being written. */
+  /** Index in `sent`; undefined for the line that is being written. */
   const [at, setAt] = useState<number>();
   const draft = useRef('');
 
@@ -48,7 +51,7 @@ export function TypeBar({ onSend, ctrl, onCtrlKey }: TypeBarProps) {
     else setText(value);
   };
   const pressed = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
-    // While a word is composed, these keys choose among its spellings. 229: browsers that say so no other way.
+    // While a word is composed, these keys choose among its spellings. 229: browsers that signal this in no other way.
     if (event.nativeEvent.isComposing || event.keyCode === 229) return;
     if (event.key === 'Enter' && !event.shiftKey) {
       event.preventDefault();

@@ -1,12 +1,12 @@
-// A key that is held down repeats. Knows no key.
+// Repeats a key that is held down.
 
 import { type PointerEvent, useCallback, useEffect, useRef } from 'react';
 
-// As keyboards do it.
+// Delays of a common keyboard.
 const FIRST_MS = 400;
 const NEXT_MS = 60;
 
-/** For one button: presses once when it is clicked, and again and again while a finger stays on it. */
+/** Returns handlers for one button: one press per click, and repeated presses while a finger stays on the button. */
 export function useHold(press: () => void) {
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const hasRepeated = useRef(false);

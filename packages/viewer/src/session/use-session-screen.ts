@@ -1,4 +1,4 @@
-// A session's terminal, what it follows and what steers it, as React state: made once a session, and taken apart with it.
+// A session's terminal, its log follower and its lease as React state: created once per session, and disposed with it.
 
 import type { Binnacle, Session, WatchersChange } from '@binnacle/client';
 import { allows, type Scope, type SessionInfo } from '@binnacle/protocol';
@@ -15,14 +15,14 @@ import { Follow, type Followed, NOTHING_YET } from './log-follower.ts';
 
 export interface SessionScreenOptions {
   readonly client: Binnacle;
-  /** As the list knows it, live. */
+  /** The session as the list has it, live. */
   readonly info: SessionInfo;
   readonly scope: Scope;
   /** The output offset to show; without it the end. */
   readonly at: number | undefined;
   readonly theme: Theme;
   readonly screenReader: boolean;
-  /** We started it just now: take the helm at once. */
+  /** True if this page just started the session: acquire the lease at once. */
   readonly fresh: boolean;
   readonly onSize: (size: { readonly width: number; readonly height: number }) => void;
 }
@@ -42,11 +42,11 @@ export type SessionScreen = ReturnType<typeof useSessionScreen>;
 export function useSessionScreen(options: SessionScreenOptions) {
   const { client, info, scope, at, theme, screenReader, fresh, onSize } = options;
   const host = useRef<HTMLElement>(null);
-  /** Lies over the terminal, for signs beside its rows. */
+  /** Layer over the terminal for signs beside its rows. */
   const signs = useRef<HTMLDivElement>(null);
   const notices = useRef<HTMLDivElement>(null);
   const parts = useRef<Parts>(null);
-  /** What was asked for when the screen was drawn last. */
+  /** The requested offset of the last drawing. */
   const begunAt = useRef(at);
   const [followed, setFollowed] = useState(NOTHING_YET);
   const [steered, setSteered] = useState(NOT_STEERED);
@@ -59,21 +59,21 @@ export function useSessionScreen(options: SessionScreenOptions) {
   const [isFinding, setFinding] = useState(false);
   const [watched, setWatched] = useState<WatchersChange>();
   const [only, setOnly] = useState<Stream>();
-  /** The program gets the size of this page while the helm is ours. On a phone only where that is asked for. */
+  /** True if the program gets the size of this page while this page holds the lease. On a phone only on request. */
   const [isFit, setFit] = useState(() => hasKeyboard() || fresh);
-  /** What it had before somebody on a phone asked. */
+  /** Size before a user on a phone chose *Fit*. */
   const sizeBefore = useRef<Size>(undefined);
 
   const now = followed.ended ?? info;
   const isForeign = now.foreign !== null;
-  // Nobody should type into what is not on the screen.
+  // Input is disabled while the screen lacks output: after an error, or at a held position.
   const isShown = followed.error === undefined && followed.phase !== 'held';
   const steerable = allows(scope, 'input') && now.running && isShown && !isForeign;
   const helm: Helm = helmOf(steered.lease, steered.yours, steerable);
   const { yours } = steered;
-  /** The terminal has the size of this page. */
+  /** True if the terminal has the size of this page. */
   const isSized = yours && isFit;
-  // The screen is made once a session; what it calls must see the page as it is then.
+  // The screen is created once per session; its callbacks must see the current state of the page.
   const latest = useRef({ ctrl, steerable, yours, running: now.running, info, at, theme, fresh, onSize, only, isFit });
   latest.current = { ctrl, steerable, yours, running: now.running, info, at, theme, fresh, onSize, only, isFit };
 
@@ -85,7 +85,7 @@ export function useSessionScreen(options: SessionScreenOptions) {
     const wanted = screen.wanted();
     const { cols, rows } = screen.size;
     if (wanted === undefined || (wanted.cols === cols && wanted.rows === rows)) return;
-    // Pipes have no size: the page wraps their lines as it likes.
+    // Pipes have no size: the page wraps their lines.
     if (isPipe) screen.resize(wanted);
     else steer.resize(wanted);
   }, []);
@@ -128,7 +128,7 @@ export function useSessionScreen(options: SessionScreenOptions) {
     follow.begin(begun.info, begun.at === undefined ? 'end' : { at: begun.at }, begun.only);
     const unwatch = session.watchers.on('change', setWatched);
     if (begun.fresh && begun.steerable) steer.acquire();
-    // A reload would else meet its own lease for as long as its grace lasts.
+    // Without a release, a reload would meet its own lease for the duration of the grace period.
     const leave = (): void => {
       giveBack(steer, sizeBefore);
       steer.release();
@@ -166,7 +166,7 @@ export function useSessionScreen(options: SessionScreenOptions) {
     }
   }, [at]);
   useEffect(() => parts.current?.screen.setTheme(theme), [theme]);
-  // Whose size it is decides where notices go: over the terminal of the one who steers, else below it.
+  // The owner of the size decides where notices go: over the terminal for the lease holder, otherwise below it.
   useEffect(() => {
     const element = notices.current;
     if (element === null) return;
@@ -181,7 +181,7 @@ export function useSessionScreen(options: SessionScreenOptions) {
 
   const hadHelm = useRef(false);
   useEffect(() => {
-    // Whoever gets the helm again on a phone has not asked for anything yet.
+    // Losing the lease on a phone turns *Fit* off: a later lease starts without it.
     if (hadHelm.current && !yours && !hasKeyboard()) setFit(false);
     if (!yours) sizeBefore.current = undefined;
     hadHelm.current = yours;
@@ -190,12 +190,12 @@ export function useSessionScreen(options: SessionScreenOptions) {
   return {
     ...{ host, signs, notices, now, isForeign, steerable, helm, followed, steered, wish, hovered, runCount },
     ...{ link, setLink, ctrl, setCtrl, found, isFinding, setFinding, only, watched },
-    /** None before the terminal is made, and behind its end. */
+    /** Null before the terminal is created, and after its disposal. */
     get parts(): Parts | null {
       return parts.current;
     },
     isSized,
-    /** For who has the helm on a phone; undefined for others, whose size it is anyway or never. */
+    /** The size choice for a lease holder on a phone; undefined for others, whose size applies always or never. */
     fit:
       yours && now.mode === 'pty' && !hasKeyboard()
         ? {
@@ -208,7 +208,7 @@ export function useSessionScreen(options: SessionScreenOptions) {
             },
           }
         : undefined,
-    /** Gives the helm back, and the size that it had. */
+    /** Releases the lease, and restores the earlier size. */
     release: () => {
       const { steer } = parts.current ?? {};
       if (steer === undefined) return;
@@ -216,7 +216,7 @@ export function useSessionScreen(options: SessionScreenOptions) {
       if (!hasKeyboard()) setFit(false);
       steer.release();
     },
-    /** Hands the helm over, with the size that it had. */
+    /** Hands the lease over, with the earlier size. */
     handOver: (to: string) => {
       const { steer } = parts.current ?? {};
       if (steer === undefined) return;
@@ -232,14 +232,14 @@ export function useSessionScreen(options: SessionScreenOptions) {
       setOnly(stream);
       parts.current?.follow.begin(now, 'end', stream);
     },
-    /** Back to the keyboard, where there is one. */
+    /** Focuses the terminal, if the device has a keyboard. */
     focus: () => {
       if (hasKeyboard()) parts.current?.screen.focus();
     },
   };
 }
 
-/** The size of before, if it was another one: whoever comes next should not find a phone's. */
+/** Restores the earlier size if it differs: the next holder should not find the size of a phone. */
 function giveBack(steer: Steer, before: { current: Size | undefined }): void {
   const size = before.current;
   before.current = undefined;

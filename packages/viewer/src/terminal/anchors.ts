@@ -1,23 +1,22 @@
-// Which line of a terminal belongs to which output offset: a mark every now and then, that moves with its line. Knows no
-// session.
+// Anchors between terminal lines and output offsets: a marker every now and then, which moves with its line.
 
 import type { IMarker, Terminal } from '@xterm/xterm';
 import { inside } from './xterm-internals.ts';
 
 export interface Anchor {
   readonly marker: IMarker;
-  /** Output bytes before it: the cursor was on that line when they were drawn. */
+  /** Output bytes before the anchor: the cursor was on that line when they were drawn. */
   readonly offset: number;
 }
 
 const EVERY_BYTES = 64 * 1024;
-/** Then every other one goes. */
+/** Maximum anchors; beyond this, every second one is removed. */
 export const MOST_ANCHORS = 128;
 
 export class Anchors {
   private readonly terminal: Terminal;
   private list: Anchor[];
-  /** Of what was drawn last. */
+  /** Offset after the last drawn output. */
   private end: number | undefined;
 
   constructor(terminal: Terminal) {
@@ -26,7 +25,7 @@ export class Anchors {
     this.end = undefined;
   }
 
-  /** All up to `offset` is drawn, and nothing behind it. */
+  /** Records that everything up to `offset` is drawn, and nothing after it. */
   drawn(offset: number): void {
     this.end = offset;
     const last = this.list.at(-1);
@@ -35,20 +34,23 @@ export class Anchors {
   }
 
   mark(offset: number): void {
-    // A program on the whole screen has no lines that stay.
+    // The alternate screen has no lines that stay.
     if (this.terminal.buffer.active.type !== 'normal') return;
     const marker = this.terminal.registerMarker(0);
     if (marker !== undefined) this.list.push({ marker, offset });
     if (this.list.length > MOST_ANCHORS) this.thin();
   }
 
-  /** The first of those whose lines are still there. */
+  /** The first anchor whose line still exists. */
   get oldest(): Anchor | undefined {
     while (this.list[0]?.marker.isDisposed === true) this.list.shift();
     return this.list[0];
   }
 
-  /** All went away with their lines, as where a smaller width makes more lines of them: one at the end. */
+  /**
+   * Sets an anchor at the end if all others are gone with their lines, as when a smaller width splits lines into more
+   * rows.
+   */
   again(): Anchor | undefined {
     if (this.end !== undefined) this.mark(this.end);
     return this.oldest;
@@ -58,7 +60,7 @@ export class Anchors {
     return this.list.length;
   }
 
-  /** Takes over those of a terminal whose lines from `first` on were put above all of ours. */
+  /** Takes over the anchors of a terminal whose lines from `first` on were put above all lines of this one. */
   putAbove(older: Anchors, first: number): void {
     const taken: Anchor[] = [];
     const limit = this.oldest;

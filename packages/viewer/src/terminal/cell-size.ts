@@ -1,4 +1,4 @@
-// How large the letters of a terminal are, and how many fit. Knows no terminal: the page asks before there is one.
+// The cell size of a terminal, and the number of cells that fit; measured before a terminal exists.
 
 export interface Size {
   readonly cols: number;
@@ -11,7 +11,7 @@ export const MONO =
 export const isPhone = (): boolean => window.matchMedia('(max-width: 719px)').matches;
 export const baseFont = (): number => (isPhone() ? 12 : 13.5);
 
-/** What would fill an element of that many pixels: for a session that does not exist yet. */
+/** Returns the size that fills an element of that many pixels, for a session that does not exist yet. */
 export function sizeFor(width: number, height: number): Size | undefined {
   const context = document.createElement('canvas').getContext('2d');
   if (context === null) return undefined;

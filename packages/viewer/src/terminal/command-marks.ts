@@ -1,6 +1,6 @@
-// Where commands begin in a terminal: a mark beside the scrollbar each, and a way from one to the next. They come from the
-// log of a session that takes runs, and from programs that say it themselves (OSC 133). Those that failed are marked as
-// such. Knows no session.
+// Marks of commands in a terminal: one beside the scrollbar for each beginning, and a way from mark to mark. Sources
+// are the log of a session that takes runs, and programs that report commands themselves (OSC 133). Failed commands
+// have a distinct mark.
 
 import type { IDecoration, IDisposable, IMarker, Terminal } from '@xterm/xterm';
 import { textOf } from './copy-text.ts';
@@ -9,12 +9,12 @@ import { inside } from './xterm-internals.ts';
 import './command-marks.css';
 
 interface Run {
-  /** The row of its command, where that is shown. */
+  /** The row of its command, if the terminal shows the command. */
   readonly marker: IMarker;
-  /** Its output begins so many rows below. */
+  /** Rows between that row and the first row of output. */
   readonly below: 0 | 1;
   decoration: IDecoration | undefined;
-  /** Behind the last row of its output; undefined while it runs. */
+  /** Position after the last row of output; undefined while the command runs. */
   end: IMarker | undefined;
   hasFailed: boolean;
   isShownFailed: boolean;
@@ -22,17 +22,17 @@ interface Run {
 
 type ExitCode = number | null;
 
-/** Where its output begins. */
+/** Returns the line where the output of a run begins. */
 const lineOf = ({ marker, below }: Run): number => marker.line + below;
 
-/** An entry of the log, as it came. */
+/** An entry of the log, as received. */
 type LogEvent = Readonly<Record<string, unknown>>;
 
 export const isOfRun = ({ type }: LogEvent): boolean => type === 'run_started' || type === 'run_ended';
 
-/** Each costs at every line that goes away at the top. */
+/** Maximum marks: each costs work for every line that leaves the top of the scrollback. */
 export const MOST_MARKS = 200;
-// What stands above the line: the prompt.
+// Lines above the marked one: the prompt.
 const LINES_ABOVE = 1;
 
 export class RunMarks {
@@ -40,7 +40,7 @@ export class RunMarks {
   private readonly changed: (count: number) => void;
   private readonly undo: IDisposable;
   private runs: Run[];
-  /** The log says where runs are: what the output says is the same once more. */
+  /** True if the log reports runs: marks in the output would be duplicates. */
   private isTold: boolean;
 
   constructor(terminal: Terminal, changed: (count: number) => void) {
@@ -56,39 +56,39 @@ export class RunMarks {
     });
   }
 
-  /** The log will tell: the output is not asked. */
+  /** Makes the log the only source of marks; OSC 133 in the output is ignored. */
   told(): void {
     this.isTold = true;
   }
 
-  /** What the log tells of a run. Call it when all before is drawn. */
+  /** Applies a run event of the log. Call when all earlier output is drawn. */
   apply(event: LogEvent): void {
     if (event.type === 'run_started') this.begin();
     else if (event.type === 'run_ended') this.end(exitCodeOf(event.run));
   }
 
-  /** A command begins where the cursor is. Call it when all before is drawn. */
+  /** Marks the beginning of a command at the cursor. Call when all earlier output is drawn. */
   begin(): void {
     const { buffer } = this.terminal;
     if (buffer.active.type !== 'normal') return;
     const { baseY, cursorY } = buffer.active;
     const last = this.runs.at(-1);
     const line = baseY + cursorY;
-    // A program can say so a hundred thousand times in one line, and on pipes a run may print nothing.
+    // A program can repeat the sequence a hundred thousand times in one line, and on pipes a run may print nothing.
     if (last !== undefined && !last.marker.isDisposed && lineOf(last) === line) {
       last.end?.dispose();
       last.end = undefined;
       last.hasFailed = false;
       return;
     }
-    // Pipes show no commands.
+    // Pipes show no command lines.
     const below = this.terminal.options.convertEol !== true && line > 0 ? 1 : 0;
     const marker = this.terminal.registerMarker(-below);
     const fresh = { decoration: undefined, end: undefined, hasFailed: false, isShownFailed: false };
     if (marker !== undefined) this.add({ marker, below, ...fresh });
   }
 
-  /** The command that began last has ended. `null`: nobody knows how. */
+  /** Marks the end of the latest command. `null`: the exit code is unknown. */
   end(exitCode: ExitCode): void {
     const last = this.runs.at(-1);
     if (last === undefined || last.end !== undefined || this.terminal.buffer.active.type !== 'normal') return;
@@ -100,12 +100,12 @@ export class RunMarks {
     this.draw(last);
   }
 
-  /** The lines where those begin that failed. */
+  /** The lines of failed commands. */
   get failed(): number[] {
     return this.runs.flatMap((run) => (run.hasFailed && !run.marker.isDisposed ? [run.marker.line] : []));
   }
 
-  /** The line of the next one above or below what is looked at; undefined where there is none. */
+  /** Returns the line of the next mark above or below the view; undefined if there is none. */
   next(isOlder: boolean): number | undefined {
     const top = this.terminal.buffer.active.viewportY + LINES_ABOVE;
     const lines = this.runs.flatMap((run) => (run.marker.isDisposed ? [] : [lineOf(run)]));
@@ -116,7 +116,7 @@ export class RunMarks {
     this.terminal.scrollToLine(Math.max(0, line - LINES_ABOVE));
   }
 
-  /** Of the last command; undefined where none is marked. */
+  /** Returns the output of the last command; undefined without a mark. */
   lastOutput(): string | undefined {
     const last = this.runs.at(-1);
     if (last === undefined || last.marker.isDisposed) return undefined;
@@ -124,7 +124,7 @@ export class RunMarks {
     return textOf(normal, lineOf(last), last.end?.isDisposed === false ? last.end.line : normal.length);
   }
 
-  /** Those of a terminal whose lines from `first` on were put above all of ours. */
+  /** Takes over the marks of a terminal whose lines from `first` on were put above all lines of this one. */
   putAbove(older: RunMarks, first: number, count: number): void {
     const taken = older.runs.flatMap((run) => {
       const line = lineOf(run) - first;
@@ -133,7 +133,10 @@ export class RunMarks {
     this.keep([...taken, ...this.runs]);
   }
 
-  /** Those of a terminal whose lines from `shift` on are our first ones, up to our line `last`; none is marked twice. */
+  /**
+   * Takes over the marks of a terminal whose lines from `shift` on equal the first lines of this one, up to line
+   * `last`; marks no command twice.
+   */
   putWithin(older: RunMarks, shift: number, last: number): void {
     const here = new Set(this.runs.map(lineOf));
     const taken = older.runs.flatMap((run) => {
@@ -163,7 +166,7 @@ export class RunMarks {
     this.keep([...this.runs, run]);
   }
 
-  /** The same in our lines, of which the first is its line `shift`. */
+  /** Copies a run into the lines of this terminal, whose first line is line `shift` of the other. */
   private copyOf({ marker, below, end, hasFailed }: Run, shift: number): Run {
     const { normal } = inside(this.terminal).buffers;
     const isCut = marker.line < shift;
@@ -179,7 +182,7 @@ export class RunMarks {
     return run;
   }
 
-  /** The newest of them. */
+  /** Stores the newest runs, up to the limit. */
   private keep(runs: readonly Run[]): void {
     for (const { marker, end } of runs.slice(0, -MOST_MARKS)) {
       marker.dispose();
@@ -213,7 +216,7 @@ const exitCodeOf = (run: unknown): ExitCode =>
     ? run.exitCode
     : null;
 
-/** Of `D;1` and `D;1;aid=…`; null where it is not told. */
+/** Parses the exit code of `D;1` and `D;1;aid=…`; null if there is none. */
 function exitCodeIn(data: string): ExitCode {
   const told = /^D;(\d{1,5})(;|$)/.exec(data)?.[1];
   return told === undefined ? null : Number(told);

@@ -1,10 +1,10 @@
-// What is copied from a terminal: lines as the program wrote them, however they were wrapped, and without what pads them.
+// Text for the clipboard: lines as the program wrote them, without terminal wraps and without padding.
 
 import type { IBuffer, Terminal } from '@xterm/xterm';
 
 /**
- * Spaces at the ends of lines are padding: programs fill their rows, and nobody pastes them on purpose. Line by line: a
- * pattern for the spaces would look at a long row of them once for each.
+ * Removes spaces at the ends of lines: programs pad their rows, and nobody pastes padding on purpose. Works line by
+ * line: a pattern for the spaces would be O(n²) on a long row of spaces.
  */
 export const withoutPadding = (text: string): string =>
   text
@@ -22,13 +22,13 @@ const PADDING: ReadonlySet<string> = new Set([' ', '\t', '\u00a0']);
 
 export const selectedText = (terminal: Terminal): string => withoutPadding(terminal.getSelection());
 
-/** Rows `from` up to `to` of those that scroll, as lines. */
+/** Returns rows `from` up to `to` of the scrolling buffer as lines. */
 export function textOf(buffer: IBuffer, from = 0, to = buffer.length): string {
   const lines: string[] = [];
   for (let at = from; at < to; at += 1) {
     const row = buffer.getLine(at);
     if (row === undefined) break;
-    // A row that goes on in the next one is full: its spaces are the text's.
+    // A row that continues in the next one is full: its spaces belong to the text.
     const text = row.translateToString(buffer.getLine(at + 1)?.isWrapped !== true);
     if (row.isWrapped && lines.length > 0) lines[lines.length - 1] += text;
     else lines.push(text);

@@ -1,16 +1,19 @@
-// Lets the cursor of a terminal blink with two frames a second. xterm's own blinking, where it draws with text, is a CSS
-// animation, which asks for all the frames that the display has; and while a frame is asked for, Chromium keeps what comes
-// from the network until it is drawn: each key was seen a frame late. Its look is in cursor-blink.css.
+// Cursor blinking with two frames a second. xterm's own blinking in its DOM renderer is a CSS animation, which requests
+// every frame of the display; and while a frame is requested, Chromium delays network data until the frame is drawn:
+// each key appeared a frame late. The style is in cursor-blink.css.
 
 import type { IDisposable, Terminal } from '@xterm/xterm';
 import './cursor-blink.css';
 
 const EVERY_MS = 500;
 const DARK = 'cursor-dark';
-/** Nothing where the terminal is drawn by the graphics card, which blinks by itself, or has not the focus. */
+/**
+ * Selector of a blinking cursor. Matches nothing if the graphics card draws the terminal (xterm blinks there by itself)
+ * or without the focus.
+ */
 const BLINKING = '.xterm-rows.xterm-focus .xterm-cursor-blink';
 
-/** Call it when the terminal is in the page. It is not dark while something is drawn. */
+/** Starts blinking. Call when the terminal is in the page. The cursor stays visible while output is drawn. */
 export function blinkCursor(terminal: Terminal): IDisposable {
   const { element } = terminal;
   if (element === undefined) return { dispose: () => undefined };

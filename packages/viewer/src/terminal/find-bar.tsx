@@ -1,4 +1,4 @@
-// Looks for words in what a terminal has loaded: a field, how many there are, and a way from one to the next.
+// The find bar over the loaded output: a field, the number of matches, and buttons for the next and the previous one.
 
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { addressOf } from '../model/route.ts';
@@ -8,7 +8,7 @@ import './find-bar.css';
 
 interface FindBarProps {
   readonly found: Found;
-  /** The session to search all of; undefined where that cannot be done. */
+  /** The session for a search of all output; undefined if that is not available. */
   readonly session: string | undefined;
   readonly onFind: (words: string, isOlder: boolean, isExact: boolean) => void;
   readonly onClose: () => void;

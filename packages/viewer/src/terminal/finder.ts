@@ -1,20 +1,21 @@
-// Finds text in what a terminal has loaded, marks all of it and goes from one to the next. Loaded when it is used first.
+// Finds text in the loaded output of a terminal, marks all matches and moves between them. Loads its addon on first
+// use.
 
 import type { ISearchOptions, SearchAddon } from '@xterm/addon-search';
 import type { Terminal } from '@xterm/xterm';
 import { showRuler } from './ruler.ts';
 
 export interface Found {
-  /** From 1; 0 where there is none, or more than are counted. */
+  /** Number of the current match from 1; 0 without a match, or beyond the counted ones. */
   readonly at: number;
   readonly count: number;
-  /** There are at least that many. */
+  /** True if `count` is only a minimum. */
   readonly isMore: boolean;
-  /** What looks could not be loaded. */
+  /** True if the search addon could not be loaded. */
   readonly isFailed?: boolean;
 }
 
-/** More are not counted: each is an element on the page. */
+/** Maximum counted matches: each match is an element on the page. */
 export const MOST_FOUND = 1000;
 
 const searchAddon = () => import('@xterm/addon-search');
@@ -36,7 +37,7 @@ export class Finder {
     this.isGone = false;
   }
 
-  /** `isOlder`: upwards, from the end. */
+  /** Finds and selects a match. `isOlder`: upwards, from the end. */
   async find(words: string, isOlder: boolean, isExact: boolean): Promise<void> {
     const addon = await this.loaded();
     if (this.isGone || addon === undefined) return;
@@ -46,7 +47,7 @@ export class Finder {
       this.changed({ at: 0, count: 0, isMore: false });
       return;
     }
-    // It does not look again by itself where the words are the same.
+    // The addon does not search again by itself for the same words.
     if (isExact !== this.isExact) addon.clearDecorations();
     this.isExact = isExact;
     showRuler(this.terminal);
@@ -55,16 +56,16 @@ export class Finder {
     else addon.findNext(words, options);
   }
 
-  /** Takes the marks away; the one that was gone to stays selected. */
+  /** Removes the marks; the current match stays selected. */
   async clear(): Promise<void> {
     if (this.addon === undefined) return;
     const addon = await this.loaded();
     if (!this.isGone) addon?.clearDecorations();
   }
 
-  /** The lines are other ones now: what it remembers of them is wrong. */
+  /** Drops the addon, because its knowledge of the lines is outdated. */
   forget(): void {
-    // One that did not come has been told of, and nothing is to be taken apart.
+    // A failed load was already reported, and there is nothing to dispose of.
     this.addon?.then((addon) => addon.dispose()).catch(() => undefined);
     this.addon = undefined;
   }
@@ -74,7 +75,7 @@ export class Finder {
     this.forget();
   }
 
-  /** Undefined where it did not come: the next one that looks tries again. */
+  /** Loads the addon; undefined after a failure, and the next search tries again. */
   private async loaded(): Promise<SearchAddon | undefined> {
     this.addon ??= this.load();
     const { addon } = this;
@@ -99,7 +100,7 @@ export class Finder {
   }
 }
 
-/** The addon takes colours only, and only as #RRGGBB. */
+/** Returns the colours of matches. The addon accepts colours only, and only as #RRGGBB. */
 function colours(): NonNullable<ISearchOptions['decorations']> {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(name).trim();

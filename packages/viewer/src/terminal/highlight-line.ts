@@ -1,15 +1,15 @@
-// Makes one line of a terminal stand out, and scrolls to it. Its look is in highlight-line.css.
+// Highlights one line of a terminal, and scrolls to it. The style is in highlight-line.css.
 
 import type { IMarker, Terminal } from '@xterm/xterm';
 import './highlight-line.css';
 
-// What stands above the line: enough to see what it belongs to.
+// Lines shown above the highlighted one, for context.
 const LINES_ABOVE = 4;
-// A line that wraps further than this is no line that anybody reads.
+// Maximum wrapped rows of a highlighted line: a longer line is not for reading.
 const MOST_WRAPPED = 20;
 
 export function decorate(terminal: Terminal, marker: IMarker): void {
-  if (marker.isDisposed) return; // so much came behind it that it is out of the scrollback
+  if (marker.isDisposed) return; // later output pushed the line out of the scrollback
   const decoration = terminal.registerDecoration({
     marker,
     width: terminal.cols,

@@ -1,4 +1,4 @@
-// What stands above what is drawn: loaded a piece at a time as the reader goes up, as far as a page may hold. Knows no React.
+// Loads the history above the drawn lines piece by piece as the reader scrolls up, up to the memory limit of a page.
 
 import type { Session } from '@binnacle/client';
 import type { BinnacleError, SessionInfo } from '@binnacle/protocol';
@@ -10,24 +10,29 @@ import type { Screen } from './screen.ts';
 import { inside, putAbove } from './xterm-internals.ts';
 
 export interface Above {
-  /** `there`: more can be loaded. `far`: more is kept, and too much is loaded. `none`: the first line is the first. */
+  /**
+   * `there`: more can be loaded. `far`: more is stored, but the page is full. `none`: the first line is the first of
+   * the log.
+   */
   readonly state: 'there' | 'loading' | 'far' | 'none';
-  /** Where reading goes on further back, where it is `far`. */
+  /** Offset to continue further back from, in state `far`. */
   readonly offset: number;
   readonly error: BinnacleError | undefined;
 }
 
 export const NOTHING_ABOVE: Above = { state: 'none', offset: 0, error: undefined };
 
-/** The first piece; where it gives no lines, as of a program on the whole screen, more is read for the next one. */
+/**
+ * Bytes of the first piece. If a piece gives no lines, as of a program on the alternate screen, the next one is larger.
+ */
 const FIRST_BYTES = 128 * 1024;
 const MOST_BYTES = 4 * 1024 * 1024;
-/** 12 bytes a cell: some 48 MB. */
+/** Maximum cells in memory: 12 bytes a cell, some 48 MB. */
 const MOST_CELLS = 4_000_000;
 const MOST_LINES = 50_000;
-/** Commands that began so near to what is shown are looked for in the lines that came with it. */
+/** Maximum bytes before the screen to scan for commands whose lines came with the screen. */
 const MARK_BYTES = 512 * 1024;
-/** Lines that are compared where two pieces meet, and how far the seam may be from where it was thought to be. */
+/** Lines compared where two pieces meet, and maximum distance of the seam from its estimated line. */
 const SEAM_LINES = 8;
 const SEAM_SLACK = 2000;
 
@@ -40,7 +45,7 @@ export class Older {
   private only: Stream | undefined;
   private state: Above['state'];
   private aborter: AbortController;
-  /** At the log's first line, where that is known to be here. */
+  /** Marker at the first line of the log, if that line is loaded. */
   private first: IMarker | undefined;
 
   constructor(session: Session, screen: Screen, changed: (above: Above) => void, mostLines = MOST_LINES) {
@@ -55,7 +60,7 @@ export class Older {
     this.first = undefined;
   }
 
-  /** Another beginning is drawn. `isWhole`: it is the log's. */
+  /** Starts with a new drawing. `isWhole`: the drawing begins at the beginning of the log. */
   begin(info: SessionInfo, isWhole: boolean, only: Stream | undefined): void {
     this.stop();
     this.aborter = new AbortController();
@@ -64,7 +69,7 @@ export class Older {
     this.first = undefined;
     const { terminal } = this.screen;
     const { signal } = this.aborter;
-    // In its turn: behind what takes the last one away, and before what comes.
+    // Queued as a write: after the reset of the last drawing, and before new output.
     if (isWhole) terminal.write('', () => signal.aborted || this.markFirst());
     this.tell(isWhole ? 'none' : 'there');
   }
@@ -73,7 +78,7 @@ export class Older {
     this.aborter.abort();
   }
 
-  /** Loads the next piece, unless one is on its way. */
+  /** Loads the next piece, unless one is already being loaded. */
   reach(): void {
     const { info, aborter } = this;
     if (info === undefined || (this.state !== 'there' && !(this.state === 'none' && this.isCut))) return;
@@ -92,11 +97,11 @@ export class Older {
     );
   }
 
-  /** Marks the commands in the lines that came with the screen, which tells lines and not where commands began. */
+  /** Marks commands in the lines that came with a screen: a screen carries lines, but no command marks. */
   markRuns(): void {
     const { info, aborter } = this;
     if (info === undefined || info.runs === null) return;
-    // Where it fails they are not marked, and all else is as it was.
+    // A failure only leaves these commands unmarked.
     this.findRuns(info, aborter.signal).catch(() => undefined);
   }
 
@@ -109,7 +114,7 @@ export class Older {
     const near = Math.max(info.oldestOffset, anchor.offset - MARK_BYTES);
     const first = marks.find(({ kind, offset }) => kind === 'run' && offset >= near && offset <= anchor.offset);
     if (signal.aborted || first === undefined) return;
-    // A byte before it, so that its beginning is among what is read.
+    // One byte before the anchor, so that the anchor is within the piece.
     const from = Math.max(near, first.offset - 1);
     const page = await drawPage(session, info, screen, from, anchor.offset, this.only, signal);
     try {
@@ -119,7 +124,7 @@ export class Older {
     }
   }
 
-  /** Those of a page that ends where the anchor is, in lines that are here. */
+  /** Takes over the marks of a page that ends at the anchor, for lines that are loaded. */
   private takeRuns(page: PastPage, anchor: Anchor): void {
     const { line, isDisposed } = anchor.marker;
     if (isDisposed || page.terminal.cols !== this.screen.terminal.cols) return;
@@ -131,7 +136,7 @@ export class Older {
     this.screen.runs.putWithin(page.runs, shift, line);
   }
 
-  /** More came than there are lines for: the first one is not the log's any more. */
+  /** True if output exceeded the scrollback: the first line is no longer the first of the log. */
   private get isCut(): boolean {
     return this.first?.isDisposed === true;
   }
@@ -149,7 +154,7 @@ export class Older {
       const page = await drawPage(this.session, info, this.screen, from, anchor.offset, this.only, signal);
       try {
         signal.throwIfAborted();
-        // What was there when it was asked for may have gone away at the top meanwhile.
+        // Lines present at the request may have left the top of the scrollback meanwhile.
         if (anchor.marker.isDisposed) return 'there';
         // The size may have changed, too.
         if (page.terminal.cols !== terminal.cols) page.terminal.resize(terminal.cols, page.terminal.rows);
@@ -176,7 +181,7 @@ export class Older {
     }
   }
 
-  /** So many lines of the page stand above our first one. Undefined where they do not fit together. */
+  /** Returns how many lines of the page belong above the first loaded line. Undefined if the pieces do not match. */
   private seam(page: PastPage, anchor: Anchor): number | undefined {
     const guess = page.end - anchor.marker.line;
     const fits = (count: number): boolean => {
@@ -186,7 +191,7 @@ export class Older {
       }
       return true;
     };
-    // More than the page has was there already.
+    // All lines of the page are already loaded.
     if (guess <= 0) return 0;
     if (fits(guess)) return guess;
     for (let off = 1; off < SEAM_SLACK; off += 1) {

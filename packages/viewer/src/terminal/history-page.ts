@@ -1,4 +1,4 @@
-// A piece of the past, drawn into a terminal that nobody sees, so that its lines can be taken. Knows no page.
+// A piece of history, drawn into an invisible terminal so that its lines can be transferred.
 
 import type { Session } from '@binnacle/client';
 import { boundSize, guard } from '@binnacle/client/terminal';
@@ -10,7 +10,7 @@ import type { Screen } from './screen.ts';
 import type { StreamRows } from './stderr-rows.ts';
 import { cursorLine } from './xterm-internals.ts';
 
-// CAN ends a sequence that the gap cut; the rest takes back colours.
+// CAN ends a sequence that the gap cut; the rest resets the colours.
 const afterGap = (bytes: number): string =>
   `\x18\x1b[0m\r\n[${bytes.toLocaleString('en')} bytes of output are missing here]\r\n`;
 
@@ -20,20 +20,20 @@ export interface PastPage {
   readonly terminal: Terminal;
   readonly anchors: Anchors;
   readonly runs: RunMarks;
-  /** The line of the cursor at its end. */
+  /** The line of the cursor at the end of the page. */
   readonly end: number;
   dispose(): void;
 }
 
-/** More lines than a page gives are not kept of it: those before its end are. */
+/** Maximum lines of a page; of more, the last ones are used. */
 const MOST_LINES = 20_000;
-// Drawn in one go: the page has its turns between.
+// Bytes drawn in one go, so that the page can handle events in between.
 const PIECE_BYTES = 64 * 1024;
-// A line that is cut ends within this, or it is no text anyway.
+// Maximum bytes of a cut line; anything longer is no text anyway.
 const RAGGED_BYTES = 4096;
 const LINE_FEED = 0x0a;
 
-/** What output `from` up to `to` gives, in the width of `screen`. */
+/** Draws output `from` up to `to`, in the width of `screen`. */
 export async function drawPage(
   session: Session,
   info: SessionInfo,
@@ -70,7 +70,7 @@ export async function drawPage(
       await draw(shown.data);
       since = shown.offset;
     }
-    // A terminal's screen has what stands before it in its line; without one the page begins behind the line that it cuts.
+    // On a terminal, the screen supplies the beginning of the cut line. On pipes the page begins after the cut line.
     let isRagged = info.mode === 'pipe' && from > info.oldestOffset;
     if (!isRagged) anchors.mark(since);
     for await (const entry of session.entries({ since, until: to, signal })) {

@@ -1,8 +1,8 @@
-// Bytes of keys that a phone has no key for. Pure.
+// Bytes of keys that a phone lacks. Pure.
 
 export type Arrow = 'A' | 'B' | 'C' | 'D';
 
-/** What Ctrl and a character send; undefined where there is nothing. */
+/** Returns the bytes of Ctrl with a character; undefined if there are none. */
 export function withCtrl(text: string): string | undefined {
   if (text === ' ') return '\x00';
   if (text === '?') return '\x7f';

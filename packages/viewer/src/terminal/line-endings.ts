@@ -1,4 +1,4 @@
-// Whether the lines of a terminal's output end without a return, as emitters write them that have no terminal. Pure.
+// Detects output whose lines end without a carriage return, as written by emitters without a terminal. Pure.
 
 const LINE_FEED = 0x0a;
 const RETURN = 0x0d;
@@ -12,7 +12,7 @@ export class BareLines {
     this.verdict = undefined;
   }
 
-  /** As the first line that ends tells; false until then. Takes the output in order. */
+  /** Returns true if the first complete line ends so; false until then. Takes the output in order. */
   are(bytes: Uint8Array): boolean {
     if (this.verdict !== undefined) return this.verdict;
     const at = bytes.indexOf(LINE_FEED);

@@ -1,13 +1,13 @@
-// The marks beside a terminal's scrollbar. Knows not what is marked.
+// The marks beside a terminal's scrollbar.
 
 import type { Terminal } from '@xterm/xterm';
 
-/** As wide as the scrollbar is without it: nothing moves when it comes. */
+/** Width of the ruler, equal to the scrollbar's: nothing moves when the ruler appears. */
 const WIDTH = 14;
 
 /**
- * Call it before something is marked there. A terminal without marks has none: it asks for one more frame behind each
- * frame, and while one is asked for, Chromium keeps what comes from the network.
+ * Shows the ruler. Call before the first mark. A terminal without marks has no ruler: the ruler requests one more frame
+ * after each frame, and while a frame is requested, Chromium delays network data.
  */
 export function showRuler(terminal: Terminal): void {
   if (terminal.options.overviewRuler?.width !== WIDTH) terminal.options.overviewRuler = { width: WIDTH };

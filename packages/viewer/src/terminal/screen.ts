@@ -1,4 +1,4 @@
-// One terminal on the page: draws bytes, has a size, and sorts what comes out of it. Knows no session and no React.
+// One terminal on the page: draws bytes, has a size, and emits input, titles, links and other events.
 
 import '@xterm/xterm/css/xterm.css';
 import { boundSize, guard, type HandEvents, listenToHand, TerminalFeed } from '@binnacle/client/terminal';
@@ -23,47 +23,47 @@ import './xterm-input.css';
 import './screen.css';
 
 export interface ScreenEvents extends HandEvents {
-  /** The window title that the program asked for. */
+  /** Receives the window title that the program asked for. */
   readonly titled: (title: string) => void;
-  /** The target of the link under the pointer. */
+  /** Receives the target of the link under the pointer. */
   readonly hovered: (target: string | undefined) => void;
-  /** A link was chosen: http or https only. */
+  /** Receives a chosen link: http or https only. */
   readonly followed: (target: string) => void;
-  /** The terminal has another size now. */
+  /** Called after a change of the terminal's size. */
   readonly resized: () => void;
-  /** So many beginnings of commands are marked. */
+  /** Receives the number of marked commands. */
   readonly marked?: (count: number) => void;
   readonly found?: (found: Found) => void;
-  /** The keys that ask for the find bar were pressed. */
+  /** Called for the keys of the find bar. */
   readonly finds?: () => void;
-  /** The reader is near the first line, and goes up. */
+  /** Called when the reader scrolls up near the first line. */
   readonly neared?: () => void;
 }
 
-// About 5 MB at 80 columns; the log holds all of it.
+// About 5 MB at 80 columns; the log has the rest.
 const SCROLLBACK_LINES = 5000;
-// Smaller than this nobody reads: the rest is reached by scrolling.
+// Minimum legible font size; the rest is reached by scrolling.
 const SMALLEST_FONT = 7;
-// On a phone all of a wide line would be that small: there a finger moves the picture sideways.
+// Minimum font size on a phone. A whole wide line would be illegible there: a finger moves the picture sideways.
 const SMALLEST_ON_PHONE = 11;
-// So long the picture stays where a finger has moved it.
+// Duration for which the picture stays where a finger moved it.
 const TOUCH_REST_MS = 4000;
 
 export interface ScreenOptions extends Size {
   readonly theme: Theme;
   readonly pipe: boolean;
-  /** Keeps the text where a screen reader finds it, and announces what comes. */
+  /** Makes the text available to a screen reader, and announces new output. */
   readonly screenReader: boolean;
 }
 
-/** The line between the rows and the scrollbar is not drawn: it would be white. */
+/** Returns the colours of a theme. The line between rows and scrollbar is hidden: it would be white. */
 function coloursOf(theme: Theme): ITheme {
   const colours = terminalColours(theme);
   return colours.background === undefined ? colours : { ...colours, overviewRulerBorder: colours.background };
 }
 
 export class Screen {
-  /** For those that draw into it, or read from it, what a screen does not know of. */
+  /** The xterm terminal, for code that draws into it or reads from it directly. */
   readonly terminal: Terminal;
   readonly anchors: Anchors;
   readonly runs: RunMarks;
@@ -78,19 +78,19 @@ export class Screen {
   private readonly aborter: AbortController;
   private answering: boolean;
   private disposed: boolean;
-  /** Pixels at the bottom of the host. */
+  /** Covered pixels at the bottom of the host. */
   private covered: number;
   private touchedAt: number;
-  /** The cursor, since the last frame. */
+  /** True if the cursor moved since the last frame. */
   private hasMoved: boolean;
-  /** The picture may be larger than the page; false once it was seen to fit, until a size changes. */
+  /** True if the picture may be larger than the page; false after a fit was measured, until a size changes. */
   private mayBeLarger: boolean;
-  /** A look at the size, with the next frame. */
+  /** Frame request of the pending letterbox measurement. */
   private letterboxing: number | undefined;
-  /** The line that was asked for. */
+  /** The line of the requested position. */
   private place: IMarker | undefined;
 
-  /** `host` must be visible: cells are measured in it. */
+  /** Creates the terminal. `host` must be visible: cells are measured in it. */
   constructor(host: HTMLElement, options: ScreenOptions, events: ScreenEvents) {
     this.host = host;
     this.events = events;
@@ -116,9 +116,9 @@ export class Screen {
       // Pipes carry bare line feeds; a terminal's line discipline would have added the returns.
       convertEol: options.pipe,
       screenReaderMode: options.screenReader,
-      // For decorations: they mark the line that a search led to.
+      // Required for decorations, which mark the line of a search hit.
       allowProposedApi: true,
-      // Title and size reports, and moving the window: a program must not read or move what is not its own.
+      // No title or size reports and no window operations: a program must not read or move what is not its own.
       windowOptions: {},
       linkHandler: {
         allowNonHttpProtocols: false,
@@ -142,7 +142,7 @@ export class Screen {
     if (!options.screenReader) void accelerate(this.terminal, () => this.disposed);
   }
 
-  /** Draws bytes as the program wrote them; `end`: the output offset behind them. Waits while too many are not drawn yet. */
+  /** Draws bytes as the program wrote them; `end`: the output offset after them. Waits under back-pressure. */
   async write(bytes: Uint8Array, end?: number, kind: OutputKind = 'tty'): Promise<void> {
     await this.feed.write(bytes, () => {
       if (end !== undefined) this.anchors.drawn(end);
@@ -150,38 +150,38 @@ export class Screen {
     });
   }
 
-  /** Resolves when all that was written before is drawn. */
+  /** Resolves when all earlier writes are drawn. */
   async settled(): Promise<void> {
     await this.feed.settled();
   }
 
-  /** Answers queries from now on, or not: history was answered when it happened. */
+  /** Enables or disables answers to queries: queries in history were answered when they happened. */
   answer(on: boolean): void {
     this.answering = on;
   }
 
-  /** Forgets everything drawn, and what was to be drawn before this. */
+  /** Discards everything drawn, and earlier writes that are not drawn yet. */
   clear(): void {
     this.place = undefined;
     this.anchors.clear();
     this.runs.clear();
-    // As a sequence among the others, so that it is in its turn.
+    // Written as a sequence, to keep the order of writes.
     if (!this.disposed) this.terminal.write('\x18\x1bc');
   }
 
-  /** Line feeds alone begin new lines from now on, as without a terminal they mean to. */
+  /** Treats a bare line feed as a new line from now on, for output written without a terminal. */
   returnLines(): void {
     if (!this.terminal.options.convertEol) this.terminal.options.convertEol = true;
   }
 
-  /** Remembers the line where the cursor is. Call it when all before is drawn. */
+  /** Marks the line of the cursor as the position. Call when all earlier output is drawn. */
   markPlace(): void {
-    // A program on the whole screen has no lines that stay.
+    // The alternate screen has no lines that stay.
     if (this.disposed || this.terminal.buffer.active.type !== 'normal') return;
     this.place = this.terminal.registerMarker(0);
   }
 
-  /** Scrolls to the remembered line and marks it. Call it when what follows it is drawn. */
+  /** Scrolls to the marked line and highlights it. Call when the following output is drawn. */
   showPlace(): void {
     if (!this.disposed && this.place !== undefined) decorate(this.terminal, this.place);
   }
@@ -199,7 +199,7 @@ export class Screen {
     if (!this.disposed) this.terminal.resize(cols, rows);
   }
 
-  /** The size that would fill the host, in the usual type. */
+  /** Returns the size that would fill the host, in the usual font size. */
   wanted(): Size | undefined {
     this.stopLetterboxing();
     this.setFont(baseFont());
@@ -208,8 +208,8 @@ export class Screen {
   }
 
   /**
-   * Fits the type to the host, so that a terminal of somebody else's size can be seen whole, where that can be read.
-   * With the next frame: of the sizes of a past, which come by the hundred, nobody sees more, and each costs a layout.
+   * Fits the font to the host, so that a terminal of another viewer's size is visible as a whole, if legible. Debounced
+   * to the next frame: the history may have hundreds of sizes, of which only the last is seen, and each costs a layout.
    */
   letterbox(): void {
     this.letterboxing ??= requestAnimationFrame(() => {
@@ -235,20 +235,20 @@ export class Screen {
     const smallest = isPhone() ? SMALLEST_ON_PHONE : SMALLEST_FONT;
     this.setFont(Math.max(smallest, Math.min(baseFont(), fitting)));
     this.showCursor();
-    // What this looks like is drawn with the next frame: that one looks again.
+    // The result is drawn with the next frame, which measures again.
     this.mayBeLarger = true;
   }
 
   /**
-   * So many pixels at the bottom of the host are covered: moves the picture up as far as the cursor's line needs.
-   * The size stays: the program should not be told of a new one because a notice came and went.
+   * Moves the picture up as far as the cursor's line needs when `pixels` at the bottom of the host are covered. The
+   * size stays: a notice that comes and goes should not resize the program.
    */
   cover(pixels: number): void {
     this.covered = pixels;
     this.lift();
   }
 
-  /** Where the picture is larger than the page: the part with the cursor, unless a finger is looking at another one. */
+  /** Scrolls a picture larger than the page to the cursor, unless a finger recently moved the picture. */
   private showCursor(): void {
     const frame = this.host.parentElement;
     if (frame === null || performance.now() - this.touchedAt < TOUCH_REST_MS) return;
@@ -270,13 +270,13 @@ export class Screen {
     this.terminal.focus();
   }
 
-  /** A key that is not on the keyboard. */
+  /** Sends a key that is not on the keyboard. */
   press(text: string): void {
     this.hand.gestures.typed(performance.now());
     this.terminal.input(text, true);
   }
 
-  /** A line that was written beside the terminal, as it is pasted, and Enter. */
+  /** Sends a line that was written beside the terminal, as a paste, and Enter. */
   enter(text: string): void {
     if (text !== '') {
       this.hand.gestures.typed(performance.now());
@@ -317,7 +317,7 @@ export class Screen {
     const { terminal, events } = this;
     this.undo.push(
       terminal.onResize(() => events.resized()),
-      // Once a frame: it asks where things are, which makes the browser work that out anew, and output moves it often.
+      // Throttled to once a frame: the measurement forces a layout, and output moves the cursor often.
       terminal.onCursorMove(() => {
         this.hasMoved = true;
       }),
@@ -333,7 +333,7 @@ export class Screen {
       (event) => !isPageKey(event) && !this.copied(event) && !this.finds(event) && !this.jumps(event),
     );
     const signal = this.aborter.signal;
-    // xterm's own answer to it would copy what pads the lines.
+    // xterm's own copy handler would include the padding of lines.
     const copy = (event: ClipboardEvent): void => {
       if (!terminal.hasSelection()) return;
       event.clipboardData?.setData('text/plain', selectedText(terminal));
@@ -348,13 +348,13 @@ export class Screen {
     this.undo.push(terminal.onRender(near));
     const upwards = ({ deltaY }: WheelEvent): void => {
       const { type, viewportY } = terminal.buffer.active;
-      // Nothing is above that could be scrolled to: it is asked for all the same.
+      // The request is sent although there is nothing above to scroll to.
       if (deltaY < 0 && type === 'normal' && viewportY === 0 && terminal.modes.mouseTrackingMode === 'none') {
         events.neared?.();
       }
     };
     this.host.addEventListener('wheel', upwards, { capture: true, passive: true, signal });
-    // Beside the terminal, which may be smaller than the page: a click there means the terminal too.
+    // The area around the terminal, which may be smaller than the page: a click there focuses the terminal, too.
     this.host.addEventListener(
       'mousedown',
       (event) => {
@@ -371,7 +371,7 @@ export class Screen {
     scrollByTouch(terminal, this.host, signal);
   }
 
-  /** Ctrl-Shift-C copies, as in every terminal window. */
+  /** Handles Ctrl-Shift-C: copies, as in every terminal window. */
   private copied(event: KeyboardEvent): boolean {
     if (event.type !== 'keydown' || !event.ctrlKey || !event.shiftKey || event.code !== 'KeyC') return false;
     event.preventDefault();
@@ -389,7 +389,7 @@ export class Screen {
     return true;
   }
 
-  /** Alt and a page key: from one command to the next. */
+  /** Handles Alt with a page key: moves from command to command. */
   private jumps(event: KeyboardEvent): boolean {
     if (event.type !== 'keydown' || !event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return false;
     if (event.key !== 'PageUp' && event.key !== 'PageDown') return false;
@@ -398,7 +398,7 @@ export class Screen {
     return true;
   }
 
-  /** Shows the beginning of the command above or below. */
+  /** Scrolls to the beginning of the command above or below. */
   jump(isOlder: boolean): void {
     const line = this.runs.next(isOlder);
     if (line !== undefined) this.runs.show(line);

@@ -1,15 +1,16 @@
-// Draws output up to a place that was asked for, marks it, and goes on a little behind it. Knows no session.
+// Draws output up to a requested position, marks it, and draws a little more after it.
 
 import type { OutputKind } from '@binnacle/protocol';
 import type { Screen } from './screen.ts';
 
-// What is drawn behind the place: some screenfuls, and within the scrollback, or it would be pushed out of that.
+// Bytes drawn after the position: some screenfuls, and less than the scrollback, which would lose the position
+// otherwise.
 const BEHIND_BYTES = 256 * 1024;
 const BEHIND_LINES = 2000;
 const LINE_FEED = 0x0a;
 
 export class Approach {
-  /** The output offset of the place. */
+  /** The output offset of the position. */
   readonly at: number;
   private readonly screen: Screen;
   private markedAt: number | undefined;
@@ -24,12 +25,12 @@ export class Approach {
     this.linesBehind = 0;
   }
 
-  /** The offset that the mark stands at: behind the place where that is not kept any more. Undefined before it is drawn. */
+  /** Offset of the mark: later than the position if that output is gone. Undefined before it is drawn. */
   get mark(): number | undefined {
     return this.markedAt;
   }
 
-  /** Answers with the offset behind what was drawn: less than the end where enough stands behind the place. */
+  /** Draws bytes, and returns the offset after the drawn part: less than the end once enough follows the position. */
   async draw(offset: number, bytes: Uint8Array, kind: OutputKind = 'tty'): Promise<number> {
     const end = offset + bytes.length;
     let rest = bytes;
@@ -51,7 +52,7 @@ export class Approach {
     return drawn;
   }
 
-  /** So many of these bytes may still be drawn. Counts them as drawn. */
+  /** Returns how many of these bytes may still be drawn, and counts them as drawn. */
   private roomIn(bytes: Uint8Array): number {
     const most = Math.min(bytes.length, BEHIND_BYTES - this.bytesBehind);
     let room = 0;

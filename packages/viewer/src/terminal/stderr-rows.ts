@@ -1,5 +1,5 @@
-// Which rows of a terminal hold what came on stderr, and a sign beside each that is seen. The colours of the program stay
-// as they are. Knows no session.
+// Tracks which rows of a terminal contain stderr output, and shows a sign beside each visible one. The program's
+// colours stay unchanged.
 
 import type { IDisposable, IMarker, Terminal } from '@xterm/xterm';
 import { lineHeight } from './touch-scroll.ts';
@@ -7,11 +7,13 @@ import { type BufferLine, cursorLine, inside } from './xterm-internals.ts';
 import './stderr-rows.css';
 
 export class StreamRows {
-  /** First rows of lines; rows are objects that go with their text. One for all terminals whose rows are exchanged. */
+  /**
+   * First rows of stderr lines. Rows are objects that move with their text. Shared by all terminals that exchange rows.
+   */
   private readonly told: WeakSet<BufferLine>;
   private readonly terminal: Terminal;
   private readonly signs: HTMLElement[];
-  /** Where the cursor was behind what was drawn last: a mark, as lines that go away at the top change all numbers. */
+  /** Cursor position after the last drawing. A marker, because lines that leave the top change all line numbers. */
   private behind: IMarker | undefined;
 
   constructor(terminal: Terminal, told: WeakSet<BufferLine> = new WeakSet()) {
@@ -21,23 +23,23 @@ export class StreamRows {
     this.behind = undefined;
   }
 
-  /** The same rows for another terminal, from which rows come to this one. */
+  /** Returns a tracker of the same rows for another terminal, from which rows move to this one. */
   of(terminal: Terminal): StreamRows {
     return new StreamRows(terminal, this.told);
   }
 
-  /** Call it when a piece is drawn, before the next one is. */
+  /** Records a piece. Call when the piece is drawn, before the next one is. */
   drawn(isStderr: boolean): void {
     const { normal } = inside(this.terminal).buffers;
     const now = cursorLine(this.terminal);
-    // Where that line went away, all that are there were drawn by this piece.
+    // If that line is gone, all existing lines were drawn by this piece.
     const before = this.behind?.isDisposed === false ? this.behind.line : -1;
     const from = Math.max(0, Math.min(before, now));
     const { cursorX } = this.terminal.buffer.active;
     for (let at = from; at <= now; at += 1) {
       const row = normal.lines.get(at);
       if (row === undefined) continue;
-      // The row of the cursor is begun by who writes there first. Rows that went away at the top come back at the end.
+      // An empty cursor row belongs to the next writer. Row objects that leave the top are reused at the end.
       if (at === now && cursorX === 0) this.told.delete(row);
       else if (isStderr) this.told.add(row);
       else if (at > before) this.told.delete(row);

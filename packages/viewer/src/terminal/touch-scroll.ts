@@ -1,14 +1,14 @@
-// A finger on a terminal: moves its picture where that is larger than the page, and then its lines, and goes on a little
-// when it lets go. xterm 6 does not.
+// Touch scrolling of a terminal, with momentum: first moves a picture that is larger than the page, then its lines.
+// xterm 6 has no touch scrolling with momentum.
 
 import type { Terminal } from '@xterm/xterm';
 
-/** Slower than this (px a ms) a finger has stopped before it was lifted. */
+/** Minimum speed (px/ms) of a fling: a slower finger had stopped before it was lifted. */
 const FLING = 0.25;
 const FASTEST = 6;
-/** What is left of the speed after a ms: half of it after a third of a second. */
+/** Remaining share of the speed after each ms: half after a third of a second. */
 const SLOWING = 0.998;
-/** The speed is that of the last part of the way. */
+/** Duration of the last part of the movement, which defines the speed. */
 const SPEED_OVER_MS = 80;
 
 interface Sample {
@@ -19,11 +19,11 @@ interface Sample {
 
 export function scrollByTouch(terminal: Terminal, host: HTMLElement, signal: AbortSignal): void {
   let samples: Sample[] = [];
-  /** Pixels that were moved and make no whole line yet. */
+  /** Moved pixels that do not make a whole line yet. */
   let rest = 0;
   let rolling = 0;
   const pan = (x: number, y: number, at: Sample): void => {
-    // A terminal that is wider than the page, or higher, moves itself; what is left of the way moves its lines.
+    // A terminal wider or higher than the page moves itself; the rest of the movement scrolls its lines.
     const frame = host.parentElement;
     const top = frame?.scrollTop ?? 0;
     frame?.scrollBy(x, y);
@@ -43,7 +43,7 @@ export function scrollByTouch(terminal: Terminal, host: HTMLElement, signal: Abo
   const move = (event: TouchEvent): void => {
     const touch = event.touches[0];
     const last = samples.at(-1);
-    // Two fingers are the browser's: it makes the page larger.
+    // Two fingers belong to the browser, which zooms the page.
     if (touch === undefined || last === undefined || event.touches.length > 1) {
       samples = [];
       return;
@@ -68,7 +68,7 @@ export function scrollByTouch(terminal: Terminal, host: HTMLElement, signal: Abo
     let before = performance.now();
     let [x, y] = [vx, vy];
     const frame = (now: number): void => {
-      // A frame has the time at which it began: the finger may have been lifted within it, and later.
+      // A frame carries the time at which it began: the finger may have been lifted within the frame, and later.
       const ms = Math.max(0, Math.min(64, now - before));
       before = now;
       if (signal.aborted) return;
@@ -89,7 +89,7 @@ export function scrollByTouch(terminal: Terminal, host: HTMLElement, signal: Abo
 
 const sampleOf = ({ clientX: x, clientY: y }: Touch, { timeStamp: at }: TouchEvent): Sample => ({ x, y, at });
 
-/** Of one row, in pixels. */
+/** Returns the height of a row in pixels. */
 export function lineHeight(terminal: Terminal): number {
   const drawn = terminal.element?.querySelector('.xterm-screen');
   return Math.max(1, drawn instanceof HTMLElement ? drawn.offsetHeight / terminal.rows : 1);
@@ -101,7 +101,7 @@ function scroll(terminal: Terminal, lines: number, { x: clientX, y: clientY }: S
     terminal.scrollLines(lines);
     return;
   }
-  // A program on the whole screen gets the wheel, which xterm turns into what that program asked for.
+  // On the alternate screen the program gets wheel events, which xterm converts as the program requested.
   const wheel = {
     deltaY: lines,
     deltaMode: WheelEvent.DOM_DELTA_LINE,

@@ -1,5 +1,5 @@
-// What of xterm.js is not public and the page needs: the lines of a buffer as objects, and putting more of them above the
-// first one. The version is pinned for that. Knows no session.
+// Private parts of xterm.js that the page needs: buffer lines as objects, and insertion of lines above the first one.
+// The version is pinned for that.
 
 import type { IMarker, Terminal } from '@xterm/xterm';
 
@@ -28,15 +28,15 @@ interface Inside {
 
 export const inside = (terminal: Terminal): Inside => (terminal as unknown as { readonly _core: Inside })._core;
 
-/** The line of the lines that scroll on which the cursor is. */
+/** Returns the line of the cursor in the scrolling buffer. */
 export const cursorLine = (terminal: Terminal): number => {
   const { ybase, y } = inside(terminal).buffers.normal;
   return ybase + y;
 };
 
 /**
- * Takes lines `from` up to `to` of a terminal of the same width and puts them above all that `terminal` has. What is
- * looked at, marked and selected stays where it is.
+ * Moves lines `from` up to `to` of a terminal of the same width above all lines of `terminal`. View, markers and
+ * selection stay in place.
  */
 export function putAbove(terminal: Terminal, older: Terminal, from: number, to: number): void {
   const { buffers, _bufferService } = inside(terminal);
@@ -63,7 +63,7 @@ export function putAbove(terminal: Terminal, older: Terminal, from: number, to: 
   terminal.refresh(0, terminal.rows - 1);
 }
 
-/** Their numbers name links of the terminal that they come from. */
+/** Removes link numbers from a line: they refer to links of the terminal that the line comes from. */
 function withoutLinks(line: BufferLine): BufferLine {
   for (const attributes of Object.values(line._extendedAttrs ?? {})) {
     if (attributes !== undefined) attributes.urlId = 0;

@@ -1,20 +1,20 @@
-// JSON as agents write it, made safe to keep: not too deep to be written again, and ids not too long. Knows no protocol.
+// JSON from agents, made safe to store: limited nesting and short ids.
 
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
-/** `JSON.stringify` fails from some thousand levels on. The inputs of tools have some ten. */
+/** Maximum levels. `JSON.stringify` fails from some thousand levels on; the inputs of tools have about ten. */
 const MAX_DEPTH = 64;
-/** Ids are kept in the state of a link. Those of today have some 40 characters. */
+/** Maximum bytes of an id. Ids are stored in the state of a link. Current ids have about 40 characters. */
 const MAX_ID_BYTES = 500;
 
 export interface AgentJson {
   readonly value: unknown;
-  /** False where something was nested too deeply: "…" is in its place. */
+  /** False if something was nested too deeply and was replaced by "…". */
   readonly isWhole: boolean;
 }
 
-/** Undefined of what is no JSON. Never throws. */
+/** Parses a text; undefined for invalid JSON. Never throws. */
 export function readJson(text: string): AgentJson | undefined {
   let value: unknown;
   try {
@@ -22,14 +22,14 @@ export function readJson(text: string): AgentJson | undefined {
   } catch {
     return undefined;
   }
-  // Each level takes two characters at least: most lines need no look.
+  // Each level takes at least two characters: short lines need no check.
   return { value, isWhole: text.length <= 2 * MAX_DEPTH || !cutBelow(value, MAX_DEPTH) };
 }
 
-/** Changes what was just read. True where something was cut. */
+/** Cuts a value in place. Returns true if something was cut. */
 function cutBelow(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  // What is parsed JSON has no other objects.
+  // Parsed JSON has no other objects.
   const parent = value as Record<string, unknown>;
   let isCut = false;
   for (const key of Object.keys(parent)) {
@@ -44,18 +44,18 @@ function cutBelow(value: unknown, levels: number): boolean {
   return isCut;
 }
 
-/** Of a text that was sent, as the log keeps it: JSON in a line of JSON. */
+/** Counts the bytes of a sent text in the log: JSON in a line of JSON. */
 export const sentBytes = (text: string): number => Buffer.byteLength(JSON.stringify(JSON.stringify(text)));
 
 const isShort = (id: string): boolean =>
   id.length <= MAX_ID_BYTES && Buffer.byteLength(JSON.stringify(id)) <= MAX_ID_BYTES + 2;
 
-/** An id that must go back as it came. Bytes count as they are kept: as JSON. */
+/** An id that must be returned unchanged. Its bytes are counted as JSON, as they are stored. */
 export const ReturnedId = z.string().refine(isShort);
 
 /**
- * An id that never goes back, by which we know something again. Some gateways put whole signatures into the ids of tool
- * calls: these are made short.
+ * An id that is never returned and only identifies something. Some gateways put whole signatures into the ids of tool
+ * calls: a long id is replaced by its hash.
  */
 export const KnownId = z
   .string()

@@ -1,25 +1,25 @@
-// What an agent is to us: how to launch it, and what its lines mean. Knows no log, no queue and no viewer.
+// The interface of an agent driver: how to launch an agent, and how to interpret its lines.
 
 import type { ApprovalOption, Author, SteerMode, ToolCall, Usage } from '@binnacle/protocol';
 import type { AgentConfig } from '../../config/schema.ts';
 
-/** One agent of the config file, as its driver sees it: without what the conversation looks after. */
+/** The settings of one agent in the config file, without those that the conversation handles. */
 export interface AgentSettings
   extends Omit<AgentConfig, 'driver' | 'timeoutMs' | 'approvalTimeoutMs' | 'silenceMs' | 'visibility'> {
   readonly driver: string;
 }
 
-/** One message on its way to the agent. */
+/** A message to the agent. */
 export interface Prompt {
   readonly id: string;
   readonly text: string;
 }
 
-/** How a turn ended, in the agent's own terms. */
+/** The end of a turn, in the agent's own terms. */
 export type TurnEnd =
   | {
       readonly kind: 'done';
-      /** The whole answer, where the agent repeats it at the end; else what was told by deltas counts. */
+      /** The whole answer, if the agent repeats it at the end; otherwise the deltas count. */
       readonly text?: string;
       readonly stopReason?: string;
     }
@@ -28,22 +28,25 @@ export type TurnEnd =
   | { readonly kind: 'cancelled' };
 
 /**
- * What an agent tells. Everything is about the turn that is under way; what comes when none is, is dropped and counted.
- * May be called only inside of a call of `AgentLink` (or, by local drivers, while `run` is pending).
+ * The output of an agent. Everything belongs to the turn under way; output without a turn is dropped and counted. Call
+ * only inside a call of `AgentLink` (or, in local drivers, while `run` is pending).
  */
 export interface Out {
-  /** More of the answer (`said`, default) or of its thoughts. Nothing is done for an empty text. */
+  /** Appends to the answer (`said`, default) or to the thoughts. Ignores an empty text. */
   delta(text: string, stream?: 'said' | 'thought'): void;
-  /** What was said so far was wrong: this is all of it. */
+  /** Replaces the whole text so far. */
   replace(text: string): void;
-  /** What comes next is another paragraph: two line breaks are put between, if anything was said before. */
+  /** Begins a new paragraph: two line breaks separate it from earlier text, if there is any. */
   paragraph(): void;
-  /** A tool call began, or is another than it was. The whole of it each time; long texts are cut by the receiver. */
+  /** Reports a new or changed tool call; the whole call each time. The receiver cuts long texts. */
   tool(call: ToolCall): void;
-  /** Anything else for people: `plan`, `mode`, `status`, `note`; `retry` has the shape of `Retry`. */
+  /** Reports anything else for people: `plan`, `mode`, `status`, `note`; `retry` has the shape of `Retry`. */
   agent(name: string, data: unknown): void;
   usage(usage: Usage): void;
-  /** Asks a person. The answer comes by `AgentLink.answer`, also when time runs out (then with a `deny` option). */
+  /**
+   * Requests an approval from a person. The answer arrives by `AgentLink.answer`, also after a timeout (then a `deny`
+   * option).
+   */
   approval(asked: {
     readonly id: string;
     readonly title: string;
@@ -51,29 +54,29 @@ export interface Out {
     readonly tool?: string;
     readonly options: readonly ApprovalOption[];
   }): void;
-  /** The agent does not want the answer any more. */
+  /** Withdraws a request whose answer the agent no longer needs. */
   withdraw(approval: string): void;
-  /** A message that was injected is part of the turn now. */
+  /** Reports that an injected message is now part of the turn. */
   delivered(message: string): void;
   ended(end: TurnEnd): void;
 }
 
-/** What a link to a process has besides: its stdin. */
+/** The output of a link to a process, which includes its stdin. */
 export interface ProcessOut extends Out {
   /**
-   * One line to its stdin; the line break is added. Kept before it is sent, so that it is sent exactly once whatever
-   * happens to the gateway.
+   * Sends one line to stdin; the line break is added. The line is stored first, so that it is sent exactly once even if
+   * the gateway is killed.
    */
   send(line: string): void;
-  /** No more input will come: ends its stdin behind what was sent. */
+  /** Ends stdin after everything sent so far. */
   endInput(): void;
-  /** Its terminals, for agents that ask us to run commands. */
+  /** The terminals of an agent that has the gateway run its commands. */
   readonly terminals: AgentTerminals;
 }
 
 /**
- * Sessions in which an agent's commands run. `ref` is chosen by the link and unique in the life of the process; asking
- * again with the same ref after a restart gives the same terminal. Answers come by `AgentLink.terminal`, later.
+ * Sessions in which an agent's commands run. The link chooses `ref`, unique in the life of the process; a repeated
+ * `create` with the same ref after a restart returns the same terminal. Answers arrive later by `AgentLink.terminal`.
  */
 export interface AgentTerminals {
   create(
@@ -85,14 +88,14 @@ export interface AgentTerminals {
       readonly env?: Readonly<Record<string, string>>;
     },
   ): void;
-  /** The id of the session of a terminal that was created: deterministic, known at once. */
+  /** Returns the session id of a terminal: deterministic, and known at once. */
   sessionOf(ref: string): string;
-  /** Its output so far, at most `limit` bytes from the end. Answers `output`. */
+  /** Requests the output so far, at most `limit` bytes from the end. Answered by `output`. */
   output(ref: string, question: string, limit: number): void;
-  /** Answers `exited` once it has. */
+  /** Answered by `exited` after the exit. */
   waitForExit(ref: string, question: string): void;
   kill(ref: string): void;
-  /** Ends it if it runs; its log stays. */
+  /** Ends the program if it runs. The log stays. */
   release(ref: string): void;
 }
 
@@ -115,78 +118,78 @@ export type TerminalAnswer =
     };
 
 /**
- * The talk with one agent process. It keeps all that it needs to know in `state`, so that a new gateway can go on with
- * the same process: it makes a link with the `state` of the old one and feeds it the lines that follow. A link does no
- * I/O, keeps no timer and asks no clock; the same calls give the same state.
+ * The exchange with one agent process. A link stores all that it needs to know in `state`, so that a new gateway can
+ * continue with the same process: it makes a link with the `state` of the old one and feeds it the lines that follow. A
+ * link does no I/O, has no timer and reads no clock; the same calls give the same state.
  */
 export interface AgentLink {
-  /** Plain JSON, small (below 64 KiB). Looked at after every call. */
+  /** Plain JSON, small (below 64 KiB). Read after every call. */
   readonly state: object;
-  /** True until the agent hands the message of the turn to its model. Default: false. */
+  /** True until the agent passes the message of the turn to its model. Default: false. */
   readonly isStarting?: boolean;
-  /** Begins a turn. Called only when none is under way. */
+  /** Begins a turn. Called only when no turn is under way. */
   prompt(prompt: Prompt): void;
-  /** Hands a message into the turn that is under way; only where the driver's `steer` has `inject`. */
+  /** Injects a message into the turn under way. Called only if the driver's `steer` has `inject`. */
   inject?(prompt: Prompt): void;
-  /** Asks to end the turn. If it has not ended within a grace, the process is ended. */
+  /** Requests the end of the turn. If the turn has not ended within a grace time, the process is ended. */
   interrupt(): void;
-  /** `option`: the id of one of the options of the request. */
+  /** Answers a request. `option`: id of one of its options. */
   answer(approval: string, option: string): void;
   terminal?(answer: TerminalAnswer): void;
-  /** One line of stdout, without its line break. Throws `agent_protocol` when it cannot go on. */
+  /** Handles one line of stdout, without its line break. Throws `agent_protocol` if the link cannot continue. */
   line?(line: string): void;
-  /** Instead of `line`, where `reads` is `text`: what stdout gave, never inside a character. */
+  /** Handles output, instead of `line`, if `reads` is `text`. Characters are never split. */
   text?(text: string): void;
   /**
-   * While it waits for quiet before it goes on: after so many ms in which it was told nothing `quiet` is called, and after
-   * a longest time all the same. Default: it does not wait.
+   * Set while the link waits for quiet: `quiet` is called after this many ms without output, and after a maximum time
+   * in any case. Default: no wait.
    */
   readonly quietMs?: number | undefined;
   quiet?(): void;
-  /** A new gateway goes on with it: asks again for what had no answer (terminals). Nothing was lost otherwise. */
+  /** Continues in a new gateway: repeats unanswered requests (terminals). Nothing else was lost. */
   resumed?(): void;
-  /** The process has ended. May end the turn; if it does not, the turn ends as `agent_died`. */
+  /** Handles the exit of the process. May end the turn; otherwise the turn ends as `agent_died`. */
   exited?(how: { readonly exitCode: number | null; readonly signal: string | null; readonly stderr: string }): void;
 }
 
 export interface DriverTraits {
   readonly name: string;
-  /** What it can do with a message while a run is under way. `queue` always. */
+  /** Modes for a message that arrives during a run. Always includes `queue`. */
   readonly steer: readonly SteerMode[];
-  /** It may ask for approvals. */
+  /** True if the agent may request approvals. */
   readonly approvals: boolean;
 }
 
-/** An agent that is a program. Its process is a session on pipes, which outlives the gateway. */
+/** A driver for agents that are programs. The process is a session on pipes, which outlives the gateway. */
 export interface ProcessDriver extends DriverTraits {
   readonly kind: 'process';
   readonly reads: 'lines' | 'text';
-  /** One process for all turns of a conversation, or one for each turn. */
+  /** One process for all turns of a conversation, or one per turn. */
   readonly life: 'conversation' | 'turn';
   /**
-   * The program and its arguments. `memory`: what `memoryOf` said of the process before. With life `turn`, `prompt` is
-   * what the turn begins with. Throws `bad_request` when the settings do not suffice, naming what is missing.
+   * Returns the program and its arguments. `memory`: the result of `memoryOf` for the previous process. With life
+   * `turn`, `prompt` is the message of the turn. Throws `bad_request`, which names missing settings.
    */
   launch(
     agent: AgentSettings,
     parts: { readonly memory: string | null; readonly prompt: Prompt },
   ): { readonly argv: readonly string[]; readonly env?: Readonly<Record<string, string>> };
   /**
-   * `state` of an earlier link to the same process, or undefined for a new process: then the link greets it
-   * (`initialize`, …) in its first `prompt`, never in the constructor.
+   * Makes a link. `state`: from an earlier link to the same process, or undefined for a new process; the link then
+   * greets it (`initialize`, …) in its first `prompt`, never in the constructor.
    */
   link(
     agent: AgentSettings,
     out: ProcessOut,
     parts: { readonly state: object | undefined; readonly memory: string | null; readonly cwd: string },
   ): AgentLink;
-  /** What a later process needs to remember this one (the agent's own session id), or null. */
+  /** Returns what a later process needs to continue this one (the agent's own session id), or null. */
   memoryOf(state: object): string | null;
 }
 
-/** Offered to an agent inside of the gateway. All that it says is the words of whoever offers it. */
+/** A tool that a plugin offers to an agent inside the gateway. All its texts are the plugin's. */
 export interface TurnTool {
-  /** A-Z, a-z, 0-9, `_` and `-`, 64 at most. */
+  /** A-Z, a-z, 0-9, `_` and `-`, at most 64 characters. */
   readonly name: string;
   readonly title: string | undefined;
   readonly description: string;
@@ -195,25 +198,28 @@ export interface TurnTool {
 }
 
 export interface TurnTools {
-  /** Those that are offered now. */
+  /** Returns the tools on offer now. */
   list(): readonly TurnTool[];
-  /** Within some 30 s. Rejects with what the agent may be told, also with `vetoed`. Nothing begins once it is aborted. */
+  /**
+   * Calls a tool, within about 30 s. Rejects with an error that the agent may see, including `vetoed`. Does not begin
+   * after an abort.
+   */
   call(name: string, input: unknown, signal: AbortSignal): Promise<string>;
 }
 
 export interface LocalTurn extends Prompt {
   readonly tools: TurnTools;
-  /** What was said before, oldest first. */
+  /** Earlier messages, oldest first. */
   readonly history: readonly { readonly role: 'user' | 'assistant'; readonly text: string }[];
   readonly by: Author;
-  /** The option that was chosen for a request made by `out.approval`. Never settles where the turn ends before. */
+  /** Returns the chosen option of a request made by `out.approval`. Never settles if the turn ends first. */
   answerOf(approval: string): Promise<string>;
 }
 
-/** An agent inside of the gateway, or behind HTTP: its turns end with the gateway. */
+/** A driver for agents inside the gateway, or behind HTTP: their turns end with the gateway. */
 export interface LocalDriver extends DriverTraits {
   readonly kind: 'local';
-  /** One turn. `out.ended` is called once, or it throws; `signal` is aborted when the turn is. */
+  /** Runs one turn. Calls `out.ended` once, or throws; `signal` is aborted together with the turn. */
   run(agent: AgentSettings, turn: LocalTurn, out: Out, signal: AbortSignal): Promise<void>;
 }
 

@@ -1,11 +1,11 @@
-// One line of JSON-RPC 2.0, told apart by what it has. Does no I/O and knows no method.
+// Messages of JSON-RPC 2.0, one per line, classified by their fields.
 
 import { z } from 'zod';
 import { ReturnedId, readJson } from './agent-json.ts';
 
 /**
- * JSON-RPC allows null, too; an answer to it could not be told from another, so that it counts as none. A number above
- * 2^53 would come back as another one.
+ * The id of a request. JSON-RPC also allows null, but answers to such requests could not be told apart, so null counts
+ * as no id. A number above 2^53 would come back changed.
  */
 export const RpcId = z.union([z.int(), ReturnedId]);
 export type RpcId = z.output<typeof RpcId>;
@@ -19,14 +19,14 @@ export type RpcMessage =
       readonly id: RpcId;
       readonly method: string;
       readonly params: unknown;
-      /** False where something of it was nested too deeply and is left out. */
+      /** False if something was nested too deeply and is left out. */
       readonly isWhole: boolean;
     }
   | { readonly kind: 'notification'; readonly method: string; readonly params: unknown }
   | { readonly kind: 'result'; readonly id: RpcId; readonly result: unknown }
   | { readonly kind: 'error'; readonly id: RpcId; readonly error: RpcError };
 
-/** `jsonrpc` is not looked at: Codex leaves it out. */
+/** A message. `jsonrpc` is not checked, because Codex omits it. */
 const Line = z.object({
   id: RpcId.nullish(),
   method: z.string().optional(),
@@ -35,7 +35,7 @@ const Line = z.object({
   error: RpcError.nullish(),
 });
 
-/** Null of what is no message: programs print warnings where they should not. */
+/** Parses a line; null for a line that is no message: programs print warnings on stdout. */
 export function readMessage(line: string): RpcMessage | null {
   const json = readJson(line);
   if (json === undefined) return null;
@@ -51,6 +51,6 @@ export function readMessage(line: string): RpcMessage | null {
   }
   if (id === undefined) return null;
   if (error !== undefined && error !== null) return { kind: 'error', id, error };
-  // An answer has the one or the other; `result` may be null.
+  // An answer has either an error or a result; `result` may be null.
   return Object.hasOwn(value as object, 'result') ? { kind: 'result', id, result } : null;
 }

@@ -1,12 +1,12 @@
-// How often an agent may be answered with no. An answer costs an entry in a log and a line on its stdin, a request some
-// bytes that nobody waits for.
+// The limit of refused requests per turn. A refusal costs a log entry and a line on the agent's stdin; a request costs
+// the agent only some bytes.
 
 import { BinnacleError } from '@binnacle/protocol';
 
-/** In one turn. An agent that is told so often that it cannot have something is not listening. */
+/** Maximum refusals per turn. An agent that ignores so many of them is stuck in a loop. */
 const MAX_REFUSED = 1000;
 
-/** One more than before. Throws `agent_flood`. */
+/** Adds one refusal. Throws `agent_flood`. */
 export function oneMoreRefused(refused: number): number {
   if (refused < MAX_REFUSED) return refused + 1;
   const message = `The agent keeps asking for what it cannot have: ${MAX_REFUSED} times in this turn.`;

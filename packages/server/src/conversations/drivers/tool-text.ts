@@ -1,8 +1,8 @@
-// What a tool call shows a person, as text. Knows no agent.
+// Text of tool calls for people.
 
 import type { ToolCall } from '@binnacle/protocol';
 
-/** A difference as text: the file, what goes, what comes. */
+/** Formats a diff: the file, the removed lines, the added lines. */
 export const changeText = ({ path, before, after }: Change): string =>
   [path, ...lines('-', before ?? ''), ...lines('+', after)].join('\n');
 export type Change = NonNullable<ToolCall['diffs']>[number];
@@ -15,11 +15,11 @@ const lines = (sign: string, text: string): string[] =>
         .split('\n')
         .map((line) => `${sign} ${line}`);
 
-/** As a shell takes it for one word. */
+/** Quotes a word for a shell. */
 export const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
-/** At most `max` UTF-16 units, never half a character. */
+/** Cuts a text to at most `max` UTF-16 units, without splitting a character. */
 export function cutText(text: string, max: number): string {
   if (text.length <= max) return text;
   const last = text.charCodeAt(max - 1);

@@ -10,7 +10,7 @@ export const acpDriver: ProcessDriver = {
   kind: 'process',
   reads: 'lines',
   life: 'conversation',
-  // Version 1 of the protocol has no way to hand a message into a turn.
+  // Version 1 of the protocol cannot inject a message into a turn.
   steer: ['queue', 'interrupt'],
   approvals: true,
   launch(agent) {
@@ -25,7 +25,7 @@ export const acpDriver: ProcessDriver = {
   },
   link: (agent, out, parts) => new AcpLink(agent, out, parts),
   memoryOf(state) {
-    // What a link of ours left.
+    // The state of an earlier link.
     const { session, agent } = state as Partial<AcpState>;
     if (session === undefined || session === null || agent === undefined || agent === null) return null;
     return agent.loads || agent.resumes ? session : null;

@@ -1,4 +1,4 @@
-// The talk with one ACP agent, as a fold over its lines. Protocol: agentclientprotocol.com, version 1, over stdio.
+// The link to one ACP agent, as a fold over its lines. Protocol: agentclientprotocol.com, version 1, over stdio.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { VERSION } from '../../../base/version.ts';
@@ -11,13 +11,13 @@ import { AcpRequests } from './requests.ts';
 import { type AcpState, type Asked, FRESH, SETTLED } from './state.ts';
 import { UPDATES } from './updates.ts';
 
-/** Lines that are no messages: programs print warnings where they should not. More than these are another program. */
+/** Maximum invalid lines. Programs print warnings on stdout; more of them mean that the program does not speak ACP. */
 const MAX_RUBBISH = 20;
 const MAX_ERROR_CHARS = 500;
 const AUTH_REQUIRED = -32000;
-/** Pause, in ms, that ends what an agent tells of an earlier time: the lines of it come one after the other. */
+/** Length of quiet, in ms, that ends the replay of earlier messages: an agent sends them without pauses. */
 const QUIET_MS = 500;
-/** Maximum time, ms, for the answer to a question that is none. Agents answer in a moment, or never. */
+/** Maximum time, ms, for the answer to the SETTLED request. Agents answer it at once, or never. */
 const SETTLED_MS = 5000;
 
 export class AcpLink implements AgentLink {
@@ -35,7 +35,7 @@ export class AcpLink implements AgentLink {
     this.#agent = agent;
     this.#out = out;
     this.#cwd = parts.cwd;
-    // It is what an earlier link of this version left, or one of an older version, which lacks what was added since.
+    // The state comes from an earlier link. A state of an older version lacks newer fields.
     this.#state = { ...FRESH, memory: parts.memory, ...parts.state };
     const state = (): AcpState => this.#state;
     this.#requests = new AcpRequests({
@@ -87,13 +87,13 @@ export class AcpLink implements AgentLink {
     const { turn, session } = this.#state;
     if (turn === null || turn.isCancelling) return;
     if (turn.text !== null || session === null) {
-      // It has not been sent; the greeting goes on, for the next one.
+      // The prompt has not been sent. The start of the session continues, for the next turn.
       this.#end({ kind: 'cancelled' });
       return;
     }
     this.#set({ turn: { ...turn, isCancelling: true } });
     this.#notify('session/cancel', { sessionId: session });
-    // The protocol wants every pending request answered so.
+    // The protocol demands a denial of every pending request.
     this.#requests.denyAll();
   }
 
@@ -118,9 +118,9 @@ export class AcpLink implements AgentLink {
     this.#requests.askAgain();
   }
 
-  // ---- What we ask
+  // ---- Requests to the agent
 
-  /** The next step towards the prompt that waits. */
+  /** Sends the next request on the way to the waiting prompt. */
   #proceed(): void {
     const { asked, agent, session, isSettling, isReady, modelOption, turn } = this.#state;
     if (asked !== null || isSettling || turn === null || turn.text === null) return;
@@ -136,10 +136,11 @@ export class AcpLink implements AgentLink {
     this.#ask('initialize', {
       protocolVersion: 1,
       clientCapabilities: {
-        // Agents have the same files as we. Through us they would be slower, could not read what is no text, and every
-        // byte would be kept in two logs; editors offer it for buffers that are not saved, and we have none.
+        // Agents can access the same files directly. Access through the gateway would be slower, could not read binary
+        // files, and would store every byte in two logs; editors offer it for unsaved buffers, which the gateway does
+        // not have.
         fs: { readTextFile: false, writeTextFile: false },
-        // A terminal of ours is a session: people watch and steer it.
+        // A terminal of the gateway is a session, which people can watch and steer.
         terminal: true,
         session: { notices: {} },
       },
@@ -148,7 +149,7 @@ export class AcpLink implements AgentLink {
   }
 
   #open({ loads, resumes }: NonNullable<AcpState['agent']>): void {
-    // Resuming is loading without hearing everything again.
+    // Resuming is loading without the replay of earlier messages.
     if (this.#state.memory !== null && (resumes || loads)) {
       this.#openAgain(resumes ? 'session/resume' : 'session/load', this.#state.memory);
       return;
@@ -175,14 +176,14 @@ export class AcpLink implements AgentLink {
     this.#ask('session/prompt', { sessionId: session, prompt: [...before, { type: 'text', text }] });
   }
 
-  // ---- What it answers
+  // ---- Answers of the agent
 
   #answered(message: Extract<RpcMessage, { kind: 'result' | 'error' }>, line: string): void {
     const { asked } = this.#state;
-    // To nothing that we have asked.
+    // An answer to none of the requests.
     if (asked === null || message.id !== asked.id) return;
     this.#set({ asked: null });
-    // Whatever it is: what was told before it has been heard.
+    // Any answer will do: it arrives after all earlier output.
     if (asked.method === SETTLED) return;
     if (message.kind === 'error') {
       this.#refused(asked.method, message.error);
@@ -230,7 +231,7 @@ export class AcpLink implements AgentLink {
   }
 
   #opened(method: Asked, result: unknown): boolean {
-    // Of a session that was there already some agents answer null.
+    // For an existing session some agents answer null.
     const read = Opened.safeParse(result ?? {});
     if (!read.success) return false;
     const isNew = method === 'session/new';
@@ -250,7 +251,7 @@ export class AcpLink implements AgentLink {
       cost: isNew ? { before: 0, now: 0 } : { before: null, now: null },
       isSettling: method === 'session/load',
     });
-    // Some agents answer first, and tell what was said then.
+    // Some agents answer first, and replay the earlier messages afterwards.
     if (method === 'session/load') this.#ask(SETTLED, {});
     return true;
   }
@@ -283,10 +284,10 @@ export class AcpLink implements AgentLink {
       this.#openNew();
       return;
     }
-    // Chosen anew with the next prompt.
+    // The next prompt opens a session and chooses the model again.
     if (method === 'session/set_config_option') this.#set({ session: null });
     if (method === 'session/prompt' && turn?.isCancelling === true) {
-      // It should say `cancelled`; that it failed over our cancelling is the same.
+      // The agent should answer `cancelled`; an error caused by the cancellation means the same.
       this.#end({ kind: 'cancelled' });
       return;
     }
@@ -307,7 +308,7 @@ export class AcpLink implements AgentLink {
     this.#end({ kind: 'failed', message: `The agent ${what}: ${wordsOf(error)}` });
   }
 
-  // ---- What it tells
+  // ---- Notifications of the agent
 
   #notified(method: string, params: unknown, line: string): void {
     if (method === '$/cancel_request') this.#requests.cancelled(params);
@@ -317,7 +318,8 @@ export class AcpLink implements AgentLink {
       this.#rubbish(line);
       return;
     }
-    // Until it is open, and for a moment more, an agent that loads a session tells all that was said in it.
+    // An agent that loads a session replays all earlier messages, until the session is open and for a moment after
+    // that.
     const { session, isSettling } = this.#state;
     if (session === null || isSettling || read.data.sessionId !== session) return;
     const row = Object.hasOwn(UPDATES, read.data.update.sessionUpdate)
@@ -345,7 +347,7 @@ export class AcpLink implements AgentLink {
     this.#note(`The agent printed what is not ACP: ${cutText(line, 200)}`);
   }
 
-  // ---- What they have in common
+  // ---- Common parts
 
   #end(end: TurnEnd): void {
     if (this.#state.turn === null) return;
@@ -382,7 +384,7 @@ export class AcpLink implements AgentLink {
   }
 }
 
-/** Agents put "Internal error" into the message and what happened into the data. */
+/** Returns the error as text. Agents put "Internal error" into the message and the actual error into the data. */
 function wordsOf({ message, data }: RpcError): string {
   const more =
     typeof data === 'object' && data !== null

@@ -1,4 +1,4 @@
-// What an ACP agent may send, as schemas: the edge of the driver. Knows no state and no meaning.
+// Schemas of the messages from an ACP agent: the edge of the driver.
 
 import { z } from 'zod';
 import { MAX_COST_USD, MAX_TOKENS } from '../../../store/usage.ts';
@@ -6,8 +6,8 @@ import { KnownId, ReturnedId } from '../agent-json.ts';
 import { RpcId } from '../json-rpc.ts';
 
 /**
- * The schema of ACP says of most fields "default on error": a field that cannot be read is as if it were not there, and
- * the message counts. Null means the same.
+ * An optional field. The schema of ACP marks most fields "default on error": an invalid field counts as absent, and the
+ * rest of the message is valid. Null means the same.
  */
 const lenient = <T extends z.ZodType>(schema: T) =>
   schema
@@ -15,7 +15,7 @@ const lenient = <T extends z.ZodType>(schema: T) =>
     .catch(undefined)
     .transform((value) => value ?? undefined);
 
-/** Items that cannot be read are left out. */
+/** An optional list without its invalid items. */
 const lenientList = <T extends z.ZodType>(schema: T) =>
   lenient(
     z.array(z.unknown()).transform((items) =>
@@ -26,7 +26,7 @@ const lenientList = <T extends z.ZodType>(schema: T) =>
     ),
   );
 
-/** What is worth showing of the five kinds; of a kind of the future nothing is. */
+/** The displayable parts of the five kinds of blocks; a block of an unknown kind has none. */
 export const ContentBlock = z.object({
   type: z.string(),
   text: lenient(z.string()),
@@ -80,7 +80,7 @@ export const SessionUpdate = z.object({
   update: z.looseObject({ sessionUpdate: z.string() }),
 });
 
-/** An empty object or true; both say that it can. */
+/** A capability: an empty object or true, which both mean that the agent has it. */
 const able = z
   .unknown()
   .optional()

@@ -1,4 +1,4 @@
-// What an ACP agent asks of us: a permission from a person, and terminals. Knows no turn but the state of one.
+// The requests of an ACP agent: permissions from a person, and terminals.
 
 import type { ApprovalOption } from '@binnacle/protocol';
 import type { z } from 'zod';
@@ -12,17 +12,20 @@ import { detailOf, mergeTool } from './tools.ts';
 
 const MAX_PENDING_APPROVALS = 32;
 const MAX_QUESTIONS = 64;
-/** Each costs a PTY and its processes. */
+/** Maximum terminals. Each costs a PTY and its processes. */
 const MAX_TERMINALS = 32;
-/** Of a command with its arguments and its environment, as JSON; and of all that have not begun yet. */
+/**
+ * Maximum bytes, as JSON, of a command with its arguments and environment; and of all commands that have not started
+ * yet.
+ */
 const MAX_SPEC_BYTES = 128 * 1024;
 /**
- * Bytes of a terminal's output in one answer. An answer is kept as one entry of a log, which has at most 1 MiB, and
- * JSON in JSON makes seven bytes of an escape character.
+ * Maximum bytes of a terminal's output in one answer. An answer is stored as one log entry, which has at most 1 MiB,
+ * and JSON in JSON makes seven bytes of an escape character.
  */
 const MAX_OUTPUT_BYTES = 96 * 1024;
 const MAX_ERROR_CHARS = 500;
-/** Ours, where the agent gives nothing to deny with: a request that nobody answers must be deniable. */
+/** Id of the gateway's own deny option, for a request without one: a request that nobody answers must be deniable. */
 const DENY = 'binnacle:deny';
 
 const METHOD_NOT_FOUND = -32601;
@@ -38,14 +41,14 @@ const OPTION_KINDS: Readonly<Record<string, ApprovalOption['kind']>> = {
   reject_always: 'deny_always',
 };
 
-/** What the link lends: its state and the way to the agent. */
+/** The part of the link that requests use: its state, and the connection to the agent. */
 export interface AcpTalk {
   readonly state: AcpState;
   readonly out: ProcessOut;
   readonly cwd: string;
   set(change: Partial<AcpState>): void;
   reply(request: RpcId, result: object): void;
-  /** An answer that says no. Throws `agent_flood` where there were too many of them in this turn. */
+  /** Sends a refusal. Throws `agent_flood` after too many refusals in this turn. */
   refuse(request: RpcId, result: object): void;
   fail(request: RpcId, code: number, message: string): void;
 }
@@ -66,7 +69,10 @@ export class AcpRequests {
     };
   }
 
-  /** What there is not is answered with an error, so that an agent which asks for more goes on without it. */
+  /**
+   * Handles a request. An unknown method is answered with an error, so that an agent with more needs continues without
+   * it.
+   */
   handle(id: RpcId, method: string, params: unknown): void {
     const row = Object.hasOwn(this.#table, method) ? this.#table[method] : undefined;
     if (row === undefined) this.#talk.fail(id, METHOD_NOT_FOUND, `Method not found: ${cutText(method, 100)}`);
@@ -93,13 +99,13 @@ export class AcpRequests {
     }
     const kept = tools.find(({ call: { id } }) => id === toolCall.toolCallId);
     if (kept?.isShort === true && (toolCall.rawInput === undefined || toolCall.content === undefined)) {
-      // A person would be shown less than what will be done.
+      // The person would see less than what the agent will do.
       this.#talk.refuse(request, { outcome: { outcome: 'cancelled' } });
       return;
     }
     const call = mergeTool(kept?.call, toolCall, (ref) => this.sessionOf(ref));
     this.#talk.out.tool(call);
-    // Unique in the conversation: the id of the message is.
+    // Unique in the conversation, because the id of the message is.
     const id = `${turn.message}-${approvalCount + 1}`;
     this.#talk.set({
       approvalCount: approvalCount + 1,
@@ -108,7 +114,7 @@ export class AcpRequests {
     });
     this.#talk.out.approval({
       id,
-      // What is longer is in the detail, whole; a title that is cut would have it denied.
+      // The detail has the whole title; a title that is cut would deny the request.
       title: cutText(call.title, 400),
       detail: detailOf(
         call,
@@ -132,7 +138,7 @@ export class AcpRequests {
       cwd: cwd ?? this.#talk.cwd,
       ...(env === undefined ? {} : { env: Object.fromEntries(env.map(({ name, value }) => [name, value])) }),
     };
-    // Until it has begun it is kept, to be asked for again.
+    // The spec is stored until the terminal is created, so that a new gateway can repeat the request.
     const bytes = Buffer.byteLength(JSON.stringify(spec));
     if (terminals.reduce((sum, { wanted }) => sum + (wanted?.bytes ?? 0), bytes) > MAX_SPEC_BYTES) {
       const words = `A command with its arguments and environment has at most ${MAX_SPEC_BYTES / 1024} KiB.`;
@@ -150,7 +156,7 @@ export class AcpRequests {
   #created(answer: Extract<TerminalAnswer, { kind: 'created' | 'failed' }>): void {
     const { terminals } = this.#talk.state;
     const terminal = terminals.find(({ ref }) => ref === answer.ref);
-    // A new gateway asks again, and the answer to the first time may have come as well.
+    // A new gateway repeats the request, and the answer to the first one may have arrived as well.
     if (terminal === undefined || terminal.wanted === null) return;
     const { request } = terminal.wanted;
     if (answer.kind === 'failed') {
@@ -203,7 +209,7 @@ export class AcpRequests {
     return isThere;
   }
 
-  /** Also of one that was released: what it said stays. */
+  /** Returns the session of a terminal; also of a released one, because its output stays. */
   sessionOf(ref: string): string | undefined {
     const number = /^t([1-9]\d{0,8})$/.exec(ref)?.[1];
     return number === undefined || Number(number) > this.#talk.state.terminalCount
@@ -211,7 +217,7 @@ export class AcpRequests {
       : this.#talk.out.terminals.sessionOf(ref);
   }
 
-  /** The agent does not want an answer any more; the protocol gives it one that says so. */
+  /** Handles a cancelled request. The protocol demands an answer that says so. */
   cancelled(params: unknown): void {
     const read = CancelRequest.safeParse(params);
     if (!read.success) return;
@@ -240,12 +246,12 @@ export class AcpRequests {
     else this.#told(answer);
   }
 
-  /** A new gateway asks for what had no answer. */
+  /** Repeats the unanswered requests, for a new gateway. */
   askAgain(): void {
     const { terminals } = this.#talk.out;
     for (const { ref, wanted } of this.#talk.state.terminals) if (wanted !== null) terminals.create(ref, wanted.spec);
     for (const question of this.#talk.state.questions) this.#ask(question);
-    // The others must be known as well, to be ended with the turn. Nobody waits for this answer.
+    // The other terminals must be known as well, to be ended with the turn. The answer is ignored.
     for (const { ref, wanted } of this.#talk.state.terminals) if (wanted === null) terminals.waitForExit(ref, '');
   }
 
@@ -259,10 +265,10 @@ export class AcpRequests {
   }
 }
 
-/** Ids of requests are numbers or strings, and 1 is not "1". */
+/** Names a question by its request. Ids of requests are numbers or strings, and 1 is not "1". */
 const nameOf = ({ request }: Question): string => JSON.stringify(request);
 
-/** What cannot be understood is not offered; there is always something to deny with. */
+/** Returns the options with a known kind, plus a deny option if the agent gives none. */
 function optionsOf(options: z.output<typeof PermissionRequest>['options']): ApprovalOption[] {
   const known = options.flatMap(({ optionId, name, kind }) => {
     const ours = Object.hasOwn(OPTION_KINDS, kind) ? OPTION_KINDS[kind] : undefined;

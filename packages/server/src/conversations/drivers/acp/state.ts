@@ -1,10 +1,10 @@
-// All that the link to an ACP agent needs to know, as plain JSON. Knows no line.
+// The state of the link to an ACP agent, as plain JSON.
 
 import type { ProcessOut } from '../driver.ts';
 import type { RpcId } from '../json-rpc.ts';
 import type { KeptCall } from './tool-calls.ts';
 
-/** A question that no agent knows, and that every agent answers so: behind its answer nothing is left of what came before. */
+/** A method that no agent knows and every agent answers. The answer arrives after all earlier output. */
 export const SETTLED = '_binnacle/settled';
 
 export type Asked =
@@ -16,40 +16,43 @@ export type Asked =
   | typeof SETTLED
   | 'session/prompt';
 
-/** All that the link needs to know. Replaced, never changed. */
+/** The state of the link. Immutable: each change makes a new object. */
 export interface AcpState {
   readonly nextId: number;
-  /** Our one request that has no answer yet: each step waits for the one before. */
+  /** The one request of the link that waits for an answer: each step waits for the previous one. */
   readonly asked: { readonly id: number; readonly method: Asked } | null;
-  /** What it can, once it has said so. */
+  /** Capabilities of the agent; null before its answer to `initialize`. */
   readonly agent: { readonly loads: boolean; readonly resumes: boolean; readonly logins: readonly string[] } | null;
-  /** Of an earlier process: the session that it is to go on with. */
+  /** Session of an earlier process, with which the agent should continue. */
   readonly memory: string | null;
   readonly session: string | null;
-  /** A session was loaded, and the agent may still tell what was said in it. */
+  /** True while the agent may still replay the messages of a loaded session. */
   readonly isSettling: boolean;
-  /** Of a session that can take prompts. Before: the option that chooses its model, if one was asked for. */
+  /**
+   * True if the session can take prompts. `modelOption`: the option that first has to select the model, if the config
+   * names one.
+   */
   readonly isReady: boolean;
   readonly modelOption: string | null;
-  /** The instructions go before the first prompt of a new session. */
+  /** True once the instructions are sent, before the first prompt of a new session. */
   readonly isInstructed: boolean;
   readonly turn: {
     readonly message: string;
-    /** Until it is sent. */
+    /** Text of the prompt; null once it is sent. */
     readonly text: string | null;
     readonly isCancelling: boolean;
   } | null;
-  /** The message that is being told, and whether something came between. Null before the first word of a turn. */
+  /** The message under way, and whether other events interrupted it. Null before the first text of a turn. */
   readonly saying: { readonly message: string | null; readonly broken: boolean } | null;
   readonly tools: readonly KeptCall[];
   readonly approvals: readonly { readonly id: string; readonly request: RpcId }[];
   readonly terminals: readonly Terminal[];
   readonly questions: readonly Question[];
-  /** In USD, since the session began; `before`: at the begin of the turn, null where that is not known. */
+  /** Cost in USD since the session began. `before`: at the start of the turn; null if unknown. */
   readonly cost: { readonly before: number | null; readonly now: number | null };
   readonly approvalCount: number;
   readonly terminalCount: number;
-  /** Requests of this turn that were answered with an error. */
+  /** Requests of this turn that were refused. */
   readonly refused: number;
   readonly rubbish: number;
 }
@@ -57,11 +60,11 @@ export interface AcpState {
 export interface Terminal {
   readonly ref: string;
   readonly limit: number;
-  /** Until it was created: what was asked for, and by which request. */
+  /** The request and its spec; null once the terminal is created. */
   readonly wanted: {
     readonly request: RpcId;
     readonly spec: Parameters<ProcessOut['terminals']['create']>[1];
-    /** Of the spec, as JSON. */
+    /** Bytes of the spec as JSON. */
     readonly bytes: number;
   } | null;
 }

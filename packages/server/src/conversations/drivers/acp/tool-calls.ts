@@ -1,27 +1,27 @@
-// The tool calls of a turn that are kept, so that an update can be told as a whole call. Knows no update.
+// The tool calls of a turn, stored so that an update can be completed to a whole call.
 
 import type { ToolCall } from '@binnacle/protocol';
 import { cutText } from '../tool-text.ts';
 
 /**
- * The state of a link is written often: about so many characters of one call and of all. A call that is larger is told
- * whole, but kept without what is too long.
+ * Maximum characters of one stored call, and below of all calls, because the state of a link is written often. A larger
+ * call is reported whole, but stored without its long parts.
  */
 const MAX_KEPT_CHARS = 12_000;
 const MAX_ALL_CHARS = 36_000;
 const MAX_CALLS = 64;
-/** Some agents tell more of a call that has ended already, soon after. */
+/** Maximum stored calls that have ended. Some agents send more about such a call shortly afterwards. */
 const MAX_OVER = 8;
 
 export interface KeptCall {
   readonly call: ToolCall;
-  /** As JSON. Measured once: there may be thousands of calls in a turn. */
+  /** Length as JSON. Measured once, because a turn may have thousands of calls. */
   readonly chars: number;
-  /** Not all of it is kept: nobody can be asked to allow it by what is. */
+  /** Set if only a part is stored. Such a call cannot be shown for approval. */
   readonly isShort?: true;
 }
 
-/** The calls to keep, oldest first, with one that is new or another than it was. */
+/** Returns the calls to store, oldest first, with a new or changed call. */
 export function keepTool(kept: readonly KeptCall[], call: ToolCall): readonly KeptCall[] {
   const changed = measured(call);
   const isKnown = kept.some(({ call: { id } }) => id === call.id);
@@ -29,7 +29,7 @@ export function keepTool(kept: readonly KeptCall[], call: ToolCall): readonly Ke
   let chars = calls.reduce((sum, each) => sum + each.chars, 0);
   let count = calls.length;
   let over = calls.filter(isOver).length;
-  // Those that have ended first: little more will come of them.
+  // Calls that have ended go first: few further updates will come.
   const byNeed = [...calls.filter(isOver), ...calls.filter((each) => !isOver(each))];
   const dropped = new Set<KeptCall>();
   for (const old of byNeed) {
@@ -56,7 +56,7 @@ function measured(call: ToolCall): KeptCall {
     title: cutText(title, 1000),
     ...(input === undefined || sizeOf(input) > MAX_KEPT_CHARS / 3 ? {} : { input }),
     ...(output === undefined ? {} : { output: cutText(output, MAX_KEPT_CHARS / 6) }),
-    // Half a difference would be a wrong one.
+    // Half of a diff would be a wrong diff.
     ...(diffs === undefined || sizeOf(diffs) > MAX_KEPT_CHARS / 3 ? {} : { diffs }),
   };
   return { call: short, chars: sizeOf(short), isShort: true };

@@ -1,4 +1,4 @@
-// Tool calls of ACP: what an update changes in what was known, and what a person is asked. Knows no connection.
+// Tool calls of ACP: merges updates, and formats the detail of an approval request.
 
 import type { ToolCall } from '@binnacle/protocol';
 import { type Change, changeText, quoted } from '../tool-text.ts';
@@ -21,7 +21,7 @@ const STATUSES: Readonly<Record<string, ToolCall['status']>> = {
   failed: 'failed',
 };
 
-/** What was known of a call, with what an update says. `sessionOf`: the session of a terminal, if it is one of ours. */
+/** Merges an update into a known call. `sessionOf`: session of a terminal, if the gateway has that terminal. */
 export function mergeTool(
   known: ToolCall | undefined,
   update: ToolUpdate,
@@ -51,7 +51,7 @@ export function mergeTool(
   };
 }
 
-/** The text of a block for people. */
+/** Returns the text of a block for people. */
 export function textOf(block: ContentBlock): string {
   if (block.text !== undefined) return block.text;
   if (block.resource?.text !== undefined) return block.resource.text;
@@ -69,12 +69,12 @@ function rawText(raw: unknown): string | undefined {
   return JSON.stringify(raw);
 }
 
-/** UTF-16 units. */
+/** Maximum length in UTF-16 units. */
 const MAX_TITLE = 400;
 
 /**
- * What somebody must see to say yes: the command with its arguments and where it runs, the changes, and everything else of
- * the input as JSON. Nothing is left out: what is asked for is what is shown.
+ * Returns all that a person must see to approve: the command with its arguments and its directory, the changes, and the
+ * rest of the input as JSON. Nothing is left out: the person sees exactly what is requested.
  */
 export function detailOf(call: ToolCall, paths: readonly string[]): string {
   const { input, diffs = [], output } = call;
@@ -83,9 +83,9 @@ export function detailOf(call: ToolCall, paths: readonly string[]): string {
   if (shown !== undefined) parts.push(shown);
   for (const diff of diffs) parts.push(changeText(diff));
   if (rest !== undefined) parts.push(JSON.stringify(rest, null, 2));
-  // Some describe in words what they ask for.
+  // Some agents describe the request in words.
   if (output !== undefined && output !== '') parts.push(output);
-  // The heading has only the beginning of it.
+  // The heading has only the beginning of the title.
   if (call.title.length > MAX_TITLE && !parts.includes(call.title)) parts.push(call.title);
   const told = new Set([...stringsIn(input), ...diffs.map(({ path }) => path)]);
   const named = [...new Set(paths)].filter((path) => !told.has(path));
@@ -93,9 +93,9 @@ export function detailOf(call: ToolCall, paths: readonly string[]): string {
 }
 
 interface ShownInput {
-  /** The command as a shell would be given it. */
+  /** The command in the syntax of a shell. */
   readonly shown?: string;
-  /** What of the input is not told by that, nor by the differences; undefined if that is nothing. */
+  /** Input that neither the command nor the diffs show; undefined if there is none. */
   readonly rest?: unknown;
 }
 
@@ -108,7 +108,7 @@ function commandOf(input: unknown, diffs: readonly Change[]): ShownInput {
   const more = isWords(args) ? args : undefined;
   let shown: string | undefined;
   if (words !== undefined || (typeof command === 'string' && command !== '')) {
-    // A command without arguments is a line for a shell, or a program: it is the same to read.
+    // A command without arguments is a shell line or a program. Both read the same.
     const isLine = typeof command === 'string' && more === undefined;
     shown = isLine ? command : [...(words ?? [String(command)]), ...(more ?? [])].map(quoted).join(' ');
     delete rest.command;
@@ -126,13 +126,13 @@ function commandOf(input: unknown, diffs: readonly Change[]): ShownInput {
   return { ...(shown === undefined ? {} : { shown }), ...(isNothing ? {} : { rest }) };
 }
 
-/** What agents call the two sides of a difference, and its file. */
+/** Keys by which agents name the sides of a diff, and its file. */
 const OF_DIFFS = /path|file|old|new|content|text/i;
 
 const isWords = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((word) => typeof word === 'string');
 
-/** On the first two levels: whatever is named there is on the screen. */
+/** Returns the strings on the first two levels of an input. All of them are on the screen. */
 function stringsIn(input: unknown): string[] {
   if (typeof input !== 'object' || input === null) return [];
   return Object.values(input)

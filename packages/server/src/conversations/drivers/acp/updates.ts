@@ -1,4 +1,4 @@
-// What each kind of `session/update` means, as a table. A kind that is not in it is not shown.
+// The kinds of `session/update`, as a table. Other kinds are not shown.
 
 import type { z } from 'zod';
 import type { Out } from '../driver.ts';
@@ -17,15 +17,15 @@ import type { AcpState } from './state.ts';
 import { keepTool } from './tool-calls.ts';
 import { mergeTool, textOf } from './tools.ts';
 
-/** What an update can do: tell something, and give the state that comes next. */
+/** The tools of a row: the state before the update, and the output. */
 export interface UpdateParts {
   readonly state: AcpState;
   readonly out: Out;
-  /** The session of a terminal, if it is one of ours. */
+  /** Returns the session of a terminal, if the gateway has that terminal. */
   sessionOf(terminal: string): string | undefined;
 }
 
-/** Undefined where the update cannot be read. */
+/** Applies an update, and returns the next state; undefined if the update is invalid. */
 type Row = (update: unknown, parts: UpdateParts) => AcpState | undefined;
 
 const row =
@@ -35,7 +35,7 @@ const row =
     return read.success ? apply(read.data, parts) : undefined;
   };
 
-/** Pictures and sound have no place in a text. */
+/** Returns false for pictures and sound, which cannot be part of a text. */
 const hasText = ({ text, uri, resource }: ContentBlock): boolean =>
   text !== undefined || uri !== undefined || resource !== undefined;
 
@@ -51,7 +51,7 @@ export const UPDATES: Readonly<Record<string, Row>> = {
     const { saying } = state;
     if (saying !== null && (saying.broken || saying.message !== message)) out.paragraph();
     out.delta(text);
-    // The state is another one only where a message begins: it is kept with each change.
+    // The state changes only at the beginning of a message, because each change is written to the log.
     if (saying !== null && !saying.broken && saying.message === message) return state;
     return { ...state, saying: { message, broken: false } };
   }),
@@ -87,7 +87,8 @@ export const UPDATES: Readonly<Record<string, Row>> = {
       out.agent('status', { contextTokens: used, contextWindow: size });
     }
     if (cost === undefined || cost.currency !== 'USD') return state;
-    // It counts from the beginning of the session. Of one that an earlier process began, the first word is the base.
+    // The cost counts from the beginning of the session. For a session of an earlier process, the first report is the
+    // base.
     const base = state.cost.before ?? cost.amount;
     if (cost.amount > base) out.usage({ costUsd: cost.amount - base });
     return { ...state, cost: { before: base, now: cost.amount } };

@@ -1,4 +1,4 @@
-// The driver `claude-code`: `claude -p` with stream-json both ways, one process for a conversation.
+// The driver `claude-code`: `claude -p` with stream-json in both directions, one process per conversation.
 
 import type { ProcessDriver } from '../driver.ts';
 import { ClaudeCodeLink, type ClaudeCodeState } from './link.ts';
@@ -14,7 +14,7 @@ const FLAGS = [
   '--replay-user-messages',
   '--permission-prompt-tool',
   'stdio',
-  // Its answer is not a yes or a no. Without the tool the model asks in words.
+  // The answer of this tool is neither yes nor no. Without the tool the model asks in its text.
   '--disallowed-tools',
   'AskUserQuestion',
 ] as const;
@@ -39,7 +39,7 @@ export const claudeCodeDriver: ProcessDriver = {
   },
   link: (_agent, out, parts) => new ClaudeCodeLink(out, parts),
   memoryOf(state) {
-    // What a link of ours left. Empty: there was one, and it is gone.
+    // The state of an earlier link. Empty string: the earlier session is gone.
     const { session, isForgotten } = state as Partial<ClaudeCodeState>;
     return isForgotten === true ? '' : (session ?? null);
   },

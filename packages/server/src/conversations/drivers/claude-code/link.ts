@@ -1,4 +1,4 @@
-// The talk with one `claude -p` process, as a fold over its lines.
+// The link to one `claude -p` process, as a fold over its lines.
 
 import { createHash } from 'node:crypto';
 import { BinnacleError, type Retry, type ToolCall, type Usage } from '@binnacle/protocol';
@@ -24,34 +24,44 @@ import {
 } from './messages.ts';
 import { callOf, permissionOf, planOf, resultText } from './tools.ts';
 
-/** Lines that are no messages: programs print warnings where they should not. More than these are another program. */
+/**
+ * Maximum invalid lines. Programs print warnings on stdout; more of them mean that the program does not speak the
+ * protocol.
+ */
 const MAX_RUBBISH = 20;
 const MAX_ERROR_CHARS = 500;
-/** Calls that have no result yet, as they are kept; a larger input is told, but not again with the result. */
+/**
+ * Maximum stored calls without a result, and maximum length of a stored input. A larger input is reported, but not
+ * repeated with the result.
+ */
 const MAX_OPEN = 16;
 const MAX_KEPT_INPUT = 1500;
-/** Requests that wait. */
+/** Maximum requests that wait for an answer. */
 const MAX_ASKED = 16;
-/** The input of a call must go back with the yes, so that it is kept: of all that wait, as JSON. */
+/**
+ * Maximum bytes of all waiting requests as JSON. The input of a call is stored, because the approval must return it.
+ */
 const MAX_ASKED_BYTES = 256 * 1024;
-/** Messages that go into one turn. */
+/** Maximum messages injected into one turn. */
 const MAX_STEERS = 64;
 
 interface Asked {
   readonly request: string;
   readonly input: Readonly<Record<string, unknown>>;
   readonly suggestions: readonly object[];
-  /** Of both, as JSON. */
+  /** Bytes of input and suggestions as JSON. */
   readonly bytes: number;
 }
 
 interface Turn {
   readonly isCancelling: boolean;
-  /** Messages that were handed in, until they come back to say that they are part of the talk. */
+  /**
+   * Injected messages that the process has not replayed yet. The replay confirms that a message is part of the turn.
+   */
   readonly steers: readonly { readonly message: string; readonly uuid: string }[];
-  /** What is said next is another paragraph. */
+  /** True if the next text begins a new paragraph. */
   readonly isBroken: boolean;
-  /** Of the text of the present block that was told by deltas: UTF-16 units. */
+  /** Length, in UTF-16 units, of the part of the current block that deltas have reported. */
   readonly chars: number;
   readonly hasSaid: boolean;
   readonly hasThought: boolean;
@@ -59,21 +69,21 @@ interface Turn {
   readonly costBefore: number;
 }
 
-/** Replaced, never changed. */
+/** The state of the link. Immutable: each change makes a new object. */
 export interface ClaudeCodeState {
   readonly session: string | null;
-  /** It does not know the session that it was to go on with. */
+  /** True if the process does not know the session with which it should continue. */
   readonly isForgotten: boolean;
   readonly turn: Turn | null;
   readonly open: readonly ToolCall[];
   readonly asked: readonly Asked[];
-  /** Our requests, by number. */
+  /** Number of the next control request. */
   readonly nextId: number;
-  /** Those that take a message back that has not been read yet. */
+  /** Requests that withdraw an injected message which has not been read yet. */
   readonly takingBack: readonly { readonly request: string; readonly message: string }[];
-  /** In USD, of the process. */
+  /** Cost of the process in USD. */
   readonly cost: number;
-  /** Requests of this turn that were answered with no, because nobody could be asked. */
+  /** Requests of this turn that were refused without asking a person. */
   readonly refused: number;
   readonly rubbish: number;
 }
@@ -97,7 +107,7 @@ export class ClaudeCodeLink implements AgentLink {
 
   constructor(out: ProcessOut, parts: { readonly state: object | undefined }) {
     this.#out = out;
-    // It is what an earlier link of this version left, or one of an older version, which lacks what was added since.
+    // The state comes from an earlier link. A state of an older version lacks newer fields.
     this.#state = { ...FRESH, ...parts.state };
   }
 
@@ -126,7 +136,7 @@ export class ClaudeCodeLink implements AgentLink {
 
   inject({ id, text }: Prompt): void {
     const { turn } = this.#state;
-    // The others stay undelivered.
+    // Further messages stay undelivered.
     if (turn === null || turn.isCancelling || turn.steers.length >= MAX_STEERS) return;
     const uuid = uuidOf(id);
     this.#setTurn({ steers: [...turn.steers, { message: id, uuid }] });
@@ -137,7 +147,7 @@ export class ClaudeCodeLink implements AgentLink {
     const { turn } = this.#state;
     if (turn === null || turn.isCancelling) return;
     this.#setTurn({ isCancelling: true });
-    // Else it would begin a turn of its own for each of them.
+    // Otherwise the process would begin a turn of its own for each of these messages.
     for (const { message, uuid } of turn.steers) {
       const request = this.#control({ subtype: 'cancel_async_message', message_uuid: uuid });
       this.#set({ takingBack: [...this.#state.takingBack, { request, message }] });
@@ -168,9 +178,9 @@ export class ClaudeCodeLink implements AgentLink {
     if (this.#state.turn !== null && isForgotten(stderr)) this.#forgotten(stderr);
   }
 
-  // ---- What it tells
+  // ---- Output of the process
 
-  /** `isWhole`: nothing of it was nested too deeply. */
+  /** Handles a line. `isWhole`: nothing in it was nested too deeply. */
   #told(line: Line, isWhole: boolean): void {
     const isSub = line.parent_tool_use_id !== undefined;
     switch (line.type) {
@@ -199,7 +209,7 @@ export class ClaudeCodeLink implements AgentLink {
         this.#answered(line);
         return;
       default:
-        // Of a later version.
+        // A line type of a later version.
         return;
     }
   }
@@ -252,11 +262,11 @@ export class ClaudeCodeLink implements AgentLink {
     const { turn } = this.#state;
     if (turn === null || text === '') return;
     this.#out.delta(turn.isBroken && turn.hasThought ? `\n\n${text}` : text, 'thought');
-    // The next word that is said is a new paragraph all the same: a block of text begins before it.
+    // The next text is a new paragraph all the same, because a text block begins before it.
     this.#setTurn({ isBroken: turn.hasSaid, hasThought: true });
   }
 
-  /** A block that is complete. Its text was told by deltas, unless this version does not stream it. */
+  /** Handles a complete block. Deltas have reported its text, unless this version does not stream. */
   #assistant(line: Line, isSub: boolean): void {
     const read = AssistantLine.safeParse(line);
     const { turn } = this.#state;
@@ -264,7 +274,7 @@ export class ClaudeCodeLink implements AgentLink {
     const { model, content = [] } = read.data.message;
     for (const block of content) {
       if (block.type === 'tool_use') this.#toolUse(block);
-      // What the program itself says, and says again in its result.
+      // Text of the program itself, which its result repeats.
       else if (block.type === 'text' && !isSub && model !== '<synthetic>') {
         const text = TextBlock.safeParse(block);
         const known = this.#state.turn?.chars ?? 0;
@@ -323,12 +333,12 @@ export class ClaudeCodeLink implements AgentLink {
     if (!read.success) throw new BinnacleError('agent_protocol', { message: 'Claude Code ended a turn in a new way.' });
     const { is_error, result, errors, stop_reason, total_cost_usd } = read.data;
     if (total_cost_usd !== undefined) this.#set({ cost: total_cost_usd });
-    // Of one that it began by itself.
+    // The result of a turn that the process began on its own.
     if (turn === null) return;
     const usage = added(turn, read.data, this.#state.cost);
     this.#setTurn({ usage });
     this.#out.usage(usage);
-    // It goes on with those.
+    // The process continues with the injected messages.
     if (turn.steers.length > 0) return;
     if (turn.isCancelling) this.#end({ kind: 'cancelled' });
     else if (is_error === true) {
@@ -336,20 +346,20 @@ export class ClaudeCodeLink implements AgentLink {
       if (isForgotten(message)) this.#forgotten(message);
       else this.#end(failureOf(message));
     } else {
-      // Commands of its own (`/cost`) are answered without a model.
+      // Built-in commands (`/cost`) are answered without a model.
       if (!turn.hasSaid && result !== undefined) this.#said(result);
       this.#end({ kind: 'done', ...(stop_reason === undefined ? {} : { stopReason: stop_reason }) });
     }
   }
 
-  /** The next process is not to ask for it again. */
+  /** Handles a lost session. The next process must not try to resume it. */
   #forgotten(message: string): void {
     this.#set({ isForgotten: true });
     const hint = 'Send the message again; Claude Code begins without what was said before.';
     this.#end({ kind: 'failed', message: cutText(message, MAX_ERROR_CHARS), hint });
   }
 
-  // ---- What it asks
+  // ---- Requests of the process
 
   #requested(line: Line, isWhole: boolean): void {
     const read = ControlRequest.safeParse(line);
@@ -366,11 +376,11 @@ export class ClaudeCodeLink implements AgentLink {
     const { title, detail, options, suggestions } = permissionOf(asked.data);
     const bytes = Buffer.byteLength(JSON.stringify([input, suggestions]));
     const others = waiting.filter((one) => one.request !== request_id);
-    // Nobody can say yes to what he cannot see.
+    // A person cannot approve what the person cannot see.
     const isTooLarge = !isWhole || bytes > MAX_ASKED_BYTES;
     const isTooMuch =
       others.length >= MAX_ASKED || others.reduce((sum, one) => sum + one.bytes, bytes) > MAX_ASKED_BYTES;
-    // Nobody could be asked.
+    // No person can decide about this request.
     if (turn === null || turn.isCancelling || isTooLarge || isTooMuch) {
       const message = isTooLarge ? 'It is too large to be shown to somebody. Do it in parts.' : 'Nobody can be asked.';
       this.#refuse(controlled(request_id, { behavior: 'deny', message }));
@@ -389,7 +399,9 @@ export class ClaudeCodeLink implements AgentLink {
     this.#out.withdraw(asked.request);
   }
 
-  /** To a request of ours. It also repeats our own answers, which have other ids. */
+  /**
+   * Handles the answer to a request of the link. The process also repeats the link's own answers, which have other ids.
+   */
   #answered(line: Line): void {
     const read = ControlResponse.safeParse(line);
     if (!read.success) return;
@@ -402,7 +414,7 @@ export class ClaudeCodeLink implements AgentLink {
     this.#setTurn({ steers: turn.steers.filter(({ message }) => message !== back.message) });
   }
 
-  // ---- Small things
+  // ---- Common parts
 
   #say(uuid: string, text: string): void {
     const message = { role: 'user', content: [{ type: 'text', text }] };
@@ -459,7 +471,9 @@ const controlled = (request_id: string, response: object): object => ({
   response: { subtype: 'success', request_id, response },
 });
 
-/** It wants a UUID for each message and knows it again by it. One message, one UUID, however often it is made. */
+/**
+ * Returns the UUID of a message, by which the process identifies it. Deterministic: a message always has the same UUID.
+ */
 function uuidOf(message: string): string {
   const hex = createHash('sha256').update(message).digest('hex');
   return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
@@ -467,7 +481,7 @@ function uuidOf(message: string): string {
   );
 }
 
-/** Tokens are told for each part of a turn, the cost for the life of the process. */
+/** Adds up the usage. Tokens are reported per part of a turn, the cost per life of the process. */
 function added({ usage, costBefore }: Turn, { usage: told }: Result, cost: number): Usage {
   const input = [told?.input_tokens, told?.cache_creation_input_tokens, told?.cache_read_input_tokens];
   return {
@@ -477,12 +491,12 @@ function added({ usage, costBefore }: Turn, { usage: told }: Result, cost: numbe
   };
 }
 
-/** Its own words, in a result or on stderr, when `--resume` names a session that was deleted. */
+/** Recognizes the program's message, in a result or on stderr, after `--resume` with a deleted session. */
 const isForgotten = (text: string): boolean => /No conversation found/i.test(text);
 
 function failureOf(text: string): TurnEnd {
   const message = cutText(text, MAX_ERROR_CHARS);
-  // Its own words.
+  // Wording of the program.
   if (!/\/login|invalid api key/i.test(text)) return { kind: 'failed', message };
   return { kind: 'failed', message, hint: 'Run `claude` once as the user of the gateway and log in.' };
 }

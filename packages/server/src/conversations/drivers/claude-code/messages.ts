@@ -1,30 +1,30 @@
-// What `claude -p --output-format stream-json` writes, as schemas: the edge of the driver. Only what the driver uses. There
-// is no schema of Anthropic's; the facts are from version 2.1.197.
+// Schemas of the output of `claude -p --output-format stream-json`: the edge of the driver, limited to the fields in
+// use. Anthropic publishes no schema; the facts are from version 2.1.197.
 
 import { z } from 'zod';
 import { MAX_COST_USD } from '../../../store/usage.ts';
 import { KnownId, ReturnedId } from '../agent-json.ts';
 
-/** A field that cannot be read is as if it were not there: other versions have other fields. */
+/** An optional field. An invalid field counts as absent, because other versions have other fields. */
 const lenient = <T extends z.ZodType>(schema: T) =>
   schema
     .nullish()
     .catch(undefined)
     .transform((value) => value ?? undefined);
 
-/** Of sessions and requests: they go back. */
+/** Id of a session or request, which must be returned unchanged. */
 const Id = ReturnedId.min(1);
 
 export const Line = z.looseObject({
   type: z.string(),
   subtype: lenient(z.string()),
   session_id: lenient(Id),
-  /** Of what a sub-agent says: the call that started it. */
+  /** Output of a sub-agent: id of the call that started it. */
   parent_tool_use_id: lenient(z.string()),
 });
 export type Line = z.output<typeof Line>;
 
-/** `system`, `api_retry`: its model failed, and is asked again. */
+/** Line `system`, `api_retry`: a request to the model failed and is retried. */
 export const ApiRetry = z.object({
   attempt: z.int().min(1),
   max_retries: lenient(z.int().min(1)),
@@ -63,7 +63,7 @@ export const Result = z.object({
   result: lenient(z.string()),
   errors: lenient(z.array(z.string())),
   stop_reason: lenient(z.string()),
-  /** Of the process, since it began. */
+  /** Cost of the process since its start. */
   total_cost_usd: lenient(z.number().min(0).max(MAX_COST_USD)),
   usage: lenient(
     z.object({

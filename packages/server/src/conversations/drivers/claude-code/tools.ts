@@ -1,4 +1,4 @@
-// The tools of Claude Code as tool calls, and what a person is asked before one is used. Knows no connection.
+// The tools of Claude Code as tool calls, and the approval requests for them.
 
 import type { ApprovalOption, ToolCall } from '@binnacle/protocol';
 import { changeText, cutText } from '../tool-text.ts';
@@ -21,9 +21,9 @@ const KINDS: Readonly<Record<string, ToolCall['kind']>> = {
   Task: 'think',
   Agent: 'think',
 };
-/** What says most about a call, by name, the first that there is. */
+/** Names of the most informative input fields. The first that exists counts. */
 const TELLING = ['command', 'file_path', 'notebook_path', 'path', 'pattern', 'url', 'query', 'description', 'skill'];
-/** Of these the command is the title: everybody knows what it does. */
+/** Tools whose command alone is the title, because everybody knows the tool. */
 const BARE: ReadonlySet<string> = new Set(['Bash']);
 
 export function callOf(id: string, name: string, input: unknown): ToolCall {
@@ -51,7 +51,7 @@ function titleOf(name: string, input: Input): string {
 function diffsOf(name: string, input: Input): { path: string; before: string | null; after: string }[] {
   const { file_path: path } = input;
   if (typeof path !== 'string') return [];
-  // What was there before is not told.
+  // The previous content is unknown.
   if (name === 'Write' && typeof input.content === 'string') return [{ path, before: null, after: input.content }];
   const edits = name === 'Edit' ? [input] : name === 'MultiEdit' && Array.isArray(input.edits) ? input.edits : [];
   return edits.flatMap((edit: unknown) => {
@@ -60,7 +60,7 @@ function diffsOf(name: string, input: Input): { path: string; before: string | n
   });
 }
 
-/** The text of a result: a string, or blocks. */
+/** Returns the text of a result, which is a string or a list of blocks. */
 export function resultText(content: unknown): string {
   if (typeof content === 'string') return content;
   if (!Array.isArray(content)) return content === undefined ? '' : JSON.stringify(content);
@@ -73,7 +73,7 @@ export function resultText(content: unknown): string {
     .join('\n');
 }
 
-/** The list of things to do, which it keeps by a tool. */
+/** Returns the to-do list, which the agent maintains by a tool. */
 export function planOf(name: string, input: unknown): object | undefined {
   const { todos } = inputOf(input);
   if (name !== 'TodoWrite' || !Array.isArray(todos)) return undefined;
@@ -84,20 +84,26 @@ export function planOf(name: string, input: unknown): object | undefined {
   return { entries };
 }
 
-/** More suggestions than these are nothing to choose from. */
+/** Maximum suggestions. More would be too many to choose from. */
 const MAX_SUGGESTIONS = 6;
-/** What cannot be shown whole on a button is not offered. Of a title the rest is in the detail. */
+/**
+ * Maximum length of a label. A suggestion that a button cannot show whole is not offered. The rest of a title is in the
+ * detail.
+ */
 const MAX_LABEL = 400;
 
 export interface Permission {
   readonly title: string;
   readonly detail: string;
-  /** Those with an index let it also do what the suggestion with that index says. */
+  /** An option with an index also grants the suggestion with that index. */
   readonly options: readonly ApprovalOption[];
   readonly suggestions: readonly object[];
 }
 
-/** What is asked for is what is shown: the input with all its fields, as a command, as changes, or as JSON. */
+/**
+ * Formats an approval request. The person sees exactly what is requested: the input with all its fields, as a command,
+ * as changes, or as JSON.
+ */
 export function permissionOf(asked: CanUseTool): Permission {
   const { tool_name, input, description, blocked_path, decision_reason, permission_suggestions = [] } = asked;
   const { title, diffs = [] } = callOf('', tool_name, input);
@@ -130,13 +136,13 @@ export function permissionOf(asked: CanUseTool): Permission {
   };
 }
 
-/** What of an input the changes do not tell. */
+/** Returns the part of an input that the changes do not show. */
 function restOf(tool: string, input: Input, changes: number): Input {
   if (changes === 0) return input;
   const { file_path, content, old_string, new_string, edits, ...rest } = input;
   if (tool === 'Write') return { ...rest, ...defined({ old_string, new_string, edits }) };
   if (tool === 'Edit') return { ...rest, ...defined({ content, edits }) };
-  // An edit that could not be read, or one that says more than from what to what, is not told by the others.
+  // The changes do not show an invalid edit, or an edit with further fields.
   const isTold =
     Array.isArray(edits) &&
     edits.length === changes &&
@@ -147,7 +153,7 @@ function restOf(tool: string, input: Input, changes: number): Input {
 const defined = (fields: Input): Input =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
-/** Where the permission is kept. */
+/** Scope of a permission, by its destination. */
 const PLACES: Readonly<Record<string, string>> = {
   session: 'in this conversation',
   localSettings: 'in this project, for you',

@@ -1,4 +1,4 @@
-// The driver `codex`: `codex app-server`, one process for a conversation.
+// The driver `codex`: `codex app-server`, one process per conversation.
 
 import type { ProcessDriver } from '../driver.ts';
 import { CodexLink } from './link.ts';
@@ -14,7 +14,7 @@ export const codexDriver: ProcessDriver = {
   launch: (agent) => ({ argv: agent.command ?? ['codex', 'app-server'] }),
   link: (agent, out, parts) => new CodexLink(agent, out, parts),
   memoryOf(state) {
-    // What a link of ours left.
+    // The state of an earlier link.
     const { thread, isUsed } = state as Partial<CodexState>;
     return isUsed === true ? (thread ?? null) : null;
   },

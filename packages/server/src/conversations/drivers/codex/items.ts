@@ -1,4 +1,4 @@
-// Items of a Codex turn as tool calls: commands, changes of files, tools of MCP servers, searches. Knows no connection.
+// Items of a Codex turn as tool calls: commands, changes of files, tools of MCP servers, searches.
 
 import type { ToolCall } from '@binnacle/protocol';
 import type { z } from 'zod';
@@ -86,11 +86,14 @@ const TOOLS: Readonly<Record<string, (item: unknown, isOver: boolean) => ToolCal
   })),
 };
 
-/** Undefined of an item that is no tool call, or not one that we can read. */
+/** Returns the tool call of an item; undefined for other or invalid items. */
 export const toolOf = (type: string, item: unknown, isOver: boolean): ToolCall | undefined =>
   Object.hasOwn(TOOLS, type) ? TOOLS[type]?.(item, isOver) : undefined;
 
-/** Codex says what a command does where it can tell, and runs it in a shell that nobody needs to see. */
+/**
+ * Returns title and kind of a command. Codex reports the actual command where possible; the shell around it is left
+ * out.
+ */
 export function commandHead(
   command: string,
   actions: readonly CommandAction[],
@@ -109,7 +112,7 @@ function fileKind(changes: readonly Change[]): ToolCall['kind'] {
   return changes.length > 0 && changes.every(({ kind }) => kind.move_path !== undefined) ? 'move' : 'edit';
 }
 
-/** Of a changed file only the hunks are known: the two sides of them, as if they were the file. */
+/** Returns the two sides of a change. Only the hunks of a changed file are known; they stand for the whole file. */
 function diffOf({ path, kind, diff }: Change): { path: string; before: string | null; after: string } {
   if (kind.type === 'add') return { path, before: null, after: diff };
   if (kind.type === 'delete') return { path, before: diff, after: '' };
@@ -129,7 +132,7 @@ function diffOf({ path, kind, diff }: Change): { path: string; before: string | 
 const separated = (output: string): string => (output === '' || output.endsWith('\n') ? '' : '\n');
 const outputOf = (output: string): { readonly output?: string } => (output === '' ? {} : { output });
 
-/** Blocks with a text, the others as JSON. */
+/** Joins the texts of blocks; other blocks as JSON. */
 function textsOf(blocks: readonly unknown[] | undefined): string {
   const texts = (blocks ?? []).map((block) =>
     typeof block === 'object' && block !== null && 'text' in block && typeof block.text === 'string'

@@ -1,4 +1,4 @@
-// The talk with one `codex app-server`, as a fold over its lines. Protocol: JSON-RPC without `jsonrpc`, over stdio.
+// The link to one `codex app-server`, as a fold over its lines. Protocol: JSON-RPC without `jsonrpc`, over stdio.
 
 import { BinnacleError, type ToolCall } from '@binnacle/protocol';
 import type { z } from 'zod';
@@ -14,29 +14,41 @@ import { type CodexTold, need, TOLD, type TokenCount } from './notifications.ts'
 import { questionOf } from './requests.ts';
 import { type CodexState, type CodexTurn, FRESH, type Method } from './state.ts';
 
-/** Lines that are no messages: programs print warnings where they should not. More than these are another program. */
+/**
+ * Maximum invalid lines. Programs print warnings on stdout; more of them mean that the program does not speak the
+ * protocol.
+ */
 const MAX_RUBBISH = 20;
 const MAX_ERROR_CHARS = 500;
-/** Commands whose output is shown while they run; the end of any other tells all the same. */
+/** Maximum commands whose output is shown while they run. The end of any other command reports its output. */
 const MAX_RUNNING = 8;
-/** Of the output of one of them, and of its command, as they are kept: UTF-16 units. */
+/** Maximum stored length, in UTF-16 units, of a command's output, and of its input. */
 const MAX_TAIL = 3000;
 const MAX_INPUT = 1000;
-/** Of all changes of files that somebody may be asked about, bytes as JSON. Larger ones are denied: nobody saw them. */
+/**
+ * Maximum bytes, as JSON, of all stored file changes that a person may have to approve. Larger ones are denied, because
+ * they cannot be shown.
+ */
 const MAX_DIFFS = 32 * 1024;
-/** So many deltas of an output are shown as they come; then one for so many units. */
+/**
+ * Maximum output deltas of a command that are shown at once. After that, output is throttled to one update per
+ * LAZY_UNITS.
+ */
 const EAGER_DELTAS = 20;
 const LAZY_UNITS = 2000;
-/** Requests of Codex that wait. */
+/** Maximum requests of Codex that wait for an answer. */
 const MAX_ASKED = 32;
-/** Of the answers that can be given to all of them, as JSON. */
+/** Maximum bytes, as JSON, of the possible answers to all waiting requests. */
 const MAX_ANSWERS_BYTES = 64 * 1024;
-/** Messages that go into one turn. */
+/** Maximum messages injected into one turn. */
 const MAX_STEERS = 64;
-/** Of all messages that wait for the turn to begin: they are sent at once, and kept as one entry of at most 1 MiB. */
+/**
+ * Maximum bytes of all messages that wait for the turn to begin: they are sent together, and stored as one log entry of
+ * at most 1 MiB.
+ */
 const MAX_HELD_BYTES = 700 * 1024;
 const METHOD_NOT_FOUND = -32601;
-/** One step after the other, before the first turn. */
+/** The requests before the first turn, sent one after the other. */
 const GREETING: ReadonlySet<Method> = new Set(['initialize', 'thread/start', 'thread/resume']);
 
 export class CodexLink implements AgentLink {
@@ -55,7 +67,7 @@ export class CodexLink implements AgentLink {
     this.#out = out;
     this.#memory = parts.memory;
     this.#cwd = parts.cwd;
-    // It is what an earlier link of this version left, or one of an older version, which lacks what was added since.
+    // The state comes from an earlier link. A state of an older version lacks newer fields.
     this.#state = { ...FRESH, ...parts.state };
   }
 
@@ -78,7 +90,7 @@ export class CodexLink implements AgentLink {
       thinking: null,
       before: this.#state.tokens,
     };
-    // What Codex has not answered by now was about an earlier turn.
+    // Unanswered requests belong to an earlier turn, except those of the greeting.
     const pending = this.#state.pending.filter(({ method }) => GREETING.has(method));
     this.#set({ turn, running: [], approvals: [], pending, refused: 0 });
     this.#proceed();
@@ -88,7 +100,7 @@ export class CodexLink implements AgentLink {
     const { turn } = this.#state;
     if (turn === null || turn.isCancelling || turn.steers.length >= MAX_STEERS) return;
     const waiting = [turn.text, text, ...turn.steers.map((steer) => steer.text)];
-    // The others stay undelivered.
+    // Further messages stay undelivered.
     if (waiting.reduce((sum, each) => sum + (each === null ? 0 : sentBytes(each)), 0) > MAX_HELD_BYTES) return;
     this.#setTurn({ steers: [...turn.steers, { message, text, isAccepted: false }] });
     this.#steer();
@@ -97,7 +109,7 @@ export class CodexLink implements AgentLink {
   interrupt(): void {
     const { turn } = this.#state;
     if (turn === null || turn.isCancelling) return;
-    // It has not been sent; the greeting goes on, for the next one.
+    // The prompt has not been sent. The greeting continues, for the next turn.
     if (turn.text !== null) this.#end({ kind: 'cancelled' });
     else {
       this.#setTurn({ isCancelling: true });
@@ -121,9 +133,9 @@ export class CodexLink implements AgentLink {
     else this.#answered(message.id, message.kind === 'error' ? { error: message.error } : { result: message.result });
   }
 
-  // ---- What we ask
+  // ---- Requests to Codex
 
-  /** The next step towards the prompt that waits. */
+  /** Sends the next request on the way to the waiting prompt. */
   #proceed(): void {
     const { isGreeted, thread, turn, pending } = this.#state;
     if (turn === null || turn.text === null || pending.some(({ method }) => GREETING.has(method))) return;
@@ -142,7 +154,7 @@ export class CodexLink implements AgentLink {
   #open(memory: string | null): void {
     const { model, instructions } = this.#agent;
     const common = { cwd: this.#cwd, ...(model === undefined ? {} : { model }) };
-    // The turns of before are not asked for: one line would hold them all.
+    // Excludes the earlier turns: a single line would contain all of them.
     if (memory !== null) this.#ask('thread/resume', { threadId: memory, excludeTurns: true, ...common });
     else {
       this.#ask('thread/start', {
@@ -152,7 +164,7 @@ export class CodexLink implements AgentLink {
     }
   }
 
-  /** Sends what is to go into the turn, once that has its id. */
+  /** Injects the waiting messages once the id of the turn is known. */
   #steer(): void {
     const { turn, thread } = this.#state;
     if (turn === null || turn.id === null || thread === null) return;
@@ -177,11 +189,11 @@ export class CodexLink implements AgentLink {
     this.#send({ id, method, params });
   }
 
-  // ---- What it answers
+  // ---- Answers of Codex
 
   #answered(id: RpcId, answer: { readonly result: unknown } | { readonly error: RpcError }): void {
     const asked = this.#state.pending.find((one) => one.id === id);
-    // An answer to nothing.
+    // An answer to none of the requests.
     if (asked === undefined) return;
     this.#set({ pending: this.#state.pending.filter((one) => one !== asked) });
     if ('error' in answer) this.#refused(asked.method, asked.message, answer.error);
@@ -217,31 +229,31 @@ export class CodexLink implements AgentLink {
   #refused(method: Method, message: string | undefined, error: RpcError): void {
     switch (method) {
       case 'thread/resume': {
-        // Deleted, or of another version. People should know that it has forgotten.
+        // The thread was deleted, or belongs to another version. People should know that the agent has forgotten it.
         const text = `Codex could not go on with its earlier thread, and begins a new one: ${error.message}`;
         this.#out.agent('note', { text: cutText(text, MAX_ERROR_CHARS) });
         this.#open(null);
         return;
       }
       case 'turn/steer':
-        // Too late, or not in this kind of turn: it stays undelivered.
+        // Too late, or impossible in this kind of turn: the message stays undelivered.
         this.#changeSteers((steer) => (steer.message === message ? [] : [steer]));
         return;
       case 'turn/interrupt':
-        // It has ended meanwhile, which is told by itself.
+        // The turn has ended meanwhile, which Codex reports separately.
         return;
       default:
         if (this.#state.turn !== null) this.#end(failureOf({ message: error.message }));
     }
   }
 
-  // ---- What it asks
+  // ---- Requests of Codex
 
   #asked({ id: request, method, params, isWhole }: Extract<RpcMessage, { kind: 'request' }>): void {
     const { turn, approvals, running } = this.#state;
     const question = questionOf(method, params, (tool) => running.find(({ call }) => call.id === tool)?.call);
     const id = String(request);
-    // Nobody can say yes to what he cannot see.
+    // A person cannot approve what the person cannot see.
     if (question === undefined || !isWhole) {
       const what = question === undefined ? 'not supported here' : 'nested too deeply';
       this.#refuse({ id: request, error: { code: METHOD_NOT_FOUND, message: `${cutText(method, 100)} is ${what}` } });
@@ -254,7 +266,7 @@ export class CodexLink implements AgentLink {
     const bytes = Buffer.byteLength(JSON.stringify(answers));
     const isTooMuch =
       others.length >= MAX_ASKED || others.reduce((sum, one) => sum + one.bytes, bytes) > MAX_ANSWERS_BYTES;
-    // Nobody could be asked, or be shown what they are asked for.
+    // No person can decide about this request, or see all of it.
     if (turn === null || turn.text !== null || turn.isCancelling || isTooMuch || detail === undefined) {
       this.#refuse({ id: request, result: denial?.result ?? {} });
       return;
@@ -269,7 +281,7 @@ export class CodexLink implements AgentLink {
     this.#send(answer);
   }
 
-  // ---- What it tells
+  // ---- Notifications of Codex
 
   #notified(method: string, params: unknown): void {
     const of = OfThread.safeParse(params);
@@ -278,7 +290,7 @@ export class CodexLink implements AgentLink {
     if (Object.hasOwn(TOLD, method)) TOLD[method]?.(this.#told, params);
   }
 
-  /** Bound once: what the rows of the table below may do. */
+  /** The actions of the rows in the table of notifications, bound once. */
   readonly #told: CodexTold = {
     begun: (id) => this.#begun(id),
     completed: (turn) => this.#completed(turn),
@@ -302,7 +314,7 @@ export class CodexLink implements AgentLink {
 
   #begun(id: string): void {
     const { turn } = this.#state;
-    // One that we did not ask for (or that was told of twice).
+    // A turn that was not requested, or whose begin was already reported.
     if (turn === null || turn.text !== null || turn.id !== null) return;
     this.#setTurn({ id });
     this.#steer();
@@ -315,7 +327,7 @@ export class CodexLink implements AgentLink {
     if (status === 'failed') this.#end(failureOf(error));
     else if (status === 'interrupted') this.#end({ kind: 'cancelled' });
     else {
-      // Older versions do not say which message of ours it was that they took.
+      // Older versions do not report which injected message they took.
       for (const { message, isAccepted } of turn.steers) if (isAccepted) this.#out.delivered(message);
       this.#end({ kind: 'done' });
     }
@@ -350,7 +362,7 @@ export class CodexLink implements AgentLink {
       const read = MessageItem.safeParse(item);
       if (!read.success) return;
       const { id, text } = read.data;
-      // What no delta told.
+      // The part that no delta reported.
       const known = turn.saying?.item === id ? turn.saying.chars : 0;
       if (text.length > known) this.#said(id, text.slice(known));
     } else if (type === 'userMessage' && !isOver) {
@@ -385,7 +397,7 @@ export class CodexLink implements AgentLink {
     }
     const { id, kind, status } = call;
     const isSmall = call.input !== undefined && JSON.stringify(call.input).length <= MAX_INPUT;
-    // Somebody may be asked about them. That they were made is told with the changes again.
+    // A person may have to approve the changes. The report of their completion includes them again.
     const diffBytes = [call, ...others.map((one) => one.call)].reduce((sum, { diffs }) => sum + bytesOf(diffs), 0);
     const kept: ToolCall = {
       id,
@@ -403,7 +415,7 @@ export class CodexLink implements AgentLink {
     this.#set({ tokens: now });
     const { turn } = this.#state;
     if (turn === null || turn.text !== null) return;
-    // A thread that was gone on with counts from its beginning, which we did not see.
+    // A resumed thread counts from its beginning, which this link has not seen.
     const before = turn.before ?? { input: now.input - last.inputTokens, output: now.output - last.outputTokens };
     this.#setTurn({ before });
     this.#out.usage({
@@ -412,7 +424,7 @@ export class CodexLink implements AgentLink {
     });
   }
 
-  // ---- Small things
+  // ---- Common parts
 
   #end(end: TurnEnd): void {
     this.#set({ turn: null, running: [], approvals: [] });
@@ -459,7 +471,7 @@ function failureOf(error: Partial<TurnError> | undefined): TurnEnd {
   return { kind: 'failed', message, hint: 'Run `codex login` as the user of the gateway.' };
 }
 
-/** It hands on what the provider answered, which is JSON as a rule. */
+/** Extracts the message from a provider's answer, which Codex forwards and which is usually JSON. */
 function plain(message: string): string {
   try {
     const { error } = JSON.parse(message) as { error?: { message?: unknown } };

@@ -1,20 +1,20 @@
-// What `codex app-server` tells and asks, as schemas: the edge of the driver. Only what the driver uses. After the schema
-// that codex-cli 0.169.0 writes with `codex app-server generate-json-schema`.
+// Schemas of the messages from `codex app-server`: the edge of the driver, limited to the fields in use. Based on the
+// schema that codex-cli 0.169.0 writes with `codex app-server generate-json-schema`.
 
 import { z } from 'zod';
 import { KnownId, ReturnedId } from '../agent-json.ts';
 
-/** A field that cannot be read is as if it were not there: other versions have other fields. */
+/** An optional field. An invalid field counts as absent, because other versions have other fields. */
 const lenient = <T extends z.ZodType>(schema: T) =>
   schema
     .nullish()
     .catch(undefined)
     .transform((value) => value ?? undefined);
 
-/** Of threads and turns: they go back. */
+/** Id of a thread or turn, which must be returned unchanged. */
 const Id = ReturnedId.min(1);
 
-/** Of every notification about a thread: sub-agents have threads of their own. */
+/** The thread of a notification: sub-agents have threads of their own. */
 export const OfThread = z.object({ threadId: lenient(z.string()) });
 
 export const ThreadOpened = z.object({ thread: z.object({ id: Id }) });
@@ -30,14 +30,14 @@ export const OfTurn = z.object({
 });
 export const ErrorTold = z.object({ error: TurnError, willRetry: lenient(z.boolean()) });
 
-/** Of an item and of its deltas. */
+/** A delta of an item. */
 export const Delta = z.object({ itemId: KnownId, delta: z.string() });
 export const SummaryPart = z.object({ itemId: KnownId, summaryIndex: z.number() });
 
 const Change = z.object({
   path: z.string(),
   kind: z.object({ type: z.string(), move_path: lenient(z.string()) }),
-  /** Of a new and of a deleted file: its text. Else hunks of a unified diff. */
+  /** Text of a new or deleted file; for other changes hunks of a unified diff. */
   diff: z.string(),
 });
 export type Change = z.output<typeof Change>;
@@ -88,7 +88,7 @@ export const UsageTold = z.object({ tokenUsage: z.object({ total: Tokens, last: 
 export const WarningTold = z.object({ message: z.string() });
 export const Resolved = z.object({ requestId: z.union([z.number(), z.string()]) });
 
-/** What to answer with for one way out of a request. Some of them carry what is to be remembered. */
+/** The answer for one option of a request. Some answers contain a rule to remember. */
 const Decision = z.union([z.string().max(100), z.record(z.string(), z.unknown())]);
 export const CommandApproval = z.object({
   kind: lenient(z.string()),
@@ -97,7 +97,7 @@ export const CommandApproval = z.object({
   command: lenient(z.string()),
   cwd: lenient(z.string()),
   commandActions: lenient(z.array(CommandAction)),
-  /** In no schema, but on the wire since 0.169.0. */
+  /** Absent from every schema, but on the wire since 0.169.0. */
   availableDecisions: lenient(z.array(Decision)),
 });
 export const FileApproval = z.object({
@@ -110,7 +110,7 @@ export const PermissionsApproval = z.object({
   reason: lenient(z.string()),
   permissions: z.record(z.string(), z.unknown()),
 });
-/** Also how it asks whether a tool of an MCP server may be called. */
+/** An elicitation. Codex also uses it to request the approval of an MCP tool call. */
 export const Elicitation = z.object({
   serverName: z.string(),
   mode: z.string(),

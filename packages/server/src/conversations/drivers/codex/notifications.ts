@@ -1,4 +1,4 @@
-// What a `codex app-server` tells by itself: its notifications by name, and what each of them leads to.
+// The notifications of a `codex app-server` by name, and the action for each.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { z } from 'zod';
@@ -22,7 +22,7 @@ export interface TokenCount {
   readonly outputTokens: number;
 }
 
-/** What a notification may lead to. */
+/** The actions that notifications trigger. */
 export interface CodexTold {
   begun(turn: string): void;
   completed(turn: z.output<typeof OfTurn>['turn']): void;
@@ -37,7 +37,7 @@ export interface CodexTold {
   withdrawn(request: RpcId): void;
 }
 
-/** What cannot be read is passed over: it is told for people, and the end of the turn comes all the same. */
+/** Makes a row that ignores an invalid notification: it is for display only, and the end of the turn arrives anyway. */
 const row =
   <T extends z.ZodType>(schema: T, tell: (told: CodexTold, params: z.output<T>) => void) =>
   (told: CodexTold, params: unknown): void => {
@@ -47,10 +47,10 @@ const row =
 
 const item = (isOver: boolean) => row(ItemTold, (told, { item }) => told.item(item.type, item, isOver));
 
-/** By the name of the notification. The others are about what we do not show. */
+/** Actions by the name of the notification. Other notifications concern things that are not shown. */
 export const TOLD: Readonly<Record<string, (told: CodexTold, params: unknown) => void>> = {
   'turn/started': row(OfTurn, (told, { turn }) => told.begun(turn.id)),
-  // The one that must be understood.
+  // The only notification that must be valid.
   'turn/completed': (told, params) => told.completed(need(OfTurn, params, 'turn/completed').turn),
   'turn/plan/updated': row(PlanTold, (told, { explanation, plan }) =>
     told.plan({
@@ -70,13 +70,13 @@ export const TOLD: Readonly<Record<string, (told: CodexTold, params: unknown) =>
   'thread/tokenUsage/updated': row(UsageTold, (told, { tokenUsage }) => told.usage(tokenUsage.total, tokenUsage.last)),
   'serverRequest/resolved': row(Resolved, (told, { requestId }) => told.withdrawn(requestId)),
   warning: row(WarningTold, (told, { message }) => told.note(message)),
-  // The last one comes again with the end of the turn.
+  // The end of the turn repeats the last error.
   error: row(ErrorTold, (told, { error, willRetry }) => {
     if (willRetry === true) told.note(error.message);
   }),
 };
 
-/** What must be understood. Throws `agent_protocol`. */
+/** Parses a required value. Throws `agent_protocol`. */
 export function need<T extends z.ZodType>(schema: T, value: unknown, method: string): z.output<T> {
   const read = schema.safeParse(value);
   if (read.success) return read.data;

@@ -1,4 +1,4 @@
-// What Codex asks a person for, and what each answer is on the wire. Knows no state.
+// The approval requests of Codex, and the answer on the wire for each option.
 
 import type { ApprovalOption, ToolCall } from '@binnacle/protocol';
 import { changeText, cutText, quoted } from '../tool-text.ts';
@@ -7,7 +7,7 @@ import { CommandApproval, Elicitation, FileApproval, PermissionsApproval } from 
 
 export interface Question {
   readonly title: string;
-  /** All of what is asked for. Undefined where that is not known any more: then nobody can say yes. */
+  /** All of the request; undefined if it is no longer known, in which case nobody can approve it. */
   readonly detail: string | undefined;
   readonly tool?: string;
   readonly choices: readonly Choice[];
@@ -23,7 +23,10 @@ const option = (id: string, kind: ApprovalOption['kind'], label: string): Approv
 const YES = option('accept', 'allow_once', 'Allow');
 const NO = option('decline', 'deny_once', 'Deny');
 
-/** Undefined of what cannot be asked: the request is answered with an error, and Codex goes on without. */
+/**
+ * Converts a request; undefined for an unsupported one, which is answered with an error, so that Codex continues
+ * without it.
+ */
 export function questionOf(
   method: string,
   params: unknown,
@@ -47,21 +50,30 @@ const about = (tool: string | undefined): { readonly tool?: string } => (tool ==
 const lines = (...parts: readonly (string | undefined)[]): string =>
   parts.filter((part) => part !== undefined && part !== '').join('\n\n');
 
-/** What cannot be shown whole on a button is not offered. Of a title the rest is in the detail. */
+/**
+ * Maximum length of a label. An option that a button cannot show whole is not offered. The rest of a title is in the
+ * detail.
+ */
 const MAX_LABEL = 400;
 const titled = (title: string): string => cutText(title, MAX_LABEL);
 
-/** Of two with one id the first: the one that is shown must be the one that is meant. */
+/**
+ * Returns the options without long labels. Of two with the same id the first counts: the option on the screen must be
+ * the one that is executed.
+ */
 const offered = (choices: readonly Choice[]): Choice[] =>
   choices.filter(
     ({ option: { id, label } }, at) =>
       label.length <= MAX_LABEL && choices.findIndex(({ option }) => option.id === id) === at,
   );
 
-/** Of every request, and nothing to decide by. */
+/** Fields of every request that do not matter for a decision. */
 const NO_MATTER = new Set(['threadId', 'turnId', 'itemId', 'approvalId', 'elicitationId', 'startedAtMs', 'serverName']);
 
-/** What else it asks for, in fields of today or of a later version, as JSON. `told`: fields that are shown already. */
+/**
+ * Formats the other fields of a request, including those of later versions, as JSON. `told`: fields that are already
+ * shown.
+ */
 function rest(params: unknown, told: readonly string[]): string {
   if (typeof params !== 'object' || params === null) return '';
   const others = Object.entries(params).filter(
@@ -70,7 +82,10 @@ function rest(params: unknown, told: readonly string[]): string {
   return others.length === 0 ? '' : JSON.stringify(Object.fromEntries(others), null, 2);
 }
 
-/** `commandActions` and `proposed…` are what it makes of the command itself; the latter are offered as options. */
+/**
+ * Fields that are shown in other ways. `commandActions` and `proposed…` are Codex's interpretation of the command; the
+ * latter are offered as options.
+ */
 const OF_COMMANDS = [
   'command',
   'cwd',
@@ -80,7 +95,7 @@ const OF_COMMANDS = [
   'proposedExecpolicyAmendment',
   'proposedNetworkPolicyAmendments',
 ];
-/** What nobody needs to be told: it is so of nearly every command. */
+/** Fields with the value of nearly every command, which need not be shown. */
 const USUAL: Readonly<Record<string, unknown>> = { kind: 'command', environmentId: 'local' };
 
 function command(params: unknown): Question | undefined {
@@ -98,7 +113,7 @@ function command(params: unknown): Question | undefined {
       rest(params, [...OF_COMMANDS, ...usual.map(([key]) => key)]),
     ),
     ...about(itemId),
-    // Codex lists `cancel`, which ends the turn as well, but takes `decline`, which lets it go on.
+    // Codex lists `cancel`, which also ends the turn, but accepts `decline`, after which the turn continues.
     choices: offered([
       ...decisions.flatMap((decision) => commandChoice(decision)),
       { option: NO, result: { decision: 'decline' } },
@@ -181,7 +196,7 @@ function permissions(params: unknown): Question | undefined {
   const read = PermissionsApproval.safeParse(params);
   if (!read.success) return undefined;
   const { itemId, reason, permissions } = read.data;
-  // Null means that it does not ask for that one; in the answer that is said by leaving it out.
+  // Null means that this permission is not requested; in the answer it must be absent.
   const wanted = Object.fromEntries(Object.entries(permissions).filter(([, value]) => value !== null));
   return {
     title: 'More permissions',
@@ -198,13 +213,13 @@ function permissions(params: unknown): Question | undefined {
   };
 }
 
-/** Only what can be answered with yes or no: a form that must be filled in is declined by the error. */
+/** Converts an elicitation that can be answered with yes or no. A form with required fields is declined by an error. */
 function elicitation(params: unknown): Question | undefined {
   const read = Elicitation.safeParse(params);
   if (!read.success) return undefined;
   const { serverName, mode, message, url, requestedSchema } = read.data;
   if (mode !== 'url' && (requestedSchema?.required ?? []).length > 0) return undefined;
-  // That it wants no fields filled in is nothing to decide by.
+  // A form without fields does not matter for the decision.
   const isEmpty = Object.keys(Object(requestedSchema?.properties)).length === 0;
   return {
     title: titled(`${serverName} asks`),

@@ -1,4 +1,4 @@
-// All that the link to Codex needs to know, as plain JSON. Knows no line.
+// The state of the link to Codex, as plain JSON.
 
 import type { ToolCall } from '@binnacle/protocol';
 import type { RpcId } from '../json-rpc.ts';
@@ -7,24 +7,24 @@ export type Method = 'initialize' | 'thread/start' | 'thread/resume' | 'turn/sta
 
 export interface Steer {
   readonly message: string;
-  /** Until it is sent. */
+  /** Text of the message; null once it is sent. */
   readonly text: string | null;
   readonly isAccepted: boolean;
 }
 
 export interface CodexTurn {
   readonly message: string;
-  /** Until it is sent. */
+  /** Text of the prompt; null once it is sent. */
   readonly text: string | null;
-  /** Codex's own, once it has told. */
+  /** Codex's id of the turn; null before Codex has reported it. */
   readonly id: string | null;
   readonly isCancelling: boolean;
   readonly steers: readonly Steer[];
-  /** The message that is being told, and how much of it was. */
+  /** The message under way, and the length reported so far. */
   readonly saying: { readonly item: string; readonly chars: number } | null;
-  /** The thought that is being told; some models give it in full (`text`), some in summary, some both. */
+  /** The thought under way. Some models send it in full (`text`), some as a summary, some both. */
   readonly thinking: { readonly item: string; readonly how: 'text' | 'summary' } | null;
-  /** Of the whole thread, before this turn; null where that is not known yet. */
+  /** Tokens of the whole thread before this turn; null if unknown. */
   readonly before: Tokens | null;
 }
 
@@ -33,31 +33,31 @@ export interface Tokens {
   readonly output: number;
 }
 
-/** A request that waits for somebody's answer. `answers`: the result for each option. */
+/** A request that waits for an answer. `answers`: the result for each option. */
 export interface Asked {
   readonly id: string;
   readonly request: RpcId;
   readonly answers: Readonly<Record<string, object>>;
-  /** Of the answers, as JSON. */
+  /** Bytes of the answers as JSON. */
   readonly bytes: number;
 }
 
-/** Replaced, never changed. */
+/** The state of the link. Immutable: each change makes a new object. */
 export interface CodexState {
   readonly nextId: number;
-  /** Our requests that have no answer yet. `message`: of a steer. */
+  /** Requests of the link without an answer. `message`: the injected message of a steer. */
   readonly pending: readonly { readonly id: number; readonly method: Method; readonly message?: string }[];
   readonly isGreeted: boolean;
   readonly thread: string | null;
-  /** It has had a turn: before that Codex keeps nothing of it. */
+  /** True once the thread has had a turn. Before that Codex stores nothing of it. */
   readonly isUsed: boolean;
   readonly turn: CodexTurn | null;
-  /** Commands that run, with the last of what they said; deltas come without the rest. */
+  /** Running commands with the end of their output; deltas arrive without the rest. */
   readonly running: readonly { readonly call: ToolCall; readonly shown: number; readonly hidden: number }[];
   readonly approvals: readonly Asked[];
-  /** Of the whole thread. */
+  /** Tokens of the whole thread. */
   readonly tokens: Tokens | null;
-  /** Requests of this turn that were answered with no, because nobody could be asked. */
+  /** Requests of this turn that were refused without asking a person. */
   readonly refused: number;
   readonly rubbish: number;
 }

@@ -1,19 +1,19 @@
-// The driver `command`: any program that takes a question and prints an answer. One process for each turn.
+// The driver `command`: any program that reads a question and prints an answer. One process per turn.
 
 import { basename } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 import type { AgentLink, AgentSettings, ProcessDriver, ProcessOut, Prompt } from '../driver.ts';
 
 const PLACE = '{prompt}';
-/** Linux takes at most 128 KiB in one argument, with the NUL behind it. */
+/** Maximum bytes of an argument: Linux allows 128 KiB with the NUL at the end. */
 const MAX_ARG_BYTES = 128 * 1024 - 1;
 const MAX_STDERR_CHARS = 2000;
-/** An answer may end with an empty line; more of them than this are meant. */
+/** Maximum line breaks to withhold. An answer may end with empty lines; more of them are intended. */
 const MAX_HELD_CHARS = 1000;
 
 interface CommandState {
   readonly isInTurn: boolean;
-  /** Line breaks at the end of what was printed: they belong to the answer only if something follows. */
+  /** Line breaks at the end of the output: they belong to the answer only if text follows. */
   readonly held: string;
 }
 
@@ -41,7 +41,7 @@ class CommandLink implements AgentLink {
   constructor(agent: AgentSettings, out: ProcessOut, state: object | undefined) {
     this.#agent = agent;
     this.#out = out;
-    // What an earlier link of ours left.
+    // The state of an earlier link.
     this.#state = { isInTurn: false, held: '', ...state };
   }
 
@@ -56,11 +56,11 @@ class CommandLink implements AgentLink {
   }
 
   interrupt(): void {
-    // There is nothing that every program understands but its end, which comes after the grace.
+    // The only signal that every program understands is its end, which follows after the grace time.
   }
 
   answer(): void {
-    // It cannot ask.
+    // This driver makes no requests.
   }
 
   text(text: string): void {
@@ -104,7 +104,7 @@ function commandOf(agent: AgentSettings): readonly [string, ...string[]] {
 const takesArgument = (agent: AgentSettings): boolean =>
   commandOf(agent).some((arg, i) => i > 0 && arg.includes(PLACE));
 
-/** A new process each time remembers nothing, so it is told each time. */
+/** Adds the instructions. Needed for each message, because a new process remembers nothing. */
 const withInstructions = ({ instructions }: AgentSettings, { text }: Prompt): string =>
   instructions === undefined ? text : `${instructions}\n\n${text}`;
 
@@ -124,7 +124,7 @@ function filled(arg: string, text: string): string {
   return whole;
 }
 
-/** The end says what went wrong. */
+/** Returns the end of a text, where the error usually is. */
 function lastOf(text: string, max: number): string {
   if (text.length <= max) return text;
   const cut = text.length - max;

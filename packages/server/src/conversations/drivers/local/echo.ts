@@ -1,15 +1,15 @@
-// The driver `echo`: says what it is told. What people try first, and what tests use, so it does the same each time.
+// The driver `echo`: repeats the message. Deterministic, because it is for first trials and for tests.
 
 import type { LocalDriver, LocalTurn, Out } from '../driver.ts';
 
-/** Between the words of `/slow`. */
+/** Pause between the words of `/slow`. */
 const PAUSE_MS = 100;
-/** A long text is told in about so many pieces. */
+/** Approximate maximum of deltas for a long text. */
 const MAX_DELTAS = 500;
 
 interface Scene {
   readonly turn: LocalTurn;
-  /** What follows the word. */
+  /** Text after the command word. */
   readonly rest: string;
   readonly out: Out;
   readonly signal: AbortSignal;
@@ -85,7 +85,7 @@ async function askPerson({ turn, rest, out, signal }: Scene): Promise<void> {
   const call = { id: `${turn.id}-tool`, title: what, kind: 'other' } as const;
   out.delta('May I?');
   out.tool({ ...call, status: 'pending' });
-  // Before it is asked: whoever is quick answers while we ask.
+  // Before the request: a fast answer may arrive during the call of `approval`.
   const answered = turn.answerOf(id);
   out.approval({
     id,
@@ -129,7 +129,7 @@ function abortOf(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** Each with the white space behind it, so that together they are the text. */
+/** Splits a text into words, each with the white space after it, so that together they are the text. */
 const wordsOf = (text: string): string[] => text.match(/\s*\S+\s*|\s+/g) ?? [];
 
 function piecesOf(text: string, max: number): string[] {

@@ -1,11 +1,11 @@
-// The tool calls of a streamed chat completion: put together from their pieces, and made. Knows no socket.
+// The tool calls of a streamed chat completion: assembles the pieces and executes the calls.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
 import type { Out, TurnTool, TurnTools } from '../driver.ts';
 import { cutText } from '../tool-text.ts';
 
-/** In one answer of the model. */
+/** Maximum calls in one answer of the model. */
 const MAX_CALLS = 32;
 const MAX_ARGUMENT_CHARS = 256 * 1024;
 const MAX_NAME_CHARS = 200;
@@ -27,16 +27,16 @@ export class CallReader {
   readonly #calls: { id: string; name: string; arguments: string }[] = [];
   #chars = 0;
 
-  /** Throws `agent_flood` beyond a limit. */
+  /** Adds pieces. Throws `agent_flood` beyond a limit. */
   read(pieces: z.output<typeof CallPieces>): void {
     for (const [at, piece] of (pieces ?? []).entries()) {
       const index = piece.index ?? at;
       if (index < 0 || index >= MAX_CALLS) throw flood(`The model called more than ${MAX_CALLS} tools at once.`);
-      // They come one after the other; what is skipped would be a call of nothing.
+      // Indexes arrive in order; a skipped index yields an empty call, which `take` drops.
       while (this.#calls.length <= index) this.#calls.push({ id: '', name: '', arguments: '' });
       const call = this.#calls[index];
       if (call === undefined) continue;
-      // Some servers repeat these with each piece.
+      // Some servers repeat id and name with each piece.
       if (call.id === '') call.id = (piece.id ?? '').slice(0, MAX_NAME_CHARS);
       if (call.name === '') call.name = (piece.function?.name ?? '').slice(0, MAX_NAME_CHARS);
       const more = piece.function?.arguments ?? '';
@@ -56,7 +56,7 @@ export class CallReader {
 const flood = (message: string): BinnacleError => new BinnacleError('agent_flood', { message });
 
 /**
- * Makes one call; what goes wrong with it is told to the model, which may do something about it. `id`: unique in the run.
+ * Executes one call. An error of the call is reported to the model, which may react to it. `id`: unique in the run.
  * Rejects when `signal` is aborted, whatever the tool does.
  */
 export async function makeCall(
@@ -90,7 +90,7 @@ export async function makeCall(
   }
 }
 
-/** Undefined: it is no JSON. */
+/** Parses arguments; undefined for invalid JSON. */
 function parsed(given: string): unknown {
   if (given.trim() === '') return {};
   try {

@@ -1,5 +1,5 @@
-// The driver `openai`: any server with OpenAI's chat completions, streamed over HTTP. The gateway keeps the history, and
-// makes the calls of tools that the model asks for.
+// The driver `openai`: any server with OpenAI's chat completions, streamed over HTTP. The gateway stores the history,
+// and executes the tool calls of the model.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -9,17 +9,17 @@ import { CallPieces, CallReader, type ModelCall, makeCall } from './calls.ts';
 import { SseReader } from './sse.ts';
 
 const MAX_ERROR_CHARS = 500;
-/** Of an answer that is no stream: enough for every error message that a server can mean. */
+/** Maximum bytes of an answer that is no stream, enough for any error message. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
 export interface OpenAiLimits {
-  /** Bytes of one line of the stream. Default 1 MiB; servers send a word or a few. */
+  /** Maximum bytes of one line of the stream. Default 1 MiB; servers send one or a few words per line. */
   readonly maxLineBytes: number;
-  /** Bytes of the whole stream: some 300 go around each word. Default 64 MiB. */
+  /** Maximum bytes of the whole stream, with about 300 bytes of overhead per word. Default 64 MiB. */
   readonly maxAnswerBytes: number;
-  /** Requests of one turn: each but the last may call tools. Default 16. */
+  /** Maximum requests per turn: each but the last may call tools. Default 16. */
   readonly maxRounds: number;
-  /** Characters that tools answer in one turn; they are sent again with each request. Default 1 MiB. */
+  /** Maximum characters of tool results per turn; each further request repeats them. Default 1 MiB. */
   readonly maxToolChars: number;
 }
 const LIMITS: OpenAiLimits = {
@@ -87,14 +87,14 @@ interface Talk {
   readonly limits: OpenAiLimits;
 }
 
-/** Asks on with what the tools answered, as long as the model calls some. */
+/** Repeats the request with the results of tools, as long as the model calls any. */
 async function converse(agent: AgentSettings, turn: LocalTurn, talk: Talk): Promise<TurnEnd> {
   const { out, signal, limits } = talk;
   const messages: object[] = [...messagesOf(agent, turn)];
   const total: Total = { inputTokens: 0, outputTokens: 0 };
   let chars = 0;
   for (let round = 1; ; round += 1) {
-    // Each time: what is granted may be another by now.
+    // Listed for each request, because the grants may have changed.
     const offered = agent.tools === false ? [] : turn.tools.list();
     if (round > 1) out.paragraph();
     const answer = await answerOf(await talk.request(bodyOf(agent, messages, offered)), out, limits, total);
@@ -124,7 +124,7 @@ interface Total {
   outputTokens: number;
 }
 
-/** What the model said before it called tools, and the calls. */
+/** The model's text before its tool calls, and the calls. */
 interface Calling {
   readonly said: string;
   readonly calls: readonly ModelCall[];
@@ -136,7 +136,7 @@ const callingOf = ({ said, calls }: Calling): object => ({
   tool_calls: calls.map(({ id, name, arguments: given }) => ({
     id,
     type: 'function',
-    // Servers read it as JSON when it comes back.
+    // Servers parse the arguments as JSON in the next request.
     function: { name, arguments: isJson(given) ? given : '{}' },
   })),
 });
@@ -150,7 +150,7 @@ function ask(url: URL, key: string | undefined, body: object, signal: AbortSigna
       ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
     },
     body: JSON.stringify(body),
-    // Wherever it led to, the key and the conversation would go along.
+    // A redirect would pass on the key and the conversation to another server.
     redirect: 'manual',
     signal,
   });
@@ -170,7 +170,7 @@ function bodyOf({ model }: AgentSettings, messages: readonly object[], offered: 
   return {
     ...(model === undefined ? {} : { model }),
     messages,
-    // Servers that know no tools are not told of none.
+    // Omitted without tools, because some servers do not know the field.
     ...(tools.length === 0 ? {} : { tools }),
     stream: true,
     stream_options: { include_usage: true },
@@ -223,7 +223,7 @@ async function readStream(
     return { kind: 'done', ...(reason === undefined ? {} : { stopReason: reason }) };
   };
   let stopReason: string | undefined;
-  // A web stream is iterable in Node; leaving the loop cancels it, and with it the request.
+  // A web stream is iterable in Node; leaving the loop cancels the stream, and thereby the request.
   for await (const bytes of response.body ?? []) {
     for (const data of reader.read(bytes)) {
       if (data === '[DONE]') return finish(stopReason);
@@ -242,7 +242,7 @@ async function readStream(
       stopReason = choice?.finish_reason ?? stopReason;
       const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = chunk.usage ?? {};
       if (inputTokens !== undefined || outputTokens !== undefined) {
-        // Of all requests of the turn.
+        // Sum over all requests of the turn.
         total.inputTokens = before.inputTokens + (inputTokens ?? 0);
         total.outputTokens = before.outputTokens + (outputTokens ?? 0);
         out.usage({
@@ -252,7 +252,7 @@ async function readStream(
       }
     }
   }
-  // Some servers leave [DONE] out; without a reason to stop the answer is not whole.
+  // Some servers omit [DONE]; but without a stop reason the answer is incomplete.
   if (stopReason !== undefined) return finish(stopReason);
   return { kind: 'failed', message: 'The stream of the server broke off in the middle of the answer.' };
 }
@@ -326,7 +326,7 @@ async function beginningOf(response: Response): Promise<string> {
   return Buffer.concat(parts).subarray(0, MAX_ERROR_BYTES).toString();
 }
 
-/** What a server says, without the JSON around it where that is known. */
+/** Returns a server's error text, without the surrounding JSON if its format is known. */
 function wordsOf(body: string): string {
   return cutText(messageOf(body) ?? (body.trim() === '' ? 'nothing' : body.trim()), MAX_ERROR_CHARS);
 }
@@ -343,11 +343,11 @@ function messageOf(body: string): string | undefined {
   }
 }
 
-/** fetch says "fetch failed"; why is in the cause. */
+/** Returns the actual error: fetch says only "fetch failed", and the cause has the reason. */
 function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   const { cause } = error;
-  // Of several addresses that were tried.
+  // The first of several addresses that were tried.
   const first = cause instanceof AggregateError ? cause.errors[0] : cause;
   return cutText(first instanceof Error ? first.message : error.message, MAX_ERROR_CHARS);
 }

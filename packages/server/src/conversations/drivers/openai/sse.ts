@@ -1,4 +1,4 @@
-// Server-sent events, as far as model servers use them: the data of each event. Knows no JSON and no socket.
+// Server-sent events, as far as model servers use them: the data of each event.
 
 import { BinnacleError } from '@binnacle/protocol';
 
@@ -9,7 +9,7 @@ export interface SseLimits {
 
 export class SseReader {
   readonly #limits: SseLimits;
-  /** The beginning of a line whose end has not come. */
+  /** The beginning of a line whose end has not arrived. */
   #parts: Uint8Array[] = [];
   #lineBytes = 0;
   #allBytes = 0;
@@ -20,7 +20,7 @@ export class SseReader {
     this.#limits = limits;
   }
 
-  /** The data of the events that are whole now. Throws `agent_flood` beyond a limit. */
+  /** Returns the data of completed events. Throws `agent_flood` beyond a limit. */
   *read(bytes: Uint8Array): Generator<string> {
     this.#allBytes += bytes.length;
     if (this.#allBytes > this.#limits.maxAnswerBytes) {
@@ -33,7 +33,7 @@ export class SseReader {
       const data = this.#line(this.#takeLine());
       if (data !== undefined) yield data;
     }
-    // A copy: the chunk may be reused, and a view would keep all of it alive.
+    // A copy: the chunk may be reused, and a view would keep all of it in memory.
     if (begin < bytes.length) this.#hold(bytes.slice(begin));
   }
 
@@ -52,7 +52,7 @@ export class SseReader {
     return line.endsWith('\r') ? line.slice(0, -1) : line;
   }
 
-  /** The data of the event that an empty line ends. Comments and other fields are nothing to us. */
+  /** Handles a line. Returns the data of an event at the empty line that ends it. Ignores comments and other fields. */
   #line(line: string): string | undefined {
     if (line.startsWith('data:')) {
       const data = line.slice(line.startsWith('data: ') ? 6 : 5);

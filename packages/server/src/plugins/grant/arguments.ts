@@ -1,20 +1,20 @@
-// The arguments of a call as a plugin sends them, before a schema walks them. Knows no call.
+// The arguments of a call as a plugin sends them, before validation by a schema.
 
 import type { z } from 'zod';
 
-/** More than any call takes. */
+/** Maximum arguments, more than any call takes. */
 const MAX_ARGUMENTS = 64;
-/** One more than the longest list that says what a call is about. */
+/** Maximum items to keep of a list: one more than the longest list that describes a call's subject. */
 const MAX_ITEMS = 17;
 const MAX_REASON = 300;
 
-/** Undefined where there is none. */
+/** Returns an argument; undefined if it is missing. */
 export function argument(args: unknown, name: string): unknown {
   if (typeof args !== 'object' || args === null || !Object.hasOwn(args, name)) return undefined;
   return (args as Readonly<Record<string, unknown>>)[name];
 }
 
-/** Nothing but these, and of a list the beginning. */
+/** Returns only the named arguments, with lists cut to MAX_ITEMS. */
 export function onlyArguments(args: unknown, names: readonly string[]): object {
   const found: Record<string, unknown> = {};
   for (const name of names) {
@@ -24,14 +24,14 @@ export function onlyArguments(args: unknown, names: readonly string[]): object {
   return found;
 }
 
-/** A schema would name each of them. */
+/** Returns true for too many arguments. A schema error would list each of them. */
 export function hasTooMany(args: unknown): boolean {
   return typeof args === 'object' && args !== null && !Array.isArray(args) && Object.keys(args).length > MAX_ARGUMENTS;
 }
 
 export const TOO_MANY = `too many arguments: at most ${MAX_ARGUMENTS}`;
 
-/** The first thing that is wrong, in a line. What it quotes may be long. */
+/** Returns the first error in one line, with a limited length, because it may quote input. */
 export function reasonIn(error: z.ZodError): string {
   const [issue] = error.issues;
   const at = issue?.path.slice(0, 8).join('.').slice(0, 60) ?? '';

@@ -1,5 +1,5 @@
-// What a plugin asks for, by permission: its arguments as a schema, in the one spelling that is compared and then executed,
-// and what of a grant opens it. Executes nothing.
+// The rules for calls of plugins, by permission: the schema of the arguments, in the canonical form that is both judged
+// and executed, and the part of a grant that allows the call. Executes nothing.
 
 import { posix } from 'node:path';
 import { z } from 'zod';
@@ -30,53 +30,53 @@ import {
 } from './permissions.ts';
 import { canonicalProgram, readProgramItem } from './programs.ts';
 
-/** What must be looked up to judge a call. */
+/** Facts about the machine that a rule needs. */
 export interface World {
-  /** The file that a bare name starts; undefined where there is none. See `programFinder`. */
+  /** Returns the file that a bare name starts; undefined if there is none. See `programFinder`. */
   find(name: string): string | undefined;
-  /** All addresses of this machine, as `canonicalAddress` spells them. */
+  /** Returns all addresses of this machine, in the form of `canonicalAddress`. */
   own(): ReadonlySet<string>;
 }
 
-/** More than denied. */
+/** A grant that is not denied. */
 export type Held = Exclude<Grant, { readonly kind: 'denied' }>;
 
-/** `never`: why nothing opens it. */
+/** The item of a grant that would allow a call. `never`: the reason why no grant does. */
 export type Opener = { readonly item: string } | { readonly never: string } | 'whole';
 
 export interface Rule<Call> {
   readonly args: z.ZodType<Call>;
-  /** Of the arguments those that `target` and `opener` need: of what is denied, nothing else is read. */
+  /** Names of the arguments that `target` and `opener` need. A denied call is parsed no further. */
   readonly about: readonly string[];
-  /** It is granted as a whole, or not. */
+  /** True if the permission is granted as a whole or not at all. */
   readonly isWhole: boolean;
-  /** Looks up once what is both judged and executed. */
+  /** Resolves once what is both judged and executed. */
   settle?(call: Call, world: World): Call;
-  /** For the audit: what it is about, never what is sent. */
+  /** Returns the subject of a call for the audit, never its content. */
   target(call: Call): string;
   opens(held: Held, call: Call, world: World): boolean;
-  /** What a grant would have to say. */
+  /** Returns the item that a grant would need. */
   opener(call: Call, world: World): Opener;
 }
 
 export interface RunCall {
-  /** As it was asked for, in its one spelling: what a grant names. */
+  /** The requested program in its canonical form, to which grants refer. */
   readonly program: string;
-  /** What is started; '' where there is no such program. */
+  /** The file to start; '' if there is no such program. */
   readonly file: string;
-  /** Its first is the file: what a program is called by its caller can change what it does. */
+  /** The first item is the file, because the name in argv[0] can change a program's behaviour. */
   readonly argv: readonly string[];
-  /** Absolute. Undefined: where the caller starts programs. */
+  /** Absolute path. Undefined: the default directory of the executor. */
   readonly cwd: string | undefined;
   readonly timeoutMs: number;
   readonly stdin: string;
 }
 export interface WriteCall {
   readonly path: KeyPath;
-  /** JSON. Undefined: take the key away. */
+  /** JSON. Undefined: remove the key. */
   readonly value: unknown;
 }
-/** What stands there is handed out through `Gate.pick`, which leaves out what is closed. */
+/** A read of a key. Pass the value through `Gate.pick`, which removes closed parts. */
 export interface ReadCall {
   readonly path: KeyPath;
 }
@@ -85,7 +85,7 @@ export interface NameCall {
 }
 
 const MAX_ARGS = 1024;
-/** Linux takes at most 128 KiB in one argument, with the NUL behind it. */
+/** Maximum bytes of an argument: Linux allows 128 KiB with the NUL at the end. */
 const MAX_ARG_BYTES = 128 * 1024 - 1;
 const MAX_TEXT_BYTES = 1024 * 1024;
 export const MAX_TIMEOUT_MS = 10 * 60_000;
@@ -96,13 +96,13 @@ const text = (max: number) =>
     .string()
     .max(max)
     .refine((value) => !value.includes('\0'), 'no NUL bytes')
-    // Half a character becomes another one on its way to the kernel.
+    // A lone surrogate becomes another character on its way to the kernel.
     .refine((value) => value.isWellFormed(), 'whole characters only');
 const matching = (pattern: RegExp, what: string) => z.string().regex(pattern, what);
 
 const RunArgs = z
   .strictObject({
-    // Counted before each is looked at.
+    // The count is checked before the items.
     argv: z
       .array(z.unknown())
       .min(1)
@@ -138,7 +138,7 @@ const Key = z.union([z.string().max(600), Names], KEY).transform((key, ctx): Key
   return z.NEVER;
 });
 
-/** A copy, so that nobody changes it behind the check. */
+/** A copy, so that the value cannot change after the check. */
 const Json = z.unknown().transform((value, ctx): unknown => {
   if (value === undefined) return undefined;
   try {
@@ -154,13 +154,13 @@ const Json = z.unknown().transform((value, ctx): unknown => {
   }
 });
 
-/** No dot first, so that no part of a path means another. */
+/** Pattern of a storage key. No segment begins with a dot, so that no part of a path has a special meaning. */
 const SEGMENTS = /^[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/;
-/** The beginning of such a key, wherever it is cut. */
+/** Pattern of the beginning of such a key, cut anywhere. */
 const PREFIX = /^(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*\/?)?$/;
 const ROUTE = /^\/(?::?[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/:?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)?$/;
 const SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9._:@+=,~-]{0,199}$/;
-/** Line feeds aside, nothing that a terminal obeys or that turns the direction of a text. */
+/** Control characters, except line feeds, that a terminal obeys or that change the direction of text. */
 const UNSEEN = /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 const shown = (max: number) =>
   text(max).refine((value) => !UNSEEN.test(value.replaceAll('\n', '')), 'no control characters');
@@ -225,7 +225,7 @@ export const RULES = {
   channels: nameRule(CHANNEL_NAME, NO_CHANNELS),
   agentDrivers: nameRule(DRIVER_NAME, OWN_DRIVERS),
   schedule: wholeRule(z.strictObject({ name: matching(TOOL_NAME, 'a name') }), ['name'], ({ name }) => name),
-  // What it says may be private.
+  // The content may be private, so the audit has no target.
   notify: wholeRule(z.strictObject({ title: shown(200).min(1), text: shown(4000).default('') }), [], () => ''),
   readSessions: wholeRule(
     z.strictObject({ session: matching(SESSION_ID, 'the id of a session').optional() }),
@@ -253,10 +253,10 @@ export const RULES = {
 } as const;
 
 type Rules = typeof RULES;
-/** What is executed, by permission. */
+/** The parsed call of a permission. */
 export type CallOf<Name extends PermissionName> = z.output<Rules[Name]['args']>;
 
-/** Typed by name is of no use where the name comes over a wire. */
+/** Returns the rule for a name from the wire, where the type of the call is unknown. */
 export const ruleOf = (name: PermissionName): Rule<unknown> => RULES[name] as unknown as Rule<unknown>;
 
 function nameRule(pattern: RegExp, closed: readonly string[] = []): Rule<NameCall> {
@@ -275,7 +275,10 @@ function wholeRule<Call>(args: z.ZodType<Call>, about: readonly string[], target
   return { args, about, isWhole: true, target, opens: (held) => held.kind === 'all', opener: () => 'whole' };
 }
 
-/** A name and the file that it starts are the same program; two names of one file are not. */
+/**
+ * Returns true if an item and a call name the same program: by its name, or by the file that the name starts. Two names
+ * of one file are different programs.
+ */
 function isSameProgram(item: string, { program, file }: RunCall, world: World): boolean {
   return item === program || (file !== '' && fileOf(item, world) === file);
 }
@@ -283,7 +286,7 @@ function isSameProgram(item: string, { program, file }: RunCall, world: World): 
 const fileOf = (program: string, world: World): string | undefined =>
   program.includes('/') ? program : world.find(program);
 
-/** As items, so that there is one way to judge. */
+/** Returns the items of a grant. A whole grant becomes an item, so that there is only one way to judge. */
 export function keysOf(held: Held, doing: Doing): KeyPath[] {
   const items = held.kind === 'all' ? [ALL_KEYS] : held.items;
   return items.map((item) => readKeyItem(item, doing)).filter((path) => typeof path !== 'string');

@@ -1,4 +1,4 @@
-// What a plugin is told that may not: which plugin, which permission, and the key of the config file that grants it.
+// The errors of denied calls: they name the plugin, the permission, and the key of the config file that grants it.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { type Grant, narrowed, spellGrant } from './grants.ts';
@@ -7,13 +7,16 @@ import { configKey, type PermissionName, permission } from './permissions.ts';
 export interface Denial {
   readonly plugin: string;
   readonly permission: PermissionName;
-  /** The key of the config file. */
+  /** Key of the config file. */
   readonly key: string;
-  /** With this value the same call is allowed, and all that was allowed before is, too. */
+  /** Value that allows this call and everything that was allowed before. */
   readonly value: boolean | Readonly<Record<string, readonly string[]>>;
 }
 
-/** `opener`: the item of a list that opens the call; true where only the whole permission does. */
+/**
+ * Makes the error of a denied call. `opener`: the list item that allows the call; true if only the whole permission
+ * does.
+ */
 export function denied(plugin: string, name: PermissionName, had: Grant, opener: string | true): BinnacleError {
   const key = configKey(plugin, name);
   const value = spellGrant(name, granting(name, had, opener));
@@ -25,7 +28,7 @@ export function denied(plugin: string, name: PermissionName, had: Grant, opener:
   });
 }
 
-/** No config grants it, so none is named. */
+/** Makes the error of a call that no config can allow, and that therefore names no key. */
 export function neverGranted(plugin: string, name: PermissionName, why: string): BinnacleError {
   return new BinnacleError('not_grantable', {
     message: `The plugin "${plugin}" may not do that, whatever its permission ${name} says: ${why}.`,
@@ -38,6 +41,6 @@ function granting(name: PermissionName, had: Grant, opener: string | true): Gran
   if (opener === true || narrowing === null) return { kind: 'all' };
   if (had.kind === 'denied') return narrowed([opener]);
   if (had.kind === 'narrowed') return narrowed([...had.items, opener]);
-  // A list takes the place of `true`, and must not take away what that opened.
+  // A list replaces `true`, and must not revoke what `true` had opened.
   return narrowed(narrowing.all === undefined ? [opener] : [narrowing.all, opener]);
 }

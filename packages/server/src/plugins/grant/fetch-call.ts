@@ -1,16 +1,16 @@
-// A request that a plugin wants sent, in the one spelling that is checked and sent. Sends nothing, resolves nothing.
+// An HTTP request of a plugin, in the canonical form that is both checked and sent. Sends nothing, resolves nothing.
 
 import { z } from 'zod';
 import { canonicalHost, type Place, spellHost } from './hosts.ts';
 
 export interface Fetch {
-  /** Scheme, host in punycode or numbers, path and query. No userinfo, no fragment, no port that is usual. */
+  /** Scheme, host in punycode or numbers, path and query; without userinfo, fragment or default port. */
   readonly url: string;
-  /** To resolve and to connect to; IPv6 without brackets. */
+  /** Host to resolve and connect to; IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
   readonly method: string;
-  /** Lower-case names. Those that say where a request goes or where it ends are not among them. */
+  /** Names in lower case. Headers that decide the target or the length of a request are excluded. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: string | undefined;
 }
@@ -20,15 +20,15 @@ const MAX_HEADERS = 64;
 const MAX_BODY = 1024 * 1024;
 const USUAL: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
 
-/** `URL` takes these away or turns them round, so that two readers would see two hosts. */
+/** Characters that `URL` removes or converts, so that two parsers would see different hosts. */
 const ODD = /[\0-\x20\x7f-\x9f\\]/;
 const AUTHORITY = /^(https?):\/\/([^/?#]+)/i;
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
-/** No server expects one there, and some take it for the next request. */
+/** Methods without a body. No server expects one, and some would take it for the next request. */
 const WITHOUT_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 const HEADER_NAME = /^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]{0,8192}$/;
-/** Ours to set: another host behind the same address, another length, another protocol. */
+/** Headers that only the gateway sets: they could change the virtual host, the length or the protocol. */
 const CLOSED_HEADERS = new Set(
   'host connection content-length transfer-encoding te trailer upgrade keep-alive expect via forwarded'.split(' '),
 );
@@ -54,14 +54,14 @@ export const readFetch: z.ZodType<Fetch> = z
   .strictObject({
     url: Url,
     method: z.enum(METHODS).default('GET'),
-    // Counted before each is looked at.
+    // The count is checked before the items.
     headers: z.array(z.unknown()).max(MAX_HEADERS).pipe(z.array(Header)).default([]),
     body: z.string().max(MAX_BODY).optional(),
   })
   .refine(({ method, body }) => body === undefined || !WITHOUT_BODY.has(method), 'GET and HEAD have no body')
   .transform(({ url, method, headers, body }): Fetch => ({ ...url, method, headers, body }));
 
-/** The answer is a reason where it can be none. */
+/** Parses a URL. Returns a reason if it is invalid. */
 function readUrl(text: string): Pick<Fetch, 'url' | 'host' | 'port'> | string {
   if (ODD.test(text)) return 'no spaces, control characters or backslashes';
   const authority = AUTHORITY.exec(text);

@@ -1,5 +1,5 @@
-// The gate of one plugin: every call goes through it, and comes out as the object that is to be executed, or not at all.
-// Holds the grants in force; another config changes them for the next call. Executes nothing.
+// The gate of one plugin: every call passes through it and comes out as the object to execute, or is refused. Contains
+// the grants in force; a changed config applies to the next call. Executes nothing.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { canonicalAddress, kindOfAddress } from '../../base/addresses.ts';
@@ -11,12 +11,12 @@ import type { Fetch } from './fetch-call.ts';
 import { type Grant, type Grants, grantIn } from './grants.ts';
 import { isPermission, type PermissionName } from './permissions.ts';
 
-/** One line of the audit. Never what was sent: it may be secret. */
+/** One entry of the audit. Never contains the content of a call, which may be secret. */
 export interface Decision {
   readonly plugin: string;
   readonly permission: PermissionName;
   readonly outcome: 'allowed' | 'denied' | 'malformed';
-  /** A program, a key, a host, a name. '' where it could not be read. */
+  /** A program, a key, a host or a name; '' if it could not be parsed. */
   readonly target: string;
 }
 
@@ -46,15 +46,15 @@ export class Gate {
     return this.#grants;
   }
 
-  /** The config was read again. Calls that are under way were allowed when they began. */
+  /** Replaces the grants. Calls under way were allowed when they began, and continue. */
   replace(grants: Grants): void {
     this.#grants = grants;
   }
 
   /**
-   * Returns the call in its one spelling, frozen: execute this, never what was passed in.
-   * Throws `bad_request` for arguments that are none, `permission_denied` with what would grant it, `not_grantable`, and
-   * `command_not_found`.
+   * Returns the call in its canonical form, frozen: execute this object, never the arguments.
+   * Throws `bad_request` for invalid arguments, `permission_denied` with the grant that would allow the call,
+   * `not_grantable`, and `command_not_found`.
    */
   allow<Name extends PermissionName>(name: Name, args: unknown): CallOf<Name> {
     if (!isPermission(name)) throw new BinnacleError('bad_request', { message: 'There is no such permission.' });
@@ -73,8 +73,8 @@ export class Gate {
   }
 
   /**
-   * To be asked before anything else is read of what a plugin sends: where it is granted nothing of this, only that of
-   * the arguments is looked at which a denial names. Throws `permission_denied`, `not_grantable`; `bad_request` where that is none.
+   * Requires any grant at all. Call before parsing anything else: without a grant, only the arguments that a denial
+   * names are parsed. Throws `permission_denied`, `not_grantable`, and `bad_request` if even those are invalid.
    */
   demand(name: PermissionName, args: unknown): void {
     const grant = grantIn(this.#grants, name);
@@ -86,7 +86,7 @@ export class Gate {
     throw this.#refusal(name, grant, read.success ? opener(read.data, this.#world) : 'whole');
   }
 
-  /** Whether `allow` would, without a word in the audit: for what is offered, and done only later. */
+  /** Returns whether `allow` would succeed, without an audit entry: for offers, whose calls come later. */
   holds(name: PermissionName, args: unknown): boolean {
     const grant = grantIn(this.#grants, name);
     if (grant.kind === 'denied') return false;
@@ -96,8 +96,8 @@ export class Gate {
   }
 
   /**
-   * To be asked for each address that a host was resolved to, before it is connected to, and the connection made to that
-   * very address: names can lead anywhere, and elsewhere the second time. Throws `permission_denied`, `not_grantable`.
+   * Checks a resolved address. Call for each address of a host, and connect to exactly that address: a name can resolve
+   * to any address, and to another one the second time (TOCTOU). Throws `permission_denied`, `not_grantable`.
    */
   allowAddress({ port }: Fetch, address: string): void {
     const canonical = canonicalAddress(address) ?? '';
@@ -112,7 +112,7 @@ export class Gate {
     throw this.#refusal('net', grant, hostOpener({ host: canonical, port, isUsualPort: false }));
   }
 
-  /** Of what stands at a key of the config file, the part that may be handed out. */
+  /** Returns the readable part of the value at a key of the config file. */
   pick(path: KeyPath, value: unknown): unknown {
     const grant = grantIn(this.#grants, 'readConfigFile');
     return grant.kind === 'denied' ? undefined : pickOpen(value, path, keysOf(grant, 'read'));

@@ -1,17 +1,16 @@
-// From what the config file or a manifest says of permissions to grants, and which of two is the wider one. Whatever cannot
-// be understood grants nothing. Knows no calls.
+// Grants: parses the permissions of the config file or a manifest, and compares grants. Invalid values grant nothing.
 
 import type { z } from 'zod';
 import { isPermission, type Narrowing, PERMISSION_NAMES, type PermissionName, permission } from './permissions.ts';
 
-/** `narrowed` to nothing is denied, in effect. */
+/** The grant of one permission. `narrowed` to an empty list has the effect of denied. */
 export type Grant =
   | { readonly kind: 'denied' }
   | { readonly kind: 'all' }
-  /** In their one spelling, as `Narrowing.shape` makes them. */
+  /** Items in their canonical form, as `Narrowing.shape` makes them. */
   | { readonly kind: 'narrowed'; readonly items: readonly string[] };
 
-/** Of one plugin. What is not in it is denied. */
+/** The grants of one plugin. A missing permission is denied. */
 export type Grants = ReadonlyMap<PermissionName, Grant>;
 
 export const DENIED: Grant = Object.freeze({ kind: 'denied' });
@@ -20,10 +19,10 @@ export const NONE: Grants = new Map();
 
 export const grantIn = (grants: Grants, name: PermissionName): Grant => grants.get(name) ?? DENIED;
 
-/** `wrong`: why it grants nothing, in words. */
+/** `wrong`: the reason why a value grants nothing, for people. */
 export type ReadGrant = { readonly grant: Grant } | { readonly wrong: string };
 
-/** `true`, `false`, `{"commands": ["git"]}`, or the list alone. */
+/** Parses `true`, `false`, `{"commands": ["git"]}`, or the list alone. */
 export function readGrant(name: PermissionName, value: unknown): ReadGrant {
   if (value === undefined || value === false) return { grant: DENIED };
   if (value === true) return { grant: ALL };
@@ -37,7 +36,7 @@ export function readGrant(name: PermissionName, value: unknown): ReadGrant {
 export const narrowed = (items: readonly string[]): Grant =>
   Object.freeze({ kind: 'narrowed', items: Object.freeze([...items]) });
 
-/** All that one entry says. What is wrong or unknown is told, and grants nothing. */
+/** Parses the permissions of one plugin. Reports invalid and unknown ones, which grant nothing. */
 export function readGrants(value: unknown, tell: (at: readonly string[], message: string) => void): Grants {
   if (value === undefined) return NONE;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -57,14 +56,14 @@ export function readGrants(value: unknown, tell: (at: readonly string[], message
   return grants;
 }
 
-/** As the config file would say it. */
+/** Returns a grant in the form of the config file. */
 export function spellGrant(name: PermissionName, grant: Grant): boolean | Record<string, readonly string[]> {
   if (grant.kind !== 'narrowed') return grant.kind === 'all';
   const { narrowing } = permission(name);
   return narrowing === null ? false : { [narrowing.key]: grant.items };
 }
 
-/** What of `asked` is more than `granted`; undefined where nothing is. Of a list: the items. */
+/** Returns the part of `asked` that exceeds `granted`; undefined if there is none. For a list: the items. */
 export function wider(name: PermissionName, granted: Grant, asked: Grant): Grant | undefined {
   const narrowing = permission(name).narrowing;
   const has = itemsOf(granted, narrowing);
@@ -77,8 +76,8 @@ export function wider(name: PermissionName, granted: Grant, asked: Grant): Grant
 }
 
 /**
- * What of `asked` is not granted, and nobody decided about: all of it, or items of a list. Whoever granted less than what is
- * asked for without a limit, or less than an item stands for, has decided, and that lacks nothing.
+ * Returns the part of `asked` that is not granted and that nobody has decided about: all of it, or items of a list. A
+ * grant of less than an unlimited request, or of less than an item includes, is such a decision, and lacks nothing.
  */
 export function lacking(name: PermissionName, granted: Grant, asked: Grant): Grant | undefined {
   const more = wider(name, granted, asked);
@@ -92,7 +91,7 @@ export function lacking(name: PermissionName, granted: Grant, asked: Grant): Gra
   return left.length === 0 ? undefined : narrowed(left);
 }
 
-/** All of both, as a grant takes the place of the one before: also what `true` leaves out and a list has spelled. */
+/** Returns the union of two grants, to replace the earlier one; including listed items that `true` does not open. */
 export function together(name: PermissionName, one: Grant, other: Grant): Grant {
   if (one.kind === 'denied') return other;
   if (other.kind === 'denied') return one;
@@ -105,7 +104,10 @@ export function together(name: PermissionName, one: Grant, other: Grant): Grant 
   return beyond.length === 0 ? ALL : narrowed([...new Set([all, ...beyond])]);
 }
 
-/** `true` where there is nothing beyond. Else even `true` leaves out what must be spelled, as a private address. */
+/**
+ * Returns `true` if nothing exceeds the grant. Otherwise even a whole grant excludes what must be named, such as a
+ * private address.
+ */
 function itemsOf(grant: Grant, narrowing: Narrowing | null): true | readonly string[] {
   if (grant.kind === 'denied') return [];
   if (grant.kind === 'narrowed') return grant.items;

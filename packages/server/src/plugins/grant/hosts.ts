@@ -1,15 +1,15 @@
-// Which hosts a grant of the network names, and where a URL leads: one spelling for both, so that they can be compared.
-// Resolves no names.
+// Hosts in network grants, and the targets of URLs, in one canonical form, so that they can be compared. Resolves no
+// names.
 
 import { isIP } from 'node:net';
 import { canonicalAddress, kindOfAddress } from '../../base/addresses.ts';
 
-/** `*`: any public host. `*.example.org`: what is below it, at any depth, and not itself. */
+/** A host item. `*`: any public host. `*.example.org`: all names below it, at any depth, but not the name itself. */
 export interface HostItem {
   readonly isWild: boolean;
   /** '' for `*` alone. IPv6 without brackets. */
   readonly host: string;
-  /** Undefined: that of the scheme. */
+  /** Undefined: the default port of the scheme. */
   readonly port: number | undefined;
 }
 
@@ -17,15 +17,15 @@ export interface Place {
   /** IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
-  /** The port is that of the scheme. */
+  /** True for the default port of the scheme. */
   readonly isUsualPort: boolean;
 }
 
-/** Nothing that a URL would read as something else than a host and a port. */
+/** Pattern of an item: only what a URL parser also reads as a host and a port. */
 const ITEM = /^(\*\.)?(\[[0-9a-fA-F:.]+\]|[^\s:/?#@\\[\]%*<>^|]+)(?::([1-9][0-9]{0,4}))?$/u;
 const ALL = /^\*(?::([1-9][0-9]{0,4}))?$/;
 
-/** As the config file says it. The answer is a reason, in words, where it can be none. */
+/** Parses an item of the config file. Returns a reason, for people, if it is invalid. */
 export function readHostItem(text: string): HostItem | string {
   const all = ALL.exec(text);
   const parts = ITEM.exec(text);
@@ -53,14 +53,17 @@ export function spellHostItem({ isWild, host, port }: HostItem): string {
   return port === undefined ? name : `${name}:${port}`;
 }
 
-/** The narrowest item by which the place can be reached, or a reason why there is none. */
+/** Returns the narrowest item that reaches a place, or a reason why there is none. */
 export const itemFor = (place: Place): HostItem | string => {
-  // Of an address the port is always named: it may be one of this machine.
+  // For an address the port is always named, because it may be an address of this machine.
   const isNamed = !place.isUsualPort || isIP(place.host) !== 0;
   return readHostItem(`${spellHost(place.host)}${isNamed ? `:${place.port}` : ''}`);
 };
 
-/** Of the name alone: where a name leads is known only when it is looked up, and is checked then. */
+/**
+ * Returns whether an item reaches a place, by its name alone. The addresses of the name are checked when it is
+ * resolved.
+ */
 export function reaches(item: HostItem, place: Place, own: ReadonlySet<string>): boolean {
   const isPort = item.port === undefined ? place.isUsualPort : item.port === place.port;
   if (!isPort) return false;
@@ -72,7 +75,7 @@ export function reaches(item: HostItem, place: Place, own: ReadonlySet<string>):
   return item.host === '' || (address === undefined && place.host.endsWith(`.${item.host}`));
 }
 
-/** Whoever may reach `granted` may reach all of `asked`. */
+/** Returns whether `granted` includes all of `asked`. */
 export function coversHost(granted: HostItem, asked: HostItem): boolean {
   if (granted.port !== asked.port) return false;
   if (!granted.isWild) return !asked.isWild && granted.host === asked.host;
@@ -82,8 +85,8 @@ export function coversHost(granted: HostItem, asked: HostItem): boolean {
 }
 
 /**
- * As the resolver gets it: lower case, punycode, dotted numbers, no dot at the end; addresses without brackets.
- * `URL` does it, so that nobody who is handed a URL later can understand another host.
+ * Returns the host as the resolver gets it: lower case, punycode, dotted numbers, no dot at the end; addresses without
+ * brackets. Parsed by `URL`, so that no later parser of the URL can see another host.
  */
 export function canonicalHost(text: string): string | undefined {
   const url = `http://${text}/`;

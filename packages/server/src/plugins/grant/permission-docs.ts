@@ -1,4 +1,4 @@
-// The table of permissions as Markdown. The docs hold what this makes, and a test compares them.
+// The table of permissions as Markdown. The docs contain it, and a test compares the two.
 
 import { PERMISSION_NAMES, permission } from './permissions.ts';
 

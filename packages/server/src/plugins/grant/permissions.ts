@@ -1,29 +1,29 @@
-// The one table of what a plugin can be allowed. The config file, the checks, the errors, the manifest and the docs are all
-// made of it, so that nothing can be demanded that cannot be granted. Knows no plugin and no call.
+// The table of all permissions. The config file, the checks, the errors, the manifest and the docs derive from it, so
+// that nothing can be required that cannot be granted.
 
 import { z } from 'zod';
 import { ALL_KEYS, coversKey, type Doing, type KeyPath, readKeyItem, spellKeyItem } from './config-keys.ts';
 import { coversHost, type HostItem, readHostItem, spellHostItem } from './hosts.ts';
 import { readProgramItem } from './programs.ts';
 
-/** How a value can be less than `true`: an object with one key, and a list of such items behind it. */
+/** A way to grant less than `true`: an object with one key and a list of items. */
 export interface Narrowing {
   readonly key: 'commands' | 'keys' | 'hosts' | 'on' | 'names';
-  /** What an item is, for people. */
+  /** Description of an item, for people. */
   readonly items: string;
   readonly example: string;
-  /** The object, strict; its items in their one spelling. */
+  /** Schema of the object, strict; makes the items canonical. */
   readonly shape: z.ZodType<{ readonly [key: string]: readonly string[] }>;
-  /** The item that is the same as `true`, where there is one. */
+  /** The item that equals `true`, if there is one. */
   readonly all?: string;
-  /** Whoever has `granted` has all of `asked`. Both in their one spelling. */
+  /** Returns whether `granted` includes all of `asked`. Both in canonical form. */
   covers(granted: string, asked: string): boolean;
 }
 
 export interface Permission {
-  /** Behind "This plugin can": what a person is asked to agree to. */
+  /** Text after "This plugin can", for the person who gives consent. */
   readonly sentence: string;
-  /** What its calls do, and what they never do. */
+  /** Effect of its calls, and what they never do. */
   readonly lets: string;
   readonly narrowing: Narrowing | null;
 }
@@ -96,7 +96,7 @@ const keys = (doing: Doing, example: string): Narrowing =>
     { all: ALL_KEYS, covers: (granted, asked) => coversKey(keyOf(granted, doing), keyOf(asked, doing), doing) },
   );
 
-/** Made by the shape above, so that it can be read. */
+/** Parses an item that the schema above made, and that is therefore valid. */
 function keyOf(item: string, doing: Doing): KeyPath {
   const read = readKeyItem(item, doing);
   return typeof read === 'string' ? ['-'] : read;
@@ -112,9 +112,9 @@ export const COMMAND_NAME = /^[a-z][a-z0-9_-]{0,31}$/;
 export const CHANNEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 export const DRIVER_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 
-/** Keys of people begin with these. */
+/** Reserved names: session keys of people begin with these. */
 export const NO_CHANNELS = ['user', 'chat', 'direct', 'main'];
-/** They are ours. */
+/** Names of built-in drivers. */
 export const OWN_DRIVERS = ['echo', 'command', 'claude-code', 'codex', 'acp', 'openai'];
 
 export const PERMISSIONS = {
@@ -216,6 +216,6 @@ export const isPermission = (text: string): text is PermissionName => Object.has
 
 export const permission = (name: PermissionName): Permission => PERMISSIONS[name];
 
-/** Where the config file grants it. */
+/** Returns the key of the config file that grants a permission. */
 export const configKey = (plugin: string, name: PermissionName): string =>
   `plugins.entries.${plugin}.permissions.${name}`;

@@ -1,13 +1,16 @@
-// Which programs a grant names, and which file a call would start. Starts nothing.
+// Programs in grants, and the files that calls would start. Starts nothing.
 
 import { accessSync, constants, statSync } from 'node:fs';
 import { isAbsolute, join, posix } from 'node:path';
 
-/** A bare name, or an absolute path that is as short as it can be. No links are followed: busybox is many programs. */
+/**
+ * Pattern of a bare name. Other programs are normalized absolute paths. Links are not followed: busybox is many
+ * programs.
+ */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}$/;
 const CONTROL = /\p{Cc}/u;
 
-/** Programs that start any other that they are given: a list with one of them in it would narrow nothing. */
+/** Programs that start any other program given to them: a list that contains one of them would restrict nothing. */
 const STARTS_ANYTHING = new Set(
   [
     'sh bash rbash dash ash zsh ksh mksh fish csh tcsh pwsh busybox toybox eval exec command',
@@ -20,16 +23,16 @@ const STARTS_ANYTHING = new Set(
     'chpst setuidgid eatmydata envdir setlock faketime torsocks proxychains proxychains4 gosu su-exec aa-exec',
     'fakeroot-sysv fakeroot-tcp dbus-launch ssh-agent debconf openvt logsave',
     'systemd-cat systemd-inhibit systemd-socket-activate',
-    // Under observation, or in a terminal.
+    // Programs that run others under observation or in a terminal.
     'strace ltrace gdb lldb rr perf valgrind catchsegv sotruss hyperfine entr tmux screen dtach abduco expect unbuffer rlwrap socat',
   ].flatMap((names) => names.split(' ')),
 );
-/** Loaders of shared libraries start the program that is their argument: `ld-linux-x86-64.so.2 /bin/sh`. */
+/** Loaders of shared libraries, which start the program in their argument: `ld-linux-x86-64.so.2 /bin/sh`. */
 const LOADER = /^ld(?:[-.].*)?\.so(?:\.\d+)*$|^ld-musl-.*$/;
 
 const startsAnything = (name: string): boolean => STARTS_ANYTHING.has(name) || LOADER.test(name);
 
-/** The answer is a reason, in words, where it can be none. */
+/** Parses an item. Returns a reason, for people, if it is invalid. */
 export function readProgramItem(text: string): { readonly item: string } | string {
   const item = canonicalProgram(text);
   if (item === undefined) return 'a program is a bare name or an absolute path: no spaces in a name, no wildcards';
@@ -39,18 +42,21 @@ export function readProgramItem(text: string): { readonly item: string } | strin
   return { item };
 }
 
-/** argv[0] as it is compared and run. Undefined for a relative path, an odd name, and what holds control characters. */
+/**
+ * Returns argv[0] in the form that is compared and executed; undefined for a relative path, an invalid name, or control
+ * characters.
+ */
 export function canonicalProgram(text: string): string | undefined {
   if (!text.includes('/')) return NAME.test(text) ? text : undefined;
   if (!text.startsWith('/') || text.endsWith('/') || text.length > 4096 || CONTROL.test(text)) return undefined;
   if (/[*?[\]]/.test(text) || !text.isWellFormed()) return undefined;
-  // Of the kernel's `..` behind a link this may be another file. It is this one that is run.
+  // The kernel may resolve `..` after a link to another file. The normalized path is the one that is executed.
   const path = posix.normalize(text);
   const last = posix.basename(path);
   return last === '' || last === '.' || last === '..' ? undefined : path;
 }
 
-/** Finds programs as a shell with that PATH would; its relative folders are left out. */
+/** Finds programs as a shell with that PATH would, but ignores its relative folders. */
 export function programFinder(path: string): (name: string) => string | undefined {
   const folders = path.split(':').filter((folder) => isAbsolute(folder));
   return (name) => (NAME.test(name) ? folders.map((folder) => join(folder, name)).find(isProgram) : undefined);

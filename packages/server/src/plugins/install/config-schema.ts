@@ -1,10 +1,10 @@
-// The schema that a manifest has for the plugin's settings: a part of JSON Schema that cannot be made to hang, to fetch or to
-// surprise, so that the gateway itself can check the settings. Runs no code of the plugin.
+// The schema of a plugin's settings in its manifest: a subset of JSON Schema that can neither hang nor fetch, so that
+// the gateway itself can validate the settings. Runs no code of the plugin.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
 
-/** No patterns, which can be made to take hours; no references, which can be made to go round. */
+/** Allowed keywords. No patterns, which can take hours (ReDoS); no references, which can be circular. */
 const KEYWORDS = new Set([
   '$schema',
   'type',
@@ -27,25 +27,25 @@ const KEYWORDS = new Set([
 const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean'];
 
 export interface ConfigSchema {
-  /** As the manifest says it: for the viewer. */
+  /** The schema of the manifest, for the viewer. */
   readonly json: Readonly<Record<string, unknown>>;
-  /** The keys of the first level, for people. */
+  /** Keys of the first level, for people. */
   readonly settings: readonly Setting[];
-  /** Returns the settings with the defaults filled in. Throws `bad_plugin_config`. */
+  /** Returns the settings with defaults filled in. Throws `bad_plugin_config`. */
   check(plugin: string, value: unknown): unknown;
 }
 
 export interface Setting {
   readonly key: string;
   readonly description: string;
-  /** It has no default either. */
+  /** True if the key is required and has no default. */
   readonly isRequired: boolean;
 }
 
 const MAX_SHOWN = 100;
 const MAX_SHOWN_CHARS = 200;
 
-/** `wrong`: what, in words. */
+/** Parses a schema. `wrong`: the error, for people. */
 export function readConfigSchema(value: unknown): { readonly schema: ConfigSchema } | { readonly wrong: string } {
   const wrong = faultOf(value, 'config');
   if (wrong !== undefined) return { wrong };
@@ -96,7 +96,7 @@ function unset(plugin: string, missing: readonly Setting[]): BinnacleError {
   });
 }
 
-/** `strict-json.ts` has seen to the depth. */
+/** Returns the first error. `strict-json.ts` has limited the depth. */
 function faultOf(value: unknown, at: string): string | undefined {
   if (!isObject(value)) return `${at}: a schema is an object`;
   for (const key of Object.keys(value)) {

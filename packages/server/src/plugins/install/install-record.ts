@@ -1,5 +1,5 @@
-// What was installed and agreed to: the hash of every file, and what the manifest asked for then. What has changed since is
-// refused, and whoever asks for more has to ask a person again. Keeps nothing itself.
+// The record of an installation: the hash of every file, and the consent to the permissions that the manifest
+// requested. Changed files are refused, and further permissions need consent again. Stores nothing itself.
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -15,18 +15,18 @@ import type { Look } from './scan-limits.ts';
 import { loadedName } from './typescript.ts';
 
 const MAX_NAMED = 20;
-/** npm would run these; we never do, so that a plugin that needs one would not work. */
+/** Scripts that npm would run and the gateway never does: a plugin that needs one would not work. */
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall'];
 const MAX_PACKAGE_BYTES = 1024 * 1024;
 
-/** As it is kept, in JSON. */
+/** The stored form, as JSON. */
 export const InstallRecordShape = z.strictObject({
   id: z.string().refine(isPluginId),
   version: z.string(),
-  /** Over all that is below. */
+  /** Hash over all files below. */
   hash: z.string().regex(/^[0-9a-f]{64}$/),
   files: z.array(z.strictObject({ path: z.string(), sha256: z.string(), mode: z.int() })),
-  /** As the config file would say it. */
+  /** Permissions in the form of the config file. */
   consented: z.record(z.string(), z.unknown()),
   /** ms since 1970. */
   installedAt: z.int(),
@@ -38,13 +38,14 @@ export type InstallRecord = z.output<typeof InstallRecordShape>;
 export interface Installed {
   readonly record: InstallRecord;
   readonly manifest: Manifest;
-  /** The real path. */
+  /** Real path. */
   readonly dir: string;
 }
 
 /**
- * To be called when a person has agreed to what the manifest asks for. `agreed`: the manifest that they were shown; another
- * one in the folder is refused. Throws `unsafe_plugin`, `bad_manifest`, `consent_needed`.
+ * Records an installation. Call after a person has consented to the permissions in the manifest. `agreed`: the manifest
+ * that the person saw; a different one in the folder is refused. Throws `unsafe_plugin`, `bad_manifest`,
+ * `consent_needed`.
  */
 export async function recordInstall(
   dir: string,
@@ -66,7 +67,10 @@ export async function recordInstall(
   return { record, manifest, dir: real };
 }
 
-/** Before each start. Throws `plugin_changed`, `unsafe_plugin`, `bad_manifest`, `consent_needed`. */
+/**
+ * Checks an installation; before each start. Throws `plugin_changed`, `unsafe_plugin`, `bad_manifest`,
+ * `consent_needed`.
+ */
 export async function checkInstall(record: InstallRecord, dir: string, bounds?: FileBounds): Promise<Installed> {
   const real = await checkPath(dir);
   checkSame(record, await readPluginFiles(real, bounds));
@@ -74,8 +78,8 @@ export async function checkInstall(record: InstallRecord, dir: string, bounds?: 
 }
 
 /**
- * The same, and a copy that nothing else was ever in: load from it, and no change in `dir` behind the check matters.
- * `to` must not be there; whoever made it takes it away, also after an error.
+ * Checks an installation and copies it into a new folder. Load from the copy: a later change in `dir` then has no
+ * effect (TOCTOU). `to` must not exist; the caller removes it, also after an error.
  */
 export async function copyInstall(
   record: InstallRecord,
@@ -87,15 +91,15 @@ export async function copyInstall(
   return { record, manifest: await readChecked(record, to), dir: to };
 }
 
-/** One line of what a manifest asks for beyond what was agreed to. */
+/** A permission in the manifest that exceeds the consent. */
 export interface Widening {
   readonly permission: PermissionName;
   readonly key: string;
-  /** What is new of it, as the config file would say it. */
+  /** The additional part, in the form of the config file. */
   readonly more: ReturnType<typeof spellGrant>;
 }
 
-/** Empty: nobody has to be asked. */
+/** Returns the permissions without consent; empty if no consent is needed. */
 export function needsConsent(consented: Grants, manifest: Manifest): Widening[] {
   return Array.from(manifest.asks).flatMap(([name, { grant }]): Widening[] => {
     const more: Grant | undefined = wider(name, grantIn(consented, name), grant);
@@ -104,7 +108,7 @@ export function needsConsent(consented: Grants, manifest: Manifest): Widening[] 
   });
 }
 
-/** What was agreed to. What is no permission any more was agreed to in vain. */
+/** Returns the permissions with consent. Unknown permissions, from another version, are ignored. */
 export const consentedIn = (record: InstallRecord): Grants => readGrants(record.consented, () => undefined);
 
 export function consentNeeded(manifest: Manifest, more: readonly Widening[]): BinnacleError {
@@ -115,7 +119,10 @@ export function consentNeeded(manifest: Manifest, more: readonly Widening[]): Bi
   });
 }
 
-/** The same manifest as when the hash was made, but maybe not of the same version of ours: what it asks for is seen anew. */
+/**
+ * Reads the manifest. Its bytes are those of the installation, but the version of the gateway may differ, so the
+ * permissions are checked again.
+ */
 async function readChecked(record: InstallRecord, dir: string): Promise<Manifest> {
   const manifest = await readManifestOf(record.id, dir, record.files);
   if (manifest.id !== record.id || manifest.version !== record.version) {
@@ -126,7 +133,7 @@ async function readChecked(record: InstallRecord, dir: string): Promise<Manifest
   return manifest;
 }
 
-/** That of the list, and not one that came into the folder since. */
+/** Reads the manifest whose hash is in the list, not one that appeared later. */
 async function readManifestOf(plugin: string, dir: string, files: readonly PluginFile[]): Promise<Manifest> {
   const bytes = await manifestBytes(dir);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
@@ -135,7 +142,7 @@ async function readManifestOf(plugin: string, dir: string, files: readonly Plugi
 }
 
 function checkSame(record: InstallRecord, files: readonly PluginFile[]): void {
-  // The list in the record is there to say what has changed; that nothing has, the hash says.
+  // The hash proves that nothing has changed; the list in the record serves to report the changes.
   if (hashOf(files) === record.hash && hashOf(record.files) === record.hash) return;
   const before = new Map(record.files.map((file) => [file.path, file]));
   const now = new Map(files.map((file) => [file.path, file]));
@@ -161,7 +168,10 @@ function changed(plugin: string, what: readonly string[]): BinnacleError {
   });
 }
 
-/** By path, so that the order of a disk is of no matter. Nothing in a path can look like the end of it. */
+/**
+ * Hashes the list, sorted by path, so that the order on the disk does not matter. JSON prevents that a path imitates
+ * the end of an entry.
+ */
 export function hashOf(files: readonly PluginFile[]): string {
   const list = files.map(({ path, sha256, mode }) => [path, sha256, mode] as const);
   list.sort(([one], [other]) => (one < other ? -1 : 1));
@@ -176,7 +186,7 @@ function checkEntry({ entry }: Manifest, files: readonly PluginFile[]): void {
   });
 }
 
-/** Also in the packages that it brings along. */
+/** Refuses install scripts, including those of bundled packages. */
 async function checkNoScripts(dir: string, files: readonly PluginFile[], look?: Look): Promise<void> {
   for (const { path } of files) {
     await look?.pause();
@@ -191,7 +201,7 @@ async function checkNoScripts(dir: string, files: readonly PluginFile[], look?: 
   }
 }
 
-/** Undefined where that cannot be said. */
+/** Returns the names of scripts; undefined if the file cannot be parsed. */
 function scriptsIn(text: string): readonly string[] | undefined {
   if (text.length > MAX_PACKAGE_BYTES) return undefined;
   try {

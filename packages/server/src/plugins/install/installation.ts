@@ -1,8 +1,7 @@
-// What is on the disk of installed plugins, below `<data>/plugins/<id>/`: the files that were agreed to, and the record of
-// it. Knows neither the config file nor any process.
+// Installed plugins on the disk, below `<data>/plugins/<id>/`: the files, and the record of the consent.
 //
-// The record names the folder of the files, so that renaming the record is what installs: who is killed before leaves the
-// version that was there, and who is killed behind it the new one. What is left over goes at the next start.
+// The record names the folder of the files, so that renaming the record is the atomic step of an installation: a kill
+// before it leaves the earlier version, a kill after it the new one. The next start removes the remains.
 
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -18,14 +17,14 @@ import { type Built, buildFrom, type StripTypes } from './source.ts';
 import { type TypeScripts, withoutTypes } from './type-stripping.ts';
 import { loadedName } from './typescript.ts';
 
-/** A copy that is loaded from. */
+/** A copy from which a plugin is loaded. */
 export interface Staged {
-  /** Real, private, and with nothing in it that was not checked. */
+  /** Real path of a private folder in which everything was checked. */
   readonly dir: string;
-  /** Within `dir`: of what the manifest names, what Node can load. */
+  /** Path within `dir`: the entry of the manifest in the form that Node can load. */
   readonly entry: string;
   readonly manifest: Manifest;
-  /** When its process has ended. */
+  /** Removes the copy. Call after the process has ended. */
   dispose(): Promise<void>;
 }
 
@@ -33,11 +32,11 @@ export type InstalledPlugin =
   | (Installed & { readonly id: string; readonly problem?: undefined })
   | { readonly id: string; readonly problem: BinnacleError };
 
-/** Whoever asks within the same process. */
+/** A caller within this process. */
 const NOBODY: Asker = { by: '' };
 const RECORD = 'record.json';
 const MAX_RECORD_BYTES = 8 * 1024 * 1024;
-/** What is being made, loaded from, or taken away. No plugin is called like that. */
+/** Folders under construction, in use or being removed. No plugin id looks like that. */
 const WORK = /^\.(?:new|run|gone)-/;
 const FILES = /^files-[0-9a-f]{16}$/;
 
@@ -49,17 +48,17 @@ export class Installations {
   readonly #types: TypeScripts;
   readonly #looks: Looks;
   #swept: Promise<void> | undefined;
-  /** By plugin: what is done with its files is done one after the other. */
+  /** Serializes operations on the files, by plugin. */
   readonly #last = new Map<string, Promise<unknown>>();
 
-  /** `dir`: `<data>/plugins`, for us alone; made when something is installed. */
+  /** `dir`: `<data>/plugins`, private to the gateway; created by the first installation. */
   constructor(dir: string, types: TypeScripts, look: Partial<LookBounds> = {}) {
     this.#dir = dir;
     this.#types = types;
     this.#looks = new Looks(look);
   }
 
-  /** Each with its files checked, or with what is wrong with it. */
+  /** Lists the plugins, each with its checked files or with its error. */
   async list(): Promise<InstalledPlugin[]> {
     await this.#sweep();
     const ids = (await namesIn(this.#dir)).filter(isPluginId).sort();
@@ -67,7 +66,10 @@ export class Installations {
     return found.filter((one) => one !== undefined);
   }
 
-  /** Throws what `install` would, too: nobody is asked about what cannot be had. */
+  /**
+   * Previews an installation. Throws the errors of `install`, so that no person is asked about a plugin that cannot be
+   * installed.
+   */
   async preview(source: string, asker: Asker = NOBODY): Promise<Built> {
     return await this.#built(source, asker, async (built, dir, look) => {
       await recordInstall(dir, built.manifest, 0, { look });
@@ -76,10 +78,10 @@ export class Installations {
   }
 
   /**
-   * To be called when a person has agreed. `digest`: of the preview that they saw. Throws `plugin_changed` where the folder is
-   * another one since, `unsafe_plugin`, `bad_manifest`, `bad_typescript`, `too_many_installs`, `client_closed` where the asker
-   * has gone, `going_away`, and what `ready` throws, which is called when nothing is left to refuse; the version that was there
-   * stays then.
+   * Installs a plugin. Call after the consent of a person. `digest`: of the preview that the person saw. Throws
+   * `plugin_changed` if the folder has changed since, `unsafe_plugin`, `bad_manifest`, `bad_typescript`,
+   * `too_many_installs`, `client_closed` if the caller has disconnected, `going_away`, and the errors of `ready`, which
+   * is called when all checks have passed; after an error the earlier version stays.
    */
   async install(
     source: string,
@@ -95,17 +97,17 @@ export class Installations {
     });
   }
 
-  /** The gateway stops: nobody waits for what is looked at. */
+  /** Aborts all scans when the gateway stops. */
   quiet(): void {
     this.#looks.end();
   }
 
-  /** Nothing is looked at from here on. */
+  /** Aborts all scans, refuses new ones, and waits for the end of the running ones. */
   async close(): Promise<void> {
     await this.#looks.close();
   }
 
-  /** With all that is kept below its folder. Throws `plugin_not_found`. */
+  /** Removes a plugin with everything in its folder. Throws `plugin_not_found`. */
   async remove(id: string): Promise<void> {
     await this.#sweep();
     await this.#turn(id, async () => {
@@ -118,7 +120,10 @@ export class Installations {
     });
   }
 
-  /** A fresh copy, checked while it was made. Throws `plugin_not_found`, `plugin_changed`, `unsafe_plugin`, `consent_needed` … */
+  /**
+   * Makes a new copy, checked during the copy. Throws `plugin_not_found`, `plugin_changed`, `unsafe_plugin`,
+   * `consent_needed` …
+   */
   async stage(id: string): Promise<Staged> {
     await this.#sweep();
     return await this.#turn(id, async () => {
@@ -177,7 +182,7 @@ export class Installations {
     }
   }
 
-  /** Undefined: nothing is installed. Throws `plugin_changed` for a record that is none. */
+  /** Reads the record; undefined if nothing is installed. Throws `plugin_changed` for an invalid record. */
   async #kept(id: string): Promise<Kept | undefined> {
     if (!isPluginId(id)) return undefined;
     const path = join(this.#dir, id, RECORD);
@@ -201,13 +206,16 @@ export class Installations {
     }
   }
 
-  /** Once, before anything else: nobody else uses the folder, so all that is unfinished is left over. */
+  /**
+   * Removes unfinished work, once, before anything else. Only this process uses the folder, so all unfinished work is
+   * left over.
+   */
   #sweep(): Promise<void> {
     this.#swept ??= (async () => {
       for (const name of await namesIn(this.#dir)) {
         if (WORK.test(name)) await rm(join(this.#dir, name), { recursive: true, force: true });
         if (!isPluginId(name)) continue;
-        // Of a record that cannot be read nobody knows what belongs to it: it stays for a person to look at.
+        // An unreadable record does not tell which files belong to it: they stay for a person to examine.
         const kept = await this.#kept(name).catch(() => null);
         if (kept !== null) await this.#clean(name, kept?.files);
       }
@@ -215,14 +223,14 @@ export class Installations {
     return this.#swept;
   }
 
-  /** All but the files that the record names, and what others keep there. */
+  /** Removes old file folders and unfinished records, but not the files of the record, nor files of others. */
   async #clean(id: string, files: string | undefined): Promise<void> {
     const home = join(this.#dir, id);
     for (const name of await namesIn(home)) {
       const isOld = FILES.test(name) && name !== files;
       if (isOld || UNFINISHED.test(name)) await rm(join(home, name), { recursive: true, force: true });
     }
-    // Where nothing is left of what was never installed.
+    // Removes the folder if it is empty and nothing was installed.
     if (files === undefined) await rmdir(home).catch(() => undefined);
   }
 
@@ -239,7 +247,7 @@ export class Installations {
 
 const UNFINISHED = /^record\.json\.[0-9a-f]{16}$/;
 
-/** Whole or not at all, and on the disk when it settles. */
+/** Writes a file atomically: whole or not at all, and synced to the disk when the promise settles. */
 async function writeWhole(dir: string, name: string, text: string): Promise<void> {
   const temporary = join(dir, `${name}.${random()}`);
   const file = await open(temporary, 'wx', 0o600);

@@ -1,5 +1,5 @@
-// binnacle.plugin.json: what a plugin says of itself and asks for, before any of its code has run. Knows nothing of what it
-// is granted.
+// The manifest, binnacle.plugin.json: the description of a plugin and the permissions that it requests, before any of
+// its code has run.
 
 import { constants } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
@@ -14,13 +14,13 @@ import { readStrictJson } from './strict-json.ts';
 import { isSeen } from './visible-text.ts';
 
 export const MANIFEST_FILE = 'binnacle.plugin.json';
-/** A person has to read it. */
+/** Maximum bytes: a person has to read the manifest. */
 const MAX_BYTES = 64 * 1024;
 const MAX_DEPTH = 24;
 
 export interface Asked {
   readonly grant: Exclude<Grant, { readonly kind: 'denied' }>;
-  /** One line, for the person who is asked. */
+  /** One line, for the person who gives consent. */
   readonly reason: string;
 }
 
@@ -29,7 +29,7 @@ export interface Manifest {
   readonly version: string;
   readonly name: string;
   readonly description: string;
-  /** Below the folder, with `/`. Whether it is there is seen by who reads the folder. */
+  /** Path below the folder, with `/`. The reader of the folder checks that the file exists. */
   readonly entry: string;
   readonly asks: ReadonlyMap<PermissionName, Asked>;
   readonly config: ConfigSchema | undefined;
@@ -39,7 +39,7 @@ const NUMBER = '(?:0|[1-9][0-9]{0,8})';
 const VERSION = new RegExp(
   `^${NUMBER}\\.${NUMBER}\\.${NUMBER}(?:-[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?(?:\\+[0-9A-Za-z.-]+)?$`,
 );
-/** No dot first: neither `..` nor what is hidden. */
+/** Pattern of an entry. No segment begins with a dot: neither `..` nor hidden files. */
 const ENTRY = /^(?:\.\/)?(?:[A-Za-z0-9_@-][A-Za-z0-9_@.-]*\/)*[A-Za-z0-9_@-][A-Za-z0-9_@.-]*\.(?:js|mjs|cjs|ts|mts)$/;
 const line = (max: number) => z.string().trim().min(1).max(max).refine(isSeen, 'one line of visible characters');
 
@@ -59,7 +59,7 @@ const Shape = z.strictObject({
 });
 const Reason = z.object({ reason: line(300) });
 
-/** Throws `bad_manifest`. */
+/** Parses a manifest. Throws `bad_manifest`. */
 export function readManifest(bytes: Uint8Array): Manifest {
   const json = readStrictJson(bytes, { maxBytes: MAX_BYTES, maxDepth: MAX_DEPTH });
   if ('wrong' in json) throw bad('', json.wrong);
@@ -73,13 +73,13 @@ export function readManifest(bytes: Uint8Array): Manifest {
   return Object.freeze({ id, version, name, description, entry, asks, config: configOf(config) });
 }
 
-/** Of a folder. Throws `bad_manifest`. */
+/** Reads the manifest of a folder. Throws `bad_manifest`. */
 export const readManifestIn = async (dir: string): Promise<Manifest> => readManifest(await manifestBytes(dir));
 
-/** Follows no link, and reads nothing but a file of that name. Throws `bad_manifest`. */
+/** Reads the bytes of the manifest, without following a link. Throws `bad_manifest`. */
 export async function manifestBytes(dir: string): Promise<Uint8Array> {
   const path = join(dir, MANIFEST_FILE);
-  // A pipe of that name would make us wait for a writer.
+  // Opening a FIFO of that name would otherwise block until a writer comes.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     (error: unknown) => {
       throw codeOf(error) === 'ENOENT' ? noManifest(dir) : unreadable(path, error);
@@ -100,7 +100,10 @@ export async function manifestBytes(dir: string): Promise<Uint8Array> {
   }
 }
 
-/** Before anything else is said of a folder: who named another one is told that. Throws `bad_manifest`. */
+/**
+ * Checks that a folder has a manifest. Call before other checks: for a wrong path, that is the helpful error. Throws
+ * `bad_manifest`.
+ */
 export async function findManifest(dir: string): Promise<void> {
   const path = join(dir, MANIFEST_FILE);
   await lstat(path).catch(async (error: unknown) => {
@@ -125,10 +128,10 @@ const noManifest = (dir: string): BinnacleError =>
 const unreadable = (path: string, cause: unknown): BinnacleError =>
   new BinnacleError('bad_manifest', { message: `${path} cannot be read: ${codeOf(cause)}.`, cause });
 
-/** What it asks for, without the reasons. */
+/** Returns the requested permissions without the reasons. */
 export const asked = ({ asks }: Manifest): Grants => new Map(Array.from(asks, ([name, { grant }]) => [name, grant]));
 
-/** As the manifest would say it, and as it is kept with the consent. */
+/** Returns grants in the form of the manifest, which is also the stored form of the consent. */
 export const spellGrants = (grants: Grants): Record<string, ReturnType<typeof spellGrant>> =>
   Object.fromEntries(Array.from(grants, ([name, grant]) => [name, spellGrant(name, grant)]));
 

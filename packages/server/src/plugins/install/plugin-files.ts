@@ -1,8 +1,9 @@
-// The files of a plugin, each with its hash, and whether anybody but us could change them. Reads; runs and writes nothing.
+// The files of a plugin with their hashes, and the check whether other users could change them. Runs nothing, and
+// writes only copies.
 //
-// What is checked here is true at that moment. Between the check and the loading only who may write there could change it:
-// root, and programs of the same user, who could change the config file just as well. `copyChecked` closes even that: it
-// hashes the bytes that it copies, so that what is loaded from the copy is what was checked.
+// The result of a check holds for that moment. Between check and load (TOCTOU), only root and programs of the same user
+// could change the files, and those could change the config file as well. `copyChecked` closes even that gap: it hashes
+// the bytes that it copies, so that what is loaded from the copy is what was checked.
 
 import { createHash } from 'node:crypto';
 import { constants, type Dirent, type Stats } from 'node:fs';
@@ -13,9 +14,9 @@ import { BinnacleError } from '@binnacle/protocol';
 import type { Look } from './scan-limits.ts';
 
 export interface PluginFile {
-  /** Below the folder, with `/`; one at its end for a folder. '' is the folder itself. */
+  /** Path below the folder, with `/`; a folder ends with `/`. '' is the folder itself. */
   readonly path: string;
-  /** Of a folder ''. */
+  /** '' for a folder. */
   readonly sha256: string;
   readonly mode: number;
 }
@@ -34,7 +35,7 @@ export const FILE_BOUNDS: FileBounds = {
   maxDepth: 32,
 };
 
-/** Some ten milliseconds. */
+/** Bytes hashed in one event-loop turn, about ten milliseconds. */
 const HASHED_AT_ONCE = 4 * 1024 * 1024;
 const SET_ID = 0o6000;
 const STICKY = 0o1000;
@@ -43,8 +44,9 @@ const OTHERS_WRITE = 0o002;
 const ODD_NAME = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufffd\\]/u;
 
 /**
- * The real path of the folder, to be used from here on. It and all above it must belong to us or to root, and nobody else
- * may write there; where a folder above is sticky, as /tmp, others cannot move what is ours. Throws `unsafe_plugin`.
+ * Returns the real path of the folder, to use from here on. The folder and all folders above must belong to the
+ * gateway's user or to root, and no other user may write to them; in a sticky folder above, such as /tmp, others cannot
+ * move the plugin's folder. Throws `unsafe_plugin`.
  */
 export async function checkPath(dir: string): Promise<string> {
   const given = resolve(dir);
@@ -59,14 +61,15 @@ export async function checkPath(dir: string): Promise<string> {
   return real;
 }
 
-/** By path. Throws `unsafe_plugin` for what is neither a file nor a folder of ours, and for more than the bounds. */
+/** Lists the files by path. Throws `unsafe_plugin` for anything but own files and folders, and beyond the bounds. */
 export async function readPluginFiles(dir: string, bounds: FileBounds = FILE_BOUNDS): Promise<PluginFile[]> {
   return await readEach(await checkPath(dir), bounds, () => undefined);
 }
 
 /**
- * Reads the files once: what was hashed is what is written below `to`, a folder that is made and must not be there yet.
- * `isGood` sees the list before anybody can load from it. Throws what it throws, and `unsafe_plugin`.
+ * Copies the files below `to`, a new folder that must not exist. Each file is read only once, so that the copied bytes
+ * are the hashed bytes. `isGood` gets the list before anything can be loaded from the copy. Throws the errors of
+ * `isGood`, and `unsafe_plugin`.
  */
 export async function copyChecked(
   dir: string,
@@ -80,8 +83,8 @@ export async function copyChecked(
 }
 
 /**
- * The same of a folder that somebody works in: `leavesOut` says what of it is no part of the plugin, by its path. What it
- * leaves out is not looked at. Returns what is below `to` now.
+ * Copies the files of a folder in development. `leavesOut` decides by path what is not part of the plugin; such entries
+ * are not read. Returns the files below `to`.
  */
 export async function copySource(
   dir: string,
@@ -94,7 +97,7 @@ export async function copySource(
   return await readEach(from, bounds, writeBelow(to), source);
 }
 
-/** Of a folder that anybody may have filled. */
+/** Lists a folder of untrusted content. */
 export async function entriesIn(dir: string, look: Look): Promise<Dirent[]> {
   const found: Dirent[] = [];
   for await (const entry of await opendir(dir, { bufferSize: 256 })) {
@@ -160,7 +163,7 @@ async function readEach(
   return found;
 }
 
-/** The file that was looked at, and no other that took its name meanwhile. */
+/** Reads the file that was checked, not one that has replaced it (TOCTOU). */
 async function readExactly(full: string, seen: Stats, maxBytes: number): Promise<Uint8Array> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const file = await open(full, flags).catch((error: unknown) => refuse(full, `cannot be read: ${codeOf(error)}`));
@@ -174,7 +177,7 @@ async function readExactly(full: string, seen: Stats, maxBytes: number): Promise
   }
 }
 
-/** One byte more would be another file than the one whose size was checked. */
+/** Reads exactly the checked size. One more byte means that the file has changed. */
 async function readSize(full: string, file: FileHandle, size: number): Promise<Uint8Array> {
   const buffer = Buffer.alloc(size + 1);
   let length = 0;
@@ -205,10 +208,10 @@ function checkKind(full: string, stat: Stats): void {
 }
 
 function checkOwner(full: string, stat: Stats, pardons: number, hint = `chmod go-w ${full}`): void {
-  // Windows has no such owners and modes to check.
+  // Windows has no such owners and modes.
   if (process.getuid === undefined) return;
   if (stat.uid !== 0 && stat.uid !== process.getuid()) refuse(full, `belongs to user ${stat.uid}`);
-  // A group of one, as most systems make for each user, with a umask that lets it write.
+  // A private group, which most systems create for each user, with a umask that lets the group write.
   const isOwnGroup = stat.gid === stat.uid;
   const others = OTHERS_WRITE | (isOwnGroup ? 0 : GROUP_WRITES);
   if ((stat.mode & others) !== 0 && (stat.mode & pardons) === 0) {
@@ -216,7 +219,7 @@ function checkOwner(full: string, stat: Stats, pardons: number, hint = `chmod go
   }
 }
 
-/** So that nothing of it turns or hides what is said of it. */
+/** Escapes a path, so that no character of it can reverse or hide the rest of a message. */
 const spelled = (path: string): string =>
   JSON.stringify(path).replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 

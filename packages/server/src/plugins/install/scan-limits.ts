@@ -1,18 +1,17 @@
-// What looking at a folder may cost: somebody else wrote it, and nobody has agreed to anything yet. Knows nothing of what is
-// looked at.
+// Limits for scanning an untrusted folder, before anybody has consented to anything.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { BinnacleError } from '@binnacle/protocol';
 
 export interface LookBounds {
   readonly withinMs: number;
-  /** Of packages, each with what it brings along. */
+  /** Maximum folders of packages, each with its bundled packages. */
   readonly maxFolders: number;
-  /** Names in folders, also of what is left out. */
+  /** Maximum directory entries, including those that are left out. */
   readonly maxEntries: number;
-  /** Packages that are needed. */
+  /** Maximum required packages. */
   readonly maxNames: number;
-  /** Of all package.json together. Those of packages are read twice. */
+  /** Maximum bytes of all package.json files together. Those of packages are read twice. */
   readonly maxJsonBytes: number;
 }
 
@@ -26,21 +25,21 @@ export const LOOK_BOUNDS: LookBounds = {
 
 export interface Asker {
   readonly by: string;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when the answer is no longer needed. */
   readonly signal?: AbortSignal;
 }
 
 type Cost = 'maxFolders' | 'maxEntries' | 'maxNames' | 'maxJsonBytes';
 
 const TURN_MS = 8;
-/** At work. Each holds a file of the plugin in memory, and what is read of it. */
+/** Maximum concurrent scans. Each has a file of the plugin in memory, and the data read from it. */
 const MAX_AT_WORK = 4;
 const MAX_AT_WORK_OF_ONE = 2;
-/** With those that wait. */
+/** Maximum scans of one caller, including those that wait. */
 const MAX_OF_ONE = 8;
 const MAX = 32;
 
-/** At one folder. Whoever began it closes it. */
+/** One scan of a folder. The code that begins a scan must close it. */
 export class Look {
   readonly #folder: string;
   readonly #bounds: LookBounds;
@@ -51,7 +50,7 @@ export class Look {
   readonly #left = (): void => this.#end.abort(this.#asked.reason);
   #turnBegan = performance.now();
 
-  /** `asked`: aborted with what is to be thrown. */
+  /** `asked`: its abort reason is the error to throw. */
   constructor(folder: string, bounds: LookBounds, asked: AbortSignal) {
     this.#folder = folder;
     this.#bounds = bounds;
@@ -62,7 +61,7 @@ export class Look {
     if (asked.aborted) this.#left();
   }
 
-  /** Aborted with what `check` throws. */
+  /** Aborted with the error that `check` throws. */
   get signal(): AbortSignal {
     return this.#end.signal;
   }
@@ -71,7 +70,7 @@ export class Look {
     this.#end.signal.throwIfAborted();
   }
 
-  /** Lets others have a turn where this one has had a long one. Throws what `check` throws. */
+  /** Yields to the event loop after a long turn. Throws the errors of `check`. */
   async pause(): Promise<void> {
     this.check();
     if (performance.now() - this.#turnBegan < TURN_MS) return;
@@ -80,7 +79,7 @@ export class Look {
     this.check();
   }
 
-  /** Throws `unsafe_plugin` beyond the bound. */
+  /** Counts a cost. Throws `unsafe_plugin` beyond its limit. */
   spend(cost: Cost, count = 1): void {
     this.#spent[cost] += count;
     const max = this.#bounds[cost];
@@ -107,10 +106,10 @@ export class Look {
   }
 }
 
-/** All that go on: few at a time, and the next one then. */
+/** The queue of scans, with a limited number at a time. */
 export class Looks {
   readonly #bounds: LookBounds;
-  /** In the order in which they were asked for. */
+  /** Scans in the order of their requests. */
   readonly #all = new Set<Turn>();
   #isClosed = false;
 
@@ -119,8 +118,8 @@ export class Looks {
   }
 
   /**
-   * Throws `too_many_installs`, `going_away`, `client_closed` where the asker has gone, `unsafe_plugin` where it takes too long,
-   * and what `act` throws.
+   * Runs a scan. Throws `too_many_installs`, `going_away`, `client_closed` if the caller has disconnected,
+   * `unsafe_plugin` if it takes too long, and the errors of `act`.
    */
   async at<T>(folder: string, asker: Asker, act: (look: Look) => Promise<T>): Promise<T> {
     if (this.#isClosed) throw new BinnacleError('going_away');
@@ -150,13 +149,13 @@ export class Looks {
     }
   }
 
-  /** Nobody waits for any of them. */
+  /** Aborts all scans and refuses new ones. */
   end(): void {
     this.#isClosed = true;
     for (const turn of this.#all) turn.end(new BinnacleError('going_away'));
   }
 
-  /** Settles when none is left. */
+  /** Aborts all scans, and settles when none is left. */
   async close(): Promise<void> {
     this.end();
     await Promise.allSettled(Array.from(this.#all, ({ done }) => done));
@@ -172,7 +171,7 @@ export class Looks {
   }
 }
 
-/** Of one who asked. Who has gone comes at once, to hear that. */
+/** A place in the queue. After a disconnect it is admitted at once, so that it can fail. */
 class Turn {
   readonly by: string;
   readonly came: Promise<void>;

@@ -1,5 +1,5 @@
-// From the folder that a person names to the files that would be installed: what is no part of a plugin is left out, and
-// types are taken away. Runs nothing of it.
+// Builds an installation from the folder that a person names: leaves out what is not part of the plugin, and strips
+// types. Runs no code of the plugin.
 
 import { constants } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
@@ -14,34 +14,37 @@ const MAX_PACKAGE_BYTES = 1024 * 1024;
 const DECLARATIONS = /\.d\.[cm]?ts$/;
 const TYPES_OF_A_PACKAGE = /(?:^|\/)node_modules\/.*\.[cm]?tsx?$/;
 const SCOPE = /^@[^/]+/;
-/** Or a folder of a scope. */
+/** Path of a package, or of the folder of a scope. */
 const PACKAGE = /^node_modules\/((?:@[^/]+\/)?[^/]+)/;
 
 export interface Built {
   readonly manifest: Manifest;
-  /** Over all that was read. */
+  /** Hash over all files that were read. */
   readonly digest: string;
 }
 
-/** Takes the types out of what is below `dir`. */
+/** Strips the types from the files below `dir`. */
 export type StripTypes = (dir: string, paths: readonly string[]) => Promise<void>;
 
 /**
- * `to` is made; whoever named it takes it away, also after an error. Throws `unsafe_plugin`, `bad_manifest`, what `strip` throws,
- * and what ends `look`.
+ * Builds into the new folder `to`; the caller removes it, also after an error. Throws `unsafe_plugin`, `bad_manifest`,
+ * the errors of `strip`, and the error that aborts `look`.
  */
 export async function buildFrom(source: string, to: string, strip: StripTypes, look: Look): Promise<Built> {
   await findManifest(source);
   const packages = await packagesOf(source, look);
   const files = await copySource(source, to, { leavesOut: (path) => isLeftOut(path, packages), look });
   const paths = files.map(({ path }) => path);
-  // Before the types: who has no manifest has not named a plugin.
+  // The manifest comes before the types: a folder without one is not a plugin.
   const manifest = await readManifestIn(to);
   await strip(to, paths);
   return { manifest, digest: hashOf(files) };
 }
 
-/** What begins with a dot is of tools and of the author: .git, .env, .vscode. */
+/**
+ * Returns true for files that are not installed. Names with a dot belong to tools and to the author: .git, .env,
+ * .vscode.
+ */
 function isLeftOut(path: string, packages: ReadonlySet<string> | undefined): boolean {
   const name = path.slice(path.lastIndexOf('/') + 1);
   if (name.startsWith('.') || DECLARATIONS.test(name) || TYPES_OF_A_PACKAGE.test(path)) return true;
@@ -51,8 +54,8 @@ function isLeftOut(path: string, packages: ReadonlySet<string> | undefined): boo
 }
 
 /**
- * Of node_modules what package.json names as `dependencies`, and what those need, with the folders of their scopes: the others
- * are for the author. Undefined where there is no package.json to say so.
+ * Returns the packages of node_modules to install: the `dependencies` of package.json, their own dependencies, and the
+ * folders of their scopes. All others are for development. Undefined without a package.json.
  */
 async function packagesOf(source: string, look: Look): Promise<ReadonlySet<string> | undefined> {
   const first = await dependenciesIn(source, look);
@@ -68,11 +71,11 @@ async function packagesOf(source: string, look: Look): Promise<ReadonlySet<strin
   need(first);
   const modules = join(source, 'node_modules');
   const isThere = await isFolder(modules);
-  // A set gives those, too, that come to it meanwhile.
+  // Iteration over a set includes items added meanwhile.
   for (const name of needed) {
     await look.pause();
     if (!isThere || !(await isFolderIn(modules, name))) continue;
-    // Also of the packages that it brings along.
+    // Includes the bundled packages.
     const folders = [join(modules, name)];
     for (const folder of folders) {
       await look.pause();
@@ -94,7 +97,10 @@ async function packagesIn(dir: string, look: Look): Promise<string[]> {
   return found;
 }
 
-/** No links: they could lead in a circle, or to what is not the plugin's. And none that are left out. */
+/**
+ * Lists real folders. Links are excluded, because they could be circular or lead outside the plugin; hidden folders are
+ * left out as well.
+ */
 async function foldersIn(dir: string, look: Look): Promise<string[]> {
   if (!(await isFolder(dir))) return [];
   const entries = await entriesIn(dir, look);
@@ -111,9 +117,9 @@ async function dependenciesIn(dir: string, look: Look): Promise<string[] | undef
   return names.filter((name) => /^(?:@[\w.~-]+\/)?[\w.~-]+$/.test(name) && !name.includes('..'));
 }
 
-/** Only to know what to leave out: what is installed is looked at when it is copied. */
+/** Parses JSON only to decide what to leave out. The installed files are checked when they are copied. */
 async function jsonIn(path: string, look: Look): Promise<unknown> {
-  // A pipe of that name would make us wait for a writer.
+  // Opening a FIFO of that name would otherwise block until a writer comes.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     () => undefined,
   );

@@ -1,5 +1,5 @@
-// JSON that somebody else wrote and that only one reading is possible of: no key twice, none by the name of a prototype, no
-// broken UTF-8, not too deep. Knows nothing of what it says.
+// Untrusted JSON with only one possible interpretation: no duplicate keys, no keys of prototypes, no invalid UTF-8,
+// limited depth.
 
 export interface JsonBounds {
   readonly maxBytes: number;
@@ -8,7 +8,7 @@ export interface JsonBounds {
 
 const CLOSED = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** `wrong`: what, in words, without a full stop. */
+/** Parses JSON. `wrong`: the error, for people, without a full stop. */
 export function readStrictJson(
   bytes: Uint8Array,
   bounds: JsonBounds,
@@ -16,7 +16,7 @@ export function readStrictJson(
   if (bytes.length > bounds.maxBytes) return { wrong: `it has ${bytes.length} bytes; ${bounds.maxBytes} are taken` };
   let text: string;
   try {
-    // Takes one byte order mark away, as some editors write it.
+    // The decoder removes a byte order mark, which some editors write.
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     return { wrong: 'it is not UTF-8' };
@@ -31,9 +31,9 @@ export function readStrictJson(
   return wrong === undefined ? { value } : { wrong };
 }
 
-/** `text` is JSON, so that only strings, brackets and commas need to be looked at. */
+/** Returns the first error. `text` is valid JSON, so only strings, brackets and commas matter. */
 function oddity(text: string, maxDepth: number): string | undefined {
-  /** Of each object that is open its keys; undefined for a list. */
+  /** The keys of each open object; undefined for a list. */
   const open: (Set<string> | undefined)[] = [];
   let isKey = false;
   for (let at = 0; at < text.length; at += 1) {
@@ -63,7 +63,7 @@ function oddity(text: string, maxDepth: number): string | undefined {
   return undefined;
 }
 
-/** Behind the string that begins here. */
+/** Returns the index after the string that begins at `at`. */
 function stringEnd(text: string, at: number): number {
   let end = at + 1;
   while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1;

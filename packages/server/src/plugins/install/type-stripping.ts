@@ -1,5 +1,4 @@
-// Has the types taken out of a plugin, in a thread that is ended when it takes too long: what its parser is given was
-// written by somebody else. Knows nothing of how it is done.
+// Strips the types of a plugin in a thread with a time limit, because the parser gets untrusted input.
 
 import { Worker } from 'node:worker_threads';
 import { BinnacleError, type WireError } from '@binnacle/protocol';
@@ -7,27 +6,30 @@ import { loadedName, type Stripping, wrong } from './typescript.ts';
 
 const TYPED = /\.m?ts$/;
 const NO_ROAD = /\.(?:tsx|jsx|cts)$/;
-/** Packages bring JavaScript. What else is beside it is not for us to change. */
+/** Files of packages, which contain JavaScript. Everything else in them stays unchanged. */
 const IN_PACKAGES = /(?:^|\/)node_modules\//;
 
 const WITHIN_MS = 10_000;
 const MAX_HEAP_MB = 256;
 
 export interface TypeScripts {
-  /** The bundled thread: dist/plugin-types.mjs. */
+  /** Path of the bundled thread: dist/plugin-types.mjs. */
   readonly script: string;
   readonly withinMs?: number;
 }
 
 export interface Stripped {
   readonly thread: TypeScripts;
-  /** Ends it. */
+  /** Aborts the stripping. */
   readonly signal: AbortSignal;
-  /** When no other thread of this kind is at work: each may need some hundred MiB. */
+  /** Runs `act` when no other such thread runs: each may need some hundred MiB. */
   inTurn(act: () => Promise<void>): Promise<void>;
 }
 
-/** `dir` is ours alone, and `paths` is all that is below it. Throws `bad_typescript`, and the reason of `signal`. */
+/**
+ * Strips the types below `dir`, which is private to the gateway and contains exactly `paths`. Throws `bad_typescript`,
+ * and the reason of `signal`.
+ */
 export async function withoutTypes(
   dir: string,
   paths: readonly string[],
@@ -55,7 +57,7 @@ function run(stripping: Stripping, { script, withinMs = WITHIN_MS }: TypeScripts
     const thread = new Worker(script, {
       workerData: stripping,
       name: 'types',
-      // Flags of whoever embeds us (--input-type, loaders) are not for it.
+      // Excludes the flags of the embedding process (--input-type, loaders).
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: MAX_HEAP_MB / 4 },
     });
@@ -67,11 +69,11 @@ function run(stripping: Stripping, { script, withinMs = WITHIN_MS }: TypeScripts
       settle = problem === null ? resolve : () => reject(BinnacleError.fromWire(problem));
     });
     thread.once('error', (error: NodeJS.ErrnoException) => {
-      // Out of memory, or a fault of the parser: both are the doing of what it was given.
+      // Out of memory, or a crash of the parser: both are caused by the input.
       const cause = new BinnacleError('bad_typescript', { message: 'It cannot be read.', cause: error });
       settle = () => reject(cause);
     });
-    // Settled when it is gone, so that nothing is written behind our back.
+    // Settles after the end of the thread, so that nothing is written afterwards.
     thread.once('exit', () => {
       clearTimeout(timer);
       signal.removeEventListener('abort', end);

@@ -1,4 +1,4 @@
-// The thread that takes the types out of one plugin, and ends.
+// The thread that strips the types of one plugin, and ends.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { BinnacleError, invariant, type WireError } from '@binnacle/protocol';

@@ -1,32 +1,34 @@
-// TypeScript as Node 20 can load it: the types become blanks, so that each line stays where it was, and a file that is
-// imported as .ts is imported as .js. Runs in a thread of its own, see type-stripping.ts: a parser can be made to hang.
+// TypeScript in a form that Node 20 can load: types become blanks, so that line numbers stay the same, and imports of
+// .ts files become imports of .js files. Runs in a thread, see type-stripping.ts, because a parser can hang.
 
 import { readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
 
 const MAX_MESSAGE = 500;
-/** A parser needs many times as much, of memory that no limit of a thread bounds. */
+/**
+ * Maximum bytes of a TypeScript file. The parser needs many times as much memory, which no limit of a thread bounds.
+ */
 const MAX_TYPED_BYTES = 1024 * 1024;
-/** Each import that is found costs many times its text. */
+/** Maximum bytes of a file whose imports are rewritten. Each import costs many times its text. */
 const MAX_AIMED_BYTES = 4 * 1024 * 1024;
 const NAMES_TYPED = /\.m?ts\b/;
 const PLAIN = /\.m?js$/;
-/** Before and behind what has to be changed in a specifier. */
+/** Groups: the text before and after the part of a specifier that changes. */
 const IMPORTED = /^(\.{1,2}\/[^?#]*\.m?)ts((?:[?#].*)?)$/s;
 
 export interface Stripping {
-  /** Ours alone. */
+  /** Private to the gateway. */
   readonly dir: string;
-  /** Below it, with `/`: those with types, and all others that may import them. */
+  /** Paths below `dir`, with `/`: `typed` has the files with types, `plain` all others that may import them. */
   readonly typed: readonly string[];
   readonly plain: readonly string[];
 }
 
-/** What is loaded of a file with this name. */
+/** Returns the name under which a file is loaded. */
 export const loadedName = (path: string): string => path.replace(/\.(m?)ts$/, '.$1js');
 
-/** Throws `bad_typescript`. */
+/** Strips types and rewrites imports. Throws `bad_typescript`. */
 export async function stripTypes({ dir, typed, plain }: Stripping): Promise<void> {
   const strip = await stripper();
   const aim = await aimer();
@@ -77,7 +79,7 @@ async function stripper(): Promise<Turn> {
   };
 }
 
-/** It throws plain objects. */
+/** Converts an error of swc, which throws plain objects. */
 function read(error: unknown): { readonly code: unknown; readonly message: string; readonly startLine?: number } {
   if (typeof error !== 'object' || error === null) return { code: '', message: String(error) };
   const { code, message, startLine } = error as Record<string, unknown>;
@@ -88,7 +90,10 @@ function read(error: unknown): { readonly code: unknown; readonly message: strin
   };
 }
 
-/** A module that is named by an expression is not seen: it has to be named as .js. */
+/**
+ * Makes the function that rewrites imports. It cannot see a module named by an expression: the author must name it as
+ * .js.
+ */
 async function aimer(): Promise<Turn> {
   const { init, parse } = await import('es-module-lexer');
   await init;
@@ -100,7 +105,7 @@ async function aimer(): Promise<Turn> {
       if (type === 'import-meta' || (type === 'dynamic' && found.glob) || specifier === undefined) continue;
       const [, before, behind] = IMPORTED.exec(specifier) ?? [];
       if (before === undefined) continue;
-      // Of a call, the quotes are within.
+      // In a dynamic import, the range includes the quotes.
       const quoted = JSON.stringify(`${before}js${behind ?? ''}`);
       const named = type === 'dynamic' ? quoted : quoted.slice(1, -1).replaceAll("'", "\\'");
       after += text.slice(done, start) + named;

@@ -1,5 +1,5 @@
-// Agents whose driver is a plugin: a turn is one call of its process, which tells by calls of its own what the agent says
-// meanwhile. Knows no conversation.
+// Agents whose driver is a plugin. A turn is one call of the plugin's process, which reports the agent's output by
+// calls of its own.
 
 import { randomUUID } from 'node:crypto';
 import { BinnacleError, type ToolCall } from '@binnacle/protocol';
@@ -12,10 +12,10 @@ import type { Asking, PowersOf } from '../powers/powers.ts';
 import { unlessAborted } from './conversation-hooks.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 
-/** A run has a time limit of its own, which is at most a day. */
+/** Maximum time of a turn. A run has its own time limit of at most a day. */
 const TURN_MS = 25 * 3600_000;
 const ABORT_MS = 5000;
-/** As JSON, of what a turn is told: a frame has 1 MiB. */
+/** Maximum bytes, as JSON, of a turn's parameters: a frame has 1 MiB. */
 const MAX_TURN = 1000 * 1024;
 const MAX_EFFECTS = 100;
 
@@ -34,7 +34,7 @@ const Effect = z.discriminatedUnion('kind', [
 const Told = z.strictObject({
   driver: z.string().regex(DRIVER_NAME),
   turn: z.uuid(),
-  // Counted before each is looked at.
+  // The count is checked before the items.
   effects: z.array(z.unknown()).max(MAX_EFFECTS).pipe(z.array(Effect)),
 });
 const Answer = z.string().nullish();
@@ -48,16 +48,19 @@ interface Running {
 export class AgentDrivers {
   readonly #offers: Offers;
   readonly #late: (count: number) => void;
-  /** Those under way, by ids of ours: ids of runs are unique in their conversation alone. */
+  /** Turns under way by an id of the gateway, because ids of runs are unique only within a conversation. */
   readonly #turns = new Map<string, Running>();
 
-  /** `late`: so much was told of a turn that is over. */
+  /** `late`: called with the number of effects that arrived after the end of a turn. */
   constructor(offers: Offers, late: (count: number) => void) {
     this.#offers = offers;
     this.#late = late;
   }
 
-  /** `<plugin>/<driver>`. Whether there is such a one is asked when a turn begins: plugins come and go. */
+  /**
+   * Returns the driver `<plugin>/<driver>`. Whether it exists is checked when a turn begins, because plugins come and
+   * go.
+   */
   driverOf(name: string): LocalDriver {
     return {
       name,
@@ -78,7 +81,7 @@ export class AgentDrivers {
     const { plugin, offer } = offered;
     this.#turns.set(id, { plugin, driver: offer.name, out });
     const abort = (): void => {
-      // It is over for us at once, whatever the plugin makes of it.
+      // The turn is over at once for the gateway, whatever the plugin does.
       this.#turns.delete(id);
       offered.invokeOther(`driver-abort:${offer.name}`, { turn: id }, ABORT_MS).catch(() => undefined);
     };
@@ -104,7 +107,10 @@ export class AgentDrivers {
     });
   }
 
-  /** Throws `bad_request`, `permission_denied`; `run_not_found` for a turn that is over, or another plugin's. */
+  /**
+   * Takes the output of a turn. Throws `bad_request`, `permission_denied`; `run_not_found` for a turn that is over, or
+   * of another plugin.
+   */
   #told(params: unknown, { plugin, gate }: Asking): null {
     gate.demand('agentDrivers', { name: argument(params, 'driver') });
     const { driver, turn, effects } = parsed(Told, params, 'turn');
@@ -139,7 +145,7 @@ function paramsOf(id: string, { id: agent, model, instructions }: AgentSettings,
     },
   };
   let room = MAX_TURN - jsonBytes(whole);
-  // The newest of it is worth most.
+  // The newest messages of the history matter most.
   const from = turn.history.findLastIndex((message) => {
     room -= jsonBytes(message) + 1;
     return room < 0;

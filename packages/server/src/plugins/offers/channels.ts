@@ -1,4 +1,4 @@
-// Channels of plugins: what they bring in, and the answers that they carry back. Knows no routing.
+// Channels of plugins: their inbound messages, and the replies that they deliver.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -14,9 +14,9 @@ import { unlessAborted } from './conversation-hooks.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 
 const REPLY_MS = 15_000;
-/** Each is written to the disk, and wakes an agent. */
+/** Maximum inbound messages per second. Each is written to the disk, and wakes an agent. */
 const PER_SECOND = 20;
-/** Keys of people begin with these. */
+/** Reserved names: session keys of people begin with these. */
 const RESERVED: ReadonlySet<string> = new Set(['user', 'chat', 'direct', 'main']);
 
 const shown = (max: number) =>
@@ -62,7 +62,7 @@ export class PluginChannels {
           throw new BinnacleError('bad_request', { message: `The plugin does not offer the channel "${channel}".` });
         }
         const { replyTo, ...given } = message;
-        // What is undefined was left out: zod gives no such keys.
+        // Optional keys are absent, not undefined: zod omits them.
         const asked = { ...given, channel } as Omit<InboundMessage, 'reply'>;
         const reply = replyTo === undefined ? undefined : { plugin, channel, to: replyTo };
         await this.#pace.turn(plugin, 1, signal);
@@ -72,7 +72,7 @@ export class PluginChannels {
     };
   }
 
-  /** Rejects while nobody takes it: it is tried again. */
+  /** Delivers a reply. Rejects while the plugin is down, to have the delivery retried. */
   async carry({ plugin, channel, to, id, run }: CarriedReply, signal: AbortSignal): Promise<'taken' | 'never'> {
     const offered = this.#find(plugin, channel);
     if (offered === undefined) {

@@ -1,5 +1,5 @@
-// Plugins in conversations: the hooks around runs, tool calls and messages from channels, and the commands. The parts of
-// conversation/ that use these declare what they need.
+// Plugins in conversations: the hooks around runs, tool calls and messages from channels, and the commands. The parts
+// of conversations/ that use these declare the interfaces that they need.
 
 import { BinnacleError, type ConversationEvent, isEndEvent } from '@binnacle/protocol';
 import type { CallAsked, Guard, RunAsked } from '../../conversations/agents/agent-hooks.ts';
@@ -12,12 +12,12 @@ import type { Offered, OfferOf, Offers } from './offers.ts';
 
 const COMMAND_MS = 60_000;
 const MAX_COMMAND_ANSWER = 64 * 1024;
-/** As JSON, of what was answered: with what was asked it must fit into a frame. */
+/** Maximum bytes, as JSON, of an answer: together with the question it must fit into a frame. */
 const MAX_ANSWER = 256 * 1024;
-/** Tool calls of one run whose ends were told: an agent may tell of an end again. */
+/** Maximum tool calls per run whose ends were reported, for deduplication: an agent may report an end again. */
 const MAX_TOLD = 1000;
 
-/** Before: asked. Until all plugins have been started once, whoever asks waits for that. */
+/** The hooks that may veto. Until all plugins have been started once, every call waits. */
 export class ConversationGuard implements Guard, InboundGuard {
   readonly #hooks: Hooks;
   readonly #opened: Promise<void>;
@@ -35,7 +35,7 @@ export class ConversationGuard implements Guard, InboundGuard {
     return this.#isOpen ? undefined : this.#opened;
   }
 
-  /** Every plugin runs, or it is known why it does not. */
+  /** Releases the waiting calls: every plugin is ready or has failed. */
   open(): void {
     this.#isOpen = true;
     this.#open();
@@ -63,10 +63,10 @@ export class ConversationGuard implements Guard, InboundGuard {
   }
 }
 
-/** After: told. */
+/** The hooks that are notified afterwards. */
 export class ConversationNews implements ConversationListener {
   readonly #hooks: Hooks;
-  /** By conversation. */
+  /** Ids of reported tool calls, by conversation. */
   readonly #told = new Map<string, Set<string>>();
 
   constructor(hooks: Hooks) {
@@ -90,7 +90,7 @@ export class ConversationNews implements ConversationListener {
 
   #agentWaits(conversation: Conversation, event: Extract<ConversationEvent, { type: 'approval' }>): void {
     const { title, detail, options, isCut } = event.approval;
-    // It is denied at once: nobody is waited for.
+    // The request is denied at once, and waits for nobody.
     if (isCut === true || !this.#hooks.has('agentWaits')) return;
     this.#hooks.tell('agentWaits', {
       conversation: conversation.record.key,
@@ -105,7 +105,7 @@ export class ConversationNews implements ConversationListener {
     this.#told.delete(conversation.record.id);
     if (!this.#hooks.has('afterRun')) return;
     const { command, by } = conversation.findRun(event.run);
-    // It was none of an agent's.
+    // A run of a command is not a run of an agent.
     if (command !== undefined) return;
     this.#hooks.tell('afterRun', {
       conversation: conversation.record.key,
@@ -134,7 +134,7 @@ export class ConversationNews implements ConversationListener {
   }
 }
 
-/** In force now, in the order of the plugins' ids. */
+/** Returns the commands in force, in the order of the plugins' ids. */
 export const commandsOf =
   (offers: Offers): ChatCommands =>
   () =>
@@ -161,7 +161,7 @@ function commandOf(offered: Offered<OfferOf<'command'>>): ChatCommand {
   };
 }
 
-/** Whoever does not want it any more does not wait for the plugin to see that. */
+/** Settles with the result, or rejects on abort without waiting for the plugin. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = (): void => reject(signal.reason);
@@ -171,7 +171,7 @@ export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise
   });
 }
 
-/** The beginning of it, of at most so many bytes as JSON. */
+/** Returns the beginning of a text, with at most `max` bytes as JSON. */
 function cutAsJson(text: string, max: number): string {
   let kept = text;
   while (Buffer.byteLength(JSON.stringify(kept)) > max) kept = kept.slice(0, Math.floor(kept.length * 0.8));

@@ -1,4 +1,4 @@
-// Hooks, in the shapes in which those places know them that ask before something and tell after it. Knows none of them.
+// Hooks in the interfaces that their callers declare, for tool calls and sessions.
 
 import type { Hooks } from './hooks.ts';
 
@@ -21,7 +21,7 @@ interface Ended {
   readonly signal: string | null;
 }
 
-/** Around each call of a tool of the gateway. */
+/** Hooks around each call of a tool of the gateway. */
 export class ToolHooks {
   readonly #hooks: Hooks;
 
@@ -39,7 +39,7 @@ export class ToolHooks {
   }
 }
 
-/** Around what is written to sessions, and at their end. */
+/** Hooks around input to sessions, and at their end. */
 export class SessionHooks {
   readonly #hooks: Hooks;
 

@@ -1,4 +1,4 @@
-// The hooks of plugins, as those see them at whose places something happens: asked before, told after. Knows no place.
+// The hooks of plugins: those before an event may veto, those after it are notified.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -24,14 +24,14 @@ export class Hooks {
     this.#log = log;
   }
 
-  /** Somebody wants to know: where nobody does, nothing need be put together, and nothing waits. */
+  /** Returns whether any hook is in force for an event. Without one, no event needs to be built, and nothing waits. */
   has(on: HookName): boolean {
     return this.#hooks(on).length > 0;
   }
 
   /**
-   * Settles when all that were asked have answered. Rejects with `vetoed`: the reason of the first that does not want it,
-   * or that fails and is to be taken for a veto then.
+   * Calls the hooks before an event. Settles when all have answered. Rejects with `vetoed`: the reason of the first
+   * hook that refuses, or that fails and is configured to refuse then.
    */
   async ask(on: Before, event: object): Promise<void> {
     const verdicts = await Promise.all(this.#hooks(on).map((hook) => this.#verdict(hook, event)));
@@ -39,7 +39,7 @@ export class Hooks {
     if (veto !== undefined) throw veto;
   }
 
-  /** Nobody waits for what they make of it. */
+  /** Notifies the hooks after an event, without waiting for them. */
   tell(on: After, event: object): void {
     for (const hook of this.#hooks(on)) {
       hook.invoke(event, hook.offer.deadlineMs).catch((error: unknown) => this.#failed(hook, error));
@@ -59,7 +59,7 @@ export class Hooks {
       return read.data == null ? undefined : vetoed(plugin, offer.on, read.data.veto);
     } catch (error) {
       this.#failed(hook, error);
-      // That is not the plugin's failure: else whoever wants to get past it would say much.
+      // Not a failure of the plugin: otherwise a caller could bypass a hook by a large event.
       if (error instanceof BinnacleError && error.code === 'message_too_large') return error;
       if (offer.onFailure === 'open') return undefined;
       const why = error instanceof BinnacleError ? error.message : 'Its answer is none.';
@@ -67,7 +67,7 @@ export class Hooks {
     }
   }
 
-  /** It may have meant to say no: `false`, or a reason that is no text. */
+  /** Refuses an unclear answer, which may have been meant as a veto: `false`, or a reason that is no text. */
   #malformed({ plugin, offer, note }: Hook, answer: unknown): BinnacleError {
     const then = offer.onFailure === 'open' ? 'It goes on' : 'Nothing goes on';
     const message = `${offer.on} answered \`${shown(answer)}\`: return {veto: 'why'} or nothing.`;

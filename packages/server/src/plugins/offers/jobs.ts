@@ -1,4 +1,4 @@
-// The jobs of plugins: each is run when its time has come, never two at once of the same name. Knows no process.
+// The jobs of plugins: each runs at its interval, and runs of the same name never overlap.
 
 import type { Log } from '../../base/logger.ts';
 import type { Clock } from '../host/supervision.ts';
@@ -6,12 +6,12 @@ import { briefly, Seldom } from './log-throttle.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 
 const RUN_MS = 60_000;
-/** What a timer of Node holds is less than the longest interval. */
+/** Maximum delay of a timer in Node, which is shorter than the longest interval. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 interface Timed {
   readonly everyMs: number;
-  /** On the clock. */
+  /** Due time on the clock. */
   dueAt: number;
   isRunning: boolean;
   cancel: () => void;
@@ -40,7 +40,7 @@ export class Jobs {
     this.#timed.clear();
   }
 
-  /** Those whose plugin is down just now are in force as well, so that a restart brings no run forward. */
+  /** Takes the jobs in force. These include jobs of plugins that are down, so that a restart does not advance a run. */
   #take(): void {
     const inForce = new Map(this.#offers.inForce('job').map((job) => [keyOf(job), job]));
     for (const [key, one] of this.#timed) {
@@ -64,7 +64,7 @@ export class Jobs {
         this.#arm(key, one);
         return;
       }
-      // What was missed while we could not is not made up for.
+      // Missed runs are not repeated.
       const late = Math.floor((this.#clock.now() - one.dueAt) / one.everyMs);
       one.dueAt += (late + 1) * one.everyMs;
       this.#arm(key, one);
@@ -73,7 +73,7 @@ export class Jobs {
   }
 
   async #run(key: string, one: Timed): Promise<void> {
-    // Asked again: what the listener tells can come behind the timer.
+    // Checked again: the listener's notification can arrive after the timer.
     const job = this.#offers.inForce('job').find((each) => keyOf(each) === key);
     if (job === undefined || one.isRunning) return;
     one.isRunning = true;
@@ -90,5 +90,5 @@ export class Jobs {
   }
 }
 
-/** Neither has a space in it. */
+/** Returns the key of a job. Neither part contains a space. */
 const keyOf = ({ plugin, offer }: Offered<OfferOf<'job'>>): string => `${plugin} ${offer.name}`;

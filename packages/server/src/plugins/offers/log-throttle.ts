@@ -1,11 +1,11 @@
-// How often our own log tells of one plugin: what fails can fail as often as a plugin likes. Knows no log.
+// A throttle for the gateway's log: a plugin can cause failures as often as it likes.
 
 const EVERY_MS = 10_000;
 const MAX_WORDS = 500;
 
 export class Seldom {
   readonly #now: () => number;
-  /** By plugin. There are no more than were installed. */
+  /** Last entry by plugin. At most one per plugin ever installed. */
   readonly #of = new Map<string, { at: number; unsaid: number }>();
 
   /** `now`: monotonic, ms. */
@@ -13,7 +13,7 @@ export class Seldom {
     this.#now = now;
   }
 
-  /** How many were not told since the last that was; undefined: this one is not told, either. */
+  /** Returns the number of entries suppressed since the last one; undefined if this entry is suppressed, too. */
   tell(plugin: string): number | undefined {
     const now = this.#now();
     const last = this.#of.get(plugin);
@@ -26,6 +26,6 @@ export class Seldom {
   }
 }
 
-/** What a plugin says of its failure can be long. */
+/** Returns the beginning of an error message, which a plugin can make long. */
 export const briefly = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).slice(0, MAX_WORDS);

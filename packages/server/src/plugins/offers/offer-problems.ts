@@ -1,11 +1,11 @@
-// What is wrong with what a plugin offers, in words for its author: which of its offers, and what was probably meant.
+// Errors in the offers of a plugin, as text for its author: the offer, and what was probably meant.
 
 import type { z } from 'zod';
 import { type Offer, OffersShape } from './offers.ts';
 
 const MAX_TEXT = 500;
 
-/** What each kind can have, as authors write it. */
+/** Keys of each kind of offer, as authors write them. */
 const KEYS: Readonly<Record<Offer['kind'], readonly string[]>> = {
   tool: ['name', 'title', 'description', 'input', 'readOnly', 'run'],
   hook: ['onFailure', 'deadlineMs'],
@@ -15,7 +15,7 @@ const KEYS: Readonly<Record<Offer['kind'], readonly string[]>> = {
   driver: ['name', 'run'],
   job: ['name', 'everyMs', 'run'],
 };
-/** What others call it. */
+/** Common other names of the keys. */
 const ALSO: Readonly<Record<string, readonly string[]>> = {
   input: ['inputschema', 'schema', 'parameters', 'params', 'args', 'arguments'],
   run: ['execute', 'handler', 'handle', 'call', 'callback', 'fn', 'invoke'],
@@ -29,12 +29,12 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
   readOnly: ['readonlyhint'],
 };
 
-/** Throws an Error that says what is wrong with it. */
+/** Validates offers. Throws an Error that describes the first problem. */
 export function readOffers(given: unknown): readonly Offer[] {
   const read = OffersShape.safeParse(given);
   if (read.success) return read.data;
   const { issues } = read.error;
-  // A key that is missing may be there under another name.
+  // A missing key may be present under another name.
   const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
   const said = issue === undefined ? 'it is no list of offers.' : faultOf(given, issue);
   throw new Error(`What it offers is wrong: ${said}`.slice(0, MAX_TEXT));
@@ -60,7 +60,7 @@ function faultOf(given: unknown, issue: z.core.$ZodIssue): string {
 const objectOf = (value: unknown): Readonly<Record<string, unknown>> | undefined =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined;
 
-/** `tool "tide"`, or `tool (4th offer)` where it has no name. */
+/** Returns `tool "tide"`, or `tool (4th offer)` without a name. */
 function whatOf(one: Readonly<Record<string, unknown>>, index: number): string {
   const kind = typeof one.kind === 'string' ? one.kind.slice(0, 20) : 'offer';
   const name = one.kind === 'hook' ? one.on : one.kind === 'route' ? `${one.method} ${one.path}` : one.name;
@@ -82,7 +82,7 @@ function meantBy(key: string, known: readonly string[]): string | undefined {
   );
 }
 
-/** One letter more, less or other, or two that changed places. */
+/** Returns true if two words differ by one letter, or by two swapped ones. */
 function isNear(a: string, b: string): boolean {
   if (Math.abs(a.length - b.length) > 1) return false;
   let from = 0;

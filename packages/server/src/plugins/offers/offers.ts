@@ -1,5 +1,4 @@
-// What a plugin offers: what of it the gateway believes, and how the parts of the gateway that use it see it. Knows no
-// process.
+// The offers of plugins: their validation, and their interface for the parts of the gateway that use them.
 
 import { hiddenLetter } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -28,7 +27,7 @@ const TOOL_WORDS = 'A-Z, a-z, 0-9, _ and -, beginning with a letter; 64 at most'
 const COMMAND_WORDS = 'a-z, 0-9, _ and -, beginning with a letter; 32 at most';
 const CHANNEL_WORDS = 'A-Z, a-z, 0-9, _, . and -, beginning with a letter or a number; 63 at most';
 const DRIVER_WORDS = 'a-z, 0-9 and -, beginning with a letter; 32 at most';
-/** Text for agents and people. By a letter that nobody sees, an agent would be told what no person was shown. */
+/** Text for agents and people. An invisible character could tell an agent what no person was shown. */
 const shown = (max: number) =>
   z
     .string()
@@ -92,7 +91,7 @@ export type Offer = z.output<typeof OFFER>;
 export type OfferKind = Offer['kind'];
 export type OfferOf<Kind extends OfferKind> = Extract<Offer, { readonly kind: Kind }>;
 
-/** What the gateway invokes for it, in the plugin's process. */
+/** Returns the method that the gateway calls in the plugin's process. */
 export function methodOf(offer: Offer): string {
   switch (offer.kind) {
     case 'hook':
@@ -108,7 +107,7 @@ export function methodOf(offer: Offer): string {
   }
 }
 
-/** What it needs: the permission, and the arguments that the gate judges. */
+/** Returns the permission that an offer needs, and the arguments that the gate judges. */
 export function needOf(offer: Offer): { readonly permission: PermissionName; readonly args: unknown } {
   switch (offer.kind) {
     case 'tool':
@@ -128,28 +127,31 @@ export function needOf(offer: Offer): { readonly permission: PermissionName; rea
   }
 }
 
-/** One offer that is in force, as those see it who use it. */
+/** An offer in force, as its users see it. */
 export interface Offered<One extends Offer = Offer> {
   readonly plugin: string;
   readonly offer: One;
-  /** Rejects with `plugin_stopped`, `plugin_timeout`, `plugin_busy`, `plugin_failed` or `message_too_large`. */
+  /**
+   * Calls the plugin. Rejects with `plugin_stopped`, `plugin_timeout`, `plugin_busy`, `plugin_failed` or
+   * `message_too_large`.
+   */
   invoke(params: unknown, deadlineMs: number): Promise<unknown>;
-  /** A line in the plugin's log: what is wrong with an answer of it. The same one again and again is told now and then. */
+  /** Adds a line to the plugin's log, for example about an invalid answer. Repeated lines are throttled. */
   note(text: string): void;
-  /** Another method of the same plugin that belongs to this offer. */
+  /** Calls another method of the same plugin that belongs to this offer. */
   invokeOther(method: string, params: unknown, deadlineMs: number): Promise<unknown>;
 }
 
-/** What plugins offer now. Asked each time it matters: grants change. */
+/** The offers of all plugins. Read them each time, because grants change. */
 export interface Offers {
   /**
-   * Granted, and of plugins that are enabled, in the order of their ids. Also of those whose process is down just now,
-   * as they offered it last: invoking those rejects.
+   * Returns the granted offers of enabled plugins, in the order of their ids. Includes the last offers of plugins that
+   * are down at the moment: calls of those reject.
    */
   inForce<Kind extends OfferKind>(kind: Kind): readonly Offered<OfferOf<Kind>>[];
-  /** Something else is in force. Returns what ends it. */
+  /** Listens to changes of the offers in force. Returns the function that ends the listening. */
   onChange(listener: () => void): () => void;
 }
 
-/** Where there are no plugins. */
+/** The offers of a gateway without plugins. */
 export const NO_OFFERS: Offers = { inForce: () => [], onChange: () => () => undefined };

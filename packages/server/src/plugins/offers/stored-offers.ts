@@ -1,5 +1,5 @@
-// What a plugin offered last, on the disk: a hook that fails closed is in force before the plugin runs again, and also where
-// it cannot.
+// The last offers of a plugin, on the disk: a hook that fails closed is in force before the plugin runs again, and even
+// if it cannot run.
 
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -16,8 +16,8 @@ export class KeptOffers {
   }
 
   /**
-   * `hash`: of the files that are installed. Of other files only the hooks count, until these have been loaded: a guard is
-   * not got rid of by an update, nor by a change that keeps it from being loaded.
+   * Returns the stored offers. `hash`: of the installed files. For other files only the hooks count, until the new
+   * files have been loaded: neither an update nor a change that prevents loading removes a guard.
    */
   read(hash: string | undefined): readonly Offer[] {
     try {
@@ -38,7 +38,7 @@ export class KeptOffers {
   keep(hash: string, offers: readonly Offer[]): void {
     try {
       mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-      // Whole or not at all: with half of it a hook that fails closed would be forgotten.
+      // Atomic: a partial write would lose a hook that fails closed.
       writeFileSync(`${this.#path}.new`, JSON.stringify({ hash, offers }), { mode: 0o600 });
       renameSync(`${this.#path}.new`, this.#path);
     } catch (error) {

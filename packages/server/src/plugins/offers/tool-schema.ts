@@ -1,9 +1,9 @@
-// What a tool of a plugin takes: a part of JSON Schema that cannot be made to hang, to fetch or to go round, and the check
-// of what an agent passes. Knows no plugin and no agent.
+// The input schema of a plugin's tool: a subset of JSON Schema that can neither hang nor fetch nor be circular, and the
+// validation of an agent's input.
 
 import { BinnacleError, hiddenLetter } from '@binnacle/protocol';
 
-/** No patterns, which can be made to take hours; no references, which can be made to go round. */
+/** Allowed keywords. No patterns, which can take hours (ReDoS); no references, which can be circular. */
 const KEYWORDS = new Set([
   ...['$schema', 'type', 'title', 'description', 'default', 'examples', 'enum', 'const'],
   ...['properties', 'required', 'additionalProperties', 'items'],
@@ -13,33 +13,36 @@ const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean'];
 const BOUNDS = ['minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'];
 const CLOSED = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** Every agent reads all of it, each time. */
+/** Maximum characters of a schema: every agent reads all of it, each time. */
 const MAX_SCHEMA_CHARS = 16_384;
 const MAX_SCHEMA_DEPTH = 8;
 const MAX_PROPERTIES = 64;
 const MAX_NAME = 64;
 const MAX_ENUM = 200;
-/** What our own end of the wire takes, with what is around it. */
+/** Maximum depth of an input that the runtime of a plugin accepts, with its envelope. */
 const MAX_INPUT_DEPTH = 64;
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What is wrong with it, in words; undefined where it is one that we check. */
+/** Returns the first error of a schema, for people; undefined for a supported schema. */
 export function faultOfToolSchema(schema: Json): string | undefined {
-  // It came as JSON and is not deeper than the wire takes.
+  // The schema arrived as JSON within the depth limit of the wire.
   let letter: string | undefined;
   const text = JSON.stringify(schema, (key, value: unknown) => {
     letter ??= hiddenLetter(key) ?? (typeof value === 'string' ? hiddenLetter(value) : undefined);
     return value;
   });
   if (text.length > MAX_SCHEMA_CHARS) return `its input is described by more than ${MAX_SCHEMA_CHARS} characters`;
-  // An agent reads all of it, names of fields and choices too.
+  // An agent reads everything, including names of fields and enum values.
   if (letter !== undefined) return `input: it holds ${letter}, which nobody sees`;
   if (schema.type !== 'object') return 'input: its type must be "object"';
   return faultOf(schema, 'input', 1);
 }
 
-/** Of a schema without a fault: the arguments with the defaults filled in. Throws `bad_request` that names the field. */
+/**
+ * Validates input by a schema without errors. Returns the input with defaults filled in. Throws `bad_request`, which
+ * names the field.
+ */
 export function checkToolInput(schema: Json, given: unknown): Json {
   const tooDeep = depthOf(given) > MAX_INPUT_DEPTH;
   const read = tooDeep ? wrong('', `nested deeper than ${MAX_INPUT_DEPTH}`) : readValue(schema, given ?? {}, '');
@@ -112,7 +115,10 @@ class Wrong {
 }
 const wrong = (at: string, why: string): Wrong => new Wrong(at, why);
 
-/** Stops at the first fault. What no schema describes is taken as it is: how deep it is was seen to. */
+/**
+ * Validates a value, up to the first error. Parts without a schema are accepted as they are: their depth was checked
+ * before.
+ */
 function readValue(schema: Json, value: unknown, at: string): unknown {
   const { type, enum: choices } = schema;
   if (!isOfType(type, value)) return wrong(at, type === 'integer' ? 'a whole number' : `of the type ${String(type)}`);
@@ -145,12 +151,12 @@ function readProperties(schema: Json, object: Json, at: string): unknown {
   for (const [name, value] of Object.entries(object)) {
     const inner = Object.hasOwn(properties, name) ? properties[name] : undefined;
     if (inner === undefined) {
-      // Such a name is an accident waiting to happen in a plugin.
+      // Such a name invites prototype pollution in a plugin.
       if (schema.additionalProperties === false || CLOSED.has(name)) return wrong(path(name), 'not known');
       read.set(name, value);
       continue;
     }
-    // Whoever spells nothing out as null means that it is left out.
+    // A null for an optional field means that the field is absent.
     if (value === null && !required.includes(name)) continue;
     const one = readValue(inner, value, path(name));
     if (one instanceof Wrong) return one;

@@ -1,5 +1,4 @@
-// The tools of plugins, as agents are offered them: names that nobody else can have, arguments that were checked, and
-// answers of a size that an agent can read. Knows neither MCP nor a driver.
+// The tools of plugins as agents see them: unique names, validated arguments, and results of a limited size.
 
 import { createHash } from 'node:crypto';
 import { BinnacleError } from '@binnacle/protocol';
@@ -7,14 +6,14 @@ import { z } from 'zod';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 import { checkToolInput } from './tool-schema.ts';
 
-/** Models and agents take names no longer than this. */
+/** Maximum length of a name that models and agents accept. */
 const MAX_NAME = 64;
 const DIGEST_CHARS = 12;
-/** Clients cut a call at 10 to 60 s; with this, the answer is there before most of them do. */
+/** Maximum time of a call. Clients time out after 10 to 60 s; most of them get the answer within this limit. */
 const CALL_MS = 25_000;
 const MAX_ANSWER_BYTES = 256 * 1024;
 
-/** One of them, in force when it was asked for. */
+/** A tool that was in force when it was listed. */
 export interface PluginTool {
   readonly name: string;
   readonly plugin: string;
@@ -22,23 +21,23 @@ export interface PluginTool {
   readonly description: string;
   /** JSON Schema of an object. */
   readonly input: Readonly<Record<string, unknown>>;
-  /** The plugin says so. */
+  /** Claim of the plugin, not verified. */
   readonly readOnly: boolean;
-  /** Throws `bad_request`. */
+  /** Validates arguments. Throws `bad_request`. */
   parse(given: unknown): Readonly<Record<string, unknown>>;
-  /** What was parsed. Rejects with `permission_denied`, and what `Offered.invoke` does. */
+  /** Runs the tool with validated arguments. Rejects with `permission_denied`, and the errors of `Offered.invoke`. */
   run(input: Readonly<Record<string, unknown>>, call: PluginToolCall): Promise<PluginToolAnswer>;
 }
 
 export interface PluginToolCall {
-  /** The name of the token, or of the agent. */
+  /** Name of the token, or of the agent. */
   readonly caller: string;
   readonly via: 'mcp' | 'driver';
 }
 
 export interface PluginToolAnswer {
   readonly text: string;
-  /** Where it answered with an object: that, and `text` is its JSON. */
+  /** The result if it is an object; `text` is then its JSON. */
   readonly data: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -51,12 +50,12 @@ export class PluginTools {
     this.#offers = offers;
   }
 
-  /** Those that are granted now. */
+  /** Returns the tools that are granted now. */
   list(): readonly PluginTool[] {
     const tools = new Map<string, PluginTool>();
     for (const offered of this.#offers.inForce('tool')) {
       const name = toolNameOf(offered.plugin, offered.offer.name);
-      // Only a plugin that wants to can come by one name twice, and only by its own.
+      // Only a plugin itself could produce a duplicate, and only of its own names.
       if (!tools.has(name)) tools.set(name, this.#toolOf(name, offered));
     }
     return [...tools.values()];
@@ -72,7 +71,7 @@ export class PluginTools {
       readOnly: offer.readOnly,
       parse: (given) => checkToolInput(offer.input, given),
       run: async (input, call) => {
-        // Hooks may have been waited for, and its permission taken away meanwhile.
+        // Checked again: hooks may have taken time, and the grant may have been revoked meanwhile.
         const now = this.#offers.inForce('tool').find((one) => one.plugin === plugin && one.offer.name === offer.name);
         if (now === undefined) {
           throw new BinnacleError('plugin_stopped', {
@@ -87,8 +86,8 @@ export class PluginTools {
 }
 
 /**
- * The id of a plugin has no `_`, so that the first one ends it. What is too long is cut, with a digest behind two of
- * them, which no other name has: the name of a tool begins with a letter.
+ * Returns the unique name of a tool. A plugin id contains no `_`, so the first `_` ends the id. A long name is cut and
+ * ends with `__` and a digest; no other name looks like that, because the name of a tool begins with a letter.
  */
 export function toolNameOf(plugin: string, tool: string): string {
   const name = `${plugin}_${tool}`;

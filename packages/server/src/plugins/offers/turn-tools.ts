@@ -1,14 +1,13 @@
-// The tools of plugins, as drivers offer them to their models: asked about before each call, told of after it. Knows no
-// driver.
+// The tools of plugins as drivers offer them to their models, with the hooks before and after each call.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { ToolHooks } from './guards.ts';
 import type { PluginTool, PluginTools } from './tools.ts';
 
-/** Of what a tool answered, so much is told. */
+/** Maximum characters of a result that the hooks after the call get. */
 const MAX_TOLD_CHARS = 64 * 1024;
 
-/** Of one agent. */
+/** The tools for one agent. */
 export class AgentTools {
   readonly #tools: PluginTools;
   readonly #hooks: ToolHooks;
@@ -24,7 +23,7 @@ export class AgentTools {
     return this.#tools.list();
   }
 
-  /** Rejects with what `PluginTool.parse` and `run` throw, and `vetoed`. */
+  /** Calls a tool. Rejects with the errors of `PluginTool.parse` and `run`, and with `vetoed`. */
   async call(name: string, given: unknown, signal: AbortSignal): Promise<string> {
     const tool = this.#tools.list().find((one) => one.name === name);
     if (tool === undefined) throw new BinnacleError('not_found', { message: `There is no tool "${name}".` });

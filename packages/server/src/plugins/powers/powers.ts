@@ -2,11 +2,11 @@
 //
 // To add a call:
 // 1. grant/permissions.ts: its permission, and the description for people; grant/calls.ts: the rule that judges it.
-// 2. This file: its name. The compiler then reports what is missing in powers/all.ts and in plugin/test-powers.ts.
+// 2. This file: its name. The compiler then reports what is missing in powers/all.ts and in
+//    packages/cli/src/plugin/test-powers.ts.
 // 3. powers/<name>.ts: the implementation. `gate.allow` judges the arguments; execute only what it returns.
 // 4. packages/plugin/src/index.ts, plugins/runtime/plugin-api.ts: the call for authors, and its form on the wire.
-// 5. grant/gate.fixture.ts and test/plugins/powers.test.ts: an example; the tests of grants and denials take it from
-// there.
+// 5. grant/gate.fixture.ts and test/plugins/powers.test.ts: an example for the tests of grants and denials.
 // 6. docs: writing-a-plugin.md, plugins.md; generate plugin-permissions.md: WRITE_DOCS=1 npx vitest run grants.test.ts
 
 import type { Gate } from '../grant/gate.ts';

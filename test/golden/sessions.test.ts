@@ -1,6 +1,7 @@
 // Golden transcript: sessions over HTTP. Programs, their output in every form, runs, recordings, what retention takes.
 
 import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { eventsOf, isNotDrawn, type Json, openTranscript } from './transcript.fixture.ts';
@@ -227,6 +228,7 @@ it('what retention has taken is answered as it was', async () => {
   const t = await openTranscript('gaps', { retainBytes: 262_144, segmentBytes: 65_536 });
   try {
     t.normal.chance('position', 'to', 'oldestOffset', 'offset', 'headOffset', 'outputOffset');
+    t.normal.call(homedir(), '<home>');
     const { id } = await t.create({ command: 'head -c 1000000 /dev/zero | tr "\\\\0" x', mode: 'pipe', name: 'much' });
     await t.closed(id);
     await t.until('the oldest is gone', async () => (await t.need(`GET /v1/sessions/${id}`)).oldestOffset > 0);

@@ -1,4 +1,4 @@
-// A request of an agent for a person's consent: what it wants, the answers, and who gave one.
+// A request of an agent for a person's approval: the requested action, the answers, and who gave one.
 
 import { optionLabel, visibleLine, visibleText } from '@binnacle/client';
 import type { Approval, ApprovalAnswer, BinnacleError } from '@binnacle/protocol';
@@ -10,16 +10,16 @@ import { ShieldIcon } from '../ui/icons.tsx';
 import { answerWords, isAllowing, timeLeft } from './format.ts';
 import './approval-card.css';
 
-/** As many answers have a key of their own. */
+/** Maximum answers with a key of their own. */
 const MAX_DIGIT = 9;
 
 interface ApprovalCardProps {
   readonly approval: Approval;
-  /** Null while it waits. */
+  /** Null while the request waits. */
   readonly answer: ApprovalAnswer | null;
-  /** The gateway's clock minus ours, ms. */
+  /** The gateway's clock minus this browser's, ms. */
   readonly clockOffsetMs: number;
-  /** Undefined for those who may only watch. */
+  /** Undefined for a viewer without the right to answer. */
   readonly onAnswer: ((option: string) => Promise<unknown>) | undefined;
 }
 
@@ -30,7 +30,7 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
   const hint = useId();
   const box = useRef<HTMLPreElement>(null);
   const { isRead, readOn } = useReadToEnd(box);
-  // A command is read as it is, letter by letter: never as a heading alone.
+  // A command is shown as it is, character by character: never as a heading alone.
   const isTold = approval.detail !== '' && approval.detail !== approval.title;
   const asked = useMemo(() => visibleText(isTold ? approval.detail : approval.title), [approval, isTold]);
   const isWaiting = answer === null;
@@ -39,15 +39,18 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
     setSent(option);
     setError(undefined);
     onAnswer(option)
-      // The answer itself comes with the conversation's events, here as in every other tab.
+      // The answer itself arrives with the conversation's events, here as in every other tab.
       .catch((thrown: unknown) => {
         const failure = asFailure(thrown);
-        // Somebody was faster: their answer is on its way, and says who.
+        // Another person answered first: the event with that answer is on its way, and names the person.
         if (failure.code !== 'approval_answered') setError(failure);
       })
       .finally(() => setSent(undefined));
   };
-  /** A digit, while the focus is in here: the answers are counted, and so it cannot be pressed by mistake elsewhere. */
+  /**
+   * Answers by a digit while the card has the focus: the answers are counted, and the key cannot be pressed by mistake
+   * elsewhere.
+   */
   const pressed = (event: KeyboardEvent): void => {
     if (!isWaiting || event.repeat || event.ctrlKey || event.metaKey || event.altKey || sent !== undefined) return;
     const option = /^[1-9]$/.test(event.key) ? approval.options[Number(event.key) - 1] : undefined;
@@ -101,7 +104,7 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
                   data-testid="approval-option"
                   data-option={option.id}
                 >
-                  {/* In the order of its letters, whatever their script. */}
+                  {/* Characters in their stored order, whatever their script. */}
                   <bdo dir="ltr">{sent === option.id ? 'Sending…' : optionLabel(option)}</bdo>
                 </button>
               );
@@ -118,12 +121,12 @@ export function ApprovalCard({ approval, answer, clockOffsetMs, onAnswer }: Appr
   );
 }
 
-/** Browsers place what scrolls at fractions of a pixel. */
+/** Tolerance for scroll positions: browsers place scrolled content at fractions of a pixel. */
 const SLACK_PX = 4;
 
 /**
- * Whether the end of a box was to be seen; once is enough. What has no room is not taken for read: nor is what has not been
- * laid out yet.
+ * Returns whether the end of a box was visible; once is enough. A box without room, or without a layout yet, does not
+ * count as read.
  */
 function useReadToEnd(box: RefObject<HTMLElement | null>): { readonly isRead: boolean; readonly readOn: () => void } {
   const [isRead, setRead] = useState(false);
@@ -152,7 +155,7 @@ function useReadToEnd(box: RefObject<HTMLElement | null>): { readonly isRead: bo
 }
 
 function TimeLeft({ at }: { readonly at: number }) {
-  // The clock of the wall says how long it is; from there on nobody sets what is counted down.
+  // The wall clock gives the duration; from there on a monotonic clock counts down, which nobody can set.
   const until = useMemo(() => performance.now() + at - Date.now(), [at]);
   const seconds = useCountdown(until);
   return (

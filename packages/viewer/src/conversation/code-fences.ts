@@ -1,14 +1,15 @@
-// Finds the fenced code blocks in an agent's text. All else is text as it stands. Pure; knows no React.
+// Finds the fenced code blocks in an agent's text; the rest is plain text. Pure.
 
 export type Piece =
   | { readonly kind: 'text'; readonly text: string }
-  /** `open`: its closing fence has not come (yet). */
+  /** `open`: the closing fence is missing (so far). */
   | { readonly kind: 'code'; readonly language: string; readonly text: string; readonly open: boolean };
 
-// As CommonMark has it: three or more, at most three spaces before; what follows backticks has none of them.
+// As in CommonMark: three or more characters, at most three spaces before them; the info string after backticks
+// contains no backtick.
 const OPENING = /^ {0,3}(?:(`{3,})([^`]*)|(~{3,})(.*))$/;
 
-/** In order. Nothing is lost but the lines of the fences themselves, and a line break at each side of them. */
+/** Splits the text, in order. Only the fence lines are lost, and one line break on each side of them. */
 export function splitFences(text: string): Piece[] {
   const pieces: Piece[] = [];
   let lines: string[] = [];
@@ -46,5 +47,5 @@ function closes(line: string, mark: string): boolean {
   return bare.length >= mark.length && bare === (mark[0] ?? '`').repeat(bare.length);
 }
 
-/** The first word behind the fence. */
+/** Returns the first word after the fence. */
 const languageOf = (info: string): string => info.trim().split(/\s/)[0]?.slice(0, 40) ?? '';

@@ -1,4 +1,5 @@
-// Where one writes to an agent: a field that grows, what becomes of the message while a run is under way, send and stop.
+// The message field for an agent: it grows with the text, and offers what to do with the message during a run, send and
+// stop.
 
 import type { BinnacleError, SteerMode } from '@binnacle/protocol';
 import { type KeyboardEvent, useCallback, useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
@@ -15,21 +16,21 @@ export interface Outgoing {
 }
 
 interface ComposerProps {
-  /** Of this conversation: drafts are kept apart. */
+  /** The conversation's key: each conversation has its own draft. */
   readonly conversation: string;
   readonly agent: string;
   readonly steer: readonly SteerMode[];
   readonly working: boolean;
   /** Resolves when the gateway has the message. */
   readonly onSend: (message: Outgoing) => Promise<unknown>;
-  /** Ends the run that is under way; undefined for who may not. */
+  /** Ends the current run; undefined without the right to do so. */
   readonly onStop: (() => Promise<unknown>) | undefined;
 }
 
-/** With a keyboard, Enter sends; on a phone it is a new line, as everywhere there. */
+/** Returns whether Enter sends. With a keyboard it does; on a phone Enter is a new line, as everywhere there. */
 const enterSends = (): boolean => window.matchMedia('(hover: hover), (pointer: fine)').matches;
 
-// A field that is higher than this leaves no room to read.
+// Maximum height: a higher field leaves no room to read.
 const MAX_HEIGHT_PX = 220;
 
 export function Composer({ conversation, agent, steer, working, onSend, onStop }: ComposerProps) {
@@ -60,7 +61,7 @@ export function Composer({ conversation, agent, steer, working, onSend, onStop }
     onSend({ id: draft.id, text: draft.text, ...(working ? { steer: chosen } : {}) })
       .then(
         () => setDraft(''),
-        // The text stays, and its id with it: sent again it acts once, whatever became of the first try.
+        // The text stays, with its id: a second try with the same id acts once, whatever became of the first.
         (thrown: unknown) => setError(asFailure(thrown)),
       )
       .finally(() => {
@@ -155,13 +156,13 @@ interface Draft {
   readonly text: string;
 }
 
-/** What was typed and not sent outlives a look at another conversation, and a reload; not the tab. */
+/** The draft of a conversation. It survives a switch of conversation and a reload, but not the tab. */
 function useDraft(conversation: string): readonly [Draft, (text: string) => void] {
   const key = `binnacle.draft.${conversation}`;
   const [draft, setDraft] = useState<Draft>(() => kept(key));
   const set = useCallback(
     (text: string) => {
-      // Another text is another message.
+      // A changed text is a new message with a new id.
       const next = { id: newId(), text };
       try {
         if (text === '') sessionStorage.removeItem(key);
@@ -183,12 +184,12 @@ function kept(key: string): Draft {
       if (typeof value.id === 'string' && typeof value.text === 'string') return { id: value.id, text: value.text };
     }
   } catch {
-    // Storage may be forbidden, or hold what is not ours: there is no draft then.
+    // Storage may be forbidden, or contain foreign data: there is no draft then.
   }
   return { id: newId(), text: '' };
 }
 
-/** `randomUUID` is there for https and this machine only. */
+/** Generates an id. `randomUUID` exists only on https and localhost. */
 function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(12));
   return `web-${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;

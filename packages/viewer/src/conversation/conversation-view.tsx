@@ -1,4 +1,4 @@
-// One conversation: its header, what was said in it, what waits, and where one writes. Puts the parts together.
+// The page of one conversation: header, transcript, queue and composer.
 
 import { type Answer, answerOf, type Binnacle, type ConversationItem, type Me } from '@binnacle/client';
 import { allows, type ConversationInfo } from '@binnacle/protocol';
@@ -22,15 +22,15 @@ import './conversation-view.css';
 
 interface ConversationViewProps {
   readonly client: Binnacle;
-  /** As the list knows it, live. */
+  /** The conversation as the list has it, live. */
   readonly info: ConversationInfo;
   readonly me: Me;
-  /** Ids of the sessions that there are. */
+  /** Ids of the existing sessions. */
   readonly sessions: ReadonlySet<string>;
-  /** Came by a share link: writes, if it may, and neither steers nor manages. */
+  /** True for a guest of a share link, who writes if allowed, and neither steers nor manages. */
   readonly guest?: boolean;
   readonly menu: ReactNode;
-  /** Notices about the connection: they stand above ours. */
+  /** Notices about the connection, placed above the conversation's own. */
   readonly linkNotice: ReactNode;
   readonly onSession: (id: string) => void;
   readonly onGone: () => void;
@@ -62,7 +62,7 @@ export function ConversationView(props: ConversationViewProps) {
   const mute = useMute(client, 'conversation', isGuest ? undefined : key);
   const { state } = followed;
   const maySteer = allows(me.scope, 'input') && info.mine;
-  // Who was sent a link to type may say something; to stop, to answer and to change is not theirs.
+  // A guest with a link that allows typing may write; stopping, answering and changing settings need more.
   const mayWrite = maySteer || (isGuest && allows(me.scope, 'input'));
   const mayChange = allows(me.scope, 'input') && (me.scope === 'admin' || info.owner === me.user);
   const run = state === undefined ? (info.run?.id ?? null) : state.run;
@@ -70,7 +70,7 @@ export function ConversationView(props: ConversationViewProps) {
 
   const answer = useCallback((approval: string, option: string) => handle.answer(approval, option), [handle]);
   const hasSession = useCallback((id: string) => sessions.has(id), [sessions]);
-  // It is measured anew with each ping; seconds are what is shown of it.
+  // Rounded to seconds, the shown precision: each ping measures the offset anew.
   const clockOffsetMs = Math.round((client.clockOffsetMs ?? 0) / 1000) * 1000;
   const context = useMemo<TurnContext>(
     () => ({
@@ -93,7 +93,7 @@ export function ConversationView(props: ConversationViewProps) {
   const name = conversationTitle(info);
   const used = usageWords(info.usage);
   const isShared = info.visibility.kind !== 'private';
-  // What the conversation itself tells is newer than what a list does.
+  // The conversation's own state is newer than the list's.
   const silence = state === undefined || run === null ? undefined : answerOf(state, run)?.silence;
   const now = { run: run === null ? null : { silence }, queue, approvals };
 
@@ -269,7 +269,7 @@ function readOnlyWords(me: Me, info: ConversationInfo, isGuest: boolean): string
   return 'Nothing can be sent here any more.';
 }
 
-/** With what names it, for the list and to find it again when others come before it. */
+/** Pairs an item with its key, for the list and for finding the item again when older ones are put before it. */
 function entryOf(item: ConversationItem, at: number): { readonly key: string; readonly item: ConversationItem } {
   if (item.kind === 'message') return { key: `m-${item.message.id}`, item };
   if (item.kind === 'answer') return { key: `a-${item.run}`, item };
@@ -291,22 +291,22 @@ function turnOf(item: ConversationItem, context: TurnContext): ReactNode {
         </p>
       );
     default:
-      return null; // a newer client knows items that this page does not
+      return null; // a newer client has items that this page cannot draw
   }
 }
 
 interface AnnouncerProps {
   readonly items: readonly ConversationItem[];
-  /** Requests that wait for an answer. */
+  /** Number of requests that wait for an answer. */
   readonly asking: number;
   readonly phase: FollowedTalk['phase'];
   readonly agent: string;
 }
 
-// Longer than this nobody listens to; the text itself is there to be read.
+// Maximum characters that are announced: nobody listens to more, and the text itself is there to be read.
 const SPOKEN_CHARACTERS = 400;
 
-/** Says to those who listen that an answer is there, at its end and not word by word, and that something is asked. */
+/** Announces to screen readers a finished answer, not each word, and a new request. */
 function Announcer({ items, asking, phase, agent }: AnnouncerProps) {
   const [words, setWords] = useState('');
   const running = useRef<ReadonlySet<string>>(new Set());

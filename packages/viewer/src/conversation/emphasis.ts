@@ -1,21 +1,24 @@
-// What an agent's text makes stand out: headings, strong words, code in a line. All else is text as it stands: no links, no
-// pictures, no markup. Pure; knows no React.
+// Emphasis in an agent's text: headings, bold, and inline code. The rest is plain text: no links, no pictures, no
+// markup. Pure.
 
 export type Span = { readonly kind: 'text' | 'strong' | 'code'; readonly text: string };
 
-/** `level`: of a heading, 1 to 6; 0: a piece of text with its line breaks. */
+/** `level`: level of a heading, 1 to 6; 0: a piece of text with its line breaks. */
 export interface Block {
   readonly level: number;
   readonly spans: readonly Span[];
 }
 
-/** Longer texts nobody reads for their headings, and they are read anew with each word that comes. */
+/**
+ * Maximum characters to format: nobody reads longer texts for their headings, and the text is parsed again with each
+ * streamed word.
+ */
 const MAX_CHARACTERS = 100_000;
 const HEADING = /^ {0,3}(#{1,6})[ \t]+(\S.*)$/;
-// Neither goes over a line: a mark that stands alone is a mark.
+// Neither goes over a line: an unpaired mark stays a character.
 const SPAN = /`([^`\n]+)`|\*\*([^*\s](?:[^*\n]*[^*\s])?)\*\*/g;
 
-/** In order. Nothing is lost but the marks, and empty lines around headings. */
+/** Splits the text into blocks, in order. Only the marks are lost, and empty lines around headings. */
 export function blocksOf(text: string): Block[] {
   if (text.length > MAX_CHARACTERS) return [{ level: 0, spans: [{ kind: 'text', text }] }];
   const blocks: Block[] = [];

@@ -14,10 +14,10 @@ import type {
 import { isRecord } from '../model/conversations.ts';
 import { oneLine, person } from '../model/format.ts';
 
-/** The gateway names a login after its token: that it is in a browser goes without saying here. */
+/** Returns an author's name. The gateway names a login after its token; "(browser)" is redundant here. */
 export const nameOf = (by: Author): string => person(by.name.replace(/ \(browser\)$/, '')) || by.user || 'somebody';
 
-/** How a run ended, as a sentence; undefined where there is nothing to say: it came to its end. */
+/** Describes how a run ended; undefined for a normal end. */
 export function endWords(end: RunEnd): string | undefined {
   if (end.state === 'final') return stopWords(end.stopReason);
   if (end.state === 'error') return end.error.message;
@@ -41,7 +41,7 @@ export function endWords(end: RunEnd): string | undefined {
   }
 }
 
-// What agents call the plain end of a turn; anything else is worth saying.
+// Names that agents use for the normal end of a turn; any other name is shown.
 const PLAIN_STOP = new Set(['end_turn', 'stop', 'completed', 'success', 'done', 'final']);
 
 function stopWords(reason: string | undefined): string | undefined {
@@ -51,7 +51,7 @@ function stopWords(reason: string | undefined): string | undefined {
   return `Ended: ${oneLine(reason, 80)}.`;
 }
 
-/** What became of a request, as a sentence. */
+/** Describes the outcome of a request. */
 export function answerWords(answer: ApprovalAnswer, options: readonly ApprovalOption[]): string {
   if (answer.reason === 'run_ended') return 'Nobody answered before the run ended.';
   if (answer.reason === 'timed_out') return 'Denied: nobody answered in time.';
@@ -73,7 +73,7 @@ const TOOL_WORDS: Readonly<Record<ToolCall['kind'], string>> = {
   fetch: 'Fetch',
   other: 'Tool',
 };
-// A newer gateway may know kinds that this page does not.
+// A newer gateway may have kinds that this page does not know.
 export const toolWord = (tool: ToolCall): string => TOOL_WORDS[tool.kind] ?? 'Tool';
 
 const STATUS_WORDS: Readonly<Record<ToolCall['status'], string>> = {
@@ -98,11 +98,11 @@ export function visibilityWords(visibility: Visibility): string {
   return more.length === 0 ? `Shared with ${oneLine(first, 24)}` : `Shared with ${visibility.with.length}`;
 }
 
-/** What an older gateway took from an agent as it was can be any number, and in JSON some of those are null. */
+/** Checks a number. An older gateway passed on an agent's numbers unchecked, and in JSON some of those are null. */
 const isSane = (number: unknown): number is number =>
   typeof number === 'number' && number >= 0 && number <= Number.MAX_SAFE_INTEGER;
 
-/** `1,204 tokens in, 88 out, $0.02`; undefined where nothing is known. */
+/** Returns `1,204 tokens in, 88 out, $0.02`; undefined if nothing is known. */
 export function usageWords(usage: Usage | null): string | undefined {
   const count = (number: number): string => number.toLocaleString('en');
   const known = (number: unknown): number | undefined => (isSane(number) ? number : undefined);
@@ -118,23 +118,23 @@ export function usageWords(usage: Usage | null): string | undefined {
 /** @example sentence('waits for the model') // 'Waits for the model.' */
 export const sentence = (words: string): string => `${words.slice(0, 1).toUpperCase()}${words.slice(1)}.`;
 
-/** `4 min 05 s`, `12 s`; for what runs out. */
+/** Returns `4 min 05 s`, `12 s`, for a countdown. */
 export function timeLeft(seconds: number): string {
   if (seconds < 60) return `${seconds} s`;
   if (seconds >= 3600) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
 }
 
-// Colours (SGR), and no other sequence: nothing can be written inside of these.
+// Colour sequences (SGR) only: no text can hide inside them.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes
 const COLOURS = /\u001b\[[0-9;:]*m/g;
-// All but tab and line feed; and what has no width, but for what joins pictures to one.
+// All control characters except tab and line feed, and zero-width characters except joiners of emoji.
 const HIDDEN =
   /[^\P{Cc}\t\n]|(?![\u200d\ufe0f])\p{Default_Ignorable_Code_Point}|[\u2028\u2029\ufff9-\ufffb\ud800-\udfff]|(?<!\p{Extended_Pictographic}\ufe0f?)\u200d|(?<![\p{Extended_Pictographic}0-9#*])\ufe0f/gu;
 
 /**
- * What a tool printed, so that nothing in it is hidden: colours go, and characters that nobody sees, or that make a line
- * read otherwise than it is, stand as a sign.
+ * Makes all characters of a tool's output visible: colours are removed; invisible characters, and characters that
+ * change how a line reads, become signs.
  */
 export const visible = (text: string): string =>
   text
@@ -142,10 +142,10 @@ export const visible = (text: string): string =>
     .replaceAll('\r\n', '\n')
     .replace(HIDDEN, (mark) => visibleText(mark));
 
-/** A word that a shell takes as it is. */
+/** A word that needs no quotes in a shell. */
 const PLAIN_WORD = /^[\w@%+=:,./-]+$/;
 
-/** A tool's input as text, with all that is in it: a command alone as it is, everything else as JSON. */
+/** Returns a tool's whole input as text: a lone command as it is, everything else as JSON. */
 export function inputText(input: unknown): string {
   if (typeof input === 'string') return visibleText(input);
   if (isRecord(input)) {
@@ -165,7 +165,7 @@ export interface PlanStep {
   readonly state: 'done' | 'now' | 'later';
 }
 
-/** The steps of a plan, in whichever of the known shapes an agent tells it; undefined if it is none of them. */
+/** Returns the steps of a plan in any of the known formats of agents; undefined for other data. */
 export function planSteps(data: unknown): PlanStep[] | undefined {
   const list = Array.isArray(data) ? data : isRecord(data) ? (data.entries ?? data.plan ?? data.steps) : undefined;
   if (!Array.isArray(list)) return undefined;
@@ -183,7 +183,7 @@ export function planSteps(data: unknown): PlanStep[] | undefined {
   return steps.every((step) => step !== undefined) ? steps : undefined;
 }
 
-/** What an agent told besides, as one line. */
+/** Returns other text from an agent, as one line. */
 export function agentText(data: unknown): string {
   if (typeof data === 'string') return oneLine(data, 400);
   if (isRecord(data)) {

@@ -1,8 +1,8 @@
-// What changed between two texts, line by line, with a little of what stayed. Pure; knows no React.
+// A line diff of two texts, with some context. Pure.
 
 export type DiffRow =
   | { readonly kind: 'same' | 'added' | 'removed'; readonly line: number; readonly text: string }
-  /** So many lines that stayed are left out. */
+  /** Number of unchanged lines that are left out. */
   | { readonly kind: 'skipped'; readonly count: number };
 
 export interface LineDiff {
@@ -11,12 +11,16 @@ export interface LineDiff {
   readonly removed: number;
 }
 
-/** Lines that stay and are shown at each side of a change. */
+/** Unchanged lines shown on each side of a change. */
 const CONTEXT = 3;
-// A table of this size takes some milliseconds; above it the middle counts as replaced, which is true as well.
+// Maximum cells of the comparison table, which takes some milliseconds; beyond this the whole middle counts as
+// replaced, which is correct as well.
 const MAX_CELLS = 1_000_000;
 
-/** `before` null: the file is new. `line` of a removed row counts in `before`, else in `after`, from 1. */
+/**
+ * Compares two texts. `before` null: the file is new. `line` of a removed row counts in `before`, otherwise in `after`,
+ * from 1.
+ */
 export function lineDiff(before: string | null, after: string): LineDiff {
   const old = before === null ? [] : linesOf(before);
   const now = linesOf(after);
@@ -26,7 +30,7 @@ export function lineDiff(before: string | null, after: string): LineDiff {
   while (tail < Math.min(old.length, now.length) - head && old.at(-1 - tail) === now.at(-1 - tail)) tail += 1;
   const rows: DiffRow[] = [];
   for (let i = 0; i < head; i += 1) rows.push({ kind: 'same', line: i + 1, text: now[i] ?? '' });
-  // One by one: as many as a file has lines do not fit in one call.
+  // Pushed one by one: a call cannot take as many arguments as a file has lines.
   for (const row of middle(old.slice(head, old.length - tail), now.slice(head, now.length - tail), head))
     rows.push(row);
   for (let i = now.length - tail; i < now.length; i += 1) rows.push({ kind: 'same', line: i + 1, text: now[i] ?? '' });
@@ -37,7 +41,7 @@ export function lineDiff(before: string | null, after: string): LineDiff {
   };
 }
 
-/** The line break at the end of a file ends its last line, and begins no other. */
+/** Splits a text into lines. The line break at the end of a file ends its last line, and begins no other. */
 function linesOf(text: string): string[] {
   if (text === '') return [];
   const lines = text.split(/\r?\n/);
@@ -47,7 +51,7 @@ function linesOf(text: string): string[] {
 
 function middle(old: readonly string[], now: readonly string[], offset: number): DiffRow[] {
   const width = now.length + 1;
-  // Length of the longest common rest, from each place in both.
+  // Length of the longest common subsequence of the rest, from each position in both.
   const isSmall = (old.length + 1) * width <= MAX_CELLS;
   const rest = new Uint32Array(isSmall ? (old.length + 1) * width : 0);
   const at = (i: number, j: number): number => rest[i * width + j] ?? 0;

@@ -1,5 +1,4 @@
-// From a conversation's log to what the page shows of it: where to begin, when the past ends, and older pages. Knows no
-// React.
+// The flow from a conversation's log to the page: the start, the end of the history, and older pages.
 
 import {
   type Conversation,
@@ -16,10 +15,10 @@ import type { BinnacleError, ConversationInfo } from '@binnacle/protocol';
 import { asFailure } from '../model/failure.ts';
 
 export interface FollowedTalk {
-  /** `past`: it is being read. `live`: it has caught up. `over`: nothing more will come. */
+  /** `past`: history is being read. `live`: reading has caught up. `over`: no more events will come. */
   readonly phase: 'past' | 'live' | 'over';
   readonly state: ConversationState | undefined;
-  /** Why following ended early. */
+  /** The reason why following ended early. */
   readonly error: BinnacleError | undefined;
   readonly isDeleted: boolean;
   readonly loadingOlder: boolean;
@@ -37,13 +36,13 @@ export const NO_TALK_YET: FollowedTalk = {
 const FIRST_PAGE = 40;
 /** Messages of each older page. */
 const OLDER_PAGE = 50;
-/** An older page may hold nothing that is not there already; after so many of those something is wrong. */
+/** Maximum consecutive older pages without new messages. A few are normal; more are a fault. */
 const MAX_EMPTY_PAGES = 20;
-/** An entry that nobody is shown may be the last one: where nothing comes for so long, the past has been told. */
+/** Idle delay after which the history counts as complete: the last entry may be one that the page does not get. */
 const QUIET_MS = 250;
-/** Its log began anew, or lost its beginning, while we read. */
+/** Maximum restarts of reading, after the log began anew or lost its beginning meanwhile. */
 const MAX_BEGINNINGS = 3;
-/** Above this the oldest items are let go of, as far as nobody is reading there. */
+/** Maximum items in memory; beyond this the oldest are dropped, unless the reader is there. */
 const MAX_ITEMS = 400;
 const KEPT_ITEMS = 200;
 
@@ -84,14 +83,14 @@ export class ConversationFollow {
     this.feed?.stop();
   }
 
-  /** What the list knows: the lease, the title, who may see it. */
+  /** Takes over the state from the list: the lease, the title, the visibility. */
   know(info: ConversationInfo): void {
     if (this.state === undefined) return;
     this.state = withInfo(this.state, info);
     this.changed({ state: this.state });
   }
 
-  /** Loads the page before. Resolves when it is there, or did not come. */
+  /** Loads the previous page. Resolves when the page is there, or failed. */
   async older(): Promise<void> {
     if (this.isLoading || this.state === undefined || this.state.earlier === null) return;
     this.isLoading = true;
@@ -106,7 +105,7 @@ export class ConversationFollow {
           ...(before === undefined ? {} : { before }),
         });
         if (this.isStopped || this.state === undefined) return;
-        // Events went on coming meanwhile.
+        // Live events arrived meanwhile.
         state = withHistory(this.state, page);
         this.state = state;
         if (page.before === null || state.items.length > count) break;
@@ -121,7 +120,7 @@ export class ConversationFollow {
     }
   }
 
-  /** Lets go of what is far above the end. Nobody may be reading there. */
+  /** Drops items far above the end. The reader must not be there. */
   trim(): void {
     if (this.isLoading || this.state === undefined || this.state.items.length <= MAX_ITEMS) return;
     this.state = withoutOldest(this.state, KEPT_ITEMS);
@@ -154,9 +153,9 @@ export class ConversationFollow {
         changed({ phase: 'over', isDeleted: true });
         return;
       }
-      // What the log has lost of the past, the page of messages has kept the words of.
+      // The page of messages still has the words of history that the log has lost.
       if (step.type === 'gap' && !isLive) continue;
-      // Older pages, and what the list told, have changed it meanwhile.
+      // Older pages and updates from the list have changed the state meanwhile.
       state = reduceConversation(this.state ?? state, step);
       catchUp();
     }

@@ -1,4 +1,4 @@
-// Asks which agent a new conversation is with, where there is more than one.
+// The choice of an agent for a new conversation, if there is more than one.
 
 import type { AgentInfo, BinnacleError } from '@binnacle/protocol';
 import { useState } from 'react';

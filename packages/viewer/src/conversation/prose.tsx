@@ -1,4 +1,4 @@
-// What an agent said: text with its line breaks, headings, strong words and code. Never markup, never links.
+// Text of an agent, with line breaks, headings, bold and code. Never markup, never links.
 
 import { memo } from 'react';
 import { CopyButton } from '../ui/copy-button.tsx';
@@ -6,7 +6,7 @@ import { type Piece, splitFences } from './code-fences.ts';
 import { blocksOf, type Span } from './emphasis.ts';
 import './prose.css';
 
-/** `live`: more of it comes. */
+/** Renders the text. `live`: the text is still growing. */
 export const Prose = memo(function Prose({ text, live = false }: { readonly text: string; readonly live?: boolean }) {
   const pieces = splitFences(text);
   if (pieces.length === 0) return null;
@@ -25,7 +25,7 @@ export const Prose = memo(function Prose({ text, live = false }: { readonly text
   );
 });
 
-/** Below the page's own headings. */
+/** Levels below the page's own headings. */
 const HEADINGS = ['h3', 'h4', 'h5', 'h6'] as const;
 
 const Text = memo(function Text({ text }: { readonly text: string }) {

@@ -1,4 +1,4 @@
-// The messages that wait for their turn: to read, to change and to take back.
+// The queued messages: read, edit and withdraw.
 
 import type { BinnacleError, MessageInfo } from '@binnacle/protocol';
 import { useRef, useState } from 'react';
@@ -10,14 +10,14 @@ import './queue.css';
 
 interface QueueProps {
   readonly queue: readonly MessageInfo[];
-  /** Who looks at it: their own messages need no name. */
+  /** The current user, whose own messages need no name. */
   readonly user: string;
-  /** Undefined for those who may only watch. */
+  /** Undefined for a viewer without the right to write. */
   readonly acts:
     | {
         readonly edit: (id: string, text: string) => Promise<unknown>;
         readonly cancel: (id: string) => Promise<unknown>;
-        /** Ends the run, and takes back all of these. */
+        /** Ends the run, and withdraws all queued messages. */
         readonly stopAll: () => Promise<unknown>;
       }
     | undefined;
@@ -90,7 +90,7 @@ function Waiting({ message, isMine, onEdit, onCancel }: WaitingProps) {
   };
   const leave = (): void => {
     setText(undefined);
-    // The field goes; what was pressed to open it comes back in the next frame.
+    // The field disappears; its Edit button exists again in the next frame.
     requestAnimationFrame(() => edit.current?.focus());
   };
   if (text !== undefined && onEdit !== undefined) {

@@ -1,4 +1,4 @@
-// What a conversation is called, who may see it, and its removal.
+// The settings of a conversation: title, visibility and removal.
 
 import type { BinnacleError, ConversationInfo, Visibility } from '@binnacle/protocol';
 import { type FormEvent, useId, useState } from 'react';
@@ -16,7 +16,7 @@ export interface ConversationChange {
 
 interface ConversationSettingsProps {
   readonly info: ConversationInfo;
-  /** Undefined for those who may look, and not change it. */
+  /** Undefined for a viewer without the right to change settings. */
   readonly acts:
     | { readonly change: (change: ConversationChange) => Promise<unknown>; readonly remove: () => Promise<unknown> }
     | undefined;

@@ -1,4 +1,4 @@
-// One call of a tool as a row that opens: what went in, what came out, and which lines it changed.
+// One tool call as a row that opens: its input, its output, and the changed lines.
 
 import { type Binnacle, visibleLine } from '@binnacle/client';
 import type { ToolCall } from '@binnacle/protocol';
@@ -11,7 +11,7 @@ import { lineDiff } from './line-diff.ts';
 import { Diff } from './tool-diff.tsx';
 import './tool-call.css';
 
-// With all that a terminal needs, which most conversations do without.
+// Loaded on demand, with all code for terminals: most conversations do without.
 const terminal = new PagePart(() => import('./tool-terminal.tsx').catch(() => ({ ToolTerminal: NoTerminal })));
 const NoTerminal = () => (
   <p className="failure">The terminal could not be loaded. Open it on its own page, or reload this one.</p>
@@ -20,16 +20,16 @@ const NoTerminal = () => (
 interface ToolRowProps {
   readonly tool: ToolCall;
   readonly client: Binnacle;
-  /** Opens the view of a session; undefined where that session is not there (any more). */
+  /** Opens the view of a session; undefined if that session does not exist (any more). */
   readonly onSession: ((id: string) => void) | undefined;
 }
 
 const STATUS_MARKS = { pending: 'starting', running: 'running', done: 'ended', failed: 'failed' } as const;
-/** A change of so many lines is read where it stands; a larger one is folded until somebody wants it. */
+/** Maximum rows of a diff that is open at first; a larger one is folded. */
 const SMALL_DIFF_ROWS = 24;
 
 export const ToolRow = memo(function ToolRow({ tool, client, onSession }: ToolRowProps) {
-  // Undefined: as it is best for what the call tells.
+  // Undefined: open or folded by default, according to the content.
   const [wanted, setWanted] = useState<boolean>();
   const diffs = useMemo(
     () =>

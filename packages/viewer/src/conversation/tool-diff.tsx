@@ -1,4 +1,4 @@
-// One file that a tool changed, as the lines that came and went. Large ones are shown piece by piece.
+// One file that a tool changed, as added and removed lines. Large diffs are shown piece by piece.
 
 import { visibleLine } from '@binnacle/client';
 import { useState } from 'react';
@@ -6,7 +6,7 @@ import { visible } from './format.ts';
 import type { DiffRow } from './line-diff.ts';
 import './tool-diff.css';
 
-/** A thousand lines at once help nobody; each piece is one click. */
+/** Maximum rows per piece: a thousand lines at once help nobody; each piece is one click. */
 const MAX_ROWS = 400;
 const SIGNS = { same: ' ', added: '+', removed: '−' } as const;
 

@@ -1,4 +1,5 @@
-// The terminal in which a tool's command runs, live, inside the conversation: to look at. One types into it on its own page.
+// The terminal of a tool's command, live inside the conversation and read-only. Input is possible on the session's own
+// page.
 
 import '@binnacle/client/react.css';
 import type { Binnacle } from '@binnacle/client';
@@ -11,7 +12,7 @@ interface ToolTerminalProps {
   readonly session: string;
 }
 
-/** Enough to read what is under way; the whole is one click further. */
+/** Lines to keep: enough to follow the command; the whole output is one click further. */
 const LINES = 500;
 
 export function ToolTerminal({ client, session }: ToolTerminalProps) {

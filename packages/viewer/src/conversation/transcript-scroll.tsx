@@ -1,5 +1,5 @@
-// The part that scrolls: keeps to the end while the reader is there, and to what is being read when not. Shows at most
-// so many turns at a time; which those are, it decides. Knows no conversation.
+// The scrolling transcript: stays at the end if the reader is there, and otherwise at the line being read. Limits the
+// number of turns in the document, and decides which are shown.
 
 import type { ConversationItem } from '@binnacle/client';
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
@@ -18,20 +18,20 @@ interface TalkScrollProps {
   readonly loading: boolean;
   readonly loadingOlder: boolean;
   readonly hasOlder: boolean;
-  /** Why one should look at the end; undefined where there is no particular reason. */
+  /** Reason to look at the end; undefined if there is none. */
   readonly wanted: string | undefined;
   readonly onOlder: () => void;
-  /** Nobody reads far above the end. */
+  /** Called when the reader is near the end, so that turns far above may be dropped. */
   readonly onTrim: () => void;
   readonly empty: ReactNode;
 }
 
-/** Turns in the document at a time. */
+/** Maximum turns in the document. */
 const MAX_SHOWN = 120;
 const STEP = 30;
-// Who is so near to the end reads what comes.
+// Maximum distance from the end at which the reader counts as following.
 const NEAR_PX = 48;
-// Older turns are fetched before the reader has arrived at the first one.
+// Distance from the first turn at which older turns are loaded, before the reader arrives there.
 const EARLY_PX = 300;
 
 interface Anchor {
@@ -45,9 +45,9 @@ export function TalkScroll(props: TalkScrollProps) {
   const anchor = useRef<Anchor>(undefined);
   const [atEnd, setAtEnd] = useState(true);
   const isAtEnd = useRef(true);
-  // Asked for, and to be shown when it is there.
+  // True if older turns were requested and are to be shown on arrival.
   const wantsOlder = useRef(false);
-  // Key of the first turn that is shown; undefined: as many as fit before the end.
+  // Key of the first shown turn; undefined: as many as fit before the end.
   const [first, setFirst] = useState<string>();
 
   const found = first === undefined ? -1 : entries.findIndex((entry) => entry.key === first);
@@ -55,7 +55,7 @@ export function TalkScroll(props: TalkScrollProps) {
   const shown = entries.slice(start, start + MAX_SHOWN);
   const hasLater = start + shown.length < entries.length;
 
-  /** The first turn that is seen, and where: it stays there when others come before it. */
+  /** Remembers the first visible turn and its position, which stay when older turns are put before it. */
   const hold = useCallback((): void => {
     const element = box.current;
     if (element === null) return;
@@ -89,7 +89,7 @@ export function TalkScroll(props: TalkScrollProps) {
     if (Math.abs(moved) > 0.5) element.scrollTop += moved;
   }, [entries, start, loadingOlder]);
 
-  // A phone's keyboard, a longer message below, a turned screen: the end stays in sight.
+  // A phone's keyboard, a longer message below, a rotated screen: the end stays visible.
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
@@ -104,7 +104,7 @@ export function TalkScroll(props: TalkScrollProps) {
     hold();
     if (start > 0) setFirst(entries[Math.max(0, start - STEP)]?.key);
     else if (hasOlder && !loadingOlder) {
-      // What comes is before the window, and then moves into it.
+      // Loaded turns are outside the shown window at first, and then move into it.
       setFirst(entries[0]?.key);
       wantsOlder.current = true;
       onOlder();
@@ -123,7 +123,7 @@ export function TalkScroll(props: TalkScrollProps) {
     setFirst(next + MAX_SHOWN >= entries.length ? undefined : entries[next]?.key);
   }, [hold, start, entries]);
 
-  /** Where the reader is now. */
+  /** Measures the reader's position. */
   const measure = (): void => {
     const element = box.current;
     if (element === null) return;
@@ -154,7 +154,7 @@ export function TalkScroll(props: TalkScrollProps) {
         className="talk"
         ref={box}
         onScroll={scrolled}
-        // Who opens a row at the end reads that: what comes then must not push it away.
+        // A reader who opens a row at the end reads that row: new content must not push it away.
         onClickCapture={() => requestAnimationFrame(measure)}
         aria-label="What was said"
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard

@@ -1,4 +1,4 @@
-// What was said and done, one turn after the other: messages of people, answers of the agent with all that is in them.
+// The turns of a conversation: messages of people, and answers of the agent with all their parts.
 
 import type { Answer, AnswerPart, Binnacle } from '@binnacle/client';
 import { type Author, type MessageInfo, type SilenceInfo, silenceWords } from '@binnacle/protocol';
@@ -22,16 +22,18 @@ import { Prose } from './prose.tsx';
 import { ToolRow } from './tool-call.tsx';
 import './turns.css';
 
-/** What rows need of the page. The same object as long as nothing in it changes, so that rows need not be drawn again. */
+/**
+ * Dependencies of the rows. The object stays identical while nothing in it changes, so that rows need not render again.
+ */
 export interface TurnContext {
   /** The agent's name. */
   readonly agent: string;
   readonly user: string;
   readonly clockOffsetMs: number;
-  /** Undefined for those who may only watch. */
+  /** Undefined for a viewer without the right to answer. */
   readonly onAnswer: ((approval: string, option: string) => Promise<unknown>) | undefined;
   readonly onSession: (id: string) => void;
-  /** For terminals inside of answers. */
+  /** Client for terminals inside answers. */
   readonly client: Binnacle;
   readonly hasSession: (id: string) => boolean;
 }
@@ -129,13 +131,13 @@ function keyOf(part: AnswerPart, at: number): string {
   return part.kind === 'approval' ? `approval-${part.approval.id}` : `${part.kind}-${at}`;
 }
 
-/** Silence of a turn: for how long nothing comes, and what the turn waits for. */
+/** Shows for how long a turn has been silent, and what the turn waits for. */
 function Silent({ silence, clockOffsetMs }: { readonly silence: SilenceInfo; readonly clockOffsetMs: number }) {
   const { at, silentMs, waitsFor, isLong } = silence;
   const seconds = useElapsed(at - silentMs - clockOffsetMs);
   return (
     <p className={isLong === true ? 'turn-wait long' : 'turn-wait'} data-testid="silence">
-      {/* What counts up is read out once. */}
+      {/* A counting number is read out once. */}
       <span className="sr-only" role="status">
         {visible(sentence(silenceWords(silence)))}
       </span>
@@ -148,7 +150,7 @@ function Silent({ silence, clockOffsetMs }: { readonly silence: SilenceInfo; rea
 
 function Ending({ answer }: { readonly answer: Answer }) {
   const { end } = answer;
-  // From a page of history: that it did not end well is known, and not why.
+  // A turn from a page of history: its state is known, but no reason for its end.
   if (end === null) {
     if (answer.state === 'final' && answer.text === '')
       return <p className="turn-end final">It ended without a word.</p>;
@@ -176,7 +178,7 @@ function Ending({ answer }: { readonly answer: Answer }) {
 
 interface PartProps {
   readonly part: AnswerPart;
-  /** More of it comes. */
+  /** True while the answer is still growing. */
   readonly live: boolean;
   readonly context: TurnContext;
 }
@@ -209,7 +211,7 @@ const Part = memo(function Part({ part, live, context }: PartProps) {
     case 'agent':
       return <Told name={part.name} data={part.data} />;
     default:
-      return null; // a newer client knows parts that this page does not
+      return null; // a newer client has parts that this page cannot draw
   }
 });
 
@@ -264,7 +266,7 @@ interface NoteTurnProps {
   readonly at: number;
 }
 
-/** Written into the conversation by a program; not for the agent. */
+/** A note that a program wrote into the conversation; not for the agent. */
 export const NoteTurn = memo(function NoteTurn({ text, by, at }: NoteTurnProps) {
   return (
     <article className="turn note" aria-label={`Note of ${nameOf(by)}`} data-testid="note">

@@ -40,13 +40,13 @@ interface With {
 
 /** Listener to all open conversations. */
 interface Told {
-  /** Called when the lease has changed hands, and after the creation. */
+  /** Called when the lease has changed hands. */
   changed(conversation: Conversation): void;
   happened(conversation: Conversation, events: readonly ConversationEvent[], position: string): void;
   droppedLate(count: number): void;
 }
 
-/** Maximum idle conversations with open files and no reader. Each has a few file descriptors. */
+/** Number of conversations with open files above which idle ones are closed. Each has a few file descriptors. */
 const MAX_IDLE = 64;
 const SEGMENT_BYTES = 4 * 1024 * 1024;
 /**

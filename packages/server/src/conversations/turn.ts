@@ -198,7 +198,7 @@ export class Turn {
       const error = new BinnacleError('agent_failed', hint === undefined ? { message } : { message, hint }).toWire();
       draft.events.push({ type: 'error', at, run, text: draft.said, error });
     } else if (end.kind === 'cancelled') {
-      // The agent cancelled on its own: after an abort of ours the run would be over already.
+      // The agent cancelled on its own: after an abort by the conversation the run would be over.
       const by: Author = { user: null, name: this.run.agent };
       draft.events.push({ type: 'aborted', at, run, text: draft.said, via: 'run', by });
     } else {

@@ -40,7 +40,7 @@ export interface AgentsParts {
 
 const DEFAULT_TIMEOUT_MS = 24 * 3600_000;
 const DEFAULT_APPROVAL_MS = 5 * 60_000;
-/** Longer than a model thinks, and shorter than a person waits. */
+/** Default limit of a silence: longer than a model thinks, and shorter than a person waits. */
 const DEFAULT_SILENCE_MS = 30 * 60_000;
 
 export class Agents {

@@ -77,7 +77,7 @@ export function wider(name: PermissionName, granted: Grant, asked: Grant): Grant
 
 /**
  * Returns the part of `asked` that is not granted and that nobody has decided about: all of it, or items of a list. A
- * grant of less than an unlimited request, or of less than an item includes, is such a decision, and lacks nothing.
+ * grant that is narrower than an unlimited request, or than a requested item, is such a decision: nothing is lacking.
  */
 export function lacking(name: PermissionName, granted: Grant, asked: Grant): Grant | undefined {
   const more = wider(name, granted, asked);

@@ -51,7 +51,7 @@ interface Invoked {
 }
 
 /**
- * Extra calls that a refusal is charged as: a plugin that repeats refused calls costs more than one that is served,
+ * Calls charged in addition for a refusal: a plugin that repeats refused calls costs more than one that is served,
  * because each refusal makes an error.
  */
 const REFUSED_CALLS = 9;

@@ -27,7 +27,7 @@ const KEYWORDS = new Set([
 const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean'];
 
 export interface ConfigSchema {
-  /** The schema of the manifest, for the viewer. */
+  /** The schema as it is in the manifest, for the viewer. */
   readonly json: Readonly<Record<string, unknown>>;
   /** Keys of the first level, for people. */
   readonly settings: readonly Setting[];

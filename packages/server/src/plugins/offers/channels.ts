@@ -14,7 +14,7 @@ import { unlessAborted } from './conversation-hooks.ts';
 import type { Offered, OfferOf, Offers } from './offers.ts';
 
 const REPLY_MS = 15_000;
-/** Maximum inbound messages per second. Each is written to the disk, and wakes an agent. */
+/** Maximum inbound messages per second and plugin. Each is written to the disk, and wakes an agent. */
 const PER_SECOND = 20;
 /** Reserved names: session keys of people begin with these. */
 const RESERVED: ReadonlySet<string> = new Set(['user', 'chat', 'direct', 'main']);

@@ -9,7 +9,7 @@ import { Pace } from './rate-limit.ts';
 
 /** Maximum bytes of a value as JSON: it must fit into one answer. */
 const MAX_READ_BYTES = 900 * 1024;
-/** Maximum changes per second. Each change is read twice, synced to the disk, and announced to all parts. */
+/** Maximum changes per second and plugin. Each change is read twice, synced to the disk, and announced to all parts. */
 const EDITS_PER_SECOND = 1;
 const READS_PER_SECOND = 50;
 const UNIT_BYTES = 64 * 1024;

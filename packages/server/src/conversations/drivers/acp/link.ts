@@ -93,7 +93,7 @@ export class AcpLink implements AgentLink {
     }
     this.#set({ turn: { ...turn, isCancelling: true } });
     this.#notify('session/cancel', { sessionId: session });
-    // The protocol demands a denial of every pending request.
+    // The protocol demands that every pending request is answered as cancelled.
     this.#requests.denyAll();
   }
 

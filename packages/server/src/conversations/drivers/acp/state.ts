@@ -34,7 +34,7 @@ export interface AcpState {
    */
   readonly isReady: boolean;
   readonly modelOption: string | null;
-  /** True once the instructions are sent, before the first prompt of a new session. */
+  /** False until the instructions are sent: they precede the first prompt of a new session only. */
   readonly isInstructed: boolean;
   readonly turn: {
     readonly message: string;

@@ -17,7 +17,7 @@ import type { AcpState } from './state.ts';
 import { keepTool } from './tool-calls.ts';
 import { mergeTool, textOf } from './tools.ts';
 
-/** The tools of a row: the state before the update, and the output. */
+/** The context of a row: the state before the update, and the output. */
 export interface UpdateParts {
   readonly state: AcpState;
   readonly out: Out;

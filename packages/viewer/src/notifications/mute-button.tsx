@@ -1,4 +1,4 @@
-// Mutes one session or conversation for whoever looks at it, and shows whether it is.
+// The mute setting of one session or conversation for the current user.
 
 import type { Binnacle, Muted } from '@binnacle/client';
 import { useEffect, useState } from 'react';
@@ -7,12 +7,12 @@ import { BellIcon, BellOffIcon } from '../ui/icons.tsx';
 import './mute-button.css';
 
 export interface Mute {
-  /** Undefined until it is known. */
+  /** Undefined until the setting is known. */
   readonly isMuted: boolean | undefined;
   readonly change: () => void;
 }
 
-/** `id`: of a session, or the key of a conversation; undefined: nothing is asked. */
+/** Reads and changes the setting. `id`: the id of a session, or the key of a conversation; undefined: no request. */
 export function useMute(client: Binnacle, kind: 'session' | 'conversation', id: string | undefined): Mute {
   const [isMuted, setMuted] = useState<boolean>();
   useEffect(() => {
@@ -22,7 +22,7 @@ export function useMute(client: Binnacle, kind: 'session' | 'conversation', id: 
     client.push.mutes().then(
       ({ sessions, conversations }) =>
         !isGone && setMuted((kind === 'session' ? sessions : conversations).includes(id)),
-      // A gateway that knows no mutes has nothing to mute.
+      // An older gateway without mutes has nothing to mute.
       () => undefined,
     );
     return () => {
@@ -44,7 +44,7 @@ interface MuteButtonProps {
   readonly mute: Mute;
 }
 
-/** In a header; on a phone there is no room for it, see `MuteBox`. */
+/** The button for a header; on a phone there is no room for it, see `MuteBox`. */
 export function MuteButton({ kind, mute: { isMuted, change } }: MuteButtonProps) {
   const act = `Mute notifications of this ${kind}`;
   return (
@@ -69,7 +69,7 @@ interface MuteBoxProps {
   readonly name: string;
 }
 
-/** In words, for a dialog. */
+/** The setting as a checkbox with text, for a dialog. */
 export function MuteBox({ client, kind, id, name }: MuteBoxProps) {
   const { isMuted, change } = useMute(client, kind, id);
   return (

@@ -1,4 +1,4 @@
-// Notifications in this browser: on or off and why, a test, and what is muted.
+// Notifications in this browser: on or off with the reason, a test, and the muted sessions and conversations.
 
 import type { Binnacle, Muted } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
@@ -14,9 +14,9 @@ import './notification-settings.css';
 
 interface NotificationsProps {
   readonly client: Binnacle;
-  /** What is shown. */
+  /** The route in view. */
   readonly chosen: Choice | undefined;
-  /** What a session or conversation is called in the lists; undefined where it is not in them. */
+  /** Returns the name of a session or conversation in the lists; undefined if it is not in them. */
   readonly nameOf: (what: Muted) => string | undefined;
 }
 

@@ -1,4 +1,4 @@
-// What a push says, read with suspicion: it came through somebody else's server. Pure.
+// Parses push messages as untrusted input: they came through a third party's server. Pure.
 
 export interface PushMessage {
   readonly title: string;
@@ -8,7 +8,7 @@ export interface PushMessage {
   readonly path: string;
 }
 
-/** A push that says nothing still has to show something: browsers demand it. */
+/** The notification for an unreadable push: browsers demand that every push shows one. */
 const NOTHING: PushMessage = { title: 'Binnacle', body: 'Something waits for you.', tag: 'binnacle', path: '' };
 
 export function pushIn(text: string): PushMessage {
@@ -16,7 +16,7 @@ export function pushIn(text: string): PushMessage {
   try {
     value = JSON.parse(text);
   } catch {
-    return NOTHING; // not ours, or of another version
+    return NOTHING; // foreign, or of another version
   }
   if (typeof value !== 'object' || value === null) return NOTHING;
   const field = (name: 'title' | 'body' | 'tag', max: number): string => {
@@ -31,7 +31,7 @@ export function pushIn(text: string): PushMessage {
   };
 }
 
-/** A fragment that names a session or a conversation; anything else is the page itself. */
+/** Returns a fragment that names a session or a conversation, otherwise an empty one: the page itself. */
 export const pathIn = (value: unknown): string =>
   typeof value === 'string' && /^#\/[\w%.~!*'():-]*(?:\/[\w%.~!*'():-]+)?$/.test(value) && value.length <= 2000
     ? value

@@ -1,31 +1,31 @@
-// The page's end of the service worker: starts it, and goes where a touched notification leads.
+// The page's side of the service worker: registers it, and opens the target of a clicked notification.
 
-/** The worker lies beside the page: that is its scope. */
+/** Returns the address of the worker. It lies beside the page: that is its scope. */
 const address = (): URL => new URL('sw.js', location.origin + location.pathname);
 
 export const hasWorkers = (): boolean => 'serviceWorker' in navigator;
 
-/** Once a page. Where there can be none, the page works as ever. */
+/** Registers the worker, once per page. Without a worker the page works as well. */
 export function registerWorker(): void {
   if (!hasWorkers()) return;
   navigator.serviceWorker.addEventListener('message', (event: MessageEvent) => {
     const data: unknown = event.data;
     if (typeof data !== 'object' || data === null || !('t' in data) || data.t !== 'open') return;
     if ('path' in data && typeof data.path === 'string' && data.path !== '') location.hash = data.path;
-    // So that no other tab is asked.
+    // The reply tells the worker not to try another tab.
     event.ports[0]?.postMessage('here');
   });
-  // A policy of the browser, or a profile that keeps nothing.
+  // Fails under a policy of the browser, or in a profile without storage.
   navigator.serviceWorker.register(address(), { updateViaCache: 'none' }).catch(() => undefined);
 }
 
-/** The one that is at work for this page; undefined where there is none. */
+/** Returns the registration of the active worker; undefined if there is none. */
 export async function workerOf(): Promise<ServiceWorkerRegistration | undefined> {
   if (!hasWorkers()) return undefined;
   return await navigator.serviceWorker.getRegistration(address());
 }
 
-/** Lets the worker ask as this login when no page is open; `{}` when the login was left. */
+/** Gives the worker this login for requests without an open page; `{}` after a logout. */
 export async function tellLogin(headers: Readonly<Record<string, string>>): Promise<void> {
   (await workerOf())?.active?.postMessage({ t: 'login', headers });
 }

@@ -1,14 +1,15 @@
-// The service worker: shows notifications and opens what they are about, and stands in when the gateway cannot be reached.
-// It keeps files of the page that never change, by names with a hash, and the offline page. It keeps no answer of the API,
-// no page: the page comes from the gateway each time, so an upgraded gateway is never shown with an old one.
+// The service worker: shows notifications, opens their targets, and serves the offline page when the gateway is
+// unreachable. It caches immutable files of the page (names with a hash) and the offline page. It caches no API
+// response and no page: the page comes from the gateway each time, so an upgraded gateway never appears with an old
+// page.
 
 import { pathIn, pushIn } from './push-message.ts';
 
-// The build puts the files in here, and a name that changes with any of them.
+// Replaced by the build: the files, and a cache name that changes with any of them.
 declare const __FILES__: readonly string[];
 declare const __VERSION__: string;
 
-/** The part of the worker's global that is used; the DOM's types are not those of workers. */
+/** The used part of the worker's global; the DOM's types are not those of workers. */
 interface Worker {
   readonly registration: {
     readonly scope: string;
@@ -37,7 +38,7 @@ interface Fetching extends Extendable {
 
 const worker = globalThis as unknown as Worker;
 const CACHE = `binnacle-${__VERSION__}`;
-/** A page that is busy answers late; one that does not show the deck, never. */
+/** Maximum wait for a tab's answer. A busy page answers late; a page that does not show the app shell never does. */
 const ANSWER_MS = 700;
 
 const inScope = (path: string): string => new URL(path, worker.registration.scope).href;
@@ -67,7 +68,7 @@ worker.addEventListener('fetch', (event: Fetching) => {
   const url = new URL(request.url);
   url.hash = '';
   if (request.mode === 'navigate') {
-    // Only the page itself has a page to stand in for.
+    // The offline page replaces only the page itself.
     if (url.origin + url.pathname === inScope('.'))
       event.respondWith(fetch(request).catch(() => kept(inScope(OFFLINE))));
   } else if (url.search === '' && files().has(url.href)) {
@@ -86,7 +87,7 @@ worker.addEventListener('push', (event: Extendable & { readonly data: { text(): 
   event.waitUntil(
     worker.registration.showNotification(title, {
       ...{ body, tag, data: { path } },
-      // Another wait of the same session takes the place of the last one, and is heard.
+      // The next wait of the same session replaces the last notification, and makes a sound again.
       renotify: true,
       icon: inScope('icon-192.png'),
       badge: inScope('badge.png'),
@@ -104,7 +105,7 @@ worker.addEventListener(
   },
 );
 
-/** In a tab that shows the deck, the one that is looked at first; else in a new one. */
+/** Opens the path in a tab that shows the app shell, preferably the one with the focus; otherwise in a new tab. */
 async function open(path: string): Promise<void> {
   const all = await worker.clients.matchAll({ type: 'window', includeUncontrolled: true });
   const ours = all.filter(({ url }) => url.startsWith(worker.registration.scope));
@@ -116,7 +117,10 @@ async function open(path: string): Promise<void> {
   await worker.clients.openWindow(inScope(`.${path}`));
 }
 
-/** Whether the page goes there. What a share link shows, or what is closed at this moment, does not answer. */
+/**
+ * Returns whether the tab goes to the path. A page of a share link, or a tab that is just being closed, does not
+ * answer.
+ */
 function takes(client: WindowClient, path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
@@ -129,12 +133,15 @@ function takes(client: WindowClient, path: string): Promise<boolean> {
   });
 }
 
-/** Named unlike the caches of files, which go with each new version. Browsers separate caches by port, too. */
+/**
+ * Cache for the login, named apart from the caches of files, which each new version removes. Browsers separate caches
+ * by port, too.
+ */
 const LOGIN_STORE = 'login-of-binnacle';
 /** Key of the login in that cache. No request goes to this address. */
 const LOGIN_ADDRESS = inScope('kept-login');
 
-// The page sends its login for the time in which there is no page to ask. Empty headers: the login was left.
+// The page sends its login for requests while no page is open. Empty headers: a logout.
 worker.addEventListener('message', (event: Extendable & { readonly data: unknown }) => {
   const { data } = event;
   if (typeof data !== 'object' || data === null || !('t' in data) || data.t !== 'login' || !('headers' in data)) return;
@@ -152,7 +159,8 @@ interface SubscriptionChange extends Extendable {
   readonly newSubscription?: PushSubscription | null;
 }
 
-// The browser has changed the address by itself: the gateway is told, as the login that this browser still has.
+// The browser replaced the push address by itself: the worker reports the new one to the gateway, with the login of
+// this browser.
 worker.addEventListener('pushsubscriptionchange', (event: SubscriptionChange) => {
   event.waitUntil(renew(event));
 });

@@ -1,4 +1,4 @@
-// Says to the gateway what somebody has before their eyes: a page that is visible and has the focus, and what it shows.
+// Reports the focus to the gateway: a page that is visible and has the focus, and the session or conversation in view.
 
 import type { Binnacle } from '@binnacle/client';
 import { useEffect } from 'react';
@@ -26,7 +26,7 @@ export function useLook(client: Binnacle, chosen: Choice | undefined): void {
     };
   }, [client, session, conversation]);
   useEffect(() => {
-    // It is said again with the next start; who opens the dialog is told what is wrong.
+    // The next start tries again; the dialog shows what is wrong.
     renewSubscription(client).catch(() => undefined);
   }, [client]);
 }

@@ -1,4 +1,4 @@
-// Whether this browser is notified, and turning it on and off. Knows no words.
+// The state of notifications in this browser, and the switch for them.
 
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
@@ -7,8 +7,9 @@ import { asFailure } from '../model/failure.ts';
 import { hasWorkers, tellLogin, workerOf } from './register-worker.ts';
 
 /**
- * `insecure`: browsers allow it over https and on localhost only. `install`: iPhones allow it on the home screen only.
- * `none`: this browser cannot. `refused`: somebody has told it not to ask. `stopped`: the operator wants none.
+ * `insecure`: browsers allow notifications over https and on localhost only. `install`: iPhones allow them on the home
+ * screen only. `none`: this browser cannot. `refused`: the user denied the permission. `stopped`: the operator turned
+ * them off.
  */
 export type Notified = 'looking' | 'insecure' | 'install' | 'none' | 'refused' | 'stopped' | 'off' | 'on';
 
@@ -16,9 +17,12 @@ export interface Notifications {
   readonly state: Notified;
   readonly busy: boolean;
   readonly error: BinnacleError | undefined;
-  /** A test was sent. */
+  /** True after a test was sent. */
   readonly sent: boolean;
-  /** Also when an agent is done, and not only when something waits; undefined until the gateway has said so. */
+  /**
+   * True if the user is also notified when an agent is done, and not only when something waits; undefined until the
+   * gateway has answered.
+   */
   readonly done: boolean | undefined;
   readonly setDone: (done: boolean) => void;
   readonly turnOn: () => void;
@@ -47,7 +51,7 @@ export function useNotifications(client: Binnacle): Notifications {
 
   useEffect(() => act(() => stateNow(client)), [client, act]);
 
-  // What other browsers of this user are told is the same, whether this one is or not.
+  // The setting applies to all browsers of this user, whether this one is notified or not.
   useEffect(() => {
     let isGone = false;
     client.push.state().then(
@@ -61,7 +65,7 @@ export function useNotifications(client: Binnacle): Notifications {
   const setDone = useCallback(
     (wanted: boolean) =>
       act(async () => {
-        // Shown at once, as a button that is pressed is.
+        // Shown optimistically, like any pressed button.
         keepDone(wanted);
         try {
           await client.push.wish({ done: wanted });
@@ -77,7 +81,7 @@ export function useNotifications(client: Binnacle): Notifications {
   const turnOn = useCallback(
     () =>
       act(async () => {
-        // Asked in the click itself: browsers want that.
+        // Requested within the click itself: browsers demand a user gesture.
         const permission = await Notification.requestPermission();
         if (permission === 'denied') return 'refused';
         if (permission !== 'granted') return 'off';
@@ -125,8 +129,8 @@ async function stateNow(client: Binnacle): Promise<Notified> {
 }
 
 /**
- * At each start of the page: the gateway forgets a browser with the login that it had, and may have another key by now.
- * Asks nobody for anything.
+ * Renews the subscription at each start of the page: the gateway forgets a browser together with its login, and may
+ * have a new key by now. Asks the user nothing.
  */
 export async function renewSubscription(client: Binnacle): Promise<void> {
   const subscription = await currentSubscription();
@@ -137,7 +141,7 @@ export async function renewSubscription(client: Binnacle): Promise<void> {
 
 async function subscribe(client: Binnacle, publicKey: string): Promise<void> {
   await client.push.subscribe(await subscribed(publicKey));
-  // The browser may change its address while no page is open.
+  // The browser may replace its push address while no page is open.
   await tellLogin(client.headers);
 }
 
@@ -148,7 +152,7 @@ async function currentSubscription(): Promise<PushSubscription | null> {
 async function subscribed(publicKey: string) {
   const { pushManager } = await navigator.serviceWorker.ready;
   const known = await pushManager.getSubscription();
-  // One for another key can be sent to by nobody any more.
+  // A subscription for an old key is unusable: nobody can send to it any more.
   if (known !== null && !isFor(known, publicKey)) await known.unsubscribe();
   const options = { userVisibleOnly: true, applicationServerKey: bytesOf(publicKey) };
   const { endpoint, expirationTime, keys } = (await pushManager.subscribe(options)).toJSON();

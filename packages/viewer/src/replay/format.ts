@@ -1,9 +1,9 @@
-// How the timeline is put into words and heights. Pure.
+// Text and bar heights for the timeline. Pure.
 
 import type { Timeline, TimelineMark } from '@binnacle/protocol';
 import { oneLine } from '../model/format.ts';
 
-/** `0:07`, `12:03`, `1:02:03`: since the beginning. */
+/** Returns `0:07`, `12:03`, `1:02:03`: time since the beginning. */
 export function elapsed(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const two = (value: number): string => String(value).padStart(2, '0');
@@ -31,12 +31,14 @@ export const nextMark = ({ marks }: Timeline, time: number): TimelineMark | unde
 export const previousMark = ({ marks }: Timeline, time: number): TimelineMark | undefined =>
   marks.findLast((mark) => mark.time < time);
 
-/** Times in seconds, and heights from 0 to 1: by the root, so that a prompt is seen beside a flood. */
+/**
+ * Returns times in seconds, and heights from 0 to 1 on a square-root scale, so that a prompt is visible beside a flood.
+ */
 export function bars({ points, from, to, stepMs }: Timeline): readonly [number[], number[]] {
   const most = Math.max(1, ...points.map(({ bytes }) => bytes));
   const times = points.map(({ time }) => (time + stepMs / 2) / 1000);
   const heights = points.map(({ bytes }) => (bytes === 0 ? 0 : Math.max(0.06, Math.sqrt(bytes / most))));
-  // Both ends, so that the plot is as wide as the time.
+  // Both ends are included, so that the plot covers the whole time.
   return [
     [from / 1000, ...times, to / 1000],
     [0, ...heights, 0],

@@ -1,5 +1,5 @@
-// Plays the log of a session into a screen, by its times: from any moment, faster, paused, with long pauses made short.
-// Knows no React.
+// Plays the log of a session into a screen with its original timing: from any moment, faster, paused, or with long
+// pauses shortened.
 
 import type { Session } from '@binnacle/client';
 import type { BinnacleError, SessionInfo, Timeline } from '@binnacle/protocol';
@@ -11,22 +11,22 @@ export const SPEEDS = [1, 2, 4, 8, 16] as const;
 export type Speed = (typeof SPEEDS)[number];
 
 export interface Played {
-  /** `seeking`: the screen of that moment is on its way. `over`: the end was reached. */
+  /** `seeking`: the screen of the moment is loading. `over`: the end was reached. */
   readonly phase: 'seeking' | 'paused' | 'playing' | 'over';
-  /** The moment that is shown, ms since 1970. */
+  /** The shown moment, ms since 1970. */
   readonly time: number;
-  /** Output bytes that are drawn. */
+  /** Output bytes before the shown moment. */
   readonly offset: number;
   readonly cols: number;
   readonly rows: number;
   readonly error: BinnacleError | undefined;
 }
 
-/** A pause that is longer takes so long where pauses are made short, whatever the speed. */
+/** Duration of a long pause if pauses are shortened, whatever the speed. */
 export const SHORT_PAUSE_MS = 1000;
-/** Told at most so often. */
+/** Throttle for state updates. */
 const TELL_MS = 100;
-// Of pipes, which have no screen: some screenfuls before the moment.
+// Bytes before the moment to draw for pipes, which have no stored screen: some screenfuls.
 const BEFORE_BYTES = 32 * 1024;
 
 export class Player {
@@ -38,11 +38,11 @@ export class Player {
   private speed: Speed;
   private isShort: boolean;
   private isPaused: boolean;
-  /** Nothing is being played: it could not be read. */
+  /** True after a read failure: nothing is playing. */
   private isFailed: boolean;
-  /** Output bytes that are drawn, as far as is known. */
+  /** Drawn output bytes, as far as known. */
   private offset: number;
-  /** Wakes who waits for a moment, when that is another one now. */
+  /** Ends the current sleep early, so that pause, speed and position are checked again. */
   private wake: (() => void) | undefined;
   private time: number;
   private toldAt: number;
@@ -65,8 +65,8 @@ export class Player {
   }
 
   /**
-   * Shows the moment, and plays on from there unless it is paused. `offset`: output before it, as far as is known;
-   * `isMark`: all of it, and what else was printed within the same millisecond comes later.
+   * Shows the moment, and plays on from there unless paused. `offset`: output before the moment, as far as known;
+   * `isMark`: `offset` is exact, and other output of the same millisecond comes later.
    */
   seek(time: number, offset: number, isMark = false): void {
     this.stop();
@@ -96,7 +96,7 @@ export class Player {
     this.wake?.();
   }
 
-  /** How many times as fast, and whether long pauses take a second. */
+  /** Sets the speed factor, and whether long pauses take a second. */
   pace(speed: Speed, isShort: boolean): void {
     this.speed = speed;
     this.isShort = isShort;
@@ -109,7 +109,7 @@ export class Player {
     this.wake?.();
   }
 
-  /** Shows what was printed until the moment, and before `end`. */
+  /** Shows the output up to the moment and before `end`, then plays on. */
   private async run(moment: number, at: number, end: number, signal: AbortSignal): Promise<void> {
     const { screen, session, info } = this;
     const oldest = Math.max(at, info.oldestOffset);
@@ -163,7 +163,7 @@ export class Player {
     this.changed({ cols, rows });
   }
 
-  /** Lets the time go on to that moment. */
+  /** Waits until the playback reaches that moment. */
   private async until(moment: number, signal: AbortSignal): Promise<void> {
     const whole = moment - this.time;
     while (this.time < moment) {
@@ -172,15 +172,15 @@ export class Player {
         await this.sleep(undefined);
         continue;
       }
-      // Of the whole pause, not of what is left of it: that would become short over and over again.
+      // Based on the whole pause, not on its rest: the rest would become short over and over again.
       const pace = this.isShort ? Math.max(this.speed, whole / SHORT_PAUSE_MS) : this.speed;
       const begun = performance.now();
       await this.sleep(Math.min((moment - this.time) / pace, TELL_MS));
-      // The clock may have slept longer.
+      // A timer may fire late.
       this.time = Math.min(moment, this.time + (performance.now() - begun) * pace);
       this.tell(undefined);
     }
-    // A moment that is behind us, as where several things happened in one.
+    // The moment may be in the past, if several events have the same time.
     this.time = Math.max(this.time, moment);
     while (this.isPaused) {
       signal.throwIfAborted();
@@ -207,7 +207,7 @@ export class Player {
   }
 }
 
-/** Output bytes before that moment, as near as the timeline tells: never behind it. */
+/** Returns the output bytes before a moment, as exact as the timeline: never too many. */
 export function offsetAt({ points, marks }: Timeline, time: number): number {
   const before = points.findLast((point) => point.time <= time);
   const mark = marks.findLast((one) => one.time <= time);

@@ -1,4 +1,4 @@
-// The timeline of a session with its scrubber and the buttons of its replay. Plays nothing itself.
+// The timeline of a session with its scrubber, and the buttons of its replay.
 
 import { type KeyboardEvent, useEffect, useRef } from 'react';
 import { exactClockTime } from '../model/format.ts';
@@ -10,7 +10,7 @@ import { SPEEDS, type Speed } from './player.ts';
 import type { Replay } from './use-replay.ts';
 import './replay-bar.css';
 
-// The replay works without its picture.
+// Optional: the replay works without the plot.
 const picture = new PagePart(() => import('./timeline-plot.tsx').catch(() => ({ TimelinePlot: NoPlot })));
 const NoPlot = () => (
   <p className="timeline-empty">The picture of the timeline could not be loaded. Reload the page to see it.</p>
@@ -20,14 +20,14 @@ interface ReplayBarProps {
   readonly replay: Replay;
   readonly theme: Theme;
   readonly running: boolean;
-  /** It was just opened by hand: keys are its own. */
+  /** True if the user just opened it: the bar takes the focus. */
   readonly takesFocus?: boolean;
   readonly onClose: () => void;
 }
 
-/** An arrow key moves so far; with Shift ten times. */
+/** Step of an arrow key; ten times as much with Shift. */
 const STEP_MS = 5000;
-/** More are not listed. */
+/** Maximum marks in the list. */
 export const MOST_LISTED = 300;
 
 export function ReplayBar({ replay, theme, running, takesFocus = false, onClose }: ReplayBarProps) {

@@ -1,4 +1,4 @@
-// The plot of a session's activity over time, with its marks. Loaded when it is shown first. Knows no session.
+// The plot of a session's activity over time, with its marks. Loaded on first use.
 
 import type { Timeline, TimelineMark } from '@binnacle/protocol';
 import { useEffect, useRef } from 'react';
@@ -9,7 +9,7 @@ import { bars } from './format.ts';
 
 interface TimelinePlotProps {
   readonly timeline: Timeline;
-  /** Its colours are read anew when it changes. */
+  /** Theme; a change makes the plot read its colours again. */
   readonly theme: Theme;
 }
 
@@ -22,7 +22,7 @@ const COLOURS: Readonly<Record<TimelineMark['kind'], string>> = {
   waiting: '--amber',
 };
 
-/** More are lines upon lines. */
+/** Maximum marks to draw: more would be lines upon lines. */
 const MOST_MARKS = 1000;
 
 export function TimelinePlot({ timeline, theme }: TimelinePlotProps) {
@@ -40,7 +40,7 @@ export function TimelinePlot({ timeline, theme }: TimelinePlotProps) {
         const x = Math.round(plot.valToPos(time / 1000, 'x', true));
         ctx.fillStyle = colour(COLOURS[kind]);
         ctx.fillRect(x, bbox.top, devicePixelRatio, bbox.height);
-        // Told apart by their heads, too, not by colour alone.
+        // Marks differ by their heads, too, not by colour alone.
         const size = 5 * devicePixelRatio;
         ctx.beginPath();
         if (kind === 'run') ctx.rect(x, bbox.top, size, size);

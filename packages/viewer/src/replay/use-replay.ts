@@ -1,4 +1,4 @@
-// The replay of a session as React state: its timeline, the moment that is shown, and a terminal that is made for it.
+// The replay of a session as React state: its timeline, the shown moment, and a terminal of its own.
 
 import type { Binnacle, Session } from '@binnacle/client';
 import type { BinnacleError, SessionInfo, Timeline, TimelineMark } from '@binnacle/protocol';
@@ -11,15 +11,15 @@ import { nextMark, previousMark } from './format.ts';
 import { offsetAt, type Played, Player, type Speed } from './player.ts';
 
 const POINTS = 600;
-/** A live session's timeline grows. */
+/** Polling interval: a live session's timeline grows. */
 const LOOK_EVERY_MS = 5000;
 
 export type Replay = ReturnType<typeof useReplay>;
 
-/** `offset`: of a mark, which stands exactly there, and not only at its millisecond. */
+/** A moment. `offset`: exact output offset of a mark, finer than its millisecond. */
 type Moment = Pick<TimelineMark, 'time'> & Partial<Pick<TimelineMark, 'offset'>>;
 
-/** `session`: undefined while there is nothing to replay. */
+/** Returns the replay. `session`: undefined if there is nothing to replay. */
 export function useReplay(client: Binnacle, session: Session | undefined, info: SessionInfo, theme: Theme) {
   const host = useRef<HTMLElement>(null);
   const parts = useRef<{ readonly player: Player; readonly screen: Screen }>(null);
@@ -63,7 +63,7 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
     };
   }, [session, isRunning]);
 
-  // What could not be read then can be now: it stays where it was, and is played again by hand.
+  // A reconnect clears a read failure: the replay stays where it was until the user plays again.
   useEffect(() => {
     let isOpen = client.state.kind === 'open';
     return client.on('state', ({ kind }) => {
@@ -72,7 +72,7 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
     });
   }, [client]);
 
-  // The terminal of the replay is there as long as it is not live.
+  // The terminal of the replay exists only while a replay is shown.
   useEffect(() => {
     const element = host.current;
     if (!isOpen || session === undefined || element === null) return;
@@ -126,7 +126,7 @@ export function useReplay(client: Binnacle, session: Session | undefined, info: 
     },
     [timeline],
   );
-  // Behind the rendering that makes the terminal; many moves of the scrubber in one are one.
+  // Runs after the rendering that creates the terminal; several moves of the scrubber before it count as one.
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is wanted is in a ref
   useEffect(() => {
     const { player } = parts.current ?? {};

@@ -1,4 +1,4 @@
-// The filter above the list of sessions: words, and four choices that unfold. It does not filter.
+// The filter form above the list of sessions: words, and four choices that unfold.
 
 import { useId, useState } from 'react';
 import { oneLine } from '../model/format.ts';
@@ -95,6 +95,6 @@ export function SessionFilterBar({ filter, sources, labels, onChange }: SessionF
   );
 }
 
-/** What is chosen stays in the list when the last session that has it goes. */
+/** Adds the chosen value to a list, so that it stays when the last session with that value disappears. */
 const withKept = (values: readonly string[], chosen: string): readonly (readonly [string, string])[] =>
   (chosen === '' || values.includes(chosen) ? values : [chosen, ...values]).map((value) => [value, oneLine(value, 60)]);

@@ -1,4 +1,4 @@
-// Which rows of the list are shown: here or elsewhere, by source, label, state and words. Pure.
+// Filters the rows of the list: local or foreign, by source, label, state and words. Pure.
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { doing } from '../model/conversations.ts';
@@ -6,17 +6,17 @@ import { labelsOf } from '../model/session-facets.ts';
 import { commandLine } from '../model/sessions.ts';
 import { isAsking, isWaiting } from './rows.ts';
 
-/** `running` is each that has not ended, whatever it does. */
+/** `running`: every session that has not ended, whatever its activity. */
 export type StateFilter = 'all' | 'waiting' | 'working' | 'idle' | 'running' | 'ended';
 
 export interface SessionFilter {
   readonly where: 'all' | 'here' | 'elsewhere';
   readonly state: StateFilter;
-  /** Empty: any. */
+  /** Empty: any source. */
   readonly source: string;
-  /** `key=value`; empty: any. */
+  /** `key=value`; empty: any label. */
   readonly label: string;
-  /** All of them must be in the name, the title or the command, whatever the case. */
+  /** Words that must all be in the name, the title or the command; case-insensitive. */
   readonly words: string;
 }
 
@@ -24,7 +24,7 @@ export const NO_FILTER: SessionFilter = { where: 'all', state: 'all', source: ''
 
 export const isFiltering = (filter: SessionFilter): boolean => narrowings(filter) > 0 || filter.words.trim() !== '';
 
-/** How many of the choices narrow the list; words are seen anyway. */
+/** Counts the choices that narrow the list; words are visible anyway. */
 export const narrowings = (filter: SessionFilter): number =>
   [filter.where !== 'all', filter.state !== 'all', filter.source !== '', filter.label !== ''].filter(Boolean).length;
 
@@ -41,7 +41,7 @@ export function filtered(sessions: readonly SessionInfo[], filter: SessionFilter
   });
 }
 
-/** Conversations are here, of no source, and have no labels. */
+/** Filters conversations, which are local and have neither source nor labels. */
 export function filteredTalks(
   conversations: readonly ConversationInfo[],
   filter: SessionFilter,
@@ -57,7 +57,7 @@ export function filteredTalks(
 const wordsOf = (filter: SessionFilter): readonly string[] => filter.words.toLowerCase().split(/\s+/).filter(Boolean);
 const hasAll = (text: string, words: readonly string[]): boolean => words.every((word) => text.includes(word));
 
-/** What words are looked for in. */
+/** Returns the text to search for words. */
 export const textOf = (info: SessionInfo): string =>
   `${info.name}\n${commandLine(info)}\n${info.foreign?.sessionId ?? ''}`.toLowerCase();
 

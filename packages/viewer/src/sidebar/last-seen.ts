@@ -1,21 +1,21 @@
-// When each session and conversation was looked at last in this browser, so that the list can say what is new since.
+// The last time when this browser showed each session and conversation, so that the list can mark news.
 
 import { useCallback, useEffect, useState } from 'react';
 import { isAsking, isWaiting, type Row } from './rows.ts';
 
-/** What was not looked at by then is no news: the day the page was opened here for the first time. */
+/** Times of last views. Rows without a view count as seen when this browser first opened the page. */
 interface Looked {
   readonly begun: number;
   readonly at: Readonly<Record<string, number>>;
 }
 
 const KEY = 'binnacle.looked';
-/** Those looked at last; of others their news are not told. */
+/** Maximum rows to remember, the most recently seen; news of others are not marked. */
 const MAX_KEPT = 300;
 
 /**
- * Something happened that somebody may want to see: it began to wait, it ended, or it was answered. Milliseconds since
- * 1970, undefined where there is no such thing.
+ * Returns the latest event that a user may want to see: the start of a wait, an end, or an answer. Milliseconds since
+ * 1970; undefined without such an event.
  */
 export function newsAt(row: Row): number | undefined {
   if (row.kind === 'conversation') return isAsking(row.info) || row.info.run === null ? row.info.updatedAt : undefined;
@@ -28,7 +28,7 @@ export const isNews = (row: Row, looked: Looked): boolean => {
   return at !== undefined && at > Math.max(looked.begun, looked.at[row.key] ?? 0);
 };
 
-/** `key` is of the row that is shown now. */
+/** Returns whether a row has news. `key` is the row in view. */
 export function useLooked(key: string | undefined): (row: Row) => boolean {
   const [looked, setLooked] = useState(read);
   useEffect(() => {
@@ -47,7 +47,7 @@ export function useLooked(key: string | undefined): (row: Row) => boolean {
     document.addEventListener('visibilitychange', look);
     return () => {
       document.removeEventListener('visibilitychange', look);
-      // Until now it was on the screen.
+      // The row was in view until now.
       look();
     };
   }, [key]);
@@ -59,7 +59,7 @@ function read(): Looked {
     const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? 'null');
     if (isLooked(kept)) return kept;
   } catch {
-    // Storage may be forbidden, or hold what is not ours: it begins now.
+    // Storage may be forbidden, or contain foreign data: the record starts now.
   }
   const first = { begun: Date.now(), at: {} };
   keep(first);
@@ -81,6 +81,6 @@ function keep(looked: Looked): void {
   try {
     localStorage.setItem(KEY, JSON.stringify(looked));
   } catch {
-    // Storage may be forbidden: it lasts as long as the page.
+    // Storage may be forbidden: the record lasts as long as the page.
   }
 }

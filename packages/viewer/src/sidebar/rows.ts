@@ -1,4 +1,4 @@
-// The rows of the list: which there are, and in what order they stand. Pure; knows no React.
+// The rows of the list and their order. Pure.
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { byUrgency, doing } from '../model/conversations.ts';
@@ -33,18 +33,20 @@ const conversationRow = (info: ConversationInfo): Row => ({
 export const isWaiting = ({ activity, state }: SessionInfo): boolean =>
   state === 'running' && (activity?.state === 'waiting_approval' || activity?.state === 'waiting_input');
 
-/** Somebody's answer is wanted. */
+/** Returns true if the conversation waits for an answer of a person. */
 export const isAsking = (info: ConversationInfo): boolean => doing(info) === 'asking';
 
-/** How many of them wait for a person. */
+/** Counts the sessions and conversations that wait for a person. */
 export const countWaiting = (sessions: readonly SessionInfo[], conversations: readonly ConversationInfo[]): number =>
   sessions.filter(isWaiting).length + conversations.filter(isAsking).length;
 
-/** Approvals before questions; the newest first among equals. */
+/** Ranks approvals before questions, and newer rows before older ones. */
 const urgency = (row: Row): number =>
   row.kind === 'conversation' || row.info.activity?.state === 'waiting_approval' ? 0 : 1;
 
-/** `sessions` newest first, as they are shown. What waits for a person stands first. */
+/**
+ * Builds the sections of the list. `sessions`: newest first, in display order. Rows that wait for a person come first.
+ */
 export function sectionsOf(
   sessions: readonly SessionInfo[],
   conversations: readonly ConversationInfo[],
@@ -52,7 +54,7 @@ export function sectionsOf(
   const sorted = [...conversations].sort(byUrgency);
   const waiting = [...sorted.filter(isAsking).map(conversationRow), ...sessions.filter(isWaiting).map(sessionRow)];
   return [
-    // The sort is stable: what was in order stays so.
+    // The sort is stable: equal rows keep their order.
     { name: 'waiting', rows: waiting.sort((a, b) => urgency(a) - urgency(b)) },
     { name: 'conversations', rows: sorted.filter((info) => !isAsking(info)).map(conversationRow) },
     { name: 'sessions', rows: sessions.filter((info) => !isWaiting(info)).map(sessionRow) },
@@ -60,8 +62,8 @@ export function sectionsOf(
 }
 
 /**
- * What there is now, in the order of before: nothing moves below a pointer. What is new stands last in its section,
- * what is gone is gone.
+ * Returns the current rows in the earlier order, so that nothing moves below a pointer. New rows come last in their
+ * section; removed rows disappear.
  */
 export function held(before: readonly Section[], now: readonly Section[]): readonly Section[] {
   const rows = new Map(now.flatMap((section) => section.rows.map((row) => [row.key, row] as const)));

@@ -1,5 +1,5 @@
-// The list of the side: what waits for somebody first, then conversations, then sessions, newest first. Only what is
-// near the window is in the page, so that ten thousand rows cost what thirty do. It shows and chooses; it does not fetch.
+// The list of the sidebar: waiting rows first, then conversations, then sessions, newest first. Only rows near the
+// visible part are in the document (virtualized), so that ten thousand rows cost as much as thirty.
 
 import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual';
 import {
@@ -31,15 +31,15 @@ interface SideListProps {
   readonly chosen: Choice | undefined;
   readonly isNews: (row: Row) => boolean;
   readonly onChoose: (choice: Choice) => void;
-  /** What is in the list now, in order. */
+  /** Receives the rows of the list, in order. */
   readonly onOrder: (rows: readonly Row[]) => void;
 }
 
-// As sidebar-list.css has them: what is not measured cannot make the page jump.
+// Heights of sidebar-list.css: fixed heights need no measurement, so the page cannot jump.
 const ROW_PX = 56;
 const HEAD_PX = 30;
 const NOTE_PX = 42;
-/** Rows that are drawn above and below the window. */
+/** Rows rendered above and below the visible part. */
 const OVERSCAN = 8;
 const PAGE_ROWS = 10;
 
@@ -62,7 +62,7 @@ function itemsOf(sections: readonly Section[], loading: Readonly<Record<SectionN
   return sections.flatMap((section): Item[] => {
     const { name, rows } = section;
     if (name === 'waiting' && rows.length === 0) return [];
-    // All of them wait, and stand above: there is no "none yet" to tell.
+    // All rows of the section wait and stand above: "none yet" would be wrong.
     if (rows.length === 0 && !loading[name] && waiting.some((row) => `${row.kind}s` === name)) return [];
     const head: Item = { kind: 'head', key: name, section };
     if (rows.length > 0)
@@ -79,7 +79,7 @@ export function SideList({ fleet, talks, chosen, isNews, onChoose, onOrder }: Si
   const now = useNow();
   const scroller = useRef<HTMLElement>(null);
   const [wanted, setFilter] = useState<SessionFilter>(NO_FILTER);
-  // A key that is typed is shown at once; ten thousand rows are looked through after that.
+  // A typed key is shown at once; the filter over ten thousand rows runs after that.
   const filter = useDeferredValue(wanted);
   const { sessions } = fleet;
   const { conversations } = talks;
@@ -88,7 +88,7 @@ export function SideList({ fleet, talks, chosen, isNews, onChoose, onOrder }: Si
     () => sectionsOf(filtered(sessions, filter), filteredTalks(conversations, filter)),
     [sessions, conversations, filter],
   );
-  // Another filter is another list: there is no order to hold.
+  // A change of the filter makes a new list, without an order to preserve.
   const { sections, holder } = useHeld(found, filter);
   const count = sections.reduce((sum, { rows }) => sum + rows.length, 0);
   const all = sessions.length + conversations.length;
@@ -101,7 +101,7 @@ export function SideList({ fleet, talks, chosen, isNews, onChoose, onOrder }: Si
 
   const current = keyOf(chosen);
   const [active, setActive] = useState<string>();
-  /** The row with the focus or, where none has it, that it comes to first. */
+  /** Index of the row with the focus or, without a focus, of the row that Tab reaches first. */
   const at = useMemo(() => {
     const found = (key: string | undefined): number =>
       key === undefined ? -1 : items.findIndex((item) => item.kind === 'row' && item.key === key);
@@ -115,7 +115,7 @@ export function SideList({ fleet, talks, chosen, isNews, onChoose, onOrder }: Si
     estimateSize: (index) => heightOf(items[index]),
     getItemKey: (index) => items[index]?.key ?? index,
     overscan: OVERSCAN,
-    // The row with the focus stays in the page however far the others are scrolled.
+    // The row with the focus stays in the document however far the list is scrolled.
     rangeExtractor: (range) => {
       const near = defaultRangeExtractor(range);
       if (at === -1 || at >= items.length || near.includes(at)) return near;
@@ -141,7 +141,7 @@ export function SideList({ fleet, talks, chosen, isNews, onChoose, onOrder }: Si
     event.preventDefault();
     focusing.current = item.key;
     setActive(item.key);
-    // The heading above the first row is worth seeing too.
+    // For the first row, its heading is scrolled into view, too.
     virtual.scrollToIndex(to <= 1 ? 0 : to, { align: 'auto' });
   };
   const choose = useCallback(
@@ -219,7 +219,7 @@ export function SideList({ fleet, talks, chosen, isNews, onChoose, onOrder }: Si
   );
 }
 
-/** Where a key leads to; undefined where it leads nowhere. */
+/** Returns the row that a key leads to; undefined for other keys. */
 function target(key: string, items: readonly Item[], at: number): number | undefined {
   const rows = items.flatMap((item, index) => (item.kind === 'row' ? [index] : []));
   const here = rows.indexOf(at);
@@ -242,7 +242,7 @@ interface Shown {
   readonly top: number;
 }
 
-/** What is in the page, by section. */
+/** Groups the rendered rows by section. */
 function groups(
   near: readonly { readonly index: number; readonly start: number }[],
   items: readonly Item[],

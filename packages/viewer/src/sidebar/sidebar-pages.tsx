@@ -1,5 +1,4 @@
-// The ways to what is no session and no conversation: the search over all output, the traffic, the recordings, the plugins,
-// the tokens.
+// Links to the pages other than sessions and conversations: search, traffic, recordings, plugins, tokens.
 
 import type { ReactNode } from 'react';
 import { addressOf, type Choice } from '../model/route.ts';
@@ -9,7 +8,7 @@ import './sidebar-pages.css';
 
 interface SidePagesProps {
   readonly chosen: Choice | undefined;
-  /** This token may look after plugins and tokens. */
+  /** True if this token may manage plugins and tokens. */
   readonly mayManage: boolean;
   readonly onChoose: (choice: Choice) => void;
 }
@@ -17,7 +16,7 @@ interface SidePagesProps {
 export function SidePages({ chosen, mayManage, onChoose }: SidePagesProps) {
   return (
     <div className="side-pages">
-      {/* A search that is shown has its field on its page; two of them would ask which one counts. */}
+      {/* The page of a search has its own field; two fields would raise the question which one counts. */}
       {chosen?.kind === 'search' ? (
         <a className="side-page" href={addressOf(chosen)} aria-current="page">
           <SearchIcon /> Search
@@ -62,7 +61,7 @@ function PageLink({ to, chosen, onChoose, children }: PageLinkProps) {
       href={addressOf(to)}
       aria-current={chosen?.kind === to.kind ? 'page' : undefined}
       onClick={(event) => {
-        // With a modifier it is the browser's: another tab.
+        // With a modifier key the click belongs to the browser: a new tab.
         if (event.ctrlKey || event.metaKey || event.shiftKey) return;
         event.preventDefault();
         onChoose(to);

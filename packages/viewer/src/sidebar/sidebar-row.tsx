@@ -1,4 +1,4 @@
-// One row of the list: a session or a conversation, how it fares, and whether there is news of it.
+// One row of the list: a session or a conversation, its state, and its news mark.
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { memo, type ReactNode } from 'react';
@@ -14,16 +14,16 @@ import './sidebar-row.css';
 interface RowProps {
   readonly row: Row;
   readonly now: number;
-  /** It is shown beside the list. */
+  /** True if the row's session or conversation is in view beside the list. */
   readonly current: boolean;
-  /** Tab comes to this one of all rows; arrows go on from there. */
+  /** True for the one row that Tab reaches; arrow keys continue from there. */
   readonly first: boolean;
   readonly news: boolean;
   readonly onChoose: (row: Row) => void;
   readonly onFocus: (key: string) => void;
 }
 
-/** There is one line for all; the filter and the session's page have the others. */
+/** Maximum labels of a row: they share one line. The filter and the session's page have the others. */
 const ROW_LABELS = 2;
 
 export const ListRow = memo(function ListRow({ row, ...rest }: RowProps) {
@@ -96,13 +96,13 @@ function ConversationRow({ info, ...rest }: RowProps & { readonly info: Conversa
 }
 
 interface RowButtonProps extends RowProps {
-  /** Class of the dot and of the word for its state. */
+  /** Class of the dot and of the word for the state. */
   readonly how: string;
   readonly name: string;
   readonly state: string;
   readonly at: number;
   readonly data: Readonly<Record<`data-${string}`, string | undefined>>;
-  /** What else there is to say of it. */
+  /** Further content of the row. */
   readonly children: ReactNode;
 }
 

@@ -1,4 +1,4 @@
-// The left side: the mark, what can be begun, the lists, and who and how we are connected.
+// The sidebar: logo, buttons for new sessions and conversations, the lists, the user and the connection.
 
 import type { Me } from '@binnacle/client';
 import { allows } from '@binnacle/protocol';
@@ -36,18 +36,18 @@ interface SideProps {
   readonly theme: Theme;
   readonly screenReader: boolean;
   readonly starting: boolean;
-  /** What leads to what plugins told. */
+  /** Button that opens the notices of plugins. */
   readonly bell: ReactNode;
   readonly isNews: (row: Row) => boolean;
   readonly onChoose: (choice: Choice) => void;
   readonly onOrder: (rows: readonly Row[]) => void;
   readonly onPalette: () => void;
-  /** Undefined when this token may not start sessions. */
+  /** Undefined if this token may not start sessions. */
   readonly onShell: (() => void) | undefined;
   readonly onForm: () => void;
-  /** This token may write to agents, and there are some, or that is not known yet. */
+  /** True if this token may write to agents, and agents exist or are not known yet. */
   readonly mayTalk: boolean;
-  /** Undefined until there are agents. */
+  /** Undefined until agents are known to exist. */
   readonly onTalk: (() => void) | undefined;
   readonly onTheme: () => void;
   readonly onScreenReader: () => void;
@@ -152,7 +152,7 @@ export function Side(props: SideProps) {
           )}
         </span>
         <span className="who" title={`${oneLine(me.name, 80)}, may ${me.scope}`}>
-          {/* The gateway names a login after its token: that it is in a browser goes without saying here. */}
+          {/* The gateway names a login after its token; "(browser)" is redundant here. */}
           {oneLine(me.name.replace(/ \(browser\)$/, ''), 40)}
           {me.scope === 'admin' ? '' : ` (${me.scope})`}
         </span>

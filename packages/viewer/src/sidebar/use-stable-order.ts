@@ -1,11 +1,11 @@
-// Holds the order of the list while somebody is about to choose from it: nothing moves below a pointer or a focus.
+// Keeps the order of the list while the user is about to choose a row: nothing moves below a pointer or a focus.
 
 import { type PointerEvent as ReactPointerEvent, useEffect, useRef, useState } from 'react';
 import { held, type Section } from './rows.ts';
 
 interface Held {
   readonly sections: readonly Section[];
-  /** For the element that holds the rows. */
+  /** Handlers for the element that contains the rows. */
   readonly holder: {
     readonly onPointerMove: (event: ReactPointerEvent) => void;
     readonly onPointerLeave: () => void;
@@ -14,7 +14,7 @@ interface Held {
   };
 }
 
-/** `list`: with another one of these, nothing is held. */
+/** Returns the rows in a stable order. `list`: a change of this identity discards the earlier order. */
 export function useHeld(now: readonly Section[], list: unknown): Held {
   const [isHeld, setHeld] = useState(false);
   const shown = useRef({ now, list, sections: now });
@@ -25,7 +25,7 @@ export function useHeld(now: readonly Section[], list: unknown): Held {
   }
   useEffect(() => {
     if (!isHeld) return;
-    // Who types elsewhere has left the list, wherever the pointer lies.
+    // A key typed elsewhere means that the user has left the list, wherever the pointer lies.
     const pressed = (event: KeyboardEvent): void => {
       if (!(event.target instanceof Element) || event.target.closest('.side-lists') === null) setHeld(false);
     };
@@ -36,7 +36,7 @@ export function useHeld(now: readonly Section[], list: unknown): Held {
     sections: shown.current.sections,
     holder: {
       onPointerMove: ({ pointerType }) => {
-        // A finger is there only while it chooses.
+        // A finger is only there while it chooses.
         if (pointerType !== 'touch') setHeld(true);
       },
       onPointerLeave: () => setHeld(false),

@@ -1,10 +1,10 @@
-// How the page puts facts about traffic and searches into words and bars. Pure; knows no React and no network.
+// Text and bars for traffic and searches. Pure.
 
 import type { StoredEvent, StoredEventList, TrafficMark, TrafficStats } from '@binnacle/protocol';
 
 type Mark = TrafficMark['traffic'];
 
-/** What the gateway noted behind an event's output; undefined of other notes. */
+/** Returns the traffic mark that the gateway stored after an event's output; undefined for other marks. */
 export function trafficIn(data: Readonly<Record<string, unknown>>): Mark | undefined {
   const { traffic } = data;
   return typeof traffic === 'object' && traffic !== null && typeof (traffic as Mark).bytes === 'number'
@@ -15,7 +15,7 @@ export function trafficIn(data: Readonly<Record<string, unknown>>): Mark | undef
 export const isFailure = (event: StoredEvent): boolean =>
   event.signal !== null || (event.exit_code !== null && event.exit_code !== 0);
 
-/** How it ended: a signal, an exit code, or that it did; empty where it did not. */
+/** Describes an end: a signal, an exit code, or only that it ended; empty without an end. */
 export function exitWords(event: StoredEvent): string {
   if (event.signal !== null) return event.signal;
   if (event.exit_code !== null) return String(event.exit_code);
@@ -31,7 +31,7 @@ export interface Hour {
 
 const HOUR_MS = 3_600_000;
 
-/** The last `count` hours, oldest first, all sources together; an hour without traffic is there too. */
+/** Returns the last `count` hours, oldest first, all sources together, hours without traffic included. */
 export function lastHours(stats: TrafficStats, now: number, count: number): readonly Hour[] {
   const latest = Math.floor(now / HOUR_MS) * HOUR_MS;
   const hours = new Map<number, Hour>();
@@ -56,8 +56,8 @@ export const total = (hours: readonly Hour[]): Omit<Hour, 'hour'> => ({
 });
 
 /**
- * What is known, with the first page as it is now before it. Where the page does not reach down to what was known, it
- * takes its place: what came between is not here.
+ * Puts the current first page before the known events. Without an overlap the page replaces the known events: the
+ * events between them are missing.
  */
 export function withNewest(known: StoredEventList, page: StoredEventList): StoredEventList {
   const first = known.events[0];

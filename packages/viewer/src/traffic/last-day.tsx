@@ -1,4 +1,4 @@
-// The last day of traffic in one strip: three numbers and a bar for each hour, with the same as a table for listeners.
+// The last day of traffic in one strip: three numbers and a bar per hour, repeated as a table for screen readers.
 
 import type { TrafficStats } from '@binnacle/protocol';
 import { bytes, counted, oneLine } from '../model/format.ts';
@@ -15,7 +15,7 @@ const LEAST = 4;
 interface TrafficStripProps {
   readonly stats: TrafficStats | undefined;
   readonly source: string | undefined;
-  /** Other filters are in force, which do not count here. */
+  /** True if other filters are active, which the strip ignores. */
   readonly isWider: boolean;
 }
 
@@ -93,7 +93,8 @@ function Sum({
   value,
   bad = false,
 }: {
-  readonly name: string /** Undefined while nobody knows. */;
+  readonly name: string;
+  /** Undefined until the numbers are known. */
   readonly value: string | undefined;
   readonly bad?: boolean;
 }) {
@@ -108,10 +109,13 @@ function Sum({
 const hourWords = ({ hour }: Hour): string =>
   new Date(hour).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
 
-/** Failures are hatched and outlined at the foot of their hour, so that it does not take colours to see them. */
+/**
+ * Renders the bars. Failures are hatched and outlined at the foot of their hour, so that they are visible without
+ * colour.
+ */
 function Bars({ hours }: { readonly hours: readonly Hour[] }) {
   const most = Math.max(1, ...hours.map((hour) => hour.events));
-  // What is there is seen, however much more there was in another hour.
+  // An hour with traffic has a visible bar, however much more traffic another hour has.
   const tall = (count: number): number => (count === 0 ? 0 : Math.max(LEAST, (count / most) * (HEIGHT - 2)));
   return (
     <svg

@@ -1,5 +1,5 @@
-// The filters of the page of traffic. What is typed holds after a pause, with Enter, or when the field is left. It does
-// not filter.
+// The filter form of the page of traffic. Typed text applies after a pause, with Enter, or when the field loses the
+// focus.
 
 import type { SessionInfo } from '@binnacle/protocol';
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
@@ -21,12 +21,12 @@ const TIMES: readonly (readonly [string, string])[] = [
   ['168', 'the last week'],
 ];
 
-/** So long nothing is typed before what was typed holds. */
+/** Debounce for the text filters. */
 const PAUSE_MS = 300;
 
 export function TrafficFilters({ ask, sessions, onAsk }: TrafficFiltersProps) {
   const [open, setOpen] = useState(() => window.matchMedia('(min-width: 720px)').matches || !isAskEmpty(ask));
-  /** Empties the fields, also of what does not hold. */
+  /** Counter that empties the fields, including text that does not apply yet. */
   const [cleared, setCleared] = useState(0);
   const { sources, labels } = choices(sessions);
   const words = askWords(ask);
@@ -46,7 +46,7 @@ export function TrafficFilters({ ask, sessions, onAsk }: TrafficFiltersProps) {
           className="asks-fields"
           onSubmit={(event) => {
             event.preventDefault();
-            // Leaving the field is what makes its text hold.
+            // Losing the focus applies the text of the field.
             if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
           }}
         >
@@ -83,7 +83,8 @@ export function TrafficFilters({ ask, sessions, onAsk }: TrafficFiltersProps) {
             <button
               type="button"
               className="button quiet"
-              // A field that is left for this would hold first, and could move the button away from under the pointer.
+              // Without this, the field would lose the focus and apply first, which could move the button away from
+              // under the pointer.
               onMouseDown={(event) => event.preventDefault()}
               onClick={() => {
                 setCleared((times) => times + 1);
@@ -110,7 +111,7 @@ interface TextProps {
   readonly among?: readonly string[];
   readonly hint?: string;
   readonly mode?: 'numeric';
-  /** Why a text is none that could hold. */
+  /** Returns why a text is invalid. */
   readonly wrong?: (text: string) => string | undefined;
   readonly onSet: (name: string, value: string) => void;
 }
@@ -121,7 +122,7 @@ function Text({ name, label, value, among = [], hint, mode, wrong, onSet }: Text
   const typed = text.trim();
   const why = typed === '' ? undefined : wrong?.(typed);
   const wanted = why === undefined ? typed : '';
-  /** What held here last: a value that is another one was not typed here, and takes the place of what was. */
+  /** Last applied value: a different value came from outside, and replaces the typed text. */
   const held = useRef(value);
   useEffect(() => {
     if (value !== held.current) setText(value);
@@ -132,7 +133,7 @@ function Text({ name, label, value, among = [], hint, mode, wrong, onSet }: Text
     held.current = wanted;
     onSet(name, wanted);
   };
-  // As it is when the pause is over: other filters may have changed until then.
+  // The current callback when the pause is over: other filters may have changed until then.
   const latest = useRef(hold);
   latest.current = hold;
   // biome-ignore lint/correctness/useExhaustiveDependencies: every key begins the pause anew.

@@ -1,4 +1,4 @@
-// Events as a table, and as cards where there is no room for one. It shows; it does not fetch.
+// Events as a table, or as cards in a narrow space.
 
 import type { SessionInfo, StoredEvent } from '@binnacle/protocol';
 import { bytes, exactClockTime, oneLine } from '../model/format.ts';
@@ -10,7 +10,7 @@ import './traffic-table.css';
 
 interface TrafficTableProps {
   readonly events: readonly StoredEvent[];
-  /** Those that there are: an event outlives its session. */
+  /** The existing sessions: an event outlives its session. */
   readonly sessions: readonly SessionInfo[];
 }
 
@@ -43,7 +43,7 @@ export function TrafficTable({ events, sessions }: TrafficTableProps) {
 interface RowProps {
   readonly event: StoredEvent;
   readonly now: number;
-  /** Undefined when the session is gone. */
+  /** Undefined if the session is gone. */
   readonly name: string | undefined;
 }
 

@@ -1,4 +1,4 @@
-// The page of traffic: what programs that run elsewhere sent, newest first, with its filters and its last hours.
+// The page of traffic: events of programs that run elsewhere, newest first, with filters and the last hours.
 
 import type { Binnacle } from '@binnacle/client';
 import type { SessionInfo, StoredEventList } from '@binnacle/protocol';

@@ -1,4 +1,4 @@
-// Stored traffic and its statistics as React state: page by page, and looked at again while the page is seen.
+// Stored traffic and its statistics as React state: page by page, and polled while the page is visible.
 
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, StoredEventList, TrafficStats } from '@binnacle/protocol';
@@ -12,17 +12,17 @@ export interface Heard {
   readonly list: StoredEventList | undefined;
   readonly stats: TrafficStats | undefined;
   readonly error: BinnacleError | undefined;
-  /** The next page is on its way, or the first one of what is asked now. */
+  /** True while the next page loads, or the first one of a new query. */
   readonly busy: boolean;
   readonly more: () => void;
-  /** Now, and not only when it is its time. */
+  /** Polls now, without waiting for the next interval. */
   readonly again: () => void;
 }
 
 const PAGE = 50;
-// New events show within this; nobody watches a table faster.
+// Polling interval: nobody watches a table faster.
 const EVERY_MS = 3000;
-/** What the strip shows. */
+/** Hours in the strip. */
 export const STATS_HOURS = 24;
 const HOUR_MS = 3_600_000;
 
@@ -31,19 +31,19 @@ export function useTraffic(client: Binnacle, ask: TrafficAsk): Heard {
   const [stats, setStats] = useState<TrafficStats>();
   const [error, setError] = useState<BinnacleError>();
   const [busy, setBusy] = useState(false);
-  /** What is here answers what was asked before. */
+  /** True while the shown events still belong to the previous query. */
   const [isAsking, setAsking] = useState(true);
   const look = useRef<() => void>(() => undefined);
-  // By what is asked, not by the object that says so.
+  // Compared by content, not by object identity.
   const words = JSON.stringify(ask);
 
   useEffect(() => {
     const asked = JSON.parse(words) as TrafficAsk;
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    /** The first event that was read; undefined before the first answer. */
+    /** Id of the newest event that was read; undefined before the first answer. */
     let newest: string | undefined;
-    // What was asked before stays on the page until there is an answer: a page that goes blank at every key is none.
+    // Earlier events stay until the answer: the page should not go blank at every key.
     setAsking(true);
     const read = async (): Promise<void> => {
       const now = Date.now();
@@ -63,9 +63,9 @@ export function useTraffic(client: Binnacle, ask: TrafficAsk): Heard {
     };
     const again = (): void => {
       clearTimeout(timer);
-      // Nobody looks: coming back begins at once.
+      // The page is hidden: polling restarts at once when it becomes visible.
       if (document.hidden || abort.signal.aborted) return;
-      // The notice about the connection says it already, and what is here stays.
+      // The notice about the connection reports the failure already, and the events stay.
       const isAway = newest !== undefined && client.state.kind !== 'open';
       (isAway ? Promise.resolve() : read())
         .catch((thrown: unknown) => {
@@ -99,7 +99,7 @@ export function useTraffic(client: Binnacle, ask: TrafficAsk): Heard {
       .then(
         (page) =>
           setList((known) =>
-            // Something else is shown by now, or it began anew: this page does not follow it.
+            // If the list changed or restarted meanwhile, this page no longer follows it and is dropped.
             known?.next === next ? { events: [...known.events, ...page.events], next: page.next } : known,
           ),
         (thrown: unknown) => setError(asFailure(thrown)),

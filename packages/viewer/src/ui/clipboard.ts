@@ -1,12 +1,12 @@
-// Puts text into the clipboard. Knows nothing of where it comes from.
+// Copies text to the clipboard.
 
-/** The clipboard's own interface is there for https and this machine only; a gateway in the house is neither. */
+/** Copies text. The Clipboard API exists only on https and localhost; a gateway on the local network has neither. */
 export async function copyText(text: string): Promise<void> {
   if (navigator.clipboard !== undefined) return await navigator.clipboard.writeText(text);
   const area = document.createElement('textarea');
   area.value = text;
   area.className = 'sr-only';
-  // Outside of a modal dialog nothing can be selected.
+  // Outside a modal dialog nothing can be selected while it is open.
   (document.querySelector('dialog[open]') ?? document.body).append(area);
   area.select();
   const done = document.execCommand('copy');

@@ -1,11 +1,11 @@
-// A button that copies a text, and says for a moment whether that worked.
+// A button that copies a text, and shows for a moment whether that worked.
 
 import { useEffect, useRef, useState } from 'react';
 import { copyText } from './clipboard.ts';
 import { CopyIcon, TickIcon } from './icons.tsx';
 import './copy-button.css';
 
-// As long as somebody needs to see it.
+// Duration of the confirmation, long enough to be noticed.
 const COPIED_MS = 1600;
 
 export function CopyButton({ text, what }: { readonly text: string; readonly what: string }) {

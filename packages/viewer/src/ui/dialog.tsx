@@ -1,4 +1,4 @@
-// A native modal dialog that is open as long as it is rendered. Knows nothing of what is asked in it.
+// A native modal dialog that is open as long as it is rendered.
 
 import { type ReactNode, useLayoutEffect, useRef } from 'react';
 import './dialog.css';
@@ -15,7 +15,7 @@ export function Dialog({ label, kind = 'question', onClose, children }: DialogPr
   useLayoutEffect(() => {
     const dialog = ref.current;
     if (dialog !== null && !dialog.open) dialog.showModal();
-    // While it is still in the page: then the focus goes back to where it was.
+    // Closed while still in the document: the focus then returns to its earlier element.
     return () => dialog?.close();
   }, []);
   return (
@@ -26,11 +26,11 @@ export function Dialog({ label, kind = 'question', onClose, children }: DialogPr
       aria-label={label}
       data-testid="dialog"
       onClick={(event) => {
-        // Beside a palette; a question may hold what was typed, and stays.
+        // A click outside closes a palette only; a question may contain typed text, and stays.
         if (kind === 'palette' && event.target === ref.current) onClose();
       }}
       onCancel={(event) => {
-        // Escape asks us; we unmount it, so that there is one owner of "open".
+        // Escape only calls `onClose`; the parent unmounts the dialog, so that "open" has one owner.
         event.preventDefault();
         onClose();
       }}

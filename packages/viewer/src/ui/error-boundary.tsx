@@ -1,4 +1,5 @@
-// What stands where a part of the page failed: a fault of ours, or a part that could not be loaded. The rest goes on.
+// The replacement for a failed part of the page: a bug, or a part that could not be loaded. The rest of the page
+// continues.
 
 import type { BinnacleError } from '@binnacle/protocol';
 import { Component, type ReactNode } from 'react';
@@ -52,7 +53,7 @@ export class Mishap extends Component<MishapProps, MishapState> {
 }
 
 interface PartMishapProps {
-  /** What is drawn: another one is tried again. */
+  /** The rendered content: a change of this identity triggers a new try. */
   readonly of: unknown;
   readonly children: ReactNode;
 }
@@ -61,7 +62,7 @@ interface PartMishapState extends MishapState {
   readonly of: unknown;
 }
 
-/** The same for one of many in a list: a line in its place. */
+/** The error boundary for one item of a list: one line in its place. */
 export class PartMishap extends Component<PartMishapProps, PartMishapState> {
   override state: PartMishapState = { error: undefined, of: this.props.of };
 

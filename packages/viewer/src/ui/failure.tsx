@@ -1,4 +1,4 @@
-// Shows an error: its message, its hint, and its code to search for.
+// An error: its message, its hint, and its code to search for.
 
 import type { BinnacleError } from '@binnacle/protocol';
 import './failure.css';

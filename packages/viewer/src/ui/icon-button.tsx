@@ -1,9 +1,9 @@
-// A button that is a drawing alone; and one that opens a dialog. Knows nothing of what it does.
+// A button with an icon only; and one that opens a dialog.
 
 import { type ComponentProps, type ReactNode, useState } from 'react';
 
 interface IconButtonProps extends Omit<ComponentProps<'button'>, 'type'> {
-  /** What it is, to those who do not see the drawing; and its `title` where none is given. */
+  /** Name for screen readers; also the `title` if none is given. */
   readonly label: string;
   readonly test?: string;
 }

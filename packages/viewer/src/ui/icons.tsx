@@ -1,4 +1,4 @@
-// The page's drawings. All are decoration: the words next to them say the same.
+// The icons of the page. All are decoration: the words next to them say the same.
 
 import type { ToolCall } from '@binnacle/protocol';
 import './icons.css';
@@ -11,7 +11,7 @@ function Icon({ d }: { readonly d: string }) {
   );
 }
 
-/** Drawn in lines, on a square of 20. */
+/** Creates an icon of lines, on a square of 20. */
 const icon =
   (...lines: readonly string[]) =>
   () => <Icon d={lines.join('')} />;
@@ -19,7 +19,7 @@ const icon =
 const circle = (x: number, y: number, r: number): string =>
   `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0Z`;
 
-/** With round corners. */
+/** Returns the path of a rectangle with round corners. */
 function box(x: number, y: number, width: number, height: number, r: number): string {
   const [across, down] = [width - 2 * r, height - 2 * r];
   const corner = (dx: number, dy: number): string => `a${r} ${r} 0 0 1 ${dx} ${dy}`;
@@ -50,7 +50,7 @@ export const MenuIcon = icon('M3 5.5h14M3 10h14M3 14.5h14');
 export const CloseIcon = icon('M5 5l10 10M15 5L5 15');
 export const StopIcon = icon(box(5, 5, 10, 10, 1.5));
 export const BinIcon = icon('M3.5 5.5h13M8 5.5v-2h4v2M5.5 5.5l.8 11h7.4l.8-11M8.5 8.5v5M11.5 8.5v5');
-/** ^C, as it stands on the screen. */
+/** ^C, as a terminal shows it. */
 export const InterruptIcon = icon('M2.2 9.4 5.6 5.2 9 9.4', 'M17.6 8.3a4 4 0 1 0 0 5.8');
 export const SunIcon = icon(
   circle(10, 10, 3.4),
@@ -74,7 +74,7 @@ export const PeopleIcon = icon(
   'M2.2 16c.3-3 2.4-4.6 5.3-4.6S12.5 13 12.8 16M12.5 4.4a2.8 2.8 0 0 1 0 5.2M14.6 11.9c1.9.6 3 2 3.2 4.1',
 );
 export const LockIcon = icon(box(4, 9, 12, 8, 1.5), 'M6.8 9V6.5a3.2 3.2 0 0 1 6.4 0V9');
-/** A mast that sends: it runs elsewhere. */
+/** A transmission mast: a foreign session. */
 export const ElsewhereIcon = icon(
   'M10 9v8.5M6.8 17.5h6.4M6.6 10.2a4.6 4.6 0 0 1 0-5.6M13.4 4.6a4.6 4.6 0 0 1 0 5.6M4 12.4a8.4 8.4 0 0 1 0-10M16 2.4a8.4 8.4 0 0 1 0 10',
   circle(10, 7.4, 1.3),
@@ -109,7 +109,7 @@ const TOOLS: Readonly<Record<ToolCall['kind'], string>> = {
 };
 export const ToolIcon = ({ kind }: { readonly kind: ToolCall['kind'] }) => <Icon d={TOOLS[kind] ?? TOOLS.other} />;
 
-/** The compass: the mark of the page, and with `large` the picture of an empty deck. */
+/** The compass: the logo of the page, and with `large` the picture of an empty page. */
 export function Compass({ large = false }: { readonly large?: boolean }) {
   const ticks = Array.from({ length: large ? 32 : 8 }, (_, i) => i * (large ? 11.25 : 45));
   return (

@@ -1,13 +1,12 @@
-// Parts of the page that are loaded when they are needed, and what becomes of one that does not come: a gateway that is
-// started again gives none, and one that was upgraded has other ones. A browser does not ask for a file that failed
-// again, so the page is loaded anew. Knows no part.
+// Parts of the page that load on demand, and recovery from a failed load: a restarting gateway serves no part, and an
+// upgraded one serves different ones. A browser does not request a failed module again, so the page reloads itself.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { useEffect, useState } from 'react';
 
 /**
- * One of them, loaded once. Not React's `lazy`: that shows what is in its place for 300 ms at least, so that many parts do
- * not come one by one, and shows it where the part is on its way already.
+ * A part that loads once. Not React's `lazy`: that shows its fallback for at least 300 ms, to avoid many parts
+ * appearing one by one, and shows the fallback even for a part that is already loading.
  */
 export class PagePart<T> {
   private readonly fetch: () => Promise<T>;
@@ -20,12 +19,12 @@ export class PagePart<T> {
     this.here = undefined;
   }
 
-  /** Undefined until it has come. */
+  /** The part; undefined until loaded. */
   get loaded(): T | undefined {
     return this.here;
   }
 
-  /** Throws `unreachable` where it does not come. */
+  /** Loads the part. Throws `unreachable` if the load fails. */
   load(): Promise<T> {
     this.coming ??= this.fetch().then(
       (part) => {
@@ -44,7 +43,7 @@ export class PagePart<T> {
   }
 }
 
-/** Loads it where it is not there yet: undefined until then. Throws in the rendering where it does not come. */
+/** Loads the part if needed and returns it; undefined until loaded. Throws during rendering if the load fails. */
 export function usePart<T>(part: PagePart<T>): T | undefined {
   const [failed, setFailed] = useState<{ readonly error: unknown }>();
   const [, setCount] = useState(0);
@@ -69,16 +68,16 @@ export function usePart<T>(part: PagePart<T>): T | undefined {
 }
 
 const ASK_EVERY_MS = 1000;
-/** Where that did not help, a person decides. */
+/** Minimum delay between two reloads; if a reload did not help, a person decides. */
 const AGAIN_AFTER_MS = 60_000;
 const RELOADED_AT = 'binnacle.reloaded-at';
 
-/** Loads the page again once the gateway answers; not twice in a minute. Returns what ends the waiting. */
+/** Reloads the page once the gateway answers, at most once a minute. Returns a function that cancels the wait. */
 export function reloadWhenThere(): () => void {
   const aborter = new AbortController();
   const { signal } = aborter;
   const wait = async (): Promise<void> => {
-    // A time in the future: the clock was set back since.
+    // Absolute difference: a time in the future means that the clock was set back since.
     if (Math.abs(Date.now() - reloadedAt()) < AGAIN_AFTER_MS) return;
     while (!(await answers(signal))) {
       if (signal.aborted) return;
@@ -96,7 +95,7 @@ async function answers(signal: AbortSignal): Promise<boolean> {
     const { ok } = await fetch(new URL('healthz', location.origin + location.pathname), { cache: 'no-store', signal });
     return ok;
   } catch {
-    return false; // it is away, and is asked again
+    return false; // unreachable; the next check asks again
   }
 }
 
@@ -104,11 +103,14 @@ function reloadedAt(): number {
   try {
     return Number(sessionStorage.getItem(RELOADED_AT) ?? 0);
   } catch {
-    return 0; // nothing is kept: see below
+    return 0; // storage may be forbidden: see below
   }
 }
 
-/** Without storage the page could load itself for ever: then it does not begin. */
+/**
+ * Stores the time of the reload. Returns false without storage: then no reload happens, because the page could reload
+ * itself forever.
+ */
 function keepReloadedAt(now: number): boolean {
   try {
     sessionStorage.setItem(RELOADED_AT, String(now));

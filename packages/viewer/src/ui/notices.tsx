@@ -9,7 +9,7 @@ import { CloseIcon } from './icons.tsx';
 import './notices.css';
 
 interface NoticeProps {
-  /** For tests and styles: what kind of notice it is. */
+  /** Kind of the notice, for tests and styles. */
   readonly about: string;
   readonly tone: 'plain' | 'good' | 'warn' | 'bad';
   readonly code?: Code;
@@ -42,7 +42,7 @@ export function Notice({ about, tone, code, act, onClose, children }: NoticeProp
   );
 }
 
-/** What is wrong with the connection, if anything is. */
+/** Shows a problem of the connection, if there is one. */
 export function LinkNotice({ link, onRetry }: { readonly link: Link; readonly onRetry: () => void }) {
   const seconds = useCountdown(link.retryAt);
   if (link.isLost) {

@@ -1,4 +1,4 @@
-// A page that is no terminal: its header, what scrolls, what is to be said below; and what it says when it is empty.
+// A page without a terminal: header, scrolling area, footer, and its empty state.
 
 import type { BinnacleError } from '@binnacle/protocol';
 import type { ReactNode } from 'react';
@@ -8,7 +8,7 @@ import './page.css';
 interface PageProps {
   readonly title: string;
   readonly icon: ReactNode;
-  /** What it is about, in a line. */
+  /** Subject of the page, in one line. */
   readonly words: string;
   readonly menu: ReactNode;
   readonly notices: ReactNode;
@@ -41,13 +41,13 @@ export function Page({ title, icon, words, menu, notices, busy, test, children }
 interface EmptyProps {
   readonly icon: ReactNode;
   readonly title: string;
-  /** Something is on its way. */
+  /** True while content is loading. */
   readonly waiting?: boolean;
   readonly test: string;
   readonly children?: ReactNode;
 }
 
-/** In place of what a page would show. */
+/** The replacement for missing content. */
 export function Empty({ icon, title, waiting = false, test, children }: EmptyProps) {
   return (
     <div className={waiting ? 'page-empty waiting' : 'page-empty'} data-testid={test}>
@@ -58,7 +58,7 @@ export function Empty({ icon, title, waiting = false, test, children }: EmptyPro
   );
 }
 
-/** Why there is nothing, and another try where that can help. */
+/** The reason why there is no content, with a retry if that can help. */
 export function Failed({ error, onAgain }: { readonly error: BinnacleError; readonly onAgain: () => void }) {
   return (
     <div className="page-failure">
@@ -79,7 +79,7 @@ interface MoreProps {
   readonly test: string;
 }
 
-/** The way to the next page of a list. */
+/** The button for the next page of a list. */
 export function More({ words, busy, onMore, test }: MoreProps) {
   return (
     <button type="button" className="button page-more" onClick={onMore} disabled={busy} data-testid={test}>

@@ -1,4 +1,4 @@
-// A label with a list of choices.
+// A label with a select field.
 
 import { useId } from 'react';
 import './pick.css';
@@ -6,13 +6,12 @@ import './pick.css';
 interface PickProps {
   readonly label: string;
   readonly value: string;
-  /** Values and their words. */
+  /** Values and their labels. */
   readonly of: readonly (readonly [string, string])[];
   readonly onPick: (value: string) => void;
   readonly test: string;
 }
 
-/** A label and its choices. */
 export function Pick({ label, value, of, onPick, test }: PickProps) {
   const id = useId();
   return (

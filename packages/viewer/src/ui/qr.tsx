@@ -1,4 +1,4 @@
-// A text as a QR code that a phone's camera reads. Knows nothing of what the text opens.
+// A text as a QR code for a phone's camera.
 
 import { useMemo } from 'react';
 import { encode } from 'uqr';
@@ -6,14 +6,14 @@ import './qr.css';
 
 interface QrProps {
   readonly text: string;
-  /** What it is, for who cannot see it. */
+  /** Description for screen readers. */
   readonly label: string;
 }
 
-/** Modules of nothing around it that readers need to find it. */
+/** Empty modules around the code, which readers need to find it. */
 const QUIET = 4;
 
-/** Dark on light in both themes: many cameras read no code the other way round. */
+/** Renders the code, dark on light in both themes: many cameras cannot read inverted codes. */
 export function Qr({ text, label }: QrProps) {
   const { size, path } = useMemo(() => drawn(text), [text]);
   return (
@@ -30,7 +30,9 @@ export function Qr({ text, label }: QrProps) {
   );
 }
 
-/** One path of the dark modules, a run of a row each: a thousand elements would be a thousand to lay out. */
+/**
+ * Draws the dark modules as one path, one segment per run in a row: a thousand elements would cost a thousand layouts.
+ */
 function drawn(text: string): { readonly size: number; readonly path: string } {
   const { size, data } = encode(text, { ecc: 'M', border: QUIET });
   let path = '';

@@ -1,4 +1,4 @@
-// Where a session comes from that does not run here: a recording, or a program elsewhere.
+// The origin of a foreign session: a recording, or a program elsewhere.
 
 import type { ForeignInfo } from '@binnacle/protocol';
 import { oneLine } from '../model/format.ts';
@@ -8,7 +8,7 @@ import './session-source.css';
 
 interface SessionSourceProps {
   readonly foreign: ForeignInfo;
-  /** `Runs` or `Ran`. A recording did neither. */
+  /** `Runs` or `Ran`. Unused for a recording. */
   readonly verb: string;
 }
 

@@ -1,14 +1,14 @@
-// The keys that are the page's, and which of them even in a terminal. Knows no page.
+// The keyboard shortcuts of the page, and which of them apply even in a terminal.
 
 type Pressed = Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'shiftKey' | 'altKey' | 'metaKey'>;
 
-/** Ctrl-Shift and an arrow: from row to row, and between the list and what is shown. */
+/** Matches Ctrl-Shift with an arrow: from row to row, and between the list and the pane. */
 export const isArrowChord = (event: Pressed): boolean =>
   event.ctrlKey && event.shiftKey && !event.altKey && !event.metaKey && event.key.startsWith('Arrow');
 
 /**
- * The palette, wherever the focus is: Ctrl-Shift-K, or Cmd-K. In a terminal Ctrl-K is the shell's, and outside of one
- * it opens the palette too.
+ * Matches the palette's keys, wherever the focus is: Ctrl-Shift-K, or Cmd-K. In a terminal Ctrl-K belongs to the shell;
+ * elsewhere it opens the palette, too.
  */
 export const isPaletteChord = (event: Pressed): boolean =>
   event.key.toLowerCase() === 'k' &&
@@ -18,10 +18,10 @@ export const isPaletteChord = (event: Pressed): boolean =>
 const isPlainCtrlK = (event: Pressed): boolean =>
   event.key.toLowerCase() === 'k' && event.ctrlKey && !event.shiftKey && !event.altKey && !event.metaKey;
 
-/** Keys that are the page's, even in the terminal. */
+/** Matches keys that belong to the page, even in a terminal. */
 export const isPageKey = (event: Pressed): boolean => isArrowChord(event) || isPaletteChord(event);
 
-/** Where the focus is: what is typed there means that first. */
+/** Element with the focus, which takes typed keys first. */
 export type Place = 'terminal' | 'field' | 'page';
 
 export function placeOf(target: EventTarget | null): Place {
@@ -33,7 +33,7 @@ export function placeOf(target: EventTarget | null): Place {
 
 export type PageAct = 'palette' | 'keys' | 'filter';
 
-/** What a key asks of the page; undefined where it is none of the page's. */
+/** Returns the action of a key; undefined for keys that are not the page's. */
 export function pageAct(event: Pressed, place: Place): PageAct | undefined {
   if (isPaletteChord(event) || (place !== 'terminal' && isPlainCtrlK(event))) return 'palette';
   if (place !== 'page' || event.ctrlKey || event.metaKey || event.altKey) return undefined;
@@ -41,7 +41,7 @@ export function pageAct(event: Pressed, place: Place): PageAct | undefined {
   return event.key === '/' ? 'filter' : undefined;
 }
 
-/** For people: each chord and what it does. `+` stands between keys, ` or ` between chords. */
+/** Documentation of the shortcuts: each chord and its effect. `+` stands between keys, ` or ` between chords. */
 export const SHORTCUTS: readonly { readonly where: string; readonly keys: readonly (readonly [string, string])[] }[] = [
   {
     where: 'Everywhere, in a terminal too',

@@ -1,4 +1,4 @@
-// Dark or light, and other choices of this browser: where they are kept, and the terminal's colours.
+// Dark or light, and other settings of this browser: their storage, and the terminal's colours.
 
 import type { ITheme } from '@xterm/xterm';
 import { useCallback, useEffect, useState } from 'react';
@@ -13,7 +13,7 @@ function chosen(): Theme | undefined {
     const kept = localStorage.getItem(KEY);
     return kept === 'dark' || kept === 'light' ? kept : undefined;
   } catch {
-    return undefined; // storage may be forbidden: the system's choice holds
+    return undefined; // storage may be forbidden: the system's theme applies
   }
 }
 
@@ -26,7 +26,7 @@ function keep(theme: Theme | undefined): void {
   }
 }
 
-/** The theme in force and a switch. Follows the system until the switch says otherwise. */
+/** Returns the current theme and a switch. Follows the system until the switch overrides it. */
 export function useTheme(): readonly [Theme, () => void] {
   const [choice, setChoice] = useState(chosen);
   const [system, setSystem] = useState<Theme>(() => (darkness().matches ? 'dark' : 'light'));
@@ -42,7 +42,7 @@ export function useTheme(): readonly [Theme, () => void] {
   }, [theme]);
   const toggle = useCallback(() => {
     const next: Theme = theme === 'dark' ? 'light' : 'dark';
-    // Back to what the system says means following it again.
+    // A switch back to the system's theme follows the system again.
     const choose = next === system ? undefined : next;
     keep(choose);
     setChoice(choose);
@@ -50,7 +50,7 @@ export function useTheme(): readonly [Theme, () => void] {
   return [theme, toggle];
 }
 
-/** An on-off choice that is kept in this browser. Off at first. */
+/** Returns an on-off setting that this browser stores. Off by default. */
 export function useSetting(key: string): readonly [boolean, (on: boolean) => void] {
   const [on, setOn] = useState(() => {
     try {
@@ -64,7 +64,7 @@ export function useSetting(key: string): readonly [boolean, (on: boolean) => voi
       try {
         localStorage.setItem(key, next ? 'on' : 'off');
       } catch {
-        // Storage may be forbidden: the choice lasts as long as the page.
+        // Storage may be forbidden: the setting lasts as long as the page.
       }
       setOn(next);
     },
@@ -73,7 +73,7 @@ export function useSetting(key: string): readonly [boolean, (on: boolean) => voi
   return [on, set];
 }
 
-/** The ruler beside the scrollbar has no line of its own. */
+/** The ruler beside the scrollbar has no visible line. */
 const NO_LINE = '#00000000';
 const DARK: ITheme = {
   overviewRulerBorder: NO_LINE,
@@ -125,7 +125,7 @@ const LIGHT: ITheme = {
   brightWhite: '#fbf8f1',
 };
 
-// Without a colour of its own the ruler beside the terminal has a bright border.
+// Without its own colour the ruler beside the terminal has a bright border.
 export const terminalColours = (theme: Theme): ITheme => ({
   ...(theme === 'dark' ? DARK : LIGHT),
   overviewRulerBorder: '#00000000',

@@ -95,7 +95,7 @@ export class Transcript {
 
   /**
    * Stores an entry without waking readers. Throws `disk_full`; nothing has changed then. An entry that is too large is
-   * split into several, with the mark in the last.
+   * split into several, with the mark in the last; if a later part throws, the earlier parts stay in the log.
    */
   append(entry: TranscriptEntry): Head {
     const bytes = Buffer.from(JSON.stringify(entry));

@@ -50,6 +50,7 @@ const PARAMS: Readonly<Record<string, string>> = {
 
 /**
  * Builds the document. Throws for a schema that JSON Schema cannot express.
+ *
  * @example describeChannels({ routes, wsRoutes, version: '1.0.0', base: 'https://box.example.org/binnacle' })
  */
 export function describeChannels(parts: {

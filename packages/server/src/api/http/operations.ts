@@ -186,6 +186,7 @@ const BY_ADDRESS: ReadonlyMap<string, Operation> = new Map(
 /**
  * Returns the name of an operation. An operation that is not listed gets a clumsy name from its address; a test reports
  * such names.
+ *
  * @example operationOf({ method: 'get', path: '/v1/sessions/:id' }) // { tag: 'Sessions', operationId: 'getSession' }
  */
 export function operationOf({ method, path }: { readonly method: string; readonly path: string }): Operation {

@@ -13,6 +13,7 @@ export interface UnknownField {
 
 /**
  * Returns the first field that a strict schema refused, also inside a union; undefined if none was refused.
+ *
  * @example unknownField(z.strictObject({ ttlMs: z.int() }), issues)
  * // { field: 'ttlms', known: ['ttlMs'], nearest: 'ttlMs' }
  */

@@ -1,4 +1,4 @@
-// What the tools answer: the shape of each answer, and its words. Knows no session.
+// Results of the tools: their schemas and their text.
 
 import { BinnacleError, CODES, type Code, type SessionInfo } from '@binnacle/protocol';
 import type { CallToolResult } from '@modelcontextprotocol/server';
@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 const Offset = z.number().describe('Output bytes.');
 
-/** How a command stands. */
+/** Status fields of a command. */
 const Standing = {
   id: z.string(),
   status: z
@@ -76,7 +76,7 @@ export const standing = (info: SessionInfo, timedOut: boolean): Stands => ({
   timed_out: timedOut,
 });
 
-/** One line of how it stands. */
+/** Describes the status in one line. */
 export function inWords({ status, exit_code, signal, timed_out }: Stands): string {
   if (status === 'starting' || status === 'running') return 'running';
   if (status === 'lost') return 'lost: what owned it died, and how it ended was not seen';
@@ -93,7 +93,7 @@ export const answer = (words: string, structuredContent: Record<string, unknown>
   structuredContent,
 });
 
-/** What is not ours is told as `internal`, and nothing of it to the agent. */
+/** Converts an error to a tool result. An unknown error becomes `internal`; the agent gets no part of it. */
 export function failure(error: unknown): CallToolResult {
   const known = BinnacleError.of(error);
   const wire = { ...known.toWire(), hint: hintFor(known) };
@@ -105,7 +105,7 @@ export function failure(error: unknown): CallToolResult {
   };
 }
 
-/** The gateway's hints name its addresses and commands; an agent has tools. */
+/** Hints for agents. The default hints name HTTP addresses and CLI commands, but an agent has tools. */
 const HINTS: Partial<Record<Code, string>> = {
   bad_request: 'tools/list tells what the tool takes.',
   session_not_found: 'bash_list names those that there are; bash_start starts one.',
@@ -123,6 +123,6 @@ const HINTS: Partial<Record<Code, string>> = {
   too_many_sessions: 'End one with bash_stop; bash_list names those that run.',
 };
 
-/** Where it was raised with a hint of its own, that one. */
+/** Returns the hint for an error; a hint given where the error was raised takes precedence. */
 export const hintFor = ({ code, hint }: BinnacleError): string =>
   (hint === CODES[code].hint ? HINTS[code] : undefined) ?? hint;

@@ -1,19 +1,19 @@
-// What the tools take, and the other names under which agents know it from tools like these. Parses; does nothing.
+// Arguments of the tools, and aliases that agents know from similar tools. Parses only.
 
 import { BinnacleError, parseSignal, SIGNALS } from '@binnacle/protocol';
 import { z } from 'zod';
 import { argument, text } from '../schemas/fields.ts';
 import { OVERLAP } from './pattern.ts';
 
-/** MCP clients cut a call at 10 to 60 s; with this, the answer is there before most of them do. */
+/** Maximum wait per call. MCP clients cut a call after 10 to 60 s; with this limit most get the result in time. */
 export const MAX_WAIT_MS = 25_000;
 const MAX_OUTPUT_BYTES = 256 * 1024;
 const DEFAULT_OUTPUT_BYTES = 32 * 1024;
 const MAX_TIMEOUT_MS = 30 * 24 * 3600_000;
-/** With what a kill is waited for behind it, this fits into what a call may take. */
+/** Maximum grace before a kill. Together with the wait after the kill it fits into the duration of a call. */
 const MAX_GRACE_MS = 15_000;
 
-/** Each field that is wrong costs time until the last one is known: more than this is not looked at. */
+/** Maximum fields per call. Validation continues after a wrong field, so each of them costs time. */
 const MAX_FIELDS = 32;
 const MAX_ITEMS = 200;
 const MAX_VARIABLES = 1000;
@@ -125,7 +125,7 @@ export const StopArguments = z.strictObject({
 
 const ID_NAMES = ['task_id', 'shell_id', 'bash_id', 'session_id'];
 
-/** `given` with the names of ours, and what the schema makes of it. Throws `bad_request` that names the field. */
+/** Applies the aliases and parses `given` with the schema. Throws `bad_request` that names the field. */
 export function parseArguments<S extends z.ZodType>(schema: S, given: unknown): z.output<S> {
   refuseTooMany(given);
   const result = schema.safeParse(renamed(given, schema));
@@ -164,7 +164,7 @@ function renamed(given: unknown, schema: z.ZodType): unknown {
   if (schema === StartArguments) rename('timeout', 'timeout_ms');
   else for (const name of ID_NAMES) rename(name, 'id');
   if (schema === OutputArguments) rename('timeout', 'wait_ms');
-  // Whoever spells nothing out as null means that it is left out.
+  // A null field counts as an omitted field, because some clients spell omitted fields as null.
   for (const [name, value] of fields) if (value === null) fields.delete(name);
   return Object.fromEntries(fields);
 }

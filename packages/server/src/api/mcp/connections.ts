@@ -1,5 +1,5 @@
-// State between the requests of a client with a handshake: the addresses that it follows, and the one stream that tells
-// of their changes. An id alone (`Mcp-Session-Id`) keeps nothing: most clients follow nothing.
+// State between the requests of a client with a handshake: the resources that it follows, and the stream of their
+// updates. An id alone (`Mcp-Session-Id`) stores nothing, because most clients follow nothing.
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { BinnacleError } from '@binnacle/protocol';
@@ -10,9 +10,9 @@ import type { SeenSessions } from '../../visibility/session-access.ts';
 import type { EventStream } from '../stream/sse.ts';
 import { Subscriber } from './subscriber.ts';
 
-/** A client that comes back finds what it follows as it was; the official ones try again for about a minute. */
+/** Time for which the state of a disconnected client is kept. The official clients retry for about a minute. */
 const AWAY_MS = 5 * 60_000;
-/** Maximum ids that are known to have ended: an older one is taken for one that never followed anything. */
+/** Maximum ids remembered as ended. An older id counts as one that never followed anything. */
 const MAX_ENDED = 4096;
 const ID_BYTES = 16;
 
@@ -28,14 +28,14 @@ export class McpConnection {
   #stream: EventStream | undefined;
   #away: NodeJS.Timeout | undefined;
 
-  /** `ended`: nobody has listened for `AWAY_MS`. */
+  /** `ended` is called when no stream has been open for `AWAY_MS`. */
   constructor(subscriber: Subscriber, ended: () => void) {
     this.subscriber = subscriber;
     this.#ended = ended;
     this.#leave();
   }
 
-  /** Until the stream is closed. A newer stream takes the place of an older one, which nobody may be reading any more. */
+  /** Sends updates until the stream is closed. A newer stream replaces an older one, whose client may be gone. */
   async listen(stream: EventStream): Promise<void> {
     clearTimeout(this.#away);
     this.#stream?.finish();
@@ -73,14 +73,14 @@ export class McpConnection {
   }
 }
 
-/** Client that asks for a connection. */
+/** A client that requests a connection. */
 interface Client {
   readonly principal: Principal;
   readonly seen: SeenSessions;
 }
 
 export class McpConnections {
-  /** Count of what one token follows: each address is one, and so is each connection that is kept. */
+  /** Subscriptions in use per token: each resource counts as one, and so does each stored connection. */
   readonly held: AtOnce;
   readonly #key = randomBytes(32);
   readonly #open = new Map<
@@ -101,13 +101,19 @@ export class McpConnections {
     );
   }
 
-  /** For the answer to `initialize`: signed, so that nothing need be kept of it, and of no use to anybody else. */
+  /**
+   * Creates an id for the response to `initialize`: signed, so that nothing needs to be stored, and valid for this
+   * principal only.
+   */
   newId({ id }: Principal): string {
     const random = randomBytes(ID_BYTES).toString('hex');
     return random + this.#sign(random, id);
   }
 
-  /** The connection of an id. Throws `mcp_session_not_found`, and `too_many_subscriptions` for one more. */
+  /**
+   * Returns the connection of an id, or creates one. Throws `mcp_session_not_found`, and `too_many_subscriptions` over
+   * the limit.
+   */
   get(id: string | undefined, { principal, seen }: Client): McpConnection {
     this.#check(id, principal);
     const open = this.#open.get(id);
@@ -119,13 +125,13 @@ export class McpConnections {
     return connection;
   }
 
-  /** The client says goodbye. Throws `mcp_session_not_found`. */
+  /** Ends the connection at the client's request. Throws `mcp_session_not_found`. */
   end(id: string | undefined, principal: Principal): void {
     this.#check(id, principal);
     this.#drop(id);
   }
 
-  /** The token was revoked. */
+  /** Ends the connections of a revoked token. */
   revoked(principalId: string): void {
     for (const [id, { principal }] of this.#open) if (principal.id === principalId) this.#drop(id);
   }

@@ -1,5 +1,5 @@
-// One request of the protocol, of either era, and its whole answer. Loaded with the first request: it brings the
-// protocol's package and its schemas along, which a gateway that no agent uses need not hold.
+// One protocol request of either era, and its complete response. Loaded on the first request: the protocol package and
+// its schemas use memory that a gateway without agents saves.
 
 import type { ServerResponse } from 'node:http';
 import { BinnacleError } from '@binnacle/protocol';
@@ -14,20 +14,20 @@ import { Subscriber } from './subscriber.ts';
 import type { Caller } from './tools.ts';
 
 const LISTEN = 'subscriptions/listen';
-/** Code of refusals, from the range for servers' own errors. */
+/** JSON-RPC code of refusals, from the range for server errors. */
 const REFUSED = -32000;
 
 export interface Exchange {
   readonly caller: Caller;
-  /** Count of what each token follows. */
+  /** Subscriptions in use per token. */
   readonly held: AtOnce;
-  /** Reports failures that are ours. */
+  /** Reports internal failures. */
   report(error: unknown, tool: string): void;
   /** See `RouteContext.takeOver`. */
   takeOver(): ServerResponse;
 }
 
-/** `message`: the parsed body; undefined where it is not JSON. */
+/** Answers a request. `message`: the parsed body; undefined for invalid JSON. */
 export async function answerMcp(request: Request, message: unknown, exchange: Exchange): Promise<Response> {
   const { caller, report } = exchange;
   if (isObject(message) && message.method === LISTEN) return await listen(request, message, exchange);
@@ -35,14 +35,14 @@ export async function answerMcp(request: Request, message: unknown, exchange: Ex
   try {
     const response = await handler.fetch(request, message === undefined ? {} : { parsedBody: message });
     if (asksForProgress(message) && isStream(response)) return await relay(response, exchange);
-    // Whole, so that a token that was revoked while a call waited gets none of it.
+    // Buffered, so that a token that is revoked during a call gets no part of the response.
     return new Response(await response.text(), { status: response.status, headers: response.headers });
   } finally {
     await handler.close();
   }
 }
 
-/** A stream of its own for each request of the era without a handshake: it ends with its connection, and keeps nothing. */
+/** Opens a stream per request, for the era without a handshake. It ends with its connection and leaves no state. */
 async function listen(request: Request, message: Message, exchange: Exchange): Promise<Response> {
   const { caller, held, report } = exchange;
   const who = askerOf(caller.principal);
@@ -57,7 +57,7 @@ async function listen(request: Request, message: Message, exchange: Exchange): P
           return stream?.fullSince !== undefined;
         },
         updated: (uri) => listener({ kind: 'resource_updated', uri }),
-        // This era has no messages of that kind on such a stream.
+        // In this era such a stream has no log messages.
         log: () => undefined,
       }),
   };
@@ -91,7 +91,7 @@ async function listen(request: Request, message: Message, exchange: Exchange): P
 }
 
 /**
- * The request with the addresses alone that the caller may see: the acknowledgement names those. Throws
+ * Reduces the request to the resources that the caller may see: the acknowledgement names those. Throws
  * `too_many_subscriptions`.
  */
 function honoured(message: Message, subscriber: Subscriber): unknown {
@@ -100,7 +100,7 @@ function honoured(message: Message, subscriber: Subscriber): unknown {
   if (!isObject(params) || !isObject(wanted) || !Array.isArray(wanted.resourceSubscriptions)) return message;
   const addresses = new Set<unknown>(wanted.resourceSubscriptions);
   const resourceSubscriptions = [...addresses].filter((uri) => {
-    // The protocol's own check refuses an address that is no text.
+    // The protocol's own check refuses a resource that is not a string.
     if (typeof uri !== 'string') return true;
     try {
       subscriber.subscribe(uri);
@@ -116,8 +116,8 @@ function honoured(message: Message, subscriber: Subscriber): unknown {
 }
 
 /**
- * Sends an event stream on as it comes, as fast as it is taken. The connection is cut when the token is revoked, so
- * nothing of it follows. `opened` is told of the stream, and gives what is called when there is room again.
+ * Relays an event stream with back-pressure. The connection is cut when the token is revoked. `opened` gets the stream
+ * and returns the function that is called when there is room again.
  */
 async function relay(
   response: Response,
@@ -155,7 +155,8 @@ async function relay(
 type Message = Readonly<Record<string, unknown>>;
 
 function asksForProgress(message: unknown): boolean {
-  // A batch, and no deeper: what somebody nests is no message, and half a million levels end the stack.
+  // Checks a batch, one level deep: deeper nesting is not a message, and half a million levels would overflow the
+  // stack.
   if (Array.isArray(message)) return message.some((one) => !Array.isArray(one) && asksForProgress(one));
   const params = isObject(message) ? message.params : undefined;
   const meta = isObject(params) ? params._meta : undefined;

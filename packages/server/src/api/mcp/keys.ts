@@ -1,8 +1,8 @@
-// What the keys of a keyboard send, by name. Knows no session.
+// Byte sequences of keyboard keys, by name.
 
 import { BinnacleError } from '@binnacle/protocol';
 
-/** As xterm sends them; with `application` keys of the cursor, `\x1b[` is `\x1bO`. */
+/** Sequences as xterm sends them. With application cursor keys `\x1b[` becomes `\x1bO`. */
 const NAMED: Readonly<Record<string, string>> = {
   enter: '\r',
   return: '\r',
@@ -29,9 +29,9 @@ const NAMED: Readonly<Record<string, string>> = {
   f11: '\x1b[23~',
   f12: '\x1b[24~',
 };
-/** Programs may ask for these in another form. */
+/** Cursor keys, which have a second form that programs can request. */
 const CURSOR: Readonly<Record<string, string>> = { up: 'A', down: 'B', right: 'C', left: 'D', home: 'H', end: 'F' };
-/** Control keys that are no letters. */
+/** Control keys other than letters. */
 const CONTROL: Readonly<Record<string, string>> = {
   '@': '\0',
   '[': '\x1b',
@@ -45,7 +45,7 @@ const NAMES = [...Object.keys(NAMED), ...Object.keys(CURSOR), 'ctrl-a … ctrl-z
 
 export const isCursorKey = (key: string): boolean => Object.hasOwn(CURSOR, nameOf(key).replace(/^alt-/, ''));
 
-/** Throws `bad_request` with the names that there are. A single character is itself. */
+/** Returns the bytes of a key; a single character is itself. Throws `bad_request` with the known names. */
 export function bytesOfKey(key: string, hasApplicationKeys: boolean): string {
   const name = nameOf(key);
   const named = Object.hasOwn(NAMED, name) ? NAMED[name] : undefined;
@@ -66,7 +66,7 @@ export function bytesOfKey(key: string, hasApplicationKeys: boolean): string {
   });
 }
 
-/** `Ctrl+C`, `C-c`, `PageUp` and the like are how others spell them. */
+/** Normalizes spellings of other tools: `Ctrl+C`, `C-c`, `PageUp`. */
 function nameOf(key: string): string {
   const name = key
     .toLowerCase()

@@ -1,17 +1,17 @@
-// One session whose output and state somebody wants to hear of: told at once, and then once a second at most. Reads
-// nothing: it waits for growth as every viewer does, so a flood costs one word a second.
+// Notifications about the output and state of one session: the first at once, then throttled to one per second. Waits
+// for log growth like every viewer and reads nothing, so a flood costs one notification per second.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Session } from '../../sessions/session.ts';
 
-/** A client reads the resource after each word of it, up to 256 KiB. */
+/** Minimum interval: a client reads the resource, up to 256 KiB, after each notification. */
 const EVERY_MS = 1000;
 
 export interface OutputListener {
   changed(): void;
-  /** The program has ended, or what owned it has died. Once. */
+  /** Called once, when the program has ended or its runner has died. */
   exited(): void;
-  /** The session is deleted: nothing will follow. */
+  /** Called when the session is deleted; no call follows. */
   gone(): void;
 }
 
@@ -26,7 +26,7 @@ export class OutputWatch {
   #cancelWait: (() => void) | undefined;
   #isOver = false;
 
-  /** From now on, until `stop`. */
+  /** Starts watching; `stop` ends it. */
   constructor(session: Session, listener: OutputListener) {
     this.#session = session;
     this.#listener = listener;
@@ -53,7 +53,7 @@ export class OutputWatch {
   }
 
   #look(): void {
-    // A session that is just starting has no log to wait for yet.
+    // A starting session has no log to wait for yet.
     if (this.#cancelWait === undefined && this.#timer === undefined) this.#wait();
     const { state, running } = this.#session.info;
     if (state === this.#state || this.#isOver) return;
@@ -78,7 +78,7 @@ export class OutputWatch {
     else this.#cancelWait = cancel;
   }
 
-  /** Tells now, or when the second is over; news in between is told together. */
+  /** Notifies now, or when the interval is over; changes in between are combined. */
   #tell(): void {
     if (this.#timer !== undefined || this.#isOver) return;
     const rest = this.#toldAt + EVERY_MS - performance.now();

@@ -1,37 +1,42 @@
-// A regular expression that somebody we do not trust wrote, sought in text as it comes. RE2 needs time that grows with
-// the text and with the pattern, never with both to a power: no `(a+)+$` can hang us, and what cannot be done like
-// that (look-around, back references) it refuses. It knows no streams: whole lines are searched as they come, with an
-// end of what was before, so what is longer than that end may be missed. Knows no session.
+// Search for an untrusted regular expression in streamed text. RE2 takes time linear in text and pattern, so `(a+)+$`
+// cannot hang the gateway; RE2 refuses look-around and back references. RE2 has no streaming: each chunk is searched
+// together with the end of the text before, so a match longer than that overlap may be missed.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { RE2JS, RE2JSException, RE2Set } from 're2js';
 import type { Turns } from '../../base/fair-scheduler.ts';
 
 const MAX_LENGTH = 500;
-/** Of the compiled pattern: the most that each character of the text can cost. */
+/** Maximum steps of the compiled pattern: the maximum cost per character of text. */
 const MAX_STEPS = 250;
-/** Classes and ranges beyond ASCII: where case is ignored, each of their characters is looked at to compile it. */
+/**
+ * Maximum classes and ranges beyond ASCII. The second limit applies if case is ignored: compiling then visits each
+ * character of the classes.
+ */
 const MAX_WIDE = 16;
 const MAX_WIDE_FOLDED = 4;
 const WIDE = /\\[pP]|-(?:[^\0-\x7f]|\\x\{)/g;
-/** Of what is learnt of the pattern while it is sought. Much more would take longer to build than it saves. */
+/** Maximum bytes of the matcher's DFA cache. A much larger cache would take longer to build than it saves. */
 const MAX_MEMORY = 256 * 1024;
-/** Characters that are searched again with what follows. What is as long as this is found wherever it is cut. */
+/**
+ * Characters that are searched again with the following text. A match up to this length is found wherever the text is
+ * cut.
+ */
 export const OVERLAP = 4096;
-/** Characters times steps: a search cannot be interrupted, and of a large pattern less is searched at once. */
+/** Maximum characters × steps per search: a search cannot be interrupted, so a large pattern gets less text at once. */
 const WORK = 65_536;
 const TURN_MS = 5;
 
 export interface Pattern {
-  /** Tells whether it is there, fast, and with a limit to its memory: of a set that can be said. */
+  /** Tests for a match, fast and with limited memory: only a set accepts a memory limit. */
   readonly set: RE2Set;
-  /** Tells where it is. */
+  /** Finds the position of the match. */
   readonly exact: RE2JS;
-  /** Characters that are searched again with what follows, and as many new ones at once. */
+  /** Characters that are searched again with the following text, and the maximum of new characters per search. */
   readonly overlap: number;
 }
 
-/** A compiled pattern. Throws `bad_pattern`. */
+/** Compiles a pattern. Throws `bad_pattern`. */
 export function compilePattern(source: string): Pattern {
   if (source.length > MAX_LENGTH) throw bad(`It is longer than ${MAX_LENGTH} characters.`);
   const ours = translated(source);
@@ -53,12 +58,12 @@ function compiled(source: string): RE2JS {
     return RE2JS.compile(source, RE2JS.MULTILINE);
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error;
-    // With the flag in front, as which RE2 reads MULTILINE.
+    // RE2 reports the pattern with the prefix that MULTILINE becomes.
     throw bad(`${error.message.replace(/^error parsing regexp: /, '').replace('`(?m)', '`')}.`);
   }
 }
 
-/** `\uHHHH` is foreign to RE2. The ends of a text that goes on are nowhere: only lines have ends. */
+/** Converts `\uHHHH`, which RE2 lacks, and refuses anchors of the whole text: a stream has no ends, only lines do. */
 function translated(source: string): string {
   if (/\(\?[a-zA-Z]*-[a-zA-Z]*m/.test(source)) throw bad('"(?-m)" is not supported: ^ and $ are those of lines.');
   return source.replaceAll(/\\(?:u([0-9a-fA-F]{4})|.)/gs, (found, digits: string | undefined) => {
@@ -67,21 +72,21 @@ function translated(source: string): string {
   });
 }
 
-/** Seeks a pattern in one text that comes in pieces. Once found, found. */
+/** Searches for a pattern in one text that arrives in chunks. A match is permanent. */
 export class Seeker {
   readonly #pattern: Pattern;
   readonly #turns: Turns;
   readonly #by: string;
-  /** What may still be a part of it. */
+  /** Text that may still be part of a match. */
   #held = '';
-  /** Of a line that is too long, the end is held. */
+  /** True if #held begins inside a line that was too long. */
   #beginsInLine = false;
-  /** So much of it was searched. */
+  /** Length of #held that has been searched. */
   #done = 0;
   #found = false;
   #isTriedAtEnd = false;
 
-  /** `by`: whose turns it takes. */
+  /** `by`: key of the caller's turns in the scheduler. */
   constructor(pattern: Pattern, turns: Turns, by: string) {
     this.#pattern = pattern;
     this.#turns = turns;
@@ -89,8 +94,8 @@ export class Seeker {
   }
 
   /**
-   * True once it is found, whatever follows. A line that is not over may be searched later only; where `isAll` then
-   * says that nothing follows for now, it is searched as it is. Lets others run meanwhile.
+   * Searches more text. Returns true once a match exists, whatever follows. An incomplete line may be searched later;
+   * if `isAll` reports that nothing follows for now, the line is searched as it is. Yields to other work.
    */
   async feed(text: string, signal: AbortSignal, isAll: () => boolean = () => false): Promise<boolean> {
     await this.#turns.take(this.#by);
@@ -109,7 +114,7 @@ export class Seeker {
     return this.#found || (!signal.aborted && isAll() && this.isFoundAtEnd);
   }
 
-  /** True when it is found in what came so far, taken for all there is: `$` means its end as well. */
+  /** True if the text so far, taken as complete, matches: `$` then also matches its end. */
   get isFoundAtEnd(): boolean {
     if (!this.#isTriedAtEnd && !this.#found) this.#found = this.#isIn(this.#held, true);
     this.#isTriedAtEnd = true;
@@ -119,7 +124,7 @@ export class Seeker {
   #take(text: string): void {
     this.#held += text;
     this.#isTriedAtEnd = false;
-    // Without its line feed: behind that, `^$` would find a line that may not be empty.
+    // Without the last line feed: `^$` would match after it, on a line that may not be empty.
     const lines = this.#held.lastIndexOf('\n');
     const isTooLong = this.#held.length - Math.max(this.#done, lines) > this.#pattern.overlap;
     const end = isTooLong ? this.#held.length : lines;
@@ -133,7 +138,8 @@ export class Seeker {
     const { set, exact } = this.#pattern;
     if (set.match(text).length === 0) return false;
     if (isEnd && !this.#beginsInLine) return true;
-    // Where a line was cut is neither its beginning nor its end, and what is there is seen with what follows.
+    // The cut in a long line is neither a beginning nor an end of a line; a match there is found with the following
+    // text.
     const match = exact.matcher(text);
     return match.find(this.#beginsInLine ? 1 : 0) && (isEnd || match.end() < text.length);
   }

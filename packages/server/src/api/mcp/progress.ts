@@ -1,8 +1,8 @@
-// Progress of one call for a client that asked for it with a `progressToken`. Knows no tool and no transport.
+// Progress notifications of one call, for a client that sent a `progressToken`.
 
-/** One per call and second: enough for a person who watches, and nothing that a client would have to slow down. */
+/** Minimum interval per call (throttle): enough for a person who watches, and little enough for any client. */
 const EVERY_MS = 1000;
-/** Clients that end a silent call count from the last progress; most of them allow 10 s or more. */
+/** Interval of progress without news. Clients restart their timeout at each progress; most allow 10 s or more. */
 const UNCHANGED_MS = 5000;
 
 export interface ProgressNotification {
@@ -15,7 +15,7 @@ export interface ProgressNotification {
   };
 }
 
-/** Part of a request as the SDK gives it. */
+/** Part of a request as the SDK passes it. */
 export interface ProgressRequest {
   readonly mcpReq: {
     readonly _meta?: { readonly progressToken?: string | number | undefined } | undefined;
@@ -31,14 +31,14 @@ export class Progress {
   #totalMs: number | undefined;
   #last = { words: '', at: 0, seconds: 0 };
 
-  /** Counts from now, until `stop`. Without a token in the request nothing is ever sent. */
+  /** Starts the clock; `stop` ends it. Without a token in the request nothing is ever sent. */
   constructor(name: string, { mcpReq }: ProgressRequest) {
     this.#name = name;
     const token = mcpReq._meta?.progressToken;
     if (token === undefined) return;
     this.#timer = setInterval(() => {
       const params = this.#next();
-      // A client that has gone is noticed by its connection.
+      // The connection detects a client that has disconnected.
       if (params !== undefined)
         mcpReq
           .notify({ method: 'notifications/progress', params: { progressToken: token, ...params } })
@@ -48,17 +48,17 @@ export class Progress {
   }
 
   /**
-   * Sets what is said of the wait besides its name. `words` is called once a second at most, only where somebody asks.
+   * Sets the description of the wait, besides the tool's name. `words` is called at most once a second, only with a
+   * token.
    *
-   * @example
-   * progress.describe(25_000, () => '120 bytes of output; last line: compiling');
+   * @example progress.describe(25_000, () => '120 bytes of output; last line: compiling');
    */
   describe(totalMs: number, words: () => string): void {
     this.#totalMs = totalMs;
     this.#words = words;
   }
 
-  /** Nothing is sent any more, in the turn in which the answer is made. */
+  /** Stops progress. Call in the same event-loop turn in which the result is made. */
   stop(): void {
     clearInterval(this.#timer);
   }
@@ -69,7 +69,7 @@ export class Progress {
     if (words === this.#last.words && now - this.#last.at < UNCHANGED_MS) return undefined;
     const total = this.#totalMs === undefined ? undefined : this.#totalMs / 1000;
     const seconds = Math.round((now - this.#began) / 100) / 10;
-    // Each has to be more than the one before, and none more than the whole.
+    // The protocol requires increasing values that do not exceed the total.
     if (seconds <= this.#last.seconds || (total !== undefined && seconds >= total)) return undefined;
     this.#last = { words, at: now, seconds };
     const message = `${this.#name} waits${words === '' ? '' : `: ${words}`}`;

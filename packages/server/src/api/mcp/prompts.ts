@@ -1,4 +1,4 @@
-// Prompts with which people have an agent work on one session; clients offer them as commands of their own.
+// Prompts that make an agent work on one session. Clients offer them as commands.
 
 import { completable, type McpServer } from '@modelcontextprotocol/server';
 import { z } from 'zod';
@@ -6,9 +6,9 @@ import { uriOf } from './resource-uri.ts';
 import { reported } from './resources.ts';
 import type { Caller } from './tools.ts';
 
-/** Maximum ids that are proposed: a list to choose from. */
+/** Maximum proposed ids: a list to choose from. */
 const PROPOSED = 20;
-/** Sessions that are looked through for them, the newest. */
+/** Maximum sessions searched for proposals, newest first. */
 const LOOKED = 200;
 
 export function addPrompts(server: McpServer, caller: Caller): void {
@@ -32,7 +32,7 @@ export function addPrompts(server: McpServer, caller: Caller): void {
   );
 }
 
-/** Finds ids by their beginning, or by a part of the session's name. */
+/** Finds ids by prefix, or by a part of the session's name. */
 async function idsLike(value: string, { seen }: Caller): Promise<string[]> {
   const { sessions } = await seen.list({ limit: LOOKED });
   const words = value.toLowerCase();

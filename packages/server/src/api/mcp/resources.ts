@@ -1,4 +1,4 @@
-// What can be read of a session as a resource: its output as text, and the whole of it as a page of Markdown.
+// Resources of a session: its output as text, and a transcript in Markdown.
 
 import { BinnacleError, type SessionInfo } from '@binnacle/protocol';
 import { type McpServer, ProtocolError, ResourceNotFoundError, ResourceTemplate } from '@modelcontextprotocol/server';
@@ -7,7 +7,7 @@ import { type ResourceKind, uriOf } from './resource-uri.ts';
 import { readText } from './text-reader.ts';
 import type { Caller } from './tools.ts';
 
-/** Of longer output, the end. */
+/** Maximum bytes of output; longer output is reduced to its end. */
 const MAX_BYTES = 256 * 1024;
 const RECENT = 50;
 const INTERNAL_ERROR = -32603;
@@ -95,14 +95,14 @@ function markdownOf(info: SessionInfo, end: string, part: { readonly text: strin
 
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ');
 
-/** No text can end its own fence: the fence is longer than any in it. */
+/** Fences text so that no text can end its own fence: the fence is longer than any run of backticks in it. */
 function fenced(text: string, language: string): string {
   const longest = Math.max(2, ...Array.from(text.matchAll(/`+/g), ([ticks]) => ticks.length));
   const fence = '`'.repeat(longest + 1);
   return `${fence}${language}\n${text}${text === '' || text.endsWith('\n') ? '' : '\n'}${fence}`;
 }
 
-/** Failures of resources are errors of the protocol, with our code in `data`. */
+/** Converts failures of resources to protocol errors, with the gateway's code in `data`. */
 export async function reported<T>(uri: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act();

@@ -1,5 +1,5 @@
-// The Model Context Protocol over streamable HTTP, of both eras, without a session: each POST is complete in itself.
-// Knows requests and answers; what the tools do is behind them.
+// The Model Context Protocol over streamable HTTP, in both eras. Stateless: each POST is complete in itself.
+// exchange.ts executes the requests.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { AtOnce } from '../../base/concurrency-limit.ts';
@@ -15,11 +15,11 @@ import { McpConnections } from './connections.ts';
 import type { ToolGuard, ToolSource } from './tool-guard.ts';
 import type { Caller } from './tools.ts';
 
-/** What the protocol reads besides the body. */
+/** Headers that the protocol reads. */
 const HEADERS = ['accept', 'content-type', 'mcp-method', 'mcp-name', 'mcp-protocol-version'] as const;
-/** Header of clients with a handshake: names what is kept of one between its requests. */
+/** Header of clients with a handshake: names the state between their requests. */
 const SESSION_HEADER = 'mcp-session-id';
-/** Where an agent on this machine works: our stdio bridge tells, percent-encoded. */
+/** Working directory of a local agent, percent-encoded; the stdio bridge sends this header. */
 const CWD_HEADER = 'binnacle-cwd';
 
 const Headers = z.object({
@@ -33,18 +33,18 @@ export interface McpParts {
   readonly commands: Commands;
   readonly liveness: Liveness;
   readonly log: Log;
-  /** Calls of one token that wait at once. */
+  /** Maximum concurrent waiting calls per token. */
   readonly maxCalls: number;
-  /** Addresses that one token follows at once. */
+  /** Maximum resources followed per token. */
   readonly maxSubscriptions: number;
-  /** Part of the WWW-Authenticate header on how to log in. */
+  /** Returns the part of the WWW-Authenticate header that tells how to log in. */
   readonly challenge: (base: string) => string;
-  /** Calls back with the id of each principal that was revoked. */
+  /** Calls the listener with the id of each revoked principal. */
   onRevoke(listener: (principalId: string) => void): void;
   readonly screens: SessionScreens;
   readonly turns: Turns;
   readonly guard: ToolGuard;
-  /** Tools besides our own. */
+  /** Tools of plugins. */
   readonly others: ToolSource;
 }
 
@@ -82,7 +82,7 @@ export function mcpRoutes({
         const seen = access.seenBy(principal);
         const message = parsed(body);
         const id = headers[SESSION_HEADER];
-        // A client that is told 404 begins anew; without an id it has nothing to begin anew.
+        // A 404 makes a client with a handshake start over; a client without an id has no handshake to repeat.
         if (id !== undefined && needsConnection(message)) connections.get(id, { principal, seen });
         const caller: Caller = {
           principal,
@@ -138,7 +138,7 @@ export function mcpRoutes({
   ];
 }
 
-/** Throws `method_not_allowed` for clients that are told nothing but answers. */
+/** Returns the id. Throws `method_not_allowed` for clients without a handshake, which receive only responses. */
 function named(id: string | undefined): string {
   if (id !== undefined) return id;
   throw new BinnacleError('method_not_allowed', {
@@ -147,7 +147,7 @@ function named(id: string | undefined): string {
   });
 }
 
-/** Undefined where it is not JSON, which the protocol has its own answer for. */
+/** Parses the body; undefined for invalid JSON, for which the protocol has its own error. */
 function parsed(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString());
@@ -181,7 +181,7 @@ function decoded(text: string | undefined): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {
-    // Not ours: as if it had not come.
+    // Malformed header: treated as missing.
     return undefined;
   }
 }

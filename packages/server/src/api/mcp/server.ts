@@ -1,5 +1,5 @@
-// An MCP server for one request of one caller: the tools and the resources. Made anew each time, so that nothing is
-// lost when the gateway restarts between two of them.
+// An MCP server for one request of one caller: tools, resources and prompts. Created per request, so that a restart of
+// the gateway between two requests loses nothing.
 
 import { allows, BinnacleError } from '@binnacle/protocol';
 import {
@@ -23,7 +23,7 @@ const INSTRUCTIONS =
   'with bash_start, read it with bash_output (pass next_offset as offset to read on), end it with bash_stop. A person ' +
   'may type into it, interrupt it or end it: bash_output tells what is so.';
 
-/** Clients read lists again when they want to know: no client is told that a list has changed. */
+/** Lists have no change notifications: clients read them again when they need them. */
 const CAPABILITIES = {
   tools: { listChanged: false },
   resources: { listChanged: false, subscribe: true },
@@ -31,14 +31,14 @@ const CAPABILITIES = {
 };
 
 /**
- * Of tools that are not ours. Not less for those that say that they change nothing: that is the plugin's word, and who
- * may only watch must not set anything going by it.
+ * Scope for tools of plugins. Applies to tools that claim to be read-only, too: the claim is the plugin's own, and a
+ * caller that may only view must not start anything through it.
  */
 const GIVEN_SCOPE = 'create';
-/** Whatever a plugin is called, it does not pass for us. */
+/** Reserved prefix: a plugin's tool cannot pass for a tool of the gateway. */
 const OWN_NAMES = /^bash_/;
 
-/** `report`: of failures that are ours. */
+/** Creates the server. `report` receives internal failures. */
 export function makeMcpServer(
   caller: Caller,
   report: (error: unknown, tool: string) => void,
@@ -109,7 +109,7 @@ function addGiven(
   const config = {
     ...(title === undefined ? {} : { title }),
     description,
-    // More than what it says of itself nobody knows.
+    // The only annotation that a plugin declares.
     annotations: { readOnlyHint: readOnly },
     inputSchema: listed('plugin', () => ({ ...input })),
   };
@@ -132,7 +132,10 @@ function addGiven(
   });
 }
 
-/** Listed as it is, and checked by us, who know the other names of the fields and have our own words for what is wrong. */
+/**
+ * Advertises the schema but skips the SDK's validation: the tools accept aliases of fields and have their own error
+ * messages.
+ */
 function advertised(takes: z.ZodType): StandardSchemaWithJSON<unknown, unknown> {
   const { jsonSchema, vendor } = (takes as unknown as StandardSchemaWithJSON)['~standard'];
   return { '~standard': { version: 1, vendor, jsonSchema, validate: (value) => ({ value }) } };

@@ -1,5 +1,5 @@
-// The resources that one client follows, and what it has not been told of yet. Bounded: per client each address waits
-// once, however often it changes and however slowly the client reads.
+// The resources that one client follows, and its pending notifications. Bounded: each resource is pending at most once
+// per client, however often it changes and however slowly the client reads.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { AtOnce } from '../../base/concurrency-limit.ts';
@@ -9,15 +9,15 @@ import { inWords, standing } from './answers.ts';
 import { OutputWatch } from './output-watch.ts';
 import { sessionOf } from './resource-uri.ts';
 
-/** Maximum words kept for a client that is away: one for each of a usual number of sessions. */
+/** Maximum log messages stored for a disconnected client: one for each of a usual number of sessions. */
 const MAX_WORDS = 64;
 
 /** Channel to a client. */
 export interface Outlet {
-  /** True while the channel takes nothing; its owner calls `flush` when it takes something again. */
+  /** True while the channel accepts nothing; its owner calls `flush` when it accepts data again. */
   readonly isFull: boolean;
   updated(uri: string): void;
-  /** Sends what a person would want to know besides. */
+  /** Sends a log message for a person. */
   log(level: 'info' | 'warning', words: string): void;
 }
 
@@ -29,15 +29,15 @@ export class Subscriber {
   readonly #words: { readonly level: 'info' | 'warning'; readonly words: string }[] = [];
   #outlet: Outlet | undefined;
 
-  /** `held`: how many addresses `who` follows, over all its clients. */
+  /** `held`: counter of the resources that `who` follows, over all its clients. */
   constructor(who: string, seen: SeenSessions, held: AtOnce) {
     this.#seen = seen;
     this.#take = () => held.take(who);
   }
 
   /**
-   * Follows the session of a resource; twice is once. Throws `session_not_found` for what is no resource or is not
-   * seen, `session_gone`, and `too_many_subscriptions`.
+   * Follows the session of a resource; idempotent. Throws `session_not_found` for an unknown URI or an invisible
+   * session, `session_gone`, and `too_many_subscriptions`.
    */
   subscribe(uri: string): void {
     const id = sessionOf(uri);
@@ -70,7 +70,7 @@ export class Subscriber {
     release?.();
   }
 
-  /** Connects the client's channel, which first tells what has changed meanwhile. Returns what disconnects it. */
+  /** Connects the client's channel and sends the pending notifications. Returns the function that disconnects it. */
   connect(outlet: Outlet): () => void {
     this.#outlet = outlet;
     this.flush();
@@ -102,7 +102,7 @@ export class Subscriber {
   }
 
   #say(level: 'info' | 'warning', words: string): void {
-    // The newest words are worth the most where nobody has listened for long.
+    // Drops the oldest message: the newest are the most useful after a long absence.
     if (this.#words.push({ level, words }) > MAX_WORDS) this.#words.shift();
     this.flush();
   }

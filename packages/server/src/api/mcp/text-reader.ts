@@ -1,6 +1,6 @@
-// Reads a part of a session's output as text, and waits for more of it where it is asked to. Bytes are counted as the
-// log counts them, so that the next read goes on exactly there; what a sequence or a character before the beginning
-// means for what follows is found by reading a little more than is shown. Knows no protocol.
+// Reads a part of a session's output as text, and can wait for more. Offsets count bytes as the log does, so that the
+// next read continues exactly. Some output before the part is read as well, because an escape sequence or a character
+// may begin there.
 
 import { BinnacleError, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
 import { Cursor } from '../../cursor/cursor.ts';
@@ -15,34 +15,34 @@ import type { Liveness } from '../stream/liveness.ts';
 import type { Seeker } from './pattern.ts';
 import type { Progress } from './progress.ts';
 
-/** As long as a sequence may be: one that was begun before the beginning is known for what it is. */
+/** Maximum length of an escape sequence: a sequence that begins before the part is then recognized. */
 const CONTEXT_BYTES = 64 * 1024;
-/** Output that stops this long is all that there is for now: a prompt, the end of a step. */
+/** Pause after which output counts as complete for now: a prompt, the end of a step. */
 const QUIET_MS = 250;
-/** After its exit, for the rest of its output: what it has started may hold that open for ever. */
+/** Maximum wait for the rest of the output after the exit: orphaned children may hold it open for ever. */
 const DRAIN_MS = 1000;
-/** Of an end that moves on, what is dropped at once. */
+/** Unit of bytes dropped from the beginning of a sliding window. */
 const SLICE = 4096;
 
-/** Maximum characters of output in a word of progress: one line of a terminal, and a half. */
+/** Maximum characters of output in a progress message: one and a half terminal lines. */
 const MAX_LINE_CHARS = 120;
-/** Maximum pieces of output that are looked through for it: a program that writes single characters has many. */
+/** Maximum pieces of output examined for that line: a program that writes single characters produces many. */
 const MAX_LINE_PIECES = 32;
 
 export interface ReadRequest {
-  /** Output bytes before it. Default: as many before the end as are read. */
+  /** Output offset of the beginning. Default: the last `maxBytes` before the end. */
   readonly offset?: number | undefined;
-  /** Output bytes at most. */
+  /** Maximum bytes of output. */
   readonly maxBytes: number;
-  /** 0: what there is. */
+  /** Maximum wait; 0 reads what there is. */
   readonly waitMs: number;
-  /** What the wait is for. `output`: some, and then a pause. */
+  /** Condition that ends the wait. `output`: some output, then a pause. */
   readonly waitsFor: 'output' | 'end' | Seeker;
-  /** Escape sequences are left out, and lines are ended by a line feed. */
+  /** Removes escape sequences, and ends lines with a line feed. */
   readonly strip: boolean;
-  /** Aborted when nobody waits any more. */
+  /** Aborted when the caller is gone. */
   readonly signal: AbortSignal;
-  /** Told what the wait has found so far. */
+  /** Receives the state of the wait. */
   readonly progress?: Pick<Progress, 'describe'>;
 }
 
@@ -55,23 +55,23 @@ export interface ReadAnswer {
   readonly text: string;
   readonly offset: number;
   readonly nextOffset: number;
-  /** There is more behind it, or before it where no offset was asked for. */
+  /** True if there is more output after the text, or before it when no offset was given. */
   readonly truncated: boolean;
-  /** Output that is gone. */
+  /** Output lost to retention. */
   readonly gap: { readonly from: number; readonly to: number } | null;
-  /** Of a wait for a pattern. */
+  /** Result of a wait for a pattern; null without a pattern. */
   readonly matched: boolean | null;
 }
 
 /**
- * Throws what finding the offset throws (`offset_ahead`), `session_gone` when it is deleted meanwhile,
- * `session_not_found` when it is not seen any more, `going_away` when the gateway stops, and `log_damaged`.
+ * Reads the text. Throws `offset_ahead`, `session_gone` when the session is deleted meanwhile, `session_not_found` when
+ * the caller loses access, `going_away` when the gateway stops, and `log_damaged`.
  */
 export async function readText(session: Session, request: ReadRequest, by: Reader): Promise<ReadAnswer> {
   await session.refresh();
   if (request.waitMs > 0) request.progress?.describe(request.waitMs, () => outputOf(session));
   if (request.offset === undefined && request.waitsFor === 'end' && request.waitMs > 0) {
-    // The end of its output is known when there is an end: nothing before it need be looked at.
+    // Waits for the exit first: the end of the output is known only then, and nothing before it needs to be read.
     const begun = performance.now();
     await untilExited(session, request, by);
     const left = Math.max(1, request.waitMs - (performance.now() - begun));
@@ -84,7 +84,7 @@ async function readPart(session: Session, request: ReadRequest, by: Reader): Pro
   const { log } = session;
   const { head, oldest } = log;
   const from = request.offset ?? Math.max(oldest.offset, head.offset - request.maxBytes);
-  // Found in any case, so that an offset ahead of the head is refused with the numbers.
+  // Located in any case, so that an offset ahead of the head is refused with the numbers.
   const asked = await positionOf(log, { offset: from });
   const begin = Math.max(oldest.offset, from - CONTEXT_BYTES);
   const at = begin < from ? await positionOf(log, { offset: begin }) : asked;
@@ -116,7 +116,7 @@ class TextReading implements Sink {
   #next: number;
   #left: number;
   readonly #pieces: { readonly offset: number; readonly bytes: number; readonly text: string }[] = [];
-  /** Output bytes of the pieces. */
+  /** Bytes of output in the pieces. */
   #held = 0;
   #isCut: boolean;
   #gap: ReadAnswer['gap'] = null;
@@ -124,9 +124,9 @@ class TextReading implements Sink {
   #matched = false;
   #quiet: NodeJS.Timeout | undefined;
   #drain: NodeJS.Timeout | undefined;
-  /** Nothing is there that was not read. */
+  /** True if all output so far was read. */
   #isAtHead = false;
-  /** Nothing will follow what was read. */
+  /** True if no output can follow. */
   #isEnded = false;
   #isOver = false;
 
@@ -151,8 +151,8 @@ class TextReading implements Sink {
     this.#release.push(
       () => signal.removeEventListener('abort', finish),
       this.#session.listen({
-        // Nothing need come that would wake the pump: its runner has died, or what it left behind is silent, and its
-        // exit was read before we were told of it.
+        // Ends the wait when nothing would wake the pump: the runner has died, or orphaned children hold the output
+        // open silently and the exit was read before this notification.
         changed: (session) => {
           if (!session.isHosted) this.#pauseBegins();
           else if (!session.info.running && this.#isAtHead) this.#drainBegins();
@@ -196,7 +196,7 @@ class TextReading implements Sink {
       this.failed(new BinnacleError('log_damaged', { details: { from, to } }));
       return 'done';
     }
-    // What was shown before it is complete as it is; the rest is another answer.
+    // The text before the gap is complete; the text after the gap belongs to the next call.
     if (this.#held > 0) return this.#finish();
     this.#gap = { from: Math.max(from, this.#from), to };
     this.#from = next.offset;
@@ -207,7 +207,7 @@ class TextReading implements Sink {
   caughtUp(): Took {
     const { waitMs, waitsFor } = this.#parts.request;
     if (!this.#session.isHosted) return this.#end();
-    // A prompt has no end of line.
+    // A prompt has no line end.
     if (this.#seeker?.isFoundAtEnd === true) {
       this.#matched = true;
       return this.#finish();
@@ -225,7 +225,7 @@ class TextReading implements Sink {
     this.#parts.reject(error);
   }
 
-  /** What is sought may come late: of what was read till then, the end is shown. */
+  /** True for a sliding window: a match may come late, so only the end of the output read so far is kept. */
   get #slides(): boolean {
     const { offset, waitsFor } = this.#parts.request;
     return offset === undefined && typeof waitsFor !== 'string';
@@ -251,7 +251,10 @@ class TextReading implements Sink {
     this.#next = offset + before + shown.length;
   }
 
-  /** Returns the line that a person would look for first; nothing for unstripped text, which may hold anything. */
+  /**
+   * Returns the last line of output for the progress message; nothing for unstripped text, which may contain escape
+   * sequences.
+   */
   #lastLine(): string {
     if (!this.#parts.request.strip) return '';
     const text = this.#pieces
@@ -277,7 +280,7 @@ class TextReading implements Sink {
     }
   }
 
-  /** Lets others run in between, however fast a program writes; the pump stands still meanwhile. */
+  /** Searches in scheduled turns, so that a fast program cannot starve others; the pump is stopped meanwhile. */
   #seek(seeker: Seeker): void {
     const text = this.#sought;
     this.#sought = '';
@@ -293,7 +296,7 @@ class TextReading implements Sink {
     );
   }
 
-  /** Once: what goes on writing after the exit does not put the answer off. */
+  /** Starts once: output that continues after the exit does not delay the result. */
   #drainBegins(): void {
     if (!this.#isOver) this.#drain ??= setTimeout(() => this.#finish(), DRAIN_MS);
   }
@@ -303,7 +306,7 @@ class TextReading implements Sink {
     if (!this.#isOver) this.#quiet = setTimeout(() => this.#finish(), QUIET_MS);
   }
 
-  /** Nothing will follow: what waits for the rest of its character is none. */
+  /** Ends the reading: incomplete characters are flushed as invalid. */
   #end(): Took {
     for (const kind of ['tty', 'stdout', 'stderr'] as const) {
       this.#add(this.#next, 0, this.#parts.request.strip ? this.#lines.flush(kind) : this.#characters.flush(kind));
@@ -338,7 +341,7 @@ class TextReading implements Sink {
   }
 }
 
-/** Resolves when it does not run any more, when the time is over, or when nobody waits. Throws as reading does. */
+/** Resolves when the program has ended, after `waitMs`, or when the caller is gone. Throws the errors of reading. */
 function untilExited(session: Session, { waitMs, signal }: ReadRequest, { seen, liveness }: Reader): Promise<void> {
   return new Promise((resolve, reject) => {
     const release: (() => void)[] = [];
@@ -370,7 +373,7 @@ function untilExited(session: Session, { waitMs, signal }: ReadRequest, { seen, 
   });
 }
 
-/** The plain text of each stream: one's sequences and characters are not another's. */
+/** Plain text per stream: escape sequences and characters do not cross streams. */
 class Lines {
   readonly #of = new Map<OutputKind, PlainText>();
 

@@ -1,38 +1,37 @@
-// Who is asked before a tool call and told after it, and whose tools are offered besides ours: as MCP sees them. Knows
-// no plugin.
+// Hooks before and after tool calls, and tools of plugins, as interfaces for MCP.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import type { AtOnce } from '../../base/concurrency-limit.ts';
 
-/** Of what a tool answered, so much is told. */
+/** Maximum characters of a tool's output that hooks receive. */
 const MAX_TOLD_CHARS = 64 * 1024;
 
 export interface ToolUse {
   readonly tool: string;
-  /** As it is done: checked, under the names of our own fields, with the defaults. */
+  /** Parsed input: validated, with the canonical field names and the defaults. */
   readonly input: unknown;
   readonly caller: string;
   readonly via: 'mcp';
 }
 
 export interface ToolGuard {
-  /** Undefined: nobody wants to know, and nothing waits. Rejects with `vetoed`. */
+  /** Asks the hooks. Undefined without hooks: the call proceeds at once. Rejects with `vetoed`. */
   before(use: ToolUse): Promise<void> | undefined;
-  /** Where somebody wants to know. Never throws. */
+  /** Notifies the hooks; undefined without hooks. Never throws. */
   readonly after: ((use: ToolUse, outcome: { readonly isError: boolean; readonly output: string }) => void) | undefined;
 }
 
-/** A tool that is not ours. All that it says is its own words. */
+/** A tool of a plugin. All its texts are the plugin's own. */
 export interface GivenTool {
-  /** No other one has it, and none of ours. */
+  /** Unique among all tools, including the gateway's. */
   readonly name: string;
   readonly title: string | undefined;
   readonly description: string;
   /** JSON Schema of an object. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly readOnly: boolean;
-  /** Throws `bad_request`. */
+  /** Parses the arguments. Throws `bad_request`. */
   parse(given: unknown): Readonly<Record<string, unknown>>;
   run(
     input: Readonly<Record<string, unknown>>,
@@ -41,11 +40,11 @@ export interface GivenTool {
 }
 
 export interface ToolSource {
-  /** Those that are granted now. */
+  /** Lists the tools that are granted now. */
   list(): readonly GivenTool[];
 }
 
-/** For whom a tool is called. */
+/** The caller of a tool. */
 interface Asking {
   readonly principal: { readonly id: string; readonly name: string };
   readonly guard: ToolGuard;
@@ -53,7 +52,7 @@ interface Asking {
   readonly signal: AbortSignal;
 }
 
-/** What goes wrong is an answer, too. Throws what was wrong before the tool was called: nothing is done then. */
+/** Runs a tool between its hooks. A failure of the tool becomes a result. Throws only before the tool has run. */
 export async function guarded(
   tool: string,
   input: unknown,
@@ -65,7 +64,7 @@ export async function guarded(
   const verdict = guard.before(use);
   if (verdict !== undefined) {
     await calls.during(principal.id, () => verdict);
-    // Whoever asked has hung up meanwhile, or may not ask any more.
+    // The caller has disconnected or lost access meanwhile.
     if (signal.aborted) throw new BinnacleError('connection_lost');
   }
   const result = await run().catch(failed);

@@ -1,5 +1,5 @@
-// The tools, as data: each a scope, what it takes and answers, and what it does with ordinary sessions, so that people
-// can watch and steer whatever an agent starts. Stateless: an answer depends on nothing that was asked before.
+// The tools as data: scope, arguments, results and behavior. They work on ordinary sessions, so that people can watch
+// and steer what an agent starts. Stateless: a result does not depend on earlier calls.
 
 import { BinnacleError, nameOfCommand, type Scope } from '@binnacle/protocol';
 import type { CallToolResult, ToolAnnotations } from '@modelcontextprotocol/server';
@@ -44,38 +44,38 @@ import type { Progress } from './progress.ts';
 import { readText } from './text-reader.ts';
 import type { ToolGuard, ToolSource } from './tool-guard.ts';
 
-/** Not by the PATH, which a request may replace. */
+/** Absolute path, because a request may replace the PATH. */
 const BASH = '/bin/bash';
 const CTRL_D = '\x04';
 const LIST_PAGE = 200;
-/** Characters of a command or a name in a list. */
+/** Maximum characters of a command or a name in a list. */
 const LIST_TEXT = 200;
-/** A list of those that run looks at so many sessions at most. */
+/** Maximum sessions examined for a filtered list. */
 const LIST_LOOK = 2000;
-/** Of the times of an end, this part is for SIGHUP, as by default. */
+/** Share of the grace time for SIGHUP, the same as by default. */
 const HUP_PART = 0.2;
 
-/** Who asks, and what a tool may use for it. */
+/** The caller, and the services that a tool may use. */
 export interface Caller {
   readonly principal: Principal;
   readonly seen: SeenSessions;
-  /** What the address of a page begins with, without a slash at its end. */
+  /** Prefix of page addresses, without a trailing slash. */
   readonly base: string;
-  /** Where commands run that say nothing of it. */
+  /** Default working directory of commands. */
   readonly cwd: string | undefined;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when the caller is gone. */
   readonly signal: AbortSignal;
-  /** Returns what is kept of a client with a handshake. Throws `mcp_session_not_found` where nothing can be kept. */
+  /** Returns the stored connection of a client with a handshake. Throws `mcp_session_not_found` without one. */
   connection(): McpConnection;
   readonly commands: Commands;
   readonly liveness: Liveness;
-  /** Those that take more than a moment, for each token. */
+  /** Limit of concurrent slow calls per token. */
   readonly calls: AtOnce;
   readonly turns: Turns;
   readonly screens: SessionScreens;
-  /** Asked before each call, told after it. */
+  /** Hooks before and after each call. */
   readonly guard: ToolGuard;
-  /** Tools besides these. */
+  /** Tools of plugins. */
   readonly others: ToolSource;
 }
 
@@ -323,10 +323,10 @@ export const TOOLS: readonly Tool[] = [
 
 const steering = ({ principal }: Caller): Steering => ({ name: `${principal.name} (MCP)` });
 
-/** A list is to be read: of what is longer, the beginning. */
+/** Shortens a text for a list. */
 function shortOf(text: string): string {
   if (text.length <= LIST_TEXT) return text;
-  // Not half of a character.
+  // Without half a surrogate pair.
   return `${text.slice(0, LIST_TEXT - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 }
 
@@ -335,7 +335,7 @@ const urlOf = (id: string, { base }: Caller): string => `${base}/#/${id}`;
 const standsOf = (session: Session, { commands }: Caller): Stands =>
   standing(session.info, commands.hasTimedOut(session.id));
 
-/** Throws `screen_timeout`: an empty screen would tell an agent that nothing is there. */
+/** Draws the screen. Throws `screen_timeout`: an empty screen would mislead the agent. */
 async function screenOf(session: Session, { calls, principal, screens }: Caller): Promise<Drawn> {
   if (!SessionScreens.has(session)) {
     throw new BinnacleError('not_a_tty', {
@@ -353,7 +353,7 @@ async function inputOf(
   caller: Caller,
 ): Promise<{ readonly input: string; readonly ends: boolean }> {
   if (session.record.spec.mode === 'pty') {
-    // Programs ask for one of two forms of the arrows, and only their output tells which.
+    // Programs request one of two forms of the cursor keys; only their output tells which.
     const isAsked = keys.some(isCursorKey);
     const application = isAsked && (await screenOf(session, caller)).applicationKeys;
     return { input: text + keys.map((key) => bytesOfKey(key, application)).join(''), ends: false };
@@ -362,7 +362,7 @@ async function inputOf(
   for (const [index, key] of keys.entries()) {
     const bytes = bytesOfKey(key, false);
     if (bytes === CTRL_D && index === keys.length - 1) return { input, ends: true };
-    // A terminal makes a line feed of it.
+    // A terminal converts a carriage return to a line feed; a pipe does not.
     if (bytes === '\r') input += '\n';
     else if (isTyped(bytes)) input += bytes;
     else {
@@ -375,6 +375,6 @@ async function inputOf(
   return { input, ends: false };
 }
 
-/** No program on pipes takes a control character for a key, but for a tab and a line feed. */
+/** Returns true for text without keys: on pipes only tab and line feed are useful among the control characters. */
 const isTyped = (text: string): boolean =>
   [...text].every((char) => char === '\t' || char === '\n' || (char >= ' ' && char !== '\x7f'));

@@ -1,5 +1,4 @@
-// Programs that ask for a login: what they say of themselves is in their id, signed, so that nothing is kept of those
-// that only ask. Knows no request.
+// OAuth clients: the id contains the registration, signed, so that nothing is stored for programs that only register.
 
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
@@ -9,20 +8,20 @@ import { OAuthFailure } from './errors.ts';
 
 const FILE = 'oauth.key';
 const KEY_BYTES = 32;
-/** Maximum characters of a name: what a person reads at one glance, and what a list of tokens shows. */
+/** Maximum characters of a name: short enough to read at a glance and to list with tokens. */
 const MAX_NAME = 80;
-/** Maximum redirect addresses of one client; all are in its id, which is in an address itself. */
+/** Maximum redirect URIs per client: the id contains all of them, and is itself part of a URL. */
 const MAX_REDIRECTS = 5;
 const MAX_REDIRECT_CHARS = 300;
-/** Maximum characters of an id: what is longer was not made here. */
+/** Maximum characters of an id: a longer id was not created here. */
 const MAX_ID_CHARS = 4000;
 
 const LOOPBACK = /^(?:127\.0\.0\.1|\[::1\]|localhost)$/;
-/** Addresses that a browser runs or shows itself, instead of handing them to a program. */
+/** Schemes that a browser handles itself instead of passing them to a program. */
 const OWN_SCHEMES = /^(?:about|blob|data|file|filesystem|ftp|javascript|vbscript|view-source|ws|wss):$/;
 
 export interface OAuthClient {
-  /** Name by the program's own word: anybody can be called so. */
+  /** Name that the program claims; any program can claim any name. */
   readonly name: string;
   readonly redirects: readonly string[];
 }
@@ -30,12 +29,12 @@ export interface OAuthClient {
 export class ClientIds {
   readonly #key: Buffer;
 
-  /** `key`: the same for as long as clients are to be known again. */
+  /** `key`: must stay the same for as long as ids are to be valid. */
   constructor(key: Buffer) {
     this.#key = key;
   }
 
-  /** With the key of `dir`, made if there is none. Throws `bad_data_dir`. */
+  /** Opens with the key in `dir`, which is created if it is missing. Throws `bad_data_dir`. */
   static open(dir: string): ClientIds {
     const path = join(dir, FILE);
     const found = readPrivateFile(path)?.trim();
@@ -52,7 +51,7 @@ export class ClientIds {
     });
   }
 
-  /** Throws `OAuthFailure` for a name or an address that cannot be had. */
+  /** Creates an id. Throws `OAuthFailure` for an invalid name or redirect URI. */
   register(name: string, redirects: readonly string[]): { readonly id: string; readonly client: OAuthClient } {
     if (name.length > MAX_NAME || hiddenLetter(name) !== undefined || /[\n\t]/.test(name) || name.trim() === '') {
       throw new OAuthFailure('invalid_client_metadata', `client_name takes 1 to ${MAX_NAME} characters that are seen.`);
@@ -66,7 +65,7 @@ export class ClientIds {
     return { id: `${body}.${this.#sign(body)}`, client };
   }
 
-  /** Undefined for an id that was not made here. */
+  /** Returns the client of an id; undefined for an id that was not created here. */
   read(id: string): OAuthClient | undefined {
     if (id.length > MAX_ID_CHARS) return undefined;
     const [body = '', given = ''] = id.split('.');
@@ -74,7 +73,7 @@ export class ClientIds {
     const signature = Buffer.from(given);
     if (signature.length !== signed.length || !timingSafeEqual(signature, signed)) return undefined;
     if (id !== `${body}.${given}`) return undefined;
-    // Ours: it was written above.
+    // Trusted: the signature proves that `register` wrote it.
     return JSON.parse(Buffer.from(body, 'base64url').toString()) as OAuthClient;
   }
 
@@ -83,10 +82,10 @@ export class ClientIds {
   }
 }
 
-/** Returns the digest that is kept in the place of an id. */
+/** Returns the digest that is stored in place of an id. */
 export const digestOf = (clientId: string): string => createHash('sha256').update(clientId).digest('hex');
 
-/** Web addresses with TLS, this machine without, and schemes of programs (RFC 8252). Throws `invalid_redirect_uri`. */
+/** Allows https URLs, http to this machine, and private-use schemes (RFC 8252). Throws `invalid_redirect_uri`. */
 function checkRedirect(redirect: string): void {
   const url = URL.canParse(redirect) ? new URL(redirect) : undefined;
   const refused = (why: string): OAuthFailure =>
@@ -101,7 +100,7 @@ function checkRedirect(redirect: string): void {
 
 export const isLoopback = ({ protocol, hostname }: URL): boolean => protocol === 'http:' && LOOPBACK.test(hostname);
 
-/** Whether one may be sent there: as it was registered, on this machine with any port (RFC 8252, 7.3). */
+/** Returns true for a registered redirect URI; on this machine with any port (RFC 8252, 7.3). */
 export function isRegistered({ redirects }: OAuthClient, asked: string): boolean {
   if (redirects.includes(asked)) return true;
   if (!URL.canParse(asked) || !/^[\x21-\x7e]+$/.test(asked)) return false;

@@ -1,4 +1,4 @@
-// How failures look to clients of OAuth (RFC 6749, 5.2): their words, from our own table of codes.
+// Failure format of OAuth (RFC 6749, 5.2): OAuth's codes, mapped from the gateway's.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Dialect } from '../http/answer.ts';
@@ -15,7 +15,7 @@ export type OAuthCode =
   | 'unsupported_grant_type'
   | 'unsupported_response_type';
 
-/** `back`: where the person can be sent with it, once that is known to be right. */
+/** An OAuth failure. `back`: the redirect URI to return the person to, once it is validated. */
 export class OAuthFailure extends BinnacleError {
   readonly oauth: OAuthCode;
 

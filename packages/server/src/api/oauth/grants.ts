@@ -1,5 +1,5 @@
-// Grants of a person: a code for the program, once and for a minute, tokens for the code, and fresh tokens for the
-// refresh token, each once. A grant is one token of ours, whose secret changes.
+// Grants: a one-time code, valid for a minute, tokens for the code, and new tokens for each one-time refresh token. A
+// grant is one token of the gateway, whose secret rotates.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { allows, BinnacleError, type Scope } from '@binnacle/protocol';
@@ -16,13 +16,13 @@ import { OAuthFailure } from './errors.ts';
 import type { AuthorizationRequest, OfferedScope } from './request.ts';
 
 export const CODE_TTL_MS = 60_000;
-/** A secret that leaks is of use for so long. */
+/** Lifetime of an access token: the time for which a leaked secret is useful. */
 export const ACCESS_TTL_MS = 3600_000;
-/** A grant that nobody has used for so long has ended, like a browser's login. */
+/** Maximum idle time of a grant, the same as of a browser login. */
 export const IDLE_MS = 30 * 24 * 3600_000;
-/** Maximum grants per user: more programs than a person has. The least recently used one ends for one more. */
+/** Maximum grants per user: more programs than a person has. A further grant ends the least recently used one. */
 const MAX_OF_USER = 32;
-/** Maximum codes that are known again after their use, for the ten minutes in which one that was stolen would come. */
+/** Maximum redeemed codes remembered, for the ten minutes in which a stolen code would be used. */
 const MAX_REDEEMED = 256;
 const VERIFIER = /^[A-Za-z0-9._~-]{43,128}$/;
 
@@ -50,7 +50,7 @@ export interface GrantsParts {
   readonly auth: Auth;
   readonly tokens: TokenStore;
   readonly store: OAuthGrantStore;
-  /** Monotonic ms. */
+  /** Clock in monotonic ms. */
   readonly now?: () => number;
 }
 
@@ -59,7 +59,7 @@ export class Grants {
   readonly #tokens: TokenStore;
   readonly #store: OAuthGrantStore;
   readonly #codes: Tickets<CodeGrant>;
-  /** The token that each code became, by its digest. */
+  /** The token that each code was exchanged for, by the digest of the code. */
   readonly #redeemed = new Map<string, string>();
 
   constructor({ auth, tokens, store, now = () => performance.now() }: GrantsParts) {
@@ -68,13 +68,13 @@ export class Grants {
     this.#store = store;
     this.#codes = new Tickets(CODE_TTL_MS, now);
     auth.onRevoke((id) => this.#endIssued(id));
-    // Issuers that ended while the gateway was away, such as an admin token that was replaced.
+    // Ends grants whose issuer ended while the gateway was down, such as an admin token that was replaced.
     for (const issuer of store.listIssuers()) if (auth.hasEnded(issuer)) this.#endIssued(issuer);
   }
 
   /** Returns a code for the program, with no more than the person's scope. Throws `forbidden` and `too_many_tokens`. */
   allow(request: AuthorizationRequest, scope: OfferedScope, by: Principal): string {
-    // A person has to say so, and sees who asks: a token would say yes by itself.
+    // Requires a person, who sees which program asks: a token would approve automatically.
     if (by.kind !== 'cookie') {
       throw new BinnacleError('forbidden', {
         message: 'Only a person who is logged in with a browser can allow that.',
@@ -82,7 +82,8 @@ export class Grants {
       });
     }
     const issuer = this.#auth.rootOf(by);
-    // Logged in with a ticket of a grant: that is the program again, whose secret ends in an hour, and this would not.
+    // Refuses logins by a ticket from a grant: that is the program itself. Its secret ends in an hour, and the new
+    // grant would not.
     if (this.#store.get(issuer) !== undefined) {
       throw new BinnacleError('forbidden', {
         message: 'This browser was logged in by a program that has been allowed itself: it cannot allow others.',
@@ -100,7 +101,10 @@ export class Grants {
     return ticket;
   }
 
-  /** Throws `OAuthFailure`. A code that comes twice ends what it became: one of the two has stolen it. */
+  /**
+   * Exchanges a code for tokens. Throws `OAuthFailure`. A code that is used twice ends its grant: one of the two users
+   * has stolen it.
+   */
   redeem(
     code: string,
     given: { clientId: string; redirect: string | undefined; verifier: string; isResource(of: string): boolean },
@@ -136,7 +140,9 @@ export class Grants {
     return tokens.answer;
   }
 
-  /** Throws `OAuthFailure`. A refresh token that comes twice ends the grant. */
+  /**
+   * Exchanges a refresh token for new tokens. Throws `OAuthFailure`. A refresh token that is used twice ends the grant.
+   */
   refresh(
     refresh: string,
     given: { clientId: string; scope: string | undefined; isResource(of: string): boolean },
@@ -168,7 +174,10 @@ export class Grants {
     return this.#renew(grant, token.scope, holder);
   }
 
-  /** Ends the grant of an access token or a refresh token of this client; others, and unknown ones, do nothing (RFC 7009). */
+  /**
+   * Ends the grant of an access token or a refresh token of this client. Tokens of others and unknown tokens are
+   * ignored (RFC 7009).
+   */
   end(secret: string, clientId: string): void {
     const hash = sha256(secret);
     const grant = this.#store.findByRefresh(hash) ?? this.#store.get(this.#tokens.findByHash(hash)?.id ?? '');
@@ -210,7 +219,7 @@ interface Ends {
   readonly expiresAt: number;
 }
 
-/** Neither is behind the end of whoever allowed it. */
+/** Returns the expiry times; neither is later than the expiry of the person who approved. */
 function endsOf({ expiresAt }: Holder): Ends {
   const now = Date.now();
   const last = expiresAt ?? Number.POSITIVE_INFINITY;

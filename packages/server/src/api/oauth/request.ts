@@ -1,10 +1,10 @@
-// Request of a program that sends a person here to log in: read from the query of its address, and checked.
+// Authorization request of a program: parsed from the query and validated.
 
 import { allows, type Scope } from '@binnacle/protocol';
 import { type ClientIds, digestOf, isLoopback, isRegistered, type OAuthClient } from './client-ids.ts';
 import { type OAuthCode, OAuthFailure } from './errors.ts';
 
-/** Scopes that a login can give: never `admin`, which makes tokens. */
+/** Scopes that a login can grant: never `admin`, which creates tokens. */
 export const OFFERED = ['view', 'input', 'create'] as const satisfies readonly Scope[];
 export type OfferedScope = (typeof OFFERED)[number];
 
@@ -21,18 +21,18 @@ export interface AuthorizationRequest {
   readonly scope: OfferedScope;
 }
 
-/** Describes where a person is sent, in words that they can judge. */
+/** Describes the destination of the redirect, in terms that a person can judge. */
 export const destinationOf = (redirect: URL): { readonly text: string; readonly kind: 'here' | 'web' | 'program' } => {
   if (isLoopback(redirect)) return { text: redirect.host, kind: 'here' };
   if (redirect.protocol === 'https:') return { text: redirect.host, kind: 'web' };
   return { text: redirect.protocol + (redirect.host === '' ? '' : `//${redirect.host}`), kind: 'program' };
 };
 
-/** The address of what `/mcp` is to clients, and what tokens are asked for (RFC 8707). */
+/** Returns the resource identifier of `/mcp`, for which tokens are requested (RFC 8707). */
 export const resourceOf = (base: string): string => `${base}/mcp`;
 
 /**
- * Throws `OAuthFailure`; with the way back to the program as soon as that is known to be its own.
+ * Parses the request. Throws `OAuthFailure`, with the way back to the program once the redirect URI is validated.
  *
  * @example
  * readAuthorization('response_type=code&client_id=…&redirect_uri=…', { base: 'http://127.0.0.1:7117', clients });
@@ -70,7 +70,7 @@ export function readAuthorization(
   return { client, clientDigest: digestOf(clientId), redirect, state, challenge, resource, scope };
 }
 
-/** Each field once. Throws `invalid_request`. */
+/** Parses a form. Throws `invalid_request` for a repeated field. */
 export function fieldsOf(form: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(form)) {
@@ -80,7 +80,7 @@ export function fieldsOf(form: string): ReadonlyMap<string, string> {
   return fields;
 }
 
-/** The answer to a program: its address with what is said to it, and by whom (RFC 9207). */
+/** Returns the redirect URI with the response and its issuer (RFC 9207). */
 export function answerTo(redirect: URL, answer: Readonly<Record<string, string | undefined>>): string {
   const url = new URL(redirect);
   for (const [name, value] of Object.entries(answer)) if (value !== undefined) url.searchParams.set(name, value);
@@ -94,13 +94,16 @@ export function isResource(given: string | undefined, base: string): boolean {
   return [resourceOf(base), base].some((ours) => href(ours) === href(given));
 }
 
-/** Returns the widest scope of ours; foreign ones, which some clients ask of every server, do not count. */
+/** Returns the widest known scope; foreign scopes, which some clients request from every server, are ignored. */
 function widestOf(scope: string | undefined): OfferedScope | undefined {
   if (scope === undefined || scope.trim() === '') return 'view';
   const asked = new Set(scope.split(/ +/));
   return OFFERED.findLast((one) => asked.has(one));
 }
 
-/** Lists the scopes that a person with `held` may give when `asked` is asked for: not more, and down to the least. */
+/**
+ * Lists the scopes that a person with the scope `held` may grant for a request of `asked`: up to both, down to the
+ * least.
+ */
 export const choicesOf = (asked: OfferedScope, held: Scope): readonly OfferedScope[] =>
   OFFERED.filter((one) => allows(asked, one) && allows(held, one));

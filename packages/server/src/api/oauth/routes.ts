@@ -1,5 +1,5 @@
-// Logging in for programs that only know how to connect and log in (MCP, section "Authorization"): what they discover,
-// how they register, the page that a person is sent to, and the tokens.
+// OAuth login for programs (MCP, section "Authorization"): discovery, registration, the redirect to the consent page,
+// and the tokens.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { json, type Route, type RouteContext, route, z } from '../http/routes.ts';
@@ -17,9 +17,9 @@ import {
   resourceOf,
 } from './request.ts';
 
-/** Maximum characters of the query of a login, the id of the client and a state among them. */
+/** Maximum characters of an authorization query, including the client id and the state. */
 const MAX_QUERY = 8000;
-/** Maximum bytes of a registration or a request for tokens. */
+/** Maximum bytes of a registration or a token request. */
 const MAX_BODY = 16 * 1024;
 
 const Text = z.string().max(MAX_QUERY);
@@ -45,7 +45,7 @@ export interface OAuthParts {
   readonly grants: Grants;
 }
 
-/** For the WWW-Authenticate header of `/mcp`: where a client finds out how to log in (RFC 9728). */
+/** Returns the part of the WWW-Authenticate header of `/mcp` that names the metadata of the login (RFC 9728). */
 export const challengeOf = (base: string): string =>
   `resource_metadata="${base}/.well-known/oauth-protected-resource/mcp", scope="${OFFERED.join(' ')}"`;
 
@@ -54,7 +54,7 @@ export function oauthRoutes(parts: OAuthParts): Route[] {
 }
 
 function metadataRoutes(): Route[] {
-  // Clients put the path of what they look for behind the well-known one, with that of a proxy's prefix before it.
+  // Clients append the path of the resource to the well-known path, including the path prefix of a proxy.
   const metadata = (path: string, summary: string, of: string, describe: (base: string) => object): Route[] => {
     const shared = { method: 'get', scope: 'public', unknownFields: 'ignored', summary } as const;
     const responses = { 200: { description: 'The metadata.', type: 'application/json' } };
@@ -143,7 +143,8 @@ function programRoutes({ clients, grants }: OAuthParts): Route[] {
       handler: ({ request }) => {
         const query = request.url?.split('?').slice(1).join('?') ?? '';
         if (query.length > MAX_QUERY) throw new OAuthFailure('invalid_request', 'The address is too long.');
-        // Relative, so that it holds behind a proxy with a path; in the fragment, which nothing is decided by.
+        // Relative, so that the link works behind a proxy with a path; in the fragment, which the server never sees and
+        // decides nothing by.
         return new Response(null, { status: 303, headers: { Location: `../#authorize=${encodeURIComponent(query)}` } });
       },
     }),

@@ -1,4 +1,4 @@
-// A command of the sandbox daemon's protocol as a stream of its events, and how it ended.
+// A command of the sandbox daemon's protocol as a stream of events, and its ending.
 
 import type { SessionId } from '@binnacle/protocol';
 import type { Entry } from '../../log/log.ts';
@@ -11,7 +11,7 @@ interface Exit {
   readonly signal: string | null;
 }
 
-/** A signal and a timeout are words, never a number: there is no exit code then. */
+/** Returns the ending. A signal and a timeout are words, never numbers, because there is no exit code. */
 export function endingOf({ exitCode, signal }: Exit, hasTimedOut: boolean, ms: number): Ending {
   if (hasTimedOut) return { type: 'error', evalue: 'timeout', why: 'It took longer than its timeout and was ended.' };
   if (exitCode === 0) return { type: 'complete', ms };
@@ -20,7 +20,7 @@ export function endingOf({ exitCode, signal }: Exit, hasTimedOut: boolean, ms: n
   return { type: 'error', evalue: 'lost', why: 'How it ended was not seen: the process that owned it died.' };
 }
 
-/** A command as a stream: all its output, and its end as soon as it has exited, whoever holds its output open still. */
+/** A command as a stream: all its output, and the end at its exit, even if orphaned children hold the output open. */
 export class CommandExecution implements Execution {
   readonly session: Session;
   readonly id: SessionId;

@@ -1,4 +1,4 @@
-// `/command` of the sandbox daemon: parse, hand on, answer.
+// `/command` of the sandbox daemon: parse, delegate, respond.
 
 import { BinnacleError } from '@binnacle/protocol';
 import type { Commands } from '../../sessions/timed-sessions.ts';
@@ -67,7 +67,7 @@ export function commandRoutes(access: SessionAccess, commands: Commands, livenes
         return TAKEN_OVER;
       },
     }),
-    // The daemon has two addresses for it: of commands, and of what runs in contexts, among them its bash sessions.
+    // The daemon has two addresses for interrupts: for commands, and for contexts, which include its bash sessions.
     ...(['/command', '/code'] as const).map((path) =>
       route({
         method: 'delete',
@@ -132,7 +132,10 @@ export function commandRoutes(access: SessionAccess, commands: Commands, livenes
   ];
 }
 
-/** Resolves when what ran has ended. Throws `no_job` where nothing does, `session_not_found` for what takes no commands. */
+/**
+ * Interrupts and resolves when the command or run has ended. Throws `no_job` if nothing runs, and `session_not_found`
+ * for a session without commands.
+ */
 async function interrupt(
   commands: Commands,
   seen: SeenSessions,
@@ -158,7 +161,7 @@ const ended = (exitCode: number | null, ending: Ending | undefined) => ({
   ...(ending?.type === 'error' ? { error: ending.why } : {}),
 });
 
-/** Programs run as the gateway's own user, whoever asks. */
+/** Refuses other users: programs always run as the gateway's own user. */
 function checkUser(uid: number | undefined, gid: number | undefined): void {
   if (gid !== undefined && uid === undefined) {
     throw new BinnacleError('bad_request', {

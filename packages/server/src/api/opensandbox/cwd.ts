@@ -1,4 +1,4 @@
-// The working directory that a client of the sandbox daemon asks for, as a path of ours.
+// The working directory in requests of the sandbox daemon's clients, converted to an absolute path.
 
 import { statSync } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
@@ -8,8 +8,9 @@ import { BinnacleError } from '@binnacle/protocol';
 const VARIABLE = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)/g;
 
 /**
- * Fills in `~`, `$NAME` and `${NAME}`: from `envs`, else HOME, USER and TMPDIR. Never from the gateway's environment,
- * which holds its secrets. Undefined and empty: none. A relative path begins at home. Throws `bad_cwd`.
+ * Expands `~`, `$NAME` and `${NAME}` from `envs`, else HOME, USER and TMPDIR. Never from the gateway's environment,
+ * which contains its secrets. Returns undefined for undefined and empty. A relative path begins at the home directory.
+ * Throws `bad_cwd`.
  */
 export function expandCwd(
   cwd: string | null | undefined,
@@ -28,7 +29,7 @@ export function expandCwd(
   return resolve(homedir(), filled);
 }
 
-/** What is started later is refused now. Throws `bad_cwd`. */
+/** Checks the directory now, because the program starts later. Throws `bad_cwd`. */
 export function checkCwd(cwd: string): void {
   if (statSync(cwd, { throwIfNoEntry: false })?.isDirectory() === true) return;
   throw new BinnacleError('bad_cwd', { message: `"${cwd}" is not a directory.` });

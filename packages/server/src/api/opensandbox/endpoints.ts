@@ -1,4 +1,5 @@
-// The one route of OpenSandbox's lifecycle server that its clients need to find the daemon: it is we, whatever they ask.
+// The only route of OpenSandbox's lifecycle server that its clients need to find the daemon. Every sandbox and port
+// resolves to this gateway.
 
 import { tokensOf } from '../../access/token-headers.ts';
 import { json, type Route, route, z } from '../http/routes.ts';

@@ -1,10 +1,13 @@
-// How failures look on the routes of the sandbox daemon: `{code, message}` with its names. The one place that maps them.
+// Failure format of the sandbox daemon's routes: `{code, message}` with the daemon's names. The only place that maps
+// them.
 
 import { BinnacleError, type Code } from '@binnacle/protocol';
 import type { Dialect } from '../http/answer.ts';
 import { z } from '../http/routes.ts';
 
-/** Its names, where it has one for the failure. All others are ours in capitals, which says more than RUNTIME_ERROR. */
+/**
+ * The daemon's names for failures. All other codes are the gateway's in capitals, which say more than RUNTIME_ERROR.
+ */
 const NAMES: Readonly<Partial<Record<Code, string>>> = {
   bad_request: 'INVALID_REQUEST_BODY',
   bad_cwd: 'INVALID_REQUEST_BODY',
@@ -31,23 +34,26 @@ const nameOf = (error: BinnacleError): string => {
   return NAMES[error.code] ?? (error.status >= 500 && error.status !== 501 ? 'RUNTIME_ERROR' : wordOf(error.code));
 };
 
-/** As its WebSocket frames say it. */
+/** Returns a code as the daemon's WebSocket frames spell it. */
 export const wordOf = (code: Code): string => code.toUpperCase();
 
 function failure(error: BinnacleError): { readonly status: number; readonly body: object } {
-  // A deleted one is a 404 there, and clients rely on it when they delete twice.
+  // The daemon returns 404 for a deleted session, and clients rely on that for a second delete.
   const status = error.code === 'session_gone' ? 404 : error.status;
   const { message, hint, details } = error;
   const body = { code: status === 401 ? 'UNAUTHORIZED' : nameOf(error), message, hint, ...(details && { details }) };
   return { status, body: status === 401 ? { error: message, ...body } : body };
 }
 
-/** The daemon's own routes. */
+/** Dialect of the daemon's own routes. */
 export const EXECD: Dialect = { tokenHeaders: [], failure, schema: ErrorBody };
-/** The lifecycle server's: its API key is one of our tokens. On the daemon's routes it may be another server's. */
+/**
+ * Dialect of the lifecycle server: its API key is a token of this gateway. On the daemon's routes that header may be
+ * for another server.
+ */
 export const LIFECYCLE: Dialect = { tokenHeaders: ['open-sandbox-api-key'], failure, schema: ErrorBody };
 
-/** For a query parameter that the daemon calls missing. */
+/** Creates the error for a query parameter that the daemon reports as missing. */
 export const missingQuery = (name: string): BinnacleError =>
   new BinnacleError('bad_request', {
     message: `The query parameter "${name}" is missing.`,

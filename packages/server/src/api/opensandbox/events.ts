@@ -1,5 +1,6 @@
-// One command or run as the sandbox daemon's events, read from the session's log. Proper server-sent events: `data:` is
-// its JSON, `id:` is our position behind the event, so the same output can be read on from there on our own routes.
+// One command or run as events of the sandbox daemon, read from the session's log. Valid server-sent events: `data:` is
+// the daemon's JSON, `id:` is the gateway's position after the event, so a client can continue from there on the
+// gateway's own routes.
 
 import type { ServerResponse } from 'node:http';
 import { BinnacleError, formatPosition, isOutput, type OutputKind, type Position } from '@binnacle/protocol';
@@ -11,31 +12,34 @@ import type { Session, SessionListener } from '../../sessions/session.ts';
 import type { SeenResponse } from '../../visibility/session-access.ts';
 import type { Liveness, Watched } from '../stream/liveness.ts';
 
-/** As its clients know it; some take a stream that is silent for longer for dead. */
+/** Ping interval of the original daemon. Some clients treat a longer silence as a dead stream. */
 const PING_MS = 3000;
 
-/** How it ended. Clients take an `evalue` that is a whole number for the exit code, so it is one only where there is one. */
+/**
+ * Ending of an execution. Clients parse an integer `evalue` as the exit code, so it is an integer only for an exit
+ * code.
+ */
 export type Ending =
   | { readonly type: 'complete'; readonly ms: number }
   | { readonly type: 'error'; readonly evalue: string; readonly why: string };
 
 export interface Execution {
   readonly session: Session;
-  /** What status, logs and interrupt take. */
+  /** Id for the status, logs and interrupt routes. */
   readonly id: string;
   readonly at: Position;
-  /** What an entry is for this stream; entries come in order. */
+  /** Classifies an entry for this stream; called in log order. */
   sort(entry: Entry): 'output' | 'replay' | 'nothing' | Ending;
-  /** Set when no more entry can come: how it ended, from what is kept beside the log. */
+  /** Returns the ending from the records beside the log when no more entries can come. */
   over(): Ending | undefined;
   readonly listener?: (finish: (ending: Ending) => void) => SessionListener;
 }
 
 type ServerEvent =
   | { readonly type: 'init' | 'ping' | 'stdout' | 'stderr'; readonly text: string }
-  /** What was there before; `offset` is behind `text`. Ours. */
+  /** Output before the run; `offset` is the offset after `text`. An extension of this gateway. */
   | { readonly type: 'replay'; readonly text: string; readonly offset: number; readonly stream: 'stdout' | 'stderr' }
-  /** Output that is not kept any more, or damaged. Ours. */
+  /** Lost or damaged output. An extension of this gateway. */
   | { readonly type: 'gap'; readonly from: number; readonly to: number; readonly reason: string }
   | { readonly type: 'execution_complete'; readonly execution_time: number }
   | {
@@ -55,14 +59,16 @@ const lastEvent = (ending: Ending): ServerEvent =>
     ? { type: 'execution_complete', execution_time: Math.max(0, Math.round(ending.ms)) }
     : { type: 'error', error: { ename: 'CommandExecError', evalue: ending.evalue, traceback: [ending.why] } };
 
-/** A command in the background is done as far as the stream is concerned when it has started. */
+/** Writes the stream of a background command, which is complete as soon as the command has started. */
 export function writeStarted(response: ServerResponse, id: string, ms: number): void {
   const now = Date.now();
   response.writeHead(200, HEAD);
   response.end(frame({ type: 'init', text: id }, now) + frame(lastEvent({ type: 'complete', ms }), now));
 }
 
-/** Writes the answer; resolves when it is complete or the client is gone, which ends nothing but the stream. */
+/**
+ * Writes the response. Resolves when it is complete or the client has disconnected; a disconnect ends only the stream.
+ */
 export function writeExecution(execution: Execution, response: SeenResponse, liveness: Liveness): Promise<void> {
   return new Promise((resolve) => {
     new ExecutionAnswer(execution, response, liveness, resolve).start();
@@ -74,9 +80,9 @@ class ExecutionAnswer implements Sink, Watched {
   readonly #response: ServerResponse;
   readonly #pump: Pump;
   readonly #text = new TextCutter();
-  /** Kinds of output whose last character is not complete. */
+  /** Kinds of output whose last character is incomplete. */
   readonly #held = new Set<OutputKind>();
-  /** The id of the last event. */
+  /** Position in the id of the last event. */
   #told: Position;
   readonly #release: (() => void)[];
   readonly #pinging: NodeJS.Timeout;
@@ -109,7 +115,7 @@ class ExecutionAnswer implements Sink, Watched {
   }
 
   start(): void {
-    // Gone while the command was started: it will not be closed once more.
+    // The client disconnected before the response began; `close` will not fire again.
     if (this.#response.destroyed) {
       this.#stop();
       return;
@@ -122,7 +128,7 @@ class ExecutionAnswer implements Sink, Watched {
   page(page: Page): Took {
     const { epoch } = page.from;
     let hasRoom = true;
-    /** Place of the entry that is looked at. */
+    /** Place of the current entry. */
     let begin = page.from.place;
     for (const entry of page.entries) {
       const sorted = this.#execution.sort(entry);
@@ -132,7 +138,7 @@ class ExecutionAnswer implements Sink, Watched {
         const { text, held } = this.#text.cut(kind, bytes);
         if (held === 0) this.#held.delete(kind);
         else this.#held.add(kind);
-        // A character that is not complete is not part of what was sent: reading on from there brings its bytes again.
+        // An incomplete character is not part of the sent output: reading from this position repeats its bytes.
         const end = offset + bytes.length - held;
         if (text !== '') this.#told = { epoch, place: held === 0 ? next : begin, offset: end };
         const stream = kind === 'stderr' ? 'stderr' : 'stdout';
@@ -151,7 +157,7 @@ class ExecutionAnswer implements Sink, Watched {
   }
 
   gap({ from, to, reason, next }: Gap): Took {
-    // The rest of a character went with the gap.
+    // The rest of the character is lost in the gap.
     this.#flush(Date.now());
     this.#told = next;
     return this.#write({ type: 'gap', from, to, reason }, Date.now()) ? 'more' : 'full';
@@ -167,7 +173,7 @@ class ExecutionAnswer implements Sink, Watched {
     this.#finish({ type: 'error', evalue: known.code, why: known.message });
   }
 
-  /** Its own ping comes more often. */
+  /** No-op: the daemon's own ping comes more often. */
   ping(): void {}
 
   cut(): void {
@@ -175,7 +181,7 @@ class ExecutionAnswer implements Sink, Watched {
   }
 
   #sayAlive(): void {
-    // Whoever takes nothing needs no sign of life, and it would only be kept for them in memory.
+    // Skipped for a stalled client: the ping would only be buffered in memory.
     if (this.fullSince === undefined) this.#response.write(frame({ type: 'ping', text: 'pong' }, Date.now()));
   }
 
@@ -188,7 +194,7 @@ class ExecutionAnswer implements Sink, Watched {
     return 'done';
   }
 
-  /** What waits is no character: nothing will complete it. */
+  /** Flushes incomplete characters, which nothing will complete. */
   #flush(time: number): void {
     for (const kind of this.#held) {
       this.#write({ type: kind === 'stderr' ? 'stderr' : 'stdout', text: this.#text.flush(kind) }, time);
@@ -196,7 +202,7 @@ class ExecutionAnswer implements Sink, Watched {
     this.#held.clear();
   }
 
-  /** JSON holds no raw line break, so nothing that a program writes can end an event or forge one. */
+  /** Writes an event. JSON contains no raw line break, so no program can end or forge an event. */
   #write(event: ServerEvent, time: number): boolean {
     return this.#isOver || this.#response.write(frame(event, time, this.#told));
   }

@@ -1,4 +1,4 @@
-// The output of a command so far, as plain text that a client reads on with a cursor.
+// The output of a command so far, as plain text that a client continues with a cursor.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { Cursor } from '../../cursor/cursor.ts';
@@ -11,20 +11,20 @@ import type { Liveness } from '../stream/liveness.ts';
 import { writeOutput } from '../stream/output.ts';
 import { wholeLog } from '../stream/selection.ts';
 
-/** A character of UTF-8 has four bytes at most, so three can be missing their end. */
+/** Maximum bytes of an incomplete character: UTF-8 has at most four bytes per character. */
 const MAX_INCOMPLETE = 3;
 
 export interface LogsQuery {
-  /** Bytes that were read already. Default: from the oldest that is kept. */
+  /** Bytes already read. Default: start at the oldest stored output. */
   readonly cursor: number | undefined;
-  /** The part of the output that is meant; null: not known yet. Default: all. */
+  /** Range of the output; null: not known yet. Default: all output. */
   readonly from?: number | null;
   readonly to?: number | null;
 }
 
 /**
- * Throws `offset_ahead` and `gap` before anything is written. While there may be more, an answer ends at a whole
- * character: clients decode each answer for itself.
+ * Writes the output. Throws `offset_ahead` and `gap` before the first byte. While more may follow, a response ends at a
+ * whole character: clients decode each response separately.
  */
 export async function writeLogs(
   session: Session,
@@ -52,7 +52,7 @@ export async function writeLogs(
   await writeOutput(session, asked, response, liveness, selection);
 }
 
-/** How many bytes before `end` begin a character that is not complete. */
+/** Counts the bytes before `end` that belong to an incomplete character. */
 async function incompleteAt(session: Session, since: number, end: number): Promise<number> {
   const from = Math.max(since, session.log.oldest.offset, end - MAX_INCOMPLETE);
   if (from >= end) return 0;

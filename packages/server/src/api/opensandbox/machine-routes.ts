@@ -1,4 +1,4 @@
-// `/ping` and `/metrics`, and a clear word at the addresses of the sandbox daemon that we do not serve.
+// `/ping` and `/metrics`, and explicit errors for the sandbox daemon's routes that this gateway does not serve.
 
 import { BinnacleError } from '@binnacle/protocol';
 import { headerValues } from '../../access/host-origin.ts';
@@ -7,7 +7,7 @@ import { EXECD } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 import { empty } from './schemas.ts';
 
-/** What is not offered, and what to do instead. */
+/** Unsupported routes, and the alternative to each. */
 const MISSING: readonly {
   readonly why: string;
   readonly routes: readonly (readonly [Method, string])[];

@@ -1,4 +1,4 @@
-// Numbers of the gateway for Prometheus, and of the machine for clients of the sandbox daemon.
+// Metrics of the gateway for Prometheus, and of the machine for clients of the sandbox daemon.
 
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import type { SessionState } from '@binnacle/protocol';
@@ -6,36 +6,36 @@ import type { Registry } from 'prom-client';
 import { VERSION } from '../../base/version.ts';
 
 const STATES: readonly SessionState[] = ['starting', 'running', 'exited', 'closed', 'lost'];
-/** Shares of shorter times jump: the kernel counts in ticks of 10 ms. */
+/** Minimum interval for a CPU share. Shares of shorter intervals jump: the kernel counts in ticks of 10 ms. */
 const MIN_CPU_MS = 250;
 const MIB = 1024 * 1024;
-/** Metrics of the library that are left out: sums of gauges that are there by type, under the names of counters. */
+/** Metrics of the library that are removed: sums of gauges that exist by type, under names of counters. */
 const SUMS = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
 export interface MetricsSources {
   sessions(): Readonly<Partial<Record<SessionState, number>>>;
   viewers(): number;
   runners(): number;
-  /** Those that are kept, and those with a run under way. */
+  /** Counts all conversations, and those with a running agent. */
   conversations(): { readonly all: number; readonly working: number };
-  /** What agents told of runs that were over. */
+  /** Counts agent events that arrived after the end of their run. */
   lateEvents(): number;
   index(): IndexNumbers;
   emitted(): EmittedNumbers;
-  /** Notifications, by the way that they took and what became of them. */
+  /** Counts notifications by transport and result. */
   hails(): Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
-/** Events that emitters sent since the start. */
+/** Events from emitters since the start. */
 export interface EmittedNumbers {
   readonly stored: number;
   readonly duplicates: number;
   readonly refused: number;
-  /** Of output that was stored. */
+  /** Bytes of stored output. */
   readonly bytes: number;
 }
 
-/** Of search and stored traffic. */
+/** Metrics of search and stored traffic. */
 export interface IndexNumbers {
   readonly events: number;
   readonly documents: number;
@@ -44,10 +44,10 @@ export interface IndexNumbers {
   readonly indexBytes: number;
 }
 
-/** As the daemon's clients know it. */
+/** Metrics in the format of the sandbox daemon. */
 export interface MachineMetrics {
   readonly cpu_count: number;
-  /** Of all of them, since the last time it was asked for. */
+  /** Usage of all CPUs since the previous request. */
   readonly cpu_used_pct: number;
   readonly mem_total_mib: number;
   readonly mem_used_mib: number;
@@ -65,7 +65,7 @@ export class Metrics {
     this.#cpu = { ticks: readTicks(), at: performance.now(), pct: 0 };
   }
 
-  /** The text format, and its Content-Type. */
+  /** Returns the text format and its Content-Type. */
   async prometheus(): Promise<{ readonly text: string; readonly type: string }> {
     this.#registry ??= this.#start();
     const registry = await this.#registry;
@@ -91,7 +91,10 @@ export class Metrics {
     void this.#registry?.then((registry) => registry.clear());
   }
 
-  /** At the first question: the library takes 10 MiB, its observers some time, and most gateways are never asked. */
+  /**
+   * Loads the library at the first scrape: it takes 10 MiB and its observers some time, and most gateways are never
+   * scraped.
+   */
   async #start(): Promise<Registry> {
     const { collectDefaultMetrics, Counter, Gauge, Registry } = await import('prom-client');
     const registry = new Registry();

@@ -1,4 +1,4 @@
-// `/pty` of the sandbox daemon: parse, hand on, answer. Its WebSocket is in pty-socket.ts.
+// `/pty` of the sandbox daemon: parse, delegate, respond. pty-socket.ts has its WebSocket.
 
 import type { SessionAccess } from '../../visibility/session-access.ts';
 import { json, type Route, route, z } from '../http/routes.ts';
@@ -13,13 +13,13 @@ const Standing = z
   .object({ session_id: z.string(), running: z.boolean(), output_offset: z.number() })
   .openapi('ExecdPty');
 
-/** Columns or rows. Clients in Python send null for what is left out. */
+/** Columns or rows. Python clients send null for omitted fields. */
 const NullableSize = nothingOr(Size).openapi({ type: ['integer', 'null'], minimum: 1, maximum: 65_535 });
 
 const NewPty = z.object({
   cwd: nothingOr(text(4096)),
   command: nothingOr(argument),
-  /** From here on ours. */
+  /** Extensions of this gateway. */
   cols: NullableSize,
   rows: NullableSize,
   envs: Envs,

@@ -19,25 +19,25 @@ import { codeOf, type Exit, parseJsonFrame, type Sendable, type Wire } from '../
 import { wordOf } from './errors.ts';
 import type { Ptys } from './ptys.ts';
 
-/** The first byte of a binary frame. */
+/** First byte of a binary frame. */
 const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, replay: 3 } as const;
 const REPLAY_HEADER_BYTES = 9;
-/** What who names no place gets of what was there before: as much as the daemon keeps. */
+/** Default replay for a client without a position: as much as the original daemon stores. */
 const DEFAULT_TAIL_BYTES = 1024 * 1024;
 
 const Query = z.object({
   pty: Flag.optional(),
   since: Offset.optional(),
-  /** Ours: so many bytes of what was there before. */
+  /** Extension of this gateway: bytes of earlier output to replay. */
   tail: Offset.optional(),
   takeover: Flag.optional(),
-  /** Ours: watch, beside the one who writes. */
+  /** Extension of this gateway: a viewer beside the writer. */
   readonly: Flag.optional(),
 });
 
 /**
- * Everything that can be refused is refused before the upgrade. The first writer starts the program, by `pty` in a
- * terminal or on pipes; afterwards the session knows its mode. Nobody starts it again.
+ * Attaches a client to a terminal. Every refusal comes before the upgrade. The first writer starts the program, by
+ * `pty` in a terminal or on pipes; afterwards the session knows its mode. A program is never started twice.
  */
 export async function attachPty(parts: CompatParts & { readonly ptys: Ptys }, asked: CompatRequest): Promise<void> {
   const { request, socket, head, principal } = asked;
@@ -48,7 +48,7 @@ export async function attachPty(parts: CompatParts & { readonly ptys: Ptys }, as
   const { session, isNew } = await started({ seen, ptys: parts.ptys }, asked.id, { ...query, isReadOnly });
   await session.refresh();
   const { log } = session;
-  // Who starts it has seen nothing of it, however much it has written by now.
+  // The client that starts the program has seen none of its output, however much there is by now.
   const tail = query.tail ?? (isNew ? undefined : DEFAULT_TAIL_BYTES);
   const from = query.since !== undefined ? { offset: query.since } : tail === undefined ? 'start' : { tail };
   const at = await positionOf(log, from);
@@ -61,7 +61,7 @@ export async function attachPty(parts: CompatParts & { readonly ptys: Ptys }, as
     const shown = { ws, socket, session, principal, seen, at, replayUntil, lease, isReadOnly, wire, parts };
     new SessionSocket(shown).start();
   });
-  // The handshake was refused, or the client has left meanwhile: nobody is there to hold the helm.
+  // The handshake was refused, or the client has disconnected meanwhile: no one is left to hold the lease.
   if (!isUpgraded) letGo(session, lease);
 }
 
@@ -88,7 +88,7 @@ async function started(
 ): Promise<{ readonly session: Session; readonly isNew: boolean }> {
   const found = ptys.find(seen, id);
   if ('record' in found) return { session: found, isNew: false };
-  // What it has not written yet nobody can have read.
+  // A program that has not started has no output at that offset.
   if ((asked.since ?? 0) > 0) throw new BinnacleError('offset_ahead', { details: { oldestOffset: 0, headOffset: 0 } });
   if (asked.isReadOnly) throw new BinnacleError('not_started');
   const mode: Mode = asked.pty === false ? 'pipe' : 'pty';
@@ -96,7 +96,7 @@ async function started(
 }
 
 class PtyWire implements Wire {
-  /** It is quiet in JSON; the protocol's own ping finds the dead. */
+  /** Undefined: the dialect has no JSON ping; the ping of the WebSocket protocol detects dead clients. */
   readonly ping = undefined;
   readonly #mode: Mode;
 
@@ -116,11 +116,11 @@ class PtyWire implements Wire {
     frame[0] = CHANNEL.replay;
     frame.writeBigUInt64BE(BigInt(offset), 1);
     frame.set(bytes, REPLAY_HEADER_BYTES);
-    // A replay frame has no room for it, and says of one stream only what it was.
+    // A binary replay frame has no field for the stream, so a JSON frame names it first.
     return this.#mode === 'pipe' ? [{ type: 'replay', stream, offset, length: bytes.length }, frame] : [frame];
   }
 
-  /** Bytes are sent as they come. */
+  /** Returns nothing: bytes are sent as they come. */
   rest(): readonly Sendable[] {
     return [];
   }

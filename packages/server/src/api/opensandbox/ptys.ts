@@ -1,4 +1,5 @@
-// Terminals of the sandbox daemon's protocol: asked for first, started by the first who attaches, then sessions of ours.
+// Terminals of the sandbox daemon's protocol: created first, started by the first client that attaches, then ordinary
+// sessions.
 
 import { BinnacleError, type Mode, type SessionId } from '@binnacle/protocol';
 import { uuidv7 } from 'uuidv7';
@@ -7,7 +8,7 @@ import type { Session } from '../../sessions/session.ts';
 import type { PtyRecord, PtySpec, PtyStore } from '../../store/ptys.ts';
 import type { SeenSessions } from '../../visibility/session-access.ts';
 
-/** Nobody has attached for so long: whoever asked for it has forgotten it. */
+/** Time after which a terminal that no client has attached to is deleted. */
 const FORGET_MS = 24 * 3600_000;
 const SHELL = ['/bin/bash', '--norc', '--noprofile'] as const;
 
@@ -19,9 +20,11 @@ export class Ptys {
   readonly #store: PtyStore;
   readonly #maxPending: number;
   readonly #time: Pick<TrustedTime, 'now'>;
-  /** Values are kept in memory alone; a terminal that had some cannot be started after a restart of the gateway. */
+  /**
+   * Values of variables, in memory only. A terminal with variables cannot be started after a restart of the gateway.
+   */
   readonly #envs = new Map<string, Readonly<Record<string, string>>>();
-  /** Many may attach at once; it is started once. */
+  /** Starts in progress: many clients may attach at once, but the program starts once. */
   readonly #starting = new Map<string, Promise<Session>>();
 
   constructor(parts: {
@@ -34,7 +37,7 @@ export class Ptys {
     this.#maxPending = parts.maxPending;
   }
 
-  /** Nothing is started. Throws `too_many_ptys`. */
+  /** Creates a terminal without starting it. Throws `too_many_ptys`. */
   create({ envs = {}, ...spec }: PtyRequest): SessionId {
     for (const id of this.#store.removeOlder(this.#time.now() - FORGET_MS)) this.#envs.delete(id);
     if (this.#store.count() >= this.#maxPending) {
@@ -47,13 +50,13 @@ export class Ptys {
     return id;
   }
 
-  /** One that waits for its first writer, or a session. Throws `session_not_found`, `session_gone`. */
+  /** Finds a terminal that waits for its first writer, or its session. Throws `session_not_found`, `session_gone`. */
   find(seen: SeenSessions, id: string): PtyRecord | Session {
-    // First: a record may be left of one that was started just before a crash.
+    // The session first: a record of a started terminal may be left after a crash.
     return findSession(seen, id) ?? this.#store.get(id) ?? notFound();
   }
 
-  /** Its session, started now if it was not. Throws what `Sessions.create` throws. */
+  /** Returns the session, and starts it if necessary. Throws the errors of `Sessions.create`. */
   async start(seen: SeenSessions, pty: PtyRecord, mode: Mode): Promise<Session> {
     let starting = this.#starting.get(pty.id);
     if (starting === undefined) {
@@ -63,7 +66,7 @@ export class Ptys {
     return await starting;
   }
 
-  /** Ends it if it runs, and removes what is kept of it. Throws `session_not_found`, `session_gone`. */
+  /** Ends a terminal and deletes its data. Throws `session_not_found`, `session_gone`. */
   async delete(seen: SeenSessions, id: string): Promise<void> {
     await this.#starting.get(id)?.catch(() => undefined);
     const found = this.find(seen, id);

@@ -1,4 +1,4 @@
-// Runs in a session as streams of the sandbox daemon's protocol, and the ids under which its clients know them.
+// Runs of a session as streams of the sandbox daemon's protocol, and their ids in that protocol.
 
 import { randomBytes } from 'node:crypto';
 import {
@@ -17,10 +17,13 @@ import type { Ending, Execution } from './events.ts';
 
 const UUID_LENGTH = 36;
 
-/** Names its session, so that it is found by the run's id alone, after a restart as well. */
+/** Creates a run id that contains the session id, so that the id alone finds the session, also after a restart. */
 export const newRunId = (session: Session): string => `${session.id}.${randomBytes(12).toString('base64url')}`;
 
-/** Undefined for what is no run id of this kind. Throws `run_not_found`, `session_not_found`, `session_gone`, `no_runs`. */
+/**
+ * Finds a run; undefined for an id of another kind. Throws `run_not_found`, `session_not_found`, `session_gone`,
+ * `no_runs`.
+ */
 export function findRun(
   seen: SeenSessions,
   id: string,
@@ -31,7 +34,7 @@ export function findRun(
   return { session, run: session.runs.find(id) };
 }
 
-/** A run that bash has a status of ended with it; 128 + n is bash's own word for a signal. */
+/** Returns the ending of a run. A run with an exit status ended with it; bash itself reports a signal as 128 + n. */
 export function endingOfRun({ outcome, exitCode, durationMs }: RunInfo): Ending {
   if (outcome === 'timed_out') {
     return { type: 'error', evalue: 'timeout', why: 'It took longer than its timeout and was interrupted.' };
@@ -47,7 +50,7 @@ const WHY = {
   lost: 'How it ended was not seen: the process that owned it died.',
 } as Readonly<Record<string, string>> & { readonly lost: string };
 
-/** From its first byte, or from `since` on: what comes before the run is then `replay`. */
+/** A run from its first byte, or from `since` on: output before the run is then `replay`. */
 export class RunExecution implements Execution {
   readonly session: Session;
   readonly id: string;
@@ -56,8 +59,8 @@ export class RunExecution implements Execution {
   #hasBegun = false;
 
   /**
-   * `before`: where the log ended before the run was asked for. Its beginning may be read before the answer to the
-   * question is.
+   * `before`: head of the log before the run was requested, because the start of the run can be read before the
+   * runner's response.
    */
   constructor(session: Session, run: RunInfo, from: { readonly before: Position; readonly since?: Position }) {
     this.session = session;
@@ -68,10 +71,10 @@ export class RunExecution implements Execution {
 
   readonly listener = (finish: (ending: Ending) => void): SessionListener => {
     const look = (run: RunInfo) => {
-      // All others have their end in the log, behind their last byte.
+      // All other runs have their end in the log, after their last byte.
       if (run.id === this.id && run.state === 'ended' && run.startedAt === null) finish(endingOfRun(run));
     };
-    // It may have happened between the answer of the runner and this listening.
+    // The run may have ended between the runner's response and the start of this listener.
     queueMicrotask(() => {
       const known = this.#known();
       if (known !== undefined) look(known);
@@ -96,7 +99,7 @@ export class RunExecution implements Execution {
     try {
       return this.session.runs.find(this.id);
     } catch {
-      return undefined; // Deleted with its session, which listeners are told.
+      return undefined; // Deleted with its session; listeners are notified of that.
     }
   }
 
@@ -108,7 +111,7 @@ export class RunExecution implements Execution {
   }
 }
 
-/** What `DELETE /command?id=SESSION` means: the run that is going on. Throws `no_job`. */
+/** Returns the run that `DELETE /command?id=SESSION` interrupts: the current one. Throws `no_job`. */
 export function currentRun(session: Session): string {
   const current = session.info.runs?.current;
   if (current === undefined || current === null) {

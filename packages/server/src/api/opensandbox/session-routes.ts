@@ -1,4 +1,4 @@
-// `/session` of the sandbox daemon, with what seed 003 adds to it: parse, hand on, answer.
+// `/session` of the sandbox daemon with the extensions of seed 003: parse, delegate, respond.
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -86,7 +86,7 @@ export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): R
           },
           { name: principal.name },
         );
-        // The news of a run can be quicker than those of its log.
+        // The log may lag: a run event can arrive before the log growth that it reports.
         if (run.position !== null) await session.refresh();
         await writeExecution(new RunExecution(session, run, from), seen.takeOver(session, takeOver), liveness);
         return TAKEN_OVER;
@@ -109,8 +109,8 @@ export function execdSessionRoutes(access: SessionAccess, liveness: Liveness): R
 }
 
 /**
- * As the daemon does. One level after the other: Node 20's own `recursive` tries for ever where the kernel says ENOENT to
- * a folder whose parent is there, as below /proc. Throws `bad_cwd`.
+ * Creates the directory, as the daemon does, level by level: Node 20's `recursive` loops for ever if the kernel returns
+ * ENOENT for a folder whose parent exists, as below /proc. Throws `bad_cwd`.
  */
 function make(cwd: string): void {
   try {

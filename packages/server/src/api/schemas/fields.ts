@@ -1,20 +1,20 @@
-// What the bodies, queries and headers of several routes have in common, as schemas.
+// Shared schemas of the bodies, queries and headers of several routes.
 
 import { BinnacleError, parseOffset } from '@binnacle/protocol';
 import type { Steering } from '../../sessions/session.ts';
 import { z } from '../http/routes.ts';
 
-/** A long poll that waits longer is cut by common proxies (60 s). */
+/** Maximum wait of a long poll: common proxies cut after 60 s. */
 const MAX_WAIT_MS = 55_000;
 
-/** What a timer of Node holds: 24 days. */
+/** Maximum delay of a Node timer: 24 days. */
 export const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** Its own code, whatever is wrong with it, because sizes come from windows that somebody drags. */
+/** Columns or rows. Every wrong size gets the same code, because sizes come from windows that a user drags. */
 export const Size = z
   .custom<number>((value) => {
     if (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535) return true;
-    // Left out is not a size that is wrong; the describer of the API tries this, too.
+    // An omitted size is not a wrong one; the API documentation also tests undefined.
     if (value === undefined) return false;
     throw new BinnacleError('bad_size', {
       message: `${JSON.stringify(value).slice(0, 40)} is not a number of columns or rows.`,
@@ -27,7 +27,7 @@ export const Wait = z
   .string()
   .regex(/^\d{1,12}$/, 'milliseconds, a whole number')
   .transform((ms) => Math.min(Number(ms), MAX_WAIT_MS));
-/** A whole number in a query. */
+/** Schema of an integer in a query. */
 export const numberIn = (least: number, most: number) =>
   z
     .string()
@@ -42,20 +42,22 @@ export const text = (max: number) =>
     .max(max)
     .refine((value) => !value.includes('\0'), 'no NUL bytes');
 
-/** Linux takes at most 128 KiB in one argument, with the NUL behind it. More fails with E2BIG, which nobody understands. */
+/**
+ * Maximum bytes of an argument: Linux allows 128 KiB including the final NUL. More fails with E2BIG, an obscure error.
+ */
 const MAX_ARG_BYTES = 128 * 1024 - 1;
 export const argument = text(MAX_ARG_BYTES).refine(
   (value) => Buffer.byteLength(value) <= MAX_ARG_BYTES,
   `at most ${MAX_ARG_BYTES} bytes; put a longer script into a file`,
 );
 
-/** How long a lease lasts without a write: two names of one thing. */
+/** Lifetime of a lease without a write; the two fields are aliases. */
 export const LeaseTtl = {
   ttlMs: z.int().min(1000).optional(),
   autoReleaseAfterMs: z.int().min(1000).optional(),
 };
 
-/** Throws `bad_request` where both are given and differ. */
+/** Returns the lifetime. Throws `bad_request` if both aliases are given and differ. */
 export function ttlOf(asked: {
   readonly ttlMs?: number | undefined;
   readonly autoReleaseAfterMs?: number | undefined;
@@ -74,7 +76,7 @@ export const LeaseHeader = { 'binnacle-lease': z.string().max(100).optional() };
 export const by = (principal: { readonly name: string }, lease: string | undefined): Steering =>
   lease === undefined ? { name: principal.name } : { name: principal.name, lease };
 
-/** What a reader of events sends besides the query. */
+/** Headers of a client that reads events. */
 export const EventHeaders = { accept: z.string().optional(), 'last-event-id': z.string().max(64).optional() };
 export const wantsEvents = (format: string | undefined, accept: string | undefined): boolean =>
   format === 'sse' || (format === undefined && accept?.includes('text/event-stream') === true);

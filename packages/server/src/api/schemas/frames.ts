@@ -1,5 +1,6 @@
-// Schemas of what the gateway sends over its sockets, for the AsyncAPI document. Frames that it takes have the schemas
-// that parse them; these here are checked against the types by the compiler, and against a real gateway by a test.
+// Schemas of the frames that the gateway sends over its sockets, for the AsyncAPI document. Received frames are
+// described by the schemas that parse them. The compiler checks these schemas against the types, and a test checks them
+// against a real gateway.
 
 import type { ConversationEvent, ServerBody, TrafficServerMessage } from '@binnacle/protocol';
 import { z } from 'zod';
@@ -12,7 +13,7 @@ const session = z.string();
 const conversation = z.string();
 const position = z.string();
 const time = z.number();
-/** Object of an agent or a plugin: only fields that a reader branches on are named, because later versions add more. */
+/** Object of an agent or a plugin: names only fields that a reader branches on, because later versions add more. */
 const open = z.looseObject;
 
 const Author = z.object({ user: z.string().nullable(), name: z.string() });
@@ -190,7 +191,7 @@ export const SessionFrames = z.discriminatedUnion('type', [
   z.object({ type: z.literal('pong') }),
 ]);
 
-/** Frames of /pty/:id/ws, besides the bytes. */
+/** JSON frames of /pty/:id/ws; bytes are in binary frames. */
 export const PtyFrames = z.discriminatedUnion('type', [
   z.object({
     ...{ type: z.literal('connected'), session_id: session, mode: z.enum(['pty', 'pipe']), running: z.boolean() },
@@ -255,7 +256,7 @@ export const TrafficMessages = z.discriminatedUnion('type', [
 ]);
 
 type None<Missing extends never> = Missing;
-/** Whatever name the types know, the schemas do; or this does not compile. */
+/** Fails to compile if a name in the types is missing in the schemas. */
 export type Covered = [
   None<Exclude<ServerBody['t'], z.output<typeof ServerFrames>['t']>>,
   None<Exclude<SessionFrame['type'], z.output<typeof SessionFrames>['type']>>,
@@ -310,7 +311,7 @@ export const CONVERSATION_EVENTS = {
   gap: z.object({ reason: GapReason }),
   error: ErrorShape,
 };
-/** Events behind a message that is sent: the fate of the message, then the events of its run. */
+/** Events after a message is sent: the result of the message, then the events of its run. */
 export const MESSAGE_EVENTS = {
   accepted: open({ message: open({ id: z.string() }), duplicate: z.boolean() }),
   ...CONVERSATION_EVENTS,

@@ -1,4 +1,4 @@
-// Schemas of sessions and conversations in answers, frames and events. Knows no route.
+// Schemas of sessions and conversations in responses, frames and events.
 
 import { ACTIVITY_STATES, LOST_REASONS } from '@binnacle/protocol';
 import { z } from '../http/routes.ts';

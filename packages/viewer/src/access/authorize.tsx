@@ -1,5 +1,5 @@
-// A program wants to act here for the person who is logged in, and has sent them to say so: who asks, where the answer
-// goes, what it may do. Nothing is allowed by coming here.
+// The OAuth consent page: a program wants to act for the logged-in user. Shows the program, the destination of the
+// answer, and the requested rights. Opening the page grants nothing.
 
 import type { Authorization, Binnacle, Me } from '@binnacle/client';
 import type { BinnacleError, Scope } from '@binnacle/protocol';
@@ -13,13 +13,13 @@ import './authorize.css';
 
 const PREFIX = '#authorize=';
 
-/** The query that a program has sent the browser with; undefined where the address is none of a program's. */
+/** Returns the authorization query that a program sent with the browser; undefined for other addresses. */
 export function authorizationIn(hash: string): string | undefined {
   if (!hash.startsWith(PREFIX)) return undefined;
   try {
     return decodeURIComponent(hash.slice(PREFIX.length));
   } catch {
-    return ''; // The gateway says what is wrong with it.
+    return ''; // The gateway reports the error.
   }
 }
 
@@ -41,11 +41,11 @@ interface AuthorizeProps {
   readonly client: Binnacle;
   readonly me: Me;
   readonly query: string;
-  /** The person has done with it without an answer. */
+  /** Called when the user is done here without an answer. */
   readonly onLeave: () => void;
 }
 
-/** Returns the least that the program asks for: who only clicks gives no more. More is a choice. */
+/** Returns the lowest scope that the program requests: a user who only clicks grants no more. More is a choice. */
 function leastAsked(query: string, choices: readonly Scope[]): Scope | undefined {
   const asked = (new URLSearchParams(query).get('scope') ?? '').split(' ');
   return choices.find((one) => asked.includes(one)) ?? choices[0];
@@ -172,7 +172,7 @@ export function Authorize({ client, me, query, onLeave }: AuthorizeProps) {
   );
 }
 
-/** Leads back to the program, which learns what was wrong. The gateway knows that the address is the program's. */
+/** The link back to the program, which then learns of the error. The gateway has verified the program's address. */
 function Back({ to }: { readonly to: string }) {
   return (
     <button type="button" className="button primary" onClick={() => location.replace(to)} data-testid="authorize-back">

@@ -1,9 +1,12 @@
-// Tokens in words. Pure.
+// Text about tokens. Pure.
 
 import type { IssuedByToken, TokenInfo } from '@binnacle/client';
 import { age, oneLine } from '../model/format.ts';
 
-/** The user of a token that names none is made of its id, and says nothing more. */
+/**
+ * Returns true for the user of a token without a named user: that name is derived from the token's id and carries no
+ * information.
+ */
 const isOwn = (user: string): boolean => user.startsWith('token-');
 
 export function makerWords({ madeBy }: Pick<TokenInfo, 'madeBy'>): string {
@@ -12,7 +15,7 @@ export function makerWords({ madeBy }: Pick<TokenInfo, 'madeBy'>): string {
   return `made by ${oneLine(name, 60)}${name === user || isOwn(user) ? '' : ` (${oneLine(user, 70)})`}`;
 }
 
-/** Says who made a token, when, until when, and for whom. */
+/** Describes who made a token, when, until when, and for whom. */
 export function factsOf(token: TokenInfo, now: number): string {
   const since = age(now - token.createdAt);
   const when = since === 'now' ? 'just now' : `${since} ago`;
@@ -25,7 +28,7 @@ export function expiryWords({ expiresAt }: Pick<TokenInfo, 'expiresAt'>, now: nu
   return expiresAt <= now ? 'has ended' : `ends in ${age(expiresAt - now)}`;
 }
 
-/** Lists what ends with a token in any case; empty where nothing does. */
+/** Lists what ends together with a token; empty if there is nothing. */
 export function endsWithWords({ logins, shares, links }: IssuedByToken): string {
   const count = (n: number, one: string): string[] => (n === 0 ? [] : [`${n} ${one}${n === 1 ? '' : 's'}`]);
   const all = [

@@ -1,30 +1,33 @@
-// Coming by a share link: its secret in the address, the credential of this tab, and a client that has nothing else.
+// Entry by a share link: the secret in the address, the credential of this tab, and a client with nothing else.
 
 import { type Binnacle, connect, guestSocket, type Me, type Shared, type ShareOutlook } from '@binnacle/client';
 import { gateway } from './sign-in.ts';
 
-/** Who came by a share link, and what it shows. */
+/** A guest's client, identity, and the shared session or conversation. */
 export interface Guest {
   readonly client: Binnacle;
   readonly me: Me;
   readonly shared: Shared;
 }
 
-/** Of this tab alone: an owner who opens a share link stays logged in everywhere else. */
+/** Stored for this tab only: an owner who opens a share link stays logged in everywhere else. */
 const KEPT = 'binnacle.guest';
 const PREFIX = '#share=';
 export const MAX_NAME = 32;
 
 interface Kept {
-  /** The same for all redeeming of this tab, so that a link that is opened again in it takes no second use. */
+  /** Id for all redemptions of this tab, so that reopening a link in the tab takes no second use. */
   readonly id: string;
-  /** Until it has been redeemed: a reload of the door must not lose the link. */
+  /** Secret until its redemption: a reload of the welcome page must not lose the link. */
   readonly secret?: string;
   readonly credential?: string;
   readonly name?: string;
 }
 
-/** The secret in the fragment, which is gone from the address after this: no history and no copied link holds it. */
+/**
+ * Takes the secret from the fragment and removes it from the address: neither the history nor a copied link then
+ * contains it.
+ */
 export function takeShare(): string | undefined {
   if (!location.hash.startsWith(PREFIX)) return undefined;
   const secret = location.hash.slice(PREFIX.length);
@@ -36,21 +39,21 @@ export function takeShare(): string | undefined {
 
 export const isGuestTab = (): boolean => kept()?.credential !== undefined || kept()?.secret !== undefined;
 
-/** Ends it for this tab, and for nobody else. */
+/** Ends the guest login of this tab, and of no other. */
 export function forgetGuest(): void {
   try {
     sessionStorage.removeItem(KEPT);
   } catch {
-    // Storage is blocked: then there is nothing in it.
+    // Storage is blocked, so there is nothing to remove.
   }
 }
 
-/** What a guest finds at the door. `known`: this tab has come in before, and nobody is asked again. */
+/** Result of opening a share link. `known`: this tab has been in before, so there is no question. */
 export type Door =
   | { readonly kind: 'known' }
   | { readonly kind: 'new'; readonly secret: string; readonly outlook: ShareOutlook };
 
-/** With the secret of a link, or, after a reload, with what this tab has. Throws why there is nothing to see. */
+/** Looks at the link by its secret or, after a reload, by what this tab stored. Throws why there is nothing to see. */
 export async function knock(given: string | undefined): Promise<Door> {
   const { credential, secret = given } = kept() ?? {};
   if (credential !== undefined || secret === undefined) return { kind: 'known' };
@@ -62,13 +65,16 @@ export async function knock(given: string | undefined): Promise<Door> {
   }
 }
 
-/** Comes in; `given` and the name for the first time, after that with what this tab has. Throws why it may not. */
+/**
+ * Enters as a guest: with `given` and a name for the first time, later with what this tab stored. Throws why entry is
+ * refused.
+ */
 export async function enterAsGuest(given?: string, called?: string): Promise<Guest> {
   const before = kept();
   const { id = newId(), secret = given, name = called ?? '' } = before ?? {};
   let credential = secret === undefined ? before?.credential : undefined;
   if (secret !== undefined) {
-    // Before it is asked for: where the answer is lost, the next one is for the same guest.
+    // Stored before the request: if the response is lost, the retry is for the same guest.
     keep({ id, secret, name });
     const open = gateway();
     try {
@@ -94,7 +100,7 @@ function kept(): Kept | undefined {
     const value: unknown = JSON.parse(sessionStorage.getItem(KEPT) ?? 'null');
     return typeof value === 'object' && value !== null && 'id' in value ? (value as Kept) : undefined;
   } catch {
-    return undefined; // nobody else writes it, and what cannot be read is no login
+    return undefined; // only this code writes it, and an unreadable value is no login
   }
 }
 

@@ -1,5 +1,5 @@
-// What stands before what a share link shows: what it is, what one may do, and a name to be seen by; or why there is
-// nothing to see, and what to do. Knows no connection.
+// The page before shared content: what the link shows, what the guest may do, and a name for the guest; or why there is
+// nothing to see, and what to do.
 
 import type { ShareMode, ShareOutlook } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
@@ -17,7 +17,7 @@ interface GuestDoorProps {
   readonly onEnter: (name: string) => void;
 }
 
-/** Names that people go by are kept where they were typed, for the next link. */
+/** Key of the name that a guest last typed, for the next link. */
 const NAME_KEPT = 'binnacle.guest-name';
 
 const WHAT: Readonly<Record<ShareOutlook['kind'], string>> = {
@@ -78,7 +78,7 @@ export function GuestDoor({ outlook, busy, onEnter }: GuestDoorProps) {
   );
 }
 
-/** What to do about it, where the code's own words are for programs. */
+/** Advice for codes whose own hints are for programs. */
 const NEXT: Readonly<Record<string, string>> = {
   conversation_not_found: 'The conversation was removed. Ask whoever sent you the link.',
   session_not_found: 'The session was removed. Ask whoever sent you the link.',
@@ -137,6 +137,6 @@ function keepName(name: string): void {
     if (name === '') localStorage.removeItem(NAME_KEPT);
     else localStorage.setItem(NAME_KEPT, name);
   } catch {
-    // Storage may be forbidden: it is asked for again next time.
+    // Storage may be forbidden: the next visit asks again.
   }
 }

@@ -1,4 +1,4 @@
-// The door: how to get a login link, and a field for one. It does not know what lies behind.
+// The login page: how to get a login link, and a field for one.
 
 import type { BinnacleError, Code } from '@binnacle/protocol';
 import { type FormEvent, useId, useState } from 'react';
@@ -7,11 +7,11 @@ import { Compass } from '../ui/icons.tsx';
 import { ticketIn } from './ticket.ts';
 import './login.css';
 
-/** Whose hints are for programs: a person needs another link. */
+/** Codes whose hints are for programs: a person needs another link. */
 const EXPLAINED: ReadonlySet<Code> = new Set(['unauthorized', 'login_incomplete']);
 
 interface LoginProps {
-  /** Why the last attempt failed. */
+  /** The reason why the last attempt failed. */
   readonly error: BinnacleError | undefined;
   readonly onTicket: (ticket: string) => void;
 }

@@ -1,4 +1,4 @@
-// A code that logs a phone in: a one-time link to this page, for no more than one may oneself. Renewed by hand.
+// A QR code that logs a phone in: a one-time link to this page, with at most the user's own rights. Renewed manually.
 
 import type { Binnacle, Ticket } from '@binnacle/client';
 import { allows, type BinnacleError, type Scope } from '@binnacle/protocol';
@@ -24,7 +24,10 @@ const CHOICES: readonly { readonly scope: Scope; readonly words: string }[] = [
 ];
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
 
-/** Link by this page's address, unless the gateway knows a public URL: a proxy may hide its path from the gateway. */
+/**
+ * Returns the link, by this page's address unless the gateway knows a public URL: a proxy may hide its path from the
+ * gateway.
+ */
 const linkOf = ({ ticket, url }: Ticket): string =>
   new URL(url).origin === location.origin ? `${location.origin}${location.pathname}#ticket=${ticket}` : url;
 

@@ -1,4 +1,4 @@
-// Asks before a token is revoked, and what becomes of the tokens that it has made.
+// The confirmation before a token is revoked, with a choice for the tokens that it has issued.
 
 import type { Binnacle, IssuedByToken, TokenInfo } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';

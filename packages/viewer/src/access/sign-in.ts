@@ -1,22 +1,26 @@
-// Coming in: the ticket in the address, the login, and who we are then. Talks to the page's own origin alone.
+// The login: the ticket in the address, the trade for a login, and the resulting user. Connects to the page's own
+// origin only.
 
 import { type Binnacle, connect, type Me } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
 import { asFailure } from '../model/failure.ts';
 import { ticketIn } from './ticket.ts';
 
-/** The gateway is where this page came from. Nothing in the query or the fragment can say otherwise. */
+/** Creates the client. The gateway is the page's own origin; neither query nor fragment can change that. */
 export const gateway = (): Binnacle => connect({ url: new URL('.', location.origin + location.pathname).href });
 
 /**
- * `door`: nobody is logged in here; with the reason, if a ticket was refused or the gateway does not answer. `isKept`:
- * the login outlives the page; false where the browser stores nothing.
+ * `door`: nobody is logged in here; with the error if a ticket was refused or the gateway does not answer. `isKept`:
+ * the login outlives the page; false if the browser stores nothing.
  */
 export type Entry =
   | { readonly kind: 'in'; readonly me: Me; readonly isKept: boolean }
   | { readonly kind: 'door'; readonly error?: BinnacleError };
 
-/** The ticket in the fragment, which is gone from the address after this: no history and no copied link holds it. */
+/**
+ * Takes the ticket from the fragment and removes it from the address: neither the history nor a copied link then
+ * contains it.
+ */
 export function takeTicket(): string | undefined {
   if (!location.hash.startsWith('#ticket=')) return undefined;
   const ticket = ticketIn(location.hash);
@@ -24,7 +28,7 @@ export function takeTicket(): string | undefined {
   return ticket;
 }
 
-/** Trades a ticket, if there is one, for a login; then asks who we are. */
+/** Trades a ticket, if there is one, for a login; then requests the current user. */
 export async function enter(client: Binnacle, ticket: string | undefined): Promise<Entry> {
   let refused: BinnacleError | undefined;
   let isKept = true;
@@ -34,7 +38,7 @@ export async function enter(client: Binnacle, ticket: string | undefined): Promi
     refused = asFailure(thrown);
   }
   try {
-    // A used ticket does no harm to somebody who is logged in already.
+    // A used ticket does no harm to a user who is already logged in.
     return { kind: 'in', me: await client.me(), isKept };
   } catch (thrown) {
     const error = asFailure(thrown);

@@ -1,6 +1,6 @@
-// Reads the ticket out of a login link. Pure.
+// Extracts the ticket from a login link. Pure.
 
-/** The ticket in a login link, in its fragment alone, or as it is. Undefined when there is none. */
+/** Returns the ticket of a login link, from its fragment only, or a bare ticket. Undefined if there is none. */
 export function ticketIn(text: string): string | undefined {
   const match = /(?:^|#|&)ticket=([^&\s]+)/.exec(text.trim());
   if (match?.[1] !== undefined) return decode(match[1]);
@@ -11,6 +11,6 @@ function decode(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {
-    return undefined; // a broken escape: there is no ticket in this
+    return undefined; // a broken escape contains no ticket
   }
 }

@@ -1,5 +1,5 @@
-// The page of tokens and browser logins, for admins: who made which, and their end. They are made in a shell, where
-// their secret is wanted.
+// The page of tokens and browser logins, for admins: their makers and their end. Tokens are created in a shell, where
+// their secret is needed.
 
 import type { Binnacle, TokenInfo } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';

@@ -1,4 +1,4 @@
-// The page of those who are logged in: the sidebar, the pane of the route beside it, and what opens above both.
+// The page after the login: the sidebar, the pane of the route beside it, and overlays above both.
 
 import type { Binnacle, Me, Muted } from '@binnacle/client';
 import { allows, type ConversationInfo, type SessionInfo } from '@binnacle/protocol';
@@ -35,16 +35,16 @@ import './app-shell.css';
 interface DeckProps {
   readonly client: Binnacle;
   readonly me: Me;
-  /** The login outlives this page. */
+  /** True if the login outlives this page. */
   readonly isKept: boolean;
   readonly theme: Theme;
   readonly onTheme: () => void;
   readonly onLeave: () => void;
-  /** The gateway does not know us any more. */
+  /** Called when the gateway no longer accepts this login. */
   readonly onShut: () => void;
 }
 
-/** The login is over. */
+/** Codes that mean the end of the login. */
 const SHUT: ReadonlySet<string> = new Set(['unauthorized', 'revoked', 'login_incomplete']);
 
 const BAR_PX = 54;
@@ -57,12 +57,12 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
   const { chosen, stray, choose } = useAddress();
   const [screenReader, setScreenReader] = useSetting('binnacle.screen-reader');
   const [drawer, setDrawer] = useState(false);
-  /** One at a time. */
+  /** The open overlay; at most one. */
   const [above, setAbove] = useState<OverlayName>();
   const main = useRef<HTMLDivElement>(null);
   const area = useRef<Box>(undefined);
   const order = useRef<readonly Row[]>([]);
-  /** What can be done with what is looked at. */
+  /** Commands for the session or conversation in view. */
   const offered = useRef<readonly Command[]>([]);
   const isNews = useLooked(keyOf(chosen));
   useLoginEnd(link, onShut);
@@ -84,7 +84,8 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
   const begin = useBegin(client, talks, box, pick);
   forget.current = begin.forget;
   const mayCreate = allows(me.scope, 'create');
-  // There mostly is one: a button that came later would move the list below it.
+  // True until the agents are known: mostly there are some, and a button that appeared later would move the list below
+  // it.
   const mayTalk = allows(me.scope, 'input') && talks.agents?.length !== 0;
   const shell = mayCreate ? begin.shell : undefined;
   const agents = talks.agents ?? [];
@@ -127,7 +128,7 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
 
   return (
     <div className={drawer ? 'deck drawer' : 'deck'} data-testid="deck" data-link={link.kind}>
-      {/* On a phone the list with the name in it is away. */}
+      {/* On a phone the sidebar with the name in it is hidden. */}
       <header className="sr-only">
         <h1>Binnacle</h1>
       </header>
@@ -169,7 +170,7 @@ export function Deck({ client, me, isKept, theme, onTheme, onLeave, onShut }: De
   );
 }
 
-/** Opens the sidebar, where it is a drawer. */
+/** The button that opens the sidebar where it is a drawer. */
 const MenuButton = ({ isOpen, onOpen }: { readonly isOpen: boolean; readonly onOpen: () => void }) => (
   <IconButton
     className="bar-menu"
@@ -182,7 +183,7 @@ const MenuButton = ({ isOpen, onOpen }: { readonly isOpen: boolean; readonly onO
   </IconButton>
 );
 
-/** Beside the sidebar, where it is a drawer: a touch closes it. */
+/** The shade beside the sidebar where it is a drawer: a touch closes the sidebar. */
 const Shade = ({ onClose }: { readonly onClose: () => void }) => (
   <button type="button" className="shade" aria-label="Close the list" tabIndex={-1} onClick={onClose} />
 );
@@ -197,7 +198,7 @@ function useLoginEnd(link: Link, onShut: () => void): void {
   }, [shut, onShut]);
 }
 
-/** Loads what draws terminals once the list is there: nothing is as likely to be wanted next. */
+/** Loads the terminal code once the list is there: a terminal is the most likely next need. */
 function useTerminalAhead({ loading }: Fleet): void {
   const isQuiet = !loading;
   useEffect(() => {
@@ -205,7 +206,7 @@ function useTerminalAhead({ loading }: Fleet): void {
   }, [isQuiet]);
 }
 
-/** The room for a terminal before there was one. */
+/** Returns the size available for a terminal, before one exists. */
 const boxIn = (area: HTMLElement | null): Box => ({
   width: area?.clientWidth ?? 0,
   height: (area?.clientHeight ?? 0) - BAR_PX,
@@ -216,7 +217,7 @@ interface SubjectInfo {
   readonly talk: ConversationInfo | undefined;
 }
 
-/** The session or conversation that the route names, once it is known. */
+/** Returns the session or conversation that the route names, once it is known. */
 function useSubject(client: Binnacle, fleet: Fleet, talks: Talks, chosen: Choice | undefined): SubjectInfo {
   const wanted = chosen?.kind === 'session' ? chosen.id : undefined;
   const sought = useSought(client, fleet, wanted);
@@ -225,14 +226,14 @@ function useSubject(client: Binnacle, fleet: Fleet, talks: Talks, chosen: Choice
   return { session, talk };
 }
 
-/** The name of a muted session or conversation; undefined where the lists do not have it. */
+/** Returns the name of a muted session or conversation; undefined if the lists do not have it. */
 function nameOfMuted(what: Muted, fleet: Fleet, talks: Talks): string | undefined {
   if ('session' in what) return fleet.sessions.find(({ id }) => id === what.session)?.name;
   const muted = talks.conversations.find((info) => info.key === what.conversation);
   return muted && conversationTitle(muted);
 }
 
-/** For the window's title: empty where nothing is shown. */
+/** Returns the name for the window's title; empty if nothing is in view. */
 function nameOf(
   chosen: Choice | undefined,
   session: SessionInfo | undefined,

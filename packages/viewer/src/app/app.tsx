@@ -1,4 +1,4 @@
-// The page: the door, or what lies behind it.
+// The page: the login, or the app shell behind it.
 
 import type { Binnacle } from '@binnacle/client';
 import { useCallback, useEffect, useState } from 'react';
@@ -13,7 +13,7 @@ import { useVisibleHeight } from './use-visible-height.ts';
 
 interface AppProps {
   readonly client: Binnacle;
-  /** Begun before the first render, because a ticket works once. */
+  /** The login attempt, begun before the first render, because a ticket works once. */
   readonly entering: Promise<Entry>;
 }
 
@@ -33,7 +33,7 @@ export function App({ client, entering }: AppProps) {
     [client],
   );
   useEffect(() => {
-    // A login link that is opened in a tab where the page is already.
+    // A login link was opened in a tab that already shows the page.
     const changed = (): void => {
       const ticket = takeTicket();
       if (ticket !== undefined) come(ticket);
@@ -46,7 +46,7 @@ export function App({ client, entering }: AppProps) {
   const isAtDoor = entry?.kind === 'door';
   useEffect(() => {
     if (!isAtDoor || query === undefined) return;
-    // The login link was opened in another tab, and this one goes on with what it was asked.
+    // The login link was opened in another tab: this tab then continues with its authorization request.
     const again = (): void => come(undefined);
     window.addEventListener('focus', again);
     return () => window.removeEventListener('focus', again);

@@ -1,7 +1,10 @@
-// Styles that scripts write as text, without anything inline: the page's Content-Security-Policy forbids that, and the
-// terminal's emulator writes its theme into <style> elements and colours into style attributes. Knows no terminal.
+// Replaces inline styles that scripts write. The page's Content-Security-Policy forbids inline styles, but the terminal
+// emulator writes its theme into <style> elements and colours into style attributes.
 
-/** From now on, what is written so into `document` acts through the style sheets and properties of scripts. */
+/**
+ * Redirects all later inline styles in `document` to constructed style sheets and CSSOM properties, which the policy
+ * allows.
+ */
 export function keepStylesOutOfLine(document: Document): void {
   const make = document.createElement.bind(document) as (name: string, options?: ElementCreationOptions) => HTMLElement;
   document.createElement = ((name: string, options?: ElementCreationOptions) =>
@@ -15,7 +18,7 @@ export function keepStylesOutOfLine(document: Document): void {
   };
 }
 
-/** Takes text as a <style> element does: it holds while the element was not removed. */
+/** Makes an element behave like a <style> element: its text applies until the element is removed. */
 function sheetElement(document: Document, element: HTMLElement): HTMLElement {
   const sheet = new CSSStyleSheet();
   let text = '';

@@ -1,5 +1,5 @@
-// The one session or conversation that is looked at, on the page of those who live here and of guests. What draws
-// terminals is large, so it is loaded when there is one to draw.
+// The detail pane: the session or conversation in view, for users and guests. The terminal code is large, so it loads
+// on first use.
 
 import type { Binnacle, Me } from '@binnacle/client';
 import type { BinnacleError, ConversationInfo, SessionInfo } from '@binnacle/protocol';
@@ -17,7 +17,10 @@ import './detail-pane.css';
 
 const sessionView = new PagePart(() => import('../session/session-view.tsx'));
 
-/** So that the first session opens as fast as any other. That it failed is told when there is something to draw. */
+/**
+ * Preloads the terminal code, so that the first session opens as fast as any other. A failure is reported when there is
+ * something to draw.
+ */
 export const prepareTerminal = (): void => {
   sessionView.load().catch(() => undefined);
 };
@@ -26,19 +29,19 @@ interface SubjectProps {
   readonly client: Binnacle;
   readonly me: Me;
   readonly of: { readonly session: SessionInfo } | { readonly talk: ConversationInfo };
-  /** All there are. */
+  /** All sessions. */
   readonly sessions: readonly SessionInfo[];
   readonly theme: Theme;
   readonly screenReader?: boolean;
-  /** Came by a share link: what takes more than typing is not offered. */
+  /** True for a guest of a share link: actions beyond typing are not offered. */
   readonly guest?: boolean;
-  /** Of a session: the output offset to show; without it the end. */
+  /** For a session: the output offset to show; without it the end. */
   readonly at?: number | undefined;
-  /** It was started here just now. */
+  /** True if the session was just started here. */
   readonly fresh?: boolean;
   readonly menu: ReactNode;
   readonly notices: ReactNode;
-  /** Where it puts what can be done with it, for the palette. */
+  /** Receives the commands of the session or conversation, for the palette. */
   readonly offered?: { current: readonly Command[] };
   readonly onSession: (id: string) => void;
   readonly onGone?: () => void;
@@ -100,7 +103,7 @@ function Terminal(props: SubjectProps & { readonly info: SessionInfo }) {
   );
 }
 
-/** In place of what is on its way, with the same header, so that nothing jumps when it comes. */
+/** The placeholder for loading content, with the same header, so that the layout does not jump. */
 export function Opening({ name, menu }: { readonly name: string; readonly menu: ReactNode }) {
   return (
     <main className="main" aria-busy="true" aria-label={name === '' ? 'Loading' : name} data-testid="opening">
@@ -124,13 +127,13 @@ interface FrameNoticesProps {
   readonly client: Binnacle;
   readonly link: Link;
   readonly error: BinnacleError | undefined;
-  /** Undefined for what stays wrong until it is mended. */
+  /** Undefined for an error that stays until it is fixed. */
   readonly onClose?: (() => void) | undefined;
-  /** The login outlives this page. Default true. */
+  /** True if the login outlives this page. Default true. */
   readonly isKept?: boolean;
 }
 
-/** What is wrong with the connection and the lists, above what a page has to say itself. */
+/** Notices about the connection and the lists, above the page's own. */
 export function FrameNotices({ client, link, error, onClose, isKept = true }: FrameNoticesProps) {
   return (
     <>

@@ -1,4 +1,4 @@
-// What stands where nothing is chosen, or what was chosen is gone: how to begin.
+// The pane without a selection, or for a missing one: shows how to begin.
 
 import type { ReactNode } from 'react';
 import type { Choice } from '../model/route.ts';
@@ -6,20 +6,20 @@ import { Compass, PlusIcon, TalkIcon } from '../ui/icons.tsx';
 import './empty-pane.css';
 
 interface EmptyDeckProps {
-  /** What the address names and is not there; undefined where it names nothing, or nobody knows yet. */
+  /** The kind of a route whose target is missing; undefined without a route, or while that is not known. */
   readonly gone: Choice['kind'] | undefined;
-  /** What the address means and cannot be the name of anything. */
+  /** The kind of an address that cannot name anything valid. */
   readonly stray: 'session' | 'conversation' | undefined;
-  /** So many of them wait for a person. */
+  /** Number of sessions and conversations that wait for a person. */
   readonly waiting: number;
   readonly starting: boolean;
   readonly menu: ReactNode;
   readonly notices: ReactNode;
-  /** Undefined when this token may not start sessions. */
+  /** Undefined if this token may not start sessions. */
   readonly onShell: (() => void) | undefined;
-  /** This token may write to agents, and there are some, or that is not known yet. */
+  /** True if this token may write to agents, and agents exist or are not known yet. */
   readonly mayTalk: boolean;
-  /** Undefined until there are agents. */
+  /** Undefined until agents are known to exist. */
   readonly onTalk: (() => void) | undefined;
 }
 

@@ -1,4 +1,5 @@
-// What somebody sees who came by a share link: the one session or conversation, or why there is none to see any more.
+// The page of a guest of a share link: the one session or conversation, or the reason why there is nothing to see any
+// more.
 
 import { BinnacleError, type ConversationInfo } from '@binnacle/protocol';
 import { useCallback, useEffect, useState } from 'react';
@@ -14,7 +15,7 @@ import './guest-page.css';
 
 type Failed = ReturnType<typeof asFailure>;
 
-/** `door`: what this tab found when it knocked; begun before the first render, which a page may do twice. */
+/** `door`: the result of opening the share link; begun before the first render, which React may run twice. */
 export function GuestPage({ door }: { readonly door: Promise<Door> }) {
   const [guest, setGuest] = useState<Guest>();
   const [found, setFound] = useState<Extract<Door, { readonly kind: 'new' }>>();
@@ -56,7 +57,7 @@ function Shown({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why
 
   const isStopped = link.kind === 'stopped';
   useEffect(() => {
-    // The socket says that it is over; only a request tells why in words.
+    // The socket only reports the end; a request returns the reason.
     if (isStopped)
       client.me().then(
         () => undefined,
@@ -77,7 +78,7 @@ function Shown({ guest, onShut }: { readonly guest: Guest; readonly onShut: (why
     };
     run().catch((thrown: unknown) => {
       const failure = asFailure(thrown);
-      // That the link has ended is told in words by what asks why; see above.
+      // The end of the link is reported by the request above, with its reason.
       if (failure.code === 'conversation_not_found') onShut(failure);
     });
     return () => watch.stop();

@@ -1,4 +1,4 @@
-// Where the page begins.
+// The entry point of the page.
 
 import '../ui/tokens.css';
 import '../ui/base.css';
@@ -36,7 +36,7 @@ if (root !== null) {
       );
       return;
     }
-    // It is the last to come, so it is asked for first.
+    // Requested first, because the terminal code arrives last.
     if (choiceIn(location.hash)?.kind === 'session') prepareTerminal();
     const client = gateway();
     registerWorker();
@@ -49,11 +49,11 @@ if (root !== null) {
       </StrictMode>,
     );
   };
-  // A login link that is opened is what this tab is for from now on.
+  // Opening a login link ends the guest login of this tab.
   if (location.hash.startsWith('#ticket=')) forgetGuest();
   show();
   window.addEventListener('hashchange', () => {
-    // A share link that is opened in a tab where the page is already; nothing of before goes on.
+    // A share link was opened in a tab that already shows the page: everything earlier ends.
     if (location.hash.startsWith('#share=')) show();
     else if (location.hash.startsWith('#ticket=') && isGuestTab()) {
       forgetGuest();

@@ -1,4 +1,5 @@
-// What opens above the page, one at a time: the palette, the list of keys, and the forms for a session and a conversation.
+// The overlays of the page, one at a time: the palette, the list of keys, and the forms for a session and a
+// conversation.
 
 import type { Binnacle } from '@binnacle/client';
 import { NewConversation } from '../conversation/new-conversation.tsx';
@@ -21,7 +22,7 @@ interface OverlayProps {
   readonly begin: Begin;
   readonly commands: readonly Command[];
   readonly pick: Address['choose'];
-  /** With a name: closes that overlay, and leaves another one that has opened since. */
+  /** Closes the overlay. With a name: closes that overlay only, and leaves another one that has opened since. */
   readonly onClose: (which?: OverlayName) => void;
 }
 

@@ -1,17 +1,17 @@
-// Commands of the page for the palette: one table. Does none of them.
+// The commands of the page for the palette: one table.
 
 import type { Command } from '../model/command.ts';
 import type { Theme } from '../ui/theme.ts';
 
 interface PageFacts {
-  /** Commands of the session that is shown. They stand first. */
+  /** Commands of the session in view. They stand first. */
   readonly own: readonly Command[];
   readonly isAdmin: boolean;
   readonly theme: Theme;
   readonly screenReader: boolean;
 }
 
-/** What each command does; undefined for a command that is not offered. */
+/** The action of each command; undefined for a command that is not offered. */
 interface PageActs {
   readonly shell: (() => void) | undefined;
   readonly command: (() => void) | undefined;

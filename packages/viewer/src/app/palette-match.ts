@@ -1,4 +1,4 @@
-// What the palette offers for the words that were typed. Pure; knows no React.
+// Matches the palette's offers against typed words. Pure.
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import type { Act, Command } from '../model/command.ts';
@@ -10,19 +10,19 @@ import { choiceOf, isAsking, isWaiting, type Row, sectionsOf } from '../sidebar/
 export interface Offer {
   readonly key: string;
   readonly name: string;
-  /** What it is or how it fares. */
+  /** Description or state. */
   readonly more: string;
-  /** Class of its dot; undefined for what is no session and no conversation. */
+  /** Class of the dot; undefined for offers other than sessions and conversations. */
   readonly mark: string | undefined;
   readonly act: Act;
 }
 
-/** More than these nobody reads: another letter is faster. */
+/** Maximum offers: nobody reads more, another letter is faster. */
 export const MAX_OFFERS = 40;
 
 /**
- * How well a text fits one word: 3 where a word of it begins so, 2 where it is in it, 1 where its letters are in it in
- * that order, 0 where they are not.
+ * Scores how well a text fits one word: 3 if a word of the text begins with it, 2 if the text contains it, 1 if the
+ * text contains its letters in that order, otherwise 0.
  */
 export function fit(text: string, word: string): number {
   const at = text.indexOf(word);
@@ -33,7 +33,7 @@ export function fit(text: string, word: string): number {
     if (found === -1) return 0;
     from = found + 1;
   }
-  // Any long text has two letters somewhere.
+  // Any long text contains two given letters somewhere.
   return word.length >= 3 ? 1 : 0;
 }
 
@@ -43,11 +43,11 @@ function beginsWord(text: string, word: string): boolean {
   return false;
 }
 
-/** The sum over all words; 0 where one of them does not fit. What is called just so is the best of those that fit. */
+/** Sums the scores of all words; 0 if one of them does not fit. An exact name gets one point more. */
 export function score(name: string, also: string, words: readonly string[]): number {
   let sum = 0;
   for (const word of words) {
-    // What is only in the small print weighs less, and its letters here and there nothing.
+    // A match only in secondary text weighs less, and scattered letters there count nothing.
     const small = fit(also, word);
     const found = Math.max(fit(name, word) * 2, small > 1 ? small : 0);
     if (found === 0) return 0;
@@ -63,7 +63,10 @@ interface Asked {
   readonly commands: readonly Command[];
 }
 
-/** The best first. Without words: what waits, what is to be done, and the newest of the rest. */
+/**
+ * Returns the offers, best first. Without words: waiting sessions and conversations, commands, and the newest of the
+ * rest.
+ */
 export function offersFor({ text, sessions, conversations, commands }: Asked): readonly Offer[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const rows = sectionsOf(sessions, conversations).flatMap((section) => section.rows);

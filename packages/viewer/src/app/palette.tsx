@@ -1,4 +1,4 @@
-// The palette: words lead to a session, a conversation, a page, or to something that the page does.
+// The palette: words lead to a session, a conversation, a page, or a command.
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { type KeyboardEvent, useDeferredValue, useEffect, useId, useMemo, useRef, useState } from 'react';
@@ -24,7 +24,7 @@ export function Palette({ sessions, conversations, commands, onChoose, onClose }
   const [text, setText] = useState('');
   const asked = useDeferredValue(text);
   const list = useRef<HTMLDivElement>(null);
-  // What is offered does not change below who reads it: the lists are as they were when it opened.
+  // A snapshot of the lists at opening: offers must not change while the user reads them.
   const [of] = useState({ sessions, conversations, commands });
   const offers = useMemo(() => offersFor({ text: asked, ...of }), [asked, of]);
   const [at, setAt] = useState(0);
@@ -35,7 +35,7 @@ export function Palette({ sessions, conversations, commands, onChoose, onClose }
 
   const take = (offer: Offer | undefined): void => {
     if (offer === undefined) return;
-    // Gone before anything is done: what it does may take the focus, or open another dialog.
+    // Closed before the action, which may take the focus or open another dialog.
     flushSync(onClose);
     if ('to' in offer.act) onChoose(offer.act.to);
     else offer.act.run();
@@ -55,9 +55,9 @@ export function Palette({ sessions, conversations, commands, onChoose, onClose }
     };
     const next = to[event.key];
     if (next !== undefined) setAt(next);
-    // While it composes, Enter is the input method's.
+    // While a word is being composed, Enter belongs to the input method.
     else if (event.key === 'Enter' && !event.nativeEvent.isComposing) {
-      // What is shown may be of the letters before.
+      // The shown offers may belong to the previous letters.
       take(asked === text ? offers[active] : offersFor({ text, ...of })[0]);
     } else return;
     event.preventDefault();
@@ -89,7 +89,7 @@ export function Palette({ sessions, conversations, commands, onChoose, onClose }
           data-testid="palette-words"
         />
       </div>
-      {/* A list box may not be empty, and it never is: words can always be searched for. */}
+      {/* A list box may not be empty, and this one never is: a search for the words is always possible. */}
       <div className="palette-offers" role="listbox" id={`${id}-list`} aria-label="What fits" ref={list}>
         {offers.map((offer, n) => (
           // biome-ignore lint/a11y/useKeyWithClickEvents: the field has the focus, and its keys choose

@@ -1,4 +1,4 @@
-// The button and dialog about this browser and one's phone: notifications, what is muted, and a code to log in with.
+// The button and dialog for this browser and the user's phone: notifications, mutes, and a login code.
 
 import type { Binnacle, Me, Muted } from '@binnacle/client';
 import { PhoneCode } from '../access/phone-code.tsx';
@@ -11,7 +11,7 @@ import { PhoneIcon } from '../ui/icons.tsx';
 interface PhoneProps {
   readonly client: Binnacle;
   readonly me: Me;
-  /** What is shown. */
+  /** The route in view. */
   readonly chosen: Choice | undefined;
   readonly nameOf: (what: Muted) => string | undefined;
 }

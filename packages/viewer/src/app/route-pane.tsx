@@ -1,4 +1,4 @@
-// The main area by the route: the page of a feature, the session or conversation that is shown, or what stands in its place.
+// The main area for a route: the page of a feature, a session or conversation, or a placeholder.
 
 import type { Binnacle, Me } from '@binnacle/client';
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
@@ -31,11 +31,11 @@ interface RoutePaneProps {
   readonly talk: ConversationInfo | undefined;
   readonly theme: Theme;
   readonly screenReader: boolean;
-  /** How many sessions and conversations wait for a person. */
+  /** Number of sessions and conversations that wait for a person. */
   readonly waiting: number;
   readonly menu: ReactNode;
   readonly notices: ReactNode;
-  /** Where the session puts its commands, for the palette. */
+  /** Receives the commands of the session, for the palette. */
   readonly offered: { current: readonly Command[] };
   readonly mayCreate: boolean;
   readonly mayTalk: boolean;
@@ -89,7 +89,7 @@ export function RoutePane(props: RoutePaneProps) {
       />
     );
   }
-  // An old session is on a page of the list that comes later.
+  // An old session is on a later page of the list.
   const isComing =
     (chosen?.kind === 'session' && !fleet.isWhole && fleet.error === undefined) ||
     (chosen?.kind === 'conversation' && talks.loading && talks.error === undefined);

@@ -1,4 +1,4 @@
-// The keys of the page, for who asked for them.
+// The dialog with the keyboard shortcuts.
 
 import { Fragment, useLayoutEffect, useRef } from 'react';
 import { Dialog } from '../ui/dialog.tsx';
@@ -10,7 +10,8 @@ export function KeysDialog({ onClose }: { readonly onClose: () => void }) {
   useLayoutEffect(() => top.current?.focus(), []);
   return (
     <Dialog label="Keyboard shortcuts" onClose={onClose}>
-      {/* With the focus on the button below, a low window would show the end of the list first. */}
+      {/* The heading takes the focus: with the focus on the button below, a low window would show the end of the
+          list first. */}
       <h2 ref={top} tabIndex={-1}>
         Keyboard shortcuts
       </h2>

@@ -1,4 +1,4 @@
-// Beginning something: a shell, a session with its own command, a conversation. Knows what is under way and what failed.
+// Starts a shell, a session with its own command, or a conversation; tracks progress and failure.
 
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, CreateSession } from '@binnacle/protocol';
@@ -19,15 +19,15 @@ export interface Begin {
   readonly starting: boolean;
   readonly error: BinnacleError | undefined;
   readonly forget: () => void;
-  /** Throws what the gateway answers. */
+  /** Starts a session. Throws the gateway's error. */
   readonly session: (wanted: CreateSession) => Promise<void>;
   readonly shell: () => void;
-  /** Throws what the gateway answers. */
+  /** Starts a conversation. Throws the gateway's error. */
   readonly conversation: (agent?: string) => Promise<void>;
   readonly talk: () => void;
 }
 
-/** `box`: where a terminal will be, in pixels. */
+/** Returns the starters. `box`: returns the future size of a terminal, in pixels. */
 export function useBegin(client: Binnacle, talks: Talks, box: () => Box, pick: (choice: Choice) => void): Begin {
   const [fresh, setFresh] = useState<string>();
   const [starting, setStarting] = useState(false);

@@ -1,4 +1,4 @@
-// What the page's keys do: from row to row, between the list and what is shown, and what opens over it.
+// The actions of the page's keys: moving between rows, between the list and the pane, and opening overlays.
 
 import { useEffect, useRef } from 'react';
 import { type Choice, isSameChoice, rowOf } from '../model/route.ts';
@@ -6,7 +6,7 @@ import { choiceOf, type Row } from '../sidebar/rows.ts';
 import { isArrowChord, type PageAct, pageAct, placeOf } from '../ui/shortcuts.ts';
 
 interface DeckKeys {
-  /** As they stand in the list. */
+  /** Returns the rows in list order. */
   readonly rows: () => readonly Row[];
   readonly chosen: Choice | undefined;
   readonly pick: (choice: Choice) => void;
@@ -21,7 +21,7 @@ export function useDeckKeys(keys: DeckKeys): void {
   latest.current = keys;
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
-      // A dialog is above all this, and has keys of its own.
+      // A dialog lies above the page, and has its own keys.
       if (event.defaultPrevented || document.querySelector('dialog[open]') !== null) return;
       const act = pageAct(event, placeOf(event.target));
       if (act === undefined && !isArrowChord(event)) return;

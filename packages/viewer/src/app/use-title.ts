@@ -1,4 +1,5 @@
-// The window's title, and the badge of an installed page: how much waits for somebody, and what is shown.
+// The window's title, and the badge of an installed page: the number of waiting sessions and conversations, and the
+// subject in view.
 
 import { useEffect } from 'react';
 
@@ -15,7 +16,7 @@ export function useTitle(name: string, waiting: number): void {
   useEffect(() => {
     const badged = navigator as Badged;
     const set = waiting === 0 ? badged.clearAppBadge?.() : badged.setAppBadge?.(waiting);
-    // Not every system shows one; the title says the same.
+    // Not every system shows a badge; the title says the same.
     set?.catch(() => undefined);
   }, [waiting]);
 }

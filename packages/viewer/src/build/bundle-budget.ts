@@ -1,17 +1,17 @@
-// How much a browser loads before it shows the page, and whether that is too much. Pure; the build asks it.
+// The size of the code that a browser loads before it shows the page, and its limit. Pure; the build checks it.
 
-/** Compressed, in bytes: what shows the list, conversations and all pages, and draws no terminal. */
+/** Maximum compressed bytes of the entry, which shows the list, conversations and all pages, and draws no terminal. */
 export const ENTRY_BUDGET = 250 * 1024;
 
 export interface BuiltPart {
   readonly isEntry: boolean;
-  /** What it loads before it runs. */
+  /** Parts that load before this one runs. */
   readonly imports: readonly string[];
-  /** Compressed. */
+  /** Compressed bytes. */
   readonly bytes: number;
 }
 
-/** All that entries load, directly and through others, each part once. */
+/** Sums all parts that the entries load, directly and indirectly, each once. */
 export function entryBytes(parts: ReadonlyMap<string, BuiltPart>): number {
   const loaded = new Set<string>();
   const load = (name: string): void => {
@@ -23,7 +23,7 @@ export function entryBytes(parts: ReadonlyMap<string, BuiltPart>): number {
   return [...loaded].reduce((sum, name) => sum + (parts.get(name)?.bytes ?? 0), 0);
 }
 
-/** What is wrong, in words; undefined where nothing is. */
+/** Describes the excess; undefined within the budget. */
 export function overBudget(parts: ReadonlyMap<string, BuiltPart>, budget = ENTRY_BUDGET): string | undefined {
   const bytes = entryBytes(parts);
   if (bytes <= budget) return undefined;

@@ -4,9 +4,9 @@ import type { Choice } from './route.ts';
 
 export interface Command {
   readonly name: string;
-  /** Other words for it. */
+  /** Other words that find the command. */
   readonly also?: string;
-  /** What it belongs to, where that is not the page. */
+  /** The subject of the command, unless that is the page. */
   readonly of?: string;
   readonly act: Act;
 }

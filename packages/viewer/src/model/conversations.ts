@@ -1,12 +1,12 @@
-// Text about a conversation: what it is doing, its mark and its title. Pure.
+// Text about a conversation: its state, its mark and its title. Pure.
 
 import type { ConversationInfo } from '@binnacle/protocol';
 import { oneLine } from './format.ts';
 
-/** What a conversation is doing; what wants somebody comes first. */
+/** State of a conversation; requests for a person come first. */
 export type Doing = 'asking' | 'working' | 'waiting' | 'idle';
 
-/** What of a conversation says what it is doing; a run by its id is as good as the whole of it. */
+/** The fields that determine the state; the id of a run is as good as the whole run. */
 export interface Busyness {
   readonly run: unknown;
   readonly queue: readonly unknown[];
@@ -32,7 +32,7 @@ export const doingWord = (info: Busyness): string =>
 const isSilentForLong = (run: unknown): boolean =>
   isRecord(run) && isRecord(run.silence) && run.silence.isLong === true;
 
-/** Class of the dot, as sessions have it. */
+/** Returns the class of the dot, named as for sessions. */
 export const doingMark = (info: Busyness): string =>
   ({ asking: 'waits', working: 'running', waiting: 'starting', idle: 'idle' })[doing(info)];
 
@@ -40,7 +40,7 @@ export const conversationTitle = (info: ConversationInfo): string => oneLine(inf
 
 const RANK: Readonly<Record<Doing, number>> = { asking: 0, working: 1, waiting: 1, idle: 2 };
 
-/** What wants somebody first, then what works, then the rest; the latest first among equals. */
+/** Orders requests for a person first, then running turns, then the rest; the latest first among equals. */
 export const byUrgency = (a: ConversationInfo, b: ConversationInfo): number =>
   RANK[doing(a)] - RANK[doing(b)] || b.updatedAt - a.updatedAt || (a.key < b.key ? -1 : 1);
 

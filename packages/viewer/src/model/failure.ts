@@ -1,8 +1,8 @@
-// Turns whatever was thrown into an error that the page can show. Pure.
+// Converts any thrown value into an error that the page can show. Pure.
 
 import { BinnacleError } from '@binnacle/protocol';
 
-/** Whatever was thrown, as one of ours. */
+/** Returns a thrown value as a `BinnacleError`. */
 export function asFailure(thrown: unknown): BinnacleError {
   if (thrown instanceof BinnacleError) return thrown;
   return new BinnacleError('internal', {

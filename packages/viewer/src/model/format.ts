@@ -1,6 +1,6 @@
-// Ages, sizes, times, names and other texts of a line, as the page shows them. Pure.
+// Ages, sizes, times, names and other short texts. Pure.
 
-/** `now`, `42 s`, `5 min`, `3 h`, `12 d`. */
+/** Returns `now`, `42 s`, `5 min`, `3 h`, `12 d`. */
 export function age(ms: number): string {
   const seconds = Math.floor(Math.max(0, ms) / 1000);
   if (seconds < 5) return 'now';
@@ -9,7 +9,7 @@ export function age(ms: number): string {
   return seconds < 86_400 * 2 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} d`;
 }
 
-/** `1 byte`, `512 bytes`, `12 KiB`, `3.4 MiB`. */
+/** Returns `1 byte`, `512 bytes`, `12 KiB`, `3.4 MiB`. */
 export function bytes(count: number): string {
   if (count < 1024) return count === 1 ? '1 byte' : `${count} bytes`;
   const units = ['KiB', 'MiB', 'GiB', 'TiB'];
@@ -22,18 +22,18 @@ export function bytes(count: number): string {
   return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
-// What acts or turns the order, and letters without ink.
+// Control characters, direction marks, and letters without ink.
 const BLANK =
   /[\p{Cc}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\ufeff\ufff9-\ufffc\u{13441}\u{13442}\u{1d159}]/gu;
-// What has no width at all, but for what joins others.
+// Zero-width characters, except joiners and variation selectors.
 const UNSEEN = /(?!\u200c|\u200d|\ufe0e|\ufe0f)\p{Default_Ignorable_Code_Point}/gu;
-// What joins, where it joins nothing.
+// Joiners without neighbours to join.
 const IDLE_JOINER =
   /(?<![\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}])(?:\u200c|\u200d)|(?:\u200c|\u200d)(?![\p{L}\p{Extended_Pictographic}])|(?<![\p{Extended_Pictographic}0-9#*])(?:\ufe0e|\ufe0f)/gu;
 
 /**
- * Names come from programs and people: no control or direction marks, nothing without a width that makes two names look
- * alike (what joins letters and pictures stays), and not too long for a line.
+ * Makes a name from programs or people safe for one line: without control or direction marks, without zero-width
+ * characters that make two names look alike (joiners between letters or emoji stay), and limited in length.
  */
 export function oneLine(text: string, limit = 120): string {
   const plain = text.replace(BLANK, ' ').replace(UNSEEN, '').replace(IDLE_JOINER, '').trim();
@@ -43,13 +43,13 @@ export function oneLine(text: string, limit = 120): string {
 
 const GUEST = ' (guest)';
 
-/** Somebody's name. However long it is: that it is a guest's is the last to be cut. */
+/** Returns a person's name. The mark of a guest is the last part to be cut, however long the name is. */
 export function person(name: string, limit = 40): string {
   if (!name.endsWith(GUEST)) return oneLine(name, limit);
   return `${oneLine(name.slice(0, -GUEST.length), limit - GUEST.length)}${GUEST}`;
 }
 
-/** The time of day, with the date if it was another day than `now`. In the reader's language. */
+/** Returns the time of day, with the date if the day is not that of `now`. In the reader's language. */
 export function clockTime(at: number, now: number): string {
   const when = new Date(at);
   const time = when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
@@ -57,7 +57,7 @@ export function clockTime(at: number, now: number): string {
   return `${when.toLocaleDateString([], { day: 'numeric', month: 'short' })} ${time}`;
 }
 
-/** `14:03:09`, and with the day before it where that is not today. Of the browser's own clock and language. */
+/** Returns `14:03:09`, preceded by the day if that is not today. In the browser's time zone and language. */
 export function exactClockTime(time: number, now: number): string {
   const date = new Date(time);
   const at = date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
@@ -66,11 +66,11 @@ export function exactClockTime(time: number, now: number): string {
     : `${date.toLocaleDateString(undefined, { day: 'numeric', month: 'short' })} ${at}`;
 }
 
-/** `1 event`, `1,204 events`. */
+/** Returns `1 event`, `1,204 events`. */
 export const counted = (count: number, one: string): string =>
   `${count.toLocaleString()} ${one}${count === 1 ? '' : 's'}`;
 
-/** `for 23 h`, as long as it lasts. */
+/** Returns the remaining time: `less than a minute`, `90 minutes`, `23 hours`, `12 days`. */
 export function leftWords(expiresAt: number, now: number): string {
   const minutes = Math.max(0, Math.round((expiresAt - now) / 60_000));
   if (minutes < 1) return 'less than a minute';

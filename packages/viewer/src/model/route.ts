@@ -1,11 +1,11 @@
-// Subject of the page, as the address keeps it: a session, a conversation, a search, the traffic, the recordings, the
-// plugins, the tokens. Pure.
+// The route of the page, as its address stores it: a session, a conversation, a search, the traffic, the recordings,
+// the plugins, the tokens. Pure.
 
 import { type ConversationKey, isConversationKey, isSessionId } from '@binnacle/protocol';
 import { askIn, askWords, type TrafficAsk } from './traffic-query.ts';
 
 export type Choice =
-  /** `at`: an output offset to begin at; without it the end is shown. */
+  /** `at`: the output offset to begin at; without it the end is shown. */
   | { readonly kind: 'session'; readonly id: string; readonly at?: number }
   | { readonly kind: 'conversation'; readonly key: ConversationKey }
   | SearchChoice
@@ -14,22 +14,22 @@ export type Choice =
   | { readonly kind: 'plugins' }
   | { readonly kind: 'tokens' };
 
-/** `q` may be empty: the search waits for words. */
+/** A search. `q` may be empty: the page then waits for words. */
 export interface SearchChoice {
   readonly kind: 'search';
   readonly q: string;
-  /** Only in this session. */
+  /** Restricts the search to this session. */
   readonly session?: string;
   readonly source?: string;
 }
 
 export const isSameChoice = (a: Choice | undefined, b: Choice | undefined): boolean => addressOf(a) === addressOf(b);
 
-/** As the lists have it: a session wherever it is looked at. */
+/** Returns the route of the list's row: a session without its offset. */
 export const rowOf = (choice: Choice | undefined): Choice | undefined =>
   choice?.kind === 'session' ? { kind: 'session', id: choice.id } : choice;
 
-/** The fragment for it, with its `#`; empty for none. */
+/** Returns the fragment of a route, with `#`; empty for none. */
 export function addressOf(choice: Choice | undefined): string {
   if (choice === undefined) return '';
   switch (choice.kind) {
@@ -50,7 +50,7 @@ export function addressOf(choice: Choice | undefined): string {
   }
 }
 
-/** What a fragment names; undefined where it names nothing that could be shown. */
+/** Parses a fragment; undefined if it names nothing that could be shown. */
 export function choiceIn(hash: string): Choice | undefined {
   if (!hash.startsWith('#/')) return undefined;
   const [path = '', words = ''] = halves(hash.slice(2), '?');
@@ -81,7 +81,7 @@ export function choiceIn(hash: string): Choice | undefined {
   }
 }
 
-/** What a fragment means to name where it cannot be the name of anything; undefined where it names nothing or something. */
+/** Returns what an invalid fragment was meant to name; undefined for a valid or an empty one. */
 export function strayIn(hash: string): 'session' | 'conversation' | undefined {
   if (!hash.startsWith('#/') || hash === '#/' || choiceIn(hash) !== undefined) return undefined;
   return hash.startsWith('#/c/') ? 'conversation' : 'session';

@@ -1,15 +1,15 @@
-// Sources and labels of sessions, as a filter offers them. Pure.
+// Sources and labels of sessions, as choices of a filter. Pure.
 
 import type { SessionInfo } from '@binnacle/protocol';
 
-/** `key=value` of each label. */
+/** Returns each label as `key=value`. */
 export const labelsOf = (info: SessionInfo): readonly string[] =>
   Object.entries(info.labels).map(([key, value]) => `${key}=${value}`);
 
-// A list that is longer nobody looks through; what is not in it is found by words.
+// Maximum choices: nobody reads a longer list; words find the rest.
 const MOST_CHOICES = 200;
 
-/** What there is to choose from, each once and in order. */
+/** Returns the distinct choices, sorted. */
 export function choices(sessions: readonly SessionInfo[]): {
   readonly sources: readonly string[];
   readonly labels: readonly string[];

@@ -1,4 +1,4 @@
-// Text about a session: its mark, its state, its command, its title and how it ended. Pure.
+// Text about a session: its mark, its state, its command, its title and its end. Pure.
 
 import {
   isShell,
@@ -11,7 +11,7 @@ import {
 } from '@binnacle/protocol';
 import { oneLine } from './format.ts';
 
-/** How a session fares, for its dot: the name is the class of the dot. */
+/** State of a session for its dot; the name is the dot's class. */
 export type Mark = 'running' | 'starting' | 'waits' | 'idle' | 'stalled' | 'ended' | 'failed' | 'lost';
 
 export function mark(info: SessionInfo): Mark {
@@ -19,7 +19,7 @@ export function mark(info: SessionInfo): Mark {
   if (info.stalled !== null) return 'stalled';
   if (info.state === 'starting') return info.state;
   if (info.state === 'running') return ACTIVITY_MARKS[info.activity?.state ?? 'working'] ?? 'running';
-  // Not every emitter tells how its program ended: that is no failure.
+  // Some emitters report no exit code: that is no failure.
   const isUntold = info.foreign !== null && info.exitCode === null && info.signal === null;
   return info.exitCode === 0 || isUntold || wasStopped(info) ? 'ended' : 'failed';
 }
@@ -38,21 +38,23 @@ const ACTIVITY_WORDS: Readonly<Record<SessionActivity['state'], string>> = {
   idle: 'idle',
 };
 
-/** Somebody ended it: what these signals ask for is an end, and no fault of the program. */
+/** Returns true if a signal that requests termination ended the session: that is no fault of the program. */
 const wasStopped = ({ signal }: SessionInfo): boolean =>
   signal !== null && ['SIGHUP', 'SIGINT', 'SIGTERM'].includes(signal);
 
-/** One or two words, for the list. */
+/** Returns the state in one or two words, for the list. */
 export function stateWord(info: SessionInfo): string {
   if (info.stalled !== null) return 'waits for disk space';
-  // A newer gateway may know states that this page does not.
+  // A newer gateway may have states that this page does not know.
   if (info.state === 'running') return (info.activity && ACTIVITY_WORDS[info.activity.state]) ?? 'running';
   if (info.state === 'lost' || info.state === 'starting') return info.state;
   if (info.signal !== null) return `ended by ${info.signal}`;
   return info.exitCode === null ? 'ended' : `exited ${info.exitCode}`;
 }
 
-/** Who sent a session from elsewhere. A token without a user has only a made-up name, of which the beginning is enough. */
+/**
+ * Returns the sender of a foreign session. A token without a user has only a generated name, whose beginning is enough.
+ */
 export function sender(user: string): string {
   if (!user.startsWith('token-')) return oneLine(user, 64);
   return user.length > 12
@@ -60,7 +62,7 @@ export function sender(user: string): string {
     : `a token without a user (${oneLine(user)})`;
 }
 
-/** A long id of an emitter, which nobody reads to its end; the whole of it belongs in a `title`. */
+/** Shortens a long id of an emitter, which nobody reads to its end; the whole id belongs in a `title`. */
 export function shortId(id: string): string {
   const isUuid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(id);
   return isUuid ? `${id.slice(0, 8)}…${id.slice(-4)}` : oneLine(id, 60);
@@ -72,7 +74,7 @@ const LOST_WORDS: Readonly<Record<LostReason, string>> = {
   silent: 'lost: nothing was heard of it any more',
 };
 
-/** A sentence about how it ended, or undefined while it runs. */
+/** Describes how the session ended; undefined while it runs. */
 export function ending(info: SessionInfo): string | undefined {
   if (info.state === 'lost') return LOST_WORDS[info.lostReason ?? (info.foreign === null ? 'runner_died' : 'silent')];
   if (info.state === 'running' || info.state === 'starting') return undefined;
@@ -81,9 +83,9 @@ export function ending(info: SessionInfo): string | undefined {
   return info.exitCode === null ? 'ended, its exit code is not known' : `exited with code ${info.exitCode}`;
 }
 
-/** What it runs, as one line. */
+/** Returns the command as one line. */
 export function commandLine(info: SessionInfo): string {
-  // Emitters send it as its user would type it.
+  // Emitters send the command as its user would type it.
   if (info.foreign !== null && info.argv.length <= 1) return info.argv[0] ?? '';
   const text = shellText(info.argv);
   if (text !== undefined) return text;
@@ -96,7 +98,10 @@ export function commandLine(info: SessionInfo): string {
 export const title = (info: SessionInfo): string =>
   info.name || commandLine(info) || info.foreign?.sessionId || 'session';
 
-/** The name says the command, whole or cut. A program's name does not: `npm` may be any of its commands. */
+/**
+ * Returns true if the name is the command, whole or cut. A program's name is not enough: `npm` may be any of its
+ * commands.
+ */
 export function namesCommand(info: SessionInfo): boolean {
   const name = oneLine(title(info));
   const command = commandLine(info);

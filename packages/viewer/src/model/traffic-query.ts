@@ -1,28 +1,28 @@
-// What the page of traffic is asked for: its filters, as the address keeps them and as the gateway takes them. Pure.
+// The filters of the page of traffic, as stored in the address and as sent to the gateway. Pure.
 
 import type { TrafficQuery } from '@binnacle/client';
 
-/** All that are given must hold. */
+/** Filters, combined with AND. */
 export interface TrafficAsk {
   readonly source?: string;
   /** `key` or `key=value`. */
   readonly label?: string;
   readonly command?: string;
-  /** The emitter's name of a session, or our id of it. */
+  /** The emitter's name of a session, or the gateway's id of it. */
   readonly session?: string;
   readonly exit?: number;
-  /** Only events that ended a session. */
+  /** Restricts to events that ended a session. */
   readonly final?: true;
-  /** Only what came in the last so many hours. */
+  /** Restricts to the last hours. */
   readonly hours?: number;
 }
 
 const TEXTS = ['source', 'label', 'command', 'session'] as const;
 const HOUR_MS = 3_600_000;
-/** What can be chosen; a year is as good as for ever. */
+/** Maximum hours of the filter; a year is as good as forever. */
 const MOST_HOURS = 24 * 366;
 
-/** What an exit code can be written as. */
+/** Returns true for the text of a possible exit code. */
 export const isExit = (text: string): boolean => /^-?\d{1,10}$/.test(text);
 
 export function askIn(words: URLSearchParams): TrafficAsk {
@@ -53,7 +53,7 @@ export const askWords = (ask: TrafficAsk): Readonly<Record<string, string | unde
 export const isAskEmpty = (ask: { readonly [K in keyof TrafficAsk]: TrafficAsk[K] | undefined }): boolean =>
   Object.values(ask).every((value) => value === undefined);
 
-/** `now`: ms since 1970. */
+/** Builds the query. `now`: ms since 1970. */
 export const queryOf = (ask: TrafficAsk, now: number): TrafficQuery => ({
   ...(ask.source === undefined ? {} : { source: ask.source }),
   ...(ask.label === undefined ? {} : { label: ask.label }),

@@ -1,4 +1,4 @@
-// How the page puts facts about plugins into words. Pure; knows no React and no network.
+// Text about plugins. Pure.
 
 import type {
   PluginGrantValue,
@@ -12,7 +12,7 @@ import type {
 import { oneLine } from '../model/format.ts';
 import type { Mark } from '../model/sessions.ts';
 
-/** What a level means for whoever has to trust it. */
+/** Describes a containment level for the person who has to trust it. */
 export function levelWords(level: PluginLevel | null): string {
   switch (level) {
     case 'sealed':
@@ -57,7 +57,7 @@ const ITEMS: Readonly<Record<string, readonly [one: string, several: string]>> =
   names: ['name', 'names'],
 };
 
-/** `nothing`, or what a list has: `the programs git, rg`. */
+/** Returns `nothing`, or the contents of a list: `the programs git, rg`. */
 export function valueWords(value: PluginGrantValue): string {
   if (typeof value === 'boolean') return value ? 'all of it' : 'nothing';
   const parts = Object.entries(value).filter(([, items]) => items.length > 0);
@@ -84,7 +84,9 @@ export const standingWords: Readonly<Record<Standing, string>> = {
   unasked: 'granted, though it does not ask',
 };
 
-/** Below the sentence and the reason: how much is asked for, how much of it is granted, and what is not. */
+/**
+ * Describes, below the sentence and the reason, how much is requested, how much of it is granted, and what is missing.
+ */
 export function extentWords(one: PluginPermission): string[] {
   const { asked, granted, missing, narrowed, limits } = one;
   const said = (value: PluginGrantValue): string =>
@@ -101,7 +103,7 @@ export function extentWords(one: PluginPermission): string[] {
 
 const isSame = (one: PluginGrantValue, other: PluginGrantValue): boolean => valueWords(one) === valueWords(other);
 
-/** A person is to be asked before that: it opens what nobody has listed, or undoes what somebody has narrowed. */
+/** Returns true if the grant needs a confirmation: it opens unlisted resources, or undoes a manual restriction. */
 export const isWide = ({ asked, limits, narrowed }: PluginPermission): boolean =>
   narrowed || (asked === true && limits !== null);
 

@@ -1,4 +1,4 @@
-// One plugin: how well it is contained, how it fares, what it may and what it offers, and what can be done with it.
+// One plugin: its containment, its state, its permissions and offers, and the actions on it.
 
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, PluginInfo, PluginOffer, PluginSetting } from '@binnacle/protocol';
@@ -18,7 +18,7 @@ interface PluginCardProps {
   readonly client: Binnacle;
   readonly info: PluginInfo;
   readonly act: Crew['act'];
-  /** Beside several others: its head alone, until somebody wants the rest, or something is wrong with it. */
+  /** True beside several others: the card is folded at first, unless the plugin has a problem. */
   readonly folds: boolean;
 }
 
@@ -30,7 +30,7 @@ export function PluginCard({ client, info, act, folds }: PluginCardProps) {
   const [error, setError] = useState<BinnacleError>();
   const [shown, setShown] = useState<'log' | 'remove'>();
   const [done, setDone] = useState('');
-  // Once: from then on it is open as people left it.
+  // Initial value only: from then on the user folds and unfolds.
   const [startsOpen] = useState(!folds || info.problem !== null);
   const run = (work: () => Promise<unknown>, words: string): void => {
     if (busy) return;
@@ -142,7 +142,7 @@ export function PluginCard({ client, info, act, folds }: PluginCardProps) {
 
 interface ActProps {
   readonly words: string;
-  /** Whose button it is, for those who hear it alone. */
+  /** Name of the plugin, for screen readers. */
   readonly of: string;
   readonly busy?: boolean;
   readonly danger?: boolean;
@@ -150,7 +150,7 @@ interface ActProps {
   readonly onAct: () => void;
 }
 
-/** Not `disabled` while it is busy: whoever pressed it would lose it. */
+/** A button that is not `disabled` while busy: the disabled button would lose the focus. */
 function Act({ words, of, busy = false, danger = false, test, onAct }: ActProps) {
   return (
     <button
@@ -193,7 +193,7 @@ function Offers({ offers }: { readonly offers: readonly PluginOffer[] }) {
   );
 }
 
-/** Their values are in the config file, and nowhere else: they may be secrets. */
+/** Shows which settings are set. Their values are in the config file only: they may be secrets. */
 function Settings({ settings }: { readonly settings: readonly PluginSetting[] }) {
   return (
     <ul className="plugin-rows">

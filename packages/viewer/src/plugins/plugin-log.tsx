@@ -1,4 +1,4 @@
-// What a plugin printed and what the gateway says of it, with each new line; in a dialog.
+// The log of a plugin in a dialog: its output and the gateway's messages about it, live.
 
 import type { Binnacle } from '@binnacle/client';
 import { useEffect, useRef } from 'react';
@@ -14,7 +14,7 @@ interface PluginLogProps {
   readonly onClose: () => void;
 }
 
-// So near to the end counts as the end: a line is higher than that.
+// Maximum distance from the end that counts as the end: less than the height of a line.
 const NEAR_PX = 24;
 
 export function PluginLog({ client, id, onClose }: PluginLogProps) {
@@ -22,7 +22,7 @@ export function PluginLog({ client, id, onClose }: PluginLogProps) {
   const box = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
   const last = lines.at(-1)?.n;
-  // Who has scrolled up reads something there.
+  // Follows the end only if the reader has not scrolled up.
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new line is what it is for
   useEffect(() => {
     const { current } = box;

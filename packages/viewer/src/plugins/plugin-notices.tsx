@@ -1,4 +1,4 @@
-// What plugins tell people: for a moment at the edge of the page, and all of it behind a bell. Always as text.
+// Notices of plugins: toasts at the edge of the page, and all notices behind a bell. Always plain text.
 
 import type { PluginNotice } from '@binnacle/protocol';
 import { useEffect, useState } from 'react';
@@ -10,7 +10,7 @@ import { BellIcon, CloseIcon } from '../ui/icons.tsx';
 import type { Told } from './use-plugin-notices.ts';
 import './plugin-notices.css';
 
-/** Time enough to read four lines. */
+/** Duration of a toast: enough to read four lines. */
 const TOAST_MS = 10_000;
 
 export function Toasts({ toasts, dismiss }: Pick<Told, 'toasts' | 'dismiss'>) {
@@ -18,7 +18,7 @@ export function Toasts({ toasts, dismiss }: Pick<Told, 'toasts' | 'dismiss'>) {
   useEffect(() => {
     if (newest === undefined) return;
     const pressed = (event: KeyboardEvent): void => {
-      // In a terminal and in a dialog it has a meaning of its own.
+      // In a terminal and in a dialog the key has its own meaning.
       const { target } = event;
       const isOthers = target instanceof Element && target.closest('.xterm, dialog') !== null;
       if (event.key === 'Escape' && !isOthers && !event.defaultPrevented) dismiss(newest);
@@ -27,7 +27,7 @@ export function Toasts({ toasts, dismiss }: Pick<Told, 'toasts' | 'dismiss'>) {
     return () => window.removeEventListener('keydown', pressed);
   }, [newest, dismiss]);
   return (
-    // It is there before there is anything in it: else nobody is told of the first.
+    // Rendered even when empty: a live region that appears together with its first text is not announced.
     <div className="toasts" role="status" aria-live="polite" data-testid="toasts">
       {toasts.map((notice) => (
         <Toast key={notice.n} notice={notice} onClose={dismiss} />
@@ -41,7 +41,7 @@ function Toast({ notice, onClose }: { readonly notice: PluginNotice; readonly on
   const [isHeld, setHeld] = useState(false);
   useEffect(() => {
     if (isHeld) return;
-    // Behind a dialog nobody can read it: it waits until that is closed.
+    // Behind a dialog a toast is unreadable: it stays at least until the dialog is closed.
     const timer = setInterval(() => {
       if (document.querySelector('dialog[open]') === null) onClose(n);
     }, TOAST_MS);
@@ -122,6 +122,6 @@ export function Bell({ all, unseen, isKnown, see }: Pick<Told, 'all' | 'unseen' 
   );
 }
 
-/** With its line ends, and nothing else that is not to be seen. */
+/** Returns the text with its line breaks and without other invisible characters. */
 const lines = (text: string, limit: number): string =>
   oneLine(text.replaceAll('\n', '\ue000'), limit).replaceAll('\ue000', '\n');

@@ -1,4 +1,4 @@
-// What a plugin asks for and what it is granted, each with what that lets it do. Grants and takes away; fetches nothing.
+// The requested and granted permissions of a plugin, each with its effect, and buttons to grant and revoke.
 
 import type { PluginGrantValue, PluginPermission } from '@binnacle/protocol';
 import { useState } from 'react';
@@ -27,7 +27,7 @@ export function PluginPermissions({ plugin, permissions, busy, onGrant, onRevoke
       <ul className="plugin-rows">
         {permissions.map((one) => {
           const standing = standingOf(one);
-          // One button turns into the other in its place, so that whoever pressed it still has it.
+          // One button replaces the other in place, so that the focus stays on it.
           const acts = [
             ...(standing === 'denied' || standing === 'partly' || standing === 'narrowed'
               ? [

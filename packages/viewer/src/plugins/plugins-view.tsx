@@ -1,4 +1,4 @@
-// The page of plugins, for who may look after them. Installing is for the shell of the gateway's machine.
+// The page of plugins, for users who may manage them. Installation happens in a shell on the gateway's machine.
 
 import type { Binnacle } from '@binnacle/client';
 import type { ReactNode } from 'react';
@@ -15,7 +15,7 @@ interface PluginsViewProps {
   readonly linkNotice: ReactNode;
 }
 
-/** More than these are a list first. */
+/** Maximum plugins whose cards start unfolded. */
 const MAX_OPEN = 2;
 
 export function PluginsView({ client, menu, linkNotice }: PluginsViewProps) {

@@ -1,4 +1,4 @@
-// Asks before a plugin is removed with all that belongs to it.
+// The confirmation before a plugin and its data are removed.
 
 import type { BinnacleError, PluginInfo } from '@binnacle/protocol';
 import { useState } from 'react';

@@ -1,4 +1,4 @@
-// What plugins tell people as React state: the last of it, what nobody has seen yet, and what is on the screen just now.
+// Notices of plugins as React state: the latest, the unseen, and the toasts.
 
 import type { Binnacle } from '@binnacle/client';
 import type { PluginNotice } from '@binnacle/protocol';
@@ -8,17 +8,17 @@ export interface Told {
   /** Newest first. */
   readonly all: readonly PluginNotice[];
   readonly unseen: number;
-  /** What was told before has come: from now on everything is news. */
+  /** True once the earlier notices have arrived: later ones are new. */
   readonly isKnown: boolean;
   /** Oldest first. */
   readonly toasts: readonly PluginNotice[];
   readonly dismiss: (n: number) => void;
-  /** All were looked at. */
+  /** Marks all notices as seen. */
   readonly see: () => void;
 }
 
 const MAX_KEPT = 200;
-/** More than these hide what is below; the list has all. */
+/** Maximum toasts: more would hide the content below; the list has all. */
 const MAX_TOASTS = 3;
 const SEEN = 'binnacle.notices-seen';
 
@@ -29,7 +29,7 @@ export function useTold(client: Binnacle): Told {
   const [isKnown, setKnown] = useState(false);
   useEffect(() => {
     const watch = client.notices.watch();
-    /** The last that is known; undefined before the first list, which is no news. */
+    /** The last known notice; undefined before the first list, whose notices are not new. */
     let last: number | undefined;
     const run = async (): Promise<void> => {
       for await (const event of watch) {
@@ -44,7 +44,7 @@ export function useTold(client: Binnacle): Told {
         if (fresh.length > 0) setToasts((known) => [...known, ...fresh].slice(-MAX_TOASTS));
       }
     };
-    // A gateway that knows no notices has none to show.
+    // An older gateway without notices has none to show.
     run().catch(() => undefined);
     return () => watch.stop();
   }, [client]);
@@ -71,6 +71,6 @@ function writeSeen(n: number): void {
   try {
     localStorage.setItem(SEEN, String(n));
   } catch {
-    // Storage may be forbidden: it is remembered as long as the page.
+    // Storage may be forbidden: the mark lasts as long as the page.
   }
 }

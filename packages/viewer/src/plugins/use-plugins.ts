@@ -1,4 +1,4 @@
-// The plugins and their logs as React state: looked at again while the page is seen, and at once after something was done.
+// The plugins and their logs as React state: polled while the page is visible, and refreshed at once after an action.
 
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, PluginInfo, PluginLogLine } from '@binnacle/protocol';
@@ -10,11 +10,11 @@ export interface Crew {
   readonly plugins: readonly PluginInfo[] | undefined;
   readonly error: BinnacleError | undefined;
   readonly again: () => void;
-  /** What somebody did; shows what it led to. Throws what the gateway answers. */
+  /** Runs an action and refreshes the list. Throws the gateway's error. */
   readonly act: (work: () => Promise<unknown>) => Promise<void>;
 }
 
-// A plugin that dies and comes back shows both.
+// Polling interval, short enough to show that a plugin dies and restarts.
 const EVERY_MS = 2000;
 
 export function usePlugins(client: Binnacle): Crew {
@@ -30,7 +30,8 @@ export function usePlugins(client: Binnacle): Crew {
       round += 1;
       const mine = round;
       try {
-        // Nobody looks: coming back begins at once. Without a connection the notice about it says why nothing changes.
+        // No request while the page is hidden: becoming visible polls at once. Without a connection, the notice about
+        // it says why nothing changes.
         if (!document.hidden && (mine === 1 || client.state.kind === 'open')) {
           const found = await client.plugins.list();
           if (isOver || mine !== round) return;
@@ -41,7 +42,7 @@ export function usePlugins(client: Binnacle): Crew {
         if (isOver || mine !== round) return;
         const failure = asFailure(thrown);
         setError(failure);
-        // It would be refused again.
+        // A retry would be refused again.
         if (!failure.retryable) return;
       }
       if (mine === round && !isOver) timer = setTimeout(() => void again(), EVERY_MS);
@@ -76,7 +77,7 @@ export interface Followed {
   readonly loading: boolean;
 }
 
-/** The last lines of a plugin's log, and each that comes. */
+/** Returns the last lines of a plugin's log, and each new line. */
 export function usePluginLog(client: Binnacle, id: string): Followed {
   const [lines, setLines] = useState<readonly PluginLogLine[]>();
   const [error, setError] = useState<BinnacleError>();

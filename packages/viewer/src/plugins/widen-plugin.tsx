@@ -1,4 +1,4 @@
-// Asks before a plugin is granted something without a limit, and says what it keeps and how it would be limited.
+// The confirmation before a plugin gets an unlimited grant: shows the remaining exceptions, and how to limit the grant.
 
 import type { PluginPermission } from '@binnacle/protocol';
 import { oneLine } from '../model/format.ts';

@@ -1,4 +1,5 @@
-// Taking a session or a conversation away as a file, which the browser downloads by itself: nothing is held in memory.
+// Export of a session or conversation as a file. The browser downloads the file itself, so nothing is buffered in
+// memory.
 
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
@@ -14,7 +15,7 @@ interface ExportDialogProps {
   /** The route, without a query. */
   readonly path: string;
   readonly kind: 'session' | 'conversation';
-  /** Of a recording the typed text may be there, if it was imported with it. */
+  /** True for a recording: it contains typed text only if that was imported. */
   readonly isRecording?: boolean;
   readonly onClose: () => void;
 }
@@ -37,7 +38,7 @@ const FORMS: Readonly<Record<ExportDialogProps['kind'], readonly Form[]>> = {
     { format: 'jsonl', label: 'Lines of JSON', what: 'each event of the log, for programs' },
   ],
 };
-/** Where who typed, and when, can be in the file. */
+/** Formats that can contain the typed text with author and time. */
 const TELLS_INPUT = new Set(['cast', 'jsonl', 'markdown']);
 
 export function ExportDialog({ client, path, kind, isRecording = false, onClose }: ExportDialogProps) {
@@ -90,7 +91,7 @@ function Forms({ client, path, kind, isRecording }: Required<Omit<ExportDialogPr
 function download(url: string): void {
   const link = document.createElement('a');
   link.href = url;
-  // The name of the file is the gateway's to say.
+  // The gateway names the file.
   link.download = '';
   link.click();
 }

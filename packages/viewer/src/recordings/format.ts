@@ -1,11 +1,11 @@
-// How the page puts recordings into words. Pure; knows no React and no network.
+// Text about recordings. Pure.
 
 import type { ImportCounts } from '@binnacle/protocol';
 
 const counted = (count: number, one: string, many = `${one}s`): string =>
   count === 1 ? `1 ${one}` : `${count.toLocaleString('en')} ${many}`;
 
-/** What became of the file, as a sentence: nothing is left out without a word. */
+/** Describes the result of an import: everything that was left out is mentioned. */
 export function importWords({ events, skipped, inputDropped, timesMended, isCut }: ImportCounts): string {
   const rest = [
     inputDropped > 0 ? `what was typed was left out (${counted(inputDropped, 'event')})` : '',
@@ -19,7 +19,7 @@ export function importWords({ events, skipped, inputDropped, timesMended, isCut 
   return rest.length === 0 ? `${words}.` : `${words}; ${rest.join('; ')}.`;
 }
 
-/** `1 h 02 min`, `3 min 20 s`, `8 s`; how long it goes on. */
+/** Returns a duration: `1 h 02 min`, `3 min 20 s`, `8 s`. */
 export function lengthWords(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   const two = (value: number): string => String(value).padStart(2, '0');

@@ -1,4 +1,4 @@
-// Whether a file has what was typed, as a box to tick with what that means.
+// A checkbox that includes typed text in a file, with an explanation.
 
 import { type ReactNode, useId } from 'react';
 import './include-input.css';
@@ -7,7 +7,7 @@ interface InputChoiceProps {
   readonly checked: boolean;
   readonly onChange: (checked: boolean) => void;
   readonly label: string;
-  /** What that means. */
+  /** Explanation of the choice. */
   readonly children: ReactNode;
   readonly test: string;
 }

@@ -1,4 +1,4 @@
-// The page of recordings: asciicast files are dropped or chosen here, and those that are kept can be played.
+// The page of recordings: upload of asciicast files by drop or choice, and the stored recordings to play.
 
 import type { Binnacle } from '@binnacle/client';
 import { RECORDING_SOURCE, type SessionInfo } from '@binnacle/protocol';
@@ -20,7 +20,7 @@ interface RecordingsViewProps {
   readonly client: Binnacle;
   readonly sessions: readonly SessionInfo[];
   readonly loading: boolean;
-  /** This token may start sessions, which importing is. */
+  /** True if this token may start sessions, which an import needs. */
   readonly mayImport: boolean;
   readonly menu: ReactNode;
   readonly linkNotice: ReactNode;
@@ -101,7 +101,7 @@ function DropPlace({ onFiles }: DropPlaceProps) {
       <button type="button" className="button primary" onClick={() => field.current?.click()}>
         Choose files
       </button>
-      {/* The button is what one sees and reaches; this is what the browser asks with. */}
+      {/* The button is visible and has the focus; this hidden input opens the browser's file dialog. */}
       <input
         ref={field}
         className="drop-field"
@@ -112,7 +112,7 @@ function DropPlace({ onFiles }: DropPlaceProps) {
         aria-hidden="true"
         onChange={(event) => {
           onFiles([...(event.target.files ?? [])], { input });
-          // The same file may be chosen again.
+          // Reset, so that the same file may be chosen again.
           event.target.value = '';
         }}
         data-testid="import-file"

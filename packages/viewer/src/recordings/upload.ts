@@ -1,20 +1,20 @@
-// Sending one recording to the gateway with its progress, which only XMLHttpRequest tells. Knows no React.
+// Uploads one recording with progress, which only XMLHttpRequest reports.
 
 import type { ImportedRecording } from '@binnacle/client';
 import { BinnacleError, isCode, type WireError } from '@binnacle/protocol';
 
 export interface Upload {
-  /** Throws what the gateway answered, or `unreachable`. */
+  /** The result. Rejects with the gateway's error, or `unreachable`. */
   readonly done: Promise<ImportedRecording>;
   readonly stop: () => void;
 }
 
 interface UploadOptions {
-  /** Keep what was typed. */
+  /** True to include typed text. */
   readonly input: boolean;
-  /** Headers that say who is asking. */
+  /** Headers that authenticate the request. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Of the file, 0 to 1. At 1 the gateway is reading it to its end. */
+  /** Receives the share of the file that was sent, 0 to 1. At 1 the gateway is still reading. */
   readonly progress: (share: number) => void;
 }
 
@@ -42,7 +42,7 @@ function failureOf({ status, responseText }: XMLHttpRequest): BinnacleError {
     const { error } = JSON.parse(responseText) as { readonly error?: WireError };
     if (error !== undefined && isCode(error.code)) return BinnacleError.fromWire(error);
   } catch {
-    // Not ours: a proxy in between answered, and its status is all that it tells.
+    // A proxy in between answered, not the gateway: the status is all there is.
   }
   if (status === 413) return new BinnacleError('body_too_large', { details: { status } });
   return new BinnacleError(status >= 500 ? 'unreachable' : 'internal', { details: { status } });

@@ -1,4 +1,4 @@
-// The recordings that are being imported on this page, one after the other, as React state.
+// The imports of this page, run one after the other, as React state.
 
 import type { Binnacle, ImportedRecording } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
@@ -9,19 +9,19 @@ import { type Upload, uploadRecording } from './upload.ts';
 export interface Import {
   readonly id: number;
   readonly name: string;
-  /** `stopped`: by who began it. */
+  /** `stopped`: by the user who began the import. */
   readonly state: 'waiting' | 'sending' | 'done' | 'failed' | 'stopped';
-  /** Of the file, 0 to 1. */
+  /** Sent share of the file, 0 to 1. */
   readonly progress: number;
   readonly result?: ImportedRecording;
   readonly error?: BinnacleError;
 }
 
 export interface Imports {
-  /** In the order in which they were chosen. */
+  /** The imports, in the order in which they were chosen. */
   readonly all: readonly Import[];
   readonly add: (files: readonly File[], options: { readonly input: boolean }) => void;
-  /** Ends it, or takes it from the list when it is over. */
+  /** Stops an import, or removes a finished one from the list. */
   readonly remove: (id: number) => void;
 }
 
@@ -40,7 +40,7 @@ export function useImports(client: Binnacle): Imports {
     setAll((before) => before.map((one) => (one.id === id ? { ...one, ...by } : one)));
   }, []);
 
-  // One at a time: the gateway takes few at once, and others import too.
+  // One at a time: the gateway accepts few at once, and others import too.
   const next = useCallback((): void => {
     const one = under.current === undefined ? waiting.current.shift() : undefined;
     if (one === undefined) return;
@@ -94,7 +94,7 @@ export function useImports(client: Binnacle): Imports {
     },
     [change],
   );
-  // Whoever leaves the page is not there to see what became of it.
+  // Leaving the page stops the imports: their results would not be seen.
   useEffect(
     () => () => {
       waiting.current = [];

@@ -1,11 +1,11 @@
-// The field for a search over the output of all sessions. It does not search.
+// The field for a search over the output of all sessions.
 
 import { useEffect, useState } from 'react';
 import { SearchIcon } from '../ui/icons.tsx';
 import './search-box.css';
 
 interface SearchBoxProps {
-  /** What is searched for now. */
+  /** The current search words. */
   readonly q: string;
   readonly placeholder: string;
   readonly autoFocus?: boolean;
@@ -15,7 +15,7 @@ interface SearchBoxProps {
 
 export function SearchBox({ q, placeholder, autoFocus = false, onSearch, test }: SearchBoxProps) {
   const [text, setText] = useState(q);
-  // Back and forward change what is searched for; so does a link.
+  // Back, forward and links change the search, too.
   useEffect(() => setText(q), [q]);
   return (
     <search className="search-box">

@@ -1,4 +1,4 @@
-// What a search found: each hit leads to its place in its session. It shows; it does not search.
+// The hits of a search: each leads to its position in its session.
 
 import type { SearchHit, SessionInfo } from '@binnacle/protocol';
 import { useMemo } from 'react';
@@ -12,7 +12,7 @@ import './search-hits.css';
 
 interface SearchHitsProps {
   readonly hits: readonly SearchHit[];
-  /** How those fare that the list knows: one word for it there and here. */
+  /** The sessions of the list, so that states have the same words here and there. */
   readonly sessions: readonly SessionInfo[];
 }
 

@@ -1,4 +1,4 @@
-// The page of a search: its words, where it looks, and what it found or why it did not.
+// The page of a search: its words, its scope, and its hits or the reason for none.
 
 import type { Binnacle } from '@binnacle/client';
 import { BinnacleError, CODES, type SessionInfo } from '@binnacle/protocol';
@@ -30,7 +30,7 @@ export function SearchView({ client, asked, sessions, menu, linkNotice, onSearch
   const { sources } = choices(sessions);
   const only = sessions.find((info) => info.id === session || info.foreign?.sessionId === session);
   const search = (words: string): void => {
-    // The same words once more: what was printed since may be among them.
+    // The same words again: newer output may contain them.
     if (words === q && q !== '') found.again();
     else onSearch({ ...asked, q: words });
   };
@@ -97,7 +97,7 @@ function statusOf(q: string, found: Found): string {
   return `${counted(found.hits.length, 'hit')}${found.next === null ? '' : ', and more'}`;
 }
 
-/** What is wrong with the words means little before it is said that they are what is wrong. */
+/** Adds to an error in the words that the words are the cause. */
 function worded(error: BinnacleError): BinnacleError {
   const { message } = CODES.bad_query;
   return error.code === 'bad_query' && error.message !== message
@@ -105,7 +105,7 @@ function worded(error: BinnacleError): BinnacleError {
     : error;
 }
 
-/** The index follows what is printed; a hit may be in what it has not read. */
+/** Warns that the index lags behind: hits may be missing. */
 function Behind({ found }: { readonly found: Found }) {
   if (found.behindBytes === 0) return null;
   return (

@@ -1,10 +1,10 @@
 // Cuts the snippet of a hit at its matches. Pure.
 
-/** A text cut at its matches, in order; overlapping and impossible ranges do no harm. */
+/** A piece of a text that was cut at its matches, in order; overlapping and impossible ranges do no harm. */
 export interface Piece {
   readonly text: string;
   readonly isMatch: boolean;
-  /** Where it begins. */
+  /** Position of the piece in the text. */
   readonly at: number;
 }
 

@@ -1,4 +1,4 @@
-// One search as React state: its hits page by page, and what is not indexed yet.
+// One search as React state: its hits page by page, and the amount not indexed yet.
 
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, SearchHit } from '@binnacle/protocol';
@@ -7,15 +7,15 @@ import { asFailure } from '../model/failure.ts';
 import type { SearchChoice } from '../model/route.ts';
 
 export interface Found {
-  /** Undefined while the first page is on its way, and where nothing is searched for. */
+  /** Undefined while the first page loads, and without search words. */
   readonly hits: readonly SearchHit[] | undefined;
   readonly next: string | null;
   readonly behindBytes: number;
   readonly busy: boolean;
   readonly error: BinnacleError | undefined;
-  /** The next page. */
+  /** Loads the next page. */
   readonly more: () => void;
-  /** The same from the first page. */
+  /** Repeats the search from the first page. */
   readonly again: () => void;
 }
 

@@ -1,4 +1,4 @@
-// How the page puts share links into words. Pure; knows no React and no network.
+// Text about share links. Pure.
 
 import type { ShareDetails, ShareInfo, ShareMode } from '@binnacle/client';
 import { CODES, type Code, isCode } from '@binnacle/protocol';
@@ -7,7 +7,7 @@ import { leftWords, oneLine, person } from '../model/format.ts';
 const HOUR_MS = 3600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** What the dialog offers; the gateway takes anything up to 30 days. */
+/** Lifetimes in the dialog; the gateway accepts up to 30 days. */
 export const LIFETIMES: readonly { readonly ms: number; readonly label: string }[] = [
   { ms: HOUR_MS, label: '1 hour' },
   { ms: DAY_MS, label: '1 day' },
@@ -15,7 +15,7 @@ export const LIFETIMES: readonly { readonly ms: number; readonly label: string }
   { ms: 30 * DAY_MS, label: '30 days' },
 ];
 export const USUAL_LIFETIME_MS = DAY_MS;
-/** The most that the gateway takes. */
+/** Maximum uses that the gateway accepts. */
 export const MAX_USES = 1000;
 export const MAX_LABEL = 100;
 
@@ -24,7 +24,7 @@ export const MODE_WORDS: Readonly<Record<ShareMode, { readonly label: string; re
   type: { label: 'Watch and type', what: 'They can write, too. In a terminal: once they take the helm.' },
 };
 
-/** How a link stands, as one line. */
+/** Describes the state of a link in one line. */
 export function standingWords(share: ShareInfo, now: number): string {
   const used =
     share.uses === null
@@ -44,7 +44,7 @@ export function standingWords(share: ShareInfo, now: number): string {
 
 const times = (count: number): string => (count === 0 ? 'by nobody yet' : count === 1 ? 'once' : `${count} times`);
 
-/** One line of a link's history. */
+/** Describes one entry of a link's history. */
 export function deedWords({ what, by }: ShareDetails['audit'][number]): string {
   const who = person(by, 60);
   switch (what) {

@@ -1,5 +1,5 @@
-// Sharing one session or conversation: makes a link, shows it this once, and tells of the links that there are. Polls
-// while it is open: nothing else tells of viewers of links.
+// Sharing of one session or conversation: creates a link, shows it once, and lists the existing links. Polls while
+// open: no event reports the viewers of links.
 
 import type { Binnacle, CreatedShare, ShareInfo, ShareMode } from '@binnacle/client';
 import { allows, type BinnacleError, type Scope } from '@binnacle/protocol';
@@ -15,7 +15,7 @@ import { ShareList } from './share-list.tsx';
 import '../ui/radio-cards.css';
 import './share-dialog.css';
 
-/** What is shared: one of the two. */
+/** The shared subject: one of the two. */
 export type ShareTarget = { readonly session: string } | { readonly conversation: string };
 
 interface ShareDialogProps {
@@ -26,7 +26,7 @@ interface ShareDialogProps {
   readonly onClose: () => void;
 }
 
-/** Who looks at the dialog sees somebody come within this time. */
+/** Polling interval: a new viewer appears within this time. */
 const LOOK_EVERY_MS = 2000;
 const MODES = ['view', 'type'] as const;
 
@@ -218,7 +218,7 @@ function MadeLink({ made, now, onAnother, onClose }: MadeLinkProps) {
   );
 }
 
-/** The links to this one thing, with those that let nobody in any more. */
+/** Returns the links to this subject, including ended ones. */
 function useShares(client: Binnacle, target: ShareTarget) {
   const [shares, setShares] = useState<readonly ShareInfo[]>();
   const [failed, setFailed] = useState<BinnacleError>();

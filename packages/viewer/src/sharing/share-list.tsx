@@ -1,4 +1,4 @@
-// The links that there are to one thing: who is looking through each, what was done with it, and its end.
+// The existing links to one subject: the viewers of each, its history, and its revocation.
 
 import type { Binnacle, ShareDetails, ShareInfo } from '@binnacle/client';
 import type { BinnacleError } from '@binnacle/protocol';
@@ -12,7 +12,7 @@ import './share-list.css';
 
 interface ShareListProps {
   readonly client: Binnacle;
-  /** Undefined while nobody knows yet. */
+  /** Undefined until the links are known. */
   readonly shares: readonly ShareInfo[] | undefined;
   readonly onRevoke: (share: string) => Promise<void>;
 }
@@ -104,7 +104,7 @@ function ShareRow({ client, share, now, onRevoke }: ShareRowProps) {
   );
 }
 
-/** Asked for again with each look at the list: who was refused is counted nowhere else. */
+/** The history of a link. Loaded again each time it is opened: refused attempts are counted nowhere else. */
 function History({ client, share }: { readonly client: Binnacle; readonly share: ShareInfo }) {
   const [details, setDetails] = useState<ShareDetails>();
   const [error, setError] = useState<BinnacleError>();

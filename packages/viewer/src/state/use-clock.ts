@@ -1,11 +1,11 @@
-// React state that follows the clock: the time of day, seconds since a moment, and seconds until one.
+// React state that follows the clock: the time of day, seconds since a moment, and a countdown in seconds.
 
 import { useEffect, useState } from 'react';
 
-// Ages are in minutes after the first one: half a minute is exact enough.
+// Update interval. Ages are in minutes after the first one: half a minute is exact enough.
 const AGE_EVERY_MS = 30_000;
 
-/** The time (ms since 1970), as exact as ages need it. */
+/** Returns the current time (ms since 1970), as exact as ages need it. */
 export function useNow(): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
@@ -15,7 +15,7 @@ export function useNow(): number {
   return now;
 }
 
-/** Whole seconds since a time of this machine's clock, drawn anew each second. */
+/** Returns whole seconds since a time of this machine's clock, updated each second. */
 export function useElapsed(since: number): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
@@ -25,7 +25,7 @@ export function useElapsed(since: number): number {
   return Math.max(0, Math.floor((now - since) / 1000));
 }
 
-/** Seconds until `at` (ms, `performance.now`), counted down. */
+/** Returns seconds until `at` (ms, `performance.now`), as a countdown. */
 export function useCountdown(at: number | undefined): number {
   const [now, setNow] = useState(() => performance.now());
   useEffect(() => {

@@ -4,8 +4,8 @@ import type { Binnacle, ClientState } from '@binnacle/client';
 import { useEffect, useState } from 'react';
 
 /**
- * The connection, with the moment (ms, `performance.now`) at which it is tried again, and why it was lost if we were told.
- * `isLost`: there was one, and there is none now; also while the next one is tried.
+ * The connection, with the moment of the next retry (ms, `performance.now`) and the reason of the loss, if known.
+ * `isLost`: an earlier connection is gone; stays true during retries.
  */
 export type Link = ClientState & {
   readonly isLost: boolean;
@@ -31,7 +31,7 @@ export function useLink(client: Binnacle): Link {
       }),
       client.on('state', (state) => {
         if (state.kind === 'open') reason = undefined;
-        // A measured latency repeats the state: the moment of the next try stays what it was.
+        // A new latency measurement repeats the state: the moment of the next retry stays.
         setLink((before) =>
           before.kind === 'waiting' && state.kind === 'waiting' && before.retryInMs === state.retryInMs
             ? { ...before, ...state }

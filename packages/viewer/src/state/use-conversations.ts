@@ -1,4 +1,4 @@
-// The conversations that there are and the agents that one can talk to, as React state.
+// The existing conversations and the available agents, as React state.
 
 import type { Binnacle, ConversationChange } from '@binnacle/client';
 import type { AgentInfo, BinnacleError, ConversationInfo } from '@binnacle/protocol';
@@ -6,13 +6,13 @@ import { useCallback, useEffect, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 
 export interface Talks {
-  /** In no order. */
+  /** The conversations, unordered. */
   readonly conversations: readonly ConversationInfo[];
-  /** Undefined until they are known. */
+  /** Undefined until the agents are known. */
   readonly agents: readonly AgentInfo[] | undefined;
   readonly loading: boolean;
   readonly error: BinnacleError | undefined;
-  /** One that was made here: it is in the list before anybody else tells of it. */
+  /** Adds a conversation that was created here, before the gateway reports it. */
   readonly add: (info: ConversationInfo) => void;
 }
 
@@ -41,7 +41,7 @@ export function useConversations(client: Binnacle): Talks {
   useEffect(() => {
     let isOver = false;
     const watch = client.conversations.watch();
-    // The config file may have been read again: each list, which comes after a reconnect too, asks for the agents.
+    // The config file may have been reloaded: each list, which also follows a reconnect, queries the agents again.
     const ask = async (): Promise<void> => {
       const found = await client.conversations.agents();
       if (!isOver) setAgents(found);

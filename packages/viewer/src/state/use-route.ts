@@ -5,13 +5,13 @@ import { addressOf, type Choice, choiceIn, isSameChoice, strayIn } from '../mode
 
 export interface Address {
   readonly chosen: Choice | undefined;
-  /** What the address means and cannot be the name of anything. */
+  /** The kind of an address that cannot name anything valid. */
   readonly stray: 'session' | 'conversation' | undefined;
-  /** `isRefined`: the same more exactly, which is no step of its own to come back to. */
+  /** Goes to a route. `isRefined`: a more exact address of the same subject, which replaces the history entry. */
   readonly choose: (choice: Choice | undefined, isRefined?: boolean) => void;
 }
 
-/** What the address names, so that reload, back and bookmarks work. */
+/** Returns the route of the address, so that reload, back and bookmarks work. */
 export function useAddress(): Address {
   const [chosen, setChosen] = useState(() => choiceIn(location.hash));
   const [stray, setStray] = useState(() => strayIn(location.hash));

@@ -6,11 +6,11 @@ import { useEffect, useState } from 'react';
 import { asFailure } from '../model/failure.ts';
 
 export interface Fleet {
-  /** Newest first; while it is not whole, as many as have come. */
+  /** Newest first; the sessions received so far, while the list is incomplete. */
   readonly sessions: readonly SessionInfo[];
-  /** Nothing has come yet. */
+  /** True until the first part of the list arrives. */
   readonly loading: boolean;
-  /** There was a whole list, which may be of before the connection was lost. */
+  /** True after a complete list, which may date from before a connection loss. */
   readonly isWhole: boolean;
   readonly error: BinnacleError | undefined;
 }
@@ -19,14 +19,14 @@ const NO_SESSIONS: readonly SessionInfo[] = [];
 
 const NO_FLEET: Fleet = { sessions: NO_SESSIONS, loading: true, isWhole: false, error: undefined };
 
-/** `shared`: of what a share link shows, to who came by one. */
+/** Returns the list of sessions. `shared`: only the sessions that a share link shows, for a guest. */
 export function useFleet(client: Binnacle, shared = false): Fleet {
   const [fleet, setFleet] = useState(NO_FLEET);
   useEffect(() => {
     const watch = shared ? client.watchShared() : client.watch();
     const known = new KnownSessions();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    // Of many changes that come together one is drawn.
+    // Debounced: many changes that arrive together cause one update.
     const show = (): void => {
       timer = undefined;
       const { sessions, isWhole } = known;
@@ -48,8 +48,8 @@ export function useFleet(client: Binnacle, shared = false): Fleet {
 }
 
 /**
- * One that the address names and that stands further down in the list than has come: asked for by itself, because the list
- * may be long and the way slow. Undefined where the list is enough.
+ * Returns the session that the address names if the list has not reached it yet. The session is requested separately,
+ * because the list may be long and the connection slow. Undefined if the list has the session.
  */
 export function useSought(client: Binnacle, fleet: Fleet, id: string | undefined): SessionInfo | undefined {
   const [found, setFound] = useState<SessionInfo>();
@@ -65,7 +65,7 @@ export function useSought(client: Binnacle, fleet: Fleet, id: string | undefined
         (info) => {
           if (!isOver) setFound(info);
         },
-        () => undefined, // what is wrong with it is told once the list is here
+        () => undefined, // the error is shown once the list is complete
       );
     return () => {
       isOver = true;

@@ -1,10 +1,10 @@
-// The entry of the `binnacle` binary: parses the command line, loads the one command that is meant, ends with its code.
+// Entry of the `binnacle` binary: parses the command line, loads the one command, exits with its code.
 
 import { describe, EXIT, exitCodeOf } from './output/failure.ts';
 import { makeProgram } from './program.ts';
 
 async function main(argv: readonly string[]): Promise<number> {
-  // A reader such as `head` that has seen enough is no failure.
+  // A reader such as `head` that closes the pipe early is not a failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(EXIT.ok);
   });
@@ -27,7 +27,7 @@ function report(error: unknown): number {
   return exitCodeOf(error);
 }
 
-/** Commander has printed its message (or the help that was asked for) when it throws. */
+/** Returns the exit code for an error of commander, which has already printed its message or the help. */
 function commanderCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('code' in error) || !String(error.code).startsWith('commander.')) return undefined;
   return 'exitCode' in error && error.exitCode === 0 ? EXIT.ok : EXIT.usage;

@@ -25,12 +25,12 @@ import { clientCommand, collect } from './program/client-command.ts';
 import { addServe } from './program/serve.ts';
 import { VERSION } from './version.ts';
 
-/** `exit` receives the exit code of the command that ran. */
+/** Builds the tree. `exit` receives the exit code of the command that ran. */
 export function makeProgram(exit: (code: number) => void): Command {
   const program = new Command('binnacle')
     .description('Runs programs in real terminals, shows them live, and lets you steer them.')
     .version(VERSION)
-    // Options behind the name of a command belong to it, and those behind the program of `run` to that program.
+    // Options after a command's name belong to the command, and options after the program of `run` to that program.
     .enablePositionalOptions()
     .exitOverride()
     .configureHelp({ sortSubcommands: false, subcommandTerm: shortTerm })
@@ -189,7 +189,7 @@ The tools are as strong as the token: see binnacle token create --scope.`,
   return program;
 }
 
-/** Behind a mistake, the help that tells of it is that of the command that was meant. */
+/** Makes an error message name the help of the command in question. */
 function nameHelp(command: Command, path: string): void {
   command.showHelpAfterError(`(${path} --help tells more)`);
   for (const inner of command.commands) nameHelp(inner, `${path} ${inner.name()}`);
@@ -308,7 +308,7 @@ function addRoute(program: Command, exit: (code: number) => void): void {
 const detachKeys = (): Option =>
   new Option('--detach-keys <keys>', 'keys that detach, e.g. "ctrl-p ctrl-q", or none').default(DEFAULT_DETACH_KEYS);
 
-/** The list of commands shows names and arguments; the options are in each command's own help. */
+/** Formats the list of commands as names and arguments; the options are in the help of each command. */
 function shortTerm(this: Help, command: Command): string {
   const names = command.registeredArguments.map((argument) => {
     const name = argument.name() + (argument.variadic ? '…' : '');

@@ -1,19 +1,19 @@
-// The keys that detach a terminal, found in what is typed. Knows no terminal and no session.
+// Detects the keys that detach a terminal in typed input.
 
 import { usage } from '../output/failure.ts';
 
-/** As dtach, abduco and zmx have it; programs rarely use it, and pressing it by mistake does no harm. */
+/** The default of dtach, abduco and zmx. Programs rarely use this key, and pressing it by mistake does no harm. */
 export const DEFAULT_DETACH_KEYS = 'ctrl-\\';
 
 export interface Typed {
-  /** What goes on to the program. */
+  /** Bytes to pass on to the program. */
   readonly bytes: Uint8Array;
   readonly detached: boolean;
 }
 
 /**
- * Reads keys such as `ctrl-\`, `ctrl-p ctrl-q` or `ctrl-] d`; `none` gives undefined. Each key is a list of what
- * terminals send for it.
+ * Parses keys such as `ctrl-\`, `ctrl-p ctrl-q` or `ctrl-] d`; `none` gives undefined. Each key is a list of the
+ * encodings that terminals send for it.
  */
 export function parseKeys(text: string): readonly (readonly string[])[] | undefined {
   if (text === 'none') return undefined;
@@ -31,8 +31,8 @@ function encodings(key: string): readonly string[] {
     const at = '@abcdefghijklmnopqrstuvwxyz[\\]^_'.indexOf(control);
     if (at < 0) throw usage(`"${key}" is not a key.`, KEY_HINT);
     const code = control.charCodeAt(0);
-    // Full-screen programs switch the keyboard to CSI u (kitty) or to modifyOtherKeys; with those on, the
-    // terminal sends the key in that form. 5 = 1 + ctrl; a lock key that is on adds to it, which is not met here.
+    // Full-screen programs switch the keyboard to CSI u (kitty) or to modifyOtherKeys; the terminal then sends the key
+    // in that form. 5 = 1 + ctrl; an active lock key adds to the number and is not recognized here.
     return [String.fromCharCode(at), `\x1b[${code};5u`, `\x1b[${code};5:1u`, `\x1b[27;5;${code}~`];
   }
   if (/^[\x21-\x7e]$/.test(key)) return [key];
@@ -41,7 +41,7 @@ function encodings(key: string): readonly string[] {
 
 const KEY_HINT = 'Write ctrl-\\, or a sequence such as "ctrl-p ctrl-q", or none.';
 
-/** Looks for the keys in what is typed, and holds back the beginning of a sequence until it is clear. */
+/** Searches typed input for the keys, and holds back the beginning of a sequence until it is decided. */
 export class DetachKeys {
   readonly #keys: readonly (readonly string[])[] | undefined;
   #held = '';
@@ -63,7 +63,7 @@ export class DetachKeys {
     return { bytes: Buffer.from(text, 'latin1'), detached: false };
   }
 
-  /** What is held when nothing follows. */
+  /** Returns the held bytes at the end of input. */
   end(): Uint8Array {
     const held = this.#held;
     this.#held = '';
@@ -71,7 +71,7 @@ export class DetachKeys {
   }
 }
 
-/** `partly` only where a whole key is there already: a lone ESC must go through at once. */
+/** Matches the keys. `partly` only after a whole key: a lone ESC must pass through at once. */
 function match(text: string, keys: readonly (readonly string[])[]): 'yes' | 'partly' | 'no' {
   let rest = text;
   for (const [index, key] of keys.entries()) {

@@ -1,4 +1,4 @@
-// One terminal at one session: output to it, keys and sizes from it, until it ends or the person detaches.
+// One terminal attached to one session: output to the terminal, keys and sizes from it, until the end or a detach.
 
 import { constants, userInfo } from 'node:os';
 import type { AttachmentEvent, Binnacle, Session } from '@binnacle/client';
@@ -15,25 +15,25 @@ export interface ViewOptions {
   /** Output before this offset is history: it is shown without its side effects. */
   readonly replayUntil: number;
   readonly helm: 'none' | 'acquire' | 'take';
-  /** What detaches, as `parseKeys` gave it; undefined: nothing does. */
+  /** Detach keys from `parseKeys`; undefined for none. */
   readonly keys: readonly (readonly string[])[] | undefined;
-  /** Whether the end of our stdin is the end of the program's. */
+  /** True if the end of stdin ends the program's input. */
   readonly closesStdin: boolean;
 }
 
-/** After its end, a program's background processes may hold its output open for ever; nobody waits for them here. */
+/** Maximum wait for output after the program's end: its background processes may hold the output open for ever. */
 const LINGER_MS = 1000;
 
-/** A round trip on a bad line. */
+/** Maximum wait for the release of the lease: a round trip on a bad line. */
 const RELEASE_MS = 500;
 
-/** How the program ended; both null when nobody knows. */
+/** Exit code or signal of the program; both null if unknown. */
 type Status = Pick<SessionInfo, 'exitCode' | 'signal'>;
 
-/** `lingers`: it has ended, but its background processes hold its output open. */
+/** `lingers`: the program has ended, but its background processes hold the output open. */
 type Ending = { readonly kind: 'ended' | 'lingers'; readonly status: Status } | { readonly kind: 'detached' };
 
-/** Resolves with the exit code of the program, or 0 when the person detached. */
+/** Resolves with the exit code of the program, or 0 after a detach. */
 export async function view(client: Binnacle, info: SessionInfo, options: ViewOptions): Promise<number> {
   const session = client.session(info.id);
   if (info.foreign !== null) {
@@ -41,12 +41,12 @@ export async function view(client: Binnacle, info: SessionInfo, options: ViewOpt
     process.stderr.write(`[binnacle: ${printable(info.name) || info.id} ${where}; only watching]\n`);
   }
   const steers = !hasEnded(info) && (await mayWrite(session, info, options.helm));
-  // On pipes nobody but us edits lines and makes Ctrl-C a signal, so the terminal keeps doing it.
+  // On pipes only the local terminal edits lines and makes Ctrl-C a signal, so it stays in its normal mode.
   const terminal = new Terminal({ raw: info.mode === 'pty' });
   const stopNotices = [
     noticeConnection(client, terminal),
     session.lease.on('lost', (error) => {
-      // A program that ends takes its helm along: nobody has lost anything.
+      // A program that ends takes its lease along: that is not a loss worth a message.
       if (error.code !== 'session_exited') terminal.notice(`${error.message} Back with: attach --take`);
     }),
   ];
@@ -77,12 +77,12 @@ export async function view(client: Binnacle, info: SessionInfo, options: ViewOpt
   if (ending.kind === 'lingers') terminal.notice(`${name} has ended; background processes go on`);
   const code = exitCodeOfProgram(ending.status);
   if (code === undefined) terminal.notice('how the program ended is not known');
-  // No shell of ours has run it, so nothing else on this screen tells.
+  // No local shell has run the program, so only this message tells how it ended.
   else if (info.foreign !== null) terminal.notice(`${name} ${endOf(ending.status)}`);
   return code ?? EXIT.failed;
 }
 
-/** 128 + n for a signal, as shells have it. Undefined when nobody knows: none is made up. */
+/** Returns the exit code; 128 + n for a signal, as in shells. Undefined if unknown: no code is invented. */
 export function exitCodeOfProgram(status: Status): number | undefined {
   if (status.exitCode !== null) return status.exitCode;
   const number = Object.entries(constants.signals).find(([name]) => name === status.signal)?.[1];
@@ -95,21 +95,23 @@ const endOf = ({ exitCode, signal }: Status): string =>
 const hasEnded = (info: SessionInfo): boolean => info.exitedAt !== null || info.state === 'lost';
 
 /**
- * A shell that takes runs is shared: whoever holds the helm all the time would keep every run out. Each key is a write of
- * its own there.
+ * Returns true if this terminal may write. A shell that takes runs is shared: a permanent lease would block every run,
+ * so each key is a write of its own.
  */
 async function mayWrite(session: Session, info: SessionInfo, helm: ViewOptions['helm']): Promise<boolean> {
   if (helm === 'none') return false;
   return (info.runs !== null && helm === 'acquire') || (await takeHelm(session, helm));
 }
 
-/** False, with a word on stderr, when somebody else has the helm: watching is possible all the same. */
+/**
+ * Acquires the lease. Returns false, with a message on stderr, if another client has the lease: watching still works.
+ */
 async function takeHelm(session: Session, how: 'acquire' | 'take'): Promise<boolean> {
   try {
     await session.lease[how]({ holder: holderName() });
     return true;
   } catch (error) {
-    if (error instanceof BinnacleError && error.code === 'session_exited') return false; // it was quicker than we
+    if (error instanceof BinnacleError && error.code === 'session_exited') return false; // the program ended first
     if (!(error instanceof BinnacleError) || (error.code !== 'lease_held' && error.code !== 'forbidden')) throw error;
     const holder = error.details?.holder;
     const who = typeof holder === 'string' ? `${printable(holder)} holds the helm` : error.message;
@@ -120,7 +122,7 @@ async function takeHelm(session: Session, how: 'acquire' | 'take'): Promise<bool
   }
 }
 
-/** What others are told about who steers. */
+/** Returns the name that other clients see for the lease holder. */
 export const holderName = (): string => `${userInfo().username}@terminal`;
 
 async function show(
@@ -165,7 +167,7 @@ async function show(
         status = event.data;
         lingering = setTimeout(() => lingers({ kind: 'lingers', status: event.data }), LINGER_MS);
       } else if (event.type === 'end' && lingering === undefined) {
-        status = event.info; // we began to follow it behind its exit
+        status = event.info; // this terminal attached after the exit
       }
     }
     for (const name of ['stdout', 'stderr'] as const) await terminal.write(filters[name].end(), process[name]);
@@ -190,10 +192,10 @@ function readKeys(
   const send = (bytes: Uint8Array): void => {
     if (bytes.length === 0 || detached) return;
     if (steers) {
-      // Not waited for: the client keeps the order, and bounds what waits.
+      // Not awaited: the client keeps the order, and bounds its queue.
       session.write(bytes).catch((error: unknown) => refused(terminal, error));
     } else if (bytes.includes(0x03)) {
-      detach(); // Ctrl-C has no other use for somebody who only watches
+      detach(); // Ctrl-C has no other use for a read-only viewer
     }
   };
   process.stdin.on('data', (chunk: Buffer) => {
@@ -217,7 +219,10 @@ function feedStdin(session: Session, terminal: Terminal, closesStdin: boolean): 
     .catch((error: unknown) => refused(terminal, error));
 }
 
-/** Where the terminal makes signals of keys: Ctrl-C goes to the program, the second one ends us; Ctrl-\ detaches. */
+/**
+ * Handles keys that the terminal turns into signals: the first Ctrl-C goes to the program, the second ends this
+ * command; Ctrl-\ detaches.
+ */
 function signalKeys(session: Session, terminal: Terminal, steers: boolean, detach: () => void): void {
   let interrupts = 0;
   terminal.onSignalKey((signal) => {
@@ -230,7 +235,7 @@ function signalKeys(session: Session, terminal: Terminal, steers: boolean, detac
 }
 
 function refused(terminal: Terminal, error: unknown): void {
-  // What is typed at the very end finds the program gone, which is no news.
+  // Keys typed at the very end arrive after the exit of the program: not worth a message.
   if (error instanceof BinnacleError && ['session_exited', 'stdin_closed', 'client_closed'].includes(error.code))
     return;
   terminal.notice(error instanceof Error ? error.message : String(error));
@@ -244,7 +249,7 @@ async function fitSize(session: Session, terminal: Terminal, info: SessionInfo):
   if (size !== undefined && (size.cols !== info.cols || size.rows !== info.rows)) await resize(size.cols, size.rows);
 }
 
-/** A full-screen program draws anew when its size changes; what was replayed may have missed parts of its picture. */
+/** Makes a full-screen program redraw by a change of size: the replay may lack parts of its screen. */
 function redraw(session: Session, terminal: Terminal): void {
   const size = terminalSize();
   if (size === undefined || size.rows < 2 || !terminal.modes.fullScreen) return;
@@ -267,7 +272,7 @@ function noticeConnection(client: Binnacle, terminal: Terminal): () => void {
   });
 }
 
-/** Gives the helm back. It releases itself when its holder has gone, so nobody waits long for a gateway that is away. */
+/** Releases the lease. The lease expires when its holder is gone, so the wait for an unreachable gateway is short. */
 async function letGo(session: Session): Promise<void> {
   const released = session.lease.release().catch((error: unknown) => {
     if (!(error instanceof BinnacleError)) throw error;

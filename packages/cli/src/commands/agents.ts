@@ -1,4 +1,4 @@
-// `binnacle agents`: who can be talked with here, as a table or as JSON.
+// `binnacle agents`: lists the agents, as a table or as JSON.
 
 import type { AgentInfo } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';

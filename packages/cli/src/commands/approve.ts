@@ -1,4 +1,4 @@
-// `binnacle approve`: what an agent asks for, and an answer to it, for scripts.
+// `binnacle approve`: shows the approval requests of an agent and answers one, for scripts.
 
 import { optionLabel, visibleLine } from '@binnacle/client';
 import type { Approval, ApprovalOption } from '@binnacle/protocol';
@@ -9,11 +9,11 @@ import { type Style, style } from '../output/style.ts';
 import { find } from './chat.ts';
 
 export interface ApproveOptions extends ClientCommandOptions {
-  /** Of the request, where several wait. */
+  /** Id of the request, if several are pending. */
   readonly request?: string;
 }
 
-/** Without an option it tells what waits. */
+/** Answers a request; without an option lists the pending requests. */
 export async function approve(wanted: string, option: string | undefined, options: ApproveOptions): Promise<number> {
   return await withClient(options, async (client) => {
     const { key, approvals } = await find(client, wanted);
@@ -36,7 +36,7 @@ function tell(approvals: readonly Approval[], asJson: boolean): void {
   else for (const approval of approvals) process.stdout.write(requestText(approval, style(process.stdout)));
 }
 
-/** All of it: nobody may agree to what was not shown. */
+/** Formats the whole request: no person may agree to what was not shown. */
 function requestText(approval: Approval, look: Style): string {
   const columns = process.stdout.isTTY ? Math.max(20, process.stdout.columns - 1) : Number.POSITIVE_INFINITY;
   const lines = [
@@ -55,7 +55,7 @@ function theOnly(approvals: readonly Approval[]): Approval {
   throw usage(`${approvals.length} requests wait for approval.`, `Say which one with --request: ${ids}`);
 }
 
-/** By its id, or by what it does (`allow_once`) where only one does that. */
+/** Finds an option by its id, or by its kind (`allow_once`) if only one has that kind. */
 function optionOf({ options }: Approval, wanted: string): ApprovalOption {
   const exact = options.find(({ id }) => id === wanted);
   const [only, ...others] = options.filter(({ kind }) => kind === wanted);

@@ -1,4 +1,4 @@
-// `binnacle attach`: this terminal watches a session and steers it. What it shows and sends is in attach/session-view.ts.
+// `binnacle attach`: watches a session and steers it. attach/session-view.ts has the behavior.
 
 import type { From, SessionInfo } from '@binnacle/protocol';
 import { parseKeys } from '../attach/detach-keys.ts';
@@ -11,7 +11,7 @@ export interface AttachOptions extends ClientCommandOptions {
   readonly detachKeys: string;
 }
 
-/** Enough for what was on the screen and some pages before it; more would only push away what the terminal shows now. */
+/** Maximum replay: the screen and some pages before it. More would only push out what the terminal shows now. */
 const REPLAY_BYTES = 256 * 1024;
 
 export async function attach(wanted: string, options: AttachOptions): Promise<number> {
@@ -21,7 +21,7 @@ export async function attach(wanted: string, options: AttachOptions): Promise<nu
     return await view(client, info, {
       from: replayFrom(info),
       replayUntil: info.outputOffset,
-      // Of what runs elsewhere there is no helm here; `view` says so.
+      // A foreign session has no lease here; `view` reports that.
       helm: options.readOnly === true || info.foreign !== null ? 'none' : options.take === true ? 'take' : 'acquire',
       keys,
       closesStdin: false,
@@ -29,6 +29,6 @@ export async function attach(wanted: string, options: AttachOptions): Promise<nu
   });
 }
 
-/** From the beginning if that is short, so that the modes that were set then are set here too. */
+/** Starts at the beginning if the output is short, so that the modes set there are set here, too. */
 const replayFrom = (info: SessionInfo): From =>
   info.oldestOffset === 0 && info.outputOffset <= REPLAY_BYTES ? 'start' : { tail: REPLAY_BYTES };

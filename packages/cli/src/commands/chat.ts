@@ -1,4 +1,4 @@
-// `binnacle chat`: finds the conversation that is meant, and talks in it: in this terminal, or with one message.
+// `binnacle chat`: finds the conversation and talks in it: interactively, or with a single message.
 
 import type { Binnacle } from '@binnacle/client';
 import { type ConversationInfo, isConversationKey, type SteerMode } from '@binnacle/protocol';
@@ -20,11 +20,11 @@ export interface ChatOptions extends ClientCommandOptions {
   readonly list?: boolean;
 }
 
-/** Of the conversation that is meant when none is named. */
+/** Name of the conversation if none is given. */
 const DEFAULT_NAME = 'main';
-/** Conversations of a list whose last run is looked at. */
+/** Maximum conversations in a list whose last run is fetched. */
 const ASKED_FOR_END = 50;
-/** What is longer is no message; the gateway's own limit is told by the gateway. */
+/** Maximum bytes of stdin as a message; the gateway reports its own, lower limit. */
 const MAX_STDIN_BYTES = 16 * 1024 * 1024;
 
 export async function chat(key: string | undefined, options: ChatOptions): Promise<number> {
@@ -55,7 +55,7 @@ async function open(client: Binnacle, key: string | undefined, options: ChatOpti
   });
 }
 
-/** By its key, or by the end of it that only one has. */
+/** Finds a conversation by its key, or by a unique suffix of its key. */
 export async function find(client: Binnacle, wanted: string): Promise<ConversationInfo> {
   if (isConversationKey(wanted)) return await client.conversations.get(wanted);
   const found = (await client.conversations.all()).filter(({ key }) => key.endsWith(`:${wanted}`));
@@ -82,14 +82,14 @@ async function list(options: ChatOptions): Promise<number> {
   return EXIT.ok;
 }
 
-/** Keys of those whose last run ended as an error. Of the latest ones: the list itself does not say it. */
+/** Returns the keys of conversations whose last run failed. Only for the latest ones: the list lacks that state. */
 async function failedAmong(client: Binnacle, all: readonly ConversationInfo[]): Promise<ReadonlySet<string>> {
   const idle = all.filter(({ run }) => run === null).slice(0, ASKED_FOR_END);
   const looks = idle.map(async ({ key }) => {
     const { messages } = await client.conversation(key).history({ limit: 1 });
     return messages.at(-1)?.ended === 'error' ? [key] : [];
   });
-  // One may be deleted meanwhile.
+  // A conversation may be deleted meanwhile.
   const found = await Promise.all(looks.map((look) => look.catch(() => [])));
   return new Set(found.flat());
 }

@@ -1,4 +1,4 @@
-// `binnacle completion`: scripts for shells, and the answers that those scripts ask for (`binnacle complete -- …`).
+// `binnacle completion`: scripts for shells, and the suggestions that those scripts request (`binnacle complete -- …`).
 
 import type { PluginInfo, SessionInfo } from '@binnacle/protocol';
 import tab from '@bomb.sh/tab/commander';
@@ -9,7 +9,7 @@ import { EXIT, usage } from '../output/failure.ts';
 import { printable } from '../output/style.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish'];
-/** A person waits for this between pressing Tab and seeing something. */
+/** Maximum wait for the gateway: a person waits between pressing Tab and seeing suggestions. */
 const ASK_MS = 300;
 
 export async function completion(program: Command, shell: string): Promise<number> {
@@ -18,7 +18,7 @@ export async function completion(program: Command, shell: string): Promise<numbe
   return EXIT.ok;
 }
 
-/** Prints the suggestions for what stands behind `--`, with what the gateway has where a session or a plugin is wanted. */
+/** Prints the suggestions for the words after `--`, including the gateway's sessions and plugins. */
 export async function complete(program: Command, args: readonly string[]): Promise<void> {
   const words = args[0] === '--' ? args.slice(1) : args;
   const suggestions = tab(program);

@@ -1,5 +1,5 @@
-// `binnacle config check`: what is wrong with a config file, by the same reading as the gateway's, and which of its agents
-// cannot start here. Needs no gateway.
+// `binnacle config check`: problems in a config file, found by the gateway's own loader, and agents that cannot start
+// here. Needs no gateway.
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -13,7 +13,7 @@ export interface ConfigCheckOptions {
   readonly json?: boolean;
 }
 
-/** Returns exit code 1 where anything in the file does not work, also where a gateway would take the file up. */
+/** Returns exit code 1 for any problem, even if a gateway would accept the file. */
 export async function checkConfig(file: string | undefined, options: ConfigCheckOptions): Promise<number> {
   const path = resolve(file ?? join(dataDir(options.data), 'config.jsonc'));
   const check = lookAtConfig(path, file !== undefined, unstartable);

@@ -1,5 +1,5 @@
-// `binnacle doctor`: looks for what could keep it from working, and says what to do. Changes nothing, but for the index
-// or the catalogue, where that is asked for.
+// `binnacle doctor`: searches for problems of the installation and names remedies. Changes nothing, except for a
+// requested rebuild of the index or the catalogue.
 
 import { CHECKS, type Finding } from '../doctor/checks.ts';
 import { dataDir } from '../gateway/address.ts';
@@ -27,7 +27,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   return failed === 0 ? EXIT.ok : EXIT.failed;
 }
 
-/** A check that cannot be made is a finding, too. */
+/** Runs a check; a check that throws is a finding, too. */
 async function look(check: (dir: string) => Finding | Promise<Finding>, dir: string): Promise<Finding> {
   try {
     return await check(dir);

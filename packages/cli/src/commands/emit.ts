@@ -1,5 +1,5 @@
-// `binnacle emit`: shows a program that runs here in a gateway that may be elsewhere, or away. The program comes first:
-// its bytes, its exit code and its pace are those that it would have without us.
+// `binnacle emit`: shows a local program in a gateway that may be remote or unreachable. The program has priority: its
+// bytes, exit code and pace are the same as without this command.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, rmSync } from 'node:fs';
@@ -30,7 +30,7 @@ export interface EmitOptions extends Pick<ClientCommandOptions, 'data'> {
 
 type Stream = 'stdout' | 'stderr';
 
-/** How a program ended; null of one that we only read. */
+/** Exit code or signal of a program; both null for stdin. */
 interface Ended {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -45,9 +45,9 @@ const FORWARDED: readonly NodeJS.Signals[] = [
   'SIGUSR2',
   'SIGCONT',
 ];
-/** A terminal sends these to the program itself, too: forwarded they would count twice. */
+/** A terminal sends these signals to the program itself, too: forwarded they would arrive twice. */
 const FROM_TERMINALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
-/** What an emitter takes. */
+/** Limits of the emitter. */
 const LEAST_BUFFER = 64 * 1024;
 const MOST_BUFFER = 2 ** 40;
 
@@ -78,20 +78,20 @@ export async function emit(command: readonly string[], options: EmitOptions): Pr
   return finish(emitter, code, words);
 }
 
-/** Ends the process: whoever holds our stdin open must not hold us. */
+/** Ends the process explicitly: a process that holds stdin open must not keep this command alive. */
 function finish(emitter: Emitter, code: number, words: EmitWords): never {
   words.end(emitter.stats);
   process.exit(code);
 }
 
-/** False where the environment names a gateway that cannot be one, which nothing changes while we run. Says it. */
+/** Checks the address of the gateway. Returns false and reports an address that can never work. */
 function isPlaceGood(data: string | undefined, words: EmitWords): boolean {
   try {
     const { url } = namedGateway(data);
     if (/^https?:\/\//i.test(url) && URL.canParse(url)) return true;
     throw usage(`BINNACLE_URL is no address of a gateway: ${url}.`, 'Write it as http://127.0.0.1:7117.');
   } catch (error) {
-    // A gateway that does not run here now may start yet.
+    // A gateway that does not run now may start later.
     if (error instanceof Failure && error.exitCode === EXIT.unreachable) return true;
     words.wrongPlace(error);
     return false;
@@ -115,13 +115,13 @@ function sessionOf(command: readonly string[], options: EmitOptions) {
   } as const;
 }
 
-/** As one would type it. */
+/** Quotes a word for display, as a user would type it. */
 const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 function emitterOf(options: EmitOptions, flushMs: number, words: EmitWords, place: ProvenPlace): Emitter {
   const { bufferDir, buffer } = options;
   const settings: EmitterOptions = {
-    // Asked for each request: a gateway that starts later, or again at another port, is found.
+    // Read for each request, so that a gateway is found that starts later or restarts on another port.
     url: () => place.current?.url,
     token: () => place.current?.token,
     flushMs,
@@ -145,17 +145,17 @@ function bufferBytes(text: string): number {
   return bytes;
 }
 
-/** CMD | binnacle emit */
+/** Implements CMD | binnacle emit */
 async function tee(emitter: Emitter, session: EmittedSession, waitMs: number, words: EmitWords): Promise<number> {
   let code: number = EXIT.ok;
   let signals = 0;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       signals += 1;
-      // Ctrl-C goes to the program in front of us as well: what it says in the end is still for us.
+      // Ctrl-C also goes to the program before the pipe: its last output is still read.
       if (signal === 'SIGINT' && signals === 1 && (process.stdout.isTTY || process.stderr.isTTY)) return;
       code = 128 + constants.signals[signal];
-      // A write that nobody reads would hold up an orderly end.
+      // A blocked write would prevent an orderly exit.
       if (signals > 1) process.kill(process.pid, 'SIGKILL');
       process.stdin.destroy();
     });
@@ -173,18 +173,18 @@ async function tee(emitter: Emitter, session: EmittedSession, waitMs: number, wo
 
 interface Wrapped {
   readonly child: ChildProcess;
-  /** Until it has ended, and both of its outputs are closed and passed on. */
+  /** Resolves when the program has ended, and both outputs are closed and passed on. */
   run(take: (stream: Stream, bytes: Buffer) => void): Promise<Ended>;
 }
 
-/** FIFOs where they can be had: Node's own pipes are sockets, and `> /dev/stderr` fails on those. */
+/** Starts the program with FIFOs if possible: Node's own pipes are sockets, on which `> /dev/stderr` fails. */
 async function start([program = '', ...args]: readonly string[]): Promise<Wrapped> {
   const fifos = await openFifos();
   let child: ChildProcess;
   try {
     child = spawn(program, args, { stdio: ['inherit', fifos?.[0].theirs ?? 'pipe', fifos?.[1].theirs ?? 'pipe'] });
   } catch (error) {
-    // A name that no program can have; others fail with an event.
+    // Thrown for an invalid program name; other failures arrive as an event.
     throw notStarted(program, error as NodeJS.ErrnoException);
   } finally {
     for (const { theirs } of fifos ?? []) closeSync(theirs);
@@ -211,7 +211,7 @@ async function start([program = '', ...args]: readonly string[]): Promise<Wrappe
   };
 }
 
-/** Undefined without a place to make them in: the program runs all the same. */
+/** Opens the FIFOs. Undefined without a directory for them: the program then runs with Node's pipes. */
 async function openFifos(): Promise<readonly [OpenFifo, OpenFifo] | undefined> {
   let dir: string | undefined;
   try {
@@ -233,7 +233,9 @@ function notStarted(program: string, error: NodeJS.ErrnoException): Failure {
 
 const socketOf = (fd: number): Socket => new Socket({ fd, readable: true, writable: false });
 
-/** Until the source has ended, and what came from it is passed on. No faster than that is read. Gives why it ended early. */
+/**
+ * Reads until the source has ended and all bytes are passed on, with back-pressure. Returns the error of an early end.
+ */
 async function readAll(
   source: Readable | null,
   out: PassingOn,
@@ -251,7 +253,7 @@ async function readAll(
       source.destroy();
       resolve(error);
     });
-    // A stdin that is a file ends, and is never closed; one that we destroy is closed, and never ends.
+    // A stdin that is a file emits `end` and never `close`; a destroyed one emits `close` and never `end`.
     source.on('end', () => resolve(undefined));
     source.on('close', () => resolve(undefined));
   });
@@ -260,8 +262,8 @@ async function readAll(
 }
 
 /**
- * Passes on what comes. The result is to be called when the program has ended: from then on a signal ends the waiting
- * for the gateway.
+ * Forwards signals to the program. Call the result when the program has ended: from then on a signal ends the wait for
+ * the gateway.
  */
 function forwardTo(child: ChildProcess): (instead: () => void) => void {
   let afterwards: (() => void) | undefined;
@@ -278,7 +280,7 @@ function forwardTo(child: ChildProcess): (instead: () => void) => void {
   };
 }
 
-/** `local` stands for what runs here, and nobody else may have it. */
+/** Returns the source. `local` is reserved for sessions of the gateway itself. */
 function sourceOf(program: string | undefined): string {
   const name = program === undefined ? 'stdin' : basename(program).slice(0, 64);
   return name === 'local' ? 'emit' : name;

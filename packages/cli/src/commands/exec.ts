@@ -1,4 +1,4 @@
-// `binnacle exec`: runs a command in the shell of a session, and ends with its exit code.
+// `binnacle exec`: runs a command in the shell of a session, and exits with its code.
 
 import { constants } from 'node:os';
 import type { Binnacle, Run, RunStreamEvent } from '@binnacle/client';
@@ -22,7 +22,7 @@ export async function exec(
   words: readonly string[],
   options: ExecOptions,
 ): Promise<number> {
-  // With --new there is no session to be named: its place is the first word of the command.
+  // With --new no session is named: that argument is the first word of the command.
   const all = options.new === true && session !== undefined ? [session, ...words] : words;
   if (options.new !== true && session === undefined) throw usage('Name a session, or give --new.');
   if (all.length === 0) throw usage('There is no command.', 'Put it behind --, e.g. binnacle exec build -- make -j4');
@@ -44,7 +44,9 @@ export async function exec(
   });
 }
 
-/** One word is shell text as it is; several are the words of a command, and stay what they are. */
+/**
+ * Converts words to shell text. A single word is shell text; several are a program and its arguments, and are quoted.
+ */
 export const shellText = (words: readonly string[]): string =>
   words.length === 1 ? (words[0] ?? '') : words.map(quoted).join(' ');
 
@@ -86,7 +88,7 @@ function asItIs(): Print {
   };
 }
 
-/** One line for an event. Output as text: characters stay whole, and what is no UTF-8 becomes U+FFFD. */
+/** Prints one line per event. Output as text: characters stay whole, and invalid UTF-8 becomes U+FFFD. */
 function asJson(): Print {
   const reader = new TextReader();
   const write = (value: object): Promise<void> => writeTo(process.stdout, Buffer.from(`${JSON.stringify(value)}\n`));
@@ -104,7 +106,7 @@ function asJson(): Print {
   };
 }
 
-/** Nobody knows the code of a run that was lost: none is made up. */
+/** Returns the exit code. The code of a lost run is unknown: none is invented. */
 function exitCodeOf({ outcome, exitCode }: RunInfo): number {
   if (outcome !== null && outcome !== 'exited') say(WORDS[outcome]);
   return exitCode ?? EXIT.failed;
@@ -119,7 +121,10 @@ const WORDS = {
 
 const say = (text: string): boolean => process.stderr.write(`[binnacle: ${text}]\n`);
 
-/** The first signal ends the run, whose end ends us; the second one ends us at once. A reader that is gone ends both. */
+/**
+ * Cancels the run on the first signal, and the end of the run ends this command; the second signal ends this command at
+ * once. A closed stdout does both.
+ */
 function cancelOnSignal(run: Run): () => void {
   let signals = 0;
   const cancel = (code: number): void => {
@@ -132,7 +137,7 @@ function cancelOnSignal(run: Run): () => void {
     process.on(signal, listener);
     return (): void => void process.off(signal, listener);
   });
-  // In the place of what ends us at once: the run would go on writing for nobody.
+  // Replaces the listener that exits at once: the run would continue without a reader.
   const others = process.stdout.listeners('error') as ((error: Error) => void)[];
   const closed = (): void => {
     if (signals === 0)

@@ -1,4 +1,5 @@
-// `binnacle export`: a session or a conversation as a file. Never writes over one, and leaves no half of one behind.
+// `binnacle export`: writes a session or a conversation to a file. Never overwrites a file unasked, and leaves no
+// partial file.
 
 import {
   createWriteStream,
@@ -20,7 +21,7 @@ import { Progress } from '../output/progress.ts';
 import { writeTo } from '../terminal/terminal.ts';
 
 export interface ExportOptions extends ClientCommandOptions {
-  /** The version where it says one. */
+  /** The version, if the option has a value. */
   readonly cast?: boolean | string;
   readonly text?: boolean;
   readonly jsonl?: boolean;
@@ -40,7 +41,7 @@ const BY_EXTENSION: Readonly<Record<string, ExportFormat>> = {
   '.md': 'markdown',
 };
 const LF = 0x0a;
-/** As a shell says SIGINT. */
+/** Exit code after SIGINT, as in shells. */
 const INTERRUPTED = 130;
 
 export async function exportSession(named: string | undefined, options: ExportOptions): Promise<number> {
@@ -50,7 +51,7 @@ export async function exportSession(named: string | undefined, options: ExportOp
   const progress = new Progress('exported', target.isTerminal);
   const interrupt = new AbortController();
   const stop = () => {
-    // Who follows ends it like that, and keeps what has come.
+    // With --follow Ctrl-C ends the export and keeps the output so far.
     if (options.follow === true && !interrupt.signal.aborted) {
       interrupt.abort();
       return;
@@ -98,7 +99,9 @@ async function chunksOf(
   });
 }
 
-/** `--cast build` names the session and no version, as it did before there were two. */
+/**
+ * Parses --cast. `--cast build` names the session and no version: compatibility from before there were two versions.
+ */
 function castOf(
   named: string | undefined,
   { cast }: ExportOptions,
@@ -112,7 +115,7 @@ function castOf(
   return { wanted, version: isVersion ? (Number(cast) as 2 | 3) : undefined };
 }
 
-/** Undefined: what is usual for what is exported. */
+/** Returns the format; undefined for the default of a session or conversation. */
 function formatOf(options: ExportOptions): ExportFormat | undefined {
   const [format, ...more] = EXPORT_FORMATS.filter((name) => options[name] !== undefined);
   if (more.length > 0) throw usage('Pass one of --cast, --text, --jsonl and --markdown.');
@@ -139,7 +142,7 @@ async function copy(chunks: AsyncGenerator<Uint8Array>, target: Target, progress
   }
 }
 
-/** Where it is interrupted, only whole lines are kept. */
+/** Copies whole lines, so that an interrupted export ends with a whole line. */
 async function copyLines(
   chunks: AsyncGenerator<Uint8Array>,
   target: Target,
@@ -175,7 +178,7 @@ class Stdout implements Target {
   drop(): void {}
 }
 
-/** Written beside the file, which is there only when it is whole. */
+/** Writes to a temporary file beside the target; the target appears only when it is complete. */
 class FileTarget implements Target {
   readonly isTerminal = false;
   readonly #path: string;
@@ -184,10 +187,10 @@ class FileTarget implements Target {
   readonly #stream: WriteStream;
   #failure: Error | undefined;
 
-  /** Throws where there is such a file, unless that is wanted. */
+  /** Opens the target. Throws if the file exists, unless --force is given. */
   static open({ output = '', force = false }: ExportOptions): Target {
     const found = lstatSync(output, { throwIfNoEntry: false });
-    // A device or a pipe is there to be written to, also by a link to it, as /dev/stdout and a shell's >(…) are.
+    // A device or a pipe may be written directly, also through a link, such as /dev/stdout and a shell's >(…).
     const behind = found?.isSymbolicLink() === true ? statSync(output, { throwIfNoEntry: false }) : found;
     const isDevice = behind !== undefined && !behind.isFile() && !behind.isDirectory();
     if (behind?.isDirectory() === true) throw usage(`${output} is a directory.`, 'Name a file in it.');
@@ -200,7 +203,7 @@ class FileTarget implements Target {
     this.#path = path;
     this.#force = force === true;
     this.#aside = force === undefined ? path : join(dirname(path), `.${shortName(path)}.${process.pid}.part`);
-    // At once: what is opened later could be made behind a `drop`.
+    // Opened synchronously: a later open could create the file after a `drop`.
     const fd = openSync(this.#aside, force === undefined ? 'w' : 'wx');
     this.#stream = createWriteStream(this.#aside, { fd });
     this.#stream.on('error', (error) => {
@@ -226,12 +229,12 @@ class FileTarget implements Target {
     if (this.#force) renameSync(this.#aside, this.#path);
     else {
       try {
-        // Fails where somebody has made such a file meanwhile.
+        // Fails if the file was created meanwhile.
         linkSync(this.#aside, this.#path);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw taken(this.#path);
         if (existsSync(this.#path)) throw taken(this.#path);
-        // A file system without links.
+        // A file system without hard links.
         renameSync(this.#aside, this.#path);
         return;
       }
@@ -249,7 +252,7 @@ class FileTarget implements Target {
   }
 }
 
-/** With what stands around it, it still is a name: that has at most 255 bytes, and a character up to 4. */
+/** Shortens the name so that the temporary name stays valid: at most 255 bytes, and a character has up to 4. */
 const shortName = (path: string): string => [...basename(path)].slice(0, 50).join('');
 
 const taken = (path: string): Failure => usage(`${path} is there already.`, 'Name another file, or pass --force.');

@@ -1,4 +1,4 @@
-// `binnacle hooks`: the agents' own hooks that tell a session what its agent does. Needs no gateway.
+// `binnacle hooks`: the agents' own hooks, which report the activity of an agent to its session. Needs no gateway.
 
 import {
   accessSync,
@@ -30,9 +30,9 @@ export interface HooksOptions {
 interface Change {
   readonly agent: HookedAgent;
   readonly file: HookFile;
-  /** '' where there is no file. */
+  /** Old text; '' if there is no file. */
   readonly before: string;
-  /** Undefined: the file goes. */
+  /** New text; undefined removes the file. */
   readonly after: string | undefined;
 }
 
@@ -81,7 +81,7 @@ function agentsOf(names: readonly string[]): HookedAgent[] {
 const fileOf = (agent: HookedAgent, isUser: boolean): HookFile | undefined =>
   hookFileOf(agent, isUser, { home: process.env.HOME ?? homedir(), project: process.cwd(), env: process.env });
 
-/** True for an agent whose program is on the PATH, or that has settings. */
+/** Returns true for an agent whose program is on the PATH, or that has settings. */
 function isHere(agent: HookedAgent): boolean {
   const file = fileOf(agent, true);
   if (file !== undefined && existsSync(agent === 'opencode' ? dirname(dirname(file.path)) : dirname(file.path))) {
@@ -116,7 +116,7 @@ function read({ path }: HookFile): string {
   }
 }
 
-/** Nothing is written before everything is known to be right, and somebody at a terminal has said yes to it. */
+/** Applies the changes. Nothing is written before all changes are validated and a person at a terminal has agreed. */
 async function apply(
   agents: readonly HookedAgent[],
   options: HooksOptions,
@@ -153,7 +153,7 @@ async function apply(
   return failed === 0 ? EXIT.ok : EXIT.failed;
 }
 
-/** The file is replaced whole or not at all, where links lead to, with the rights that it had. */
+/** Replaces the file atomically, at the target of links, with its old permissions. */
 function write({ file: { path }, after }: Change): void {
   if (after === undefined) {
     rmSync(path, { force: true });
@@ -172,7 +172,7 @@ function write({ file: { path }, after }: Change): void {
   }
 }
 
-/** The lines that go and come, between those that stay. */
+/** Formats the removed and the added lines, without the unchanged lines around them. */
 function differenceOf({ file, before, after = '' }: Change): string {
   const look = style(process.stderr);
   const old = before.split('\n');

@@ -1,4 +1,4 @@
-// `binnacle import`: makes a session of a recording, a file or what comes on stdin.
+// `binnacle import`: creates a session from a recording, in a file or on stdin.
 
 import { createReadStream, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
@@ -36,7 +36,7 @@ export async function importRecording(file: string, options: ImportCommandOption
   return EXIT.ok;
 }
 
-/** What is in the session otherwise than in the file. */
+/** Lists the differences between the session and the file. */
 export function notesOf({ recording, session }: ImportedRecording): readonly string[] {
   const { events, skipped, inputDropped, timesMended, isCut } = recording;
   const notes = [
@@ -51,7 +51,7 @@ export function notesOf({ recording, session }: ImportedRecording): readonly str
 
 const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
-/** Throws where there is no such file, before the gateway is asked. */
+/** Opens the file. Throws for a missing file before the gateway is contacted. */
 async function opened(file: string): Promise<Readable> {
   const isFile = statSync(file, { throwIfNoEntry: false });
   if (isFile === undefined) throw usage(`There is no file ${file}.`);

@@ -6,7 +6,7 @@ import { printable } from '../output/style.ts';
 
 export async function kill(wanted: readonly string[], options: ClientCommandOptions): Promise<number> {
   await withClient(options, async (client) => {
-    // All are looked up first, so that a typing error in one of them deletes none.
+    // Looked up first, so that a typo in one name deletes no session.
     const sessions = [];
     for (const one of wanted) sessions.push(await findSession(client, one));
     for (const session of sessions) {

@@ -1,4 +1,4 @@
-// `binnacle ls`: the sessions as a table, or as JSON.
+// `binnacle ls`: lists the sessions, as a table or as JSON.
 
 import { commandOf, type SessionActivity, type SessionInfo, type SessionQuery } from '@binnacle/protocol';
 import { type ClientCommandOptions, withClient } from '../gateway/connect.ts';
@@ -6,7 +6,7 @@ import { formatDuration } from '../input/quantities.ts';
 import { EXIT } from '../output/failure.ts';
 import { printable, type Style, style, table, widthOf } from '../output/style.ts';
 
-/** Of what one waits for, in a table. */
+/** Maximum characters of a waiting session's text in the table. */
 const MAX_TEXT = 40;
 
 export interface LsOptions extends ClientCommandOptions {
@@ -57,7 +57,7 @@ const isWaiting = ({ activity }: SessionInfo): boolean => activity?.state.starts
 const textOf = (session: SessionInfo): string => (isWaiting(session) ? (session.activity?.text ?? '') : '');
 const clipped = (text: string): string => (text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT - 1)}…`);
 
-/** Newest first among those that wait, and among the others. */
+/** Sorts waiting sessions first; both groups keep the order of newest first. */
 const waitingFirst = (sessions: readonly SessionInfo[]): SessionInfo[] => [
   ...sessions.filter(isWaiting),
   ...sessions.filter((session) => !isWaiting(session)),
@@ -70,10 +70,10 @@ const ACTIVITY: Readonly<Record<SessionActivity['state'], (look: Style) => strin
   idle: (look) => look.green('idle'),
 };
 
-/** What it does; as it ended, not only that it ended. */
+/** Formats the activity of a running session, or the exit status of an ended one. */
 function state(session: SessionInfo, look: Style): string {
   if (session.stalled !== null) return look.yellow('disk full');
-  // A gateway of an older version says nothing of it.
+  // A gateway of an older version sends no activity.
   if (session.running && session.activity) return ACTIVITY[session.activity.state](look);
   if (session.running) return look.green(session.state);
   if (session.signal !== null) return look.red(session.signal);
@@ -81,7 +81,7 @@ function state(session: SessionInfo, look: Style): string {
   return session.state === 'lost' ? look.red('lost') : look.dim(session.state);
 }
 
-/** The shortest beginning that tells all of them apart. Ids begin with their time, so eight digits are often not enough. */
+/** Shortens ids to the shortest unique prefix. Ids begin with their time, so eight digits are often not enough. */
 function shortIds(sessions: readonly SessionInfo[]): (session: SessionInfo) => string {
   let length = 8;
   const distinct = (): boolean => new Set(sessions.map(({ id }) => id.slice(0, length))).size === sessions.length;

@@ -1,5 +1,5 @@
-// `binnacle mcp`: an MCP server on stdin and stdout for agents that start one. A thin bridge: each message is posted to
-// the gateway's /mcp, and its answer comes back as a line. Nothing else is ever written to stdout.
+// `binnacle mcp`: an MCP server on stdin and stdout. A thin bridge: each message is posted to the gateway's /mcp, and
+// the response is printed as a line. Nothing else is ever written to stdout.
 
 import { BinnacleError, type WireError } from '@binnacle/protocol';
 import { findGateway, type Place } from '../gateway/address.ts';
@@ -12,16 +12,16 @@ export interface McpOptions extends ClientCommandOptions {
   readonly printConfig?: boolean;
 }
 
-/** One message. The gateway takes 1 MiB. */
+/** Maximum bytes of a message, the same as the gateway's limit of 1 MiB. */
 const MAX_LINE_BYTES = 1024 * 1024;
-/** Answers that are nearly there are still passed on when stdin ends; an agent waits about two seconds for our end. */
+/** Maximum wait for open responses after the end of stdin; an agent waits about two seconds for the exit. */
 const END_MS = 1000;
 const PARSE_ERROR = -32700;
-/** Of servers' own. */
+/** JSON-RPC code from the range for server errors. */
 const FAILED = -32000;
 const LF = 10;
 
-/** The envelope of the era without a handshake, which HTTP wants in headers as well. */
+/** Envelope field of the era without a handshake, which HTTP requires as a header, too. */
 const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion';
 const NAMED: Readonly<Record<string, string>> = {
   'tools/call': 'name',
@@ -43,7 +43,7 @@ export async function mcp(options: McpOptions): Promise<number> {
     cwd: process.cwd(),
     write: (line) => void process.stdout.write(line),
   });
-  // The agent is gone: nobody reads on.
+  // The agent is gone, so nothing reads the output.
   process.stdout.on('error', () => process.exit(EXIT.ok));
   for await (const line of linesOf(process.stdin)) bridge.take(line);
   await bridge.end();
@@ -51,7 +51,10 @@ export async function mcp(options: McpOptions): Promise<number> {
 }
 
 interface BridgeParts {
-  /** Asked for each message: a gateway that was started again may be elsewhere. Throws where there is none. */
+  /**
+   * Returns the gateway; called for each message, because a restarted gateway may have another address. Throws without
+   * a gateway.
+   */
   place(): Promise<Place>;
   readonly cwd: string;
   write(line: string): void;
@@ -59,12 +62,12 @@ interface BridgeParts {
 
 class Bridge {
   readonly #parts: BridgeParts;
-  /** What has no answer yet, by its id as JSON: 1 and "1" are two. */
+  /** Open requests by their id as JSON: 1 and "1" differ. */
   readonly #open = new Map<string, AbortController>();
   readonly #sending = new Set<Promise<void>>();
-  /** Subscriptions of clients with a handshake: the gateway keeps nothing of ours that its restart would lose. */
+  /** Subscriptions of clients with a handshake: stored here, so that a restart of the gateway does not lose them. */
   readonly #follows: Follows;
-  /** Of the era with a handshake: what was agreed on. */
+  /** Negotiated version in the era with a handshake. */
   #version: string | undefined;
 
   constructor(parts: BridgeParts) {
@@ -77,7 +80,7 @@ class Bridge {
     });
   }
 
-  /** A line from the agent, or that one was too long. Returns at once. */
+  /** Processes a line from the agent, or reports one that was too long. Returns at once. */
   take(line: Buffer | 'too long'): void {
     if (line === 'too long') {
       this.#fail(null, PARSE_ERROR, `A message is longer than ${MAX_LINE_BYTES} bytes.`);
@@ -97,7 +100,7 @@ class Bridge {
     void sending.finally(() => this.#sending.delete(sending));
   }
 
-  /** Nothing more will come. */
+  /** Ends the bridge after the end of stdin. */
   async end(): Promise<void> {
     this.#follows.end();
     const late = setTimeout(() => {
@@ -110,11 +113,11 @@ class Bridge {
   async #pass(text: string, message: unknown): Promise<void> {
     const { id, method, params } = isObject(message) ? message : {};
     if (method === 'notifications/cancelled' && isObject(params)) {
-      // The gateway keeps nothing of a request but its connection.
+      // Aborting the connection cancels the request: the gateway has no other state of it.
       this.#open.get(JSON.stringify(params.requestId))?.abort();
       return;
     }
-    // The gateway asks nothing, so an answer answers nothing.
+    // The gateway sends no requests, so a response from the agent is ignored.
     if (isObject(message) && method === undefined) return;
     const key = JSON.stringify(id);
     const controller = new AbortController();
@@ -135,13 +138,13 @@ class Bridge {
       }
       if (!isAnswered) throw new BinnacleError('connection_lost');
     } catch (error) {
-      // Whoever cancelled a request wants no answer to it.
+      // A cancelled request gets no response.
       if (controller.signal.aborted) return;
       if (error instanceof Refused) {
         this.#write({ jsonrpc: '2.0', id, error: error.error });
         return;
       }
-      // A notification is never answered, and neither is what went wrong with it.
+      // A notification never gets a response, not even an error.
       if (id === undefined && !Array.isArray(message)) return;
       const wire = error instanceof BinnacleError ? error.toWire() : undefined;
       const hint = hintOf(error);
@@ -151,7 +154,7 @@ class Bridge {
     }
   }
 
-  /** The messages that are the answer, each as it comes. Throws what keeps the rest from coming. */
+  /** Posts a message and yields the response messages as they arrive. Throws if the rest cannot arrive. */
   async *#post(text: string, message: unknown, signal: AbortSignal): AsyncGenerator<unknown> {
     const { url, token } = await this.#parts.place();
     const request = fetch(`${url.replace(/\/+$/, '')}/mcp`, {
@@ -160,7 +163,7 @@ class Bridge {
         authorization: `Bearer ${token}`,
         accept: 'application/json, text/event-stream',
         'content-type': 'application/json',
-        // Another machine's directories are not ours.
+        // Local directories mean nothing on another machine.
         ...(isHere(url) ? { 'binnacle-cwd': encodeURIComponent(this.#parts.cwd) } : {}),
         ...headersOf(message, this.#version),
       },
@@ -202,7 +205,7 @@ class Bridge {
   }
 }
 
-/** What became of a request whose connection was cut nobody knows: it is not sent again. */
+/** Converts a failed fetch. A request whose connection was cut may have been executed, so it is not sent again. */
 function notReached(error: unknown): never {
   if (!(error instanceof TypeError)) throw error;
   const { cause } = error;
@@ -228,7 +231,7 @@ function headersOf(message: unknown, agreed: string | undefined): Record<string,
   };
 }
 
-/** As the protocol writes what no header can hold. */
+/** Encodes a value that is invalid in a header, as the protocol specifies. */
 function asHeader(text: string): string {
   const isPlain = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text) && !/^=\?base64\?.*\?=$/.test(text);
   return isPlain ? text : `=?base64?${Buffer.from(text).toString('base64')}?=`;
@@ -239,7 +242,7 @@ function versionOf(answer: unknown): string | undefined {
   return isObject(result) && typeof result.protocolVersion === 'string' ? result.protocolVersion : undefined;
 }
 
-/** The JSON of each event. */
+/** Parses the JSON of each event. */
 async function* eventsOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
   const decoder = new TextDecoder();
   let data: string[] = [];
@@ -262,7 +265,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // said by whoever misses the answer
+    return undefined; // reported as a missing response
   }
 }
 
@@ -271,7 +274,7 @@ const isObject = (value: unknown): value is Json =>
 const asId = (id: unknown): Id => (typeof id === 'string' || typeof id === 'number' ? id : null);
 const isHere = (url: string): boolean => /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname);
 
-/** Lines as they come, without their ends. Of one that is too long, only that is kept. */
+/** Splits input into lines. A line that is too long is dropped and reported. */
 async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer | 'too long'> {
   let kept: Buffer[] = [];
   let bytes = 0;
@@ -288,6 +291,6 @@ async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer | 
       bytes = 0;
     }
   }
-  // The last line of a file may have no end.
+  // The last line of a file may lack a line end.
   if (bytes > 0) yield bytes > MAX_LINE_BYTES ? 'too long' : Buffer.concat(kept);
 }

@@ -1,4 +1,4 @@
-// `binnacle mute` and `unmute`: whether this user is told when a session or conversation waits.
+// `binnacle mute` and `unmute`: whether this user is notified of waiting sessions and conversations.
 
 import type { Binnacle, Muted } from '@binnacle/client';
 import { isConversationKey } from '@binnacle/protocol';
@@ -8,7 +8,7 @@ import { printable } from '../output/style.ts';
 
 export async function mute(wanted: readonly string[], on: boolean, options: ClientCommandOptions): Promise<number> {
   await withClient(options, async (client) => {
-    // All are looked up first, so that a typing error in one of them changes nothing.
+    // Looked up first, so that a typo in one name changes nothing.
     const found = [];
     for (const one of wanted) found.push(await find(client, one));
     for (const { name, what } of found) {

@@ -1,4 +1,4 @@
-// `binnacle route explain`: where a message would go and why, by a config file or by the one of the gateway.
+// `binnacle route explain`: shows where a message would go and why, by a config file or by the gateway's config.
 
 import { resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
@@ -52,14 +52,14 @@ function questionOf(options: RouteExplainOptions): Question {
   };
 }
 
-/** The first colon divides: ids of some channels have colons of their own. */
+/** Splits at the first colon: ids of some channels contain colons. */
 function peerOf(text: string): { readonly kind: string; readonly id: string } {
   const at = text.indexOf(':');
   if (at <= 0) throw usage(`"${text}" is not a peer.`, 'A kind and an id, for example group:123 or direct:ada.');
   return { kind: text.slice(0, at), id: text.slice(at + 1) };
 }
 
-/** Loaded here, so that asking a gateway loads no parser. */
+/** Explains by a file. The parser is imported here, so that a request to a gateway does not load it. */
 async function askFile(path: string, question: Question): Promise<Answer> {
   const { loadConfig } = await import('@binnacle/server/config');
   const { roles, ...input } = question;
@@ -78,7 +78,7 @@ async function askGateway({ url, token }: Place, question: Question): Promise<An
   };
   const explanation = await ask('/v1/routes/explain', { method: 'POST', body: JSON.stringify(question) });
   const { problems } = (await ask('/v1/config/problems', {})) as Pick<Answer, 'problems'>;
-  // Our own gateway's answer, in the shape that its route declares.
+  // Trusted: the gateway's own response, in the shape that its route declares.
   return { explanation: explanation as Explanation, problems };
 }
 

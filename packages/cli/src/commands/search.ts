@@ -11,7 +11,7 @@ export interface SearchCommandOptions extends ClientCommandOptions {
   readonly limit?: string;
 }
 
-/** One page of the gateway's. */
+/** Maximum hits per page of the gateway. */
 const MAX_PAGE = 50;
 const MAX_HITS = 1000;
 const DEFAULT_HITS = 20;
@@ -42,7 +42,7 @@ export async function search(words: readonly string[], options: SearchCommandOpt
   return found.hits.length === 0 ? EXIT.failed : EXIT.ok;
 }
 
-/** A line for each hit with where it is, then what stands there. */
+/** Formats each hit: a line with its location, then the snippet. */
 export function report(hits: readonly SearchHit[], now: number, look: Style): string {
   return hits
     .map((hit) => {
@@ -55,7 +55,7 @@ export function report(hits: readonly SearchHit[], now: number, look: Style): st
     .join('\n');
 }
 
-/** The snippet with its matches in colour. */
+/** Returns the snippet with its matches in colour. */
 function marked({ snippet, matches }: SearchHit, look: Style): string {
   const clean = (text: string): string => text.split('\n').map(printable).join('\n');
   let at = 0;

@@ -1,4 +1,4 @@
-// `binnacle serve`: starts the gateway, says where it is, and stops it in time. Knows nothing of what it does.
+// `binnacle serve`: starts the gateway, prints its address, and stops it in time.
 
 import { type Gateway, type GatewayOptions, startGateway } from '@binnacle/server';
 import { dataDir } from '../gateway/address.ts';
@@ -46,7 +46,10 @@ export interface ServeOptions {
 }
 
 const HOUR_MS = 3600_000;
-/** People press Ctrl-C again after about this long, and supervisors kill at 10 s: what is not closed by then is cut. */
+/**
+ * Maximum time to close. Users press Ctrl-C again after about this long, and supervisors kill at 10 s; connections
+ * still open by then are cut.
+ */
 const CLOSE_MS = 3000;
 
 export async function serve(options: ServeOptions): Promise<number> {
@@ -63,11 +66,11 @@ export async function serve(options: ServeOptions): Promise<number> {
   await stop;
   if (options.json !== true) process.stderr.write('\nStopping. Programs go on running.\n');
   await Promise.race([gateway.close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MS))]);
-  // Whatever still holds the loop (a socket that does not close) has had its time.
+  // Exits even if a socket that does not close still holds the event loop.
   process.exit(EXIT.ok);
 }
 
-/** The log says it as well, but not at the level that people run with. */
+/** Reports a loaded config file. The log does, too, but not at the usual log level. */
 function sayConfig(path: string, problems: number): void {
   const faults =
     problems === 0 ? '' : `; ${problems} problem${problems === 1 ? '' : 's'}, see: binnacle config check '${path}'`;
@@ -150,7 +153,7 @@ async function start(options: GatewayOptions): ReturnType<typeof startGateway> {
   }
 }
 
-/** Resolves at the first request to stop; the second one ends the process at once. */
+/** Resolves at the first signal to stop; the second one ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
@@ -159,11 +162,12 @@ function stopSignal(): Promise<void> {
       asked = true;
       resolve();
     };
-    // Node opens its inspector at it, to every program of this user; with a listener it does not.
+    // Without a listener Node opens its inspector at SIGUSR1, to every program of this user.
     process.on('SIGUSR1', () => undefined);
     process.on('SIGINT', () => stop(130));
     process.on('SIGTERM', () => stop(143));
-    // The terminal was closed. Later writes to it fail with EIO, which must not end us before the gateway has closed.
+    // The terminal was closed. Later writes to it fail with EIO, which must not end the process before the gateway has
+    // closed.
     process.on('SIGHUP', () => {
       process.stdout.on('error', () => undefined);
       process.stderr.on('error', () => undefined);
@@ -178,7 +182,7 @@ async function greet(gateway: Gateway, data: string): Promise<void> {
   const { bold, dim, cyan } = style(process.stdout);
   // `npm start` runs from a checkout, where the command is not on the PATH.
   const binnacle = process.env.npm_lifecycle_event === 'start' ? 'npx binnacle' : 'binnacle';
-  // Where it is neither given nor in the environment, the other commands look there by themselves.
+  // Other commands find the default directory without --data.
   const where = data === dataDir(undefined) ? '' : ` --data ${data}`;
   const lines = [
     '',
@@ -202,7 +206,7 @@ async function greet(gateway: Gateway, data: string): Promise<void> {
   }
 }
 
-/** Leaves out what is undefined, so that the defaults are the gateway's own. */
+/** Removes undefined fields, so that the gateway's defaults apply. */
 const withoutUndefined = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>;

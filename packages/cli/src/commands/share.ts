@@ -1,4 +1,4 @@
-// `binnacle share`: links that show one session or conversation to whoever has them.
+// `binnacle share`: links that show one session or conversation to anyone who has the link.
 
 import type { Binnacle, ShareInfo, ShareMode } from '@binnacle/client';
 import { isConversationKey } from '@binnacle/protocol';
@@ -35,7 +35,7 @@ export async function share(what: string, options: ShareOptions): Promise<number
     process.stdout.write(`${JSON.stringify(made)}\n`);
     return EXIT.ok;
   }
-  // The link alone on stdout, so that a script can take it as it is.
+  // Only the link goes to stdout, for use in scripts.
   process.stdout.write(`${made.url}\n`);
   const may = mode === 'type' ? 'watch and type' : 'watch';
   const uses = made.uses === null ? '' : `, ${made.uses === 1 ? 'once' : `${made.uses} times`}`;
@@ -74,7 +74,7 @@ export async function listShares(options: ShareListOptions): Promise<number> {
   return EXIT.ok;
 }
 
-/** Names of the sessions that links show. One that is gone, or has no name, is shown by its id. */
+/** Returns the names of the shared sessions. A deleted or unnamed session is shown by its id. */
 async function namesOf(client: Binnacle, shares: readonly ShareInfo[]): Promise<ReadonlyMap<string, string>> {
   if (shares.every(({ session }) => session === null)) return new Map();
   const sessions = await client.sessions.all();
@@ -93,7 +93,7 @@ export async function revokeShares(ids: readonly string[], options: ClientComman
   return EXIT.ok;
 }
 
-/** The id that begins like this; as it is where none does, for the gateway to say so. */
+/** Finds the id by its prefix; an unknown prefix is returned unchanged, so that the gateway reports it. */
 function matching(shares: readonly ShareInfo[], wanted: string): string {
   const found = shares.filter(({ id }) => id === wanted || (wanted !== '' && id.startsWith(wanted)));
   if (found.length > 1) {

@@ -1,4 +1,4 @@
-// `binnacle signal`: a signal to the job in the foreground of a session.
+// `binnacle signal`: sends a signal to the foreground job of a session.
 
 import { parseSignal, SIGNALS } from '@binnacle/protocol';
 import { type ClientCommandOptions, findSession, withClient } from '../gateway/connect.ts';

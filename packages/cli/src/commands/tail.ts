@@ -1,4 +1,4 @@
-// `binnacle tail`: prints the output of a session, safe to look at unless it is wanted raw.
+// `binnacle tail`: prints the output of a session, filtered unless --raw is given.
 
 import type { Binnacle } from '@binnacle/client';
 import type { SessionInfo } from '@binnacle/protocol';
@@ -15,7 +15,7 @@ export interface TailOptions extends ClientCommandOptions {
   readonly raw?: boolean;
 }
 
-/** What fits on a few screens; --since 0 prints all. */
+/** Default bytes: a few screens; --since 0 prints all. */
 const TAIL_BYTES = 16 * 1024;
 const PAGE_BYTES = 1024 * 1024;
 const LF = 0x0a;
@@ -27,7 +27,7 @@ export async function tail(wanted: string, options: TailOptions): Promise<number
   await withClient(options, async (client) => {
     const info = await findSession(client, wanted);
     const from = since ?? Math.max(info.oldestOffset, info.outputOffset - (bytes ?? TAIL_BYTES));
-    // Nobody asked for that byte exactly, so begin with a whole line.
+    // The start is a default, so the output begins with a whole line.
     const print = printer(options.raw === true, since === undefined && bytes === undefined && from > 0);
     const offset = await printKept(client, info, from, print);
     if (options.follow === true) await printFollowing(client, info, offset, print);
@@ -60,13 +60,13 @@ function printer(raw: boolean, skipLine: boolean): Printer {
     },
     async end() {
       await writeTo(process.stdout, filter.end());
-      // What was printed last may have left a colour on.
+      // The last output may have left a colour on.
       if (coloured && process.stdout.isTTY) await writeTo(process.stdout, Buffer.from('\x1b[0m'));
     },
   };
 }
 
-/** Up to the head as it is now. */
+/** Prints stored output up to the current head. */
 async function printKept(client: Binnacle, info: SessionInfo, from: number, print: Printer): Promise<number> {
   const session = client.session(info.id);
   let offset = from;

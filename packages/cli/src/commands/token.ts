@@ -27,7 +27,7 @@ export async function createToken(name: string, options: TokenCreateOptions): Pr
   const user = options.user === undefined ? {} : { user: options.user };
   const asked = { name, scope: options.scope, ...ttl, ...user };
   const created = await withClient(options, (client) => client.tokens.create(asked));
-  // The token alone on stdout, so that a script can take it as it is.
+  // Only the token goes to stdout, for use in scripts.
   if (options.json === true) process.stdout.write(`${JSON.stringify(created)}\n`);
   else {
     const what = `${created.scope}, user ${printable(created.user)}`;
@@ -76,7 +76,7 @@ export async function revokeToken(wanted: string, options: TokenRevokeOptions): 
   return EXIT.ok;
 }
 
-/** The id that begins like this; as it is where none does, for the gateway to say so. */
+/** Finds the id by its prefix; an unknown prefix is returned unchanged, so that the gateway reports it. */
 function matching(tokens: readonly TokenInfo[], wanted: string): string {
   const exact = tokens.find(({ id }) => id === wanted);
   const found = exact === undefined && wanted !== '' ? tokens.filter(({ id }) => id.startsWith(wanted)) : [];
@@ -86,7 +86,7 @@ function matching(tokens: readonly TokenInfo[], wanted: string): string {
   return found[0]?.id ?? wanted;
 }
 
-/** Lists what it has made, and asks whether that is to end as well. */
+/** Lists the tokens that this token created, and asks whether they should end as well. */
 async function askWhatOf(client: Binnacle, id: string, issued: IssuedByToken): Promise<'revoke' | 'keep'> {
   const name = (await client.tokens.list()).find((token) => token.id === id)?.name ?? id;
   process.stderr.write(`${printable(name)} has made tokens that count still:\n${listOf(issued)}`);
@@ -114,7 +114,10 @@ function listOf({ tokens, logins, shares, links }: IssuedByToken): string {
   return table([['ID', 'SCOPE', 'MADE BY', 'NAME'], ...rows], widthOf(process.stderr)) + also;
 }
 
-/** Says nothing of tokens from before makers were recorded. A user that is made of an id adds nothing. */
+/**
+ * Returns the creator of a token; empty for tokens from before creators were recorded. Omits a user name that is
+ * derived from an id.
+ */
 const makerOf = ({ madeBy }: TokenInfo): string =>
   madeBy === null
     ? ''

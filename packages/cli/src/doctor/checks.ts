@@ -1,4 +1,4 @@
-// What `doctor` looks at, one function each. A check changes nothing and knows no output.
+// The checks of `doctor`, one function each. A check changes nothing and prints nothing.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
@@ -21,7 +21,7 @@ import { lookAtConfig, problemLine } from './config-check.ts';
 export interface Finding {
   readonly state: 'ok' | 'warn' | 'fail';
   readonly detail: string;
-  /** What to do about it. */
+  /** Remedy for the finding. */
   readonly hint?: string | undefined;
 }
 
@@ -29,7 +29,7 @@ const ok = (detail: string): Finding => ({ state: 'ok', detail });
 const warn = (detail: string, hint: string): Finding => ({ state: 'warn', detail, hint });
 const fail = (detail: string, hint: string): Finding => ({ state: 'fail', detail, hint });
 
-/** By the name that is shown, in this order. */
+/** Checks by displayed name, in this order. */
 export const CHECKS: Readonly<Record<string, (dir: string) => Finding | Promise<Finding>>> = {
   node,
   programs,
@@ -45,7 +45,7 @@ export const CHECKS: Readonly<Record<string, (dir: string) => Finding | Promise<
   runners,
 };
 
-/** A gateway on this machine answers within milliseconds. */
+/** Maximum wait for the gateway; a gateway on this machine answers within milliseconds. */
 const ANSWER_MS = 2000;
 
 export function node(): Finding {
@@ -119,7 +119,7 @@ function catalogue(dir: string): Finding {
   }
 }
 
-/** Below this, a build's output fills the disk within minutes. */
+/** Minimum free bytes: below this, a build's output fills the disk within minutes. */
 const LOW_BYTES = 1024 ** 3;
 
 function diskSpace(dir: string): Finding {
@@ -130,9 +130,9 @@ function diskSpace(dir: string): Finding {
   return free < LOW_BYTES ? warn(detail, 'Programs wait when the disk is full. Free some space.') : ok(detail);
 }
 
-/** sun_path of a unix socket, less the final NUL. */
+/** Maximum path bytes: sun_path of a unix socket without the final NUL. */
 const MAX_SOCKET_PATH = 107;
-/** A folder for the gateway and a file for each runner: `/binnacle-<digest>-<random>/<runner>.sock`. */
+/** Bytes of the gateway's folder and the runner's file: `/binnacle-<digest>-<random>/<runner>.sock`. */
 const SOCKET_NAME_BYTES = 40;
 
 function socketPath(): Finding {
@@ -145,7 +145,7 @@ function socketPath(): Finding {
   );
 }
 
-/** Whether something that ends us ends the runners as well. */
+/** Checks whether an event that ends the gateway also ends the runners. */
 function processGroup(): Finding {
   const warning = cgroupWarning();
   if (warning !== undefined) {
@@ -173,7 +173,10 @@ async function gateway(dir: string): Promise<Finding> {
   }
 }
 
-/** That of the gateway which runs, as it is on disk now; else the one that is read at the next start. */
+/**
+ * Checks the config file that the running gateway uses, in its current state on disk; else the file that the next start
+ * reads.
+ */
 async function configFile(dir: string): Promise<Finding> {
   const used = await configInUse(dir);
   const path = used ?? join(dir, 'config.jsonc');
@@ -187,7 +190,7 @@ async function configFile(dir: string): Promise<Finding> {
     : fail(detail, `The file is refused; a gateway that runs keeps the one before. ${hint}`);
 }
 
-/** Undefined where no gateway of ours answers. */
+/** Returns the path of the config file in use; undefined if no gateway of this user answers. */
 async function configInUse(dir: string): Promise<string | undefined> {
   try {
     const { url, token } = await findGateway(undefined, { ...process.env, BINNACLE_DATA: dir, BINNACLE_URL: '' });
@@ -203,7 +206,7 @@ async function configInUse(dir: string): Promise<string | undefined> {
   }
 }
 
-/** Runners leave `runner.json` in their directories: see RunnerFile in runner/main.ts. */
+/** Counts the runners by the `runner.json` in their directories: see RunnerFile in runner/main.ts. */
 function runners(dir: string): Finding {
   const folder = join(dir, 'runners');
   if (!existsSync(folder)) return ok('none was started yet');
@@ -229,7 +232,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Empty when there is no such file, or it is not ours to read. */
+/** Returns the text of a file; empty if the file is missing or unreadable. */
 function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');

@@ -1,4 +1,4 @@
-// What is wrong with a config file, by the same reading as the gateway's, and which of its agents cannot start here.
+// Problems in a config file, found by the gateway's own loader, and agents that cannot start here.
 
 import { homedir } from 'node:os';
 import { BinnacleError } from '@binnacle/protocol';
@@ -16,13 +16,13 @@ import { printable } from '../output/style.ts';
 
 export interface ConfigCheck {
   readonly path: string;
-  /** False: a gateway does not start with it, and one that runs keeps the file before. */
+  /** False: a gateway refuses to start with the file, and a running gateway keeps the previous one. */
   readonly holds: boolean;
-  /** Settings that are passed over or cannot work, where the config holds. */
+  /** Settings that are ignored or cannot work, if the config is valid. */
   readonly problems: readonly ConfigProblem[];
 }
 
-/** `isRequired`: it was named, so that its absence is a problem. */
+/** Loads and checks the file. `isRequired`: the file was named, so that its absence is a problem. */
 export function lookAtConfig(path: string, isRequired: boolean, alsoWrong?: AlsoWrong): ConfigCheck {
   try {
     return { path, holds: true, problems: loadConfig(path, isRequired, alsoWrong).problems };
@@ -32,7 +32,9 @@ export function lookAtConfig(path: string, isRequired: boolean, alsoWrong?: Also
   }
 }
 
-/** Agents whose program, directory or key is not there, as far as this environment tells: the gateway's may be another. */
+/**
+ * Lists agents whose program, directory or key is missing, as far as this environment tells: the gateway's may differ.
+ */
 export function unstartable(agents: ReadonlyMap<string, AgentConfig>): Wrong[] {
   return [...agents.values()].flatMap((agent) => [...missingOf(agent)]);
 }
@@ -54,15 +56,15 @@ function* missingOf(agent: AgentConfig): Generator<Wrong> {
     const [program = ''] = driver.launch(agent, { memory: null, prompt: { id: '', text: '' } }).argv;
     findExecutable(program, env?.PATH ?? process.env.PATH ?? '', cwd);
   } catch (error) {
-    // A missing command is told with the rest.
+    // Only a missing command is reported here.
     if (!(error instanceof BinnacleError) || error.code !== 'command_not_found') return;
     yield { at: at('command'), message: `${error.message} Install it, or say where it is.` };
   }
 }
 
-/** What a `bad_config` says, one by one. */
+/** Returns the individual problems of a `bad_config`. */
 export function problemsOf({ details, message }: BinnacleError): readonly ConfigProblem[] {
-  // Made in config/config.ts, of this shape.
+  // Created in config/config.ts with this type.
   const told = details?.problems as readonly ConfigProblem[] | undefined;
   return told ?? [{ path: '', line: 1, column: 1, message }];
 }

@@ -1,5 +1,5 @@
-// `binnacle doctor --rebuild-catalogue`: makes the catalogue anew, of what can be read of the one that is there and of
-// the logs. What was there is kept aside.
+// `binnacle doctor --rebuild-catalogue`: rebuilds the catalogue from the readable part of the old one and from the
+// logs. The old catalogue is kept under another name.
 
 import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,14 +25,14 @@ export interface RebuildOptions {
 }
 
 interface Rebuilt {
-  /** New path of the old catalogue; null where there was none. */
+  /** New path of the old catalogue; null if there was none. */
   readonly aside: string | null;
   readonly tables: readonly SalvagedTable[];
   readonly adopted: Adopted;
 }
 
 const FILES = ['', '-wal', '-shm'];
-/** Tables with data that only the catalogue has. */
+/** Tables whose data exists only in the catalogue. */
 const LOST_FOR_GOOD: Readonly<Record<string, string>> = {
   tokens: 'tokens',
   logins: 'logins of browsers',
@@ -85,7 +85,7 @@ function rebuild(dir: string): Rebuilt {
     const isSaid = ['messages', 'conversation_runs'].every((name) =>
       tables.some(({ table, isWhole }) => table === name && isWhole),
     );
-    // The logs of conversations are read again where the rows are not whole; rows that are there stay.
+    // If these rows are incomplete, the logs of conversations are read again; existing rows stay.
     if (!isSaid) db.exec("UPDATE conversations SET place = 0, state = 'busy'");
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   } finally {
@@ -101,7 +101,7 @@ function rebuild(dir: string): Rebuilt {
   }
 }
 
-/** Returns where it is then, with its journal beside it. Nothing of it is ever removed. */
+/** Renames the old catalogue with its journal, and returns the new path. Never deletes any of it. */
 function setAside(path: string): string | null {
   const time = new Date().toISOString().replace(/[:.]/g, '-');
   const aside = `${path}.damaged-${time}`;

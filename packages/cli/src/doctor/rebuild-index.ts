@@ -1,4 +1,4 @@
-// `binnacle doctor --rebuild-index`: has the index of search made anew, by the gateway that runs or by the next one.
+// `binnacle doctor --rebuild-index`: makes the running gateway, or the next one, rebuild the search index.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ export async function rebuildIndex(options: RebuildOptions): Promise<number> {
   return EXIT.ok;
 }
 
-/** False when a gateway runs: the file is in use then. */
+/** Removes the index. Returns false if a gateway runs and uses the file. */
 function removeWithout(dir: string): boolean {
   let lock: DataDirLock;
   try {

@@ -1,4 +1,4 @@
-// Where the data directory is, and which gateway a command means.
+// Location of the data directory, and the gateway that a command addresses.
 
 import { resolve } from 'node:path';
 import { BinnacleError } from '@binnacle/protocol';
@@ -17,20 +17,20 @@ export interface Place {
   readonly token: string;
 }
 
-/** `--data`, else $BINNACLE_DATA, else the XDG data directory. */
+/** Returns `--data`, else $BINNACLE_DATA, else the XDG data directory. */
 export function dataDir(given: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
   return resolve(given ?? nonEmpty(env.BINNACLE_DATA) ?? defaultDataDir(env));
 }
 
-/** A gateway by its address, before it has proved that it is the one that answers there. */
+/** A gateway by its address, before it has proved its identity. */
 export interface NamedGateway extends Place {
-  /** Undefined where the environment names the address: whoever wrote it there vouches for it. */
+  /** Undefined if the environment names the address: its author vouches for it. */
   readonly file: GatewayFile | undefined;
 }
 
 /**
- * $BINNACLE_URL and $BINNACLE_TOKEN, else what the gateway of the data directory has left there: `gateway.json` and
- * `admin.token`. An explicit `--data` wins over $BINNACLE_URL: it was said last.
+ * Returns $BINNACLE_URL and $BINNACLE_TOKEN, else the files of the gateway in the data directory: `gateway.json` and
+ * `admin.token`. An explicit `--data` wins over $BINNACLE_URL, because it is more specific.
  */
 export function namedGateway(data: string | undefined, env: NodeJS.ProcessEnv = process.env): NamedGateway {
   const dir = dataDir(data, env);
@@ -53,8 +53,8 @@ export function namedGateway(data: string | undefined, env: NodeJS.ProcessEnv = 
 }
 
 /**
- * Returns the gateway that a command means, once it has proved that it is the one that answers. The file of a gateway
- * that was killed stays, and its port may be another program's by now, which is not to have the token.
+ * Returns the gateway that a command addresses, after it has proved its identity. The file of a killed gateway remains,
+ * and its port may belong to another program by now, which must not get the token.
  */
 export async function findGateway(data: string | undefined, env: NodeJS.ProcessEnv = process.env): Promise<Place> {
   const { url, token, file } = namedGateway(data, env);
@@ -69,8 +69,8 @@ export async function findGateway(data: string | undefined, env: NodeJS.ProcessE
 }
 
 /**
- * Reads what the gateway wrote when it listened; undefined without a readable file, and in a copy: the file there names
- * the gateway of the original, and the token that was copied with it opens that.
+ * Reads the file that the gateway wrote when it listened. Undefined without a readable file, and in a copied data
+ * directory: the copied file names the gateway of the original, and the copied token would open that gateway.
  */
 export function gatewayFileOf(dir: string): GatewayFile | undefined {
   const file = readGatewayFile(dir);

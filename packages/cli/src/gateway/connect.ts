@@ -1,4 +1,4 @@
-// The client that a command talks with, and the session that a person means. Knows no terminal.
+// The client of a command, and the lookup of the session that a person names.
 
 import { type Binnacle, connect as connectClient, type WebSocketLike } from '@binnacle/client';
 import type { SessionInfo } from '@binnacle/protocol';
@@ -6,22 +6,22 @@ import { WebSocket } from 'ws';
 import { EXIT, Failure, usage } from '../output/failure.ts';
 import { findGateway, type Place } from './address.ts';
 
-/** What every command that talks to a gateway takes. */
+/** Options of every command that talks to a gateway. */
 export interface ClientCommandOptions {
   readonly data?: string;
   readonly json?: boolean;
 }
 
-/** `requestTimeoutMs`: see ClientOptions. */
+/** Creates the client. `requestTimeoutMs`: see ClientOptions. */
 export const clientOf = (place: Place, requestTimeoutMs?: number): Binnacle =>
   connectClient({
     ...place,
-    // The same on all versions of Node: 20 has no WebSocket of its own, and later ones' sends no headers.
+    // The ws package on all versions of Node: Node 20 has no WebSocket, and that of later versions sends no headers.
     makeSocket: (url, headers) => new WebSocket(url, { headers }) as WebSocketLike,
     ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
   });
 
-/** Runs `body` with a client and closes it afterwards, whatever happens. */
+/** Runs `body` with a client and closes the client afterwards, whatever happens. */
 export async function withClient<T>(options: ClientCommandOptions, body: (client: Binnacle) => Promise<T>): Promise<T> {
   const client = clientOf(await findGateway(options.data));
   try {
@@ -32,8 +32,8 @@ export async function withClient<T>(options: ClientCommandOptions, body: (client
 }
 
 /**
- * The session with this id, with this name or id of its emitter (of several, the one that still runs), or with this
- * beginning of an id.
+ * Finds the session by its id, by its name or its emitter's id (of several, the one that still runs), or by a prefix of
+ * its id.
  */
 export async function findSession(client: Binnacle, wanted: string): Promise<SessionInfo> {
   return pick(await client.sessions.all(), wanted);

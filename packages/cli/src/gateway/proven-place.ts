@@ -1,20 +1,20 @@
-// The gateway for what asks at once, again and again: known from the moment in which the gateway has proved itself.
+// Address of a gateway for repeated synchronous reads: available as soon as the gateway has proved its identity.
 
 import { whoAnswers } from '@binnacle/server/data-directory';
 import type { NamedGateway, Place } from './address.ts';
 
 export class ProvenPlace {
   readonly #name: () => NamedGateway;
-  /** Key of the gateway that has proved itself. A gateway that is started again has another one. */
+  /** Key of the gateway that has proved its identity. A restarted gateway has another key. */
   #proven: string | undefined;
   #checking: Promise<void> | undefined;
 
-  /** `name` says which gateway is meant now; what it throws passes through. */
+  /** `name` returns the current gateway; its errors pass through. */
   constructor(name: () => NamedGateway) {
     this.#name = name;
   }
 
-  /** Returns undefined while the gateway has not proved itself; the proof is under way then. */
+  /** Returns undefined until the gateway has proved its identity, and starts the proof. */
   get current(): Place | undefined {
     const named = this.#name();
     if (named.file === undefined || keyOf(named) === this.#proven) return named;
@@ -22,7 +22,7 @@ export class ProvenPlace {
     return undefined;
   }
 
-  /** Resolves when it is known whether the gateway is the one that answers. Never rejects. */
+  /** Resolves when the identity check has finished. Never rejects. */
   check(): Promise<void> {
     this.#checking ??= this.#look().finally(() => {
       this.#checking = undefined;
@@ -35,7 +35,7 @@ export class ProvenPlace {
       const named = this.#name();
       if (named.file !== undefined && (await whoAnswers(named.file)) === 'gateway') this.#proven = keyOf(named);
     } catch {
-      // None is there now; whoever asks for the place is told so.
+      // No gateway runs now; the next read of the address reports that.
     }
   }
 }

@@ -1,8 +1,8 @@
-// Labels as one types them: `key=value`, one or several times. What may stand in them, the gateway says.
+// Labels on the command line: `key=value`, repeatable. The gateway validates their contents.
 
 import { usage } from '../output/failure.ts';
 
-/** A value may hold `=`. Of a key that is given twice the last one counts. */
+/** Parses labels. A value may contain `=`. Of a repeated key the last value wins. */
 export const parseLabels = (given: readonly string[]): Readonly<Record<string, string>> =>
   Object.fromEntries(
     given.map((text) => {

@@ -1,15 +1,15 @@
-// A question to the person at the terminal, and the line that they answer with. Knows no command.
+// A question to the person at the terminal, and the answer line.
 
 import { createInterface } from 'node:readline/promises';
 import { EXIT, Failure } from '../output/failure.ts';
 
-/** By Ctrl-C: 128 and the number of SIGINT. */
+/** Exit code after Ctrl-C: 128 and the number of SIGINT. */
 export const INTERRUPTED = 130;
 
-/** There is somebody to ask. */
+/** Returns true if a person can be asked. */
 export const canAsk = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
 
-/** In lower case; '' for Enter alone and for the end of input. Ctrl-C ends the command. */
+/** Asks, and returns the answer in lower case; '' for Enter alone and for the end of input. Ctrl-C ends the command. */
 export async function ask(question: string): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   const interrupted = new Promise<never>((_, reject) => {
@@ -23,7 +23,7 @@ export async function ask(question: string): Promise<string> {
   }
 }
 
-/** `otherwise`: what to pass where nobody can be asked. */
+/** Asks a yes/no question. `otherwise`: hint on the option to pass if no person can be asked. */
 export async function askYes(question: string, otherwise: string): Promise<boolean> {
   if (!canAsk()) throw new Failure(EXIT.usage, 'This needs an answer, and there is no terminal to ask in.', otherwise);
   return /^y(es)?$/.test(await ask(`${question} [y/N] `));

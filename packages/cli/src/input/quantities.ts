@@ -1,4 +1,4 @@
-// Sizes, durations and times as people write them. Knows no command.
+// Sizes, durations and times in human notation.
 
 import { usage } from '../output/failure.ts';
 
@@ -27,7 +27,7 @@ export function parseDuration(text: string): number {
   return value;
 }
 
-/** Parses like `parseDuration`, and refuses what is outside of a range of milliseconds. */
+/** Parses like `parseDuration`, and refuses values outside a range of milliseconds. */
 export function parseDurationWithin(text: string, what: string, min: number, max: number): number {
   const value = parseDuration(text);
   if (value >= min && value <= max) return value;
@@ -44,7 +44,7 @@ export function parseCount(text: string, what: string, min: number, max: number)
   return value;
 }
 
-/** A duration in its largest unit: `42s`, `3m`, `5h`, `2d`. */
+/** Formats a duration in its largest unit: `42s`, `3m`, `5h`, `2d`. */
 export function formatDuration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 60) return `${seconds}s`;

@@ -1,4 +1,4 @@
-// Commands for those who may come: share links and tokens.
+// Commands for access: share links and tokens.
 
 import { SCOPES } from '@binnacle/protocol';
 import { type Command, Option } from 'commander';

@@ -1,4 +1,4 @@
-// Commands that speak with agents or are told by them: chat, agents, approve and hooks.
+// Commands for agents: chat, agents, approve and hooks.
 
 import { type Command, Option } from 'commander';
 import type { ApproveOptions } from '../commands/approve.ts';

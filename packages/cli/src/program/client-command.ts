@@ -1,4 +1,4 @@
-// What commands that speak to a gateway have in common: their option --data, and what their arguments mean.
+// Shared parts of commands that talk to a gateway: the option --data and the help of their arguments.
 
 import type { Command } from 'commander';
 
@@ -14,5 +14,5 @@ export function clientCommand(parent: Command, nameAndArguments: string, descrip
   return command.option('--data <dir>', 'the data directory of the gateway');
 }
 
-/** For an option that may be repeated. */
+/** Collects the values of a repeatable option. */
 export const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];

@@ -1,14 +1,14 @@
-// What of a program's output goes to a person's terminal: when reading (tail) and when history is played again (attach).
+// Filters of a program's output for a person's terminal: for reading (tail) and for replaying history (attach).
 
 import { csiParts, Escapes, sequenceText, stringParts, type Token } from '../output/escapes.ts';
 
 export interface Filter {
   push(chunk: Uint8Array): Uint8Array;
-  /** What was held back for a sequence that never ended. */
+  /** Returns the bytes of a sequence that never ended. */
   end(): Uint8Array;
 }
 
-/** Keeps text, line breaks, tabs and colours (SGR); nothing that could move, answer, copy or rename. */
+/** Keeps text, line breaks, tabs and colours (SGR); removes all sequences that move, answer, copy or rename. */
 export const plainFilter = (): Filter => filter((token) => isPlain(token));
 
 export interface AttachFilter extends Filter {
@@ -17,11 +17,11 @@ export interface AttachFilter extends Filter {
 }
 
 /**
- * For `attach`. History keeps everything but what has an effect beyond the screen: a program that asked the terminal
- * something an hour ago must not get its answer typed now, the clipboard must not be set again, and the bell must not
- * ring. Live output keeps those, because a person is there who runs the program. Neither prints, moves or resizes the
- * window, or uses the private commands of iTerm2 (OSC 1337: files, clipboard, profiles): no session needs them, and
- * whoever can write into a session could use them on everybody who attaches.
+ * Filter for `attach`. History keeps everything without an effect beyond the screen: a terminal query from an hour ago
+ * must not type its answer now, the clipboard must not be set again, and the bell must not ring. Live output keeps
+ * those, because the person runs the program. Both remove printing, moving or resizing the window, and the private
+ * commands of iTerm2 (OSC 1337: files, clipboard, profiles): no session needs them, and anyone who can write into a
+ * session could use them against everyone who attaches.
  */
 export function attachFilter(toTerminal: boolean): AttachFilter {
   let isLive = false;
@@ -52,11 +52,11 @@ function filter(keep: (token: Token) => boolean): Filter {
   };
 }
 
-/** The terminal executes line breaks inside of a sequence, so they stay when the sequence goes. */
+/** Returns the controls inside a removed sequence: the terminal executes line breaks there, so they stay. */
 const controlsInside = ({ kind, bytes }: Token): Uint8Array =>
   kind === 'csi' || kind === 'escape' ? bytes.filter((byte) => PLAIN_CONTROLS.has(byte)) : new Uint8Array();
 
-/** The second byte in UTF-8 of the C1 control that asks like ESC Z. */
+/** Second byte in UTF-8 of the C1 control that is a query like ESC Z. */
 const C1_DECID = 0x9a;
 const PLAIN_CONTROLS = new Set([0x08, 0x09, 0x0a, 0x0d]); // BS, TAB, LF, CR
 
@@ -68,7 +68,7 @@ function isPlain(token: Token): boolean {
       return token.bytes.length === 1 && PLAIN_CONTROLS.has(token.bytes[0] ?? 0);
     case 'csi': {
       const { parameters, final } = csiParts(token);
-      // `CSI > … m` sets keyboard modes and `CSI ? … m` asks for them: only plain numbers are colours.
+      // `CSI > … m` sets keyboard modes and `CSI ? … m` queries them: only plain numbers are colours.
       return final === 'm' && /^[0-9;:]*$/.test(parameters);
     }
     default:
@@ -76,12 +76,14 @@ function isPlain(token: Token): boolean {
   }
 }
 
-/** ESC, intermediate bytes and a final byte. Anything else was broken off, and could go on in what comes behind it. */
+/**
+ * ESC, intermediate bytes and a final byte. Any other sequence is truncated, and could continue in the following bytes.
+ */
 const BEHIND_ESCAPE = /^[ -/]*[0-OQ-WYZ\\`-~]$/;
 
 const isComplete = (sequence: string): boolean => sequence.startsWith('\x1b') && BEHIND_ESCAPE.test(sequence.slice(1));
 
-/** Media copy; window operations but those that keep titles (22, 23); OSC 1337; broken-off sequences. */
+/** Returns true for media copy, window operations except saving titles (22, 23), OSC 1337, and truncated sequences. */
 function actsOnDesktop(token: Token): boolean {
   switch (token.kind) {
     case 'text':
@@ -100,7 +102,10 @@ function actsOnDesktop(token: Token): boolean {
   }
 }
 
-/** `CSI > … t` and `CSI … SP t` set features of titles and the bell. 11 and above ask, 22 and 23 keep titles, 24 and above resize. */
+/**
+ * Returns true for operations that change the window. `CSI > … t` and `CSI … SP t` set features of titles and the bell.
+ * 11 and above are queries, 22 and 23 save and restore titles, 24 and above resize.
+ */
 function changesWindow(parameters: string): boolean {
   if (!/^[0-9;:]*$/.test(parameters)) return false;
   const operation = Number.parseInt(parameters, 10) || 0;
@@ -127,7 +132,7 @@ function actsOutside(token: Token): boolean {
   }
 }
 
-/** Device attributes, status, mode, size and keyboard reports. */
+/** Returns true for device attributes, and status, mode, size and keyboard reports. */
 function asks({ parameters, final }: { parameters: string; final: string }): boolean {
   if (final === 'c' || final === 'n') return true;
   if (final === 'p') return parameters.endsWith('$');

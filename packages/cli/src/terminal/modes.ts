@@ -1,17 +1,17 @@
-// Which modes of the terminal a program has changed, and what sets them back. Knows no terminal.
+// Terminal modes that a program has changed, and the sequences that reset them.
 
 import { csiParts, Escapes, type Token } from '../output/escapes.ts';
 
-/** DEC private modes that are on in a fresh terminal: line wrap, auto-repeat, visible cursor, alternate scroll. */
+/** DEC private modes that are on in a fresh terminal: line wrap, auto-repeat, visible cursor. */
 const ON_BY_DEFAULT = new Set([7, 8, 25]);
-/** Left alone: the cursor's blinking is the user's own setting, and 1048 saves rather than sets. */
+/** Modes that are not tracked: the blinking cursor is the user's own setting, and 1048 saves rather than sets. */
 const LEFT_ALONE = new Set([12, 1048]);
-/** The alternate screen, in its three forms. Left last, because leaving it also puts the cursor back. */
+/** The alternate screen, in its three forms. Reset last, because leaving it also restores the cursor. */
 const ALTERNATE_SCREEN = new Set([47, 1047, 1049]);
 
 export class Modes {
   readonly #escapes = new Escapes();
-  /** Private modes that differ from a fresh terminal, with their value now. */
+  /** Private modes that differ from a fresh terminal, with their current value. */
   readonly #changed = new Map<number, boolean>();
   #keypad = false;
   #region = false;
@@ -28,19 +28,19 @@ export class Modes {
     }
   }
 
-  /** Whether a full-screen program has the alternate screen. */
+  /** True while a full-screen program uses the alternate screen. */
   get fullScreen(): boolean {
     return [...ALTERNATE_SCREEN].some((mode) => this.#changed.get(mode) === true);
   }
 
-  /** Bytes that make the terminal as it was; empty if nothing was changed. */
+  /** Returns the bytes that restore the terminal; empty if nothing was changed. */
   restore(): string {
     let out = '';
     if (this.#keyboardDepth > 0) out += `\x1b[<${this.#keyboardDepth}u`;
     if (this.#otherKeys) out += '\x1b[>4m';
     if (this.#keypad) out += '\x1b>';
     if (this.#charset) out += '\x0f\x1b(B';
-    // Resetting the region moves the cursor home, so it is saved around it.
+    // Resetting the region moves the cursor home, so the cursor is saved and restored around the reset.
     if (this.#region) out += '\x1b7\x1b[r\x1b8';
     const byTurn = [...this.#changed].sort(([a], [b]) => turn(a) - turn(b));
     for (const [mode, value] of byTurn) out += `\x1b[?${mode}${value ? 'l' : 'h'}`;
@@ -82,7 +82,7 @@ export class Modes {
   }
 
   #reset(): void {
-    // DECSTR and RIS leave the alternate screen only in the second case; leaving it twice does no harm.
+    // RIS leaves the alternate screen, DECSTR does not; leaving it twice does no harm.
     for (const mode of [...this.#changed.keys()]) if (!ALTERNATE_SCREEN.has(mode)) this.#changed.delete(mode);
     this.#keypad = false;
     this.#region = false;

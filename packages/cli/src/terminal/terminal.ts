@@ -1,4 +1,4 @@
-// The terminal that a command was started from: raw mode, size, and putting everything back. Knows no session.
+// The terminal that a command was started from: raw mode, size, and the restoration of both.
 
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -9,15 +9,15 @@ export interface Size {
   readonly rows: number;
 }
 
-/** The size of the terminal on stdout; undefined when it is none. */
+/** Returns the size of the terminal on stdout; undefined without a terminal. */
 export const terminalSize = (): Size | undefined =>
   process.stdout.isTTY && process.stdout.columns > 0 && process.stdout.rows > 0
     ? { cols: process.stdout.columns, rows: process.stdout.rows }
     : undefined;
 
-/** Raw mode until `leave`. Every way out of the process puts the terminal back, but SIGKILL, which nobody can see. */
+/** Raw mode until `leave`. Every exit of the process restores the terminal, except SIGKILL, which cannot be caught. */
 export class Terminal {
-  /** What the program changed in it. */
+  /** Modes that the program changed. */
   readonly modes: Modes;
   readonly #raw: boolean;
   readonly #cleanup: (() => void)[];
@@ -25,7 +25,7 @@ export class Terminal {
   #noticed: string;
   #onKey: ((signal: NodeJS.Signals) => boolean) | undefined;
 
-  /** `raw`: every key goes to the program. Without it the terminal edits lines, and its keys make signals. */
+  /** `raw`: every key goes to the program. Otherwise the terminal edits lines, and its keys raise signals. */
   constructor(options: { readonly raw: boolean }) {
     this.modes = new Modes();
     this.#raw = options.raw && process.stdin.isTTY === true;
@@ -35,7 +35,7 @@ export class Terminal {
     this.#onKey = undefined;
     if (this.#raw) process.stdin.setRawMode(true);
     const leave = (): void => this.leave();
-    // The monitor comes before the stack is printed, so that it is not printed into an alternate screen.
+    // The monitor event comes before the stack is printed, so that the stack does not go to an alternate screen.
     this.#listen('uncaughtExceptionMonitor', leave);
     this.#listen('exit', leave);
     for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT'] as const) {
@@ -49,12 +49,12 @@ export class Terminal {
     return this.#raw;
   }
 
-  /** Without raw mode: what Ctrl-C and Ctrl-\ do. Answering false ends the process. */
+  /** Handles Ctrl-C and Ctrl-\ without raw mode. A handler that returns false ends the process. */
   onSignalKey(pressed: (signal: NodeJS.Signals) => boolean): void {
     this.#onKey = pressed;
   }
 
-  /** Calls back at each change of size, until `leave`. */
+  /** Calls `changed` at each change of size, until `leave`. */
   onResize(changed: (size: Size) => void): void {
     const listener = (): void => {
       const size = terminalSize();
@@ -70,9 +70,9 @@ export class Terminal {
     await writeTo(to, bytes);
   }
 
-  /** A line of our own, on stderr; not while a full-screen program owns the screen. */
+  /** Prints a message of this command on stderr; not while a full-screen program uses the screen. */
   notice(text: string): void {
-    // Each key that is refused would say the same again.
+    // Deduplicated: each refused key would repeat the message.
     if (text === this.#noticed || (this.modes.fullScreen && process.stderr.isTTY)) return;
     this.#noticed = text;
     const [start, end] = this.#raw && !this.#left ? ['\r\n', '\r\n'] : ['', '\n'];
@@ -84,7 +84,7 @@ export class Terminal {
     this.#left = true;
     for (const undo of this.#cleanup) undo();
     const restore = process.stdout.isTTY ? this.modes.restore() : '';
-    // Synchronous: this may be the last thing that the process does.
+    // Synchronous: this may be the last action of the process.
     if (restore !== '') tryWrite(restore);
     if (this.#raw) process.stdin.setRawMode(false);
     process.stdin.pause();
@@ -96,7 +96,7 @@ export class Terminal {
   }
 }
 
-/** Resolves when the stream has room for more. */
+/** Writes to a stream. Resolves when the stream has room for more. */
 export async function writeTo(stream: NodeJS.WriteStream, bytes: Uint8Array): Promise<void> {
   if (bytes.length === 0 || stream.write(bytes)) return;
   await new Promise<void>((resolve) => {
@@ -117,7 +117,7 @@ function tryWrite(text: string): void {
     try {
       rest = rest.subarray(writeSync(1, rest));
     } catch (error) {
-      // A terminal that is not read from is full (EAGAIN); one that was closed (EIO) needs nothing any more.
+      // EAGAIN: the terminal is full because nothing reads it. EIO: the terminal was closed, and needs no restoration.
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
     }
   }

@@ -1,4 +1,4 @@
-// One tool call as a row that opens: its input, its output, and the changed lines.
+// A tool call as a row that opens: its input, its output, and the changed lines.
 
 import { type Binnacle, visibleLine } from '@binnacle/client';
 import type { ToolCall } from '@binnacle/protocol';

@@ -1,4 +1,4 @@
-// One file that a tool changed, as added and removed lines. Large diffs are shown piece by piece.
+// A file that a tool changed, as added and removed lines. Large diffs are shown piece by piece.
 
 import { visibleLine } from '@binnacle/client';
 import { useState } from 'react';

@@ -1,4 +1,4 @@
-// One plugin: its containment, its state, its permissions and offers, and the actions on it.
+// The card of a plugin: its containment, its state, its permissions and offers, and the actions on it.
 
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, PluginInfo, PluginOffer, PluginSetting } from '@binnacle/protocol';

@@ -41,7 +41,7 @@ function Toast({ notice, onClose }: { readonly notice: PluginNotice; readonly on
   const [isHeld, setHeld] = useState(false);
   useEffect(() => {
     if (isHeld) return;
-    // Behind a dialog a toast is unreadable: it stays at least until the dialog is closed.
+    // A toast behind a dialog is unreadable: it stays at least until the dialog is closed.
     const timer = setInterval(() => {
       if (document.querySelector('dialog[open]') === null) onClose(n);
     }, TOAST_MS);

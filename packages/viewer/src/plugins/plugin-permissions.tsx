@@ -27,7 +27,7 @@ export function PluginPermissions({ plugin, permissions, busy, onGrant, onRevoke
       <ul className="plugin-rows">
         {permissions.map((one) => {
           const standing = standingOf(one);
-          // One button replaces the other in place, so that the focus stays on it.
+          // Each button replaces the other in place, so that the focus stays on it.
           const acts = [
             ...(standing === 'denied' || standing === 'partly' || standing === 'narrowed'
               ? [

@@ -40,7 +40,7 @@ export function useImports(client: Binnacle): Imports {
     setAll((before) => before.map((one) => (one.id === id ? { ...one, ...by } : one)));
   }, []);
 
-  // One at a time: the gateway accepts few at once, and others import too.
+  // Sequential: the gateway accepts few at once, and others import too.
   const next = useCallback((): void => {
     const one = under.current === undefined ? waiting.current.shift() : undefined;
     if (one === undefined) return;

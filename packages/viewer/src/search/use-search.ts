@@ -1,4 +1,4 @@
-// One search as React state: its hits page by page, and the amount not indexed yet.
+// A search as React state: its hits page by page, and the amount not indexed yet.
 
 import type { Binnacle } from '@binnacle/client';
 import type { BinnacleError, SearchHit } from '@binnacle/protocol';

@@ -61,7 +61,7 @@ function PageLink({ to, chosen, onChoose, children }: PageLinkProps) {
       href={addressOf(to)}
       aria-current={chosen?.kind === to.kind ? 'page' : undefined}
       onClick={(event) => {
-        // With a modifier key the click belongs to the browser: a new tab.
+        // A click with a modifier key belongs to the browser: a new tab.
         if (event.ctrlKey || event.metaKey || event.shiftKey) return;
         event.preventDefault();
         onChoose(to);

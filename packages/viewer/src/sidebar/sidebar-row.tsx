@@ -1,4 +1,4 @@
-// One row of the list: a session or a conversation, its state, and its news mark.
+// A row of the list: a session or a conversation, its state, and its news mark.
 
 import type { ConversationInfo, SessionInfo } from '@binnacle/protocol';
 import { memo, type ReactNode } from 'react';

@@ -114,7 +114,7 @@ export class Older {
     const near = Math.max(info.oldestOffset, anchor.offset - MARK_BYTES);
     const first = marks.find(({ kind, offset }) => kind === 'run' && offset >= near && offset <= anchor.offset);
     if (signal.aborted || first === undefined) return;
-    // One byte before the anchor, so that the anchor is within the piece.
+    // Starts a byte before the run, so that the beginning of the run is within the piece.
     const from = Math.max(near, first.offset - 1);
     const page = await drawPage(session, info, screen, from, anchor.offset, this.only, signal);
     try {

@@ -1,4 +1,4 @@
-// One terminal on the page: draws bytes, has a size, and emits input, titles, links and other events.
+// A terminal on the page: draws bytes, has a size, and emits input, titles, links and other events.
 
 import '@xterm/xterm/css/xterm.css';
 import { boundSize, guard, type HandEvents, listenToHand, TerminalFeed } from '@binnacle/client/terminal';
